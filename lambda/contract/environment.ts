@@ -1,0 +1,85 @@
+/**
+ * The environment variables that `lib` sets and the functions read. A variable that a function does not name
+ * below is not set on it.
+ */
+import type { FunctionName } from './names.ts';
+
+/** Every function has these. */
+export const COMMON = [
+  'COUNTERSIGN_STAGE',
+  /** Name of this Region, at most 15 characters: it is part of every nonce. */
+  'COUNTERSIGN_REGION',
+  /** `type` of a problem is this URL, `/`, and the code. */
+  'COUNTERSIGN_ERROR_DOCS_URL',
+] as const;
+
+/** What the functions behind a proof or a nonce need. */
+const PROTOCOL = [
+  'COUNTERSIGN_ISSUER',
+  /** This Region's own base URL and the entry's: what `htu` may begin with. */
+  'COUNTERSIGN_BASE_URL',
+  'COUNTERSIGN_ENTRY_URL',
+  /** Life of a nonce, in milliseconds. */
+  'COUNTERSIGN_NONCE_LIFE_MS',
+  /** Clock error allowed per machine (E), in milliseconds. */
+  'COUNTERSIGN_CLOCK_ERROR_MS',
+  /** Hard limit on the age of a keyset's copy, in milliseconds. */
+  'COUNTERSIGN_KEYSET_MAX_AGE_MS',
+  'COUNTERSIGN_LEDGER_TABLE',
+  'COUNTERSIGN_NONCE_SECRET',
+] as const;
+
+const STORES = [
+  'COUNTERSIGN_REGISTRY_TABLE',
+  'COUNTERSIGN_CLIENTS_TABLE',
+  'COUNTERSIGN_CLIENT_ROOT_SECRET',
+  /** `strong`, `eventual`, or `single` where there is one Region. */
+  'COUNTERSIGN_CONSISTENCY',
+] as const;
+
+export const ENVIRONMENT = {
+  nonce: [...COMMON, ...PROTOCOL],
+  register: [...COMMON, ...PROTOCOL, ...STORES],
+  registration: [...COMMON, ...PROTOCOL, ...STORES],
+  discovery: [
+    ...COMMON,
+    'COUNTERSIGN_ISSUER',
+    /** JSON: `[{"name","url"}]`, in the order that clients should prefer. */
+    'COUNTERSIGN_REGIONS',
+    'COUNTERSIGN_ENTRY_URL',
+    'COUNTERSIGN_NONCE_LIFE_MS',
+  ],
+  jwks: [...COMMON, 'COUNTERSIGN_TOKEN_SECRET', 'COUNTERSIGN_KEYSET_MAX_AGE_MS'],
+  health: [
+    ...COMMON,
+    'COUNTERSIGN_LEDGER_TABLE',
+    'COUNTERSIGN_REGISTRY_TABLE',
+    'COUNTERSIGN_NONCE_SECRET',
+    'COUNTERSIGN_CLIENT_ROOT_SECRET',
+    'COUNTERSIGN_KEYSET_MAX_AGE_MS',
+  ],
+  'admin-read': [...COMMON, 'COUNTERSIGN_CLIENTS_TABLE'],
+  'admin-write': [
+    ...COMMON,
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_CLIENT_ROOT_SECRET',
+    'COUNTERSIGN_KEYSET_MAX_AGE_MS',
+    /** Longest life of a client key, in seconds; also its default. */
+    'COUNTERSIGN_CLIENT_KEY_LIFE_S',
+  ],
+} as const satisfies Record<FunctionName, readonly string[]>;
+
+export type Variable = (typeof ENVIRONMENT)[FunctionName][number];
+
+/** The variables of one function, or of several that run in one process. */
+export type Environment = { readonly [V in Variable]?: string };
+
+/**
+ * @returns the variable's value
+ * @throws Error that names the variable, where it is missing or empty
+ */
+export function requireEnv(env: Environment, name: Variable): string {
+  const value = env[name];
+  if (value === undefined || value === '') throw new Error(`environment variable ${name} is not set`);
+  return value;
+}

@@ -1,0 +1,38 @@
+/**
+ * Names that the stacks create and the functions use. Fixed names that carry the stage let a Region's stack
+ * import nothing from another's (design: Regions).
+ */
+
+/** What runs, one Lambda function each. */
+export const FUNCTIONS = [
+  'nonce',
+  'register',
+  'registration',
+  'discovery',
+  'jwks',
+  'health',
+  'admin-read',
+  'admin-write',
+] as const;
+export type FunctionName = (typeof FUNCTIONS)[number];
+
+/** A keyset, and so a secret, per purpose: a function reads only what it needs. */
+export const PURPOSES = ['nonce', 'client-root', 'token'] as const;
+export type Purpose = (typeof PURPOSES)[number];
+
+export const functionName = (stage: string, name: FunctionName): string => `countersign-${stage}-${name}`;
+
+export const secretName = (stage: string, purpose: Purpose): string => `countersign/${stage}/keys/${purpose}`;
+
+/**
+ * A table's generation is part of its name: a lost ledger is replaced under a new name, which no nonce issued
+ * for the old one fits, and a registry is copied to a new generation to change its mode.
+ */
+export const tableName = (
+  stage: string,
+  table: 'registry' | 'clients' | 'ledger' | 'limits',
+  generation = 1,
+): string => `countersign-${stage}-${table}-${generation}`;
+
+/** The value that a keyset's secret is created with. Frozen: a changed template would overwrite live keys. */
+export const EMPTY_KEYSET = '{"keys":[]}';

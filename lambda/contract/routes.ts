@@ -1,0 +1,34 @@
+/** Routes at the API root: API Gateway's resource, the methods it takes, the function that answers. */
+import type { FunctionName } from './names.ts';
+
+export interface Route {
+  readonly resource: string;
+  readonly methods: readonly ('GET' | 'POST' | 'DELETE')[];
+  readonly function: FunctionName;
+}
+
+export const ROUTES: readonly Route[] = [
+  { resource: '/v1/nonce', methods: ['GET'], function: 'nonce' },
+  { resource: '/v1/register', methods: ['POST'], function: 'register' },
+  { resource: '/v1/registrations/{id}', methods: ['GET', 'DELETE'], function: 'registration' },
+  { resource: '/v1/health', methods: ['GET'], function: 'health' },
+  { resource: '/.well-known/countersign', methods: ['GET'], function: 'discovery' },
+  { resource: '/.well-known/jwks.json', methods: ['GET'], function: 'jwks' },
+];
+
+/** Request headers that a browser may send, and answer headers that it may read (CORS). */
+export const CORS_REQUEST_HEADERS = ['Authorization', 'Content-Type', 'If-None-Match'];
+export const CORS_ANSWER_HEADERS = [
+  'Countersign-Key-Expires',
+  'Countersign-Request-Id',
+  'Date',
+  'ETag',
+  'Idempotency-Replayed',
+  'Location',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Replay-Nonce',
+  'Retry-After',
+  'WWW-Authenticate',
+  'x-amzn-Remapped-WWW-Authenticate',
+];

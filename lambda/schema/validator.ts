@@ -1,0 +1,52 @@
+/** Check 8: the operator's JSON Schema, compiled. Nothing is compiled at run time. */
+import { isJsonObject } from '../../protocol/json.ts';
+import type { Violation } from '../../protocol/problem.ts';
+
+/** As ajv's validators are: the errors of the last call lie on the function. */
+export interface SchemaValidator {
+  (data: unknown): boolean;
+  errors?: readonly SchemaError[] | null;
+}
+
+interface SchemaError {
+  readonly instancePath: string;
+  readonly keyword: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly message?: string;
+}
+
+export interface RegistrationSchema {
+  /** The JSON Schema (2020-12) that discovery publishes. */
+  readonly schema: object;
+  readonly validate: SchemaValidator;
+}
+
+/** What the platform itself needs of a body, whatever the schema asks. */
+export type RegistrationData = Record<string, unknown> & { readonly user_id: string };
+
+/** @returns the data, or every violation with the RFC 6901 pointer of the member at fault */
+export function validateRegistration(
+  { validate }: RegistrationSchema,
+  data: unknown,
+): { ok: true; data: RegistrationData } | { ok: false; errors: Violation[] } {
+  if (!validate(data)) return { ok: false, errors: (validate.errors ?? []).map(violation) };
+  if (isJsonObject(data) && typeof data.user_id === 'string')
+    return { ok: true, data: data as RegistrationData };
+  return { ok: false, errors: [{ pointer: '/user_id', message: 'must be string' }] };
+}
+
+function violation({ instancePath, keyword, params, message }: SchemaError): Violation {
+  // A missing or superfluous member is named by the path it would have, or has.
+  const member =
+    keyword === 'required'
+      ? params.missingProperty
+      : keyword === 'additionalProperties'
+        ? params.additionalProperty
+        : keyword === 'unevaluatedProperties'
+          ? params.unevaluatedProperty
+          : undefined;
+  const pointer = typeof member === 'string' ? `${instancePath}/${escapePointer(member)}` : instancePath;
+  return { pointer, message: message ?? 'is not valid' };
+}
+
+const escapePointer = (member: string): string => member.replaceAll('~', '~0').replaceAll('/', '~1');

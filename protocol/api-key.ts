@@ -1,0 +1,60 @@
+/** API keys: derived, never stored (design: 2-protocol "API keys", 8-wire "Bytes"). */
+import { hkdfSync } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { base62, lengthPrefixed } from './bytes.ts';
+
+/** What a client's keys may do: `strict` binds the whole request, `basic` is the ten-line kind. */
+export type Profile = 'strict' | 'basic';
+
+export interface ApiKeyParts {
+  readonly clientId: string;
+  /** Decimal, from 1. */
+  readonly generation: number;
+  readonly profile: Profile;
+}
+
+export interface DeriveApiKey extends ApiKeyParts {
+  /** The key of the `client-root` keyset that the generation was made from. */
+  readonly root: Uint8Array;
+  /** 16 random bytes of the client's record: a client deleted and made again gets other keys. */
+  readonly salt: Uint8Array;
+}
+
+const PREFIX = { strict: 'csk', basic: 'csb' } as const;
+const CLIENT_ID = /^[a-z][a-z0-9-]{2,31}$/;
+const API_KEY = /^(cs[kb])_([a-z][a-z0-9-]{2,31})_([1-9][0-9]{0,8})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})$/;
+
+export const isClientId = (text: unknown): text is string => typeof text === 'string' && CLIENT_ID.test(text);
+
+/**
+ * Derives a key (HKDF-SHA-256, RFC 5869). The whole string, in UTF-8, is the client's HMAC key.
+ *
+ * @example deriveApiKey({ root, salt, clientId: 'dev', generation: 1, profile: 'strict' }) // csk_dev_1_…_…
+ */
+export function deriveApiKey({ root, salt, clientId, generation, profile }: DeriveApiKey): string {
+  const info = lengthPrefixed('countersign/api-key/v1', clientId, String(generation), profile);
+  const bytes = Buffer.from(hkdfSync('sha256', root, salt, info, 32));
+  const secret = base62(BigInt(`0x${bytes.toString('hex')}`), 43);
+  const unchecked = `${PREFIX[profile]}_${clientId}_${generation}_${secret}`;
+  return `${unchecked}_${checksum(unchecked)}`;
+}
+
+/** @returns what the key says of itself, or undefined where its form or its checksum is wrong */
+export function parseApiKey(text: string): ApiKeyParts | undefined {
+  const match = API_KEY.exec(text);
+  if (!match) return undefined;
+  const [, prefix, clientId, generation, , check] = match as unknown as string[];
+  if (checksum(text.slice(0, text.lastIndexOf('_'))) !== check) return undefined;
+  return {
+    clientId: clientId!,
+    generation: Number(generation),
+    profile: prefix === PREFIX.strict ? 'strict' : 'basic',
+  };
+}
+
+/** Whether a text was meant to be a strict key, spelled right or not: it must not travel. */
+export const looksLikeStrictKey = (text: string): boolean => text.startsWith(`${PREFIX.strict}_`);
+
+function checksum(unchecked: string): string {
+  return base62(BigInt(crc32(unchecked)), 6);
+}

@@ -1,0 +1,82 @@
+/**
+ * JSON as this protocol takes it: one meaning per text. `JSON.parse` alone keeps the last of two members with
+ * one name, turns `1e400` into Infinity and passes lone surrogates, so two parties could read two things, or
+ * two texts become one stored value (RFC 8259 §4, RFC 7493 §2).
+ */
+
+export interface JsonLimits {
+  /** Objects and arrays within each other; the outermost is depth 1. */
+  readonly maxDepth: number;
+  /** Whether a member named `__proto__` is refused. */
+  readonly refuseProto: boolean;
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+// Strings and numbers whole, so that no bracket, colon or digit inside one is taken for structure.
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\],:]/g;
+
+/**
+ * Parses UTF-8 JSON without a byte-order mark.
+ *
+ * @returns the value, or undefined where the bytes are not UTF-8 or not JSON, where an object has two members
+ * of one name, a string has a lone surrogate, a number overflows a double, or a limit is passed
+ */
+export function parseJson(bytes: Uint8Array, limits: JsonLimits): { readonly value: unknown } | undefined {
+  try {
+    const text = UTF8.decode(bytes);
+    const value: unknown = JSON.parse(text);
+    return isUnambiguous(text, limits) ? { value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Walks the tokens of a text that `JSON.parse` took. Iterative: depth costs no stack. */
+function isUnambiguous(text: string, { maxDepth, refuseProto }: JsonLimits): boolean {
+  // For each open object the names seen so far; null for an array.
+  const open: (Set<string> | null)[] = [];
+  let expectName = false;
+  for (const [token] of text.matchAll(TOKEN)) {
+    const first = token[0]!;
+    if (first === '{' || first === '[') {
+      if (open.push(first === '{' ? new Set() : null) > maxDepth) return false;
+      expectName = first === '{';
+    } else if (first === '}' || first === ']') {
+      open.pop();
+      expectName = false;
+    } else if (first === ',') {
+      expectName = open.at(-1) != null;
+    } else if (first === '"') {
+      const string: string = JSON.parse(token);
+      if (!string.isWellFormed()) return false;
+      if (!expectName) continue;
+      const names = open.at(-1)!;
+      if (names.has(string) || (refuseProto && string === '__proto__')) return false;
+      names.add(string);
+      expectName = false;
+    } else if (first !== ':' && !Number.isFinite(Number(token))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** @returns whether a JSON value is an object (not null, not an array) */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The canonical form of a JSON value (RFC 8785): members sorted by UTF-16 code units, no white space,
+ * numbers and strings as ECMAScript writes them.
+ *
+ * @param value as `parseJson` gives it: finite numbers, well-formed strings, bounded depth
+ */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (!isJsonObject(value)) return JSON.stringify(value);
+  const members = Object.keys(value)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name])}`);
+  return `{${members.join(',')}}`;
+}

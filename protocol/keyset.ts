@@ -1,0 +1,126 @@
+/**
+ * A keyset: the platform's keys of one purpose. Which key signs and which verify follows from the clock alone,
+ * so no step has to happen at the right moment (design: 3-keys "Keyset"). Times are epoch milliseconds.
+ */
+import { randomBytes } from 'node:crypto';
+import type { JWK } from 'jose';
+import { decodeBase64url } from './bytes.ts';
+import { isJsonObject } from './json.ts';
+
+export interface KeysetKey {
+  /** 4 bytes in base64url. */
+  readonly kid: string;
+  /** `HKDF-SHA-256` where other keys are derived from it, else the JWS algorithm. */
+  readonly alg: string;
+  readonly jwk: JWK;
+  readonly activates_at: number;
+  /** Null for the newest. */
+  readonly retires_at: number | null;
+  /** Longest life, in milliseconds, of anything signed with it: fixed when the key was made. */
+  readonly max_life: number;
+  /** Where it comes from; null for a key that was not made in Vault. */
+  readonly vault: { readonly key: string; readonly version: number } | null;
+}
+
+export interface Keyset {
+  /** Counts versions: a copy with a lower one never replaces a higher. */
+  readonly seq: number;
+  /** The secret's version that this one was made from. */
+  readonly based_on: string | null;
+  /** Kids that sign and verify nothing any more, whatever their times. */
+  readonly revoked: readonly string[];
+  readonly keys: readonly KeysetKey[];
+}
+
+/**
+ * Reads a secret's text. The one a stack is created with, `{"keys":[]}`, is a keyset without keys.
+ *
+ * @throws SyntaxError where it is no keyset; the message names the member and never holds a value
+ */
+export function parseKeyset(text: string): Keyset {
+  const value = parseObject(text);
+  const { seq = 0, based_on = null, revoked = [], keys } = value;
+  if (!Number.isSafeInteger(seq)) throw new SyntaxError('keyset: seq is not an integer');
+  if (based_on !== null && typeof based_on !== 'string') throw new SyntaxError('keyset: based_on is no text');
+  if (!Array.isArray(revoked) || !revoked.every((kid) => typeof kid === 'string'))
+    throw new SyntaxError('keyset: revoked is not a list of kids');
+  if (!Array.isArray(keys)) throw new SyntaxError('keyset: keys is not a list');
+  const read = keys.map(readKey);
+  if (new Set(read.map((key) => key.kid)).size !== read.length)
+    throw new SyntaxError('keyset: a kid stands twice');
+  return { seq: seq as number, based_on, revoked, keys: read };
+}
+
+/** @returns the key to sign with at `nowMs`: the latest active one, else the earliest; undefined where none is */
+export function signingKey(keyset: Keyset, nowMs: number): KeysetKey | undefined {
+  let active: KeysetKey | undefined;
+  let earliest: KeysetKey | undefined;
+  for (const key of verificationKeys(keyset, nowMs)) {
+    if (key.activates_at <= nowMs && (!active || key.activates_at > active.activates_at)) active = key;
+    if (!earliest || key.activates_at < earliest.activates_at) earliest = key;
+  }
+  return active ?? earliest;
+}
+
+/** @returns the keys that verify at `nowMs`: not retired and not revoked; those not active yet are among them */
+export function verificationKeys(keyset: Keyset, nowMs: number): KeysetKey[] {
+  return keyset.keys.filter(
+    (key) => (key.retires_at === null || key.retires_at > nowMs) && !keyset.revoked.includes(key.kid),
+  );
+}
+
+/** @returns the verifying key that `kid` names, or undefined */
+export function verificationKey(keyset: Keyset, kid: string, nowMs: number): KeysetKey | undefined {
+  return verificationKeys(keyset, nowMs).find((key) => key.kid === kid);
+}
+
+/** @returns the copy to keep of two: the one with the higher `seq`, the candidate where they are equal */
+export const newerKeyset = (held: Keyset | undefined, candidate: Keyset): Keyset =>
+  held && held.seq > candidate.seq ? held : candidate;
+
+/** @returns a symmetric key's bytes */
+export function keyBytes(key: KeysetKey): Buffer {
+  return Buffer.from(key.jwk.k as string, 'base64url');
+}
+
+export interface InitialKey {
+  readonly alg: string;
+  readonly jwk: JWK;
+  readonly maxLifeMs: number;
+}
+
+/** A first keyset around one key that is active at once: nothing was signed before it. */
+export function initialKeyset({ alg, jwk, maxLifeMs }: InitialKey, nowMs: number): Keyset {
+  const kid = randomBytes(4).toString('base64url');
+  const key = { kid, alg, jwk, activates_at: nowMs, retires_at: null, max_life: maxLifeMs, vault: null };
+  return { seq: 1, based_on: null, revoked: [], keys: [key] };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // V8's message quotes the text, which holds keys.
+    throw new SyntaxError('keyset: not JSON');
+  }
+  if (!isJsonObject(value)) throw new SyntaxError('keyset: not an object');
+  return value;
+}
+
+function readKey(key: unknown): KeysetKey {
+  if (!isJsonObject(key)) throw new SyntaxError('keyset: a key is not an object');
+  const { kid, alg, jwk, activates_at, retires_at, max_life, vault = null } = key;
+  if (typeof kid !== 'string' || decodeBase64url(kid)?.length !== 4)
+    throw new SyntaxError('keyset: a kid is not 4 bytes of base64url');
+  if (typeof alg !== 'string') throw new SyntaxError(`keyset: alg of ${kid} is no text`);
+  if (!isJsonObject(jwk)) throw new SyntaxError(`keyset: jwk of ${kid} is not an object`);
+  if (alg === 'HKDF-SHA-256' && (typeof jwk.k !== 'string' || (decodeBase64url(jwk.k)?.length ?? 0) < 32))
+    throw new SyntaxError(`keyset: jwk of ${kid} is not 32 bytes or more`);
+  if (!Number.isFinite(activates_at)) throw new SyntaxError(`keyset: activates_at of ${kid} is no time`);
+  if (retires_at !== null && !Number.isFinite(retires_at))
+    throw new SyntaxError(`keyset: retires_at of ${kid} is no time`);
+  if (!Number.isFinite(max_life) || (max_life as number) <= 0)
+    throw new SyntaxError(`keyset: max_life of ${kid} is no duration`);
+  return { kid, alg, jwk, activates_at, retires_at, max_life, vault } as KeysetKey;
+}

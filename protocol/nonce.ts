@@ -1,0 +1,127 @@
+/**
+ * The nonce: stateless to issue, redeemable once, by one client, in one Region and against one ledger table
+ * (design: 2-protocol "Nonce", 8-wire "Bytes").
+ *
+ *   version 1 | kid 4 | length of Region 1 | Region ≤ 15 | issued, ms 6 | life, ms 4 | random 12 | MAC 16
+ */
+import { createHmac, hkdfSync, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { decodeBase64url, lengthPrefixed } from './bytes.ts';
+
+const VERSION = 1;
+const KID_BYTES = 4;
+const RANDOM_BYTES = 12;
+const MAC_BYTES = 16;
+const MAX_REGION_BYTES = 15;
+const FIXED_BYTES = 1 + KID_BYTES + 1 + 6 + 4 + RANDOM_BYTES + MAC_BYTES;
+const MAX_CHARACTERS = Math.ceil(((FIXED_BYTES + MAX_REGION_BYTES) * 4) / 3);
+const LABEL = lengthPrefixed('countersign/nonce/v1');
+
+/** What a nonce says of itself; its MAC vouches for it. */
+export interface NonceContent {
+  /** The keyset's key, 4 bytes in base64url. */
+  readonly kid: string;
+  readonly region: string;
+  readonly issuedMs: number;
+  /** Decides alone how old the nonce may become: a changed setting revives nothing. */
+  readonly lifeMs: number;
+}
+
+export interface MintNonce extends NonceContent {
+  readonly key: Uint8Array;
+  readonly clientId: string;
+  /** 12 random bytes; drawn where absent. */
+  readonly random?: Uint8Array;
+}
+
+export interface CheckNonce {
+  readonly key: Uint8Array;
+  readonly clientId: string;
+  readonly region: string;
+  readonly nowMs: number;
+  /** E: clock error allowed per machine, in milliseconds. */
+  readonly clockErrorMs: number;
+}
+
+/**
+ * Derives the MAC key for one Region and one ledger table (HKDF-SHA-256, RFC 5869, empty salt): a nonce is
+ * void wherever it could not be marked as used.
+ *
+ * @returns 32 bytes
+ */
+export function deriveNonceKey(root: Uint8Array, region: string, ledgerTable: string): Buffer {
+  const info = lengthPrefixed('countersign/nonce-key/v1', region, ledgerTable);
+  return Buffer.from(hkdfSync('sha256', root, new Uint8Array(0), info, 32));
+}
+
+/**
+ * @returns the nonce, at most 79 characters of base64url
+ * @throws RangeError where the Region's name is longer than 15 bytes, or a number or the kid does not fit
+ */
+export function mintNonce(nonce: MintNonce): string {
+  const regionBytes = Buffer.byteLength(nonce.region);
+  const kid = decodeBase64url(nonce.kid);
+  if (regionBytes > MAX_REGION_BYTES) throw new RangeError(`Region name over ${MAX_REGION_BYTES} bytes`);
+  if (kid?.length !== KID_BYTES) throw new RangeError(`kid is not ${KID_BYTES} bytes of base64url`);
+
+  const bytes = Buffer.allocUnsafe(FIXED_BYTES + regionBytes);
+  let at = bytes.writeUInt8(VERSION, 0);
+  at += kid.copy(bytes, at);
+  at = bytes.writeUInt8(regionBytes, at);
+  at += bytes.write(nonce.region, at);
+  at = bytes.writeUIntBE(nonce.issuedMs, at, 6);
+  at = bytes.writeUInt32BE(nonce.lifeMs, at);
+  if (nonce.random) bytes.set(nonce.random.subarray(0, RANDOM_BYTES), at);
+  else randomFillSync(bytes, at, RANDOM_BYTES);
+  at += RANDOM_BYTES;
+  mac(nonce.key, nonce.clientId, bytes.subarray(0, at)).copy(bytes, at, 0, MAC_BYTES);
+  return bytes.toString('base64url');
+}
+
+/**
+ * Reads a nonce's content without trusting it: the caller needs its `kid` to find the key.
+ *
+ * @returns the content, or undefined where the text is not the one canonical spelling of a version 1 nonce
+ */
+export function readNonce(text: unknown): NonceContent | undefined {
+  return parse(text)?.content;
+}
+
+/**
+ * Checks MAC, Region and time. Whether it was used before is the ledger's to say.
+ *
+ * @returns the content, or undefined where the nonce is not valid here and now for this client
+ */
+export function checkNonce(text: unknown, check: CheckNonce): NonceContent | undefined {
+  const nonce = parse(text);
+  if (!nonce) return undefined;
+  const { bytes, content } = nonce;
+  const body = bytes.subarray(0, bytes.length - MAC_BYTES);
+  const expected = mac(check.key, check.clientId, body).subarray(0, MAC_BYTES);
+  const valid =
+    timingSafeEqual(expected, bytes.subarray(-MAC_BYTES)) &&
+    content.region === check.region &&
+    content.issuedMs <= check.nowMs + check.clockErrorMs &&
+    check.nowMs <= content.issuedMs + content.lifeMs;
+  return valid ? content : undefined;
+}
+
+function mac(key: Uint8Array, clientId: string, body: Uint8Array): Buffer {
+  return createHmac('sha256', key).update(LABEL).update(lengthPrefixed(clientId)).update(body).digest();
+}
+
+function parse(text: unknown): { bytes: Buffer; content: NonceContent } | undefined {
+  if (typeof text !== 'string' || text.length > MAX_CHARACTERS) return undefined;
+  const bytes = decodeBase64url(text);
+  if (!bytes || bytes.length < FIXED_BYTES || bytes[0] !== VERSION) return undefined;
+  const regionBytes = bytes[1 + KID_BYTES]!;
+  if (bytes.length !== FIXED_BYTES + regionBytes) return undefined;
+  const regionAt = 1 + KID_BYTES + 1;
+  const issuedAt = regionAt + regionBytes;
+  const content = {
+    kid: bytes.toString('base64url', 1, 1 + KID_BYTES),
+    region: bytes.toString('utf8', regionAt, issuedAt),
+    issuedMs: bytes.readUIntBE(issuedAt, 6),
+    lifeMs: bytes.readUInt32BE(issuedAt + 6),
+  };
+  return { bytes, content };
+}

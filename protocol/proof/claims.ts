@@ -1,0 +1,68 @@
+/** Check 6: what a proof must say of itself and of the request it comes with. Its signature is verified already. */
+import { createHash } from 'node:crypto';
+import { type Refusal, refuse } from '../problem.ts';
+import type { Proof } from './form.ts';
+
+/** What the request asks for: it decides which proof will do. */
+export type Purpose = 'register' | 'read' | 'delete';
+
+export interface ClaimsContext {
+  readonly purpose: Purpose;
+  readonly method: string;
+  /** The routed path, below the base URL. */
+  readonly path: string;
+  readonly body: Uint8Array;
+  readonly nowMs: number;
+  readonly issuer: string;
+  /** The Region's configured base URLs: its own and the entry's. No header has a say. */
+  readonly baseUrls: readonly string[];
+}
+
+/** Leeway of times, in seconds: clients' clocks are not ours. */
+export const LEEWAY_S = 60;
+/** Longest life of a proof, in seconds. */
+export const PROOF_LIFE_S = 300;
+/** Longest life of a proof for reading, which has no nonce and so can be repeated while it lives. */
+export const READ_PROOF_LIFE_S = 60;
+
+/** @returns undefined where every claim holds */
+export function checkClaims(proof: Proof, context: ClaimsContext): Refusal | undefined {
+  if (proof.profile === 'basic' && context.purpose === 'delete') return refuse('not_allowed', 'basic_delete');
+  return checkTimes(proof, context) ?? checkBinding(proof, context);
+}
+
+function checkTimes({ claims, profile }: Proof, { purpose, nowMs }: ClaimsContext): Refusal | undefined {
+  const { iat, nbf, exp } = claims;
+  const nowS = nowMs / 1000;
+  const needsIat = profile === 'strict' || purpose === 'read';
+  if (!isTime(exp)) return refuse('invalid_proof', 'exp');
+  if (needsIat && !isTime(iat)) return refuse('invalid_proof', 'iat');
+  if (profile === 'strict' && nbf !== undefined && !isTime(nbf)) return refuse('invalid_proof', 'nbf');
+
+  if (exp + LEEWAY_S <= nowS) return refuse('clock_skew', 'exp_past');
+  if (isTime(iat) && iat > nowS + LEEWAY_S) return refuse('clock_skew', 'iat_ahead');
+  if (isTime(nbf) && nbf > nowS + LEEWAY_S) return refuse('clock_skew', 'nbf_ahead');
+
+  const life = purpose === 'read' ? READ_PROOF_LIFE_S : PROOF_LIFE_S;
+  // A basic proof for registering needs no iat: the server's clock, with leeway, stands in for it.
+  const latest = needsIat ? (iat as number) + life : nowS + life + LEEWAY_S;
+  return exp > latest ? refuse('invalid_proof', 'exp_too_late') : undefined;
+}
+
+function checkBinding({ claims, profile }: Proof, context: ClaimsContext): Refusal | undefined {
+  // A used register proof must read nothing, so a proof for reading is one that never had a nonce.
+  if (context.purpose === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');
+  if (profile === 'basic') return undefined;
+  const { aud, jti, htm, htu, fingerprint } = claims;
+  if (aud !== context.issuer) return refuse('invalid_proof', 'aud');
+  if (typeof jti !== 'string' || jti.length < 16 || jti.length > 64) return refuse('invalid_proof', 'jti');
+  if (htm !== context.method) return refuse('invalid_proof', 'htm');
+  if (!context.baseUrls.some((url) => htu === url + context.path)) return refuse('invalid_proof', 'htu');
+  if (fingerprint !== bodyFingerprint(context.body)) return refuse('invalid_proof', 'fingerprint');
+  return undefined;
+}
+
+/** SHA-256 of the raw body, in base64url. */
+const bodyFingerprint = (body: Uint8Array): string => createHash('sha256').update(body).digest('base64url');
+
+const isTime = (value: unknown): value is number => Number.isFinite(value);

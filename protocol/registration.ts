@@ -1,0 +1,82 @@
+/**
+ * A registration's identity and its life in the registry, as transitions that the registry's conditional
+ * writes carry out (design: 2-protocol "Registration").
+ */
+import { createHash } from 'node:crypto';
+import { lengthPrefixed } from './bytes.ts';
+import { canonicalJson } from './json.ts';
+
+export interface Registration {
+  /** 43 base64url characters. */
+  readonly id: string;
+  readonly clientId: string;
+  readonly userId: string;
+  readonly createdAtMs: number;
+  /** The registered body, as sent. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What stays of a deleted registration: no personal data, only when. */
+export interface Tombstone {
+  readonly deletedAtMs: number;
+}
+
+export type RegistryRecord = Registration | Tombstone;
+
+export const isTombstone = (record: RegistryRecord): record is Tombstone => 'deletedAtMs' in record;
+
+/** Hash of client and user: two Regions cannot disagree on it, and no client can touch another's. */
+export function registrationId(clientId: string, userId: string): string {
+  const bytes = lengthPrefixed('countersign/registration/v1', clientId, userId);
+  return createHash('sha256').update(bytes).digest('base64url');
+}
+
+/** Strong entity tag (RFC 9110 §8.8.3): SHA-256 of the data's RFC 8785 form, quoted. */
+export function entityTag(data: unknown): string {
+  return `"${createHash('sha256').update(canonicalJson(data)).digest('base64url')}"`;
+}
+
+/**
+ * A registration may stand over a tombstone only where its nonce was issued after this instant, so that a POST
+ * withheld until after the DELETE revives nothing: each of two clocks may be off by E.
+ */
+export const tombstoneClearsAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
+  deletedAtMs + 2 * clockErrorMs;
+
+export type RegisterOutcome =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'replayed'; readonly registration: Registration }
+  | { readonly kind: 'conflict' }
+  /** The nonce is older than a deletion; one issued after `clearsAtMs` will do. */
+  | { readonly kind: 'deleted'; readonly clearsAtMs: number };
+
+/**
+ * What registering comes to, given what stands in the registry.
+ *
+ * @param stored the record under the registration's key, if any
+ * @param nonceIssuedMs when the consumed nonce was issued
+ */
+export function decideRegister(
+  stored: RegistryRecord | undefined,
+  registration: Registration,
+  nonceIssuedMs: number,
+  clockErrorMs: number,
+): RegisterOutcome {
+  if (stored === undefined) return { kind: 'stored' };
+  if (isTombstone(stored)) {
+    const clearsAtMs = tombstoneClearsAtMs(stored.deletedAtMs, clockErrorMs);
+    return nonceIssuedMs > clearsAtMs ? { kind: 'stored' } : { kind: 'deleted', clearsAtMs };
+  }
+  return canonicalJson(stored.data) === canonicalJson(registration.data)
+    ? { kind: 'replayed', registration: stored }
+    : { kind: 'conflict' };
+}
+
+/**
+ * What deleting leaves: a tombstone, always, also where nothing was stored, and never an earlier one than
+ * stands already.
+ */
+export function decideDelete(stored: RegistryRecord | undefined, nowMs: number): Tombstone {
+  const before = stored && isTombstone(stored) ? stored.deletedAtMs : nowMs;
+  return { deletedAtMs: Math.max(before, nowMs) };
+}
