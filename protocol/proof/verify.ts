@@ -43,10 +43,10 @@ export interface Verified {
   readonly nonce: (NonceContent & { readonly text: string }) | undefined;
 }
 
-/** `clientId`: whom a fresh nonce is for; `verified`: set once the signature is. */
+/** A refusal knows the client once its signature is verified: only then is a fresh nonce for it. */
 export type ProofOutcome =
   | { readonly ok: true; readonly verified: Verified }
-  | (Refusal & { readonly clientId?: string; readonly verified?: Pick<Verified, 'client' | 'key'> });
+  | (Refusal & { readonly verified?: Pick<Verified, 'client' | 'key'> });
 
 export async function verifyProof(
   request: HttpRequest,
@@ -62,11 +62,7 @@ export async function verifyProof(
   const signed = await findSigner(proof, context.nowMs, lookups);
   if (!signed) return refuse('invalid_proof', 'signature');
   const { client, key } = signed;
-  const failed = (refusal: Refusal): ProofOutcome => ({
-    ...refusal,
-    clientId: client.clientId,
-    verified: signed,
-  });
+  const failed = (refusal: Refusal): ProofOutcome => ({ ...refusal, verified: signed });
 
   if (client.disabled) return failed(refuse('client_disabled', 'client_disabled'));
   if (!isUsable(key, context.nowMs)) return failed(refuse('key_expired', 'client_key'));

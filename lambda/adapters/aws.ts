@@ -1,0 +1,28 @@
+/** AWS clients for the request path: short timeouts, few retries. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+
+export interface AwsOptions {
+  readonly region: string;
+  readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+  /** Where AWS is, if not at its own endpoints. */
+  readonly endpoint?: string;
+}
+
+export const dynamodbClient = (options: AwsOptions): DynamoDBClient =>
+  new DynamoDBClient({ ...options, ...REQUEST_PATH });
+
+export const secretsClient = (options: AwsOptions): SecretsManagerClient =>
+  new SecretsManagerClient({ ...options, ...REQUEST_PATH });
+
+// A write whose answer is late is repeated: each is made so that repeating it is safe.
+const REQUEST_PATH = {
+  maxAttempts: 3,
+  requestHandler: { connectionTimeout: 1_000, requestTimeout: 2_000, throwOnRequestTimeout: true },
+};
+
+/** @returns the text of a secret's AWSCURRENT version */
+export async function readSecret(secrets: SecretsManagerClient, name: string): Promise<string> {
+  const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId: name }));
+  return SecretString ?? '';
+}

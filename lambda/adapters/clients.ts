@@ -1,0 +1,161 @@
+/** The `clients` table (design: 8-wire "Table items"): a record, its state and each key are items of their own. */
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  PutItemCommand,
+  QueryCommand,
+  type QueryCommandOutput,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
+import type { Profile } from '../../protocol/api-key.ts';
+import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
+import { CONDITION_FAILED, call } from './dynamodb.ts';
+
+/** All methods throw Unavailable. */
+export interface Clients {
+  /** Strongly consistent: the age of a cached copy then bounds for how long a disabled client still passes. */
+  load(clientId: string): Promise<ClientRecord | undefined>;
+  /** @returns whether the name was free */
+  create(client: Omit<ClientRecord, 'disabled'>): Promise<boolean>;
+  /** @returns whether there is such a client */
+  setDisabled(clientId: string, disabled: boolean, nowMs: number): Promise<boolean>;
+  /** @returns whether there was such a client */
+  remove(clientId: string): Promise<boolean>;
+  /** @returns one page of names, in no order, and where the next one begins */
+  list(limit: number, after?: string): Promise<{ clientIds: string[]; next?: string }>;
+}
+
+type Item = Record<string, AttributeValue>;
+
+export function createClients(dynamodb: DynamoDBClient, table: string): Clients {
+  async function items(clientId: string): Promise<Item[]> {
+    const found: Item[] = [];
+    let from: Item | undefined;
+    do {
+      const query = new QueryCommand({
+        TableName: table,
+        ConsistentRead: true,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': { S: clientId } },
+        ExclusiveStartKey: from,
+      });
+      const page = (await call('clients', () => dynamodb.send(query))) as { answer: QueryCommandOutput };
+      found.push(...(page.answer.Items ?? []));
+      from = page.answer.LastEvaluatedKey;
+    } while (from);
+    return found;
+  }
+
+  /** @returns whether the condition held */
+  async function put(item: Item, condition?: string): Promise<boolean> {
+    const command = new PutItemCommand({ TableName: table, Item: item, ConditionExpression: condition });
+    return 'answer' in (await call('clients', () => dynamodb.send(command), [CONDITION_FAILED]));
+  }
+
+  async function drop({ pk, sk }: Item): Promise<void> {
+    const command = new DeleteItemCommand({ TableName: table, Key: { pk: pk!, sk: sk! } });
+    await call('clients', () => dynamodb.send(command));
+  }
+
+  return {
+    load: async (clientId) => toRecord(clientId, await items(clientId)),
+
+    async create(client) {
+      const leftover = await items(client.clientId);
+      if (leftover.some((item) => item.sk!.S === 'client')) return false;
+      // A deletion cut short: a key that it left behind must not come alive under the new record.
+      for (const item of leftover) await drop(item);
+      const made = await put(
+        {
+          pk: { S: client.clientId },
+          sk: { S: 'client' },
+          profile: { S: client.profile },
+          salt: { B: client.salt },
+          created_at: { N: String(client.createdAtMs) },
+          ...(client.limit !== null && { limit: { N: String(client.limit) } }),
+        },
+        'attribute_not_exists(pk)',
+      );
+      if (made) for (const key of client.keys) await put(keyItem(client.clientId, key));
+      return made;
+    },
+
+    async setDisabled(clientId, disabled, nowMs) {
+      const known = (await items(clientId)).some((item) => item.sk!.S === 'client');
+      if (!known) return false;
+      // An item of its own, which no roll-over of keys writes: no merge can re-enable a client.
+      return put({
+        pk: { S: clientId },
+        sk: { S: 'state' },
+        disabled: { BOOL: disabled },
+        changed_at: { N: String(nowMs) },
+      });
+    },
+
+    async remove(clientId) {
+      const found = await items(clientId);
+      const record = found.find((item) => item.sk!.S === 'client');
+      // The record goes last, so that a deletion cut short leaves a client without keys, not keys without one.
+      for (const item of found) if (item !== record) await drop(item);
+      if (record) await drop(record);
+      return record !== undefined;
+    },
+
+    async list(limit, after) {
+      const scan = new ScanCommand({
+        TableName: table,
+        FilterExpression: 'sk = :client',
+        ExpressionAttributeValues: { ':client': { S: 'client' } },
+        Limit: limit,
+        ...(after !== undefined && { ExclusiveStartKey: JSON.parse(after) }),
+      });
+      const page = await call('clients', () => dynamodb.send(scan));
+      if (!('answer' in page)) return { clientIds: [] };
+      const { Items = [], LastEvaluatedKey } = page.answer;
+      return {
+        clientIds: Items.map((item) => item.pk!.S!),
+        ...(LastEvaluatedKey && { next: JSON.stringify(LastEvaluatedKey) }),
+      };
+    },
+  };
+}
+
+function keyItem(clientId: string, key: ClientKey): Item {
+  return {
+    pk: { S: clientId },
+    sk: { S: `key#${key.kid}` },
+    alg: { S: key.alg },
+    usable_at: { N: String(key.usableAtS) },
+    expires_at: { N: String(key.expiresAtS) },
+    issued_by: { S: 'operator' },
+    ...(key.rootKid !== null && { root_kid: { S: key.rootKid } }),
+    ...(key.jwk !== null && { jwk: { S: JSON.stringify(key.jwk) } }),
+  };
+}
+
+function toRecord(clientId: string, items: readonly Item[]): ClientRecord | undefined {
+  const record = items.find((item) => item.sk!.S === 'client');
+  if (!record) return undefined;
+  const state = items.find((item) => item.sk!.S === 'state');
+  return {
+    clientId,
+    profile: record.profile!.S as Profile,
+    salt: record.salt!.B!,
+    disabled: state?.disabled?.BOOL ?? false,
+    limit: record.limit?.N === undefined ? null : Number(record.limit.N),
+    createdAtMs: Number(record.created_at!.N),
+    keys: items.filter((item) => item.sk!.S!.startsWith('key#')).map(toKey),
+  };
+}
+
+function toKey(item: Item): ClientKey {
+  return {
+    kid: item.sk!.S!.slice('key#'.length),
+    alg: item.alg!.S!,
+    usableAtS: Number(item.usable_at!.N),
+    expiresAtS: Number(item.expires_at!.N),
+    rootKid: item.root_kid?.S ?? null,
+    jwk: item.jwk?.S === undefined ? null : JSON.parse(item.jwk.S),
+  };
+}

@@ -1,0 +1,49 @@
+/** The Region's ledger of used nonces (design: 2-protocol, check 10). */
+import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { ledgerTtlS } from '../../protocol/ledger.ts';
+import type { NonceContent } from '../../protocol/nonce.ts';
+import { CONDITION_FAILED, call } from './dynamodb.ts';
+
+export interface Consume {
+  readonly nonce: NonceContent & { readonly text: string };
+  readonly jti: string | undefined;
+  /** Random token of this invocation, the same over its retries and no other's. */
+  readonly w: string;
+}
+
+export interface Ledger {
+  /**
+   * Marks a nonce as used, in one atomic conditional write.
+   *
+   * @returns whether this invocation consumed it
+   * @throws Unavailable where the ledger gives no clear answer
+   */
+  consume(use: Consume): Promise<boolean>;
+  /** Writes a row of no meaning. @throws Unavailable */
+  probe(nowMs: number): Promise<void>;
+}
+
+export function createLedger(dynamodb: DynamoDBClient, table: string): Ledger {
+  return {
+    async consume({ nonce, jti, w }) {
+      const put = new PutItemCommand({
+        TableName: table,
+        Item: {
+          pk: { S: nonce.text },
+          w: { S: w },
+          ...(jti !== undefined && { jti: { S: jti } }),
+          ttl: { N: String(ledgerTtlS(nonce)) },
+        },
+        // Never "or expired", never by the jti: only the very write that a retry repeats may pass again.
+        ConditionExpression: 'attribute_not_exists(pk) OR w = :w',
+        ExpressionAttributeValues: { ':w': { S: w } },
+      });
+      return 'answer' in (await call('ledger', () => dynamodb.send(put), [CONDITION_FAILED]));
+    },
+
+    async probe(nowMs) {
+      const Item = { pk: { S: '#probe' }, ttl: { N: String(Math.ceil(nowMs / 1000) + 3600) } };
+      await call('ledger', () => dynamodb.send(new PutItemCommand({ TableName: table, Item })));
+    },
+  };
+}

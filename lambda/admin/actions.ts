@@ -1,0 +1,101 @@
+/** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (design: 8-wire). */
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { ADMIN_FUNCTION, type AdminAction, type AdminAnswer } from '../contract/admin.ts';
+import type { FunctionName } from '../contract/names.ts';
+import { describeError, type Log } from '../log.ts';
+import { Unavailable } from '../unavailable.ts';
+
+/** What an operator is told; `detail` says what to mend. */
+export class AdminError extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, detail: string) {
+    super(detail);
+    this.name = 'AdminError';
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** One action: the form of its params, and its work. */
+export interface Action<P = unknown, R = unknown> {
+  readonly params: z.ZodType<P>;
+  /** Whom it is about, for the audit line. */
+  readonly target: (params: P) => string;
+  run(params: P): Promise<R>;
+}
+
+export type Actions = { readonly [A in AdminAction]?: Action };
+
+export interface AdminContext {
+  readonly function: FunctionName;
+  readonly region: string;
+  readonly errorDocsUrl: string;
+  readonly log: Log;
+}
+
+export type AdminHandler = (
+  event: unknown,
+  context: { readonly awsRequestId: string },
+) => Promise<AdminAnswer>;
+
+const Event = z.object({ action: z.string(), params: z.unknown().default({}) });
+
+export function adminHandler(context: AdminContext, actions: Actions): AdminHandler {
+  const { log, region, errorDocsUrl } = context;
+
+  return async (event, invocation) => {
+    const request_id = invocation?.awsRequestId ?? randomUUID();
+    const audit = { message: 'audit', request_id, region, function: context.function } as const;
+    let action: string | undefined;
+    let target: string | undefined;
+    try {
+      const asked = parse(Event, event, 'event');
+      const known = Object.hasOwn(actions, asked.action) ? actions[asked.action as AdminAction] : undefined;
+      if (!known) throw unknownAction(context.function, asked.action, actions);
+      ({ action } = asked);
+      const params = parse(known.params, asked.params, 'params');
+      target = known.target(params);
+      const result = await known.run(params);
+      log({ level: 'INFO', ...audit, action, target, status: 200 });
+      return { ok: true, result } as AdminAnswer;
+    } catch (error) {
+      const { status, code, message } = toAdminError(error);
+      const failure = error instanceof AdminError ? undefined : describeError(error);
+      log({ level: failure ? 'ERROR' : 'INFO', ...audit, action, target, status, reason: code, ...failure });
+      const type = `${errorDocsUrl}/${code}`;
+      const title = code.replaceAll('_', ' ');
+      return {
+        ok: false,
+        problem: { type, title, status, code, detail: message, instance: `urn:uuid:${request_id}` },
+      };
+    }
+  };
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(({ path, message }) => `${[what, ...path].join('.')}: ${message}`);
+  throw new AdminError(400, 'malformed_request', faults.join('; '));
+}
+
+function unknownAction(name: FunctionName, action: string, actions: Actions): AdminError {
+  const elsewhere = Object.hasOwn(ADMIN_FUNCTION, action) ? ADMIN_FUNCTION[action as AdminAction] : undefined;
+  const hint = elsewhere
+    ? `is served by ${elsewhere}`
+    : `is unknown; ${name} serves ${Object.keys(actions).join(', ')}`;
+  return new AdminError(400, 'malformed_request', `action ${JSON.stringify(action.slice(0, 64))} ${hint}`);
+}
+
+function toAdminError(error: unknown): AdminError {
+  if (error instanceof AdminError) return error;
+  if (error instanceof Unavailable) return new AdminError(503, 'unavailable', `${error.message}; try again`);
+  return new AdminError(
+    500,
+    'internal',
+    'Something went wrong; the log line with this request id says where.',
+  );
+}

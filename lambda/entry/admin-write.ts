@@ -1,0 +1,5 @@
+import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
+import { adminWrite } from '../functions.ts';
+import { aws, runtime } from './process.ts';
+
+export const handler = adminWrite({ ...runtime, dynamodb: dynamodbClient(aws), secrets: secretsClient(aws) });

@@ -1,0 +1,5 @@
+import { secretsClient } from '../adapters/aws.ts';
+import { nonce } from '../functions.ts';
+import { aws, runtime } from './process.ts';
+
+export const handler = nonce({ ...runtime, secrets: secretsClient(aws) });

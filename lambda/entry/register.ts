@@ -1,0 +1,9 @@
+import * as schema from 'countersign:registration-schema';
+import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
+import { register } from '../functions.ts';
+import { aws, runtime } from './process.ts';
+
+export const handler = register(
+  { ...runtime, dynamodb: dynamodbClient(aws), secrets: secretsClient(aws) },
+  schema,
+);

@@ -1,0 +1,9 @@
+import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
+import { registration } from '../functions.ts';
+import { aws, runtime } from './process.ts';
+
+export const handler = registration({
+  ...runtime,
+  dynamodb: dynamodbClient(aws),
+  secrets: secretsClient(aws),
+});

@@ -1,0 +1,97 @@
+/** Every function, put together. A bundle holds the one that its entry names, and what that one needs. */
+import { type AdminContext, type AdminHandler, adminHandler } from './admin/actions.ts';
+import { readActions, writeActions } from './admin/clients.ts';
+import { requireEnv } from './contract/environment.ts';
+import type { FunctionName } from './contract/names.ts';
+import { discoveryHandler } from './handlers/discovery.ts';
+import { healthHandler } from './handlers/health.ts';
+import { jwksHandler } from './handlers/jwks.ts';
+import { nonceHandler } from './handlers/nonce.ts';
+import { registerHandler } from './handlers/register.ts';
+import { registrationHandler } from './handlers/registration.ts';
+import type { HttpHandler } from './http/handler.ts';
+import {
+  clientRoots,
+  clients,
+  httpContext,
+  keyset,
+  ledger,
+  nonceKeyset,
+  nonces,
+  numberFrom,
+  proofGate,
+  type Runtime,
+  registry,
+  type WithSecrets,
+  type WithTables,
+} from './runtime.ts';
+import type { RegistrationSchema } from './schema/validator.ts';
+
+export const nonce = (runtime: WithSecrets): HttpHandler =>
+  nonceHandler(httpContext(runtime), nonces(runtime));
+
+export const register = (runtime: WithTables & WithSecrets, schema: RegistrationSchema): HttpHandler =>
+  registerHandler({
+    gate: proofGate(runtime),
+    ledger: ledger(runtime),
+    registry: registry(runtime),
+    schema,
+    baseUrl: requireEnv(runtime.env, 'COUNTERSIGN_BASE_URL'),
+  });
+
+export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
+  registrationHandler({ gate: proofGate(runtime), ledger: ledger(runtime), registry: registry(runtime) });
+
+export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): HttpHandler =>
+  discoveryHandler({
+    http: httpContext(runtime),
+    issuer: requireEnv(runtime.env, 'COUNTERSIGN_ISSUER'),
+    entryUrl: requireEnv(runtime.env, 'COUNTERSIGN_ENTRY_URL'),
+    regions: JSON.parse(requireEnv(runtime.env, 'COUNTERSIGN_REGIONS')),
+    nonceLifeMs: numberFrom(runtime.env, 'COUNTERSIGN_NONCE_LIFE_MS'),
+    schema,
+  });
+
+export const jwks = (runtime: WithSecrets): HttpHandler =>
+  jwksHandler(httpContext(runtime), keyset(runtime, 'token', 'COUNTERSIGN_TOKEN_SECRET'));
+
+export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
+  healthHandler({
+    http: httpContext(runtime),
+    ledger: ledger(runtime),
+    registry: registry(runtime),
+    keysets: [nonceKeyset(runtime), clientRoots(runtime)],
+  });
+
+export const adminRead = (runtime: WithTables): AdminHandler =>
+  adminHandler(adminContext(runtime, 'admin-read'), readActions(clients(runtime)));
+
+export const adminWrite = (runtime: WithTables & WithSecrets): AdminHandler =>
+  adminHandler(
+    adminContext(runtime, 'admin-write'),
+    writeActions({
+      clients: clients(runtime),
+      roots: clientRoots(runtime),
+      nowMs: runtime.nowMs,
+      clientKeyLifeS: numberFrom(runtime.env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
+    }),
+  );
+
+function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
+  const { region, errorDocsUrl, log } = httpContext(runtime);
+  return { function: name, region, errorDocsUrl, log };
+}
+
+/** All of them in one process: the local platform, tests, measurements. */
+export function createFunctions(runtime: WithTables & WithSecrets, schema: RegistrationSchema) {
+  return {
+    nonce: nonce(runtime),
+    register: register(runtime, schema),
+    registration: registration(runtime),
+    discovery: discovery(runtime, schema),
+    jwks: jwks(runtime),
+    health: health(runtime),
+    'admin-read': adminRead(runtime),
+    'admin-write': adminWrite(runtime),
+  } as const satisfies Record<FunctionName, HttpHandler | AdminHandler>;
+}

@@ -1,0 +1,51 @@
+/** `GET` and `DELETE /v1/registrations/{id}`: a client's own registrations, another's is 404. */
+import { randomBytes } from 'node:crypto';
+import { refuse } from '../../protocol/problem.ts';
+import { entityTag, isTombstone } from '../../protocol/registration.ts';
+import type { Ledger } from '../adapters/ledger.ts';
+import type { Registry } from '../adapters/registry.ts';
+import { type Answer, json } from '../http/answer.ts';
+import { type HttpHandler, httpHandler } from '../http/handler.ts';
+import { representation } from '../http/representation.ts';
+import { type Admitted, type ProofGate, withProof } from '../proof-gate.ts';
+
+export interface RegistrationOptions {
+  readonly gate: ProofGate;
+  readonly ledger: Ledger;
+  readonly registry: Registry;
+}
+
+export function registrationHandler({ gate, ledger, registry }: RegistrationOptions): HttpHandler {
+  return httpHandler(gate.http, (request, fields) => {
+    const id = request.id!;
+    if (request.method === 'DELETE')
+      return withProof(gate, 'delete', request, fields, (admitted) => remove(id, admitted));
+    const known = request.headers.get('if-none-match') ?? [];
+    return withProof(gate, 'read', request, fields, (admitted) => read(id, known, admitted));
+  });
+
+  async function read(id: string, known: readonly string[], { proof, headers, refuse: answer }: Admitted) {
+    const stored = await registry.read(proof.client.clientId, id);
+    if (!stored || isTombstone(stored)) return answer(refuse('not_found', 'registration'));
+    const etag = entityTag(stored.data);
+    const common = { ...(await headers()), 'Cache-Control': 'private, no-cache', ETag: etag };
+    return matches(known, etag)
+      ? { status: 304, headers: common, body: '' }
+      : json(200, representation(stored), common);
+  }
+
+  async function remove(id: string, { proof, headers, refuse: answer }: Admitted): Promise<Answer> {
+    const w = randomBytes(16).toString('base64url');
+    const nonce = proof.nonce!;
+    if (!(await ledger.consume({ nonce, jti: proof.jti, w }))) return answer(refuse('use_nonce', 'used'));
+    const existed = await registry.remove(proof.client.clientId, id, gate.http.nowMs(), w);
+    if (!existed) return answer(refuse('not_found', 'registration'));
+    return { status: 204, headers: { ...(await headers()), 'Cache-Control': 'no-store' }, body: '' };
+  }
+}
+
+/** If-None-Match (RFC 9110 §13.1.2), by weak comparison. */
+function matches(ifNoneMatch: readonly string[], etag: string): boolean {
+  const tags = ifNoneMatch.flatMap((value) => value.split(',')).map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags.includes(etag) || tags.includes('*');
+}

@@ -1,0 +1,71 @@
+/** What every HTTP function does around its own work: read the event, answer a failure, log one line. */
+import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
+import { CORS_ANSWER_HEADERS } from '../contract/routes.ts';
+import { describeError, type Log, type LogEntry } from '../log.ts';
+import { Unavailable } from '../unavailable.ts';
+import { type Answer, problem } from './answer.ts';
+import { type RoutedRequest, readEvent } from './event.ts';
+
+export interface HttpContext {
+  readonly region: string;
+  readonly errorDocsUrl: string;
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+/** Set by the work once a signature vouches for it. */
+export interface LogFields {
+  client_id?: string;
+}
+
+export type Work = (request: RoutedRequest, fields: LogFields) => Promise<Answer>;
+export type HttpHandler = (event: APIGatewayProxyEvent) => Promise<APIGatewayProxyResult>;
+
+export function httpHandler({ region, errorDocsUrl, nowMs, log }: HttpContext, work: Work): HttpHandler {
+  return async (event) => {
+    const startedMs = nowMs();
+    const request = readEvent(event);
+    const { requestId, method, resource } = request;
+    const fail = (code: 'not_found' | 'unavailable' | 'internal', reason: string) =>
+      problem(code, { requestId, errorDocsUrl, nowMs: startedMs, reason });
+
+    const fields: LogFields = {};
+    let failure: Pick<LogEntry, 'error' | 'stack'> | undefined;
+    let answer: Answer;
+    try {
+      answer = request.path === undefined ? fail('not_found', 'path') : await work(request, fields);
+    } catch (error) {
+      failure = describeError(error);
+      answer = error instanceof Unavailable ? fail('unavailable', error.message) : fail('internal', 'error');
+    }
+    const { status, code, reason } = answer;
+    log({
+      level: failure ? 'ERROR' : 'INFO',
+      message: 'request',
+      request_id: requestId,
+      region,
+      method,
+      route: resource,
+      status,
+      code,
+      reason,
+      ...fields,
+      duration_ms: nowMs() - startedMs,
+      ...failure,
+    });
+    return toResult(answer, requestId);
+  };
+}
+
+function toResult({ status, headers, body }: Answer, requestId: string): APIGatewayProxyResult {
+  return {
+    statusCode: status,
+    headers: {
+      'Countersign-Request-Id': requestId,
+      'Access-Control-Allow-Origin': '*',
+      'Access-Control-Expose-Headers': CORS_ANSWER_HEADERS.join(', '),
+      ...headers,
+    },
+    body,
+  };
+}

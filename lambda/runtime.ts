@@ -1,0 +1,86 @@
+/** The parts that functions are put together from, each made from the environment. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { readSecret } from './adapters/aws.ts';
+import { ClientCache } from './adapters/client-cache.ts';
+import { type Clients, createClients } from './adapters/clients.ts';
+import { KeysetCache } from './adapters/keyset-cache.ts';
+import { createLedger, type Ledger } from './adapters/ledger.ts';
+import { type Consistency, createRegistry, type Registry } from './adapters/registry.ts';
+import { ClientKeys } from './client-keys.ts';
+import { type Environment, requireEnv, type Variable } from './contract/environment.ts';
+import type { Purpose } from './contract/names.ts';
+import type { HttpContext } from './http/handler.ts';
+import type { Log } from './log.ts';
+import { Nonces } from './nonces.ts';
+import type { ProofGate } from './proof-gate.ts';
+
+export interface Runtime {
+  readonly env: Environment;
+  readonly log: Log;
+  /** Epoch milliseconds. */
+  readonly nowMs: () => number;
+}
+export type WithTables = Runtime & { readonly dynamodb: DynamoDBClient };
+export type WithSecrets = Runtime & { readonly secrets: SecretsManagerClient };
+
+/** @throws Error that names the variable, where it is not a number */
+export function numberFrom(env: Environment, name: Variable): number {
+  const value = Number(requireEnv(env, name));
+  if (!Number.isFinite(value) || value < 0) throw new Error(`environment variable ${name} is not a number`);
+  return value;
+}
+
+export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
+  const region = requireEnv(env, 'COUNTERSIGN_REGION');
+  return { region, errorDocsUrl: requireEnv(env, 'COUNTERSIGN_ERROR_DOCS_URL'), nowMs, log };
+}
+
+export function keyset(runtime: WithSecrets, purpose: Purpose, variable: Variable): KeysetCache {
+  const { env, secrets, nowMs, log } = runtime;
+  const name = requireEnv(env, variable);
+  const maxAgeMs = numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS');
+  return new KeysetCache({ purpose, read: () => readSecret(secrets, name), nowMs, maxAgeMs, log });
+}
+
+export const nonceKeyset = (runtime: WithSecrets): KeysetCache =>
+  keyset(runtime, 'nonce', 'COUNTERSIGN_NONCE_SECRET');
+
+export const clientRoots = (runtime: WithSecrets): KeysetCache =>
+  keyset(runtime, 'client-root', 'COUNTERSIGN_CLIENT_ROOT_SECRET');
+
+export function nonces(runtime: WithSecrets): Nonces {
+  const { env, nowMs } = runtime;
+  return new Nonces({
+    keyset: nonceKeyset(runtime),
+    region: requireEnv(env, 'COUNTERSIGN_REGION'),
+    ledgerTable: requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'),
+    lifeMs: numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
+    nowMs,
+  });
+}
+
+export const ledger = ({ env, dynamodb }: WithTables): Ledger =>
+  createLedger(dynamodb, requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'));
+
+export const clients = ({ env, dynamodb }: WithTables): Clients =>
+  createClients(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'));
+
+export const registry = ({ env, dynamodb }: WithTables): Registry =>
+  createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
+    consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
+    clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
+  });
+
+export function proofGate(runtime: WithTables & WithSecrets): ProofGate {
+  const { env, nowMs } = runtime;
+  return {
+    http: httpContext(runtime),
+    clients: new ClientCache(clients(runtime), nowMs),
+    clientKeys: new ClientKeys(clientRoots(runtime), nowMs),
+    nonces: nonces(runtime),
+    issuer: requireEnv(env, 'COUNTERSIGN_ISSUER'),
+    baseUrls: [requireEnv(env, 'COUNTERSIGN_BASE_URL'), requireEnv(env, 'COUNTERSIGN_ENTRY_URL')],
+    clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
+  };
+}
