@@ -30,9 +30,18 @@ export const secretName = (stage: string, purpose: Purpose): string => `counters
  */
 export const tableName = (
   stage: string,
-  table: 'registry' | 'clients' | 'ledger' | 'limits',
+  table: TableKind,
   generation = 1,
 ): string => `countersign-${stage}-${table}-${generation}`;
 
 /** The value that a keyset's secret is created with. Frozen: a changed template would overwrite live keys. */
 export const EMPTY_KEYSET = '{"keys":[]}';
+
+/** Each table's keys, all strings, and whether its items are a Region's own or every Region's. */
+export const TABLES = {
+  registry: { keys: ['pk'], scope: 'global' },
+  clients: { keys: ['pk', 'sk'], scope: 'global' },
+  ledger: { keys: ['pk'], scope: 'region' },
+  limits: { keys: ['pk'], scope: 'region' },
+} as const;
+export type TableKind = keyof typeof TABLES;

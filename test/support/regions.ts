@@ -1,0 +1,227 @@
+/** The real handlers of one or two Regions over embedded stores, on a clock that the test owns. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ScanCommand } from '@aws-sdk/client-dynamodb';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
+import { generateKeyPair, exportJWK } from 'jose';
+import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contract/admin.ts';
+import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
+import type { Environment } from '../../lambda/contract/environment.ts';
+import { tableName } from '../../lambda/contract/names.ts';
+import { createFunctions } from '../../lambda/functions.ts';
+import type { LogEntry } from '../../lambda/log.ts';
+import { compileSchema } from '../../lambda/schema/compile.ts';
+import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
+import { initialKeyset, type Keyset } from '../../protocol/keyset.ts';
+import { checkAnswer } from '../openapi.ts';
+import { createTables, dynamodb, STAGE, startDynalite } from './dynalite.ts';
+
+export const ISSUER = 'https://api.example.com';
+export const ERROR_DOCS = 'https://docs.example.com/errors';
+const schema = compileSchema(defaultSchema);
+
+export interface Clock {
+  nowMs: number;
+}
+
+export interface HttpAsk {
+  readonly method: string;
+  /** With its query, if any. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: string;
+  /** How API Gateway routed it; derived from the path where absent. */
+  readonly resource?: string;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
+  readonly json: any;
+  readonly code: string | undefined;
+}
+
+export interface Region {
+  readonly name: string;
+  readonly url: string;
+  readonly functions: ReturnType<typeof createFunctions>;
+  readonly dynamodb: DynamoDBClient;
+  send(ask: HttpAsk): Promise<HttpAnswer>;
+  /** Another instance of the same functions: nothing in memory yet, the same stores. */
+  instance(env?: Partial<Environment>, options?: { dynamodb?: DynamoDBClient }): Region;
+}
+
+export interface Platform {
+  readonly clock: Clock;
+  readonly regions: readonly [Region, Region];
+  readonly log: LogEntry[];
+  readonly secrets: Record<'nonce' | 'client-root' | 'token', { keyset: Keyset; fail: boolean; reads: number }>;
+  admin<A extends AdminAction>(action: A, params: AdminActions[A]['params']): Promise<AdminAnswer<A>>;
+  /** As `admin`, for an action that must succeed. */
+  operate<A extends AdminAction>(action: A, params: AdminActions[A]['params']): Promise<AdminActions[A]['result']>;
+  items(table: 'registry' | 'clients' | 'ledger', region?: Region): Promise<Record<string, unknown>[]>;
+  stop(): Promise<void>;
+}
+
+/** Two Regions: a ledger each, one registry, as a strongly consistent global table behaves. */
+export async function startRegions(): Promise<Platform> {
+  const clock: Clock = { nowMs: Date.UTC(2026, 10, 23, 12) };
+  const log: LogEntry[] = [];
+  const [shared, ...own] = await Promise.all([startDynalite(), startDynalite(), startDynalite()]);
+  const sharedDb = dynamodb(shared.endpoint);
+  await createTables(sharedDb, ['registry', 'clients']);
+  const secrets = await makeSecrets(clock.nowMs);
+  const secretsClient = {
+    send: async ({ input }: { input: { SecretId: string } }) => {
+      const secret = secrets[input.SecretId as keyof typeof secrets];
+      secret.reads += 1;
+      if (secret.fail) throw Object.assign(new Error('secrets are down'), { name: 'ServiceUnavailable' });
+      return { SecretString: JSON.stringify(secret.keyset) };
+    },
+  } as unknown as SecretsManagerClient;
+
+  const names = ['eu-west-1', 'eu-central-1'] as const;
+  const list = names.map((name) => ({ name, url: `https://${name}.api.example.com` }));
+  const make = (index: number, env: Partial<Environment>, ownDb: DynamoDBClient): Region => {
+    const { name, url } = list[index]!;
+    const tables = routeTables(ownDb, sharedDb);
+    const environment: Environment = {
+      COUNTERSIGN_STAGE: STAGE,
+      COUNTERSIGN_REGION: name,
+      COUNTERSIGN_ERROR_DOCS_URL: ERROR_DOCS,
+      COUNTERSIGN_ISSUER: ISSUER,
+      COUNTERSIGN_BASE_URL: url,
+      COUNTERSIGN_ENTRY_URL: ISSUER,
+      COUNTERSIGN_REGIONS: JSON.stringify(list),
+      COUNTERSIGN_NONCE_LIFE_MS: '300000',
+      COUNTERSIGN_CLOCK_ERROR_MS: '2000',
+      COUNTERSIGN_KEYSET_MAX_AGE_MS: '86400000',
+      COUNTERSIGN_LEDGER_TABLE: tableName(STAGE, 'ledger'),
+      COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),
+      COUNTERSIGN_CLIENTS_TABLE: tableName(STAGE, 'clients'),
+      COUNTERSIGN_NONCE_SECRET: 'nonce',
+      COUNTERSIGN_CLIENT_ROOT_SECRET: 'client-root',
+      COUNTERSIGN_TOKEN_SECRET: 'token',
+      COUNTERSIGN_CONSISTENCY: 'strong',
+      COUNTERSIGN_CLIENT_KEY_LIFE_S: String(90 * 24 * 3600),
+      ...env,
+    };
+    const functions = createFunctions(
+      { env: environment, log: (entry) => log.push(entry), nowMs: () => clock.nowMs, dynamodb: tables, secrets: secretsClient },
+      schema,
+    );
+    return {
+      name,
+      url,
+      functions,
+      dynamodb: ownDb,
+      send: (ask) => send(functions, ask),
+      instance: (more = {}, options = {}) => make(index, { ...env, ...more }, options.dynamodb ?? ownDb),
+    };
+  };
+  const regionDbs = own.map(({ endpoint }, i) => dynamodb(endpoint, names[i]));
+  for (const db of regionDbs) await createTables(db, ['ledger', 'limits']);
+  const regions = regionDbs.map((db, i) => make(i, {}, db)) as unknown as [Region, Region];
+
+  const admin: Platform['admin'] = (action, params) =>
+    (regions[0].functions[ADMIN_FUNCTION[action]] as (e: unknown, c: object) => Promise<never>)(
+      { action, params },
+      { awsRequestId: randomUUID() },
+    );
+  return {
+    clock,
+    regions,
+    log,
+    secrets,
+    admin,
+    async operate(action, params) {
+      const answer = await admin(action, params);
+      if (!answer.ok) throw new Error(answer.problem.detail);
+      return answer.result;
+    },
+    async items(table, region = regions[0]) {
+      const db = table === 'ledger' ? region.dynamodb : sharedDb;
+      const { Items = [] } = await db.send(new ScanCommand({ TableName: tableName(STAGE, table) }));
+      return Items;
+    },
+    async stop() {
+      for (const db of [sharedDb, ...regionDbs]) db.destroy();
+      await Promise.all([shared, ...own].map(({ stop }) => stop()));
+    },
+  };
+}
+
+/** The ledger is the Region's own; registry and clients are one for all. */
+function routeTables(own: DynamoDBClient, shared: DynamoDBClient): DynamoDBClient {
+  const send = (command: { input: { TableName?: string } }, ...rest: unknown[]) => {
+    const global = /-(registry|clients)-\d+$/.test(command.input.TableName ?? '');
+    return (global ? shared : own).send(command as never, ...(rest as []));
+  };
+  return { send } as unknown as DynamoDBClient;
+}
+
+async function makeSecrets(nowMs: number): Promise<Platform['secrets']> {
+  const derived = () => ({
+    alg: 'HKDF-SHA-256',
+    jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') },
+    maxLifeMs: 90 * 24 * 3600 * 1000,
+  });
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  const token = { alg: 'ES256', jwk: await exportJWK(privateKey), maxLifeMs: 3_600_000 };
+  const secret = (key: Parameters<typeof initialKeyset>[0]) => ({
+    keyset: initialKeyset(key, nowMs),
+    fail: false,
+    reads: 0,
+  });
+  return { nonce: secret(derived()), 'client-root': secret(derived()), token: secret(token) };
+}
+
+const HTTP_FUNCTIONS = {
+  '/v1/nonce': 'nonce',
+  '/v1/register': 'register',
+  '/v1/registrations/{id}': 'registration',
+  '/v1/health': 'health',
+  '/.well-known/countersign': 'discovery',
+  '/.well-known/jwks.json': 'jwks',
+} as const;
+
+async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk): Promise<HttpAnswer> {
+  const event = toEvent(ask);
+  const name = HTTP_FUNCTIONS[event.resource as keyof typeof HTTP_FUNCTIONS];
+  const result: APIGatewayProxyResult = await functions[name](event);
+  const headers = Object.fromEntries(
+    Object.entries(result.headers ?? {}).map(([key, value]) => [key.toLowerCase(), String(value)]),
+  );
+  const text = result.body;
+  const path = event.path;
+  checkAnswer({ method: ask.method, path, status: result.statusCode, headers, body: text });
+  const json = text === '' ? undefined : JSON.parse(text);
+  return { status: result.statusCode, headers, text, json, code: json?.code };
+}
+
+/** An event as API Gateway makes it, as far as the handlers read it. */
+export function toEvent({ method, path, headers = {}, body, resource }: HttpAsk): APIGatewayProxyEvent {
+  const [pathname = '', search] = path.split('?');
+  const id = /^\/v1\/registrations\/([^/]+)$/.exec(pathname)?.[1];
+  const multi = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat()]));
+  const query: Record<string, string[]> = {};
+  for (const [name, value] of new URLSearchParams(search)) query[name] = [...(query[name] ?? []), value];
+  return {
+    resource: resource ?? (id === undefined ? pathname : '/v1/registrations/{id}'),
+    path: pathname,
+    httpMethod: method,
+    headers: Object.fromEntries(Object.entries(multi).map(([name, list]) => [name, list.at(-1)])),
+    multiValueHeaders: multi,
+    queryStringParameters: search === undefined ? null : Object.fromEntries(new URLSearchParams(search)),
+    multiValueQueryStringParameters: search === undefined ? null : query,
+    pathParameters: id === undefined ? null : { id },
+    stageVariables: null,
+    requestContext: { requestId: randomUUID() },
+    body: body ?? null,
+    isBase64Encoded: false,
+  } as unknown as APIGatewayProxyEvent;
+}
