@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
-import { type TableKind, TABLES, tableName } from '../../lambda/contract/names.ts';
+import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
 
 export const STAGE = 'test';
 

@@ -4,7 +4,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
-import { generateKeyPair, exportJWK } from 'jose';
+import { exportJWK, generateKeyPair } from 'jose';
 import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contract/admin.ts';
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import type { Environment } from '../../lambda/contract/environment.ts';
@@ -50,6 +50,8 @@ export interface Region {
   readonly url: string;
   readonly functions: ReturnType<typeof createFunctions>;
   readonly dynamodb: DynamoDBClient;
+  /** Of the store that holds this Region's own tables. */
+  readonly endpoint: string;
   send(ask: HttpAsk): Promise<HttpAnswer>;
   /** Another instance of the same functions: nothing in memory yet, the same stores. */
   instance(env?: Partial<Environment>, options?: { dynamodb?: DynamoDBClient }): Region;
@@ -59,10 +61,16 @@ export interface Platform {
   readonly clock: Clock;
   readonly regions: readonly [Region, Region];
   readonly log: LogEntry[];
-  readonly secrets: Record<'nonce' | 'client-root' | 'token', { keyset: Keyset; fail: boolean; reads: number }>;
+  readonly secrets: Record<
+    'nonce' | 'client-root' | 'token',
+    { keyset: Keyset; fail: boolean; reads: number }
+  >;
   admin<A extends AdminAction>(action: A, params: AdminActions[A]['params']): Promise<AdminAnswer<A>>;
   /** As `admin`, for an action that must succeed. */
-  operate<A extends AdminAction>(action: A, params: AdminActions[A]['params']): Promise<AdminActions[A]['result']>;
+  operate<A extends AdminAction>(
+    action: A,
+    params: AdminActions[A]['params'],
+  ): Promise<AdminActions[A]['result']>;
   items(table: 'registry' | 'clients' | 'ledger', region?: Region): Promise<Record<string, unknown>[]>;
   stop(): Promise<void>;
 }
@@ -111,7 +119,13 @@ export async function startRegions(): Promise<Platform> {
       ...env,
     };
     const functions = createFunctions(
-      { env: environment, log: (entry) => log.push(entry), nowMs: () => clock.nowMs, dynamodb: tables, secrets: secretsClient },
+      {
+        env: environment,
+        log: (entry) => log.push(entry),
+        nowMs: () => clock.nowMs,
+        dynamodb: tables,
+        secrets: secretsClient,
+      },
       schema,
     );
     return {
@@ -119,6 +133,7 @@ export async function startRegions(): Promise<Platform> {
       url,
       functions,
       dynamodb: ownDb,
+      endpoint: own[index]!.endpoint,
       send: (ask) => send(functions, ask),
       instance: (more = {}, options = {}) => make(index, { ...env, ...more }, options.dynamodb ?? ownDb),
     };

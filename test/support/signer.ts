@@ -9,8 +9,14 @@ export interface Signer {
   readonly kid: string;
 }
 
-export async function makeClient(platform: Platform, clientId = `c-${randomUUID().slice(0, 8)}`): Promise<Signer> {
-  const { api_key, kid } = await platform.operate('clients.create', { client_id: clientId, profile: 'strict' });
+export async function makeClient(
+  platform: Platform,
+  clientId = `c-${randomUUID().slice(0, 8)}`,
+): Promise<Signer> {
+  const { api_key, kid } = await platform.operate('clients.create', {
+    client_id: clientId,
+    profile: 'strict',
+  });
   return { clientId, apiKey: api_key!, kid };
 }
 
@@ -55,7 +61,9 @@ export function proofFor(
       exp: iat + (request.nonce === undefined ? 60 : 120),
       htm: request.method,
       htu: request.url,
-      fingerprint: createHash('sha256').update(request.body ?? '').digest('base64url'),
+      fingerprint: createHash('sha256')
+        .update(request.body ?? '')
+        .digest('base64url'),
       ...(request.nonce !== undefined && { nonce: request.nonce }),
       ...claims,
     },
@@ -110,7 +118,12 @@ export function read(
   return region.send({ method: 'GET', path, headers: { Authorization: `JWT ${proof}`, ...headers } });
 }
 
-export async function remove(platform: Platform, region: Region, signer: Signer, id: string): Promise<HttpAnswer> {
+export async function remove(
+  platform: Platform,
+  region: Region,
+  signer: Signer,
+  id: string,
+): Promise<HttpAnswer> {
   const path = `/v1/registrations/${id}`;
   const nonce = await fetchNonce(region, signer.clientId);
   const proof = proofFor(signer, platform.clock.nowMs, { method: 'DELETE', url: region.url + path, nonce });

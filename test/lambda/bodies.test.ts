@@ -1,0 +1,115 @@
+/** Bad input: a 4xx problem, never a 5xx, and nothing stored. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type HttpAnswer, type Platform, type Region, startRegions } from '../support/regions.ts';
+import { makeClient, prepare, registerAsk, type Signer } from '../support/signer.ts';
+
+let platform: Platform;
+let a: Region;
+let signer: Signer;
+
+beforeAll(async () => {
+  platform = await startRegions();
+  [a] = platform.regions;
+  signer = await makeClient(platform);
+});
+afterAll(() => platform.stop());
+
+async function refused(body: string, headers: Record<string, string> = {}): Promise<HttpAnswer> {
+  const before = [await platform.items('ledger'), await platform.items('registry')];
+  const ask = await prepare(platform, a, signer, body);
+  const answer = await a.send({ ...ask, headers: { ...ask.headers, ...headers } });
+  expect([await platform.items('ledger'), await platform.items('registry')]).toEqual(before);
+  expect(answer.headers['content-type']).toBe('application/problem+json');
+  return answer;
+}
+
+const deep = (depth: number) =>
+  `{"user_id":"a","attributes":{"x":${'['.repeat(depth - 2)}${']'.repeat(depth - 2)}}}`;
+
+it.each([
+  ['a body of 16,385 bytes', `{"user_id":"a"}${' '.repeat(16_385 - 15)}`, 413, 'body_too_large'],
+  ['no body', '', 400, 'malformed_request'],
+  ['text that is not JSON', '{"user_id":', 400, 'malformed_request'],
+  ['a member twice', '{"user_id":"a","user_id":"b"}', 400, 'malformed_request'],
+  ['a member twice, once escaped', '{"user_id":"a","\\u0075ser_id":"b"}', 400, 'malformed_request'],
+  [
+    'a member twice, deep inside',
+    '{"user_id":"a","attributes":{"x":[{"y":1,"y":2}]}}',
+    400,
+    'malformed_request',
+  ],
+  ['a __proto__ member', '{"user_id":"a","attributes":{"__proto__":{"x":1}}}', 400, 'malformed_request'],
+  [
+    'a __proto__ member, escaped',
+    '{"user_id":"a","attributes":{"\\u005f_proto__":{}}}',
+    400,
+    'malformed_request',
+  ],
+  ['a byte-order mark', '\ufeff{"user_id":"a"}', 400, 'malformed_request'],
+  ['JSON 33 deep', deep(33), 400, 'malformed_request'],
+  ['JSON 8,000 deep', deep(8_000), 400, 'malformed_request'],
+  ['a lone surrogate', '{"user_id":"\\ud800"}', 400, 'malformed_request'],
+  ['a number over all doubles', '{"user_id":"a","attributes":{"n":1e400}}', 400, 'malformed_request'],
+  ['an array', '[]', 422, 'invalid_registration'],
+  ['null', 'null', 422, 'invalid_registration'],
+])('%s', async (_, body, status, code) => {
+  const answer = await refused(body);
+  expect([answer.status, answer.code]).toEqual([status, code]);
+});
+
+it('JSON 10,000 deep, in body and proof alike', async () => {
+  // The body's own limit comes first; a proof of that depth is refused for its signature like any other.
+  expect((await refused(deep(10_000))).code).toBe('body_too_large');
+  const nested = `{"iss":"${signer.clientId}","x":${'['.repeat(10_000)}${']'.repeat(10_000)}}`;
+  const header = Buffer.from('{"alg":"HS256","typ":"countersign-proof+jwt","kid":"1"}').toString('base64url');
+  const proof = `${header}.${Buffer.from(nested).toString('base64url')}.${'A'.repeat(43)}`;
+  expect((await a.send(registerAsk(proof, '{}'))).code).toBe('invalid_proof');
+});
+
+it('16,384 bytes and 32 levels are not too much', async () => {
+  const big = `{"user_id":"big"}${' '.repeat(16_384 - 17)}`;
+  expect((await a.send(await prepare(platform, a, signer, big))).status).toBe(201);
+  expect((await a.send(await prepare(platform, a, signer, deep(32)))).status).toBe(201);
+});
+
+it.each(['text/plain', 'application/jsonp', 'application/x-www-form-urlencoded', ''])(
+  'media type %j',
+  async (type) => {
+    expect((await refused('{"user_id":"a"}', { 'Content-Type': type })).code).toBe('unsupported_media_type');
+  },
+);
+
+it('bytes that were no UTF-8 arrive altered, so the fingerprint fails', async () => {
+  const ask = await prepare(platform, a, signer, '{"user_id":"\xff"}');
+  expect((await a.send({ ...ask, body: '{"user_id":"\ufffd"}' })).code).toBe('invalid_proof');
+});
+
+it('names every bad field, a missing one by the path it would have', async () => {
+  const answer = await refused('{"email":"x","display_name":5,"a/b~c":1}');
+  expect(answer.json.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual([
+    '/a~1b~0c',
+    '/display_name',
+    '/email',
+    '/user_id',
+  ]);
+});
+
+it('no bytes at all make a 5xx or are stored: random bodies, random proofs', async () => {
+  const headers = { 'Content-Type': 'application/json' };
+  await fc.assert(
+    fc.asyncProperty(fc.string(), fc.json(), fc.string({ unit: 'binary' }), async (text, json, proof) => {
+      for (const body of [text, json]) {
+        const signed = await a.send(await prepare(platform, a, signer, body));
+        expect([400, 401, 415, 422]).toContain(signed.status);
+        const forged = await a.send({
+          ...registerAsk('', body),
+          headers: { ...headers, Authorization: `JWT ${proof}` },
+        });
+        expect(forged.status).toBeLessThan(500);
+        expect(forged.status).toBeGreaterThanOrEqual(400);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
