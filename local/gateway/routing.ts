@@ -1,0 +1,32 @@
+/** Which resource of the API a request is for, as API Gateway finds it: on the decoded path. */
+import type { Route } from '../../lambda/contract/routes.ts';
+import { ROUTES } from '../../lambda/contract/routes.ts';
+
+export interface Match {
+  readonly route: Route;
+  /** Null where the resource has no parameter, as in the event. */
+  readonly pathParameters: Record<string, string> | null;
+}
+
+/** @returns the resource, whatever the method; undefined where there is none */
+export function matchRoute(path: string): Match | undefined {
+  let decoded: string[];
+  try {
+    decoded = path.split('/').map(decodeURIComponent);
+  } catch {
+    return undefined;
+  }
+  for (const route of ROUTES) {
+    const parts = route.resource.split('/');
+    const parameters: [string, string][] = [];
+    const matches = parts.every((part, i) => {
+      const segment = decoded[i] ?? '';
+      if (!part.startsWith('{')) return part === segment;
+      parameters.push([part.slice(1, -1), segment]);
+      return segment !== '';
+    });
+    if (matches && parts.length === decoded.length)
+      return { route, pathParameters: parameters.length > 0 ? Object.fromEntries(parameters) : null };
+  }
+  return undefined;
+}
