@@ -1,0 +1,176 @@
+/**
+ * What the adapters ask of DynamoDB, as one suite: the embedded engine and the real ones must pass it alike, so
+ * that nothing rests on what one of them lacks.
+ */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createClients } from '../../lambda/adapters/clients.ts';
+import { createLedger } from '../../lambda/adapters/ledger.ts';
+import { createRegistry } from '../../lambda/adapters/registry.ts';
+import { tableName } from '../../lambda/contract/names.ts';
+import { consumes, type LedgerRecord, ledgerTtlS } from '../../protocol/ledger.ts';
+import {
+  decideDelete,
+  decideRegister,
+  isTombstone,
+  type Registration,
+  type RegistryRecord,
+} from '../../protocol/registration.ts';
+import { createTables, STAGE } from '../support/dynalite.ts';
+
+const E_MS = 2_000;
+const T0 = 1_795_430_000_000;
+let unique = 0;
+
+export function storesContract(engine: string, connect: () => DynamoDBClient): void {
+  describe(`the stores on ${engine}`, () => {
+    let db: DynamoDBClient;
+    beforeAll(async () => {
+      db = connect();
+      await createTables(db, ['registry', 'clients', 'ledger']);
+    });
+    const ledger = () => createLedger(db, tableName(STAGE, 'ledger'));
+    const registry = (consistency: 'strong' | 'eventual' = 'eventual') =>
+      createRegistry(db, tableName(STAGE, 'registry'), { consistency, clockErrorMs: E_MS });
+
+    const nonce = () => ({
+      text: `nonce-${++unique}`,
+      kid: 'AAAAAA',
+      region: 'r',
+      issuedMs: T0,
+      lifeMs: 300_000,
+    });
+
+    it('the ledger decides as the protocol does, for any order of invocations and retries', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.constantFrom('w1', 'w2', 'w3'), { maxLength: 6 }), async (tokens) => {
+          const use = nonce();
+          let model: LedgerRecord | undefined;
+          for (const w of tokens) {
+            const expected = consumes(model, w);
+            expect(await ledger().consume({ nonce: use, jti: 'j', w })).toBe(expected);
+            if (expected) model = { w };
+          }
+        }),
+        { numRuns: 30 },
+      );
+    });
+
+    it('of 50 invocations at once one consumes', async () => {
+      const use = nonce();
+      const won = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => ledger().consume({ nonce: use, jti: undefined, w: `w${i}` })),
+      );
+      expect(won.filter(Boolean)).toHaveLength(1);
+    });
+
+    it("a ledger row outlives its nonce's own life by 15 minutes", async () => {
+      const use = nonce();
+      await ledger().consume({ nonce: use, jti: 'j', w: 'w' });
+      const Key = { pk: { S: use.text } };
+      const { Item } = await db.send(new GetItemCommand({ TableName: tableName(STAGE, 'ledger'), Key }));
+      expect(Item).toEqual({
+        ...Key,
+        w: { S: 'w' },
+        jti: { S: 'j' },
+        ttl: { N: String((T0 + 300_000 + 900_000) / 1000) },
+      });
+      expect(ledgerTtlS({ ...use, lifeMs: 1 })).toBe(Math.ceil((T0 + 1 + 900_000) / 1000));
+    });
+
+    it('the registry decides as the protocol does, for any history of one registration', async () => {
+      const step = fc.record({
+        op: fc.constantFrom('register' as const, 'delete' as const),
+        data: fc.constantFrom({ user_id: 'u' }, { user_id: 'u', email: 'e@example.com' }),
+        afterMs: fc.integer({ min: 0, max: 5_000 }),
+        nonceAgeMs: fc.integer({ min: 0, max: 10_000 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+          const [clientId, id] = [`client-${++unique}`, 'i'.repeat(43)];
+          let model: RegistryRecord | undefined;
+          let nowMs = T0;
+          for (const { op, data, afterMs, nonceAgeMs } of steps) {
+            nowMs += afterMs;
+            if (op === 'delete') {
+              const existed = await registry().remove(clientId, id, nowMs, `w${++unique}`);
+              expect(existed).toBe(model !== undefined && !isTombstone(model));
+              model = decideDelete(model, nowMs);
+            } else {
+              const made: Registration = { id, clientId, userId: 'u', createdAtMs: nowMs, data };
+              const expected = decideRegister(model, made, nowMs - nonceAgeMs, E_MS);
+              expect(await registry().register(made, nowMs - nonceAgeMs)).toEqual(expected);
+              if (expected.kind === 'stored') model = made;
+            }
+            expect(await registry().read(clientId, id)).toEqual(model);
+          }
+        }),
+        { numRuns: 40 },
+      );
+    });
+
+    it('a deletion repeated after an unclear answer knows its own tombstone', async () => {
+      const made: Registration = {
+        id: 'x'.repeat(43),
+        clientId: `c-${++unique}`,
+        userId: 'u',
+        createdAtMs: T0,
+        data: { user_id: 'u' },
+      };
+      await registry().register(made, T0);
+      expect(await registry().remove(made.clientId, made.id, T0, 'same')).toBe(true);
+      expect(await registry().remove(made.clientId, made.id, T0, 'same')).toBe(true);
+      expect(await registry().remove(made.clientId, made.id, T0 + 1, 'other')).toBe(false);
+    });
+
+    it('a tombstone goes by TTL after 30 days, and in strong mode, which has none, stays', async () => {
+      const id = 't'.repeat(43);
+      for (const mode of ['eventual', 'strong'] as const)
+        await registry(mode).remove(`ttl-${mode}`, id, T0, 'w');
+      const { Items = [] } = await db.send(new ScanCommand({ TableName: tableName(STAGE, 'registry') }));
+      const ttl = (mode: string) => Items.find((item) => item.pk!.S === `ttl-${mode}#${id}`)?.ttl?.N;
+      expect(ttl('eventual')).toBe(String(T0 / 1000 + 30 * 24 * 3600));
+      expect(ttl('strong')).toBeUndefined();
+    });
+
+    it('probes can be written over and over', async () => {
+      for (let i = 0; i < 3; i++) {
+        await ledger().probe(T0 + i);
+        await registry().probe('eu-west-1', T0 + i);
+      }
+    });
+
+    it('a client is stored and read whole, with its state apart', async () => {
+      const clients = createClients(db, tableName(STAGE, 'clients'));
+      const key = { usableAtS: 1, expiresAtS: 2 };
+      const made = {
+        clientId: 'whole-client',
+        profile: 'strict' as const,
+        salt: new Uint8Array(16).fill(7),
+        limit: 100,
+        createdAtMs: T0,
+        keys: [
+          { ...key, kid: '1', alg: 'HS256', rootKid: 'AAAAAA', jwk: null },
+          {
+            ...key,
+            kid: 'thumbprint',
+            alg: 'ES256',
+            rootKid: null,
+            jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' },
+          },
+        ],
+      };
+      expect(await clients.create(made)).toBe(true);
+      expect(await clients.create(made)).toBe(false);
+      const read = await clients.load('whole-client');
+      expect({ ...read, salt: new Uint8Array(read!.salt) }).toEqual({ ...made, disabled: false });
+      expect(await clients.setDisabled('whole-client', true, T0)).toBe(true);
+      expect((await clients.load('whole-client'))?.disabled).toBe(true);
+      expect(await clients.remove('whole-client')).toBe(true);
+      expect(await clients.load('whole-client')).toBeUndefined();
+      expect(await clients.remove('whole-client')).toBe(false);
+    });
+  });
+}
