@@ -1,0 +1,239 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { deriveApiKey, isClientId, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
+import { base62, decodeBase64url, lengthPrefixed } from '../../protocol/bytes.ts';
+import { type ClientRecord, candidateKeys } from '../../protocol/client.ts';
+import { keyWindows } from '../../protocol/key-windows.ts';
+import {
+  initialKeyset,
+  newerKeyset,
+  parseKeyset,
+  signingKey,
+  verificationKey,
+  verificationKeys,
+} from '../../protocol/keyset.ts';
+import { PROBLEMS } from '../../protocol/problem.ts';
+import { registrationId } from '../../protocol/registration.ts';
+
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const clientId = fc.stringMatching(/^[a-z][a-z0-9-]{2,31}$/);
+
+describe('bytes', () => {
+  it('length prefixes keep any two lists of parts apart', () => {
+    const parts = fc.array(fc.string(), { maxLength: 4 });
+    fc.assert(
+      fc.property(parts, parts, (a, b) => {
+        expect(lengthPrefixed(...a).equals(lengthPrefixed(...b))).toBe(
+          JSON.stringify(a) === JSON.stringify(b),
+        );
+      }),
+    );
+    expect(() => lengthPrefixed('x'.repeat(65_536))).toThrow(RangeError);
+  });
+
+  it('base64url has one spelling of each value', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        const decoded = decodeBase64url(text);
+        if (decoded) expect(decoded.toString('base64url')).toBe(text);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.uint8Array(), (value) => {
+        const text = Buffer.from(value).toString('base64url');
+        expect(decodeBase64url(text)).toEqual(Buffer.from(value));
+        for (const other of [`${text}=`, ` ${text}`, `${text}\n`])
+          expect(decodeBase64url(other)).toBeUndefined();
+      }),
+    );
+  });
+
+  it('base62 holds 32 bytes in 43 characters', () => {
+    expect(base62(2n ** 256n - 1n, 43)).toHaveLength(43);
+    expect(base62(0n, 43)).toBe('0'.repeat(43));
+    expect(base62(61n, 1)).toBe('z');
+  });
+});
+
+describe('an API key', () => {
+  const made = fc.record({
+    root: bytes(32),
+    salt: bytes(16),
+    clientId,
+    generation: fc.integer({ min: 1, max: 1e6 }),
+    profile: fc.constantFrom('strict' as const, 'basic' as const),
+  });
+
+  it('says what it was derived for, and none other is like it', () => {
+    fc.assert(
+      fc.property(made, made, (a, b) => {
+        const { clientId, generation, profile } = a;
+        expect(parseApiKey(deriveApiKey(a))).toEqual({ clientId, generation, profile });
+        expect(looksLikeStrictKey(deriveApiKey(a))).toBe(profile === 'strict');
+        const changes = [{ salt: b.salt }, { root: b.root }, { generation: a.generation + 1 }];
+        for (const change of changes) expect(deriveApiKey({ ...a, ...change })).not.toBe(deriveApiKey(a));
+      }),
+    );
+  });
+
+  it('with any one character changed fails its checksum', () => {
+    fc.assert(
+      fc.property(made, fc.nat(), fc.constantFrom(...'0Az_-é'), (a, position, character) => {
+        const key = deriveApiKey(a);
+        const at = position % key.length;
+        fc.pre(key[at] !== character);
+        expect(parseApiKey(key.slice(0, at) + character + key.slice(at + 1))).toBeUndefined();
+      }),
+    );
+  });
+
+  it.each(['ab', 'Abc', '1abc', 'a'.repeat(33), 'a_b', 'abc ', ''])('%j is no client_id', (id) => {
+    expect(isClientId(id)).toBe(false);
+  });
+});
+
+describe('a registration id', () => {
+  it("is another for another client or user, though their names' bytes run together", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.nat(5), (a, b, cut) => {
+        const all = a + b;
+        fc.pre(cut !== a.length && cut <= all.length);
+        expect(registrationId(a, b)).not.toBe(registrationId(all.slice(0, cut), all.slice(cut)));
+      }),
+    );
+  });
+});
+
+describe('a keyset', () => {
+  const oct = {
+    alg: 'HKDF-SHA-256',
+    jwk: { kty: 'oct', k: Buffer.alloc(32, 7).toString('base64url') },
+    maxLifeMs: 1000,
+  };
+  const key = (kid: string, activates_at: number, retires_at: number | null) => ({
+    ...initialKeyset(oct, 0).keys[0]!,
+    kid,
+    activates_at,
+    retires_at,
+  });
+  const keyset = {
+    seq: 3,
+    based_on: 'v2',
+    revoked: ['CCCCCA'],
+    keys: [key('AAAAAA', 0, 200), key('BBBBBA', 100, null), key('CCCCCA', 150, null)],
+  };
+
+  it('signs with the latest active key, and before any is active with the earliest', () => {
+    expect(signingKey(keyset, 50)?.kid).toBe('AAAAAA');
+    expect(signingKey(keyset, 100)?.kid).toBe('BBBBBA');
+    expect(
+      signingKey({ ...keyset, keys: [key('DDDDDA', 900, null), key('EEEEEA', 800, null)] }, 5)?.kid,
+    ).toBe('EEEEEA');
+    expect(signingKey({ ...keyset, keys: [] }, 5)).toBeUndefined();
+  });
+
+  it('verifies with every key that is not retired or revoked, also before it is active', () => {
+    const at = (nowMs: number) => verificationKeys(keyset, nowMs).map(({ kid }) => kid);
+    expect(at(0)).toEqual(['AAAAAA', 'BBBBBA']);
+    expect(at(199)).toEqual(['AAAAAA', 'BBBBBA']);
+    expect(at(200)).toEqual(['BBBBBA']);
+    expect(verificationKey(keyset, 'CCCCCA', 160)).toBeUndefined();
+  });
+
+  it('of a lower seq never replaces a higher one', () => {
+    const older = { ...keyset, seq: 2 };
+    expect(newerKeyset(keyset, older)).toBe(keyset);
+    expect(newerKeyset(older, keyset)).toBe(keyset);
+    expect(newerKeyset(undefined, older)).toBe(older);
+  });
+
+  it('is read as it was written, and empty as a stack creates it', () => {
+    expect(parseKeyset(JSON.stringify(keyset))).toEqual(keyset);
+    expect(parseKeyset('{"keys":[]}')).toEqual({ seq: 0, based_on: null, revoked: [], keys: [] });
+  });
+
+  it.each([
+    ['', 'not JSON'],
+    ['secret-text-that-is-no-json', 'not JSON'],
+    ['[]', 'not an object'],
+    ['{}', 'keys'],
+    ['{"keys":[],"seq":"1"}', 'seq'],
+    ['{"keys":[],"revoked":[1]}', 'revoked'],
+    ['{"keys":[{"kid":"AAAA"}]}', 'kid'],
+    [JSON.stringify({ keys: [keyset.keys[0], keyset.keys[0]] }), 'twice'],
+    [JSON.stringify({ keys: [{ ...keyset.keys[0], jwk: { kty: 'oct', k: 'c2hvcnQ' } }] }), '32 bytes'],
+    [JSON.stringify({ keys: [{ ...keyset.keys[0], max_life: 0 }] }), 'max_life'],
+  ])('is refused as %j, by a message without a value', (text, says) => {
+    const read = () => parseKeyset(text);
+    expect(read).toThrow(SyntaxError);
+    expect(read).toThrow(says);
+    if (text.length > 10) expect(read).not.toThrow('secret-text');
+  });
+
+  it('windows are the sums of the design', () => {
+    const lags = {
+      replicationMs: 1,
+      verifierAgeMs: 10,
+      signerAgeMs: 100,
+      maxLifeMs: 1_000,
+      clockErrorMs: 10_000,
+      finishMs: 100_000,
+    };
+    expect(keyWindows(lags)).toEqual({
+      finishMarginMs: 20_011,
+      publishToSignMs: 120_011,
+      signToRemoveMs: 11_101,
+      minRotationMs: 131_112,
+    });
+  });
+});
+
+describe('candidate keys', () => {
+  const key = (kid: string, usableAtS: number, expiresAtS: number) => ({
+    kid,
+    alg: 'HS256',
+    usableAtS,
+    expiresAtS,
+    rootKid: null,
+    jwk: null,
+  });
+  const client: ClientRecord = {
+    clientId: 'dev',
+    profile: 'basic',
+    salt: new Uint8Array(16),
+    disabled: false,
+    limit: null,
+    createdAtMs: 0,
+    keys: [key('1', 0, 10), key('2', 5, 20), key('3', 6, 30), key('4', 40, 50)],
+  };
+
+  it('of a basic client are two at most, the usable ones before all others', () => {
+    const kids = (nowS: number) =>
+      candidateKeys(client, { profile: 'basic', alg: 'HS256' }, nowS * 1000).map(({ kid }) => kid);
+    expect(kids(8)).toEqual(['3', '2']);
+    expect(kids(25)).toEqual(['3', '4']);
+  });
+
+  it('of a strict client are the one that kid names, of that alg', () => {
+    const strict = { ...client, profile: 'strict' as const };
+    const find = (alg: string, kid: string) =>
+      candidateKeys(strict, { profile: 'strict', alg, kid }, 0).length;
+    expect([find('HS256', '2'), find('ES256', '2'), find('HS256', '02')]).toEqual([1, 0, 0]);
+    expect(candidateKeys(client, { profile: 'strict', alg: 'HS256', kid: '2' }, 0)).toEqual([]);
+  });
+});
+
+describe('problems', () => {
+  it('carry a fresh nonce exactly where the design says', () => {
+    const withNonce = Object.entries(PROBLEMS)
+      .filter(([, { nonce }]) => nonce)
+      .map(([code]) => code);
+    expect(withNonce).toEqual([
+      'use_nonce',
+      'clock_skew',
+      'registration_conflict',
+      'invalid_registration',
+      'quota_exceeded',
+    ]);
+  });
+});
