@@ -1,4 +1,5 @@
 /** Issues nonces for this Region and this ledger, and finds the key that one was issued with. */
+import type { KeyObject } from 'node:crypto';
 import { type KeysetKey, keyBytes, signingKey, verificationKey } from '../protocol/keyset.ts';
 import { deriveNonceKey, mintNonce } from '../protocol/nonce.ts';
 import type { KeysetCache } from './adapters/keyset-cache.ts';
@@ -16,7 +17,7 @@ export interface NoncesOptions {
 export class Nonces {
   readonly #options: NoncesOptions;
   // By the key object, which a refresh replaces: a key is derived once per copy of the keyset.
-  readonly #derived = new WeakMap<KeysetKey, Buffer>();
+  readonly #derived = new WeakMap<KeysetKey, KeyObject>();
 
   constructor(options: NoncesOptions) {
     this.#options = options;
@@ -35,7 +36,7 @@ export class Nonces {
   }
 
   /** @returns the MAC key that `kid` names, or undefined @throws Unavailable */
-  async verificationKey(kid: string): Promise<Buffer | undefined> {
+  async verificationKey(kid: string): Promise<KeyObject | undefined> {
     const { keyset, nowMs } = this.#options;
     const key =
       verificationKey(await keyset.current(), kid, nowMs()) ??
@@ -43,7 +44,7 @@ export class Nonces {
     return key && this.#derive(key);
   }
 
-  #derive(key: KeysetKey): Buffer {
+  #derive(key: KeysetKey): KeyObject {
     let derived = this.#derived.get(key);
     if (!derived) {
       derived = deriveNonceKey(keyBytes(key), this.#options.region, this.#options.ledgerTable);

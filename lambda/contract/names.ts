@@ -28,11 +28,8 @@ export const secretName = (stage: string, purpose: Purpose): string => `counters
  * A table's generation is part of its name: a lost ledger is replaced under a new name, which no nonce issued
  * for the old one fits, and a registry is copied to a new generation to change its mode.
  */
-export const tableName = (
-  stage: string,
-  table: TableKind,
-  generation = 1,
-): string => `countersign-${stage}-${table}-${generation}`;
+export const tableName = (stage: string, table: TableKind, generation = 1): string =>
+  `countersign-${stage}-${table}-${generation}`;
 
 /** The value that a keyset's secret is created with. Frozen: a changed template would overwrite live keys. */
 export const EMPTY_KEYSET = '{"keys":[]}';

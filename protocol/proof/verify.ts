@@ -2,6 +2,7 @@
  * Checks 1 to 7, in the design's order (2-protocol "Proof"); the first failure ends it. Nothing is stored, and
  * a bad signature learns nothing about what comes after it.
  */
+import type { KeyObject } from 'node:crypto';
 import { type ClientKey, type ClientRecord, candidateKeys, isUsable } from '../client.ts';
 import { checkNonce, type NonceContent, readNonce } from '../nonce.ts';
 import { type Refusal, refuse } from '../problem.ts';
@@ -20,7 +21,7 @@ export interface ProofLookups {
   /** @returns what verifies the key's signatures, or undefined where the platform's part of it is gone */
   material(client: ClientRecord, key: ClientKey): Promise<KeyMaterial | undefined>;
   /** @returns the MAC key of this Region and ledger that `kid` names, or undefined */
-  nonceKey(kid: string): Promise<Uint8Array | undefined>;
+  nonceKey(kid: string): Promise<KeyObject | undefined>;
 }
 
 export interface ProofContext {

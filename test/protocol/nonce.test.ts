@@ -77,12 +77,25 @@ describe('a nonce', () => {
   });
 
   it('never throws on what it is given', () => {
-    const check = { key: root, clientId: 'dev', region: 'r', nowMs: 0, clockErrorMs: 0 };
+    const check = {
+      key: deriveNonceKey(root, 'r', 'l'),
+      clientId: 'dev',
+      region: 'r',
+      nowMs: 0,
+      clockErrorMs: 0,
+    };
     fc.assert(fc.property(fc.anything(), (text) => checkNonce(text, check) === undefined));
   });
 
   it('cannot be made where its parts do not fit', () => {
-    const made = { kid: 'AAAAAA', region: 'r', issuedMs: 0, lifeMs: 0, key: root, clientId: 'dev' };
+    const made = {
+      kid: 'AAAAAA',
+      region: 'r',
+      issuedMs: 0,
+      lifeMs: 0,
+      key: deriveNonceKey(root, 'r', 'l'),
+      clientId: 'dev',
+    };
     expect(() => mintNonce({ ...made, region: 'x'.repeat(16) })).toThrow(RangeError);
     expect(() => mintNonce({ ...made, kid: 'AAAA' })).toThrow(RangeError);
     expect(() => mintNonce({ ...made, lifeMs: 2 ** 32 })).toThrow(RangeError);
