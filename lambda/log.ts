@@ -5,7 +5,7 @@
 
 export interface LogEntry {
   readonly level: 'INFO' | 'WARN' | 'ERROR';
-  readonly message: 'request' | 'audit' | 'keyset' | 'store' | 'error';
+  readonly message: 'request' | 'audit' | 'keyset';
   readonly request_id?: string | undefined;
   readonly function?: string | undefined;
   readonly region?: string | undefined;
@@ -26,6 +26,34 @@ export interface LogEntry {
   readonly stack?: readonly string[] | undefined;
 }
 
+const FIELDS = [
+  'request_id',
+  'function',
+  'region',
+  'method',
+  'route',
+  'status',
+  'code',
+  'reason',
+  'client_id',
+  'duration_ms',
+  'action',
+  'target',
+  'purpose',
+  'error',
+  'stack',
+] as const satisfies readonly (keyof LogEntry)[];
+
+/** @returns the fields of the list that are set, whatever else an entry has got into it */
+export function allowedFields(entry: LogEntry): Record<string, string | number | readonly string[]> {
+  const fields: Record<string, string | number | readonly string[]> = {};
+  for (const name of FIELDS) {
+    const value = entry[name];
+    if (value !== undefined) fields[name] = value;
+  }
+  return fields;
+}
+
 export type Log = (entry: LogEntry) => void;
 
 /** @returns what of an error is safe to log */
@@ -33,6 +61,16 @@ export function describeError(error: unknown): Pick<LogEntry, 'error' | 'stack'>
   if (!(error instanceof Error)) return { error: typeof error };
   const names = [error.name];
   for (let { cause } = error; cause instanceof Error; { cause } = cause) names.push(cause.name);
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return { error: names.join(' < '), stack: frames.slice(0, 8).map((frame) => frame.trim()) };
+  // The stack begins with the message, which may hold lines that look like frames.
+  const { stack = '', message } = error;
+  const header = stack.indexOf(message);
+  const frames = header < 0 ? [] : stack.slice(header + message.length).split('\n');
+  const isFrame = (line: string) => /^at (async |new )?\S+( \[as \w+\])?( \([^\s()]+\))?$/.test(line);
+  return {
+    error: names.join(' < '),
+    stack: frames
+      .map((line) => line.trim())
+      .filter(isFrame)
+      .slice(0, 8),
+  };
 }

@@ -2,15 +2,16 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import type { AwsOptions } from '../adapters/aws.ts';
 import type { Environment } from '../contract/environment.ts';
-import type { Log } from '../log.ts';
+import { allowedFields, type Log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 
 const logger = new Logger({ serviceName: 'countersign' });
 
-const log: Log = ({ level, message, ...fields }) => {
-  if (level === 'ERROR') logger.error(message, fields);
-  else if (level === 'WARN') logger.warn(message, fields);
-  else logger.info(message, fields);
+const log: Log = (entry) => {
+  const fields = allowedFields(entry);
+  if (entry.level === 'ERROR') logger.error(entry.message, fields);
+  else if (entry.level === 'WARN') logger.warn(entry.message, fields);
+  else logger.info(entry.message, fields);
 };
 
 export const runtime: Runtime = { env: process.env as Environment, log, nowMs: Date.now };
