@@ -1,0 +1,54 @@
+/**
+ * Takes out the code that gives each guarantee, one piece at a time, in a copy of the project, and runs the tests
+ * that must notice. `node test/mutants/run.ts [guarantee…]`; exit code 1 where one survives.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { MUTANTS, type Mutant } from './table.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const LEFT_OUT = new Set(['node_modules', '.git', '.countersign', 'cdk.out', 'dist']);
+
+function copyProject(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'countersign-mutants-'));
+  cpSync(root, copy, { recursive: true, filter: (path) => !LEFT_OUT.has(basename(path)) });
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
+/** @returns what the tests make of the mutant */
+function judge(
+  copy: string,
+  { file, find, replace, tests }: Mutant,
+): 'killed' | 'survived' | 'does not apply' {
+  const path = join(copy, file);
+  const original = readFileSync(path, 'utf8');
+  if (original.split(find).length !== 2) return 'does not apply';
+  writeFileSync(
+    path,
+    original.replace(find, () => replace),
+  );
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+  const args = [vitest, 'run', '--bail=1', '--root', copy, ...tests.split(' ')];
+  const { status } = spawnSync(process.execPath, args, { cwd: copy, stdio: 'ignore' });
+  writeFileSync(path, original);
+  return status === 0 ? 'survived' : 'killed';
+}
+
+const wanted = process.argv.slice(2);
+const chosen = MUTANTS.filter(({ guarantee }) => wanted.length === 0 || wanted.includes(guarantee));
+const copy = copyProject();
+let alive = 0;
+try {
+  for (const [i, mutant] of chosen.entries()) {
+    const verdict = judge(copy, mutant);
+    if (verdict !== 'killed') alive += 1;
+    console.log(`${i + 1}/${chosen.length} ${verdict.padEnd(14)} ${mutant.guarantee}: ${mutant.file}`);
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+console.log(`${chosen.length - alive} killed, ${alive} not`);
+process.exitCode = alive === 0 ? 0 : 1;
