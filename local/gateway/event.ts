@@ -67,7 +67,12 @@ const NOT_FORWARDED = new Set([
 ]);
 
 /** Names keep the client's spelling; the gateway's own say where the request came from. */
-function* forwardedHeaders({ rawHeaders, sourceIp, port, requestId }: GatewayRequest): Iterable<[string, string]> {
+function* forwardedHeaders({
+  rawHeaders,
+  sourceIp,
+  port,
+  requestId,
+}: GatewayRequest): Iterable<[string, string]> {
   const forwardedFor: string[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!;

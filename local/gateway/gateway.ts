@@ -40,7 +40,10 @@ export function createGateway({ invoke, errorDocsUrl, nowMs }: GatewayOptions): 
 
     const { remoteAddress: sourceIp = '', localPort: port = 0 } = socket;
     const asked = { method, path, query, rawHeaders, body, sourceIp, port, requestId, receivedAtMs };
-    const result = await invoke(match.route.function, proxyEvent(asked, match)).then(readResult, () => undefined);
+    const result = await invoke(match.route.function, proxyEvent(asked, match)).then(
+      readResult,
+      () => undefined,
+    );
     return result ?? gatewayProblem('internal', requestId, errorDocsUrl, 502);
   }
 }
@@ -50,7 +53,12 @@ function split(target: string): [path: string, query: string] {
   return mark < 0 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)];
 }
 
-function send(response: ServerResponse, { status, headers, body }: GatewayAnswer, requestId: string, nowMs: number) {
+function send(
+  response: ServerResponse,
+  { status, headers, body }: GatewayAnswer,
+  requestId: string,
+  nowMs: number,
+) {
   const hasBody = status !== 204 && status !== 304;
   response.sendDate = false;
   response.writeHead(status, [

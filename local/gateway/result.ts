@@ -56,22 +56,20 @@ export function readResult(result: unknown): GatewayAnswer | undefined {
   };
 }
 
-/** A name in both: only the values of `multiValueHeaders` count. */
+/** One list of both; a pair that stands in both counts once. */
 function mergeHeaders(single: unknown, multi: unknown): [string, string][] | undefined {
   if (!isObject(single) || !isObject(multi)) return undefined;
   const lists = Object.entries(multi);
   if (!lists.every(([, values]) => Array.isArray(values) && values.every(isScalar))) return undefined;
   if (!Object.values(single).every(isScalar)) return undefined;
-  const inBoth = new Set(lists.map(([name]) => name.toLowerCase()));
-  return [
-    ...Object.entries(single)
-      .filter(([name]) => !inBoth.has(name.toLowerCase()))
-      .map(([name, value]): [string, string] => [name, String(value)]),
-    ...lists.flatMap(([name, values]) =>
-      (values as unknown[]).map((value): [string, string] => [name, String(value)]),
-    ),
-  ];
+  const many = lists.flatMap(([name, values]) => (values as unknown[]).map((value) => pair(name, value)));
+  const ones = Object.entries(single).map(([name, value]) => pair(name, value));
+  const repeated = ([name, value]: [string, string]) =>
+    many.some(([other, same]) => other.toLowerCase() === name.toLowerCase() && same === value);
+  return [...ones.filter((one) => !repeated(one)), ...many];
 }
+
+const pair = (name: string, value: unknown): [string, string] => [name, String(value)];
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

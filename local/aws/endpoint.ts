@@ -1,0 +1,47 @@
+/**
+ * One endpoint for DynamoDB, Secrets Manager and Lambda invoke, each in AWS's own protocol, so that unmodified
+ * AWS SDK clients work against it. The credential scope tells Regions apart.
+ */
+import { randomUUID } from 'node:crypto';
+import { type HttpListener, readBody } from '../server.ts';
+import { type AwsAnswer, AwsError, type AwsRequest, awsErrorAnswer, credentialScope } from './protocol.ts';
+
+/** One service in one Region. */
+export type AwsService = (request: AwsRequest) => Promise<AwsAnswer>;
+/** By the name in the credential scope. */
+export type AwsRegion = Readonly<Record<'dynamodb' | 'secretsmanager' | 'lambda', AwsService>>;
+
+/** DynamoDB's limit, the largest of the three. */
+const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+
+/** @param regions by name */
+export function createAwsEndpoint(regions: ReadonlyMap<string, AwsRegion>): HttpListener {
+  return async (request, response) => {
+    const answer = await respond().catch((error: unknown) => awsErrorAnswer(toAwsError(error)));
+    const headers = { 'x-amzn-RequestId': randomUUID(), ...answer.headers };
+    response.writeHead(answer.status, { ...headers, 'Content-Length': Buffer.byteLength(answer.body) });
+    response.end(answer.body);
+
+    async function respond(): Promise<AwsAnswer> {
+      const body = await readBody(request, MAX_REQUEST_BYTES);
+      if (!body) throw new AwsError('RequestEntityTooLargeException', 'The request is too large', 413);
+      const { method = '', url = '', headers } = request;
+      const { region, service } = credentialScope(headers.authorization);
+      const services = regions.get(region);
+      if (!services) {
+        const known = [...regions.keys()].join(', ');
+        const detail = `Credential should be scoped to a valid region (${known}), not '${region}'.`;
+        throw new AwsError('InvalidSignatureException', detail, 403);
+      }
+      if (!Object.hasOwn(services, service))
+        throw new AwsError('UnknownOperationException', `There is no service ${service} here`, 404);
+      const path = url.split('?')[0]!;
+      return services[service as keyof AwsRegion]({ method, path, headers, body });
+    }
+  };
+}
+
+function toAwsError(error: unknown): AwsError {
+  if (error instanceof AwsError) return error;
+  return new AwsError('InternalFailure', error instanceof Error ? error.message : String(error), 500);
+}

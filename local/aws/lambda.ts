@@ -1,0 +1,54 @@
+/** Lambda's Invoke (REST JSON), request and answer in one call. */
+import { randomUUID } from 'node:crypto';
+import type { AwsService } from './endpoint.ts';
+import { AwsError } from './protocol.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: Lambda hands any JSON to a function
+export type LambdaHandler = (event: any, context: { readonly awsRequestId: string }) => Promise<unknown>;
+
+/** Lambda's limit for a call that waits for its answer. */
+const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
+const INVOKE = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
+
+/** @param functions by full name */
+export function lambdaService(functions: ReadonlyMap<string, LambdaHandler>): AwsService {
+  return async ({ method, path, headers, body }) => {
+    const asked = INVOKE.exec(path)?.[1];
+    if (method !== 'POST' || asked === undefined)
+      throw new AwsError('UnknownOperationException', 'Only Invoke is here', 404);
+    const type = headers['x-amz-invocation-type'] ?? 'RequestResponse';
+    if (type !== 'RequestResponse')
+      throw new AwsError('InvalidParameterValueException', `Invocation type ${type} is not served here`);
+    if (body.length > MAX_PAYLOAD_BYTES)
+      throw new AwsError('RequestTooLargeException', `${body.length} bytes are more than Lambda takes`, 413);
+    // A name, or an ARN that ends in one.
+    const name = decodeURIComponent(asked).split(':function:').at(-1)!;
+    const handler = functions.get(name);
+    if (!handler) throw new AwsError('ResourceNotFoundException', `Function not found: ${name}`, 404);
+
+    const event = parse(body);
+    try {
+      const result = await handler(event, { awsRequestId: randomUUID() });
+      return answer(result ?? null, {});
+    } catch (error) {
+      const { name: errorType, message: errorMessage } =
+        error instanceof Error ? error : new Error(String(error));
+      return answer({ errorType, errorMessage }, { 'X-Amz-Function-Error': 'Unhandled' });
+    }
+  };
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8') || '{}');
+  } catch (cause) {
+    const message = `Could not parse request body into json: ${(cause as Error).message}`;
+    throw new AwsError('InvalidRequestContentException', message);
+  }
+}
+
+const answer = (payload: unknown, headers: Record<string, string>) => ({
+  status: 200,
+  headers: { 'Content-Type': 'application/json', 'X-Amz-Executed-Version': '$LATEST', ...headers },
+  body: JSON.stringify(payload),
+});

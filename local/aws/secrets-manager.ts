@@ -1,0 +1,112 @@
+/** Secrets Manager's protocol (AWS JSON 1.1) over the store, as one Region sees it. */
+import type { AwsService } from './endpoint.ts';
+import { AwsError, awsJson, parseJsonObject, targetOperation } from './protocol.ts';
+import type { Secret, SecretStore, SecretVersion } from './secret-store.ts';
+
+const ACCOUNT_ID = '000000000000';
+
+type Input = Readonly<Record<string, unknown>>;
+
+/** @param regions every Region's name: a secret has a replica in each */
+export function secretsManagerService(
+  store: SecretStore,
+  region: string,
+  regions: readonly string[],
+): AwsService {
+  const arn = ({ name, suffix }: Secret) =>
+    `arn:aws:secretsmanager:${region}:${ACCOUNT_ID}:secret:${name}-${suffix}`;
+  const summary = (secret: Secret) => ({
+    ARN: arn(secret),
+    Name: secret.name,
+    Description: secret.description,
+    CreatedDate: seconds(secret.createdAtMs),
+    LastChangedDate: seconds(Math.max(secret.createdAtMs, ...versionsOf(secret).map((v) => v.createdAtMs))),
+    PrimaryRegion: secret.primaryRegion,
+  });
+
+  const operations: Readonly<Record<string, (input: Input) => object>> = {
+    CreateSecret(input) {
+      const description = text(input, 'Description');
+      const created = { name: required(input, 'Name'), primaryRegion: region, description };
+      const value = text(input, 'SecretString') ?? null;
+      const token = required(input, 'ClientRequestToken');
+      const secret = store.create(created, token, value);
+      return { ARN: arn(secret), Name: secret.name, ...(value !== null && { VersionId: token }) };
+    },
+
+    GetSecretValue(input) {
+      const id = required(input, 'SecretId');
+      const version = store.read(id, text(input, 'VersionId'), text(input, 'VersionStage'));
+      const secret = store.find(id);
+      return {
+        ARN: arn(secret),
+        Name: secret.name,
+        VersionId: version.id,
+        SecretString: version.value,
+        VersionStages: [...version.stages],
+        CreatedDate: seconds(version.createdAtMs),
+      };
+    },
+
+    PutSecretValue(input) {
+      const id = required(input, 'SecretId');
+      const secret = store.find(id);
+      if (secret.primaryRegion !== region) {
+        const message = `Operation not permitted on a replica secret. Call must be made in primary secret's region, ${secret.primaryRegion}.`;
+        throw new AwsError('InvalidRequestException', message);
+      }
+      const stages = (input.VersionStages as string[] | undefined) ?? ['AWSCURRENT'];
+      const value = required(input, 'SecretString');
+      const version = store.put(id, required(input, 'ClientRequestToken'), value, stages);
+      return {
+        ARN: arn(secret),
+        Name: secret.name,
+        VersionId: version.id,
+        VersionStages: [...version.stages],
+      };
+    },
+
+    DescribeSecret(input) {
+      const secret = store.find(required(input, 'SecretId'));
+      const replicas = regions.filter((name) => name !== secret.primaryRegion);
+      return {
+        ...summary(secret),
+        ReplicationStatus: replicas.map((name) => ({ Region: name, Status: 'InSync' })),
+        VersionIdsToStages: Object.fromEntries(versionsOf(secret).map(({ id, stages }) => [id, [...stages]])),
+      };
+    },
+
+    ListSecrets(input) {
+      const unknown = Object.keys(input).filter((name) => name !== 'MaxResults');
+      if (unknown.length > 0)
+        throw new AwsError('InvalidParameterException', `ListSecrets knows no ${unknown.join(', ')} here`);
+      return { SecretList: store.all().map(summary) };
+    },
+  };
+
+  return async (request) => {
+    const operation = targetOperation(request);
+    const run = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
+    if (!run) throw new AwsError('UnknownOperationException', `There is no ${operation} here`);
+    return awsJson('1.1', 200, run(parseJsonObject(request.body)));
+  };
+}
+
+/** Versions that no label stands on are deprecated and not shown. */
+const versionsOf = (secret: Secret): SecretVersion[] =>
+  [...secret.versions.values()].filter(({ stages }) => stages.size > 0);
+
+/** AWS JSON gives times in seconds. */
+const seconds = (epochMs: number): number => epochMs / 1000;
+
+function text(input: Input, name: string): string | undefined {
+  const value = input[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new AwsError('InvalidParameterException', `${name} must be a string`);
+}
+
+function required(input: Input, name: string): string {
+  const value = text(input, name);
+  if (value) return value;
+  throw new AwsError('InvalidParameterException', `${name} is missing`);
+}

@@ -1,0 +1,110 @@
+/**
+ * What `npm start`, `npm test` and `npm run bench` run first: plain JavaScript for any Node from 18 on, on a
+ * fresh clone. Installs what is missing, then hands over to the Node that the project brings with it.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bin = join(root, 'node_modules', '.bin');
+const windows = process.platform === 'win32';
+const [command = '', ...args] = process.argv.slice(2);
+
+const commands = {
+  start: () => run(node(), ['local/main.ts', ...args]),
+  bench: () => run(node(), ['bench/main.ts', ...args]),
+  test: () => (process.env.CI === 'true' ? testAll() : testWithNpmOnly()),
+  'test:all': testAll,
+};
+
+// A signal from the terminal reaches the child as well, and the child's end is ours; one sent to this process
+// alone is passed on.
+let child;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child?.kill(signal));
+
+process.exitCode = await main();
+
+async function main() {
+  if (!Object.hasOwn(commands, command)) {
+    say(`usage: node local/bootstrap.mjs ${Object.keys(commands).join('|')}`);
+    return 2;
+  }
+  return (await install()) || (await commands[command]());
+}
+
+async function install() {
+  if (isInstalled()) return 0;
+  say('Installing what is missing (once) ...');
+  const npm = process.env.npm_execpath;
+  const ci = ['ci', '--include=dev', '--loglevel=error'];
+  // npm's own output to stderr: stdout belongs to what runs afterwards.
+  const code = await (npm && /\.[cm]?js$/.test(npm)
+    ? run(process.execPath, [npm, ...ci], { stdio: ['ignore', 2, 2] })
+    : run('npm', ci, { stdio: ['ignore', 2, 2], shell: windows }));
+  if (code !== 0) say('npm ci failed; see above. Mend that and run the command again.');
+  return code;
+}
+
+/** Whether npm's own record of what it installed agrees with the lock file; it writes that record last. */
+function isInstalled() {
+  const record = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const wanted = packagesOf(join(root, 'package-lock.json'));
+  const installed = packagesOf(record);
+  return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
+    const found = installed[path];
+    // What is for another platform is not installed.
+    if (!found) return path === '' || optional === true;
+    return found.version === version && found.integrity === integrity;
+  });
+}
+
+function packagesOf(lockFile) {
+  return JSON.parse(readFileSync(lockFile, 'utf8')).packages;
+}
+
+async function testWithNpmOnly() {
+  const code = await checks({});
+  say(
+    '\nnpm run test:all adds the suites on real parts: the stacks deployed to an emulator (needs Python 3.10+).',
+  );
+  return code;
+}
+
+function testAll() {
+  return checks({ COUNTERSIGN_TEST_ALL: '1' });
+}
+
+/** The first that fails ends it. Arguments choose test files. */
+async function checks(env) {
+  const tool = (name, ...rest) => run(join(bin, name), rest, { shell: windows, env });
+  return (
+    (await tool('biome', 'check', '.')) ||
+    (await tool('tsc', '--noEmit')) ||
+    (await tool('vitest', 'run', ...args))
+  );
+}
+
+function node() {
+  return windows ? join(root, 'node_modules', 'node', 'bin', 'node.exe') : join(bin, 'node');
+}
+
+/** Resolves to the exit code, as a shell gives it. */
+function run(file, params, { env = {}, ...options } = {}) {
+  const path = [bin, process.env.PATH].join(delimiter);
+  const environment = { ...process.env, ...env, PATH: path };
+  return new Promise((resolve) => {
+    child = spawn(file, params, { cwd: root, stdio: 'inherit', env: environment, ...options });
+    child.on('error', (error) => {
+      say(`cannot run ${file}: ${error.message}`);
+      resolve(127);
+    });
+    child.on('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 143)));
+  });
+}
+
+function say(text) {
+  process.stderr.write(`${text}\n`);
+}

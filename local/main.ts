@@ -1,0 +1,43 @@
+/** `npm start`: the platform on this machine, a first user, and what to try next; until Ctrl-C. */
+import { showFirstUser } from './demo.ts';
+import { openLocalFiles } from './local-files.ts';
+import { parseOptions } from './options.ts';
+import { startPlatform } from './platform.ts';
+import { showNextSteps, showReady } from './terminal.ts';
+
+const options = parseOptions(process.argv.slice(2));
+
+// Taken from the start, so that an early Ctrl-C also ends in order; a second one changes nothing.
+const interrupted = new Promise<void>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
+});
+
+try {
+  await run();
+} catch (error) {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}
+process.exit();
+
+async function run(): Promise<void> {
+  const startedMs = performance.now();
+  const { json, demo, port, regions, consistency } = options;
+  const files = openLocalFiles(process.cwd());
+  try {
+    const platform = await startPlatform({ port, regions, consistency, log: files.log });
+    try {
+      if (!json) showReady(platform.info, consistency, performance.now() - startedMs);
+      if (demo) await showFirstUser(platform.info, json ? () => {} : console.log);
+      files.announce(platform.info);
+      if (json) process.stdout.write(`${JSON.stringify(platform.info)}\n`);
+      else showNextSteps(platform.info, files);
+      await interrupted;
+    } finally {
+      await platform.stop();
+    }
+  } finally {
+    files.close();
+  }
+  if (!json) process.stdout.write('\nStopped.\n');
+}

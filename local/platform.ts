@@ -1,0 +1,153 @@
+/** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
+import type { Log } from '../lambda/log.ts';
+import { dynamodbService, startDynamoEngine } from './aws/dynamodb.ts';
+import { type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
+import { lambdaService } from './aws/lambda.ts';
+import { SecretStore } from './aws/secret-store.ts';
+import { secretsManagerService } from './aws/secrets-manager.ts';
+import { createRegion, type Deployment, type Region } from './region.ts';
+import { createRouter } from './router.ts';
+import { type LocalServer, startServer } from './server.ts';
+import { createKeysets, createTables, invokeAdmin, isGlobalTable, tableKinds } from './stage.ts';
+
+export interface PlatformOptions {
+  /** The entry's port; the Regions' follow it, the AWS endpoint's is 50 higher. 0: any free ones. */
+  readonly port: number;
+  /** @default 2 */
+  readonly regions?: 2 | 3;
+  /** @default 'strong' */
+  readonly consistency?: 'strong' | 'eventual';
+  /** @default 300000 */
+  readonly nonceLifeMs?: number;
+  /** Epoch milliseconds. @default Date.now */
+  readonly nowMs?: () => number;
+  /** Takes the functions' log. @default dropped */
+  readonly log?: Log;
+}
+
+/** What `--json` prints and `.countersign/local.json` holds (design: 6-running). */
+export interface PlatformInfo {
+  readonly entry: string;
+  readonly regions: readonly { readonly name: string; readonly url: string }[];
+  readonly awsEndpoint: string;
+  readonly vault: string | null;
+  readonly console: string | null;
+  readonly clients: readonly LocalClient[];
+}
+
+export interface LocalClient {
+  readonly client_id: string;
+  readonly profile: 'strict' | 'basic';
+  readonly api_key: string;
+}
+
+export interface Platform {
+  readonly info: PlatformInfo;
+  /** Ends every server and drops all state. */
+  stop(): Promise<void>;
+}
+
+const REGION_NAMES = ['local-a', 'local-b', 'local-c'] as const;
+const AWS_PORT_OFFSET = 50;
+const CLIENT_KEY_LIFE_MS = 90 * 24 * 3600 * 1000;
+/** Signatures a minute: none that a person would meet. */
+const DEV_LIMIT = 1_000_000;
+
+/** @throws PortInUse */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { nonceLifeMs = 300_000, nowMs = Date.now } = options;
+  const names = REGION_NAMES.slice(0, options.regions ?? 2);
+  const undo: (() => Promise<void> | void)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    // Ports first: their URLs are part of what the functions are told.
+    const siblings = new Set<number>();
+    const listen = async (offset: number) => {
+      const server = await startServer(options.port === 0 ? 0 : options.port + offset, siblings);
+      undo.push(server.stop);
+      return server;
+    };
+    const entry = await listen(0);
+    const fronts: { readonly name: string; readonly server: LocalServer }[] = [];
+    for (const [i, name] of names.entries()) fronts.push({ name, server: await listen(1 + i) });
+    const aws = await listen(AWS_PORT_OFFSET);
+
+    const deployment: Deployment = {
+      entryUrl: entry.url,
+      awsEndpoint: aws.url,
+      regions: fronts.map(({ name, server }) => ({ name, url: server.url })),
+      consistency: options.consistency ?? 'strong',
+      nonceLifeMs,
+      clientKeyLifeMs: CLIENT_KEY_LIFE_MS,
+      nowMs,
+      log: options.log ?? (() => {}),
+    };
+    const regions = fronts.map(({ name, server: { url } }) => createRegion(name, url, deployment));
+    undo.push(...regions.map((region) => region.aws.destroy));
+    aws.serve(createAwsEndpoint(awsRegions(names, regions, nowMs)));
+
+    const clients = await deploy(regions, nonceLifeMs, nowMs());
+    for (const [i, { server }] of fronts.entries()) server.serve(regions[i]!.gateway);
+    entry.serve(
+      createRouter(
+        regions.map(({ gateway }, i) => ({ gateway, healthUrl: `${fronts[i]!.server.url}/v1/health` })),
+        nowMs,
+      ),
+    );
+    const { entryUrl, awsEndpoint } = deployment;
+    return {
+      info: {
+        entry: entryUrl,
+        regions: deployment.regions,
+        awsEndpoint,
+        vault: null,
+        console: null,
+        clients,
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** A ledger and limits for each Region; registry, clients and secrets for all. */
+function awsRegions(names: readonly string[], regions: readonly Region[], nowMs: () => number) {
+  const shared = startDynamoEngine();
+  const secrets = new SecretStore(nowMs);
+  return new Map<string, AwsRegion>(
+    names.map((name, i) => [
+      name,
+      {
+        dynamodb: dynamodbService(startDynamoEngine(), shared, isGlobalTable),
+        secretsmanager: secretsManagerService(secrets, name, names),
+        lambda: lambdaService(regions[i]!.functions),
+      },
+    ]),
+  );
+}
+
+async function deploy(
+  regions: readonly Region[],
+  nonceLifeMs: number,
+  nowMs: number,
+): Promise<LocalClient[]> {
+  const home = regions[0]!.aws;
+  await createTables(home.dynamodb, tableKinds('global'));
+  for (const { aws } of regions) await createTables(aws.dynamodb, tableKinds('region'));
+  const maxLifeMs = { nonce: nonceLifeMs, 'client-root': CLIENT_KEY_LIFE_MS, token: 3_600_000 };
+  await createKeysets(home.secrets, maxLifeMs, nowMs);
+
+  const expires_at = new Date(nowMs + CLIENT_KEY_LIFE_MS - 24 * 3600 * 1000).toISOString();
+  const dev = { client_id: 'dev', profile: 'strict', limit: DEV_LIMIT } as const;
+  const basic = { client_id: 'dev-basic', profile: 'basic', limit: DEV_LIMIT, expires_at } as const;
+  const clients: LocalClient[] = [];
+  for (const params of [dev, basic]) {
+    const { client_id, profile, api_key } = await invokeAdmin(home.lambda, 'clients.create', params);
+    clients.push({ client_id, profile, api_key: api_key! });
+  }
+  return clients;
+}

@@ -1,0 +1,107 @@
+/** One Region: the real functions over AWS SDK clients, their front door, and what the AWS endpoint serves of it. */
+import { randomUUID } from 'node:crypto';
+import { Agent } from 'node:http';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { Environment } from '../lambda/contract/environment.ts';
+import { FUNCTIONS, functionName, secretName, tableName } from '../lambda/contract/names.ts';
+import { createFunctions } from '../lambda/functions.ts';
+import type { Log } from '../lambda/log.ts';
+import { compileSchema } from '../lambda/schema/compile.ts';
+import defaultSchema from '../lambda/schema/default.json' with { type: 'json' };
+import type { LambdaHandler } from './aws/lambda.ts';
+import { createGateway } from './gateway/gateway.ts';
+import type { HttpListener } from './server.ts';
+import { STAGE } from './stage.ts';
+
+/** What all Regions of a platform have in common. */
+export interface Deployment {
+  readonly entryUrl: string;
+  readonly awsEndpoint: string;
+  readonly regions: readonly { readonly name: string; readonly url: string }[];
+  readonly consistency: 'strong' | 'eventual';
+  readonly nonceLifeMs: number;
+  readonly clientKeyLifeMs: number;
+  /** Epoch milliseconds. */
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+export interface Region {
+  readonly gateway: HttpListener;
+  /** By full name. */
+  readonly functions: ReadonlyMap<string, LambdaHandler>;
+  readonly aws: AwsClients;
+}
+
+export interface AwsClients {
+  readonly dynamodb: DynamoDBClient;
+  readonly secrets: SecretsManagerClient;
+  readonly lambda: LambdaClient;
+  /** Closes their connections. */
+  destroy(): void;
+}
+
+export function createRegion(name: string, url: string, deployment: Deployment): Region {
+  const { nowMs, log, awsEndpoint } = deployment;
+  const aws = awsClients(awsEndpoint, name);
+  const env = environment(name, url, deployment);
+  const { dynamodb, secrets } = aws;
+  const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema));
+  const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
+    (handlers[each] as LambdaHandler)(event, { awsRequestId: randomUUID() });
+  return {
+    gateway: createGateway({ invoke, errorDocsUrl: env.COUNTERSIGN_ERROR_DOCS_URL, nowMs }),
+    functions: new Map(FUNCTIONS.map((each) => [functionName(STAGE, each), handlers[each] as LambdaHandler])),
+    aws,
+  };
+}
+
+/** As a stack sets them on its functions. */
+function environment(name: string, url: string, deployment: Deployment) {
+  const { entryUrl, regions, consistency, nonceLifeMs, clientKeyLifeMs } = deployment;
+  return {
+    COUNTERSIGN_STAGE: STAGE,
+    COUNTERSIGN_REGION: name,
+    COUNTERSIGN_ERROR_DOCS_URL: `${entryUrl}/errors`,
+    COUNTERSIGN_ISSUER: entryUrl,
+    COUNTERSIGN_BASE_URL: url,
+    COUNTERSIGN_ENTRY_URL: entryUrl,
+    COUNTERSIGN_REGIONS: JSON.stringify(regions),
+    COUNTERSIGN_NONCE_LIFE_MS: String(nonceLifeMs),
+    COUNTERSIGN_CLOCK_ERROR_MS: '2000',
+    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(24 * 3600 * 1000),
+    COUNTERSIGN_LEDGER_TABLE: tableName(STAGE, 'ledger'),
+    COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),
+    COUNTERSIGN_CLIENTS_TABLE: tableName(STAGE, 'clients'),
+    COUNTERSIGN_NONCE_SECRET: secretName(STAGE, 'nonce'),
+    COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(STAGE, 'client-root'),
+    COUNTERSIGN_TOKEN_SECRET: secretName(STAGE, 'token'),
+    COUNTERSIGN_CONSISTENCY: consistency,
+    COUNTERSIGN_CLIENT_KEY_LIFE_S: String(clientKeyLifeMs / 1000),
+  } satisfies Environment;
+}
+
+/** Real SDK clients; more sockets and more patience than on AWS, since all Regions share this process. */
+function awsClients(endpoint: string, region: string): AwsClients {
+  const httpAgent = new Agent({ keepAlive: true, maxSockets: 256 });
+  const options = {
+    endpoint,
+    region,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    maxAttempts: 3,
+    requestHandler: {
+      httpAgent,
+      connectionTimeout: 5_000,
+      requestTimeout: 10_000,
+      throwOnRequestTimeout: true,
+    },
+  };
+  return {
+    dynamodb: new DynamoDBClient(options),
+    secrets: new SecretsManagerClient(options),
+    lambda: new LambdaClient(options),
+    destroy: () => httpAgent.destroy(),
+  };
+}

@@ -1,0 +1,49 @@
+/** What a person sees of `npm start`. */
+import { relative } from 'node:path';
+import { styleText } from 'node:util';
+import type { LocalFiles } from './local-files.ts';
+import type { PlatformInfo } from './platform.ts';
+
+/** Plain where the output is no terminal, or NO_COLOR is set. */
+export const bold = (text: string): string => styleText('bold', text, { stream: process.stdout });
+export const dim = (text: string): string => styleText('dim', text, { stream: process.stdout });
+export const green = (text: string): string => styleText('green', text, { stream: process.stdout });
+export const red = (text: string): string => styleText('red', text, { stream: process.stdout });
+
+export function showReady(
+  { entry, regions, awsEndpoint }: PlatformInfo,
+  consistency: string,
+  elapsedMs: number,
+): void {
+  const rows: [string, string, string][] = [
+    ['Entry', entry, 'passes to the first healthy Region'],
+    ...regions.map(({ name, url }): [string, string, string] => [
+      name,
+      url,
+      'a Region with a ledger of its own',
+    ]),
+    ['AWS endpoint', awsEndpoint, 'DynamoDB, Secrets Manager, Lambda invoke'],
+  ];
+  const seconds = (elapsedMs / 1000).toFixed(1);
+  console.log(
+    `\n${bold('Countersign')} runs on this machine ${dim(`(ready in ${seconds} s, ${consistency} consistency, state in memory)`)}\n`,
+  );
+  for (const [name, url, what] of rows) console.log(`  ${name.padEnd(14)}${url}   ${dim(what)}`);
+}
+
+export function showNextSteps({ regions }: PlatformInfo, { infoPath, logPath }: LocalFiles): void {
+  const steps = [
+    ['npx countersign register examples/users.csv', '1,000 users from a file'],
+    ['npx countersign clients list', 'who may register'],
+    [`curl '${regions[0]!.url}/v1/nonce?client_id=dev'`, 'a nonce, stateless and single-use'],
+    [`curl ${regions[0]!.url}/.well-known/countersign`, 'how clients configure themselves'],
+  ] as const;
+  console.log(`\n${bold('Try next')}, in another terminal\n`);
+  for (const [command, what] of steps) console.log(`  ${command}\n  ${dim(`  ${what}`)}`);
+  const here = (path: string) => relative(process.cwd(), path);
+  console.log(
+    `\n  Clients ${bold('dev')} and ${bold('dev-basic')}, their API keys and the URLs above: ${here(infoPath)}`,
+  );
+  console.log(`  The functions' log: ${here(logPath)}`);
+  console.log(`\n  Ctrl-C stops it.\n`);
+}

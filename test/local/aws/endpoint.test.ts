@@ -1,0 +1,274 @@
+import {
+  BatchWriteItemCommand,
+  CreateTableCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  ListTablesCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  ListSecretsCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dynamodbService, startDynamoEngine } from '../../../local/aws/dynamodb.ts';
+import { createAwsEndpoint } from '../../../local/aws/endpoint.ts';
+import { type LambdaHandler, lambdaService } from '../../../local/aws/lambda.ts';
+import { SecretStore } from '../../../local/aws/secret-store.ts';
+import { secretsManagerService } from '../../../local/aws/secrets-manager.ts';
+import { type LocalServer, startServer } from '../../../local/server.ts';
+import { send } from '../http.ts';
+
+const REGIONS = ['local-a', 'local-b'] as const;
+const NOW_MS = Date.UTC(2026, 10, 23, 12);
+let server: LocalServer;
+const clients: { destroy(): void }[] = [];
+
+function aws(region: string) {
+  const options = {
+    endpoint: server.url,
+    region,
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    maxAttempts: 1,
+  };
+  const made = {
+    dynamodb: new DynamoDBClient(options),
+    secrets: new SecretsManagerClient(options),
+    lambda: new LambdaClient(options),
+  };
+  clients.push(...Object.values(made));
+  return made;
+}
+let a: ReturnType<typeof aws>;
+let b: ReturnType<typeof aws>;
+
+beforeAll(async () => {
+  server = await startServer(0, new Set());
+  const shared = startDynamoEngine();
+  const store = new SecretStore(() => NOW_MS);
+  const handler =
+    (region: string): LambdaHandler =>
+    async (event, { awsRequestId }) => {
+      if (event.fail) throw new TypeError('broken');
+      return { region, event, awsRequestId };
+    };
+  const services = (region: string) => ({
+    dynamodb: dynamodbService(startDynamoEngine(), shared, (table) => table.startsWith('global')),
+    secretsmanager: secretsManagerService(store, region, REGIONS),
+    lambda: lambdaService(new Map([['echo', handler(region)]])),
+  });
+  server.serve(createAwsEndpoint(new Map(REGIONS.map((region) => [region, services(region)]))));
+  a = aws('local-a');
+  b = aws('local-b');
+  for (const [client, table] of [
+    [a, 'own-table'],
+    [b, 'own-table'],
+    [a, 'global-table'],
+  ] as const)
+    await client.dynamodb.send(
+      new CreateTableCommand({
+        TableName: table,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      }),
+    );
+});
+afterAll(async () => {
+  for (const client of clients) client.destroy();
+  await server.stop();
+});
+
+const put = (client: typeof a, TableName: string, pk: string, w: string) =>
+  client.dynamodb.send(
+    new PutItemCommand({
+      TableName,
+      Item: { pk: { S: pk }, w: { S: w } },
+      ConditionExpression: 'attribute_not_exists(pk) OR w = :w',
+      ExpressionAttributeValues: { ':w': { S: w } },
+    }),
+  );
+const get = async (client: typeof a, TableName: string, pk: string) =>
+  (
+    await client.dynamodb.send(
+      new GetItemCommand({ TableName, Key: { pk: { S: pk } }, ConsistentRead: true }),
+    )
+  ).Item;
+
+test("a Region's own table is nobody else's", async () => {
+  await put(a, 'own-table', 'x', '1');
+  expect(await get(a, 'own-table', 'x')).toBeDefined();
+  expect(await get(b, 'own-table', 'x')).toBeUndefined();
+});
+
+test('a global table is one for all Regions', async () => {
+  await put(a, 'global-table', 'y', '1');
+  expect(await get(b, 'global-table', 'y')).toEqual({ pk: { S: 'y' }, w: { S: '1' } });
+});
+
+test('a conditional write lets its own repetition through and nobody else', async () => {
+  await put(a, 'own-table', 'z', 'mine');
+  await put(a, 'own-table', 'z', 'mine');
+  await expect(put(a, 'own-table', 'z', 'other')).rejects.toThrow(
+    expect.objectContaining({ name: 'ConditionalCheckFailedException' }),
+  );
+});
+
+test('of many concurrent conditional writes one wins', async () => {
+  const writes = Array.from({ length: 50 }, (_, i) => put(a, 'own-table', 'race', String(i)));
+  const settled = await Promise.allSettled(writes);
+  expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+});
+
+test('a batch goes where its table is', async () => {
+  const items = [{ PutRequest: { Item: { pk: { S: 'batched' } } } }];
+  await b.dynamodb.send(new BatchWriteItemCommand({ RequestItems: { 'global-table': items } }));
+  expect(await get(a, 'global-table', 'batched')).toBeDefined();
+});
+
+test('a Region lists its own and the global tables together, page by page', async () => {
+  expect((await b.dynamodb.send(new ListTablesCommand({}))).TableNames).toEqual([
+    'global-table',
+    'own-table',
+  ]);
+  const first = await b.dynamodb.send(new ListTablesCommand({ Limit: 1 }));
+  expect(first).toMatchObject({ TableNames: ['global-table'], LastEvaluatedTableName: 'global-table' });
+  const rest = new ListTablesCommand({ ExclusiveStartTableName: first.LastEvaluatedTableName });
+  expect((await b.dynamodb.send(rest)).TableNames).toEqual(['own-table']);
+});
+
+test('a table that is not there is named as AWS names it', async () => {
+  await expect(a.dynamodb.send(new DescribeTableCommand({ TableName: 'none' }))).rejects.toThrow(
+    expect.objectContaining({ name: 'ResourceNotFoundException' }),
+  );
+});
+
+test('a secret is read in every Region, by name and by ARN', async () => {
+  const created = await a.secrets.send(new CreateSecretCommand({ Name: 'app/keys', SecretString: 'one' }));
+  const there = await b.secrets.send(new GetSecretValueCommand({ SecretId: 'app/keys' }));
+  expect(there).toMatchObject({
+    SecretString: 'one',
+    VersionStages: ['AWSCURRENT'],
+    VersionId: created.VersionId,
+  });
+  expect(there.CreatedDate).toEqual(new Date(NOW_MS));
+  expect(there.ARN).toMatch(/^arn:aws:secretsmanager:local-b:\d{12}:secret:app\/keys-/);
+  const byArn = await b.secrets.send(new GetSecretValueCommand({ SecretId: there.ARN }));
+  expect(byArn.SecretString).toBe('one');
+});
+
+test('a new version is current, the one before it previous, and the one before that is gone from the labels', async () => {
+  const Name = 'versions';
+  await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one' }));
+  await a.secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString: 'two' }));
+  await a.secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString: 'three' }));
+  const read = async (VersionStage: string) =>
+    (await b.secrets.send(new GetSecretValueCommand({ SecretId: Name, VersionStage }))).SecretString;
+  expect(await read('AWSCURRENT')).toBe('three');
+  expect(await read('AWSPREVIOUS')).toBe('two');
+  const { VersionIdsToStages, ReplicationStatus } = await b.secrets.send(
+    new DescribeSecretCommand({ SecretId: Name }),
+  );
+  expect(Object.values(VersionIdsToStages!).flat().sort()).toEqual(['AWSCURRENT', 'AWSPREVIOUS']);
+  expect(ReplicationStatus).toEqual([{ Region: 'local-b', Status: 'InSync' }]);
+});
+
+test('a pending version leaves the current one alone', async () => {
+  const Name = 'pending';
+  await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'live' }));
+  const SecretString = 'next';
+  await a.secrets.send(
+    new PutSecretValueCommand({ SecretId: Name, SecretString, VersionStages: ['AWSPENDING'] }),
+  );
+  const read = (VersionStage?: string) =>
+    a.secrets.send(new GetSecretValueCommand({ SecretId: Name, ...(VersionStage && { VersionStage }) }));
+  expect((await read()).SecretString).toBe('live');
+  expect((await read('AWSPENDING')).SecretString).toBe('next');
+  await expect(read('AWSPREVIOUS')).rejects.toThrow(
+    expect.objectContaining({ name: 'ResourceNotFoundException' }),
+  );
+});
+
+test('a repeated put is one version; the same token for another value is refused', async () => {
+  const Name = 'repeated';
+  await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one' }));
+  const token = '00000000-0000-4000-8000-000000000001';
+  const putValue = (SecretString: string) =>
+    a.secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString, ClientRequestToken: token }));
+  await putValue('two');
+  await putValue('two');
+  const { VersionIdsToStages } = await a.secrets.send(new DescribeSecretCommand({ SecretId: Name }));
+  expect(VersionIdsToStages?.[token]).toEqual(['AWSCURRENT']);
+  await expect(putValue('three')).rejects.toThrow(
+    expect.objectContaining({ name: 'ResourceExistsException' }),
+  );
+});
+
+test('a secret cannot be made twice, found where it is not, or written in a replica', async () => {
+  const Name = 'once';
+  await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one' }));
+  const named = (name: string) => expect.objectContaining({ name });
+  await expect(b.secrets.send(new CreateSecretCommand({ Name, SecretString: 'two' }))).rejects.toThrow(
+    named('ResourceExistsException'),
+  );
+  await expect(
+    b.secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString: 'two' })),
+  ).rejects.toThrow(named('InvalidRequestException'));
+  await expect(a.secrets.send(new GetSecretValueCommand({ SecretId: 'none' }))).rejects.toThrow(
+    named('ResourceNotFoundException'),
+  );
+});
+
+test('secrets are listed without their values', async () => {
+  await a.secrets.send(new CreateSecretCommand({ Name: 'listed', SecretString: 'hidden-value' }));
+  const { SecretList } = await b.secrets.send(new ListSecretsCommand({}));
+  expect(SecretList?.map(({ Name }) => Name)).toContain('listed');
+  expect(JSON.stringify(SecretList)).not.toContain('hidden-value');
+});
+
+test('a function is invoked in the Region that was asked, with its event', async () => {
+  const { Payload, StatusCode, FunctionError } = await b.lambda.send(
+    new InvokeCommand({ FunctionName: 'echo', Payload: JSON.stringify({ name: 'Zoë' }) }),
+  );
+  expect({ StatusCode, FunctionError }).toEqual({ StatusCode: 200, FunctionError: undefined });
+  expect(JSON.parse(Payload!.transformToString())).toEqual({
+    region: 'local-b',
+    event: { name: 'Zoë' },
+    awsRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+  });
+});
+
+test('a function that throws is a function error, not a failed call', async () => {
+  const FunctionName = 'arn:aws:lambda:local-a:000000000000:function:echo';
+  const answer = await a.lambda.send(new InvokeCommand({ FunctionName, Payload: '{"fail":true}' }));
+  expect(answer.FunctionError).toBe('Unhandled');
+  expect(JSON.parse(answer.Payload!.transformToString())).toEqual({
+    errorType: 'TypeError',
+    errorMessage: 'broken',
+  });
+});
+
+test('an unknown function, a payload that is no JSON and an asynchronous call are refused by name', async () => {
+  const named = (name: string) => expect.objectContaining({ name });
+  await expect(a.lambda.send(new InvokeCommand({ FunctionName: 'none' }))).rejects.toThrow(
+    named('ResourceNotFoundException'),
+  );
+  await expect(a.lambda.send(new InvokeCommand({ FunctionName: 'echo', Payload: '{' }))).rejects.toThrow(
+    named('InvalidRequestContentException'),
+  );
+  const later = new InvokeCommand({ FunctionName: 'echo', InvocationType: 'Event' });
+  await expect(a.lambda.send(later)).rejects.toThrow(named('InvalidParameterValueException'));
+});
+
+test('a Region that is not here, and a request without credentials, are refused', async () => {
+  await expect(aws('local-z').dynamodb.send(new ListTablesCommand({}))).rejects.toThrow(/local-a, local-b/);
+  const bare = await send(server.url, { method: 'POST', body: '{}' });
+  expect(bare.status).toBe(403);
+  expect(JSON.parse(bare.text).__type).toBe('MissingAuthenticationTokenException');
+});

@@ -1,0 +1,133 @@
+/** The bootstrap in a project of its own, with an npm and tools that only write down how they were called. */
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const source = fileURLToPath(new URL('../../local/bootstrap.mjs', import.meta.url));
+let project: string;
+
+/** Every tool notes its name, arguments and what the environment asks of the tests; FAIL names one that fails. */
+const TOOL = `#!/bin/sh
+name=$(basename "$0")
+echo "$name $* all=$COUNTERSIGN_TEST_ALL" >> "$NOTES"
+[ "$FAIL" = "$name" ] && exit 3
+exit 0
+`;
+/** What npm ci leaves: the tools, and last its record of what it installed. */
+const NPM = `
+import { chmodSync, copyFileSync, appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+appendFileSync(process.env.NOTES, 'npm ' + process.argv.slice(2).join(' ') + '\\n');
+console.log('npm talks');
+if (process.env.FAIL === 'npm') process.exit(4);
+mkdirSync('node_modules/.bin', { recursive: true });
+for (const name of ['node', 'biome', 'tsc', 'vitest']) {
+  writeFileSync('node_modules/.bin/' + name, process.env.TOOL);
+  chmodSync('node_modules/.bin/' + name, 0o755);
+}
+copyFileSync('package-lock.json', 'node_modules/.package-lock.json');
+`;
+
+beforeEach(() => {
+  project = mkdtempSync(join(tmpdir(), 'countersign-'));
+  mkdirSync(join(project, 'local'));
+  copyFileSync(source, join(project, 'local/bootstrap.mjs'));
+  writeFileSync(join(project, 'npm.mjs'), NPM);
+  lock('1.0.0');
+});
+afterEach(() => rmSync(project, { recursive: true }));
+
+function lock(version: string): void {
+  const packages = {
+    '': { name: 'project' },
+    'node_modules/a': { version, integrity: `sha512-${version}` },
+    'node_modules/for-another-machine': { version: '1.0.0', optional: true },
+  };
+  writeFileSync(join(project, 'package-lock.json'), JSON.stringify({ packages }));
+}
+
+function bootstrap(args: string[], env: Record<string, string> = {}) {
+  const notes = join(project, 'notes');
+  rmSync(notes, { force: true });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(project, 'local/bootstrap.mjs'), ...args],
+    {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, npm_execpath: join(project, 'npm.mjs'), NOTES: notes, TOOL, ...env },
+    },
+  );
+  const calls = existsSync(notes) ? readFileSync(notes, 'utf8').trim().split('\n') : [];
+  return { status, stdout, stderr, calls };
+}
+
+test('the first time it installs, the second time it starts at once', () => {
+  const first = bootstrap(['start', '--json']);
+  expect(first.calls).toEqual(['npm ci --include=dev --loglevel=error', 'node local/main.ts --json all=']);
+  expect(first.stdout).toBe('');
+  expect(first.stderr).toContain('Installing');
+  const second = bootstrap(['start', '--json']);
+  expect(second.calls).toEqual(['node local/main.ts --json all=']);
+  expect(second.stderr).toBe('');
+});
+
+test('a lock file that changed, and an installation that broke off, are installed again', () => {
+  bootstrap(['start']);
+  lock('2.0.0');
+  expect(bootstrap(['start']).calls[0]).toContain('npm ci');
+  rmSync(join(project, 'node_modules/.package-lock.json'));
+  expect(bootstrap(['start']).calls[0]).toContain('npm ci');
+});
+
+test('an installation that fails ends it, with its exit code', () => {
+  const { status, calls } = bootstrap(['test'], { FAIL: 'npm' });
+  expect(status).toBe(4);
+  expect(calls).toHaveLength(1);
+});
+
+test('npm test checks, compiles and tests, and says what it left out', () => {
+  const { status, calls, stderr } = bootstrap(['test', 'test/protocol']);
+  expect(status).toBe(0);
+  expect(calls.slice(1)).toEqual([
+    'biome check . all=',
+    'tsc --noEmit all=',
+    'vitest run test/protocol all=',
+  ]);
+  expect(stderr).toContain('npm run test:all adds');
+});
+
+test.each([
+  [['test:all'], {}],
+  [['test'], { CI: 'true' }],
+])('%j with %j runs the suites on real parts too', (args, env: Record<string, string>) => {
+  const { calls, stderr } = bootstrap(args, env);
+  expect(calls.at(-1)).toBe('vitest run all=1');
+  expect(stderr).not.toContain('test:all adds');
+});
+
+test('the first step that fails ends the tests, with its exit code', () => {
+  const { status, calls } = bootstrap(['test'], { FAIL: 'tsc' });
+  expect(status).toBe(3);
+  expect(calls.at(-1)).toBe('tsc --noEmit all=');
+});
+
+test('npm run bench measures', () => {
+  expect(bootstrap(['bench', '--quick']).calls.at(-1)).toBe('node bench/main.ts --quick all=');
+});
+
+test('a word that is no command is told which there are', () => {
+  const { status, stderr, calls } = bootstrap(['toString']);
+  expect(status).toBe(2);
+  expect(stderr).toContain('start|bench|test|test:all');
+  expect(calls).toEqual([]);
+});
