@@ -100,7 +100,7 @@ export class SecretStore {
     const secret = this.find(id);
     const known = secret.versions.get(token);
     if (known && known.value !== null) {
-      
+      if (known.value === value) return known;
       const message = `You can't use ClientRequestToken ${token} because that value is already in use for a version of secret ${secret.name}.`;
       throw new AwsError('ResourceExistsException', message);
     }
