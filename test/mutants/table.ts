@@ -325,6 +325,7 @@ export const MUTANTS: readonly Mutant[] = [
     '1',
     TOMBSTONES,
   ),
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: code, as text
   mutant('own-registrations', registry, 'S: `${clientId}#${id}`', 'S: `x#${id}`', CHECKS),
   mutant(
     'disabled-bound',

@@ -1,0 +1,40 @@
+/** The operators' functions, by Lambda's Invoke (design: 8-wire "Operators' functions"). */
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import {
+  ADMIN_FUNCTION,
+  type AdminAction,
+  type AdminActions,
+  type AdminAnswer,
+} from '../../lambda/contract/admin.ts';
+import { functionName } from '../../lambda/contract/names.ts';
+import { awsError } from '../aws-error.ts';
+import { CliError, EXIT } from '../io.ts';
+import type { Target } from '../target.ts';
+
+/**
+ * @returns the action's result
+ * @throws CliError: the problem's detail, or why the function was not reached
+ */
+export async function invokeAdmin<A extends AdminAction>(
+  target: Target,
+  region: string,
+  action: A,
+  params: AdminActions[A]['params'],
+): Promise<AdminActions[A]['result']> {
+  const name = functionName(target.stage, ADMIN_FUNCTION[action]);
+  const lambda = new LambdaClient(target.aws(region));
+  try {
+    const { FunctionError, Payload } = await lambda
+      .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ action, params }) }))
+      .catch((error: unknown) => {
+        throw awsError(error, `${name} in ${region}`);
+      });
+    if (FunctionError !== undefined)
+      throw new CliError(EXIT.unreachable, `${name} in ${region} failed; its log says why`);
+    const answer = JSON.parse(Payload?.transformToString() ?? 'null') as AdminAnswer<A>;
+    if (answer.ok) return answer.result;
+    throw new CliError(EXIT.failed, `${answer.problem.detail} (${answer.problem.code})`);
+  } finally {
+    lambda.destroy();
+  }
+}

@@ -1,0 +1,33 @@
+/** Clients as a person reads them. */
+import type { ClientSummary } from '../../lambda/contract/admin.ts';
+import type { Io } from '../io.ts';
+
+/** Names and values, one pair a line. */
+export function printFields({ stdout }: Io, fields: Readonly<Record<string, unknown>>): void {
+  const width = Math.max(...Object.keys(fields).map((name) => name.length));
+  for (const [name, value] of Object.entries(fields)) stdout.write(`${name.padEnd(width)}  ${value}\n`);
+}
+
+export function printClient(io: Io, { keys, limit, ...client }: ClientSummary): void {
+  printFields(io, { ...client, limit: limit ?? "the platform's" });
+  io.stdout.write('\n');
+  printTable(io, ['key', 'alg', 'usable_at', 'expires_at'], keys.map(({ kid, alg, usable_at, expires_at }) => [kid, alg, usable_at, expires_at]));
+}
+
+export function printClients(io: Io, clients: readonly ClientSummary[]): void {
+  const rows = clients.map(({ client_id, profile, disabled, limit, created_at, keys }) => [
+    client_id,
+    profile,
+    disabled ? 'disabled' : 'enabled',
+    limit === null ? 'default' : String(limit),
+    created_at,
+    keys.map(({ expires_at }) => expires_at).sort().at(-1) ?? '',
+  ]);
+  printTable(io, ['client', 'profile', 'state', 'limit', 'created_at', 'key_expires_at'], rows);
+}
+
+function printTable({ stdout }: Io, head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]!.length)));
+  for (const row of [head, ...rows])
+    stdout.write(`${row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()}\n`);
+}

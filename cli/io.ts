@@ -1,0 +1,40 @@
+/** What a command has to do with: streams, environment, and how it ends. */
+
+export interface Io {
+  readonly stdin: NodeJS.ReadableStream;
+  /** Results. */
+  readonly stdout: NodeJS.WritableStream;
+  /** Messages and progress. */
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Calls back on Ctrl-C, instead of ending the process. @returns what ends that */
+  onInterrupt(interrupt: () => void): () => void;
+}
+
+export const EXIT = { done: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export const EXIT_CODES_HELP = `
+Exit codes:
+  0    done
+  1    refused, or some of it failed
+  2    wrong usage
+  3    the platform, or what is needed to reach it, cannot be reached
+  130  interrupted by Ctrl-C`;
+
+/** Ends a command with one line on stderr. */
+export class CliError extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string) {
+    super(message);
+    this.name = 'CliError';
+    this.exitCode = exitCode;
+  }
+}
+
+export const usage = (message: string): CliError => new CliError(EXIT.usage, message);
+
+/** One JSON document, or one line of JSON Lines. */
+export const printJson = ({ stdout }: Io, value: unknown): boolean => stdout.write(`${JSON.stringify(value)}\n`);

@@ -1,0 +1,95 @@
+/** First keys for a stage's empty keysets, made here. Provisional, until Vault makes and rotates them. */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { exportJWK, generateKeyPair } from 'jose';
+import { PURPOSES, type Purpose, secretName } from '../../lambda/contract/names.ts';
+import { type InitialKey, initialKeyset, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
+import { awsError } from '../aws-error.ts';
+import { CliError, EXIT } from '../io.ts';
+import type { Target } from '../target.ts';
+
+/** Longest that what each purpose's key signs can live; the config may set less, never more. */
+const MAX_LIFE_MS: Readonly<Record<Purpose, number>> = {
+  nonce: 3600_000,
+  'client-root': 90 * 24 * 3600_000,
+  token: 3600_000,
+};
+
+export interface FilledKeyset {
+  readonly secret: string;
+  readonly kid: string;
+}
+
+/**
+ * Fills the keyset of every purpose, or none where one of them holds keys already.
+ *
+ * @throws CliError
+ */
+export async function initKeysets(
+  stage: string,
+  aws: ReturnType<Target['aws']>,
+  nowMs: number,
+): Promise<FilledKeyset[]> {
+  const secrets = new SecretsManagerClient(aws);
+  try {
+    const empty: { purpose: Purpose; versionId: string }[] = [];
+    for (const purpose of PURPOSES) empty.push({ purpose, versionId: await requireEmpty(secrets, secretName(stage, purpose)) });
+    const filled: FilledKeyset[] = [];
+    for (const { purpose, versionId } of empty) {
+      const keyset = initialKeyset(await freshKey(purpose), nowMs);
+      const secret = secretName(stage, purpose);
+      await put(secrets, secret, keyset, versionId);
+      filled.push({ secret, kid: keyset.keys[0]!.kid });
+    }
+    return filled;
+  } finally {
+    secrets.destroy();
+  }
+}
+
+/** @returns the version that is empty */
+async function requireEmpty(secrets: SecretsManagerClient, secret: string): Promise<string> {
+  const { SecretString, VersionId } = await secrets
+    .send(new GetSecretValueCommand({ SecretId: secret }))
+    .catch((error: unknown) => {
+      throw awsError(error, secret);
+    });
+  let keyset: Keyset;
+  try {
+    keyset = parseKeyset(SecretString ?? '');
+  } catch (error) {
+    throw new CliError(EXIT.failed, `${secret} holds no keyset: ${(error as Error).message}`);
+  }
+  if (keyset.keys.length === 0) return VersionId ?? '';
+  throw new CliError(EXIT.failed, `${secret} holds keys already; they are in use, so nothing was changed`);
+}
+
+async function put(
+  secrets: SecretsManagerClient,
+  secret: string,
+  keyset: Keyset,
+  emptyVersionId: string,
+): Promise<void> {
+  // A token that follows from the empty version: of two operators at once, the second is refused.
+  const token = createHash('sha256').update(`countersign keys init ${secret} ${emptyVersionId}`).digest('hex');
+  const command = new PutSecretValueCommand({
+    SecretId: secret,
+    SecretString: JSON.stringify(keyset),
+    ClientRequestToken: token,
+  });
+  await secrets.send(command).catch((error: unknown) => {
+    throw awsError(error, secret);
+  });
+}
+
+async function freshKey(purpose: Purpose): Promise<InitialKey> {
+  const maxLifeMs = MAX_LIFE_MS[purpose];
+  if (purpose !== 'token')
+    return { alg: 'HKDF-SHA-256', jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') }, maxLifeMs };
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return { alg: 'ES256', jwk: await exportJWK(privateKey), maxLifeMs };
+}

@@ -1,0 +1,63 @@
+/** One ES module per function, built by esbuild: the same sources give the same bytes. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, buildSync } from 'esbuild';
+import { FUNCTIONS, type FunctionName } from '../../lambda/contract/names.ts';
+import { schemaModule } from '../../lambda/schema/compile.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema. */
+const SCHEMA_IMPORT = 'countersign:registration-schema';
+const SCHEMA_FILE = 'registration-schema.mjs';
+const WITH_SCHEMA: readonly FunctionName[] = ['register', 'discovery'];
+
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  mainFields: ['module', 'main'],
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'error',
+} as const satisfies BuildOptions;
+
+export interface BundlesProps {
+  /** The app's own output directory; the bundles come into one below it. */
+  readonly outdir: string;
+  readonly registrationSchema: object;
+}
+
+/** @returns each function's directory, which holds `index.mjs` */
+export function buildBundles({ outdir, registrationSchema }: BundlesProps): Record<FunctionName, string> {
+  // The CLI names a directory relative to where it runs, which need not be the one that esbuild works in.
+  const bundles = resolve(outdir, 'bundles');
+  const directory = (name: FunctionName) => join(bundles, name);
+  buildSync({
+    ...OPTIONS,
+    entryPoints: Object.fromEntries(FUNCTIONS.map((name) => [`${name}/index`, `lambda/entry/${name}.ts`])),
+    outdir: bundles,
+    outExtension: { '.js': '.mjs' },
+    alias: { [SCHEMA_IMPORT]: `./${SCHEMA_FILE}` },
+    external: [`./${SCHEMA_FILE}`],
+  });
+  const schema = bundleSchema(registrationSchema);
+  for (const name of WITH_SCHEMA) {
+    mkdirSync(directory(name), { recursive: true });
+    writeFileSync(join(directory(name), SCHEMA_FILE), schema);
+  }
+  return Object.fromEntries(FUNCTIONS.map((name) => [name, directory(name)])) as Record<FunctionName, string>;
+}
+
+/** ajv's compiled code with the little it imports. */
+function bundleSchema(registrationSchema: object): Uint8Array {
+  const { outputFiles } = buildSync({
+    ...OPTIONS,
+    stdin: { contents: schemaModule(registrationSchema), resolveDir: ROOT, loader: 'js' },
+    write: false,
+  });
+  return outputFiles[0]!.contents;
+}

@@ -1,0 +1,49 @@
+/** The value of every variable of the contract, and the ones that a function gets. */
+import type { Stack } from 'aws-cdk-lib';
+import { ENVIRONMENT, type Variable } from '../../lambda/contract/environment.ts';
+import { type FunctionName, secretName, tableName } from '../../lambda/contract/names.ts';
+import type { Config } from '../config/read.ts';
+
+export type EnvironmentValues = Readonly<Record<Variable, string>>;
+
+export interface EnvironmentProps {
+  readonly config: Config;
+  readonly region: Config['regions'][number];
+  readonly baseUrl: string;
+  readonly entryUrl: string;
+  readonly errorDocsUrl: string;
+}
+
+export function environmentValues(stack: Stack, props: EnvironmentProps): EnvironmentValues {
+  const { config, region, baseUrl, entryUrl, errorDocsUrl } = props;
+  const stage = config.stage.name;
+  // A function signs and verifies from one copy, which must be young enough for both.
+  const keysetMaxAgeMs = Math.min(
+    config.keys.verifierMaxAge.toMilliseconds(),
+    config.keys.signerMaxAge.toMilliseconds(),
+  );
+  return {
+    COUNTERSIGN_STAGE: stage,
+    COUNTERSIGN_REGION: region.name,
+    COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
+    COUNTERSIGN_ISSUER: config.issuer ?? entryUrl,
+    COUNTERSIGN_BASE_URL: baseUrl,
+    COUNTERSIGN_ENTRY_URL: entryUrl,
+    COUNTERSIGN_REGIONS: stack.toJsonString([{ name: region.name, url: baseUrl }]),
+    COUNTERSIGN_NONCE_LIFE_MS: String(config.nonceTtl.toMilliseconds()),
+    COUNTERSIGN_CLOCK_ERROR_MS: String(config.clockError.toMilliseconds()),
+    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(keysetMaxAgeMs),
+    COUNTERSIGN_CLIENT_KEY_LIFE_S: String(config.clientKeyLife.toSeconds()),
+    COUNTERSIGN_CONSISTENCY: 'single',
+    COUNTERSIGN_LEDGER_TABLE: tableName(stage, 'ledger', region.ledgerGeneration),
+    COUNTERSIGN_REGISTRY_TABLE: tableName(stage, 'registry'),
+    COUNTERSIGN_CLIENTS_TABLE: tableName(stage, 'clients'),
+    COUNTERSIGN_NONCE_SECRET: secretName(stage, 'nonce'),
+    COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(stage, 'client-root'),
+    COUNTERSIGN_TOKEN_SECRET: secretName(stage, 'token'),
+  };
+}
+
+export function environmentOf(name: FunctionName, values: EnvironmentValues): Record<string, string> {
+  return Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));
+}

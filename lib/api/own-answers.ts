@@ -1,0 +1,54 @@
+/** What API Gateway answers by itself, so that a scanner's requests run no function: 404s and CORS preflights. */
+import {
+  type IntegrationResponse,
+  type IResource,
+  MockIntegration,
+  PassthroughBehavior,
+} from 'aws-cdk-lib/aws-apigateway';
+import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, type Route } from '../../lambda/contract/routes.ts';
+import { problemHeaders, problemTemplate } from './gateway-problem.ts';
+
+/** Whatever the method: without it, API Gateway reads a proof as a broken AWS signature. */
+export function addNotFound(resource: IResource, errorDocsUrl: string): void {
+  addAnswer(resource, 'ANY', 404, problemHeaders('not_found'), problemTemplate(errorDocsUrl, 'not_found'));
+}
+
+export function addPreflight(resource: IResource, { methods }: Route): void {
+  addAnswer(resource, 'OPTIONS', 204, {
+    'Access-Control-Allow-Origin': "'*'",
+    'Access-Control-Allow-Methods': `'${[...methods, 'OPTIONS'].join(', ')}'`,
+    'Access-Control-Allow-Headers': `'${CORS_REQUEST_HEADERS.join(', ')}'`,
+    'Access-Control-Expose-Headers': `'${CORS_ANSWER_HEADERS.join(', ')}'`,
+  });
+}
+
+const ID_HEADER = 'Countersign-Request-Id';
+const SET_ID = `#set($context.responseOverride.header.${ID_HEADER} = $context.requestId)`;
+
+function addAnswer(
+  resource: IResource,
+  method: string,
+  status: number,
+  headers: Record<string, string>,
+  body = '',
+): void {
+  const statusCode = String(status);
+  const responseParameters = Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [`method.response.header.${name}`, value]),
+  );
+  const answer: IntegrationResponse = {
+    statusCode,
+    responseParameters,
+    responseTemplates: { 'application/json': `${SET_ID}${body}` },
+  };
+  const integration = new MockIntegration({
+    requestTemplates: { 'application/json': `{"statusCode":${statusCode}}` },
+    // Another media type matches no template: API Gateway's own 415, a problem as well.
+    passthroughBehavior: PassthroughBehavior.NEVER,
+    integrationResponses: [answer],
+  });
+  const declared = Object.keys(responseParameters).map((name) => [name, true]);
+  resource.addMethod(method, integration, {
+    methodResponses: [{ statusCode, responseParameters: Object.fromEntries(declared) }],
+  });
+}

@@ -1,0 +1,87 @@
+/** Reads a config, or says of every setting that is wrong where it is, what is wrong and what would be right. */
+import { z } from 'zod';
+import { checkTogether, type Fault } from './checks.ts';
+import { loadRegistrationSchema } from './registration-schema.ts';
+import { type ConfigInput, type ConfigSettings, configSchema } from './schema.ts';
+
+export type Config = Omit<ConfigSettings, 'registrationSchema'> & {
+  readonly homeRegion: string;
+  /** The JSON Schema itself, whichever way it was given. */
+  readonly registrationSchema: object;
+};
+
+/** Its message is for the operator, and enough: no stack is needed. */
+export class ConfigError extends Error {
+  constructor(faults: readonly string[]) {
+    super(['The config cannot be used:', ...faults.map((fault) => `  ${fault}`)].join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+/** @throws ConfigError that names every fault */
+export function readConfig(input: ConfigInput): Config {
+  const { success, data, error } = configSchema.safeParse(input);
+  if (!success) throw new ConfigError(error.issues.flatMap((issue) => toFaults(issue, input)).map(describe));
+  const registration = loadRegistrationSchema(data.registrationSchema);
+  const faults = [...registration.faults, ...checkTogether(data)];
+  if (faults.length > 0) throw new ConfigError(faults.map(describe));
+  return {
+    ...data,
+    homeRegion: data.homeRegion ?? data.regions[0]!.name,
+    registrationSchema: registration.schema,
+  };
+}
+
+function toFaults(issue: z.core.$ZodIssue, config: unknown): Fault[] {
+  const path = issue.path as (string | number)[];
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys((settingAt(path) as z.ZodObject).shape).join(', ');
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: `is unknown; the settings here are ${known}`,
+    }));
+  }
+  const written = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], config);
+  if (written === undefined) return [{ path, message: 'is missing' }];
+  const got = typeof written === 'object' ? '' : `, got ${JSON.stringify(written)}`;
+  return [{ path, message: `${message(issue)}${got}` }];
+}
+
+/** The schema's own messages are whole; zod's say what was expected in words of its own. */
+function message(issue: z.core.$ZodIssue): string {
+  if (!issue.message.startsWith('Invalid ')) return issue.message;
+  if (issue.code === 'invalid_type') return `must be of type ${issue.expected}`;
+  if (issue.code === 'invalid_value')
+    return `must be ${issue.values.map((value) => `"${String(value)}"`).join(' or ')}`;
+  return lowerFirst(issue.message);
+}
+
+function describe({ path, message, example }: Fault): string {
+  const where = path.reduce<string>((text, key) => text + segment(key, text === ''), '');
+  const examples = example === false ? undefined : settingAt(path)?.meta()?.examples;
+  const right = (examples as unknown[] | undefined)?.[0];
+  const shown = right === undefined ? '' : `; for example ${path.at(-1)}: ${JSON.stringify(right)}`;
+  return `${where === '' ? 'config' : where}: ${message}${shown}`;
+}
+
+function segment(key: string | number, first: boolean): string {
+  if (typeof key === 'number') return `[${key}]`;
+  if (!/^\w+$/.test(key)) return `[${JSON.stringify(key)}]`;
+  return first ? key : `.${key}`;
+}
+
+/** @returns the schema of the setting at a path, where there is one */
+function settingAt(path: readonly (string | number)[]): z.ZodType | undefined {
+  let at: z.ZodType | undefined = configSchema;
+  for (const key of path) {
+    while (at instanceof z.ZodOptional || at instanceof z.ZodDefault || at instanceof z.ZodPrefault)
+      at = at.unwrap() as z.ZodType;
+    if (at instanceof z.ZodObject) at = (at.shape as Record<string, z.ZodType>)[key];
+    else if (at instanceof z.ZodArray) at = at.element as z.ZodType;
+    else return undefined;
+  }
+  while (at instanceof z.ZodOptional && !at.meta()) at = at.unwrap() as z.ZodType;
+  return at;
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

@@ -1,0 +1,21 @@
+/** The operator's JSON Schema of a registration: loaded, and tried before anything is built from it. */
+import { readFileSync } from 'node:fs';
+import { compileSchema } from '../../lambda/schema/compile.ts';
+import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
+import type { Fault } from './checks.ts';
+
+/** @param setting the schema, the path of a JSON file that holds it, or undefined for the default one */
+export function loadRegistrationSchema(setting: string | object | undefined): {
+  schema: object;
+  faults: Fault[];
+} {
+  const schema: unknown = setting ?? defaultSchema;
+  try {
+    const loaded: object = typeof schema === 'string' ? JSON.parse(readFileSync(schema, 'utf8')) : schema;
+    compileSchema(loaded);
+    return { schema: loaded, faults: [] };
+  } catch (error) {
+    const message = `cannot be used: ${(error as Error).message}`;
+    return { schema: {}, faults: [{ path: ['registrationSchema'], message }] };
+  }
+}

@@ -1,0 +1,27 @@
+/** Waiting that an AbortSignal can end. Each throws the signal's reason and leaves no listener behind. */
+
+/** Waits for a promise that others wait for too: an abort ends this wait, not the work. */
+export async function abortable<T>(promise: Promise<T>, signals: readonly AbortSignal[]): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const listeners = signals.map((signal) => {
+    const onAbort = () => aborted.reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort);
+    return () => signal.removeEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([aborted.promise, promise]);
+  } finally {
+    for (const remove of listeners) remove();
+  }
+}
+
+export async function sleep(ms: number, signals: readonly AbortSignal[]): Promise<void> {
+  const slept = Promise.withResolvers<void>();
+  const timer = setTimeout(slept.resolve, ms);
+  try {
+    await abortable(slept.promise, signals);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,123 @@
+/** Bounded concurrency over a source of any length: a result per item, nothing read ahead, nothing left behind. */
+import { InvalidArgumentError } from './errors.ts';
+import type { Registered } from './registration.ts';
+
+export interface BatchOptions {
+  /** How many registrations are under way at a time. @default 8 */
+  readonly concurrency?: number;
+  /** Called after each registration. */
+  readonly onProgress?: (progress: BatchProgress) => void;
+  /** Ends the batch: what is under way fails with the signal's reason, and nothing more is begun. */
+  readonly signal?: AbortSignal;
+}
+
+export interface BatchProgress {
+  readonly registered: number;
+  readonly failed: number;
+}
+
+interface Item<U> {
+  /** Position in the source, from 0. */
+  readonly index: number;
+  readonly user: U;
+}
+
+export type BatchResult<U, R = Registered<U>> =
+  | (Item<U> & { readonly ok: true; readonly registration: R })
+  | (Item<U> & { readonly ok: false; readonly error: Error });
+
+export function runBatch<U, R>(
+  source: Iterable<U> | AsyncIterable<U>,
+  register: (user: U, signal: AbortSignal) => Promise<R>,
+  options: BatchOptions,
+): AsyncGenerator<BatchResult<U, R>, void, void> {
+  const { concurrency = 8 } = options;
+  if (!Number.isInteger(concurrency) || concurrency < 1)
+    throw new InvalidArgumentError('concurrency must be a whole number from 1 on');
+  return results(source, register, { ...options, concurrency });
+}
+
+async function* results<U, R>(
+  source: Iterable<U> | AsyncIterable<U>,
+  register: (user: U, signal: AbortSignal) => Promise<R>,
+  { concurrency, onProgress, signal }: BatchOptions & { readonly concurrency: number },
+): AsyncGenerator<BatchResult<U, R>, void, void> {
+  const iterator =
+    Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  const ended = new AbortController();
+  const running = new Set<Promise<void>>();
+  const completed: BatchResult<U, R>[] = [];
+  const progress = { registered: 0, failed: 0 };
+  let changed = Promise.withResolvers<void>();
+  const end = () => {
+    ended.abort(signal?.reason);
+    changed.resolve();
+  };
+  let index = 0;
+  let pulling = false;
+  let exhausted = false;
+  let sourceFailed: { readonly error: unknown } | undefined;
+
+  /** Results that wait to be taken count as well: a slow reader slows the batch down. */
+  const pull = async () => {
+    if (pulling || exhausted || ended.signal.aborted || running.size + completed.length >= concurrency)
+      return;
+    pulling = true;
+    try {
+      const next = await iterator.next();
+      if (next.done) exhausted = true;
+      else if (!ended.signal.aborted) start({ index: index++, user: next.value });
+    } catch (error) {
+      exhausted = true;
+      sourceFailed = { error };
+    }
+    pulling = false;
+    changed.resolve();
+    void pull();
+  };
+  const start = (item: Item<U>) => {
+    const work = run(item).then((result) => {
+      running.delete(work);
+      completed.push(result);
+      changed.resolve();
+      void pull();
+    });
+    running.add(work);
+  };
+  const run = async (item: Item<U>): Promise<BatchResult<U, R>> => {
+    try {
+      return { ...item, ok: true, registration: await register(item.user, ended.signal) };
+    } catch (error) {
+      return { ...item, ok: false, error: error instanceof Error ? error : new Error(String(error)) };
+    }
+  };
+
+  if (signal?.aborted) end();
+  else signal?.addEventListener('abort', end);
+  try {
+    void pull();
+    for (;;) {
+      const result = completed.shift();
+      if (result) {
+        void pull();
+        progress[result.ok ? 'registered' : 'failed'] += 1;
+        onProgress?.({ ...progress });
+        yield result;
+      } else if (running.size > 0 || (!exhausted && !ended.signal.aborted)) {
+        await changed.promise;
+        changed = Promise.withResolvers();
+      } else break;
+    }
+    if (sourceFailed) throw sourceFailed.error;
+    signal?.throwIfAborted();
+  } finally {
+    signal?.removeEventListener('abort', end);
+    ended.abort();
+    await Promise.all(running);
+    // A source that is waiting for its next item ends when that comes; nobody waits for it.
+    if (!exhausted) {
+      const returned = Promise.resolve(iterator.return?.()).catch(() => {});
+      if (!pulling) await returned;
+    }
+  }
+}

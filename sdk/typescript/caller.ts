@@ -1,0 +1,196 @@
+/** Makes a call: a Region, a nonce, a proof, an exchange; and again for as long as the retry policy says so. */
+import { abortable, type sleep } from './abort.ts';
+import type { Signer } from './credential.ts';
+import { DiscoveryCache, type RegionInfo } from './discovery.ts';
+import { CountersignError, UnexpectedAnswerError } from './errors.ts';
+import { type Answer, answerError, exchange, type Request, serverTimeMs } from './http.ts';
+import { NoncePool } from './nonce-pool.ts';
+import { Regions } from './regions.ts';
+import { isUnreachable, type Next, nextAttempt, RetryBudget, type Tried } from './retry.ts';
+
+export interface CallerOptions {
+  /** The entry's or a Region's base URL. */
+  readonly url: string;
+  readonly signer: Signer;
+  readonly fetch: typeof fetch;
+  readonly timeoutMs: number;
+  readonly maxRetries: number;
+  /** Ends everything when it aborts. */
+  readonly closed: AbortSignal;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly sleep: typeof sleep;
+}
+
+export interface Call {
+  readonly method: Request['method'];
+  /** Below a Region's base URL. */
+  readonly path: string;
+  readonly body?: Uint8Array;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where a call stands between two attempts. */
+interface State {
+  readonly tried: Tried;
+  region?: RegionInfo | undefined;
+  /** To use instead of one from the pool. */
+  nonce?: string | undefined;
+  /** An attempt was sent and not clearly answered: it may have had its effect. */
+  unclear: boolean;
+}
+
+interface Success {
+  readonly error?: undefined;
+  readonly answer: Answer;
+}
+
+interface Failure {
+  readonly error: CountersignError;
+  /** Whether the call itself was sent, rather than what goes before it. */
+  readonly sent: boolean;
+  readonly answer?: Answer;
+}
+
+/** Longest life of a proof for reading, in seconds: it has no nonce. */
+const READ_LIFE_S = 60;
+
+export class Caller {
+  readonly #options: CallerOptions;
+  readonly #discovery: DiscoveryCache;
+  readonly #regions: Regions;
+  readonly #pools = new Map<string, NoncePool>();
+  readonly #budget = new RetryBudget();
+  /** The server's clock minus ours. */
+  #clockOffsetMs = 0;
+
+  constructor(options: CallerOptions) {
+    const { url, now } = options;
+    const documentUrl = `${url}/.well-known/countersign`;
+    this.#options = options;
+    this.#discovery = new DiscoveryCache(
+      () => this.#exchange({ method: 'GET', url: documentUrl }, [options.closed]),
+      now,
+    );
+    this.#regions = new Regions(url, now);
+  }
+
+  /**
+   * @returns the answer, a success; or the 404 of a repeated DELETE, whose first attempt may have deleted
+   * @throws CountersignError, or the signal's reason
+   */
+  async call(call: Call): Promise<Answer> {
+    const { closed, sleep } = this.#options;
+    const signals = call.signal ? [closed, call.signal] : [closed];
+    const state: State = { tried: { remedies: new Set(), retries: 0 }, unclear: false };
+    for (;;) {
+      const result = await this.#attempt(call, state, signals);
+      if (!result.error) {
+        this.#budget.succeeded();
+        return result.answer;
+      }
+      const { error, answer } = result;
+      if (answer?.status === 404 && call.method === 'DELETE' && state.unclear) return answer;
+      const next = await this.#decide(result, state);
+      if (!next) throw error;
+      if (next.waitMs > 0) await sleep(next.waitMs, signals);
+      if (next.nonce === 'new') this.#pool(state.region!).clear();
+    }
+  }
+
+  /** Throws only what is no failure of the attempt: an abort's reason. */
+  async #attempt(
+    { method, path, body = new Uint8Array() }: Call,
+    state: State,
+    signals: readonly AbortSignal[],
+  ): Promise<Success | Failure> {
+    const { now, signer } = this.#options;
+    let sent = false;
+    try {
+      const { issuer, regions, proofMaxLifeS } = await abortable(this.#discovery.current(), signals);
+      state.region ??= this.#regions.pick(regions);
+      const { region } = state;
+      const pool = this.#pool(region);
+      const nonce = method === 'GET' ? undefined : (state.nonce ?? (await pool.take(signals)));
+      state.nonce = undefined;
+      const url = region.url + path;
+      const proof = await signer.sign({
+        issuer,
+        method,
+        url,
+        body,
+        nowS: (now() + this.#clockOffsetMs) / 1000,
+        lifeS: method === 'GET' ? Math.min(READ_LIFE_S, proofMaxLifeS) : proofMaxLifeS,
+        ...(nonce !== undefined && { nonce }),
+      });
+      const headers = {
+        Authorization: `JWT ${proof}`,
+        ...(method === 'POST' && { 'Content-Type': 'application/json' }),
+      };
+      sent = true;
+      const answer = await this.#exchange(
+        { method, url, headers, ...(method === 'POST' && { body }) },
+        signals,
+      );
+      if (answer.status < 200 || answer.status > 299) return { error: answerError(answer), sent, answer };
+      this.#regions.answered(region);
+      const fresh = answer.headers.get('Replay-Nonce');
+      if (fresh !== null) pool.put(fresh);
+      return { answer };
+    } catch (error) {
+      if (!(error instanceof CountersignError)) throw error;
+      return { error, sent };
+    }
+  }
+
+  /** Learns from a failure. @returns the next attempt, or undefined where there is none */
+  async #decide({ error, sent, answer }: Failure, state: State): Promise<Next | undefined> {
+    const { now, maxRetries, random } = this.#options;
+    const { region, tried } = state;
+    state.unclear ||= sent && (answer === undefined || answer.status >= 500);
+    if (region && isUnreachable(error)) this.#regions.failed(region);
+    const serverMs = error.code === 'clock_skew' && answer ? serverTimeMs(answer) : undefined;
+    if (serverMs !== undefined) this.#clockOffsetMs = serverMs - now();
+    const next = nextAttempt(error, tried, {
+      maxRetries,
+      random,
+      otherRegion:
+        region !== undefined && this.#regions.anyHealthy((await this.#discovery.current()).regions),
+      permit: () => this.#budget.take(),
+    });
+    const fresh = answer?.headers.get('Replay-Nonce') ?? undefined;
+    if (next?.nonce === 'given') state.nonce = fresh;
+    else if (region && fresh !== undefined) this.#pool(region).put(fresh);
+    if (next?.region === 'best') state.region = undefined;
+    return next;
+  }
+
+  #pool(region: RegionInfo): NoncePool {
+    let pool = this.#pools.get(region.url);
+    if (!pool) {
+      pool = new NoncePool((count) => this.#fetchNonces(region, count), this.#options.now);
+      this.#pools.set(region.url, pool);
+    }
+    return pool;
+  }
+
+  async #fetchNonces({ url }: RegionInfo, wanted: number): Promise<string[]> {
+    const { signer, closed } = this.#options;
+    const { maxNonceCount } = await this.#discovery.current();
+    const count = Math.min(wanted, maxNonceCount);
+    const query = `client_id=${signer.clientId}${count > 1 ? `&count=${count}` : ''}`;
+    const answer = await this.#exchange({ method: 'GET', url: `${url}/v1/nonce?${query}` }, [closed]);
+    if (answer.status !== 200) throw answerError(answer);
+    const { nonce, nonces = [nonce] } = (answer.json ?? {}) as { nonce?: unknown; nonces?: unknown };
+    if (!Array.isArray(nonces) || nonces.length === 0 || !nonces.every((text) => typeof text === 'string'))
+      throw new UnexpectedAnswerError(answer.origin, answer.status);
+    return nonces;
+  }
+
+  #exchange(request: Request, signals: readonly AbortSignal[]): Promise<Answer> {
+    const { fetch, timeoutMs } = this.#options;
+    return exchange(request, { fetch, timeoutMs, signals });
+  }
+}

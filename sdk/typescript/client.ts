@@ -1,0 +1,156 @@
+/** The client: registers users, reads and deletes registrations. */
+import { createTransport } from '#transport';
+import { sleep } from './abort.ts';
+import { type BatchOptions, type BatchResult, runBatch } from './batch.ts';
+import { Caller } from './caller.ts';
+import { type Credential, createSigner } from './credential.ts';
+import { isBaseUrl } from './discovery.ts';
+import { ClientClosedError, InvalidArgumentError } from './errors.ts';
+import {
+  encodeUser,
+  type Registered,
+  type Registration,
+  readRegistration,
+  type User,
+} from './registration.ts';
+
+export type ClientOptions = Credential & {
+  /** Base URL of the entry, or of the Region to prefer: https, or http on this machine. */
+  readonly url: string;
+  /** For one attempt, in milliseconds; a call that is retried takes longer. @default 10000 */
+  readonly timeoutMs?: number;
+  /** How often a call backs off and tries again; 0: never. Failing over to another Region is not counted. @default 4 */
+  readonly maxRetries?: number;
+  /** Sends requests in place of the built-in transport. */
+  readonly fetch?: typeof fetch;
+};
+
+/** What tests replace. @internal */
+export interface Internals {
+  readonly now?: () => number;
+  readonly random?: () => number;
+  readonly sleep?: typeof sleep;
+}
+
+export interface CallOptions {
+  /** Ends the call, which then throws the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Registers users with a Countersign platform. Safe to share: one client holds the connections, the nonces and the
+ * retry budget of all its calls.
+ *
+ * @example
+ * await using client = new CountersignClient({ url, apiKey });
+ * const registration = await client.register({ user_id: 'ada', email: 'ada@example.com' });
+ */
+export class CountersignClient {
+  // Private in the language's own sense: neither inspecting nor serialising a client shows its key.
+  readonly #caller: Caller;
+  readonly #closed = new AbortController();
+  readonly #closeTransport: () => Promise<void>;
+  readonly #clientId: string;
+
+  /** @throws InvalidArgumentError */
+  constructor(options: ClientOptions, internals: Internals = {}) {
+    const { timeoutMs = 10_000, maxRetries = 4 } = options;
+    const url = typeof options.url === 'string' ? options.url.replace(/\/$/, '') : options.url;
+    if (!isBaseUrl(url))
+      throw new InvalidArgumentError(
+        'url must be a base URL: https, or http on this machine, without a query',
+      );
+    requireNumber('timeoutMs', timeoutMs, 1);
+    requireNumber('maxRetries', maxRetries, 0);
+    const signer = createSigner(options);
+    const transport = options.fetch ? undefined : createTransport();
+    this.#clientId = signer.clientId;
+    this.#closeTransport = async () => transport?.close();
+    this.#caller = new Caller({
+      url,
+      signer,
+      fetch: options.fetch ?? transport!.fetch,
+      timeoutMs,
+      maxRetries,
+      closed: this.#closed.signal,
+      now: internals.now ?? Date.now,
+      random: internals.random ?? Math.random,
+      sleep: internals.sleep ?? sleep,
+    });
+  }
+
+  /** Who this client is to the platform. */
+  get clientId(): string {
+    return this.#clientId;
+  }
+
+  /**
+   * Registers a user. Repeating it is safe: the same user with the same data is the same registration. A retry takes
+   * a nonce of its own, since the first may be spent.
+   *
+   * @throws RegistrationConflictError where the user is registered with other data; InvalidRegistrationError, which
+   * names every bad field; any other CountersignError
+   */
+  async register<U extends object = User>(user: U, options: CallOptions = {}): Promise<Registered<U>> {
+    const body = encodeUser(user);
+    const answer = await this.#caller.call({ method: 'POST', path: '/v1/register', body, ...options });
+    const replayed = answer.headers.get('Idempotency-Replayed') === 'true';
+    return { ...readRegistration<U>(answer), replayed };
+  }
+
+  /**
+   * Registers many users, a bounded number at a time, in one round trip each. Nothing is read ahead of what is under
+   * way, so the source may be endless; leaving the loop early ends what is under way.
+   *
+   * @returns a result for each user, in the order of completion; no failure of one stops the others
+   * @throws the source's own error, or the signal's reason, after the results of all that was begun
+   * @example
+   * for await (const { user, ok } of client.registerBatch(users)) if (!ok) console.warn(user.user_id);
+   */
+  registerBatch<U extends object = User>(
+    users: Iterable<U> | AsyncIterable<U>,
+    options: BatchOptions = {},
+  ): AsyncGenerator<BatchResult<U>, void, void> {
+    return runBatch(users, (user, signal) => this.register(user, { signal }), options);
+  }
+
+  /**
+   * Reads a registration of this client. A retry signs anew; no nonce is needed.
+   *
+   * @throws NotFoundError; any other CountersignError
+   */
+  async get<U extends object = User>(id: string, options: CallOptions = {}): Promise<Registration<U>> {
+    return readRegistration<U>(await this.#caller.call({ method: 'GET', path: pathOf(id), ...options }));
+  }
+
+  /**
+   * Deletes a registration of this client, for good: no request signed before now brings it back. A retry takes a
+   * nonce of its own; one that finds the registration gone after an unclear answer has succeeded.
+   *
+   * @throws NotFoundError where there was nothing to delete; any other CountersignError
+   */
+  async delete(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#caller.call({ method: 'DELETE', path: pathOf(id), ...options });
+  }
+
+  /** Ends calls under way (ClientClosedError) and closes every connection. */
+  async close(): Promise<void> {
+    this.#closed.abort(new ClientClosedError());
+    await this.#closeTransport();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function pathOf(id: string): string {
+  if (typeof id !== 'string' || !/^[\w-]{43}$/.test(id))
+    throw new InvalidArgumentError('id must be that of a registration: 43 characters of base64url');
+  return `/v1/registrations/${id}`;
+}
+
+function requireNumber(name: string, value: unknown, least: number): void {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < least)
+    throw new InvalidArgumentError(`${name} must be a number from ${least} on`);
+}

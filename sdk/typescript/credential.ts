@@ -1,0 +1,113 @@
+/** Who the client is and how it signs: an API key, or a private key whose public half the platform knows. */
+import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK, SignJWT } from 'jose';
+import { type BuildProof, buildProof } from '../../protocol/proof/build.ts';
+import { parseApiKey } from './api-key.ts';
+import { InvalidArgumentError } from './errors.ts';
+
+/** An API key, which says by itself whose it is. */
+export interface ApiKeyCredential {
+  /** `csk_…` (strict) or `csb_…` (basic: the proof does not bind the request, and cannot delete). */
+  readonly apiKey: string;
+}
+
+/** A key pair of the client's own: the platform holds nothing that can sign. */
+export interface PrivateKeyCredential {
+  readonly clientId: string;
+  /** EC P-256 or Ed25519, as a private JWK or a WebCrypto key. */
+  readonly privateKey: JWK | CryptoKey;
+  /** As the public key was registered. @default the JWK's `alg`, else `ES256` or `Ed25519` by the kind of key */
+  readonly alg?: 'ES256' | 'Ed25519' | 'EdDSA';
+  /** RFC 7638 thumbprint of the public key; needed for a CryptoKey that cannot be exported. @default computed */
+  readonly kid?: string;
+}
+
+export type Credential = ApiKeyCredential | PrivateKeyCredential;
+
+/** What a proof is to say of the request. */
+export type Signable = Omit<BuildProof, 'key' | 'alg' | 'kid' | 'clientId'>;
+
+export interface Signer {
+  readonly clientId: string;
+  sign(request: Signable): Promise<string>;
+}
+
+/** @throws InvalidArgumentError, which quotes nothing of the key */
+export function createSigner(credential: Credential): Signer {
+  if ('apiKey' in credential && credential.apiKey !== undefined) return apiKeySigner(credential.apiKey);
+  if ('privateKey' in credential && credential.privateKey !== undefined) return keyPairSigner(credential);
+  throw new InvalidArgumentError('apiKey is missing (or clientId and privateKey)');
+}
+
+function apiKeySigner(apiKey: string): Signer {
+  const { clientId, generation, profile } = parseApiKey(apiKey);
+  const imported = once(() =>
+    crypto.subtle.importKey('raw', new TextEncoder().encode(apiKey), HMAC, false, ['sign']),
+  );
+  return {
+    clientId,
+    async sign(request) {
+      const key = await imported();
+      return profile === 'strict'
+        ? buildProof({ ...request, key, alg: 'HS256', kid: generation, clientId })
+        : buildBasicProof(key, clientId, request);
+    },
+  };
+}
+
+/** The basic profile (2-protocol): nonce and times alone. */
+function buildBasicProof(
+  key: CryptoKey,
+  iss: string,
+  { nonce, nowS, lifeS }: Pick<Signable, 'nonce' | 'nowS' | 'lifeS'>,
+): Promise<string> {
+  const iat = Math.floor(nowS);
+  return new SignJWT({ iss, iat, exp: iat + lifeS, ...(nonce !== undefined && { nonce }) })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .sign(key);
+}
+
+function keyPairSigner({ clientId, privateKey, alg: wanted, kid }: PrivateKeyCredential): Signer {
+  if (typeof clientId !== 'string' || !/^[a-z][a-z0-9-]{2,31}$/.test(clientId))
+    throw new InvalidArgumentError('clientId is missing or malformed');
+  const natural = algorithmOf(privateKey);
+  const alg = wanted ?? ((privateKey as JWK).alg as PrivateKeyCredential['alg']) ?? natural;
+  if (!alg || !(alg === natural || (alg === 'EdDSA' && natural === 'Ed25519')))
+    throw new InvalidArgumentError('privateKey must be a private key for ES256, Ed25519 or EdDSA');
+  const prepared = once(async () => ({
+    key: isJwk(privateKey) ? ((await importJWK(privateKey, alg)) as CryptoKey) : privateKey,
+    kid: kid ?? (await calculateJwkThumbprint(isJwk(privateKey) ? privateKey : await exported(privateKey))),
+  }));
+  return {
+    clientId,
+    sign: async (request) => buildProof({ ...request, ...(await prepared()), alg, clientId }),
+  };
+}
+
+function algorithmOf(key: JWK | CryptoKey): 'ES256' | 'Ed25519' | undefined {
+  if (isJwk(key)) {
+    if (typeof key.d !== 'string') return undefined;
+    return key.crv === 'P-256' ? 'ES256' : key.crv === 'Ed25519' ? 'Ed25519' : undefined;
+  }
+  if (key.type !== 'private') return undefined;
+  const { name, namedCurve } = key.algorithm as EcKeyAlgorithm;
+  if (name === 'Ed25519') return 'Ed25519';
+  return name === 'ECDSA' && namedCurve === 'P-256' ? 'ES256' : undefined;
+}
+
+async function exported(key: CryptoKey): Promise<JWK> {
+  if (key.extractable) return exportJWK(key);
+  throw new InvalidArgumentError('kid is missing: it cannot be computed from a key that is not extractable');
+}
+
+const isJwk = (key: JWK | CryptoKey): key is JWK => typeof (key as JWK).kty === 'string';
+
+const HMAC = { name: 'HMAC', hash: 'SHA-256' };
+
+/** Runs on first use; the constructor cannot wait. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * Every way a call can fail: one class per meaning, each with a stable `code`. What an error holds is chosen by
+ * an allow-list, and what looks like a key, proof or nonce is cut out of the server's texts: errors get logged.
+ */
+import type { ProblemCode, Violation } from '../../protocol/problem.ts';
+
+/** Base of everything that this library throws, an abort's own reason apart. */
+export class CountersignError extends Error {
+  /** Stable, for programs. */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** An option or argument that no request can be made of; nothing was sent. */
+export class InvalidArgumentError extends CountersignError {
+  constructor(message: string) {
+    super('invalid_argument', message);
+  }
+}
+
+/** `close()` was called before or during the call. */
+export class ClientClosedError extends CountersignError {
+  constructor() {
+    super('client_closed', 'the client is closed');
+  }
+}
+
+/** No answer: the name was not resolved, the connection refused, or broken before the answer was complete. */
+export class ConnectionError extends CountersignError {
+  constructor(origin: string, reason: string) {
+    super('connection_failed', `no answer from ${origin}: ${reason}`);
+  }
+}
+
+/** No complete answer within `timeoutMs`. */
+export class TimeoutError extends CountersignError {
+  constructor(origin: string, timeoutMs: number) {
+    super('timeout', `no answer from ${origin} within ${timeoutMs} ms`);
+  }
+}
+
+/** An answer that no Countersign gives: something else answers there. */
+export class UnexpectedAnswerError extends CountersignError {
+  readonly status: number;
+  readonly requestId: string | undefined;
+
+  constructor(origin: string, status: number, requestId?: string) {
+    super('unexpected_answer', `${origin} answered ${status} in a form that is not Countersign's`);
+    this.status = status;
+    this.requestId = requestId;
+  }
+}
+
+/** A problem document (RFC 9457), as far as it is known. */
+export interface Problem {
+  readonly type?: string;
+  readonly title?: string;
+  readonly status?: number;
+  readonly detail?: string;
+  readonly instance?: string;
+  readonly code: string;
+  readonly errors?: readonly Violation[];
+}
+
+export interface ApiErrorOptions {
+  readonly status: number;
+  readonly problem: Problem;
+  readonly requestId?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** The platform answered with a problem. */
+export class ApiError extends CountersignError {
+  readonly status: number;
+  /** Names the request in the platform's log. */
+  readonly requestId: string | undefined;
+  readonly problem: Problem;
+  /** What `Retry-After` asked for, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor({ status, problem, requestId, retryAfterMs }: ApiErrorOptions) {
+    super(problem.code, [problem.title, problem.detail].filter(Boolean).join(': ') || problem.code);
+    this.status = status;
+    this.problem = problem;
+    this.requestId = requestId;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** 400: a request or proof of the wrong form, such as an id or a body that the route does not take. */
+export class MalformedRequestError extends ApiError {}
+/** 401 `use_nonce`: refused again after signing again with a fresh nonce. */
+export class NonceRefusedError extends ApiError {}
+/** 401 `invalid_proof`: wrong or unknown key, unknown client, or another platform's URL. */
+export class InvalidProofError extends ApiError {}
+/** 401 `clock_skew`: the proof's times were refused even by the server's own clock. */
+export class ClockSkewError extends ApiError {}
+/** 401 `key_expired`: the client needs another key. */
+export class KeyExpiredError extends ApiError {}
+/** 401 `token_revoked`. */
+export class TokenRevokedError extends ApiError {}
+/** 403 `client_disabled`: by an operator. */
+export class ClientDisabledError extends ApiError {}
+/** 403 `not_allowed`: the client's profile may not do this. */
+export class NotAllowedError extends ApiError {}
+/** 404: no such registration of this client. */
+export class NotFoundError extends ApiError {}
+/** 409 `registration_conflict`: this user is registered with other data. */
+export class RegistrationConflictError extends ApiError {}
+/** 413 `body_too_large`. */
+export class BodyTooLargeError extends ApiError {}
+/** 415 `unsupported_media_type`. */
+export class UnsupportedMediaTypeError extends ApiError {}
+/** 422 `invalid_registration`: `errors` names every bad field. */
+export class InvalidRegistrationError extends ApiError {
+  /** RFC 6901 pointers into the user, each with what is wrong there. */
+  get errors(): readonly Violation[] {
+    return this.problem.errors ?? [];
+  }
+}
+/** 429 `quota_exceeded`: still so after the retries, or `retryAfterMs` is longer than a call waits. */
+export class QuotaExceededError extends ApiError {}
+/** 500 `internal`, still so after the retries. */
+export class InternalServerError extends ApiError {}
+/** 503 `unavailable`, in every Region that was tried. */
+export class UnavailableError extends ApiError {}
+
+/** Which class a problem's code has. A code without one is an `ApiError`. */
+export const ERROR_CLASSES = {
+  malformed_request: MalformedRequestError,
+  malformed_proof: MalformedRequestError,
+  use_nonce: NonceRefusedError,
+  invalid_proof: InvalidProofError,
+  clock_skew: ClockSkewError,
+  key_expired: KeyExpiredError,
+  token_revoked: TokenRevokedError,
+  client_disabled: ClientDisabledError,
+  not_allowed: NotAllowedError,
+  not_found: NotFoundError,
+  registration_conflict: RegistrationConflictError,
+  body_too_large: BodyTooLargeError,
+  unsupported_media_type: UnsupportedMediaTypeError,
+  invalid_registration: InvalidRegistrationError,
+  quota_exceeded: QuotaExceededError,
+  internal: InternalServerError,
+  unavailable: UnavailableError,
+} as const satisfies Record<ProblemCode, typeof ApiError>;
+
+/** @returns the error that a problem document is, or undefined where the value is no such document */
+export function problemError(value: unknown, answer: Omit<ApiErrorOptions, 'problem'>): ApiError | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { type, title, status, detail, instance, code, errors } = value as Record<string, unknown>;
+  if (typeof code !== 'string') return undefined;
+  const problem: Problem = {
+    ...(typeof type === 'string' && { type: redact(type) }),
+    ...(typeof title === 'string' && { title: redact(title) }),
+    ...(typeof status === 'number' && { status }),
+    ...(typeof detail === 'string' && { detail: redact(detail) }),
+    ...(typeof instance === 'string' && { instance: redact(instance) }),
+    code: redact(code),
+    ...(Array.isArray(errors) && { errors: errors.filter(isViolation).map(redactViolation) }),
+  };
+  const Class = Object.hasOwn(ERROR_CLASSES, code) ? ERROR_CLASSES[code as ProblemCode] : ApiError;
+  return new Class({ ...answer, problem });
+}
+
+// API keys, proofs and nonces are runs of 60 or more of these; ids, thumbprints and UUIDs are shorter.
+const redact = (text: string): string => text.replace(/[\w.-]{60,}/g, '[redacted]');
+
+const isViolation = (value: unknown): value is Violation =>
+  typeof value === 'object' &&
+  value !== null &&
+  typeof (value as Violation).pointer === 'string' &&
+  typeof (value as Violation).message === 'string';
+
+const redactViolation = ({ pointer, message }: Violation): Violation => ({
+  pointer: redact(pointer),
+  message: redact(message),
+});

@@ -1,0 +1,31 @@
+/** Countersign client: nonce, sign, register in one line. See README.md. */
+export type { BatchOptions, BatchProgress, BatchResult } from './batch.ts';
+export { type CallOptions, type ClientOptions, CountersignClient } from './client.ts';
+export type { ApiKeyCredential, Credential, PrivateKeyCredential } from './credential.ts';
+export {
+  ApiError,
+  BodyTooLargeError,
+  ClientClosedError,
+  ClientDisabledError,
+  ClockSkewError,
+  ConnectionError,
+  CountersignError,
+  InternalServerError,
+  InvalidArgumentError,
+  InvalidProofError,
+  InvalidRegistrationError,
+  KeyExpiredError,
+  MalformedRequestError,
+  NonceRefusedError,
+  NotAllowedError,
+  NotFoundError,
+  type Problem,
+  QuotaExceededError,
+  RegistrationConflictError,
+  TimeoutError,
+  TokenRevokedError,
+  UnavailableError,
+  UnexpectedAnswerError,
+  UnsupportedMediaTypeError,
+} from './errors.ts';
+export type { Registered, Registration, User } from './registration.ts';

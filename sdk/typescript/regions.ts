@@ -1,0 +1,45 @@
+/** Which Region to speak to: the first that has not failed lately. */
+import type { RegionInfo } from './discovery.ts';
+
+/** A Region that failed is left alone for this long, while there is another. */
+const REST_MS = 30_000;
+
+export class Regions {
+  readonly #failedAtMs = new Map<string, number>();
+  readonly #now: () => number;
+  readonly #preferredUrl: string;
+
+  /** @param preferredUrl goes first where it is a Region's own */
+  constructor(preferredUrl: string, now: () => number) {
+    this.#preferredUrl = preferredUrl;
+    this.#now = now;
+  }
+
+  /** @returns the first one that rests no longer; where all do, the one that failed longest ago */
+  pick(regions: readonly RegionInfo[]): RegionInfo {
+    const rank = ({ url }: RegionInfo) => (url === this.#preferredUrl ? 0 : 1);
+    const ordered = regions.toSorted((a, b) => rank(a) - rank(b));
+    return (
+      ordered.find((region) => !this.#rests(region)) ??
+      ordered.toSorted((a, b) => this.#failedAtMs.get(a.url)! - this.#failedAtMs.get(b.url)!)[0]!
+    );
+  }
+
+  /** @returns whether one is there that has not failed lately */
+  anyHealthy(regions: readonly RegionInfo[]): boolean {
+    return regions.some((region) => !this.#rests(region));
+  }
+
+  failed({ url }: RegionInfo): void {
+    this.#failedAtMs.set(url, this.#now());
+  }
+
+  answered({ url }: RegionInfo): void {
+    this.#failedAtMs.delete(url);
+  }
+
+  #rests({ url }: RegionInfo): boolean {
+    const failedAtMs = this.#failedAtMs.get(url);
+    return failedAtMs !== undefined && this.#now() - failedAtMs < REST_MS;
+  }
+}

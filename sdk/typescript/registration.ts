@@ -1,0 +1,50 @@
+/** What is registered, and what the platform keeps of it. */
+import { InvalidArgumentError, UnexpectedAnswerError } from './errors.ts';
+import type { Answer } from './http.ts';
+
+/** A user by the default registration schema; an operator's own schema may want another. */
+export interface User {
+  readonly user_id: string;
+  readonly email?: string;
+  readonly display_name?: string;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+/** A stored registration. */
+export interface Registration<U = User> {
+  readonly id: string;
+  readonly client_id: string;
+  readonly user_id: string;
+  /** RFC 3339, UTC. */
+  readonly created_at: string;
+  /** The user as registered. */
+  readonly data: U;
+  /** Strong entity tag of `data` (RFC 9110 §8.8.3). */
+  readonly etag: string;
+}
+
+export interface Registered<U = User> extends Registration<U> {
+  /** Whether it was stored before. Advisory: after an unclear answer a first registration may look repeated. */
+  readonly replayed: boolean;
+}
+
+/** @throws InvalidArgumentError, which quotes nothing of the user */
+export function encodeUser(user: object): Uint8Array {
+  let text: string | undefined;
+  try {
+    if (typeof user === 'object' && user !== null) text = JSON.stringify(user);
+  } catch {
+    // The engine's message may quote the user.
+  }
+  if (text === undefined) throw new InvalidArgumentError('the user must be an object that JSON can express');
+  return new TextEncoder().encode(text);
+}
+
+/** @throws UnexpectedAnswerError */
+export function readRegistration<U>({ json, headers, origin, status }: Answer): Registration<U> {
+  const { id, client_id, user_id, created_at, data } = (json ?? {}) as Record<string, unknown>;
+  const complete = [id, client_id, user_id, created_at].every((text) => typeof text === 'string');
+  if (!complete || typeof data !== 'object' || data === null) throw new UnexpectedAnswerError(origin, status);
+  const etag = headers.get('ETag') ?? '';
+  return { id, client_id, user_id, created_at, data, etag } as Registration<U>;
+}

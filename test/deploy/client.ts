@@ -1,0 +1,64 @@
+/** A strict client over HTTP that can send one request many times. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { proofFor, registerAsk, type Signer } from '../support/signer.ts';
+
+export interface Request {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
+  readonly body: any;
+}
+
+export interface Client {
+  readonly apiKey: string;
+  /** A registration, signed over a fresh nonce. */
+  prepare(user: object): Promise<Request>;
+  read(path: string): Request;
+  remove(path: string): Promise<Request>;
+  send(request: Request): Promise<Answer>;
+}
+
+export function connect(url: string, signer: Signer): Client {
+  const sign = (method: string, path: string, rest: { body?: string; nonce?: string }) =>
+    proofFor(signer, Date.now(), { method, url: url + path, ...rest }, { claims: { aud: url } });
+  // Right after the keys were made an instance may still hold the empty keyset, for 10 s: the answer says when to ask.
+  const fetchNonce = async (): Promise<string> => {
+    for (;;) {
+      const answer = await fetch(`${url}/v1/nonce?client_id=${signer.clientId}`);
+      const body = await answer.json();
+      if (answer.ok) return body.nonce;
+      if (answer.status !== 503) throw new Error(`nonce: ${JSON.stringify(body)}`);
+      await delay(Number(answer.headers.get('Retry-After')) * 1000);
+    }
+  };
+  const withProof = (method: string, path: string, nonce?: string): Request => {
+    const proof = sign(method, path, nonce === undefined ? {} : { nonce });
+    return { method, path, headers: { Authorization: `JWT ${proof}` } };
+  };
+
+  return {
+    apiKey: signer.apiKey,
+    async prepare(user) {
+      const body = JSON.stringify(user);
+      const proof = sign('POST', '/v1/register', { body, nonce: await fetchNonce() });
+      return registerAsk(proof, body) as Request;
+    },
+    read: (path) => withProof('GET', path),
+    remove: async (path) => withProof('DELETE', path, await fetchNonce()),
+    async send({ path, ...init }) {
+      const { status, headers, text } = await fetch(url + path, init).then(async (answer) => ({
+        status: answer.status,
+        headers: answer.headers,
+        text: await answer.text(),
+      }));
+      return { status, headers, body: text === '' ? undefined : JSON.parse(text) };
+    },
+  };
+}

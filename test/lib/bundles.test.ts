@@ -1,0 +1,79 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { FUNCTIONS } from '../../lambda/contract/names.ts';
+import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
+import { buildBundles } from '../../lib/api/bundles.ts';
+
+const outdir = mkdtempSync(join(tmpdir(), 'countersign-bundles-'));
+afterAll(() => rmSync(outdir, { recursive: true }));
+
+const bundles = buildBundles({ outdir, registrationSchema: defaultSchema });
+const files = (directory: string) => readdirSync(directory).sort();
+
+it('each function is one module; those that know the registration schema have it beside them', () => {
+  for (const name of FUNCTIONS) {
+    const schema = name === 'register' || name === 'discovery' ? ['registration-schema.mjs'] : [];
+    expect(files(bundles[name])).toEqual(['index.mjs', ...schema]);
+  }
+});
+
+it('the same sources give the same bytes', () => {
+  const again = mkdtempSync(join(outdir, 'again-'));
+  const second = buildBundles({ outdir: again, registrationSchema: defaultSchema });
+  for (const name of FUNCTIONS)
+    for (const file of files(bundles[name]))
+      expect(readFileSync(join(second[name], file)).equals(readFileSync(join(bundles[name], file)))).toBe(
+        true,
+      );
+});
+
+it("an operator's schema changes the schema's module and no bundle", () => {
+  const other = mkdtempSync(join(outdir, 'other-'));
+  const registrationSchema = {
+    type: 'object',
+    required: ['user_id'],
+    properties: { user_id: { type: 'string' } },
+  };
+  const changed = buildBundles({ outdir: other, registrationSchema });
+  const differ = (name: (typeof FUNCTIONS)[number], file: string) =>
+    !readFileSync(join(changed[name], file)).equals(readFileSync(join(bundles[name], file)));
+  expect(FUNCTIONS.filter((name) => differ(name, 'index.mjs'))).toEqual([]);
+  expect(differ('register', 'registration-schema.mjs')).toBe(true);
+});
+
+it('a bundle says nothing of the machine it was built on', () => {
+  for (const name of FUNCTIONS) {
+    const text = readFileSync(join(bundles[name], 'index.mjs'), 'utf8');
+    expect(text).not.toContain(process.cwd());
+    expect(text).not.toContain(outdir);
+  }
+});
+
+it('a bundle runs where nothing else is: it answers discovery with the schema beside it', async () => {
+  const alone = mkdtempSync(join(tmpdir(), 'countersign-alone-'));
+  try {
+    cpSync(bundles.discovery, alone, { recursive: true });
+    Object.assign(process.env, {
+      POWERTOOLS_LOG_LEVEL: 'SILENT',
+      COUNTERSIGN_STAGE: 'test',
+      COUNTERSIGN_REGION: 'eu-west-1',
+      COUNTERSIGN_ERROR_DOCS_URL: 'https://docs.example.com',
+      COUNTERSIGN_ISSUER: 'https://api.example.com',
+      COUNTERSIGN_REGIONS: '[]',
+      COUNTERSIGN_ENTRY_URL: 'https://api.example.com',
+      COUNTERSIGN_NONCE_LIFE_MS: '300000',
+    });
+    const { handler } = await import(/* @vite-ignore */ join(alone, 'index.mjs'));
+    const resource = '/.well-known/countersign';
+    const answer = await handler({ resource, path: resource, httpMethod: 'GET', headers: {} });
+    expect(answer.statusCode).toBe(200);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      issuer: 'https://api.example.com',
+      registration_schema: defaultSchema,
+    });
+  } finally {
+    rmSync(alone, { recursive: true });
+  }
+});

@@ -1,0 +1,165 @@
+import { expect, it } from 'vitest';
+import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
+import { FUNCTIONS, type FunctionName, functionName } from '../../lambda/contract/names.ts';
+import { CONFIG, flat, type Stack, synthesise } from './synth.ts';
+
+const { region } = synthesise();
+
+function functionOf(stack: Stack, name: FunctionName) {
+  const found = stack
+    .ofType('AWS::Lambda::Function')
+    .find(({ Properties }) => Properties.FunctionName === functionName('dev', name));
+  return found!.Properties;
+}
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+}
+
+/** `action resource`, sorted, of the role that a function has. */
+function allowed(name: FunctionName): string[] {
+  const { Role } = functionOf(region, name);
+  const { Properties } = region.resources[Role['Fn::GetAtt'][0]]!;
+  expect(Object.keys(Properties).sort()).toEqual(['AssumeRolePolicyDocument', 'Description', 'Policies']);
+  const statements: Statement[] = Properties.Policies.flatMap(
+    (policy: { PolicyDocument: { Statement: Statement[] } }) => policy.PolicyDocument.Statement,
+  );
+  return statements
+    .flatMap(({ Effect, Action, Resource }) => {
+      expect(Effect).toBe('Allow');
+      return [Action].flat().map((action) => `${action} ${flat(Resource)}`);
+    })
+    .sort();
+}
+
+const table = (name: string) =>
+  `arn:\${AWS::Partition}:dynamodb:eu-west-1:\${AWS::AccountId}:table/countersign-dev-${name}-1`;
+const secret = (purpose: string) =>
+  `secretsmanager:GetSecretValue arn:\${AWS::Partition}:secretsmanager:eu-west-1:\${AWS::AccountId}:secret:countersign/dev/keys/${purpose}-??????`;
+
+const WITH_PROOF = [
+  `dynamodb:PutItem ${table('ledger')}`,
+  `dynamodb:PutItem ${table('registry')}`,
+  `dynamodb:GetItem ${table('registry')}`,
+  `dynamodb:Query ${table('clients')}`,
+  secret('nonce'),
+  secret('client-root'),
+];
+const RIGHTS: Record<FunctionName, string[]> = {
+  nonce: [secret('nonce')],
+  register: WITH_PROOF,
+  registration: WITH_PROOF,
+  discovery: [],
+  jwks: [secret('token')],
+  health: [
+    `dynamodb:PutItem ${table('ledger')}`,
+    `dynamodb:PutItem ${table('registry')}`,
+    secret('nonce'),
+    secret('client-root'),
+  ],
+  'admin-read': [`dynamodb:Query ${table('clients')}`, `dynamodb:Scan ${table('clients')}`],
+  'admin-write': [
+    `dynamodb:PutItem ${table('clients')}`,
+    `dynamodb:DeleteItem ${table('clients')}`,
+    `dynamodb:Query ${table('clients')}`,
+    secret('client-root'),
+  ],
+};
+
+it.each(FUNCTIONS)('%s may do what it needs, write its own log, and nothing else', (name) => {
+  const log = functionOf(region, name).LoggingConfig.LogGroup.Ref;
+  const ownLog = [`logs:CreateLogStream \${${log}.Arn}`, `logs:PutLogEvents \${${log}.Arn}`];
+  expect(allowed(name)).toEqual([...RIGHTS[name], ...ownLog].sort());
+  expect(region.resources[log]!.Properties).toEqual({
+    LogGroupName: `/aws/lambda/${functionName('dev', name)}`,
+    RetentionInDays: 7,
+  });
+});
+
+it('every function has a role of its own, and no policy reaches it from elsewhere', () => {
+  const roles = FUNCTIONS.map((name) => functionOf(region, name).Role['Fn::GetAtt'][0]);
+  expect(new Set(roles).size).toBe(FUNCTIONS.length);
+  expect(region.ofType('AWS::IAM::Role')).toHaveLength(FUNCTIONS.length);
+  expect(region.ofType('AWS::IAM::Policy')).toEqual([]);
+  expect(region.ofType('AWS::IAM::ManagedPolicy')).toEqual([]);
+});
+
+it.each(FUNCTIONS)('%s has the variables that the contract names, each with a value', (name) => {
+  const { Variables } = functionOf(region, name).Environment;
+  expect(Object.keys(Variables).sort()).toEqual([...ENVIRONMENT[name]].sort());
+  for (const value of Object.values(Variables)) expect(flat(value)).not.toBe('');
+});
+
+it('functions run on Node 24 and arm64', () => {
+  for (const { Properties } of region.ofType('AWS::Lambda::Function'))
+    expect(Properties).toMatchObject({
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      Handler: 'index.handler',
+      MemorySize: 1024,
+      Timeout: 10,
+    });
+  expect(region.ofType('AWS::Lambda::Function')).toHaveLength(FUNCTIONS.length);
+});
+
+it("without a domain, issuer, entry and base URL are the API's own, without a slash at the end", () => {
+  const [api] = Object.entries(region.resources).find(([, { Type }]) => Type === 'AWS::ApiGateway::RestApi')!;
+  const url = `https://\${${api}}.execute-api.eu-west-1.\${AWS::URLSuffix}/live`;
+  const { Variables } = functionOf(region, 'register').Environment;
+  expect(flat(Variables.COUNTERSIGN_BASE_URL)).toBe(url);
+  expect(flat(Variables.COUNTERSIGN_ENTRY_URL)).toBe(url);
+  expect(flat(Variables.COUNTERSIGN_ISSUER)).toBe(url);
+  expect(flat(Variables.COUNTERSIGN_ERROR_DOCS_URL)).toBe(`${url}/errors`);
+  const { COUNTERSIGN_REGIONS } = functionOf(region, 'discovery').Environment.Variables;
+  expect(JSON.parse(flat(COUNTERSIGN_REGIONS))).toEqual([{ name: 'eu-west-1', url }]);
+  expect(flat((region.template.Outputs as Record<string, { Value: unknown }>).BaseUrl!.Value)).toBe(url);
+});
+
+it('settings become variables, in the unit that each names', () => {
+  const { region } = synthesise({
+    ...CONFIG,
+    regions: [{ name: 'eu-west-1', baseUrl: 'https://eu.example.com/api' }],
+    issuer: 'https://example.com',
+    errorDocsUrl: 'https://docs.example.com',
+    nonceTtl: 'PT1M',
+    clockError: 'PT3S',
+    clientKeyLife: 'P30D',
+    keys: { verifierMaxAge: 'PT12H', signerMaxAge: 'PT6H' },
+  });
+  const { Variables } = functionOf(region, 'register').Environment;
+  expect(Variables).toMatchObject({
+    COUNTERSIGN_BASE_URL: 'https://eu.example.com/api',
+    COUNTERSIGN_ENTRY_URL: 'https://eu.example.com/api',
+    COUNTERSIGN_ISSUER: 'https://example.com',
+    COUNTERSIGN_ERROR_DOCS_URL: 'https://docs.example.com',
+    COUNTERSIGN_NONCE_LIFE_MS: '60000',
+    COUNTERSIGN_CLOCK_ERROR_MS: '3000',
+    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(6 * 3600 * 1000),
+    COUNTERSIGN_CONSISTENCY: 'single',
+  });
+  const admin = functionOf(region, 'admin-write').Environment.Variables;
+  expect(admin.COUNTERSIGN_CLIENT_KEY_LIFE_S).toBe(String(30 * 24 * 3600));
+});
+
+it('a strict key on the wire raises an alarm', () => {
+  const [filter, ...others] = region.ofType('AWS::Logs::MetricFilter');
+  expect(others).toEqual([]);
+  const nonceLog = functionOf(region, 'nonce').LoggingConfig.LogGroup.Ref;
+  expect(filter!.Properties).toMatchObject({
+    LogGroupName: { Ref: nonceLog },
+    FilterPattern: '{ $.reason = "strict_key_as_bearer" }',
+    MetricTransformations: [
+      { MetricNamespace: 'Countersign/dev', MetricName: 'StrictKeyAsBearer', MetricValue: '1' },
+    ],
+  });
+  expect(region.ofType('AWS::CloudWatch::Alarm')[0]!.Properties).toMatchObject({
+    Namespace: 'Countersign/dev',
+    MetricName: 'StrictKeyAsBearer',
+    Statistic: 'Sum',
+    Threshold: 1,
+    ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+    TreatMissingData: 'notBreaching',
+  });
+});

@@ -1,0 +1,59 @@
+/** Installs a thing once, also where several test files ask for it at the same moment. */
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** Git-ignored; what lies there may be deleted at any time. */
+export const DIRECTORY = fileURLToPath(new URL('../../.countersign', import.meta.url));
+
+/**
+ * @param name of the thing and its version, which a file of that name stands for once it is there
+ * @param work what installs it, into `DIRECTORY`
+ */
+export async function installOnce(name: string, work: () => Promise<void>): Promise<void> {
+  const marker = join(DIRECTORY, 'installed', name);
+  const lock = join(DIRECTORY, 'installing');
+  await mkdir(join(DIRECTORY, 'installed'), { recursive: true, mode: 0o700 });
+  while (!(await exists(marker))) {
+    if (!(await take(lock))) {
+      await delay(100);
+      continue;
+    }
+    try {
+      // Written last: what was interrupted is done over.
+      if (!(await exists(marker))) await work();
+      await writeFile(marker, '');
+    } finally {
+      await rm(lock);
+    }
+  }
+}
+
+/** @returns whether it is ours now; that of a process which is gone is taken away */
+async function take(lock: string): Promise<boolean> {
+  try {
+    await writeFile(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
+  if (holder > 0 && !isRunning(holder)) await rm(lock, { force: true });
+  return false;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
