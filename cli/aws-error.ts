@@ -12,5 +12,8 @@ const HINTS: Readonly<Record<string, string>> = {
 /** @param what was asked for */
 export function awsError(error: unknown, what: string): CliError {
   const { name, code, message } = error as NodeJS.ErrnoException;
-  return new CliError(EXIT.unreachable, `${what}: ${HINTS[code ?? ''] ?? HINTS[name] ?? `${message} (${name})`}`);
+  return new CliError(
+    EXIT.unreachable,
+    `${what}: ${HINTS[code ?? ''] ?? HINTS[name] ?? `${message} (${name})`}`,
+  );
 }

@@ -14,7 +14,12 @@ const needed = 24;
 
 if (Number(process.versions.node.split('.')[0]) >= needed) await import('./main.ts');
 else {
-  const bin = join(here, '..', 'node_modules', process.platform === 'win32' ? 'node/bin/node.exe' : '.bin/node');
+  const bin = join(
+    here,
+    '..',
+    'node_modules',
+    process.platform === 'win32' ? 'node/bin/node.exe' : '.bin/node',
+  );
   if (existsSync(bin)) {
     const child = spawn(bin, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
     // The terminal's Ctrl-C reaches the child as well; other signals are passed on. Its end is ours.

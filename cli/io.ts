@@ -1,7 +1,8 @@
 /** What a command has to do with: streams, environment, and how it ends. */
+import type { Readable } from 'node:stream';
 
 export interface Io {
-  readonly stdin: NodeJS.ReadableStream;
+  readonly stdin: Readable;
   /** Results. */
   readonly stdout: NodeJS.WritableStream;
   /** Messages and progress. */
@@ -37,4 +38,5 @@ export class CliError extends Error {
 export const usage = (message: string): CliError => new CliError(EXIT.usage, message);
 
 /** One JSON document, or one line of JSON Lines. */
-export const printJson = ({ stdout }: Io, value: unknown): boolean => stdout.write(`${JSON.stringify(value)}\n`);
+export const printJson = ({ stdout }: Io, value: unknown): boolean =>
+  stdout.write(`${JSON.stringify(value)}\n`);

@@ -7,7 +7,11 @@ export interface LocalPlatform {
   readonly entry: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
   readonly awsEndpoint: string;
-  readonly clients: readonly { readonly client_id: string; readonly profile: string; readonly api_key: string }[];
+  readonly clients: readonly {
+    readonly client_id: string;
+    readonly profile: string;
+    readonly api_key: string;
+  }[];
 }
 
 /**

@@ -27,9 +27,15 @@ const collect = (value: string, before: readonly string[] = []): string[] => [
 
 export const addTargetOptions = (command: Command): Command =>
   command
-    .option('--stage <name>', 'a deployed stage, with the AWS credentials of your environment; else the local platform')
+    .option(
+      '--stage <name>',
+      'a deployed stage, with the AWS credentials of your environment; else the local platform',
+    )
     .addOption(
-      new Option('--region <names>', 'its Regions, the home Region first; repeatable, or with commas').argParser(collect),
+      new Option(
+        '--region <names>',
+        'its Regions, the home Region first; repeatable, or with commas',
+      ).argParser(collect),
     );
 
 /** @throws CliError */
@@ -38,7 +44,8 @@ export function findTarget({ stage, region: regions }: TargetOptions, { cwd }: I
     if (!regions) throw usage('--stage needs --region, e.g. --stage dev --region eu-west-1');
     if (!/^[a-z][a-z0-9-]{0,15}$/.test(stage)) throw usage('--stage must be 1 to 16 of a-z, 0-9 and -');
     for (const region of regions)
-      if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) throw usage(`--region: ${JSON.stringify(region)} is no AWS Region`);
+      if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region))
+        throw usage(`--region: ${JSON.stringify(region)} is no AWS Region`);
     return { stage, regions, aws: (region) => ({ region }) };
   }
   if (regions) throw usage('--region goes with --stage');

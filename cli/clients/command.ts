@@ -28,15 +28,23 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   };
   const oneClient = 'print one JSON document';
 
-  add('create [name]', 'Create a client; prints its API key, once.', 'create my-service --limit 600', oneClient)
+  add(
+    'create [name]',
+    'Create a client; prints its API key, once.',
+    'create my-service --limit 600',
+    oneClient,
+  )
     .addOption(
-      new Option('--profile <profile>', 'strict: the proof binds the whole request; basic: any JWT library will do')
+      new Option(
+        '--profile <profile>',
+        'strict: the proof binds the whole request; basic: any JWT library will do',
+      )
         .choices(['strict', 'basic'])
         .default('strict'),
     )
     .option('--limit <signatures>', "signatures a minute (default: the platform's own limit)", parseLimit)
     .option('--expires-at <time>', 'when its key ends, RFC 3339; needed for basic')
-    .option('--jwk <file>', "a public JWK with alg, in place of an API key: the client keeps the private key")
+    .option('--jwk <file>', 'a public JWK with alg, in place of an API key: the client keeps the private key')
     .action((name: string | undefined, options: CreateOptions) => create(name, options));
 
   add('show <name>', 'Show a client and its keys.', 'show my-service', oneClient).action(
@@ -47,7 +55,12 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     },
   );
 
-  add('list', 'List all clients.', 'list --json | jq -r .client_id', 'print JSON Lines, one client each').action(list);
+  add(
+    'list',
+    'List all clients.',
+    'list --json | jq -r .client_id',
+    'print JSON Lines, one client each',
+  ).action(list);
 
   for (const [verb, action] of [
     ['disable', 'clients.disable'],
@@ -91,14 +104,18 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     });
     if (options.json) printJson(io, created);
     else printFields(io, { ...created });
-    if (created.api_key !== undefined) io.stderr.write('The API key is shown this once; keep it in a safe place.\n');
+    if (created.api_key !== undefined)
+      io.stderr.write('The API key is shown this once; keep it in a safe place.\n');
   }
 
   async function list(options: Options): Promise<void> {
     const clients: ClientSummary[] = [];
     let cursor: string | undefined;
     do {
-      const page = await invokeFirst(options, 'clients.list', { limit: 100, ...(cursor !== undefined && { cursor }) });
+      const page = await invokeFirst(options, 'clients.list', {
+        limit: 100,
+        ...(cursor !== undefined && { cursor }),
+      });
       if (options.json) for (const client of page.clients) printJson(io, client);
       else clients.push(...page.clients);
       cursor = page.cursor;
@@ -127,7 +144,10 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
       }
     if (failed.length > 0 && confirmed.length > 0) setExit(EXIT.failed);
     if (options.json) printJson(io, { client: client ?? null, confirmed, failed });
-    else if (client) io.stdout.write(`${client_id} is ${client.disabled ? 'disabled' : 'enabled'}: ${confirmed.join(', ')}\n`);
+    else if (client)
+      io.stdout.write(
+        `${client_id} is ${client.disabled ? 'disabled' : 'enabled'}: ${confirmed.join(', ')}\n`,
+      );
     for (const { region, error } of failed) io.stderr.write(`error: not confirmed by ${region}: ${error}\n`);
   }
 }
@@ -145,7 +165,9 @@ function readPublicJwk(path: string): Record<string, unknown> {
     // JSON.parse quotes what it read, which may be a key.
     throw usage(`--jwk: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'it is not JSON'}`);
   }
-  if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) throw usage(`--jwk: ${path} is not a JWK`);
-  if ('d' in jwk || 'k' in jwk) throw usage(`--jwk: ${path} is a private key, which must not leave its owner`);
+  if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk))
+    throw usage(`--jwk: ${path} is not a JWK`);
+  if ('d' in jwk || 'k' in jwk)
+    throw usage(`--jwk: ${path} is a private key, which must not leave its owner`);
   return jwk as Record<string, unknown>;
 }

@@ -11,7 +11,11 @@ export function printFields({ stdout }: Io, fields: Readonly<Record<string, unkn
 export function printClient(io: Io, { keys, limit, ...client }: ClientSummary): void {
   printFields(io, { ...client, limit: limit ?? "the platform's" });
   io.stdout.write('\n');
-  printTable(io, ['key', 'alg', 'usable_at', 'expires_at'], keys.map(({ kid, alg, usable_at, expires_at }) => [kid, alg, usable_at, expires_at]));
+  printTable(
+    io,
+    ['key', 'alg', 'usable_at', 'expires_at'],
+    keys.map(({ kid, alg, usable_at, expires_at }) => [kid, alg, usable_at, expires_at]),
+  );
 }
 
 export function printClients(io: Io, clients: readonly ClientSummary[]): void {
@@ -21,7 +25,10 @@ export function printClients(io: Io, clients: readonly ClientSummary[]): void {
     disabled ? 'disabled' : 'enabled',
     limit === null ? 'default' : String(limit),
     created_at,
-    keys.map(({ expires_at }) => expires_at).sort().at(-1) ?? '',
+    keys
+      .map(({ expires_at }) => expires_at)
+      .sort()
+      .at(-1) ?? '',
   ]);
   printTable(io, ['client', 'profile', 'state', 'limit', 'created_at', 'key_expires_at'], rows);
 }
@@ -29,5 +36,10 @@ export function printClients(io: Io, clients: readonly ClientSummary[]): void {
 function printTable({ stdout }: Io, head: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]!.length)));
   for (const row of [head, ...rows])
-    stdout.write(`${row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()}\n`);
+    stdout.write(
+      `${row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
 }

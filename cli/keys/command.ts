@@ -27,7 +27,8 @@ ${EXIT_CODES_HELP}`,
     )
     .action(async (options: InitOptions) => {
       if (!options.dev) throw usage('keys init needs --dev: the only way yet, and for trying out only');
-      if (options.stage === undefined) throw usage('keys init needs --stage and --region: a local platform has its keys');
+      if (options.stage === undefined)
+        throw usage('keys init needs --stage and --region: a local platform has its keys');
       const { stage, regions, aws } = findTarget(options, io);
       const region = regions[0]!;
       const keysets = await initKeysets(stage, aws(region), Date.now());

@@ -25,9 +25,10 @@ export interface FilledKeyset {
 }
 
 /**
- * Fills the keyset of every purpose, or none where one of them holds keys already.
+ * Fills the empty keysets. One that holds keys is never touched.
  *
- * @throws CliError
+ * @returns those that it filled
+ * @throws CliError where none is empty
  */
 export async function initKeysets(
   stage: string,
@@ -37,7 +38,15 @@ export async function initKeysets(
   const secrets = new SecretsManagerClient(aws);
   try {
     const empty: { purpose: Purpose; versionId: string }[] = [];
-    for (const purpose of PURPOSES) empty.push({ purpose, versionId: await requireEmpty(secrets, secretName(stage, purpose)) });
+    for (const purpose of PURPOSES) {
+      const versionId = await emptyVersion(secrets, secretName(stage, purpose));
+      if (versionId !== undefined) empty.push({ purpose, versionId });
+    }
+    if (empty.length === 0)
+      throw new CliError(
+        EXIT.failed,
+        `every keyset of stage ${stage} holds keys already; nothing was changed`,
+      );
     const filled: FilledKeyset[] = [];
     for (const { purpose, versionId } of empty) {
       const keyset = initialKeyset(await freshKey(purpose), nowMs);
@@ -51,8 +60,8 @@ export async function initKeysets(
   }
 }
 
-/** @returns the version that is empty */
-async function requireEmpty(secrets: SecretsManagerClient, secret: string): Promise<string> {
+/** @returns the version that is empty, or undefined where there are keys */
+async function emptyVersion(secrets: SecretsManagerClient, secret: string): Promise<string | undefined> {
   const { SecretString, VersionId } = await secrets
     .send(new GetSecretValueCommand({ SecretId: secret }))
     .catch((error: unknown) => {
@@ -64,8 +73,7 @@ async function requireEmpty(secrets: SecretsManagerClient, secret: string): Prom
   } catch (error) {
     throw new CliError(EXIT.failed, `${secret} holds no keyset: ${(error as Error).message}`);
   }
-  if (keyset.keys.length === 0) return VersionId ?? '';
-  throw new CliError(EXIT.failed, `${secret} holds keys already; they are in use, so nothing was changed`);
+  return keyset.keys.length === 0 ? (VersionId ?? '') : undefined;
 }
 
 async function put(
@@ -75,7 +83,9 @@ async function put(
   emptyVersionId: string,
 ): Promise<void> {
   // A token that follows from the empty version: of two operators at once, the second is refused.
-  const token = createHash('sha256').update(`countersign keys init ${secret} ${emptyVersionId}`).digest('hex');
+  const token = createHash('sha256')
+    .update(`countersign keys init ${secret} ${emptyVersionId}`)
+    .digest('hex');
   const command = new PutSecretValueCommand({
     SecretId: secret,
     SecretString: JSON.stringify(keyset),

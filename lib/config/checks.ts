@@ -40,14 +40,16 @@ function rotationPeriods({ keys, clockError, nonceTtl, clientKeyLife }: ConfigSe
     });
     const period = keys.rotationPeriod[purpose];
     if (period.toMilliseconds() > windows.minRotationMs) return [];
+    const enough = Math.floor(windows.minRotationMs / DAY_MS) + 1;
     const message =
       `${text(period.toMilliseconds())} is not longer than the key's windows, ${text(windows.minRotationMs)}: ` +
       `${text(windows.publishToSignMs)} from publishing to signing (rotationTime + replicationLag + verifierMaxAge + 2 × clockError) ` +
-      `and ${text(windows.signToRemoveMs)} from then until the old key goes (replicationLag + signerMaxAge + ${setting} + clockError)`;
-    return [{ path: ['keys', 'rotationPeriod', purpose], message }];
+      `and ${text(windows.signToRemoveMs)} from then until the old key goes (replicationLag + signerMaxAge + ${setting} + clockError); for example "P${enough}D"`;
+    return [{ path: ['keys', 'rotationPeriod', purpose], message, example: false }];
   });
 }
 
+const DAY_MS = 24 * 3600 * 1000;
 const text = (ms: number): string => Duration.millis(ms).toHumanString();
 
 /** Settings that have their final form, and whose parts do not exist yet: better refused than without effect. */

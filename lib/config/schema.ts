@@ -5,14 +5,16 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 
-const baseUrl = () =>
+const url = () =>
   z
     .string()
     .regex(
       /^(https:\/\/[^\s/?#@]+|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?)(\/[^\s/?#]+)*$/,
       'must be an https URL (http on loopback only) without a trailing "/", query or fragment',
-    )
-    .refine((url) => !`${url}/`.includes('/v1/'), 'must not contain /v1, which the routes begin with');
+    );
+
+const baseUrl = () =>
+  url().refine((text) => !`${text}/`.includes('/v1/'), 'must not contain /v1, which the routes begin with');
 
 const stage = z.strictObject({
   /** Part of every name, `countersign-<name>-…`: 1 to 16 of a-z, 0-9 and -. Frozen after the first deploy. */
@@ -105,7 +107,7 @@ const keys = z.strictObject({
 
 const vault = z.strictObject({
   /** Where Vault's API is. */
-  address: baseUrl().meta({ examples: ['https://vault.example.com:8200'] }),
+  address: url().meta({ examples: ['https://vault.example.com:8200'] }),
   /** Vault Enterprise namespace. Default: none. */
   namespace: z
     .string()
@@ -166,7 +168,7 @@ export const configSchema = z.strictObject({
     ],
   }),
   /** Who the platform is: `aud` of every proof. A URL. Default: the entry's URL. */
-  issuer: baseUrl()
+  issuer: url()
     .optional()
     .meta({ examples: ['https://api.example.com'] }),
   /**
@@ -214,7 +216,7 @@ export const configSchema = z.strictObject({
     .optional()
     .meta({ examples: ['./registration.schema.json'] }),
   /** `type` of a problem is this URL, `/`, and the code. Default: `<entry URL>/errors`. */
-  errorDocsUrl: baseUrl()
+  errorDocsUrl: url()
     .optional()
     .meta({ examples: ['https://docs.example.com/errors'] }),
   /** Where the platform's keys come from. */

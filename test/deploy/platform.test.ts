@@ -5,7 +5,7 @@ import { CountersignClient, NotFoundError } from '../../sdk/typescript/index.ts'
 import { type Client, connect } from './client.ts';
 import { type Deployment, STAGE, startDeployment } from './deployment.ts';
 import { inventory } from './inventory.ts';
-import { createClient, initKeys } from './operator.ts';
+import { countersign } from './operator.ts';
 
 let deployment: Deployment;
 let before: Record<string, string[]>;
@@ -31,13 +31,16 @@ it('hands out no nonce before there are keys', async () => {
   expect(await answer.json()).toMatchObject({ code: 'unavailable' });
 });
 
-it('takes its keys and a client from an operator who can write secrets and invoke functions', async () => {
-  await initKeys(deployment);
-  client = connect(
-    deployment.baseUrl,
-    await createClient(deployment, { client_id: 'billing', profile: 'strict' }),
-  );
-  expect(client.apiKey).toMatch(/^csk_billing_1_/);
+it('takes its keys once, and then a client, from an operator with AWS credentials', async () => {
+  const { keysets } = await countersign(deployment, 'keys', 'init', '--dev');
+  expect(keysets).toHaveLength(3);
+  await expect(countersign(deployment, 'keys', 'init', '--dev')).rejects.toMatchObject({ code: 1 });
+
+  const made = await countersign(deployment, 'clients', 'create', 'billing', '--profile', 'strict');
+  const { client_id: clientId, api_key: apiKey, kid } = made;
+  expect(apiKey).toMatch(/^csk_billing_1_/);
+  client = connect(deployment.baseUrl, { clientId, apiKey, kid });
+  expect(await countersign(deployment, 'clients', 'show', 'billing')).toMatchObject({ disabled: false });
 });
 
 it('describes itself by the base URL that it was given', async () => {
@@ -94,6 +97,16 @@ it('answers what no route takes with a problem, and runs no function for it', as
     expect(answer.headers.get('Content-Type')).toBe('application/problem+json');
     expect(await answer.text()).toContain('"code":"not_found"');
   }
+});
+
+it("answers a media type that no route takes with a problem of API Gateway's own, which names the request", async () => {
+  const init = { method: 'POST', headers: { 'Content-Type': 'text/plain' }, body: 'x' };
+  const answer = await fetch(`${deployment.baseUrl}/v2/nonce`, init);
+  expect(answer.status).toBe(415);
+  expect(answer.headers.get('Content-Type')).toBe('application/problem+json');
+  const { code, instance } = await answer.json();
+  expect(code).toBe('unsupported_media_type');
+  expect(instance).toBe(`urn:uuid:${answer.headers.get('Countersign-Request-Id')}`);
 });
 
 it('reports its health, once it has keys', async () => {

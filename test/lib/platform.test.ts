@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,39 +34,42 @@ it('no stack exports or imports anything', () => {
   }
 });
 
-/** The app as the CDK CLI runs it, without credentials, home directory or configuration. */
-function runApp(outdir: string, env: Record<string, string> = {}) {
-  const node = join(ROOT, 'node_modules/.bin/node');
-  return spawnSync(node, [join(ROOT, 'bin/countersign.ts')], {
-    cwd: ROOT,
-    env: { HOME: outdir, CDK_OUTDIR: outdir, ...env },
-    encoding: 'utf8',
-  });
+/** The app as the CDK CLI runs it, with a config of its own, without credentials, home directory or settings. */
+function runApp(config: string) {
+  const directory = mkdtempSync(join(tmpdir(), 'countersign-app-'));
+  try {
+    cpSync(join(ROOT, 'bin'), join(directory, 'bin'), { recursive: true });
+    for (const name of ['lib', 'node_modules', 'package.json'])
+      symlinkSync(join(ROOT, name), join(directory, name));
+    writeFileSync(join(directory, 'countersign.config.ts'), `export default ${config};`);
+    const outdir = join(directory, 'cdk.out');
+    const { status, stderr } = spawnSync(join(ROOT, 'node_modules/.bin/node'), ['bin/countersign.ts'], {
+      cwd: directory,
+      env: { HOME: directory, CDK_OUTDIR: outdir },
+      encoding: 'utf8',
+    });
+    return { status, stderr, files: existsSync(outdir) ? readdirSync(outdir) : [] };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 it('the app synthesises without AWS credentials', () => {
-  const outdir = mkdtempSync(join(tmpdir(), 'countersign-app-'));
-  try {
-    expect(runApp(outdir)).toMatchObject({ status: 0, stderr: '' });
-    const manifest = JSON.parse(
-      readFileSync(join(outdir, 'countersign-dev-region-eu-west-1.assets.json'), 'utf8'),
-    );
-    // One bundle for each of the eight functions, and the template itself.
-    expect(Object.keys(manifest.files)).toHaveLength(9);
-  } finally {
-    rmSync(outdir, { recursive: true });
-  }
+  const { status, stderr, files } = runApp(JSON.stringify(CONFIG));
+  expect([status, stderr]).toEqual([0, '']);
+  expect(files.filter((name) => name.endsWith('.template.json'))).toEqual([
+    'countersign-dev-home.template.json',
+    'countersign-dev-region-eu-west-1.template.json',
+  ]);
+  expect(files.filter((name) => name.startsWith('asset.'))).toHaveLength(8);
 });
 
-it('a config that cannot be used ends the app with the faults and no stack trace', () => {
-  const outdir = mkdtempSync(join(tmpdir(), 'countersign-app-'));
-  try {
-    const { status, stderr } = runApp(outdir, { CDK_DEFAULT_REGION: 'nowhere' });
-    expect(status).toBe(1);
-    expect(stderr).toBe(
-      'The config cannot be used:\n  regions[0].name: must be the name of an AWS Region, got "nowhere"; for example name: "eu-west-1"\n',
-    );
-  } finally {
-    rmSync(outdir, { recursive: true });
-  }
+it('a config that cannot be used ends the app with its faults and no stack trace', () => {
+  const { status, stderr, files } = runApp(
+    `{ stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'nowhere' }] }`,
+  );
+  expect([status, files]).toEqual([1, []]);
+  expect(stderr).toBe(
+    'The config cannot be used:\n  regions[0].name: must be the name of an AWS Region, got "nowhere"; for example name: "eu-west-1"\n',
+  );
 });

@@ -59,7 +59,7 @@ export async function startProcess({ command, args, env, ready }: ServerCommand)
   };
 
   for (;;) {
-    if (child.exitCode !== null || child.pid === undefined) {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
       await stop();
       throw new Error(`${command} ended before it was ready:\n${output}`);
     }

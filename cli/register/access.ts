@@ -1,0 +1,32 @@
+/** Where to register, and with which key: options first, then the environment, then the local platform's client `dev`. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Io, usage } from '../io.ts';
+import { findLocalPlatform } from '../local.ts';
+
+export interface AccessOptions {
+  readonly url?: string;
+  readonly apiKeyFile?: string;
+}
+
+/** @throws CliError, which quotes no key */
+export function findAccess(options: AccessOptions, { env, cwd }: Io): { url: string; apiKey: string } {
+  const url = options.url ?? env.COUNTERSIGN_URL;
+  const apiKey =
+    options.apiKeyFile === undefined ? env.COUNTERSIGN_API_KEY : readKey(resolve(cwd, options.apiKeyFile));
+  if (url !== undefined && apiKey !== undefined) return { url, apiKey };
+  if (url !== undefined) throw usage('the API key is missing: --api-key-file FILE, or COUNTERSIGN_API_KEY');
+  if (apiKey !== undefined) throw usage('the URL is missing: --url URL, or COUNTERSIGN_URL');
+  const { entry, clients } = findLocalPlatform(cwd, 'name a deployed one with --url and --api-key-file');
+  const dev = clients.find(({ client_id }) => client_id === 'dev') ?? clients[0];
+  if (!dev) throw usage('the local platform has no client; start it again with `npm start`');
+  return { url: entry, apiKey: dev.api_key };
+}
+
+function readKey(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw usage(`--api-key-file: cannot read ${path}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}

@@ -1,0 +1,338 @@
+import { expect, test } from 'vitest';
+import {
+  ClientClosedError,
+  ConnectionError,
+  InvalidArgumentError,
+  InvalidRegistrationError,
+  NotFoundError,
+  RegistrationConflictError,
+  UnavailableError,
+  UnexpectedAnswerError,
+} from '../../sdk/typescript/index.ts';
+import { FakePlatform } from './fake-platform.ts';
+
+const ada = { user_id: 'ada', email: 'ada@example.com' };
+
+test('the first registration takes discovery, a nonce and the request, the next one the request alone', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  const registration = await client.register(ada);
+  expect(platform.log).toEqual(['GET entry/.well-known/countersign', 'GET a/v1/nonce', 'POST a/v1/register']);
+  expect(platform.seen[1]!.query.toString()).toBe('client_id=test');
+  expect(registration).toEqual({
+    id: expect.stringMatching(/^[\w-]{43}$/),
+    client_id: 'test',
+    user_id: 'ada',
+    created_at: '2026-11-23T12:00:00.000Z',
+    data: ada,
+    etag: '"etag"',
+    replayed: false,
+  });
+  const again = await client.register(ada);
+  expect(again).toEqual({ ...registration, replayed: true });
+  expect(platform.log.slice(3)).toEqual(['POST a/v1/register']);
+});
+
+test('a nonce that an answer brought is used for five seconds', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  await client.register({ user_id: '1' });
+  platform.nowMs += 4_999;
+  await client.register({ user_id: '2' });
+  platform.nowMs += 5_000;
+  await client.register({ user_id: '3' });
+  expect(platform.log.filter((line) => line === 'GET a/v1/nonce')).toHaveLength(2);
+});
+
+test('a registration is read without a nonce and deleted with one', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  const { replayed: _, ...registration } = await client.register(ada);
+  expect(await client.get(registration.id)).toEqual(registration);
+  await client.delete(registration.id);
+  await expect(client.get(registration.id)).rejects.toThrow(NotFoundError);
+  await expect(client.delete(registration.id)).rejects.toThrow(NotFoundError);
+  expect(platform.log.filter((line) => line.includes('/v1/nonce'))).toEqual([
+    'GET a/v1/nonce',
+    'GET a/v1/nonce',
+  ]);
+});
+
+test('registering after a deletion waits as told and then takes a nonce issued after the wait', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  const { id } = await client.register(ada);
+  await client.delete(id);
+  expect(await client.register(ada)).toMatchObject({ id, replayed: false });
+  expect(platform.waits).toEqual([5_000]);
+  expect(platform.log.slice(-3)).toEqual(['POST a/v1/register', 'GET a/v1/nonce', 'POST a/v1/register']);
+});
+
+test('a nonce that was put into the pool during that wait is not used', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  const { id } = await client.register(ada);
+  await client.register({ user_id: 'other' });
+  await client.delete(id);
+  // Two nonces of before the deletion's end lie in the pool: only one was taken.
+  const [first] = await Promise.all([client.register(ada), client.register({ user_id: 'third' })]);
+  expect(first.replayed).toBe(false);
+  expect(platform.waits).toHaveLength(1);
+});
+
+test('a refused nonce is replaced by the one that came with the refusal, once', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  let refusals = 1;
+  platform.fault = ({ method, at }) =>
+    method === 'POST' && refusals-- > 0 ? platform.problem('use_nonce', at) : undefined;
+  await client.register(ada);
+  expect(platform.log.slice(1)).toEqual(['GET a/v1/nonce', 'POST a/v1/register', 'POST a/v1/register']);
+
+  refusals = 2;
+  await expect(client.register(ada)).rejects.toMatchObject({ code: 'use_nonce', status: 401 });
+  expect(platform.waits).toEqual([]);
+});
+
+test.each([-4000, -400, 400, 4000])(
+  'a clock that is %i s off is corrected by the answer, once',
+  async (skewS) => {
+    const platform = new FakePlatform();
+    const client = platform.client({ skewMs: skewS * 1000 });
+    await client.register(ada);
+    const { length } = platform.seen;
+    expect(platform.log.slice(2)).toEqual(['POST a/v1/register', 'POST a/v1/register']);
+    await client.register(ada);
+    expect(platform.seen).toHaveLength(length + 1);
+  },
+);
+
+test('where the clock is refused even so, that is the end of it', async () => {
+  const platform = new FakePlatform();
+  platform.fault = ({ method, at }) => (method === 'POST' ? platform.problem('clock_skew', at) : undefined);
+  await expect(platform.client().register(ada)).rejects.toMatchObject({ code: 'clock_skew' });
+  expect(platform.log.filter((line) => line.startsWith('POST'))).toHaveLength(2);
+});
+
+test('a lost Region costs one failed attempt, and is then left alone for half a minute', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  await client.register({ user_id: '1' });
+  platform.fault = ({ at }) => (at === 'a' ? 'refuse' : undefined);
+  await client.register({ user_id: '2' });
+  expect(platform.log.slice(3)).toEqual(['POST a/v1/register', 'GET b/v1/nonce', 'POST b/v1/register']);
+  expect(platform.waits).toEqual([]);
+
+  await client.register({ user_id: '3' });
+  platform.nowMs += 30_000;
+  platform.fault = () => undefined;
+  await client.register({ user_id: '4' });
+  const last = platform.log.filter((line) => line.startsWith('POST')).slice(-2);
+  expect(last).toEqual(['POST b/v1/register', 'POST a/v1/register']);
+});
+
+test('a Region that says 503 is left for another at once, whatever Retry-After it names', async () => {
+  const platform = new FakePlatform();
+  platform.fault = ({ at, method }) =>
+    at === 'a' && method === 'POST' ? platform.problem('unavailable', at, { 'Retry-After': '1' }) : undefined;
+  await platform.client().register(ada);
+  expect(platform.waits).toEqual([]);
+  expect(platform.log.at(-1)).toBe('POST b/v1/register');
+});
+
+test('with every Region out the call backs off between them and then fails', async () => {
+  const platform = new FakePlatform();
+  platform.fault = ({ at }) => (at === 'entry' ? undefined : 'refuse');
+  const client = platform.client({ random: () => 0.5, maxRetries: 3 });
+  await expect(client.register(ada)).rejects.toThrow(ConnectionError);
+  expect(platform.waits).toEqual([100, 200, 400]);
+  expect(platform.log.slice(1).map((line) => line[4])).toEqual(['a', 'b', 'a', 'b', 'a']);
+});
+
+test('a registration whose answer was lost is repeated with another nonce and comes back as it was stored', async () => {
+  const platform = new FakePlatform(['a']);
+  const client = platform.client();
+  let lost = false;
+  platform.fault = ({ method }) => {
+    if (method !== 'POST' || lost) return undefined;
+    lost = true;
+    return 'lose';
+  };
+  expect(await client.register(ada)).toMatchObject({ user_id: 'ada', replayed: true });
+  const proofs = platform.seen
+    .filter(({ method }) => method === 'POST')
+    .map(({ headers }) => headers.get('Authorization'));
+  expect(new Set(proofs).size).toBe(2);
+});
+
+test('a deletion whose answer was lost has succeeded when the second attempt finds nothing', async () => {
+  const platform = new FakePlatform(['a']);
+  const client = platform.client();
+  const { id } = await client.register(ada);
+  let lost = false;
+  platform.fault = ({ method }) => {
+    if (method !== 'DELETE' || lost) return undefined;
+    lost = true;
+    return 'lose';
+  };
+  await client.delete(id);
+  expect(lost).toBe(true);
+});
+
+test('a deletion that finds nothing after its nonce alone was hard to get is still not found', async () => {
+  const platform = new FakePlatform(['a']);
+  let refused = false;
+  platform.fault = ({ path }) => {
+    if (path !== '/v1/nonce' || refused) return undefined;
+    refused = true;
+    return 'refuse';
+  };
+  await expect(platform.client().delete('x'.repeat(43))).rejects.toThrow(NotFoundError);
+});
+
+test('Retry-After is waited for, and jitter comes on top', async () => {
+  const platform = new FakePlatform(['a']);
+  let refusals = 2;
+  platform.fault = ({ method, at }) =>
+    method === 'POST' && refusals-- > 0
+      ? platform.problem('quota_exceeded', at, { 'Retry-After': '7' })
+      : undefined;
+  await platform.client({ random: () => 0.25 }).register(ada);
+  expect(platform.waits).toEqual([7_050, 7_100]);
+});
+
+test('a Retry-After of more than a minute is handed to the caller instead', async () => {
+  const platform = new FakePlatform(['a']);
+  platform.fault = ({ method, at }) =>
+    method === 'POST' ? platform.problem('quota_exceeded', at, { 'Retry-After': '61' }) : undefined;
+  await expect(platform.client().register(ada)).rejects.toMatchObject({
+    code: 'quota_exceeded',
+    retryAfterMs: 61_000,
+  });
+  expect(platform.waits).toEqual([]);
+});
+
+test.each([
+  'malformed_request',
+  'malformed_proof',
+  'invalid_proof',
+  'key_expired',
+  'token_revoked',
+  'client_disabled',
+  'not_allowed',
+  'registration_conflict',
+  'body_too_large',
+  'unsupported_media_type',
+  'invalid_registration',
+] as const)('%s is never tried again', async (code) => {
+  const platform = new FakePlatform();
+  platform.fault = ({ method, at }) => (method === 'POST' ? platform.problem(code, at) : undefined);
+  await expect(platform.client().register(ada)).rejects.toMatchObject({
+    code,
+    requestId: expect.any(String),
+  });
+  expect(platform.log.filter((line) => line.startsWith('POST'))).toHaveLength(1);
+});
+
+test('all calls of a client share one budget of retries', async () => {
+  const platform = new FakePlatform(['a']);
+  const client = platform.client();
+  await client.register(ada);
+  platform.fault = ({ method, at }) => (method === 'POST' ? platform.problem('unavailable', at) : undefined);
+  const before = platform.log.filter((line) => line.startsWith('POST')).length;
+  for (let i = 0; i < 100; i++)
+    await expect(client.register({ user_id: `${i}` })).rejects.toThrow(UnavailableError);
+  const posts = platform.log.filter((line) => line.startsWith('POST')).length - before;
+  expect(posts).toBe(100 + 50);
+});
+
+test('errors have a class per meaning and carry what the problem says', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  await client.register(ada);
+  await expect(client.register({ ...ada, email: 'other@example.com' })).rejects.toThrow(
+    RegistrationConflictError,
+  );
+  const invalid = await client.register({ user_id: 5 }).catch((error: unknown) => error);
+  expect(invalid).toBeInstanceOf(InvalidRegistrationError);
+  expect(invalid).toMatchObject({
+    name: 'InvalidRegistrationError',
+    code: 'invalid_registration',
+    status: 422,
+    errors: [{ pointer: '/user_id', message: 'is needed' }],
+  });
+});
+
+test('an answer that is not from a Countersign says so, and one in a transient status is tried again', async () => {
+  const platform = new FakePlatform(['a']);
+  platform.fault = ({ path }) =>
+    path.startsWith('/.well-known') ? new Response('<html>', { status: 200 }) : undefined;
+  await expect(platform.client().register(ada)).rejects.toThrow(UnexpectedAnswerError);
+  expect(platform.seen).toHaveLength(1);
+
+  let faults = 1;
+  platform.fault = ({ method }) =>
+    method === 'POST' && faults-- > 0 ? new Response('', { status: 502 }) : undefined;
+  await platform.client().register(ada);
+  expect(platform.waits).toHaveLength(1);
+});
+
+test('discovery is asked again once stale, and its copy serves while it cannot be', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  const discoveries = () => platform.log.filter((line) => line.includes('well-known')).length;
+  await client.register({ user_id: '1' });
+  platform.nowMs += 59_999;
+  await client.register({ user_id: '2' });
+  expect(discoveries()).toBe(1);
+  platform.nowMs += 1;
+  platform.fault = ({ at }) => (at === 'entry' ? 'refuse' : undefined);
+  await client.register({ user_id: '3' });
+  await client.register({ user_id: '4' });
+  expect(discoveries()).toBe(2);
+  platform.nowMs += 60_000;
+  await client.register({ user_id: '5' });
+  expect(discoveries()).toBe(3);
+});
+
+test('a signal ends a call that waits for an answer, and the call throws its reason', async () => {
+  const platform = new FakePlatform();
+  const reason = new Error('enough');
+  const controller = new AbortController();
+  platform.fault = ({ method }) => {
+    if (method !== 'POST') return undefined;
+    queueMicrotask(() => controller.abort(reason));
+    return 'hang';
+  };
+  const client = platform.client();
+  await expect(client.register(ada, { signal: controller.signal })).rejects.toBe(reason);
+  const { length } = platform.seen;
+  await expect(client.register(ada, { signal: controller.signal })).rejects.toBe(reason);
+  expect(platform.seen).toHaveLength(length);
+});
+
+test('close ends what is under way and refuses what comes after', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  platform.fault = ({ method }) => {
+    if (method !== 'POST') return undefined;
+    queueMicrotask(() => void client.close());
+    return 'hang';
+  };
+  await expect(client.register(ada)).rejects.toThrow(ClientClosedError);
+  const { length } = platform.seen;
+  await expect(client.register(ada)).rejects.toThrow(ClientClosedError);
+  expect(platform.seen).toHaveLength(length);
+});
+
+test('what no request can be made of is refused before one is made', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  const circular: Record<string, unknown> = { user_id: 'x' };
+  circular.self = circular;
+  for (const user of [undefined, null, 'ada', circular, { id: 1n }])
+    await expect(client.register(user as object)).rejects.toThrow(InvalidArgumentError);
+  for (const id of ['', '../nonce', 'x'.repeat(44), undefined])
+    await expect(client.get(id as string)).rejects.toThrow(InvalidArgumentError);
+  expect(platform.seen).toEqual([]);
+});
