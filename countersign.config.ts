@@ -3,7 +3,7 @@ import type { ConfigInput } from './lib/config/schema.ts';
 /** What `npx cdk deploy --all` deploys. Every setting is described in lib/config/schema.ts. */
 const config: ConfigInput = {
   stage: { name: 'dev', kind: 'dev' },
-  regions: [{ name: process.env.CDK_DEFAULT_REGION ?? 'eu-west-1' }],
+  regions: [{ name: 'eu-west-1' }],
 };
 
 export default config;

@@ -1,0 +1,30 @@
+"""Registers a user with the basic profile: any JWT library and any HTTP library will do."""
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import jwt  # PyJWT
+import requests
+
+url, api_key = os.environ.get("COUNTERSIGN_URL"), os.environ.get("COUNTERSIGN_API_KEY")
+if not (url and api_key):  # the platform that `npm start` runs
+    local = json.loads((Path(__file__).parents[2] / ".countersign" / "local.json").read_text())
+    url = local["regions"][0]["url"]
+    api_key = next(c["api_key"] for c in local["clients"] if c["profile"] == "basic")
+client_id = api_key.split("_")[1]
+user = {"user_id": sys.argv[1] if len(sys.argv) > 1 else "grace", "email": "grace@example.com"}
+
+answer = requests.get(f"{url}/v1/nonce", headers={"Authorization": f"Bearer {api_key}"}, timeout=10)
+answer.raise_for_status()
+nonce = answer.json()["nonce"]
+for _ in range(2):  # once more where the nonce was refused: the refusal brings another
+    proof = jwt.encode({"iss": client_id, "nonce": nonce, "exp": int(time.time()) + 60}, api_key, "HS256")
+    answer = requests.post(f"{url}/v1/register", json=user, headers={"Authorization": f"JWT {proof}"}, timeout=10)
+    nonce = answer.headers.get("Replay-Nonce")
+    if answer.status_code != 401 or nonce is None:
+        break
+
+print(answer.status_code, json.dumps(answer.json()))
+sys.exit(0 if answer.status_code == 201 else 1)

@@ -1,0 +1,29 @@
+/** The Python example uses nothing of this project: it registers, and what it is given cannot delete. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { startPlatform } from '../../local/platform.ts';
+import { CountersignClient } from '../../sdk/typescript/index.ts';
+import { pythonWith } from './python.ts';
+
+const example = (name: string) => fileURLToPath(new URL(`../../examples/python/${name}`, import.meta.url));
+
+it('registers through the local platform, and cannot delete', async () => {
+  const python = await pythonWith(example('requirements.txt'));
+  const platform = await startPlatform({ port: 0 });
+  try {
+    const { url } = platform.info.regions[0]!;
+    const apiKey = platform.info.clients.find(({ profile }) => profile === 'basic')!.api_key;
+    const env = { ...process.env, COUNTERSIGN_URL: url, COUNTERSIGN_API_KEY: apiKey };
+    const { stdout } = await promisify(execFile)(python, [example('register.py'), 'from-python'], { env });
+    expect(stdout).toMatch(/^201 /);
+    const { id } = JSON.parse(stdout.slice(4));
+    await using client = new CountersignClient({ url, apiKey });
+    expect(await client.get(id)).toMatchObject({ user_id: 'from-python', client_id: 'dev-basic' });
+    await expect(client.delete(id)).rejects.toMatchObject({ code: 'not_allowed' });
+    expect(await client.get(id)).toMatchObject({ user_id: 'from-python' });
+  } finally {
+    await platform.stop();
+  }
+});
