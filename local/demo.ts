@@ -1,6 +1,5 @@
 /** A first user, registered before one's eyes: nonce, proof, 201; and the same proof again, which is refused. */
-import { createHash, randomBytes } from 'node:crypto';
-import { SignJWT } from 'jose';
+import { buildProof } from '../protocol/proof/build.ts';
 import type { PlatformInfo } from './platform.ts';
 import { bold, dim, green, red } from './terminal.ts';
 
@@ -21,20 +20,19 @@ export async function showFirstUser(
   step(1, 'GET /v1/nonce', `${verdict(nonceAnswer)}  ${dim(short(nonce))}`);
 
   const body = JSON.stringify(USER);
-  const now = Math.floor(Date.now() / 1000);
-  const proof = await new SignJWT({
-    jti: randomBytes(16).toString('base64url'),
-    htm: 'POST',
-    htu: `${url}/v1/register`,
-    fingerprint: createHash('sha256').update(body).digest('base64url'),
+  const proof = await buildProof({
+    key: Buffer.from(api_key),
+    alg: 'HS256',
+    kid: '1',
+    clientId: client_id,
+    issuer: entry,
+    method: 'POST',
+    url: `${url}/v1/register`,
+    body: Buffer.from(body),
     nonce,
-  })
-    .setProtectedHeader({ alg: 'HS256', typ: 'countersign-proof+jwt', kid: '1' })
-    .setIssuer(client_id)
-    .setAudience(entry)
-    .setIssuedAt(now)
-    .setExpirationTime(now + 60)
-    .sign(Buffer.from(api_key));
+    nowS: Date.now() / 1000,
+    lifeS: 60,
+  });
   step(2, 'sign nonce, method, URL and body digest', dim(short(proof)));
 
   const send = () => {

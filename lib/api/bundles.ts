@@ -41,7 +41,10 @@ export function buildBundles({ outdir, registrationSchema }: BundlesProps): Reco
     entryPoints: Object.fromEntries(FUNCTIONS.map((name) => [`${name}/index`, `lambda/entry/${name}.ts`])),
     outdir: bundles,
     outExtension: { '.js': '.mjs' },
-    alias: { [SCHEMA_IMPORT]: `./${SCHEMA_FILE}` },
+    alias: {
+      [SCHEMA_IMPORT]: `./${SCHEMA_FILE}`,
+      '@aws-sdk/credential-provider-node': './lib/api/no-credential-chain.ts',
+    },
     external: [`./${SCHEMA_FILE}`],
   });
   const schema = bundleSchema(registrationSchema);

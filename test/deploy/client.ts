@@ -52,13 +52,15 @@ export function connect(url: string, signer: Signer): Client {
     },
     read: (path) => withProof('GET', path),
     remove: async (path) => withProof('DELETE', path, await fetchNonce()),
+    // Many functions at once on a small machine: one may give up on its ledger, and says so.
     async send({ path, ...init }) {
-      const { status, headers, text } = await fetch(url + path, init).then(async (answer) => ({
-        status: answer.status,
-        headers: answer.headers,
-        text: await answer.text(),
-      }));
-      return { status, headers, body: text === '' ? undefined : JSON.parse(text) };
+      for (;;) {
+        const answer = await fetch(url + path, init);
+        const { status, headers } = answer;
+        const text = await answer.text();
+        if (status !== 503) return { status, headers, body: text === '' ? undefined : JSON.parse(text) };
+        await delay(Number(headers.get('Retry-After')) * 1000);
+      }
     },
   };
 }

@@ -1,11 +1,18 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { tableName } from '../../lambda/contract/names.ts';
 import { CountersignClient, NotFoundError } from '../../sdk/typescript/index.ts';
+import { pythonWith } from '../real/python.ts';
 import { type Client, connect } from './client.ts';
 import { type Deployment, STAGE, startDeployment } from './deployment.ts';
 import { inventory } from './inventory.ts';
 import { countersign } from './operator.ts';
+
+const run = promisify(execFile);
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 let deployment: Deployment;
 let before: Record<string, string[]>;
@@ -84,6 +91,19 @@ it('the TypeScript SDK configures itself, registers one and many, reads back and
   for await (const { ok, user } of sdk.registerBatch(users, { concurrency: 4 }))
     if (ok) registered.add(user.user_id);
   expect(registered).toEqual(new Set(users.map(({ user_id }) => user_id)));
+});
+
+it('the Python example, which uses nothing of this project, registers as a basic client', async () => {
+  const expires = new Date(Date.now() + 24 * 3600 * 1000).toISOString();
+  const basic = ['--profile', 'basic', '--expires-at', expires];
+  const { api_key } = await countersign(deployment, 'clients', 'create', 'nightly', ...basic);
+  const python = await pythonWith(path('../../examples/python/requirements.txt'));
+  const { stdout } = await run(python, [path('../../examples/python/register.py'), 'margaret'], {
+    env: { PATH: process.env.PATH, COUNTERSIGN_URL: deployment.baseUrl, COUNTERSIGN_API_KEY: api_key },
+  });
+  const [status, ...body] = stdout.split(' ');
+  expect(status).toBe('201');
+  expect(JSON.parse(body.join(' '))).toMatchObject({ client_id: 'nightly', user_id: 'margaret' });
 });
 
 it('answers what no route takes with a problem, and runs no function for it', async () => {

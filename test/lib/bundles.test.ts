@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -41,6 +41,15 @@ it("an operator's schema changes the schema's module and no bundle", () => {
     !readFileSync(join(changed[name], file)).equals(readFileSync(join(bundles[name], file)));
   expect(FUNCTIONS.filter((name) => differ(name, 'index.mjs'))).toEqual([]);
   expect(differ('register', 'registration-schema.mjs')).toBe(true);
+});
+
+it("no bundle carries the SDK's search for credentials, and each is small for it", () => {
+  for (const name of FUNCTIONS) {
+    const text = readFileSync(join(bundles[name], 'index.mjs'), 'utf8');
+    expect(text).not.toMatch(/fromContainerMetadata|AWS_WEB_IDENTITY_TOKEN_FILE|sso_start_url/);
+  }
+  expect(statSync(join(bundles.nonce, 'index.mjs')).size).toBeLessThan(250_000);
+  expect(statSync(join(bundles.register, 'index.mjs')).size).toBeLessThan(350_000);
 });
 
 it('a bundle says nothing of the machine it was built on', () => {

@@ -29,6 +29,8 @@ export class FakePlatform {
   nowMs = Date.UTC(2026, 10, 23, 12);
   /** Script: called for each request before it is served. */
   fault: (request: Seen) => Fault | undefined = () => undefined;
+  /** Script: called in every wait. */
+  onWait: () => Promise<void> = async () => {};
   readonly regions: readonly string[];
   readonly #nonces = new Map<string, { at: string; issuedMs: number }>();
   readonly #users = new Map<string, { text: string; answer: object }>();
@@ -49,7 +51,9 @@ export class FakePlatform {
         sleep: async (ms, signals) => {
           for (const signal of signals) signal.throwIfAborted();
           this.waits.push(ms);
-          this.nowMs += ms;
+          const untilMs = this.nowMs + ms;
+          await this.onWait();
+          this.nowMs = untilMs;
         },
       },
     );

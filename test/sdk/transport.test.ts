@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterEach, expect, test } from 'vitest';
+import { ConnectionError, CountersignClient, TimeoutError } from '../../sdk/typescript/index.ts';
+import { API_KEY } from './keys.ts';
+
+let server: Server | undefined;
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+});
+
+/** A server on this machine that answers discovery with itself, and everything else as told. */
+async function serve(answer: Parameters<typeof createServer>[1]): Promise<string> {
+  server = createServer((request, response) => {
+    if (request.url !== '/.well-known/countersign') return answer!(request, response);
+    const document = {
+      issuer: url,
+      regions: [{ name: 'a', url }],
+      proof_max_life: 300,
+      max_nonce_count: 100,
+    };
+    response.setHeader('Content-Type', 'application/json').end(JSON.stringify(document));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return url;
+}
+
+test('an answer that does not come in time is a timeout, and not a connection error', async () => {
+  const url = await serve(() => {});
+  await using client = new CountersignClient({ url, apiKey: API_KEY, timeoutMs: 200, maxRetries: 0 });
+  await expect(client.register({ user_id: 'ada' })).rejects.toThrow(TimeoutError);
+});
+
+test('an answer that breaks off within its body is a connection error', async () => {
+  const url = await serve((_, response) => {
+    response.writeHead(200, { 'Content-Length': 100 }).write('{');
+    setImmediate(() => response.destroy());
+  });
+  await using client = new CountersignClient({ url, apiKey: API_KEY, maxRetries: 0 });
+  await expect(client.register({ user_id: 'ada' })).rejects.toThrow(ConnectionError);
+});
+
+test('a redirect is not followed', async () => {
+  const paths: (string | undefined)[] = [];
+  const url = await serve((request, response) => {
+    paths.push(request.url);
+    response.writeHead(307, { Location: '/elsewhere' }).end();
+  });
+  await using client = new CountersignClient({ url, apiKey: API_KEY });
+  await expect(client.get('x'.repeat(43))).rejects.toMatchObject({ code: 'unexpected_answer', status: 307 });
+  expect(paths).toEqual([`/v1/registrations/${'x'.repeat(43)}`]);
+});
+
+test('connections are kept between calls, and closed with the client', async () => {
+  const url = await serve((_, response) => response.writeHead(404).end());
+  let opened = 0;
+  const closed: Promise<unknown>[] = [];
+  server!.on('connection', (socket) => {
+    opened += 1;
+    closed.push(once(socket, 'close'));
+  });
+  const client = new CountersignClient({ url, apiKey: API_KEY });
+  for (let i = 0; i < 5; i++) await client.get('x'.repeat(43)).catch(() => {});
+  expect(opened).toBe(1);
+  await client.close();
+  await Promise.all(closed);
+});
+
+test('a browser gets a bundle without anything of Node', async () => {
+  const entry = fileURLToPath(new URL('../../sdk/typescript/index.ts', import.meta.url));
+  const options = {
+    entryPoints: [entry],
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    write: false,
+  } as const;
+  const { metafile, outputFiles } = await build({ ...options, entryPoints: [entry] });
+  const inputs = Object.keys(metafile.inputs);
+  expect(inputs).toContainEqual(expect.stringMatching(/transport\/browser\.ts$/));
+  expect(inputs.filter((path) => /undici|transport\/node|protocol\/(?!proof\/build)/.test(path))).toEqual([]);
+  expect(outputFiles[0]!.text).not.toMatch(/\bBuffer\b|from\s*"node:|\bprocess\./);
+});
