@@ -1,6 +1,6 @@
 /** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (design: 8-wire). */
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ADMIN_FUNCTION, type AdminAction, type AdminAnswer } from '../contract/admin.ts';
 import type { FunctionName } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';

@@ -1,10 +1,10 @@
 /** What operators do with clients. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import { deriveApiKey, isClientId, type Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
-import { keyBytes, signingKey } from '../../protocol/keyset.ts';
+import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
 import type { Clients } from '../adapters/clients.ts';
 import type { KeysetCache } from '../adapters/keyset-cache.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
@@ -95,12 +95,8 @@ export const writeActions = (options: WriteOptions): Actions => {
 };
 
 async function create(options: WriteOptions, params: z.infer<typeof Create>): Promise<CreatedClient> {
-  const { clients, nowMs } = options;
+  const { clients, roots, nowMs, clientKeyLifeS } = options;
   const { client_id: clientId = generatedName(), profile, limit = null, jwk } = params;
-  const createdAtMs = nowMs();
-  const usableAtS = Math.floor(createdAtMs / 1000);
-  const expiresAtS = expiry(options, params, usableAtS);
-  const salt = randomBytes(16);
   if (jwk && profile === 'basic')
     throw new AdminError(
       400,
@@ -108,10 +104,15 @@ async function create(options: WriteOptions, params: z.infer<typeof Create>): Pr
       'params.jwk: a basic client signs with its API key (HS256)',
     );
 
+  const createdAtMs = nowMs();
+  const salt = randomBytes(16);
+  const root = jwk ? undefined : await signingRoot(roots, createdAtMs);
+  // A derived key ends before the root that it comes from may go.
+  const longestS = Math.min(clientKeyLifeS, (root?.max_life ?? Number.POSITIVE_INFINITY) / 1000);
+  const usableAtS = Math.floor(createdAtMs / 1000);
+  const expiresAtS = expiry(params, usableAtS, usableAtS + Math.floor(longestS));
   const times = { usableAtS, expiresAtS };
-  const made = jwk
-    ? await publicKey(jwk, times)
-    : await apiKey(options.roots, { clientId, salt, profile }, createdAtMs, times);
+  const made = jwk ? await publicKey(jwk, times) : apiKey(root!, { clientId, salt, profile }, times);
   const record = { clientId, profile, salt, limit, createdAtMs, keys: [made.key] };
   if (!(await clients.create(record)))
     throw new AdminError(
@@ -135,14 +136,17 @@ interface MadeKey {
 }
 type Times = Pick<ClientKey, 'usableAtS' | 'expiresAtS'>;
 
-async function apiKey(
-  roots: KeysetCache,
-  client: { clientId: string; salt: Uint8Array; profile: Profile },
-  nowMs: number,
-  times: Times,
-): Promise<MadeKey> {
+async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey> {
   const root = signingKey(await roots.current(), nowMs) ?? signingKey(await roots.refreshed(), nowMs);
   if (!root) throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
+  return root;
+}
+
+function apiKey(
+  root: KeysetKey,
+  client: { clientId: string; salt: Uint8Array; profile: Profile },
+  times: Times,
+): MadeKey {
   const text = deriveApiKey({ root: keyBytes(root), ...client, generation: 1 });
   return { text, key: { kid: '1', alg: 'HS256', rootKid: root.kid, jwk: null, ...times } };
 }
@@ -158,13 +162,8 @@ async function publicKey(jwk: z.infer<typeof PublicJwk>, times: Times): Promise<
   return { key: { kid, alg: jwk.alg, rootKid: null, jwk: jwk as JWK, ...times } };
 }
 
-/** Epoch seconds. A key ends before the root it is derived from may go. */
-function expiry(
-  { clientKeyLifeS }: WriteOptions,
-  { profile, expires_at }: z.infer<typeof Create>,
-  nowS: number,
-): number {
-  const latest = nowS + clientKeyLifeS;
+/** @returns epoch seconds */
+function expiry({ profile, expires_at }: z.infer<typeof Create>, nowS: number, latest: number): number {
   if (expires_at === undefined) {
     if (profile === 'strict') return latest;
     throw new AdminError(

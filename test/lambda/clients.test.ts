@@ -164,6 +164,23 @@ describe('a key', () => {
   });
 });
 
+describe('a client root', () => {
+  it('that lives less long than client keys may bounds those that are derived from it', async () => {
+    const secret = platform.secrets['client-root'];
+    const short = { ...secret.keyset.keys[0]!, kid: 'EEEEEA', max_life: DAY_MS };
+    const before = secret.keyset;
+    secret.keyset = { ...before, keys: [short] };
+    const write = a.instance().functions['admin-write'];
+    const made = await write(
+      { action: 'clients.create', params: { profile: 'strict' } },
+      { awsRequestId: 'r' },
+    );
+    secret.keyset = before;
+    const { expires_at } = (made as { result: { expires_at: string } }).result;
+    expect(Date.parse(expires_at)).toBeLessThanOrEqual(platform.clock.nowMs + DAY_MS);
+  });
+});
+
 describe('the client cache', () => {
   it('asks the store at most once a second for a client whose signatures fail, known or not', async () => {
     let reads = 0;
