@@ -5,6 +5,7 @@ import { type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
 import { lambdaService } from './aws/lambda.ts';
 import { SecretStore } from './aws/secret-store.ts';
 import { secretsManagerService } from './aws/secrets-manager.ts';
+import { withErrorPages } from './error-pages.ts';
 import { createRegion, type Deployment, type Region } from './region.ts';
 import { createRouter } from './router.ts';
 import { type LocalServer, startServer } from './server.ts';
@@ -90,12 +91,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 
     const clients = await deploy(regions, nonceLifeMs, nowMs());
     for (const [i, { server }] of fronts.entries()) server.serve(regions[i]!.gateway);
-    entry.serve(
-      createRouter(
-        regions.map(({ gateway }, i) => ({ gateway, healthUrl: `${fronts[i]!.server.url}/v1/health` })),
-        nowMs,
-      ),
-    );
+    const destinations = regions.map(({ gateway }, i) => ({
+      gateway,
+      healthUrl: `${fronts[i]!.server.url}/v1/health`,
+    }));
+    entry.serve(withErrorPages(createRouter(destinations, nowMs)));
     const { entryUrl, awsEndpoint } = deployment;
     return {
       info: {

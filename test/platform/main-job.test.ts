@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Platform, startPlatform } from '../../local/platform.ts';
+import { PROBLEMS } from '../../protocol/problem.ts';
 import { buildProof } from '../../protocol/proof/build.ts';
 import { CountersignClient } from '../../sdk/typescript/index.ts';
 import { checkedFetch } from '../support/checked-fetch.ts';
@@ -105,6 +106,16 @@ describe('what people are shown', () => {
     const source = stripTypeScriptTypes(module);
     const { default: registration } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
     expect(registration).toMatchObject({ user_id: 'ada', client_id: 'dev' });
+  });
+
+  it('the page that a problem names says what to do about it, for every code', async () => {
+    const refused = await http(`${regions[0]!.url}/v1/nonce`);
+    const { type } = (await refused.json()) as { type: string };
+    for (const code of Object.keys(PROBLEMS)) {
+      const page = await fetch(type.replace('malformed_request', code));
+      expect(page.status, code).toBe(200);
+      expect(await page.text()).toMatch(new RegExp(`^# ${code}\\n[^]*## What to do\\n`));
+    }
   });
 
   it('the examples hold 1,000 different users each', () => {
