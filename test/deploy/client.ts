@@ -1,5 +1,6 @@
 /** A strict client over HTTP that can send one request many times. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import { proofFor, registerAsk, type Signer } from '../support/signer.ts';
 
 export interface Request {
@@ -26,12 +27,13 @@ export interface Client {
 }
 
 export function connect(url: string, signer: Signer): Client {
+  const http = checkedFetch();
   const sign = (method: string, path: string, rest: { body?: string; nonce?: string }) =>
     proofFor(signer, Date.now(), { method, url: url + path, ...rest }, { claims: { aud: url } });
   // Right after the keys were made an instance may still hold the empty keyset, for 10 s: the answer says when to ask.
   const fetchNonce = async (): Promise<string> => {
     for (;;) {
-      const answer = await fetch(`${url}/v1/nonce?client_id=${signer.clientId}`);
+      const answer = await http(`${url}/v1/nonce?client_id=${signer.clientId}`);
       const body = await answer.json();
       if (answer.ok) return body.nonce;
       if (answer.status !== 503) throw new Error(`nonce: ${JSON.stringify(body)}`);
@@ -55,7 +57,7 @@ export function connect(url: string, signer: Signer): Client {
     // Many functions at once on a small machine: one may give up on its ledger, and says so.
     async send({ path, ...init }) {
       for (;;) {
-        const answer = await fetch(url + path, init);
+        const answer = await http(url + path, init);
         const { status, headers } = answer;
         const text = await answer.text();
         if (status !== 503) return { status, headers, body: text === '' ? undefined : JSON.parse(text) };

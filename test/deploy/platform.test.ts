@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { tableName } from '../../lambda/contract/names.ts';
 import { CountersignClient, NotFoundError } from '../../sdk/typescript/index.ts';
 import { pythonWith } from '../real/python.ts';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import { type Client, connect } from './client.ts';
 import { type Deployment, STAGE, startDeployment } from './deployment.ts';
 import { inventory } from './inventory.ts';
@@ -33,7 +34,7 @@ async function ledgerRows(): Promise<string[]> {
 }
 
 it('hands out no nonce before there are keys', async () => {
-  const answer = await fetch(`${deployment.baseUrl}/v1/nonce?client_id=early`);
+  const answer = await checkedFetch()(`${deployment.baseUrl}/v1/nonce?client_id=early`);
   expect(answer.status).toBe(503);
   expect(await answer.json()).toMatchObject({ code: 'unavailable' });
 });
@@ -51,7 +52,7 @@ it('takes its keys once, and then a client, from an operator with AWS credential
 });
 
 it('describes itself by the base URL that it was given', async () => {
-  const discovery = await (await fetch(`${deployment.baseUrl}/.well-known/countersign`)).json();
+  const discovery = await (await checkedFetch()(`${deployment.baseUrl}/.well-known/countersign`)).json();
   const { baseUrl: url } = deployment;
   expect(discovery).toMatchObject({ issuer: url, regions: [{ name: 'eu-west-1', url }] });
   expect(discovery.registration_schema.required).toEqual(['user_id']);
@@ -79,7 +80,11 @@ it('of 25 replays of one proof at once registers one, and the ledger holds one r
 });
 
 it('the TypeScript SDK configures itself, registers one and many, reads back and deletes', async () => {
-  await using sdk = new CountersignClient({ url: deployment.baseUrl, apiKey: client.apiKey });
+  await using sdk = new CountersignClient({
+    url: deployment.baseUrl,
+    apiKey: client.apiKey,
+    fetch: checkedFetch() as typeof fetch,
+  });
   const { id, replayed } = await sdk.register({ user_id: 'grace' });
   expect(replayed).toBe(false);
   expect((await sdk.get(id)).data).toEqual({ user_id: 'grace' });
@@ -130,7 +135,7 @@ it("answers a media type that no route takes with a problem of API Gateway's own
 });
 
 it('reports its health, once it has keys', async () => {
-  const answer = await fetch(`${deployment.baseUrl}/v1/health`);
+  const answer = await checkedFetch()(`${deployment.baseUrl}/v1/health`);
   expect(await answer.json()).toEqual({
     status: 'pass',
     checks: { ledger: 'pass', registry: 'pass', keys: 'pass' },
