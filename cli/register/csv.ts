@@ -7,50 +7,71 @@ import { type InputRecord, isBroken, NOT_UTF8 } from './record.ts';
 interface CsvRow {
   readonly record: readonly string[];
   readonly raw: string;
-  readonly info: { readonly lines: number; readonly bytes: number };
+  readonly info: { readonly lines: number; readonly bytes: number; readonly records: number };
 }
+
+/** One record by RFC 4180 §2: quotes enclose whole values, and are doubled within them. */
+const WELL_FORMED = /^(?:"(?:[^"]|"")*"|[^",\r\n]*)(?:,(?:"(?:[^"]|"")*"|[^",\r\n]*))*$/;
+/** Far more than a request takes: where a quote is not closed, reading on would only take memory. */
+const MAX_RECORD_BYTES = 256 * 1024;
+const SHOWN_CHARACTERS = 1000;
 
 /** @throws CliError where the first line does not name the columns */
 export async function* readCsv(input: Readable): AsyncGenerator<InputRecord, void, void> {
-  // Rows that cannot be parsed come by a callback, ahead of the row after them.
-  const skipped: InputRecord[] = [];
+  // Records that never end. The parser is ahead of us: each is told of by how many records there were before it.
+  const endless = new Map<number, string>();
   const parser = parse({
     bom: true,
     info: true,
     raw: true,
     relax_column_count: true,
+    // Read on after a misplaced quote; the record is held against the form below.
+    relax_quotes: true,
     skip_empty_lines: true,
+    max_record_size: MAX_RECORD_BYTES,
     skip_records_with_error: true,
     on_skip: (error, raw = '') => {
-      const { lines = 0, bytes = 0 } = (error ?? {}) as { lines?: number; bytes?: number };
-      skipped.push({
-        line: lines,
-        endByte: bytes,
-        text: raw.trimEnd(),
-        message: 'is not CSV: its quotes do not match',
-      });
+      const { records } = error as unknown as { records: number };
+      if (!endless.has(records)) endless.set(records, raw.slice(0, SHOWN_CHARACTERS));
       return undefined;
     },
   });
   // An input that breaks off breaks the parser, whose reader then hears of it.
   pipeline(input, parser, () => {});
   let columns: readonly (readonly string[])[] | undefined;
+  let end = { line: 0, endByte: 0, records: 0 };
+  const message = 'has a quote that is not closed; nothing up to the next record, if any, was read';
+  const unread = () => {
+    const text = endless.get(end.records);
+    return text === undefined
+      ? []
+      : [{ line: end.line + 1, endByte: end.endByte, text: trim(text), message }];
+  };
   for await (const { record, raw, info } of parser as AsyncIterable<CsvRow>) {
-    yield* skipped.splice(0);
-    if (!columns) {
-      columns = readHeader(record);
-      continue;
-    }
-    const text = raw.replace(/\r?\n$/, '');
-    const position = { line: info.lines - text.split('\n').length + 1, endByte: info.bytes };
-    if (record.length !== columns.length) {
-      const message = `has ${record.length} columns where the first line names ${columns.length}`;
-      yield { ...position, text, message };
-    } else if (isBroken(text)) yield { ...position, text, message: NOT_UTF8 };
-    else yield { ...position, user: toUser(columns, record) };
+    yield* unread();
+    end = { line: info.lines, endByte: info.bytes, records: info.records };
+    if (columns) yield readRow(columns, record, trim(raw), end);
+    else columns = readHeader(record);
   }
-  yield* skipped;
+  yield* unread();
   if (!columns) throw usage('the CSV file is empty: its first line must name the columns');
+}
+
+/** Without the line ends around it, which the parser leaves on either side. */
+const trim = (raw: string): string => raw.replace(/^[\r\n]+|[\r\n]+$/g, '');
+
+function readRow(
+  columns: readonly (readonly string[])[],
+  cells: readonly string[],
+  text: string,
+  end: { readonly line: number; readonly endByte: number },
+): InputRecord {
+  const position = { line: end.line - text.split('\n').length + 1, endByte: end.endByte };
+  const bad = (message: string) => ({ ...position, text, message });
+  if (!WELL_FORMED.test(text)) return bad('is not CSV: its quotes do not match');
+  if (cells.length !== columns.length)
+    return bad(`has ${cells.length} columns where the first line names ${columns.length}`);
+  return isBroken(text) ? bad(NOT_UTF8) : { ...position, user: toUser(columns, cells) };
 }
 
 function readHeader(names: readonly string[]): (readonly string[])[] {

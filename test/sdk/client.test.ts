@@ -52,10 +52,7 @@ test('a registration is read without a nonce and deleted with one', async () => 
   await client.delete(registration.id);
   await expect(client.get(registration.id)).rejects.toThrow(NotFoundError);
   await expect(client.delete(registration.id)).rejects.toThrow(NotFoundError);
-  expect(platform.log.filter((line) => line.includes('/v1/nonce'))).toEqual([
-    'GET a/v1/nonce',
-    'GET a/v1/nonce',
-  ]);
+  expect(platform.log.filter((line) => line.includes('/v1/nonce'))).toHaveLength(1);
 });
 
 test('registering after a deletion waits as told and then takes a nonce issued after the wait', async () => {

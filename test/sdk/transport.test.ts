@@ -74,13 +74,7 @@ test('connections are kept between calls, and closed with the client', async () 
 
 test('a browser gets a bundle without anything of Node', async () => {
   const entry = fileURLToPath(new URL('../../sdk/typescript/index.ts', import.meta.url));
-  const options = {
-    entryPoints: [entry],
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    write: false,
-  } as const;
+  const options = { bundle: true, format: 'esm', platform: 'browser', write: false, metafile: true } as const;
   const { metafile, outputFiles } = await build({ ...options, entryPoints: [entry] });
   const inputs = Object.keys(metafile.inputs);
   expect(inputs).toContainEqual(expect.stringMatching(/transport\/browser\.ts$/));

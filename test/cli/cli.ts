@@ -1,0 +1,94 @@
+/** Runs the command in this process, in a directory of its own, with streams that a test reads. */
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { run } from '../../cli/program.ts';
+
+/** @returns a URL at which nothing listens */
+export async function closedUrl(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return `http://127.0.0.1:${port}`;
+}
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** stdout, as one JSON document. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
+  readonly json: any;
+}
+
+export interface RunOptions {
+  readonly stdin?: string | Readable;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Told how to press Ctrl-C. */
+  readonly onReady?: (interrupt: () => void) => void;
+}
+
+export class Directory {
+  readonly path = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
+
+  write(name: string, content: string | Buffer): string {
+    const path = join(this.path, name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  read(name: string): string {
+    return readFileSync(join(this.path, name), 'utf8');
+  }
+
+  /** JSON Lines. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
+  readLines(name: string): any[] {
+    return this.read(name)
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  }
+
+  async run(args: readonly string[], { stdin = '', env = {}, onReady }: RunOptions = {}): Promise<Ran> {
+    const stdout = new Collected();
+    const stderr = new Collected();
+    const code = await run(args, {
+      stdin: typeof stdin === 'string' ? Readable.from([stdin]) : stdin,
+      stdout,
+      stderr,
+      env,
+      cwd: this.path,
+      onInterrupt(interrupt) {
+        onReady?.(interrupt);
+        return () => {};
+      },
+    });
+    return {
+      code,
+      stdout: stdout.text,
+      stderr: stderr.text,
+      get json() {
+        return JSON.parse(stdout.text);
+      },
+    };
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+class Collected extends Writable {
+  text = '';
+
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}

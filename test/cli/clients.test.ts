@@ -1,0 +1,166 @@
+/** `countersign clients` and `keys`, by AWS's protocols against the whole platform. */
+import { mkdirSync } from 'node:fs';
+import { exportJWK, generateKeyPair } from 'jose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Platform, startPlatform } from '../../local/platform.ts';
+import { closedUrl, Directory } from './cli.ts';
+
+let platform: Platform;
+const directory = new Directory();
+
+beforeAll(async () => {
+  platform = await startPlatform({ port: 0 });
+  mkdirSync(`${directory.path}/.countersign`);
+  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+});
+afterAll(async () => {
+  directory.remove();
+  await platform?.stop();
+});
+
+const clients = (...args: string[]) => directory.run(['clients', ...args]);
+
+test('a client is created with an API key that is shown once, and registers with it', async () => {
+  const created = await clients('create', 'my-service', '--limit', '600', '--json');
+  expect(created.code).toBe(0);
+  expect(created.json).toEqual({
+    client_id: 'my-service',
+    profile: 'strict',
+    kid: '1',
+    expires_at: expect.any(String),
+    api_key: expect.stringMatching(/^csk_my-service_1_/),
+  });
+  expect(created.stderr).toBe('The API key is shown this once; keep it in a safe place.\n');
+  const shown = await clients('show', 'my-service', '--json');
+  expect(shown.stdout).not.toContain('csk_');
+  expect(shown.json).toMatchObject({ client_id: 'my-service', disabled: false, limit: 600 });
+
+  directory.write('key.txt', created.json.api_key);
+  directory.write('one.csv', 'user_id\nby-my-service\n');
+  const args = ['register', 'one.csv', '--url', platform.info.entry, '--api-key-file', 'key.txt', '--json'];
+  expect((await directory.run(args)).json).toMatchObject({ registered: 1 });
+});
+
+test('a basic client needs an end, a name in use is refused, each in one line', async () => {
+  const endless = await clients('create', 'basic-one', '--profile', 'basic');
+  expect(endless).toMatchObject({ code: 1, stdout: '' });
+  expect(endless.stderr).toMatch(/^error: params\.expires_at: .*\n$/);
+  const expires = new Date(Date.now() + 24 * 3600_000).toISOString();
+  const created = await clients(
+    'create',
+    'basic-one',
+    '--profile',
+    'basic',
+    '--expires-at',
+    expires,
+    '--json',
+  );
+  expect(created.json.api_key).toMatch(/^csb_/);
+  const taken = await clients('create', 'dev');
+  expect(taken).toMatchObject({ code: 1, stdout: '' });
+  expect(taken.stderr).toMatch(/^error: client dev exists.*\n$/);
+});
+
+test('a client brings a public key; a private one does not leave this machine', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+  directory.write('public.json', JSON.stringify({ ...(await exportJWK(publicKey)), alg: 'ES256' }));
+  directory.write('private.json', JSON.stringify({ ...(await exportJWK(privateKey)), alg: 'ES256' }));
+  const created = await clients('create', 'own-key', '--jwk', 'public.json', '--json');
+  expect(created.json).toEqual(expect.not.objectContaining({ api_key: expect.anything() }));
+  expect(created.stderr).toBe('');
+  const refused = await clients('create', 'own-key-2', '--jwk', 'private.json');
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain('is a private key');
+  expect((await clients('show', 'own-key-2')).code).toBe(1);
+});
+
+test('a list holds every client, over all pages, one line of JSON each', async () => {
+  for (let i = 0; i < 105; i++) await clients('create', `many-${i}`);
+  const { stdout } = await clients('list', '--json');
+  const ids = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).client_id);
+  expect(ids).toEqual(expect.arrayContaining(['dev', 'dev-basic', 'many-0', 'many-104']));
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids.length).toBeGreaterThanOrEqual(107);
+  const table = (await clients('list')).stdout.split('\n');
+  expect(table[0]).toMatch(/^client +profile +state +limit +created_at +key_expires_at$/);
+  expect(table.find((line) => line.startsWith('dev '))).toMatch(/^dev +strict +enabled +1000000 /);
+});
+
+test('disabling and enabling go through every Region, and say which confirmed', async () => {
+  await clients('create', 'switched');
+  const disabled = await clients('disable', 'switched', '--json');
+  expect(disabled.json).toMatchObject({
+    client: { disabled: true },
+    confirmed: ['local-a', 'local-b'],
+    failed: [],
+  });
+  expect((await clients('enable', 'switched')).stdout).toBe('switched is enabled: local-a, local-b\n');
+});
+
+test('a Region that does not confirm is named, and the command fails', async () => {
+  await clients('create', 'half');
+  const elsewhere = new Directory();
+  mkdirSync(`${elsewhere.path}/.countersign`);
+  const regions = [...platform.info.regions, { name: 'gone', url: 'http://127.0.0.1:1' }];
+  elsewhere.write('.countersign/local.json', JSON.stringify({ ...platform.info, regions }));
+  const { code, json, stderr } = await elsewhere.run(['clients', 'disable', 'half', '--json']);
+  expect(code).toBe(1);
+  expect(json).toMatchObject({ confirmed: ['local-a', 'local-b'], failed: [{ region: 'gone' }] });
+  expect(stderr).toMatch(/^error: not confirmed by gone: .*\n$/);
+  elsewhere.remove();
+});
+
+test('a deleted client is not there any more', async () => {
+  await clients('create', 'short-lived');
+  expect((await clients('delete', 'short-lived', '--json')).json).toEqual({ client_id: 'short-lived' });
+  const shown = await clients('show', 'short-lived');
+  expect(shown).toMatchObject({ code: 1, stderr: 'error: there is no client short-lived (not_found)\n' });
+});
+
+test('a platform that does not answer is said so', async () => {
+  const elsewhere = new Directory();
+  mkdirSync(`${elsewhere.path}/.countersign`);
+  elsewhere.write(
+    '.countersign/local.json',
+    JSON.stringify({ ...platform.info, awsEndpoint: await closedUrl() }),
+  );
+  const { code, stderr } = await elsewhere.run(['clients', 'list']);
+  expect(code).toBe(3);
+  expect(stderr).toMatch(/^error: countersign-local-admin-read in local-a: nothing answers; .*\n$/);
+  elsewhere.remove();
+});
+
+test.each([
+  [['clients', 'list', '--stage', 'dev'], '--stage needs --region'],
+  [['clients', 'list', '--region', 'eu-west-1'], '--region goes with --stage'],
+  [['clients', 'list', '--stage', 'dev', '--region', 'eu-west-1,Frankfurt'], '"Frankfurt" is no AWS Region'],
+  [['clients', 'create', 'x-service', '--limit', '0'], 'whole number from 1 on'],
+  [['clients', 'create', 'x-service', '--profile', 'other'], 'Allowed choices are strict, basic'],
+  [['clients', 'create', 'x-service', '--jwk', 'none.json'], 'cannot read'],
+  [['keys', 'init', '--stage', 'dev', '--region', 'eu-west-1'], 'needs --dev'],
+  [['keys', 'init', '--dev'], 'needs --stage and --region'],
+])('%j is wrong usage: %s', async (args, message) => {
+  const { code, stderr, stdout } = await directory.run(args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain(message);
+});
+
+test.each([
+  ['register'],
+  ['clients', 'create'],
+  ['clients', 'show'],
+  ['clients', 'list'],
+  ['clients', 'disable'],
+  ['clients', 'enable'],
+  ['clients', 'delete'],
+  ['keys', 'init'],
+])('countersign %s %s has help with an example, --json and the exit codes', async (...command) => {
+  const { code, stdout } = await directory.run([...command.filter(Boolean), '--help']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/\n {2}\$ (.* )?countersign /);
+  expect(stdout).toContain('--json');
+  expect(stdout).toContain('Exit codes:');
+});

@@ -1,0 +1,168 @@
+import { Readable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { readCsv } from '../../cli/register/csv.ts';
+import { readJsonLines } from '../../cli/register/json-lines.ts';
+import type { InputRecord } from '../../cli/register/record.ts';
+
+type Reader = (input: Readable) => AsyncGenerator<InputRecord>;
+
+/** Fed byte by byte as well as at once: where the chunks end must not matter. */
+async function read(reader: Reader, content: string | Buffer): Promise<InputRecord[]> {
+  const bytes = Buffer.from(content as string);
+  const whole = await collect(reader(Readable.from([bytes], { objectMode: false })));
+  const single = await collect(
+    reader(
+      Readable.from(
+        [...bytes].map((byte) => Buffer.from([byte])),
+        { objectMode: false },
+      ),
+    ),
+  );
+  expect(single).toEqual(whole);
+  return whole;
+}
+
+async function collect(records: AsyncGenerator<InputRecord>): Promise<InputRecord[]> {
+  const all: InputRecord[] = [];
+  for await (const record of records) all.push(record);
+  return all;
+}
+
+const plain = (records: readonly InputRecord[]) =>
+  records.map((record) =>
+    'user' in record
+      ? [record.line, JSON.parse(JSON.stringify(record.user))]
+      : [record.line, record.message, record.text],
+  );
+
+test('CSV columns are members, dots are members within them, and empty cells are not there', async () => {
+  const csv =
+    'user_id,email,display_name,attributes.team,attributes.a.b\n1,a@example.com,"Ada, L.",x,y\n2,,,,\n';
+  expect(plain(await read(readCsv, csv))).toEqual([
+    [
+      2,
+      {
+        user_id: '1',
+        email: 'a@example.com',
+        display_name: 'Ada, L.',
+        attributes: { team: 'x', a: { b: 'y' } },
+      },
+    ],
+    [3, { user_id: '2' }],
+  ]);
+});
+
+test('CSV as spreadsheets write it: a byte-order mark, CR LF, empty lines, no line end at the end', async () => {
+  expect(plain(await read(readCsv, '\uFEFFuser_id,email\r\n1,é@example.com\r\n\r\n2,b@example.com'))).toEqual(
+    [
+      [2, { user_id: '1', email: 'é@example.com' }],
+      [4, { user_id: '2', email: 'b@example.com' }],
+    ],
+  );
+});
+
+test('a bad line of CSV is named by its line, and those after it are read', async () => {
+  const csv = Buffer.concat([
+    Buffer.from('user_id,display_name\n1,"two\nlines"\n2\n3,a,b\n4,"un"quoted\n5,J'),
+    Buffer.from([0xe9]),
+    Buffer.from('\n6,six\n'),
+  ]);
+  const records = plain(await read(readCsv, csv)).sort((a, b) => a[0] - b[0]);
+  expect(records).toEqual([
+    [2, { user_id: '1', display_name: 'two\nlines' }],
+    [4, 'has 1 columns where the first line names 2', '2'],
+    [5, 'has 3 columns where the first line names 2', '3,a,b'],
+    [6, 'is not CSV: its quotes do not match', '4,"un"quoted'],
+    [7, 'is not UTF-8; save the file in that encoding', '5,J\uFFFD'],
+    [8, { user_id: '6', display_name: 'six' }],
+  ]);
+});
+
+test('a quote that is not closed is one failure, after the records before it', async () => {
+  const csv = `user_id,display_name\n1,a\n2,"b\n${'3,c\n'.repeat(100_000)}`;
+  const records = await collect(readCsv(Readable.from([Buffer.from(csv)])));
+  expect(plain(records)).toEqual([
+    [2, { user_id: '1', display_name: 'a' }],
+    [3, expect.stringContaining('has a quote that is not closed'), expect.stringMatching(/^2,"b\n3,c\n/)],
+  ]);
+  expect(plain(await read(readCsv, 'user_id,b\n1,a\n2,"b\n'))).toHaveLength(2);
+});
+
+test('a column named __proto__ is a member like any other', async () => {
+  const [record] = await read(readCsv, 'user_id,__proto__.admin\n1,yes\n');
+  expect(JSON.stringify((record as { user: object }).user)).toBe(
+    '{"user_id":"1","__proto__":{"admin":"yes"}}',
+  );
+});
+
+test.each([
+  ['', 'is empty'],
+  ['user_id;email\n1;a\n', 'no column user_id'],
+  ['1,a@example.com\n', 'no column user_id'],
+  ['user_id,email,email\n', 'names the column email twice'],
+  ['user_id,\n', 'column 2 of the CSV file has no name'],
+  ['user_id,attributes,attributes.x\n', 'both attributes and attributes.x'],
+])('the CSV %j is refused as a whole: %s', async (csv, message) => {
+  await expect(collect(readCsv(Readable.from([Buffer.from(csv)])))).rejects.toThrow(message);
+});
+
+test('JSON Lines hold a user a line; blank lines, CR LF and a byte-order mark are passed over', async () => {
+  const lines =
+    '\uFEFF{"user_id":"1"}\r\n\n{"user_id":"2","attributes":{"n":1.5}}\n  \n{"user_id":"\u2028é"}';
+  expect(plain(await read(readJsonLines, lines))).toEqual([
+    [1, { user_id: '1' }],
+    [3, { user_id: '2', attributes: { n: 1.5 } }],
+    [5, { user_id: '\u2028é' }],
+  ]);
+});
+
+test('a bad line of JSON Lines is named by its line, and those after it are read', async () => {
+  const lines = Buffer.concat([
+    Buffer.from('{"user_id":\n[1]\nnull\n"x"\n{"user_id":"J'),
+    Buffer.from([0xe9]),
+    Buffer.from('"}\n{"user_id":"6"}\n'),
+  ]);
+  expect(plain(await read(readJsonLines, lines))).toEqual([
+    [1, 'is not JSON', '{"user_id":'],
+    [2, 'is not a JSON object', '[1]'],
+    [3, 'is not a JSON object', 'null'],
+    [4, 'is not a JSON object', '"x"'],
+    [5, 'is not UTF-8; save the file in that encoding', '{"user_id":"J\uFFFD"}'],
+    [6, { user_id: '6' }],
+  ]);
+});
+
+test('a failures file is read as the users in it', async () => {
+  const error = { code: 'x', message: 'y' };
+  const lines = [
+    { line: 7, user: { user_id: '7' }, error },
+    { line: 8, text: '{"user_id":"8"}', error },
+    { line: 9, text: '9,', error },
+    // An operator's own schema may have a member of that name.
+    { user_id: '10', user: {}, error },
+  ];
+  expect(plain(await read(readJsonLines, lines.map((line) => JSON.stringify(line)).join('\n')))).toEqual([
+    [1, { user_id: '7' }],
+    [2, { user_id: '8' }],
+    [3, 'is not JSON', '9,'],
+    [4, { user_id: '10', user: {}, error }],
+  ]);
+});
+
+test('input is read as it is asked for: an endless one is begun at once', async () => {
+  let given = 0;
+  async function* endless() {
+    for (;;) yield Buffer.from(`{"user_id":"${given++}"}\n`);
+  }
+  const records = readJsonLines(Readable.from(endless(), { objectMode: false, highWaterMark: 64 }));
+  await records.next();
+  await records.return();
+  expect(given).toBeLessThan(100);
+});
+
+test('records say how many bytes of the input they end at', async () => {
+  const csv = 'user_id\né\nb\n';
+  const json = '{"user_id":"é"}\n{"user_id":"b"}\n';
+  expect((await read(readCsv, csv)).at(-1)!.endByte).toBe(Buffer.byteLength(csv));
+  expect((await read(readJsonLines, json)).at(-1)!.endByte).toBe(Buffer.byteLength(json));
+});

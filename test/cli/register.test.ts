@@ -1,0 +1,199 @@
+/** `countersign register` against the whole platform. */
+import { mkdirSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Platform, startPlatform } from '../../local/platform.ts';
+import { closedUrl, Directory } from './cli.ts';
+
+let platform: Platform;
+let directory: Directory;
+
+beforeAll(async () => {
+  platform = await startPlatform({ port: 0 });
+});
+afterAll(() => platform?.stop());
+beforeEach(() => {
+  directory = new Directory();
+  mkdirSync(`${directory.path}/.countersign`);
+  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+});
+afterEach(() => directory.remove());
+
+const example = (name: string) => new URL(`../../examples/${name}`, import.meta.url).pathname;
+
+test('the 1,000 users of the examples are registered, from CSV and again from JSON Lines as the same', async () => {
+  const csv = await directory.run(['register', example('users.csv'), '--json']);
+  expect(csv).toMatchObject({ code: 0, stderr: '' });
+  expect(csv.json).toMatchObject({ registered: 1000, replayed: 0, failed: 0, failures: null, stopped: null });
+  const jsonl = await directory.run(['register', example('users.jsonl'), '--json']);
+  expect(jsonl.json).toMatchObject({ registered: 1000, replayed: 1000, failed: 0 });
+});
+
+test('the examples are 1,000 users that are not real', async () => {
+  const lines = (await readFile(example('users.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(new Set(lines.map(({ user_id }) => user_id)).size).toBe(1000);
+  expect(new Set(lines.map(({ email }) => email)).size).toBe(1000);
+  for (const { email } of lines) expect(email).toMatch(/@example\.(com|org|net)$/);
+});
+
+test('what fails is written with its line, is mended there, and registers from there', async () => {
+  directory.write('in.jsonl', '{"user_id":"f1"}\n{"user_id":"f2","email":"nope"}\n{bad\n{"user_id":"f4"}\n');
+  const first = await directory.run(['register', 'in.jsonl']);
+  expect(first.code).toBe(1);
+  expect(first.stdout).toMatch(/^2 registered, 2 failed, in [\d.]+ s\nFailures: in\.jsonl\.failed\.jsonl\n$/);
+  const failures = directory.readLines('in.jsonl.failed.jsonl').sort((a, b) => a.line - b.line);
+  expect(failures).toEqual([
+    {
+      line: 2,
+      user: { user_id: 'f2', email: 'nope' },
+      error: {
+        code: 'invalid_registration',
+        message: expect.any(String),
+        errors: [{ pointer: '/email', message: expect.any(String) }],
+      },
+    },
+    { line: 3, text: '{bad', error: { code: 'unreadable_line', message: 'line 3 is not JSON' } },
+  ]);
+  expect(statSync(`${directory.path}/in.jsonl.failed.jsonl`).mode & 0o777).toBe(0o600);
+
+  const mended = directory
+    .read('in.jsonl.failed.jsonl')
+    .replace('"nope"', '"f2@example.com"')
+    .replace('{bad', '{\\"user_id\\":\\"f3\\"}');
+  directory.write('in.jsonl.failed.jsonl', mended);
+  const second = await directory.run(['register', 'in.jsonl.failed.jsonl', '--json']);
+  expect(second.json).toMatchObject({ registered: 2, replayed: 0, failed: 0 });
+  expect(second.code).toBe(0);
+});
+
+test('a user registered with other data is a failure, in the file that --failures names', async () => {
+  directory.write('a.csv', 'user_id,display_name\nc1,One\n');
+  directory.write('b.csv', 'user_id,display_name\nc1,Another\n');
+  await directory.run(['register', 'a.csv']);
+  const { code, json } = await directory.run([
+    'register',
+    'b.csv',
+    '--failures',
+    'conflicts.jsonl',
+    '--json',
+  ]);
+  expect(code).toBe(1);
+  expect(json).toMatchObject({ failed: 1, failures: 'conflicts.jsonl' });
+  expect(directory.readLines('conflicts.jsonl')).toMatchObject([
+    { line: 2, error: { code: 'registration_conflict' } },
+  ]);
+});
+
+test('standard input is registered while it comes in', async () => {
+  const stdin = new PassThrough();
+  const running = directory.run(['register', '-', '--format', 'jsonl', '--json'], { stdin });
+  stdin.write('{"user_id":"s1"}\n');
+  stdin.end('{"user_id":"s2"}\n');
+  expect((await running).json).toMatchObject({ file: '-', registered: 2 });
+});
+
+test('Ctrl-C lets finish what is under way, and says how far it got', async () => {
+  const stdin = new PassThrough();
+  let interrupt = () => {};
+  const running = directory.run(['register', '-', '--format', 'jsonl', '--json'], {
+    stdin,
+    onReady: (given) => {
+      interrupt = given;
+    },
+  });
+  stdin.write('{"user_id":"i1"}\n{"user_id":"i2"}\n');
+  await registered('i1', 'i2');
+  interrupt();
+  const { code, json, stderr } = await running;
+  expect(code).toBe(130);
+  expect(json).toMatchObject({ registered: 2, failed: 0, last_line: 2, stopped: 'interrupted' });
+  expect(stderr).toBe('error: interrupted; stopped after line 2; run it again to go on\n');
+});
+
+/** Resolves once the platform has these users: registering them again is a repetition. */
+async function registered(...users: string[]): Promise<void> {
+  const lines = users.map((user_id) => `${JSON.stringify({ user_id })}\n`).join('');
+  for (;;) {
+    const { json } = await directory.run(['register', '-', '--format', 'jsonl', '--json'], { stdin: lines });
+    if (json.replayed === users.length) return;
+  }
+}
+
+test('URL and key are taken from the environment, and options go before it', async () => {
+  directory.write('in.csv', 'user_id\ne1\n');
+  const [dev, basic] = platform.info.clients;
+  const env = { COUNTERSIGN_URL: platform.info.regions[1]!.url, COUNTERSIGN_API_KEY: dev!.api_key };
+  const elsewhere = new Directory();
+  elsewhere.write('in.csv', 'user_id\ne1\n');
+  elsewhere.write('key.txt', `${basic!.api_key}\n`);
+  const plain = await elsewhere.run(['register', 'in.csv', '--json'], { env });
+  expect(plain.json).toMatchObject({ registered: 1 });
+  const again = await elsewhere.run(['register', 'in.csv', '--json', '--api-key-file', 'key.txt'], { env });
+  // Another client's user of the same name.
+  expect(again.json).toMatchObject({ registered: 1, replayed: 0 });
+  elsewhere.remove();
+});
+
+test('a failure that every user would meet stops the run in one line', async () => {
+  directory.write('in.csv', `user_id\n${Array.from({ length: 500 }, (_, i) => `u${i}`).join('\n')}\n`);
+  const unreachable = {
+    COUNTERSIGN_URL: await closedUrl(),
+    COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key,
+  };
+  const down = await directory.run(['register', 'in.csv', '--json', '--concurrency', '1'], {
+    env: unreachable,
+  });
+  expect(down.code).toBe(3);
+  expect(down.json).toMatchObject({ registered: 0, failed: 1, last_line: expect.any(Number) });
+  expect(down.stderr).toMatch(
+    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped after line \d; .*\n$/,
+  );
+  const wrong = {
+    COUNTERSIGN_URL: platform.info.awsEndpoint,
+    COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key,
+  };
+  const other = await directory.run(['register', 'in.csv', '--json'], { env: wrong });
+  expect(other.code).toBe(1);
+  expect(other.stderr).toMatch(/not Countersign's; stopped/);
+});
+
+test.each([
+  [['register', 'nothing.csv'], 'there is no file nothing.csv'],
+  [['register', 'in.txt'], 'is in.txt CSV or JSON Lines?'],
+  [['register', '.', '--format', 'csv'], '. is a directory'],
+  [['register', '-'], 'is - CSV or JSON Lines?'],
+  [['register', 'in.csv', '--failures', './in.csv'], '--failures must be another file than FILE'],
+  [['register', 'in.csv', '--concurrency', '0'], 'whole number from 1 to 100'],
+  [['register', 'in.csv', '--url', 'https://api.example.com'], 'the API key is missing'],
+  [
+    ['register', 'in.csv', '--url', 'http://api.example.com', '--api-key-file', 'in.csv'],
+    'url must be a base URL',
+  ],
+  [
+    ['register', 'in.csv', '--url', 'https://api.example.com', '--api-key-file', 'in.csv'],
+    'apiKey is not an API key',
+  ],
+  [['register', 'in.csv', '--api-key-file', 'none.txt'], 'cannot read'],
+  [['register'], "missing required argument 'file'"],
+  [['register', 'in.csv', '--api-key', 'csk_x'], "unknown option '--api-key'"],
+])('%j is wrong usage: %s', async (args, message) => {
+  directory.write('in.csv', 'user_id\n1\n');
+  directory.write('in.txt', 'user_id\n1\n');
+  const { code, stderr, stdout } = await directory.run(args);
+  expect(stderr).toContain(message);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/^error: .*\n(\(Did you mean .*\)\n)?$/);
+});
+
+test('without a platform it is said how to get one', async () => {
+  const elsewhere = new Directory();
+  elsewhere.write('in.csv', 'user_id\n1\n');
+  const { code, stderr } = await elsewhere.run(['register', 'in.csv']);
+  expect(code).toBe(3);
+  expect(stderr).toContain('`npm start`');
+  elsewhere.remove();
+});
