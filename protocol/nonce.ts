@@ -62,24 +62,25 @@ export function deriveNonceKey(root: Uint8Array, region: string, ledgerTable: st
 
 /**
  * @returns the nonce, at most 79 characters of base64url
- * @throws RangeError where the Region's name is longer than 15 bytes, or a number or the kid does not fit
+ * @throws RangeError where the Region's name is longer than 15 bytes, or another part does not fit
  */
 export function mintNonce(nonce: MintNonce): string {
   const regionBytes = Buffer.byteLength(nonce.region);
-  const kid = decodeBase64url(nonce.kid);
   if (regionBytes > MAX_REGION_BYTES) throw new RangeError(`Region name over ${MAX_REGION_BYTES} bytes`);
-  if (kid?.length !== KID_BYTES) throw new RangeError(`kid is not ${KID_BYTES} bytes of base64url`);
 
-  const bytes = Buffer.allocUnsafe(FIXED_BYTES + regionBytes);
-  let at = bytes.writeUInt8(VERSION, 0);
-  at += kid.copy(bytes, at);
-  at = bytes.writeUInt8(regionBytes, at);
-  at += bytes.write(nonce.region, at);
-  at = bytes.writeUIntBE(nonce.issuedMs, at, 6);
-  at = bytes.writeUInt32BE(nonce.lifeMs, at);
-  bytes.set(nonce.random ?? drawRandom(), at);
-  mac(nonce.key, nonce.clientId, bytes).copy(bytes, bytes.length - MAC_BYTES, 0, MAC_BYTES);
-  return bytes.toString('base64url');
+  const start = placeClient(nonce.clientId);
+  let at = scratch.writeUInt8(VERSION, start);
+  at += scratch.write(nonce.kid, at, 'base64url');
+  if (at !== start + 1 + KID_BYTES) throw new RangeError(`kid is not ${KID_BYTES} bytes of base64url`);
+  at = scratch.writeUInt8(regionBytes, at);
+  at += scratch.write(nonce.region, at);
+  at = scratch.writeUIntBE(nonce.issuedMs, at, 6);
+  at = scratch.writeUInt32BE(nonce.lifeMs, at);
+  if (nonce.random) scratch.set(nonce.random, at);
+  else drawRandom(at);
+  at += RANDOM_BYTES;
+  placeMac(nonce.key, at);
+  return scratch.toString('base64url', start, at + MAC_BYTES);
 }
 
 /**
@@ -100,37 +101,51 @@ export function checkNonce(text: unknown, check: CheckNonce): NonceContent | und
   const nonce = parse(text);
   if (!nonce) return undefined;
   const { bytes, content } = nonce;
-  const expected = mac(check.key, check.clientId, bytes).subarray(0, MAC_BYTES);
+  const start = placeClient(check.clientId);
+  const end = start + bytes.copy(scratch, start, 0, bytes.length - MAC_BYTES);
+  placeMac(check.key, end);
   const valid =
-    timingSafeEqual(expected, bytes.subarray(-MAC_BYTES)) &&
+    timingSafeEqual(scratch.subarray(end, end + MAC_BYTES), bytes.subarray(-MAC_BYTES)) &&
     content.region === check.region &&
     content.issuedMs <= check.nowMs + check.clockErrorMs &&
     check.nowMs <= content.issuedMs + content.lifeMs;
   return valid ? content : undefined;
 }
 
-/** HMAC over label, client and all bytes before the MAC; in one update, since each costs a call into OpenSSL. */
-function mac(key: KeyObject, clientId: string, nonce: Buffer): Buffer {
-  const clientBytes = Buffer.byteLength(clientId);
-  const message = Buffer.allocUnsafe(LABEL.length + 2 + clientBytes + nonce.length - MAC_BYTES);
-  let at = LABEL.copy(message);
-  at = message.writeUInt16BE(clientBytes, at);
-  at += message.write(clientId, at);
-  nonce.copy(message, at, 0, nonce.length - MAC_BYTES);
-  return createHmac('sha256', key).update(message).digest();
+const MAX_CLIENT_BYTES = 255;
+const CLIENT_AT = LABEL.length + 2;
+
+// What the MAC is over: label, client, the nonce up to its MAC; and then that. Used again by every call, none of
+// which waits for anything: fresh buffers would cost more than the hashing.
+const scratch = Buffer.alloc(CLIENT_AT + MAX_CLIENT_BYTES + FIXED_BYTES + MAX_REGION_BYTES);
+LABEL.copy(scratch);
+
+/** @returns where the nonce begins, behind LP(client_id) @throws RangeError */
+function placeClient(clientId: string): number {
+  const bytes = Buffer.byteLength(clientId);
+  if (bytes > MAX_CLIENT_BYTES) throw new RangeError(`client_id over ${MAX_CLIENT_BYTES} bytes`);
+  scratch.writeUInt16BE(bytes, LABEL.length);
+  return CLIENT_AT + scratch.write(clientId, CLIENT_AT);
+}
+
+/** Writes the MAC over all bytes before `end` there. */
+function placeMac(key: KeyObject, end: number): void {
+  // As text and back: a Buffer of its own for each digest costs a third more.
+  const mac = createHmac('sha256', key).update(scratch.subarray(0, end)).digest('binary');
+  scratch.write(mac, end, MAC_BYTES, 'binary');
 }
 
 // One draw serves many nonces: a call to the system's generator costs as much as the MAC.
 const pool = Buffer.allocUnsafe(RANDOM_BYTES * 256);
 let drawn = pool.length;
 
-function drawRandom(): Buffer {
+function drawRandom(at: number): void {
   if (drawn === pool.length) {
     randomFillSync(pool);
     drawn = 0;
   }
+  pool.copy(scratch, at, drawn, drawn + RANDOM_BYTES);
   drawn += RANDOM_BYTES;
-  return pool.subarray(drawn - RANDOM_BYTES, drawn);
 }
 
 function parse(text: unknown): { bytes: Buffer; content: NonceContent } | undefined {

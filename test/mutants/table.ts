@@ -71,8 +71,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'client-bound',
     nonce,
-    'at += message.write(clientId, at);',
-    'at += message.write(clientId.replace(/./g, "x"), at);',
+    'return CLIENT_AT + scratch.write(clientId, CLIENT_AT);',
+    'return CLIENT_AT + scratch.write(clientId.replace(/./g, "x"), CLIENT_AT);',
     VECTORS,
   ),
   mutant(
@@ -96,7 +96,13 @@ export const MUTANTS: readonly Mutant[] = [
     '',
     CHECKS,
   ),
-  mutant('nonce-mac', nonce, 'timingSafeEqual(expected, bytes.subarray(-MAC_BYTES)) &&', '', VECTORS),
+  mutant(
+    'nonce-mac',
+    nonce,
+    'timingSafeEqual(scratch.subarray(end, end + MAC_BYTES), bytes.subarray(-MAC_BYTES)) &&',
+    '',
+    VECTORS,
+  ),
   mutant(
     'canonical-form',
     form,
