@@ -36,8 +36,6 @@ export interface Call {
 interface State {
   readonly tried: Tried;
   region?: RegionInfo | undefined;
-  /** To use instead of one from the pool. */
-  nonce?: string | undefined;
   /** An attempt was sent and not clearly answered: it may have had its effect. */
   unclear: boolean;
 }
@@ -113,8 +111,7 @@ export class Caller {
       state.region ??= this.#regions.pick(regions);
       const { region } = state;
       const pool = this.#pool(region);
-      const nonce = method === 'GET' ? undefined : (state.nonce ?? (await pool.take(signals)));
-      state.nonce = undefined;
+      const nonce = method === 'GET' ? undefined : await pool.take(signals);
       const url = region.url + path;
       const proof = await signer.sign({
         issuer,
@@ -134,10 +131,10 @@ export class Caller {
         { method, url, headers, ...(method === 'POST' && { body }) },
         signals,
       );
-      if (answer.status < 200 || answer.status > 299) return { error: answerError(answer), sent, answer };
-      this.#regions.answered(region);
       const fresh = answer.headers.get('Replay-Nonce');
       if (fresh !== null) pool.put(fresh);
+      if (answer.status < 200 || answer.status > 299) return { error: answerError(answer), sent, answer };
+      this.#regions.answered(region);
       return { answer };
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error;
@@ -160,9 +157,6 @@ export class Caller {
         region !== undefined && this.#regions.anyHealthy((await this.#discovery.current()).regions),
       permit: () => this.#budget.take(),
     });
-    const fresh = answer?.headers.get('Replay-Nonce') ?? undefined;
-    if (next?.nonce === 'given') state.nonce = fresh;
-    else if (region && fresh !== undefined) this.#pool(region).put(fresh);
     if (next?.region === 'best') state.region = undefined;
     return next;
   }

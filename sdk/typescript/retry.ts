@@ -4,8 +4,8 @@ import { type ApiError, ConnectionError, type CountersignError, TimeoutError } f
 /** The next attempt: when, with which nonce, and where. */
 export interface Next {
   readonly waitMs: number;
-  /** `given`: the one that came with the refusal; `pool`: any fresh one; `new`: fetched after the wait. */
-  readonly nonce: 'given' | 'pool' | 'new';
+  /** `fresh`: the one that came with the answer, or another; `new`: one that is fetched after the wait. */
+  readonly nonce: 'fresh' | 'new';
   /** `best`: the first that has not failed lately. */
   readonly region: 'same' | 'best';
 }
@@ -48,19 +48,19 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
   if (code === 'use_nonce' && retryAfterMs > 0)
     return once('wait-for-deletion', { waitMs: retryAfterMs, nonce: 'new', region: 'same' });
   // Expired, used, or from elsewhere: sign again with the one that came along.
-  if (code === 'use_nonce') return once('sign-again', { waitMs: 0, nonce: 'given', region: 'same' });
+  if (code === 'use_nonce') return once('sign-again', { waitMs: 0, nonce: 'fresh', region: 'same' });
   // The clock has been set by the answer's Date: sign again.
-  if (code === 'clock_skew') return once('correct-clock', { waitMs: 0, nonce: 'given', region: 'same' });
+  if (code === 'clock_skew') return once('correct-clock', { waitMs: 0, nonce: 'fresh', region: 'same' });
   const unreachable = isUnreachable(failure);
   // Any other answer would be the same again.
   if (!unreachable && !TRANSIENT.includes(status ?? 0)) return undefined;
   // This Region is out: ask one that is not, with a nonce of its own. At once and free of charge, but once.
   if (unreachable && limits.otherRegion && !tried.remedies.has('fail-over'))
-    return once('fail-over', { waitMs: 0, nonce: 'pool', region: 'best' });
+    return once('fail-over', { waitMs: 0, nonce: 'fresh', region: 'best' });
   // Everything else backs off, within the budget. The nonce may be spent, so the next attempt takes another.
   if (tried.retries >= limits.maxRetries || !limits.permit()) return undefined;
   const waitMs = retryAfterMs + backoffMs(tried.retries++, limits.random);
-  return { waitMs, nonce: 'pool', region: unreachable ? 'best' : 'same' };
+  return { waitMs, nonce: 'fresh', region: unreachable ? 'best' : 'same' };
 }
 
 /** @returns whether the Region cannot serve just now, so that another may be asked */

@@ -1,6 +1,9 @@
 /** `countersign register` against the whole platform. */
+import { once } from 'node:events';
 import { mkdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Platform, startPlatform } from '../../local/platform.ts';
@@ -159,6 +162,34 @@ test('a failure that every user would meet stops the run in one line', async () 
   const other = await directory.run(['register', 'in.csv', '--json'], { env: wrong });
   expect(other.code).toBe(1);
   expect(other.stderr).toMatch(/not Countersign's; stopped/);
+});
+
+test('where the platform is lost on the way, the rest goes to the failures file', async () => {
+  directory.write('in.csv', 'user_id\nl1\nl2\nl3\n');
+  let posts = 0;
+  const server = createServer((request, response) => {
+    const url = `http://${request.headers.host}`;
+    const registration = { id: 'i', client_id: 'dev', user_id: 'l1', created_at: 't', data: {} };
+    const document = { issuer: url, regions: [{ name: 'a', url }] };
+    if (request.method === 'POST' && ++posts > 1) return response.destroy();
+    const nonce = 'n';
+    response.end(JSON.stringify({ ...document, ...registration, nonce }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const env = {
+    COUNTERSIGN_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key,
+  };
+  const { code, json } = await directory.run(['register', 'in.csv', '--json', '--concurrency', '1'], { env });
+  server.close();
+  expect(code).toBe(1);
+  expect(json).toMatchObject({ registered: 1, failed: 2, stopped: null });
+  const error = { code: 'connection_failed' };
+  expect(directory.readLines('in.csv.failed.jsonl')).toMatchObject([
+    { line: 3, error },
+    { line: 4, error },
+  ]);
 });
 
 test.each([

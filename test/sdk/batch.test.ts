@@ -74,6 +74,21 @@ test('no more than the bound is under way, and nothing is read ahead of it', asy
   expect(most).toBe(5);
 });
 
+test('a reader that takes nothing stops the batch', async () => {
+  const platform = new FakePlatform();
+  let read = 0;
+  function* source() {
+    for (;;) yield { user_id: `${read++}` };
+  }
+  const batch = platform.client().registerBatch(source(), { concurrency: 3 });
+  await batch.next();
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  while (platform.log.filter((line) => line.startsWith('POST')).length < 4) await turn();
+  for (let i = 0; i < 200; i++) await turn();
+  expect(read).toBe(4);
+  await batch.return();
+});
+
 test('leaving the loop ends what is under way and closes the source', async () => {
   const platform = new FakePlatform();
   const aborted: boolean[] = [];

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import {
   ClientClosedError,
@@ -243,6 +244,14 @@ test('all calls of a client share one budget of retries', async () => {
     await expect(client.register({ user_id: `${i}` })).rejects.toThrow(UnavailableError);
   const posts = platform.log.filter((line) => line.startsWith('POST')).length - before;
   expect(posts).toBe(100 + 50);
+
+  platform.fault = () => undefined;
+  for (let i = 0; i < 20; i++) await client.register(ada);
+  platform.fault = ({ method, at }) => (method === 'POST' ? platform.problem('unavailable', at) : undefined);
+  const { length } = platform.log;
+  await expect(client.register(ada)).rejects.toThrow(UnavailableError);
+  // Two permits were earned.
+  expect(platform.log.slice(length).filter((line) => line.startsWith('POST'))).toHaveLength(3);
 });
 
 test('errors have a class per meaning and carry what the problem says', async () => {
@@ -292,6 +301,16 @@ test('discovery is asked again once stale, and its copy serves while it cannot b
   platform.nowMs += 60_000;
   await client.register({ user_id: '5' });
   expect(discoveries()).toBe(3);
+});
+
+test('a signal that lives on has no listener left by the calls it was given to', async () => {
+  const platform = new FakePlatform();
+  const client = platform.client();
+  const { signal } = new AbortController();
+  await client.register(ada, { signal });
+  await client.register({ user_id: 5 } as object, { signal }).catch(() => {});
+  for await (const _ of client.registerBatch([ada, ada], { signal }));
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
 test('a signal ends a call that waits for an answer, and the call throws its reason', async () => {

@@ -171,7 +171,7 @@ export class FakePlatform {
     const clearMs = (this.#deletedMs.get(id) ?? -Infinity) + 4000;
     if (issuedMs <= clearMs)
       return this.problem('use_nonce', at, {
-        'Retry-After': String(Math.floor((clearMs - this.nowMs) / 1000) + 1),
+        'Retry-After': String(Math.max(1, Math.floor((clearMs - this.nowMs) / 1000) + 1)),
       });
     const before = this.#users.get(id);
     if (before && before.text !== text) return this.problem('registration_conflict', at);

@@ -58,7 +58,9 @@ test('a redirect is not followed', async () => {
 });
 
 test('connections are kept between calls, and closed with the client', async () => {
-  const url = await serve((_, response) => response.writeHead(404).end());
+  // Neither side would end a connection by itself.
+  const url = await serve((_, response) => response.writeHead(404, { 'Keep-Alive': 'timeout=600' }).end());
+  server!.keepAliveTimeout = 0;
   let opened = 0;
   const closed: Promise<unknown>[] = [];
   server!.on('connection', (socket) => {
