@@ -1,9 +1,8 @@
 /** What a deployment creates before the first request: tables, keys, clients. By AWS's protocols alone. */
-import { randomBytes } from 'node:crypto';
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { exportJWK, generateKeyPair, type JWK } from 'jose';
+import { freshKey } from '../cli/keys/fresh-key.ts';
 import {
   ADMIN_FUNCTION,
   type AdminAction,
@@ -51,17 +50,10 @@ export async function createKeysets(
   nowMs: number,
 ): Promise<void> {
   for (const purpose of PURPOSES) {
-    const keyset = initialKeyset({ ...(await freshKey(purpose)), maxLifeMs: maxLifeMs[purpose] }, nowMs);
+    const keyset = initialKeyset(await freshKey(purpose, maxLifeMs[purpose]), nowMs);
     const Name = secretName(STAGE, purpose);
     await secrets.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(keyset) }));
   }
-}
-
-async function freshKey(purpose: Purpose): Promise<{ alg: string; jwk: JWK }> {
-  if (purpose !== 'token')
-    return { alg: 'HKDF-SHA-256', jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') } };
-  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-  return { alg: 'ES256', jwk: await exportJWK(privateKey) };
 }
 
 /** @throws Error with the problem's detail, where the function refuses */

@@ -1,16 +1,16 @@
 /** First keys for a stage's empty keysets, made here. Provisional, until Vault makes and rotates them. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   GetSecretValueCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { exportJWK, generateKeyPair } from 'jose';
 import { PURPOSES, type Purpose, secretName } from '../../lambda/contract/names.ts';
-import { type InitialKey, initialKeyset, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
+import { initialKeyset, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
 import { awsError } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
+import { freshKey } from './fresh-key.ts';
 
 /** Longest that what each purpose's key signs can live; the config may set less, never more. */
 const MAX_LIFE_MS: Readonly<Record<Purpose, number>> = {
@@ -49,7 +49,7 @@ export async function initKeysets(
       );
     const filled: FilledKeyset[] = [];
     for (const { purpose, versionId } of empty) {
-      const keyset = initialKeyset(await freshKey(purpose), nowMs);
+      const keyset = initialKeyset(await freshKey(purpose, MAX_LIFE_MS[purpose]), nowMs);
       const secret = secretName(stage, purpose);
       await put(secrets, secret, keyset, versionId);
       filled.push({ secret, kid: keyset.keys[0]!.kid });
@@ -94,12 +94,4 @@ async function put(
   await secrets.send(command).catch((error: unknown) => {
     throw awsError(error, secret);
   });
-}
-
-async function freshKey(purpose: Purpose): Promise<InitialKey> {
-  const maxLifeMs = MAX_LIFE_MS[purpose];
-  if (purpose !== 'token')
-    return { alg: 'HKDF-SHA-256', jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') }, maxLifeMs };
-  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-  return { alg: 'ES256', jwk: await exportJWK(privateKey), maxLifeMs };
 }
