@@ -197,6 +197,16 @@ describe('order', () => {
     expect(answers[0].headers['replay-nonce']).toBeUndefined();
   });
 
+  it('a signature of any length, for any alg, is a wrong one and no more', async () => {
+    for (const alg of ['HS256', 'ES256', 'Ed25519', 'EdDSA'])
+      for (const length of [0, 1, 31, 32, 33, 63, 64, 65, 200]) {
+        const header = b64({ alg, typ: 'countersign-proof+jwt', kid: signer.kid });
+        const claims = b64({ iss: signer.clientId });
+        const proof = `${header}.${claims}.${Buffer.alloc(length, 7).toString('base64url')}`;
+        expect((await a.send(registerAsk(proof, '{}'))).code, `${alg}, ${length} bytes`).toBe('invalid_proof');
+      }
+  });
+
   it('a disabled client with a wrong key learns nothing of its state', async () => {
     const off = await makeClient(platform);
     await platform.operate('clients.disable', { client_id: off.clientId });
