@@ -8,6 +8,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: real ? [] : ['test/real/**', 'test/deploy/**'],
+    // Most of the time goes into waiting for servers and child processes: both cores of a small machine.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 300_000,
   },

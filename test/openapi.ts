@@ -1,5 +1,4 @@
 /** Holds an answer against docs/openapi.yaml. Every test that sees an answer calls it. */
-
 import { AssertionError } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
@@ -24,13 +23,32 @@ interface Header {
   readonly schema: object;
 }
 interface Response {
-  readonly headers?: Record<string, Header>;
+  readonly headers?: Record<string, object>;
   readonly content?: Record<string, { readonly schema: object }>;
 }
+interface Operation {
+  readonly operationId?: string;
+  readonly responses: Record<string, object>;
+  readonly 'x-codes': readonly string[];
+}
+interface CodeRule {
+  readonly status: readonly number[];
+  readonly carries: readonly (readonly string[])[];
+}
+interface Problem {
+  readonly type: string;
+  readonly status: number;
+  readonly code: string;
+  readonly instance: string;
+}
+type Headers = Readonly<Record<string, string>>;
+type Fail = (what: string) => never;
 
 /** Headers that mean something to a client: they stand only where the document says so. */
 const MEANINGFUL =
   /^(countersign-|replay-nonce$|retry-after$|www-authenticate$|ratelimit|idempotency-|location$|etag$)/;
+/** Of these a code carries exactly what its row of `x-codes` says. */
+const CARRIED = ['Replay-Nonce', 'Retry-After', 'RateLimit', 'RateLimit-Policy'];
 const REMAPPED = 'x-amzn-remapped-www-authenticate';
 
 const ajv = new Ajv2020({ allErrors: true, strict: false });
@@ -40,94 +58,115 @@ const compiled = new Map<object, ValidateFunction>();
 
 /** @throws AssertionError that says what differs from the document */
 export function checkAnswer(answer: SeenAnswer): void {
-  const { method, path, status, headers, body } = answer;
-  const fail = (what: string): never => {
-    throw new AssertionError({
-      message: `${method} ${path} ${status}: ${what}\n${JSON.stringify({ headers, body })}`,
-    });
+  const { method, path, status, body } = answer;
+  const headers = renamedBack(answer.headers);
+  const fail: Fail = (what) => {
+    const message = `${method} ${path} ${status}: ${what}\n${JSON.stringify({ headers, body })}`;
+    throw new AssertionError({ message, stackStartFn: checkAnswer });
   };
-  const response = findResponse(method, path, status) ?? fail('no such answer in openapi.yaml');
-
-  const seen = { ...headers };
-  if (seen[REMAPPED] !== undefined) seen['www-authenticate'] = seen[REMAPPED];
-  const declared = new Map(
-    Object.entries(response.headers ?? {}).map(([name, header]) => [name.toLowerCase(), header]),
-  );
-  for (const [name, reference] of declared) {
-    const header = resolve<Header>(reference);
-    const value = seen[name];
-    if (value === undefined) {
-      if (header.required) fail(`header ${name} is missing`);
-    } else validate(header.schema, value, (errors) => fail(`header ${name}: ${errors}`));
+  const operation = findOperation(method, path);
+  const reference = operation.responses[status];
+  if (!reference) {
+    const known = Object.keys(operation.responses).join(', ');
+    fail(`not a status of ${operation.operationId ?? 'a path without a route'}, which has ${known}`);
   }
-  for (const name of Object.keys(seen))
-    if (MEANINGFUL.test(name) && !declared.has(name)) fail(`header ${name} is not in openapi.yaml`);
-
-  if (!response.content) {
-    if (body !== '') fail('has a body');
-    return;
-  }
-  const type = (headers['content-type'] ?? '').split(';')[0]!.trim();
-  const media = response.content[type] ?? fail(`media type ${type}`);
-  const value: unknown = JSON.parse(body);
-  validate(media.schema, value, (errors) => fail(errors));
-  if (type === 'application/problem+json') checkProblem(value as Problem, status, seen, fail);
+  const response = resolve<Response>(reference as object);
+  checkHeaders(response, headers, fail);
+  const value = checkBody(response, headers, body, fail);
+  if (isProblem(headers)) checkProblem(value as Problem, operation, status, headers, fail);
+  else checkAgreement(value, headers, fail);
 }
 
-interface Problem {
-  readonly type: string;
-  readonly status: number;
-  readonly code: string;
-  readonly instance: string;
-}
-
-function checkProblem(
-  problem: Problem,
-  status: number,
-  headers: Record<string, string>,
-  fail: (what: string) => never,
-) {
-  const { code } = problem;
-  const rule: { status: number | number[]; nonce: boolean | string } = document['x-codes'][code];
-  if (![rule.status].flat().includes(status) || problem.status !== status) fail(`status of ${code}`);
-  if (!problem.type.endsWith(`/${code}`)) fail('type is no page of the code');
-  if (problem.instance !== `urn:uuid:${headers['countersign-request-id']}`)
-    fail('instance is another request');
-  if (status === 401 && !headers['www-authenticate']!.endsWith(`error="${code}"`))
-    fail('challenge of another code');
-  const has = headers['replay-nonce'] !== undefined;
-  const due = rule.nonce === 'unless-retry-after' ? headers['retry-after'] === undefined : rule.nonce;
-  if (due !== 'optional' && has !== due) fail(`Replay-Nonce ${has ? 'where none is due' : 'is missing'}`);
-  if (headers['retry-after'] !== undefined && status === 401 && code !== 'use_nonce') fail('Retry-After');
-}
-
-function findResponse(method: string, path: string, status: number): Response | undefined {
+/** What answers the path; where nothing does, or not this method, what is described for elsewhere. */
+function findOperation(method: string, path: string): Operation {
   const template = Object.keys(document.paths).find((known) =>
     new RegExp(`^${known.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(path),
   );
-  const operation = template === undefined ? undefined : document.paths[template][method.toLowerCase()];
-  // Off its routes the service has one answer.
-  const found =
-    operation?.responses[status] ?? (status === 404 ? document.components.responses.NotFound : undefined);
-  return found && resolve<Response>(found);
+  return document.paths[template ?? '']?.[method.toLowerCase()] ?? document['x-elsewhere'];
 }
 
-function resolve<T>(value: object): T {
+function checkHeaders(response: Response, headers: Headers, fail: Fail): void {
+  const declared = new Map(
+    Object.entries({ ...document['x-every-answer'], ...response.headers }).map(([name, header]) => [
+      name.toLowerCase(),
+      resolve<Header>(header as object),
+    ]),
+  );
+  for (const [name, { required, schema }] of declared) {
+    const value = headers[name];
+    if (value !== undefined) validate(`header ${name}`, schema, value, fail);
+    else if (required) fail(`header ${name} is missing`);
+  }
+  for (const name of Object.keys(headers))
+    if (MEANINGFUL.test(name) && !declared.has(name)) fail(`header ${name} is not described here`);
+}
+
+/** @returns the body's value, undefined where there is none */
+function checkBody({ content }: Response, headers: Headers, body: string, fail: Fail): unknown {
+  if (!content) return body === '' ? undefined : fail('a body where none is described');
+  const type = mediaType(headers);
+  const media = content[type] ?? fail(`media type "${type}", not ${Object.keys(content).join(' or ')}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    fail('the body is not JSON');
+  }
+  validate('body', media.schema, value, fail);
+  return value;
+}
+
+function checkProblem(problem: Problem, operation: Operation, status: number, headers: Headers, fail: Fail) {
+  const { code } = problem;
+  const rule: CodeRule = document['x-codes'][code];
+  const allowed = new Set([...operation['x-codes'], ...document['x-front-door']]);
+  if (!allowed.has(code)) fail(`code ${code} is not one of this operation's: ${[...allowed].join(', ')}`);
+  if (problem.status !== status) fail(`the problem says status ${problem.status}`);
+  if (!rule.status.includes(status)) fail(`code ${code} comes with status ${rule.status.join(' or ')}`);
+  if (!problem.type.endsWith(`/${code}`)) fail(`type ${problem.type} is not the page of ${code}`);
+  if (problem.instance !== `urn:uuid:${headers['countersign-request-id']}`)
+    fail(`instance ${problem.instance} is not this request's id`);
+  if (status === 401 && headers['www-authenticate'] !== `JWT realm="countersign", error="${code}"`)
+    fail(`www-authenticate is of another code than ${code}`);
+  const carried = CARRIED.filter((name) => headers[name.toLowerCase()] !== undefined).join(', ');
+  const lines = rule.carries.map((line) => CARRIED.filter((name) => line.includes(name)).join(', '));
+  if (!lines.includes(carried))
+    fail(`${code} carries [${carried}], not ${lines.map((line) => `[${line}]`).join(' or ')}`);
+}
+
+/** Where an answer says a thing twice, it says the same. */
+function checkAgreement(value: unknown, headers: Headers, fail: Fail): void {
+  const { nonce, nonces, id } = (value ?? {}) as { nonce?: string; nonces?: string[]; id?: string };
+  const first = nonce ?? nonces?.[0];
+  if (first !== undefined && headers['replay-nonce'] !== first)
+    fail("replay-nonce is not the body's first nonce");
+  if (headers.location !== undefined && !headers.location.endsWith(`/${id}`))
+    fail("location does not end in the body's id");
+}
+
+const mediaType = (headers: Headers): string => (headers['content-type'] ?? '').split(';')[0]!.trim();
+const isProblem = (headers: Headers): boolean => mediaType(headers) === 'application/problem+json';
+
+function renamedBack(headers: Headers): Headers {
+  const challenge = headers[REMAPPED];
+  return challenge === undefined ? headers : { ...headers, 'www-authenticate': challenge };
+}
+
+/** @throws Error where a `$ref` leads nowhere */
+export function resolve<T>(value: object): T {
   const { $ref } = value as { $ref?: string };
   if ($ref === undefined) return value as T;
-  const target = $ref
-    .slice(2)
-    .split('/')
-    .reduce((node, name) => node?.[name], document);
+  const names = $ref.replace(/^#\//, '').split('/');
+  const target = names.reduce((node, name) => node?.[name], document);
   if (target === undefined) throw new Error(`openapi.yaml: ${$ref} leads nowhere`);
   return target;
 }
 
-function validate(schema: object, value: unknown, fail: (errors: string) => void): void {
+function validate(name: string, schema: object, value: unknown, fail: Fail): void {
   let check = compiled.get(schema);
   if (!check) {
     check = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"openapi#/')));
     compiled.set(schema, check);
   }
-  if (!check(value)) fail(ajv.errorsText(check.errors));
+  if (!check(value)) fail(ajv.errorsText(check.errors, { dataVar: name }));
 }

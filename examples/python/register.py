@@ -10,21 +10,21 @@ import requests
 
 url, api_key = os.environ.get("COUNTERSIGN_URL"), os.environ.get("COUNTERSIGN_API_KEY")
 if not (url and api_key):  # the platform that `npm start` runs
-    local = json.loads((Path(__file__).parents[2] / ".countersign" / "local.json").read_text())
+    local = json.loads((Path(__file__).resolve().parents[2] / ".countersign/local.json").read_text())
     url = local["regions"][0]["url"]
     api_key = next(c["api_key"] for c in local["clients"] if c["profile"] == "basic")
 client_id = api_key.split("_")[1]
 user = {"user_id": sys.argv[1] if len(sys.argv) > 1 else "grace", "email": "grace@example.com"}
 
 answer = requests.get(f"{url}/v1/nonce", headers={"Authorization": f"Bearer {api_key}"}, timeout=10)
-answer.raise_for_status()
+if answer.status_code != 200:
+    sys.exit(f"no nonce: {answer.status_code} {answer.text}")
 nonce = answer.json()["nonce"]
-for _ in range(2):  # once more where the nonce was refused: the refusal brings another
+for _ in range(2):
     proof = jwt.encode({"iss": client_id, "nonce": nonce, "exp": int(time.time()) + 60}, api_key, "HS256")
     answer = requests.post(f"{url}/v1/register", json=user, headers={"Authorization": f"JWT {proof}"}, timeout=10)
-    nonce = answer.headers.get("Replay-Nonce")
-    if answer.status_code != 401 or nonce is None:
+    if answer.json().get("code") != "use_nonce" or "Replay-Nonce" not in answer.headers:
         break
-
+    nonce = answer.headers["Replay-Nonce"]  # the refusal brings another: once more with that
 print(answer.status_code, json.dumps(answer.json()))
 sys.exit(0 if answer.status_code == 201 else 1)

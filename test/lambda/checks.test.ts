@@ -203,7 +203,9 @@ describe('order', () => {
         const header = b64({ alg, typ: 'countersign-proof+jwt', kid: signer.kid });
         const claims = b64({ iss: signer.clientId });
         const proof = `${header}.${claims}.${Buffer.alloc(length, 7).toString('base64url')}`;
-        expect((await a.send(registerAsk(proof, '{}'))).code, `${alg}, ${length} bytes`).toBe('invalid_proof');
+        expect((await a.send(registerAsk(proof, '{}'))).code, `${alg}, ${length} bytes`).toBe(
+          'invalid_proof',
+        );
       }
   });
 
