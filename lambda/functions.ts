@@ -13,6 +13,7 @@ import type { HttpHandler } from './http/handler.ts';
 import {
   clientRoots,
   clients,
+  consumption,
   httpContext,
   keyset,
   ledger,
@@ -33,14 +34,18 @@ export const nonce = (runtime: WithSecrets): HttpHandler =>
 export const register = (runtime: WithTables & WithSecrets, schema: RegistrationSchema): HttpHandler =>
   registerHandler({
     gate: proofGate(runtime),
-    ledger: ledger(runtime),
+    consumption: consumption(runtime),
     registry: registry(runtime),
     schema,
     baseUrl: requireEnv(runtime.env, 'COUNTERSIGN_BASE_URL'),
   });
 
 export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
-  registrationHandler({ gate: proofGate(runtime), ledger: ledger(runtime), registry: registry(runtime) });
+  registrationHandler({
+    gate: proofGate(runtime),
+    consumption: consumption(runtime),
+    registry: registry(runtime),
+  });
 
 export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): HttpHandler =>
   discoveryHandler({

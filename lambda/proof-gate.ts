@@ -33,8 +33,14 @@ export interface Admitted {
   readonly proof: Verified;
   /** Headers for a success: a fresh nonce where the client has just spent one. */
   headers(): Promise<Record<string, string>>;
-  /** A problem, with what its code carries. `retryAfterS`: wait, then fetch a nonce; none comes along. */
-  refuse(refusal: Refusal, retryAfterS?: number): Promise<Answer>;
+  /** A problem, with what its code carries, and what is said beside it. */
+  refuse(refusal: Refusal, beside?: Beside): Promise<Answer>;
+}
+
+export interface Beside {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** False where a nonce of now would not do. Default: as the code has it. */
+  readonly nonce?: false;
 }
 
 /** From this long before its expiry on, every answer names it. */
@@ -65,12 +71,12 @@ export async function withProof(
   const known = outcome.verified;
   if (known) fields.client_id = known.client.clientId;
 
-  const answerRefusal = async (refusal: Refusal, retryAfterS?: number): Promise<Answer> => {
-    const fresh = known && PROBLEMS[refusal.code].nonce && retryAfterS === undefined;
+  const answerRefusal = async (refusal: Refusal, beside: Beside = {}): Promise<Answer> => {
+    const fresh = known && (beside.nonce ?? PROBLEMS[refusal.code].nonce);
     const headers = {
       ...(known && expiryNotice(known.key, nowMs)),
       ...(fresh && (await replayNonce(nonces, known.client.clientId))),
-      ...(retryAfterS !== undefined && { 'Retry-After': String(retryAfterS) }),
+      ...beside.headers,
     };
     const { code, reason, errors } = refusal;
     const { requestId } = request;

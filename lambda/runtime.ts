@@ -6,14 +6,17 @@ import { ClientCache } from './adapters/client-cache.ts';
 import { type Clients, createClients } from './adapters/clients.ts';
 import { KeysetCache } from './adapters/keyset-cache.ts';
 import { createLedger, type Ledger } from './adapters/ledger.ts';
+import { createLimits } from './adapters/limits.ts';
 import { type Consistency, createRegistry, type Registry } from './adapters/registry.ts';
 import { ClientKeys } from './client-keys.ts';
+import type { Consumption } from './consumption.ts';
 import { type Environment, requireEnv, type Variable } from './contract/environment.ts';
 import type { Purpose } from './contract/names.ts';
 import type { HttpContext } from './http/handler.ts';
 import type { Log } from './log.ts';
 import { Nonces } from './nonces.ts';
 import type { ProofGate } from './proof-gate.ts';
+import { Quota } from './quota.ts';
 
 export interface Runtime {
   readonly env: Environment;
@@ -62,6 +65,13 @@ export function nonces(runtime: WithSecrets): Nonces {
 
 export const ledger = ({ env, dynamodb }: WithTables): Ledger =>
   createLedger(dynamodb, requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'));
+
+export function consumption(runtime: WithTables): Consumption {
+  const { env, dynamodb, nowMs } = runtime;
+  const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+  const defaultLimit = numberFrom(env, 'COUNTERSIGN_QUOTA');
+  return { ledger: ledger(runtime), quota: new Quota({ limits, defaultLimit, nowMs }) };
+}
 
 export const clients = ({ env, dynamodb }: WithTables): Clients =>
   createClients(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'));

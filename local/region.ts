@@ -74,6 +74,8 @@ function environment(name: string, url: string, deployment: Deployment) {
     COUNTERSIGN_KEYSET_MAX_AGE_MS: String(24 * 3600 * 1000),
     COUNTERSIGN_LEDGER_TABLE: tableName(STAGE, 'ledger'),
     COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),
+    COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),
+    COUNTERSIGN_QUOTA: '6000',
     COUNTERSIGN_CLIENTS_TABLE: tableName(STAGE, 'clients'),
     COUNTERSIGN_NONCE_SECRET: secretName(STAGE, 'nonce'),
     COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(STAGE, 'client-root'),

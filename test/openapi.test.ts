@@ -14,6 +14,7 @@ const common = {
   'access-control-expose-headers': 'Date, Replay-Nonce, Retry-After',
 };
 const id = 'i'.repeat(43);
+const rateLimit = { ratelimit: '"signatures";r=0;t=12', 'ratelimit-policy': '"signatures";q=6000;w=60' };
 
 const registered: SeenAnswer = {
   method: 'POST',
@@ -23,6 +24,7 @@ const registered: SeenAnswer = {
     ...common,
     'content-type': 'application/json',
     'replay-nonce': NONCE,
+    ...rateLimit,
     etag: `"${id}"`,
     location: `https://eu-west-1.api.example.com/v1/registrations/${id}`,
   },
@@ -64,7 +66,6 @@ function problem(
 }
 const nonce = { 'replay-nonce': NONCE };
 const retry = { 'retry-after': '1' };
-const rateLimit = { ratelimit: '"signatures";r=0;t=12', 'ratelimit-policy': '"signatures";q=6000;w=60' };
 const nonceRoute = { method: 'GET', path: '/v1/nonce' };
 const reading = { method: 'GET', path: `/v1/registrations/${id}` };
 
@@ -72,7 +73,7 @@ const deleted: SeenAnswer = {
   method: 'DELETE',
   path: `/v1/registrations/${id}`,
   status: 204,
-  headers: { ...common, ...nonce },
+  headers: { ...common, ...nonce, ...rateLimit },
   body: '',
 };
 
@@ -172,6 +173,7 @@ describe('a wrong answer fails, and is told what differs:', () => {
       /header countersign-request-id is missing/,
     ],
     ['no fresh nonce on a 201', without(registered, 'replay-nonce'), /header replay-nonce is missing/],
+    ['no quota on a 201', without(registered, 'ratelimit'), /header ratelimit is missing/],
     ['no fresh nonce on a 204', without(deleted, 'replay-nonce'), /header replay-nonce is missing/],
     ['no ETag', without(registered, 'etag'), /header etag is missing/],
     ['no Location', without(registered, 'location'), /header location is missing/],

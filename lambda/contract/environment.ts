@@ -33,6 +33,9 @@ const STORES = [
   'COUNTERSIGN_REGISTRY_TABLE',
   'COUNTERSIGN_CLIENTS_TABLE',
   'COUNTERSIGN_CLIENT_ROOT_SECRET',
+  'COUNTERSIGN_LIMITS_TABLE',
+  /** For clients without a limit of their own: signatures a minute. */
+  'COUNTERSIGN_QUOTA',
   /** `strong`, `eventual`, or `single` where there is one Region. */
   'COUNTERSIGN_CONSISTENCY',
 ] as const;

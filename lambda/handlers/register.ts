@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { refuse } from '../../protocol/problem.ts';
 import { entityTag, type Registration, registrationId } from '../../protocol/registration.ts';
-import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
+import { type Consumption, consume } from '../consumption.ts';
 import { json } from '../http/answer.ts';
 import { type HttpHandler, httpHandler } from '../http/handler.ts';
 import { representation } from '../http/representation.ts';
@@ -13,22 +13,23 @@ import type { RegistrationSchema } from '../schema/validator.ts';
 
 export interface RegisterOptions {
   readonly gate: ProofGate;
-  readonly ledger: Ledger;
+  readonly consumption: Consumption;
   readonly registry: Registry;
   readonly schema: RegistrationSchema;
   /** This Region's own base URL: where the registration is found. */
   readonly baseUrl: string;
 }
 
-export function registerHandler({ gate, ledger, registry, schema, baseUrl }: RegisterOptions): HttpHandler {
+export function registerHandler(options: RegisterOptions): HttpHandler {
+  const { gate, consumption, registry, schema, baseUrl } = options;
   return httpHandler(gate.http, (request, fields) =>
-    withProof(gate, 'register', request, fields, async ({ proof, headers, refuse: answer }) => {
+    withProof(gate, 'register', request, fields, async (admitted) => {
+      const { proof, headers, refuse: answer } = admitted;
       const body = readRegistration(schema, request.body);
       if (!body.ok) return answer(body);
 
-      const nonce = proof.nonce!;
-      const w = randomBytes(16).toString('base64url');
-      if (!(await ledger.consume({ nonce, jti: proof.jti, w }))) return answer(refuse('use_nonce', 'used'));
+      const consumed = await consume(consumption, admitted, randomBytes(16).toString('base64url'));
+      if (!consumed.ok) return consumed.answer;
 
       const { clientId } = proof.client;
       const userId = body.data.user_id;
@@ -39,16 +40,18 @@ export function registerHandler({ gate, ledger, registry, schema, baseUrl }: Reg
         createdAtMs: gate.http.nowMs(),
         data: body.data,
       };
-      const outcome = await registry.register(created, nonce.issuedMs);
+      const outcome = await registry.register(created, proof.nonce!.issuedMs);
       if (outcome.kind === 'conflict') return answer(refuse('registration_conflict', 'other_data'));
       if (outcome.kind === 'deleted') {
         // A nonce of now would be too old as well: the client waits first.
-        const waitMs = outcome.clearsAtMs - gate.http.nowMs();
-        return answer(refuse('use_nonce', 'deleted'), Math.max(1, Math.floor(waitMs / 1000) + 1));
+        const waitS = Math.floor((outcome.clearsAtMs - gate.http.nowMs()) / 1000) + 1;
+        const wait = { 'Retry-After': String(Math.max(1, waitS)) };
+        return answer(refuse('use_nonce', 'deleted'), { headers: wait, nonce: false });
       }
       const stored = outcome.kind === 'replayed' ? outcome.registration : created;
       return json(201, representation(stored), {
         ...(await headers()),
+        ...consumed.headers,
         'Cache-Control': 'no-store',
         Location: `${baseUrl}/v1/registrations/${stored.id}`,
         ETag: entityTag(stored.data),

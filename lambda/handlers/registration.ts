@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { refuse } from '../../protocol/problem.ts';
 import { entityTag, isTombstone } from '../../protocol/registration.ts';
-import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
+import { type Consumption, consume } from '../consumption.ts';
 import { type Answer, json } from '../http/answer.ts';
 import { type HttpHandler, httpHandler } from '../http/handler.ts';
 import { representation } from '../http/representation.ts';
@@ -11,11 +11,11 @@ import { type Admitted, type ProofGate, withProof } from '../proof-gate.ts';
 
 export interface RegistrationOptions {
   readonly gate: ProofGate;
-  readonly ledger: Ledger;
+  readonly consumption: Consumption;
   readonly registry: Registry;
 }
 
-export function registrationHandler({ gate, ledger, registry }: RegistrationOptions): HttpHandler {
+export function registrationHandler({ gate, consumption, registry }: RegistrationOptions): HttpHandler {
   return httpHandler(gate.http, (request, fields) => {
     const id = request.id!;
     if (request.method === 'DELETE')
@@ -34,13 +34,15 @@ export function registrationHandler({ gate, ledger, registry }: RegistrationOpti
       : json(200, representation(stored), common);
   }
 
-  async function remove(id: string, { proof, headers, refuse: answer }: Admitted): Promise<Answer> {
+  async function remove(id: string, admitted: Admitted): Promise<Answer> {
+    const { proof, headers, refuse: answer } = admitted;
     const w = randomBytes(16).toString('base64url');
-    const nonce = proof.nonce!;
-    if (!(await ledger.consume({ nonce, jti: proof.jti, w }))) return answer(refuse('use_nonce', 'used'));
+    const consumed = await consume(consumption, admitted, w);
+    if (!consumed.ok) return consumed.answer;
     const existed = await registry.remove(proof.client.clientId, id, gate.http.nowMs(), w);
     if (!existed) return answer(refuse('not_found', 'registration'));
-    return { status: 204, headers: { ...(await headers()), 'Cache-Control': 'no-store' }, body: '' };
+    const carried = { ...(await headers()), ...consumed.headers, 'Cache-Control': 'no-store' };
+    return { status: 204, headers: carried, body: '' };
   }
 }
 

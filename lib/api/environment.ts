@@ -37,6 +37,8 @@ export function environmentValues(stack: Stack, props: EnvironmentProps): Enviro
     COUNTERSIGN_CONSISTENCY: 'single',
     COUNTERSIGN_LEDGER_TABLE: tableName(stage, 'ledger', region.ledgerGeneration),
     COUNTERSIGN_REGISTRY_TABLE: tableName(stage, 'registry'),
+    COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
+    COUNTERSIGN_QUOTA: String(config.quota.signaturesPerMinute),
     COUNTERSIGN_CLIENTS_TABLE: tableName(stage, 'clients'),
     COUNTERSIGN_NONCE_SECRET: secretName(stage, 'nonce'),
     COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(stage, 'client-root'),

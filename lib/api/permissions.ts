@@ -9,7 +9,7 @@ import {
   tableName,
 } from '../../lambda/contract/names.ts';
 
-type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan';
+type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateItem';
 
 interface Permissions {
   readonly tables?: { readonly [T in TableKind]?: readonly Action[] };
@@ -17,7 +17,12 @@ interface Permissions {
 }
 
 const WITH_PROOF = {
-  tables: { ledger: ['PutItem'], registry: ['GetItem', 'PutItem'], clients: ['Query'] },
+  tables: {
+    ledger: ['PutItem'],
+    limits: ['UpdateItem'],
+    registry: ['GetItem', 'PutItem'],
+    clients: ['Query'],
+  },
   secrets: ['nonce', 'client-root'],
 } as const satisfies Permissions;
 

@@ -82,7 +82,7 @@ export class Caller {
   async call(call: Call): Promise<Answer> {
     const { closed, sleep } = this.#options;
     const signals = call.signal ? [closed, call.signal] : [closed];
-    const state: State = { tried: { remedies: new Set(), retries: 0 }, unclear: false };
+    const state: State = { tried: { remedies: new Set(), retries: 0, quotaWaits: 0 }, unclear: false };
     for (;;) {
       const result = await this.#attempt(call, state, signals);
       if (!result.error) {
@@ -104,12 +104,15 @@ export class Caller {
     state: State,
     signals: readonly AbortSignal[],
   ): Promise<Success | Failure> {
-    const { now, signer } = this.#options;
+    const { now, signer, sleep } = this.#options;
     let sent = false;
     try {
       const { issuer, regions, proofMaxLifeS } = await abortable(this.#discovery.current(), signals);
       state.region ??= this.#regions.pick(regions);
       const { region } = state;
+      // Before the nonce, which would grow old meanwhile. Reads are not counted.
+      const heldMs = method === 'GET' ? 0 : this.#regions.heldForMs(region);
+      if (heldMs > 0) await sleep(heldMs, signals);
       const pool = this.#pool(region);
       const nonce = method === 'GET' ? undefined : await pool.take(signals);
       const url = region.url + path;
@@ -157,6 +160,8 @@ export class Caller {
         region !== undefined && this.#regions.anyHealthy((await this.#discovery.current()).regions),
       permit: () => this.#budget.take(),
     });
+    // One call was told to wait: the others need not ask.
+    if (region && next && error.code === 'quota_exceeded') this.#regions.hold(region, next.waitMs);
     if (next?.region === 'best') state.region = undefined;
     return next;
   }

@@ -1,4 +1,4 @@
-/** Which Region to speak to: the first that has not failed lately. */
+/** Which Region to speak to: the first that has not failed lately; and when, where one told us to wait. */
 import type { RegionInfo } from './discovery.ts';
 
 /** A Region that failed is left alone for this long, while there is another. */
@@ -6,6 +6,7 @@ const REST_MS = 30_000;
 
 export class Regions {
   readonly #failedAtMs = new Map<string, number>();
+  readonly #heldUntilMs = new Map<string, number>();
   readonly #now: () => number;
   readonly #preferredUrl: string;
 
@@ -36,6 +37,16 @@ export class Regions {
 
   answered({ url }: RegionInfo): void {
     this.#failedAtMs.delete(url);
+  }
+
+  /** The client's quota there is spent. */
+  hold({ url }: RegionInfo, forMs: number): void {
+    this.#heldUntilMs.set(url, Math.max(this.#heldUntilMs.get(url) ?? 0, this.#now() + forMs));
+  }
+
+  /** @returns for how long to send nothing that is counted, in milliseconds */
+  heldForMs({ url }: RegionInfo): number {
+    return Math.max(0, (this.#heldUntilMs.get(url) ?? 0) - this.#now());
   }
 
   #rests({ url }: RegionInfo): boolean {

@@ -16,6 +16,8 @@ type Remedy = 'sign-again' | 'wait-for-deletion' | 'correct-clock' | 'fail-over'
 export interface Tried {
   readonly remedies: Set<Remedy>;
   retries: number;
+  /** How often it waited for its client's quota. */
+  quotaWaits: number;
 }
 
 export interface RetryLimits {
@@ -32,6 +34,8 @@ const BASE_MS = 200;
 const CAP_MS = 10_000;
 /** A call that is told to wait longer fails instead, and says how long. */
 const LONGEST_RETRY_AFTER_MS = 60_000;
+/** Windows that one call waits for: others may be faster at each. */
+const QUOTA_WAITS = 10;
 const TRANSIENT = [429, 500, 502, 503, 504];
 
 /** @returns undefined where the failure is final */
@@ -51,6 +55,12 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
   if (code === 'use_nonce') return once('sign-again', { waitMs: 0, nonce: 'fresh', region: 'same' });
   // The clock has been set by the answer's Date: sign again.
   if (code === 'clock_skew') return once('correct-clock', { waitMs: 0, nonce: 'fresh', region: 'same' });
+  // Over the quota: wait as told, at nobody's expense, since the platform asked for it.
+  if (status === 429 && retryAfterMs > 0) {
+    if (tried.quotaWaits >= QUOTA_WAITS) return undefined;
+    const waitMs = retryAfterMs + backoffMs(tried.quotaWaits++, limits.random);
+    return { waitMs, nonce: 'fresh', region: 'same' };
+  }
   const unreachable = isUnreachable(failure);
   // Any other answer would be the same again.
   if (!unreachable && !TRANSIENT.includes(status ?? 0)) return undefined;

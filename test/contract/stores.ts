@@ -8,9 +8,11 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { createLedger } from '../../lambda/adapters/ledger.ts';
+import { createLimits } from '../../lambda/adapters/limits.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { consumes, type LedgerRecord, ledgerTtlS } from '../../protocol/ledger.ts';
+import { counterTtlS, grants } from '../../protocol/quota.ts';
 import {
   decideDelete,
   decideRegister,
@@ -29,7 +31,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
     let db: DynamoDBClient;
     beforeAll(async () => {
       db = connect();
-      await createTables(db, ['registry', 'clients', 'ledger']);
+      await createTables(db, ['registry', 'clients', 'ledger', 'limits']);
     });
     const ledger = () => createLedger(db, tableName(STAGE, 'ledger'));
     const registry = (consistency: 'strong' | 'eventual' = 'eventual') =>
@@ -64,6 +66,36 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
         Array.from({ length: 50 }, (_, i) => ledger().consume({ nonce: use, jti: undefined, w: `w${i}` })),
       );
       expect(won.filter(Boolean)).toHaveLength(1);
+    });
+
+    it('the limits grant as the protocol does, for any order of leases, and say what is leased', async () => {
+      const limits = createLimits(db, tableName(STAGE, 'limits'));
+      await fc.assert(
+        fc.asyncProperty(
+          fc.integer({ min: 1, max: 20 }),
+          fc.array(fc.integer({ min: 1, max: 25 }), { maxLength: 8 }),
+          async (limit, blocks) => {
+            const client = `c-${++unique}`;
+            let leased = 0;
+            for (const n of blocks) {
+              const granted = grants(leased, n, limit);
+              if (granted) leased += n;
+              expect(await limits.lease(client, 7, n, limit)).toBe(granted ? leased : undefined);
+            }
+          },
+        ),
+        { numRuns: 30 },
+      );
+    });
+
+    it('of 50 leases at once no more than the limit are granted, and the counter ends by TTL', async () => {
+      const limits = createLimits(db, tableName(STAGE, 'limits'));
+      const client = `c-${++unique}`;
+      const leases = await Promise.all(Array.from({ length: 50 }, () => limits.lease(client, 9, 3, 100)));
+      expect(leases.filter((leased) => leased !== undefined)).toHaveLength(33);
+      const Key = { pk: { S: `quota#${client}#9` } };
+      const { Item } = await db.send(new GetItemCommand({ TableName: tableName(STAGE, 'limits'), Key }));
+      expect(Item).toEqual({ ...Key, leased: { N: '99' }, ttl: { N: String(counterTtlS(9)) } });
     });
 
     it("a ledger row outlives its nonce's own life by 15 minutes", async () => {

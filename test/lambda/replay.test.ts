@@ -169,6 +169,8 @@ describe('a used nonce stays used', () => {
 
   /** A ledger in which every put succeeds, as one does that was emptied. */
   function nothingStored(): DynamoDBClient {
-    return { send: async () => ({}) } as unknown as DynamoDBClient;
+    const send = async (command: { input: { TableName: string } }) =>
+      command.input.TableName.includes('-ledger-') ? {} : a.dynamodb.send(command as never);
+    return { send } as unknown as DynamoDBClient;
   }
 });

@@ -40,6 +40,7 @@ const secret = (purpose: string) =>
   `secretsmanager:GetSecretValue arn:\${AWS::Partition}:secretsmanager:eu-west-1:\${AWS::AccountId}:secret:countersign/dev/keys/${purpose}-??????`;
 
 const WITH_PROOF = [
+  `dynamodb:UpdateItem ${table('limits')}`,
   `dynamodb:PutItem ${table('ledger')}`,
   `dynamodb:PutItem ${table('registry')}`,
   `dynamodb:GetItem ${table('registry')}`,

@@ -27,6 +27,8 @@ const TOMBSTONES = 'test/lambda/tombstones.test.ts';
 const CLIENTS = 'test/lambda/clients.test.ts';
 const NONCE = 'test/lambda/nonce.test.ts';
 const LOGS = 'test/lambda/logs.test.ts';
+const QUOTA = 'test/lambda/quota.test.ts';
+const LEASES = 'test/protocol/quota.test.ts';
 const STORES = 'test/contract/dynalite.test.ts';
 const VECTORS = 'test/protocol/vectors.test.ts';
 
@@ -396,5 +398,59 @@ export const MUTANTS: readonly Mutant[] = [
     'route: resource,',
     'route: JSON.stringify(event),',
     LOGS,
+  ),
+  mutant(
+    'quota-bound',
+    'lambda/adapters/limits.ts',
+    "'attribute_not_exists(leased) OR leased <= :most'",
+    "'attribute_not_exists(leased) OR leased <= :most OR leased > :n'",
+    `${QUOTA} ${STORES}`,
+  ),
+  mutant('quota-bound', 'lambda/adapters/limits.ts', 'if (n > limit) return undefined;', '', STORES),
+  mutant('quota-bound', 'lambda/quota.ts', 'account.share = spend(account.share);', '', QUOTA),
+  mutant(
+    'quota-bound',
+    'protocol/quota.ts',
+    'if (share?.window === window) return share;',
+    'if (share) return { ...share, window };',
+    LEASES,
+  ),
+  mutant('quota-bound', 'lambda/quota.ts', 'if (account.share?.window !== share.window) return;', '', QUOTA),
+  mutant(
+    'quota-not-stranded',
+    'protocol/quota.ts',
+    'const LARGEST_PART = 1 / 8;',
+    'const LARGEST_PART = 1;',
+    LEASES,
+  ),
+  mutant('quota-not-stranded', 'protocol/quota.ts', 'Math.min(2 * share.block, paced)', '100', LEASES),
+  mutant(
+    'quota-few-writes',
+    'protocol/quota.ts',
+    'const wanted = Math.max(waiting, Math.min(2 * share.block, paced));',
+    'const wanted = 1;',
+    LEASES,
+  ),
+  mutant(
+    'replay-costs-nothing',
+    'lambda/consumption.ts',
+    'if (!(await ledger.consume({ nonce: proof.nonce!, jti, w })))',
+    'await quota.charge(client);\n  if (!(await ledger.consume({ nonce: proof.nonce!, jti, w })))',
+    QUOTA,
+  ),
+  mutant('quota-known', 'lambda/consumption.ts', 'if (known) return', 'if (known && false) return', QUOTA),
+  mutant(
+    'quota-fails-closed',
+    'lambda/quota.ts',
+    'const leased = await limits.lease(client.clientId, share.window, n, limit);',
+    'const leased = await limits.lease(client.clientId, share.window, n, limit).catch(() => n);',
+    QUOTA,
+  ),
+  mutant(
+    'waits-as-told',
+    'sdk/typescript/caller.ts',
+    "if (region && next && error.code === 'quota_exceeded')",
+    'if (false as boolean && region && next)',
+    'test/sdk/client.test.ts',
   ),
 ];

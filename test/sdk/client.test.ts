@@ -201,6 +201,57 @@ test('Retry-After is waited for, and jitter comes on top', async () => {
   expect(platform.waits).toEqual([7_050, 7_100]);
 });
 
+test('a batch over its quota goes on with the next window, and asks no more than it must', async () => {
+  const platform = new FakePlatform(['a']);
+  const accepted = new Map<number, number>();
+  let refused = 0;
+  platform.fault = ({ method, at }) => {
+    if (method !== 'POST') return undefined;
+    const window = Math.floor(platform.nowMs / 60_000);
+    const count = accepted.get(window) ?? 0;
+    if (count < 5) {
+      accepted.set(window, count + 1);
+      return undefined;
+    }
+    refused += 1;
+    const left = Math.ceil(((window + 1) * 60_000 - platform.nowMs) / 1000);
+    return platform.problem('quota_exceeded', at, { 'Retry-After': String(left) });
+  };
+  const users = Array.from({ length: 50 }, (_, i) => ({ user_id: `u${i}` }));
+  let registered = 0;
+  for await (const { ok } of platform.client().registerBatch(users, { concurrency: 8 }))
+    registered += Number(ok);
+  expect(registered).toBe(50);
+  // In each of ten windows those that were under way when it was spent, and nobody after them.
+  expect(refused).toBeLessThanOrEqual(10 * 8);
+  expect(platform.waits.length).toBeGreaterThan(0);
+});
+
+test('what one call was told, the next one keeps to: it waits before it asks', async () => {
+  const platform = new FakePlatform(['a']);
+  const client = platform.client({ maxRetries: 0 });
+  await client.register({ user_id: 'first' });
+  let told = false;
+  platform.fault = ({ method, at }) => {
+    if (method !== 'POST' || told) return undefined;
+    told = true;
+    return platform.problem('quota_exceeded', at, { 'Retry-After': '30' });
+  };
+  let second: Promise<unknown> | undefined;
+  platform.onWait = async () => {
+    if (second) return;
+    // While one waits, another begins: it waits as well, and sends nothing that would be counted.
+    const before = platform.seen.length;
+    second = client.register({ user_id: 'second' });
+    while (platform.waits.length < 2 && platform.seen.length === before)
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(platform.log.slice(before)).toEqual([]);
+  };
+  await client.register({ user_id: 'third' });
+  await second;
+  expect(platform.waits).toEqual([30_000, 30_000]);
+});
+
 test('a Retry-After of more than a minute is handed to the caller instead', async () => {
   const platform = new FakePlatform(['a']);
   platform.fault = ({ method, at }) =>

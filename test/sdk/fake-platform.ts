@@ -103,7 +103,8 @@ export class FakePlatform {
     return this.#answer(status, value, {
       'Content-Type': 'application/problem+json',
       'Countersign-Request-Id': randomUUID(),
-      ...(nonce && headers['Retry-After'] === undefined && { 'Replay-Nonce': this.nonce(at) }),
+      ...(nonce &&
+        (code !== 'use_nonce' || headers['Retry-After'] === undefined) && { 'Replay-Nonce': this.nonce(at) }),
       ...headers,
     });
   }

@@ -9,7 +9,7 @@ import { nextAttempt, RetryBudget, type RetryLimits, type Tried } from '../../sd
 
 const api = (status: number, code: string, retryAfterMs?: number) =>
   new ApiError({ status, problem: { code }, retryAfterMs });
-const fresh = (): Tried => ({ remedies: new Set(), retries: 0 });
+const fresh = (): Tried => ({ remedies: new Set(), retries: 0, quotaWaits: 0 });
 const limits = (more: Partial<RetryLimits> = {}): RetryLimits => ({
   maxRetries: 4,
   otherRegion: false,
@@ -73,6 +73,14 @@ test.each([
   const tried = fresh();
   expect(nextAttempt(failure, tried, limits())).toBeDefined();
   expect(nextAttempt(failure, tried, limits())).toBeUndefined();
+});
+
+test('a told wait is no retry: it takes no permit, and ten windows are waited for', () => {
+  const tried = fresh();
+  const given = limits({ maxRetries: 0, permit: () => false });
+  for (let i = 0; i < 10; i++)
+    expect(nextAttempt(api(429, 'quota_exceeded', 60_000), tried, given)?.waitMs).toBeGreaterThan(60_000);
+  expect(nextAttempt(api(429, 'quota_exceeded', 60_000), tried, given)).toBeUndefined();
 });
 
 test('failing over is done once a call, takes no permit, and is followed by backing off', () => {

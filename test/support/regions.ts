@@ -8,7 +8,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contract/admin.ts';
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import type { Environment } from '../../lambda/contract/environment.ts';
-import { tableName } from '../../lambda/contract/names.ts';
+import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import { createFunctions } from '../../lambda/functions.ts';
 import type { LogEntry } from '../../lambda/log.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
@@ -71,7 +71,7 @@ export interface Platform {
     action: A,
     params: AdminActions[A]['params'],
   ): Promise<AdminActions[A]['result']>;
-  items(table: 'registry' | 'clients' | 'ledger', region?: Region): Promise<Record<string, unknown>[]>;
+  items(table: TableKind, region?: Region): Promise<Record<string, unknown>[]>;
   stop(): Promise<void>;
 }
 
@@ -110,6 +110,8 @@ export async function startRegions(): Promise<Platform> {
       COUNTERSIGN_KEYSET_MAX_AGE_MS: '86400000',
       COUNTERSIGN_LEDGER_TABLE: tableName(STAGE, 'ledger'),
       COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),
+      COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),
+      COUNTERSIGN_QUOTA: '6000',
       COUNTERSIGN_CLIENTS_TABLE: tableName(STAGE, 'clients'),
       COUNTERSIGN_NONCE_SECRET: 'nonce',
       COUNTERSIGN_CLIENT_ROOT_SECRET: 'client-root',
@@ -159,7 +161,7 @@ export async function startRegions(): Promise<Platform> {
       return answer.result;
     },
     async items(table, region = regions[0]) {
-      const db = table === 'ledger' ? region.dynamodb : sharedDb;
+      const db = TABLES[table].scope === 'region' ? region.dynamodb : sharedDb;
       const { Items = [] } = await db.send(new ScanCommand({ TableName: tableName(STAGE, table) }));
       return Items;
     },

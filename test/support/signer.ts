@@ -12,10 +12,12 @@ export interface Signer {
 export async function makeClient(
   platform: Platform,
   clientId = `c-${randomUUID().slice(0, 8)}`,
+  limit?: number,
 ): Promise<Signer> {
   const { api_key, kid } = await platform.operate('clients.create', {
     client_id: clientId,
     profile: 'strict',
+    ...(limit !== undefined && { limit }),
   });
   return { clientId, apiKey: api_key!, kid };
 }

@@ -1,0 +1,128 @@
+/**
+ * DynamoDB in this process's memory, behind the SDK client's one method: the real adapters run on it, and nothing is
+ * serialised, signed or sent. It passes the contract that dynalite and DynamoDB pass (test/bench).
+ */
+import {
+  type AttributeValue,
+  ConditionalCheckFailedException,
+  CreateTableCommand,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { condition, type Item, type Placeholders, update } from './expressions.ts';
+
+/** A table forgets its oldest item beyond these, as many as oidc-provider's adapter in memory holds. */
+const ITEMS = 1_000;
+
+/** Called with each command's operation and table. */
+export type OnCall = (operation: string, table: string) => void;
+
+export function memoryDynamodb(onCall: OnCall = () => {}): DynamoDBClient {
+  const tables = new Map<string, Table>();
+  const send = async (command: { readonly input: { readonly TableName?: string | undefined } }) => {
+    const name = command.input.TableName ?? '';
+    onCall(command.constructor.name.replace('Command', ''), name);
+    if (command instanceof CreateTableCommand) {
+      const keys = command.input.KeySchema!.map(({ AttributeName }) => AttributeName!);
+      tables.set(name, new Table(keys));
+      return {};
+    }
+    const table = tables.get(name);
+    if (!table) throw Object.assign(new Error(`no table ${name}`), { name: 'ResourceNotFoundException' });
+    if (command instanceof PutItemCommand) return table.put(command.input);
+    if (command instanceof UpdateItemCommand) return table.update(command.input);
+    if (command instanceof GetItemCommand) return { Item: table.get(command.input.Key!) };
+    if (command instanceof QueryCommand) return table.query(command.input);
+    if (command instanceof ScanCommand) return table.scan(command.input);
+    if (command instanceof DeleteItemCommand) return table.drop(command.input);
+    throw new Error(`${command.constructor.name} is not in the stand-in`);
+  };
+  return { send, destroy: () => {} } as unknown as DynamoDBClient;
+}
+
+type Written = Placeholders & {
+  readonly ConditionExpression?: string | undefined;
+  readonly ReturnValues?: string | undefined;
+};
+type Searched = Placeholders & {
+  readonly KeyConditionExpression?: string | undefined;
+  readonly FilterExpression?: string | undefined;
+};
+
+class Table {
+  readonly #keys: readonly string[];
+  readonly #items = new Map<string, Item>();
+
+  constructor(keys: readonly string[]) {
+    this.#keys = keys;
+  }
+
+  get(key: Item): Item | undefined {
+    return this.#items.get(this.#id(key));
+  }
+
+  put({ Item: item, ...rest }: Written & { readonly Item: Item | undefined }) {
+    const held = this.#checked(item!, rest);
+    this.#set(item!);
+    return rest.ReturnValues === 'ALL_OLD' && held ? { Attributes: held } : {};
+  }
+
+  update({
+    Key,
+    UpdateExpression,
+    ...rest
+  }: Written & { readonly Key: Item | undefined; readonly UpdateExpression?: string | undefined }) {
+    const held = this.#checked(Key!, rest);
+    const item = { ...(held ?? Key!) };
+    update(UpdateExpression!)(item, rest);
+    this.#set(item);
+    if (rest.ReturnValues === 'ALL_NEW') return { Attributes: item };
+    if (rest.ReturnValues !== 'UPDATED_NEW') return {};
+    const changed = Object.entries(item).filter(([name, value]) => value !== held?.[name] && !(name in Key!));
+    return { Attributes: Object.fromEntries(changed) };
+  }
+
+  drop({ Key, ...rest }: Written & { readonly Key: Item | undefined }) {
+    const held = this.#checked(Key!, rest);
+    this.#items.delete(this.#id(Key!));
+    return rest.ReturnValues === 'ALL_OLD' && held ? { Attributes: held } : {};
+  }
+
+  query({ KeyConditionExpression, FilterExpression, ...rest }: Searched) {
+    const matches = condition(KeyConditionExpression!);
+    return this.#page((item) => matches(item, rest), FilterExpression, rest);
+  }
+
+  scan({ FilterExpression, ...rest }: Searched) {
+    return this.#page(() => true, FilterExpression, rest);
+  }
+
+  #page(matches: (item: Item) => boolean, filter: string | undefined, placeholders: Placeholders) {
+    const found = [...this.#items.values()].filter(
+      (item) => matches(item) && (filter === undefined || condition(filter)(item, placeholders)),
+    );
+    return { Items: found, Count: found.length };
+  }
+
+  /** @returns the item that stands there @throws ConditionalCheckFailedException */
+  #checked(key: Item, { ConditionExpression, ...placeholders }: Written): Item | undefined {
+    const held = this.get(key);
+    if (ConditionExpression === undefined || condition(ConditionExpression)(held, placeholders)) return held;
+    const message = 'The conditional request failed';
+    throw new ConditionalCheckFailedException({ message, $metadata: {} });
+  }
+
+  #set(item: Item): void {
+    this.#items.set(this.#id(item), item);
+    if (this.#items.size > ITEMS) this.#items.delete(this.#items.keys().next().value!);
+  }
+
+  #id(item: Item): string {
+    return this.#keys.map((name) => (item[name] as AttributeValue.SMember).S).join('\n');
+  }
+}

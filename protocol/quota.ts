@@ -1,0 +1,77 @@
+/**
+ * The limit on a client's signatures, per Region and minute, by leases (design: 2-protocol "Quota"). Instances lease
+ * blocks of permits from the window's counter and spend them in memory: the sum of all leases never exceeds the
+ * limit, so neither do acceptances. Times are epoch milliseconds.
+ */
+
+export const WINDOW_MS = 60_000;
+
+/** @returns the number of the fixed window that an instant lies in */
+export const windowAt = (nowMs: number): number => Math.floor(nowMs / WINDOW_MS);
+
+/** @returns whole seconds until a window ends, at least 1 */
+export const secondsLeft = (window: number, nowMs: number): number =>
+  Math.max(1, Math.ceil(((window + 1) * WINDOW_MS - nowMs) / 1000));
+
+/** Counters outlive their window by this much; TTL deletes late anyway, never early. */
+const COUNTER_MARGIN_MS = 15 * 60_000;
+
+/** @returns when a window's counter may go, in epoch seconds */
+export const counterTtlS = (window: number): number =>
+  Math.ceil(((window + 1) * WINDOW_MS + COUNTER_MARGIN_MS) / 1000);
+
+/** Whether the counter of a window grants `n` more permits: what the adapter's one conditional update carries out. */
+export const grants = (leased: number, n: number, limit: number): boolean => leased + n <= limit;
+
+/** One instance's part of one client's window. */
+export interface Share {
+  readonly window: number;
+  /** Permits in hand. */
+  readonly left: number;
+  /** What all instances have leased, at least: the counter only grows. */
+  readonly leased: number;
+  /** The last block leased, and when: how fast this instance has been. */
+  readonly block: number;
+  readonly leasedAtMs: number;
+}
+
+/** The share to go on with at `nowMs`: permits end with their window, an instance's pace does not. */
+export function shareAt(share: Share | undefined, nowMs: number): Share {
+  const window = windowAt(nowMs);
+  if (share?.window === window) return share;
+  const { block, leasedAtMs } = share ?? { block: 0, leasedAtMs: Number.NEGATIVE_INFINITY };
+  return { window, left: 0, leased: 0, block, leasedAtMs };
+}
+
+export const spend = (share: Share): Share => ({ ...share, left: share.left - 1 });
+
+export function granted(share: Share, n: number, leased: number, nowMs: number): Share {
+  return { ...share, left: share.left + n, leased, block: n, leasedAtMs: nowMs };
+}
+
+/** A refusal of `n` says how much is leased, at least. */
+export const refused = (share: Share, n: number, limit: number): Share => ({
+  ...share,
+  leased: Math.max(share.leased, limit - n + 1),
+});
+
+/** Whether the window is known to be spent, for this instance: nothing in hand, nothing to lease. */
+export const isSpent = (share: Share, limit: number): boolean => share.left <= 0 && share.leased >= limit;
+
+/** What an instance holds at most: its own use in this time. More would strand where its traffic ends. */
+const BLOCK_SPAN_MS = 5_000;
+/** No block takes more than this part of what is left: blocks shrink to 1 as the window is spent. */
+const LARGEST_PART = 1 / 8;
+
+/**
+ * @param waiting requests that need a permit now
+ * @returns how many permits to lease: what this instance is going to use soon, by its own pace; at least 1
+ */
+export function blockSize(share: Share, limit: number, waiting: number, nowMs: number): number {
+  const spanMs = Math.min(BLOCK_SPAN_MS, (share.window + 1) * WINDOW_MS - nowMs);
+  const elapsedMs = Math.max(0, nowMs - share.leasedAtMs);
+  const paced = elapsedMs === 0 ? Number.POSITIVE_INFINITY : (share.block / elapsedMs) * spanMs;
+  const wanted = Math.max(waiting, Math.min(2 * share.block, paced));
+  const most = Math.max(1, (limit - share.leased) * LARGEST_PART);
+  return Math.max(1, Math.floor(Math.min(wanted, most)));
+}
