@@ -1,6 +1,8 @@
 /** Every function, put together. A bundle holds the one that its entry names, and what that one needs. */
 import { type AdminContext, type AdminHandler, adminHandler } from './admin/actions.ts';
-import { readActions, writeActions } from './admin/clients.ts';
+import { clientReadActions, clientWriteActions } from './admin/clients.ts';
+import { proofActions } from './admin/proofs.ts';
+import { registrationReadActions, registrationWriteActions } from './admin/registrations.ts';
 import { requireEnv } from './contract/environment.ts';
 import type { FunctionName } from './contract/names.ts';
 import { discoveryHandler } from './handlers/discovery.ts';
@@ -69,18 +71,26 @@ export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
   });
 
 export const adminRead = (runtime: WithTables): AdminHandler =>
-  adminHandler(adminContext(runtime, 'admin-read'), readActions(clients(runtime)));
+  adminHandler(adminContext(runtime, 'admin-read'), {
+    ...clientReadActions(clients(runtime)),
+    ...registrationReadActions(registry(runtime)),
+  });
 
-export const adminWrite = (runtime: WithTables & WithSecrets): AdminHandler =>
-  adminHandler(
-    adminContext(runtime, 'admin-write'),
-    writeActions({
+export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
+  const { env, nowMs } = runtime;
+  const clockErrorMs = numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS');
+  const { region } = httpContext(runtime);
+  return adminHandler(adminContext(runtime, 'admin-write'), {
+    ...clientWriteActions({
       clients: clients(runtime),
       roots: clientRoots(runtime),
-      nowMs: runtime.nowMs,
-      clientKeyLifeS: numberFrom(runtime.env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
+      nowMs,
+      clientKeyLifeS: numberFrom(env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
     }),
-  );
+    ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
+    ...registrationWriteActions({ registry: registry(runtime), clockErrorMs, nowMs }),
+  });
+}
 
 function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
   const { region, errorDocsUrl, log } = httpContext(runtime);

@@ -1,7 +1,7 @@
 /** The way into every route that takes a proof: checks 1 to 7, then what every answer to its client carries. */
 
 import { isClientId } from '../protocol/api-key.ts';
-import { type ClientKey, isUsable } from '../protocol/client.ts';
+import { isUsable } from '../protocol/client.ts';
 import { PROBLEMS, type Refusal, refuse } from '../protocol/problem.ts';
 import type { Purpose } from '../protocol/proof/claims.ts';
 import {
@@ -74,7 +74,7 @@ export async function withProof(
   const answerRefusal = async (refusal: Refusal, beside: Beside = {}): Promise<Answer> => {
     const fresh = known && (beside.nonce ?? PROBLEMS[refusal.code].nonce);
     const headers = {
-      ...(known && expiryNotice(known.key, nowMs)),
+      ...(known && expiryNotice(known, nowMs)),
       ...(fresh && (await replayNonce(nonces, known.client.clientId))),
       ...beside.headers,
     };
@@ -89,7 +89,7 @@ export async function withProof(
   return work({
     proof: verified,
     headers: async () => ({
-      ...expiryNotice(verified.key, nowMs),
+      ...expiryNotice(verified, nowMs),
       ...(verified.nonce && (await replayNonce(nonces, verified.client.clientId))),
     }),
     refuse: answerRefusal,
@@ -106,8 +106,11 @@ async function replayNonce(nonces: Nonces, clientId: string): Promise<Record<str
   }
 }
 
-function expiryNotice(key: ClientKey, nowMs: number): Record<string, string> {
+function expiryNotice(
+  { client, key }: Pick<Verified, 'client' | 'key'>,
+  nowMs: number,
+): Record<string, string> {
   const expiresMs = key.expiresAtS * 1000;
-  const due = isUsable(key, nowMs) && expiresMs - nowMs <= EXPIRY_NOTICE_MS;
+  const due = isUsable(client, key, nowMs) && expiresMs - nowMs <= EXPIRY_NOTICE_MS;
   return due ? { 'Countersign-Key-Expires': new Date(expiresMs).toUTCString() } : {};
 }

@@ -10,6 +10,8 @@ export interface ClientKey {
   readonly alg: string;
   readonly usableAtS: number;
   readonly expiresAtS: number;
+  /** Kid of the generation that issued it; null where an operator did. */
+  readonly issuedBy: string | null;
   /** Kid of the `client-root` key that an API key is derived from; null where the client holds the key pair. */
   readonly rootKid: string | null;
   readonly jwk: JWK | null;
@@ -25,13 +27,34 @@ export interface ClientRecord {
   readonly limit: number | null;
   readonly createdAtMs: number;
   readonly keys: readonly ClientKey[];
+  /** Kids of the generations that an operator revoked. */
+  readonly revoked: ReadonlySet<string>;
+}
+
+/**
+ * Whether a key was revoked, or descends from one that was: what a stolen generation issued is as dead as itself, also
+ * where it was issued after the revocation, in a Region that had not heard of it. An issuer that is not there counts as
+ * revoked.
+ */
+export function isRevoked(
+  { keys, revoked }: Pick<ClientRecord, 'keys' | 'revoked'>,
+  key: ClientKey,
+): boolean {
+  const seen = new Set<string>();
+  for (let at: ClientKey | undefined = key; at && !revoked.has(at.kid) && !seen.has(at.kid); ) {
+    const { issuedBy }: ClientKey = at;
+    if (issuedBy === null) return false;
+    seen.add(at.kid);
+    at = keys.find(({ kid }) => kid === issuedBy);
+  }
+  return true;
 }
 
 /** How many generations a basic proof is tried against: it names none. */
 export const BASIC_CANDIDATES = 2;
 
-export const isUsable = (key: ClientKey, nowMs: number): boolean =>
-  key.usableAtS * 1000 <= nowMs && nowMs < key.expiresAtS * 1000;
+export const isUsable = (client: ClientRecord, key: ClientKey, nowMs: number): boolean =>
+  key.usableAtS * 1000 <= nowMs && nowMs < key.expiresAtS * 1000 && !isRevoked(client, key);
 
 /**
  * The keys of a client that a proof with this profile, `alg` and `kid` names: at most one for strict, at most
@@ -48,7 +71,7 @@ export function candidateKeys(
   return keys
     .sort(
       (a, b) =>
-        Number(isUsable(b, nowMs)) - Number(isUsable(a, nowMs)) ||
+        Number(isUsable(client, b, nowMs)) - Number(isUsable(client, a, nowMs)) ||
         b.usableAtS - a.usableAtS ||
         Number(b.kid) - Number(a.kid),
     )

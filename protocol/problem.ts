@@ -45,7 +45,7 @@ export const PROBLEMS = {
   key_expired: {
     status: 401,
     title: 'Key expired',
-    detail: "The client's key is past its expiry or not usable yet.",
+    detail: "The client's key is past its expiry, revoked, or not usable yet.",
     nonce: false,
   },
   token_revoked: {

@@ -43,6 +43,13 @@ export function entityTag(data: unknown): string {
 export const tombstoneClearsAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
   deletedAtMs + 2 * clockErrorMs;
 
+/** The config allows no longer one. */
+const LONGEST_NONCE_LIFE_MS = 3_600_000;
+
+/** From this instant on no nonce can live, on any clock, that a tombstone has to stop: it may be erased. */
+export const erasableAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
+  tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs;
+
 export type RegisterOutcome =
   | { readonly kind: 'stored' }
   | { readonly kind: 'replayed'; readonly registration: Registration }

@@ -1,4 +1,8 @@
-/** The `clients` table (design: 8-wire "Table items"): a record, its state and each key are items of their own. */
+/**
+ * The `clients` table (design: 8-wire "Table items"): a record, its state and each key are items of their own. What an
+ * operator takes away, by disabling or revoking, lies in the state alone, which no roll-over of keys writes: so no merge
+ * of two Regions' writes can give it back.
+ */
 import {
   type AttributeValue,
   DeleteItemCommand,
@@ -7,6 +11,8 @@ import {
   QueryCommand,
   type QueryCommandOutput,
   ScanCommand,
+  UpdateItemCommand,
+  type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
@@ -17,9 +23,19 @@ export interface Clients {
   /** Strongly consistent: the age of a cached copy then bounds for how long a disabled client still passes. */
   load(clientId: string): Promise<ClientRecord | undefined>;
   /** @returns whether the name was free */
-  create(client: Omit<ClientRecord, 'disabled'>): Promise<boolean>;
+  create(client: Omit<ClientRecord, 'disabled' | 'revoked'>): Promise<boolean>;
   /** @returns whether there is such a client */
   setDisabled(clientId: string, disabled: boolean, nowMs: number): Promise<boolean>;
+  /** @param limit null for the platform's default @returns whether there is such a client */
+  setLimit(clientId: string, limit: number | null): Promise<boolean>;
+  /** @returns whether there is such a client */
+  setProfile(clientId: string, profile: Profile): Promise<boolean>;
+  /** @returns whether the client had no such key yet */
+  addKey(clientId: string, key: ClientKey): Promise<boolean>;
+  /** Ends a key at `expiresAtS` where it would live longer: an end only ever comes nearer. */
+  endKey(clientId: string, kid: string, expiresAtS: number): Promise<void>;
+  /** @returns whether the client has such a key */
+  revokeKey(clientId: string, kid: string, nowMs: number): Promise<boolean>;
   /** @returns whether there was such a client */
   remove(clientId: string): Promise<boolean>;
   /** @returns one page of names, in no order, and where the next one begins */
@@ -27,6 +43,9 @@ export interface Clients {
 }
 
 type Item = Record<string, AttributeValue>;
+
+/** Who issued a generation, where no other generation did; no kid is spelled so. */
+const OPERATOR = 'operator';
 
 export function createClients(dynamodb: DynamoDBClient, table: string): Clients {
   async function items(clientId: string): Promise<Item[]> {
@@ -51,6 +70,21 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   async function put(item: Item, condition?: string): Promise<boolean> {
     const command = new PutItemCommand({ TableName: table, Item: item, ConditionExpression: condition });
     return 'answer' in (await call('clients', () => dynamodb.send(command), [CONDITION_FAILED]));
+  }
+
+  /** @returns whether the condition held */
+  async function update(
+    clientId: string,
+    sk: string,
+    change: Omit<UpdateItemCommandInput, 'TableName' | 'Key'>,
+  ): Promise<boolean> {
+    const Key = { pk: { S: clientId }, sk: { S: sk } };
+    const command = new UpdateItemCommand({ TableName: table, Key, ...change });
+    return 'answer' in (await call('clients', () => dynamodb.send(command), [CONDITION_FAILED]));
+  }
+
+  async function has(clientId: string, sk: string): Promise<boolean> {
+    return (await items(clientId)).some((item) => item.sk!.S === sk);
   }
 
   async function drop({ pk, sk }: Item): Promise<void> {
@@ -82,14 +116,45 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     },
 
     async setDisabled(clientId, disabled, nowMs) {
-      const known = (await items(clientId)).some((item) => item.sk!.S === 'client');
-      if (!known) return false;
-      // An item of its own, which no roll-over of keys writes: no merge can re-enable a client.
-      return put({
-        pk: { S: clientId },
-        sk: { S: 'state' },
-        disabled: { BOOL: disabled },
-        changed_at: { N: String(nowMs) },
+      if (!(await has(clientId, 'client'))) return false;
+      return update(clientId, 'state', {
+        UpdateExpression: 'SET disabled = :disabled, changed_at = :now',
+        ExpressionAttributeValues: { ':disabled': { BOOL: disabled }, ':now': { N: String(nowMs) } },
+      });
+    },
+
+    async setLimit(clientId, limit) {
+      return update(clientId, 'client', {
+        UpdateExpression: limit === null ? 'REMOVE #limit' : 'SET #limit = :limit',
+        ConditionExpression: 'attribute_exists(pk)',
+        ExpressionAttributeNames: { '#limit': 'limit' },
+        ...(limit !== null && { ExpressionAttributeValues: { ':limit': { N: String(limit) } } }),
+      });
+    },
+
+    async setProfile(clientId, profile) {
+      return update(clientId, 'client', {
+        UpdateExpression: 'SET profile = :profile',
+        ConditionExpression: 'attribute_exists(pk)',
+        ExpressionAttributeValues: { ':profile': { S: profile } },
+      });
+    },
+
+    addKey: (clientId, key) => put(keyItem(clientId, key), 'attribute_not_exists(pk)'),
+
+    async endKey(clientId, kid, expiresAtS) {
+      await update(clientId, `key#${kid}`, {
+        UpdateExpression: 'SET expires_at = :end',
+        ConditionExpression: 'expires_at > :end',
+        ExpressionAttributeValues: { ':end': { N: String(expiresAtS) } },
+      });
+    },
+
+    async revokeKey(clientId, kid, nowMs) {
+      if (!(await has(clientId, `key#${kid}`))) return false;
+      return update(clientId, 'state', {
+        UpdateExpression: 'ADD revoked :kid SET changed_at = :now',
+        ExpressionAttributeValues: { ':kid': { SS: [kid] }, ':now': { N: String(nowMs) } },
       });
     },
 
@@ -128,7 +193,7 @@ function keyItem(clientId: string, key: ClientKey): Item {
     alg: { S: key.alg },
     usable_at: { N: String(key.usableAtS) },
     expires_at: { N: String(key.expiresAtS) },
-    issued_by: { S: 'operator' },
+    issued_by: { S: key.issuedBy ?? OPERATOR },
     ...(key.rootKid !== null && { root_kid: { S: key.rootKid } }),
     ...(key.jwk !== null && { jwk: { S: JSON.stringify(key.jwk) } }),
   };
@@ -146,6 +211,7 @@ function toRecord(clientId: string, items: readonly Item[]): ClientRecord | unde
     limit: record.limit?.N === undefined ? null : Number(record.limit.N),
     createdAtMs: Number(record.created_at!.N),
     keys: items.filter((item) => item.sk!.S!.startsWith('key#')).map(toKey),
+    revoked: new Set(state?.revoked?.SS),
   };
 }
 
@@ -155,6 +221,7 @@ function toKey(item: Item): ClientKey {
     alg: item.alg!.S!,
     usableAtS: Number(item.usable_at!.N),
     expiresAtS: Number(item.expires_at!.N),
+    issuedBy: item.issued_by!.S === OPERATOR ? null : item.issued_by!.S!,
     rootKid: item.root_kid?.S ?? null,
     jwk: item.jwk?.S === undefined ? null : JSON.parse(item.jwk.S),
   };

@@ -1,6 +1,7 @@
 /** The registry: registrations and what stays of deleted ones, by conditional writes (design: 2-protocol, check 12). */
 import {
   type AttributeValue,
+  DeleteItemCommand,
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -30,6 +31,12 @@ export interface Registry {
    * @throws Unavailable
    */
   remove(clientId: string, id: string, nowMs: number, w: string): Promise<boolean>;
+  /**
+   * Takes away the tombstone of that instant, so that nothing is left.
+   *
+   * @returns whether it stood there @throws Unavailable
+   */
+  erase(clientId: string, id: string, deletedAtMs: number): Promise<boolean>;
   /** A conditional write to this Region's own key: red where a strong table has no quorum. @throws Unavailable */
   probe(region: string, nowMs: number): Promise<void>;
 }
@@ -113,6 +120,17 @@ export function createRegistry(
       if (!replaced) return false;
       // Our own tombstone under our own token: an earlier try landed, and its answer, unheard, was the true one.
       return replaced.deleted_at === undefined || replaced.w?.S === w;
+    },
+
+    async erase(clientId, id, deletedAtMs) {
+      const command = new DeleteItemCommand({
+        TableName: table,
+        Key: { pk: key(clientId, id) },
+        // Not a newer tombstone, and not what was registered since.
+        ConditionExpression: 'deleted_at = :deleted',
+        ExpressionAttributeValues: { ':deleted': { N: String(deletedAtMs) } },
+      });
+      return 'answer' in (await call('registry', () => dynamodb.send(command), [CONDITION_FAILED]));
     },
 
     async probe(region, nowMs) {

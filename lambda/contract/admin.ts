@@ -7,6 +7,10 @@ export interface ClientKeySummary {
   readonly alg: string;
   readonly usable_at: string;
   readonly expires_at: string;
+  /** Kid of the generation that issued it; null where an operator did. */
+  readonly issued_by: string | null;
+  /** It, or one that it descends from, was revoked. */
+  readonly revoked: boolean;
 }
 
 export interface ClientSummary {
@@ -28,6 +32,43 @@ export interface CreatedClient {
   readonly api_key?: string;
 }
 
+export interface RotatedKey extends CreatedClient {
+  /** The generations before it, and when each ends now. */
+  readonly ends: readonly { readonly kid: string; readonly expires_at: string }[];
+}
+
+export interface RevokedProof {
+  /** `already_used`: too late, or revoked before; `expired`: nobody can use it any more. */
+  readonly outcome: 'revoked' | 'already_used' | 'expired';
+}
+
+export interface ShownRegistration {
+  readonly id: string;
+  readonly client_id: string;
+  readonly user_id: string;
+  readonly created_at: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What stands in place of a deleted registration. */
+export interface ShownTombstone {
+  readonly id: string;
+  readonly client_id: string;
+  readonly deleted_at: string;
+}
+
+export interface ErasedRegistration {
+  readonly id: string;
+  /** `deleted`: no personal data is left, and its tombstone can go from `erasable_at` on. */
+  readonly state: 'absent' | 'deleted' | 'erased';
+  readonly erasable_at?: string;
+}
+
+interface OneRegistration {
+  readonly client_id: string;
+  readonly user_id: string;
+}
+
 export interface AdminActions {
   'clients.show': { params: { client_id: string }; result: ClientSummary };
   'clients.list': {
@@ -46,9 +87,27 @@ export interface AdminActions {
     };
     result: CreatedClient;
   };
+  /** `limit`: signatures a minute; null = the platform's default. */
+  'clients.update': { params: { client_id: string; limit: number | null }; result: ClientSummary };
+  'clients.rotate-key': {
+    params: {
+      client_id: string;
+      /** For how long the generations before it go on, in seconds; default 7 days. */
+      overlap_s?: number;
+      profile?: 'strict' | 'basic';
+      expires_at?: string;
+      jwk?: Record<string, unknown>;
+    };
+    result: RotatedKey;
+  };
+  'clients.revoke-key': { params: { client_id: string; kid: string }; result: ClientSummary };
   'clients.disable': { params: { client_id: string }; result: ClientSummary };
   'clients.enable': { params: { client_id: string }; result: ClientSummary };
   'clients.delete': { params: { client_id: string }; result: { client_id: string } };
+  'proofs.revoke': { params: { nonce: string }; result: RevokedProof };
+  'registrations.show': { params: OneRegistration; result: ShownRegistration | ShownTombstone };
+  'registrations.delete': { params: OneRegistration; result: { id: string; deleted: boolean } };
+  'registrations.erase': { params: OneRegistration; result: ErasedRegistration };
 }
 
 export type AdminAction = keyof AdminActions;
@@ -58,9 +117,16 @@ export const ADMIN_FUNCTION: { readonly [A in AdminAction]: FunctionName } = {
   'clients.show': 'admin-read',
   'clients.list': 'admin-read',
   'clients.create': 'admin-write',
+  'clients.update': 'admin-write',
+  'clients.rotate-key': 'admin-write',
+  'clients.revoke-key': 'admin-write',
   'clients.disable': 'admin-write',
   'clients.enable': 'admin-write',
   'clients.delete': 'admin-write',
+  'proofs.revoke': 'admin-write',
+  'registrations.show': 'admin-read',
+  'registrations.delete': 'admin-write',
+  'registrations.erase': 'admin-write',
 };
 
 export interface AdminProblem {

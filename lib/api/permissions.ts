@@ -33,9 +33,13 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   discovery: {},
   jwks: { secrets: ['token'] },
   health: { tables: { ledger: ['PutItem'], registry: ['PutItem'] }, secrets: ['nonce', 'client-root'] },
-  'admin-read': { tables: { clients: ['Query', 'Scan'] } },
+  'admin-read': { tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] } },
   'admin-write': {
-    tables: { clients: ['DeleteItem', 'PutItem', 'Query'] },
+    tables: {
+      ledger: ['PutItem'],
+      registry: ['DeleteItem', 'GetItem', 'PutItem'],
+      clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
+    },
     secrets: ['client-root'],
   },
 };

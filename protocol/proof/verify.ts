@@ -66,7 +66,7 @@ export async function verifyProof(
   const failed = (refusal: Refusal): ProofOutcome => ({ ...refusal, verified: signed });
 
   if (client.disabled) return failed(refuse('client_disabled', 'client_disabled'));
-  if (!isUsable(key, context.nowMs)) return failed(refuse('key_expired', 'client_key'));
+  if (!isUsable(client, key, context.nowMs)) return failed(refuse('key_expired', 'client_key'));
 
   const { method, body } = request;
   const refusal = checkClaims(proof, { ...context, method, body });

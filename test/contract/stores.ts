@@ -176,7 +176,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
 
     it('a client is stored and read whole, with its state apart', async () => {
       const clients = createClients(db, tableName(STAGE, 'clients'));
-      const key = { usableAtS: 1, expiresAtS: 2 };
+      const key = { usableAtS: 1, expiresAtS: 2, issuedBy: null };
       const made = {
         clientId: 'whole-client',
         profile: 'strict' as const,
@@ -197,12 +197,56 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(await clients.create(made)).toBe(true);
       expect(await clients.create(made)).toBe(false);
       const read = await clients.load('whole-client');
-      expect({ ...read, salt: new Uint8Array(read!.salt) }).toEqual({ ...made, disabled: false });
+      expect({ ...read, salt: new Uint8Array(read!.salt) }).toEqual({
+        ...made,
+        disabled: false,
+        revoked: new Set(),
+      });
       expect(await clients.setDisabled('whole-client', true, T0)).toBe(true);
       expect((await clients.load('whole-client'))?.disabled).toBe(true);
+      expect(await clients.revokeKey('whole-client', 'thumbprint', T0)).toBe(true);
+      expect(await clients.revokeKey('whole-client', 'another', T0)).toBe(false);
+      expect(await clients.setDisabled('whole-client', false, T0)).toBe(true);
+      expect(await clients.load('whole-client')).toMatchObject({
+        disabled: false,
+        revoked: new Set(['thumbprint']),
+      });
+      expect(await clients.setLimit('whole-client', null)).toBe(true);
+      expect((await clients.load('whole-client'))?.limit).toBeNull();
+      expect(await clients.setLimit('nobody', 5)).toBe(false);
+      expect(await clients.setProfile('nobody', 'basic')).toBe(false);
+      expect(await clients.load('nobody')).toBeUndefined();
       expect(await clients.remove('whole-client')).toBe(true);
       expect(await clients.load('whole-client')).toBeUndefined();
       expect(await clients.remove('whole-client')).toBe(false);
+    });
+
+    it('a generation is added once, and its end only ever comes nearer', async () => {
+      const clients = createClients(db, tableName(STAGE, 'clients'));
+      const clientId = `c-${++unique}`;
+      const key = { kid: '2', alg: 'HS256', usableAtS: 1, expiresAtS: 100, rootKid: 'AAAAAA', jwk: null };
+      const record = {
+        clientId,
+        profile: 'strict' as const,
+        salt: new Uint8Array(16),
+        limit: null,
+        createdAtMs: T0,
+      };
+      await clients.create({ ...record, keys: [] });
+      expect(await clients.addKey(clientId, { ...key, issuedBy: '1' })).toBe(true);
+      expect(await clients.addKey(clientId, { ...key, issuedBy: null })).toBe(false);
+      for (const [end, expected] of [
+        [200, 100],
+        [50, 50],
+        [60, 50],
+      ] as const) {
+        await clients.endKey(clientId, '2', end);
+        expect((await clients.load(clientId))?.keys).toEqual([
+          { ...key, issuedBy: '1', expiresAtS: expected },
+        ]);
+      }
+      await clients.endKey(clientId, 'another', 5);
+      expect((await clients.load(clientId))?.keys).toHaveLength(1);
     });
   });
 }

@@ -60,11 +60,20 @@ const RIGHTS: Record<FunctionName, string[]> = {
     secret('nonce'),
     secret('client-root'),
   ],
-  'admin-read': [`dynamodb:Query ${table('clients')}`, `dynamodb:Scan ${table('clients')}`],
+  'admin-read': [
+    `dynamodb:Query ${table('clients')}`,
+    `dynamodb:Scan ${table('clients')}`,
+    `dynamodb:GetItem ${table('registry')}`,
+  ],
   'admin-write': [
     `dynamodb:PutItem ${table('clients')}`,
     `dynamodb:DeleteItem ${table('clients')}`,
     `dynamodb:Query ${table('clients')}`,
+    `dynamodb:UpdateItem ${table('clients')}`,
+    `dynamodb:PutItem ${table('ledger')}`,
+    `dynamodb:DeleteItem ${table('registry')}`,
+    `dynamodb:GetItem ${table('registry')}`,
+    `dynamodb:PutItem ${table('registry')}`,
     secret('client-root'),
   ],
 };

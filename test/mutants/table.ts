@@ -150,7 +150,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'key-expiry',
     verify,
-    "if (!isUsable(key, context.nowMs)) return failed(refuse('key_expired', 'client_key'));",
+    "if (!isUsable(client, key, context.nowMs)) return failed(refuse('key_expired', 'client_key'));",
     '',
     CLIENTS,
   ),

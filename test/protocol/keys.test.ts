@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deriveApiKey, isClientId, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
 import { base62, decodeBase64url, lengthPrefixed } from '../../protocol/bytes.ts';
-import { type ClientRecord, candidateKeys } from '../../protocol/client.ts';
+import { type ClientRecord, candidateKeys, isRevoked } from '../../protocol/client.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import {
   initialKeyset,
@@ -194,6 +194,7 @@ describe('candidate keys', () => {
     alg: 'HS256',
     usableAtS,
     expiresAtS,
+    issuedBy: null,
     rootKid: null,
     jwk: null,
   });
@@ -205,6 +206,7 @@ describe('candidate keys', () => {
     limit: null,
     createdAtMs: 0,
     keys: [key('1', 0, 10), key('2', 5, 20), key('3', 6, 30), key('4', 40, 50)],
+    revoked: new Set(),
   };
 
   it('of a basic client are two at most, the usable ones before all others', () => {
@@ -212,6 +214,30 @@ describe('candidate keys', () => {
       candidateKeys(client, { profile: 'basic', alg: 'HS256' }, nowS * 1000).map(({ kid }) => kid);
     expect(kids(8)).toEqual(['3', '2']);
     expect(kids(25)).toEqual(['3', '4']);
+  });
+
+  it('of a basic client that were revoked stand behind all that live', () => {
+    const some = { ...client, revoked: new Set(['3']) };
+    const kids = candidateKeys(some, { profile: 'basic', alg: 'HS256' }, 8_000).map(({ kid }) => kid);
+    expect(kids[0]).toBe('2');
+  });
+
+  it('are revoked with any generation they descend from; a missing one, or a circle, counts as revoked', () => {
+    const issued = (kid: string, issuedBy: string | null) => ({ ...key(kid, 0, 10), issuedBy });
+    const keys = [
+      issued('1', null),
+      issued('2', '1'),
+      issued('3', '2'),
+      issued('4', null),
+      issued('5', 'gone'),
+      issued('6', '7'),
+      issued('7', '6'),
+    ];
+    const dead = (...revoked: string[]) =>
+      keys.filter((each) => isRevoked({ keys, revoked: new Set(revoked) }, each)).map(({ kid }) => kid);
+    expect(dead()).toEqual(['5', '6', '7']);
+    expect(dead('2')).toEqual(['2', '3', '5', '6', '7']);
+    expect(dead('1')).toEqual(['1', '2', '3', '5', '6', '7']);
   });
 
   it('of a strict client are the one that kid names, of that alg', () => {

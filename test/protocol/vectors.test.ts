@@ -109,9 +109,11 @@ describe('verdicts of wire.json, checks 1 to 8', () => {
         alg: key.jwk?.alg ?? 'HS256',
         usableAtS: key.usable_at,
         expiresAtS: key.expires_at,
+        issuedBy: null,
         rootKid: null,
         jwk: key.jwk ?? null,
       })),
+      revoked: new Set(),
     };
   }
 });

@@ -61,6 +61,8 @@ export interface Platform {
   readonly clock: Clock;
   readonly regions: readonly [Region, Region];
   readonly log: LogEntry[];
+  /** Of the store that all Regions share. */
+  readonly shared: DynamoDBClient;
   readonly secrets: Record<
     'nonce' | 'client-root' | 'token',
     { keyset: Keyset; fail: boolean; reads: number }
@@ -153,6 +155,7 @@ export async function startRegions(): Promise<Platform> {
     clock,
     regions,
     log,
+    shared: sharedDb,
     secrets,
     admin,
     async operate(action, params) {

@@ -1,0 +1,120 @@
+/** Makes one generation of a client's credential: an API key derived from the client root, or a public key it brought. */
+import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
+import * as z from 'zod';
+import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
+import type { ClientKey } from '../../protocol/client.ts';
+import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
+import type { KeysetCache } from '../adapters/keyset-cache.ts';
+import { Unavailable } from '../unavailable.ts';
+import { AdminError } from './actions.ts';
+import { timestamp } from './params.ts';
+
+const PublicJwk = z.union(
+  [
+    z.strictObject({
+      kty: z.literal('EC'),
+      crv: z.literal('P-256'),
+      x: z.string(),
+      y: z.string(),
+      alg: z.literal('ES256'),
+    }),
+    z.strictObject({
+      kty: z.literal('OKP'),
+      crv: z.literal('Ed25519'),
+      x: z.string(),
+      alg: z.enum(['Ed25519', 'EdDSA']),
+    }),
+  ],
+  {
+    error:
+      'must be a public JWK and no more: {"kty":"EC","crv":"P-256","x","y","alg":"ES256"} or {"kty":"OKP","crv":"Ed25519","x","alg":"Ed25519"|"EdDSA"}; never send a private key',
+  },
+);
+
+/** What an operator may say of a new credential. */
+export const Credential = {
+  expires_at: z.iso.datetime({ offset: true }).optional(),
+  jwk: PublicJwk.optional(),
+};
+type CredentialParams = z.infer<z.ZodObject<typeof Credential>>;
+
+export interface CredentialContext {
+  readonly roots: KeysetCache;
+  readonly nowMs: () => number;
+  /** Longest life of a client key, in seconds; also its default. */
+  readonly clientKeyLifeS: number;
+}
+
+export interface Generation {
+  readonly clientId: string;
+  readonly profile: Profile;
+  readonly salt: Uint8Array;
+  /** Of an API key, from 1. */
+  readonly generation: number;
+}
+
+export interface MadeCredential {
+  readonly key: ClientKey;
+  /** The API key, which is shown once and stored nowhere. */
+  readonly apiKey?: string;
+}
+
+/** @throws AdminError where the params do not fit, Unavailable where there is no client root */
+export async function makeCredential(
+  { roots, nowMs, clientKeyLifeS }: CredentialContext,
+  made: Generation,
+  { expires_at, jwk }: CredentialParams,
+): Promise<MadeCredential> {
+  if (jwk && made.profile === 'basic')
+    throw new AdminError(
+      400,
+      'malformed_request',
+      'params.jwk: a basic client signs with its API key (HS256)',
+    );
+  const root = jwk ? undefined : await signingRoot(roots, nowMs());
+  // A derived key ends before the root that it comes from may go.
+  const longestS = Math.min(clientKeyLifeS, (root?.max_life ?? Number.POSITIVE_INFINITY) / 1000);
+  const usableAtS = Math.floor(nowMs() / 1000);
+  const latest = usableAtS + Math.floor(longestS);
+  const common = {
+    usableAtS,
+    expiresAtS: expiry(made.profile, expires_at, usableAtS, latest),
+    issuedBy: null,
+  };
+  if (jwk) return { key: { ...common, ...(await publicKey(jwk)), rootKid: null } };
+  const apiKey = deriveApiKey({ root: keyBytes(root!), ...made });
+  const kid = String(made.generation);
+  return { key: { ...common, kid, alg: 'HS256', rootKid: root!.kid, jwk: null }, apiKey };
+}
+
+async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey> {
+  const root = signingKey(await roots.current(), nowMs) ?? signingKey(await roots.refreshed(), nowMs);
+  if (!root) throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
+  return root;
+}
+
+async function publicKey(jwk: z.infer<typeof PublicJwk>): Promise<Pick<ClientKey, 'kid' | 'alg' | 'jwk'>> {
+  try {
+    await importJWK(jwk as JWK, jwk.alg);
+  } catch (cause) {
+    const detail = `params.jwk: not a key of ${jwk.crv}`;
+    throw Object.assign(new AdminError(400, 'malformed_request', detail), { cause });
+  }
+  return { kid: await calculateJwkThumbprint(jwk as JWK, 'sha256'), alg: jwk.alg, jwk: jwk as JWK };
+}
+
+/** @returns epoch seconds */
+function expiry(profile: Profile, expiresAt: string | undefined, nowS: number, latest: number): number {
+  if (expiresAt === undefined) {
+    if (profile === 'strict') return latest;
+    throw new AdminError(
+      400,
+      'malformed_request',
+      `params.expires_at: a basic client cannot roll its key over by itself, so say when it ends, e.g. "${timestamp(latest)}"`,
+    );
+  }
+  const expiresAtS = Math.floor(Date.parse(expiresAt) / 1000);
+  if (expiresAtS > nowS && expiresAtS <= latest) return expiresAtS;
+  const range = `after ${timestamp(nowS)} and no later than ${timestamp(latest)}, the longest life of a client key`;
+  throw new AdminError(400, 'malformed_request', `params.expires_at: must be ${range}`);
+}

@@ -1,0 +1,20 @@
+/** What the actions' params have in common. */
+import * as z from 'zod';
+import { isClientId } from '../../protocol/api-key.ts';
+import type { Action } from './actions.ts';
+
+export const ClientId = z.string().refine(isClientId, {
+  error: 'must be 3 to 32 of a-z, 0-9 and -, and begin with a letter, e.g. "billing-service"',
+});
+
+/** Forgets the params' type, once the schema and the work were held against each other. */
+export function action<P, R>(
+  params: z.ZodType<P>,
+  target: (params: P) => string,
+  run: (params: P) => Promise<R>,
+): Action {
+  return { params, target, run } as Action<P, R> as unknown as Action;
+}
+
+/** RFC 3339, UTC. */
+export const timestamp = (epochS: number): string => new Date(epochS * 1000).toISOString();

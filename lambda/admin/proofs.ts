@@ -1,0 +1,45 @@
+/** Revokes a proof that was not used yet: its nonce is consumed, and nothing registered. */
+import { randomBytes } from 'node:crypto';
+import * as z from 'zod';
+import { readNonce } from '../../protocol/nonce.ts';
+import type { Ledger } from '../adapters/ledger.ts';
+import type { RevokedProof } from '../contract/admin.ts';
+import { type Actions, AdminError } from './actions.ts';
+import { action } from './params.ts';
+
+const Revoke = z.strictObject({ nonce: z.string() });
+
+export interface ProofOptions {
+  readonly ledger: Ledger;
+  readonly region: string;
+  readonly clockErrorMs: number;
+  readonly nowMs: () => number;
+}
+
+export const proofActions = (options: ProofOptions): Actions => ({
+  'proofs.revoke': action(
+    Revoke,
+    () => 'nonce',
+    async ({ nonce }) => ({ outcome: await revoke(options, nonce) }),
+  ),
+});
+
+/** The nonce's MAC is not looked at: operators are authorised by IAM, and this function holds no key of nonces. */
+async function revoke(
+  { ledger, region, clockErrorMs, nowMs }: ProofOptions,
+  text: string,
+): Promise<RevokedProof['outcome']> {
+  const nonce = readNonce(text);
+  if (!nonce) throw new AdminError(400, 'malformed_request', 'params.nonce: is no nonce of this platform');
+  if (nonce.region !== region)
+    throw new AdminError(
+      400,
+      'malformed_request',
+      `params.nonce: is of Region ${nonce.region}, and redeems there alone; ask the function in that Region`,
+    );
+  // Past its life on every machine; whether it was used before is not known once TTL has taken its row.
+  if (nowMs() > nonce.issuedMs + nonce.lifeMs + 2 * clockErrorMs) return 'expired';
+  const w = randomBytes(16).toString('base64url');
+  const consumed = await ledger.consume({ nonce: { ...nonce, text }, jti: undefined, w });
+  return consumed ? 'revoked' : 'already_used';
+}

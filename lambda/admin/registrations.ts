@@ -1,0 +1,69 @@
+/** What operators do with registrations. Audit lines name one by its id, which is a hash, never by its user. */
+import { randomBytes } from 'node:crypto';
+import * as z from 'zod';
+import { erasableAtMs, isTombstone, registrationId } from '../../protocol/registration.ts';
+import type { Registry } from '../adapters/registry.ts';
+import type { ErasedRegistration } from '../contract/admin.ts';
+import { representation } from '../http/representation.ts';
+import { type Actions, AdminError } from './actions.ts';
+import { action, ClientId } from './params.ts';
+
+const Of = z.strictObject({ client_id: ClientId, user_id: z.string().min(1) });
+type Of = z.infer<typeof Of>;
+
+const idOf = ({ client_id, user_id }: Of): string => registrationId(client_id, user_id);
+const target = (of: Of): string => `${of.client_id}#${idOf(of)}`;
+
+export const registrationReadActions = (registry: Registry): Actions => ({
+  'registrations.show': action(Of, target, async (of) => {
+    const id = idOf(of);
+    const record = await registry.read(of.client_id, id);
+    if (!record) throw new AdminError(404, 'not_found', `client ${of.client_id} has registered no such user`);
+    return isTombstone(record)
+      ? { id, client_id: of.client_id, deleted_at: new Date(record.deletedAtMs).toISOString() }
+      : representation(record);
+  }),
+});
+
+export interface RegistrationWriteOptions {
+  readonly registry: Registry;
+  readonly clockErrorMs: number;
+  readonly nowMs: () => number;
+}
+
+export const registrationWriteActions = (options: RegistrationWriteOptions): Actions => ({
+  'registrations.delete': action(Of, target, async (of) => {
+    const id = idOf(of);
+    return { id, deleted: await remove(options, of.client_id, id) };
+  }),
+  'registrations.erase': action(Of, target, (of) => erase(options, of.client_id, idOf(of))),
+});
+
+const remove = ({ registry, nowMs }: RegistrationWriteOptions, clientId: string, id: string) =>
+  registry.remove(clientId, id, nowMs(), randomBytes(16).toString('base64url'));
+
+/** Deletes the registration and, once no nonce can revive it, its tombstone. */
+async function erase(
+  options: RegistrationWriteOptions,
+  clientId: string,
+  id: string,
+): Promise<ErasedRegistration> {
+  const { registry, clockErrorMs, nowMs } = options;
+  let stored = await registry.read(clientId, id);
+  if (!stored) return { id, state: 'absent' };
+  if (!isTombstone(stored)) {
+    await remove(options, clientId, id);
+    stored = await registry.read(clientId, id);
+  }
+  // Registered again meanwhile, by a client that has a newer nonce: that is for the operator to know.
+  if (!stored || !isTombstone(stored))
+    throw new AdminError(
+      409,
+      'registered_again',
+      'it was registered again meanwhile; disable the client first',
+    );
+  const clearMs = erasableAtMs(stored.deletedAtMs, clockErrorMs);
+  if (nowMs() > clearMs && (await registry.erase(clientId, id, stored.deletedAtMs)))
+    return { id, state: 'erased' };
+  return { id, state: 'deleted', erasable_at: new Date(clearMs + 1000).toISOString() };
+}

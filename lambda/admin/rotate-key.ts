@@ -1,0 +1,68 @@
+/** A client's next generation, with overlap: the ones before it go on for a while, so that nobody is locked out. */
+import * as z from 'zod';
+import { type ClientRecord, isUsable } from '../../protocol/client.ts';
+import type { Clients } from '../adapters/clients.ts';
+import type { RotatedKey } from '../contract/admin.ts';
+import { AdminError } from './actions.ts';
+import { Credential, type CredentialContext, makeCredential } from './credential.ts';
+import { ClientId, timestamp } from './params.ts';
+
+const DEFAULT_OVERLAP_S = 7 * 24 * 3600;
+
+export const RotateKey = z.strictObject({
+  client_id: ClientId,
+  overlap_s: z.int().min(0).default(DEFAULT_OVERLAP_S),
+  /** Another one than the client's ends its generations at once: a client has one profile. */
+  profile: z.enum(['strict', 'basic']).optional(),
+  ...Credential,
+});
+
+/**
+ * The new generation comes first and the ends of the old ones after it, so that a call cut short leaves a client that
+ * works, and can be repeated. The profile changes last: by then no generation of the old one is left, so that none
+ * comes back should it ever change again.
+ */
+export async function rotateKey(
+  options: CredentialContext & { readonly clients: Clients },
+  client: ClientRecord,
+  { overlap_s, profile = client.profile, ...credential }: z.infer<typeof RotateKey>,
+): Promise<RotatedKey> {
+  const { clients, nowMs } = options;
+  const { clientId, salt } = client;
+  const generation = nextGeneration(client);
+  const { key, apiKey } = await makeCredential(options, { clientId, salt, profile, generation }, credential);
+  if (!(await clients.addKey(clientId, key)))
+    throw new AdminError(
+      409,
+      'key_exists',
+      `client ${clientId} has a key ${key.kid} already; a key is used once`,
+    );
+
+  const nowS = Math.floor(nowMs() / 1000);
+  const previous = client.keys
+    .filter((each) => isUsable(client, each, nowMs()))
+    .toSorted((a, b) => b.usableAtS - a.usableAtS || Number(b.kid) - Number(a.kid));
+  const ends: { kid: string; expires_at: string }[] = [];
+  for (const [i, { kid, expiresAtS }] of previous.entries()) {
+    // A basic proof names no generation and is tried against two: this one and the one before it.
+    const atOnce = profile !== client.profile || (profile === 'basic' && i > 0);
+    const end = Math.min(expiresAtS, atOnce ? nowS : nowS + overlap_s);
+    await clients.endKey(clientId, kid, end);
+    ends.push({ kid, expires_at: timestamp(end) });
+  }
+  if (profile !== client.profile) await clients.setProfile(clientId, profile);
+  return {
+    client_id: clientId,
+    profile,
+    kid: key.kid,
+    expires_at: timestamp(key.expiresAtS),
+    ...(apiKey !== undefined && { api_key: apiKey }),
+    ends,
+  };
+}
+
+/** One more than the highest there ever was: a generation's key is never derived twice. */
+function nextGeneration({ keys }: ClientRecord): number {
+  const generations = keys.filter(({ jwk }) => jwk === null).map(({ kid }) => Number(kid));
+  return Math.max(0, ...generations) + 1;
+}
