@@ -4,6 +4,8 @@ import { clientsCommand } from './clients/command.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io } from './io.ts';
 import { keysCommand } from './keys/command.ts';
 import { registerCommand } from './register/command.ts';
+import { registrationsCommand } from './registrations/command.ts';
+import { revokeCommand } from './revoke/command.ts';
 
 /** What an action calls to end with another exit code than 0. */
 export type SetExit = (code: number) => void;
@@ -20,9 +22,11 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     exitCode = code;
   };
   const program = new Command('countersign')
-    .description('Replay-proof registration: register users, look after clients and keys.')
+    .description('Replay-proof registration: register users, look after registrations, clients and keys.')
     .addCommand(registerCommand(io, setExit))
+    .addCommand(registrationsCommand(io, setExit))
     .addCommand(clientsCommand(io, setExit))
+    .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io))
     .addHelpText('after', EXIT_CODES_HELP);
   tame(program, io);

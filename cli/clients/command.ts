@@ -1,21 +1,30 @@
-/** `countersign clients`: create, show, list, disable, enable, delete. */
+/** `countersign clients`: create, show, list, update, rotate-key, disable, enable, delete. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
+import { invokeAdmin } from '../admin.ts';
+import { everywhere } from '../everywhere.ts';
+import { EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
+import { printClient, printClients, printFields, printTable } from '../print.ts';
 import type { SetExit } from '../program.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
-import { invokeAdmin } from './admin.ts';
-import { printClient, printClients, printFields } from './print.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 
-interface CreateOptions extends Options {
-  readonly profile: 'strict' | 'basic';
-  readonly limit?: number;
+interface CredentialOptions {
   readonly expiresAt?: string;
   readonly jwk?: string;
+}
+
+interface CreateOptions extends Options, CredentialOptions {
+  readonly profile: 'strict' | 'basic';
+  readonly limit?: number;
+}
+
+interface RotateOptions extends Options, CredentialOptions {
+  readonly profile?: 'strict' | 'basic';
+  readonly overlap?: number;
 }
 
 export function clientsCommand(io: Io, setExit: SetExit): Command {
@@ -27,25 +36,29 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
       .addHelpText('after', `\nExample:\n  $ countersign clients ${example}\n${EXIT_CODES_HELP}`);
   };
   const oneClient = 'print one JSON document';
+  const profile = () =>
+    new Option(
+      '--profile <profile>',
+      'strict: the proof binds the whole request; basic: any JWT library will do',
+    ).choices(['strict', 'basic']);
+  const addCredentialOptions = (command: Command) =>
+    command
+      .option('--expires-at <time>', 'when its key ends, RFC 3339; needed for basic')
+      .option(
+        '--jwk <file>',
+        'a public JWK with alg, in place of an API key: the client keeps the private key',
+      );
 
-  add(
-    'create [name]',
-    'Create a client; prints its API key, once.',
-    'create my-service --limit 600',
-    oneClient,
-  )
-    .addOption(
-      new Option(
-        '--profile <profile>',
-        'strict: the proof binds the whole request; basic: any JWT library will do',
-      )
-        .choices(['strict', 'basic'])
-        .default('strict'),
+  addCredentialOptions(
+    add(
+      'create [name]',
+      'Create a client; prints its API key, once.',
+      'create my-service --limit 600',
+      oneClient,
     )
-    .option('--limit <signatures>', "signatures a minute (default: the platform's own limit)", parseLimit)
-    .option('--expires-at <time>', 'when its key ends, RFC 3339; needed for basic')
-    .option('--jwk <file>', 'a public JWK with alg, in place of an API key: the client keeps the private key')
-    .action((name: string | undefined, options: CreateOptions) => create(name, options));
+      .addOption(profile().default('strict'))
+      .option('--limit <signatures>', "signatures a minute (default: the platform's own limit)", parseLimit),
+  ).action((name: string | undefined, options: CreateOptions) => create(name, options));
 
   add('show <name>', 'Show a client and its keys.', 'show my-service', oneClient).action(
     async (client_id: string, options: Options) => {
@@ -62,6 +75,41 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     'print JSON Lines, one client each',
   ).action(list);
 
+  add('update <name>', 'Change a client.', 'update my-service --limit 600', oneClient)
+    .requiredOption(
+      '--limit <signatures>',
+      "signatures a minute, per Region; default: the platform's own limit",
+      (text: string) => (text === 'default' ? text : parseLimit(text)),
+    )
+    .action((client_id: string, options: Options & { limit: number | 'default' }) =>
+      everywhere(
+        io,
+        setExit,
+        options,
+        'clients.update',
+        { client_id, limit: options.limit === 'default' ? null : options.limit },
+        {
+          json: (client) => ({ client: client ?? null }),
+          text: (client) => `${client_id} may sign ${client.limit ?? "the platform's own limit"} a minute`,
+        },
+      ),
+    );
+
+  addCredentialOptions(
+    add(
+      'rotate-key <name>',
+      'Give a client a new key; its old ones go on for a while. Prints the new API key, once.',
+      'rotate-key my-service --overlap 24h',
+      oneClient,
+    )
+      .option(
+        '--overlap <time>',
+        'for how long the old keys go on, e.g. 90s, 30m, 24h, 7d (default: 7d)',
+        parseTime,
+      )
+      .addOption(profile()),
+  ).action(rotateKey);
+
   for (const [verb, action] of [
     ['disable', 'clients.disable'],
     ['enable', 'clients.enable'],
@@ -73,14 +121,34 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
         : 'Accept what a disabled client signs again, in every Region.',
       `${verb} my-service --stage prod --region eu-west-1,eu-central-1`,
       oneClient,
-    ).action((name: string, options: Options) => everywhere(action, name, options));
+    ).action((client_id: string, options: Options) =>
+      everywhere(
+        io,
+        setExit,
+        options,
+        action,
+        { client_id },
+        {
+          json: (client) => ({ client: client ?? null }),
+          text: ({ disabled }) => `${client_id} is ${disabled ? 'disabled' : 'enabled'}`,
+        },
+      ),
+    );
 
   add('delete <name>', 'Delete a client; its keys stay dead.', 'delete my-service', oneClient).action(
-    async (client_id: string, options: Options) => {
-      const deleted = await invokeFirst(options, 'clients.delete', { client_id });
-      if (options.json) printJson(io, deleted);
-      else io.stdout.write(`${client_id} is deleted\n`);
-    },
+    (client_id: string, options: Options) =>
+      everywhere(
+        io,
+        setExit,
+        options,
+        'clients.delete',
+        { client_id },
+        {
+          json: () => ({ client_id }),
+          text: () => `${client_id} is deleted`,
+          absentIsDone: true,
+        },
+      ),
   );
   return clients;
 
@@ -94,18 +162,52 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   }
 
   async function create(client_id: string | undefined, options: CreateOptions): Promise<void> {
-    const { profile, limit, expiresAt: expires_at, jwk } = options;
+    const { profile, limit } = options;
     const created = await invokeFirst(options, 'clients.create', {
       ...(client_id !== undefined && { client_id }),
       profile,
       ...(limit !== undefined && { limit }),
-      ...(expires_at !== undefined && { expires_at }),
-      ...(jwk !== undefined && { jwk: readPublicJwk(resolve(io.cwd, jwk)) }),
+      ...credential(options),
     });
     if (options.json) printJson(io, created);
     else printFields(io, { ...created });
-    if (created.api_key !== undefined)
-      io.stderr.write('The API key is shown this once; keep it in a safe place.\n');
+    warnOnce(created.api_key);
+  }
+
+  /** In one Region: two would make two generations. */
+  async function rotateKey(client_id: string, options: RotateOptions): Promise<void> {
+    const { profile, overlap } = options;
+    const rotated = await invokeFirst(options, 'clients.rotate-key', {
+      client_id,
+      ...(profile !== undefined && { profile }),
+      ...(overlap !== undefined && { overlap_s: overlap }),
+      ...credential(options),
+    });
+    if (options.json) printJson(io, rotated);
+    else {
+      const { ends, ...made } = rotated;
+      printFields(io, made);
+      if (ends.length > 0) {
+        io.stdout.write('\n');
+        printTable(
+          io,
+          ['old_key', 'ends_at'],
+          ends.map(({ kid, expires_at }) => [kid, expires_at]),
+        );
+      }
+    }
+    warnOnce(rotated.api_key);
+  }
+
+  function credential({ expiresAt: expires_at, jwk }: CredentialOptions) {
+    return {
+      ...(expires_at !== undefined && { expires_at }),
+      ...(jwk !== undefined && { jwk: readPublicJwk(resolve(io.cwd, jwk)) }),
+    };
+  }
+
+  function warnOnce(apiKey: string | undefined): void {
+    if (apiKey !== undefined) io.stderr.write('The API key is shown this once; keep it in a safe place.\n');
   }
 
   async function list(options: Options): Promise<void> {
@@ -122,39 +224,20 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     } while (cursor !== undefined);
     if (!options.json) printClients(io, clients);
   }
-
-  /** Written through every Region, so that it holds in each whatever the replication does. */
-  async function everywhere(
-    action: 'clients.disable' | 'clients.enable',
-    client_id: string,
-    options: Options,
-  ): Promise<void> {
-    const target = findTarget(options, io);
-    const confirmed: string[] = [];
-    const failed: { region: string; error: string }[] = [];
-    let client: ClientSummary | undefined;
-    for (const region of target.regions)
-      try {
-        client = await invokeAdmin(target, region, action, { client_id });
-        confirmed.push(region);
-      } catch (error) {
-        if (!(error instanceof CliError)) throw error;
-        failed.push({ region, error: error.message });
-        setExit(confirmed.length > 0 ? EXIT.failed : error.exitCode);
-      }
-    if (failed.length > 0 && confirmed.length > 0) setExit(EXIT.failed);
-    if (options.json) printJson(io, { client: client ?? null, confirmed, failed });
-    else if (client)
-      io.stdout.write(
-        `${client_id} is ${client.disabled ? 'disabled' : 'enabled'}: ${confirmed.join(', ')}\n`,
-      );
-    for (const { region, error } of failed) io.stderr.write(`error: not confirmed by ${region}: ${error}\n`);
-  }
 }
 
 function parseLimit(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number from 1 on.');
+}
+
+const UNITS = { s: 1, m: 60, h: 3600, d: 24 * 3600 } as const;
+
+/** @returns seconds */
+function parseTime(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count === undefined) throw new InvalidArgumentError('It must be a number and s, m, h or d, e.g. 24h.');
+  return Number(count) * UNITS[unit as keyof typeof UNITS];
 }
 
 function readPublicJwk(path: string): Record<string, unknown> {

@@ -4,6 +4,9 @@ import type { KeysetCache } from '../adapters/keyset-cache.ts';
 import { json } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
 
+/** A consumer asks again so often; it may know a key's end, or a new key, by so much later. */
+const MAX_AGE_S = 300;
+
 export function jwksHandler(http: HttpContext, keyset: KeysetCache): HttpHandler {
   return httpHandler(http, async () => {
     const keys = verificationKeys(await keyset.current(), http.nowMs()).map(({ kid, alg, jwk }) => {
@@ -11,6 +14,8 @@ export function jwksHandler(http: HttpContext, keyset: KeysetCache): HttpHandler
       const { kty, crv, x, y } = jwk;
       return { kty, crv, x, y, kid, alg, use: 'sig' };
     });
-    return json(200, { keys }, { 'Cache-Control': 'public, max-age=300' });
+    // What a consumer caches ages on from this copy's age, and the windows allow for no more than the hard limit.
+    const maxAgeS = Math.max(0, Math.min(MAX_AGE_S, Math.floor(keyset.remainingMs() / 1000)));
+    return json(200, { keys }, { 'Cache-Control': `public, max-age=${maxAgeS}` });
   });
 }

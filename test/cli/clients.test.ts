@@ -113,9 +113,48 @@ test('a Region that does not confirm is named, and the command fails', async () 
   elsewhere.remove();
 });
 
+test('a limit is changed in every Region, and taken back to the default', async () => {
+  await clients('create', 'limited', '--limit', '5');
+  const changed = await clients('update', 'limited', '--limit', '50');
+  expect(changed.stdout).toBe('limited may sign 50 a minute: local-a, local-b\n');
+  await clients('update', 'limited', '--limit', 'default');
+  expect((await clients('show', 'limited', '--json')).json.limit).toBeNull();
+  expect((await clients('update', 'limited')).code).toBe(2);
+});
+
+test('a key is rotated with overlap: both register, and the new one is shown once', async () => {
+  const { api_key: old } = (await clients('create', 'rotated', '--json')).json;
+  const rotated = await clients('rotate-key', 'rotated', '--overlap', '24h', '--json');
+  expect(rotated.json).toEqual({
+    client_id: 'rotated',
+    profile: 'strict',
+    kid: '2',
+    expires_at: expect.any(String),
+    api_key: expect.stringMatching(/^csk_rotated_2_/),
+    ends: [{ kid: '1', expires_at: expect.any(String) }],
+  });
+  const endsInMs = Date.parse(rotated.json.ends[0].expires_at) - Date.now();
+  expect(Math.round(endsInMs / 3600_000)).toBe(24);
+  expect(rotated.stderr).toBe('The API key is shown this once; keep it in a safe place.\n');
+  for (const [i, key] of [old, rotated.json.api_key].entries()) {
+    directory.write('key.txt', key);
+    directory.write('one.csv', `user_id\nrotated-${i}\n`);
+    const args = ['register', 'one.csv', '--url', platform.info.entry, '--api-key-file', 'key.txt', '--json'];
+    expect((await directory.run(args)).json).toMatchObject({ registered: 1 });
+  }
+  const text = await clients('rotate-key', 'rotated', '--overlap', '0s');
+  expect(text.stdout).toMatch(/api_key +csk_rotated_3_/);
+  expect(text.stdout).toMatch(/\nold_key +ends_at\n/);
+  expect((await clients('rotate-key', 'rotated', '--overlap', 'soon')).code).toBe(2);
+});
+
 test('a deleted client is not there any more', async () => {
   await clients('create', 'short-lived');
-  expect((await clients('delete', 'short-lived', '--json')).json).toEqual({ client_id: 'short-lived' });
+  expect((await clients('delete', 'short-lived', '--json')).json).toEqual({
+    client_id: 'short-lived',
+    confirmed: ['local-a', 'local-b'],
+    failed: [],
+  });
   const shown = await clients('show', 'short-lived');
   expect(shown).toMatchObject({ code: 1, stderr: 'error: there is no client short-lived (not_found)\n' });
 });

@@ -28,6 +28,9 @@ const CLIENTS = 'test/lambda/clients.test.ts';
 const NONCE = 'test/lambda/nonce.test.ts';
 const LOGS = 'test/lambda/logs.test.ts';
 const QUOTA = 'test/lambda/quota.test.ts';
+const REVOCATION = 'test/lambda/revocation.test.ts';
+const ROTATE_KEY = 'test/lambda/rotate-key.test.ts';
+const OPERATED = 'test/lambda/registrations-admin.test.ts';
 const LEASES = 'test/protocol/quota.test.ts';
 const STORES = 'test/contract/dynalite.test.ts';
 const VECTORS = 'test/protocol/vectors.test.ts';
@@ -452,5 +455,64 @@ export const MUTANTS: readonly Mutant[] = [
     "if (region && next && error.code === 'quota_exceeded')",
     'if (false as boolean && region && next)',
     'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'revoke-proof',
+    'lambda/admin/proofs.ts',
+    "return consumed ? 'revoked' : 'already_used';",
+    "return 'revoked';",
+    REVOCATION,
+  ),
+  mutant(
+    'revoke-proof',
+    'lambda/admin/proofs.ts',
+    'const consumed = await ledger.consume({ nonce: { ...nonce, text }, jti: undefined, w });',
+    'const consumed = !!ledger && !!w;',
+    REVOCATION,
+  ),
+  mutant('revoke-key', 'protocol/client.ts', '&& !isRevoked(client, key)', '', REVOCATION),
+  mutant(
+    'revoke-key',
+    'protocol/client.ts',
+    'at = keys.find(({ kid }) => kid === issuedBy);',
+    'return false;',
+    REVOCATION,
+  ),
+  mutant(
+    'revoke-key',
+    'lambda/adapters/clients.ts',
+    "UpdateExpression: 'SET disabled = :disabled, changed_at = :now',",
+    "UpdateExpression: 'SET disabled = :disabled, changed_at = :now REMOVE revoked',",
+    REVOCATION,
+  ),
+  mutant(
+    'rotate-overlap',
+    'lambda/admin/rotate-key.ts',
+    'await clients.endKey(clientId, kid, end);',
+    '',
+    ROTATE_KEY,
+  ),
+  mutant(
+    'rotate-overlap',
+    'lambda/adapters/clients.ts',
+    "ConditionExpression: 'expires_at > :end',",
+    "ConditionExpression: 'attribute_exists(pk)',",
+    STORES,
+  ),
+  mutant(
+    'rotate-overlap',
+    'lambda/admin/rotate-key.ts',
+    "(profile === 'basic' && i > 0)",
+    'false',
+    ROTATE_KEY,
+  ),
+  mutant('profile-change', 'lambda/admin/rotate-key.ts', 'profile !== client.profile || (', '(', ROTATE_KEY),
+  mutant('erase', 'lambda/admin/registrations.ts', 'if (nowMs() > clearMs && (', 'if ((', OPERATED),
+  mutant(
+    'erase',
+    'protocol/registration.ts',
+    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs',
+    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs)',
+    OPERATED,
   ),
 ];

@@ -1,6 +1,6 @@
 /** Clients as a person reads them. */
-import type { ClientSummary } from '../../lambda/contract/admin.ts';
-import type { Io } from '../io.ts';
+import type { ClientSummary } from '../lambda/contract/admin.ts';
+import type { Io } from './io.ts';
 
 /** Names and values, one pair a line. */
 export function printFields({ stdout }: Io, fields: Readonly<Record<string, unknown>>): void {
@@ -13,8 +13,15 @@ export function printClient(io: Io, { keys, limit, ...client }: ClientSummary): 
   io.stdout.write('\n');
   printTable(
     io,
-    ['key', 'alg', 'usable_at', 'expires_at'],
-    keys.map(({ kid, alg, usable_at, expires_at }) => [kid, alg, usable_at, expires_at]),
+    ['key', 'alg', 'issued_by', 'usable_at', 'expires_at', 'state'],
+    keys.map(({ kid, alg, issued_by, usable_at, expires_at, revoked }) => [
+      kid,
+      alg,
+      issued_by ?? 'operator',
+      usable_at,
+      expires_at,
+      revoked ? 'revoked' : '',
+    ]),
   );
 }
 
@@ -33,7 +40,11 @@ export function printClients(io: Io, clients: readonly ClientSummary[]): void {
   printTable(io, ['client', 'profile', 'state', 'limit', 'created_at', 'key_expires_at'], rows);
 }
 
-function printTable({ stdout }: Io, head: readonly string[], rows: readonly (readonly string[])[]): void {
+export function printTable(
+  { stdout }: Io,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): void {
   const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]!.length)));
   for (const row of [head, ...rows])
     stdout.write(

@@ -5,15 +5,25 @@ import {
   type AdminAction,
   type AdminActions,
   type AdminAnswer,
-} from '../../lambda/contract/admin.ts';
-import { functionName } from '../../lambda/contract/names.ts';
-import { awsError } from '../aws-error.ts';
-import { CliError, EXIT } from '../io.ts';
-import type { Target } from '../target.ts';
+} from '../lambda/contract/admin.ts';
+import { functionName } from '../lambda/contract/names.ts';
+import { awsError } from './aws-error.ts';
+import { CliError, EXIT } from './io.ts';
+import type { Target } from './target.ts';
+
+/** The function answered, and refused. */
+export class Refused extends CliError {
+  readonly code: string;
+
+  constructor(detail: string, code: string) {
+    super(EXIT.failed, `${detail} (${code})`);
+    this.code = code;
+  }
+}
 
 /**
  * @returns the action's result
- * @throws CliError: the problem's detail, or why the function was not reached
+ * @throws Refused with the problem's detail, CliError where the function was not reached
  */
 export async function invokeAdmin<A extends AdminAction>(
   target: Target,
@@ -33,7 +43,7 @@ export async function invokeAdmin<A extends AdminAction>(
       throw new CliError(EXIT.unreachable, `${name} in ${region} failed; its log says why`);
     const answer = JSON.parse(Payload?.transformToString() ?? 'null') as AdminAnswer<A>;
     if (answer.ok) return answer.result;
-    throw new CliError(EXIT.failed, `${answer.problem.detail} (${answer.problem.code})`);
+    throw new Refused(answer.problem.detail, answer.problem.code);
   } finally {
     lambda.destroy();
   }

@@ -1,0 +1,62 @@
+/**
+ * The rotation function of one purpose: called by Secrets Manager with a step, by an operator with an action. What
+ * it throws is what Lambda prints and Secrets Manager is told, so it names errors and holds nothing of them.
+ */
+import * as z from 'zod';
+import { type Actions, type AdminContext, adminHandler } from '../admin/actions.ts';
+import { describeError } from '../log.ts';
+import { type KeysActionsOptions, keysActions } from './actions.ts';
+import { Rotation } from './rotation.ts';
+import { RotationError } from './rotation-error.ts';
+
+export interface RotateOptions extends KeysActionsOptions, Omit<AdminContext, 'log' | 'function'> {
+  /** The secret's name: a step for any other is refused. */
+  readonly secretName: string;
+}
+
+export type RotateHandler = (event: unknown, context: { readonly awsRequestId: string }) => Promise<unknown>;
+
+const StepEvent = z.object({
+  Step: z.enum(['createSecret', 'setSecret', 'testSecret', 'finishSecret']),
+  SecretId: z.string(),
+  ClientRequestToken: z.string().min(1),
+  RotationToken: z.string().optional(),
+});
+type StepEvent = z.infer<typeof StepEvent>;
+
+export function rotateHandler(options: RotateOptions): RotateHandler {
+  const { log, purpose, region, secretName } = options;
+  const rotation = new Rotation(options);
+  const context: AdminContext = { ...options, function: 'rotate' as never };
+  const admin = adminHandler(context, keysActions(options) as object as Actions);
+
+  return async (event, invocation) => {
+    if (typeof event !== 'object' || event === null || !('Step' in event)) return admin(event, invocation);
+    const { success, data } = StepEvent.safeParse(event);
+    if (!success || !names(data.SecretId, secretName))
+      throw new RotationError(`not a step of the rotation of ${secretName}`);
+    const line = { message: 'keyset', purpose, region, action: data.Step } as const;
+    const request_id = invocation?.awsRequestId;
+    try {
+      await run(data);
+      log({ level: 'INFO', ...line, request_id });
+    } catch (error) {
+      const reason = error instanceof RotationError ? error.message : undefined;
+      log({ level: 'ERROR', ...line, request_id, reason, ...describeError(error) });
+      if (error instanceof RotationError) throw error;
+      throw new RotationError(`${data.Step} of ${purpose} failed: ${describeError(error).error}`);
+    }
+  };
+
+  async function run({ Step, ClientRequestToken, RotationToken }: StepEvent): Promise<void> {
+    if (Step === 'createSecret') await rotation.createSecret(ClientRequestToken, RotationToken);
+    // Nothing to set elsewhere: readers take what is AWSCURRENT.
+    if (Step === 'testSecret') await rotation.testSecret(ClientRequestToken);
+    if (Step === 'finishSecret') await rotation.finishSecret(ClientRequestToken);
+  }
+}
+
+/** By name, or by an ARN: AWS puts six characters behind the name in it. */
+const names = (id: string, name: string): boolean =>
+  id === name ||
+  id.replace(/^arn:[^:]+:secretsmanager:[^:]*:\d*:secret:/, '').replace(/-\w{6}$/, '') === name;

@@ -1,0 +1,10 @@
+/**
+ * A rotation cannot go on. What Secrets Manager and the log get to see of it: the message holds ids, times and names
+ * of errors, never a value; there is no cause, which Lambda would print with all that hangs on it.
+ */
+export class RotationError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'RotationError';
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The four steps of a rotation (AWS Secrets Manager, "Lambda rotation functions"). Each may be repeated, run beside
+ * another's, or end between any two calls: readers see AWSCURRENT alone, and that moves in one call, from the version
+ * that the new keyset was made from (design: 3-keys "Rotation function").
+ */
+import type { KeyLags } from '../../protocol/key-windows.ts';
+import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
+import { checkPending, nextKeyset } from '../../protocol/rotation.ts';
+import type { SecretVersions } from '../adapters/secret-versions.ts';
+import type { VaultKeys } from '../adapters/vault.ts';
+import { describeError, type Log } from '../log.ts';
+import { makeKey, works } from './new-key.ts';
+import { RotationError } from './rotation-error.ts';
+
+export interface RotationOptions {
+  readonly purpose: string;
+  /** The keyset's secret, as this Region has it. */
+  readonly secret: SecretVersions;
+  readonly vault: VaultKeys;
+  /** Name of the purpose's Transit key. */
+  readonly vaultKey: string;
+  readonly lags: KeyLags;
+  /** Epoch milliseconds. */
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+export interface HeldKeyset {
+  readonly versionId: string;
+  readonly keyset: Keyset;
+}
+
+/** Makes the keyset that follows, from the one that is current. */
+export type Follow = (current: HeldKeyset) => Promise<Keyset>;
+
+export class Rotation {
+  readonly #options: RotationOptions;
+
+  constructor(options: RotationOptions) {
+    this.#options = options;
+  }
+
+  /** Gives the version its keyset, once: a repeat leaves the one that is there. @throws RotationError, Unavailable */
+  async createSecret(token: string, rotationToken?: string): Promise<void> {
+    await this.create(token, (current) => this.next(current), rotationToken);
+  }
+
+  async create(token: string, follow: Follow, rotationToken?: string): Promise<void> {
+    const { secret } = this.#options;
+    if (await secret.read({ id: token })) return;
+    const keyset = await follow(await this.current());
+    // False where a run beside this one was faster: its keyset is as good.
+    await secret.put(token, JSON.stringify(keyset), rotationToken);
+  }
+
+  /** @returns the keyset of an ordinary rotation, with a key that Vault makes now */
+  async next({ versionId, keyset }: HeldKeyset): Promise<Keyset> {
+    const { vault, vaultKey, lags, nowMs } = this.#options;
+    // The time before Vault is asked: what that takes is part of X.
+    const startedMs = nowMs();
+    return nextKeyset(keyset, versionId, await makeKey(vault, vaultKey, keyset), lags, startedMs);
+  }
+
+  /** Passes where there is nothing to test: AWS runs this step alone when a schedule is set. */
+  async testSecret(token: string): Promise<void> {
+    const current = await this.current();
+    const held = await this.#options.secret.read({ id: token });
+    if (held && current.versionId !== token) await this.#check(current, token, parse(held));
+  }
+
+  /** Makes the version current, unless another is by now, or its key would sign too early. */
+  async finishSecret(token: string): Promise<void> {
+    if (!(await this.#isCurrent(token))) {
+      const { secret } = this.#options;
+      const held = await secret.read({ id: token });
+      if (!held) throw new RotationError(`version ${token} has no value`);
+      const current = await this.current();
+      if (current.versionId !== token) {
+        await this.#check(current, token, parse(held));
+        const moved = await secret.move('AWSCURRENT', current.versionId, token);
+        // Refused, too, where an answer was lost, or a run beside this one has moved it.
+        if (!moved && !(await this.#isCurrent(token)))
+          await this.#abandon(token, ['another version became current']);
+      }
+    }
+    await this.#raiseMin();
+  }
+
+  /** @throws RotationError where there is none, or it is no keyset */
+  async current(): Promise<HeldKeyset> {
+    const held = await this.#options.secret.read({ stage: 'AWSCURRENT' });
+    if (!held) throw new RotationError('the secret has no current version');
+    return { versionId: held.versionId, keyset: parse(held) };
+  }
+
+  /** @throws RotationError where it is neither current nor pending: it was given up, or taken over */
+  async #isCurrent(token: string): Promise<boolean> {
+    const { current, pending } = await this.#options.secret.describe();
+    if (current !== token && pending !== token) throw new RotationError(`version ${token} is not AWSPENDING`);
+    return current === token;
+  }
+
+  async #check(current: HeldKeyset, token: string, pending: Keyset): Promise<void> {
+    const { lags, nowMs } = this.#options;
+    const faults = checkPending(current.keyset, current.versionId, pending, lags, nowMs());
+    for (const key of pending.keys)
+      if (!(await works(key))) faults.push(`key ${key.kid} does not sign and verify`);
+    if (faults.length > 0) await this.#abandon(token, faults);
+  }
+
+  /** Takes AWSPENDING away, which would make AWS refuse every later rotation: the next one starts over. */
+  async #abandon(token: string, faults: readonly string[]): Promise<never> {
+    await this.#options.secret.move('AWSPENDING', token, undefined);
+    throw new RotationError(`version ${token} cannot become current: ${faults.join('; ')}`);
+  }
+
+  /** Lets Vault forget what no keyset holds any more. Not worth a failed rotation: the next one does it. */
+  async #raiseMin(): Promise<void> {
+    const { vault, vaultKey, purpose, log } = this.#options;
+    try {
+      const { keyset } = await this.current();
+      const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
+      if (versions.length > 0) await vault.raiseMin(vaultKey, Math.min(...versions));
+    } catch (error) {
+      log({ level: 'WARN', message: 'keyset', purpose, reason: 'raise_min', ...describeError(error) });
+    }
+  }
+}
+
+function parse({ versionId, text }: { readonly versionId: string; readonly text: string }): Keyset {
+  try {
+    return parseKeyset(text);
+  } catch (error) {
+    throw new RotationError(`version ${versionId}: ${(error as Error).message}`);
+  }
+}

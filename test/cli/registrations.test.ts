@@ -1,0 +1,63 @@
+/** `countersign registrations`: show, delete, erase. */
+import { mkdirSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Platform, startPlatform } from '../../local/platform.ts';
+import { Directory } from './cli.ts';
+
+let platform: Platform;
+let nowMs = Date.now();
+const directory = new Directory();
+
+beforeAll(async () => {
+  platform = await startPlatform({ port: 0, nowMs: () => nowMs });
+  mkdirSync(`${directory.path}/.countersign`);
+  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.write('users.csv', 'user_id,email\nada,ada@example.com\nbob,bob@example.com\n');
+  expect((await directory.run(['register', 'users.csv'])).code).toBe(0);
+});
+afterAll(async () => {
+  directory.remove();
+  await platform?.stop();
+});
+
+const registrations = (...args: string[]) => directory.run(['registrations', ...args]);
+
+test('a registration is shown, deleted, and shown as deleted', async () => {
+  const shown = await registrations('show', 'dev', 'ada', '--json');
+  expect(shown.json).toMatchObject({ client_id: 'dev', user_id: 'ada', data: { email: 'ada@example.com' } });
+  expect((await registrations('show', 'dev', 'ada')).stdout).toContain('"email":"ada@example.com"');
+  const { id } = shown.json;
+  expect(await registrations('delete', 'dev', 'ada')).toMatchObject({
+    code: 0,
+    stdout: `${id} is deleted\n`,
+  });
+  expect((await registrations('delete', 'dev', 'ada')).code).toBe(1);
+  const deleted = await registrations('show', 'dev', 'ada');
+  expect(deleted.stdout).toMatch(/^deleted_at +\d{4}-/m);
+  expect(deleted.stdout).not.toContain('example.com');
+  expect(await registrations('show', 'dev', 'nobody')).toMatchObject({ code: 1, stdout: '' });
+});
+
+test('erasing says when the tombstone can go, and takes it then', async () => {
+  const first = await registrations('erase', 'dev', 'bob', '--json');
+  expect(first.json).toMatchObject({ state: 'deleted', erasable_at: expect.any(String) });
+  expect((await registrations('erase', 'dev', 'bob')).stdout).toContain(first.json.erasable_at);
+  nowMs = Date.parse(first.json.erasable_at);
+  expect((await registrations('erase', 'dev', 'bob', '--json')).json).toEqual({
+    id: first.json.id,
+    state: 'erased',
+  });
+  expect((await registrations('erase', 'dev', 'bob')).stdout).toContain('nothing of it is left');
+});
+
+test('waiting for the tombstone can be interrupted, and nothing is lost', async () => {
+  directory.write('eve.csv', 'user_id\neve\n');
+  expect((await directory.run(['register', 'eve.csv'])).code).toBe(0);
+  const { code, json, stderr } = await directory.run(
+    ['registrations', 'erase', 'dev', 'eve', '--wait', '--json'],
+    { onReady: setImmediate },
+  );
+  expect(code).toBe(130);
+  expect(json.state).toBe('deleted');
+  expect(stderr).toMatch(/^deleted; waiting until /);
+});
