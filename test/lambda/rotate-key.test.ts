@@ -95,6 +95,10 @@ describe('with overlap', () => {
     platform.clock.nowMs += 1000;
     expect([await tryBasic(first), await tryBasic(second)]).toEqual([201, 201]);
     const third = await rotate(first, { expires_at });
+    expect(third.ends).toEqual([
+      { kid: '2', expires_at: at(platform.clock.nowMs + 7 * DAY_S * 1000) },
+      { kid: '1', expires_at: at(platform.clock.nowMs) },
+    ]);
     platform.clock.nowMs += CLIENT_CACHE_MS;
     expect([await tryBasic(second), await tryBasic(third)]).toEqual([201, 201]);
     expect(await tryBasic(first)).toBe('invalid_proof');
