@@ -1,18 +1,21 @@
 /** `countersign register FILE`. */
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
 import type { SetExit } from '../program.ts';
 import { type AccessOptions, findAccess } from './access.ts';
+import { Checkpoint } from './checkpoint.ts';
 import { FailuresFile } from './failures.ts';
-import { type Format, openInput } from './input.ts';
-import { startProgress } from './progress.ts';
+import { type Format, type Input, openInput } from './input.ts';
+import { type Progress, startProgress } from './progress.ts';
 import { registerRecords, type Summary } from './register.ts';
 
 interface Options extends AccessOptions {
   readonly format?: Format;
   readonly concurrency: number;
   readonly failures?: string;
+  readonly restart?: boolean;
   readonly json?: true;
 }
 
@@ -25,6 +28,7 @@ export function registerCommand(io: Io, setExit: SetExit): Command {
     )
     .option('--concurrency <count>', 'registrations under way at a time, 1 to 100', parseConcurrency, 8)
     .option('--failures <path>', 'where failures go (default: FILE.failed.jsonl)')
+    .option('--restart', 'begin anew, whatever an earlier run of this file has done')
     .option('--url <url>', "the platform's base URL (default: $COUNTERSIGN_URL, or the local platform)")
     .option(
       '--api-key-file <path>',
@@ -39,6 +43,10 @@ Values are texts; an empty cell is a member that is not there. JSON Lines: one u
 
 What fails goes to the failures file, one line of JSON each: {"line", "user", "error"}, or "text" in place of "user"
 where a line holds none. Mend the users in it and register that file.
+
+A run that was stopped, by Ctrl-C or otherwise, goes on where it ended when the same command is given again: what is done
+lies in FILE.progress.json (beside the failures, with --failures) until the file is through. Standard input cannot be
+read again, so it starts from its beginning; nobody is registered twice either way.
 
 Examples:
   $ countersign register users.csv
@@ -55,43 +63,79 @@ async function register(file: string, options: Options, io: Io): Promise<number>
   if (file !== '-' && resolve(io.cwd, failuresPath) === path)
     throw usage('--failures must be another file than FILE');
   const access = findAccess(options, io);
-  const input = await openInput(file, path, options.format, io);
-  const failures = new FailuresFile(resolve(io.cwd, failuresPath));
-  const progress = startProgress(io, input.size, options.json === true);
-  let summary: Summary;
+  const { checkpoint, failures } = begin(file, failuresPath, access, options, io);
+  const before = checkpoint?.counts;
+  if (checkpoint?.resumedAfterLine !== undefined)
+    io.stderr.write(
+      `going on after line ${count(checkpoint.resumedAfterLine)}: ${count(before!.registered)} registered, ${count(before!.failed)} failed before\n`,
+    );
+  let through = false;
+  let input: Input | undefined;
+  let progress: Progress | undefined;
   try {
-    summary = await registerRecords(input, {
+    input = await openInput(file, path, options.format, io);
+    progress = startProgress(io, input.size, options.json === true);
+    const { concurrency } = options;
+    const summary = await registerRecords(input, {
       ...access,
-      concurrency: options.concurrency,
+      concurrency,
       failures,
+      checkpoint,
       progress,
       io,
     });
-  } finally {
+    through = summary.stoppedBy === undefined;
     progress.stop();
-    input.close();
-    await failures.close();
+    report(summary, summary.failed > 0 ? failuresPath : null, file, checkpoint, options, io);
+    if (summary.stoppedBy) return summary.stoppedBy.exitCode;
+    return summary.failed > 0 ? EXIT.failed : EXIT.done;
+  } finally {
+    progress?.stop();
+    input?.close();
+    failures.close();
+    checkpoint?.close(through);
   }
-  report(summary, summary.failed > 0 ? failuresPath : null, file, options, io);
-  if (summary.stoppedBy) return summary.stoppedBy.exitCode;
-  return summary.failed > 0 ? EXIT.failed : EXIT.done;
 }
 
-function report(summary: Summary, failures: string | null, file: string, { json }: Options, io: Io): void {
+/** Opens what is written beside the registrations. @throws CliError */
+function begin(
+  file: string,
+  failuresPath: string,
+  { url, apiKey }: { url: string; apiKey: string },
+  { failures: named, restart = false }: Options,
+  { cwd }: Io,
+): { checkpoint: Checkpoint | undefined; failures: FailuresFile } {
+  const clientId = parseApiKey(apiKey)?.clientId;
+  // A key of another form is refused, in its own words, when it is used.
+  if (file === '-' || clientId === undefined)
+    return { checkpoint: undefined, failures: new FailuresFile(resolve(cwd, failuresPath)) };
+  const path = resolve(cwd, `${named ?? file}.progress.json`);
+  const checkpoint = new Checkpoint(path, { url, client_id: clientId }, restart);
+  return { checkpoint, failures: new FailuresFile(resolve(cwd, failuresPath), checkpoint.failuresBytes) };
+}
+
+function report(
+  summary: Summary,
+  failures: string | null,
+  file: string,
+  checkpoint: Checkpoint | undefined,
+  { json }: Options,
+  io: Io,
+): void {
   const { registered, replayed, failed, line, elapsedMs, stoppedBy } = summary;
   const seconds = Math.round(elapsedMs / 100) / 10;
   if (json) {
     const stopped = stoppedBy?.message ?? null;
-    printJson(io, { file, registered, replayed, failed, failures, last_line: line, seconds, stopped });
+    const resumed_after_line = checkpoint?.resumedAfterLine ?? null;
+    const done = { registered, replayed, failed, failures };
+    printJson(io, { file, ...done, last_line: line, resumed_after_line, seconds, stopped });
   } else {
     const again = replayed > 0 ? ` (${count(replayed)} of them were before)` : '';
     io.stdout.write(`${count(registered)} registered${again}, ${count(failed)} failed, in ${seconds} s\n`);
     if (failures) io.stdout.write(`Failures: ${failures}\n`);
   }
-  if (stoppedBy)
-    io.stderr.write(
-      `error: ${stoppedBy.message}; stopped after line ${count(line)}; run it again to go on\n`,
-    );
+  const goOn = checkpoint ? '; run it again to go on' : '';
+  if (stoppedBy) io.stderr.write(`error: ${stoppedBy.message}; stopped after line ${count(line)}${goOn}\n`);
 }
 
 const count = (n: number): string => n.toLocaleString('en');

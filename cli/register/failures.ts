@@ -1,34 +1,59 @@
 /**
  * The file of what was not registered: JSON Lines of `{"line","user","error"}`, or `"text"` where a line holds no user.
- * `register` takes such a file as input. It is made when the first failure is written.
+ * `register` takes such a file as input. It is made when the first failure is written; a run that goes on where another
+ * ended adds to that one's.
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { CliError, EXIT } from '../io.ts';
 import type { FailureLine } from './record.ts';
 
 export class FailuresFile {
   readonly path: string;
-  #handle: FileHandle | undefined;
-  count = 0;
+  /** So much of it belongs to what is done; what stands behind that is of a run that was killed. */
+  #bytes: number;
+  #file: number | undefined;
 
-  constructor(path: string) {
+  /** @param bytes of it that an earlier run has written */
+  constructor(path: string, bytes = 0) {
     this.path = path;
+    this.#bytes = bytes;
+    if (bytes > 0) this.#file = this.#reopen();
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** @throws CliError */
-  async add(failure: FailureLine): Promise<void> {
+  add(failure: FailureLine): void {
     try {
       // It holds personal data: for its owner's eyes alone.
-      this.#handle ??= await open(this.path, 'w', 0o600);
-      await this.#handle.write(`${JSON.stringify(failure)}\n`);
+      this.#file ??= openSync(this.path, 'w', 0o600);
+      this.#bytes += writeSync(this.#file, `${JSON.stringify(failure)}\n`, this.#bytes);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       throw new CliError(EXIT.failed, `cannot write ${this.path}: ${code}; the run is stopped`);
     }
-    this.count += 1;
   }
 
-  async close(): Promise<void> {
-    await this.#handle?.close();
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+  }
+
+  /** @returns undefined where it was taken away meanwhile: then another one begins */
+  #reopen(): number | undefined {
+    try {
+      const file = openSync(this.path, 'r+');
+      if (fstatSync(file).size >= this.#bytes) {
+        ftruncateSync(file, this.#bytes);
+        return file;
+      }
+      closeSync(file);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT') throw new CliError(EXIT.failed, `cannot open ${this.path}: ${code}`);
+    }
+    this.#bytes = 0;
+    return undefined;
   }
 }

@@ -15,6 +15,7 @@ import {
   UnexpectedAnswerError,
 } from '@countersign/sdk';
 import { CliError, EXIT, type ExitCode, type Io } from '../io.ts';
+import type { Checkpoint, Counts } from './checkpoint.ts';
 import type { FailuresFile } from './failures.ts';
 import type { Input } from './input.ts';
 import type { Progress } from './progress.ts';
@@ -25,15 +26,14 @@ export interface RegisterOptions {
   readonly apiKey: string;
   readonly concurrency: number;
   readonly failures: FailuresFile;
+  /** Undefined where the input cannot be read again. */
+  readonly checkpoint: Checkpoint | undefined;
   readonly progress: Progress;
   readonly io: Io;
 }
 
-export interface Summary {
-  readonly registered: number;
-  /** Of the registered, those that were before. */
-  readonly replayed: number;
-  readonly failed: number;
+/** Of all runs over the file. */
+export interface Summary extends Counts {
   /** The last line that was begun. */
   readonly line: number;
   readonly elapsedMs: number;
@@ -53,15 +53,22 @@ const HOPELESS = [
 /** The same, where it is so from the first user on. */
 const UNREACHABLE = [ConnectionError, TimeoutError, UnavailableError];
 
+/** A user that is under way. */
+interface Pending {
+  readonly record: InputRecord;
+  readonly number: number;
+}
+
 /** @throws CliError */
 export async function registerRecords({ records, close }: Input, options: RegisterOptions): Promise<Summary> {
-  const { concurrency, failures, progress, io } = options;
+  const { concurrency, failures, checkpoint, progress, io } = options;
   const startedMs = performance.now();
   const client = connect(options);
-  const positions = new WeakMap<object, InputRecord>();
-  let registered = 0;
-  let replayed = 0;
-  let line = 0;
+  const pending = new WeakMap<object, Pending>();
+  const counts = { ...(checkpoint?.counts ?? { registered: 0, replayed: 0, failed: 0 }) };
+  let registeredNow = 0;
+  let unnumbered = 0;
+  let line = checkpoint?.resumedAfterLine ?? 0;
   let bytes = 0;
   let stoppedBy: Summary['stoppedBy'];
 
@@ -75,27 +82,33 @@ export async function registerRecords({ records, close }: Input, options: Regist
     close();
   });
 
-  const fail = async (record: InputRecord, failure: Omit<FailureLine, 'line'>) => {
-    await failures.add({ line: record.line, ...failure });
+  const settle = ({ record, number }: Pending) => {
     bytes = Math.max(bytes, record.endByte);
-    progress.update({ bytes, registered, failed: failures.count });
+    checkpoint?.done(number, counts, failures.bytes);
+    progress.update({ bytes, ...counts });
+  };
+  const fail = (at: Pending, failure: Omit<FailureLine, 'line'>) => {
+    failures.add({ line: at.record.line, ...failure });
+    counts.failed += 1;
+    settle(at);
   };
   async function* users(): AsyncGenerator<object, void, void> {
     try {
       for await (const record of records) {
         if (reading.signal.aborted) return;
+        const number = checkpoint ? checkpoint.admit(record) : unnumbered++;
+        if (number === undefined) continue;
         line = Math.max(line, record.line);
+        const at = { record, number };
         if ('user' in record) {
-          positions.set(record.user, record);
+          pending.set(record.user, at);
           yield record.user;
         } else {
           const { text, message } = record;
-          await fail(record, {
-            text,
-            error: { code: 'unreadable_line', message: `line ${record.line} ${message}` },
-          });
+          fail(at, { text, error: { code: 'unreadable_line', message: `line ${record.line} ${message}` } });
         }
       }
+      checkpoint?.end();
     } catch (error) {
       if (!reading.signal.aborted) throw error;
     }
@@ -104,17 +117,20 @@ export async function registerRecords({ records, close }: Input, options: Regist
   try {
     const batch = client.registerBatch<object>(users(), { concurrency, signal: running.signal });
     for await (const result of batch) {
-      const record = positions.get(result.user)!;
+      const at = pending.get(result.user)!;
       if (result.ok) {
-        registered += 1;
-        if (result.registration.replayed) replayed += 1;
-        bytes = Math.max(bytes, record.endByte);
-        progress.update({ bytes, registered, failed: failures.count });
-      } else {
-        await fail(record, { user: result.user, error: describe(result.error) });
-        stoppedBy ??= stops(result.error, registered);
-        if (stoppedBy && stoppedBy.exitCode !== EXIT.interrupted) break;
+        registeredNow += 1;
+        counts.registered += 1;
+        if (result.registration.replayed) counts.replayed += 1;
+        settle(at);
+        continue;
       }
+      const stop = stops(result.error, registeredNow);
+      stoppedBy ??= stop;
+      // What stopped the run is no fault of this user, who comes first when it goes on.
+      const isLeft = checkpoint !== undefined && (stop !== undefined || !isCountersignError(result.error));
+      if (!isLeft) fail(at, { user: result.user, error: describe(result.error) });
+      if (stop) break;
     }
   } catch (error) {
     if (!running.signal.aborted) throw error;
@@ -122,8 +138,7 @@ export async function registerRecords({ records, close }: Input, options: Regist
     disarm();
     await client.close();
   }
-  const elapsedMs = performance.now() - startedMs;
-  return { registered, replayed, failed: failures.count, line, elapsedMs, stoppedBy };
+  return { ...counts, line, elapsedMs: performance.now() - startedMs, stoppedBy };
 }
 
 function connect({ url, apiKey }: RegisterOptions): CountersignClient {
@@ -135,8 +150,10 @@ function connect({ url, apiKey }: RegisterOptions): CountersignClient {
   }
 }
 
+const isCountersignError = (error: Error): error is CountersignError => error instanceof CountersignError;
+
 function describe(error: Error): FailureLine['error'] {
-  const code = error instanceof CountersignError ? error.code : 'interrupted';
+  const code = isCountersignError(error) ? error.code : 'interrupted';
   const errors = error instanceof InvalidRegistrationError ? error.errors : undefined;
   return { code, message: error.message, ...(errors && { errors }) };
 }

@@ -31,6 +31,7 @@ const QUOTA = 'test/lambda/quota.test.ts';
 const REVOCATION = 'test/lambda/revocation.test.ts';
 const ROTATE_KEY = 'test/lambda/rotate-key.test.ts';
 const OPERATED = 'test/lambda/registrations-admin.test.ts';
+const RESUME = 'test/cli/resume.test.ts';
 const LEASES = 'test/protocol/quota.test.ts';
 const STORES = 'test/contract/dynalite.test.ts';
 const VECTORS = 'test/protocol/vectors.test.ts';
@@ -514,5 +515,47 @@ export const MUTANTS: readonly Mutant[] = [
     'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs',
     'tombstoneClearsAtMs(deletedAtMs, clockErrorMs)',
     OPERATED,
+  ),
+  mutant(
+    'resume',
+    'cli/register/checkpoint.ts',
+    'return number < this.#state.mark || this.#beyond.has(number) ? undefined : number;',
+    'return number;',
+    RESUME,
+  ),
+  mutant(
+    'resume',
+    'cli/register/checkpoint.ts',
+    'if (isLast && hash !== this.#from?.hash) throw changed(record.line);',
+    '',
+    RESUME,
+  ),
+  mutant(
+    'resume',
+    'cli/register/checkpoint.ts',
+    'if (saved && isRunning(saved.pid))',
+    'if (saved && false)',
+    RESUME,
+  ),
+  mutant(
+    'resume',
+    'cli/register/register.ts',
+    'checkpoint?.done(number, counts, failures.bytes);',
+    '',
+    RESUME,
+  ),
+  mutant(
+    'resume',
+    'cli/register/register.ts',
+    'checkpoint !== undefined && (stop !== undefined',
+    'checkpoint !== undefined && (false',
+    RESUME,
+  ),
+  mutant(
+    'resume',
+    'cli/register/command.ts',
+    'new FailuresFile(resolve(cwd, failuresPath), checkpoint.failuresBytes)',
+    'new FailuresFile(resolve(cwd, failuresPath), 0)',
+    RESUME,
   ),
 ];

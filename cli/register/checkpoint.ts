@@ -1,0 +1,193 @@
+/**
+ * How far a file is registered, kept beside it while it is under way, so that a run that was stopped, or killed, goes on
+ * where it ended. It holds counts, hashes and line numbers, no personal data, and goes when the file is through.
+ *
+ * Results come out of order: what is done is every record up to a mark, and some beyond it. A record whose result was
+ * not written down is sent again, which registers nobody twice.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { CliError, EXIT, usage } from '../io.ts';
+import type { InputRecord } from './record.ts';
+
+export interface Counts {
+  readonly registered: number;
+  /** Of the registered, those that were before. */
+  readonly replayed: number;
+  readonly failed: number;
+}
+
+/** Whose registrations these are: another client, or another platform, has to begin anew. */
+export interface Owner {
+  readonly url: string;
+  readonly client_id: string;
+}
+
+interface Saved extends Counts, Owner {
+  /** The process at work; 0 where none is. */
+  readonly pid: number;
+  /** So many records from the first on are done; the last one's line. */
+  readonly mark: number;
+  readonly line: number;
+  /** Numbers, from 0, of the records done beyond the mark. */
+  readonly beyond: readonly number[];
+  /** Over all records up to the last one that is done. */
+  readonly hash: string;
+  /** Bytes of the failures file that belong to what is done. */
+  readonly failures_bytes: number;
+}
+
+/** Written this often at most, in milliseconds: what a killed run sends again. */
+const EVERY_MS = 100;
+
+export class Checkpoint {
+  readonly #path: string;
+  readonly #owner: Owner;
+  readonly #from: Saved | undefined;
+  readonly #hash: Hash = createHash('sha256');
+  /** Of the records read from the mark on: the line, and the hash over all up to it. */
+  readonly #read = new Map<number, { readonly line: number; readonly hash: string }>();
+  readonly #beyond: Set<number>;
+  /** The last record that is done. */
+  #last: number;
+  #next = 0;
+  #state: Omit<Saved, 'pid' | 'beyond' | keyof Owner>;
+  #savedMs = 0;
+
+  /**
+   * @param path of the file that keeps it
+   * @param restart whether to forget what is there
+   * @throws CliError where another process is at work, or where it belongs to another client or platform
+   */
+  constructor(path: string, owner: Owner, restart: boolean) {
+    const saved = restart ? undefined : load(path);
+    if (saved && isRunning(saved.pid))
+      throw usage(`process ${saved.pid} is registering this file; wait for it, or end it (${path})`);
+    for (const member of ['url', 'client_id'] as const)
+      if (saved && saved[member] !== owner[member])
+        throw usage(
+          `this file was begun with ${member} ${saved[member]}, not ${owner[member]}: go on with that one, or begin anew with --restart`,
+        );
+    this.#path = path;
+    this.#owner = owner;
+    this.#from = saved;
+    this.#beyond = new Set(saved?.beyond);
+    this.#last = lastDone(saved);
+    const { registered = 0, replayed = 0, failed = 0, mark = 0, line = 0 } = saved ?? {};
+    const { hash = '', failures_bytes = 0 } = saved ?? {};
+    this.#state = { registered, replayed, failed, mark, line, hash, failures_bytes };
+    this.#save();
+  }
+
+  /** Of this run and those before it. */
+  get counts(): Counts {
+    const { registered, replayed, failed } = this.#state;
+    return { registered, replayed, failed };
+  }
+
+  /** The line up to which the runs before this one left nothing out; undefined where there was none. */
+  get resumedAfterLine(): number | undefined {
+    return this.#from?.line;
+  }
+
+  get failuresBytes(): number {
+    return this.#state.failures_bytes;
+  }
+
+  /**
+   * Takes notice of the next record of the file.
+   *
+   * @returns its number, or undefined where it is done already
+   * @throws CliError where what is done is not what stands in the file
+   */
+  admit(record: InputRecord): number | undefined {
+    const number = this.#next++;
+    this.#hash.update(`${JSON.stringify('user' in record ? record.user : record.text)}\n`);
+    const isLast = number === lastDone(this.#from);
+    if (isLast || number >= this.#state.mark) {
+      const hash = this.#hash.copy().digest('base64url');
+      if (isLast && hash !== this.#from?.hash) throw changed(record.line);
+      this.#read.set(number, { line: record.line, hash });
+    }
+    return number < this.#state.mark || this.#beyond.has(number) ? undefined : number;
+  }
+
+  /** To be called at the file's end. @throws CliError where it ends before what is done does */
+  end(): void {
+    if (this.#next <= lastDone(this.#from)) throw changed(this.#state.line);
+  }
+
+  /** A record is done: written down now, or within a tenth of a second where others follow. */
+  done(number: number, counts: Counts, failuresBytes: number): void {
+    const isFirstFailure = this.#state.failures_bytes === 0 && failuresBytes > 0;
+    this.#beyond.add(number);
+    let { mark, line, hash } = this.#state;
+    if (number > this.#last) {
+      this.#last = number;
+      hash = this.#read.get(number)!.hash;
+    }
+    for (; this.#beyond.delete(mark); mark++) {
+      line = this.#read.get(mark)!.line;
+      this.#read.delete(mark);
+    }
+    this.#state = { ...counts, mark, line, hash, failures_bytes: failuresBytes };
+    if (isFirstFailure || performance.now() - this.#savedMs >= EVERY_MS) this.#save();
+  }
+
+  /** @param through whether nothing is left to do */
+  close(through: boolean): void {
+    const isEmpty = this.#last < 0;
+    if (through || isEmpty) rmSync(this.#path, { force: true });
+    else this.#save(0);
+  }
+
+  /** By a rename, so that there is a whole one at any time. */
+  #save(pid = process.pid): void {
+    const saved: Saved = { pid, ...this.#owner, ...this.#state, beyond: [...this.#beyond] };
+    const draft = `${this.#path}.draft`;
+    try {
+      writeFileSync(draft, `${JSON.stringify(saved)}\n`, { mode: 0o600 });
+      renameSync(draft, this.#path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new CliError(EXIT.failed, `cannot write ${this.#path}: ${code}; --failures names another place`);
+    }
+    this.#savedMs = performance.now();
+  }
+}
+
+/** @returns the number of the last record that is done, -1 where none is */
+const lastDone = (saved: Saved | undefined): number =>
+  saved ? saved.beyond.reduce((last, number) => Math.max(last, number), saved.mark - 1) : -1;
+
+function load(path: string): Saved | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw usage(`cannot read ${path}: ${code}`);
+  }
+  try {
+    return JSON.parse(text) as Saved;
+  } catch {
+    throw usage(`${path} is broken: begin anew with --restart, which registers nobody twice`);
+  }
+}
+
+/** A process that was killed wrote no end, and its number says nothing once it is gone. */
+function isRunning(pid: number): boolean {
+  if (pid === 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+const changed = (line: number): CliError =>
+  usage(
+    `up to line ${line} the file is not what it was when it was begun: begin anew with --restart, which registers nobody twice`,
+  );

@@ -1,0 +1,192 @@
+/** A file whose registration is stopped, or killed, goes on where it ended: nobody twice, nobody left out. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { CLIENT_CACHE_MS } from '../../lambda/adapters/client-cache.ts';
+import { type Platform, startPlatform } from '../../local/platform.ts';
+import { Directory } from './cli.ts';
+
+let platform: Platform;
+let directory: Directory;
+let batch = 0;
+let aheadMs = 0;
+
+beforeAll(async () => {
+  platform = await startPlatform({ port: 0, nowMs: () => Date.now() + aheadMs });
+});
+afterAll(() => platform?.stop());
+beforeEach(() => {
+  directory = new Directory();
+  mkdirSync(`${directory.path}/.countersign`);
+  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+});
+afterEach(() => directory.remove());
+
+/** A file of `count` users, every tenth of whom has no e-mail address that fits. @returns how many those are */
+function writeUsers(count: number, name = 'in.jsonl'): number {
+  batch += 1;
+  const users = Array.from({ length: count }, (_, i) => ({
+    user_id: `r${batch}-${i}`,
+    email: i % 10 === 9 ? 'nope' : `r${i}@example.com`,
+  }));
+  directory.write(name, users.map((user) => `${JSON.stringify(user)}\n`).join(''));
+  return Math.floor(count / 10);
+}
+
+const register = (...args: string[]) => directory.run(['register', 'in.jsonl', '--json', ...args]);
+const progress = () => JSON.parse(directory.read('in.jsonl.progress.json'));
+
+/** Between two looks at a file that another run writes. */
+const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+/** Runs until `registered` users of this run are done, then presses Ctrl-C. */
+async function interruptAfter(registered: number) {
+  const begun = existsSync(`${directory.path}/in.jsonl.progress.json`) ? progress().registered : 0;
+  return directory.run(['register', 'in.jsonl', '--json', '--concurrency', '4'], {
+    onReady: async (interrupt) => {
+      while (
+        !existsSync(`${directory.path}/in.jsonl.progress.json`) ||
+        progress().registered < begun + registered
+      )
+        await pause();
+      interrupt();
+    },
+  });
+}
+
+/** Every user is registered, each bad one stands in the failures file once. */
+async function expectWhole(count: number, bad: number): Promise<void> {
+  const lines = directory.readLines('in.jsonl.failed.jsonl').map(({ line }) => line);
+  expect(lines).toHaveLength(bad);
+  expect(new Set(lines).size).toBe(bad);
+  const { json } = await register('--restart');
+  expect(json).toMatchObject({ registered: count - bad, replayed: count - bad, failed: bad });
+}
+
+test('Ctrl-C again and again: nobody is sent twice, nobody is left out, no failure stands twice', async () => {
+  const bad = writeUsers(120);
+  let last = await interruptAfter(1);
+  let runs = 1;
+  for (; last.code === 130; runs++) {
+    expect(last.stderr).toContain('; run it again to go on\n');
+    expect(statSync(`${directory.path}/in.jsonl.progress.json`).mode & 0o777).toBe(0o600);
+    expect(directory.read('in.jsonl.progress.json')).not.toContain('@example');
+    last = runs < 4 ? await interruptAfter(1) : await register();
+  }
+  expect(runs).toBe(5);
+  expect(last.stderr).toMatch(/^going on after line \d+: \d+ registered, \d+ failed before\n$/);
+  expect(last.code).toBe(1);
+  expect(last.json).toMatchObject({ registered: 120 - bad, replayed: 0, failed: bad, stopped: null });
+  expect(last.json.resumed_after_line).toBeGreaterThan(0);
+  expect(existsSync(`${directory.path}/in.jsonl.progress.json`)).toBe(false);
+  await expectWhole(120, bad);
+});
+
+test('killed again and again, it goes on all the same', async () => {
+  const bad = writeUsers(200);
+  const main = new URL('../../cli/main.ts', import.meta.url).pathname;
+  for (let kill = 1; kill <= 3; kill++) {
+    const child = spawn(process.execPath, [main, 'register', 'in.jsonl', '--json'], {
+      cwd: directory.path,
+      stdio: 'ignore',
+    });
+    const exited = once(child, 'exit');
+    // Each time some further.
+    while (!existsSync(`${directory.path}/in.jsonl.progress.json`) || progress().mark < kill * 30)
+      await pause();
+    child.kill('SIGKILL');
+    await exited;
+  }
+  const before = progress();
+  expect(before.mark).toBeGreaterThanOrEqual(90);
+  const last = await register();
+  expect(last.json).toMatchObject({ registered: 200 - bad, failed: bad, resumed_after_line: before.line });
+  await expectWhole(200, bad);
+});
+
+test('a second run beside one that is at work is refused; a number that nobody has any more is not', async () => {
+  writeUsers(150);
+  let refused: Awaited<ReturnType<typeof register>> | undefined;
+  const first = await directory.run(['register', 'in.jsonl', '--json'], {
+    onReady: async () => {
+      refused = await register();
+    },
+  });
+  expect(first.json).toMatchObject({ failed: 15, stopped: null });
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused!.stderr).toContain(`process ${process.pid} is registering this file`);
+
+  await interruptAfter(1);
+  const child = spawn(process.execPath, ['-e', '']);
+  await once(child, 'exit');
+  directory.write('in.jsonl.progress.json', JSON.stringify({ ...progress(), pid: child.pid }));
+  expect((await register()).json).toMatchObject({ failed: 15, stopped: null });
+});
+
+test('lines added at the end are registered; a change in what is done is refused, and --restart begins anew', async () => {
+  writeUsers(100);
+  await interruptAfter(20);
+  const text = directory.read('in.jsonl');
+  directory.write('in.jsonl', `{"user_id":"another"}\n${text}`);
+  const changed = await register();
+  expect(changed).toMatchObject({ code: 2, stdout: '' });
+  expect(changed.stderr).toMatch(
+    /^going on .*\nerror: up to line \d+ the file is not what it was .*--restart/,
+  );
+  directory.write('in.jsonl', text.split('\n').slice(0, 3).join('\n'));
+  expect((await register()).stderr).toContain('--restart');
+
+  directory.write('in.jsonl', `${text}{"user_id":"added-${batch}"}\n`);
+  const went = await register();
+  expect(went.json).toMatchObject({ registered: 91, replayed: 0, failed: 10 });
+  expect((await register()).json).toMatchObject({ registered: 91, replayed: 91, resumed_after_line: null });
+});
+
+test('another client, or another platform, has to begin anew', async () => {
+  writeUsers(100);
+  await interruptAfter(5);
+  directory.write('key.txt', platform.info.clients[0]!.api_key);
+  const elsewhere = await register('--url', platform.info.regions[1]!.url, '--api-key-file', 'key.txt');
+  expect(elsewhere).toMatchObject({ code: 2, stdout: '' });
+  expect(elsewhere.stderr).toMatch(/was begun with url .*--restart/);
+  directory.write(
+    '.countersign/local.json',
+    JSON.stringify({
+      ...platform.info,
+      clients: [
+        {
+          ...platform.info.clients[0],
+          api_key: 'csk_other_1_0000000000000000000000000000000000000000000_000000',
+        },
+      ],
+    }),
+  );
+  const { stderr, code } = await register();
+  expect(code).toBe(2);
+  expect(stderr).not.toContain('going on');
+});
+
+test('what stopped the run is no failure of a user: all are registered once it is mended', async () => {
+  const bad = writeUsers(60);
+  await interruptAfter(5);
+  await directory.run(['clients', 'disable', 'dev']);
+  // Instances hold a client's record for so long.
+  aheadMs += CLIENT_CACHE_MS;
+  const stopped = await register();
+  expect(stopped.code).toBe(1);
+  expect(stopped.stderr).toMatch(/error: Client disabled: .*; run it again to go on\n$/);
+  await directory.run(['clients', 'enable', 'dev']);
+  aheadMs += CLIENT_CACHE_MS;
+  expect((await register()).json).toMatchObject({ registered: 60 - bad, replayed: 0, failed: bad });
+  await expectWhole(60, bad);
+});
+
+test('a progress file that is broken is said to be', async () => {
+  writeUsers(10);
+  directory.write('in.jsonl.progress.json', '{"pid":');
+  const { code, stderr } = await register();
+  expect(code).toBe(2);
+  expect(stderr).toContain('in.jsonl.progress.json is broken: begin anew with --restart');
+  expect((await register('--restart')).json).toMatchObject({ registered: 9, failed: 1 });
+});
