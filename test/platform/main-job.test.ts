@@ -93,21 +93,6 @@ describe('one proof', () => {
 });
 
 describe('what people are shown', () => {
-  it('the code in the README is compiled, and runs', async () => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    const code = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
-    const url = new URL('../../sdk/typescript/index.ts', import.meta.url).href;
-    const module = `
-      const [url, apiKey] = ${JSON.stringify([entry, apiKey])};
-      ${code.replace("'@countersign/sdk'", JSON.stringify(url))}
-      export default registration;
-      await client.close();`;
-    const { stripTypeScriptTypes } = await import('node:module');
-    const source = stripTypeScriptTypes(module);
-    const { default: registration } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
-    expect(registration).toMatchObject({ user_id: 'ada', client_id: 'dev' });
-  });
-
   it('the page that a problem names says what to do about it, for every code', async () => {
     const refused = await http(`${regions[0]!.url}/v1/nonce`);
     const { type } = (await refused.json()) as { type: string };
