@@ -13,13 +13,12 @@ import { registerHandler } from './handlers/register.ts';
 import { registrationHandler } from './handlers/registration.ts';
 import type { HttpHandler } from './http/handler.ts';
 import {
-  clientRoots,
   clients,
   consumption,
   httpContext,
+  issuingKeyset,
   keyset,
   ledger,
-  nonceKeyset,
   nonces,
   numberFrom,
   proofGate,
@@ -31,7 +30,7 @@ import {
 import type { RegistrationSchema } from './schema/validator.ts';
 
 export const nonce = (runtime: WithSecrets): HttpHandler =>
-  nonceHandler(httpContext(runtime), nonces(runtime));
+  nonceHandler(httpContext(runtime), nonces(runtime, issuingKeyset(runtime)));
 
 export const register = (runtime: WithTables & WithSecrets, schema: RegistrationSchema): HttpHandler =>
   registerHandler({
@@ -59,15 +58,15 @@ export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): Htt
     schema,
   });
 
-export const jwks = (runtime: WithSecrets): HttpHandler =>
-  jwksHandler(httpContext(runtime), keyset(runtime, 'token', 'COUNTERSIGN_TOKEN_SECRET'));
+export const jwks = (runtime: WithTables & WithSecrets): HttpHandler =>
+  jwksHandler(httpContext(runtime), keyset(runtime, 'token'));
 
 export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
   healthHandler({
     http: httpContext(runtime),
     ledger: ledger(runtime),
     registry: registry(runtime),
-    keysets: [nonceKeyset(runtime), clientRoots(runtime)],
+    keysets: [keyset(runtime, 'nonce'), keyset(runtime, 'client-root')],
   });
 
 export const adminRead = (runtime: WithTables): AdminHandler =>
@@ -83,7 +82,7 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
   return adminHandler(adminContext(runtime, 'admin-write'), {
     ...clientWriteActions({
       clients: clients(runtime),
-      roots: clientRoots(runtime),
+      roots: keyset(runtime, 'client-root'),
       nowMs,
       clientKeyLifeS: numberFrom(env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
     }),

@@ -8,6 +8,7 @@ import { KeysetCache } from './adapters/keyset-cache.ts';
 import { createLedger, type Ledger } from './adapters/ledger.ts';
 import { createLimits } from './adapters/limits.ts';
 import { type Consistency, createRegistry, type Registry } from './adapters/registry.ts';
+import { createRevokedKids } from './adapters/revoked-kids.ts';
 import { ClientKeys } from './client-keys.ts';
 import type { Consumption } from './consumption.ts';
 import { type Environment, requireEnv, type Variable } from './contract/environment.ts';
@@ -39,23 +40,32 @@ export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   return { region, errorDocsUrl: requireEnv(env, 'COUNTERSIGN_ERROR_DOCS_URL'), nowMs, log };
 }
 
-export function keyset(runtime: WithSecrets, purpose: Purpose, variable: Variable): KeysetCache {
-  const { env, secrets, nowMs, log } = runtime;
-  const name = requireEnv(env, variable);
-  const maxAgeMs = numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS');
-  return new KeysetCache({ purpose, read: () => readSecret(secrets, name), nowMs, maxAgeMs, log });
+const SECRET = {
+  nonce: 'COUNTERSIGN_NONCE_SECRET',
+  'client-root': 'COUNTERSIGN_CLIENT_ROOT_SECRET',
+  token: 'COUNTERSIGN_TOKEN_SECRET',
+} as const satisfies Record<Purpose, Variable>;
+
+/** A keyset without what was revoked, as every verifier reads it. */
+export function keyset(runtime: WithSecrets & WithTables, purpose: Purpose): KeysetCache {
+  const { env, dynamodb } = runtime;
+  const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+  return new KeysetCache({ ...keysetOptions(runtime, purpose), readRevoked: () => kids.read(purpose) });
 }
 
-export const nonceKeyset = (runtime: WithSecrets): KeysetCache =>
-  keyset(runtime, 'nonce', 'COUNTERSIGN_NONCE_SECRET');
+/** To issue nonces with alone, which reads no table: verifiers refuse what a revoked key signed. */
+export const issuingKeyset = (runtime: WithSecrets): KeysetCache =>
+  new KeysetCache(keysetOptions(runtime, 'nonce'));
 
-export const clientRoots = (runtime: WithSecrets): KeysetCache =>
-  keyset(runtime, 'client-root', 'COUNTERSIGN_CLIENT_ROOT_SECRET');
+function keysetOptions({ env, secrets, nowMs, log }: WithSecrets, purpose: Purpose) {
+  const name = requireEnv(env, SECRET[purpose]);
+  const maxAgeMs = numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS');
+  return { purpose, read: () => readSecret(secrets, name), nowMs, maxAgeMs, log };
+}
 
-export function nonces(runtime: WithSecrets): Nonces {
-  const { env, nowMs } = runtime;
+export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
   return new Nonces({
-    keyset: nonceKeyset(runtime),
+    keyset,
     region: requireEnv(env, 'COUNTERSIGN_REGION'),
     ledgerTable: requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'),
     lifeMs: numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
@@ -87,8 +97,8 @@ export function proofGate(runtime: WithTables & WithSecrets): ProofGate {
   return {
     http: httpContext(runtime),
     clients: new ClientCache(clients(runtime), nowMs),
-    clientKeys: new ClientKeys(clientRoots(runtime), nowMs),
-    nonces: nonces(runtime),
+    clientKeys: new ClientKeys(keyset(runtime, 'client-root'), nowMs),
+    nonces: nonces(runtime, keyset(runtime, 'nonce')),
     issuer: requireEnv(env, 'COUNTERSIGN_ISSUER'),
     baseUrls: [requireEnv(env, 'COUNTERSIGN_BASE_URL'), requireEnv(env, 'COUNTERSIGN_ENTRY_URL')],
     clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),

@@ -16,7 +16,7 @@ export interface KeysetKey {
   readonly activates_at: number;
   /** Null for the newest. */
   readonly retires_at: number | null;
-  /** Longest life, in milliseconds, of anything signed with it: fixed when the key was made. */
+  /** Longest life, in milliseconds, of anything signed with it, a verifier's leeway included: fixed when made. */
   readonly max_life: number;
   /** Where it comes from; null for a key that was not made in Vault. */
   readonly vault: { readonly key: string; readonly version: number } | null;
@@ -74,6 +74,17 @@ export function verificationKey(keyset: Keyset, kid: string, nowMs: number): Key
   return verificationKeys(keyset, nowMs).find((key) => key.kid === kid);
 }
 
+/** Where a key stands: `next` is published and verifies, `current` signs, `previous` verifies what it signed. */
+export type KeyState = 'next' | 'current' | 'previous' | 'retired' | 'revoked';
+
+/** @returns the state at `nowMs` of a key of the keyset */
+export function keyState(keyset: Keyset, key: KeysetKey, nowMs: number): KeyState {
+  if (keyset.revoked.includes(key.kid)) return 'revoked';
+  if (key.retires_at !== null && key.retires_at <= nowMs) return 'retired';
+  if (signingKey(keyset, nowMs)?.kid === key.kid) return 'current';
+  return key.activates_at > nowMs ? 'next' : 'previous';
+}
+
 /** @returns the copy to keep of two: the one with the higher `seq`, the candidate where they are equal */
 export const newerKeyset = (held: Keyset | undefined, candidate: Keyset): Keyset =>
   held && held.seq > candidate.seq ? held : candidate;
@@ -89,9 +100,17 @@ export interface InitialKey {
   readonly maxLifeMs: number;
 }
 
+/** @returns a kid that the keyset has not, and never revoked */
+export function freshKid({ keys, revoked }: Pick<Keyset, 'keys' | 'revoked'>): string {
+  for (;;) {
+    const kid = randomBytes(4).toString('base64url');
+    if (!revoked.includes(kid) && !keys.some((key) => key.kid === kid)) return kid;
+  }
+}
+
 /** A first keyset around one key that is active at once: nothing was signed before it. */
 export function initialKeyset({ alg, jwk, maxLifeMs }: InitialKey, nowMs: number): Keyset {
-  const kid = randomBytes(4).toString('base64url');
+  const kid = freshKid({ keys: [], revoked: [] });
   const key = { kid, alg, jwk, activates_at: nowMs, retires_at: null, max_life: maxLifeMs, vault: null };
   return { seq: 1, based_on: null, revoked: [], keys: [key] };
 }

@@ -4,11 +4,12 @@ import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { type KeyState, type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
 import type { SecretVersions } from '../adapters/secret-versions.ts';
+import { VaultError } from '../adapters/vault.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
 import { describeError } from '../log.ts';
 import { type PublishRevoked, type RegionConfirmation, revoke } from './revoke.ts';
 import { Rotation, type RotationOptions } from './rotation.ts';
-import { RotationError } from './rotation-error.ts';
+import { ownWords, RotationError } from './rotation-error.ts';
 
 export interface KeySummary {
   readonly kid: string;
@@ -91,7 +92,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<keyof 
       const named = (confirmed: boolean) =>
         regions.flatMap((each) => (each.confirmed === confirmed ? [each.region] : [])).join(', ') || 'none';
       const detail =
-        `the keyset could not be replaced (${describeError(failure).error}), so no new key signs; ` +
+        `the keyset could not be replaced (${ownWords(failure) ?? describeError(failure).error}), so no new key signs; ` +
         `refused are ${revoked.join(', ') || 'none'} in: ${named(true)}; not confirmed: ${named(false)}. Try again`;
       throw new AdminError(503, 'unavailable', detail);
     }),
@@ -154,7 +155,9 @@ async function kidsIn(secret: Pick<SecretVersions, 'read'>): Promise<string[] | 
   }
 }
 
-/** A rotation's own errors say what to mend, and hold no value. */
+/** A rotation's own errors, and Vault's, say what to mend, and hold no value. */
 function explain(error: unknown): never {
-  throw error instanceof RotationError ? new AdminError(409, 'rotation_refused', error.message) : error;
+  if (error instanceof RotationError) throw new AdminError(409, 'rotation_refused', error.message);
+  if (error instanceof VaultError) throw new AdminError(503, 'unavailable', error.message);
+  throw error;
 }

@@ -7,7 +7,7 @@ import { type Actions, type AdminContext, adminHandler } from '../admin/actions.
 import { describeError } from '../log.ts';
 import { type KeysActionsOptions, keysActions } from './actions.ts';
 import { Rotation } from './rotation.ts';
-import { RotationError } from './rotation-error.ts';
+import { ownWords, RotationError } from './rotation-error.ts';
 
 export interface RotateOptions extends KeysActionsOptions, Omit<AdminContext, 'log' | 'function'> {
   /** The secret's name: a step for any other is refused. */
@@ -41,10 +41,9 @@ export function rotateHandler(options: RotateOptions): RotateHandler {
       await run(data);
       log({ level: 'INFO', ...line, request_id });
     } catch (error) {
-      const reason = error instanceof RotationError ? error.message : undefined;
-      log({ level: 'ERROR', ...line, request_id, reason, ...describeError(error) });
-      if (error instanceof RotationError) throw error;
-      throw new RotationError(`${data.Step} of ${purpose} failed: ${describeError(error).error}`);
+      const told = ownWords(error);
+      log({ level: 'ERROR', ...line, request_id, reason: told, ...describeError(error) });
+      throw new RotationError(`${data.Step} of ${purpose} failed: ${told ?? describeError(error).error}`);
     }
   };
 

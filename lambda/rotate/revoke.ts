@@ -60,7 +60,9 @@ async function replaceKeyset(options: RotationOptions, onlyKids?: readonly strin
   for (let attempt = 1; ; attempt++) {
     const token = randomUUID();
     try {
-      // Takes AWSPENDING from a rotation in flight, which then cannot finish.
+      // A rotation in flight loses its label, and so cannot finish.
+      const { current, pending } = await secret.describe();
+      if (pending !== undefined && pending !== current) await secret.move('AWSPENDING', pending, undefined);
       await rotation.create(token, follow);
       await rotation.finishSecret(token);
     } catch (error) {

@@ -83,7 +83,7 @@ export class Rotation {
           await this.#abandon(token, ['another version became current']);
       }
     }
-    await this.#raiseMin();
+    await this.#tidy(token);
   }
 
   /** @throws RotationError where there is none, or it is no keyset */
@@ -115,14 +115,15 @@ export class Rotation {
   }
 
   /** Lets Vault forget what no keyset holds any more. Not worth a failed rotation: the next one does it. */
-  async #raiseMin(): Promise<void> {
-    const { vault, vaultKey, purpose, log } = this.#options;
+  async #tidy(token: string): Promise<void> {
+    const { secret, vault, vaultKey, purpose, log } = this.#options;
     try {
+      await secret.move('AWSPENDING', token, undefined);
       const { keyset } = await this.current();
       const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
       if (versions.length > 0) await vault.raiseMin(vaultKey, Math.min(...versions));
     } catch (error) {
-      log({ level: 'WARN', message: 'keyset', purpose, reason: 'raise_min', ...describeError(error) });
+      log({ level: 'WARN', message: 'keyset', purpose, reason: 'tidy', ...describeError(error) });
     }
   }
 }

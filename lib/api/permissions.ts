@@ -19,7 +19,7 @@ interface Permissions {
 const WITH_PROOF = {
   tables: {
     ledger: ['PutItem'],
-    limits: ['UpdateItem'],
+    limits: ['GetItem', 'UpdateItem'],
     registry: ['GetItem', 'PutItem'],
     clients: ['Query'],
   },
@@ -31,12 +31,16 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   register: WITH_PROOF,
   registration: WITH_PROOF,
   discovery: {},
-  jwks: { secrets: ['token'] },
-  health: { tables: { ledger: ['PutItem'], registry: ['PutItem'] }, secrets: ['nonce', 'client-root'] },
+  jwks: { tables: { limits: ['GetItem'] }, secrets: ['token'] },
+  health: {
+    tables: { ledger: ['PutItem'], limits: ['GetItem'], registry: ['PutItem'] },
+    secrets: ['nonce', 'client-root'],
+  },
   'admin-read': { tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] } },
   'admin-write': {
     tables: {
       ledger: ['PutItem'],
+      limits: ['GetItem'],
       registry: ['DeleteItem', 'GetItem', 'PutItem'],
       clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
     },

@@ -1,6 +1,6 @@
 /**
- * Secrets as Secrets Manager keeps them: versions, and staging labels that stand on one version each. One store
- * for all Regions; a secret is written in its primary Region and replicated to the others at once.
+ * Secrets as Secrets Manager keeps them: versions, and staging labels that stand on one version each. A secret is
+ * written in its primary Region; every other one sees it as it was a replication lag ago.
  */
 import { randomBytes } from 'node:crypto';
 import { AwsError } from './protocol.ts';
@@ -13,6 +13,16 @@ export interface SecretVersion {
   readonly stages: ReadonlySet<string>;
 }
 
+export interface RotationSetting {
+  readonly functionName: string;
+  readonly functionArn: string;
+  /** As it was asked for, which is how it is described. */
+  readonly rules: Readonly<Record<string, unknown>>;
+  readonly periodMs: number;
+  readonly nextAtMs: number;
+  readonly lastAtMs: number | null;
+}
+
 export interface Secret {
   readonly name: string;
   /** What AWS puts behind the name in the ARN. */
@@ -20,18 +30,31 @@ export interface Secret {
   readonly primaryRegion: string;
   readonly description: string | undefined;
   readonly createdAtMs: number;
+  readonly changedAtMs: number;
   readonly versions: ReadonlyMap<string, SecretVersion>;
+  readonly rotation: RotationSetting | null;
+}
+
+export interface SecretStoreOptions {
+  /** How late a Region sees a secret of another one, in milliseconds. @default 0 */
+  readonly replicaLagMs?: (region: string) => number;
 }
 
 const CURRENT = 'AWSCURRENT';
+const PENDING = 'AWSPENDING';
 const PREVIOUS = 'AWSPREVIOUS';
+/** So many versions, and past states for replicas that lag, are kept of each secret. */
+const KEPT = 100;
 
 export class SecretStore {
-  readonly #secrets = new Map<string, Secret>();
+  /** Every state of a secret since it was made, the newest last: values never change, so they share all but that. */
+  readonly #states = new Map<string, readonly Secret[]>();
   readonly #nowMs: () => number;
+  readonly #lagMs: (region: string) => number;
 
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, { replicaLagMs = () => 0 }: SecretStoreOptions = {}) {
     this.#nowMs = nowMs;
+    this.#lagMs = replicaLagMs;
   }
 
   /** @throws AwsError ResourceExistsException, unless it is the same request again */
@@ -40,32 +63,37 @@ export class SecretStore {
     token: string,
     value: string | null,
   ): Secret {
-    const known = this.#secrets.get(secret.name);
+    const known = this.#states.get(secret.name)?.at(-1);
     if (known) {
       if (known.versions.get(token)?.value === value) return known;
       const message = `The operation failed because the secret ${secret.name} already exists.`;
       throw new AwsError('ResourceExistsException', message);
     }
+    const now = this.#nowMs();
     const suffix = randomBytes(3).toString('hex');
-    this.#secrets.set(secret.name, { ...secret, suffix, createdAtMs: this.#nowMs(), versions: new Map() });
+    const versions = new Map<string, SecretVersion>();
+    this.#write({ ...secret, suffix, createdAtMs: now, changedAtMs: now, versions, rotation: null });
     if (value !== null) this.put(secret.name, token, value, [CURRENT]);
     return this.find(secret.name);
   }
 
   /**
    * @param id name, ARN, or ARN without its suffix
+   * @param region whose view it is; @default the primary Region's
    * @throws AwsError ResourceNotFoundException
    */
-  find(id: string): Secret {
+  find(id: string, region?: string): Secret {
     const name = id.replace(/^arn:aws:secretsmanager:[^:]*:[^:]*:secret:/, '');
-    const found =
-      this.#secrets.get(name) ?? this.all().find((secret) => `${secret.name}-${secret.suffix}` === name);
+    const found = this.all(region).find(
+      (secret) => secret.name === name || `${secret.name}-${secret.suffix}` === name,
+    );
     if (found) return found;
     throw new AwsError('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
   }
 
-  all(): Secret[] {
-    return [...this.#secrets.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  all(region?: string): Secret[] {
+    const seen = [...this.#states.values()].flatMap((states) => this.#seenFrom(region, states) ?? []);
+    return seen.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /**
@@ -74,13 +102,12 @@ export class SecretStore {
    * @throws AwsError ResourceNotFoundException, also where the version has no value yet
    */
   read(
-    id: string,
+    secret: Secret,
     versionId: string | undefined,
     stage: string | undefined,
   ): SecretVersion & { value: string } {
-    const versions = [...this.find(id).versions.values()];
     const label = stage ?? (versionId === undefined ? CURRENT : undefined);
-    const found = versions.find(
+    const found = [...secret.versions.values()].find(
       (version) =>
         (versionId === undefined || version.id === versionId) &&
         (label === undefined || version.stages.has(label)),
@@ -104,29 +131,105 @@ export class SecretStore {
       const message = `You can't use ClientRequestToken ${token} because that value is already in use for a version of secret ${secret.name}.`;
       throw new AwsError('ResourceExistsException', message);
     }
-    const labels = new Set([
-      ...(known?.stages ?? []),
-      ...stages,
-      ...(secret.versions.size === 0 ? [CURRENT] : []),
-    ]);
-    const added: SecretVersion = { id: token, value, createdAtMs: this.#nowMs(), stages: labels };
-    this.#secrets.set(secret.name, { ...secret, versions: withVersion(secret.versions, added) });
-    return added;
+    const labels = secret.versions.size === 0 ? [...stages, CURRENT] : stages;
+    this.#stage(secret, token, value, labels);
+    return this.find(id).versions.get(token)!;
+  }
+
+  /**
+   * Begins a rotation as AWS does: a version with the label AWSPENDING and no value.
+   *
+   * @throws AwsError InvalidRequestException while another one is not finished
+   */
+  stagePending(id: string, token: string): void {
+    const secret = this.find(id);
+    const pending = holderOf(secret.versions, PENDING);
+    if (pending && !pending.stages.has(CURRENT) && pending.id !== token) {
+      const message = "A previous rotation isn't complete. That rotation will be reattempted.";
+      throw new AwsError('InvalidRequestException', message);
+    }
+    if (!secret.versions.has(token)) this.#stage(secret, token, null, [PENDING]);
+  }
+
+  /**
+   * Moves a label, or takes it away where `to` is undefined: only from the version that it stands on.
+   *
+   * @throws AwsError InvalidParameterException where it stands on another, ResourceNotFoundException
+   */
+  moveStage(id: string, stage: string, from: string | undefined, to: string | undefined): void {
+    const secret = this.find(id);
+    const holder = holderOf(secret.versions, stage)?.id;
+    if (from === undefined && to === undefined) throw invalid('Name a version to move the label from or to.');
+    if (to === undefined && stage === CURRENT)
+      throw invalid(`You can only move staging label ${CURRENT} to a different secret version.`);
+    if (from !== undefined && from !== holder)
+      throw invalid(`Staging label ${stage} is not attached to version ${from}.`);
+    if (from === undefined && holder !== undefined && holder !== to)
+      throw invalid(
+        `Staging label ${stage} is currently attached to version ${holder}, so you must explicitly reference that version in RemoveFromVersionId.`,
+      );
+    if (to !== undefined && !secret.versions.has(to))
+      throw new AwsError('ResourceNotFoundException', "Secrets Manager can't find the specified version.");
+    this.#write({ ...secret, versions: withLabels(secret.versions, to, [stage]) });
+  }
+
+  /** What is set for rotation is no change of the secret: `changedAtMs` says when a version or label changed. */
+  setRotation(id: string, rotation: RotationSetting): void {
+    const secret = this.find(id);
+    this.#write({ ...secret, rotation }, secret.changedAtMs);
+  }
+
+  #stage(secret: Secret, token: string, value: string | null, labels: readonly string[]): void {
+    const stages = secret.versions.get(token)?.stages ?? new Set<string>();
+    const added = { id: token, value, createdAtMs: this.#nowMs(), stages };
+    const versions = new Map(secret.versions).set(token, added);
+    this.#write({ ...secret, versions: withLabels(versions, token, labels) });
+  }
+
+  #write(secret: Secret, changedAtMs = this.#nowMs()): void {
+    const before = this.#states.get(secret.name) ?? [];
+    const state = { ...secret, changedAtMs, versions: withoutDeprecated(secret.versions) };
+    this.#states.set(secret.name, [...before.slice(1 - KEPT), state]);
+  }
+
+  #seenFrom(region: string | undefined, states: readonly Secret[]): Secret | undefined {
+    const newest = states.at(-1);
+    if (region === undefined || region === newest?.primaryRegion) return newest;
+    const seenMs = this.#nowMs() - this.#lagMs(region);
+    return states.findLast(({ changedAtMs }) => changedAtMs <= seenMs);
   }
 }
 
+const invalid = (message: string): AwsError => new AwsError('InvalidParameterException', message);
+
+const holderOf = (versions: ReadonlyMap<string, SecretVersion>, stage: string): SecretVersion | undefined =>
+  [...versions.values()].find(({ stages }) => stages.has(stage));
+
 /** A label stands on one version: it leaves the others, and where AWSCURRENT leaves, AWSPREVIOUS comes. */
-function withVersion(
+function withLabels(
   versions: ReadonlyMap<string, SecretVersion>,
-  added: SecretVersion,
+  to: string | undefined,
+  labels: readonly string[],
 ): ReadonlyMap<string, SecretVersion> {
+  const left = labels.includes(CURRENT) ? holderOf(versions, CURRENT)?.id : undefined;
   const next = new Map<string, SecretVersion>();
-  const currentMoves = added.stages.has(CURRENT);
   for (const [id, version] of versions) {
-    const kept = new Set([...version.stages].filter((stage) => !added.stages.has(stage)));
-    if (currentMoves) kept.delete(PREVIOUS);
-    if (currentMoves && version.stages.has(CURRENT)) kept.add(PREVIOUS);
-    next.set(id, { ...version, stages: kept });
+    const stages = new Set([...version.stages].filter((stage) => !labels.includes(stage)));
+    if (left !== undefined && left !== to) {
+      if (id === left) stages.add(PREVIOUS);
+      else stages.delete(PREVIOUS);
+    }
+    if (id === to) for (const label of labels) stages.add(label);
+    next.set(id, { ...version, stages });
   }
-  return next.set(added.id, added);
+  return next;
+}
+
+/** A version that no label stands on is deprecated, and goes once there are many. */
+function withoutDeprecated(versions: ReadonlyMap<string, SecretVersion>): ReadonlyMap<string, SecretVersion> {
+  const kept = [...versions];
+  for (let i = 0; kept.length > KEPT && i < kept.length; )
+    if (kept[i]![1].stages.size === 0) kept.splice(i, 1);
+    else i++;
+  return new Map(kept);
 }

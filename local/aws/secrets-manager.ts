@@ -1,26 +1,34 @@
 /** Secrets Manager's protocol (AWS JSON 1.1) over the store, as one Region sees it. */
+import { randomUUID } from 'node:crypto';
 import type { AwsService } from './endpoint.ts';
 import { AwsError, awsJson, parseJsonObject, targetOperation } from './protocol.ts';
+import type { SecretRotation } from './secret-rotation.ts';
 import type { Secret, SecretStore, SecretVersion } from './secret-store.ts';
 
 const ACCOUNT_ID = '000000000000';
 
+export const secretArn = (region: string, { name, suffix }: Secret): string =>
+  `arn:aws:secretsmanager:${region}:${ACCOUNT_ID}:secret:${name}-${suffix}`;
+
 type Input = Readonly<Record<string, unknown>>;
 
-/** @param regions every Region's name: a secret has a replica in each */
+/**
+ * @param regions every Region's name: a secret has a replica in each
+ * @param rotation who rotates; without it nobody does
+ */
 export function secretsManagerService(
   store: SecretStore,
   region: string,
   regions: readonly string[],
+  rotation?: SecretRotation,
 ): AwsService {
-  const arn = ({ name, suffix }: Secret) =>
-    `arn:aws:secretsmanager:${region}:${ACCOUNT_ID}:secret:${name}-${suffix}`;
+  const arn = (secret: Secret) => secretArn(region, secret);
   const summary = (secret: Secret) => ({
     ARN: arn(secret),
     Name: secret.name,
     Description: secret.description,
     CreatedDate: seconds(secret.createdAtMs),
-    LastChangedDate: seconds(Math.max(secret.createdAtMs, ...versionsOf(secret).map((v) => v.createdAtMs))),
+    LastChangedDate: seconds(secret.changedAtMs),
     PrimaryRegion: secret.primaryRegion,
   });
 
@@ -36,8 +44,8 @@ export function secretsManagerService(
 
     GetSecretValue(input) {
       const id = required(input, 'SecretId');
-      const version = store.read(id, text(input, 'VersionId'), text(input, 'VersionStage'));
-      const secret = store.find(id);
+      const secret = store.find(id, region);
+      const version = store.read(secret, text(input, 'VersionId'), text(input, 'VersionStage'));
       return {
         ARN: arn(secret),
         Name: secret.name,
@@ -50,11 +58,7 @@ export function secretsManagerService(
 
     PutSecretValue(input) {
       const id = required(input, 'SecretId');
-      const secret = store.find(id);
-      if (secret.primaryRegion !== region) {
-        const message = `Operation not permitted on a replica secret. Call must be made in primary secret's region, ${secret.primaryRegion}.`;
-        throw new AwsError('InvalidRequestException', message);
-      }
+      const secret = primary(id);
       const stages = (input.VersionStages as string[] | undefined) ?? ['AWSCURRENT'];
       const value = required(input, 'SecretString');
       const version = store.put(id, required(input, 'ClientRequestToken'), value, stages);
@@ -66,11 +70,33 @@ export function secretsManagerService(
       };
     },
 
+    UpdateSecretVersionStage(input) {
+      const secret = primary(required(input, 'SecretId'));
+      const [from, to] = [text(input, 'RemoveFromVersionId'), text(input, 'MoveToVersionId')];
+      store.moveStage(secret.name, required(input, 'VersionStage'), from, to);
+      return { ARN: arn(secret), Name: secret.name };
+    },
+
+    RotateSecret(input) {
+      const secret = primary(required(input, 'SecretId'));
+      if (!rotation) throw new AwsError('InvalidRequestException', 'Nothing rotates secrets here');
+      const token = text(input, 'ClientRequestToken') ?? randomUUID();
+      rotation.rotate({
+        secretId: secret.name,
+        token,
+        functionArn: text(input, 'RotationLambdaARN'),
+        rules: input.RotationRules as Record<string, unknown> | undefined,
+        immediately: input.RotateImmediately !== false,
+      });
+      return { ARN: arn(secret), Name: secret.name, VersionId: token };
+    },
+
     DescribeSecret(input) {
-      const secret = store.find(required(input, 'SecretId'));
+      const secret = store.find(required(input, 'SecretId'), region);
       const replicas = regions.filter((name) => name !== secret.primaryRegion);
       return {
         ...summary(secret),
+        ...rotationSummary(secret),
         ReplicationStatus: replicas.map((name) => ({ Region: name, Status: 'InSync' })),
         VersionIdsToStages: Object.fromEntries(versionsOf(secret).map(({ id, stages }) => [id, [...stages]])),
       };
@@ -80,9 +106,17 @@ export function secretsManagerService(
       const unknown = Object.keys(input).filter((name) => name !== 'MaxResults');
       if (unknown.length > 0)
         throw new AwsError('InvalidParameterException', `ListSecrets knows no ${unknown.join(', ')} here`);
-      return { SecretList: store.all().map(summary) };
+      return { SecretList: store.all(region).map(summary) };
     },
   };
+
+  /** @throws AwsError where this Region has a replica only */
+  function primary(id: string): Secret {
+    const secret = store.find(id);
+    if (secret.primaryRegion === region) return secret;
+    const message = `Operation not permitted on a replica secret. Call must be made in primary secret's region, ${secret.primaryRegion}.`;
+    throw new AwsError('InvalidRequestException', message);
+  }
 
   return async (request) => {
     const operation = targetOperation(request);
@@ -95,6 +129,18 @@ export function secretsManagerService(
 /** Versions that no label stands on are deprecated and not shown. */
 const versionsOf = (secret: Secret): SecretVersion[] =>
   [...secret.versions.values()].filter(({ stages }) => stages.size > 0);
+
+function rotationSummary({ rotation }: Secret): object {
+  if (!rotation) return { RotationEnabled: false };
+  const { functionArn, rules, nextAtMs, lastAtMs } = rotation;
+  return {
+    RotationEnabled: true,
+    RotationLambdaARN: functionArn,
+    RotationRules: rules,
+    ...(Number.isFinite(nextAtMs) && { NextRotationDate: seconds(nextAtMs) }),
+    ...(lastAtMs !== null && { LastRotatedDate: seconds(lastAtMs) }),
+  };
+}
 
 /** AWS JSON gives times in seconds. */
 const seconds = (epochMs: number): number => epochMs / 1000;

@@ -1,4 +1,14 @@
+import { expect, it } from 'vitest';
+import { condition, update } from '../../bench/store/expressions.ts';
 import { memoryDynamodb } from '../../bench/store/memory-dynamodb.ts';
 import { storesContract } from '../contract/stores.ts';
 
 storesContract('the stand-in that handlers are measured on', () => memoryDynamodb());
+
+it('an expression that the stand-in does not know is refused, never taken for true', () => {
+  expect(() => condition('size(pk) > :n')).toThrow(SyntaxError);
+  expect(() => condition('NOT attribute_exists(pk)')).toThrow(SyntaxError);
+  expect(() => update('SET n = n + :one')).toThrow(SyntaxError);
+  expect(() => update('DELETE names :some')).toThrow(SyntaxError);
+  expect(() => condition('n < :n')({ n: { N: '1' } }, {})).toThrow(SyntaxError);
+});

@@ -46,6 +46,8 @@ async function prepared(signer: Signer, count: number, region = a): Promise<Prep
 const isOf = (pk: unknown, asks: readonly Prepared[]): boolean =>
   asks.some(({ nonce }) => nonce === (pk as { S: string }).S);
 
+const isLease = ({ input }: { input: object }): boolean => 'UpdateExpression' in input;
+
 const registered = async ({ clientId }: Signer) =>
   (await platform.items('registry')).filter((item) => (item.pk as { S: string }).S.startsWith(`${clientId}#`))
     .length;
@@ -105,9 +107,9 @@ describe('a limit of 100', () => {
     const leaving = Promise.withResolvers<void>();
     let leases = 0;
     const slow = {
-      send: async (command: { input: { TableName: string } }) => {
+      send: async (command: { input: object }) => {
         const answer = await a.dynamodb.send(command as never);
-        if (command.input.TableName.includes('-limits-') && leases++ === 0) {
+        if (isLease(command) && leases++ === 0) {
           leaving.resolve();
           await arrived.promise;
         }
@@ -215,8 +217,8 @@ describe('a refusal', () => {
 describe('without its counters', () => {
   const withoutLimits = (): DynamoDBClient =>
     ({
-      send: async (command: { input: { TableName: string } }) => {
-        if (command.input.TableName.includes('-limits-')) throw new Error('limits are down');
+      send: async (command: { input: object }) => {
+        if (isLease(command)) throw new Error('limits are down');
         return a.dynamodb.send(command as never);
       },
     }) as unknown as DynamoDBClient;
@@ -234,8 +236,8 @@ describe('without its counters', () => {
     const signer = await limited(1000);
     let down = false;
     const flaky = {
-      send: async (command: { input: { TableName: string } }) => {
-        if (down && command.input.TableName.includes('-limits-')) throw new Error('limits are down');
+      send: async (command: { input: object }) => {
+        if (down && isLease(command)) throw new Error('limits are down');
         return a.dynamodb.send(command as never);
       },
     } as unknown as DynamoDBClient;

@@ -40,6 +40,7 @@ const secret = (purpose: string) =>
   `secretsmanager:GetSecretValue arn:\${AWS::Partition}:secretsmanager:eu-west-1:\${AWS::AccountId}:secret:countersign/dev/keys/${purpose}-??????`;
 
 const WITH_PROOF = [
+  `dynamodb:GetItem ${table('limits')}`,
   `dynamodb:UpdateItem ${table('limits')}`,
   `dynamodb:PutItem ${table('ledger')}`,
   `dynamodb:PutItem ${table('registry')}`,
@@ -53,8 +54,9 @@ const RIGHTS: Record<FunctionName, string[]> = {
   register: WITH_PROOF,
   registration: WITH_PROOF,
   discovery: [],
-  jwks: [secret('token')],
+  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token')],
   health: [
+    `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:PutItem ${table('ledger')}`,
     `dynamodb:PutItem ${table('registry')}`,
     secret('nonce'),
@@ -66,6 +68,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
     `dynamodb:GetItem ${table('registry')}`,
   ],
   'admin-write': [
+    `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:PutItem ${table('clients')}`,
     `dynamodb:DeleteItem ${table('clients')}`,
     `dynamodb:Query ${table('clients')}`,

@@ -22,7 +22,8 @@ export const dynamodb = (endpoint: string, region = 'eu-west-1'): DynamoDBClient
     region,
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     maxAttempts: 3,
-    requestHandler: { requestTimeout: 5_000, throwOnRequestTimeout: true },
+    // A thousand at once on a busy machine are slow, not lost.
+    requestHandler: { requestTimeout: 30_000, throwOnRequestTimeout: true },
   });
 
 export async function createTables(client: DynamoDBClient, kinds: readonly TableKind[], generation = 1) {

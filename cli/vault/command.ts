@@ -1,0 +1,145 @@
+/** `countersign vault setup`. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { vaultServerId } from '../../lambda/contract/vault.ts';
+import { createVaultApi, type VaultApi } from '../../lambda/vault/api.ts';
+import { VaultError } from '../../lambda/vault/vault-error.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
+import type { VaultLogin } from './plan.ts';
+import { type Outcome, SetupRefused, setUpVault, setupOfEmptyVault } from './setup.ts';
+
+interface SetupFlags {
+  readonly stage: string;
+  readonly auth: VaultLogin['method'];
+  readonly account?: string;
+  readonly region?: readonly string[];
+  readonly jwtIssuer?: string;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+export function vaultCommand(io: Io): Command {
+  const vault = new Command('vault').description('Prepare the Vault that makes the keys.');
+  vault
+    .command('setup')
+    .description(
+      'Make the engine, keys, policies and roles that a stage needs; run again, it mends what differs.',
+    )
+    .requiredOption(
+      '--stage <name>',
+      'the stage, as in the config',
+      matching(/^[a-z][a-z0-9-]{0,15}$/, '1 to 16 of a-z, 0-9 and -'),
+    )
+    .addOption(
+      new Option('--auth <method>', 'how the rotation functions log in')
+        .choices(['aws', 'approle', 'jwt'])
+        .default('aws'),
+    )
+    .option('--account <id>', 'aws, jwt: the AWS account of the stage', matching(/^\d{12}$/, '12 digits'))
+    .option('--region <names>', "aws, jwt: the stage's Regions; repeatable, or with commas", collectRegions)
+    .option('--jwt-issuer <url>', 'jwt: who issues the tokens', matching(/^https:\/\/\S+$/, 'an https URL'))
+    .option('--dry-run', 'print what it would write, and write nothing')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', HELP)
+    .action(setup);
+  return vault;
+
+  async function setup(flags: SetupFlags): Promise<void> {
+    const address = addressIn(io);
+    const plan = { stage: flags.stage, auth: loginOf(flags, address) };
+    const token = io.env.VAULT_TOKEN;
+    const dryRun = flags.dryRun === true;
+    const print = (outcome: Outcome) => printOutcome(io, outcome, dryRun);
+    if (!token && !dryRun)
+      throw usage('VAULT_TOKEN is not set: log in, then `export VAULT_TOKEN=$(vault print token)`');
+    // Without a token there is nothing to compare with.
+    const outcomes = token
+      ? await setUpVault({
+          api: connect(io, address),
+          token,
+          plan,
+          dryRun,
+          ...(!flags.json && { onDone: print }),
+        }).catch(explain)
+      : setupOfEmptyVault(plan);
+    if (flags.json) printJson(io, { address, dry_run: dryRun, steps: outcomes });
+    else if (!token) outcomes.forEach(print);
+  }
+}
+
+const HELP = `
+Environment, as for Vault's own command line: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE, VAULT_CACERT. A dry run without
+VAULT_TOKEN asks nobody and prints everything.
+
+Examples:
+  $ countersign vault setup --stage prod --account 123456789012 --region eu-west-1,eu-central-1
+  $ countersign vault setup --stage dev --auth approle --dry-run
+${EXIT_CODES_HELP}`;
+
+function loginOf(
+  { auth: method, account, region: regions, jwtIssuer: issuer }: SetupFlags,
+  address: string,
+): VaultLogin {
+  if (method === 'approle') return { method };
+  if (account === undefined || regions === undefined)
+    throw usage(`--auth ${method} needs --account and --region: whose roles may log in`);
+  if (method === 'aws') return { method, serverId: vaultServerId(address), account, regions };
+  if (issuer === undefined) throw usage('--auth jwt needs --jwt-issuer');
+  return { method, issuer, audience: vaultServerId(address), account, regions };
+}
+
+/** As the config has it: a token is not sent in the clear, but to this machine. */
+const ADDRESS = /^(https:\/\/[^\s/?#@]+|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?)(\/[^\s/?#]+)*\/?$/;
+
+function addressIn({ env }: Io): string {
+  const address = env.VAULT_ADDR;
+  if (!address) throw usage('VAULT_ADDR is not set, e.g. https://vault.example.com:8200');
+  if (!ADDRESS.test(address) || !URL.canParse(address))
+    throw usage('VAULT_ADDR must be an https URL (http on loopback only) without user, query or fragment');
+  return address.replace(/\/$/, '');
+}
+
+function connect({ env, cwd }: Io, address: string): VaultApi {
+  const { VAULT_NAMESPACE: namespace, VAULT_CACERT: file } = env;
+  return createVaultApi({
+    address,
+    ...(namespace && { namespace }),
+    ...(file && { caPem: readPem(resolve(cwd, file)) }),
+  });
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw usage(`VAULT_CACERT: cannot read ${path}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+function printOutcome({ stdout }: Io, { what, state, path, data }: Outcome, dryRun: boolean): void {
+  if (state === 'unchanged') stdout.write(`unchanged     ${what}\n`);
+  else if (!dryRun) stdout.write(`${`${state}d`.padEnd(14)}${what}\n`);
+  else {
+    const { policy, ...rest } = data;
+    const body = typeof policy === 'string' ? policy.trimEnd() : JSON.stringify(rest, undefined, 2);
+    stdout.write(`would ${state.padEnd(8)}${what}\n  write ${path}\n${body.replace(/^(?=.)/gm, '    ')}\n`);
+  }
+}
+
+function explain(error: unknown): never {
+  if (error instanceof SetupRefused) throw new CliError(EXIT.failed, error.message);
+  if (!(error instanceof VaultError)) throw error;
+  const unreachable = error.code === 'unavailable' || error.code === 'sealed';
+  throw new CliError(unreachable ? EXIT.unreachable : EXIT.failed, error.message);
+}
+
+const matching = (pattern: RegExp, right: string) => (value: string) => {
+  if (pattern.test(value)) return value;
+  throw new InvalidArgumentError(`It must be ${right}.`);
+};
+
+function collectRegions(value: string, before: readonly string[] = []): string[] {
+  const region = matching(/^[a-z]{2}(-[a-z]+)+-\d$/, 'the name of an AWS Region');
+  return [...before, ...value.split(',').map((name) => region(name.trim()))];
+}

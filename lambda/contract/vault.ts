@@ -1,0 +1,37 @@
+/**
+ * What stands in Vault: per purpose one Transit key, one policy and one role, all of one name. `countersign vault
+ * setup` makes them, the purpose's rotation function uses them.
+ */
+import type { Purpose } from './names.ts';
+
+/** Where secrets engine and auth methods are mounted, which are Vault's own defaults. */
+export const TRANSIT_MOUNT = 'transit';
+
+export type TransitKeyType = 'hmac' | 'ecdsa-p256' | 'ed25519';
+
+/** `hmac` where other keys are derived from it, else what signs. */
+export const TRANSIT_KEY_TYPES: Readonly<Record<Purpose, TransitKeyType>> = {
+  nonce: 'hmac',
+  'client-root': 'hmac',
+  token: 'ecdsa-p256',
+};
+
+/** What an export of a key of this type is called in a path. */
+export const exportType = (type: TransitKeyType): string => (type === 'hmac' ? 'hmac-key' : 'signing-key');
+
+/** Name of a purpose's Transit key, of its policy and of its role. */
+export const vaultName = (stage: string, purpose: Purpose): string => `countersign-${stage}-${purpose}`;
+
+/**
+ * Name of the IAM role that a purpose's rotation function has in a Region, fixed because Vault knows it by that: at
+ * most 63 characters, of the 64 that IAM allows.
+ */
+export const rotationRoleName = (stage: string, purpose: Purpose, region: string): string =>
+  `countersign-${stage}-rotate-${purpose}-${region}`;
+
+/** @returns what a login signed for this Vault names, so that it is good at no other: the address's host */
+export const vaultServerId = (address: string): string => new URL(address).hostname;
+
+/** Name of the secret that holds a purpose's AppRole credentials, `{"role_id","secret_id"}`, where that is the login. */
+export const appRoleSecretName = (stage: string, purpose: Purpose): string =>
+  `countersign/${stage}/vault/${purpose}`;

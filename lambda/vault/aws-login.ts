@@ -1,0 +1,72 @@
+/**
+ * Proof of an IAM role for Vault's AWS auth method: a signed `sts:GetCallerIdentity`, which Vault sends to AWS in our
+ * stead (Vault, "AWS auth method (API)", Login). Signed along is which Vault it is for.
+ */
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import { SignatureV4 } from '@smithy/signature-v4';
+
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** Vault's default: the global endpoint, whose signatures name this Region. */
+const STS = { hostname: 'sts.amazonaws.com', region: 'us-east-1' };
+const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
+
+/** @returns what `auth/aws/login` takes beside the role */
+export async function awsLogin(
+  credentials: AwsCredentials,
+  serverId: string,
+): Promise<Record<string, string>> {
+  const signer = new SignatureV4({ service: 'sts', region: STS.region, credentials, sha256: Sha256 });
+  const { headers } = await signer.sign({
+    method: 'POST',
+    protocol: 'https:',
+    hostname: STS.hostname,
+    path: '/',
+    headers: {
+      host: STS.hostname,
+      'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
+      'content-length': String(BODY.length),
+      'x-vault-aws-iam-server-id': serverId,
+    },
+    body: BODY,
+  });
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  return {
+    iam_http_request_method: 'POST',
+    iam_request_url: base64(`https://${STS.hostname}/`),
+    iam_request_body: base64(BODY),
+    iam_request_headers: base64(JSON.stringify(headers)),
+  };
+}
+
+/** SHA-256, keyed where there is a secret, as the signer wants it. */
+class Sha256 {
+  readonly #hash: Hash | Hmac;
+
+  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
+    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', bytes(secret));
+  }
+
+  update(data: Uint8Array): void {
+    this.#hash.update(data);
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+
+  reset(): void {
+    throw new Error('a hash is used once');
+  }
+}
+
+function bytes(data: string | ArrayBuffer | ArrayBufferView): Uint8Array {
+  if (typeof data === 'string') return Buffer.from(data);
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : new Uint8Array(data);
+}

@@ -1,0 +1,51 @@
+/** Keys in the forms that Transit exports them in, as private JWKs. Errors never quote one. */
+import { createECDH, createPrivateKey, createPublicKey } from 'node:crypto';
+import type { JWK } from 'jose';
+import type { TransitKeyType } from '../contract/vault.ts';
+import { VaultError } from './vault-error.ts';
+
+/** @throws VaultError where it is not the key that the type says, or its halves do not belong together */
+export function toJwk(type: TransitKeyType, exported: string): JWK {
+  let jwk: JWK | undefined;
+  try {
+    jwk = FORMS[type](exported);
+  } catch {
+    // OpenSSL's and Node's errors may hold what they read.
+  }
+  if (jwk) return jwk;
+  throw new VaultError('unexpected', `Vault exported a key that is no whole ${type} key`);
+}
+
+const FORMS: Readonly<Record<TransitKeyType, (exported: string) => JWK | undefined>> = {
+  /** 32 bytes or more. */
+  hmac(base64) {
+    const bytes = Buffer.from(base64, 'base64');
+    return bytes.length >= 32
+      ? { kty: 'oct', k: bytes.toString('base64url'), alg: 'HKDF-SHA-256' }
+      : undefined;
+  },
+
+  /** SEC 1, as PEM. OpenSSL takes the public half as it stands there, so it is computed again. */
+  'ecdsa-p256'(pem) {
+    const { crv, d = '', x = '', y = '' } = createPrivateKey(pem).export({ format: 'jwk' });
+    if (crv !== 'P-256') return undefined;
+    const curve = createECDH('prime256v1');
+    curve.setPrivateKey(d, 'base64url');
+    const point = Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
+    return curve.getPublicKey().equals(point) ? { kty: 'EC', crv, x, y, d, alg: 'ES256' } : undefined;
+  },
+
+  /** The seed and the public half (RFC 8032), 32 bytes each. */
+  ed25519(base64) {
+    const bytes = Buffer.from(base64, 'base64');
+    if (bytes.length !== 64) return undefined;
+    const [d, x] = [bytes.subarray(0, 32), bytes.subarray(32)].map((half) => half.toString('base64url'));
+    const der = Buffer.concat([PKCS8_ED25519, bytes.subarray(0, 32)]);
+    const derived = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
+    if (derived.export({ format: 'jwk' }).x !== x) return undefined;
+    return { kty: 'OKP', crv: 'Ed25519', x: x!, d: d!, alg: 'Ed25519' };
+  },
+};
+
+/** What a PKCS #8 Ed25519 key begins with, before the seed (RFC 8410, section 7). */
+const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');

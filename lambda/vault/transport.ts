@@ -1,0 +1,127 @@
+/**
+ * HTTP to Vault: a time limit on every try, a few tries, no redirect followed (the token would go along). What fails
+ * is a VaultError, made from the status and from Node's error code alone.
+ */
+import { type ClientRequestArgs, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
+import { VaultError } from './vault-error.ts';
+
+export interface TransportOptions {
+  /** The only certificates that Vault's may come from, as PEM. @default the public ones */
+  readonly caPem?: string;
+  /** For one try. @default 5000 */
+  readonly timeoutMs?: number;
+}
+
+export interface VaultRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: object;
+}
+
+export interface VaultAnswer {
+  readonly status: 200 | 204;
+  /** The JSON object, or undefined where there is none. */
+  readonly body: unknown;
+}
+
+export type Transport = (request: VaultRequest) => Promise<VaultAnswer>;
+
+const TRIES = 3;
+/** The longest first wait; each later one may be twice as long, and all are of random length. */
+const BACKOFF_MS = 500;
+
+export function createTransport({ caPem, timeoutMs = 5_000 }: TransportOptions): Transport {
+  return async (request) => {
+    for (let tried = 1; ; tried++)
+      try {
+        return await once(request);
+      } catch (error) {
+        const { code, retryable } = error as VaultError;
+        // A sealed Vault stays so for longer than this waits.
+        if (!retryable || code === 'sealed' || tried === TRIES) throw error;
+        await delay(Math.random() * BACKOFF_MS * 2 ** (tried - 1));
+      }
+  };
+
+  async function once(request: VaultRequest): Promise<VaultAnswer> {
+    const what = `${request.method} ${new URL(request.url).pathname.replace(/^.*?\/v1\//, '')}`;
+    const { origin } = new URL(request.url);
+    const { status, text } = await exchange(request).catch((error: unknown) => {
+      throw connectionError(error, origin);
+    });
+    if (status === 204) return { status, body: undefined };
+    if (status !== 200) throw statusError(status, text, what, origin);
+    try {
+      return { status, body: JSON.parse(text) };
+    } catch {
+      throw new VaultError('unexpected', `${origin} answered ${what} without JSON: is that Vault's address?`);
+    }
+  }
+
+  async function exchange({ method, url, headers, body }: VaultRequest) {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const options: ClientRequestArgs & { ca?: string } = {
+      method,
+      headers: { ...headers, ...(payload !== undefined && { 'Content-Type': 'application/json' }) },
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(caPem !== undefined && { ca: caPem }),
+    };
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+      send(url, options, resolve).on('error', reject).end(payload);
+    });
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer) chunks.push(chunk);
+    return { status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
+  }
+}
+
+/** Of OpenSSL and Node: the certificate is not one to trust. Nothing is gained by trying again. */
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/;
+
+function connectionError(error: unknown, origin: string): VaultError {
+  const { name, code } = error as NodeJS.ErrnoException;
+  const reason = name === 'AbortError' || name === 'TimeoutError' ? 'timeout' : String(code ?? name);
+  if (CERTIFICATE.test(reason)) {
+    const hint = "set caPem (VAULT_CACERT for the command line) to its authority's, or mend the certificate";
+    return new VaultError(
+      'unavailable',
+      `the certificate of ${origin} is not trusted (${reason}): ${hint}`,
+      false,
+    );
+  }
+  if (reason.startsWith('ERR_INVALID'))
+    return new VaultError(
+      'unexpected',
+      'the Vault token or namespace is no header value: is there a line end in it?',
+    );
+  const hint = 'is the address right, does Vault run, and does the network let this machine reach it?';
+  return new VaultError('unavailable', `${origin} does not answer (${reason}): ${hint}`);
+}
+
+function statusError(status: number, text: string, what: string, origin: string): VaultError {
+  const answered = `Vault at ${origin} answered ${status} to ${what}`;
+  if (status === 503 && /is sealed/i.test(text))
+    return new VaultError('sealed', `${origin} is sealed: unseal Vault`);
+  if (status === 403)
+    return new VaultError(
+      'forbidden',
+      `${answered}: token or policy do not allow it: is the token still good, and has \`countersign vault setup\` run?`,
+    );
+  if (status === 404)
+    return new VaultError('not_found', `${answered}: there is none: has \`countersign vault setup\` run?`);
+  if (status === 429 || status >= 500)
+    return new VaultError(
+      'unavailable',
+      `${answered}: its log says why; it works again by itself or needs its operator`,
+    );
+  if (status >= 300 && status < 400)
+    return new VaultError(
+      'unexpected',
+      `${answered}, a redirect, which is not followed: set the address it leads to`,
+    );
+  return new VaultError('unexpected', `${answered}: its audit log says why`);
+}

@@ -1,0 +1,29 @@
+/**
+ * - `unavailable`: no answer, or one that says to come back
+ * - `sealed`: it runs and holds no key until an operator unseals it
+ * - `forbidden`: the login or the right was refused
+ * - `not_found`: there is no such key, version or path
+ * - `unexpected`: anything else
+ */
+export type VaultErrorCode = 'unavailable' | 'sealed' | 'forbidden' | 'not_found' | 'unexpected';
+
+/**
+ * A call that Vault did not serve. The message says what to mend, in our own words: those of an answer may quote what
+ * was sent. There is no cause, and no other property, since those of an HTTP client hold the token.
+ */
+export class VaultError extends Error {
+  readonly code: VaultErrorCode;
+  /** Whether the same call may succeed later with nothing changed here. */
+  readonly retryable: boolean;
+
+  constructor(
+    code: VaultErrorCode,
+    message: string,
+    retryable = code === 'unavailable' || code === 'sealed',
+  ) {
+    super(message);
+    this.name = 'VaultError';
+    this.code = code;
+    this.retryable = retryable;
+  }
+}

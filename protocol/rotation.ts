@@ -1,0 +1,194 @@
+/**
+ * Rotation: what the next keyset holds, and when it may become the current one, so that nothing validly signed is
+ * ever refused and no revoked key comes back (design: 3-keys "Windows", "Rotation function", "Revoke").
+ *
+ *     made          published                    signs                              removed
+ *      │──── X ─────────│──── L ── V ── 2E ────────│──── L ── S ── D ── E ────────────│
+ *      createSecret     finishSecret, at the latest   activates_at(new)                  retires_at(old)
+ *
+ * Pure: the clock, the key and its kid are passed in. Times are epoch milliseconds.
+ */
+import { type KeyLags, keyWindows } from './key-windows.ts';
+import { type Keyset, type KeysetKey, signingKey, verificationKeys } from './keyset.ts';
+
+/** What a rotation adds; its times follow from the keyset it joins. */
+export type NewKey = Pick<KeysetKey, 'kid' | 'alg' | 'jwk' | 'vault'>;
+
+/** So many kids are remembered as revoked: a secret holds 64 KB. */
+export const MAX_REVOKED = 128;
+
+/**
+ * The keyset of an ordinary rotation: publish first, sign later, remove last. In an empty one the key signs at once.
+ *
+ * @param versionId the secret's version that holds `current`
+ */
+export function nextKeyset(
+  current: Keyset,
+  versionId: string,
+  newKey: NewKey,
+  lags: KeyLags,
+  nowMs: number,
+): Keyset {
+  const kept = current.keys.filter((key) => !isGone(key, lags, nowMs));
+  return withKey(
+    { ...current, keys: kept },
+    versionId,
+    newKey,
+    lags,
+    nowMs,
+    newestKey(current) === undefined,
+  );
+}
+
+/**
+ * The keyset of an emergency: the old keys revoked and removed, those not active yet included, since they lay in the
+ * same secret. The new key signs at once, unless a key that signs now, or will, is spared.
+ *
+ * @param onlyKids spares every other key; @default all kids of the keyset
+ */
+export function revokedKeyset(
+  current: Keyset,
+  versionId: string,
+  newKey: NewKey,
+  lags: KeyLags,
+  nowMs: number,
+  onlyKids: readonly string[] = current.keys.map(({ kid }) => kid),
+): Keyset {
+  const revoked = [...new Set([...current.revoked, ...onlyKids])].slice(-MAX_REVOKED);
+  const kept = current.keys.filter((key) => !onlyKids.includes(key.kid) && !isGone(key, lags, nowMs));
+  return withKey(
+    { ...current, revoked, keys: kept },
+    versionId,
+    newKey,
+    lags,
+    nowMs,
+    signsAtOnce(current, onlyKids, nowMs),
+  );
+}
+
+/**
+ * What `testSecret` demands of a pending keyset, whoever made it.
+ *
+ * @returns what is wrong, without any value of a key; empty where nothing is
+ */
+export function checkPending(
+  current: Keyset,
+  versionId: string,
+  pending: Keyset,
+  lags: KeyLags,
+  nowMs: number,
+): string[] {
+  const faults: string[] = [];
+  if (pending.seq !== current.seq + 1) faults.push('seq does not follow');
+  if (pending.based_on !== versionId) faults.push('based on another version');
+
+  const kids = pending.keys.map(({ kid }) => kid);
+  if (new Set(kids).size < kids.length) faults.push('a kid stands twice');
+  if (kids.some((kid) => pending.revoked.includes(kid))) faults.push('holds a revoked key');
+  const forgotten = current.revoked.some((kid) => !pending.revoked.includes(kid));
+  if (pending.revoked.length > MAX_REVOKED || (forgotten && pending.revoked.length < MAX_REVOKED))
+    faults.push('revoked kids are not kept');
+
+  for (const key of verificationKeys(current, nowMs)) {
+    const kept = pending.keys.find(({ kid }) => kid === key.kid);
+    if (!kept && !pending.revoked.includes(key.kid)) faults.push(`live key ${key.kid} is missing`);
+    if (kept && !isSameKey(key, kept)) faults.push(`key ${key.kid} was changed`);
+  }
+
+  const added = pending.keys.filter(({ kid }) => !current.keys.some((key) => key.kid === kid));
+  const newest = newestKey(pending);
+  if (added.length !== 1 || newest !== added[0]) faults.push('the newest key is not the one that was added');
+  if (newest?.retires_at !== null) faults.push('the newest key retires');
+  if (pending.keys.some((key) => key !== newest && key.retires_at === null))
+    faults.push('an older key never retires');
+  if (faults.length > 0 || !newest) return faults;
+  return windowFaults(current, pending, newest, lags, nowMs);
+}
+
+/**
+ * Whether a pending keyset may still become the current one: every verifier must hold its new key before any signer
+ * uses it. A first key, and the one of an emergency, have nothing to wait for.
+ */
+export function mayFinish(current: Keyset, pending: Keyset, lags: KeyLags, nowMs: number): boolean {
+  const newest = newestKey(pending);
+  if (!newest) return false;
+  return (
+    signsAtOnce(current, pending.revoked, nowMs) ||
+    nowMs + keyWindows(lags).finishMarginMs <= newest.activates_at
+  );
+}
+
+/** Adds a key after those that are kept, and says when the one it follows goes. */
+function withKey(
+  base: Keyset,
+  versionId: string,
+  newKey: NewKey,
+  lags: KeyLags,
+  nowMs: number,
+  atOnce: boolean,
+): Keyset {
+  const followed = newestKey(base);
+  const due = atOnce ? nowMs : nowMs + keyWindows(lags).publishToSignMs;
+  // Never before the one it follows, which a longer window may have put further ahead: each key signs once.
+  const activates_at = followed ? Math.max(due, followed.activates_at + 1) : due;
+  const keys = base.keys.map((key) =>
+    key === followed && !(atOnce && key.retires_at !== null)
+      ? { ...key, retires_at: activates_at + removalMs(key, lags) }
+      : key,
+  );
+  const added = { ...newKey, activates_at, retires_at: null, max_life: lags.maxLifeMs };
+  return { seq: base.seq + 1, based_on: versionId, revoked: base.revoked, keys: [...keys, added] };
+}
+
+/** The key that the next one follows. */
+function newestKey({ keys, revoked }: Keyset): KeysetKey | undefined {
+  const live = keys.filter(({ kid }) => !revoked.includes(kid));
+  return live.reduce<KeysetKey | undefined>(
+    (newest, key) => (newest && newest.activates_at > key.activates_at ? newest : key),
+    undefined,
+  );
+}
+
+/** Whether a new key must sign without a wait: where none signs, or the one that does goes and no newer one stays. */
+function signsAtOnce(current: Keyset, revoked: readonly string[], nowMs: number): boolean {
+  const signing = signingKey(current, nowMs);
+  if (!signing) return true;
+  const spared = newestKey({ ...current, revoked: [...current.revoked, ...revoked] });
+  return !spared || spared.activates_at < signing.activates_at;
+}
+
+/** Retired by every machine's clock, so that dropping it changes no answer anywhere. */
+const isGone = (key: KeysetKey, { clockErrorMs }: KeyLags, nowMs: number): boolean =>
+  key.retires_at !== null && key.retires_at + 2 * clockErrorMs <= nowMs;
+
+/** From the successor's `activates_at` to this key's `retires_at`: D is what was promised when the key was made. */
+const removalMs = (key: KeysetKey, lags: KeyLags): number =>
+  keyWindows({ ...lags, maxLifeMs: key.max_life }).signToRemoveMs;
+
+function windowFaults(
+  current: Keyset,
+  pending: Keyset,
+  newest: KeysetKey,
+  lags: KeyLags,
+  nowMs: number,
+): string[] {
+  const faults: string[] = [];
+  if (!mayFinish(current, pending, lags, nowMs)) faults.push('the new key would sign too early');
+  const followed = newestKey({ ...pending, keys: pending.keys.filter((key) => key !== newest) });
+  const atOnce = signsAtOnce(current, pending.revoked, nowMs);
+  for (const key of pending.keys) {
+    if (key === newest) continue;
+    const unchanged = current.keys.some((b) => b.kid === key.kid && b.retires_at === key.retires_at);
+    const late = key.retires_at! >= newest.activates_at + removalMs(key, lags);
+    if (key === followed ? !late && !(atOnce && unchanged) : !unchanged)
+      faults.push(`key ${key.kid} retires at a wrong time`);
+  }
+  return faults;
+}
+
+/** All but `retires_at`, which a rotation sets. */
+function isSameKey(a: KeysetKey, b: KeysetKey): boolean {
+  const fixed = ({ kid, alg, activates_at, max_life, jwk }: KeysetKey) =>
+    JSON.stringify([kid, alg, activates_at, max_life, Object.entries(jwk).sort()]);
+  return fixed(a) === fixed(b);
+}

@@ -1,0 +1,55 @@
+import type { Profiler } from 'node:inspector';
+import { expect, it } from 'vitest';
+import { layersOf } from '../../bench/layers.ts';
+
+type Frame = readonly [functionName: string, url: string];
+
+/** A profile of stacks, outermost frame first, of one millisecond each. */
+function profile(...stacks: (readonly Frame[])[]): Profiler.Profile {
+  const nodes: Profiler.ProfileNode[] = [];
+  const add = ([functionName, url]: Frame) => {
+    const callFrame = { functionName, url, scriptId: '0', lineNumber: 0, columnNumber: 0 };
+    nodes.push({ id: nodes.length + 1, callFrame, children: [] });
+    return nodes.at(-1)!;
+  };
+  const root = add(['(root)', '']);
+  const samples = stacks.map((stack) =>
+    stack.reduce((parent, frame) => {
+      const node = add(frame);
+      parent.children!.push(node.id);
+      return node;
+    }, root),
+  );
+  return {
+    nodes,
+    startTime: 0,
+    endTime: stacks.length * 1000,
+    samples: samples.map(({ id }) => id),
+    timeDeltas: samples.map(() => 1000),
+  };
+}
+
+const listener: Frame = ['onRequest', 'node:_http_server'];
+const form: Frame = ['parseProof', 'file:///app/protocol/proof/form.ts'];
+const body: Frame = ['readRegistration', 'file:///app/lambda/schema/body.ts'];
+const json: Frame = ['parseJson', 'file:///app/protocol/json.ts'];
+
+it('what a shared part does is the layer’s that asked for it', () => {
+  expect(layersOf(profile([listener, form, json], [listener, body, json]))).toEqual({
+    'proof form, checks 1–3': 0.5,
+    'body and schema, check 8': 0.5,
+  });
+});
+
+it('idle time is no layer’s, and what nothing of ours asked for is the transport’s', () => {
+  const stacks = [[['(idle)', ''] as const], [['(garbage collector)', ''] as const], [listener]];
+  expect(layersOf(profile(...stacks))).toEqual({
+    'garbage collection': 0.5,
+    'transport: HTTP server, sockets, scheduling': 0.5,
+  });
+});
+
+it('code of ours that no rule names is told apart', () => {
+  const verify: Frame = ['verifyProof', 'file:///app/protocol/proof/verify.ts'];
+  expect(layersOf(profile([listener, verify]))).toEqual({ 'other code of ours': 1 });
+});

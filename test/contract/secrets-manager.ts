@@ -1,0 +1,135 @@
+/**
+ * What a rotation asks of Secrets Manager, as one suite over the real adapter: the local one and others must pass it
+ * alike.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  CreateSecretCommand,
+  PutSecretValueCommand,
+  ReplicateSecretToRegionsCommand,
+  type SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createSecretVersions, type SecretVersions } from '../../lambda/adapters/secret-versions.ts';
+import { Unavailable } from '../../lambda/unavailable.ts';
+
+export interface Engine {
+  readonly name: string;
+  /** A client of the primary Region, and of one that has a replica. */
+  readonly home: () => SecretsManagerClient;
+  readonly away: () => SecretsManagerClient;
+  /** Replicas must be asked for, by this name of the other Region. */
+  readonly replicateTo?: string;
+  /** Does with a version what AWS does and not every stand-in: one label on one version, one value for one token. */
+  readonly exact: boolean;
+}
+
+export function secretsManagerContract({ name, home, away, replicateTo, exact }: Engine): void {
+  describe(`secret versions on ${name}`, () => {
+    let id: string;
+    let secret: SecretVersions;
+    let replica: SecretVersions;
+    let first: string;
+
+    beforeEach(async () => {
+      id = `contract/${randomUUID()}`;
+      const created = await home().send(new CreateSecretCommand({ Name: id, SecretString: 'first' }));
+      first = created.VersionId!;
+      if (replicateTo !== undefined) {
+        const AddReplicaRegions = [{ Region: replicateTo }];
+        await home().send(new ReplicateSecretToRegionsCommand({ SecretId: id, AddReplicaRegions }));
+      }
+      secret = createSecretVersions(home(), id);
+      replica = createSecretVersions(away(), id);
+    });
+
+    const holders = async () => {
+      const { current, pending } = await secret.describe();
+      return { current, pending };
+    };
+
+    it('a pending version leaves the current one alone, here and in a replica', async () => {
+      const token = randomUUID();
+      expect(await secret.put(token, 'next')).toBe(true);
+      expect(await holders()).toEqual({ current: first, pending: token });
+      for (const each of [secret, replica])
+        expect(await each.read({ stage: 'AWSCURRENT' })).toEqual({ versionId: first, text: 'first' });
+      expect(await secret.read({ id: token })).toEqual({ versionId: token, text: 'next' });
+      expect((await secret.read({ stage: 'AWSPENDING' }))?.versionId).toBe(token);
+    });
+
+    it('a version that is not there is undefined, not an outage', async () => {
+      expect(await secret.read({ id: randomUUID() })).toBeUndefined();
+      expect(await secret.read({ stage: 'AWSPENDING' })).toBeUndefined();
+    });
+
+    it('AWSCURRENT moves from the version that it stands on, and every Region reads the new one', async () => {
+      const token = randomUUID();
+      await secret.put(token, 'next');
+      expect(await secret.move('AWSCURRENT', first, token)).toBe(true);
+      expect((await secret.describe()).current).toBe(token);
+      for (const each of [secret, replica])
+        expect(await each.read({ stage: 'AWSCURRENT' })).toEqual({ versionId: token, text: 'next' });
+    });
+
+    it('AWSCURRENT does not move from another: of two that compare and swap, one wins', async () => {
+      const tokens = [randomUUID(), randomUUID()];
+      for (const token of tokens) await secret.put(token, `by ${token}`);
+      const moved = await Promise.all(tokens.map((token) => secret.move('AWSCURRENT', first, token)));
+      expect(moved.filter(Boolean)).toHaveLength(1);
+      expect((await secret.describe()).current).toBe(tokens[moved.indexOf(true)]);
+      expect(await secret.move('AWSCURRENT', first, tokens[moved.indexOf(false)])).toBe(false);
+    });
+
+    it('AWSPENDING is taken away, once', async () => {
+      const token = randomUUID();
+      await secret.put(token, 'next');
+      expect(await secret.move('AWSPENDING', token, undefined)).toBe(true);
+      expect(await holders()).toEqual({ current: first, pending: undefined });
+      expect(await secret.move('AWSPENDING', first, undefined)).toBe(false);
+    });
+
+    it('says when it last changed', async () => {
+      const before = (await secret.describe()).changedAtMs;
+      expect(before).toBeGreaterThan(0);
+      await secret.put(randomUUID(), 'next');
+      expect((await secret.describe()).changedAtMs).toBeGreaterThanOrEqual(before);
+    });
+
+    it('a replica is not written, and a secret that is not there cannot be described', async () => {
+      await expect(replica.put(randomUUID(), 'x')).rejects.toThrow(Unavailable);
+      await expect(replica.move('AWSCURRENT', first, randomUUID())).rejects.toThrow(Unavailable);
+      await expect(createSecretVersions(home(), 'contract/none').describe()).rejects.toThrow(Unavailable);
+    });
+
+    it('a put once more is the same version', async () => {
+      const token = randomUUID();
+      await secret.put(token, 'next');
+      expect(await secret.put(token, 'next')).toBe(true);
+      expect(await holders()).toEqual({ current: first, pending: token });
+    });
+
+    if (exact) {
+      it('one token has one value: the first that was put stays', async () => {
+        const token = randomUUID();
+        const puts = await Promise.all(['a', 'b'].map((text) => secret.put(token, text)));
+        expect(puts.filter(Boolean)).toHaveLength(1);
+        expect((await secret.read({ id: token }))?.text).toBe(puts[0] ? 'a' : 'b');
+      });
+
+      it('AWSPENDING stands on one version: the next one takes it', async () => {
+        const [one, two] = [randomUUID(), randomUUID()];
+        await secret.put(one, '1');
+        await secret.put(two, '2');
+        expect(await holders()).toEqual({ current: first, pending: two });
+        expect(await secret.move('AWSPENDING', one, undefined)).toBe(false);
+      });
+
+      it('a label that is written over leaves AWSPREVIOUS behind', async () => {
+        await home().send(new PutSecretValueCommand({ SecretId: id, SecretString: 'by hand' }));
+        expect((await secret.describe()).current).not.toBe(first);
+        expect(await secret.move('AWSCURRENT', first, first)).toBe(false);
+      });
+    }
+  });
+}

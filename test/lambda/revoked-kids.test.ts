@@ -1,0 +1,85 @@
+/** Kids of the platform's own keys that stand in a Region's `limits` table: nothing they signed passes after 10 s. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRevokedKids } from '../../lambda/adapters/revoked-kids.ts';
+import { tableName } from '../../lambda/contract/names.ts';
+import { STAGE } from '../support/dynalite.ts';
+import { type Platform, type Region, startRegions } from '../support/regions.ts';
+import { makeClient, prepare, register, type Signer } from '../support/signer.ts';
+
+let platform: Platform;
+let a: Region;
+let b: Region;
+let signer: Signer;
+
+beforeAll(async () => {
+  platform = await startRegions();
+  [a, b] = platform.regions;
+  signer = await makeClient(platform);
+});
+afterAll(() => platform.stop());
+
+const revoke = (region: Region, purpose: 'nonce' | 'client-root', kids: string[]) =>
+  createRevokedKids(region.dynamodb, tableName(STAGE, 'limits')).add(purpose, kids, platform.clock.nowMs);
+const kidOf = (purpose: 'nonce' | 'client-root') => platform.secrets[purpose].keyset.keys[0]!.kid;
+
+it('kids are added to those that stand there, and stay for longer than any key', async () => {
+  const kids = createRevokedKids(a.dynamodb, tableName(STAGE, 'limits'));
+  expect(await kids.read('token')).toEqual([]);
+  await kids.add('token', ['AAAAAA'], platform.clock.nowMs);
+  await kids.add('token', ['BBBBBA', 'AAAAAA'], platform.clock.nowMs);
+  await kids.add('token', [], platform.clock.nowMs);
+  expect([...(await kids.read('token'))].sort()).toEqual(['AAAAAA', 'BBBBBA']);
+  const item = (await platform.items('limits', a)).find(
+    ({ pk }) => (pk as { S: string }).S === 'revoked#token',
+  );
+  const years = (Number((item!.ttl as { N: string }).N) - platform.clock.nowMs / 1000) / (365 * 24 * 3600);
+  expect(years).toBeGreaterThan(4);
+});
+
+describe('a revoked nonce key', () => {
+  it('verifies nothing after 10 s where its Region knows, whatever the secret says', async () => {
+    const instance = a.instance();
+    expect((await register(platform, instance, signer, { user_id: 'before' })).status).toBe(201);
+    const ask = await prepare(platform, instance, signer, { user_id: 'after' });
+    // Another key signs from now on, and the secret's copy still has the old one.
+    const { keyset } = platform.secrets.nonce;
+    const next = { ...keyset.keys[0]!, kid: 'AAAAAA', activates_at: platform.clock.nowMs + 1 };
+    platform.secrets.nonce.keyset = { ...keyset, seq: keyset.seq + 1, keys: [...keyset.keys, next] };
+    await revoke(a, 'nonce', [kidOf('nonce')]);
+    platform.clock.nowMs += 10_001;
+    expect((await a.instance().send(ask)).code).toBe('use_nonce');
+    expect((await register(platform, a.instance(), signer, { user_id: 'after' })).status).toBe(201);
+    expect((await register(platform, b, signer, { user_id: 'elsewhere' })).status).toBe(201);
+  });
+});
+
+describe('a revoked client root', () => {
+  it('takes the keys derived from it along, although they were made before', async () => {
+    const instance = b.instance();
+    expect((await register(platform, instance, signer, { user_id: 'root-before' })).status).toBe(201);
+    await revoke(b, 'client-root', [kidOf('client-root')]);
+    platform.clock.nowMs += 10_001;
+    expect((await register(platform, instance, signer, { user_id: 'root-after' })).code).toBe(
+      'invalid_proof',
+    );
+  });
+});
+
+it('where the table cannot be read, nothing is registered', async () => {
+  const fresh = await startRegions();
+  try {
+    const [region] = fresh.regions;
+    const someone = await makeClient(fresh);
+    const broken = {
+      send: async (command: { input: { Key?: { pk?: { S: string } } } }) => {
+        if (command.input.Key?.pk?.S.startsWith('revoked#')) throw new Error('limits are down');
+        return region.dynamodb.send(command as never);
+      },
+    } as unknown as DynamoDBClient;
+    const instance = region.instance({}, { dynamodb: broken });
+    expect((await register(fresh, instance, someone, { user_id: 'unread' })).code).toBe('unavailable');
+  } finally {
+    await fresh.stop();
+  }
+});

@@ -1,0 +1,126 @@
+/** The life of keys, searched exhaustively with small bounds; and each planted fault, which the search must find. */
+import { describe, expect, it } from 'vitest';
+import { type KeyLags, keyWindows } from '../../protocol/key-windows.ts';
+import type { Keyset } from '../../protocol/keyset.ts';
+import { checkPending, nextKeyset } from '../../protocol/rotation.ts';
+import { type Bounds, keysModel, RULES, type Rules } from './keys.ts';
+import { search } from './search.ts';
+
+/** In ticks. L is never 0: what is published in a tick is seen elsewhere in the next one at the earliest. */
+const lags = (L: number, V: number, S: number, D: number, E: number, X: number): KeyLags => ({
+  replicationMs: L,
+  verifierAgeMs: V,
+  signerAgeMs: S,
+  maxLifeMs: D,
+  clockErrorMs: E,
+  finishMs: X,
+});
+
+/** Until every key but the newest is gone, as long as rotations begin in the first ticks. */
+const whole = (each: KeyLags) => keyWindows(each).minRotationMs + 2;
+
+const bounds = (each: KeyLags, rotations: number, revocations: number, horizon = whole(each)): Bounds => ({
+  lags: each,
+  rotations,
+  revocations,
+  horizon,
+});
+
+const ONE = lags(1, 1, 1, 1, 1, 1);
+const ROTATION = bounds(ONE, 1, 0);
+const TWO_ROTATIONS = bounds(lags(1, 0, 0, 1, 0, 1), 2, 0);
+const WITH_REVOCATION = bounds(lags(1, 0, 0, 1, 0, 0), 1, 1);
+
+const violation = (of: Bounds, rules: Partial<Rules> = {}): string | undefined =>
+  search(keysModel(of, { ...RULES, ...rules })).violation?.broken;
+
+describe('no key is refused, lost or brought back', () => {
+  it.each([
+    ['one rotation, all lags alike', ROTATION],
+    ['one rotation, old copies', bounds(lags(1, 2, 2, 1, 0, 1), 1, 0)],
+    ['one rotation, clocks that err more than copies age', bounds(lags(1, 0, 0, 1, 1, 0), 1, 0)],
+    ['one rotation, long lives', bounds(lags(1, 0, 1, 3, 1, 0), 1, 0)],
+    ['two rotations', TWO_ROTATIONS],
+    ['two rotations, clocks that err', bounds(lags(1, 0, 0, 0, 1, 0), 2, 0, 5)],
+    ['a rotation and a revocation', WITH_REVOCATION],
+    ['two revocations', bounds(lags(1, 0, 0, 1, 0, 0), 0, 2)],
+  ])('%s', (_, each) => {
+    const { violation, states } = search(keysModel(each));
+    expect(violation).toBeUndefined();
+    expect(states).toBeGreaterThan(500);
+  });
+});
+
+const withLags = (change: (lags: KeyLags) => Partial<KeyLags>): Partial<Rules> => {
+  const wrong = (right: KeyLags) => ({ ...right, ...change(right) });
+  return {
+    nextKeyset: (current, id, key, right, now) => nextKeyset(current, id, key, wrong(right), now),
+    checkPending: (current, id, pending, right, now) => checkPending(current, id, pending, wrong(right), now),
+  };
+};
+const trusting: Partial<Rules> = { checkPending: () => [] };
+const changed = (change: (next: Keyset, current: Keyset, now: number) => Keyset): Partial<Rules> => ({
+  nextKeyset: (current, id, key, right, now) =>
+    change(nextKeyset(current, id, key, right, now), current, now),
+});
+
+describe('the search finds', () => {
+  it('a publish wait that is skipped', () => {
+    const skipped = changed((next, _, now) => ({
+      ...next,
+      keys: next.keys.map((key) => (key.retires_at === null ? { ...key, activates_at: now } : key)),
+    }));
+    expect(violation(ROTATION, { ...skipped, ...trusting })).toBe('what k1 signed was refused');
+    expect(violation(ROTATION, skipped)).toMatch('the new key would sign too early');
+  });
+
+  it('one E instead of two', () => {
+    const halved = withLags(({ clockErrorMs }) => ({ clockErrorMs: clockErrorMs / 2 }));
+    expect(violation(ROTATION, halved)).toBe('what k1 signed was refused');
+  });
+
+  it('an X that is forgotten: the key signs too early, or no rotation that takes its time is ever finished', () => {
+    const forgotten = withLags(() => ({ finishMs: 0 }));
+    expect(violation(ROTATION, { ...forgotten, ...trusting })).toBe('what k1 signed was refused');
+    expect(violation(ROTATION, forgotten)).toMatch('a rotation within X was refused');
+  });
+
+  it.each([['replicationMs'], ['verifierAgeMs']] as const)('a publish wait without %s', (lag) => {
+    expect(
+      violation(
+        ROTATION,
+        withLags(() => ({ [lag]: 0 })),
+      ),
+    ).toBe('what k1 signed was refused');
+  });
+
+  it('an old key that is removed when the new one begins to sign', () => {
+    const early = changed((next) => {
+      const newest = next.keys.at(-1)!;
+      return {
+        ...next,
+        keys: next.keys.map((key) => (key === newest ? key : { ...key, retires_at: newest.activates_at })),
+      };
+    });
+    expect(violation(ROTATION, { ...early, ...trusting })).toBe('what k0 signed was refused');
+    expect(violation(ROTATION, early)).toMatch('retires at a wrong time');
+  });
+
+  it('a live key that is dropped', () => {
+    const dropped = changed((next) => ({ ...next, keys: next.keys.slice(1) }));
+    expect(violation(ROTATION, { ...dropped, ...trusting })).toBe('a live key was dropped');
+    expect(violation(ROTATION, dropped)).toMatch('live key k0 is missing');
+  });
+
+  it('a finish without compare-and-swap', () => {
+    expect(violation(WITH_REVOCATION, { compareAndSwap: false })).toMatch(/came back|dropped/);
+  });
+
+  it('a leftover AWSPENDING that is forgotten', () => {
+    expect(violation(ROTATION, { watch: false })).toBe('a leftover AWSPENDING blocks rotation');
+  });
+
+  it('a copy that is used beyond its hard limit', () => {
+    expect(violation(ROTATION, { hardLimit: false })).toBe('what k1 signed was refused');
+  });
+});

@@ -1,0 +1,226 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type KeyLags, keyWindows } from '../../protocol/key-windows.ts';
+import {
+  freshKid,
+  type Keyset,
+  keyState,
+  parseKeyset,
+  signingKey,
+  verificationKeys,
+} from '../../protocol/keyset.ts';
+import {
+  checkPending,
+  MAX_REVOKED,
+  mayFinish,
+  type NewKey,
+  nextKeyset,
+  revokedKeyset,
+} from '../../protocol/rotation.ts';
+
+const EMPTY: Keyset = { seq: 0, based_on: null, revoked: [], keys: [] };
+const LAGS: KeyLags = {
+  replicationMs: 1,
+  verifierAgeMs: 10,
+  signerAgeMs: 100,
+  maxLifeMs: 1_000,
+  clockErrorMs: 10_000,
+  finishMs: 100_000,
+};
+const PUBLISH = 120_011;
+const REMOVE = 11_101;
+const T0 = 1_795_430_000_000;
+
+const key = (n: number): NewKey => ({
+  kid: Buffer.from([n >> 24, n >> 16, n >> 8, n]).toString('base64url'),
+  alg: 'HKDF-SHA-256',
+  jwk: { kty: 'oct', k: Buffer.alloc(32, n).toString('base64url') },
+  vault: { key: 'nonce', version: n },
+});
+const kid = (n: number) => key(n).kid;
+const kids = ({ keys }: Keyset) => keys.map((each) => each.kid);
+
+/** Two ordinary rotations: 1 signs, 2 is published. */
+const first = nextKeyset(EMPTY, 'v0', key(1), LAGS, T0);
+const second = nextKeyset(first, 'v1', key(2), LAGS, T0 + 5);
+const check = (current: Keyset, pending: Keyset, nowMs: number, version = 'v1') =>
+  checkPending(current, version, pending, LAGS, nowMs);
+
+describe('the next keyset', () => {
+  it('of an empty one signs at once', () => {
+    expect(first).toEqual({
+      seq: 1,
+      based_on: 'v0',
+      revoked: [],
+      keys: [{ ...key(1), activates_at: T0, retires_at: null, max_life: 1_000 }],
+    });
+    expect(parseKeyset(JSON.stringify(first))).toEqual(first);
+  });
+
+  it('publishes a key before it signs, and keeps the old one for as long as what it signed lives', () => {
+    expect(second).toMatchObject({ seq: 2, based_on: 'v1' });
+    expect(second.keys.map(({ activates_at, retires_at }) => [activates_at, retires_at])).toEqual([
+      [T0, T0 + 5 + PUBLISH + REMOVE],
+      [T0 + 5 + PUBLISH, null],
+    ]);
+  });
+
+  it('waits for what the old key was promised to sign, whatever the config says by now', () => {
+    const shorter = nextKeyset(first, 'v1', key(2), { ...LAGS, maxLifeMs: 1 }, T0);
+    expect(shorter.keys[0]!.retires_at).toBe(T0 + PUBLISH + REMOVE);
+    expect(shorter.keys[1]!.max_life).toBe(1);
+  });
+
+  it('never lets a key sign before the one it follows, though the windows became shorter', () => {
+    const hasty = { ...LAGS, finishMs: 0, clockErrorMs: 0 };
+    const third = nextKeyset(second, 'v2', key(3), hasty, T0 + 6);
+    expect(third.keys[2]!.activates_at).toBe(second.keys[1]!.activates_at + 1);
+    expect(checkPending(second, 'v2', third, hasty, T0 + 6)).toEqual([]);
+  });
+
+  it('drops a key once it is retired by every clock, and not before', () => {
+    const gone = second.keys[0]!.retires_at! + 2 * LAGS.clockErrorMs;
+    expect(kids(nextKeyset(second, 'v2', key(3), LAGS, gone - 1))).toEqual([kid(1), kid(2), kid(3)]);
+    expect(kids(nextKeyset(second, 'v2', key(3), LAGS, gone))).toEqual([kid(2), kid(3)]);
+  });
+});
+
+describe('what is pending', () => {
+  it('passes as it was made, until so little is left that a verifier may not know the key in time', () => {
+    const left = keyWindows(LAGS).finishMarginMs;
+    const last = second.keys[1]!.activates_at - left;
+    expect(last - (T0 + 5)).toBe(LAGS.finishMs);
+    expect([check(first, second, last), mayFinish(first, second, LAGS, last)]).toEqual([[], true]);
+    expect(check(first, second, last + 1)).toEqual(['the new key would sign too early']);
+    expect(mayFinish(first, second, LAGS, last + 1)).toBe(false);
+    expect(mayFinish(EMPTY, first, LAGS, T0 + 1e12)).toBe(true);
+    expect(mayFinish(first, EMPTY, LAGS, T0)).toBe(false);
+  });
+
+  const [one, two] = second.keys as [Keyset['keys'][0], Keyset['keys'][0]];
+  it.each<[string, Partial<Keyset>]>([
+    ['seq does not follow', { seq: 1 }],
+    ['based on another version', { based_on: 'v0' }],
+    ['a kid stands twice', { keys: [one, { ...two, kid: one.kid }] }],
+    ['holds a revoked key', { revoked: [two.kid] }],
+    [`live key ${kid(1)} is missing`, { keys: [two] }],
+    [`key ${kid(1)} was changed`, { keys: [{ ...one, jwk: two.jwk }, two] }],
+    [`key ${kid(1)} was changed`, { keys: [{ ...one, activates_at: one.activates_at + 1 }, two] }],
+    ['the newest key is not the one that was added', { keys: [one] }],
+    [
+      'the newest key is not the one that was added',
+      { keys: [one, two, { ...two, ...key(3), activates_at: T0 }] },
+    ],
+    ['the newest key retires', { keys: [one, { ...two, retires_at: two.activates_at + 1e9 }] }],
+    ['an older key never retires', { keys: [{ ...one, retires_at: null }, two] }],
+    [`key ${kid(1)} retires at a wrong time`, { keys: [{ ...one, retires_at: one.retires_at! - 1 }, two] }],
+    ['the new key would sign too early', { keys: [one, { ...two, activates_at: T0 + 5 }] }],
+    ['revoked kids are not kept', { revoked: Array.from({ length: MAX_REVOKED + 1 }, (_, n) => kid(n + 9)) }],
+  ])('%s', (fault, change) => {
+    const faults = check(first, { ...second, ...change }, T0 + 5);
+    expect(faults).toContain(fault);
+    expect(faults.join()).not.toContain(one.jwk.k);
+  });
+
+  it('may not forget what was revoked', () => {
+    const revoked = { ...first, revoked: ['AAAAAA'] };
+    expect(check(revoked, second, T0 + 5)).toContain('revoked kids are not kept');
+    expect(check(revoked, { ...second, revoked: ['AAAAAA', 'BBBBBA'] }, T0 + 5)).toEqual([]);
+  });
+});
+
+describe('a revocation', () => {
+  const now = T0 + 50;
+  const revoke = (current: Keyset, only?: string[]) => {
+    const revoked = revokedKeyset(current, 'v2', key(9), LAGS, now, only);
+    expect(check(current, revoked, now, 'v2')).toEqual([]);
+    return revoked;
+  };
+
+  it('takes every key, and the new one signs at once', () => {
+    const revoked = revoke(second);
+    expect(revoked).toMatchObject({ seq: 3, based_on: 'v2', revoked: [kid(1), kid(2)] });
+    expect(revoked.keys).toEqual([{ ...key(9), activates_at: now, retires_at: null, max_life: 1_000 }]);
+  });
+
+  it('of the published key alone: the one that signs goes on, until the new one is known everywhere', () => {
+    const revoked = revoke(second, [kid(2)]);
+    expect(kids(revoked)).toEqual([kid(1), kid(9)]);
+    expect(revoked.keys[1]!.activates_at).toBe(now + PUBLISH);
+    expect(revoked.keys[0]!.retires_at).toBe(now + PUBLISH + REMOVE);
+  });
+
+  it('of the signing key alone: the published one signs at once', () => {
+    const revoked = revoke(second, [kid(1)]);
+    expect(signingKey(revoked, now)?.kid).toBe(kid(2));
+    expect(revoked.keys[1]!.activates_at).toBe(now + PUBLISH);
+  });
+
+  it('of the signing key alone, with an older one about to go: the new one signs at once, the old one goes as it would', () => {
+    const later = second.keys[1]!.activates_at + 1;
+    const revoked = revokedKeyset(second, 'v2', key(9), LAGS, later, [kid(2)]);
+    expect(check(second, revoked, later, 'v2')).toEqual([]);
+    expect(signingKey(revoked, later)?.kid).toBe(kid(9));
+    expect(revoked.keys[0]).toEqual(second.keys[0]);
+  });
+
+  it('forgets the oldest kids where there are too many', () => {
+    const full = { ...first, revoked: Array.from({ length: MAX_REVOKED }, (_, n) => kid(n + 100)) };
+    const revoked = revoke(full);
+    expect(revoked.revoked).toHaveLength(MAX_REVOKED);
+    expect(revoked.revoked.at(-1)).toBe(kid(1));
+    expect(revoked.revoked).not.toContain(kid(100));
+  });
+});
+
+describe('whatever happens to a keyset', () => {
+  const change = fc.record({
+    waitMs: fc.integer({ min: 0, max: 2 * (PUBLISH + REMOVE) }),
+    kind: fc.constantFrom('rotate', 'rotate', 'rotate', 'revoke', 'revoke one'),
+    which: fc.nat(),
+  });
+
+  it('it has a key that signs, none that is revoked, and passes its own test', () => {
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
+        let [current, now] = [first, T0];
+        const revoked = new Set<string>();
+        for (const [i, { waitMs, kind, which }] of changes.entries()) {
+          now += waitMs;
+          const version = `v${i}`;
+          const added = key(i + 2);
+          const one = [current.keys[which % current.keys.length]!.kid];
+          const next =
+            kind === 'rotate'
+              ? nextKeyset(current, version, added, LAGS, now)
+              : revokedKeyset(current, version, added, LAGS, now, kind === 'revoke' ? undefined : one);
+          expect(checkPending(current, version, next, LAGS, now)).toEqual([]);
+          for (const gone of kind === 'rotate' ? [] : kind === 'revoke' ? kids(current) : one)
+            revoked.add(gone);
+          current = parseKeyset(JSON.stringify(next));
+          expect(signingKey(current, now)).toBeDefined();
+          for (const live of verificationKeys(current, now)) expect(revoked.has(live.kid)).toBe(false);
+          const activations = current.keys.map(({ activates_at }) => activates_at);
+          expect(new Set(activations).size).toBe(activations.length);
+        }
+      }),
+    );
+  });
+});
+
+describe('a key', () => {
+  it('is next, current, previous and retired in turn, or revoked', () => {
+    const [old, young] = second.keys as [Keyset['keys'][0], Keyset['keys'][0]];
+    const states = (now: number) => [keyState(second, old, now), keyState(second, young, now)];
+    expect(states(T0)).toEqual(['current', 'next']);
+    expect(states(young.activates_at)).toEqual(['previous', 'current']);
+    expect(states(old.retires_at!)).toEqual(['retired', 'current']);
+    expect(keyState({ ...second, revoked: [old.kid] }, old, T0)).toBe('revoked');
+  });
+
+  it('gets a kid that no key has, or had before it was revoked', () => {
+    const kid = freshKid(first);
+    expect(Buffer.from(kid, 'base64url')).toHaveLength(4);
+    expect([...kids(first), ...first.revoked]).not.toContain(kid);
+  });
+});
