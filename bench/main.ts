@@ -1,23 +1,87 @@
-/** `npm run bench`: the measurements of docs/performance.md, which it writes anew. */
-import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
-import { measureBatch } from './batch.ts';
-import { measureBundles } from './bundles.ts';
-import { measureNonce } from './nonce.ts';
-import { toMarkdown } from './report.ts';
+/**
+ * `npm run bench`: measures, prints what is held against a target, writes docs/performance.md and the raw figures
+ * behind it. `npm run bench -- NAME…` measures some parts and leaves the others' sections as they are.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { MACHINE } from './machine.ts';
+import { measureBatch } from './parts/batch.ts';
+import { measureBundles } from './parts/bundles.ts';
+import { measureHandler } from './parts/handler.ts';
+import { measureNonce } from './parts/nonce.ts';
+import { measurePlatform } from './parts/platform.ts';
+import { measureStart } from './parts/start.ts';
+import { measureSteady } from './parts/steady.ts';
+import { type Measured, type Section, targetLines, toMarkdown } from './report.ts';
 
-const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform} ${process.arch}`;
-const parts = [
-  `# Performance
+const PARTS: Readonly<Record<string, () => Promise<Measured>>> = {
+  handler: measureHandler,
+  nonce: measureNonce,
+  start: measureStart,
+  steady: measureSteady,
+  platform: measurePlatform,
+  batch: measureBatch,
+  bundles: measureBundles,
+};
+const RESULTS = new URL('results/', import.meta.url);
 
-Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}. Machine: ${machine}; shared, so its speed drifts: read
-the ratios, and the spread beside each figure. Figures that miss their target are here as well.
-`,
-];
-for (const measure of [measureNonce, () => measureBatch(16), measureBundles]) {
-  const section = toMarkdown(await measure());
-  console.log(section);
-  parts.push(section);
+/** What is kept of a part's last measurement. */
+interface Kept extends Measured {
+  /** `YYYY-MM-DD`, UTC. */
+  readonly date: string;
+  readonly machine: string;
 }
-writeFileSync(new URL('../docs/performance.md', import.meta.url), parts.join('\n'));
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !Object.hasOwn(PARTS, name));
+if (unknown.length > 0) {
+  console.error(`no part ${unknown.join(', ')}; the parts are ${Object.keys(PARTS).join(', ')}`);
+  process.exit(2);
+}
+mkdirSync(RESULTS, { recursive: true });
+for (const name of names.length > 0 ? names : Object.keys(PARTS)) {
+  const { sections, raw } = await PARTS[name]!();
+  const kept: Kept = { date: new Date().toISOString().slice(0, 10), machine: MACHINE, sections, raw };
+  writeFileSync(resultFile(name), `${JSON.stringify(kept, rounded, 2)}\n`);
+  for (const line of sections.flatMap(targetLines)) console.log(line);
+}
+writeFileSync(new URL('../docs/performance.md', import.meta.url), page());
+// Kept-alive connections would hold the process for a while.
 process.exit();
+
+function resultFile(name: string): URL {
+  return new URL(`${name}.json`, RESULTS);
+}
+
+function page(): string {
+  const parts = Object.keys(PARTS).flatMap((name) => {
+    const kept = lastResult(name);
+    return kept ? [part(name, kept)] : [];
+  });
+  return `# Performance
+
+Written by \`npm run bench\`; \`npm run bench -- NAME…\` measures some of it: ${Object.keys(PARTS).join(', ')}.
+The machine is shared and its speed drifts: read the ratios, and the spread beside each figure. Figures that miss
+their target are here as well.
+
+${parts.join('\n')}`;
+}
+
+function lastResult(name: string): Kept | undefined {
+  try {
+    return JSON.parse(readFileSync(resultFile(name), 'utf8')) as Kept;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function part(name: string, { date, machine, sections }: Kept): string {
+  const source = `*\`${name}\`: ${date}, ${machine}. Raw data: [bench/results/${name}.json](../bench/results/${name}.json)*`;
+  const [first, ...rest] = sections.map((section: Section) => toMarkdown(section));
+  return [`${first}\n${source}\n`, ...rest].join('\n');
+}
+
+/** More digits than these no measurement has. */
+function rounded(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+}

@@ -12,24 +12,52 @@ export interface Section {
   /** What the figures mean, and how they were taken. */
   readonly note: string;
   readonly rows: readonly Row[];
+  /** What is to be said of them, e.g. where a missed target's time goes and what would close the gap. */
+  readonly remarks?: readonly string[];
 }
 
-export function toMarkdown({ title, note, rows }: Section): string {
+/** What a part of the bench gives: what is read, and the raw figures that it is made of. */
+export interface Measured {
+  readonly sections: readonly Section[];
+  readonly raw: unknown;
+}
+
+/** @returns one line for each figure that is held against a target */
+export function targetLines({ title, rows }: Section): string[] {
+  return rows.flatMap(({ figure, measured, target, missed }) =>
+    target === undefined
+      ? []
+      : [`${title}: ${figure}: ${measured} [${target}: ${missed ? 'MISSED' : 'met'}]`],
+  );
+}
+
+export function toMarkdown({ title, note, rows, remarks = [] }: Section): string {
   const lines = rows.map(({ figure, measured, target = '', missed }) => {
     const verdict = target === '' ? '' : missed ? `${target}: **missed**` : `${target}: met`;
     return `| ${figure} | ${measured} | ${verdict} |`;
   });
-  return [`## ${title}`, '', note, '', '| figure | measured | target |', '|---|---|---|', ...lines, ''].join(
-    '\n',
-  );
+  const table = ['| figure | measured | target |', '|---|---|---|', ...lines];
+  return [`## ${title}`, '', note, '', ...table, '', ...remarks.flatMap((text) => [text, ''])].join('\n');
 }
 
 /** Median, least and greatest of some values. */
 export function spread(values: readonly number[], digits: number): string {
-  const sorted = values.toSorted((a, b) => a - b);
-  const text = (value: number) => value.toFixed(digits);
-  return `${text(median(values))} (${text(sorted[0]!)}–${text(sorted.at(-1)!)})`;
+  const text = (value: number) =>
+    value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${text(median(values))} (${text(Math.min(...values))}–${text(Math.max(...values))})`;
 }
 
 export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** Slope of the least-squares line through some points. */
+export function slope(points: readonly (readonly [x: number, y: number])[]): number {
+  const mean = (axis: 0 | 1) => points.reduce((sum, point) => sum + point[axis], 0) / points.length;
+  const [mx, my] = [mean(0), mean(1)];
+  const over = points.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0);
+  return over / points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
+}
+
+export function progress(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

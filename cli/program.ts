@@ -6,6 +6,7 @@ import { keysCommand } from './keys/command.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
 import { revokeCommand } from './revoke/command.ts';
+import { vaultCommand } from './vault/command.ts';
 
 /** What an action calls to end with another exit code than 0. */
 export type SetExit = (code: number) => void;
@@ -28,6 +29,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .addCommand(clientsCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io))
+    .addCommand(vaultCommand(io))
     .addHelpText('after', EXIT_CODES_HELP);
   tame(program, io);
   try {

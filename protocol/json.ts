@@ -12,8 +12,9 @@ export interface JsonLimits {
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-// Strings and numbers whole, so that no bracket, colon or digit inside one is taken for structure.
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\],:]/g;
+const NUMBER = /-?\d[\d.eE+-]*/y;
+const [QUOTE, BACKSLASH, COMMA, MINUS, ZERO, NINE] = [34, 92, 44, 45, 48, 57];
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [123, 125, 91, 93];
 
 /**
  * Parses UTF-8 JSON without a byte-order mark.
@@ -31,34 +32,50 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits): { readonly val
   }
 }
 
-/** Walks the tokens of a text that `JSON.parse` took. Iterative: depth costs no stack. */
+/** Walks a text that `JSON.parse` took, by its structure. Iterative: depth costs no stack. */
 function isUnambiguous(text: string, { maxDepth, refuseProto }: JsonLimits): boolean {
   // For each open object the names seen so far; null for an array.
   const open: (Set<string> | null)[] = [];
   let expectName = false;
-  for (const [token] of text.matchAll(TOKEN)) {
-    const first = token[0]!;
-    if (first === '{' || first === '[') {
-      if (open.push(first === '{' ? new Set() : null) > maxDepth) return false;
-      expectName = first === '{';
-    } else if (first === '}' || first === ']') {
-      open.pop();
-      expectName = false;
-    } else if (first === ',') {
-      expectName = open.at(-1) != null;
-    } else if (first === '"') {
-      const string: string = JSON.parse(token);
+  for (let at = 0; at < text.length; at++) {
+    const first = text.charCodeAt(at);
+    if (first === QUOTE) {
+      const end = stringEnd(text, at);
+      // Without an escape the text is the string; and UTF-8 holds no lone surrogate.
+      const raw = text.slice(at + 1, end);
+      const string: string = raw.includes('\\') ? JSON.parse(`"${raw}"`) : raw;
       if (!string.isWellFormed()) return false;
+      at = end;
       if (!expectName) continue;
       const names = open.at(-1)!;
       if (names.has(string) || (refuseProto && string === '__proto__')) return false;
       names.add(string);
       expectName = false;
-    } else if (first !== ':' && !Number.isFinite(Number(token))) {
-      return false;
+    } else if (first === OPEN_OBJECT || first === OPEN_ARRAY) {
+      if (open.push(first === OPEN_OBJECT ? new Set() : null) > maxDepth) return false;
+      expectName = first === OPEN_OBJECT;
+    } else if (first === CLOSE_OBJECT || first === CLOSE_ARRAY) {
+      open.pop();
+      expectName = false;
+    } else if (first === COMMA) {
+      expectName = open.at(-1) != null;
+    } else if (first === MINUS || (first >= ZERO && first <= NINE)) {
+      NUMBER.lastIndex = at;
+      const number = NUMBER.exec(text)![0];
+      if (!Number.isFinite(Number(number))) return false;
+      at += number.length - 1;
     }
   }
   return true;
+}
+
+/** @returns where the quote lies that ends the string beginning at `start` */
+function stringEnd(text: string, start: number): number {
+  for (let at = start + 1; ; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at;
+    if (code === BACKSLASH) at += 1;
+  }
 }
 
 /** @returns whether a JSON value is an object (not null, not an array) */

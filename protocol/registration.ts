@@ -2,7 +2,7 @@
  * A registration's identity and its life in the registry, as transitions that the registry's conditional
  * writes carry out (design: 2-protocol "Registration").
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { lengthPrefixed } from './bytes.ts';
 import { canonicalJson } from './json.ts';
 
@@ -28,12 +28,12 @@ export const isTombstone = (record: RegistryRecord): record is Tombstone => 'del
 /** Hash of client and user: two Regions cannot disagree on it, and no client can touch another's. */
 export function registrationId(clientId: string, userId: string): string {
   const bytes = lengthPrefixed('countersign/registration/v1', clientId, userId);
-  return createHash('sha256').update(bytes).digest('base64url');
+  return hash('sha256', bytes, 'base64url');
 }
 
 /** Strong entity tag (RFC 9110 §8.8.3): SHA-256 of the data's RFC 8785 form, quoted. */
 export function entityTag(data: unknown): string {
-  return `"${createHash('sha256').update(canonicalJson(data)).digest('base64url')}"`;
+  return `"${hash('sha256', canonicalJson(data), 'base64url')}"`;
 }
 
 /**

@@ -16,7 +16,8 @@ export type Update = (item: Item, placeholders: Placeholders) => void;
 export const condition = remembered((text: string): Condition => {
   // AND binds closer than OR.
   const alternatives = text.split(/\s+OR\s+/).map((part) => part.split(/\s+AND\s+/).map(term));
-  return (item, placeholders) => alternatives.some((terms) => terms.every((each) => each(item, placeholders)));
+  return (item, placeholders) =>
+    alternatives.some((terms) => terms.every((each) => each(item, placeholders)));
 });
 
 /** @throws SyntaxError as `condition` */
@@ -37,12 +38,12 @@ function term(text: string): Condition {
   if (call === 'attribute_exists') return (item, named) => item?.[nameOf(first, named)] !== undefined;
   if (call === 'begins_with')
     return (item, named) =>
-      item?.[nameOf(first, named)]?.S?.startsWith(valueOf(second, named).S ?? '') === true;
+      item?.[nameOf(first, named)]?.S?.startsWith(given(second, named).S ?? '') === true;
   const [, name, comparison, value] = /^([#\w]+)\s*(=|<>|<=|<|>=|>)\s*(:\w+)$/.exec(text) ?? [];
   if (!name || !comparison || !value) throw new SyntaxError(`condition: ${text}`);
   return (item, named) => {
     const held = item?.[nameOf(name, named)];
-    return held !== undefined && compares(held, comparison, valueOf(value, named));
+    return held !== undefined && compares(held, comparison, given(value, named));
   };
 }
 
@@ -75,10 +76,10 @@ function step(clause: string, text: string): Update {
   if (!name || !value) throw new SyntaxError(`${clause} ${text}`);
   if (clause === 'SET')
     return (item, named) => {
-      item[nameOf(name, named)] = valueOf(value, named);
+      item[nameOf(name, named)] = given(value, named);
     };
   return (item, named) => {
-    item[nameOf(name, named)] = sum(item[nameOf(name, named)], valueOf(value, named));
+    item[nameOf(name, named)] = sum(item[nameOf(name, named)], given(value, named));
   };
 }
 
@@ -91,7 +92,7 @@ function sum(held: AttributeValue | undefined, more: AttributeValue): AttributeV
 const nameOf = (name: string, { ExpressionAttributeNames }: Placeholders): string =>
   name.startsWith('#') ? (ExpressionAttributeNames?.[name] ?? unknown(name)) : name;
 
-const valueOf = (value: string, { ExpressionAttributeValues }: Placeholders): AttributeValue =>
+const given = (value: string, { ExpressionAttributeValues }: Placeholders): AttributeValue =>
   ExpressionAttributeValues?.[value] ?? unknown(value);
 
 function unknown(placeholder: string): never {

@@ -1,5 +1,5 @@
 /** `POST /v1/register`: checks 1 to 12 of the design's table (2-protocol "Proof"), in its order. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { refuse } from '../../protocol/problem.ts';
 import { entityTag, type Registration, registrationId } from '../../protocol/registration.ts';
 import type { Registry } from '../adapters/registry.ts';
@@ -28,7 +28,7 @@ export function registerHandler(options: RegisterOptions): HttpHandler {
       const body = readRegistration(schema, request.body);
       if (!body.ok) return answer(body);
 
-      const consumed = await consume(consumption, admitted, randomBytes(16).toString('base64url'));
+      const consumed = await consume(consumption, admitted, randomUUID());
       if (!consumed.ok) return consumed.answer;
 
       const { clientId } = proof.client;

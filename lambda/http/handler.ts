@@ -18,6 +18,8 @@ export interface LogFields {
   client_id?: string;
 }
 
+const EXPOSED = CORS_ANSWER_HEADERS.join(', ');
+
 export type Work = (request: RoutedRequest, fields: LogFields) => Promise<Answer>;
 export type HttpHandler = (event: APIGatewayProxyEvent) => Promise<APIGatewayProxyResult>;
 
@@ -63,7 +65,7 @@ function toResult({ status, headers, body }: Answer, requestId: string): APIGate
     headers: {
       'Countersign-Request-Id': requestId,
       'Access-Control-Allow-Origin': '*',
-      'Access-Control-Expose-Headers': CORS_ANSWER_HEADERS.join(', '),
+      'Access-Control-Expose-Headers': EXPOSED,
       ...headers,
     },
     body,

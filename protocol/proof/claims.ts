@@ -1,5 +1,5 @@
 /** Check 6: what a proof must say of itself and of the request it comes with. Its signature is verified already. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Refusal, refuse } from '../problem.ts';
 import type { Proof } from './form.ts';
 
@@ -63,6 +63,6 @@ function checkBinding({ claims, profile }: Proof, context: ClaimsContext): Refus
 }
 
 /** SHA-256 of the raw body, in base64url. */
-const bodyFingerprint = (body: Uint8Array): string => createHash('sha256').update(body).digest('base64url');
+const bodyFingerprint = (body: Uint8Array): string => hash('sha256', body, 'base64url');
 
 const isTime = (value: unknown): value is number => Number.isFinite(value);

@@ -9,7 +9,7 @@ import { type Refusal, refuse } from '../problem.ts';
 import { checkClaims, type Purpose } from './claims.ts';
 import { type Proof, parseProof } from './form.ts';
 import { type HttpRequest, readRequest } from './request.ts';
-import { type KeyMaterial, verifySignature } from './signature.ts';
+import { verifySignature } from './signature.ts';
 
 /** What the checks ask of the outside. */
 export interface ProofLookups {
@@ -19,7 +19,7 @@ export interface ProofLookups {
    */
   client(clientId: string, fresh: boolean): Promise<ClientRecord | undefined | null>;
   /** @returns what verifies the key's signatures, or undefined where the platform's part of it is gone */
-  material(client: ClientRecord, key: ClientKey): Promise<KeyMaterial | undefined>;
+  material(client: ClientRecord, key: ClientKey): Promise<KeyObject | undefined>;
   /** @returns the MAC key of this Region and ledger that `kid` names, or undefined */
   nonceKey(kid: string): Promise<KeyObject | undefined>;
 }
@@ -96,7 +96,7 @@ async function findSigner(
       const material = await lookups.material(client as ClientRecord, key);
       if (material) candidates.push({ key, material });
     }
-    const key = await verifySignature(proof, candidates);
+    const key = verifySignature(proof, candidates);
     if (client && key) return { client, key };
   }
   return undefined;

@@ -1,5 +1,5 @@
 /** Every value and verdict of vectors/wire.json, which an independent implementation computed. */
-import { createSecretKey } from 'node:crypto';
+import { createPublicKey, createSecretKey, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readRegistration } from '../../lambda/schema/body.ts';
@@ -77,10 +77,11 @@ describe('verdicts of wire.json, checks 1 to 8', () => {
       {
         client: async (id, fresh) => (fresh ? null : record(id)),
         material: async (client, key) => {
-          if (key.jwk) return key.jwk;
+          if (key.jwk) return createPublicKey({ key: key.jwk as JsonWebKey, format: 'jwk' });
           const { clientId, salt, profile } = client;
           const root = bytes(context.client_root);
-          return Buffer.from(deriveApiKey({ root, salt, clientId, profile, generation: Number(key.kid) }));
+          const generation = Number(key.kid);
+          return createSecretKey(deriveApiKey({ root, salt, clientId, profile, generation }), 'utf8');
         },
         nonceKey: async (kid) =>
           kid === context.nonce_kid

@@ -1,0 +1,64 @@
+/** The register function built in each way that is compared, and the servers that they are started by. */
+import { copyFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, buildSync } from 'esbuild';
+import defaultSchema from '../lambda/schema/default.json' with { type: 'json' };
+import { buildBundles } from '../lib/api/bundles.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SCHEMA = 'registration-schema.mjs';
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  mainFields: ['module', 'main'],
+  minify: true,
+  logLevel: 'error',
+} as const satisfies BuildOptions;
+
+export interface Builds {
+  /** The servers: Node's own loader of TypeScript would cost each start as much as the rest. */
+  readonly floor: string;
+  readonly server: string;
+  /** As it is deployed: one module, without the SDK's chain of credential providers. */
+  readonly trimmed: string;
+  /** One module, with the SDK whole. */
+  readonly bundled: string;
+  /** Our code in one module, the packages as npm installs them. */
+  readonly shipped: string;
+}
+
+/** @param outdir empty; whoever made it removes it */
+export function build(outdir: string): Builds {
+  const { register } = buildBundles({ outdir, registrationSchema: defaultSchema });
+  const function_ = (name: string, options: BuildOptions) => {
+    const outfile = join(outdir, name, 'index.mjs');
+    const alias = { 'countersign:registration-schema': `./${SCHEMA}` };
+    buildSync({
+      ...OPTIONS,
+      entryPoints: ['lambda/entry/register.ts'],
+      outfile,
+      alias,
+      external: [`./${SCHEMA}`],
+      ...options,
+    });
+    copyFileSync(join(register, SCHEMA), join(outdir, name, SCHEMA));
+    return outfile;
+  };
+  const server = (name: string) => {
+    const outfile = join(outdir, `${name}.mjs`);
+    buildSync({ ...OPTIONS, entryPoints: [`bench/processes/${name}.ts`], outfile });
+    return outfile;
+  };
+  symlinkSync(join(ROOT, 'node_modules'), join(outdir, 'node_modules'), 'junction');
+  return {
+    floor: server('floor'),
+    server: server('function'),
+    trimmed: join(register, 'index.mjs'),
+    bundled: function_('bundled', {}),
+    shipped: function_('shipped', { packages: 'external' }),
+  };
+}

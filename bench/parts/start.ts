@@ -1,0 +1,147 @@
+/** From a process's start to its first registration, as a cold start is, over a store that is reached by HTTP. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PlatformInfo } from '../../local/platform.ts';
+import { STAGE } from '../../local/stage.ts';
+import { buildProof } from '../../protocol/proof/build.ts';
+import { type Builds, build } from '../builds.ts';
+import { environment } from '../environment.ts';
+import { CORES, pinned } from '../machine.ts';
+import { startChild } from '../processes/child.ts';
+import { type Measured, median, progress, type Row, spread } from '../report.ts';
+
+const ROUNDS = 15;
+const TARGET = 1.5;
+
+interface Round {
+  /** Milliseconds from the process's start until it listens, and until its first answer is there. */
+  readonly listening: number;
+  readonly answered: number;
+}
+const KINDS = ['floor', 'trimmed', 'bundled', 'shipped'] as const;
+type Kind = (typeof KINDS)[number];
+
+export async function measureStart(): Promise<Measured> {
+  const outdir = mkdtempSync(join(tmpdir(), 'countersign-start-'));
+  const platform = await startChild('platform.ts', CORES.load);
+  try {
+    progress('start: building');
+    const builds = build(outdir);
+    const info = await platform.ask<PlatformInfo>('info');
+    const rounds = Object.fromEntries(KINDS.map((kind) => [kind, [] as Round[]])) as Record<Kind, Round[]>;
+    // The first of each fills the machine's file cache and is not counted.
+    for (let round = 0; round <= ROUNDS; round++) {
+      if (round > 0) progress(`start: round ${round} of ${ROUNDS}`);
+      for (const kind of KINDS) {
+        const measured = await firstAnswer(kind, builds, info);
+        if (round > 0) rounds[kind].push(measured);
+      }
+    }
+    return report(rounds);
+  } finally {
+    await platform.stop();
+    rmSync(outdir, { recursive: true, force: true });
+  }
+}
+
+async function firstAnswer(kind: Kind, builds: Builds, info: PlatformInfo): Promise<Round> {
+  const [region] = info.regions;
+  const request = await registration(info);
+  const args = kind === 'floor' ? [builds.floor] : [builds.server, builds[kind]];
+  const [command, commandArgs] = pinned(CORES.server, args);
+  const env = {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    AWS_ENDPOINT_URL: info.awsEndpoint,
+    AWS_REGION: region!.name,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    POWERTOOLS_LOG_LEVEL: 'SILENT',
+    ...environment({ stage: STAGE, region: region!.name, issuer: info.entry, url: region!.url }),
+  };
+  const start = performance.now();
+  const child = spawn(command, commandArgs, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const exited = once(child, 'exit').then(() => [undefined]);
+    const [port] = await Promise.race([once(child.stdout, 'data'), exited]);
+    if (port === undefined) throw new Error(`${kind} ended before it listened`);
+    const listening = performance.now() - start;
+    const answer = await fetch(`http://127.0.0.1:${String(port).trim()}/v1/register`, request);
+    const text = await answer.text();
+    const answered = performance.now() - start;
+    if (answer.status !== 201) throw new Error(`${kind}: ${answer.status} ${text}`);
+    return { listening, answered };
+  } finally {
+    child.kill();
+  }
+}
+
+/** A request with a proof that the function will take: signed before its process starts. */
+async function registration({ regions, entry, clients }: PlatformInfo): Promise<RequestInit> {
+  const { url } = regions[0]!;
+  const { client_id: clientId, api_key } = clients[0]!;
+  const { nonce } = await (await fetch(`${url}/v1/nonce?client_id=${clientId}`)).json();
+  const body = JSON.stringify({ user_id: `first-${nonce.slice(-20)}` });
+  const proof = await buildProof({
+    key: Buffer.from(api_key),
+    alg: 'HS256',
+    kid: '1',
+    clientId,
+    issuer: entry,
+    method: 'POST',
+    url: `${url}/v1/register`,
+    body: Buffer.from(body),
+    nonce,
+    nowS: Date.now() / 1000,
+    lifeS: 120,
+  });
+  const headers = { 'Content-Type': 'application/json', Authorization: `JWT ${proof}` };
+  return { method: 'POST', headers, body };
+}
+
+function report(rounds: Record<Kind, Round[]>): Measured {
+  const name = {
+    floor: 'the floor: `node:http`, one store call, 201',
+    trimmed: 'as deployed: one module, the SDK without its chain of credential providers',
+    bundled: 'one module, the SDK whole',
+    shipped: 'the SDK as npm installs it',
+  };
+  const ratios = (kind: Kind) => rounds[kind].map(({ answered }, i) => answered / rounds.floor[i]!.answered);
+  const row = (kind: Kind): Row => {
+    const of = (what: keyof Round) =>
+      spread(
+        rounds[kind].map((round) => round[what]),
+        0,
+      );
+    const measured = `first 201 after ${of('answered')} ms, listening after ${of('listening')} ms`;
+    if (kind === 'floor') return { figure: name.floor, measured };
+    return {
+      figure: name[kind],
+      measured: `${measured}; ${spread(ratios(kind), 2)} × the floor`,
+      ...(kind === 'trimmed' && { target: `≤ ${TARGET} × the floor`, missed: median(ratios(kind)) > TARGET }),
+    };
+  };
+  return {
+    sections: [
+      {
+        title: 'Process start to first 201',
+        note: `${ROUNDS} starts of each in turn, on one core; the store is the local platform’s AWS endpoint in another process. A first registration makes six calls, one after the other: two keysets, the client, the ledger, a lease of its quota, the registry.`,
+        rows: KINDS.map(row),
+        remarks: [overFloor(rounds)],
+      },
+    ],
+    raw: rounds,
+  };
+}
+
+/** Where the deployed bundle's time over the floor goes. */
+function overFloor({ trimmed, floor }: Record<Kind, Round[]>): string {
+  const over = (part: (round: Round) => number) =>
+    median(trimmed.map((round, i) => part(round) - part(floor[i]!))).toFixed(0);
+  const loading = over(({ listening }) => listening);
+  const first = over(({ listening, answered }) => answered - listening);
+  return `Over the floor as deployed: ${loading} ms to load and evaluate the module, most of which is the AWS SDK, and ${first} ms in the first request, where the SDK’s code runs for the first time in each of six calls and the floor makes one. A smaller client for the four operations that are used, and keysets read while the function initialises, would take from both.`;
+}

@@ -1,0 +1,55 @@
+/** The real functions over stores in memory, behind the server that everything measured stands behind. */
+import { randomUUID } from 'node:crypto';
+import type { AdminActions } from '../../lambda/contract/admin.ts';
+import type { Purpose } from '../../lambda/contract/names.ts';
+import { createFunctions } from '../../lambda/functions.ts';
+import { compileSchema } from '../../lambda/schema/compile.ts';
+import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
+import { createKeysets, createTables, STAGE, tableKinds } from '../../local/stage.ts';
+import { environment } from '../environment.ts';
+import { memoryDynamodb } from '../store/memory-dynamodb.ts';
+import { memorySecrets } from '../store/memory-secrets.ts';
+import { answerAsks } from './ask.ts';
+import { serveFunctions } from './function-server.ts';
+import { gauges } from './gauges.ts';
+import { listen } from './server.ts';
+
+const ISSUER = 'https://api.example.com';
+const DAY_MS = 24 * 3600 * 1000;
+const MAX_LIFE_MS: Record<Purpose, number> = { nonce: 300_000, 'client-root': 90 * DAY_MS, token: 3_600_000 };
+
+let calls: Record<string, number> = {};
+const dynamodb = memoryDynamodb((operation, table) => {
+  const kind = `${operation} ${table}`;
+  calls[kind] = (calls[kind] ?? 0) + 1;
+});
+const secrets = memorySecrets();
+await createTables(dynamodb, [...tableKinds('global'), ...tableKinds('region')]);
+await createKeysets(secrets, MAX_LIFE_MS, Date.now());
+
+let functions: ReturnType<typeof createFunctions>;
+const url = await listen((own) => {
+  const env = environment({ stage: STAGE, region: 'eu-west-1', issuer: ISSUER, url: own });
+  // Neither side of the comparison logs.
+  const runtime = { env, log: () => {}, nowMs: Date.now, dynamodb, secrets };
+  functions = createFunctions(runtime, compileSchema(defaultSchema));
+  return serveFunctions({ '/v1/nonce': functions.nonce, '/v1/register': functions.register });
+});
+
+answerAsks({
+  ...gauges(),
+  url: () => url,
+  issuer: () => ISSUER,
+  async createClient(params: AdminActions['clients.create']['params']) {
+    const event = { action: 'clients.create', params };
+    const answer = await functions['admin-write'](event, { awsRequestId: randomUUID() });
+    if (!answer.ok) throw new Error(answer.problem.detail);
+    return answer.result;
+  },
+  /** @returns how often each kind of call was made since the last time */
+  calls() {
+    const made = calls;
+    calls = {};
+    return made;
+  },
+});

@@ -1,0 +1,97 @@
+/** Drives a server: each connection sends one registration after the other, each with a proof made for it. */
+import { randomUUID } from 'node:crypto';
+import { Client } from 'undici';
+import { answerAsks } from './ask.ts';
+import { proofMaker, type Signer } from './proofs.ts';
+
+export interface Load {
+  readonly url: string;
+  /** What the server takes: our registrations, oidc-provider's clients, or anything. */
+  readonly kind: 'registration' | 'oidc-client' | 'anything';
+  readonly issuer?: string;
+  /** One for each connection, in turn. */
+  readonly signers?: readonly Signer[];
+  readonly connections: number;
+  /** How long to go on, or how often. */
+  readonly seconds?: number;
+  readonly requests?: number;
+}
+
+export interface Driven {
+  readonly requests: number;
+  readonly seconds: number;
+  /** Milliseconds from a request's first byte to its answer's last, at each percentile. */
+  readonly latencyMs: Readonly<Record<'50' | '95' | '99', number>>;
+}
+
+/** Sends one request. @returns its latency in milliseconds */
+type Send = () => Promise<number>;
+
+const run = randomUUID().slice(0, 8);
+let users = 0;
+
+async function drive(load: Load): Promise<Driven> {
+  const { connections, seconds = Number.POSITIVE_INFINITY, requests = Number.POSITIVE_INFINITY } = load;
+  const clients = Array.from({ length: connections }, () => new Client(load.url));
+  const sends = await Promise.all(clients.map((client, i) => sender(client, load, i)));
+  const latencies: number[] = [];
+  let left = requests;
+  const start = performance.now();
+  const end = start + seconds * 1000;
+  await Promise.all(
+    sends.map(async (send) => {
+      while (left-- > 0 && performance.now() < end) latencies.push(await send());
+    }),
+  );
+  const elapsed = (performance.now() - start) / 1000;
+  await Promise.all(clients.map((client) => client.close()));
+  latencies.sort((a, b) => a - b);
+  const at = (part: number) => latencies[Math.floor(part * latencies.length)] ?? Number.NaN;
+  const latencyMs = { 50: at(0.5), 95: at(0.95), 99: at(0.99) };
+  return { requests: latencies.length, seconds: elapsed, latencyMs };
+}
+
+async function sender(client: Client, load: Load, connection: number): Promise<Send> {
+  if (load.kind === 'registration') {
+    const signers = load.signers!;
+    return registrations(client, load, signers[connection % signers.length]!);
+  }
+  const path = load.kind === 'oidc-client' ? '/reg' : '/';
+  return async () => {
+    const host = `https://user-${run}-${++users}.example.com`;
+    const body = JSON.stringify({ redirect_uris: [`${host}/callback`], client_name: `User ${users}` });
+    return (await post(client, path, body, {})).latencyMs;
+  };
+}
+
+/** As the SDK does: the answer to a registration brings the nonce of the next one. */
+async function registrations(client: Client, { url, issuer }: Load, signer: Signer): Promise<Send> {
+  const path = '/v1/register';
+  const proof = proofMaker(signer, issuer!, url + path);
+  const asked = await client.request({ method: 'GET', path: `/v1/nonce?client_id=${signer.clientId}` });
+  let { nonce } = (await asked.body.json()) as { nonce: string };
+  return async () => {
+    const user_id = `user-${run}-${++users}`;
+    const body = JSON.stringify({ user_id, email: `${user_id}@example.com`, display_name: `User ${users}` });
+    const authorization = `JWT ${proof(body, nonce)}`;
+    const { headers, latencyMs } = await post(client, path, body, { authorization });
+    nonce = headers['replay-nonce'] as string;
+    return latencyMs;
+  };
+}
+
+async function post(client: Client, path: string, body: string, more: Record<string, string>) {
+  const start = performance.now();
+  const answer = await client.request({
+    method: 'POST',
+    path,
+    body,
+    headers: { 'content-type': 'application/json', ...more },
+  });
+  const text = await answer.body.text();
+  const latencyMs = performance.now() - start;
+  if (answer.statusCode !== 201) throw new Error(`${answer.statusCode} ${text}`);
+  return { headers: answer.headers, latencyMs };
+}
+
+answerAsks({ drive });
