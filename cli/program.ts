@@ -1,6 +1,7 @@
 /** The `countersign` command and its subcommands. */
 import { Command, CommanderError } from 'commander';
 import { clientsCommand } from './clients/command.ts';
+import { doctorCommand } from './doctor/command.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io } from './io.ts';
 import { keysCommand } from './keys/command.ts';
 import { registerCommand } from './register/command.ts';
@@ -29,6 +30,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .addCommand(clientsCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io))
+    .addCommand(doctorCommand(io, setExit))
     .addCommand(vaultCommand(io))
     .addHelpText('after', EXIT_CODES_HELP);
   tame(program, io);
