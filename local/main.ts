@@ -22,10 +22,10 @@ process.exit();
 
 async function run(): Promise<void> {
   const startedMs = performance.now();
-  const { json, demo, port, regions, consistency } = options;
+  const { json, demo, port, regions, consistency, vault } = options;
   const files = openLocalFiles(process.cwd());
   try {
-    const platform = await startPlatform({ port, regions, consistency, log: files.log });
+    const platform = await startPlatform({ port, regions, consistency, vault, log: files.log });
     try {
       if (!json) showReady(platform.info, consistency, performance.now() - startedMs);
       if (demo) await showFirstUser(platform.info, json ? () => {} : console.log);

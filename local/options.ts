@@ -1,11 +1,12 @@
 /** The flags of `npm start` (design: 6-running). */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { VaultChoice } from './vault/start.ts';
 
 export interface StartOptions {
   readonly port: number;
   readonly regions: 2 | 3;
   readonly consistency: 'strong' | 'eventual';
-  readonly vault: 'embedded';
+  readonly vault: VaultChoice;
   readonly demo: boolean;
   readonly json: boolean;
 }
@@ -37,7 +38,12 @@ export function parseOptions(args: readonly string[]): StartOptions {
         .default('strong'),
     )
     .addOption(
-      new Option('--vault <where>', 'where keys come from').default('embedded').argParser(parseVault),
+      new Option(
+        '--vault <where>',
+        'where keys are made: embedded, openbao (installs it once, with Python), or a URL (and VAULT_TOKEN)',
+      )
+        .default('embedded')
+        .argParser(parseVault),
     )
     .option('--no-demo', 'register no first user')
     .option('--json', 'print one line of JSON when ready, then nothing', false)
@@ -56,9 +62,8 @@ function parseRegions(text: string): 2 | 3 {
   throw new InvalidArgumentError('Allowed choices are 2, 3.');
 }
 
-function parseVault(text: string): 'embedded' {
-  if (text === 'embedded') return text;
-  throw new InvalidArgumentError(
-    'Another Vault than the embedded one comes with key rotation; leave --vault out.',
-  );
+function parseVault(text: string): VaultChoice {
+  if (text === 'embedded' || text === 'openbao') return text;
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text as VaultChoice;
+  throw new InvalidArgumentError('It must be embedded, openbao, or the URL of a Vault.');
 }

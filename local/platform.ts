@@ -1,15 +1,19 @@
 /** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
+import { randomUUID } from 'node:crypto';
 import type { Log } from '../lambda/log.ts';
 import { dynamodbService, startDynamoEngine } from './aws/dynamodb.ts';
 import { type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
-import { lambdaService } from './aws/lambda.ts';
+import { type LambdaHandler, lambdaService } from './aws/lambda.ts';
+import { SecretRotation } from './aws/secret-rotation.ts';
 import { SecretStore } from './aws/secret-store.ts';
-import { secretsManagerService } from './aws/secrets-manager.ts';
+import { secretArn, secretsManagerService } from './aws/secrets-manager.ts';
 import { withErrorPages } from './error-pages.ts';
+import { setUpKeys } from './keys.ts';
 import { createRegion, type Deployment, type Region } from './region.ts';
 import { createRouter } from './router.ts';
 import { type LocalServer, startServer } from './server.ts';
-import { createKeysets, createTables, invokeAdmin, isGlobalTable, tableKinds } from './stage.ts';
+import { createTables, invokeAdmin, isGlobalTable, tableKinds } from './stage.ts';
+import { startVault, type VaultChoice } from './vault/start.ts';
 
 export interface PlatformOptions {
   /** The entry's port; the Regions' follow it, the AWS endpoint's is 50 higher. 0: any free ones. */
@@ -18,6 +22,8 @@ export interface PlatformOptions {
   readonly regions?: 2 | 3;
   /** @default 'strong' */
   readonly consistency?: 'strong' | 'eventual';
+  /** Where keys are made: in this process, in an OpenBao that is started, or in a server at a URL. @default 'embedded' */
+  readonly vault?: VaultChoice;
   /** @default 300000 */
   readonly nonceLifeMs?: number;
   /** Epoch milliseconds. @default Date.now */
@@ -50,6 +56,7 @@ export interface Platform {
 
 const REGION_NAMES = ['local-a', 'local-b', 'local-c'] as const;
 const AWS_PORT_OFFSET = 50;
+const VAULT_PORT_OFFSET = 60;
 const CLIENT_KEY_LIFE_MS = 90 * 24 * 3600 * 1000;
 /** Signatures a minute: none that a person would meet. */
 const DEV_LIMIT = 1_000_000;
@@ -74,6 +81,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const fronts: { readonly name: string; readonly server: LocalServer }[] = [];
     for (const [i, name] of names.entries()) fronts.push({ name, server: await listen(1 + i) });
     const aws = await listen(AWS_PORT_OFFSET);
+    const vault = await startVault(options.vault ?? 'embedded', () => listen(VAULT_PORT_OFFSET));
+    undo.push(vault.stop);
 
     const deployment: Deployment = {
       entryUrl: entry.url,
@@ -87,9 +96,27 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     };
     const regions = fronts.map(({ name, server: { url } }) => createRegion(name, url, deployment));
     undo.push(...regions.map((region) => region.aws.destroy));
-    aws.serve(createAwsEndpoint(awsRegions(names, regions, nowMs)));
+    // The Lambda functions of each Region; those that rotate keys are added once Vault is ready.
+    const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
+    const { endpoint, rotation } = awsRegions(names, functions, nowMs);
+    aws.serve(createAwsEndpoint(endpoint));
 
-    const clients = await deploy(regions, nonceLifeMs, nowMs());
+    for (const kind of ['global', 'region'] as const)
+      for (const region of kind === 'global' ? regions.slice(0, 1) : regions)
+        await createTables(region.aws.dynamodb, tableKinds(kind));
+    undo.push(
+      await setUpKeys({
+        vault,
+        regions: names.map((name, i) => ({ name, aws: regions[i]!.aws })),
+        functions: functions[0]!,
+        rotation,
+        maxLifeMs: { nonce: nonceLifeMs, 'client-root': CLIENT_KEY_LIFE_MS, token: 3_600_000 },
+        errorDocsUrl: `${deployment.entryUrl}/errors`,
+        nowMs,
+        log: deployment.log,
+      }),
+    );
+    const clients = await createClients(regions[0]!, nowMs());
     for (const [i, { server }] of fronts.entries()) server.serve(regions[i]!.gateway);
     const destinations = regions.map(({ gateway }, i) => ({
       gateway,
@@ -102,7 +129,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         entry: entryUrl,
         regions: deployment.regions,
         awsEndpoint,
-        vault: null,
+        vault: vault.address,
         console: null,
         clients,
       },
@@ -115,38 +142,36 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 }
 
 /** A ledger and limits for each Region; registry, clients and secrets for all. */
-function awsRegions(names: readonly string[], regions: readonly Region[], nowMs: () => number) {
+function awsRegions(
+  names: readonly string[],
+  functions: readonly ReadonlyMap<string, LambdaHandler>[],
+  nowMs: () => number,
+) {
   const shared = startDynamoEngine();
   const secrets = new SecretStore(nowMs);
-  return new Map<string, AwsRegion>(
+  const invoke = (name: string, event: object) =>
+    functions[0]!.get(name)!(event, { awsRequestId: randomUUID() });
+  const rotation = new SecretRotation(secrets, invoke, nowMs, (secret) => secretArn(names[0]!, secret));
+  const endpoint = new Map<string, AwsRegion>(
     names.map((name, i) => [
       name,
       {
         dynamodb: dynamodbService(startDynamoEngine(), shared, isGlobalTable),
-        secretsmanager: secretsManagerService(secrets, name, names),
-        lambda: lambdaService(regions[i]!.functions),
+        secretsmanager: secretsManagerService(secrets, name, names, i === 0 ? rotation : undefined),
+        lambda: lambdaService(functions[i]!),
       },
     ]),
   );
+  return { endpoint, rotation };
 }
 
-async function deploy(
-  regions: readonly Region[],
-  nonceLifeMs: number,
-  nowMs: number,
-): Promise<LocalClient[]> {
-  const home = regions[0]!.aws;
-  await createTables(home.dynamodb, tableKinds('global'));
-  for (const { aws } of regions) await createTables(aws.dynamodb, tableKinds('region'));
-  const maxLifeMs = { nonce: nonceLifeMs, 'client-root': CLIENT_KEY_LIFE_MS, token: 3_600_000 };
-  await createKeysets(home.secrets, maxLifeMs, nowMs);
-
+async function createClients({ aws }: Region, nowMs: number): Promise<LocalClient[]> {
   const expires_at = new Date(nowMs + CLIENT_KEY_LIFE_MS - 24 * 3600 * 1000).toISOString();
   const dev = { client_id: 'dev', profile: 'strict', limit: DEV_LIMIT } as const;
   const basic = { client_id: 'dev-basic', profile: 'basic', limit: DEV_LIMIT, expires_at } as const;
   const clients: LocalClient[] = [];
   for (const params of [dev, basic]) {
-    const { client_id, profile, api_key } = await invokeAdmin(home.lambda, 'clients.create', params);
+    const { client_id, profile, api_key } = await invokeAdmin(aws.lambda, 'clients.create', params);
     clients.push({ client_id, profile, api_key: api_key! });
   }
   return clients;

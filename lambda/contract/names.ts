@@ -22,6 +22,10 @@ export type Purpose = (typeof PURPOSES)[number];
 
 export const functionName = (stage: string, name: FunctionName): string => `countersign-${stage}-${name}`;
 
+/** One function per purpose, with that purpose's rights. */
+export const rotationFunctionName = (stage: string, purpose: Purpose): string =>
+  `countersign-${stage}-rotate-${purpose}`;
+
 export const secretName = (stage: string, purpose: Purpose): string => `countersign/${stage}/keys/${purpose}`;
 
 /**

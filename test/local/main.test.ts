@@ -125,7 +125,7 @@ test.each([
   [['--port', '65476'], '65475'],
   [['--regions', '4'], 'Allowed choices are 2, 3'],
   [['--consistency', 'weak'], 'strong, eventual'],
-  [['--vault', 'openbao'], 'comes with key rotation'],
+  [['--vault', 'elsewhere'], 'embedded, openbao, or the URL'],
   [['--bogus'], '--bogus'],
   [['extra'], 'extra'],
 ])('%j is refused in one sentence, and nothing is started', async (flags, mention) => {

@@ -50,7 +50,7 @@ test('what is announced has the documented form', () => {
       { name: 'local-b', url },
     ],
     awsEndpoint: url,
-    vault: null,
+    vault: url,
     console: null,
     clients: [
       { client_id: 'dev', profile: 'strict', api_key: expect.stringMatching(/^csk_dev_1_/) },

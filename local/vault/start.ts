@@ -1,0 +1,40 @@
+/** The Vault that `npm start` uses: in this process, an OpenBao that is started, or a server that runs already. */
+import { resolve } from 'node:path';
+import type { LocalServer } from '../server.ts';
+import { startOpenbao } from './openbao.ts';
+import { createEmbeddedVault } from './vault.ts';
+
+/** A URL needs a token in `VAULT_TOKEN` that may do what cli/vault/setup.hcl says. */
+export type VaultChoice = 'embedded' | 'openbao' | `http${string}`;
+
+export interface RunningVault {
+  readonly address: string;
+  /** May set up what the platform needs. */
+  readonly rootToken: string;
+  stop(): Promise<void> | void;
+}
+
+/** Where OpenBao is installed, once. */
+const DIRECTORY = '.countersign';
+
+/** @param listen takes Vault's port */
+export async function startVault(
+  choice: VaultChoice,
+  listen: () => Promise<LocalServer>,
+): Promise<RunningVault> {
+  if (choice === 'embedded') {
+    const server = await listen();
+    const { listener, rootToken } = createEmbeddedVault();
+    server.serve(listener);
+    return { address: server.url, rootToken, stop: () => {} };
+  }
+  if (choice === 'openbao') {
+    // Only to learn that the port is free, and which one it is.
+    const { port, stop } = await listen();
+    await stop();
+    return startOpenbao(resolve(DIRECTORY), port);
+  }
+  const rootToken = process.env.VAULT_TOKEN;
+  if (!rootToken) throw new Error(`--vault ${choice} needs a token in VAULT_TOKEN`);
+  return { address: choice, rootToken, stop: () => {} };
+}
