@@ -1,6 +1,8 @@
 /** The limit on a client's signatures, attacked through the real handlers over several instances. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Limits } from '../../lambda/adapters/limits.ts';
+import { Quota } from '../../lambda/quota.ts';
 import { WINDOW_MS, windowAt } from '../../protocol/quota.ts';
 import {
   type HttpAnswer,
@@ -42,9 +44,6 @@ async function prepared(signer: Signer, count: number, region = a): Promise<Prep
   }
   return asks;
 }
-
-const isOf = (pk: unknown, asks: readonly Prepared[]): boolean =>
-  asks.some(({ nonce }) => nonce === (pk as { S: string }).S);
 
 const isLease = ({ input }: { input: object }): boolean => 'UpdateExpression' in input;
 
@@ -102,31 +101,24 @@ describe('a limit of 100', () => {
   });
 
   it('a lease that arrives after its window is over opens nothing in the next one', async () => {
-    const signer = await limited(100);
-    const arrived = Promise.withResolvers<void>();
-    const leaving = Promise.withResolvers<void>();
-    let leases = 0;
-    const slow = {
-      send: async (command: { input: object }) => {
-        const answer = await a.dynamodb.send(command as never);
-        if (isLease(command) && leases++ === 0) {
-          leaving.resolve();
-          await arrived.promise;
-        }
-        return answer;
+    let nowMs = windowAt(platform.clock.nowMs) * WINDOW_MS;
+    const first = Promise.withResolvers<void>();
+    const leased = new Map<number, number>();
+    const limits: Limits = {
+      async lease(_, window, n) {
+        leased.set(window, (leased.get(window) ?? 0) + n);
+        if (window === windowAt(nowMs) && leased.size === 1) await first.promise;
+        return leased.get(window);
       },
-    } as unknown as DynamoDBClient;
-    const instance = a.instance({}, { dynamodb: slow });
-    const asks = await prepared(signer, 8);
-    const answers = asks.slice(0, 4).map((ask) => instance.send(ask));
-    await leaving.promise;
-    platform.clock.nowMs += WINDOW_MS;
-    answers.push(...asks.slice(4).map((ask) => instance.send(ask)));
-    // The second four have come as far as the lease that is under way once their nonces are consumed.
-    while ((await platform.items('ledger')).filter(({ pk }) => isOf(pk, asks)).length < 8);
-    arrived.resolve();
-    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(8).fill(201));
-    expect(await counter(signer)).toBeGreaterThanOrEqual(8);
+    };
+    const quota = new Quota({ limits, defaultLimit: 8, nowMs: () => nowMs });
+    const client = { clientId: 'late', limit: null };
+    const charges = [quota.charge(client)];
+    nowMs += WINDOW_MS;
+    charges.push(quota.charge(client));
+    first.resolve();
+    expect((await Promise.all(charges)).map(({ accepted }) => accepted)).toEqual([true, true]);
+    expect(leased.get(windowAt(nowMs))).toBeGreaterThanOrEqual(2);
   });
 
   it('of another client is untouched', async () => {

@@ -63,8 +63,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'unclear-answer',
     'lambda/handlers/register.ts',
-    "randomBytes(16).toString('base64url')",
-    "proof.jti ?? randomBytes(16).toString('base64url')",
+    'await consume(consumption, admitted, randomUUID())',
+    'await consume(consumption, admitted, proof.jti ?? randomUUID())',
     REPLAY,
   ),
   mutant('region-bound', nonce, 'content.region === check.region &&', '', VECTORS),
@@ -331,13 +331,7 @@ export const MUTANTS: readonly Mutant[] = [
     "'attribute_exists(pk) AND (deleted_at < :now OR attribute_not_exists(deleted_at) OR w = :w)'",
     TOMBSTONES,
   ),
-  mutant(
-    'tombstone-wait',
-    'lambda/handlers/register.ts',
-    'Math.max(1, Math.floor(waitMs / 1000) + 1)',
-    '1',
-    TOMBSTONES,
-  ),
+  mutant('tombstone-wait', 'lambda/handlers/register.ts', 'String(Math.max(1, waitS))', "'1'", TOMBSTONES),
   mutant('own-registrations', registry, 'S: `${clientId}#${id}`', 'S: `x#${id}`', CHECKS),
   mutant(
     'disabled-bound',
