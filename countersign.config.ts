@@ -1,6 +1,6 @@
 import type { ConfigInput } from './lib/config/schema.ts';
 
-/** What `npx cdk deploy --all` deploys. Every setting is described in lib/config/schema.ts. */
+/** What `npx cdk deploy --all` deploys. docs/deploy-config.md has every setting; examples/config/ has other configs. */
 const config: ConfigInput = {
   stage: { name: 'dev', kind: 'dev' },
   regions: [{ name: 'eu-west-1' }],

@@ -2,9 +2,12 @@ import { App } from 'aws-cdk-lib';
 import config from '../countersign.config.ts';
 import { ConfigError } from '../lib/config/read.ts';
 import { addPlatform } from '../lib/platform.ts';
+import { addPolicyChecks } from '../lib/policy/nag.ts';
 
 try {
-  addPlatform(new App(), config);
+  const app = new App();
+  addPlatform(app, config);
+  addPolicyChecks(app, config.stage.kind);
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   console.error(error.message);

@@ -4,6 +4,7 @@ import { clientsCommand } from './clients/command.ts';
 import { doctorCommand } from './doctor/command.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io } from './io.ts';
 import { keysCommand } from './keys/command.ts';
+import { preflightCommand } from './preflight/command.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
 import { revokeCommand } from './revoke/command.ts';
@@ -31,6 +32,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io))
     .addCommand(doctorCommand(io, setExit))
+    .addCommand(preflightCommand(io, setExit))
     .addCommand(vaultCommand(io))
     .addHelpText('after', EXIT_CODES_HELP);
   tame(program, io);

@@ -17,6 +17,8 @@ const commands = {
   bench: () => run(node(), ['bench/main.ts', ...args]),
   test: () => (process.env.CI === 'true' ? testAll() : testWithNpmOnly()),
   'test:all': testAll,
+  'deploy:local': () => run(node(), ['local/deploy/main.ts', ...args]),
+  build: () => run(node(), ['scripts/build.ts', ...args]),
 };
 
 // A signal from the terminal reaches the child as well, and the child's end is ours; one sent to this process

@@ -1,12 +1,14 @@
 /** One ES module per function, built by esbuild: the same sources give the same bytes. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, buildSync } from 'esbuild';
 import { FUNCTIONS, type FunctionName } from '../../lambda/contract/names.ts';
 import { schemaModule } from '../../lambda/schema/compile.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** An installed package holds the functions built; a checkout has their sources. */
+const PREBUILT = join(ROOT, 'functions');
 
 /** What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema. */
 const SCHEMA_IMPORT = 'countersign:registration-schema';
@@ -36,10 +38,35 @@ export function buildBundles({ outdir, registrationSchema }: BundlesProps): Reco
   // The CLI names a directory relative to where it runs, which need not be the one that esbuild works in.
   const bundles = resolve(outdir, 'bundles');
   const directory = (name: FunctionName) => join(bundles, name);
-  buildSync({
+  if (existsSync(PREBUILT)) cpSync(PREBUILT, bundles, { recursive: true });
+  else bundleFunctions(bundles);
+  const schema = bundleSchema(registrationSchema);
+  for (const name of WITH_SCHEMA) {
+    mkdirSync(directory(name), { recursive: true });
+    writeFileSync(join(directory(name), SCHEMA_FILE), schema);
+  }
+  return Object.fromEntries(FUNCTIONS.map((name) => [name, directory(name)])) as Record<FunctionName, string>;
+}
+
+/** Writes each function's module, `<name>/index.mjs`, which knows no operator's schema. */
+export function bundleFunctions(outdir: string): void {
+  modules ??= buildModules();
+  for (const name of FUNCTIONS) {
+    mkdirSync(join(outdir, name), { recursive: true });
+    writeFileSync(join(outdir, name, 'index.mjs'), modules[name]);
+  }
+}
+
+/** Built once, however many stages an app has. */
+let modules: Record<FunctionName, Uint8Array> | undefined;
+
+function buildModules(): Record<FunctionName, Uint8Array> {
+  const { outputFiles } = buildSync({
     ...OPTIONS,
     entryPoints: Object.fromEntries(FUNCTIONS.map((name) => [`${name}/index`, `lambda/entry/${name}.ts`])),
-    outdir: bundles,
+    // Written nowhere: only tells the files apart.
+    outdir: 'out',
+    write: false,
     outExtension: { '.js': '.mjs' },
     alias: {
       [SCHEMA_IMPORT]: `./${SCHEMA_FILE}`,
@@ -47,12 +74,8 @@ export function buildBundles({ outdir, registrationSchema }: BundlesProps): Reco
     },
     external: [`./${SCHEMA_FILE}`],
   });
-  const schema = bundleSchema(registrationSchema);
-  for (const name of WITH_SCHEMA) {
-    mkdirSync(directory(name), { recursive: true });
-    writeFileSync(join(directory(name), SCHEMA_FILE), schema);
-  }
-  return Object.fromEntries(FUNCTIONS.map((name) => [name, directory(name)])) as Record<FunctionName, string>;
+  const byName = outputFiles.map(({ path, contents }) => [basename(dirname(path)), contents]);
+  return Object.fromEntries(byName) as Record<FunctionName, Uint8Array>;
 }
 
 /** ajv's compiled code with the little it imports. */

@@ -12,10 +12,12 @@ export interface EnvironmentProps {
   readonly baseUrl: string;
   readonly entryUrl: string;
   readonly errorDocsUrl: string;
+  /** Every Region's name and base URL, in the order that clients should prefer. */
+  readonly regions: readonly { readonly name: string; readonly url: string }[];
 }
 
 export function environmentValues(stack: Stack, props: EnvironmentProps): EnvironmentValues {
-  const { config, region, baseUrl, entryUrl, errorDocsUrl } = props;
+  const { config, region, baseUrl, entryUrl, errorDocsUrl, regions } = props;
   const stage = config.stage.name;
   // A function signs and verifies from one copy, which must be young enough for both.
   const keysetMaxAgeMs = Math.min(
@@ -29,12 +31,12 @@ export function environmentValues(stack: Stack, props: EnvironmentProps): Enviro
     COUNTERSIGN_ISSUER: config.issuer ?? entryUrl,
     COUNTERSIGN_BASE_URL: baseUrl,
     COUNTERSIGN_ENTRY_URL: entryUrl,
-    COUNTERSIGN_REGIONS: stack.toJsonString([{ name: region.name, url: baseUrl }]),
+    COUNTERSIGN_REGIONS: stack.toJsonString(regions),
     COUNTERSIGN_NONCE_LIFE_MS: String(config.nonceTtl.toMilliseconds()),
     COUNTERSIGN_CLOCK_ERROR_MS: String(config.clockError.toMilliseconds()),
     COUNTERSIGN_KEYSET_MAX_AGE_MS: String(keysetMaxAgeMs),
     COUNTERSIGN_CLIENT_KEY_LIFE_S: String(config.clientKeyLife.toSeconds()),
-    COUNTERSIGN_CONSISTENCY: 'single',
+    COUNTERSIGN_CONSISTENCY: config.consistency,
     COUNTERSIGN_LEDGER_TABLE: tableName(stage, 'ledger', region.ledgerGeneration),
     COUNTERSIGN_REGISTRY_TABLE: tableName(stage, 'registry'),
     COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),

@@ -2,13 +2,17 @@
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { type FunctionName, functionName } from '../../lambda/contract/names.ts';
+import { type FunctionName, functionName, TABLES, type TableKind } from '../../lambda/contract/names.ts';
+import type { Config } from '../config/read.ts';
+import { decryptStatements } from '../data/encryption.ts';
 import { type EnvironmentValues, environmentOf } from './environment.ts';
-import { type StatementsProps, statements } from './permissions.ts';
+import { PERMISSIONS, statements } from './permissions.ts';
 
-export interface PlatformFunctionProps extends StatementsProps {
+export interface PlatformFunctionProps {
+  readonly config: Config;
+  readonly region: Config['regions'][number];
   readonly name: FunctionName;
   /** Directory with `index.mjs`. */
   readonly bundle: string;
@@ -21,11 +25,12 @@ export class PlatformFunction extends Construct {
 
   constructor(scope: Construct, id: string, props: PlatformFunctionProps) {
     super(scope, id);
-    const { stage, name, bundle, values } = props;
+    const { config, region, name, bundle, values } = props;
+    const stage = config.stage.name;
     const fullName = functionName(stage, name);
     this.logGroup = new LogGroup(this, 'Log', {
       logGroupName: `/aws/lambda/${fullName}`,
-      retention: RetentionDays.ONE_WEEK,
+      retention: config.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const writeLog = new PolicyStatement({
@@ -36,7 +41,13 @@ export class PlatformFunction extends Construct {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       description: `What ${fullName} may do`,
       inlinePolicies: {
-        own: new PolicyDocument({ statements: [...statements(Stack.of(this), name, props), writeLog] }),
+        own: new PolicyDocument({
+          statements: [
+            ...statements(Stack.of(this), name, { stage, ledgerGeneration: region.ledgerGeneration }),
+            ...decryptStatements(this, config, region, encryptedServices(name)),
+            writeLog,
+          ],
+        }),
       },
     });
     this.function = new LambdaFunction(this, 'Function', {
@@ -53,4 +64,14 @@ export class PlatformFunction extends Construct {
       timeout: Duration.seconds(10),
     });
   }
+}
+
+/** What a function reads is encrypted with the Region's key: all secrets, and the tables that all Regions share. */
+function encryptedServices(name: FunctionName): ('secretsmanager' | 'dynamodb')[] {
+  const { tables = {}, secrets = [] } = PERMISSIONS[name];
+  const global = Object.keys(tables).some((kind) => TABLES[kind as TableKind].scope === 'global');
+  return [
+    ...(secrets.length > 0 ? ['secretsmanager' as const] : []),
+    ...(global ? ['dynamodb' as const] : []),
+  ];
 }

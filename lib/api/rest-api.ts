@@ -1,51 +1,69 @@
 /** The Region's front door: the routes of the contract, and an answer in the platform's own form to all else. */
 import { Stack } from 'aws-cdk-lib';
 import {
+  type CfnRestApi,
+  EndpointAccessMode,
   EndpointType,
   LambdaIntegration,
-  type MethodDeploymentOptions,
   Resource,
   RestApi,
+  SecurityPolicy,
 } from 'aws-cdk-lib/aws-apigateway';
 import type { Construct } from 'constructs';
 import type { FunctionName } from '../../lambda/contract/names.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
+import type { Config } from '../config/read.ts';
+import { accessLog } from './access-log.ts';
 import { addGatewayResponses } from './gateway-responses.ts';
 import { addNotFound, addPreflight } from './own-answers.ts';
 import type { PlatformFunction } from './platform-function.ts';
 
-const STAGE = 'live';
+export const API_STAGE = 'live';
 
-/** Requests a second, and how many at once. */
-const THROTTLE = { throttlingRateLimit: 200, throttlingBurstLimit: 400 } as const;
-/** Of their own: a flood of nonces, which anybody can ask for, must not starve those who register. */
-const METHOD_THROTTLES: Record<string, MethodDeploymentOptions> = {
-  '/v1/nonce/GET': { throttlingRateLimit: 1000, throttlingBurstLimit: 1000 },
-  '/v1/register/POST': { throttlingRateLimit: 1000, throttlingBurstLimit: 1000 },
-};
+export const apiName = (stage: string): string => `countersign-${stage}`;
 
-export interface RestApiProps {
-  readonly stage: string;
-}
+/**
+ * TLS 1.2 with forward secrecy or 1.3, with post-quantum key exchange; TLS 1.3 alone would turn Route 53's health
+ * checks away. Strict: the name of the handshake is the name of the request.
+ */
+export const TLS = {
+  securityPolicy: SecurityPolicy.TLS13_1_2_PFS_PQ_2025_09,
+  endpointAccessMode: EndpointAccessMode.STRICT,
+} as const;
 
-export function createRestApi(scope: Construct, id: string, { stage }: RestApiProps): RestApi {
+export function createRestApi(scope: Construct, id: string, config: Config): RestApi {
+  const { nonce, register, other } = config.throttles;
   const api = new RestApi(scope, id, {
-    restApiName: `countersign-${stage}`,
+    restApiName: apiName(config.stage.name),
     description: 'Replay-proof registration',
     endpointTypes: [EndpointType.REGIONAL],
-    deployOptions: { stageName: STAGE, ...THROTTLE, methodOptions: METHOD_THROTTLES },
+    // Under a name that no proof carries, there is nothing to ask for.
+    ...(config.domain && { disableExecuteApiEndpoint: true }),
+    deployOptions: {
+      stageName: API_STAGE,
+      ...throttle(other),
+      methodOptions: { '/v1/nonce/GET': throttle(nonce), '/v1/register/POST': throttle(register) },
+      ...(config.stage.kind === 'prod' && accessLog(scope, config)),
+    },
     // The account's role for API Gateway's logs is one for all stages, so no stage's to create or to destroy.
     cloudWatchRole: false,
   });
+  // RestApi itself takes neither.
+  Object.assign(api.node.defaultChild as CfnRestApi, TLS);
   // The stack has its own output, without the slash that no base URL ends in.
   api.node.tryRemoveChild('Endpoint');
   return api;
 }
 
+const throttle = ({ perSecond, burst }: Config['throttles']['other']) => ({
+  throttlingRateLimit: perSecond,
+  throttlingBurstLimit: burst,
+});
+
 /** The base URL without a domain. From the API's id: `api.url` would make its own functions depend on its stage. */
 export function stageUrl({ restApiId, stack }: RestApi): string {
   const { region, urlSuffix } = Stack.of(stack);
-  return `https://${restApiId}.execute-api.${region}.${urlSuffix}/${STAGE}`;
+  return `https://${restApiId}.execute-api.${region}.${urlSuffix}/${API_STAGE}`;
 }
 
 export interface RoutesProps {

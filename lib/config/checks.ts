@@ -1,6 +1,7 @@
 /** What the settings must satisfy together, once each is right by itself. */
 import { Duration } from 'aws-cdk-lib';
 import { keyWindows } from '../../protocol/key-windows.ts';
+import { checkConsistency } from './consistency.ts';
 import type { ConfigSettings } from './schema.ts';
 
 export interface Fault {
@@ -11,7 +12,16 @@ export interface Fault {
 }
 
 export function checkTogether(settings: ConfigSettings): Fault[] {
-  return [...regionNames(settings), ...rotationPeriods(settings), ...notYet(settings)];
+  return [
+    ...regionNames(settings),
+    ...stageKind(settings),
+    ...checkConsistency(settings),
+    ...domainNames(settings),
+    ...importedResources(settings),
+    ...rotationPeriods(settings),
+    ...perIpRate(settings),
+    ...notYet(settings),
+  ];
 }
 
 function regionNames({ regions, homeRegion }: ConfigSettings): Fault[] {
@@ -21,6 +31,83 @@ function regionNames({ regions, homeRegion }: ConfigSettings): Fault[] {
   );
   if (homeRegion === undefined || names.includes(homeRegion)) return faults;
   return [...faults, { path: ['homeRegion'], message: `must be one of the Regions: ${names.join(', ')}` }];
+}
+
+/** A stage of kind dev is cheap and goes without a trace: it has none of what costs or outlives it. */
+function stageKind({ stage, regions, domain }: ConfigSettings): Fault[] {
+  if (stage.kind === 'prod') return [];
+  const only = (path: (string | number)[], what: string): Fault => ({
+    path,
+    message: `${what} needs stage.kind: "prod"; a stage of kind dev is one Region without a domain or a key of its own`,
+    example: false,
+  });
+  return [
+    ...(regions.length > 1 ? [only(['regions'], 'more than one')] : []),
+    ...(domain ? [only(['domain'], 'a domain')] : []),
+    ...regions.flatMap(({ kmsKeyArn }, i) =>
+      kmsKeyArn ? [only(['regions', i, 'kmsKeyArn'], 'a customer key')] : [],
+    ),
+  ];
+}
+
+function domainNames({ domain, regions }: ConfigSettings): Fault[] {
+  if (!domain) {
+    const unknown = (i: number): Fault => ({
+      path: ['regions', i, 'baseUrl'],
+      message:
+        'is missing: without a domain, Regions cannot know of each other where they are reached; ' +
+        'set domain, or the base URL of every Region',
+    });
+    return regions.length < 2 ? [] : regions.flatMap(({ baseUrl }, i) => (baseUrl ? [] : [unknown(i)]));
+  }
+  const { entry, hostedZone } = domain;
+  const outside = hostedZone && entry !== hostedZone.name && !entry.endsWith(`.${hostedZone.name}`);
+  return [
+    ...(outside
+      ? [
+          {
+            path: ['domain', 'entry'],
+            message: `must lie in the hosted zone: ${hostedZone.name}, or a name that ends in .${hostedZone.name}`,
+          },
+        ]
+      : []),
+    ...regions.flatMap(({ name, baseUrl, certificateArn }, i): Fault[] => [
+      ...(baseUrl
+        ? [
+            {
+              path: ['regions', i, 'baseUrl'],
+              message: `must be left out where there is a domain: the Region is reached at https://${name}.${entry}`,
+              example: false as const,
+            },
+          ]
+        : []),
+      ...(hostedZone || certificateArn
+        ? []
+        : [
+            {
+              path: ['regions', i, 'certificateArn'],
+              message: `is missing: without domain.hostedZone no certificate can be validated; bring one for ${entry} and ${name}.${entry}`,
+            },
+          ]),
+    ]),
+  ];
+}
+
+/** A service takes keys, certificates and topics of its own Region only. */
+function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fault[] {
+  const elsewhere = (path: (string | number)[], arn: string | undefined, region: string): Fault[] => {
+    const found = arn?.split(':')[3];
+    if (found === undefined || found === region) return [];
+    return [{ path, message: `must lie in ${region}, got one in ${found}`, example: false }];
+  };
+  return [
+    ...regions.flatMap((region, i) =>
+      (['kmsKeyArn', 'certificateArn', 'alarmTopicArn'] as const).flatMap((name) =>
+        elsewhere(['regions', i, name], region[name], region.name),
+      ),
+    ),
+    ...elsewhere(['watchAlarmTopicArn'], watchAlarmTopicArn, 'us-east-1'),
+  ];
 }
 
 /** A key must be gone before the next but one comes (design: 3-keys "Windows"). */
@@ -52,31 +139,35 @@ function rotationPeriods({ keys, clockError, nonceTtl, clientKeyLife }: ConfigSe
 const DAY_MS = 24 * 3600 * 1000;
 const text = (ms: number): string => Duration.millis(ms).toHumanString();
 
+/** Several clients may share an address, and none may be refused at the door below its own quota. */
+function perIpRate({ stage, waf, quota }: ConfigSettings): Fault[] {
+  const needed = 5 * quota.signaturesPerMinute;
+  if (stage.kind === 'dev' || waf.requestsPerIp >= needed) return [];
+  const message = `${waf.requestsPerIp} in 5 minutes is less than one client may sign in that time: 5 × quota.signaturesPerMinute = ${needed}`;
+  return [{ path: ['waf', 'requestsPerIp'], message, example: false }];
+}
+
 /** Settings that have their final form, and whose parts do not exist yet: better refused than without effect. */
-function notYet(settings: ConfigSettings): Fault[] {
-  const fault = (path: string[], isSet: boolean, message: string): Fault[] =>
-    isSet ? [{ path, message, example: false }] : [];
+function notYet({ stage, regions, vault }: ConfigSettings): Fault[] {
+  const other = regions.findIndex(({ name }) => /^(cn|us-gov|us-iso)/.test(name));
   return [
-    ...fault(['stage', 'kind'], settings.stage.kind === 'prod', "is not supported yet: write kind: 'dev'"),
-    ...fault(
-      ['regions'],
-      settings.regions.length > 1,
-      "more than one is not supported yet: name one, e.g. [{ name: 'eu-west-1' }]",
-    ),
-    ...fault(
-      ['domain'],
-      settings.domain !== undefined,
-      'is not supported yet: leave it out; the Region then has its execute-api URL',
-    ),
-    ...fault(
-      ['consistency'],
-      settings.consistency !== undefined,
-      'has no meaning with one Region: leave it out',
-    ),
-    ...fault(
-      ['vault'],
-      settings.vault !== undefined,
-      'is not supported yet: leave it out and make the keys with `countersign keys init --dev`',
-    ),
+    ...(stage.kind === 'prod' && other >= 0
+      ? [
+          {
+            path: ['regions', other, 'name'],
+            message: 'lies outside the aws partition, which is not supported yet for stage.kind: "prod"',
+          },
+        ]
+      : []),
+    ...(vault
+      ? [
+          {
+            path: ['vault'],
+            message:
+              'is not supported yet: leave it out and make the keys with `countersign keys init --dev`',
+            example: false as const,
+          },
+        ]
+      : []),
   ];
 }

@@ -1,19 +1,22 @@
 /** Reads a config, or says of every setting that is wrong where it is, what is wrong and what would be right. */
 import { z } from 'zod';
 import { checkTogether, type Fault } from './checks.ts';
+import { type Consistency, consistencyOf } from './consistency.ts';
 import { loadRegistrationSchema } from './registration-schema.ts';
 import { type ConfigInput, type ConfigSettings, configSchema } from './schema.ts';
 
-export type Config = Omit<ConfigSettings, 'registrationSchema'> & {
+export type Config = Omit<ConfigSettings, 'registrationSchema' | 'consistency'> & {
   readonly homeRegion: string;
+  readonly consistency: Consistency;
+  readonly logRetentionDays: number;
   /** The JSON Schema itself, whichever way it was given. */
   readonly registrationSchema: object;
 };
 
 /** Its message is for the operator, and enough: no stack is needed. */
 export class ConfigError extends Error {
-  constructor(faults: readonly string[]) {
-    super(['The config cannot be used:', ...faults.map((fault) => `  ${fault}`)].join('\n'));
+  constructor(faults: readonly Fault[]) {
+    super(['The config cannot be used:', ...faults.map((fault) => `  ${describe(fault)}`)].join('\n'));
     this.name = 'ConfigError';
   }
 }
@@ -21,13 +24,15 @@ export class ConfigError extends Error {
 /** @throws ConfigError that names every fault */
 export function readConfig(input: ConfigInput): Config {
   const { success, data, error } = configSchema.safeParse(input);
-  if (!success) throw new ConfigError(error.issues.flatMap((issue) => toFaults(issue, input)).map(describe));
+  if (!success) throw new ConfigError(error.issues.flatMap((issue) => toFaults(issue, input)));
   const registration = loadRegistrationSchema(data.registrationSchema);
   const faults = [...registration.faults, ...checkTogether(data)];
-  if (faults.length > 0) throw new ConfigError(faults.map(describe));
+  if (faults.length > 0) throw new ConfigError(faults);
   return {
     ...data,
     homeRegion: data.homeRegion ?? data.regions[0]!.name,
+    consistency: consistencyOf(data),
+    logRetentionDays: data.logRetentionDays ?? (data.stage.kind === 'dev' ? 7 : 90),
     registrationSchema: registration.schema,
   };
 }
@@ -58,8 +63,7 @@ function message(issue: z.core.$ZodIssue): string {
 
 function describe({ path, message, example }: Fault): string {
   const where = path.reduce<string>((text, key) => text + segment(key, text === ''), '');
-  const examples = example === false ? undefined : settingAt(path)?.meta()?.examples;
-  const right = (examples as unknown[] | undefined)?.[0];
+  const [right] = example === false ? [] : examplesOf(settingAt(path));
   const shown = right === undefined ? '' : `; for example ${path.at(-1)}: ${JSON.stringify(right)}`;
   return `${where === '' ? 'config' : where}: ${message}${shown}`;
 }
@@ -74,14 +78,22 @@ function segment(key: string | number, first: boolean): string {
 function settingAt(path: readonly (string | number)[]): z.ZodType | undefined {
   let at: z.ZodType | undefined = configSchema;
   for (const key of path) {
-    while (at instanceof z.ZodOptional || at instanceof z.ZodDefault || at instanceof z.ZodPrefault)
-      at = at.unwrap() as z.ZodType;
+    while (isWrapper(at)) at = at.unwrap() as z.ZodType;
     if (at instanceof z.ZodObject) at = (at.shape as Record<string, z.ZodType>)[key];
     else if (at instanceof z.ZodArray) at = at.element as z.ZodType;
     else return undefined;
   }
-  while (at instanceof z.ZodOptional && !at.meta()) at = at.unwrap() as z.ZodType;
   return at;
 }
+
+/** @returns what a setting may be, most telling first; of the form that it has where it is not optional, if need be */
+export function examplesOf(schema: z.ZodType | undefined): unknown[] {
+  const examples = schema?.meta()?.examples as unknown[] | undefined;
+  if (examples) return examples;
+  return isWrapper(schema) ? examplesOf(schema.unwrap() as z.ZodType) : [];
+}
+
+const isWrapper = (schema: unknown): schema is z.ZodOptional | z.ZodDefault | z.ZodPrefault =>
+  schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault;
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

@@ -1,146 +1,18 @@
 /**
  * The config: one typed object, every setting with its meaning, unit and default; `examples` are what an error
- * shows. Unknown settings are refused. Durations are ISO 8601, e.g. `PT5M`, `P90D`.
+ * shows. Unknown settings are refused. Durations are ISO 8601, e.g. `PT5M`, `P90D`. docs/deploy-config.md lists all.
  */
 import { z } from 'zod';
 import { duration } from './duration.ts';
+import { arn, count, regionName, url } from './forms.ts';
+import { keys, vault } from './keys.ts';
+import { domain, healthChecks, region, stage } from './regions.ts';
+import { throttles, waf } from './traffic.ts';
 
-const url = () =>
-  z
-    .string()
-    .regex(
-      /^(https:\/\/[^\s/?#@]+|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?)(\/[^\s/?#]+)*$/,
-      'must be an https URL (http on loopback only) without a trailing "/", query or fragment',
-    );
-
-const baseUrl = () =>
-  url().refine((text) => !`${text}/`.includes('/v1/'), 'must not contain /v1, which the routes begin with');
-
-const stage = z.strictObject({
-  /** Part of every name, `countersign-<name>-…`: 1 to 16 of a-z, 0-9 and -. Frozen after the first deploy. */
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,15}$/, 'must be 1 to 16 of a-z, 0-9 and -, and begin with a letter')
-    .meta({ examples: ['dev'] }),
-  /**
-   * `dev`: one Region, no domain, about 2 USD a month at rest, and `cdk destroy` removes everything, data and
-   * keys included. `prod`: tables and secrets are protected and stay.
-   */
-  kind: z.enum(['dev', 'prod']).meta({ examples: ['dev'] }),
-});
-
-const region = z.strictObject({
-  /** The AWS Region, at most 15 characters: it is part of every nonce. */
-  name: z
-    .string()
-    .max(15, 'must have at most 15 characters: it is part of every nonce')
-    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be the name of an AWS Region')
-    .meta({ examples: ['eu-west-1'] }),
-  /**
-   * Where clients reach this Region, if not at its `execute-api` URL (or its own domain, with `domain`): what
-   * every proof names.
-   */
-  baseUrl: baseUrl()
-    .optional()
-    .meta({ examples: ['https://eu.api.example.com'] }),
-  /**
-   * Raised by one when the ledger was lost: the new one has another name, and no nonce issued for the old one
-   * is valid any more. A whole number; default 1.
-   */
-  ledgerGeneration: z
-    .int('must be a whole number')
-    .min(1, 'must be 1 or more')
-    .default(1)
-    .meta({ examples: [1] }),
-});
-
-const domain = z.strictObject({
-  /** Host name of the entry, which leads to the nearest healthy Region; each Region gets `<region>.<entry>`. */
-  entry: z.hostname('must be a host name').meta({ examples: ['api.example.com'] }),
-  /** The public Route 53 hosted zone that the names lie in. */
-  hostedZone: z
-    .strictObject({
-      id: z
-        .string()
-        .regex(/^Z[A-Z0-9]{5,31}$/, 'must be the id of a hosted zone')
-        .meta({ examples: ['Z0123456789ABCDEFGHIJ'] }),
-      name: z.hostname('must be a host name').meta({ examples: ['example.com'] }),
-    })
-    .meta({ examples: [{ id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' }] }),
-});
-
-const rotationPeriod = (value: string) =>
-  duration()
-    .prefault(value)
-    .meta({ examples: [value] });
-
-const keys = z.strictObject({
-  /** L: how late a replica of a secret may be. Default `PT1H`. */
-  replicationLag: duration()
-    .prefault('PT1H')
-    .meta({ examples: ['PT1H'] }),
-  /** V: oldest copy of a keyset that may verify; beyond it a request waits for a refresh. Default `P1D`. */
-  verifierMaxAge: duration()
-    .prefault('P1D')
-    .meta({ examples: ['P1D'] }),
-  /** S: oldest copy of a keyset that may sign. Default `P1D`. */
-  signerMaxAge: duration()
-    .prefault('P1D')
-    .meta({ examples: ['P1D'] }),
-  /** X: longest time that one rotation may take. Default `PT1H`. */
-  rotationTime: duration()
-    .prefault('PT1H')
-    .meta({ examples: ['PT1H'] }),
-  /** From one rotation to the next, per purpose: longer than the windows that follow from the above. */
-  rotationPeriod: z
-    .strictObject({
-      /** Default `P30D`. */
-      nonce: rotationPeriod('P30D'),
-      /** Default `P180D`; its windows hold `clientKeyLife`. */
-      'client-root': rotationPeriod('P180D'),
-      /** Default `P30D`. */
-      token: rotationPeriod('P30D'),
-    })
-    .prefault({})
-    .meta({ examples: [{ nonce: 'P30D', 'client-root': 'P180D', token: 'P30D' }] }),
-});
-
-const vault = z.strictObject({
-  /** Where Vault's API is. */
-  address: url().meta({ examples: ['https://vault.example.com:8200'] }),
-  /** Vault Enterprise namespace. Default: none. */
-  namespace: z
-    .string()
-    .min(1)
-    .optional()
-    .meta({ examples: ['platform'] }),
-  /** PEM certificates of the authority that Vault's own comes from. Default: the public ones. */
-  caPem: z
-    .string()
-    .startsWith('-----BEGIN CERTIFICATE-----', 'must be PEM')
-    .optional()
-    .meta({ examples: ['-----BEGIN CERTIFICATE-----\n…'] }),
-  /** How the rotation function logs in: by its IAM role, an AppRole, or a JWT. Default `aws`. */
-  auth: z
-    .enum(['aws', 'approle', 'jwt'])
-    .default('aws')
-    .meta({ examples: ['aws'] }),
-  /** How it gets there: over the internet, or from a VPC, which then needs a way to Secrets Manager. Default `public`. */
-  network: z
-    .union(
-      [
-        z.literal('public'),
-        z.strictObject({
-          vpcId: z.string(),
-          subnetIds: z.array(z.string()).min(1),
-          securityGroupIds: z.array(z.string()).min(1),
-        }),
-      ],
-      'must be "public" or a VPC, its subnets and its security groups',
-    )
-    .default('public')
-    .meta({ examples: [{ vpcId: 'vpc-0a1b', subnetIds: ['subnet-0a1b'], securityGroupIds: ['sg-0a1b'] }] }),
-});
+/** What CloudWatch Logs can keep a log for, in days, up to ten years. */
+const LOG_RETENTION = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
 
 export const configSchema = z.strictObject({
   /** Which deployment this is; an account can hold several. */
@@ -157,11 +29,15 @@ export const configSchema = z.strictObject({
     .min(1, 'must name at least one Region')
     .meta({ examples: [[{ name: 'eu-west-1' }]] }),
   /** Where tables and keys are created and replicated from. Frozen after the first deploy. Default: the first Region. */
-  homeRegion: z
-    .string()
+  homeRegion: regionName().optional(),
+  /**
+   * Third Region of a strongly consistent pair: it holds what replication needs, serves nobody and costs no writes. Of
+   * the same set as the two. Frozen after the first deploy. Default: none.
+   */
+  witnessRegion: regionName()
     .optional()
-    .meta({ examples: ['eu-west-1'] }),
-  /** Default: none; every Region then has its `execute-api` URL. */
+    .meta({ examples: ['eu-west-3'] }),
+  /** Own names. `prod` only. Default: none; every Region then has its `execute-api` URL. */
   domain: domain.optional().meta({
     examples: [
       { entry: 'api.example.com', hostedZone: { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' } },
@@ -173,7 +49,8 @@ export const configSchema = z.strictObject({
     .meta({ examples: ['https://api.example.com'] }),
   /**
    * Of registrations and clients across Regions. `strong`: what was acknowledged survives the loss of a Region;
-   * `eventual`: the last writer wins. Frozen after the first deploy. Default: `strong` wherever the Regions allow it.
+   * `eventual`: the last writer wins. Frozen after the first deploy. Default: `strong` wherever the Regions allow it,
+   * which three of one set do, or two and a `witnessRegion`.
    */
   consistency: z
     .enum(['strong', 'eventual'])
@@ -199,11 +76,7 @@ export const configSchema = z.strictObject({
   quota: z
     .strictObject({
       /** Default 6000. */
-      signaturesPerMinute: z
-        .int('must be a whole number')
-        .min(1, 'must be 1 or more')
-        .default(6000)
-        .meta({ examples: [6000] }),
+      signaturesPerMinute: count(6000).default(6000),
     })
     .prefault({})
     .meta({ examples: [{ signaturesPerMinute: 6000 }] }),
@@ -219,6 +92,52 @@ export const configSchema = z.strictObject({
   errorDocsUrl: url()
     .optional()
     .meta({ examples: ['https://docs.example.com/errors'] }),
+  /** Limits of each Region's front door. */
+  throttles: throttles.prefault({}).meta({ examples: [{ nonce: { perSecond: 1000, burst: 1000 } }] }),
+  /** Web application firewall, `prod` only. */
+  waf: waf.prefault({}).meta({ examples: [{ requestsPerIp: 60_000 }] }),
+  /** Of the entry's Regions; they exist where there are a `domain` and two Regions. */
+  healthChecks: healthChecks.prefault({}).meta({ examples: [{ interval: 'PT30S' }] }),
+  /** How long logs are kept, in days, one of CloudWatch's periods. Default: 7 for `dev`, 90 for `prod`. */
+  logRetentionDays: z
+    .int('must be a whole number')
+    .refine((days) => LOG_RETENTION.includes(days), `must be one of ${LOG_RETENTION.join(', ')}`)
+    .optional()
+    .meta({ examples: [90] }),
+  /** Where alarms send who reads them: this URL, `#`, and the section. Default: the file in this repository. */
+  runbookUrl: z
+    .string()
+    .min(1)
+    .regex(/^[^\s#]+$/, 'must have no spaces and no fragment')
+    .default('docs/runbook.md')
+    .meta({ examples: ['https://wiki.example.com/countersign-runbook'] }),
+  /** SNS topic in us-east-1 for the alarms of the Regions' health. Default: `prod` makes one without subscribers. */
+  watchAlarmTopicArn: arn('sns', '[\\w-]+', 'arn:aws:sns:us-east-1:123456789012:alarms').optional(),
+  /**
+   * The role by which API Gateway writes logs is one for an account and Region. `create`: by a stack that all stages
+   * share; `existing`: there is one, or access logs do without. Default `create`; `dev` needs none.
+   */
+  apiGatewayRole: z
+    .enum(['create', 'existing'])
+    .default('create')
+    .meta({ examples: ['existing'] }),
+  /** Tags of all stacks and so of all that they make. Default: none. */
+  tags: z
+    .record(z.string().min(1).max(128), z.string().max(256))
+    .default({})
+    .meta({ examples: [{ team: 'platform' }] }),
+  /** Name of the managed policy that bounds every role. Default: none. */
+  permissionsBoundary: z
+    .string()
+    .regex(/^[\w+=,.@-]{1,128}$/, 'must be the name of a managed policy')
+    .optional()
+    .meta({ examples: ['developer-boundary'] }),
+  /** Of `cdk bootstrap --qualifier`. Default: the CDK's own. */
+  bootstrapQualifier: z
+    .string()
+    .regex(/^[a-z0-9]{1,10}$/, 'must be 1 to 10 of a-z and 0-9')
+    .optional()
+    .meta({ examples: ['platform'] }),
   /** Where the platform's keys come from. */
   vault: vault.optional().meta({ examples: [{ address: 'https://vault.example.com:8200' }] }),
 });

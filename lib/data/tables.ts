@@ -1,38 +1,71 @@
 /** The tables of the contract: every Region's, and a Region's own. */
-import { RemovalPolicy } from 'aws-cdk-lib';
+import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import {
   type Attribute,
   AttributeType,
   Billing,
   BillingMode,
+  MultiRegionConsistency,
   Table,
+  TableEncryptionV2,
   TableV2,
 } from 'aws-cdk-lib/aws-dynamodb';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import type { Config } from '../config/read.ts';
+import { keyArn } from './encryption.ts';
 
 type Scoped<S extends string> = {
   [K in TableKind]: (typeof TABLES)[K]['scope'] extends S ? K : never;
 }[TableKind];
 
 export interface GlobalTableProps {
-  readonly stage: string;
+  readonly config: Config;
   readonly kind: Scoped<'global'>;
 }
 
-/** Deleted with its stack: a stage of kind dev keeps nothing. */
+/** A replica in every Region. A stage of kind prod keeps and protects it; one of kind dev deletes it with its stack. */
 export class GlobalTable extends Construct {
-  constructor(scope: Construct, id: string, { stage, kind }: GlobalTableProps) {
+  constructor(scope: Construct, id: string, { config, kind }: GlobalTableProps) {
     super(scope, id);
+    const { stage, homeRegion, consistency, witnessRegion } = config;
+    const kept = stage.kind === 'prod';
+    const others = config.regions.filter(({ name }) => name !== homeRegion);
     new TableV2(this, 'Table', {
-      tableName: tableName(stage, kind),
+      tableName: tableName(stage.name, kind),
       ...keySchema(kind),
       billing: Billing.onDemand(),
-      // Tombstones go by it (a strongly consistent table, which has no TTL, keeps them).
-      ...(kind === 'registry' && { timeToLiveAttribute: 'ttl' }),
-      removalPolicy: RemovalPolicy.DESTROY,
+      // Tombstones go by it. A strongly consistent table has no TTL, and keeps them.
+      ...(kind === 'registry' && consistency !== 'strong' && { timeToLiveAttribute: 'ttl' }),
+      ...(others.length > 0 && { replicas: others.map(({ name }) => ({ region: name, ...tags(config) })) }),
+      ...(consistency === 'strong' && { multiRegionConsistency: MultiRegionConsistency.STRONG }),
+      ...(witnessRegion !== undefined && { witnessRegion }),
+      ...(kept && {
+        encryption: encryption(this, config),
+        deletionProtection: true,
+        pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      }),
+      ...tags(config),
+      removalPolicy: kept ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
   }
+}
+
+/** A stack's tags do not reach the replicas of its global tables. */
+function tags({ tags }: Config) {
+  const list = Object.entries(tags).map(([key, value]) => ({ key, value }));
+  return list.length === 0 ? {} : { tags: list };
+}
+
+function encryption(scope: Construct, config: Config): TableEncryptionV2 {
+  const keys = config.regions.map((region) => [region.name, keyArn(scope, config, region)!] as const);
+  const home = Stack.of(scope).region;
+  const replicas = Object.fromEntries(keys.filter(([name]) => name !== home));
+  return TableEncryptionV2.customerManagedKey(
+    Key.fromKeyArn(scope, 'Key', keys.find(([name]) => name === home)![1]),
+    replicas,
+  );
 }
 
 export interface RegionTableProps {

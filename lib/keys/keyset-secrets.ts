@@ -1,25 +1,37 @@
-/** A secret per purpose, which holds that purpose's keyset. */
+/** A secret per purpose, which holds that purpose's keyset, with a replica in every other Region. */
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { EMPTY_KEYSET, PURPOSES, secretName } from '../../lambda/contract/names.ts';
+import type { Config } from '../config/read.ts';
+import { keyArn } from '../data/encryption.ts';
 
 export interface KeysetSecretsProps {
-  readonly stage: string;
+  readonly config: Config;
 }
 
 /**
- * Created empty and never changed by a template again: CloudFormation writes `SecretString` anew when the
- * resource changes, over live keys. So it has a name, the empty keyset, and nothing that one would edit.
+ * Created empty: the keys are written later, by a rotation. CloudFormation writes `SecretString` anew whenever it
+ * changes in the template, over live keys, so it never does.
  */
 export class KeysetSecrets extends Construct {
-  constructor(scope: Construct, id: string, { stage }: KeysetSecretsProps) {
+  constructor(scope: Construct, id: string, { config }: KeysetSecretsProps) {
     super(scope, id);
-    for (const purpose of PURPOSES) {
-      const name = secretName(stage, purpose);
-      new CfnSecret(this, purpose, { name, secretString: EMPTY_KEYSET }).applyRemovalPolicy(
-        RemovalPolicy.DESTROY,
-      );
-    }
+    const { stage, homeRegion, regions } = config;
+    const at = (region: Config['regions'][number]) => {
+      const kmsKeyId = keyArn(this, config, region);
+      return kmsKeyId === undefined ? {} : { kmsKeyId };
+    };
+    const home = regions.find(({ name }) => name === homeRegion)!;
+    const others = regions.filter((region) => region !== home);
+    for (const purpose of PURPOSES)
+      new CfnSecret(this, purpose, {
+        name: secretName(stage.name, purpose),
+        secretString: EMPTY_KEYSET,
+        ...at(home),
+        ...(others.length > 0 && {
+          replicaRegions: others.map((region) => ({ region: region.name, ...at(region) })),
+        }),
+      }).applyRemovalPolicy(stage.kind === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
   }
 }

@@ -195,6 +195,14 @@ test.each([
   ['clients', 'disable'],
   ['clients', 'enable'],
   ['clients', 'delete'],
+  ['clients', 'update'],
+  ['clients', 'rotate-key'],
+  ['revoke', 'proof'],
+  ['revoke', 'client'],
+  ['revoke', 'key'],
+  ['registrations', 'show'],
+  ['registrations', 'delete'],
+  ['registrations', 'erase'],
   ['keys', 'init'],
 ])('countersign %s %s has help with an example, --json and the exit codes', async (...command) => {
   const { code, stdout } = await directory.run([...command.filter(Boolean), '--help']);

@@ -1,6 +1,8 @@
 /** `countersign registrations`: show, delete, erase. */
 import { mkdirSync } from 'node:fs';
+import { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { run } from '../../cli/program.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { Directory } from './cli.ts';
 
@@ -29,7 +31,7 @@ test('a registration is shown, deleted, and shown as deleted', async () => {
   const { id } = shown.json;
   expect(await registrations('delete', 'dev', 'ada')).toMatchObject({
     code: 0,
-    stdout: `${id} is deleted\n`,
+    stdout: `${id} is deleted: local-a, local-b\n`,
   });
   expect((await registrations('delete', 'dev', 'ada')).code).toBe(1);
   const deleted = await registrations('show', 'dev', 'ada');
@@ -46,6 +48,8 @@ test('erasing says when the tombstone can go, and takes it then', async () => {
   expect((await registrations('erase', 'dev', 'bob', '--json')).json).toEqual({
     id: first.json.id,
     state: 'erased',
+    confirmed: ['local-a', 'local-b'],
+    failed: [],
   });
   expect((await registrations('erase', 'dev', 'bob')).stdout).toContain('nothing of it is left');
 });
@@ -60,4 +64,51 @@ test('waiting for the tombstone can be interrupted, and nothing is lost', async 
   expect(code).toBe(130);
   expect(json.state).toBe('deleted');
   expect(stderr).toMatch(/^deleted; waiting until /);
+});
+
+test('on a terminal the wait counts down', async () => {
+  directory.write('mae.csv', 'user_id\nmae\n');
+  expect((await directory.run(['register', 'mae.csv'])).code).toBe(0);
+  let text = '';
+  const stderr = new Writable({
+    write(chunk, _, done) {
+      text += chunk;
+      done();
+    },
+  });
+  const code = await run(['registrations', 'erase', 'dev', 'mae', '--wait'], {
+    stdin: Readable.from([]),
+    stdout: new Writable({ write: (_, __, done) => done() }),
+    stderr: Object.assign(stderr, { isTTY: true }),
+    env: {},
+    cwd: directory.path,
+    onInterrupt(interrupt) {
+      setImmediate(interrupt);
+      return () => {};
+    },
+  });
+  expect(code).toBe(130);
+  expect(text).toMatch(/^deleted; waiting until .*\n\r {2}\d+:\d\d \n$/);
+});
+
+test('a Region that does not confirm a deletion is named: what it holds may still stand there', async () => {
+  directory.write('kim.csv', 'user_id\nkim\n');
+  expect((await directory.run(['register', 'kim.csv'])).code).toBe(0);
+  const elsewhere = new Directory();
+  mkdirSync(`${elsewhere.path}/.countersign`);
+  const gone = { name: 'gone', url: 'http://127.0.0.1:1' };
+  const info = (regions: readonly object[]) => JSON.stringify({ ...platform.info, regions });
+  elsewhere.write('.countersign/local.json', info([...platform.info.regions, gone]));
+  for (const verb of ['delete', 'erase']) {
+    const { code, json, stderr } = await elsewhere.run(['registrations', verb, 'dev', 'kim', '--json']);
+    expect(code).toBe(1);
+    expect(json).toMatchObject({ confirmed: ['local-a', 'local-b'], failed: [{ region: 'gone' }] });
+    expect(stderr).toMatch(/^error: not confirmed by gone: .*\n$/);
+  }
+  elsewhere.write('.countersign/local.json', info([gone]));
+  expect(await elsewhere.run(['registrations', 'delete', 'dev', 'kim'])).toMatchObject({
+    code: 3,
+    stdout: '',
+  });
+  elsewhere.remove();
 });

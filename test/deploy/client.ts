@@ -19,17 +19,19 @@ export interface Answer {
 
 export interface Client {
   readonly apiKey: string;
-  /** A registration, signed over a fresh nonce. */
-  prepare(user: object): Promise<Request>;
+  nonce(): Promise<string>;
+  /** A registration, signed over a fresh nonce or the one that is given. */
+  prepare(user: object, nonce?: string): Promise<Request>;
   read(path: string): Request;
   remove(path: string): Promise<Request>;
   send(request: Request): Promise<Answer>;
 }
 
-export function connect(url: string, signer: Signer): Client {
+/** @param url of the Region that it speaks to */
+export function connect(url: string, issuer: string, signer: Signer): Client {
   const http = checkedFetch();
   const sign = (method: string, path: string, rest: { body?: string; nonce?: string }) =>
-    proofFor(signer, Date.now(), { method, url: url + path, ...rest }, { claims: { aud: url } });
+    proofFor(signer, Date.now(), { method, url: url + path, ...rest }, { claims: { aud: issuer } });
   // Right after the keys were made an instance may still hold the empty keyset, for 10 s: the answer says when to ask.
   const fetchNonce = async (): Promise<string> => {
     for (;;) {
@@ -47,9 +49,10 @@ export function connect(url: string, signer: Signer): Client {
 
   return {
     apiKey: signer.apiKey,
-    async prepare(user) {
+    nonce: fetchNonce,
+    async prepare(user, nonce) {
       const body = JSON.stringify(user);
-      const proof = sign('POST', '/v1/register', { body, nonce: await fetchNonce() });
+      const proof = sign('POST', '/v1/register', { body, nonce: nonce ?? (await fetchNonce()) });
       return registerAsk(proof, body) as Request;
     },
     read: (path) => withProof('GET', path),

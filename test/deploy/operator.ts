@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Deployment, REGION, STAGE } from './deployment.ts';
+import type { Deployment } from '../../local/deploy/deployment.ts';
 
 const run = promisify(execFile);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -10,14 +10,18 @@ const NODE = path('../../node_modules/.bin/node');
 const COUNTERSIGN = path('../../cli/countersign.mjs');
 
 /**
- * Runs `countersign … --stage … --region … --json`.
+ * Runs `countersign … --stage … --region … --json`, of the home Region unless told otherwise.
  *
  * @returns the document that it prints
- * @throws with its exit `code` and `stderr`
+ * @throws with its exit `code`, `stdout` and `stderr`
  */
-// biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
-export async function countersign({ env }: Deployment, ...args: string[]): Promise<any> {
-  const target = ['--stage', STAGE, '--region', REGION, '--json'];
+export async function countersign(
+  { stage, regions, env }: Deployment,
+  args: readonly string[],
+  names: readonly string[] = [regions[0]!.name],
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
+): Promise<any> {
+  const target = ['--stage', stage, '--region', names.join(','), '--json'];
   const { stdout } = await run(NODE, [COUNTERSIGN, ...args, ...target], {
     env: { PATH: process.env.PATH, ...env },
   });

@@ -2,150 +2,270 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { tableName } from '../../lambda/contract/names.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { awsAccount } from '../../cli/preflight/aws-account.ts';
+import { DEFAULT_QUALIFIER, type Finding, runChecks } from '../../cli/preflight/checks.ts';
+import { FUNCTIONS, PURPOSES, TABLES, tableName } from '../../lambda/contract/names.ts';
+import { type Deployment, startDeployment } from '../../local/deploy/deployment.ts';
+import { pythonWith } from '../../local/real/python.ts';
 import { CountersignClient, NotFoundError } from '../../sdk/typescript/index.ts';
-import { pythonWith } from '../real/python.ts';
 import { checkedFetch } from '../support/checked-fetch.ts';
+import type { Signer } from '../support/signer.ts';
 import { type Client, connect } from './client.ts';
-import { type Deployment, STAGE, startDeployment } from './deployment.ts';
 import { inventory } from './inventory.ts';
 import { countersign } from './operator.ts';
 
+const REGIONS = ['eu-west-1', 'eu-central-1'];
+/** Longest that a test waits for the CDK. */
+const DEPLOY_MS = 300_000;
 const run = promisify(execFile);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 let deployment: Deployment;
 let before: Record<string, string[]>;
-let client: Client;
+let preflightBefore: Finding[];
+let signer: Signer;
+let basicKey: string;
 
 beforeAll(async () => {
-  deployment = await startDeployment();
-  before = await inventory(deployment.env.AWS_ENDPOINT_URL!);
+  deployment = await startDeployment({ stage: 'ci', regions: REGIONS });
+  before = await inventory(deployment);
+  preflightBefore = await preflight();
   await deployment.deploy();
 });
 afterAll(() => deployment?.stop());
 
-async function ledgerRows(): Promise<string[]> {
-  const { Items = [] } = await new DynamoDBClient(deployment.sdk).send(
-    new ScanCommand({ TableName: tableName(STAGE, 'ledger') }),
+const urlOf = (region: string): string => deployment.regions.find(({ name }) => name === region)!.url;
+const clientOf = (region: string): Client => connect(urlOf(region), deployment.regions[0]!.url, signer);
+const fetchJson = async (url: string) => {
+  const answer = await checkedFetch()(url);
+  return { status: answer.status, body: await answer.json() };
+};
+
+/** Of the account, and beside its Regions one that nobody has bootstrapped. */
+async function preflight(): Promise<Finding[]> {
+  const account = awsAccount(deployment.aws, REGIONS[0]!);
+  const { account: id } = await account.identity();
+  const plan = {
+    stage: 'ci',
+    regions: [...REGIONS, 'us-west-2'],
+    qualifier: DEFAULT_QUALIFIER,
+    certificates: [],
+  };
+  return runChecks(account, id, plan, Date.now());
+}
+
+async function ledgerRows(region: string): Promise<string[]> {
+  const { Items = [] } = await new DynamoDBClient(deployment.aws(region)).send(
+    new ScanCommand({ TableName: tableName(deployment.stage, 'ledger') }),
   );
   return Items.map((item) => item.pk!.S!).filter((pk) => !pk.startsWith('#'));
 }
 
-it('hands out no nonce before there are keys', async () => {
-  const answer = await checkedFetch()(`${deployment.baseUrl}/v1/nonce?client_id=early`);
-  expect(answer.status).toBe(503);
-  expect(await answer.json()).toMatchObject({ code: 'unavailable' });
-});
-
-it('takes its keys once, and then a client, from an operator with AWS credentials', async () => {
-  const { keysets } = await countersign(deployment, 'keys', 'init', '--dev');
-  expect(keysets).toHaveLength(3);
-  await expect(countersign(deployment, 'keys', 'init', '--dev')).rejects.toMatchObject({ code: 1 });
-
-  const made = await countersign(deployment, 'clients', 'create', 'billing', '--profile', 'strict');
-  const { client_id: clientId, api_key: apiKey, kid } = made;
-  expect(apiKey).toMatch(/^csk_billing_1_/);
-  client = connect(deployment.baseUrl, { clientId, apiKey, kid });
-  expect(await countersign(deployment, 'clients', 'show', 'billing')).toMatchObject({ disabled: false });
-});
-
-it('describes itself by the base URL that it was given', async () => {
-  const discovery = await (await checkedFetch()(`${deployment.baseUrl}/.well-known/countersign`)).json();
-  const { baseUrl: url } = deployment;
-  expect(discovery).toMatchObject({ issuer: url, regions: [{ name: 'eu-west-1', url }] });
-  expect(discovery.registration_schema.required).toEqual(['user_id']);
-});
-
-it('registers a user, reads it back and deletes it', async () => {
-  const user = { user_id: 'ada', email: 'ada@example.com' };
-  const made = await client.send(await client.prepare(user));
-  expect(made).toMatchObject({ status: 201, body: { user_id: 'ada', client_id: 'billing', data: user } });
-
-  const path = `/v1/registrations/${made.body.id}`;
-  expect(made.headers.get('Location')).toBe(deployment.baseUrl + path);
-  expect(await client.send(client.read(path))).toMatchObject({ status: 200, body: made.body });
-  expect(await client.send(await client.remove(path))).toMatchObject({ status: 204 });
-  expect(await client.send(client.read(path))).toMatchObject({ status: 404, body: { code: 'not_found' } });
-});
-
-it('of 25 replays of one proof at once registers one, and the ledger holds one row for them', async () => {
-  const rows = await ledgerRows();
-  const request = await client.prepare({ user_id: 'replayed' });
-  const answers = await Promise.all(Array.from({ length: 25 }, () => client.send(request)));
-  const told = answers.map(({ status, body }) => (status === 201 ? 201 : `${status} ${body.code}`));
-  expect(told.sort()).toEqual([201, ...Array(24).fill('401 use_nonce')]);
-  expect((await ledgerRows()).length).toBe(rows.length + 1);
-});
-
-it('the TypeScript SDK configures itself, registers one and many, reads back and deletes', async () => {
-  await using sdk = new CountersignClient({
-    url: deployment.baseUrl,
-    apiKey: client.apiKey,
-    fetch: checkedFetch() as typeof fetch,
-  });
-  const { id, replayed } = await sdk.register({ user_id: 'grace' });
-  expect(replayed).toBe(false);
-  expect((await sdk.get(id)).data).toEqual({ user_id: 'grace' });
-  await sdk.delete(id);
-  await expect(sdk.get(id)).rejects.toThrow(NotFoundError);
-
-  const users = Array.from({ length: 20 }, (_, i) => ({ user_id: `batch-${i}` }));
-  const registered = new Set<string>();
-  for await (const { ok, user } of sdk.registerBatch(users, { concurrency: 4 }))
-    if (ok) registered.add(user.user_id);
-  expect(registered).toEqual(new Set(users.map(({ user_id }) => user_id)));
-});
-
-it('the Python example, which uses nothing of this project, registers as a basic client', async () => {
-  const expires = new Date(Date.now() + 24 * 3600 * 1000).toISOString();
-  const basic = ['--profile', 'basic', '--expires-at', expires];
-  const { api_key } = await countersign(deployment, 'clients', 'create', 'nightly', ...basic);
-  const python = await pythonWith(path('../../examples/python/requirements.txt'));
-  const { stdout } = await run(python, [path('../../examples/python/register.py'), 'margaret'], {
-    env: { PATH: process.env.PATH, COUNTERSIGN_URL: deployment.baseUrl, COUNTERSIGN_API_KEY: api_key },
-  });
-  const [status, ...body] = stdout.split(' ');
-  expect(status).toBe('201');
-  expect(JSON.parse(body.join(' '))).toMatchObject({ client_id: 'nightly', user_id: 'margaret' });
-});
-
-it('answers what no route takes with a problem, and runs no function for it', async () => {
-  for (const [method, path] of [
-    ['GET', '/v2/nonce'],
-    ['PUT', '/v1/nonce'],
-    ['GET', '/v1'],
-  ] as const) {
-    const answer = await fetch(deployment.baseUrl + path, { method });
-    expect(answer.status).toBe(404);
-    expect(answer.headers.get('Content-Type')).toBe('application/problem+json');
-    expect(await answer.text()).toContain('"code":"not_found"');
+it('preflight tells Regions that are bootstrapped from one that is not, and free names from taken ones', async () => {
+  const say = ({ verdict, region, check, detail }: Finding) => `${verdict} ${region} ${check}: ${detail}`;
+  const told = preflightBefore.map(say);
+  expect(told).toContain('fail us-west-2 bootstrap: the CDK is not bootstrapped with qualifier hnb659fds');
+  const after = await preflight();
+  for (const region of REGIONS) {
+    expect(told).toContain(`ok ${region} names: every name is free`);
+    expect(
+      told.find((line) => line.startsWith(`ok ${region} bootstrap: CDKToolkit has version`)),
+    ).toBeDefined();
+    // Whose they are the emulator does not tell (docs/emulator.md).
+    const taken = after.filter((finding) => finding.region === region && finding.check === 'names');
+    expect(taken).toHaveLength(Object.keys(TABLES).length + PURPOSES.length + FUNCTIONS.length);
   }
 });
 
-it("answers a media type that no route takes with a problem of API Gateway's own, which names the request", async () => {
-  const init = { method: 'POST', headers: { 'Content-Type': 'text/plain' }, body: 'x' };
-  const answer = await fetch(`${deployment.baseUrl}/v2/nonce`, init);
-  expect(answer.status).toBe(415);
-  expect(answer.headers.get('Content-Type')).toBe('application/problem+json');
-  const { code, instance } = await answer.json();
-  expect(code).toBe('unsupported_media_type');
-  expect(instance).toBe(`urn:uuid:${answer.headers.get('Countersign-Request-Id')}`);
-});
-
-it('reports its health, once it has keys', async () => {
-  const answer = await checkedFetch()(`${deployment.baseUrl}/v1/health`);
-  expect(await answer.json()).toEqual({
-    status: 'pass',
-    checks: { ledger: 'pass', registry: 'pass', keys: 'pass' },
-    region: 'eu-west-1',
+it.each(REGIONS)('%s hands out no nonce before there are keys', async (region) => {
+  expect(await fetchJson(`${urlOf(region)}/v1/nonce?client_id=early`)).toMatchObject({
+    status: 503,
+    body: { code: 'unavailable' },
   });
 });
 
-it('is destroyed to nothing', async () => {
-  const deployed = await inventory(deployment.env.AWS_ENDPOINT_URL!);
-  expect(Object.values(deployed).map((names) => names.length > 0)).toEqual(Array(8).fill(true));
-  await deployment.destroy();
-  expect(await inventory(deployment.env.AWS_ENDPOINT_URL!)).toEqual(before);
+it('takes its keys once, and then clients, from an operator with AWS credentials', async () => {
+  const { keysets } = await countersign(deployment, ['keys', 'init', '--dev']);
+  expect(keysets).toHaveLength(3);
+  await expect(countersign(deployment, ['keys', 'init', '--dev'])).rejects.toMatchObject({ code: 1 });
+
+  const made = await countersign(deployment, ['clients', 'create', 'billing', '--profile', 'strict']);
+  const { client_id: clientId, api_key: apiKey, kid } = made;
+  expect(apiKey).toMatch(/^csk_billing_1_/);
+  signer = { clientId, apiKey, kid };
+
+  const expires = new Date(Date.now() + 24 * 3600 * 1000).toISOString();
+  const basic = ['--profile', 'basic', '--expires-at', expires];
+  ({ api_key: basicKey } = await countersign(deployment, ['clients', 'create', 'nightly', ...basic]));
+  await deployment.replicas.synchronise();
 });
+
+describe.each(REGIONS)('in %s', (region) => {
+  it('an operator finds the clients', async () => {
+    const client = await countersign(deployment, ['clients', 'show', 'billing'], [region]);
+    expect(client).toMatchObject({ client_id: 'billing', disabled: false });
+  });
+
+  it('discovery names the issuer and every Region by the base URL that it was given', async () => {
+    const { body } = await fetchJson(`${urlOf(region)}/.well-known/countersign`);
+    expect(body).toMatchObject({ issuer: urlOf(REGIONS[0]!), regions: deployment.regions });
+    expect(body.registration_schema.required).toEqual(['user_id']);
+  });
+
+  it('a user is registered, read back and deleted', async () => {
+    const client = clientOf(region);
+    const user = { user_id: `ada-${region}`, email: 'ada@example.com' };
+    const made = await client.send(await client.prepare(user));
+    expect(made).toMatchObject({ status: 201, body: { client_id: 'billing', data: user } });
+
+    const path = `/v1/registrations/${made.body.id}`;
+    expect(made.headers.get('Location')).toBe(urlOf(region) + path);
+    expect(await client.send(client.read(path))).toMatchObject({ status: 200, body: made.body });
+    expect(await client.send(await client.remove(path))).toMatchObject({ status: 204 });
+    const gone = await client.send(client.read(path));
+    expect(gone).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  it('of 25 replays of one proof at once one registers, and the ledger holds one row for them', async () => {
+    const client = clientOf(region);
+    const rows = await ledgerRows(region);
+    const request = await client.prepare({ user_id: `replayed-${region}` });
+    const answers = await Promise.all(Array.from({ length: 25 }, () => client.send(request)));
+    const told = answers.map(({ status, body }) => (status === 201 ? 201 : `${status} ${body.code}`));
+    expect(told.sort()).toEqual([201, ...Array(24).fill('401 use_nonce')]);
+    expect((await ledgerRows(region)).length).toBe(rows.length + 1);
+  });
+
+  it('the TypeScript SDK configures itself, registers one and many, reads back and deletes', async () => {
+    await using sdk = new CountersignClient({
+      url: urlOf(region),
+      apiKey: signer.apiKey,
+      fetch: checkedFetch() as typeof fetch,
+    });
+    const { id, replayed } = await sdk.register({ user_id: `grace-${region}` });
+    expect(replayed).toBe(false);
+    expect((await sdk.get(id)).data).toEqual({ user_id: `grace-${region}` });
+    await sdk.delete(id);
+    await expect(sdk.get(id)).rejects.toThrow(NotFoundError);
+
+    const users = Array.from({ length: 20 }, (_, i) => ({ user_id: `batch-${region}-${i}` }));
+    const registered = new Set<string>();
+    for await (const { ok, user } of sdk.registerBatch(users, { concurrency: 4 }))
+      if (ok) registered.add(user.user_id);
+    expect(registered).toEqual(new Set(users.map(({ user_id }) => user_id)));
+  });
+
+  it('the Python example, which uses nothing of this project, registers as a basic client', async () => {
+    const python = await pythonWith(path('../../examples/python/requirements.txt'));
+    const env = { PATH: process.env.PATH, COUNTERSIGN_URL: urlOf(region), COUNTERSIGN_API_KEY: basicKey };
+    const args = [path('../../examples/python/register.py'), `margaret-${region}`];
+    const { stdout } = await run(python, args, { env });
+    const [status, ...body] = stdout.split(' ');
+    expect(status).toBe('201');
+    expect(JSON.parse(body.join(' '))).toMatchObject({
+      client_id: 'nightly',
+      user_id: `margaret-${region}`,
+    });
+  });
+
+  it('what no route takes is answered with a problem, and runs no function for it', async () => {
+    for (const [method, path] of [
+      ['GET', '/v2/nonce'],
+      ['PUT', '/v1/nonce'],
+      ['GET', '/v1'],
+    ] as const) {
+      const answer = await fetch(urlOf(region) + path, { method });
+      expect(answer.status).toBe(404);
+      expect(answer.headers.get('Content-Type')).toBe('application/problem+json');
+      expect(await answer.text()).toContain('"code":"not_found"');
+    }
+  });
+
+  it("a media type that no route takes is answered with API Gateway's own problem, which names the request", async () => {
+    const init = { method: 'POST', headers: { 'Content-Type': 'text/plain' }, body: 'x' };
+    const answer = await fetch(`${urlOf(region)}/v2/nonce`, init);
+    expect(answer.status).toBe(415);
+    expect(answer.headers.get('Content-Type')).toBe('application/problem+json');
+    const { code, instance } = await answer.json();
+    expect(code).toBe('unsupported_media_type');
+    expect(instance).toBe(`urn:uuid:${answer.headers.get('Countersign-Request-Id')}`);
+  });
+
+  it('health passes, once there are keys', async () => {
+    expect((await fetchJson(`${urlOf(region)}/v1/health`)).body).toEqual({
+      status: 'pass',
+      checks: { ledger: 'pass', registry: 'pass', keys: 'pass' },
+      region,
+    });
+  });
+});
+
+describe.each(REGIONS.slice(1))('between the home Region and %s', (away) => {
+  it('a nonce of one is redeemed in that one alone', async () => {
+    const [here, there] = [clientOf(REGIONS[0]!), clientOf(away)];
+    const nonce = await here.nonce();
+    const user = { user_id: `one-nonce-${away}` };
+    const refused = await there.send(await there.prepare(user, nonce));
+    expect(refused).toMatchObject({ status: 401, body: { code: 'use_nonce' } });
+    expect(await here.send(await here.prepare(user, nonce))).toMatchObject({ status: 201 });
+  });
+
+  it('what is registered in one is read, known again and deleted in the other, once it is replicated', async () => {
+    const [here, there] = [clientOf(REGIONS[0]!), clientOf(away)];
+    const user = { user_id: `traveller-${away}` };
+    const made = await here.send(await here.prepare(user));
+    const path = `/v1/registrations/${made.body.id}`;
+    expect(await there.send(there.read(path))).toMatchObject({ status: 404 });
+
+    await deployment.replicas.synchronise();
+    expect(await there.send(there.read(path))).toMatchObject({ status: 200, body: made.body });
+    const again = await there.send(await there.prepare(user));
+    expect(again).toMatchObject({ status: 201, body: made.body });
+    expect(again.headers.get('Idempotency-Replayed')).toBe('true');
+    expect(await there.send(await there.remove(path))).toMatchObject({ status: 204 });
+
+    await deployment.replicas.synchronise();
+    expect(await here.send(here.read(path))).toMatchObject({ status: 404 });
+  });
+});
+
+it(
+  'an update in place changes the setting and loses nothing',
+  async () => {
+    const region = REGIONS[0]!;
+    const client = clientOf(region);
+    const made = await client.send(await client.prepare({ user_id: 'kept' }));
+    const used = await client.prepare({ user_id: 'used' });
+    expect((await client.send(used)).status).toBe(201);
+    const outstanding = await client.prepare({ user_id: 'outstanding' });
+    const nonceUrl = `${urlOf(region)}/v1/nonce?client_id=billing`;
+    expect((await fetchJson(nonceUrl)).body.expires_in).toBe(300);
+
+    await deployment.deploy({ nonceTtl: 'PT4M' });
+
+    for (const name of REGIONS) {
+      const { body } = await fetchJson(`${urlOf(name)}/v1/nonce?client_id=billing`);
+      expect(body.expires_in).toBe(240);
+    }
+    const kept = await client.send(client.read(`/v1/registrations/${made.body.id}`));
+    expect(kept).toMatchObject({ status: 200, body: made.body });
+    expect(await client.send(used)).toMatchObject({ status: 401, body: { code: 'use_nonce' } });
+    expect(await client.send(outstanding)).toMatchObject({ status: 201 });
+  },
+  DEPLOY_MS,
+);
+
+it(
+  'is destroyed to nothing, in every Region',
+  async () => {
+    const deployed = await inventory(deployment);
+    for (const kind of new Set(Object.keys(deployed).map((key) => key.split(' ')[1]!))) {
+      const found = Object.entries(deployed).filter(([key]) => key.endsWith(` ${kind}`));
+      expect(found.flatMap(([, names]) => names).length, kind).toBeGreaterThan(0);
+    }
+    await deployment.destroy();
+    expect(await inventory(deployment)).toEqual(before);
+  },
+  DEPLOY_MS,
+);

@@ -4,38 +4,35 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Block, blocks, RUNNABLE } from './blocks.ts';
+import { type Block, byFile, printed, runnable } from './blocks.ts';
 import { startWorkspace, type Workspace } from './workspace.ts';
 
 const run = promisify(execFile);
-const all = blocks();
-const documents = new Map<string, Block[]>();
-for (const block of all.filter(({ language, notRun }) => language === 'ts' && notRun === undefined))
-  documents.set(block.file, [...(documents.get(block.file) ?? []), block]);
 
-let workspace: Workspace;
-beforeAll(async () => {
-  workspace = await startWorkspace();
-});
-afterAll(() => workspace?.stop());
-
-/** What the text around the code says is there. The blocks of a document build on each other. */
-const GIVEN = `
-const url: string = process.env.COUNTERSIGN_URL!;
-const apiKey: string = process.env.COUNTERSIGN_API_KEY!;
-const users: { user_id: string }[] = [{ user_id: 'one' }, { user_id: 'two' }];
-`;
-
-const moduleOf = (parts: readonly Block[]): string => {
-  const code = parts.map(({ code }) => code).join('\n');
-  const given = GIVEN.split('\n').filter((line) =>
-    new RegExp(`\\b${/const (\w+)/.exec(line)?.[1]}\\b`).test(code),
-  );
-  return `${given.join('\n')}\n${code}\nexport {};\n`;
+/** What the text around the code says is there. */
+const GIVEN = {
+  url: 'const url: string = process.env.COUNTERSIGN_URL!;',
+  apiKey: 'const apiKey: string = process.env.COUNTERSIGN_API_KEY!;',
+  users: "const users: { user_id: string }[] = [{ user_id: 'one' }, { user_id: 'two' }];",
 };
 
-describe.each([...documents])('the code of %s', (file, parts) => {
+/** The blocks of a document build on each other. */
+const moduleOf = (parts: readonly Block[]): string => {
+  const code = parts.map((part) => part.code).join('\n');
+  const given = Object.entries(GIVEN).filter(
+    ([name]) => new RegExp(`\\b${name}\\b`).test(code) && !code.includes(`const ${name} =`),
+  );
+  return [...given.map(([, line]) => line), code, 'export {};\n'].join('\n');
+};
+
+describe.each(byFile(runnable('ts')))('the code of %s', (file, parts) => {
   const name = `${file.replaceAll(/\W/g, '-')}.ts`;
+  let workspace: Workspace;
+  beforeAll(async () => {
+    // A README shows a line of code; what lies in docs/ is followed with `npm start` running.
+    workspace = await startWorkspace({ firstUser: file.startsWith('docs/') });
+  });
+  afterAll(() => workspace?.stop());
 
   it('is compiled', async () => {
     const { compilerOptions } = JSON.parse(
@@ -56,17 +53,23 @@ describe.each([...documents])('the code of %s', (file, parts) => {
 
   it('runs', async () => {
     writeFileSync(join(workspace.path, name), moduleOf(parts));
-    const env = { ...process.env, ...workspace.env };
-    const { stderr } = await run(process.execPath, [name], { cwd: workspace.path, env });
+    const env = { ...workspace.env, ...workspace.given };
+    const { stdout, stderr } = await run(process.execPath, [name], { cwd: workspace.path, env });
     expect(stderr).toBe('');
+    for (const part of parts) expect(printed(part, stdout), `${part.at}: ${stdout}`).toBe(true);
   });
 });
 
-it('every block of a language that runs is run, or says why not', () => {
-  const runnable = all.filter(({ language }) => RUNNABLE.includes(language));
-  expect(runnable.length).toBeGreaterThan(10);
-  for (const { at, notRun } of runnable) expect(notRun, at).not.toBe('');
-  // A language under another name would go unnoticed.
-  const others = new Set(all.map(({ language }) => language).filter((name) => !RUNNABLE.includes(name)));
-  expect([...others].sort()).toEqual(['http', 'json', 'text']);
+describe('the example', () => {
+  let workspace: Workspace;
+  beforeAll(async () => {
+    workspace = await startWorkspace();
+  });
+  afterAll(() => workspace?.stop());
+
+  it('registers, with the platform that it finds', async () => {
+    const { path: cwd, env } = workspace;
+    const { stdout } = await run(process.execPath, ['examples/register.ts'], { cwd, env });
+    expect(stdout).toContain("user_id: 'grace'");
+  });
 });

@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { showFirstUser } from '../../local/demo.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -9,20 +10,30 @@ const root = new URL('../../', import.meta.url).pathname;
 export interface Workspace {
   readonly path: string;
   readonly platform: Platform;
+  /** For the documents' code, which reaches no AWS account: a block of `cdk deploy` must fail here, not deploy. */
+  readonly env: NodeJS.ProcessEnv;
   /** What the documents' code expects to be told. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly given: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
-export async function startWorkspace(): Promise<Workspace> {
+export interface WorkspaceOptions {
+  /** Registered by `npm start`, beside which a document is followed. @default true */
+  readonly firstUser?: boolean;
+}
+
+export async function startWorkspace({ firstUser = true }: WorkspaceOptions = {}): Promise<Workspace> {
   const platform = await startPlatform({ port: 0 });
+  if (firstUser) await showFirstUser(platform.info, () => {});
   const path = mkdtempSync(join(tmpdir(), 'countersign-docs-'));
   mkdirSync(join(path, '.countersign'));
   writeFileSync(join(path, '.countersign/local.json'), JSON.stringify(platform.info));
-  cpSync(join(root, 'examples'), join(path, 'examples'), { recursive: true });
+  for (const folder of ['examples', 'test/vectors'])
+    cpSync(join(root, folder), join(path, folder), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(path, 'node_modules'));
   const { regions, clients } = platform.info;
-  const env = {
+  const env = withoutAws(process.env);
+  const given = {
     COUNTERSIGN_URL: regions[0]!.url,
     COUNTERSIGN_API_KEY: clients[0]!.api_key,
     COUNTERSIGN_BASIC_KEY: clients[1]!.api_key,
@@ -31,5 +42,12 @@ export async function startWorkspace(): Promise<Workspace> {
     rmSync(path, { recursive: true, force: true });
     await platform.stop();
   };
-  return { path, platform, env, stop };
+  return { path, platform, env, given, stop };
 }
+
+const withoutAws = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_'))),
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+});

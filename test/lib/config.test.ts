@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { ConfigError, readConfig } from '../../lib/config/read.ts';
+import { ConfigError, examplesOf, readConfig } from '../../lib/config/read.ts';
 import { type ConfigInput, configSchema } from '../../lib/config/schema.ts';
-import { CONFIG } from './synth.ts';
+import { CONFIG, eventual, PROD } from './synth.ts';
 
 /** @returns the lines that the operator reads */
 function faults(config: unknown): string[] {
@@ -28,6 +28,8 @@ it('needs a stage and a Region, and fills in the rest', () => {
   expect(config.clockError.toMilliseconds()).toBe(2_000);
   expect(config.clientKeyLife.toDays()).toBe(90);
   expect(config.quota).toEqual({ signaturesPerMinute: 6000 });
+  expect(config.consistency).toBe('single');
+  expect(config.logRetentionDays).toBe(7);
   expect(config.registrationSchema).toMatchObject({ required: ['user_id'] });
 });
 
@@ -63,7 +65,7 @@ it('refuses a setting that it does not know, at any depth', () => {
     /^noncettl: is unknown; the settings here are stage, /,
   );
   expect(faults({ ...CONFIG, regions: [{ name: 'eu-west-1', url: 'x' }] })).toEqual([
-    'regions[0].url: is unknown; the settings here are name, baseUrl, ledgerGeneration',
+    'regions[0].url: is unknown; the settings here are name, baseUrl, ledgerGeneration, kmsKeyArn, certificateArn, alarmTopicArn',
   ]);
 });
 
@@ -114,21 +116,118 @@ it('names a home Region that serves nothing, and a Region that is named twice', 
 });
 
 it('refuses what has its final form but no effect yet', () => {
-  const refused = faults({
+  expect(faults({ ...CONFIG, vault: { address: 'https://vault.example.com:8200' } })[0]).toMatch(
+    /^vault: is not supported yet/,
+  );
+  const gov = { ...PROD, regions: [{ name: 'us-gov-west-1' }], witnessRegion: undefined };
+  expect(faults(gov)).toEqual([expect.stringMatching(/^regions\[0\]\.name: lies outside the aws partition/)]);
+});
+
+it('a stage of kind dev is one Region without what costs or outlives it', () => {
+  const kmsKeyArn = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+  const paths = faults({
     ...CONFIG,
-    stage: { name: 'live', kind: 'prod' },
-    regions: [{ name: 'eu-west-1' }, { name: 'eu-central-1' }],
-    domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789', name: 'example.com' } },
-    consistency: 'strong',
-    vault: { address: 'https://vault.example.com:8200' },
-  });
-  expect(refused.map((line) => line.split(':')[0])).toEqual([
-    'stage.kind',
-    'regions',
-    'domain',
-    'consistency',
-    'vault',
+    regions: [{ name: 'eu-west-1', kmsKeyArn }, { name: 'eu-central-1' }],
+    domain: PROD.domain,
+  }).map((line) => line.split(':')[0]);
+  expect(paths).toEqual(['regions', 'domain', 'regions[0].kmsKeyArn']);
+});
+
+const regions = (...names: string[]) => ({ regions: names.map((name) => ({ name })) });
+it.each([
+  ['eu-west-1', undefined, 'single'],
+  ['eu-west-1 eu-central-1', undefined, 'eventual'],
+  ['eu-west-1 eu-central-1', 'eu-west-2', 'strong'],
+  ['eu-west-1 eu-central-1 eu-west-3', undefined, 'strong'],
+  ['us-east-1 us-east-2 us-west-2', undefined, 'strong'],
+  ['ap-northeast-1 ap-northeast-2 ap-northeast-3', undefined, 'strong'],
+  ['eu-west-1 us-east-1 ap-northeast-1', undefined, 'eventual'],
+  ['eu-west-1 eu-west-2 eu-west-3 eu-central-1', undefined, 'eventual'],
+])('Regions %s with witness %s are %s unless told otherwise', (names, witnessRegion, consistency) => {
+  const config = {
+    ...eventual(PROD),
+    ...regions(...names.split(' ')),
+    ...(witnessRegion && { witnessRegion }),
+  };
+  expect(readConfig(config as ConfigInput).consistency).toBe(consistency);
+});
+
+it('strong takes exactly three Regions of one set, and says which there are', () => {
+  expect(faults({ ...eventual(PROD), consistency: 'strong' })).toEqual([
+    'consistency: strong tables take exactly three Regions of one set, three that serve or two and a witnessRegion, got ' +
+      '2 (eu-west-1, eu-central-1); the sets are US (us-east-1, us-east-2, us-west-2), EU (eu-west-1, eu-west-2, eu-west-3, ' +
+      'eu-central-1), AP (ap-northeast-1, ap-northeast-2, ap-northeast-3)',
   ]);
+  expect(faults({ ...PROD, witnessRegion: 'us-east-1' })[0]).toMatch(
+    /^witnessRegion: strong tables take .* got 2 \+ 1 \(eu-west-1, eu-central-1, us-east-1 as witness\)/,
+  );
+  expect(faults({ ...PROD, ...regions('eu-west-1', 'eu-west-2', 'eu-central-1') })[0]).toMatch(/got 3 \+ 1/);
+  expect(faults({ ...PROD, witnessRegion: 'eu-west-1' })[0]).toMatch(
+    /^witnessRegion: must be a Region that does not serve/,
+  );
+  expect(faults({ ...PROD, consistency: 'eventual' })[0]).toMatch(/^witnessRegion: has no meaning/);
+  expect(faults({ ...CONFIG, consistency: 'strong' })[0]).toMatch(
+    /^consistency: has no meaning with one Region/,
+  );
+  expect(faults({ ...CONFIG, witnessRegion: 'eu-west-3' })[0]).toMatch(
+    /^witnessRegion: has no meaning with one Region/,
+  );
+});
+
+it('names lie in the zone, and come from the domain or from the config, not from both or from neither', () => {
+  const zone = { id: 'Z0123456789ABCDEFGHIJ', name: 'example.org' };
+  expect(faults({ ...PROD, domain: { entry: 'api.example.com', hostedZone: zone } })[0]).toMatch(
+    /^domain\.entry: must lie in the hosted zone: example\.org, or a name that ends in \.example\.org; for example/,
+  );
+  expect(faults({ ...PROD, domain: undefined })).toEqual([
+    expect.stringMatching(/^regions\[0\]\.baseUrl: is missing: without a domain/),
+    expect.stringMatching(/^regions\[1\]\.baseUrl: is missing: without a domain/),
+  ]);
+  const [eu, central] = PROD.regions;
+  expect(faults({ ...PROD, regions: [{ ...eu, baseUrl: 'https://eu.example.com' }, central] })).toEqual([
+    'regions[0].baseUrl: must be left out where there is a domain: the Region is reached at https://eu-west-1.api.example.com',
+  ]);
+  expect(faults({ ...PROD, domain: { entry: 'api.example.com' } })[1]).toMatch(
+    /^regions\[1\]\.certificateArn: is missing: .* bring one for api\.example\.com and eu-central-1\.api\.example\.com/,
+  );
+});
+
+it('what is imported lies in the Region that uses it', () => {
+  const kmsKeyArn = 'arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+  const alarmTopicArn = 'arn:aws:sns:eu-west-1:123456789012:alarms';
+  expect(
+    faults({
+      ...PROD,
+      regions: [
+        { name: 'eu-west-1', kmsKeyArn },
+        { name: 'eu-central-1', alarmTopicArn },
+      ],
+      watchAlarmTopicArn: alarmTopicArn,
+    }),
+  ).toEqual([
+    'regions[0].kmsKeyArn: must lie in eu-west-1, got one in us-east-1',
+    'regions[1].alarmTopicArn: must lie in eu-central-1, got one in eu-west-1',
+    'watchAlarmTopicArn: must lie in us-east-1, got one in eu-west-1',
+  ]);
+  expect(
+    faults({
+      ...PROD,
+      regions: [{ name: 'eu-west-1', kmsKeyArn: 'alias/mine' }, { name: 'eu-central-1' }],
+    })[0],
+  ).toMatch(/^regions\[0\]\.kmsKeyArn: must be an ARN like arn:aws:kms:eu-west-1:123456789012:key\//);
+});
+
+it('the firewall lets one client sign up to its quota', () => {
+  expect(faults({ ...PROD, quota: { signaturesPerMinute: 20_000 } })).toEqual([
+    'waf.requestsPerIp: 60000 in 5 minutes is less than one client may sign in that time: 5 × quota.signaturesPerMinute = 100000',
+  ]);
+  expect(readConfig({ ...CONFIG, quota: { signaturesPerMinute: 20_000 } }).waf.requestsPerIp).toBe(60_000);
+});
+
+it('logs are kept for a period that CloudWatch has', () => {
+  expect(faults({ ...CONFIG, logRetentionDays: 10 })[0]).toMatch(
+    /^logRetentionDays: must be one of 1, 3, 5, 7, .*, got 10; for example/,
+  );
 });
 
 it('reads a registration schema from a file, and says why one cannot be used', () => {
@@ -153,9 +252,24 @@ it('reads a registration schema from a file, and says why one cannot be used', (
 it('gives an example of every setting, which is itself accepted', () => {
   expect(settings(configSchema, 'config').flatMap(check)).toEqual([]);
   function check([path, schema]: [string, z.ZodType]): string[] {
-    const { examples = [] } = (schema.meta() ?? {}) as { examples?: unknown[] };
+    const examples = examplesOf(schema);
     if (examples.length === 0) return [`${path} has no example`];
     return examples.every((example) => schema.safeParse(example).success) ? [] : [`${path}: wrong example`];
+  }
+});
+
+it('docs/deploy-config.md has every setting with its default, and no other', () => {
+  const text = readFileSync(new URL('../../docs/deploy-config.md', import.meta.url), 'utf8');
+  const rows = new Map(
+    [...text.matchAll(/^\| `([^`]+)` \|(?:[^|]*\|){4}$/gm)].map(([row, path]) => [path!, row]),
+  );
+  const documented = settings(configSchema, '').map(([path, schema]) => [path.slice(1), schema] as const);
+  expect([...rows.keys()].sort()).toEqual(documented.map(([path]) => path).sort());
+  for (const [path, schema] of documented) {
+    const { def } = schema as unknown as { def: { defaultValue?: unknown } };
+    if (def.defaultValue === undefined || JSON.stringify(def.defaultValue) === '{}') continue;
+    const value = typeof def.defaultValue === 'string' ? def.defaultValue : JSON.stringify(def.defaultValue);
+    expect(rows.get(path)).toContain(`| \`${value}\` |`);
   }
 });
 

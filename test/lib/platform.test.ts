@@ -3,10 +3,12 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { App } from 'aws-cdk-lib';
+import { App, Stack } from 'aws-cdk-lib';
 import { expect, it } from 'vitest';
+import { FUNCTIONS } from '../../lambda/contract/names.ts';
+import { LOCK_CONTEXT } from '../../lib/config/lock.ts';
 import { addPlatform } from '../../lib/platform.ts';
-import { CONFIG, synthesise } from './synth.ts';
+import { CONFIG, eventual, flat, PROD, type Resource } from './synth.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -15,24 +17,90 @@ it('stacks are named by stage and part, lie where the config says, and the home 
   expect(home.stackName).toBe('countersign-dev-home');
   expect(regions.map(({ stackName }) => stackName)).toEqual(['countersign-dev-region-eu-west-1']);
   expect(regions[0]!.dependencies).toEqual([home]);
+  expect(home.terminationProtection).toBe(false);
   for (const { account, region } of [home, ...regions])
     expect([account, region]).toEqual(['123456789012', 'eu-west-1']);
 });
 
-const alice = synthesise({ ...CONFIG, stage: { name: 'alice', kind: 'dev' } });
-
-it('all names carry the stage, so that an account can hold several', () => {
-  const text = JSON.stringify([alice.home.template, alice.region.template]);
-  expect(text).toContain('countersign-alice-');
-  expect(text).not.toMatch(/countersign[-/]dev/);
-});
-
-it('no stack exports or imports anything', () => {
-  for (const { template } of Object.values(alice)) {
-    expect(JSON.stringify(template)).not.toContain('Fn::ImportValue');
-    for (const output of Object.values(template.Outputs ?? {})) expect(output).not.toHaveProperty('Export');
+it('keys and topics deploy first, then what all share, then one Region after the other, then what watches them', () => {
+  withApp((app, lockFile) => {
+    const { bases, home, regions, watch } = addPlatform(app, PROD, { lockFile });
+    const [first, second] = regions;
+    expect(home.dependencies).toEqual(bases);
+    // What keeps data is not removed with its stack by mistake.
+    expect([...bases, home].every(({ terminationProtection }) => terminationProtection)).toBe(true);
+    expect([...regions, watch!].some(({ terminationProtection }) => terminationProtection)).toBe(false);
+    expect(names(first!.dependencies)).toEqual(['countersign-account-eu-west-1', 'countersign-live-home']);
+    expect(names(second!.dependencies)).toEqual([
+      'countersign-account-eu-central-1',
+      'countersign-live-home',
+      'countersign-live-region-eu-west-1',
+    ]);
+    expect(watch!.dependencies).toEqual(regions);
+    expect(
+      [...bases, home, ...regions, watch!].map(({ stackName, region }) => `${stackName} ${region}`),
+    ).toEqual([
+      'countersign-live-base-eu-west-1 eu-west-1',
+      'countersign-live-base-eu-central-1 eu-central-1',
+      'countersign-live-home eu-west-1',
+      'countersign-live-region-eu-west-1 eu-west-1',
+      'countersign-live-region-eu-central-1 eu-central-1',
+      'countersign-live-watch us-east-1',
+    ]);
+  });
+  function names(stacks: readonly Stack[]): string[] {
+    return stacks.map(({ stackName }) => stackName).sort();
   }
 });
+
+it('several stages in one app share the account, and nothing else', () => {
+  withApp((app, lockFile) => {
+    addPlatform(app, PROD, { lockFile });
+    addPlatform(app, { ...eventual(PROD), stage: { name: 'test', kind: 'prod' } }, { lockFile });
+    addPlatform(app, CONFIG);
+    const ids = app.node.children.filter(Stack.isStack).map(({ node }) => node.id);
+    expect(ids.filter((id) => id.startsWith('countersign-account-'))).toEqual([
+      'countersign-account-eu-west-1',
+      'countersign-account-eu-central-1',
+    ]);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+it("what an operator's account asks for is on every stack: tags, a boundary of roles, a bootstrap of its own", () => {
+  withApp((app, lockFile) => {
+    const settings = { tags: { team: 'a' }, permissionsBoundary: 'bounds', bootstrapQualifier: 'own1' };
+    const { regions, watch } = addPlatform(app, { ...PROD, ...settings }, { lockFile });
+    expect(app.node.children.filter(Stack.isStack)).toHaveLength(8);
+    for (const stack of app.node.children.filter(Stack.isStack)) {
+      expect(stack.tags.tagValues()).toEqual({ team: 'a' });
+      expect(stack.synthesizer.bootstrapQualifier).toBe('own1');
+    }
+    const { stacks } = app.synth();
+    const roles = stacks.flatMap(({ template }) =>
+      Object.values(template.Resources as Record<string, Resource>).filter(
+        ({ Type }) => Type === 'AWS::IAM::Role',
+      ),
+    );
+    expect(roles.length).toBe(2 * FUNCTIONS.length + 2);
+    for (const { Properties } of roles)
+      expect(flat(Properties.PermissionsBoundary)).toMatch(/:policy\/bounds$/);
+    expect([...regions, watch!].every(({ synthesizer }) => synthesizer.bootstrapQualifier === 'own1')).toBe(
+      true,
+    );
+  });
+});
+
+/** @param use gets an app in a directory of its own, and a lock file that it may write */
+function withApp(use: (app: App, lockFile: string) => void): void {
+  const outdir = mkdtempSync(join(tmpdir(), 'countersign-platform-'));
+  try {
+    const context = { [LOCK_CONTEXT]: 'write' };
+    use(new App({ outdir, context, builtinCloudFormationValidation: false }), join(outdir, 'lock.json'));
+  } finally {
+    rmSync(outdir, { recursive: true });
+  }
+}
 
 /** The app as the CDK CLI runs it, with a config of its own, without credentials, home directory or settings. */
 function runApp(config: string) {
@@ -45,7 +113,7 @@ function runApp(config: string) {
     const outdir = join(directory, 'cdk.out');
     const { status, stderr } = spawnSync(join(ROOT, 'node_modules/.bin/node'), ['bin/countersign.ts'], {
       cwd: directory,
-      env: { HOME: directory, CDK_OUTDIR: outdir },
+      env: { HOME: directory, CDK_OUTDIR: outdir, CDK_VALIDATION: 'false' },
       encoding: 'utf8',
     });
     return { status, stderr, files: existsSync(outdir) ? readdirSync(outdir) : [] };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+import { LOCK_CONTEXT } from '../../lib/config/lock.ts';
 import type { ConfigInput } from '../../lib/config/schema.ts';
 import { addPlatform } from '../../lib/platform.ts';
 
@@ -11,6 +11,17 @@ export const CONFIG: ConfigInput = {
   stage: { name: 'dev', kind: 'dev' },
   regions: [{ name: 'eu-west-1' }],
 };
+
+/** Two Regions of one set with a witness: strongly consistent, with all that a stage of kind prod has. */
+export const PROD: ConfigInput = {
+  stage: { name: 'live', kind: 'prod' },
+  regions: [{ name: 'eu-west-1' }, { name: 'eu-central-1' }],
+  witnessRegion: 'eu-west-3',
+  domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' } },
+};
+
+/** @returns it without a witness, and so eventually consistent */
+export const eventual = ({ witnessRegion: _, ...config }: ConfigInput): ConfigInput => config;
 
 export interface Resource {
   readonly Type: string;
@@ -35,19 +46,46 @@ export class Stack {
 }
 
 export interface Synthesised {
+  /** Each by its name. */
+  readonly stacks: Readonly<Record<string, Stack>>;
   readonly home: Stack;
+  /** That of the first Region. */
   readonly region: Stack;
+  /** @returns the one stack whose name ends so */
+  part(name: string): Stack;
 }
 
+const done = new Map<string, Synthesised>();
+
+/** Once a config in a test file. Without the library's own validation, which `policy.test.ts` runs and is slow to start. */
 export function synthesise(config: ConfigInput = CONFIG): Synthesised {
+  const key = JSON.stringify(config);
+  const known = done.get(key) ?? build(config);
+  done.set(key, known);
+  return known;
+}
+
+function build(config: ConfigInput): Synthesised {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-synth-'));
   try {
-    const { home, regions } = addPlatform(new App({ outdir, analyticsReporting: false }), config);
-    const [region] = regions;
-    return {
-      home: new Stack(Template.fromStack(home).toJSON()),
-      region: new Stack(Template.fromStack(region!).toJSON()),
+    const context = { [LOCK_CONTEXT]: 'write' };
+    const app = new App({
+      outdir,
+      context,
+      analyticsReporting: false,
+      builtinCloudFormationValidation: false,
+    });
+    addPlatform(app, config, { lockFile: join(outdir, 'lock.json') });
+    const stacks = Object.fromEntries(
+      app.synth().stacks.map(({ stackName, template }) => [stackName, new Stack(template)]),
+    );
+    const part = (name: string): Stack => {
+      const found = Object.keys(stacks).filter((each) => each.endsWith(`-${name}`));
+      if (found.length !== 1)
+        throw new Error(`${found.length} stacks are called ${name}: ${Object.keys(stacks)}`);
+      return stacks[found[0]!]!;
     };
+    return { stacks, home: part('home'), region: part(`region-${config.regions[0]!.name}`), part };
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }

@@ -3,13 +3,11 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Block, blocks } from '../docs/blocks.ts';
+import { pythonWith } from '../../local/real/python.ts';
+import { type Block, byFile, printed, runnable } from '../docs/blocks.ts';
 import { startWorkspace, type Workspace } from '../docs/workspace.ts';
-import { pythonWith } from './python.ts';
 
 const run = promisify(execFile);
-const runnable = (wanted: string) =>
-  blocks().filter(({ language, notRun }) => language === wanted && notRun === undefined);
 
 let workspace: Workspace;
 beforeAll(async () => {
@@ -17,21 +15,25 @@ beforeAll(async () => {
 });
 afterAll(() => workspace?.stop());
 
-it.each([...Map.groupBy(runnable('sh'), ({ file }) => file)])('the shell of %s', async (_, parts) => {
+it.each(byFile(runnable('sh')))('the shell of %s', async (_, parts) => {
   const mark = '--- next block ---';
   const script = parts.map(({ code }) => `${code}\necho '${mark}'\n`).join('');
-  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: workspace.path });
+  const { path: cwd, env } = workspace;
+  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd, env });
   const outputs = stdout.split(`${mark}\n`);
-  for (const [i, { at, prints }] of parts.entries()) if (prints) expect(outputs[i], at).toContain(prints);
+  expect(outputs).toHaveLength(parts.length + 1);
+  for (const [i, part] of parts.entries())
+    expect(printed(part, outputs[i]!), `${part.at}: ${outputs[i]}`).toBe(true);
 });
 
 it.each(runnable('python').map((block): [string, Block] => [block.at, block]))(
   'the Python of %s',
-  async (_, { code, prints }) => {
+  async (_, block) => {
     const requirements = fileURLToPath(new URL('../../examples/python/requirements.txt', import.meta.url));
-    const { stdout } = await run(await pythonWith(requirements), ['-c', code], {
-      env: { ...process.env, ...workspace.env },
+    const { stdout } = await run(await pythonWith(requirements), ['-c', block.code], {
+      cwd: workspace.path,
+      env: { ...workspace.env, ...workspace.given },
     });
-    if (prints) expect(stdout).toContain(prints);
+    expect(printed(block, stdout), stdout).toBe(true);
   },
 );

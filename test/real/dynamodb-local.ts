@@ -6,8 +6,8 @@ import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { DIRECTORY, installOnce } from './install.ts';
-import { freePort, startProcess } from './process.ts';
+import { DIRECTORY, installOnce } from '../../local/real/install.ts';
+import { freePort, startProcess } from '../../local/real/process.ts';
 
 const run = promisify(execFile);
 const PREFIX = join(DIRECTORY, 'dynamodb-local');

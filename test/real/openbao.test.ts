@@ -9,10 +9,10 @@ import { setUpVault } from '../../cli/vault/setup.ts';
 import { createVaultKeys } from '../../lambda/adapters/vault.ts';
 import { rotationRoleName, vaultName } from '../../lambda/contract/vault.ts';
 import { createVaultApi } from '../../lambda/vault/api.ts';
+import { DIRECTORY } from '../../local/real/install.ts';
+import { freePort } from '../../local/real/process.ts';
 import { type Openbao, startOpenbao } from '../../local/vault/openbao.ts';
 import { vaultContract } from '../contract/vault.ts';
-import { DIRECTORY } from './install.ts';
-import { freePort } from './process.ts';
 
 let vault: Openbao;
 beforeAll(async () => {

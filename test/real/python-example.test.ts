@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { startPlatform } from '../../local/platform.ts';
+import { pythonWith } from '../../local/real/python.ts';
 import { CountersignClient } from '../../sdk/typescript/index.ts';
-import { pythonWith } from './python.ts';
 
 const example = (name: string) => fileURLToPath(new URL(`../../examples/python/${name}`, import.meta.url));
 

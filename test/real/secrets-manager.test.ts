@@ -1,7 +1,7 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll } from 'vitest';
+import { type Ministack, startMinistack } from '../../local/real/ministack.ts';
 import { secretsManagerContract } from '../contract/secrets-manager.ts';
-import { type Ministack, startMinistack } from './ministack.ts';
 
 let ministack: Ministack;
 beforeAll(async () => {

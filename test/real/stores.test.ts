@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from 'vitest';
+import { startMinistack } from '../../local/real/ministack.ts';
 import { storesContract } from '../contract/stores.ts';
 import { dynamodb } from '../support/dynalite.ts';
 import { startDynamodbLocal } from './dynamodb-local.ts';
-import { startMinistack } from './ministack.ts';
 
 const ENGINES = { 'DynamoDB Local': startDynamodbLocal, MiniStack: startMinistack };
 

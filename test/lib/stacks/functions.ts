@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
-import { FUNCTIONS, type FunctionName, functionName } from '../../lambda/contract/names.ts';
-import { CONFIG, flat, type Stack, synthesise } from './synth.ts';
+import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
+import { FUNCTIONS, type FunctionName, functionName } from '../../../lambda/contract/names.ts';
+import { CONFIG, flat, type Stack, synthesise } from '../synth.ts';
 
 const { region } = synthesise();
 

@@ -38,6 +38,6 @@ async function install(requirements: readonly string[]): Promise<void> {
 async function requirePython(): Promise<void> {
   const check = 'import sys; sys.exit(sys.version_info < (3, 10))';
   await run('python3', ['-c', check]).catch((cause) => {
-    throw new Error('these tests need Python 3.10 or newer, as python3 on the PATH', { cause });
+    throw new Error('this needs Python 3.10 or newer, as python3 on the PATH', { cause });
   });
 }

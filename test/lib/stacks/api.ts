@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { functionName } from '../../lambda/contract/names.ts';
-import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, ROUTES } from '../../lambda/contract/routes.ts';
-import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
-import { CONFIG, flat, type Resource, synthesise } from './synth.ts';
+import { functionName } from '../../../lambda/contract/names.ts';
+import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, ROUTES } from '../../../lambda/contract/routes.ts';
+import { PROBLEMS, type ProblemCode } from '../../../protocol/problem.ts';
+import { CONFIG, flat, type Resource, synthesise } from '../synth.ts';
 
 const DOCS = 'https://docs.example.com/errors';
 const { region } = synthesise({ ...CONFIG, errorDocsUrl: DOCS });

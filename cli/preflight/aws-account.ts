@@ -1,0 +1,136 @@
+/** The account behind AWS credentials. */
+import { resolveNs } from 'node:dns/promises';
+import { ACMClient, DescribeCertificateCommand } from '@aws-sdk/client-acm';
+import {
+  CloudFormationClient,
+  DescribeStackResourcesCommand,
+  paginateDescribeStacks,
+} from '@aws-sdk/client-cloudformation';
+import { CloudTrailClient, DescribeTrailsCommand, GetTrailStatusCommand } from '@aws-sdk/client-cloudtrail';
+import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  GetAccountSettingsCommand,
+  GetFunctionConfigurationCommand,
+  LambdaClient,
+} from '@aws-sdk/client-lambda';
+import { GetHostedZoneCommand, Route53Client } from '@aws-sdk/client-route-53';
+import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { awsError } from '../aws-error.ts';
+import type { Target } from '../target.ts';
+import type { Account, Found, Kind, Region } from './account.ts';
+
+/** @param home the Region that is asked about what is every Region's */
+export function awsAccount(aws: Target['aws'], home: string): Account {
+  return {
+    async identity() {
+      const identity = await new STSClient(aws(home))
+        .send(new GetCallerIdentityCommand({}))
+        .catch((error: unknown) => {
+          throw awsError(error, `AWS in ${home}`);
+        });
+      return { account: identity.Account!, arn: identity.Arn! };
+    },
+    async trails() {
+      const cloudTrail = new CloudTrailClient(aws(home));
+      const { trailList = [] } = await cloudTrail.send(new DescribeTrailsCommand({}));
+      return Promise.all(
+        trailList.map(async ({ Name, TrailARN, IsMultiRegionTrail }) => {
+          const { IsLogging } = await cloudTrail.send(new GetTrailStatusCommand({ Name: TrailARN }));
+          return { name: Name!, multiRegion: IsMultiRegionTrail === true, logging: IsLogging === true };
+        }),
+      );
+    },
+    async hostedZone(id) {
+      const { HostedZone, DelegationSet } = await new Route53Client(aws(home)).send(
+        new GetHostedZoneCommand({ Id: id }),
+      );
+      return {
+        name: withoutDot(HostedZone!.Name!),
+        isPrivate: HostedZone!.Config?.PrivateZone === true,
+        nameServers: (DelegationSet?.NameServers ?? []).map(withoutDot),
+      };
+    },
+    async delegation(name) {
+      try {
+        return (await resolveNs(name)).map(withoutDot);
+      } catch (error) {
+        if (['ENODATA', 'ENOTFOUND'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+        throw error;
+      }
+    },
+    region: (name) => awsRegion(aws(name)),
+  };
+}
+
+function awsRegion(options: ReturnType<Target['aws']>): Region {
+  const cloudFormation = new CloudFormationClient(options);
+  const lambda = new LambdaClient(options);
+  const dynamodb = new DynamoDBClient(options);
+  const secrets = new SecretsManagerClient(options);
+
+  const finders: Readonly<Record<Kind, (name: string) => Promise<Found>>> = {
+    async table(TableName) {
+      const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName }));
+      return { id: Table!.TableName! };
+    },
+    async secret(SecretId) {
+      const { ARN, DeletedDate } = await secrets.send(new DescribeSecretCommand({ SecretId }));
+      return { id: ARN!, ...(DeletedDate && { deletedMs: DeletedDate.getTime() }) };
+    },
+    async function(FunctionName) {
+      const found = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
+      return { id: found.FunctionName! };
+    },
+  };
+
+  return {
+    name: options.region,
+    async concurrency() {
+      const { AccountLimit } = await lambda.send(new GetAccountSettingsCommand({}));
+      return AccountLimit!.ConcurrentExecutions!;
+    },
+    async bootstraps() {
+      const found = [];
+      for await (const { Stacks = [] } of paginateDescribeStacks({ client: cloudFormation }, {}))
+        for (const { StackName, Parameters = [], Outputs = [] } of Stacks) {
+          const qualifier = Parameters.find(
+            ({ ParameterKey }) => ParameterKey === 'Qualifier',
+          )?.ParameterValue;
+          const version = Outputs.find(({ OutputKey }) => OutputKey === 'BootstrapVersion')?.OutputValue;
+          if (qualifier && version) found.push({ stack: StackName!, qualifier, version: Number(version) });
+        }
+      return found;
+    },
+    find: (kind, name) =>
+      finders[kind](name).catch((error: Error) => {
+        if (error.name === 'ResourceNotFoundException') return undefined;
+        throw error;
+      }),
+    async owner(PhysicalResourceId) {
+      try {
+        const { StackResources } = await cloudFormation.send(
+          new DescribeStackResourcesCommand({ PhysicalResourceId }),
+        );
+        return StackResources?.[0]?.StackName;
+      } catch (error) {
+        // What no stack has is an invalid question to CloudFormation.
+        if ((error as Error).name === 'ValidationError') return undefined;
+        throw error;
+      }
+    },
+    async certificate(CertificateArn) {
+      const { Certificate } = await new ACMClient(options).send(
+        new DescribeCertificateCommand({ CertificateArn }),
+      );
+      const { Status, SubjectAlternativeNames = [], NotAfter } = Certificate!;
+      return {
+        status: Status!,
+        names: SubjectAlternativeNames,
+        ...(NotAfter && { notAfterMs: NotAfter.getTime() }),
+      };
+    },
+  };
+}
+
+const withoutDot = (name: string): string => name.replace(/\.$/, '');

@@ -1,0 +1,58 @@
+/** The fixed names of a stage: one that something else has makes its stack fail and roll back. */
+import {
+  FUNCTIONS,
+  functionName,
+  PURPOSES,
+  secretName,
+  TABLES,
+  type TableKind,
+  tableName,
+} from '../../lambda/contract/names.ts';
+import type { Kind, Region } from './account.ts';
+import { day, fail, type Outcome, ok } from './outcome.ts';
+
+const namesOf = (stage: string): [Kind, string][] => [
+  ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => ['table', tableName(stage, kind)]),
+  ...PURPOSES.map((purpose): [Kind, string] => ['secret', secretName(stage, purpose)]),
+  ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
+];
+
+/** @param home the home Region, whose stack has the replicas in the others */
+export async function checkNames(stage: string, here: Region, home: Region): Promise<Outcome[]> {
+  const ours = `countersign-${stage}-`;
+  const faults: Outcome[] = [];
+  let existing = 0;
+  for (const [kind, name] of namesOf(stage)) {
+    const found = await here.find(kind, name);
+    if (!found) continue;
+    existing++;
+    if (found.deletedMs !== undefined) {
+      const commands = `aws secretsmanager restore-secret --secret-id ${name} --region ${here.name}, then adopt it`;
+      faults.push(fail(`secret ${name} was deleted on ${day(found.deletedMs)} and keeps its name`, commands));
+      continue;
+    }
+    const owner = (await here.owner(found.id)) ?? (await ownerOfOriginal(kind, name, here, home));
+    if (owner?.startsWith(ours)) continue;
+    faults.push(
+      owner === undefined
+        ? fail(
+            `${kind} ${name} exists, and no stack has it`,
+            'adopt it (docs/deploy.md, "Re-adoption"), or delete it',
+          )
+        : fail(`${kind} ${name} belongs to stack ${owner}`, 'choose another stage name'),
+    );
+  }
+  if (faults.length > 0) return faults;
+  return [ok(existing === 0 ? 'every name is free' : `${existing} exist, all of stacks ${ours}…: an update`)];
+}
+
+async function ownerOfOriginal(
+  kind: Kind,
+  name: string,
+  here: Region,
+  home: Region,
+): Promise<string | undefined> {
+  if (here === home) return undefined;
+  const original = await home.find(kind, name);
+  return original && home.owner(original.id);
+}

@@ -1,0 +1,126 @@
+/**
+ * What cannot change after the first deploy, kept in a file that is committed beside the config (design: 4-regions,
+ * "Frozen"). A stage of kind prod does not synthesise without its entry, so that the file cannot be forgotten; one of
+ * kind dev has none, since it goes without a trace.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import type { Fault } from './checks.ts';
+import { type Config, ConfigError } from './read.ts';
+
+export const LOCK_FILE = 'countersign.lock.json';
+/** `npx cdk synth -c countersign:lock=write` */
+export const LOCK_CONTEXT = 'countersign:lock';
+
+const WRITE = `npx cdk synth -c ${LOCK_CONTEXT}=write`;
+const MIGRATE =
+  'its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet';
+
+const entrySchema = z.strictObject({
+  homeRegion: z.string(),
+  /** Of the tables: with one Region they are such as replicas can be added to. */
+  consistency: z.enum(['eventual', 'strong']),
+  regions: z.array(z.string()),
+  witnessRegion: z.string().optional(),
+});
+const lockSchema = z.record(z.string(), entrySchema);
+
+type Entry = z.output<typeof entrySchema>;
+
+export interface LockOptions {
+  /** Path of the file. */
+  readonly file: string;
+  /** Whether to write this stage's entry, or what of it may change. */
+  readonly write: boolean;
+}
+
+/** @throws ConfigError where the entry is missing, or a frozen setting is not what it was */
+export function checkLock(config: Config, { file, write }: LockOptions): void {
+  const { name, kind } = config.stage;
+  if (kind === 'dev') return;
+  const lock = read(file);
+  const before = lock[name];
+  const now = entryOf(config);
+  const faults = before ? changes(before, now, file) : [];
+  if (!before && !write) faults.push(missing(name, Object.keys(lock), file));
+  // Writing takes a new stage and, one after the other, replicas that were deployed; never what is frozen.
+  const refused = write
+    ? faults.filter(({ path }) => path[0] !== 'regions' || now.consistency === 'strong')
+    : faults;
+  if (refused.length > 0) throw new ConfigError(refused);
+  if (write) writeFileSync(file, `${JSON.stringify({ ...lock, [name]: now }, undefined, 2)}\n`);
+}
+
+function entryOf({ homeRegion, consistency, regions, witnessRegion }: Config): Entry {
+  return {
+    homeRegion,
+    consistency: consistency === 'strong' ? 'strong' : 'eventual',
+    regions: regions.map(({ name }) => name),
+    ...(witnessRegion !== undefined && { witnessRegion }),
+  };
+}
+
+function changes(before: Entry, now: Entry, file: string): Fault[] {
+  const frozen = (setting: keyof Entry, was: string, is: string, how: string): Fault => ({
+    path: [setting],
+    message: `is frozen since the first deploy: ${file} has ${was}, got ${is}; ${how}`,
+    example: false,
+  });
+  const faults: Fault[] = [];
+  if (now.homeRegion !== before.homeRegion)
+    faults.push(
+      frozen(
+        'homeRegion',
+        before.homeRegion,
+        now.homeRegion,
+        'tables and secrets do not move: deploy another stage there and move clients to it',
+      ),
+    );
+  if (now.consistency !== before.consistency)
+    return [
+      ...faults,
+      frozen('consistency', before.consistency, now.consistency, `a table keeps its mode; ${MIGRATE}`),
+    ];
+  const [was, is] = [before, now].map(
+    ({ regions, witnessRegion }) =>
+      [...regions].sort().join(', ') +
+      (witnessRegion === undefined ? '' : ` and the witness ${witnessRegion}`),
+  ) as [string, string];
+  if (now.consistency === 'strong') {
+    const how = `a strongly consistent table keeps its Regions; ${MIGRATE}`;
+    return was === is ? faults : [...faults, frozen('regions', was, is, how)];
+  }
+  if (difference(before.regions, now.regions) > 1)
+    faults.push({
+      path: ['regions'],
+      message:
+        `differ from ${file} in more than one: it has ${was}, got ${is}. A table takes one replica more or less a ` +
+        `deploy: change one, deploy, write it into the file with \`${WRITE}\`, then change the next`,
+      example: false,
+    });
+  return faults;
+}
+
+function missing(stage: string, others: readonly string[], file: string): Fault {
+  const known = others.length === 0 ? '' : ` (it has ${others.join(', ')}; a stage cannot be renamed)`;
+  return {
+    path: ['stage', 'name'],
+    message:
+      `${file} has no entry for ${stage}${known}. It keeps what cannot change after the first deploy: ` +
+      `write it once with \`${WRITE}\` and commit it`,
+    example: false,
+  };
+}
+
+function read(file: string): Record<string, Entry> {
+  if (!existsSync(file)) return {};
+  try {
+    return lockSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    const message = `${file} cannot be read: it is not JSON, or not of this form; take it from version control`;
+    throw new ConfigError([{ path: [], message, example: false }]);
+  }
+}
+
+const difference = (a: readonly string[], b: readonly string[]): number =>
+  a.filter((each) => !b.includes(each)).length + b.filter((each) => !a.includes(each)).length;

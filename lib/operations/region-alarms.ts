@@ -1,0 +1,164 @@
+/** What is watched in each Region of a stage of kind prod. Each alarm has its section in docs/runbook.md. */
+import { Duration } from 'aws-cdk-lib';
+import { type IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import {
+  FUNCTIONS,
+  type FunctionName,
+  functionName,
+  TABLES,
+  type TableKind,
+  tableName,
+} from '../../lambda/contract/names.ts';
+import { ROUTES } from '../../lambda/contract/routes.ts';
+import { firewallName } from '../api/firewall.ts';
+import { PERMISSIONS } from '../api/permissions.ts';
+import { API_STAGE, apiName } from '../api/rest-api.ts';
+import type { Config } from '../config/read.ts';
+import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
+
+const PERIOD = Duration.minutes(5);
+
+export interface RegionAlarmsProps {
+  readonly config: Config;
+  readonly region: Config['regions'][number];
+  readonly logGroups: Readonly<Record<FunctionName, ILogGroup>>;
+  readonly topic: ITopic | undefined;
+}
+
+export class RegionAlarms extends Construct {
+  constructor(scope: Construct, id: string, { config, region, logGroups, topic }: RegionAlarmsProps) {
+    super(scope, id);
+    const stage = config.stage.name;
+    const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
+      new PlatformAlarm(this, id, { config, topic, ...props });
+
+    const api = (metricName: string, statistic: string) =>
+      metric('AWS/ApiGateway', metricName, { ApiName: apiName(stage), Stage: API_STAGE }, statistic);
+    alarm('ApiErrors', {
+      section: 'api-errors',
+      what: 'More than 1 % of requests to this Region are answered 5xx. Clients retry, then fail over.',
+      // Of few requests one is many per cent; function-errors tells of those.
+      metric: expression('IF(requests >= 100, 100 * errors / requests, 0)', {
+        requests: api('Count', 'sum'),
+        errors: api('5XXError', 'sum'),
+      }),
+      threshold: 1,
+      evaluationPeriods: 2,
+    });
+    alarm('SlowAnswers', {
+      section: 'slow-answers',
+      what: 'One request in a hundred takes two seconds or more in this Region.',
+      metric: api('Latency', 'p99'),
+      threshold: 2000,
+      evaluationPeriods: 3,
+    });
+
+    alarm('FunctionErrors', {
+      section: 'function-errors',
+      what: 'A function ended without an answer: it could not start, ran out of time or memory, or threw.',
+      // Those that clients wait for; an operator sees the rest fail.
+      metric: sum(
+        [...new Set(ROUTES.map((route) => route.function))].map((name) =>
+          metric('AWS/Lambda', 'Errors', { FunctionName: functionName(stage, name) }, 'sum'),
+        ),
+      ),
+      threshold: 1,
+    });
+    alarm('FunctionThrottles', {
+      section: 'function-throttles',
+      what: "Functions are refused for want of concurrency: the account's quota in this Region is spent.",
+      // Of the whole account, since that is what the quota counts.
+      metric: metric('AWS/Lambda', 'Throttles', {}, 'sum'),
+      threshold: 1,
+    });
+
+    const tables = Object.keys(TABLES).map((kind) =>
+      tableName(stage, kind as TableKind, kind === 'ledger' ? region.ledgerGeneration : 1),
+    );
+    alarm('TableThrottles', {
+      section: 'table-throttles',
+      what: 'DynamoDB refuses reads or writes for want of throughput. Registrations are answered 503.',
+      metric: sum(
+        tables.flatMap((TableName) =>
+          ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
+            metric('AWS/DynamoDB', name, { TableName }, 'sum'),
+          ),
+        ),
+      ),
+      threshold: 1,
+    });
+    const others = config.regions.filter(({ name }) => name !== region.name);
+    // Strongly consistent replicas have no lag.
+    if (config.consistency === 'eventual')
+      alarm('ReplicationLag', {
+        section: 'replication-lag',
+        what: 'Registrations made in this Region reach another one later than a minute.',
+        metric: expression(
+          'MAX(METRICS())',
+          Object.fromEntries(
+            others.map(({ name: ReceivingRegion }, i) => [
+              `to${i}`,
+              metric(
+                'AWS/DynamoDB',
+                'ReplicationLatency',
+                { TableName: tableName(stage, 'registry'), ReceivingRegion },
+                'average',
+              ),
+            ]),
+          ),
+        ),
+        threshold: 60_000,
+        evaluationPeriods: 3,
+      });
+
+    // One namespace and name: the filters of several logs add up.
+    const unreadable = { metricNamespace: `Countersign/${stage}`, metricName: 'KeysetUnreadable' };
+    for (const name of FUNCTIONS.filter((each) => PERMISSIONS[each].secrets))
+      new MetricFilter(this, `Keyset-${name}`, {
+        logGroup: logGroups[name],
+        filterPattern: FilterPattern.stringValue('$.message', '=', 'keyset'),
+        ...unreadable,
+      });
+    alarm('KeysetUnreadable', {
+      section: 'keyset-unreadable',
+      what:
+        'Functions cannot read their keys. They serve from the copies that they hold; new instances, and all of them ' +
+        'once the copies are too old, answer 503.',
+      metric: metric(unreadable.metricNamespace, unreadable.metricName, {}, 'sum'),
+      threshold: 1,
+      evaluationPeriods: 3,
+    });
+    alarm('BlockedRequests', {
+      section: 'blocked-requests',
+      what: 'The firewall refuses many requests: an attack, or a client that it takes for one.',
+      metric: metric(
+        'AWS/WAFV2',
+        'BlockedRequests',
+        { WebACL: firewallName(stage), Region: region.name, Rule: 'ALL' },
+        'sum',
+      ),
+      threshold: 1000,
+      evaluationPeriods: 3,
+    });
+  }
+}
+
+const metric = (
+  namespace: string,
+  metricName: string,
+  dimensionsMap: Record<string, string>,
+  statistic: string,
+): Metric => new Metric({ namespace, metricName, dimensionsMap, statistic, period: PERIOD });
+
+const expression = (text: string, usingMetrics: Record<string, IMetric>): MathExpression =>
+  new MathExpression({ expression: text, usingMetrics, period: PERIOD });
+
+/** At most ten: an alarm takes no more. */
+const sum = (metrics: readonly IMetric[]): MathExpression =>
+  expression(
+    metrics.map((_, i) => `FILL(m${i}, 0)`).join(' + '),
+    Object.fromEntries(metrics.map((each, i) => [`m${i}`, each])),
+  );

@@ -1,0 +1,37 @@
+/** Where alarms go: the topic of the config, else one that the stage makes. */
+import { CfnOutput, Stack } from 'aws-cdk-lib';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import type { Construct } from 'constructs';
+import type { Config } from '../config/read.ts';
+
+export const alarmTopicName = (stage: string): string => `countersign-${stage}-alarms`;
+
+/** Takes messages of this account's alarms over TLS; who reads them subscribes to it. */
+export class AlarmTopic extends Topic {
+  constructor(scope: Construct, id: string, topicName: string) {
+    super(scope, id, { topicName, enforceSSL: true });
+    // A topic with a policy of its own has lost the default one, which lets the account's alarms in.
+    this.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'AllowAlarms',
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [this.topicArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+    );
+    new CfnOutput(this, 'Arn', { value: this.topicArn, description: 'Alarms go here: subscribe to it' });
+  }
+}
+
+/** @returns a Region's topic, by name; undefined where nobody is told: a stage of kind dev without one of its own */
+export function alarmTopic(
+  scope: Construct,
+  { stage }: Config,
+  { alarmTopicArn }: Config['regions'][number],
+): ITopic | undefined {
+  if (alarmTopicArn === undefined && stage.kind === 'dev') return undefined;
+  const own = { service: 'sns', resource: alarmTopicName(stage.name) };
+  return Topic.fromTopicArn(scope, 'AlarmTopic', alarmTopicArn ?? Stack.of(scope).formatArn(own));
+}

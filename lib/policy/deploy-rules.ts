@@ -1,0 +1,179 @@
+/**
+ * What AWS refuses only at deploy, half an hour in, and what no other checker looks at: read from the templates, and
+ * errors of the synthesis.
+ */
+import { readFileSync } from 'node:fs';
+import {
+  type App,
+  type IPolicyValidationContext,
+  type IPolicyValidationPlugin,
+  type PolicyValidationPluginReport,
+  type PolicyViolation,
+  Validations,
+} from 'aws-cdk-lib';
+
+interface Resource {
+  readonly Type: string;
+  readonly DeletionPolicy?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a template is JSON of any form
+  readonly Properties?: any;
+}
+
+interface Rule {
+  readonly name: string;
+  readonly type: string;
+  /** @returns what is wrong */
+  readonly fault: (properties: NonNullable<Resource['Properties']>, resource: Resource) => string | undefined;
+}
+
+const strong = (properties: Resource['Properties']): boolean =>
+  properties.MultiRegionConsistency === 'STRONG';
+
+export const DEPLOY_RULES: readonly Rule[] = [
+  {
+    name: 'strong-table-without-ttl',
+    type: 'AWS::DynamoDB::GlobalTable',
+    fault: (table) =>
+      strong(table) && table.TimeToLiveSpecification ? 'a strongly consistent table takes no TTL' : undefined,
+  },
+  {
+    name: 'strong-table-without-lsi',
+    type: 'AWS::DynamoDB::GlobalTable',
+    fault: (table) =>
+      strong(table) && table.LocalSecondaryIndexes
+        ? 'a strongly consistent table takes no local secondary index'
+        : undefined,
+  },
+  {
+    name: 'strong-table-in-three-regions',
+    type: 'AWS::DynamoDB::GlobalTable',
+    fault(table) {
+      const regions = table.Replicas.length + (table.GlobalTableWitnesses?.length ?? 0);
+      return strong(table) && regions !== 3
+        ? `a strongly consistent table has exactly three Regions, this one has ${regions}`
+        : undefined;
+    },
+  },
+  {
+    // Checkers of tables know AWS::DynamoDB::Table alone.
+    name: 'kept-table-protected',
+    type: 'AWS::DynamoDB::GlobalTable',
+    fault(table, { DeletionPolicy }) {
+      if (DeletionPolicy === 'Delete') return undefined;
+      const bare = table.Replicas.filter(
+        (replica: Resource['Properties']) =>
+          !replica.SSESpecification?.KMSMasterKeyId ||
+          !replica.PointInTimeRecoverySpecification?.PointInTimeRecoveryEnabled ||
+          !replica.DeletionProtectionEnabled,
+      );
+      return bare.length === 0
+        ? undefined
+        : `a replica that is kept needs a customer key, point-in-time recovery and deletion protection: ${bare
+            .map(({ Region }: { Region: string }) => Region)
+            .join(', ')}`;
+    },
+  },
+  {
+    name: 'permission-of-one-account',
+    type: 'AWS::Lambda::Permission',
+    fault({ Principal, SourceAccount, SourceArn }) {
+      const service = typeof Principal === 'string' && Principal.endsWith('.amazonaws.com');
+      const own = SourceAccount !== undefined || /:(\d{12}|[^:]*AWS::AccountId[^:]*):/.test(text(SourceArn));
+      return service && !own
+        ? `any account's ${Principal} may call the function: it needs SourceAccount, or a SourceArn with the account`
+        : undefined;
+    },
+  },
+  {
+    name: 'path-not-reserved',
+    type: 'AWS::ApiGateway::Resource',
+    fault: ({ ParentId, PathPart }) =>
+      ['ping', 'sping'].includes(PathPart) && ParentId?.['Fn::GetAtt']?.[1] === 'RootResourceId'
+        ? `API Gateway keeps /${PathPart} for itself`
+        : undefined,
+  },
+  ...['AWS::ApiGateway::RestApi', 'AWS::ApiGateway::DomainName'].map(
+    (type): Rule => ({
+      name: 'tls-policy-complete',
+      type,
+      fault({ SecurityPolicy, EndpointAccessMode, MutualTlsAuthentication }) {
+        if (!SecurityPolicy?.startsWith('SecurityPolicy_')) return undefined;
+        if (!EndpointAccessMode) return `${SecurityPolicy} needs an endpoint access mode`;
+        return MutualTlsAuthentication ? `${SecurityPolicy} and mutual TLS exclude each other` : undefined;
+      },
+    }),
+  ),
+  ...(
+    [
+      ['AWS::Lambda::Function', 'FunctionName', 64],
+      ['AWS::DynamoDB::GlobalTable', 'TableName', 255],
+      ['AWS::DynamoDB::Table', 'TableName', 255],
+      ['AWS::SecretsManager::Secret', 'Name', 512],
+      ['AWS::CloudWatch::Alarm', 'AlarmName', 255],
+      ['AWS::SNS::Topic', 'TopicName', 256],
+      ['AWS::WAFv2::WebACL', 'Name', 128],
+      ['AWS::ApiGateway::DomainName', 'DomainName', 253],
+      // The common name of a certificate; its alternative names may be as long as names are.
+      ['AWS::CertificateManager::Certificate', 'DomainName', 64],
+    ] as const
+  ).map(
+    ([type, property, most]): Rule => ({
+      name: 'name-not-too-long',
+      type,
+      fault(properties) {
+        const { length } = text(properties[property]);
+        return length > most
+          ? `${property} has ${length} characters, and may have ${most} at most`
+          : undefined;
+      },
+    }),
+  ),
+];
+
+/** Of the platform's own stacks alone, whatever else the app has. */
+export class DeployRules implements IPolicyValidationPlugin {
+  readonly name = 'Countersign';
+
+  validate({ stackTemplates }: IPolicyValidationContext): PolicyValidationPluginReport {
+    const violations = stackTemplates
+      .filter(({ stackConstructPath }) => stackConstructPath.startsWith('countersign-'))
+      .flatMap(({ templatePath }): PolicyViolation[] => {
+        const { Resources } = JSON.parse(readFileSync(templatePath, 'utf8'));
+        return Object.entries(Resources as Record<string, Resource>).flatMap(
+          ([resourceLogicalId, resource]) =>
+            faults(resource).map(([ruleName, description]) => ({
+              ruleName,
+              description,
+              severity: 'error',
+              violatingResources: [{ resourceLogicalId, templatePath, locations: ['Properties'] }],
+            })),
+        );
+      });
+    return { success: violations.length === 0, violations };
+  }
+}
+
+/** @returns `[rule, fault]` of each rule that a resource breaks */
+export function faults(resource: Resource): [string, string][] {
+  return DEPLOY_RULES.filter(({ type }) => type === resource.Type).flatMap(({ name, fault }) => {
+    const found = fault(resource.Properties ?? {}, resource);
+    return found === undefined ? [] : [[name, found] as [string, string]];
+  });
+}
+
+const checked = new WeakSet<App>();
+
+/** Once, however many platforms an app holds. */
+export function addDeployRules(app: App): void {
+  if (checked.has(app)) return;
+  checked.add(app);
+  Validations.of(app).addPlugins(new DeployRules());
+}
+
+/** @returns a value as text, with references by their name */
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return '';
+  const { 'Fn::Join': join, Ref: ref } = value as { 'Fn::Join'?: [string, unknown[]]; Ref?: string };
+  return join ? join[1].map(text).join(join[0]) : (ref ?? '');
+}

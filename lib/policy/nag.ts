@@ -1,0 +1,68 @@
+/** cdk-nag's AwsSolutions, whose findings are errors unless the table acknowledges them. */
+import {
+  type App,
+  CfnResource,
+  type IPolicyValidationContext,
+  type IPolicyValidationPlugin,
+  type PolicyValidationPluginReport,
+  Validations,
+} from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import type { IConstruct } from 'constructs';
+import { ACKNOWLEDGED, type Acknowledged } from './acknowledged.ts';
+
+export class AcknowledgingChecks implements IPolicyValidationPlugin {
+  readonly name = 'AwsSolutions';
+  /** Rows that let a finding stand. */
+  readonly used = new Set<Acknowledged>();
+  readonly #kind: 'dev' | 'prod';
+
+  constructor(kind: 'dev' | 'prod') {
+    this.#kind = kind;
+  }
+
+  validate(context: IPolicyValidationContext): PolicyValidationPluginReport {
+    const app = context.appConstruct;
+    const types = resourceTypes(app);
+    const { violations } = new AwsSolutionsChecks().validateScope(app);
+    const left = violations.flatMap((violation) => {
+      const violatingResources = violation.violatingResources.filter(({ constructPath }) => {
+        const row = acknowledgement(violation.ruleName, types.get(constructPath!)!, this.#kind);
+        if (row) this.used.add(row);
+        return !row;
+      });
+      return violatingResources.length === 0 ? [] : [{ ...violation, violatingResources }];
+    });
+    return { success: left.length === 0, violations: left };
+  }
+}
+
+/** Adds the checks to an app whose stacks are all there. */
+export function addPolicyChecks(app: App, kind: 'dev' | 'prod'): AcknowledgingChecks {
+  const checks = new AcknowledgingChecks(kind);
+  Validations.of(app).addPlugins(checks);
+  return checks;
+}
+
+/**
+ * @param rule as cdk-nag writes it: `rule`, or `rule[finding]`
+ * @returns the row that lets a finding stand
+ */
+export function acknowledgement(rule: string, type: string, kind: 'dev' | 'prod'): Acknowledged | undefined {
+  const [, name, finding] = rule.match(/^([^[]+)(?:\[(.*)\])?$/)!;
+  return ACKNOWLEDGED.find(
+    (row) =>
+      row.rule === name &&
+      row.type === type &&
+      (row.kind ?? kind) === kind &&
+      (row.finding ? row.finding.test(finding ?? '') : finding === undefined),
+  );
+}
+
+const resourceTypes = (scope: IConstruct): Map<string, string> =>
+  new Map(
+    scope.node
+      .findAll()
+      .filter((each) => CfnResource.isCfnResource(each))
+      .map((each) => [each.node.path, each.cfnResourceType]),
+  );

@@ -1,0 +1,30 @@
+/** The platform as one object of a CDK app, for those who would rather write `new`. */
+import type { App } from 'aws-cdk-lib';
+import type { BaseStack } from './base-stack.ts';
+import type { ConfigInput } from './config/schema.ts';
+import type { HomeStack } from './home-stack.ts';
+import { addPlatform, type Platform, type PlatformOptions } from './platform.ts';
+import type { RegionStack } from './region-stack.ts';
+import type { WatchStack } from './watch-stack.ts';
+
+/**
+ * Adds the platform's stacks to an app. They are the app's own children, so that `cdk deploy --all` finds them.
+ *
+ * @example
+ * new RegistrationPlatform(app, { stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'eu-west-1' }] });
+ */
+export class RegistrationPlatform implements Platform {
+  readonly bases: readonly BaseStack[];
+  readonly home: HomeStack;
+  readonly regions: readonly RegionStack[];
+  readonly watch?: WatchStack;
+
+  /** @throws ConfigError that names every fault of the config, or each frozen setting that is not what it was */
+  constructor(app: App, config: ConfigInput, options: PlatformOptions = {}) {
+    const { bases, home, regions, watch } = addPlatform(app, config, options);
+    this.bases = bases;
+    this.home = home;
+    this.regions = regions;
+    if (watch) this.watch = watch;
+  }
+}

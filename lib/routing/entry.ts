@@ -1,0 +1,98 @@
+/** The entry's records, one a Region: clients get the nearest one that is healthy and not evacuated. */
+import { CfnOutput, Duration } from 'aws-cdk-lib';
+import { ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import {
+  CfnRecordSet,
+  HealthCheck,
+  HealthCheckType,
+  InsufficientDataHealthStatusEnum,
+} from 'aws-cdk-lib/aws-route53';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import type { Config } from '../config/read.ts';
+import { PlatformAlarm } from '../operations/alarm.ts';
+import { evacuationAlarmName, keeperOf } from './evacuation.ts';
+import { regionHost } from './urls.ts';
+
+export interface EntryProps {
+  readonly config: Config;
+  readonly domain: NonNullable<Config['domain']>;
+  readonly topic: ITopic;
+}
+
+export class Entry extends Construct {
+  constructor(scope: Construct, id: string, { config, domain, topic }: EntryProps) {
+    super(scope, id);
+    const { hostedZone, entry } = domain;
+    for (const { name } of config.regions) {
+      const host = regionHost(domain, name);
+      // With one Region there is nowhere else to go.
+      const health = config.regions.length > 1 ? this.#health(config, name, host, topic) : undefined;
+      if (hostedZone)
+        new CfnRecordSet(this, `Record-${name}`, {
+          hostedZoneId: hostedZone.id,
+          name: `${entry}.`,
+          type: 'A',
+          setIdentifier: name,
+          region: name,
+          // The Region's own record, in the same zone: so nothing is imported from its stack.
+          aliasTarget: { dnsName: `${host}.`, hostedZoneId: hostedZone.id, evaluateTargetHealth: true },
+          ...(health && { healthCheckId: health.healthCheckId }),
+        });
+      else
+        new CfnOutput(this, `RecordToMake-${name}`, {
+          value: `${entry} A latency ${name} alias ${host}${health ? ` health check ${health.healthCheckId}` : ''}`,
+          description: 'Make this record, with the Region as its set identifier',
+        });
+    }
+  }
+
+  /** Its endpoint answers AND it is not evacuated. */
+  #health(config: Config, region: string, host: string, topic: ITopic): HealthCheck {
+    const { interval, checkerRegions } = config.healthChecks;
+    const endpoint = new HealthCheck(this, `Endpoint-${region}`, {
+      type: HealthCheckType.HTTPS,
+      fqdn: host,
+      port: 443,
+      resourcePath: '/v1/health',
+      enableSNI: true,
+      requestInterval: interval,
+      // The endpoint is slow to change its mind already, and one checker alone decides nothing.
+      failureThreshold: 1,
+      regions: [...checkerRegions],
+    });
+    const stays = new HealthCheck(this, `NotEvacuated-${region}`, {
+      type: HealthCheckType.CLOUDWATCH_METRIC,
+      alarmIdentifier: {
+        name: evacuationAlarmName(config.stage.name, region),
+        region: keeperOf(region, config),
+      },
+      // Nobody ever evacuated it, or the Region that would know is lost.
+      insufficientDataHealthStatus: InsufficientDataHealthStatusEnum.HEALTHY,
+    });
+    const both = new HealthCheck(this, `Health-${region}`, {
+      type: HealthCheckType.CALCULATED,
+      childHealthChecks: [endpoint, stays],
+      healthThreshold: 2,
+    });
+    new PlatformAlarm(this, `Unhealthy-${region}`, {
+      config,
+      section: 'region-unhealthy',
+      of: region,
+      what: `${region} is unhealthy or evacuated: DNS leads clients to the other Regions.`,
+      metric: new Metric({
+        namespace: 'AWS/Route53',
+        metricName: 'HealthCheckStatus',
+        dimensionsMap: { HealthCheckId: both.healthCheckId },
+        statistic: 'min',
+        period: Duration.minutes(1),
+      }),
+      threshold: 1,
+      comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+      evaluationPeriods: 2,
+      treatMissingData: TreatMissingData.BREACHING,
+      topic,
+    });
+    return both;
+  }
+}

@@ -1,0 +1,124 @@
+/** A MiniStack with the platform on it, put there by the real CDK CLI. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { ConfigInput } from '../../lib/config/schema.ts';
+import { WATCH_REGION } from '../../lib/watch-stack.ts';
+import { startMinistack } from '../real/ministack.ts';
+import { type Replicas, replicasOf } from './replicas.ts';
+
+/** Holds the config for `app.ts`, as JSON. */
+export const CONFIG_VARIABLE = 'COUNTERSIGN_EMULATOR_CONFIG';
+
+/** The emulator knows an API by its id alone, whatever the Region. */
+export const apiId = (index: number): string => `c0ffee0${index}`;
+
+const run = promisify(execFile);
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+const KEYS = { accessKeyId: 'test', secretAccessKey: 'test' };
+const ACCOUNT = '000000000000';
+/** Nobody commits what is frozen here. */
+const WRITE_LOCK = ['--context', 'countersign:lock=write'];
+
+export interface DeploymentOptions {
+  readonly stage: string;
+  /** The home Region first. */
+  readonly regions: readonly string[];
+}
+
+/** Settings that an update may change. */
+export type Settings = Omit<ConfigInput, 'stage' | 'regions'>;
+
+export interface Deployment {
+  readonly stage: string;
+  /** The home Region first, with the base URL of each. */
+  readonly regions: readonly { readonly name: string; readonly url: string }[];
+  readonly awsEndpoint: string;
+  /** For AWS SDK clients. */
+  aws(region: string): {
+    readonly endpoint: string;
+    readonly region: string;
+    readonly credentials: typeof KEYS;
+  };
+  /** The same for programs. */
+  readonly env: Readonly<Record<string, string>>;
+  /** `cdk deploy --all`, and after it the replicas that the emulator does not make. */
+  deploy(settings?: Settings): Promise<void>;
+  /** What is written in one Region reaches the others by this alone. */
+  readonly replicas: Replicas;
+  /** `cdk destroy --all` */
+  destroy(): Promise<void>;
+  /** Ends the emulator and removes every file. */
+  stop(): Promise<void>;
+}
+
+/** A bootstrapped account, with nothing deployed yet. */
+export async function startDeployment({ stage, regions: names }: DeploymentOptions): Promise<Deployment> {
+  const ministack = await startMinistack();
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-deploy-'));
+  const stop = async () => {
+    await ministack.stop();
+    await rm(directory, { recursive: true, force: true });
+  };
+  const { endpoint } = ministack;
+  const regions = names.map((name, i) => ({ name, url: `${endpoint}/_aws/execute-api/${apiId(i)}/live` }));
+  const aws = (region: string) => ({ endpoint, region, credentials: KEYS });
+  const env = {
+    AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: names[0]!,
+  };
+  const config = (settings: Settings): ConfigInput => ({
+    issuer: regions[0]!.url,
+    ...settings,
+    stage: { name: stage, kind: names.length > 1 ? 'prod' : 'dev' },
+    regions: regions.map(({ name, url }) => ({ name, baseUrl: url })),
+  });
+
+  const cdk = async (args: readonly string[], settings: Settings = {}) => {
+    await run(path('../../node_modules/.bin/cdk'), [...args, '--no-notices', '--ci'], {
+      cwd: directory,
+      env: {
+        PATH: process.env.PATH,
+        // The CLI keeps its caches in the home directory.
+        HOME: directory,
+        CDK_DISABLE_CLI_TELEMETRY: 'true',
+        ...env,
+        [CONFIG_VARIABLE]: JSON.stringify(config(settings)),
+      },
+    }).catch(({ stdout, stderr }) => {
+      throw new Error(`cdk ${args.join(' ')} failed:\n${stdout}${stderr}\n${ministack.output()}`);
+    });
+  };
+  const app = `${path('../../node_modules/.bin/node')} ${path('app.ts')}`;
+  const replicas = replicasOf(stage, names, aws);
+  try {
+    const bootstrapped = new Set([...names, WATCH_REGION]);
+    await cdk(['bootstrap', ...[...bootstrapped].map((name) => `aws://${ACCOUNT}/${name}`)]);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    stage,
+    regions,
+    awsEndpoint: endpoint,
+    aws,
+    env,
+    replicas,
+    async deploy(settings) {
+      await cdk(['deploy', '--all', '--require-approval', 'never', ...WRITE_LOCK, '--app', app], settings);
+      await replicas.create();
+    },
+    async destroy() {
+      await replicas.remove();
+      // By the assembly that the deployment left: there is no need to build it again.
+      await cdk(['destroy', '--all', '--force', '--app', 'cdk.out']);
+    },
+    stop,
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * What a global table has on AWS and not on the emulator: the other Regions' copies. They are made equal when that is
+ * asked for, so that whoever tries the platform decides how long the lag is.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type AttributeValue,
+  CreateTableCommand,
+  DeleteItemCommand,
+  DeleteTableCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  PutItemCommand,
+  ResourceInUseException,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
+import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import { tableKinds } from '../stage.ts';
+
+export interface Replicas {
+  /** Makes those that are missing, empty. */
+  create(): Promise<void>;
+  /** Carries what changed in any Region since the last time to all others; of two changes one wins. */
+  synchronise(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** What a DynamoDB and a Secrets Manager client take both. */
+type Aws = (region: string) => {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+};
+
+/** @param regions the home Region first */
+export function replicasOf(stage: string, regions: readonly string[], aws: Aws): Replicas {
+  const [home, ...others] = regions.map((region) => new DynamoDBClient(aws(region)));
+  const kinds = tableKinds('global');
+  /** What all Regions had when they were last made equal. */
+  const agreed = new Map<TableKind, Items>(kinds.map((kind) => [kind, new Map()]));
+
+  return {
+    async create() {
+      for (const kind of kinds) {
+        const TableName = tableName(stage, kind);
+        const { Table } = await home!.send(new DescribeTableCommand({ TableName }));
+        const { AttributeDefinitions, KeySchema } = Table!;
+        const table = { TableName, AttributeDefinitions, KeySchema, BillingMode: 'PAY_PER_REQUEST' } as const;
+        for (const dynamodb of others)
+          await unless(ResourceInUseException, dynamodb.send(new CreateTableCommand(table)));
+      }
+    },
+
+    async synchronise() {
+      for (const kind of kinds) {
+        const { keys } = TABLES[kind];
+        const TableName = tableName(stage, kind);
+        const found = await Promise.all(
+          [home!, ...others].map(async (dynamodb) => ({
+            dynamodb,
+            items: await scan(dynamodb, kind, TableName),
+          })),
+        );
+        const before = agreed.get(kind)!;
+        const after = new Map<string, Item>();
+        for (const id of new Set([...before.keys(), ...found.flatMap(({ items }) => [...items.keys()])])) {
+          const was = before.get(id);
+          const changed = found.find(({ items }) => !isDeepStrictEqual(items.get(id), was));
+          const now = changed ? changed.items.get(id) : was;
+          if (now) after.set(id, now);
+          for (const { dynamodb, items } of found) {
+            if (isDeepStrictEqual(items.get(id), now)) continue;
+            const Key = Object.fromEntries(keys.map((key) => [key, (now ?? was)![key]!]));
+            await (now
+              ? dynamodb.send(new PutItemCommand({ TableName, Item: now }))
+              : dynamodb.send(new DeleteItemCommand({ TableName, Key })));
+          }
+        }
+        agreed.set(kind, after);
+      }
+    },
+
+    async remove() {
+      for (const kind of kinds)
+        for (const dynamodb of others)
+          await dynamodb.send(new DeleteTableCommand({ TableName: tableName(stage, kind) }));
+    },
+  };
+}
+
+type Item = Record<string, AttributeValue>;
+type Items = ReadonlyMap<string, Item>;
+
+/** @returns the items by their key */
+async function scan(dynamodb: DynamoDBClient, kind: TableKind, TableName: string): Promise<Items> {
+  const items = new Map<string, Item>();
+  let ExclusiveStartKey: Item | undefined;
+  do {
+    const page = await dynamodb.send(
+      new ScanCommand({ TableName, ...(ExclusiveStartKey && { ExclusiveStartKey }) }),
+    );
+    for (const item of page.Items ?? [])
+      items.set(JSON.stringify(TABLES[kind].keys.map((key) => item[key]!.S)), item);
+    ExclusiveStartKey = page.LastEvaluatedKey;
+  } while (ExclusiveStartKey);
+  return items;
+}
+
+/** @throws every other error */
+async function unless(expected: new (...args: never[]) => Error, work: Promise<unknown>): Promise<void> {
+  await work.catch((error: unknown) => {
+    if (!(error instanceof expected)) throw error;
+  });
+}

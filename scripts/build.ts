@@ -1,0 +1,114 @@
+/**
+ * `npm run build`: the packages that others install, each whole in a directory of `dist/`. Node strips no types under
+ * node_modules and the CDK bundles no sources from there, so they hold JavaScript, declarations and built functions.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
+import { bundleFunctions } from '../lib/api/bundles.ts';
+
+const inRoot = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const readJson = (path: string) => JSON.parse(readFileSync(inRoot(path), 'utf8'));
+const root = readJson('package.json');
+const sdk = readJson('sdk/typescript/package.json');
+
+/** An app brings its own, one of each. */
+const PEERS = ['aws-cdk-lib', 'constructs'];
+
+interface Package {
+  readonly directory: string;
+  /** Sources that it is entered by, from the root. */
+  readonly entries: readonly string[];
+  readonly readme: string;
+  readonly manifest: { readonly name: string };
+}
+
+/** @returns the packages' directories, which `npm pack` takes */
+export function build(outdir = inRoot('dist')): { readonly sdk: string; readonly countersign: string } {
+  rmSync(outdir, { recursive: true, force: true });
+  const directories = { sdk: join(outdir, 'sdk'), countersign: join(outdir, 'countersign') };
+  buildSdk(directories.sdk);
+  buildPlatform(directories.countersign, directories.sdk);
+  return directories;
+}
+
+function buildSdk(directory: string): void {
+  const from = 'sdk/typescript';
+  const entries = ['index', 'transport/browser', 'transport/node'].map((name) => `${from}/${name}.ts`);
+  // The same modules, as they are called once compiled.
+  const compiled = (member: object) =>
+    JSON.parse(JSON.stringify(member).replace(/"\.\/([^"]+)\.ts"/g, `"./${from}/$1.js"`));
+  compile(directory, entries);
+  finish({ directory, entries, readme: `${from}/README.md`, manifest: compiled(sdk) });
+}
+
+function buildPlatform(directory: string, sdkDirectory: string): void {
+  const entries = ['lib/index.ts', 'cli/main.ts'];
+  compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
+  bundleFunctions(join(directory, 'functions'));
+  mkdirSync(join(directory, 'bin'));
+  writeFileSync(join(directory, 'bin/countersign.js'), "#!/usr/bin/env node\nimport '../cli/main.js';\n");
+  const { name, version, description, license, type } = root;
+  const manifest = {
+    ...{ name, version, description, license, type, engines: sdk.engines },
+    exports: './lib/index.js',
+    bin: { countersign: './bin/countersign.js' },
+  };
+  finish({ directory, entries, readme: 'README.md', manifest });
+}
+
+/** What the entries reach, by the TypeScript compiler, laid out as the sources are. */
+function compile(outDir: string, entries: readonly string[], paths: Record<string, string[]> = {}): void {
+  mkdirSync(outDir, { recursive: true });
+  const project = join(outDir, 'tsconfig.json');
+  const compilerOptions = {
+    ...{ noEmit: false, declaration: true, rewriteRelativeImportExtensions: true },
+    ...{ rootDir: inRoot('.'), outDir, paths, typeRoots: [inRoot('node_modules/@types')] },
+  };
+  writeFileSync(
+    project,
+    JSON.stringify({
+      extends: inRoot('tsconfig.json'),
+      compilerOptions,
+      include: [],
+      files: entries.map(inRoot),
+    }),
+  );
+  execFileSync(inRoot('node_modules/.bin/tsc'), ['--project', project], { stdio: 'inherit' });
+  rmSync(project);
+}
+
+/** Adds what makes it a package: its manifest with the dependencies that its code names, and its texts. */
+function finish({ directory, entries, readme, manifest }: Package): void {
+  const versions: Record<string, string> = { ...root.dependencies, [sdk.name]: sdk.version };
+  const dependencies: Record<string, string> = {};
+  const peerDependencies: Record<string, string> = {};
+  for (const name of importedPackages(directory, entries)) {
+    const version = versions[name];
+    if (version === undefined)
+      throw new Error(`${manifest.name} imports ${name}, which package.json does not name`);
+    if (PEERS.includes(name)) peerDependencies[name] = `^${version}`;
+    else dependencies[name] = version;
+  }
+  const whole = { ...manifest, dependencies, peerDependencies };
+  writeFileSync(join(directory, 'package.json'), `${JSON.stringify(whole, undefined, 2)}\n`);
+  cpSync(inRoot(readme), join(directory, 'README.md'));
+  cpSync(inRoot('LICENSE'), join(directory, 'LICENSE'));
+}
+
+function importedPackages(directory: string, entries: readonly string[]): string[] {
+  const { metafile } = buildSync({
+    absWorkingDir: directory,
+    entryPoints: entries.map((path) => path.replace(/\.ts$/, '.js')),
+    ...{ bundle: true, write: false, outdir: 'unwritten', metafile: true },
+    ...{ format: 'esm', platform: 'node', packages: 'external', external: ['#*'] },
+  });
+  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
+  const outside = imports.map(({ path }) => path).filter((path) => !isBuiltin(path) && !path.startsWith('#'));
+  return [...new Set(outside.map((path) => path.match(/^(@[^/]+\/)?[^/]+/)![0]))].sort();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) build();

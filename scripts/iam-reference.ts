@@ -1,0 +1,112 @@
+/** Writes the generated half of docs/iam.md: every role of the stacks, read from their templates. */
+import { fileURLToPath } from 'node:url';
+import {
+  type Json,
+  production,
+  type Resources,
+  readDocument,
+  resourcesOf,
+  withGenerated,
+  writeDocument,
+} from './reference.ts';
+
+/** Stand for any, and are replaced by `<stage>` and `<region>` in what is printed. */
+const STAGE = 'anystage';
+const REGION = 'eu-west-1';
+/** Of the example's Regions the one whose stacks say the same again. */
+const OTHER_REGION = 'eu-central-1';
+
+/** @returns docs/iam.md with its generated half made anew */
+export function iamReference(): string {
+  const stacks = [...resourcesOf(production(STAGE))];
+  const text = stacks
+    .filter(([name]) => !name.endsWith(OTHER_REGION))
+    .flatMap(([name, resources]) => section(name, resources))
+    .join('\n');
+  return withGenerated(readDocument('iam.md'), 'iam-reference.ts', text);
+}
+
+/** Nothing for a stack without roles. */
+function section(stack: string, resources: Resources): string[] {
+  const rows = Object.entries(resources)
+    .filter(([, { Type }]) => Type === 'AWS::IAM::Role')
+    .flatMap(([id, { Properties }]) => {
+      const who =
+        userOf(id, resources) ?? text(Properties.RoleName ?? Properties.Description ?? id, resources);
+      return statementsOf(id, Properties, resources).map(({ Effect, Action, Resource, Condition }: Json) => {
+        const may = `${Effect === 'Deny' ? '**not** ' : ''}${list(Action, resources)}`;
+        return `| \`${who}\` | ${may} | ${list(Resource, resources)} | ${where(Condition, resources)} |`;
+      });
+    });
+  if (rows.length === 0) return [];
+  return [
+    `### \`${anonymous(stack)}\`\n`,
+    '| role of | may | on | where |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ];
+}
+
+/** The function that has the role, by its name. */
+function userOf(roleId: string, resources: Resources): string | undefined {
+  const user = Object.values(resources).find(
+    ({ Type, Properties }) =>
+      Type === 'AWS::Lambda::Function' && Properties.Role?.['Fn::GetAtt']?.[0] === roleId,
+  );
+  return user && text(user.Properties.FunctionName, resources);
+}
+
+function statementsOf(id: string, role: Json, resources: Resources): Json[] {
+  const attached = Object.values(resources).filter(
+    ({ Type, Properties }) =>
+      Type === 'AWS::IAM::Policy' && Properties.Roles?.some(({ Ref }: { Ref?: string }) => Ref === id),
+  );
+  const documents = [...(role.Policies ?? []), ...attached.map(({ Properties }) => Properties)];
+  const managed = (role.ManagedPolicyArns ?? []).map((arn: Json) => ({
+    Action: 'what the policy allows',
+    Resource: arn,
+  }));
+  return [...documents.flatMap(({ PolicyDocument }: Json) => PolicyDocument.Statement), ...managed];
+}
+
+const list = (values: Json, resources: Resources): string =>
+  [values]
+    .flat()
+    .map((value) => `\`${text(value, resources)}\``)
+    .join(', ');
+
+/** Every condition, whatever its operator: they are all that something equals something. */
+const where = (conditions: Json, resources: Resources): string =>
+  Object.values(conditions ?? {})
+    .flatMap((keys: Json) => Object.entries(keys))
+    .map(([key, value]) => `\`${key}\` is ${list(value, resources)}`)
+    .join(' and ');
+
+/** With what only the deployment knows written as a person would. */
+function text(value: Json, resources: Resources): string {
+  if (typeof value === 'string') return anonymous(value);
+  const { 'Fn::Join': join, Ref: reference, 'Fn::GetAtt': attribute } = value;
+  if (join) return join[1].map((part: Json) => text(part, resources)).join(join[0]);
+  if (reference) return PSEUDO[reference] ?? nameOf(reference, resources);
+  if (attribute) return nameOf(attribute[0], resources);
+  throw new Error(`cannot be written: ${JSON.stringify(value)}`);
+}
+
+/** The fixed name of a resource, or what the template calls it. */
+function nameOf(id: string, resources: Resources): string {
+  const properties = resources[id]?.Properties ?? {};
+  const [, name] = Object.entries(properties).find(([key]) => /Name$/.test(key)) ?? [];
+  return typeof name === 'string' ? anonymous(name) : `<${id}>`;
+}
+
+const PSEUDO: Readonly<Record<string, string>> = {
+  'AWS::Partition': 'aws',
+  'AWS::AccountId': '<account>',
+  'AWS::Region': '<region>',
+  'AWS::URLSuffix': 'amazonaws.com',
+};
+
+const anonymous = (name: string): string => name.replaceAll(STAGE, '<stage>').replaceAll(REGION, '<region>');
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeDocument('iam.md', iamReference());

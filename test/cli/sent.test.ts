@@ -1,0 +1,128 @@
+/** What the runs over a file that is interrupted send, counted by a server that answers as the platform does. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { deriveApiKey } from '../../protocol/api-key.ts';
+import { Directory } from './cli.ts';
+
+const PROGRESS = 'in.jsonl.progress.json';
+const main = new URL('../../cli/main.ts', import.meta.url).pathname;
+
+/** How often each user came. */
+const sent = new Map<string, number>();
+/** Called before each answer; it is given where this says so. */
+let answers: () => boolean | Promise<boolean>;
+let directory: Directory;
+let env: Record<string, string>;
+
+const server = createServer(async (request, response) => {
+  const url = `http://${request.headers.host}`;
+  if (request.method !== 'POST')
+    return response.end(
+      JSON.stringify({ issuer: url, regions: [{ name: 'a', url }], nonce: 'n', expires_in: 300 }),
+    );
+  const data = JSON.parse(await text(request));
+  sent.set(data.user_id, (sent.get(data.user_id) ?? 0) + 1);
+  if (!(await answers())) return response.destroy();
+  response.writeHead(201, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ id: 'i', client_id: 'dev', user_id: data.user_id, created_at: 't', data }));
+});
+
+beforeAll(async () => {
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  env = {
+    COUNTERSIGN_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    COUNTERSIGN_API_KEY: deriveApiKey({
+      root: Buffer.alloc(32),
+      salt: Buffer.alloc(16),
+      clientId: 'dev',
+      generation: 1,
+      profile: 'strict',
+    }),
+  };
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  sent.clear();
+  answers = () => true;
+  directory = new Directory();
+});
+afterEach(() => directory.remove());
+
+function writeUsers(count: number): string[] {
+  const users = Array.from({ length: count }, (_, i) => `u${i}`);
+  directory.write('in.jsonl', users.map((user_id) => `${JSON.stringify({ user_id })}\n`).join(''));
+  return users;
+}
+
+const register = (...args: string[]) => directory.run(['register', 'in.jsonl', '--json', ...args], { env });
+
+interface Progress {
+  readonly mark: number;
+  readonly beyond: readonly number[];
+}
+const progress = (): Progress =>
+  existsSync(`${directory.path}/${PROGRESS}`)
+    ? JSON.parse(directory.read(PROGRESS))
+    : { mark: 0, beyond: [] };
+
+test('killed wherever it is, nobody that was written down as done is sent again, and nobody is left out', async () => {
+  const users = writeUsers(400);
+  for (let kill = 1; kill <= 4; kill++) {
+    const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+    // One of them is never answered: what is done is scattered beyond it.
+    let stuck = 0;
+    const goal = sent.size + 37 * kill;
+    answers = () => {
+      if (sent.size >= goal) arrive();
+      return stuck++ === 5 ? new Promise<boolean>(() => {}) : true;
+    };
+    const child = spawn(process.execPath, [main, 'register', 'in.jsonl', '--json'], {
+      cwd: directory.path,
+      env: { ...process.env, ...env },
+      stdio: 'ignore',
+    });
+    const exited = once(child, 'exit');
+    await arrived;
+    child.kill('SIGKILL');
+    await exited;
+  }
+  answers = () => true;
+  const { mark, beyond } = progress();
+  expect(mark + beyond.length).toBeGreaterThan(100);
+  const done = users.filter((_, i) => i < mark || beyond.includes(i));
+  const before = new Map(sent);
+  const { json } = await register();
+  expect(json).toMatchObject({ registered: 400, failed: 0, this_run: { registered: 400 - done.length } });
+  for (const user of done) expect(sent.get(user), user).toBe(before.get(user));
+  expect([...sent.keys()].sort()).toEqual([...users].sort());
+});
+
+test('a platform that is lost on the way stops the run, which goes on with those it was lost for', async () => {
+  writeUsers(60);
+  let up = 20;
+  answers = () => up-- > 0;
+  const stopped = await register();
+  expect(stopped.code).toBe(3);
+  expect(stopped.json).toMatchObject({ registered: 20, failed: 0, failures: null });
+  expect(stopped.stderr).toMatch(/^error: no answer from .*; run it again to go on\n$/);
+  expect(sent.size).toBeLessThan(60);
+
+  answers = () => true;
+  expect((await register()).json).toMatchObject({ registered: 60, failed: 0, this_run: { registered: 40 } });
+});
+
+test('one user that gets no answer is a failure, and the others are registered', async () => {
+  const users = writeUsers(30);
+  answers = () => (sent.get('u7') ?? 0) === 0 || [...sent.keys()].at(-1) !== 'u7';
+  const { code, json } = await register('--concurrency', '1');
+  expect(code).toBe(1);
+  expect(json).toMatchObject({ registered: users.length - 1, failed: 1, stopped: null });
+  expect(directory.readLines('in.jsonl.failed.jsonl')).toMatchObject([
+    { line: 8, error: { code: 'connection_failed' } },
+  ]);
+});

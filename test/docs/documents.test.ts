@@ -1,0 +1,75 @@
+/** What holds for every document: no code escapes the tests, no link leads nowhere. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { documents, FOLLOWED, RUNNABLE } from './blocks.ts';
+
+/** Languages of what is no program. */
+const DATA = ['http', 'json', 'text', 'yaml'];
+
+const root = new URL('../../', import.meta.url).pathname;
+const all = documents();
+const blocks = all.flatMap((document) => document.blocks);
+const textOf = (file: string) => all.find((document) => document.file === file)?.text;
+
+describe('code', () => {
+  it('of a language that runs is run, or says why not', () => {
+    const found = blocks.filter(({ language }) => RUNNABLE.includes(language));
+    expect(found.length).toBeGreaterThan(10);
+    // A misspelt word after the language would turn a check off.
+    for (const { at, info } of found) expect(info, at).toMatch(/^(|prints: \S.*|not run: \S.*)$/);
+    const elsewhere = found.filter(({ language, file }) => language === 'sh' && !FOLLOWED.includes(file));
+    expect(elsewhere.filter(({ notRun }) => notRun === undefined).map(({ at }) => at)).toEqual([]);
+    // A language under another name would go unnoticed.
+    const others = new Set(blocks.map(({ language }) => language).filter((name) => !RUNNABLE.includes(name)));
+    for (const name of others) expect(DATA).toContain(name);
+  });
+
+  it.each(all)('of $file stands in fences that the tests read: with a language, not indented', (document) => {
+    const fences = document.text.match(/^[ \t>]*(```|~~~).*$/gm) ?? [];
+    expect(fences).toHaveLength(2 * document.blocks.length);
+  });
+});
+
+describe('links', () => {
+  it.each(all)('of $file lead somewhere', ({ file, text }) => {
+    const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
+    for (const target of targets.filter((each) => !/^https?:/.test(each))) {
+      const [path, anchor] = target.split('#') as [string, string | undefined];
+      const there = path === '' ? file : join(dirname(file), path);
+      expect(existsSync(join(root, there)), `${file}: ${target}`).toBe(true);
+      if (anchor) expect(anchors(textOf(there) ?? ''), `${file}: ${target}`).toContain(anchor);
+    }
+  });
+
+  it('of the threat model are guarantees that stand in the table, or tests that are there', () => {
+    const table = /^## Attacks\n([\s\S]*?)^## /m.exec(textOf('docs/threat-model.md')!)![1]!;
+    const rows = textOf('docs/guarantees.md')!.match(/^\| [^|]*`[^|]*\|/gm)!;
+    const guarantees = rows.flatMap((row) => [...row.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
+    const attacks = table
+      .split('\n')
+      .filter((line) => /^\| [^-]/.test(line))
+      .slice(1);
+    expect(attacks.length).toBeGreaterThan(20);
+    for (const attack of attacks) {
+      const names = [
+        ...attack
+          .split('|')
+          .at(-2)!
+          .matchAll(/`([^`]+)`/g),
+      ].map(([, name]) => name!);
+      expect(names, attack).not.toHaveLength(0);
+      for (const name of names)
+        expect(guarantees.includes(name) || existsSync(join(root, name)), `${name}: ${attack}`).toBe(true);
+    }
+  });
+});
+
+/** Of headings, as GitHub makes them. */
+const anchors = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );

@@ -1,0 +1,361 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { FUNCTIONS, functionName } from '../../../lambda/contract/names.ts';
+import type { ConfigInput } from '../../../lib/config/schema.ts';
+import { CONFIG, eventual, flat, PROD, type Resource, type Stack, synthesise } from '../synth.ts';
+
+const prod = synthesise(PROD);
+const region = prod.part('region-eu-west-1');
+const watch = prod.part('watch');
+const dev = synthesise(CONFIG);
+
+const topicArn = (name: string) => `arn:aws:sns:${name}:123456789012:mine`;
+/** All that an operator can bring, and nothing made in a zone. */
+const BY_HAND: ConfigInput = {
+  ...PROD,
+  apiGatewayRole: 'existing',
+  domain: { entry: 'api.example.com' },
+  regions: PROD.regions.map(({ name }) => ({
+    name,
+    certificateArn: `arn:aws:acm:${name}:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab`,
+    alarmTopicArn: topicArn(name),
+  })),
+};
+const OTHERWISE: ConfigInput = {
+  ...CONFIG,
+  logRetentionDays: 30,
+  runbookUrl: 'https://wiki.example.com/run',
+};
+
+const one = (stack: Stack, type: string): Resource['Properties'] => {
+  const found = stack.ofType(type);
+  expect(found).toHaveLength(1);
+  return found[0]!.Properties;
+};
+const TLS = { SecurityPolicy: 'SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09', EndpointAccessMode: 'STRICT' };
+
+it('a firewall stands before the API: bad repute, known attacks, too many requests from one address', () => {
+  const acl = one(region, 'AWS::WAFv2::WebACL');
+  expect(acl).toMatchObject({ Name: 'countersign-live', Scope: 'REGIONAL', DefaultAction: { Allow: {} } });
+  expect(
+    acl.Rules.map(({ Priority, Statement, Action, OverrideAction }: Record<string, never>) => [
+      Priority,
+      Statement,
+      Action ?? OverrideAction,
+    ]),
+  ).toEqual([
+    [0, managed('AWSManagedRulesAmazonIpReputationList'), { None: {} }],
+    [1, managed('AWSManagedRulesKnownBadInputsRuleSet'), { None: {} }],
+    [
+      2,
+      { RateBasedStatement: { AggregateKeyType: 'IP', Limit: 60_000, EvaluationWindowSec: 300 } },
+      { Block: {} },
+    ],
+  ]);
+  function managed(Name: string) {
+    return { ManagedRuleGroupStatement: { VendorName: 'AWS', Name } };
+  }
+});
+
+it('the firewall protects the stage that serves, and keeps no sample of a request, which would hold a proof', () => {
+  const { ResourceArn } = one(region, 'AWS::WAFv2::WebACLAssociation');
+  expect(flat(ResourceArn)).toMatch(
+    /^arn:\$\{AWS::Partition\}:apigateway:eu-west-1::\/restapis\/\$\{Api\w+\}\/stages\/\$\{ApiDeploymentStagelive\w+\}$/,
+  );
+  expect(JSON.stringify(one(region, 'AWS::WAFv2::WebACL'))).not.toContain('"SampledRequestsEnabled":true');
+});
+
+it('TLS is 1.2 with forward secrecy or 1.3, post-quantum and strict, on every name of the API', () => {
+  for (const stack of [region, dev.region]) expect(one(stack, 'AWS::ApiGateway::RestApi')).toMatchObject(TLS);
+  const domains = region.ofType('AWS::ApiGateway::DomainName').map(({ Properties }) => Properties);
+  expect(domains.map(({ DomainName }) => DomainName)).toEqual([
+    'api.example.com',
+    'eu-west-1.api.example.com',
+  ]);
+  for (const domain of domains)
+    expect(domain).toMatchObject({ ...TLS, EndpointConfiguration: { Types: ['REGIONAL'] } });
+});
+
+it('with a domain the API has no other name, and both names lead to its root', () => {
+  expect(one(region, 'AWS::ApiGateway::RestApi').DisableExecuteApiEndpoint).toBe(true);
+  expect(one(dev.region, 'AWS::ApiGateway::RestApi').DisableExecuteApiEndpoint).toBeUndefined();
+  const mappings = region.ofType('AWS::ApiGateway::BasePathMapping');
+  expect(mappings).toHaveLength(2);
+  for (const { Properties } of mappings) expect(Properties.BasePath).toBeUndefined();
+});
+
+it('the certificate of each Region is for both names, and validated in the zone', () => {
+  expect(one(region, 'AWS::CertificateManager::Certificate')).toMatchObject({
+    DomainName: 'api.example.com',
+    SubjectAlternativeNames: ['eu-west-1.api.example.com'],
+    ValidationMethod: 'DNS',
+    DomainValidationOptions: [
+      { DomainName: 'api.example.com', HostedZoneId: 'Z0123456789ABCDEFGHIJ' },
+      { DomainName: 'eu-west-1.api.example.com', HostedZoneId: 'Z0123456789ABCDEFGHIJ' },
+    ],
+  });
+});
+
+it('a Region answers under its own name and the entry, and discovery names all Regions in the order of the config', () => {
+  const of = (name: 'register' | 'discovery') =>
+    region
+      .ofType('AWS::Lambda::Function')
+      .find(({ Properties }) => Properties.FunctionName === functionName('live', name))!.Properties
+      .Environment.Variables;
+  expect(of('register')).toMatchObject({
+    COUNTERSIGN_BASE_URL: 'https://eu-west-1.api.example.com',
+    COUNTERSIGN_ENTRY_URL: 'https://api.example.com',
+    COUNTERSIGN_ISSUER: 'https://api.example.com',
+    COUNTERSIGN_CONSISTENCY: 'strong',
+  });
+  expect(JSON.parse(of('discovery').COUNTERSIGN_REGIONS)).toEqual([
+    { name: 'eu-west-1', url: 'https://eu-west-1.api.example.com' },
+    { name: 'eu-central-1', url: 'https://eu-central-1.api.example.com' },
+  ]);
+});
+
+it('access logs hold an allow-list of fields, and nothing that a caller writes', () => {
+  const { AccessLogSetting, MethodSettings } = one(region, 'AWS::ApiGateway::Stage');
+  const fields: string[] = Object.values(JSON.parse(AccessLogSetting.Format));
+  expect(fields).toContain('$context.requestId');
+  for (const field of fields)
+    expect(field).not.toMatch(/\.path$|header|querystring|authorizer|userAgent|domainName|input|body/i);
+  for (const each of MethodSettings)
+    expect([each.LoggingLevel, each.DataTraceEnabled]).toEqual([undefined, false]);
+  expect(one(dev.region, 'AWS::ApiGateway::Stage').AccessLogSetting).toBeUndefined();
+});
+
+it('logs are kept for 7 days by a stage of kind dev, 90 by prod, or as the config says', () => {
+  const kept = (config: ConfigInput) => [
+    ...new Set(
+      synthesise(config)
+        .region.ofType('AWS::Logs::LogGroup')
+        .map((each) => each.Properties.RetentionInDays),
+    ),
+  ];
+  expect(kept(CONFIG)).toEqual([7]);
+  expect(kept(PROD)).toEqual([90]);
+  expect(kept(OTHERWISE)).toEqual([30]);
+});
+
+it("API Gateway's role for logs is one for the account: it has no stage in it, and outlives each", () => {
+  const account = prod.part('account-eu-west-1');
+  expect(JSON.stringify(account.template)).not.toContain('live');
+  for (const { DeletionPolicy } of Object.values(account.resources)) expect(DeletionPolicy).toBe('Retain');
+  expect(one(account, 'AWS::ApiGateway::Account').CloudWatchRoleArn).toBeDefined();
+  expect(Object.keys(synthesise(BY_HAND).stacks).some((name) => name.includes('account'))).toBe(false);
+});
+
+it('each Region has a record of its own, an alias of its API that asks for its health', () => {
+  const record = one(region, 'AWS::Route53::RecordSet');
+  expect(record).toMatchObject({
+    Name: 'eu-west-1.api.example.com.',
+    Type: 'A',
+    AliasTarget: { EvaluateTargetHealth: true },
+  });
+  expect(flat(record.AliasTarget.DNSName)).toMatch(/^\$\{DomainOwn\w+\.RegionalDomainName\}$/);
+});
+
+it('the entry leads to the nearest Region that is healthy and not evacuated', () => {
+  const records = watch.ofType('AWS::Route53::RecordSet').map(({ Properties }) => Properties);
+  expect(records.map(({ Region }) => Region)).toEqual(['eu-west-1', 'eu-central-1']);
+  for (const { Name, Type, Region, SetIdentifier, AliasTarget, HealthCheckId } of records) {
+    expect([Name, Type, SetIdentifier]).toEqual(['api.example.com.', 'A', Region]);
+    expect(AliasTarget).toEqual({
+      DNSName: `${Region}.api.example.com.`,
+      HostedZoneId: 'Z0123456789ABCDEFGHIJ',
+      EvaluateTargetHealth: true,
+    });
+    const { ChildHealthChecks, ...calculated } = check(HealthCheckId.Ref);
+    expect(calculated).toMatchObject({ Type: 'CALCULATED', HealthThreshold: 2 });
+    const [endpoint, stays] = ChildHealthChecks.map(({ Ref }: { Ref: string }) => check(Ref));
+    expect(ChildHealthChecks).toHaveLength(2);
+    expect(endpoint).toMatchObject({
+      Type: 'HTTPS',
+      FullyQualifiedDomainName: `${Region}.api.example.com`,
+      ResourcePath: '/v1/health',
+      EnableSNI: true,
+      RequestInterval: 30,
+      FailureThreshold: 1,
+      Regions: ['us-east-1', 'eu-west-1', 'ap-southeast-1'],
+    });
+    expect(stays).toMatchObject({
+      Type: 'CLOUDWATCH_METRIC',
+      Inverted: false,
+      InsufficientDataHealthStatus: 'Healthy',
+    });
+    expect(stays.AlarmIdentifier.Name).toBe(`countersign-live-evacuated-${Region}`);
+    // Where the Region does not depend on itself, and where the alarm really is.
+    expect(stays.AlarmIdentifier.Region).not.toBe(Region);
+    const keeper = prod.part(`region-${stays.AlarmIdentifier.Region}`);
+    expect(alarmNames(keeper)).toContain(`evacuated-${Region}`);
+  }
+  function check(id: string): Resource['Properties'] {
+    return watch.resources[id]!.Properties.HealthCheckConfig;
+  }
+});
+
+it('an evacuation lasts until it is ended, by one value of its metric and not by silence', () => {
+  const alarm = region
+    .ofType('AWS::CloudWatch::Alarm')
+    .find(({ Properties }) => /evacuated/.test(Properties.AlarmName))!;
+  expect(alarm.Properties).toMatchObject({
+    Namespace: 'Countersign/live',
+    MetricName: 'Evacuated',
+    Dimensions: [{ Name: 'Region', Value: 'eu-central-1' }],
+    Statistic: 'Maximum',
+    Threshold: 1,
+    EvaluationPeriods: 1,
+    TreatMissingData: 'ignore',
+  });
+});
+
+it('one Region needs no health check, and its record can become one of several in place', () => {
+  const [eu] = PROD.regions;
+  const { witnessRegion: _, ...single } = { ...PROD, regions: [eu!] };
+  const alone = synthesise(single);
+  expect(alone.part('watch').ofType('AWS::Route53::HealthCheck')).toEqual([]);
+  expect(one(alone.part('watch'), 'AWS::Route53::RecordSet')).toMatchObject({
+    SetIdentifier: 'eu-west-1',
+    Region: 'eu-west-1',
+  });
+  expect(alarmNames(alone.region).filter((name) => name.includes('evacuated'))).toEqual([]);
+});
+
+it('without a zone the stacks say which records to make, by hand or in another account', () => {
+  const byHand = synthesise(BY_HAND);
+  for (const stack of Object.values(byHand.stacks)) {
+    expect(stack.ofType('AWS::Route53::RecordSet')).toEqual([]);
+    expect(stack.ofType('AWS::CertificateManager::Certificate')).toEqual([]);
+  }
+  expect(outputs(byHand.region)).toContainEqual(
+    expect.stringMatching(
+      /^eu-west-1\.api\.example\.com A alias \$\{\w+\.RegionalDomainName\} zone \$\{\w+\.RegionalHostedZoneId\}$/,
+    ),
+  );
+  expect(outputs(byHand.part('watch'))).toContainEqual(
+    expect.stringMatching(
+      /^api\.example\.com A latency eu-central-1 alias eu-central-1\.api\.example\.com health check \$\{\w+\}$/,
+    ),
+  );
+  function outputs({ template }: Stack): string[] {
+    return Object.values(template.Outputs as Record<string, { Value: unknown }>).map(({ Value }) =>
+      flat(Value),
+    );
+  }
+});
+
+const alarms = (stack: Stack) => stack.ofType('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties);
+function alarmNames(stack: Stack): string[] {
+  return alarms(stack).map(({ AlarmName }) => AlarmName.replace('countersign-live-', ''));
+}
+
+it('each Region is watched, and so is the health of each', () => {
+  const everywhere = [
+    'strict-key-as-bearer',
+    'api-errors',
+    'slow-answers',
+    'function-errors',
+    'function-throttles',
+    'table-throttles',
+    'keyset-unreadable',
+    'blocked-requests',
+  ];
+  expect(alarmNames(region).sort()).toEqual([...everywhere, 'evacuated-eu-central-1'].sort());
+  // Strongly consistent replicas have no lag.
+  expect(alarmNames(synthesise(eventual(PROD)).region)).toContain('replication-lag');
+  expect(alarmNames(watch)).toEqual(['region-unhealthy-eu-west-1', 'region-unhealthy-eu-central-1']);
+  expect(alarms(dev.region).map(({ AlarmName }) => AlarmName)).toEqual([
+    'countersign-dev-strict-key-as-bearer',
+  ]);
+});
+
+it('alarms of a stage of kind prod go to the topic of their own Region, which takes them over TLS alone', () => {
+  const to = (stack: Stack) => [
+    ...new Set(
+      alarms(stack).flatMap(({ AlarmActions, OKActions }) => [...AlarmActions, ...OKActions].map(flat)),
+    ),
+  ];
+  expect(to(region)).toEqual([
+    `arn:\${AWS::Partition}:sns:eu-west-1:\${AWS::AccountId}:countersign-live-alarms`,
+  ]);
+  const base = prod.part('base-eu-west-1');
+  expect(one(base, 'AWS::SNS::Topic').TopicName).toBe('countersign-live-alarms');
+  const { Statement } = one(base, 'AWS::SNS::TopicPolicy').PolicyDocument;
+  const ofAccount = { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } };
+  expect(
+    Statement.map(({ Effect, Action, Principal, Condition }: Record<string, unknown>) => [
+      Effect,
+      Action,
+      Principal,
+      Condition,
+    ]),
+  ).toEqual([
+    ['Deny', 'sns:Publish', '*', { Bool: { 'aws:SecureTransport': 'false' } }],
+    ['Allow', 'sns:Publish', { Service: 'cloudwatch.amazonaws.com' }, ofAccount],
+  ]);
+  const topic = 'arn:aws:sns:eu-west-1:123456789012:mine';
+  const imported = {
+    ...PROD,
+    regions: [{ name: 'eu-west-1', alarmTopicArn: topic }, { name: 'eu-central-1' }],
+  };
+  expect(to(synthesise(imported).region)).toEqual([topic]);
+});
+
+it('an alarm on several metrics takes ten at most', () => {
+  for (const stack of [...Object.values(prod.stacks), ...Object.values(synthesise(eventual(PROD)).stacks)])
+    for (const { AlarmName, Metrics = [] } of alarms(stack))
+      expect([AlarmName, Metrics.length - 1]).toEqual([AlarmName, expect.toSatisfy((n: number) => n <= 10)]);
+});
+
+it('unread keys are noticed by every function that has some', () => {
+  const watched = region
+    .ofType('AWS::Logs::MetricFilter')
+    .filter(({ Properties }) => Properties.FilterPattern === '{ $.message = "keyset" }')
+    .map(({ Properties }) => region.resources[Properties.LogGroupName.Ref]!.Properties.LogGroupName);
+  const reading = FUNCTIONS.filter((name) =>
+    region
+      .ofType('AWS::Lambda::Function')
+      .some(
+        ({ Properties: { FunctionName, Environment } }) =>
+          FunctionName === functionName('live', name) &&
+          /"COUNTERSIGN_\w+_SECRET"/.test(JSON.stringify(Environment)),
+      ),
+  );
+  expect(watched.sort()).toEqual(reading.map((name) => `/aws/lambda/countersign-live-${name}`).sort());
+});
+
+it('every alarm says what broke and links to its own section of the runbook, which exists', () => {
+  const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8');
+  const anchors = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) =>
+    title!.toLowerCase().replaceAll(' ', '-'),
+  );
+  const stacks = [prod, synthesise(eventual(PROD)), dev].flatMap(({ stacks }) => Object.values(stacks));
+  const linked = stacks.flatMap(alarms).map(({ AlarmName, AlarmDescription }) => {
+    const [, what, link] = AlarmDescription.match(/^(.+\.) Runbook: docs\/runbook\.md#([\w-]+)$/)!;
+    expect(what.length).toBeGreaterThan(20);
+    expect(AlarmName).toContain(`-${link}`);
+    return link;
+  });
+  expect(anchors).toEqual(expect.arrayContaining(linked));
+  // And no section without an alarm.
+  expect(new Set(linked)).toEqual(new Set(anchors));
+});
+
+it('the link leads to where the runbook is, if not in the repository', () => {
+  const { region } = synthesise(OTHERWISE);
+  expect(alarms(region)[0].AlarmDescription).toMatch(
+    / https:\/\/wiki\.example\.com\/run#strict-key-as-bearer$/,
+  );
+});
+
+it('one dashboard shows all Regions, and a stage of kind dev pays for none', () => {
+  const { DashboardName, DashboardBody } = one(watch, 'AWS::CloudWatch::Dashboard');
+  expect(DashboardName).toBe('countersign-live');
+  const { widgets } = JSON.parse(flat(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x'));
+  for (const { properties } of widgets)
+    expect(properties.metrics.map((metric: unknown[]) => (metric.at(-1) as { label: string }).label)).toEqual(
+      ['eu-west-1', 'eu-central-1'],
+    );
+  expect(Object.keys(dev.stacks)).toEqual(['countersign-dev-home', 'countersign-dev-region-eu-west-1']);
+});

@@ -1,0 +1,253 @@
+import { expect, it } from 'vitest';
+import { TABLES, type TableKind, tableName } from '../../../lambda/contract/names.ts';
+import type { ConfigInput } from '../../../lib/config/schema.ts';
+import { CONFIG, eventual, flat, PROD, type Resource, type Stack, synthesise } from '../synth.ts';
+
+const { home, region } = synthesise();
+
+const tables = (stack: Stack): Resource[] => [
+  ...stack.ofType('AWS::DynamoDB::GlobalTable'),
+  ...stack.ofType('AWS::DynamoDB::Table'),
+];
+const named = (name: string): Resource =>
+  [...tables(home), ...tables(region)].find(({ Properties }) => Properties.TableName === name)!;
+
+it.each(Object.keys(TABLES) as TableKind[])(
+  '%s has the keys of the contract and is paid by request',
+  (kind) => {
+    const { Properties } = named(tableName('dev', kind));
+    const types = ['HASH', 'RANGE'];
+    expect(Properties.KeySchema).toEqual(
+      TABLES[kind].keys.map((name, i) => ({ AttributeName: name, KeyType: types[i] })),
+    );
+    expect(Properties.AttributeDefinitions).toEqual(
+      TABLES[kind].keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
+    );
+    expect(Properties.BillingMode).toBe('PAY_PER_REQUEST');
+  },
+);
+
+it('rows of ledger, limits and registry go by their ttl; clients have none', () => {
+  const ttl = { AttributeName: 'ttl', Enabled: true };
+  const of = (kind: TableKind) => named(tableName('dev', kind)).Properties.TimeToLiveSpecification;
+  expect([of('ledger'), of('limits'), of('registry'), of('clients')]).toEqual([ttl, ttl, ttl, undefined]);
+});
+
+it("what all Regions share is at home, and can become more than one replica; what is a Region's own is not", () => {
+  const names = (stack: Stack, type: string) =>
+    stack.ofType(type).map(({ Properties }) => Properties.TableName);
+  expect(names(home, 'AWS::DynamoDB::GlobalTable')).toEqual([
+    'countersign-dev-registry-1',
+    'countersign-dev-clients-1',
+  ]);
+  expect(names(region, 'AWS::DynamoDB::Table')).toEqual([
+    'countersign-dev-ledger-1',
+    'countersign-dev-limits-1',
+  ]);
+  expect(tables(home)).toHaveLength(2);
+  expect(tables(region)).toHaveLength(2);
+});
+
+it('a stage of kind dev leaves nothing behind and has no key of its own to pay for', () => {
+  for (const stack of [home, region])
+    for (const { Type, DeletionPolicy = 'Delete', UpdateReplacePolicy = 'Delete' } of Object.values(
+      stack.resources,
+    )) {
+      expect([Type, DeletionPolicy, UpdateReplacePolicy]).toEqual([Type, 'Delete', 'Delete']);
+      expect(Type).not.toMatch(/^AWS::KMS::|^AWS::WAFv2::|^AWS::Route53::|^AWS::EC2::/);
+    }
+});
+
+it('a lost ledger is replaced under a new name, by the same resource', () => {
+  const next = synthesise({ ...CONFIG, regions: [{ name: 'eu-west-1', ledgerGeneration: 2 }] });
+  const [before, after] = [region, next.region].map(
+    (stack) =>
+      Object.entries(stack.resources).find(
+        ([, { Type, Properties }]) => Type === 'AWS::DynamoDB::Table' && /ledger/.test(Properties.TableName),
+      )!,
+  );
+  expect(before![0]).toBe(after![0]);
+  expect(after![1].Properties.TableName).toBe('countersign-dev-ledger-2');
+  const writes = JSON.stringify(next.region.resources);
+  expect(writes).not.toContain('ledger-1');
+});
+
+/** What CloudFormation cannot change in place (AWS resource reference, "Update requires: Replacement"). */
+const REPLACING: Record<string, readonly string[]> = {
+  'AWS::DynamoDB::GlobalTable': ['TableName', 'KeySchema', 'LocalSecondaryIndexes', 'MultiRegionConsistency'],
+  'AWS::DynamoDB::Table': ['TableName', 'KeySchema', 'LocalSecondaryIndexes', 'ImportSourceSpecification'],
+  'AWS::SecretsManager::Secret': ['Name', 'SecretString'],
+};
+
+/** Id, type and the properties that a change of would replace the resource by; the value of a secret as well. */
+function identity(config: ConfigInput): unknown[] {
+  const { home, region } = synthesise(config);
+  return [home, region].flatMap(({ resources }) =>
+    Object.entries(resources).flatMap(([id, { Type, Properties }]) =>
+      REPLACING[Type] ? [[id, Type, ...REPLACING[Type].map((name) => Properties[name])]] : [],
+    ),
+  );
+}
+
+const ANY_SETTINGS: Partial<ConfigInput> = {
+  account: '123456789012',
+  issuer: 'https://issuer.example.com',
+  nonceTtl: 'PT1M',
+  clockError: 'PT1S',
+  clientKeyLife: 'P30D',
+  keys: { verifierMaxAge: 'PT2H', rotationPeriod: { nonce: 'P7D' } },
+  quota: { signaturesPerMinute: 10 },
+  errorDocsUrl: 'https://docs.example.com/errors',
+  throttles: { nonce: { perSecond: 10 } },
+  waf: { requestsPerIp: 100_000 },
+  logRetentionDays: 30,
+  runbookUrl: 'https://wiki.example.com/runbook',
+  apiGatewayRole: 'existing',
+  tags: { team: 'a' },
+  permissionsBoundary: 'bounds',
+  bootstrapQualifier: 'own1',
+};
+
+it('ids of tables and secrets are a contract, whatever the stage', () => {
+  const ids = [
+    'RegistryTableDB777839',
+    'ClientsTable5BB59C73',
+    'KeysnonceC55A5DDE',
+    'Keysclientroot56A7FF04',
+    'Keystoken98C4F0BE',
+    'LedgerTable9343E4AA',
+    'LimitsTableFEDA607B',
+  ];
+  for (const config of [CONFIG, PROD, eventual(PROD)])
+    expect(identity(config).map((each) => (each as string[])[0])).toEqual(ids);
+});
+
+const kms = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+const topic = 'arn:aws:sns:eu-west-1:123456789012:alarms';
+const IMPORTED: ConfigInput = {
+  ...PROD,
+  ...ANY_SETTINGS,
+  regions: [{ name: 'eu-west-1', kmsKeyArn: kms, alarmTopicArn: topic }, { name: 'eu-central-1' }],
+  domain: { entry: 'other.example.com', hostedZone: PROD.domain!.hostedZone! },
+};
+const ELSEWHERE: ConfigInput = {
+  ...eventual(PROD),
+  ...ANY_SETTINGS,
+  regions: [{ name: 'eu-west-1' }, { name: 'us-east-1' }, { name: 'ap-southeast-1' }],
+};
+
+it.each<[string, ConfigInput, ConfigInput]>([
+  ['of a stage of kind dev', CONFIG, { ...CONFIG, ...ANY_SETTINGS }],
+  ['of a strong stage, its imported key and its domain included', PROD, IMPORTED],
+  ['of an eventual stage, its Regions included', eventual(PROD), ELSEWHERE],
+])(
+  'no setting outside the frozen ones replaces a table or a secret, or writes a key over: %s',
+  (_, before, after) => {
+    expect(identity(after)).toEqual(identity(before));
+  },
+);
+
+// CloudFormation writes SecretString again whenever the resource changes: over live keys. So this never changes.
+it('the secrets are frozen: a name, the empty keyset, nothing else', () => {
+  const properties = home.ofType('AWS::SecretsManager::Secret').map(({ Properties }) => Properties);
+  expect(properties).toEqual([
+    { Name: 'countersign/dev/keys/nonce', SecretString: '{"keys":[]}' },
+    { Name: 'countersign/dev/keys/client-root', SecretString: '{"keys":[]}' },
+    { Name: 'countersign/dev/keys/token', SecretString: '{"keys":[]}' },
+  ]);
+});
+
+it('no template holds a key, and no other one a secret', () => {
+  for (const { template } of [home, region])
+    expect(JSON.stringify(template)).not.toMatch(/"(k|d)\\?":|PRIVATE KEY/);
+  expect(region.ofType('AWS::SecretsManager::Secret')).toEqual([]);
+});
+
+const replicas = (config: ConfigInput, table: string): Resource['Properties'][] =>
+  synthesise(config)
+    .home.ofType('AWS::DynamoDB::GlobalTable')
+    .find(({ Properties }) => Properties.TableName === table)!.Properties.Replicas;
+
+it.each(['countersign-live-registry-1', 'countersign-live-clients-1'])(
+  '%s is kept, encrypted with the key of each Region, restorable, and protected from deletion',
+  (name) => {
+    const table = synthesise(PROD)
+      .home.ofType('AWS::DynamoDB::GlobalTable')
+      .find(({ Properties }) => Properties.TableName === name)!;
+    expect([table.DeletionPolicy, table.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+    expect(table.Properties.SSESpecification).toEqual({ SSEEnabled: true, SSEType: 'KMS' });
+    expect(table.Properties.Replicas.map(({ Region }: { Region: string }) => Region).sort()).toEqual([
+      'eu-central-1',
+      'eu-west-1',
+    ]);
+    for (const replica of table.Properties.Replicas) {
+      expect(replica).toMatchObject({
+        DeletionProtectionEnabled: true,
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      });
+      expect(flat(replica.SSESpecification.KMSMasterKeyId)).toBe(
+        `arn:\${AWS::Partition}:kms:${replica.Region}:\${AWS::AccountId}:alias/countersign-live`,
+      );
+    }
+  },
+);
+
+it('tables are strongly consistent where the Regions allow it, and then have no TTL', () => {
+  const mode = (config: ConfigInput) =>
+    synthesise(config)
+      .home.ofType('AWS::DynamoDB::GlobalTable')
+      .map(({ Properties: { MultiRegionConsistency, GlobalTableWitnesses, TimeToLiveSpecification } }) => [
+        MultiRegionConsistency,
+        GlobalTableWitnesses?.[0].Region,
+        TimeToLiveSpecification?.AttributeName,
+      ]);
+  expect(mode(PROD)).toEqual([
+    ['STRONG', 'eu-west-3', undefined],
+    ['STRONG', 'eu-west-3', undefined],
+  ]);
+  expect(mode(eventual(PROD))).toEqual([
+    [undefined, undefined, 'ttl'],
+    [undefined, undefined, undefined],
+  ]);
+});
+
+it('every Region reads a replica of the secrets of its own, encrypted with its own key; the value stays the empty keyset', () => {
+  const alias = (region: string) =>
+    `arn:\${AWS::Partition}:kms:${region}:\${AWS::AccountId}:alias/countersign-live`;
+  const secrets = synthesise(PROD).home.ofType('AWS::SecretsManager::Secret');
+  expect(secrets).toHaveLength(3);
+  for (const { Properties, DeletionPolicy } of secrets) {
+    expect(DeletionPolicy).toBe('Retain');
+    expect(flat(Properties.KmsKeyId)).toBe(alias('eu-west-1'));
+    expect(
+      Properties.ReplicaRegions.map((each: Record<string, string>) => [each.Region, flat(each.KmsKeyId)]),
+    ).toEqual([['eu-central-1', alias('eu-central-1')]]);
+    expect(Properties.SecretString).toBe('{"keys":[]}');
+  }
+});
+
+it('the key that encrypts turns over each year, stays when its stack goes, and has the name that others use', () => {
+  const { resources } = synthesise(PROD).part('base-eu-west-1');
+  const [key, alias] = ['AWS::KMS::Key', 'AWS::KMS::Alias'].map(
+    (type) => Object.values(resources).find(({ Type }) => Type === type)!,
+  );
+  expect(key!.Properties.EnableKeyRotation).toBe(true);
+  expect(key!.DeletionPolicy).toBe('Retain');
+  expect(alias!.Properties.AliasName).toBe('alias/countersign-live');
+});
+
+it('an imported key is used as it is, and none is made', () => {
+  const { stacks } = synthesise(IMPORTED);
+  expect(Object.keys(stacks).filter((name) => name.includes('-base-'))).toEqual([
+    'countersign-live-base-eu-central-1',
+  ]);
+  const [home] = replicas(IMPORTED, 'countersign-live-registry-1').filter(
+    ({ Region }) => Region === 'eu-west-1',
+  );
+  expect(home.SSESpecification.KMSMasterKeyId).toBe(kms);
+});
+
+it('tags reach the replicas of global tables, which the tags of a stack do not', () => {
+  for (const replica of replicas(IMPORTED, 'countersign-live-registry-1'))
+    expect(replica.Tags).toEqual([{ Key: 'team', Value: 'a' }]);
+});

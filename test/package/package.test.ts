@@ -1,0 +1,137 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { App } from 'aws-cdk-lib';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LOCK_CONTEXT, LOCK_FILE } from '../../lib/config/lock.ts';
+import { addPlatform } from '../../lib/platform.ts';
+import { startPlatform } from '../../local/platform.ts';
+import { production, readDocument } from '../../scripts/reference.ts';
+import { installPackages, type Project } from './installed.ts';
+
+/** Longest that a test waits for two apps. */
+const SYNTH_MS = 300_000;
+const CONFIG = production('prod');
+/** As `cdk synth -c countersign:lock=write` does. */
+const LOCK = { [LOCK_CONTEXT]: 'write' };
+const APP = `
+  import { App } from 'aws-cdk-lib';
+  import { addPlatform, type ConfigInput } from 'countersign';
+
+  const config: ConfigInput = ${JSON.stringify(CONFIG)};
+  const { regions } = addPlatform(new App({ analyticsReporting: false }), config);
+  if (regions[0]!.region !== 'eu-west-1') throw new Error(regions[0]!.region);
+`;
+const CLIENT = `
+  import { CountersignClient } from '@countersign/sdk';
+
+  await using client = new CountersignClient({ url: process.env.URL!, apiKey: process.env.API_KEY! });
+  const { user_id } = await client.register({ user_id: 'installed' });
+  console.log(user_id);
+`;
+
+let project: Project;
+beforeAll(() => {
+  project = installPackages();
+  project.write('app.ts', APP);
+  project.write('client.ts', CLIENT);
+});
+afterAll(() => project?.remove());
+
+/** Each template, and each file of each asset, by its path. */
+function assembly(outdir: string): Record<string, string> {
+  const paths = readdirSync(outdir, { recursive: true, withFileTypes: true, encoding: 'utf8' });
+  const files = paths.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  const wanted = files
+    .map((path) => path.slice(outdir.length + 1))
+    .filter((path) => /^asset\.|template\.json$/.test(path));
+  return Object.fromEntries(wanted.sort().map((path) => [path, readFileSync(join(outdir, path), 'utf8')]));
+}
+
+it(
+  'an empty CDK app that installs the tarball synthesises what the sources do, byte for byte',
+  async () => {
+    const installed = join(project.directory, 'cdk.out');
+    const outdir = mkdtempSync(join(tmpdir(), 'countersign-sources-'));
+    try {
+      // As the CDK CLI runs an app.
+      const env = { CDK_OUTDIR: installed, CDK_CONTEXT_JSON: JSON.stringify(LOCK) };
+      await project.run(['app.ts'], { env });
+      const app = new App({ outdir, analyticsReporting: false, context: LOCK });
+      addPlatform(app, CONFIG, { lockFile: join(outdir, LOCK_FILE) });
+      app.synth();
+      const sources = assembly(outdir);
+      expect(Object.keys(sources).length).toBeGreaterThan(2);
+      expect(assembly(installed)).toEqual(sources);
+    } finally {
+      rmSync(outdir, { recursive: true });
+    }
+  },
+  SYNTH_MS,
+);
+
+it('the app that docs/deploy.md shows is one', async () => {
+  const [, app] = readDocument('deploy.md').match(/<!-- synthesised[^>]*-->\n```ts\n(.*?)```/s) ?? [];
+  project.write('shown.ts', app!);
+  await project.run(['shown.ts'], { env: { CDK_OUTDIR: join(project.directory, 'shown') } });
+  expect(readdirSync(join(project.directory, 'shown'))).toContain('countersign-dev-home.template.json');
+});
+
+it('holds JavaScript and declarations, and no TypeScript that Node would have to strip', () => {
+  for (const name of ['countersign', '@countersign/sdk']) {
+    const files = readdirSync(join(project.directory, 'node_modules', name), {
+      recursive: true,
+      encoding: 'utf8',
+    });
+    expect(files.filter((path) => /\.ts$/.test(path) && !path.endsWith('.d.ts'))).toEqual([]);
+    expect(files.some((path) => path.endsWith('.d.ts'))).toBe(true);
+  }
+});
+
+it('takes the CDK from the app, so that there is one, and everything else along', () => {
+  const manifest = JSON.parse(project.read('node_modules/countersign/package.json'));
+  expect(Object.keys(manifest.peerDependencies)).toEqual(['aws-cdk-lib', 'constructs']);
+  expect(manifest.dependencies).toMatchObject({
+    '@countersign/sdk': manifest.version,
+    esbuild: expect.any(String),
+  });
+  expect(manifest.private).toBeUndefined();
+});
+
+it('types what it exports: right code compiles, and a wrong setting and a wrong use do not', async () => {
+  project.write(
+    'wrong.ts',
+    `
+    import { CountersignClient } from '@countersign/sdk';
+    import type { ConfigInput } from 'countersign';
+
+    // @ts-expect-error a stage has a kind
+    export const config: ConfigInput = { stage: { name: 'dev' }, regions: [{ name: 'eu-west-1' }] };
+    const client = new CountersignClient({ url: 'https://api.example.com', apiKey: 'csk_a_1_b_c' });
+    // @ts-expect-error an id is a string
+    export const id: number = (await client.register({ user_id: 'a' })).id;
+    `,
+  );
+  const types = fileURLToPath(new URL('../../node_modules/@types', import.meta.url));
+  const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url));
+  const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--skipLibCheck'];
+  const environment = ['--lib', 'es2024,esnext.disposable,dom', '--types', 'node', '--typeRoots', types];
+  await project.run([...options, ...environment, 'app.ts', 'client.ts', 'wrong.ts'], { command: tsc });
+});
+
+it('the installed SDK registers a user, and the installed command lists the clients', async () => {
+  const platform = await startPlatform({ port: 0 });
+  try {
+    const { url } = platform.info.regions[0]!;
+    const { api_key: API_KEY } = platform.info.clients[0]!;
+    expect(await project.run(['client.ts'], { env: { URL: url, API_KEY } })).toBe('installed\n');
+
+    mkdirSync(join(project.directory, '.countersign'));
+    project.write('.countersign/local.json', JSON.stringify(platform.info));
+    const command = 'node_modules/countersign/bin/countersign.js';
+    expect(await project.run([command, 'clients', 'list'])).toMatch(/^dev +strict +enabled/m);
+  } finally {
+    await platform.stop();
+  }
+});
