@@ -16,6 +16,9 @@ export interface Io {
 export const EXIT = { done: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/** What an action calls to end with another exit code than 0. */
+export type SetExit = (code: number) => void;
+
 export const EXIT_CODES_HELP = `
 Exit codes:
   0    done

@@ -2,16 +2,13 @@
 import { Command, CommanderError } from 'commander';
 import { clientsCommand } from './clients/command.ts';
 import { doctorCommand } from './doctor/command.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io } from './io.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from './io.ts';
 import { keysCommand } from './keys/command.ts';
 import { preflightCommand } from './preflight/command.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
 import { revokeCommand } from './revoke/command.ts';
 import { vaultCommand } from './vault/command.ts';
-
-/** What an action calls to end with another exit code than 0. */
-export type SetExit = (code: number) => void;
 
 /**
  * Runs one command line.
@@ -21,7 +18,7 @@ export type SetExit = (code: number) => void;
  */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   let exitCode: number = EXIT.done;
-  const setExit = (code: number) => {
+  const setExit: SetExit = (code) => {
     exitCode = code;
   };
   const program = new Command('countersign')

@@ -66,6 +66,7 @@ function problem(
 }
 const nonce = { 'replay-nonce': NONCE };
 const retry = { 'retry-after': '1' };
+const untilReset = { 'retry-after': '12' };
 const nonceRoute = { method: 'GET', path: '/v1/nonce' };
 const reading = { method: 'GET', path: `/v1/registrations/${id}` };
 
@@ -129,7 +130,7 @@ describe('good answers pass', () => {
     ],
     ['unavailable', problem(503, 'unavailable', retry)],
     ['a function that failed', problem(502, 'internal', retry)],
-    ['quota_exceeded', problem(429, 'quota_exceeded', { ...nonce, ...retry, ...rateLimit })],
+    ['quota_exceeded', problem(429, 'quota_exceeded', { ...nonce, ...untilReset, ...rateLimit })],
     ["the front door's throttle", problem(429, 'quota_exceeded', retry)],
     ['what the front door answers on any route', { ...problem(413, 'body_too_large'), ...nonceRoute }],
     ['clock_skew on a read', { ...problem(401, 'clock_skew', nonce), ...reading }],
@@ -293,6 +294,27 @@ describe('a wrong answer fails, and is told what differs:', () => {
     ],
     ['a conflict without a nonce', problem(409, 'registration_conflict'), /header replay-nonce is missing/],
     ['503 without Retry-After', problem(503, 'unavailable'), /unavailable carries \[\], not \[Retry-After\]/],
+    [
+      'a wait that is not until the window ends',
+      problem(429, 'quota_exceeded', { ...nonce, ...retry, ...rateLimit }),
+      /0 left for 12 s, retry-after says 1 s/,
+    ],
+    [
+      'a spent quota with something left',
+      problem(429, 'quota_exceeded', {
+        ...nonce,
+        ...untilReset,
+        ...rateLimit,
+        ratelimit: '"signatures";r=1;t=12',
+      }),
+      /ratelimit has 1 left/,
+    ],
+    [
+      'a quota that ends after its window',
+      withHeaders(registered, { ratelimit: '"signatures";r=1;t=61' }),
+      /ratelimit ends after 61 s, in a window of 60 s/,
+    ],
+    ['no size of the quota on a 204', without(deleted, 'ratelimit-policy'), /ratelimit-policy is missing/],
     ['429 without Retry-After', problem(429, 'quota_exceeded'), /quota_exceeded carries \[\], not/],
     [
       'a spent quota without its size',

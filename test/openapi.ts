@@ -75,6 +75,7 @@ export function checkAnswer(answer: SeenAnswer): void {
   const value = checkBody(response, headers, body, fail);
   if (isProblem(headers)) checkProblem(value as Problem, operation, status, headers, fail);
   else checkAgreement(value, headers, fail);
+  checkQuota(status, headers, fail);
 }
 
 /** What answers the path; where nothing does, or not this method, what is described for elsewhere. */
@@ -142,6 +143,17 @@ function checkAgreement(value: unknown, headers: Headers, fail: Fail): void {
     fail("replay-nonce is not the body's first nonce");
   if (headers.location !== undefined && !headers.location.endsWith(`/${id}`))
     fail("location does not end in the body's id");
+}
+
+/** A quota that is spent leaves nothing, and is whole again when `Retry-After` says. */
+function checkQuota(status: number, headers: Headers, fail: Fail): void {
+  const { ratelimit, 'ratelimit-policy': policy, 'retry-after': wait } = headers;
+  if (ratelimit === undefined) return;
+  const [remaining, seconds] = ratelimit.match(/\d+/g)!.map(Number) as [number, number];
+  const [, windowSeconds] = policy!.match(/\d+/g)!.map(Number) as [number, number];
+  if (seconds > windowSeconds) fail(`ratelimit ends after ${seconds} s, in a window of ${windowSeconds} s`);
+  if (status === 429 && (remaining !== 0 || String(seconds) !== wait))
+    fail(`ratelimit has ${remaining} left for ${seconds} s, retry-after says ${wait} s`);
 }
 
 const mediaType = (headers: Headers): string => (headers['content-type'] ?? '').split(';')[0]!.trim();

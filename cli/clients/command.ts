@@ -5,9 +5,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
-import { EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
+import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { printClient, printClients, printFields, printTable } from '../print.ts';
-import type { SetExit } from '../program.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
 type Options = TargetOptions & { readonly json?: true };

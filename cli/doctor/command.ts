@@ -1,8 +1,7 @@
 /** `countersign doctor`: from the name server up to the key, what works and what to mend. */
 import { Command } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
-import { EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
-import type { SetExit } from '../program.ts';
+import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { type AccessOptions, findAccess } from '../register/access.ts';
 import type { Finding } from './finding.ts';
 import { checkNetwork } from './network.ts';

@@ -1,7 +1,6 @@
 /** `countersign preflight`. */
 import { Command } from 'commander';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
-import type { SetExit } from '../program.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import type { Account } from './account.ts';
 import { awsAccount } from './aws-account.ts';

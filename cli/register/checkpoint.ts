@@ -7,7 +7,9 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { CliError, EXIT, usage } from '../io.ts';
+import type { FailuresFile } from './failures.ts';
 import type { InputRecord } from './record.ts';
 
 export interface Counts {
@@ -26,6 +28,8 @@ export interface Owner {
 interface Saved extends Counts, Owner {
   /** The process at work; 0 where none is. */
   readonly pid: number;
+  /** When that began, in ms since the epoch: numbers are given again. */
+  readonly started_ms: number;
   /** So many records from the first on are done; the last one's line. */
   readonly mark: number;
   readonly line: number;
@@ -39,30 +43,39 @@ interface Saved extends Counts, Owner {
 
 /** Written this often at most, in milliseconds: what a killed run sends again. */
 const EVERY_MS = 100;
+const STARTED_MS = Math.round(performance.timeOrigin);
 
 export class Checkpoint {
   readonly #path: string;
   readonly #owner: Owner;
+  readonly #failures: FailuresFile;
   readonly #from: Saved | undefined;
   readonly #hash: Hash = createHash('sha256');
   /** Of the records read from the mark on: the line, and the hash over all up to it. */
   readonly #read = new Map<number, { readonly line: number; readonly hash: string }>();
   readonly #beyond: Set<number>;
-  /** The last record that is done. */
+  /** The last record that is done, and that was when this run began. */
   #last: number;
+  readonly #lastBefore: number;
+  /** Whether what was done before is what stands in the file; until then nothing else is written down. */
+  #isVerified: boolean;
   #next = 0;
-  #state: Omit<Saved, 'pid' | 'beyond' | keyof Owner>;
+  #state: Omit<Saved, 'pid' | 'started_ms' | 'beyond' | 'failures_bytes' | keyof Owner>;
   #savedMs = 0;
 
   /**
    * @param path of the file that keeps it
    * @param restart whether to forget what is there
+   * @param failures goes on from there as well
    * @throws CliError where another process is at work, or where it belongs to another client or platform
    */
-  constructor(path: string, owner: Owner, restart: boolean) {
-    const saved = restart ? undefined : load(path);
-    if (saved && isRunning(saved.pid))
-      throw usage(`process ${saved.pid} is registering this file; wait for it, or end it (${path})`);
+  constructor(path: string, owner: Owner, restart: boolean, failures: FailuresFile) {
+    const found = load(path, restart);
+    if (found && isRunning(found))
+      throw usage(
+        `process ${found.pid} is registering this file: wait for it, or end it (if it is another, remove ${path})`,
+      );
+    const saved = restart ? undefined : found;
     for (const member of ['url', 'client_id'] as const)
       if (saved && saved[member] !== owner[member])
         throw usage(
@@ -70,13 +83,16 @@ export class Checkpoint {
         );
     this.#path = path;
     this.#owner = owner;
+    this.#failures = failures;
     this.#from = saved;
     this.#beyond = new Set(saved?.beyond);
-    this.#last = lastDone(saved);
-    const { registered = 0, replayed = 0, failed = 0, mark = 0, line = 0 } = saved ?? {};
-    const { hash = '', failures_bytes = 0 } = saved ?? {};
-    this.#state = { registered, replayed, failed, mark, line, hash, failures_bytes };
-    this.#save();
+    this.#lastBefore = lastDone(saved);
+    this.#last = this.#lastBefore;
+    this.#isVerified = this.#last < 0;
+    const { registered = 0, replayed = 0, failed = 0, mark = 0, line = 0, hash = '' } = saved ?? {};
+    this.#state = { registered, replayed, failed, mark, line, hash };
+    if (saved) failures.goOn(saved.failures_bytes);
+    this.#save(found ? 'w' : 'wx');
   }
 
   /** Of this run and those before it. */
@@ -90,10 +106,6 @@ export class Checkpoint {
     return this.#from?.line;
   }
 
-  get failuresBytes(): number {
-    return this.#state.failures_bytes;
-  }
-
   /**
    * Takes notice of the next record of the file.
    *
@@ -103,10 +115,11 @@ export class Checkpoint {
   admit(record: InputRecord): number | undefined {
     const number = this.#next++;
     this.#hash.update(`${JSON.stringify('user' in record ? record.user : record.text)}\n`);
-    const isLast = number === lastDone(this.#from);
+    const isLast = number === this.#lastBefore;
     if (isLast || number >= this.#state.mark) {
       const hash = this.#hash.copy().digest('base64url');
       if (isLast && hash !== this.#from?.hash) throw changed(record.line);
+      this.#isVerified ||= isLast;
       this.#read.set(number, { line: record.line, hash });
     }
     return number < this.#state.mark || this.#beyond.has(number) ? undefined : number;
@@ -114,12 +127,11 @@ export class Checkpoint {
 
   /** To be called at the file's end. @throws CliError where it ends before what is done does */
   end(): void {
-    if (this.#next <= lastDone(this.#from)) throw changed(this.#state.line);
+    if (this.#next <= this.#lastBefore) throw changed(this.#state.line);
   }
 
   /** A record is done: written down now, or within a tenth of a second where others follow. */
-  done(number: number, counts: Counts, failuresBytes: number): void {
-    const isFirstFailure = this.#state.failures_bytes === 0 && failuresBytes > 0;
+  done(number: number, counts: Counts): void {
     this.#beyond.add(number);
     let { mark, line, hash } = this.#state;
     if (number > this.#last) {
@@ -130,26 +142,39 @@ export class Checkpoint {
       line = this.#read.get(mark)!.line;
       this.#read.delete(mark);
     }
-    this.#state = { ...counts, mark, line, hash, failures_bytes: failuresBytes };
-    if (isFirstFailure || performance.now() - this.#savedMs >= EVERY_MS) this.#save();
+    this.#state = { ...counts, mark, line, hash };
+    if (performance.now() - this.#savedMs >= EVERY_MS) this.#save();
   }
 
   /** @param through whether nothing is left to do */
   close(through: boolean): void {
     const isEmpty = this.#last < 0;
     if (through || isEmpty) rmSync(this.#path, { force: true });
-    else this.#save(0);
+    else this.#save('w', 0);
   }
 
-  /** By a rename, so that there is a whole one at any time. */
-  #save(pid = process.pid): void {
-    const saved: Saved = { pid, ...this.#owner, ...this.#state, beyond: [...this.#beyond] };
+  /**
+   * By a rename, so that there is a whole one at any time, and never ahead of the failures it counts: all that outlives
+   * a power cut.
+   *
+   * @param flag `wx` where there is none yet: of two that begin at once, one is refused
+   */
+  #save(flag: 'w' | 'wx' = 'w', pid = process.pid): void {
+    const failures_bytes = this.#failures.flush();
+    const now = { ...this.#state, failures_bytes, beyond: [...this.#beyond] };
+    const done = this.#isVerified || !this.#from ? now : this.#from;
+    const text = `${JSON.stringify({ ...done, ...this.#owner, pid, started_ms: STARTED_MS } satisfies Saved)}\n`;
     const draft = `${this.#path}.draft`;
     try {
-      writeFileSync(draft, `${JSON.stringify(saved)}\n`, { mode: 0o600 });
-      renameSync(draft, this.#path);
+      if (flag === 'wx') writeFileSync(this.#path, text, { mode: 0o600, flag });
+      else {
+        writeFileSync(draft, text, { mode: 0o600, flush: true });
+        renameSync(draft, this.#path);
+      }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST')
+        throw usage(`another process has just begun to register this file (${this.#path})`);
       throw new CliError(EXIT.failed, `cannot write ${this.#path}: ${code}; --failures names another place`);
     }
     this.#savedMs = performance.now();
@@ -160,7 +185,7 @@ export class Checkpoint {
 const lastDone = (saved: Saved | undefined): number =>
   saved ? saved.beyond.reduce((last, number) => Math.max(last, number), saved.mark - 1) : -1;
 
-function load(path: string): Saved | undefined {
+function load(path: string, restart: boolean): Saved | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -172,13 +197,16 @@ function load(path: string): Saved | undefined {
   try {
     return JSON.parse(text) as Saved;
   } catch {
+    if (restart) return void rmSync(path);
     throw usage(`${path} is broken: begin anew with --restart, which registers nobody twice`);
   }
 }
 
-/** A process that was killed wrote no end, and its number says nothing once it is gone. */
-function isRunning(pid: number): boolean {
-  if (pid === 0) return false;
+/** A process that was killed wrote no end, and its number may be another's by now. */
+function isRunning({ pid, started_ms }: Saved): boolean {
+  if (pid === process.pid) return started_ms === STARTED_MS;
+  const machineStartedMs = Date.now() - uptime() * 1000;
+  if (pid === 0 || started_ms < machineStartedMs) return false;
   try {
     process.kill(pid, 0);
     return true;

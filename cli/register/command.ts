@@ -2,8 +2,7 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
-import { EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
-import type { SetExit } from '../program.ts';
+import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { type AccessOptions, findAccess } from './access.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { FailuresFile } from './failures.ts';
@@ -92,8 +91,8 @@ async function register(file: string, options: Options, io: Io): Promise<number>
   } finally {
     progress?.stop();
     input?.close();
-    failures.close();
     checkpoint?.close(through);
+    failures.close();
   }
 }
 
@@ -105,13 +104,13 @@ function begin(
   { failures: named, restart = false }: Options,
   { cwd }: Io,
 ): { checkpoint: Checkpoint | undefined; failures: FailuresFile } {
+  const failures = new FailuresFile(resolve(cwd, failuresPath));
   const clientId = parseApiKey(apiKey)?.clientId;
   // A key of another form is refused, in its own words, when it is used.
-  if (file === '-' || clientId === undefined)
-    return { checkpoint: undefined, failures: new FailuresFile(resolve(cwd, failuresPath)) };
+  if (file === '-' || clientId === undefined) return { checkpoint: undefined, failures };
   const path = resolve(cwd, `${named ?? file}.progress.json`);
-  const checkpoint = new Checkpoint(path, { url, client_id: clientId }, restart);
-  return { checkpoint, failures: new FailuresFile(resolve(cwd, failuresPath), checkpoint.failuresBytes) };
+  const checkpoint = new Checkpoint(path, { url, client_id: clientId }, restart, failures);
+  return { checkpoint, failures };
 }
 
 function report(
@@ -122,16 +121,22 @@ function report(
   { json }: Options,
   io: Io,
 ): void {
-  const { registered, replayed, failed, line, elapsedMs, stoppedBy } = summary;
+  const { registered, replayed, failed, thisRun, line, elapsedMs, stoppedBy } = summary;
   const seconds = Math.round(elapsedMs / 100) / 10;
   if (json) {
     const stopped = stoppedBy?.message ?? null;
     const resumed_after_line = checkpoint?.resumedAfterLine ?? null;
-    const done = { registered, replayed, failed, failures };
+    const done = { registered, replayed, failed, this_run: thisRun, failures };
     printJson(io, { file, ...done, last_line: line, resumed_after_line, seconds, stopped });
   } else {
     const again = replayed > 0 ? ` (${count(replayed)} of them were before)` : '';
-    io.stdout.write(`${count(registered)} registered${again}, ${count(failed)} failed, in ${seconds} s\n`);
+    const now =
+      checkpoint?.resumedAfterLine === undefined
+        ? ''
+        : `; in this run ${count(thisRun.registered)} and ${count(thisRun.failed)}`;
+    io.stdout.write(
+      `${count(registered)} registered${again}, ${count(failed)} failed${now}, in ${seconds} s\n`,
+    );
     if (failures) io.stdout.write(`Failures: ${failures}\n`);
   }
   const goOn = checkpoint ? '; run it again to go on' : '';

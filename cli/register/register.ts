@@ -34,6 +34,7 @@ export interface RegisterOptions {
 
 /** Of all runs over the file. */
 export interface Summary extends Counts {
+  readonly thisRun: Counts;
   /** The last line that was begun. */
   readonly line: number;
   readonly elapsedMs: number;
@@ -50,8 +51,10 @@ const HOPELESS = [
   TokenRevokedError,
   UnexpectedAnswerError,
 ];
-/** The same, where it is so from the first user on. */
+/** The same, where it is so from the first user on, or for so many one after the other. */
 const UNREACHABLE = [ConnectionError, TimeoutError, UnavailableError];
+
+const UNREACHABLE_IN_A_ROW = 10;
 
 /** A user that is under way. */
 interface Pending {
@@ -65,8 +68,10 @@ export async function registerRecords({ records, close }: Input, options: Regist
   const startedMs = performance.now();
   const client = connect(options);
   const pending = new WeakMap<object, Pending>();
-  const counts = { ...(checkpoint?.counts ?? { registered: 0, replayed: 0, failed: 0 }) };
-  let registeredNow = 0;
+  const before = checkpoint?.counts ?? { registered: 0, replayed: 0, failed: 0 };
+  const counts = { ...before };
+  /** Whom the platform could not be reached for, in a row: no failures yet, as it may be gone. */
+  const unreached: { readonly at: Pending; readonly user: object; readonly error: Error }[] = [];
   let unnumbered = 0;
   let line = checkpoint?.resumedAfterLine ?? 0;
   let bytes = 0;
@@ -84,7 +89,7 @@ export async function registerRecords({ records, close }: Input, options: Regist
 
   const settle = ({ record, number }: Pending) => {
     bytes = Math.max(bytes, record.endByte);
-    checkpoint?.done(number, counts, failures.bytes);
+    checkpoint?.done(number, counts);
     progress.update({ bytes, ...counts });
   };
   const fail = (at: Pending, failure: Omit<FailureLine, 'line'>) => {
@@ -92,12 +97,19 @@ export async function registerRecords({ records, close }: Input, options: Regist
     counts.failed += 1;
     settle(at);
   };
+  const failUnreached = () => {
+    for (const { at, user, error } of unreached.splice(0)) fail(at, { user, error: describe(error) });
+  };
   async function* users(): AsyncGenerator<object, void, void> {
     try {
       for await (const record of records) {
         if (reading.signal.aborted) return;
         const number = checkpoint ? checkpoint.admit(record) : unnumbered++;
-        if (number === undefined) continue;
+        if (number === undefined) {
+          bytes = record.endByte;
+          progress.update({ bytes, ...counts });
+          continue;
+        }
         line = Math.max(line, record.line);
         const at = { record, number };
         if ('user' in record) {
@@ -119,26 +131,44 @@ export async function registerRecords({ records, close }: Input, options: Regist
     for await (const result of batch) {
       const at = pending.get(result.user)!;
       if (result.ok) {
-        registeredNow += 1;
+        failUnreached();
         counts.registered += 1;
         if (result.registration.replayed) counts.replayed += 1;
         settle(at);
         continue;
       }
-      const stop = stops(result.error, registeredNow);
-      stoppedBy ??= stop;
-      // What stopped the run is no fault of this user, who comes first when it goes on.
-      const isLeft = checkpoint !== undefined && (stop !== undefined || !isCountersignError(result.error));
-      if (!isLeft) fail(at, { user: result.user, error: describe(result.error) });
-      if (stop) break;
+      const { error } = result;
+      if (UNREACHABLE.some((Class) => error instanceof Class)) {
+        unreached.push({ at, user: result.user, error });
+        const isFirst = counts.registered === before.registered;
+        if (isFirst || (checkpoint && unreached.length >= UNREACHABLE_IN_A_ROW))
+          stoppedBy ??= { message: error.message, exitCode: EXIT.unreachable };
+        if (!checkpoint) failUnreached();
+      } else {
+        const isHopeless = HOPELESS.some((Class) => error instanceof Class);
+        if (isHopeless) stoppedBy ??= { message: error.message, exitCode: EXIT.failed };
+        // What stopped the run is no fault of this user, who comes first when it goes on.
+        const isLeft = checkpoint !== undefined && (isHopeless || !isCountersignError(error));
+        if (!isLeft) {
+          failUnreached();
+          fail(at, { user: result.user, error: describe(error) });
+        }
+      }
+      if (stoppedBy && stoppedBy.exitCode !== EXIT.interrupted) break;
     }
+    if (!stoppedBy) failUnreached();
   } catch (error) {
     if (!running.signal.aborted) throw error;
   } finally {
     disarm();
     await client.close();
   }
-  return { ...counts, line, elapsedMs: performance.now() - startedMs, stoppedBy };
+  const thisRun = {
+    registered: counts.registered - before.registered,
+    replayed: counts.replayed - before.replayed,
+    failed: counts.failed - before.failed,
+  };
+  return { ...counts, thisRun, line, elapsedMs: performance.now() - startedMs, stoppedBy };
 }
 
 function connect({ url, apiKey }: RegisterOptions): CountersignClient {
@@ -156,12 +186,4 @@ function describe(error: Error): FailureLine['error'] {
   const code = isCountersignError(error) ? error.code : 'interrupted';
   const errors = error instanceof InvalidRegistrationError ? error.errors : undefined;
   return { code, message: error.message, ...(errors && { errors }) };
-}
-
-function stops(error: Error, registered: number): Summary['stoppedBy'] {
-  const { message } = error;
-  if (HOPELESS.some((Class) => error instanceof Class)) return { message, exitCode: EXIT.failed };
-  if (registered === 0 && UNREACHABLE.some((Class) => error instanceof Class))
-    return { message, exitCode: EXIT.unreachable };
-  return undefined;
 }

@@ -1,14 +1,16 @@
 /** `countersign registrations`: show, delete, erase. */
 import { Command } from 'commander';
-import type { AdminActions, ErasedRegistration } from '../../lambda/contract/admin.ts';
+import type { ErasedRegistration } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
-import { EXIT, EXIT_CODES_HELP, type Io, printJson } from '../io.ts';
+import { askEverywhere, tell } from '../everywhere.ts';
+import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
 import { printFields } from '../print.ts';
-import type { SetExit } from '../program.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
 type Options = TargetOptions & { readonly json?: true };
-type RegistrationAction = 'registrations.show' | 'registrations.delete' | 'registrations.erase';
+
+/** The platform's clock and this machine's need not agree: it is asked again until it says so. */
+const LEAST_WAIT_MS = 5_000;
 
 export function registrationsCommand(io: Io, setExit: SetExit): Command {
   const registrations = new Command('registrations').description(
@@ -23,23 +25,31 @@ export function registrationsCommand(io: Io, setExit: SetExit): Command {
       );
 
   add('show', 'Show a registration, or when it was deleted.').action(
-    async (client: string, user: string, options: Options) => {
-      const shown = await invoke(options, 'registrations.show', client, user);
+    async (client_id: string, user_id: string, options: Options) => {
+      const target = findTarget(options, io);
+      const shown = await invokeAdmin(target, target.regions[0]!, 'registrations.show', {
+        client_id,
+        user_id,
+      });
       if (options.json) return void printJson(io, shown);
       const { data, ...fields } = { data: undefined, ...shown };
       printFields(io, { ...fields, ...(data && { data: JSON.stringify(data) }) });
     },
   );
 
-  add('delete', 'Delete a registration, as its client could.').action(
-    async (client: string, user: string, options: Options) => {
-      const { id, deleted } = await invoke(options, 'registrations.delete', client, user);
-      if (options.json) printJson(io, { id, deleted });
-      else
-        io.stdout.write(
-          `${id} ${deleted ? 'is deleted' : 'was not there; nothing signed before now registers it'}\n`,
-        );
-      if (!deleted) setExit(EXIT.failed);
+  add('delete', 'Delete a registration, as its client could, in every Region.').action(
+    async (client_id: string, user_id: string, options: Options) => {
+      const params = { client_id, user_id };
+      const answers = await askEverywhere(io, options, 'registrations.delete', params, {
+        // One Region's tombstone is what the next one finds.
+        merge: (before, next) => ({ ...next, deleted: before.deleted || next.deleted }),
+      });
+      if (answers.result?.deleted === false) setExit(EXIT.failed);
+      tell(io, setExit, options, answers, {
+        json: (result) => ({ ...result }),
+        text: ({ id, deleted }) =>
+          `${id} ${deleted ? 'is deleted' : 'was not there; nothing signed before now registers it'}`,
+      });
     },
   );
 
@@ -48,54 +58,72 @@ export function registrationsCommand(io: Io, setExit: SetExit): Command {
     .addHelpText(
       'after',
       `
-The data goes at once. A tombstone stays for an hour: a hash and a time, which keep a request that was signed before,
-and held back, from registering the user again. Run the command again then, or let it wait.`,
+The data goes at once, in every Region. A tombstone stays for an hour: a hash and a time, which keep a request that was
+signed before, and held back, from registering the user again. Run the command again then, or let it wait.`,
     )
     .action(erase);
   return registrations;
 
-  function invoke<A extends RegistrationAction>(
-    options: Options,
-    action: A,
+  async function erase(
     client_id: string,
     user_id: string,
-  ): Promise<AdminActions[A]['result']> {
-    const target = findTarget(options, io);
-    return invokeAdmin(target, target.regions[0]!, action, { client_id, user_id });
-  }
-
-  async function erase(client: string, user: string, options: Options & { wait?: true }): Promise<void> {
-    let erased = await invoke(options, 'registrations.erase', client, user);
-    while (options.wait && erased.erasable_at !== undefined) {
-      io.stderr.write(`deleted; waiting until ${erased.erasable_at} for its tombstone to go\n`);
-      const waitMs = Math.max(1_000, Date.parse(erased.erasable_at) - Date.now());
-      if (!(await slept(waitMs))) {
-        setExit(EXIT.interrupted);
-        break;
-      }
-      erased = await invoke(options, 'registrations.erase', client, user);
+    options: Options & { wait?: true },
+  ): Promise<void> {
+    const ask = () =>
+      askEverywhere(io, options, 'registrations.erase', { client_id, user_id }, { merge: leastErased });
+    let answers = await ask();
+    let interrupted = false;
+    for (let until = answers.result?.erasable_at; options.wait && until !== undefined; ) {
+      interrupted = !(await waited(until));
+      if (interrupted) break;
+      answers = await ask();
+      until = answers.result?.erasable_at;
     }
-    if (options.json) printJson(io, erased);
-    else io.stdout.write(`${erased.id} ${describe(erased)}\n`);
+    tell(io, setExit, options, answers, {
+      json: (result) => ({ ...result }),
+      text: (result) => `${result.id} ${describe(result)}`,
+    });
+    if (interrupted) setExit(EXIT.interrupted);
   }
 
-  /** @returns whether it slept through, rather than being interrupted */
-  function slept(ms: number): Promise<boolean> {
+  /** @returns whether that time came, rather than Ctrl-C */
+  function waited(until: string): Promise<boolean> {
+    const { stderr } = io;
+    const endMs = Math.max(Date.parse(until), Date.now() + LEAST_WAIT_MS);
+    stderr.write(`deleted; waiting until ${until} for its tombstone to go\n`);
+    const countDown = () => stderr.write(`\r  ${minutes(endMs - Date.now())} `);
+    if (stderr.isTTY) countDown();
     return new Promise((resolve) => {
       const end = (through: boolean) => {
         clearTimeout(timer);
+        clearInterval(ticks);
         disarm();
+        if (stderr.isTTY) stderr.write('\n');
         resolve(through);
       };
-      const timer = setTimeout(() => end(true), ms);
+      const ticks = stderr.isTTY ? setInterval(countDown, 1_000) : undefined;
+      const timer = setTimeout(() => end(true), endMs - Date.now());
       const disarm = io.onInterrupt(() => end(false));
     });
   }
+}
+
+/** Where one Region still holds something, it is not gone. */
+function leastErased(before: ErasedRegistration, next: ErasedRegistration): ErasedRegistration {
+  const rank = { absent: 0, erased: 1, deleted: 2 };
+  if (before.state !== next.state) return rank[before.state] > rank[next.state] ? before : next;
+  return (before.erasable_at ?? '') > (next.erasable_at ?? '') ? before : next;
+}
+
+/** `59:07`. */
+function minutes(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1_000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
 const describe = ({ state, erasable_at }: ErasedRegistration): string =>
   ({
     absent: 'is not there; nothing of it is left',
     erased: 'is erased; nothing of it is left',
-    deleted: `is deleted; its tombstone can go from ${erasable_at} on: run this again then`,
+    deleted: `is deleted; its tombstone can go from ${erasable_at} on, run this again then`,
   })[state];

@@ -7,8 +7,7 @@ import { decodeJwt } from 'jose';
 import { readNonce } from '../../protocol/nonce.ts';
 import { invokeAdmin } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
-import type { SetExit } from '../program.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
 type Options = TargetOptions & { readonly json?: true };
@@ -73,7 +72,9 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
     if (region === undefined) throw usage('the nonce of this proof is none of a Countersign platform');
     const target = findTarget(options, io);
     if (!target.regions.includes(region))
-      throw usage(`its nonce is of ${region}, which is not among ${target.regions.join(', ')}`);
+      throw usage(
+        `its nonce is of ${JSON.stringify(region)}, which is not among ${target.regions.join(', ')}`,
+      );
     const { outcome } = await invokeAdmin(target, region, 'proofs.revoke', { nonce });
     if (options.json) printJson(io, { outcome, region });
     else if (outcome === 'revoked') io.stdout.write(`the proof is revoked in ${region}; nobody can use it\n`);

@@ -1,7 +1,7 @@
 /**
- * The `clients` table (design: 8-wire "Table items"): a record, its state and each key are items of their own. What an
- * operator takes away, by disabling or revoking, lies in the state alone, which no roll-over of keys writes: so no merge
- * of two Regions' writes can give it back.
+ * The `clients` table (design: 8-wire "Table items"): a record, its state, each key and each revocation are items of their
+ * own. An eventual table merges two Regions' writes by item, and the later one stands whole: so what an operator takes
+ * away shares its item with nothing else, and neither a roll-over nor another operator's command can give it back.
  */
 import {
   type AttributeValue,
@@ -43,6 +43,8 @@ export interface Clients {
 }
 
 type Item = Record<string, AttributeValue>;
+
+const REVOKED = 'revoked#';
 
 /** Who issued a generation, where no other generation did; no kid is spelled so. */
 const OPERATOR = 'operator';
@@ -152,10 +154,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
 
     async revokeKey(clientId, kid, nowMs) {
       if (!(await has(clientId, `key#${kid}`))) return false;
-      return update(clientId, 'state', {
-        UpdateExpression: 'ADD revoked :kid SET changed_at = :now',
-        ExpressionAttributeValues: { ':kid': { SS: [kid] }, ':now': { N: String(nowMs) } },
-      });
+      return put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, revoked_at: { N: String(nowMs) } });
     },
 
     async remove(clientId) {
@@ -211,7 +210,9 @@ function toRecord(clientId: string, items: readonly Item[]): ClientRecord | unde
     limit: record.limit?.N === undefined ? null : Number(record.limit.N),
     createdAtMs: Number(record.created_at!.N),
     keys: items.filter((item) => item.sk!.S!.startsWith('key#')).map(toKey),
-    revoked: new Set(state?.revoked?.SS),
+    revoked: new Set(
+      items.flatMap(({ sk }) => (sk!.S!.startsWith(REVOKED) ? [sk!.S!.slice(REVOKED.length)] : [])),
+    ),
   };
 }
 

@@ -22,7 +22,11 @@ const Create = z.strictObject({
   ...Credential,
 });
 const Update = z.strictObject({ client_id: ClientId, limit: Limit.nullable() });
-const RevokeKey = z.strictObject({ client_id: ClientId, kid: z.string().min(1).max(64) });
+const Kid = z.string().regex(/^([1-9]\d{0,8}|[\w-]{43})$/, {
+  // The audit line names it: what has another form may be a key.
+  error: 'must be a generation, e.g. "2", or a thumbprint of 43 characters, as clients.show lists them',
+});
+const RevokeKey = z.strictObject({ client_id: ClientId, kid: Kid });
 
 const byName = ({ client_id }: { client_id: string }): string => client_id;
 

@@ -35,7 +35,7 @@ async function revoke(
     throw new AdminError(
       400,
       'malformed_request',
-      `params.nonce: is of Region ${nonce.region}, and redeems there alone; ask the function in that Region`,
+      `params.nonce: is of Region ${JSON.stringify(nonce.region)}, and redeems there alone; ask the function in that Region`,
     );
   // Past its life on every machine; whether it was used before is not known once TTL has taken its row.
   if (nowMs() > nonce.issuedMs + nonce.lifeMs + 2 * clockErrorMs) return 'expired';

@@ -1,6 +1,6 @@
 /** A client's next generation, with overlap: the ones before it go on for a while, so that nobody is locked out. */
 import * as z from 'zod';
-import { type ClientRecord, isUsable } from '../../protocol/client.ts';
+import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
 import type { Clients } from '../adapters/clients.ts';
 import type { RotatedKey } from '../contract/admin.ts';
 import { AdminError } from './actions.ts';
@@ -39,8 +39,9 @@ export async function rotateKey(
     );
 
   const nowS = Math.floor(nowMs() / 1000);
+  // Also those that are not usable yet: another Region's clock may be ahead.
   const previous = client.keys
-    .filter((each) => isUsable(client, each, nowMs()))
+    .filter((each) => each.expiresAtS > nowS && !isRevoked(client, each))
     .toSorted((a, b) => b.usableAtS - a.usableAtS || Number(b.kid) - Number(a.kid));
   const ends: { kid: string; expires_at: string }[] = [];
   for (const [i, { kid, expiresAtS }] of previous.entries()) {

@@ -2,14 +2,8 @@
 import { Duration } from 'aws-cdk-lib';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { checkConsistency } from './consistency.ts';
+import type { Fault } from './fault.ts';
 import type { ConfigSettings } from './schema.ts';
-
-export interface Fault {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  /** False where the message says what to write, and the setting's example would mislead. */
-  readonly example?: false;
-}
 
 export function checkTogether(settings: ConfigSettings): Fault[] {
   return [

@@ -1,5 +1,5 @@
 /** Which mode the global tables can have, by where the Regions are (design: 4-regions). */
-import type { Fault } from './checks.ts';
+import type { Fault } from './fault.ts';
 import type { ConfigSettings } from './schema.ts';
 
 /** `single` where there is one Region. */

@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { Fault } from './checks.ts';
+import type { Fault } from './fault.ts';
 import { type Config, ConfigError } from './read.ts';
 
 export const LOCK_FILE = 'countersign.lock.json';

@@ -1,7 +1,8 @@
 /** Reads a config, or says of every setting that is wrong where it is, what is wrong and what would be right. */
 import { z } from 'zod';
-import { checkTogether, type Fault } from './checks.ts';
+import { checkTogether } from './checks.ts';
 import { type Consistency, consistencyOf } from './consistency.ts';
+import type { Fault } from './fault.ts';
 import { loadRegistrationSchema } from './registration-schema.ts';
 import { type ConfigInput, type ConfigSettings, configSchema } from './schema.ts';
 

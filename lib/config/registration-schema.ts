@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
-import type { Fault } from './checks.ts';
+import type { Fault } from './fault.ts';
 
 /** @param setting the schema, the path of a JSON file that holds it, or undefined for the default one */
 export function loadRegistrationSchema(setting: string | object | undefined): {

@@ -23,13 +23,14 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-const example = (name: string) => new URL(`../../examples/${name}`, import.meta.url).pathname;
+const example = (name: string) => new URL(`../../examples/${name}`, import.meta.url);
 
 test('the 1,000 users of the examples are registered, from CSV and again from JSON Lines as the same', async () => {
-  const csv = await directory.run(['register', example('users.csv'), '--json']);
+  for (const name of ['users.csv', 'users.jsonl']) directory.write(name, await readFile(example(name)));
+  const csv = await directory.run(['register', 'users.csv', '--json']);
   expect(csv).toMatchObject({ code: 0, stderr: '' });
   expect(csv.json).toMatchObject({ registered: 1000, replayed: 0, failed: 0, failures: null, stopped: null });
-  const jsonl = await directory.run(['register', example('users.jsonl'), '--json']);
+  const jsonl = await directory.run(['register', 'users.jsonl', '--json']);
   expect(jsonl.json).toMatchObject({ registered: 1000, replayed: 1000, failed: 0 });
 });
 

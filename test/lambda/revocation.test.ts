@@ -1,7 +1,14 @@
 /** What an operator takes back: a proof, a generation with all that it issued, and within what time. */
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_CACHE_MS } from '../../lambda/adapters/client-cache.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
+import type { RevokedProof } from '../../lambda/contract/admin.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { deriveApiKey } from '../../protocol/api-key.ts';
 import type { ClientKey } from '../../protocol/client.ts';
@@ -51,6 +58,38 @@ async function issue(by: Signer, generation: number): Promise<Signer> {
 const revokeKey = ({ clientId: client_id, kid }: Signer) =>
   platform.operate('clients.revoke-key', { client_id, kid });
 
+type Items = Record<string, Record<string, AttributeValue>>;
+const TableName = tableName(STAGE, 'clients');
+
+/** By sort key. */
+async function itemsOf(clientId: string): Promise<Items> {
+  const all = (await platform.items('clients')) as Record<string, AttributeValue>[];
+  return Object.fromEntries(all.filter(({ pk }) => pk!.S === clientId).map((item) => [item.sk!.S!, item]));
+}
+
+async function restore(clientId: string, items: Items): Promise<void> {
+  for (const { pk, sk } of Object.values(await itemsOf(clientId)))
+    await platform.shared.send(new DeleteItemCommand({ TableName, Key: { pk: pk!, sk: sk! } }));
+  for (const Item of Object.values(items))
+    await platform.shared.send(new PutItemCommand({ TableName, Item }));
+}
+
+/** Two Regions write before either hears of the other; then, item by item, the later write stands. */
+async function atOnce(clientId: string, here: () => unknown, there: () => unknown): Promise<void> {
+  const before = await itemsOf(clientId);
+  const write = async (work: () => unknown): Promise<Items> => {
+    await restore(clientId, before);
+    await work();
+    const after = Object.entries(await itemsOf(clientId));
+    return Object.fromEntries(
+      after.filter(([sk, item]) => JSON.stringify(item) !== JSON.stringify(before[sk])),
+    );
+  };
+  const earlier = await write(here);
+  const later = await write(there);
+  await restore(clientId, { ...before, ...earlier, ...later });
+}
+
 describe('a proof that was not used yet', () => {
   it('is revoked at once, on every instance, and nothing is stored for it', async () => {
     const signer = await makeClient(platform);
@@ -67,18 +106,38 @@ describe('a proof that was not used yet', () => {
     });
   });
 
-  it('against 20 uses at once: either it was used once, or never', async () => {
-    const signer = await makeClient(platform);
-    for (let round = 0; round < 5; round++) {
-      const ask = await prepare(platform, a, signer, { user_id: `race-${round}` });
-      const [revoked, ...answers] = await Promise.all([
-        platform.operate('proofs.revoke', { nonce: ask.nonce }),
-        ...Array.from({ length: 20 }, () => a.send(ask)),
-      ]);
-      const accepted = answers.filter(({ status }) => status === 201).length;
-      expect(accepted).toBe(revoked.outcome === 'revoked' ? 0 : 1);
-    }
-  });
+  it.each([0, 1, 50, 100])(
+    'against 100 uses that have come as far as the ledger, %i of them before it: used once, or never',
+    async (before) => {
+      const waiting: (() => void)[] = [];
+      let arrived = () => {};
+      const send = (command: PutItemCommand) => {
+        if (command.input.TableName !== tableName(STAGE, 'ledger')) return a.dynamodb.send(command);
+        const turn = new Promise<void>((resolve) => waiting.push(resolve));
+        arrived();
+        return turn.then(() => a.dynamodb.send(command));
+      };
+      const all = (count: number) =>
+        new Promise<void>((resolve) => {
+          arrived = () => void (waiting.length === count && resolve());
+        });
+      const held = a.instance({}, { dynamodb: { send } as unknown as DynamoDBClient });
+      const signer = await makeClient(platform);
+      const ask = await prepare(platform, a, signer, { user_id: `race-${before}` });
+      const usesThere = all(100);
+      const uses = Array.from({ length: 100 }, () => held.send(ask));
+      await usesThere;
+      const revocationThere = all(101);
+      const event = { action: 'proofs.revoke', params: { nonce: ask.nonce } };
+      const revoking = held.functions['admin-write'](event, { awsRequestId: 'r' });
+      await revocationThere;
+      waiting.splice(before, 0, waiting.pop()!);
+      for (const release of waiting) release();
+      const { result } = (await revoking) as { result: RevokedProof };
+      const accepted = (await Promise.all(uses)).filter(({ status }) => status === 201).length;
+      expect(accepted).toBe(result.outcome === 'revoked' ? 0 : 1);
+    },
+  );
 
   it('used before is told so, and past its life too; another Region and nonsense are refused', async () => {
     const signer = await makeClient(platform);
@@ -149,6 +208,47 @@ describe('a generation', () => {
     await platform.operate('clients.update', { client_id, limit: 7 });
     await platform.operate('clients.rotate-key', { client_id });
     expect(await tryWith(signer, a.instance())).toBe('key_expired');
+  });
+
+  it('stays revoked, and a client disabled, where another Region writes at once that has not heard of it', async () => {
+    const first = await makeClient(platform);
+    const client_id = first.clientId;
+    await platform.operate('clients.disable', { client_id });
+    const second = await issue(first, 2);
+    await atOnce(
+      client_id,
+      () => revokeKey(second),
+      () => platform.operate('clients.enable', { client_id }),
+    );
+    expect(await tryWith(second, a.instance())).toBe('key_expired');
+    expect(await tryWith(first, a.instance())).toBe(201);
+    await atOnce(
+      client_id,
+      () => platform.operate('clients.disable', { client_id }),
+      () => revokeKey(first),
+    );
+    expect(await tryWith(first, a.instance())).toBe('client_disabled');
+    await platform.operate('clients.enable', { client_id });
+    expect(await tryWith(first, a.instance())).toBe('key_expired');
+  });
+
+  it('is no burden for a client made again under the same name, and its key stays dead', async () => {
+    const old = await makeClient(platform);
+    await revokeKey(old);
+    await platform.operate('clients.delete', { client_id: old.clientId });
+    const renewed = await makeClient(platform, old.clientId);
+    expect(await tryWith(renewed, a.instance())).toBe(201);
+    expect(await tryWith(old, a.instance())).toBe('invalid_proof');
+  });
+
+  it('is named by its kid alone: an API key in its place is refused, and no log holds it', async () => {
+    const { clientId: client_id, apiKey } = await makeClient(platform, 'abc');
+    expect(apiKey.length).toBeLessThanOrEqual(64);
+    expect(await platform.admin('clients.revoke-key', { client_id, kid: apiKey })).toMatchObject({
+      ok: false,
+      problem: { code: 'malformed_request', detail: expect.not.stringContaining(apiKey) },
+    });
+    expect(JSON.stringify(platform.log)).not.toContain(apiKey);
   });
 
   it('of a basic client is refused as well', async () => {

@@ -120,6 +120,19 @@ describe('another profile', () => {
     expect(await tryWith(strict)).toBe('key_expired');
     expect(await tryBasic(basic)).toBe('invalid_proof');
   });
+
+  it('ends as well what another Region, whose clock is ahead, made for a moment from now', async () => {
+    const strict = await makeClient(platform);
+    const begunMs = platform.clock.nowMs;
+    platform.clock.nowMs += 2_000;
+    const ahead = await rotate(strict);
+    platform.clock.nowMs = begunMs;
+    const expires_at = at(begunMs + 30 * DAY_S * 1000);
+    await rotate(strict, { profile: 'basic', expires_at });
+    await rotate(strict, { profile: 'strict' });
+    platform.clock.nowMs += CLIENT_CACHE_MS;
+    expect(await tryWith(ahead)).toBe('key_expired');
+  });
 });
 
 describe('what does not fit', () => {

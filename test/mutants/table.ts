@@ -476,9 +476,30 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'revoke-key',
     'lambda/adapters/clients.ts',
-    "UpdateExpression: 'SET disabled = :disabled, changed_at = :now',",
-    "UpdateExpression: 'SET disabled = :disabled, changed_at = :now REMOVE revoked',",
+    'sk: { S: REVOKED + kid }',
+    "sk: { S: 'state' }",
     REVOCATION,
+  ),
+  mutant(
+    'no-secret-logged',
+    'lambda/admin/clients.ts',
+    '/^([1-9]\\d{0,8}|[\\w-]{43})$/',
+    '/^.{1,64}$/',
+    REVOCATION,
+  ),
+  mutant(
+    'profile-change',
+    'lambda/admin/rotate-key.ts',
+    'each.expiresAtS > nowS && !isRevoked(client, each)',
+    'each.usableAtS <= nowS && each.expiresAtS > nowS',
+    ROTATE_KEY,
+  ),
+  mutant(
+    'erase',
+    'cli/everywhere.ts',
+    'result === undefined ? answer : merge(result, answer)',
+    'answer',
+    'test/cli/registrations.test.ts',
   ),
   mutant(
     'rotate-overlap',

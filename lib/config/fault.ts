@@ -1,0 +1,7 @@
+/** What is wrong with one setting. */
+export interface Fault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  /** False where the message says what to write, and the setting's example would mislead. */
+  readonly example?: false;
+}
