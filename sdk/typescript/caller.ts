@@ -52,6 +52,8 @@ interface Failure {
   readonly answer?: Answer;
 }
 
+/** Over how long those that waited for a quota go on. */
+const SPREAD_MS = 200;
 /** Longest life of a proof for reading, in seconds: it has no nonce. */
 const READ_LIFE_S = 60;
 
@@ -104,15 +106,14 @@ export class Caller {
     state: State,
     signals: readonly AbortSignal[],
   ): Promise<Success | Failure> {
-    const { now, signer, sleep } = this.#options;
+    const { now, signer } = this.#options;
     let sent = false;
     try {
       const { issuer, regions, proofMaxLifeS } = await abortable(this.#discovery.current(), signals);
       state.region ??= this.#regions.pick(regions);
       const { region } = state;
       // Before the nonce, which would grow old meanwhile. Reads are not counted.
-      const heldMs = method === 'GET' ? 0 : this.#regions.heldForMs(region);
-      if (heldMs > 0) await sleep(heldMs, signals);
+      if (method !== 'GET') await this.#held(region, signals);
       const pool = this.#pool(region);
       const nonce = method === 'GET' ? undefined : await pool.take(signals);
       const url = region.url + path;
@@ -143,6 +144,13 @@ export class Caller {
       if (!(error instanceof CountersignError)) throw error;
       return { error, sent };
     }
+  }
+
+  /** Waits while the client's quota there is spent; not all that wait go on at the same instant. */
+  async #held(region: RegionInfo, signals: readonly AbortSignal[]): Promise<void> {
+    const { sleep, random } = this.#options;
+    for (let ms = this.#regions.heldForMs(region); ms > 0; ms = this.#regions.heldForMs(region))
+      await sleep(ms + random() * SPREAD_MS, signals);
   }
 
   /** Learns from a failure. @returns the next attempt, or undefined where there is none */

@@ -30,7 +30,7 @@ describe.each(byFile(runnable('ts')))('the code of %s', (file, parts) => {
   let workspace: Workspace;
   beforeAll(async () => {
     // A README shows a line of code; what lies in docs/ is followed with `npm start` running.
-    workspace = await startWorkspace({ firstUser: file.startsWith('docs/') });
+    workspace = await startWorkspace();
   });
   afterAll(() => workspace?.stop());
 

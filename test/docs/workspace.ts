@@ -17,14 +17,9 @@ export interface Workspace {
   stop(): Promise<void>;
 }
 
-export interface WorkspaceOptions {
-  /** Registered by `npm start`, beside which a document is followed. @default true */
-  readonly firstUser?: boolean;
-}
-
-export async function startWorkspace({ firstUser = true }: WorkspaceOptions = {}): Promise<Workspace> {
+export async function startWorkspace(): Promise<Workspace> {
   const platform = await startPlatform({ port: 0 });
-  if (firstUser) await showFirstUser(platform.info, () => {});
+  await showFirstUser(platform.info, () => {});
   const path = mkdtempSync(join(tmpdir(), 'countersign-docs-'));
   mkdirSync(join(path, '.countersign'));
   writeFileSync(join(path, '.countersign/local.json'), JSON.stringify(platform.info));
