@@ -29,7 +29,7 @@ describe.each(byFile(runnable('ts')))('the code of %s', (file, parts) => {
   const name = `${file.replaceAll(/\W/g, '-')}.ts`;
   let workspace: Workspace;
   beforeAll(async () => {
-    // A README shows a line of code; what lies in docs/ is followed with `npm start` running.
+    // Followed with `npm start` running, which has registered a first user.
     workspace = await startWorkspace();
   });
   afterAll(() => workspace?.stop());
