@@ -1,5 +1,5 @@
 /** The environment of a Region's functions, as a stack sets it. */
-import type { Variable } from '../lambda/contract/environment.ts';
+import type { ServingVariable } from '../lambda/contract/environment.ts';
 import { secretName, tableName } from '../lambda/contract/names.ts';
 
 export interface Place {
@@ -10,7 +10,7 @@ export interface Place {
   readonly url: string;
 }
 
-export function environment({ stage, region, issuer, url }: Place): Record<Variable, string> {
+export function environment({ stage, region, issuer, url }: Place): Record<ServingVariable, string> {
   return {
     COUNTERSIGN_STAGE: stage,
     COUNTERSIGN_REGION: region,

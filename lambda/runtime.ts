@@ -12,7 +12,7 @@ import { createRevokedKids } from './adapters/revoked-kids.ts';
 import { ClientKeys } from './client-keys.ts';
 import type { Consumption } from './consumption.ts';
 import { type Environment, requireEnv, type Variable } from './contract/environment.ts';
-import type { Purpose } from './contract/names.ts';
+import type { Purpose } from './contract/purposes.ts';
 import type { HttpContext } from './http/handler.ts';
 import type { Log } from './log.ts';
 import { Nonces } from './nonces.ts';

@@ -5,20 +5,19 @@
 import { randomUUID } from 'node:crypto';
 import { CreateSecretCommand, RotateSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { setUpVault } from '../cli/vault/setup.ts';
-import { createRevokedKids } from '../lambda/adapters/revoked-kids.ts';
 import { createSecretVersions } from '../lambda/adapters/secret-versions.ts';
-import { createVaultKeys } from '../lambda/adapters/vault.ts';
 import {
   EMPTY_KEYSET,
-  PURPOSES,
-  type Purpose,
+  keysWatchName,
   rotationFunctionName,
   secretName,
   tableName,
 } from '../lambda/contract/names.ts';
-import { vaultName } from '../lambda/contract/vault.ts';
+import { KEYSETS, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
+import { appRoleSecretName, type VaultAccess, vaultName } from '../lambda/contract/vault.ts';
+import { keysWatch, rotate } from '../lambda/key-functions.ts';
+import { askByLambda } from '../lambda/keys-watch/ask.ts';
 import type { Log } from '../lambda/log.ts';
-import { rotateHandler } from '../lambda/rotate/handler.ts';
 import { createVaultApi, type VaultApi } from '../lambda/vault/api.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
 import { parseKeyset } from '../protocol/keyset.ts';
@@ -27,15 +26,20 @@ import type { SecretRotation } from './aws/secret-rotation.ts';
 import type { AwsClients } from './region.ts';
 import { STAGE } from './stage.ts';
 
+interface LocalRegion {
+  readonly name: string;
+  readonly aws: AwsClients;
+  /** By full name: where the ones for keys are added. */
+  readonly functions: Map<string, LambdaHandler>;
+}
+
 export interface KeysOptions {
   readonly vault: { readonly address: string; readonly rootToken: string };
   /** The home Region first. */
-  readonly regions: readonly { readonly name: string; readonly aws: AwsClients }[];
-  /** Where Secrets Manager finds the functions that this adds, by full name. */
-  readonly functions: Map<string, LambdaHandler>;
+  readonly regions: readonly LocalRegion[];
   readonly rotation: SecretRotation;
-  /** Longest life of what is signed with, or derived from, each purpose's key. */
-  readonly maxLifeMs: Readonly<Record<Purpose, number>>;
+  /** In milliseconds. */
+  readonly lives: { readonly nonceTtl: number; readonly clientKeyLife: number };
   readonly errorDocsUrl: string;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -50,12 +54,8 @@ const LAGS: Omit<KeyLags, 'maxLifeMs'> = {
   clockErrorMs: 2_000,
   finishMs: HOUR_MS,
 };
-const ROTATION_PERIOD: Readonly<Record<Purpose, string>> = {
-  nonce: 'rate(30 days)',
-  'client-root': 'rate(180 days)',
-  token: 'rate(30 days)',
-};
 const DUE_EVERY_MS = 60_000;
+const WATCH_EVERY_MS = HOUR_MS;
 
 /**
  * Prepares Vault as `countersign vault setup` does, and rotates every purpose for the first time.
@@ -63,79 +63,86 @@ const DUE_EVERY_MS = 60_000;
  * @returns what ends the schedule
  */
 export async function setUpKeys(options: KeysOptions): Promise<() => void> {
-  const { vault, regions, functions, rotation } = options;
+  const { vault, regions, rotation } = options;
+  const home = regions[0]!;
   const api = createVaultApi({ address: vault.address });
   await setUpVault({ api, token: vault.rootToken, plan: { stage: STAGE, auth: { method: 'approle' } } });
-  const { secrets } = regions[0]!.aws;
   for (const purpose of PURPOSES) {
-    functions.set(rotationFunctionName(STAGE, purpose), await rotationFunction(options, api, purpose));
+    await storeAppRole(options, api, purpose);
+    // Those of the other Regions are for the day when the home Region is lost.
+    for (const region of regions)
+      region.functions.set(rotationFunctionName(STAGE, purpose), rotationFunction(options, region, purpose));
     const Name = secretName(STAGE, purpose);
-    await secrets.send(new CreateSecretCommand({ Name, SecretString: EMPTY_KEYSET }));
-    await secrets.send(
+    await home.aws.secrets.send(new CreateSecretCommand({ Name, SecretString: EMPTY_KEYSET }));
+    await home.aws.secrets.send(
       new RotateSecretCommand({
         SecretId: Name,
-        RotationLambdaARN: `arn:aws:lambda:${regions[0]!.name}:000000000000:function:${rotationFunctionName(STAGE, purpose)}`,
-        RotationRules: { ScheduleExpression: ROTATION_PERIOD[purpose] },
+        RotationLambdaARN: `arn:aws:lambda:${home.name}:000000000000:function:${rotationFunctionName(STAGE, purpose)}`,
+        RotationRules: { ScheduleExpression: `rate(${KEYSETS[purpose].rotationDays} days)` },
       }),
     );
   }
   await rotation.settled();
-  for (const purpose of PURPOSES) await requireKey(options, purpose);
-  const timer = setInterval(() => rotation.rotateDue(), DUE_EVERY_MS);
-  return () => clearInterval(timer);
+  for (const purpose of PURPOSES) await requireKey(home, purpose);
+  const watch = watchFunction(options);
+  home.functions.set(keysWatchName(STAGE), watch);
+  const timers = [
+    setInterval(() => rotation.rotateDue(), DUE_EVERY_MS),
+    // What it could not look at, it has logged.
+    setInterval(() => watch({}, { awsRequestId: randomUUID() }).catch(() => {}), WATCH_EVERY_MS),
+  ];
+  return () => timers.forEach(clearInterval);
 }
 
-async function rotationFunction(
-  { vault, regions, maxLifeMs, errorDocsUrl, nowMs, log }: KeysOptions,
-  api: VaultApi,
-  purpose: Purpose,
-): Promise<LambdaHandler> {
-  const [home, ...others] = regions.map(({ name, aws }) => ({
-    region: name,
-    secret: createSecretVersions(aws.secrets, secretName(STAGE, purpose)),
-    revoked: createRevokedKids(aws.dynamodb, tableName(STAGE, 'limits')),
-  }));
-  const all = [home!, ...others];
-  const publishRevoked = (kids: readonly string[]) =>
-    Promise.all(
-      all.map(async ({ region, revoked }) => {
-        const told = revoked.add(purpose, kids, nowMs());
-        return {
-          region,
-          confirmed: await told.then(
-            () => true,
-            () => false,
-          ),
-        };
-      }),
-    );
+/** Where the purpose's functions read them, in every Region. */
+async function storeAppRole({ vault, regions }: KeysOptions, api: VaultApi, purpose: Purpose): Promise<void> {
   const role = `auth/approle/role/${vaultName(STAGE, purpose)}`;
   const { role_id } = dataOf(await api.read(`${role}/role-id`, vault.rootToken));
-  const secretId = async () => {
-    const { secret_id } = dataOf(await api.write(`${role}/secret-id`, {}, vault.rootToken));
-    return String(secret_id);
-  };
-  return rotateHandler({
-    purpose,
-    secretName: secretName(STAGE, purpose),
-    secret: home!.secret,
-    vault: createVaultKeys({
-      address: vault.address,
-      auth: { method: 'approle', roleId: String(role_id), secretId },
-    }),
-    vaultKey: vaultName(STAGE, purpose),
-    lags: { ...LAGS, maxLifeMs: maxLifeMs[purpose] },
-    nowMs,
-    log,
-    region: home!.region,
-    errorDocsUrl,
-    replicas: others,
-    publishRevoked,
-  });
+  const { secret_id } = dataOf(await api.write(`${role}/secret-id`, {}, vault.rootToken));
+  const SecretString = JSON.stringify({ role_id, secret_id });
+  const create = new CreateSecretCommand({ Name: appRoleSecretName(STAGE, purpose), SecretString });
+  await regions[0]!.aws.secrets.send(create);
 }
 
-async function requireKey({ regions, functions }: KeysOptions, purpose: Purpose): Promise<void> {
-  const secret = createSecretVersions(regions[0]!.aws.secrets, secretName(STAGE, purpose));
+function rotationFunction(
+  { vault, regions, lives, errorDocsUrl, nowMs, log }: KeysOptions,
+  { name }: LocalRegion,
+  purpose: Purpose,
+): LambdaHandler {
+  const { life } = KEYSETS[purpose];
+  const lags: KeyLags = { ...LAGS, maxLifeMs: typeof life === 'number' ? life : lives[life] };
+  const access: VaultAccess = { address: vault.address, auth: 'approle' };
+  return rotate({
+    env: {
+      COUNTERSIGN_STAGE: STAGE,
+      COUNTERSIGN_REGION: name,
+      COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
+      COUNTERSIGN_PURPOSE: purpose,
+      COUNTERSIGN_KEY_LAGS: JSON.stringify(lags),
+      COUNTERSIGN_VAULT: JSON.stringify(access),
+      COUNTERSIGN_REGION_NAMES: JSON.stringify(regions.map((each) => each.name)),
+      COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),
+    },
+    nowMs,
+    log,
+    aws: (region) => regions.find((each) => each.name === region)!.aws,
+    credentials: noIdentity,
+    webIdentityToken: noIdentity,
+  }) as LambdaHandler;
+}
+
+function watchFunction({ regions, nowMs, log }: KeysOptions): LambdaHandler {
+  const periods = PURPOSES.map((purpose) => [purpose, KEYSETS[purpose].rotationDays * 24 * HOUR_MS]);
+  const env = { COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)) };
+  return keysWatch({ env, nowMs, log }, askByLambda(regions[0]!.aws.lambda, STAGE)) as LambdaHandler;
+}
+
+const noIdentity = async () => {
+  throw new Error('there is no IAM on this machine');
+};
+
+async function requireKey({ aws, functions }: LocalRegion, purpose: Purpose): Promise<void> {
+  const secret = createSecretVersions(aws.secrets, secretName(STAGE, purpose));
   const held = await secret.read({ stage: 'AWSCURRENT' });
   if (held && parseKeyset(held.text).keys.length > 0) return;
   // Secrets Manager keeps to itself why a step failed: the first one says it again.

@@ -107,10 +107,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(
       await setUpKeys({
         vault,
-        regions: names.map((name, i) => ({ name, aws: regions[i]!.aws })),
-        functions: functions[0]!,
+        regions: names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! })),
         rotation,
-        maxLifeMs: { nonce: nonceLifeMs, 'client-root': CLIENT_KEY_LIFE_MS, token: 3_600_000 },
+        lives: { nonceTtl: nonceLifeMs, clientKeyLife: CLIENT_KEY_LIFE_MS },
         errorDocsUrl: `${deployment.entryUrl}/errors`,
         nowMs,
         log: deployment.log,

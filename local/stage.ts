@@ -9,15 +9,8 @@ import {
   type AdminActions,
   type AdminAnswer,
 } from '../lambda/contract/admin.ts';
-import {
-  functionName,
-  PURPOSES,
-  type Purpose,
-  secretName,
-  TABLES,
-  type TableKind,
-  tableName,
-} from '../lambda/contract/names.ts';
+import { functionName, secretName, TABLES, type TableKind, tableName } from '../lambda/contract/names.ts';
+import { PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
 import { initialKeyset } from '../protocol/keyset.ts';
 
 export const STAGE = 'local';

@@ -1,7 +1,7 @@
 /** The real functions over stores in memory, behind the server that everything measured stands behind. */
 import { randomUUID } from 'node:crypto';
 import type { AdminActions } from '../../lambda/contract/admin.ts';
-import type { Purpose } from '../../lambda/contract/names.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { createFunctions } from '../../lambda/functions.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };

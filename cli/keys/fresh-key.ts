@@ -1,7 +1,7 @@
 /** A key made on this machine. Provisional: once rotation exists, every key comes from Vault. */
 import { randomBytes } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
-import type { Purpose } from '../../lambda/contract/names.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
 import type { InitialKey } from '../../protocol/keyset.ts';
 
 export async function freshKey(purpose: Purpose, maxLifeMs: number): Promise<InitialKey> {

@@ -5,7 +5,8 @@ import {
   PutSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { PURPOSES, type Purpose, secretName } from '../../lambda/contract/names.ts';
+import { secretName } from '../../lambda/contract/names.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { initialKeyset, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
 import { awsError } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';

@@ -2,12 +2,12 @@
 import {
   FUNCTIONS,
   functionName,
-  PURPOSES,
   secretName,
   TABLES,
   type TableKind,
   tableName,
 } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Kind, Region } from './account.ts';
 import { day, fail, type Outcome, ok } from './outcome.ts';
 

@@ -1,13 +1,7 @@
 /** What has to stand in Vault for a stage: the engine, per purpose a key, a policy and a role, and how roles log in. */
 import { readFileSync } from 'node:fs';
-import { PURPOSES, type Purpose } from '../../lambda/contract/names.ts';
-import {
-  exportType,
-  rotationRoleName,
-  TRANSIT_KEY_TYPES,
-  TRANSIT_MOUNT,
-  vaultName,
-} from '../../lambda/contract/vault.ts';
+import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import { exportType, rotationRoleName, TRANSIT_MOUNT, vaultName } from '../../lambda/contract/vault.ts';
 
 export type Members = Readonly<Record<string, unknown>>;
 
@@ -69,7 +63,7 @@ export function rotationPolicy(stage: string, purpose: Purpose): string {
   const values: Readonly<Record<string, string>> = {
     transit: TRANSIT_MOUNT,
     key: vaultName(stage, purpose),
-    export: exportType(TRANSIT_KEY_TYPES[purpose]),
+    export: exportType(KEYSETS[purpose].keyType),
   };
   const template = readFileSync(new URL('rotate.hcl', import.meta.url), 'utf8');
   return template
@@ -97,7 +91,7 @@ function mounted(what: string, table: string, path: string, type: string, rights
 
 /** A key that is there is never changed: what it may do cannot be undone. */
 function transitKey(name: string, purpose: Purpose): Step {
-  const type = TRANSIT_KEY_TYPES[purpose];
+  const type = KEYSETS[purpose].keyType;
   const path = `${TRANSIT_MOUNT}/keys/${name}`;
   return {
     what: `key ${name} (${type})`,

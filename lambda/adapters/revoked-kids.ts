@@ -3,7 +3,7 @@
  * keyset nor a lost primary Region keeps a stolen key alive (design: 3-keys "Revoke").
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import type { Purpose } from '../contract/names.ts';
+import type { Purpose } from '../contract/purposes.ts';
 import { call } from './dynamodb.ts';
 
 /** All methods throw Unavailable. */

@@ -3,7 +3,8 @@
  * path: only a rotation asks it.
  */
 import type { JWK } from 'jose';
-import { exportType, TRANSIT_MOUNT, type TransitKeyType } from '../contract/vault.ts';
+import type { TransitKeyType } from '../contract/purposes.ts';
+import { exportType, TRANSIT_MOUNT } from '../contract/vault.ts';
 import { createVaultApi, type VaultApiOptions, type VaultData } from '../vault/api.ts';
 import { toJwk } from '../vault/exported-key.ts';
 import { createTokens, type VaultAuth } from '../vault/login.ts';

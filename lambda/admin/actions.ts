@@ -1,8 +1,8 @@
 /** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (design: 8-wire). */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { ADMIN_FUNCTION, type AdminAction, type AdminAnswer } from '../contract/admin.ts';
-import type { FunctionName } from '../contract/names.ts';
+import { ADMIN_FUNCTION, type AdminAction, type Answer } from '../contract/admin.ts';
+import type { BundleName } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
 import { Unavailable } from '../unavailable.ts';
 
@@ -27,19 +27,16 @@ export interface Action<P = unknown, R = unknown> {
   run(params: P): Promise<R>;
 }
 
-export type Actions = { readonly [A in AdminAction]?: Action };
+export type Actions = Readonly<Record<string, Action>>;
 
 export interface AdminContext {
-  readonly function: FunctionName;
+  readonly function: BundleName;
   readonly region: string;
   readonly errorDocsUrl: string;
   readonly log: Log;
 }
 
-export type AdminHandler = (
-  event: unknown,
-  context: { readonly awsRequestId: string },
-) => Promise<AdminAnswer>;
+export type AdminHandler = (event: unknown, context: { readonly awsRequestId: string }) => Promise<Answer>;
 
 const Event = z.object({ action: z.string(), params: z.unknown().default({}) });
 
@@ -53,14 +50,14 @@ export function adminHandler(context: AdminContext, actions: Actions): AdminHand
     let target: string | undefined;
     try {
       const asked = parse(Event, event, 'event');
-      const known = Object.hasOwn(actions, asked.action) ? actions[asked.action as AdminAction] : undefined;
+      const known = Object.hasOwn(actions, asked.action) ? actions[asked.action] : undefined;
       if (!known) throw unknownAction(context.function, asked.action, actions);
       ({ action } = asked);
       const params = parse(known.params, asked.params, 'params');
       target = known.target(params);
       const result = await known.run(params);
       log({ level: 'INFO', ...audit, action, target, status: 200 });
-      return { ok: true, result } as AdminAnswer;
+      return { ok: true, result };
     } catch (error) {
       const { status, code, message } = toAdminError(error);
       const failure = error instanceof AdminError ? undefined : describeError(error);
@@ -82,7 +79,7 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   throw new AdminError(400, 'malformed_request', faults.join('; '));
 }
 
-function unknownAction(name: FunctionName, action: string, actions: Actions): AdminError {
+function unknownAction(name: BundleName, action: string, actions: Actions): AdminError {
   const elsewhere = Object.hasOwn(ADMIN_FUNCTION, action) ? ADMIN_FUNCTION[action as AdminAction] : undefined;
   const hint = elsewhere
     ? `is served by ${elsewhere}`

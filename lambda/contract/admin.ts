@@ -138,6 +138,9 @@ export interface AdminProblem {
   readonly instance: string;
 }
 
-export type AdminAnswer<A extends AdminAction = AdminAction> =
-  | { readonly ok: true; readonly result: AdminActions[A]['result'] }
+/** What every function for operators answers. */
+export type Answer<R = unknown> =
+  | { readonly ok: true; readonly result: R }
   | { readonly ok: false; readonly problem: AdminProblem };
+
+export type AdminAnswer<A extends AdminAction = AdminAction> = Answer<AdminActions[A]['result']>;

@@ -2,7 +2,7 @@
  * The environment variables that `lib` sets and the functions read. A variable that a function does not name
  * below is not set on it.
  */
-import type { FunctionName } from './names.ts';
+import type { BundleName, FunctionName } from './names.ts';
 
 /** Every function has these. */
 export const COMMON = [
@@ -84,9 +84,27 @@ export const ENVIRONMENT = {
     /** Longest life of a client key, in seconds; also its default. */
     'COUNTERSIGN_CLIENT_KEY_LIFE_S',
   ],
-} as const satisfies Record<FunctionName, readonly string[]>;
+  rotate: [
+    ...COMMON,
+    'COUNTERSIGN_PURPOSE',
+    /** JSON: the purpose's `KeyLags`. */
+    'COUNTERSIGN_KEY_LAGS',
+    /** JSON: `VaultAccess`. */
+    'COUNTERSIGN_VAULT',
+    /** JSON: names of all Regions, which hold a replica of the keyset and a table of revoked kids. */
+    'COUNTERSIGN_REGION_NAMES',
+    'COUNTERSIGN_LIMITS_TABLE',
+  ],
+  'keys-watch': [
+    ...COMMON,
+    /** JSON: by purpose, in milliseconds. */
+    'COUNTERSIGN_ROTATION_PERIODS',
+  ],
+} as const satisfies Record<BundleName, readonly string[]>;
 
-export type Variable = (typeof ENVIRONMENT)[FunctionName][number];
+/** Of the functions that answer clients and operators. */
+export type ServingVariable = (typeof ENVIRONMENT)[FunctionName][number];
+export type Variable = (typeof ENVIRONMENT)[BundleName][number];
 
 /** The variables of one function, or of several that run in one process. */
 export type Environment = { readonly [V in Variable]?: string };

@@ -2,8 +2,9 @@
  * Names that the stacks create and the functions use. Fixed names that carry the stage let a Region's stack
  * import nothing from another's (design: Regions).
  */
+import type { Purpose } from './purposes.ts';
 
-/** What runs, one Lambda function each. */
+/** What answers clients and operators, one Lambda function each. */
 export const FUNCTIONS = [
   'nonce',
   'register',
@@ -16,15 +17,17 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
-/** A keyset, and so a secret, per purpose: a function reads only what it needs. */
-export const PURPOSES = ['nonce', 'client-root', 'token'] as const;
-export type Purpose = (typeof PURPOSES)[number];
+/** Each is built once; `rotate` runs once per purpose. */
+export const BUNDLES = [...FUNCTIONS, 'rotate', 'keys-watch'] as const;
+export type BundleName = (typeof BUNDLES)[number];
 
 export const functionName = (stage: string, name: FunctionName): string => `countersign-${stage}-${name}`;
 
 /** One function per purpose, with that purpose's rights. */
 export const rotationFunctionName = (stage: string, purpose: Purpose): string =>
   `countersign-${stage}-rotate-${purpose}`;
+
+export const keysWatchName = (stage: string): string => `countersign-${stage}-keys-watch`;
 
 export const secretName = (stage: string, purpose: Purpose): string => `countersign/${stage}/keys/${purpose}`;
 

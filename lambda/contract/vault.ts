@@ -2,19 +2,10 @@
  * What stands in Vault: per purpose one Transit key, one policy and one role, all of one name. `countersign vault
  * setup` makes them, the purpose's rotation function uses them.
  */
-import type { Purpose } from './names.ts';
+import type { Purpose, TransitKeyType } from './purposes.ts';
 
 /** Where secrets engine and auth methods are mounted, which are Vault's own defaults. */
 export const TRANSIT_MOUNT = 'transit';
-
-export type TransitKeyType = 'hmac' | 'ecdsa-p256' | 'ed25519';
-
-/** `hmac` where other keys are derived from it, else what signs. */
-export const TRANSIT_KEY_TYPES: Readonly<Record<Purpose, TransitKeyType>> = {
-  nonce: 'hmac',
-  'client-root': 'hmac',
-  token: 'ecdsa-p256',
-};
 
 /** What an export of a key of this type is called in a path. */
 export const exportType = (type: TransitKeyType): string => (type === 'hmac' ? 'hmac-key' : 'signing-key');
@@ -35,3 +26,11 @@ export const vaultServerId = (address: string): string => new URL(address).hostn
 /** Name of the secret that holds a purpose's AppRole credentials, `{"role_id","secret_id"}`, where that is the login. */
 export const appRoleSecretName = (stage: string, purpose: Purpose): string =>
   `countersign/${stage}/vault/${purpose}`;
+
+/** How the rotation functions reach Vault: what `COUNTERSIGN_VAULT` holds, as JSON. */
+export interface VaultAccess {
+  readonly address: string;
+  readonly namespace?: string;
+  readonly caPem?: string;
+  readonly auth: 'aws' | 'approle' | 'jwt';
+}

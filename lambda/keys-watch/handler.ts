@@ -1,85 +1,90 @@
 /**
- * Runs every hour beside the rotations (design: 3-keys "Rotation function"): takes away an AWSPENDING that a rotation
- * left behind, since AWS refuses every later one while it stands, and reports what a person must look into. Each
- * finding is a log line, which a metric filter counts by its `reason`.
+ * Runs every hour beside the rotations (design: 3-keys "Rotation function"): has an AWSPENDING taken away that a
+ * rotation left behind, since AWS refuses every later one while it stands, and reports what a person must look into.
+ * Each finding is a log line, which a metric filter counts by its `reason`. It asks the rotation functions, and so has
+ * no right on any keyset itself.
  */
-import { type KeyLags, keyWindows } from '../../protocol/key-windows.ts';
-import { type KeysetKey, parseKeyset, verificationKeys } from '../../protocol/keyset.ts';
-import type { SecretVersions } from '../adapters/secret-versions.ts';
+import type { KeySummary, KeysAction, KeysActions, KeysetSummary } from '../contract/keys.ts';
 import { describeError, type Log } from '../log.ts';
 
-export interface WatchedKeyset {
-  readonly purpose: string;
-  /** In its primary Region. */
-  readonly secret: SecretVersions;
-  readonly lags: KeyLags;
-  /** From one rotation to the next, as scheduled. */
-  readonly rotationPeriodMs: number;
-  readonly replicas: readonly { readonly region: string; readonly secret: Pick<SecretVersions, 'read'> }[];
-}
+/** Asks a purpose's rotation function. Rejects where it is not reached or refuses. */
+export type AskKeys = <A extends KeysAction>(
+  purpose: string,
+  action: A,
+  params: KeysActions[A]['params'],
+) => Promise<KeysActions[A]['result']>;
 
 export interface KeysWatchOptions {
-  readonly watched: readonly WatchedKeyset[];
+  readonly ask: AskKeys;
+  /** From one rotation to the next, as scheduled, by purpose. In milliseconds. */
+  readonly rotationPeriodsMs: Readonly<Record<string, number>>;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
 }
 
 /** What is reported, by the log line's `reason`. */
-export type Finding =
-  | 'leftover_pending_removed'
-  | 'rotation_overdue'
-  | 'replica_lacks_next_key'
-  | 'replica_unreadable'
-  | 'no_keys';
+export const FINDINGS = [
+  'leftover_pending_removed',
+  'rotation_overdue',
+  'replica_lacks_next_key',
+  'replica_unreadable',
+  'no_keys',
+] as const;
+export type Finding = (typeof FINDINGS)[number];
 
 /** A rotation is overdue once it is late by this part of its period: AWS may start it any time of its day. */
 const LATE = 0.1;
 
 /** @returns a handler that looks at every keyset, and throws at the end where one could not be looked at */
-export function keysWatchHandler({ watched, nowMs, log }: KeysWatchOptions): () => Promise<void> {
-  return async () => {
+export function keysWatchHandler({ ask, rotationPeriodsMs, nowMs, log }: KeysWatchOptions) {
+  return async (): Promise<void> => {
+    const purposes = Object.keys(rotationPeriodsMs);
     let failed = 0;
-    for (const each of watched)
+    for (const purpose of purposes)
       try {
-        await look(each, nowMs(), (reason, region) =>
-          log({ level: 'WARN', message: 'keyset', purpose: each.purpose, reason, region }),
-        );
+        const keyset = await ask(purpose, 'keys.list', {});
+        if (isLeftOver(keyset, nowMs())) {
+          await ask(purpose, 'keys.unstick', { version_id: keyset.pending! });
+          report(purpose, 'leftover_pending_removed');
+        }
+        for (const [finding, region] of findings(keyset, rotationPeriodsMs[purpose]!, nowMs()))
+          report(purpose, finding, region);
       } catch (error) {
         failed += 1;
-        log({ level: 'ERROR', message: 'keyset', purpose: each.purpose, ...describeError(error) });
+        log({ level: 'ERROR', message: 'keyset', purpose, ...describeError(error) });
       }
-    if (failed > 0) throw new Error(`${failed} of ${watched.length} keysets could not be looked at`);
+    if (failed > 0) throw new Error(`${failed} of ${purposes.length} keysets could not be looked at`);
   };
+
+  function report(purpose: string, reason: Finding, region?: string): void {
+    log({ level: 'WARN', message: 'keyset', purpose, reason, region });
+  }
 }
 
-async function look(
-  { secret, lags, rotationPeriodMs, replicas }: WatchedKeyset,
+/** The label came with the secret's last change, or before it: so it is older than X, or gets looked at again. */
+const isLeftOver = ({ pending, changed_at, windows }: KeysetSummary, nowMs: number): boolean =>
+  pending !== null && nowMs - Date.parse(changed_at) > windows.finish;
+
+function findings(
+  { keys, regions, windows }: KeysetSummary,
+  rotationPeriodMs: number,
   nowMs: number,
-  report: (finding: Finding, region?: string) => void,
-): Promise<void> {
-  const { current, pending, changedAtMs } = await secret.describe();
-  // The label came with the secret's last change, or before it: so it is older than X, or gets looked at again.
-  if (pending !== undefined && pending !== current && nowMs - changedAtMs > lags.finishMs)
-    if (await secret.move('AWSPENDING', pending, undefined)) report('leftover_pending_removed');
-
-  const newest = newestKey((await secret.read({ stage: 'AWSCURRENT' }))?.text, nowMs);
-  if (!newest) return report('no_keys');
-  const { publishToSignMs, finishMarginMs } = keyWindows(lags);
-  if (nowMs > newest.activates_at + rotationPeriodMs * (1 + LATE)) report('rotation_overdue');
-
+): [Finding, region?: string][] {
+  const activation = (key: KeySummary) => Date.parse(key.activates_at);
+  const live = keys.filter(({ state }) => state !== 'retired' && state !== 'revoked');
+  const newest = live.toSorted((a, b) => activation(b) - activation(a))[0];
+  if (!newest) return [['no_keys']];
+  const activatesAt = activation(newest);
+  const overdue = nowMs > activatesAt + rotationPeriodMs * (1 + LATE);
   // From here on the replication has less time left than L.
-  if (nowMs < newest.activates_at - finishMarginMs || nowMs > newest.activates_at + publishToSignMs) return;
-  for (const replica of replicas)
-    try {
-      const held = await replica.secret.read({ stage: 'AWSCURRENT' });
-      if (newestKey(held?.text, nowMs)?.kid !== newest.kid) report('replica_lacks_next_key', replica.region);
-    } catch {
-      report('replica_unreadable', replica.region);
-    }
-}
-
-function newestKey(text: string | undefined, nowMs: number): KeysetKey | undefined {
-  const keys = text === undefined ? [] : verificationKeys(parseKeyset(text), nowMs);
-  return keys.toSorted((a, b) => b.activates_at - a.activates_at)[0];
+  const published = activatesAt - (windows.publish_to_sign - windows.finish);
+  const due = nowMs >= published && nowMs <= activatesAt + windows.publish_to_sign;
+  return [
+    ...(overdue ? [['rotation_overdue'] as [Finding]] : []),
+    ...regions.flatMap(({ region, kids }): [Finding, string][] => {
+      if (!due || kids?.includes(newest.kid)) return [];
+      return [[kids ? 'replica_lacks_next_key' : 'replica_unreadable', region]];
+    }),
+  ];
 }

@@ -2,50 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
-import { type KeyState, type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
+import { type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
 import type { SecretVersions } from '../adapters/secret-versions.ts';
 import { VaultError } from '../adapters/vault.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
+import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
-import { type PublishRevoked, type RegionConfirmation, revoke } from './revoke.ts';
+import { type PublishRevoked, revoke } from './revoke.ts';
 import { Rotation, type RotationOptions } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
-
-export interface KeySummary {
-  readonly kid: string;
-  readonly alg: string;
-  readonly state: KeyState;
-  readonly activates_at: string;
-  readonly retires_at: string | null;
-  readonly vault_version: number | null;
-}
-
-export interface KeysetSummary {
-  readonly purpose: string;
-  readonly seq: number;
-  readonly version_id: string;
-  /** A version that a rotation has begun and not finished. */
-  readonly pending: string | null;
-  readonly keys: readonly KeySummary[];
-  readonly revoked: readonly string[];
-  /** In milliseconds. */
-  readonly windows: { readonly publish_to_sign: number; readonly sign_to_remove: number };
-  /** What each other Region's replica holds; null where it cannot be read. */
-  readonly regions: readonly { readonly region: string; readonly kids: readonly string[] | null }[];
-}
-
-export interface RevokedKeys {
-  readonly keyset: KeysetSummary;
-  readonly revoked: readonly string[];
-  readonly regions: readonly RegionConfirmation[];
-}
-
-export interface KeysActions {
-  'keys.list': { params: Record<string, never>; result: KeysetSummary };
-  'keys.rotate': { params: Record<string, never>; result: KeysetSummary };
-  'keys.revoke': { params: { only_kids?: string[] }; result: RevokedKeys };
-  'keys.unstick': { params: Record<string, never>; result: KeysetSummary };
-}
 
 export interface KeysActionsOptions extends RotationOptions {
   /** The other Regions' copies of the secret. */
@@ -54,6 +19,7 @@ export interface KeysActionsOptions extends RotationOptions {
 }
 
 const Nothing = z.strictObject({});
+const Unstick = z.strictObject({ version_id: z.string().optional() });
 const Revoke = z.strictObject({
   only_kids: z
     .array(z.string().regex(/^[\w-]{6}$/))
@@ -61,7 +27,7 @@ const Revoke = z.strictObject({
     .optional(),
 });
 
-export function keysActions(options: KeysActionsOptions): Readonly<Record<keyof KeysActions, Action>> {
+export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAction, Action>> {
   const { purpose, secret, lags, nowMs, replicas } = options;
   const rotation = new Rotation(options);
   const action = <P>(params: z.ZodType<P>, run: (params: P) => Promise<unknown>): Action =>
@@ -85,21 +51,17 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<keyof 
       return list();
     }),
 
-    'keys.revoke': action(Revoke, async ({ only_kids }) => {
+    'keys.revoke': action(Revoke, async ({ only_kids }): Promise<RevokedKeys> => {
       await refuseUnknown(only_kids ?? []);
       const { failure, revoked, regions } = await revoke(options, only_kids);
-      if (failure === undefined) return { keyset: await list(), revoked, regions };
-      const named = (confirmed: boolean) =>
-        regions.flatMap((each) => (each.confirmed === confirmed ? [each.region] : [])).join(', ') || 'none';
-      const detail =
-        `the keyset could not be replaced (${ownWords(failure) ?? describeError(failure).error}), so no new key signs; ` +
-        `refused are ${revoked.join(', ') || 'none'} in: ${named(true)}; not confirmed: ${named(false)}. Try again`;
-      throw new AdminError(503, 'unavailable', detail);
+      if (failure === undefined) return { keyset: await list(), failure: null, revoked, regions };
+      return { keyset: null, failure: ownWords(failure) ?? describeError(failure).error!, revoked, regions };
     }),
 
-    'keys.unstick': action(Nothing, async () => {
+    'keys.unstick': action(Unstick, async ({ version_id }) => {
       const pending = await leftover();
-      if (pending) await secret.move('AWSPENDING', pending, undefined);
+      if (pending !== undefined && (version_id ?? pending) === pending)
+        await secret.move('AWSPENDING', pending, undefined);
       return list();
     }),
   };
@@ -120,15 +82,17 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<keyof 
 
   async function list(): Promise<KeysetSummary> {
     const { keyset, versionId } = await rotation.current();
+    const { changedAtMs } = await secret.describe();
     const { publishToSignMs, signToRemoveMs } = keyWindows(lags);
     return {
       purpose,
       seq: keyset.seq,
       version_id: versionId,
       pending: (await leftover()) ?? null,
+      changed_at: new Date(changedAtMs).toISOString(),
       keys: summaries(keyset, nowMs()),
       revoked: keyset.revoked,
-      windows: { publish_to_sign: publishToSignMs, sign_to_remove: signToRemoveMs },
+      windows: { finish: lags.finishMs, publish_to_sign: publishToSignMs, sign_to_remove: signToRemoveMs },
       regions: await Promise.all(
         replicas.map(async (each) => ({ region: each.region, kids: await kidsIn(each.secret) })),
       ),

@@ -3,7 +3,7 @@
  * it throws is what Lambda prints and Secrets Manager is told, so it names errors and holds nothing of them.
  */
 import * as z from 'zod';
-import { type Actions, type AdminContext, adminHandler } from '../admin/actions.ts';
+import { type AdminContext, adminHandler } from '../admin/actions.ts';
 import { describeError } from '../log.ts';
 import { type KeysActionsOptions, keysActions } from './actions.ts';
 import { Rotation } from './rotation.ts';
@@ -27,8 +27,7 @@ type StepEvent = z.infer<typeof StepEvent>;
 export function rotateHandler(options: RotateOptions): RotateHandler {
   const { log, purpose, region, secretName } = options;
   const rotation = new Rotation(options);
-  const context: AdminContext = { ...options, function: 'rotate' as never };
-  const admin = adminHandler(context, keysActions(options) as object as Actions);
+  const admin = adminHandler({ ...options, function: 'rotate' }, keysActions(options));
 
   return async (event, invocation) => {
     if (typeof event !== 'object' || event === null || !('Step' in event)) return admin(event, invocation);

@@ -5,15 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Keyset } from '../../protocol/keyset.ts';
 import { type NewKey, revokedKeyset } from '../../protocol/rotation.ts';
+import type { RegionConfirmation } from '../contract/keys.ts';
 import { makeKey } from './new-key.ts';
 import { type HeldKeyset, Rotation, type RotationOptions } from './rotation.ts';
 import { RotationError } from './rotation-error.ts';
-
-/** Whether a Region's verifiers will refuse the kids. */
-export interface RegionConfirmation {
-  readonly region: string;
-  readonly confirmed: boolean;
-}
 
 /** Tells every Region that a purpose's kids are revoked, and who confirmed. Never throws for a Region's failure. */
 export type PublishRevoked = (kids: readonly string[]) => Promise<readonly RegionConfirmation[]>;

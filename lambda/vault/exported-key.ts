@@ -1,7 +1,7 @@
 /** Keys in the forms that Transit exports them in, as private JWKs. Errors never quote one. */
 import { createECDH, createPrivateKey, createPublicKey } from 'node:crypto';
 import type { JWK } from 'jose';
-import type { TransitKeyType } from '../contract/vault.ts';
+import type { TransitKeyType } from '../contract/purposes.ts';
 import { VaultError } from './vault-error.ts';
 
 /** @throws VaultError where it is not the key that the type says, or its halves do not belong together */

@@ -4,10 +4,15 @@ import type { VaultApi } from './api.ts';
 import { type AwsCredentials, awsLogin } from './aws-login.ts';
 import { VaultError } from './vault-error.ts';
 
+export interface AppRoleCredentials {
+  readonly role_id: string;
+  readonly secret_id: string;
+}
+
 /** Secrets are asked for at each login, so that one that was exchanged meanwhile is the new one. */
 export type VaultAuth =
   | { readonly method: 'token'; readonly token: string }
-  | { readonly method: 'approle'; readonly roleId: string; readonly secretId: () => Promise<string> }
+  | { readonly method: 'approle'; readonly credentials: () => Promise<AppRoleCredentials> }
   | { readonly method: 'jwt'; readonly role: string; readonly jwt: () => Promise<string> }
   | {
       readonly method: 'aws';
@@ -67,7 +72,7 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
   }
 
   async function credentials(): Promise<object> {
-    if (auth.method === 'approle') return { role_id: auth.roleId, secret_id: await auth.secretId() };
+    if (auth.method === 'approle') return auth.credentials();
     if (auth.method === 'jwt') return { role: auth.role, jwt: await auth.jwt() };
     if (auth.method === 'aws')
       return { role: auth.role, ...(await awsLogin(await auth.credentials(), auth.serverId)) };

@@ -1,10 +1,10 @@
 /** The value of every variable of the contract, and the ones that a function gets. */
 import type { Stack } from 'aws-cdk-lib';
-import { ENVIRONMENT, type Variable } from '../../lambda/contract/environment.ts';
+import { ENVIRONMENT, type ServingVariable } from '../../lambda/contract/environment.ts';
 import { type FunctionName, secretName, tableName } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 
-export type EnvironmentValues = Readonly<Record<Variable, string>>;
+export type EnvironmentValues = Readonly<Record<ServingVariable, string>>;
 
 export interface EnvironmentProps {
   readonly config: Config;

@@ -2,7 +2,8 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { EMPTY_KEYSET, PURPOSES, secretName } from '../../lambda/contract/names.ts';
+import { EMPTY_KEYSET, secretName } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
 import { keyArn } from '../data/encryption.ts';
 

@@ -5,7 +5,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { initKeysets } from '../../cli/keys/init.ts';
-import { EMPTY_KEYSET, PURPOSES, secretName } from '../../lambda/contract/names.ts';
+import { EMPTY_KEYSET, secretName } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyBytes, parseKeyset, signingKey } from '../../protocol/keyset.ts';
 
 let endpoint: string;

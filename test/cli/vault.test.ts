@@ -6,7 +6,7 @@ import { CliError, EXIT } from '../../cli/io.ts';
 import { vaultCommand } from '../../cli/vault/command.ts';
 import { type Plan, rotationPolicy } from '../../cli/vault/plan.ts';
 import { setUpVault } from '../../cli/vault/setup.ts';
-import { PURPOSES } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import { rotationRoleName, vaultName } from '../../lambda/contract/vault.ts';
 import { createVaultApi } from '../../lambda/vault/api.ts';
 import { VaultError } from '../../lambda/vault/vault-error.ts';

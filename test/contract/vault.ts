@@ -9,7 +9,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Plan } from '../../cli/vault/plan.ts';
 import { SetupRefused, setUpVault } from '../../cli/vault/setup.ts';
 import { createVaultKeys, type VaultAuth, type VaultKeys } from '../../lambda/adapters/vault.ts';
-import { PURPOSES, type Purpose } from '../../lambda/contract/names.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { vaultName } from '../../lambda/contract/vault.ts';
 import { createVaultApi } from '../../lambda/vault/api.ts';
 
@@ -47,7 +47,10 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
     const root = () => keysOf({ method: 'token', token: vault.rootToken });
     const rotator = (purpose: Purpose) => {
       const { roleId, secretId } = roles.get(purpose)!;
-      return keysOf({ method: 'approle', roleId, secretId: async () => secretId });
+      return keysOf({
+        method: 'approle',
+        credentials: async () => ({ role_id: roleId, secret_id: secretId }),
+      });
     };
 
     beforeAll(async () => {
@@ -254,7 +257,10 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
           ['wrong', secretId],
           [roles.get('token')!.roleId, secretId],
         ] as const) {
-          const keys = keysOf({ method: 'approle', roleId: id, secretId: async () => secret });
+          const keys = keysOf({
+            method: 'approle',
+            credentials: async () => ({ role_id: id, secret_id: secret }),
+          });
           await expect(keys.versions(key('nonce'))).rejects.toMatchObject({ code: 'forbidden' });
         }
       });
@@ -264,10 +270,9 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         let logins = 0;
         const keys = keysOf({
           method: 'approle',
-          roleId,
-          async secretId() {
+          async credentials() {
             logins += 1;
-            return secretId;
+            return { role_id: roleId, secret_id: secretId };
           },
         });
         await Promise.all([keys.versions(key('nonce')), keys.versions(key('nonce'))]);

@@ -4,11 +4,11 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { createSecretVersions, type SecretVersions } from '../../lambda/adapters/secret-versions.ts';
 import type { VaultKeys } from '../../lambda/adapters/vault.ts';
+import type { RegionConfirmation } from '../../lambda/contract/keys.ts';
 import { EMPTY_KEYSET, secretName } from '../../lambda/contract/names.ts';
-import { keysWatchHandler } from '../../lambda/keys-watch/handler.ts';
+import { type AskKeys, keysWatchHandler } from '../../lambda/keys-watch/handler.ts';
 import type { LogEntry } from '../../lambda/log.ts';
 import { type RotateHandler, type RotateOptions, rotateHandler } from '../../lambda/rotate/handler.ts';
-import type { RegionConfirmation } from '../../lambda/rotate/revoke.ts';
 import { SecretStore, type SecretStoreOptions } from '../../local/aws/secret-store.ts';
 import { secretsManagerService } from '../../local/aws/secrets-manager.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
@@ -121,15 +121,8 @@ export function rotationParts(options: PartsOptions = {}) {
       ...changes,
     });
   const watch = keysWatchHandler({
-    watched: [
-      {
-        purpose: 'nonce',
-        secret,
-        lags,
-        rotationPeriodMs: 30 * DAY,
-        replicas: [{ region: AWAY, secret: secretIn(AWAY) }],
-      },
-    ],
+    ask: askDirectly(rotator()),
+    rotationPeriodsMs: { nonce: 30 * DAY },
     nowMs: () => clock.nowMs,
     log: (entry) => log.push(entry),
   });
@@ -167,6 +160,15 @@ export async function rotate(parts: Parts, token: string, handler = parts.rotato
   parts.store.stagePending(NAME, token);
   for (const each of STEPS) await step(handler, each, token);
 }
+
+/** What keys-watch asks through, without the Lambda between them. */
+export const askDirectly =
+  (handler: RotateHandler): AskKeys =>
+  async (_, action, params) => {
+    const answer = await operate(handler, action, params);
+    if (!answer.ok) throw new Error(answer.problem.detail);
+    return answer.result;
+  };
 
 // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
 export const operate = (handler: RotateHandler, action: string, params: object = {}): Promise<any> =>

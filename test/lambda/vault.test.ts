@@ -12,7 +12,8 @@ import {
   VaultError,
   type VaultOptions,
 } from '../../lambda/adapters/vault.ts';
-import { exportType, type TransitKeyType } from '../../lambda/contract/vault.ts';
+import type { TransitKeyType } from '../../lambda/contract/purposes.ts';
+import { exportType } from '../../lambda/contract/vault.ts';
 import { selfSigned } from '../support/certificate.ts';
 
 // Of what libraries print where it is set, nothing may hold a secret. They look when they are loaded.
@@ -219,7 +220,10 @@ describe('logins', () => {
     200,
     { auth: { client_token, lease_duration } },
   ];
-  const approle: VaultAuth = { method: 'approle', roleId: 'role', secretId: async () => 'secret' };
+  const approle: VaultAuth = {
+    method: 'approle',
+    credentials: async () => ({ role_id: 'role', secret_id: 'secret' }),
+  };
   const isLogin = ({ path }: Seen) => path.endsWith('/login');
 
   it('one token serves until shortly before its lease ends', async () => {
@@ -410,7 +414,10 @@ describe('no secret', () => {
   const auths: Record<string, VaultAuth> = {
     token: { method: 'token', token: secret('token') },
     'broken token': { method: 'token', token: `${secret('token')}\n` },
-    approle: { method: 'approle', roleId: 'role', secretId: async () => secret('secret-id') },
+    approle: {
+      method: 'approle',
+      credentials: async () => ({ role_id: 'role', secret_id: secret('secret-id') }),
+    },
     jwt: { method: 'jwt', role: 'role', jwt: async () => secret('jwt') },
     aws: {
       method: 'aws',
@@ -424,8 +431,7 @@ describe('no secret', () => {
     },
     'failing credentials': {
       method: 'approle',
-      roleId: 'role',
-      secretId: () =>
+      credentials: () =>
         Promise.reject(Object.assign(new Error(secret('provider')), { config: secret('provider') })),
     },
   };

@@ -6,7 +6,8 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { PURPOSES, type Purpose, secretName } from '../../lambda/contract/names.ts';
+import { secretName } from '../../lambda/contract/names.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { parseKeyset } from '../../protocol/keyset.ts';
 import { CountersignClient } from '../../sdk/typescript/index.ts';

@@ -1,7 +1,8 @@
 /** `npm start -- --vault openbao`: every key of the platform is made by a real server of Vault's API. */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
-import { PURPOSES, secretName } from '../../lambda/contract/names.ts';
+import { secretName } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import { startPlatform } from '../../local/platform.ts';
 import { parseKeyset } from '../../protocol/keyset.ts';
 import { CountersignClient } from '../../sdk/typescript/index.ts';

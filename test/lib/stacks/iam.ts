@@ -4,13 +4,12 @@ import {
   FUNCTIONS,
   type FunctionName,
   functionName,
-  PURPOSES,
-  type Purpose,
   secretName,
   TABLES,
   type TableKind,
   tableName,
 } from '../../../lambda/contract/names.ts';
+import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
 import { PERMISSIONS } from '../../../lib/api/permissions.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { PROD, synthesise } from '../synth.ts';

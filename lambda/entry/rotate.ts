@@ -1,0 +1,22 @@
+import { GetWebIdentityTokenCommand, STSClient } from '@aws-sdk/client-sts';
+import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
+import { rotate } from '../key-functions.ts';
+import { aws, runtime } from './process.ts';
+
+/** For the one login that follows. In seconds. */
+const TOKEN_LIFE_S = 300;
+
+export const handler = rotate({
+  ...runtime,
+  aws: (region) => ({
+    secrets: secretsClient({ ...aws, region }),
+    dynamodb: dynamodbClient({ ...aws, region }),
+  }),
+  credentials: async () => aws.credentials,
+  // By the Region's own endpoint: the global one makes no tokens.
+  async webIdentityToken(audience) {
+    const request = { Audience: [audience], SigningAlgorithm: 'ES384', DurationSeconds: TOKEN_LIFE_S };
+    const { WebIdentityToken } = await new STSClient(aws).send(new GetWebIdentityTokenCommand(request));
+    return WebIdentityToken!;
+  },
+});

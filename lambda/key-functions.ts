@@ -1,0 +1,117 @@
+/** The functions that look after keys, put together: a rotation function for each purpose, and the one that watches. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { KeyLags } from '../protocol/key-windows.ts';
+import { readSecret } from './adapters/aws.ts';
+import { createRevokedKids } from './adapters/revoked-kids.ts';
+import { createSecretVersions } from './adapters/secret-versions.ts';
+import { createVaultKeys, type VaultAuth } from './adapters/vault.ts';
+import { requireEnv } from './contract/environment.ts';
+import type { RegionConfirmation } from './contract/keys.ts';
+import { secretName } from './contract/names.ts';
+import type { Purpose } from './contract/purposes.ts';
+import { appRoleSecretName, type VaultAccess, vaultName, vaultServerId } from './contract/vault.ts';
+import { type AskKeys, keysWatchHandler } from './keys-watch/handler.ts';
+import { type RotateHandler, rotateHandler } from './rotate/handler.ts';
+import { httpContext, type Runtime } from './runtime.ts';
+import type { AwsCredentials } from './vault/aws-login.ts';
+import type { AppRoleCredentials } from './vault/login.ts';
+
+export interface RegionClients {
+  readonly secrets: SecretsManagerClient;
+  readonly dynamodb: DynamoDBClient;
+}
+
+/** Who the function is, for a login at Vault. */
+export interface Identity {
+  readonly credentials: () => Promise<AwsCredentials>;
+  /** @returns a JWT of the function's role for an audience */
+  readonly webIdentityToken: (audience: string) => Promise<string>;
+}
+
+export type RotateRuntime = Runtime & { readonly aws: (region: string) => RegionClients } & Identity;
+
+export function rotate(runtime: RotateRuntime): RotateHandler {
+  const { env, nowMs, log, aws } = runtime;
+  const stage = requireEnv(env, 'COUNTERSIGN_STAGE');
+  const purpose = requireEnv(env, 'COUNTERSIGN_PURPOSE') as Purpose;
+  const lags: KeyLags = JSON.parse(requireEnv(env, 'COUNTERSIGN_KEY_LAGS'));
+  const access: VaultAccess = JSON.parse(requireEnv(env, 'COUNTERSIGN_VAULT'));
+  const names: string[] = JSON.parse(requireEnv(env, 'COUNTERSIGN_REGION_NAMES'));
+  const limits = requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE');
+  const { region: here, errorDocsUrl } = httpContext(runtime);
+  const regions = names.map((region) => {
+    const { secrets, dynamodb } = aws(region);
+    const secret = createSecretVersions(secrets, secretName(stage, purpose));
+    return { region, secrets, secret, revoked: createRevokedKids(dynamodb, limits) };
+  });
+  const home = regions.find(({ region }) => region === here)!;
+  return rotateHandler({
+    purpose,
+    secretName: secretName(stage, purpose),
+    secret: home.secret,
+    vault: createVaultKeys({
+      address: access.address,
+      ...(access.namespace !== undefined && { namespace: access.namespace }),
+      ...(access.caPem !== undefined && { caPem: access.caPem }),
+      auth: vaultAuth(stage, purpose, access, runtime, home.secrets),
+      nowMs,
+    }),
+    vaultKey: vaultName(stage, purpose),
+    lags,
+    nowMs,
+    log,
+    region: here,
+    errorDocsUrl,
+    replicas: regions.filter((each) => each !== home),
+    publishRevoked: (kids) => Promise.all(regions.map((each) => publish(each, kids))),
+  });
+
+  async function publish(
+    { region, revoked }: (typeof regions)[number],
+    kids: readonly string[],
+  ): Promise<RegionConfirmation> {
+    const told = revoked.add(purpose, kids, nowMs());
+    const confirmed = await told.then(
+      () => true,
+      () => false,
+    );
+    return { region, confirmed };
+  }
+}
+
+function vaultAuth(
+  stage: string,
+  purpose: Purpose,
+  { auth: method, address }: VaultAccess,
+  { credentials, webIdentityToken }: Identity,
+  secrets: SecretsManagerClient,
+): VaultAuth {
+  const role = vaultName(stage, purpose);
+  const serverId = vaultServerId(address);
+  if (method === 'aws') return { method, role, serverId, credentials };
+  if (method === 'jwt') return { method, role, jwt: () => webIdentityToken(serverId) };
+  const name = appRoleSecretName(stage, purpose);
+  return { method, credentials: async () => readAppRole(await readSecret(secrets, name)) };
+}
+
+/** @throws SyntaxError, which quotes nothing */
+function readAppRole(text: string): AppRoleCredentials {
+  let value: Partial<AppRoleCredentials> | undefined;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // V8's message quotes the text.
+  }
+  const { role_id, secret_id } = value ?? {};
+  if (typeof role_id === 'string' && typeof secret_id === 'string') return { role_id, secret_id };
+  throw new SyntaxError('the AppRole secret is not {"role_id","secret_id"}');
+}
+
+export const keysWatch = ({ env, nowMs, log }: Runtime, ask: AskKeys): (() => Promise<void>) =>
+  keysWatchHandler({
+    ask,
+    rotationPeriodsMs: JSON.parse(requireEnv(env, 'COUNTERSIGN_ROTATION_PERIODS')),
+    nowMs,
+    log,
+  });

@@ -1,0 +1,18 @@
+/** The rotation functions, asked by Lambda's Invoke. */
+import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
+import type { Answer } from '../contract/admin.ts';
+import { rotationFunctionName } from '../contract/names.ts';
+import type { Purpose } from '../contract/purposes.ts';
+import type { AskKeys } from './handler.ts';
+
+export function askByLambda(lambda: LambdaClient, stage: string): AskKeys {
+  return async (purpose, action, params) => {
+    const FunctionName = rotationFunctionName(stage, purpose as Purpose);
+    const Payload = JSON.stringify({ action, params });
+    const answer = await lambda.send(new InvokeCommand({ FunctionName, Payload }));
+    if (answer.FunctionError !== undefined) throw new Error(`${FunctionName} failed`);
+    const { ok, ...rest } = JSON.parse(answer.Payload!.transformToString()) as Answer;
+    if (ok) return (rest as { result: never }).result;
+    throw new Error(`${FunctionName} refused ${action}`);
+  };
+}
