@@ -5,7 +5,11 @@
  * import { App } from 'aws-cdk-lib';
  * import { addPlatform } from 'countersign';
  *
- * addPlatform(new App(), { stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'eu-west-1' }] });
+ * addPlatform(new App(), {
+ *   stage: { name: 'dev', kind: 'dev' },
+ *   regions: [{ name: 'eu-west-1' }],
+ *   vault: { address: 'https://vault.example.com:8200' },
+ * });
  * ```
  */
 export { ConfigError } from './config/read.ts';

@@ -1,15 +1,18 @@
-/** All of one Region: its ledger and limits, the functions, the API that they answer, its name and its alarms. */
+/** All of one Region: its ledger and limits, the functions, the API that they answer, what rotates its keys,
+ * its name and its alarms. */
 import { type App, CfnOutput } from 'aws-cdk-lib';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { FUNCTIONS, type FunctionName } from '../lambda/contract/names.ts';
+import { type BundleName, FUNCTIONS, type FunctionName } from '../lambda/contract/names.ts';
 import { environmentValues } from './api/environment.ts';
 import { Firewall } from './api/firewall.ts';
-import { PlatformFunction } from './api/platform-function.ts';
 import { addRoutes, createRestApi, stageUrl } from './api/rest-api.ts';
+import { ServingFunction } from './api/serving-function.ts';
 import type { Config } from './config/read.ts';
 import { RegionTable } from './data/tables.ts';
+import { Rotation } from './keys/rotation.ts';
 import { ExposedKeyAlarm } from './operations/exposed-key-alarm.ts';
+import { KeyAlarms } from './operations/key-alarms.ts';
 import { RegionAlarms } from './operations/region-alarms.ts';
 import { alarmTopic } from './operations/topic.ts';
 import { PlatformStack } from './platform-stack.ts';
@@ -21,7 +24,7 @@ export interface RegionStackProps {
   readonly config: Config;
   readonly region: Config['regions'][number];
   /** Each function's directory. */
-  readonly bundles: Readonly<Record<FunctionName, string>>;
+  readonly bundles: Readonly<Record<BundleName, string>>;
 }
 
 export class RegionStack extends PlatformStack {
@@ -53,9 +56,10 @@ export class RegionStack extends PlatformStack {
       regions,
     });
     const functions = eachFunction(
-      (name) => new PlatformFunction(this, name, { config, region, name, bundle: bundles[name], values }),
+      (name) => new ServingFunction(this, name, { config, region, name, bundle: bundles[name], values }),
     );
     addRoutes(this.api, { functions, errorDocsUrl });
+    const rotation = new Rotation(this, 'Rotation', { config, region, bundles, errorDocsUrl });
     if (domain) new RegionDomain(this, 'Domain', { domain, region, api: this.api });
 
     const topic = alarmTopic(this, config, region);
@@ -65,6 +69,7 @@ export class RegionStack extends PlatformStack {
       const { requestsPerIp } = config.waf;
       new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage: this.api.deploymentStage });
       new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic });
+      new KeyAlarms(this, 'KeyAlarms', { config, region, rotation, topic });
     }
     for (const { name: of } of domain && config.regions.length > 1 ? config.regions : [])
       if (keeperOf(of, config) === region.name)

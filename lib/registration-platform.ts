@@ -11,7 +11,11 @@ import type { WatchStack } from './watch-stack.ts';
  * Adds the platform's stacks to an app. They are the app's own children, so that `cdk deploy --all` finds them.
  *
  * @example
- * new RegistrationPlatform(app, { stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'eu-west-1' }] });
+ * new RegistrationPlatform(app, {
+ *   stage: { name: 'dev', kind: 'dev' },
+ *   regions: [{ name: 'eu-west-1' }],
+ *   vault: { address: 'https://vault.example.com:8200' },
+ * });
  */
 export class RegistrationPlatform implements Platform {
   readonly bases: readonly BaseStack[];

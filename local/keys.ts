@@ -14,17 +14,18 @@ import {
   tableName,
 } from '../lambda/contract/names.ts';
 import { KEYSETS, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
-import { appRoleSecretName, type VaultAccess, vaultName } from '../lambda/contract/vault.ts';
+import type { VaultAccess } from '../lambda/contract/vault.ts';
 import { keysWatch, rotate } from '../lambda/key-functions.ts';
 import { askByLambda } from '../lambda/keys-watch/ask.ts';
 import type { Log } from '../lambda/log.ts';
-import { createVaultApi, type VaultApi } from '../lambda/vault/api.ts';
+import { createVaultApi } from '../lambda/vault/api.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
 import { parseKeyset } from '../protocol/keyset.ts';
 import type { LambdaHandler } from './aws/lambda.ts';
 import type { SecretRotation } from './aws/secret-rotation.ts';
 import type { AwsClients } from './region.ts';
 import { STAGE } from './stage.ts';
+import { storeAppRole } from './vault/approle.ts';
 
 interface LocalRegion {
   readonly name: string;
@@ -67,8 +68,9 @@ export async function setUpKeys(options: KeysOptions): Promise<() => void> {
   const home = regions[0]!;
   const api = createVaultApi({ address: vault.address });
   await setUpVault({ api, token: vault.rootToken, plan: { stage: STAGE, auth: { method: 'approle' } } });
+  const appRole = { api, rootToken: vault.rootToken, stage: STAGE, secrets: [home.aws.secrets] };
   for (const purpose of PURPOSES) {
-    await storeAppRole(options, api, purpose);
+    await storeAppRole(appRole, purpose);
     // Those of the other Regions are for the day when the home Region is lost.
     for (const region of regions)
       region.functions.set(rotationFunctionName(STAGE, purpose), rotationFunction(options, region, purpose));
@@ -92,16 +94,6 @@ export async function setUpKeys(options: KeysOptions): Promise<() => void> {
     setInterval(() => watch({}, { awsRequestId: randomUUID() }).catch(() => {}), WATCH_EVERY_MS),
   ];
   return () => timers.forEach(clearInterval);
-}
-
-/** Where the purpose's functions read them, in every Region. */
-async function storeAppRole({ vault, regions }: KeysOptions, api: VaultApi, purpose: Purpose): Promise<void> {
-  const role = `auth/approle/role/${vaultName(STAGE, purpose)}`;
-  const { role_id } = dataOf(await api.read(`${role}/role-id`, vault.rootToken));
-  const { secret_id } = dataOf(await api.write(`${role}/secret-id`, {}, vault.rootToken));
-  const SecretString = JSON.stringify({ role_id, secret_id });
-  const create = new CreateSecretCommand({ Name: appRoleSecretName(STAGE, purpose), SecretString });
-  await regions[0]!.aws.secrets.send(create);
 }
 
 function rotationFunction(
@@ -154,6 +146,3 @@ async function requireKey({ aws, functions }: LocalRegion, purpose: Purpose): Pr
   await functions.get(rotationFunctionName(STAGE, purpose))!(event, { awsRequestId: randomUUID() });
   throw new Error(`the first rotation of ${purpose} did not end`);
 }
-
-const dataOf = (answer: unknown): Readonly<Record<string, unknown>> =>
-  ((answer as { data?: object } | undefined)?.data ?? {}) as Readonly<Record<string, unknown>>;

@@ -45,7 +45,14 @@ const PRICES: readonly Price[] = [
 ];
 
 const EXAMPLES: readonly (readonly [title: string, config: ConfigInput])[] = [
-  ['`dev`: one Region', { stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'eu-west-1' }] }],
+  [
+    '`dev`: one Region',
+    {
+      stage: { name: 'dev', kind: 'dev' },
+      regions: [{ name: 'eu-west-1' }],
+      vault: { address: 'https://vault.example.com:8200' },
+    },
+  ],
   ['`prod`: two Regions behind one name', production('prod')],
 ];
 

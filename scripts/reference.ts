@@ -21,6 +21,7 @@ export const production = (stage: string): ConfigInput => ({
     entry: 'api.example.com',
     hostedZone: { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' },
   },
+  vault: { address: 'https://vault.example.com:8200' },
 });
 
 /** @returns each stack's resources, by its name, in the order in which they deploy */

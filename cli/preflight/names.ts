@@ -2,6 +2,8 @@
 import {
   FUNCTIONS,
   functionName,
+  keysWatchName,
+  rotationFunctionName,
   secretName,
   TABLES,
   type TableKind,
@@ -11,10 +13,12 @@ import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Kind, Region } from './account.ts';
 import { day, fail, type Outcome, ok } from './outcome.ts';
 
-const namesOf = (stage: string): [Kind, string][] => [
+export const namesOf = (stage: string): [Kind, string][] => [
   ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => ['table', tableName(stage, kind)]),
   ...PURPOSES.map((purpose): [Kind, string] => ['secret', secretName(stage, purpose)]),
   ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
+  ...PURPOSES.map((purpose): [Kind, string] => ['function', rotationFunctionName(stage, purpose)]),
+  ['function', keysWatchName(stage)],
 ];
 
 /** @param home the home Region, whose stack has the replicas in the others */

@@ -9,6 +9,7 @@ const config: ConfigInput = {
   regions: [{ name: 'eu-west-1' }, { name: 'eu-central-1' }],
   witnessRegion: 'eu-west-3',
   domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' } },
+  vault: { address: 'https://vault.example.com:8200' },
   tags: { team: 'platform' },
 };
 

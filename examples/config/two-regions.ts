@@ -8,6 +8,7 @@ const config: ConfigInput = {
   stage: { name: 'live', kind: 'prod' },
   regions: [{ name: 'eu-west-1' }, { name: 'us-east-1' }],
   domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' } },
+  vault: { address: 'https://vault.example.com:8200' },
   tags: { team: 'platform' },
 };
 

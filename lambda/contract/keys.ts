@@ -56,3 +56,11 @@ export interface KeysActions {
 }
 
 export type KeysAction = keyof KeysActions;
+
+/** What keys-watch reports, by its log line's `reason`. */
+export type Finding =
+  | 'leftover_pending_removed'
+  | 'rotation_overdue'
+  | 'replica_lacks_next_key'
+  | 'replica_unreadable'
+  | 'no_keys';

@@ -1,6 +1,7 @@
 /** The rotation functions, asked by Lambda's Invoke. */
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import type { Answer } from '../contract/admin.ts';
+import type { KeysActions } from '../contract/keys.ts';
 import { rotationFunctionName } from '../contract/names.ts';
 import type { Purpose } from '../contract/purposes.ts';
 import type { AskKeys } from './handler.ts';
@@ -11,8 +12,10 @@ export function askByLambda(lambda: LambdaClient, stage: string): AskKeys {
     const Payload = JSON.stringify({ action, params });
     const answer = await lambda.send(new InvokeCommand({ FunctionName, Payload }));
     if (answer.FunctionError !== undefined) throw new Error(`${FunctionName} failed`);
-    const { ok, ...rest } = JSON.parse(answer.Payload!.transformToString()) as Answer;
-    if (ok) return (rest as { result: never }).result;
-    throw new Error(`${FunctionName} refused ${action}`);
+    const told = JSON.parse(answer.Payload!.transformToString()) as Answer<
+      KeysActions[typeof action]['result']
+    >;
+    if (told.ok) return told.result;
+    throw new Error(`${FunctionName} refused ${action}: ${told.problem.detail}`);
   };
 }

@@ -4,7 +4,7 @@
  * Each finding is a log line, which a metric filter counts by its `reason`. It asks the rotation functions, and so has
  * no right on any keyset itself.
  */
-import type { KeySummary, KeysAction, KeysActions, KeysetSummary } from '../contract/keys.ts';
+import type { Finding, KeySummary, KeysAction, KeysActions, KeysetSummary } from '../contract/keys.ts';
 import { describeError, type Log } from '../log.ts';
 
 /** Asks a purpose's rotation function. Rejects where it is not reached or refuses. */
@@ -22,16 +22,6 @@ export interface KeysWatchOptions {
   readonly nowMs: () => number;
   readonly log: Log;
 }
-
-/** What is reported, by the log line's `reason`. */
-export const FINDINGS = [
-  'leftover_pending_removed',
-  'rotation_overdue',
-  'replica_lacks_next_key',
-  'replica_unreadable',
-  'no_keys',
-] as const;
-export type Finding = (typeof FINDINGS)[number];
 
 /** A rotation is overdue once it is late by this part of its period: AWS may start it any time of its day. */
 const LATE = 0.1;

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, buildSync } from 'esbuild';
-import { FUNCTIONS, type FunctionName } from '../../lambda/contract/names.ts';
+import { BUNDLES, type BundleName } from '../../lambda/contract/names.ts';
 import { schemaModule } from '../../lambda/schema/compile.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -13,7 +13,7 @@ const PREBUILT = join(ROOT, 'functions');
 /** What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema. */
 const SCHEMA_IMPORT = 'countersign:registration-schema';
 const SCHEMA_FILE = 'registration-schema.mjs';
-const WITH_SCHEMA: readonly FunctionName[] = ['register', 'discovery'];
+const WITH_SCHEMA: readonly BundleName[] = ['register', 'discovery'];
 
 const OPTIONS = {
   absWorkingDir: ROOT,
@@ -27,6 +27,10 @@ const OPTIONS = {
   logLevel: 'error',
 } as const satisfies BuildOptions;
 
+/** node-vault is CommonJS and asks for Node's modules by a function that an ES module has not. */
+const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
+const WITH_REQUIRE: readonly BundleName[] = ['rotate'];
+
 export interface BundlesProps {
   /** The app's own output directory; the bundles come into one below it. */
   readonly outdir: string;
@@ -34,10 +38,10 @@ export interface BundlesProps {
 }
 
 /** @returns each function's directory, which holds `index.mjs` */
-export function buildBundles({ outdir, registrationSchema }: BundlesProps): Record<FunctionName, string> {
+export function buildBundles({ outdir, registrationSchema }: BundlesProps): Record<BundleName, string> {
   // The CLI names a directory relative to where it runs, which need not be the one that esbuild works in.
   const bundles = resolve(outdir, 'bundles');
-  const directory = (name: FunctionName) => join(bundles, name);
+  const directory = (name: BundleName) => join(bundles, name);
   if (existsSync(PREBUILT)) cpSync(PREBUILT, bundles, { recursive: true });
   else bundleFunctions(bundles);
   const schema = bundleSchema(registrationSchema);
@@ -45,25 +49,31 @@ export function buildBundles({ outdir, registrationSchema }: BundlesProps): Reco
     mkdirSync(directory(name), { recursive: true });
     writeFileSync(join(directory(name), SCHEMA_FILE), schema);
   }
-  return Object.fromEntries(FUNCTIONS.map((name) => [name, directory(name)])) as Record<FunctionName, string>;
+  return Object.fromEntries(BUNDLES.map((name) => [name, directory(name)])) as Record<BundleName, string>;
 }
 
 /** Writes each function's module, `<name>/index.mjs`, which knows no operator's schema. */
 export function bundleFunctions(outdir: string): void {
   modules ??= buildModules();
-  for (const name of FUNCTIONS) {
+  for (const name of BUNDLES) {
     mkdirSync(join(outdir, name), { recursive: true });
     writeFileSync(join(outdir, name, 'index.mjs'), modules[name]);
   }
 }
 
 /** Built once, however many stages an app has. */
-let modules: Record<FunctionName, Uint8Array> | undefined;
+let modules: Record<BundleName, Uint8Array> | undefined;
 
-function buildModules(): Record<FunctionName, Uint8Array> {
+function buildModules(): Record<BundleName, Uint8Array> {
+  const plain = BUNDLES.filter((name) => !WITH_REQUIRE.includes(name));
+  return { ...buildEntries(plain), ...buildEntries(WITH_REQUIRE, REQUIRE) } as Record<BundleName, Uint8Array>;
+}
+
+function buildEntries(names: readonly BundleName[], banner = ''): Partial<Record<BundleName, Uint8Array>> {
   const { outputFiles } = buildSync({
     ...OPTIONS,
-    entryPoints: Object.fromEntries(FUNCTIONS.map((name) => [`${name}/index`, `lambda/entry/${name}.ts`])),
+    banner: { js: banner },
+    entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambda/entry/${name}.ts`])),
     // Written nowhere: only tells the files apart.
     outdir: 'out',
     write: false,
@@ -74,8 +84,7 @@ function buildModules(): Record<FunctionName, Uint8Array> {
     },
     external: [`./${SCHEMA_FILE}`],
   });
-  const byName = outputFiles.map(({ path, contents }) => [basename(dirname(path)), contents]);
-  return Object.fromEntries(byName) as Record<FunctionName, Uint8Array>;
+  return Object.fromEntries(outputFiles.map(({ path, contents }) => [basename(dirname(path)), contents]));
 }
 
 /** ajv's compiled code with the little it imports. */

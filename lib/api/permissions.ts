@@ -1,6 +1,6 @@
 /** What each function may do, and so all that its role allows, beside writing its own log. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
-import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type FunctionName, secretName, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 
@@ -55,27 +55,34 @@ export function statements(
   { stage, ledgerGeneration }: StatementsProps,
 ): PolicyStatement[] {
   const { tables = {}, secrets = [] } = PERMISSIONS[name];
-  const allow = (actions: string[], resource: string) =>
-    new PolicyStatement({ effect: Effect.ALLOW, actions, resources: [resource] });
-  const tableArn = (kind: TableKind) => {
-    const resourceName = tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1);
-    return stack.formatArn({ service: 'dynamodb', resource: 'table', resourceName });
-  };
-  // Secrets Manager ends a secret's ARN with six characters of its own.
-  const secretArn = (purpose: Purpose) =>
-    stack.formatArn({
-      service: 'secretsmanager',
-      resource: 'secret',
-      resourceName: `${secretName(stage, purpose)}-??????`,
-      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-    });
   return [
-    ...Object.entries(tables).map(([kind, actions]) =>
-      allow(
+    ...Object.entries(tables).map(([table, actions]) => {
+      const kind = table as TableKind;
+      const arn = tableArn(stack, tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1));
+      return allow(
         actions.map((action) => `dynamodb:${action}`),
-        tableArn(kind as TableKind),
-      ),
+        arn,
+      );
+    }),
+    ...secrets.map((purpose) =>
+      allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),
     ),
-    ...secrets.map((purpose) => allow(['secretsmanager:GetSecretValue'], secretArn(purpose))),
   ];
 }
+
+export const allow = (actions: string[], resource: string): PolicyStatement =>
+  new PolicyStatement({ actions, resources: [resource] });
+
+/** @param region @default the stack's own */
+export const tableArn = (stack: Stack, resourceName: string, region?: string): string =>
+  stack.formatArn({ service: 'dynamodb', resource: 'table', resourceName, ...(region && { region }) });
+
+/** Secrets Manager ends a secret's ARN with six characters of its own. */
+export const secretArn = (stack: Stack, name: string, region?: string): string =>
+  stack.formatArn({
+    service: 'secretsmanager',
+    resource: 'secret',
+    resourceName: `${name}-??????`,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    ...(region && { region }),
+  });

@@ -1,8 +1,10 @@
 /** What the settings must satisfy together, once each is right by itself. */
 import { Duration } from 'aws-cdk-lib';
+import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { checkConsistency } from './consistency.ts';
 import type { Fault } from './fault.ts';
+import { keyLags } from './key-lags.ts';
 import type { ConfigSettings } from './schema.ts';
 
 export function checkTogether(settings: ConfigSettings): Fault[] {
@@ -13,6 +15,7 @@ export function checkTogether(settings: ConfigSettings): Fault[] {
     ...domainNames(settings),
     ...importedResources(settings),
     ...rotationPeriods(settings),
+    ...vaultNetworks(settings),
     ...perIpRate(settings),
     ...notYet(settings),
   ];
@@ -105,21 +108,12 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fau
 }
 
 /** A key must be gone before the next but one comes (design: 3-keys "Windows"). */
-function rotationPeriods({ keys, clockError, nonceTtl, clientKeyLife }: ConfigSettings): Fault[] {
-  const lives = [
-    ['nonce', 'nonceTtl', nonceTtl],
-    ['client-root', 'clientKeyLife', clientKeyLife],
-  ] as const;
-  return lives.flatMap(([purpose, setting, life]) => {
-    const windows = keyWindows({
-      replicationMs: keys.replicationLag.toMilliseconds(),
-      verifierAgeMs: keys.verifierMaxAge.toMilliseconds(),
-      signerAgeMs: keys.signerMaxAge.toMilliseconds(),
-      finishMs: keys.rotationTime.toMilliseconds(),
-      clockErrorMs: clockError.toMilliseconds(),
-      maxLifeMs: life.toMilliseconds(),
-    });
-    const period = keys.rotationPeriod[purpose];
+function rotationPeriods(settings: ConfigSettings): Fault[] {
+  return PURPOSES.flatMap((purpose) => {
+    const { life } = KEYSETS[purpose];
+    const setting = typeof life === 'number' ? text(life) : life;
+    const windows = keyWindows(keyLags(settings, purpose));
+    const period = settings.keys.rotationPeriod[purpose];
     if (period.toMilliseconds() > windows.minRotationMs) return [];
     const enough = Math.floor(windows.minRotationMs / DAY_MS) + 1;
     const message =
@@ -128,6 +122,21 @@ function rotationPeriods({ keys, clockError, nonceTtl, clientKeyLife }: ConfigSe
       `and ${text(windows.signToRemoveMs)} from then until the old key goes (replicationLag + signerMaxAge + ${setting} + clockError); for example "P${enough}D"`;
     return [{ path: ['keys', 'rotationPeriod', purpose], message, example: false }];
   });
+}
+
+/** A VPC lies in one Region. */
+function vaultNetworks({ regions, homeRegion, vault }: ConfigSettings): Fault[] {
+  if (vault.network === 'public') return [];
+  return regions.flatMap(({ name, vaultNetwork }, i): Fault[] =>
+    vaultNetwork || name === (homeRegion ?? regions[0]!.name)
+      ? []
+      : [
+          {
+            path: ['regions', i, 'vaultNetwork'],
+            message: 'is missing: the VPC of vault.network lies in the home Region',
+          },
+        ],
+  );
 }
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -141,27 +150,10 @@ function perIpRate({ stage, waf, quota }: ConfigSettings): Fault[] {
   return [{ path: ['waf', 'requestsPerIp'], message, example: false }];
 }
 
-/** Settings that have their final form, and whose parts do not exist yet: better refused than without effect. */
-function notYet({ stage, regions, vault }: ConfigSettings): Fault[] {
+/** Better refused than half right: names and endpoints there differ. */
+function notYet({ stage, regions }: ConfigSettings): Fault[] {
   const other = regions.findIndex(({ name }) => /^(cn|us-gov|us-iso)/.test(name));
-  return [
-    ...(stage.kind === 'prod' && other >= 0
-      ? [
-          {
-            path: ['regions', other, 'name'],
-            message: 'lies outside the aws partition, which is not supported yet for stage.kind: "prod"',
-          },
-        ]
-      : []),
-    ...(vault
-      ? [
-          {
-            path: ['vault'],
-            message:
-              'is not supported yet: leave it out and make the keys with `countersign keys init --dev`',
-            example: false as const,
-          },
-        ]
-      : []),
-  ];
+  if (stage.kind !== 'prod' || other < 0) return [];
+  const message = 'lies outside the aws partition, which is not supported yet for stage.kind: "prod"';
+  return [{ path: ['regions', other, 'name'], message }];
 }

@@ -1,12 +1,50 @@
 /** Settings of the platform's own keys, and of Vault, which they come from. */
 import { z } from 'zod';
+import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { duration } from './duration.ts';
 import { url } from './forms.ts';
 
-const rotationPeriod = (value: string) =>
-  duration()
-    .prefault(value)
-    .meta({ examples: [value] });
+const HOUR_S = 3600;
+
+/** What Secrets Manager's schedules can say; more often than every four hours wears out a secret's versions. */
+function rotationPeriod(purpose: Purpose) {
+  const usual = `P${KEYSETS[purpose].rotationDays}D`;
+  return duration()
+    .refine((period) => period.toSeconds() % HOUR_S === 0, 'must be whole hours')
+    .refine((period) => period.toSeconds() >= 4 * HOUR_S, 'must be 4 hours or more')
+    .refine((period) => period.toSeconds() <= 999 * 24 * HOUR_S, 'must be 999 days at most')
+    .prefault(usual)
+    .meta({ examples: [usual] });
+}
+
+type RotationPeriod = ReturnType<typeof rotationPeriod>;
+const rotationPeriods = Object.fromEntries(
+  PURPOSES.map((purpose) => [purpose, rotationPeriod(purpose)]),
+) as Record<Purpose, RotationPeriod>;
+
+/** Where functions get to Vault from, other than over the internet. All of one Region. */
+export const vpc = z.strictObject({
+  vpcId: z
+    .string()
+    .regex(/^vpc-[0-9a-f]+$/, 'must be the id of a VPC')
+    .meta({ examples: ['vpc-0a1b2c3d4e5f60718'] }),
+  /** Private ones, with a way to Secrets Manager: an interface endpoint or a NAT gateway. */
+  subnetIds: z
+    .array(z.string().regex(/^subnet-[0-9a-f]+$/, 'must be the id of a subnet'))
+    .min(1, 'must name at least one subnet')
+    .meta({ examples: [['subnet-0a1b2c3d4e5f60718']] }),
+  /** They let out what Vault listens on. */
+  securityGroupIds: z
+    .array(z.string().regex(/^sg-[0-9a-f]+$/, 'must be the id of a security group'))
+    .min(1, 'must name at least one security group')
+    .meta({ examples: [['sg-0a1b2c3d4e5f60718']] }),
+});
+const VPC = {
+  vpcId: 'vpc-0a1b2c3d4e5f60718',
+  subnetIds: ['subnet-0a1b2c3d4e5f60718'],
+  securityGroupIds: ['sg-0a1b2c3d4e5f60718'],
+};
+export const VPC_EXAMPLES = [VPC];
 
 export const keys = z.strictObject({
   /** L: how late a replica of a secret may be. Default `PT1H`. */
@@ -25,16 +63,12 @@ export const keys = z.strictObject({
   rotationTime: duration()
     .prefault('PT1H')
     .meta({ examples: ['PT1H'] }),
-  /** From one rotation to the next, per purpose: longer than the windows that follow from the above. */
+  /**
+   * From one rotation to the next, per purpose: whole hours, 4 hours to 999 days, and longer than the windows that
+   * follow from the above. Default `P30D`; `client-root` `P180D`, since its windows hold `clientKeyLife`.
+   */
   rotationPeriod: z
-    .strictObject({
-      /** Default `P30D`. */
-      nonce: rotationPeriod('P30D'),
-      /** Default `P180D`; its windows hold `clientKeyLife`. */
-      'client-root': rotationPeriod('P180D'),
-      /** Default `P30D`. */
-      token: rotationPeriod('P30D'),
-    })
+    .strictObject(rotationPeriods)
     .prefault({})
     .meta({ examples: [{ nonce: 'P30D', 'client-root': 'P180D', token: 'P30D' }] }),
 });
@@ -52,6 +86,10 @@ export const vault = z.strictObject({
   caPem: z
     .string()
     .startsWith('-----BEGIN CERTIFICATE-----', 'must be PEM')
+    .max(
+      3000,
+      'must have at most 3000 characters, since it travels in an environment variable: the root alone is enough',
+    )
     .optional()
     .meta({ examples: ['-----BEGIN CERTIFICATE-----\n…'] }),
   /** How the rotation function logs in: by its IAM role, an AppRole, or a JWT. Default `aws`. */
@@ -59,19 +97,12 @@ export const vault = z.strictObject({
     .enum(['aws', 'approle', 'jwt'])
     .default('aws')
     .meta({ examples: ['aws'] }),
-  /** How it gets there: over the internet, or from a VPC, which then needs a way to Secrets Manager. Default `public`. */
+  /**
+   * How it gets there: over the internet, or from a VPC of the home Region; other Regions then have a `vaultNetwork` of
+   * their own. Default `public`.
+   */
   network: z
-    .union(
-      [
-        z.literal('public'),
-        z.strictObject({
-          vpcId: z.string(),
-          subnetIds: z.array(z.string()).min(1),
-          securityGroupIds: z.array(z.string()).min(1),
-        }),
-      ],
-      'must be "public" or a VPC, its subnets and its security groups',
-    )
+    .union([z.literal('public'), vpc], 'must be "public" or a VPC, its subnets and its security groups')
     .default('public')
-    .meta({ examples: [{ vpcId: 'vpc-0a1b', subnetIds: ['subnet-0a1b'], securityGroupIds: ['sg-0a1b'] }] }),
+    .meta({ examples: VPC_EXAMPLES }),
 });

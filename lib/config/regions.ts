@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 import { arn, baseUrl, count, regionName } from './forms.ts';
+import { VPC_EXAMPLES, vpc } from './keys.ts';
 
 export const stage = z.strictObject({
   /** Part of every name, `countersign-<name>-…`: 1 to 16 of a-z, 0-9 and -. Frozen after the first deploy. */
@@ -45,6 +46,8 @@ export const region = z.strictObject({
   ).optional(),
   /** SNS topic that this Region's alarms notify. Default: `prod` makes one without subscribers, `dev` none. */
   alarmTopicArn: arn('sns', '[\\w-]+', 'arn:aws:sns:eu-west-1:123456789012:alarms').optional(),
+  /** VPC of this Region that its rotation functions get to Vault from. Default: `vault.network`. */
+  vaultNetwork: vpc.optional().meta({ examples: VPC_EXAMPLES }),
 });
 
 export const domain = z.strictObject({

@@ -138,8 +138,8 @@ export const configSchema = z.strictObject({
     .regex(/^[a-z0-9]{1,10}$/, 'must be 1 to 10 of a-z and 0-9')
     .optional()
     .meta({ examples: ['platform'] }),
-  /** Where the platform's keys come from. */
-  vault: vault.optional().meta({ examples: [{ address: 'https://vault.example.com:8200' }] }),
+  /** Where every key of the platform is made: docs/vault.md. */
+  vault: vault.meta({ examples: [{ address: 'https://vault.example.com:8200' }] }),
 });
 
 /** What an operator writes. */

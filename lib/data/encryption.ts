@@ -19,22 +19,24 @@ export function keyArn(scope: Construct, { stage }: Config, { name, kmsKeyArn }:
 }
 
 /**
- * @param services that decrypt on the role's behalf; neither lets it use the key in another way
- * @returns what a role needs to read with its Region's key; none where AWS's own key does
+ * @param services that use the key on the role's behalf; none lets it use the key in another way
+ * @param actions what they use it for; @default decrypting alone
+ * @returns what a role needs of a Region's key, whatever Region it is in itself; none where AWS's own key does
  */
-export function decryptStatements(
+export function keyStatements(
   scope: Construct,
   { stage }: Config,
-  { name, kmsKeyArn }: Region,
+  { name: region, kmsKeyArn }: Region,
   services: readonly ('secretsmanager' | 'dynamodb')[],
+  actions: readonly ('kms:Decrypt' | 'kms:GenerateDataKey')[] = ['kms:Decrypt'],
 ): PolicyStatement[] {
   if (stage.kind === 'dev' || services.length === 0) return [];
   const { urlSuffix } = Stack.of(scope);
-  const anyKey = Stack.of(scope).formatArn({ service: 'kms', resource: 'key', resourceName: '*' });
-  const viaService = services.map((service) => `${service}.${name}.${urlSuffix}`);
+  const anyKey = Stack.of(scope).formatArn({ service: 'kms', region, resource: 'key', resourceName: '*' });
+  const viaService = services.map((service) => `${service}.${region}.${urlSuffix}`);
   return [
     new PolicyStatement({
-      actions: ['kms:Decrypt'],
+      actions: [...actions],
       resources: [kmsKeyArn ?? anyKey],
       conditions: {
         StringEquals: { 'kms:ViaService': viaService },

@@ -78,7 +78,10 @@ export const DEPLOY_RULES: readonly Rule[] = [
     type: 'AWS::Lambda::Permission',
     fault({ Principal, SourceAccount, SourceArn }) {
       const service = typeof Principal === 'string' && Principal.endsWith('.amazonaws.com');
-      const own = SourceAccount !== undefined || /:(\d{12}|[^:]*AWS::AccountId[^:]*):/.test(text(SourceArn));
+      // A resource of the stack is in its account.
+      const ofStack = SourceArn?.['Fn::GetAtt'] !== undefined;
+      const own =
+        SourceAccount !== undefined || ofStack || /:(\d{12}|[^:]*AWS::AccountId[^:]*):/.test(text(SourceArn));
       return service && !own
         ? `any account's ${Principal} may call the function: it needs SourceAccount, or a SourceArn with the account`
         : undefined;

@@ -1,13 +1,21 @@
-/** A MiniStack with the platform on it, put there by the real CDK CLI. */
+/** A MiniStack with the platform on it, put there by the real CDK CLI, and an OpenBao that its keys come from. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { setUpVault } from '../../cli/vault/setup.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
+import { createVaultApi } from '../../lambda/vault/api.ts';
 import type { ConfigInput } from '../../lib/config/schema.ts';
 import { WATCH_REGION } from '../../lib/watch-stack.ts';
+import { DIRECTORY } from '../real/install.ts';
 import { startMinistack } from '../real/ministack.ts';
+import { freePort } from '../real/process.ts';
+import { storeAppRole } from '../vault/approle.ts';
+import { type Openbao, startOpenbao } from '../vault/openbao.ts';
 import { type Replicas, replicasOf } from './replicas.ts';
 
 /** Holds the config for `app.ts`, as JSON. */
@@ -30,13 +38,14 @@ export interface DeploymentOptions {
 }
 
 /** Settings that an update may change. */
-export type Settings = Omit<ConfigInput, 'stage' | 'regions'>;
+export type Settings = Omit<ConfigInput, 'stage' | 'regions' | 'vault'>;
 
 export interface Deployment {
   readonly stage: string;
   /** The home Region first, with the base URL of each. */
   readonly regions: readonly { readonly name: string; readonly url: string }[];
   readonly awsEndpoint: string;
+  readonly vault: Openbao;
   /** For AWS SDK clients. */
   aws(region: string): {
     readonly endpoint: string;
@@ -55,13 +64,13 @@ export interface Deployment {
   stop(): Promise<void>;
 }
 
-/** A bootstrapped account, with nothing deployed yet. */
+/** A bootstrapped account and a Vault that is set up, with nothing deployed yet. */
 export async function startDeployment({ stage, regions: names }: DeploymentOptions): Promise<Deployment> {
   const ministack = await startMinistack();
   const directory = await mkdtemp(join(tmpdir(), 'countersign-deploy-'));
+  const undo = [ministack.stop, () => rm(directory, { recursive: true, force: true })];
   const stop = async () => {
-    await ministack.stop();
-    await rm(directory, { recursive: true, force: true });
+    for (const step of undo.splice(0)) await step();
   };
   const { endpoint } = ministack;
   const regions = names.map((name, i) => ({ name, url: `${endpoint}/_aws/execute-api/${apiId(i)}/live` }));
@@ -75,6 +84,7 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
   const config = (settings: Settings): ConfigInput => ({
     issuer: regions[0]!.url,
     ...settings,
+    vault: { address: vault!.address, auth: 'approle' },
     stage: { name: stage, kind: names.length > 1 ? 'prod' : 'dev' },
     regions: regions.map(({ name, url }) => ({ name, baseUrl: url })),
   });
@@ -94,9 +104,13 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
       throw new Error(`cdk ${args.join(' ')} failed:\n${stdout}${stderr}\n${ministack.output()}`);
     });
   };
+  let vault: Openbao | undefined;
   const app = `${path('../../node_modules/.bin/node')} ${path('app.ts')}`;
   const replicas = replicasOf(stage, names, aws);
   try {
+    vault = await startOpenbao(DIRECTORY, await freePort());
+    undo.push(vault.stop);
+    await prepareVault(vault, stage, names.map(aws));
     const bootstrapped = new Set([...names, WATCH_REGION]);
     await cdk(['bootstrap', ...[...bootstrapped].map((name) => `aws://${ACCOUNT}/${name}`)]);
   } catch (error) {
@@ -109,6 +123,7 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
     awsEndpoint: endpoint,
     aws,
     env,
+    vault,
     replicas,
     async deploy(settings) {
       await cdk(['deploy', '--all', '--require-approval', 'never', ...WRITE_LOCK, '--app', app], settings);
@@ -121,4 +136,17 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
     },
     stop,
   };
+}
+
+/** What an operator does before the first deployment (docs/vault.md, AppRole). */
+async function prepareVault(
+  { address, rootToken }: Openbao,
+  stage: string,
+  aws: readonly ReturnType<Deployment['aws']>[],
+): Promise<void> {
+  const api = createVaultApi({ address });
+  await setUpVault({ api, token: rootToken, plan: { stage, auth: { method: 'approle' } } });
+  const secrets = aws.map((options) => new SecretsManagerClient(options));
+  for (const purpose of PURPOSES) await storeAppRole({ api, rootToken, stage, secrets }, purpose);
+  for (const each of secrets) each.destroy();
 }

@@ -1,7 +1,8 @@
 /** `npm run deploy:local`: the stacks on an emulator by the real `cdk deploy`, until Ctrl-C. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { initKeysets } from '../../cli/keys/init.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
+import { askByLambda } from '../../lambda/keys-watch/ask.ts';
 import { openLocalFiles } from '../local-files.ts';
 import type { LocalClient, PlatformInfo } from '../platform.ts';
 import { invokeAdmin, STAGE } from '../stage.ts';
@@ -31,14 +32,15 @@ process.exit();
 
 async function run(): Promise<void> {
   const say = (text: string) => process.stderr.write(`${text}\n`);
-  say('Starting the emulator (installed once, into .countersign/) and bootstrapping it ...');
+  say('Starting emulator and Vault (installed once, into .countersign/), and bootstrapping ...');
   const deployment = await startDeployment({ stage: STAGE, regions: REGIONS });
   try {
     if (interruption.signal.aborted) return;
     say(`cdk deploy --all: stage ${STAGE} in ${REGIONS.join(' and ')} ...`);
     await deployment.deploy();
     if (interruption.signal.aborted) return;
-    await initKeysets(STAGE, deployment.aws(REGIONS[0]!), Date.now());
+    say('First keys, from Vault ...');
+    await makeKeys(deployment);
     const info = await describe(deployment);
     await deployment.replicas.synchronise();
     const files = openLocalFiles(process.cwd());
@@ -55,8 +57,16 @@ async function run(): Promise<void> {
   }
 }
 
+/** What `countersign keys init` asks for; here the Regions have what they need once they are made equal. */
+async function makeKeys({ aws }: Deployment): Promise<void> {
+  const lambda = new LambdaClient(aws(REGIONS[0]!));
+  const ask = askByLambda(lambda, STAGE);
+  for (const purpose of PURPOSES) await ask(purpose, 'keys.rotate', {});
+  lambda.destroy();
+}
+
 /** The same as `npm start -- --json` prints; the entry is the home Region, since there is no DNS to lead anywhere. */
-async function describe({ regions, awsEndpoint, aws }: Deployment): Promise<PlatformInfo> {
+async function describe({ regions, awsEndpoint, vault, aws }: Deployment): Promise<PlatformInfo> {
   const lambda = new LambdaClient(aws(REGIONS[0]!));
   const expires_at = new Date(Date.now() + DEV_KEY_LIFE_MS).toISOString();
   const dev = { client_id: 'dev', profile: 'strict', limit: DEV_LIMIT } as const;
@@ -67,7 +77,7 @@ async function describe({ regions, awsEndpoint, aws }: Deployment): Promise<Plat
     clients.push({ client_id, profile, api_key: api_key! });
   }
   lambda.destroy();
-  return { entry: regions[0]!.url, regions, awsEndpoint, vault: null, console: null, clients };
+  return { entry: regions[0]!.url, regions, awsEndpoint, vault: vault.address, console: null, clients };
 }
 
 async function replicateUntil(signal: AbortSignal, { replicas }: Deployment): Promise<void> {

@@ -41,6 +41,7 @@ it('says of every fault at once where it is, what is wrong and what would be rig
       regions: [{ name: 'eu-west-1' }, { name: 'europe' }],
       nonceTtl: '5m',
       clockError: 'PT2H',
+      vault: { address: 'http://vault.example.com', auth: 'token' },
     }),
   ).toEqual([
     'stage.name: must be 1 to 16 of a-z, 0-9 and -, and begin with a letter, got "Dev"; for example name: "dev"',
@@ -49,6 +50,8 @@ it('says of every fault at once where it is, what is wrong and what would be rig
     'regions[1].name: must be the name of an AWS Region, got "europe"; for example name: "eu-west-1"',
     'nonceTtl: must be an ISO 8601 duration in days, hours, minutes and seconds, got "5m"; for example nonceTtl: "PT5M"',
     'clockError: must be at most 1 minute, got "PT2H"; for example clockError: "PT2S"',
+    expect.stringMatching(/^vault\.address: must be an https URL .*; for example address: "https:/),
+    'vault.auth: must be "aws" or "approle" or "jwt", got "token"; for example auth: "aws"',
   ]);
 });
 
@@ -56,6 +59,7 @@ it('names what is missing', () => {
   expect(faults({})).toEqual([
     'stage: is missing; for example stage: {"name":"dev","kind":"dev"}',
     'regions: is missing; for example regions: [{"name":"eu-west-1"}]',
+    'vault: is missing; for example vault: {"address":"https://vault.example.com:8200"}',
   ]);
   expect(faults(undefined)).toEqual(['config: is missing']);
 });
@@ -65,7 +69,7 @@ it('refuses a setting that it does not know, at any depth', () => {
     /^noncettl: is unknown; the settings here are stage, /,
   );
   expect(faults({ ...CONFIG, regions: [{ name: 'eu-west-1', url: 'x' }] })).toEqual([
-    'regions[0].url: is unknown; the settings here are name, baseUrl, ledgerGeneration, kmsKeyArn, certificateArn, alarmTopicArn',
+    'regions[0].url: is unknown; the settings here are name, baseUrl, ledgerGeneration, kmsKeyArn, certificateArn, alarmTopicArn, vaultNetwork',
   ]);
 });
 
@@ -106,6 +110,41 @@ it('shows the sum where a rotation period is too short for the windows of its ke
   ]);
 });
 
+it('takes a rotation period that a schedule can say and that spares the versions of a secret', () => {
+  const lags = { replicationLag: 'PT1M', verifierMaxAge: 'PT1M', signerMaxAge: 'PT1M', rotationTime: 'PT1M' };
+  const period = (nonce: string) => () =>
+    faults({ ...CONFIG, nonceTtl: 'PT1M', keys: { ...lags, rotationPeriod: { nonce } } });
+  expect(period('PT4H')).toThrow('the config was accepted');
+  for (const [text, message] of [
+    ['PT4H30M', 'must be whole hours'],
+    ['PT3H', 'must be 4 hours or more'],
+    ['P1000D', 'must be 999 days at most'],
+  ] as const)
+    expect(period(text)()).toEqual([expect.stringContaining(`keys.rotationPeriod.nonce: ${message}`)]);
+});
+
+it('asks for a VPC of each Region where Vault is reached from one, and for an authority that fits', () => {
+  const network = { vpcId: 'vpc-0a', subnetIds: ['subnet-0a'], securityGroupIds: ['sg-0a'] };
+  const vault = { address: 'https://vault.example.com:8200', network };
+  expect(faults({ ...PROD, vault })).toEqual([
+    expect.stringMatching(
+      /^regions\[1\]\.vaultNetwork: is missing: the VPC of vault\.network lies in the home/,
+    ),
+  ]);
+  const [home, other] = PROD.regions;
+  const regions = [home!, { ...other!, vaultNetwork: network }];
+  expect(() => faults({ ...PROD, regions, vault })).toThrow('the config was accepted');
+  expect(() => faults({ ...CONFIG, vault })).toThrow('the config was accepted');
+  const wrong = { ...network, subnetIds: [] };
+  expect(faults({ ...CONFIG, vault: { ...vault, network: wrong } })[0]).toMatch(
+    /^vault\.network\.subnetIds: must name at least one/,
+  );
+  const caPem = `-----BEGIN CERTIFICATE-----\n${'A'.repeat(3000)}`;
+  expect(faults({ ...CONFIG, vault: { ...vault, caPem } })[0]).toMatch(
+    /^vault\.caPem: must have at most 3000/,
+  );
+});
+
 it('names a home Region that serves nothing, and a Region that is named twice', () => {
   expect(faults({ ...CONFIG, homeRegion: 'us-east-1' })[0]).toBe(
     'homeRegion: must be one of the Regions: eu-west-1; for example homeRegion: "eu-west-1"',
@@ -115,10 +154,7 @@ it('names a home Region that serves nothing, and a Region that is named twice', 
   );
 });
 
-it('refuses what has its final form but no effect yet', () => {
-  expect(faults({ ...CONFIG, vault: { address: 'https://vault.example.com:8200' } })[0]).toMatch(
-    /^vault: is not supported yet/,
-  );
+it('refuses partitions that have not been tried', () => {
   const gov = { ...PROD, regions: [{ name: 'us-gov-west-1' }], witnessRegion: undefined };
   expect(faults(gov)).toEqual([expect.stringMatching(/^regions\[0\]\.name: lies outside the aws partition/)]);
 });

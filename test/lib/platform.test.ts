@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { App, Stack } from 'aws-cdk-lib';
 import { expect, it } from 'vitest';
-import { FUNCTIONS } from '../../lambda/contract/names.ts';
+import { BUNDLES, FUNCTIONS } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import { LOCK_CONTEXT } from '../../lib/config/lock.ts';
 import { addPlatform } from '../../lib/platform.ts';
 import { CONFIG, eventual, flat, PROD, type Resource } from './synth.ts';
@@ -82,7 +83,7 @@ it("what an operator's account asks for is on every stack: tags, a boundary of r
         ({ Type }) => Type === 'AWS::IAM::Role',
       ),
     );
-    expect(roles.length).toBe(2 * FUNCTIONS.length + 2);
+    expect(roles.length).toBe(2 * (FUNCTIONS.length + PURPOSES.length + 1) + 2);
     for (const { Properties } of roles)
       expect(flat(Properties.PermissionsBoundary)).toMatch(/:policy\/bounds$/);
     expect([...regions, watch!].every(({ synthesizer }) => synthesizer.bootstrapQualifier === 'own1')).toBe(
@@ -129,12 +130,12 @@ it('the app synthesises without AWS credentials', () => {
     'countersign-dev-home.template.json',
     'countersign-dev-region-eu-west-1.template.json',
   ]);
-  expect(files.filter((name) => name.startsWith('asset.'))).toHaveLength(8);
+  expect(files.filter((name) => name.startsWith('asset.'))).toHaveLength(BUNDLES.length);
 });
 
 it('a config that cannot be used ends the app with its faults and no stack trace', () => {
   const { status, stderr, files } = runApp(
-    `{ stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'nowhere' }] }`,
+    `{ stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'nowhere' }], vault: { address: 'https://vault.example.com' } }`,
   );
   expect([status, files]).toEqual([1, []]);
   expect(stderr).toBe(

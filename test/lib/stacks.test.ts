@@ -5,3 +5,4 @@ import './stacks/stores.ts';
 import './stacks/regions.ts';
 import './stacks/iam.ts';
 import './stacks/names.ts';
+import './stacks/keys.ts';

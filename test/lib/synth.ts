@@ -10,6 +10,7 @@ import { addPlatform } from '../../lib/platform.ts';
 export const CONFIG: ConfigInput = {
   stage: { name: 'dev', kind: 'dev' },
   regions: [{ name: 'eu-west-1' }],
+  vault: { address: 'https://vault.example.com:8200' },
 };
 
 /** Two Regions of one set with a witness: strongly consistent, with all that a stage of kind prod has. */
@@ -18,6 +19,7 @@ export const PROD: ConfigInput = {
   regions: [{ name: 'eu-west-1' }, { name: 'eu-central-1' }],
   witnessRegion: 'eu-west-3',
   domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' } },
+  vault: { address: 'https://vault.example.com:8200' },
 };
 
 /** @returns it without a witness, and so eventually consistent */

@@ -107,7 +107,7 @@ it('types what it exports: right code compiles, and a wrong setting and a wrong 
     import type { ConfigInput } from 'countersign';
 
     // @ts-expect-error a stage has a kind
-    export const config: ConfigInput = { stage: { name: 'dev' }, regions: [{ name: 'eu-west-1' }] };
+    export const config: ConfigInput = { stage: { name: 'dev' }, regions: [{ name: 'eu-west-1' }], vault: { address: 'https://v' } };
     const client = new CountersignClient({ url: 'https://api.example.com', apiKey: 'csk_a_1_b_c' });
     // @ts-expect-error an id is a string
     export const id: number = (await client.register({ user_id: 'a' })).id;

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
 import { FUNCTIONS, type FunctionName, functionName } from '../../../lambda/contract/names.ts';
+import { PURPOSES } from '../../../lambda/contract/purposes.ts';
 import { CONFIG, flat, type Stack, synthesise } from '../synth.ts';
 
 const { region } = synthesise();
@@ -91,10 +92,14 @@ it.each(FUNCTIONS)('%s may do what it needs, write its own log, and nothing else
   });
 });
 
+/** Three rotate keys, and one watches. */
+const ALL = FUNCTIONS.length + PURPOSES.length + 1;
+
 it('every function has a role of its own, and no policy reaches it from elsewhere', () => {
-  const roles = FUNCTIONS.map((name) => functionOf(region, name).Role['Fn::GetAtt'][0]);
-  expect(new Set(roles).size).toBe(FUNCTIONS.length);
-  expect(region.ofType('AWS::IAM::Role')).toHaveLength(FUNCTIONS.length);
+  const functions = region.ofType('AWS::Lambda::Function');
+  const roles = functions.map(({ Properties }) => Properties.Role['Fn::GetAtt'][0]);
+  expect(new Set(roles).size).toBe(ALL);
+  expect(region.ofType('AWS::IAM::Role')).toHaveLength(ALL);
   expect(region.ofType('AWS::IAM::Policy')).toEqual([]);
   expect(region.ofType('AWS::IAM::ManagedPolicy')).toEqual([]);
 });
@@ -112,9 +117,12 @@ it('functions run on Node 24 and arm64', () => {
       Architectures: ['arm64'],
       Handler: 'index.handler',
       MemorySize: 1024,
-      Timeout: 10,
     });
-  expect(region.ofType('AWS::Lambda::Function')).toHaveLength(FUNCTIONS.length);
+  expect(region.ofType('AWS::Lambda::Function')).toHaveLength(ALL);
+});
+
+it('what a client waits for ends within ten seconds', () => {
+  for (const name of FUNCTIONS) expect(functionOf(region, name).Timeout).toBe(10);
 });
 
 it("without a domain, issuer, entry and base URL are the API's own, without a slash at the end", () => {

@@ -1,4 +1,3 @@
-import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { expect, it } from 'vitest';
 import {
   FUNCTIONS,
@@ -12,92 +11,19 @@ import {
 import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
 import { PERMISSIONS } from '../../../lib/api/permissions.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
-import { PROD, synthesise } from '../synth.ts';
+import { PROD } from '../synth.ts';
+import { ACCOUNT, decrypt, HERE, may as mayFunction, THERE, type Try } from './may.ts';
 
-const ACCOUNT = '123456789012';
-const HERE = 'eu-west-1';
-const THERE = 'eu-central-1';
 const KEY = `arn:aws:kms:${HERE}:${ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
 const imported: ConfigInput = { ...PROD, regions: [{ name: HERE, kmsKeyArn: KEY }, { name: THERE }] };
 
-/** A template's value as it is once deployed. */
-function deployed(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(deployed);
-  if (typeof value !== 'object' || value === null) return value;
-  const { 'Fn::Join': join, Ref: ref, 'Fn::GetAtt': attribute } = value as Record<string, never>;
-  if (join) return (deployed(join[1]) as string[]).join(join[0]);
-  if (attribute) return `arn:aws:logs:${HERE}:${ACCOUNT}:log-group:${attribute[0]}:*`;
-  if (ref)
-    return { 'AWS::Partition': 'aws', 'AWS::AccountId': ACCOUNT, 'AWS::URLSuffix': 'amazonaws.com' }[ref];
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, deployed(each)]));
-}
-
-function policiesOf(name: FunctionName, config: ConfigInput) {
-  const { region } = synthesise(config);
-  const { Properties } = region
-    .ofType('AWS::Lambda::Function')
-    .find((each) => each.Properties.FunctionName === functionName('live', name))!;
-  const role = region.resources[Properties.Role['Fn::GetAtt'][0]]!.Properties;
-  return role.Policies.map((each: { PolicyName: string; PolicyDocument: unknown }) => ({
-    name: each.PolicyName,
-    policy: deployed(each.PolicyDocument),
-  }));
-}
-
-/** A key asks its own policy first. Ours leaves the rest to IAM; an imported one has to as well. */
-const KEY_POLICY = deployed(
-  Object.values(synthesise(PROD).part(`base-${HERE}`).resources).find(({ Type }) => Type === 'AWS::KMS::Key')!
-    .Properties.KeyPolicy,
-);
-
-interface Try {
-  readonly action: string;
-  readonly resource: string;
-  readonly context?: Record<string, string | string[]>;
-}
-
-async function may(
-  name: FunctionName,
-  { action, resource, context = {} }: Try,
-  config = PROD,
-): Promise<boolean> {
-  const simulated = await runSimulation(
-    {
-      request: {
-        principal: `arn:aws:iam::${ACCOUNT}:role/function`,
-        action,
-        resource: { resource, accountId: ACCOUNT },
-        contextVariables: context,
-      },
-      identityPolicies: policiesOf(name, config),
-      ...(action.startsWith('kms:') && { resourcePolicy: KEY_POLICY }),
-      serviceControlPolicies: [],
-      resourceControlPolicies: [],
-    },
-    {},
-  );
-  if (simulated.resultType === 'error')
-    throw new Error(`${action} ${resource}: ${JSON.stringify(simulated.errors)}`);
-  return simulated.overallResult === 'Allowed';
-}
+const may = (name: FunctionName, asked: Try, config = PROD) =>
+  mayFunction(functionName('live', name), asked, config);
 
 const table = (kind: TableKind, region = HERE, generation = 1) =>
   `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${tableName('live', kind, generation)}`;
 const secret = (purpose: Purpose, region = HERE, stage = 'live') =>
   `arn:aws:secretsmanager:${region}:${ACCOUNT}:secret:${secretName(stage, purpose)}-aB3dE6`;
-interface Used {
-  readonly region?: string;
-  readonly alias?: string;
-  readonly key?: string;
-}
-const decrypt = (
-  service: string,
-  { region = HERE, alias = 'alias/countersign-live', key }: Used = {},
-): Try => ({
-  action: 'kms:Decrypt',
-  resource: key ?? `arn:aws:kms:${region}:${ACCOUNT}:key/any`,
-  context: { 'kms:ViaService': `${service}.${region}.amazonaws.com`, 'kms:ResourceAliases': [alias] },
-});
 
 /** What each needs, written down apart from the table that the roles are made of. */
 const NEEDS: Record<FunctionName, Try[]> = {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { PURPOSES } from '../../../lambda/contract/purposes.ts';
 import { CONFIG, eventual, PROD, synthesise } from '../synth.ts';
 
 const alice = synthesise({ ...CONFIG, stage: { name: 'alice', kind: 'dev' } });
@@ -21,16 +22,25 @@ it('no stack exports or imports anything, from its own Region or from another', 
     }
 });
 
-it('a Region knows of another one only what the config says: where clients reach it, and its name', () => {
+it('a Region knows of another one only what the config says: where clients reach it, its name, and its keysets', () => {
   const { resources } = synthesise(PROD).part('region-eu-west-1');
   const mentions = Object.entries(resources).filter(([, each]) =>
     JSON.stringify(each).includes('eu-central-1'),
   );
   expect(
-    mentions.map(([, { Type, Properties }]) => `${Type} ${Properties.FunctionName ?? Properties.AlarmName}`),
+    mentions.map(
+      ([, { Type, Properties }]) =>
+        `${Type} ${Properties.FunctionName ?? Properties.RoleName ?? Properties.AlarmName}`,
+    ),
   ).toEqual([
     'AWS::Lambda::Function countersign-live-discovery',
+    ...PURPOSES.flatMap((purpose) => [
+      `AWS::IAM::Role countersign-live-rotate-${purpose}-eu-west-1`,
+      `AWS::Lambda::Function countersign-live-rotate-${purpose}`,
+    ]),
     'AWS::CloudWatch::Alarm countersign-live-evacuated-eu-central-1',
   ]);
-  for (const [, each] of mentions) expect(JSON.stringify(each)).not.toMatch(/arn:[^"]*eu-central-1/);
+  // By name, never by what another stack exports; and ARNs only in the roles of those that ask other Regions.
+  for (const [, { Type, Properties }] of mentions)
+    if (Type !== 'AWS::IAM::Role') expect(JSON.stringify(Properties)).not.toMatch(/arn:[^"]*eu-central-1/);
 });

@@ -1,0 +1,45 @@
+/** One of the functions that answer clients and operators. */
+import { Stack } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { type FunctionName, functionName, TABLES, type TableKind } from '../../lambda/contract/names.ts';
+import type { Config } from '../config/read.ts';
+import { keyStatements } from '../data/encryption.ts';
+import { type EnvironmentValues, environmentOf } from './environment.ts';
+import { PERMISSIONS, statements } from './permissions.ts';
+import { PlatformFunction } from './platform-function.ts';
+
+export interface ServingFunctionProps {
+  readonly config: Config;
+  readonly region: Config['regions'][number];
+  readonly name: FunctionName;
+  /** Directory with `index.mjs`. */
+  readonly bundle: string;
+  readonly values: EnvironmentValues;
+}
+
+export class ServingFunction extends PlatformFunction {
+  constructor(scope: Construct, id: string, { config, region, name, bundle, values }: ServingFunctionProps) {
+    const stage = config.stage.name;
+    const { ledgerGeneration } = region;
+    super(scope, id, {
+      config,
+      functionName: functionName(stage, name),
+      bundle,
+      environment: environmentOf(name, values),
+      statements: [
+        ...statements(Stack.of(scope), name, { stage, ledgerGeneration }),
+        ...keyStatements(scope, config, region, encryptedServices(name)),
+      ],
+    });
+  }
+}
+
+/** What a function reads is encrypted with the Region's key: all secrets, and the tables that all Regions share. */
+function encryptedServices(name: FunctionName): ('secretsmanager' | 'dynamodb')[] {
+  const { tables = {}, secrets = [] } = PERMISSIONS[name];
+  const global = Object.keys(tables).some((kind) => TABLES[kind as TableKind].scope === 'global');
+  return [
+    ...(secrets.length > 0 ? ['secretsmanager' as const] : []),
+    ...(global ? ['dynamodb' as const] : []),
+  ];
+}

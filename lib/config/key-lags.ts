@@ -1,0 +1,20 @@
+/** What the windows of a purpose's keys follow from, out of the config. */
+import { KEYSETS, type Purpose } from '../../lambda/contract/purposes.ts';
+import type { KeyLags } from '../../protocol/key-windows.ts';
+import type { ConfigSettings } from './schema.ts';
+
+export function keyLags(
+  settings: Pick<ConfigSettings, 'keys' | 'clockError' | 'nonceTtl' | 'clientKeyLife'>,
+  purpose: Purpose,
+): KeyLags {
+  const { keys, clockError } = settings;
+  const { life } = KEYSETS[purpose];
+  return {
+    replicationMs: keys.replicationLag.toMilliseconds(),
+    verifierAgeMs: keys.verifierMaxAge.toMilliseconds(),
+    signerAgeMs: keys.signerMaxAge.toMilliseconds(),
+    maxLifeMs: typeof life === 'number' ? life : settings[life].toMilliseconds(),
+    clockErrorMs: clockError.toMilliseconds(),
+    finishMs: keys.rotationTime.toMilliseconds(),
+  };
+}

@@ -1,0 +1,156 @@
+/**
+ * The rotation function of one purpose in one Region, with that purpose's rights: in the home Region it rotates, in the
+ * others it stands idle for the day when the home Region is lost.
+ */
+import { Duration, Stack } from 'aws-cdk-lib';
+import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
+import type { Construct } from 'constructs';
+import { rotationFunctionName, secretName, tableName } from '../../lambda/contract/names.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
+import {
+  appRoleSecretName,
+  rotationRoleName,
+  type VaultAccess,
+  vaultServerId,
+} from '../../lambda/contract/vault.ts';
+import type { KeyLags } from '../../protocol/key-windows.ts';
+import { allow, secretArn, tableArn } from '../api/permissions.ts';
+import { PlatformFunction } from '../api/platform-function.ts';
+import { keyLags } from '../config/key-lags.ts';
+import type { Config } from '../config/read.ts';
+import { keyStatements } from '../data/encryption.ts';
+
+type Region = Config['regions'][number];
+
+export interface RotationFunctionProps {
+  readonly config: Config;
+  readonly region: Region;
+  readonly purpose: Purpose;
+  /** Directory with `index.mjs`. */
+  readonly bundle: string;
+  readonly errorDocsUrl: string;
+}
+
+export class RotationFunction extends PlatformFunction {
+  /** Lets Secrets Manager call it, for a secret of this account alone. */
+  readonly permission: CfnPermission;
+
+  constructor(scope: Construct, id: string, props: RotationFunctionProps) {
+    const { config, region, purpose, bundle, errorDocsUrl } = props;
+    const stage = config.stage.name;
+    const stack = Stack.of(scope);
+    const functionName = rotationFunctionName(stage, purpose);
+    const network = vaultNetwork(config, region);
+    const lags: KeyLags = keyLags(config, purpose);
+    super(scope, id, {
+      config,
+      functionName,
+      bundle,
+      // Vault knows the function by it.
+      roleName: rotationRoleName(stage, purpose, region.name),
+      timeout: Duration.minutes(1),
+      environment: {
+        COUNTERSIGN_STAGE: stage,
+        COUNTERSIGN_REGION: region.name,
+        COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
+        COUNTERSIGN_PURPOSE: purpose,
+        COUNTERSIGN_KEY_LAGS: JSON.stringify(lags),
+        COUNTERSIGN_VAULT: JSON.stringify(vaultAccess(config)),
+        COUNTERSIGN_REGION_NAMES: JSON.stringify(config.regions.map(({ name }) => name)),
+        COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
+      },
+      statements: [
+        ...keysetStatements(stack, config, region, purpose),
+        ...loginStatements(stack, config, purpose),
+        ...(network ? networkStatements(stack, functionName) : []),
+      ],
+    });
+    if (network) {
+      const { subnetIds, securityGroupIds } = network;
+      // By the ids alone: nothing is looked up.
+      (this.function.node.defaultChild as CfnFunction).vpcConfig = { subnetIds, securityGroupIds };
+    }
+    this.permission = new CfnPermission(this, 'Rotates', {
+      action: 'lambda:InvokeFunction',
+      functionName: this.function.functionArn,
+      principal: 'secretsmanager.amazonaws.com',
+      sourceAccount: stack.account,
+    });
+  }
+}
+
+const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
+  own ?? (vault.network === 'public' ? undefined : vault.network);
+
+const vaultAccess = ({ vault: { address, namespace, caPem, auth } }: Config): VaultAccess => ({
+  address,
+  ...(namespace !== undefined && { namespace }),
+  ...(caPem !== undefined && { caPem }),
+  auth,
+});
+
+/** Its own keyset, which other Regions have copies of, and where revoked kids are told to every Region. */
+function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
+  const stage = config.stage.name;
+  const name = secretName(stage, purpose);
+  return [
+    allow(
+      ['DescribeSecret', 'GetSecretValue', 'PutSecretValue', 'UpdateSecretVersionStage'].map(
+        (action) => `secretsmanager:${action}`,
+      ),
+      secretArn(stack, name),
+    ),
+    ...keyStatements(stack, config, here, ['secretsmanager'], ['kms:Decrypt', 'kms:GenerateDataKey']),
+    ...config.regions
+      .filter((region) => region !== here)
+      .flatMap((region) => [
+        allow(['secretsmanager:GetSecretValue'], secretArn(stack, name, region.name)),
+        ...keyStatements(stack, config, region, ['secretsmanager']),
+      ]),
+    ...config.regions.map((region) =>
+      allow(['dynamodb:UpdateItem'], tableArn(stack, tableName(stage, 'limits'), region.name)),
+    ),
+  ];
+}
+
+/** By IAM no right is needed: Vault asks AWS who signed. */
+function loginStatements(stack: Stack, { stage, vault }: Config, purpose: Purpose): PolicyStatement[] {
+  if (vault.auth === 'approle')
+    return [
+      allow(['secretsmanager:GetSecretValue'], secretArn(stack, appRoleSecretName(stage.name, purpose))),
+    ];
+  if (vault.auth === 'aws') return [];
+  return [
+    new PolicyStatement({
+      actions: ['sts:GetWebIdentityToken'],
+      resources: ['*'],
+      conditions: {
+        'ForAllValues:StringEquals': { 'sts:IdentityTokenAudience': vaultServerId(vault.address) },
+        Null: { 'sts:IdentityTokenAudience': 'false' },
+      },
+    }),
+  ];
+}
+
+/** What Lambda needs to give the function an address in the VPC; the function's own code may use none of it. */
+function networkStatements(stack: Stack, functionName: string): PolicyStatement[] {
+  const actions = [
+    'ec2:AssignPrivateIpAddresses',
+    'ec2:CreateNetworkInterface',
+    'ec2:DeleteNetworkInterface',
+    'ec2:DescribeNetworkInterfaces',
+    'ec2:DescribeSubnets',
+    'ec2:UnassignPrivateIpAddresses',
+  ];
+  const self = stack.formatArn({ service: 'lambda', resource: `function:${functionName}` });
+  return [
+    new PolicyStatement({ actions, resources: ['*'] }),
+    new PolicyStatement({
+      effect: Effect.DENY,
+      actions,
+      resources: ['*'],
+      conditions: { ArnEquals: { 'lambda:SourceFunctionArn': self } },
+    }),
+  ];
+}

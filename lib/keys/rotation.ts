@@ -1,0 +1,91 @@
+/**
+ * All that makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks
+ * them every hour. Schedules run in the home Region alone.
+ */
+import { Duration } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import { keysWatchName, secretName } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
+import { allow } from '../api/permissions.ts';
+import { PlatformFunction } from '../api/platform-function.ts';
+import type { Config } from '../config/read.ts';
+import { RotationFunction } from './rotation-function.ts';
+
+export interface RotationProps {
+  readonly config: Config;
+  readonly region: Config['regions'][number];
+  /** Each function's directory. */
+  readonly bundles: Readonly<Record<'rotate' | 'keys-watch', string>>;
+  readonly errorDocsUrl: string;
+}
+
+export class Rotation extends Construct {
+  readonly rotationLogs: readonly ILogGroup[];
+  readonly watchLog: ILogGroup;
+
+  constructor(scope: Construct, id: string, { config, region, bundles, errorDocsUrl }: RotationProps) {
+    super(scope, id);
+    const isHome = region.name === config.homeRegion;
+    const functions = PURPOSES.map((purpose) => {
+      const bundle = bundles.rotate;
+      const rotation = new RotationFunction(this, purpose, { config, region, purpose, bundle, errorDocsUrl });
+      if (isHome) this.#schedule(config, purpose, rotation);
+      return rotation;
+    });
+    const watch = this.#watch(config, region.name, bundles['keys-watch'], errorDocsUrl, functions);
+    new Rule(this, 'Hourly', {
+      ruleName: keysWatchName(config.stage.name),
+      description: 'Looks after the keys; enabled in the home Region alone',
+      schedule: Schedule.rate(Duration.hours(1)),
+      // Where it failed, the next hour is soon enough.
+      targets: [new LambdaTarget(watch.function, { retryAttempts: 0 })],
+      enabled: isHome,
+    });
+    this.rotationLogs = functions.map(({ logGroup }) => logGroup);
+    this.watchLog = watch.logGroup;
+  }
+
+  #schedule({ stage, keys }: Config, purpose: (typeof PURPOSES)[number], rotation: RotationFunction): void {
+    const schedule = new CfnRotationSchedule(this, `${purpose}-schedule`, {
+      secretId: secretName(stage.name, purpose),
+      rotationLambdaArn: rotation.function.functionArn,
+      rotationRules: { scheduleExpression: `rate(${keys.rotationPeriod[purpose].toHours()} hours)` },
+      // A change of the schedule is no reason for a new key.
+      rotateImmediatelyOnUpdate: false,
+    });
+    // Secrets Manager tries the function before it takes the schedule.
+    schedule.node.addDependency(rotation);
+  }
+
+  #watch(
+    config: Config,
+    region: string,
+    bundle: string,
+    errorDocsUrl: string,
+    rotations: readonly RotationFunction[],
+  ): PlatformFunction {
+    const periods = PURPOSES.map((purpose) => [
+      purpose,
+      config.keys.rotationPeriod[purpose].toMilliseconds(),
+    ]);
+    return new PlatformFunction(this, 'keys-watch', {
+      config,
+      functionName: keysWatchName(config.stage.name),
+      bundle,
+      timeout: Duration.minutes(5),
+      environment: {
+        COUNTERSIGN_STAGE: config.stage.name,
+        COUNTERSIGN_REGION: region,
+        COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
+        COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
+      },
+      statements: [
+        ...rotations.map((rotation) => allow(['lambda:InvokeFunction'], rotation.function.functionArn)),
+      ],
+    });
+  }
+}

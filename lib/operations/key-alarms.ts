@@ -1,0 +1,93 @@
+/** What is watched of the keys. Each alarm has its section in docs/runbook.md. */
+import { Duration } from 'aws-cdk-lib';
+import { ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import type { Finding } from '../../lambda/contract/keys.ts';
+import { keysWatchName } from '../../lambda/contract/names.ts';
+import type { Config } from '../config/read.ts';
+import type { Rotation } from '../keys/rotation.ts';
+import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
+
+export interface KeyAlarmsProps {
+  readonly config: Config;
+  readonly region: Config['regions'][number];
+  readonly rotation: Rotation;
+  readonly topic: ITopic | undefined;
+}
+
+/** Twice what keys-watch takes from one look to the next: what it finds every time is one alarm, not one an hour. */
+const PERIOD = Duration.hours(2);
+
+export class KeyAlarms extends Construct {
+  constructor(scope: Construct, id: string, { config, region, rotation, topic }: KeyAlarmsProps) {
+    super(scope, id);
+    const stage = config.stage.name;
+    const namespace = `Countersign/${stage}`;
+    const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
+      new PlatformAlarm(this, id, { config, topic, ...props });
+    const found = (name: string, ...reasons: Finding[]): Metric => {
+      const patterns = reasons.map((reason) => FilterPattern.stringValue('$.reason', '=', reason));
+      return this.#counted(namespace, name, rotation.watchLog, FilterPattern.any(...patterns));
+    };
+
+    const failed = rotation.rotationLogs.map((log) =>
+      this.#counted(namespace, 'RotationFailed', log, FilterPattern.stringValue('$.level', '=', 'ERROR')),
+    );
+    alarm('RotationFailed', {
+      section: 'rotation-failed',
+      what: 'A rotation failed. Keys stay as they are, and the next schedule tries again; no client notices.',
+      metric: failed[0]!,
+      threshold: 1,
+    });
+    alarm('RotationOverdue', {
+      section: 'rotation-overdue',
+      what: 'Keys are older than the config wants: rotations fail, do not run, or broke off. No client notices.',
+      metric: found('RotationOverdue', 'rotation_overdue', 'leftover_pending_removed'),
+      threshold: 1,
+    });
+    alarm('ReplicaBehind', {
+      section: 'replica-behind',
+      what: 'A Region lacks the key that is about to sign, or could not be asked. If it stays so, it will refuse valid requests.',
+      metric: found('ReplicaBehind', 'replica_lacks_next_key', 'replica_unreadable'),
+      threshold: 1,
+    });
+    alarm('NoKeys', {
+      section: 'no-keys',
+      what: 'A keyset is empty: whatever needs it is answered 503.',
+      metric: found('NoKeys', 'no_keys'),
+      threshold: 1,
+    });
+    const dimensionsMap = { FunctionName: keysWatchName(stage) };
+    const watch = (metricName: string) =>
+      new Metric({ namespace: 'AWS/Lambda', metricName, dimensionsMap, statistic: 'sum', period: PERIOD });
+    alarm('KeysWatchFailed', {
+      section: 'keys-watch-failed',
+      what: 'keys-watch could not look at every keyset, so nobody would be told of a rotation that fails.',
+      metric: watch('Errors'),
+      threshold: 1,
+    });
+    if (region.name === config.homeRegion)
+      alarm('KeysWatchSilent', {
+        section: 'keys-watch-silent',
+        what: 'keys-watch has not run for hours, so nobody would be told of a rotation that fails.',
+        metric: watch('Invocations'),
+        threshold: 0,
+        comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+        treatMissingData: TreatMissingData.BREACHING,
+      });
+  }
+
+  /** One namespace and name: the filters of several logs add up. */
+  #counted(
+    metricNamespace: string,
+    metricName: string,
+    logGroup: ILogGroup,
+    pattern: IFilterPattern,
+  ): Metric {
+    const id = `${metricName}-${logGroup.node.path.split('/').at(-2)}`;
+    new MetricFilter(this, id, { logGroup, filterPattern: pattern, metricNamespace, metricName });
+    return new Metric({ namespace: metricNamespace, metricName, statistic: 'sum', period: PERIOD });
+  }
+}

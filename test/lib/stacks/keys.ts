@@ -1,0 +1,331 @@
+import { expect, it } from 'vitest';
+import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
+import type { Finding } from '../../../lambda/contract/keys.ts';
+import {
+  EMPTY_KEYSET,
+  keysWatchName,
+  rotationFunctionName,
+  secretName,
+  tableName,
+} from '../../../lambda/contract/names.ts';
+import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
+import { appRoleSecretName, rotationRoleName } from '../../../lambda/contract/vault.ts';
+import type { ConfigInput } from '../../../lib/config/schema.ts';
+import { CONFIG, PROD, type Stack, synthesise } from '../synth.ts';
+import { ACCOUNT, decrypt, functionArn, HERE, may, THERE, type Try } from './may.ts';
+
+const prod = synthesise(PROD);
+const { region } = prod;
+const away = prod.part(`region-${THERE}`);
+const rotator = (purpose: Purpose) => rotationFunctionName('live', purpose);
+const WATCH = keysWatchName('live');
+
+// biome-ignore lint/suspicious/noExplicitAny: a template is JSON of any form
+function functionOf(stack: Stack, name: string): any {
+  const found = stack.ofType('AWS::Lambda::Function').filter((each) => each.Properties.FunctionName === name);
+  expect(found).toHaveLength(1);
+  return found[0]!.Properties;
+}
+
+const vault = (settings: Partial<ConfigInput['vault']>): ConfigInput => ({
+  ...PROD,
+  vault: { ...PROD.vault, ...settings },
+});
+
+it('a secret is created with the one text that is frozen, since another would overwrite live keys', () => {
+  expect(EMPTY_KEYSET).toBe('{"keys":[]}');
+  const secrets = prod.home.ofType('AWS::SecretsManager::Secret').map(({ Properties }) => Properties);
+  expect(secrets.map(({ Name, SecretString }) => [Name, SecretString])).toEqual(
+    PURPOSES.map((purpose) => [secretName('live', purpose), '{"keys":[]}']),
+  );
+});
+
+it.each(PURPOSES)(
+  '%s is rotated on its schedule in the home Region alone, and not when a schedule changes',
+  (purpose) => {
+    const schedules = region
+      .ofType('AWS::SecretsManager::RotationSchedule')
+      .map(({ Properties }) => Properties);
+    const schedule = schedules.find(({ SecretId }) => SecretId === secretName('live', purpose))!;
+    const days = { nonce: 30, 'client-root': 180, token: 30 }[purpose];
+    expect(schedule.RotationRules).toEqual({ ScheduleExpression: `rate(${days * 24} hours)` });
+    expect(schedule.RotateImmediatelyOnUpdate).toBe(false);
+    const called = region.resources[schedule.RotationLambdaARN['Fn::GetAtt'][0]]!.Properties.FunctionName;
+    expect(called).toBe(rotator(purpose));
+    expect(schedules).toHaveLength(PURPOSES.length);
+    expect(away.ofType('AWS::SecretsManager::RotationSchedule')).toEqual([]);
+  },
+);
+
+it.each([region, away])(
+  'Secrets Manager may call each rotation function for secrets of this account alone, before there is a schedule',
+  (stack) => {
+    const permissions = Object.entries(stack.resources).filter(
+      ([, { Type, Properties }]) =>
+        Type === 'AWS::Lambda::Permission' && Properties.Principal === 'secretsmanager.amazonaws.com',
+    );
+    const of = (stack: Stack, { FunctionName }: { FunctionName: { 'Fn::GetAtt': [string] } }) =>
+      stack.resources[FunctionName['Fn::GetAtt'][0]]!.Properties.FunctionName;
+    expect(permissions.map(([, { Properties }]) => of(stack, Properties))).toEqual(PURPOSES.map(rotator));
+    for (const [, { Properties }] of permissions) {
+      expect(Properties.Action).toBe('lambda:InvokeFunction');
+      expect(Properties.SourceAccount).toEqual({ Ref: 'AWS::AccountId' });
+    }
+    for (const schedule of stack.ofType('AWS::SecretsManager::RotationSchedule')) {
+      const target = JSON.stringify(schedule.Properties.RotationLambdaARN);
+      const [id] = permissions.find(
+        ([, { Properties }]) => JSON.stringify(Properties.FunctionName) === target,
+      )!;
+      expect((schedule as unknown as { DependsOn: string[] }).DependsOn).toContain(id);
+    }
+  },
+);
+
+it.each(PURPOSES)(
+  'the function of %s stands in every Region, knows its purpose, its windows and Vault, and has a minute',
+  (purpose) => {
+    for (const [stack, name] of [
+      [region, HERE],
+      [away, THERE],
+    ] as const) {
+      const { Environment, Timeout, Role } = functionOf(stack, rotator(purpose));
+      const { Variables } = Environment;
+      expect(Object.keys(Variables).sort()).toEqual([...ENVIRONMENT.rotate].sort());
+      expect(Variables).toMatchObject({
+        COUNTERSIGN_STAGE: 'live',
+        COUNTERSIGN_REGION: name,
+        COUNTERSIGN_PURPOSE: purpose,
+        COUNTERSIGN_LIMITS_TABLE: tableName('live', 'limits'),
+      });
+      expect(JSON.parse(Variables.COUNTERSIGN_REGION_NAMES)).toEqual([HERE, THERE]);
+      expect(JSON.parse(Variables.COUNTERSIGN_KEY_LAGS)).toEqual({
+        replicationMs: 3_600_000,
+        verifierAgeMs: 86_400_000,
+        signerAgeMs: 86_400_000,
+        maxLifeMs: { nonce: 300_000, 'client-root': 90 * 86_400_000, token: 3_600_000 }[purpose],
+        clockErrorMs: 2_000,
+        finishMs: 3_600_000,
+      });
+      expect(JSON.parse(Variables.COUNTERSIGN_VAULT)).toEqual({
+        address: 'https://vault.example.com:8200',
+        auth: 'aws',
+      });
+      expect(Timeout).toBe(60);
+      expect(stack.resources[Role['Fn::GetAtt'][0]]!.Properties.RoleName).toBe(
+        rotationRoleName('live', purpose, name),
+      );
+    }
+  },
+);
+
+it('what Vault needs reaches the function as it was set', () => {
+  const config = vault({ namespace: 'platform', caPem: '-----BEGIN CERTIFICATE-----\nx', auth: 'jwt' });
+  const { Variables } = functionOf(synthesise(config).region, rotator('nonce')).Environment;
+  expect(JSON.parse(Variables.COUNTERSIGN_VAULT)).toEqual({
+    address: 'https://vault.example.com:8200',
+    namespace: 'platform',
+    caPem: '-----BEGIN CERTIFICATE-----\nx',
+    auth: 'jwt',
+  });
+});
+
+it('each Region reaches Vault from its own VPC, where it has one; nothing else lies in it', () => {
+  const vpc = (n: number) => ({
+    vpcId: `vpc-${n}`,
+    subnetIds: [`subnet-${n}`],
+    securityGroupIds: [`sg-${n}`],
+  });
+  const [home, other] = PROD.regions;
+  const config = { ...vault({ network: vpc(1) }), regions: [home!, { ...other!, vaultNetwork: vpc(2) }] };
+  const stacks = synthesise(config);
+  for (const [name, n] of [
+    [HERE, 1],
+    [THERE, 2],
+  ] as const)
+    for (const { Properties } of stacks.part(`region-${name}`).ofType('AWS::Lambda::Function'))
+      expect([Properties.FunctionName, Properties.VpcConfig]).toEqual([
+        Properties.FunctionName,
+        PURPOSES.map(rotator).includes(Properties.FunctionName)
+          ? { SubnetIds: [`subnet-${n}`], SecurityGroupIds: [`sg-${n}`] }
+          : undefined,
+      ]);
+});
+
+it('Lambda may connect a function to its VPC; the function itself may not touch the network', async () => {
+  const network = { vpcId: 'vpc-1', subnetIds: ['subnet-1'], securityGroupIds: ['sg-1'] };
+  const config = {
+    ...vault({ network }),
+    regions: [PROD.regions[0]!],
+    witnessRegion: undefined,
+  } as ConfigInput;
+  const resource = `arn:aws:ec2:${HERE}:${ACCOUNT}:network-interface/*`;
+  const self = { 'lambda:SourceFunctionArn': functionArn(rotator('nonce')) };
+  const connect = { action: 'ec2:CreateNetworkInterface', resource };
+  expect(await may(rotator('nonce'), connect, config)).toBe(true);
+  expect(await may(rotator('nonce'), { ...connect, context: self }, config)).toBe(false);
+  expect(await may(rotator('nonce'), connect)).toBe(false);
+});
+
+const secret = (purpose: Purpose, region = HERE, stage = 'live') =>
+  `arn:aws:secretsmanager:${region}:${ACCOUNT}:secret:${secretName(stage, purpose)}-aB3dE6`;
+const limits = (region: string) =>
+  `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${tableName('live', 'limits')}`;
+const SECRET_ACTIONS = [
+  'DescribeSecret',
+  'GetSecretValue',
+  'PutSecretValue',
+  'UpdateSecretVersionStage',
+  'UpdateSecret',
+  'DeleteSecret',
+  'RotateSecret',
+  'PutResourcePolicy',
+  'ReplicateSecretToRegions',
+  'StopReplicationToReplica',
+].map((action) => `secretsmanager:${action}`);
+
+it.each(PURPOSES)(
+  'rotate-%s writes its own keyset, reads its replicas, and touches no other purpose’s',
+  async (purpose) => {
+    const name = rotator(purpose);
+    for (const other of PURPOSES)
+      for (const [at, allowed] of [
+        [HERE, SECRET_ACTIONS.slice(0, 4)],
+        [THERE, ['secretsmanager:GetSecretValue']],
+        ['us-east-1', []],
+      ] as const)
+        for (const action of SECRET_ACTIONS) {
+          const expected = other === purpose && (allowed as readonly string[]).includes(action);
+          const asked = { action, resource: secret(other, at) };
+          expect([asked, await may(name, asked)]).toEqual([asked, expected]);
+        }
+    for (const resource of [secret(purpose, HERE, 'test'), `${secret(purpose)}-other`])
+      expect(await may(name, { action: 'secretsmanager:GetSecretValue', resource })).toBe(false);
+  },
+);
+
+it.each(PURPOSES)(
+  'rotate-%s tells every Region of revoked kids, and does nothing else to any table',
+  async (purpose) => {
+    for (const at of [HERE, THERE])
+      for (const action of ['UpdateItem', 'GetItem', 'PutItem', 'DeleteItem', 'Query', 'Scan']) {
+        const asked = { action: `dynamodb:${action}`, resource: limits(at) };
+        expect([asked, await may(rotator(purpose), asked)]).toEqual([asked, action === 'UpdateItem']);
+      }
+    for (const kind of ['registry', 'clients', 'ledger'] as const) {
+      const resource = limits(HERE).replace(tableName('live', 'limits'), tableName('live', kind));
+      expect(await may(rotator(purpose), { action: 'dynamodb:UpdateItem', resource })).toBe(false);
+    }
+  },
+);
+
+it.each(PURPOSES)(
+  'rotate-%s uses the keys of the Regions through Secrets Manager alone: here to write, there to read',
+  async (purpose) => {
+    const name = rotator(purpose);
+    const writes = (asked: Try) => ({ ...asked, action: 'kms:GenerateDataKey' });
+    const there = { region: THERE };
+    for (const [asked, expected] of [
+      [decrypt('secretsmanager'), true],
+      [writes(decrypt('secretsmanager')), true],
+      [decrypt('secretsmanager', there), true],
+      [writes(decrypt('secretsmanager', there)), false],
+      [decrypt('dynamodb'), false],
+      [decrypt('secretsmanager', { alias: 'alias/countersign-test' }), false],
+      [{ ...decrypt('secretsmanager'), action: 'kms:ScheduleKeyDeletion' }, false],
+    ] as const)
+      expect([asked, await may(name, asked)]).toEqual([asked, expected]);
+  },
+);
+
+it('to log in, a function has what its way needs: nothing by IAM, its own AppRole, a token for this Vault alone', async () => {
+  const approle = (purpose: Purpose): Try => ({
+    action: 'secretsmanager:GetSecretValue',
+    resource: `arn:aws:secretsmanager:${HERE}:${ACCOUNT}:secret:${appRoleSecretName('live', purpose)}-aB3dE6`,
+  });
+  const token = (context: Try['context'] = {}): Try => ({
+    action: 'sts:GetWebIdentityToken',
+    resource: '*',
+    context,
+  });
+  const forThis = token({ 'sts:IdentityTokenAudience': ['vault.example.com'] });
+  const ask = async (auth: 'aws' | 'approle' | 'jwt') => {
+    const config = vault({ auth });
+    const tries = [
+      approle('nonce'),
+      approle('token'),
+      forThis,
+      token(),
+      token({ 'sts:IdentityTokenAudience': ['other.example.com'] }),
+    ];
+    return Promise.all(tries.map((each) => may(rotator('nonce'), each, config)));
+  };
+  expect(await ask('aws')).toEqual([false, false, false, false, false]);
+  expect(await ask('approle')).toEqual([true, false, false, false, false]);
+  expect(await ask('jwt')).toEqual([false, false, true, false, false]);
+});
+
+it('keys-watch runs every hour in the home Region, may ask the rotation functions, and has no right on any key', async () => {
+  const rule = (stack: Stack) => stack.ofType('AWS::Events::Rule').map(({ Properties }) => Properties);
+  expect(rule(region)).toMatchObject([{ Name: WATCH, ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' }]);
+  expect(rule(away)).toMatchObject([{ Name: WATCH, State: 'DISABLED' }]);
+  const { Environment } = functionOf(region, WATCH);
+  expect(Object.keys(Environment.Variables).sort()).toEqual([...ENVIRONMENT['keys-watch']].sort());
+  expect(JSON.parse(Environment.Variables.COUNTERSIGN_ROTATION_PERIODS)).toEqual({
+    nonce: 30 * 86_400_000,
+    'client-root': 180 * 86_400_000,
+    token: 30 * 86_400_000,
+  });
+  const call = (resource: string) => may(WATCH, { action: 'lambda:InvokeFunction', resource });
+  for (const purpose of PURPOSES) {
+    expect(await call(functionArn(rotator(purpose)))).toBe(true);
+    expect(await call(functionArn(rotator(purpose), THERE))).toBe(false);
+    for (const action of SECRET_ACTIONS)
+      expect(await may(WATCH, { action, resource: secret(purpose) })).toBe(false);
+  }
+  expect(await call(functionArn('countersign-live-admin-write'))).toBe(false);
+});
+
+it('every finding of keys-watch, and every step that fails, is counted for an alarm', () => {
+  const filters = region
+    .ofType('AWS::Logs::MetricFilter')
+    .map(({ Properties }) => Properties)
+    .filter(({ LogGroupName }) => /Rotation/.test(LogGroupName.Ref));
+  const patterns = (metric: string) =>
+    filters
+      .filter(({ MetricTransformations }) => MetricTransformations[0].MetricName === metric)
+      .map(({ FilterPattern }) => FilterPattern);
+  expect(patterns('RotationFailed')).toEqual(PURPOSES.map(() => '{ $.level = "ERROR" }'));
+  const findings: Record<Finding, string> = {
+    rotation_overdue: 'RotationOverdue',
+    leftover_pending_removed: 'RotationOverdue',
+    replica_lacks_next_key: 'ReplicaBehind',
+    replica_unreadable: 'ReplicaBehind',
+    no_keys: 'NoKeys',
+  };
+  for (const [reason, metric] of Object.entries(findings))
+    expect(patterns(metric)).toEqual([expect.stringContaining(`$.reason = "${reason}"`)]);
+  const metrics = new Set(filters.map(({ MetricTransformations }) => MetricTransformations[0].MetricName));
+  const watched = region.ofType('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties.MetricName);
+  for (const metric of metrics) expect(watched).toContain(metric);
+});
+
+it('nobody may be told by silence alone: an alarm fires where keys-watch does not run', () => {
+  const silent = region
+    .ofType('AWS::CloudWatch::Alarm')
+    .map(({ Properties }) => Properties)
+    .find(({ AlarmName }) => AlarmName === 'countersign-live-keys-watch-silent')!;
+  expect(silent).toMatchObject({
+    MetricName: 'Invocations',
+    ComparisonOperator: 'LessThanOrEqualToThreshold',
+    Threshold: 0,
+    TreatMissingData: 'breaching',
+  });
+  expect(silent.Dimensions).toEqual([{ Name: 'FunctionName', Value: WATCH }]);
+});
+
+it('a stage of kind dev rotates, too, and pays for no alarm on it', () => {
+  const dev = synthesise(CONFIG).region;
+  expect(dev.ofType('AWS::SecretsManager::RotationSchedule')).toHaveLength(PURPOSES.length);
+  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(1);
+  expect(dev.ofType('AWS::CloudWatch::Alarm')).toHaveLength(1);
+});

@@ -1,0 +1,95 @@
+/** Asks IAM's own rules what a function's role allows, by simulation. */
+import { runSimulation } from '@cloud-copilot/iam-simulate';
+import type { ConfigInput } from '../../../lib/config/schema.ts';
+import { PROD, synthesise } from '../synth.ts';
+
+export const ACCOUNT = '123456789012';
+export const HERE = 'eu-west-1';
+export const THERE = 'eu-central-1';
+
+/** A template's value as it is once deployed. */
+function deployed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(deployed);
+  if (typeof value !== 'object' || value === null) return value;
+  const { 'Fn::Join': join, Ref: ref, 'Fn::GetAtt': attribute } = value as Record<string, never>;
+  if (join) return (deployed(join[1]) as string[]).join(join[0]);
+  if (attribute) return arnOf(attribute[0]);
+  if (ref)
+    return { 'AWS::Partition': 'aws', 'AWS::AccountId': ACCOUNT, 'AWS::URLSuffix': 'amazonaws.com' }[ref];
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, deployed(each)]));
+}
+
+/** Of a log group, or of a function, which has its name. */
+function arnOf(id: string): string {
+  const name = synthesise(PROD).region.resources[id]?.Properties.FunctionName;
+  return name === undefined ? `arn:aws:logs:${HERE}:${ACCOUNT}:log-group:${id}:*` : functionArn(name);
+}
+
+export const functionArn = (name: string, region = HERE): string =>
+  `arn:aws:lambda:${region}:${ACCOUNT}:function:${name}`;
+
+function policiesOf(functionName: string, config: ConfigInput) {
+  const { region } = synthesise(config);
+  const { Properties } = region
+    .ofType('AWS::Lambda::Function')
+    .find((each) => each.Properties.FunctionName === functionName)!;
+  const role = region.resources[Properties.Role['Fn::GetAtt'][0]]!.Properties;
+  return role.Policies.map((each: { PolicyName: string; PolicyDocument: unknown }) => ({
+    name: each.PolicyName,
+    policy: deployed(each.PolicyDocument),
+  }));
+}
+
+/** A key asks its own policy first. Ours leaves the rest to IAM; an imported one has to as well. */
+const KEY_POLICY = deployed(
+  Object.values(synthesise(PROD).part(`base-${HERE}`).resources).find(({ Type }) => Type === 'AWS::KMS::Key')!
+    .Properties.KeyPolicy,
+);
+
+export interface Try {
+  readonly action: string;
+  readonly resource: string;
+  readonly context?: Record<string, string | string[]>;
+}
+
+/** @param functionName its full name, in the first Region of the config */
+export async function may(
+  functionName: string,
+  { action, resource, context = {} }: Try,
+  config = PROD,
+): Promise<boolean> {
+  const simulated = await runSimulation(
+    {
+      request: {
+        principal: `arn:aws:iam::${ACCOUNT}:role/function`,
+        action,
+        resource: { resource, accountId: ACCOUNT },
+        contextVariables: context,
+      },
+      identityPolicies: policiesOf(functionName, config),
+      ...(action.startsWith('kms:') && { resourcePolicy: KEY_POLICY }),
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+    },
+    {},
+  );
+  if (simulated.resultType === 'error')
+    throw new Error(`${action} ${resource}: ${JSON.stringify(simulated.errors)}`);
+  return simulated.overallResult === 'Allowed';
+}
+
+interface Used {
+  readonly region?: string;
+  readonly alias?: string;
+  readonly key?: string;
+}
+
+/** Decrypting with a Region's key, through a service. */
+export const decrypt = (
+  service: string,
+  { region = HERE, alias = 'alias/countersign-live', key }: Used = {},
+): Try => ({
+  action: 'kms:Decrypt',
+  resource: key ?? `arn:aws:kms:${region}:${ACCOUNT}:key/any`,
+  context: { 'kms:ViaService': `${service}.${region}.amazonaws.com`, 'kms:ResourceAliases': [alias] },
+});
