@@ -4,7 +4,7 @@ import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
-  type AdminAnswer,
+  type Answer,
 } from '../lambda/contract/admin.ts';
 import { functionName } from '../lambda/contract/names.ts';
 import { awsError } from './aws-error.ts';
@@ -25,13 +25,22 @@ export class Refused extends CliError {
  * @returns the action's result
  * @throws Refused with the problem's detail, CliError where the function was not reached
  */
-export async function invokeAdmin<A extends AdminAction>(
+export const invokeAdmin = <A extends AdminAction>(
   target: Target,
   region: string,
   action: A,
   params: AdminActions[A]['params'],
-): Promise<AdminActions[A]['result']> {
-  const name = functionName(target.stage, ADMIN_FUNCTION[action]);
+): Promise<AdminActions[A]['result']> =>
+  invoke(target, region, functionName(target.stage, ADMIN_FUNCTION[action]), action, params);
+
+/** The same of any function that answers operators, by its full name. */
+export async function invoke<R>(
+  target: Target,
+  region: string,
+  name: string,
+  action: string,
+  params: object,
+): Promise<R> {
   const lambda = new LambdaClient(target.aws(region));
   try {
     const { FunctionError, Payload } = await lambda
@@ -41,7 +50,7 @@ export async function invokeAdmin<A extends AdminAction>(
       });
     if (FunctionError !== undefined)
       throw new CliError(EXIT.unreachable, `${name} in ${region} failed; its log says why`);
-    const answer = JSON.parse(Payload?.transformToString() ?? 'null') as AdminAnswer<A>;
+    const answer = JSON.parse(Payload?.transformToString() ?? 'null') as Answer<R>;
     if (answer.ok) return answer.result;
     throw new Refused(answer.problem.detail, answer.problem.code);
   } finally {

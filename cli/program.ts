@@ -27,7 +27,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .addCommand(registrationsCommand(io, setExit))
     .addCommand(clientsCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
-    .addCommand(keysCommand(io))
+    .addCommand(keysCommand(io, setExit))
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))
     .addCommand(vaultCommand(io))

@@ -1,17 +1,13 @@
-/** What a deployment creates before the first request: tables, keys, clients. By AWS's protocols alone. */
+/** What a deployment creates before the first request: tables, clients. By AWS's protocols alone. */
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { freshKey } from '../cli/keys/fresh-key.ts';
 import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
   type AdminAnswer,
 } from '../lambda/contract/admin.ts';
-import { functionName, secretName, TABLES, type TableKind, tableName } from '../lambda/contract/names.ts';
-import { PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
-import { initialKeyset } from '../protocol/keyset.ts';
+import { functionName, TABLES, type TableKind, tableName } from '../lambda/contract/names.ts';
 
 export const STAGE = 'local';
 
@@ -33,19 +29,6 @@ export async function createTables(dynamodb: DynamoDBClient, kinds: readonly Tab
         KeySchema: keys.map((name, i) => ({ AttributeName: name, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
       }),
     );
-  }
-}
-
-/** @param maxLifeMs longest life of what is signed with, or derived from, each purpose's key */
-export async function createKeysets(
-  secrets: SecretsManagerClient,
-  maxLifeMs: Readonly<Record<Purpose, number>>,
-  nowMs: number,
-): Promise<void> {
-  for (const purpose of PURPOSES) {
-    const keyset = initialKeyset(await freshKey(purpose, maxLifeMs[purpose]), nowMs);
-    const Name = secretName(STAGE, purpose);
-    await secrets.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(keyset) }));
   }
 }
 

@@ -94,25 +94,12 @@ export function keyBytes(key: KeysetKey): Buffer {
   return Buffer.from(key.jwk.k as string, 'base64url');
 }
 
-export interface InitialKey {
-  readonly alg: string;
-  readonly jwk: JWK;
-  readonly maxLifeMs: number;
-}
-
 /** @returns a kid that the keyset has not, and never revoked */
 export function freshKid({ keys, revoked }: Pick<Keyset, 'keys' | 'revoked'>): string {
   for (;;) {
     const kid = randomBytes(4).toString('base64url');
     if (!revoked.includes(kid) && !keys.some((key) => key.kid === kid)) return kid;
   }
-}
-
-/** A first keyset around one key that is active at once: nothing was signed before it. */
-export function initialKeyset({ alg, jwk, maxLifeMs }: InitialKey, nowMs: number): Keyset {
-  const kid = freshKid({ keys: [], revoked: [] });
-  const key = { kid, alg, jwk, activates_at: nowMs, retires_at: null, max_life: maxLifeMs, vault: null };
-  return { seq: 1, based_on: null, revoked: [], keys: [key] };
 }
 
 function parseObject(text: string): Record<string, unknown> {

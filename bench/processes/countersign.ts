@@ -1,12 +1,12 @@
 /** The real functions over stores in memory, behind the server that everything measured stands behind. */
 import { randomUUID } from 'node:crypto';
 import type { AdminActions } from '../../lambda/contract/admin.ts';
-import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { createFunctions } from '../../lambda/functions.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
-import { createKeysets, createTables, STAGE, tableKinds } from '../../local/stage.ts';
+import { createTables, STAGE, tableKinds } from '../../local/stage.ts';
 import { environment } from '../environment.ts';
+import { createKeysets } from '../store/keysets.ts';
 import { memoryDynamodb } from '../store/memory-dynamodb.ts';
 import { memorySecrets } from '../store/memory-secrets.ts';
 import { answerAsks } from './ask.ts';
@@ -15,8 +15,6 @@ import { gauges } from './gauges.ts';
 import { listen } from './server.ts';
 
 const ISSUER = 'https://api.example.com';
-const DAY_MS = 24 * 3600 * 1000;
-const MAX_LIFE_MS: Record<Purpose, number> = { nonce: 300_000, 'client-root': 90 * DAY_MS, token: 3_600_000 };
 
 let calls: Record<string, number> = {};
 const dynamodb = memoryDynamodb((operation, table) => {
@@ -25,7 +23,7 @@ const dynamodb = memoryDynamodb((operation, table) => {
 });
 const secrets = memorySecrets();
 await createTables(dynamodb, [...tableKinds('global'), ...tableKinds('region')]);
-await createKeysets(secrets, MAX_LIFE_MS, Date.now());
+await createKeysets(secrets, STAGE, Date.now());
 
 let functions: ReturnType<typeof createFunctions>;
 const url = await listen((own) => {

@@ -8,6 +8,7 @@ import { everywhere } from '../everywhere.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { printClient, printClients, printFields, printTable } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
+import { parseTime } from '../time.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 
@@ -230,15 +231,7 @@ function parseLimit(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 1 on.');
 }
 
-const UNITS = { s: 1, m: 60, h: 3600, d: 24 * 3600 } as const;
-
 /** @returns seconds */
-function parseTime(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count === undefined) throw new InvalidArgumentError('It must be a number and s, m, h or d, e.g. 24h.');
-  return Number(count) * UNITS[unit as keyof typeof UNITS];
-}
-
 function readPublicJwk(path: string): Record<string, unknown> {
   let jwk: unknown;
   try {

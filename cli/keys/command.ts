@@ -1,39 +1,209 @@
-/** `countersign keys`. */
-import { Command } from 'commander';
-import { EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
-import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
-import { initKeysets } from './init.ts';
+/** `countersign keys`: the platform's own keys. */
+import { createInterface } from 'node:readline/promises';
+import { Argument, Command, InvalidArgumentError } from 'commander';
+import type { KeysetSummary } from '../../lambda/contract/keys.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
+import { fromNow, parseTime } from '../time.ts';
+import { askKeys } from './ask.ts';
+import { initExit, initKeys } from './init.ts';
+import { newest, printKeyset } from './print.ts';
+import { costOf, revokeKeys } from './revoke.ts';
+import { timeline } from './timeline.ts';
 
-interface InitOptions extends TargetOptions {
-  readonly dev?: true;
-  readonly json?: true;
+type Options = TargetOptions & { readonly json?: true };
+
+export function keysCommand(io: Io, setExit: SetExit): Command {
+  const keys = new Command('keys').description("Look after the platform's own keys, which come from Vault.");
+  const add = (name: string, description: string, example: string, more = '') =>
+    addTargetOptions(keys.command(name).description(description))
+      .option('--json', 'print one JSON document')
+      .addHelpText('after', `${more}\nExample:\n  $ countersign keys ${example}\n${EXIT_CODES_HELP}`);
+
+  add(
+    'init',
+    'Make the first keys of a new stage, and wait until every Region has them.',
+    'init --stage prod --region eu-west-1,eu-central-1',
+    '\nA keyset that has keys is left alone. Run again, it goes on with what is missing.\n',
+  )
+    .option('--timeout <time>', 'how long to wait for the Regions, e.g. 90s, 10m', parseTime, 300)
+    .action(init);
+
+  add('list', 'Show keys, their states and what each Region has.', 'list nonce')
+    .addArgument(purposeArgument('[purpose]'))
+    .action((purpose: Purpose | undefined, options: Options) => show(purpose, options, printKeyset));
+
+  add(
+    'timeline',
+    'Draw when each key signs and goes.',
+    'timeline token',
+    '\n- published, signs later   ═ signs   · verifies what it signed   │ goes\n',
+  )
+    .addArgument(purposeArgument('[purpose]'))
+    .action((purpose: Purpose | undefined, options: Options) =>
+      show(purpose, options, ({ stdout }, keyset, nowMs) => {
+        stdout.write(`${timeline(keyset, nowMs).join('\n')}\n`);
+      }),
+    );
+
+  add('rotate', 'Make the next key now, rather than on its day.', 'rotate nonce')
+    .addArgument(purposeArgument('<purpose>'))
+    .action(rotate);
+
+  add(
+    'revoke',
+    'End all keys of a purpose at once, because one of them leaked.',
+    'revoke token --stage prod --region eu-west-1,eu-central-1',
+    '\nIt says what that costs, and asks. Every Region refuses the keys within 10 seconds of its confirmation.\n',
+  )
+    .addArgument(purposeArgument('<purpose>'))
+    .option('--only-kid <kid>', 'spare every other key; repeatable', collectKids)
+    .option('--yes', 'do not ask')
+    .action(revoke);
+
+  add(
+    'unstick',
+    'Take away what a rotation left that broke off, so that the next one can start.',
+    'unstick nonce',
+    '\nkeys-watch does so by itself, once it is older than a rotation may take.\n',
+  )
+    .addArgument(purposeArgument('<purpose>'))
+    .action(unstick);
+  return keys;
+
+  async function init({ timeout, ...options }: Options & { readonly timeout: number }): Promise<void> {
+    const target = findTarget(options, io);
+    const interruption = new AbortController();
+    const disarm = io.onInterrupt(() => interruption.abort());
+    const all = await initKeys(target, {
+      timeoutMs: timeout * 1_000,
+      signal: interruption.signal,
+      say: (text) => io.stderr.write(`${text}\n`),
+    }).finally(disarm);
+    for (const { purpose, missing, failure } of all) {
+      if (failure) io.stderr.write(`error: ${purpose}: ${failure.message}\n`);
+      if (missing.length > 0)
+        io.stderr.write(
+          `error: ${purpose}: not there yet: ${missing.join(', ')}; run it again to go on waiting\n`,
+        );
+    }
+    const exit = interruption.signal.aborted ? EXIT.interrupted : initExit(all);
+    if (exit !== EXIT.done) setExit(exit);
+    if (options.json)
+      printJson(io, {
+        keysets: all.map(({ purpose, kid, made, missing, failure }) => ({
+          purpose,
+          kid: kid ?? null,
+          made,
+          missing,
+          failure: failure?.message ?? null,
+        })),
+      });
+    else if (exit === EXIT.done) io.stdout.write(`every Region has the keys: ${target.regions.join(', ')}\n`);
+  }
+
+  async function show(
+    purpose: Purpose | undefined,
+    options: Options,
+    print: (io: Io, keyset: KeysetSummary, nowMs: number) => void,
+  ): Promise<void> {
+    const target = findTarget(options, io);
+    const keysets: KeysetSummary[] = [];
+    for (const each of purpose ? [purpose] : PURPOSES)
+      keysets.push(await askKeys(target, target.regions[0]!, each, 'keys.list', {}));
+    if (options.json) return void printJson(io, { keysets });
+    for (const [i, keyset] of keysets.entries()) {
+      if (i > 0) io.stdout.write('\n');
+      print(io, keyset, Date.now());
+    }
+  }
+
+  async function rotate(purpose: Purpose, options: Options): Promise<void> {
+    const target = findTarget(options, io);
+    const keyset = await askKeys(target, target.regions[0]!, purpose, 'keys.rotate', {});
+    if (options.json) return void printJson(io, keyset);
+    const { kid, activates_at } = newest(keyset)!;
+    const before = keyset.keys.filter((key) => key.kid !== kid && key.retires_at !== null);
+    io.stdout.write(
+      `${purpose}: key ${kid} signs ${fromNow(Date.parse(activates_at), Date.now())}, at ${activates_at}\n`,
+    );
+    for (const key of before) io.stdout.write(`${purpose}: key ${key.kid} goes at ${key.retires_at}\n`);
+  }
+
+  async function revoke(
+    purpose: Purpose,
+    options: Options & { readonly onlyKid?: readonly string[]; readonly yes?: true },
+  ): Promise<void> {
+    const target = findTarget(options, io);
+    if (!options.yes) await confirm(target, purpose, options.onlyKid);
+    const revocation = await revokeKeys(target, purpose, options.onlyKid);
+    const { keyset, failure, revoked, regions, asked, unreachable } = revocation;
+    const unconfirmed = regions.filter(({ confirmed }) => !confirmed);
+    if (keyset === null || unconfirmed.length > 0) setExit(EXIT.failed);
+    for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
+    if (options.json) printJson(io, revocation);
+    else {
+      const confirmed = regions.flatMap((each) => (each.confirmed ? [each.region] : [])).join(', ');
+      io.stdout.write(
+        `${purpose}: ${revoked.join(', ')} refused within 10 s by: ${confirmed || 'no Region'}\n`,
+      );
+      if (keyset) io.stdout.write(`${purpose}: key ${signing(keyset)} signs now\n`);
+    }
+    if (keyset === null)
+      io.stderr.write(
+        `error: no new key was made, so nothing signs in their place: ${failure}; run it again\n`,
+      );
+    for (const { region } of unconfirmed)
+      io.stderr.write(`error: not confirmed by ${region}: run it again until it is\n`);
+  }
+
+  /** On a terminal alone: a script says `--yes`. */
+  async function confirm(
+    target: Target,
+    purpose: Purpose,
+    kids: readonly string[] | undefined,
+  ): Promise<void> {
+    const { stderr, stdin } = io;
+    if (!stderr.isTTY) throw usage('keys revoke asks before it does so, which takes a terminal; or --yes');
+    const what = kids ? `the keys ${kids.join(', ')}` : 'all keys, those that do not sign yet included';
+    stderr.write(`This ends ${what}, of ${purpose} in stage ${target.stage}.\n`);
+    for (const line of await costOf(target, purpose)) stderr.write(`${line}\n`);
+    const terminal = createInterface({ input: stdin, output: stderr });
+    const interrupted = new AbortController();
+    const disarm = io.onInterrupt(() => interrupted.abort());
+    terminal.once('close', () => interrupted.abort());
+    const answer = await terminal
+      .question(`Type ${purpose} to go on: `, { signal: interrupted.signal })
+      .catch(() => undefined)
+      .finally(disarm);
+    terminal.close();
+    if (answer?.trim() !== purpose) throw new CliError(EXIT.failed, 'nothing was revoked');
+  }
+
+  async function unstick(purpose: Purpose, options: Options): Promise<void> {
+    const target = findTarget(options, io);
+    const home = target.regions[0]!;
+    const { pending } = await askKeys(target, home, purpose, 'keys.list', {});
+    const version = pending === null ? {} : { version_id: pending };
+    const keyset = await askKeys(target, home, purpose, 'keys.unstick', version);
+    if (options.json) return void printJson(io, { removed: pending, keyset });
+    io.stdout.write(
+      pending === null
+        ? `${purpose}: no rotation is pending; nothing was to be done\n`
+        : `${purpose}: version ${pending} is pending no more; the next rotation can start\n`,
+    );
+  }
 }
 
-export function keysCommand(io: Io): Command {
-  const keys = new Command('keys').description("Look after the platform's own keys.");
-  addTargetOptions(keys.command('init').description("Fill a new stage's empty keysets with first keys."))
-    .option('--dev', 'make the keys on this machine and write them with your own AWS credentials')
-    .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
-Provisional, for trying out: the keys are made here rather than in Vault, and nothing rotates them. A keyset that
-holds keys is never touched. With several Regions name the home Region first; the others get replicas. An emulator is
-reached by the AWS SDK's own AWS_ENDPOINT_URL.
+const signing = ({ keys }: KeysetSummary): string =>
+  keys.find(({ state }) => state === 'current')?.kid ?? 'none';
 
-Example:
-  $ countersign keys init --dev --stage dev --region eu-west-1
-${EXIT_CODES_HELP}`,
-    )
-    .action(async (options: InitOptions) => {
-      if (!options.dev) throw usage('keys init needs --dev: the only way yet, and for trying out only');
-      if (options.stage === undefined)
-        throw usage('keys init needs --stage and --region: a local platform has its keys');
-      const { stage, regions, aws } = findTarget(options, io);
-      const region = regions[0]!;
-      const keysets = await initKeysets(stage, aws(region), Date.now());
-      if (options.json) printJson(io, { stage, region, keysets });
-      else for (const { secret, kid } of keysets) io.stdout.write(`${secret}  key ${kid}\n`);
-    });
-  return keys;
+const purposeArgument = (name: string): Argument =>
+  new Argument(name, 'what the keys are for').choices(PURPOSES);
+
+function collectKids(value: string, before: readonly string[] = []): string[] {
+  if (!/^[\w-]{6}$/.test(value))
+    throw new InvalidArgumentError('It must be a key of `countersign keys list`.');
+  return [...before, value];
 }

@@ -29,6 +29,8 @@ export interface Ran {
 export interface RunOptions {
   readonly stdin?: string | Readable;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether stderr is one. */
+  readonly terminal?: boolean;
   /** Told how to press Ctrl-C. */
   readonly onReady?: (interrupt: () => void) => void;
 }
@@ -55,9 +57,12 @@ export class Directory {
       .map((line) => JSON.parse(line));
   }
 
-  async run(args: readonly string[], { stdin = '', env = {}, onReady }: RunOptions = {}): Promise<Ran> {
+  async run(
+    args: readonly string[],
+    { stdin = '', env = {}, terminal = false, onReady }: RunOptions = {},
+  ): Promise<Ran> {
     const stdout = new Collected();
-    const stderr = new Collected();
+    const stderr = Object.assign(new Collected(), { isTTY: terminal });
     const code = await run(args, {
       stdin: typeof stdin === 'string' ? Readable.from([stdin]) : stdin,
       stdout,

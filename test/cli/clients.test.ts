@@ -179,8 +179,6 @@ test.each([
   [['clients', 'create', 'x-service', '--limit', '0'], 'whole number from 1 on'],
   [['clients', 'create', 'x-service', '--profile', 'other'], 'Allowed choices are strict, basic'],
   [['clients', 'create', 'x-service', '--jwk', 'none.json'], 'cannot read'],
-  [['keys', 'init', '--stage', 'dev', '--region', 'eu-west-1'], 'needs --dev'],
-  [['keys', 'init', '--dev'], 'needs --stage and --region'],
 ])('%j is wrong usage: %s', async (args, message) => {
   const { code, stderr, stdout } = await directory.run(args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

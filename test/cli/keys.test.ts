@@ -1,92 +1,365 @@
-/** `countersign keys init --dev`, by Secrets Manager's protocol. */
-
+/** `countersign keys`: against the whole local platform, and against Regions that lag, refuse or are lost. */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { mkdirSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { initKeysets } from '../../cli/keys/init.ts';
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import { EMPTY_KEYSET, secretName } from '../../lambda/contract/names.ts';
-import { PURPOSES } from '../../lambda/contract/purposes.ts';
-import { keyBytes, parseKeyset, signingKey } from '../../protocol/keyset.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import { type Platform, startPlatform } from '../../local/platform.ts';
+import { closedUrl, Directory } from './cli.ts';
 
-let endpoint: string;
-const secrets = new Map<string, string>();
-const written: string[] = [];
+const HOUR = 3_600_000;
 
-/** Get and Put of a secret, as AWS answers them. */
-const server = createServer(async (request, response) => {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  const { SecretId, SecretString } = JSON.parse(Buffer.concat(chunks).toString());
-  const answer = (status: number, body: object) =>
-    response.writeHead(status, { 'Content-Type': 'application/x-amz-json-1.1' }).end(JSON.stringify(body));
-  if (!secrets.has(SecretId))
-    return answer(400, { __type: 'ResourceNotFoundException', message: 'not here' });
-  if (request.headers['x-amz-target'] === 'secretsmanager.PutSecretValue') {
-    secrets.set(SecretId, SecretString);
-    written.push(SecretId);
-  }
-  answer(200, { Name: SecretId, SecretString: secrets.get(SecretId), VersionId: '0'.repeat(32) });
+describe('on the local platform', () => {
+  const directory = new Directory();
+  let platform: Platform;
+  let secrets: SecretsManagerClient;
+
+  beforeAll(async () => {
+    platform = await startPlatform({ port: 0 });
+    mkdirSync(`${directory.path}/.countersign`);
+    directory.write('.countersign/local.json', JSON.stringify(platform.info));
+    secrets = new SecretsManagerClient({
+      endpoint: platform.info.awsEndpoint,
+      region: 'local-a',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    });
+  });
+  afterAll(async () => {
+    secrets?.destroy();
+    directory.remove();
+    await platform?.stop();
+  });
+
+  const keys = (...args: string[]) => directory.run(['keys', ...args]);
+  const secretOf = async (purpose: Purpose) => {
+    const SecretId = secretName('local', purpose);
+    return (await secrets.send(new GetSecretValueCommand({ SecretId }))).SecretString!;
+  };
+
+  it('init leaves keys alone that are there, and makes those that are not', async () => {
+    const before = await Promise.all(PURPOSES.map(secretOf));
+    const idle = await keys('init', '--json');
+    expect(idle.code).toBe(0);
+    expect(idle.json.keysets).toEqual(
+      PURPOSES.map((purpose) => ({
+        purpose,
+        kid: expect.any(String),
+        made: false,
+        missing: [],
+        failure: null,
+      })),
+    );
+    expect(await Promise.all(PURPOSES.map(secretOf))).toEqual(before);
+
+    const put = { SecretId: secretName('local', 'token'), SecretString: EMPTY_KEYSET };
+    await secrets.send(new PutSecretValueCommand(put));
+    const made = await keys('init');
+    expect([made.code, made.stdout]).toEqual([0, 'every Region has the keys: local-a, local-b\n']);
+    expect(made.stderr).toMatch(
+      /^nonce: has keys already, .*\nclient-root: has .*\ntoken: key [\w-]{6} made\n$/,
+    );
+    expect(JSON.parse(await secretOf('token')).keys).toHaveLength(1);
+    expect((await Promise.all(PURPOSES.map(secretOf))).slice(0, 2)).toEqual(before.slice(0, 2));
+  });
+
+  it('list and timeline show states and countdowns, and no key', async () => {
+    const rotated = await keys('rotate', 'nonce', '--json');
+    expect(rotated.json.keys.map(({ state }: KeySummary) => state)).toEqual(['current', 'next']);
+    const [first, next] = rotated.json.keys;
+    const list = await keys('list', 'nonce');
+    expect(list.stdout).toMatch(new RegExp(`${first.kid} +HKDF-SHA-256 +current .* ago .* in 2 d 3 h `));
+    expect(list.stdout).toMatch(new RegExp(`${next.kid} +HKDF-SHA-256 +next .* in 1 d [12] h +- +v\\d`));
+
+    const all = await keys('list', '--json');
+    expect(all.json.keysets.map(({ purpose }: KeysetSummary) => purpose)).toEqual(PURPOSES);
+    const drawn = await keys('timeline');
+    for (const line of drawn.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+    expect(drawn.stdout).toMatch(new RegExp(`  ${first.kid}  ╪═+·+│ +current, retires in 2 d 3 h`));
+    expect(drawn.stdout).toMatch(new RegExp(`  ${next.kid}  -+═+▶  next, signs in 1 d [12] h`));
+    for (const { jwk } of JSON.parse(await secretOf('nonce')).keys)
+      for (const shown of [list, all, drawn, rotated]) expect(shown.stdout).not.toContain(jwk.k);
+  });
+
+  it('rotate says when the key signs and when the one before it goes', async () => {
+    const { code, stdout } = await keys('rotate', 'client-root');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^client-root: key [\w-]{6} signs in 1 d [12] h.*, at 2.*Z\nclient-root: key [\w-]{6} goes at 2.*Z\n$/,
+    );
+  });
+
+  it('revoke asks, and does nothing where the answer is another', async () => {
+    const before = await secretOf('nonce');
+    const unasked = await keys('revoke', 'nonce');
+    expect([unasked.code, unasked.stderr]).toEqual([
+      2,
+      'error: keys revoke asks before it does so, which takes a terminal; or --yes\n',
+    ]);
+    for (const stdin of ['no\n', 'token\n', '']) {
+      const asked = await directory.run(['keys', 'revoke', 'nonce'], { stdin, terminal: true });
+      expect(asked.code).toBe(1);
+      expect(asked.stderr).toContain('clients fetch others by themselves');
+      expect(asked.stderr).toMatch(/error: nothing was revoked\n$/);
+    }
+    expect(await secretOf('nonce')).toBe(before);
+    const stdin = 'client-root\n';
+    const root = await directory.run(['keys', 'revoke', 'client-root'], { stdin, terminal: true });
+    expect(root.stderr).toContain('Clients with an API key: dev, dev-basic.');
+    expect(root.code).toBe(0);
+  });
+
+  it('revoke ends every key, or one and no other, and names who confirmed', async () => {
+    const before = JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid);
+    const { code, stdout } = await keys('revoke', 'nonce', '--yes');
+    expect(code).toBe(0);
+    expect(stdout).toContain(`nonce: ${before.join(', ')} refused within 10 s by: local-a, local-b\n`);
+    const now = JSON.parse(await secretOf('nonce'));
+    expect([now.revoked, now.keys.length]).toEqual([before, 1]);
+
+    await keys('rotate', 'nonce');
+    const [spared, gone] = JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid);
+    const one = await keys('revoke', 'nonce', '--only-kid', gone, '--yes', '--json');
+    expect(one.json.regions).toEqual([
+      { region: 'local-a', confirmed: true },
+      { region: 'local-b', confirmed: true },
+    ]);
+    const left = JSON.parse(await secretOf('nonce'));
+    expect(left.revoked).toContain(gone);
+    expect(left.keys.map(({ kid }: { kid: string }) => kid)).toContain(spared);
+    const unknown = await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes');
+    expect([unknown.code, unknown.stderr]).toEqual([1, 'error: the keyset has no key AAAAAA (not_found)\n']);
+  });
+
+  it('unstick frees what a rotation left, and says where there was nothing', async () => {
+    const none = await keys('unstick', 'token');
+    expect([none.code, none.stdout]).toEqual([0, 'token: no rotation is pending; nothing was to be done\n']);
+    const SecretId = secretName('local', 'token');
+    const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId }));
+    const put = { SecretId, SecretString, VersionStages: ['AWSPENDING'] };
+    await secrets.send(new PutSecretValueCommand(put));
+    const stuck = await keys('rotate', 'token');
+    expect([stuck.code, stuck.stderr]).toEqual([1, expect.stringMatching(/is AWSPENDING: wait, or unstick/)]);
+    expect((await keys('list', 'token')).stdout).toContain('is under way, or broke off');
+    expect((await keys('unstick', 'token')).stdout).toMatch(
+      /is pending no more; the next rotation can start\n$/,
+    );
+    expect((await keys('rotate', 'token')).code).toBe(0);
+  });
+
+  it.each([
+    ['rotate'],
+    ['rotate', 'passport'],
+    ['revoke', 'nonce', '--only-kid', 'too-long-for-one', '--yes'],
+    ['init', '--timeout', 'soon'],
+  ])('takes no %s %s', async (...args) => {
+    const { code, stderr } = await keys(...args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: /);
+  });
 });
 
-beforeAll(async () => {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
-beforeEach(() => {
-  written.length = 0;
-  secrets.clear();
-  for (const purpose of PURPOSES) secrets.set(secretName('dev', purpose), EMPTY_KEYSET);
-});
+describe('on Regions that lag, refuse or are lost', () => {
+  const directory = new Directory();
+  /** What a function answers, by Region and purpose. */
+  type Answer = (action: string, params: Record<string, unknown>) => object | undefined;
+  let answers: Record<string, Answer>;
+  let asked: string[];
+  let lambda: Server;
 
-const NOW_MS = Date.UTC(2026, 10, 23, 12);
-const init = () =>
-  initKeysets(
-    'dev',
-    { region: 'eu-west-1', endpoint, credentials: { accessKeyId: 'x', secretAccessKey: 'y' } },
-    NOW_MS,
-  );
+  beforeAll(async () => {
+    lambda = createServer(async (request, response) => {
+      const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(request.headers.authorization ?? '')![1]!;
+      const name = /functions\/([^/]+)\/invocations/.exec(request.url!)![1]!;
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const { action, params } = JSON.parse(Buffer.concat(chunks).toString());
+      asked.push(`${region} ${name.replace(/^countersign-local-/, '')} ${action}`);
+      const result = answers[region]?.(action, params);
+      // As for a function that is not there; what is not served is not tried again.
+      if (result === undefined) {
+        response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
+        return;
+      }
+      response.end(JSON.stringify('problem' in result ? { ok: false, ...result } : { ok: true, result }));
+    }).listen(0, '127.0.0.1');
+    await once(lambda, 'listening');
+    mkdirSync(`${directory.path}/.countersign`);
+    const { port } = lambda.address() as AddressInfo;
+    const regions = ['local-a', 'local-b'].map((name) => ({ name, url: 'http://127.0.0.1:1' }));
+    const local = {
+      entry: 'http://127.0.0.1:1',
+      regions,
+      awsEndpoint: `http://127.0.0.1:${port}`,
+      clients: [],
+    };
+    directory.write('.countersign/local.json', JSON.stringify(local));
+  });
+  afterAll(() => {
+    lambda?.closeAllConnections();
+    lambda?.close();
+    directory.remove();
+  });
+  beforeEach(() => {
+    answers = {};
+    asked = [];
+  });
 
-test('every empty keyset gets a key that signs at once, each its own', async () => {
-  const filled = await init();
-  expect(filled.map(({ secret }) => secret)).toEqual(PURPOSES.map((purpose) => secretName('dev', purpose)));
-  const [nonce, root, token] = PURPOSES.map((purpose) =>
-    signingKey(parseKeyset(secrets.get(secretName('dev', purpose))!), NOW_MS),
-  );
-  expect([nonce!.alg, root!.alg, token!.alg]).toEqual(['HKDF-SHA-256', 'HKDF-SHA-256', 'ES256']);
-  expect(keyBytes(nonce!)).toHaveLength(32);
-  expect(keyBytes(nonce!)).not.toEqual(keyBytes(root!));
-  expect(token!.jwk).toMatchObject({ kty: 'EC', crv: 'P-256', d: expect.any(String) });
-  expect(
-    [nonce!, root!, token!].every(({ activates_at, retires_at }) => activates_at <= NOW_MS && !retires_at),
-  ).toBe(true);
-});
+  const key = (kid: string): KeySummary => ({
+    kid,
+    alg: 'HKDF-SHA-256',
+    state: 'current',
+    activates_at: '2026-11-23T00:00:00.000Z',
+    retires_at: null,
+    vault_version: 1,
+  });
+  const keyset = (kids: readonly string[], inB: readonly string[] | null): KeysetSummary => ({
+    purpose: 'nonce',
+    seq: 1,
+    version_id: 'v1',
+    pending: null,
+    changed_at: '2026-11-23T00:00:00.000Z',
+    keys: kids.map(key),
+    revoked: [],
+    windows: { finish: HOUR, publish_to_sign: 26 * HOUR, sign_to_remove: 25 * HOUR },
+    regions: [{ region: 'local-b', kids: inB }],
+  });
+  const keys = (...args: string[]) => directory.run(['keys', ...args]);
 
-test('a keyset that holds keys is never touched, and where all do the command refuses', async () => {
-  await init();
-  const before = new Map(secrets);
-  await expect(init()).rejects.toThrow('every keyset of stage dev holds keys already; nothing was changed');
-  expect(secrets).toEqual(before);
+  it('init waits until the last Region has the keys', async () => {
+    let looks = 0;
+    answers['local-a'] = () => keyset(['AAAAAA'], looks++ < 4 ? ['BBBBBB'] : ['AAAAAA']);
+    const { code, stderr } = await keys('init');
+    expect(code).toBe(0);
+    expect(stderr).toContain('nonce: waiting for local-b\n');
+    expect(looks).toBeGreaterThan(4);
+  });
 
-  // As after a first run that broke off.
-  secrets.set(secretName('dev', 'token'), EMPTY_KEYSET);
-  written.length = 0;
-  expect(await init()).toHaveLength(1);
-  expect(written).toEqual([secretName('dev', 'token')]);
-  expect(secrets.get(secretName('dev', 'nonce'))).toBe(before.get(secretName('dev', 'nonce')));
-});
+  it('init gives up at its time, names what is missing, and undoes nothing', async () => {
+    answers['local-a'] = () => keyset(['AAAAAA'], []);
+    const { code, stderr, json } = await keys('init', '--timeout', '0s', '--json');
+    expect(code).toBe(1);
+    expect(json.keysets[0]).toMatchObject({ purpose: 'nonce', kid: 'AAAAAA', missing: ['local-b'] });
+    expect(stderr).toContain('error: nonce: not there yet: local-b; run it again to go on waiting\n');
+    expect(new Set(asked.map((line) => line.split(' ')[2]))).toEqual(new Set(['keys.list']));
+  });
 
-test('a stage that is not there, or a secret that is no keyset, is said in one line and nothing is written', async () => {
-  secrets.delete(secretName('dev', 'token'));
-  await expect(init()).rejects.toThrow(
-    'countersign/dev/keys/token: there is none; is the stage deployed there',
-  );
-  secrets.set(secretName('dev', 'token'), 'swordfish');
-  await expect(init()).rejects.toThrow('countersign/dev/keys/token holds no keyset: keyset: not JSON');
-  expect(written).toEqual([]);
+  it('init ends with Ctrl-C while it waits', async () => {
+    answers['local-a'] = () => keyset(['AAAAAA'], []);
+    const { code } = await directory.run(['keys', 'init'], {
+      onReady: (interrupt) => setTimeout(interrupt, 50),
+    });
+    expect(code).toBe(130);
+  });
+
+  it('init asks a Region itself whose replica the home Region cannot read', async () => {
+    answers['local-a'] = () => keyset(['AAAAAA'], null);
+    answers['local-b'] = () => keyset(['AAAAAA'], null);
+    expect((await keys('init')).code).toBe(0);
+    expect(asked).toContain('local-b rotate-nonce keys.list');
+  });
+
+  it('init goes on with the other purposes where one is refused, and says why', async () => {
+    let purposes = 0;
+    const problem = { code: 'unavailable', detail: 'https://vault is sealed: unseal Vault' };
+    answers['local-a'] = (action) => {
+      if (action === 'keys.rotate') return { problem };
+      return keyset(purposes++ === 0 ? [] : ['AAAAAA'], ['AAAAAA']);
+    };
+    const { code, stderr, json } = await keys('init', '--json');
+    expect(code).toBe(1);
+    expect(stderr).toContain('error: nonce: https://vault is sealed: unseal Vault (unavailable)\n');
+    expect(json.keysets.map(({ kid }: { kid: string | null }) => kid)).toEqual([null, 'AAAAAA', 'AAAAAA']);
+  });
+
+  it('where there are no rotation functions, it says what was not found, and ends as for one that cannot be reached', async () => {
+    for (const args of [
+      ['init'],
+      ['list'],
+      ['rotate', 'nonce'],
+      ['unstick', 'nonce'],
+      ['revoke', 'nonce', '--yes'],
+    ]) {
+      const { code, stderr } = await keys(...args);
+      expect(code).toBe(3);
+      expect(stderr).toContain(
+        'countersign-local-rotate-nonce in local-a: there is none; is the stage deployed there',
+      );
+    }
+  });
+
+  const revoked = (a: boolean, b: boolean, replaced = true) => ({
+    keyset: replaced ? keyset(['CCCCCC'], []) : null,
+    failure: replaced ? null : 'the secret cannot be written',
+    revoked: ['AAAAAA'],
+    regions: [
+      { region: 'local-a', confirmed: a },
+      { region: 'local-b', confirmed: b },
+    ],
+  });
+
+  it('revoke asks the next Region where the home Region is lost: the keys are refused there, and it says what is missing', async () => {
+    answers['local-b'] = () => revoked(false, true, false);
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect(code).toBe(1);
+    expect(stdout).toBe('nonce: AAAAAA refused within 10 s by: local-b\n');
+    expect(stderr).toContain('asked local-b instead\n');
+    expect(stderr).toContain(
+      'error: no new key was made, so nothing signs in their place: the secret cannot be written',
+    );
+    expect(stderr).toContain('error: not confirmed by local-a: run it again until it is\n');
+  });
+
+  it('revoke asks a Region itself that the home Region could not tell', async () => {
+    const toB: unknown[] = [];
+    answers['local-a'] = () => revoked(true, false);
+    answers['local-b'] = (_, params) => {
+      toB.push(params);
+      return revoked(false, true, false);
+    };
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toBe(
+      'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
+    );
+    expect(toB).toEqual([{ only_kids: ['AAAAAA'] }]);
+
+    answers['local-b'] = () => undefined;
+    const lost = await keys('revoke', 'nonce', '--yes', '--json');
+    expect([lost.code, lost.stderr]).toEqual([
+      1,
+      'error: not confirmed by local-b: run it again until it is\n',
+    ]);
+    expect(lost.json.regions).toEqual([
+      { region: 'local-a', confirmed: true },
+      { region: 'local-b', confirmed: false },
+    ]);
+  });
+
+  it('list names a Region that lacks a key, and one that cannot be read', async () => {
+    answers['local-a'] = () => keyset(['AAAAAA'], ['BBBBBB']);
+    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: lacks AAAAAA\n');
+    answers['local-a'] = () => keyset(['AAAAAA'], null);
+    expect((await keys('list', 'nonce')).stdout).toContain(
+      '  local-b: cannot be read from the home Region\n',
+    );
+  });
+
+  it('nothing answers: one line, and the exit code for it', async () => {
+    const elsewhere = new Directory();
+    mkdirSync(`${elsewhere.path}/.countersign`);
+    const local = JSON.parse(directory.read('.countersign/local.json'));
+    const gone = { ...local, awsEndpoint: await closedUrl() };
+    elsewhere.write('.countersign/local.json', JSON.stringify(gone));
+    const { code, stderr } = await elsewhere.run(['keys', 'list', 'nonce']);
+    elsewhere.remove();
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: .*does the platform still run\?\n$/)]);
+  });
 });

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { KeysetCache } from '../../lambda/adapters/keyset-cache.ts';
 import { jwksHandler } from '../../lambda/handlers/jwks.ts';
 import type { LogEntry } from '../../lambda/log.ts';
-import { initialKeyset, type Keyset, verificationKey } from '../../protocol/keyset.ts';
+import { type Keyset, verificationKey } from '../../protocol/keyset.ts';
+import { initialKeyset } from '../support/keyset.ts';
 import { toEvent } from '../support/regions.ts';
 import { DAY, MINUTE, T0 } from './rotation-parts.ts';
 

@@ -5,7 +5,6 @@ import { base62, decodeBase64url, lengthPrefixed } from '../../protocol/bytes.ts
 import { type ClientRecord, candidateKeys, isRevoked } from '../../protocol/client.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import {
-  initialKeyset,
   newerKeyset,
   parseKeyset,
   signingKey,
@@ -14,6 +13,7 @@ import {
 } from '../../protocol/keyset.ts';
 import { PROBLEMS } from '../../protocol/problem.ts';
 import { registrationId } from '../../protocol/registration.ts';
+import { initialKeyset } from '../support/keyset.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const clientId = fc.stringMatching(/^[a-z][a-z0-9-]{2,31}$/);

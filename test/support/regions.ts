@@ -13,9 +13,10 @@ import { createFunctions } from '../../lambda/functions.ts';
 import type { LogEntry } from '../../lambda/log.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
-import { initialKeyset, type Keyset } from '../../protocol/keyset.ts';
+import type { Keyset } from '../../protocol/keyset.ts';
 import { checkAnswer } from '../openapi.ts';
 import { createTables, dynamodb, STAGE, startDynalite } from './dynalite.ts';
+import { initialKeyset } from './keyset.ts';
 
 export const ISSUER = 'https://api.example.com';
 export const ERROR_DOCS = 'https://docs.example.com/errors';

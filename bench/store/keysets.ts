@@ -1,0 +1,42 @@
+/** Keysets with a key each, for a store that no Vault stands behind. */
+import { randomBytes } from 'node:crypto';
+import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { exportJWK, generateKeyPair } from 'jose';
+import { secretName } from '../../lambda/contract/names.ts';
+import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import type { KeyLags } from '../../protocol/key-windows.ts';
+import { freshKid, type Keyset } from '../../protocol/keyset.ts';
+import { type NewKey, nextKeyset } from '../../protocol/rotation.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const LAGS: KeyLags = {
+  replicationMs: 0,
+  verifierAgeMs: DAY_MS,
+  signerAgeMs: DAY_MS,
+  maxLifeMs: 90 * DAY_MS,
+  clockErrorMs: 2_000,
+  finishMs: 0,
+};
+const EMPTY: Keyset = { seq: 0, based_on: null, revoked: [], keys: [] };
+
+export async function createKeysets(
+  secrets: SecretsManagerClient,
+  stage: string,
+  nowMs: number,
+): Promise<void> {
+  for (const purpose of PURPOSES) {
+    const keyset = nextKeyset(EMPTY, 'none', await freshKey(purpose), LAGS, nowMs);
+    const create = { Name: secretName(stage, purpose), SecretString: JSON.stringify(keyset) };
+    await secrets.send(new CreateSecretCommand(create));
+  }
+}
+
+async function freshKey(purpose: Purpose): Promise<NewKey> {
+  const kid = freshKid(EMPTY);
+  if (KEYSETS[purpose].keyType === 'hmac') {
+    const jwk = { kty: 'oct', k: randomBytes(32).toString('base64url') };
+    return { kid, alg: 'HKDF-SHA-256', jwk, vault: null };
+  }
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return { kid, alg: 'ES256', jwk: await exportJWK(privateKey), vault: null };
+}

@@ -1,0 +1,77 @@
+/**
+ * The keys of a purpose on a line of time:
+ *
+ *                    now
+ *     aB3dE6  ════════╪═════════╗·············│         previous from then on, retires in 51 h
+ *     f9_xYz       ---┼---------╚══════════════════▶    next, signs in 26 h
+ */
+import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
+import { duration, fromNow } from '../time.ts';
+import { live } from './print.ts';
+
+/** Columns of the line. */
+const WIDTH = 52;
+
+/** @returns lines of at most 100 characters */
+export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
+  const keys = live(keyset)
+    .map((key) => ({ ...key, activatesAt: Date.parse(key.activates_at), retiresAt: retirement(key) }))
+    .toSorted((a, b) => a.activatesAt - b.activatesAt);
+  const { finish, publish_to_sign, sign_to_remove } = keyset.windows;
+  const sums = [
+    `${keyset.purpose}: a new key signs ${duration(publish_to_sign)} after it is made (${duration(finish)} to publish it,`,
+    `  ${duration(publish_to_sign - finish)} until every copy has it); the one before it goes ${duration(sign_to_remove)} later`,
+  ];
+  if (keys.length === 0) return [...sums, '  no keys: countersign keys init'];
+
+  const made = (at: number) => at - publish_to_sign;
+  const ends = keys.map(({ activatesAt, retiresAt }) => (retiresAt === Infinity ? activatesAt : retiresAt));
+  const last = Math.max(nowMs, ...ends);
+  // As much of what was as there is to come: a month behind would leave no room for the days ahead.
+  const horizon = Math.max(last - nowMs, publish_to_sign + sign_to_remove);
+  const starts = keys.map(({ activatesAt }) => (activatesAt > nowMs ? made(activatesAt) : activatesAt));
+  const from = Math.max(nowMs - horizon, Math.min(nowMs, ...starts));
+  // Room for the newest, which has no end.
+  const to = last + Math.max((last - from) * 0.1, 1);
+  const column = (at: number) =>
+    Math.round(((Math.min(Math.max(at, from), to) - from) / (to - from)) * (WIDTH - 1));
+  const now = column(nowMs);
+  const rows = keys.map((key, i) => {
+    const next = keys[i + 1];
+    const cells = Array<string>(WIDTH).fill(' ');
+    const fill = (start: number, end: number, mark: string) =>
+      cells.fill(mark, column(start), column(end) + 1);
+    if (key.activatesAt > nowMs) fill(made(key.activatesAt), key.activatesAt, '-');
+    if (next) fill(next.activatesAt, key.retiresAt, '·');
+    fill(key.activatesAt, next ? next.activatesAt : to, '═');
+    if (key.retiresAt === Infinity) cells[WIDTH - 1] = '▶';
+    else cells[column(key.retiresAt)] = '│';
+    if (cells[now] === '═') cells[now] = '╪';
+    else if (cells[now] === ' ') cells[now] = '┊';
+    return `  ${key.kid}  ${cells.join('')}  ${says(key, nowMs)}`;
+  });
+  return [
+    ...sums,
+    `${' '.repeat(Math.max(0, 10 + now - 1))}now`,
+    ...rows,
+    ...(keyset.pending === null
+      ? [outlook(keyset, keys.at(-1)!.activatesAt, nowMs)]
+      : ['  a rotation is under way, or broke off']),
+  ];
+}
+
+const retirement = ({ retires_at }: KeySummary): number =>
+  retires_at === null ? Infinity : Date.parse(retires_at);
+
+function says({ state, activates_at, retires_at }: KeySummary, nowMs: number): string {
+  const ends = retires_at === null ? '' : `, retires ${fromNow(Date.parse(retires_at), nowMs)}`;
+  return state === 'next'
+    ? `next, signs ${fromNow(Date.parse(activates_at), nowMs)}${ends}`
+    : `${state}${ends}`;
+}
+
+/** What the next rotation would change, and when. */
+function outlook({ windows }: KeysetSummary, newestAt: number, nowMs: number): string {
+  const signs = Math.max(nowMs + windows.publish_to_sign, newestAt + 1);
+  return `  rotated now, the new key would sign ${fromNow(signs, nowMs)}, and the newest of these go ${fromNow(signs + windows.sign_to_remove, nowMs)}`;
+}
