@@ -39,6 +39,8 @@ export interface KeysOptions {
   /** The home Region first. */
   readonly regions: readonly LocalRegion[];
   readonly rotation: SecretRotation;
+  /** Other than the config's defaults. */
+  readonly lags: Partial<Omit<KeyLags, 'maxLifeMs'>>;
   /** In milliseconds. */
   readonly lives: { readonly nonceTtl: number; readonly clientKeyLife: number };
   readonly errorDocsUrl: string;
@@ -97,12 +99,12 @@ export async function setUpKeys(options: KeysOptions): Promise<() => void> {
 }
 
 function rotationFunction(
-  { vault, regions, lives, errorDocsUrl, nowMs, log }: KeysOptions,
+  { vault, regions, lags: own, lives, errorDocsUrl, nowMs, log }: KeysOptions,
   { name }: LocalRegion,
   purpose: Purpose,
 ): LambdaHandler {
   const { life } = KEYSETS[purpose];
-  const lags: KeyLags = { ...LAGS, maxLifeMs: typeof life === 'number' ? life : lives[life] };
+  const lags: KeyLags = { ...LAGS, ...own, maxLifeMs: typeof life === 'number' ? life : lives[life] };
   const access: VaultAccess = { address: vault.address, auth: 'approle' };
   return rotate({
     env: {

@@ -1,8 +1,9 @@
 /** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../lambda/log.ts';
+import type { KeyLags } from '../protocol/key-windows.ts';
 import { dynamodbService, startDynamoEngine } from './aws/dynamodb.ts';
-import { type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
+import { type AwsFault, type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
 import { type LambdaHandler, lambdaService } from './aws/lambda.ts';
 import { SecretRotation } from './aws/secret-rotation.ts';
 import { SecretStore } from './aws/secret-store.ts';
@@ -30,6 +31,18 @@ export interface PlatformOptions {
   readonly nowMs?: () => number;
   /** Takes the functions' log. @default dropped */
   readonly log?: Log;
+  readonly keys?: KeyTimes;
+  /** What of AWS fails, asked for each call. @default nothing */
+  readonly awsFault?: AwsFault;
+}
+
+/** How late and how old keysets may be; by default as the config has it. */
+export interface KeyTimes {
+  readonly lags?: Partial<Omit<KeyLags, 'maxLifeMs'>>;
+  /** Hard limit on the age of the keysets' copies in a Region, in milliseconds. @default a day */
+  readonly copyAgeMs?: Readonly<Record<string, number>>;
+  /** How late a Region sees what the home Region writes, in milliseconds. @default 0 */
+  readonly replicaLagMs?: (region: string) => number;
 }
 
 /** What `--json` prints and `.countersign/local.json` holds (design: 6-running). */
@@ -94,12 +107,14 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       nowMs,
       log: options.log ?? (() => {}),
     };
-    const regions = fronts.map(({ name, server: { url } }) => createRegion(name, url, deployment));
+    const regions = fronts.map(({ name, server: { url } }) =>
+      createRegion(name, url, deployment, options.keys?.copyAgeMs?.[name]),
+    );
     undo.push(...regions.map((region) => region.aws.destroy));
     // The Lambda functions of each Region; those that rotate keys are added once Vault is ready.
     const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
-    const { endpoint, rotation } = awsRegions(names, functions, nowMs);
-    aws.serve(createAwsEndpoint(endpoint));
+    const { endpoint, rotation } = awsRegions(names, functions, nowMs, options.keys);
+    aws.serve(createAwsEndpoint(endpoint, options.awsFault));
 
     for (const kind of ['global', 'region'] as const)
       for (const region of kind === 'global' ? regions.slice(0, 1) : regions)
@@ -109,6 +124,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         vault,
         regions: names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! })),
         rotation,
+        lags: options.keys?.lags ?? {},
         lives: { nonceTtl: nonceLifeMs, clientKeyLife: CLIENT_KEY_LIFE_MS },
         errorDocsUrl: `${deployment.entryUrl}/errors`,
         nowMs,
@@ -145,9 +161,10 @@ function awsRegions(
   names: readonly string[],
   functions: readonly ReadonlyMap<string, LambdaHandler>[],
   nowMs: () => number,
+  { replicaLagMs }: KeyTimes = {},
 ) {
   const shared = startDynamoEngine();
-  const secrets = new SecretStore(nowMs);
+  const secrets = new SecretStore(nowMs, replicaLagMs && { replicaLagMs });
   const invoke = (name: string, event: object) =>
     functions[0]!.get(name)!(event, { awsRequestId: randomUUID() });
   const rotation = new SecretRotation(secrets, invoke, nowMs, (secret) => secretArn(names[0]!, secret));

@@ -43,10 +43,16 @@ export interface AwsClients {
   destroy(): void;
 }
 
-export function createRegion(name: string, url: string, deployment: Deployment): Region {
+/** @param keysetAgeMs hard limit on the age of a keyset's copy; @default a day */
+export function createRegion(
+  name: string,
+  url: string,
+  deployment: Deployment,
+  keysetAgeMs = 24 * 3600 * 1000,
+): Region {
   const { nowMs, log, awsEndpoint } = deployment;
   const aws = awsClients(awsEndpoint, name);
-  const env = environment(name, url, deployment);
+  const env = environment(name, url, deployment, keysetAgeMs);
   const { dynamodb, secrets } = aws;
   const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema));
   const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
@@ -59,7 +65,7 @@ export function createRegion(name: string, url: string, deployment: Deployment):
 }
 
 /** As a stack sets them on its functions. */
-function environment(name: string, url: string, deployment: Deployment) {
+function environment(name: string, url: string, deployment: Deployment, keysetAgeMs: number) {
   const { entryUrl, regions, consistency, nonceLifeMs, clientKeyLifeMs } = deployment;
   return {
     COUNTERSIGN_STAGE: STAGE,
@@ -71,7 +77,7 @@ function environment(name: string, url: string, deployment: Deployment) {
     COUNTERSIGN_REGIONS: JSON.stringify(regions),
     COUNTERSIGN_NONCE_LIFE_MS: String(nonceLifeMs),
     COUNTERSIGN_CLOCK_ERROR_MS: '2000',
-    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(24 * 3600 * 1000),
+    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(keysetAgeMs),
     COUNTERSIGN_LEDGER_TABLE: tableName(STAGE, 'ledger'),
     COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),
     COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),

@@ -1,6 +1,6 @@
 /**
  * A secret's versions and staging labels, as a rotation needs them of Secrets Manager. A label stands on one version;
- * AWSCURRENT is what readers get, AWSPENDING what a rotation is making.
+ * AWSCURRENT is what readers get, AWSPENDING what a rotation is making, AWSPREVIOUS what was current before.
  */
 import {
   DescribeSecretCommand,
@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { call } from './dynamodb.ts';
 
-export type Stage = 'AWSCURRENT' | 'AWSPENDING';
+export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
 
 export interface SecretState {
   /** Version ids by label. */

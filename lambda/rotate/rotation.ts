@@ -48,7 +48,9 @@ export class Rotation {
   async create(token: string, follow: Follow, rotationToken?: string): Promise<void> {
     const { secret } = this.#options;
     if (await secret.read({ id: token })) return;
-    const keyset = await follow(await this.current());
+    const current = await this.current();
+    if (current.keyset.keys.length === 0) await this.#requireNew();
+    const keyset = await follow(current);
     // False where a run beside this one was faster: its keyset is as good.
     await secret.put(token, JSON.stringify(keyset), rotationToken);
   }
@@ -84,6 +86,17 @@ export class Rotation {
       }
     }
     await this.#tidy(token);
+  }
+
+  /**
+   * A keyset that was emptied, by a template or by hand, would count from 1 again, and readers take no lower number: they
+   * and those that start anew would never agree.
+   */
+  async #requireNew(): Promise<void> {
+    const before = await this.#options.secret.read({ stage: 'AWSPREVIOUS' });
+    if (!before || parse(before).keys.length === 0) return;
+    const mend = `move AWSCURRENT back to version ${before.versionId}`;
+    throw new RotationError(`the keyset is empty, and was not before: ${mend}`);
   }
 
   /** @throws RotationError where there is none, or it is no keyset */

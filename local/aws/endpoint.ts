@@ -4,7 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type HttpListener, readBody } from '../server.ts';
-import { type AwsAnswer, AwsError, type AwsRequest, awsErrorAnswer, credentialScope } from './protocol.ts';
+import {
+  type AwsAnswer,
+  AwsError,
+  type AwsRequest,
+  awsErrorAnswer,
+  credentialScope,
+  targetOperation,
+} from './protocol.ts';
 
 /** One service in one Region. */
 export type AwsService = (request: AwsRequest) => Promise<AwsAnswer>;
@@ -14,8 +21,22 @@ export type AwsRegion = Readonly<Record<'dynamodb' | 'secretsmanager' | 'lambda'
 /** DynamoDB's limit, the largest of the three. */
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
+/** A call, as it comes in. */
+export interface AwsCall {
+  readonly region: string;
+  readonly service: string;
+  /** Of a service that names it in a header; Lambda has none. */
+  readonly operation: string;
+}
+
+/** @returns what AWS would refuse the call with; undefined lets it through */
+export type AwsFault = (call: AwsCall) => AwsError | undefined;
+
 /** @param regions by name */
-export function createAwsEndpoint(regions: ReadonlyMap<string, AwsRegion>): HttpListener {
+export function createAwsEndpoint(
+  regions: ReadonlyMap<string, AwsRegion>,
+  faultOf: AwsFault = () => undefined,
+): HttpListener {
   return async (request, response) => {
     const answer = await respond().catch((error: unknown) => awsErrorAnswer(toAwsError(error)));
     const headers = { 'x-amzn-RequestId': randomUUID(), ...answer.headers };
@@ -36,7 +57,10 @@ export function createAwsEndpoint(regions: ReadonlyMap<string, AwsRegion>): Http
       if (!Object.hasOwn(services, service))
         throw new AwsError('UnknownOperationException', `There is no service ${service} here`, 404);
       const path = url.split('?')[0]!;
-      return services[service as keyof AwsRegion]({ method, path, headers, body });
+      const asked = { method, path, headers, body };
+      const fault = faultOf({ region, service, operation: targetOperation(asked) });
+      if (fault) throw fault;
+      return services[service as keyof AwsRegion](asked);
     }
   };
 }

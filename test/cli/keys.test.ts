@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
-import { EMPTY_KEYSET, secretName } from '../../lambda/contract/names.ts';
+import { secretName } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { closedUrl, Directory } from './cli.ts';
@@ -44,7 +44,7 @@ describe('on the local platform', () => {
     return (await secrets.send(new GetSecretValueCommand({ SecretId }))).SecretString!;
   };
 
-  it('init leaves keys alone that are there, and makes those that are not', async () => {
+  it('init leaves keys alone that are there', async () => {
     const before = await Promise.all(PURPOSES.map(secretOf));
     const idle = await keys('init', '--json');
     expect(idle.code).toBe(0);
@@ -58,16 +58,11 @@ describe('on the local platform', () => {
       })),
     );
     expect(await Promise.all(PURPOSES.map(secretOf))).toEqual(before);
-
-    const put = { SecretId: secretName('local', 'token'), SecretString: EMPTY_KEYSET };
-    await secrets.send(new PutSecretValueCommand(put));
-    const made = await keys('init');
-    expect([made.code, made.stdout]).toEqual([0, 'every Region has the keys: local-a, local-b\n']);
-    expect(made.stderr).toMatch(
-      /^nonce: has keys already, .*\nclient-root: has .*\ntoken: key [\w-]{6} made\n$/,
+    const { code, stdout, stderr } = await keys('init');
+    expect([code, stdout]).toEqual([0, 'every Region has the keys: local-a, local-b\n']);
+    expect(stderr).toMatch(
+      /^nonce: has keys already, the newest is [\w-]{6}\nclient-root: has .*\ntoken: has .*\n$/,
     );
-    expect(JSON.parse(await secretOf('token')).keys).toHaveLength(1);
-    expect((await Promise.all(PURPOSES.map(secretOf))).slice(0, 2)).toEqual(before.slice(0, 2));
   });
 
   it('list and timeline show states and countdowns, and no key', async () => {
@@ -169,7 +164,7 @@ describe('on the local platform', () => {
 describe('on Regions that lag, refuse or are lost', () => {
   const directory = new Directory();
   /** What a function answers, by Region and purpose. */
-  type Answer = (action: string, params: Record<string, unknown>) => object | undefined;
+  type Answer = (action: string, purpose: string, params: object) => object | undefined;
   let answers: Record<string, Answer>;
   let asked: string[];
   let lambda: Server;
@@ -182,7 +177,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       for await (const chunk of request) chunks.push(chunk);
       const { action, params } = JSON.parse(Buffer.concat(chunks).toString());
       asked.push(`${region} ${name.replace(/^countersign-local-/, '')} ${action}`);
-      const result = answers[region]?.(action, params);
+      const result = answers[region]?.(action, name.replace(/^countersign-local-rotate-/, ''), params);
       // As for a function that is not there; what is not served is not tried again.
       if (result === undefined) {
         response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
@@ -232,6 +227,26 @@ describe('on Regions that lag, refuse or are lost', () => {
     regions: [{ region: 'local-b', kids: inB }],
   });
   const keys = (...args: string[]) => directory.run(['keys', ...args]);
+
+  it('init makes keys where there are none, and nowhere else', async () => {
+    const made = new Map([['nonce', 'AAAAAA']]);
+    answers['local-a'] = (action, purpose) => {
+      if (action === 'keys.rotate') made.set(purpose, 'BBBBBB');
+      const kids = made.has(purpose) ? [made.get(purpose)!] : [];
+      return keyset(kids, kids);
+    };
+    const { code, json } = await keys('init', '--json');
+    expect(code).toBe(0);
+    expect(json.keysets.map(({ kid, made }: { kid: string; made: boolean }) => [kid, made])).toEqual([
+      ['AAAAAA', false],
+      ['BBBBBB', true],
+      ['BBBBBB', true],
+    ]);
+    expect(asked.filter((line) => line.endsWith('keys.rotate'))).toEqual([
+      'local-a rotate-client-root keys.rotate',
+      'local-a rotate-token keys.rotate',
+    ]);
+  });
 
   it('init waits until the last Region has the keys', async () => {
     let looks = 0;
@@ -320,7 +335,7 @@ describe('on Regions that lag, refuse or are lost', () => {
   it('revoke asks a Region itself that the home Region could not tell', async () => {
     const toB: unknown[] = [];
     answers['local-a'] = () => revoked(true, false);
-    answers['local-b'] = (_, params) => {
+    answers['local-b'] = (_, __, params) => {
       toB.push(params);
       return revoked(false, true, false);
     };

@@ -542,6 +542,16 @@ describe('no secret', () => {
   });
 });
 
+it('a keyset that was emptied is not begun anew: readers would take none of its numbers', async () => {
+  const parts = await rotated(2);
+  const right = parts.holder('AWSCURRENT')!;
+  parts.store.put(NAME, newToken(), '{"keys":[]}', ['AWSCURRENT']);
+  await expect(rotate(parts, newToken())).rejects.toThrow(`move AWSCURRENT back to version ${right}`);
+  const answer = await operate(parts.rotator(), 'keys.revoke');
+  expect(answer.result).toMatchObject({ keyset: null, failure: expect.stringContaining(right) });
+  expect(parts.keyset().keys).toEqual([]);
+});
+
 describe('keys-watch', () => {
   const reasons = (parts: Parts) =>
     parts.log.flatMap(({ reason, region }) => (reason ? [[reason, region]] : []));
