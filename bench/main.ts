@@ -7,6 +7,7 @@ import { MACHINE } from './machine.ts';
 import { measureBatch } from './parts/batch.ts';
 import { measureBundles } from './parts/bundles.ts';
 import { measureHandler } from './parts/handler.ts';
+import { measureKeys } from './parts/keys.ts';
 import { measureNonce } from './parts/nonce.ts';
 import { measurePlatform } from './parts/platform.ts';
 import { measureStart } from './parts/start.ts';
@@ -16,6 +17,7 @@ import { type Measured, type Section, targetLines, toMarkdown } from './report.t
 const PARTS: Readonly<Record<string, () => Promise<Measured>>> = {
   handler: measureHandler,
   nonce: measureNonce,
+  keys: measureKeys,
   start: measureStart,
   steady: measureSteady,
   platform: measurePlatform,

@@ -1,0 +1,232 @@
+/** What keys cost: a lookup on the request path, a refresh beside it, forged kids, and a rotation by step. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { KeysetCache } from '../../lambda/adapters/keyset-cache.ts';
+import { rotationFunctionName, secretName } from '../../lambda/contract/names.ts';
+import { KEYSETS, type Purpose } from '../../lambda/contract/purposes.ts';
+import { Nonces } from '../../lambda/nonces.ts';
+import { startPlatform } from '../../local/platform.ts';
+import { STAGE } from '../../local/stage.ts';
+import { type Keyset, signingKey, verificationKey } from '../../protocol/keyset.ts';
+import { type Measured, median, progress, type Row, type Section, spread } from '../report.ts';
+
+const CALLS = 100_000;
+const ROUNDS = 9;
+const LOOKUP_TARGET_US = 1;
+const READ_MS = 50;
+const FORGED = 20_000;
+const FLOOD_S = 60;
+const COOLDOWN_S = 10;
+const ROTATIONS = 15;
+const DAY_MS = 24 * 3_600_000;
+
+export async function measureKeys(): Promise<Measured> {
+  const lookup = await measureLookup();
+  const refresh = await measureRefresh();
+  const flood = await measureFlood();
+  const rotation = await measureRotation();
+  return {
+    sections: [
+      {
+        title: 'Keys on the request path',
+        note: `A keyset of three keys, as between two rotations. ${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds taken in turn; median (least–greatest).`,
+        rows: [...lookup.rows, refresh.row, flood.row],
+        remarks: [
+          'A lookup is two promises, for the keyset and for the revoked kids, and the choice of the key: both copies are judged at each use.',
+        ],
+      },
+      rotation.section,
+    ],
+    raw: { lookup: lookup.raw, refresh: refresh.raw, flood: flood.raw, rotation: rotation.raw },
+  };
+}
+
+function threeKeys(nowMs: number): Keyset {
+  const key = (kid: string, activates_at: number, retires_at: number | null) => ({
+    kid,
+    alg: 'HKDF-SHA-256',
+    jwk: { kty: 'oct', k: 'A'.repeat(43) },
+    activates_at,
+    retires_at,
+    max_life: 300_000,
+    vault: null,
+  });
+  const keys = [
+    key('AAAAAA', nowMs - 30 * DAY_MS, nowMs + DAY_MS),
+    key('BBBBBA', nowMs - DAY_MS, nowMs + 2 * DAY_MS),
+    key('CCCCCA', nowMs + DAY_MS, null),
+  ];
+  return { seq: 3, based_on: 'v2', revoked: [], keys };
+}
+
+/** A cache on a clock that the measurement owns. */
+function cacheOf(readMs = 0) {
+  const clock = { nowMs: Date.now() };
+  const text = JSON.stringify(threeKeys(clock.nowMs));
+  const counts = { reads: 0, reading: false };
+  const cache = new KeysetCache({
+    purpose: 'nonce',
+    async read() {
+      counts.reads += 1;
+      counts.reading = true;
+      if (readMs > 0) await delay(readMs);
+      counts.reading = false;
+      return text;
+    },
+    readRevoked: async () => [],
+    nowMs: () => clock.nowMs,
+    maxAgeMs: DAY_MS,
+    log: () => {},
+  });
+  return { cache, clock, counts };
+}
+
+async function measureLookup() {
+  const { cache, clock } = cacheOf();
+  await cache.current();
+  const us = { promise: [] as number[], verify: [] as number[], sign: [] as number[] };
+  progress(`keys: lookup, ${ROUNDS} rounds`);
+  for (let round = 0; round < ROUNDS; round++) {
+    us.promise.push(await perCall(async () => clock));
+    us.verify.push(await perCall(async () => verificationKey(await cache.current(), 'BBBBBA', clock.nowMs)));
+    us.sign.push(await perCall(async () => signingKey(await cache.current(), clock.nowMs)));
+  }
+  const held = (figure: string, values: readonly number[]): Row => ({
+    figure,
+    measured: `${spread(values, 2)} µs`,
+    target: `≤ ${LOOKUP_TARGET_US} µs`,
+    missed: median(values) > LOOKUP_TARGET_US,
+  });
+  return {
+    rows: [
+      { figure: 'one promise, awaited', measured: `${spread(us.promise, 2)} µs` },
+      held('the key that verifies, by its kid', us.verify),
+      held('the key that signs', us.sign),
+    ],
+    raw: { calls: CALLS, us },
+  };
+}
+
+/** Microseconds. */
+async function perCall(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < CALLS; i++) await work();
+  return ((performance.now() - start) * 1000) / CALLS;
+}
+
+/** Lookups while a read is under way that takes its time. */
+async function measureRefresh() {
+  const { cache, clock, counts } = cacheOf(READ_MS);
+  await cache.current();
+  clock.nowMs += 61_000;
+  progress('keys: lookups beside a refresh');
+  let during = 0;
+  let waited = 0;
+  do {
+    const before = counts.reading;
+    await cache.current();
+    if (before && !counts.reading) waited += 1;
+    during += Number(counts.reading);
+    // So that the read can end at all.
+    if (during % 1_000 === 0) await delay(0);
+  } while (counts.reading);
+  const row: Row = {
+    figure: `lookups while a refresh of ${READ_MS} ms is under way`,
+    measured: `${during.toLocaleString('en')}, of which ${waited} waited for it`,
+    target: 'none waits',
+    missed: waited > 0,
+  };
+  return { row, raw: { readMs: READ_MS, during, waited } };
+}
+
+/** Nonces with kids that no keyset has. */
+async function measureFlood() {
+  const { cache, clock, counts } = cacheOf();
+  const nonces = new Nonces({
+    keyset: cache,
+    region: 'eu-west-1',
+    ledgerTable: 'countersign-bench-ledger-1',
+    lifeMs: 300_000,
+    nowMs: () => clock.nowMs,
+  });
+  await cache.current();
+  progress('keys: a flood of forged kids');
+  const first = counts.reads;
+  for (let i = 0; i < FORGED; i++) {
+    await nonces.verificationKey(Buffer.from(`${i}`.padStart(4, '0').slice(-4)).toString('base64url'));
+    clock.nowMs += (FLOOD_S * 1000) / FORGED;
+  }
+  const reads = counts.reads - first;
+  const most = FLOOD_S / COOLDOWN_S;
+  const row: Row = {
+    figure: `reads of the secret in a flood of ${FORGED.toLocaleString('en')} forged kids in ${FLOOD_S} s`,
+    measured: String(reads),
+    target: `≤ ${most}, one in ${COOLDOWN_S} s`,
+    missed: reads > most,
+  };
+  return { row, raw: { forged: FORGED, seconds: FLOOD_S, reads } };
+}
+
+const STEPS = ['createSecret', 'testSecret', 'finishSecret'] as const;
+type Millis = Record<(typeof STEPS)[number], number[]>;
+
+/** The real rotation functions, called step by step as Secrets Manager does, over the local Secrets Manager. */
+async function measureRotation() {
+  const rows: Row[] = [];
+  const raw: Record<string, Millis | string> = {};
+  for (const vault of ['embedded', 'openbao'] as const) {
+    const name = vault === 'openbao' ? 'OpenBao' : 'the embedded stand-in';
+    progress(`keys: rotations, ${name}`);
+    try {
+      for (const purpose of ['nonce', 'token'] as const) {
+        const ms = await rotateBySteps(vault, purpose);
+        raw[`${vault} ${purpose}`] = ms;
+        const whole = ms.createSecret.map((first, i) => first + ms.testSecret[i]! + ms.finishSecret[i]!);
+        const figures = [...STEPS.map((step) => `${step} ${spread(ms[step], 1)}`), `all ${spread(whole, 1)}`];
+        rows.push({
+          figure: `${purpose} (${KEYSETS[purpose].keyType}), ${name}`,
+          measured: `${figures.join('; ')} ms`,
+        });
+      }
+    } catch (error) {
+      raw[vault] = (error as Error).message;
+      rows.push({ figure: name, measured: `not measured: ${(error as Error).message.split('\n')[0]}` });
+    }
+  }
+  const section: Section = {
+    title: 'A rotation, by step',
+    note: `${ROTATIONS} rotations in a row, each step one call of the function; median (least–greatest). No request waits for one.`,
+    rows,
+  };
+  return { section, raw };
+}
+
+async function rotateBySteps(vault: 'embedded' | 'openbao', purpose: Purpose): Promise<Millis> {
+  const platform = await startPlatform({ port: 0, vault });
+  const lambda = new LambdaClient({
+    endpoint: platform.info.awsEndpoint,
+    region: platform.info.regions[0]!.name,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const FunctionName = rotationFunctionName(STAGE, purpose);
+  const ms: Millis = { createSecret: [], testSecret: [], finishSecret: [] };
+  try {
+    for (let i = 0; i < ROTATIONS; i++) {
+      const ClientRequestToken = randomUUID();
+      for (const Step of STEPS) {
+        const event = { Step, SecretId: secretName(STAGE, purpose), ClientRequestToken };
+        const start = performance.now();
+        const { FunctionError } = await lambda.send(
+          new InvokeCommand({ FunctionName, Payload: JSON.stringify(event) }),
+        );
+        ms[Step].push(performance.now() - start);
+        if (FunctionError !== undefined) throw new Error(`${Step} failed`);
+      }
+    }
+  } finally {
+    lambda.destroy();
+    await platform.stop();
+  }
+  return ms;
+}
