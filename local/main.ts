@@ -1,11 +1,12 @@
 /** `npm start`: the platform on this machine, a first user, and what to try next; until Ctrl-C. */
-import { showFirstUser } from './demo.ts';
-import { openLocalFiles } from './local-files.ts';
 import { parseOptions } from './options.ts';
-import { startPlatform } from './platform.ts';
-import { showNextSteps, showReady } from './terminal.ts';
 
 const options = parseOptions(process.argv.slice(2));
+// Only then what takes its time to load: a wrong flag, or --help, is answered at once.
+const { showFirstUser } = await import('./demo.ts');
+const { openLocalFiles } = await import('./local-files.ts');
+const { startPlatform } = await import('./platform.ts');
+const { showNextSteps, showReady } = await import('./terminal.ts');
 
 // Taken from the start, so that an early Ctrl-C also ends in order; a second one changes nothing.
 const interrupted = new Promise<void>((resolve) => {

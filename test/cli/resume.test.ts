@@ -84,9 +84,9 @@ test('Ctrl-C again and again: nobody is sent twice, nobody is left out, no failu
 });
 
 test('killed again and again, it goes on all the same', async () => {
-  const bad = writeUsers(200);
+  const bad = writeUsers(120);
   const main = new URL('../../cli/main.ts', import.meta.url).pathname;
-  for (let kill = 1; kill <= 3; kill++) {
+  for (let kill = 1; kill <= 2; kill++) {
     const child = spawn(process.execPath, [main, 'register', 'in.jsonl', '--json'], {
       cwd: directory.path,
       stdio: 'ignore',
@@ -99,10 +99,10 @@ test('killed again and again, it goes on all the same', async () => {
     await exited;
   }
   const before = progress();
-  expect(before.mark).toBeGreaterThanOrEqual(90);
+  expect(before.mark).toBeGreaterThanOrEqual(60);
   const last = await register();
-  expect(last.json).toMatchObject({ registered: 200 - bad, failed: bad, resumed_after_line: before.line });
-  await expectWhole(200, bad);
+  expect(last.json).toMatchObject({ registered: 120 - bad, failed: bad, resumed_after_line: before.line });
+  await expectWhole(120, bad);
 });
 
 test('a second run beside one that is at work is refused; a number that nobody has any more is not', async () => {

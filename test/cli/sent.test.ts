@@ -71,8 +71,8 @@ const progress = (): Progress =>
     : { mark: 0, beyond: [] };
 
 test('killed wherever it is, nobody that was written down as done is sent again, and nobody is left out', async () => {
-  const users = writeUsers(400);
-  for (let kill = 1; kill <= 4; kill++) {
+  const users = writeUsers(200);
+  for (let kill = 1; kill <= 2; kill++) {
     const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
     // One of them is never answered: what is done is scattered beyond it.
     let stuck = 0;
@@ -93,11 +93,11 @@ test('killed wherever it is, nobody that was written down as done is sent again,
   }
   answers = () => true;
   const { mark, beyond } = progress();
-  expect(mark + beyond.length).toBeGreaterThan(100);
+  expect(mark + beyond.length).toBeGreaterThan(50);
   const done = users.filter((_, i) => i < mark || beyond.includes(i));
   const before = new Map(sent);
   const { json } = await register();
-  expect(json).toMatchObject({ registered: 400, failed: 0, this_run: { registered: 400 - done.length } });
+  expect(json).toMatchObject({ registered: 200, failed: 0, this_run: { registered: 200 - done.length } });
   for (const user of done) expect(sent.get(user), user).toBe(before.get(user));
   expect([...sent.keys()].sort()).toEqual([...users].sort());
 });
