@@ -11,7 +11,7 @@ export const green = (text: string): string => styleText('green', text, { stream
 export const red = (text: string): string => styleText('red', text, { stream: process.stdout });
 
 export function showReady(
-  { entry, regions, awsEndpoint }: PlatformInfo,
+  { entry, regions, awsEndpoint, vault }: PlatformInfo,
   consistency: string,
   elapsedMs: number,
 ): void {
@@ -23,6 +23,7 @@ export function showReady(
       'a Region with a ledger of its own',
     ]),
     ['AWS endpoint', awsEndpoint, 'DynamoDB, Secrets Manager, Lambda invoke'],
+    ...(vault === null ? [] : [['Vault', vault, 'makes every key'] as [string, string, string]]),
   ];
   const seconds = (elapsedMs / 1000).toFixed(1);
   console.log(
@@ -35,6 +36,10 @@ export function showNextSteps({ regions }: PlatformInfo, { infoPath, logPath }: 
   const steps = [
     ['npx countersign register examples/users.csv', '1,000 users from a file'],
     ['npx countersign clients list', 'who may register'],
+    [
+      'npx countersign keys rotate nonce && npx countersign keys timeline',
+      'publish first, sign later, remove last',
+    ],
     [`curl '${regions[0]!.url}/v1/nonce?client_id=dev'`, 'a nonce, stateless and single-use'],
     [`curl ${regions[0]!.url}/.well-known/countersign`, 'how clients configure themselves'],
   ] as const;

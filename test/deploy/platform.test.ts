@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
@@ -17,6 +18,8 @@ import { inventory } from './inventory.ts';
 import { countersign } from './operator.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
+/** Within which every Region refuses a key that it confirmed as revoked. */
+const REVOKED_AFTER_MS = 10_000;
 /** Longest that a test waits for the CDK. */
 const DEPLOY_MS = 300_000;
 const run = promisify(execFile);
@@ -258,6 +261,36 @@ it(
   },
   DEPLOY_MS,
 );
+
+it('a key is rotated, and refuses nobody; one that leaked is revoked, and what it signed is refused in every Region', async () => {
+  const rotated = await countersign(deployment, ['keys', 'rotate', 'nonce'], REGIONS);
+  expect(rotated.keys.map(({ state }: { state: string }) => state)).toEqual(['current', 'next']);
+  expect(rotated.regions).toEqual([
+    { region: REGIONS[1], kids: rotated.keys.map(({ kid }: { kid: string }) => kid) },
+  ]);
+  const register = async (region: string, user_id: string) => {
+    const client = clientOf(region);
+    return client.send(await client.prepare({ user_id }));
+  };
+  for (const region of REGIONS) expect((await register(region, `rotated-${region}`)).status).toBe(201);
+
+  const held = await Promise.all(
+    REGIONS.map((region) => clientOf(region).prepare({ user_id: `stolen-${region}` })),
+  );
+  const revoked = await countersign(deployment, ['keys', 'revoke', 'nonce', '--yes'], REGIONS);
+  expect(revoked.regions).toEqual(REGIONS.map((region) => ({ region, confirmed: true })));
+  await delay(REVOKED_AFTER_MS);
+  for (const [i, region] of REGIONS.entries())
+    expect(await clientOf(region).send(held[i]!)).toMatchObject({ status: 401, body: { code: 'use_nonce' } });
+  for (const region of REGIONS) {
+    const first = await register(region, `after-${region}`);
+    if (first.status === 201) continue;
+    // A copy of the keyset may still hand out what the old key made; the refusal brings a nonce that is good.
+    const client = clientOf(region);
+    const again = await client.prepare({ user_id: `after-${region}` }, first.headers.get('Replay-Nonce')!);
+    expect((await client.send(again)).status).toBe(201);
+  }
+});
 
 it(
   'is destroyed to nothing, in every Region',
