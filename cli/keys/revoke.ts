@@ -7,7 +7,7 @@ import type { Target } from '../target.ts';
 import { askKeys } from './ask.ts';
 
 const COST: Readonly<Record<Purpose, string>> = {
-  nonce: 'Nonces that were handed out are refused once; clients fetch others by themselves.',
+  nonce: 'A nonce of the old keys is refused once, with one that is good; the SDK goes on by itself.',
   'client-root': 'Every API key derived from the keys is void at once; its client needs a new one.',
   token: 'Tokens are refused; clients fetch others. Consumers may keep the key for up to 5 minutes.',
 };
