@@ -22,20 +22,23 @@ const rotationPeriods = Object.fromEntries(
   PURPOSES.map((purpose) => [purpose, rotationPeriod(purpose)]),
 ) as Record<Purpose, RotationPeriod>;
 
+/** 8 hexadecimal digits, or the 17 of newer ones. */
+const ec2Id = (kind: string): RegExp => new RegExp(`^${kind}-[0-9a-f]{8}([0-9a-f]{9})?$`);
+
 /** Where functions get to Vault from, other than over the internet. All of one Region. */
 export const vpc = z.strictObject({
   vpcId: z
     .string()
-    .regex(/^vpc-[0-9a-f]+$/, 'must be the id of a VPC')
+    .regex(ec2Id('vpc'), 'must be the id of a VPC')
     .meta({ examples: ['vpc-0a1b2c3d4e5f60718'] }),
   /** Private ones, with a way to Secrets Manager: an interface endpoint or a NAT gateway. */
   subnetIds: z
-    .array(z.string().regex(/^subnet-[0-9a-f]+$/, 'must be the id of a subnet'))
+    .array(z.string().regex(ec2Id('subnet'), 'must be the id of a subnet'))
     .min(1, 'must name at least one subnet')
     .meta({ examples: [['subnet-0a1b2c3d4e5f60718']] }),
   /** They let out what Vault listens on. */
   securityGroupIds: z
-    .array(z.string().regex(/^sg-[0-9a-f]+$/, 'must be the id of a security group'))
+    .array(z.string().regex(ec2Id('sg'), 'must be the id of a security group'))
     .min(1, 'must name at least one security group')
     .meta({ examples: [['sg-0a1b2c3d4e5f60718']] }),
 });

@@ -4,6 +4,8 @@ export interface Acknowledged {
   /** Of rules that report several findings a resource: which of them. */
   readonly finding?: RegExp;
   readonly type: string;
+  /** Where it stands for some resources only: their construct paths. */
+  readonly at?: RegExp;
   /** Where it stands for one kind of stage only. */
   readonly kind?: 'dev' | 'prod';
   readonly reason: string;
@@ -62,6 +64,14 @@ export const ACKNOWLEDGED: readonly Acknowledged[] = [
     type: 'AWS::IAM::Role',
     kind: 'prod',
     reason: 'API Gateway tries this very policy before it takes the role for the whole account.',
+  },
+  {
+    rule: 'AwsSolutions-IAM5',
+    finding: /^Resource::\*$/,
+    type: 'AWS::IAM::Role',
+    at: /\/Rotation\/[\w-]+\/Role\/Resource$/,
+    reason:
+      'Neither what Lambda needs to join a VPC nor a token for Vault knows a resource: conditions narrow both.',
   },
   {
     rule: 'AwsSolutions-IAM5',

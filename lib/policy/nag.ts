@@ -27,7 +27,12 @@ export class AcknowledgingChecks implements IPolicyValidationPlugin {
     const { violations } = new AwsSolutionsChecks().validateScope(app);
     const left = violations.flatMap((violation) => {
       const violatingResources = violation.violatingResources.filter(({ constructPath }) => {
-        const row = acknowledgement(violation.ruleName, types.get(constructPath!)!, this.#kind);
+        const row = acknowledgement(
+          violation.ruleName,
+          types.get(constructPath!)!,
+          this.#kind,
+          constructPath!,
+        );
         if (row) this.used.add(row);
         return !row;
       });
@@ -46,15 +51,22 @@ export function addPolicyChecks(app: App, kind: 'dev' | 'prod'): AcknowledgingCh
 
 /**
  * @param rule as cdk-nag writes it: `rule`, or `rule[finding]`
+ * @param path of the construct
  * @returns the row that lets a finding stand
  */
-export function acknowledgement(rule: string, type: string, kind: 'dev' | 'prod'): Acknowledged | undefined {
+export function acknowledgement(
+  rule: string,
+  type: string,
+  kind: 'dev' | 'prod',
+  path: string,
+): Acknowledged | undefined {
   const [, name, finding] = rule.match(/^([^[]+)(?:\[(.*)\])?$/)!;
   return ACKNOWLEDGED.find(
     (row) =>
       row.rule === name &&
       row.type === type &&
       (row.kind ?? kind) === kind &&
+      (row.at ?? /^/).test(path) &&
       (row.finding ? row.finding.test(finding ?? '') : finding === undefined),
   );
 }

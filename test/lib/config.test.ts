@@ -124,7 +124,11 @@ it('takes a rotation period that a schedule can say and that spares the versions
 });
 
 it('asks for a VPC of each Region where Vault is reached from one, and for an authority that fits', () => {
-  const network = { vpcId: 'vpc-0a', subnetIds: ['subnet-0a'], securityGroupIds: ['sg-0a'] };
+  const network = {
+    vpcId: 'vpc-0a1b2c3d',
+    subnetIds: ['subnet-0a1b2c3d'],
+    securityGroupIds: ['sg-0a1b2c3d'],
+  };
   const vault = { address: 'https://vault.example.com:8200', network };
   expect(faults({ ...PROD, vault })).toEqual([
     expect.stringMatching(

@@ -131,9 +131,9 @@ it('what Vault needs reaches the function as it was set', () => {
 
 it('each Region reaches Vault from its own VPC, where it has one; nothing else lies in it', () => {
   const vpc = (n: number) => ({
-    vpcId: `vpc-${n}`,
-    subnetIds: [`subnet-${n}`],
-    securityGroupIds: [`sg-${n}`],
+    vpcId: `vpc-0a1b2c3${n}`,
+    subnetIds: [`subnet-0a1b2c3${n}`],
+    securityGroupIds: [`sg-0a1b2c3${n}`],
   });
   const [home, other] = PROD.regions;
   const config = { ...vault({ network: vpc(1) }), regions: [home!, { ...other!, vaultNetwork: vpc(2) }] };
@@ -146,13 +146,17 @@ it('each Region reaches Vault from its own VPC, where it has one; nothing else l
       expect([Properties.FunctionName, Properties.VpcConfig]).toEqual([
         Properties.FunctionName,
         PURPOSES.map(rotator).includes(Properties.FunctionName)
-          ? { SubnetIds: [`subnet-${n}`], SecurityGroupIds: [`sg-${n}`] }
+          ? { SubnetIds: [`subnet-0a1b2c3${n}`], SecurityGroupIds: [`sg-0a1b2c3${n}`] }
           : undefined,
       ]);
 });
 
 it('Lambda may connect a function to its VPC; the function itself may not touch the network', async () => {
-  const network = { vpcId: 'vpc-1', subnetIds: ['subnet-1'], securityGroupIds: ['sg-1'] };
+  const network = {
+    vpcId: 'vpc-0a1b2c3d',
+    subnetIds: ['subnet-0a1b2c3d'],
+    securityGroupIds: ['sg-0a1b2c3d'],
+  };
   const config = {
     ...vault({ network }),
     regions: [PROD.regions[0]!],
