@@ -12,6 +12,7 @@ const alone = [
   'test/lambda/vault.test.ts',
   'test/lib/bundles.test.ts',
   'test/lib/policy.test.ts',
+  'test/platform/rotate-bundle.test.ts',
   'test/platform/rotation-faults.test.ts',
   'test/{real,deploy,package}/**/*.test.ts',
 ];
