@@ -40,14 +40,16 @@ export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   return { region, errorDocsUrl: requireEnv(env, 'COUNTERSIGN_ERROR_DOCS_URL'), nowMs, log };
 }
 
+/** Of the purposes that a function on the request path reads. */
 const SECRET = {
   nonce: 'COUNTERSIGN_NONCE_SECRET',
   'client-root': 'COUNTERSIGN_CLIENT_ROOT_SECRET',
   token: 'COUNTERSIGN_TOKEN_SECRET',
-} as const satisfies Record<Purpose, Variable>;
+} as const satisfies { readonly [P in Purpose]?: Variable };
+type ReadPurpose = keyof typeof SECRET;
 
 /** A keyset without what was revoked, as every verifier reads it. */
-export function keyset(runtime: WithSecrets & WithTables, purpose: Purpose): KeysetCache {
+export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose): KeysetCache {
   const { env, dynamodb } = runtime;
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   return new KeysetCache({ ...keysetOptions(runtime, purpose), readRevoked: () => kids.read(purpose) });
@@ -57,7 +59,7 @@ export function keyset(runtime: WithSecrets & WithTables, purpose: Purpose): Key
 export const issuingKeyset = (runtime: WithSecrets): KeysetCache =>
   new KeysetCache(keysetOptions(runtime, 'nonce'));
 
-function keysetOptions({ env, secrets, nowMs, log }: WithSecrets, purpose: Purpose) {
+function keysetOptions({ env, secrets, nowMs, log }: WithSecrets, purpose: ReadPurpose) {
   const name = requireEnv(env, SECRET[purpose]);
   const maxAgeMs = numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS');
   return { purpose, read: () => readSecret(secrets, name), nowMs, maxAgeMs, log };

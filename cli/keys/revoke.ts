@@ -6,7 +6,7 @@ import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askKeys } from './ask.ts';
 
-const COST: Readonly<Record<Purpose, string>> = {
+const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'A nonce of the old keys is refused once, with one that is good; the SDK goes on by itself.',
   'client-root': 'Every API key derived from the keys is void at once; its client needs a new one.',
   token: 'Tokens are refused; clients fetch others. Consumers may keep the key for up to 5 minutes.',
@@ -14,13 +14,14 @@ const COST: Readonly<Record<Purpose, string>> = {
 
 /** @returns lines that say what a revocation costs */
 export async function costOf(target: Target, purpose: Purpose): Promise<string[]> {
-  if (purpose !== 'client-root') return [COST[purpose]];
+  const cost = COST[purpose] ?? 'Whatever was signed with the keys is refused.';
+  if (purpose !== 'client-root') return [cost];
   const names = await clientsWithApiKeys(target).catch((error: unknown) => {
     if (error instanceof CliError) return undefined;
     throw error;
   });
   const who = names?.length === 0 ? 'no client has one' : (names?.join(', ') ?? 'they could not be listed');
-  return [COST[purpose], `Clients with an API key: ${who}.`];
+  return [cost, `Clients with an API key: ${who}.`];
 }
 
 /** Generations are numbers; a public key of a client's own has its thumbprint. */
