@@ -45,16 +45,16 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     const secret = createSecretVersions(secrets, secretName(stage, purpose));
     return { region, secrets, secret, revoked: createRevokedKids(dynamodb, limits) };
   });
-  const home = regions.find(({ region }) => region === here)!;
+  const own = regions.find(({ region }) => region === here)!;
   return rotateHandler({
     purpose,
     secretName: secretName(stage, purpose),
-    secret: home.secret,
+    secret: own.secret,
     vault: createVaultKeys({
       address: access.address,
       ...(access.namespace !== undefined && { namespace: access.namespace }),
       ...(access.caPem !== undefined && { caPem: access.caPem }),
-      auth: vaultAuth(stage, purpose, access, runtime, home.secrets),
+      auth: vaultAuth(stage, purpose, access, runtime, own.secrets),
       nowMs,
     }),
     vaultKey: vaultName(stage, purpose),
@@ -63,7 +63,7 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     log,
     region: here,
     errorDocsUrl,
-    replicas: regions.filter((each) => each !== home),
+    replicas: regions.filter((each) => each !== own),
     publishRevoked: (kids) => Promise.all(regions.map((each) => publish(each, kids))),
   });
 
