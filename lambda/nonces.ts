@@ -1,6 +1,6 @@
 /** Issues nonces for this Region and this ledger, and finds the key that one was issued with. */
 import type { KeyObject } from 'node:crypto';
-import { type KeysetKey, keyBytes, signingKey, verificationKey } from '../protocol/keyset.ts';
+import { type KeysetKey, keyBytes, verificationKey } from '../protocol/keyset.ts';
 import { deriveNonceKey, mintNonce } from '../protocol/nonce.ts';
 import type { KeysetCache } from './adapters/keyset-cache.ts';
 import { Unavailable } from './unavailable.ts';
@@ -27,8 +27,7 @@ export class Nonces {
   async issue(clientId: string, count = 1): Promise<{ nonces: string[]; lifeMs: number }> {
     const { keyset, region, nowMs } = this.#options;
     const issuedMs = nowMs();
-    const key =
-      signingKey(await keyset.current(), issuedMs) ?? signingKey(await keyset.refreshed(), issuedMs);
+    const key = await keyset.signingKey(issuedMs);
     if (!key) throw new Unavailable('keyset nonce');
     const lifeMs = Math.min(this.#options.lifeMs, key.max_life);
     const content = { kid: key.kid, key: this.#derive(key), region, issuedMs, lifeMs, clientId };

@@ -1,10 +1,12 @@
 /** A keyset as a reader holds it (design: 3-keys "Readers"). */
-import { type Keyset, newerKeyset, parseKeyset } from '../../protocol/keyset.ts';
+import { type Keyset, type KeysetKey, newerKeyset, parseKeyset, signingKey } from '../../protocol/keyset.ts';
 import { describeError, type Log } from '../log.ts';
 import { Unavailable } from '../unavailable.ts';
 
 /** Ages from which a copy is refreshed in the background, and least times between two tries of that. */
 const KEYSET_TIMES = { refreshMs: 60_000, cooldownMs: 10_000 };
+/** Where no key is left that signs, which nobody's request can bring about: after a revocation the next one is there. */
+const NO_KEY_COOLDOWN_MS = 1_000;
 /** Revoked kids are known after 10 s: the copy is no older when a key is used. */
 const REVOKED_TIMES = { refreshMs: 5_000, cooldownMs: 1_000, maxAgeMs: 10_000 };
 
@@ -71,6 +73,14 @@ export class KeysetCache {
     return this.current();
   }
 
+  /** @returns the key that signs at `nowMs`, undefined where there is none even after another read @throws Unavailable */
+  async signingKey(nowMs: number): Promise<KeysetKey | undefined> {
+    const key = signingKey(await this.current(), nowMs);
+    if (key) return key;
+    await this.#keyset.refreshUnlessTried(NO_KEY_COOLDOWN_MS);
+    return signingKey(await this.current(), nowMs);
+  }
+
   /** @returns for how much longer the copy that is held may be used, in milliseconds: what a cache behind may add */
   remainingMs(): number {
     return this.#keyset.remainingMs();
@@ -114,9 +124,9 @@ class Copy<T> {
     return this.#held;
   }
 
-  refreshUnlessTried(): Promise<void> | undefined {
+  refreshUnlessTried(cooldownMs = this.#options.cooldownMs): Promise<void> | undefined {
     const sinceMs = Math.abs(this.#options.nowMs() - this.#triedAtMs);
-    return sinceMs < this.#options.cooldownMs ? this.#refreshing : this.#refresh();
+    return sinceMs < cooldownMs ? this.#refreshing : this.#refresh();
   }
 
   remainingMs(): number {

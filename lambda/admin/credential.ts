@@ -3,7 +3,7 @@ import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
 import * as z from 'zod';
 import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
 import type { ClientKey } from '../../protocol/client.ts';
-import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
+import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
 import type { KeysetCache } from '../adapters/keyset-cache.ts';
 import { Unavailable } from '../unavailable.ts';
 import { AdminError } from './actions.ts';
@@ -88,7 +88,7 @@ export async function makeCredential(
 }
 
 async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey> {
-  const root = signingKey(await roots.current(), nowMs) ?? signingKey(await roots.refreshed(), nowMs);
+  const root = await roots.signingKey(nowMs);
   if (!root) throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
   return root;
 }

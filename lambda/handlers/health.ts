@@ -1,5 +1,4 @@
 /** `GET /v1/health`: this Region's own ability to register (design: 4-regions "Health"). */
-import { signingKey } from '../../protocol/keyset.ts';
 import type { KeysetCache } from '../adapters/keyset-cache.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
@@ -52,11 +51,7 @@ export function healthHandler({ http, ledger, registry, keysets }: HealthOptions
       passes(() => ledger.probe(nowMs)),
       passes(() => registry.probe(http.region, nowMs)),
       passes(async () => {
-        for (const keyset of keysets) {
-          const key =
-            signingKey(await keyset.current(), nowMs) ?? signingKey(await keyset.refreshed(), nowMs);
-          if (!key) throw new Unavailable('keys');
-        }
+        for (const keyset of keysets) if (!(await keyset.signingKey(nowMs))) throw new Unavailable('keys');
       }),
     ]);
     return { ledger: ledgerStatus, registry: registryStatus, keys };

@@ -110,6 +110,32 @@ describe('a copy', () => {
   });
 });
 
+describe('where no key is left that signs', () => {
+  it('the next one is there within a second of being published, whatever was read before', async () => {
+    const { cache, clock, limits, secret, store } = reader();
+    const kid = async () => (await cache.signingKey(clock.nowMs))?.kid;
+    expect(await kid()).toBe(KID);
+    // Read again just before the keyset was replaced: the copy of the keyset is young, and that of the kids is not.
+    clock.nowMs += 60_001;
+    await cache.current();
+    await turn();
+    limits.kids = [KID];
+    clock.nowMs += 5_001;
+    await cache.current();
+    await turn();
+    expect(await kid()).toBeUndefined();
+    const next = initialKeyset(oct, clock.nowMs);
+    store({ ...next, seq: 2, revoked: [KID] });
+    const reads = secret.reads;
+    clock.nowMs += 999;
+    for (let i = 0; i < 100; i++) expect(await kid()).toBeUndefined();
+    expect(secret.reads).toBe(reads);
+    clock.nowMs += 1;
+    expect(await kid()).toBe(next.keys[0]!.kid);
+    expect(secret.reads).toBe(reads + 1);
+  });
+});
+
 describe('a revoked kid', () => {
   it('is refused 10 s after at the latest, though the copy of the keyset is old', async () => {
     const { clock, limits, secret, verifies } = reader();

@@ -1190,4 +1190,11 @@ export const MUTANTS: readonly Mutant[] = [
     'false',
     'test/cli/keys.test.ts',
   ),
+  mutant(
+    'signs-again',
+    'lambda/adapters/keyset-cache.ts',
+    'await this.#keyset.refreshUnlessTried(NO_KEY_COOLDOWN_MS);',
+    'await this.#keyset.refreshUnlessTried();',
+    'test/lambda/rotate-readers.test.ts',
+  ),
 ];
