@@ -1,6 +1,6 @@
 /** `countersign keys`: the platform's own keys. */
 import { createInterface } from 'node:readline/promises';
-import { Argument, Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { KeysetSummary } from '../../lambda/contract/keys.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
@@ -27,7 +27,11 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     'init --stage prod --region eu-west-1,eu-central-1',
     '\nA keyset that has keys is left alone. Run again, it goes on with what is missing.\n',
   )
-    .option('--timeout <time>', 'how long to wait for the Regions, e.g. 90s, 10m', parseTime, 300)
+    .addOption(
+      new Option('--timeout <time>', 'how long to wait for the Regions, e.g. 90s, 10m')
+        .argParser(parseTime)
+        .default(300, '5m'),
+    )
     .action(init);
 
   add('list', 'Show keys, their states and what each Region has.', 'list nonce')
