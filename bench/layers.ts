@@ -39,8 +39,7 @@ const RULES: readonly Rule[] = [
   { layer: 'ledger, check 10', frame: /\/(lambda\/adapters|protocol)\/ledger\.ts/ },
   {
     layer: 'quota, checks 9 and 11',
-    frame:
-      /\/(lambda|protocol)\/quota\.ts|\/lambda\/(adapters\/limits|consumption)\.ts|\/structured-headers\//,
+    frame: /\/(lambda|protocol)\/quota\.ts|\/lambda\/(adapters\/limits|consumption)\.ts/,
   },
   {
     layer: 'registry, check 12',

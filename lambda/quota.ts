@@ -1,6 +1,5 @@
 /** This instance's part of each client's quota: leases blocks of permits and spends them in memory. */
 import { LRUCache } from 'lru-cache';
-import { serializeList } from 'structured-headers';
 import type { ClientRecord } from '../protocol/client.ts';
 import {
   blockSize,
@@ -108,7 +107,7 @@ export class Quota {
     return client.limit ?? this.#options.defaultLimit;
   }
 
-  /** RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651). */
+  /** RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651); of whole numbers alone. */
   #charge(client: Client, share: Share, accepted: boolean): Charge {
     const limit = this.#limit(client);
     const reset = secondsLeft(share.window, this.#options.nowMs());
@@ -117,13 +116,10 @@ export class Quota {
     return {
       accepted,
       headers: {
-        'RateLimit-Policy': field({ q: limit, w: WINDOW_MS / 1000 }),
-        RateLimit: field({ r: remaining, t: reset }),
+        'RateLimit-Policy': `"signatures";q=${limit};w=${WINDOW_MS / 1000}`,
+        RateLimit: `"signatures";r=${remaining};t=${reset}`,
         ...(!accepted && { 'Retry-After': String(reset) }),
       },
     };
   }
 }
-
-const field = (parameters: Readonly<Record<string, number>>): string =>
-  serializeList([['signatures', new Map(Object.entries(parameters))]]);
