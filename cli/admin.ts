@@ -11,6 +11,9 @@ import { awsError } from './aws-error.ts';
 import { CliError, EXIT } from './io.ts';
 import type { Target } from './target.ts';
 
+/** A Region that is cut off answers nothing at all, and the next one waits for its turn. */
+const CONNECT_MS = 3_000;
+
 /** The function answered, and refused. */
 export class Refused extends CliError {
   readonly code: string;
@@ -41,7 +44,10 @@ export async function invoke<R>(
   action: string,
   params: object,
 ): Promise<R> {
-  const lambda = new LambdaClient(target.aws(region));
+  const lambda = new LambdaClient({
+    ...target.aws(region),
+    requestHandler: { connectionTimeout: CONNECT_MS },
+  });
   try {
     const { FunctionError, Payload } = await lambda
       .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ action, params }) }))

@@ -6,6 +6,7 @@ const HINTS: Readonly<Record<string, string>> = {
   CredentialsProviderError: 'no AWS credentials were found; log in or set AWS_PROFILE',
   ExpiredTokenException: 'the AWS credentials have expired; log in again',
   ECONNREFUSED: 'nothing answers; does the platform still run?',
+  TimeoutError: 'nothing answers; can it be reached from here?',
   ENOTFOUND: 'its host name cannot be resolved',
 };
 

@@ -11,6 +11,8 @@ export interface Io {
   readonly cwd: string;
   /** Calls back on Ctrl-C, instead of ending the process. @returns what ends that */
   onInterrupt(interrupt: () => void): () => void;
+  /** How long a command that waits for the platform lets it be before it asks again. @default 1 s */
+  readonly pollMs?: number;
 }
 
 export const EXIT = { done: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;

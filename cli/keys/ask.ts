@@ -3,6 +3,7 @@ import type { KeysAction, KeysActions } from '../../lambda/contract/keys.ts';
 import { rotationFunctionName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { invoke } from '../admin.ts';
+import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
 
 /** @throws Refused with the problem's detail, CliError where the function was not reached */
@@ -14,3 +15,48 @@ export const askKeys = <A extends KeysAction>(
   params: KeysActions[A]['params'],
 ): Promise<KeysActions[A]['result']> =>
   invoke(target, region, rotationFunctionName(target.stage, purpose), action, params);
+
+/** A Region that could not be asked, and why. */
+export interface Unreachable {
+  readonly region: string;
+  readonly error: string;
+}
+
+export interface Asked<R> {
+  readonly result: R;
+  /** The Region that gave it. */
+  readonly asked: string;
+  /** Those before it. */
+  readonly unreachable: readonly Unreachable[];
+}
+
+/**
+ * Asks the home Region, and where it cannot be reached, the next one, whose functions stand idle for that day.
+ *
+ * @throws CliError where none can be reached, or one refuses
+ */
+export async function askInTurn<R>(
+  { regions }: Target,
+  ask: (region: string) => Promise<R>,
+): Promise<Asked<R>> {
+  const unreachable: Unreachable[] = [];
+  for (const asked of regions)
+    try {
+      return { result: await ask(asked), asked, unreachable };
+    } catch (error) {
+      if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;
+      unreachable.push({ region: asked, error: error.message });
+    }
+  throw new CliError(EXIT.unreachable, unreachable.map(({ error }) => error).join('; '));
+}
+
+/** @returns what came of the asking, or undefined where a function was not reached, or refused */
+export const ifAnswered = <R>(answer: Promise<R>): Promise<R | undefined> =>
+  answer.catch((error: unknown) => {
+    if (error instanceof CliError) return undefined;
+    throw error;
+  });
+
+/** What all have in common; else, some of it failed. */
+export const exitOf = (codes: readonly ExitCode[]): ExitCode =>
+  codes.every((code) => code === codes[0]) ? (codes[0] ?? EXIT.done) : EXIT.failed;

@@ -3,12 +3,22 @@ import { createInterface } from 'node:readline/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { KeysetSummary } from '../../lambda/contract/keys.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import {
+  CliError,
+  EXIT,
+  EXIT_CODES_HELP,
+  type ExitCode,
+  type Io,
+  printJson,
+  type SetExit,
+  usage,
+} from '../io.ts';
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
-import { fromNow, parseTime } from '../time.ts';
-import { askKeys } from './ask.ts';
+import { parseTime } from '../time.ts';
+import { askKeys, exitOf } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
-import { newest, printKeyset } from './print.ts';
+import { look } from './look.ts';
+import { printKeyset, printRotated } from './print.ts';
 import { costOf, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 
@@ -52,7 +62,8 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     );
 
   add('rotate', 'Make the next key now, rather than on its day.', 'rotate nonce')
-    .addArgument(purposeArgument('<purpose>'))
+    .addArgument(purposeArgument('[purpose]'))
+    .option('--all', 'for every purpose')
     .action(rotate);
 
   add(
@@ -82,6 +93,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     const disarm = io.onInterrupt(() => interruption.abort());
     const all = await initKeys(target, {
       timeoutMs: timeout * 1_000,
+      pollMs: io.pollMs ?? 1_000,
       signal: interruption.signal,
       say: (text) => io.stderr.write(`${text}\n`),
     }).finally(disarm);
@@ -113,9 +125,11 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     print: (io: Io, keyset: KeysetSummary, nowMs: number) => void,
   ): Promise<void> {
     const target = findTarget(options, io);
-    const keysets: KeysetSummary[] = [];
-    for (const each of purpose ? [purpose] : PURPOSES)
-      keysets.push(await askKeys(target, target.regions[0]!, each, 'keys.list', {}));
+    const keysets = await forEach(purpose ? [purpose] : PURPOSES, async (each) => {
+      const { result, asked, unreachable } = await look(target, each);
+      for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
+      return result;
+    });
     if (options.json) return void printJson(io, { keysets });
     for (const [i, keyset] of keysets.entries()) {
       if (i > 0) io.stdout.write('\n');
@@ -123,16 +137,40 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     }
   }
 
-  async function rotate(purpose: Purpose, options: Options): Promise<void> {
+  async function rotate(
+    purpose: Purpose | undefined,
+    { all, ...options }: Options & { readonly all?: true },
+  ): Promise<void> {
+    if ((purpose === undefined) !== (all === true))
+      throw usage(`keys rotate takes one purpose, or --all: ${PURPOSES.join(', ')}`);
     const target = findTarget(options, io);
-    const keyset = await askKeys(target, target.regions[0]!, purpose, 'keys.rotate', {});
-    if (options.json) return void printJson(io, keyset);
-    const { kid, activates_at } = newest(keyset)!;
-    const before = keyset.keys.filter((key) => key.kid !== kid && key.retires_at !== null);
-    io.stdout.write(
-      `${purpose}: key ${kid} signs ${fromNow(Date.parse(activates_at), Date.now())}, at ${activates_at}\n`,
+    const keysets = await forEach(purpose ? [purpose] : PURPOSES, (each) =>
+      askKeys(target, target.regions[0]!, each, 'keys.rotate', {}),
     );
-    for (const key of before) io.stdout.write(`${purpose}: key ${key.kid} goes at ${key.retires_at}\n`);
+    if (options.json && all) return void printJson(io, { keysets });
+    for (const keyset of keysets)
+      if (options.json) printJson(io, keyset);
+      else printRotated(io, keyset, Date.now());
+  }
+
+  /** One purpose that fails does not keep another from its turn. @returns what those came to that did not */
+  async function forEach<R>(
+    purposes: readonly Purpose[],
+    ask: (purpose: Purpose) => Promise<R>,
+  ): Promise<R[]> {
+    const results: R[] = [];
+    const codes: ExitCode[] = [];
+    for (const purpose of purposes)
+      try {
+        results.push(await ask(purpose));
+        codes.push(EXIT.done);
+      } catch (error) {
+        if (!(error instanceof CliError)) throw error;
+        codes.push(error.exitCode);
+        io.stderr.write(`error: ${purpose}: ${error.message}\n`);
+      }
+    setExit(exitOf(codes));
+    return results;
   }
 
   async function revoke(
@@ -140,7 +178,10 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     options: Options & { readonly onlyKid?: readonly string[]; readonly yes?: true },
   ): Promise<void> {
     const target = findTarget(options, io);
-    if (!options.yes) await confirm(target, purpose, options.onlyKid);
+    if (!options.yes && !io.stderr.isTTY)
+      throw usage('keys revoke asks before it does so, which takes a terminal; or --yes');
+    await sayCost(target, purpose, options.onlyKid);
+    if (!options.yes) await confirm(purpose);
     const revocation = await revokeKeys(target, purpose, options.onlyKid);
     const { keyset, failure, revoked, regions, asked, unreachable } = revocation;
     const unconfirmed = regions.filter(({ confirmed }) => !confirmed);
@@ -149,9 +190,8 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (options.json) printJson(io, revocation);
     else {
       const confirmed = regions.flatMap((each) => (each.confirmed ? [each.region] : [])).join(', ');
-      io.stdout.write(
-        `${purpose}: ${revoked.join(', ')} refused within 10 s by: ${confirmed || 'no Region'}\n`,
-      );
+      const kids = revoked.join(', ') || 'no key';
+      io.stdout.write(`${purpose}: ${kids} refused within 10 s by: ${confirmed || 'no Region'}\n`);
       if (keyset) io.stdout.write(`${purpose}: key ${signing(keyset)} signs now\n`);
     }
     if (keyset === null)
@@ -162,17 +202,18 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       io.stderr.write(`error: not confirmed by ${region}: run it again until it is\n`);
   }
 
-  /** On a terminal alone: a script says `--yes`. */
-  async function confirm(
+  async function sayCost(
     target: Target,
     purpose: Purpose,
     kids: readonly string[] | undefined,
   ): Promise<void> {
-    const { stderr, stdin } = io;
-    if (!stderr.isTTY) throw usage('keys revoke asks before it does so, which takes a terminal; or --yes');
     const what = kids ? `the keys ${kids.join(', ')}` : 'all keys, those that do not sign yet included';
-    stderr.write(`This ends ${what}, of ${purpose} in stage ${target.stage}.\n`);
-    for (const line of await costOf(target, purpose)) stderr.write(`${line}\n`);
+    io.stderr.write(`This ends ${what}, of ${purpose} in stage ${target.stage}.\n`);
+    for (const line of await costOf(target, purpose)) io.stderr.write(`${line}\n`);
+  }
+
+  async function confirm(purpose: Purpose): Promise<void> {
+    const { stderr, stdin } = io;
     const terminal = createInterface({ input: stdin, output: stderr });
     const interrupted = new AbortController();
     const disarm = io.onInterrupt(() => interrupted.abort());

@@ -9,8 +9,8 @@ export const live = ({ keys }: KeysetSummary): KeySummary[] =>
   keys.filter(({ state }) => state === 'next' || state === 'current' || state === 'previous');
 
 /** @returns the key that was made last, if there is one */
-export const newest = (keyset: KeysetSummary): KeySummary | undefined =>
-  live(keyset).toSorted((a, b) => Date.parse(b.activates_at) - Date.parse(a.activates_at))[0];
+export const newest = ({ keys }: KeysetSummary): KeySummary | undefined =>
+  keys.toSorted((a, b) => Date.parse(b.activates_at) - Date.parse(a.activates_at))[0];
 
 export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number): void {
   const { purpose, seq, pending, revoked, keys } = keyset;
@@ -35,10 +35,22 @@ export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number): void 
   if (revoked.length > 0) io.stdout.write(`  revoked: ${revoked.join(', ')}\n`);
   for (const { region, kids } of keyset.regions) {
     const missing = live(keyset).filter(({ kid }) => !kids?.includes(kid));
-    if (kids === null) io.stdout.write(`  ${region}: cannot be read from the home Region\n`);
+    if (kids === null) io.stdout.write(`  ${region}: cannot be read\n`);
     else if (missing.length > 0)
       io.stdout.write(`  ${region}: lacks ${missing.map(({ kid }) => kid).join(', ')}\n`);
   }
+}
+
+/** What a rotation came to: when its key signs, and when those before it go. */
+export function printRotated(io: Io, keyset: KeysetSummary, nowMs: number): void {
+  const { purpose } = keyset;
+  const { kid, activates_at } = newest(keyset)!;
+  const atMs = Date.parse(activates_at);
+  // The first key of all has nobody to wait for.
+  const signs = atMs > nowMs ? `${fromNow(atMs, nowMs)}, at ${activates_at}` : 'now';
+  io.stdout.write(`${purpose}: key ${kid} signs ${signs}\n`);
+  for (const key of live(keyset))
+    if (key.retires_at !== null) io.stdout.write(`${purpose}: key ${key.kid} goes at ${key.retires_at}\n`);
 }
 
 const when = (time: string, nowMs: number): string =>

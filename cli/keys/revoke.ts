@@ -4,7 +4,7 @@ import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { invokeAdmin } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
-import { askKeys } from './ask.ts';
+import { askInTurn, askKeys, ifAnswered, type Unreachable } from './ask.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'A nonce of the old keys is refused once, with one that is good; the SDK goes on by itself.',
@@ -16,20 +16,21 @@ const COST: { readonly [P in Purpose]?: string } = {
 export async function costOf(target: Target, purpose: Purpose): Promise<string[]> {
   const cost = COST[purpose] ?? 'Whatever was signed with the keys is refused.';
   if (purpose !== 'client-root') return [cost];
-  const names = await clientsWithApiKeys(target).catch((error: unknown) => {
-    if (error instanceof CliError) return undefined;
-    throw error;
-  });
+  const listed = await ifAnswered(askInTurn(target, (region) => clientsWithApiKeys(target, region)));
+  const names = listed?.result;
   const who = names?.length === 0 ? 'no client has one' : (names?.join(', ') ?? 'they could not be listed');
   return [cost, `Clients with an API key: ${who}.`];
 }
 
-/** Generations are numbers; a public key of a client's own has its thumbprint. */
-async function clientsWithApiKeys(target: Target): Promise<string[]> {
+/** Generations are numbers; a public key of a client's own has its thumbprint. Which root a generation is from does not show. */
+async function clientsWithApiKeys(target: Target, region: string): Promise<string[]> {
   const names: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = await invokeAdmin(target, target.regions[0]!, 'clients.list', cursor ? { cursor } : {});
+    const page = await invokeAdmin(target, region, 'clients.list', {
+      limit: 100,
+      ...(cursor && { cursor }),
+    });
     for (const { client_id, keys } of page.clients)
       if (
         keys.some(
@@ -46,13 +47,12 @@ async function clientsWithApiKeys(target: Target): Promise<string[]> {
 export interface Revocation extends RevokedKeys {
   /** The Region whose function was asked. */
   readonly asked: string;
-  /** Regions whose function could not be reached before. */
-  readonly unreachable: readonly { readonly region: string; readonly error: string }[];
+  readonly unreachable: readonly Unreachable[];
 }
 
 /**
- * Asks the home Region's function, or, where it cannot be reached, the next one's, which stands idle there and can tell
- * every Region. One that is not confirmed is then asked itself: a function in a VPC may reach its own Region alone.
+ * Asks one function to tell every Region. One that is not confirmed is then asked itself: a function in a VPC may reach
+ * its own Region alone.
  *
  * @throws CliError where none can be reached, or the function refuses
  */
@@ -61,37 +61,39 @@ export async function revokeKeys(
   purpose: Purpose,
   onlyKids: readonly string[] | undefined,
 ): Promise<Revocation> {
-  const unreachable: { region: string; error: string }[] = [];
-  for (const asked of target.regions)
-    try {
-      const params = onlyKids ? { only_kids: [...onlyKids] } : {};
-      const result = await askKeys(target, asked, purpose, 'keys.revoke', params);
-      const regions = await Promise.all(
-        result.regions.map(async ({ region, confirmed }) => ({
-          region,
-          confirmed: confirmed || (region !== asked && (await tell(target, region, purpose, result.revoked))),
-        })),
+  const { result, asked, unreachable } = await askInTurn(target, async (region) => {
+    const params = onlyKids ? { only_kids: [...onlyKids] } : {};
+    const answer = await askKeys(target, region, purpose, 'keys.revoke', params);
+    // It could not read which keys there are: the next Region has a copy of its own.
+    if (answer.keyset === null && answer.revoked.length === 0)
+      throw new CliError(
+        EXIT.unreachable,
+        `${region} could not tell which keys there are: ${answer.failure}`,
       );
-      return { ...result, regions, asked, unreachable };
-    } catch (error) {
-      if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;
-      unreachable.push({ region: asked, error: error.message });
-    }
-  throw new CliError(EXIT.unreachable, unreachable.map(({ error }) => error).join('; '));
+    return answer;
+  });
+  const { revoked, failure } = result;
+  const told = new Set(confirmedBy(result));
+  const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
+  const own = await Promise.all(
+    regions
+      .filter((region) => region !== asked && !told.has(region))
+      .map((region) =>
+        ifAnswered(askKeys(target, region, purpose, 'keys.revoke', { only_kids: [...revoked] })),
+      ),
+  );
+  const answers = [result, ...own.filter((answer) => answer !== undefined)];
+  const confirmed = new Set(answers.flatMap(confirmedBy));
+  const keyset = answers.find((answer) => answer.keyset)?.keyset ?? null;
+  return {
+    keyset,
+    failure: keyset ? null : failure,
+    revoked,
+    regions: regions.map((region) => ({ region, confirmed: confirmed.has(region) })),
+    asked,
+    unreachable,
+  };
 }
 
-/** @returns whether the Region's own function could tell its verifiers */
-async function tell(
-  target: Target,
-  region: string,
-  purpose: Purpose,
-  kids: readonly string[],
-): Promise<boolean> {
-  try {
-    const { regions } = await askKeys(target, region, purpose, 'keys.revoke', { only_kids: [...kids] });
-    return regions.some((each) => each.region === region && each.confirmed);
-  } catch (error) {
-    if (error instanceof CliError) return false;
-    throw error;
-  }
-}
+const confirmedBy = ({ regions }: RevokedKeys): string[] =>
+  regions.flatMap(({ region, confirmed }) => (confirmed ? [region] : []));

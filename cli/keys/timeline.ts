@@ -2,25 +2,25 @@
  * The keys of a purpose on a line of time:
  *
  *                    now
- *     aB3dE6  ════════╪═════════╗·············│         previous from then on, retires in 51 h
- *     f9_xYz       ---┼---------╚══════════════════▶    next, signs in 26 h
+ *     aB3dE6  ════════╪══════════·············│         current, retires in 2 d 3 h
+ *     f9_xYz       --------------══════════════════▶    next, signs in 1 d 2 h
  */
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import { duration, fromNow } from '../time.ts';
-import { live } from './print.ts';
 
 /** Columns of the line. */
 const WIDTH = 52;
 
 /** @returns lines of at most 100 characters */
 export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
-  const keys = live(keyset)
+  const keys = keyset.keys
     .map((key) => ({ ...key, activatesAt: Date.parse(key.activates_at), retiresAt: retirement(key) }))
     .toSorted((a, b) => a.activatesAt - b.activatesAt);
   const { finish, publish_to_sign, sign_to_remove } = keyset.windows;
   const sums = [
-    `${keyset.purpose}: a new key signs ${duration(publish_to_sign)} after it is made (${duration(finish)} to publish it,`,
-    `  ${duration(publish_to_sign - finish)} until every copy has it); the one before it goes ${duration(sign_to_remove)} later`,
+    `${keyset.purpose}: a new key signs ${duration(publish_to_sign)} after it is made, and the one before it goes ${duration(sign_to_remove)} later`,
+    `  to signing  ${publish_to_sign} ms = X ${finish} to publish it + ${publish_to_sign - finish} until every copy has it`,
+    `  to removal  ${sign_to_remove} ms until no copy signs with the old key, and what it signed has ended`,
   ];
   if (keys.length === 0) return [...sums, '  no keys: countersign keys init'];
 
@@ -63,11 +63,12 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
 const retirement = ({ retires_at }: KeySummary): number =>
   retires_at === null ? Infinity : Date.parse(retires_at);
 
+/** The next thing that happens to it, or for one that is retired, the last. */
 function says({ state, activates_at, retires_at }: KeySummary, nowMs: number): string {
-  const ends = retires_at === null ? '' : `, retires ${fromNow(Date.parse(retires_at), nowMs)}`;
-  return state === 'next'
-    ? `next, signs ${fromNow(Date.parse(activates_at), nowMs)}${ends}`
-    : `${state}${ends}`;
+  if (state === 'next') return `next, signs ${fromNow(Date.parse(activates_at), nowMs)}`;
+  if (retires_at === null) return state;
+  const ends = fromNow(Date.parse(retires_at), nowMs);
+  return state === 'retired' ? `retired ${ends}` : `${state}, retires ${ends}`;
 }
 
 /** What the next rotation would change, and when. */

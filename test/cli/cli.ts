@@ -73,6 +73,7 @@ export class Directory {
         onReady?.(interrupt);
         return () => {};
       },
+      pollMs: 5,
     });
     return {
       code,

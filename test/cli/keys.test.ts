@@ -130,7 +130,8 @@ describe('on the local platform', () => {
     expect(left.revoked).toContain(gone);
     expect(left.keys.map(({ kid }: { kid: string }) => kid)).toContain(spared);
     const unknown = await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes');
-    expect([unknown.code, unknown.stderr]).toEqual([1, 'error: the keyset has no key AAAAAA (not_found)\n']);
+    expect([unknown.code, unknown.stdout]).toEqual([1, '']);
+    expect(unknown.stderr).toMatch(/\nerror: the keyset has no key AAAAAA \(not_found\)\n$/);
   });
 
   it('unstick frees what a rotation left, and says where there was nothing', async () => {
@@ -151,14 +152,32 @@ describe('on the local platform', () => {
 
   it.each([
     ['rotate'],
+    ['rotate', 'nonce', '--all'],
+    ['list', 'passport'],
+    ['timeline', 'passport'],
     ['rotate', 'passport'],
+    ['revoke', 'passport', '--yes'],
+    ['unstick', 'passport'],
+  ])('takes no %s %s, and names the purposes', async (...args) => {
+    const { code, stderr } = await keys(...args);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^error: .*nonce, client-root, token/)]);
+  });
+
+  it.each([
     ['revoke', 'nonce', '--only-kid', 'too-long-for-one', '--yes'],
     ['init', '--timeout', 'soon'],
-  ])('takes no %s %s', async (...args) => {
+  ])('takes no %s %s %s', async (...args) => {
     const { code, stderr } = await keys(...args);
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/^error: /);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^error: /)]);
   });
+
+  it.each(['init', 'list', 'timeline', 'rotate', 'revoke', 'unstick'])(
+    '%s --help has an example, and the exit codes',
+    async (command) => {
+      const { stdout } = await keys(command, '--help');
+      expect(stdout).toMatch(new RegExp(`Example:\n  \\$ countersign keys ${command}[^]*Exit codes:`));
+    },
+  );
 });
 
 describe('on Regions that lag, refuse or are lost', () => {
@@ -183,6 +202,7 @@ describe('on Regions that lag, refuse or are lost', () => {
         response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
         return;
       }
+      if ('crash' in result) response.setHeader('x-amz-function-error', 'Unhandled');
       response.end(JSON.stringify('problem' in result ? { ok: false, ...result } : { ok: true, result }));
     }).listen(0, '127.0.0.1');
     await once(lambda, 'listening');
@@ -246,6 +266,19 @@ describe('on Regions that lag, refuse or are lost', () => {
       'local-a rotate-client-root keys.rotate',
       'local-a rotate-token keys.rotate',
     ]);
+  });
+
+  it('init rotates no keyset that holds keys, whatever has become of them', async () => {
+    const held = keyset(['AAAAAA'], ['AAAAAA']);
+    answers['local-a'] = () => ({ ...held, keys: [{ ...key('AAAAAA'), state: 'retired' }] });
+    expect((await keys('init')).code).toBe(0);
+    expect(asked.filter((line) => line.endsWith('keys.rotate'))).toEqual([]);
+  });
+
+  it('init waits for the home Region, too', async () => {
+    let looks = 0;
+    answers['local-a'] = () => keyset(looks++ === 3 ? ['BBBBBB'] : ['AAAAAA'], ['AAAAAA']);
+    expect((await keys('init')).stderr).toContain('nonce: waiting for local-a\n');
   });
 
   it('init waits until the last Region has the keys', async () => {
@@ -340,7 +373,8 @@ describe('on Regions that lag, refuse or are lost', () => {
       return revoked(false, true, false);
     };
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
-    expect([code, stderr]).toEqual([0, '']);
+    expect(code).toBe(0);
+    expect(stderr).not.toContain('error');
     expect(stdout).toBe(
       'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
     );
@@ -348,13 +382,73 @@ describe('on Regions that lag, refuse or are lost', () => {
 
     answers['local-b'] = () => undefined;
     const lost = await keys('revoke', 'nonce', '--yes', '--json');
-    expect([lost.code, lost.stderr]).toEqual([
-      1,
-      'error: not confirmed by local-b: run it again until it is\n',
-    ]);
+    expect(lost.code).toBe(1);
+    expect(lost.stderr).toMatch(/good; .*\nerror: not confirmed by local-b: run it again until it is\n$/);
     expect(lost.json.regions).toEqual([
       { region: 'local-a', confirmed: true },
       { region: 'local-b', confirmed: false },
+    ]);
+    answers['local-b'] = () => ({ problem: { code: 'internal', detail: 'Something went wrong' } });
+    expect((await keys('revoke', 'nonce', '--yes', '--json')).json).toEqual(lost.json);
+  });
+
+  it('revoke asks a Region of the command line that the function does not know', async () => {
+    answers['local-a'] = () => ({
+      ...revoked(true, false),
+      regions: [{ region: 'local-a', confirmed: true }],
+    });
+    const missed = await keys('revoke', 'nonce', '--yes');
+    expect([missed.code, missed.stderr]).toEqual([1, expect.stringContaining('not confirmed by local-b')]);
+    answers['local-b'] = () => revoked(false, true, false);
+    expect((await keys('revoke', 'nonce', '--yes')).code).toBe(0);
+  });
+
+  it('revoke asks the next Region where the home Region cannot tell which keys there are', async () => {
+    answers['local-a'] = () => ({ ...revoked(true, true, false), revoked: [] });
+    answers['local-b'] = () => revoked(true, true, false);
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stdout]).toEqual([1, 'nonce: AAAAAA refused within 10 s by: local-a, local-b\n']);
+    expect(stderr).toContain('local-a could not tell which keys there are: the secret cannot be written;');
+    answers['local-b'] = answers['local-a'];
+    const neither = await keys('revoke', 'nonce', '--yes');
+    expect([neither.code, neither.stdout]).toEqual([3, '']);
+  });
+
+  it('revoke takes the new key of a home Region that could be reached after all', async () => {
+    let calls = 0;
+    answers['local-a'] = () => (calls++ === 0 ? { crash: true } : revoked(true, false));
+    answers['local-b'] = () => revoked(false, true, false);
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stdout]).toEqual([
+      0,
+      'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
+    ]);
+    expect(stderr).toContain(
+      'countersign-local-rotate-nonce in local-a failed; its log says why; asked local-b',
+    );
+  });
+
+  it('what a client root costs: every client with an API key that lives, from whichever Region lists them', async () => {
+    const client = (client_id: string, kid: string, rest: object = {}) => ({
+      client_id,
+      keys: [{ kid, revoked: false, expires_at: '2999-01-01T00:00:00Z', ...rest }],
+    });
+    answers['local-b'] = (action, _, params) => {
+      if (action !== 'clients.list') return revoked(true, true);
+      if ('cursor' in params) return { clients: [client('another', '12')] };
+      const ended = client('ended', '1', { expires_at: '2020-01-01T00:00:00Z' });
+      const clients = [client('one', '1'), client('own', 'NzbLsXh8'), client('dead', '2', { revoked: true })];
+      return { clients: [...clients, ended], cursor: 'next' };
+    };
+    const { stderr } = await keys('revoke', 'client-root', '--yes');
+    expect(stderr).toContain('Clients with an API key: another, one.\n');
+    expect(asked.slice(0, 2)).toEqual(['local-a admin-read clients.list', 'local-b admin-read clients.list']);
+
+    answers['local-b'] = (action) => (action === 'clients.list' ? undefined : revoked(true, true));
+    const unlisted = await keys('revoke', 'client-root', '--yes');
+    expect([unlisted.code, unlisted.stderr]).toEqual([
+      0,
+      expect.stringContaining('they could not be listed.'),
     ]);
   });
 
@@ -362,9 +456,39 @@ describe('on Regions that lag, refuse or are lost', () => {
     answers['local-a'] = () => keyset(['AAAAAA'], ['BBBBBB']);
     expect((await keys('list', 'nonce')).stdout).toContain('  local-b: lacks AAAAAA\n');
     answers['local-a'] = () => keyset(['AAAAAA'], null);
-    expect((await keys('list', 'nonce')).stdout).toContain(
-      '  local-b: cannot be read from the home Region\n',
-    );
+    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: cannot be read\n');
+    answers['local-b'] = () => keyset(['BBBBBB'], null);
+    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: lacks AAAAAA\n');
+  });
+
+  it('list asks the next Region where the home Region is lost', async () => {
+    answers['local-b'] = () => ({
+      ...keyset(['AAAAAA'], null),
+      regions: [{ region: 'local-a', kids: ['AAAAAA'] }],
+    });
+    const { code, json, stderr } = await keys('list', 'nonce', '--json');
+    expect(code).toBe(0);
+    expect(json.keysets[0].regions).toEqual([{ region: 'local-a', kids: ['AAAAAA'] }]);
+    expect(stderr).toMatch(/in local-a: there is none; .*; asked local-b instead\n$/);
+  });
+
+  it('list shows what can be shown', async () => {
+    answers['local-a'] = (_, purpose) =>
+      purpose === 'client-root' ? undefined : keyset(['AAAAAA'], ['AAAAAA']);
+    const { code, json, stderr } = await keys('list', '--json');
+    expect([code, json.keysets.length]).toEqual([1, 2]);
+    expect(stderr).toMatch(/^error: client-root: countersign-local-rotate-client-root in local-a: there is/);
+  });
+
+  it('rotate --all tries each purpose, whatever became of the one before', async () => {
+    const problem = { code: 'rotation_in_progress', detail: 'version v2 is AWSPENDING: wait, or unstick' };
+    answers['local-a'] = (_, purpose) =>
+      purpose === 'nonce' ? { problem } : { ...keyset(['AAAAAA'], []), purpose };
+    const { code, stdout, stderr } = await keys('rotate', '--all');
+    expect([code, stdout]).toEqual([1, 'client-root: key AAAAAA signs now\ntoken: key AAAAAA signs now\n']);
+    expect(stderr).toBe('error: nonce: version v2 is AWSPENDING: wait, or unstick (rotation_in_progress)\n');
+    expect((await keys('rotate', '--all', '--json')).json.keysets).toHaveLength(2);
+    expect((await keys('rotate', 'nonce', '--json')).stdout).toBe('');
   });
 
   it('nothing answers: one line, and the exit code for it', async () => {

@@ -1178,7 +1178,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'revoke-without-home',
-    'cli/keys/revoke.ts',
+    'cli/keys/ask.ts',
     'unreachable.push({ region: asked, error: error.message });',
     'throw error;',
     'test/cli/keys.test.ts',
@@ -1186,7 +1186,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'revoke-without-home',
     'cli/keys/revoke.ts',
-    '(region !== asked && (await tell(target, region, purpose, result.revoked)))',
+    'region !== asked && !told.has(region)',
     'false',
     'test/cli/keys.test.ts',
   ),
@@ -1196,5 +1196,40 @@ export const MUTANTS: readonly Mutant[] = [
     'await this.#keyset.refreshUnlessTried(NO_KEY_COOLDOWN_MS);',
     'await this.#keyset.refreshUnlessTried();',
     'test/lambda/rotate-readers.test.ts',
+  ),
+  mutant(
+    'revoke-without-home',
+    'cli/keys/revoke.ts',
+    'if (answer.keyset === null && answer.revoked.length === 0)',
+    'if (false)',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'revoke-without-home',
+    'cli/keys/revoke.ts',
+    ', ...target.regions])]',
+    '])]',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'init-waits',
+    'cli/keys/init.ts',
+    '[own, ...result.regions]',
+    '[...result.regions]',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'init-waits',
+    'cli/keys/init.ts',
+    'const made = keyset.keys.length === 0;',
+    "const made = keyset.keys.every(({ state }) => state === 'retired');",
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'revoke-asks',
+    'cli/keys/command.ts',
+    'await sayCost(target, purpose, options.onlyKid);',
+    '',
+    'test/cli/keys.test.ts',
   ),
 ];

@@ -1,0 +1,87 @@
+/** The keys of a purpose on a line of time, to the letter. */
+import { expect, test } from 'vitest';
+import { timeline } from '../../cli/keys/timeline.ts';
+import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
+import type { KeyState } from '../../protocol/keyset.ts';
+
+const HOUR = 3_600_000;
+const NOW = Date.parse('2026-11-23T12:00:00Z');
+
+/** Times in hours from now. */
+const key = (kid: string, state: KeyState, activates: number, retires: number | null): KeySummary => ({
+  kid,
+  alg: 'HKDF-SHA-256',
+  state,
+  activates_at: new Date(NOW + activates * HOUR).toISOString(),
+  retires_at: retires === null ? null : new Date(NOW + retires * HOUR).toISOString(),
+  vault_version: 1,
+});
+
+const draw = (keys: readonly KeySummary[], pending: string | null = null): string[] =>
+  timeline(
+    {
+      purpose: 'nonce',
+      seq: 1,
+      version_id: 'v1',
+      pending,
+      changed_at: '2026-11-23T00:00:00.000Z',
+      keys,
+      revoked: [],
+      windows: { finish: HOUR, publish_to_sign: 26 * HOUR, sign_to_remove: 25 * HOUR },
+      regions: [],
+    } satisfies KeysetSummary,
+    NOW,
+  );
+
+const SUMS = [
+  'nonce: a new key signs 1 d 2 h after it is made, and the one before it goes 1 d 1 h later',
+  '  to signing  93600000 ms = X 3600000 to publish it + 90000000 until every copy has it',
+  '  to removal  90000000 ms until no copy signs with the old key, and what it signed has ended',
+];
+const OUTLOOK = '  rotated now, the new key would sign in 1 d 2 h, and the newest of these go in 2 d 3 h';
+
+test('a key that signs, one to come, and one that has gone', () => {
+  const keys = [
+    key('ZZZZZZ', 'retired', -1_500, -700),
+    key('AAAAAA', 'current', -700, 50),
+    key('BBBBBB', 'next', 25, null),
+  ];
+  expect(draw(keys)).toEqual([
+    ...SUMS,
+    '                                now',
+    '  ZZZZZZ  │                      ┊                              retired 29 d 4 h ago',
+    '  AAAAAA  ═══════════════════════╪════════════··········│       current, retires in 2 d 2 h',
+    '  BBBBBB                         ------------════════════════▶  next, signs in 1 d 1 h',
+    OUTLOOK,
+  ]);
+});
+
+test('a key that verifies what it signed', () => {
+  expect(draw([key('AAAAAA', 'previous', -720, 20), key('BBBBBB', 'current', -5, null)])).toEqual([
+    ...SUMS,
+    '                                          now',
+    '  AAAAAA  ═══════════════════════════════···············│       previous, retires in 20 h',
+    '  BBBBBB                                ═══╪═════════════════▶  current',
+    OUTLOOK,
+  ]);
+});
+
+test('no line is wider than a terminal, whatever the times', () => {
+  for (const hours of [0.016, 0.9997, 23.9997, 239.99, 4_319.99]) {
+    const keys = [
+      key('ZZZZZZ', 'retired', -3 * hours, -hours),
+      key('AAAAAA', 'previous', -2 * hours, hours),
+      key('BBBBBB', 'current', -hours, 2 * hours),
+      key('CCCCCC', 'next', hours, 3 * hours),
+      key('DDDDDD', 'next', 2 * hours, null),
+    ];
+    for (const line of draw(keys)) expect(line.length, line).toBeLessThanOrEqual(100);
+  }
+});
+
+test('without keys, and with a rotation that is under way', () => {
+  expect(draw([])).toEqual([...SUMS, '  no keys: countersign keys init']);
+  expect(draw([key('AAAAAA', 'current', -1, null)], 'v2').at(-1)).toBe(
+    '  a rotation is under way, or broke off',
+  );
+});
