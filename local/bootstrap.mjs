@@ -18,6 +18,7 @@ const commands = {
   test: () => (process.env.CI === 'true' ? testAll() : testWithNpmOnly()),
   'test:all': testAll,
   'deploy:local': () => run(node(), ['local/deploy/main.ts', ...args]),
+  mutants: () => run(node(), ['test/mutants/run.ts', ...args]),
   build: () => run(node(), ['scripts/build.ts', ...args]),
 };
 

@@ -1,12 +1,13 @@
 /**
  * Takes out the code that gives each guarantee, one piece at a time, in a copy of the project, and runs the tests
- * that must notice. `node test/mutants/run.ts [guarantee…]`; exit code 1 where one survives.
+ * that must notice. `npm run mutants [-- GUARANTEE|FILE…]`; exit code 1 where one survives or does not apply.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { MUTANTS, type Mutant } from './table.ts';
+import { type Mutant, mutated } from './mutant.ts';
+import { MUTANTS } from './table.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const LEFT_OUT = new Set(['node_modules', '.git', '.countersign', 'cdk.out', 'dist']);
@@ -19,26 +20,25 @@ function copyProject(): string {
 }
 
 /** @returns what the tests make of the mutant */
-function judge(
-  copy: string,
-  { file, find, replace, tests }: Mutant,
-): 'killed' | 'survived' | 'does not apply' {
-  const path = join(copy, file);
+function judge(copy: string, mutant: Mutant): 'killed' | 'survived' | 'does not apply' {
+  const path = join(copy, mutant.file);
   const original = readFileSync(path, 'utf8');
-  if (original.split(find).length !== 2) return 'does not apply';
-  writeFileSync(
-    path,
-    original.replace(find, () => replace),
-  );
+  const changed = mutated(mutant, original);
+  if (changed === undefined) return 'does not apply';
+  writeFileSync(path, changed);
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const args = [vitest, 'run', '--bail=1', '--root', copy, ...tests.split(' ')];
+  const args = [vitest, 'run', '--bail=1', '--root', copy, ...mutant.tests.split(' ')];
   const { status } = spawnSync(process.execPath, args, { cwd: copy, stdio: 'ignore' });
   writeFileSync(path, original);
   return status === 0 ? 'survived' : 'killed';
 }
 
 const wanted = process.argv.slice(2);
-const chosen = MUTANTS.filter(({ guarantee }) => wanted.length === 0 || wanted.includes(guarantee));
+const chosen = MUTANTS.filter(
+  ({ guarantee, file }) => wanted.length === 0 || wanted.includes(guarantee) || wanted.includes(file),
+);
+if (chosen.length === 0)
+  throw new Error(`no mutant has one of these guarantees or files: ${wanted.join(', ')}`);
 const copy = copyProject();
 let alive = 0;
 try {

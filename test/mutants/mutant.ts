@@ -1,0 +1,23 @@
+/** One piece of code that gives a guarantee, and the change that removes it. */
+export interface Mutant {
+  /** A name that docs/guarantees.md has. */
+  readonly guarantee: string;
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  /** The tests that must fail, separated by spaces. */
+  readonly tests: string;
+}
+
+export const mutant = (
+  guarantee: string,
+  file: string,
+  find: string,
+  replace: string,
+  tests: string,
+): Mutant => ({ guarantee, file, find, replace, tests });
+
+/** @returns the file's text with the mutant in it; undefined where it does not apply exactly once */
+export const mutated = ({ find, replace }: Mutant, text: string): string | undefined =>
+  text.split(find).length === 2 ? text.replace(find, () => replace) : undefined;
