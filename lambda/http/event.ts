@@ -10,6 +10,8 @@ export interface RoutedRequest extends HttpRequest {
   /** The resource with `{id}` filled in; undefined where the path is another one. */
   readonly path: string | undefined;
   readonly id: string | undefined;
+  /** Whether the body may be another than was sent: bytes that are no UTF-8 become U+FFFD where it comes as text. */
+  readonly bodyInDoubt: boolean;
   /** Each value of each query parameter. */
   readonly query: ReadonlyMap<string, readonly string[]>;
 }
@@ -27,6 +29,8 @@ export function readEvent(event: APIGatewayProxyEvent): RoutedRequest {
     method: httpMethod,
     headers: lowerCaseNames(event.multiValueHeaders),
     body: Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8'),
+    // The API asks for bytes (`BINARY_MEDIA_TYPES`), so this takes an API Gateway that does otherwise.
+    bodyInDoubt: !isBase64Encoded && (body ?? '').includes('\ufffd'),
     requestId: UUID.test(requestId) ? requestId : randomUUID(),
     resource,
     // One spelling of each path only: a proof names the routed one.

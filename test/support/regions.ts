@@ -31,7 +31,7 @@ export interface HttpAsk {
   /** With its query, if any. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   /** How API Gateway routed it; derived from the path where absent. */
   readonly resource?: string;
 }
@@ -242,7 +242,7 @@ export function toEvent({ method, path, headers = {}, body, resource }: HttpAsk)
     pathParameters: id === undefined ? null : { id },
     stageVariables: null,
     requestContext: { requestId: randomUUID() },
-    body: body ?? null,
-    isBase64Encoded: false,
+    body: body === undefined ? null : Buffer.from(body).toString('base64'),
+    isBase64Encoded: body !== undefined,
   } as unknown as APIGatewayProxyEvent;
 }
