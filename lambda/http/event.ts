@@ -4,6 +4,7 @@ import type { APIGatewayProxyEvent } from 'aws-lambda';
 import type { HttpRequest } from '../../protocol/proof/request.ts';
 
 export interface RoutedRequest extends HttpRequest {
+  readonly body: Buffer;
   readonly requestId: string;
   /** API Gateway's resource, e.g. `/v1/registrations/{id}`. */
   readonly resource: string;

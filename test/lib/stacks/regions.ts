@@ -252,7 +252,7 @@ function alarmNames(stack: Stack): string[] {
 
 it('each Region is watched, and so is the health of each', () => {
   const everywhere = [
-    'strict-key-as-bearer',
+    'strict-key-exposed',
     'api-errors',
     'slow-answers',
     'function-errors',
@@ -275,7 +275,7 @@ it('each Region is watched, and so is the health of each', () => {
   expect(alarmNames(synthesise(eventual(PROD)).region)).toContain('replication-lag');
   expect(alarmNames(watch)).toEqual(['region-unhealthy-eu-west-1', 'region-unhealthy-eu-central-1']);
   expect(alarms(dev.region).map(({ AlarmName }) => AlarmName)).toEqual([
-    'countersign-dev-strict-key-as-bearer',
+    'countersign-dev-strict-key-exposed',
   ]);
 });
 
@@ -355,7 +355,7 @@ it('every alarm says what broke and links to its own section of the runbook, whi
 it('the link leads to where the runbook is, if not in the repository', () => {
   const { region } = synthesise(OTHERWISE);
   expect(alarms(region)[0].AlarmDescription).toMatch(
-    / https:\/\/wiki\.example\.com\/run#strict-key-as-bearer$/,
+    / https:\/\/wiki\.example\.com\/run#strict-key-exposed$/,
   );
 });
 
