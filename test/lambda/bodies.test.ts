@@ -1,6 +1,7 @@
 /** Bad input: a 4xx problem, never a 5xx, and nothing stored. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MAX_BODY_BYTES } from '../../protocol/proof/request.ts';
 import {
   type HttpAnswer,
   type HttpAsk,
@@ -153,6 +154,29 @@ it('names every bad field, a missing one by the path it would have', async () =>
     '/email',
     '/user_id',
   ]);
+});
+
+describe('an answer that names bad fields', () => {
+  const members = (count: number, name: (i: number) => string) =>
+    `{"user_id":"u",${Array.from({ length: count }, (_, i) => `"${name(i)}":1`).join()}}`;
+
+  it('names twenty at most, and says how many more there are', async () => {
+    const twenty = await refused(members(20, (i) => `x${i}`));
+    expect(twenty.json.errors).toHaveLength(20);
+    expect(twenty.json.detail).toBe('The registration does not fit the schema; see errors.');
+    const { json } = await refused(members(1_500, (i) => `x${i}`));
+    expect(json.errors).toHaveLength(20);
+    expect(json.detail).toBe('The registration does not fit the schema; see errors. There are 1480 more.');
+  });
+
+  it('is no larger than a body, also where each pointer is long, and names one in any case', async () => {
+    const long = await refused(members(20, (i) => `${i}${'y'.repeat(700)}`));
+    expect(long.text.length).toBeLessThan(MAX_BODY_BYTES);
+    expect(long.json.errors).toHaveLength(11);
+    expect(long.json.detail).toContain('There are 9 more.');
+    const longest = await refused(members(1, () => 'y'.repeat(16_000)));
+    expect(longest.json.errors).toHaveLength(1);
+  });
 });
 
 it('no bytes at all make a 5xx or are stored: random bodies, random proofs', async () => {

@@ -51,7 +51,32 @@ it('a firewall stands before the API: bad repute, known attacks, too many reques
       { RateBasedStatement: { AggregateKeyType: 'IP', Limit: 60_000, EvaluationWindowSec: 300 } },
       { Block: {} },
     ],
+    [
+      3,
+      {
+        RateBasedStatement: {
+          AggregateKeyType: 'IP',
+          // A request for 100 nonces costs as much as 28 for one.
+          Limit: Math.floor(60_000 / 28),
+          EvaluationWindowSec: 300,
+          ScopeDownStatement: {
+            ByteMatchStatement: {
+              FieldToMatch: { QueryString: {} },
+              SearchString: 'count=',
+              PositionalConstraint: 'CONTAINS',
+              // `c%6Funt=100` is `count=100` to the function.
+              TextTransformations: [{ Priority: 0, Type: 'URL_DECODE' }],
+            },
+          },
+        },
+      },
+      { Block: {} },
+    ],
   ]);
+  const few = { ...PROD, quota: { signaturesPerMinute: 20 }, waf: { requestsPerIp: 100 } };
+  const [, , , counts] = one(synthesise(few).region, 'AWS::WAFv2::WebACL').Rules;
+  // AWS WAF takes none below.
+  expect(counts.Statement.RateBasedStatement.Limit).toBe(10);
   function managed(Name: string) {
     return { ManagedRuleGroupStatement: { VendorName: 'AWS', Name } };
   }

@@ -25,6 +25,7 @@ const verify = 'protocol/proof/verify.ts';
 const form = 'protocol/proof/form.ts';
 const request = 'protocol/proof/request.ts';
 const exposed = 'lambda/http/exposed-key.ts';
+const readLimit = 'lambda/read-limit.ts';
 
 export const REQUESTS: readonly Mutant[] = [
   mutant(
@@ -254,6 +255,10 @@ export const REQUESTS: readonly Mutant[] = [
     BODIES,
   ),
   mutant('bad-input', 'protocol/json.ts', 'if (!string.isWellFormed()) return false;', '', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', 'i >= MAX_ERRORS ||', '', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', '|| length > MAX_ERRORS_LENGTH', '', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', 'return i > 0 && (', 'return (', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', ' There are ${more} more.', '', BODIES),
   mutant(
     'raw-bytes',
     'lambda/http/event.ts',
@@ -470,6 +475,29 @@ export const REQUESTS: readonly Mutant[] = [
     'await quota.charge(client);\n  if (!(await ledger.consume({ nonce: proof.nonce!, jti, w })))',
     QUOTA,
   ),
+  mutant(
+    'reads-bounded',
+    'lambda/handlers/registration.ts',
+    "if (over) return answer(refuse('quota_exceeded', 'reads'), { headers: over, nonce: false });",
+    '',
+    QUOTA,
+  ),
+  mutant(
+    'reads-bounded',
+    readLimit,
+    'Math.max(client.limit ?? 0, this.#options.defaultLimit)',
+    'client.limit ?? this.#options.defaultLimit',
+    QUOTA,
+  ),
+  mutant(
+    'reads-bounded',
+    readLimit,
+    'Math.max(client.limit ?? 0, this.#options.defaultLimit)',
+    'this.#options.defaultLimit',
+    QUOTA,
+  ),
+  mutant('reads-bounded', readLimit, 'held?.window === window ? held.count : 0', 'held?.count ?? 0', QUOTA),
+  mutant('reads-bounded', readLimit, 'const CLIENTS = 10_000;', 'const CLIENTS = 1_000_000;', QUOTA),
   mutant('quota-known', 'lambda/consumption.ts', 'if (known) return', 'if (known && false) return', QUOTA),
   mutant(
     'quota-fails-closed',

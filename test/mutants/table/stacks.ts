@@ -39,6 +39,28 @@ export const STACKS: readonly Mutant[] = [
     'test/lib/stacks.test.ts',
   ),
   mutant(
+    'count-bounded',
+    'lib/api/firewall.ts',
+    'Math.floor(requestsPerIp / COST_OF_COUNT)',
+    'requestsPerIp',
+    'test/lib/stacks.test.ts',
+  ),
+  mutant(
+    'count-bounded',
+    'lib/api/firewall.ts',
+    'Math.max(LOWEST_LIMIT, Math.floor(requestsPerIp / COST_OF_COUNT))',
+    'Math.floor(requestsPerIp / COST_OF_COUNT)',
+    'test/lib/stacks.test.ts',
+  ),
+  mutant('count-bounded', 'lib/api/firewall.ts', ', HAS_COUNT)', ')', 'test/lib/stacks.test.ts'),
+  mutant(
+    'count-bounded',
+    'lib/api/firewall.ts',
+    "type: 'URL_DECODE'",
+    "type: 'NONE'",
+    'test/lib/stacks.test.ts',
+  ),
+  mutant(
     'raw-bytes',
     'lambda/contract/routes.ts',
     "['*/*']",
