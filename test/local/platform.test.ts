@@ -80,8 +80,8 @@ test('a nonce of one Region is worth nothing in the other', async () => {
 });
 
 test('bytes that are no UTF-8 reach the function as they are, so that it refuses them where no fingerprint would', async () => {
-  const [{ url }] = platform.info.regions as [{ url: string }];
-  const [, { api_key: key }] = platform.info.clients as [unknown, { api_key: string }];
+  const { url } = platform.info.regions[0]!;
+  const { api_key: key } = platform.info.clients[1]!;
   const authorization = ['Authorization', `Bearer ${key}`];
   const answers = [];
   for (const userId of ['\xff', '\xfe', '\xc3\xbf']) {

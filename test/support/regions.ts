@@ -217,6 +217,8 @@ async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk)
   const headers = Object.fromEntries(
     Object.entries(result.headers ?? {}).map(([key, value]) => [key.toLowerCase(), String(value)]),
   );
+  // AWS takes the body for Base64 then, where `Accept` wants bytes.
+  if (result.isBase64Encoded) throw new Error('an answer that is no text');
   const text = result.body;
   const path = event.path;
   checkAnswer({ method: ask.method, path, status: result.statusCode, headers, body: text });
