@@ -25,16 +25,16 @@ export function json(status: number, value: unknown, headers: Readonly<Record<st
   return { status, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
-/** A proof that ends in 422 spends no nonce, so it can be repeated: its answer is no larger than a body. */
+/** A proof that ends in 422 spends no nonce, so it can be repeated: its answer must not be many times its size. */
 const MAX_ERRORS = 20;
-const MAX_ERRORS_LENGTH = 8_192;
+const MAX_ERRORS_BYTES = 8_192;
 
-/** @returns the first errors, at least one; a pointer may be as long as the body that it points into */
+/** @returns the first errors, at least one; each pointer may be as long as the body that it points into */
 function listed(errors: readonly Violation[]): readonly Violation[] {
-  let length = 0;
-  const end = errors.findIndex(({ pointer, message }, i) => {
-    length += pointer.length + message.length;
-    return i > 0 && (i >= MAX_ERRORS || length > MAX_ERRORS_LENGTH);
+  let bytes = 0;
+  const end = errors.findIndex((error, i) => {
+    bytes += Buffer.byteLength(JSON.stringify(error));
+    return i > 0 && (i >= MAX_ERRORS || bytes > MAX_ERRORS_BYTES);
   });
   return end < 0 ? errors : errors.slice(0, end);
 }

@@ -1,7 +1,6 @@
 /** Bad input: a 4xx problem, never a 5xx, and nothing stored. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MAX_BODY_BYTES } from '../../protocol/proof/request.ts';
 import {
   type HttpAnswer,
   type HttpAsk,
@@ -169,11 +168,17 @@ describe('an answer that names bad fields', () => {
     expect(json.detail).toBe('The registration does not fit the schema; see errors. There are 1480 more.');
   });
 
-  it('is no larger than a body, also where each pointer is long, and names one in any case', async () => {
-    const long = await refused(members(20, (i) => `${i}${'y'.repeat(700)}`));
-    expect(long.text.length).toBeLessThan(MAX_BODY_BYTES);
-    expect(long.json.errors).toHaveLength(11);
-    expect(long.json.detail).toContain('There are 9 more.');
+  it('lists 8 KB at most, as it writes them, and one in any case', async () => {
+    const bytes = (errors: object[]) =>
+      errors.reduce((sum, error) => sum + Buffer.byteLength(JSON.stringify(error)), 0);
+    for (const letter of ['y', '"', '/', 'é', '\u0001']) {
+      const written = JSON.stringify(letter.repeat(30)).slice(1, -1);
+      const { json } = await refused(members(20, (i) => `${String(i).padStart(560, 'x')}${written}`));
+      const { length } = json.errors;
+      expect(bytes(json.errors)).toBeLessThanOrEqual(8_192);
+      expect(bytes([...json.errors, json.errors[0]])).toBeGreaterThan(8_192);
+      expect(json.detail).toContain(`There are ${20 - length} more.`);
+    }
     const longest = await refused(members(1, () => 'y'.repeat(16_000)));
     expect(longest.json.errors).toHaveLength(1);
   });

@@ -256,7 +256,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('bad-input', 'protocol/json.ts', 'if (!string.isWellFormed()) return false;', '', BODIES),
   mutant('bounded-errors', 'lambda/http/answer.ts', 'i >= MAX_ERRORS ||', '', BODIES),
-  mutant('bounded-errors', 'lambda/http/answer.ts', '|| length > MAX_ERRORS_LENGTH', '', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', '|| bytes > MAX_ERRORS_BYTES', '', BODIES),
   mutant('bounded-errors', 'lambda/http/answer.ts', 'return i > 0 && (', 'return (', BODIES),
   mutant('bounded-errors', 'lambda/http/answer.ts', ' There are ${more} more.', '', BODIES),
   mutant(
