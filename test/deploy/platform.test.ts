@@ -12,7 +12,7 @@ import { type Deployment, startDeployment } from '../../local/deploy/deployment.
 import { pythonWith } from '../../local/real/python.ts';
 import { CountersignClient, NotFoundError } from '../../sdk/typescript/index.ts';
 import { checkedFetch } from '../support/checked-fetch.ts';
-import type { Signer } from '../support/signer.ts';
+import { hs256, type Signer } from '../support/signer.ts';
 import { type Client, connect } from './client.ts';
 import { inventory } from './inventory.ts';
 import { countersign } from './operator.ts';
@@ -173,6 +173,20 @@ describe.each(REGIONS)('in %s', (region) => {
       client_id: 'nightly',
       user_id: `margaret-${region}`,
     });
+  });
+
+  it('a body that is no UTF-8 is refused, also from a client whose proof binds no body', async () => {
+    const asked = { headers: { Authorization: `Bearer ${basicKey}` } };
+    const { nonce } = await (await checkedFetch()(`${urlOf(region)}/v1/nonce`, asked)).json();
+    const exp = Math.floor(Date.now() / 1000) + 120;
+    const proof = hs256(basicKey, { alg: 'HS256' }, { iss: 'nightly', nonce, exp });
+    const answer = await checkedFetch()(`${urlOf(region)}/v1/register`, {
+      method: 'POST',
+      headers: { Authorization: `JWT ${proof}`, 'Content-Type': 'application/json; charset=utf-8' },
+      body: Buffer.from('{"user_id":"\xff"}', 'latin1'),
+    });
+    expect(answer.status).toBe(400);
+    expect((await answer.json()).code).toBe('malformed_request');
   });
 
   it('what no route takes is answered with a problem, and runs no function for it', async () => {
