@@ -9,7 +9,7 @@ import { initialKeyset } from '../support/keyset.ts';
 import { toEvent } from '../support/regions.ts';
 import { DAY, MINUTE, T0 } from './rotation-parts.ts';
 
-const oct = { alg: 'HKDF-SHA-256', jwk: { kty: 'oct', k: 'A'.repeat(43) }, maxLifeMs: 1 };
+const oct = { alg: 'HKDF-SHA-256' as const, jwk: { kty: 'oct', k: 'A'.repeat(43) }, maxLifeMs: 1 };
 const FIRST = initialKeyset(oct, T0);
 const KID = FIRST.keys[0]!.kid;
 

@@ -96,8 +96,11 @@ interface Promised {
 }
 
 const LONG_AGO = -1_000;
-const KEY = { alg: 'ES256', jwk: { kty: 'EC' }, vault: null };
-const newKey = (n: number): NewKey => ({ ...KEY, kid: `k${n}` });
+/** Of material of its own. */
+const newKey = (n: number): NewKey => {
+  const k = Buffer.alloc(32, 'k').fill(n, 0, 1).toString('base64url');
+  return { kid: `k${n}`, alg: 'HKDF-SHA-256', jwk: { kty: 'oct', k }, vault: null };
+};
 
 export function keysModel(
   { lags, rotations, revocations, horizon }: Bounds,
@@ -116,9 +119,11 @@ export function keysModel(
   const first: Version = {
     id: 'v0',
     keyset: {
+      version: 1,
       seq: 1,
       based_on: null,
       revoked: [],
+      fingerprints: [],
       keys: [{ ...newKey(0), activates_at: LONG_AGO, retires_at: null, max_life: D }],
     },
   };
