@@ -352,6 +352,18 @@ describe('logins', () => {
     expect(logins).toBe(5);
   });
 
+  it('nobody who waits for an answer waits longer than a second for a token to be given back', async () => {
+    const limits = vi.spyOn(AbortSignal, 'timeout');
+    const { keys } = await vaultThat((request) => (isLogin(request) ? lease('t', 600) : described), {
+      auth: approle,
+    });
+    await keys.versions('k');
+    await keys.logOut();
+    // The login, the call, and the end of the login.
+    expect(limits.mock.calls).toEqual([[5_000], [5_000], [1_000]]);
+    vi.restoreAllMocks();
+  });
+
   it('a token that was given, not logged in for, stays: others use it', async () => {
     const { seen, keys } = await vaultThat(() => described);
     await keys.versions('k');
