@@ -101,10 +101,8 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
       if (version > latest) throw noVersion(name, version, min, latest);
       // Vault trims no version that it would still decrypt or sign with.
       if (version > min || version > minSigning) {
-        const both = {
-          min_decryption_version: Math.max(version, min),
-          min_encryption_version: Math.max(version, minSigning),
-        };
+        const least = Math.max(version, min);
+        const both = { min_decryption_version: least, min_encryption_version: Math.max(least, minSigning) };
         await withToken((token) => api.write(`${pathOf(name)}/config`, both, token));
       }
       const trimmed = { min_available_version: version };

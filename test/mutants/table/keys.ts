@@ -387,15 +387,15 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'vault-trims',
     'lambda/adapters/vault.ts',
-    'min_decryption_version: Math.max(version, min),',
-    'min_decryption_version: version,',
+    'const least = Math.max(version, min);',
+    'const least = version;',
     'test/local/vault.test.ts',
   ),
   mutant(
     'vault-trims',
     'lambda/adapters/vault.ts',
-    'Math.max(version, minSigning)',
-    'version',
+    'Math.max(least, minSigning)',
+    'least',
     'test/local/vault.test.ts',
   ),
   mutant(
