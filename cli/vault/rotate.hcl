@@ -11,7 +11,8 @@ path "{{transit}}/keys/{{key}}/rotate" {
   capabilities = ["update"]
 }
 
-# Say from which version on it may be used, as Vault asks for before it trims; whether the key may be deleted or backed up stays as it is.
+# Move the least versions that may be used, which Vault wants before it trims. Whether the key may be deleted or backed
+# up stays as it is.
 path "{{transit}}/keys/{{key}}/config" {
   capabilities = ["update"]
   allowed_parameters = {

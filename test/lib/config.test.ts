@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { KEYSETS } from '../../lambda/contract/purposes.ts';
 import { ConfigError, examplesOf, readConfig } from '../../lib/config/read.ts';
 import { type ConfigInput, configSchema } from '../../lib/config/schema.ts';
 import { CONFIG, eventual, PROD } from './synth.ts';
@@ -108,6 +109,14 @@ it('shows the sum where a rotation period is too short for the windows of its ke
   expect(faults({ ...CONFIG, clientKeyLife: 'P178D' })).toEqual([
     expect.stringMatching(/^keys\.rotationPeriod\["client-root"\]: .*clientKeyLife .*; for example "P181D"$/),
   ]);
+});
+
+it('a nonce key is made for what it may ever sign: a nonce that outlives a token by a minute, and any of a proof', () => {
+  expect(KEYSETS.nonce.life).toBe(KEYSETS.token.life + 60_000);
+  expect(readConfig({ ...CONFIG, nonceTtl: 'PT1H' }).nonceTtl.toMilliseconds()).toBeLessThan(
+    KEYSETS.nonce.life,
+  );
+  expect(faults({ ...CONFIG, nonceTtl: 'PT1H1S' })[0]).toMatch(/^nonceTtl: must be 10 seconds to 1 hour/);
 });
 
 it('takes a rotation period that a schedule can say and that spares the versions of a secret', () => {

@@ -62,6 +62,13 @@ export const KEYS: readonly Mutant[] = [
     'test/model',
   ),
   mutant(
+    'remove-last',
+    'lambda/contract/purposes.ts',
+    'life: LONGEST_TOKEN_LIFE_MS + 60_000',
+    'life: LONGEST_TOKEN_LIFE_MS',
+    'test/lib/stacks.test.ts',
+  ),
+  mutant(
     'publish-first',
     'protocol/rotation.ts',
     'const due = atOnce ? nowMs : nowMs',
@@ -422,8 +429,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'vault-tokens-end',
     'lambda/adapters/vault.ts',
-    'Math.min(timeoutMs, LOG_OUT_MS), tries: 1',
-    'timeoutMs, tries: 1',
+    'const LOG_OUT_MS = 1_000;',
+    'const LOG_OUT_MS = 5_000;',
     'test/lambda/vault.test.ts',
   ),
   mutant(
