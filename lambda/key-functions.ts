@@ -9,9 +9,10 @@ import { createVaultKeys, type VaultAuth } from './adapters/vault.ts';
 import { requireEnv } from './contract/environment.ts';
 import type { RegionConfirmation } from './contract/keys.ts';
 import { secretName } from './contract/names.ts';
-import type { Purpose } from './contract/purposes.ts';
+import { algorithmOf, type Purpose } from './contract/purposes.ts';
 import { appRoleSecretName, type VaultAccess, vaultName, vaultServerId } from './contract/vault.ts';
 import { type AskKeys, keysWatchHandler } from './keys-watch/handler.ts';
+import { describeError } from './log.ts';
 import { type RotateHandler, rotateHandler } from './rotate/handler.ts';
 import { httpContext, type Runtime } from './runtime.ts';
 import type { AwsCredentials } from './vault/aws-login.ts';
@@ -46,17 +47,19 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     return { region, secrets, secret, revoked: createRevokedKids(dynamodb, limits) };
   });
   const own = regions.find(({ region }) => region === here)!;
-  return rotateHandler({
+  const vault = createVaultKeys({
+    address: access.address,
+    ...(access.namespace !== undefined && { namespace: access.namespace }),
+    ...(access.caPem !== undefined && { caPem: access.caPem }),
+    auth: vaultAuth(stage, purpose, access, runtime, own.secrets),
+    nowMs,
+  });
+  const handler = rotateHandler({
     purpose,
+    alg: algorithmOf(purpose),
     secretName: secretName(stage, purpose),
     secret: own.secret,
-    vault: createVaultKeys({
-      address: access.address,
-      ...(access.namespace !== undefined && { namespace: access.namespace }),
-      ...(access.caPem !== undefined && { caPem: access.caPem }),
-      auth: vaultAuth(stage, purpose, access, runtime, own.secrets),
-      nowMs,
-    }),
+    vault,
     vaultKey: vaultName(stage, purpose),
     lags,
     nowMs,
@@ -66,6 +69,24 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     replicas: regions.filter((each) => each !== own),
     publishRevoked: (kids) => Promise.all(regions.map((each) => publish(each, kids))),
   });
+  let running = 0;
+  return async (event, invocation) => {
+    running += 1;
+    try {
+      return await handler(event, invocation);
+    } finally {
+      // On this machine several may run at once; the last one gives the token back.
+      running -= 1;
+      if (running === 0) await logOut();
+    }
+  };
+
+  /** A token that could not be revoked ends by itself, ten minutes after its login: no rotation fails for it. */
+  async function logOut(): Promise<void> {
+    await vault.logOut().catch((error: unknown) => {
+      log({ level: 'WARN', message: 'keyset', purpose, reason: 'vault_token', ...describeError(error) });
+    });
+  }
 
   async function publish(
     { region, revoked }: (typeof regions)[number],
@@ -83,13 +104,14 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
 function vaultAuth(
   stage: string,
   purpose: Purpose,
-  { auth: method, address }: VaultAccess,
+  { auth: method, address, stsRegion }: VaultAccess,
   { credentials, webIdentityToken }: Identity,
   secrets: SecretsManagerClient,
 ): VaultAuth {
   const role = vaultName(stage, purpose);
   const serverId = vaultServerId(address);
-  if (method === 'aws') return { method, role, serverId, credentials };
+  if (method === 'aws')
+    return { method, role, serverId, ...(stsRegion !== undefined && { stsRegion }), credentials };
   if (method === 'jwt') return { method, role, jwt: () => webIdentityToken(serverId) };
   const name = appRoleSecretName(stage, purpose);
   return { method, credentials: async () => readAppRole(await readSecret(secrets, name)) };

@@ -1,5 +1,6 @@
 /** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
 import { randomUUID } from 'node:crypto';
+import type { Purpose } from '../lambda/contract/purposes.ts';
 import type { Log } from '../lambda/log.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
 import { dynamodbService, startDynamoEngine } from './aws/dynamodb.ts';
@@ -39,6 +40,8 @@ export interface PlatformOptions {
 /** How late and how old keysets may be; by default as the config has it. */
 export interface KeyTimes {
   readonly lags?: Partial<Omit<KeyLags, 'maxLifeMs'>>;
+  /** Longest life of what a purpose's keys sign, in milliseconds. */
+  readonly maxLifeMs?: Readonly<Partial<Record<Purpose, number>>>;
   /** Hard limit on the age of the keysets' copies in a Region, in milliseconds. @default a day */
   readonly copyAgeMs?: Readonly<Record<string, number>>;
   /** How late a Region sees what the home Region writes, in milliseconds. @default 0 */
@@ -125,7 +128,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         regions: names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! })),
         rotation,
         lags: options.keys?.lags ?? {},
-        lives: { nonceTtl: nonceLifeMs, clientKeyLife: CLIENT_KEY_LIFE_MS },
+        lives: { clientKeyLife: CLIENT_KEY_LIFE_MS },
+        maxLifeMs: options.keys?.maxLifeMs ?? {},
         errorDocsUrl: `${deployment.entryUrl}/errors`,
         nowMs,
         log: deployment.log,

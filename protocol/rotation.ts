@@ -8,14 +8,36 @@
  *
  * Pure: the clock, the key and its kid are passed in. Times are epoch milliseconds.
  */
+import { fingerprint, materialFault } from './key-material.ts';
 import { type KeyLags, keyWindows } from './key-windows.ts';
-import { type Keyset, type KeysetKey, signingKey, verificationKeys } from './keyset.ts';
+import { FORMAT_VERSION, type Keyset, type KeysetKey, signingKey, verificationKeys } from './keyset.ts';
 
 /** What a rotation adds; its times follow from the keyset it joins. */
 export type NewKey = Pick<KeysetKey, 'kid' | 'alg' | 'jwk' | 'vault'>;
 
-/** So many kids are remembered as revoked: a secret holds 64 KB. */
-export const MAX_REVOKED = 128;
+/**
+ * The most that a keyset holds, of keys and of revoked ones, whose kids and fingerprints are never dropped. Of the
+ * longest kind they take less than `MAX_KEYSET_BYTES`; a secret of Secrets Manager holds 65,536 bytes.
+ */
+export const MAX_KEYS = 32;
+export const MAX_REVOKED = 1_024;
+export const MAX_KEYSET_BYTES = 60 * 1_024;
+
+/**
+ * @returns why no ordinary rotation may follow, before a key is made for it; undefined where one may. It leaves room
+ * to revoke every key that is held, so that an emergency never finds the keyset full
+ */
+export function rotationRefusal(current: Keyset, lags: KeyLags, nowMs: number): string | undefined {
+  const kept = current.keys.filter((key) => !isGone(key, lags, nowMs));
+  if (kept.length >= MAX_KEYS) {
+    const firstMs = Math.min(...kept.map((key) => key.retires_at ?? Number.POSITIVE_INFINITY));
+    const after = new Date(firstMs + 2 * lags.clockErrorMs).toISOString();
+    return `the keyset holds ${MAX_KEYS} keys, which is the most: the first of them goes at ${after}`;
+  }
+  const remembered = Math.max(current.revoked.length, current.fingerprints.length);
+  if (remembered + kept.length < MAX_REVOKED) return undefined;
+  return `the keyset remembers ${remembered} revoked keys of at most ${MAX_REVOKED}, and drops none: docs/key-life-cycle.md, A keyset that is full`;
+}
 
 /**
  * The keyset of an ordinary rotation: publish first, sign later, remove last. In an empty one the key signs at once.
@@ -54,10 +76,12 @@ export function revokedKeyset(
   nowMs: number,
   onlyKids: readonly string[] = current.keys.map(({ kid }) => kid),
 ): Keyset {
-  const revoked = [...new Set([...current.revoked, ...onlyKids])].slice(-MAX_REVOKED);
+  const revoked = [...new Set([...current.revoked, ...onlyKids])];
+  const ended = current.keys.filter(({ kid }) => onlyKids.includes(kid)).map(({ jwk }) => fingerprint(jwk));
+  const fingerprints = [...new Set([...current.fingerprints, ...ended])];
   const kept = current.keys.filter((key) => !onlyKids.includes(key.kid) && !isGone(key, lags, nowMs));
   return withKey(
-    { ...current, revoked, keys: kept },
+    { ...current, revoked, fingerprints, keys: kept },
     versionId,
     newKey,
     lags,
@@ -78,16 +102,18 @@ export function checkPending(
   lags: KeyLags,
   nowMs: number,
 ): string[] {
-  const faults: string[] = [];
+  const faults = sizeFaults(current, pending);
+  if (pending.version !== FORMAT_VERSION) faults.push('another format version');
   if (pending.seq !== current.seq + 1) faults.push('seq does not follow');
   if (pending.based_on !== versionId) faults.push('based on another version');
 
   const kids = pending.keys.map(({ kid }) => kid);
   if (new Set(kids).size < kids.length) faults.push('a kid stands twice');
   if (kids.some((kid) => pending.revoked.includes(kid))) faults.push('holds a revoked key');
-  const forgotten = current.revoked.some((kid) => !pending.revoked.includes(kid));
-  if (pending.revoked.length > MAX_REVOKED || (forgotten && pending.revoked.length < MAX_REVOKED))
-    faults.push('revoked kids are not kept');
+  if (current.revoked.some((kid) => !pending.revoked.includes(kid))) faults.push('revoked kids are not kept');
+  const ended = current.keys.filter(({ kid }) => pending.revoked.includes(kid));
+  const known = [...current.fingerprints, ...ended.map(({ jwk }) => fingerprint(jwk))];
+  if (known.some((each) => !pending.fingerprints.includes(each))) faults.push('fingerprints are not kept');
 
   for (const key of verificationKeys(current, nowMs)) {
     const kept = pending.keys.find(({ kid }) => kid === key.kid);
@@ -98,6 +124,10 @@ export function checkPending(
   const added = pending.keys.filter(({ kid }) => !current.keys.some((key) => key.kid === kid));
   const newest = newestKey(pending);
   if (added.length !== 1 || newest !== added[0]) faults.push('the newest key is not the one that was added');
+  for (const { kid, alg, jwk } of added) {
+    const fault = materialFault(jwk, alg) ?? (isKnown(current, jwk) ? 'was used before' : undefined);
+    if (fault !== undefined) faults.push(`the material of key ${kid} ${fault}`);
+  }
   if (newest?.retires_at !== null) faults.push('the newest key retires');
   if (pending.keys.some((key) => key !== newest && key.retires_at === null))
     faults.push('an older key never retires');
@@ -116,6 +146,22 @@ export function mayFinish(current: Keyset, pending: Keyset, lags: KeyLags, nowMs
     signsAtOnce(current, pending.revoked, nowMs) ||
     nowMs + keyWindows(lags).finishMarginMs <= newest.activates_at
   );
+}
+
+/** @returns whether a key that is held, or was revoked, has the same material */
+export const isKnown = ({ keys, fingerprints }: Keyset, jwk: KeysetKey['jwk']): boolean =>
+  [...fingerprints, ...keys.map((key) => fingerprint(key.jwk))].includes(fingerprint(jwk));
+
+/** One of an older release may hold more keys already: then it may not grow, and a revocation makes it fit. */
+function sizeFaults(current: Keyset, pending: Keyset): string[] {
+  const faults: string[] = [];
+  if (pending.keys.length > Math.max(MAX_KEYS, current.keys.length))
+    faults.push(`holds more than ${MAX_KEYS} keys`);
+  if (Math.max(pending.revoked.length, pending.fingerprints.length) > MAX_REVOKED)
+    faults.push(`remembers more than ${MAX_REVOKED} revoked keys`);
+  if (Buffer.byteLength(JSON.stringify(pending)) > MAX_KEYSET_BYTES)
+    faults.push(`is larger than ${MAX_KEYSET_BYTES} bytes`);
+  return faults;
 }
 
 /** Adds a key after those that are kept, and says when the one it follows goes. */
@@ -137,7 +183,14 @@ function withKey(
       : key,
   );
   const added = { ...newKey, activates_at, retires_at: null, max_life: lags.maxLifeMs };
-  return { seq: base.seq + 1, based_on: versionId, revoked: base.revoked, keys: [...keys, added] };
+  return {
+    version: FORMAT_VERSION,
+    seq: base.seq + 1,
+    based_on: versionId,
+    revoked: base.revoked,
+    fingerprints: base.fingerprints,
+    keys: [...keys, added],
+  };
 }
 
 /** The key that the next one follows. */

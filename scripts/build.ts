@@ -49,6 +49,9 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   const entries = ['lib/index.ts', 'cli/main.ts'];
   compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
   bundleFunctions(join(directory, 'functions'));
+  // What `vault setup` writes, and the policies that it names.
+  for (const policy of ['rotate', 'setup', 'upkeep'])
+    cpSync(inRoot(`cli/vault/${policy}.hcl`), join(directory, `cli/vault/${policy}.hcl`));
   mkdirSync(join(directory, 'bin'));
   writeFileSync(join(directory, 'bin/countersign.js'), "#!/usr/bin/env node\nimport '../cli/main.js';\n");
   const { name, version, description, license, type } = root;

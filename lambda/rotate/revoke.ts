@@ -45,11 +45,11 @@ export async function revoke(
 }
 
 async function replaceKeyset(options: RotationOptions, onlyKids?: readonly string[]): Promise<Keyset> {
-  const { vault, vaultKey, lags, nowMs, secret } = options;
+  const { vault, vaultKey, alg, lags, nowMs, secret } = options;
   const rotation = new Rotation(options);
   let newKey: NewKey | undefined;
   const follow = async ({ keyset, versionId }: HeldKeyset) => {
-    newKey ??= await makeKey(vault, vaultKey, keyset);
+    newKey ??= await makeKey(vault, vaultKey, alg, keyset);
     return revokedKeyset(keyset, versionId, newKey, lags, nowMs(), onlyKids);
   };
   for (let attempt = 1; ; attempt++) {

@@ -83,11 +83,12 @@ export class RotationFunction extends PlatformFunction {
 const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
   own ?? (vault.network === 'public' ? undefined : vault.network);
 
-const vaultAccess = ({ vault: { address, namespace, caPem, auth } }: Config): VaultAccess => ({
+const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: Config): VaultAccess => ({
   address,
   ...(namespace !== undefined && { namespace }),
   ...(caPem !== undefined && { caPem }),
   auth,
+  ...(stsRegion !== undefined && { stsRegion }),
 });
 
 /** Its own keyset, which other Regions have copies of, and where revoked kids are told to every Region. */

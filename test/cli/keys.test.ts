@@ -70,14 +70,14 @@ describe('on the local platform', () => {
     expect(rotated.json.keys.map(({ state }: KeySummary) => state)).toEqual(['current', 'next']);
     const [first, next] = rotated.json.keys;
     const list = await keys('list', 'nonce');
-    expect(list.stdout).toMatch(new RegExp(`${first.kid} +HKDF-SHA-256 +current .* ago .* in 2 d 3 h `));
+    expect(list.stdout).toMatch(new RegExp(`${first.kid} +HKDF-SHA-256 +current .* ago .* in 2 d 4 h `));
     expect(list.stdout).toMatch(new RegExp(`${next.kid} +HKDF-SHA-256 +next .* in 1 d [12] h +- +v\\d`));
 
     const all = await keys('list', '--json');
     expect(all.json.keysets.map(({ purpose }: KeysetSummary) => purpose)).toEqual(PURPOSES);
     const drawn = await keys('timeline');
     for (const line of drawn.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
-    expect(drawn.stdout).toMatch(new RegExp(`  ${first.kid}  ╪═+·+│ +current, retires in 2 d 3 h`));
+    expect(drawn.stdout).toMatch(new RegExp(`  ${first.kid}  ╪═+·+│ +current, retires in 2 d 4 h`));
     expect(drawn.stdout).toMatch(new RegExp(`  ${next.kid}  -+═+▶  next, signs in 1 d [12] h`));
     for (const { jwk } of JSON.parse(await secretOf('nonce')).keys)
       for (const shown of [list, all, drawn, rotated]) expect(shown.stdout).not.toContain(jwk.k);

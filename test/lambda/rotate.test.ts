@@ -1,8 +1,12 @@
 /** The real rotation function: its four steps, what an operator may ask, and what breaks in between. */
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
+import type { JWK } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { SecretVersions } from '../../lambda/adapters/secret-versions.ts';
+import { fingerprint } from '../../protocol/key-material.ts';
 import { parseKeyset, signingKey, verificationKey, verificationKeys } from '../../protocol/keyset.ts';
+import { MAX_REVOKED } from '../../protocol/rotation.ts';
 import {
   AWAY,
   askDirectly,
@@ -41,7 +45,7 @@ async function rotated(times = 1, parts = rotationParts()): Promise<Parts> {
 describe('a rotation', () => {
   it('of an empty keyset gives a key that signs at once', async () => {
     const parts = await rotated();
-    expect(parts.keyset()).toMatchObject({ seq: 1, revoked: [], based_on: '0'.repeat(32) });
+    expect(parts.keyset()).toMatchObject({ version: 1, seq: 1, revoked: [], based_on: '0'.repeat(32) });
     expect(signingKey(parts.keyset(), T0)).toEqual({
       kid: expect.stringMatching(/^[\w-]{6}$/),
       alg: 'HKDF-SHA-256',
@@ -451,12 +455,166 @@ describe('a revocation', () => {
     expect(parts.keyset().revoked).toEqual([old]);
   });
 
-  it('is remembered, but not for ever: a secret holds 64 KB', async () => {
+  it('is remembered for good, by the kid and by the material', async () => {
     const parts = await rotated();
     for (let i = 0; i < 140; i++) await operate(parts.rotator(), 'keys.revoke');
-    expect(parts.keyset().revoked).toHaveLength(128);
-    expect(parts.keyset().seq).toBe(141);
+    expect(parts.keyset()).toMatchObject({ seq: 141, revoked: { length: 140 } });
+    expect(parts.keyset().fingerprints).toEqual(parts.vault.made.slice(0, -1).map(fingerprint));
   });
+});
+
+describe('a keyset that is full', () => {
+  const ask = (parts: Parts, action: string) => operate(parts.rotator(), action);
+
+  it('of keys: the three hundredth rotation in a row is refused, and a revocation helps at once', async () => {
+    const parts = rotationParts();
+    let refused: { readonly problem: { readonly detail: string } } | undefined;
+    for (let i = 0; i < 300; i++) {
+      const answer = await ask(parts, 'keys.rotate');
+      if (!answer.ok) refused = answer;
+    }
+    expect(refused).toMatchObject({ problem: { status: 409, code: 'rotation_refused' } });
+    expect(refused!.problem.detail).toMatch(
+      /^the keyset holds 32 keys, which is the most: the first of them/,
+    );
+    expect([kids(parts).length, parts.vault.made.length]).toEqual([32, 32]);
+    const stolen = kids(parts);
+    expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
+    expect(parts.keyset()).toMatchObject({ revoked: stolen, keys: { length: 1 } });
+    expect(await ask(parts, 'keys.rotate')).toMatchObject({ ok: true });
+  });
+
+  it('of keys by an older release, which had no limit: a revocation goes through, and then all is as usual', async () => {
+    const parts = await rotated();
+    const { keys } = parts.keyset();
+    const more = Array.from({ length: 270 }, (_, n) => ({
+      ...keys[0]!,
+      kid: Buffer.from([1, 2, n >> 8, n]).toString('base64url'),
+      jwk: { kty: 'oct', k: createHash('sha256').update(`${n}`).digest('base64url') },
+      activates_at: T0 + 1 + n,
+      retires_at: n < 269 ? T0 + DAY : null,
+    }));
+    const { version, fingerprints, ...older } = parts.keyset();
+    const text = JSON.stringify({ ...older, keys: [{ ...keys[0]!, retires_at: T0 + DAY }, ...more] });
+    expect(text.length).toBeGreaterThan(60_000);
+    parts.store.put(NAME, newToken(), text, ['AWSCURRENT']);
+    expect(await ask(parts, 'keys.rotate')).toMatchObject({
+      ok: false,
+      problem: { code: 'rotation_refused' },
+    });
+    expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
+    expect(parts.keyset()).toMatchObject({ revoked: { length: 271 }, fingerprints: { length: 271 } });
+    expect(await ask(parts, 'keys.rotate')).toMatchObject({ ok: true });
+  });
+
+  it('of revoked keys: a rotation is refused while a revocation still goes through, and says where the way out is', async () => {
+    const parts = await rotated();
+    const count = MAX_REVOKED - 1;
+    const numbered = (n: number) => createHash('sha256').update(`${n}`).digest();
+    const full = {
+      ...parts.keyset(),
+      revoked: Array.from({ length: count }, (_, n) => numbered(n).subarray(0, 4).toString('base64url')),
+      fingerprints: Array.from({ length: count }, (_, n) =>
+        numbered(n).subarray(4, 20).toString('base64url'),
+      ),
+    };
+    parts.store.put(NAME, newToken(), JSON.stringify(full), ['AWSCURRENT']);
+    const detail = expect.stringContaining('docs/key-life-cycle.md, A keyset that is full');
+    expect(await ask(parts, 'keys.rotate')).toMatchObject({ ok: false, problem: { detail } });
+    expect(parts.vault.made).toHaveLength(1);
+    expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
+    expect(parts.keyset().fingerprints).toHaveLength(MAX_REVOKED);
+
+    // That way: the oldest half is dropped by hand, under the next number.
+    const { seq, revoked, fingerprints, ...rest } = parts.keyset();
+    const [half, next] = [MAX_REVOKED / 2, newToken()];
+    const shorter = {
+      ...rest,
+      seq: seq + 1,
+      revoked: revoked.slice(-half),
+      fingerprints: fingerprints.slice(-half),
+    };
+    parts.store.put(NAME, next, JSON.stringify(shorter), ['AWSCURRENT']);
+    expect(await ask(parts, 'keys.rotate')).toMatchObject({ ok: true, result: { seq: seq + 2 } });
+  });
+});
+
+describe('what Vault exports', () => {
+  const exporting = (parts: Parts, jwk: JWK) =>
+    parts.rotator({ vault: { ...parts.vault, exportKey: async () => jwk } });
+  const oct = (bytes: Buffer): JWK => ({ kty: 'oct', k: bytes.toString('base64url') });
+
+  it.each<[string, JWK | (() => JWK), string]>([
+    ['zeros', oct(Buffer.alloc(32)), 'is one byte repeated'],
+    ['one byte 32 times', oct(Buffer.alloc(32, 7)), 'is one byte repeated'],
+    ['64 bytes', oct(randomBytes(64)), 'has 64 bytes, not 32'],
+    ['70,000 bytes', oct(randomBytes(70_000)), 'has 70000 bytes, not 32'],
+    ['16 bytes', oct(randomBytes(16)), 'is no HKDF-SHA-256 key'],
+    [
+      'an Ed25519 key',
+      () => generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }),
+      'is no HKDF',
+    ],
+  ])('is no new key where it is %s', async (_, given, says) => {
+    const jwk = typeof given === 'function' ? given() : given;
+    const parts = await rotated();
+    const before = parts.holder('AWSCURRENT');
+    const refused = `version 2 of countersign-nonce, as Vault exports it, ${says}`;
+    await expect(rotate(parts, newToken(), exporting(parts, jwk))).rejects.toThrow(refused);
+    expect(parts.holder('AWSCURRENT')).toBe(before);
+    for (const secret of [jwk.k, jwk.d]) if (secret) expect(JSON.stringify(parts.log)).not.toContain(secret);
+  });
+
+  it.each([
+    ['held', async () => {}],
+    ['revoked', async (parts: Parts) => void (await operate(parts.rotator(), 'keys.revoke'))],
+  ])('is no new key where its material is that of one that is %s', async (_, happens) => {
+    const parts = await rotated();
+    await happens(parts);
+    const stale = exporting(parts, parts.vault.made[0]!);
+    await expect(rotate(parts, newToken(), stale)).rejects.toThrow('as Vault exports it, was used before');
+    expect(await operate(stale, 'keys.revoke')).toMatchObject({
+      result: { keyset: null, failure: expect.stringContaining('was used before') },
+    });
+  });
+
+  it('is a key of another purpose: refused, whatever wrote it into the secret', async () => {
+    const parts = await rotated();
+    const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+    const text = JSON.stringify({
+      ...parts.keyset(),
+      keys: parts.keyset().keys.map((key) => ({ ...key, alg: 'Ed25519', jwk })),
+    });
+    parts.store.put(NAME, newToken(), text, ['AWSCURRENT']);
+    await expect(rotate(parts, newToken())).rejects.toThrow(/alg of [\w-]+ is Ed25519, not HKDF-SHA-256/);
+  });
+});
+
+it('a keyset of a newer format is left as it is, and no key is made for it', async () => {
+  const parts = await rotated();
+  const newer = JSON.stringify({ ...parts.keyset(), version: 2, tomorrow: 'x' });
+  const held = newToken();
+  parts.store.put(NAME, held, newer, ['AWSCURRENT']);
+  const says = `version ${held} has format 2, and this release writes 1: deploy the newer release here`;
+  await expect(rotate(parts, newToken())).rejects.toThrow(says);
+  await parts.secret.move('AWSPENDING', parts.holder('AWSPENDING')!, undefined);
+  expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({
+    ok: false,
+    problem: { detail: says },
+  });
+  expect(await operate(parts.rotator(), 'keys.revoke')).toMatchObject({
+    result: { keyset: null, failure: says },
+  });
+  expect([parts.holder('AWSCURRENT'), parts.vault.made.length]).toEqual([held, 1]);
+  expect(await operate(parts.rotator(), 'keys.list')).toMatchObject({ ok: true });
+});
+
+it('one that a release before fingerprints wrote gets them from then on', async () => {
+  const parts = await rotated();
+  const { version, fingerprints, ...older } = parts.keyset();
+  parts.store.put(NAME, newToken(), JSON.stringify(older), ['AWSCURRENT']);
+  await operate(parts.rotator(), 'keys.revoke');
+  expect(parts.keyset()).toMatchObject({ version: 1, fingerprints: [fingerprint(parts.vault.made[0]!)] });
 });
 
 describe('an operator', () => {

@@ -32,7 +32,10 @@ export const LAGS: KeyLags = {
   finishMs: HOUR,
 };
 
+const ALGORITHMS = { hmac: 'HKDF-SHA-256', 'ecdsa-p256': 'ES256', ed25519: 'Ed25519' } as const;
+
 export interface FakeVault extends VaultKeys {
+  readonly kind: keyof typeof ALGORITHMS;
   readonly made: JWK[];
   min: number;
 }
@@ -41,6 +44,7 @@ export interface FakeVault extends VaultKeys {
 export function fakeVault(kind: 'hmac' | 'ecdsa-p256' | 'ed25519' = 'hmac'): FakeVault {
   const made: JWK[] = [];
   return {
+    kind,
     made,
     min: 1,
     async rotate() {
@@ -51,10 +55,10 @@ export function fakeVault(kind: 'hmac' | 'ecdsa-p256' | 'ed25519' = 'hmac'): Fak
       return { latest: made.length, min: this.min };
     },
     async exportKey(_, version) {
-      if (version < this.min) throw new Error('below min_decryption_version');
+      if (version < this.min) throw new Error('trimmed');
       return made[version - 1]!;
     },
-    async raiseMin(_, version) {
+    async trim(_, version) {
       this.min = Math.max(this.min, version);
     },
   };
@@ -107,6 +111,7 @@ export function rotationParts(options: PartsOptions = {}) {
   const rotator = (changes: Partial<RotateOptions> = {}): RotateHandler =>
     rotateHandler({
       purpose: 'nonce',
+      alg: ALGORITHMS[vault.kind],
       secretName: NAME,
       secret,
       vault,

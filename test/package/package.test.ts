@@ -135,3 +135,14 @@ it('the installed SDK registers a user, and the installed command lists the clie
     await platform.stop();
   }
 });
+
+it('the installed command brings the policies that it writes into Vault, and those that it names', async () => {
+  const command = 'node_modules/countersign/bin/countersign.js';
+  const args = [command, 'vault', 'setup', '--stage', 'dev', '--auth', 'approle', '--dry-run'];
+  const out = await project.run(args, { env: { VAULT_ADDR: 'https://vault.example.com' } });
+  expect(out).toContain('path "transit/keys/countersign-dev-nonce/trim" {');
+  for (const name of ['setup.hcl', 'upkeep.hcl'])
+    expect(project.read(`node_modules/countersign/cli/vault/${name}`)).toBe(
+      readFileSync(new URL(`../../cli/vault/${name}`, import.meta.url), 'utf8'),
+    );
+});

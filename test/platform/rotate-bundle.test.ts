@@ -35,8 +35,13 @@ async function serveVault(request: IncomingMessage, response: ServerResponse): P
   if (method === undefined) return embedded.listener(request, response);
   logins.push({ method, body: JSON.parse(await text(request)) });
   if (refuses) return void response.writeHead(403).end(JSON.stringify({ errors: [JWT] }));
-  const auth = { client_token: embedded.rootToken, lease_duration: 600 };
-  response.end(JSON.stringify({ auth }));
+  const policies = [vaultName('local', 'nonce')];
+  const created = await fetch(`${vault.url}/v1/auth/token/create`, {
+    method: 'POST',
+    headers: { 'X-Vault-Token': embedded.rootToken },
+    body: JSON.stringify({ policies, no_default_policy: true, ttl: 600 }),
+  });
+  response.end(await created.text());
 }
 
 async function serveSts(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -99,7 +104,7 @@ type Login = 'aws' | 'approle' | 'jwt';
 type Handler = (event: object, context: { readonly awsRequestId: string }) => Promise<any>;
 const instances = new Map<Login, Handler>();
 
-/** An instance for each way to log in, whose token lasts for all that it does. */
+/** An instance for each way to log in. */
 async function invoke(auth: Login, event: object) {
   if (!instances.has(auth)) {
     process.env.COUNTERSIGN_VAULT = JSON.stringify({ address: vault.url, auth });

@@ -32,10 +32,12 @@ const REGIONS = ['local-a', 'local-b'];
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 /** What the platform is made to meet. */
-const vault: { fails?: 'sealed' | 'gone' | 'slow' } = {};
+const vault: { fails?: 'sealed' | 'gone' | 'slow' | 'keeps tokens' } = {};
 let awsFault: (call: AwsCall) => AwsError | undefined = () => undefined;
 let aheadMs = 0;
 const log: LogEntry[] = [];
+/** Those of the rotation functions' logins that were used, and those that were given back. */
+const tokens = { used: new Set<string>(), revoked: new Set<string>() };
 /** Whatever was a secret at any time. */
 const secretsSeen = new Set<string>();
 const answers: unknown[] = [];
@@ -51,7 +53,14 @@ beforeAll(async () => {
   vaultServer = await startServer(0, new Set());
   vaultServer.serve(async (request, response) => {
     const token = request.headers['x-vault-token'];
-    if (typeof token === 'string') secretsSeen.add(token);
+    if (typeof token === 'string') {
+      secretsSeen.add(token);
+      if (token !== embedded.rootToken) tokens.used.add(token);
+      if (request.url === '/v1/auth/token/revoke-self') {
+        if (vault.fails === 'keeps tokens') return void response.writeHead(500).end();
+        tokens.revoked.add(token);
+      }
+    }
     if (vault.fails === 'gone') return void request.socket.destroy();
     if (vault.fails === 'slow') await delay(150);
     embedded.setSealed(vault.fails === 'sealed');
@@ -195,6 +204,50 @@ describe('Vault', () => {
     expect((await keyset()).seq).toBe(seq);
     await rotation;
     expect((await keyset()).seq).toBe(seq + 1);
+  });
+});
+
+describe('a login at Vault', () => {
+  const kept = () => [...tokens.used].filter((token) => !tokens.revoked.has(token));
+  /** A function says that a step is done just before it ends its login. */
+  const ended = async () => {
+    while (kept().length > 0) await delay(5);
+  };
+
+  it('is ended by who used it, whether the rotation went through or failed', async () => {
+    await rotate();
+    await ended();
+    const used = tokens.used.size;
+    awsFault = ({ operation }) =>
+      operation === 'PutSecretValue' ? new AwsError('InternalServiceError', 'down', 500) : undefined;
+    await rotate();
+    awsFault = () => undefined;
+    expect(tokens.used.size).toBeGreaterThan(used);
+    await ended();
+    pass(2 * HOUR);
+    await invoke('local-a', keysWatchName('local'), '');
+  });
+
+  it('that Vault does not end costs neither a rotation nor a revocation, and is said', async () => {
+    const { seq } = await keyset();
+    await ended();
+    const lines = log.length;
+    vault.fails = 'keeps tokens';
+    await rotate();
+    expect((await keyset()).seq).toBe(seq + 1);
+    expect(await revokeIn('local-a')).toMatchObject({ failure: null });
+    const warnings = log.slice(lines).filter(({ level }) => level !== 'INFO');
+    expect(warnings.length).toBeGreaterThan(1);
+    for (const line of warnings)
+      expect(line).toMatchObject({
+        level: 'WARN',
+        purpose: 'nonce',
+        reason: 'vault_token',
+        error: 'VaultError',
+      });
+    expect(kept().length).toBeGreaterThan(0);
+    pass(10_001);
+    await bothGoOn();
   });
 });
 

@@ -187,12 +187,12 @@ function routeTables(own: DynamoDBClient, shared: DynamoDBClient): DynamoDBClien
 
 async function makeSecrets(nowMs: number): Promise<Platform['secrets']> {
   const derived = () => ({
-    alg: 'HKDF-SHA-256',
+    alg: 'HKDF-SHA-256' as const,
     jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') },
     maxLifeMs: 90 * 24 * 3600 * 1000,
   });
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-  const token = { alg: 'ES256', jwk: await exportJWK(privateKey), maxLifeMs: 3_600_000 };
+  const token = { alg: 'ES256' as const, jwk: await exportJWK(privateKey), maxLifeMs: 3_600_000 };
   const secret = (key: Parameters<typeof initialKeyset>[0]) => ({
     keyset: initialKeyset(key, nowMs),
     fail: false,
