@@ -6,10 +6,12 @@
  * not written down is sent again, which registers nobody twice.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { isJsonObject } from '../../protocol/json.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 import type { FailuresFile } from './failures.ts';
+import { readPrivate } from './private-file.ts';
 import type { InputRecord } from './record.ts';
 
 export interface Counts {
@@ -168,12 +170,14 @@ export class Checkpoint {
     try {
       if (flag === 'wx') writeFileSync(this.#path, text, { mode: 0o600, flag });
       else {
-        writeFileSync(draft, text, { mode: 0o600, flush: true });
+        // One that a killed run left, or that somebody pointed elsewhere, is taken away and not written through.
+        rmSync(draft, { force: true });
+        writeFileSync(draft, text, { mode: 0o600, flag: 'wx', flush: true });
         renameSync(draft, this.#path);
       }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST')
+      if (code === 'EEXIST' && flag === 'wx')
         throw usage(`another process has just begun to register this file (${this.#path})`);
       throw new CliError(EXIT.failed, `cannot write ${this.#path}: ${code}; --failures names another place`);
     }
@@ -186,20 +190,30 @@ const lastDone = (saved: Saved | undefined): number =>
   saved ? saved.beyond.reduce((last, number) => Math.max(last, number), saved.mark - 1) : -1;
 
 function load(path: string, restart: boolean): Saved | undefined {
-  let text: string;
+  const text = readPrivate(path);
+  if (text === undefined) return undefined;
   try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw usage(`cannot read ${path}: ${code}`);
-  }
-  try {
-    return JSON.parse(text) as Saved;
+    const value: unknown = JSON.parse(text);
+    if (isSaved(value)) return value;
   } catch {
-    if (restart) return void rmSync(path);
-    throw usage(`${path} is broken: begin anew with --restart, which registers nobody twice`);
+    // Not JSON: the same.
   }
+  if (restart) return void rmSync(path);
+  throw usage(`${path} is broken: begin anew with --restart, which registers nobody twice`);
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function isSaved(value: unknown): value is Saved {
+  if (!isJsonObject(value)) return false;
+  const { pid, started_ms, registered, replayed, failed, mark, line, failures_bytes } = value;
+  const { beyond, url, client_id, hash } = value;
+  return (
+    [pid, started_ms, registered, replayed, failed, mark, line, failures_bytes].every(isCount) &&
+    [url, client_id, hash].every((text) => typeof text === 'string') &&
+    Array.isArray(beyond) &&
+    beyond.every(isCount)
+  );
 }
 
 /** A process that was killed wrote no end, and its number may be another's by now. */

@@ -156,15 +156,16 @@ test('a failure that every user would meet stops the run in one line', async () 
   expect(down.code).toBe(3);
   expect(down.json).toMatchObject({ registered: 0, failed: 0, last_line: expect.any(Number) });
   expect(down.stderr).toMatch(
-    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped after line \d; .*\n$/,
+    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped at line 3: 2 users up to there are neither registered nor failed, nothing after it was tried; `countersign doctor` says why; then run it again\n$/,
   );
+  expect(down.json).toMatchObject({ unfinished: 2, last_line: 3, failures: null });
   const wrong = {
     COUNTERSIGN_URL: platform.info.awsEndpoint,
     COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key,
   };
   const other = await directory.run(['register', 'in.csv', '--json'], { env: wrong });
   expect(other.code).toBe(1);
-  expect(other.stderr).toMatch(/not Countersign's; stopped/);
+  expect(other.stderr).toMatch(/not Countersign's; stopped at .*without \/v1, .*; then run it again\n$/);
   expect(existsSync(`${directory.path}/in.csv.progress.json`)).toBe(false);
 });
 
