@@ -6,7 +6,7 @@
  * not written down is sent again, which registers nobody twice.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { isJsonObject } from '../../protocol/json.ts';
 import { CliError, EXIT, usage } from '../io.ts';
@@ -72,6 +72,28 @@ export class Checkpoint {
    * @throws CliError where another process is at work, or where it belongs to another client or platform
    */
   constructor(path: string, owner: Owner, restart: boolean, failures: FailuresFile) {
+    this.#path = path;
+    this.#owner = owner;
+    this.#failures = failures;
+    const release = claim(path);
+    try {
+      const saved = this.#takeOver(restart);
+      this.#from = saved;
+      this.#beyond = new Set(saved?.beyond);
+      this.#lastBefore = lastDone(saved);
+      this.#last = this.#lastBefore;
+      this.#isVerified = this.#last < 0;
+      const { registered = 0, replayed = 0, failed = 0, mark = 0, line = 0, hash = '' } = saved ?? {};
+      this.#state = { registered, replayed, failed, mark, line, hash };
+      if (saved) failures.goOn(saved.failures_bytes);
+      this.#save();
+    } finally {
+      release();
+    }
+  }
+
+  #takeOver(restart: boolean): Saved | undefined {
+    const path = this.#path;
     const found = load(path, restart);
     if (found && isRunning(found))
       throw usage(
@@ -79,22 +101,11 @@ export class Checkpoint {
       );
     const saved = restart ? undefined : found;
     for (const member of ['url', 'client_id'] as const)
-      if (saved && saved[member] !== owner[member])
+      if (saved && saved[member] !== this.#owner[member])
         throw usage(
-          `this file was begun with ${member} ${saved[member]}, not ${owner[member]}: go on with that one, or begin anew with --restart`,
+          `this file was begun with ${member} ${saved[member]}, not ${this.#owner[member]}: go on with that one, or begin anew with --restart`,
         );
-    this.#path = path;
-    this.#owner = owner;
-    this.#failures = failures;
-    this.#from = saved;
-    this.#beyond = new Set(saved?.beyond);
-    this.#lastBefore = lastDone(saved);
-    this.#last = this.#lastBefore;
-    this.#isVerified = this.#last < 0;
-    const { registered = 0, replayed = 0, failed = 0, mark = 0, line = 0, hash = '' } = saved ?? {};
-    this.#state = { registered, replayed, failed, mark, line, hash };
-    if (saved) failures.goOn(saved.failures_bytes);
-    this.#save(found ? 'w' : 'wx');
+    return saved;
   }
 
   /** Of this run and those before it. */
@@ -152,38 +163,60 @@ export class Checkpoint {
   close(through: boolean): void {
     const isEmpty = this.#last < 0;
     if (through || isEmpty) rmSync(this.#path, { force: true });
-    else this.#save('w', 0);
+    else this.#save(0);
   }
 
   /**
    * By a rename, so that there is a whole one at any time, and never ahead of the failures it counts: all that outlives
    * a power cut.
-   *
-   * @param flag `wx` where there is none yet: of two that begin at once, one is refused
    */
-  #save(flag: 'w' | 'wx' = 'w', pid = process.pid): void {
+  #save(pid = process.pid): void {
     const failures_bytes = this.#failures.flush();
     const now = { ...this.#state, failures_bytes, beyond: [...this.#beyond] };
     const done = this.#isVerified || !this.#from ? now : this.#from;
     const text = `${JSON.stringify({ ...done, ...this.#owner, pid, started_ms: STARTED_MS } satisfies Saved)}\n`;
     const draft = `${this.#path}.draft`;
     try {
-      if (flag === 'wx') writeFileSync(this.#path, text, { mode: 0o600, flag });
-      else {
-        // One that a killed run left, or that somebody pointed elsewhere, is taken away and not written through.
-        rmSync(draft, { force: true });
-        writeFileSync(draft, text, { mode: 0o600, flag: 'wx', flush: true });
-        renameSync(draft, this.#path);
-      }
+      // One that a killed run left, or that somebody pointed elsewhere, is taken away and not written through.
+      rmSync(draft, { force: true });
+      writeFileSync(draft, text, { mode: 0o600, flag: 'wx', flush: true });
+      renameSync(draft, this.#path);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST' && flag === 'wx')
-        throw usage(`another process has just begun to register this file (${this.#path})`);
-      throw new CliError(EXIT.failed, `cannot write ${this.#path}: ${code}; --failures names another place`);
+      throw unwritten(this.#path, error);
     }
     this.#savedMs = performance.now();
   }
 }
+
+/** To begin takes milliseconds; a claim that is older was left by a killed run. */
+const CLAIM_MS = 10_000;
+
+/** Of two runs that begin at once, one is refused. @returns what ends the claim */
+function claim(path: string): () => void {
+  const file = `${path}.claim`;
+  const take = () => writeFileSync(file, '', { mode: 0o600, flag: 'wx' });
+  try {
+    try {
+      take();
+    } catch (error) {
+      const stat = lstatSync(file, { throwIfNoEntry: false });
+      if (!stat || Date.now() - stat.mtimeMs < CLAIM_MS) throw error;
+      rmSync(file, { force: true });
+      take();
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw usage(`another process has just begun to register this file (${file})`);
+    throw unwritten(path, error);
+  }
+  return () => rmSync(file, { force: true });
+}
+
+const unwritten = (path: string, error: unknown): CliError =>
+  new CliError(
+    EXIT.failed,
+    `cannot write ${path}: ${(error as NodeJS.ErrnoException).code}; --failures names another place`,
+  );
 
 /** @returns the number of the last record that is done, -1 where none is */
 const lastDone = (saved: Saved | undefined): number =>

@@ -303,5 +303,12 @@ test('without a platform it is said how to get one', async () => {
   const { code, stderr } = await elsewhere.run(['register', 'in.csv']);
   expect(code).toBe(3);
   expect(stderr).toContain('`npm start`');
+  mkdirSync(`${elsewhere.path}/.countersign`);
+  for (const text of ['{', 'null', '{}', '{"entry":"","awsEndpoint":"","regions":[],"clients":[null]}']) {
+    elsewhere.write('.countersign/local.json', text);
+    const broken = await elsewhere.run(['register', 'in.csv']);
+    expect(broken.code).toBe(3);
+    expect(broken.stderr).toContain('local.json is broken: start the platform again');
+  }
   elsewhere.remove();
 });
