@@ -1,4 +1,4 @@
-/** What to do about the problems that no other user, and no repetition, makes better. By the problem's code. */
+/** What to do about a problem that every user meets and that no repetition solves, by the problem's code. */
 export const FIXES: Readonly<{ [code: string]: string }> = {
   invalid_proof: 'check that the API key is whole, of this platform and stage, and its client not deleted',
   key_expired: 'the key has ended or was revoked: ask the operator for another (clients rotate-key)',

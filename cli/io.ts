@@ -12,7 +12,7 @@ interface Surroundings {
   readonly pollMs?: number;
 }
 
-/** What a process gives. */
+/** What a process brings. */
 export interface Streams extends Surroundings {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
@@ -24,7 +24,7 @@ export interface Io extends Surroundings {
   readonly stdout: Out;
   /** Messages. */
   readonly stderr: Out & { readonly isTTY?: boolean };
-  /** The terminal that stderr is, if it can be drawn on: for numbers and constant text, nothing else. */
+  /** The terminal, if stderr is one that can be drawn on. Takes numbers and constant text only: nothing is escaped. */
   readonly terminal?: NodeJS.WritableStream;
 }
 

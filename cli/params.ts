@@ -1,4 +1,4 @@
-/** A refusal names what was wrong as the functions do; the person typed options and arguments. */
+/** The functions name a bad parameter as it is on the wire; a person knows the option or argument. */
 const TYPED: Readonly<{ [param: string]: string }> = {
   client_id: 'the client',
   expires_at: '--expires-at',

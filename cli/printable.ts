@@ -3,11 +3,11 @@
  * it can move the cursor or forge a line, a bidirectional one shows it in another order, an invisible one hides in it.
  */
 
-/** But for the joiners U+200C and U+200D, which some scripts and emoji need. */
+/** The joiners U+200C and U+200D are kept: some scripts and emoji need them. */
 const UNSAFE = /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]--[\u200c\u200d]]/gv;
 const SHORT: Readonly<{ [character: string]: string }> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** By JSON's escapes: a JSON document stays the same document. Twice is as once. */
+/** Uses JSON's escapes, so that a JSON document stays the same document. Escaping twice changes nothing. */
 export const printable = (text: string): string =>
   text.replace(UNSAFE, (character) => SHORT[character] ?? character.split('').map(escaped).join(''));
 
@@ -15,11 +15,11 @@ const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).
 
 /** What a command writes to. */
 export interface Out {
-  /** One line, or a part of one: a line break counts at either end alone; one within is somebody's data. */
+  /** Writes one line, or a part of one. Line breaks at either end are kept; one in between is data, and is escaped. */
   write(text: string): void;
 }
 
-/** All that a command writes passes here. */
+/** Everything that a command writes passes here. */
 export function printableOut(stream: NodeJS.WritableStream): Out {
   return {
     write(text) {

@@ -51,7 +51,7 @@ ${EXIT_CODES_HELP}`,
     });
 }
 
-/** What was found, and what was not looked for. */
+/** What the checks found, and which of them did not run. */
 async function* examine(access: Access): AsyncGenerator<Finding, void, void> {
   const ran = new Set<string>();
   for await (const finding of runChecks(access)) {

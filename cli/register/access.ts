@@ -40,7 +40,7 @@ export function connect(options: ClientOptions): CountersignClient {
   }
 }
 
-/** To the URL standard the host of `localhost:4100` is a scheme. No URL is quoted: one may hold a password. */
+/** The URL standard reads `localhost:4100` as the scheme `localhost`. No URL is quoted: it may hold a password. */
 function requireHttp(url: string): void {
   if (/^https?:\/\//i.test(url)) return;
   const host = /^([\w-]+(?:\.[\w-]+)*)(:\d+)?(?:\/|$)/.exec(url);

@@ -1,8 +1,8 @@
-/** Files that hold users, or stand for them: for their owner's eyes alone, and never where somebody else points. */
+/** Files with personal data, or about them: only their owner can read them, and no link leads a write elsewhere. */
 import { closeSync, constants, fchmodSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { CliError, EXIT } from '../io.ts';
 
-// Windows has neither; a named pipe nobody reads would be waited for.
+// Windows has neither. Without O_NONBLOCK, opening a named pipe waits for somebody to read it.
 const { O_CREAT, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 /**
@@ -10,7 +10,7 @@ const { O_CREAT, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
  *
  * @param create whether it is made where there is none
  * @returns undefined where there is none
- * @throws CliError where the path is a symbolic link, no regular file, another user's, or a file of two names
+ * @throws CliError where the path is a symbolic link, no regular file, another user's file, or has a second name (a hard link)
  */
 export function openPrivate(path: string, create: boolean): number | undefined {
   let file: number;

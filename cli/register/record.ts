@@ -21,7 +21,7 @@ export type InputRecord = (Position & { readonly user: object }) | Unreadable;
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const NOT_UTF8 = 'is not UTF-8; save the file in that encoding';
-/** Stands in an unreadable text for bytes that are no UTF-8: registered, they would be broken for good. */
+/** Replaces bytes that are not UTF-8 in a text that could not be read. Nobody is registered with it. */
 const REPLACEMENT = '\uFFFD';
 
 /** @returns the text, and what keeps it from being read, if anything does */
@@ -50,7 +50,7 @@ export function unreadable(
   return { line, lastLine, endByte, text, message: message + over };
 }
 
-/** A line of a failures file: its user, or its text, is to be tried again. */
+/** A line of a failures file. Its user, or its text, is tried again. */
 export interface FailureLine {
   readonly line: number;
   readonly user?: object;

@@ -33,11 +33,11 @@ export interface RegisterOptions extends Access {
 /** Of all runs over the file. */
 export interface Summary extends Counts {
   readonly thisRun: Counts;
-  /** Tried in this run, and neither registered nor failed: what stopped it came first. */
+  /** Users tried in this run that are neither registered nor failed, because something stopped it. */
   readonly unfinished: number;
   /** The last line that was tried; 0 where none was. */
   readonly line: number;
-  /** Lines of this run that a quote without its like keeps from being read as users: how many, and the first. */
+  /** Lines that an unmatched quote kept from being read as users in this run: how many, and the first. */
   readonly swallowed: { readonly lines: number; readonly from: number } | undefined;
   readonly elapsedMs: number;
   /** Why it ended before the file did. */
@@ -197,7 +197,7 @@ function fixOf(error: Error): string {
   return (isCountersignError(error) && FIXES[error.code]) || DOCTOR;
 }
 
-/** What was done is counted, whatever ended it: a disk that is full, an input that breaks off. @throws all else */
+/** A full disk or a broken input stops a run, and what was done is still counted. @throws every other error */
 function stopOf(error: unknown): Stop {
   if (error instanceof CliError && error.exitCode !== EXIT.usage) return error;
   const { syscall, code } = error as NodeJS.ErrnoException;

@@ -25,7 +25,7 @@ const KEPT_BYTES = 1000;
 const [LF, CR, QUOTE, COMMA] = [10, 13, 34, 44];
 const BOM = Buffer.from('\uFEFF');
 
-/** Finds where records end. Bytes do, since UTF-8 has those of ASCII for nothing else. */
+/** Finds where records end. Looking at bytes is enough: UTF-8 uses those of ASCII for ASCII alone. */
 interface Ends {
   /** @returns the index behind the record's line end, or 0 where the chunk ends first */
   find(chunk: Buffer, from: number): number;
@@ -34,7 +34,7 @@ interface Ends {
   readonly isOpen: boolean;
 }
 
-/** @throws CliError where the file is none of text in UTF-8 */
+/** @throws CliError where the file is not text in UTF-8 */
 export async function* splitRecords(
   input: Readable,
   format: 'csv' | 'jsonl',
@@ -102,7 +102,10 @@ function lineEnds(): Ends {
   };
 }
 
-/** `within` quotes, or `behind` one, which ends them if it is not the first of two. A quote in a `plain` cell is none. */
+/**
+ * `within`: in quotes. `behind`: after a quote in quotes, which closes them unless a second one follows. `plain`: in a cell
+ * that did not begin with a quote; a quote there is a mistake, and opens nothing.
+ */
 type State = 'start' | 'plain' | 'within' | 'behind';
 
 function csvEnds(): Ends {

@@ -109,7 +109,7 @@ test.each([
   ['a Region that is none', { issuer: 'i', regions: [null] }],
   ['a Region without a URL', { issuer: 'i', regions: [{ name: 'a', url: 'a' }] }],
   ['too much', { issuer: 'i'.repeat(100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
-])('a document with %s is none', async (_, document) => {
+])('a document with %s is refused', async (_, document) => {
   const { code, found } = await against(document);
   expect(code).toBe(3);
   expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);

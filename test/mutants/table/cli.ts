@@ -91,8 +91,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'resume',
     'cli/register/register.ts',
-    '(isHopeless || !isCountersignError(error))',
-    '!isCountersignError(error)',
+    '(isHopeless || (running.signal.aborted && !isCountersignError(error)))',
+    '(running.signal.aborted && !isCountersignError(error))',
     'test/cli/resume.test.ts',
   ),
   mutant(
@@ -189,8 +189,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'every-record',
     'cli/register/record.ts',
-    "${isTooLong ? '…' : ''}",
-    '',
+    "isTooLong ? '…' : ''",
+    "''",
     'test/cli/every-line.test.ts',
   ),
   mutant(
