@@ -230,6 +230,16 @@ test('a wrong key stops the run with what to do, and nobody is said to be regist
   );
 });
 
+test('a URL that ends in /v1 is told by it', async () => {
+  directory.write('in.csv', 'user_id\nv1\n');
+  const env = { COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key };
+  const { code, stderr } = await directory.run(['register', 'in.csv', '--url', `${platform.info.entry}/v1`], {
+    env,
+  });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/; the URL must be the base URL alone, without \/v1, .*; then run it again\n$/);
+});
+
 test('a cell of 300,000 characters is one failure, and the rows after it are registered', async () => {
   const rows = Array.from({ length: 50 }, (_, i) => `long${i},b\n`).join('');
   directory.write('in.csv', `user_id,display_name\nlong,${'x'.repeat(300_000)}\n${rows}`);

@@ -289,13 +289,6 @@ export const CLI: readonly Mutant[] = [
     'test/cli/private-file.test.ts',
   ),
   mutant(
-    'private-files',
-    'cli/register/checkpoint.ts',
-    "flag: 'wx', flush: true",
-    'flush: true',
-    'test/cli/private-file.test.ts',
-  ),
-  mutant(
     'resume',
     'cli/register/checkpoint.ts',
     'if (isSaved(value)) return value;',
