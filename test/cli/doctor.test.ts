@@ -89,13 +89,14 @@ test('no URL is quoted: it may hold a password', async () => {
   expect(stderr).not.toContain('secret');
 });
 
-/** A server whose document and nonces are those. */
-async function against(document: unknown, nonce: unknown = {}) {
+/** A server with that document, which answers `{}` for a nonce. */
+async function against(document: (url: string) => unknown) {
+  let url = '';
   const server = createHttpServer((request, response) =>
-    response.end(JSON.stringify(request.url?.startsWith('/v1/nonce') ? nonce : document)),
+    response.end(JSON.stringify(request.url?.startsWith('/v1/nonce') ? {} : document(url))),
   );
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
     return await doctor(access(url));
   } finally {
@@ -110,14 +111,19 @@ test.each([
   ['a Region without a URL', { issuer: 'i', regions: [{ name: 'a', url: 'a' }] }],
   ['too much', { issuer: 'i'.repeat(100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
 ])('a document with %s is refused', async (_, document) => {
-  const { code, found } = await against(document);
+  const { code, found } = await against(() => document);
   expect(code).toBe(3);
   expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
 });
 
 test('an answer without a nonce is no nonce', async () => {
-  const { found } = await against({ issuer: 'i', regions: [{ name: 'a', url: platform.info.awsEndpoint }] });
-  expect(found.find(({ check }) => check === 'nonce')).toMatchObject({ status: 'fail' });
+  const { code, found } = await against((url) => ({ issuer: 'i', regions: [{ name: 'a', url }] }));
+  expect(code).toBe(1);
+  expect(found.find(({ check }) => check === 'nonce')).toMatchObject({
+    status: 'fail',
+    detail: '200 unknown: no nonce',
+  });
+});
 });
 
 test('a clock that is off is measured', async () => {
