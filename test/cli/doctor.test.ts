@@ -124,7 +124,6 @@ test('an answer without a nonce is no nonce', async () => {
     detail: '200 unknown: no nonce',
   });
 });
-});
 
 test('a clock that is off is measured', async () => {
   aheadMs = 90_000;
