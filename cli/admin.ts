@@ -9,6 +9,7 @@ import {
 import { functionName } from '../lambda/contract/names.ts';
 import { awsError } from './aws-error.ts';
 import { CliError, EXIT } from './io.ts';
+import { asTyped } from './params.ts';
 import type { Target } from './target.ts';
 
 /** A Region that is cut off answers nothing at all, and the next one waits for its turn. */
@@ -19,7 +20,7 @@ export class Refused extends CliError {
   readonly code: string;
 
   constructor(detail: string, code: string) {
-    super(EXIT.failed, `${detail} (${code})`);
+    super(EXIT.failed, `${asTyped(detail)} (${code})`);
     this.code = code;
   }
 }

@@ -1,6 +1,7 @@
 /** Finds the platform that runs on this machine by the file that it leaves while it does. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isJsonObject } from '../protocol/json.ts';
 import { CliError, EXIT } from './io.ts';
 
 export interface LocalPlatform {
@@ -44,8 +45,15 @@ function readIfThere(path: string): string | undefined {
 
 function parse(text: string, path: string): LocalPlatform {
   try {
-    return JSON.parse(text) as LocalPlatform;
+    const value: unknown = JSON.parse(text);
+    if (isLocalPlatform(value)) return value;
   } catch {
-    throw new CliError(EXIT.unreachable, `${path} is not JSON: start the platform again with \`npm start\``);
+    // Not JSON: the same.
   }
+  throw new CliError(EXIT.unreachable, `${path} is broken: start the platform again with \`npm start\``);
 }
+
+const isLocalPlatform = (value: unknown): value is LocalPlatform =>
+  isJsonObject(value) &&
+  [value.entry, value.awsEndpoint].every((url) => typeof url === 'string') &&
+  [value.regions, value.clients].every((list) => Array.isArray(list) && list.every(isJsonObject));

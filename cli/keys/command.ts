@@ -57,7 +57,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     .addArgument(purposeArgument('[purpose]'))
     .action((purpose: Purpose | undefined, options: Options) =>
       show(purpose, options, ({ stdout }, keyset, nowMs) => {
-        stdout.write(`${timeline(keyset, nowMs).join('\n')}\n`);
+        for (const line of timeline(keyset, nowMs)) stdout.write(`${line}\n`);
       }),
     );
 
@@ -213,13 +213,14 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   }
 
   async function confirm(purpose: Purpose): Promise<void> {
-    const { stderr, stdin } = io;
-    const terminal = createInterface({ input: stdin, output: stderr });
+    // The terminal itself echoes what is typed.
+    const terminal = createInterface({ input: io.stdin });
     const interrupted = new AbortController();
     const disarm = io.onInterrupt(() => interrupted.abort());
     terminal.once('close', () => interrupted.abort());
+    io.stderr.write(`Type ${purpose} to go on: `);
     const answer = await terminal
-      .question(`Type ${purpose} to go on: `, { signal: interrupted.signal })
+      .question('', { signal: interrupted.signal })
       .catch(() => undefined)
       .finally(disarm);
     terminal.close();

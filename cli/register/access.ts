@@ -1,6 +1,7 @@
 /** Where to register, and with which key: options first, then the environment, then the local platform's client `dev`. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { type ClientOptions, CountersignClient, InvalidArgumentError } from '@countersign/sdk';
 import { type Io, usage } from '../io.ts';
 import { findLocalPlatform } from '../local.ts';
 
@@ -9,9 +10,15 @@ export interface AccessOptions {
   readonly apiKeyFile?: string;
 }
 
+export interface Access {
+  readonly url: string;
+  readonly apiKey: string;
+}
+
 /** @throws CliError, which quotes no key */
-export function findAccess(options: AccessOptions, { env, cwd }: Io): { url: string; apiKey: string } {
+export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   const url = options.url ?? env.COUNTERSIGN_URL;
+  if (url !== undefined) requireHttp(url);
   const apiKey =
     options.apiKeyFile === undefined ? env.COUNTERSIGN_API_KEY : readKey(resolve(cwd, options.apiKeyFile));
   if (url !== undefined && apiKey !== undefined) return { url, apiKey };
@@ -21,6 +28,25 @@ export function findAccess(options: AccessOptions, { env, cwd }: Io): { url: str
   const dev = clients.find(({ client_id }) => client_id === 'dev') ?? clients[0];
   if (!dev) throw usage('the local platform has no client; start it again with `npm start`');
   return { url: entry, apiKey: dev.api_key };
+}
+
+/** @throws CliError where URL or key cannot be used */
+export function connect(options: ClientOptions): CountersignClient {
+  try {
+    return new CountersignClient(options);
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) throw usage(error.message);
+    throw error;
+  }
+}
+
+/** The URL standard reads `localhost:4100` as the scheme `localhost`. No URL is quoted: it may hold a password. */
+function requireHttp(url: string): void {
+  if (/^https?:\/\//i.test(url)) return;
+  const host = /^([\w-]+(?:\.[\w-]+)*)(:\d+)?(?:\/|$)/.exec(url);
+  const scheme = host && ['localhost', '127.0.0.1'].includes(host[1]!) ? 'http' : 'https';
+  const meant = host ? `; is it ${scheme}://${host[1]}${host[2] ?? ''}?` : '';
+  throw usage(`the URL must begin with https://, or on this machine with http://${meant}`);
 }
 
 function readKey(path: string): string {

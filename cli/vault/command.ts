@@ -135,7 +135,9 @@ function printOutcome({ stdout }: Io, { what, state, path, data }: Outcome, dryR
   else {
     const { policy, ...rest } = data;
     const body = typeof policy === 'string' ? policy.trimEnd() : JSON.stringify(rest, undefined, 2);
-    stdout.write(`would ${state.padEnd(8)}${what}\n  write ${path}\n${body.replace(/^(?=.)/gm, '    ')}\n`);
+    stdout.write(`would ${state.padEnd(8)}${what}\n`);
+    stdout.write(`  write ${path}\n`);
+    for (const line of body.split('\n')) stdout.write(`${line && `    ${line}`}\n`);
   }
 }
 
