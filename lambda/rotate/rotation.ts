@@ -1,7 +1,7 @@
 /**
  * The four steps of a rotation (AWS Secrets Manager, "Lambda rotation functions"). Each may be repeated, run beside
  * another's, or end between any two calls: readers see AWSCURRENT alone, and that moves in one call, from the version
- * that the new keyset was made from (design: 3-keys "Rotation function").
+ * that the new keyset was made from (docs/key-life-cycle.md, "A rotation").
  */
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
@@ -9,6 +9,7 @@ import { checkPending, nextKeyset } from '../../protocol/rotation.ts';
 import type { SecretVersions } from '../adapters/secret-versions.ts';
 import type { VaultKeys } from '../adapters/vault.ts';
 import { describeError, type Log } from '../log.ts';
+import { Deadline } from './deadline.ts';
 import { makeKey, works } from './new-key.ts';
 import { RotationError } from './rotation-error.ts';
 
@@ -29,6 +30,9 @@ export interface HeldKeyset {
   readonly versionId: string;
   readonly keyset: Keyset;
 }
+
+/** Secrets Manager waits for `finishSecret`, which is done without it. */
+const TIDY_MS = 20_000;
 
 /** Makes the keyset that follows, from the one that is current. */
 export type Follow = (current: HeldKeyset) => Promise<Keyset>;
@@ -70,8 +74,13 @@ export class Rotation {
     if (held && current.versionId !== token) await this.#check(current, token, parse(held));
   }
 
-  /** Makes the version current, unless another is by now, or its key would sign too early. */
   async finishSecret(token: string): Promise<void> {
+    await this.finish(token);
+    await this.tidy(token, new Deadline(), TIDY_MS);
+  }
+
+  /** Makes the version current, unless another is by now, or its key would sign too early. */
+  async finish(token: string): Promise<void> {
     if (!(await this.#isCurrent(token))) {
       const { secret } = this.#options;
       const held = await secret.read({ id: token });
@@ -85,7 +94,6 @@ export class Rotation {
           await this.#abandon(token, ['another version became current']);
       }
     }
-    await this.#tidy(token);
   }
 
   /**
@@ -127,17 +135,25 @@ export class Rotation {
     throw new RotationError(`version ${token} cannot become current: ${faults.join('; ')}`);
   }
 
-  /** Lets Vault forget what no keyset holds any more. Not worth a failed rotation: the next one does it. */
-  async #tidy(token: string): Promise<void> {
-    const { secret, vault, vaultKey, purpose, log } = this.#options;
+  /**
+   * Lets Vault forget what no keyset holds any more, as far as there is time. Not worth a failed rotation: the next one
+   * does it.
+   */
+  async tidy(token: string, deadline: Deadline, ms: number): Promise<void> {
+    const { purpose, log } = this.#options;
     try {
-      await secret.move('AWSPENDING', token, undefined);
-      const { keyset } = await this.current();
-      const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
-      if (versions.length > 0) await vault.raiseMin(vaultKey, Math.min(...versions));
+      await deadline.by(ms, this.#forget(token));
     } catch (error) {
       log({ level: 'WARN', message: 'keyset', purpose, reason: 'tidy', ...describeError(error) });
     }
+  }
+
+  async #forget(token: string): Promise<void> {
+    const { secret, vault, vaultKey } = this.#options;
+    await secret.move('AWSPENDING', token, undefined);
+    const { keyset } = await this.current();
+    const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
+    if (versions.length > 0) await vault.raiseMin(vaultKey, Math.min(...versions));
   }
 }
 

@@ -6,6 +6,7 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
 import { rotationFunctionName, secretName, tableName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import {
@@ -49,7 +50,7 @@ export class RotationFunction extends PlatformFunction {
       bundle,
       // Vault knows the function by it.
       roleName: rotationRoleName(stage, purpose, region.name),
-      timeout: Duration.minutes(1),
+      timeout: Duration.millis(ROTATION_TIMEOUT_MS),
       environment: {
         COUNTERSIGN_STAGE: stage,
         COUNTERSIGN_REGION: region.name,
