@@ -9,9 +9,9 @@ import { VaultError } from '../adapters/vault.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
 import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
-import { Deadline, TooLate } from './deadline.ts';
+import { Deadline, TIMES, TooLate } from './deadline.ts';
 import { lookAtRegions, unique } from './regions.ts';
-import { type RevokeOptions, revoke, TIMES } from './revoke.ts';
+import { type RevokeOptions, revoke } from './revoke.ts';
 import { type HeldKeyset, Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
 
@@ -45,7 +45,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       );
       await succeeded();
       const keyset = await summary(made, stateOf(made));
-      await rotation.tidy(made.versionId, deadline, times.answerMs);
+      await rotation.tidy(made.versionId, deadline);
       return keyset;
     }),
 

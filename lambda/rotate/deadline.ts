@@ -2,6 +2,18 @@
 import type { SecretVersions } from '../adapters/secret-versions.ts';
 import { RotationError } from './rotation-error.ts';
 
+/** How long things may take, from the beginning of a call, so that it ends well before Lambda ends it. */
+export interface Times {
+  /** One read or write of one Region, from its own beginning. */
+  readonly eachMs: number;
+  /** A new keyset. */
+  readonly swapMs: number;
+  /** Everything. */
+  readonly answerMs: number;
+}
+
+export const TIMES: Times = { eachMs: 7_000, swapMs: 30_000, answerMs: 50_000 };
+
 /** The work was not done in time. What it did until then stays. */
 export class TooLate extends RotationError {
   constructor(ms: number) {

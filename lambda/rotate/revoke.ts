@@ -8,7 +8,7 @@ import { type Keyset, signingKey } from '../../protocol/keyset.ts';
 import { type NewKey, revokedKeyset } from '../../protocol/rotation.ts';
 import { AdminError } from '../admin/actions.ts';
 import type { RegionConfirmation } from '../contract/keys.ts';
-import { Deadline, TooLate } from './deadline.ts';
+import { Deadline, TIMES, TooLate } from './deadline.ts';
 import { makeKey } from './new-key.ts';
 import { type KeyRegion, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
 import { type HeldKeyset, Rotation, type RotationOptions } from './rotation.ts';
@@ -19,20 +19,7 @@ export interface RevokeOptions extends RotationOptions {
   readonly region: string;
   /** All of them, the home Region first. */
   readonly regions: readonly KeyRegion[];
-  readonly times?: Times;
 }
-
-/** How long things may take, from the beginning of a call, so that it ends well before Lambda ends it. */
-export interface Times {
-  /** One read or write of one Region, from its own beginning. */
-  readonly eachMs: number;
-  /** A new keyset. */
-  readonly swapMs: number;
-  /** Everything. */
-  readonly answerMs: number;
-}
-
-export const TIMES: Times = { eachMs: 7_000, swapMs: 30_000, answerMs: 50_000 };
 
 export interface Revocation {
   /** Every kid that is revoked now, earlier ones included. */
@@ -82,7 +69,7 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
     regions: revoked.length > kids.length ? await refuseEverywhere(regions, revoked, times.eachMs) : refused,
     unreadable,
     ...outcome,
-    tidy: () => swap.tidy(deadline, times.answerMs),
+    tidy: () => swap.tidy(deadline),
   };
 }
 
@@ -141,9 +128,9 @@ class Swap {
   }
 
   /** Last of all, since it asks Vault: nothing that matters waits for it. */
-  async tidy(deadline: Deadline, ms: number): Promise<void> {
+  async tidy(deadline: Deadline): Promise<void> {
     const [token] = [...this.#made.keys()].slice(-1);
-    if (token !== undefined) await new Rotation(this.#options).tidy(token, deadline, ms);
+    if (token !== undefined) await new Rotation(this.#options).tidy(token, deadline);
   }
 
   /** What was made, not what is read now, which may be what was there before. */

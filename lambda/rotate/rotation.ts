@@ -9,7 +9,7 @@ import { checkPending, nextKeyset } from '../../protocol/rotation.ts';
 import type { SecretVersions } from '../adapters/secret-versions.ts';
 import type { VaultKeys } from '../adapters/vault.ts';
 import { describeError, type Log } from '../log.ts';
-import { Deadline } from './deadline.ts';
+import { Deadline, TIMES, type Times } from './deadline.ts';
 import { makeKey, works } from './new-key.ts';
 import { RotationError } from './rotation-error.ts';
 
@@ -24,15 +24,13 @@ export interface RotationOptions {
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
+  readonly times?: Times;
 }
 
 export interface HeldKeyset {
   readonly versionId: string;
   readonly keyset: Keyset;
 }
-
-/** Secrets Manager waits for `finishSecret`, which is done without it. */
-const TIDY_MS = 20_000;
 
 /** Makes the keyset that follows, from the one that is current. */
 export type Follow = (current: HeldKeyset) => Promise<Keyset>;
@@ -75,8 +73,9 @@ export class Rotation {
   }
 
   async finishSecret(token: string): Promise<void> {
+    const deadline = new Deadline();
     await this.finish(token);
-    await this.tidy(token, new Deadline(), TIDY_MS);
+    await this.tidy(token, deadline);
   }
 
   /** Makes the version current, unless another is by now, or its key would sign too early. */
@@ -139,10 +138,10 @@ export class Rotation {
    * Lets Vault forget what no keyset holds any more, as far as there is time. Not worth a failed rotation: the next one
    * does it.
    */
-  async tidy(token: string, deadline: Deadline, ms: number): Promise<void> {
-    const { purpose, log } = this.#options;
+  async tidy(token: string, deadline: Deadline): Promise<void> {
+    const { purpose, log, times = TIMES } = this.#options;
     try {
-      await deadline.by(ms, this.#forget(token));
+      await deadline.by(times.answerMs, this.#forget(token));
     } catch (error) {
       log({ level: 'WARN', message: 'keyset', purpose, reason: 'tidy', ...describeError(error) });
     }
