@@ -1,6 +1,6 @@
 /**
  * Kids of the platform's keys that an operator revoked, in the Region's `limits` table: so that neither a stale copy of a
- * keyset nor a lost primary Region keeps a stolen key alive (design: 3-keys "Revoke").
+ * keyset nor a lost primary Region keeps a stolen key alive (docs/key-life-cycle.md, "A key that leaked").
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Purpose } from '../contract/purposes.ts';

@@ -91,7 +91,7 @@ const vaultAccess = ({ vault: { address, namespace, caPem, auth } }: Config): Va
   auth,
 });
 
-/** Its own keyset, which other Regions have copies of, and where revoked kids are told to every Region. */
+/** Its own keyset, which other Regions have copies of, and the list in every Region of kids that it refuses. */
 function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
   const stage = config.stage.name;
   const name = secretName(stage, purpose);
@@ -110,7 +110,10 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
         ...keyStatements(stack, config, region, ['secretsmanager']),
       ]),
     ...config.regions.map((region) =>
-      allow(['dynamodb:UpdateItem'], tableArn(stack, tableName(stage, 'limits'), region.name)),
+      allow(
+        ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+        tableArn(stack, tableName(stage, 'limits'), region.name),
+      ),
     ),
   ];
 }
