@@ -7,6 +7,7 @@ import {
   GetSecretValueCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { KeySummary, KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
@@ -132,6 +133,39 @@ describe('on the local platform', () => {
     const unknown = await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes');
     expect([unknown.code, unknown.stdout]).toEqual([1, '']);
     expect(unknown.stderr).toMatch(/\nerror: the keyset has no key AAAAAA \(not_found\)\n$/);
+  });
+
+  it('revoke of an emptied secret has the old keys refused, and is no success until another key signs', async () => {
+    const SecretId = secretName('local', 'nonce');
+    const old = JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid);
+    const { VersionId: right } = await secrets.send(new GetSecretValueCommand({ SecretId }));
+    const emptied = new PutSecretValueCommand({ SecretId, SecretString: '{"keys":[]}' });
+    const { VersionId: wrong } = await secrets.send(emptied);
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^nonce: .* refused within 10 s by: local-a, local-b\n$/);
+    for (const kid of old) expect(stdout).toContain(kid);
+    expect(stderr).toContain(
+      `error: no new key is confirmed, so nothing may sign in their place: the keyset is empty, and was not before: move AWSCURRENT back to version ${right}; run it again\n`,
+    );
+
+    const labels = { VersionStage: 'AWSCURRENT', RemoveFromVersionId: wrong, MoveToVersionId: right };
+    await secrets.send(new UpdateSecretVersionStageCommand({ SecretId, ...labels }));
+    const states = (await keys('list', 'nonce', '--json')).json.keysets[0].keys;
+    expect(new Set(states.map(({ state }: KeySummary) => state))).toEqual(new Set(['revoked']));
+    const again = await keys('revoke', 'nonce', '--yes');
+    const [signs] = JSON.parse(await secretOf('nonce')).keys;
+    expect([again.code, again.stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    expect(again.stdout).toContain(`nonce: key ${signs.kid} signs now\n`);
+
+    const once = await keys('revoke', 'nonce', '--only-kid', old[0], '--yes');
+    expect([once.code, once.stdout]).toEqual([
+      0,
+      expect.stringContaining(`nonce: revoked before: ${old[0]}\n`),
+    ]);
+    expect(JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid)).toEqual([
+      signs.kid,
+    ]);
   });
 
   it('unstick frees what a rotation left, and says where there was nothing', async () => {
