@@ -4,10 +4,10 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { KeyLags } from '../protocol/key-windows.ts';
 import { readSecret } from './adapters/aws.ts';
 import { createRevokedKids } from './adapters/revoked-kids.ts';
+import { createRotationRecord } from './adapters/rotation-record.ts';
 import { createSecretVersions } from './adapters/secret-versions.ts';
 import { createVaultKeys, type VaultAuth } from './adapters/vault.ts';
 import { requireEnv } from './contract/environment.ts';
-import type { RegionConfirmation } from './contract/keys.ts';
 import { secretName } from './contract/names.ts';
 import { algorithmOf, type Purpose } from './contract/purposes.ts';
 import { appRoleSecretName, type VaultAccess, vaultName, vaultServerId } from './contract/vault.ts';
@@ -44,7 +44,12 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
   const regions = names.map((region) => {
     const { secrets, dynamodb } = aws(region);
     const secret = createSecretVersions(secrets, secretName(stage, purpose));
-    return { region, secrets, secret, revoked: createRevokedKids(dynamodb, limits) };
+    const revoked = createRevokedKids(dynamodb, limits);
+    const revokedKids = {
+      read: () => revoked.read(purpose),
+      add: (kids: readonly string[]) => revoked.add(purpose, kids, nowMs()),
+    };
+    return { region, secrets, dynamodb, secret, revokedKids };
   });
   const own = regions.find(({ region }) => region === here)!;
   const vault = createVaultKeys({
@@ -66,8 +71,8 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     log,
     region: here,
     errorDocsUrl,
-    replicas: regions.filter((each) => each !== own),
-    publishRevoked: (kids) => Promise.all(regions.map((each) => publish(each, kids))),
+    regions,
+    record: createRotationRecord(own.dynamodb, limits, purpose),
   });
   let running = 0;
   return async (event, invocation) => {
@@ -86,18 +91,6 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     await vault.logOut().catch((error: unknown) => {
       log({ level: 'WARN', message: 'keyset', purpose, reason: 'vault_token', ...describeError(error) });
     });
-  }
-
-  async function publish(
-    { region, revoked }: (typeof regions)[number],
-    kids: readonly string[],
-  ): Promise<RegionConfirmation> {
-    const told = revoked.add(purpose, kids, nowMs());
-    const confirmed = await told.then(
-      () => true,
-      () => false,
-    );
-    return { region, confirmed };
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Rotation: what the next keyset holds, and when it may become the current one, so that nothing validly signed is
- * ever refused and no revoked key comes back (design: 3-keys "Windows", "Rotation function", "Revoke").
+ * ever refused and no revoked key comes back (docs/key-life-cycle.md).
  *
  *     made          published                    signs                              removed
  *      │──── X ─────────│──── L ── V ── 2E ────────│──── L ── S ── D ── E ────────────│
@@ -64,7 +64,8 @@ export function nextKeyset(
 
 /**
  * The keyset of an emergency: the old keys revoked and removed, those not active yet included, since they lay in the
- * same secret. The new key signs at once, unless a key that signs now, or will, is spared.
+ * same secret. The new key signs at once, unless a key that signs now, or will, is spared. One that signs in a revoked
+ * key's place goes later than it would have: as much later as it signs longer.
  *
  * @param onlyKids spares every other key; @default all kids of the keyset
  */
@@ -177,12 +178,9 @@ function withKey(
   const due = atOnce ? nowMs : nowMs + keyWindows(lags).publishToSignMs;
   // Never before the one it follows, which a longer window may have put further ahead: each key signs once.
   const activates_at = followed ? Math.max(due, followed.activates_at + 1) : due;
-  const keys = base.keys.map((key) =>
-    key === followed && !(atOnce && key.retires_at !== null)
-      ? { ...key, retires_at: activates_at + removalMs(key, lags) }
-      : key,
-  );
   const added = { ...newKey, activates_at, retires_at: null, max_life: lags.maxLifeMs };
+  const all = [...base.keys, added];
+  const keys = base.keys.map((key) => ({ ...key, retires_at: retirement(key, all, lags, nowMs) }));
   return {
     version: FORMAT_VERSION,
     seq: base.seq + 1,
@@ -192,6 +190,24 @@ function withKey(
     keys: [...keys, added],
   };
 }
+
+/** When a key goes: once its successor signs, and what it signed has ended. One that signs no more keeps its time. */
+function retirement(key: KeysetKey, all: readonly KeysetKey[], lags: KeyLags, nowMs: number): number {
+  const due = dueRetirement(key, all, lags);
+  if (key.retires_at === null) return due;
+  return maySign(key, all, nowMs) ? Math.max(key.retires_at, due) : key.retires_at;
+}
+
+const dueRetirement = (key: KeysetKey, all: readonly KeysetKey[], lags: KeyLags): number =>
+  successorAt(key, all) + removalMs(key, lags);
+
+/** Whether it signs, now or later: its successor does not yet, and it verifies. */
+const maySign = (key: KeysetKey, all: readonly KeysetKey[], nowMs: number): boolean =>
+  successorAt(key, all) > nowMs && (key.retires_at === null || key.retires_at > nowMs);
+
+/** When the next key after it begins to sign. */
+const successorAt = ({ activates_at }: KeysetKey, all: readonly KeysetKey[]): number =>
+  Math.min(...all.map((each) => each.activates_at).filter((at) => at > activates_at));
 
 /** The key that the next one follows. */
 function newestKey({ keys, revoked }: Keyset): KeysetKey | undefined {
@@ -227,13 +243,14 @@ function windowFaults(
 ): string[] {
   const faults: string[] = [];
   if (!mayFinish(current, pending, lags, nowMs)) faults.push('the new key would sign too early');
-  const followed = newestKey({ ...pending, keys: pending.keys.filter((key) => key !== newest) });
-  const atOnce = signsAtOnce(current, pending.revoked, nowMs);
   for (const key of pending.keys) {
     if (key === newest) continue;
-    const unchanged = current.keys.some((b) => b.kid === key.kid && b.retires_at === key.retires_at);
-    const late = key.retires_at! >= newest.activates_at + removalMs(key, lags);
-    if (key === followed ? !late && !(atOnce && unchanged) : !unchanged)
+    const before = current.keys.find(({ kid }) => kid === key.kid)!;
+    const late = key.retires_at! >= Math.max(dueRetirement(key, pending.keys, lags), before.retires_at ?? 0);
+    // It was made up to X ago, when the key may still have had to sign, and by another clock.
+    const extended = late && maySign(before, pending.keys, nowMs - lags.finishMs - 2 * lags.clockErrorMs);
+    const kept = before.retires_at === key.retires_at;
+    if (kept ? !late && maySign(key, pending.keys, nowMs + 2 * lags.clockErrorMs) : !extended)
       faults.push(`key ${key.kid} retires at a wrong time`);
   }
   return faults;

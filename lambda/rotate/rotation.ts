@@ -1,7 +1,7 @@
 /**
  * The four steps of a rotation (AWS Secrets Manager, "Lambda rotation functions"). Each may be repeated, run beside
  * another's, or end between any two calls: readers see AWSCURRENT alone, and that moves in one call, from the version
- * that the new keyset was made from (design: 3-keys "Rotation function").
+ * that the new keyset was made from (docs/key-life-cycle.md, "A rotation").
  */
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
@@ -10,6 +10,7 @@ import { checkPending, nextKeyset, rotationRefusal } from '../../protocol/rotati
 import type { SecretVersions } from '../adapters/secret-versions.ts';
 import type { VaultKeys } from '../adapters/vault.ts';
 import { describeError, type Log } from '../log.ts';
+import { Deadline, TIMES, type Times } from './deadline.ts';
 import { makeKey, works } from './new-key.ts';
 import { RotationError } from './rotation-error.ts';
 
@@ -26,6 +27,7 @@ export interface RotationOptions {
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
+  readonly times?: Times;
 }
 
 export interface HeldKeyset {
@@ -76,8 +78,14 @@ export class Rotation {
     if (held && current.versionId !== token) await this.#check(current, token, this.#parse(held));
   }
 
-  /** Makes the version current, unless another is by now, or its key would sign too early. */
   async finishSecret(token: string): Promise<void> {
+    const deadline = new Deadline();
+    await this.finish(token);
+    await this.tidy(token, deadline);
+  }
+
+  /** Makes the version current, unless another is by now, or its key would sign too early. */
+  async finish(token: string): Promise<void> {
     if (!(await this.#isCurrent(token))) {
       const { secret } = this.#options;
       const held = await secret.read({ id: token });
@@ -91,7 +99,6 @@ export class Rotation {
           await this.#abandon(token, ['another version became current']);
       }
     }
-    await this.#tidy(token);
   }
 
   /**
@@ -133,17 +140,25 @@ export class Rotation {
     throw new RotationError(`version ${token} cannot become current: ${faults.join('; ')}`);
   }
 
-  /** Deletes from Vault what no keyset holds any more. Not worth a failed rotation: the next one does it. */
-  async #tidy(token: string): Promise<void> {
-    const { secret, vault, vaultKey, purpose, log } = this.#options;
+  /**
+   * Lets Vault forget what no keyset holds any more, as far as there is time. Not worth a failed rotation: the next one
+   * does it.
+   */
+  async tidy(token: string, deadline: Deadline): Promise<void> {
+    const { purpose, log, times = TIMES } = this.#options;
     try {
-      await secret.move('AWSPENDING', token, undefined);
-      const { keyset } = await this.current();
-      const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
-      if (versions.length > 0) await vault.trim(vaultKey, Math.min(...versions));
+      await deadline.by(times.answerMs, this.#forget(token));
     } catch (error) {
       log({ level: 'WARN', message: 'keyset', purpose, reason: 'tidy', ...describeError(error) });
     }
+  }
+
+  async #forget(token: string): Promise<void> {
+    const { secret, vault, vaultKey } = this.#options;
+    await secret.move('AWSPENDING', token, undefined);
+    const { keyset } = await this.current();
+    const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
+    if (versions.length > 0) await vault.trim(vaultKey, Math.min(...versions));
   }
 
   #parse({ versionId, text }: { readonly versionId: string; readonly text: string }): Keyset {

@@ -6,6 +6,7 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
 import { rotationFunctionName, secretName, tableName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import {
@@ -49,7 +50,7 @@ export class RotationFunction extends PlatformFunction {
       bundle,
       // Vault knows the function by it.
       roleName: rotationRoleName(stage, purpose, region.name),
-      timeout: Duration.minutes(1),
+      timeout: Duration.millis(ROTATION_TIMEOUT_MS),
       environment: {
         COUNTERSIGN_STAGE: stage,
         COUNTERSIGN_REGION: region.name,
@@ -91,7 +92,7 @@ const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: 
   ...(stsRegion !== undefined && { stsRegion }),
 });
 
-/** Its own keyset, which other Regions have copies of, and where revoked kids are told to every Region. */
+/** Its own keyset, which other Regions have copies of, and the list in every Region of kids that it refuses. */
 function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
   const stage = config.stage.name;
   const name = secretName(stage, purpose);
@@ -110,7 +111,10 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
         ...keyStatements(stack, config, region, ['secretsmanager']),
       ]),
     ...config.regions.map((region) =>
-      allow(['dynamodb:UpdateItem'], tableArn(stack, tableName(stage, 'limits'), region.name)),
+      allow(
+        ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+        tableArn(stack, tableName(stage, 'limits'), region.name),
+      ),
     ),
   ];
 }

@@ -49,6 +49,17 @@ describe('a nonce', () => {
     }
   });
 
+  it('is promised for no longer than its key is kept', async () => {
+    const secret = platform.secrets.nonce;
+    const before = secret.keyset;
+    const retires_at = platform.clock.nowMs + 90_000;
+    secret.keyset = { ...before, keys: [{ ...before.keys[0]!, retires_at }] };
+    const request = { method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` };
+    const { json } = await a.instance().send(request);
+    secret.keyset = before;
+    expect(json.expires_in).toBe(90);
+  });
+
   it('touches no table', async () => {
     const before = [await platform.items('ledger'), await platform.items('clients')];
     const broken = a.instance(

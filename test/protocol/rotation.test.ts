@@ -225,6 +225,43 @@ describe('a revocation', () => {
     expect(revoked.fingerprints).toHaveLength(300);
     expect(rotationRefusal(revoked, LAGS, now)).toBeUndefined();
   });
+
+  it('of the signing key alone, with an older one about to go and a newer one published: the old one stays for as long as it signs again', () => {
+    const lags = { ...LAGS, clockErrorMs: 0 };
+    const two = nextKeyset(first, 'v1', key(2), lags, T0);
+    const three = nextKeyset(two, 'v2', key(3), lags, two.keys[1]!.activates_at);
+    const published = three.keys[2]!.activates_at;
+    const now = two.keys[0]!.retires_at! - 1;
+    expect(now).toBeLessThan(published);
+    const revoked = revokedKeyset(three, 'v3', key(9), lags, now, [kid(2)]);
+    expect(checkPending(three, 'v3', revoked, lags, now)).toEqual([]);
+    expect(signingKey(revoked, now)?.kid).toBe(kid(1));
+    expect(revoked.keys[0]!.retires_at).toBe(published + keyWindows(lags).signToRemoveMs);
+    const short = { ...revoked, keys: [two.keys[0]!, ...revoked.keys.slice(1)] };
+    expect(checkPending(three, 'v3', short, lags, now)).toEqual([`key ${kid(1)} retires at a wrong time`]);
+  });
+
+  it('of the next of two published keys: the one that signs stays for as long as it signs longer', () => {
+    const third = nextKeyset(second, 'v2', key(3), LAGS, T0 + 6);
+    const revoked = revoke(third, [kid(2)]);
+    expect(revoked.keys[0]!.retires_at).toBe(third.keys[2]!.activates_at + REMOVE);
+  });
+
+  it('extends no key that signs no more, and none that is retired', () => {
+    const later = second.keys[1]!.activates_at;
+    const third = nextKeyset(second, 'v2', key(3), LAGS, later);
+    const before = third.keys[0]!;
+    expect(before).toEqual(second.keys[0]);
+    const longer = {
+      ...third,
+      keys: [{ ...before, retires_at: before.retires_at! + 1e6 }, ...third.keys.slice(1)],
+    };
+    const after = later + LAGS.finishMs + 2 * LAGS.clockErrorMs;
+    expect(check(second, longer, after, 'v2')).toContain(`key ${kid(1)} retires at a wrong time`);
+    const retired = revokedKeyset(third, 'v3', key(9), LAGS, before.retires_at!, [kid(2)]);
+    expect(retired.keys[0]).toEqual(before);
+    expect(signingKey(retired, before.retires_at!)?.kid).toBe(kid(3));
+  });
 });
 
 describe('a keyset that is full', () => {
@@ -321,6 +358,13 @@ describe('whatever happens to a keyset', () => {
           expect(signingKey(current, now)).toBeDefined();
           for (const live of verificationKeys(current, now)) expect(revoked.has(live.kid)).toBe(false);
           const activations = current.keys.map(({ activates_at }) => activates_at);
+          // Who signs is kept until what it signed last has ended.
+          const turns = [now, ...activations.filter((at) => at > now).sort((a, b) => a - b)];
+          for (const [turn, at] of turns.entries()) {
+            const { retires_at } = signingKey(current, at)!;
+            const end = turns[turn + 1];
+            if (end !== undefined) expect(retires_at ?? Infinity).toBeGreaterThanOrEqual(end + REMOVE);
+          }
           expect(new Set(activations).size).toBe(activations.length);
         }
       }),
