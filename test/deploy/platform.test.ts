@@ -158,7 +158,7 @@ describe.each(REGIONS)('in %s', (region) => {
 
   it('the Python example, which uses nothing of this project, registers as a basic client', async () => {
     const python = await pythonWith(path('../../examples/python/requirements.txt'));
-    const env = { PATH: process.env.PATH, COUNTERSIGN_URL: urlOf(region), COUNTERSIGN_API_KEY: basicKey };
+    const env = { PATH: process.env.PATH, COUNTERSIGN_URL: urlOf(region), COUNTERSIGN_BASIC_KEY: basicKey };
     const args = [path('../../examples/python/register.py'), `margaret-${region}`];
     const { stdout } = await run(python, args, { env });
     const [status, ...body] = stdout.split(' ');
