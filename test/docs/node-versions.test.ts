@@ -1,5 +1,7 @@
 /** Which Node is needed is stated in two manifests; documents and checks repeat it. */
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -42,4 +44,19 @@ it('the checks at start name the same', () => {
     `const OLDEST = [${PACKAGES.split('.').join(', ')}] as const;`,
   );
   expect(read('cli/countersign.mjs')).toContain(`const needed = ${OWN};`);
+});
+
+it.each([
+  ['22.18.0', false],
+  ['20.20.2', false],
+  ['22.19.0', true],
+  ['24.0.0', true],
+])('on Node %s the SDK loads, or says in one sentence what it needs: %s', async (version, loads) => {
+  // The version is all that the check goes by.
+  const program = `Object.defineProperty(process.versions, 'node', { value: '${version}' });
+    await import(${JSON.stringify(new URL('../../sdk/typescript/index.ts', import.meta.url).href)})
+      .then(() => console.log('loads'), ({ message }) => console.log(message));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+  const refusal = `@countersign/sdk needs Node ${PACKAGES} or later, and this is ${version}`;
+  expect(stdout).toBe(`${loads ? 'loads' : refusal}\n`);
 });
