@@ -46,7 +46,9 @@ async function synthesise({
     child.on('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'ENOENT'
-          ? usage('preflight reads the project by its own cdk command, which is not installed: npm install')
+          ? usage(
+              'preflight reads the project by its own cdk command, which is not installed: npm install --save-dev aws-cdk',
+            )
           : error,
       ),
     );
