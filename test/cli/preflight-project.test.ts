@@ -8,6 +8,9 @@ import { EXIT } from '../../cli/io.ts';
 import { readDeployPlans } from '../../cli/preflight/project.ts';
 import threeRegions from '../../examples/config/three-regions.ts';
 
+/** Longest that a test waits for the CDK. */
+const SYNTH_MS = 300_000;
+
 const root = new URL('../../', import.meta.url).pathname;
 
 let cwd: string;
@@ -45,7 +48,7 @@ async function read() {
   );
 }
 
-it('what it deploys is read from the project itself', async () => {
+it('what it deploys is read from the project itself', { timeout: SYNTH_MS }, async () => {
   writeApp(threeRegions, 'write');
   expect(await read()).toEqual({
     plans: [expect.objectContaining({ stage: threeRegions.stage.name, kind: 'prod' })],
@@ -53,7 +56,9 @@ it('what it deploys is read from the project itself', async () => {
   });
 });
 
-it('a config that cannot be deployed ends it, with each setting that is wrong', async () => {
+it('a config that cannot be deployed ends it, with each setting that is wrong', {
+  timeout: SYNTH_MS,
+}, async () => {
   writeApp({ ...threeRegions, nonceTtl: 'PT2H' }, 'write');
   const { error, said } = (await read()) as { error: Error; said: string };
   expect(error).toMatchObject({
@@ -63,7 +68,9 @@ it('a config that cannot be deployed ends it, with each setting that is wrong', 
   expect(said).toContain('nonceTtl: must be 10 seconds to 1 hour');
 });
 
-it('a lock that was not written ends it, with the command that writes it', async () => {
+it('a lock that was not written ends it, with the command that writes it', {
+  timeout: SYNTH_MS,
+}, async () => {
   writeApp(threeRegions, '');
   expect((await read()).said).toContain('npx cdk synth -c countersign:lock=write');
 });

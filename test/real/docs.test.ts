@@ -9,6 +9,8 @@ import { type Block, FOLLOWED, moduleOf, printed, runnable } from '../docs/block
 import { startWorkspace, type Workspace } from '../docs/workspace.ts';
 
 const run = promisify(execFile);
+/** Longest that a test waits for every document, in which pip installs twice. */
+const FOLLOW_MS = 300_000;
 
 let workspace: Workspace;
 beforeEach(async () => {
@@ -22,7 +24,7 @@ it.each([
   ['in the order in which they stand', FOLLOWED],
   // What the guide exports is there when the README's commands run.
   ['with the guide first', [guide, readme, ...others]],
-])('every document, %s', async (_, files) => {
+])('every document, %s', { timeout: FOLLOW_MS }, async (_, files) => {
   const steps = files.flatMap((file) => stepsOf(runnable(file)));
   const mark = '--- next block ---';
   const script = steps.map(({ command }) => `${command}\necho '${mark}'\n`).join('');
