@@ -1,5 +1,5 @@
 /**
- * What `npm start`, `npm test` and `npm run bench` run first: plain JavaScript for any Node from 18 on, on a
+ * What `npm start`, `npm test` and `npm run bench` run first: plain JavaScript for the Node that the machine has, on a
  * fresh clone. Installs what is missing, then hands over to the Node that the project brings with it.
  */
 import { spawn } from 'node:child_process';
@@ -34,7 +34,16 @@ async function main() {
     say(`usage: node local/bootstrap.mjs ${Object.keys(commands).join('|')}`);
     return 2;
   }
+  if (isTooOld()) return 3;
   return (await install()) || (await commands[command]());
+}
+
+/** The oldest that the manifest names: npm itself only warns. */
+function isTooOld() {
+  const oldest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).engines.node.slice('>='.length);
+  const tooOld = Number(process.versions.node.split('.')[0]) < Number(oldest);
+  if (tooOld) say(`this needs Node ${oldest} or later, and this is ${process.versions.node}`);
+  return tooOld;
 }
 
 async function install() {

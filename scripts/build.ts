@@ -53,7 +53,7 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   for (const policy of ['rotate', 'setup', 'upkeep'])
     cpSync(inRoot(`cli/vault/${policy}.hcl`), join(directory, `cli/vault/${policy}.hcl`));
   mkdirSync(join(directory, 'bin'));
-  writeFileSync(join(directory, 'bin/countersign.js'), "#!/usr/bin/env node\nimport '../cli/main.js';\n");
+  writeFileSync(join(directory, 'bin/countersign.js'), launcher(sdk.engines.node));
   const { name, version, description, license, type } = root;
   const manifest = {
     ...{ name, version, description, license, type, engines: sdk.engines },
@@ -61,6 +61,19 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
     bin: { countersign: './bin/countersign.js' },
   };
   finish({ directory, entries, readme: 'README.md', manifest });
+}
+
+/** @param engines `>=` and the oldest Node, on which alone the command's libraries load */
+function launcher(engines: string): string {
+  const [major, minor] = engines.slice('>='.length).split('.');
+  return `#!/usr/bin/env node
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major > ${major} || (major === ${major} && minor >= ${minor})) await import('../cli/main.js');
+else {
+  process.stderr.write(\`error: countersign needs Node ${major}.${minor} or later, and this is \${process.versions.node}\\n\`);
+  process.exitCode = 3;
+}
+`;
 }
 
 /** What the entries reach, by the TypeScript compiler, laid out as the sources are. */

@@ -81,7 +81,8 @@ export class RotationFunction extends PlatformFunction {
   }
 }
 
-const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
+/** @returns the VPC that a Region's rotation functions are in; undefined where they are in none */
+export const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
   own ?? (vault.network === 'public' ? undefined : vault.network);
 
 const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: Config): VaultAccess => ({

@@ -862,7 +862,10 @@ describe('a keyset that is full', () => {
     };
     parts.store.put(NAME, newToken(), JSON.stringify(full), ['AWSCURRENT']);
     const detail = expect.stringContaining('docs/key-life-cycle.md, A keyset that is full');
-    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({ ok: false, problem: { detail } });
+    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({
+      ok: false,
+      problem: { detail },
+    });
     expect(parts.vault.made).toHaveLength(1);
     expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
     expect(parts.keyset().fingerprints).toHaveLength(MAX_REVOKED);
@@ -877,7 +880,10 @@ describe('a keyset that is full', () => {
       fingerprints: fingerprints.slice(-half),
     };
     parts.store.put(NAME, next, JSON.stringify(shorter), ['AWSCURRENT']);
-    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({ ok: true, result: { seq: seq + 2 } });
+    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({
+      ok: true,
+      result: { seq: seq + 2 },
+    });
   });
 });
 

@@ -43,6 +43,7 @@ beforeEach(() => {
   mkdirSync(join(project, 'local'));
   copyFileSync(source, join(project, 'local/bootstrap.mjs'));
   writeFileSync(join(project, 'npm.mjs'), NPM);
+  writeFileSync(join(project, 'package.json'), '{ "engines": { "node": ">=20" } }');
   lock('1.0.0');
 });
 afterEach(() => rmSync(project, { recursive: true }));
@@ -56,12 +57,12 @@ function lock(version: string): void {
   writeFileSync(join(project, 'package-lock.json'), JSON.stringify({ packages }));
 }
 
-function bootstrap(args: string[], env: Record<string, string> = {}) {
+function bootstrap(args: string[], env: Record<string, string> = {}, node: readonly string[] = []) {
   const notes = join(project, 'notes');
   rmSync(notes, { force: true });
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(project, 'local/bootstrap.mjs'), ...args],
+    [...node, join(project, 'local/bootstrap.mjs'), ...args],
     {
       encoding: 'utf8',
       env: { PATH: process.env.PATH, npm_execpath: join(project, 'npm.mjs'), NOTES: notes, TOOL, ...env },
@@ -123,6 +124,21 @@ test('the first step that fails ends the tests, with its exit code', () => {
 
 test('npm run bench measures', () => {
   expect(bootstrap(['bench', '--quick']).calls.at(-1)).toBe('node bench/main.ts --quick all=');
+});
+
+test('on a Node that is too old it says so in one sentence, and installs nothing', () => {
+  const preload = join(project, 'older.mjs');
+  for (const [version, status] of [
+    ['18.20.8', 3],
+    ['20.0.0', 0],
+  ] as const) {
+    writeFileSync(preload, `Object.defineProperty(process.versions, 'node', { value: '${version}' });`);
+    const ran = bootstrap(['start'], {}, ['--import', preload]);
+    expect(ran.status).toBe(status);
+    if (status === 0) continue;
+    expect(ran.stderr).toBe('this needs Node 20 or later, and this is 18.20.8\n');
+    expect(ran.calls).toEqual([]);
+  }
 });
 
 test('a word that is no command is told which there are', () => {
