@@ -1,5 +1,6 @@
 /** The bootstrap in a project of its own, with an npm and tools that only write down how they were called. */
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -7,10 +8,11 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -130,4 +132,88 @@ test('a word that is no command is told which there are', () => {
   expect(status).toBe(2);
   expect(stderr).toContain('start|bench|test|test:all');
   expect(calls).toEqual([]);
+});
+
+/** The project's Node, which this one stands for, and a program that runs until it is told to end. */
+function installLongRunning(onEnd: string): void {
+  bootstrap(['start']);
+  rmSync(join(project, 'node_modules/.bin/node'));
+  symlinkSync(process.execPath, join(project, 'node_modules/.bin/node'));
+  copyFileSync(join(dirname(source), 'interruption.ts'), join(project, 'local/interruption.ts'));
+  writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+  writeFileSync(
+    join(project, 'local/main.ts'),
+    `import { interruption } from './interruption.ts';
+const interrupted = interruption();
+setInterval(() => {}, 1000);
+interrupted.addEventListener('abort', () => { console.log('in order'); ${onEnd} });
+console.log('runs');`,
+  );
+}
+
+interface Launched {
+  readonly launcher: ChildProcess;
+  readonly exited: Promise<[code: number | null, signal: string | null]>;
+  /** What was printed, once the launcher and what it started have ended. */
+  readonly printed: Promise<string>;
+}
+
+async function launch(...[file, ...args]: [string, ...string[]]): Promise<Launched> {
+  const launcher = spawn(file, args, {
+    env: { PATH: process.env.PATH, npm_lifecycle_event: 'start' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  launcher.stdout!.on('data', (data) => {
+    text += data;
+  });
+  const printed = once(launcher.stdout!, 'close').then(() => text);
+  const exited = once(launcher, 'exit') as Launched['exited'];
+  while (!text.includes('runs')) await once(launcher.stdout!, 'data');
+  return { launcher, exited, printed };
+}
+
+const bootstrapped = (): [string, ...string[]] => [
+  process.execPath,
+  join(project, 'local/bootstrap.mjs'),
+  'start',
+];
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  '%s to the launcher alone ends what it started, in order, and its exit code is that of the end',
+  async (signal) => {
+    installLongRunning('process.exit(0)');
+    const { launcher, exited, printed } = await launch(...bootstrapped());
+    launcher.kill(signal);
+    expect(await exited).toEqual([0, null]);
+    expect(await printed).toBe('runs\nin order\n');
+  },
+);
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGHUP', 129],
+  ['SIGTERM', 143],
+  ['SIGKILL', 137],
+] as const)('where %s is the end of what it started, the exit code says so', async (signal, code) => {
+  installLongRunning(`process.removeAllListeners('${signal}'); process.kill(process.pid, '${signal}')`);
+  const { launcher, exited } = await launch(...bootstrapped());
+  launcher.kill('SIGTERM');
+  expect(await exited).toEqual([code, null]);
+});
+
+test('a launcher that is killed outright takes what it started along', async () => {
+  installLongRunning('process.exit(0)');
+  const { launcher, exited, printed } = await launch(...bootstrapped());
+  launcher.kill('SIGKILL');
+  expect(await exited).toEqual([null, 'SIGKILL']);
+  expect(await printed).toBe('runs\nin order\n');
+});
+
+test('so does an npm that is killed outright, whose place nobody else takes', async () => {
+  installLongRunning('process.exit(0)');
+  const command = bootstrapped().map((word) => `'${word}'`);
+  const { launcher, printed } = await launch('sh', '-c', `${command.join(' ')}; exit $?`);
+  launcher.kill('SIGKILL');
+  expect(await printed).toBe('runs\nin order\n');
 });
