@@ -52,6 +52,7 @@ async function install() {
   const code = await (npm && /\.[cm]?js$/.test(npm)
     ? run(process.execPath, [npm, ...ci], { stdio: ['ignore', 2, 2] })
     : run('npm', ci, { stdio: ['ignore', 2, 2], shell: windows }));
+  if (ended) return exitCodeOf(ended);
   if (code !== 0) say('npm ci failed; see above. Mend that and run the command again.');
   return code;
 }

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFailed, test } from 'vitest';
 
 const source = fileURLToPath(new URL('../../local/bootstrap.mjs', import.meta.url));
 let project: string;
@@ -147,7 +147,7 @@ function installLongRunning(onEnd: string): void {
 const interrupted = interruption();
 setInterval(() => {}, 1000);
 interrupted.addEventListener('abort', () => { console.log('in order'); ${onEnd} });
-console.log('runs');`,
+console.log('runs', process.pid);`,
   );
 }
 
@@ -160,16 +160,27 @@ interface Launched {
 
 async function launch(...[file, ...args]: [string, ...string[]]): Promise<Launched> {
   const launcher = spawn(file, args, {
-    env: { PATH: process.env.PATH, npm_lifecycle_event: 'start' },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env.PATH,
+      npm_lifecycle_event: 'start',
+      npm_execpath: join(project, 'npm.mjs'),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
-  launcher.stdout!.on('data', (data) => {
-    text += data;
-  });
-  const printed = once(launcher.stdout!, 'close').then(() => text);
+  for (const stream of [launcher.stdout!, launcher.stderr!])
+    stream.on('data', (data) => {
+      text += data;
+    });
+  const printed = once(launcher, 'close').then(() => text);
   const exited = once(launcher, 'exit') as Launched['exited'];
-  while (!text.includes('runs')) await once(launcher.stdout!, 'data');
+  const started = /^runs (\d+)\n/m;
+  while (!started.test(text))
+    await Promise.race([once(launcher.stdout!, 'data'), once(launcher.stderr!, 'data')]);
+  const pid = Number(started.exec(text)![1]);
+  onTestFailed(() => {
+    process.kill(pid, 'SIGKILL');
+  });
   return { launcher, exited, printed };
 }
 
@@ -186,7 +197,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     const { launcher, exited, printed } = await launch(...bootstrapped());
     launcher.kill(signal);
     expect(await exited).toEqual([0, null]);
-    expect(await printed).toBe('runs\nin order\n');
+    expect(await printed).toMatch(/^runs \d+\nin order\n$/);
   },
 );
 
@@ -207,7 +218,7 @@ test('a launcher that is killed outright takes what it started along', async () 
   const { launcher, exited, printed } = await launch(...bootstrapped());
   launcher.kill('SIGKILL');
   expect(await exited).toEqual([null, 'SIGKILL']);
-  expect(await printed).toBe('runs\nin order\n');
+  expect(await printed).toMatch(/^runs \d+\nin order\n$/);
 });
 
 test('so does an npm that is killed outright, whose place nobody else takes', async () => {
@@ -215,5 +226,18 @@ test('so does an npm that is killed outright, whose place nobody else takes', as
   const command = bootstrapped().map((word) => `'${word}'`);
   const { launcher, printed } = await launch('sh', '-c', `${command.join(' ')}; exit $?`);
   launcher.kill('SIGKILL');
-  expect(await printed).toBe('runs\nin order\n');
+  expect(await printed).toMatch(/^runs \d+\nin order\n$/);
+});
+
+test('a signal while it installs ends that, and nothing is begun', async () => {
+  writeFileSync(
+    join(project, 'npm.mjs'),
+    `process.on('SIGTERM', () => process.exit(1));
+setInterval(() => {}, 1000);
+console.log('runs', process.pid);`,
+  );
+  const { launcher, exited, printed } = await launch(...bootstrapped());
+  launcher.kill('SIGTERM');
+  expect(await exited).toEqual([143, null]);
+  expect(await printed).toMatch(/^Installing[^\n]*\nruns \d+\n$/);
 });
