@@ -13,6 +13,7 @@ import {
   InvalidArgumentError,
   UnexpectedAnswerError,
 } from '../../sdk/typescript/index.ts';
+import { Regions } from '../../sdk/typescript/regions.ts';
 import { ENTRY, FakePlatform, type Seen } from './fake-platform.ts';
 import { API_KEY } from './keys.ts';
 
@@ -288,6 +289,17 @@ test.each<[string, number]>([
   expect(await asked()).toBe(1);
   platform.nowMs += 1;
   expect(await asked()).toBe(2);
+});
+
+test("a clock that is set back makes neither a Region's rest nor a wait longer", async () => {
+  const platform = new FakePlatform();
+  const regions = new Regions(ENTRY, () => platform.nowMs);
+  const [a, b] = ['a', 'b'].map((name) => ({ name, url: `https://${name}.api.example.com` }));
+  regions.failed(a!);
+  regions.hold(a!, 60_000);
+  expect([regions.pick([a!, b!]), regions.heldForMs(a!)]).toEqual([b, 60_000]);
+  platform.nowMs -= 86_400_000;
+  expect([regions.pick([a!, b!]), regions.heldForMs(a!)]).toEqual([a, 0]);
 });
 
 test('a clock that is set back makes no copy of discovery younger', async () => {
