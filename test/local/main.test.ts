@@ -193,7 +193,10 @@ test('a page whose origin is allowed may call the entry and the Regions, and not
     expect(await status(url, `${page}1`)).toBe(200);
     expect(await status(url, 'http://localhost:5174')).toBe(403);
   }
-  for (const url of [awsEndpoint, vault!]) expect(await status(url, page)).toBe(403);
+  for (const url of [awsEndpoint, vault!]) {
+    const { status: refused, text } = await send(url, { headers: ['Origin', page] });
+    expect([refused, JSON.parse(text).title]).toEqual([403, 'Foreign origin']);
+  }
   run.child.kill('SIGINT');
   expect(await run.ended).toBe(0);
 });
