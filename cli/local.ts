@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isJsonObject } from '../protocol/json.ts';
-import { CliError, EXIT } from './io.ts';
+import { CliError, EXIT, usage } from './io.ts';
 
 export interface LocalPlatform {
   readonly entry: string;
@@ -15,22 +15,42 @@ export interface LocalPlatform {
   }[];
 }
 
+/** What `--local` takes; without it, the first platform of a folder is meant. */
+export const LOCAL_FLAG = '--local <port>';
+export const LOCAL_HELP = 'the local platform whose entry has this port, where several run in a folder';
+
 /**
  * Searches from `directory` upwards.
  *
+ * @param port the entry's; undefined for the first platform of a folder
  * @throws CliError that says what to do, where there is none
  */
-export function findLocalPlatform(directory: string, instead: string): LocalPlatform {
+export function findLocalPlatform(directory: string, instead: string, port?: string): LocalPlatform {
+  if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port)) throw usage('--local takes the port of an entry');
   for (let at = directory; ; at = dirname(at)) {
-    const path = join(at, '.countersign', 'local.json');
-    const text = readIfThere(path);
-    if (text !== undefined) return parse(text, path);
+    const files = join(at, '.countersign');
+    const first = readPlatform(join(files, 'local.json'));
+    const found =
+      port === undefined || (first && portOf(first) === port)
+        ? first
+        : readPlatform(join(files, `local-${port}.json`));
+    if (found) return found;
     if (dirname(at) === at)
       throw new CliError(
         EXIT.unreachable,
-        `no platform runs here (no .countersign/local.json): start one with \`npm start\`, or ${instead}`,
+        port === undefined
+          ? `no platform runs here (no .countersign/local.json): start one with \`npm start\`, or ${instead}`
+          : `no platform runs here on port ${port} (no .countersign/local-${port}.json): start one with \`npm start -- --port ${port}\``,
       );
   }
+}
+
+const portOf = ({ entry }: LocalPlatform): string | undefined =>
+  URL.canParse(entry) ? new URL(entry).port : undefined;
+
+function readPlatform(path: string): LocalPlatform | undefined {
+  const text = readIfThere(path);
+  return text === undefined ? undefined : parse(text, path);
 }
 
 function readIfThere(path: string): string | undefined {

@@ -32,6 +32,10 @@ export interface PlatformOptions {
   readonly nowMs?: () => number;
   /** Takes the functions' log. @default dropped */
   readonly log?: Log;
+  /** Called once every port is taken, with the entry's, before anything is logged. */
+  readonly onListening?: (port: number) => Promise<void>;
+  /** Origins whose pages may call the entry and the Regions, besides the platform's own. @default [] */
+  readonly allowOrigin?: readonly string[];
   readonly keys?: KeyTimes;
   /** What of AWS fails, asked for each call. @default nothing */
   readonly awsFault?: AwsFault;
@@ -88,17 +92,20 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   try {
     // Ports first: their URLs are part of what the functions are told.
     const siblings = new Set<number>();
-    const listen = async (offset: number) => {
-      const server = await startServer(options.port === 0 ? 0 : options.port + offset, siblings);
+    const listen = async (offset: number, origins: readonly string[] = []) => {
+      const port = options.port === 0 ? 0 : options.port + offset;
+      const server = await startServer(port, siblings, origins);
       undo.push(server.stop);
       return server;
     };
-    const entry = await listen(0);
+    const entry = await listen(0, options.allowOrigin);
     const fronts: { readonly name: string; readonly server: LocalServer }[] = [];
-    for (const [i, name] of names.entries()) fronts.push({ name, server: await listen(1 + i) });
+    for (const [i, name] of names.entries())
+      fronts.push({ name, server: await listen(1 + i, options.allowOrigin) });
     const aws = await listen(AWS_PORT_OFFSET);
     const vault = await startVault(options.vault ?? 'embedded', () => listen(VAULT_PORT_OFFSET));
     undo.push(vault.stop);
+    await options.onListening?.(entry.port);
 
     const deployment: Deployment = {
       entryUrl: entry.url,

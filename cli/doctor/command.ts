@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { Command } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { type Access, type AccessOptions, findAccess } from '../register/access.ts';
 import { CHECKS, type Finding, skip } from './finding.ts';
 import { checkNetwork } from './network.ts';
@@ -20,6 +21,7 @@ export function doctorCommand(io: Io, setExit: SetExit): Command {
       '--api-key-file <path>',
       'file with the API key (default: $COUNTERSIGN_API_KEY, or the local client dev)',
     )
+    .option(LOCAL_FLAG, LOCAL_HELP)
     .option('--json', 'print JSON Lines, one finding each')
     .addHelpText(
       'after',

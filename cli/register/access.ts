@@ -8,6 +8,7 @@ import { findLocalPlatform } from '../local.ts';
 export interface AccessOptions {
   readonly url?: string;
   readonly apiKeyFile?: string;
+  readonly local?: string;
 }
 
 export interface Access {
@@ -17,6 +18,11 @@ export interface Access {
 
 /** @throws CliError, which quotes no key */
 export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
+  if (options.local !== undefined) {
+    if (options.url !== undefined || options.apiKeyFile !== undefined)
+      throw usage('--local goes without --url and --api-key-file');
+    return localAccess(cwd, options.local);
+  }
   const url = options.url ?? env.COUNTERSIGN_URL;
   if (url !== undefined) requireHttp(url);
   const apiKey =
@@ -24,7 +30,12 @@ export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   if (url !== undefined && apiKey !== undefined) return { url, apiKey };
   if (url !== undefined) throw usage('the API key is missing: --api-key-file FILE, or COUNTERSIGN_API_KEY');
   if (apiKey !== undefined) throw usage('the URL is missing: --url URL, or COUNTERSIGN_URL');
-  const { entry, clients } = findLocalPlatform(cwd, 'name a deployed one with --url and --api-key-file');
+  return localAccess(cwd);
+}
+
+function localAccess(cwd: string, port?: string): { url: string; apiKey: string } {
+  const instead = 'name a deployed one with --url and --api-key-file';
+  const { entry, clients } = findLocalPlatform(cwd, instead, port);
   const dev = clients.find(({ client_id }) => client_id === 'dev') ?? clients[0];
   if (!dev) throw usage('the local platform has no client; start it again with `npm start`');
   return { url: entry, apiKey: dev.api_key };

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { type AccessOptions, findAccess } from './access.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { FailuresFile } from './failures.ts';
@@ -34,6 +35,7 @@ export function registerCommand(io: Io, setExit: SetExit): Command {
       '--api-key-file <path>',
       'file with the API key (default: $COUNTERSIGN_API_KEY, or the local client dev)',
     )
+    .option(LOCAL_FLAG, LOCAL_HELP)
     .option('--json', 'print the summary as one JSON document')
     .addHelpText(
       'after',
