@@ -43,6 +43,9 @@ export interface Beside {
   readonly nonce?: false;
 }
 
+/** What is no client's name is none in any store. */
+const NO_CLIENT = { client: undefined, again: async () => null };
+
 /** From this long before its expiry on, every answer names it. */
 const EXPIRY_NOTICE_MS = 14 * 24 * 3600 * 1000;
 
@@ -56,8 +59,8 @@ export async function withProof(
 ): Promise<Answer> {
   const { http, clientKeys, clients, nonces } = gate;
   const lookups: ProofLookups = {
-    client: async (id, fresh) => (isClientId(id) ? clients.get(id, fresh) : fresh ? null : undefined),
-    material: (client, key) => clientKeys.material(client, key),
+    client: async (id) => (isClientId(id) ? clients.get(id) : NO_CLIENT),
+    keys: (alg, fresh) => clientKeys.forAlgorithm(alg, fresh),
     nonceKey: (kid) => nonces.verificationKey(kid),
   };
   const nowMs = http.nowMs();

@@ -2,6 +2,7 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_CACHE_MS, ClientCache } from '../../lambda/adapters/client-cache.ts';
+import type { ClientRecord } from '../../protocol/client.ts';
 import { type Platform, type Region, startRegions } from '../support/regions.ts';
 import { makeClient, prepare, register, type Signer } from '../support/signer.ts';
 
@@ -187,8 +188,7 @@ describe('the client cache', () => {
     let nowMs = 0;
     const cache = new ClientCache({ load: async () => void reads++ }, () => nowMs);
     for (; nowMs < 5_000; nowMs += 10) {
-      await cache.get('nobody', false);
-      await cache.get('nobody', true);
+      await (await cache.get('nobody')).again();
     }
     expect(reads).toBe(5);
   });
@@ -202,18 +202,50 @@ describe('the client cache', () => {
       return undefined;
     };
     const cache = new ClientCache({ load }, () => nowMs);
-    await expect(cache.get('someone', false)).rejects.toThrow('down');
-    for (; nowMs < CLIENT_CACHE_MS; nowMs += 100) await cache.get('someone', false);
+    await expect(cache.get('someone')).rejects.toThrow('down');
+    for (; nowMs < CLIENT_CACHE_MS; nowMs += 100) await cache.get('someone');
     expect(reads).toBe(2);
-    await cache.get('someone', false);
+    await cache.get('someone');
     expect(reads).toBe(3);
+  });
+
+  it('reads again for a failure, however lately the client itself was read, and once where it had to be read first', async () => {
+    let reads = 0;
+    let nowMs = 0;
+    const cache = new ClientCache({ load: async () => void reads++ }, () => nowMs);
+    await (await cache.get('new here')).again();
+    expect(reads).toBe(1);
+    await cache.get('busy');
+    for (const expected of [3, 4, 5]) {
+      nowMs += 1_000;
+      await cache.get('busy');
+      expect(await (await cache.get('busy')).again()).not.toBe(null);
+      expect(await (await cache.get('busy')).again()).toBe(null);
+      expect(reads).toBe(expected);
+    }
+  });
+
+  it('gives what one failure read to all that failed beside it', async () => {
+    let record = { clientId: 'before' } as ClientRecord;
+    let reads = 0;
+    const load = async () => {
+      reads += 1;
+      return record;
+    };
+    const cache = new ClientCache({ load }, () => 0);
+    await cache.get('made-again');
+    record = { clientId: 'after' } as ClientRecord;
+    const beside = await Promise.all(Array.from({ length: 8 }, () => cache.get('made-again')));
+    const found = await Promise.all(beside.map(({ again }) => again()));
+    expect(found).toEqual(Array(8).fill(record));
+    expect(reads).toBe(2);
   });
 
   it('is bounded: 20,000 names that do not exist leave no 20,000 entries', async () => {
     let reads = 0;
     const cache = new ClientCache({ load: async () => void reads++ }, () => 0);
-    for (let i = 0; i < 20_000; i++) await cache.get(`nobody-${i}`, false);
-    await cache.get('nobody-0', false);
+    for (let i = 0; i < 20_000; i++) await cache.get(`nobody-${i}`);
+    await cache.get('nobody-0');
     expect(reads).toBe(20_001);
   });
 });

@@ -71,6 +71,26 @@ describe('a revoked client root', () => {
   });
 });
 
+describe('a new client root', () => {
+  it('that signs at once, as after a revocation, works at once where the old copy is held', async () => {
+    const instance = a.instance();
+    expect((await register(platform, instance, signer, { user_id: 'root-held' })).status).toBe(201);
+    platform.clock.nowMs += 10_000;
+    const secret = platform.secrets['client-root'];
+    const next = { ...secret.keyset.keys[0]!, kid: 'CCCCCA', activates_at: platform.clock.nowMs };
+    secret.keyset = { ...secret.keyset, seq: secret.keyset.seq + 1, keys: [...secret.keyset.keys, next] };
+    const made = (await a
+      .instance()
+      .functions['admin-write'](
+        { action: 'clients.create', params: { profile: 'strict' } },
+        { awsRequestId: 'r' },
+      )) as { ok: true; result: { client_id: string; kid: string; api_key: string } };
+    const { client_id: clientId, kid, api_key: apiKey } = made.result;
+    const fresh = { clientId, kid, apiKey };
+    expect((await register(platform, instance, fresh, { user_id: 'root-new' })).status).toBe(201);
+  });
+});
+
 it('where the table cannot be read, nothing is registered', async () => {
   const fresh = await startRegions();
   try {

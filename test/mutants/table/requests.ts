@@ -15,12 +15,16 @@ const ROTATE_KEY = 'test/lambda/rotate-key.test.ts';
 const OPERATED = 'test/lambda/registrations-admin.test.ts';
 const LEASES = 'test/protocol/quota.test.ts';
 const STORES = 'test/contract/dynalite.test.ts';
+const EQUAL = 'test/lambda/equal-work.test.ts';
+const SIGNATURE = 'test/protocol/signature.test.ts';
+const FRESH = 'test/lambda/revoked-kids.test.ts';
 const VECTORS = 'test/protocol/vectors.test.ts';
 const ledger = 'lambda/adapters/ledger.ts';
 const registry = 'lambda/adapters/registry.ts';
 const nonce = 'protocol/nonce.ts';
 const claims = 'protocol/proof/claims.ts';
 const verify = 'protocol/proof/verify.ts';
+const clientCache = 'lambda/adapters/client-cache.ts';
 const form = 'protocol/proof/form.ts';
 const request = 'protocol/proof/request.ts';
 
@@ -138,7 +142,7 @@ export const REQUESTS: readonly Mutant[] = [
     '',
     CLIENTS,
   ),
-  mutant('fresh-read', verify, 'for (const fresh of [false, true])', 'for (const fresh of [false])', CLIENTS),
+  mutant('fresh-read', verify, 'return reread === null', 'return reread !== undefined', CLIENTS),
   mutant(
     'claims-aud',
     claims,
@@ -312,21 +316,9 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('tombstone-wait', 'lambda/handlers/register.ts', 'String(Math.max(1, waitS))', "'1'", TOMBSTONES),
   mutant('own-registrations', registry, 'S: `${clientId}#${id}`', 'S: `x#${id}`', CHECKS),
-  mutant(
-    'disabled-bound',
-    'lambda/adapters/client-cache.ts',
-    'CLIENT_CACHE_MS = 10_000',
-    'CLIENT_CACHE_MS = 1e12',
-    CLIENTS,
-  ),
-  mutant('bounded-rereads', 'lambda/adapters/client-cache.ts', 'REREAD_MS = 1_000', 'REREAD_MS = 0', CLIENTS),
-  mutant(
-    'bounded-cache',
-    'lambda/adapters/client-cache.ts',
-    'ENTRIES = 10_000',
-    'ENTRIES = 100_000',
-    CLIENTS,
-  ),
+  mutant('disabled-bound', clientCache, 'CLIENT_CACHE_MS = 10_000', 'CLIENT_CACHE_MS = 1e12', CLIENTS),
+  mutant('bounded-rereads', clientCache, 'REREAD_MS = 1_000', 'REREAD_MS = 0', CLIENTS),
+  mutant('bounded-cache', clientCache, 'ENTRIES = 10_000', 'ENTRIES = 100_000', CLIENTS),
   mutant(
     'old-key-dead',
     'lambda/admin/clients.ts',
@@ -499,8 +491,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'revoked-in-10s',
     'lambda/client-keys.ts',
-    'if (key.rootKid !== null && !root) return undefined;',
-    'if (key.rootKid !== null && !root && !this.#imported.has(key)) return undefined;',
+    'if (!root) return undefined;',
+    'if (!root && this.#held.has(key)) return { material: this.#held.get(key)!, made: false };\n    if (!root) return undefined;',
     'test/lambda/revoked-kids.test.ts',
   ),
   mutant(
@@ -508,13 +500,54 @@ export const REQUESTS: readonly Mutant[] = [
     'protocol/proof/signature.ts',
     'mac.length === signature.length && timingSafeEqual(mac, signature)',
     'timingSafeEqual(mac, Buffer.concat([signature, mac]).subarray(0, 32))',
-    'test/protocol/signature.test.ts',
+    SIGNATURE,
   ),
   mutant(
     'signature',
     'protocol/proof/signature.ts',
-    "{ key, dsaEncoding: 'ieee-p1363' }",
-    '{ key }',
-    'test/protocol/signature.test.ts',
+    'signature.length === 2 * P256_BYTES && ecdsaSignature(signature)',
+    'ecdsaSignature(signature)',
+    SIGNATURE,
   ),
+  mutant('signature', 'protocol/proof/signature.ts', 'digits[0]! >= 0x80 ? [0] : []', '[]', SIGNATURE),
+  mutant('signature', 'protocol/proof/signature.ts', 'start < bytes.length - 1', 'start < 0', SIGNATURE),
+  mutant(
+    'equal-work',
+    'protocol/proof/signature.ts',
+    'const candidate = candidates[i];',
+    'const candidate = candidates[i];\n    if (!candidate) continue;',
+    EQUAL,
+  ),
+  mutant('equal-work', verify, 'for (; made < triesFor(proof); made++) keys.pretend();', '', EQUAL),
+  mutant('equal-work', verify, 'if (found.made) made += 1;', 'made += 1;', EQUAL),
+  mutant(
+    'equal-work',
+    'lambda/client-keys.ts',
+    'ES256: () => imported(EC),',
+    'ES256: () => DUMMY_KEYS.ES256,',
+    EQUAL,
+  ),
+  mutant(
+    'equal-work',
+    'lambda/client-keys.ts',
+    'fresh ? this.#roots.refreshed() : this.#roots.current()',
+    'this.#roots.current()',
+    FRESH,
+  ),
+  mutant('equal-work', clientCache, 'return isFresh ? used.record : this', 'return this', EQUAL),
+  mutant(
+    'equal-work',
+    clientCache,
+    'this.#isWithin(REREAD_MS, used.unresolvedAtMs)',
+    'this.#isWithin(REREAD_MS, used.readAtMs)',
+    EQUAL,
+  ),
+  mutant(
+    'equal-work',
+    clientCache,
+    'this.#read(clientId, entry?.unresolvedAtMs)',
+    'this.#read(clientId)',
+    EQUAL,
+  ),
+  mutant('fresh-read', clientCache, 'if (latest !== used) return latest.record;', '', CLIENTS),
 ];
