@@ -16,7 +16,6 @@ import {
   clients,
   consumption,
   httpContext,
-  issuingKeyset,
   keyset,
   ledger,
   nonces,
@@ -29,8 +28,8 @@ import {
 } from './runtime.ts';
 import type { RegistrationSchema } from './schema/validator.ts';
 
-export const nonce = (runtime: WithSecrets): HttpHandler =>
-  nonceHandler(httpContext(runtime), nonces(runtime, issuingKeyset(runtime)));
+export const nonce = (runtime: WithTables & WithSecrets): HttpHandler =>
+  nonceHandler(httpContext(runtime), nonces(runtime, keyset(runtime, 'nonce')));
 
 export const register = (runtime: WithTables & WithSecrets, schema: RegistrationSchema): HttpHandler =>
   registerHandler({

@@ -13,7 +13,7 @@ const ENTRIES = 10_000;
 interface Entry {
   readonly readAtMs: number;
   readonly record: Promise<ClientRecord | undefined>;
-  /** When a proof last did not verify: these alone hold re-reads back, never what the client itself sends. */
+  /** When a proof did not verify: this alone holds re-reads back, never what the client itself sends. */
   unresolvedAtMs: number;
 }
 
@@ -33,7 +33,7 @@ export class ClientCache {
     let entry = this.#held.get(clientId);
     // From the start of the read: what changed after it may not be in the answer.
     const held = entry !== undefined && this.#isWithin(CLIENT_CACHE_MS, entry.readAtMs);
-    if (!entry || !held) entry = this.#read(clientId, entry?.unresolvedAtMs);
+    if (!entry || !held) entry = this.#read(clientId);
     const used = entry;
     return { client: await used.record, again: () => this.#again(clientId, used, !held) };
   }
@@ -47,12 +47,17 @@ export class ClientCache {
     // Another request has read it meanwhile.
     if (latest !== used) return latest.record;
     if (this.#isWithin(REREAD_MS, used.unresolvedAtMs)) return null;
-    used.unresolvedAtMs = this.#nowMs();
-    return isFresh ? used.record : this.#read(clientId, used.unresolvedAtMs).record;
+    const entry = isFresh ? used : this.#read(clientId);
+    entry.unresolvedAtMs = this.#nowMs();
+    return entry.record;
   }
 
-  #read(clientId: string, unresolvedAtMs = Number.NEGATIVE_INFINITY): Entry {
-    const entry = { readAtMs: this.#nowMs(), record: this.#clients.load(clientId), unresolvedAtMs };
+  #read(clientId: string): Entry {
+    const entry: Entry = {
+      readAtMs: this.#nowMs(),
+      record: this.#clients.load(clientId),
+      unresolvedAtMs: Number.NEGATIVE_INFINITY,
+    };
     this.#held.set(clientId, entry);
     entry.record.catch(() => {
       if (this.#held.peek(clientId) === entry) this.#held.delete(clientId);

@@ -1,5 +1,6 @@
 /** `GET /v1/nonce`, and the other routes that take no proof. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readNonce } from '../../protocol/nonce.ts';
 import { type Platform, type Region, startRegions } from '../support/regions.ts';
 import { makeBasicClient, makeClient, prepare, type Signer } from '../support/signer.ts';
 
@@ -18,6 +19,9 @@ afterAll(() => platform.stop());
 
 const ask = (query: string, headers: Record<string, string | string[]> = {}) =>
   a.send({ method: 'GET', path: `/v1/nonce${query}`, headers });
+
+const nonceOf = (region: Region) =>
+  region.send({ method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` });
 
 describe('a nonce', () => {
   it('is given by client_id, is not to be stored, and says how long it lives', async () => {
@@ -48,22 +52,38 @@ describe('a nonce', () => {
     }
   });
 
-  it('touches no table', async () => {
-    const before = [await platform.items('ledger'), await platform.items('clients')];
-    const broken = a.instance(
-      {},
-      {
-        dynamodb: {
-          send: () => {
-            throw new Error('no table');
-          },
-        } as never,
+  it('costs no table anything: what was revoked is read once in 5 s, however many are asked for', async () => {
+    const calls: string[] = [];
+    const counting = {
+      send: (command: { constructor: { name: string }; input: { Key?: { pk: { S: string } } } }) => {
+        calls.push(`${command.constructor.name} ${command.input.Key?.pk.S}`);
+        return a.dynamodb.send(command as never);
       },
-    );
-    expect(
-      (await broken.send({ method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` })).status,
-    ).toBe(200);
-    expect([await platform.items('ledger'), await platform.items('clients')]).toEqual(before);
+    };
+    const instance = a.instance({}, { dynamodb: counting as never });
+    const tables = async () => [await platform.items('ledger'), await platform.items('limits')];
+    const before = await tables();
+    for (const ms of [0, 1, 4_999]) {
+      platform.clock.nowMs += ms;
+      for (let i = 0; i < 50; i++) expect((await nonceOf(instance)).status).toBe(200);
+    }
+    expect(calls).toEqual(['GetItemCommand revoked#nonce']);
+    expect(await tables()).toEqual(before);
+  });
+
+  it.each([
+    ['max_life', { max_life: 60_000 }],
+    ['retires_at', { retires_at: 60_000 }],
+  ] as const)("lives no longer than its key's %s allows", async (member, change) => {
+    const { nonce } = platform.secrets;
+    const { keyset } = nonce;
+    const nowMs = platform.clock.nowMs;
+    const limit = member === 'retires_at' ? { retires_at: nowMs + change.retires_at } : change;
+    nonce.keyset = { ...keyset, keys: [{ ...keyset.keys[0]!, ...limit }] };
+    const { json } = await nonceOf(a.instance());
+    nonce.keyset = keyset;
+    expect(json.expires_in).toBe(60);
+    expect(readNonce(json.nonce)).toMatchObject({ issuedMs: nowMs, lifeMs: 60_000 });
   });
 
   it.each([
@@ -183,8 +203,6 @@ describe('a part that is gone', () => {
 
   it('the secrets, at a cold start: 503; with a copy in memory: nothing is noticed, up to the hard limit', async () => {
     const warm = a.instance();
-    const nonceOf = (region: Region) =>
-      region.send({ method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` });
     const registers = async () => {
       const { status, json } = await nonceOf(warm);
       if (status !== 200) return status;

@@ -52,6 +52,38 @@ describe('a revoked nonce key', () => {
     expect((await register(platform, a.instance(), signer, { user_id: 'after' })).status).toBe(201);
     expect((await register(platform, b, signer, { user_id: 'elsewhere' })).status).toBe(201);
   });
+
+  it('issues nothing that is refused: 503 while no other key is there, and the next one within a second', async () => {
+    const instance = b.instance();
+    const ask = () => instance.send({ method: 'GET', path: `/v1/nonce?client_id=${signer.clientId}` });
+    expect((await ask()).status).toBe(200);
+    const secret = platform.secrets.nonce;
+    const { keyset } = secret;
+    await revoke(
+      b,
+      'nonce',
+      keyset.keys.map(({ kid }) => kid),
+    );
+    platform.clock.nowMs += 10_001;
+    for (let i = 0; i < 3; i++) {
+      const { status, code, headers } = await ask();
+      expect([status, code, headers['retry-after']]).toEqual([503, 'unavailable', '1']);
+      platform.clock.nowMs += 60_000;
+    }
+    const next = { ...keyset.keys[0]!, kid: 'DDDDDA', activates_at: platform.clock.nowMs };
+    secret.keyset = {
+      ...keyset,
+      seq: keyset.seq + 1,
+      revoked: keyset.keys.map(({ kid }) => kid),
+      keys: [next],
+    };
+    platform.clock.nowMs += 1_000;
+    const { status, json } = await ask();
+    expect(status).toBe(200);
+    const user = { user_id: 'after-the-next' };
+    const ready = await prepare(platform, instance, signer, user, { nonce: json.nonce });
+    expect((await instance.send(ready)).status).toBe(201);
+  });
 });
 
 describe('a revoked client root', () => {

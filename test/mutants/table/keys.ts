@@ -27,6 +27,36 @@ export const KEYS: readonly Mutant[] = [
     'test/lambda/rotate-readers.test.ts',
   ),
   mutant(
+    'revoked-in-10s',
+    'lambda/adapters/keyset-cache.ts',
+    'this.#readAtMs = startedMs;',
+    'this.#readAtMs = nowMs();',
+    'test/lambda/rotate-readers.test.ts',
+  ),
+  mutant(
+    'one-read',
+    'lambda/adapters/keyset-cache.ts',
+    'this.#refreshing ??= this.#read()',
+    'this.#refreshing = this.#read()',
+    'test/lambda/rotate-readers.test.ts',
+  ),
+  mutant(
+    'no-dead-nonces',
+    'lambda/functions.ts',
+    "nonces(runtime, keyset(runtime, 'nonce')));",
+    "nonces(runtime, keyset({ ...runtime, dynamodb: { send: async () => ({}) } as never }, 'nonce')));",
+    'test/lambda/revoked-kids.test.ts',
+  ),
+  mutant('no-dead-nonces', 'lambda/nonces.ts', 'key.max_life, keyLeftMs)', 'keyLeftMs)', NONCE),
+  mutant('no-dead-nonces', 'lambda/nonces.ts', 'key.max_life, keyLeftMs)', 'key.max_life)', NONCE),
+  mutant(
+    'least-privilege',
+    'lib/api/permissions.ts',
+    "items: { limits: ['revoked#nonce'] },",
+    '',
+    'test/lib/stacks.test.ts',
+  ),
+  mutant(
     'no-older-keyset',
     'lambda/adapters/keyset-cache.ts',
     'newerKeyset(held, parseKeyset(await read()))',
@@ -318,8 +348,15 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'signs-again',
     'lambda/adapters/keyset-cache.ts',
-    'await this.#keyset.refreshUnlessTried(NO_KEY_COOLDOWN_MS);',
+    'await this.#keyset.refreshUnlessTried(REVOKED_KEY_COOLDOWN_MS);',
     'await this.#keyset.refreshUnlessTried();',
+    'test/lambda/rotate-readers.test.ts',
+  ),
+  mutant(
+    'signs-again',
+    'lambda/adapters/keyset-cache.ts',
+    'if (key && key === signingKey(await this.#keyset.current(), nowMs)) return key;',
+    'if (key) return key;',
     'test/lambda/rotate-readers.test.ts',
   ),
 ];
