@@ -1,9 +1,10 @@
 /** Makes one generation of a client's credential: an API key derived from the client root, or a public key it brought. */
-import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
+import { calculateJwkThumbprint, type JWK } from 'jose';
 import * as z from 'zod';
 import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
 import type { ClientKey } from '../../protocol/client.ts';
 import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
+import { canonicalJwk } from '../../protocol/public-jwk.ts';
 import type { KeysetCache } from '../adapters/keyset-cache.ts';
 import { Unavailable } from '../unavailable.ts';
 import { AdminError } from './actions.ts';
@@ -72,10 +73,15 @@ export async function makeCredential(
       'params.jwk: a basic client signs with its API key (HS256)',
     );
   const root = jwk ? undefined : await signingRoot(roots, nowMs());
-  // A derived key ends before the root that it comes from may go.
-  const longestS = Math.min(clientKeyLifeS, (root?.max_life ?? Number.POSITIVE_INFINITY) / 1000);
+  // A derived key ends no later than the root that it comes from: after a revocation that may be near.
+  const { max_life = Number.POSITIVE_INFINITY, retires_at = null } = root ?? {};
   const usableAtS = Math.floor(nowMs() / 1000);
-  const latest = usableAtS + Math.floor(longestS);
+  const latestMs = Math.min(
+    (usableAtS + clientKeyLifeS) * 1000,
+    usableAtS * 1000 + max_life,
+    retires_at ?? Number.POSITIVE_INFINITY,
+  );
+  const latest = Math.floor(latestMs / 1000);
   const common = {
     usableAtS,
     expiresAtS: expiry(made.profile, expires_at, usableAtS, latest),
@@ -93,14 +99,18 @@ async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey
   return root;
 }
 
-async function publicKey(jwk: z.infer<typeof PublicJwk>): Promise<Pick<ClientKey, 'kid' | 'alg' | 'jwk'>> {
-  try {
-    await importJWK(jwk as JWK, jwk.alg);
-  } catch (cause) {
-    const detail = `params.jwk: not a key of ${jwk.crv}`;
-    throw Object.assign(new AdminError(400, 'malformed_request', detail), { cause });
-  }
-  return { kid: await calculateJwkThumbprint(jwk as JWK, 'sha256'), alg: jwk.alg, jwk: jwk as JWK };
+async function publicKey(
+  brought: z.infer<typeof PublicJwk>,
+): Promise<Pick<ClientKey, 'kid' | 'alg' | 'jwk'>> {
+  const { alg, ...members } = brought;
+  const jwk = canonicalJwk(members) as JWK | undefined;
+  if (!jwk)
+    throw new AdminError(
+      400,
+      'malformed_request',
+      `params.jwk: not a key of ${brought.crv}, or not its one spelling: each coordinate is 32 bytes in base64url without padding`,
+    );
+  return { kid: await calculateJwkThumbprint(jwk, 'sha256'), alg, jwk: { ...jwk, alg } };
 }
 
 /** @returns epoch seconds */

@@ -1,5 +1,5 @@
 /** Clients as operators make, disable and remove them, and what of it the request path sees, and when. */
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_CACHE_MS, ClientCache } from '../../lambda/adapters/client-cache.ts';
 import type { ClientRecord } from '../../protocol/client.ts';
@@ -126,12 +126,64 @@ describe('a client that brings its own public key', () => {
       { profile: 'basic', jwk, expires_at: new Date(platform.clock.nowMs + DAY_MS).toISOString() },
       { profile: 'strict', jwk: { ...jwk, x: jwk.y, y: jwk.x } },
       { profile: 'strict', jwk: { kty: 'oct', k: 'AAAA', alg: 'HS256' } },
+      { profile: 'strict', jwk: { ...jwk, x: 'A'.repeat(43) } },
+      { profile: 'strict', jwk: { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(42), alg: 'EdDSA' } },
     ] as const;
     for (const params of bad) {
       const answer = await platform.admin('clients.create', { client_id: 'own-key-bad', ...params });
       expect(answer).toMatchObject({ ok: false, problem: { code: 'malformed_request' } });
     }
     expect(await platform.admin('clients.show', { client_id: 'own-key-bad' })).toMatchObject({ ok: false });
+  });
+});
+
+describe('a key pair that was revoked', () => {
+  const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  /** All of these are the same bytes to Node, or the same number. */
+  const spellings: [string, (coordinate: string) => string][] = [
+    ['as it was', (x) => x],
+    ['with padding', (x) => `${x}=`],
+    ['with a space before', (x) => ` ${x}`],
+    ['with a line feed behind', (x) => `${x}\n`],
+    ['with a space in it', (x) => `${x.slice(0, 9)} ${x.slice(9)}`],
+    ['with spare bits', (x) => x.slice(0, -1) + ALPHABET[ALPHABET.indexOf(x.at(-1)!) ^ 1]],
+    ['in base64', (x) => Buffer.from(x, 'base64url').toString('base64')],
+    [
+      'with a leading nought',
+      (x) => Buffer.concat([Buffer.alloc(1), Buffer.from(x, 'base64url')]).toString('base64url'),
+    ],
+  ];
+  it.each(['ES256', 'Ed25519', 'EdDSA'] as const)(
+    'of %s stays so in whatever spelling it comes back',
+    async (alg) => {
+      const { jwk, sign } = await keyPair(alg);
+      const name = `back-${alg.toLowerCase()}`;
+      const other = `other-${alg.toLowerCase()}`;
+      await platform.operate('clients.create', { client_id: other, profile: 'strict' });
+      const { kid } = await platform.operate('clients.create', { client_id: name, profile: 'strict', jwk });
+      await platform.operate('clients.revoke-key', { client_id: name, kid });
+      for (const [how, spell] of spellings)
+        for (const member of alg === 'ES256' ? ['x', 'y'] : ['x']) {
+          const spelled = { ...jwk, [member]: spell(jwk[member] as string) };
+          if (how === 'in base64' && spelled[member] === `${jwk[member]}=`) continue;
+          const rotated = await platform.admin('clients.rotate-key', { client_id: name, jwk: spelled });
+          const expected = how === 'as it was' ? 'key_exists' : 'malformed_request';
+          expect([how, rotated]).toMatchObject([how, { ok: false, problem: { code: expected } }]);
+          if (how === 'as it was') continue;
+          const elsewhere = await platform.admin('clients.rotate-key', { client_id: other, jwk: spelled });
+          const made = await platform.admin('clients.create', { profile: 'strict', jwk: spelled });
+          for (const answer of [elsewhere, made])
+            expect([how, answer]).toMatchObject([how, { ok: false, problem: { code: 'malformed_request' } }]);
+        }
+      platform.clock.nowMs += 10_000;
+      expect((await sign(name)).status).toBe(401);
+    },
+  );
+
+  it('that is fit to be taken keeps the very thumbprint of RFC 7638', async () => {
+    const { jwk } = await keyPair('ES256');
+    const made = await platform.operate('clients.create', { profile: 'strict', jwk });
+    expect(made.kid).toBe(await calculateJwkThumbprint(jwk as JWK, 'sha256'));
   });
 });
 
@@ -179,6 +231,26 @@ describe('a client root', () => {
     secret.keyset = before;
     const { expires_at } = (made as { result: { expires_at: string } }).result;
     expect(Date.parse(expires_at)).toBeLessThanOrEqual(platform.clock.nowMs + DAY_MS);
+  });
+
+  it('that is about to retire gives no key that outlives it', async () => {
+    const secret = platform.secrets['client-root'];
+    const before = secret.keyset;
+    const retires_at = platform.clock.nowMs + 2 * DAY_MS;
+    secret.keyset = { ...before, keys: [{ ...before.keys[0]!, retires_at }] };
+    const write = a.instance().functions['admin-write'];
+    const create = async (params: object) =>
+      (await write({ action: 'clients.create', params }, { awsRequestId: 'r' })) as never as {
+        ok: boolean;
+        result: { expires_at: string };
+        problem: { detail: string };
+      };
+    const made = await create({ profile: 'strict' });
+    const expires_at = new Date(retires_at + 1_000).toISOString();
+    const asked = await create({ profile: 'strict', expires_at });
+    secret.keyset = before;
+    expect(Date.parse(made.result.expires_at)).toBe(Math.floor(retires_at / 1000) * 1000);
+    expect(asked.problem.detail).toContain('params.expires_at');
   });
 });
 
