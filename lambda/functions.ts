@@ -86,7 +86,12 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
       clientKeyLifeS: numberFrom(env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
     }),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
-    ...registrationWriteActions({ registry: registry(runtime), clockErrorMs, nowMs }),
+    ...registrationWriteActions({
+      registry: registry(runtime),
+      clients: clients(runtime),
+      clockErrorMs,
+      nowMs,
+    }),
   });
 }
 

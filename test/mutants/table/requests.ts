@@ -153,10 +153,11 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'claims-jti',
     claims,
-    "if (typeof jti !== 'string' || jti.length < 16 || jti.length > 64) return refuse('invalid_proof', 'jti');",
+    "if (typeof jti !== 'string' || jti.length < JTI_MIN || jti.length > JTI_MAX)\n    return refuse('invalid_proof', 'jti');",
     '',
     CHECKS,
   ),
+  mutant('claims-jti', claims, "typeof jti === 'string' && jti.length > JTI_MAX ?", 'false ?', CHECKS),
   mutant(
     'binding-htm',
     claims,
