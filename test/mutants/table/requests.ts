@@ -15,6 +15,7 @@ const ROTATE_KEY = 'test/lambda/rotate-key.test.ts';
 const OPERATED = 'test/lambda/registrations-admin.test.ts';
 const LEASES = 'test/protocol/quota.test.ts';
 const STORES = 'test/contract/dynalite.test.ts';
+const ADMIN = 'test/lambda/admin.test.ts';
 const EQUAL = 'test/lambda/equal-work.test.ts';
 const SIGNATURE = 'test/protocol/signature.test.ts';
 const FRESH = 'test/lambda/revoked-kids.test.ts';
@@ -333,6 +334,88 @@ export const REQUESTS: readonly Mutant[] = [
     'for (const item of found) if (item !== record) await drop(item);',
     '',
     CLIENTS,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    'for (const item of leftover) await drop(item);',
+    '',
+    CLIENTS,
+  ),
+  mutant(
+    'one-key-one-spelling',
+    'protocol/public-jwk.ts',
+    'written.x === jwk.x && written.y === jwk.y ? written : undefined',
+    'written',
+    CLIENTS,
+  ),
+  mutant('one-key-one-spelling', 'protocol/public-jwk.ts', ' && written.y === jwk.y', '', CLIENTS),
+  mutant(
+    'key-expiry',
+    'lambda/admin/credential.ts',
+    'retires_at ?? Number.POSITIVE_INFINITY',
+    'Number.POSITIVE_INFINITY',
+    CLIENTS,
+  ),
+  mutant(
+    'says-the-code-alone',
+    'lambda/proof-gate.ts',
+    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, headers,',
+    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, detail: reason, headers,',
+    CHECKS,
+  ),
+  mutant(
+    'audited',
+    'lambda/admin/actions.ts',
+    "log({ level: failure ? 'ERROR' : 'INFO', ...audit,",
+    "if (failure) log({ level: failure ? 'ERROR' : 'INFO', ...audit,",
+    ADMIN,
+  ),
+  mutant('audited', 'lambda/admin/actions.ts', 'target = known.target(params);', '', ADMIN),
+  mutant(
+    'params-of-any-form',
+    'lambda/admin/clients.ts',
+    'place.success && writeCursor(place.data) === text',
+    'place.success',
+    ADMIN,
+  ),
+  mutant('params-of-any-form', 'lambda/admin/clients.ts', '.max(256)', '', ADMIN),
+  mutant(
+    'params-of-any-form',
+    'lambda/admin/registrations.ts',
+    'Buffer.byteLength(text) <= MAX_BODY_BYTES',
+    'true',
+    ADMIN,
+  ),
+  mutant('params-of-any-form', 'lambda/admin/registrations.ts', 'text.isWellFormed()', 'true', OPERATED),
+  mutant('params-of-any-form', 'lambda/admin/actions.ts', '.slice(0, LONGEST_DETAIL)', '', ADMIN),
+  mutant(
+    'tombstone-for-a-client',
+    'lambda/admin/registrations.ts',
+    'if (!(await options.registry.read(client_id, id)) && !(await options.clients.load(client_id)))',
+    'if (false)',
+    OPERATED,
+  ),
+  mutant(
+    'tombstone-for-a-client',
+    'lambda/admin/registrations.ts',
+    '!(await options.registry.read(client_id, id)) && ',
+    '',
+    OPERATED,
+  ),
+  mutant(
+    'write-conflict',
+    registry,
+    '[CONDITION_FAILED, WRITE_CONFLICT]',
+    '[CONDITION_FAILED]',
+    'test/lambda/write-conflict.test.ts',
+  ),
+  mutant(
+    'write-conflict',
+    registry,
+    'const ATTEMPTS = 4;',
+    'const ATTEMPTS = 3;',
+    'test/lambda/write-conflict.test.ts',
   ),
   mutant(
     'strict-key-never-travels',
