@@ -75,10 +75,14 @@ export async function withProof(
   if (known) fields.client_id = known.client.clientId;
 
   const answerRefusal = async (refusal: Refusal, beside: Beside = {}): Promise<Answer> => {
-    const fresh = known && (beside.nonce ?? PROBLEMS[refusal.code].nonce);
+    const { status, nonce } = PROBLEMS[refusal.code];
+    const due = known && (beside.nonce ?? nonce);
+    const fresh = due ? await replayNonce(nonces, known.client.clientId) : undefined;
     const headers = {
       ...(known && expiryNotice(known, nowMs)),
-      ...(fresh && (await replayNonce(nonces, known.client.clientId))),
+      ...fresh,
+      // It has to sign again, and cannot yet.
+      ...(due && !fresh && status === 401 && { 'Retry-After': '1' }),
       ...beside.headers,
     };
     const { code, reason, errors } = refusal;
@@ -100,11 +104,11 @@ export async function withProof(
 }
 
 /** An answer that is due anyway is not held up by a key that cannot be had: the client then fetches a nonce. */
-async function replayNonce(nonces: Nonces, clientId: string): Promise<Record<string, string>> {
+async function replayNonce(nonces: Nonces, clientId: string): Promise<Record<string, string> | undefined> {
   try {
     return { 'Replay-Nonce': (await nonces.issue(clientId)).nonces[0]! };
   } catch (error) {
-    if (error instanceof Unavailable) return {};
+    if (error instanceof Unavailable) return undefined;
     throw error;
   }
 }

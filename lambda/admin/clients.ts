@@ -16,7 +16,7 @@ const Limit = z.int().min(1);
 const PlaceForm = z.strictObject({ pk: ClientId, sk: z.string().min(1).max(256) });
 const Cursor = z.string().transform((text, { addIssue }) => {
   const place = PlaceForm.safeParse(parseJson(Buffer.from(text, 'base64url'), CURSOR_JSON)?.value);
-  if (place.success && writeCursor(place.data) === text) return place.data;
+  if (place.success) return place.data;
   addIssue({ code: 'custom', message: 'must be the cursor of the page before, as it is' });
   return z.NEVER;
 });

@@ -344,6 +344,8 @@ describe('the client cache', () => {
   });
 });
 
+const placeOf = (pk: string, sk: string) => Buffer.from(JSON.stringify({ pk, sk })).toString('base64url');
+
 describe('operators', () => {
   it('list every client, page by page', async () => {
     const names = new Set<string>();
@@ -369,6 +371,7 @@ describe('operators', () => {
     ['clients.create', { profile: 'strict', limit: 0 }, 'params.limit'],
     ['clients.create', { profile: 'strict', color: 'red' }, 'color'],
     ['clients.list', { cursor: '!' }, 'params.cursor'],
+    ['clients.list', { cursor: placeOf('dev', 'x'.repeat(257)) }, 'params.cursor'],
   ] as const)('are told what is wrong with %s %j', async (action, params, named) => {
     expect(await platform.admin(action, params as never)).toMatchObject({
       ok: false,

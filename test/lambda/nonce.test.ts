@@ -100,6 +100,10 @@ describe('a nonce', () => {
   it.each(['0', '101', '-1', '1.5', '01', 'ten', '1e2', ''])('count=%s: malformed_request', async (count) => {
     expect((await ask(`?client_id=dev&count=${count}`)).code).toBe('malformed_request');
   });
+
+  it('two counts: malformed_request', async () => {
+    expect((await ask('?client_id=dev&count=2&count=3')).code).toBe('malformed_request');
+  });
 });
 
 describe('Bearer', () => {

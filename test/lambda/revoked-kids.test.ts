@@ -64,7 +64,15 @@ describe('a revoked nonce key', () => {
       'nonce',
       keyset.keys.map(({ kid }) => kid),
     );
+    const late = await prepare(platform, instance, signer, { user_id: 'signed-before' });
     platform.clock.nowMs += 10_001;
+    // An answer that is due needs no key: it says when to come again, and brings no nonce.
+    const { headers: told, code: refused } = await instance.send(late);
+    expect([refused, told['replay-nonce'], told['retry-after']]).toEqual(['use_nonce', undefined, '1']);
+    const claims = { iat: platform.clock.nowMs / 1000 + 3600, exp: platform.clock.nowMs / 1000 + 3660 };
+    const early = await prepare(platform, instance, signer, { user_id: 'early' }, { nonce: 'x', claims });
+    const { headers: skewed, code } = await instance.send(early);
+    expect([code, skewed['replay-nonce'], skewed['retry-after']]).toEqual(['clock_skew', undefined, '1']);
     for (let i = 0; i < 3; i++) {
       const { status, code, headers } = await ask();
       expect([status, code, headers['retry-after']]).toEqual([503, 'unavailable', '1']);

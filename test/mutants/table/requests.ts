@@ -375,11 +375,11 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'params-of-any-form',
     'lambda/admin/clients.ts',
-    'place.success && writeCursor(place.data) === text',
-    'place.success',
+    'if (place.success) return place.data;',
+    'return place.data as Place;',
     ADMIN,
   ),
-  mutant('params-of-any-form', 'lambda/admin/clients.ts', '.max(256)', '', ADMIN),
+  mutant('params-of-any-form', 'lambda/admin/clients.ts', '.max(256)', '', CLIENTS),
   mutant(
     'params-of-any-form',
     'lambda/admin/registrations.ts',
@@ -416,6 +416,15 @@ export const REQUESTS: readonly Mutant[] = [
     'const ATTEMPTS = 4;',
     'const ATTEMPTS = 3;',
     'test/lambda/write-conflict.test.ts',
+  ),
+  mutant('nonce-form', nonce, ' || text.length > MAX_CHARACTERS', '', 'test/protocol/nonce.test.ts'),
+  mutant('nonce-form', 'lambda/handlers/nonce.ts', 'more.length > 0 || ', '', NONCE),
+  mutant(
+    'answers-without-a-key',
+    'lambda/proof-gate.ts',
+    'if (error instanceof Unavailable) return undefined;',
+    '',
+    FRESH,
   ),
   mutant(
     'strict-key-never-travels',
