@@ -55,6 +55,7 @@ describe('each rule refuses, and stores nothing', () => {
     ['fingerprint of another body', 'invalid_proof', () => ({ claims: { fingerprint: 'A'.repeat(43) } })],
     ['exp an hour past', 'clock_skew', (now) => ({ claims: { iat: now - hour, exp: now - hour + 60 } })],
     ['iat an hour ahead', 'clock_skew', (now) => ({ claims: { iat: now + hour, exp: now + hour + 60 } })],
+    ['nbf that is no number', 'invalid_proof', () => ({ claims: { nbf: 'soon' } })],
     ['nbf an hour ahead', 'clock_skew', (now) => ({ claims: { nbf: now + hour } })],
     ['exp over 300 s after iat', 'invalid_proof', (now) => ({ claims: { iat: now, exp: now + 301 } })],
     ['no nonce', 'use_nonce', () => ({ claims: { nonce: undefined } })],

@@ -3,6 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRevokedKids } from '../../lambda/adapters/revoked-kids.ts';
 import { tableName } from '../../lambda/contract/names.ts';
+import { readNonce } from '../../protocol/nonce.ts';
 import { STAGE } from '../support/dynalite.ts';
 import { type Platform, type Region, startRegions } from '../support/regions.ts';
 import { makeClient, prepare, register, type Signer } from '../support/signer.ts';
@@ -108,6 +109,21 @@ describe('a revoked client root', () => {
       expect((await register(platform, instance, each, { user_id: 'root-after' })).code).toBe(
         'invalid_proof',
       );
+  });
+});
+
+describe('a new nonce key', () => {
+  it('verifies at once where the old copy is held', async () => {
+    const [holds, has] = [a.instance(), a.instance()];
+    expect((await register(platform, holds, signer, { user_id: 'nonce-held' })).status).toBe(201);
+    platform.clock.nowMs += 10_000;
+    const secret = platform.secrets.nonce;
+    const { keyset } = secret;
+    const next = { ...keyset.keys[0]!, kid: 'FFFFFA', activates_at: platform.clock.nowMs };
+    secret.keyset = { ...keyset, seq: keyset.seq + 1, keys: [...keyset.keys, next] };
+    const ready = await prepare(platform, has, signer, { user_id: 'nonce-new' });
+    expect(readNonce(ready.nonce)?.kid).toBe('FFFFFA');
+    expect((await holds.send(ready)).status).toBe(201);
   });
 });
 

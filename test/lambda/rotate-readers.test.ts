@@ -96,6 +96,14 @@ describe('a copy', () => {
     expect(secret.reads).toBe(3);
   });
 
+  it('is read again when it is asked for, though the clock was set back since it was tried', async () => {
+    const { cache, clock, secret } = reader();
+    await cache.current();
+    clock.nowMs -= MINUTE;
+    await cache.refreshed();
+    expect(secret.reads).toBe(2);
+  });
+
   it('beyond the hard limit is not used, nor one from a clock that was set back as far', async () => {
     for (const way of [1, -1]) {
       const { cache, clock, secret, log } = reader();

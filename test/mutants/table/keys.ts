@@ -34,6 +34,13 @@ export const KEYS: readonly Mutant[] = [
     'test/lambda/rotate-readers.test.ts',
   ),
   mutant(
+    'forged-kids',
+    'lambda/adapters/keyset-cache.ts',
+    'Math.abs(this.#options.nowMs() - this.#triedAtMs)',
+    'this.#options.nowMs() - this.#triedAtMs',
+    'test/lambda/rotate-readers.test.ts',
+  ),
+  mutant(
     'one-read',
     'lambda/adapters/keyset-cache.ts',
     'this.#refreshing ??= this.#read()',

@@ -418,6 +418,28 @@ export const REQUESTS: readonly Mutant[] = [
     'test/lambda/write-conflict.test.ts',
   ),
   mutant('nonce-form', nonce, ' || text.length > MAX_CHARACTERS', '', 'test/protocol/nonce.test.ts'),
+  mutant('times-nbf', claims, 'nbf !== undefined && !isTime(nbf)', 'false', CHECKS),
+  mutant(
+    'revoke-proof',
+    'lambda/admin/proofs.ts',
+    'nonce.lifeMs + 2 * clockErrorMs',
+    'nonce.lifeMs + clockErrorMs',
+    REVOCATION,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/admin/rotate-key.ts',
+    'Math.max(0, ...generations) + 1',
+    'generations.length + 1',
+    REVOCATION,
+  ),
+  mutant(
+    'fresh-read',
+    'lambda/nonces.ts',
+    'verificationKey(await keyset.refreshed(), kid, nowMs())',
+    'undefined',
+    FRESH,
+  ),
   mutant('nonce-form', 'lambda/handlers/nonce.ts', 'more.length > 0 || ', '', NONCE),
   mutant(
     'answers-without-a-key',
