@@ -377,7 +377,7 @@ export const REQUESTS: readonly Mutant[] = [
     'lambda/admin/clients.ts',
     'if (place.success) return place.data;',
     'return place.data as Place;',
-    ADMIN,
+    CLIENTS,
   ),
   mutant('params-of-any-form', 'lambda/admin/clients.ts', '.max(256)', '', CLIENTS),
   mutant(
