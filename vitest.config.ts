@@ -8,6 +8,7 @@ const left = real ? [] : ['test/real/**', 'test/deploy/**', 'test/package/**'];
 
 /** They change the environment, modules or streams of their process, so each has one of its own. */
 const alone = [
+  'test/lambda/equal-work.test.ts',
   'test/lambda/logs.test.ts',
   'test/lambda/vault.test.ts',
   'test/lib/bundles.test.ts',

@@ -16,7 +16,6 @@ import {
   clients,
   consumption,
   httpContext,
-  issuingKeyset,
   keyset,
   ledger,
   nonces,
@@ -30,8 +29,8 @@ import {
 } from './runtime.ts';
 import type { RegistrationSchema } from './schema/validator.ts';
 
-export const nonce = (runtime: WithSecrets): HttpHandler =>
-  nonceHandler(httpContext(runtime), nonces(runtime, issuingKeyset(runtime)));
+export const nonce = (runtime: WithTables & WithSecrets): HttpHandler =>
+  nonceHandler(httpContext(runtime), nonces(runtime, keyset(runtime, 'nonce')));
 
 export const register = (runtime: WithTables & WithSecrets, schema: RegistrationSchema): HttpHandler =>
   registerHandler({
@@ -89,7 +88,12 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
       clientKeyLifeS: numberFrom(env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
     }),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
-    ...registrationWriteActions({ registry: registry(runtime), clockErrorMs, nowMs }),
+    ...registrationWriteActions({
+      registry: registry(runtime),
+      clients: clients(runtime),
+      clockErrorMs,
+      nowMs,
+    }),
   });
 }
 

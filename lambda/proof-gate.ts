@@ -43,6 +43,9 @@ export interface Beside {
   readonly nonce?: false;
 }
 
+/** What is no client's name is none in any store. */
+const NO_CLIENT = { client: undefined, again: async () => null };
+
 /** From this long before its expiry on, every answer names it. */
 const EXPIRY_NOTICE_MS = 14 * 24 * 3600 * 1000;
 
@@ -56,8 +59,8 @@ export async function withProof(
 ): Promise<Answer> {
   const { http, clientKeys, clients, nonces } = gate;
   const lookups: ProofLookups = {
-    client: async (id, fresh) => (isClientId(id) ? clients.get(id, fresh) : fresh ? null : undefined),
-    material: (client, key) => clientKeys.material(client, key),
+    client: async (id) => (isClientId(id) ? clients.get(id) : NO_CLIENT),
+    keys: (alg, fresh) => clientKeys.forAlgorithm(alg, fresh),
     nonceKey: (kid) => nonces.verificationKey(kid),
   };
   const nowMs = http.nowMs();
@@ -72,10 +75,14 @@ export async function withProof(
   if (known) fields.client_id = known.client.clientId;
 
   const answerRefusal = async (refusal: Refusal, beside: Beside = {}): Promise<Answer> => {
-    const fresh = known && (beside.nonce ?? PROBLEMS[refusal.code].nonce);
+    const { status, nonce } = PROBLEMS[refusal.code];
+    const due = known && (beside.nonce ?? nonce);
+    const fresh = due ? await replayNonce(nonces, known.client.clientId) : undefined;
     const headers = {
       ...(known && expiryNotice(known, nowMs)),
-      ...(fresh && (await replayNonce(nonces, known.client.clientId))),
+      ...fresh,
+      // It has to sign again, and cannot yet.
+      ...(due && !fresh && status === 401 && { 'Retry-After': '1' }),
       ...beside.headers,
     };
     const { code, reason, errors } = refusal;
@@ -97,11 +104,11 @@ export async function withProof(
 }
 
 /** An answer that is due anyway is not held up by a key that cannot be had: the client then fetches a nonce. */
-async function replayNonce(nonces: Nonces, clientId: string): Promise<Record<string, string>> {
+async function replayNonce(nonces: Nonces, clientId: string): Promise<Record<string, string> | undefined> {
   try {
     return { 'Replay-Nonce': (await nonces.issue(clientId)).nonces[0]! };
   } catch (error) {
-    if (error instanceof Unavailable) return {};
+    if (error instanceof Unavailable) return undefined;
     throw error;
   }
 }

@@ -49,21 +49,19 @@ const SECRET = {
 } as const satisfies { readonly [P in Purpose]?: Variable };
 type ReadPurpose = keyof typeof SECRET;
 
-/** A keyset without what was revoked, as every verifier reads it. */
+/** A keyset without what was revoked, as all who sign or verify read it: nothing is signed that is refused. */
 export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose): KeysetCache {
-  const { env, dynamodb } = runtime;
+  const { env, dynamodb, secrets, nowMs, log } = runtime;
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
-  return new KeysetCache({ ...keysetOptions(runtime, purpose), readRevoked: () => kids.read(purpose) });
-}
-
-/** To issue nonces with alone, which reads no table: verifiers refuse what a revoked key signed. */
-export const issuingKeyset = (runtime: WithSecrets): KeysetCache =>
-  new KeysetCache(keysetOptions(runtime, 'nonce'));
-
-function keysetOptions({ env, secrets, nowMs, log }: WithSecrets, purpose: ReadPurpose) {
   const name = requireEnv(env, SECRET[purpose]);
-  const maxAgeMs = numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS');
-  return { purpose, read: () => readSecret(secrets, name), nowMs, maxAgeMs, log };
+  return new KeysetCache({
+    purpose,
+    read: () => readSecret(secrets, name),
+    readRevoked: () => kids.read(purpose),
+    nowMs,
+    maxAgeMs: numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS'),
+    log,
+  });
 }
 
 export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {

@@ -186,9 +186,9 @@ describe('a wrong answer fails, and is told what differs:', () => {
     ],
     ['Retry-After on a success', withHeaders(registered, retry), /header retry-after is not described here/],
     [
-      'Retry-After on a deletion',
-      { ...problem(401, 'use_nonce', retry), method: 'DELETE', path: deleted.path },
-      /header retry-after is not described here/,
+      'Retry-After on a proof that will never do',
+      { ...problem(401, 'invalid_proof', retry), method: 'DELETE', path: deleted.path },
+      /invalid_proof carries \[Retry-After\], not \[\]/,
     ],
     [
       'a fresh nonce on a 304',

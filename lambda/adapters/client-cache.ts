@@ -1,6 +1,7 @@
 /** Clients held in memory on the request path (design: 2-protocol, check 4 and "Revocation"). */
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';
+import type { ClientLookup } from '../../protocol/proof/verify.ts';
 import type { Clients } from './clients.ts';
 
 /** How long a disabled client or a revoked key may still pass on an instance. */
@@ -12,6 +13,8 @@ const ENTRIES = 10_000;
 interface Entry {
   readonly readAtMs: number;
   readonly record: Promise<ClientRecord | undefined>;
+  /** When a proof did not verify: this alone holds re-reads back, never what the client itself sends. */
+  unresolvedAtMs: number;
 }
 
 export class ClientCache {
@@ -25,23 +28,45 @@ export class ClientCache {
     this.#nowMs = nowMs;
   }
 
-  /**
-   * @param fresh whether the copy in memory did not do
-   * @returns the client; undefined where there is none; null where `fresh` and it was read a moment ago
-   * @throws Unavailable
-   */
-  async get(clientId: string, fresh: boolean): Promise<ClientRecord | undefined | null> {
-    const entry = this.#held.get(clientId);
+  /** @throws Unavailable, as `again` does */
+  async get(clientId: string): Promise<ClientLookup> {
+    let entry = this.#held.get(clientId);
     // From the start of the read: what changed after it may not be in the answer.
-    const age = entry ? this.#nowMs() - entry.readAtMs : Number.POSITIVE_INFINITY;
-    if (entry && age >= 0 && age < (fresh ? REREAD_MS : CLIENT_CACHE_MS)) return fresh ? null : entry.record;
-    const read = { readAtMs: this.#nowMs(), record: this.#clients.load(clientId) };
-    this.#held.set(clientId, read);
-    try {
-      return await read.record;
-    } catch (error) {
-      if (this.#held.peek(clientId) === read) this.#held.delete(clientId);
-      throw error;
-    }
+    const held = entry !== undefined && this.#isWithin(CLIENT_CACHE_MS, entry.readAtMs);
+    if (!entry || !held) entry = this.#read(clientId);
+    const used = entry;
+    return { client: await used.record, again: () => this.#again(clientId, used, !held) };
+  }
+
+  /**
+   * What a failure reads follows from earlier failures alone. It is one read for each request, be it this one or the
+   * request's first: so it tells nobody whether the client is known, and was here a moment ago.
+   */
+  async #again(clientId: string, used: Entry, isFresh: boolean): Promise<ClientRecord | undefined | null> {
+    const latest = this.#held.peek(clientId) ?? used;
+    // Another request has read it meanwhile.
+    if (latest !== used) return latest.record;
+    if (this.#isWithin(REREAD_MS, used.unresolvedAtMs)) return null;
+    const entry = isFresh ? used : this.#read(clientId);
+    entry.unresolvedAtMs = this.#nowMs();
+    return entry.record;
+  }
+
+  #read(clientId: string): Entry {
+    const entry: Entry = {
+      readAtMs: this.#nowMs(),
+      record: this.#clients.load(clientId),
+      unresolvedAtMs: Number.NEGATIVE_INFINITY,
+    };
+    this.#held.set(clientId, entry);
+    entry.record.catch(() => {
+      if (this.#held.peek(clientId) === entry) this.#held.delete(clientId);
+    });
+    return entry;
+  }
+
+  #isWithin(ms: number, sinceMs: number): boolean {
+    const age = this.#nowMs() - sinceMs;
+    return age >= 0 && age < ms;
   }
 }

@@ -39,7 +39,13 @@ export interface Clients {
   /** @returns whether there was such a client */
   remove(clientId: string): Promise<boolean>;
   /** @returns one page of names, in no order, and where the next one begins */
-  list(limit: number, after?: string): Promise<{ clientIds: string[]; next?: string }>;
+  list(limit: number, after?: Place): Promise<{ clientIds: string[]; next?: Place }>;
+}
+
+/** Of an item of the table. */
+export interface Place {
+  readonly pk: string;
+  readonly sk: string;
 }
 
 type Item = Record<string, AttributeValue>;
@@ -172,14 +178,14 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
         FilterExpression: 'sk = :client',
         ExpressionAttributeValues: { ':client': { S: 'client' } },
         Limit: limit,
-        ...(after !== undefined && { ExclusiveStartKey: JSON.parse(after) }),
+        ...(after && { ExclusiveStartKey: { pk: { S: after.pk }, sk: { S: after.sk } } }),
       });
       const page = await call('clients', () => dynamodb.send(scan));
       if (!('answer' in page)) return { clientIds: [] };
       const { Items = [], LastEvaluatedKey } = page.answer;
       return {
         clientIds: Items.map((item) => item.pk!.S!),
-        ...(LastEvaluatedKey && { next: JSON.stringify(LastEvaluatedKey) }),
+        ...(LastEvaluatedKey && { next: { pk: LastEvaluatedKey.pk!.S!, sk: LastEvaluatedKey.sk!.S! } }),
       };
     },
   };

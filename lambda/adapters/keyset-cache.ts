@@ -6,8 +6,8 @@ import { Unavailable } from '../unavailable.ts';
 
 /** Ages from which a copy is refreshed in the background, and least times between two tries of that. */
 const KEYSET_TIMES = { refreshMs: 60_000, cooldownMs: 10_000 };
-/** Where no key is left that signs, which nobody's request can bring about: after a revocation the next one is there. */
-const NO_KEY_COOLDOWN_MS = 1_000;
+/** Where the key that signs was revoked, which nobody's request can bring about: a keyset with the next one is near. */
+const REVOKED_KEY_COOLDOWN_MS = 1_000;
 /** Revoked kids are known after 10 s: the copy is no older when a key is used. */
 const REVOKED_TIMES = { refreshMs: 5_000, cooldownMs: 1_000, maxAgeMs: 10_000 };
 
@@ -74,11 +74,16 @@ export class KeysetCache {
     return this.current();
   }
 
-  /** @returns the key that signs at `nowMs`, undefined where there is none even after another read @throws Unavailable */
+  /**
+   * A copy whose key for signing was revoked is out of date, also where another key of it could sign: so it is read again
+   * first.
+   *
+   * @returns the key that signs at `nowMs`, undefined where there is none even after that @throws Unavailable
+   */
   async signingKey(nowMs: number): Promise<KeysetKey | undefined> {
     const key = signingKey(await this.current(), nowMs);
-    if (key) return key;
-    await this.#keyset.refreshUnlessTried(NO_KEY_COOLDOWN_MS);
+    if (key && key === signingKey(await this.#keyset.current(), nowMs)) return key;
+    await this.#keyset.refreshUnlessTried(REVOKED_KEY_COOLDOWN_MS);
     return signingKey(await this.current(), nowMs);
   }
 

@@ -72,11 +72,14 @@ export function adminHandler(context: AdminContext, actions: Actions): AdminHand
   };
 }
 
+/** What was sent is quoted by name, and may be long. */
+const LONGEST_DETAIL = 1_000;
+
 function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${[what, ...path].join('.')}: ${message}`);
-  throw new AdminError(400, 'malformed_request', faults.join('; '));
+  throw new AdminError(400, 'malformed_request', faults.join('; ').slice(0, LONGEST_DETAIL));
 }
 
 function unknownAction(name: BundleName, action: string, actions: Actions): AdminError {

@@ -2,19 +2,28 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import * as z from 'zod';
 import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
-import type { Clients } from '../adapters/clients.ts';
+import { parseJson } from '../../protocol/json.ts';
+import type { Clients, Place } from '../adapters/clients.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
 import { Credential, type CredentialContext, makeCredential } from './credential.ts';
-import { action, ClientId, timestamp } from './params.ts';
+import { action, ClientId, noClient, timestamp } from './params.ts';
 import { RotateKey, rotateKey } from './rotate-key.ts';
 
 const Named = z.strictObject({ client_id: ClientId });
 const Limit = z.int().min(1);
-const Page = z.strictObject({
-  limit: z.int().min(1).max(100).default(50),
-  cursor: z.string().optional(),
+/** Where a page ended, as that page's answer spelled it. DynamoDB refuses longer sort keys, and empty ones. */
+const PlaceForm = z.strictObject({ pk: ClientId, sk: z.string().min(1).max(256) });
+const Cursor = z.string().transform((text, { addIssue }) => {
+  const place = PlaceForm.safeParse(parseJson(Buffer.from(text, 'base64url'), CURSOR_JSON)?.value);
+  if (place.success) return place.data;
+  addIssue({ code: 'custom', message: 'must be the cursor of the page before, as it is' });
+  return z.NEVER;
 });
+const CURSOR_JSON = { maxDepth: 1, refuseProto: true };
+const writeCursor = ({ pk, sk }: Place): string =>
+  Buffer.from(JSON.stringify({ pk, sk })).toString('base64url');
+const Page = z.strictObject({ limit: z.int().min(1).max(100).default(50), cursor: Cursor.optional() });
 const Create = z.strictObject({
   client_id: ClientId.optional(),
   profile: z.enum(['strict', 'basic']),
@@ -36,11 +45,11 @@ export const clientReadActions = (clients: Clients): Actions => ({
     Page,
     () => '*',
     async ({ limit, cursor }) => {
-      const page = await clients.list(limit, readCursor(cursor)).catch(badCursor(cursor));
+      const page = await clients.list(limit, cursor);
       const found = await Promise.all(page.clientIds.map((id) => clients.load(id)));
       return {
         clients: found.filter((client) => client !== undefined).map(summary),
-        ...(page.next !== undefined && { cursor: Buffer.from(page.next).toString('base64url') }),
+        ...(page.next && { cursor: writeCursor(page.next) }),
       };
     },
   ),
@@ -52,7 +61,7 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
   const { clients, nowMs } = options;
   const setDisabled = (disabled: boolean) =>
     action(Named, byName, async ({ client_id }) => {
-      if (!(await clients.setDisabled(client_id, disabled, nowMs()))) throw notFound(client_id);
+      if (!(await clients.setDisabled(client_id, disabled, nowMs()))) throw noClient(client_id);
       return show(clients, client_id);
     });
   return {
@@ -62,12 +71,12 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
       (params) => create(options, params),
     ),
     'clients.update': action(Update, byName, async ({ client_id, limit }) => {
-      if (!(await clients.setLimit(client_id, limit))) throw notFound(client_id);
+      if (!(await clients.setLimit(client_id, limit))) throw noClient(client_id);
       return show(clients, client_id);
     }),
     'clients.rotate-key': action(RotateKey, byName, async (params) => {
       const client = await clients.load(params.client_id);
-      if (!client) throw notFound(params.client_id);
+      if (!client) throw noClient(params.client_id);
       return rotateKey(options, client, params);
     }),
     'clients.revoke-key': action(
@@ -82,7 +91,7 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
     'clients.disable': setDisabled(true),
     'clients.enable': setDisabled(false),
     'clients.delete': action(Named, byName, async ({ client_id }) => {
-      if (!(await clients.remove(client_id))) throw notFound(client_id);
+      if (!(await clients.remove(client_id))) throw noClient(client_id);
       return { client_id };
     }),
   };
@@ -112,7 +121,7 @@ async function create(options: ClientWriteOptions, params: z.infer<typeof Create
 
 async function show(clients: Clients, clientId: string): Promise<ClientSummary> {
   const client = await clients.load(clientId);
-  if (!client) throw notFound(clientId);
+  if (!client) throw noClient(clientId);
   return summary(client);
 }
 
@@ -134,18 +143,5 @@ function summary(client: ClientRecord): ClientSummary {
   };
 }
 
-const notFound = (clientId: string): AdminError =>
-  new AdminError(404, 'not_found', `there is no client ${clientId}`);
-
 const generatedName = (): string =>
   `c-${Array.from({ length: 12 }, () => randomInt(36).toString(36)).join('')}`;
-
-function readCursor(cursor: string | undefined): string | undefined {
-  return cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString();
-}
-
-const badCursor = (cursor: string | undefined) => (error: unknown) => {
-  if (error instanceof SyntaxError && cursor !== undefined)
-    throw new AdminError(400, 'malformed_request', 'params.cursor: take it from the page before, as it is');
-  throw error;
-};

@@ -1,9 +1,10 @@
 /** Makes one generation of a client's credential: an API key derived from the client root, or a public key it brought. */
-import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
+import { calculateJwkThumbprint, type JWK } from 'jose';
 import * as z from 'zod';
 import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
 import type { ClientKey } from '../../protocol/client.ts';
 import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
+import { canonicalJwk } from '../../protocol/public-jwk.ts';
 import type { KeysetCache } from '../adapters/keyset-cache.ts';
 import { Unavailable } from '../unavailable.ts';
 import { AdminError } from './actions.ts';
@@ -102,14 +103,18 @@ function requireOutlivedBy({ kid, retires_at }: KeysetKey, expiresAtS: number): 
   );
 }
 
-async function publicKey(jwk: z.infer<typeof PublicJwk>): Promise<Pick<ClientKey, 'kid' | 'alg' | 'jwk'>> {
-  try {
-    await importJWK(jwk as JWK, jwk.alg);
-  } catch (cause) {
-    const detail = `params.jwk: not a key of ${jwk.crv}`;
-    throw Object.assign(new AdminError(400, 'malformed_request', detail), { cause });
-  }
-  return { kid: await calculateJwkThumbprint(jwk as JWK, 'sha256'), alg: jwk.alg, jwk: jwk as JWK };
+async function publicKey(
+  brought: z.infer<typeof PublicJwk>,
+): Promise<Pick<ClientKey, 'kid' | 'alg' | 'jwk'>> {
+  const { alg, ...members } = brought;
+  const jwk = canonicalJwk(members) as JWK | undefined;
+  if (!jwk)
+    throw new AdminError(
+      400,
+      'malformed_request',
+      `params.jwk: not a key of ${brought.crv}, or not its one spelling: each coordinate is 32 bytes in base64url without padding`,
+    );
+  return { kid: await calculateJwkThumbprint(jwk, 'sha256'), alg, jwk: { ...jwk, alg } };
 }
 
 /** @returns epoch seconds */

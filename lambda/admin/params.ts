@@ -1,7 +1,7 @@
 /** What the actions' params have in common. */
 import * as z from 'zod';
 import { isClientId } from '../../protocol/api-key.ts';
-import type { Action } from './actions.ts';
+import { type Action, AdminError } from './actions.ts';
 
 export const ClientId = z.string().refine(isClientId, {
   error: 'must be 3 to 32 of a-z, 0-9 and -, and begin with a letter, e.g. "billing-service"',
@@ -15,6 +15,9 @@ export function action<P, R>(
 ): Action {
   return { params, target, run } as Action<P, R> as unknown as Action;
 }
+
+export const noClient = (clientId: string): AdminError =>
+  new AdminError(404, 'not_found', `there is no client ${clientId}`);
 
 /** RFC 3339, UTC. */
 export const timestamp = (epochS: number): string => new Date(epochS * 1000).toISOString();

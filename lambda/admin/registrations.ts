@@ -1,14 +1,26 @@
 /** What operators do with registrations. Audit lines name one by its id, which is a hash, never by its user. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
+import { MAX_BODY_BYTES } from '../../protocol/proof/request.ts';
 import { erasableAtMs, isTombstone, registrationId } from '../../protocol/registration.ts';
+import type { Clients } from '../adapters/clients.ts';
 import type { Registry } from '../adapters/registry.ts';
 import type { ErasedRegistration } from '../contract/admin.ts';
 import { representation } from '../http/representation.ts';
 import { type Actions, AdminError } from './actions.ts';
-import { action, ClientId } from './params.ts';
+import { action, ClientId, noClient } from './params.ts';
 
-const Of = z.strictObject({ client_id: ClientId, user_id: z.string().min(1) });
+const Of = z.strictObject({
+  client_id: ClientId,
+  user_id: z
+    .string()
+    .min(1)
+    .refine((text) => Buffer.byteLength(text) <= MAX_BODY_BYTES, {
+      error: `must be no longer than a body, ${MAX_BODY_BYTES} bytes`,
+    })
+    // As text with half a character would be hashed, it is another user's name.
+    .refine((text) => text.isWellFormed(), { error: 'must be whole characters (no lone surrogates)' }),
+});
 type Of = z.infer<typeof Of>;
 
 const idOf = ({ client_id, user_id }: Of): string => registrationId(client_id, user_id);
@@ -27,14 +39,19 @@ export const registrationReadActions = (registry: Registry): Actions => ({
 
 export interface RegistrationWriteOptions {
   readonly registry: Registry;
+  readonly clients: Clients;
   readonly clockErrorMs: number;
   readonly nowMs: () => number;
 }
 
 export const registrationWriteActions = (options: RegistrationWriteOptions): Actions => ({
   'registrations.delete': action(Of, target, async (of) => {
+    const { client_id } = of;
     const id = idOf(of);
-    return { id, deleted: await remove(options, of.client_id, id) };
+    // A client that was removed may have left something. One that never was has nothing to keep from coming back.
+    if (!(await options.registry.read(client_id, id)) && !(await options.clients.load(client_id)))
+      throw noClient(client_id);
+    return { id, deleted: await remove(options, client_id, id) };
   }),
   'registrations.erase': action(Of, target, (of) => erase(options, of.client_id, idOf(of))),
 });

@@ -41,7 +41,7 @@ const STORES = [
 ] as const;
 
 export const ENVIRONMENT = {
-  nonce: [...COMMON, ...PROTOCOL],
+  nonce: [...COMMON, ...PROTOCOL, 'COUNTERSIGN_LIMITS_TABLE'],
   register: [...COMMON, ...PROTOCOL, ...STORES],
   registration: [...COMMON, ...PROTOCOL, ...STORES],
   discovery: [

@@ -1,5 +1,5 @@
-import { secretsClient } from '../adapters/aws.ts';
+import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
 import { nonce } from '../functions.ts';
 import { aws, runtime } from './process.ts';
 
-export const handler = nonce({ ...runtime, secrets: secretsClient(aws) });
+export const handler = nonce({ ...runtime, dynamodb: dynamodbClient(aws), secrets: secretsClient(aws) });

@@ -1,4 +1,4 @@
-/** `GET /v1/nonce`: reads and writes no table, so a flood of it fills nothing (design: 2-protocol "Nonce"). */
+/** `GET /v1/nonce`: no request reads or writes a table, so a flood of it fills nothing (design: 2-protocol "Nonce"). */
 import { isClientId, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
 import { type Refusal, refuse } from '../../protocol/problem.ts';
 import { json, problem } from '../http/answer.ts';

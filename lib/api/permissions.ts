@@ -8,6 +8,8 @@ type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateI
 
 interface Permissions {
   readonly tables?: { readonly [T in TableKind]?: readonly Action[] };
+  /** The only items of a table that the function may touch; absent where it may touch all. */
+  readonly items?: { readonly [T in TableKind]?: readonly string[] };
   readonly secrets?: readonly Purpose[];
 }
 
@@ -22,7 +24,7 @@ const WITH_PROOF = {
 } as const satisfies Permissions;
 
 export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
-  nonce: { secrets: ['nonce'] },
+  nonce: { tables: { limits: ['GetItem'] }, items: { limits: ['revoked#nonce'] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
   discovery: {},
@@ -54,15 +56,18 @@ export function statements(
   name: FunctionName,
   { stage, ledgerGeneration }: StatementsProps,
 ): PolicyStatement[] {
-  const { tables = {}, secrets = [] } = PERMISSIONS[name];
+  const { tables = {}, items = {}, secrets = [] } = PERMISSIONS[name];
   return [
     ...Object.entries(tables).map(([table, actions]) => {
       const kind = table as TableKind;
       const arn = tableArn(stack, tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1));
-      return allow(
+      const statement = allow(
         actions.map((action) => `dynamodb:${action}`),
         arn,
       );
+      const keys = items[kind];
+      if (keys) statement.addCondition('ForAllValues:StringEquals', { 'dynamodb:LeadingKeys': [...keys] });
+      return statement;
     }),
     ...secrets.map((purpose) =>
       allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),

@@ -25,6 +25,9 @@ export const PROOF_LIFE_S = 300;
 /** Longest life of a proof for reading, which has no nonce and so can be repeated while it lives. */
 export const READ_PROOF_LIFE_S = 60;
 
+const JTI_MIN = 16;
+const JTI_MAX = 64;
+
 /** @returns undefined where every claim holds */
 export function checkClaims(proof: Proof, context: ClaimsContext): Refusal | undefined {
   if (proof.profile === 'basic' && context.purpose === 'delete') return refuse('not_allowed', 'basic_delete');
@@ -52,10 +55,13 @@ function checkTimes({ claims, profile }: Proof, { purpose, nowMs }: ClaimsContex
 function checkBinding({ claims, profile }: Proof, context: ClaimsContext): Refusal | undefined {
   // A used register proof must read nothing, so a proof for reading is one that never had a nonce.
   if (context.purpose === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');
-  if (profile === 'basic') return undefined;
   const { aud, jti, htm, htu, fingerprint } = claims;
+  if (profile === 'basic')
+    // Others than ours may number it, or leave it out; what is text goes into the ledger.
+    return typeof jti === 'string' && jti.length > JTI_MAX ? refuse('invalid_proof', 'jti') : undefined;
   if (aud !== context.issuer) return refuse('invalid_proof', 'aud');
-  if (typeof jti !== 'string' || jti.length < 16 || jti.length > 64) return refuse('invalid_proof', 'jti');
+  if (typeof jti !== 'string' || jti.length < JTI_MIN || jti.length > JTI_MAX)
+    return refuse('invalid_proof', 'jti');
   if (htm !== context.method) return refuse('invalid_proof', 'htm');
   if (!context.baseUrls.some((url) => htu === url + context.path)) return refuse('invalid_proof', 'htu');
   if (fingerprint !== bodyFingerprint(context.body)) return refuse('invalid_proof', 'fingerprint');

@@ -7,21 +7,42 @@ import { type ClientKey, type ClientRecord, candidateKeys, isUsable } from '../c
 import { checkNonce, type NonceContent, readNonce } from '../nonce.ts';
 import { type Refusal, refuse } from '../problem.ts';
 import { checkClaims, type Purpose } from './claims.ts';
-import { type Proof, parseProof } from './form.ts';
+import { type Proof, type ProofAlgorithm, parseProof } from './form.ts';
 import { type HttpRequest, readRequest } from './request.ts';
-import { verifySignature } from './signature.ts';
+import { type Candidate, triesFor, verifySignature } from './signature.ts';
 
 /** What the checks ask of the outside. */
 export interface ProofLookups {
-  /**
-   * @param fresh whether what is held in memory did not do: read again, unless that was done a moment ago
-   * @returns the client as it stands, undefined for an unknown one, null where `fresh` found nothing to re-read
-   */
-  client(clientId: string, fresh: boolean): Promise<ClientRecord | undefined | null>;
-  /** @returns what verifies the key's signatures, or undefined where the platform's part of it is gone */
-  material(client: ClientRecord, key: ClientKey): Promise<KeyObject | undefined>;
+  client(clientId: string): Promise<ClientLookup>;
+  /** @param fresh whether what is held in memory did not do */
+  keys(alg: ProofAlgorithm, fresh: boolean): Promise<VerificationKeys>;
   /** @returns the MAC key of this Region and ledger that `kid` names, or undefined */
   nonceKey(kid: string): Promise<KeyObject | undefined>;
+}
+
+export interface ClientLookup {
+  /** The client as it stands; undefined for an unknown one. */
+  readonly client: ClientRecord | undefined;
+  /**
+   * For a proof that did not verify.
+   *
+   * @returns the client by a read that is no older than the request; null where another failure has had one a moment ago
+   */
+  again(): Promise<ClientRecord | undefined | null>;
+}
+
+/** What verifies signatures by one algorithm. */
+export interface VerificationKeys {
+  /** @returns undefined where the platform's part of the key is gone */
+  of(client: ClientRecord, key: ClientKey): MadeKey | undefined;
+  /** Does the work of making a key, for nothing. */
+  pretend(): void;
+}
+
+export interface MadeKey {
+  readonly material: KeyObject;
+  /** Just now; else it was held. */
+  readonly made: boolean;
 }
 
 export interface ProofContext {
@@ -47,7 +68,7 @@ export interface Verified {
 /** A refusal knows the client once its signature is verified: only then is a fresh nonce for it. */
 export type ProofOutcome =
   | { readonly ok: true; readonly verified: Verified }
-  | (Refusal & { readonly verified?: Pick<Verified, 'client' | 'key'> });
+  | (Refusal & { readonly verified?: Signer });
 
 export async function verifyProof(
   request: HttpRequest,
@@ -79,26 +100,35 @@ export async function verifyProof(
   return { ok: true, verified: { client, key, jti, nonce } };
 }
 
-/**
- * Whatever did not verify is tried once more on a fresh read: a client or key made a moment ago works at once,
- * and a wrong signature causes the same reads as an unknown client.
- */
-async function findSigner(
+type Signer = Pick<Verified, 'client' | 'key'>;
+
+/** Whatever did not verify is tried once more on a fresh read: a client or key made a moment ago works at once. */
+async function findSigner(proof: Proof, nowMs: number, lookups: ProofLookups): Promise<Signer | undefined> {
+  const { client, again } = await lookups.client(proof.iss);
+  const signed = tryKeys(proof, client, await lookups.keys(proof.alg, false), nowMs);
+  if (signed) return signed;
+  const reread = await again();
+  return reread === null ? undefined : tryKeys(proof, reread, await lookups.keys(proof.alg, true), nowMs);
+}
+
+/** A failure costs the same whether or not the client, its key, or neither is known, and what of it is held in memory. */
+function tryKeys(
   proof: Proof,
+  client: ClientRecord | undefined,
+  keys: VerificationKeys,
   nowMs: number,
-  lookups: ProofLookups,
-): Promise<{ client: ClientRecord; key: ClientKey } | undefined> {
-  for (const fresh of [false, true]) {
-    const client = await lookups.client(proof.iss, fresh);
-    if (client === null) return undefined;
-    const candidates = [];
-    for (const key of candidateKeys(client, proof, nowMs)) {
-      const material = await lookups.material(client as ClientRecord, key);
-      if (material) candidates.push({ key, material });
-    }
-    const key = verifySignature(proof, candidates);
-    if (client && key) return { client, key };
+): Signer | undefined {
+  const candidates: Candidate[] = [];
+  let made = 0;
+  for (const key of candidateKeys(client, proof, nowMs)) {
+    const found = keys.of(client as ClientRecord, key);
+    if (!found) continue;
+    if (found.made) made += 1;
+    candidates.push({ key, material: found.material });
   }
+  const key = verifySignature(proof, candidates);
+  if (client && key) return { client, key };
+  for (; made < triesFor(proof); made++) keys.pretend();
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 /** The checks of 2-protocol at the handlers: what each refuses, in which order, and what a refusal leaves behind. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
 import { ISSUER, type Platform, type Region, startRegions } from '../support/regions.ts';
 import {
   b64,
@@ -43,7 +44,7 @@ describe('each rule refuses, and stores nothing', () => {
   });
 
   const hour = 3600;
-  const claims: [string, string, (nowS: number) => ProofChange][] = [
+  const claims: [string, ProblemCode, (nowS: number) => ProofChange][] = [
     ['aud of another issuer', 'invalid_proof', () => ({ claims: { aud: 'https://evil.example' } })],
     ['aud as a list', 'invalid_proof', () => ({ claims: { aud: [ISSUER] } })],
     ['jti too short', 'invalid_proof', () => ({ claims: { jti: 'x'.repeat(15) } })],
@@ -54,6 +55,7 @@ describe('each rule refuses, and stores nothing', () => {
     ['fingerprint of another body', 'invalid_proof', () => ({ claims: { fingerprint: 'A'.repeat(43) } })],
     ['exp an hour past', 'clock_skew', (now) => ({ claims: { iat: now - hour, exp: now - hour + 60 } })],
     ['iat an hour ahead', 'clock_skew', (now) => ({ claims: { iat: now + hour, exp: now + hour + 60 } })],
+    ['nbf that is no number', 'invalid_proof', () => ({ claims: { nbf: 'soon' } })],
     ['nbf an hour ahead', 'clock_skew', (now) => ({ claims: { nbf: now + hour } })],
     ['exp over 300 s after iat', 'invalid_proof', (now) => ({ claims: { iat: now, exp: now + 301 } })],
     ['no nonce', 'use_nonce', () => ({ claims: { nonce: undefined } })],
@@ -71,6 +73,16 @@ describe('each rule refuses, and stores nothing', () => {
     const answer = await a.send(ask);
     expect(answer.code).toBe(code);
     expect(await stored()).toEqual(before);
+    // The code's own words, whatever rule it was that refused.
+    const now = code === 'clock_skew' ? ` It is ${new Date(platform.clock.nowMs).toISOString()}.` : '';
+    expect(answer.json).toEqual({
+      type: expect.stringMatching(`/${code}$`),
+      title: PROBLEMS[code].title,
+      status: PROBLEMS[code].status,
+      detail: PROBLEMS[code].detail + now,
+      instance: expect.stringMatching(/^urn:uuid:/),
+      code,
+    });
   });
 
   it("another client's nonce: use_nonce", async () => {
@@ -313,6 +325,13 @@ describe('binding', () => {
       registerAsk(sign({ nonce: nonceAnswer.json.nonce, exp: now + 300 }), '{"user_id":"b"}'),
     );
     expect(made.status).toBe(201);
+    const numbered = async (jti: unknown) => {
+      const nonce = await fetchNonce(a, basic.clientId);
+      const proof = sign({ nonce, exp: now + 300, jti });
+      return (await a.send(registerAsk(proof, '{"user_id":"b"}'))).code ?? 'registered';
+    };
+    for (const jti of ['', 'j', 'j'.repeat(64), 7, null]) expect(await numbered(jti)).toBe('registered');
+    for (const length of [65, 1_000, 5_000]) expect(await numbered('j'.repeat(length))).toBe('invalid_proof');
     const path = `/v1/registrations/${made.json.id}`;
     const reading = { Authorization: `JWT ${sign({ iat: now, exp: now + 60 })}` };
     expect((await a.send({ method: 'GET', path, headers: reading })).json).toEqual(made.json);

@@ -1,7 +1,11 @@
 /** Clients as operators make, disable and remove them, and what of it the request path sees, and when. */
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_CACHE_MS, ClientCache } from '../../lambda/adapters/client-cache.ts';
+import { tableName } from '../../lambda/contract/names.ts';
+import type { ClientRecord } from '../../protocol/client.ts';
+import { STAGE } from '../support/dynalite.ts';
 import { type Platform, type Region, startRegions } from '../support/regions.ts';
 import { makeClient, prepare, register, type Signer } from '../support/signer.ts';
 
@@ -57,17 +61,17 @@ describe('made again with the same name', () => {
     expect(await tryWith(old)).toBe('invalid_proof');
   });
 
-  it('a public key of the old one is gone too, also where its deletion was cut short', async () => {
+  it('a public key of the old one is gone too', async () => {
     const { jwk, sign } = await keyPair('ES256');
-    await platform.operate('clients.create', { client_id: 'cut-short', profile: 'strict', jwk });
-    expect((await sign('cut-short')).status).toBe(201);
-    await platform.operate('clients.delete', { client_id: 'cut-short' });
+    await platform.operate('clients.create', { client_id: 'made-twice', profile: 'strict', jwk });
+    expect((await sign('made-twice')).status).toBe(201);
+    await platform.operate('clients.delete', { client_id: 'made-twice' });
     expect(
-      (await platform.items('clients')).filter((item) => (item.pk as { S: string }).S === 'cut-short'),
+      (await platform.items('clients')).filter((item) => (item.pk as { S: string }).S === 'made-twice'),
     ).toEqual([]);
-    await makeClient(platform, 'cut-short');
+    await makeClient(platform, 'made-twice');
     platform.clock.nowMs += CLIENT_CACHE_MS;
-    expect((await sign('cut-short')).code).toBe('invalid_proof');
+    expect((await sign('made-twice')).code).toBe('invalid_proof');
   });
 
   it('a name in use is refused, and the client in use keeps its key', async () => {
@@ -75,6 +79,25 @@ describe('made again with the same name', () => {
     const again = await platform.admin('clients.create', { client_id: 'in-use', profile: 'strict' });
     expect(again).toMatchObject({ ok: false, problem: { status: 409, code: 'client_exists' } });
     expect(await tryWith(signer)).toBe(201);
+  });
+
+  it('what a deletion cut short left behind does not come alive with the name', async () => {
+    const client_id = 'left-behind';
+    const pk = { S: client_id };
+    const old = { alg: { S: 'HS256' }, usable_at: { N: '0' }, expires_at: { N: '9999999999' } };
+    const leftover = [
+      { pk, sk: { S: 'key#7' }, ...old, issued_by: { S: 'operator' }, root_kid: { S: 'AAAAAA' } },
+      { pk, sk: { S: 'state' }, disabled: { BOOL: true }, changed_at: { N: '0' } },
+      { pk, sk: { S: 'revoked#1' }, revoked_at: { N: '0' } },
+    ];
+    for (const Item of leftover)
+      await platform.shared.send(new PutItemCommand({ TableName: tableName(STAGE, 'clients'), Item }));
+    const { api_key } = await platform.operate('clients.create', { client_id, profile: 'strict' });
+    expect(await platform.operate('clients.show', { client_id })).toMatchObject({
+      disabled: false,
+      keys: [{ kid: '1', revoked: false }],
+    });
+    expect(await tryWith({ clientId: client_id, apiKey: api_key!, kid: '1' })).toBe(201);
   });
 
   it('one name made 10 times at once is made once', async () => {
@@ -125,12 +148,64 @@ describe('a client that brings its own public key', () => {
       { profile: 'basic', jwk, expires_at: new Date(platform.clock.nowMs + DAY_MS).toISOString() },
       { profile: 'strict', jwk: { ...jwk, x: jwk.y, y: jwk.x } },
       { profile: 'strict', jwk: { kty: 'oct', k: 'AAAA', alg: 'HS256' } },
+      { profile: 'strict', jwk: { ...jwk, x: 'A'.repeat(43) } },
+      { profile: 'strict', jwk: { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(42), alg: 'EdDSA' } },
     ] as const;
     for (const params of bad) {
       const answer = await platform.admin('clients.create', { client_id: 'own-key-bad', ...params });
       expect(answer).toMatchObject({ ok: false, problem: { code: 'malformed_request' } });
     }
     expect(await platform.admin('clients.show', { client_id: 'own-key-bad' })).toMatchObject({ ok: false });
+  });
+});
+
+describe('a key pair that was revoked', () => {
+  const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  /** All of these are the same bytes to Node, or the same number. */
+  const spellings: [string, (coordinate: string) => string][] = [
+    ['as it was', (x) => x],
+    ['with padding', (x) => `${x}=`],
+    ['with a space before', (x) => ` ${x}`],
+    ['with a line feed behind', (x) => `${x}\n`],
+    ['with a space in it', (x) => `${x.slice(0, 9)} ${x.slice(9)}`],
+    ['with spare bits', (x) => x.slice(0, -1) + ALPHABET[ALPHABET.indexOf(x.at(-1)!) ^ 1]],
+    ['in base64', (x) => Buffer.from(x, 'base64url').toString('base64')],
+    [
+      'with a leading nought',
+      (x) => Buffer.concat([Buffer.alloc(1), Buffer.from(x, 'base64url')]).toString('base64url'),
+    ],
+  ];
+  it.each(['ES256', 'Ed25519', 'EdDSA'] as const)(
+    'of %s stays so in whatever spelling it comes back',
+    async (alg) => {
+      const { jwk, sign } = await keyPair(alg);
+      const name = `back-${alg.toLowerCase()}`;
+      const other = `other-${alg.toLowerCase()}`;
+      await platform.operate('clients.create', { client_id: other, profile: 'strict' });
+      const { kid } = await platform.operate('clients.create', { client_id: name, profile: 'strict', jwk });
+      await platform.operate('clients.revoke-key', { client_id: name, kid });
+      for (const [how, spell] of spellings)
+        for (const member of alg === 'ES256' ? ['x', 'y'] : ['x']) {
+          const spelled = { ...jwk, [member]: spell(jwk[member] as string) };
+          if (how === 'in base64' && spelled[member] === `${jwk[member]}=`) continue;
+          const rotated = await platform.admin('clients.rotate-key', { client_id: name, jwk: spelled });
+          const expected = how === 'as it was' ? 'key_exists' : 'malformed_request';
+          expect([how, rotated]).toMatchObject([how, { ok: false, problem: { code: expected } }]);
+          if (how === 'as it was') continue;
+          const elsewhere = await platform.admin('clients.rotate-key', { client_id: other, jwk: spelled });
+          const made = await platform.admin('clients.create', { profile: 'strict', jwk: spelled });
+          for (const answer of [elsewhere, made])
+            expect([how, answer]).toMatchObject([how, { ok: false, problem: { code: 'malformed_request' } }]);
+        }
+      platform.clock.nowMs += 10_000;
+      expect((await sign(name)).status).toBe(401);
+    },
+  );
+
+  it('that is fit to be taken keeps the very thumbprint of RFC 7638', async () => {
+    const { jwk } = await keyPair('ES256');
+    const made = await platform.operate('clients.create', { profile: 'strict', jwk });
+    expect(made.kid).toBe(await calculateJwkThumbprint(jwk as JWK, 'sha256'));
   });
 });
 
@@ -213,8 +288,7 @@ describe('the client cache', () => {
     let nowMs = 0;
     const cache = new ClientCache({ load: async () => void reads++ }, () => nowMs);
     for (; nowMs < 5_000; nowMs += 10) {
-      await cache.get('nobody', false);
-      await cache.get('nobody', true);
+      await (await cache.get('nobody')).again();
     }
     expect(reads).toBe(5);
   });
@@ -228,21 +302,55 @@ describe('the client cache', () => {
       return undefined;
     };
     const cache = new ClientCache({ load }, () => nowMs);
-    await expect(cache.get('someone', false)).rejects.toThrow('down');
-    for (; nowMs < CLIENT_CACHE_MS; nowMs += 100) await cache.get('someone', false);
+    await expect(cache.get('someone')).rejects.toThrow('down');
+    for (; nowMs < CLIENT_CACHE_MS; nowMs += 100) await cache.get('someone');
     expect(reads).toBe(2);
-    await cache.get('someone', false);
+    await cache.get('someone');
     expect(reads).toBe(3);
+  });
+
+  it('reads again for a failure, however lately the client itself was read, and once where it had to be read first', async () => {
+    let reads = 0;
+    let nowMs = 0;
+    const cache = new ClientCache({ load: async () => void reads++ }, () => nowMs);
+    await (await cache.get('new here')).again();
+    expect(reads).toBe(1);
+    await cache.get('busy');
+    for (const expected of [3, 4, 5]) {
+      nowMs += 1_000;
+      await cache.get('busy');
+      expect(await (await cache.get('busy')).again()).not.toBe(null);
+      expect(await (await cache.get('busy')).again()).toBe(null);
+      expect(reads).toBe(expected);
+    }
+  });
+
+  it('gives what one failure read to all that failed beside it', async () => {
+    let record = { clientId: 'before' } as ClientRecord;
+    let reads = 0;
+    const load = async () => {
+      reads += 1;
+      return record;
+    };
+    const cache = new ClientCache({ load }, () => 0);
+    await cache.get('made-again');
+    record = { clientId: 'after' } as ClientRecord;
+    const beside = await Promise.all(Array.from({ length: 8 }, () => cache.get('made-again')));
+    const found = await Promise.all(beside.map(({ again }) => again()));
+    expect(found).toEqual(Array(8).fill(record));
+    expect(reads).toBe(2);
   });
 
   it('is bounded: 20,000 names that do not exist leave no 20,000 entries', async () => {
     let reads = 0;
     const cache = new ClientCache({ load: async () => void reads++ }, () => 0);
-    for (let i = 0; i < 20_000; i++) await cache.get(`nobody-${i}`, false);
-    await cache.get('nobody-0', false);
+    for (let i = 0; i < 20_000; i++) await cache.get(`nobody-${i}`);
+    await cache.get('nobody-0');
     expect(reads).toBe(20_001);
   });
 });
+
+const placeOf = (pk: string, sk: string) => Buffer.from(JSON.stringify({ pk, sk })).toString('base64url');
 
 describe('operators', () => {
   it('list every client, page by page', async () => {
@@ -269,6 +377,7 @@ describe('operators', () => {
     ['clients.create', { profile: 'strict', limit: 0 }, 'params.limit'],
     ['clients.create', { profile: 'strict', color: 'red' }, 'color'],
     ['clients.list', { cursor: '!' }, 'params.cursor'],
+    ['clients.list', { cursor: placeOf('dev', 'x'.repeat(257)) }, 'params.cursor'],
   ] as const)('are told what is wrong with %s %j', async (action, params, named) => {
     expect(await platform.admin(action, params as never)).toMatchObject({
       ok: false,

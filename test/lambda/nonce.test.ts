@@ -1,6 +1,7 @@
 /** `GET /v1/nonce`, and the other routes that take no proof. */
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readNonce } from '../../protocol/nonce.ts';
 import { type Platform, type Region, startRegions } from '../support/regions.ts';
 import { makeBasicClient, makeClient, prepare, type Signer } from '../support/signer.ts';
 
@@ -19,6 +20,9 @@ afterAll(() => platform.stop());
 
 const ask = (query: string, headers: Record<string, string | string[]> = {}) =>
   a.send({ method: 'GET', path: `/v1/nonce${query}`, headers });
+
+const nonceOf = (region: Region) =>
+  region.send({ method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` });
 
 describe('a nonce', () => {
   it('is given by client_id, is not to be stored, and says how long it lives', async () => {
@@ -49,33 +53,38 @@ describe('a nonce', () => {
     }
   });
 
-  it('is promised for no longer than its key is kept', async () => {
-    const secret = platform.secrets.nonce;
-    const before = secret.keyset;
-    const retires_at = platform.clock.nowMs + 90_000;
-    secret.keyset = { ...before, keys: [{ ...before.keys[0]!, retires_at }] };
-    const request = { method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` };
-    const { json } = await a.instance().send(request);
-    secret.keyset = before;
-    expect(json.expires_in).toBe(90);
+  it('costs no table anything: what was revoked is read once in 5 s, however many are asked for', async () => {
+    const calls: string[] = [];
+    const counting = {
+      send: (command: { constructor: { name: string }; input: { Key?: { pk: { S: string } } } }) => {
+        calls.push(`${command.constructor.name} ${command.input.Key?.pk.S}`);
+        return a.dynamodb.send(command as never);
+      },
+    };
+    const instance = a.instance({}, { dynamodb: counting as never });
+    const tables = async () => [await platform.items('ledger'), await platform.items('limits')];
+    const before = await tables();
+    for (const ms of [0, 1, 4_999]) {
+      platform.clock.nowMs += ms;
+      for (let i = 0; i < 50; i++) expect((await nonceOf(instance)).status).toBe(200);
+    }
+    expect(calls).toEqual(['GetItemCommand revoked#nonce']);
+    expect(await tables()).toEqual(before);
   });
 
-  it('touches no table', async () => {
-    const before = [await platform.items('ledger'), await platform.items('clients')];
-    const broken = a.instance(
-      {},
-      {
-        dynamodb: {
-          send: () => {
-            throw new Error('no table');
-          },
-        } as never,
-      },
-    );
-    expect(
-      (await broken.send({ method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` })).status,
-    ).toBe(200);
-    expect([await platform.items('ledger'), await platform.items('clients')]).toEqual(before);
+  it.each([
+    ['max_life', { max_life: 60_000 }],
+    ['retires_at', { retires_at: 60_000 }],
+  ] as const)("lives no longer than its key's %s allows", async (member, change) => {
+    const { nonce } = platform.secrets;
+    const { keyset } = nonce;
+    const nowMs = platform.clock.nowMs;
+    const limit = member === 'retires_at' ? { retires_at: nowMs + change.retires_at } : change;
+    nonce.keyset = { ...keyset, keys: [{ ...keyset.keys[0]!, ...limit }] };
+    const { json } = await nonceOf(a.instance());
+    nonce.keyset = keyset;
+    expect(json.expires_in).toBe(60);
+    expect(readNonce(json.nonce)).toMatchObject({ issuedMs: nowMs, lifeMs: 60_000 });
   });
 
   it.each([
@@ -91,6 +100,10 @@ describe('a nonce', () => {
 
   it.each(['0', '101', '-1', '1.5', '01', 'ten', '1e2', ''])('count=%s: malformed_request', async (count) => {
     expect((await ask(`?client_id=dev&count=${count}`)).code).toBe('malformed_request');
+  });
+
+  it('two counts: malformed_request', async () => {
+    expect((await ask('?client_id=dev&count=2&count=3')).code).toBe('malformed_request');
   });
 });
 
@@ -217,8 +230,6 @@ describe('a part that is gone', () => {
 
   it('the secrets, at a cold start: 503; with a copy in memory: nothing is noticed, up to the hard limit', async () => {
     const warm = a.instance();
-    const nonceOf = (region: Region) =>
-      region.send({ method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` });
     const registers = async () => {
       const { status, json } = await nonceOf(warm);
       if (status !== 200) return status;

@@ -38,6 +38,37 @@ it('shows what a client registered, then that it was deleted', async () => {
   });
 });
 
+it('deletes nothing of a client that never was, and leaves nothing there', async () => {
+  const before = await platform.items('registry');
+  const params = { client_id: 'never-made', user_id: 'nobody' };
+  expect(await platform.admin('registrations.delete', params)).toMatchObject({
+    ok: false,
+    problem: { status: 404, code: 'not_found', detail: 'there is no client never-made' },
+  });
+  expect(await platform.operate('registrations.erase', params)).toMatchObject({ state: 'absent' });
+  expect(await platform.items('registry')).toEqual(before);
+});
+
+it('deletes what a client left that was removed since, and what a client never registered', async () => {
+  const gone = await makeClient(platform);
+  const { json } = await register(platform, a, gone, { user_id: 'left-behind' });
+  await platform.operate('clients.delete', { client_id: gone.clientId });
+  const left = { client_id: gone.clientId, user_id: 'left-behind' };
+  expect(await platform.operate('registrations.delete', left)).toEqual({ id: json.id, deleted: true });
+  const never = await platform.operate('registrations.delete', of('never-registered'));
+  expect(never.deleted).toBe(false);
+  expect(await items(never.id)).toHaveLength(1);
+});
+
+it('takes half a character for no other user', async () => {
+  const { json } = await register(platform, a, signer, { user_id: '\ufffd' });
+  expect(await platform.admin('registrations.delete', of('\ud800'))).toMatchObject({
+    ok: false,
+    problem: { code: 'malformed_request', detail: expect.stringContaining('params.user_id') },
+  });
+  expect(await platform.operate('registrations.show', of('\ufffd'))).toEqual(json);
+});
+
 it('a deletion is not undone by a request that was held back', async () => {
   const held = await prepare(platform, a, signer, { user_id: 'held-back' });
   await platform.operate('registrations.delete', of('held-back'));

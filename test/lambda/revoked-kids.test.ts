@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRevokedKids } from '../../lambda/adapters/revoked-kids.ts';
 import { createRotationRecord } from '../../lambda/adapters/rotation-record.ts';
 import { tableName } from '../../lambda/contract/names.ts';
+import { readNonce } from '../../protocol/nonce.ts';
 import { STAGE } from '../support/dynalite.ts';
 import { type Platform, type Region, startRegions } from '../support/regions.ts';
 import { makeClient, prepare, register, type Signer } from '../support/signer.ts';
@@ -73,6 +74,46 @@ describe('a revoked nonce key', () => {
     expect((await register(platform, a.instance(), signer, { user_id: 'after' })).status).toBe(201);
     expect((await register(platform, b, signer, { user_id: 'elsewhere' })).status).toBe(201);
   });
+
+  it('issues nothing that is refused: 503 while no other key is there, and the next one within a second', async () => {
+    const instance = b.instance();
+    const ask = () => instance.send({ method: 'GET', path: `/v1/nonce?client_id=${signer.clientId}` });
+    expect((await ask()).status).toBe(200);
+    const secret = platform.secrets.nonce;
+    const { keyset } = secret;
+    await revoke(
+      b,
+      'nonce',
+      keyset.keys.map(({ kid }) => kid),
+    );
+    const late = await prepare(platform, instance, signer, { user_id: 'signed-before' });
+    platform.clock.nowMs += 10_001;
+    // An answer that is due needs no key: it says when to come again, and brings no nonce.
+    const { headers: told, code: refused } = await instance.send(late);
+    expect([refused, told['replay-nonce'], told['retry-after']]).toEqual(['use_nonce', undefined, '1']);
+    const claims = { iat: platform.clock.nowMs / 1000 + 3600, exp: platform.clock.nowMs / 1000 + 3660 };
+    const early = await prepare(platform, instance, signer, { user_id: 'early' }, { nonce: 'x', claims });
+    const { headers: skewed, code } = await instance.send(early);
+    expect([code, skewed['replay-nonce'], skewed['retry-after']]).toEqual(['clock_skew', undefined, '1']);
+    for (let i = 0; i < 3; i++) {
+      const { status, code, headers } = await ask();
+      expect([status, code, headers['retry-after']]).toEqual([503, 'unavailable', '1']);
+      platform.clock.nowMs += 60_000;
+    }
+    const next = { ...keyset.keys[0]!, kid: 'DDDDDA', activates_at: platform.clock.nowMs };
+    secret.keyset = {
+      ...keyset,
+      seq: keyset.seq + 1,
+      revoked: keyset.keys.map(({ kid }) => kid),
+      keys: [next],
+    };
+    platform.clock.nowMs += 1_000;
+    const { status, json } = await ask();
+    expect(status).toBe(200);
+    const user = { user_id: 'after-the-next' };
+    const ready = await prepare(platform, instance, signer, user, { nonce: json.nonce });
+    expect((await instance.send(ready)).status).toBe(201);
+  });
 });
 
 describe('a revoked client root', () => {
@@ -89,6 +130,41 @@ describe('a revoked client root', () => {
       expect((await register(platform, instance, each, { user_id: 'root-after' })).code).toBe(
         'invalid_proof',
       );
+  });
+});
+
+describe('a new nonce key', () => {
+  it('verifies at once where the old copy is held', async () => {
+    const [holds, has] = [a.instance(), a.instance()];
+    expect((await register(platform, holds, signer, { user_id: 'nonce-held' })).status).toBe(201);
+    platform.clock.nowMs += 10_000;
+    const secret = platform.secrets.nonce;
+    const { keyset } = secret;
+    const next = { ...keyset.keys[0]!, kid: 'FFFFFA', activates_at: platform.clock.nowMs };
+    secret.keyset = { ...keyset, seq: keyset.seq + 1, keys: [...keyset.keys, next] };
+    const ready = await prepare(platform, has, signer, { user_id: 'nonce-new' });
+    expect(readNonce(ready.nonce)?.kid).toBe('FFFFFA');
+    expect((await holds.send(ready)).status).toBe(201);
+  });
+});
+
+describe('a new client root', () => {
+  it('that signs at once, as after a revocation, works at once where the old copy is held', async () => {
+    const instance = a.instance();
+    expect((await register(platform, instance, signer, { user_id: 'root-held' })).status).toBe(201);
+    platform.clock.nowMs += 10_000;
+    const secret = platform.secrets['client-root'];
+    const next = { ...secret.keyset.keys[0]!, kid: 'CCCCCA', activates_at: platform.clock.nowMs };
+    secret.keyset = { ...secret.keyset, seq: secret.keyset.seq + 1, keys: [...secret.keyset.keys, next] };
+    const made = (await a
+      .instance()
+      .functions['admin-write'](
+        { action: 'clients.create', params: { profile: 'strict' } },
+        { awsRequestId: 'r' },
+      )) as { ok: true; result: { client_id: string; kid: string; api_key: string } };
+    const { client_id: clientId, kid, api_key: apiKey } = made.result;
+    const fresh = { clientId, kid, apiKey };
+    expect((await register(platform, instance, fresh, { user_id: 'root-new' })).status).toBe(201);
   });
 });
 

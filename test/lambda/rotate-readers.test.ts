@@ -18,7 +18,7 @@ function reader(maxAgeMs = DAY) {
   const clock = { nowMs: T0 };
   const log: LogEntry[] = [];
   const secret = { text: JSON.stringify(FIRST), reads: 0, fails: false, hangs: false };
-  const limits = { kids: [] as string[], reads: 0, fails: false };
+  const limits = { kids: [] as string[], reads: 0, fails: false, takesMs: 0 };
   const cache = new KeysetCache({
     purpose: 'nonce',
     read: async () => {
@@ -29,8 +29,10 @@ function reader(maxAgeMs = DAY) {
     },
     readRevoked: async () => {
       limits.reads += 1;
+      const { kids } = limits;
+      clock.nowMs += limits.takesMs;
       if (limits.fails) throw new Error('throttled');
-      return limits.kids;
+      return kids;
     },
     nowMs: () => clock.nowMs,
     maxAgeMs,
@@ -100,6 +102,14 @@ describe('a copy', () => {
     expect(secret.reads).toBe(3);
   });
 
+  it('is read again when it is asked for, though the clock was set back since it was tried', async () => {
+    const { cache, clock, secret } = reader();
+    await cache.current();
+    clock.nowMs -= MINUTE;
+    await cache.refreshed();
+    expect(secret.reads).toBe(2);
+  });
+
   it('beyond the hard limit is not used, nor one from a clock that was set back as far', async () => {
     for (const way of [1, -1]) {
       const { cache, clock, secret, log } = reader();
@@ -139,6 +149,42 @@ describe('where no key is left that signs', () => {
     clock.nowMs += 1;
     expect(await kid()).toBe(next.keys[0]!.kid);
     expect(secret.reads).toBe(reads + 1);
+  });
+});
+
+describe('where the key that signs was revoked', () => {
+  it('a newer keyset is asked for, although another key of the old one could sign', async () => {
+    const { cache, clock, limits, store } = reader();
+    const key = FIRST.keys[0]!;
+    const [previous, current] = [key, { ...key, kid: 'EEEEEA', activates_at: T0 + 1 }];
+    store({ ...FIRST, keys: [{ ...previous, retires_at: T0 + DAY }, current] });
+    clock.nowMs += 1;
+    expect((await cache.signingKey(clock.nowMs))?.kid).toBe('EEEEEA');
+    const next = initialKeyset(oct, clock.nowMs);
+    store({ ...next, seq: 2, revoked: [KID, 'EEEEEA'] });
+    limits.kids = ['EEEEEA'];
+    clock.nowMs += 10_001;
+    expect((await cache.signingKey(clock.nowMs))?.kid).toBe(next.keys[0]!.kid);
+  });
+});
+
+describe('a copy is as old as its read was begun', () => {
+  it('so that what changed during a slow one is known in time', async () => {
+    const { cache, clock, secret, limits, verifies } = reader();
+    limits.takesMs = 4_000;
+    await cache.current();
+    limits.takesMs = 0;
+    limits.kids = [KID];
+    clock.nowMs = T0 + 10_001;
+    expect(await verifies()).toBe(false);
+    expect(secret.reads).toBe(1);
+  });
+
+  it('and is read by one request for all that wait for it', async () => {
+    const { cache, secret, limits } = reader();
+    const copies = await Promise.all(Array.from({ length: 100 }, () => cache.current()));
+    expect(new Set(copies).size).toBe(1);
+    expect([secret.reads, limits.reads]).toEqual([1, 1]);
   });
 });
 

@@ -76,6 +76,19 @@ describe('a nonce', () => {
     );
   });
 
+  it('is no nonce with a Region of more than 15 bytes, whatever else it is made of', () => {
+    const key = deriveNonceKey(root, 'r', 'ledger');
+    const check = { key, clientId: `c${'-'.repeat(31)}`, region: 'r', nowMs: 0, clockErrorMs: 0 };
+    for (let length = 16; length <= 255; length++) {
+      const text = Buffer.concat([
+        Buffer.from([1, 0, 0, 0, 0, length]),
+        Buffer.alloc(length, 'r'),
+        Buffer.alloc(6 + 4 + 12 + 16),
+      ]).toString('base64url');
+      expect([length, readNonce(text), checkNonce(text, check)]).toEqual([length, undefined, undefined]);
+    }
+  });
+
   it('never throws on what it is given', () => {
     const check = {
       key: deriveNonceKey(root, 'r', 'l'),

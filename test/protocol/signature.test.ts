@@ -1,8 +1,15 @@
 /** Check 4 verifies on its own thread, by node:crypto: its verdict is jose's for whatever signature it is given. */
-import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import {
+  createSecretKey,
+  generateKeyPairSync,
+  type KeyObject,
+  verify as nodeVerifies,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import fc from 'fast-check';
 import { CompactSign, compactVerify } from 'jose';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ClientKey } from '../../protocol/client.ts';
 import { type Proof, parseProof } from '../../protocol/proof/form.ts';
 import { verifySignature } from '../../protocol/proof/signature.ts';
@@ -74,6 +81,73 @@ it.each(['HS256', 'ES256', 'Ed25519'] as const)(
     expect(seen).toEqual(new Set([true, false]));
   },
 );
+
+describe('ES256', () => {
+  const N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const P = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;
+  const bytes = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
+  const number = (value: Buffer) => BigInt(`0x${value.toString('hex')}`);
+  const key = KEYS.ES256[0];
+
+  /** A proof whose r and s are as wanted; each byte is nought once in 256 tries. */
+  async function signedWith(wanted: (r: Buffer, s: Buffer) => boolean): Promise<[string, Buffer, Buffer]> {
+    for (let i = 0; ; i++) {
+      const token = await makeProof('ES256', key.sign, { i });
+      const at = token.lastIndexOf('.');
+      const signature = Buffer.from(token.slice(at + 1), 'base64url');
+      const [r, s] = [signature.subarray(0, 32), signature.subarray(32)];
+      if (wanted(r, s)) return [token.slice(0, at), r, s];
+    }
+  }
+
+  /** @returns the verdict, which has to be jose's */
+  async function verdict(input: string, ...signature: Buffer[]): Promise<boolean> {
+    const token = `${input}.${Buffer.concat(signature).toString('base64url')}`;
+    const parsed = parseProof(token);
+    const candidate = { key: clientKey, material: key.verify };
+    const ours = parsed.ok && verifySignature(parsed.proof, [candidate]) === clientKey;
+    expect(ours).toBe(await joseSays(token, key.verify, 'ES256'));
+    return ours;
+  }
+
+  it.each<[string, (r: Buffer, s: Buffer) => boolean]>([
+    ['r begins with a nought', (r) => r[0] === 0],
+    ['s begins with a nought', (_, s) => s[0] === 0],
+    ['a nought stands before a high bit', (r, s) => [r, s].some((each) => each[0] === 0 && each[1]! >= 0x80)],
+    ['a nought stands before a low bit', (r, s) => [r, s].some((each) => each[0] === 0 && each[1]! < 0x80)],
+    ['both have the high bit', (r, s) => r[0]! >= 0x80 && s[0]! >= 0x80],
+    ['neither has it', (r, s) => r[0]! < 0x80 && s[0]! < 0x80],
+  ])('is verified where %s, and not without that nought', async (_, wanted) => {
+    const [input, r, s] = await signedWith(wanted);
+    expect(await verdict(input, r, s)).toBe(true);
+    expect(await verdict(input, r.subarray(1), s)).toBe(false);
+    expect(await verdict(input, r, s.subarray(1))).toBe(false);
+    expect(await verdict(input, Buffer.alloc(1), r, Buffer.alloc(1), s)).toBe(false);
+    expect(await verdict(input, s, r)).toBe(false);
+  });
+
+  it('takes no r or s outside 1 to n − 1', async () => {
+    const [input, r, s] = await signedWith(() => true);
+    const outside = [0n, 1n, N - 1n, N, N + 1n, P, (1n << 256n) - 1n].map(bytes);
+    for (const each of outside) {
+      expect(await verdict(input, each, s)).toBe(false);
+      expect(await verdict(input, r, each)).toBe(false);
+      for (const other of outside) expect(await verdict(input, each, other)).toBe(false);
+    }
+  });
+
+  it('takes no DER, which Node would verify as well', async () => {
+    const [input] = await signedWith(() => true);
+    const der = sign('sha256', Buffer.from(input), key.sign);
+    expect(nodeVerifies('sha256', Buffer.from(input), key.verify, der)).toBe(true);
+    expect(await verdict(input, der)).toBe(false);
+  });
+
+  it('takes s and n − s alike, as ECDSA does: nothing may rest on a proof having one signature', async () => {
+    const [input, r, s] = await signedWith(() => true);
+    expect(await verdict(input, r, bytes(N - number(s)))).toBe(true);
+  });
+});
 
 it('without a candidate nothing verifies', async () => {
   for (const alg of ['HS256', 'ES256', 'Ed25519'] as const) {

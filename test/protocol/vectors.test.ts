@@ -1,12 +1,12 @@
 /** Every value and verdict of vectors/wire.json, which an independent implementation computed. */
-import { createPublicKey, createSecretKey, type JsonWebKey } from 'node:crypto';
+import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readRegistration } from '../../lambda/schema/body.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
 import { deriveApiKey, type Profile, parseApiKey } from '../../protocol/api-key.ts';
-import type { ClientRecord } from '../../protocol/client.ts';
+import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
 import { checkNonce, deriveNonceKey, mintNonce, readNonce } from '../../protocol/nonce.ts';
 import { PROBLEMS } from '../../protocol/problem.ts';
 import type { Purpose } from '../../protocol/proof/claims.ts';
@@ -75,14 +75,11 @@ describe('verdicts of wire.json, checks 1 to 8', () => {
         baseUrls: context.base_urls,
       },
       {
-        client: async (id, fresh) => (fresh ? null : record(id)),
-        material: async (client, key) => {
-          if (key.jwk) return createPublicKey({ key: key.jwk as JsonWebKey, format: 'jwk' });
-          const { clientId, salt, profile } = client;
-          const root = bytes(context.client_root);
-          const generation = Number(key.kid);
-          return createSecretKey(deriveApiKey({ root, salt, clientId, profile, generation }), 'utf8');
-        },
+        client: async (id) => ({ client: record(id), again: async () => null }),
+        keys: async () => ({
+          of: (client, key) => ({ material: material(client, key), made: true }),
+          pretend: () => {},
+        }),
         nonceKey: async (kid) =>
           kid === context.nonce_kid
             ? deriveNonceKey(bytes(context.nonce_root), context.region, context.ledger)
@@ -94,6 +91,12 @@ describe('verdicts of wire.json, checks 1 to 8', () => {
       outcome.ok ? { ok: true } : { ok: false, status: PROBLEMS[outcome.code].status, code: outcome.code },
     ).toEqual(expected);
   });
+
+  function material({ clientId, salt, profile }: ClientRecord, { kid, jwk }: ClientKey): KeyObject {
+    if (jwk) return createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
+    const root = bytes(context.client_root);
+    return createSecretKey(deriveApiKey({ root, salt, clientId, profile, generation: Number(kid) }), 'utf8');
+  }
 
   function record(clientId: string): ClientRecord | undefined {
     const client = context.clients[clientId];

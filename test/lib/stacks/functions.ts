@@ -52,7 +52,7 @@ const WITH_PROOF = [
   secret('client-root'),
 ];
 const RIGHTS: Record<FunctionName, string[]> = {
-  nonce: [secret('nonce')],
+  nonce: [`dynamodb:GetItem ${table('limits')}`, secret('nonce')],
   register: WITH_PROOF,
   registration: WITH_PROOF,
   discovery: [],

@@ -27,7 +27,10 @@ const secret = (purpose: Purpose, region = HERE, stage = 'live') =>
 
 /** What each needs, written down apart from the table that the roles are made of. */
 const NEEDS: Record<FunctionName, Try[]> = {
-  nonce: [read('nonce')],
+  nonce: [
+    { action: 'dynamodb:GetItem', resource: table('limits'), context: leading('revoked#nonce') },
+    read('nonce'),
+  ],
   register: withProof(),
   registration: withProof(),
   discovery: [],
@@ -60,6 +63,10 @@ const NEEDS: Record<FunctionName, Try[]> = {
 
 function read(purpose: Purpose): Try {
   return { action: 'secretsmanager:GetSecretValue', resource: secret(purpose) };
+}
+
+function leading(...keys: string[]): Record<string, string[]> {
+  return { 'dynamodb:LeadingKeys': keys };
 }
 
 function withProof(): Try[] {
@@ -149,6 +156,14 @@ it.each(FUNCTIONS)(
           expect([resource, await may(name, { action, resource })]).toEqual([resource, false]);
   },
 );
+
+it('nonce reads the kids revoked of its own purpose, and no other item', async () => {
+  const reads = (...keys: string[]) =>
+    may('nonce', { action: 'dynamodb:GetItem', resource: table('limits'), context: leading(...keys) });
+  expect(await reads('revoked#nonce')).toBe(true);
+  for (const key of ['revoked#client-root', 'revoked#token', 'revoked#nonce2', 'quota#dev#1', 'deny#x'])
+    expect([key, await reads(key), await reads('revoked#nonce', key)]).toEqual([key, false, false]);
+});
 
 it.each(FUNCTIONS)('%s reads the keys of its own purposes, and writes none', async (name) => {
   const own = PERMISSIONS[name].secrets ?? [];

@@ -16,12 +16,17 @@ const ROTATE_KEY = 'test/lambda/rotate-key.test.ts';
 const OPERATED = 'test/lambda/registrations-admin.test.ts';
 const LEASES = 'test/protocol/quota.test.ts';
 const STORES = 'test/contract/dynalite.test.ts';
+const ADMIN = 'test/lambda/admin.test.ts';
+const EQUAL = 'test/lambda/equal-work.test.ts';
+const SIGNATURE = 'test/protocol/signature.test.ts';
+const FRESH = 'test/lambda/revoked-kids.test.ts';
 const VECTORS = 'test/protocol/vectors.test.ts';
 const ledger = 'lambda/adapters/ledger.ts';
 const registry = 'lambda/adapters/registry.ts';
 const nonce = 'protocol/nonce.ts';
 const claims = 'protocol/proof/claims.ts';
 const verify = 'protocol/proof/verify.ts';
+const clientCache = 'lambda/adapters/client-cache.ts';
 const form = 'protocol/proof/form.ts';
 const request = 'protocol/proof/request.ts';
 const exposed = 'lambda/http/exposed-key.ts';
@@ -141,7 +146,7 @@ export const REQUESTS: readonly Mutant[] = [
     '',
     CLIENTS,
   ),
-  mutant('fresh-read', verify, 'for (const fresh of [false, true])', 'for (const fresh of [false])', CLIENTS),
+  mutant('fresh-read', verify, 'return reread === null', 'return reread !== undefined', CLIENTS),
   mutant(
     'claims-aud',
     claims,
@@ -152,10 +157,11 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'claims-jti',
     claims,
-    "if (typeof jti !== 'string' || jti.length < 16 || jti.length > 64) return refuse('invalid_proof', 'jti');",
+    "if (typeof jti !== 'string' || jti.length < JTI_MIN || jti.length > JTI_MAX)\n    return refuse('invalid_proof', 'jti');",
     '',
     CHECKS,
   ),
+  mutant('claims-jti', claims, "typeof jti === 'string' && jti.length > JTI_MAX ?", 'false ?', CHECKS),
   mutant(
     'binding-htm',
     claims,
@@ -341,21 +347,9 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('tombstone-wait', 'lambda/handlers/register.ts', 'String(Math.max(1, waitS))', "'1'", TOMBSTONES),
   mutant('own-registrations', registry, 'S: `${clientId}#${id}`', 'S: `x#${id}`', CHECKS),
-  mutant(
-    'disabled-bound',
-    'lambda/adapters/client-cache.ts',
-    'CLIENT_CACHE_MS = 10_000',
-    'CLIENT_CACHE_MS = 1e12',
-    CLIENTS,
-  ),
-  mutant('bounded-rereads', 'lambda/adapters/client-cache.ts', 'REREAD_MS = 1_000', 'REREAD_MS = 0', CLIENTS),
-  mutant(
-    'bounded-cache',
-    'lambda/adapters/client-cache.ts',
-    'ENTRIES = 10_000',
-    'ENTRIES = 100_000',
-    CLIENTS,
-  ),
+  mutant('disabled-bound', clientCache, 'CLIENT_CACHE_MS = 10_000', 'CLIENT_CACHE_MS = 1e12', CLIENTS),
+  mutant('bounded-rereads', clientCache, 'REREAD_MS = 1_000', 'REREAD_MS = 0', CLIENTS),
+  mutant('bounded-cache', clientCache, 'ENTRIES = 10_000', 'ENTRIES = 100_000', CLIENTS),
   mutant(
     'old-key-dead',
     'lambda/admin/clients.ts',
@@ -369,6 +363,112 @@ export const REQUESTS: readonly Mutant[] = [
     'for (const item of found) if (item !== record) await drop(item);',
     '',
     CLIENTS,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    'for (const item of leftover) await drop(item);',
+    '',
+    CLIENTS,
+  ),
+  mutant(
+    'one-key-one-spelling',
+    'protocol/public-jwk.ts',
+    'written.x === jwk.x && written.y === jwk.y ? written : undefined',
+    'written',
+    CLIENTS,
+  ),
+  mutant('one-key-one-spelling', 'protocol/public-jwk.ts', ' && written.y === jwk.y', '', CLIENTS),
+  mutant(
+    'says-the-code-alone',
+    'lambda/proof-gate.ts',
+    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, headers,',
+    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, detail: reason, headers,',
+    CHECKS,
+  ),
+  mutant(
+    'audited',
+    'lambda/admin/actions.ts',
+    "log({ level: failure ? 'ERROR' : 'INFO', ...audit,",
+    "if (failure) log({ level: failure ? 'ERROR' : 'INFO', ...audit,",
+    ADMIN,
+  ),
+  mutant('audited', 'lambda/admin/actions.ts', 'target = known.target(params);', '', ADMIN),
+  mutant(
+    'params-of-any-form',
+    'lambda/admin/clients.ts',
+    'if (place.success) return place.data;',
+    'return place.data as Place;',
+    CLIENTS,
+  ),
+  mutant('params-of-any-form', 'lambda/admin/clients.ts', '.max(256)', '', CLIENTS),
+  mutant(
+    'params-of-any-form',
+    'lambda/admin/registrations.ts',
+    'Buffer.byteLength(text) <= MAX_BODY_BYTES',
+    'true',
+    ADMIN,
+  ),
+  mutant('params-of-any-form', 'lambda/admin/registrations.ts', 'text.isWellFormed()', 'true', OPERATED),
+  mutant('params-of-any-form', 'lambda/admin/actions.ts', '.slice(0, LONGEST_DETAIL)', '', ADMIN),
+  mutant(
+    'tombstone-for-a-client',
+    'lambda/admin/registrations.ts',
+    'if (!(await options.registry.read(client_id, id)) && !(await options.clients.load(client_id)))',
+    'if (false)',
+    OPERATED,
+  ),
+  mutant(
+    'tombstone-for-a-client',
+    'lambda/admin/registrations.ts',
+    '!(await options.registry.read(client_id, id)) && ',
+    '',
+    OPERATED,
+  ),
+  mutant(
+    'write-conflict',
+    registry,
+    '[CONDITION_FAILED, WRITE_CONFLICT]',
+    '[CONDITION_FAILED]',
+    'test/lambda/write-conflict.test.ts',
+  ),
+  mutant(
+    'write-conflict',
+    registry,
+    'const ATTEMPTS = 4;',
+    'const ATTEMPTS = 3;',
+    'test/lambda/write-conflict.test.ts',
+  ),
+  mutant('nonce-form', nonce, ' || text.length > MAX_CHARACTERS', '', 'test/protocol/nonce.test.ts'),
+  mutant('times-nbf', claims, 'nbf !== undefined && !isTime(nbf)', 'false', CHECKS),
+  mutant(
+    'revoke-proof',
+    'lambda/admin/proofs.ts',
+    'nonce.lifeMs + 2 * clockErrorMs',
+    'nonce.lifeMs + clockErrorMs',
+    REVOCATION,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/admin/rotate-key.ts',
+    'Math.max(0, ...generations) + 1',
+    'generations.length + 1',
+    REVOCATION,
+  ),
+  mutant(
+    'fresh-read',
+    'lambda/nonces.ts',
+    'verificationKey(await keyset.refreshed(), kid, nowMs())',
+    'undefined',
+    FRESH,
+  ),
+  mutant('nonce-form', 'lambda/handlers/nonce.ts', 'more.length > 0 || ', '', NONCE),
+  mutant(
+    'answers-without-a-key',
+    'lambda/proof-gate.ts',
+    'if (error instanceof Unavailable) return undefined;',
+    '',
+    FRESH,
   ),
   mutant(
     'strict-key-never-travels',
@@ -589,8 +689,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'revoked-in-10s',
     'lambda/client-keys.ts',
-    'if (key.rootKid !== null && !root) return undefined;',
-    'if (key.rootKid !== null && !root && !this.#imported.has(key)) return undefined;',
+    'if (!root) return undefined;',
+    'if (!root && this.#held.has(key)) return { material: this.#held.get(key)!, made: false };\n    if (!root) return undefined;',
     'test/lambda/revoked-kids.test.ts',
   ),
   mutant(
@@ -598,13 +698,47 @@ export const REQUESTS: readonly Mutant[] = [
     'protocol/proof/signature.ts',
     'mac.length === signature.length && timingSafeEqual(mac, signature)',
     'timingSafeEqual(mac, Buffer.concat([signature, mac]).subarray(0, 32))',
-    'test/protocol/signature.test.ts',
+    SIGNATURE,
   ),
   mutant(
     'signature',
     'protocol/proof/signature.ts',
-    "{ key, dsaEncoding: 'ieee-p1363' }",
-    '{ key }',
-    'test/protocol/signature.test.ts',
+    'signature.length === 2 * P256_BYTES && ecdsaSignature(signature)',
+    'ecdsaSignature(signature)',
+    SIGNATURE,
   ),
+  mutant('signature', 'protocol/proof/signature.ts', 'digits[0]! >= 0x80 ? [0] : []', '[]', SIGNATURE),
+  mutant('signature', 'protocol/proof/signature.ts', 'start < bytes.length - 1', 'start < 0', SIGNATURE),
+  mutant(
+    'equal-work',
+    'protocol/proof/signature.ts',
+    'const candidate = candidates[i];',
+    'const candidate = candidates[i];\n    if (!candidate) continue;',
+    EQUAL,
+  ),
+  mutant('equal-work', verify, 'for (; made < triesFor(proof); made++) keys.pretend();', '', EQUAL),
+  mutant('equal-work', verify, 'if (found.made) made += 1;', 'made += 1;', EQUAL),
+  mutant(
+    'equal-work',
+    'lambda/client-keys.ts',
+    'ES256: () => imported(EC),',
+    'ES256: () => DUMMY_KEYS.ES256,',
+    EQUAL,
+  ),
+  mutant(
+    'equal-work',
+    'lambda/client-keys.ts',
+    'fresh ? this.#roots.refreshed() : this.#roots.current()',
+    'this.#roots.current()',
+    FRESH,
+  ),
+  mutant('equal-work', clientCache, 'isFresh ? used : this', 'this', EQUAL),
+  mutant(
+    'equal-work',
+    clientCache,
+    'this.#isWithin(REREAD_MS, used.unresolvedAtMs)',
+    'this.#isWithin(REREAD_MS, used.readAtMs)',
+    EQUAL,
+  ),
+  mutant('fresh-read', clientCache, 'if (latest !== used) return latest.record;', '', CLIENTS),
 ];
