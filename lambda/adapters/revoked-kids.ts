@@ -3,6 +3,7 @@
  * keyset nor a lost primary Region keeps a stolen key alive (design: 3-keys "Revoke").
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { revokedKey } from '../contract/limits.ts';
 import type { Purpose } from '../contract/purposes.ts';
 import { call } from './dynamodb.ts';
 
@@ -18,7 +19,7 @@ export interface RevokedKids {
 const KEPT_S = 5 * 365 * 24 * 3600;
 
 export function createRevokedKids(dynamodb: DynamoDBClient, table: string): RevokedKids {
-  const key = (purpose: Purpose) => ({ pk: { S: `revoked#${purpose}` } });
+  const key = (purpose: Purpose) => ({ pk: { S: revokedKey(purpose) } });
   return {
     async read(purpose) {
       const get = new GetItemCommand({ TableName: table, Key: key(purpose), ConsistentRead: true });

@@ -12,7 +12,17 @@ import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
 import { PERMISSIONS } from '../../../lib/api/permissions.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { PROD } from '../synth.ts';
-import { ACCOUNT, decrypt, HERE, may as mayFunction, THERE, type Try } from './may.ts';
+import {
+  ACCOUNT,
+  decrypt,
+  HERE,
+  ITEM_ACTIONS,
+  ITEMS,
+  item,
+  may as mayFunction,
+  THERE,
+  type Try,
+} from './may.ts';
 
 const KEY = `arn:aws:kms:${HERE}:${ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
 const imported: ConfigInput = { ...PROD, regions: [{ name: HERE, kmsKeyArn: KEY }, { name: THERE }] };
@@ -31,9 +41,10 @@ const NEEDS: Record<FunctionName, Try[]> = {
   register: withProof(),
   registration: withProof(),
   discovery: [],
-  jwks: [{ action: 'dynamodb:GetItem', resource: table('limits') }, read('token')],
+  jwks: [item('GetItem', ['revoked#token']), read('token')],
   health: [
-    { action: 'dynamodb:GetItem', resource: table('limits') },
+    item('GetItem', ['revoked#nonce']),
+    item('GetItem', ['revoked#client-root']),
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
     read('nonce'),
@@ -50,7 +61,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:Query', resource: table('clients') },
     { action: 'dynamodb:UpdateItem', resource: table('clients') },
     { action: 'dynamodb:PutItem', resource: table('ledger') },
-    { action: 'dynamodb:GetItem', resource: table('limits') },
+    item('GetItem', ['revoked#client-root']),
     { action: 'dynamodb:DeleteItem', resource: table('registry') },
     { action: 'dynamodb:GetItem', resource: table('registry') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
@@ -65,8 +76,9 @@ function read(purpose: Purpose): Try {
 function withProof(): Try[] {
   return [
     { action: 'dynamodb:PutItem', resource: table('ledger') },
-    { action: 'dynamodb:GetItem', resource: table('limits') },
-    { action: 'dynamodb:UpdateItem', resource: table('limits') },
+    item('GetItem', ['revoked#nonce']),
+    item('GetItem', ['revoked#client-root']),
+    item('UpdateItem', ['quota#acme#29000000']),
     { action: 'dynamodb:GetItem', resource: table('registry') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
     { action: 'dynamodb:Query', resource: table('clients') },
@@ -129,7 +141,10 @@ it.each(FUNCTIONS)(
       'ExportTableToPointInTime',
     ].map((action) => `dynamodb:${action}`);
     const kinds = Object.keys(TABLES) as TableKind[];
-    const needed = new Set(NEEDS[name].map(({ action, resource }) => `${action} ${resource}`));
+    // Of `limits`, an action that names no item is never needed.
+    const needed = new Set(
+      NEEDS[name].flatMap(({ action, resource, context }) => (context ? [] : [`${action} ${resource}`])),
+    );
     for (const kind of kinds)
       for (const action of actions) {
         const resource = table(kind);
@@ -147,6 +162,26 @@ it.each(FUNCTIONS)(
           table(kind).replace('-live-', '-test-'),
         ])
           expect([resource, await may(name, { action, resource })]).toEqual([resource, false]);
+  },
+);
+
+it.each(FUNCTIONS)(
+  '%s names no item of `limits` but its own: no quota function un-revokes a key',
+  async (name) => {
+    const own = NEEDS[name].flatMap(({ action, context = {} }) =>
+      [context['dynamodb:LeadingKeys'] ?? []].flat().map((key) => [action, key] as const),
+    );
+    const isOwn = (action: string, key: string) =>
+      own.some(([a, k]) => a === `dynamodb:${action}` && k === key);
+    for (const action of ITEM_ACTIONS)
+      for (const key of ITEMS) {
+        const expected = isOwn(action, key);
+        expect([action, key, await may(name, item(action, [key]))]).toEqual([action, key, expected]);
+        // One item that is its own lets no other one pass beside it.
+        const both = ITEMS.find((other) => !isOwn(action, other))!;
+        expect([action, key, await may(name, item(action, [key, both]))]).toEqual([action, key, false]);
+        expect(await may(name, item(action, [key], THERE))).toBe(false);
+      }
   },
 );
 
