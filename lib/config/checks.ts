@@ -41,8 +41,8 @@ function stageKind({ stage, regions, domain }: ConfigSettings): Fault[] {
   return [
     ...(regions.length > 1 ? [only(['regions'], 'more than one')] : []),
     ...(domain ? [only(['domain'], 'a domain')] : []),
-    ...regions.flatMap(({ kmsKeyArn }, i) =>
-      kmsKeyArn ? [only(['regions', i, 'kmsKeyArn'], 'a customer key')] : [],
+    ...regions.flatMap((region, i) =>
+      KEY_ARNS.flatMap((name) => (region[name] ? [only(['regions', i, name], 'a customer key')] : [])),
     ),
   ];
 }
@@ -90,6 +90,8 @@ function domainNames({ domain, regions }: ConfigSettings): Fault[] {
   ];
 }
 
+const KEY_ARNS = ['kmsKeyArn', 'previousKmsKeyArn'] as const;
+
 /** A service takes keys, certificates and topics of its own Region only. */
 function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fault[] {
   const elsewhere = (path: (string | number)[], arn: string | undefined, region: string): Fault[] => {
@@ -97,9 +99,21 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fau
     if (found === undefined || found === region) return [];
     return [{ path, message: `must lie in ${region}, got one in ${found}`, example: false }];
   };
+  const same = regions.flatMap(({ kmsKeyArn, previousKmsKeyArn }, i): Fault[] =>
+    kmsKeyArn === undefined || kmsKeyArn !== previousKmsKeyArn
+      ? []
+      : [
+          {
+            path: ['regions', i, 'previousKmsKeyArn'],
+            message: 'is kmsKeyArn itself: leave it out',
+            example: false,
+          },
+        ],
+  );
   return [
+    ...same,
     ...regions.flatMap((region, i) =>
-      (['kmsKeyArn', 'certificateArn', 'alarmTopicArn'] as const).flatMap((name) =>
+      ([...KEY_ARNS, 'certificateArn', 'alarmTopicArn'] as const).flatMap((name) =>
         elsewhere(['regions', i, name], region[name], region.name),
       ),
     ),

@@ -94,6 +94,11 @@ export const configSchema = z.strictObject({
     .meta({ examples: ['https://docs.example.com/errors'] }),
   /** Limits of each Region's front door. */
   throttles: throttles.prefault({}).meta({ examples: [{ nonce: { perSecond: 1000, burst: 1000 } }] }),
+  /**
+   * Lambda's "Concurrent executions" of the account in each Region, of which an alarm tells at 80 %. Default 1000, which
+   * is AWS's; a new account may have 10.
+   */
+  concurrencyQuota: count(1000).default(1000),
   /** Web application firewall, `prod` only. */
   waf: waf.prefault({}).meta({ examples: [{ requestsPerIp: 60_000 }] }),
   /** Of the entry's Regions; they exist where there are a `domain` and two Regions. */

@@ -12,7 +12,6 @@ import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
 
 export interface KeyAlarmsProps {
   readonly config: Config;
-  readonly region: Config['regions'][number];
   readonly rotation: Rotation;
   readonly topic: ITopic | undefined;
 }
@@ -21,7 +20,7 @@ export interface KeyAlarmsProps {
 const PERIOD = Duration.hours(2);
 
 export class KeyAlarms extends Construct {
-  constructor(scope: Construct, id: string, { config, region, rotation, topic }: KeyAlarmsProps) {
+  constructor(scope: Construct, id: string, { config, rotation, topic }: KeyAlarmsProps) {
     super(scope, id);
     const stage = config.stage.name;
     const namespace = `Countersign/${stage}`;
@@ -68,15 +67,14 @@ export class KeyAlarms extends Construct {
       metric: watch('Errors'),
       threshold: 1,
     });
-    if (region.name === config.homeRegion)
-      alarm('KeysWatchSilent', {
-        section: 'keys-watch-silent',
-        what: 'keys-watch has not run for hours, so nobody would be told of a rotation that fails.',
-        metric: watch('Invocations'),
-        threshold: 0,
-        comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
-        treatMissingData: TreatMissingData.BREACHING,
-      });
+    alarm('KeysWatchSilent', {
+      section: 'keys-watch-silent',
+      what: 'keys-watch has not run in this Region for hours, so it tells of no rotation that fails.',
+      metric: watch('Invocations'),
+      threshold: 0,
+      comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.BREACHING,
+    });
   }
 
   /** One namespace and name: the filters of several logs add up. */

@@ -195,6 +195,71 @@ it('the entry leads to the nearest Region that is healthy and not evacuated', ()
   }
 });
 
+it('each health check has a name that says what it looks at', () => {
+  const names = watch
+    .ofType('AWS::Route53::HealthCheck')
+    .map(
+      ({ Properties }) =>
+        Properties.HealthCheckTags.find(({ Key }: { Key: string }) => Key === 'Name')?.Value,
+    );
+  expect(names).toEqual(
+    ['eu-west-1', 'eu-central-1'].flatMap((name) =>
+      ['endpoint', 'not evacuated', 'endpoint and not evacuated'].map(
+        (of) => `countersign-live ${name}: ${of}`,
+      ),
+    ),
+  );
+});
+
+it('what is replicated late, or not at all after a write, rings; a stage where nobody writes does not', () => {
+  const { Metrics, ...alarm } = alarms(synthesise(eventual(PROD)).region).find(
+    ({ AlarmName }) => AlarmName === 'countersign-live-replication-lag',
+  )!;
+  expect(alarm).toMatchObject({ Threshold: 60_000, EvaluationPeriods: 3, TreatMissingData: 'ignore' });
+  const expression = Metrics.find(({ Expression }: Record<string, string>) => Expression)!.Expression;
+  const lag = (writes: number | undefined, to0: number | undefined) =>
+    // CloudWatch's own functions, of one period.
+    new Function('writes', 'to0', 'FILL', 'MAX', 'IF', `return ${expression}`)(
+      writes,
+      to0,
+      (value: number | undefined, otherwise: number) => value ?? otherwise,
+      (values: number[]) => Math.max(...values),
+      (condition: boolean, then: number, otherwise: number) => (condition ? then : otherwise),
+    );
+  expect([lag(5, 800), lag(5, 61_000), lag(undefined, undefined), lag(0, undefined)]).toEqual([
+    800, 61_000, 0, 0,
+  ]);
+  expect(lag(5, undefined)).toBeGreaterThan(60_000);
+  const byId = Object.fromEntries(
+    Metrics.flatMap(({ Id, MetricStat }: Resource['Properties']) => (MetricStat ? [[Id, MetricStat]] : [])),
+  );
+  expect(byId.to0).toMatchObject({ Stat: 'Average', Metric: { MetricName: 'ReplicationLatency' } });
+  // Of the probes and registrations of this Region, not of what replication brings.
+  expect(byId.writes).toMatchObject({
+    Stat: 'SampleCount',
+    Metric: {
+      MetricName: 'SuccessfulRequestLatency',
+      Dimensions: [
+        { Name: 'Operation', Value: 'PutItem' },
+        { Name: 'TableName', Value: 'countersign-live-registry-1' },
+      ],
+    },
+  });
+});
+
+it("Lambda's quota tells before it refuses, at 80 % of what the config says it is", () => {
+  const headroom = (config: ConfigInput) =>
+    alarms(synthesise(config).region).find(({ AlarmName }) => AlarmName.endsWith('-concurrency-headroom'))!;
+  expect(headroom(PROD)).toMatchObject({
+    MetricName: 'ClaimedAccountConcurrency',
+    Namespace: 'AWS/Lambda',
+    Statistic: 'Maximum',
+    Threshold: 800,
+    ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+  });
+  expect(headroom({ ...PROD, concurrencyQuota: 10 }).Threshold).toBe(8);
+});
+
 it('an evacuation lasts until it is ended, by one value of its metric and not by silence', () => {
   const alarm = region
     .ofType('AWS::CloudWatch::Alarm')
@@ -265,12 +330,13 @@ it('each Region is watched, and so is the health of each', () => {
     'replica-behind',
     'no-keys',
     'keys-watch-failed',
+    'keys-watch-silent',
+    'concurrency-headroom',
   ];
-  const atHome = [...everywhere, 'keys-watch-silent'];
   expect(alarmNames(prod.part('region-eu-central-1')).sort()).toEqual(
     [...everywhere, 'evacuated-eu-west-1'].sort(),
   );
-  expect(alarmNames(region).sort()).toEqual([...atHome, 'evacuated-eu-central-1'].sort());
+  expect(alarmNames(region).sort()).toEqual([...everywhere, 'evacuated-eu-central-1'].sort());
   // Strongly consistent replicas have no lag.
   expect(alarmNames(synthesise(eventual(PROD)).region)).toContain('replication-lag');
   expect(alarmNames(watch)).toEqual(['region-unhealthy-eu-west-1', 'region-unhealthy-eu-central-1']);
