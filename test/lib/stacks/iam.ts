@@ -107,6 +107,24 @@ it.each(FUNCTIONS)(
   },
 );
 
+it.each(FUNCTIONS)('while a key changes, %s uses both the one before and the one after', async (name) => {
+  const [before, after] = [KEY, KEY.replace('1234abcd', '0987dcba')];
+  const secrets = NEEDS[name].some(({ action }) => action.startsWith('secretsmanager:'));
+  const changes = (keys: object): ConfigInput => ({
+    ...PROD,
+    regions: [{ name: HERE, previousKmsKeyArn: before, ...keys }, { name: THERE }],
+  });
+  const uses = (used: object, config: ConfigInput) => may(name, decrypt('secretsmanager', used), config);
+  const toImported = changes({ kmsKeyArn: after });
+  for (const key of [before, after])
+    expect(await uses({ key, alias: 'alias/theirs' }, toImported)).toBe(secrets);
+  expect(await uses({}, toImported)).toBe(false);
+  // To the one that the stage makes.
+  expect(await uses({ key: before, alias: 'alias/theirs' }, changes({}))).toBe(secrets);
+  expect(await uses({}, changes({}))).toBe(secrets);
+  expect(await uses({ alias: 'alias/theirs' }, changes({}))).toBe(false);
+});
+
 it.each(FUNCTIONS)('%s uses that key through those services alone, and no other key', async (name) => {
   const never: [Try, ConfigInput][] = [
     [decrypt('s3'), PROD],
