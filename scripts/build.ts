@@ -49,6 +49,8 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   const entries = ['lib/index.ts', 'cli/main.ts'];
   compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
   bundleFunctions(join(directory, 'functions'));
+  // What the dashboard shows.
+  cpSync(inRoot('docs/runbook.md'), join(directory, 'docs/runbook.md'));
   mkdirSync(join(directory, 'bin'));
   writeFileSync(join(directory, 'bin/countersign.js'), "#!/usr/bin/env node\nimport '../cli/main.js';\n");
   const { name, version, description, license, type } = root;

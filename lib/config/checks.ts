@@ -2,6 +2,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
+import { WATCH_REGION } from '../watch-region.ts';
 import { checkConsistency } from './consistency.ts';
 import type { Fault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
@@ -117,7 +118,7 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fau
         elsewhere(['regions', i, name], region[name], region.name),
       ),
     ),
-    ...elsewhere(['watchAlarmTopicArn'], watchAlarmTopicArn, 'us-east-1'),
+    ...elsewhere(['watchAlarmTopicArn'], watchAlarmTopicArn, WATCH_REGION),
   ];
 }
 

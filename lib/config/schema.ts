@@ -109,12 +109,12 @@ export const configSchema = z.strictObject({
     .refine((days) => LOG_RETENTION.includes(days), `must be one of ${LOG_RETENTION.join(', ')}`)
     .optional()
     .meta({ examples: [90] }),
-  /** Where alarms send who reads them: this URL, `#`, and the section. Default: the file in this repository. */
-  runbookUrl: z
-    .string()
-    .min(1)
-    .regex(/^[^\s#]+$/, 'must have no spaces and no fragment')
-    .default('docs/runbook.md')
+  /**
+   * Where alarms send who reads them: this URL, `#`, and the section. Default: the stage's dashboard, which then shows
+   * docs/runbook.md; `dev` names the file.
+   */
+  runbookUrl: url()
+    .optional()
     .meta({ examples: ['https://wiki.example.com/countersign-runbook'] }),
   /** SNS topic in us-east-1 for the alarms of the Regions' health. Default: `prod` makes one without subscribers. */
   watchAlarmTopicArn: arn('sns', '[\\w-]+', 'arn:aws:sns:us-east-1:123456789012:alarms').optional(),

@@ -408,7 +408,15 @@ it('every alarm says what broke and links to its own section of the runbook, whi
   );
   const stacks = [prod, synthesise(eventual(PROD)), dev].flatMap(({ stacks }) => Object.values(stacks));
   const linked = stacks.flatMap(alarms).map(({ AlarmName, AlarmDescription }) => {
-    const [, what, link] = AlarmDescription.match(/^(.+\.) Runbook: docs\/runbook\.md#([\w-]+)$/)!;
+    const [, what, where, link] = AlarmDescription.match(
+      /^(.+\.) Runbook: (\S+?)(?:#| \(section )([\w-]+)\)?$/,
+    )!;
+    // What a mail or a chat makes a link of, in the account itself; a stage of kind dev tells nobody.
+    expect(where).toBe(
+      AlarmName.startsWith('countersign-live-')
+        ? 'https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards/dashboard/countersign-live'
+        : 'docs/runbook.md',
+    );
     expect(what.length).toBeGreaterThan(20);
     expect(AlarmName).toContain(`-${link}`);
     return link;
@@ -418,7 +426,25 @@ it('every alarm says what broke and links to its own section of the runbook, whi
   expect(new Set(linked)).toEqual(new Set(anchors));
 });
 
-it('the link leads to where the runbook is, if not in the repository', () => {
+it('the dashboard that alarms lead to shows every section of the runbook, without the links that lead nowhere there', () => {
+  const shown = (config: ConfigInput): string[] => {
+    const { DashboardBody } = one(synthesise(config).part('watch'), 'AWS::CloudWatch::Dashboard');
+    const { widgets } = JSON.parse(flat(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x'));
+    return widgets.flatMap(({ type, properties }: Record<string, Record<string, string>>) =>
+      String(type) === 'text' ? [properties!.markdown!] : [],
+    );
+  };
+  const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8');
+  const titles = [...runbook.matchAll(/^## .+$/gm)].map(([title]) => title);
+  const texts = shown(PROD);
+  expect(texts.map((text) => text.split('\n')[0])).toEqual(titles);
+  for (const text of texts) expect(text).not.toMatch(/\]\(/);
+  expect(texts.find((text) => text.startsWith('## api-errors'))).toContain('**What a client sees.**');
+  // Whoever has it elsewhere sees it there alone.
+  expect(shown({ ...PROD, runbookUrl: 'https://wiki.example.com/run' })).toEqual([]);
+});
+
+it('the link leads to where the runbook is, if the config says where', () => {
   const { region } = synthesise(OTHERWISE);
   expect(alarms(region)[0].AlarmDescription).toMatch(
     / https:\/\/wiki\.example\.com\/run#strict-key-as-bearer$/,
@@ -429,7 +455,7 @@ it('one dashboard shows all Regions, and a stage of kind dev pays for none', () 
   const { DashboardName, DashboardBody } = one(watch, 'AWS::CloudWatch::Dashboard');
   expect(DashboardName).toBe('countersign-live');
   const { widgets } = JSON.parse(flat(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x'));
-  for (const { properties } of widgets)
+  for (const { properties } of widgets.filter(({ type }: { type: string }) => type === 'metric'))
     expect(properties.metrics.map((metric: unknown[]) => (metric.at(-1) as { label: string }).label)).toEqual(
       ['eu-west-1', 'eu-central-1'],
     );
