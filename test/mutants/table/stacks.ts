@@ -155,8 +155,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'key-change',
     'lib/platform.ts',
-    'if (changesKeys) home.addStackDependency',
-    'if (false) home.addStackDependency',
+    'home.addStackDependency(region,',
+    'region.addStackDependency(home,',
     'test/lib/platform.test.ts',
   ),
   mutant(
