@@ -353,8 +353,36 @@ it('every finding of keys-watch, and every step that fails, is counted for an al
   for (const [reason, metric] of Object.entries(findings))
     expect(patterns(metric)).toEqual([expect.stringContaining(`$.reason = "${reason}"`)]);
   const metrics = new Set(filters.map(({ MetricTransformations }) => MetricTransformations[0].MetricName));
-  const watched = region.ofType('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties.MetricName);
+  const watched = region
+    .ofType('AWS::CloudWatch::Alarm')
+    .flatMap(({ Properties: { MetricName, Metrics = [] } }) => [
+      MetricName,
+      ...Metrics.map(
+        ({ MetricStat }: Record<string, { Metric: { MetricName: string } }>) => MetricStat?.Metric.MetricName,
+      ),
+    ]);
   for (const metric of metrics) expect(watched).toContain(metric);
+});
+
+it('a rotation that ends without a line of its own, out of time or memory, is counted as failed, too', () => {
+  const { Metrics, Threshold, TreatMissingData } = region
+    .ofType('AWS::CloudWatch::Alarm')
+    .map(({ Properties }) => Properties)
+    .find(({ AlarmName }) => AlarmName === 'countersign-live-rotation-failed')!;
+  const ended = Metrics.filter(
+    ({ MetricStat }: Record<string, { Metric: { Namespace: string } }>) =>
+      MetricStat?.Metric.Namespace === 'AWS/Lambda',
+  );
+  expect(ended.map(({ MetricStat }: Record<string, { Metric: unknown }>) => MetricStat!.Metric)).toEqual(
+    PURPOSES.map((purpose) => ({
+      Namespace: 'AWS/Lambda',
+      MetricName: 'Errors',
+      Dimensions: [{ Name: 'FunctionName', Value: rotator(purpose) }],
+    })),
+  );
+  const { Expression } = Metrics.find(({ Expression }: Record<string, string>) => Expression);
+  for (const { Id } of ended) expect(Expression).toContain(`FILL(${Id}, 0)`);
+  expect([Threshold, TreatMissingData]).toEqual([1, 'notBreaching']);
 });
 
 it.each([region, away])(

@@ -292,6 +292,13 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'key-alarms',
     'lib/operations/key-alarms.ts',
+    "['logged', ...ended.map((_, i) => `ended${i}`)]",
+    "['logged']",
+    'test/lib/stacks.test.ts',
+  ),
+  mutant(
+    'key-alarms',
+    'lib/operations/key-alarms.ts',
     "'rotation_overdue', 'leftover_pending_removed'",
     "'rotation_overdue'",
     'test/lib/stacks.test.ts',
