@@ -1,4 +1,4 @@
-/** The operators' functions, by Lambda's Invoke (design: 8-wire "Operators' functions"). */
+/** The operators' functions, by Lambda's Invoke (docs/operators.md). */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import {
   ADMIN_FUNCTION,
@@ -6,20 +6,26 @@ import {
   type AdminActions,
   type Answer,
 } from '../lambda/contract/admin.ts';
+import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
 import { awsError } from './aws-error.ts';
 import { CliError, EXIT } from './io.ts';
+import { asTyped } from './params.ts';
 import type { Target } from './target.ts';
 
 /** A Region that is cut off answers nothing at all, and the next one waits for its turn. */
 const CONNECT_MS = 3_000;
+/** No function runs for longer than a rotation function may: one that was ended has said so by then. */
+const ANSWER_MS = ROTATION_TIMEOUT_MS + 10_000;
+/** Of a call that changes nothing. */
+const READ_ATTEMPTS = 3;
 
 /** The function answered, and refused. */
 export class Refused extends CliError {
   readonly code: string;
 
   constructor(detail: string, code: string) {
-    super(EXIT.failed, `${detail} (${code})`);
+    super(EXIT.failed, `${asTyped(detail)} (${code})`);
     this.code = code;
   }
 }
@@ -34,19 +40,35 @@ export const invokeAdmin = <A extends AdminAction>(
   action: A,
   params: AdminActions[A]['params'],
 ): Promise<AdminActions[A]['result']> =>
-  invoke(target, region, functionName(target.stage, ADMIN_FUNCTION[action]), action, params);
+  invoke(
+    target,
+    region,
+    functionName(target.stage, ADMIN_FUNCTION[action]),
+    action,
+    params,
+    ADMIN_FUNCTION[action] === 'admin-read' ? READ_ATTEMPTS : 1,
+  );
 
-/** The same of any function that answers operators, by its full name. */
+/**
+ * The same of any function that answers operators, by its full name. It is called once, unless the action may be repeated:
+ * one whose answer is lost has done its work, and would do it again.
+ */
 export async function invoke<R>(
   target: Target,
   region: string,
   name: string,
   action: string,
   params: object,
+  maxAttempts = 1,
 ): Promise<R> {
   const lambda = new LambdaClient({
     ...target.aws(region),
-    requestHandler: { connectionTimeout: CONNECT_MS },
+    maxAttempts,
+    requestHandler: {
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: ANSWER_MS,
+      throwOnRequestTimeout: true,
+    },
   });
   try {
     const { FunctionError, Payload } = await lambda

@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,11 +22,13 @@ else {
     process.platform === 'win32' ? 'node/bin/node.exe' : '.bin/node',
   );
   if (existsSync(bin)) {
-    const child = spawn(bin, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
-    // The terminal's Ctrl-C reaches the child as well; other signals are passed on. Its end is ours.
-    process.on('SIGINT', () => {});
-    process.on('SIGTERM', () => child.kill('SIGTERM'));
-    child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)));
+    // It sees this process end, also by SIGKILL, since the channel to it closes then. Its own end is ours.
+    const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+    const child = spawn(bin, [main, ...process.argv.slice(2)], { stdio });
+    // A terminal's Ctrl-C reaches the child as well, which counts it once (main.ts). Other signals only end it.
+    process.on('SIGINT', () => child.connected && child.send('SIGINT', () => {}));
+    for (const name of ['SIGTERM', 'SIGHUP']) process.on(name, () => child.kill(name));
+    child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
   } else {
     process.stderr.write(
       `error: countersign needs Node ${needed} or later, and this is ${process.version}; run \`npm ci\` in its project\n`,

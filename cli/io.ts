@@ -1,18 +1,41 @@
 /** What a command has to do with: streams, environment, and how it ends. */
 import type { Readable } from 'node:stream';
+import { type Out, printableOut } from './printable.ts';
 
-export interface Io {
+interface Surroundings {
   readonly stdin: Readable;
-  /** Results. */
-  readonly stdout: NodeJS.WritableStream;
-  /** Messages and progress. */
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Calls back on Ctrl-C, instead of ending the process. @returns what ends that */
   onInterrupt(interrupt: () => void): () => void;
   /** How long a command that waits for the platform lets it be before it asks again. @default 1 s */
   readonly pollMs?: number;
+}
+
+/** What a process brings. */
+export interface Streams extends Surroundings {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+}
+
+/** What a command gets. */
+export interface Io extends Surroundings {
+  /** Results. */
+  readonly stdout: Out;
+  /** Messages. */
+  readonly stderr: Out & { readonly isTTY?: boolean };
+  /** The terminal, if stderr is one that can be drawn on. Takes numbers and constant text only: nothing is escaped. */
+  readonly terminal?: NodeJS.WritableStream;
+}
+
+export function commandIo({ stdout, stderr, ...surroundings }: Streams): Io {
+  const isTTY = stderr.isTTY === true;
+  return {
+    ...surroundings,
+    stdout: printableOut(stdout),
+    stderr: { ...printableOut(stderr), isTTY },
+    ...(isTTY && surroundings.env.TERM !== 'dumb' && { terminal: stderr }),
+  };
 }
 
 export const EXIT = { done: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
@@ -43,5 +66,4 @@ export class CliError extends Error {
 export const usage = (message: string): CliError => new CliError(EXIT.usage, message);
 
 /** One JSON document, or one line of JSON Lines. */
-export const printJson = ({ stdout }: Io, value: unknown): boolean =>
-  stdout.write(`${JSON.stringify(value)}\n`);
+export const printJson = ({ stdout }: Io, value: unknown): void => stdout.write(`${JSON.stringify(value)}\n`);

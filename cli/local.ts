@@ -1,7 +1,8 @@
 /** Finds the platform that runs on this machine by the file that it leaves while it does. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { CliError, EXIT } from './io.ts';
+import { isJsonObject } from '../protocol/json.ts';
+import { CliError, EXIT, usage } from './io.ts';
 
 export interface LocalPlatform {
   readonly entry: string;
@@ -14,22 +15,42 @@ export interface LocalPlatform {
   }[];
 }
 
+/** What `--local` takes; without it, the first platform of a folder is meant. */
+export const LOCAL_FLAG = '--local <port>';
+export const LOCAL_HELP = 'the local platform whose entry has this port, where several run in a folder';
+
 /**
  * Searches from `directory` upwards.
  *
+ * @param port the entry's; undefined for the first platform of a folder
  * @throws CliError that says what to do, where there is none
  */
-export function findLocalPlatform(directory: string, instead: string): LocalPlatform {
+export function findLocalPlatform(directory: string, instead: string, port?: string): LocalPlatform {
+  if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port)) throw usage('--local takes the port of an entry');
   for (let at = directory; ; at = dirname(at)) {
-    const path = join(at, '.countersign', 'local.json');
-    const text = readIfThere(path);
-    if (text !== undefined) return parse(text, path);
+    const files = join(at, '.countersign');
+    const first = readPlatform(join(files, 'local.json'));
+    const found =
+      port === undefined || (first && portOf(first) === port)
+        ? first
+        : readPlatform(join(files, `local-${port}.json`));
+    if (found) return found;
     if (dirname(at) === at)
       throw new CliError(
         EXIT.unreachable,
-        `no platform runs here (no .countersign/local.json): start one with \`npm start\`, or ${instead}`,
+        port === undefined
+          ? `no platform runs here (no .countersign/local.json): start one with \`npm start\`, or ${instead}`
+          : `no platform runs here on port ${port} (no .countersign/local-${port}.json): start one with \`npm start -- --port ${port}\``,
       );
   }
+}
+
+const portOf = ({ entry }: LocalPlatform): string | undefined =>
+  URL.canParse(entry) ? new URL(entry).port : undefined;
+
+function readPlatform(path: string): LocalPlatform | undefined {
+  const text = readIfThere(path);
+  return text === undefined ? undefined : parse(text, path);
 }
 
 function readIfThere(path: string): string | undefined {
@@ -44,8 +65,15 @@ function readIfThere(path: string): string | undefined {
 
 function parse(text: string, path: string): LocalPlatform {
   try {
-    return JSON.parse(text) as LocalPlatform;
+    const value: unknown = JSON.parse(text);
+    if (isLocalPlatform(value)) return value;
   } catch {
-    throw new CliError(EXIT.unreachable, `${path} is not JSON: start the platform again with \`npm start\``);
+    // Not JSON: the same.
   }
+  throw new CliError(EXIT.unreachable, `${path} is broken: start the platform again with \`npm start\``);
 }
+
+const isLocalPlatform = (value: unknown): value is LocalPlatform =>
+  isJsonObject(value) &&
+  [value.entry, value.awsEndpoint].every((url) => typeof url === 'string') &&
+  [value.regions, value.clients].every((list) => Array.isArray(list) && list.every(isJsonObject));

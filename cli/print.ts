@@ -1,6 +1,7 @@
 /** Clients as a person reads them. */
 import type { ClientSummary } from '../lambda/contract/admin.ts';
 import type { Io } from './io.ts';
+import { printable } from './printable.ts';
 
 /** Names and values, one pair a line. */
 export function printFields({ stdout }: Io, fields: Readonly<Record<string, unknown>>): void {
@@ -45,8 +46,9 @@ export function printTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
 ): void {
-  const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]!.length)));
-  for (const row of [head, ...rows])
+  const shown = [head, ...rows].map((row) => row.map(printable));
+  const widths = head.map((_, i) => shown.reduce((width, row) => Math.max(width, row[i]!.length), 0));
+  for (const row of shown)
     stdout.write(
       `${row
         .map((cell, i) => cell.padEnd(widths[i]!))

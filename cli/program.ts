@@ -1,10 +1,21 @@
 /** The `countersign` command and its subcommands. */
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { clientsCommand } from './clients/command.ts';
 import { doctorCommand } from './doctor/command.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from './io.ts';
+import {
+  CliError,
+  commandIo,
+  EXIT,
+  EXIT_CODES_HELP,
+  type Io,
+  type SetExit,
+  type Streams,
+  usage,
+} from './io.ts';
 import { keysCommand } from './keys/command.ts';
 import { preflightCommand } from './preflight/command.ts';
+import { writeLines } from './printable.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
 import { revokeCommand } from './revoke/command.ts';
@@ -16,7 +27,8 @@ import { vaultCommand } from './vault/command.ts';
  * @param args without the interpreter and the script
  * @returns the exit code
  */
-export async function run(args: readonly string[], io: Io): Promise<number> {
+export async function run(args: readonly string[], streams: Streams): Promise<number> {
+  const io = commandIo(streams);
   let exitCode: number = EXIT.done;
   const setExit: SetExit = (code) => {
     exitCode = code;
@@ -31,6 +43,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))
     .addCommand(vaultCommand(io))
+    .addCommand(helpCommand())
+    .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', EXIT_CODES_HELP);
   tame(program, io);
   try {
@@ -48,8 +62,32 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 function tame(command: Command, io: Io): void {
   command.exitOverride();
   command.configureOutput({
-    writeOut: (text) => io.stdout.write(text),
-    writeErr: (text) => io.stderr.write(text),
+    writeOut: (text) => writeLines(io.stdout, text),
+    writeErr: (text) => writeLines(io.stderr, text),
   });
   for (const subcommand of command.commands) tame(subcommand, io);
+}
+
+/** Of the package that this lies in, as source and as it is packed. */
+const version = (): string =>
+  (
+    JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+      readonly version: string;
+    }
+  ).version;
+
+/** `help keys revoke`: the library's own knows one level. */
+function helpCommand(): Command {
+  return new Command('help')
+    .argument('[command...]')
+    .description('print the help of a command')
+    .action((names: readonly string[], _options: object, self: Command) => {
+      let command = self.parent!;
+      for (const name of names) {
+        const below = command.commands.find((each) => each.name() === name);
+        if (!below) throw usage(`unknown command '${name}'`);
+        command = below;
+      }
+      command.outputHelp();
+    });
 }

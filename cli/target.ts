@@ -1,11 +1,12 @@
 /** Which platform an operator's command is about: the local one, or a deployed stage in its Regions. */
 import { type Command, Option } from 'commander';
 import { type Io, usage } from './io.ts';
-import { findLocalPlatform } from './local.ts';
+import { findLocalPlatform, LOCAL_FLAG, LOCAL_HELP } from './local.ts';
 
 export interface TargetOptions {
   readonly stage?: string;
   readonly region?: readonly string[];
+  readonly local?: string;
 }
 
 export interface Target {
@@ -36,11 +37,13 @@ export const addTargetOptions = (command: Command): Command =>
         '--region <names>',
         'its Regions, the home Region first; repeatable, or with commas',
       ).argParser(collect),
-    );
+    )
+    .option(LOCAL_FLAG, LOCAL_HELP);
 
 /** @throws CliError */
-export function findTarget({ stage, region: regions }: TargetOptions, { cwd }: Io): Target {
+export function findTarget({ stage, region: regions, local: port }: TargetOptions, { cwd }: Io): Target {
   if (stage !== undefined) {
+    if (port !== undefined) throw usage('--local goes without --stage');
     if (!regions) throw usage('--stage needs --region, e.g. --stage dev --region eu-west-1');
     if (!/^[a-z][a-z0-9-]{0,15}$/.test(stage)) throw usage('--stage must be 1 to 16 of a-z, 0-9 and -');
     for (const region of regions)
@@ -49,7 +52,7 @@ export function findTarget({ stage, region: regions }: TargetOptions, { cwd }: I
     return { stage, regions, aws: (region) => ({ region }) };
   }
   if (regions) throw usage('--region goes with --stage');
-  const local = findLocalPlatform(cwd, 'name a deployed one with --stage and --region');
+  const local = findLocalPlatform(cwd, 'name a deployed one with --stage and --region', port);
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   return {
     stage: 'local',

@@ -1,11 +1,23 @@
-/** Registers a user in one line, with the platform that `npm start` runs. */
+/** Registers a user in one line, with the platform that COUNTERSIGN_URL names, or that `npm start` runs. */
 import { readFileSync } from 'node:fs';
 import { CountersignClient } from '@countersign/sdk';
 
-const local = new URL('../.countersign/local.json', import.meta.url);
-const { entry: url, clients } = JSON.parse(readFileSync(local, 'utf8'));
-await using client = new CountersignClient({ url, apiKey: clients[0].api_key });
+await using client = new CountersignClient(fromEnvironment() ?? fromLocalPlatform());
 
 console.log(
   await client.register({ user_id: 'grace', email: 'grace@example.com', display_name: 'Grace Hopper' }),
 );
+
+function fromEnvironment() {
+  const { COUNTERSIGN_URL: url, COUNTERSIGN_API_KEY: apiKey } = process.env;
+  if (url && apiKey) return { url, apiKey };
+  // One alone must not be used with the local platform's other half.
+  if (url || apiKey) throw new Error('set COUNTERSIGN_URL and COUNTERSIGN_API_KEY, or neither');
+  return undefined;
+}
+
+function fromLocalPlatform() {
+  const local = new URL('../.countersign/local.json', import.meta.url);
+  const { entry: url, clients } = JSON.parse(readFileSync(local, 'utf8'));
+  return { url, apiKey: clients[0].api_key };
+}

@@ -23,6 +23,7 @@ import {
   numberFrom,
   proofGate,
   type Runtime,
+  readLimit,
   registry,
   type WithSecrets,
   type WithTables,
@@ -46,6 +47,7 @@ export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
     gate: proofGate(runtime),
     consumption: consumption(runtime),
     registry: registry(runtime),
+    readLimit: readLimit(runtime),
   });
 
 export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): HttpHandler =>

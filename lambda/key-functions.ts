@@ -4,14 +4,15 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { KeyLags } from '../protocol/key-windows.ts';
 import { readSecret } from './adapters/aws.ts';
 import { createRevokedKids } from './adapters/revoked-kids.ts';
+import { createRotationRecord } from './adapters/rotation-record.ts';
 import { createSecretVersions } from './adapters/secret-versions.ts';
 import { createVaultKeys, type VaultAuth } from './adapters/vault.ts';
 import { requireEnv } from './contract/environment.ts';
-import type { RegionConfirmation } from './contract/keys.ts';
 import { secretName } from './contract/names.ts';
-import type { Purpose } from './contract/purposes.ts';
+import { algorithmOf, type Purpose } from './contract/purposes.ts';
 import { appRoleSecretName, type VaultAccess, vaultName, vaultServerId } from './contract/vault.ts';
 import { type AskKeys, keysWatchHandler } from './keys-watch/handler.ts';
+import { describeError } from './log.ts';
 import { type RotateHandler, rotateHandler } from './rotate/handler.ts';
 import { httpContext, type Runtime } from './runtime.ts';
 import type { AwsCredentials } from './vault/aws-login.ts';
@@ -43,53 +44,67 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
   const regions = names.map((region) => {
     const { secrets, dynamodb } = aws(region);
     const secret = createSecretVersions(secrets, secretName(stage, purpose));
-    return { region, secrets, secret, revoked: createRevokedKids(dynamodb, limits) };
+    const revoked = createRevokedKids(dynamodb, limits);
+    const revokedKids = {
+      read: () => revoked.read(purpose),
+      add: (kids: readonly string[]) => revoked.add(purpose, kids, nowMs()),
+    };
+    return { region, secrets, dynamodb, secret, revokedKids };
   });
   const own = regions.find(({ region }) => region === here)!;
-  return rotateHandler({
+  const vault = createVaultKeys({
+    address: access.address,
+    ...(access.namespace !== undefined && { namespace: access.namespace }),
+    ...(access.caPem !== undefined && { caPem: access.caPem }),
+    auth: vaultAuth(stage, purpose, access, runtime, own.secrets),
+    nowMs,
+  });
+  const handler = rotateHandler({
     purpose,
+    alg: algorithmOf(purpose),
     secretName: secretName(stage, purpose),
     secret: own.secret,
-    vault: createVaultKeys({
-      address: access.address,
-      ...(access.namespace !== undefined && { namespace: access.namespace }),
-      ...(access.caPem !== undefined && { caPem: access.caPem }),
-      auth: vaultAuth(stage, purpose, access, runtime, own.secrets),
-      nowMs,
-    }),
+    vault,
     vaultKey: vaultName(stage, purpose),
     lags,
     nowMs,
     log,
     region: here,
     errorDocsUrl,
-    replicas: regions.filter((each) => each !== own),
-    publishRevoked: (kids) => Promise.all(regions.map((each) => publish(each, kids))),
+    regions,
+    record: createRotationRecord(own.dynamodb, limits, purpose),
   });
+  let running = 0;
+  return async (event, invocation) => {
+    running += 1;
+    try {
+      return await handler(event, invocation);
+    } finally {
+      // On this machine several may run at once; the last one gives the token back.
+      running -= 1;
+      if (running === 0) await logOut();
+    }
+  };
 
-  async function publish(
-    { region, revoked }: (typeof regions)[number],
-    kids: readonly string[],
-  ): Promise<RegionConfirmation> {
-    const told = revoked.add(purpose, kids, nowMs());
-    const confirmed = await told.then(
-      () => true,
-      () => false,
-    );
-    return { region, confirmed };
+  /** A token that could not be revoked ends by itself, ten minutes after its login: no rotation fails for it. */
+  async function logOut(): Promise<void> {
+    await vault.logOut().catch((error: unknown) => {
+      log({ level: 'WARN', message: 'keyset', purpose, reason: 'vault_token', ...describeError(error) });
+    });
   }
 }
 
 function vaultAuth(
   stage: string,
   purpose: Purpose,
-  { auth: method, address }: VaultAccess,
+  { auth: method, address, stsRegion }: VaultAccess,
   { credentials, webIdentityToken }: Identity,
   secrets: SecretsManagerClient,
 ): VaultAuth {
   const role = vaultName(stage, purpose);
   const serverId = vaultServerId(address);
-  if (method === 'aws') return { method, role, serverId, credentials };
+  if (method === 'aws')
+    return { method, role, serverId, ...(stsRegion !== undefined && { stsRegion }), credentials };
   if (method === 'jwt') return { method, role, jwt: () => webIdentityToken(serverId) };
   const name = appRoleSecretName(stage, purpose);
   return { method, credentials: async () => readAppRole(await readSecret(secrets, name)) };

@@ -17,6 +17,8 @@ export interface LogEntry {
   /** Which rule refused, e.g. `htu`. */
   readonly reason?: string | undefined;
   readonly client_id?: string | undefined;
+  /** Client and generation that a strict key in the request names. Anybody can write one that is none. */
+  readonly exposed_key?: string | undefined;
   readonly duration_ms?: number | undefined;
   readonly action?: string | undefined;
   readonly target?: string | undefined;
@@ -36,6 +38,7 @@ const FIELDS = [
   'code',
   'reason',
   'client_id',
+  'exposed_key',
   'duration_ms',
   'action',
   'target',

@@ -29,7 +29,9 @@ export class Nonces {
     const issuedMs = nowMs();
     const key = await keyset.signingKey(issuedMs);
     if (!key) throw new Unavailable('keyset nonce');
-    const lifeMs = Math.min(this.#options.lifeMs, key.max_life);
+    const { max_life, retires_at } = key;
+    const leftMs = (retires_at ?? Number.POSITIVE_INFINITY) - issuedMs;
+    const lifeMs = Math.min(this.#options.lifeMs, max_life, leftMs);
     const content = { kid: key.kid, key: this.#derive(key), region, issuedMs, lifeMs, clientId };
     return { nonces: Array.from({ length: count }, () => mintNonce(content)), lifeMs };
   }

@@ -41,6 +41,12 @@ type Client = Pick<ClientRecord, 'clientId' | 'limit'>;
 /** A client that is forgotten here loses the permits in hand, never more than the limit passes. */
 const ACCOUNTS = 10_000;
 
+/** RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651); of whole numbers alone. */
+export const rateLimitFields = (policy: string, limit: number, remaining: number, seconds: number) => ({
+  'RateLimit-Policy': `"${policy}";q=${limit};w=${WINDOW_MS / 1000}`,
+  RateLimit: `"${policy}";r=${remaining};t=${seconds}`,
+});
+
 export class Quota {
   readonly #options: QuotaOptions;
   readonly #accounts = new LRUCache<string, Account>({ max: ACCOUNTS });
@@ -107,7 +113,6 @@ export class Quota {
     return client.limit ?? this.#options.defaultLimit;
   }
 
-  /** RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651); of whole numbers alone. */
   #charge(client: Client, share: Share, accepted: boolean): Charge {
     const limit = this.#limit(client);
     const reset = secondsLeft(share.window, this.#options.nowMs());
@@ -116,8 +121,7 @@ export class Quota {
     return {
       accepted,
       headers: {
-        'RateLimit-Policy': `"signatures";q=${limit};w=${WINDOW_MS / 1000}`,
-        RateLimit: `"signatures";r=${remaining};t=${reset}`,
+        ...rateLimitFields('signatures', limit, remaining, reset),
         ...(!accepted && { 'Retry-After': String(reset) }),
       },
     };

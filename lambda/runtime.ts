@@ -18,6 +18,7 @@ import type { Log } from './log.ts';
 import { Nonces } from './nonces.ts';
 import type { ProofGate } from './proof-gate.ts';
 import { Quota } from './quota.ts';
+import { ReadLimit } from './read-limit.ts';
 
 export interface Runtime {
   readonly env: Environment;
@@ -84,6 +85,9 @@ export function consumption(runtime: WithTables): Consumption {
   const defaultLimit = numberFrom(env, 'COUNTERSIGN_QUOTA');
   return { ledger: ledger(runtime), quota: new Quota({ limits, defaultLimit, nowMs }) };
 }
+
+export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
+  new ReadLimit({ defaultLimit: numberFrom(env, 'COUNTERSIGN_QUOTA'), nowMs });
 
 export const clients = ({ env, dynamodb }: WithTables): Clients =>
   createClients(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'));

@@ -6,6 +6,7 @@ import { BaseStack, needsBase } from './base-stack.ts';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
 import { type Config, readConfig } from './config/read.ts';
 import type { ConfigInput } from './config/schema.ts';
+import { writeDeployPlan } from './deploy-plan.ts';
 import { HomeStack } from './home-stack.ts';
 import { addDeployRules } from './policy/deploy-rules.ts';
 import { RegionStack } from './region-stack.ts';
@@ -67,6 +68,7 @@ export function addPlatform(app: App, input: ConfigInput, options: PlatformOptio
       for (const base of bases) region.addStackDependency(base, 'its functions may use the key');
   }
   addDeployRules(app);
+  writeDeployPlan(app.outdir, config, [home, ...bases, ...regions, ...(watch ? [watch] : [])]);
   return { bases, home, regions, ...(watch && { watch }) };
 }
 

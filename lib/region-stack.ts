@@ -64,7 +64,7 @@ export class RegionStack extends PlatformStack {
 
     const topic = alarmTopic(this, config, region);
     const logGroups: Record<FunctionName, ILogGroup> = eachFunction((name) => functions[name].logGroup);
-    new ExposedKeyAlarm(this, 'ExposedKey', { config, logGroup: logGroups.nonce, topic });
+    new ExposedKeyAlarm(this, 'ExposedKey', { config, logGroups, topic });
     if (kind === 'prod') {
       const { requestsPerIp } = config.waf;
       new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage: this.api.deploymentStage });

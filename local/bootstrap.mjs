@@ -1,9 +1,10 @@
 /**
- * What `npm start`, `npm test` and `npm run bench` run first: plain JavaScript for any Node from 18 on, on a
+ * What `npm start`, `npm test` and `npm run bench` run first: plain JavaScript for the Node that the machine has, on a
  * fresh clone. Installs what is missing, then hands over to the Node that the project brings with it.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,19 +14,24 @@ const windows = process.platform === 'win32';
 const [command = '', ...args] = process.argv.slice(2);
 
 const commands = {
-  start: () => run(node(), ['local/main.ts', ...args]),
-  bench: () => run(node(), ['bench/main.ts', ...args]),
+  start: () => runOwn('local/main.ts'),
+  bench: () => runOwn('bench/main.ts'),
   test: () => (process.env.CI === 'true' ? testAll() : testWithNpmOnly()),
   'test:all': testAll,
-  'deploy:local': () => run(node(), ['local/deploy/main.ts', ...args]),
-  mutants: () => run(node(), ['test/mutants/run.ts', ...args]),
-  build: () => run(node(), ['scripts/build.ts', ...args]),
+  'deploy:local': () => runOwn('local/deploy/main.ts'),
+  mutants: () => runOwn('test/mutants/run.ts'),
+  build: () => runOwn('scripts/build.ts'),
 };
 
 // A signal from the terminal reaches the child as well, and the child's end is ours; one sent to this process
-// alone is passed on.
+// alone is passed on, and begins nothing more.
 let child;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child?.kill(signal));
+let ended;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end(signal));
+// npm passes on what reaches it, unless it is killed outright: then this process has another parent.
+const parent = process.ppid;
+if (process.env.npm_lifecycle_event)
+  setInterval(() => process.ppid !== parent && end('SIGTERM'), 500).unref();
 
 process.exitCode = await main();
 
@@ -34,7 +40,16 @@ async function main() {
     say(`usage: node local/bootstrap.mjs ${Object.keys(commands).join('|')}`);
     return 2;
   }
+  if (isTooOld()) return 3;
   return (await install()) || (await commands[command]());
+}
+
+/** The oldest that the manifest names: npm itself only warns. */
+function isTooOld() {
+  const oldest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).engines.node.slice('>='.length);
+  const tooOld = Number(process.versions.node.split('.')[0]) < Number(oldest);
+  if (tooOld) say(`this needs Node ${oldest} or later, and this is ${process.versions.node}`);
+  return tooOld;
 }
 
 async function install() {
@@ -46,6 +61,7 @@ async function install() {
   const code = await (npm && /\.[cm]?js$/.test(npm)
     ? run(process.execPath, [npm, ...ci], { stdio: ['ignore', 2, 2] })
     : run('npm', ci, { stdio: ['ignore', 2, 2], shell: windows }));
+  if (ended) return exitCodeOf(ended);
   if (code !== 0) say('npm ci failed; see above. Mend that and run the command again.');
   return code;
 }
@@ -90,12 +106,23 @@ async function checks(env) {
   );
 }
 
+/** One of the project's programs. It sees this process end, also by SIGKILL, since the channel to it closes then. */
+function runOwn(file) {
+  return run(node(), [file, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+}
+
+function end(signal) {
+  ended ??= signal;
+  child?.kill(signal);
+}
+
 function node() {
   return windows ? join(root, 'node_modules', 'node', 'bin', 'node.exe') : join(bin, 'node');
 }
 
 /** Resolves to the exit code, as a shell gives it. */
 function run(file, params, { env = {}, ...options } = {}) {
+  if (ended) return exitCodeOf(ended);
   const path = [bin, process.env.PATH].join(delimiter);
   // Node keeps what it has compiled: the many processes of a run load the same libraries.
   const NODE_COMPILE_CACHE = join(root, 'node_modules', '.cache', 'node');
@@ -106,8 +133,12 @@ function run(file, params, { env = {}, ...options } = {}) {
       say(`cannot run ${file}: ${error.message}`);
       resolve(127);
     });
-    child.on('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 143)));
+    child.on('exit', (code, signal) => resolve(code ?? exitCodeOf(signal)));
   });
+}
+
+function exitCodeOf(signal) {
+  return 128 + constants.signals[signal];
 }
 
 function say(text) {

@@ -42,7 +42,9 @@ export interface KeysOptions {
   /** Other than the config's defaults. */
   readonly lags: Partial<Omit<KeyLags, 'maxLifeMs'>>;
   /** In milliseconds. */
-  readonly lives: { readonly nonceTtl: number; readonly clientKeyLife: number };
+  readonly lives: { readonly clientKeyLife: number };
+  /** Longest life of what a purpose's keys sign, other than the deployed one. */
+  readonly maxLifeMs: Readonly<Partial<Record<Purpose, number>>>;
   readonly errorDocsUrl: string;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -99,12 +101,13 @@ export async function setUpKeys(options: KeysOptions): Promise<() => void> {
 }
 
 function rotationFunction(
-  { vault, regions, lags: own, lives, errorDocsUrl, nowMs, log }: KeysOptions,
+  { vault, regions, lags: own, lives, maxLifeMs, errorDocsUrl, nowMs, log }: KeysOptions,
   { name }: LocalRegion,
   purpose: Purpose,
 ): LambdaHandler {
   const { life } = KEYSETS[purpose];
-  const lags: KeyLags = { ...LAGS, ...own, maxLifeMs: typeof life === 'number' ? life : lives[life] };
+  const deployedMs = typeof life === 'number' ? life : lives[life];
+  const lags: KeyLags = { ...LAGS, ...own, maxLifeMs: maxLifeMs[purpose] ?? deployedMs };
   const access: VaultAccess = { address: vault.address, auth: 'approle' };
   return rotate({
     env: {

@@ -1,17 +1,16 @@
 /** `npm start`: the platform on this machine, a first user, and what to try next; until Ctrl-C. */
+import { once } from 'node:events';
+import { interruption } from './interruption.ts';
+import type { LocalFiles } from './local-files.ts';
 import { parseOptions } from './options.ts';
 
 const options = parseOptions(process.argv.slice(2));
+const interrupted = interruption();
 // Only then what takes its time to load: a wrong flag, or --help, is answered at once.
 const { showFirstUser } = await import('./demo.ts');
 const { openLocalFiles } = await import('./local-files.ts');
 const { startPlatform } = await import('./platform.ts');
 const { showNextSteps, showReady } = await import('./terminal.ts');
-
-// Taken from the start, so that an early Ctrl-C also ends in order; a second one changes nothing.
-const interrupted = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
-});
 
 try {
   await run();
@@ -23,22 +22,29 @@ process.exit();
 
 async function run(): Promise<void> {
   const startedMs = performance.now();
-  const { json, demo, port, regions, consistency, vault } = options;
-  const files = openLocalFiles(process.cwd());
+  const { json, demo, ...choices } = options;
+  let files: LocalFiles | undefined;
   try {
-    const platform = await startPlatform({ port, regions, consistency, vault, log: files.log });
+    const platform = await startPlatform({
+      ...choices,
+      log: (entry) => files!.log(entry),
+      // Not before: who does not get its ports touches no file of the one that has them.
+      onListening: async (port) => {
+        files = await openLocalFiles(process.cwd(), port);
+      },
+    });
     try {
-      if (!json) showReady(platform.info, consistency, performance.now() - startedMs);
+      if (!json) showReady(platform.info, options.consistency, performance.now() - startedMs);
       if (demo) await showFirstUser(platform.info, json ? () => {} : console.log);
-      files.announce(platform.info);
+      files!.announce(platform.info);
       if (json) process.stdout.write(`${JSON.stringify(platform.info)}\n`);
-      else showNextSteps(platform.info, files);
-      await interrupted;
+      else showNextSteps(platform.info, files!);
+      if (!interrupted.aborted) await once(interrupted, 'abort');
     } finally {
       await platform.stop();
     }
   } finally {
-    files.close();
+    files?.close();
   }
   if (!json) process.stdout.write('\nStopped.\n');
 }

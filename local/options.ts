@@ -7,6 +7,7 @@ export interface StartOptions {
   readonly regions: 2 | 3;
   readonly consistency: 'strong' | 'eventual';
   readonly vault: VaultChoice;
+  readonly allowOrigin: readonly string[];
   readonly demo: boolean;
   readonly json: boolean;
 }
@@ -45,6 +46,14 @@ export function parseOptions(args: readonly string[]): StartOptions {
         .default('embedded')
         .argParser(parseVault),
     )
+    .addOption(
+      new Option(
+        '--allow-origin <url>',
+        'origin whose pages may call the entry and the Regions, e.g. http://localhost:5173; repeatable',
+      )
+        .default([], "the platform's own alone")
+        .argParser(parseOrigin),
+    )
     .option('--no-demo', 'register no first user')
     .option('--json', 'print one line of JSON when ready, then nothing', false)
     .parse([...args], { from: 'user' })
@@ -60,6 +69,14 @@ function parsePort(text: string): number {
 function parseRegions(text: string): 2 | 3 {
   if (text === '2' || text === '3') return text === '2' ? 2 : 3;
   throw new InvalidArgumentError('Allowed choices are 2, 3.');
+}
+
+function parseOrigin(text: string, before: readonly string[]): readonly string[] {
+  if (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text.replace(/\/$/, ''))
+    return [...before, new URL(text).origin];
+  throw new InvalidArgumentError(
+    'It must be an origin: http or https, host and port, and nothing after them.',
+  );
 }
 
 function parseVault(text: string): VaultChoice {

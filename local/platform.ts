@@ -1,5 +1,6 @@
 /** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
 import { randomUUID } from 'node:crypto';
+import type { Purpose } from '../lambda/contract/purposes.ts';
 import type { Log } from '../lambda/log.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
 import { dynamodbService, startDynamoEngine } from './aws/dynamodb.ts';
@@ -31,6 +32,10 @@ export interface PlatformOptions {
   readonly nowMs?: () => number;
   /** Takes the functions' log. @default dropped */
   readonly log?: Log;
+  /** Called once every port is taken, with the entry's, before anything is logged. */
+  readonly onListening?: (port: number) => Promise<void>;
+  /** Origins whose pages may call the entry and the Regions, besides the platform's own. @default [] */
+  readonly allowOrigin?: readonly string[];
   readonly keys?: KeyTimes;
   /** What of AWS fails, asked for each call. @default nothing */
   readonly awsFault?: AwsFault;
@@ -39,6 +44,8 @@ export interface PlatformOptions {
 /** How late and how old keysets may be; by default as the config has it. */
 export interface KeyTimes {
   readonly lags?: Partial<Omit<KeyLags, 'maxLifeMs'>>;
+  /** Longest life of what a purpose's keys sign, in milliseconds. */
+  readonly maxLifeMs?: Readonly<Partial<Record<Purpose, number>>>;
   /** Hard limit on the age of the keysets' copies in a Region, in milliseconds. @default a day */
   readonly copyAgeMs?: Readonly<Record<string, number>>;
   /** How late a Region sees what the home Region writes, in milliseconds. @default 0 */
@@ -85,17 +92,20 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   try {
     // Ports first: their URLs are part of what the functions are told.
     const siblings = new Set<number>();
-    const listen = async (offset: number) => {
-      const server = await startServer(options.port === 0 ? 0 : options.port + offset, siblings);
+    const listen = async (offset: number, origins: readonly string[] = []) => {
+      const port = options.port === 0 ? 0 : options.port + offset;
+      const server = await startServer(port, siblings, origins);
       undo.push(server.stop);
       return server;
     };
-    const entry = await listen(0);
+    const entry = await listen(0, options.allowOrigin);
     const fronts: { readonly name: string; readonly server: LocalServer }[] = [];
-    for (const [i, name] of names.entries()) fronts.push({ name, server: await listen(1 + i) });
+    for (const [i, name] of names.entries())
+      fronts.push({ name, server: await listen(1 + i, options.allowOrigin) });
     const aws = await listen(AWS_PORT_OFFSET);
     const vault = await startVault(options.vault ?? 'embedded', () => listen(VAULT_PORT_OFFSET));
     undo.push(vault.stop);
+    await options.onListening?.(entry.port);
 
     const deployment: Deployment = {
       entryUrl: entry.url,
@@ -125,7 +135,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         regions: names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! })),
         rotation,
         lags: options.keys?.lags ?? {},
-        lives: { nonceTtl: nonceLifeMs, clientKeyLife: CLIENT_KEY_LIFE_MS },
+        lives: { clientKeyLife: CLIENT_KEY_LIFE_MS },
+        maxLifeMs: options.keys?.maxLifeMs ?? {},
         errorDocsUrl: `${deployment.entryUrl}/errors`,
         nowMs,
         log: deployment.log,

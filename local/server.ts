@@ -28,9 +28,14 @@ export class PortInUse extends Error {
 /**
  * @param port 0 takes any free one
  * @param siblings ports of every server of this platform, which this one adds itself to: their origins may call
+ * @param origins others that may call
  * @throws PortInUse
  */
-export async function startServer(port: number, siblings: Set<number>): Promise<LocalServer> {
+export async function startServer(
+  port: number,
+  siblings: Set<number>,
+  origins: readonly string[] = [],
+): Promise<LocalServer> {
   const server = createServer();
   server.listen(port, '127.0.0.1');
   try {
@@ -43,7 +48,7 @@ export async function startServer(port: number, siblings: Set<number>): Promise<
 
   const serve = (listener: HttpListener) => {
     server.on('request', (request, response) => {
-      const refusal = refusalOf(request, taken, siblings);
+      const refusal = refusalOf(request, taken, siblings, origins);
       if (refusal) return refuse(response, refusal);
       // A client that went away has no use for an answer.
       listener(request, response).catch((error: unknown) => response.destroy(error as Error));
@@ -69,6 +74,7 @@ function refusalOf(
   request: IncomingMessage,
   port: number,
   siblings: ReadonlySet<number>,
+  origins: readonly string[],
 ): LocalRefusal | undefined {
   const hosts = valuesOf(request, 'host');
   if (hosts.length !== 1 || !names(port).includes(hosts[0]!)) {
@@ -76,8 +82,10 @@ function refusalOf(
     return { status: 421, title: 'Misdirected request', detail };
   }
   const own = [...siblings].flatMap((sibling) => names(sibling).map((name) => `http://${name}`));
-  if (valuesOf(request, 'origin').every((origin) => own.includes(origin))) return undefined;
-  return { status: 403, title: 'Foreign origin', detail: 'Only pages of this platform may call it.' };
+  const allowed = [...own, ...origins];
+  if (valuesOf(request, 'origin').every((origin) => allowed.includes(origin))) return undefined;
+  const detail = 'Only pages of this platform may call it, and those that --allow-origin names.';
+  return { status: 403, title: 'Foreign origin', detail };
 }
 
 const names = (port: number): string[] => [`127.0.0.1:${port}`, `localhost:${port}`];

@@ -32,23 +32,31 @@ export function showReady(
   for (const [name, url, what] of rows) console.log(`  ${name.padEnd(14)}${url}   ${dim(what)}`);
 }
 
-export function showNextSteps({ regions }: PlatformInfo, { infoPath, logPath }: LocalFiles): void {
+export function showNextSteps(info: PlatformInfo, files: LocalFiles): void {
+  const { url } = info.regions[0]!;
+  const local = localOption(info, files);
   const steps = [
-    ['npx countersign register examples/users.csv', '1,000 users from a file'],
-    ['npx countersign clients list', 'who may register'],
+    [`npx countersign register examples/users.csv${local}`, '1,000 users from a file'],
+    [`npx countersign clients list${local}`, 'who may register'],
     [
-      'npx countersign keys rotate nonce && npx countersign keys timeline',
+      `npx countersign keys rotate nonce${local} && npx countersign keys timeline${local}`,
       'publish first, sign later, remove last',
     ],
-    [`curl '${regions[0]!.url}/v1/nonce?client_id=dev'`, 'a nonce, stateless and single-use'],
-    [`curl ${regions[0]!.url}/.well-known/countersign`, 'how clients configure themselves'],
+    [`curl '${url}/v1/nonce?client_id=dev'`, 'a nonce, stateless and single-use'],
+    [`curl ${url}/.well-known/countersign`, 'how clients configure themselves'],
   ] as const;
   console.log(`\n${bold('Try next')}, in another terminal\n`);
   for (const [command, what] of steps) console.log(`  ${command}\n  ${dim(`  ${what}`)}`);
   const here = (path: string) => relative(process.cwd(), path);
   console.log(
-    `\n  Clients ${bold('dev')} and ${bold('dev-basic')}, their API keys and the URLs above: ${here(infoPath)}`,
+    `\n  Clients ${bold('dev')} and ${bold('dev-basic')}, their API keys and the URLs above: ${here(files.infoPath)}`,
   );
-  console.log(`  The functions' log: ${here(logPath)}`);
+  console.log(`  The functions' log: ${here(files.logPath)}`);
+  if (local !== '')
+    console.log(`\n  Another platform runs in this folder: commands reach this one by${bold(local)}.`);
   console.log(`\n  Ctrl-C stops it.\n`);
 }
+
+/** What a command needs to reach this platform; nothing for the first one of its folder. */
+export const localOption = ({ entry }: PlatformInfo, { isFirst }: LocalFiles): string =>
+  isFirst ? '' : ` --local ${new URL(entry).port}`;

@@ -52,8 +52,25 @@ export function parseApiKey(text: string): ApiKeyParts | undefined {
   };
 }
 
+/** How every strict key begins. */
+export const STRICT_PREFIX = `${PREFIX.strict}_`;
+const STRICT_KEYS = new RegExp(
+  `${STRICT_PREFIX}[a-z][a-z0-9-]{2,31}_[1-9][0-9]{0,8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}`,
+  'g',
+);
+
+/** @returns what the first strict key in a text says of itself; its form and its checksum are right */
+export function findStrictKey(text: string): ApiKeyParts | undefined {
+  if (!text.includes(STRICT_PREFIX)) return undefined;
+  for (const [found] of text.matchAll(STRICT_KEYS)) {
+    const parts = parseApiKey(found);
+    if (parts) return parts;
+  }
+  return undefined;
+}
+
 /** Whether a text was meant to be a strict key, spelled right or not: it must not travel. */
-export const looksLikeStrictKey = (text: string): boolean => text.startsWith(`${PREFIX.strict}_`);
+export const looksLikeStrictKey = (text: string): boolean => text.startsWith(STRICT_PREFIX);
 
 function checksum(unchecked: string): string {
   return base62(BigInt(crc32(unchecked)), 6);

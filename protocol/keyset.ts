@@ -6,12 +6,18 @@ import { randomBytes } from 'node:crypto';
 import type { JWK } from 'jose';
 import { decodeBase64url } from './bytes.ts';
 import { isJsonObject } from './json.ts';
+import { isOfKind, type KeyAlgorithm } from './key-material.ts';
+
+/**
+ * The format that this release writes. Readers take what they can read of a newer one; writers, which would drop the
+ * members they do not know, refuse it.
+ */
+export const FORMAT_VERSION = 1;
 
 export interface KeysetKey {
   /** 4 bytes in base64url. */
   readonly kid: string;
-  /** `HKDF-SHA-256` where other keys are derived from it, else the JWS algorithm. */
-  readonly alg: string;
+  readonly alg: KeyAlgorithm;
   readonly jwk: JWK;
   readonly activates_at: number;
   /** Null for the newest. */
@@ -23,32 +29,41 @@ export interface KeysetKey {
 }
 
 export interface Keyset {
+  /** Of the format; 1 in a secret that does not say. */
+  readonly version: number;
   /** Counts versions: a copy with a lower one never replaces a higher. */
   readonly seq: number;
   /** The secret's version that this one was made from. */
   readonly based_on: string | null;
   /** Kids that sign and verify nothing any more, whatever their times. */
   readonly revoked: readonly string[];
+  /** Of the material of revoked keys, so that none comes back under another kid. Readers need them not. */
+  readonly fingerprints: readonly string[];
   readonly keys: readonly KeysetKey[];
 }
 
 /**
  * Reads a secret's text. The one a stack is created with, `{"keys":[]}`, is a keyset without keys.
  *
+ * @param alg what each key must be, which the purpose says; without it each must be what it says itself
  * @throws SyntaxError where it is no keyset; the message names the member and never holds a value
  */
-export function parseKeyset(text: string): Keyset {
+export function parseKeyset(text: string, alg?: KeyAlgorithm): Keyset {
   const value = parseObject(text);
-  const { seq = 0, based_on = null, revoked = [], keys } = value;
+  const { version = 1, seq = 0, based_on = null, revoked = [], fingerprints = [], keys } = value;
+  if (!Number.isSafeInteger(version) || (version as number) < 1)
+    throw new SyntaxError('keyset: version is not a positive integer');
   if (!Number.isSafeInteger(seq)) throw new SyntaxError('keyset: seq is not an integer');
   if (based_on !== null && typeof based_on !== 'string') throw new SyntaxError('keyset: based_on is no text');
   if (!Array.isArray(revoked) || !revoked.every((kid) => typeof kid === 'string'))
     throw new SyntaxError('keyset: revoked is not a list of kids');
+  if (!Array.isArray(fingerprints) || !fingerprints.every((each) => typeof each === 'string'))
+    throw new SyntaxError('keyset: fingerprints is not a list of texts');
   if (!Array.isArray(keys)) throw new SyntaxError('keyset: keys is not a list');
-  const read = keys.map(readKey);
+  const read = keys.map((key) => readKey(key, alg));
   if (new Set(read.map((key) => key.kid)).size !== read.length)
     throw new SyntaxError('keyset: a kid stands twice');
-  return { seq: seq as number, based_on, revoked, keys: read };
+  return { version: version as number, seq: seq as number, based_on, revoked, fingerprints, keys: read };
 }
 
 /** @returns the key to sign with at `nowMs`: the latest active one, else the earliest; undefined where none is */
@@ -114,15 +129,16 @@ function parseObject(text: string): Record<string, unknown> {
   return value;
 }
 
-function readKey(key: unknown): KeysetKey {
+function readKey(key: unknown, expected?: KeyAlgorithm): KeysetKey {
   if (!isJsonObject(key)) throw new SyntaxError('keyset: a key is not an object');
   const { kid, alg, jwk, activates_at, retires_at, max_life, vault = null } = key;
   if (typeof kid !== 'string' || decodeBase64url(kid)?.length !== 4)
     throw new SyntaxError('keyset: a kid is not 4 bytes of base64url');
-  if (typeof alg !== 'string') throw new SyntaxError(`keyset: alg of ${kid} is no text`);
+  if (!isAlgorithm(alg)) throw new SyntaxError(`keyset: alg of ${kid} is not known`);
+  if (expected !== undefined && alg !== expected)
+    throw new SyntaxError(`keyset: alg of ${kid} is ${alg}, not ${expected}`);
   if (!isJsonObject(jwk)) throw new SyntaxError(`keyset: jwk of ${kid} is not an object`);
-  if (alg === 'HKDF-SHA-256' && (typeof jwk.k !== 'string' || (decodeBase64url(jwk.k)?.length ?? 0) < 32))
-    throw new SyntaxError(`keyset: jwk of ${kid} is not 32 bytes or more`);
+  if (!isOfKind(jwk, alg)) throw new SyntaxError(`keyset: jwk of ${kid} is no whole ${alg} key`);
   if (!Number.isFinite(activates_at)) throw new SyntaxError(`keyset: activates_at of ${kid} is no time`);
   if (retires_at !== null && !Number.isFinite(retires_at))
     throw new SyntaxError(`keyset: retires_at of ${kid} is no time`);
@@ -130,3 +146,6 @@ function readKey(key: unknown): KeysetKey {
     throw new SyntaxError(`keyset: max_life of ${kid} is no duration`);
   return { kid, alg, jwk, activates_at, retires_at, max_life, vault } as KeysetKey;
 }
+
+const isAlgorithm = (alg: unknown): alg is KeyAlgorithm =>
+  alg === 'HKDF-SHA-256' || alg === 'ES256' || alg === 'Ed25519';

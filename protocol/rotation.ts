@@ -1,6 +1,6 @@
 /**
  * Rotation: what the next keyset holds, and when it may become the current one, so that nothing validly signed is
- * ever refused and no revoked key comes back (design: 3-keys "Windows", "Rotation function", "Revoke").
+ * ever refused and no revoked key comes back (docs/key-life-cycle.md).
  *
  *     made          published                    signs                              removed
  *      │──── X ─────────│──── L ── V ── 2E ────────│──── L ── S ── D ── E ────────────│
@@ -8,14 +8,36 @@
  *
  * Pure: the clock, the key and its kid are passed in. Times are epoch milliseconds.
  */
+import { fingerprint, materialFault } from './key-material.ts';
 import { type KeyLags, keyWindows } from './key-windows.ts';
-import { type Keyset, type KeysetKey, signingKey, verificationKeys } from './keyset.ts';
+import { FORMAT_VERSION, type Keyset, type KeysetKey, signingKey, verificationKeys } from './keyset.ts';
 
 /** What a rotation adds; its times follow from the keyset it joins. */
 export type NewKey = Pick<KeysetKey, 'kid' | 'alg' | 'jwk' | 'vault'>;
 
-/** So many kids are remembered as revoked: a secret holds 64 KB. */
-export const MAX_REVOKED = 128;
+/**
+ * The most that a keyset holds, of keys and of revoked ones, whose kids and fingerprints are never dropped. Of the
+ * longest kind they take less than `MAX_KEYSET_BYTES`; a secret of Secrets Manager holds 65,536 bytes.
+ */
+export const MAX_KEYS = 32;
+export const MAX_REVOKED = 1_024;
+export const MAX_KEYSET_BYTES = 60 * 1_024;
+
+/**
+ * @returns why no ordinary rotation may follow, before a key is made for it; undefined where one may. It leaves room
+ * to revoke every key that is held, so that an emergency never finds the keyset full
+ */
+export function rotationRefusal(current: Keyset, lags: KeyLags, nowMs: number): string | undefined {
+  const kept = current.keys.filter((key) => !isGone(key, lags, nowMs));
+  if (kept.length >= MAX_KEYS) {
+    const firstMs = Math.min(...kept.map((key) => key.retires_at ?? Number.POSITIVE_INFINITY));
+    const after = new Date(firstMs + 2 * lags.clockErrorMs).toISOString();
+    return `the keyset holds ${MAX_KEYS} keys, which is the most: the first of them goes at ${after}`;
+  }
+  const remembered = Math.max(current.revoked.length, current.fingerprints.length);
+  if (remembered + kept.length < MAX_REVOKED) return undefined;
+  return `the keyset remembers ${remembered} revoked keys of at most ${MAX_REVOKED}, and drops none: docs/key-life-cycle.md, A keyset that is full`;
+}
 
 /**
  * The keyset of an ordinary rotation: publish first, sign later, remove last. In an empty one the key signs at once.
@@ -42,7 +64,8 @@ export function nextKeyset(
 
 /**
  * The keyset of an emergency: the old keys revoked and removed, those not active yet included, since they lay in the
- * same secret. The new key signs at once, unless a key that signs now, or will, is spared.
+ * same secret. The new key signs at once, unless a key that signs now, or will, is spared. One that signs in a revoked
+ * key's place goes later than it would have: as much later as it signs longer.
  *
  * @param onlyKids spares every other key; @default all kids of the keyset
  */
@@ -54,10 +77,12 @@ export function revokedKeyset(
   nowMs: number,
   onlyKids: readonly string[] = current.keys.map(({ kid }) => kid),
 ): Keyset {
-  const revoked = [...new Set([...current.revoked, ...onlyKids])].slice(-MAX_REVOKED);
+  const revoked = [...new Set([...current.revoked, ...onlyKids])];
+  const ended = current.keys.filter(({ kid }) => onlyKids.includes(kid)).map(({ jwk }) => fingerprint(jwk));
+  const fingerprints = [...new Set([...current.fingerprints, ...ended])];
   const kept = current.keys.filter((key) => !onlyKids.includes(key.kid) && !isGone(key, lags, nowMs));
   return withKey(
-    { ...current, revoked, keys: kept },
+    { ...current, revoked, fingerprints, keys: kept },
     versionId,
     newKey,
     lags,
@@ -78,16 +103,18 @@ export function checkPending(
   lags: KeyLags,
   nowMs: number,
 ): string[] {
-  const faults: string[] = [];
+  const faults = sizeFaults(current, pending);
+  if (pending.version !== FORMAT_VERSION) faults.push('another format version');
   if (pending.seq !== current.seq + 1) faults.push('seq does not follow');
   if (pending.based_on !== versionId) faults.push('based on another version');
 
   const kids = pending.keys.map(({ kid }) => kid);
   if (new Set(kids).size < kids.length) faults.push('a kid stands twice');
   if (kids.some((kid) => pending.revoked.includes(kid))) faults.push('holds a revoked key');
-  const forgotten = current.revoked.some((kid) => !pending.revoked.includes(kid));
-  if (pending.revoked.length > MAX_REVOKED || (forgotten && pending.revoked.length < MAX_REVOKED))
-    faults.push('revoked kids are not kept');
+  if (current.revoked.some((kid) => !pending.revoked.includes(kid))) faults.push('revoked kids are not kept');
+  const ended = current.keys.filter(({ kid }) => pending.revoked.includes(kid));
+  const known = [...current.fingerprints, ...ended.map(({ jwk }) => fingerprint(jwk))];
+  if (known.some((each) => !pending.fingerprints.includes(each))) faults.push('fingerprints are not kept');
 
   for (const key of verificationKeys(current, nowMs)) {
     const kept = pending.keys.find(({ kid }) => kid === key.kid);
@@ -98,6 +125,10 @@ export function checkPending(
   const added = pending.keys.filter(({ kid }) => !current.keys.some((key) => key.kid === kid));
   const newest = newestKey(pending);
   if (added.length !== 1 || newest !== added[0]) faults.push('the newest key is not the one that was added');
+  for (const { kid, alg, jwk } of added) {
+    const fault = materialFault(jwk, alg) ?? (isKnown(current, jwk) ? 'was used before' : undefined);
+    if (fault !== undefined) faults.push(`the material of key ${kid} ${fault}`);
+  }
   if (newest?.retires_at !== null) faults.push('the newest key retires');
   if (pending.keys.some((key) => key !== newest && key.retires_at === null))
     faults.push('an older key never retires');
@@ -118,6 +149,22 @@ export function mayFinish(current: Keyset, pending: Keyset, lags: KeyLags, nowMs
   );
 }
 
+/** @returns whether a key that is held, or was revoked, has the same material */
+export const isKnown = ({ keys, fingerprints }: Keyset, jwk: KeysetKey['jwk']): boolean =>
+  [...fingerprints, ...keys.map((key) => fingerprint(key.jwk))].includes(fingerprint(jwk));
+
+/** One of an older release may hold more keys already: then it may not grow, and a revocation makes it fit. */
+function sizeFaults(current: Keyset, pending: Keyset): string[] {
+  const faults: string[] = [];
+  if (pending.keys.length > Math.max(MAX_KEYS, current.keys.length))
+    faults.push(`holds more than ${MAX_KEYS} keys`);
+  if (Math.max(pending.revoked.length, pending.fingerprints.length) > MAX_REVOKED)
+    faults.push(`remembers more than ${MAX_REVOKED} revoked keys`);
+  if (Buffer.byteLength(JSON.stringify(pending)) > MAX_KEYSET_BYTES)
+    faults.push(`is larger than ${MAX_KEYSET_BYTES} bytes`);
+  return faults;
+}
+
 /** Adds a key after those that are kept, and says when the one it follows goes. */
 function withKey(
   base: Keyset,
@@ -131,14 +178,36 @@ function withKey(
   const due = atOnce ? nowMs : nowMs + keyWindows(lags).publishToSignMs;
   // Never before the one it follows, which a longer window may have put further ahead: each key signs once.
   const activates_at = followed ? Math.max(due, followed.activates_at + 1) : due;
-  const keys = base.keys.map((key) =>
-    key === followed && !(atOnce && key.retires_at !== null)
-      ? { ...key, retires_at: activates_at + removalMs(key, lags) }
-      : key,
-  );
   const added = { ...newKey, activates_at, retires_at: null, max_life: lags.maxLifeMs };
-  return { seq: base.seq + 1, based_on: versionId, revoked: base.revoked, keys: [...keys, added] };
+  const all = [...base.keys, added];
+  const keys = base.keys.map((key) => ({ ...key, retires_at: retirement(key, all, lags, nowMs) }));
+  return {
+    version: FORMAT_VERSION,
+    seq: base.seq + 1,
+    based_on: versionId,
+    revoked: base.revoked,
+    fingerprints: base.fingerprints,
+    keys: [...keys, added],
+  };
 }
+
+/** When a key goes: once its successor signs, and what it signed has ended. One that signs no more keeps its time. */
+function retirement(key: KeysetKey, all: readonly KeysetKey[], lags: KeyLags, nowMs: number): number {
+  const due = dueRetirement(key, all, lags);
+  if (key.retires_at === null) return due;
+  return maySign(key, all, nowMs) ? Math.max(key.retires_at, due) : key.retires_at;
+}
+
+const dueRetirement = (key: KeysetKey, all: readonly KeysetKey[], lags: KeyLags): number =>
+  successorAt(key, all) + removalMs(key, lags);
+
+/** Whether it signs, now or later: its successor does not yet, and it verifies. */
+const maySign = (key: KeysetKey, all: readonly KeysetKey[], nowMs: number): boolean =>
+  successorAt(key, all) > nowMs && (key.retires_at === null || key.retires_at > nowMs);
+
+/** When the next key after it begins to sign. */
+const successorAt = ({ activates_at }: KeysetKey, all: readonly KeysetKey[]): number =>
+  Math.min(...all.map((each) => each.activates_at).filter((at) => at > activates_at));
 
 /** The key that the next one follows. */
 function newestKey({ keys, revoked }: Keyset): KeysetKey | undefined {
@@ -174,13 +243,14 @@ function windowFaults(
 ): string[] {
   const faults: string[] = [];
   if (!mayFinish(current, pending, lags, nowMs)) faults.push('the new key would sign too early');
-  const followed = newestKey({ ...pending, keys: pending.keys.filter((key) => key !== newest) });
-  const atOnce = signsAtOnce(current, pending.revoked, nowMs);
   for (const key of pending.keys) {
     if (key === newest) continue;
-    const unchanged = current.keys.some((b) => b.kid === key.kid && b.retires_at === key.retires_at);
-    const late = key.retires_at! >= newest.activates_at + removalMs(key, lags);
-    if (key === followed ? !late && !(atOnce && unchanged) : !unchanged)
+    const before = current.keys.find(({ kid }) => kid === key.kid)!;
+    const late = key.retires_at! >= Math.max(dueRetirement(key, pending.keys, lags), before.retires_at ?? 0);
+    // It was made up to X ago, when the key may still have had to sign, and by another clock.
+    const extended = late && maySign(before, pending.keys, nowMs - lags.finishMs - 2 * lags.clockErrorMs);
+    const kept = before.retires_at === key.retires_at;
+    if (kept ? !late && maySign(key, pending.keys, nowMs + 2 * lags.clockErrorMs) : !extended)
       faults.push(`key ${key.kid} retires at a wrong time`);
   }
   return faults;

@@ -51,8 +51,11 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   bundleFunctions(join(directory, 'functions'));
   // What the dashboard shows.
   cpSync(inRoot('docs/runbook.md'), join(directory, 'docs/runbook.md'));
+  // What `vault setup` writes, and the policies that it names.
+  for (const policy of ['rotate', 'setup', 'upkeep'])
+    cpSync(inRoot(`cli/vault/${policy}.hcl`), join(directory, `cli/vault/${policy}.hcl`));
   mkdirSync(join(directory, 'bin'));
-  writeFileSync(join(directory, 'bin/countersign.js'), "#!/usr/bin/env node\nimport '../cli/main.js';\n");
+  writeFileSync(join(directory, 'bin/countersign.js'), launcher(sdk.engines.node));
   const { name, version, description, license, type } = root;
   const manifest = {
     ...{ name, version, description, license, type, engines: sdk.engines },
@@ -60,6 +63,19 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
     bin: { countersign: './bin/countersign.js' },
   };
   finish({ directory, entries, readme: 'README.md', manifest });
+}
+
+/** @param engines `>=` and the oldest Node, on which alone the command's libraries load */
+function launcher(engines: string): string {
+  const [major, minor] = engines.slice('>='.length).split('.');
+  return `#!/usr/bin/env node
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major > ${major} || (major === ${major} && minor >= ${minor})) await import('../cli/main.js');
+else {
+  process.stderr.write(\`error: countersign needs Node ${major}.${minor} or later, and this is \${process.versions.node}\\n\`);
+  process.exitCode = 3;
+}
+`;
 }
 
 /** What the entries reach, by the TypeScript compiler, laid out as the sources are. */

@@ -1,6 +1,7 @@
-/** Writes the generated part of docs/cost.md: what a stage costs at rest, by what its templates hold. */
+/** Writes the generated parts of docs/cost.md: what a stage costs at rest, by what its templates hold, and in use. */
 import { fileURLToPath } from 'node:url';
 import type { ConfigInput } from '../lib/config/schema.ts';
+import { flood, healthTraffic, instances, millionNonces, millionRegistrations } from './cost-use.ts';
 import {
   production,
   type Resources,
@@ -56,10 +57,22 @@ const EXAMPLES: readonly (readonly [title: string, config: ConfigInput])[] = [
   ['`prod`: two Regions behind one name', production('prod')],
 ];
 
-/** @returns docs/cost.md with its generated part made anew */
+const PARTS: Readonly<Record<string, () => string>> = {
+  'at rest': () =>
+    EXAMPLES.map(([title, config]) => table(title, [...resourcesOf(config).values()])).join('\n'),
+  'health checks': healthTraffic,
+  instances,
+  'a million registrations': millionRegistrations,
+  'a million nonces': millionNonces,
+  flood,
+};
+
+/** @returns docs/cost.md with its generated parts made anew */
 export function costReference(): string {
-  const text = EXAMPLES.map(([title, config]) => table(title, [...resourcesOf(config).values()])).join('\n');
-  return withGenerated(readDocument('cost.md'), 'cost-reference.ts', text);
+  return Object.entries(PARTS).reduce(
+    (document, [part, text]) => withGenerated(document, `cost-reference.ts: ${part}`, text()),
+    readDocument('cost.md'),
+  );
 }
 
 function table(title: string, stacks: readonly Resources[]): string {

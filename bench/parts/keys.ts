@@ -45,7 +45,7 @@ export async function measureKeys(): Promise<Measured> {
 function threeKeys(nowMs: number): Keyset {
   const key = (kid: string, activates_at: number, retires_at: number | null) => ({
     kid,
-    alg: 'HKDF-SHA-256',
+    alg: 'HKDF-SHA-256' as const,
     jwk: { kty: 'oct', k: 'A'.repeat(43) },
     activates_at,
     retires_at,
@@ -57,7 +57,7 @@ function threeKeys(nowMs: number): Keyset {
     key('BBBBBA', nowMs - DAY_MS, nowMs + 2 * DAY_MS),
     key('CCCCCA', nowMs + DAY_MS, null),
   ];
-  return { seq: 3, based_on: 'v2', revoked: [], keys };
+  return { version: 1, seq: 3, based_on: 'v2', revoked: [], fingerprints: [], keys };
 }
 
 /** A cache on a clock that the measurement owns. */

@@ -40,7 +40,7 @@ function toEvent(
     multiValueQueryStringParameters: query === undefined ? null : Object.fromEntries(parameters),
     pathParameters: null,
     requestContext: { requestId: randomUUID() },
-    body: body === '' ? null : body,
-    isBase64Encoded: false,
+    body: body === '' ? null : Buffer.from(body).toString('base64'),
+    isBase64Encoded: body !== '',
   } as unknown as APIGatewayProxyEvent;
 }

@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { exportJWK, generateKeyPair } from 'jose';
-import { secretName } from '../../lambda/contract/names.ts';
+import { EMPTY_KEYSET, secretName } from '../../lambda/contract/names.ts';
 import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
-import { freshKid, type Keyset } from '../../protocol/keyset.ts';
+import { freshKid, parseKeyset } from '../../protocol/keyset.ts';
 import { type NewKey, nextKeyset } from '../../protocol/rotation.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -17,7 +17,7 @@ const LAGS: KeyLags = {
   clockErrorMs: 2_000,
   finishMs: 0,
 };
-const EMPTY: Keyset = { seq: 0, based_on: null, revoked: [], keys: [] };
+const EMPTY = parseKeyset(EMPTY_KEYSET);
 
 export async function createKeysets(
   secrets: SecretsManagerClient,

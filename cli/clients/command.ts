@@ -231,7 +231,7 @@ function parseLimit(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 1 on.');
 }
 
-/** @returns seconds */
+/** @throws CliError, which quotes nothing of the file, where it holds none, or a private key */
 function readPublicJwk(path: string): Record<string, unknown> {
   let jwk: unknown;
   try {

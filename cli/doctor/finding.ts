@@ -1,7 +1,11 @@
+/** The checks of `countersign doctor`, in their order. */
+export const CHECKS = ['dns', 'tcp', 'tls', 'discovery', 'clock', 'nonce', 'proof'] as const;
+
 /** What one check found, and what to mend. */
 export interface Finding {
-  readonly check: 'dns' | 'tcp' | 'tls' | 'discovery' | 'clock' | 'nonce' | 'proof';
-  readonly status: 'ok' | 'warn' | 'fail';
+  readonly check: (typeof CHECKS)[number];
+  /** `skip`: the check did not run, so nothing is known. */
+  readonly status: 'ok' | 'warn' | 'fail' | 'skip';
   /** What was asked: a host, a URL. */
   readonly of: string;
   readonly detail: string;
@@ -27,4 +31,10 @@ export const fail = (check: Finding['check'], of: string, detail: string, mend: 
   of,
   detail,
   mend,
+});
+export const skip = (check: Finding['check'], of: string): Finding => ({
+  check,
+  status: 'skip',
+  of,
+  detail: 'not checked, since a check before it failed',
 });

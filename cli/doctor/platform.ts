@@ -1,11 +1,9 @@
 /** What the platform itself says: its document, its clock, a nonce of each Region, and whether it knows the key. */
-import { CountersignClient, CountersignError, NotFoundError } from '@countersign/sdk';
+import { CountersignError, NotFoundError } from '@countersign/sdk';
+import { isJsonObject } from '../../protocol/json.ts';
+import { BASE_URL, FIXES } from '../fixes.ts';
+import { type Access, connect } from '../register/access.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
-
-export interface Access {
-  readonly url: string;
-  readonly apiKey: string;
-}
 
 interface Region {
   readonly name: string;
@@ -13,6 +11,8 @@ interface Region {
 }
 
 const TIMEOUT_MS = 10_000;
+/** More than any answer has that is looked at here. */
+const MAX_ANSWER_BYTES = 64 * 1024;
 /** The platform's leeway on every time in a proof. */
 const LEEWAY_S = 60;
 const NOTICEABLE_S = 5;
@@ -31,16 +31,23 @@ export async function* checkDiscovery(
     return undefined;
   }
   const { answer, json } = asked;
-  const { issuer, regions } = (json ?? {}) as { issuer?: unknown; regions?: unknown };
-  if (answer.status !== 200 || typeof issuer !== 'string' || !Array.isArray(regions)) {
-    const mend = 'the URL must be the base URL alone, without /v1, and nothing in between may answer for it';
-    yield fail('discovery', of, `answers ${answer.status}, and is not Countersign's`, mend);
+  const { issuer, regions } = isJsonObject(json) ? json : {};
+  if (answer.status !== 200 || typeof issuer !== 'string' || !areRegions(regions)) {
+    yield fail('discovery', of, `answers ${answer.status}, and is not Countersign's`, BASE_URL);
     return undefined;
   }
   yield ok('discovery', of, `issuer ${issuer}; Regions ${regions.map(({ name }) => name).join(', ')}`);
   yield checkClock(url, answer.headers.get('Date'), nowMs());
-  return regions as Region[];
+  return regions;
 }
+
+const areRegions = (value: unknown): value is readonly Region[] =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((each) => isJsonObject(each) && typeof each.name === 'string' && isHttp(each.url));
+
+const isHttp = (url: unknown): boolean =>
+  typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url);
 
 function checkClock(url: string, date: string | null, nowMs: number): Finding {
   const offsetS = Math.round((Date.parse(date ?? '') - nowMs) / 1000);
@@ -61,9 +68,10 @@ export async function* checkNonces(
     const asked = await get(`${url}/v1/nonce?client_id=${clientId}`);
     if ('error' in asked)
       yield fail('nonce', name, asked.error, `is ${url} reachable? other Regions go on serving`);
-    else if (asked.answer.status === 200) yield ok('nonce', name, `${url} hands out nonces`);
+    else if (isJsonObject(asked.json) && typeof asked.json.nonce === 'string')
+      yield ok('nonce', name, `${url} hands out nonces`);
     else {
-      const { code = 'unknown', detail = '' } = (asked.json ?? {}) as { code?: string; detail?: string };
+      const { code = 'unknown', detail = 'no nonce' } = isJsonObject(asked.json) ? asked.json : {};
       yield fail(
         'nonce',
         name,
@@ -74,47 +82,58 @@ export async function* checkNonces(
   }
 }
 
-/** Signs a proof for reading: it uses up no nonce, and registers nobody. */
-export async function checkProof({ url, apiKey }: Access): Promise<Finding> {
+/**
+ * Signs a proof for reading: it uses up no nonce, and registers nobody.
+ *
+ * @returns what asks
+ * @throws CliError where URL or key cannot be used
+ */
+export function prepareProof({ url, apiKey }: Access): () => Promise<Finding> {
   let expires: string | null = null;
   const listening: typeof fetch = async (...request) => {
     const answer = await fetch(...request);
     expires = answer.headers.get('Countersign-Key-Expires') ?? expires;
     return answer;
   };
-  await using client = new CountersignClient({ url, apiKey, maxRetries: 1, fetch: listening });
-  const of = url;
-  try {
-    await client.get(NOBODY);
-  } catch (error) {
-    if (error instanceof NotFoundError)
-      return expires === null
-        ? ok('proof', of, 'the key is known, and good')
-        : warn('proof', of, `the key is good until ${expires}`, 'ask the operator for the next one');
-    if (!(error instanceof CountersignError)) throw error;
-    return fail('proof', of, error.message, MENDS[error.code] ?? `see docs/errors/${error.code}.md`);
-  }
-  return ok('proof', of, 'the key is known, and good');
+  const client = connect({ url, apiKey, maxRetries: 1, fetch: listening });
+  return async () => {
+    try {
+      await client.get(NOBODY);
+    } catch (error) {
+      if (!(error instanceof CountersignError)) throw error;
+      if (!(error instanceof NotFoundError))
+        return fail('proof', url, error.message, FIXES[error.code] ?? `see docs/errors/${error.code}.md`);
+    } finally {
+      await client.close();
+    }
+    return expires === null
+      ? ok('proof', url, 'the key is known, and good')
+      : warn('proof', url, `the key is good until ${expires}`, 'ask the operator for the next one');
+  };
 }
-
-const MENDS: Readonly<Record<string, string>> = {
-  invalid_proof: 'is it the key of this platform and stage, whole, and its client not deleted?',
-  key_expired: 'the key has ended or was revoked: ask the operator for another (clients rotate-key)',
-  client_disabled: 'an operator disabled this client: ask why',
-  clock_skew: "set this machine's clock by a time server (NTP)",
-};
 
 type Asked = { readonly answer: Response; readonly json: unknown } | { readonly error: string };
 
 async function get(url: string): Promise<Asked> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'manual' });
-    const text = await answer.text();
-    return { answer, json: parse(text) };
+    return { answer, json: parse(await textOf(answer)) };
   } catch (error) {
     const { name, cause } = error as Error & { cause?: NodeJS.ErrnoException };
     return { error: `no answer (${cause?.code ?? name})` };
   }
+}
+
+/** @returns nothing of what is too long to be looked at */
+async function textOf({ body }: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of body ?? []) {
+    size += part.length;
+    if (size > MAX_ANSWER_BYTES) return '';
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString();
 }
 
 function parse(text: string): unknown {

@@ -36,7 +36,7 @@ export interface Asked<R> {
  * @throws CliError where none can be reached, or one refuses
  */
 export async function askInTurn<R>(
-  { regions }: Target,
+  { regions }: Pick<Target, 'regions'>,
   ask: (region: string) => Promise<R>,
 ): Promise<Asked<R>> {
   const unreachable: Unreachable[] = [];

@@ -57,13 +57,14 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     .addArgument(purposeArgument('[purpose]'))
     .action((purpose: Purpose | undefined, options: Options) =>
       show(purpose, options, ({ stdout }, keyset, nowMs) => {
-        stdout.write(`${timeline(keyset, nowMs).join('\n')}\n`);
+        for (const line of timeline(keyset, nowMs)) stdout.write(`${line}\n`);
       }),
     );
 
   add('rotate', 'Make the next key now, rather than on its day.', 'rotate nonce')
     .addArgument(purposeArgument('[purpose]'))
     .option('--all', 'for every purpose')
+    .option('--force', 'also where the key before has yet to sign')
     .action(rotate);
 
   add(
@@ -139,13 +140,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
 
   async function rotate(
     purpose: Purpose | undefined,
-    { all, ...options }: Options & { readonly all?: true },
+    { all, force, ...options }: Options & { readonly all?: true; readonly force?: true },
   ): Promise<void> {
     if ((purpose === undefined) !== (all === true))
       throw usage(`keys rotate takes one purpose, or --all: ${PURPOSES.join(', ')}`);
     const target = findTarget(options, io);
     const keysets = await forEach(purpose ? [purpose] : PURPOSES, (each) =>
-      askKeys(target, target.regions[0]!, each, 'keys.rotate', {}),
+      askKeys(target, target.regions[0]!, each, 'keys.rotate', force ? { force } : {}),
     );
     if (options.json && all) return void printJson(io, { keysets });
     for (const keyset of keysets)
@@ -183,21 +184,27 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     await sayCost(target, purpose, options.onlyKid);
     if (!options.yes) await confirm(purpose);
     const revocation = await revokeKeys(target, purpose, options.onlyKid);
-    const { keyset, failure, revoked, regions, asked, unreachable } = revocation;
+    const { keyset, failure, revoked, regions, unreadable, revoked_before, asked, unreachable } = revocation;
+    const signs = keyset?.keys.find(({ state }) => state === 'current')?.kid;
     const unconfirmed = regions.filter(({ confirmed }) => !confirmed);
-    if (keyset === null || unconfirmed.length > 0) setExit(EXIT.failed);
+    if (signs === undefined || unconfirmed.length > 0) setExit(EXIT.failed);
     for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
     if (options.json) printJson(io, revocation);
     else {
       const confirmed = regions.flatMap((each) => (each.confirmed ? [each.region] : [])).join(', ');
       const kids = revoked.join(', ') || 'no key';
+      if (revoked_before.length > 0)
+        io.stdout.write(`${purpose}: revoked before: ${revoked_before.join(', ')}\n`);
       io.stdout.write(`${purpose}: ${kids} refused within 10 s by: ${confirmed || 'no Region'}\n`);
-      if (keyset) io.stdout.write(`${purpose}: key ${signing(keyset)} signs now\n`);
+      if (signs !== undefined) io.stdout.write(`${purpose}: key ${signs} signs now\n`);
     }
+    if (unreadable.length > 0 && options.onlyKid === undefined)
+      io.stderr.write(`not read: ${unreadable.join(', ')}; a key that is nowhere else is not refused\n`);
     if (keyset === null)
       io.stderr.write(
-        `error: no new key was made, so nothing signs in their place: ${failure}; run it again\n`,
+        `error: no new key is confirmed, so nothing may sign in their place: ${failure}; run it again\n`,
       );
+    else if (signs === undefined) io.stderr.write('error: no key signs now; run it again\n');
     for (const { region } of unconfirmed)
       io.stderr.write(`error: not confirmed by ${region}: run it again until it is\n`);
   }
@@ -213,13 +220,14 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   }
 
   async function confirm(purpose: Purpose): Promise<void> {
-    const { stderr, stdin } = io;
-    const terminal = createInterface({ input: stdin, output: stderr });
+    // The terminal itself echoes what is typed.
+    const terminal = createInterface({ input: io.stdin });
     const interrupted = new AbortController();
     const disarm = io.onInterrupt(() => interrupted.abort());
     terminal.once('close', () => interrupted.abort());
+    io.stderr.write(`Type ${purpose} to go on: `);
     const answer = await terminal
-      .question(`Type ${purpose} to go on: `, { signal: interrupted.signal })
+      .question('', { signal: interrupted.signal })
       .catch(() => undefined)
       .finally(disarm);
     terminal.close();
@@ -240,9 +248,6 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     );
   }
 }
-
-const signing = ({ keys }: KeysetSummary): string =>
-  keys.find(({ state }) => state === 'current')?.kid ?? 'none';
 
 const purposeArgument = (name: string): Argument =>
   new Argument(name, 'what the keys are for').choices(PURPOSES);

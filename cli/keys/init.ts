@@ -75,9 +75,8 @@ async function waitForRegions(
 
 async function regionsWithout(target: Target, purpose: Purpose, kid: string): Promise<readonly string[]> {
   try {
-    const { result, asked } = await look(target, purpose);
-    const own = { region: asked, kids: result.keys.map((key) => key.kid) };
-    return [own, ...result.regions].flatMap(({ region, kids }) => (kids?.includes(kid) ? [] : region));
+    const { regions } = (await look(target, purpose)).result;
+    return regions.flatMap(({ region, kids }) => (kids?.includes(kid) ? [] : region));
   } catch (error) {
     if (error instanceof CliError) return target.regions;
     throw error;

@@ -1,24 +1,32 @@
 /** A purpose's keys as they stand, in every Region: by the home Region's function, or by whoever can tell. */
-import type { KeysetSummary } from '../../lambda/contract/keys.ts';
+import type { KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import type { Target } from '../target.ts';
 import { type Asked, askInTurn, askKeys, ifAnswered } from './ask.ts';
 
-/** `regions` of the result are those of the target and of the stage, but the one that was asked. */
+/** `regions` of the result are those of the stage and of the target. What one cannot see of another, that one is asked. */
 export async function look(target: Target, purpose: Purpose): Promise<Asked<KeysetSummary>> {
   const { result, asked, unreachable } = await askInTurn(target, (region) =>
     askKeys(target, region, purpose, 'keys.list', {}),
   );
-  const seen = new Map(result.regions.map(({ region, kids }) => [region, kids]));
-  const others = new Set([...seen.keys(), ...target.regions.filter((region) => region !== asked)]);
-  const kidsOf = async (region: string): Promise<readonly string[] | null> => {
-    const kids = seen.get(region);
-    if (kids || unreachable.some((each) => each.region === region)) return kids ?? null;
+  const seen = new Map(result.regions.map((each) => [each.region, each]));
+  const lost = [asked, ...unreachable.map(({ region }) => region)];
+  const known = new Set(result.known_kids);
+  const see = async (region: string): Promise<RegionKeys> => {
+    const { kids, revoked } = seen.get(region) ?? { kids: null, revoked: null };
+    if ((kids && revoked) || lost.includes(region)) return { region, kids, revoked };
     const own = await ifAnswered(askKeys(target, region, purpose, 'keys.list', {}));
-    return own?.keys.map(({ kid }) => kid) ?? null;
+    for (const kid of own?.known_kids ?? []) known.add(kid);
+    const table = own?.regions.find((each) => each.region === region)?.revoked;
+    return {
+      region,
+      kids: kids ?? own?.keys.map(({ kid }) => kid) ?? null,
+      revoked: revoked ?? table ?? null,
+    };
   };
-  const regions = await Promise.all(
-    [...others].map(async (region) => ({ region, kids: await kidsOf(region) })),
-  );
-  return { result: { ...result, regions }, asked, unreachable };
+  const regions = await Promise.all([...new Set([...seen.keys(), ...target.regions])].map(see));
+  const refused = new Set(regions.flatMap(({ revoked }) => revoked ?? []));
+  const keys = result.keys.map((key) => (refused.has(key.kid) ? { ...key, state: 'revoked' as const } : key));
+  const revoked = [...new Set([...result.revoked, ...refused])];
+  return { result: { ...result, keys, revoked, regions, known_kids: [...known] }, asked, unreachable };
 }

@@ -1,5 +1,5 @@
 /** A keyset as a person reads it. */
-import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
+import type { KeySummary, KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Io } from '../io.ts';
 import { printTable } from '../print.ts';
 import { fromNow } from '../time.ts';
@@ -33,13 +33,38 @@ export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number): void 
   if (pending !== null)
     io.stdout.write(`  a rotation is under way, or broke off: version ${pending} is pending\n`);
   if (revoked.length > 0) io.stdout.write(`  revoked: ${revoked.join(', ')}\n`);
-  for (const { region, kids } of keyset.regions) {
-    const missing = live(keyset).filter(({ kid }) => !kids?.includes(kid));
-    if (kids === null) io.stdout.write(`  ${region}: cannot be read\n`);
-    else if (missing.length > 0)
-      io.stdout.write(`  ${region}: lacks ${missing.map(({ kid }) => kid).join(', ')}\n`);
-  }
+  for (const each of keyset.regions)
+    for (const trouble of troubles(keyset, each)) io.stdout.write(`  ${each.region}: ${trouble}\n`);
+  for (const line of rotations(keyset, nowMs)) io.stdout.write(`  ${line}\n`);
 }
+
+/** What keeps a Region from doing as the others do. */
+function troubles(keyset: KeysetSummary, { kids, revoked }: RegionKeys): string[] {
+  const names = (keys: readonly KeySummary[]) => keys.map(({ kid }) => kid).join(', ');
+  const lacks = live(keyset).filter(({ kid }) => kids && !kids.includes(kid));
+  const accepts = keyset.keys.filter(
+    ({ kid, state }) => state === 'revoked' && revoked && !revoked.includes(kid),
+  );
+  return [
+    ...(kids === null ? ['cannot be read'] : []),
+    ...(lacks.length > 0 ? [`lacks ${names(lacks)}`] : []),
+    ...(kids !== null && revoked === null ? ['what it refuses cannot be read'] : []),
+    ...(accepts.length > 0 ? [`does not refuse ${names(accepts)}: revoke again`] : []),
+  ];
+}
+
+/** When the next rotation comes, and why the last one failed. */
+export const rotations = (
+  { next_rotation_at, last_failure }: Pick<KeysetSummary, 'next_rotation_at' | 'last_failure'>,
+  nowMs: number,
+): string[] => [
+  ...(next_rotation_at === null ? [] : [`next rotation: ${when(next_rotation_at, nowMs)}`]),
+  ...(last_failure === null
+    ? []
+    : [
+        `last rotation failed ${when(last_failure.at, nowMs)}, ${last_failure.action}: ${last_failure.reason}`,
+      ]),
+];
 
 /** What a rotation came to: when its key signs, and when those before it go. */
 export function printRotated(io: Io, keyset: KeysetSummary, nowMs: number): void {

@@ -1,10 +1,11 @@
 /** Ends keys of the platform at once: what that costs, and who refuses them from then on. */
-import type { RevokedKeys } from '../../lambda/contract/keys.ts';
+import type { KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { invokeAdmin } from '../admin.ts';
+import { invokeAdmin, Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
-import { askInTurn, askKeys, ifAnswered, type Unreachable } from './ask.ts';
+import { type Asked, askInTurn, askKeys, ifAnswered, type Unreachable } from './ask.ts';
+import { look } from './look.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'A nonce of the old keys is refused once, with one that is good; the SDK goes on by itself.',
@@ -45,6 +46,8 @@ async function clientsWithApiKeys(target: Target, region: string): Promise<strin
 }
 
 export interface Revocation extends RevokedKeys {
+  /** Those of the named kids that every Region had refused before. */
+  readonly revoked_before: readonly string[];
   /** The Region whose function was asked. */
   readonly asked: string;
   readonly unreachable: readonly Unreachable[];
@@ -52,35 +55,35 @@ export interface Revocation extends RevokedKeys {
 
 /**
  * Asks one function to tell every Region. One that is not confirmed is then asked itself: a function in a VPC may reach
- * its own Region alone.
+ * its own Region alone. So is a home Region whose answer was lost, which may have made a new key.
  *
- * @throws CliError where none can be reached, or the function refuses
+ * @throws CliError where none can be reached, or a kid is nowhere
  */
 export async function revokeKeys(
   target: Target,
   purpose: Purpose,
   onlyKids: readonly string[] | undefined,
 ): Promise<Revocation> {
-  const { result, asked, unreachable } = await askInTurn(target, async (region) => {
-    const params = onlyKids ? { only_kids: [...onlyKids] } : {};
-    const answer = await askKeys(target, region, purpose, 'keys.revoke', params);
-    // It could not read which keys there are: the next Region has a copy of its own.
-    if (answer.keyset === null && answer.revoked.length === 0)
-      throw new CliError(
-        EXIT.unreachable,
-        `${region} could not tell which keys there are: ${answer.failure}`,
-      );
-    return answer;
-  });
+  const before = await ifAnswered(look(target, purpose));
+  if (before) requireKnown(before.result, onlyKids);
+  // Whoever answered is asked first: one that does not answer would take its time again.
+  const turns = [...new Set([...(before ? [before.asked] : []), ...target.regions])];
+  const { result, asked, unreachable } = await askForAll(target, turns, purpose, onlyKids, before?.result);
+
   const { revoked, failure } = result;
   const told = new Set(confirmedBy(result));
   const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
+  const again = regions.filter(
+    (region) => !told.has(region) || (result.keyset === null && region === target.regions[0]),
+  );
   const own = await Promise.all(
-    regions
-      .filter((region) => region !== asked && !told.has(region))
-      .map((region) =>
-        ifAnswered(askKeys(target, region, purpose, 'keys.revoke', { only_kids: [...revoked] })),
-      ),
+    revoked.length === 0
+      ? []
+      : again
+          .filter((region) => region !== asked)
+          .map((region) =>
+            ifAnswered(askKeys(target, region, purpose, 'keys.revoke', { only_kids: [...revoked] })),
+          ),
   );
   const answers = [result, ...own.filter((answer) => answer !== undefined)];
   const confirmed = new Set(answers.flatMap(confirmedBy));
@@ -90,10 +93,66 @@ export async function revokeKeys(
     failure: keyset ? null : failure,
     revoked,
     regions: regions.map((region) => ({ region, confirmed: confirmed.has(region) })),
+    unreadable: result.unreadable,
+    revoked_before: (onlyKids ?? []).filter((kid) => before && isRefused(before.result, kid)),
     asked,
-    unreachable,
+    unreachable: [
+      ...new Map(
+        [...(before?.unreachable ?? []), ...unreachable].map((each) => [each.region, each]),
+      ).values(),
+    ],
   };
 }
+
+/**
+ * One Region after the other, until one knows which keys there are. The first is asked to revoke all; its answer may be
+ * lost, and a new key made by then, so the next ones are asked for the kids that there were before.
+ */
+async function askForAll(
+  target: Target,
+  turns: readonly string[],
+  purpose: Purpose,
+  onlyKids: readonly string[] | undefined,
+  before: KeysetSummary | undefined,
+): Promise<Asked<RevokedKeys>> {
+  let kids = onlyKids ?? [];
+  let blind: Asked<RevokedKeys> | undefined;
+  try {
+    return await askInTurn({ regions: turns }, async (region) => {
+      const params = kids.length > 0 ? { only_kids: [...kids] } : {};
+      kids = onlyKids ?? before?.known_kids ?? [];
+      const result = await askKeys(target, region, purpose, 'keys.revoke', params).catch(passOver);
+      if (result.keyset !== null || result.revoked.length > 0) return result;
+      blind ??= { result, asked: region, unreachable: [] };
+      throw new CliError(
+        EXIT.unreachable,
+        `${region} could not tell which keys there are: ${result.failure}`,
+      );
+    });
+  } catch (error) {
+    if (blind && error instanceof CliError && error.exitCode === EXIT.unreachable) return blind;
+    throw error;
+  }
+}
+
+/** A function that is out of order is no reason to leave the others alone. */
+function passOver(error: unknown): never {
+  if (error instanceof Refused && !['not_found', 'malformed_request'].includes(error.code))
+    throw new CliError(EXIT.unreachable, error.message);
+  throw error;
+}
+
+/** A function that cannot read every Region takes a kid for what it is: here each Region was asked. */
+function requireKnown({ keys, known_kids, regions }: KeysetSummary, onlyKids: readonly string[] = []): void {
+  const unknown = onlyKids.filter((kid) => !known_kids.includes(kid));
+  // Where not all can be read, or the keyset was emptied, the operator's word counts.
+  const sound = keys.length > 0 && regions.every(({ kids }) => kids !== null);
+  if (unknown.length > 0 && sound)
+    throw new CliError(EXIT.failed, `the keyset has no key ${unknown.join(', ')} (not_found)`);
+}
+
+const isRefused = ({ regions }: KeysetSummary, kid: string): boolean =>
+  regions.every(({ revoked }) => revoked?.includes(kid));
 
 const confirmedBy = ({ regions }: RevokedKeys): string[] =>
   regions.flatMap(({ region, confirmed }) => (confirmed ? [region] : []));

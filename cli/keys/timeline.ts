@@ -7,14 +7,15 @@
  */
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import { duration, fromNow } from '../time.ts';
+import { rotations } from './print.ts';
 
 /** Columns of the line. */
 const WIDTH = 52;
 
-/** @returns lines of at most 100 characters */
+/** @returns lines of at most 100 characters, but for the reason of a failure */
 export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
   const keys = keyset.keys
-    .map((key) => ({ ...key, activatesAt: Date.parse(key.activates_at), retiresAt: retirement(key) }))
+    .map((key) => ({ ...key, activatesAt: activation(key, nowMs), retiresAt: retirement(key) }))
     .toSorted((a, b) => a.activatesAt - b.activatesAt);
   const { finish, publish_to_sign, sign_to_remove } = keyset.windows;
   const sums = [
@@ -22,11 +23,12 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
     `  to signing  ${publish_to_sign} ms = X ${finish} to publish it + ${publish_to_sign - finish} until every copy has it`,
     `  to removal  ${sign_to_remove} ms until no copy signs with the old key, and what it signed has ended`,
   ];
-  if (keys.length === 0) return [...sums, '  no keys: countersign keys init'];
+  const ends = rotations(keyset, nowMs).map((line) => `  ${line}`);
+  if (keys.length === 0) return [...sums, '  no keys: countersign keys init', ...ends];
 
   const made = (at: number) => at - publish_to_sign;
-  const ends = keys.map(({ activatesAt, retiresAt }) => (retiresAt === Infinity ? activatesAt : retiresAt));
-  const last = Math.max(nowMs, ...ends);
+  const turns = keys.map(({ activatesAt, retiresAt }) => (retiresAt === Infinity ? activatesAt : retiresAt));
+  const last = Math.max(nowMs, ...turns);
   // As much of what was as there is to come: a month behind would leave no room for the days ahead.
   const horizon = Math.max(last - nowMs, publish_to_sign + sign_to_remove);
   const starts = keys.map(({ activatesAt }) => (activatesAt > nowMs ? made(activatesAt) : activatesAt));
@@ -36,16 +38,19 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
   const column = (at: number) =>
     Math.round(((Math.min(Math.max(at, from), to) - from) / (to - from)) * (WIDTH - 1));
   const now = column(nowMs);
-  const rows = keys.map((key, i) => {
-    const next = keys[i + 1];
+  const good = keys.filter(({ state }) => state !== 'revoked');
+  const rows = keys.map((key) => {
+    const next = good[good.indexOf(key) + 1];
     const cells = Array<string>(WIDTH).fill(' ');
     const fill = (start: number, end: number, mark: string) =>
       cells.fill(mark, column(start), column(end) + 1);
-    if (key.activatesAt > nowMs) fill(made(key.activatesAt), key.activatesAt, '-');
-    if (next) fill(next.activatesAt, key.retiresAt, '·');
-    fill(key.activatesAt, next ? next.activatesAt : to, '═');
-    if (key.retiresAt === Infinity) cells[WIDTH - 1] = '▶';
-    else cells[column(key.retiresAt)] = '│';
+    if (key.state !== 'revoked') {
+      if (key.activatesAt > nowMs) fill(made(key.activatesAt), key.activatesAt, '-');
+      if (next) fill(next.activatesAt, key.retiresAt, '·');
+      fill(key.activatesAt, next ? next.activatesAt : to, '═');
+      if (key.retiresAt === Infinity) cells[WIDTH - 1] = '▶';
+      else cells[column(key.retiresAt)] = '│';
+    }
     if (cells[now] === '═') cells[now] = '╪';
     else if (cells[now] === ' ') cells[now] = '┊';
     return `  ${key.kid}  ${cells.join('')}  ${says(key, nowMs)}`;
@@ -55,10 +60,15 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
     `${' '.repeat(Math.max(0, 10 + now - 1))}now`,
     ...rows,
     ...(keyset.pending === null
-      ? [outlook(keyset, keys.at(-1)!.activatesAt, nowMs)]
+      ? [outlook(keyset, Date.parse(keys.at(-1)!.activates_at), nowMs)]
       : ['  a rotation is under way, or broke off']),
+    ...ends,
   ];
 }
+
+/** One that signs before its time signs because every older key is revoked. */
+const activation = ({ state, activates_at }: KeySummary, nowMs: number): number =>
+  state === 'current' ? Math.min(Date.parse(activates_at), nowMs) : Date.parse(activates_at);
 
 const retirement = ({ retires_at }: KeySummary): number =>
   retires_at === null ? Infinity : Date.parse(retires_at);
@@ -66,7 +76,7 @@ const retirement = ({ retires_at }: KeySummary): number =>
 /** The next thing that happens to it, or for one that is retired, the last. */
 function says({ state, activates_at, retires_at }: KeySummary, nowMs: number): string {
   if (state === 'next') return `next, signs ${fromNow(Date.parse(activates_at), nowMs)}`;
-  if (retires_at === null) return state;
+  if (retires_at === null || state === 'revoked') return state;
   const ends = fromNow(Date.parse(retires_at), nowMs);
   return state === 'retired' ? `retired ${ends}` : `${state}, retires ${ends}`;
 }

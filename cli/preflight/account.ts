@@ -1,10 +1,11 @@
-/** What preflight asks of an AWS account, and nothing of how. */
+/** What preflight asks of an AWS account, and nothing of how. What does not exist is undefined; all else throws. */
+import type { PlannedNetwork } from '../../lambda/contract/deploy-plan.ts';
+
 export interface Account {
   /** Whose credentials these are. @throws CliError where there are none, or AWS cannot be reached */
   identity(): Promise<{ readonly account: string; readonly arn: string }>;
   trails(): Promise<readonly Trail[]>;
-  /** @throws where there is none */
-  hostedZone(id: string): Promise<HostedZone>;
+  hostedZone(id: string): Promise<HostedZone | undefined>;
   /** Who the public DNS says answers for a name; nobody where it has no delegation. */
   delegation(name: string): Promise<readonly string[]>;
   region(name: string): Region;
@@ -20,8 +21,14 @@ export interface Region {
   find(kind: Kind, name: string): Promise<Found | undefined>;
   /** The stack that has a resource of this id, or undefined. */
   owner(id: string): Promise<string | undefined>;
-  /** @throws where there is none */
-  certificate(arn: string): Promise<Certificate>;
+  certificate(arn: string): Promise<Certificate | undefined>;
+  /** @param arn of a key or an alias */
+  key(arn: string): Promise<Key | undefined>;
+  topic(arn: string): Promise<Topic | undefined>;
+  /** Of those that are named: what there is. */
+  network(ids: PlannedNetwork): Promise<Network>;
+  /** ARN of the role by which API Gateway writes logs, one for the account and Region. */
+  apiGatewayRole(): Promise<string | undefined>;
 }
 
 export type Kind = 'table' | 'secret' | 'function';
@@ -58,4 +65,26 @@ export interface Certificate {
   readonly names: readonly string[];
   /** Epoch milliseconds. */
   readonly notAfterMs?: number;
+}
+
+export interface Key {
+  /** `Enabled` is the one that encrypts. */
+  readonly state: string;
+  readonly isSymmetric: boolean;
+  /** AWS's own has a policy that nobody can change. */
+  readonly isCustomers: boolean;
+}
+
+export interface Topic {
+  /** JSON. */
+  readonly policy: string;
+  /** Id, ARN or alias of the key that encrypts it. */
+  readonly key?: string;
+}
+
+export interface Network {
+  readonly vpcs: readonly string[];
+  /** With the VPC that each lies in. */
+  readonly subnets: ReadonlyMap<string, string>;
+  readonly securityGroups: ReadonlyMap<string, string>;
 }

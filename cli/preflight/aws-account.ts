@@ -1,6 +1,7 @@
 /** The account behind AWS credentials. */
 import { resolveNs } from 'node:dns/promises';
 import { ACMClient, DescribeCertificateCommand } from '@aws-sdk/client-acm';
+import { APIGatewayClient, GetAccountCommand } from '@aws-sdk/client-api-gateway';
 import {
   CloudFormationClient,
   DescribeStackResourcesCommand,
@@ -9,12 +10,20 @@ import {
 import { CloudTrailClient, DescribeTrailsCommand, GetTrailStatusCommand } from '@aws-sdk/client-cloudtrail';
 import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
+  DescribeSecurityGroupsCommand,
+  DescribeSubnetsCommand,
+  DescribeVpcsCommand,
+  EC2Client,
+} from '@aws-sdk/client-ec2';
+import { DescribeKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import {
   GetAccountSettingsCommand,
   GetFunctionConfigurationCommand,
   LambdaClient,
 } from '@aws-sdk/client-lambda';
 import { GetHostedZoneCommand, Route53Client } from '@aws-sdk/client-route-53';
 import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { GetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { awsError } from '../aws-error.ts';
 import type { Target } from '../target.ts';
@@ -42,9 +51,9 @@ export function awsAccount(aws: Target['aws'], home: string): Account {
       );
     },
     async hostedZone(id) {
-      const { HostedZone, DelegationSet } = await new Route53Client(aws(home)).send(
-        new GetHostedZoneCommand({ Id: id }),
-      );
+      const zone = await orNone(new Route53Client(aws(home)).send(new GetHostedZoneCommand({ Id: id })));
+      if (!zone) return undefined;
+      const { HostedZone, DelegationSet } = zone;
       return {
         name: withoutDot(HostedZone!.Name!),
         isPrivate: HostedZone!.Config?.PrivateZone === true,
@@ -102,11 +111,7 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
         }
       return found;
     },
-    find: (kind, name) =>
-      finders[kind](name).catch((error: Error) => {
-        if (error.name === 'ResourceNotFoundException') return undefined;
-        throw error;
-      }),
+    find: (kind, name) => orNone(finders[kind](name)),
     async owner(PhysicalResourceId) {
       try {
         const { StackResources } = await cloudFormation.send(
@@ -120,17 +125,61 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
       }
     },
     async certificate(CertificateArn) {
-      const { Certificate } = await new ACMClient(options).send(
-        new DescribeCertificateCommand({ CertificateArn }),
+      const found = await orNone(
+        new ACMClient(options).send(new DescribeCertificateCommand({ CertificateArn })),
       );
-      const { Status, SubjectAlternativeNames = [], NotAfter } = Certificate!;
+      if (!found) return undefined;
+      const { Status, SubjectAlternativeNames = [], NotAfter } = found.Certificate!;
       return {
         status: Status!,
         names: SubjectAlternativeNames,
         ...(NotAfter && { notAfterMs: NotAfter.getTime() }),
       };
     },
+    async key(KeyId) {
+      const found = await orNone(new KMSClient(options).send(new DescribeKeyCommand({ KeyId })));
+      if (!found) return undefined;
+      const { KeyState, KeySpec, KeyManager } = found.KeyMetadata!;
+      return {
+        state: KeyState!,
+        isSymmetric: KeySpec === 'SYMMETRIC_DEFAULT',
+        isCustomers: KeyManager === 'CUSTOMER',
+      };
+    },
+    async topic(TopicArn) {
+      const found = await orNone(new SNSClient(options).send(new GetTopicAttributesCommand({ TopicArn })));
+      if (!found) return undefined;
+      const { Policy, KmsMasterKeyId } = found.Attributes!;
+      return { policy: Policy!, ...(KmsMasterKeyId && { key: KmsMasterKeyId }) };
+    },
+    async network({ vpcId, subnetIds, securityGroupIds }) {
+      const ec2 = new EC2Client(options);
+      // By filters: an id that does not exist is then no error, and the others are answered.
+      const where = (Name: string, ids: readonly string[]) => ({ Filters: [{ Name, Values: [...ids] }] });
+      const [{ Vpcs = [] }, { Subnets = [] }, { SecurityGroups = [] }] = await Promise.all([
+        ec2.send(new DescribeVpcsCommand(where('vpc-id', [vpcId]))),
+        ec2.send(new DescribeSubnetsCommand(where('subnet-id', subnetIds))),
+        ec2.send(new DescribeSecurityGroupsCommand(where('group-id', securityGroupIds))),
+      ]);
+      return {
+        vpcs: Vpcs.map((vpc) => vpc.VpcId!),
+        subnets: new Map(Subnets.map(({ SubnetId, VpcId }) => [SubnetId!, VpcId!])),
+        securityGroups: new Map(SecurityGroups.map(({ GroupId, VpcId }) => [GroupId!, VpcId!])),
+      };
+    },
+    async apiGatewayRole() {
+      return (await new APIGatewayClient(options).send(new GetAccountCommand({}))).cloudwatchRoleArn;
+    },
   };
 }
+
+/** As the services call it. */
+const NOT_FOUND = ['ResourceNotFoundException', 'NoSuchHostedZone', 'NotFoundException'];
+
+const orNone = <T>(found: Promise<T>): Promise<T | undefined> =>
+  found.catch((error: Error) => {
+    if (NOT_FOUND.includes(error.name)) return undefined;
+    throw error;
+  });
 
 const withoutDot = (name: string): string => name.replace(/\.$/, '');

@@ -1,7 +1,9 @@
-/** What has to be so before `cdk deploy`: each check with what it found and, where that is wrong, how to mend it. */
+/** What must be true before `cdk deploy`: each check with what it found and, where that is wrong, how to fix it. */
+import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import type { Account, Region } from './account.ts';
+import { checkAlarmTopic, checkApiGatewayRole, checkCustomerKey, checkNetwork } from './named.ts';
 import { checkNames } from './names.ts';
-import { day, fail, type Outcome, ok, warn } from './outcome.ts';
+import { day, fail, type Outcome, ok, orUnknown, warn } from './outcome.ts';
 
 export interface Finding extends Outcome {
   readonly check: string;
@@ -9,60 +11,57 @@ export interface Finding extends Outcome {
   readonly region: string | null;
 }
 
-export interface Plan {
-  readonly stage: string;
-  /** The home Region first. */
-  readonly regions: readonly string[];
-  readonly qualifier: string;
-  /** Host name of the entry. */
-  readonly domain?: string;
-  readonly hostedZone?: string;
-  /** ARNs, each of the Region that it names. */
-  readonly certificates: readonly string[];
-}
-
+/** The CDK's own. */
 export const DEFAULT_QUALIFIER = 'hnb659fds';
 /** The oldest bootstrap that aws-cdk-lib deploys with. */
 const BOOTSTRAP_VERSION = 6;
 /** At 50 ms a request this many serve 2000 requests a second; a new account may start with 10. */
 const CONCURRENCY = 100;
 const CERTIFICATE_LEFT_MS = 30 * 24 * 3600 * 1000;
-
-/** Metrics of health checks exist there alone, and so the stack that watches the Regions. */
+/** Alarms on health checks exist there alone. */
 const WATCH_REGION = 'us-east-1';
-const isWatched = ({ regions, domain }: Plan): boolean => regions.length > 1 || domain !== undefined;
 
 /** @returns the findings of the account, then those of each Region */
 export async function runChecks(
   account: Account,
   accountId: string,
-  plan: Plan,
+  plan: DeployPlan,
   nowMs: number,
 ): Promise<Finding[]> {
-  const regions = plan.regions.map((name) => account.region(name));
+  const home = account.region(plan.homeRegion);
   const checks: [check: string, region: string | null, outcomes: Promise<Outcome[]>][] = [
+    ['account', null, checkAccount(accountId, plan)],
     ['audit trail', null, auditTrail(account)],
+    ['bootstrap', null, bootstrap(account, accountId, plan)],
     ['hosted zone', null, hostedZone(account, plan)],
   ];
-  for (const here of regions)
+  for (const planned of plan.regions) {
+    const { name } = planned;
+    const here = name === home.name ? home : account.region(name);
     checks.push(
-      ['bootstrap', here.name, bootstrap(here, accountId, plan)],
-      ['concurrency', here.name, concurrency(here)],
-      ['certificate', here.name, certificates(here, plan, nowMs)],
-      ['names', here.name, checkNames(plan.stage, here, regions[0]!)],
+      ['concurrency', name, concurrency(here)],
+      ['API Gateway role', name, checkApiGatewayRole(here, plan.apiGatewayRole)],
+      ['certificate', name, certificate(here, planned, plan, nowMs)],
+      ['customer key', name, checkCustomerKey(here, planned.kmsKeyArn)],
+      ['alarm topic', name, checkAlarmTopic(here, planned.alarmTopicArn)],
+      ['network', name, checkNetwork(here, planned.network)],
+      ['names', name, checkNames(plan, planned, here, home)],
     );
-  if (isWatched(plan) && !plan.regions.includes(WATCH_REGION))
-    checks.push(['bootstrap', WATCH_REGION, bootstrap(account.region(WATCH_REGION), accountId, plan)]);
+  }
+  const watchTopic = checkAlarmTopic(account.region(WATCH_REGION), plan.watchAlarmTopicArn);
+  checks.push(['alarm topic', WATCH_REGION, watchTopic]);
   const found = await Promise.all(
-    checks.map(async ([check, region, pending]) => {
-      // One that may not look spoils none of the others.
-      const outcomes = await pending.catch(({ name, message }: Error) => [
-        warn(`could not be checked: ${message} (${name})`, 'docs/iam.md lists what preflight needs'),
-      ]);
-      return outcomes.map((outcome) => ({ check, region, ...outcome }));
-    }),
+    checks.map(async ([check, region, pending]) =>
+      (await orUnknown(pending)).map((outcome) => ({ check, region, ...outcome })),
+    ),
   );
   return found.flat();
+}
+
+async function checkAccount(accountId: string, { account }: DeployPlan): Promise<Outcome[]> {
+  if (account === undefined || account === accountId) return [];
+  const mend = `use credentials of ${account}, or change "account" in the config`;
+  return [fail(`the config deploys to ${account}, and these credentials are of ${accountId}`, mend)];
 }
 
 async function auditTrail(account: Account): Promise<Outcome[]> {
@@ -72,27 +71,41 @@ async function auditTrail(account: Account): Promise<Outcome[]> {
   return [warn('no trail records what is done in every Region of this account', mend)];
 }
 
-async function hostedZone(account: Account, { hostedZone: id, domain }: Plan): Promise<Outcome[]> {
-  if (id === undefined) return [];
-  const { name, isPrivate, nameServers } = await account.hostedZone(id);
-  if (isPrivate) return [fail(`${id} is a private zone`, 'name the public zone of that domain')];
-  if (domain !== undefined && !`.${domain}`.endsWith(`.${name}`))
-    return [fail(`${domain} does not lie in ${name}`, `choose a name that ends in .${name}, or its zone`)];
-  const delegated = await account.delegation(name);
-  if (nameServers.some((server) => delegated.includes(server))) return [ok(`${name} is delegated to ${id}`)];
-  const now = delegated.length > 0 ? delegated.join(', ') : 'nobody';
-  const mend = `at its registrar, or in its parent zone, set NS to ${nameServers.join(', ')}`;
-  return [fail(`${name} is delegated to ${now}`, mend)];
+/** One finding with one command for all Regions that lack it: in an empty account it is the first thing to do. */
+async function bootstrap(account: Account, accountId: string, plan: DeployPlan): Promise<Outcome[]> {
+  const { qualifier = DEFAULT_QUALIFIER, stackRegions } = plan;
+  const looked = await Promise.all(
+    stackRegions.map(async (name) => {
+      const found = (await account.region(name).bootstraps()).find((each) => each.qualifier === qualifier);
+      return { name, version: found?.version ?? 0 };
+    }),
+  );
+  const say = ({ name, version }: (typeof looked)[number]) =>
+    version === 0 ? `${name} has none` : `${name} has version ${version}`;
+  const wrong = looked.filter(({ version }) => version < BOOTSTRAP_VERSION);
+  if (wrong.length === 0) return [ok(looked.map(say).join(', '))];
+  const environments = wrong.map(({ name }) => `aws://${accountId}/${name}`).join(' ');
+  const option = qualifier === DEFAULT_QUALIFIER ? '' : ` --qualifier ${qualifier}`;
+  const detail = `${wrong.map(say).join(', ')}; needed: version ${BOOTSTRAP_VERSION}, qualifier ${qualifier}`;
+  return [fail(detail, `npx cdk bootstrap ${environments}${option}`)];
 }
 
-async function bootstrap(here: Region, accountId: string, { qualifier }: Plan): Promise<Outcome[]> {
-  const found = (await here.bootstraps()).find((each) => each.qualifier === qualifier);
-  const option = qualifier === DEFAULT_QUALIFIER ? '' : ` --qualifier ${qualifier}`;
-  const command = `npx cdk bootstrap aws://${accountId}/${here.name}${option}`;
-  if (!found) return [fail(`the CDK is not bootstrapped with qualifier ${qualifier}`, command)];
-  const detail = `${found.stack} has version ${found.version}`;
-  if (found.version >= BOOTSTRAP_VERSION) return [ok(detail)];
-  return [fail(`${detail}, older than ${BOOTSTRAP_VERSION}`, command)];
+async function hostedZone(account: Account, { domain }: DeployPlan): Promise<Outcome[]> {
+  if (!domain?.hostedZone) return [];
+  const { id, name } = domain.hostedZone;
+  const zone = await account.hostedZone(id);
+  if (!zone) return [fail(`there is no zone ${id} in this account`, `name the zone of ${name} that is`)];
+  if (zone.isPrivate) return [fail(`${id} is a private zone`, `name the public zone of ${name}`)];
+  if (zone.name !== name)
+    return [
+      fail(`${id} is the zone of ${zone.name}, not of ${name}`, 'correct domain.hostedZone in the config'),
+    ];
+  const delegated = await account.delegation(name);
+  if (zone.nameServers.some((server) => delegated.includes(server)))
+    return [ok(`${name} is delegated to ${id}`)];
+  const now = delegated.length > 0 ? delegated.join(', ') : 'nobody';
+  const mend = `at its registrar, or in its parent zone, set NS to ${zone.nameServers.join(', ')}`;
+  return [fail(`${name} is delegated to ${now}`, mend)];
 }
 
 async function concurrency(here: Region): Promise<Outcome[]> {
@@ -104,20 +117,24 @@ async function concurrency(here: Region): Promise<Outcome[]> {
   return [warn(detail, `${request} --desired-value 1000 --region ${here.name}`)];
 }
 
-function certificates(here: Region, plan: Plan, nowMs: number): Promise<Outcome[]> {
-  const { name: region } = here;
-  const hosts = plan.domain === undefined ? [] : [plan.domain, `${region}.${plan.domain}`];
-  const judge = async (arn: string): Promise<Outcome> => {
-    const { status, names, notAfterMs } = await here.certificate(arn);
-    if (status !== 'ISSUED') return fail(`${arn} is ${status}`, 'validate it, or name one that is issued');
-    const missing = hosts.filter((host) => !names.some((name) => covers(name, host)));
-    if (missing.length > 0)
-      return fail(`${arn} does not cover ${missing.join(' and ')}`, `request one for ${hosts.join(' and ')}`);
-    if (notAfterMs !== undefined && notAfterMs - nowMs < CERTIFICATE_LEFT_MS)
-      return warn(`${arn} ends on ${day(notAfterMs)}`, 'its validation record may be gone: ACM renews by it');
-    return ok(`${arn} is issued`);
-  };
-  return Promise.all(plan.certificates.filter((arn) => arn.split(':')[3] === region).map(judge));
+async function certificate(
+  here: Region,
+  { certificateArn: arn }: PlannedRegion,
+  { domain }: DeployPlan,
+  nowMs: number,
+): Promise<Outcome[]> {
+  if (arn === undefined) return [];
+  const hosts = domain ? [domain.entry, `${here.name}.${domain.entry}`] : [];
+  const request = `request one for ${hosts.join(' and ')}`;
+  const found = await here.certificate(arn);
+  if (!found) return [fail(`there is no ${arn}`, request)];
+  const { status, names, notAfterMs } = found;
+  if (status !== 'ISSUED') return [fail(`${arn} is ${status}`, 'validate it, or name one that is issued')];
+  const missing = hosts.filter((host) => !names.some((name) => covers(name, host)));
+  if (missing.length > 0) return [fail(`${arn} does not cover ${missing.join(' and ')}`, request)];
+  if (notAfterMs !== undefined && notAfterMs - nowMs < CERTIFICATE_LEFT_MS)
+    return [warn(`${arn} ends on ${day(notAfterMs)}`, 'its validation record may be gone: ACM renews by it')];
+  return [ok(`${arn} is issued`)];
 }
 
 /** A wildcard stands for one label (RFC 6125, 6.4.3). */

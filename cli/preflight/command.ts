@@ -1,83 +1,75 @@
 /** `countersign preflight`. */
 import { Command } from 'commander';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
-import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
+import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import type { Account } from './account.ts';
-import { awsAccount } from './aws-account.ts';
-import { DEFAULT_QUALIFIER, type Finding, type Plan, runChecks } from './checks.ts';
+import { type Finding, runChecks } from './checks.ts';
 import type { Verdict } from './outcome.ts';
+import { readDeployPlans } from './project.ts';
 
-interface PreflightOptions extends TargetOptions {
-  readonly qualifier: string;
-  readonly domain?: string;
-  readonly hostedZone?: string;
-  readonly certificate?: readonly string[];
-  readonly json?: true;
+/** What a test has of its own. */
+export interface PreflightParts {
+  /** What the project in the working directory deploys. */
+  plans(io: Io): Promise<DeployPlan[]>;
+  /** @param home the Region that is asked about what is every Region's */
+  account(home: string): Promise<Account>;
 }
 
-const collect = (value: string, before: readonly string[] = []): string[] => [...before, ...value.split(',')];
+const PARTS: PreflightParts = {
+  plans: readDeployPlans,
+  async account(home) {
+    // Ten clients: no other command waits for them.
+    const { awsAccount } = await import('./aws-account.ts');
+    return awsAccount((region) => ({ region }), home);
+  },
+};
 
-/** @param connect to the account; a test has one of its own */
-export function preflightCommand(
-  io: Io,
-  setExit: SetExit,
-  connect: (aws: Target['aws'], home: string) => Account = awsAccount,
-): Command {
-  return addTargetOptions(new Command('preflight'))
-    .description('Look, Region by Region, for what would make a deployment fail. Changes nothing.')
-    .option('--qualifier <text>', "of the CDK's bootstrap", DEFAULT_QUALIFIER)
-    .option('--domain <name>', "the entry's host name, where there is one")
-    .option('--hosted-zone <id>', 'the public zone that it lies in')
-    .option('--certificate <arn>', 'one that is brought along; repeatable, or with commas', collect)
+export function preflightCommand(io: Io, setExit: SetExit, parts: PreflightParts = PARTS): Command {
+  return new Command('preflight')
+    .description(
+      'Check, Region by Region, for what would make a deployment of this project fail. Changes nothing.',
+    )
+    .option('--stage <name>', 'which one, where the project has several')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
-Warnings leave the exit code at 0; one failure makes it 1.
+Run it in the project's folder: it reads what the config deploys by \`cdk synth\`, and checks the account of your AWS
+credentials for it. Exit code 0: everything was checked and nothing fails; warnings leave it at 0.
 
 Example:
-  $ countersign preflight --stage prod --region eu-west-1,eu-central-1 --domain api.example.com --hosted-zone Z0123456789
+  $ countersign preflight
 ${EXIT_CODES_HELP}`,
     )
-    .action(async (options: PreflightOptions) => {
-      if (options.stage === undefined)
-        throw usage('preflight needs --stage and --region: a local platform needs none');
-      if (options.domain !== undefined && !options.hostedZone && !options.certificate)
-        throw usage('--domain needs --hosted-zone or --certificate, to have something to check');
-      const { stage, regions, aws } = findTarget(options, io);
-      const { qualifier, domain, hostedZone, certificate: certificates = [] } = options;
-      for (const arn of certificates) requireRegion(arn, regions);
-      const plan: Plan = {
-        ...{ stage, regions, qualifier, certificates },
-        ...(domain !== undefined && { domain }),
-        ...(hostedZone !== undefined && { hostedZone }),
-      };
-      const account = connect(aws, regions[0]!);
+    .action(async (options: { readonly stage?: string; readonly json?: true }) => {
+      const plan = choose(await parts.plans(io), options.stage);
+      const { stage } = plan;
+      const account = await parts.account(plan.homeRegion);
       const { account: accountId, arn } = await account.identity();
       const findings = await runChecks(account, accountId, plan, Date.now());
       if (options.json) printJson(io, { stage, account: accountId, principal: arn, findings });
-      else print(io, `Account ${accountId}, as ${arn}`, findings);
-      if (findings.some(({ verdict }) => verdict === 'fail')) setExit(EXIT.failed);
+      else print(io, `Stage ${stage}, account ${accountId}, as ${arn}`, findings);
+      if (findings.some(({ verdict }) => verdict === 'fail' || verdict === 'unknown')) setExit(EXIT.failed);
     });
 }
 
-function requireRegion(arn: string, regions: readonly string[]): void {
-  if (!/^arn:[\w-]+:acm:[\w-]+:\d{12}:certificate\/[\w-]+$/.test(arn))
-    throw new CliError(EXIT.usage, `--certificate: ${JSON.stringify(arn)} is no ARN of a certificate`);
-  const region = arn.split(':')[3]!;
-  if (!regions.includes(region))
-    throw new CliError(
-      EXIT.usage,
-      `--certificate: ${arn} lies in ${region}, which is none of ${regions.join(', ')}`,
-    );
+function choose(plans: readonly DeployPlan[], stage: string | undefined): DeployPlan {
+  if (plans.length === 0)
+    throw usage('this project deploys no stage of Countersign: its app adds no platform');
+  const stages = plans.map((plan) => plan.stage).join(', ');
+  const chosen = stage === undefined ? plans : plans.filter((plan) => plan.stage === stage);
+  if (chosen.length === 0) throw usage(`--stage: this project has no stage ${stage}, but ${stages}`);
+  if (chosen.length > 1) throw usage(`this project has several stages: name one of ${stages} with --stage`);
+  return chosen[0]!;
 }
 
 function print({ stdout }: Io, title: string, findings: readonly Finding[]): void {
   stdout.write(`${title}\n\n`);
   for (const { check, region, verdict, detail, mend } of findings) {
-    stdout.write(`${verdict.padEnd(4)}  ${region === null ? '' : `${region}  `}${check}: ${detail}\n`);
-    if (mend !== undefined) stdout.write(`      -> ${mend}\n`);
+    stdout.write(`${verdict.padEnd(7)}  ${region === null ? '' : `${region}  `}${check}: ${detail}\n`);
+    if (mend !== undefined) stdout.write(`         -> ${mend}\n`);
   }
   const count = (which: Verdict) => findings.filter(({ verdict }) => verdict === which).length;
-  stdout.write(`\n${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend first\n`);
+  const unknown = count('unknown') === 0 ? '' : `, ${count('unknown')} not checked`;
+  stdout.write(`\n${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to fix first${unknown}\n`);
 }

@@ -1,4 +1,5 @@
 /** The fixed names of a stage: one that something else has makes its stack fail and roll back. */
+import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import {
   FUNCTIONS,
   functionName,
@@ -13,8 +14,12 @@ import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Kind, Region } from './account.ts';
 import { day, fail, type Outcome, ok } from './outcome.ts';
 
-export const namesOf = (stage: string): [Kind, string][] => [
-  ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => ['table', tableName(stage, kind)]),
+/** @param ledgerGeneration of the Region: part of its ledger's name */
+export const namesOf = (stage: string, ledgerGeneration: number): [Kind, string][] => [
+  ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => [
+    'table',
+    tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1),
+  ]),
   ...PURPOSES.map((purpose): [Kind, string] => ['secret', secretName(stage, purpose)]),
   ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
   ...PURPOSES.map((purpose): [Kind, string] => ['function', rotationFunctionName(stage, purpose)]),
@@ -22,11 +27,16 @@ export const namesOf = (stage: string): [Kind, string][] => [
 ];
 
 /** @param home the home Region, whose stack has the replicas in the others */
-export async function checkNames(stage: string, here: Region, home: Region): Promise<Outcome[]> {
+export async function checkNames(
+  { stage }: DeployPlan,
+  { ledgerGeneration }: PlannedRegion,
+  here: Region,
+  home: Region,
+): Promise<Outcome[]> {
   const ours = `countersign-${stage}-`;
   const faults: Outcome[] = [];
   let existing = 0;
-  for (const [kind, name] of namesOf(stage)) {
+  for (const [kind, name] of namesOf(stage, ledgerGeneration)) {
     const found = await here.find(kind, name);
     if (!found) continue;
     existing++;

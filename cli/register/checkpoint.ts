@@ -6,10 +6,12 @@
  * not written down is sent again, which registers nobody twice.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { isJsonObject } from '../../protocol/json.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 import type { FailuresFile } from './failures.ts';
+import { readPrivate } from './private-file.ts';
 import type { InputRecord } from './record.ts';
 
 export interface Counts {
@@ -70,6 +72,28 @@ export class Checkpoint {
    * @throws CliError where another process is at work, or where it belongs to another client or platform
    */
   constructor(path: string, owner: Owner, restart: boolean, failures: FailuresFile) {
+    this.#path = path;
+    this.#owner = owner;
+    this.#failures = failures;
+    const release = claim(path);
+    try {
+      const saved = this.#takeOver(restart);
+      this.#from = saved;
+      this.#beyond = new Set(saved?.beyond);
+      this.#lastBefore = lastDone(saved);
+      this.#last = this.#lastBefore;
+      this.#isVerified = this.#last < 0;
+      const { registered = 0, replayed = 0, failed = 0, mark = 0, line = 0, hash = '' } = saved ?? {};
+      this.#state = { registered, replayed, failed, mark, line, hash };
+      if (saved) failures.goOn(saved.failures_bytes);
+      this.#save();
+    } finally {
+      release();
+    }
+  }
+
+  #takeOver(restart: boolean): Saved | undefined {
+    const path = this.#path;
     const found = load(path, restart);
     if (found && isRunning(found))
       throw usage(
@@ -77,22 +101,11 @@ export class Checkpoint {
       );
     const saved = restart ? undefined : found;
     for (const member of ['url', 'client_id'] as const)
-      if (saved && saved[member] !== owner[member])
+      if (saved && saved[member] !== this.#owner[member])
         throw usage(
-          `this file was begun with ${member} ${saved[member]}, not ${owner[member]}: go on with that one, or begin anew with --restart`,
+          `this file was begun with ${member} ${saved[member]}, not ${this.#owner[member]}: go on with that one, or begin anew with --restart`,
         );
-    this.#path = path;
-    this.#owner = owner;
-    this.#failures = failures;
-    this.#from = saved;
-    this.#beyond = new Set(saved?.beyond);
-    this.#lastBefore = lastDone(saved);
-    this.#last = this.#lastBefore;
-    this.#isVerified = this.#last < 0;
-    const { registered = 0, replayed = 0, failed = 0, mark = 0, line = 0, hash = '' } = saved ?? {};
-    this.#state = { registered, replayed, failed, mark, line, hash };
-    if (saved) failures.goOn(saved.failures_bytes);
-    this.#save(found ? 'w' : 'wx');
+    return saved;
   }
 
   /** Of this run and those before it. */
@@ -150,56 +163,90 @@ export class Checkpoint {
   close(through: boolean): void {
     const isEmpty = this.#last < 0;
     if (through || isEmpty) rmSync(this.#path, { force: true });
-    else this.#save('w', 0);
+    else this.#save(0);
   }
 
   /**
    * By a rename, so that there is a whole one at any time, and never ahead of the failures it counts: all that outlives
    * a power cut.
-   *
-   * @param flag `wx` where there is none yet: of two that begin at once, one is refused
    */
-  #save(flag: 'w' | 'wx' = 'w', pid = process.pid): void {
+  #save(pid = process.pid): void {
     const failures_bytes = this.#failures.flush();
     const now = { ...this.#state, failures_bytes, beyond: [...this.#beyond] };
     const done = this.#isVerified || !this.#from ? now : this.#from;
     const text = `${JSON.stringify({ ...done, ...this.#owner, pid, started_ms: STARTED_MS } satisfies Saved)}\n`;
     const draft = `${this.#path}.draft`;
     try {
-      if (flag === 'wx') writeFileSync(this.#path, text, { mode: 0o600, flag });
-      else {
-        writeFileSync(draft, text, { mode: 0o600, flush: true });
-        renameSync(draft, this.#path);
-      }
+      // One that a killed run left, or that somebody pointed elsewhere, is taken away and not written through.
+      rmSync(draft, { force: true });
+      writeFileSync(draft, text, { mode: 0o600, flag: 'wx', flush: true });
+      renameSync(draft, this.#path);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST')
-        throw usage(`another process has just begun to register this file (${this.#path})`);
-      throw new CliError(EXIT.failed, `cannot write ${this.#path}: ${code}; --failures names another place`);
+      throw unwritten(this.#path, error);
     }
     this.#savedMs = performance.now();
   }
 }
+
+/** To begin takes milliseconds; a claim that is older was left by a killed run. */
+const CLAIM_MS = 10_000;
+
+/** Of two runs that begin at once, one is refused. @returns what ends the claim */
+function claim(path: string): () => void {
+  const file = `${path}.claim`;
+  const take = () => writeFileSync(file, '', { mode: 0o600, flag: 'wx' });
+  try {
+    try {
+      take();
+    } catch (error) {
+      const stat = lstatSync(file, { throwIfNoEntry: false });
+      if (!stat || Date.now() - stat.mtimeMs < CLAIM_MS) throw error;
+      rmSync(file, { force: true });
+      take();
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw usage(`another process has just begun to register this file (${file})`);
+    throw unwritten(path, error);
+  }
+  return () => rmSync(file, { force: true });
+}
+
+const unwritten = (path: string, error: unknown): CliError =>
+  new CliError(
+    EXIT.failed,
+    `cannot write ${path}: ${(error as NodeJS.ErrnoException).code}; --failures names another place`,
+  );
 
 /** @returns the number of the last record that is done, -1 where none is */
 const lastDone = (saved: Saved | undefined): number =>
   saved ? saved.beyond.reduce((last, number) => Math.max(last, number), saved.mark - 1) : -1;
 
 function load(path: string, restart: boolean): Saved | undefined {
-  let text: string;
+  const text = readPrivate(path);
+  if (text === undefined) return undefined;
   try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw usage(`cannot read ${path}: ${code}`);
-  }
-  try {
-    return JSON.parse(text) as Saved;
+    const value: unknown = JSON.parse(text);
+    if (isSaved(value)) return value;
   } catch {
-    if (restart) return void rmSync(path);
-    throw usage(`${path} is broken: begin anew with --restart, which registers nobody twice`);
+    // Not JSON: the same.
   }
+  if (restart) return void rmSync(path);
+  throw usage(`${path} is broken: begin anew with --restart, which registers nobody twice`);
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function isSaved(value: unknown): value is Saved {
+  if (!isJsonObject(value)) return false;
+  const { pid, started_ms, registered, replayed, failed, mark, line, failures_bytes } = value;
+  const { beyond, url, client_id, hash } = value;
+  return (
+    [pid, started_ms, registered, replayed, failed, mark, line, failures_bytes].every(isCount) &&
+    [url, client_id, hash].every((text) => typeof text === 'string') &&
+    Array.isArray(beyond) &&
+    beyond.every(isCount)
+  );
 }
 
 /** A process that was killed wrote no end, and its number may be another's by now. */

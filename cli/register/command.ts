@@ -1,14 +1,16 @@
 /** `countersign register FILE`. */
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { type AccessOptions, findAccess } from './access.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { FailuresFile } from './failures.ts';
 import { type Format, type Input, openInput } from './input.ts';
 import { type Progress, startProgress } from './progress.ts';
-import { registerRecords, type Summary } from './register.ts';
+import { registerRecords, type Stop, type Summary } from './register.ts';
 
 interface Options extends AccessOptions {
   readonly format?: Format;
@@ -33,6 +35,7 @@ export function registerCommand(io: Io, setExit: SetExit): Command {
       '--api-key-file <path>',
       'file with the API key (default: $COUNTERSIGN_API_KEY, or the local client dev)',
     )
+    .option(LOCAL_FLAG, LOCAL_HELP)
     .option('--json', 'print the summary as one JSON document')
     .addHelpText(
       'after',
@@ -41,7 +44,7 @@ CSV: the first line names the members of a user: user_id, email, display_name, a
 Values are texts; an empty cell is a member that is not there. JSON Lines: one user a line.
 
 What fails goes to the failures file, one line of JSON each: {"line", "user", "error"}, or "text" in place of "user"
-where a line holds none. Mend the users in it and register that file.
+where a line holds none. Mend the users in it and register that file. Every record ends registered or reported.
 
 A run that was stopped, by Ctrl-C or otherwise, goes on where it ended when the same command is given again: what is done
 lies in FILE.progress.json (beside the failures, with --failures) until the file is through. Standard input cannot be
@@ -59,7 +62,7 @@ ${EXIT_CODES_HELP}`,
 async function register(file: string, options: Options, io: Io): Promise<number> {
   const path = resolve(io.cwd, file);
   const failuresPath = options.failures ?? `${file === '-' ? 'stdin' : file}.failed.jsonl`;
-  if (file !== '-' && resolve(io.cwd, failuresPath) === path)
+  if (file !== '-' && isSameFile(resolve(io.cwd, failuresPath), path))
     throw usage('--failures must be another file than FILE');
   const access = findAccess(options, io);
   const { checkpoint, failures } = begin(file, failuresPath, access, options, io);
@@ -96,6 +99,12 @@ async function register(file: string, options: Options, io: Io): Promise<number>
   }
 }
 
+/** By whatever names. */
+function isSameFile(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false, bigint: true }));
+  return a === b || (one !== undefined && one.ino === other?.ino && one.dev === other.dev);
+}
+
 /** Opens what is written beside the registrations. @throws CliError */
 function begin(
   file: string,
@@ -106,8 +115,9 @@ function begin(
 ): { checkpoint: Checkpoint | undefined; failures: FailuresFile } {
   const failures = new FailuresFile(resolve(cwd, failuresPath));
   const clientId = parseApiKey(apiKey)?.clientId;
-  // A key of another form is refused, in its own words, when it is used.
-  if (file === '-' || clientId === undefined) return { checkpoint: undefined, failures };
+  // A pipe cannot be read again. A key of another form is refused, in its own words, when it is used.
+  const isFile = file !== '-' && statSync(resolve(cwd, file), { throwIfNoEntry: false })?.isFile();
+  if (!isFile || clientId === undefined) return { checkpoint: undefined, failures };
   const path = resolve(cwd, `${named ?? file}.progress.json`);
   const checkpoint = new Checkpoint(path, { url, client_id: clientId }, restart, failures);
   return { checkpoint, failures };
@@ -121,26 +131,45 @@ function report(
   { json }: Options,
   io: Io,
 ): void {
-  const { registered, replayed, failed, thisRun, line, elapsedMs, stoppedBy } = summary;
+  const { registered, replayed, failed, thisRun, unfinished, line, swallowed, elapsedMs, stoppedBy } =
+    summary;
   const seconds = Math.round(elapsedMs / 100) / 10;
   if (json) {
     const stopped = stoppedBy?.message ?? null;
     const resumed_after_line = checkpoint?.resumedAfterLine ?? null;
-    const done = { registered, replayed, failed, this_run: thisRun, failures };
+    const done = { registered, replayed, failed, unfinished, this_run: thisRun, failures };
     printJson(io, { file, ...done, last_line: line, resumed_after_line, seconds, stopped });
   } else {
     const again = replayed > 0 ? ` (${count(replayed)} of them were before)` : '';
+    const open = unfinished > 0 ? `, ${count(unfinished)} unfinished` : '';
     const now =
       checkpoint?.resumedAfterLine === undefined
         ? ''
         : `; in this run ${count(thisRun.registered)} and ${count(thisRun.failed)}`;
     io.stdout.write(
-      `${count(registered)} registered${again}, ${count(failed)} failed${now}, in ${seconds} s\n`,
+      `${count(registered)} registered${again}, ${count(failed)} failed${open}${now}, in ${seconds} s\n`,
     );
     if (failures) io.stdout.write(`Failures: ${failures}\n`);
   }
-  const goOn = checkpoint ? '; run it again to go on' : '';
-  if (stoppedBy) io.stderr.write(`error: ${stoppedBy.message}; stopped after line ${count(line)}${goOn}\n`);
+  if (swallowed)
+    io.stderr.write(
+      `error: ${count(swallowed.lines)} lines are not read as users, the first of them line ${count(swallowed.from)}: look there for a quote that is not closed\n`,
+    );
+  if (stoppedBy) io.stderr.write(`error: ${explain(stoppedBy, summary, checkpoint)}\n`);
+}
+
+/** Why, how far it got, and what now. */
+function explain({ message, fix }: Stop, summary: Summary, checkpoint: Checkpoint | undefined): string {
+  const again = summary.registered + summary.failed > 0 ? 'run it again to go on' : 'run it again';
+  const next = fix === undefined ? again : `${fix}; then ${again}`;
+  return [message, whereOf(summary), ...(checkpoint ? [next] : fix ? [fix] : [])].join('; ');
+}
+
+function whereOf({ unfinished, line }: Summary): string {
+  if (line === 0) return 'nothing was tried';
+  if (unfinished === 0) return `stopped after line ${count(line)}`;
+  const users = unfinished === 1 ? '1 user up to there is' : `${count(unfinished)} users up to there are`;
+  return `stopped at line ${count(line)}: ${users} neither registered nor failed, nothing after it was tried`;
 }
 
 const count = (n: number): string => n.toLocaleString('en');

@@ -3,8 +3,10 @@
  * `register` takes such a file as input. It is made when the first failure is written; a run that goes on where another
  * ended adds to that one's.
  */
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { CliError, EXIT } from '../io.ts';
+import { printable } from '../printable.ts';
+import { openPrivate } from './private-file.ts';
 import type { FailureLine } from './record.ts';
 
 export class FailuresFile {
@@ -30,10 +32,14 @@ export class FailuresFile {
 
   /** @throws CliError */
   add(failure: FailureLine): void {
+    // It is looked at on terminals.
+    const line = Buffer.from(`${printable(JSON.stringify(failure))}\n`);
     try {
-      // It holds personal data: for its owner's eyes alone.
-      this.#file ??= openSync(this.path, 'w', 0o600);
-      this.#bytes += writeSync(this.#file, `${JSON.stringify(failure)}\n`, this.#bytes);
+      this.#file ??= this.#begin();
+      // What is written in part is not counted, and overwritten by what comes next.
+      for (let done = 0; done < line.length; )
+        done += writeSync(this.#file, line, done, line.length - done, this.#bytes + done);
+      this.#bytes += line.length;
     } catch (error) {
       throw this.#unwritten(error);
     }
@@ -54,24 +60,24 @@ export class FailuresFile {
     if (this.#file !== undefined) closeSync(this.#file);
   }
 
+  #begin(): number {
+    const file = openPrivate(this.path, true)!;
+    ftruncateSync(file);
+    return file;
+  }
+
   /** @returns undefined where it was taken away meanwhile: then another one begins */
   #reopen(bytes: number): number | undefined {
-    try {
-      const file = openSync(this.path, 'r+');
-      if (fstatSync(file).size >= bytes) {
-        ftruncateSync(file, bytes);
-        this.#bytes = bytes;
-        return file;
-      }
-      closeSync(file);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT') throw new CliError(EXIT.failed, `cannot open ${this.path}: ${code}`);
-    }
-    return undefined;
+    const file = openPrivate(this.path, false);
+    if (file === undefined) return undefined;
+    if (fstatSync(file).size < bytes) return void closeSync(file);
+    ftruncateSync(file, bytes);
+    this.#bytes = bytes;
+    return file;
   }
 
   #unwritten(error: unknown): CliError {
+    if (error instanceof CliError) return error;
     const { code } = error as NodeJS.ErrnoException;
     return new CliError(EXIT.failed, `cannot write ${this.path}: ${code}; the run is stopped`);
   }

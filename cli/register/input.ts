@@ -53,6 +53,7 @@ async function openFile(file: string, path: string): Promise<{ stream: Readable;
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw usage(`there is no file ${file}`);
     if (code === 'EACCES') throw usage(`${file} may not be read`);
+    if (code !== undefined) throw usage(`cannot read ${file}: ${code}`);
     throw error;
   }
 }

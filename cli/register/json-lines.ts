@@ -1,41 +1,40 @@
 /** Users from JSON Lines: one object a line. A failures file of an earlier run is one, too. */
 import type { Readable } from 'node:stream';
-import { type InputRecord, isBroken, isFailureLine, NOT_UTF8 } from './record.ts';
+import { isJsonObject, parseJson } from '../../protocol/json.ts';
+import { decode, failureIn, type InputRecord, unreadable } from './record.ts';
+import { splitRecords } from './split.ts';
 
 export async function* readJsonLines(input: Readable): AsyncGenerator<InputRecord, void, void> {
-  let line = 0;
-  let endByte = 0;
-  for await (const text of splitLines(input)) {
-    line += 1;
-    endByte += Buffer.byteLength(text) + 1;
-    const content = line === 1 ? text.replace(/^\uFEFF/, '') : text;
-    if (content.trim() === '') continue;
-    yield { line, endByte, ...readUser(content) };
+  for await (const raw of splitRecords(input, 'jsonl')) {
+    const decoded = decode(raw);
+    if (decoded.message === undefined && decoded.text.trim() === '') continue;
+    const content = decoded.message === undefined ? readUser(decoded.text) : decoded;
+    if ('user' in content) yield { line: raw.line, endByte: raw.endByte, user: content.user };
+    else yield unreadable(raw, content.text, content.message!);
   }
 }
 
-type Content = { readonly user: object } | { readonly text: string; readonly message: string };
+/** Deeper than the platform takes: it says so itself. */
+const LIMITS = { maxDepth: 40, refuseProto: false };
+const AMBIGUOUS =
+  'is not JSON with one meaning: a member named twice, a number beyond a double, half of a surrogate pair, or too deep';
+
+type Content = { readonly user: object } | { readonly text: string; readonly message?: string };
 
 function readUser(text: string): Content {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { text, message: isBroken(text) ? NOT_UTF8 : 'is not JSON' };
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return { text, message: 'is not a JSON object' };
-  if (isFailureLine(value)) return value.user ? { user: value.user } : readUser(value.text ?? '');
-  return isBroken(text) ? { text, message: NOT_UTF8 } : { user: value };
+  const json = parseJson(new TextEncoder().encode(text), LIMITS);
+  if (!json) return { text, message: isJson(text) ? AMBIGUOUS : 'is not JSON' };
+  if (!isJsonObject(json.value)) return { text, message: 'is not a JSON object' };
+  const failure = failureIn(json.value);
+  if (!failure) return { user: json.value };
+  return 'user' in failure || failure.message !== undefined ? failure : readUser(failure.text);
 }
 
-/** By LF alone, with or without CR: unlike node:readline, which also splits at characters that JSON allows in texts. */
-async function* splitLines(input: Readable): AsyncGenerator<string, void, void> {
-  let rest = '';
-  for await (const chunk of input.setEncoding('utf8')) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) yield line.replace(/\r$/, '');
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
-  if (rest !== '') yield rest;
 }

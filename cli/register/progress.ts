@@ -10,12 +10,12 @@ export interface Progress {
 const COUNTS = '{registered} registered, {failed} failed, {duration_formatted}';
 
 /** @param size of the input in bytes, if known */
-export function startProgress({ stderr }: Io, size: number | undefined, quiet: boolean): Progress {
-  if (quiet || !stderr.isTTY) return { update() {}, stop() {} };
+export function startProgress({ terminal }: Io, size: number | undefined, quiet: boolean): Progress {
+  if (quiet || !terminal) return { update() {}, stop() {} };
   const bar = new cliProgress.SingleBar(
     {
       format: size ? `  {bar} {percentage}%  ${COUNTS}` : `  ${COUNTS}`,
-      stream: stderr,
+      stream: terminal,
       hideCursor: true,
       // Ctrl-C is the command's.
       gracefulExit: false,

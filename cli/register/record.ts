@@ -1,4 +1,6 @@
-/** One line of an input file: a user, or text in which there is none. */
+/** One record of an input file: a user, or text in which there is none. */
+import { isJsonObject } from '../../protocol/json.ts';
+import { MAX_RECORD_BYTES, type RawRecord } from './split.ts';
 
 interface Position {
   /** From 1. Of a record over several lines, the first. */
@@ -7,11 +9,48 @@ interface Position {
   readonly endByte: number;
 }
 
-export type InputRecord =
-  | (Position & { readonly user: object })
-  | (Position & { readonly text: string; readonly message: string });
+export interface Unreadable extends Position {
+  readonly text: string;
+  /** What is wrong, after "line 7". */
+  readonly message: string;
+  /** The last line of the record. */
+  readonly lastLine: number;
+}
 
-/** What of a line of JSON Lines is a failure of an earlier run: the user, or the text, is to be tried again. */
+export type InputRecord = (Position & { readonly user: object }) | Unreadable;
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const NOT_UTF8 = 'is not UTF-8; save the file in that encoding';
+/** Replaces bytes that are not UTF-8 in a text that could not be read. Nobody is registered with it. */
+const REPLACEMENT = '\uFFFD';
+
+/** @returns the text, and what keeps it from being read, if anything does */
+export function decode({ bytes, isTooLong, isOpen }: RawRecord): {
+  readonly text: string;
+  readonly message?: string;
+} {
+  // A text that is cut off must not pass for a whole one.
+  const shown = `${bytes}${isTooLong ? '…' : ''}`;
+  if (isOpen) return { text: shown, message: 'has a quote that is not closed' };
+  if (isTooLong) return { text: shown, message: `is longer than ${MAX_RECORD_BYTES} bytes` };
+  try {
+    return { text: UTF8.decode(bytes) };
+  } catch {
+    return { text: shown, message: NOT_UTF8 };
+  }
+}
+
+/** @param message after "line 7" */
+export function unreadable(
+  { line, lastLine, endByte }: RawRecord,
+  text: string,
+  message: string,
+): Unreadable {
+  const over = lastLine > line ? `; it is one record with the lines up to ${lastLine}` : '';
+  return { line, lastLine, endByte, text, message: message + over };
+}
+
+/** A line of a failures file. Its user, or its text, is tried again. */
 export interface FailureLine {
   readonly line: number;
   readonly user?: object;
@@ -19,12 +58,19 @@ export interface FailureLine {
   readonly error: { readonly code: string; readonly message: string; readonly errors?: readonly unknown[] };
 }
 
-/** @returns whether a value has exactly the members of a failure line */
-export function isFailureLine(value: object): value is FailureLine {
-  const members = Object.keys(value).sort().join();
-  return members === 'error,line,user' || members === 'error,line,text';
+/** @returns the user, or the text, of a failure line; undefined where the value is another one */
+export function failureIn(
+  value: object,
+): { readonly user: object } | { readonly text: string; readonly message?: string } | undefined {
+  const { line, user, text, error, ...others } = value as Record<string, unknown>;
+  const isFailure =
+    Number.isSafeInteger(line) &&
+    isJsonObject(error) &&
+    typeof error.code === 'string' &&
+    typeof error.message === 'string' &&
+    Object.keys(others).length === 0;
+  if (!isFailure) return undefined;
+  if (isJsonObject(user) && text === undefined) return { user };
+  if (typeof text !== 'string' || user !== undefined) return undefined;
+  return text.includes(REPLACEMENT) ? { text, message: NOT_UTF8 } : { text };
 }
-
-/** What decoding puts where bytes are no UTF-8: such a name would be stored broken. */
-export const isBroken = (text: string): boolean => text.includes('\uFFFD');
-export const NOT_UTF8 = 'is not UTF-8; save the file in that encoding';

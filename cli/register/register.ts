@@ -2,9 +2,7 @@
 import {
   ClientDisabledError,
   ConnectionError,
-  CountersignClient,
   CountersignError,
-  InvalidArgumentError,
   InvalidProofError,
   InvalidRegistrationError,
   KeyExpiredError,
@@ -14,16 +12,16 @@ import {
   UnavailableError,
   UnexpectedAnswerError,
 } from '@countersign/sdk';
+import { BASE_URL, FIXES } from '../fixes.ts';
 import { CliError, EXIT, type ExitCode, type Io } from '../io.ts';
+import { type Access, connect } from './access.ts';
 import type { Checkpoint, Counts } from './checkpoint.ts';
 import type { FailuresFile } from './failures.ts';
 import type { Input } from './input.ts';
 import type { Progress } from './progress.ts';
 import type { FailureLine, InputRecord } from './record.ts';
 
-export interface RegisterOptions {
-  readonly url: string;
-  readonly apiKey: string;
+export interface RegisterOptions extends Access {
   readonly concurrency: number;
   readonly failures: FailuresFile;
   /** Undefined where the input cannot be read again. */
@@ -35,11 +33,22 @@ export interface RegisterOptions {
 /** Of all runs over the file. */
 export interface Summary extends Counts {
   readonly thisRun: Counts;
-  /** The last line that was begun. */
+  /** Users tried in this run that are neither registered nor failed, because something stopped it. */
+  readonly unfinished: number;
+  /** The last line that was tried; 0 where none was. */
   readonly line: number;
+  /** Lines that an unmatched quote kept from being read as users in this run: how many, and the first. */
+  readonly swallowed: { readonly lines: number; readonly from: number } | undefined;
   readonly elapsedMs: number;
   /** Why it ended before the file did. */
-  readonly stoppedBy: { readonly message: string; readonly exitCode: ExitCode } | undefined;
+  readonly stoppedBy: Stop | undefined;
+}
+
+export interface Stop {
+  readonly message: string;
+  readonly exitCode: ExitCode;
+  /** What to do before it is run again. */
+  readonly fix?: string;
 }
 
 /** What every user would fail with. */
@@ -66,16 +75,18 @@ interface Pending {
 export async function registerRecords({ records, close }: Input, options: RegisterOptions): Promise<Summary> {
   const { concurrency, failures, checkpoint, progress, io } = options;
   const startedMs = performance.now();
-  const client = connect(options);
+  const client = connect({ url: options.url, apiKey: options.apiKey });
   const pending = new WeakMap<object, Pending>();
   const before = checkpoint?.counts ?? { registered: 0, replayed: 0, failed: 0 };
   const counts = { ...before };
   /** Whom the platform could not be reached for, in a row: no failures yet, as it may be gone. */
   const unreached: { readonly at: Pending; readonly user: object; readonly error: Error }[] = [];
   let unnumbered = 0;
+  let unfinished = 0;
   let line = checkpoint?.resumedAfterLine ?? 0;
   let bytes = 0;
-  let stoppedBy: Summary['stoppedBy'];
+  let swallowed: Summary['swallowed'];
+  let stoppedBy: Stop | undefined;
 
   // The first Ctrl-C ends the reading and lets finish what is under way; the second ends that, too.
   const reading = new AbortController();
@@ -88,6 +99,7 @@ export async function registerRecords({ records, close }: Input, options: Regist
   });
 
   const settle = ({ record, number }: Pending) => {
+    unfinished -= 1;
     bytes = Math.max(bytes, record.endByte);
     checkpoint?.done(number, counts);
     progress.update({ bytes, ...counts });
@@ -111,13 +123,18 @@ export async function registerRecords({ records, close }: Input, options: Regist
           continue;
         }
         line = Math.max(line, record.line);
+        unfinished += 1;
         const at = { record, number };
         if ('user' in record) {
           pending.set(record.user, at);
           yield record.user;
         } else {
-          const { text, message } = record;
+          const { text, message, lastLine } = record;
           fail(at, { text, error: { code: 'unreadable_line', message: `line ${record.line} ${message}` } });
+          const lines = lastLine - record.line + 1;
+          if (lines > 1)
+            swallowed = { lines: lines + (swallowed?.lines ?? 0), from: swallowed?.from ?? record.line };
+          line = Math.max(line, lastLine);
         }
       }
       checkpoint?.end();
@@ -142,13 +159,14 @@ export async function registerRecords({ records, close }: Input, options: Regist
         unreached.push({ at, user: result.user, error });
         const isFirst = counts.registered === before.registered;
         if (isFirst || (checkpoint && unreached.length >= UNREACHABLE_IN_A_ROW))
-          stoppedBy ??= { message: error.message, exitCode: EXIT.unreachable };
+          stoppedBy ??= { message: error.message, exitCode: EXIT.unreachable, fix: DOCTOR };
         if (!checkpoint) failUnreached();
       } else {
         const isHopeless = HOPELESS.some((Class) => error instanceof Class);
-        if (isHopeless) stoppedBy ??= { message: error.message, exitCode: EXIT.failed };
+        if (isHopeless) stoppedBy ??= { message: error.message, exitCode: EXIT.failed, fix: fixOf(error) };
         // What stopped the run is no fault of this user, who comes first when it goes on.
-        const isLeft = checkpoint !== undefined && (isHopeless || !isCountersignError(error));
+        const isLeft =
+          checkpoint !== undefined && (isHopeless || (running.signal.aborted && !isCountersignError(error)));
         if (!isLeft) {
           failUnreached();
           fail(at, { user: result.user, error: describe(error) });
@@ -158,7 +176,7 @@ export async function registerRecords({ records, close }: Input, options: Regist
     }
     if (!stoppedBy) failUnreached();
   } catch (error) {
-    if (!running.signal.aborted) throw error;
+    if (!running.signal.aborted) stoppedBy ??= stopOf(error);
   } finally {
     disarm();
     await client.close();
@@ -168,22 +186,33 @@ export async function registerRecords({ records, close }: Input, options: Regist
     replayed: counts.replayed - before.replayed,
     failed: counts.failed - before.failed,
   };
-  return { ...counts, thisRun, line, elapsedMs: performance.now() - startedMs, stoppedBy };
+  const elapsedMs = performance.now() - startedMs;
+  return { ...counts, thisRun, unfinished, line, swallowed, elapsedMs, stoppedBy };
 }
 
-function connect({ url, apiKey }: RegisterOptions): CountersignClient {
-  try {
-    return new CountersignClient({ url, apiKey });
-  } catch (error) {
-    if (error instanceof InvalidArgumentError) throw new CliError(EXIT.usage, error.message);
-    throw error;
-  }
+const DOCTOR = '`countersign doctor` says why';
+
+function fixOf(error: Error): string {
+  if (error instanceof UnexpectedAnswerError) return BASE_URL;
+  return (isCountersignError(error) && FIXES[error.code]) || DOCTOR;
+}
+
+/** A full disk or a broken input stops a run, and what was done is still counted. @throws every other error */
+function stopOf(error: unknown): Stop {
+  if (error instanceof CliError && error.exitCode !== EXIT.usage) return error;
+  const { syscall, code } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) throw error;
+  return { message: `the input cannot be read on: ${code}`, exitCode: EXIT.failed };
 }
 
 const isCountersignError = (error: Error): error is CountersignError => error instanceof CountersignError;
 
 function describe(error: Error): FailureLine['error'] {
-  const code = isCountersignError(error) ? error.code : 'interrupted';
+  const code = isCountersignError(error)
+    ? error.code
+    : error.name === 'AbortError'
+      ? 'interrupted'
+      : 'unexpected';
   const errors = error instanceof InvalidRegistrationError ? error.errors : undefined;
   return { code, message: error.message, ...(errors && { errors }) };
 }

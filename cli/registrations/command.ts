@@ -88,20 +88,20 @@ signed before, and held back, from registering the user again. Run the command a
 
   /** @returns whether that time came, rather than Ctrl-C */
   function waited(until: string): Promise<boolean> {
-    const { stderr } = io;
+    const { stderr, terminal } = io;
     const endMs = Math.max(Date.parse(until), Date.now() + LEAST_WAIT_MS);
     stderr.write(`deleted; waiting until ${until} for its tombstone to go\n`);
-    const countDown = () => stderr.write(`\r  ${minutes(endMs - Date.now())} `);
-    if (stderr.isTTY) countDown();
+    const countDown = () => terminal?.write(`\r  ${minutes(endMs - Date.now())} `);
+    countDown();
     return new Promise((resolve) => {
       const end = (through: boolean) => {
         clearTimeout(timer);
         clearInterval(ticks);
         disarm();
-        if (stderr.isTTY) stderr.write('\n');
+        terminal?.write('\n');
         resolve(through);
       };
-      const ticks = stderr.isTTY ? setInterval(countDown, 1_000) : undefined;
+      const ticks = terminal && setInterval(countDown, 1_000);
       const timer = setTimeout(() => end(true), endMs - Date.now());
       const disarm = io.onInterrupt(() => end(false));
     });

@@ -9,12 +9,15 @@ import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../i
 import type { VaultLogin } from './plan.ts';
 import { type Outcome, SetupRefused, setUpVault, setupOfEmptyVault } from './setup.ts';
 
+const AWS_REGION = /^[a-z]{2}(-[a-z]+)+-\d$/;
+
 interface SetupFlags {
   readonly stage: string;
   readonly auth: VaultLogin['method'];
   readonly account?: string;
   readonly region?: readonly string[];
   readonly jwtIssuer?: string;
+  readonly stsRegion?: string;
   readonly dryRun?: true;
   readonly json?: true;
 }
@@ -39,6 +42,11 @@ export function vaultCommand(io: Io): Command {
     .option('--account <id>', 'aws, jwt: the AWS account of the stage', matching(/^\d{12}$/, '12 digits'))
     .option('--region <names>', "aws, jwt: the stage's Regions; repeatable, or with commas", collectRegions)
     .option('--jwt-issuer <url>', 'jwt: who issues the tokens', matching(/^https:\/\/\S+$/, 'an https URL'))
+    .option(
+      '--sts-region <name>',
+      "aws: the Region whose STS endpoint Vault asks, the config's vault.stsRegion",
+      matching(AWS_REGION, 'the name of an AWS Region'),
+    )
     .option('--dry-run', 'print what it would write, and write nothing')
     .option('--json', 'print one JSON document')
     .addHelpText('after', HELP)
@@ -78,13 +86,17 @@ Examples:
 ${EXIT_CODES_HELP}`;
 
 function loginOf(
-  { auth: method, account, region: regions, jwtIssuer: issuer }: SetupFlags,
+  { auth: method, account, region: regions, jwtIssuer: issuer, stsRegion }: SetupFlags,
   address: string,
 ): VaultLogin {
+  if (stsRegion !== undefined && method !== 'aws') throw usage('--sts-region needs --auth aws');
   if (method === 'approle') return { method };
   if (account === undefined || regions === undefined)
     throw usage(`--auth ${method} needs --account and --region: whose roles may log in`);
-  if (method === 'aws') return { method, serverId: vaultServerId(address), account, regions };
+  if (method === 'aws') {
+    const serverId = vaultServerId(address);
+    return { method, serverId, ...(stsRegion !== undefined && { stsRegion }), account, regions };
+  }
   if (issuer === undefined) throw usage('--auth jwt needs --jwt-issuer');
   return { method, issuer, audience: vaultServerId(address), account, regions };
 }
@@ -123,7 +135,9 @@ function printOutcome({ stdout }: Io, { what, state, path, data }: Outcome, dryR
   else {
     const { policy, ...rest } = data;
     const body = typeof policy === 'string' ? policy.trimEnd() : JSON.stringify(rest, undefined, 2);
-    stdout.write(`would ${state.padEnd(8)}${what}\n  write ${path}\n${body.replace(/^(?=.)/gm, '    ')}\n`);
+    stdout.write(`would ${state.padEnd(8)}${what}\n`);
+    stdout.write(`  write ${path}\n`);
+    for (const line of body.split('\n')) stdout.write(`${line && `    ${line}`}\n`);
   }
 }
 
@@ -140,6 +154,6 @@ const matching = (pattern: RegExp, right: string) => (value: string) => {
 };
 
 function collectRegions(value: string, before: readonly string[] = []): string[] {
-  const region = matching(/^[a-z]{2}(-[a-z]+)+-\d$/, 'the name of an AWS Region');
+  const region = matching(AWS_REGION, 'the name of an AWS Region');
   return [...before, ...value.split(',').map((name) => region(name.trim()))];
 }

@@ -1,7 +1,13 @@
 /** What has to stand in Vault for a stage: the engine, per purpose a key, a policy and a role, and how roles log in. */
 import { readFileSync } from 'node:fs';
 import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
-import { exportType, rotationRoleName, TRANSIT_MOUNT, vaultName } from '../../lambda/contract/vault.ts';
+import {
+  exportType,
+  rotationRoleName,
+  stsEndpoint,
+  TRANSIT_MOUNT,
+  vaultName,
+} from '../../lambda/contract/vault.ts';
 
 export type Members = Readonly<Record<string, unknown>>;
 
@@ -32,6 +38,8 @@ export type VaultLogin =
   | {
       readonly method: 'aws';
       readonly serverId: string;
+      /** Whose STS endpoint Vault asks. @default the global one */
+      readonly stsRegion?: string;
       readonly account: string;
       readonly regions: readonly string[];
     }
@@ -45,6 +53,9 @@ export type VaultLogin =
 
 /** For one rotation, which takes a minute at most. */
 const TOKEN_LIFE_S = 600;
+
+/** From one exchange of an AppRole's secret id to the next, at the latest: 90 days. */
+const SECRET_ID_LIFE_S = 90 * 24 * 3600;
 
 /** @returns the steps in the order in which they can be taken */
 export function vaultSteps({ stage, auth }: Plan): Step[] {
@@ -117,8 +128,10 @@ function policy(name: string, hcl: string): Step {
 function methodConfig(auth: VaultLogin): Step[] {
   if (auth.method === 'aws')
     return [
-      shared('server id of auth method aws', 'auth/aws/config/client', {
+      shared('server id and STS endpoint of auth method aws', 'auth/aws/config/client', {
         iam_server_id_header_value: auth.serverId,
+        sts_endpoint: auth.stsRegion === undefined ? '' : stsEndpoint(auth.stsRegion),
+        sts_region: auth.stsRegion ?? '',
       }),
     ];
   if (auth.method === 'jwt')
@@ -146,7 +159,7 @@ function role(stage: string, purpose: Purpose, auth: VaultLogin): Step {
 }
 
 function whoMayLogIn(stage: string, purpose: Purpose, auth: VaultLogin): Members {
-  if (auth.method === 'approle') return { bind_secret_id: true };
+  if (auth.method === 'approle') return { bind_secret_id: true, secret_id_ttl: SECRET_ID_LIFE_S };
   const arns = auth.regions.map(
     (region) => `arn:aws:iam::${auth.account}:role/${rotationRoleName(stage, purpose, region)}`,
   );
@@ -176,15 +189,21 @@ function document(what: string, path: string, data: Members): Step {
   };
 }
 
-/** Others' as well: set where it is not, and never changed. */
+/** Others' as well: set where it is not, and never changed. An empty value must stay unset. */
 function shared(what: string, path: string, data: Members): Step {
+  const set = Object.entries(data).filter(([, value]) => value !== '');
   return {
-    ...document(what, path, data),
+    ...document(what, path, Object.fromEntries(set)),
     standing(found) {
       const other = Object.entries(data).find(([name, value]) => found?.[name] && !equal(found[name], value));
       if (other)
-        return { conflict: `${path} has ${other[0]} ${JSON.stringify(found![other[0]])}, not ${other[1]}` };
-      return Object.entries(data).every(([name, value]) => equal(found?.[name], value)) ? 'same' : 'absent';
+        return {
+          conflict: `${path} has ${other[0]} ${JSON.stringify(found![other[0]])}, not ${other[1] || 'none'}`,
+        };
+      // What is not set reads as empty, or is not there.
+      return Object.entries(data).every(([name, value]) => equal(found?.[name] ?? '', value))
+        ? 'same'
+        : 'absent';
     },
   };
 }

@@ -1,5 +1,5 @@
-# What the rotation function of one purpose may do in Vault, and nothing else: no deletion, no backup, no list, no
-# other key. {{transit}}, {{key}} and {{export}} are filled in per purpose.
+# What the rotation function of one purpose may do in Vault, and nothing else: no deletion of the key, no backup, no
+# list, no other key. {{transit}}, {{key}} and {{export}} are filled in per purpose.
 
 # Which versions there are.
 path "{{transit}}/keys/{{key}}" {
@@ -11,7 +11,8 @@ path "{{transit}}/keys/{{key}}/rotate" {
   capabilities = ["update"]
 }
 
-# End old ones; whether the key may be deleted or backed up stays as it is.
+# Move the least versions that may be used, which Vault wants before it trims. Whether the key may be deleted or backed
+# up stays as it is.
 path "{{transit}}/keys/{{key}}/config" {
   capabilities = ["update"]
   allowed_parameters = {
@@ -20,7 +21,20 @@ path "{{transit}}/keys/{{key}}/config" {
   }
 }
 
+# Delete old versions for good. What is only hidden could be shown again, by these same rights.
+path "{{transit}}/keys/{{key}}/trim" {
+  capabilities = ["update"]
+  allowed_parameters = {
+    "min_available_version" = []
+  }
+}
+
 # Read one, whole.
 path "{{transit}}/export/{{export}}/{{key}}/*" {
   capabilities = ["read"]
+}
+
+# End its own login.
+path "auth/token/revoke-self" {
+  capabilities = ["update"]
 }

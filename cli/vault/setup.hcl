@@ -1,4 +1,6 @@
-# What `countersign vault setup` needs of Vault. It reads and uses no key.
+# An administrator's policy, for the first `countersign vault setup` of a stage and for one that changes something. Who
+# holds it can give itself anything in this Vault, keys included: it writes policies, and roles that log in with them.
+# Give it for one run, to who may do that anyway. To look whether all is as it should be, upkeep.hcl is enough.
 
 # To name the rights that are missing before anything is written.
 path "sys/capabilities-self" {

@@ -99,7 +99,7 @@ async function requireRights(api: VaultApi, token: string, rights: readonly Righ
   });
   if (missing.length > 0)
     throw new SetupRefused(
-      `nothing was written, since the token lacks ${[...new Set(missing)].join('; ')} (cli/vault/setup.hcl has all that is needed)`,
+      `nothing was written, since the token lacks ${[...new Set(missing)].join('; ')} (cli/vault/setup.hcl has all that is needed, and is an administrator's)`,
     );
 }
 

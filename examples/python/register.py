@@ -8,11 +8,15 @@ from pathlib import Path
 import jwt  # PyJWT
 import requests
 
-url, api_key = os.environ.get("COUNTERSIGN_URL"), os.environ.get("COUNTERSIGN_API_KEY")
-if not (url and api_key):  # the platform that `npm start` runs
+url, api_key = os.environ.get("COUNTERSIGN_URL"), os.environ.get("COUNTERSIGN_BASIC_KEY")
+if bool(url) != bool(api_key):
+    sys.exit("set COUNTERSIGN_URL and COUNTERSIGN_BASIC_KEY, or neither")
+if not url:  # the platform that `npm start` runs
     local = json.loads((Path(__file__).resolve().parents[2] / ".countersign/local.json").read_text())
     url = local["regions"][0]["url"]
     api_key = next(c["api_key"] for c in local["clients"] if c["profile"] == "basic")
+if not api_key.startswith("csb_"):  # a strict key never travels
+    sys.exit("COUNTERSIGN_BASIC_KEY must be the key of a basic client: it begins with csb_")
 client_id = api_key.split("_")[1]
 user = {"user_id": sys.argv[1] if len(sys.argv) > 1 else "grace", "email": "grace@example.com"}
 

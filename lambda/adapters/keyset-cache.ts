@@ -1,5 +1,6 @@
 /** A keyset as a reader holds it (design: 3-keys "Readers"). */
 import { type Keyset, type KeysetKey, newerKeyset, parseKeyset, signingKey } from '../../protocol/keyset.ts';
+import { algorithmOf, type Purpose } from '../contract/purposes.ts';
 import { describeError, type Log } from '../log.ts';
 import { Unavailable } from '../unavailable.ts';
 
@@ -11,7 +12,7 @@ const NO_KEY_COOLDOWN_MS = 1_000;
 const REVOKED_TIMES = { refreshMs: 5_000, cooldownMs: 1_000, maxAgeMs: 10_000 };
 
 export interface KeysetCacheOptions {
-  readonly purpose: string;
+  readonly purpose: Purpose;
   /** @returns the secret's text */
   readonly read: () => Promise<string>;
   /**
@@ -37,7 +38,7 @@ export class KeysetCache {
     this.#keyset = new Copy({
       ...KEYSET_TIMES,
       part: `keyset ${purpose}`,
-      read: async (held) => newerKeyset(held, parseKeyset(await read())),
+      read: async (held) => newerKeyset(held, parseKeyset(await read(), algorithmOf(purpose))),
       maxAgeMs,
       nowMs,
       failed: failed(),

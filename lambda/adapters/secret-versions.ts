@@ -19,6 +19,10 @@ export interface SecretState {
   readonly pending: string | undefined;
   /** When a version or a label last changed, epoch milliseconds. */
   readonly changedAtMs: number;
+  /** Where a replica is written; undefined where the secret has none. */
+  readonly primaryRegion: string | undefined;
+  /** When Secrets Manager rotates next, epoch milliseconds; undefined where it does not. */
+  readonly nextRotationAtMs: number | undefined;
 }
 
 export interface SecretVersion {
@@ -52,13 +56,16 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
   return {
     async describe() {
       const described = await call(part, () => secrets.send(new DescribeSecretCommand({ SecretId })));
-      const { VersionIdsToStages = {}, LastChangedDate } = answerOf(described);
+      const answer = answerOf(described);
+      const { VersionIdsToStages = {}, LastChangedDate, PrimaryRegion, NextRotationDate } = answer;
       const holder = (stage: Stage) =>
         Object.keys(VersionIdsToStages).find((id) => VersionIdsToStages[id]!.includes(stage));
       return {
         current: holder('AWSCURRENT'),
         pending: holder('AWSPENDING'),
         changedAtMs: LastChangedDate?.getTime() ?? 0,
+        primaryRegion: PrimaryRegion,
+        nextRotationAtMs: NextRotationDate?.getTime(),
       };
     },
 

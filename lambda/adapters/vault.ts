@@ -6,7 +6,7 @@ import type { JWK } from 'jose';
 import type { TransitKeyType } from '../contract/purposes.ts';
 import { exportType, TRANSIT_MOUNT } from '../contract/vault.ts';
 import { createVaultApi, type VaultApiOptions, type VaultData } from '../vault/api.ts';
-import { toJwk } from '../vault/exported-key.ts';
+import { isPublicHalf, toJwk } from '../vault/exported-key.ts';
 import { createTokens, type VaultAuth } from '../vault/login.ts';
 import { VaultError } from '../vault/vault-error.ts';
 
@@ -25,21 +25,34 @@ export interface VaultOptions extends VaultApiOptions {
 export interface VaultKeys {
   /** Adds a version. @returns its number */
   rotate(name: string): Promise<number>;
-  /** @returns the newest version's number and the least one that may still be used or exported */
+  /** @returns the newest version's number and the least one that is there and may be used */
   versions(name: string): Promise<{ readonly latest: number; readonly min: number }>;
   /**
    * @returns the version as a private JWK (EC P-256 with alg ES256, OKP Ed25519 with alg Ed25519) or an oct JWK (alg
-   * HKDF-SHA-256); no kid
+   * HKDF-SHA-256); no kid. Its public half is the one that Vault reports
    */
   exportKey(name: string, version: number): Promise<JWK>;
-  /** Versions below `version` can be used and exported no more. Only ever raises. */
-  raiseMin(name: string, version: number): Promise<void>;
+  /**
+   * Deletes the versions below `version` for good. To hide them is not enough: who may raise the least version that can
+   * be exported may lower it again.
+   */
+  trim(name: string, version: number): Promise<void>;
 }
 
-export function createVaultKeys(options: VaultOptions): VaultKeys {
+export interface VaultSession extends VaultKeys {
+  /** Gives the token back; the next call logs in anew. One short try. @throws VaultError where the token lives on */
+  logOut(): Promise<void>;
+}
+
+/** For one try to give a token back: whoever waits for an answer waits no longer for this. */
+const LOG_OUT_MS = 1_000;
+
+export function createVaultKeys(options: VaultOptions): VaultSession {
   const { auth, mount = TRANSIT_MOUNT, nowMs = Date.now, ...rest } = options;
   const api = createVaultApi(rest);
   const tokens = createTokens(api, auth, nowMs);
+  const { timeoutMs = LOG_OUT_MS } = rest;
+  const brief = createVaultApi({ ...rest, timeoutMs: Math.min(timeoutMs, LOG_OUT_MS), tries: 1 });
   const pathOf = (name: string) => `${mount}/keys/${name}`;
 
   return {
@@ -63,23 +76,40 @@ export function createVaultKeys(options: VaultOptions): VaultKeys {
     },
 
     async exportKey(name, version) {
-      const { type, exportable, latest, min } = await describe(name);
+      const { type, exportable, latest, min, publicKeys } = await describe(name);
       if (!exportable)
         throw new VaultError('unexpected', `Transit key ${name} is not exportable: it serves nothing here`);
       if (version < min || version > latest) throw noVersion(name, version, min, latest);
       const path = `${mount}/export/${exportType(type)}/${name}/${version}`;
-      const answer = await withToken((token) => api.read(path, token));
-      const exported = (data(answer).keys as Record<string, unknown> | undefined)?.[version];
-      return toJwk(type, typeof exported === 'string' ? exported : '');
+      const exported = data(await withToken((token) => api.read(path, token)));
+      const keys = (exported.keys ?? {}) as Readonly<Record<string, unknown>>;
+      const numbers = Object.keys(keys);
+      if (exported.name !== name || numbers.length !== 1 || numbers[0] !== String(version))
+        throw new VaultError('unexpected', `Vault exported another key than version ${version} of ${name}`);
+      const jwk = toJwk(type, typeof keys[version] === 'string' ? keys[version] : '');
+      if (!isPublicHalf(type, jwk, publicKeys[version]))
+        throw new VaultError(
+          'unexpected',
+          `Vault exported a key as version ${version} of ${name} whose public half is not the one it reports`,
+        );
+      return jwk;
     },
 
-    async raiseMin(name, version) {
-      const { latest, min, minSigning } = await describe(name);
-      if (version <= min) return;
+    async trim(name, version) {
+      const { latest, min, minSigning, available } = await describe(name);
+      if (version <= available) return;
       if (version > latest) throw noVersion(name, version, min, latest);
-      const both = { min_decryption_version: version, min_encryption_version: Math.max(version, minSigning) };
-      await withToken((token) => api.write(`${pathOf(name)}/config`, both, token));
+      // Vault trims no version that it would still decrypt or sign with.
+      if (version > min || version > minSigning) {
+        const least = Math.max(version, min);
+        const both = { min_decryption_version: least, min_encryption_version: Math.max(least, minSigning) };
+        await withToken((token) => api.write(`${pathOf(name)}/config`, both, token));
+      }
+      const trimmed = { min_available_version: version };
+      await withToken((token) => api.write(`${pathOf(name)}/trim`, trimmed, token));
     },
+
+    logOut: () => tokens.giveBack((token) => brief.write('auth/token/revoke-self', {}, token)),
   };
 
   async function describe(name: string): Promise<TransitKey> {
@@ -105,20 +135,30 @@ interface TransitKey {
   readonly min: number;
   /** Never below `min`, where it is set. */
   readonly minSigning: number;
+  /** The least version that was not trimmed; 0 where none was. */
+  readonly available: number;
+  /** By version. */
+  readonly publicKeys: Readonly<Record<string, unknown>>;
 }
 
 function parseKey(name: string, answer: VaultData | undefined): TransitKey {
-  const { type, exportable, latest_version, min_decryption_version, min_encryption_version } = data(answer);
+  const { type, exportable, keys, ...numbers } = data(answer);
+  const { latest_version, min_decryption_version, min_encryption_version, min_available_version } = numbers;
   if (type !== 'hmac' && type !== 'ecdsa-p256' && type !== 'ed25519')
     throw new VaultError('unexpected', `Transit key ${name} is not of type hmac, ecdsa-p256 or ed25519`);
   if (typeof latest_version !== 'number' || typeof min_decryption_version !== 'number')
     throw new VaultError('unexpected', `Vault told no versions of Transit key ${name}`);
+  const published = Object.entries((keys ?? {}) as Readonly<Record<string, unknown>>);
   return {
     type,
     exportable: exportable === true,
     latest: latest_version,
     min: min_decryption_version,
     minSigning: typeof min_encryption_version === 'number' ? min_encryption_version : 0,
+    available: typeof min_available_version === 'number' ? min_available_version : 0,
+    publicKeys: Object.fromEntries(
+      published.map(([version, key]) => [version, (key as { public_key?: unknown } | null)?.public_key]),
+    ),
   };
 }
 

@@ -72,15 +72,13 @@ export async function makeCredential(
       'params.jwk: a basic client signs with its API key (HS256)',
     );
   const root = jwk ? undefined : await signingRoot(roots, nowMs());
-  // A derived key ends before the root that it comes from may go.
+  // As long as the root was promised to be kept for.
   const longestS = Math.min(clientKeyLifeS, (root?.max_life ?? Number.POSITIVE_INFINITY) / 1000);
   const usableAtS = Math.floor(nowMs() / 1000);
   const latest = usableAtS + Math.floor(longestS);
-  const common = {
-    usableAtS,
-    expiresAtS: expiry(made.profile, expires_at, usableAtS, latest),
-    issuedBy: null,
-  };
+  const expiresAtS = expiry(made.profile, expires_at, usableAtS, latest);
+  if (root) requireOutlivedBy(root, expiresAtS);
+  const common = { usableAtS, expiresAtS, issuedBy: null };
   if (jwk) return { key: { ...common, ...(await publicKey(jwk)), rootKid: null } };
   const apiKey = deriveApiKey({ root: keyBytes(root!), ...made });
   const kid = String(made.generation);
@@ -91,6 +89,17 @@ async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey
   const root = await roots.signingKey(nowMs);
   if (!root) throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
   return root;
+}
+
+/** A root that signs is kept for what is derived from it, unless the copy is old. Not to cut a promise short in silence. */
+function requireOutlivedBy({ kid, retires_at }: KeysetKey, expiresAtS: number): void {
+  if (retires_at === null || expiresAtS * 1000 <= retires_at) return;
+  const end = timestamp(Math.floor(retires_at / 1000));
+  throw new AdminError(
+    503,
+    'unavailable',
+    `client root ${kid} ends at ${end}, before this key would: try again in a minute, or make the next root (countersign keys rotate client-root --force), or give the key an expires_at no later than that`,
+  );
 }
 
 async function publicKey(jwk: z.infer<typeof PublicJwk>): Promise<Pick<ClientKey, 'kid' | 'alg' | 'jwk'>> {

@@ -1,13 +1,34 @@
 /** Actions of the rotation functions, by which operators look after a purpose's keys (docs/key-life-cycle.md). */
 import type { KeyState } from '../../protocol/keyset.ts';
 
+/** Lambda ends a rotation function that runs for longer, in milliseconds. Who waits for an answer waits longer. */
+export const ROTATION_TIMEOUT_MS = 60_000;
+
 export interface KeySummary {
   readonly kid: string;
   readonly alg: string;
+  /** `revoked` where a Region refuses it: `regions` says which. */
   readonly state: KeyState;
   readonly activates_at: string;
   readonly retires_at: string | null;
   readonly vault_version: number | null;
+}
+
+/** What the functions of a Region have to go by. */
+export interface RegionKeys {
+  readonly region: string;
+  /** Keys of its copy of the secret; null where it cannot be read. */
+  readonly kids: readonly string[] | null;
+  /** Kids that its `limits` table refuses, whatever the copy says; null where it cannot be read. */
+  readonly revoked: readonly string[] | null;
+}
+
+/** A step of the last rotation that failed. */
+export interface RotationFailure {
+  readonly at: string;
+  /** The step. */
+  readonly action: string;
+  readonly reason: string;
 }
 
 export interface KeysetSummary {
@@ -26,13 +47,19 @@ export interface KeysetSummary {
     readonly publish_to_sign: number;
     readonly sign_to_remove: number;
   };
-  /** What each other Region's replica holds; null where it cannot be read. */
-  readonly regions: readonly { readonly region: string; readonly kids: readonly string[] | null }[];
+  /** All Regions, the home Region first. */
+  readonly regions: readonly RegionKeys[];
+  /** Every kid that a labelled version in any Region holds, or that is revoked: what `keys.revoke` refuses. */
+  readonly known_kids: readonly string[];
+  /** When Secrets Manager rotates next; null where it has no schedule, as in a Region with a replica. */
+  readonly next_rotation_at: string | null;
+  /** Null where the last rotation succeeded, there was none, or what came of it cannot be read. */
+  readonly last_failure: RotationFailure | null;
 }
 
-/** Whether a Region's verifiers will refuse the kids. */
 export interface RegionConfirmation {
   readonly region: string;
+  /** Its table holds every kid of `revoked`, and there is at least one: its verifiers refuse them within 10 s. */
   readonly confirmed: boolean;
 }
 
@@ -41,14 +68,17 @@ export interface RevokedKeys {
   readonly keyset: KeysetSummary | null;
   /** Why the keyset was not replaced. */
   readonly failure: string | null;
-  /** Every kid that is revoked now, earlier ones included. */
+  /** Every kid that the Regions were asked to refuse, earlier ones included. */
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
+  /** Versions and tables whose kids could not be read: a key that is nowhere else is not in `revoked`. */
+  readonly unreadable: readonly string[];
 }
 
 export interface KeysActions {
   'keys.list': { params: Record<string, never>; result: KeysetSummary };
-  'keys.rotate': { params: Record<string, never>; result: KeysetSummary };
+  /** `force`: also while the key before has yet to sign. */
+  'keys.rotate': { params: { force?: boolean }; result: KeysetSummary };
   /** `only_kids` spares every other key; default: all, those not active yet included. */
   'keys.revoke': { params: { only_kids?: string[] }; result: RevokedKeys };
   /** Takes AWSPENDING from a version that never became current; `version_id`: from that one alone. */

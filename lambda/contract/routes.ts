@@ -16,6 +16,12 @@ export const ROUTES: readonly Route[] = [
   { resource: '/.well-known/jwks.json', methods: ['GET'], function: 'jwks' },
 ];
 
+/**
+ * API Gateway passes a body of these types as bytes, in Base64. Of any other type it passes text, with U+FFFD in place
+ * of what is no UTF-8, so that two bodies could become one. Of all types: a body has the type that its sender says.
+ */
+export const BINARY_MEDIA_TYPES = ['*/*'];
+
 /** Request headers that a browser may send, and answer headers that it may read (CORS). */
 export const CORS_REQUEST_HEADERS = ['Authorization', 'Content-Type', 'If-None-Match'];
 export const CORS_ANSWER_HEADERS = [

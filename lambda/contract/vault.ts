@@ -23,6 +23,10 @@ export const rotationRoleName = (stage: string, purpose: Purpose, region: string
 /** @returns what a login signed for this Vault names, so that it is good at no other: the address's host */
 export const vaultServerId = (address: string): string => new URL(address).hostname;
 
+/** @returns where Vault asks AWS who signed a login; without a Region at the global endpoint, Vault's own default */
+export const stsEndpoint = (region?: string): string =>
+  region === undefined ? 'https://sts.amazonaws.com' : `https://sts.${region}.amazonaws.com`;
+
 /** Name of the secret that holds a purpose's AppRole credentials, `{"role_id","secret_id"}`, where that is the login. */
 export const appRoleSecretName = (stage: string, purpose: Purpose): string =>
   `countersign/${stage}/vault/${purpose}`;
@@ -33,4 +37,6 @@ export interface VaultAccess {
   readonly namespace?: string;
   readonly caPem?: string;
   readonly auth: 'aws' | 'approle' | 'jwt';
+  /** With `aws`: whose STS endpoint Vault asks. @default the global one */
+  readonly stsRegion?: string;
 }

@@ -25,6 +25,9 @@ export function registerHandler(options: RegisterOptions): HttpHandler {
   return httpHandler(gate.http, (request, fields) =>
     withProof(gate, 'register', request, fields, async (admitted) => {
       const { proof, headers, refuse: answer } = admitted;
+      // A strict proof has vouched for these very bytes; a basic one binds no body.
+      if (request.bodyInDoubt && proof.client.profile === 'basic')
+        return answer(refuse('malformed_request', 'body_in_doubt'));
       const body = readRegistration(schema, request.body);
       if (!body.ok) return answer(body);
 

@@ -8,14 +8,17 @@ import { type Answer, json } from '../http/answer.ts';
 import { type HttpHandler, httpHandler } from '../http/handler.ts';
 import { representation } from '../http/representation.ts';
 import { type Admitted, type ProofGate, withProof } from '../proof-gate.ts';
+import type { ReadLimit } from '../read-limit.ts';
 
 export interface RegistrationOptions {
   readonly gate: ProofGate;
   readonly consumption: Consumption;
   readonly registry: Registry;
+  readonly readLimit: ReadLimit;
 }
 
-export function registrationHandler({ gate, consumption, registry }: RegistrationOptions): HttpHandler {
+export function registrationHandler(options: RegistrationOptions): HttpHandler {
+  const { gate, consumption, registry, readLimit } = options;
   return httpHandler(gate.http, (request, fields) => {
     const id = request.id!;
     if (request.method === 'DELETE')
@@ -25,6 +28,9 @@ export function registrationHandler({ gate, consumption, registry }: Registratio
   });
 
   async function read(id: string, known: readonly string[], { proof, headers, refuse: answer }: Admitted) {
+    const over = readLimit.charge(proof.client);
+    // A read spends no nonce, so none is due.
+    if (over) return answer(refuse('quota_exceeded', 'reads'), { headers: over, nonce: false });
     const stored = await registry.read(proof.client.clientId, id);
     if (!stored || isTombstone(stored)) return answer(refuse('not_found', 'registration'));
     const etag = entityTag(stored.data);

@@ -25,16 +25,33 @@ export function json(status: number, value: unknown, headers: Readonly<Record<st
   return { status, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
+/** A proof that ends in 422 spends no nonce, so it can be repeated: its answer must not be many times its size. */
+const MAX_ERRORS = 20;
+const MAX_ERRORS_BYTES = 8_192;
+
+/** @returns the first errors, at least one; each pointer may be as long as the body that it points into */
+function listed(errors: readonly Violation[]): readonly Violation[] {
+  let bytes = 0;
+  const end = errors.findIndex((error, i) => {
+    bytes += Buffer.byteLength(JSON.stringify(error));
+    return i > 0 && (i >= MAX_ERRORS || bytes > MAX_ERRORS_BYTES);
+  });
+  return end < 0 ? errors : errors.slice(0, end);
+}
+
 export function problem(code: ProblemCode, options: ProblemOptions): Answer {
   const { status, title, detail } = PROBLEMS[code];
-  const { requestId, errorDocsUrl, nowMs, reason, errors } = options;
+  const { requestId, errorDocsUrl, nowMs, reason } = options;
+  const errors = options.errors && listed(options.errors);
+  const more = (options.errors?.length ?? 0) - (errors?.length ?? 0);
   const value = {
     type: `${errorDocsUrl}/${code}`,
     title,
     status,
     detail:
       options.detail ??
-      (code === 'clock_skew' ? `${detail} It is ${new Date(nowMs).toISOString()}.` : detail),
+      (code === 'clock_skew' ? `${detail} It is ${new Date(nowMs).toISOString()}.` : detail) +
+        (more > 0 ? ` There are ${more} more.` : ''),
     instance: `urn:uuid:${requestId}`,
     code,
     ...(errors && { errors }),

@@ -4,12 +4,15 @@ import type { APIGatewayProxyEvent } from 'aws-lambda';
 import type { HttpRequest } from '../../protocol/proof/request.ts';
 
 export interface RoutedRequest extends HttpRequest {
+  readonly body: Buffer;
   readonly requestId: string;
   /** API Gateway's resource, e.g. `/v1/registrations/{id}`. */
   readonly resource: string;
   /** The resource with `{id}` filled in; undefined where the path is another one. */
   readonly path: string | undefined;
   readonly id: string | undefined;
+  /** Whether the body may be another than was sent: bytes that are no UTF-8 become U+FFFD where it comes as text. */
+  readonly bodyInDoubt: boolean;
   /** Each value of each query parameter. */
   readonly query: ReadonlyMap<string, readonly string[]>;
 }
@@ -27,6 +30,8 @@ export function readEvent(event: APIGatewayProxyEvent): RoutedRequest {
     method: httpMethod,
     headers: lowerCaseNames(event.multiValueHeaders),
     body: Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8'),
+    // The API asks for bytes (`BINARY_MEDIA_TYPES`), so this takes an API Gateway that does otherwise.
+    bodyInDoubt: !isBase64Encoded && (body ?? '').includes('\ufffd'),
     requestId: UUID.test(requestId) ? requestId : randomUUID(),
     resource,
     // One spelling of each path only: a proof names the routed one.

@@ -5,6 +5,7 @@ import { describeError, type Log, type LogEntry } from '../log.ts';
 import { Unavailable } from '../unavailable.ts';
 import { type Answer, problem } from './answer.ts';
 import { type RoutedRequest, readEvent } from './event.ts';
+import { exposedKey } from './exposed-key.ts';
 
 export interface HttpContext {
   readonly region: string;
@@ -41,8 +42,9 @@ export function httpHandler({ region, errorDocsUrl, nowMs, log }: HttpContext, w
       answer = error instanceof Unavailable ? fail('unavailable', error.message) : fail('internal', 'error');
     }
     const { status, code, reason } = answer;
+    const exposed_key = exposedKey(event, request);
     log({
-      level: failure ? 'ERROR' : 'INFO',
+      level: failure ? 'ERROR' : exposed_key ? 'WARN' : 'INFO',
       message: 'request',
       request_id: requestId,
       region,
@@ -52,6 +54,7 @@ export function httpHandler({ region, errorDocsUrl, nowMs, log }: HttpContext, w
       code,
       reason,
       ...fields,
+      exposed_key,
       duration_ms: nowMs() - startedMs,
       ...failure,
     });

@@ -2,23 +2,25 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
-import { type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
-import type { SecretVersions } from '../adapters/secret-versions.ts';
+import { type Keyset, keyState } from '../../protocol/keyset.ts';
+import type { RotationRecord } from '../adapters/rotation-record.ts';
+import type { SecretState } from '../adapters/secret-versions.ts';
 import { VaultError } from '../adapters/vault.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
 import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
-import { type PublishRevoked, revoke } from './revoke.ts';
-import { Rotation, type RotationOptions } from './rotation.ts';
+import { Deadline, TIMES, TooLate } from './deadline.ts';
+import { lookAtRegions, unique } from './regions.ts';
+import { type RevokeOptions, revoke } from './revoke.ts';
+import { type HeldKeyset, Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
 
-export interface KeysActionsOptions extends RotationOptions {
-  /** The other Regions' copies of the secret. */
-  readonly replicas: readonly { readonly region: string; readonly secret: Pick<SecretVersions, 'read'> }[];
-  readonly publishRevoked: PublishRevoked;
+export interface KeysActionsOptions extends RevokeOptions {
+  readonly record: RotationRecord;
 }
 
 const Nothing = z.strictObject({});
+const Rotate = z.strictObject({ force: z.boolean().default(false) });
 const Unstick = z.strictObject({ version_id: z.string().optional() });
 const Revoke = z.strictObject({
   only_kids: z
@@ -28,7 +30,7 @@ const Revoke = z.strictObject({
 });
 
 export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAction, Action>> {
-  const { purpose, secret, lags, nowMs, replicas } = options;
+  const { purpose, region, secret, lags, nowMs, regions, record, times = TIMES } = options;
   const rotation = new Rotation(options);
   const action = <P>(params: z.ZodType<P>, run: (params: P) => Promise<unknown>): Action =>
     ({ params, target: () => purpose, run: (given: P) => run(given).catch(explain) }) as Action;
@@ -36,69 +38,109 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
   return {
     'keys.list': action(Nothing, list),
 
-    'keys.rotate': action(Nothing, async () => {
-      const pending = await leftover();
-      if (pending)
-        throw new AdminError(
-          409,
-          'rotation_in_progress',
-          `version ${pending} is AWSPENDING: wait, or unstick`,
-        );
-      const token = randomUUID();
-      await rotation.createSecret(token);
-      await rotation.testSecret(token);
-      await rotation.finishSecret(token);
-      return list();
+    'keys.rotate': action(Rotate, async ({ force }) => {
+      const deadline = new Deadline();
+      const made = await deadline.changing(times.swapMs, secret, (closing) =>
+        rotate(new Rotation({ ...options, secret: closing }), force),
+      );
+      await succeeded();
+      const keyset = await summary(made, stateOf(made));
+      await rotation.tidy(made.versionId, deadline);
+      return keyset;
     }),
 
     'keys.revoke': action(Revoke, async ({ only_kids }): Promise<RevokedKeys> => {
-      await refuseUnknown(only_kids ?? []);
-      const { failure, revoked, regions } = await revoke(options, only_kids);
-      if (failure === undefined) return { keyset: await list(), failure: null, revoked, regions };
-      return { keyset: null, failure: ownWords(failure) ?? describeError(failure).error!, revoked, regions };
+      const { held, failure, tidy, ...told } = await revoke(options, only_kids);
+      if (!held)
+        return { keyset: null, failure: ownWords(failure) ?? describeError(failure).error!, ...told };
+      await succeeded();
+      const keyset = await summary(held, stateOf(held));
+      await tidy();
+      return { keyset, failure: null, ...told };
     }),
 
     'keys.unstick': action(Unstick, async ({ version_id }) => {
-      const pending = await leftover();
+      const pending = leftover(await secret.describe());
       if (pending !== undefined && (version_id ?? pending) === pending)
         await secret.move('AWSPENDING', pending, undefined);
       return list();
     }),
   };
 
-  async function leftover(): Promise<string | undefined> {
-    const { current, pending } = await secret.describe();
-    return pending === current ? undefined : pending;
-  }
-
-  /** A kid that was mistyped revokes nothing. Where the keyset cannot be read, the operator's word counts. */
-  async function refuseUnknown(kids: readonly string[]): Promise<void> {
-    const held = await rotation.current().catch(() => undefined);
-    const known = held && [...held.keyset.revoked, ...held.keyset.keys.map(({ kid }) => kid)];
-    const unknown = kids.filter((kid) => known && !known.includes(kid));
-    if (unknown.length > 0)
-      throw new AdminError(404, 'not_found', `the keyset has no key ${unknown.join(', ')}`);
+  /** The four steps of Secrets Manager in one. @returns what was made: a read may still show what was there before */
+  async function rotate(rotation: Rotation, force: boolean): Promise<HeldKeyset> {
+    const pending = leftover(await secret.describe());
+    if (pending)
+      throw new AdminError(409, 'rotation_in_progress', `version ${pending} is AWSPENDING: wait, or unstick`);
+    const { keyset: before } = await rotation.current();
+    const next = before.keys.find((key) => keyState(before, key, nowMs()) === 'next');
+    if (next && !force)
+      throw new RotationError(
+        `key ${next.kid} was made for ${new Date(next.activates_at).toISOString()} and has yet to sign: wait until it does, or rotate with --force`,
+      );
+    const token = randomUUID();
+    let keyset: Keyset | undefined;
+    await rotation.create(token, async (current) => {
+      keyset = await rotation.next(current);
+      return keyset;
+    });
+    await rotation.testSecret(token);
+    await rotation.finish(token);
+    return { versionId: token, keyset: keyset! };
   }
 
   async function list(): Promise<KeysetSummary> {
-    const { keyset, versionId } = await rotation.current();
-    const { changedAtMs } = await secret.describe();
+    return summary(await rotation.current(), await secret.describe());
+  }
+
+  /** Of what was made just now. Where it cannot be read, it is what it was made to be. */
+  function stateOf({ versionId }: HeldKeyset): Promise<SecretState> {
+    const written = {
+      current: versionId,
+      pending: undefined,
+      changedAtMs: nowMs(),
+      primaryRegion: region,
+      nextRotationAtMs: undefined,
+    };
+    return new Deadline().by(times.eachMs, secret.describe()).catch(() => written);
+  }
+
+  /** Never fails for what it cannot read. */
+  async function summary(
+    { versionId, keyset }: HeldKeyset,
+    state: SecretState | Promise<SecretState>,
+  ): Promise<KeysetSummary> {
+    const failure = new Deadline().by(times.eachMs, record.read()).catch(() => null);
+    const looked = await lookAtRegions(regions, times.eachMs);
+    const { changedAtMs, nextRotationAtMs, ...labels } = await state;
+    // What its readers take for the keyset: a kid that `limits` refuses is revoked.
+    const read: Keyset = { ...keyset, revoked: unique([...keyset.revoked, ...looked.revoked]) };
+    const own = keyset.keys.map(({ kid }) => kid);
     const { publishToSignMs, signToRemoveMs } = keyWindows(lags);
     return {
       purpose,
       seq: keyset.seq,
       version_id: versionId,
-      pending: (await leftover()) ?? null,
+      pending: leftover(labels) ?? null,
       changed_at: new Date(changedAtMs).toISOString(),
-      keys: summaries(keyset, nowMs()),
-      revoked: keyset.revoked,
+      keys: summaries(read, nowMs()),
+      revoked: read.revoked,
       windows: { finish: lags.finishMs, publish_to_sign: publishToSignMs, sign_to_remove: signToRemoveMs },
-      regions: await Promise.all(
-        replicas.map(async (each) => ({ region: each.region, kids: await kidsIn(each.secret) })),
-      ),
+      regions: looked.regions.map((each) => (each.region === region ? { ...each, kids: own } : each)),
+      known_kids: unique([...own, ...looked.held, ...read.revoked]),
+      next_rotation_at: nextRotationAtMs === undefined ? null : new Date(nextRotationAtMs).toISOString(),
+      last_failure: await failure,
     };
   }
+
+  /** The record is for a person to read: nothing fails for it. */
+  function succeeded(): Promise<void> {
+    return new Deadline().by(times.eachMs, record.succeeded()).catch(() => {});
+  }
 }
+
+const leftover = ({ current, pending }: Pick<SecretState, 'current' | 'pending'>): string | undefined =>
+  pending === current ? undefined : pending;
 
 const summaries = (keyset: Keyset, now: number): KeySummary[] =>
   keyset.keys.map((key) => ({
@@ -110,17 +152,9 @@ const summaries = (keyset: Keyset, now: number): KeySummary[] =>
     vault_version: key.vault?.version ?? null,
   }));
 
-async function kidsIn(secret: Pick<SecretVersions, 'read'>): Promise<string[] | null> {
-  try {
-    const held = await secret.read({ stage: 'AWSCURRENT' });
-    return held ? parseKeyset(held.text).keys.map(({ kid }) => kid) : null;
-  } catch {
-    return null;
-  }
-}
-
-/** A rotation's own errors, and Vault's, say what to mend, and hold no value. */
+/** A rotation's own errors, and Vault's, say what to do, and hold no value. */
 function explain(error: unknown): never {
+  if (error instanceof TooLate) throw new AdminError(503, 'unavailable', error.message);
   if (error instanceof RotationError) throw new AdminError(409, 'rotation_refused', error.message);
   if (error instanceof VaultError) throw new AdminError(503, 'unavailable', error.message);
   throw error;

@@ -33,7 +33,7 @@ const StepEvent = z.object({
 type StepEvent = z.infer<typeof StepEvent>;
 
 export function rotateHandler(options: RotateOptions): RotateHandler {
-  const { log, purpose, region, secretName } = options;
+  const { log, purpose, region, secretName, record, nowMs } = options;
   const rotation = new Rotation(options);
   const actions = keysActions(options);
   const admin = adminHandler({ ...options, function: 'rotate' }, actions);
@@ -55,9 +55,18 @@ export function rotateHandler(options: RotateOptions): RotateHandler {
     } catch (error) {
       const told = ownWords(error);
       log({ level: 'ERROR', ...line, request_id, reason: told, ...describeError(error) });
-      throw new RotationError(`${data.Step} of ${purpose} failed: ${told ?? describeError(error).error}`);
+      const reason = told ?? describeError(error).error!;
+      const failure = { at: new Date(nowMs()).toISOString(), action: data.Step, reason };
+      await record.failed(failure).catch(unrecorded);
+      throw new RotationError(`${data.Step} of ${purpose} failed: ${reason}`);
     }
+    if (data.Step === 'finishSecret') await record.succeeded().catch(unrecorded);
   };
+
+  /** What came of a rotation is for a person to read: no step fails for it. */
+  function unrecorded(error: unknown): void {
+    log({ level: 'WARN', message: 'keyset', purpose, region, reason: 'record', ...describeError(error) });
+  }
 
   async function run({ Step, ClientRequestToken, RotationToken }: StepEvent): Promise<void> {
     if (Step === 'createSecret') await rotation.createSecret(ClientRequestToken, RotationToken);

@@ -1,23 +1,31 @@
 /** Keys as Vault makes them: named for a keyset, and tried before they are published. */
 import { hkdfSync, timingSafeEqual } from 'node:crypto';
-import { CompactSign, compactVerify, importJWK, type JWK } from 'jose';
+import { CompactSign, compactVerify, importJWK } from 'jose';
+import { type KeyAlgorithm, materialFault } from '../../protocol/key-material.ts';
 import { freshKid, type Keyset, type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
-import type { NewKey } from '../../protocol/rotation.ts';
+import { isKnown, type NewKey } from '../../protocol/rotation.ts';
 import type { VaultKeys } from '../adapters/vault.ts';
 import { RotationError } from './rotation-error.ts';
 
-/** Adds a version to the Transit key and exports it: the only place where a key of the platform is made. */
-export async function makeKey(vault: VaultKeys, name: string, keyset: Keyset): Promise<NewKey> {
+/**
+ * Adds a version to the Transit key and exports it: the only place where a key of the platform is made. What an export
+ * brings is not taken on trust: a stale cache, a restored Vault or a broken generator may give what was used before, or
+ * what anybody can guess.
+ *
+ * @throws RotationError where it may not become a key of the purpose
+ */
+export async function makeKey(
+  vault: VaultKeys,
+  name: string,
+  alg: KeyAlgorithm,
+  keyset: Keyset,
+): Promise<NewKey> {
   const version = await vault.rotate(name);
   const jwk = await vault.exportKey(name, version);
-  return { kid: freshKid(keyset), alg: algorithm(jwk), jwk, vault: { key: name, version } };
-}
-
-function algorithm({ kty, crv }: JWK): string {
-  if (kty === 'oct') return 'HKDF-SHA-256';
-  if (kty === 'EC' && crv === 'P-256') return 'ES256';
-  if (kty === 'OKP' && crv === 'Ed25519') return 'Ed25519';
-  throw new RotationError('Vault exported a key of a type that is not used here');
+  const fault = materialFault(jwk, alg) ?? (isKnown(keyset, jwk) ? 'was used before' : undefined);
+  if (fault !== undefined)
+    throw new RotationError(`version ${version} of ${name}, as Vault exports it, ${fault}`);
+  return { kid: freshKid(keyset), alg, jwk, vault: { key: name, version } };
 }
 
 /** @returns whether what the key signs verifies; a key that others are derived from has 32 bytes or more */

@@ -1,19 +1,23 @@
 /**
  * The four steps of a rotation (AWS Secrets Manager, "Lambda rotation functions"). Each may be repeated, run beside
  * another's, or end between any two calls: readers see AWSCURRENT alone, and that moves in one call, from the version
- * that the new keyset was made from (design: 3-keys "Rotation function").
+ * that the new keyset was made from (docs/key-life-cycle.md, "A rotation").
  */
+import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
-import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
-import { checkPending, nextKeyset } from '../../protocol/rotation.ts';
+import { FORMAT_VERSION, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
+import { checkPending, nextKeyset, rotationRefusal } from '../../protocol/rotation.ts';
 import type { SecretVersions } from '../adapters/secret-versions.ts';
 import type { VaultKeys } from '../adapters/vault.ts';
 import { describeError, type Log } from '../log.ts';
+import { Deadline, TIMES, type Times } from './deadline.ts';
 import { makeKey, works } from './new-key.ts';
 import { RotationError } from './rotation-error.ts';
 
 export interface RotationOptions {
   readonly purpose: string;
+  /** What every key of the purpose is. */
+  readonly alg: KeyAlgorithm;
   /** The keyset's secret, as this Region has it. */
   readonly secret: SecretVersions;
   readonly vault: VaultKeys;
@@ -23,6 +27,7 @@ export interface RotationOptions {
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
+  readonly times?: Times;
 }
 
 export interface HeldKeyset {
@@ -49,6 +54,7 @@ export class Rotation {
     const { secret } = this.#options;
     if (await secret.read({ id: token })) return;
     const current = await this.current();
+    requireKnownFormat(current);
     if (current.keyset.keys.length === 0) await this.#requireNew();
     const keyset = await follow(current);
     // False where a run beside this one was faster: its keyset is as good.
@@ -57,35 +63,42 @@ export class Rotation {
 
   /** @returns the keyset of an ordinary rotation, with a key that Vault makes now */
   async next({ versionId, keyset }: HeldKeyset): Promise<Keyset> {
-    const { vault, vaultKey, lags, nowMs } = this.#options;
+    const { vault, vaultKey, alg, lags, nowMs } = this.#options;
     // The time before Vault is asked: what that takes is part of X.
     const startedMs = nowMs();
-    return nextKeyset(keyset, versionId, await makeKey(vault, vaultKey, keyset), lags, startedMs);
+    const refusal = rotationRefusal(keyset, lags, startedMs);
+    if (refusal !== undefined) throw new RotationError(refusal);
+    return nextKeyset(keyset, versionId, await makeKey(vault, vaultKey, alg, keyset), lags, startedMs);
   }
 
   /** Passes where there is nothing to test: AWS runs this step alone when a schedule is set. */
   async testSecret(token: string): Promise<void> {
     const current = await this.current();
     const held = await this.#options.secret.read({ id: token });
-    if (held && current.versionId !== token) await this.#check(current, token, parse(held));
+    if (held && current.versionId !== token) await this.#check(current, token, this.#parse(held));
+  }
+
+  async finishSecret(token: string): Promise<void> {
+    const deadline = new Deadline();
+    await this.finish(token);
+    await this.tidy(token, deadline);
   }
 
   /** Makes the version current, unless another is by now, or its key would sign too early. */
-  async finishSecret(token: string): Promise<void> {
+  async finish(token: string): Promise<void> {
     if (!(await this.#isCurrent(token))) {
       const { secret } = this.#options;
       const held = await secret.read({ id: token });
       if (!held) throw new RotationError(`version ${token} has no value`);
       const current = await this.current();
       if (current.versionId !== token) {
-        await this.#check(current, token, parse(held));
+        await this.#check(current, token, this.#parse(held));
         const moved = await secret.move('AWSCURRENT', current.versionId, token);
         // Refused, too, where an answer was lost, or a run beside this one has moved it.
         if (!moved && !(await this.#isCurrent(token)))
           await this.#abandon(token, ['another version became current']);
       }
     }
-    await this.#tidy(token);
   }
 
   /**
@@ -94,7 +107,7 @@ export class Rotation {
    */
   async #requireNew(): Promise<void> {
     const before = await this.#options.secret.read({ stage: 'AWSPREVIOUS' });
-    if (!before || parse(before).keys.length === 0) return;
+    if (!before || this.#parse(before).keys.length === 0) return;
     const mend = `move AWSCURRENT back to version ${before.versionId}`;
     throw new RotationError(`the keyset is empty, and was not before: ${mend}`);
   }
@@ -103,7 +116,7 @@ export class Rotation {
   async current(): Promise<HeldKeyset> {
     const held = await this.#options.secret.read({ stage: 'AWSCURRENT' });
     if (!held) throw new RotationError('the secret has no current version');
-    return { versionId: held.versionId, keyset: parse(held) };
+    return { versionId: held.versionId, keyset: this.#parse(held) };
   }
 
   /** @throws RotationError where it is neither current nor pending: it was given up, or taken over */
@@ -127,24 +140,40 @@ export class Rotation {
     throw new RotationError(`version ${token} cannot become current: ${faults.join('; ')}`);
   }
 
-  /** Lets Vault forget what no keyset holds any more. Not worth a failed rotation: the next one does it. */
-  async #tidy(token: string): Promise<void> {
-    const { secret, vault, vaultKey, purpose, log } = this.#options;
+  /**
+   * Lets Vault forget what no keyset holds any more, as far as there is time. Not worth a failed rotation: the next one
+   * does it.
+   */
+  async tidy(token: string, deadline: Deadline): Promise<void> {
+    const { purpose, log, times = TIMES } = this.#options;
     try {
-      await secret.move('AWSPENDING', token, undefined);
-      const { keyset } = await this.current();
-      const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
-      if (versions.length > 0) await vault.raiseMin(vaultKey, Math.min(...versions));
+      await deadline.by(times.answerMs, this.#forget(token));
     } catch (error) {
       log({ level: 'WARN', message: 'keyset', purpose, reason: 'tidy', ...describeError(error) });
     }
   }
+
+  async #forget(token: string): Promise<void> {
+    const { secret, vault, vaultKey } = this.#options;
+    await secret.move('AWSPENDING', token, undefined);
+    const { keyset } = await this.current();
+    const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
+    if (versions.length > 0) await vault.trim(vaultKey, Math.min(...versions));
+  }
+
+  #parse({ versionId, text }: { readonly versionId: string; readonly text: string }): Keyset {
+    try {
+      return parseKeyset(text, this.#options.alg);
+    } catch (error) {
+      throw new RotationError(`version ${versionId}: ${(error as Error).message}`);
+    }
+  }
 }
 
-function parse({ versionId, text }: { readonly versionId: string; readonly text: string }): Keyset {
-  try {
-    return parseKeyset(text);
-  } catch (error) {
-    throw new RotationError(`version ${versionId}: ${(error as Error).message}`);
-  }
+/** What a newer release wrote may hold members that this one would drop. */
+function requireKnownFormat({ keyset: { version }, versionId }: HeldKeyset): void {
+  if (version > FORMAT_VERSION)
+    throw new RotationError(
+      `version ${versionId} has format ${version}, and this release writes ${FORMAT_VERSION}: deploy the newer release here`,
+    );
 }

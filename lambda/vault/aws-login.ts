@@ -4,6 +4,7 @@
  */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
+import { stsEndpoint } from '../contract/vault.ts';
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -11,23 +12,29 @@ export interface AwsCredentials {
   readonly sessionToken?: string;
 }
 
-/** Vault's default: the global endpoint, whose signatures name this Region. */
-const STS = { hostname: 'sts.amazonaws.com', region: 'us-east-1' };
 const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 
-/** @returns what `auth/aws/login` takes beside the role */
+/**
+ * @param stsRegion whose endpoint the request is for; @default the global one, Vault's own default
+ * @returns what `auth/aws/login` takes beside the role
+ */
 export async function awsLogin(
   credentials: AwsCredentials,
   serverId: string,
+  stsRegion?: string,
 ): Promise<Record<string, string>> {
-  const signer = new SignatureV4({ service: 'sts', region: STS.region, credentials, sha256: Sha256 });
+  const url = stsEndpoint(stsRegion);
+  const { hostname } = new URL(url);
+  // Signatures for the global endpoint name this Region.
+  const region = stsRegion ?? 'us-east-1';
+  const signer = new SignatureV4({ service: 'sts', region, credentials, sha256: Sha256 });
   const { headers } = await signer.sign({
     method: 'POST',
     protocol: 'https:',
-    hostname: STS.hostname,
+    hostname,
     path: '/',
     headers: {
-      host: STS.hostname,
+      host: hostname,
       'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
       'content-length': String(BODY.length),
       'x-vault-aws-iam-server-id': serverId,
@@ -37,7 +44,7 @@ export async function awsLogin(
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   return {
     iam_http_request_method: 'POST',
-    iam_request_url: base64(`https://${STS.hostname}/`),
+    iam_request_url: base64(`${url}/`),
     iam_request_body: base64(BODY),
     iam_request_headers: base64(JSON.stringify(headers)),
   };

@@ -16,6 +16,19 @@ export function toJwk(type: TransitKeyType, exported: string): JWK {
   throw new VaultError('unexpected', `Vault exported a key that is no whole ${type} key`);
 }
 
+/** @param reported the public half of that version as Vault shows it: PEM, or base64 for Ed25519 */
+export function isPublicHalf(type: TransitKeyType, { x, y }: JWK, reported: unknown): boolean {
+  if (type === 'hmac') return true;
+  if (typeof reported !== 'string') return false;
+  try {
+    if (type === 'ed25519') return Buffer.from(reported, 'base64').toString('base64url') === x;
+    const half = createPublicKey(reported).export({ format: 'jwk' });
+    return half.crv === 'P-256' && half.x === x && half.y === y;
+  } catch {
+    return false;
+  }
+}
+
 const FORMS: Readonly<Record<TransitKeyType, (exported: string) => JWK | undefined>> = {
   /** 32 bytes or more. */
   hmac(base64) {

@@ -1,5 +1,4 @@
-/** Tokens: one login, used until shortly before its lease ends. */
-
+/** Tokens: one login, used until it is given back, or until shortly before its lease ends. */
 import type { VaultApi } from './api.ts';
 import { type AwsCredentials, awsLogin } from './aws-login.ts';
 import { VaultError } from './vault-error.ts';
@@ -19,6 +18,8 @@ export type VaultAuth =
       readonly role: string;
       /** What Vault's `iam_server_id_header_value` says. */
       readonly serverId: string;
+      /** Region of the STS endpoint that Vault is set to ask. @default the global endpoint */
+      readonly stsRegion?: string;
       readonly credentials: () => Promise<AwsCredentials>;
     };
 
@@ -27,6 +28,8 @@ export interface Tokens {
   get(): Promise<string>;
   /** Drops a token that was refused. @returns whether there can be another */
   renew(refused: string): boolean;
+  /** Drops the token that is held, and has it revoked. */
+  giveBack(revoke: (token: string) => Promise<unknown>): Promise<void>;
 }
 
 /** Share of a lease after which the next call logs in again. */
@@ -38,7 +41,8 @@ interface Token {
 }
 
 export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number): Tokens {
-  if (auth.method === 'token') return { get: async () => auth.token, renew: () => false };
+  if (auth.method === 'token')
+    return { get: async () => auth.token, renew: () => false, giveBack: async () => {} };
   const { method } = auth;
   let held: Token | undefined;
   let login: Promise<Token> | undefined;
@@ -55,6 +59,12 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
     renew(refused) {
       if (held?.text === refused) held = undefined;
       return true;
+    },
+    async giveBack(revoke) {
+      const token = held;
+      // First, so that a call meanwhile does not use it.
+      held = undefined;
+      if (token && nowMs() < token.endsAtMs) await revoke(token.text);
     },
   };
 
@@ -74,8 +84,10 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
   async function credentials(): Promise<object> {
     if (auth.method === 'approle') return auth.credentials();
     if (auth.method === 'jwt') return { role: auth.role, jwt: await auth.jwt() };
-    if (auth.method === 'aws')
-      return { role: auth.role, ...(await awsLogin(await auth.credentials(), auth.serverId)) };
+    if (auth.method === 'aws') {
+      const { role, serverId, stsRegion } = auth;
+      return { role, ...(await awsLogin(await auth.credentials(), serverId, stsRegion)) };
+    }
     throw new TypeError(`no login by ${auth.method}`);
   }
 
@@ -98,5 +110,5 @@ const REFUSED = {
   approle:
     'role id or secret id are wrong, have ended, or auth/approle is not there (docs/vault.md, AppRole)',
   jwt: 'the role is not there, or the JWT is not what it asks for (docs/vault.md, JWT)',
-  aws: 'the role is not there, or not for this IAM role, or the server id differs (docs/vault.md, AWS IAM)',
+  aws: 'the role is not there, or not for this IAM role, or server id or STS endpoint differ (docs/vault.md, AWS IAM)',
 };

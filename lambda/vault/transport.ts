@@ -12,6 +12,8 @@ export interface TransportOptions {
   readonly caPem?: string;
   /** For one try. @default 5000 */
   readonly timeoutMs?: number;
+  /** In all, where an answer may come later. @default 3 */
+  readonly tries?: number;
 }
 
 export interface VaultRequest {
@@ -29,11 +31,12 @@ export interface VaultAnswer {
 
 export type Transport = (request: VaultRequest) => Promise<VaultAnswer>;
 
-const TRIES = 3;
 /** The longest first wait; each later one may be twice as long, and all are of random length. */
 const BACKOFF_MS = 500;
+/** Far above what Vault answers here, and nothing that fills a function's memory. */
+const MAX_ANSWER_BYTES = 1_024 * 1_024;
 
-export function createTransport({ caPem, timeoutMs = 5_000 }: TransportOptions): Transport {
+export function createTransport({ caPem, timeoutMs = 5_000, tries = 3 }: TransportOptions): Transport {
   return async (request) => {
     for (let tried = 1; ; tried++)
       try {
@@ -41,7 +44,7 @@ export function createTransport({ caPem, timeoutMs = 5_000 }: TransportOptions):
       } catch (error) {
         const { code, retryable } = error as VaultError;
         // A sealed Vault stays so for longer than this waits.
-        if (!retryable || code === 'sealed' || tried === TRIES) throw error;
+        if (!retryable || code === 'sealed' || tried === tries) throw error;
         await delay(Math.random() * BACKOFF_MS * 2 ** (tried - 1));
       }
   };
@@ -74,7 +77,12 @@ export function createTransport({ caPem, timeoutMs = 5_000 }: TransportOptions):
       send(url, options, resolve).on('error', reject).end(payload);
     });
     const chunks: Buffer[] = [];
-    for await (const chunk of answer) chunks.push(chunk);
+    let length = 0;
+    for await (const chunk of answer) {
+      length += (chunk as Buffer).length;
+      if (length > MAX_ANSWER_BYTES) throw Object.assign(new Error(), { code: 'TOO_LONG' });
+      chunks.push(chunk);
+    }
     return { status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
   }
 }
@@ -93,6 +101,8 @@ function connectionError(error: unknown, origin: string): VaultError {
       false,
     );
   }
+  if (reason === 'TOO_LONG')
+    return new VaultError('unexpected', `${origin} answers without an end: is that Vault's address?`);
   if (reason.startsWith('ERR_INVALID'))
     return new VaultError(
       'unexpected',

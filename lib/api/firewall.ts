@@ -22,21 +22,16 @@ export interface FirewallProps {
 export class Firewall extends Construct {
   constructor(scope: Construct, id: string, { stage, requestsPerIp, apiStage }: FirewallProps) {
     super(scope, id);
-    const rate: CfnWebACL.RuleProperty = {
-      name: 'RequestsPerIp',
-      priority: MANAGED_RULES.length,
-      statement: {
-        rateBasedStatement: { aggregateKeyType: 'IP', limit: requestsPerIp, evaluationWindowSec: 300 },
-      },
-      action: { block: {} },
-      visibilityConfig: visibility('RequestsPerIp'),
-    };
+    const rates = [
+      perIp('RequestsPerIp', requestsPerIp),
+      perIp('CountsPerIp', Math.max(LOWEST_LIMIT, Math.floor(requestsPerIp / COST_OF_COUNT)), HAS_COUNT),
+    ];
     const acl = new CfnWebACL(this, 'Acl', {
       name: firewallName(stage),
       scope: 'REGIONAL',
       defaultAction: { allow: {} },
       visibilityConfig: visibility(firewallName(stage)),
-      rules: [...MANAGED_RULES.map(managed), rate],
+      rules: [...MANAGED_RULES.map(managed), ...rates].map((rule, priority) => ({ ...rule, priority })),
     });
     const { partition, region } = Stack.of(this);
     new CfnWebACLAssociation(this, 'Association', {
@@ -46,9 +41,43 @@ export class Firewall extends Construct {
   }
 }
 
-const managed = (name: string, priority: number): CfnWebACL.RuleProperty => ({
+type Rule = Omit<CfnWebACL.RuleProperty, 'priority'>;
+
+/** What `?count=100` costs the nonce function, in requests for one nonce: API Gateway counts both as one request. */
+const COST_OF_COUNT = 28;
+/** WAF takes none below. */
+const LOWEST_LIMIT = 10;
+
+/**
+ * Whatever API Gateway may read as the parameter `count`, which it decodes: a name has many spellings, and no other
+ * parameter of ours can hold this text.
+ */
+const HAS_COUNT: CfnWebACL.StatementProperty = {
+  byteMatchStatement: {
+    fieldToMatch: { queryString: {} },
+    searchString: 'count=',
+    positionalConstraint: 'CONTAINS',
+    textTransformations: [{ priority: 0, type: 'URL_DECODE' }],
+  },
+};
+
+/** @param limit in five minutes */
+const perIp = (name: string, limit: number, scopeDownStatement?: CfnWebACL.StatementProperty): Rule => ({
   name,
-  priority,
+  statement: {
+    rateBasedStatement: {
+      aggregateKeyType: 'IP',
+      limit,
+      evaluationWindowSec: 300,
+      ...(scopeDownStatement && { scopeDownStatement }),
+    },
+  },
+  action: { block: {} },
+  visibilityConfig: visibility(name),
+});
+
+const managed = (name: string): Rule => ({
+  name,
   statement: { managedRuleGroupStatement: { vendorName: 'AWS', name } },
   overrideAction: { none: {} },
   visibilityConfig: visibility(name),

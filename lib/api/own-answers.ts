@@ -1,5 +1,6 @@
 /** What API Gateway answers by itself, so that a scanner's requests run no function: 404s and CORS preflights. */
 import {
+  ContentHandling,
   type IntegrationResponse,
   type IResource,
   MockIntegration,
@@ -40,8 +41,11 @@ function addAnswer(
     statusCode,
     responseParameters,
     responseTemplates: { 'application/json': `${SET_ID}${body}` },
+    contentHandling: ContentHandling.CONVERT_TO_TEXT,
   };
   const integration = new MockIntegration({
+    // With binary media types these templates would be taken for bytes in Base64, in both directions: 500.
+    contentHandling: ContentHandling.CONVERT_TO_TEXT,
     requestTemplates: { 'application/json': `{"statusCode":${statusCode}}` },
     // Another media type matches no template: API Gateway's own 415, a problem as well.
     passthroughBehavior: PassthroughBehavior.NEVER,

@@ -11,7 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-apigateway';
 import type { Construct } from 'constructs';
 import type { FunctionName } from '../../lambda/contract/names.ts';
-import { ROUTES } from '../../lambda/contract/routes.ts';
+import { BINARY_MEDIA_TYPES, ROUTES } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import { accessLog } from './access-log.ts';
 import { addGatewayResponses } from './gateway-responses.ts';
@@ -37,6 +37,7 @@ export function createRestApi(scope: Construct, id: string, config: Config): Res
     restApiName: apiName(config.stage.name),
     description: 'Replay-proof registration',
     endpointTypes: [EndpointType.REGIONAL],
+    binaryMediaTypes: BINARY_MEDIA_TYPES,
     // Under a name that no proof carries, there is nothing to ask for.
     ...(config.domain && { disableExecuteApiEndpoint: true }),
     deployOptions: {

@@ -17,6 +17,7 @@ export function checkTogether(settings: ConfigSettings): Fault[] {
     ...importedResources(settings),
     ...rotationPeriods(settings),
     ...vaultNetworks(settings),
+    ...vaultSts(settings),
     ...perIpRate(settings),
     ...notYet(settings),
   ];
@@ -152,6 +153,14 @@ function vaultNetworks({ regions, homeRegion, vault }: ConfigSettings): Fault[] 
           },
         ],
   );
+}
+
+/** Other logins ask no STS endpoint of Vault's. */
+function vaultSts({ vault: { auth, stsRegion } }: ConfigSettings): Fault[] {
+  if (stsRegion === undefined || auth === 'aws') return [];
+  return [
+    { path: ['vault', 'stsRegion'], message: `needs vault.auth: "aws", and not "${auth}"`, example: false },
+  ];
 }
 
 const DAY_MS = 24 * 3600 * 1000;

@@ -4,7 +4,7 @@ import type { KeyLags } from '../../protocol/key-windows.ts';
 import type { ConfigSettings } from './schema.ts';
 
 export function keyLags(
-  settings: Pick<ConfigSettings, 'keys' | 'clockError' | 'nonceTtl' | 'clientKeyLife'>,
+  settings: Pick<ConfigSettings, 'keys' | 'clockError' | 'clientKeyLife'>,
   purpose: Purpose,
 ): KeyLags {
   const { keys, clockError } = settings;

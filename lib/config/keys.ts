@@ -101,6 +101,15 @@ export const vault = z.strictObject({
     .default('aws')
     .meta({ examples: ['aws'] }),
   /**
+   * With `auth: 'aws'`: the Region whose STS endpoint Vault asks who signed, which Vault's `sts_endpoint` and `sts_region`
+   * must name as well. Default: the global endpoint, Vault's own default.
+   */
+  stsRegion: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be the name of an AWS Region')
+    .optional()
+    .meta({ examples: ['eu-west-1'] }),
+  /**
    * How it gets there: over the internet, or from a VPC of the home Region; other Regions then have a `vaultNetwork` of
    * their own. Default `public`.
    */

@@ -120,7 +120,7 @@ export const configSchema = z.strictObject({
   watchAlarmTopicArn: arn('sns', '[\\w-]+', 'arn:aws:sns:us-east-1:123456789012:alarms').optional(),
   /**
    * The role by which API Gateway writes logs is one for an account and Region. `create`: by a stack that all stages
-   * share; `existing`: there is one, or access logs do without. Default `create`; `dev` needs none.
+   * share; `existing`: one is set already, without which AWS refuses an access log. Default `create`; `dev` needs none.
    */
   apiGatewayRole: z
     .enum(['create', 'existing'])

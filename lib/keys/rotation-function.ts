@@ -6,6 +6,7 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { CfnAlias, type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
 import { revokedKey } from '../../lambda/contract/limits.ts';
 import { rotationFunctionName, secretName, tableName, WATCH_ALIAS } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
@@ -52,7 +53,7 @@ export class RotationFunction extends PlatformFunction {
       bundle,
       // Vault knows the function by it.
       roleName: rotationRoleName(stage, purpose, region.name),
-      timeout: Duration.minutes(1),
+      timeout: Duration.millis(ROTATION_TIMEOUT_MS),
       environment: {
         COUNTERSIGN_STAGE: stage,
         COUNTERSIGN_REGION: region.name,
@@ -90,14 +91,16 @@ export class RotationFunction extends PlatformFunction {
   }
 }
 
-const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
+/** @returns the VPC that a Region's rotation functions are in; undefined where they are in none */
+export const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
   own ?? (vault.network === 'public' ? undefined : vault.network);
 
-const vaultAccess = ({ vault: { address, namespace, caPem, auth } }: Config): VaultAccess => ({
+const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: Config): VaultAccess => ({
   address,
   ...(namespace !== undefined && { namespace }),
   ...(caPem !== undefined && { caPem }),
   auth,
+  ...(stsRegion !== undefined && { stsRegion }),
 });
 
 /** Its own keyset, which other Regions have copies of, and the item of each Region that names its revoked kids. */

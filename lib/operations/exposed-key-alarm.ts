@@ -1,33 +1,38 @@
-/** A strict client's API key came over the wire: it must be considered exposed (design: 2-protocol "API keys"). */
+/** A strict client's API key came over the wire: it must be considered exposed. */
 import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import type { FunctionName } from '../../lambda/contract/names.ts';
+import { ROUTES } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from './alarm.ts';
 
 export interface ExposedKeyAlarmProps {
   readonly config: Config;
-  /** Of the nonce function, which refuses such a key with this reason in its log line. */
-  readonly logGroup: ILogGroup;
+  readonly logGroups: Readonly<Record<FunctionName, ILogGroup>>;
   readonly topic: ITopic | undefined;
 }
 
 export class ExposedKeyAlarm extends Construct {
-  constructor(scope: Construct, id: string, { config, logGroup, topic }: ExposedKeyAlarmProps) {
+  constructor(scope: Construct, id: string, { config, logGroups, topic }: ExposedKeyAlarmProps) {
     super(scope, id);
-    const filter = new MetricFilter(this, 'Filter', {
-      logGroup,
-      filterPattern: FilterPattern.stringValue('$.reason', '=', 'strict_key_as_bearer'),
-      metricNamespace: `Countersign/${config.stage.name}`,
-      metricName: 'StrictKeyAsBearer',
-    });
+    // A key of the right form and checksum anywhere; and where keys are sent as Bearer, one that was mistyped, too.
+    const filterPattern = FilterPattern.any(
+      FilterPattern.exists('$.exposed_key'),
+      FilterPattern.stringValue('$.reason', '=', 'strict_key_as_bearer'),
+    );
+    // One namespace and name: the filters of several logs add up.
+    const counted = { metricNamespace: `Countersign/${config.stage.name}`, metricName: 'StrictKeyExposed' };
+    const [filter] = [...new Set(ROUTES.map((route) => route.function))].map(
+      (name) => new MetricFilter(this, name, { logGroup: logGroups[name], filterPattern, ...counted }),
+    );
     new PlatformAlarm(this, 'Alarm', {
       config,
-      section: 'strict-key-as-bearer',
+      section: 'strict-key-exposed',
       what:
-        'A client sent its strict API key as a Bearer token. It was refused, and has to be considered exposed: ' +
-        'the log line says when; find the sender, then give the client a new key.',
-      metric: filter.metric({ statistic: 'sum' }),
+        'A request carried a strict API key, which has to be considered exposed: the log line says when, and whose ' +
+        'key it says it is. Find the sender, then give the client a new key.',
+      metric: filter!.metric({ statistic: 'sum' }),
       threshold: 1,
       topic,
     });

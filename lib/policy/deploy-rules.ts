@@ -95,6 +95,25 @@ export const DEPLOY_RULES: readonly Rule[] = [
         ? `API Gateway keeps /${PathPart} for itself`
         : undefined,
   },
+  {
+    name: 'bodies-as-bytes',
+    type: 'AWS::ApiGateway::RestApi',
+    fault: ({ BinaryMediaTypes = [] }) =>
+      BinaryMediaTypes.includes('*/*')
+        ? undefined
+        : 'without the binary media type */* a body that is no UTF-8 reaches the function altered',
+  },
+  {
+    name: 'mock-answers-text',
+    type: 'AWS::ApiGateway::Method',
+    fault({ Integration }) {
+      if (Integration?.Type !== 'MOCK') return undefined;
+      const sides = [Integration, ...(Integration.IntegrationResponses ?? [])];
+      return sides.every(({ ContentHandling }) => ContentHandling === 'CONVERT_TO_TEXT')
+        ? undefined
+        : 'with binary media types a MOCK integration answers 500, unless it and its responses have CONVERT_TO_TEXT';
+    },
+  },
   ...['AWS::ApiGateway::RestApi', 'AWS::ApiGateway::DomainName'].map(
     (type): Rule => ({
       name: 'tls-policy-complete',

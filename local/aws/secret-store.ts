@@ -43,6 +43,7 @@ export interface SecretStoreOptions {
 const CURRENT = 'AWSCURRENT';
 const PENDING = 'AWSPENDING';
 const PREVIOUS = 'AWSPREVIOUS';
+const MAX_VALUE_BYTES = 65_536;
 /** So many versions, and past states for replicas that lag, are kept of each secret. */
 const KEPT = 100;
 
@@ -57,7 +58,7 @@ export class SecretStore {
     this.#lagMs = replicaLagMs;
   }
 
-  /** @throws AwsError ResourceExistsException, unless it is the same request again */
+  /** @throws AwsError ResourceExistsException, unless it is the same request again; ValidationException as `put` */
   create(
     secret: Pick<Secret, 'name' | 'primaryRegion' | 'description'>,
     token: string,
@@ -69,6 +70,7 @@ export class SecretStore {
       const message = `The operation failed because the secret ${secret.name} already exists.`;
       throw new AwsError('ResourceExistsException', message);
     }
+    requireSize(value ?? '');
     const now = this.#nowMs();
     const suffix = randomBytes(3).toString('hex');
     const versions = new Map<string, SecretVersion>();
@@ -121,9 +123,11 @@ export class SecretStore {
   /**
    * Adds a version, or gives a valueless one its value. Once more with the same value does nothing.
    *
-   * @throws AwsError ResourceExistsException where the token stands for another value
+   * @throws AwsError ResourceExistsException where the token stands for another value, ValidationException where it is
+   *   too large
    */
   put(id: string, token: string, value: string, stages: readonly string[]): SecretVersion {
+    requireSize(value);
     const secret = this.find(id);
     const known = secret.versions.get(token);
     if (known && known.value !== null) {
@@ -198,6 +202,13 @@ export class SecretStore {
     const seenMs = this.#nowMs() - this.#lagMs(region);
     return states.findLast(({ changedAtMs }) => changedAtMs <= seenMs);
   }
+}
+
+function requireSize(value: string): void {
+  if (Buffer.byteLength(value) <= MAX_VALUE_BYTES) return;
+  const rule = `Member must have length less than or equal to ${MAX_VALUE_BYTES}`;
+  const message = `1 validation error detected: Value at 'secretString' failed to satisfy constraint: ${rule}`;
+  throw new AwsError('ValidationException', message);
 }
 
 const invalid = (message: string): AwsError => new AwsError('InvalidParameterException', message);

@@ -4,9 +4,11 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { invoke } from '../../cli/admin.ts';
 import { rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
+import { interruption } from '../interruption.ts';
 import { openLocalFiles } from '../local-files.ts';
 import type { LocalClient, PlatformInfo } from '../platform.ts';
 import { invokeAdmin, STAGE } from '../stage.ts';
+import { localOption } from '../terminal.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
@@ -16,15 +18,13 @@ const REPLICATION_MS = 1_000;
 const DEV_LIMIT = 1_000_000;
 const DEV_KEY_LIFE_MS = 80 * 24 * 3600 * 1000;
 
-// Taken from the start, so that an early Ctrl-C also ends in order; a second one changes nothing.
-const interruption = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interruption.abort());
+const interrupted = interruption();
 
 try {
   await run();
 } catch (error) {
   // The Ctrl-C of a terminal ends the CDK as well, in the midst of what it did: no fault of anybody's.
-  if (!interruption.signal.aborted) {
+  if (!interrupted.aborted) {
     process.stderr.write(`error: ${error instanceof Error ? error.message : error}\n`);
     process.exitCode = 1;
   }
@@ -36,20 +36,21 @@ async function run(): Promise<void> {
   say('Starting emulator and Vault (installed once, into .countersign/), and bootstrapping ...');
   const deployment = await startDeployment({ stage: STAGE, regions: REGIONS });
   try {
-    if (interruption.signal.aborted) return;
+    if (interrupted.aborted) return;
     say(`cdk deploy --all: stage ${STAGE} in ${REGIONS.join(' and ')} ...`);
     await deployment.deploy();
-    if (interruption.signal.aborted) return;
+    if (interrupted.aborted) return;
     say('First keys, from Vault ...');
     await makeKeys(deployment);
     const info = await describe(deployment);
     await deployment.replicas.synchronise();
-    const files = openLocalFiles(process.cwd());
+    const files = await openLocalFiles(process.cwd(), Number(new URL(info.entry).port));
     try {
       files.announce(info);
       process.stdout.write(`${JSON.stringify(info)}\n`);
-      say('It runs until Ctrl-C. Try, in another terminal: npx countersign register examples/users.csv');
-      await replicateUntil(interruption.signal, deployment);
+      const command = `npx countersign register examples/users.csv${localOption(info, files)}`;
+      say(`It runs until Ctrl-C. Try, in another terminal: ${command}`);
+      await replicateUntil(interrupted, deployment);
     } finally {
       files.close();
     }

@@ -43,9 +43,9 @@ export function proxyEvent(request: GatewayRequest, { route, pathParameters }: M
     pathParameters,
     stageVariables: null,
     requestContext: requestContext(request, route.resource, lastOfEach(headers)),
-    // Without a binary media type the body is text: bytes that are no UTF-8 are replaced, as on AWS.
-    body: body.length > 0 ? body.toString('utf8') : null,
-    isBase64Encoded: false,
+    // Of whatever type: see `BINARY_MEDIA_TYPES`.
+    body: body.length > 0 ? body.toString('base64') : null,
+    isBase64Encoded: body.length > 0,
   };
 }
 

@@ -37,8 +37,8 @@ export class Tokens {
   handle({ operation, path, data }: VaultRequest, asked: string): VaultResult {
     if (path === 'lookup-self' && operation === 'read')
       return { data: { policies: this.find(asked)!.policies, type: 'service' } };
-    if (operation === 'update' && path === 'revoke') {
-      this.#tokens.delete(text(data, 'token'));
+    if (operation === 'update' && (path === 'revoke' || path === 'revoke-self')) {
+      this.#tokens.delete(path === 'revoke' ? text(data, 'token') : asked);
       return undefined;
     }
     if (operation !== 'update' || path !== 'create') throw new VaultFault(404);
@@ -57,12 +57,13 @@ export class AuthMethod {
   readonly #tokens: Tokens;
   readonly #documents = new Map<string, VaultBody>();
   readonly #roleIds = new Map<string, string>();
-  /** By secret id, the role. */
-  readonly #secretIds = new Map<string, string>();
+  readonly #secretIds = new Map<string, { readonly role: string; readonly endsAtMs: number }>();
+  readonly #nowMs: () => number;
 
-  constructor(type: string, tokens: Tokens) {
+  constructor(type: string, tokens: Tokens, nowMs: () => number) {
     this.type = type;
     this.#tokens = tokens;
+    this.#nowMs = nowMs;
   }
 
   /** Whether an update would make it: that is another right. */
@@ -90,14 +91,16 @@ export class AuthMethod {
     if (part === 'role-id') return { data: { role_id } };
     if (part !== 'secret-id') throw new VaultFault(404);
     const secret_id = randomUUID();
-    this.#secretIds.set(secret_id, role);
-    return { data: { secret_id, secret_id_accessor: randomUUID() } };
+    const { secret_id_ttl = 0 } = this.#documents.get(`role/${role}`) as { secret_id_ttl?: number };
+    const endsAtMs = secret_id_ttl ? this.#nowMs() + secret_id_ttl * 1000 : Number.POSITIVE_INFINITY;
+    this.#secretIds.set(secret_id, { role, endsAtMs });
+    return { data: { secret_id, secret_id_accessor: randomUUID(), secret_id_ttl } };
   }
 
   #login(data: VaultBody): VaultResult {
     if (this.type !== 'approle') throw new VaultFault(400, `the embedded Vault has no login by ${this.type}`);
-    const role = this.#secretIds.get(text(data, 'secret_id'));
-    if (role === undefined || this.#roleIds.get(role) !== text(data, 'role_id'))
+    const { role = '', endsAtMs = 0 } = this.#secretIds.get(text(data, 'secret_id')) ?? {};
+    if (this.#nowMs() >= endsAtMs || this.#roleIds.get(role) !== text(data, 'role_id'))
       throw new VaultFault(400, 'invalid role or secret ID');
     const { token_policies, token_no_default_policy, token_ttl } = this.#documents.get(`role/${role}`)!;
     return this.#tokens.issue(token_policies as string[], !token_no_default_policy, token_ttl as number);

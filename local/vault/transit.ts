@@ -7,10 +7,12 @@ interface TransitKey {
   readonly type: string;
   readonly exportable: boolean;
   readonly keySize: number;
-  /** Version 1 first. */
-  readonly versions: Version[];
+  /** Version 1 first; undefined where it was trimmed. */
+  readonly versions: (Version | undefined)[];
   min: number;
   minSigning: number;
+  /** 0 where nothing was trimmed. */
+  available: number;
 }
 
 interface Version {
@@ -41,6 +43,7 @@ export class Transit {
     if (kind === 'keys' && rest.length === 2 && operation === 'update') {
       if (verb === 'rotate') return this.#rotate(name);
       if (verb === 'config') return this.#configure(name, data);
+      if (verb === 'trim') return this.#trim(name, data);
     }
     if (kind === 'export' && rest.length === 3 && operation === 'read')
       return this.#export(name, verb!, rest[2]!);
@@ -70,6 +73,7 @@ export class Transit {
       versions: [],
       min: 1,
       minSigning: 0,
+      available: 0,
     };
     this.#keys.set(name, key);
     return this.#rotate(name);
@@ -101,8 +105,26 @@ export class Transit {
         400,
         'min encryption version must be greater than or equal to min decryption version',
       );
+    if ((min as number) < key.available || (minSigning as number) < key.available)
+      throw new VaultFault(400, 'min versions cannot be below the minimum available version');
     key.min = Math.max(1, min as number);
     key.minSigning = minSigning as number;
+    return describe(key);
+  }
+
+  /** For good: what was trimmed is in no export, whatever the min versions say later. */
+  #trim(name: string, { min_available_version: available }: VaultBody): VaultResult {
+    const key = this.#find(name);
+    const fault = (message: string) => new VaultFault(400, `minimum available version ${message}`);
+    if (!Number.isInteger(available)) throw new VaultFault(400, 'missing min_available_version');
+    const version = available as number;
+    if (version < key.available) throw fault('cannot be decremented');
+    if (key.minSigning === 0) throw fault('cannot be set when minimum encryption version is not set');
+    if (version > key.minSigning) throw fault('cannot be greater than minimum encryption version');
+    if (version > key.min) throw fault('cannot be greater than minimum decryption version');
+    if (version < 1) throw fault('should be positive');
+    key.available = version;
+    key.versions.fill(undefined, 0, version - 1);
     return describe(key);
   }
 
@@ -126,8 +148,10 @@ export class Transit {
 }
 
 function describe(key: TransitKey): VaultResult {
-  const published = key.versions.flatMap(({ createdAt, publicKey }, i) =>
-    publicKey && i + 1 >= key.min ? [[i + 1, { creation_time: createdAt, ...publicKey }]] : [],
+  const published = key.versions.flatMap((version, i) =>
+    version?.publicKey && i + 1 >= key.min
+      ? [[i + 1, { creation_time: version.createdAt, ...version.publicKey }]]
+      : [],
   );
   return {
     data: {
@@ -137,7 +161,7 @@ function describe(key: TransitKey): VaultResult {
       latest_version: key.versions.length,
       min_decryption_version: key.min,
       min_encryption_version: key.minSigning,
-      min_available_version: 0,
+      min_available_version: key.available,
       allow_plaintext_backup: false,
       deletion_allowed: false,
       derived: false,

@@ -42,7 +42,8 @@ const AUTH_TYPES = ['approle', 'aws', 'jwt'];
 const BUILT_IN_POLICIES: Readonly<Record<string, string>> = {
   root: 'path "*" { capabilities = ["root"] }',
   default: `path "sys/capabilities-self" { capabilities = ["update"] }
-path "auth/token/lookup-self" { capabilities = ["read"] }`,
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }`,
 };
 
 export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): EmbeddedVault {
@@ -130,7 +131,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
     if (kind === 'mounts' && operation === 'update')
       return mount(engines, name, data, ['transit'], () => new Transit(nowMs));
     if (kind === 'auth' && operation === 'update')
-      return mount(methods, name, data, AUTH_TYPES, (type) => new AuthMethod(type, tokens));
+      return mount(methods, name, data, AUTH_TYPES, (type) => new AuthMethod(type, tokens, nowMs));
     if (kind === 'policies' && rest[0] === 'acl' && rest.length === 2) {
       if (operation === 'update') {
         const hcl = text(data, 'policy');

@@ -1,8 +1,9 @@
 /** Makes a call: a Region, a nonce, a proof, an exchange; and again for as long as the retry policy says so. */
 import { abortable, type sleep } from './abort.ts';
+import { isWithin } from './base-url.ts';
 import type { Signer } from './credential.ts';
 import { DiscoveryCache, type RegionInfo } from './discovery.ts';
-import { CountersignError, UnexpectedAnswerError } from './errors.ts';
+import { ClockSkewError, CountersignError, UnexpectedAnswerError } from './errors.ts';
 import { type Answer, answerError, exchange, type Request, serverTimeMs } from './http.ts';
 import { NoncePool } from './nonce-pool.ts';
 import { Regions } from './regions.ts';
@@ -11,6 +12,8 @@ import { isUnreachable, type Next, nextAttempt, RetryBudget, type Tried } from '
 export interface CallerOptions {
   /** The entry's or a Region's base URL. */
   readonly url: string;
+  /** Base URLs of Regions that lie elsewhere than under `url`. */
+  readonly regions: readonly string[];
   readonly signer: Signer;
   readonly fetch: typeof fetch;
   readonly timeoutMs: number;
@@ -54,6 +57,13 @@ interface Failure {
 
 /** Over how long those that waited for a quota go on. */
 const SPREAD_MS = 200;
+/**
+ * How far the server's clock may be from ours for us to follow it. A proof made for the future is good then, whoever has
+ * it; ten minutes is the order of what a nonce and a proof live anyway.
+ */
+const MOST_CLOCK_OFFSET_MS = 600_000;
+/** A nonce has 79 characters at most; some room is left for a later form. */
+const NONCE = /^[\w-]{1,256}$/;
 /** Longest life of a proof for reading, in seconds: it has no nonce. */
 const READ_LIFE_S = 60;
 
@@ -67,11 +77,12 @@ export class Caller {
   #clockOffsetMs = 0;
 
   constructor(options: CallerOptions) {
-    const { url, now } = options;
+    const { url, regions, now } = options;
     const documentUrl = `${url}/.well-known/countersign`;
     this.#options = options;
     this.#discovery = new DiscoveryCache(
       () => this.#exchange({ method: 'GET', url: documentUrl }, [options.closed]),
+      (region) => isWithin(url, region) || regions.includes(region),
       now,
     );
     this.#regions = new Regions(url, now);
@@ -135,8 +146,9 @@ export class Caller {
         { method, url, headers, ...(method === 'POST' && { body }) },
         signals,
       );
+      // One for one: reads take none, so the pool cannot grow by what a server adds.
       const fresh = answer.headers.get('Replay-Nonce');
-      if (fresh !== null) pool.put(fresh);
+      if (method !== 'GET' && isNonce(fresh)) pool.put(fresh);
       if (answer.status < 200 || answer.status > 299) return { error: answerError(answer), sent, answer };
       this.#regions.answered(region);
       return { answer };
@@ -155,12 +167,11 @@ export class Caller {
 
   /** Learns from a failure. @returns the next attempt, or undefined where there is none */
   async #decide({ error, sent, answer }: Failure, state: State): Promise<Next | undefined> {
-    const { now, maxRetries, random } = this.#options;
+    const { maxRetries, random } = this.#options;
     const { region, tried } = state;
     state.unclear ||= sent && (answer === undefined || answer.status >= 500);
     if (region && isUnreachable(error)) this.#regions.failed(region);
-    const serverMs = error.code === 'clock_skew' && answer ? serverTimeMs(answer) : undefined;
-    if (serverMs !== undefined) this.#clockOffsetMs = serverMs - now();
+    if (error instanceof ClockSkewError && answer) this.#correctClock(error, answer);
     const next = nextAttempt(error, tried, {
       maxRetries,
       random,
@@ -172,6 +183,19 @@ export class Caller {
     if (region && next && error.code === 'quota_exceeded') this.#regions.hold(region, next.waitMs);
     if (next?.region === 'best') state.region = undefined;
     return next;
+  }
+
+  /** @throws ClockSkewError where the clocks are too far apart to follow the server's */
+  #correctClock({ status, problem, requestId }: ClockSkewError, answer: Answer): void {
+    const serverMs = serverTimeMs(answer);
+    if (serverMs === undefined) return;
+    const nowMs = this.#options.now();
+    if (Math.abs(serverMs - nowMs) > MOST_CLOCK_OFFSET_MS) {
+      const [theirs, ours] = [serverMs, nowMs].map((ms) => new Date(ms).toISOString());
+      const message = `${answer.origin} says that it is ${theirs}, this machine's clock ${ours}: more than ${MOST_CLOCK_OFFSET_MS / 60_000} minutes apart; set the clock`;
+      throw new ClockSkewError({ status, problem, requestId, message });
+    }
+    this.#clockOffsetMs = serverMs - nowMs;
   }
 
   #pool(region: RegionInfo): NoncePool {
@@ -191,9 +215,9 @@ export class Caller {
     const answer = await this.#exchange({ method: 'GET', url: `${url}/v1/nonce?${query}` }, [closed]);
     if (answer.status !== 200) throw answerError(answer);
     const { nonce, nonces = [nonce] } = (answer.json ?? {}) as { nonce?: unknown; nonces?: unknown };
-    if (!Array.isArray(nonces) || nonces.length === 0 || !nonces.every((text) => typeof text === 'string'))
+    if (!Array.isArray(nonces) || nonces.length === 0 || !nonces.every(isNonce))
       throw new UnexpectedAnswerError(answer.origin, answer.status);
-    return nonces;
+    return nonces.slice(0, count);
   }
 
   #exchange(request: Request, signals: readonly AbortSignal[]): Promise<Answer> {
@@ -201,3 +225,5 @@ export class Caller {
     return exchange(request, { fetch, timeoutMs, signals });
   }
 }
+
+const isNonce = (value: unknown): value is string => typeof value === 'string' && NONCE.test(value);

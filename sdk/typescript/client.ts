@@ -1,10 +1,10 @@
 /** The client: registers users, reads and deletes registrations. */
 import { createTransport } from '#transport';
 import { sleep } from './abort.ts';
+import { isBaseUrl } from './base-url.ts';
 import { type BatchOptions, type BatchResult, runBatch } from './batch.ts';
 import { Caller } from './caller.ts';
 import { type Credential, createSigner } from './credential.ts';
-import { isBaseUrl } from './discovery.ts';
 import { ClientClosedError, InvalidArgumentError } from './errors.ts';
 import {
   encodeUser,
@@ -17,6 +17,13 @@ import {
 export type ClientOptions = Credential & {
   /** Base URL of the entry, or of the Region to prefer: https, or http on this machine. */
   readonly url: string;
+  /**
+   * Base URLs of Regions that may be used too. Needed for those that lie elsewhere than on `url`'s host or below it, such as
+   * the `execute-api` URLs of a platform without a domain; any other Region that the platform names is left out.
+   *
+   * @default []
+   */
+  readonly regions?: readonly string[];
   /** For one attempt, in milliseconds; a call that is retried takes longer. @default 10000 */
   readonly timeoutMs?: number;
   /** How often a call backs off and tries again; 0: never. Failing over to another Region is not counted. @default 4 */
@@ -55,12 +62,10 @@ export class CountersignClient {
   /** @throws InvalidArgumentError */
   constructor(options: ClientOptions, internals: Internals = {}) {
     const { timeoutMs = 10_000, maxRetries = 4 } = options;
-    const url = typeof options.url === 'string' ? options.url.replace(/\/$/, '') : options.url;
-    if (!isBaseUrl(url))
-      throw new InvalidArgumentError(
-        'url must be a base URL: https, or http on this machine, without a query',
-      );
-    requireNumber('timeoutMs', timeoutMs, 1);
+    const url = requireBaseUrl('url', options.url);
+    if (!Array.isArray(options.regions ?? [])) throw new InvalidArgumentError('regions must be a list');
+    const regions = (options.regions ?? []).map((region) => requireBaseUrl('each of regions', region));
+    requireNumber('timeoutMs', timeoutMs, 1, LONGEST_TIMER_MS);
     requireNumber('maxRetries', maxRetries, 0);
     const signer = createSigner(options);
     const transport = options.fetch ? undefined : createTransport();
@@ -68,6 +73,7 @@ export class CountersignClient {
     this.#closeTransport = async () => transport?.close();
     this.#caller = new Caller({
       url,
+      regions,
       signer,
       fetch: options.fetch ?? transport!.fetch,
       timeoutMs,
@@ -150,7 +156,19 @@ function pathOf(id: string): string {
   return `/v1/registrations/${id}`;
 }
 
-function requireNumber(name: string, value: unknown, least: number): void {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < least)
-    throw new InvalidArgumentError(`${name} must be a number from ${least} on`);
+function requireBaseUrl(name: string, value: unknown): string {
+  const url = typeof value === 'string' ? value.replace(/\/$/, '') : value;
+  if (isBaseUrl(url)) return url;
+  throw new InvalidArgumentError(
+    `${name} must be a base URL: https, or http on this machine, without user, query or fragment`,
+  );
+}
+
+/** A longer one fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+function requireNumber(name: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): void {
+  if (typeof value === 'number' && value >= least && value <= most) return;
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+  throw new InvalidArgumentError(`${name} must be a number ${bounds}`);
 }

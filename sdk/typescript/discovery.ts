@@ -1,5 +1,6 @@
 /** What the platform says of itself (`GET /.well-known/countersign`), kept for as long as it allows. */
-import { UnexpectedAnswerError } from './errors.ts';
+import { isBaseUrl } from './base-url.ts';
+import { ForeignRegionsError, UnexpectedAnswerError } from './errors.ts';
 import { type Answer, answerError } from './http.ts';
 
 export interface RegionInfo {
@@ -19,43 +20,68 @@ export interface Discovery {
   readonly maxNonceCount: number;
 }
 
-/** When a failed refresh, or an answer without `max-age`, is tried again. */
-const DEFAULT_MAX_AGE_MS = 60_000;
+/** The platform's own `max-age`. It is the shortest that is followed, and when a failed refresh is tried again. */
+const SHORTEST_AGE_MS = 60_000;
+/** A Region that is moved is found within this time, whatever an answer once said. */
+const LONGEST_AGE_MS = 3_600_000;
+/** Bounds of the wire form; what an answer says beyond them is not followed. */
+const LONGEST_PROOF_LIFE_S = 300;
+const MOST_NONCES = 100;
+const MOST_REGIONS = 32;
 
 export class DiscoveryCache {
   readonly #fetch: () => Promise<Answer>;
+  readonly #trusts: (url: string) => boolean;
   readonly #now: () => number;
   #held: Discovery | undefined;
-  #staleAtMs = 0;
+  #heldSinceMs = 0;
+  #maxAgeMs = 0;
   #pending: Promise<Discovery> | undefined;
 
-  /** @param fetch gets the document */
-  constructor(fetch: () => Promise<Answer>, now: () => number) {
+  /**
+   * @param fetch gets the document
+   * @param trusts whether a Region's base URL may be used; one that may not is left out
+   */
+  constructor(fetch: () => Promise<Answer>, trusts: (url: string) => boolean, now: () => number) {
     this.#fetch = fetch;
+    this.#trusts = trusts;
     this.#now = now;
   }
 
   /** @returns the copy held, which is refreshed in the background once stale; the first one is waited for */
   current(): Promise<Discovery> {
-    if (this.#held && this.#now() < this.#staleAtMs) return Promise.resolve(this.#held);
+    // A clock that was set back makes no copy younger.
+    if (this.#held && Math.abs(this.#now() - this.#heldSinceMs) < this.#maxAgeMs)
+      return Promise.resolve(this.#held);
     this.#pending ??= this.#load().finally(() => {
       this.#pending = undefined;
     });
     if (!this.#held) return this.#pending;
     // A platform that cannot be asked just now has not changed: the old copy serves until it can.
     this.#pending.catch(() => {});
-    this.#staleAtMs = this.#now() + DEFAULT_MAX_AGE_MS;
+    this.#keep(this.#held, SHORTEST_AGE_MS);
     return Promise.resolve(this.#held);
   }
 
   async #load(): Promise<Discovery> {
     const answer = await this.#fetch();
     if (answer.status === 429 || answer.status >= 500) throw answerError(answer);
-    const discovery = answer.status === 200 ? readDiscovery(answer.json) : undefined;
-    if (!discovery) throw new UnexpectedAnswerError(answer.origin, answer.status);
-    const maxAge = /(?:^|[,\s])max-age=(\d+)/i.exec(answer.headers.get('Cache-Control') ?? '')?.[1];
-    this.#staleAtMs = this.#now() + (maxAge === undefined ? DEFAULT_MAX_AGE_MS : Number(maxAge) * 1000);
+    const named = answer.status === 200 ? readDiscovery(answer.json) : undefined;
+    if (!named) throw new UnexpectedAnswerError(answer.origin, answer.status);
+    const regions = named.regions.filter(({ url }) => this.#trusts(url));
+    if (regions.length === 0) {
+      const origins = new Set(named.regions.map(({ url }) => new URL(url).origin));
+      throw new ForeignRegionsError(answer.origin, [...origins]);
+    }
+    const seconds = /(?:^|[,\s])max-age=(\d+)/i.exec(answer.headers.get('Cache-Control') ?? '')?.[1] ?? 0;
+    const maxAgeMs = Math.min(Math.max(Number(seconds) * 1000, SHORTEST_AGE_MS), LONGEST_AGE_MS);
+    return this.#keep({ ...named, regions }, maxAgeMs);
+  }
+
+  #keep(discovery: Discovery, maxAgeMs: number): Discovery {
     this.#held = discovery;
+    this.#heldSinceMs = this.#now();
+    this.#maxAgeMs = maxAgeMs;
     return discovery;
   }
 }
@@ -63,13 +89,13 @@ export class DiscoveryCache {
 function readDiscovery(value: unknown): Discovery | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { issuer, regions, proof_max_life, max_nonce_count } = value as Record<string, unknown>;
-  if (typeof issuer !== 'string' || !Array.isArray(regions) || regions.length === 0) return undefined;
-  if (!regions.every(isRegion)) return undefined;
+  if (typeof issuer !== 'string' || issuer.length > 2048 || !Array.isArray(regions)) return undefined;
+  if (regions.length === 0 || regions.length > MOST_REGIONS || !regions.every(isRegion)) return undefined;
   return {
     issuer,
-    regions,
-    proofMaxLifeS: positive(proof_max_life) ?? 60,
-    maxNonceCount: positive(max_nonce_count) ?? 1,
+    regions: regions.map(({ name, url }) => ({ name, url })),
+    proofMaxLifeS: Math.min(positive(proof_max_life) ?? 60, LONGEST_PROOF_LIFE_S),
+    maxNonceCount: Math.min(positive(max_nonce_count) ?? 1, MOST_NONCES),
   };
 }
 
@@ -81,13 +107,3 @@ const isRegion = (value: unknown): value is RegionInfo =>
 
 const positive = (value: unknown): number | undefined =>
   typeof value === 'number' && value >= 1 ? Math.floor(value) : undefined;
-
-/** https, or http to this machine alone; no `/` at the end, no query. */
-export function isBaseUrl(url: unknown): url is string {
-  if (typeof url !== 'string' || url.endsWith('/') || !URL.canParse(url)) return false;
-  const { protocol, hostname, search, hash } = new URL(url);
-  if (search !== '' || hash !== '') return false;
-  return (
-    protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname))
-  );
-}

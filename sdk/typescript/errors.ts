@@ -49,10 +49,30 @@ export class UnexpectedAnswerError extends CountersignError {
   readonly status: number;
   readonly requestId: string | undefined;
 
-  constructor(origin: string, status: number, requestId?: string) {
-    super('unexpected_answer', `${origin} answered ${status} in a form that is not Countersign's`);
+  constructor(
+    origin: string,
+    status: number,
+    requestId?: string,
+    how = "in a form that is not Countersign's",
+  ) {
+    super('unexpected_answer', `${origin} answered ${status} ${how}`);
     this.status = status;
     this.requestId = requestId;
+  }
+}
+
+/** The platform names Regions that lie neither under `url`'s host nor in `regions`: no proof goes there. */
+export class ForeignRegionsError extends CountersignError {
+  /** Origins of the Regions. */
+  readonly origins: readonly string[];
+
+  constructor(origin: string, origins: readonly string[]) {
+    const named = origins.slice(0, 3).join(', ') + (origins.length > 3 ? ', …' : '');
+    super(
+      'foreign_regions',
+      `${origin} names Regions elsewhere (${named}): list those that you trust in regions`,
+    );
+    this.origins = origins;
   }
 }
 
@@ -72,6 +92,8 @@ export interface ApiErrorOptions {
   readonly problem: Problem;
   readonly requestId?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** @default the problem's own words */
+  readonly message?: string;
 }
 
 /** The platform answered with a problem. */
@@ -83,8 +105,11 @@ export class ApiError extends CountersignError {
   /** What `Retry-After` asked for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  constructor({ status, problem, requestId, retryAfterMs }: ApiErrorOptions) {
-    super(problem.code, [problem.title, problem.detail].filter(Boolean).join(': ') || problem.code);
+  constructor({ status, problem, requestId, retryAfterMs, message }: ApiErrorOptions) {
+    super(
+      problem.code,
+      message ?? ([problem.title, problem.detail].filter(Boolean).join(': ') || problem.code),
+    );
     this.status = status;
     this.problem = problem;
     this.requestId = requestId;
@@ -98,7 +123,10 @@ export class MalformedRequestError extends ApiError {}
 export class NonceRefusedError extends ApiError {}
 /** 401 `invalid_proof`: wrong or unknown key, unknown client, or another platform's URL. */
 export class InvalidProofError extends ApiError {}
-/** 401 `clock_skew`: the proof's times were refused even by the server's own clock. */
+/**
+ * 401 `clock_skew`: the proof's times were refused even by the server's own clock; or the two clocks are further apart
+ * than is corrected, and the message names both times.
+ */
 export class ClockSkewError extends ApiError {}
 /** 401 `key_expired`: the client needs another key. */
 export class KeyExpiredError extends ApiError {}
@@ -157,20 +185,34 @@ export function problemError(value: unknown, answer: Omit<ApiErrorOptions, 'prob
   const { type, title, status, detail, instance, code, errors } = value as Record<string, unknown>;
   if (typeof code !== 'string') return undefined;
   const problem: Problem = {
-    ...(typeof type === 'string' && { type: redact(type) }),
-    ...(typeof title === 'string' && { title: redact(title) }),
+    ...(typeof type === 'string' && { type: safe(type) }),
+    ...(typeof title === 'string' && { title: safe(title) }),
     ...(typeof status === 'number' && { status }),
-    ...(typeof detail === 'string' && { detail: redact(detail) }),
-    ...(typeof instance === 'string' && { instance: redact(instance) }),
-    code: redact(code),
-    ...(Array.isArray(errors) && { errors: errors.filter(isViolation).map(redactViolation) }),
+    ...(typeof detail === 'string' && { detail: safe(detail) }),
+    ...(typeof instance === 'string' && { instance: safe(instance) }),
+    code: safe(code),
+    ...(Array.isArray(errors) && {
+      errors: errors.filter(isViolation).slice(0, MOST_VIOLATIONS).map(safeViolation),
+    }),
   };
   const Class = Object.hasOwn(ERROR_CLASSES, code) ? ERROR_CLASSES[code as ProblemCode] : ApiError;
   return new Class({ ...answer, problem });
 }
 
-// API keys, proofs and nonces are runs of 60 or more of these; ids, thumbprints and UUIDs are shorter.
-const redact = (text: string): string => text.replace(/[\w.-]{60,}/g, '[redacted]');
+const MOST_VIOLATIONS = 100;
+const LONGEST_TEXT = 1_000;
+
+/**
+ * A server's text as it may be logged or shown: no secret, no end of line or other control character, no sign that turns
+ * the direction of writing, and not without end.
+ */
+export function safe(text: string): string {
+  const shown = text
+    // API keys, proofs and nonces are runs of 60 or more of these; ids, thumbprints and UUIDs are shorter.
+    .replace(/[\w.-]{60,}/g, '[redacted]')
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\ufffd');
+  return shown.length > LONGEST_TEXT ? `${shown.slice(0, LONGEST_TEXT)}…` : shown;
+}
 
 const isViolation = (value: unknown): value is Violation =>
   typeof value === 'object' &&
@@ -178,7 +220,7 @@ const isViolation = (value: unknown): value is Violation =>
   typeof (value as Violation).pointer === 'string' &&
   typeof (value as Violation).message === 'string';
 
-const redactViolation = ({ pointer, message }: Violation): Violation => ({
-  pointer: redact(pointer),
-  message: redact(message),
+const safeViolation = ({ pointer, message }: Violation): Violation => ({
+  pointer: safe(pointer),
+  message: safe(message),
 });

@@ -2,8 +2,9 @@
 import {
   type ApiError,
   ConnectionError,
-  type CountersignError,
+  CountersignError,
   problemError,
+  safe,
   TimeoutError,
   UnexpectedAnswerError,
 } from './errors.ts';
@@ -32,8 +33,17 @@ export interface Answer {
 }
 
 /**
+ * Longest body that is read, decompressed. A registration is 16 KB and its answer at most some five times that, since
+ * `1e20` comes back in full; discovery holds the operator's schema.
+ */
+const LONGEST_BODY = 1_048_576;
+/** Longest Retry-After that is believed; a timer takes no more than 24 days. */
+const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
+
+/**
  * @returns whatever is answered, a problem too
- * @throws ConnectionError, TimeoutError, or the reason of an aborted signal
+ * @throws ConnectionError, TimeoutError, UnexpectedAnswerError where the answer is too long, or the reason of an aborted
+ * signal
  */
 export async function exchange(request: Request, { fetch, timeoutMs, signals }: Exchange): Promise<Answer> {
   const { origin } = new URL(request.url);
@@ -61,8 +71,17 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
       credentials: 'omit',
     });
     const { status, headers: answered } = response;
-    return { origin, status, headers: answered, json: parse(await response.text()) };
+    const text = await readText(response, LONGEST_BODY);
+    if (text === undefined)
+      throw new UnexpectedAnswerError(
+        origin,
+        status,
+        requestIdOf(answered),
+        `with more than ${LONGEST_BODY} bytes`,
+      );
+    return { origin, status, headers: answered, json: parse(text) };
   } catch (error) {
+    if (error instanceof CountersignError) throw error;
     for (const signal of signals) signal.throwIfAborted();
     throw timedOut ? new TimeoutError(origin, timeoutMs) : new ConnectionError(origin, reasonOf(error));
   } finally {
@@ -74,7 +93,7 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
 /** @returns what an answer that is no success fails with */
 export function answerError(answer: Answer): ApiError | CountersignError {
   const { origin, status, json } = answer;
-  const requestId = answer.headers.get('Countersign-Request-Id')?.slice(0, 64) ?? undefined;
+  const requestId = requestIdOf(answer.headers);
   const retryAfterMs = retryAfter(answer);
   return (
     (status >= 400 ? problemError(json, { status, requestId, retryAfterMs }) : undefined) ??
@@ -83,18 +102,49 @@ export function answerError(answer: Answer): ApiError | CountersignError {
 }
 
 /** @returns the server's time in epoch milliseconds, to the second, or undefined */
-export function serverTimeMs({ headers }: Answer): number | undefined {
-  const time = Date.parse(headers.get('Date') ?? '');
-  return Number.isNaN(time) ? undefined : time;
-}
+export const serverTimeMs = ({ headers }: Answer): number | undefined => httpDate(headers.get('Date'));
 
 /** Retry-After (RFC 9110 §10.2.3): seconds, or a date, which is held against the answer's own. */
 function retryAfter(answer: Answer): number | undefined {
   const value = answer.headers.get('Retry-After');
   if (value === null) return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const delayMs = Date.parse(value) - (serverTimeMs(answer) ?? Number.NaN);
-  return Number.isNaN(delayMs) ? undefined : Math.max(0, delayMs);
+  const delayMs = /^\d+$/.test(value)
+    ? Number(value) * 1000
+    : (httpDate(value) ?? Number.NaN) - (serverTimeMs(answer) ?? Number.NaN);
+  return Number.isNaN(delayMs) ? undefined : Math.min(Math.max(0, delayMs), LONGEST_RETRY_AFTER_MS);
+}
+
+/** An IMF-fixdate (RFC 9110 §5.6.7), and nothing else that Date.parse makes a time of. */
+function httpDate(text: string | null): number | undefined {
+  const time = /^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text ?? '')
+    ? Date.parse(text!)
+    : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
+}
+
+const requestIdOf = (headers: Headers): string | undefined => {
+  const id = headers.get('Countersign-Request-Id');
+  return id === null ? undefined : safe(id.slice(0, 64));
+};
+
+/** @returns the body, or undefined where it is longer than `limit` bytes; the rest is not read */
+async function readText({ body }: Response, limit: number): Promise<string | undefined> {
+  if (!body) return '';
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let size = 0;
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    size += value.byteLength;
+    if (size > limit) {
+      // Not waited for: the exchange has its answer, and a body that never ends may not end now.
+      reader.cancel().catch(() => {});
+      return undefined;
+    }
+    text += decoder.decode(value, { stream: true });
+  }
 }
 
 function parse(text: string): unknown {

@@ -10,6 +10,7 @@ export {
   ClockSkewError,
   ConnectionError,
   CountersignError,
+  ForeignRegionsError,
   InternalServerError,
   InvalidArgumentError,
   InvalidProofError,

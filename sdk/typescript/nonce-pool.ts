@@ -35,7 +35,7 @@ export class NoncePool {
    */
   async take(signals: readonly AbortSignal[]): Promise<string> {
     const newest = this.#held.pop();
-    if (newest && this.#now() - newest.receivedMs < FRESH_MS) return newest.nonce;
+    if (newest && Math.abs(this.#now() - newest.receivedMs) < FRESH_MS) return newest.nonce;
     this.#held = [];
     const waiter = Promise.withResolvers<string>();
     this.#waiters.push(waiter);

@@ -1,4 +1,7 @@
-/** Which Region to speak to: the first that has not failed lately; and when, where one told us to wait. */
+/**
+ * Which Region to speak to: the first that has not failed lately; and when, where one told us to wait. A clock that is
+ * set meanwhile ends both rather than making them last.
+ */
 import type { RegionInfo } from './discovery.ts';
 
 /** A Region that failed is left alone for this long, while there is another. */
@@ -6,7 +9,7 @@ const REST_MS = 30_000;
 
 export class Regions {
   readonly #failedAtMs = new Map<string, number>();
-  readonly #heldUntilMs = new Map<string, number>();
+  readonly #held = new Map<string, { readonly sinceMs: number; readonly forMs: number }>();
   readonly #now: () => number;
   readonly #preferredUrl: string;
 
@@ -40,17 +43,18 @@ export class Regions {
   }
 
   /** The client's quota there is spent. */
-  hold({ url }: RegionInfo, forMs: number): void {
-    this.#heldUntilMs.set(url, Math.max(this.#heldUntilMs.get(url) ?? 0, this.#now() + forMs));
+  hold(region: RegionInfo, forMs: number): void {
+    if (forMs > this.heldForMs(region)) this.#held.set(region.url, { sinceMs: this.#now(), forMs });
   }
 
   /** @returns for how long to send nothing that is counted, in milliseconds */
   heldForMs({ url }: RegionInfo): number {
-    return Math.max(0, (this.#heldUntilMs.get(url) ?? 0) - this.#now());
+    const held = this.#held.get(url);
+    return held ? Math.max(0, held.forMs - Math.abs(this.#now() - held.sinceMs)) : 0;
   }
 
   #rests({ url }: RegionInfo): boolean {
     const failedAtMs = this.#failedAtMs.get(url);
-    return failedAtMs !== undefined && this.#now() - failedAtMs < REST_MS;
+    return failedAtMs !== undefined && Math.abs(this.#now() - failedAtMs) < REST_MS;
   }
 }

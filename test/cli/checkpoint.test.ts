@@ -1,5 +1,7 @@
 /** What lies beside a file that is under way, and who may go on from it. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Checkpoint } from '../../cli/register/checkpoint.ts';
 import { FailuresFile } from '../../cli/register/failures.ts';
@@ -74,6 +76,47 @@ test('one at a time: another process at work is not displaced, not by --restart 
   edit({ pid: process.ppid });
   for (const restart of [false, true])
     expect(() => begin(restart)).toThrow(`process ${process.ppid} is registering this file`);
+});
+
+test('of several that begin at once, one goes on and the others are refused', async () => {
+  interrupt();
+  const module = (name: string) => new URL(`../../cli/register/${name}.ts`, import.meta.url).href;
+  const script = `
+    import { Checkpoint } from ${JSON.stringify(module('checkpoint'))};
+    import { FailuresFile } from ${JSON.stringify(module('failures'))};
+    process.stdout.write('ready;');
+    process.stdin.once('data', () => {
+      try {
+        new Checkpoint(...${JSON.stringify([path, OWNER, false])}, new FailuresFile('none'));
+        process.stdout.write('begun');
+      } catch (error) {
+        process.stdout.write(error.message);
+      }
+    });`;
+  const runs = Array.from({ length: 4 }, () => {
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', script]);
+    child.stdout.setEncoding('utf8');
+    return child;
+  });
+  await Promise.all(runs.map(({ stdout }) => once(stdout, 'data')));
+  const answers = runs.map(({ stdout }) => once(stdout, 'data'));
+  for (const { stdin } of runs) stdin.write('go');
+  const outcomes = (await Promise.all(answers)).map(([text]) => text as string);
+  for (const { stdin } of runs) stdin.end();
+  expect(outcomes.filter((text) => text === 'begun')).toHaveLength(1);
+  for (const text of outcomes)
+    expect(text).toMatch(/^begun$|^process \d+ is registering this file|^another process has just begun/);
+});
+
+test('who has just begun is not displaced; a claim that a killed run left holds nobody up', () => {
+  interrupt();
+  writeFileSync(`${path}.claim`, '');
+  expect(() => begin()).toThrow('another process has just begun to register this file');
+  utimesSync(`${path}.claim`, 1, 1);
+  expect(begin().resumedAfterLine).toBe(1);
+  expect(existsSync(`${path}.claim`)).toBe(false);
+  expect(() => begin()).toThrow('is registering this file');
+  expect(existsSync(`${path}.claim`)).toBe(false);
 });
 
 test('a process number that is another process by now holds nobody up', () => {

@@ -44,7 +44,7 @@ test('a client is created with an API key that is shown once, and registers with
 test('a basic client needs an end, a name in use is refused, each in one line', async () => {
   const endless = await clients('create', 'basic-one', '--profile', 'basic');
   expect(endless).toMatchObject({ code: 1, stdout: '' });
-  expect(endless.stderr).toMatch(/^error: params\.expires_at: .*\n$/);
+  expect(endless.stderr).toMatch(/^error: --expires-at: .*\n$/);
   const expires = new Date(Date.now() + 24 * 3600_000).toISOString();
   const created = await clients(
     'create',
@@ -56,6 +56,9 @@ test('a basic client needs an end, a name in use is refused, each in one line', 
     '--json',
   );
   expect(created.json.api_key).toMatch(/^csb_/);
+  const misnamed = await clients('create', 'No Name');
+  expect(misnamed).toMatchObject({ code: 1, stdout: '' });
+  expect(misnamed.stderr).toMatch(/^error: the client: must be 3 to 32 .*\n$/);
   const taken = await clients('create', 'dev');
   expect(taken).toMatchObject({ code: 1, stdout: '' });
   expect(taken.stderr).toMatch(/^error: client dev exists.*\n$/);

@@ -1,6 +1,7 @@
 /** `countersign doctor` names what is wrong on the way to a platform, and what to mend. */
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -46,19 +47,82 @@ test('a platform that works passes every check, and nothing is registered or use
 test('where nothing listens, that is what is found', async () => {
   const { code, found } = await doctor(access(await closedUrl()));
   expect(code).toBe(3);
-  expect(found).toMatchObject([{ check: 'tcp', status: 'fail', detail: 'ECONNREFUSED' }]);
+  expect(found[0]).toMatchObject({ check: 'tcp', status: 'fail', detail: 'ECONNREFUSED' });
+  expect(summary(found)).toEqual(['tcp fail', 'discovery skip', 'clock skip', 'nonce skip', 'proof skip']);
+  const text = await directory.run(['doctor'], { env: access(await closedUrl()) });
+  expect(text.stdout).toMatch(/\nskip {2}proof .*not checked.*\n1 to mend, 4 not checked\.\n$/);
 });
 
 test('a name without an address is said so', async () => {
   const { code, found } = await doctor(access('https://no-such-host.invalid'));
   expect(code).toBe(3);
-  expect(found).toMatchObject([{ check: 'dns', status: 'fail' }]);
+  expect(summary(found).slice(0, 3)).toEqual(['dns fail', 'tcp skip', 'tls skip']);
 });
 
 test('something else than a platform is said so', async () => {
   const { code, found } = await doctor(access(platform.info.awsEndpoint));
   expect(code).toBe(3);
-  expect(summary(found)).toEqual(['tcp ok', 'discovery fail']);
+  expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
+});
+
+test.each([
+  ['localhost:4100', 'is it http://localhost:4100?'],
+  ['127.0.0.1:4100/v1', 'is it http://127.0.0.1:4100?'],
+  ['api.example.com', 'is it https://api.example.com?'],
+  ['foo:bar', 'must begin with https://'],
+  ['mailto:a@b', 'must begin with https://'],
+  ['', 'must begin with https://'],
+  ['http://api.example.com', 'url must be a base URL'],
+  ['http://127.0.0.1:4100/?a', 'url must be a base URL'],
+])('the URL %j is wrong usage: nothing is checked, and nothing is well', async (url, message) => {
+  for (const command of [['doctor'], ['register', 'in.csv']]) {
+    directory.write('in.csv', 'user_id\n1\n');
+    const { code, stdout, stderr } = await directory.run(command, { env: access(url) });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  }
+});
+
+test('no URL is quoted: it may hold a password', async () => {
+  const { stderr } = await directory.run(['doctor', '--url', 'me:secret@host'], { env: access('') });
+  expect(stderr).toMatch(/^error: the URL must begin with/);
+  expect(stderr).not.toContain('secret');
+});
+
+/** A server with that document, which answers `{}` for a nonce. */
+async function against(document: (url: string) => unknown) {
+  let url = '';
+  const server = createHttpServer((request, response) =>
+    response.end(JSON.stringify(request.url?.startsWith('/v1/nonce') ? {} : document(url))),
+  );
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    return await doctor(access(url));
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+test.each([
+  ['no Region', { issuer: 'i', regions: [] }],
+  ['a Region that is none', { issuer: 'i', regions: [null] }],
+  ['a Region without a URL', { issuer: 'i', regions: [{ name: 'a', url: 'a' }] }],
+  ['too much', { issuer: 'i'.repeat(100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
+])('a document with %s is refused', async (_, document) => {
+  const { code, found } = await against(() => document);
+  expect(code).toBe(3);
+  expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
+});
+
+test('an answer without a nonce is no nonce', async () => {
+  const { code, found } = await against((url) => ({ issuer: 'i', regions: [{ name: 'a', url }] }));
+  expect(code).toBe(1);
+  expect(found.find(({ check }) => check === 'nonce')).toMatchObject({
+    status: 'fail',
+    detail: '200 unknown: no nonce',
+  });
 });
 
 test('a clock that is off is measured', async () => {

@@ -88,6 +88,35 @@ test('a quote that is not closed is one failure, after the records before it', a
   expect(plain(await read(readCsv, 'user_id,b\n1,a\n2,"b\n'))).toHaveLength(2);
 });
 
+test('what opens in one line and closes in another is one failure, with the lines it holds', async () => {
+  const csv = 'user_id,b\n1,"a\n2,"b"\n3,c\n';
+  expect(plain(await read(readCsv, csv))).toEqual([
+    [2, 'is not CSV: its quotes do not match; it is one record with the lines up to 3', '1,"a\n2,"b"'],
+    [4, { user_id: '3', b: 'c' }],
+  ]);
+});
+
+test('a carriage return that stands alone is in quotes, or no CSV', async () => {
+  expect(plain(await read(readCsv, 'user_id,b\n1,"a\rb"\n2,a\rb\n3,\n'))).toEqual([
+    [2, { user_id: '1', b: 'a\rb' }],
+    [3, 'is not CSV: its quotes do not match', '2,a\rb'],
+    [4, { user_id: '3' }],
+  ]);
+});
+
+test('zero bytes, and a replacement character that stands in the file, are the user’s', async () => {
+  expect(plain(await read(readCsv, 'user_id\na\0\n\uFFFD\n'))).toEqual([
+    [2, { user_id: 'a\0' }],
+    [3, { user_id: '\uFFFD' }],
+  ]);
+});
+
+test('a byte-order mark before quotes is none of the first name; within the file it is text', async () => {
+  expect(plain(await read(readCsv, '\uFEFF"user_id","b\nc"\n\uFEFF1,\n'))).toEqual([
+    [3, { user_id: '\uFEFF1' }],
+  ]);
+});
+
 test('a column named __proto__ is a member like any other', async () => {
   const [record] = await read(readCsv, 'user_id,__proto__.admin\n1,yes\n');
   expect(JSON.stringify((record as { user: object }).user)).toBe(
@@ -102,8 +131,33 @@ test.each([
   ['user_id,email,email\n', 'names the column email twice'],
   ['user_id,\n', 'column 2 of the CSV file has no name'],
   ['user_id,attributes,attributes.x\n', 'both attributes and attributes.x'],
+  ['user_id,a.b.c,a\n', 'both a and a.b.c'],
+  ['user_id,__proto__,__proto__\n', 'names the column __proto__ twice'],
+  [`user_id,${'a.'.repeat(50)}a\n`, 'column 2 of the CSV file has more than 40 parts'],
+  ['user_id,"b\n1,a\n', 'the first line of the CSV file has a quote that is not closed'],
+  [`user_id,${'b'.repeat(1024 * 1024)}\n`, 'the first line of the CSV file is longer than 1048576 bytes'],
+  ['user_id,b\r1,a\r', 'a carriage return stands alone in it'],
+  ['\uFEFF\n\n', 'is empty'],
+  ['u\0s\0e\0r\0_\0i\0d\0', 'is it in UTF-16?'],
 ])('the CSV %j is refused as a whole: %s', async (csv, message) => {
   await expect(collect(readCsv(Readable.from([Buffer.from(csv)])))).rejects.toThrow(message);
+});
+
+test('many columns are looked through once each', async () => {
+  const names = Array.from({ length: 120_000 }, (_, i) => `c${i}`);
+  const csv = `user_id,${names.join()}\n1,${'a,'.repeat(names.length - 1)}a\n`;
+  const [record] = await collect(readCsv(Readable.from([Buffer.from(csv)])));
+  expect(Object.keys((record as { user: object }).user)).toHaveLength(120_001);
+});
+
+test.each([
+  [Buffer.from([0x1f, 0x8b, 8, 0, 10]), 'is compressed: gunzip -c'],
+  [Buffer.from('PK\x03\x04\n'), 'a spreadsheet'],
+  [Buffer.from('\uFEFFuser_id\n', 'utf16le'), 'is in UTF-16'],
+  [Buffer.from('\uFEFFuser_id\n', 'utf16le').swap16(), 'is in UTF-16'],
+])('%j is no text: %s', async (bytes, message) => {
+  for (const reader of [readCsv, readJsonLines])
+    await expect(collect(reader(Readable.from([bytes])))).rejects.toThrow(message);
 });
 
 test('JSON Lines hold a user a line; blank lines, CR LF and a byte-order mark are passed over', async () => {
@@ -132,20 +186,45 @@ test('a bad line of JSON Lines is named by its line, and those after it are read
   ]);
 });
 
+test.each([
+  '{"user_id":"a","user_id":"b"}',
+  '{"user_id":"a","attributes":{"n":1e400}}',
+  '{"user_id":"\\ud800"}',
+  `{"user_id":"a","attributes":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
+])('JSON that two parties could read as two things is a failure', async (line) => {
+  expect(plain(await collect(readJsonLines(Readable.from([Buffer.from(`${line}\n{"a":1}`)]))))).toEqual([
+    [1, expect.stringMatching(/^is not JSON with one meaning: /), line],
+    [2, { a: 1 }],
+  ]);
+});
+
 test('a failures file is read as the users in it', async () => {
   const error = { code: 'x', message: 'y' };
   const lines = [
     { line: 7, user: { user_id: '7' }, error },
     { line: 8, text: '{"user_id":"8"}', error },
     { line: 9, text: '9,', error },
-    // An operator's own schema may have a member of that name.
+    // An operator's own schema may have members of those names.
     { user_id: '10', user: {}, error },
+    { line: 1, text: {}, error: {} },
+    { line: 1, user: 'ada', error },
+    { line: 1, user: [], error },
+    { line: '1', user: {}, error },
+    { line: 1, user: {}, text: '', error },
+    // What was broken when it was read is not registered broken.
+    { line: 10, text: '{"user_id":"\uFFFD"}', error },
   ];
   expect(plain(await read(readJsonLines, lines.map((line) => JSON.stringify(line)).join('\n')))).toEqual([
     [1, { user_id: '7' }],
     [2, { user_id: '8' }],
     [3, 'is not JSON', '9,'],
     [4, { user_id: '10', user: {}, error }],
+    [5, { line: 1, text: {}, error: {} }],
+    [6, { line: 1, user: 'ada', error }],
+    [7, { line: 1, user: [], error }],
+    [8, { line: '1', user: {}, error }],
+    [9, { line: 1, user: {}, text: '', error }],
+    [10, 'is not UTF-8; save the file in that encoding', '{"user_id":"\uFFFD"}'],
   ]);
 });
 

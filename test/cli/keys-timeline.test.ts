@@ -17,7 +17,11 @@ const key = (kid: string, state: KeyState, activates: number, retires: number | 
   vault_version: 1,
 });
 
-const draw = (keys: readonly KeySummary[], pending: string | null = null): string[] =>
+const draw = (
+  keys: readonly KeySummary[],
+  pending: string | null = null,
+  rest: Partial<KeysetSummary> = {},
+): string[] =>
   timeline(
     {
       purpose: 'nonce',
@@ -29,6 +33,10 @@ const draw = (keys: readonly KeySummary[], pending: string | null = null): strin
       revoked: [],
       windows: { finish: HOUR, publish_to_sign: 26 * HOUR, sign_to_remove: 25 * HOUR },
       regions: [],
+      known_kids: [],
+      next_rotation_at: null,
+      last_failure: null,
+      ...rest,
     } satisfies KeysetSummary,
     NOW,
   );
@@ -84,4 +92,27 @@ test('without keys, and with a rotation that is under way', () => {
   expect(draw([key('AAAAAA', 'current', -1, null)], 'v2').at(-1)).toBe(
     '  a rotation is under way, or broke off',
   );
+});
+
+test('a key that every Region refuses signs nothing, whatever its times; the next one signs before its own', () => {
+  const keys = [key('AAAAAA', 'revoked', -5, 50), key('BBBBBB', 'current', 25, null)];
+  expect(draw(keys)).toEqual([
+    ...SUMS,
+    '             now',
+    '  AAAAAA      ┊                                                 revoked',
+    '  BBBBBB      ╪══════════════════════════════════════════════▶  current',
+    '  rotated now, the new key would sign in 1 d 2 h, and the newest of these go in 2 d 3 h',
+  ]);
+});
+
+test('when the next rotation comes, and why the last one failed', () => {
+  const at = new Date(NOW - 3 * HOUR).toISOString();
+  const rest = {
+    next_rotation_at: new Date(NOW + 48 * HOUR).toISOString(),
+    last_failure: { at, action: 'createSecret', reason: 'https://vault is sealed: unseal Vault' },
+  };
+  expect(draw([key('AAAAAA', 'current', -1, null)], null, rest).slice(-2)).toEqual([
+    '  next rotation: 2026-11-25 12:00Z in 2 d',
+    '  last rotation failed 2026-11-23 09:00Z 3 h ago, createSecret: https://vault is sealed: unseal Vault',
+  ]);
 });

@@ -7,9 +7,10 @@ import {
   GetSecretValueCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
+import type { KeySummary, KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
 import { secretName } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
@@ -70,14 +71,14 @@ describe('on the local platform', () => {
     expect(rotated.json.keys.map(({ state }: KeySummary) => state)).toEqual(['current', 'next']);
     const [first, next] = rotated.json.keys;
     const list = await keys('list', 'nonce');
-    expect(list.stdout).toMatch(new RegExp(`${first.kid} +HKDF-SHA-256 +current .* ago .* in 2 d 3 h `));
+    expect(list.stdout).toMatch(new RegExp(`${first.kid} +HKDF-SHA-256 +current .* ago .* in 2 d 4 h `));
     expect(list.stdout).toMatch(new RegExp(`${next.kid} +HKDF-SHA-256 +next .* in 1 d [12] h +- +v\\d`));
 
     const all = await keys('list', '--json');
     expect(all.json.keysets.map(({ purpose }: KeysetSummary) => purpose)).toEqual(PURPOSES);
     const drawn = await keys('timeline');
     for (const line of drawn.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
-    expect(drawn.stdout).toMatch(new RegExp(`  ${first.kid}  ╪═+·+│ +current, retires in 2 d 3 h`));
+    expect(drawn.stdout).toMatch(new RegExp(`  ${first.kid}  ╪═+·+│ +current, retires in 2 d 4 h`));
     expect(drawn.stdout).toMatch(new RegExp(`  ${next.kid}  -+═+▶  next, signs in 1 d [12] h`));
     for (const { jwk } of JSON.parse(await secretOf('nonce')).keys)
       for (const shown of [list, all, drawn, rotated]) expect(shown.stdout).not.toContain(jwk.k);
@@ -132,6 +133,39 @@ describe('on the local platform', () => {
     const unknown = await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes');
     expect([unknown.code, unknown.stdout]).toEqual([1, '']);
     expect(unknown.stderr).toMatch(/\nerror: the keyset has no key AAAAAA \(not_found\)\n$/);
+  });
+
+  it('revoke of an emptied secret has the old keys refused, and is no success until another key signs', async () => {
+    const SecretId = secretName('local', 'nonce');
+    const old = JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid);
+    const { VersionId: right } = await secrets.send(new GetSecretValueCommand({ SecretId }));
+    const emptied = new PutSecretValueCommand({ SecretId, SecretString: '{"keys":[]}' });
+    const { VersionId: wrong } = await secrets.send(emptied);
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^nonce: .* refused within 10 s by: local-a, local-b\n$/);
+    for (const kid of old) expect(stdout).toContain(kid);
+    expect(stderr).toContain(
+      `error: no new key is confirmed, so nothing may sign in their place: the keyset is empty, and was not before: move AWSCURRENT back to version ${right}; run it again\n`,
+    );
+
+    const labels = { VersionStage: 'AWSCURRENT', RemoveFromVersionId: wrong, MoveToVersionId: right };
+    await secrets.send(new UpdateSecretVersionStageCommand({ SecretId, ...labels }));
+    const states = (await keys('list', 'nonce', '--json')).json.keysets[0].keys;
+    expect(new Set(states.map(({ state }: KeySummary) => state))).toEqual(new Set(['revoked']));
+    const again = await keys('revoke', 'nonce', '--yes');
+    const [signs] = JSON.parse(await secretOf('nonce')).keys;
+    expect([again.code, again.stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    expect(again.stdout).toContain(`nonce: key ${signs.kid} signs now\n`);
+
+    const once = await keys('revoke', 'nonce', '--only-kid', old[0], '--yes');
+    expect([once.code, once.stdout]).toEqual([
+      0,
+      expect.stringContaining(`nonce: revoked before: ${old[0]}\n`),
+    ]);
+    expect(JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid)).toEqual([
+      signs.kid,
+    ]);
   });
 
   it('unstick frees what a rotation left, and says where there was nothing', async () => {
@@ -202,6 +236,7 @@ describe('on Regions that lag, refuse or are lost', () => {
         response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
         return;
       }
+      if ('lost' in result) return void request.socket.destroy();
       if ('crash' in result) response.setHeader('x-amz-function-error', 'Unhandled');
       response.end(JSON.stringify('problem' in result ? { ok: false, ...result } : { ok: true, result }));
     }).listen(0, '127.0.0.1');
@@ -244,7 +279,13 @@ describe('on Regions that lag, refuse or are lost', () => {
     keys: kids.map(key),
     revoked: [],
     windows: { finish: HOUR, publish_to_sign: 26 * HOUR, sign_to_remove: 25 * HOUR },
-    regions: [{ region: 'local-b', kids: inB }],
+    regions: [
+      { region: 'local-a', kids, revoked: [] },
+      { region: 'local-b', kids: inB, revoked: inB && [] },
+    ],
+    known_kids: kids,
+    next_rotation_at: null,
+    last_failure: null,
   });
   const keys = (...args: string[]) => directory.run(['keys', ...args]);
 
@@ -343,7 +384,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     }
   });
 
-  const revoked = (a: boolean, b: boolean, replaced = true) => ({
+  const revoked = (a: boolean, b: boolean, replaced = true): RevokedKeys => ({
     keyset: replaced ? keyset(['CCCCCC'], []) : null,
     failure: replaced ? null : 'the secret cannot be written',
     revoked: ['AAAAAA'],
@@ -351,27 +392,38 @@ describe('on Regions that lag, refuse or are lost', () => {
       { region: 'local-a', confirmed: a },
       { region: 'local-b', confirmed: b },
     ],
+    unreadable: [],
   });
+  /** What a function answers that is asked to revoke, and lists what there was before. */
+  const revoking =
+    (
+      answer: object | ((params: object) => object | undefined) | undefined,
+      listed: object | undefined = keyset(['AAAAAA'], ['AAAAAA']),
+    ): Answer =>
+    (action, _, params) => {
+      if (action === 'keys.list') return listed;
+      return typeof answer === 'function' ? answer(params) : answer;
+    };
 
   it('revoke asks the next Region where the home Region is lost: the keys are refused there, and it says what is missing', async () => {
-    answers['local-b'] = () => revoked(false, true, false);
+    answers['local-b'] = revoking(revoked(false, true, false));
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     expect(code).toBe(1);
     expect(stdout).toBe('nonce: AAAAAA refused within 10 s by: local-b\n');
-    expect(stderr).toContain('asked local-b instead\n');
+    expect(stderr.match(/asked local-b instead\n/g)).toHaveLength(1);
     expect(stderr).toContain(
-      'error: no new key was made, so nothing signs in their place: the secret cannot be written',
+      'error: no new key is confirmed, so nothing may sign in their place: the secret cannot be written',
     );
     expect(stderr).toContain('error: not confirmed by local-a: run it again until it is\n');
   });
 
   it('revoke asks a Region itself that the home Region could not tell', async () => {
     const toB: unknown[] = [];
-    answers['local-a'] = () => revoked(true, false);
-    answers['local-b'] = (_, __, params) => {
+    answers['local-a'] = revoking(revoked(true, false));
+    answers['local-b'] = revoking((params) => {
       toB.push(params);
       return revoked(false, true, false);
-    };
+    });
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     expect(code).toBe(0);
     expect(stderr).not.toContain('error');
@@ -393,31 +445,128 @@ describe('on Regions that lag, refuse or are lost', () => {
   });
 
   it('revoke asks a Region of the command line that the function does not know', async () => {
-    answers['local-a'] = () => ({
+    answers['local-a'] = revoking({
       ...revoked(true, false),
       regions: [{ region: 'local-a', confirmed: true }],
     });
     const missed = await keys('revoke', 'nonce', '--yes');
     expect([missed.code, missed.stderr]).toEqual([1, expect.stringContaining('not confirmed by local-b')]);
-    answers['local-b'] = () => revoked(false, true, false);
+    answers['local-b'] = revoking(revoked(false, true, false));
     expect((await keys('revoke', 'nonce', '--yes')).code).toBe(0);
   });
 
-  it('revoke asks the next Region where the home Region cannot tell which keys there are', async () => {
-    answers['local-a'] = () => ({ ...revoked(true, true, false), revoked: [] });
-    answers['local-b'] = () => revoked(true, true, false);
+  it('revoke asks the next Region where the home Region cannot tell which keys there are, or is out of order', async () => {
+    const blind = { ...revoked(false, false, false), revoked: [] };
+    answers['local-b'] = revoking(revoked(true, true, false));
+    answers['local-a'] = revoking(blind, {
+      problem: { code: 'rotation_refused', detail: 'keyset: not JSON' },
+    });
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     expect([code, stdout]).toEqual([1, 'nonce: AAAAAA refused within 10 s by: local-a, local-b\n']);
     expect(stderr).toContain('local-a could not tell which keys there are: the secret cannot be written;');
-    answers['local-b'] = answers['local-a'];
-    const neither = await keys('revoke', 'nonce', '--yes');
-    expect([neither.code, neither.stdout]).toEqual([3, '']);
+    answers['local-a'] = () => ({ problem: { code: 'internal', detail: 'Something went wrong' } });
+    const broken = await keys('revoke', 'nonce', '--yes');
+    expect([broken.code, broken.stdout]).toEqual([code, stdout]);
+    expect(broken.stderr).toContain('error: Something went wrong (internal); asked local-b instead\n');
+  });
+
+  it('revoke of keys that nobody knows is no success: nothing is refused, and it says so', async () => {
+    const blind = { ...revoked(false, false, false), revoked: [] };
+    const refused = { problem: { code: 'rotation_refused', detail: 'keyset: not JSON' } };
+    for (const region of ['local-a', 'local-b']) answers[region] = revoking(blind, refused);
+    const { code, stdout, stderr, json } = await keys('revoke', 'nonce', '--yes', '--json');
+    expect([code, json.keyset, json.revoked]).toEqual([1, null, []]);
+    expect(json.regions.map(({ confirmed }: { confirmed: boolean }) => confirmed)).toEqual([false, false]);
+    expect(stderr).toContain('error: not confirmed by local-b');
+    expect(stdout).not.toContain('"confirmed":true');
+    expect((await keys('revoke', 'nonce', '--yes')).stdout).toBe(
+      'nonce: no key refused within 10 s by: no Region\n',
+    );
+    // Each was asked once, for all there is.
+    expect(asked.filter((line) => line.endsWith('keys.revoke'))).toHaveLength(4);
+  });
+
+  it('revoke calls a function once; where its answer is lost, the next Region gets the kids, which spares the new key', async () => {
+    let replaced = false;
+    const params: [string, object][] = [];
+    const listed = () => (replaced ? keyset(['CCCCCC'], ['CCCCCC']) : keyset(['AAAAAA'], ['AAAAAA']));
+    answers['local-a'] = (action, _, given) => {
+      if (action === 'keys.list') return listed();
+      params.push(['local-a', given]);
+      if (replaced) return revoked(true, true);
+      replaced = true;
+      return { lost: true };
+    };
+    answers['local-b'] = (action, _, given) => {
+      if (action === 'keys.list') return listed();
+      params.push(['local-b', given]);
+      return revoked(true, true, false);
+    };
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect(params).toEqual([
+      ['local-a', {}],
+      ['local-b', { only_kids: ['AAAAAA'] }],
+      ['local-a', { only_kids: ['AAAAAA'] }],
+    ]);
+    expect([code, stdout]).toEqual([
+      0,
+      'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
+    ]);
+    expect(stderr).toContain('asked local-b instead\n');
+  });
+
+  it('revoke says that a kid was revoked before, and that no key signs', async () => {
+    const before = keyset(['CCCCCC'], ['CCCCCC']);
+    const regions = before.regions.map((each) => ({ ...each, revoked: ['AAAAAA'] }));
+    const listed = { ...before, regions, known_kids: ['CCCCCC', 'AAAAAA'] };
+    answers['local-a'] = revoking(revoked(true, true), listed);
+    const again = await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes');
+    expect([again.code, again.stdout]).toEqual([
+      0,
+      'nonce: revoked before: AAAAAA\nnonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
+    ]);
+    const none = { ...keyset(['CCCCCC'], []), keys: [{ ...key('CCCCCC'), state: 'revoked' }] };
+    answers['local-a'] = revoking({ ...revoked(true, true), keyset: none }, listed);
+    const mute = await keys('revoke', 'nonce', '--yes');
+    expect([mute.code, mute.stderr]).toEqual([
+      1,
+      expect.stringMatching(/error: no key signs now; run it again\n$/),
+    ]);
+  });
+
+  it('revoke refuses a kid that is nowhere, unless something cannot be read', async () => {
+    const asks = () => keys('revoke', 'nonce', '--only-kid', 'BBBBBB', '--yes');
+    answers['local-a'] = revoking(revoked(true, true));
+    const { code, stderr } = await asks();
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/\nerror: the keyset has no key BBBBBB \(not_found\)\n$/),
+    ]);
+    expect(asked.filter((line) => line.endsWith('keys.revoke'))).toEqual([]);
+    for (const listed of [keyset(['AAAAAA'], null), keyset([], [])]) {
+      answers['local-a'] = revoking(revoked(true, true), listed);
+      expect((await asks()).code).toBe(0);
+    }
+  });
+
+  it('revoke names what it could not read', async () => {
+    answers['local-a'] = revoking({
+      ...revoked(true, true),
+      unreadable: ['AWSPREVIOUS in local-b (Unavailable)'],
+    });
+    const { code, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining(
+        'not read: AWSPREVIOUS in local-b (Unavailable); a key that is nowhere else is not refused\n',
+      ),
+    ]);
   });
 
   it('revoke takes the new key of a home Region that could be reached after all', async () => {
     let calls = 0;
-    answers['local-a'] = () => (calls++ === 0 ? { crash: true } : revoked(true, false));
-    answers['local-b'] = () => revoked(false, true, false);
+    answers['local-a'] = revoking(() => (calls++ === 0 ? { crash: true } : revoked(true, false)));
+    answers['local-b'] = revoking(revoked(false, true, false));
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     expect([code, stdout]).toEqual([
       0,
@@ -434,7 +583,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       keys: [{ kid, revoked: false, expires_at: '2999-01-01T00:00:00Z', ...rest }],
     });
     answers['local-b'] = (action, _, params) => {
-      if (action !== 'clients.list') return revoked(true, true);
+      if (action !== 'clients.list') return revoking(revoked(true, true))(action, '', params);
       if ('cursor' in params) return { clients: [client('another', '12')] };
       const ended = client('ended', '1', { expires_at: '2020-01-01T00:00:00Z' });
       const clients = [client('one', '1'), client('own', 'NzbLsXh8'), client('dead', '2', { revoked: true })];
@@ -444,7 +593,8 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toContain('Clients with an API key: another, one.\n');
     expect(asked.slice(0, 2)).toEqual(['local-a admin-read clients.list', 'local-b admin-read clients.list']);
 
-    answers['local-b'] = (action) => (action === 'clients.list' ? undefined : revoked(true, true));
+    answers['local-b'] = (action, ...asked) =>
+      action === 'clients.list' ? undefined : revoking(revoked(true, true))(action, ...asked);
     const unlisted = await keys('revoke', 'client-root', '--yes');
     expect([unlisted.code, unlisted.stderr]).toEqual([
       0,
@@ -464,12 +614,51 @@ describe('on Regions that lag, refuse or are lost', () => {
   it('list asks the next Region where the home Region is lost', async () => {
     answers['local-b'] = () => ({
       ...keyset(['AAAAAA'], null),
-      regions: [{ region: 'local-a', kids: ['AAAAAA'] }],
+      regions: ['local-a', 'local-b'].map((region) => ({ region, kids: ['AAAAAA'], revoked: [] })),
     });
     const { code, json, stderr } = await keys('list', 'nonce', '--json');
     expect(code).toBe(0);
-    expect(json.keysets[0].regions).toEqual([{ region: 'local-a', kids: ['AAAAAA'] }]);
+    expect(json.keysets[0].regions).toEqual([
+      { region: 'local-a', kids: ['AAAAAA'], revoked: [] },
+      { region: 'local-b', kids: ['AAAAAA'], revoked: [] },
+    ]);
     expect(stderr).toMatch(/in local-a: there is none; .*; asked local-b instead\n$/);
+  });
+
+  it('list names a Region that does not refuse a revoked key, or may not, the next rotation and the last failure', async () => {
+    const held = keyset(['AAAAAA', 'BBBBBB'], ['AAAAAA', 'BBBBBB']);
+    const [first, second] = held.keys;
+    const inA = { region: 'local-a', kids: ['AAAAAA', 'BBBBBB'], revoked: ['AAAAAA'] };
+    const listed = {
+      ...held,
+      keys: [{ ...first, state: 'revoked' }, second],
+      regions: [inA, { ...inA, region: 'local-b', revoked: [] }],
+      next_rotation_at: '2999-01-01T00:00:00.000Z',
+      last_failure: { at: '2026-11-23T00:00:00.000Z', action: 'createSecret', reason: 'Vault is sealed' },
+    };
+    answers['local-a'] = () => listed;
+    const { stdout } = await keys('list', 'nonce');
+    expect(stdout).toContain('  local-b: does not refuse AAAAAA: revoke again\n');
+    expect(stdout).toMatch(/\n {2}next rotation: 2999-01-01 00:00Z in \d+ d.*\n/);
+    expect(stdout).toMatch(
+      /\n {2}last rotation failed 2026-11-23 00:00Z .*, createSecret: Vault is sealed\n/,
+    );
+
+    // What one Region cannot see of another, that one is asked; what it refuses counts.
+    const unseen = {
+      ...listed,
+      keys: held.keys,
+      regions: [
+        { ...inA, revoked: [] },
+        { ...inA, region: 'local-b', revoked: null },
+      ],
+    };
+    answers['local-a'] = () => unseen;
+    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: what it refuses cannot be read\n');
+    answers['local-b'] = () => ({ ...listed, regions: [{ ...inA, region: 'local-b' }] });
+    const { json } = await keys('list', 'nonce', '--json');
+    expect(json.keysets[0].keys.map(({ state }: KeySummary) => state)).toEqual(['revoked', 'current']);
+    expect(json.keysets[0].revoked).toEqual(['AAAAAA']);
   });
 
   it('list shows what can be shown', async () => {
@@ -478,6 +667,23 @@ describe('on Regions that lag, refuse or are lost', () => {
     const { code, json, stderr } = await keys('list', '--json');
     expect([code, json.keysets.length]).toEqual([1, 2]);
     expect(stderr).toMatch(/^error: client-root: countersign-local-rotate-client-root in local-a: there is/);
+  });
+
+  it('rotate asks once, and for a second next key only with --force', async () => {
+    const params: object[] = [];
+    const problem = { code: 'rotation_refused', detail: 'key AAAAAA has yet to sign: rotate with --force' };
+    answers['local-a'] = (_, __, given) => {
+      params.push(given);
+      return 'force' in given ? keyset(['AAAAAA', 'BBBBBB'], []) : { problem };
+    };
+    expect((await keys('rotate', 'nonce')).stderr).toMatch(/--force \(rotation_refused\)\n$/);
+    expect((await keys('rotate', 'nonce', '--force')).code).toBe(0);
+    answers['local-a'] = (_, __, given) => {
+      params.push(given);
+      return { lost: true };
+    };
+    expect((await keys('rotate', 'nonce')).code).toBe(3);
+    expect(params).toEqual([{}, { force: true }, {}]);
   });
 
   it('rotate --all tries each purpose, whatever became of the one before', async () => {

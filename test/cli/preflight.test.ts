@@ -8,14 +8,60 @@ import type {
   Certificate,
   Found,
   HostedZone,
+  Key,
   Kind,
+  Network,
+  Topic,
   Trail,
 } from '../../cli/preflight/account.ts';
+import type { Finding } from '../../cli/preflight/checks.ts';
 import { preflightCommand } from '../../cli/preflight/command.ts';
+import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
 const DAY_MS = 24 * 3600 * 1000;
 const CERTIFICATE = 'arn:aws:acm:eu-west-1:123456789012:certificate/c0ffee';
+const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:alarms';
+const WATCH_TOPIC = 'arn:aws:sns:us-east-1:123456789012:alarms';
+const NETWORK = { vpcId: 'vpc-1', subnetIds: ['subnet-1', 'subnet-2'], securityGroupIds: ['sg-1'] };
+/** As Amazon SNS makes it for a topic. */
+const DEFAULT_POLICY = JSON.stringify({
+  Statement: [
+    {
+      Effect: 'Allow',
+      Principal: { AWS: '*' },
+      Action: ['SNS:GetTopicAttributes', 'SNS:Publish'],
+      Resource: TOPIC,
+      Condition: { StringEquals: { 'AWS:SourceOwner': '123456789012' } },
+    },
+  ],
+});
+
+/** Two Regions behind one name. */
+const PLAN: DeployPlan = {
+  stage: 'prod',
+  kind: 'prod',
+  homeRegion: 'eu-west-1',
+  stackRegions: [...REGIONS, 'us-east-1'],
+  regions: REGIONS.map((name) => ({ name, ledgerGeneration: 1 })),
+  domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789', name: 'example.com' } },
+  apiGatewayRole: 'create',
+};
+/** What a stage of kind dev expects. */
+const DEV: DeployPlan = {
+  stage: 'dev',
+  kind: 'dev',
+  homeRegion: 'eu-west-1',
+  stackRegions: ['eu-west-1'],
+  regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
+};
+
+/** With more about the home Region. */
+const planWith = (home: Partial<PlannedRegion>): DeployPlan => {
+  const [first, ...others] = PLAN.regions;
+  return { ...PLAN, regions: [{ ...first!, ...home }, ...others] };
+};
 
 interface RegionState {
   concurrency: number;
@@ -25,23 +71,30 @@ interface RegionState {
   /** Stacks by the id of what they have. */
   owners: Record<string, string>;
   certificates: Record<string, Certificate>;
+  keys: Record<string, Key>;
+  topics: Record<string, Topic>;
+  network: Network;
+  apiGatewayRole?: string;
 }
 
 interface State {
   trails: Trail[];
-  zone: HostedZone;
+  zone: HostedZone | undefined;
   delegation: string[];
   regions: Record<string, RegionState>;
 }
 
 /** An account in which nothing is wrong. */
-function healthy(): State {
+function healthy(): State & { zone: HostedZone } {
   const region = (): RegionState => ({
     concurrency: 1000,
     bootstraps: [{ stack: 'CDKToolkit', qualifier: 'hnb659fds', version: 28 }],
     existing: {},
     owners: {},
     certificates: {},
+    keys: {},
+    topics: {},
+    network: { vpcs: [], subnets: new Map(), securityGroups: new Map() },
   });
   return {
     trails: [{ name: 'all', multiRegion: true, logging: true }],
@@ -65,94 +118,107 @@ function accountOf(state: State): Account {
         bootstraps: async () => at.bootstraps,
         find: async (kind: Kind, id: string) => at.existing[`${kind} ${id}`],
         owner: async (id) => at.owners[id],
-        certificate: async (arn) => at.certificates[arn]!,
+        certificate: async (arn) => at.certificates[arn],
+        key: async (arn) => at.keys[arn],
+        topic: async (arn) => at.topics[arn],
+        network: async () => at.network,
+        apiGatewayRole: async () => at.apiGatewayRole,
       };
     },
   };
 }
 
-const TARGET = ['--stage', 'prod', '--region', REGIONS.join(',')];
-
-async function preflight(account: Account, args: readonly string[] = TARGET) {
+async function preflight(account: Account, plans: readonly DeployPlan[] = [PLAN], args: string[] = []) {
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
   const io: Io = { stdin: Readable.from([]), ...streams, env: {}, cwd: '/', onInterrupt: () => () => {} };
   let code: number = EXIT.done;
-  const command = preflightCommand(
-    io,
-    (exit) => (code = exit),
-    () => account,
-  );
+  const command = preflightCommand(io, (exit) => (code = exit), {
+    plans: async () => [...plans],
+    account: async () => account,
+  });
   await new Command().addCommand(command).parseAsync(['preflight', ...args], { from: 'user' });
   return { code, stdout: String(streams.stdout.read() ?? '') };
 }
 
-/** What a change to a healthy account brings up: verdict, Region, check. */
-async function faultsOf(
-  change: (state: State) => void,
-  args: readonly string[] = [],
-  target: readonly string[] = TARGET,
-) {
+/** What a change to a healthy account brings up, with the exit code. */
+async function faultsOf(change: (state: State) => void, plan = PLAN) {
   const state = healthy();
   change(state);
-  const { code, stdout } = await preflight(accountOf(state), [...target, ...args, '--json']);
-  const { findings } = JSON.parse(stdout);
-  // biome-ignore lint/suspicious/noExplicitAny: JSON
-  const wrong = findings.filter(({ verdict }: any) => verdict !== 'ok');
+  return faultsIn(accountOf(state), plan);
+}
+
+async function faultsIn(account: Account, plan: DeployPlan) {
+  const { code, stdout } = await preflight(account, [plan], ['--json']);
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  const wrong = findings.filter(({ verdict }) => verdict !== 'ok');
   return { code, wrong };
 }
 
 it('finds nothing wrong with a healthy account, and says what it looked at, Region by Region', async () => {
-  const { code, stdout } = await preflight(accountOf(healthy()), [...TARGET, '--hosted-zone', 'Z0123456789']);
+  const { code, stdout } = await preflight(accountOf(healthy()));
   expect(code).toBe(0);
-  expect(stdout).toBe(`Account 123456789012, as arn:aws:sts::123456789012:assumed-role/ops/me
+  expect(stdout).toBe(`Stage prod, account 123456789012, as arn:aws:sts::123456789012:assumed-role/ops/me
 
-ok    audit trail: all records every Region
-ok    hosted zone: example.com is delegated to Z0123456789
-ok    eu-west-1  bootstrap: CDKToolkit has version 28
-ok    eu-west-1  concurrency: 1000 executions at once, of all functions of the account together
-ok    eu-west-1  names: every name is free
-ok    eu-central-1  bootstrap: CDKToolkit has version 28
-ok    eu-central-1  concurrency: 1000 executions at once, of all functions of the account together
-ok    eu-central-1  names: every name is free
-ok    us-east-1  bootstrap: CDKToolkit has version 28
+ok       audit trail: all records every Region
+ok       bootstrap: eu-west-1 has version 28, eu-central-1 has version 28, us-east-1 has version 28
+ok       hosted zone: example.com is delegated to Z0123456789
+ok       eu-west-1  concurrency: 1000 executions at once, of all functions of the account together
+ok       eu-west-1  API Gateway role: none is set; the stacks make one
+ok       eu-west-1  names: every name is free
+ok       eu-central-1  concurrency: 1000 executions at once, of all functions of the account together
+ok       eu-central-1  API Gateway role: none is set; the stacks make one
+ok       eu-central-1  names: every name is free
 
-9 ok, 0 to look at, 0 to mend first
+9 ok, 0 to look at, 0 to fix first
 `);
 });
 
-it('a Region without the CDK bootstrap fails, with the command that mends it', async () => {
+it('an account that nobody has bootstrapped is one finding, with one command for all Regions of stacks', async () => {
   const { code, wrong } = await faultsOf(({ regions }) => {
-    regions['eu-central-1']!.bootstraps = [];
+    for (const region of Object.values(regions)) region.bootstraps = [];
   });
   expect(code).toBe(EXIT.failed);
   expect(wrong).toEqual([
     {
       check: 'bootstrap',
-      region: 'eu-central-1',
+      region: null,
       verdict: 'fail',
-      detail: 'the CDK is not bootstrapped with qualifier hnb659fds',
-      mend: 'npx cdk bootstrap aws://123456789012/eu-central-1',
+      detail:
+        'eu-west-1 has none, eu-central-1 has none, us-east-1 has none; needed: version 6, qualifier hnb659fds',
+      mend: 'npx cdk bootstrap aws://123456789012/eu-west-1 aws://123456789012/eu-central-1 aws://123456789012/us-east-1',
     },
   ]);
 });
 
-it('a bootstrap of another qualifier, or too old a one, is none', async () => {
-  const other = await faultsOf(() => {}, ['--qualifier', 'ours']);
-  expect(other.wrong[0].mend).toBe('npx cdk bootstrap aws://123456789012/eu-west-1 --qualifier ours');
-  const old = await faultsOf(({ regions }) => {
-    regions['eu-west-1']!.bootstraps = [{ stack: 'CDKToolkit', qualifier: 'hnb659fds', version: 5 }];
-  });
-  expect(old.wrong).toMatchObject([{ check: 'bootstrap', detail: 'CDKToolkit has version 5, older than 6' }]);
-});
-
-it('us-east-1 is bootstrapped for the stack that watches several Regions, or one with a domain', async () => {
+it('where the watch stack goes is bootstrapped, too, and no Region without a stack', async () => {
   const unprepared = ({ regions }: State) => {
     regions['us-east-1']!.bootstraps = [];
   };
   const { wrong } = await faultsOf(unprepared);
-  expect(wrong).toMatchObject([{ check: 'bootstrap', region: 'us-east-1', verdict: 'fail' }]);
-  const one = await faultsOf(unprepared, ['--region', 'eu-west-1'], ['--stage', 'dev']);
-  expect(one.wrong).toEqual([]);
+  expect(wrong).toMatchObject([{ verdict: 'fail', mend: 'npx cdk bootstrap aws://123456789012/us-east-1' }]);
+  expect((await faultsOf(unprepared, DEV)).wrong).toEqual([]);
+});
+
+it('a bootstrap of another qualifier, or too old a one, is none', async () => {
+  const other = await faultsOf(() => {}, { ...DEV, qualifier: 'ours' });
+  expect(other.wrong[0]!.mend).toBe('npx cdk bootstrap aws://123456789012/eu-west-1 --qualifier ours');
+  const old = await faultsOf(({ regions }) => {
+    regions['eu-west-1']!.bootstraps = [{ stack: 'CDKToolkit', qualifier: 'hnb659fds', version: 5 }];
+  });
+  expect(old.wrong).toMatchObject([
+    { check: 'bootstrap', detail: 'eu-west-1 has version 5; needed: version 6, qualifier hnb659fds' },
+  ]);
+});
+
+it('credentials of another account than the config names fail', async () => {
+  const { code, wrong } = await faultsOf(() => {}, { ...PLAN, account: '999999999999' });
+  expect(code).toBe(EXIT.failed);
+  expect(wrong).toMatchObject([
+    {
+      check: 'account',
+      detail: 'the config deploys to 999999999999, and these credentials are of 123456789012',
+    },
+  ]);
 });
 
 it('a low quota of executions and a missing trail are warnings, which leave the exit code at 0', async () => {
@@ -165,7 +231,7 @@ it('a low quota of executions and a missing trail are warnings, which leave the 
     { check: 'audit trail', region: null, verdict: 'warn' },
     { check: 'concurrency', region: 'eu-west-1', verdict: 'warn' },
   ]);
-  expect(wrong[1].mend).toContain('--quota-code L-B99A9384 --desired-value 1000 --region eu-west-1');
+  expect(wrong[1]!.mend).toContain('--quota-code L-B99A9384 --desired-value 1000 --region eu-west-1');
 });
 
 it('a trail that has stopped records nothing', async () => {
@@ -176,12 +242,9 @@ it('a trail that has stopped records nothing', async () => {
 });
 
 it('a zone that the public DNS delegates elsewhere fails, with the name servers to set', async () => {
-  const { code, wrong } = await faultsOf(
-    (state) => {
-      state.delegation = ['ns.registrar.example'];
-    },
-    ['--hosted-zone', 'Z0123456789'],
-  );
+  const { code, wrong } = await faultsOf((state) => {
+    state.delegation = ['ns.registrar.example'];
+  });
   expect(code).toBe(EXIT.failed);
   expect(wrong).toMatchObject([
     {
@@ -192,32 +255,38 @@ it('a zone that the public DNS delegates elsewhere fails, with the name servers 
   ]);
 });
 
-it('a private zone, or one that the domain does not lie in, fails', async () => {
-  const zone = ['--hosted-zone', 'Z0123456789', '--domain'];
-  const elsewhere = await faultsOf(() => {}, [...zone, 'api.badexample.com']);
-  expect(elsewhere.wrong).toMatchObject([{ detail: 'api.badexample.com does not lie in example.com' }]);
-  expect((await faultsOf(() => {}, [...zone, 'example.com'])).wrong).toEqual([]);
-  const hidden = await faultsOf(
-    (state) => {
-      state.zone = { ...state.zone, isPrivate: true };
-    },
-    [...zone, 'api.example.com'],
-  );
-  expect(hidden.wrong).toMatchObject([{ verdict: 'fail', detail: 'Z0123456789 is a private zone' }]);
+it('a zone that is not there, is private, or is of another name than the config says, fails', async () => {
+  const zones: [HostedZone | undefined, string][] = [
+    [undefined, 'there is no zone Z0123456789 in this account'],
+    [{ ...healthy().zone, isPrivate: true }, 'Z0123456789 is a private zone'],
+    [
+      { ...healthy().zone, name: 'example.org' },
+      'Z0123456789 is the zone of example.org, not of example.com',
+    ],
+  ];
+  for (const [zone, detail] of zones) {
+    const { code, wrong } = await faultsIn(accountOf({ ...healthy(), zone }), PLAN);
+    expect({ code, wrong }).toMatchObject({
+      code: 1,
+      wrong: [{ check: 'hosted zone', verdict: 'fail', detail }],
+    });
+  }
 });
 
-it("a certificate has to be issued, to last, and to cover the entry and its Region's own host", async () => {
-  const args = ['--domain', 'api.example.com', '--certificate', CERTIFICATE];
-  const found = async (certificate: Certificate) => {
-    const { wrong } = await faultsOf(({ regions }) => {
-      regions['eu-west-1']!.certificates[CERTIFICATE] = certificate;
-    }, args);
-    // biome-ignore lint/suspicious/noExplicitAny: JSON
-    return wrong.map(({ verdict, detail }: any) => `${verdict} ${detail.replace(CERTIFICATE, 'it')}`);
+it("a certificate has to be there, be issued, last, and cover the entry and its Region's own host", async () => {
+  const found = async (certificate?: Certificate) => {
+    const { wrong } = await faultsOf(
+      ({ regions }) => {
+        if (certificate) regions['eu-west-1']!.certificates[CERTIFICATE] = certificate;
+      },
+      planWith({ certificateArn: CERTIFICATE }),
+    );
+    return wrong.map(({ verdict, detail }) => `${verdict} ${detail.replace(CERTIFICATE, 'it')}`);
   };
   const names = ['api.example.com', '*.api.example.com'];
   const notAfterMs = Date.now() + 300 * DAY_MS;
   expect(await found({ status: 'ISSUED', names, notAfterMs })).toEqual([]);
+  expect(await found()).toEqual(['fail there is no it']);
   expect(await found({ status: 'PENDING_VALIDATION', names })).toEqual(['fail it is PENDING_VALIDATION']);
   expect(await found({ status: 'ISSUED', names: ['*.example.com'], notAfterMs })).toEqual([
     'fail it does not cover eu-west-1.api.example.com',
@@ -227,6 +296,129 @@ it("a certificate has to be issued, to last, and to cover the entry and its Regi
   expect(await found({ status: 'ISSUED', names, notAfterMs: soon })).toEqual([`warn it ends on ${ends}`]);
 });
 
+it('a customer key that the config names has to be there, enabled, symmetric and not AWS’s own', async () => {
+  const enabled: Key = { state: 'Enabled', isSymmetric: true, isCustomers: true };
+  const found = async (key?: Key) => {
+    const { wrong } = await faultsOf(
+      ({ regions }) => {
+        if (key) regions['eu-west-1']!.keys[KEY] = key;
+      },
+      planWith({ kmsKeyArn: KEY }),
+    );
+    return wrong.map(({ check, verdict, detail }) => `${verdict} ${check}: ${detail.replace(KEY, 'it')}`);
+  };
+  expect(await found(enabled)).toEqual([]);
+  expect(await found()).toEqual(['fail customer key: there is no key it']);
+  expect(await found({ ...enabled, state: 'PendingDeletion' })).toEqual([
+    'fail customer key: it is PendingDeletion',
+  ]);
+  expect(await found({ ...enabled, isSymmetric: false })).toEqual([
+    'fail customer key: it is no symmetric key: tables and secrets take no other',
+  ]);
+  expect(await found({ ...enabled, isCustomers: false })).toEqual([
+    "fail customer key: it is AWS's own key, whose policy nobody can change",
+  ]);
+});
+
+it('an alarm topic has to be there, take what alarms publish, and be encrypted with a key that they may use', async () => {
+  const found = async (topic?: Topic) => {
+    const { wrong } = await faultsOf(
+      ({ regions }) => {
+        if (topic) regions['eu-west-1']!.topics[TOPIC] = topic;
+      },
+      planWith({ alarmTopicArn: TOPIC }),
+    );
+    return wrong.map(({ check, verdict, detail }) => `${verdict} ${check}: ${detail.replace(TOPIC, 'it')}`);
+  };
+  const policyFor = (statement: object) => JSON.stringify({ Statement: { Effect: 'Allow', ...statement } });
+  const alarms = { Principal: { Service: ['cloudwatch.amazonaws.com'] }, Action: 'sns:Publish' };
+  expect(await found({ policy: DEFAULT_POLICY })).toEqual([]);
+  expect(await found({ policy: policyFor(alarms), key: 'arn:aws:kms:eu-west-1:123456789012:key/a' })).toEqual(
+    [],
+  );
+  expect(await found()).toEqual(['fail alarm topic: there is no topic it']);
+  const mute = ['fail alarm topic: the policy of it does not let alarms publish'];
+  for (const policy of [
+    policyFor({ ...alarms, Principal: { Service: 'events.amazonaws.com' } }),
+    policyFor({ ...alarms, Principal: { AWS: 'arn:aws:iam::123456789012:root' } }),
+    policyFor({ ...alarms, Action: 'sns:Subscribe' }),
+    policyFor({ ...alarms, Effect: 'Deny' }),
+  ])
+    expect(await found({ policy })).toEqual(mute);
+  for (const key of ['alias/aws/sns', 'arn:aws:kms:eu-west-1:123456789012:alias/aws/sns'])
+    expect(await found({ policy: DEFAULT_POLICY, key })).toEqual([
+      'fail alarm topic: it is encrypted with alias/aws/sns, which alarms may not use',
+    ]);
+});
+
+it('the topic of the watch stack is looked for in us-east-1, where it does not serve', async () => {
+  const { wrong } = await faultsOf(() => {}, { ...PLAN, watchAlarmTopicArn: WATCH_TOPIC });
+  expect(wrong).toMatchObject([
+    {
+      check: 'alarm topic',
+      region: 'us-east-1',
+      verdict: 'fail',
+      detail: `there is no topic ${WATCH_TOPIC}`,
+    },
+  ]);
+});
+
+it('the VPC, its subnets and its security groups have to be there, and to belong together', async () => {
+  const found = async (network: Partial<Network>) => {
+    const { wrong } = await faultsOf(
+      ({ regions }) => {
+        regions['eu-west-1']!.network = {
+          vpcs: ['vpc-1'],
+          subnets: new Map([
+            ['subnet-1', 'vpc-1'],
+            ['subnet-2', 'vpc-1'],
+          ]),
+          securityGroups: new Map([['sg-1', 'vpc-1']]),
+          ...network,
+        };
+      },
+      planWith({ network: NETWORK }),
+    );
+    return wrong.map(({ verdict, detail }) => `${verdict} ${detail}`);
+  };
+  expect(await found({})).toEqual([]);
+  expect(await found({ vpcs: [] })).toEqual(['fail there is no VPC vpc-1 in eu-west-1']);
+  expect(
+    await found({ subnets: new Map([['subnet-1', 'vpc-2']]), securityGroups: new Map([['sg-1', 'vpc-3']]) }),
+  ).toEqual([
+    'fail subnet subnet-1 lies in vpc-2',
+    'fail there is no subnet subnet-2 in eu-west-1',
+    'fail security group sg-1 lies in vpc-3',
+  ]);
+});
+
+it('the role by which API Gateway writes logs is there where the config says so, and nobody else’s is replaced', async () => {
+  const role = 'arn:aws:iam::123456789012:role/somebodys';
+  const found = async (apiGatewayRole: 'create' | 'existing', set?: string, owner?: string) => {
+    const { code, wrong } = await faultsOf(
+      ({ regions }) => {
+        for (const region of REGIONS) regions[region]!.apiGatewayRole = role;
+        const here = regions['eu-west-1']!;
+        if (set === undefined) delete here.apiGatewayRole;
+        if (owner !== undefined) here.owners = { somebodys: owner };
+        regions['eu-central-1']!.owners = { somebodys: 'countersign-account-eu-central-1' };
+      },
+      { ...PLAN, apiGatewayRole },
+    );
+    return [code, ...wrong.map(({ region, verdict, check }) => `${verdict} ${region} ${check}`)];
+  };
+  expect(await found('existing', role)).toEqual([0]);
+  expect(await found('existing')).toEqual([1, 'fail eu-west-1 API Gateway role']);
+  expect(await found('create')).toEqual([0]);
+  expect(await found('create', role, 'countersign-account-eu-west-1')).toEqual([0]);
+  expect(await found('create', role, 'another')).toEqual([0, 'warn eu-west-1 API Gateway role']);
+  expect(await found('create', role)).toEqual([0, 'warn eu-west-1 API Gateway role']);
+  // It writes no access log.
+  expect((await faultsOf(({ regions }) => delete regions['eu-west-1']!.apiGatewayRole, DEV)).wrong).toEqual(
+    [],
+  );
+});
+
 it('names that the stage has itself are an update; a replica is the home stack’s', async () => {
   const { code, wrong } = await faultsOf(({ regions }) => {
     const table = { 'table countersign-prod-registry-1': { id: 'countersign-prod-registry-1' } };
@@ -234,6 +426,18 @@ it('names that the stage has itself are an update; a replica is the home stack�
     regions['eu-west-1']!.owners = { 'countersign-prod-registry-1': 'countersign-prod-home' };
   });
   expect({ code, wrong }).toEqual({ code: 0, wrong: [] });
+});
+
+it('a ledger is looked for under the name of its generation', async () => {
+  const left = ({ regions }: State) => {
+    regions['eu-west-1']!.existing = {
+      'table countersign-prod-ledger-2': { id: 'countersign-prod-ledger-2' },
+    };
+  };
+  expect((await faultsOf(left)).wrong).toEqual([]);
+  expect((await faultsOf(left, planWith({ ledgerGeneration: 2 }))).wrong).toMatchObject([
+    { check: 'names', detail: 'table countersign-prod-ledger-2 exists, and no stack has it' },
+  ]);
 });
 
 it("names that another stack has, or none, or a deleted secret's, fail with who has them", async () => {
@@ -247,23 +451,24 @@ it("names that another stack has, or none, or a deleted secret's, fail with who 
     region.owners = { 'countersign-prod-nonce': 'countersign-production-region-eu-west-1' };
   });
   expect(code).toBe(EXIT.failed);
-  // biome-ignore lint/suspicious/noExplicitAny: JSON
-  expect(wrong.map(({ detail }: any) => detail)).toEqual([
+  expect(wrong.map(({ detail }) => detail)).toEqual([
     'table countersign-prod-ledger-1 exists, and no stack has it',
     'secret countersign/prod/keys/nonce was deleted on 2026-01-31 and keeps its name',
     'function countersign-prod-nonce belongs to stack countersign-production-region-eu-west-1',
   ]);
 });
 
-it('a check that it may not make is a warning, and the others are made', async () => {
+it('a check that it may not make is not ok: it says so, makes the others, and ends with 1', async () => {
   const account = accountOf(healthy());
   const trails = async () => {
     throw Object.assign(new Error('not authorized'), { name: 'AccessDeniedException' });
   };
   const { code, stdout } = await preflight({ ...account, trails });
-  expect(code).toBe(0);
-  expect(stdout).toContain('warn  audit trail: could not be checked: not authorized (AccessDeniedException)');
-  expect(stdout).toContain('7 ok, 1 to look at, 0 to mend first');
+  expect(code).toBe(EXIT.failed);
+  expect(stdout).toContain(
+    'unknown  audit trail: could not be checked: not authorized (AccessDeniedException)',
+  );
+  expect(stdout).toContain('8 ok, 0 to look at, 0 to fix first, 1 not checked');
 });
 
 it('without credentials it ends there', async () => {
@@ -273,14 +478,18 @@ it('without credentials it ends there', async () => {
   await expect(preflight({ ...accountOf(healthy()), identity })).rejects.toMatchObject({ exitCode: 3 });
 });
 
-it.each([
-  [[], 'preflight needs --stage and --region'],
-  [['--stage', 'prod', '--region', 'eu-west-1', '--domain', 'a.example'], '--domain needs --hosted-zone'],
-  [[...TARGET, '--certificate', 'c0ffee'], '"c0ffee" is no ARN of a certificate'],
-  [
-    [...TARGET, '--certificate', CERTIFICATE.replace('eu-west-1', 'us-east-1')],
-    'lies in us-east-1, which is none of',
-  ],
-])('refuses %j with what is wrong', async (args, message) => {
-  await expect(preflight(accountOf(healthy()), args)).rejects.toThrow(message);
+it('takes the stage that is named, where a project has several', async () => {
+  const both = [PLAN, DEV];
+  const { stdout } = await preflight(accountOf(healthy()), both, ['--stage', 'dev', '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ stage: 'dev', account: '123456789012' });
+  const refused: [DeployPlan[], string[], string][] = [
+    [both, [], 'this project has several stages: name one of prod, dev with --stage'],
+    [both, ['--stage', 'live'], 'this project has no stage live, but prod, dev'],
+    [[], [], 'this project deploys no stage of Countersign'],
+  ];
+  for (const [plans, args, message] of refused)
+    await expect(preflight(accountOf(healthy()), plans, args)).rejects.toMatchObject({
+      exitCode: EXIT.usage,
+      message: expect.stringContaining(message),
+    });
 });

@@ -1,12 +1,14 @@
 /** `countersign register` against the whole platform. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, statSync, symlinkSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Platform, startPlatform } from '../../local/platform.ts';
+import { deriveApiKey } from '../../protocol/api-key.ts';
 import { closedUrl, Directory } from './cli.ts';
 
 let platform: Platform;
@@ -156,16 +158,97 @@ test('a failure that every user would meet stops the run in one line', async () 
   expect(down.code).toBe(3);
   expect(down.json).toMatchObject({ registered: 0, failed: 0, last_line: expect.any(Number) });
   expect(down.stderr).toMatch(
-    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped after line \d; .*\n$/,
+    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped at line 3: 2 users up to there are neither registered nor failed, nothing after it was tried; `countersign doctor` says why; then run it again\n$/,
   );
+  expect(down.json).toMatchObject({ unfinished: 2, last_line: 3, failures: null });
   const wrong = {
     COUNTERSIGN_URL: platform.info.awsEndpoint,
     COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key,
   };
   const other = await directory.run(['register', 'in.csv', '--json'], { env: wrong });
   expect(other.code).toBe(1);
-  expect(other.stderr).toMatch(/not Countersign's; stopped/);
+  expect(other.stderr).toMatch(/not Countersign's; stopped at .*without \/v1, .*; then run it again\n$/);
   expect(existsSync(`${directory.path}/in.csv.progress.json`)).toBe(false);
+});
+
+test('an input that breaks off ends the run, and what was done is counted', async () => {
+  async function* broken() {
+    yield Buffer.from('{"user_id":"b1"}\n{bad\n');
+    await registered('b1');
+    throw Object.assign(new Error('broken'), { code: 'EIO', syscall: 'read' });
+  }
+  const { code, json, stderr } = await directory.run(['register', '-', '--format', 'jsonl', '--json'], {
+    stdin: Readable.from(broken(), { objectMode: false }),
+  });
+  expect(code).toBe(1);
+  expect(json).toMatchObject({ registered: 1, failed: 1, unfinished: 0, stopped: expect.any(String) });
+  expect(stderr).toBe('error: the input cannot be read on: EIO; stopped after line 2\n');
+});
+
+test('where failures cannot be written the run ends, and what was done is counted', async () => {
+  symlinkSync('/dev/null', `${directory.path}/failed`);
+  const { code, json, stderr } = await directory.run(
+    ['register', '-', '--format', 'jsonl', '--json', '--failures', 'failed', '--concurrency', '1'],
+    { stdin: '{"user_id":"w1"}\n{"user_id":"w2","email":"nope"}\n' },
+  );
+  expect(code).toBe(1);
+  expect(json).toMatchObject({ registered: 1, failed: 0, unfinished: 1, failures: null });
+  expect(stderr).toMatch(
+    /^error: cannot write .*failed: it is a symbolic link, .*; stopped at line 2: 1 user up/,
+  );
+});
+
+test('a pipe is registered, and leaves no mark to go on from', async () => {
+  execFileSync('mkfifo', [`${directory.path}/pipe.jsonl`]);
+  const running = directory.run(['register', 'pipe.jsonl', '--json']);
+  await writeFile(`${directory.path}/pipe.jsonl`, '{"user_id":"p1"}\n{"user_id":"p2"}\n');
+  expect((await running).json).toMatchObject({ registered: 2, failed: 0, resumed_after_line: null });
+  expect(existsSync(`${directory.path}/pipe.jsonl.progress.json`)).toBe(false);
+});
+
+test('failures never go to the file that is read, by whatever name', async () => {
+  directory.write('in.csv', 'user_id,email\nz1,nope\n');
+  symlinkSync('in.csv', `${directory.path}/link.csv`);
+  const { code, stderr } = await directory.run(['register', 'link.csv', '--failures', 'in.csv']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('--failures must be another file than FILE');
+  expect(directory.read('in.csv')).toContain('z1,nope');
+});
+
+test('a wrong key stops the run with what to do, and nobody is said to be registered', async () => {
+  directory.write('in.csv', 'user_id\nk1\nk2\n');
+  const key = deriveApiKey({
+    ...{ root: Buffer.alloc(32), salt: Buffer.alloc(16) },
+    ...{ clientId: 'dev', generation: 1, profile: 'strict' },
+  });
+  const env = { COUNTERSIGN_URL: platform.info.entry, COUNTERSIGN_API_KEY: key };
+  const { code, json, stderr } = await directory.run(['register', 'in.csv', '--json'], { env });
+  expect(code).toBe(1);
+  expect(json).toMatchObject({ registered: 0, failed: 0, unfinished: 2 });
+  expect(stderr).toMatch(
+    /; stopped at line 3: 2 users up to there are neither .*; check that the API key is whole, .*; then run it again\n$/,
+  );
+});
+
+test('a URL that ends in /v1 is told by it', async () => {
+  directory.write('in.csv', 'user_id\nv1\n');
+  const env = { COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key };
+  const { code, stderr } = await directory.run(['register', 'in.csv', '--url', `${platform.info.entry}/v1`], {
+    env,
+  });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/; the URL must be the base URL alone, without \/v1, .*; then run it again\n$/);
+});
+
+test('a cell of 300,000 characters is one failure, and the rows after it are registered', async () => {
+  const rows = Array.from({ length: 50 }, (_, i) => `long${i},b\n`).join('');
+  directory.write('in.csv', `user_id,display_name\nlong,${'x'.repeat(300_000)}\n${rows}`);
+  const { code, json } = await directory.run(['register', 'in.csv', '--json']);
+  expect(code).toBe(1);
+  expect(json).toMatchObject({ registered: 50, failed: 1, stopped: null });
+  expect(directory.readLines('in.csv.failed.jsonl')).toMatchObject([
+    { line: 2, error: { code: 'body_too_large' } },
+  ]);
 });
 
 test('where the platform is lost on the way, the rest goes to the failures file', async () => {
@@ -230,5 +313,12 @@ test('without a platform it is said how to get one', async () => {
   const { code, stderr } = await elsewhere.run(['register', 'in.csv']);
   expect(code).toBe(3);
   expect(stderr).toContain('`npm start`');
+  mkdirSync(`${elsewhere.path}/.countersign`);
+  for (const text of ['{', 'null', '{}', '{"entry":"","awsEndpoint":"","regions":[],"clients":[null]}']) {
+    elsewhere.write('.countersign/local.json', text);
+    const broken = await elsewhere.run(['register', 'in.csv']);
+    expect(broken.code).toBe(3);
+    expect(broken.stderr).toContain('local.json is broken: start the platform again');
+  }
   elsewhere.remove();
 });

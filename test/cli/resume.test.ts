@@ -175,7 +175,9 @@ test('what stopped the run is no failure of a user: all are registered once it i
   aheadMs += CLIENT_CACHE_MS;
   const stopped = await register();
   expect(stopped.code).toBe(1);
-  expect(stopped.stderr).toMatch(/error: Client disabled: .*; run it again to go on\n$/);
+  expect(stopped.stderr).toMatch(
+    /error: Client disabled: .*; an operator disabled .*; then run it again to go on\n$/,
+  );
   await directory.run(['clients', 'enable', 'dev']);
   aheadMs += CLIENT_CACHE_MS;
   expect((await register()).json).toMatchObject({ registered: 60 - bad, replayed: 0, failed: bad });

@@ -109,7 +109,9 @@ test('a platform that is lost on the way stops the run, which goes on with those
   const stopped = await register();
   expect(stopped.code).toBe(3);
   expect(stopped.json).toMatchObject({ registered: 20, failed: 0, failures: null });
-  expect(stopped.stderr).toMatch(/^error: no answer from .*; run it again to go on\n$/);
+  expect(stopped.stderr).toMatch(
+    /^error: no answer from .*; stopped at line \d+: \d+ users .*; then run it again to go on\n$/,
+  );
   expect(sent.size).toBeLessThan(60);
 
   answers = () => true;

@@ -1,9 +1,17 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { API_KEY } from '../sdk/keys.ts';
+import { Directory } from './cli.ts';
 
 const run = promisify(execFile);
+const directory = new Directory();
+afterAll(() => directory.remove());
 const shim = fileURLToPath(new URL('../../cli/countersign.mjs', import.meta.url));
 
 test('the command runs as a program of its own, with its output and its exit code', async () => {
@@ -12,14 +20,100 @@ test('the command runs as a program of its own, with its output and its exit cod
   await expect(run(process.execPath, [shim, 'register'])).rejects.toMatchObject({ code: 2, stdout: '' });
 });
 
+/** The version is all that the shim goes by. */
+const older = `Object.defineProperty(process.versions, 'node', { value: '20.0.0' });
+  process.argv.splice(1, 0, ${JSON.stringify(shim)});
+  await import(${JSON.stringify(shim)});`;
+const onOlder = (...args: string[]) => ['--input-type=module', '--eval', older, '--', ...args];
+
 test('an older Node hands over to the one that the project brings', async () => {
-  // The version is all that the shim goes by.
-  const older = `Object.defineProperty(process.versions, 'node', { value: '20.0.0' });
-    process.argv.splice(1, 0, ${JSON.stringify(shim)});
-    await import(${JSON.stringify(shim)});`;
-  const args = ['--input-type=module', '--eval', older, '--', 'register'];
-  await expect(run(process.execPath, args)).rejects.toMatchObject({
+  await expect(run(process.execPath, onOlder('register'))).rejects.toMatchObject({
     code: 2,
     stderr: "error: missing required argument 'file'\n",
   });
+});
+
+/** A platform that answers a registration when it is told to; and the command on an older Node, which registers one. */
+async function registering(): Promise<{
+  readonly launcher: ChildProcess;
+  readonly answer: () => void;
+  /** All that was printed, once launcher and command have ended. */
+  readonly printed: Promise<string>;
+}> {
+  const asked = Promise.withResolvers<ServerResponse>();
+  const server = createServer((request, response) => {
+    const url = `http://${request.headers.host}`;
+    if (request.method === 'POST') return asked.resolve(response);
+    const document = { issuer: url, regions: [{ name: 'a', url }], nonce: 'x'.repeat(60) };
+    response.end(JSON.stringify(document));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const args = onOlder('register', '-', '--format', 'jsonl', '--json', '--url', url);
+  // In a group of its own: a terminal's Ctrl-C reaches all of it.
+  const launcher = spawn(process.execPath, args, {
+    cwd: directory.path,
+    env: { ...process.env, COUNTERSIGN_API_KEY: API_KEY },
+    detached: true,
+  });
+  onTestFinished(() => {
+    try {
+      process.kill(-launcher.pid!, 'SIGKILL');
+    } catch {
+      // As it should be, nobody is left.
+    }
+    server.closeAllConnections();
+    server.close();
+  });
+  let text = '';
+  for (const stream of [launcher.stdout, launcher.stderr])
+    stream.on('data', (data) => {
+      text += data;
+    });
+  const printed = once(launcher, 'close').then(() => text);
+  launcher.stdin.write('{"user_id":"ada"}\n');
+  const response = await asked.promise;
+  const data = { user_id: 'ada' };
+  const registration = { id: 'i', client_id: 'test', user_id: 'ada', created_at: 't', data };
+  const answer = () => response.writeHead(201).end(JSON.stringify(registration));
+  return { launcher, answer, printed };
+}
+
+test.each<[string, (launcher: ChildProcess) => void]>([
+  ["a terminal's Ctrl-C", (launcher) => process.kill(-launcher.pid!, 'SIGINT')],
+  ['SIGINT to the launcher alone', (launcher) => launcher.kill('SIGINT')],
+])('on an older Node %s lets finish what is under way', async (_, interrupt) => {
+  const { launcher, answer, printed } = await registering();
+  interrupt(launcher);
+  // Time for a second interruption to come through, which would give the registration up.
+  await delay(300);
+  answer();
+  const [code] = await once(launcher, 'exit');
+  expect(code).toBe(130);
+  expect(JSON.parse((await printed).split('\n')[0]!)).toMatchObject({
+    registered: 1,
+    stopped: 'interrupted',
+  });
+});
+
+test('on an older Node a second Ctrl-C ends that, too', async () => {
+  const { launcher, printed } = await registering();
+  launcher.kill('SIGINT');
+  await delay(300);
+  launcher.kill('SIGINT');
+  expect((await once(launcher, 'exit'))[0]).toBe(130);
+  expect(JSON.parse((await printed).split('\n')[0]!)).toMatchObject({ registered: 0 });
+});
+
+test.each([
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+  ['SIGKILL', null],
+] as const)('on an older Node %s to the launcher alone ends the command', async (signal, code) => {
+  const { launcher, printed } = await registering();
+  launcher.kill(signal);
+  expect((await once(launcher, 'exit'))[0]).toBe(code);
+  // Its streams close when the command, which has them too, is gone. It is not given the time to report anything.
+  expect(await printed).toBe('');
 });

@@ -98,7 +98,7 @@ it('a stage beside another has its own keys, policies and roles', async () => {
   expect(await read('transit/keys/countersign-prod-token')).toMatchObject({ type: 'ecdsa-p256' });
 });
 
-it('a policy holds four paths of its own key, and no wildcard but an export’s version', () => {
+it('a policy holds five paths of its own key, the end of its own token, and no wildcard but an export’s version', () => {
   for (const purpose of PURPOSES) {
     const hcl = rotationPolicy('dev', purpose);
     const key = vaultName('dev', purpose);
@@ -109,7 +109,14 @@ it('a policy holds four paths of its own key, and no wildcard but an export’s 
       [`transit/keys/${key}`, '["read"]'],
       [`transit/keys/${key}/rotate`, '["update"]'],
       [`transit/keys/${key}/config`, '["update"]'],
+      [`transit/keys/${key}/trim`, '["update"]'],
       [`transit/export/${kind}/${key}/*`, '["read"]'],
+      ['auth/token/revoke-self', '["update"]'],
+    ]);
+    expect(hcl.match(/"min_\w+" = \[\]/g)).toEqual([
+      '"min_decryption_version" = []',
+      '"min_encryption_version" = []',
+      '"min_available_version" = []',
     ]);
     expect(hcl).not.toMatch(/\{\{|#/);
     expect(hcl.match(/\*/g)).toHaveLength(1);
@@ -177,6 +184,30 @@ it('JWT: the same roles are the subjects', async () => {
   expect((await setup(args)).out.match(/^unchanged /gm)).toHaveLength(12);
 });
 
+it('AWS: a regional STS endpoint is set with its Region, and another one is in the way', async () => {
+  const regional = [...AWS, '--sts-region', 'eu-west-1'];
+  const { out } = await setup([...regional, '--dry-run']);
+  expect(out).toContain(
+    '"sts_endpoint": "https://sts.eu-west-1.amazonaws.com",\n      "sts_region": "eu-west-1"',
+  );
+  expect((await setup(regional)).code).toBe(EXIT.done);
+  expect(await read('auth/aws/config/client')).toEqual({
+    iam_server_id_header_value: '127.0.0.1',
+    sts_endpoint: 'https://sts.eu-west-1.amazonaws.com',
+    sts_region: 'eu-west-1',
+  });
+  expect((await setup(regional)).out.match(/^unchanged /gm)).toHaveLength(12);
+  const conflict = (not: string) => `has sts_endpoint "https://sts.eu-west-1.amazonaws.com", not ${not}`;
+  expect((await setup(AWS)).err).toContain(conflict('none'));
+  const elsewhere = await setup([...AWS, '--sts-region', 'eu-west-3']);
+  expect(elsewhere.err).toContain(conflict('https://sts.eu-west-3.amazonaws.com'));
+});
+
+it('AppRole: a secret id ends after 90 days', async () => {
+  await setup(APPROLE);
+  expect(await read('auth/approle/role/countersign-dev-nonce')).toMatchObject({ secret_id_ttl: 7_776_000 });
+});
+
 it('what others set is never overwritten, and nothing is written beside it', async () => {
   const api = createVaultApi({ address: server.url });
   await api.write('sys/auth/aws', { type: 'aws' }, TOKEN);
@@ -240,6 +271,7 @@ it.each<[string, readonly string[], Record<string, string>, string]>([
     {},
     '--auth aws needs --account and --region',
   ],
+  ['an STS Region', [...APPROLE, '--sts-region', 'eu-west-1'], {}, '--sts-region needs --auth aws'],
   ['no issuer', ['--stage', 'dev', '--auth', 'jwt', ...ACCOUNT], {}, '--auth jwt needs --jwt-issuer'],
   ['a short account', ['--stage', 'dev', '--account', '12'], {}, 'It must be 12 digits'],
   ['no AWS Region', ['--stage', 'dev', '--region', 'here'], {}, 'It must be the name of an AWS Region'],

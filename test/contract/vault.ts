@@ -26,7 +26,8 @@ const key = (purpose: Purpose) => vaultName(STAGE, purpose);
 export function vaultContract(name: string, find: () => VaultUnderTest): void {
   describe(`Vault: ${name}`, () => {
     let vault: VaultUnderTest;
-    const hcl = readFileSync(new URL('../../cli/vault/setup.hcl', import.meta.url), 'utf8');
+    const read = (file: string) => readFileSync(new URL(`../../cli/vault/${file}`, import.meta.url), 'utf8');
+    const hcl = read('setup.hcl');
     const roles = new Map<Purpose, { readonly roleId: string; readonly secretId: string }>();
 
     // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
@@ -44,6 +45,16 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
     const tokenWith = async (...policies: string[]): Promise<string> =>
       (await ask('POST', 'auth/token/create', { policies, ttl: 3600 })).auth.client_token;
     const keysOf = (auth: VaultAuth): VaultKeys => createVaultKeys({ address: vault.address, auth });
+    const login = async (purpose: Purpose): Promise<string> => {
+      const { roleId, secretId } = roles.get(purpose)!;
+      const credentials = { role_id: roleId, secret_id: secretId };
+      const { auth } = await ask('POST', 'auth/approle/login', credentials, '');
+      expect(auth.policies).toEqual([key(purpose)]);
+      expect(auth.lease_duration).toBe(600);
+      return auth.client_token;
+    };
+    const exportOf = (purpose: Purpose) =>
+      `transit/export/${purpose === 'token' ? 'signing-key' : 'hmac-key'}/${key(purpose)}`;
     const root = () => keysOf({ method: 'token', token: vault.rootToken });
     const rotator = (purpose: Purpose) => {
       const { roleId, secretId } = roles.get(purpose)!;
@@ -107,6 +118,54 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         );
         const done = await setUp(await tokenWith('setup'));
         expect(done.filter(({ state }) => state === 'change')).toHaveLength(2);
+      });
+
+      it('what upkeep.hcl allows is enough where nothing is to be changed, and changes nothing', async () => {
+        await ask('POST', 'sys/policies/acl/upkeep', { policy: read('upkeep.hcl') });
+        const token = await tokenWith('upkeep');
+        expect((await setUp(token)).every(({ state }) => state === 'unchanged')).toBe(true);
+        await ask('POST', `auth/approle/role/${key('token')}`, { token_ttl: 1 });
+        const looked = await setUp(token, true).catch((error: Error) => error.message);
+        expect(looked).toMatch('lacks create, update on auth/approle/role/countersign-test-token (');
+        await expect(setUp(token)).rejects.toThrow('nothing was written');
+        await setUp();
+        for (const [method, path, body] of [
+          ['POST', 'sys/policies/acl/countersign-any', { policy: 'path "*" { capabilities = ["sudo"] }' }],
+          ['POST', 'sys/policies/acl/upkeep', { policy: 'path "*" { capabilities = ["sudo"] }' }],
+          ['POST', `auth/approle/role/${key('token')}`, { token_policies: ['root'] }],
+          ['POST', `auth/approle/role/${key('token')}/secret-id`, {}],
+          ['POST', 'sys/auth/userpass', { type: 'userpass' }],
+          ['POST', 'transit/keys/countersign-test-new', { type: 'hmac', key_size: 32 }],
+          ['POST', `transit/keys/${key('token')}/rotate`, {}],
+          ['POST', `transit/keys/${key('token')}/config`, { deletion_allowed: true }],
+          ['POST', `transit/keys/${key('token')}/trim`, { min_available_version: 1 }],
+          ['GET', `${exportOf('token')}/latest`],
+          ['GET', `transit/backup/${key('token')}`],
+          ['POST', 'auth/token/create', { policies: ['root'] }],
+        ] as const)
+          expect([method, path, (await ask(method, path, body, token)).status]).toEqual([method, path, 403]);
+      });
+
+      it('who has setup.hcl can give itself anything, as it says', async () => {
+        const token = await tokenWith('setup');
+        await ask(
+          'POST',
+          'sys/policies/acl/countersign-all',
+          { policy: 'path "*" { capabilities = ["read"] }' },
+          token,
+        );
+        await ask(
+          'POST',
+          'auth/approle/role/countersign-all',
+          { token_policies: ['countersign-all'] },
+          token,
+        );
+        const role = 'auth/approle/role/countersign-all';
+        const { role_id } = (await ask('GET', `${role}/role-id`, undefined, token)).data;
+        const { secret_id } = (await ask('POST', `${role}/secret-id`, {}, token)).data;
+        const { auth } = await ask('POST', 'auth/approle/login', { role_id, secret_id }, '');
+        const { status } = await ask('GET', `${exportOf('nonce')}/latest`, undefined, auth.client_token);
+        expect(status).toBe(200);
       });
 
       it('to mount an auth method takes sudo', async () => {
@@ -185,11 +244,11 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         await verifies(jwk);
       });
 
-      it('versions below the least one can be exported no more, and it only ever rises', async () => {
+      it('versions that are trimmed are gone, and what is trimmed only ever grows', async () => {
         const keys = rotator('client-root');
         const latest = await keys.rotate(key('client-root'));
-        await keys.raiseMin(key('client-root'), latest - 1);
-        await keys.raiseMin(key('client-root'), latest - 2);
+        await keys.trim(key('client-root'), latest - 1);
+        await keys.trim(key('client-root'), latest - 2);
         expect(await keys.versions(key('client-root'))).toEqual({ latest, min: latest - 1 });
         await expect(keys.exportKey(key('client-root'), latest - 2)).rejects.toMatchObject({
           code: 'not_found',
@@ -197,21 +256,67 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         const { status } = await ask('GET', `transit/export/hmac-key/${key('client-root')}/${latest - 2}`);
         expect(status).toBe(400);
         expect(await keys.exportKey(key('client-root'), latest - 1)).toMatchObject({ kty: 'oct' });
-        await keys.raiseMin(key('client-root'), latest);
+        await keys.trim(key('client-root'), latest);
         expect(await keys.versions(key('client-root'))).toEqual({ latest, min: latest });
-        await expect(keys.raiseMin(key('client-root'), latest + 1)).rejects.toMatchObject({
+        await expect(keys.trim(key('client-root'), latest + 1)).rejects.toMatchObject({
           code: 'not_found',
         });
       });
 
-      it('raising the least version never lowers the one that may still sign', async () => {
+      it('who may lower the least version brings back what was hidden, and nothing that was trimmed', async () => {
+        const path = 'transit/keys/countersign-test-nonce';
+        const token = await login('nonce');
+        const keys = rotator('nonce');
+        const latest = await keys.rotate(key('nonce'));
+        const exported = (version: number) => ask('GET', `${exportOf('nonce')}/${version}`, undefined, token);
+        const hide = (version: number) => {
+          const both = { min_decryption_version: version, min_encryption_version: latest };
+          return ask('POST', `${path}/config`, both, token);
+        };
+        await hide(latest);
+        expect((await exported(latest - 1)).status).toBe(400);
+        expect((await hide(latest - 1)).status).toBeLessThan(300);
+        expect((await exported(latest - 1)).status).toBe(200);
+
+        await keys.trim(key('nonce'), latest);
+        expect((await ask('GET', path, undefined, token)).data.min_available_version).toBe(latest);
+        expect((await hide(latest - 1)).status).toBe(400);
+        expect((await exported(latest - 1)).status).toBe(400);
+        expect((await exported(latest)).status).toBe(200);
+        for (const version of [latest - 1, latest + 1, 0]) {
+          const trim = { min_available_version: version };
+          expect((await ask('POST', `${path}/trim`, trim, token)).status).toBe(400);
+        }
+      });
+
+      it('Vault trims no version that may be used still', async () => {
+        await ask('POST', 'transit/keys/trimmed', { type: 'hmac', key_size: 32, exportable: true });
+        await root().rotate('trimmed');
+        const [config, trim] = ['transit/keys/trimmed/config', 'transit/keys/trimmed/trim'];
+        expect((await ask('POST', trim, { min_available_version: 2 })).status).toBe(400);
+        await ask('POST', config, { min_decryption_version: 2 });
+        expect((await ask('POST', trim, { min_available_version: 2 })).status).toBe(400);
+        await ask('POST', config, { min_encryption_version: 2 });
+        expect((await ask('POST', trim, { min_available_version: 2 })).status).toBeLessThan(300);
+      });
+
+      it('trimming never lowers the version that may be used or sign, and ends what a run began', async () => {
+        const minima = async () => {
+          const { data } = await ask('GET', 'transit/keys/signing');
+          return [data.min_available_version, data.min_decryption_version, data.min_encryption_version];
+        };
         await ask('POST', 'transit/keys/signing', { type: 'ecdsa-p256', exportable: true });
-        for (let i = 0; i < 3; i++) await root().rotate('signing');
-        await ask('POST', 'transit/keys/signing/config', { min_encryption_version: 4 });
-        await root().raiseMin('signing', 2);
-        const { min_decryption_version, min_encryption_version } = (await ask('GET', 'transit/keys/signing'))
-          .data;
-        expect([min_decryption_version, min_encryption_version]).toEqual([2, 4]);
+        for (let i = 0; i < 4; i++) await root().rotate('signing');
+        // As others may have set it: hidden, and no least version to sign with.
+        await ask('POST', 'transit/keys/signing/config', { min_decryption_version: 3 });
+        await root().trim('signing', 2);
+        expect(await minima()).toEqual([2, 3, 3]);
+        // As a run leaves it that broke off between its two writes.
+        await ask('POST', 'transit/keys/signing/config', { min_encryption_version: 5 });
+        await root().trim('signing', 3);
+        expect(await minima()).toEqual([3, 3, 5]);
+        await root().trim('signing', 4);
+        expect(await minima()).toEqual([4, 4, 5]);
       });
 
       it('a key or version that is not there is not_found', async () => {
@@ -219,7 +324,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
           () => root().rotate('nobody'),
           () => root().versions('nobody'),
           () => root().exportKey('nobody', 1),
-          () => root().raiseMin('nobody', 2),
+          () => root().trim('nobody', 2),
           () => root().exportKey(key('token'), 10_000),
           () =>
             createVaultKeys({
@@ -285,6 +390,31 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
       });
     });
 
+    describe('a token that is given back', () => {
+      it('is revoked, once; the next call logs in again', async () => {
+        const { roleId, secretId } = roles.get('nonce')!;
+        let logins = 0;
+        const keys = createVaultKeys({
+          address: vault.address,
+          auth: {
+            method: 'approle',
+            async credentials() {
+              logins += 1;
+              return { role_id: roleId, secret_id: secretId };
+            },
+          },
+        });
+        await keys.logOut();
+        expect(logins).toBe(0);
+        await keys.versions(key('nonce'));
+        await keys.logOut();
+        await keys.logOut();
+        expect(logins).toBe(1);
+        await keys.versions(key('nonce'));
+        expect(logins).toBe(2);
+      });
+    });
+
     describe('sealed', () => {
       const unseal = () => ask('PUT', 'sys/unseal', { key: vault.unsealKey });
       afterEach(unseal);
@@ -300,7 +430,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
           () => keys.rotate(key('nonce')),
           () => keys.versions(key('nonce')),
           () => keys.exportKey(key('nonce'), 1),
-          () => keys.raiseMin(key('nonce'), 2),
+          () => keys.trim(key('nonce'), 2),
           () => rotator('token').versions(key('token')),
           () => setUp(),
         ])
@@ -313,17 +443,6 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
     });
 
     describe('policies', () => {
-      const login = async (purpose: Purpose): Promise<string> => {
-        const { roleId, secretId } = roles.get(purpose)!;
-        const credentials = { role_id: roleId, secret_id: secretId };
-        const { auth } = await ask('POST', 'auth/approle/login', credentials, '');
-        expect(auth.policies).toEqual([key(purpose)]);
-        expect(auth.lease_duration).toBe(600);
-        return auth.client_token;
-      };
-      const exportOf = (purpose: Purpose) =>
-        `transit/export/${purpose === 'token' ? 'signing-key' : 'hmac-key'}/${key(purpose)}`;
-
       it.each(PURPOSES)('allow the rotation of %s what it needs', async (purpose) => {
         const token = await login(purpose);
         const own = `transit/keys/${key(purpose)}`;
@@ -335,6 +454,10 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         const { min_decryption_version: min } = (await ask('GET', own)).data;
         const both = { min_decryption_version: min, min_encryption_version: min };
         expect((await ask('POST', `${own}/config`, both, token)).status).toBeLessThan(300);
+        const trim = { min_available_version: min };
+        expect((await ask('POST', `${own}/trim`, trim, token)).status).toBeLessThan(300);
+        expect((await ask('POST', 'auth/token/revoke-self', {}, token)).status).toBe(204);
+        expect((await ask('GET', own, undefined, token)).status).toBe(403);
       });
 
       it.each(PURPOSES)('allow the rotation of %s nothing else', async (purpose) => {
@@ -345,7 +468,9 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
           ['DELETE', own],
           ['GET', `transit/backup/${key(purpose)}`],
           ['POST', `transit/restore/${key(purpose)}`, { backup: 'x' }],
-          ['POST', `${own}/trim`, { min_available_version: 1 }],
+          ['POST', `${own}/trim`, { min_available_version: 1, force: true }],
+          ['POST', 'auth/token/renew-self'],
+          ['POST', 'auth/token/revoke', { token: vault.rootToken }],
           ['POST', own, { type: 'hmac', key_size: 32 }],
           ['POST', `${own}/config`, { deletion_allowed: true }],
           ['POST', `${own}/config`, { allow_plaintext_backup: true }],
@@ -367,6 +492,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
             ['GET', `transit/keys/${key(other)}`],
             ['POST', `transit/keys/${key(other)}/rotate`],
             ['POST', `transit/keys/${key(other)}/config`, { min_decryption_version: 1 }],
+            ['POST', `transit/keys/${key(other)}/trim`, { min_available_version: 1 }],
             ['GET', `${exportOf(other)}/1`],
             ['GET', `${exportOf(other)}/latest`],
             ['DELETE', `transit/keys/${key(other)}`],

@@ -3,16 +3,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateSecurityGroupCommand,
+  CreateSubnetCommand,
+  CreateVpcCommand,
+  EC2Client,
+} from '@aws-sdk/client-ec2';
+import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { awsAccount } from '../../cli/preflight/aws-account.ts';
-import { DEFAULT_QUALIFIER, type Finding, runChecks } from '../../cli/preflight/checks.ts';
+import { type Finding, runChecks } from '../../cli/preflight/checks.ts';
 import { namesOf } from '../../cli/preflight/names.ts';
+import type { PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { type Deployment, startDeployment } from '../../local/deploy/deployment.ts';
 import { pythonWith } from '../../local/real/python.ts';
 import { CountersignClient, NotFoundError } from '../../sdk/typescript/index.ts';
 import { checkedFetch } from '../support/checked-fetch.ts';
-import type { Signer } from '../support/signer.ts';
+import { hs256, type Signer } from '../support/signer.ts';
 import { type Client, connect } from './client.ts';
 import { inventory } from './inventory.ts';
 import { countersign } from './operator.ts';
@@ -27,12 +36,15 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 
 let deployment: Deployment;
 let before: Record<string, string[]>;
+/** Of the home Region: what a config could name. */
+let named: Pick<PlannedRegion, 'kmsKeyArn' | 'alarmTopicArn' | 'network'>;
 let preflightBefore: Finding[];
 let signer: Signer;
 let basicKey: string;
 
 beforeAll(async () => {
   deployment = await startDeployment({ stage: 'ci', regions: REGIONS });
+  named = await nameable(deployment.aws(REGIONS[0]!));
   before = await inventory(deployment);
   preflightBefore = await preflight();
   await deployment.deploy();
@@ -50,13 +62,25 @@ const fetchJson = async (url: string) => {
 async function preflight(): Promise<Finding[]> {
   const account = awsAccount(deployment.aws, REGIONS[0]!);
   const { account: id } = await account.identity();
-  const plan = {
-    stage: 'ci',
-    regions: [...REGIONS, 'us-west-2'],
-    qualifier: DEFAULT_QUALIFIER,
-    certificates: [],
-  };
-  return runChecks(account, id, plan, Date.now());
+  const [home, ...others] = REGIONS.map((name) => ({ name, ledgerGeneration: 1 }));
+  const regions = [{ ...home!, ...named }, ...others];
+  const stackRegions = [...REGIONS, 'us-west-2'];
+  const stage = { stage: 'ci', kind: 'dev', homeRegion: REGIONS[0]! } as const;
+  return runChecks(account, id, { ...stage, stackRegions, regions }, Date.now());
+}
+
+async function nameable(aws: ReturnType<Deployment['aws']>): Promise<typeof named> {
+  const { KeyMetadata } = await new KMSClient(aws).send(new CreateKeyCommand({}));
+  const { TopicArn } = await new SNSClient(aws).send(new CreateTopicCommand({ Name: 'named' }));
+  const ec2 = new EC2Client(aws);
+  const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: '10.9.0.0/16' }));
+  const VpcId = Vpc!.VpcId!;
+  const { Subnet } = await ec2.send(new CreateSubnetCommand({ VpcId, CidrBlock: '10.9.0.0/24' }));
+  const { GroupId } = await ec2.send(
+    new CreateSecurityGroupCommand({ VpcId, GroupName: 'named', Description: 'named' }),
+  );
+  const network = { vpcId: VpcId, subnetIds: [Subnet!.SubnetId!], securityGroupIds: [GroupId!] };
+  return { kmsKeyArn: KeyMetadata!.Arn!, alarmTopicArn: TopicArn!, network };
 }
 
 async function ledgerRows(region: string): Promise<string[]> {
@@ -69,17 +93,51 @@ async function ledgerRows(region: string): Promise<string[]> {
 it('preflight tells Regions that are bootstrapped from one that is not, and free names from taken ones', async () => {
   const say = ({ verdict, region, check, detail }: Finding) => `${verdict} ${region} ${check}: ${detail}`;
   const told = preflightBefore.map(say);
-  expect(told).toContain('fail us-west-2 bootstrap: the CDK is not bootstrapped with qualifier hnb659fds');
+  expect(told).toContain('fail null bootstrap: us-west-2 has none; needed: version 6, qualifier hnb659fds');
   const after = await preflight();
   for (const region of REGIONS) {
     expect(told).toContain(`ok ${region} names: every name is free`);
-    expect(
-      told.find((line) => line.startsWith(`ok ${region} bootstrap: CDKToolkit has version`)),
-    ).toBeDefined();
     // Whose they are the emulator does not tell (docs/emulator.md).
     const taken = after.filter((finding) => finding.region === region && finding.check === 'names');
-    expect(taken).toHaveLength(namesOf('ci').length);
+    expect(taken).toHaveLength(namesOf('ci', 1).length);
   }
+});
+
+it('preflight tells what the config names and is there from what is not', async () => {
+  const told = async (region: Omit<PlannedRegion, 'ledgerGeneration'>) => {
+    const account = awsAccount(deployment.aws, REGIONS[0]!);
+    const found = await runChecks(
+      account,
+      '000000000000',
+      {
+        ...{ stage: 'other', kind: 'prod', homeRegion: REGIONS[0]!, stackRegions: [REGIONS[0]!] },
+        regions: [{ ledgerGeneration: 1, ...region }],
+        apiGatewayRole: 'existing',
+      },
+      Date.now(),
+    );
+    const names = ['customer key', 'alarm topic', 'network', 'API Gateway role'];
+    return found
+      .filter(({ check }) => names.includes(check))
+      .map(({ verdict, check, detail }) => `${verdict} ${check}: ${detail}`);
+  };
+  const { kmsKeyArn, alarmTopicArn, network } = named as Required<typeof named>;
+  const { vpcId, subnetIds, securityGroupIds } = network;
+  // The deployment has made one.
+  const role = expect.stringMatching(/^ok API Gateway role: arn:aws:iam::\d+:role\/countersign-account-/);
+  expect(await told({ name: REGIONS[0]!, ...named })).toEqual([
+    role,
+    `ok customer key: ${kmsKeyArn} is enabled`,
+    `ok alarm topic: ${alarmTopicArn} takes alarms`,
+    `ok network: ${vpcId} has ${[...subnetIds, ...securityGroupIds].join(', ')}`,
+  ]);
+  // A service answers for its own Region alone.
+  expect(await told({ name: REGIONS[1]!, ...named })).toEqual([
+    role,
+    `fail customer key: there is no key ${kmsKeyArn}`,
+    `fail alarm topic: there is no topic ${alarmTopicArn}`,
+    `fail network: there is no VPC ${vpcId} in ${REGIONS[1]}`,
+  ]);
 });
 
 it.each(REGIONS)('%s hands out no nonce before there are keys', async (region) => {
@@ -164,7 +222,7 @@ describe.each(REGIONS)('in %s', (region) => {
 
   it('the Python example, which uses nothing of this project, registers as a basic client', async () => {
     const python = await pythonWith(path('../../examples/python/requirements.txt'));
-    const env = { PATH: process.env.PATH, COUNTERSIGN_URL: urlOf(region), COUNTERSIGN_API_KEY: basicKey };
+    const env = { PATH: process.env.PATH, COUNTERSIGN_URL: urlOf(region), COUNTERSIGN_BASIC_KEY: basicKey };
     const args = [path('../../examples/python/register.py'), `margaret-${region}`];
     const { stdout } = await run(python, args, { env });
     const [status, ...body] = stdout.split(' ');
@@ -173,6 +231,20 @@ describe.each(REGIONS)('in %s', (region) => {
       client_id: 'nightly',
       user_id: `margaret-${region}`,
     });
+  });
+
+  it('a body that is no UTF-8 is refused, also from a client whose proof binds no body', async () => {
+    const asked = { headers: { Authorization: `Bearer ${basicKey}` } };
+    const { nonce } = await (await checkedFetch()(`${urlOf(region)}/v1/nonce`, asked)).json();
+    const exp = Math.floor(Date.now() / 1000) + 120;
+    const proof = hs256(basicKey, { alg: 'HS256' }, { iss: 'nightly', nonce, exp });
+    const answer = await checkedFetch()(`${urlOf(region)}/v1/register`, {
+      method: 'POST',
+      headers: { Authorization: `JWT ${proof}`, 'Content-Type': 'application/json; charset=utf-8' },
+      body: Buffer.from('{"user_id":"\xff"}', 'latin1'),
+    });
+    expect(answer.status).toBe(400);
+    expect((await answer.json()).code).toBe('malformed_request');
   });
 
   it('what no route takes is answered with a problem, and runs no function for it', async () => {
@@ -265,9 +337,8 @@ it(
 it('a key is rotated, and refuses nobody; one that leaked is revoked, and what it signed is refused in every Region', async () => {
   const rotated = await countersign(deployment, ['keys', 'rotate', 'nonce'], REGIONS);
   expect(rotated.keys.map(({ state }: { state: string }) => state)).toEqual(['current', 'next']);
-  expect(rotated.regions).toEqual([
-    { region: REGIONS[1], kids: rotated.keys.map(({ kid }: { kid: string }) => kid) },
-  ]);
+  const kids = rotated.keys.map(({ kid }: { kid: string }) => kid);
+  expect(rotated.regions).toEqual(REGIONS.map((region) => ({ region, kids, revoked: [] })));
   const register = async (region: string, user_id: string) => {
     const client = clientOf(region);
     return client.send(await client.prepare({ user_id }));

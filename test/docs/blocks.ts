@@ -26,8 +26,11 @@ export interface Block {
 
 export const RUNNABLE = ['ts', 'sh', 'python'];
 
-/** Whose shell is run, beside a platform of this machine. That of any other says why it is not: it might deploy. */
-export const FOLLOWED = ['README.md', 'docs/guide.md'];
+/**
+ * Whose code is run, beside a platform of this machine, in the order in which a newcomer reads. That of any other
+ * document says why it is not: it might deploy.
+ */
+export const FOLLOWED = ['README.md', 'docs/guide.md', 'sdk/typescript/README.md'];
 
 /** @returns what people read, in order */
 export function documents(): Document[] {
@@ -38,17 +41,30 @@ export function documents(): Document[] {
   });
 }
 
-/** @returns the blocks of one language that are to be run */
-export const runnable = (wanted: string): Block[] =>
+/** @returns the blocks of a document that are to be run */
+export const runnable = (file: string): Block[] =>
   documents()
-    .flatMap(({ blocks }) => blocks)
-    .filter(({ language, notRun }) => language === wanted && notRun === undefined)
-    .filter(({ file }) => wanted !== 'sh' || FOLLOWED.includes(file));
+    .find((document) => document.file === file)!
+    .blocks.filter(({ language, notRun }) => RUNNABLE.includes(language) && notRun === undefined);
 
-/** @returns the blocks, by the document that they stand in and build on */
-export const byFile = (blocks: readonly Block[]): [string, Block[]][] => [
-  ...Map.groupBy(blocks, ({ file }) => file),
-];
+/** What the text around TypeScript says is there. */
+const GIVEN = {
+  url: 'const url: string = local.entry;',
+  apiKey: 'const apiKey: string = local.clients[0].api_key;',
+  users: "const users: { user_id: string }[] = [{ user_id: 'one' }, { user_id: 'two' }];",
+};
+const LOCAL = `import { readFileSync } from 'node:fs';
+const local = JSON.parse(readFileSync('.countersign/local.json', 'utf8'));`;
+
+/** @returns the program that a document's TypeScript is, since its blocks build on each other */
+export function moduleOf(blocks: readonly Block[]): string {
+  const code = blocks.map((block) => block.code).join('\n');
+  const given = Object.entries(GIVEN)
+    .filter(([name]) => new RegExp(`\\b${name}\\b`).test(code) && !code.includes(`const ${name} =`))
+    .map(([, line]) => line);
+  const local = given.some((line) => line.includes('local.')) ? [LOCAL] : [];
+  return [...local, ...given, code, 'export {};\n'].join('\n');
+}
 
 /** @returns whether the output is what the block promises */
 export const printed = ({ prints }: Block, output: string): boolean =>

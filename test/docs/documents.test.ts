@@ -18,11 +18,21 @@ describe('code', () => {
     expect(found.length).toBeGreaterThan(10);
     // A misspelt word after the language would turn a check off.
     for (const { at, info } of found) expect(info, at).toMatch(/^(|prints: \S.*|not run: \S.*)$/);
-    const elsewhere = found.filter(({ language, file }) => language === 'sh' && !FOLLOWED.includes(file));
+    const elsewhere = found.filter(({ file }) => !FOLLOWED.includes(file));
     expect(elsewhere.filter(({ notRun }) => notRun === undefined).map(({ at }) => at)).toEqual([]);
     // A language under another name would go unnoticed.
     const others = new Set(blocks.map(({ language }) => language).filter((name) => !RUNNABLE.includes(name)));
     for (const name of others) expect(DATA).toContain(name);
+  });
+
+  it('that is not run says what tests it instead', () => {
+    const reasons = blocks.flatMap(({ at, notRun }) => (notRun === undefined ? [] : [[at, notRun]]));
+    expect(reasons.length).toBeGreaterThan(10);
+    for (const [at, reason] of reasons as [string, string][]) {
+      const tests = [...reason.matchAll(/\btest\/[\w./-]+/g)].map(([path]) => path);
+      if (tests.length === 0) expect(reason, at).toMatch(/; no test does the same$/);
+      for (const test of tests) expect(existsSync(join(root, test)), `${at}: ${test}`).toBe(true);
+    }
   });
 
   it.each(all)('of $file stands in fences that the tests read: with a language, not indented', (document) => {

@@ -4,28 +4,18 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Block, byFile, printed, runnable } from './blocks.ts';
+import { startPlatform } from '../../local/platform.ts';
+import { CountersignClient } from '../../sdk/typescript/index.ts';
+import { FOLLOWED, moduleOf, printed, runnable } from './blocks.ts';
 import { startWorkspace, type Workspace } from './workspace.ts';
 
 const run = promisify(execFile);
 
-/** What the text around the code says is there. */
-const GIVEN = {
-  url: 'const url: string = process.env.COUNTERSIGN_URL!;',
-  apiKey: 'const apiKey: string = process.env.COUNTERSIGN_API_KEY!;',
-  users: "const users: { user_id: string }[] = [{ user_id: 'one' }, { user_id: 'two' }];",
-};
+const typescript = FOLLOWED.map(
+  (file) => [file, runnable(file).filter(({ language }) => language === 'ts')] as const,
+);
 
-/** The blocks of a document build on each other. */
-const moduleOf = (parts: readonly Block[]): string => {
-  const code = parts.map((part) => part.code).join('\n');
-  const given = Object.entries(GIVEN).filter(
-    ([name]) => new RegExp(`\\b${name}\\b`).test(code) && !code.includes(`const ${name} =`),
-  );
-  return [...given.map(([, line]) => line), code, 'export {};\n'].join('\n');
-};
-
-describe.each(byFile(runnable('ts')))('the code of %s', (file, parts) => {
+describe.each(typescript)('the code of %s', (file, parts) => {
   const name = `${file.replaceAll(/\W/g, '-')}.ts`;
   let workspace: Workspace;
   beforeAll(async () => {
@@ -40,7 +30,6 @@ describe.each(byFile(runnable('ts')))('the code of %s', (file, parts) => {
     );
     // A document shows what there is, used or not.
     const options = { ...compilerOptions, noUnusedLocals: false };
-    writeFileSync(join(workspace.path, 'package.json'), '{"type":"module"}');
     writeFileSync(join(workspace.path, name), moduleOf(parts));
     writeFileSync(
       join(workspace.path, 'tsconfig.json'),
@@ -67,9 +56,35 @@ describe('the example', () => {
   });
   afterAll(() => workspace?.stop());
 
-  it('registers, with the platform that it finds', async () => {
-    const { path: cwd, env } = workspace;
-    const { stdout } = await run(process.execPath, ['examples/register.ts'], { cwd, env });
-    expect(stdout).toContain("user_id: 'grace'");
+  const example = (env: Record<string, string> = {}) =>
+    run(process.execPath, ['examples/register.ts'], {
+      cwd: workspace.path,
+      env: { ...workspace.env, ...env },
+    });
+
+  it('registers with the platform that it finds', async () => {
+    expect((await example()).stdout).toContain("user_id: 'grace'");
+  });
+
+  it('registers with the platform that the environment names, whatever runs here', async () => {
+    const elsewhere = await startPlatform({ port: 0 });
+    try {
+      const { entry, clients } = elsewhere.info;
+      const key = clients[0]!.api_key;
+      const { stdout } = await example({ COUNTERSIGN_URL: entry, COUNTERSIGN_API_KEY: key });
+      expect(stdout).toContain("user_id: 'grace'");
+      await using client = new CountersignClient({ url: entry, apiKey: key });
+      const { replayed } = await client.register({
+        ...{ user_id: 'grace', email: 'grace@example.com', display_name: 'Grace Hopper' },
+      });
+      expect(replayed).toBe(true);
+    } finally {
+      await elsewhere.stop();
+    }
+  });
+
+  it('registers nowhere when it is told half of where to', async () => {
+    const half = example({ COUNTERSIGN_URL: 'https://api.example.com' });
+    await expect(half).rejects.toThrow('set COUNTERSIGN_URL and COUNTERSIGN_API_KEY, or neither');
   });
 });

@@ -12,7 +12,7 @@ export interface Workspace {
   readonly platform: Platform;
   /** For the documents' code, which reaches no AWS account: a block of `cdk deploy` must fail here, not deploy. */
   readonly env: NodeJS.ProcessEnv;
-  /** What the documents' code expects to be told. */
+  /** What the guide exports before its code. */
   readonly given: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
@@ -23,7 +23,7 @@ export async function startWorkspace(): Promise<Workspace> {
   const path = mkdtempSync(join(tmpdir(), 'countersign-docs-'));
   mkdirSync(join(path, '.countersign'));
   writeFileSync(join(path, '.countersign/local.json'), JSON.stringify(platform.info));
-  for (const folder of ['examples', 'test/vectors'])
+  for (const folder of ['examples', 'test/vectors', 'package.json'])
     cpSync(join(root, folder), join(path, folder), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(path, 'node_modules'));
   const { regions, clients } = platform.info;

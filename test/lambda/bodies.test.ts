@@ -1,17 +1,34 @@
 /** Bad input: a 4xx problem, never a 5xx, and nothing stored. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type HttpAnswer, type Platform, type Region, startRegions } from '../support/regions.ts';
-import { makeClient, prepare, registerAsk, type Signer } from '../support/signer.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type HttpAnswer,
+  type HttpAsk,
+  type Platform,
+  type Region,
+  startRegions,
+  toEvent,
+} from '../support/regions.ts';
+import {
+  fetchNonce,
+  hs256,
+  makeBasicClient,
+  makeClient,
+  prepare,
+  registerAsk,
+  type Signer,
+} from '../support/signer.ts';
 
 let platform: Platform;
 let a: Region;
 let signer: Signer;
+let basic: Signer;
 
 beforeAll(async () => {
   platform = await startRegions();
   [a] = platform.regions;
   signer = await makeClient(platform);
+  basic = await makeBasicClient(platform);
 });
 afterAll(() => platform.stop());
 
@@ -80,9 +97,52 @@ it.each(['text/plain', 'application/jsonp', 'application/x-www-form-urlencoded',
   },
 );
 
-it('bytes that were no UTF-8 arrive altered, so the fingerprint fails', async () => {
-  const ask = await prepare(platform, a, signer, '{"user_id":"\xff"}');
-  expect((await a.send({ ...ask, body: '{"user_id":"\ufffd"}' })).code).toBe('invalid_proof');
+describe('invalid UTF-8', () => {
+  const bytes = (userId: string) => Buffer.from(`{"user_id":"${userId}"}`, 'latin1');
+  const REPLACED = '{"user_id":"\ufffd"}';
+  /** The profile whose proof vouches for no body. */
+  const basicAsk = async (body: string | Uint8Array) => {
+    const nonce = await fetchNonce(a, basic.clientId);
+    const exp = Math.floor(platform.clock.nowMs / 1000) + 120;
+    const proof = hs256(basic.apiKey, { alg: 'HS256' }, { iss: basic.clientId, nonce, exp });
+    return { ...registerAsk(proof, ''), body };
+  };
+  /** As from an API without binary media types: bytes that are no UTF-8 have been replaced. */
+  const sendText = async (ask: HttpAsk, body: string) => {
+    const result = await a.functions.register({ ...toEvent(ask), body, isBase64Encoded: false });
+    return [result.statusCode, JSON.parse(result.body).code];
+  };
+
+  it('is malformed_request in either profile, so that two users never become one', async () => {
+    const before = await platform.items('registry');
+    for (const userId of ['\xff', '\xfe', '\xed\xa0\x80']) {
+      expect((await a.send(await basicAsk(bytes(userId)))).code).toBe('malformed_request');
+      const strict = await prepare(platform, a, signer, bytes(userId));
+      expect((await a.send(strict)).code).toBe('malformed_request');
+    }
+    expect(await platform.items('registry')).toEqual(before);
+  });
+
+  it('a fingerprint is of the bytes that were sent', async () => {
+    const strict = await prepare(platform, a, signer, bytes('\xff'));
+    expect((await a.send({ ...strict, body: REPLACED })).code).toBe('invalid_proof');
+  });
+
+  it('that may have been replaced on the way is refused, unless a fingerprint says what was sent', async () => {
+    const basicAnswer = await sendText(await basicAsk(REPLACED), REPLACED);
+    expect(basicAnswer).toEqual([400, 'malformed_request']);
+    expect(platform.log.at(-1)).toMatchObject({ reason: 'body_in_doubt' });
+    const strict = await prepare(platform, a, signer, REPLACED);
+    expect(await sendText(strict, REPLACED)).toEqual([201, undefined]);
+    const altered = await prepare(platform, a, signer, bytes('\xff'));
+    expect(await sendText(altered, REPLACED)).toEqual([401, 'invalid_proof']);
+  });
+
+  it('is not what U+FFFD itself is', async () => {
+    expect((await a.send(await basicAsk(REPLACED))).status).toBe(201);
+    const text = '{"user_id":"of-an-api-without-binary-media-types"}';
+    expect(await sendText(await basicAsk(text), text)).toEqual([201, undefined]);
+  });
 });
 
 it('names every bad field, a missing one by the path it would have', async () => {
@@ -93,6 +153,35 @@ it('names every bad field, a missing one by the path it would have', async () =>
     '/email',
     '/user_id',
   ]);
+});
+
+describe('an answer that names bad fields', () => {
+  const members = (count: number, name: (i: number) => string) =>
+    `{"user_id":"u",${Array.from({ length: count }, (_, i) => `"${name(i)}":1`).join()}}`;
+
+  it('names twenty at most, and says how many more there are', async () => {
+    const twenty = await refused(members(20, (i) => `x${i}`));
+    expect(twenty.json.errors).toHaveLength(20);
+    expect(twenty.json.detail).toBe('The registration does not fit the schema; see errors.');
+    const { json } = await refused(members(1_500, (i) => `x${i}`));
+    expect(json.errors).toHaveLength(20);
+    expect(json.detail).toBe('The registration does not fit the schema; see errors. There are 1480 more.');
+  });
+
+  it('lists 8 KB at most, as it writes them, and one in any case', async () => {
+    const bytes = (errors: object[]) =>
+      errors.reduce((sum, error) => sum + Buffer.byteLength(JSON.stringify(error)), 0);
+    for (const letter of ['y', '"', '/', 'é', '\u0001']) {
+      const written = JSON.stringify(letter.repeat(30)).slice(1, -1);
+      const { json } = await refused(members(20, (i) => `${String(i).padStart(560, 'x')}${written}`));
+      const { length } = json.errors;
+      expect(bytes(json.errors)).toBeLessThanOrEqual(8_192);
+      expect(bytes([...json.errors, json.errors[0]])).toBeGreaterThan(8_192);
+      expect(json.detail).toContain(`There are ${20 - length} more.`);
+    }
+    const longest = await refused(members(1, () => 'y'.repeat(16_000)));
+    expect(longest.json.errors).toHaveLength(1);
+  });
 });
 
 it('no bytes at all make a 5xx or are stored: random bodies, random proofs', async () => {

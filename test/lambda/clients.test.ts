@@ -179,6 +179,32 @@ describe('a client root', () => {
     const { expires_at } = (made as { result: { expires_at: string } }).result;
     expect(Date.parse(expires_at)).toBeLessThanOrEqual(platform.clock.nowMs + DAY_MS);
   });
+
+  it('that is about to go gives no key that would outlive it, nor a short one in silence', async () => {
+    const secret = platform.secrets['client-root'];
+    const before = secret.keyset;
+    const endMs = platform.clock.nowMs + 2 * DAY_MS;
+    secret.keyset = { ...before, keys: [{ ...before.keys[0]!, retires_at: endMs }] };
+    const write = a.instance().functions['admin-write'];
+    const create = (params: object) =>
+      write(
+        { action: 'clients.create', params: { profile: 'strict', ...params } },
+        { awsRequestId: 'r' },
+      ) as Promise<unknown>;
+    const at = (ms: number) => new Date(ms).toISOString();
+    const long = [await create({}), await create({ expires_at: at(endMs + 1_000) })];
+    const short = await create({ expires_at: at(endMs - 1_000) });
+    const { publicKey } = await generateKeyPair('ES256', { extractable: true });
+    const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256' };
+    const own = await create({ jwk });
+    secret.keyset = before;
+    for (const answer of long)
+      expect(answer).toMatchObject({
+        ok: false,
+        problem: { status: 503, code: 'unavailable', detail: expect.stringContaining('--force') },
+      });
+    expect([short, own]).toMatchObject([{ ok: true }, { ok: true }]);
+  });
 });
 
 describe('the client cache', () => {

@@ -1,4 +1,5 @@
 /** `GET /v1/nonce`, and the other routes that take no proof. */
+import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Platform, type Region, startRegions } from '../support/regions.ts';
 import { makeBasicClient, makeClient, prepare, type Signer } from '../support/signer.ts';
@@ -46,6 +47,17 @@ describe('a nonce', () => {
       const sent = await prepare(platform, a, strict, { user_id: `n${i}` }, { nonce: json.nonces[i] });
       expect((await a.send(sent)).status).toBe(201);
     }
+  });
+
+  it('is promised for no longer than its key is kept', async () => {
+    const secret = platform.secrets.nonce;
+    const before = secret.keyset;
+    const retires_at = platform.clock.nowMs + 90_000;
+    secret.keyset = { ...before, keys: [{ ...before.keys[0]!, retires_at }] };
+    const request = { method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` };
+    const { json } = await a.instance().send(request);
+    secret.keyset = before;
+    expect(json.expires_in).toBe(90);
   });
 
   it('touches no table', async () => {
@@ -179,6 +191,28 @@ describe('a part that is gone', () => {
     const answer = await asks(down);
     expect([answer.status, answer.code, answer.headers['retry-after']]).toEqual([503, 'unavailable', '1']);
     expect(await platform.items('registry')).toEqual(before);
+  });
+
+  it('a key of another type in a keyset: 503 and red health at a cold start, unnoticed with a copy in memory', async () => {
+    const warm = a.instance();
+    expect((await asks(warm)).status).toBe(201);
+    const { nonce } = platform.secrets;
+    const right = nonce.keyset;
+    const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+    const wrong = { ...right.keys[0]!, alg: 'Ed25519' as const, jwk };
+    nonce.keyset = { ...right, seq: right.seq + 1, keys: [wrong] };
+    try {
+      platform.clock.nowMs += 61_000;
+      expect((await asks(warm)).status).toBe(201);
+      const cold = a.instance();
+      expect((await cold.send(await prepare(platform, a, strict, { user_id: 'wrong-type' }))).status).toBe(
+        503,
+      );
+      const health = await cold.send({ method: 'GET', path: '/v1/health' });
+      expect([health.status, health.json.checks]).toMatchObject([503, { keys: 'fail' }]);
+    } finally {
+      nonce.keyset = right;
+    }
   });
 
   it('the secrets, at a cold start: 503; with a copy in memory: nothing is noticed, up to the hard limit', async () => {

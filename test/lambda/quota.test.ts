@@ -1,8 +1,9 @@
 /** The limit on a client's signatures, attacked through the real handlers over several instances. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Limits } from '../../lambda/adapters/limits.ts';
 import { Quota } from '../../lambda/quota.ts';
+import { ReadLimit } from '../../lambda/read-limit.ts';
 import { WINDOW_MS, windowAt } from '../../protocol/quota.ts';
 import {
   type HttpAnswer,
@@ -11,7 +12,7 @@ import {
   type Region,
   startRegions,
 } from '../support/regions.ts';
-import { fetchNonce, makeClient, prepare, proofFor, register, type Signer } from '../support/signer.ts';
+import { fetchNonce, makeClient, prepare, proofFor, read, register, type Signer } from '../support/signer.ts';
 
 let platform: Platform;
 let a: Region;
@@ -242,5 +243,79 @@ describe('without its counters', () => {
     const statuses: number[] = [];
     for (const ask of asks.slice(20)) statuses.push((await instance.send(ask)).status);
     expect(statuses).toEqual([...Array(inHand).fill(201), ...Array(40 - inHand).fill(503)]);
+  });
+});
+
+describe('reads', () => {
+  const ID = 'i'.repeat(43);
+  afterEach(() => vi.restoreAllMocks());
+
+  it('of one client are as many as the quota, in a window and an instance; what is more asks no store', async () => {
+    const signer = await makeClient(platform);
+    const made = await register(platform, a, signer, { user_id: 'read-often' });
+    const instance = a.instance({ COUNTERSIGN_QUOTA: '5' });
+    const calls = [vi.spyOn(platform.shared, 'send'), vi.spyOn(a.dynamodb, 'send')];
+    const asked = () => calls.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+    const answers: HttpAnswer[] = [];
+    const askedAfter: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      answers.push(await read(platform, instance, signer, made.json.id));
+      askedAfter.push(asked());
+    }
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 429, 429, 429]);
+
+    expect(askedAfter[4]).toBeGreaterThan(askedAfter[3]!);
+    expect(askedAfter.slice(5)).toEqual(Array(3).fill(askedAfter[4]));
+
+    const { code, headers } = answers[7]!;
+    expect(code).toBe('quota_exceeded');
+    expect(headers['retry-after']).toBe('60');
+    expect(headers['ratelimit-policy']).toBe('"reads";q=5;w=60');
+    expect(headers.ratelimit).toBe('"reads";r=0;t=60');
+    expect(headers).not.toHaveProperty('replay-nonce');
+    expect(platform.log.at(-1)).toMatchObject({ reason: 'reads', client_id: signer.clientId });
+
+    // Another client, another instance, the next window, and its own registering go on.
+    const other = await makeClient(platform);
+    expect((await read(platform, instance, other, made.json.id)).status).toBe(404);
+    expect((await read(platform, a, signer, made.json.id)).status).toBe(200);
+    expect((await register(platform, instance, signer, { user_id: 'meanwhile' })).status).toBe(201);
+    platform.clock.nowMs += WINDOW_MS;
+    expect((await read(platform, instance, signer, made.json.id)).status).toBe(200);
+  });
+
+  it('of a client with a limit of its own are as many as that where it is higher, and no fewer than the quota', async () => {
+    const instance = a.instance({ COUNTERSIGN_QUOTA: '2' });
+    for (const [limit, reads] of [
+      [1, 2],
+      [4, 4],
+    ] as const) {
+      const signer = await limited(limit);
+      for (let i = 0; i < reads; i++) expect((await read(platform, instance, signer, ID)).status).toBe(404);
+      expect((await read(platform, instance, signer, ID)).status).toBe(429);
+    }
+  });
+
+  it('that are refused for their proof count for nobody', async () => {
+    const signer = await makeClient(platform);
+    const path = `/v1/registrations/${ID}`;
+    const instance = a.instance({ COUNTERSIGN_QUOTA: '1' });
+    const forged = { ...signer, apiKey: `${signer.apiKey.slice(0, -1)}_` };
+    for (let i = 0; i < 3; i++)
+      expect((await read(platform, instance, forged, ID)).code).toBe('invalid_proof');
+    const proof = proofFor(signer, platform.clock.nowMs, { method: 'GET', url: a.url + path });
+    const ask = { method: 'GET', path, headers: { Authorization: `JWT ${proof}` } };
+    // One and the same proof: it can be repeated, and each time counts.
+    expect([(await instance.send(ask)).status, (await instance.send(ask)).status]).toEqual([404, 429]);
+  });
+
+  it('are remembered of so many clients, and no more', () => {
+    const limit = new ReadLimit({ defaultLimit: 1, nowMs: () => platform.clock.nowMs });
+    const charge = (i: number) => limit.charge({ clientId: `c-${i}`, limit: null });
+    for (let i = 0; i < 10_000; i++) expect(charge(i)).toBeUndefined();
+    expect(charge(1)).toBeDefined();
+    expect(charge(10_000)).toBeUndefined();
+    // The one that has not been seen for longest is forgotten.
+    expect(charge(0)).toBeUndefined();
   });
 });

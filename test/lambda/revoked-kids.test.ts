@@ -2,6 +2,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRevokedKids } from '../../lambda/adapters/revoked-kids.ts';
+import { createRotationRecord } from '../../lambda/adapters/rotation-record.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { STAGE } from '../support/dynalite.ts';
 import { type Platform, type Region, startRegions } from '../support/regions.ts';
@@ -28,13 +29,33 @@ it('kids are added to those that stand there, and stay for longer than any key',
   expect(await kids.read('token')).toEqual([]);
   await kids.add('token', ['AAAAAA'], platform.clock.nowMs);
   await kids.add('token', ['BBBBBA', 'AAAAAA'], platform.clock.nowMs);
-  await kids.add('token', [], platform.clock.nowMs);
+  await expect(kids.add('token', [], platform.clock.nowMs)).rejects.toThrow('no kids to revoke');
   expect([...(await kids.read('token'))].sort()).toEqual(['AAAAAA', 'BBBBBA']);
   const item = (await platform.items('limits', a)).find(
     ({ pk }) => (pk as { S: string }).S === 'revoked#token',
   );
   const years = (Number((item!.ttl as { N: string }).N) - platform.clock.nowMs / 1000) / (365 * 24 * 3600);
   expect(years).toBeGreaterThan(4);
+});
+
+it('why a rotation failed lies beside them, and goes with the next success', async () => {
+  const table = tableName(STAGE, 'limits');
+  const record = createRotationRecord(a.dynamodb, table, 'token');
+  const before = await platform.items('limits', a);
+  await record.succeeded();
+  expect(await platform.items('limits', a)).toEqual(before);
+  expect(await record.read()).toBeNull();
+  const failure = { at: '2026-11-23T00:00:00.000Z', action: 'createSecret', reason: 'Vault is sealed' };
+  await record.failed({ ...failure, action: 'testSecret' });
+  await record.failed(failure);
+  expect(await record.read()).toEqual(failure);
+  expect([...(await createRevokedKids(a.dynamodb, table).read('token'))].sort()).toEqual([
+    'AAAAAA',
+    'BBBBBA',
+  ]);
+  expect(await createRotationRecord(a.dynamodb, table, 'nonce').read()).toBeNull();
+  await record.succeeded();
+  expect(await record.read()).toBeNull();
 });
 
 describe('a revoked nonce key', () => {

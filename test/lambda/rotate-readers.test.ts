@@ -1,4 +1,5 @@
 /** A reader's copy of a keyset: its age, its refresh, and what was revoked meanwhile. */
+import { generateKeyPairSync } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { KeysetCache } from '../../lambda/adapters/keyset-cache.ts';
@@ -9,7 +10,7 @@ import { initialKeyset } from '../support/keyset.ts';
 import { toEvent } from '../support/regions.ts';
 import { DAY, MINUTE, T0 } from './rotation-parts.ts';
 
-const oct = { alg: 'HKDF-SHA-256', jwk: { kty: 'oct', k: 'A'.repeat(43) }, maxLifeMs: 1 };
+const oct = { alg: 'HKDF-SHA-256' as const, jwk: { kty: 'oct', k: 'A'.repeat(43) }, maxLifeMs: 1 };
 const FIRST = initialKeyset(oct, T0);
 const KID = FIRST.keys[0]!.kid;
 
@@ -71,14 +72,19 @@ describe('a copy', () => {
     expect((await cache.refreshed()).seq).toBe(5);
   });
 
-  it.each([['corrupt'], ['{"keys":[]}'], ['']])('is kept when the secret is %j', async (text) => {
-    const { cache, clock, secret, verifies } = reader();
-    await cache.current();
-    secret.text = text;
-    clock.nowMs += MINUTE;
-    await cache.refreshed();
-    expect(await verifies()).toBe(true);
-  });
+  const ed25519 = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  const otherType = { ...FIRST, seq: 2, keys: [{ ...FIRST.keys[0], alg: 'Ed25519', jwk: ed25519 }] };
+  it.each([['corrupt'], ['{"keys":[]}'], [''], [JSON.stringify(otherType)]])(
+    'is kept when the secret is %j',
+    async (text) => {
+      const { cache, clock, secret, verifies } = reader();
+      await cache.current();
+      secret.text = text;
+      clock.nowMs += MINUTE;
+      await cache.refreshed();
+      expect(await verifies()).toBe(true);
+    },
+  );
 
   it('is read once in 10 s, however many forged kids ask for a fresh one', async () => {
     const { cache, clock, secret } = reader();

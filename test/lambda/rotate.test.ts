@@ -1,8 +1,15 @@
 /** The real rotation function: its four steps, what an operator may ask, and what breaks in between. */
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
+import type { JWK } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { SecretVersions } from '../../lambda/adapters/secret-versions.ts';
+import { VaultError } from '../../lambda/adapters/vault.ts';
+import { Unavailable } from '../../lambda/unavailable.ts';
+import { fingerprint } from '../../protocol/key-material.ts';
 import { parseKeyset, signingKey, verificationKey, verificationKeys } from '../../protocol/keyset.ts';
+import { MAX_REVOKED } from '../../protocol/rotation.ts';
 import {
   AWAY,
   askDirectly,
@@ -11,6 +18,7 @@ import {
   gated,
   HOME,
   HOUR,
+  LAGS,
   MINUTE,
   NAME,
   newToken,
@@ -41,7 +49,7 @@ async function rotated(times = 1, parts = rotationParts()): Promise<Parts> {
 describe('a rotation', () => {
   it('of an empty keyset gives a key that signs at once', async () => {
     const parts = await rotated();
-    expect(parts.keyset()).toMatchObject({ seq: 1, revoked: [], based_on: '0'.repeat(32) });
+    expect(parts.keyset()).toMatchObject({ version: 1, seq: 1, revoked: [], based_on: '0'.repeat(32) });
     expect(signingKey(parts.keyset(), T0)).toEqual({
       kid: expect.stringMatching(/^[\w-]{6}$/),
       alg: 'HKDF-SHA-256',
@@ -137,6 +145,40 @@ describe('a rotation', () => {
     expect([parts.keyset(), parts.holder('AWSPENDING')]).toEqual([before, undefined]);
     await rotate(parts, newToken());
     expect(parts.keyset().seq).toBe(2);
+  });
+
+  it('is not finished where its version has no value', async () => {
+    const parts = await rotated();
+    const before = parts.keyset();
+    const token = newToken();
+    parts.store.stagePending(NAME, token);
+    await expect(step(parts.rotator(), 'finishSecret', token)).rejects.toThrow(
+      `version ${token} has no value`,
+    );
+    expect([parts.keyset(), parts.holder('AWSPENDING')]).toEqual([before, token]);
+  });
+
+  it('lets Vault forget by its own versions alone: a keyset may hold those of another one', async () => {
+    const parts = await rotated(2);
+    const current = parts.keyset();
+    const [old, ...others] = current.keys;
+    const foreign = { ...old!, vault: { key: 'another', version: 1 } };
+    parts.store.put(NAME, newToken(), JSON.stringify({ ...current, keys: [foreign, ...others] }), [
+      'AWSCURRENT',
+    ]);
+    parts.vault.min = 1;
+    await rotate(parts, newToken());
+    expect(kids(parts)).toContain(old!.kid);
+    expect(parts.vault.min).toBe(2);
+  });
+
+  it('is done once its version is current: Vault may then take its time', async () => {
+    const parts = await rotated();
+    parts.clock.nowMs += 30 * DAY;
+    const vault = { ...parts.vault, raiseMin: () => new Promise<never>(() => {}) };
+    const token = newToken();
+    await rotate(parts, token, parts.rotator({ vault, times: { eachMs: 10, swapMs: 20, answerMs: 30 } }));
+    expect(parts.holder('AWSCURRENT')).toBe(token);
   });
 
   it.each([
@@ -325,7 +367,10 @@ describe('side by side', () => {
         expect(answer).toMatchObject({ value: { ok: true, result: { failure: null } } });
         expectOneLine(history, parts);
         for (const kid of stolen) expect([live(parts), kids(parts)].flat()).not.toContain(kid);
-        expect(parts.keyset().revoked).toEqual(expect.arrayContaining(stolen));
+        const { revoked } = parts.keyset();
+        expect(revoked).toEqual(expect.arrayContaining(stolen));
+        for (const region of [HOME, AWAY])
+          expect(parts.refusedIn(region)).toEqual(expect.arrayContaining([...revoked]));
         expect(signingKey(parts.keyset(), parts.clock.nowMs)).toBeDefined();
 
         // Whatever that rotation still tries, now or much later.
@@ -451,12 +496,473 @@ describe('a revocation', () => {
     expect(parts.keyset().revoked).toEqual([old]);
   });
 
-  it('is remembered, but not for ever: a secret holds 64 KB', async () => {
+  const HANGS = () => new Promise<never>(() => {});
+  const SHORT = { eachMs: 30, swapMs: 60, answerMs: 90 };
+  const everywhere = [HOME, AWAY].map((region) => ({ region, confirmed: true }));
+  const nowhere = [HOME, AWAY].map((region) => ({ region, confirmed: false }));
+  const put = (parts: Parts, text: string) => parts.store.put(NAME, newToken(), text, ['AWSCURRENT']);
+  const makes = (parts: Parts) => parts.keyset().keys.at(-1)!;
+
+  it.each([
+    ['emptied', '{"keys":[]}', /move AWSCURRENT back/, []],
+    ['garbage', 'swordfish', /keyset: not JSON/, [AWAY, HOME]],
+  ])(
+    'of a secret that is %s: the keys that readers hold are refused everywhere all the same',
+    async (_, text, why, unread) => {
+      const parts = await rotated(2);
+      const [old, version] = [kids(parts), parts.holder('AWSCURRENT')!];
+      put(parts, text);
+      const { ok, result } = await operate(parts.rotator(), 'keys.revoke');
+      expect(ok).toBe(true);
+      expect(result).toMatchObject({
+        keyset: null,
+        failure: expect.stringMatching(why),
+        revoked: old,
+        regions: everywhere,
+      });
+      expect(result.unreadable).toEqual(
+        unread.map((region) => expect.stringMatching(`AWSCURRENT in ${region} .keyset: not JSON`)),
+      );
+      for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(old);
+
+      // As the runbook says: back to the version before, and again.
+      parts.store.moveStage(NAME, 'AWSCURRENT', parts.holder('AWSCURRENT'), version);
+      const again = await operate(parts.rotator(), 'keys.revoke');
+      expect(again.result).toMatchObject({ failure: null, regions: everywhere, revoked: old });
+      expect([kids(parts).length, parts.keyset().revoked]).toEqual([1, old]);
+    },
+  );
+
+  it('of keys that nobody can tell is no success: no Region is told, and none has confirmed', async () => {
+    const parts = await rotated(2);
+    for (const text of ['swordfish', '{"keys":[]}', '{"keys":[],"revoked":[]}']) put(parts, text);
+    const failure = 'no version of the secret that can be read holds a key';
+    const nothing = { keyset: null, failure, revoked: [], regions: nowhere };
+    expect((await operate(parts.rotator(), 'keys.revoke')).result).toMatchObject(nothing);
+    // Nor is it one that earlier kids are refused.
+    await parts.regionOf(HOME).revokedKids.add(['AAAAAA']);
+    expect((await operate(parts.rotator(), 'keys.revoke')).result).toMatchObject(nothing);
+    expect(parts.refusedIn(AWAY)).toEqual([]);
+    const unread = { ...parts.secret, read: async () => Promise.reject(new Error('denied')) };
+    const lost = { regions: [HOME, AWAY].map((region) => ({ ...parts.regionOf(region), secret: unread })) };
+    const { result } = await operate(parts.rotator({ ...lost, secret: unread }), 'keys.revoke');
+    expect(result).toMatchObject(nothing);
+    expect(result.unreadable).toHaveLength(6);
+  });
+
+  it('takes the keys of every labelled version and of every replica', async () => {
+    const lag = { ms: 0 };
+    const parts = rotationParts({ replicaLagMs: () => lag.ms });
+    await rotated(1, parts);
+    const first = parts.keyset();
+    lag.ms = 7 * DAY;
+    parts.clock.nowMs += 8 * DAY;
+    // The replica alone has what was there first, the label AWSPENDING alone what is coming.
+    const named = (kid: string) => JSON.stringify({ ...first, keys: [{ ...first.keys[0]!, kid }] });
+    for (const kid of ['BBBBBA', 'CCCCCA']) put(parts, named(kid));
+    const pending = newToken();
+    parts.store.put(NAME, pending, named('DDDDDA'), ['AWSPENDING']);
+    const known = ['CCCCCA', 'DDDDDA', 'BBBBBA', first.keys[0]!.kid];
+    expect((await operate(parts.rotator(), 'keys.list')).result.known_kids.sort()).toEqual([...known].sort());
+    const { result } = await operate(parts.rotator(), 'keys.revoke');
+    expect(result.revoked.sort()).toEqual([...known].sort());
+    for (const region of [HOME, AWAY]) expect(parts.refusedIn(region).sort()).toEqual([...known].sort());
+  });
+
+  it('is told from what was made, where a read after the write still shows what was there before', async () => {
+    const parts = await rotated(2);
+    const old = kids(parts);
+    const before = await parts.secret.read({ stage: 'AWSCURRENT' });
+    const secret: SecretVersions = {
+      ...parts.secret,
+      read: (version) =>
+        parts.store.find(NAME).versions.size > 3 &&
+        'stage' in version &&
+        version.stage === 'AWSCURRENT' &&
+        parts.holder('AWSCURRENT') !== before!.versionId
+          ? Promise.resolve(before)
+          : parts.secret.read(version),
+    };
+    const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
+    expect(result).toMatchObject({ failure: null, revoked: old, regions: everywhere });
+    expect(result.keyset.keys).toEqual([
+      expect.objectContaining({ kid: makes(parts).kid, state: 'current' }),
+    ]);
+    expect(result.keyset.version_id).toBe(parts.holder('AWSCURRENT'));
+    for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(old);
+  });
+
+  it('tells the Regions before it asks Vault or writes, and tidies last', async () => {
+    const parts = await rotated(2);
+    const calls: string[] = [];
+    const regions = [HOME, AWAY].map((region) => {
+      const { revokedKids, ...rest } = parts.regionOf(region);
+      const add = async (told: readonly string[]) => {
+        await revokedKids.add(told);
+        calls.push('told');
+      };
+      return { ...rest, revokedKids: { ...revokedKids, add } };
+    });
+    const noted = <T extends object>(part: T) =>
+      gated(part, (call, when) => when === 'before' && calls.push(call));
+    await operate(
+      parts.rotator({ regions, vault: noted(parts.vault), secret: noted(parts.secret) }),
+      'keys.revoke',
+    );
+    const changes = calls.filter((call) => !['read', 'describe'].includes(call));
+    // The last move takes AWSPENDING away.
+    expect(changes).toEqual(['told', 'told', 'rotate', 'exportKey', 'put', 'move', 'move', 'trim']);
+  });
+
+  it.each([
+    ['rotate', 'hangs'],
+    ['exportKey', 'hangs'],
+    ['rotate', 'times out'],
+  ] as const)(
+    'with a Vault whose %s %s: it answers in time what it did, and the old keys are refused',
+    async (call, fate) => {
+      const parts = await rotated(2);
+      const old = kids(parts);
+      const timeout = new VaultError('unavailable', 'https://vault does not answer (timeout)');
+      const answer = fate === 'hangs' ? HANGS : () => Promise.reject(timeout);
+      const handler = parts.rotator({ vault: { ...parts.vault, [call]: answer }, times: SHORT });
+      const failure = fate === 'hangs' ? expect.stringMatching(/not done within 0.06 s/) : timeout.message;
+      expect((await operate(handler, 'keys.revoke')).result).toMatchObject({
+        keyset: null,
+        failure,
+        revoked: old,
+        regions: everywhere,
+      });
+      for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(old);
+      expect(kids(parts)).toEqual(old);
+      expect((await operate(parts.rotator(), 'keys.revoke')).result).toMatchObject({
+        failure: null,
+        revoked: old,
+      });
+    },
+  );
+
+  it('with a Vault that hangs once the new key signs: the answer does not wait for it', async () => {
+    const parts = await rotated(2);
+    const handler = parts.rotator({ vault: { ...parts.vault, trim: HANGS }, times: SHORT });
+    expect((await operate(handler, 'keys.revoke')).result).toMatchObject({
+      failure: null,
+      regions: everywhere,
+    });
+    expect(parts.log).toContainEqual(expect.objectContaining({ reason: 'tidy', error: 'TooLate' }));
+  });
+
+  it('changes nothing once it has answered that it did not', async () => {
+    const parts = await rotated(2);
+    const before = parts.holder('AWSCURRENT');
+    const exported: (() => void)[] = [];
+    const exportKey = (...key: [string, number]) =>
+      new Promise<void>((resolve) => void exported.push(resolve)).then(() => parts.vault.exportKey(...key));
+    const handler = parts.rotator({ vault: { ...parts.vault, exportKey }, times: SHORT });
+    expect((await operate(handler, 'keys.revoke')).result.keyset).toBeNull();
+    const versions = parts.store.find(NAME).versions.size;
+    exported[0]!();
+    await delay(20);
+    expect([parts.holder('AWSCURRENT'), parts.store.find(NAME).versions.size]).toEqual([before, versions]);
+  });
+
+  it('with a Region whose table refuses, or hangs: the others refuse the keys, and it says which does not', async () => {
+    for (const add of [() => Promise.reject(new Error('denied')), HANGS]) {
+      const parts = await rotated(2);
+      const old = kids(parts);
+      const away = parts.regionOf(AWAY);
+      const regions = [parts.regionOf(HOME), { ...away, revokedKids: { ...away.revokedKids, add } }];
+      const handler = parts.rotator({ regions, times: SHORT });
+      const { result } = await operate(handler, 'keys.revoke');
+      expect(result).toMatchObject({
+        revoked: old,
+        failure: null,
+        regions: [
+          { region: HOME, confirmed: true },
+          { region: AWAY, confirmed: false },
+        ],
+      });
+      expect([parts.refusedIn(HOME), parts.refusedIn(AWAY)]).toEqual([old, []]);
+      // Its readers still take the new keyset, once it is there.
+      expect(kids(parts)).toHaveLength(1);
+    }
+  });
+
+  it('with a Region that cannot be read: it says so, and goes by what it has', async () => {
+    for (const read of [() => Promise.reject(new Error('denied')), HANGS]) {
+      const parts = await rotated(2);
+      const old = kids(parts);
+      const away = parts.regionOf(AWAY);
+      const blind = { ...away, secret: { read }, revokedKids: { ...away.revokedKids, read } };
+      const handler = parts.rotator({ regions: [parts.regionOf(HOME), blind], times: SHORT });
+      const { result } = await operate(handler, 'keys.revoke');
+      expect(result).toMatchObject({ revoked: old, failure: null, regions: everywhere });
+      expect(result.unreadable.map((each: string) => each.replace(/ \(.*/, ''))).toEqual([
+        `AWSCURRENT in ${AWAY}`,
+        `AWSPENDING in ${AWAY}`,
+        `AWSPREVIOUS in ${AWAY}`,
+        `revoked kids in ${AWAY}`,
+      ]);
+      const { regions } = (await operate(handler, 'keys.list')).result;
+      expect(regions[1]).toEqual({ region: AWAY, kids: null, revoked: null });
+    }
+  });
+
+  it('with Secrets Manager refusing every write: the old keys are refused all the same', async () => {
+    const parts = await rotated(2);
+    const old = kids(parts);
+    const refuses = () => Promise.reject(new Unavailable('secret'));
+    const secret = { ...parts.secret, put: refuses, move: refuses };
+    const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
+    expect(result).toMatchObject({ keyset: null, failure: 'Unavailable', revoked: old, regions: everywhere });
+  });
+
+  it('in a Region with a replica wakes no Vault', async () => {
+    const parts = await rotated(2);
+    const [old, made] = [kids(parts), parts.vault.made.length];
+    const handler = parts.rotator({ secret: parts.secretIn(AWAY), region: AWAY });
+    const { result } = await operate(handler, 'keys.revoke');
+    expect(result).toMatchObject({
+      keyset: null,
+      failure: `the keyset is a replica here: ${HOME} alone can write it`,
+      revoked: old,
+      regions: everywhere,
+    });
+    expect(parts.vault.made).toHaveLength(made);
+  });
+
+  it('that a rotation overtakes takes that one’s key, too, tells it, and makes one key for all attempts', async () => {
+    const parts = await rotated(2);
+    const old = kids(parts);
+    let overtaken: string[] = [];
+    const secret: SecretVersions = {
+      ...parts.secret,
+      async put(...version) {
+        if (overtaken.length === 0) {
+          await operate(parts.rotator(), 'keys.rotate', { force: true });
+          overtaken = kids(parts);
+        }
+        return parts.secret.put(...version);
+      },
+    };
+    const made = parts.vault.made.length;
+    const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
+    expect(overtaken.length).toBe(old.length + 1);
+    expect(result).toMatchObject({ failure: null, revoked: overtaken, regions: everywhere });
+    for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(overtaken);
+    expect(parts.told).toEqual([old, overtaken]);
+    // The one of the rotation, and one more.
+    expect(parts.vault.made).toHaveLength(made + 2);
+    expect(kids(parts)).toEqual([expect.any(String)]);
+  });
+
+  it('of a kid that is revoked already succeeds, and makes no other key', async () => {
+    const parts = await rotated(2);
+    const old = kids(parts);
+    await operate(parts.rotator(), 'keys.revoke');
+    // No version that a label stands on holds it any more.
+    const revoked = [...old, ...kids(parts)];
+    await operate(parts.rotator(), 'keys.revoke');
+    const before = parts.keyset();
+    const made = parts.vault.made.length;
+    expect(await operate(parts.rotator(), 'keys.revoke', { only_kids: old })).toMatchObject({
+      ok: true,
+      result: { failure: null, revoked, regions: everywhere, keyset: { keys: [{ state: 'current' }] } },
+    });
+    expect([parts.keyset(), parts.vault.made.length]).toEqual([before, made]);
+  });
+
+  it('of a kid that a Region refuses and the keyset holds replaces the keyset, with a key that signs', async () => {
+    const parts = await rotated(2);
+    const [signs, published] = kids(parts);
+    // An earlier revocation of the other key told the Regions, and came no further.
+    for (const region of [HOME, AWAY]) await parts.regionOf(region).revokedKids.add([published!]);
+    const { result } = await operate(parts.rotator(), 'keys.revoke', { only_kids: [signs] });
+    expect(result).toMatchObject({ failure: null, revoked: [published, signs] });
+    expect(kids(parts)).not.toContain(published);
+    expect(signingKey(parts.keyset(), parts.clock.nowMs)!.activates_at).toBe(parts.clock.nowMs);
+  });
+
+  it('of one client root never hands signing to one that goes before what it signs has ended', async () => {
+    const lags = { ...LAGS, maxLifeMs: 90 * DAY };
+    const parts = rotationParts({ lags });
+    await rotated(2, parts);
+    const [first, second] = kids(parts);
+    const goesAt = () => parts.keyset().keys.find(({ kid }) => kid === first)!.retires_at!;
+    parts.clock.nowMs = goesAt() - 2 * DAY;
+    await rotate(parts, newToken());
+    await operate(parts.rotator(), 'keys.revoke', { only_kids: [second] });
+    const { kid, activates_at } = parts.keyset().keys.at(-2)!;
+    expect([signingKey(parts.keyset(), parts.clock.nowMs)!.kid, kid]).toEqual([first, expect.any(String)]);
+    expect(goesAt()).toBeGreaterThanOrEqual(activates_at + 90 * DAY);
+  });
+
+  it('is remembered for good, by the kid and by the material', async () => {
     const parts = await rotated();
     for (let i = 0; i < 140; i++) await operate(parts.rotator(), 'keys.revoke');
-    expect(parts.keyset().revoked).toHaveLength(128);
-    expect(parts.keyset().seq).toBe(141);
+    expect(parts.keyset()).toMatchObject({ seq: 141, revoked: { length: 140 } });
+    expect(parts.keyset().fingerprints).toEqual(parts.vault.made.slice(0, -1).map(fingerprint));
   });
+});
+
+describe('a keyset that is full', () => {
+  const ask = (parts: Parts, action: string, params = {}) => operate(parts.rotator(), action, params);
+
+  it('of keys: the three hundredth rotation in a row is refused, and a revocation helps at once', async () => {
+    const parts = rotationParts();
+    let refused: { readonly problem: { readonly detail: string } } | undefined;
+    for (let i = 0; i < 300; i++) {
+      const answer = await ask(parts, 'keys.rotate', { force: true });
+      if (!answer.ok) refused = answer;
+    }
+    expect(refused).toMatchObject({ problem: { status: 409, code: 'rotation_refused' } });
+    expect(refused!.problem.detail).toMatch(
+      /^the keyset holds 32 keys, which is the most: the first of them/,
+    );
+    expect([kids(parts).length, parts.vault.made.length]).toEqual([32, 32]);
+    const stolen = kids(parts);
+    expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
+    expect(parts.keyset()).toMatchObject({ revoked: stolen, keys: { length: 1 } });
+    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({ ok: true });
+  });
+
+  it('of keys by an older release, which had no limit: a revocation goes through, and then all is as usual', async () => {
+    const parts = await rotated();
+    const { keys } = parts.keyset();
+    const more = Array.from({ length: 270 }, (_, n) => ({
+      ...keys[0]!,
+      kid: Buffer.from([1, 2, n >> 8, n]).toString('base64url'),
+      jwk: { kty: 'oct', k: createHash('sha256').update(`${n}`).digest('base64url') },
+      activates_at: T0 + 1 + n,
+      retires_at: n < 269 ? T0 + DAY : null,
+    }));
+    const { version, fingerprints, ...older } = parts.keyset();
+    const text = JSON.stringify({ ...older, keys: [{ ...keys[0]!, retires_at: T0 + DAY }, ...more] });
+    expect(text.length).toBeGreaterThan(60_000);
+    parts.store.put(NAME, newToken(), text, ['AWSCURRENT']);
+    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({
+      ok: false,
+      problem: { code: 'rotation_refused' },
+    });
+    expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
+    expect(parts.keyset()).toMatchObject({ revoked: { length: 271 }, fingerprints: { length: 271 } });
+    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({ ok: true });
+  });
+
+  it('of revoked keys: a rotation is refused while a revocation still goes through, and says where the way out is', async () => {
+    const parts = await rotated();
+    const count = MAX_REVOKED - 1;
+    const numbered = (n: number) => createHash('sha256').update(`${n}`).digest();
+    const full = {
+      ...parts.keyset(),
+      revoked: Array.from({ length: count }, (_, n) => numbered(n).subarray(0, 4).toString('base64url')),
+      fingerprints: Array.from({ length: count }, (_, n) =>
+        numbered(n).subarray(4, 20).toString('base64url'),
+      ),
+    };
+    parts.store.put(NAME, newToken(), JSON.stringify(full), ['AWSCURRENT']);
+    const detail = expect.stringContaining('docs/key-life-cycle.md, A keyset that is full');
+    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({
+      ok: false,
+      problem: { detail },
+    });
+    expect(parts.vault.made).toHaveLength(1);
+    expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
+    expect(parts.keyset().fingerprints).toHaveLength(MAX_REVOKED);
+
+    // That way: the oldest half is dropped by hand, under the next number.
+    const { seq, revoked, fingerprints, ...rest } = parts.keyset();
+    const [half, next] = [MAX_REVOKED / 2, newToken()];
+    const shorter = {
+      ...rest,
+      seq: seq + 1,
+      revoked: revoked.slice(-half),
+      fingerprints: fingerprints.slice(-half),
+    };
+    parts.store.put(NAME, next, JSON.stringify(shorter), ['AWSCURRENT']);
+    expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({
+      ok: true,
+      result: { seq: seq + 2 },
+    });
+  });
+});
+
+describe('what Vault exports', () => {
+  const exporting = (parts: Parts, jwk: JWK) =>
+    parts.rotator({ vault: { ...parts.vault, exportKey: async () => jwk } });
+  const oct = (bytes: Buffer): JWK => ({ kty: 'oct', k: bytes.toString('base64url') });
+
+  it.each<[string, JWK | (() => JWK), string]>([
+    ['zeros', oct(Buffer.alloc(32)), 'is one byte repeated'],
+    ['one byte 32 times', oct(Buffer.alloc(32, 7)), 'is one byte repeated'],
+    ['64 bytes', oct(randomBytes(64)), 'has 64 bytes, not 32'],
+    ['70,000 bytes', oct(randomBytes(70_000)), 'has 70000 bytes, not 32'],
+    ['16 bytes', oct(randomBytes(16)), 'is no HKDF-SHA-256 key'],
+    [
+      'an Ed25519 key',
+      () => generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }),
+      'is no HKDF',
+    ],
+  ])('is no new key where it is %s', async (_, given, says) => {
+    const jwk = typeof given === 'function' ? given() : given;
+    const parts = await rotated();
+    const before = parts.holder('AWSCURRENT');
+    const refused = `version 2 of countersign-nonce, as Vault exports it, ${says}`;
+    await expect(rotate(parts, newToken(), exporting(parts, jwk))).rejects.toThrow(refused);
+    expect(parts.holder('AWSCURRENT')).toBe(before);
+    for (const secret of [jwk.k, jwk.d]) if (secret) expect(JSON.stringify(parts.log)).not.toContain(secret);
+  });
+
+  it.each([
+    ['held', async () => {}],
+    ['revoked', async (parts: Parts) => void (await operate(parts.rotator(), 'keys.revoke'))],
+  ])('is no new key where its material is that of one that is %s', async (_, happens) => {
+    const parts = await rotated();
+    await happens(parts);
+    const stale = exporting(parts, parts.vault.made[0]!);
+    await expect(rotate(parts, newToken(), stale)).rejects.toThrow('as Vault exports it, was used before');
+    expect(await operate(stale, 'keys.revoke')).toMatchObject({
+      result: { keyset: null, failure: expect.stringContaining('was used before') },
+    });
+  });
+
+  it('is a key of another purpose: refused, whatever wrote it into the secret', async () => {
+    const parts = await rotated();
+    const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+    const text = JSON.stringify({
+      ...parts.keyset(),
+      keys: parts.keyset().keys.map((key) => ({ ...key, alg: 'Ed25519', jwk })),
+    });
+    parts.store.put(NAME, newToken(), text, ['AWSCURRENT']);
+    await expect(rotate(parts, newToken())).rejects.toThrow(/alg of [\w-]+ is Ed25519, not HKDF-SHA-256/);
+  });
+});
+
+it('a keyset of a newer format is left as it is, and no key is made for it', async () => {
+  const parts = await rotated();
+  const newer = JSON.stringify({ ...parts.keyset(), version: 2, tomorrow: 'x' });
+  const held = newToken();
+  parts.store.put(NAME, held, newer, ['AWSCURRENT']);
+  const says = `version ${held} has format 2, and this release writes 1: deploy the newer release here`;
+  await expect(rotate(parts, newToken())).rejects.toThrow(says);
+  await parts.secret.move('AWSPENDING', parts.holder('AWSPENDING')!, undefined);
+  expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({
+    ok: false,
+    problem: { detail: says },
+  });
+  expect(await operate(parts.rotator(), 'keys.revoke')).toMatchObject({
+    result: { keyset: null, failure: says },
+  });
+  expect([parts.holder('AWSCURRENT'), parts.vault.made.length]).toEqual([held, 1]);
+  expect(await operate(parts.rotator(), 'keys.list')).toMatchObject({ ok: true });
+});
+
+it('one that a release before fingerprints wrote gets them from then on', async () => {
+  const parts = await rotated();
+  const { version, fingerprints, ...older } = parts.keyset();
+  parts.store.put(NAME, newToken(), JSON.stringify(older), ['AWSCURRENT']);
+  await operate(parts.rotator(), 'keys.revoke');
+  expect(parts.keyset()).toMatchObject({ version: 1, fingerprints: [fingerprint(parts.vault.made[0]!)] });
 });
 
 describe('an operator', () => {
@@ -480,7 +986,10 @@ describe('an operator', () => {
       revoked: [],
       changed_at: '2026-12-23T00:00:00.000Z',
       windows: { finish: HOUR, publish_to_sign: PUBLISH, sign_to_remove: REMOVE },
-      regions: [{ region: AWAY, kids: kids(parts) }],
+      regions: [HOME, AWAY].map((region) => ({ region, kids: kids(parts), revoked: [] })),
+      known_kids: kids(parts),
+      next_rotation_at: null,
+      last_failure: null,
     });
     for (const { k } of parts.vault.made) expect(JSON.stringify(result)).not.toContain(k);
   });
@@ -499,7 +1008,133 @@ describe('an operator', () => {
       ok: true,
       result: { pending: null },
     });
-    expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true, result: { seq: 3 } });
+    expect(await operate(parts.rotator(), 'keys.rotate', { force: true })).toMatchObject({
+      ok: true,
+      result: { seq: 3 },
+    });
+  });
+
+  it('makes no second next key without force: 300 of them would fill the secret', async () => {
+    const parts = await rotated(2);
+    const before = parts.keyset();
+    expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({
+      ok: false,
+      problem: {
+        status: 409,
+        code: 'rotation_refused',
+        detail: expect.stringMatching(/has yet to sign: .*--force/),
+      },
+    });
+    expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 2]);
+    expect(await operate(parts.rotator(), 'keys.rotate', { force: true })).toMatchObject({ ok: true });
+    // Secrets Manager's own schedule has no such brake.
+    await rotate(parts, newToken());
+    expect(kids(parts)).toHaveLength(4);
+    parts.clock.nowMs = parts.keyset().keys.at(-1)!.activates_at;
+    expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true });
+  });
+
+  it('who rotates gets an answer in time from a Vault that hangs, and nothing is left behind', async () => {
+    const parts = await rotated();
+    const hangs = () => new Promise<never>(() => {});
+    const times = { eachMs: 30, swapMs: 60, answerMs: 90 };
+    const handler = parts.rotator({ vault: { ...parts.vault, rotate: hangs }, times });
+    expect(await operate(handler, 'keys.rotate')).toMatchObject({
+      ok: false,
+      problem: { status: 503, code: 'unavailable', detail: expect.stringContaining('not done within') },
+    });
+    expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true });
+  });
+
+  it('who rotates sees what was made, where a read still shows what was there before', async () => {
+    const parts = await rotated();
+    const before = await parts.secret.read({ stage: 'AWSCURRENT' });
+    const secret: SecretVersions = {
+      ...parts.secret,
+      read: async (version) =>
+        'stage' in version && version.stage === 'AWSCURRENT' ? before : parts.secret.read(version),
+    };
+    const { result } = await operate(parts.rotator({ secret }), 'keys.rotate');
+    expect(result.keys.map(({ kid }: { kid: string }) => kid)).toEqual(kids(parts));
+    expect(result.version_id).toBe(parts.holder('AWSCURRENT'));
+  });
+
+  it('sees as revoked what a Region refuses, and who signs in its place', async () => {
+    const parts = await rotated(2);
+    const [signs, published] = kids(parts);
+    await parts.regionOf(AWAY).revokedKids.add([signs!]);
+    const { result } = await operate(parts.rotator(), 'keys.list');
+    expect(result.keys.map(({ kid, state }: { kid: string; state: string }) => [kid, state])).toEqual([
+      [signs, 'revoked'],
+      [published, 'current'],
+    ]);
+    expect(result.revoked).toEqual([signs]);
+    expect(result.regions).toEqual([
+      { region: HOME, kids: kids(parts), revoked: [] },
+      { region: AWAY, kids: kids(parts), revoked: [signs] },
+    ]);
+  });
+
+  it('sees why the last rotation failed, until one succeeds, and when the next one comes', async () => {
+    const parts = await rotated();
+    parts.clock.nowMs += 30 * DAY;
+    const sealed = { ...parts.vault, rotate: () => Promise.reject(new VaultError('sealed', 'unseal Vault')) };
+    const last = async () => (await operate(parts.rotator(), 'keys.list')).result.last_failure;
+    const token = newToken();
+    const failed = rotate(parts, token, parts.rotator({ vault: sealed }));
+    await expect(failed).rejects.toThrow('unseal Vault');
+    const failure = {
+      at: new Date(parts.clock.nowMs).toISOString(),
+      action: 'createSecret',
+      reason: 'unseal Vault',
+    };
+    expect(await last()).toEqual(failure);
+    for (const each of STEPS.slice(0, 3)) await step(parts.rotator(), each, token);
+    expect(await last()).toEqual(failure);
+    await step(parts.rotator(), 'finishSecret', token);
+    expect(await last()).toBeNull();
+
+    const nextAtMs = parts.clock.nowMs + 30 * DAY;
+    parts.store.setRotation(NAME, {
+      functionName: 'f',
+      functionArn: 'f',
+      rules: {},
+      periodMs: 30 * DAY,
+      nextAtMs,
+      lastAtMs: null,
+    });
+    expect((await operate(parts.rotator(), 'keys.list')).result.next_rotation_at).toBe(
+      new Date(nextAtMs).toISOString(),
+    );
+  });
+
+  it.each(['keys.rotate', 'keys.revoke'])('by %s ends the record of a failure', async (action) => {
+    const parts = await rotated();
+    await parts.record.failed({ at: '2026-11-23T00:00:00.000Z', action: 'createSecret', reason: 'sealed' });
+    expect((await operate(parts.rotator(), action)).ok).toBe(true);
+    expect(await parts.record.read()).toBeNull();
+  });
+
+  it('is not kept from anything by a record that cannot be read or written', async () => {
+    const parts = await rotated();
+    const fails = () => Promise.reject(new Unavailable('limits'));
+    const handler = parts.rotator({ record: { read: fails, failed: fails, succeeded: fails } });
+    parts.clock.nowMs += 30 * DAY;
+    await rotate(parts, newToken(), handler);
+    await expect(step(handler, 'finishSecret', newToken())).rejects.toThrow('finishSecret of nonce failed');
+    expect((await operate(handler, 'keys.list')).result).toMatchObject({ seq: 2, last_failure: null });
+    expect((await operate(handler, 'keys.revoke')).result.failure).toBeNull();
+    expect(parts.log.filter(({ reason }) => reason === 'record')).toHaveLength(2);
+  });
+
+  it('takes a stuck version away by its name, and no other', async () => {
+    const parts = await rotated();
+    const token = newToken();
+    parts.store.stagePending(NAME, token);
+    const unstick = (version_id: string) => operate(parts.rotator(), 'keys.unstick', { version_id });
+    expect((await unstick(newToken())).result.pending).toBe(token);
+    expect(parts.holder('AWSPENDING')).toBe(token);
+    expect((await unstick(token)).result.pending).toBeNull();
   });
 
   it('leaves an audit line for each', async () => {

@@ -2,13 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
+import type { RotationRecord } from '../../lambda/adapters/rotation-record.ts';
 import { createSecretVersions, type SecretVersions } from '../../lambda/adapters/secret-versions.ts';
 import type { VaultKeys } from '../../lambda/adapters/vault.ts';
-import type { RegionConfirmation } from '../../lambda/contract/keys.ts';
+import type { RotationFailure } from '../../lambda/contract/keys.ts';
 import { EMPTY_KEYSET, secretName } from '../../lambda/contract/names.ts';
 import { type AskKeys, keysWatchHandler } from '../../lambda/keys-watch/handler.ts';
 import type { LogEntry } from '../../lambda/log.ts';
 import { type RotateHandler, type RotateOptions, rotateHandler } from '../../lambda/rotate/handler.ts';
+import type { KeyRegion } from '../../lambda/rotate/regions.ts';
 import { SecretStore, type SecretStoreOptions } from '../../local/aws/secret-store.ts';
 import { secretsManagerService } from '../../local/aws/secrets-manager.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
@@ -32,7 +34,10 @@ export const LAGS: KeyLags = {
   finishMs: HOUR,
 };
 
+const ALGORITHMS = { hmac: 'HKDF-SHA-256', 'ecdsa-p256': 'ES256', ed25519: 'Ed25519' } as const;
+
 export interface FakeVault extends VaultKeys {
+  readonly kind: keyof typeof ALGORITHMS;
   readonly made: JWK[];
   min: number;
 }
@@ -41,6 +46,7 @@ export interface FakeVault extends VaultKeys {
 export function fakeVault(kind: 'hmac' | 'ecdsa-p256' | 'ed25519' = 'hmac'): FakeVault {
   const made: JWK[] = [];
   return {
+    kind,
     made,
     min: 1,
     async rotate() {
@@ -51,10 +57,10 @@ export function fakeVault(kind: 'hmac' | 'ecdsa-p256' | 'ed25519' = 'hmac'): Fak
       return { latest: made.length, min: this.min };
     },
     async exportKey(_, version) {
-      if (version < this.min) throw new Error('below min_decryption_version');
+      if (version < this.min) throw new Error('trimmed');
       return made[version - 1]!;
     },
-    async raiseMin(_, version) {
+    async trim(_, version) {
       this.min = Math.max(this.min, version);
     },
   };
@@ -99,14 +105,34 @@ export function rotationParts(options: PartsOptions = {}) {
   store.create(initial, '0'.repeat(32), EMPTY_KEYSET);
   const secretIn = (region: string) => createSecretVersions(localSecrets(store, region), NAME);
   const secret = secretIn(HOME);
-  const publishRevoked = async (kids: readonly string[]): Promise<RegionConfirmation[]> => {
-    told.push([...kids]);
-    return [HOME, AWAY].map((region) => ({ region, confirmed: true }));
+  const tables = new Map([HOME, AWAY].map((region) => [region, new Set<string>()]));
+  const regionOf = (region: string): KeyRegion => ({
+    region,
+    secret: secretIn(region),
+    revokedKids: {
+      read: async () => [...tables.get(region)!],
+      async add(kids) {
+        if (kids.length === 0) throw new RangeError('no kids to revoke');
+        if (region === HOME) told.push([...kids]);
+        for (const kid of kids) tables.get(region)!.add(kid);
+      },
+    },
+  });
+  const failures: { last: RotationFailure | null } = { last: null };
+  const record: RotationRecord = {
+    read: async () => failures.last,
+    async failed(failure) {
+      failures.last = failure;
+    },
+    async succeeded() {
+      failures.last = null;
+    },
   };
 
   const rotator = (changes: Partial<RotateOptions> = {}): RotateHandler =>
     rotateHandler({
       purpose: 'nonce',
+      alg: ALGORITHMS[vault.kind],
       secretName: NAME,
       secret,
       vault,
@@ -116,8 +142,8 @@ export function rotationParts(options: PartsOptions = {}) {
       log: (entry) => log.push(entry),
       region: HOME,
       errorDocsUrl: 'https://docs.example.com/errors',
-      replicas: [{ region: AWAY, secret: secretIn(AWAY) }],
-      publishRevoked,
+      regions: [regionOf(HOME), regionOf(AWAY)],
+      record,
       ...changes,
     });
   const watch = keysWatchHandler({
@@ -133,7 +159,12 @@ export function rotationParts(options: PartsOptions = {}) {
   return {
     clock,
     log,
+    /** What the home Region's table was told, call by call. */
     told,
+    regionOf,
+    /** What a Region's readers refuse. */
+    refusedIn: (region: string) => [...tables.get(region)!],
+    record,
     store,
     vault,
     secret,

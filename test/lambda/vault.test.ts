@@ -1,5 +1,12 @@
 /** The adapter to Vault where Vault, or what answers in its place, does not do as it should; and how it logs in. */
-import { createHash, createHmac, createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+} from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -83,7 +90,14 @@ async function vaultThat(
   return { seen, address, keys: createVaultKeys({ address, auth, ...options }) };
 }
 
-const KEY = { type: 'hmac', exportable: true, latest_version: 3, min_decryption_version: 2 };
+const KEY = {
+  type: 'hmac',
+  exportable: true,
+  latest_version: 3,
+  min_decryption_version: 2,
+  min_encryption_version: 2,
+  min_available_version: 2,
+};
 const described: Answer = [200, { data: KEY }];
 const VERSIONS = { latest: 3, min: 2 };
 
@@ -207,10 +221,31 @@ describe('requests', () => {
     ]);
   });
 
-  it('raising what is high enough already writes nothing', async () => {
+  it('an answer without an end is not read into memory', async () => {
+    // Not quite without one, so that a reader that has no limit fails by what it says.
+    const long = Buffer.alloc(1_024 * 1_024 + 1, ' ');
+    const address = await listen(createServer((_, response) => void response.writeHead(200).end(long)));
+    const keys = createVaultKeys({ address, auth: { method: 'token', token: 'root' } });
+    await expect(keys.versions('k')).rejects.toMatchObject({
+      code: 'unexpected',
+      message: `${address} answers without an end: is that Vault's address?`,
+    });
+  });
+
+  it('trimming first moves what Vault would still use, and then deletes', async () => {
+    const { seen, keys } = await vaultThat(({ method }) => (method === 'GET' ? described : [204]));
+    await keys.trim('k', 3);
+    expect(seen.map(({ method, path, body }) => [method, path, body])).toEqual([
+      ['GET', 'transit/keys/k', ''],
+      ['POST', 'transit/keys/k/config', { min_decryption_version: 3, min_encryption_version: 3 }],
+      ['POST', 'transit/keys/k/trim', { min_available_version: 3 }],
+    ]);
+  });
+
+  it('trimming what is gone already writes nothing', async () => {
     const { seen, keys } = await vaultThat(() => described);
-    await keys.raiseMin('k', 2);
-    await keys.raiseMin('k', 1);
+    await keys.trim('k', 2);
+    await keys.trim('k', 1);
     expect(seen.map(({ method }) => method)).toEqual(['GET', 'GET']);
   });
 });
@@ -287,6 +322,49 @@ describe('logins', () => {
     expect(await keys.versions('k')).toEqual(VERSIONS);
   });
 
+  it('a token is given back by its own revocation, in one short try; the next call has another', async () => {
+    let logins = 0;
+    let gone: Answer = [204];
+    const revoked = ({ path }: Seen) => path === 'auth/token/revoke-self';
+    const { seen, keys } = await vaultThat(
+      (request) => (isLogin(request) ? lease(`token-${++logins}`, 600) : revoked(request) ? gone : described),
+      { auth: approle, timeoutMs: 40 },
+    );
+    await keys.logOut();
+    expect(seen).toEqual([]);
+    await keys.versions('k');
+    await keys.logOut();
+    await keys.logOut();
+    expect(seen.filter(revoked)).toMatchObject([{ method: 'POST', headers: { 'x-vault-token': 'token-1' } }]);
+    for (const failure of ['hang', 'cut', [500], [403]] as const) {
+      gone = failure as Answer;
+      seen.length = 0;
+      await keys.versions('k');
+      await expect(keys.logOut()).rejects.toBeInstanceOf(VaultError);
+      expect(seen.filter(revoked)).toHaveLength(1);
+    }
+    expect(logins).toBe(5);
+  });
+
+  it('nobody who waits for an answer waits longer than a second for a token to be given back', async () => {
+    const limits = vi.spyOn(AbortSignal, 'timeout');
+    const { keys } = await vaultThat((request) => (isLogin(request) ? lease('t', 600) : described), {
+      auth: approle,
+    });
+    await keys.versions('k');
+    await keys.logOut();
+    // The login, the call, and the end of the login.
+    expect(limits.mock.calls).toEqual([[5_000], [5_000], [1_000]]);
+    vi.restoreAllMocks();
+  });
+
+  it('a token that was given, not logged in for, stays: others use it', async () => {
+    const { seen, keys } = await vaultThat(() => described);
+    await keys.versions('k');
+    await keys.logOut();
+    expect(seen).toHaveLength(1);
+  });
+
   it('a JWT is sent with the role', async () => {
     const auth: VaultAuth = { method: 'jwt', role: 'r', jwt: async () => 'a.b.c' };
     const { seen, keys } = await vaultThat((request) => (isLogin(request) ? lease('t', 0) : described), {
@@ -296,14 +374,19 @@ describe('logins', () => {
     expect(seen[0]).toMatchObject({ path: 'auth/jwt/login', body: { role: 'r', jwt: 'a.b.c' } });
   });
 
-  it.each(['session', undefined])(
-    'AWS: a signed GetCallerIdentity for this Vault (session token: %s)',
-    async (sessionToken) => {
+  it.each([
+    ['session', undefined, 'sts.amazonaws.com', 'us-east-1'],
+    [undefined, undefined, 'sts.amazonaws.com', 'us-east-1'],
+    [undefined, 'eu-west-3', 'sts.eu-west-3.amazonaws.com', 'eu-west-3'],
+  ])(
+    'AWS: a signed GetCallerIdentity for this Vault (session token: %s, STS of: %s)',
+    async (sessionToken, stsRegion, host, region) => {
       const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'the-secret-key' };
       const auth: VaultAuth = {
         method: 'aws',
         role: 'countersign-dev-nonce',
         serverId: 'vault.example.com',
+        ...(stsRegion !== undefined && { stsRegion }),
         credentials: async () => ({ ...credentials, ...(sessionToken !== undefined && { sessionToken }) }),
       };
       const { seen, keys } = await vaultThat((request) => (isLogin(request) ? lease('t', 600) : described), {
@@ -314,27 +397,33 @@ describe('logins', () => {
       const { role, iam_http_request_method, ...encoded } = seen[0]!.body;
       expect([role, iam_http_request_method]).toEqual(['countersign-dev-nonce', 'POST']);
       const decode = (name: string) => Buffer.from(encoded[name], 'base64').toString();
-      expect(decode('iam_request_url')).toBe('https://sts.amazonaws.com/');
+      expect(decode('iam_request_url')).toBe(`https://${host}/`);
       expect(decode('iam_request_body')).toBe('Action=GetCallerIdentity&Version=2011-06-15');
       const headers = JSON.parse(decode('iam_request_headers')) as Record<string, string>;
-      expect(headers['x-amz-security-token']).toBe(sessionToken);
+      expect([headers.host, headers['x-amz-security-token']]).toEqual([host, sessionToken]);
       expect(headers['x-vault-aws-iam-server-id']).toBe('vault.example.com');
       // Vault refuses every other header of this prefix.
       const known = ['x-amz-content-sha256', 'x-amz-date', 'x-amz-security-token'];
       expect(
         Object.keys(headers).filter((name) => name.startsWith('x-amz-') && !known.includes(name)),
       ).toEqual([]);
-      expectSignedByAws(decode('iam_request_body'), headers, credentials.secretAccessKey);
+      expectSignedByAws(decode('iam_request_body'), headers, credentials.secretAccessKey, region);
     },
   );
 });
 
 /** As AWS checks it (Signature Version 4), written anew: Vault passes the request on as it stands. */
-function expectSignedByAws(body: string, headers: Readonly<Record<string, string>>, secret: string): void {
+function expectSignedByAws(
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  secret: string,
+  region: string,
+): void {
   const { authorization = '', ...signable } = headers;
   const form =
-    /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/(\d{8}\/us-east-1\/sts\/aws4_request), SignedHeaders=(\S+), Signature=([0-9a-f]{64})$/;
+    /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/(\d{8}\/[a-z0-9-]+\/sts\/aws4_request), SignedHeaders=(\S+), Signature=([0-9a-f]{64})$/;
   const [, scope = '', names = '', signature] = form.exec(authorization) ?? [];
+  expect(scope.split('/')[1]).toBe(region);
   expect(names.split(';')).toEqual(
     expect.arrayContaining(['host', 'x-amz-date', 'x-vault-aws-iam-server-id']),
   );
@@ -351,14 +440,16 @@ function expectSignedByAws(body: string, headers: Readonly<Record<string, string
 }
 
 describe('exported keys', () => {
-  const exporting = async (type: TransitKeyType, exported: unknown) => {
+  const exporting = async (type: TransitKeyType, exported: unknown, reported?: unknown, changes = {}) => {
     const { keys } = await vaultThat(({ path }) =>
       path.startsWith(`transit/export/${exportType(type)}/`)
-        ? [200, { data: { keys: { 3: exported } } }]
-        : [200, { data: { ...KEY, type } }],
+        ? [200, { data: { name: 'k', keys: { 3: exported }, ...changes } }]
+        : [200, { data: { ...KEY, type, keys: { 3: { public_key: reported } } } }],
     );
     return keys.exportKey('k', 3);
   };
+  const publicPem = (key: KeyObject) =>
+    createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
   const ec = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const sec1 = (key: ReturnType<typeof ec>) => key.export({ type: 'sec1', format: 'pem' }).toString();
   const ed = () => generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
@@ -366,19 +457,49 @@ describe('exported keys', () => {
 
   it('are taken in the forms that Vault gives them', async () => {
     const key = ec();
-    expect(await exporting('ecdsa-p256', sec1(key).trimEnd())).toEqual({
+    expect(await exporting('ecdsa-p256', sec1(key).trimEnd(), publicPem(key))).toEqual({
       ...key.export({ format: 'jwk' }),
       alg: 'ES256',
     });
     const jwk = ed();
     const both = Buffer.concat([half(jwk, 'd'), half(jwk, 'x')]).toString('base64');
-    expect(await exporting('ed25519', both)).toEqual({ ...jwk, alg: 'Ed25519' });
+    expect(await exporting('ed25519', both, half(jwk, 'x').toString('base64'))).toEqual({
+      ...jwk,
+      alg: 'Ed25519',
+    });
     const k = Buffer.alloc(32, 0xfb);
     expect(await exporting('hmac', k.toString('base64'))).toEqual({
       kty: 'oct',
       k: k.toString('base64url'),
       alg: 'HKDF-SHA-256',
     });
+  });
+
+  it('whose public half is not the one that Vault reports are refused', async () => {
+    const refused = { code: 'unexpected', message: expect.stringContaining('is not the one it reports') };
+    const key = ec();
+    const jwk = ed();
+    const both = Buffer.concat([half(jwk, 'd'), half(jwk, 'x')]).toString('base64');
+    for (const reported of [publicPem(ec()), 'no PEM', undefined])
+      await expect(exporting('ecdsa-p256', sec1(key), reported)).rejects.toMatchObject(refused);
+    for (const reported of [half(ed(), 'x').toString('base64'), '', undefined])
+      await expect(exporting('ed25519', both, reported)).rejects.toMatchObject(refused);
+  });
+
+  it('of another name or version than was asked for are refused', async () => {
+    const exported = Buffer.alloc(32, 7).toString('base64');
+    for (const changes of [
+      { name: 'other' },
+      { name: undefined },
+      { keys: { 2: exported } },
+      { keys: { 2: exported, 3: exported } },
+      { keys: {} },
+      { keys: undefined },
+    ])
+      await expect(exporting('hmac', exported, undefined, changes)).rejects.toMatchObject({
+        code: 'unexpected',
+        message: 'Vault exported another key than version 3 of k',
+      });
   });
 
   it('of which the public half is another key’s are refused', async () => {
@@ -391,8 +512,12 @@ describe('exported keys', () => {
     const pem = createPrivateKey({ key: mismatched, format: 'der', type: 'sec1' });
     const refused = { code: 'unexpected', message: 'Vault exported a key that is no whole ecdsa-p256 key' };
     await expect(exporting('ecdsa-p256', sec1(pem))).rejects.toMatchObject(refused);
-    const mixedEd = Buffer.concat([half(ed(), 'd'), half(ed(), 'x')]).toString('base64');
-    await expect(exporting('ed25519', mixedEd)).rejects.toMatchObject({ code: 'unexpected' });
+    const x = half(ed(), 'x');
+    const mixedEd = Buffer.concat([half(ed(), 'd'), x]).toString('base64');
+    await expect(exporting('ed25519', mixedEd, x.toString('base64'))).rejects.toMatchObject({
+      code: 'unexpected',
+      message: 'Vault exported a key that is no whole ed25519 key',
+    });
   });
 
   it.each<[TransitKeyType, unknown]>([
@@ -457,7 +582,7 @@ describe('no secret', () => {
       if (!path.includes('/export/'))
         return [200, { data: { ...KEY, type: 'ecdsa-p256', min_decryption_version: 1 } }];
       const pem = `-----BEGIN EC PRIVATE KEY-----\n${secret('material')}\n-----END EC PRIVATE KEY-----`;
-      return [200, { data: { keys: { 3: pem } } }];
+      return [200, { data: { name: 'k', keys: { 3: pem } } }];
     },
     hang: () => 'hang',
     cut: () => 'cut',
@@ -476,7 +601,8 @@ describe('no secret', () => {
             () => keys.rotate('k'),
             () => keys.versions('k'),
             () => keys.exportKey('k', 3),
-            () => keys.raiseMin('k', 3),
+            () => keys.trim('k', 3),
+            () => keys.logOut(),
           ])
             await call().catch((error: unknown) => errors.push(error));
         }),

@@ -88,6 +88,7 @@ it.each(BUNDLES)(
       COUNTERSIGN_REGIONS: '[]',
       COUNTERSIGN_REGION_NAMES: '["eu-west-1"]',
       COUNTERSIGN_REGION: 'eu-west-1',
+      COUNTERSIGN_PURPOSE: 'nonce',
       COUNTERSIGN_KEY_LAGS: '{}',
       COUNTERSIGN_VAULT: '{"address":"https://vault.example.com","auth":"aws"}',
       COUNTERSIGN_ROTATION_PERIODS: '{}',

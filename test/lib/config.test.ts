@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { KEYSETS } from '../../lambda/contract/purposes.ts';
 import { ConfigError, examplesOf, readConfig } from '../../lib/config/read.ts';
 import { type ConfigInput, configSchema } from '../../lib/config/schema.ts';
 import { CONFIG, eventual, PROD } from './synth.ts';
@@ -102,12 +103,20 @@ it.each([
 it('shows the sum where a rotation period is too short for the windows of its keys', () => {
   expect(faults({ ...CONFIG, keys: { rotationPeriod: { nonce: 'P2D' } } })).toEqual([
     expect.stringMatching(
-      /^keys\.rotationPeriod\.nonce: 2 days is not longer than the key's windows, 2 days 3 hours: .*replicationLag/,
+      /^keys\.rotationPeriod\.nonce: 2 days is not longer than the key's windows, 2 days 4 hours: .*replicationLag \+ signerMaxAge \+ 1 hour 1 minute \+ clockError/,
     ),
   ]);
   expect(faults({ ...CONFIG, clientKeyLife: 'P178D' })).toEqual([
     expect.stringMatching(/^keys\.rotationPeriod\["client-root"\]: .*clientKeyLife .*; for example "P181D"$/),
   ]);
+});
+
+it('a nonce key is made for what it may ever sign: a nonce that outlives a token by a minute, and any of a proof', () => {
+  expect(KEYSETS.nonce.life).toBe(KEYSETS.token.life + 60_000);
+  expect(readConfig({ ...CONFIG, nonceTtl: 'PT1H' }).nonceTtl.toMilliseconds()).toBeLessThan(
+    KEYSETS.nonce.life,
+  );
+  expect(faults({ ...CONFIG, nonceTtl: 'PT1H1S' })[0]).toMatch(/^nonceTtl: must be 10 seconds to 1 hour/);
 });
 
 it('takes a rotation period that a schedule can say and that spares the versions of a secret', () => {
@@ -121,6 +130,17 @@ it('takes a rotation period that a schedule can say and that spares the versions
     ['P1000D', 'must be 999 days at most'],
   ] as const)
     expect(period(text)()).toEqual([expect.stringContaining(`keys.rotationPeriod.nonce: ${message}`)]);
+});
+
+it('takes the Region of an STS endpoint for a login by IAM alone', () => {
+  const vault = { address: 'https://vault.example.com:8200', stsRegion: 'eu-west-1' };
+  expect(() => faults({ ...CONFIG, vault })).toThrow('the config was accepted');
+  expect(faults({ ...CONFIG, vault: { ...vault, auth: 'jwt' as const } })).toEqual([
+    'vault.stsRegion: needs vault.auth: "aws", and not "jwt"',
+  ]);
+  expect(faults({ ...CONFIG, vault: { ...vault, stsRegion: 'sts.amazonaws.com' } })[0]).toMatch(
+    /^vault\.stsRegion: must be the name of an AWS Region/,
+  );
 });
 
 it('asks for a VPC of each Region where Vault is reached from one, and for an authority that fits', () => {

@@ -124,6 +124,8 @@ const permission = {
   Action: 'lambda:InvokeFunction',
 };
 const GLOBAL = 'AWS::DynamoDB::GlobalTable';
+const BYTES = { BinaryMediaTypes: ['*/*'] };
+const TEXT = { ContentHandling: 'CONVERT_TO_TEXT' };
 const TLS = { SecurityPolicy: 'SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09' };
 
 it.each<[string, string, object, string | undefined]>([
@@ -172,7 +174,19 @@ it.each<[string, string, object, string | undefined]>([
   ['/ping', 'AWS::ApiGateway::Resource', path('ping', 'RootResourceId'), 'path-not-reserved'],
   ['/sping', 'AWS::ApiGateway::Resource', path('sping', 'RootResourceId'), 'path-not-reserved'],
   ['/v1/ping', 'AWS::ApiGateway::Resource', path('ping', 'ResourceId'), undefined],
-  ['TLS without an access mode', 'AWS::ApiGateway::RestApi', TLS, 'tls-policy-complete'],
+  ['TLS without an access mode', 'AWS::ApiGateway::RestApi', { ...TLS, ...BYTES }, 'tls-policy-complete'],
+  ['an API that takes bytes', 'AWS::ApiGateway::RestApi', BYTES, undefined],
+  ['one that takes text', 'AWS::ApiGateway::RestApi', {}, 'bodies-as-bytes'],
+  [
+    'one that takes JSON as bytes, and all else as text',
+    'AWS::ApiGateway::RestApi',
+    { BinaryMediaTypes: ['application/json'] },
+    'bodies-as-bytes',
+  ],
+  ['a MOCK integration of text', 'AWS::ApiGateway::Method', mock(TEXT, TEXT), undefined],
+  ['one of bytes', 'AWS::ApiGateway::Method', mock({}, TEXT), 'mock-answers-text'],
+  ['one that answers bytes', 'AWS::ApiGateway::Method', mock(TEXT, {}), 'mock-answers-text'],
+  ['a function', 'AWS::ApiGateway::Method', { Integration: { Type: 'AWS_PROXY' } }, undefined],
   [
     'TLS with mutual TLS',
     'AWS::ApiGateway::DomainName',
@@ -196,6 +210,10 @@ it.each<[string, string, object, string | undefined]>([
 function without(name: keyof ReturnType<typeof replica>) {
   const { [name]: _, ...rest } = replica('eu-west-1');
   return { ...strongTable, Replicas: [rest, replica('eu-central-1')] };
+}
+
+function mock(request: object, response: object) {
+  return { Integration: { Type: 'MOCK', ...request, IntegrationResponses: [response] } };
 }
 
 function path(PathPart: string, attribute: string) {

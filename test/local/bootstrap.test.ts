@@ -1,5 +1,6 @@
 /** The bootstrap in a project of its own, with an npm and tools that only write down how they were called. */
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -7,12 +8,13 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFailed, test } from 'vitest';
 
 const source = fileURLToPath(new URL('../../local/bootstrap.mjs', import.meta.url));
 let project: string;
@@ -43,6 +45,7 @@ beforeEach(() => {
   mkdirSync(join(project, 'local'));
   copyFileSync(source, join(project, 'local/bootstrap.mjs'));
   writeFileSync(join(project, 'npm.mjs'), NPM);
+  writeFileSync(join(project, 'package.json'), '{ "engines": { "node": ">=20" } }');
   lock('1.0.0');
 });
 afterEach(() => rmSync(project, { recursive: true }));
@@ -56,12 +59,12 @@ function lock(version: string): void {
   writeFileSync(join(project, 'package-lock.json'), JSON.stringify({ packages }));
 }
 
-function bootstrap(args: string[], env: Record<string, string> = {}) {
+function bootstrap(args: string[], env: Record<string, string> = {}, node: readonly string[] = []) {
   const notes = join(project, 'notes');
   rmSync(notes, { force: true });
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(project, 'local/bootstrap.mjs'), ...args],
+    [...node, join(project, 'local/bootstrap.mjs'), ...args],
     {
       encoding: 'utf8',
       env: { PATH: process.env.PATH, npm_execpath: join(project, 'npm.mjs'), NOTES: notes, TOOL, ...env },
@@ -125,9 +128,132 @@ test('npm run bench measures', () => {
   expect(bootstrap(['bench', '--quick']).calls.at(-1)).toBe('node bench/main.ts --quick all=');
 });
 
+test('on a Node that is too old it says so in one sentence, and installs nothing', () => {
+  const preload = join(project, 'older.mjs');
+  for (const [version, status] of [
+    ['18.20.8', 3],
+    ['20.0.0', 0],
+  ] as const) {
+    writeFileSync(preload, `Object.defineProperty(process.versions, 'node', { value: '${version}' });`);
+    const ran = bootstrap(['start'], {}, ['--import', preload]);
+    expect(ran.status).toBe(status);
+    if (status === 0) continue;
+    expect(ran.stderr).toBe('this needs Node 20 or later, and this is 18.20.8\n');
+    expect(ran.calls).toEqual([]);
+  }
+});
+
 test('a word that is no command is told which there are', () => {
   const { status, stderr, calls } = bootstrap(['toString']);
   expect(status).toBe(2);
   expect(stderr).toContain('start|bench|test|test:all');
   expect(calls).toEqual([]);
+});
+
+/** The project's Node, which this one stands for, and a program that runs until it is told to end. */
+function installLongRunning(onEnd: string): void {
+  bootstrap(['start']);
+  rmSync(join(project, 'node_modules/.bin/node'));
+  symlinkSync(process.execPath, join(project, 'node_modules/.bin/node'));
+  copyFileSync(join(dirname(source), 'interruption.ts'), join(project, 'local/interruption.ts'));
+  writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+  writeFileSync(
+    join(project, 'local/main.ts'),
+    `import { interruption } from './interruption.ts';
+const interrupted = interruption();
+setInterval(() => {}, 1000);
+interrupted.addEventListener('abort', () => { console.log('in order'); ${onEnd} });
+console.log('runs', process.pid);`,
+  );
+}
+
+interface Launched {
+  readonly launcher: ChildProcess;
+  readonly exited: Promise<[code: number | null, signal: string | null]>;
+  /** What was printed, once the launcher and what it started have ended. */
+  readonly printed: Promise<string>;
+}
+
+async function launch(...[file, ...args]: [string, ...string[]]): Promise<Launched> {
+  const launcher = spawn(file, args, {
+    env: {
+      PATH: process.env.PATH,
+      npm_lifecycle_event: 'start',
+      npm_execpath: join(project, 'npm.mjs'),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [launcher.stdout!, launcher.stderr!])
+    stream.on('data', (data) => {
+      text += data;
+    });
+  const printed = once(launcher, 'close').then(() => text);
+  const exited = once(launcher, 'exit') as Launched['exited'];
+  const started = /^runs (\d+)\n/m;
+  while (!started.test(text))
+    await Promise.race([once(launcher.stdout!, 'data'), once(launcher.stderr!, 'data')]);
+  const pid = Number(started.exec(text)![1]);
+  onTestFailed(() => {
+    process.kill(pid, 'SIGKILL');
+  });
+  return { launcher, exited, printed };
+}
+
+const bootstrapped = (): [string, ...string[]] => [
+  process.execPath,
+  join(project, 'local/bootstrap.mjs'),
+  'start',
+];
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  '%s to the launcher alone ends what it started, in order, and its exit code is that of the end',
+  async (signal) => {
+    installLongRunning('process.exit(0)');
+    const { launcher, exited, printed } = await launch(...bootstrapped());
+    launcher.kill(signal);
+    expect(await exited).toEqual([0, null]);
+    expect(await printed).toMatch(/^runs \d+\nin order\n$/);
+  },
+);
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGHUP', 129],
+  ['SIGTERM', 143],
+  ['SIGKILL', 137],
+] as const)('where %s is the end of what it started, the exit code says so', async (signal, code) => {
+  installLongRunning(`process.removeAllListeners('${signal}'); process.kill(process.pid, '${signal}')`);
+  const { launcher, exited } = await launch(...bootstrapped());
+  launcher.kill('SIGTERM');
+  expect(await exited).toEqual([code, null]);
+});
+
+test('a launcher that is killed outright takes what it started along', async () => {
+  installLongRunning('process.exit(0)');
+  const { launcher, exited, printed } = await launch(...bootstrapped());
+  launcher.kill('SIGKILL');
+  expect(await exited).toEqual([null, 'SIGKILL']);
+  expect(await printed).toMatch(/^runs \d+\nin order\n$/);
+});
+
+test('so does an npm that is killed outright, whose place nobody else takes', async () => {
+  installLongRunning('process.exit(0)');
+  const command = bootstrapped().map((word) => `'${word}'`);
+  const { launcher, printed } = await launch('sh', '-c', `${command.join(' ')}; exit $?`);
+  launcher.kill('SIGKILL');
+  expect(await printed).toMatch(/^runs \d+\nin order\n$/);
+});
+
+test('a signal while it installs ends that, and nothing is begun', async () => {
+  writeFileSync(
+    join(project, 'npm.mjs'),
+    `process.on('SIGTERM', () => process.exit(1));
+setInterval(() => {}, 1000);
+console.log('runs', process.pid);`,
+  );
+  const { launcher, exited, printed } = await launch(...bootstrapped());
+  launcher.kill('SIGTERM');
+  expect(await exited).toEqual([143, null]);
+  expect(await printed).toMatch(/^Installing[^\n]*\nruns \d+\n$/);
 });

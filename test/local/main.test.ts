@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -120,12 +120,97 @@ test('a port in use gets one sentence that names it, and leaves no local.json', 
   expect(existsSync(infoPath())).toBe(false);
 });
 
+const local = (name: string) => join(directory, '.countersign', name);
+const ready = async (run: Run): Promise<PlatformInfo> => {
+  await run.shows('\n');
+  return JSON.parse(run.stdout()) as PlatformInfo;
+};
+const portOf = ({ entry }: PlatformInfo) => new URL(entry).port;
+
+test('a second platform on the same port ends with its one sentence, and on another keeps files of its own', async () => {
+  const first = start('--port', '0', '--json');
+  const firstInfo = await ready(first);
+  const announced = readFileSync(infoPath(), 'utf8');
+  const log = readFileSync(local('local.log'), 'utf8');
+  expect(log).toContain('/v1/register');
+
+  const same = start('--port', portOf(firstInfo), '--json');
+  expect(await same.ended).toBe(1);
+  expect(same.stderr()).toMatch(/^error: port \d+ is in use[^\n]*\n$/);
+
+  const other = start('--port', '0', '--no-demo');
+  await other.shows('Ctrl-C stops it.');
+  const port = /--local (\d+)/.exec(other.stdout())![1]!;
+  expect(other.stdout()).toContain(`npx countersign register examples/users.csv --local ${port}`);
+  expect(other.stdout()).toContain(`commands reach this one by --local ${port}.`);
+  expect(modeOf(local(`local-${port}.json`))).toBe('600');
+  expect(modeOf(local(`local-${port}.log`))).toBe('600');
+  expect(portOf(JSON.parse(readFileSync(local(`local-${port}.json`), 'utf8')))).toBe(port);
+  other.child.kill('SIGINT');
+  expect(await other.ended).toBe(0);
+  expect(existsSync(local(`local-${port}.json`))).toBe(false);
+
+  expect(readFileSync(infoPath(), 'utf8')).toBe(announced);
+  expect(readFileSync(local('local.log'), 'utf8')).toBe(log);
+  await send(`${firstInfo.regions[0]!.url}/v1/nonce?client_id=dev`);
+  expect(readFileSync(local('local.log'), 'utf8').length).toBeGreaterThan(log.length);
+  first.child.kill('SIGINT');
+  expect(await first.ended).toBe(0);
+  expect(existsSync(infoPath())).toBe(false);
+});
+
+test('what a platform left that was killed is taken over by the next one', async () => {
+  const killed = start('--port', '0', '--json', '--no-demo');
+  await ready(killed);
+  killed.child.kill('SIGKILL');
+  await killed.ended;
+  expect(existsSync(infoPath())).toBe(true);
+  const next = start('--port', '0', '--json', '--no-demo');
+  const info = await ready(next);
+  expect(JSON.parse(readFileSync(infoPath(), 'utf8'))).toEqual(info);
+  next.child.kill('SIGINT');
+  expect(await next.ended).toBe(0);
+  expect(readdirSync(local(''))).toEqual(['local.log']);
+});
+
+test('a page whose origin is allowed may call the entry and the Regions, and not the AWS endpoint', async () => {
+  const page = 'http://localhost:5173';
+  const run = start(
+    '--port',
+    '0',
+    '--json',
+    '--no-demo',
+    '--allow-origin',
+    page,
+    '--allow-origin',
+    `${page}1/`,
+  );
+  const { entry, regions, awsEndpoint, vault } = await ready(run);
+  const status = async (url: string, origin: string) =>
+    (await send(`${url}/v1/nonce?client_id=dev`, { headers: ['Origin', origin] })).status;
+  for (const url of [entry, ...regions.map((region) => region.url)]) {
+    expect(await status(url, page)).toBe(200);
+    expect(await status(url, `${page}1`)).toBe(200);
+    expect(await status(url, 'http://localhost:5174')).toBe(403);
+  }
+  for (const url of [awsEndpoint, vault!]) {
+    const { status: refused, text } = await send(url, { headers: ['Origin', page] });
+    expect([refused, JSON.parse(text).title]).toEqual([403, 'Foreign origin']);
+  }
+  run.child.kill('SIGINT');
+  expect(await run.ended).toBe(0);
+});
+
 test.each([
   [['--port', 'x'], '--port'],
   [['--port', '65476'], '65475'],
   [['--regions', '4'], 'Allowed choices are 2, 3'],
   [['--consistency', 'weak'], 'strong, eventual'],
   [['--vault', 'elsewhere'], 'embedded, openbao, or the URL'],
+  [['--allow-origin', '*'], '--allow-origin'],
+  [['--allow-origin', 'null'], '--allow-origin'],
+  [['--allow-origin', 'http://localhost:5173/path'], '--allow-origin'],
+  [['--allow-origin', 'file:///page.html'], '--allow-origin'],
   [['--bogus'], '--bogus'],
   [['extra'], 'extra'],
 ])('%j is refused in one sentence, and nothing is started', async (flags, mention) => {
@@ -140,6 +225,14 @@ test.each([
 test('--help names every flag', async () => {
   const run = start('--help');
   expect(await run.ended).toBe(0);
-  for (const flag of ['--port', '--regions', '--consistency', '--vault', '--no-demo', '--json'])
+  for (const flag of [
+    '--port',
+    '--regions',
+    '--consistency',
+    '--vault',
+    '--allow-origin',
+    '--no-demo',
+    '--json',
+  ])
     expect(run.stdout()).toContain(flag);
 });

@@ -79,6 +79,30 @@ test('a nonce of one Region is worth nothing in the other', async () => {
   expect(refused.header('x-amzn-Remapped-WWW-Authenticate')).toContain('use_nonce');
 });
 
+test('bytes that are no UTF-8 reach the function as they are, so that it refuses them where no fingerprint would', async () => {
+  const { url } = platform.info.regions[0]!;
+  const { api_key: key } = platform.info.clients[1]!;
+  const authorization = ['Authorization', `Bearer ${key}`];
+  const answers = [];
+  for (const userId of ['\xff', '\xfe', '\xc3\xbf']) {
+    const { nonce } = JSON.parse((await send(`${url}/v1/nonce`, { headers: authorization })).text);
+    const proof = await new SignJWT({ nonce })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setIssuer('dev-basic')
+      .setExpirationTime('1 minute')
+      .sign(Buffer.from(key));
+    const body = Buffer.from(`{"user_id":"${userId}"}`, 'latin1');
+    const headers = ['Authorization', `JWT ${proof}`, 'Content-Type', 'application/json; charset=utf-8'];
+    const { status, text } = await send(`${url}/v1/register`, { method: 'POST', headers, body });
+    answers.push([status, JSON.parse(text).code ?? JSON.parse(text).user_id]);
+  }
+  expect(answers).toEqual([
+    [400, 'malformed_request'],
+    [400, 'malformed_request'],
+    [201, 'ÿ'],
+  ]);
+});
+
 test('of 100 concurrent replays over HTTP one is a registration', async () => {
   const { url } = platform.info.regions[0]!;
   const body = JSON.stringify({ user_id: 'replayed' });

@@ -1,5 +1,6 @@
 /** The embedded Vault passes what the real one passes. */
 import { afterAll, expect, it } from 'vitest';
+import { createVaultApi } from '../../lambda/vault/api.ts';
 import { startServer } from '../../local/server.ts';
 import { createEmbeddedVault } from '../../local/vault/vault.ts';
 import { vaultContract } from '../contract/vault.ts';
@@ -10,6 +11,28 @@ server.serve(vault.listener);
 afterAll(server.stop);
 
 vaultContract('embedded', () => ({ ...vault, address: server.url }));
+
+it('a secret id ends when its life does', async () => {
+  let nowMs = 0;
+  const timed = createEmbeddedVault({ rootToken: 'root', nowMs: () => nowMs });
+  const own = await startServer(0, new Set());
+  try {
+    own.serve(timed.listener);
+    const api = createVaultApi({ address: own.url });
+    await api.write('sys/auth/approle', { type: 'approle' }, 'root');
+    const role = 'auth/approle/role/r';
+    await api.write(role, { secret_id_ttl: 60 }, 'root');
+    const { role_id } = (await api.read(`${role}/role-id`, 'root'))!.data as { role_id: string };
+    const { secret_id } = (await api.write(`${role}/secret-id`, {}, 'root'))!.data as { secret_id: string };
+    const login = () => api.write('auth/approle/login', { role_id, secret_id });
+    nowMs = 59_999;
+    expect(await login()).toHaveProperty('auth');
+    nowMs = 60_000;
+    await expect(login()).rejects.toMatchObject({ code: 'unexpected' });
+  } finally {
+    await own.stop();
+  }
+});
 
 it('a token ends when its lease does', async () => {
   let nowMs = 0;

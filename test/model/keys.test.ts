@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type KeyLags, keyWindows } from '../../protocol/key-windows.ts';
 import type { Keyset } from '../../protocol/keyset.ts';
-import { checkPending, nextKeyset } from '../../protocol/rotation.ts';
+import { checkPending, nextKeyset, revokedKeyset } from '../../protocol/rotation.ts';
 import { type Bounds, keysModel, RULES, type Rules } from './keys.ts';
 import { search } from './search.ts';
 
@@ -31,6 +31,8 @@ const ROTATION = bounds(ONE, 1, 0);
 const TWO_ROTATIONS = bounds(lags(1, 0, 0, 1, 0, 1), 2, 0);
 const WITH_REVOCATION = bounds(lags(1, 0, 0, 1, 0, 0), 1, 1);
 
+const STALE_VAULT = { ...WITH_REVOCATION, staleVault: true };
+
 const violation = (of: Bounds, rules: Partial<Rules> = {}): string | undefined =>
   search(keysModel(of, { ...RULES, ...rules })).violation?.broken;
 
@@ -43,6 +45,7 @@ describe('no key is refused, lost or brought back', () => {
     ['two rotations', TWO_ROTATIONS],
     ['two rotations, clocks that err', bounds(lags(1, 0, 0, 0, 1, 0), 2, 0, 5)],
     ['a rotation and a revocation', WITH_REVOCATION],
+    ['a rotation and a revocation, with a Vault that may export its first key again', STALE_VAULT],
     ['two revocations', bounds(lags(1, 0, 0, 1, 0, 0), 0, 2)],
   ])('%s', (_, each) => {
     const { violation, states } = search(keysModel(each));
@@ -114,6 +117,23 @@ describe('the search finds', () => {
 
   it('a finish without compare-and-swap', () => {
     expect(violation(WITH_REVOCATION, { compareAndSwap: false })).toMatch(/came back|dropped/);
+  });
+
+  it('the material of a revoked key under another kid', () => {
+    expect(violation(STALE_VAULT, trusting)).toBe('the material of revoked key k0 came back');
+  });
+
+  it('a revocation that forgets what its keys were made of', () => {
+    const forgets: Partial<Rules> = {
+      revokedKeyset: (...given) => ({ ...revokedKeyset(...given), fingerprints: [] }),
+    };
+    expect(violation(STALE_VAULT, forgets)).toMatch('fingerprints are not kept');
+    const unheld: Partial<Rules> = {
+      checkPending: (...given) => checkPending(...given).filter((fault) => !fault.startsWith('fingerprints')),
+    };
+    expect(violation(STALE_VAULT, { ...forgets, ...unheld })).toBe(
+      'the material of revoked key k0 came back',
+    );
   });
 
   it('a leftover AWSPENDING that is forgotten', () => {

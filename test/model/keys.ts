@@ -6,6 +6,7 @@
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import {
   type Keyset,
+  type KeysetKey,
   newerKeyset,
   signingKey,
   verificationKey,
@@ -41,6 +42,8 @@ export interface Bounds {
   /** Ordinary rotations; the first begins at once, the others at any tick. */
   readonly rotations: number;
   readonly revocations: number;
+  /** Whether Vault may export its first key again, as a stale cache or a restored Vault does. */
+  readonly staleVault?: boolean;
   /** The search ends here. */
   readonly horizon: number;
 }
@@ -96,11 +99,17 @@ interface Promised {
 }
 
 const LONG_AGO = -1_000;
-const KEY = { alg: 'ES256', jwk: { kty: 'EC' }, vault: null };
-const newKey = (n: number): NewKey => ({ ...KEY, kid: `k${n}` });
+/** Of material of its own. */
+const newKey = (n: number): NewKey => {
+  const k = Buffer.alloc(32, 'k').fill(n, 0, 1).toString('base64url');
+  return { kid: `k${n}`, alg: 'HKDF-SHA-256', jwk: { kty: 'oct', k }, vault: null };
+};
+
+const FIRST_JWK = newKey(0).jwk;
+const isFirstAgain = ({ kid, jwk }: KeysetKey): boolean => kid !== 'k0' && jwk.k === FIRST_JWK.k;
 
 export function keysModel(
-  { lags, rotations, revocations, horizon }: Bounds,
+  { lags, rotations, revocations, staleVault = false, horizon }: Bounds,
   rules: Rules = RULES,
 ): Model<World> {
   const {
@@ -116,9 +125,11 @@ export function keysModel(
   const first: Version = {
     id: 'v0',
     keyset: {
+      version: 1,
       seq: 1,
       based_on: null,
       revoked: [],
+      fingerprints: [],
       keys: [{ ...newKey(0), activates_at: LONG_AGO, retires_at: null, max_life: D }],
     },
   };
@@ -203,10 +214,13 @@ export function keysModel(
 
   /** A revocation takes all keys, or any one. */
   function creates({ kind, version }: Job, base: Version, now: number): Keyset[] {
-    const key = newKey(Number(version.id.slice(1)));
-    if (kind === 'rotate') return [rules.nextKeyset(base.keyset!, base.id, key, lags, now)];
-    const choices = [undefined, ...base.keyset!.keys.map(({ kid }) => [kid])];
-    return choices.map((kids) => rules.revokedKeyset(base.keyset!, base.id, key, lags, now, kids));
+    const fresh = newKey(Number(version.id.slice(1)));
+    const exported = staleVault ? [fresh, { ...fresh, jwk: FIRST_JWK }] : [fresh];
+    return exported.flatMap((key) => {
+      if (kind === 'rotate') return [rules.nextKeyset(base.keyset!, base.id, key, lags, now)];
+      const choices = [undefined, ...base.keyset!.keys.map(({ kid }) => [kid])];
+      return choices.map((kids) => rules.revokedKeyset(base.keyset!, base.id, key, lags, now, kids));
+    });
   }
 
   function check(
@@ -224,7 +238,10 @@ export function keysModel(
     // Given up: its AWSPENDING goes, and a later rotation starts over.
     const uncontended = isPending && keyset.based_on === base.id;
     const inTime = w.t - job.startedAt <= X && skew === job.skew;
-    const wrong = uncontended && inTime ? `a rotation within X was refused: ${faults.join('; ')}` : undefined;
+    const wrong =
+      uncontended && inTime && !keyset.keys.some(isFirstAgain)
+        ? `a rotation within X was refused: ${faults.join('; ')}`
+        : undefined;
     return { ...w, jobs: without(w, job), pending: isPending ? null : w.pending, wrong };
   }
 
@@ -301,6 +318,9 @@ export function keysModel(
     if (blocked(w) && w.t - w.pending!.since > X + 1) return 'a leftover AWSPENDING blocks rotation';
     const back = verificationKeys(current(w).keyset!, w.t).find(({ kid }) => w.revoked.includes(kid));
     if (back) return `revoked key ${back.kid} came back`;
+    const live = verificationKeys(current(w).keyset!, w.t);
+    if (w.revoked.includes('k0') && live.some(isFirstAgain))
+      return 'the material of revoked key k0 came back';
     if (w.verifier.readAt === null) return undefined;
     const { keyset } = w.verifier;
     for (const { kid, expires, since } of w.promises) {
@@ -328,9 +348,9 @@ function nameOf(keyset: Keyset | null | undefined): string {
   let name = names.get(keyset);
   if (name === undefined) {
     const keys = keyset.keys.map(
-      ({ kid, activates_at, retires_at }) => `${kid}@${activates_at}-${retires_at}`,
+      (key) => `${key.kid}${isFirstAgain(key) ? '=k0' : ''}@${key.activates_at}-${key.retires_at}`,
     );
-    name = `${keyset.seq}<${keyset.based_on}:${keys}!${keyset.revoked}`;
+    name = `${keyset.seq}<${keyset.based_on}:${keys}!${keyset.revoked}~${keyset.fingerprints}`;
     names.set(keyset, name);
   }
   return name;

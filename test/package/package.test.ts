@@ -1,12 +1,15 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LOCK_CONTEXT, LOCK_FILE } from '../../lib/config/lock.ts';
 import { addPlatform } from '../../lib/platform.ts';
 import { startPlatform } from '../../local/platform.ts';
+import { DIRECTORY, installOnce } from '../../local/real/install.ts';
 import { production, readDocument } from '../../scripts/reference.ts';
 import { installPackages, type Project } from './installed.ts';
 
@@ -134,4 +137,59 @@ it('the installed SDK registers a user, and the installed command lists the clie
   } finally {
     await platform.stop();
   }
+});
+
+it('the installed command brings the policies that it writes into Vault, and those that it names', async () => {
+  const command = 'node_modules/countersign/bin/countersign.js';
+  const args = [command, 'vault', 'setup', '--stage', 'dev', '--auth', 'approle', '--dry-run'];
+  const out = await project.run(args, { env: { VAULT_ADDR: 'https://vault.example.com' } });
+  expect(out).toContain('path "transit/keys/countersign-dev-nonce/trim" {');
+  for (const name of ['setup.hcl', 'upkeep.hcl'])
+    expect(project.read(`node_modules/countersign/cli/vault/${name}`)).toBe(
+      readFileSync(new URL(`../../cli/vault/${name}`, import.meta.url), 'utf8'),
+    );
+});
+
+/** What they claim to run on, at the least: npm's `node` package holds the binary. */
+const OLDEST = JSON.parse(
+  readFileSync(new URL('../../sdk/typescript/package.json', import.meta.url), 'utf8'),
+).engines.node.slice('>='.length);
+
+it('the packages run on the oldest Node that they name', async () => {
+  const prefix = join(DIRECTORY, `node-${OLDEST}`);
+  await installOnce(`node ${OLDEST}`, async () => {
+    const options = ['--prefix', prefix, '--no-audit', '--no-fund', '--no-save'];
+    await promisify(execFile)('npm', ['install', ...options, `node@${OLDEST}.0`]);
+  });
+  const command = join(prefix, 'node_modules/node/bin/node');
+  expect(await project.run(['--version'], { command })).toBe(`v${OLDEST}.0\n`);
+  const platform = await startPlatform({ port: 0 });
+  try {
+    project.write(
+      'oldest.js',
+      `import { CountersignClient } from '@countersign/sdk';
+       const client = new CountersignClient({ url: process.env.URL, apiKey: process.env.API_KEY });
+       console.log((await client.register({ user_id: 'oldest' })).user_id);
+       await client.close();`,
+    );
+    const env = { URL: platform.info.entry, API_KEY: platform.info.clients[0]!.api_key };
+    expect(await project.run(['oldest.js'], { command, env })).toBe('oldest\n');
+    const cli = 'node_modules/countersign/bin/countersign.js';
+    expect(await project.run([cli, '--help'], { command })).toContain('Usage: countersign');
+  } finally {
+    await platform.stop();
+  }
+});
+
+it('on an older one each says so in one sentence', async () => {
+  project.write('older.mjs', `Object.defineProperty(process.versions, 'node', { value: '22.18.0' });`);
+  const older = ['--import', './older.mjs'];
+  const cli = project.run([...older, 'node_modules/countersign/bin/countersign.js', '--help']);
+  await expect(cli).rejects.toThrow(
+    /failed:\nerror: countersign needs Node 22\.19 or later, and this is 22\.18\.0\n$/,
+  );
+  const sdk = project.run([...older, '--input-type=module', '--eval', "await import('@countersign/sdk')"]);
+  await expect(sdk).rejects.toThrow(
+    'Error: @countersign/sdk needs Node 22.19 or later, and this is 22.18.0\n',
+  );
 });

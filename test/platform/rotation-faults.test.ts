@@ -12,7 +12,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { RevokedKeys } from '../../lambda/contract/keys.ts';
+import type { KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
 import { keysWatchName, rotationFunctionName, secretName, tableName } from '../../lambda/contract/names.ts';
 import { appRoleSecretName } from '../../lambda/contract/vault.ts';
 import type { LogEntry } from '../../lambda/log.ts';
@@ -32,10 +32,12 @@ const REGIONS = ['local-a', 'local-b'];
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 /** What the platform is made to meet. */
-const vault: { fails?: 'sealed' | 'gone' | 'slow' } = {};
+const vault: { fails?: 'sealed' | 'gone' | 'slow' | 'keeps tokens' } = {};
 let awsFault: (call: AwsCall) => AwsError | undefined = () => undefined;
 let aheadMs = 0;
 const log: LogEntry[] = [];
+/** Those of the rotation functions' logins that were used, and those that were given back. */
+const tokens = { used: new Set<string>(), revoked: new Set<string>() };
 /** Whatever was a secret at any time. */
 const secretsSeen = new Set<string>();
 const answers: unknown[] = [];
@@ -51,7 +53,14 @@ beforeAll(async () => {
   vaultServer = await startServer(0, new Set());
   vaultServer.serve(async (request, response) => {
     const token = request.headers['x-vault-token'];
-    if (typeof token === 'string') secretsSeen.add(token);
+    if (typeof token === 'string') {
+      secretsSeen.add(token);
+      if (token !== embedded.rootToken) tokens.used.add(token);
+      if (request.url === '/v1/auth/token/revoke-self') {
+        if (vault.fails === 'keeps tokens') return void response.writeHead(500).end();
+        tokens.revoked.add(token);
+      }
+    }
     if (vault.fails === 'gone') return void request.socket.destroy();
     if (vault.fails === 'slow') await delay(150);
     embedded.setSealed(vault.fails === 'sealed');
@@ -107,7 +116,12 @@ async function rotate(): Promise<void> {
   while (!log.slice(lines).some(ended)) await delay(5);
 }
 
-async function invoke<R>(region: string, FunctionName: string, action: string): Promise<R> {
+async function invoke<R>(
+  region: string,
+  FunctionName: string,
+  action: string,
+  params: object = {},
+): Promise<R> {
   const lambda = new LambdaClient({
     endpoint: platform.info.awsEndpoint,
     region,
@@ -115,7 +129,7 @@ async function invoke<R>(region: string, FunctionName: string, action: string): 
     maxAttempts: 1,
   });
   const { Payload } = await lambda.send(
-    new InvokeCommand({ FunctionName, Payload: JSON.stringify({ action, params: {} }) }),
+    new InvokeCommand({ FunctionName, Payload: JSON.stringify({ action, params }) }),
   );
   lambda.destroy();
   const answer = JSON.parse(Payload!.transformToString());
@@ -195,6 +209,50 @@ describe('Vault', () => {
     expect((await keyset()).seq).toBe(seq);
     await rotation;
     expect((await keyset()).seq).toBe(seq + 1);
+  });
+});
+
+describe('a login at Vault', () => {
+  const kept = () => [...tokens.used].filter((token) => !tokens.revoked.has(token));
+  /** A function says that a step is done just before it ends its login. */
+  const ended = async () => {
+    while (kept().length > 0) await delay(5);
+  };
+
+  it('is ended by who used it, whether the rotation went through or failed', async () => {
+    await rotate();
+    await ended();
+    const used = tokens.used.size;
+    awsFault = ({ operation }) =>
+      operation === 'PutSecretValue' ? new AwsError('InternalServiceError', 'down', 500) : undefined;
+    await rotate();
+    awsFault = () => undefined;
+    expect(tokens.used.size).toBeGreaterThan(used);
+    await ended();
+    pass(2 * HOUR);
+    await invoke('local-a', keysWatchName('local'), '');
+  });
+
+  it('that Vault does not end costs neither a rotation nor a revocation, and is said', async () => {
+    const { seq } = await keyset();
+    await ended();
+    const lines = log.length;
+    vault.fails = 'keeps tokens';
+    await rotate();
+    expect((await keyset()).seq).toBe(seq + 1);
+    expect(await revokeIn('local-a')).toMatchObject({ failure: null });
+    const warnings = log.slice(lines).filter(({ level }) => level !== 'INFO');
+    expect(warnings.length).toBeGreaterThan(1);
+    for (const line of warnings)
+      expect(line).toMatchObject({
+        level: 'WARN',
+        purpose: 'nonce',
+        reason: 'vault_token',
+        error: 'VaultError',
+      });
+    expect(kept().length).toBeGreaterThan(0);
+    pass(10_001);
+    await bothGoOn();
   });
 });
 
@@ -293,13 +351,125 @@ describe('a stolen key', () => {
     await bothGoOn();
   });
 
+  /** Revoked with something out of order: what is answered, and that both Regions refuse it all the same. */
+  async function endsAllTheSame(
+    disturb: () => void | Promise<void>,
+    failure: RegExp | null,
+    mend: () => void | Promise<void>,
+  ): Promise<void> {
+    await bothGoOn();
+    const stolen = await keyset();
+    const kids = stolen.keys.map(({ kid }) => kid);
+    await disturb();
+    const answer = await revokeIn('local-a');
+    expect(answer.failure).toEqual(failure && expect.stringMatching(failure));
+    expect(answer.keyset === null).toBe(failure !== null);
+    expect(answer.revoked).toEqual(expect.arrayContaining(kids));
+    expect(answer.regions).toEqual(REGIONS.map((region) => ({ region, confirmed: true })));
+    pass(10_001);
+    const refused = async () => {
+      for (const region of REGIONS)
+        expect((await registerIn(region, forge(stolen, region))).code).toBe('use_nonce');
+    };
+    await refused();
+    await mend();
+    // Again: those keys go for good, and another signs.
+    expect(await revokeIn('local-a')).toMatchObject({ failure: null, revoked: expect.arrayContaining(kids) });
+    pass(10_001);
+    await refused();
+    await bothGoOn();
+  }
+
+  it.each([
+    ['emptied', '{"keys":[]}', /the keyset is empty, and was not before/],
+    ['garbage', 'MARKED-SECRET', /keyset: not JSON/],
+  ])('ends with the secret %s, too', async (_, SecretString, failure) => {
+    const { VersionId: right } = await secrets.send(new GetSecretValueCommand({ SecretId: SECRET }));
+    let wrong: string | undefined;
+    await endsAllTheSame(
+      async () => {
+        const put = new PutSecretValueCommand({ SecretId: SECRET, SecretString });
+        ({ VersionId: wrong } = await secrets.send(put));
+      },
+      failure,
+      async () => {
+        const labels = { VersionStage: 'AWSCURRENT', RemoveFromVersionId: wrong, MoveToVersionId: right };
+        await secrets.send(new UpdateSecretVersionStageCommand({ SecretId: SECRET, ...labels }));
+      },
+    );
+  });
+
+  it.each(['sealed', 'gone'] as const)('ends with Vault %s, too', (fails) =>
+    endsAllTheSame(
+      () => {
+        vault.fails = fails;
+      },
+      /unseal Vault|does not answer/,
+      () => {
+        delete vault.fails;
+      },
+    ),
+  );
+
+  it('ends with Secrets Manager refusing writes, too', () =>
+    endsAllTheSame(
+      () => {
+        awsFault = ({ operation }) =>
+          operation === 'PutSecretValue' ? new AwsError('InternalServiceError', 'down', 500) : undefined;
+      },
+      /Unavailable/,
+      serveSecrets,
+    ));
+
+  it('ends in every Region whose table can be written, and is said not to in the other one', async () => {
+    const stolen = await keyset();
+    awsFault = ({ region, service }) =>
+      service === 'dynamodb' && region === 'local-b'
+        ? new AwsError('InternalServerError', 'down', 500)
+        : undefined;
+    const answer = await revokeIn('local-a');
+    awsFault = () => undefined;
+    expect(answer).toMatchObject({
+      failure: null,
+      regions: [
+        { region: 'local-a', confirmed: true },
+        { region: 'local-b', confirmed: false },
+      ],
+      unreadable: ['revoked kids in local-b (Unavailable < InternalServerError)'],
+    });
+    pass(10_001);
+    expect((await registerIn('local-a', forge(stolen, 'local-a'))).code).toBe('use_nonce');
+    const stolenKids = stolen.keys.map(({ kid }) => kid);
+    const refusals = async () => {
+      const { regions } = await invoke<KeysetSummary>(
+        'local-a',
+        rotationFunctionName('local', 'nonce'),
+        'keys.list',
+      );
+      return regions.map(({ revoked }) => stolenKids.every((kid) => revoked!.includes(kid)));
+    };
+    expect(await refusals()).toEqual([true, false]);
+    // Its own function does it, and spares the new key.
+    const params = { only_kids: [...answer.revoked] };
+    const own = await invoke<RevokedKeys>(
+      'local-b',
+      rotationFunctionName('local', 'nonce'),
+      'keys.revoke',
+      params,
+    );
+    expect(own.regions).toEqual(REGIONS.map((region) => ({ region, confirmed: true })));
+    expect(await refusals()).toEqual([true, true]);
+    pass(10_001);
+    await bothGoOn();
+  });
+
   it('ends with the home Region lost, too: the idle function of another one tells those that are there', async () => {
     const stolen = await keyset();
     await bothRegister();
     awsFault = ({ region }) =>
       region === 'local-a' ? new AwsError('ServiceUnavailableException', 'lost', 503) : undefined;
     const { keyset: replaced, failure, regions } = await revokeIn('local-b');
-    expect([replaced, failure]).toEqual([null, expect.stringMatching(/Unavailable/)]);
+    expect([replaced, failure]).toEqual([null, 'the keyset is a replica here: local-a alone can write it']);
     expect(regions).toEqual([
       { region: 'local-a', confirmed: false },
       { region: 'local-b', confirmed: true },

@@ -11,6 +11,7 @@ import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { type Keyset, parseKeyset, signingKey } from '../../protocol/keyset.ts';
 import { readNonce } from '../../protocol/nonce.ts';
+import { rotationRefusal } from '../../protocol/rotation.ts';
 import { type SteadyClock, startSteadyClock } from './clock.ts';
 import { type Consumer, consumer } from './consumer.ts';
 
@@ -33,7 +34,12 @@ beforeAll(async () => {
     port: 0,
     nowMs: clock.nowMs,
     nonceLifeMs: NONCE_LIFE_MS,
-    keys: { lags: LAGS, copyAgeMs: AGES_MS, replicaLagMs: () => REPLICA_LAG_MS },
+    keys: {
+      lags: LAGS,
+      maxLifeMs: { nonce: NONCE_LIFE_MS },
+      copyAgeMs: AGES_MS,
+      replicaLagMs: () => REPLICA_LAG_MS,
+    },
   });
   const { awsEndpoint, clients, entry, regions } = platform.info;
   for (const { name } of regions) {
@@ -100,6 +106,8 @@ it(`${ROTATIONS} rotations refuse nobody, whatever copies the Regions hold`, asy
     }),
   );
   while (kids.size < ROTATIONS) {
+    // As fast as a keyset has room for: it refuses a rotation where too many keys live.
+    while (rotationRefusal(keyset, { ...LAGS, maxLifeMs: NONCE_LIFE_MS }, clock.nowMs())) await clock.wait(5);
     await rotate();
     keyset = await keysetIn('local-a');
     differing += Number((await keysetIn('local-b')).seq < keyset.seq);

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deriveApiKey, isClientId, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
@@ -106,7 +107,7 @@ describe('a registration id', () => {
 
 describe('a keyset', () => {
   const oct = {
-    alg: 'HKDF-SHA-256',
+    alg: 'HKDF-SHA-256' as const,
     jwk: { kty: 'oct', k: Buffer.alloc(32, 7).toString('base64url') },
     maxLifeMs: 1000,
   };
@@ -117,9 +118,11 @@ describe('a keyset', () => {
     retires_at,
   });
   const keyset = {
+    version: 1,
     seq: 3,
     based_on: 'v2',
     revoked: ['CCCCCA'],
+    fingerprints: ['A'.repeat(22)],
     keys: [key('AAAAAA', 0, 200), key('BBBBBA', 100, null), key('CCCCCA', 150, null)],
   };
 
@@ -149,7 +152,14 @@ describe('a keyset', () => {
 
   it('is read as it was written, and empty as a stack creates it', () => {
     expect(parseKeyset(JSON.stringify(keyset))).toEqual(keyset);
-    expect(parseKeyset('{"keys":[]}')).toEqual({ seq: 0, based_on: null, revoked: [], keys: [] });
+    expect(parseKeyset('{"keys":[]}')).toEqual({
+      version: 1,
+      seq: 0,
+      based_on: null,
+      revoked: [],
+      fingerprints: [],
+      keys: [],
+    });
   });
 
   it.each([
@@ -159,15 +169,58 @@ describe('a keyset', () => {
     ['{}', 'keys'],
     ['{"keys":[],"seq":"1"}', 'seq'],
     ['{"keys":[],"revoked":[1]}', 'revoked'],
+    ['{"keys":[],"fingerprints":[1]}', 'fingerprints'],
+    ['{"keys":[],"version":0}', 'version'],
+    ['{"keys":[],"version":"1"}', 'version'],
     ['{"keys":[{"kid":"AAAA"}]}', 'kid'],
     [JSON.stringify({ keys: [keyset.keys[0], keyset.keys[0]] }), 'twice'],
-    [JSON.stringify({ keys: [{ ...keyset.keys[0], jwk: { kty: 'oct', k: 'c2hvcnQ' } }] }), '32 bytes'],
+    [
+      JSON.stringify({ keys: [{ ...keyset.keys[0], jwk: { kty: 'oct', k: 'c2hvcnQ' } }] }),
+      'no whole HKDF-SHA-256 key',
+    ],
     [JSON.stringify({ keys: [{ ...keyset.keys[0], max_life: 0 }] }), 'max_life'],
   ])('is refused as %j, by a message without a value', (text, says) => {
     const read = () => parseKeyset(text);
     expect(read).toThrow(SyntaxError);
     expect(read).toThrow(says);
     if (text.length > 10) expect(read).not.toThrow('secret-text');
+  });
+
+  it('of a newer format is read as far as it is known', () => {
+    const newer = JSON.stringify({ ...keyset, version: 7, tomorrow: [1] });
+    expect(parseKeyset(newer)).toEqual({ ...keyset, version: 7 });
+  });
+
+  describe('holds keys of its purpose alone', () => {
+    const keys = {
+      'HKDF-SHA-256': oct.jwk,
+      ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
+      Ed25519: generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }),
+    };
+    const kinds = Object.keys(keys) as (keyof typeof keys)[];
+    const text = (alg: string, jwk: object) =>
+      JSON.stringify({ ...keyset, keys: [{ ...keyset.keys[0], alg, jwk }] });
+
+    it.each(kinds)('%s', (alg) => {
+      expect(parseKeyset(text(alg, keys[alg]), alg).keys).toHaveLength(1);
+      for (const other of kinds.filter((kind) => kind !== alg)) {
+        expect(() => parseKeyset(text(alg, keys[alg]), other)).toThrow(`is ${alg}, not ${other}`);
+        expect(() => parseKeyset(text(other, keys[alg]))).toThrow(`no whole ${other} key`);
+      }
+    });
+
+    it.each<[string, keyof typeof keys, object]>([
+      ['padded', 'HKDF-SHA-256', { k: `${oct.jwk.k}=` }],
+      ['short', 'HKDF-SHA-256', { k: 'AAAA' }],
+      ['without a private half', 'ES256', { d: undefined }],
+      ['of another curve', 'ES256', { crv: 'P-384' }],
+      ['with a padded coordinate', 'ES256', { x: `${keys.ES256.x}=` }],
+      ['with half a coordinate', 'ES256', { y: 'AAAA' }],
+      ['of another curve', 'Ed25519', { crv: 'X25519' }],
+      ['without a public half', 'Ed25519', { x: undefined }],
+    ])('%s %s is refused', (_, alg, change) => {
+      expect(() => parseKeyset(text(alg, { ...keys[alg], ...change }))).toThrow(`no whole ${alg} key`);
+    });
   });
 
   it('windows are the sums of the design', () => {

@@ -1,7 +1,11 @@
+import { createHash, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { vaultName } from '../../lambda/contract/vault.ts';
+import { fingerprint } from '../../protocol/key-material.ts';
 import { type KeyLags, keyWindows } from '../../protocol/key-windows.ts';
 import {
+  FORMAT_VERSION,
   freshKid,
   type Keyset,
   keyState,
@@ -11,14 +15,18 @@ import {
 } from '../../protocol/keyset.ts';
 import {
   checkPending,
+  isKnown,
+  MAX_KEYS,
+  MAX_KEYSET_BYTES,
   MAX_REVOKED,
   mayFinish,
   type NewKey,
   nextKeyset,
   revokedKeyset,
+  rotationRefusal,
 } from '../../protocol/rotation.ts';
 
-const EMPTY: Keyset = { seq: 0, based_on: null, revoked: [], keys: [] };
+const EMPTY = parseKeyset('{"keys":[]}');
 const LAGS: KeyLags = {
   replicationMs: 1,
   verifierAgeMs: 10,
@@ -34,9 +42,10 @@ const T0 = 1_795_430_000_000;
 const key = (n: number): NewKey => ({
   kid: Buffer.from([n >> 24, n >> 16, n >> 8, n]).toString('base64url'),
   alg: 'HKDF-SHA-256',
-  jwk: { kty: 'oct', k: Buffer.alloc(32, n).toString('base64url') },
+  jwk: { kty: 'oct', k: createHash('sha256').update(`${n}`).digest('base64url') },
   vault: { key: 'nonce', version: n },
 });
+const octOf = (bytes: Buffer) => ({ kty: 'oct', k: bytes.toString('base64url') });
 const kid = (n: number) => key(n).kid;
 const kids = ({ keys }: Keyset) => keys.map((each) => each.kid);
 
@@ -49,9 +58,11 @@ const check = (current: Keyset, pending: Keyset, nowMs: number, version = 'v1') 
 describe('the next keyset', () => {
   it('of an empty one signs at once', () => {
     expect(first).toEqual({
+      version: 1,
       seq: 1,
       based_on: 'v0',
       revoked: [],
+      fingerprints: [],
       keys: [{ ...key(1), activates_at: T0, retires_at: null, max_life: 1_000 }],
     });
     expect(parseKeyset(JSON.stringify(first))).toEqual(first);
@@ -115,17 +126,58 @@ describe('what is pending', () => {
     ['an older key never retires', { keys: [{ ...one, retires_at: null }, two] }],
     [`key ${kid(1)} retires at a wrong time`, { keys: [{ ...one, retires_at: one.retires_at! - 1 }, two] }],
     ['the new key would sign too early', { keys: [one, { ...two, activates_at: T0 + 5 }] }],
-    ['revoked kids are not kept', { revoked: Array.from({ length: MAX_REVOKED + 1 }, (_, n) => kid(n + 9)) }],
+    ['another format version', { version: 2 }],
+    [`the material of key ${kid(2)} was used before`, { keys: [one, { ...two, jwk: one.jwk }] }],
+    [
+      `the material of key ${kid(2)} is one byte repeated`,
+      { keys: [one, { ...two, jwk: octOf(Buffer.alloc(32)) }] },
+    ],
+    [
+      `the material of key ${kid(2)} has 64 bytes, not 32`,
+      { keys: [one, { ...two, jwk: octOf(randomBytes(64)) }] },
+    ],
+    [`the material of key ${kid(2)} is no ES256 key`, { keys: [one, { ...two, alg: 'ES256' }] }],
+    [
+      `holds more than ${MAX_KEYS} keys`,
+      { keys: [one, ...Array.from({ length: MAX_KEYS - 1 }, (_, n) => ({ ...one, ...key(n + 9) })), two] },
+    ],
+    [
+      `remembers more than ${MAX_REVOKED} revoked keys`,
+      { revoked: Array.from({ length: MAX_REVOKED + 1 }, (_, n) => kid(n + 9)) },
+    ],
+    [
+      `remembers more than ${MAX_REVOKED} revoked keys`,
+      { fingerprints: Array.from({ length: MAX_REVOKED + 1 }, (_, n) => `${n}`) },
+    ],
+    [`is larger than ${MAX_KEYSET_BYTES} bytes`, { based_on: 'v'.repeat(MAX_KEYSET_BYTES) }],
   ])('%s', (fault, change) => {
     const faults = check(first, { ...second, ...change }, T0 + 5);
     expect(faults).toContain(fault);
     expect(faults.join()).not.toContain(one.jwk.k);
   });
 
-  it('may not forget what was revoked', () => {
-    const revoked = { ...first, revoked: ['AAAAAA'] };
-    expect(check(revoked, second, T0 + 5)).toContain('revoked kids are not kept');
-    expect(check(revoked, { ...second, revoked: ['AAAAAA', 'BBBBBA'] }, T0 + 5)).toEqual([]);
+  it('may not forget what was revoked, neither its kid nor its material', () => {
+    const revoked = { ...first, revoked: ['AAAAAA'], fingerprints: ['f'] };
+    expect(check(revoked, second, T0 + 5)).toEqual([
+      'revoked kids are not kept',
+      'fingerprints are not kept',
+    ]);
+    const kept = { ...second, revoked: ['AAAAAA', 'BBBBBA'], fingerprints: ['f'] };
+    expect(check(revoked, kept, T0 + 5)).toEqual([]);
+    // Of a key that is revoked now the material counts, too.
+    expect(check(first, { ...second, revoked: [kid(1)], keys: [two] }, T0 + 5)).toContain(
+      'fingerprints are not kept',
+    );
+  });
+
+  it('may not bring back the material of a revoked key, whatever its kid', () => {
+    const revoked = revokedKeyset(first, 'v1', key(2), LAGS, T0 + 5);
+    const again = { ...key(3), jwk: key(1).jwk };
+    expect(revoked.fingerprints).toEqual([fingerprint(again.jwk)]);
+    expect(isKnown(revoked, again.jwk)).toBe(true);
+    const next = nextKeyset(revoked, 'v2', again, LAGS, T0 + 6);
+    expect(check(revoked, next, T0 + 6, 'v2')).toEqual([`the material of key ${kid(3)} was used before`]);
+    expect(next.fingerprints).toEqual(revoked.fingerprints);
   });
 });
 
@@ -164,12 +216,117 @@ describe('a revocation', () => {
     expect(revoked.keys[0]).toEqual(second.keys[0]);
   });
 
-  it('forgets the oldest kids where there are too many', () => {
-    const full = { ...first, revoked: Array.from({ length: MAX_REVOKED }, (_, n) => kid(n + 100)) };
-    const revoked = revoke(full);
-    expect(revoked.revoked).toHaveLength(MAX_REVOKED);
-    expect(revoked.revoked.at(-1)).toBe(kid(1));
-    expect(revoked.revoked).not.toContain(kid(100));
+  it('of three hundred keys, which an older release let pile up, goes through', () => {
+    let many = EMPTY;
+    for (let n = 1; n <= 300; n++) many = nextKeyset(many, 'v2', key(n + 1_000), LAGS, T0);
+    const revoked = revoke(many);
+    expect(revoked.keys).toHaveLength(1);
+    expect(revoked.revoked).toEqual(kids(many));
+    expect(revoked.fingerprints).toHaveLength(300);
+    expect(rotationRefusal(revoked, LAGS, now)).toBeUndefined();
+  });
+
+  it('of the signing key alone, with an older one about to go and a newer one published: the old one stays for as long as it signs again', () => {
+    const lags = { ...LAGS, clockErrorMs: 0 };
+    const two = nextKeyset(first, 'v1', key(2), lags, T0);
+    const three = nextKeyset(two, 'v2', key(3), lags, two.keys[1]!.activates_at);
+    const published = three.keys[2]!.activates_at;
+    const now = two.keys[0]!.retires_at! - 1;
+    expect(now).toBeLessThan(published);
+    const revoked = revokedKeyset(three, 'v3', key(9), lags, now, [kid(2)]);
+    expect(checkPending(three, 'v3', revoked, lags, now)).toEqual([]);
+    expect(signingKey(revoked, now)?.kid).toBe(kid(1));
+    expect(revoked.keys[0]!.retires_at).toBe(published + keyWindows(lags).signToRemoveMs);
+    const short = { ...revoked, keys: [two.keys[0]!, ...revoked.keys.slice(1)] };
+    expect(checkPending(three, 'v3', short, lags, now)).toEqual([`key ${kid(1)} retires at a wrong time`]);
+  });
+
+  it('of the next of two published keys: the one that signs stays for as long as it signs longer', () => {
+    const third = nextKeyset(second, 'v2', key(3), LAGS, T0 + 6);
+    const revoked = revoke(third, [kid(2)]);
+    expect(revoked.keys[0]!.retires_at).toBe(third.keys[2]!.activates_at + REMOVE);
+  });
+
+  it('extends no key that signs no more, and none that is retired', () => {
+    const later = second.keys[1]!.activates_at;
+    const third = nextKeyset(second, 'v2', key(3), LAGS, later);
+    const before = third.keys[0]!;
+    expect(before).toEqual(second.keys[0]);
+    const longer = {
+      ...third,
+      keys: [{ ...before, retires_at: before.retires_at! + 1e6 }, ...third.keys.slice(1)],
+    };
+    const after = later + LAGS.finishMs + 2 * LAGS.clockErrorMs;
+    expect(check(second, longer, after, 'v2')).toContain(`key ${kid(1)} retires at a wrong time`);
+    const retired = revokedKeyset(third, 'v3', key(9), LAGS, before.retires_at!, [kid(2)]);
+    expect(retired.keys[0]).toEqual(before);
+    expect(signingKey(retired, before.retires_at!)?.kid).toBe(kid(3));
+  });
+});
+
+describe('a keyset that is full', () => {
+  const filled = (times: number) => {
+    let full = EMPTY;
+    for (let n = 1; n <= times; n++) full = nextKeyset(full, 'v', key(n), LAGS, T0);
+    return full;
+  };
+
+  it('of keys refuses the next rotation until one is gone, and says when that is', () => {
+    const full = filled(MAX_KEYS);
+    const gone = full.keys[0]!.retires_at! + 2 * LAGS.clockErrorMs;
+    expect(rotationRefusal(filled(MAX_KEYS - 1), LAGS, T0)).toBeUndefined();
+    expect(rotationRefusal(full, LAGS, gone - 1)).toBe(
+      `the keyset holds 32 keys, which is the most: the first of them goes at ${new Date(gone).toISOString()}`,
+    );
+    expect(rotationRefusal(full, LAGS, gone)).toBeUndefined();
+    const revoked = revokedKeyset(full, 'v', key(99), LAGS, T0);
+    expect([check(full, revoked, T0, 'v'), rotationRefusal(revoked, LAGS, T0)]).toEqual([[], undefined]);
+    const [one] = kids(full);
+    expect(check(full, revokedKeyset(full, 'v', key(99), LAGS, T0, [one!]), T0, 'v')).toEqual([]);
+  });
+
+  it('of revoked keys refuses rotations while every key that is held can still be revoked', () => {
+    const remembering = (count: number): Keyset => ({
+      ...filled(3),
+      revoked: Array.from({ length: count }, (_, n) => kid(n + 1_000)),
+      fingerprints: Array.from({ length: count }, (_, n) => `${n}`),
+    });
+    expect(rotationRefusal(remembering(MAX_REVOKED - 4), LAGS, T0)).toBeUndefined();
+    const full = remembering(MAX_REVOKED - 3);
+    expect(rotationRefusal(full, LAGS, T0)).toMatch('remembers 1021 revoked keys of at most 1024');
+    const revoked = revokedKeyset(full, 'v', key(99), LAGS, T0);
+    expect(check(full, revoked, T0, 'v')).toEqual([]);
+    expect(revoked.fingerprints).toHaveLength(MAX_REVOKED);
+    const again = revokedKeyset(revoked, 'v', key(100), LAGS, T0);
+    expect(check(revoked, again, T0, 'v')).toEqual([`remembers more than ${MAX_REVOKED} revoked keys`]);
+  });
+
+  it('fits into 60 KB with keys of the longest kind, and so into a secret', () => {
+    const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
+    const half = 'A'.repeat(43);
+    const longest: Keyset['keys'][0] = {
+      kid: 'AAAAAA',
+      alg: 'ES256',
+      jwk: { kty: 'EC', crv: 'P-256', x: half, y: half, d: half, alg: 'ES256' },
+      activates_at: 9_999_999_999_999.5,
+      retires_at: 9_999_999_999_999.5,
+      max_life: 9_999_999_999_999,
+      vault: { key: vaultName('s'.repeat(16), 'client-root'), version: 999_999_999 },
+    };
+    const full: Keyset = {
+      version: FORMAT_VERSION,
+      seq: Number.MAX_SAFE_INTEGER,
+      based_on: 'v'.repeat(64),
+      revoked: Array(MAX_REVOKED).fill(longest.kid),
+      fingerprints: Array(MAX_REVOKED).fill(fingerprint(longest.jwk)),
+      keys: Array(MAX_KEYS).fill(longest),
+    };
+    // 32 keys of 391 bytes, 1,024 kids and fingerprints of 8 and 24, a comma after each, and the rest.
+    expect([bytes(longest), bytes(longest.kid), bytes(fingerprint(longest.jwk))]).toEqual([391, 8, 24]);
+    const parts = MAX_KEYS * (391 + 1) + MAX_REVOKED * (8 + 1 + 24 + 1);
+    expect(bytes(full) - parts).toBeLessThan(200);
+    expect(bytes(full)).toBeLessThan(MAX_KEYSET_BYTES);
+    expect(MAX_KEYSET_BYTES).toBeLessThan(65_536);
   });
 });
 
@@ -201,6 +358,13 @@ describe('whatever happens to a keyset', () => {
           expect(signingKey(current, now)).toBeDefined();
           for (const live of verificationKeys(current, now)) expect(revoked.has(live.kid)).toBe(false);
           const activations = current.keys.map(({ activates_at }) => activates_at);
+          // Who signs is kept until what it signed last has ended.
+          const turns = [now, ...activations.filter((at) => at > now).sort((a, b) => a - b)];
+          for (const [turn, at] of turns.entries()) {
+            const { retires_at } = signingKey(current, at)!;
+            const end = turns[turn + 1];
+            if (end !== undefined) expect(retires_at ?? Infinity).toBeGreaterThanOrEqual(end + REMOVE);
+          }
           expect(new Set(activations).size).toBe(activations.length);
         }
       }),

@@ -1,39 +1,56 @@
-/** The shell and Python in the documents run against the platform, each document's in one go, as its reader would. */
+/**
+ * The code in the documents runs in sequence in one shell, as a reader follows them: what one block sets and writes is
+ * there for the next one, and from one document to the next.
+ */
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { pythonWith } from '../../local/real/python.ts';
-import { type Block, byFile, printed, runnable } from '../docs/blocks.ts';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type Block, FOLLOWED, moduleOf, printed, runnable } from '../docs/blocks.ts';
 import { startWorkspace, type Workspace } from '../docs/workspace.ts';
 
 const run = promisify(execFile);
+/** Longest that a test waits for every document, in which pip installs twice. */
+const FOLLOW_MS = 300_000;
 
 let workspace: Workspace;
-beforeAll(async () => {
+beforeEach(async () => {
   workspace = await startWorkspace();
 });
-afterAll(() => workspace?.stop());
+afterEach(() => workspace?.stop());
 
-it.each(byFile(runnable('sh')))('the shell of %s', async (_, parts) => {
+const [readme, guide, ...others] = FOLLOWED as [string, string, ...string[]];
+
+it.each([
+  ['in the order in which they stand', FOLLOWED],
+  // What the guide exports is there when the README's commands run.
+  ['with the guide first', [guide, readme, ...others]],
+])('every document, %s', { timeout: FOLLOW_MS }, async (_, files) => {
+  const steps = files.flatMap((file) => stepsOf(runnable(file)));
   const mark = '--- next block ---';
-  const script = parts.map(({ code }) => `${code}\necho '${mark}'\n`).join('');
+  const script = steps.map(({ command }) => `${command}\necho '${mark}'\n`).join('');
   const { path: cwd, env } = workspace;
   const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd, env });
   const outputs = stdout.split(`${mark}\n`);
-  expect(outputs).toHaveLength(parts.length + 1);
-  for (const [i, part] of parts.entries())
-    expect(printed(part, outputs[i]!), `${part.at}: ${outputs[i]}`).toBe(true);
+  expect(outputs).toHaveLength(steps.length + 1);
+  for (const [i, { blocks }] of steps.entries())
+    for (const block of blocks) expect(printed(block, outputs[i]!), `${block.at}: ${outputs[i]}`).toBe(true);
 });
 
-it.each(runnable('python').map((block): [string, Block] => [block.at, block]))(
-  'the Python of %s',
-  async (_, block) => {
-    const requirements = fileURLToPath(new URL('../../examples/python/requirements.txt', import.meta.url));
-    const { stdout } = await run(await pythonWith(requirements), ['-c', block.code], {
-      cwd: workspace.path,
-      env: { ...workspace.env, ...workspace.given },
-    });
-    expect(printed(block, stdout), stdout).toBe(true);
-  },
-);
+interface Step {
+  readonly blocks: readonly Block[];
+  /** What a reader types for them. */
+  readonly command: string;
+}
+
+/** The TypeScript of a document is one file, which grows from block to block: it runs once, where its last block stands. */
+function stepsOf(blocks: readonly Block[]): Step[] {
+  const typescript = blocks.filter(({ language }) => language === 'ts');
+  return blocks.flatMap((block): Step[] => {
+    if (block.language === 'sh') return [{ blocks: [block], command: block.code }];
+    if (block.language === 'python')
+      return [{ blocks: [block], command: `.venv/bin/python - <<'END'\n${block.code}END` }];
+    if (block !== typescript.at(-1)) return [];
+    const save = `cat > first.ts <<'END'\n${moduleOf(typescript)}END`;
+    return [{ blocks: typescript, command: `${save}\nnode_modules/.bin/node first.ts` }];
+  });
+}

@@ -15,7 +15,7 @@ it('registers through the local platform, and cannot delete', async () => {
   try {
     const { url } = platform.info.regions[0]!;
     const apiKey = platform.info.clients.find(({ profile }) => profile === 'basic')!.api_key;
-    const env = { ...process.env, COUNTERSIGN_URL: url, COUNTERSIGN_API_KEY: apiKey };
+    const env = { ...process.env, COUNTERSIGN_URL: url, COUNTERSIGN_BASIC_KEY: apiKey };
     const { stdout } = await promisify(execFile)(python, [example('register.py'), 'from-python'], { env });
     expect(stdout).toMatch(/^201 /);
     const { id } = JSON.parse(stdout.slice(4));
@@ -26,4 +26,17 @@ it('registers through the local platform, and cannot delete', async () => {
   } finally {
     await platform.stop();
   }
+});
+
+it.each([
+  // A strict key never travels: nothing may be sent, and nothing listens there.
+  [{ COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_BASIC_KEY: 'csk_dev_1_a_b' }, 'begins with csb_'],
+  [{ COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_API_KEY: 'csk_dev_1_a_b' }, 'or neither'],
+  [{ COUNTERSIGN_BASIC_KEY: 'csb_dev_1_a_b' }, 'or neither'],
+])('with %j it says what is wrong, and sends nothing', async (given, message) => {
+  const python = await pythonWith(example('requirements.txt'));
+  const ran = promisify(execFile)(python, [example('register.py')], {
+    env: { PATH: process.env.PATH, ...given },
+  });
+  await expect(ran).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(message) });
 });

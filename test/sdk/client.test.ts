@@ -94,7 +94,7 @@ test('a refused nonce is replaced by the one that came with the refusal, once', 
   expect(platform.waits).toEqual([]);
 });
 
-test.each([-4000, -400, 400, 4000])(
+test.each([-599, -400, 400, 599])(
   'a clock that is %i s off is corrected by the answer, once',
   async (skewS) => {
     const platform = new FakePlatform();

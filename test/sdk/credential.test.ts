@@ -26,7 +26,7 @@ test('a strict API key says whose it is, and its generation is the kid', async (
     iss: 'test',
     aud: ENTRY,
     htm: 'POST',
-    htu: 'https://a.example.com/v1/register',
+    htu: 'https://a.api.example.com/v1/register',
     nonce: expect.any(String),
     fingerprint: expect.any(String),
   });

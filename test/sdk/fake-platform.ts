@@ -121,7 +121,7 @@ export class FakePlatform {
         200,
         {
           issuer: ENTRY,
-          regions: this.regions.map((name) => ({ name, url: `https://${name}.example.com` })),
+          regions: this.regions.map((name) => ({ name, url: `https://${name}.api.example.com` })),
           proof_max_life: 300,
           max_nonce_count: this.maxNonceCount,
         },
@@ -198,6 +198,8 @@ export class FakePlatform {
 }
 
 interface ClientSettings {
+  readonly fetch?: typeof fetch;
+  readonly regions?: readonly string[];
   readonly skewMs?: number;
   readonly random?: () => number;
   readonly maxRetries?: number;

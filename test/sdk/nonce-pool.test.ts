@@ -69,3 +69,11 @@ test('a nonce is good for five seconds, the newest goes first, and clearing drop
   expect(await nonces.take([])).toBe('1');
   expect(asked).toEqual([1, 1]);
 });
+
+test('a nonce is no younger for a clock that was set back', async () => {
+  let nowMs = 0;
+  const { pool: nonces } = pool({ nowMs: () => nowMs });
+  nonces.put('old');
+  nowMs -= 86_400_000;
+  expect(await nonces.take([])).toBe('0');
+});

@@ -48,7 +48,7 @@ export interface ProofChange {
 export function proofFor(
   signer: Signer,
   nowMs: number,
-  request: { method: string; url: string; body?: string; nonce?: string },
+  request: { method: string; url: string; body?: string | Uint8Array; nonce?: string },
   { header = {}, claims = {}, key = signer.apiKey }: ProofChange = {},
 ): string {
   const iat = Math.floor(nowMs / 1000);
@@ -77,7 +77,7 @@ export async function fetchNonce(region: Region, clientId: string): Promise<stri
   return json.nonce;
 }
 
-export const registerAsk = (proof: string, body: string): HttpAsk => ({
+export const registerAsk = (proof: string, body: string | Uint8Array): HttpAsk => ({
   method: 'POST',
   path: '/v1/register',
   headers: { Authorization: `JWT ${proof}`, 'Content-Type': 'application/json' },
@@ -92,7 +92,7 @@ export async function prepare(
   user: unknown,
   change: ProofChange & { nonce?: string } = {},
 ): Promise<HttpAsk & { nonce: string; proof: string }> {
-  const body = typeof user === 'string' ? user : JSON.stringify(user);
+  const body = typeof user === 'string' || user instanceof Uint8Array ? user : JSON.stringify(user);
   const nonce = change.nonce ?? (await fetchNonce(region, signer.clientId));
   const request = { method: 'POST', url: `${region.url}/v1/register`, body, nonce };
   const proof = proofFor(signer, platform.clock.nowMs, request, change);

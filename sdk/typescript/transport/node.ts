@@ -1,4 +1,7 @@
 /** HTTP on Node: one pool of kept-alive connections per client, closed with it. */
+// First: what is imported next does not load on an older one.
+import './node-version.ts';
+
 import { Agent, interceptors, fetch as undiciFetch } from 'undici';
 import type { Transport } from './transport.ts';
 

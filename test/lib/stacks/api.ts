@@ -66,6 +66,17 @@ it("API Gateway may call each function for its own routes alone, and no operator
   );
 });
 
+it('a body reaches its function as bytes, whatever its type, and what API Gateway answers by itself stays text', () => {
+  expect(region.ofType('AWS::ApiGateway::RestApi')[0]!.Properties.BinaryMediaTypes).toEqual(['*/*']);
+  const mocks = [...METHODS.values()].filter(({ Integration }) => Integration.Type === 'MOCK');
+  expect(mocks.length).toBeGreaterThan(ROUTES.length);
+  for (const { Integration } of mocks)
+    expect([Integration, ...Integration.IntegrationResponses]).toEqual([
+      expect.objectContaining({ ContentHandling: 'CONVERT_TO_TEXT' }),
+      expect.objectContaining({ ContentHandling: 'CONVERT_TO_TEXT' }),
+    ]);
+});
+
 it('all that no route takes is a 404 problem, on known paths, too, and runs no function', () => {
   const paths = new Set(['/', ...region.ofType('AWS::ApiGateway::Resource').map(resourcePath)]);
   expect(paths).toContain('/{proxy+}');

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
 import { FUNCTIONS, type FunctionName, functionName } from '../../../lambda/contract/names.ts';
 import { PURPOSES } from '../../../lambda/contract/purposes.ts';
+import { ROUTES } from '../../../lambda/contract/routes.ts';
 import { CONFIG, flat, type Stack, synthesise } from '../synth.ts';
 
 const { region } = synthesise();
@@ -165,19 +166,20 @@ it('settings become variables, in the unit that each names', () => {
 });
 
 it('a strict key on the wire raises an alarm', () => {
-  const [filter, ...others] = region.ofType('AWS::Logs::MetricFilter');
-  expect(others).toEqual([]);
-  const nonceLog = functionOf(region, 'nonce').LoggingConfig.LogGroup.Ref;
-  expect(filter!.Properties).toMatchObject({
-    LogGroupName: { Ref: nonceLog },
-    FilterPattern: '{ $.reason = "strict_key_as_bearer" }',
-    MetricTransformations: [
-      { MetricNamespace: 'Countersign/dev', MetricName: 'StrictKeyAsBearer', MetricValue: '1' },
-    ],
-  });
+  const filters = region.ofType('AWS::Logs::MetricFilter').map(({ Properties }) => Properties);
+  const logOf = (name: FunctionName) => functionOf(region, name).LoggingConfig.LogGroup.Ref;
+  const answering = [...new Set(ROUTES.map((route) => route.function))];
+  expect(filters.map(({ LogGroupName }) => LogGroupName.Ref)).toEqual(answering.map(logOf));
+  for (const filter of filters)
+    expect(filter).toMatchObject({
+      FilterPattern: '{ ($.exposed_key = "*") || ($.reason = "strict_key_as_bearer") }',
+      MetricTransformations: [
+        { MetricNamespace: 'Countersign/dev', MetricName: 'StrictKeyExposed', MetricValue: '1' },
+      ],
+    });
   expect(region.ofType('AWS::CloudWatch::Alarm')[0]!.Properties).toMatchObject({
     Namespace: 'Countersign/dev',
-    MetricName: 'StrictKeyAsBearer',
+    MetricName: 'StrictKeyExposed',
     Statistic: 'Sum',
     Threshold: 1,
     ComparisonOperator: 'GreaterThanOrEqualToThreshold',

@@ -114,7 +114,7 @@ it.each(PURPOSES)(
         replicationMs: 3_600_000,
         verifierAgeMs: 86_400_000,
         signerAgeMs: 86_400_000,
-        maxLifeMs: { nonce: 300_000, 'client-root': 90 * 86_400_000, token: 3_600_000 }[purpose],
+        maxLifeMs: { nonce: 3_660_000, 'client-root': 90 * 86_400_000, token: 3_600_000 }[purpose],
         clockErrorMs: 2_000,
         finishMs: 3_600_000,
       });
@@ -139,6 +139,12 @@ it('what Vault needs reaches the function as it was set', () => {
     caPem: '-----BEGIN CERTIFICATE-----\nx',
     auth: 'jwt',
   });
+});
+
+it('an STS endpoint of a Region reaches the function', () => {
+  const config = vault({ stsRegion: 'eu-west-1' });
+  const { Variables } = functionOf(synthesise(config).region, rotator('nonce')).Environment;
+  expect(JSON.parse(Variables.COUNTERSIGN_VAULT)).toMatchObject({ auth: 'aws', stsRegion: 'eu-west-1' });
 });
 
 it('each Region reaches Vault from its own VPC, where it has one; nothing else lies in it', () => {

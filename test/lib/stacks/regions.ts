@@ -51,7 +51,32 @@ it('a firewall stands before the API: bad repute, known attacks, too many reques
       { RateBasedStatement: { AggregateKeyType: 'IP', Limit: 60_000, EvaluationWindowSec: 300 } },
       { Block: {} },
     ],
+    [
+      3,
+      {
+        RateBasedStatement: {
+          AggregateKeyType: 'IP',
+          // A request for 100 nonces costs as much as 28 for one.
+          Limit: Math.floor(60_000 / 28),
+          EvaluationWindowSec: 300,
+          ScopeDownStatement: {
+            ByteMatchStatement: {
+              FieldToMatch: { QueryString: {} },
+              SearchString: 'count=',
+              PositionalConstraint: 'CONTAINS',
+              // `c%6Funt=100` is `count=100` to the function.
+              TextTransformations: [{ Priority: 0, Type: 'URL_DECODE' }],
+            },
+          },
+        },
+      },
+      { Block: {} },
+    ],
   ]);
+  const few = { ...PROD, quota: { signaturesPerMinute: 20 }, waf: { requestsPerIp: 100 } };
+  const [, , , counts] = one(synthesise(few).region, 'AWS::WAFv2::WebACL').Rules;
+  // AWS WAF takes none below.
+  expect(counts.Statement.RateBasedStatement.Limit).toBe(10);
   function managed(Name: string) {
     return { ManagedRuleGroupStatement: { VendorName: 'AWS', Name } };
   }
@@ -317,7 +342,7 @@ function alarmNames(stack: Stack): string[] {
 
 it('each Region is watched, and so is the health of each', () => {
   const everywhere = [
-    'strict-key-as-bearer',
+    'strict-key-exposed',
     'api-errors',
     'slow-answers',
     'function-errors',
@@ -341,7 +366,7 @@ it('each Region is watched, and so is the health of each', () => {
   expect(alarmNames(synthesise(eventual(PROD)).region)).toContain('replication-lag');
   expect(alarmNames(watch)).toEqual(['region-unhealthy-eu-west-1', 'region-unhealthy-eu-central-1']);
   expect(alarms(dev.region).map(({ AlarmName }) => AlarmName)).toEqual([
-    'countersign-dev-strict-key-as-bearer',
+    'countersign-dev-strict-key-exposed',
   ]);
 });
 
@@ -447,7 +472,7 @@ it('the dashboard that alarms lead to shows every section of the runbook, withou
 it('the link leads to where the runbook is, if the config says where', () => {
   const { region } = synthesise(OTHERWISE);
   expect(alarms(region)[0].AlarmDescription).toMatch(
-    / https:\/\/wiki\.example\.com\/run#strict-key-as-bearer$/,
+    / https:\/\/wiki\.example\.com\/run#strict-key-exposed$/,
   );
 });
 

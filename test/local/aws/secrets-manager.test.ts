@@ -239,3 +239,21 @@ describe('a replica', () => {
     expect(await value(id, b)).toBe('second');
   });
 });
+
+it('holds 65,536 bytes a secret, and refuses more in the words of AWS', async () => {
+  const refused = {
+    name: 'ValidationException',
+    message:
+      "1 validation error detected: Value at 'secretString' failed to satisfy constraint: Member must have length less than or equal to 65536",
+  };
+  const Name = `size-${randomUUID()}`;
+  // Bytes count, not characters.
+  const most = `${'é'.repeat(32_767)}xx`;
+  const create = (SecretString: string) => a.send(new CreateSecretCommand({ Name, SecretString }));
+  await expect(create(`${most}x`)).rejects.toMatchObject(refused);
+  await create(most);
+  const put = (SecretString: string) => a.send(new PutSecretValueCommand({ SecretId: Name, SecretString }));
+  await expect(put(`${most}x`)).rejects.toMatchObject(refused);
+  await put(most);
+  expect((await a.send(new GetSecretValueCommand({ SecretId: Name }))).SecretString).toBe(most);
+});

@@ -1,4 +1,131 @@
 /** The platform on one machine: the code that gives each guarantee, taken out. */
-import type { Mutant } from '../mutant.ts';
+import { type Mutant, mutant } from '../mutant.ts';
 
-export const LOCAL: readonly Mutant[] = [];
+export const LOCAL: readonly Mutant[] = [
+  mutant(
+    'raw-bytes',
+    'local/gateway/event.ts',
+    "body.toString('base64')",
+    "Buffer.from(body.toString('utf8')).toString('base64')",
+    'test/local/gateway/event.test.ts',
+  ),
+  mutant(
+    'one-platform-one-file',
+    'local/main.ts',
+    '      onListening: async (port) => {\n        files = await openLocalFiles(process.cwd(), port);\n      },',
+    '',
+    'test/local/main.test.ts',
+  ),
+  mutant(
+    'one-platform-one-file',
+    'local/local-files.ts',
+    'if (await answers(Number.parseInt(held, 10))) return undefined;',
+    '',
+    'test/local/local-files.test.ts',
+  ),
+  mutant(
+    'one-platform-one-file',
+    'local/local-files.ts',
+    'if (contentOf(aside) !== held) link(aside, path);',
+    '',
+    'test/local/local-files.test.ts',
+  ),
+  mutant(
+    'one-platform-one-file',
+    'local/local-files.ts',
+    'takeAway(path, held, `',
+    'if (held) return undefined;\n      takeAway(path, held, `',
+    'test/local/local-files.test.ts',
+  ),
+  mutant(
+    'one-platform-one-file',
+    'local/local-files.ts',
+    'return { release: () => removeOwn(path, own) };',
+    'return { release: () => rmSync(path) };',
+    'test/local/local-files.test.ts',
+  ),
+  mutant(
+    'one-platform-one-file',
+    'cli/local.ts',
+    '(first && portOf(first) === port)',
+    'first',
+    'test/cli/local.test.ts',
+  ),
+  mutant(
+    'foreign-origin',
+    'local/server.ts',
+    'allowed.includes(origin)',
+    '(origins.length > 0 || allowed.includes(origin))',
+    'test/local/main.test.ts',
+  ),
+  mutant(
+    'foreign-origin',
+    'local/platform.ts',
+    'const listen = async (offset: number, origins: readonly string[] = []) =>',
+    'const listen = async (offset: number, origins = options.allowOrigin ?? []) =>',
+    'test/local/main.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'local/interruption.ts',
+    "process.on('disconnect', end);",
+    '',
+    'test/local/bootstrap.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'local/bootstrap.mjs',
+    '  child?.kill(signal);\n',
+    '',
+    'test/local/bootstrap.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'local/bootstrap.mjs',
+    "process.ppid !== parent && end('SIGTERM')",
+    'false',
+    'test/local/bootstrap.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'local/bootstrap.mjs',
+    'if (ended) return exitCodeOf(ended);\n  if (code',
+    'if (code',
+    'test/local/bootstrap.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'local/bootstrap.mjs',
+    'code ?? exitCodeOf(signal)',
+    "code ?? (signal === 'SIGINT' ? 130 : 143)",
+    'test/local/bootstrap.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'cli/main.ts',
+    "process.on('disconnect', end);",
+    '',
+    'test/cli/shim.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'cli/main.ts',
+    'if (told[who] <= handled) return;',
+    '',
+    'test/cli/shim.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'cli/countersign.mjs',
+    "child.connected && child.send('SIGINT', () => {})",
+    'undefined',
+    'test/cli/shim.test.ts',
+  ),
+  mutant(
+    'nothing-left-running',
+    'cli/countersign.mjs',
+    "['SIGTERM', 'SIGHUP']",
+    "['SIGTERM']",
+    'test/cli/shim.test.ts',
+  ),
+];

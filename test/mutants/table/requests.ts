@@ -8,6 +8,7 @@ const BODIES = 'test/lambda/bodies.test.ts';
 const TOMBSTONES = 'test/lambda/tombstones.test.ts';
 const CLIENTS = 'test/lambda/clients.test.ts';
 const NONCE = 'test/lambda/nonce.test.ts';
+const EXPOSED = 'test/lambda/exposed-key.test.ts';
 const LOGS = 'test/lambda/logs.test.ts';
 const QUOTA = 'test/lambda/quota.test.ts';
 const REVOCATION = 'test/lambda/revocation.test.ts';
@@ -23,6 +24,8 @@ const claims = 'protocol/proof/claims.ts';
 const verify = 'protocol/proof/verify.ts';
 const form = 'protocol/proof/form.ts';
 const request = 'protocol/proof/request.ts';
+const exposed = 'lambda/http/exposed-key.ts';
+const readLimit = 'lambda/read-limit.ts';
 
 export const REQUESTS: readonly Mutant[] = [
   mutant(
@@ -252,6 +255,32 @@ export const REQUESTS: readonly Mutant[] = [
     BODIES,
   ),
   mutant('bad-input', 'protocol/json.ts', 'if (!string.isWellFormed()) return false;', '', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', 'i >= MAX_ERRORS ||', '', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', '|| bytes > MAX_ERRORS_BYTES', '', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', 'return i > 0 && (', 'return (', BODIES),
+  mutant('bounded-errors', 'lambda/http/answer.ts', ' There are ${more} more.', '', BODIES),
+  mutant(
+    'raw-bytes',
+    'lambda/http/event.ts',
+    "Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8')",
+    "Buffer.from(Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8').toString('utf8'))",
+    BODIES,
+  ),
+  mutant(
+    'raw-bytes',
+    'lambda/handlers/register.ts',
+    "if (request.bodyInDoubt && proof.client.profile === 'basic')",
+    'if (false)',
+    BODIES,
+  ),
+  mutant(
+    'raw-bytes',
+    'lambda/handlers/register.ts',
+    "request.bodyInDoubt && proof.client.profile === 'basic'",
+    'request.bodyInDoubt',
+    BODIES,
+  ),
+  mutant('raw-bytes', 'protocol/json.ts', 'fatal: true', 'fatal: false', BODIES),
   mutant('bad-input', 'protocol/json.ts', '> maxDepth) return false;', '> 1e9) return false;', BODIES),
   mutant(
     'one-path',
@@ -349,6 +378,44 @@ export const REQUESTS: readonly Mutant[] = [
     NONCE,
   ),
   mutant(
+    'strict-key-never-travels',
+    'lambda/http/handler.ts',
+    'const exposed_key = exposedKey(event, request);',
+    'const exposed_key = method === "GET" && resource === "/v1/nonce" ? exposedKey(event, request) : undefined;',
+    EXPOSED,
+  ),
+  mutant(
+    'strict-key-never-travels',
+    exposed,
+    'for (const values of request.headers.values()) yield* values;',
+    "yield* request.headers.get('authorization') ?? [];",
+    EXPOSED,
+  ),
+  mutant('strict-key-never-travels', exposed, 'Object.values(pathParameters ?? {})', '[]', EXPOSED),
+  mutant('strict-key-never-travels', exposed, '    yield name;\n', '', EXPOSED),
+  mutant('strict-key-never-travels', exposed, 'if (credentials !== undefined)', 'if (false)', EXPOSED),
+  mutant(
+    'strict-key-never-travels',
+    exposed,
+    'if (request.body.includes(STRICT_PREFIX))',
+    'if (false)',
+    EXPOSED,
+  ),
+  mutant(
+    'strict-key-never-travels',
+    exposed,
+    'return `${key.clientId}/${key.generation}`',
+    'return text',
+    EXPOSED,
+  ),
+  mutant(
+    'strict-key-never-travels',
+    'protocol/api-key.ts',
+    '    if (parts) return parts;\n  }',
+    '    return parts;\n  }',
+    EXPOSED,
+  ),
+  mutant(
     'fails-closed',
     'lambda/adapters/dynamodb.ts',
     'throw new Unavailable(part, error);',
@@ -408,6 +475,29 @@ export const REQUESTS: readonly Mutant[] = [
     'await quota.charge(client);\n  if (!(await ledger.consume({ nonce: proof.nonce!, jti, w })))',
     QUOTA,
   ),
+  mutant(
+    'reads-bounded',
+    'lambda/handlers/registration.ts',
+    "if (over) return answer(refuse('quota_exceeded', 'reads'), { headers: over, nonce: false });",
+    '',
+    QUOTA,
+  ),
+  mutant(
+    'reads-bounded',
+    readLimit,
+    'Math.max(client.limit ?? 0, this.#options.defaultLimit)',
+    'client.limit ?? this.#options.defaultLimit',
+    QUOTA,
+  ),
+  mutant(
+    'reads-bounded',
+    readLimit,
+    'Math.max(client.limit ?? 0, this.#options.defaultLimit)',
+    'this.#options.defaultLimit',
+    QUOTA,
+  ),
+  mutant('reads-bounded', readLimit, 'held?.window === window ? held.count : 0', 'held?.count ?? 0', QUOTA),
+  mutant('reads-bounded', readLimit, 'const CLIENTS = 10_000;', 'const CLIENTS = 1_000_000;', QUOTA),
   mutant('quota-known', 'lambda/consumption.ts', 'if (known) return', 'if (known && false) return', QUOTA),
   mutant(
     'quota-fails-closed',

@@ -1,0 +1,112 @@
+/** What the config names in a Region and does not make: it has to be there, and of the kind that is needed. */
+import type { DeployPlan, PlannedNetwork } from '../../lambda/contract/deploy-plan.ts';
+import type { Region } from './account.ts';
+import { fail, type Outcome, ok, warn } from './outcome.ts';
+
+/** Of tables and secrets. */
+export async function checkCustomerKey(here: Region, arn: string | undefined): Promise<Outcome[]> {
+  if (arn === undefined) return [];
+  const key = await here.key(arn);
+  const another = `name another one of ${here.name}, or leave kmsKeyArn out: the stage then makes one`;
+  if (!key) return [fail(`there is no key ${arn}`, another)];
+  if (key.state !== 'Enabled') return [fail(`${arn} is ${key.state}`, `enable it, or ${another}`)];
+  if (!key.isCustomers) return [fail(`${arn} is AWS's own key, whose policy nobody can change`, another)];
+  if (!key.isSymmetric)
+    return [fail(`${arn} is no symmetric key: tables and secrets take no other`, another)];
+  return [ok(`${arn} is enabled`)];
+}
+
+export async function checkAlarmTopic(here: Region, arn: string | undefined): Promise<Outcome[]> {
+  if (arn === undefined) return [];
+  const topic = await here.topic(arn);
+  if (!topic)
+    return [
+      fail(
+        `there is no topic ${arn}`,
+        `name another one of ${here.name}, or none: a prod stage then makes one`,
+      ),
+    ];
+  // Both deploy, and then no alarm reaches anybody.
+  if (!letsAlarmsPublish(topic.policy))
+    return [
+      fail(
+        `the policy of ${arn} does not let alarms publish`,
+        'allow sns:Publish to cloudwatch.amazonaws.com in its policy',
+      ),
+    ];
+  if (topic.key?.endsWith('alias/aws/sns'))
+    return [
+      fail(
+        `${arn} is encrypted with alias/aws/sns, which alarms may not use`,
+        'encrypt it with a customer key whose policy lets cloudwatch.amazonaws.com decrypt and make data keys',
+      ),
+    ];
+  return [ok(`${arn} takes alarms`)];
+}
+
+interface Statement {
+  readonly Effect: string;
+  readonly Principal?: string | { readonly AWS?: string | string[]; readonly Service?: string | string[] };
+  readonly Action?: string | string[];
+}
+
+/** Whether a statement names them; conditions and denials are not judged. */
+function letsAlarmsPublish(policy: string): boolean {
+  const { Statement: statements } = JSON.parse(policy) as { readonly Statement: Statement | Statement[] };
+  return [statements].flat().some(({ Effect, Principal, Action }) => {
+    const principals =
+      typeof Principal === 'object' ? [Principal.AWS, Principal.Service].flat() : [Principal];
+    const actions = [Action].flat().map((action) => action?.toLowerCase());
+    return (
+      Effect === 'Allow' &&
+      principals.some((who) => who === '*' || who === 'cloudwatch.amazonaws.com') &&
+      actions.some((action) => action !== undefined && ['*', 'sns:*', 'sns:publish'].includes(action))
+    );
+  });
+}
+
+/** Of the rotation functions, on their way to Vault. */
+export async function checkNetwork(here: Region, network: PlannedNetwork | undefined): Promise<Outcome[]> {
+  if (!network) return [];
+  const { vpcId, subnetIds, securityGroupIds } = network;
+  const { vpcs, subnets, securityGroups } = await here.network(network);
+  if (!vpcs.includes(vpcId))
+    return [fail(`there is no VPC ${vpcId} in ${here.name}`, `name one of ${here.name} in the config`)];
+  const faults = [
+    ...subnetIds.map((id) => ['subnet', id, subnets.get(id)] as const),
+    ...securityGroupIds.map((id) => ['security group', id, securityGroups.get(id)] as const),
+  ].flatMap(([kind, id, liesIn]) => {
+    if (liesIn === vpcId) return [];
+    const detail =
+      liesIn === undefined ? `there is no ${kind} ${id} in ${here.name}` : `${kind} ${id} lies in ${liesIn}`;
+    return [fail(detail, `name a ${kind} of ${vpcId}`)];
+  });
+  return faults.length > 0 ? faults : [ok(`${vpcId} has ${[...subnetIds, ...securityGroupIds].join(', ')}`)];
+}
+
+/** One for an account and Region. A stage that writes an access log does not deploy without it. */
+export async function checkApiGatewayRole(
+  here: Region,
+  mode: DeployPlan['apiGatewayRole'],
+): Promise<Outcome[]> {
+  if (mode === undefined) return [];
+  const arn = await here.apiGatewayRole();
+  if (mode === 'existing')
+    return arn === undefined
+      ? [
+          fail(
+            'the config says that there is one, and none is set',
+            'set apiGatewayRole: "create" in the config',
+          ),
+        ]
+      : [ok(arn)];
+  if (arn === undefined) return [ok('none is set; the stacks make one')];
+  const owner = await here.owner(arn.split('/').at(-1)!);
+  if (owner === `countersign-account-${here.name}`) return [ok(`${arn}, of stack ${owner}`)];
+  return [
+    warn(
+      `${arn} is set, and the deployment would put its own in its place, for every API of the account`,
+      'set apiGatewayRole: "existing" in the config',
+    ),
+  ];
+}

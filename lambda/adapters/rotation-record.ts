@@ -1,0 +1,56 @@
+/**
+ * Why a purpose's last rotation failed, in the Region's `limits` table: AWS keeps no such record. It lies in the item of
+ * the purpose's revoked kids, so that a rotation function needs rights on one item alone.
+ */
+import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import type { RotationFailure } from '../contract/keys.ts';
+import type { Purpose } from '../contract/purposes.ts';
+import { CONDITION_FAILED, call } from './dynamodb.ts';
+import { revokedKidsKey, revokedKidsTtlS } from './revoked-kids.ts';
+
+/** All methods throw Unavailable. */
+export interface RotationRecord {
+  /** @returns null where the last rotation did not fail */
+  read(): Promise<RotationFailure | null>;
+  failed(failure: RotationFailure): Promise<void>;
+  succeeded(): Promise<void>;
+}
+
+export function createRotationRecord(
+  dynamodb: DynamoDBClient,
+  table: string,
+  purpose: Purpose,
+): RotationRecord {
+  const item = { TableName: table, Key: revokedKidsKey(purpose) };
+  return {
+    async read() {
+      const get = new GetItemCommand({ ...item, ConsistentRead: true });
+      const result = await call('limits', () => dynamodb.send(get));
+      const { at, action, reason } = ('answer' in result && result.answer.Item?.failure?.M) || {};
+      return at?.S && action?.S && reason?.S ? { at: at.S, action: action.S, reason: reason.S } : null;
+    },
+
+    async failed({ at, action, reason }) {
+      const update = new UpdateItemCommand({
+        ...item,
+        UpdateExpression: 'SET failure = :failure, #ttl = :ttl',
+        ExpressionAttributeNames: { '#ttl': 'ttl' },
+        ExpressionAttributeValues: {
+          ':failure': { M: { at: { S: at }, action: { S: action }, reason: { S: reason } } },
+          ':ttl': { N: revokedKidsTtlS(Date.parse(at)) },
+        },
+      });
+      await call('limits', () => dynamodb.send(update));
+    },
+
+    async succeeded() {
+      const update = new UpdateItemCommand({
+        ...item,
+        UpdateExpression: 'REMOVE failure',
+        // Else it would make an item.
+        ConditionExpression: 'attribute_exists(failure)',
+      });
+      await call('limits', () => dynamodb.send(update), [CONDITION_FAILED]);
+    },
+  };
+}

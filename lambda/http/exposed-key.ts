@@ -1,0 +1,28 @@
+/** A strict key that came over the wire, wherever in the request it stands: it has to be considered exposed. */
+import type { APIGatewayProxyEvent } from 'aws-lambda';
+import { findStrictKey, STRICT_PREFIX } from '../../protocol/api-key.ts';
+import type { RoutedRequest } from './event.ts';
+
+/** @returns the client and generation that the key names, of which nobody vouches for any; never the key */
+export function exposedKey(event: APIGatewayProxyEvent, request: RoutedRequest): string | undefined {
+  for (const text of texts(event, request)) {
+    const key = findStrictKey(text);
+    if (key) return `${key.clientId}/${key.generation}`;
+  }
+  return undefined;
+}
+
+function* texts({ pathParameters }: APIGatewayProxyEvent, request: RoutedRequest): Iterable<string> {
+  yield* Object.values(pathParameters ?? {}).filter((value) => value !== undefined);
+  for (const values of request.headers.values()) yield* values;
+  for (const [name, values] of request.query) {
+    yield name;
+    yield* values;
+  }
+  // As user or password (RFC 7617).
+  for (const value of request.headers.get('authorization') ?? []) {
+    const credentials = /^basic\s+(\S+)/i.exec(value)?.[1];
+    if (credentials !== undefined) yield Buffer.from(credentials, 'base64').toString('latin1');
+  }
+  if (request.body.includes(STRICT_PREFIX)) yield request.body.toString('latin1');
+}

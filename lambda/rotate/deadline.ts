@@ -1,0 +1,57 @@
+/** A rotation function answers before Lambda ends it, and changes no secret after it has answered. */
+import type { SecretVersions } from '../adapters/secret-versions.ts';
+import { RotationError } from './rotation-error.ts';
+
+/** How long things may take, from the beginning of a call, so that it ends well before Lambda ends it. */
+export interface Times {
+  /** One read or write of one Region, from its own beginning. */
+  readonly eachMs: number;
+  /** A new keyset. */
+  readonly swapMs: number;
+  /** Everything. */
+  readonly answerMs: number;
+}
+
+export const TIMES: Times = { eachMs: 7_000, swapMs: 30_000, answerMs: 50_000 };
+
+/** The work was not done in time. What it did until then stays. */
+export class TooLate extends RotationError {
+  constructor(ms: number) {
+    super(`not done within ${ms / 1000} s: a service that it needs is slow or does not answer`);
+    this.name = 'TooLate';
+  }
+}
+
+/** Times count from the moment it is made, in real time. */
+export class Deadline {
+  readonly #startedMs = performance.now();
+
+  /** @throws TooLate where the work is not done `ms` after the start */
+  by<T>(ms: number, work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new TooLate(ms)), this.#startedMs + ms - performance.now());
+    });
+    return Promise.race([work, late]).finally(() => clearTimeout(timer));
+  }
+
+  /**
+   * The same for work that changes the secret. Lambda freezes what has not ended, and goes on with it at the next call:
+   * by then the secret takes no change from it, since the answer said that there was none.
+   */
+  changing<T>(ms: number, secret: SecretVersions, work: (secret: SecretVersions) => Promise<T>): Promise<T> {
+    let over = false;
+    const requireTime = async () => {
+      if (over) throw new TooLate(ms);
+    };
+    const closing: SecretVersions = {
+      describe: () => secret.describe(),
+      read: (version) => secret.read(version),
+      put: (...version) => requireTime().then(() => secret.put(...version)),
+      move: (...label) => requireTime().then(() => secret.move(...label)),
+    };
+    return this.by(ms, work(closing)).finally(() => {
+      over = true;
+    });
+  }
+}

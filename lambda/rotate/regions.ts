@@ -1,0 +1,87 @@
+/** What each Region has of a purpose's keys: its copy of the secret, and the kids that its `limits` table refuses. */
+import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
+import type { SecretVersions, Stage } from '../adapters/secret-versions.ts';
+import type { RegionConfirmation, RegionKeys } from '../contract/keys.ts';
+import { describeError } from '../log.ts';
+import { Deadline } from './deadline.ts';
+
+export interface KeyRegion {
+  readonly region: string;
+  readonly secret: Pick<SecretVersions, 'read'>;
+  /** In its `limits` table. */
+  readonly revokedKids: {
+    read(): Promise<readonly string[]>;
+    /** Rejects for an empty list. */
+    add(kids: readonly string[]): Promise<void>;
+  };
+}
+
+export interface Looked {
+  readonly regions: readonly RegionKeys[];
+  /** Kids of the keys in every labelled version, in any Region. */
+  readonly held: readonly string[];
+  /** Kids that any of those versions, or any table, says are revoked. */
+  readonly revoked: readonly string[];
+  /** What could not be read, and why. */
+  readonly unreadable: readonly string[];
+}
+
+const STAGES = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'] as const satisfies readonly Stage[];
+
+/** Looks at every Region, each no longer than `eachMs`. Never throws: what cannot be read is named. */
+export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: number): Promise<Looked> {
+  const unreadable: string[] = [];
+  const readable = <T>(what: string, reading: Promise<T>): Promise<T | null> =>
+    new Deadline().by(eachMs, reading).catch((error: unknown) => {
+      // The words of a SyntaxError are ours, and hold no value.
+      const reason = error instanceof SyntaxError ? error.message : describeError(error).error;
+      unreadable.push(`${what} (${reason})`);
+      return null;
+    });
+  const looked = await Promise.all(
+    regions.map(async ({ region, secret, revokedKids }) => {
+      const versions = STAGES.map((stage) => readable(`${stage} in ${region}`, keysetOf(secret, stage)));
+      const table = readable(`revoked kids in ${region}`, revokedKids.read());
+      const [current, ...others] = await Promise.all(versions);
+      const revoked = await table;
+      return { region, current, revoked, keysets: [current, ...others].flatMap((each) => each ?? []) };
+    }),
+  );
+  const keysets = looked.flatMap((each) => each.keysets);
+  return {
+    regions: looked.map(({ region, current, revoked }) => ({
+      region,
+      kids: current?.keys.map(({ kid }) => kid) ?? null,
+      revoked,
+    })),
+    held: unique(keysets.flatMap(({ keys }) => keys.map(({ kid }) => kid))),
+    revoked: unique([
+      ...keysets.flatMap((keyset) => keyset.revoked),
+      ...looked.flatMap(({ revoked }) => revoked ?? []),
+    ]),
+    unreadable: unreadable.sort(),
+  };
+}
+
+async function keysetOf(secret: KeyRegion['secret'], stage: Stage): Promise<Keyset | undefined> {
+  const version = await secret.read({ stage });
+  return version && parseKeyset(version.text);
+}
+
+/** Has every Region's table refuse the kids. One that does not answer within `eachMs` has not confirmed. */
+export const refuseEverywhere = (
+  regions: readonly KeyRegion[],
+  kids: readonly string[],
+  eachMs: number,
+): Promise<RegionConfirmation[]> =>
+  Promise.all(
+    regions.map(async ({ region, revokedKids }) => {
+      const confirmed = await new Deadline().by(eachMs, revokedKids.add(kids)).then(
+        () => true,
+        () => false,
+      );
+      return { region, confirmed };
+    }),
+  );
+
+export const unique = (kids: readonly string[]): string[] => [...new Set(kids)];

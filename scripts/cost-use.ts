@@ -1,0 +1,209 @@
+/** What use costs: each amount is a quantity times a unit price, and both are shown. */
+import { readConfig } from '../lib/config/read.ts';
+import { production } from './reference.ts';
+
+/** Unit prices in USD, us-east-1, as known in November 2026. */
+const PRICE = {
+  apiRequest: 3.5e-6,
+  lambdaRequest: 0.2e-6,
+  /** arm64. */
+  gbSecond: 0.0000133334,
+  writeUnit: 0.625e-6,
+  readUnit: 0.125e-6,
+  logGb: 0.5,
+  wafRequest: 0.6e-6,
+  transferGb: 0.09,
+  secretCall: 0.05 / 10_000,
+  kmsCall: 0.03 / 10_000,
+} as const;
+
+const MILLION = 1e6;
+const DAY_S = 24 * 3600;
+const MONTH_S = 30 * DAY_S;
+
+/** Of a request, in bytes: Lambda's own lines included. */
+const FUNCTION_LOG = 850;
+const ACCESS_LOG = 400;
+
+const { throttles, waf, healthChecks } = readConfig(production('prod'));
+
+interface Row {
+  readonly what: string;
+  readonly quantity: string;
+  readonly price: string;
+  /** USD, a column each; undefined where there is none of it. */
+  readonly usd: readonly (number | undefined)[];
+}
+
+/** What any request costs that a function answers. */
+interface Request {
+  readonly count: number;
+  readonly durationMs: number;
+  /** Bytes sent. */
+  readonly answer: number;
+}
+
+/** @param isProd for each column, whether its stage has a firewall and an access log */
+function answered({ count, durationMs, answer }: Request, isProd: readonly boolean[]): Row[] {
+  const all = (usd: number) => isProd.map(() => usd);
+  const prod = (usd: number) => isProd.map((has) => (has ? usd : undefined));
+  const gbS = (count * durationMs) / 1000;
+  const gb = (bytes: number) => (count * bytes) / 1e9;
+  const requests = `${number(count)} requests`;
+  return [
+    {
+      what: 'API Gateway REST',
+      quantity: requests,
+      price: '3.50 a million',
+      usd: all(count * PRICE.apiRequest),
+    },
+    {
+      what: 'Lambda, requests',
+      quantity: requests,
+      price: '0.20 a million',
+      usd: all(count * PRICE.lambdaRequest),
+    },
+    {
+      what: 'Lambda, arm64, 1 GB',
+      quantity: `${durationMs} ms each: ${number(gbS)} GB-s`,
+      price: '0.0000133334 a GB-s',
+      usd: all(gbS * PRICE.gbSecond),
+    },
+    {
+      what: `function's log, ${FUNCTION_LOG} bytes with Lambda's own lines`,
+      quantity: `${number(gb(FUNCTION_LOG))} GB`,
+      price: '0.50 a GB',
+      usd: all(gb(FUNCTION_LOG) * PRICE.logGb),
+    },
+    {
+      what: `access log (\`prod\`), ${ACCESS_LOG} bytes`,
+      quantity: `${number(gb(ACCESS_LOG))} GB`,
+      price: '0.50 a GB',
+      usd: prod(gb(ACCESS_LOG) * PRICE.logGb),
+    },
+    {
+      what: 'WAF (`prod`)',
+      quantity: requests,
+      price: '0.60 a million',
+      usd: prod(count * PRICE.wafRequest),
+    },
+    {
+      what: `transfer out, ${answer / 1000} KB`,
+      quantity: `${number(gb(answer))} GB`,
+      price: '0.09 a GB',
+      usd: all(gb(answer) * PRICE.transferGb),
+    },
+  ];
+}
+
+/** A write goes to each of a table's replicas. */
+function writes(what: string, count: number, replicas: readonly number[]): Row {
+  const each = [...new Set(replicas)].map((copies) => number(count * copies)).join(', ');
+  return {
+    what,
+    quantity: `${each} write units`,
+    price: '0.625 a million',
+    usd: replicas.map((copies) => count * copies * PRICE.writeUnit),
+  };
+}
+
+/** Of a Region of two: each checker asks each endpoint once an interval, and nearly every request finds the cached result old. */
+export function healthTraffic(): string {
+  const checkers = 2 * healthChecks.checkerRegions.length;
+  const everyS = healthChecks.interval.toSeconds();
+  const count = (checkers * MONTH_S) / everyS;
+  const rows = [
+    ...answered({ count, durationMs: 10, answer: 1000 }, [true]),
+    writes('probe of the ledger', count, [1]),
+    writes('probe of the registry, in each Region', count, [2]),
+  ];
+  const asked = `${checkers} checkers every ${everyS} seconds: ${number(count)} requests a month and Region`;
+  return `${asked}.\n\n${table(['USD a month'], rows)}`;
+}
+
+/** Each instance reads again what it holds for a minute, or for five seconds, as long as requests come. */
+export function instances(): string {
+  const reads = (keysets: number) => (keysets * MONTH_S) / 60;
+  const kids = (keysets: number) => (keysets * MONTH_S) / 5;
+  const row = (name: string, keysets: number, verifies: boolean) => {
+    const secrets = reads(keysets) * PRICE.secretCall;
+    const kms = reads(keysets) * PRICE.kmsCall;
+    const revoked = verifies ? kids(keysets) * PRICE.readUnit : 0;
+    const cells = [
+      name,
+      number(reads(keysets)),
+      usd(secrets),
+      usd(kms),
+      verifies ? number(kids(keysets)) : '',
+      verifies ? usd(revoked) : '',
+      usd(secrets + revoked),
+      usd(secrets + kms + revoked),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  };
+  return [
+    '| instance of | reads of keysets | Secrets Manager, 0.05 for 10,000 | KMS (`prod`), 0.03 for 10,000 | reads of revoked kids | DynamoDB, 0.125 a million | `dev` | `prod` |',
+    '|---|---:|---:|---:|---:|---:|---:|---:|',
+    row('`nonce`: one keyset', 1, false),
+    row('`register`, `registration`, `health`: two keysets', 2, true),
+    row('`jwks`: one keyset', 1, true),
+    '',
+  ].join('\n');
+}
+
+export function millionRegistrations(): string {
+  const columns = ['`dev`', '`prod`, one Region', 'two', 'three'];
+  const rows = [
+    ...answered({ count: MILLION, durationMs: 30, answer: 1500 }, [false, true, true, true]),
+    writes('ledger, one write of ≤ 1 KB', MILLION, [1, 1, 1, 1]),
+    writes('registry, one write of ≤ 1 KB in each Region', MILLION, [1, 1, 2, 3]),
+    writes('limits, one lease for many signatures', 0.05 * MILLION, [1, 1, 1, 1]),
+  ];
+  return table(columns, rows);
+}
+
+export function millionNonces(): string {
+  return table(
+    ['`dev`', '`prod`'],
+    answered({ count: MILLION, durationMs: 10, answer: 1000 }, [false, true]),
+  );
+}
+
+/** At the method's throttle, and each 1,000 requests a second beyond it. */
+export function flood(): string {
+  const perSecond = throttles.nonce.perSecond;
+  const served = perSecond * DAY_S;
+  const perAddress = waf.requestsPerIp / 300;
+  const total = (rows: readonly Row[], column: number) =>
+    rows.reduce((sum, row) => sum + (row.usd[column] ?? 0), 0);
+  const answeredRows = answered({ count: served, durationMs: 10, answer: 1000 }, [false, true]);
+  const refused = 1000 * DAY_S;
+  const refusedGb = (bytes: number) => (refused * bytes) / 1e9;
+  const inspected = refused * PRICE.wafRequest + refusedGb(ACCESS_LOG) * PRICE.logGb;
+  const transfer = refusedGb(500) * PRICE.transferGb;
+  return [
+    `At a \`prod\` stage that takes ${number(perSecond / perAddress)} addresses or more: WAF lets ${number(perAddress)} a second of each through.\n`,
+    '| a day | requests | `dev` | `prod` |',
+    '|---|---:|---:|---:|',
+    `| answered: the throttle's ${number(perSecond)} a second, at the price of a nonce above | ${number(served)} | ${usd(total(answeredRows, 0))} | ${usd(total(answeredRows, 1))} |`,
+    `| refused: each further 1,000 a second, for WAF, access log and a refusal of 0.5 KB | ${number(refused)} | ${usd(transfer)} | ${usd(inspected + transfer)} |`,
+    '',
+  ].join('\n');
+}
+
+function table(columns: readonly string[], rows: readonly Row[]): string {
+  const sums = columns.map((_, i) => rows.reduce((sum, row) => sum + (row.usd[i] ?? 0), 0));
+  const cells = (row: Row) => row.usd.map((amount) => (amount === undefined ? '' : usd(amount)));
+  return [
+    `| what | quantity | price | ${columns.join(' | ')} |`,
+    `|---|---|---|${columns.map(() => '---:|').join('')}`,
+    ...rows.map((row) => `| ${[row.what, row.quantity, row.price, ...cells(row)].join(' | ')} |`),
+    `| **sum** | | | ${sums.map((sum) => `**${usd(sum)}**`).join(' | ')} |`,
+    '',
+  ].join('\n');
+}
+
+const usd = (amount: number): string => amount.toFixed(2);
+
+const number = (quantity: number): string =>
+  quantity.toLocaleString('en-US', { maximumFractionDigits: quantity < 100 ? 2 : 0 });

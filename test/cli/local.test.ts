@@ -1,0 +1,74 @@
+/** Which of the platforms that run in one folder a command speaks to. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findLocalPlatform } from '../../cli/local.ts';
+import { type Platform, startPlatform } from '../../local/platform.ts';
+import { Directory } from './cli.ts';
+
+let first: Platform;
+let second: Platform;
+const directory = new Directory();
+const portOf = ({ info }: Platform) => new URL(info.entry).port;
+
+beforeAll(async () => {
+  [first, second] = await Promise.all([startPlatform({ port: 0 }), startPlatform({ port: 0 })]);
+  mkdirSync(`${directory.path}/.countersign`);
+  directory.write('.countersign/local.json', JSON.stringify(first.info));
+  directory.write(`.countersign/local-${portOf(second)}.json`, JSON.stringify(second.info));
+});
+afterAll(async () => {
+  directory.remove();
+  await first?.stop();
+  await second?.stop();
+});
+
+const local = (platform: Platform) => ['--local', portOf(platform)];
+
+test('--local names a platform by its port, the first one too; without it the first is meant', async () => {
+  const register = async (...more: string[]) => {
+    const args = ['register', '-', '--format', 'jsonl', '--json', ...more];
+    const { json } = await directory.run(args, { stdin: '{"user_id":"ada"}\n' });
+    return [json.registered, json.replayed];
+  };
+  expect(await register()).toEqual([1, 0]);
+  expect(await register(...local(second))).toEqual([1, 0]);
+  expect(await register(...local(first))).toEqual([1, 1]);
+  expect(await register(...local(second))).toEqual([1, 1]);
+
+  await directory.run(['clients', 'create', 'only-here', ...local(second)]);
+  const shown = async (...more: string[]) =>
+    (await directory.run(['clients', 'show', 'only-here', ...more])).code;
+  expect(await shown(...local(second))).toBe(0);
+  expect(await shown()).toBe(1);
+});
+
+test('it counts for more than the environment, from a folder below, and for doctor', async () => {
+  const env = { COUNTERSIGN_URL: 'https://api.example.com', COUNTERSIGN_API_KEY: 'csk_other' };
+  const { code, stdout } = await directory.run(['doctor', ...local(second)], { env });
+  expect(code).toBe(0);
+  expect(stdout).toContain(second.info.entry);
+  const path = `${directory.path}/below`;
+  mkdirSync(path);
+  expect(findLocalPlatform(path, '', portOf(second)).entry).toBe(second.info.entry);
+});
+
+test.each([
+  [['register', '-', '--local', '1', '--url', 'https://api.example.com'], '--local goes without'],
+  [['doctor', '--local', '1', '--api-key-file', 'key.txt'], '--local goes without'],
+  [['clients', 'list', '--local', '1', '--stage', 'dev', '--region', 'eu-west-1'], '--local goes without'],
+  [['clients', 'list', '--local', '../x'], '--local takes the port'],
+  [['clients', 'list', '--local', '0'], '--local takes the port'],
+])('%j is wrong usage', async (args, mention) => {
+  const { code, stderr } = await directory.run(args);
+  expect(code).toBe(2);
+  expect(stderr).toContain(mention);
+});
+
+test('where no platform has this port, that is said, and the first one is not taken for it', async () => {
+  const { code, stdout, stderr } = await directory.run(['clients', 'list', '--local', '1']);
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+  expect(stderr).toMatch(/^error: no platform runs here on port 1 .*`npm start -- --port 1`\n$/);
+  rmSync(`${directory.path}/.countersign/local.json`);
+  expect((await directory.run(['clients', 'list'])).stderr).toContain('no .countersign/local.json');
+  expect((await directory.run(['clients', 'list', ...local(second)])).code).toBe(0);
+});

@@ -1,0 +1,95 @@
+/** A project as somebody has it who deploys: its own `cdk`, run as preflight runs it. */
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { EXIT } from '../../cli/io.ts';
+import { readDeployPlans } from '../../cli/preflight/project.ts';
+import threeRegions from '../../examples/config/three-regions.ts';
+
+/** Longest that a test waits for the CDK. */
+const SYNTH_MS = 300_000;
+
+const root = new URL('../../', import.meta.url).pathname;
+
+let cwd: string;
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'countersign-project-'));
+});
+afterEach(() => rmSync(cwd, { recursive: true }));
+
+function writeApp(config: unknown, lock: string): void {
+  const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'));
+  const app = `${process.execPath} app.ts`;
+  writeFileSync(
+    join(cwd, 'cdk.json'),
+    JSON.stringify({ app, context: { ...context, 'countersign:lock': lock } }),
+  );
+  writeFileSync(join(cwd, 'package.json'), '{ "type": "module" }');
+  symlinkSync(join(root, 'node_modules'), join(cwd, 'node_modules'));
+  const source = readFileSync(join(root, 'bin/countersign.ts'), 'utf8')
+    .replaceAll("'../lib/", `'${root}lib/`)
+    .replace("import config from '../countersign.config.ts';", `const config = ${JSON.stringify(config)};`);
+  writeFileSync(join(cwd, 'app.ts'), source);
+}
+
+async function read() {
+  const stderr = new PassThrough();
+  const env = { PATH: '/usr/bin:/bin', HOME: cwd, AWS_EC2_METADATA_DISABLED: 'true' };
+  const plans = readDeployPlans({
+    ...{ stdin: Readable.from([]), stdout: new PassThrough(), stderr, env, cwd },
+    onInterrupt: () => () => {},
+  });
+  const said = () => String(stderr.read() ?? '');
+  return plans.then(
+    (found) => ({ plans: found, said: said() }),
+    (error: Error) => ({ error, said: said() }),
+  );
+}
+
+it('what it deploys is read from the project itself', { timeout: SYNTH_MS }, async () => {
+  writeApp(threeRegions, 'write');
+  expect(await read()).toEqual({
+    plans: [expect.objectContaining({ stage: threeRegions.stage.name, kind: 'prod' })],
+    said: '',
+  });
+});
+
+it('a config that cannot be deployed ends it, with each setting that is wrong', {
+  timeout: SYNTH_MS,
+}, async () => {
+  writeApp({ ...threeRegions, nonceTtl: 'PT2H' }, 'write');
+  const { error, said } = (await read()) as { error: Error; said: string };
+  expect(error).toMatchObject({
+    exitCode: EXIT.failed,
+    message: expect.stringContaining('does not synthesise'),
+  });
+  expect(said).toContain('nonceTtl: must be 10 seconds to 1 hour');
+});
+
+it('a lock that was not written ends it, with the command that writes it', {
+  timeout: SYNTH_MS,
+}, async () => {
+  writeApp(threeRegions, '');
+  expect((await read()).said).toContain('npx cdk synth -c countersign:lock=write');
+});
+
+it('outside a project it says so, and ends with 2', async () => {
+  expect(await read()).toMatchObject({
+    error: {
+      exitCode: EXIT.usage,
+      message: `preflight reads what a project deploys, and ${cwd} is none: run it where cdk.json lies`,
+    },
+  });
+});
+
+it('where the cdk command is not installed it says so, and ends with 2', async () => {
+  writeFileSync(join(cwd, 'cdk.json'), '{}');
+  expect(await read()).toMatchObject({
+    error: {
+      exitCode: EXIT.usage,
+      message: expect.stringContaining('its own cdk command, which is not installed'),
+    },
+  });
+});

@@ -1,0 +1,64 @@
+/** The quantities on the cost page are those of the code, and its sums those of its quantities. */
+import { expect, it } from 'vitest';
+import { KeysetCache } from '../../lambda/adapters/keyset-cache.ts';
+import { flood, healthTraffic, instances, millionRegistrations } from '../../scripts/cost-use.ts';
+import { production, resourcesOf } from '../../scripts/reference.ts';
+
+const KEYSET = JSON.stringify({ keys: [] });
+const MONTH_HOURS = 30 * 24;
+
+/** @returns the cells of the row that begins so */
+function row(table: string, start: string): string[] {
+  const line = table.split('\n').find((each) => each.startsWith(`| ${start}`));
+  return line!
+    .split('|')
+    .slice(1, -1)
+    .map((cell) => cell.replaceAll('*', '').trim());
+}
+
+const numberIn = (text: string): number => Number(text.replaceAll(',', ''));
+
+it('an instance reads a keyset and what was revoked as often as the page counts', async () => {
+  let nowMs = Date.UTC(2026, 0, 1);
+  const reads = { keyset: 0, revoked: 0 };
+  const cache = new KeysetCache({
+    purpose: 'token',
+    read: async () => {
+      reads.keyset++;
+      return KEYSET;
+    },
+    readRevoked: async () => {
+      reads.revoked++;
+      return [];
+    },
+    nowMs: () => nowMs,
+    maxAgeMs: 24 * 3600 * 1000,
+    log: () => {},
+  });
+  const endMs = nowMs + 3600 * 1000;
+  // An instance that is never idle: a request every tenth of a second.
+  for (; nowMs < endMs; nowMs += 100) await cache.current();
+  const [, keysets, , , revoked] = row(instances(), '`jwks`');
+  // A copy is read again once it is older than its time: a request later than that.
+  const counted = { keyset: numberIn(keysets!) / MONTH_HOURS, revoked: numberIn(revoked!) / MONTH_HOURS };
+  expect(Math.abs(reads.keyset / counted.keyset - 1)).toBeLessThan(0.05);
+  expect(Math.abs(reads.revoked / counted.revoked - 1)).toBeLessThan(0.05);
+});
+
+it('functions have the memory that the page multiplies by', () => {
+  const functions = [...resourcesOf(production('prod')).values()]
+    .flatMap((resources) => Object.values(resources))
+    .filter(({ Type }) => Type === 'AWS::Lambda::Function');
+  expect(functions.length).toBeGreaterThan(10);
+  expect(new Set(functions.map(({ Properties }) => Properties.MemorySize))).toEqual(new Set([1024]));
+});
+
+it('sums are what the quantities make, worked out by hand', () => {
+  // 6 checkers × 2 a minute × 43,200 minutes; per million 3.50 + 0.20 + 0.60 + 0.133 + 0.425 + 0.20 + 0.09, and 3 write units.
+  expect(row(healthTraffic(), '**sum**')).toEqual(['sum', '', '', '3.64']);
+  expect(row(millionRegistrations(), '**sum**')).toEqual(['sum', '', '', '5.94', '6.74', '7.37', '7.99']);
+  // 86.4 million at 4.348 and 5.148 a million.
+  expect(row(flood(), 'answered').slice(1)).toEqual(['86,400,000', '375.70', '444.82']);
+  // 86.4 million at 0.045, and at that and 0.80 more.
+  expect(row(flood(), 'refused').slice(1)).toEqual(['86,400,000', '3.89', '73.01']);
+});
