@@ -126,6 +126,7 @@ function readAppRole(text: string): AppRoleCredentials {
 export const keysWatch = ({ env, nowMs, log }: Runtime, ask: AskKeys): (() => Promise<void>) =>
   keysWatchHandler({
     ask,
+    rotates: requireEnv(env, 'COUNTERSIGN_REGION') === requireEnv(env, 'COUNTERSIGN_KEYS_REGION'),
     rotationPeriodsMs: JSON.parse(requireEnv(env, 'COUNTERSIGN_ROTATION_PERIODS')),
     nowMs,
     log,

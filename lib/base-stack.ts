@@ -24,14 +24,16 @@ export class BaseStack extends PlatformStack {
       description: `Countersign ${stage}: key and alarm topic of ${region.name}`,
       keeps: true,
     });
-    if (region.kmsKeyArn === undefined)
-      new Key(this, 'Key', {
+    if (region.kmsKeyArn === undefined) {
+      const key = new Key(this, 'Key', {
         description: `Countersign ${stage}: registrations, clients and keys`,
-        alias: keyAlias(stage),
         enableKeyRotation: true,
         // Without it, tables and secrets that were kept could not be read.
         removalPolicy: RemovalPolicy.RETAIN,
       });
+      // Roles ask for the alias: no deployment takes it away, in whatever order stacks go over to another key.
+      key.addAlias(keyAlias(stage)).applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
+    }
     if (region.alarmTopicArn === undefined) new AlarmTopic(this, 'Alarms', alarmTopicName(stage));
   }
 }

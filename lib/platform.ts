@@ -55,12 +55,17 @@ export function addPlatform(app: App, input: ConfigInput, options: PlatformOptio
   const watch = prod ? new WatchStack(app, id('watch'), { config }) : undefined;
 
   for (const base of bases) home.addStackDependency(base, 'its replicas are encrypted with the key');
+  const changesKeys = config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
   for (const [i, region] of regions.entries()) {
     if (prod && config.apiGatewayRole === 'create')
       region.addStackDependency(accountStack(app, config, region.region), 'its API writes logs');
-    region.addStackDependency(home, 'its functions use the tables and keysets');
+    if (changesKeys)
+      home.addStackDependency(region, 'roles may use the new key before tables and secrets do');
+    else region.addStackDependency(home, 'its functions use the tables and keysets');
     if (i > 0) region.addStackDependency(regions[i - 1]!, 'one Region at a time');
     watch?.addStackDependency(region, 'its records lead there');
+    if (changesKeys)
+      for (const base of bases) region.addStackDependency(base, 'its functions may use the key');
   }
   addDeployRules(app);
   writeDeployPlan(app.outdir, config, [home, ...bases, ...regions, ...(watch ? [watch] : [])]);

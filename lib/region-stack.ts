@@ -69,7 +69,7 @@ export class RegionStack extends PlatformStack {
       const { requestsPerIp } = config.waf;
       new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage: this.api.deploymentStage });
       new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic });
-      new KeyAlarms(this, 'KeyAlarms', { config, region, rotation, topic });
+      new KeyAlarms(this, 'KeyAlarms', { config, rotation, topic });
     }
     for (const { name: of } of domain && config.regions.length > 1 ? config.regions : [])
       if (keeperOf(of, config) === region.name)

@@ -10,8 +10,7 @@ import { AlarmTopic } from './operations/topic.ts';
 import { PlatformStack } from './platform-stack.ts';
 import { Entry } from './routing/entry.ts';
 import { entryUrl } from './routing/urls.ts';
-
-export const WATCH_REGION = 'us-east-1';
+import { WATCH_REGION } from './watch-region.ts';
 
 export interface WatchStackProps {
   readonly config: Config;

@@ -130,8 +130,13 @@ function rotationFunction(
 
 function watchFunction({ regions, nowMs, log }: KeysOptions): LambdaHandler {
   const periods = PURPOSES.map((purpose) => [purpose, KEYSETS[purpose].rotationDays * 24 * HOUR_MS]);
-  const env = { COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)) };
-  return keysWatch({ env, nowMs, log }, askByLambda(regions[0]!.aws.lambda, STAGE)) as LambdaHandler;
+  const { name, aws } = regions[0]!;
+  const env = {
+    COUNTERSIGN_REGION: name,
+    COUNTERSIGN_KEYS_REGION: name,
+    COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
+  };
+  return keysWatch({ env, nowMs, log }, askByLambda(aws.lambda, STAGE)) as LambdaHandler;
 }
 
 const noIdentity = async () => {

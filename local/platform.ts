@@ -185,7 +185,7 @@ function awsRegions(
       {
         dynamodb: dynamodbService(startDynamoEngine(), shared, isGlobalTable),
         secretsmanager: secretsManagerService(secrets, name, names, i === 0 ? rotation : undefined),
-        lambda: lambdaService(functions[i]!),
+        lambda: lambdaService(functions[i]!, name),
       },
     ]),
   );

@@ -76,11 +76,14 @@ const list = (values: Json, resources: Resources): string =>
     .map((value) => `\`${text(value, resources)}\``)
     .join(', ');
 
-/** Every condition, whatever its operator: they are all that something equals something. */
+/** Every condition: that something is there, or equals or is like something. */
 const where = (conditions: Json, resources: Resources): string =>
-  Object.values(conditions ?? {})
-    .flatMap((keys: Json) => Object.entries(keys))
-    .map(([key, value]) => `\`${key}\` is ${list(value, resources)}`)
+  Object.entries(conditions ?? {})
+    .flatMap(([operator, keys]: [string, Json]) =>
+      Object.entries(keys).map(
+        ([key, value]) => `\`${key}\` is ${operator === 'Null' ? 'there' : list(value, resources)}`,
+      ),
+    )
     .join(' and ');
 
 /** With what only the deployment knows written as a person would. */
@@ -95,7 +98,8 @@ function text(value: Json, resources: Resources): string {
 
 /** The fixed name of a resource, or what the template calls it. */
 function nameOf(id: string, resources: Resources): string {
-  const properties = resources[id]?.Properties ?? {};
+  const { Type, Properties: properties = {} } = resources[id] ?? {};
+  if (Type === 'AWS::Lambda::Alias') return `${text(properties.FunctionName, resources)}:${properties.Name}`;
   const [, name] = Object.entries(properties).find(([key]) => /Name$/.test(key)) ?? [];
   return typeof name === 'string' ? anonymous(name) : `<${id}>`;
 }

@@ -1,6 +1,7 @@
 /** The Region's counters of leased signatures (design: 2-protocol "Quota", 8-wire "Table items"). */
 import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { counterTtlS } from '../../protocol/quota.ts';
+import { quotaKey } from '../contract/limits.ts';
 import { CONDITION_FAILED, call } from './dynamodb.ts';
 
 export interface Limits {
@@ -21,7 +22,7 @@ export function createLimits(dynamodb: DynamoDBClient, table: string): Limits {
       if (n > limit) return undefined;
       const update = new UpdateItemCommand({
         TableName: table,
-        Key: { pk: { S: `quota#${clientId}#${window}` } },
+        Key: { pk: { S: quotaKey(clientId, window) } },
         UpdateExpression: 'ADD leased :n SET #ttl = :ttl',
         ConditionExpression: 'attribute_not_exists(leased) OR leased <= :most',
         ExpressionAttributeNames: { '#ttl': 'ttl' },

@@ -3,6 +3,7 @@
  * keyset nor a lost primary Region keeps a stolen key alive (docs/key-life-cycle.md, "A key that leaked").
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { revokedKey } from '../contract/limits.ts';
 import type { Purpose } from '../contract/purposes.ts';
 import { call } from './dynamodb.ts';
 
@@ -17,7 +18,7 @@ export interface RevokedKids {
 /** Outlives every keyset that could still hold one of them. */
 const KEPT_S = 5 * 365 * 24 * 3600;
 
-export const revokedKidsKey = (purpose: Purpose) => ({ pk: { S: `revoked#${purpose}` } });
+export const revokedKidsKey = (purpose: Purpose) => ({ pk: { S: revokedKey(purpose) } });
 export const revokedKidsTtlS = (nowMs: number): string => String(Math.ceil(nowMs / 1000) + KEPT_S);
 
 export function createRevokedKids(dynamodb: DynamoDBClient, table: string): RevokedKids {

@@ -99,6 +99,8 @@ export const ENVIRONMENT = {
     ...COMMON,
     /** JSON: by purpose, in milliseconds. */
     'COUNTERSIGN_ROTATION_PERIODS',
+    /** Name of the Region where keys are rotated. */
+    'COUNTERSIGN_KEYS_REGION',
   ],
 } as const satisfies Record<BundleName, readonly string[]>;
 

@@ -87,6 +87,10 @@ export interface KeysActions {
 
 export type KeysAction = keyof KeysActions;
 
+/** What the alias of keys-watch serves: nothing that makes, revokes or spares a key. */
+export const WATCH_ACTIONS = ['keys.list', 'keys.unstick'] as const satisfies readonly KeysAction[];
+export type WatchAction = (typeof WATCH_ACTIONS)[number];
+
 /** What keys-watch reports, by its log line's `reason`. */
 export type Finding =
   | 'leftover_pending_removed'

@@ -27,6 +27,9 @@ export const functionName = (stage: string, name: FunctionName): string => `coun
 export const rotationFunctionName = (stage: string, purpose: Purpose): string =>
   `countersign-${stage}-rotate-${purpose}`;
 
+/** IAM tells no action of a function from another, so keys-watch calls rotation functions by this alias, which serves few. */
+export const WATCH_ALIAS = 'watch';
+
 export const keysWatchName = (stage: string): string => `countersign-${stage}-keys-watch`;
 
 export const secretName = (stage: string, purpose: Purpose): string => `countersign/${stage}/keys/${purpose}`;

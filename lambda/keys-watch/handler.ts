@@ -1,14 +1,15 @@
 /**
- * Runs every hour beside the rotations (design: 3-keys "Rotation function"): has an AWSPENDING taken away that a
- * rotation left behind, since AWS refuses every later one while it stands, and reports what a person must look into.
+ * Runs every hour in every Region, so that the loss of one silences no other: reports what a person must look into, and
+ * in the Region that rotates has an AWSPENDING taken away that a rotation left behind, since AWS refuses every later one
+ * while it stands.
  * Each finding is a log line, which a metric filter counts by its `reason`. It asks the rotation functions, and so has
  * no right on any keyset itself.
  */
-import type { Finding, KeySummary, KeysAction, KeysActions, KeysetSummary } from '../contract/keys.ts';
+import type { Finding, KeySummary, KeysActions, KeysetSummary, WatchAction } from '../contract/keys.ts';
 import { describeError, type Log } from '../log.ts';
 
 /** Asks a purpose's rotation function. Rejects where it is not reached or refuses. */
-export type AskKeys = <A extends KeysAction>(
+export type AskKeys = <A extends WatchAction>(
   purpose: string,
   action: A,
   params: KeysActions[A]['params'],
@@ -16,6 +17,8 @@ export type AskKeys = <A extends KeysAction>(
 
 export interface KeysWatchOptions {
   readonly ask: AskKeys;
+  /** Whether keys are rotated here; elsewhere lie replicas, whose labels only their primary moves. */
+  readonly rotates: boolean;
   /** From one rotation to the next, as scheduled, by purpose. In milliseconds. */
   readonly rotationPeriodsMs: Readonly<Record<string, number>>;
   /** Epoch milliseconds. */
@@ -27,14 +30,14 @@ export interface KeysWatchOptions {
 const LATE = 0.1;
 
 /** @returns a handler that looks at every keyset, and throws at the end where one could not be looked at */
-export function keysWatchHandler({ ask, rotationPeriodsMs, nowMs, log }: KeysWatchOptions) {
+export function keysWatchHandler({ ask, rotates, rotationPeriodsMs, nowMs, log }: KeysWatchOptions) {
   return async (): Promise<void> => {
     const purposes = Object.keys(rotationPeriodsMs);
     let failed = 0;
     for (const purpose of purposes)
       try {
         const keyset = await ask(purpose, 'keys.list', {});
-        if (isLeftOver(keyset, nowMs())) {
+        if (rotates && isLeftOver(keyset, nowMs())) {
           await ask(purpose, 'keys.unstick', { version_id: keyset.pending! });
           report(purpose, 'leftover_pending_removed');
         }

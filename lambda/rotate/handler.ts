@@ -4,6 +4,8 @@
  */
 import * as z from 'zod';
 import { type AdminContext, adminHandler } from '../admin/actions.ts';
+import { WATCH_ACTIONS } from '../contract/keys.ts';
+import { WATCH_ALIAS } from '../contract/names.ts';
 import { describeError } from '../log.ts';
 import { type KeysActionsOptions, keysActions } from './actions.ts';
 import { Rotation } from './rotation.ts';
@@ -14,7 +16,13 @@ export interface RotateOptions extends KeysActionsOptions, Omit<AdminContext, 'l
   readonly secretName: string;
 }
 
-export type RotateHandler = (event: unknown, context: { readonly awsRequestId: string }) => Promise<unknown>;
+export interface Invocation {
+  readonly awsRequestId: string;
+  /** What was called; it ends in an alias where the caller named one. */
+  readonly invokedFunctionArn?: string;
+}
+
+export type RotateHandler = (event: unknown, context: Invocation) => Promise<unknown>;
 
 const StepEvent = z.object({
   Step: z.enum(['createSecret', 'setSecret', 'testSecret', 'finishSecret']),
@@ -27,9 +35,14 @@ type StepEvent = z.infer<typeof StepEvent>;
 export function rotateHandler(options: RotateOptions): RotateHandler {
   const { log, purpose, region, secretName, record, nowMs } = options;
   const rotation = new Rotation(options);
-  const admin = adminHandler({ ...options, function: 'rotate' }, keysActions(options));
+  const actions = keysActions(options);
+  const admin = adminHandler({ ...options, function: 'rotate' }, actions);
+  const forWatch = Object.fromEntries(WATCH_ACTIONS.map((name) => [name, actions[name]]));
+  const watch = adminHandler({ ...options, function: 'rotate' }, forWatch);
 
   return async (event, invocation) => {
+    // A step is no action, and so is refused, too.
+    if (invocation?.invokedFunctionArn?.endsWith(`:${WATCH_ALIAS}`)) return watch(event, invocation);
     if (typeof event !== 'object' || event === null || !('Step' in event)) return admin(event, invocation);
     const { success, data } = StepEvent.safeParse(event);
     if (!success || !names(data.SecretId, secretName))

@@ -1,46 +1,51 @@
 /** What each function may do, and so all that its role allows, beside writing its own log. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { quotaKey, revokedKey } from '../../lambda/contract/limits.ts';
 import { type FunctionName, secretName, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 
 type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateItem';
 
 interface Permissions {
-  readonly tables?: { readonly [T in TableKind]?: readonly Action[] };
-  /** The only items of a table that the function may touch; absent where it may touch all. */
-  readonly items?: { readonly [T in TableKind]?: readonly string[] };
+  readonly tables?: { readonly [T in Exclude<TableKind, 'limits'>]?: readonly Action[] };
+  /** By action, the partition keys that it may name. */
+  readonly limits?: { readonly [A in Action]?: readonly string[] };
   readonly secrets?: readonly Purpose[];
 }
 
 const WITH_PROOF = {
   tables: {
     ledger: ['PutItem'],
-    limits: ['GetItem', 'UpdateItem'],
     registry: ['GetItem', 'PutItem'],
     clients: ['Query'],
+  },
+  limits: {
+    GetItem: [revokedKey('nonce'), revokedKey('client-root')],
+    UpdateItem: [quotaKey('*', '*')],
   },
   secrets: ['nonce', 'client-root'],
 } as const satisfies Permissions;
 
 export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
-  nonce: { tables: { limits: ['GetItem'] }, items: { limits: ['revoked#nonce'] }, secrets: ['nonce'] },
+  nonce: { limits: { GetItem: [revokedKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
   discovery: {},
-  jwks: { tables: { limits: ['GetItem'] }, secrets: ['token'] },
+  jwks: { limits: { GetItem: [revokedKey('token')] }, secrets: ['token'] },
   health: {
-    tables: { ledger: ['PutItem'], limits: ['GetItem'], registry: ['PutItem'] },
+    tables: { ledger: ['PutItem'], registry: ['PutItem'] },
+    limits: { GetItem: [revokedKey('nonce'), revokedKey('client-root')] },
     secrets: ['nonce', 'client-root'],
   },
   'admin-read': { tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] } },
   'admin-write': {
     tables: {
       ledger: ['PutItem'],
-      limits: ['GetItem'],
       registry: ['DeleteItem', 'GetItem', 'PutItem'],
       clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
     },
+    limits: { GetItem: [revokedKey('client-root')] },
     secrets: ['client-root'],
   },
 };
@@ -56,19 +61,17 @@ export function statements(
   name: FunctionName,
   { stage, ledgerGeneration }: StatementsProps,
 ): PolicyStatement[] {
-  const { tables = {}, items = {}, secrets = [] } = PERMISSIONS[name];
+  const { tables = {}, limits = {}, secrets = [] } = PERMISSIONS[name];
   return [
     ...Object.entries(tables).map(([table, actions]) => {
       const kind = table as TableKind;
       const arn = tableArn(stack, tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1));
-      const statement = allow(
+      return allow(
         actions.map((action) => `dynamodb:${action}`),
         arn,
       );
-      const keys = items[kind];
-      if (keys) statement.addCondition('ForAllValues:StringEquals', { 'dynamodb:LeadingKeys': [...keys] });
-      return statement;
     }),
+    ...Object.entries(limits).map(([action, keys]) => allowItems(stack, stage, [action as Action], keys)),
     ...secrets.map((purpose) =>
       allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),
     ),
@@ -77,6 +80,27 @@ export function statements(
 
 export const allow = (actions: string[], resource: string): PolicyStatement =>
   new PolicyStatement({ actions, resources: [resource] });
+
+/**
+ * @param keys partition keys, the only ones of `limits` that the actions may name
+ * @param region @default the stack's own
+ */
+export const allowItems = (
+  stack: Stack,
+  stage: string,
+  actions: readonly Action[],
+  keys: readonly string[],
+  region?: string,
+): PolicyStatement =>
+  new PolicyStatement({
+    actions: actions.map((action) => `dynamodb:${action}`),
+    resources: [tableArn(stack, tableName(stage, 'limits'), region)],
+    conditions: {
+      'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...keys] },
+      // "For all values" is true where there is none.
+      Null: { 'dynamodb:LeadingKeys': 'false' },
+    },
+  });
 
 /** @param region @default the stack's own */
 export const tableArn = (stack: Stack, resourceName: string, region?: string): string =>

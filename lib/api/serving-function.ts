@@ -28,7 +28,7 @@ export class ServingFunction extends PlatformFunction {
       environment: environmentOf(name, values),
       statements: [
         ...statements(Stack.of(scope), name, { stage, ledgerGeneration }),
-        ...keyStatements(scope, config, region, encryptedServices(name)),
+        ...keyStatements(scope, config, region, { services: encryptedServices(name) }),
       ],
     });
   }

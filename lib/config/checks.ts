@@ -2,6 +2,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
+import { WATCH_REGION } from '../watch-region.ts';
 import { checkConsistency } from './consistency.ts';
 import type { Fault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
@@ -42,8 +43,8 @@ function stageKind({ stage, regions, domain }: ConfigSettings): Fault[] {
   return [
     ...(regions.length > 1 ? [only(['regions'], 'more than one')] : []),
     ...(domain ? [only(['domain'], 'a domain')] : []),
-    ...regions.flatMap(({ kmsKeyArn }, i) =>
-      kmsKeyArn ? [only(['regions', i, 'kmsKeyArn'], 'a customer key')] : [],
+    ...regions.flatMap((region, i) =>
+      KEY_ARNS.flatMap((name) => (region[name] ? [only(['regions', i, name], 'a customer key')] : [])),
     ),
   ];
 }
@@ -91,6 +92,8 @@ function domainNames({ domain, regions }: ConfigSettings): Fault[] {
   ];
 }
 
+const KEY_ARNS = ['kmsKeyArn', 'previousKmsKeyArn'] as const;
+
 /** A service takes keys, certificates and topics of its own Region only. */
 function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fault[] {
   const elsewhere = (path: (string | number)[], arn: string | undefined, region: string): Fault[] => {
@@ -98,13 +101,25 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fau
     if (found === undefined || found === region) return [];
     return [{ path, message: `must lie in ${region}, got one in ${found}`, example: false }];
   };
+  const same = regions.flatMap(({ kmsKeyArn, previousKmsKeyArn }, i): Fault[] =>
+    kmsKeyArn === undefined || kmsKeyArn !== previousKmsKeyArn
+      ? []
+      : [
+          {
+            path: ['regions', i, 'previousKmsKeyArn'],
+            message: 'is kmsKeyArn itself: leave it out',
+            example: false,
+          },
+        ],
+  );
   return [
+    ...same,
     ...regions.flatMap((region, i) =>
-      (['kmsKeyArn', 'certificateArn', 'alarmTopicArn'] as const).flatMap((name) =>
+      ([...KEY_ARNS, 'certificateArn', 'alarmTopicArn'] as const).flatMap((name) =>
         elsewhere(['regions', i, name], region[name], region.name),
       ),
     ),
-    ...elsewhere(['watchAlarmTopicArn'], watchAlarmTopicArn, 'us-east-1'),
+    ...elsewhere(['watchAlarmTopicArn'], watchAlarmTopicArn, WATCH_REGION),
   ];
 }
 

@@ -13,6 +13,7 @@ export const LOCK_FILE = 'countersign.lock.json';
 export const LOCK_CONTEXT = 'countersign:lock';
 
 const WRITE = `npx cdk synth -c ${LOCK_CONTEXT}=write`;
+const MADE = 'made';
 const MIGRATE =
   'its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet';
 
@@ -22,6 +23,8 @@ const entrySchema = z.strictObject({
   consistency: z.enum(['eventual', 'strong']),
   regions: z.array(z.string()),
   witnessRegion: z.string().optional(),
+  /** By Region, the customer key that encrypts there: its ARN, or `made` where the stage made it. */
+  kmsKeys: z.record(z.string(), z.string()).optional(),
 });
 const lockSchema = z.record(z.string(), entrySchema);
 
@@ -41,13 +44,15 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   const lock = read(file);
   const before = lock[name];
   const now = entryOf(config);
-  const faults = before ? changes(before, now, file) : [];
-  if (!before && !write) faults.push(missing(name, Object.keys(lock), file));
   // Writing takes a new stage and, one after the other, replicas that were deployed; never what is frozen.
-  const refused = write
-    ? faults.filter(({ path }) => path[0] !== 'regions' || now.consistency === 'strong')
-    : faults;
-  if (refused.length > 0) throw new ConfigError(refused);
+  const takesReplicas = write && now.consistency !== 'strong';
+  const faults = before
+    ? [
+        ...changes(before, now, file).filter(({ path }) => !takesReplicas || path[0] !== 'regions'),
+        ...keyChanges(before, config, { file, write }),
+      ]
+    : [...tooEarly(config), ...(write ? [] : [missing(name, Object.keys(lock), file)])];
+  if (faults.length > 0) throw new ConfigError(faults);
   if (write) writeFileSync(file, `${JSON.stringify({ ...lock, [name]: now }, undefined, 2)}\n`);
 }
 
@@ -57,8 +62,50 @@ function entryOf({ homeRegion, consistency, regions, witnessRegion }: Config): E
     consistency: consistency === 'strong' ? 'strong' : 'eventual',
     regions: regions.map(({ name }) => name),
     ...(witnessRegion !== undefined && { witnessRegion }),
+    kmsKeys: Object.fromEntries(regions.map(({ name, kmsKeyArn = MADE }) => [name, kmsKeyArn])),
   };
 }
+
+/**
+ * A key that changes on a live stage leaves the roles without a right on it, unless they may use both for a while. The
+ * file has what tables and secrets were encrypted with when it was last written.
+ */
+function keyChanges({ kmsKeys }: Entry, { stage, regions }: Config, { file, write }: LockOptions): Fault[] {
+  if (kmsKeys === undefined) {
+    const message =
+      `${file} does not say which keys encrypt the stage's data: an earlier version wrote it. With the kmsKeyArn of every ` +
+      `Region as it is deployed, write it once with \`${WRITE}\` and commit it`;
+    return write ? [] : [{ path: ['regions'], message, example: false }];
+  }
+  return regions.flatMap(({ name, kmsKeyArn: is = MADE, previousKmsKeyArn: previous }, i): Fault[] => {
+    const was = kmsKeys[name];
+    // The ARN of a key that the stage made is not known here.
+    const listed = previous !== undefined && (was === MADE || was === previous);
+    if (was === undefined || was === is || listed) return [];
+    const alias = `alias/countersign-${stage.name}`;
+    const of = (key: string) => (key === MADE ? 'the key that the stage made' : key);
+    const shown =
+      was === MADE ? ` (\`aws kms describe-key --region ${name} --key-id ${alias}\` shows its ARN)` : '';
+    const message =
+      `changes on a live stage: ${file} has ${of(was)}, got ${of(is)}. Roles must be able to use both while tables and ` +
+      `secrets go over: name ${of(was)}${shown} as previousKmsKeyArn, and go on as docs/upgrade.md says`;
+    return [{ path: ['regions', i, 'kmsKeyArn'], message, example: false }];
+  });
+}
+
+/** A stage that is not deployed yet has no key before its first. */
+const tooEarly = ({ regions }: Config): Fault[] =>
+  regions.flatMap(({ previousKmsKeyArn }, i) =>
+    previousKmsKeyArn === undefined
+      ? []
+      : [
+          {
+            path: ['regions', i, 'previousKmsKeyArn'],
+            message: 'has no meaning before the first deploy: leave it out',
+            example: false,
+          },
+        ],
+  );
 
 function changes(before: Entry, now: Entry, file: string): Fault[] {
   const frozen = (setting: keyof Entry, was: string, is: string, how: string): Fault => ({

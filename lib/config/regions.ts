@@ -17,6 +17,13 @@ export const stage = z.strictObject({
   kind: z.enum(['dev', 'prod']).meta({ examples: ['dev'] }),
 });
 
+const keyArn = () =>
+  arn(
+    'kms',
+    'key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})',
+    'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+  );
+
 export const region = z.strictObject({
   /** The AWS Region, at most 15 characters: it is part of every nonce. */
   name: regionName(),
@@ -33,11 +40,12 @@ export const region = z.strictObject({
    */
   ledgerGeneration: count(1).default(1),
   /** Customer key that encrypts this Region's tables and secrets. `prod` only; default: the stage makes one. */
-  kmsKeyArn: arn(
-    'kms',
-    'key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})',
-    'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab',
-  ).optional(),
+  kmsKeyArn: keyArn().optional(),
+  /**
+   * The key that did so before, while a live stage goes over to another one (docs/upgrade.md): roles may use both.
+   * Default: none.
+   */
+  previousKmsKeyArn: keyArn().optional(),
   /** Certificate of the entry's and this Region's domain. Default: issued, and validated in the hosted zone. */
   certificateArn: arn(
     'acm',

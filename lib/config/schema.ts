@@ -94,6 +94,11 @@ export const configSchema = z.strictObject({
     .meta({ examples: ['https://docs.example.com/errors'] }),
   /** Limits of each Region's front door. */
   throttles: throttles.prefault({}).meta({ examples: [{ nonce: { perSecond: 1000, burst: 1000 } }] }),
+  /**
+   * Lambda's "Concurrent executions" of the account in each Region, of which an alarm tells at 80 %. Default 1000, which
+   * is AWS's; a new account may have 10.
+   */
+  concurrencyQuota: count(1000).default(1000),
   /** Web application firewall, `prod` only. */
   waf: waf.prefault({}).meta({ examples: [{ requestsPerIp: 60_000 }] }),
   /** Of the entry's Regions; they exist where there are a `domain` and two Regions. */
@@ -104,12 +109,12 @@ export const configSchema = z.strictObject({
     .refine((days) => LOG_RETENTION.includes(days), `must be one of ${LOG_RETENTION.join(', ')}`)
     .optional()
     .meta({ examples: [90] }),
-  /** Where alarms send who reads them: this URL, `#`, and the section. Default: the file in this repository. */
-  runbookUrl: z
-    .string()
-    .min(1)
-    .regex(/^[^\s#]+$/, 'must have no spaces and no fragment')
-    .default('docs/runbook.md')
+  /**
+   * Where alarms send who reads them: this URL, `#`, and the section. Default: the stage's dashboard, which then shows
+   * docs/runbook.md; `dev` names the file.
+   */
+  runbookUrl: url()
+    .optional()
     .meta({ examples: ['https://wiki.example.com/countersign-runbook'] }),
   /** SNS topic in us-east-1 for the alarms of the Regions' health. Default: `prod` makes one without subscribers. */
   watchAlarmTopicArn: arn('sns', '[\\w-]+', 'arn:aws:sns:us-east-1:123456789012:alarms').optional(),

@@ -18,33 +18,45 @@ export function keyArn(scope: Construct, { stage }: Config, { name, kmsKeyArn }:
   return kmsKeyArn ?? Stack.of(scope).formatArn(alias);
 }
 
-/**
- * @param services that use the key on the role's behalf; none lets it use the key in another way
- * @param actions what they use it for; @default decrypting alone
- * @returns what a role needs of a Region's key, whatever Region it is in itself; none where AWS's own key does
- */
+export interface KeyUse {
+  /** What uses the key on the role's behalf; nothing lets the role use it in another way. */
+  readonly services: readonly ('secretsmanager' | 'dynamodb')[];
+  /** What they use it for. @default decrypting alone */
+  readonly actions?: readonly ('kms:Decrypt' | 'kms:Encrypt' | 'kms:GenerateDataKey')[];
+  /**
+   * The Region that the role calls, where the services copy from there into the key's Region: AWS does not say which
+   * of the two Regions' services KMS then sees. @default the key's own
+   */
+  readonly from?: Region;
+}
+
+/** @returns what a role needs of a Region's keys, whatever Region it is in itself; none where AWS's own key does */
 export function keyStatements(
   scope: Construct,
   { stage }: Config,
-  { name: region, kmsKeyArn }: Region,
-  services: readonly ('secretsmanager' | 'dynamodb')[],
-  actions: readonly ('kms:Decrypt' | 'kms:GenerateDataKey')[] = ['kms:Decrypt'],
+  { name: region, kmsKeyArn, previousKmsKeyArn }: Region,
+  { services, actions = ['kms:Decrypt'], from }: KeyUse,
 ): PolicyStatement[] {
   if (stage.kind === 'dev' || services.length === 0) return [];
   const { urlSuffix } = Stack.of(scope);
-  const anyKey = Stack.of(scope).formatArn({ service: 'kms', region, resource: 'key', resourceName: '*' });
-  const viaService = services.map((service) => `${service}.${region}.${urlSuffix}`);
-  return [
+  const callers = [region, ...(from ? [from.name] : [])];
+  const viaService = services.flatMap((service) =>
+    callers.map((caller) => `${service}.${caller}.${urlSuffix}`),
+  );
+  const use = (keys: string[], alias?: string) =>
     new PolicyStatement({
       actions: [...actions],
-      resources: [kmsKeyArn ?? anyKey],
+      resources: keys,
       conditions: {
         StringEquals: { 'kms:ViaService': viaService },
-        // A policy cannot name a key by its alias, but can ask for it.
-        ...(kmsKeyArn === undefined && {
-          'ForAnyValue:StringEquals': { 'kms:ResourceAliases': keyAlias(stage.name) },
-        }),
+        ...(alias !== undefined && { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': alias } }),
       },
-    }),
+    });
+  const named = [kmsKeyArn, previousKmsKeyArn].filter((arn) => arn !== undefined);
+  // A policy cannot name a key by its alias, but can ask for it.
+  const anyKey = Stack.of(scope).formatArn({ service: 'kms', region, resource: 'key', resourceName: '*' });
+  return [
+    ...(kmsKeyArn === undefined ? [use([anyKey], keyAlias(stage.name))] : []),
+    ...(named.length > 0 ? [use(named)] : []),
   ];
 }

@@ -4,10 +4,11 @@
  */
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
+import { CfnAlias, type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
-import { rotationFunctionName, secretName, tableName } from '../../lambda/contract/names.ts';
+import { revokedKey } from '../../lambda/contract/limits.ts';
+import { rotationFunctionName, secretName, tableName, WATCH_ALIAS } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import {
   appRoleSecretName,
@@ -16,7 +17,7 @@ import {
   vaultServerId,
 } from '../../lambda/contract/vault.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
-import { allow, secretArn, tableArn } from '../api/permissions.ts';
+import { allow, allowItems, secretArn } from '../api/permissions.ts';
 import { PlatformFunction } from '../api/platform-function.ts';
 import { keyLags } from '../config/key-lags.ts';
 import type { Config } from '../config/read.ts';
@@ -36,6 +37,8 @@ export interface RotationFunctionProps {
 export class RotationFunction extends PlatformFunction {
   /** Lets Secrets Manager call it, for a secret of this account alone. */
   readonly permission: CfnPermission;
+  /** What keys-watch may call. */
+  readonly watchArn: string;
 
   constructor(scope: Construct, id: string, props: RotationFunctionProps) {
     const { config, region, purpose, bundle, errorDocsUrl } = props;
@@ -78,6 +81,13 @@ export class RotationFunction extends PlatformFunction {
       principal: 'secretsmanager.amazonaws.com',
       sourceAccount: stack.account,
     });
+    const alias = new CfnAlias(this, 'Watch', {
+      name: WATCH_ALIAS,
+      description: 'What keys-watch calls: it serves the actions that change no key',
+      functionName: this.function.functionName,
+      functionVersion: '$LATEST',
+    });
+    this.watchArn = alias.ref;
   }
 }
 
@@ -93,7 +103,7 @@ const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: 
   ...(stsRegion !== undefined && { stsRegion }),
 });
 
-/** Its own keyset, which other Regions have copies of, and the list in every Region of kids that it refuses. */
+/** Its own keyset, which other Regions have copies of, and the item of each Region that names its revoked kids. */
 function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
   const stage = config.stage.name;
   const name = secretName(stage, purpose);
@@ -104,18 +114,23 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
       ),
       secretArn(stack, name),
     ),
-    ...keyStatements(stack, config, here, ['secretsmanager'], ['kms:Decrypt', 'kms:GenerateDataKey']),
+    ...keyStatements(stack, config, here, {
+      services: ['secretsmanager'],
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    }),
     ...config.regions
       .filter((region) => region !== here)
       .flatMap((region) => [
         allow(['secretsmanager:GetSecretValue'], secretArn(stack, name, region.name)),
-        ...keyStatements(stack, config, region, ['secretsmanager']),
+        // Secrets Manager encrypts the replica in the name of who wrote the version.
+        ...keyStatements(stack, config, region, {
+          services: ['secretsmanager'],
+          actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
+          from: here,
+        }),
       ]),
     ...config.regions.map((region) =>
-      allow(
-        ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
-        tableArn(stack, tableName(stage, 'limits'), region.name),
-      ),
+      allowItems(stack, stage, ['GetItem', 'UpdateItem'], [revokedKey(purpose)], region.name),
     ),
   ];
 }

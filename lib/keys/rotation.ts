@@ -1,6 +1,6 @@
 /**
  * All that makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks
- * them every hour. Schedules run in the home Region alone.
+ * them every hour. Keys are rotated in the home Region alone; every Region watches, since a lost one tells nobody.
  */
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -39,11 +39,10 @@ export class Rotation extends Construct {
     const watch = this.#watch(config, region.name, bundles['keys-watch'], errorDocsUrl, functions);
     new Rule(this, 'Hourly', {
       ruleName: keysWatchName(config.stage.name),
-      description: 'Looks after the keys; enabled in the home Region alone',
+      description: "Looks at the Region's copies of the keys",
       schedule: Schedule.rate(Duration.hours(1)),
       // Where it failed, the next hour is soon enough.
       targets: [new LambdaTarget(watch.function, { retryAttempts: 0 })],
-      enabled: isHome,
     });
     this.rotationLogs = functions.map(({ logGroup }) => logGroup);
     this.watchLog = watch.logGroup;
@@ -82,10 +81,9 @@ export class Rotation extends Construct {
         COUNTERSIGN_REGION: region,
         COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
         COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
+        COUNTERSIGN_KEYS_REGION: config.homeRegion,
       },
-      statements: [
-        ...rotations.map((rotation) => allow(['lambda:InvokeFunction'], rotation.function.functionArn)),
-      ],
+      statements: [...rotations.map(({ watchArn }) => allow(['lambda:InvokeFunction'], watchArn))],
     });
   }
 }

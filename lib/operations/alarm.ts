@@ -4,6 +4,7 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import type { Config } from '../config/read.ts';
+import { runbookLink } from './runbook.ts';
 
 export interface PlatformAlarmProps
   extends Pick<AlarmProps, 'metric' | 'threshold'>,
@@ -29,7 +30,7 @@ export class PlatformAlarm extends Alarm {
       treatMissingData: TreatMissingData.NOT_BREACHING,
       ...alarm,
       alarmName: ['countersign', config.stage.name, section, ...(of === undefined ? [] : [of])].join('-'),
-      alarmDescription: `${what} Runbook: ${config.runbookUrl}#${section}`,
+      alarmDescription: `${what} Runbook: ${runbookLink(config, section)}`,
     });
     if (!topic) return;
     this.addAlarmAction(new SnsAction(topic));

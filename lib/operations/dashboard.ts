@@ -1,11 +1,22 @@
-/** One page for all Regions: what clients see, what it costs the parts, and what is refused. */
+/** One page for all Regions: what clients see, what it costs the parts, what is refused, and what to do about alarms. */
 import { Duration } from 'aws-cdk-lib';
-import { Dashboard, GraphWidget, type IMetric, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import {
+  Dashboard,
+  GraphWidget,
+  type IMetric,
+  type IWidget,
+  Metric,
+  TextWidget,
+} from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import { functionName, tableName } from '../../lambda/contract/names.ts';
 import { firewallName } from '../api/firewall.ts';
 import { API_STAGE, apiName } from '../api/rest-api.ts';
 import type { Config } from '../config/read.ts';
+import { dashboardName, runbookSections } from './runbook.ts';
+
+/** Longer texts scroll. */
+const TEXT_HEIGHT = 6;
 
 export class PlatformDashboard extends Construct {
   constructor(scope: Construct, id: string, config: Config) {
@@ -35,7 +46,7 @@ export class PlatformDashboard extends Construct {
       return new GraphWidget({ title, left, width: 8, height: 6 });
     };
     const register = { FunctionName: functionName(stage, 'register') };
-    const widgets = [
+    const widgets: IWidget[][] = [
       [
         graph('Requests', 'AWS/ApiGateway', 'Count', 'sum', api),
         graph('5xx', 'AWS/ApiGateway', '5XXError', 'sum', api),
@@ -58,6 +69,10 @@ export class PlatformDashboard extends Construct {
         })),
       ],
     ];
-    new Dashboard(this, 'Dashboard', { dashboardName: `countersign-${stage}`, widgets });
+    const runbook = config.runbookUrl === undefined ? runbookSections() : [];
+    widgets.push(
+      ...runbook.map((markdown) => [new TextWidget({ markdown, width: 24, height: TEXT_HEIGHT })]),
+    );
+    new Dashboard(this, 'Dashboard', { dashboardName: dashboardName(stage), widgets });
   }
 }

@@ -1,18 +1,18 @@
 /** What is watched of the keys. Each alarm has its section in docs/runbook.md. */
 import { Duration } from 'aws-cdk-lib';
-import { ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { ComparisonOperator, MathExpression, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { Finding } from '../../lambda/contract/keys.ts';
-import { keysWatchName } from '../../lambda/contract/names.ts';
+import { keysWatchName, rotationFunctionName } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
 import type { Rotation } from '../keys/rotation.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
 
 export interface KeyAlarmsProps {
   readonly config: Config;
-  readonly region: Config['regions'][number];
   readonly rotation: Rotation;
   readonly topic: ITopic | undefined;
 }
@@ -20,8 +20,17 @@ export interface KeyAlarmsProps {
 /** Twice what keys-watch takes from one look to the next: what it finds every time is one alarm, not one an hour. */
 const PERIOD = Duration.hours(2);
 
+const lambda = (FunctionName: string, metricName: string): Metric =>
+  new Metric({
+    namespace: 'AWS/Lambda',
+    metricName,
+    dimensionsMap: { FunctionName },
+    statistic: 'sum',
+    period: PERIOD,
+  });
+
 export class KeyAlarms extends Construct {
-  constructor(scope: Construct, id: string, { config, region, rotation, topic }: KeyAlarmsProps) {
+  constructor(scope: Construct, id: string, { config, rotation, topic }: KeyAlarmsProps) {
     super(scope, id);
     const stage = config.stage.name;
     const namespace = `Countersign/${stage}`;
@@ -32,13 +41,22 @@ export class KeyAlarms extends Construct {
       return this.#counted(namespace, name, rotation.watchLog, FilterPattern.any(...patterns));
     };
 
-    const failed = rotation.rotationLogs.map((log) =>
+    const [logged] = rotation.rotationLogs.map((log) =>
       this.#counted(namespace, 'RotationFailed', log, FilterPattern.stringValue('$.level', '=', 'ERROR')),
     );
+    const ended = PURPOSES.map((purpose) => lambda(rotationFunctionName(stage, purpose), 'Errors'));
     alarm('RotationFailed', {
       section: 'rotation-failed',
       what: 'A rotation failed. Keys stay as they are, and the next schedule tries again; no client notices.',
-      metric: failed[0]!,
+      // One that ran out of time or memory logs no line of its own.
+      metric: new MathExpression({
+        expression: ['logged', ...ended.map((_, i) => `ended${i}`)].map((id) => `FILL(${id}, 0)`).join(' + '),
+        usingMetrics: {
+          logged: logged!,
+          ...Object.fromEntries(ended.map((each, i) => [`ended${i}`, each])),
+        },
+        period: PERIOD,
+      }),
       threshold: 1,
     });
     alarm('RotationOverdue', {
@@ -59,24 +77,21 @@ export class KeyAlarms extends Construct {
       metric: found('NoKeys', 'no_keys'),
       threshold: 1,
     });
-    const dimensionsMap = { FunctionName: keysWatchName(stage) };
-    const watch = (metricName: string) =>
-      new Metric({ namespace: 'AWS/Lambda', metricName, dimensionsMap, statistic: 'sum', period: PERIOD });
+    const watch = (metricName: string) => lambda(keysWatchName(stage), metricName);
     alarm('KeysWatchFailed', {
       section: 'keys-watch-failed',
       what: 'keys-watch could not look at every keyset, so nobody would be told of a rotation that fails.',
       metric: watch('Errors'),
       threshold: 1,
     });
-    if (region.name === config.homeRegion)
-      alarm('KeysWatchSilent', {
-        section: 'keys-watch-silent',
-        what: 'keys-watch has not run for hours, so nobody would be told of a rotation that fails.',
-        metric: watch('Invocations'),
-        threshold: 0,
-        comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
-        treatMissingData: TreatMissingData.BREACHING,
-      });
+    alarm('KeysWatchSilent', {
+      section: 'keys-watch-silent',
+      what: 'keys-watch has not run in this Region for hours, so it tells of no rotation that fails.',
+      metric: watch('Invocations'),
+      threshold: 0,
+      comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.BREACHING,
+    });
   }
 
   /** One namespace and name: the filters of several logs add up. */

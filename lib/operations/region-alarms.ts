@@ -1,6 +1,6 @@
 /** What is watched in each Region of a stage of kind prod. Each alarm has its section in docs/runbook.md. */
 import { Duration } from 'aws-cdk-lib';
-import { type IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { type IMetric, MathExpression, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
@@ -20,6 +20,9 @@ import type { Config } from '../config/read.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
 
 const PERIOD = Duration.minutes(5);
+const SILENCE_MS = 3_600_000;
+/** The part of the concurrency quota that may be in use before somebody is told. */
+const HEADROOM = 0.8;
 
 export interface RegionAlarmsProps {
   readonly config: Config;
@@ -67,6 +70,13 @@ export class RegionAlarms extends Construct {
       ),
       threshold: 1,
     });
+    alarm('ConcurrencyHeadroom', {
+      section: 'concurrency-headroom',
+      what: `Lambda runs at ${HEADROOM * 100} % of the account's quota in this Region, all products together; at the quota requests are refused.`,
+      metric: metric('AWS/Lambda', 'ClaimedAccountConcurrency', {}, 'max'),
+      threshold: Math.floor(HEADROOM * config.concurrencyQuota),
+      evaluationPeriods: 2,
+    });
     alarm('FunctionThrottles', {
       section: 'function-throttles',
       what: "Functions are refused for want of concurrency: the account's quota in this Region is spent.",
@@ -90,28 +100,19 @@ export class RegionAlarms extends Construct {
       ),
       threshold: 1,
     });
-    const others = config.regions.filter(({ name }) => name !== region.name);
     // Strongly consistent replicas have no lag.
     if (config.consistency === 'eventual')
       alarm('ReplicationLag', {
         section: 'replication-lag',
-        what: 'Registrations made in this Region reach another one later than a minute.',
-        metric: expression(
-          'MAX(METRICS())',
-          Object.fromEntries(
-            others.map(({ name: ReceivingRegion }, i) => [
-              `to${i}`,
-              metric(
-                'AWS/DynamoDB',
-                'ReplicationLatency',
-                { TableName: tableName(stage, 'registry'), ReceivingRegion },
-                'average',
-              ),
-            ]),
-          ),
+        what: 'What is registered in this Region reaches another one later than a minute, or not at all.',
+        metric: replicationLag(
+          tableName(stage, 'registry'),
+          config.regions.filter(({ name }) => name !== region.name),
         ),
         threshold: 60_000,
         evaluationPeriods: 3,
+        // What AWS does with DynamoDB's metrics, whatever is asked for.
+        treatMissingData: TreatMissingData.IGNORE,
       });
 
     // One namespace and name: the filters of several logs add up.
@@ -144,6 +145,22 @@ export class RegionAlarms extends Construct {
       evaluationPeriods: 3,
     });
   }
+}
+
+/**
+ * The longest way to another Region, in milliseconds. DynamoDB measures what has arrived, so that where nothing arrives
+ * there is no value: after a write, silence counts as an hour. Where Route 53 asks for the health, each answer writes.
+ */
+function replicationLag(TableName: string, others: Config['regions']): MathExpression {
+  const to = others.map(({ name: ReceivingRegion }) =>
+    metric('AWS/DynamoDB', 'ReplicationLatency', { TableName, ReceivingRegion }, 'average'),
+  );
+  const slowest = `MAX([${to.map((_, i) => `FILL(to${i}, ${SILENCE_MS})`).join(', ')}])`;
+  return expression(`IF(FILL(writes, 0) > 0, ${slowest}, 0)`, {
+    // Requests, and so not what other Regions' replication writes.
+    writes: metric('AWS/DynamoDB', 'SuccessfulRequestLatency', { TableName, Operation: 'PutItem' }, 'n'),
+    ...Object.fromEntries(to.map((each, i) => [`to${i}`, each])),
+  });
 }
 
 const metric = (

@@ -1,5 +1,5 @@
 /** The entry's records, one a Region: clients get the nearest one that is healthy and not evacuated. */
-import { CfnOutput, Duration } from 'aws-cdk-lib';
+import { CfnOutput, Duration, Tags } from 'aws-cdk-lib';
 import { ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import {
   CfnRecordSet,
@@ -93,6 +93,13 @@ export class Entry extends Construct {
       treatMissingData: TreatMissingData.BREACHING,
       topic,
     });
+    // Without it Route 53's list shows ids.
+    for (const [check, of] of [
+      [endpoint, 'endpoint'],
+      [stays, 'not evacuated'],
+      [both, 'endpoint and not evacuated'],
+    ] as const)
+      Tags.of(check).add('Name', `countersign-${config.stage.name} ${region}: ${of}`);
     return both;
   }
 }

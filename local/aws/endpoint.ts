@@ -56,8 +56,8 @@ export function createAwsEndpoint(
       }
       if (!Object.hasOwn(services, service))
         throw new AwsError('UnknownOperationException', `There is no service ${service} here`, 404);
-      const path = url.split('?')[0]!;
-      const asked = { method, path, headers, body };
+      const [path, query] = url.split('?') as [string, string?];
+      const asked = { method, path, query: new URLSearchParams(query), headers, body };
       const fault = faultOf({ region, service, operation: targetOperation(asked) });
       if (fault) throw fault;
       return services[service as keyof AwsRegion](asked);

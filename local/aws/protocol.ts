@@ -4,6 +4,8 @@ import type { IncomingMessage } from 'node:http';
 export interface AwsRequest {
   readonly method: string;
   readonly path: string;
+  /** What of the URL follows the path. */
+  readonly query?: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
 }

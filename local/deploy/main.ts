@@ -1,8 +1,9 @@
 /** `npm run deploy:local`: the stacks on an emulator by the real `cdk deploy`, until Ctrl-C. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { invoke } from '../../cli/admin.ts';
+import { rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
-import { askByLambda } from '../../lambda/keys-watch/ask.ts';
 import { interruption } from '../interruption.ts';
 import { openLocalFiles } from '../local-files.ts';
 import type { LocalClient, PlatformInfo } from '../platform.ts';
@@ -60,10 +61,9 @@ async function run(): Promise<void> {
 
 /** What `countersign keys init` asks for; here the Regions have what they need once they are made equal. */
 async function makeKeys({ aws }: Deployment): Promise<void> {
-  const lambda = new LambdaClient(aws(REGIONS[0]!));
-  const ask = askByLambda(lambda, STAGE);
-  for (const purpose of PURPOSES) await ask(purpose, 'keys.rotate', {});
-  lambda.destroy();
+  const target = { stage: STAGE, regions: REGIONS, aws };
+  for (const purpose of PURPOSES)
+    await invoke(target, REGIONS[0]!, rotationFunctionName(STAGE, purpose), 'keys.rotate', {});
 }
 
 /** The same as `npm start -- --json` prints; the entry is the home Region, since there is no DNS to lead anywhere. */

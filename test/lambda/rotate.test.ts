@@ -1223,6 +1223,58 @@ describe('keys-watch', () => {
     expect(reasons(lagging)).toEqual([['replica_lacks_next_key', AWAY]]);
   });
 
+  it('has its alias serve nothing that makes, revokes or spares a key, whatever it sends', async () => {
+    const parts = await rotated(2);
+    const before = parts.keyset();
+    const handler = parts.rotator();
+    const arn = 'arn:aws:lambda:eu-west-1:123456789012:function:countersign-live-rotate-nonce';
+    const by = (invokedFunctionArn: string, event: object) =>
+      handler(event, { awsRequestId: 'r', invokedFunctionArn });
+    const token = newToken();
+    parts.store.stagePending(NAME, token);
+    const steps = STEPS.map((Step) => ({ Step, SecretId: NAME, ClientRequestToken: token }));
+    for (const event of [
+      { action: 'keys.revoke', params: {} },
+      { action: 'keys.revoke', params: { only_kids: [before.keys[0]!.kid] } },
+      { action: 'keys.rotate', params: {} },
+      ...steps,
+      { ...steps[0], action: 'keys.list' },
+    ]) {
+      const answer = await by(`${arn}:watch`, event);
+      const served = 'action' in event && event.action === 'keys.list';
+      expect([event, answer]).toMatchObject([event, { ok: served }]);
+    }
+    expect([parts.keyset(), parts.told, parts.vault.made.length]).toEqual([before, [], 2]);
+    expect(parts.holder('AWSPENDING')).toBe(token);
+
+    for (const action of ['keys.list', 'keys.unstick'])
+      expect(await by(`${arn}:watch`, { action, params: {} })).toMatchObject({ ok: true });
+    expect(parts.holder('AWSPENDING')).toBeUndefined();
+    // Who may call the function itself may do all.
+    for (const each of [arn, `${arn}:$LATEST`])
+      expect(await by(each, { action: 'keys.revoke', params: {} })).toMatchObject({ ok: true });
+  });
+
+  it('leaves the labels alone where keys are not rotated, and reports the same', async () => {
+    const parts = await rotated();
+    const { keysWatchHandler } = await import('../../lambda/keys-watch/handler.ts');
+    const asked: string[] = [];
+    const ask = askDirectly(parts.rotator());
+    parts.store.stagePending(NAME, newToken());
+    parts.clock.nowMs += 33 * DAY + 1;
+    await keysWatchHandler({
+      ask(purpose, action, params) {
+        asked.push(action);
+        return ask(purpose, action, params);
+      },
+      rotates: false,
+      rotationPeriodsMs: { nonce: 30 * DAY },
+      nowMs: () => parts.clock.nowMs,
+      log: (entry) => parts.log.push(entry),
+    })();
+    expect([asked, reasons(parts)]).toEqual([['keys.list'], [['rotation_overdue', undefined]]]);
+  });
+
   it('looks at the others when one cannot be read, and then fails', async () => {
     const parts = await rotated();
     const { keysWatchHandler } = await import('../../lambda/keys-watch/handler.ts');
@@ -1230,6 +1282,7 @@ describe('keys-watch', () => {
     const watch = keysWatchHandler({
       ask: (purpose, ...rest) =>
         purpose === 'token' ? Promise.reject(new Error('marked-secret')) : ask(purpose, ...rest),
+      rotates: true,
       rotationPeriodsMs: { token: DAY, nonce: DAY },
       nowMs: () => parts.clock.nowMs + 3 * DAY,
       log: (entry) => parts.log.push(entry),

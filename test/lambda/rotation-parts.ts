@@ -148,6 +148,7 @@ export function rotationParts(options: PartsOptions = {}) {
     });
   const watch = keysWatchHandler({
     ask: askDirectly(rotator()),
+    rotates: true,
     rotationPeriodsMs: { nonce: 30 * DAY },
     nowMs: () => clock.nowMs,
     log: (entry) => log.push(entry),

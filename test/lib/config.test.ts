@@ -70,7 +70,7 @@ it('refuses a setting that it does not know, at any depth', () => {
     /^noncettl: is unknown; the settings here are stage, /,
   );
   expect(faults({ ...CONFIG, regions: [{ name: 'eu-west-1', url: 'x' }] })).toEqual([
-    'regions[0].url: is unknown; the settings here are name, baseUrl, ledgerGeneration, kmsKeyArn, certificateArn, alarmTopicArn, vaultNetwork',
+    'regions[0].url: is unknown; the settings here are name, baseUrl, ledgerGeneration, kmsKeyArn, previousKmsKeyArn, certificateArn, alarmTopicArn, vaultNetwork',
   ]);
 });
 

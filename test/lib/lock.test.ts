@@ -46,6 +46,7 @@ it('a stage of kind prod does not synthesise before its entry is written, and sa
       consistency: 'strong',
       regions: ['eu-west-1', 'eu-central-1'],
       witnessRegion: 'eu-west-3',
+      kmsKeys: { 'eu-west-1': 'made', 'eu-central-1': 'made' },
     },
   });
 });
@@ -114,6 +115,87 @@ it('an eventual stage takes and gives up one Region a deploy, as a global table 
   );
   write(EVENTUAL);
   expect(refused(three)).toEqual([]);
+});
+
+const keyArn = (end: string, region = 'eu-west-1') =>
+  `arn:aws:kms:${region}:123456789012:key/1234abcd-12ab-34cd-56ef-12345678900${end}`;
+const [KEY, OTHER] = [keyArn('1'), keyArn('2')];
+const withKeys = (keys: { kmsKeyArn?: string; previousKmsKeyArn?: string }, config = PROD): ConfigInput => ({
+  ...config,
+  regions: [{ ...west, ...keys }, central],
+});
+
+it.each([
+  [
+    'made',
+    'imported',
+    PROD,
+    { kmsKeyArn: KEY },
+    /has the key that the stage made, got arn:\S+1\. .*\(`aws kms describe-key --region eu-west-1 --key-id alias\/countersign-live` /,
+  ],
+  [
+    'imported',
+    'imported',
+    withKeys({ kmsKeyArn: KEY }),
+    { kmsKeyArn: OTHER },
+    /has arn:\S+1, got arn:\S+2\. .* name arn:\S+1 as previousKmsKeyArn/,
+  ],
+  [
+    'imported',
+    'made',
+    withKeys({ kmsKeyArn: KEY }),
+    {},
+    /has arn:\S+1, got the key that the stage made\. .* name arn:\S+1 as previousKmsKeyArn/,
+  ],
+] as const)(
+  'a customer key that was %s and is %s is refused on a live stage, unless the config lists both',
+  (_, __, before, after, message) => {
+    for (const mode of [before, eventual(before)]) {
+      rmSync(file, { force: true });
+      const config = (keys: object) => withKeys({ ...after, ...keys }, mode.witnessRegion ? PROD : EVENTUAL);
+      write(mode);
+      // Writing is no way around it.
+      for (const write of [false, true]) {
+        const found = refused(config({}), { write });
+        expect(found).toEqual([expect.stringMatching(/^regions\[0\]\.kmsKeyArn: changes on a live stage/)]);
+        expect(found[0]).toMatch(message);
+      }
+      const both = config({
+        previousKmsKeyArn: KEY === (after as { kmsKeyArn?: string }).kmsKeyArn ? OTHER : KEY,
+      });
+      expect(refused(both)).toEqual([]);
+      write(both);
+      expect(refused(both)).toEqual([]);
+      expect(refused(config({}))).toEqual([]);
+    }
+  },
+);
+
+it('the previous key must be the one that the file has', () => {
+  write(withKeys({ kmsKeyArn: KEY }));
+  expect(refused(withKeys({ kmsKeyArn: OTHER, previousKmsKeyArn: keyArn('3') }))).toEqual([
+    expect.stringContaining(`name ${KEY} as previousKmsKeyArn`),
+  ]);
+});
+
+it('a stage that is not deployed yet has no previous key', () => {
+  for (const write of [false, true])
+    expect(refused(withKeys({ kmsKeyArn: KEY, previousKmsKeyArn: OTHER }), { write })[0]).toBe(
+      'regions[0].previousKmsKeyArn: has no meaning before the first deploy: leave it out',
+    );
+});
+
+it('a file that an earlier version wrote says no keys, and is written once before anything else', () => {
+  write(PROD);
+  const { kmsKeys: _, ...live } = lock().live;
+  writeFileSync(file, JSON.stringify({ live }));
+  expect(refused(withKeys({ kmsKeyArn: KEY }))).toEqual([
+    expect.stringMatching(
+      /^regions: LOCK does not say which keys encrypt .* `npx cdk synth -c countersign:lock=write`/,
+    ),
+  ]);
+  write(withKeys({ kmsKeyArn: KEY }));
+  expect(lock().live.kmsKeys).toEqual({ 'eu-west-1': KEY, 'eu-central-1': 'made' });
 });
 
 it.each(['{"live":{"homeRegion":1}}', '<<<<<<<'])('%s is no lock, and not taken for an empty one', (text) => {

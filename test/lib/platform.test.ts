@@ -7,7 +7,9 @@ import { App, Stack } from 'aws-cdk-lib';
 import { expect, it } from 'vitest';
 import { BUNDLES, FUNCTIONS } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
-import { LOCK_CONTEXT } from '../../lib/config/lock.ts';
+import { checkLock, LOCK_CONTEXT } from '../../lib/config/lock.ts';
+import { readConfig } from '../../lib/config/read.ts';
+import type { ConfigInput } from '../../lib/config/schema.ts';
 import { addPlatform } from '../../lib/platform.ts';
 import { CONFIG, eventual, flat, PROD, type Resource } from './synth.ts';
 
@@ -52,6 +54,39 @@ it('keys and topics deploy first, then what all share, then one Region after the
   function names(stacks: readonly Stack[]): string[] {
     return stacks.map(({ stackName }) => stackName).sort();
   }
+});
+
+it('while a key changes, roles may use both before tables and secrets go over, and the alias that roles ask for stays', () => {
+  const arn = (end: string) =>
+    `arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-12345678900${end}`;
+  const [first, second] = PROD.regions;
+  const changing: ConfigInput = {
+    ...PROD,
+    regions: [{ ...first!, kmsKeyArn: arn('2'), previousKmsKeyArn: arn('1') }, second!],
+  };
+  withApp((app, lockFile) => {
+    checkLock(readConfig(PROD), { file: lockFile, write: true });
+    const { bases, home, regions, watch } = addPlatform(app, changing, { lockFile });
+    expect(home.dependencies).toEqual(expect.arrayContaining([...bases, ...regions]));
+    for (const region of regions) {
+      expect(region.dependencies).toEqual(expect.arrayContaining([...bases]));
+      expect(region.dependencies).not.toContain(home);
+    }
+    expect(regions[1]!.dependencies).toContain(regions[0]);
+    expect(watch!.dependencies).toEqual(regions);
+  });
+  withApp((app, lockFile) => {
+    const { bases } = addPlatform(app, PROD, { lockFile });
+    const { stacks } = app.synth();
+    for (const { stackName } of bases) {
+      const { template } = stacks.find((each) => each.stackName === stackName)!;
+      const alias = Object.values(template.Resources as Record<string, Resource>).find(
+        ({ Type }) => Type === 'AWS::KMS::Alias',
+      )!;
+      // Retained, but for a first deployment that fails: the next one makes it again.
+      expect([alias.DeletionPolicy, alias.UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain']);
+    }
+  });
 });
 
 it('several stages in one app share the account, and nothing else', () => {

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
-import { LOCK_CONTEXT } from '../../lib/config/lock.ts';
+import { checkLock, LOCK_CONTEXT } from '../../lib/config/lock.ts';
+import { readConfig } from '../../lib/config/read.ts';
 import type { ConfigInput } from '../../lib/config/schema.ts';
 import { addPlatform } from '../../lib/platform.ts';
 
@@ -67,6 +68,16 @@ export function synthesise(config: ConfigInput = CONFIG): Synthesised {
   return known;
 }
 
+/** @returns a live stage's config before its keys began to change; undefined where they do not */
+function beforeKeyChange(config: ConfigInput): ConfigInput | undefined {
+  if (!config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn)) return undefined;
+  const regions = config.regions.map(({ kmsKeyArn: _, previousKmsKeyArn, ...region }) => ({
+    ...region,
+    ...(previousKmsKeyArn !== undefined && { kmsKeyArn: previousKmsKeyArn }),
+  }));
+  return { ...config, regions };
+}
+
 function build(config: ConfigInput): Synthesised {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-synth-'));
   try {
@@ -77,7 +88,10 @@ function build(config: ConfigInput): Synthesised {
       analyticsReporting: false,
       builtinCloudFormationValidation: false,
     });
-    addPlatform(app, config, { lockFile: join(outdir, 'lock.json') });
+    const lockFile = join(outdir, 'lock.json');
+    const before = beforeKeyChange(config);
+    if (before) checkLock(readConfig(before), { file: lockFile, write: true });
+    addPlatform(app, config, { lockFile });
     const stacks = Object.fromEntries(
       app.synth().stacks.map(({ stackName, template }) => [stackName, new Stack(template)]),
     );

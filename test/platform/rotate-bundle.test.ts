@@ -11,6 +11,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { secretName, tableName } from '../../lambda/contract/names.ts';
 import { vaultName, vaultServerId } from '../../lambda/contract/vault.ts';
+import type { Invocation } from '../../lambda/rotate/handler.ts';
 import { bundleFunctions } from '../../lib/api/bundles.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { type LocalServer, startServer } from '../../local/server.ts';
@@ -101,7 +102,7 @@ const keyset = async () => {
 
 type Login = 'aws' | 'approle' | 'jwt';
 // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
-type Handler = (event: object, context: { readonly awsRequestId: string }) => Promise<any>;
+type Handler = (event: object, context: Invocation) => Promise<any>;
 const instances = new Map<Login, Handler>();
 
 /** An instance for each way to log in. */

@@ -12,7 +12,17 @@ import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
 import { PERMISSIONS } from '../../../lib/api/permissions.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { PROD } from '../synth.ts';
-import { ACCOUNT, decrypt, HERE, may as mayFunction, THERE, type Try } from './may.ts';
+import {
+  ACCOUNT,
+  decrypt,
+  HERE,
+  ITEM_ACTIONS,
+  ITEMS,
+  item,
+  may as mayFunction,
+  THERE,
+  type Try,
+} from './may.ts';
 
 const KEY = `arn:aws:kms:${HERE}:${ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
 const imported: ConfigInput = { ...PROD, regions: [{ name: HERE, kmsKeyArn: KEY }, { name: THERE }] };
@@ -34,9 +44,10 @@ const NEEDS: Record<FunctionName, Try[]> = {
   register: withProof(),
   registration: withProof(),
   discovery: [],
-  jwks: [{ action: 'dynamodb:GetItem', resource: table('limits') }, read('token')],
+  jwks: [item('GetItem', ['revoked#token']), read('token')],
   health: [
-    { action: 'dynamodb:GetItem', resource: table('limits') },
+    item('GetItem', ['revoked#nonce']),
+    item('GetItem', ['revoked#client-root']),
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
     read('nonce'),
@@ -53,7 +64,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:Query', resource: table('clients') },
     { action: 'dynamodb:UpdateItem', resource: table('clients') },
     { action: 'dynamodb:PutItem', resource: table('ledger') },
-    { action: 'dynamodb:GetItem', resource: table('limits') },
+    item('GetItem', ['revoked#client-root']),
     { action: 'dynamodb:DeleteItem', resource: table('registry') },
     { action: 'dynamodb:GetItem', resource: table('registry') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
@@ -72,8 +83,9 @@ function leading(...keys: string[]): Record<string, string[]> {
 function withProof(): Try[] {
   return [
     { action: 'dynamodb:PutItem', resource: table('ledger') },
-    { action: 'dynamodb:GetItem', resource: table('limits') },
-    { action: 'dynamodb:UpdateItem', resource: table('limits') },
+    item('GetItem', ['revoked#nonce']),
+    item('GetItem', ['revoked#client-root']),
+    item('UpdateItem', ['quota#acme#29000000']),
     { action: 'dynamodb:GetItem', resource: table('registry') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
     { action: 'dynamodb:Query', resource: table('clients') },
@@ -101,6 +113,24 @@ it.each(FUNCTIONS)(
     }
   },
 );
+
+it.each(FUNCTIONS)('while a key changes, %s uses both the one before and the one after', async (name) => {
+  const [before, after] = [KEY, KEY.replace('1234abcd', '0987dcba')];
+  const secrets = NEEDS[name].some(({ action }) => action.startsWith('secretsmanager:'));
+  const changes = (keys: object): ConfigInput => ({
+    ...PROD,
+    regions: [{ name: HERE, previousKmsKeyArn: before, ...keys }, { name: THERE }],
+  });
+  const uses = (used: object, config: ConfigInput) => may(name, decrypt('secretsmanager', used), config);
+  const toImported = changes({ kmsKeyArn: after });
+  for (const key of [before, after])
+    expect(await uses({ key, alias: 'alias/theirs' }, toImported)).toBe(secrets);
+  expect(await uses({}, toImported)).toBe(false);
+  // To the one that the stage makes.
+  expect(await uses({ key: before, alias: 'alias/theirs' }, changes({}))).toBe(secrets);
+  expect(await uses({}, changes({}))).toBe(secrets);
+  expect(await uses({ alias: 'alias/theirs' }, changes({}))).toBe(false);
+});
 
 it.each(FUNCTIONS)('%s uses that key through those services alone, and no other key', async (name) => {
   const never: [Try, ConfigInput][] = [
@@ -136,7 +166,10 @@ it.each(FUNCTIONS)(
       'ExportTableToPointInTime',
     ].map((action) => `dynamodb:${action}`);
     const kinds = Object.keys(TABLES) as TableKind[];
-    const needed = new Set(NEEDS[name].map(({ action, resource }) => `${action} ${resource}`));
+    // Of `limits`, an action that names no item is never needed.
+    const needed = new Set(
+      NEEDS[name].flatMap(({ action, resource, context }) => (context ? [] : [`${action} ${resource}`])),
+    );
     for (const kind of kinds)
       for (const action of actions) {
         const resource = table(kind);
@@ -157,13 +190,25 @@ it.each(FUNCTIONS)(
   },
 );
 
-it('nonce reads the kids revoked of its own purpose, and no other item', async () => {
-  const reads = (...keys: string[]) =>
-    may('nonce', { action: 'dynamodb:GetItem', resource: table('limits'), context: leading(...keys) });
-  expect(await reads('revoked#nonce')).toBe(true);
-  for (const key of ['revoked#client-root', 'revoked#token', 'revoked#nonce2', 'quota#dev#1', 'deny#x'])
-    expect([key, await reads(key), await reads('revoked#nonce', key)]).toEqual([key, false, false]);
-});
+it.each(FUNCTIONS)(
+  '%s names no item of `limits` but its own: no quota function un-revokes a key',
+  async (name) => {
+    const own = NEEDS[name].flatMap(({ action, context = {} }) =>
+      [context['dynamodb:LeadingKeys'] ?? []].flat().map((key) => [action, key] as const),
+    );
+    const isOwn = (action: string, key: string) =>
+      own.some(([a, k]) => a === `dynamodb:${action}` && k === key);
+    for (const action of ITEM_ACTIONS)
+      for (const key of ITEMS) {
+        const expected = isOwn(action, key);
+        expect([action, key, await may(name, item(action, [key]))]).toEqual([action, key, expected]);
+        // One item that is its own lets no other one pass beside it.
+        const both = ITEMS.find((other) => !isOwn(action, other))!;
+        expect([action, key, await may(name, item(action, [key, both]))]).toEqual([action, key, false]);
+        expect(await may(name, item(action, [key], THERE))).toBe(false);
+      }
+  },
+);
 
 it.each(FUNCTIONS)('%s reads the keys of its own purposes, and writes none', async (name) => {
   const own = PERMISSIONS[name].secrets ?? [];

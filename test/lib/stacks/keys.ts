@@ -7,12 +7,24 @@ import {
   rotationFunctionName,
   secretName,
   tableName,
+  WATCH_ALIAS,
 } from '../../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
 import { appRoleSecretName, rotationRoleName } from '../../../lambda/contract/vault.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { CONFIG, PROD, type Stack, synthesise } from '../synth.ts';
-import { ACCOUNT, decrypt, functionArn, HERE, may, THERE, type Try } from './may.ts';
+import {
+  ACCOUNT,
+  decrypt,
+  functionArn,
+  HERE,
+  ITEM_ACTIONS,
+  ITEMS,
+  item,
+  may,
+  THERE,
+  type Try,
+} from './may.ts';
 
 const prod = synthesise(PROD);
 const { region } = prod;
@@ -214,13 +226,17 @@ it.each(PURPOSES)(
 );
 
 it.each(PURPOSES)(
-  'rotate-%s reads and writes every Region’s list of revoked kids, and does nothing else to any table',
+  'rotate-%s tells every Region of its own revoked kids, and does nothing else to any table',
   async (purpose) => {
     for (const at of [HERE, THERE])
-      for (const action of ['UpdateItem', 'GetItem', 'PutItem', 'DeleteItem', 'Query', 'Scan']) {
-        const asked = { action: `dynamodb:${action}`, resource: limits(at) };
-        const expected = ['UpdateItem', 'GetItem'].includes(action);
-        expect([asked, await may(rotator(purpose), asked)]).toEqual([asked, expected]);
+      for (const action of ITEM_ACTIONS) {
+        for (const key of ITEMS) {
+          const asked = item(action, [key], at);
+          const own = key === `revoked#${purpose}` && ['GetItem', 'UpdateItem'].includes(action);
+          expect([asked, await may(rotator(purpose), asked)]).toEqual([asked, own]);
+        }
+        for (const keys of [[], [`revoked#${purpose}`, 'quota#acme#1']])
+          expect(await may(rotator(purpose), item(action, keys, at))).toBe(false);
       }
     for (const kind of ['registry', 'clients', 'ledger'] as const) {
       const resource = limits(HERE).replace(tableName('live', 'limits'), tableName('live', kind));
@@ -230,19 +246,37 @@ it.each(PURPOSES)(
 );
 
 it.each(PURPOSES)(
-  'rotate-%s uses the keys of the Regions through Secrets Manager alone: here to write, there to read',
+  "rotate-%s uses the keys of the Regions through Secrets Manager alone, the others' as a replica is encrypted in its name",
   async (purpose) => {
     const name = rotator(purpose);
-    const writes = (asked: Try) => ({ ...asked, action: 'kms:GenerateDataKey' });
-    const there = { region: THERE };
+    const through = (
+      action: string,
+      used: Parameters<typeof decrypt>[1] = {},
+      service = 'secretsmanager',
+    ) => ({
+      ...decrypt(service, used),
+      action: `kms:${action}`,
+    });
+    const theirs = { region: THERE };
     for (const [asked, expected] of [
-      [decrypt('secretsmanager'), true],
-      [writes(decrypt('secretsmanager')), true],
-      [decrypt('secretsmanager', there), true],
-      [writes(decrypt('secretsmanager', there)), false],
-      [decrypt('dynamodb'), false],
-      [decrypt('secretsmanager', { alias: 'alias/countersign-test' }), false],
-      [{ ...decrypt('secretsmanager'), action: 'kms:ScheduleKeyDeletion' }, false],
+      [through('Decrypt'), true],
+      [through('GenerateDataKey'), true],
+      [through('Encrypt'), false],
+      // Replication: whichever of the two Regions' Secrets Manager asks.
+      ...['Decrypt', 'GenerateDataKey', 'Encrypt'].flatMap((action) => [
+        [through(action, theirs), true] as const,
+        [through(action, { ...theirs, via: HERE }), true] as const,
+        [through(action, { ...theirs, via: 'us-east-1' }), false] as const,
+        [through(action, theirs, 'dynamodb'), false] as const,
+        [through(action, { ...theirs, alias: 'alias/countersign-test' }), false] as const,
+        [through(action, { via: THERE }), false] as const,
+      ]),
+      [through('Decrypt', {}, 'dynamodb'), false],
+      [through('Decrypt', { alias: 'alias/countersign-test' }), false],
+      ...['ScheduleKeyDeletion', 'CreateGrant', 'ReEncryptFrom', 'DisableKey'].flatMap((action) => [
+        [through(action), false] as const,
+        [through(action, theirs), false] as const,
+      ]),
     ] as const)
       expect([asked, await may(name, asked)]).toEqual([asked, expected]);
   },
@@ -275,10 +309,16 @@ it('to log in, a function has what its way needs: nothing by IAM, its own AppRol
   expect(await ask('jwt')).toEqual([false, false, true, false, false]);
 });
 
-it('keys-watch runs every hour in the home Region, may ask the rotation functions, and has no right on any key', async () => {
-  const rule = (stack: Stack) => stack.ofType('AWS::Events::Rule').map(({ Properties }) => Properties);
-  expect(rule(region)).toMatchObject([{ Name: WATCH, ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' }]);
-  expect(rule(away)).toMatchObject([{ Name: WATCH, State: 'DISABLED' }]);
+it('keys-watch runs every hour in every Region, may look through an alias of the rotation functions, and has no right on any key', async () => {
+  const hourly = [{ Name: WATCH, ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' }];
+  for (const stack of [region, away]) {
+    expect(stack.ofType('AWS::Events::Rule').map(({ Properties }) => Properties)).toMatchObject(hourly);
+    expect(functionOf(stack, WATCH).Environment.Variables.COUNTERSIGN_KEYS_REGION).toBe(HERE);
+    const aliases = stack.ofType('AWS::Lambda::Alias').map(({ Properties }) => Properties);
+    expect(aliases.map(({ Name, FunctionVersion }) => [Name, FunctionVersion])).toEqual(
+      PURPOSES.map(() => [WATCH_ALIAS, '$LATEST']),
+    );
+  }
   const { Environment } = functionOf(region, WATCH);
   expect(Object.keys(Environment.Variables).sort()).toEqual([...ENVIRONMENT['keys-watch']].sort());
   expect(JSON.parse(Environment.Variables.COUNTERSIGN_ROTATION_PERIODS)).toEqual({
@@ -288,8 +328,11 @@ it('keys-watch runs every hour in the home Region, may ask the rotation function
   });
   const call = (resource: string) => may(WATCH, { action: 'lambda:InvokeFunction', resource });
   for (const purpose of PURPOSES) {
-    expect(await call(functionArn(rotator(purpose)))).toBe(true);
-    expect(await call(functionArn(rotator(purpose), THERE))).toBe(false);
+    expect(await call(`${functionArn(rotator(purpose))}:${WATCH_ALIAS}`)).toBe(true);
+    // Without the alias it could revoke.
+    for (const other of ['', ':$LATEST', ':1', ':watcher'])
+      expect([other, await call(`${functionArn(rotator(purpose))}${other}`)]).toEqual([other, false]);
+    expect(await call(`${functionArn(rotator(purpose), THERE)}:${WATCH_ALIAS}`)).toBe(false);
     for (const action of SECRET_ACTIONS)
       expect(await may(WATCH, { action, resource: secret(purpose) })).toBe(false);
   }
@@ -316,23 +359,54 @@ it('every finding of keys-watch, and every step that fails, is counted for an al
   for (const [reason, metric] of Object.entries(findings))
     expect(patterns(metric)).toEqual([expect.stringContaining(`$.reason = "${reason}"`)]);
   const metrics = new Set(filters.map(({ MetricTransformations }) => MetricTransformations[0].MetricName));
-  const watched = region.ofType('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties.MetricName);
+  const watched = region
+    .ofType('AWS::CloudWatch::Alarm')
+    .flatMap(({ Properties: { MetricName, Metrics = [] } }) => [
+      MetricName,
+      ...Metrics.map(
+        ({ MetricStat }: Record<string, { Metric: { MetricName: string } }>) => MetricStat?.Metric.MetricName,
+      ),
+    ]);
   for (const metric of metrics) expect(watched).toContain(metric);
 });
 
-it('nobody may be told by silence alone: an alarm fires where keys-watch does not run', () => {
-  const silent = region
+it('a rotation that ends without a line of its own, out of time or memory, is counted as failed, too', () => {
+  const { Metrics, Threshold, TreatMissingData } = region
     .ofType('AWS::CloudWatch::Alarm')
     .map(({ Properties }) => Properties)
-    .find(({ AlarmName }) => AlarmName === 'countersign-live-keys-watch-silent')!;
-  expect(silent).toMatchObject({
-    MetricName: 'Invocations',
-    ComparisonOperator: 'LessThanOrEqualToThreshold',
-    Threshold: 0,
-    TreatMissingData: 'breaching',
-  });
-  expect(silent.Dimensions).toEqual([{ Name: 'FunctionName', Value: WATCH }]);
+    .find(({ AlarmName }) => AlarmName === 'countersign-live-rotation-failed')!;
+  const ended = Metrics.filter(
+    ({ MetricStat }: Record<string, { Metric: { Namespace: string } }>) =>
+      MetricStat?.Metric.Namespace === 'AWS/Lambda',
+  );
+  expect(ended.map(({ MetricStat }: Record<string, { Metric: unknown }>) => MetricStat!.Metric)).toEqual(
+    PURPOSES.map((purpose) => ({
+      Namespace: 'AWS/Lambda',
+      MetricName: 'Errors',
+      Dimensions: [{ Name: 'FunctionName', Value: rotator(purpose) }],
+    })),
+  );
+  const { Expression } = Metrics.find(({ Expression }: Record<string, string>) => Expression);
+  for (const { Id } of ended) expect(Expression).toContain(`FILL(${Id}, 0)`);
+  expect([Threshold, TreatMissingData]).toEqual([1, 'notBreaching']);
 });
+
+it.each([region, away])(
+  'nobody may be told by silence alone: in each Region an alarm fires where keys-watch does not run',
+  (stack) => {
+    const silent = stack
+      .ofType('AWS::CloudWatch::Alarm')
+      .map(({ Properties }) => Properties)
+      .find(({ AlarmName }) => AlarmName === 'countersign-live-keys-watch-silent')!;
+    expect(silent).toMatchObject({
+      MetricName: 'Invocations',
+      ComparisonOperator: 'LessThanOrEqualToThreshold',
+      Threshold: 0,
+      TreatMissingData: 'breaching',
+    });
+    expect(silent.Dimensions).toEqual([{ Name: 'FunctionName', Value: WATCH }]);
+  },
+);
 
 it('a stage of kind dev rotates, too, and pays for no alarm on it', () => {
   const dev = synthesise(CONFIG).region;

@@ -1,5 +1,7 @@
 /** Asks IAM's own rules what a function's role allows, by simulation. */
 import { runSimulation } from '@cloud-copilot/iam-simulate';
+import { tableName } from '../../../lambda/contract/names.ts';
+import { PURPOSES } from '../../../lambda/contract/purposes.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { PROD, synthesise } from '../synth.ts';
 
@@ -15,7 +17,10 @@ function deployed(value: unknown): unknown {
   if (join) return (deployed(join[1]) as string[]).join(join[0]);
   if (attribute) return arnOf(attribute[0]);
   if (ref)
-    return { 'AWS::Partition': 'aws', 'AWS::AccountId': ACCOUNT, 'AWS::URLSuffix': 'amazonaws.com' }[ref];
+    return (
+      { 'AWS::Partition': 'aws', 'AWS::AccountId': ACCOUNT, 'AWS::URLSuffix': 'amazonaws.com' }[ref] ??
+      aliasArn(ref)
+    );
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, deployed(each)]));
 }
 
@@ -23,6 +28,12 @@ function deployed(value: unknown): unknown {
 function arnOf(id: string): string {
   const name = synthesise(PROD).region.resources[id]?.Properties.FunctionName;
   return name === undefined ? `arn:aws:logs:${HERE}:${ACCOUNT}:log-group:${id}:*` : functionArn(name);
+}
+
+function aliasArn(id: string): string {
+  const { Name, FunctionName } = synthesise(PROD).region.resources[id]!.Properties;
+  const { Properties } = synthesise(PROD).region.resources[FunctionName.Ref]!;
+  return `${functionArn(Properties.FunctionName)}:${Name}`;
 }
 
 export const functionArn = (name: string, region = HERE): string =>
@@ -78,18 +89,49 @@ export async function may(
   return simulated.overallResult === 'Allowed';
 }
 
+/** To name items of `limits` by their partition keys; none is what no condition on them sees. */
+export const item = (action: string, keys: readonly string[], region = HERE): Try => ({
+  action: `dynamodb:${action}`,
+  resource: `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${tableName('live', 'limits')}`,
+  context: keys.length === 0 ? {} : { 'dynamodb:LeadingKeys': [...keys] },
+});
+
+/** One key of each kind of item, those of later versions included. */
+export const ITEMS = [
+  'quota#acme#29000000',
+  ...PURPOSES.map((purpose) => `revoked#${purpose}`),
+  'revoked#webhook',
+  'deny#jti',
+  `evacuated#${HERE}`,
+  'health',
+] as const;
+
+/** Every action by which an item could be read or changed. */
+export const ITEM_ACTIONS = [
+  'GetItem',
+  'PutItem',
+  'UpdateItem',
+  'DeleteItem',
+  'Query',
+  'Scan',
+  'BatchGetItem',
+  'BatchWriteItem',
+  'PartiQLUpdate',
+] as const;
+
 interface Used {
   readonly region?: string;
   readonly alias?: string;
   readonly key?: string;
+  readonly via?: string;
 }
 
-/** Decrypting with a Region's key, through a service. */
+/** Decrypting with a Region's key, through a service of that Region or of another. */
 export const decrypt = (
   service: string,
-  { region = HERE, alias = 'alias/countersign-live', key }: Used = {},
+  { region = HERE, alias = 'alias/countersign-live', key, via = region }: Used = {},
 ): Try => ({
   action: 'kms:Decrypt',
   resource: key ?? `arn:aws:kms:${region}:${ACCOUNT}:key/any`,
-  context: { 'kms:ViaService': `${service}.${region}.amazonaws.com`, 'kms:ResourceAliases': [alias] },
+  context: { 'kms:ViaService': `${service}.${via}.amazonaws.com`, 'kms:ResourceAliases': [alias] },
 });

@@ -220,6 +220,71 @@ it('the entry leads to the nearest Region that is healthy and not evacuated', ()
   }
 });
 
+it('each health check has a name that says what it looks at', () => {
+  const names = watch
+    .ofType('AWS::Route53::HealthCheck')
+    .map(
+      ({ Properties }) =>
+        Properties.HealthCheckTags.find(({ Key }: { Key: string }) => Key === 'Name')?.Value,
+    );
+  expect(names).toEqual(
+    ['eu-west-1', 'eu-central-1'].flatMap((name) =>
+      ['endpoint', 'not evacuated', 'endpoint and not evacuated'].map(
+        (of) => `countersign-live ${name}: ${of}`,
+      ),
+    ),
+  );
+});
+
+it('what is replicated late, or not at all after a write, rings; a stage where nobody writes does not', () => {
+  const { Metrics, ...alarm } = alarms(synthesise(eventual(PROD)).region).find(
+    ({ AlarmName }) => AlarmName === 'countersign-live-replication-lag',
+  )!;
+  expect(alarm).toMatchObject({ Threshold: 60_000, EvaluationPeriods: 3, TreatMissingData: 'ignore' });
+  const expression = Metrics.find(({ Expression }: Record<string, string>) => Expression)!.Expression;
+  const lag = (writes: number | undefined, to0: number | undefined) =>
+    // CloudWatch's own functions, of one period.
+    new Function('writes', 'to0', 'FILL', 'MAX', 'IF', `return ${expression}`)(
+      writes,
+      to0,
+      (value: number | undefined, otherwise: number) => value ?? otherwise,
+      (values: number[]) => Math.max(...values),
+      (condition: boolean, then: number, otherwise: number) => (condition ? then : otherwise),
+    );
+  expect([lag(5, 800), lag(5, 61_000), lag(undefined, undefined), lag(0, undefined)]).toEqual([
+    800, 61_000, 0, 0,
+  ]);
+  expect(lag(5, undefined)).toBeGreaterThan(60_000);
+  const byId = Object.fromEntries(
+    Metrics.flatMap(({ Id, MetricStat }: Resource['Properties']) => (MetricStat ? [[Id, MetricStat]] : [])),
+  );
+  expect(byId.to0).toMatchObject({ Stat: 'Average', Metric: { MetricName: 'ReplicationLatency' } });
+  // Of the probes and registrations of this Region, not of what replication brings.
+  expect(byId.writes).toMatchObject({
+    Stat: 'SampleCount',
+    Metric: {
+      MetricName: 'SuccessfulRequestLatency',
+      Dimensions: [
+        { Name: 'Operation', Value: 'PutItem' },
+        { Name: 'TableName', Value: 'countersign-live-registry-1' },
+      ],
+    },
+  });
+});
+
+it("Lambda's quota tells before it refuses, at 80 % of what the config says it is", () => {
+  const headroom = (config: ConfigInput) =>
+    alarms(synthesise(config).region).find(({ AlarmName }) => AlarmName.endsWith('-concurrency-headroom'))!;
+  expect(headroom(PROD)).toMatchObject({
+    MetricName: 'ClaimedAccountConcurrency',
+    Namespace: 'AWS/Lambda',
+    Statistic: 'Maximum',
+    Threshold: 800,
+    ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+  });
+  expect(headroom({ ...PROD, concurrencyQuota: 10 }).Threshold).toBe(8);
+});
+
 it('an evacuation lasts until it is ended, by one value of its metric and not by silence', () => {
   const alarm = region
     .ofType('AWS::CloudWatch::Alarm')
@@ -290,12 +355,13 @@ it('each Region is watched, and so is the health of each', () => {
     'replica-behind',
     'no-keys',
     'keys-watch-failed',
+    'keys-watch-silent',
+    'concurrency-headroom',
   ];
-  const atHome = [...everywhere, 'keys-watch-silent'];
   expect(alarmNames(prod.part('region-eu-central-1')).sort()).toEqual(
     [...everywhere, 'evacuated-eu-west-1'].sort(),
   );
-  expect(alarmNames(region).sort()).toEqual([...atHome, 'evacuated-eu-central-1'].sort());
+  expect(alarmNames(region).sort()).toEqual([...everywhere, 'evacuated-eu-central-1'].sort());
   // Strongly consistent replicas have no lag.
   expect(alarmNames(synthesise(eventual(PROD)).region)).toContain('replication-lag');
   expect(alarmNames(watch)).toEqual(['region-unhealthy-eu-west-1', 'region-unhealthy-eu-central-1']);
@@ -367,7 +433,15 @@ it('every alarm says what broke and links to its own section of the runbook, whi
   );
   const stacks = [prod, synthesise(eventual(PROD)), dev].flatMap(({ stacks }) => Object.values(stacks));
   const linked = stacks.flatMap(alarms).map(({ AlarmName, AlarmDescription }) => {
-    const [, what, link] = AlarmDescription.match(/^(.+\.) Runbook: docs\/runbook\.md#([\w-]+)$/)!;
+    const [, what, where, link] = AlarmDescription.match(
+      /^(.+\.) Runbook: (\S+?)(?:#| \(section )([\w-]+)\)?$/,
+    )!;
+    // What a mail or a chat makes a link of, in the account itself; a stage of kind dev tells nobody.
+    expect(where).toBe(
+      AlarmName.startsWith('countersign-live-')
+        ? 'https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards/dashboard/countersign-live'
+        : 'docs/runbook.md',
+    );
     expect(what.length).toBeGreaterThan(20);
     expect(AlarmName).toContain(`-${link}`);
     return link;
@@ -377,7 +451,25 @@ it('every alarm says what broke and links to its own section of the runbook, whi
   expect(new Set(linked)).toEqual(new Set(anchors));
 });
 
-it('the link leads to where the runbook is, if not in the repository', () => {
+it('the dashboard that alarms lead to shows every section of the runbook, without the links that lead nowhere there', () => {
+  const shown = (config: ConfigInput): string[] => {
+    const { DashboardBody } = one(synthesise(config).part('watch'), 'AWS::CloudWatch::Dashboard');
+    const { widgets } = JSON.parse(flat(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x'));
+    return widgets.flatMap(({ type, properties }: Record<string, Record<string, string>>) =>
+      String(type) === 'text' ? [properties!.markdown!] : [],
+    );
+  };
+  const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8');
+  const titles = [...runbook.matchAll(/^## .+$/gm)].map(([title]) => title);
+  const texts = shown(PROD);
+  expect(texts.map((text) => text.split('\n')[0])).toEqual(titles);
+  for (const text of texts) expect(text).not.toMatch(/\]\(/);
+  expect(texts.find((text) => text.startsWith('## api-errors'))).toContain('**What a client sees.**');
+  // Whoever has it elsewhere sees it there alone.
+  expect(shown({ ...PROD, runbookUrl: 'https://wiki.example.com/run' })).toEqual([]);
+});
+
+it('the link leads to where the runbook is, if the config says where', () => {
   const { region } = synthesise(OTHERWISE);
   expect(alarms(region)[0].AlarmDescription).toMatch(
     / https:\/\/wiki\.example\.com\/run#strict-key-exposed$/,
@@ -388,7 +480,7 @@ it('one dashboard shows all Regions, and a stage of kind dev pays for none', () 
   const { DashboardName, DashboardBody } = one(watch, 'AWS::CloudWatch::Dashboard');
   expect(DashboardName).toBe('countersign-live');
   const { widgets } = JSON.parse(flat(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x'));
-  for (const { properties } of widgets)
+  for (const { properties } of widgets.filter(({ type }: { type: string }) => type === 'metric'))
     expect(properties.metrics.map((metric: unknown[]) => (metric.at(-1) as { label: string }).label)).toEqual(
       ['eu-west-1', 'eu-central-1'],
     );

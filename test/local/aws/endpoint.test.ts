@@ -54,14 +54,14 @@ beforeAll(async () => {
   const store = new SecretStore(() => NOW_MS);
   const handler =
     (region: string): LambdaHandler =>
-    async (event, { awsRequestId }) => {
+    async (event, { awsRequestId, invokedFunctionArn }) => {
       if (event.fail) throw new TypeError('broken');
-      return { region, event, awsRequestId };
+      return { region, event, awsRequestId, invokedFunctionArn };
     };
   const services = (region: string) => ({
     dynamodb: dynamodbService(startDynamoEngine(), shared, (table) => table.startsWith('global')),
     secretsmanager: secretsManagerService(store, region, REGIONS),
-    lambda: lambdaService(new Map([['echo', handler(region)]])),
+    lambda: lambdaService(new Map([['echo', handler(region)]]), region),
   });
   server.serve(createAwsEndpoint(new Map(REGIONS.map((region) => [region, services(region)]))));
   a = aws('local-a');
@@ -241,7 +241,20 @@ test('a function is invoked in the Region that was asked, with its event', async
     region: 'local-b',
     event: { name: 'Zoë' },
     awsRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    invokedFunctionArn: 'arn:aws:lambda:local-b:000000000000:function:echo',
   });
+});
+
+test('a function sees by which alias it was called, however that was named', async () => {
+  const arn = 'arn:aws:lambda:local-a:000000000000:function:echo';
+  for (const named of [
+    { FunctionName: 'echo:watch' },
+    { FunctionName: `${arn}:watch` },
+    { FunctionName: 'echo', Qualifier: 'watch' },
+  ]) {
+    const { Payload } = await a.lambda.send(new InvokeCommand({ ...named, Payload: '{}' }));
+    expect(JSON.parse(Payload!.transformToString()).invokedFunctionArn).toBe(`${arn}:watch`);
+  }
 });
 
 test('a function that throws is a function error, not a failed call', async () => {
