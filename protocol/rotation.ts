@@ -68,6 +68,7 @@ export function nextKeyset(
  * key's place goes later than it would have: as much later as it signs longer.
  *
  * @param onlyKids spares every other key; @default all kids of the keyset
+ * @param elsewhere keys of other versions that end too, remembered as far as there is room
  */
 export function revokedKeyset(
   current: Keyset,
@@ -76,10 +77,17 @@ export function revokedKeyset(
   lags: KeyLags,
   nowMs: number,
   onlyKids: readonly string[] = current.keys.map(({ kid }) => kid),
+  elsewhere: readonly KeysetKey[] = [],
 ): Keyset {
-  const revoked = [...new Set([...current.revoked, ...onlyKids])];
-  const ended = current.keys.filter(({ kid }) => onlyKids.includes(kid)).map(({ jwk }) => fingerprint(jwk));
-  const fingerprints = [...new Set([...current.fingerprints, ...ended])];
+  const ended = current.keys.filter(({ kid }) => onlyKids.includes(kid));
+  const revoked = remembered(
+    [...current.revoked, ...onlyKids],
+    elsewhere.map(({ kid }) => kid),
+  );
+  const fingerprints = remembered(
+    [...current.fingerprints, ...ended.map(({ jwk }) => fingerprint(jwk))],
+    elsewhere.map(({ jwk }) => fingerprint(jwk)),
+  );
   const kept = current.keys.filter((key) => !onlyKids.includes(key.kid) && !isGone(key, lags, nowMs));
   return withKey(
     { ...current, revoked, fingerprints, keys: kept },
@@ -90,6 +98,13 @@ export function revokedKeyset(
     signsAtOnce(current, onlyKids, nowMs),
   );
 }
+
+/** What must be remembered, and of the rest as much as fits: nothing in another version keeps a revocation from success. */
+const remembered = (must: readonly string[], may: readonly string[]): string[] => {
+  const kept = new Set(must);
+  for (const each of may) if (kept.size < MAX_REVOKED) kept.add(each);
+  return [...kept];
+};
 
 /**
  * What `testSecret` demands of a pending keyset, whoever made it.

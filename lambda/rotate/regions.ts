@@ -1,5 +1,5 @@
 /** What each Region has of a purpose's keys: its copy of the secret, and the kids that its `limits` table refuses. */
-import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
+import { type Keyset, type KeysetKey, parseKeyset } from '../../protocol/keyset.ts';
 import type { SecretVersions, Stage } from '../adapters/secret-versions.ts';
 import type { RegionConfirmation, RegionKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
@@ -18,7 +18,9 @@ export interface KeyRegion {
 
 export interface Looked {
   readonly regions: readonly RegionKeys[];
-  /** Kids of the keys in every labelled version, in any Region. */
+  /** The keys of every labelled version, in any Region. */
+  readonly keys: readonly KeysetKey[];
+  /** Their kids, each once. */
   readonly held: readonly string[];
   /** Kids that any of those versions, or any table, says are revoked. */
   readonly revoked: readonly string[];
@@ -48,13 +50,15 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
     }),
   );
   const keysets = looked.flatMap((each) => each.keysets);
+  const keys = keysets.flatMap((keyset) => keyset.keys);
   return {
     regions: looked.map(({ region, current, revoked }) => ({
       region,
       kids: current?.keys.map(({ kid }) => kid) ?? null,
       revoked,
     })),
-    held: unique(keysets.flatMap(({ keys }) => keys.map(({ kid }) => kid))),
+    keys,
+    held: unique(keys.map(({ kid }) => kid)),
     revoked: unique([
       ...keysets.flatMap((keyset) => keyset.revoked),
       ...looked.flatMap(({ revoked }) => revoked ?? []),

@@ -56,7 +56,7 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
   const kids = unique([...looked.revoked, ...(onlyKids ?? looked.held)]);
   const refused = await refuseEverywhere(regions, kids, times.eachMs);
 
-  const swap = new Swap(options, looked.revoked, onlyKids);
+  const swap = new Swap(options, looked, onlyKids);
   const outcome = await deadline
     .changing(times.swapMs, secret, (closing) => swap.run(closing))
     .then(
@@ -83,17 +83,17 @@ function requireKnown({ held, revoked, unreadable }: Looked, onlyKids: readonly 
 /** The keyset without the keys that are revoked, and with one that signs. */
 class Swap {
   readonly #options: RevokeOptions;
-  /** What Regions refuse already. */
-  readonly #refused: readonly string[];
+  /** What was there before anything was written. */
+  readonly #looked: Looked;
   readonly #onlyKids: readonly string[] | undefined;
   readonly #ended = new Set<string>();
   /** By the version that was to hold it. */
   readonly #made = new Map<string, Keyset>();
   #newKey: NewKey | undefined;
 
-  constructor(options: RevokeOptions, refused: readonly string[], onlyKids: readonly string[] | undefined) {
+  constructor(options: RevokeOptions, looked: Looked, onlyKids: readonly string[] | undefined) {
     this.#options = options;
-    this.#refused = refused;
+    this.#looked = looked;
     this.#onlyKids = onlyKids;
   }
 
@@ -141,7 +141,7 @@ class Swap {
   /** Whether it has none of the named keys, and one that every Region lets sign. */
   #isDone({ keys, revoked, ...keyset }: Keyset): boolean {
     if (!this.#onlyKids?.every((kid) => revoked.includes(kid))) return false;
-    const refused = [...revoked, ...this.#refused];
+    const refused = [...revoked, ...this.#looked.revoked];
     return signingKey({ ...keyset, keys, revoked: refused }, this.#options.nowMs()) !== undefined;
   }
 
@@ -150,11 +150,12 @@ class Swap {
     const kids = keyset.keys.map(({ kid }) => kid);
     // Whoever is refused already signs nothing, so nobody may be left to it.
     const ending = this.#onlyKids
-      ? unique([...this.#onlyKids, ...kids.filter((kid) => this.#refused.includes(kid))])
+      ? unique([...this.#onlyKids, ...kids.filter((kid) => this.#looked.revoked.includes(kid))])
       : kids;
     for (const kid of ending) this.#ended.add(kid);
     this.#newKey ??= await makeKey(vault, vaultKey, alg, keyset);
-    const followed = revokedKeyset(keyset, versionId, this.#newKey, lags, nowMs(), ending);
+    const elsewhere = this.#looked.keys.filter(({ kid }) => this.#onlyKids?.includes(kid) ?? true);
+    const followed = revokedKeyset(keyset, versionId, this.#newKey, lags, nowMs(), ending, elsewhere);
     this.#made.set(token, followed);
     return followed;
   }

@@ -104,7 +104,7 @@ export class Caller {
       }
       const { error, answer } = result;
       if (answer?.status === 404 && call.method === 'DELETE' && state.unclear) return answer;
-      const next = await this.#decide(result, state);
+      const next = await this.#decide(result, state, call.method);
       if (!next) throw error;
       if (next.waitMs > 0) await sleep(next.waitMs, signals);
       if (next.nonce === 'new') this.#pool(state.region!).clear();
@@ -166,7 +166,11 @@ export class Caller {
   }
 
   /** Learns from a failure. @returns the next attempt, or undefined where there is none */
-  async #decide({ error, sent, answer }: Failure, state: State): Promise<Next | undefined> {
+  async #decide(
+    { error, sent, answer }: Failure,
+    state: State,
+    method: Request['method'],
+  ): Promise<Next | undefined> {
     const { maxRetries, random } = this.#options;
     const { region, tried } = state;
     state.unclear ||= sent && (answer === undefined || answer.status >= 500);
@@ -179,8 +183,9 @@ export class Caller {
         region !== undefined && this.#regions.anyHealthy((await this.#discovery.current()).regions),
       permit: () => this.#budget.take(),
     });
-    // One call was told to wait: the others need not ask.
-    if (region && next && error.code === 'quota_exceeded') this.#regions.hold(region, next.waitMs);
+    // One call has to wait: the others need not ask. Reads have a limit of their own, which holds up no write.
+    if (region && next && error.code === 'quota_exceeded' && method !== 'GET')
+      this.#regions.hold(region, next.waitMs);
     if (next?.region === 'best') state.region = undefined;
     return next;
   }

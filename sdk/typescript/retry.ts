@@ -53,8 +53,9 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
     return once('wait-for-deletion', { waitMs: retryAfterMs, nonce: 'new', region: 'same' });
   // Expired, used, or from elsewhere: sign again with the one that came along.
   if (code === 'use_nonce') return once('sign-again', { waitMs: 0, nonce: 'fresh', region: 'same' });
-  // The clock has been set by the answer's Date: sign again.
-  if (code === 'clock_skew') return once('correct-clock', { waitMs: 0, nonce: 'fresh', region: 'same' });
+  // The clock has been set by the answer's Date: sign again, after a wait where no nonce could be had.
+  if (code === 'clock_skew')
+    return once('correct-clock', { waitMs: retryAfterMs, nonce: 'fresh', region: 'same' });
   // Over the quota: wait as told, at nobody's expense, since the platform asked for it.
   if (status === 429 && retryAfterMs > 0) {
     if (tried.quotaWaits >= QUOTA_WAITS) return undefined;

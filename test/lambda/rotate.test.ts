@@ -567,6 +567,9 @@ describe('a revocation', () => {
     const { result } = await operate(parts.rotator(), 'keys.revoke');
     expect(result.revoked.sort()).toEqual([...known].sort());
     for (const region of [HOME, AWAY]) expect(parts.refusedIn(region).sort()).toEqual([...known].sort());
+    // The keyset remembers them as well, and what they were made of: a table of the Region may be lost.
+    expect([...parts.keyset().revoked].sort()).toEqual([...known].sort());
+    expect(parts.keyset().fingerprints).toEqual([fingerprint(first.keys[0]!.jwk)]);
   });
 
   it('is told from what was made, where a read after the write still shows what was there before', async () => {

@@ -156,7 +156,7 @@ function installLongRunning(onEnd: string): void {
   rmSync(join(project, 'node_modules/.bin/node'));
   symlinkSync(process.execPath, join(project, 'node_modules/.bin/node'));
   copyFileSync(join(dirname(source), 'interruption.ts'), join(project, 'local/interruption.ts'));
-  writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+  writeFileSync(join(project, 'package.json'), '{"type":"module","engines":{"node":">=20"}}');
   writeFileSync(
     join(project, 'local/main.ts'),
     `import { interruption } from './interruption.ts';
@@ -191,8 +191,11 @@ async function launch(...[file, ...args]: [string, ...string[]]): Promise<Launch
   const printed = once(launcher, 'close').then(() => text);
   const exited = once(launcher, 'exit') as Launched['exited'];
   const started = /^runs (\d+)\n/m;
-  while (!started.test(text))
-    await Promise.race([once(launcher.stdout!, 'data'), once(launcher.stderr!, 'data')]);
+  while (!started.test(text)) {
+    const more = [once(launcher.stdout!, 'data'), once(launcher.stderr!, 'data'), exited];
+    await Promise.race(more);
+    if (launcher.exitCode !== null) throw new Error(`it ended before it ran: ${text}`);
+  }
   const pid = Number(started.exec(text)![1]);
   onTestFailed(() => {
     process.kill(pid, 'SIGKILL');

@@ -297,6 +297,10 @@ describe('a keyset that is full', () => {
     const revoked = revokedKeyset(full, 'v', key(99), LAGS, T0);
     expect(check(full, revoked, T0, 'v')).toEqual([]);
     expect(revoked.fingerprints).toHaveLength(MAX_REVOKED);
+    // Keys of other versions are remembered only as far as there is room: an emergency does not fail for them.
+    const elsewhere = Array.from({ length: 5 }, (_, n) => ({ ...full.keys[0]!, ...key(n + 5_000) }));
+    const beside = revokedKeyset(full, 'v', key(99), LAGS, T0, kids(full), elsewhere);
+    expect([check(full, beside, T0, 'v'), beside.revoked]).toEqual([[], revoked.revoked]);
     const again = revokedKeyset(revoked, 'v', key(100), LAGS, T0);
     expect(check(revoked, again, T0, 'v')).toEqual([`remembers more than ${MAX_REVOKED} revoked keys`]);
   });

@@ -252,6 +252,25 @@ test('what one call was told, the next one keeps to: it waits before it asks', a
   expect(platform.waits).toEqual([30_000, 30_000]);
 });
 
+test('a read over its limit waits alone: no write is held up', async () => {
+  const platform = new FakePlatform(['a']);
+  const client = platform.client();
+  const { id } = await client.register(ada);
+  let refused = false;
+  platform.fault = ({ method, path, at }) => {
+    if (method !== 'GET' || !path.startsWith('/v1/registrations/') || refused) return undefined;
+    refused = true;
+    return platform.problem('quota_exceeded', at, { 'Retry-After': '30' });
+  };
+  let written = 0;
+  platform.onWait = async () => {
+    if (written === 0) await client.register({ user_id: 'meanwhile' });
+    written += 1;
+  };
+  await client.get(id);
+  expect([platform.waits, written]).toEqual([[30_000], 1]);
+});
+
 test('a Retry-After of more than a minute is handed to the caller instead', async () => {
   const platform = new FakePlatform(['a']);
   platform.fault = ({ method, at }) =>

@@ -29,6 +29,12 @@ test.each<[string, CountersignError, Partial<RetryLimits>, object | undefined]>(
     { waitMs: 5000, nonce: 'new', region: 'same' },
   ],
   ['clock_skew', api(401, 'clock_skew'), {}, { waitMs: 0, nonce: 'fresh', region: 'same' }],
+  [
+    'clock_skew without a nonce to give',
+    api(401, 'clock_skew', 1_000),
+    {},
+    { waitMs: 1_000, nonce: 'fresh', region: 'same' },
+  ],
   ['429', api(429, 'quota_exceeded', 2000), {}, { waitMs: 2100, nonce: 'fresh', region: 'same' }],
   ['500', api(500, 'internal'), {}, { waitMs: 100, nonce: 'fresh', region: 'same' }],
   ['502', api(502, 'internal'), {}, { waitMs: 100, nonce: 'fresh', region: 'same' }],

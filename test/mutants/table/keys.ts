@@ -59,8 +59,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'least-privilege',
     'lib/api/permissions.ts',
-    "items: { limits: ['revoked#nonce'] },",
-    '',
+    "nonce: { limits: { GetItem: [revokedKey('nonce')] }",
+    "nonce: { limits: { GetItem: [revokedKey('nonce'), revokedKey('token')] }",
     'test/lib/stacks.test.ts',
   ),
   mutant(
@@ -157,8 +157,22 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-for-good',
     'protocol/rotation.ts',
-    'const revoked = [...new Set([...current.revoked, ...onlyKids])];',
-    'const revoked = [...onlyKids];',
+    '[...current.revoked, ...onlyKids],',
+    '[...onlyKids],',
+    'test/protocol/rotation.test.ts',
+  ),
+  mutant(
+    'revoked-for-good',
+    'lambda/rotate/revoke.ts',
+    'nowMs(), ending, elsewhere)',
+    'nowMs(), ending)',
+    'test/lambda/rotate.test.ts',
+  ),
+  mutant(
+    'revoked-for-good',
+    'protocol/rotation.ts',
+    'if (kept.size < MAX_REVOKED) kept.add(each)',
+    'kept.add(each)',
     'test/protocol/rotation.test.ts',
   ),
   mutant(
@@ -234,8 +248,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-for-good',
     'protocol/rotation.ts',
-    '[...new Set([...current.fingerprints, ...ended])]',
-    'ended',
+    'remembered(\n    [...current.fingerprints, ',
+    'remembered(\n    [',
     'test/protocol/rotation.test.ts',
   ),
   mutant(
@@ -402,7 +416,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-everywhere',
     'lambda/rotate/revoke.ts',
-    '...kids.filter((kid) => this.#refused.includes(kid))',
+    '...kids.filter((kid) => this.#looked.revoked.includes(kid))',
     '',
     'test/lambda/rotate.test.ts',
   ),

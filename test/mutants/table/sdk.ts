@@ -5,9 +5,23 @@ export const SDK: readonly Mutant[] = [
   mutant(
     'waits-as-told',
     'sdk/typescript/caller.ts',
-    "if (region && next && error.code === 'quota_exceeded')",
+    "if (region && next && error.code === 'quota_exceeded' && method !== 'GET')",
     'if (false as boolean && region && next)',
     'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'waits-as-told',
+    'sdk/typescript/caller.ts',
+    " && method !== 'GET')\n      this.#regions.hold",
+    ')\n      this.#regions.hold',
+    'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'waits-as-told',
+    'sdk/typescript/retry.ts',
+    "return once('correct-clock', { waitMs: retryAfterMs,",
+    "return once('correct-clock', { waitMs: 0,",
+    'test/sdk/retry.test.ts',
   ),
   mutant(
     'answer-cap',
