@@ -3,12 +3,14 @@ import { randomUUID } from 'node:crypto';
 import type { Purpose } from '../lambda/contract/purposes.ts';
 import type { Log } from '../lambda/log.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
-import { dynamodbService, startDynamoEngine } from './aws/dynamodb.ts';
+import { dynamodbService } from './aws/dynamodb.ts';
 import { type AwsFault, type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
 import { type LambdaHandler, lambdaService } from './aws/lambda.ts';
 import { SecretRotation } from './aws/secret-rotation.ts';
 import { SecretStore } from './aws/secret-store.ts';
 import { secretArn, secretsManagerService } from './aws/secrets-manager.ts';
+import { Dynamodb } from './dynamodb/dynamodb.ts';
+import { startReplication } from './dynamodb/replication.ts';
 import { withErrorPages } from './error-pages.ts';
 import { setUpKeys } from './keys.ts';
 import { createRegion, type Deployment, type Region } from './region.ts';
@@ -77,6 +79,8 @@ export interface Platform {
 const REGION_NAMES = ['local-a', 'local-b', 'local-c'] as const;
 const AWS_PORT_OFFSET = 50;
 const VAULT_PORT_OFFSET = 60;
+/** How late a Region hears of another's writes, at the most; strong reads are never late. */
+const REPLICATION_MS = 100;
 const CLIENT_KEY_LIFE_MS = 90 * 24 * 3600 * 1000;
 /** Signatures a minute: none that a person would meet. */
 const DEV_LIMIT = 1_000_000;
@@ -123,7 +127,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(...regions.map((region) => region.aws.destroy));
     // The Lambda functions of each Region; those that rotate keys are added once Vault is ready.
     const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
-    const { endpoint, rotation } = awsRegions(names, functions, nowMs, options.keys);
+    const { endpoint, rotation, store } = awsRegions(names, functions, deployment, options.keys);
+    undo.push(startReplication(store, REPLICATION_MS));
     aws.serve(createAwsEndpoint(endpoint, options.awsFault));
 
     for (const kind of ['global', 'region'] as const)
@@ -167,14 +172,19 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   }
 }
 
-/** A ledger and limits for each Region; registry, clients and secrets for all. */
+/** One store for the tables of all Regions, and one for their secrets. */
 function awsRegions(
   names: readonly string[],
   functions: readonly ReadonlyMap<string, LambdaHandler>[],
-  nowMs: () => number,
+  { consistency, nowMs }: Deployment,
   { replicaLagMs }: KeyTimes = {},
 ) {
-  const shared = startDynamoEngine();
+  const store = new Dynamodb({
+    regions: names,
+    ...(names.length === 2 && { witness: 'witness' }),
+    modeOf: (table) => (isGlobalTable(table) ? consistency : 'regional'),
+    nowMs,
+  });
   const secrets = new SecretStore(nowMs, replicaLagMs && { replicaLagMs });
   const invoke = (name: string, event: object) =>
     functions[0]!.get(name)!(event, { awsRequestId: randomUUID() });
@@ -183,13 +193,13 @@ function awsRegions(
     names.map((name, i) => [
       name,
       {
-        dynamodb: dynamodbService(startDynamoEngine(), shared, isGlobalTable),
+        dynamodb: dynamodbService(store, name),
         secretsmanager: secretsManagerService(secrets, name, names, i === 0 ? rotation : undefined),
         lambda: lambdaService(functions[i]!, name),
       },
     ]),
   );
-  return { endpoint, rotation };
+  return { endpoint, rotation, store };
 }
 
 async function createClients({ aws }: Region, nowMs: number): Promise<LocalClient[]> {

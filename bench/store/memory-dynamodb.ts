@@ -14,7 +14,7 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { condition, type Item, type Placeholders, update } from './expressions.ts';
+import { condition, type Item, type Placeholders, update } from '../../local/dynamodb/expressions.ts';
 
 /** A table forgets its oldest item beyond these, as many as oidc-provider's adapter in memory holds. */
 const ITEMS = 1_000;

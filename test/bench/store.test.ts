@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { condition, update } from '../../bench/store/expressions.ts';
 import { memoryDynamodb } from '../../bench/store/memory-dynamodb.ts';
+import { condition, update } from '../../local/dynamodb/expressions.ts';
 import { storesContract } from '../contract/stores.ts';
 
 storesContract('the stand-in that handlers are measured on', () => memoryDynamodb());

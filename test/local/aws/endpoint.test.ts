@@ -17,11 +17,12 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { dynamodbService, startDynamoEngine } from '../../../local/aws/dynamodb.ts';
+import { dynamodbService } from '../../../local/aws/dynamodb.ts';
 import { createAwsEndpoint } from '../../../local/aws/endpoint.ts';
 import { type LambdaHandler, lambdaService } from '../../../local/aws/lambda.ts';
 import { SecretStore } from '../../../local/aws/secret-store.ts';
 import { secretsManagerService } from '../../../local/aws/secrets-manager.ts';
+import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 import { type LocalServer, startServer } from '../../../local/server.ts';
 import { send } from '../http.ts';
 
@@ -50,7 +51,12 @@ let b: ReturnType<typeof aws>;
 
 beforeAll(async () => {
   server = await startServer(0, new Set());
-  const shared = startDynamoEngine();
+  const tables = new Dynamodb({
+    regions: REGIONS,
+    witness: 'witness',
+    modeOf: (table) => (table.startsWith('global') ? 'strong' : 'regional'),
+    nowMs: () => NOW_MS,
+  });
   const store = new SecretStore(() => NOW_MS);
   const handler =
     (region: string): LambdaHandler =>
@@ -59,7 +65,7 @@ beforeAll(async () => {
       return { region, event, awsRequestId, invokedFunctionArn };
     };
   const services = (region: string) => ({
-    dynamodb: dynamodbService(startDynamoEngine(), shared, (table) => table.startsWith('global')),
+    dynamodb: dynamodbService(tables, region),
     secretsmanager: secretsManagerService(store, region, REGIONS),
     lambda: lambdaService(new Map([['echo', handler(region)]]), region),
   });

@@ -5,7 +5,7 @@ import { type Mutant, mutant } from '../mutant.ts';
 export const BENCH: readonly Mutant[] = [
   mutant(
     'bench-store',
-    'bench/store/expressions.ts',
+    'local/dynamodb/expressions.ts',
     'throw new SyntaxError(`condition: ${text}`);',
     'return () => true;',
     'test/bench/store.test.ts',

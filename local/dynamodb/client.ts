@@ -1,0 +1,32 @@
+/** The store behind the SDK client's one method: the adapters run on it, and nothing is serialised, signed or sent. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Dynamodb } from './dynamodb.ts';
+import { DynamodbException } from './exception.ts';
+
+interface Command {
+  readonly constructor: { readonly name: string };
+  readonly input: { readonly TableName?: string };
+}
+
+/** A call on its way to the store and back; whoever carries it decides when it arrives and what becomes of the answer. */
+export interface Call {
+  readonly region: string;
+  readonly operation: string;
+  readonly input: { readonly TableName?: string };
+}
+export type Carry = (call: Call, store: Dynamodb) => Promise<object>;
+
+const atOnce: Carry = async ({ region, operation, input }, store) => store.ask(region, operation, input);
+
+export function dynamodbClientOn(store: Dynamodb, region: string, carry: Carry = atOnce): DynamoDBClient {
+  const send = async (command: Command) => {
+    const operation = command.constructor.name.replace(/Command$/, '');
+    try {
+      return structuredClone(await carry({ region, operation, input: command.input }, store));
+    } catch (error) {
+      if (!(error instanceof DynamodbException)) throw error;
+      throw Object.assign(error, { $fault: error.status < 500 ? 'client' : 'server', ...error.beside });
+    }
+  };
+  return { send, destroy: () => {} } as unknown as DynamoDBClient;
+}

@@ -1,0 +1,200 @@
+/**
+ * DynamoDB in memory for several Regions, in the shapes of its API: the operations that this platform uses. Nothing
+ * here waits or draws lots: who calls decides when a write begins and ends, and when it is replicated.
+ */
+import { EventualTable } from './eventual-table.ts';
+import { DynamodbException, validation } from './exception.ts';
+import { type Item, keyText } from './item.ts';
+import { Network } from './network.ts';
+import { type PageInput, page } from './read.ts';
+import { StrongTable } from './strong-table.ts';
+import type { Table, Writing } from './table.ts';
+import { WRITES, type WriteInput, type WriteOperation, write, writtenKey } from './write.ts';
+
+export interface DynamodbOptions {
+  readonly regions: readonly string[];
+  /** Of strong tables of two Regions: holds a copy and answers nobody. */
+  readonly witness?: string;
+  /** How each table is replicated, by its name. `regional`: not at all, each Region has its own. */
+  readonly modeOf: (table: string) => 'regional' | 'eventual' | 'strong';
+  /** Epoch milliseconds of a Region's clock. */
+  readonly nowMs: (region: string) => number;
+}
+
+type Input = Readonly<Record<string, unknown>> & { readonly TableName?: string };
+
+interface Description {
+  readonly TableName: string;
+  readonly KeySchema: readonly { readonly AttributeName: string }[];
+  readonly [member: string]: unknown;
+}
+
+const READS = ['GetItem', 'Query', 'Scan'] as const;
+
+export class Dynamodb {
+  readonly network = new Network();
+  readonly #options: DynamodbOptions;
+  /** By table name, then for `regional` ones by Region. */
+  readonly #tables = new Map<string, Table | Map<string, Table>>();
+  readonly #descriptions = new Map<string, Map<string, Description>>();
+  readonly #ttl = new Map<string, unknown>();
+
+  constructor(options: DynamodbOptions) {
+    this.#options = options;
+  }
+
+  /** @throws DynamodbException */
+  ask(region: string, operation: string, input: Input): object {
+    this.#needRegion(region);
+    if (isWrite(operation)) return this.begin(region, operation, input).commit();
+    if (isRead(operation)) return this.#read(region, operation, input);
+    if (operation === 'BatchWriteItem') return this.#batchWrite(region, input);
+    if (operation === 'CreateTable') return this.#create(region, input as unknown as Description);
+    if (operation === 'DescribeTable') return { Table: this.#describe(region, nameOf(input)) };
+    if (operation === 'ListTables') return this.#list(region, input);
+    if (operation === 'DescribeTimeToLive' || operation === 'UpdateTimeToLive')
+      return this.#timeToLive(region, operation, input);
+    throw new DynamodbException('UnknownOperationException', `There is no operation ${operation} here`);
+  }
+
+  /** The two ends of a write, between which others may begin. @throws DynamodbException */
+  begin(region: string, operation: WriteOperation, input: Input): { commit(): object; abandon(): void } {
+    this.#needRegion(region);
+    const table = this.table(region, nameOf(input));
+    const asked = input as WriteInput;
+    const writing: Writing = table.begin(region, writtenKey(table.keys, asked));
+    return {
+      commit: () => {
+        try {
+          this.#needRegion(region);
+        } catch (error) {
+          writing.abandon();
+          throw error;
+        }
+        return writing.commit((held) => write(operation, asked, held, table.keys));
+      },
+      abandon: writing.abandon,
+    };
+  }
+
+  /** @returns the table that a Region's clients meet @throws DynamodbException ResourceNotFoundException */
+  table(region: string, name: string): Table {
+    const found = this.#tables.get(name);
+    const table = found instanceof Map ? found.get(region) : found;
+    if (!table || !this.#descriptions.get(name)?.has(region))
+      throw new DynamodbException(
+        'ResourceNotFoundException',
+        `Requested resource not found: Table: ${name} not found`,
+      );
+    return table;
+  }
+
+  /** Every table whose changes travel between Regions. */
+  replicated(): { readonly eventual: EventualTable[]; readonly strong: StrongTable[] } {
+    const tables = [...this.#tables.values()];
+    return {
+      eventual: tables.filter((table) => table instanceof EventualTable),
+      strong: tables.filter((table) => table instanceof StrongTable),
+    };
+  }
+
+  #read(region: string, operation: (typeof READS)[number], input: Input): object {
+    const table = this.table(region, nameOf(input));
+    const consistent = input.ConsistentRead === true;
+    if (operation !== 'GetItem') return page(input as PageInput, table.items(region, consistent), table.keys);
+    const item = table.get(region, keyText(table.keys, input.Key as Item), consistent);
+    return item ? { Item: item } : {};
+  }
+
+  #batchWrite(region: string, { RequestItems }: Input): object {
+    for (const [TableName, requests] of Object.entries(RequestItems as Record<string, BatchRequest[]>))
+      for (const { PutRequest, DeleteRequest } of requests)
+        this.ask(region, PutRequest ? 'PutItem' : 'DeleteItem', {
+          TableName,
+          ...(PutRequest ?? DeleteRequest),
+        });
+    return { UnprocessedItems: {} };
+  }
+
+  #create(region: string, description: Description): object {
+    const { TableName: name, KeySchema } = description;
+    const { regions, witness, modeOf, nowMs } = this.#options;
+    const mode = modeOf(name);
+    const keys = KeySchema.map(({ AttributeName }) => AttributeName);
+    const where = mode === 'regional' ? [region] : regions;
+    const known = this.#descriptions.get(name) ?? new Map<string, Description>();
+    if (known.has(region))
+      throw new DynamodbException('ResourceInUseException', `Table already exists: ${name}`);
+    const { network } = this;
+    if (mode === 'strong')
+      this.#tables.set(
+        name,
+        new StrongTable({ keys, replicas: witness ? [...regions, witness] : regions, network, nowMs }),
+      );
+    else if (mode === 'eventual')
+      this.#tables.set(name, new EventualTable({ keys, replicas: regions, network, nowMs }));
+    else {
+      const tables = (this.#tables.get(name) as Map<string, Table> | undefined) ?? new Map<string, Table>();
+      tables.set(region, new EventualTable({ keys, replicas: [region], network, nowMs }));
+      this.#tables.set(name, tables);
+    }
+    for (const each of where) known.set(each, { ...description, TableStatus: 'ACTIVE' });
+    this.#descriptions.set(name, known);
+    return { TableDescription: this.#describe(region, name) };
+  }
+
+  #describe(region: string, name: string): object {
+    const table = this.table(region, name);
+    const { length } = table.items(region, false);
+    const TableArn = `arn:aws:dynamodb:${region}:000000000000:table/${name}`;
+    return { ...this.#descriptions.get(name)!.get(region), TableArn, ItemCount: length };
+  }
+
+  #list(region: string, { Limit = 100, ExclusiveStartTableName: after = '' }: Input): object {
+    const names = [...this.#descriptions]
+      .flatMap(([name, where]) => (where.has(region) ? [name] : []))
+      .sort();
+    const rest = names.filter((name) => name > String(after));
+    const TableNames = rest.slice(0, Number(Limit));
+    const more = TableNames.length < rest.length && { LastEvaluatedTableName: TableNames.at(-1) };
+    return { TableNames, ...more };
+  }
+
+  #timeToLive(region: string, operation: string, input: Input): object {
+    const name = nameOf(input);
+    const id = `${region}/${name}`;
+    if (this.table(region, name) instanceof StrongTable && operation === 'UpdateTimeToLive')
+      throw validation('Time To Live is not supported on a table with strong consistency in several Regions');
+    if (operation === 'UpdateTimeToLive') {
+      this.#ttl.set(id, input.TimeToLiveSpecification);
+      return { TimeToLiveSpecification: input.TimeToLiveSpecification };
+    }
+    const specification = this.#ttl.get(id) as { AttributeName: string; Enabled: boolean } | undefined;
+    return {
+      TimeToLiveDescription: specification?.Enabled
+        ? { TimeToLiveStatus: 'ENABLED', AttributeName: specification.AttributeName }
+        : { TimeToLiveStatus: 'DISABLED' },
+    };
+  }
+
+  #needRegion(region: string): void {
+    if (this.network.isLost(region))
+      throw new DynamodbException('InternalServerError', `Region ${region} is lost`, 500);
+  }
+}
+
+interface BatchRequest {
+  readonly PutRequest?: object;
+  readonly DeleteRequest?: object;
+}
+
+export const isWrite = (operation: string): operation is WriteOperation =>
+  (WRITES as readonly string[]).includes(operation);
+
+const isRead = (operation: string): operation is (typeof READS)[number] =>
+  (READS as readonly string[]).includes(operation);
+
+function nameOf({ TableName }: Input): string {
+  if (TableName === undefined) throw validation('The parameter TableName is required');
+  return TableName;
+}

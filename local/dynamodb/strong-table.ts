@@ -1,0 +1,126 @@
+/**
+ * A global table in strong mode: one log of writes for all Regions. A write or a strong read needs a second replica
+ * within reach; a write that meets another Region's on the same item is refused, to be tried again. There is no TTL.
+ */
+import { DynamodbException } from './exception.ts';
+import type { Item, KeySchema } from './item.ts';
+import type { Network } from './network.ts';
+import { recordOf, type StreamRecord } from './stream.ts';
+import { inOrder, type Table, type Writing } from './table.ts';
+
+export interface StrongTableOptions {
+  readonly keys: KeySchema;
+  /** Three: all with clients, or two and a witness. */
+  readonly replicas: readonly string[];
+  readonly network: Network;
+  readonly nowMs: (region: string) => number;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly item: Item | undefined;
+  readonly record: StreamRecord | undefined;
+}
+
+/** What a Region has heard of the log, for its eventually consistent reads and its stream. */
+interface Copy {
+  applied: number;
+  readonly items: Map<string, Item>;
+  readonly records: StreamRecord[];
+}
+
+export class StrongTable implements Table {
+  readonly keys: KeySchema;
+  readonly replicas: readonly string[];
+  readonly #options: StrongTableOptions;
+  readonly #log: Entry[] = [];
+  readonly #items = new Map<string, Item>();
+  readonly #copies: ReadonlyMap<string, Copy>;
+  /** By the item's key, the Regions that write it now. */
+  readonly #writing = new Map<string, string[]>();
+
+  constructor(options: StrongTableOptions) {
+    this.keys = options.keys;
+    this.replicas = options.replicas;
+    this.#options = options;
+    this.#copies = new Map(
+      options.replicas.map((name) => [name, { applied: 0, items: new Map(), records: [] }]),
+    );
+  }
+
+  get(region: string, key: string, consistent: boolean): Item | undefined {
+    return this.#readable(region, consistent).get(key);
+  }
+
+  items(region: string, consistent: boolean): readonly Item[] {
+    return inOrder(this.#readable(region, consistent));
+  }
+
+  begin(region: string, key: string): Writing {
+    this.#needQuorum(region);
+    const writers = this.#writing.get(key) ?? [];
+    if (writers.some((other) => other !== region)) {
+      const message = 'Write to this item is in progress in another Region';
+      throw new DynamodbException('ReplicatedWriteConflictException', message);
+    }
+    this.#writing.set(key, [...writers, region]);
+    let open = true;
+    const end = () => {
+      if (!open) throw new Error('this write has ended');
+      open = false;
+      const rest = this.#writing.get(key)!;
+      rest.splice(rest.indexOf(region), 1);
+      if (rest.length === 0) this.#writing.delete(key);
+    };
+    return {
+      commit: (change) => {
+        end();
+        this.#needQuorum(region);
+        const held = this.#items.get(key);
+        const { item, answer } = change(held);
+        set(this.#items, key, item);
+        this.#log.push({ key, item, record: recordOf(key, held, item, this.#options.nowMs(region)) });
+        this.advance(region);
+        return answer;
+      },
+      abandon: end,
+    };
+  }
+
+  /** How many writes the Region has not heard of. */
+  behind(region: string): number {
+    return this.#log.length - this.#copies.get(region)!.applied;
+  }
+
+  /** The Region hears of the next writes, in the log's order. @param count @default all */
+  advance(region: string, count = this.behind(region)): void {
+    const copy = this.#copies.get(region)!;
+    const end = Math.min(copy.applied + count, this.#log.length);
+    for (const { key, item, record } of this.#log.slice(copy.applied, end)) {
+      set(copy.items, key, item);
+      if (record) copy.records.push(record);
+    }
+    copy.applied = end;
+  }
+
+  records(region: string): readonly StreamRecord[] {
+    return this.#copies.get(region)!.records;
+  }
+
+  #readable(region: string, consistent: boolean): ReadonlyMap<string, Item> {
+    if (!consistent) return this.#copies.get(region)!.items;
+    this.#needQuorum(region);
+    return this.#items;
+  }
+
+  #needQuorum(region: string): void {
+    const { network } = this.#options;
+    if (this.replicas.some((other) => other !== region && network.reaches(region, other))) return;
+    throw new DynamodbException('InternalServerError', 'The request could not reach a second Region', 500);
+  }
+}
+
+function set(items: Map<string, Item>, key: string, item: Item | undefined): void {
+  if (item === undefined) items.delete(key);
+  else items.set(key, item);
+}

@@ -1,0 +1,34 @@
+/** A table as one Region's clients meet it, whatever stands behind: no other Region, weak or strong replication. */
+import type { Item, KeySchema } from './item.ts';
+import type { StreamRecord } from './stream.ts';
+import type { Written } from './write.ts';
+
+/** @param held the item that stands there @throws whatever a failed condition throws: then nothing changes */
+export type Change = (held: Item | undefined) => Written;
+
+/** A write that has begun. Nothing has changed yet. */
+export interface Writing {
+  /** @throws what the change throws; DynamodbException where the Region can no longer write */
+  commit(change: Change): Written['answer'];
+  /** Ends it without a change. */
+  abandon(): void;
+}
+
+export interface Table {
+  readonly keys: KeySchema;
+  /** @throws DynamodbException where the Region cannot answer such a read */
+  get(region: string, key: string, consistent: boolean): Item | undefined;
+  /** In the order of their keys. @throws DynamodbException as `get` */
+  items(region: string, consistent: boolean): readonly Item[];
+  /** @throws DynamodbException where another Region writes the item, or the Region cannot write */
+  begin(region: string, key: string): Writing;
+  /** What the Region's stream has, in its order. */
+  records(region: string): readonly StreamRecord[];
+}
+
+/** A write in one step. */
+export const writeAtOnce = (table: Table, region: string, key: string, change: Change): Written['answer'] =>
+  table.begin(region, key).commit(change);
+
+export const inOrder = (items: ReadonlyMap<string, Item>): Item[] =>
+  [...items].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
