@@ -8,11 +8,11 @@ const left = real ? [] : ['test/real/**', 'test/deploy/**', 'test/package/**'];
 
 /** They change the environment, modules or streams of their process, so each has one of its own. */
 const alone = [
-  'test/lambda/equal-work.test.ts',
-  'test/lambda/logs.test.ts',
-  'test/lambda/vault.test.ts',
-  'test/lib/bundles.test.ts',
-  'test/lib/policy.test.ts',
+  'test/lambda/request/equal-work.test.ts',
+  'test/lambda/log.test.ts',
+  'test/lambda/vault/vault.test.ts',
+  'test/lib/functions/bundles.test.ts',
+  'test/lib/policy/policy.test.ts',
   'test/platform/rotate-bundle.test.ts',
   'test/platform/rotation-faults.test.ts',
   'test/{real,deploy,package}/**/*.test.ts',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, buildSync } from 'esbuild';
 import defaultSchema from '../lambda/schema/default.json' with { type: 'json' };
-import { buildBundles } from '../lib/api/bundles.ts';
+import { buildBundles } from '../lib/functions/bundles.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SCHEMA = 'registration-schema.mjs';

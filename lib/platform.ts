@@ -1,16 +1,16 @@
 /** The platform as stacks of a CDK app. */
 import type { App, Stack } from 'aws-cdk-lib';
-import { AccountStack } from './account-stack.ts';
-import { buildBundles } from './api/bundles.ts';
-import { BaseStack, needsBase } from './base-stack.ts';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
 import { type Config, readConfig } from './config/read.ts';
 import type { ConfigInput } from './config/schema.ts';
-import { writeDeployPlan } from './deploy-plan.ts';
-import { HomeStack } from './home-stack.ts';
+import { buildBundles } from './functions/bundles.ts';
 import { addDeployRules } from './policy/deploy-rules.ts';
-import { RegionStack } from './region-stack.ts';
-import { WatchStack } from './watch-stack.ts';
+import { AccountStack } from './stacks/account-stack.ts';
+import { BaseStack, needsBase } from './stacks/base-stack.ts';
+import { writeDeployPlan } from './stacks/deploy-plan.ts';
+import { HomeStack } from './stacks/home-stack.ts';
+import { RegionStack } from './stacks/region-stack.ts';
+import { WatchStack } from './stacks/watch-stack.ts';
 
 export interface PlatformOptions {
   /**

@@ -1,11 +1,11 @@
 /** The platform as one object of a CDK app, for those who would rather write `new`. */
 import type { App } from 'aws-cdk-lib';
-import type { BaseStack } from './base-stack.ts';
 import type { ConfigInput } from './config/schema.ts';
-import type { HomeStack } from './home-stack.ts';
 import { addPlatform, type Platform, type PlatformOptions } from './platform.ts';
-import type { RegionStack } from './region-stack.ts';
-import type { WatchStack } from './watch-stack.ts';
+import type { BaseStack } from './stacks/base-stack.ts';
+import type { HomeStack } from './stacks/home-stack.ts';
+import type { RegionStack } from './stacks/region-stack.ts';
+import type { WatchStack } from './stacks/watch-stack.ts';
 
 /**
  * Adds the platform's stacks to an app. They are the app's own children, so that `cdk deploy --all` finds them.

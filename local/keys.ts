@@ -15,9 +15,9 @@ import {
 } from '../lambda/contract/names.ts';
 import { KEYSETS, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
 import type { VaultAccess } from '../lambda/contract/vault.ts';
-import { keysWatch, rotate } from '../lambda/key-functions.ts';
-import { askByLambda } from '../lambda/keys-watch/ask.ts';
+import { keysWatch, rotate } from '../lambda/entry/compose/keys.ts';
 import type { Log } from '../lambda/log.ts';
+import { askByLambda } from '../lambda/rotate/watch/ask.ts';
 import { createVaultApi } from '../lambda/vault/api.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
 import { parseKeyset } from '../protocol/keyset.ts';

@@ -6,7 +6,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Environment } from '../lambda/contract/environment.ts';
 import { FUNCTIONS, functionName, secretName, tableName } from '../lambda/contract/names.ts';
-import { createFunctions } from '../lambda/functions.ts';
+import { createFunctions } from '../lambda/entry/compose/serving.ts';
 import type { Log } from '../lambda/log.ts';
 import { compileSchema } from '../lambda/schema/compile.ts';
 import defaultSchema from '../lambda/schema/default.json' with { type: 'json' };

@@ -8,7 +8,7 @@ import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { bundleFunctions } from '../lib/api/bundles.ts';
+import { bundleFunctions } from '../lib/functions/bundles.ts';
 
 const inRoot = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const readJson = (path: string) => JSON.parse(readFileSync(inRoot(path), 'utf8'));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
-import { buildBundles } from '../../lib/api/bundles.ts';
+import { buildBundles } from '../../lib/functions/bundles.ts';
 import type { Measured } from '../report.ts';
 
 export async function measureBundles(): Promise<Measured> {

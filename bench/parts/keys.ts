@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { KeysetCache } from '../../lambda/adapters/keyset-cache.ts';
 import { rotationFunctionName, secretName } from '../../lambda/contract/names.ts';
 import { KEYSETS, type Purpose } from '../../lambda/contract/purposes.ts';
-import { Nonces } from '../../lambda/nonces.ts';
+import { KeysetCache } from '../../lambda/request/keyset-cache.ts';
+import { Nonces } from '../../lambda/request/nonces.ts';
 import { startPlatform } from '../../local/platform.ts';
 import { STAGE } from '../../local/stage.ts';
 import { type Keyset, signingKey, verificationKey } from '../../protocol/keyset.ts';

@@ -1,7 +1,7 @@
 /** The real functions over stores in memory, behind the server that everything measured stands behind. */
 import { randomUUID } from 'node:crypto';
 import type { AdminActions } from '../../lambda/contract/admin.ts';
-import { createFunctions } from '../../lambda/functions.ts';
+import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
 import { createTables, STAGE, tableKinds } from '../../local/stage.ts';

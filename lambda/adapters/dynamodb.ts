@@ -1,5 +1,5 @@
 /** What the adapters share of DynamoDB. */
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from './unavailable.ts';
 
 /**
  * Runs one call. Its own errors pass by name in `expected`; every other one is an outage to the caller.

@@ -12,8 +12,8 @@ import {
   type Registration,
   type RegistryRecord,
 } from '../../protocol/registration.ts';
-import { Unavailable } from '../unavailable.ts';
 import { CONDITION_FAILED, call, WRITE_CONFLICT } from './dynamodb.ts';
+import { Unavailable } from './unavailable.ts';
 
 /** `single`: one Region. `strong` tables have no TTL, so a tombstone stays there. */
 export type Consistency = 'strong' | 'eventual' | 'single';

@@ -1,10 +1,10 @@
 /** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (design: 8-wire). */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
+import { Unavailable } from '../adapters/unavailable.ts';
 import { ADMIN_FUNCTION, type AdminAction, type Answer } from '../contract/admin.ts';
 import type { BundleName } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
-import { Unavailable } from '../unavailable.ts';
 
 /** What an operator is told; `detail` says what to mend. */
 export class AdminError extends Error {

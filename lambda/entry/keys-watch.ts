@@ -1,7 +1,7 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { requireEnv } from '../contract/environment.ts';
-import { keysWatch } from '../key-functions.ts';
-import { askByLambda } from '../keys-watch/ask.ts';
+import { askByLambda } from '../rotate/watch/ask.ts';
+import { keysWatch } from './compose/keys.ts';
 import { aws, runtime } from './process.ts';
 
 export const handler = keysWatch(

@@ -3,7 +3,7 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import type { AwsOptions } from '../adapters/aws.ts';
 import type { Environment } from '../contract/environment.ts';
 import { allowedFields, type Log } from '../log.ts';
-import type { Runtime } from '../runtime.ts';
+import type { Runtime } from './compose/parts.ts';
 
 const logger = new Logger({ serviceName: 'countersign' });
 

@@ -1,6 +1,6 @@
 import * as schema from 'countersign:registration-schema';
 import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
-import { register } from '../functions.ts';
+import { register } from './compose/serving.ts';
 import { aws, runtime } from './process.ts';
 
 export const handler = register(

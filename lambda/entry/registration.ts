@@ -1,5 +1,5 @@
 import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
-import { registration } from '../functions.ts';
+import { registration } from './compose/serving.ts';
 import { aws, runtime } from './process.ts';
 
 export const handler = registration({

@@ -1,6 +1,6 @@
 import { GetWebIdentityTokenCommand, STSClient } from '@aws-sdk/client-sts';
 import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
-import { rotate } from '../key-functions.ts';
+import { rotate } from './compose/keys.ts';
 import { aws, runtime } from './process.ts';
 
 /** For the one login that follows. In seconds. */

@@ -1,10 +1,11 @@
 /** `GET /v1/health`: this Region's own ability to register (design: 4-regions "Health"). */
-import type { KeysetCache } from '../adapters/keyset-cache.ts';
+
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
+import { Unavailable } from '../adapters/unavailable.ts';
 import { json } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
-import { Unavailable } from '../unavailable.ts';
+import type { KeysetCache } from '../request/keyset-cache.ts';
 
 export interface HealthOptions {
   readonly http: HttpContext;

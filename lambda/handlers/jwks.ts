@@ -1,8 +1,8 @@
 /** `GET /.well-known/jwks.json`: the public halves of the `token` keys that verify now (RFC 7517 §5). */
 import { verificationKeys } from '../../protocol/keyset.ts';
-import type { KeysetCache } from '../adapters/keyset-cache.ts';
 import { json } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
+import type { KeysetCache } from '../request/keyset-cache.ts';
 
 /** A consumer asks again so often; it may know a key's end, or a new key, by so much later. */
 const MAX_AGE_S = 300;

@@ -4,7 +4,7 @@ import { type Refusal, refuse } from '../../protocol/problem.ts';
 import { json, problem } from '../http/answer.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
-import type { Nonces } from '../nonces.ts';
+import type { Nonces } from '../request/nonces.ts';
 
 export const MAX_NONCE_COUNT = 100;
 

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { refuse } from '../../protocol/problem.ts';
 import { entityTag, type Registration, registrationId } from '../../protocol/registration.ts';
 import type { Registry } from '../adapters/registry.ts';
-import { type Consumption, consume } from '../consumption.ts';
 import { json } from '../http/answer.ts';
 import { type HttpHandler, httpHandler } from '../http/handler.ts';
 import { representation } from '../http/representation.ts';
-import { type ProofGate, withProof } from '../proof-gate.ts';
+import { type Consumption, consume } from '../request/consumption.ts';
+import { type ProofGate, withProof } from '../request/proof-gate.ts';
 import { readRegistration } from '../schema/body.ts';
 import type { RegistrationSchema } from '../schema/validator.ts';
 

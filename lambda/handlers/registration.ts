@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { refuse } from '../../protocol/problem.ts';
 import { entityTag, isTombstone } from '../../protocol/registration.ts';
 import type { Registry } from '../adapters/registry.ts';
-import { type Consumption, consume } from '../consumption.ts';
 import { type Answer, json } from '../http/answer.ts';
 import { type HttpHandler, httpHandler } from '../http/handler.ts';
 import { representation } from '../http/representation.ts';
-import { type Admitted, type ProofGate, withProof } from '../proof-gate.ts';
-import type { ReadLimit } from '../read-limit.ts';
+import { type Consumption, consume } from '../request/consumption.ts';
+import { type Admitted, type ProofGate, withProof } from '../request/proof-gate.ts';
+import type { ReadLimit } from '../request/read-limit.ts';
 
 export interface RegistrationOptions {
   readonly gate: ProofGate;

@@ -1,8 +1,8 @@
 /** What every HTTP function does around its own work: read the event, answer a failure, log one line. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
+import { Unavailable } from '../adapters/unavailable.ts';
 import { CORS_ANSWER_HEADERS } from '../contract/routes.ts';
 import { describeError, type Log, type LogEntry } from '../log.ts';
-import { Unavailable } from '../unavailable.ts';
 import { type Answer, problem } from './answer.ts';
 import { type RoutedRequest, readEvent } from './event.ts';
 import { exposedKey } from './exposed-key.ts';

@@ -4,7 +4,7 @@ import { CompactSign, compactVerify, importJWK } from 'jose';
 import { type KeyAlgorithm, materialFault } from '../../protocol/key-material.ts';
 import { freshKid, type Keyset, type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
 import { isKnown, type NewKey } from '../../protocol/rotation.ts';
-import type { VaultKeys } from '../adapters/vault.ts';
+import type { VaultKeys } from '../vault/keys.ts';
 import { RotationError } from './rotation-error.ts';
 
 /**

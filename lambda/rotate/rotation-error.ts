@@ -1,4 +1,4 @@
-import { VaultError } from '../adapters/vault.ts';
+import { VaultError } from '../vault/keys.ts';
 
 /**
  * A rotation cannot go on. What Secrets Manager and the log get to see of it: the message holds ids, times and names

@@ -13,10 +13,10 @@ import type { Construct } from 'constructs';
 import type { FunctionName } from '../../lambda/contract/names.ts';
 import { BINARY_MEDIA_TYPES, ROUTES } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
+import type { PlatformFunction } from '../functions/platform-function.ts';
 import { accessLog } from './access-log.ts';
 import { addGatewayResponses } from './gateway-responses.ts';
 import { addNotFound, addPreflight } from './own-answers.ts';
-import type { PlatformFunction } from './platform-function.ts';
 
 export const API_STAGE = 'live';
 

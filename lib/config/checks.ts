@@ -2,11 +2,11 @@
 import { Duration } from 'aws-cdk-lib';
 import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
-import { WATCH_REGION } from '../watch-region.ts';
 import { checkConsistency } from './consistency.ts';
 import type { Fault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
 import type { ConfigSettings } from './schema.ts';
+import { WATCH_REGION } from './watch-region.ts';
 
 export function checkTogether(settings: ConfigSettings): Fault[] {
   return [

@@ -17,11 +17,11 @@ import {
   vaultServerId,
 } from '../../lambda/contract/vault.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
-import { allow, allowItems, secretArn } from '../api/permissions.ts';
-import { PlatformFunction } from '../api/platform-function.ts';
 import { keyLags } from '../config/key-lags.ts';
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
+import { allow, allowItems, secretArn } from '../functions/permissions.ts';
+import { PlatformFunction } from '../functions/platform-function.ts';
 
 type Region = Config['regions'][number];
 

@@ -10,9 +10,9 @@ import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { keysWatchName, secretName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
-import { allow } from '../api/permissions.ts';
-import { PlatformFunction } from '../api/platform-function.ts';
 import type { Config } from '../config/read.ts';
+import { allow } from '../functions/permissions.ts';
+import { PlatformFunction } from '../functions/platform-function.ts';
 import { RotationFunction } from './rotation-function.ts';
 
 export interface RotationProps {

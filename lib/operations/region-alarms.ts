@@ -14,9 +14,9 @@ import {
 } from '../../lambda/contract/names.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
 import { firewallName } from '../api/firewall.ts';
-import { PERMISSIONS } from '../api/permissions.ts';
 import { API_STAGE, apiName } from '../api/rest-api.ts';
 import type { Config } from '../config/read.ts';
+import { PERMISSIONS } from '../functions/permissions.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
 
 const PERIOD = Duration.minutes(5);

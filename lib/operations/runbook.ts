@@ -1,7 +1,7 @@
 /** What to do when an alarm fires: in the operator's own runbook, else on the stage's dashboard, which shows ours. */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/read.ts';
-import { WATCH_REGION } from '../watch-region.ts';
+import { WATCH_REGION } from '../config/watch-region.ts';
 
 /** An installed package holds it at the same place. */
 const FILE = new URL('../../docs/runbook.md', import.meta.url);

@@ -10,7 +10,7 @@ import { setUpVault } from '../../cli/vault/setup.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import { createVaultApi } from '../../lambda/vault/api.ts';
 import type { ConfigInput } from '../../lib/config/schema.ts';
-import { WATCH_REGION } from '../../lib/watch-region.ts';
+import { WATCH_REGION } from '../../lib/config/watch-region.ts';
 import { DIRECTORY } from '../real/install.ts';
 import { startMinistack } from '../real/ministack.ts';
 import { freePort } from '../real/process.ts';

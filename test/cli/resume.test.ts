@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { CLIENT_CACHE_MS } from '../../lambda/adapters/client-cache.ts';
+import { CLIENT_CACHE_MS } from '../../lambda/request/client-cache.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { Directory } from './cli.ts';
 

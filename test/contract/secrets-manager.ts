@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createSecretVersions, type SecretVersions } from '../../lambda/adapters/secret-versions.ts';
-import { Unavailable } from '../../lambda/unavailable.ts';
+import { Unavailable } from '../../lambda/adapters/unavailable.ts';
 
 export interface Engine {
   readonly name: string;

@@ -8,10 +8,10 @@ import { CompactSign, compactVerify, importJWK, type JWK } from 'jose';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Plan } from '../../cli/vault/plan.ts';
 import { SetupRefused, setUpVault } from '../../cli/vault/setup.ts';
-import { createVaultKeys, type VaultAuth, type VaultKeys } from '../../lambda/adapters/vault.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { vaultName } from '../../lambda/contract/vault.ts';
 import { createVaultApi } from '../../lambda/vault/api.ts';
+import { createVaultKeys, type VaultAuth, type VaultKeys } from '../../lambda/vault/keys.ts';
 
 export interface VaultUnderTest {
   readonly address: string;

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { secretName, tableName } from '../../lambda/contract/names.ts';
 import { vaultName, vaultServerId } from '../../lambda/contract/vault.ts';
 import type { Invocation } from '../../lambda/rotate/handler.ts';
-import { bundleFunctions } from '../../lib/api/bundles.ts';
+import { bundleFunctions } from '../../lib/functions/bundles.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { type LocalServer, startServer } from '../../local/server.ts';
 import { createEmbeddedVault } from '../../local/vault/vault.ts';

@@ -1,6 +1,6 @@
 /** The quantities on the cost page are those of the code, and its sums those of its quantities. */
 import { expect, it } from 'vitest';
-import { KeysetCache } from '../../lambda/adapters/keyset-cache.ts';
+import { KeysetCache } from '../../lambda/request/keyset-cache.ts';
 import { flood, healthTraffic, instances, millionRegistrations } from '../../scripts/cost-use.ts';
 import { production, resourcesOf } from '../../scripts/reference.ts';
 

@@ -9,7 +9,7 @@ import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contra
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import type { Environment } from '../../lambda/contract/environment.ts';
 import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
-import { createFunctions } from '../../lambda/functions.ts';
+import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import type { LogEntry } from '../../lambda/log.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };

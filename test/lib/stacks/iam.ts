@@ -9,8 +9,8 @@ import {
   tableName,
 } from '../../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
-import { PERMISSIONS } from '../../../lib/api/permissions.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
+import { PERMISSIONS } from '../../../lib/functions/permissions.ts';
 import { PROD } from '../synth.ts';
 import {
   ACCOUNT,

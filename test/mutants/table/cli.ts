@@ -121,14 +121,14 @@ export const CLI: readonly Mutant[] = [
     'lib/platform.ts',
     '...regions, ...(watch ? [watch] : [])]);',
     '...regions]);',
-    'test/lib/deploy-plan.test.ts',
+    'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
     'preflight',
-    'lib/deploy-plan.ts',
+    'lib/stacks/deploy-plan.ts',
     'const network = vaultNetwork(config, region);',
     'const network = region.vaultNetwork;',
-    'test/lib/deploy-plan.test.ts',
+    'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
     'examples',

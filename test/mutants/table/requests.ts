@@ -2,35 +2,35 @@
 /** What a request passes through, and its rules: the code that gives each guarantee, taken out. */
 import { type Mutant, mutant } from '../mutant.ts';
 
-const REPLAY = 'test/lambda/replay.test.ts';
-const CHECKS = 'test/lambda/checks.test.ts';
-const BODIES = 'test/lambda/bodies.test.ts';
-const TOMBSTONES = 'test/lambda/tombstones.test.ts';
-const CLIENTS = 'test/lambda/clients.test.ts';
-const NONCE = 'test/lambda/nonce.test.ts';
-const EXPOSED = 'test/lambda/exposed-key.test.ts';
-const LOGS = 'test/lambda/logs.test.ts';
-const QUOTA = 'test/lambda/quota.test.ts';
-const REVOCATION = 'test/lambda/revocation.test.ts';
-const ROTATE_KEY = 'test/lambda/rotate-key.test.ts';
-const OPERATED = 'test/lambda/registrations-admin.test.ts';
+const REPLAY = 'test/lambda/request/replay.test.ts';
+const CHECKS = 'test/lambda/request/checks.test.ts';
+const BODIES = 'test/lambda/handlers/bodies.test.ts';
+const TOMBSTONES = 'test/lambda/handlers/tombstones.test.ts';
+const CLIENTS = 'test/lambda/admin/clients.test.ts';
+const NONCE = 'test/lambda/handlers/nonce.test.ts';
+const EXPOSED = 'test/lambda/http/exposed-key.test.ts';
+const LOGS = 'test/lambda/log.test.ts';
+const QUOTA = 'test/lambda/request/quota.test.ts';
+const REVOCATION = 'test/lambda/admin/revocation.test.ts';
+const ROTATE_KEY = 'test/lambda/admin/rotate-key.test.ts';
+const OPERATED = 'test/lambda/admin/registrations.test.ts';
 const LEASES = 'test/protocol/quota.test.ts';
 const STORES = 'test/contract/dynalite.test.ts';
-const ADMIN = 'test/lambda/admin.test.ts';
-const EQUAL = 'test/lambda/equal-work.test.ts';
+const ADMIN = 'test/lambda/admin/params.test.ts';
+const EQUAL = 'test/lambda/request/equal-work.test.ts';
 const SIGNATURE = 'test/protocol/signature.test.ts';
-const FRESH = 'test/lambda/revoked-kids.test.ts';
+const FRESH = 'test/lambda/adapters/revoked-kids.test.ts';
 const VECTORS = 'test/protocol/vectors.test.ts';
 const ledger = 'lambda/adapters/ledger.ts';
 const registry = 'lambda/adapters/registry.ts';
 const nonce = 'protocol/nonce.ts';
 const claims = 'protocol/proof/claims.ts';
 const verify = 'protocol/proof/verify.ts';
-const clientCache = 'lambda/adapters/client-cache.ts';
+const clientCache = 'lambda/request/client-cache.ts';
 const form = 'protocol/proof/form.ts';
 const request = 'protocol/proof/request.ts';
 const exposed = 'lambda/http/exposed-key.ts';
-const readLimit = 'lambda/read-limit.ts';
+const readLimit = 'lambda/request/read-limit.ts';
 
 export const REQUESTS: readonly Mutant[] = [
   mutant(
@@ -295,7 +295,13 @@ export const REQUESTS: readonly Mutant[] = [
     'routed',
     CHECKS,
   ),
-  mutant('no-query', 'lambda/proof-gate.ts', 'request.query.size > 0', 'request.query.size > 99', CHECKS),
+  mutant(
+    'no-query',
+    'lambda/request/proof-gate.ts',
+    'request.query.size > 0',
+    'request.query.size > 99',
+    CHECKS,
+  ),
   mutant(
     'bad-body-spends-nothing',
     'lambda/handlers/register.ts',
@@ -381,7 +387,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant('one-key-one-spelling', 'protocol/public-jwk.ts', ' && written.y === jwk.y', '', CLIENTS),
   mutant(
     'says-the-code-alone',
-    'lambda/proof-gate.ts',
+    'lambda/request/proof-gate.ts',
     'return problem(code, { requestId, errorDocsUrl, nowMs, reason, headers,',
     'return problem(code, { requestId, errorDocsUrl, nowMs, reason, detail: reason, headers,',
     CHECKS,
@@ -430,14 +436,14 @@ export const REQUESTS: readonly Mutant[] = [
     registry,
     '[CONDITION_FAILED, WRITE_CONFLICT]',
     '[CONDITION_FAILED]',
-    'test/lambda/write-conflict.test.ts',
+    'test/lambda/adapters/registry.test.ts',
   ),
   mutant(
     'write-conflict',
     registry,
     'const ATTEMPTS = 4;',
     'const ATTEMPTS = 3;',
-    'test/lambda/write-conflict.test.ts',
+    'test/lambda/adapters/registry.test.ts',
   ),
   mutant('nonce-form', nonce, ' || text.length > MAX_CHARACTERS', '', 'test/protocol/nonce.test.ts'),
   mutant('times-nbf', claims, 'nbf !== undefined && !isTime(nbf)', 'false', CHECKS),
@@ -457,7 +463,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'fresh-read',
-    'lambda/nonces.ts',
+    'lambda/request/nonces.ts',
     'verificationKey(await keyset.refreshed(), kid, nowMs())',
     'undefined',
     FRESH,
@@ -465,7 +471,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant('nonce-form', 'lambda/handlers/nonce.ts', 'more.length > 0 || ', '', NONCE),
   mutant(
     'answers-without-a-key',
-    'lambda/proof-gate.ts',
+    'lambda/request/proof-gate.ts',
     'if (error instanceof Unavailable) return undefined;',
     '',
     FRESH,
@@ -544,7 +550,7 @@ export const REQUESTS: readonly Mutant[] = [
     `${QUOTA} ${STORES}`,
   ),
   mutant('quota-bound', 'lambda/adapters/limits.ts', 'if (n > limit) return undefined;', '', STORES),
-  mutant('quota-bound', 'lambda/quota.ts', 'account.share = spend(account.share);', '', QUOTA),
+  mutant('quota-bound', 'lambda/request/quota.ts', 'account.share = spend(account.share);', '', QUOTA),
   mutant(
     'quota-bound',
     'protocol/quota.ts',
@@ -552,7 +558,13 @@ export const REQUESTS: readonly Mutant[] = [
     'if (share) return { ...share, window };',
     LEASES,
   ),
-  mutant('quota-bound', 'lambda/quota.ts', 'if (account.share?.window !== share.window) return;', '', QUOTA),
+  mutant(
+    'quota-bound',
+    'lambda/request/quota.ts',
+    'if (account.share?.window !== share.window) return;',
+    '',
+    QUOTA,
+  ),
   mutant(
     'quota-not-stranded',
     'protocol/quota.ts',
@@ -570,7 +582,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'replay-costs-nothing',
-    'lambda/consumption.ts',
+    'lambda/request/consumption.ts',
     'if (!(await ledger.consume({ nonce: proof.nonce!, jti, w })))',
     'await quota.charge(client);\n  if (!(await ledger.consume({ nonce: proof.nonce!, jti, w })))',
     QUOTA,
@@ -598,10 +610,16 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('reads-bounded', readLimit, 'held?.window === window ? held.count : 0', 'held?.count ?? 0', QUOTA),
   mutant('reads-bounded', readLimit, 'const CLIENTS = 10_000;', 'const CLIENTS = 1_000_000;', QUOTA),
-  mutant('quota-known', 'lambda/consumption.ts', 'if (known) return', 'if (known && false) return', QUOTA),
+  mutant(
+    'quota-known',
+    'lambda/request/consumption.ts',
+    'if (known) return',
+    'if (known && false) return',
+    QUOTA,
+  ),
   mutant(
     'quota-fails-closed',
-    'lambda/quota.ts',
+    'lambda/request/quota.ts',
     'const leased = await limits.lease(client.clientId, share.window, n, limit);',
     'const leased = await limits.lease(client.clientId, share.window, n, limit).catch(() => n);',
     QUOTA,
@@ -684,14 +702,14 @@ export const REQUESTS: readonly Mutant[] = [
     'lambda/handlers/jwks.ts',
     'Math.min(MAX_AGE_S, Math.floor(keyset.remainingMs() / 1000))',
     'MAX_AGE_S',
-    'test/lambda/rotate-readers.test.ts',
+    'test/lambda/request/keyset-cache.test.ts',
   ),
   mutant(
     'revoked-in-10s',
-    'lambda/client-keys.ts',
+    'lambda/request/client-keys.ts',
     'if (!root) return undefined;',
     'if (!root && this.#held.has(key)) return { material: this.#held.get(key)!, made: false };\n    if (!root) return undefined;',
-    'test/lambda/revoked-kids.test.ts',
+    'test/lambda/adapters/revoked-kids.test.ts',
   ),
   mutant(
     'signature',
@@ -720,14 +738,14 @@ export const REQUESTS: readonly Mutant[] = [
   mutant('equal-work', verify, 'if (found.made) made += 1;', 'made += 1;', EQUAL),
   mutant(
     'equal-work',
-    'lambda/client-keys.ts',
+    'lambda/request/client-keys.ts',
     'ES256: () => imported(EC),',
     'ES256: () => DUMMY_KEYS.ES256,',
     EQUAL,
   ),
   mutant(
     'equal-work',
-    'lambda/client-keys.ts',
+    'lambda/request/client-keys.ts',
     'fresh ? this.#roots.refreshed() : this.#roots.current()',
     'this.#roots.current()',
     FRESH,

@@ -1,0 +1,110 @@
+/** The parts that functions are put together from, each made from the environment. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { readSecret } from '../../adapters/aws.ts';
+import { type Clients, createClients } from '../../adapters/clients.ts';
+import { createLedger, type Ledger } from '../../adapters/ledger.ts';
+import { createLimits } from '../../adapters/limits.ts';
+import { type Consistency, createRegistry, type Registry } from '../../adapters/registry.ts';
+import { createRevokedKids } from '../../adapters/revoked-kids.ts';
+import { type Environment, requireEnv, type Variable } from '../../contract/environment.ts';
+import type { Purpose } from '../../contract/purposes.ts';
+import type { HttpContext } from '../../http/handler.ts';
+import type { Log } from '../../log.ts';
+import { ClientCache } from '../../request/client-cache.ts';
+import { ClientKeys } from '../../request/client-keys.ts';
+import type { Consumption } from '../../request/consumption.ts';
+import { KeysetCache } from '../../request/keyset-cache.ts';
+import { Nonces } from '../../request/nonces.ts';
+import type { ProofGate } from '../../request/proof-gate.ts';
+import { Quota } from '../../request/quota.ts';
+import { ReadLimit } from '../../request/read-limit.ts';
+
+export interface Runtime {
+  readonly env: Environment;
+  readonly log: Log;
+  /** Epoch milliseconds. */
+  readonly nowMs: () => number;
+}
+export type WithTables = Runtime & { readonly dynamodb: DynamoDBClient };
+export type WithSecrets = Runtime & { readonly secrets: SecretsManagerClient };
+
+/** @throws Error that names the variable, where it is not a number */
+export function numberFrom(env: Environment, name: Variable): number {
+  const value = Number(requireEnv(env, name));
+  if (!Number.isFinite(value) || value < 0) throw new Error(`environment variable ${name} is not a number`);
+  return value;
+}
+
+export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
+  const region = requireEnv(env, 'COUNTERSIGN_REGION');
+  return { region, errorDocsUrl: requireEnv(env, 'COUNTERSIGN_ERROR_DOCS_URL'), nowMs, log };
+}
+
+/** Of the purposes that a function on the request path reads. */
+const SECRET = {
+  nonce: 'COUNTERSIGN_NONCE_SECRET',
+  'client-root': 'COUNTERSIGN_CLIENT_ROOT_SECRET',
+  token: 'COUNTERSIGN_TOKEN_SECRET',
+} as const satisfies { readonly [P in Purpose]?: Variable };
+type ReadPurpose = keyof typeof SECRET;
+
+/** A keyset without what was revoked, as all who sign or verify read it: nothing is signed that is refused. */
+export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose): KeysetCache {
+  const { env, dynamodb, secrets, nowMs, log } = runtime;
+  const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+  const name = requireEnv(env, SECRET[purpose]);
+  return new KeysetCache({
+    purpose,
+    read: () => readSecret(secrets, name),
+    readRevoked: () => kids.read(purpose),
+    nowMs,
+    maxAgeMs: numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS'),
+    log,
+  });
+}
+
+export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
+  return new Nonces({
+    keyset,
+    region: requireEnv(env, 'COUNTERSIGN_REGION'),
+    ledgerTable: requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'),
+    lifeMs: numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
+    nowMs,
+  });
+}
+
+export const ledger = ({ env, dynamodb }: WithTables): Ledger =>
+  createLedger(dynamodb, requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'));
+
+export function consumption(runtime: WithTables): Consumption {
+  const { env, dynamodb, nowMs } = runtime;
+  const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+  const defaultLimit = numberFrom(env, 'COUNTERSIGN_QUOTA');
+  return { ledger: ledger(runtime), quota: new Quota({ limits, defaultLimit, nowMs }) };
+}
+
+export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
+  new ReadLimit({ defaultLimit: numberFrom(env, 'COUNTERSIGN_QUOTA'), nowMs });
+
+export const clients = ({ env, dynamodb }: WithTables): Clients =>
+  createClients(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'));
+
+export const registry = ({ env, dynamodb }: WithTables): Registry =>
+  createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
+    consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
+    clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
+  });
+
+export function proofGate(runtime: WithTables & WithSecrets): ProofGate {
+  const { env, nowMs } = runtime;
+  return {
+    http: httpContext(runtime),
+    clients: new ClientCache(clients(runtime), nowMs),
+    clientKeys: new ClientKeys(keyset(runtime, 'client-root'), nowMs),
+    nonces: nonces(runtime, keyset(runtime, 'nonce')),
+    issuer: requireEnv(env, 'COUNTERSIGN_ISSUER'),
+    baseUrls: [requireEnv(env, 'COUNTERSIGN_BASE_URL'), requireEnv(env, 'COUNTERSIGN_ENTRY_URL')],
+    clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
+  };
+}

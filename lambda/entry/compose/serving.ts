@@ -1,0 +1,117 @@
+/** Every function, put together. A bundle holds the one that its entry names, and what that one needs. */
+import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
+import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
+import { proofActions } from '../../admin/proofs.ts';
+import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
+import { requireEnv } from '../../contract/environment.ts';
+import type { FunctionName } from '../../contract/names.ts';
+import { discoveryHandler } from '../../handlers/discovery.ts';
+import { healthHandler } from '../../handlers/health.ts';
+import { jwksHandler } from '../../handlers/jwks.ts';
+import { nonceHandler } from '../../handlers/nonce.ts';
+import { registerHandler } from '../../handlers/register.ts';
+import { registrationHandler } from '../../handlers/registration.ts';
+import type { HttpHandler } from '../../http/handler.ts';
+import type { RegistrationSchema } from '../../schema/validator.ts';
+import {
+  clients,
+  consumption,
+  httpContext,
+  keyset,
+  ledger,
+  nonces,
+  numberFrom,
+  proofGate,
+  type Runtime,
+  readLimit,
+  registry,
+  type WithSecrets,
+  type WithTables,
+} from './parts.ts';
+
+export const nonce = (runtime: WithTables & WithSecrets): HttpHandler =>
+  nonceHandler(httpContext(runtime), nonces(runtime, keyset(runtime, 'nonce')));
+
+export const register = (runtime: WithTables & WithSecrets, schema: RegistrationSchema): HttpHandler =>
+  registerHandler({
+    gate: proofGate(runtime),
+    consumption: consumption(runtime),
+    registry: registry(runtime),
+    schema,
+    baseUrl: requireEnv(runtime.env, 'COUNTERSIGN_BASE_URL'),
+  });
+
+export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
+  registrationHandler({
+    gate: proofGate(runtime),
+    consumption: consumption(runtime),
+    registry: registry(runtime),
+    readLimit: readLimit(runtime),
+  });
+
+export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): HttpHandler =>
+  discoveryHandler({
+    http: httpContext(runtime),
+    issuer: requireEnv(runtime.env, 'COUNTERSIGN_ISSUER'),
+    entryUrl: requireEnv(runtime.env, 'COUNTERSIGN_ENTRY_URL'),
+    regions: JSON.parse(requireEnv(runtime.env, 'COUNTERSIGN_REGIONS')),
+    nonceLifeMs: numberFrom(runtime.env, 'COUNTERSIGN_NONCE_LIFE_MS'),
+    schema,
+  });
+
+export const jwks = (runtime: WithTables & WithSecrets): HttpHandler =>
+  jwksHandler(httpContext(runtime), keyset(runtime, 'token'));
+
+export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
+  healthHandler({
+    http: httpContext(runtime),
+    ledger: ledger(runtime),
+    registry: registry(runtime),
+    keysets: [keyset(runtime, 'nonce'), keyset(runtime, 'client-root')],
+  });
+
+export const adminRead = (runtime: WithTables): AdminHandler =>
+  adminHandler(adminContext(runtime, 'admin-read'), {
+    ...clientReadActions(clients(runtime)),
+    ...registrationReadActions(registry(runtime)),
+  });
+
+export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
+  const { env, nowMs } = runtime;
+  const clockErrorMs = numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS');
+  const { region } = httpContext(runtime);
+  return adminHandler(adminContext(runtime, 'admin-write'), {
+    ...clientWriteActions({
+      clients: clients(runtime),
+      roots: keyset(runtime, 'client-root'),
+      nowMs,
+      clientKeyLifeS: numberFrom(env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
+    }),
+    ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
+    ...registrationWriteActions({
+      registry: registry(runtime),
+      clients: clients(runtime),
+      clockErrorMs,
+      nowMs,
+    }),
+  });
+}
+
+function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
+  const { region, errorDocsUrl, log } = httpContext(runtime);
+  return { function: name, region, errorDocsUrl, log };
+}
+
+/** All of them in one process: the local platform, tests, measurements. */
+export function createFunctions(runtime: WithTables & WithSecrets, schema: RegistrationSchema) {
+  return {
+    nonce: nonce(runtime),
+    register: register(runtime, schema),
+    registration: registration(runtime),
+    discovery: discovery(runtime, schema),
+    jwks: jwks(runtime),
+    health: health(runtime),
+    'admin-read': adminRead(runtime),
+    'admin-write': adminWrite(runtime),
+  } as const satisfies Record<FunctionName, HttpHandler | AdminHandler>;
+}

@@ -1,0 +1,166 @@
+/** A keyset as a reader holds it (design: 3-keys "Readers"). */
+import { type Keyset, type KeysetKey, newerKeyset, parseKeyset, signingKey } from '../../protocol/keyset.ts';
+import { Unavailable } from '../adapters/unavailable.ts';
+import { algorithmOf, type Purpose } from '../contract/purposes.ts';
+import { describeError, type Log } from '../log.ts';
+
+/** Ages from which a copy is refreshed in the background, and least times between two tries of that. */
+const KEYSET_TIMES = { refreshMs: 60_000, cooldownMs: 10_000 };
+/** Where the key that signs was revoked, which nobody's request can bring about: a keyset with the next one is near. */
+const REVOKED_KEY_COOLDOWN_MS = 1_000;
+/** Revoked kids are known after 10 s: the copy is no older when a key is used. */
+const REVOKED_TIMES = { refreshMs: 5_000, cooldownMs: 1_000, maxAgeMs: 10_000 };
+
+export interface KeysetCacheOptions {
+  readonly purpose: Purpose;
+  /** @returns the secret's text */
+  readonly read: () => Promise<string>;
+  /**
+   * @returns the kids that an operator revoked, from the Region's `limits` table, by a strongly consistent read; it
+   * counts where the secret's copy is stale, or its primary Region lost
+   */
+  readonly readRevoked?: () => Promise<readonly string[]>;
+  readonly nowMs: () => number;
+  /** Hard limit on the age of a copy: beyond it a request waits for a refresh, then fails. */
+  readonly maxAgeMs: number;
+  readonly log: Log;
+}
+
+export class KeysetCache {
+  readonly #keyset: Copy<Keyset>;
+  readonly #revoked: Copy<readonly string[]> | undefined;
+  /** The keyset with the revoked kids of both, made once for each pair. */
+  #merged: { readonly of: Keyset; readonly with: readonly string[]; readonly keyset: Keyset } | undefined;
+
+  constructor({ purpose, read, readRevoked, nowMs, maxAgeMs, log }: KeysetCacheOptions) {
+    const failed = (reason?: string) => (error: unknown) =>
+      log({ level: 'ERROR', message: 'keyset', purpose, reason, ...describeError(error) });
+    this.#keyset = new Copy({
+      ...KEYSET_TIMES,
+      part: `keyset ${purpose}`,
+      read: async (held) => newerKeyset(held, parseKeyset(await read(), algorithmOf(purpose))),
+      maxAgeMs,
+      nowMs,
+      failed: failed(),
+    });
+    this.#revoked =
+      readRevoked &&
+      new Copy({
+        ...REVOKED_TIMES,
+        part: `revoked kids ${purpose}`,
+        read: readRevoked,
+        nowMs,
+        failed: failed('revoked_kids'),
+      });
+  }
+
+  /**
+   * @returns a copy no older than the hard limit, without what was revoked in the last 10 s at the latest; below the
+   * limit no call waits for a refresh of the keyset
+   * @throws Unavailable where there is none
+   */
+  async current(): Promise<Keyset> {
+    const keyset = await this.#keyset.current();
+    if (!this.#revoked) return keyset;
+    const revoked = await this.#revoked.current();
+    if (this.#merged?.of !== keyset || this.#merged.with !== revoked)
+      this.#merged = { of: keyset, with: revoked, keyset: withRevoked(keyset, revoked) };
+    return this.#merged.keyset;
+  }
+
+  /** @returns the keyset, read again first unless that was tried within the cooldown @throws Unavailable */
+  async refreshed(): Promise<Keyset> {
+    await this.#keyset.refreshUnlessTried();
+    return this.current();
+  }
+
+  /**
+   * A copy whose key for signing was revoked is out of date, also where another key of it could sign: so it is read again
+   * first.
+   *
+   * @returns the key that signs at `nowMs`, undefined where there is none even after that @throws Unavailable
+   */
+  async signingKey(nowMs: number): Promise<KeysetKey | undefined> {
+    const key = signingKey(await this.current(), nowMs);
+    if (key && key === signingKey(await this.#keyset.current(), nowMs)) return key;
+    await this.#keyset.refreshUnlessTried(REVOKED_KEY_COOLDOWN_MS);
+    return signingKey(await this.current(), nowMs);
+  }
+
+  /** @returns for how much longer the copy that is held may be used, in milliseconds: what a cache behind may add */
+  remainingMs(): number {
+    return this.#keyset.remainingMs();
+  }
+}
+
+const withRevoked = (keyset: Keyset, revoked: readonly string[]): Keyset =>
+  revoked.length === 0 ? keyset : { ...keyset, revoked: [...keyset.revoked, ...revoked] };
+
+interface CopyOptions<T> {
+  readonly part: string;
+  /** @param held the copy so far */
+  readonly read: (held: T | undefined) => Promise<T>;
+  readonly refreshMs: number;
+  /** Least time between two reads that nothing waits for: forged kids and a failing store are no load. */
+  readonly cooldownMs: number;
+  readonly maxAgeMs: number;
+  readonly nowMs: () => number;
+  readonly failed: (error: unknown) => void;
+}
+
+/** A copy of something, with its age: stale while it is refreshed, and while that fails, up to a hard limit. */
+class Copy<T> {
+  readonly #options: CopyOptions<T>;
+  #held: T | undefined;
+  #readAtMs = Number.NEGATIVE_INFINITY;
+  #triedAtMs = Number.NEGATIVE_INFINITY;
+  #refreshing: Promise<void> | undefined;
+
+  constructor(options: CopyOptions<T>) {
+    this.#options = options;
+  }
+
+  /** @throws Unavailable */
+  async current(): Promise<T> {
+    const { part, refreshMs } = this.#options;
+    if (this.#held === undefined || this.remainingMs() < 0) {
+      await this.#refresh();
+      if (this.#held === undefined || this.remainingMs() < 0) throw new Unavailable(part);
+    } else if (this.#ageMs() > refreshMs) void this.refreshUnlessTried();
+    return this.#held;
+  }
+
+  refreshUnlessTried(cooldownMs = this.#options.cooldownMs): Promise<void> | undefined {
+    const sinceMs = Math.abs(this.#options.nowMs() - this.#triedAtMs);
+    return sinceMs < cooldownMs ? this.#refreshing : this.#refresh();
+  }
+
+  remainingMs(): number {
+    return this.#options.maxAgeMs - this.#ageMs();
+  }
+
+  /** Wall time, judged at use: an instance may have slept for hours, and its clock may have been set back. */
+  #ageMs(): number {
+    return Math.abs(this.#options.nowMs() - this.#readAtMs);
+  }
+
+  /** One read at a time; a failed one leaves the copy that is held, and is logged. */
+  #refresh(): Promise<void> {
+    this.#refreshing ??= this.#read().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  async #read(): Promise<void> {
+    const { read, nowMs, failed } = this.#options;
+    const startedMs = nowMs();
+    this.#triedAtMs = startedMs;
+    try {
+      this.#held = await read(this.#held);
+      this.#readAtMs = startedMs;
+    } catch (error) {
+      failed(error);
+    }
+  }
+}

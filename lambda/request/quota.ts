@@ -1,0 +1,129 @@
+/** This instance's part of each client's quota: leases blocks of permits and spends them in memory. */
+import { LRUCache } from 'lru-cache';
+import type { ClientRecord } from '../../protocol/client.ts';
+import {
+  blockSize,
+  granted,
+  isSpent,
+  refused,
+  type Share,
+  secondsLeft,
+  shareAt,
+  spend,
+  WINDOW_MS,
+} from '../../protocol/quota.ts';
+import type { Limits } from '../adapters/limits.ts';
+
+export interface QuotaOptions {
+  readonly limits: Limits;
+  /** For clients without a limit of their own: signatures a minute. */
+  readonly defaultLimit: number;
+  readonly nowMs: () => number;
+}
+
+/** How a request stands to its client's quota. */
+export interface Charge {
+  readonly accepted: boolean;
+  /** `RateLimit-Policy` and `RateLimit`; where it was refused, `Retry-After` too. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+interface Account {
+  share: Share | undefined;
+  /** Requests that wait for a permit. */
+  waiting: number;
+  /** One lease at a time: the others wait for what it brings. */
+  leasing: Promise<void> | undefined;
+}
+
+type Client = Pick<ClientRecord, 'clientId' | 'limit'>;
+
+/** A client that is forgotten here loses the permits in hand, never more than the limit passes. */
+const ACCOUNTS = 10_000;
+
+/** RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651); of whole numbers alone. */
+export const rateLimitFields = (policy: string, limit: number, remaining: number, seconds: number) => ({
+  'RateLimit-Policy': `"${policy}";q=${limit};w=${WINDOW_MS / 1000}`,
+  RateLimit: `"${policy}";r=${remaining};t=${seconds}`,
+});
+
+export class Quota {
+  readonly #options: QuotaOptions;
+  readonly #accounts = new LRUCache<string, Account>({ max: ACCOUNTS });
+
+  constructor(options: QuotaOptions) {
+    this.#options = options;
+  }
+
+  /** Check 9, from memory alone. @returns the refusal, where the client is known to have spent its window */
+  refusal(client: Client): Charge | undefined {
+    const share = shareAt(this.#accounts.get(client.clientId)?.share, this.#options.nowMs());
+    return isSpent(share, this.#limit(client)) ? this.#charge(client, share, false) : undefined;
+  }
+
+  /**
+   * Check 11: takes one permit, leased if need be.
+   *
+   * @throws Unavailable where none is in hand and the counter cannot be reached: never an open door
+   */
+  async charge(client: Client): Promise<Charge> {
+    const account = this.#account(client);
+    const limit = this.#limit(client);
+    account.waiting += 1;
+    try {
+      for (;;) {
+        account.share = shareAt(account.share, this.#options.nowMs());
+        if (account.share.left > 0) {
+          account.share = spend(account.share);
+          return this.#charge(client, account.share, true);
+        }
+        if (isSpent(account.share, limit)) return this.#charge(client, account.share, false);
+        account.leasing ??= this.#lease(client, account, account.share).finally(() => {
+          account.leasing = undefined;
+        });
+        await account.leasing;
+      }
+    } finally {
+      account.waiting -= 1;
+    }
+  }
+
+  async #lease(client: Client, account: Account, share: Share): Promise<void> {
+    const { limits, nowMs } = this.#options;
+    const limit = this.#limit(client);
+    const askedMs = nowMs();
+    const n = blockSize(share, limit, account.waiting, askedMs);
+    const leased = await limits.lease(client.clientId, share.window, n, limit);
+    // What comes for a window that is over meanwhile is of no use in the next one.
+    if (account.share?.window !== share.window) return;
+    account.share =
+      leased === undefined ? refused(account.share, n, limit) : granted(account.share, n, leased, askedMs);
+  }
+
+  #account({ clientId }: Client): Account {
+    let account = this.#accounts.get(clientId);
+    if (!account) {
+      account = { share: undefined, waiting: 0, leasing: undefined };
+      this.#accounts.set(clientId, account);
+    }
+    return account;
+  }
+
+  #limit(client: Client): number {
+    return client.limit ?? this.#options.defaultLimit;
+  }
+
+  #charge(client: Client, share: Share, accepted: boolean): Charge {
+    const limit = this.#limit(client);
+    const reset = secondsLeft(share.window, this.#options.nowMs());
+    // As far as this instance knows; other instances lease too.
+    const remaining = accepted ? Math.max(0, limit - share.leased) + share.left : 0;
+    return {
+      accepted,
+      headers: {
+        ...rateLimitFields('signatures', limit, remaining, reset),
+        ...(!accepted && { 'Retry-After': String(reset) }),
+      },
+    };
+  }
+}

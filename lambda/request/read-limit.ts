@@ -1,0 +1,45 @@
+/**
+ * How often a client may read, from this instance's memory alone: a proof for reading can be repeated, and a counter that
+ * all instances share would cost as much as the read. So it bounds what an instance spends on a client, no more.
+ */
+import { LRUCache } from 'lru-cache';
+import type { ClientRecord } from '../../protocol/client.ts';
+import { secondsLeft, windowAt } from '../../protocol/quota.ts';
+import { rateLimitFields } from './quota.ts';
+
+export interface ReadLimitOptions {
+  /** Reads a minute; clients with a higher limit on signatures have as many reads. */
+  readonly defaultLimit: number;
+  readonly nowMs: () => number;
+}
+
+/** A client that is forgotten here starts its window anew. */
+const CLIENTS = 10_000;
+
+export class ReadLimit {
+  readonly #options: ReadLimitOptions;
+  readonly #reads = new LRUCache<string, { readonly window: number; readonly count: number }>({
+    max: CLIENTS,
+  });
+
+  constructor(options: ReadLimitOptions) {
+    this.#options = options;
+  }
+
+  /** Counts one read. @returns the headers of a refusal, where the client has had its minute's */
+  charge(client: Pick<ClientRecord, 'clientId' | 'limit'>): Readonly<Record<string, string>> | undefined {
+    const { clientId } = client;
+    // A lower limit is on what a client signs for: it may still read what stands.
+    const limit = Math.max(client.limit ?? 0, this.#options.defaultLimit);
+    const nowMs = this.#options.nowMs();
+    const window = windowAt(nowMs);
+    const held = this.#reads.get(clientId);
+    const count = held?.window === window ? held.count : 0;
+    if (count < limit) {
+      this.#reads.set(clientId, { window, count: count + 1 });
+      return undefined;
+    }
+    const seconds = secondsLeft(window, nowMs);
+    return { ...rateLimitFields('reads', limit, 0, seconds), 'Retry-After': String(seconds) };
+  }
+}

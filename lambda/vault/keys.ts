@@ -1,0 +1,168 @@
+/**
+ * Vault's Transit engine, where every key of the platform is made (design: 3-keys "Vault"). Never on the request
+ * path: only a rotation asks it.
+ */
+import type { JWK } from 'jose';
+import type { TransitKeyType } from '../contract/purposes.ts';
+import { exportType, TRANSIT_MOUNT } from '../contract/vault.ts';
+import { createVaultApi, type VaultApiOptions, type VaultData } from './api.ts';
+import { isPublicHalf, toJwk } from './exported-key.ts';
+import { createTokens, type VaultAuth } from './login.ts';
+import { VaultError } from './vault-error.ts';
+
+export type { VaultAuth } from './login.ts';
+export { VaultError, type VaultErrorCode } from './vault-error.ts';
+
+export interface VaultOptions extends VaultApiOptions {
+  readonly auth: VaultAuth;
+  /** Where the Transit engine is mounted. @default 'transit' */
+  readonly mount?: string;
+  /** Epoch milliseconds. @default Date.now */
+  readonly nowMs?: () => number;
+}
+
+/** By the name of the Transit key. What fails is a VaultError. */
+export interface VaultKeys {
+  /** Adds a version. @returns its number */
+  rotate(name: string): Promise<number>;
+  /** @returns the newest version's number and the least one that is there and may be used */
+  versions(name: string): Promise<{ readonly latest: number; readonly min: number }>;
+  /**
+   * @returns the version as a private JWK (EC P-256 with alg ES256, OKP Ed25519 with alg Ed25519) or an oct JWK (alg
+   * HKDF-SHA-256); no kid. Its public half is the one that Vault reports
+   */
+  exportKey(name: string, version: number): Promise<JWK>;
+  /**
+   * Deletes the versions below `version` for good. To hide them is not enough: who may raise the least version that can
+   * be exported may lower it again.
+   */
+  trim(name: string, version: number): Promise<void>;
+}
+
+export interface VaultSession extends VaultKeys {
+  /** Gives the token back; the next call logs in anew. One short try. @throws VaultError where the token lives on */
+  logOut(): Promise<void>;
+}
+
+/** For one try to give a token back: whoever waits for an answer waits no longer for this. */
+const LOG_OUT_MS = 1_000;
+
+export function createVaultKeys(options: VaultOptions): VaultSession {
+  const { auth, mount = TRANSIT_MOUNT, nowMs = Date.now, ...rest } = options;
+  const api = createVaultApi(rest);
+  const tokens = createTokens(api, auth, nowMs);
+  const { timeoutMs = LOG_OUT_MS } = rest;
+  const brief = createVaultApi({ ...rest, timeoutMs: Math.min(timeoutMs, LOG_OUT_MS), tries: 1 });
+  const pathOf = (name: string) => `${mount}/keys/${name}`;
+
+  return {
+    async rotate(name) {
+      // Repeated after an unclear answer it leaves a version that nobody uses.
+      const path = `${pathOf(name)}/rotate`;
+      const answer = await withToken((token) => api.write(path, {}, token)).catch(
+        async (error: VaultError) => {
+          // Vault says 400 where there is no such key: a read tells.
+          if (error.code === 'unexpected') await describe(name);
+          throw error;
+        },
+      );
+      // Old versions of Vault answer nothing.
+      return answer ? parseKey(name, answer).latest : (await describe(name)).latest;
+    },
+
+    async versions(name) {
+      const { latest, min } = await describe(name);
+      return { latest, min };
+    },
+
+    async exportKey(name, version) {
+      const { type, exportable, latest, min, publicKeys } = await describe(name);
+      if (!exportable)
+        throw new VaultError('unexpected', `Transit key ${name} is not exportable: it serves nothing here`);
+      if (version < min || version > latest) throw noVersion(name, version, min, latest);
+      const path = `${mount}/export/${exportType(type)}/${name}/${version}`;
+      const exported = data(await withToken((token) => api.read(path, token)));
+      const keys = (exported.keys ?? {}) as Readonly<Record<string, unknown>>;
+      const numbers = Object.keys(keys);
+      if (exported.name !== name || numbers.length !== 1 || numbers[0] !== String(version))
+        throw new VaultError('unexpected', `Vault exported another key than version ${version} of ${name}`);
+      const jwk = toJwk(type, typeof keys[version] === 'string' ? keys[version] : '');
+      if (!isPublicHalf(type, jwk, publicKeys[version]))
+        throw new VaultError(
+          'unexpected',
+          `Vault exported a key as version ${version} of ${name} whose public half is not the one it reports`,
+        );
+      return jwk;
+    },
+
+    async trim(name, version) {
+      const { latest, min, minSigning, available } = await describe(name);
+      if (version <= available) return;
+      if (version > latest) throw noVersion(name, version, min, latest);
+      // Vault trims no version that it would still decrypt or sign with.
+      if (version > min || version > minSigning) {
+        const least = Math.max(version, min);
+        const both = { min_decryption_version: least, min_encryption_version: Math.max(least, minSigning) };
+        await withToken((token) => api.write(`${pathOf(name)}/config`, both, token));
+      }
+      const trimmed = { min_available_version: version };
+      await withToken((token) => api.write(`${pathOf(name)}/trim`, trimmed, token));
+    },
+
+    logOut: () => tokens.giveBack((token) => brief.write('auth/token/revoke-self', {}, token)),
+  };
+
+  async function describe(name: string): Promise<TransitKey> {
+    return parseKey(name, await withToken((token) => api.read(pathOf(name), token)));
+  }
+
+  /** A token may end early (revoked, or Vault restored): one new login, and then its word counts. */
+  async function withToken<T>(call: (token: string) => Promise<T>): Promise<T> {
+    const token = await tokens.get();
+    try {
+      return await call(token);
+    } catch (error) {
+      if (!(error instanceof VaultError && error.code === 'forbidden' && tokens.renew(token))) throw error;
+    }
+    return call(await tokens.get());
+  }
+}
+
+interface TransitKey {
+  readonly type: TransitKeyType;
+  readonly exportable: boolean;
+  readonly latest: number;
+  readonly min: number;
+  /** Never below `min`, where it is set. */
+  readonly minSigning: number;
+  /** The least version that was not trimmed; 0 where none was. */
+  readonly available: number;
+  /** By version. */
+  readonly publicKeys: Readonly<Record<string, unknown>>;
+}
+
+function parseKey(name: string, answer: VaultData | undefined): TransitKey {
+  const { type, exportable, keys, ...numbers } = data(answer);
+  const { latest_version, min_decryption_version, min_encryption_version, min_available_version } = numbers;
+  if (type !== 'hmac' && type !== 'ecdsa-p256' && type !== 'ed25519')
+    throw new VaultError('unexpected', `Transit key ${name} is not of type hmac, ecdsa-p256 or ed25519`);
+  if (typeof latest_version !== 'number' || typeof min_decryption_version !== 'number')
+    throw new VaultError('unexpected', `Vault told no versions of Transit key ${name}`);
+  const published = Object.entries((keys ?? {}) as Readonly<Record<string, unknown>>);
+  return {
+    type,
+    exportable: exportable === true,
+    latest: latest_version,
+    min: min_decryption_version,
+    minSigning: typeof min_encryption_version === 'number' ? min_encryption_version : 0,
+    available: typeof min_available_version === 'number' ? min_available_version : 0,
+    publicKeys: Object.fromEntries(
+      published.map(([version, key]) => [version, (key as { public_key?: unknown } | null)?.public_key]),
+    ),
+  };
+}
+
+const data = (answer: VaultData | undefined): VaultData => (answer?.data ?? {}) as VaultData;
+
+const noVersion = (name: string, version: number, min: number, latest: number): VaultError =>
+  new VaultError('not_found', `Transit key ${name} has no version ${version}: it has ${min} to ${latest}`);

@@ -1,0 +1,98 @@
+/** One ES module per function, built by esbuild: the same sources give the same bytes. */
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, buildSync } from 'esbuild';
+import { BUNDLES, type BundleName } from '../../lambda/contract/names.ts';
+import { schemaModule } from '../../lambda/schema/compile.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** An installed package holds the functions built; a checkout has their sources. */
+const PREBUILT = join(ROOT, 'functions');
+
+/** What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema. */
+const SCHEMA_IMPORT = 'countersign:registration-schema';
+const SCHEMA_FILE = 'registration-schema.mjs';
+const WITH_SCHEMA: readonly BundleName[] = ['register', 'discovery'];
+
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  mainFields: ['module', 'main'],
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'error',
+} as const satisfies BuildOptions;
+
+/** node-vault is CommonJS and asks for Node's modules by a function that an ES module has not. */
+const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
+const WITH_REQUIRE: readonly BundleName[] = ['rotate'];
+
+export interface BundlesProps {
+  /** The app's own output directory; the bundles come into one below it. */
+  readonly outdir: string;
+  readonly registrationSchema: object;
+}
+
+/** @returns each function's directory, which holds `index.mjs` */
+export function buildBundles({ outdir, registrationSchema }: BundlesProps): Record<BundleName, string> {
+  // The CLI names a directory relative to where it runs, which need not be the one that esbuild works in.
+  const bundles = resolve(outdir, 'bundles');
+  const directory = (name: BundleName) => join(bundles, name);
+  if (existsSync(PREBUILT)) cpSync(PREBUILT, bundles, { recursive: true });
+  else bundleFunctions(bundles);
+  const schema = bundleSchema(registrationSchema);
+  for (const name of WITH_SCHEMA) {
+    mkdirSync(directory(name), { recursive: true });
+    writeFileSync(join(directory(name), SCHEMA_FILE), schema);
+  }
+  return Object.fromEntries(BUNDLES.map((name) => [name, directory(name)])) as Record<BundleName, string>;
+}
+
+/** Writes each function's module, `<name>/index.mjs`, which knows no operator's schema. */
+export function bundleFunctions(outdir: string): void {
+  modules ??= buildModules();
+  for (const name of BUNDLES) {
+    mkdirSync(join(outdir, name), { recursive: true });
+    writeFileSync(join(outdir, name, 'index.mjs'), modules[name]);
+  }
+}
+
+/** Built once, however many stages an app has. */
+let modules: Record<BundleName, Uint8Array> | undefined;
+
+function buildModules(): Record<BundleName, Uint8Array> {
+  const plain = BUNDLES.filter((name) => !WITH_REQUIRE.includes(name));
+  return { ...buildEntries(plain), ...buildEntries(WITH_REQUIRE, REQUIRE) } as Record<BundleName, Uint8Array>;
+}
+
+function buildEntries(names: readonly BundleName[], banner = ''): Partial<Record<BundleName, Uint8Array>> {
+  const { outputFiles } = buildSync({
+    ...OPTIONS,
+    banner: { js: banner },
+    entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambda/entry/${name}.ts`])),
+    // Written nowhere: only tells the files apart.
+    outdir: 'out',
+    write: false,
+    outExtension: { '.js': '.mjs' },
+    alias: {
+      [SCHEMA_IMPORT]: `./${SCHEMA_FILE}`,
+      '@aws-sdk/credential-provider-node': './lib/functions/no-credential-chain.ts',
+    },
+    external: [`./${SCHEMA_FILE}`],
+  });
+  return Object.fromEntries(outputFiles.map(({ path, contents }) => [basename(dirname(path)), contents]));
+}
+
+/** ajv's compiled code with the little it imports. */
+function bundleSchema(registrationSchema: object): Uint8Array {
+  const { outputFiles } = buildSync({
+    ...OPTIONS,
+    stdin: { contents: schemaModule(registrationSchema), resolveDir: ROOT, loader: 'js' },
+    write: false,
+  });
+  return outputFiles[0]!.contents;
+}

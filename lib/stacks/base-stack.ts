@@ -1,0 +1,39 @@
+/** What a Region's tables, secrets and alarms need before they exist: the stage's key there, and a topic. */
+import { type App, RemovalPolicy } from 'aws-cdk-lib';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import type { Config } from '../config/read.ts';
+import { keyAlias } from '../data/encryption.ts';
+import { AlarmTopic, alarmTopicName } from '../operations/topic.ts';
+import { PlatformStack } from './platform-stack.ts';
+
+export interface BaseStackProps {
+  readonly config: Config;
+  readonly region: Config['regions'][number];
+}
+
+/** @returns whether there is anything to make: CloudFormation takes no empty stack */
+export const needsBase = ({ kmsKeyArn, alarmTopicArn }: Config['regions'][number]): boolean =>
+  kmsKeyArn === undefined || alarmTopicArn === undefined;
+
+export class BaseStack extends PlatformStack {
+  constructor(app: App, id: string, { config, region }: BaseStackProps) {
+    const stage = config.stage.name;
+    super(app, id, {
+      config,
+      region: region.name,
+      description: `Countersign ${stage}: key and alarm topic of ${region.name}`,
+      keeps: true,
+    });
+    if (region.kmsKeyArn === undefined) {
+      const key = new Key(this, 'Key', {
+        description: `Countersign ${stage}: registrations, clients and keys`,
+        enableKeyRotation: true,
+        // Without it, tables and secrets that were kept could not be read.
+        removalPolicy: RemovalPolicy.RETAIN,
+      });
+      // Roles ask for the alias: no deployment takes it away, in whatever order stacks go over to another key.
+      key.addAlias(keyAlias(stage)).applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
+    }
+    if (region.alarmTopicArn === undefined) new AlarmTopic(this, 'Alarms', alarmTopicName(stage));
+  }
+}

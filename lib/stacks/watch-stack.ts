@@ -1,0 +1,34 @@
+/**
+ * What looks at all Regions from outside: the entry's records and health checks, the alarms on those, which exist in
+ * us-east-1 only, and the dashboard (docs/decisions/0010).
+ */
+import { type App, CfnOutput } from 'aws-cdk-lib';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import type { Config } from '../config/read.ts';
+import { WATCH_REGION } from '../config/watch-region.ts';
+import { PlatformDashboard } from '../operations/dashboard.ts';
+import { AlarmTopic } from '../operations/topic.ts';
+import { Entry } from '../routing/entry.ts';
+import { entryUrl } from '../routing/urls.ts';
+import { PlatformStack } from './platform-stack.ts';
+
+export interface WatchStackProps {
+  readonly config: Config;
+}
+
+export class WatchStack extends PlatformStack {
+  constructor(app: App, id: string, { config }: WatchStackProps) {
+    const { stage, domain, watchAlarmTopicArn } = config;
+    const description = `Countersign ${stage.name}: entry, health and dashboard of all Regions`;
+    super(app, id, { config, region: WATCH_REGION, description });
+    if (domain) {
+      const topic = watchAlarmTopicArn
+        ? Topic.fromTopicArn(this, 'Alarms', watchAlarmTopicArn)
+        : new AlarmTopic(this, 'Alarms', `countersign-${stage.name}-watch-alarms`);
+      new Entry(this, 'Entry', { config, domain, topic });
+    }
+    new PlatformDashboard(this, 'Overview', config);
+    const url = entryUrl(config);
+    if (url) new CfnOutput(this, 'EntryUrl', { value: url, description: 'What clients are configured with' });
+  }
+}

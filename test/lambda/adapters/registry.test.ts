@@ -1,0 +1,47 @@
+/** A strongly consistent global table refuses a write that meets another Region's: that is tried again, then 503. */
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { makeClient, register, remove, type Signer } from '../../support/signer.ts';
+
+let platform: Platform;
+let a: Region;
+let signer: Signer;
+
+beforeAll(async () => {
+  platform = await startRegions();
+  [a] = platform.regions;
+  signer = await makeClient(platform);
+});
+afterAll(() => platform.stop());
+afterEach(() => vi.restoreAllMocks());
+
+/** The next `times` writes to the registry meet another one. */
+function conflicts(times: number): { left: number } {
+  const state = { left: times };
+  const { shared } = platform;
+  const send = shared.send.bind(shared) as (command: object) => Promise<never>;
+  vi.spyOn(shared, 'send').mockImplementation((async (command: { input: object }) => {
+    if (!('Item' in command.input) || state.left === 0) return send(command);
+    state.left -= 1;
+    throw Object.assign(new Error('conflict'), { name: 'ReplicatedWriteConflictException' });
+  }) as never);
+  return state;
+}
+
+it.each([1, 2, 3])('%i conflicts in a row hold nobody up', async (times) => {
+  const state = conflicts(times);
+  const user = { user_id: `met-${times}` };
+  const { status, json } = await register(platform, a, signer, user);
+  expect([status, state.left]).toEqual([201, 0]);
+  state.left = times;
+  expect((await remove(platform, a, signer, json.id)).status).toBe(204);
+});
+
+it('one that does not end is 503, after which the same user registers as if for the first time', async () => {
+  conflicts(1_000);
+  const answer = await register(platform, a, signer, { user_id: 'met-often' });
+  expect([answer.status, answer.code, answer.headers['retry-after']]).toEqual([503, 'unavailable', '1']);
+  vi.restoreAllMocks();
+  const again = await register(platform, a, signer, { user_id: 'met-often' });
+  expect([again.status, again.headers['idempotency-replayed']]).toEqual([201, undefined]);
+});

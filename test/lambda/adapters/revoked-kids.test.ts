@@ -1,0 +1,187 @@
+/** Kids of the platform's own keys that stand in a Region's `limits` table: nothing they signed passes after 10 s. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRevokedKids } from '../../../lambda/adapters/revoked-kids.ts';
+import { createRotationRecord } from '../../../lambda/adapters/rotation-record.ts';
+import { tableName } from '../../../lambda/contract/names.ts';
+import { readNonce } from '../../../protocol/nonce.ts';
+import { STAGE } from '../../support/dynalite.ts';
+import { type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { makeClient, prepare, register, type Signer } from '../../support/signer.ts';
+
+let platform: Platform;
+let a: Region;
+let b: Region;
+let signer: Signer;
+
+beforeAll(async () => {
+  platform = await startRegions();
+  [a, b] = platform.regions;
+  signer = await makeClient(platform);
+});
+afterAll(() => platform.stop());
+
+const revoke = (region: Region, purpose: 'nonce' | 'client-root', kids: string[]) =>
+  createRevokedKids(region.dynamodb, tableName(STAGE, 'limits')).add(purpose, kids, platform.clock.nowMs);
+const kidOf = (purpose: 'nonce' | 'client-root') => platform.secrets[purpose].keyset.keys[0]!.kid;
+
+it('kids are added to those that stand there, and stay for longer than any key', async () => {
+  const kids = createRevokedKids(a.dynamodb, tableName(STAGE, 'limits'));
+  expect(await kids.read('token')).toEqual([]);
+  await kids.add('token', ['AAAAAA'], platform.clock.nowMs);
+  await kids.add('token', ['BBBBBA', 'AAAAAA'], platform.clock.nowMs);
+  await expect(kids.add('token', [], platform.clock.nowMs)).rejects.toThrow('no kids to revoke');
+  expect([...(await kids.read('token'))].sort()).toEqual(['AAAAAA', 'BBBBBA']);
+  const item = (await platform.items('limits', a)).find(
+    ({ pk }) => (pk as { S: string }).S === 'revoked#token',
+  );
+  const years = (Number((item!.ttl as { N: string }).N) - platform.clock.nowMs / 1000) / (365 * 24 * 3600);
+  expect(years).toBeGreaterThan(4);
+});
+
+it('why a rotation failed lies beside them, and goes with the next success', async () => {
+  const table = tableName(STAGE, 'limits');
+  const record = createRotationRecord(a.dynamodb, table, 'token');
+  const before = await platform.items('limits', a);
+  await record.succeeded();
+  expect(await platform.items('limits', a)).toEqual(before);
+  expect(await record.read()).toBeNull();
+  const failure = { at: '2026-11-23T00:00:00.000Z', action: 'createSecret', reason: 'Vault is sealed' };
+  await record.failed({ ...failure, action: 'testSecret' });
+  await record.failed(failure);
+  expect(await record.read()).toEqual(failure);
+  expect([...(await createRevokedKids(a.dynamodb, table).read('token'))].sort()).toEqual([
+    'AAAAAA',
+    'BBBBBA',
+  ]);
+  expect(await createRotationRecord(a.dynamodb, table, 'nonce').read()).toBeNull();
+  await record.succeeded();
+  expect(await record.read()).toBeNull();
+});
+
+describe('a revoked nonce key', () => {
+  it('verifies nothing after 10 s where its Region knows, whatever the secret says', async () => {
+    const instance = a.instance();
+    expect((await register(platform, instance, signer, { user_id: 'before' })).status).toBe(201);
+    const ask = await prepare(platform, instance, signer, { user_id: 'after' });
+    // Another key signs from now on, and the secret's copy still has the old one.
+    const { keyset } = platform.secrets.nonce;
+    const next = { ...keyset.keys[0]!, kid: 'AAAAAA', activates_at: platform.clock.nowMs + 1 };
+    platform.secrets.nonce.keyset = { ...keyset, seq: keyset.seq + 1, keys: [...keyset.keys, next] };
+    await revoke(a, 'nonce', [kidOf('nonce')]);
+    platform.clock.nowMs += 10_001;
+    expect((await a.instance().send(ask)).code).toBe('use_nonce');
+    expect((await register(platform, a.instance(), signer, { user_id: 'after' })).status).toBe(201);
+    expect((await register(platform, b, signer, { user_id: 'elsewhere' })).status).toBe(201);
+  });
+
+  it('issues nothing that is refused: 503 while no other key is there, and the next one within a second', async () => {
+    const instance = b.instance();
+    const ask = () => instance.send({ method: 'GET', path: `/v1/nonce?client_id=${signer.clientId}` });
+    expect((await ask()).status).toBe(200);
+    const secret = platform.secrets.nonce;
+    const { keyset } = secret;
+    await revoke(
+      b,
+      'nonce',
+      keyset.keys.map(({ kid }) => kid),
+    );
+    const late = await prepare(platform, instance, signer, { user_id: 'signed-before' });
+    platform.clock.nowMs += 10_001;
+    // An answer that is due needs no key: it says when to come again, and brings no nonce.
+    const { headers: told, code: refused } = await instance.send(late);
+    expect([refused, told['replay-nonce'], told['retry-after']]).toEqual(['use_nonce', undefined, '1']);
+    const claims = { iat: platform.clock.nowMs / 1000 + 3600, exp: platform.clock.nowMs / 1000 + 3660 };
+    const early = await prepare(platform, instance, signer, { user_id: 'early' }, { nonce: 'x', claims });
+    const { headers: skewed, code } = await instance.send(early);
+    expect([code, skewed['replay-nonce'], skewed['retry-after']]).toEqual(['clock_skew', undefined, '1']);
+    for (let i = 0; i < 3; i++) {
+      const { status, code, headers } = await ask();
+      expect([status, code, headers['retry-after']]).toEqual([503, 'unavailable', '1']);
+      platform.clock.nowMs += 60_000;
+    }
+    const next = { ...keyset.keys[0]!, kid: 'DDDDDA', activates_at: platform.clock.nowMs };
+    secret.keyset = {
+      ...keyset,
+      seq: keyset.seq + 1,
+      revoked: keyset.keys.map(({ kid }) => kid),
+      keys: [next],
+    };
+    platform.clock.nowMs += 1_000;
+    const { status, json } = await ask();
+    expect(status).toBe(200);
+    const user = { user_id: 'after-the-next' };
+    const ready = await prepare(platform, instance, signer, user, { nonce: json.nonce });
+    expect((await instance.send(ready)).status).toBe(201);
+  });
+});
+
+describe('a revoked client root', () => {
+  it('takes the keys derived from it along, although they were made before', async () => {
+    const instance = b.instance();
+    const late = await makeClient(platform);
+    expect((await register(platform, instance, signer, { user_id: 'root-before' })).status).toBe(201);
+    await revoke(b, 'client-root', [kidOf('client-root')]);
+    // Its key is made just before the instance has to know, and would be held for another ten seconds.
+    platform.clock.nowMs += 9_999;
+    expect((await register(platform, instance, late, { user_id: 'root-late' })).status).toBe(201);
+    platform.clock.nowMs += 2;
+    for (const each of [signer, late])
+      expect((await register(platform, instance, each, { user_id: 'root-after' })).code).toBe(
+        'invalid_proof',
+      );
+  });
+});
+
+describe('a new nonce key', () => {
+  it('verifies at once where the old copy is held', async () => {
+    const [holds, has] = [a.instance(), a.instance()];
+    expect((await register(platform, holds, signer, { user_id: 'nonce-held' })).status).toBe(201);
+    platform.clock.nowMs += 10_000;
+    const secret = platform.secrets.nonce;
+    const { keyset } = secret;
+    const next = { ...keyset.keys[0]!, kid: 'FFFFFA', activates_at: platform.clock.nowMs };
+    secret.keyset = { ...keyset, seq: keyset.seq + 1, keys: [...keyset.keys, next] };
+    const ready = await prepare(platform, has, signer, { user_id: 'nonce-new' });
+    expect(readNonce(ready.nonce)?.kid).toBe('FFFFFA');
+    expect((await holds.send(ready)).status).toBe(201);
+  });
+});
+
+describe('a new client root', () => {
+  it('that signs at once, as after a revocation, works at once where the old copy is held', async () => {
+    const instance = a.instance();
+    expect((await register(platform, instance, signer, { user_id: 'root-held' })).status).toBe(201);
+    platform.clock.nowMs += 10_000;
+    const secret = platform.secrets['client-root'];
+    const next = { ...secret.keyset.keys[0]!, kid: 'CCCCCA', activates_at: platform.clock.nowMs };
+    secret.keyset = { ...secret.keyset, seq: secret.keyset.seq + 1, keys: [...secret.keyset.keys, next] };
+    const made = (await a
+      .instance()
+      .functions['admin-write'](
+        { action: 'clients.create', params: { profile: 'strict' } },
+        { awsRequestId: 'r' },
+      )) as { ok: true; result: { client_id: string; kid: string; api_key: string } };
+    const { client_id: clientId, kid, api_key: apiKey } = made.result;
+    const fresh = { clientId, kid, apiKey };
+    expect((await register(platform, instance, fresh, { user_id: 'root-new' })).status).toBe(201);
+  });
+});
+
+it('where the table cannot be read, nothing is registered', async () => {
+  const fresh = await startRegions();
+  try {
+    const [region] = fresh.regions;
+    const someone = await makeClient(fresh);
+    const broken = {
+      send: async (command: { input: { Key?: { pk?: { S: string } } } }) => {
+        if (command.input.Key?.pk?.S.startsWith('revoked#')) throw new Error('limits are down');
+        return region.dynamodb.send(command as never);
+      },
+    } as unknown as DynamoDBClient;
+    const instance = region.instance({}, { dynamodb: broken });
+    expect((await register(fresh, instance, someone, { user_id: 'unread' })).code).toBe('unavailable');
+  } finally {
+    await fresh.stop();
+  }
+});

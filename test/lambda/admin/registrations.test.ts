@@ -1,0 +1,114 @@
+/** Registrations as operators see, delete and erase them. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { makeClient, prepare, register, type Signer } from '../../support/signer.ts';
+
+let platform: Platform;
+let a: Region;
+let signer: Signer;
+
+beforeAll(async () => {
+  platform = await startRegions();
+  [a] = platform.regions;
+  signer = await makeClient(platform);
+});
+afterAll(() => platform.stop());
+
+const of = (user_id: string) => ({ client_id: signer.clientId, user_id });
+const items = async (id: string) =>
+  (await platform.items('registry')).filter(({ pk }) => (pk as { S: string }).S.endsWith(`#${id}`));
+
+it('shows what a client registered, then that it was deleted', async () => {
+  const user = { user_id: 'shown', email: 'shown@example.com' };
+  const { json } = await register(platform, a, signer, user);
+  expect(await platform.operate('registrations.show', of('shown'))).toEqual(json);
+  expect(await platform.operate('registrations.delete', of('shown'))).toEqual({ id: json.id, deleted: true });
+  expect(await platform.operate('registrations.delete', of('shown'))).toEqual({
+    id: json.id,
+    deleted: false,
+  });
+  expect(await platform.operate('registrations.show', of('shown'))).toEqual({
+    id: json.id,
+    client_id: signer.clientId,
+    deleted_at: new Date(platform.clock.nowMs).toISOString(),
+  });
+  expect(await platform.admin('registrations.show', of('never'))).toMatchObject({
+    ok: false,
+    problem: { status: 404, code: 'not_found' },
+  });
+});
+
+it('deletes nothing of a client that never was, and leaves nothing there', async () => {
+  const before = await platform.items('registry');
+  const params = { client_id: 'never-made', user_id: 'nobody' };
+  expect(await platform.admin('registrations.delete', params)).toMatchObject({
+    ok: false,
+    problem: { status: 404, code: 'not_found', detail: 'there is no client never-made' },
+  });
+  expect(await platform.operate('registrations.erase', params)).toMatchObject({ state: 'absent' });
+  expect(await platform.items('registry')).toEqual(before);
+});
+
+it('deletes what a client left that was removed since, and what a client never registered', async () => {
+  const gone = await makeClient(platform);
+  const { json } = await register(platform, a, gone, { user_id: 'left-behind' });
+  await platform.operate('clients.delete', { client_id: gone.clientId });
+  const left = { client_id: gone.clientId, user_id: 'left-behind' };
+  expect(await platform.operate('registrations.delete', left)).toEqual({ id: json.id, deleted: true });
+  const never = await platform.operate('registrations.delete', of('never-registered'));
+  expect(never.deleted).toBe(false);
+  expect(await items(never.id)).toHaveLength(1);
+});
+
+it('takes half a character for no other user', async () => {
+  const { json } = await register(platform, a, signer, { user_id: '\ufffd' });
+  expect(await platform.admin('registrations.delete', of('\ud800'))).toMatchObject({
+    ok: false,
+    problem: { code: 'malformed_request', detail: expect.stringContaining('params.user_id') },
+  });
+  expect(await platform.operate('registrations.show', of('\ufffd'))).toEqual(json);
+});
+
+it('a deletion is not undone by a request that was held back', async () => {
+  const held = await prepare(platform, a, signer, { user_id: 'held-back' });
+  await platform.operate('registrations.delete', of('held-back'));
+  expect((await a.send(held)).code).toBe('use_nonce');
+});
+
+it('erasing takes the data at once, and the tombstone when no nonce can live that it stops', async () => {
+  const { json } = await register(platform, a, signer, { user_id: 'erased', email: 'erased@example.com' });
+  const held = await prepare(platform, a, signer, { user_id: 'erased' });
+  const first = await platform.operate('registrations.erase', of('erased'));
+  expect(first).toMatchObject({ id: json.id, state: 'deleted' });
+  expect(JSON.stringify(await items(json.id))).not.toContain('erased');
+  expect((await a.send(held)).code).toBe('use_nonce');
+
+  const erasableMs = Date.parse((first as { erasable_at: string }).erasable_at);
+  expect(erasableMs - platform.clock.nowMs).toBeGreaterThan(3_600_000);
+  platform.clock.nowMs = erasableMs - 2_000;
+  expect(await platform.operate('registrations.erase', of('erased'))).toEqual(first);
+  expect(await items(json.id)).toHaveLength(1);
+  platform.clock.nowMs = erasableMs;
+  expect(await platform.operate('registrations.erase', of('erased'))).toEqual({
+    id: json.id,
+    state: 'erased',
+  });
+  expect(await items(json.id)).toEqual([]);
+  expect(await platform.operate('registrations.erase', of('erased'))).toEqual({
+    id: json.id,
+    state: 'absent',
+  });
+});
+
+it('an audit line names the registration by its id, never the user, and no key or nonce', async () => {
+  const nonce = (await prepare(platform, a, signer, { user_id: 'audited-user' })).nonce;
+  await platform.operate('registrations.erase', of('audited-user'));
+  await platform.operate('proofs.revoke', { nonce });
+  const lines = platform.log.filter(({ message }) => message === 'audit');
+  expect(lines.at(-2)).toMatchObject({
+    action: 'registrations.erase',
+    target: expect.stringMatching(new RegExp(`^${signer.clientId}#[\\w-]{43}$`)),
+  });
+  expect(lines.at(-1)).toMatchObject({ action: 'proofs.revoke' });
+  expect(JSON.stringify(lines)).not.toMatch(new RegExp(`audited-user|${nonce}|csk_`));
+});

@@ -1,0 +1,103 @@
+/** A strict key on the wire raises the alarm, whatever the route and whatever the spelling. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ROUTES } from '../../../lambda/contract/routes.ts';
+import { type HttpAsk, type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { makeBasicClient, makeClient, prepare, read, type Signer } from '../../support/signer.ts';
+
+let platform: Platform;
+let a: Region;
+let strict: Signer;
+let basic: Signer;
+
+beforeAll(async () => {
+  platform = await startRegions();
+  [a] = platform.regions;
+  strict = await makeClient(platform);
+  basic = await makeBasicClient(platform);
+});
+afterAll(() => platform.stop());
+beforeEach(() => {
+  platform.log.length = 0;
+});
+
+const ID = 'i'.repeat(43);
+const nonce = (query: string, headers: HttpAsk['headers'] = {}): HttpAsk => ({
+  method: 'GET',
+  path: `/v1/nonce${query}`,
+  headers,
+});
+const authorized = (value: string): HttpAsk => nonce('?client_id=dev', { Authorization: value });
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+/** @returns the line of the request, which is the only one */
+async function lineOf(ask: HttpAsk) {
+  await a.send(ask);
+  expect(platform.log).toHaveLength(1);
+  return platform.log[0]!;
+}
+
+async function expectAlarm(ask: HttpAsk, key = strict.apiKey): Promise<void> {
+  const line = await lineOf(ask);
+  expect(line).toMatchObject({ level: 'WARN', exposed_key: `${strict.clientId}/1` });
+  const [, , , secret] = key.split('_');
+  expect(JSON.stringify(line)).not.toContain(secret);
+}
+
+describe('a strict key raises the alarm, once, and is not logged', () => {
+  it.each<[string, (key: string) => HttpAsk]>([
+    ['as Bearer', (key) => authorized(`Bearer ${key}`)],
+    ['as bearer', (key) => authorized(`bearer ${key}`)],
+    ['after a tab', (key) => authorized(`Bearer\t${key}`)],
+    ['after no scheme', (key) => authorized(key)],
+    ['after another scheme', (key) => authorized(`JWT ${key}`)],
+    ['in quotes', (key) => authorized(`Token token="${key}"`)],
+    ['as a user of Basic', (key) => authorized(`Basic ${base64(`${key}:`)}`)],
+    ['as a password of basic', (key) => authorized(`basic  ${base64(`me:${key}`)}`)],
+    ['beside a proof', (key) => nonce('?client_id=dev', { Authorization: ['JWT a.b.c', `Bearer ${key}`] })],
+    ['in lower case of the name', (key) => nonce('?client_id=dev', { authorization: `Bearer ${key}` })],
+    ['in another header', (key) => nonce('?client_id=dev', { 'X-Api-Key': key })],
+    ['as a cookie', (key) => nonce('?client_id=dev', { Cookie: `session=1; key=${key}; x=y` })],
+    ['as client_id', (key) => nonce(`?client_id=${key}`)],
+    ['in the query', (key) => nonce(`?client_id=dev&api_key=${key}`)],
+    ['as the query', (key) => nonce(`?${key}`)],
+    ['with an underscore encoded', (key) => nonce(`?api_key=${key.replaceAll('_', '%5F')}`)],
+    ['in the path', (key) => ({ method: 'GET', path: `/v1/registrations/${key}` })],
+    ['twice', (key) => nonce(`?api_key=${key}`, { Authorization: `Bearer ${key}` })],
+    ['after one that is none', (key) => authorized(`csk_dev_1_${'0'.repeat(43)}_000000 ${key}`)],
+  ])('%s', (_, ask) => expectAlarm(ask(strict.apiKey)));
+
+  it.each(ROUTES.flatMap(({ resource, methods }) => methods.map((method) => [method, resource] as const)))(
+    'at %s %s',
+    async (method, resource) => {
+      const path = resource.replace('{id}', ID);
+      await expectAlarm({ method, path, headers: { Authorization: `Bearer ${strict.apiKey}` } });
+    },
+  );
+
+  it('in a body', async () => {
+    const ask = await prepare(platform, a, strict, { user_id: 'u', attributes: { key: strict.apiKey } });
+    platform.log.length = 0;
+    await expectAlarm(ask);
+  });
+});
+
+describe('no alarm is raised by', () => {
+  const noAlarm = async (ask: HttpAsk) =>
+    expect(await lineOf(ask)).not.toHaveProperty('exposed_key', expect.anything());
+
+  it('a basic key, which may travel', () => noAlarm(nonce('', { Authorization: `Bearer ${basic.apiKey}` })));
+
+  it('what only looks like a key', async () => {
+    const flipped = strict.apiKey.slice(0, -1) + (strict.apiKey.endsWith('0') ? '1' : '0');
+    await noAlarm(nonce('?client_id=dev', { 'X-Api-Key': flipped }));
+  });
+
+  it('registering and reading', async () => {
+    const ask = await prepare(platform, a, strict, { user_id: 'quiet' });
+    platform.log.length = 0;
+    await noAlarm(ask);
+    platform.log.length = 0;
+    await read(platform, a, strict, ID);
+    expect(platform.log[0]).not.toHaveProperty('exposed_key', expect.anything());
+  });
+});

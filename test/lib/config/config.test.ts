@@ -1,0 +1,347 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { KEYSETS } from '../../../lambda/contract/purposes.ts';
+import { ConfigError, examplesOf, readConfig } from '../../../lib/config/read.ts';
+import { type ConfigInput, configSchema } from '../../../lib/config/schema.ts';
+import { CONFIG, eventual, PROD } from '../synth.ts';
+
+/** @returns the lines that the operator reads */
+function faults(config: unknown): string[] {
+  try {
+    readConfig(config as ConfigInput);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const [first, ...lines] = error.message.split('\n');
+    expect(first).toBe('The config cannot be used:');
+    return lines.map((line) => line.trim());
+  }
+  throw new Error('the config was accepted');
+}
+
+it('needs a stage and a Region, and fills in the rest', () => {
+  const config = readConfig(CONFIG);
+  expect(config.homeRegion).toBe('eu-west-1');
+  expect(config.regions).toEqual([{ name: 'eu-west-1', ledgerGeneration: 1 }]);
+  expect(config.nonceTtl.toMilliseconds()).toBe(300_000);
+  expect(config.clockError.toMilliseconds()).toBe(2_000);
+  expect(config.clientKeyLife.toDays()).toBe(90);
+  expect(config.quota).toEqual({ signaturesPerMinute: 6000 });
+  expect(config.consistency).toBe('single');
+  expect(config.logRetentionDays).toBe(7);
+  expect(config.registrationSchema).toMatchObject({ required: ['user_id'] });
+});
+
+it('says of every fault at once where it is, what is wrong and what would be right', () => {
+  expect(
+    faults({
+      stage: { name: 'Dev', kind: 'test' },
+      account: 123456789012,
+      regions: [{ name: 'eu-west-1' }, { name: 'europe' }],
+      nonceTtl: '5m',
+      clockError: 'PT2H',
+      vault: { address: 'http://vault.example.com', auth: 'token' },
+    }),
+  ).toEqual([
+    'stage.name: must be 1 to 16 of a-z, 0-9 and -, and begin with a letter, got "Dev"; for example name: "dev"',
+    'stage.kind: must be "dev" or "prod", got "test"; for example kind: "dev"',
+    'account: must be a string, since it may begin with 0, got 123456789012; for example account: "123456789012"',
+    'regions[1].name: must be the name of an AWS Region, got "europe"; for example name: "eu-west-1"',
+    'nonceTtl: must be an ISO 8601 duration in days, hours, minutes and seconds, got "5m"; for example nonceTtl: "PT5M"',
+    'clockError: must be at most 1 minute, got "PT2H"; for example clockError: "PT2S"',
+    expect.stringMatching(/^vault\.address: must be an https URL .*; for example address: "https:/),
+    'vault.auth: must be "aws" or "approle" or "jwt", got "token"; for example auth: "aws"',
+  ]);
+});
+
+it('names what is missing', () => {
+  expect(faults({})).toEqual([
+    'stage: is missing; for example stage: {"name":"dev","kind":"dev"}',
+    'regions: is missing; for example regions: [{"name":"eu-west-1"}]',
+    'vault: is missing; for example vault: {"address":"https://vault.example.com:8200"}',
+  ]);
+  expect(faults(undefined)).toEqual(['config: is missing']);
+});
+
+it('refuses a setting that it does not know, at any depth', () => {
+  expect(faults({ ...CONFIG, noncettl: 'PT5M' })[0]).toMatch(
+    /^noncettl: is unknown; the settings here are stage, /,
+  );
+  expect(faults({ ...CONFIG, regions: [{ name: 'eu-west-1', url: 'x' }] })).toEqual([
+    'regions[0].url: is unknown; the settings here are name, baseUrl, ledgerGeneration, kmsKeyArn, previousKmsKeyArn, certificateArn, alarmTopicArn, vaultNetwork',
+  ]);
+});
+
+it('takes no Region whose name does not fit into a nonce', () => {
+  expect(faults({ ...CONFIG, regions: [{ name: 'us-northwest-gov-1' }] })[0]).toMatch(
+    /^regions\[0\]\.name: must have at most 15 characters/,
+  );
+});
+
+it.each(['P', 'PT', 'P1M', 'P1Y', 'PT0S', 'P1.5D', '300', 'PT5M ', '-PT5M'])(
+  'takes no duration like %j',
+  (text) => {
+    expect(faults({ ...CONFIG, clientKeyLife: text })[0]).toMatch(/^clientKeyLife: must be /);
+  },
+);
+
+it.each([
+  'https://api.example.com/',
+  'https://api.example.com/v1',
+  'http://api.example.com',
+  'https://api.example.com?x=1',
+  'https://user@api.example.com',
+  'api.example.com',
+])('takes no base URL like %j', (baseUrl) => {
+  expect(faults({ ...CONFIG, regions: [{ name: 'eu-west-1', baseUrl }] })[0]).toMatch(
+    /^regions\[0\]\.baseUrl: must /,
+  );
+});
+
+it('shows the sum where a rotation period is too short for the windows of its keys', () => {
+  expect(faults({ ...CONFIG, keys: { rotationPeriod: { nonce: 'P2D' } } })).toEqual([
+    expect.stringMatching(
+      /^keys\.rotationPeriod\.nonce: 2 days is not longer than the key's windows, 2 days 4 hours: .*replicationLag \+ signerMaxAge \+ 1 hour 1 minute \+ clockError/,
+    ),
+  ]);
+  expect(faults({ ...CONFIG, clientKeyLife: 'P178D' })).toEqual([
+    expect.stringMatching(/^keys\.rotationPeriod\["client-root"\]: .*clientKeyLife .*; for example "P181D"$/),
+  ]);
+});
+
+it('a nonce key is made for what it may ever sign: a nonce that outlives a token by a minute, and any of a proof', () => {
+  expect(KEYSETS.nonce.life).toBe(KEYSETS.token.life + 60_000);
+  expect(readConfig({ ...CONFIG, nonceTtl: 'PT1H' }).nonceTtl.toMilliseconds()).toBeLessThan(
+    KEYSETS.nonce.life,
+  );
+  expect(faults({ ...CONFIG, nonceTtl: 'PT1H1S' })[0]).toMatch(/^nonceTtl: must be 10 seconds to 1 hour/);
+});
+
+it('takes a rotation period that a schedule can say and that spares the versions of a secret', () => {
+  const lags = { replicationLag: 'PT1M', verifierMaxAge: 'PT1M', signerMaxAge: 'PT1M', rotationTime: 'PT1M' };
+  const period = (nonce: string) => () =>
+    faults({ ...CONFIG, nonceTtl: 'PT1M', keys: { ...lags, rotationPeriod: { nonce } } });
+  expect(period('PT4H')).toThrow('the config was accepted');
+  for (const [text, message] of [
+    ['PT4H30M', 'must be whole hours'],
+    ['PT3H', 'must be 4 hours or more'],
+    ['P1000D', 'must be 999 days at most'],
+  ] as const)
+    expect(period(text)()).toEqual([expect.stringContaining(`keys.rotationPeriod.nonce: ${message}`)]);
+});
+
+it('takes the Region of an STS endpoint for a login by IAM alone', () => {
+  const vault = { address: 'https://vault.example.com:8200', stsRegion: 'eu-west-1' };
+  expect(() => faults({ ...CONFIG, vault })).toThrow('the config was accepted');
+  expect(faults({ ...CONFIG, vault: { ...vault, auth: 'jwt' as const } })).toEqual([
+    'vault.stsRegion: needs vault.auth: "aws", and not "jwt"',
+  ]);
+  expect(faults({ ...CONFIG, vault: { ...vault, stsRegion: 'sts.amazonaws.com' } })[0]).toMatch(
+    /^vault\.stsRegion: must be the name of an AWS Region/,
+  );
+});
+
+it('asks for a VPC of each Region where Vault is reached from one, and for an authority that fits', () => {
+  const network = {
+    vpcId: 'vpc-0a1b2c3d',
+    subnetIds: ['subnet-0a1b2c3d'],
+    securityGroupIds: ['sg-0a1b2c3d'],
+  };
+  const vault = { address: 'https://vault.example.com:8200', network };
+  expect(faults({ ...PROD, vault })).toEqual([
+    expect.stringMatching(
+      /^regions\[1\]\.vaultNetwork: is missing: the VPC of vault\.network lies in the home/,
+    ),
+  ]);
+  const [home, other] = PROD.regions;
+  const regions = [home!, { ...other!, vaultNetwork: network }];
+  expect(() => faults({ ...PROD, regions, vault })).toThrow('the config was accepted');
+  expect(() => faults({ ...CONFIG, vault })).toThrow('the config was accepted');
+  const wrong = { ...network, subnetIds: [] };
+  expect(faults({ ...CONFIG, vault: { ...vault, network: wrong } })[0]).toMatch(
+    /^vault\.network\.subnetIds: must name at least one/,
+  );
+  const caPem = `-----BEGIN CERTIFICATE-----\n${'A'.repeat(3000)}`;
+  expect(faults({ ...CONFIG, vault: { ...vault, caPem } })[0]).toMatch(
+    /^vault\.caPem: must have at most 3000/,
+  );
+});
+
+it('names a home Region that serves nothing, and a Region that is named twice', () => {
+  expect(faults({ ...CONFIG, homeRegion: 'us-east-1' })[0]).toBe(
+    'homeRegion: must be one of the Regions: eu-west-1; for example homeRegion: "eu-west-1"',
+  );
+  expect(faults({ ...CONFIG, regions: [{ name: 'eu-west-1' }, { name: 'eu-west-1' }] })[0]).toMatch(
+    /^regions\[1\]\.name: is named twice/,
+  );
+});
+
+it('refuses partitions that have not been tried', () => {
+  const gov = { ...PROD, regions: [{ name: 'us-gov-west-1' }], witnessRegion: undefined };
+  expect(faults(gov)).toEqual([expect.stringMatching(/^regions\[0\]\.name: lies outside the aws partition/)]);
+});
+
+it('a stage of kind dev is one Region without what costs or outlives it', () => {
+  const kmsKeyArn = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+  const paths = faults({
+    ...CONFIG,
+    regions: [{ name: 'eu-west-1', kmsKeyArn }, { name: 'eu-central-1' }],
+    domain: PROD.domain,
+  }).map((line) => line.split(':')[0]);
+  expect(paths).toEqual(['regions', 'domain', 'regions[0].kmsKeyArn']);
+});
+
+const regions = (...names: string[]) => ({ regions: names.map((name) => ({ name })) });
+it.each([
+  ['eu-west-1', undefined, 'single'],
+  ['eu-west-1 eu-central-1', undefined, 'eventual'],
+  ['eu-west-1 eu-central-1', 'eu-west-2', 'strong'],
+  ['eu-west-1 eu-central-1 eu-west-3', undefined, 'strong'],
+  ['us-east-1 us-east-2 us-west-2', undefined, 'strong'],
+  ['ap-northeast-1 ap-northeast-2 ap-northeast-3', undefined, 'strong'],
+  ['eu-west-1 us-east-1 ap-northeast-1', undefined, 'eventual'],
+  ['eu-west-1 eu-west-2 eu-west-3 eu-central-1', undefined, 'eventual'],
+])('Regions %s with witness %s are %s unless told otherwise', (names, witnessRegion, consistency) => {
+  const config = {
+    ...eventual(PROD),
+    ...regions(...names.split(' ')),
+    ...(witnessRegion && { witnessRegion }),
+  };
+  expect(readConfig(config as ConfigInput).consistency).toBe(consistency);
+});
+
+it('strong takes exactly three Regions of one set, and says which there are', () => {
+  expect(faults({ ...eventual(PROD), consistency: 'strong' })).toEqual([
+    'consistency: strong tables take exactly three Regions of one set, three that serve or two and a witnessRegion, got ' +
+      '2 (eu-west-1, eu-central-1); the sets are US (us-east-1, us-east-2, us-west-2), EU (eu-west-1, eu-west-2, eu-west-3, ' +
+      'eu-central-1), AP (ap-northeast-1, ap-northeast-2, ap-northeast-3)',
+  ]);
+  expect(faults({ ...PROD, witnessRegion: 'us-east-1' })[0]).toMatch(
+    /^witnessRegion: strong tables take .* got 2 \+ 1 \(eu-west-1, eu-central-1, us-east-1 as witness\)/,
+  );
+  expect(faults({ ...PROD, ...regions('eu-west-1', 'eu-west-2', 'eu-central-1') })[0]).toMatch(/got 3 \+ 1/);
+  expect(faults({ ...PROD, witnessRegion: 'eu-west-1' })[0]).toMatch(
+    /^witnessRegion: must be a Region that does not serve/,
+  );
+  expect(faults({ ...PROD, consistency: 'eventual' })[0]).toMatch(/^witnessRegion: has no meaning/);
+  expect(faults({ ...CONFIG, consistency: 'strong' })[0]).toMatch(
+    /^consistency: has no meaning with one Region/,
+  );
+  expect(faults({ ...CONFIG, witnessRegion: 'eu-west-3' })[0]).toMatch(
+    /^witnessRegion: has no meaning with one Region/,
+  );
+});
+
+it('names lie in the zone, and come from the domain or from the config, not from both or from neither', () => {
+  const zone = { id: 'Z0123456789ABCDEFGHIJ', name: 'example.org' };
+  expect(faults({ ...PROD, domain: { entry: 'api.example.com', hostedZone: zone } })[0]).toMatch(
+    /^domain\.entry: must lie in the hosted zone: example\.org, or a name that ends in \.example\.org; for example/,
+  );
+  expect(faults({ ...PROD, domain: undefined })).toEqual([
+    expect.stringMatching(/^regions\[0\]\.baseUrl: is missing: without a domain/),
+    expect.stringMatching(/^regions\[1\]\.baseUrl: is missing: without a domain/),
+  ]);
+  const [eu, central] = PROD.regions;
+  expect(faults({ ...PROD, regions: [{ ...eu, baseUrl: 'https://eu.example.com' }, central] })).toEqual([
+    'regions[0].baseUrl: must be left out where there is a domain: the Region is reached at https://eu-west-1.api.example.com',
+  ]);
+  expect(faults({ ...PROD, domain: { entry: 'api.example.com' } })[1]).toMatch(
+    /^regions\[1\]\.certificateArn: is missing: .* bring one for api\.example\.com and eu-central-1\.api\.example\.com/,
+  );
+});
+
+it('what is imported lies in the Region that uses it', () => {
+  const kmsKeyArn = 'arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+  const alarmTopicArn = 'arn:aws:sns:eu-west-1:123456789012:alarms';
+  expect(
+    faults({
+      ...PROD,
+      regions: [
+        { name: 'eu-west-1', kmsKeyArn },
+        { name: 'eu-central-1', alarmTopicArn },
+      ],
+      watchAlarmTopicArn: alarmTopicArn,
+    }),
+  ).toEqual([
+    'regions[0].kmsKeyArn: must lie in eu-west-1, got one in us-east-1',
+    'regions[1].alarmTopicArn: must lie in eu-central-1, got one in eu-west-1',
+    'watchAlarmTopicArn: must lie in us-east-1, got one in eu-west-1',
+  ]);
+  expect(
+    faults({
+      ...PROD,
+      regions: [{ name: 'eu-west-1', kmsKeyArn: 'alias/mine' }, { name: 'eu-central-1' }],
+    })[0],
+  ).toMatch(/^regions\[0\]\.kmsKeyArn: must be an ARN like arn:aws:kms:eu-west-1:123456789012:key\//);
+});
+
+it('the firewall lets one client sign up to its quota', () => {
+  expect(faults({ ...PROD, quota: { signaturesPerMinute: 20_000 } })).toEqual([
+    'waf.requestsPerIp: 60000 in 5 minutes is less than one client may sign in that time: 5 × quota.signaturesPerMinute = 100000',
+  ]);
+  expect(readConfig({ ...CONFIG, quota: { signaturesPerMinute: 20_000 } }).waf.requestsPerIp).toBe(60_000);
+});
+
+it('logs are kept for a period that CloudWatch has', () => {
+  expect(faults({ ...CONFIG, logRetentionDays: 10 })[0]).toMatch(
+    /^logRetentionDays: must be one of 1, 3, 5, 7, .*, got 10; for example/,
+  );
+});
+
+it('reads a registration schema from a file, and says why one cannot be used', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'countersign-schema-'));
+  try {
+    const path = join(directory, 'schema.json');
+    const schema = { type: 'object', required: ['user_id'], properties: { user_id: { type: 'string' } } };
+    writeFileSync(path, JSON.stringify(schema));
+    expect(readConfig({ ...CONFIG, registrationSchema: path }).registrationSchema).toEqual(schema);
+    expect(readConfig({ ...CONFIG, registrationSchema: schema }).registrationSchema).toEqual(schema);
+    expect(faults({ ...CONFIG, registrationSchema: `${path}.gone` })[0]).toMatch(
+      /^registrationSchema: cannot be used: ENOENT/,
+    );
+    expect(faults({ ...CONFIG, registrationSchema: { type: 'object' } })[0]).toMatch(
+      /^registrationSchema: cannot be used: .*user_id/,
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+it('gives an example of every setting, which is itself accepted', () => {
+  expect(settings(configSchema, 'config').flatMap(check)).toEqual([]);
+  function check([path, schema]: [string, z.ZodType]): string[] {
+    const examples = examplesOf(schema);
+    if (examples.length === 0) return [`${path} has no example`];
+    return examples.every((example) => schema.safeParse(example).success) ? [] : [`${path}: wrong example`];
+  }
+});
+
+it('docs/deploy-config.md has every setting with its default, and no other', () => {
+  const text = readFileSync(new URL('../../../docs/deploy-config.md', import.meta.url), 'utf8');
+  const rows = new Map(
+    [...text.matchAll(/^\| `([^`]+)` \|(?:[^|]*\|){4}$/gm)].map(([row, path]) => [path!, row]),
+  );
+  const documented = settings(configSchema, '').map(([path, schema]) => [path.slice(1), schema] as const);
+  expect([...rows.keys()].sort()).toEqual(documented.map(([path]) => path).sort());
+  for (const [path, schema] of documented) {
+    const { def } = schema as unknown as { def: { defaultValue?: unknown } };
+    if (def.defaultValue === undefined || JSON.stringify(def.defaultValue) === '{}') continue;
+    const value = typeof def.defaultValue === 'string' ? def.defaultValue : JSON.stringify(def.defaultValue);
+    expect(rows.get(path)).toContain(`| \`${value}\` |`);
+  }
+});
+
+function settings(schema: z.ZodType, path: string): [string, z.ZodType][] {
+  let inner = schema;
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault)
+    inner = inner.unwrap() as z.ZodType;
+  if (inner instanceof z.ZodArray) inner = inner.element as z.ZodType;
+  const members =
+    inner instanceof z.ZodObject ? Object.entries(inner.shape as Record<string, z.ZodType>) : [];
+  return members.flatMap(([name, member]) => [
+    [`${path}.${name}`, member],
+    ...settings(member, `${path}.${name}`),
+  ]);
+}

@@ -1,0 +1,207 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { checkLock } from '../../../lib/config/lock.ts';
+import { ConfigError, readConfig } from '../../../lib/config/read.ts';
+import type { ConfigInput } from '../../../lib/config/schema.ts';
+import { CONFIG, eventual, PROD } from '../synth.ts';
+
+let directory: string;
+let file: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'countersign-lock-'));
+  file = join(directory, 'countersign.lock.json');
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const write = (config: ConfigInput) => checkLock(readConfig(config), { file, write: true });
+const lock = () => JSON.parse(readFileSync(file, 'utf8'));
+const EVENTUAL = eventual(PROD);
+
+/** @returns the faults, each without the file's path */
+function refused(config: ConfigInput, how: { write: boolean } = { write: false }): string[] {
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  try {
+    checkLock(readConfig(config), { file, ...how });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    expect(existsSync(file) ? readFileSync(file, 'utf8') : undefined).toBe(before);
+    const [, ...lines] = error.message.replaceAll(file, 'LOCK').split('\n');
+    return lines.map((line) => line.trim());
+  }
+  return [];
+}
+
+it('a stage of kind prod does not synthesise before its entry is written, and says how', () => {
+  expect(refused(PROD)).toEqual([
+    'stage.name: LOCK has no entry for live. It keeps what cannot change after the first deploy: ' +
+      'write it once with `npx cdk synth -c countersign:lock=write` and commit it',
+  ]);
+  write(PROD);
+  expect(refused(PROD)).toEqual([]);
+  expect(lock()).toEqual({
+    live: {
+      homeRegion: 'eu-west-1',
+      consistency: 'strong',
+      regions: ['eu-west-1', 'eu-central-1'],
+      witnessRegion: 'eu-west-3',
+      kmsKeys: { 'eu-west-1': 'made', 'eu-central-1': 'made' },
+    },
+  });
+});
+
+it('a stage of kind dev goes without a trace, and has no entry', () => {
+  expect(refused(CONFIG)).toEqual([]);
+  write(CONFIG);
+  expect(existsSync(file)).toBe(false);
+});
+
+it('stages have an entry each, and a renamed one is not taken for new unawares', () => {
+  write(PROD);
+  const test: ConfigInput = { ...EVENTUAL, stage: { name: 'test', kind: 'prod' } };
+  expect(refused(test)[0]).toContain('no entry for test (it has live; a stage cannot be renamed)');
+  write(test);
+  expect(Object.keys(lock())).toEqual(['live', 'test']);
+});
+
+const [west, central] = PROD.regions as [{ name: string }, { name: string }];
+it.each<[string, ConfigInput, ConfigInput, string]>([
+  [
+    'homeRegion',
+    PROD,
+    { ...PROD, homeRegion: 'eu-central-1' },
+    'homeRegion: is frozen since the first deploy: LOCK has eu-west-1, got eu-central-1; tables and secrets do not move: deploy another stage there and move clients to it',
+  ],
+  [
+    'consistency',
+    EVENTUAL,
+    PROD,
+    'consistency: is frozen since the first deploy: LOCK has eventual, got strong; a table keeps its mode; its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet',
+  ],
+  [
+    'strong Regions',
+    PROD,
+    { ...PROD, regions: [west, { name: 'eu-west-2' }] },
+    'regions: is frozen since the first deploy: LOCK has eu-central-1, eu-west-1 and the witness eu-west-3, got eu-west-1, eu-west-2 and the witness eu-west-3; a strongly consistent table keeps its Regions; its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet',
+  ],
+  [
+    'the witness',
+    PROD,
+    { ...PROD, witnessRegion: 'eu-west-2' },
+    'regions: is frozen since the first deploy: LOCK has eu-central-1, eu-west-1 and the witness eu-west-3, got eu-central-1, eu-west-1 and the witness eu-west-2; a strongly consistent table keeps its Regions; its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet',
+  ],
+])(
+  '%s is frozen, with both values and the migration, and cannot be written over',
+  (_, before, after, message) => {
+    write(before);
+    expect(refused(after)).toEqual([message]);
+    expect(refused(after, { write: true })).toEqual([message]);
+  },
+);
+
+it('the order of Regions, which clients prefer, is not frozen', () => {
+  const forth: ConfigInput = { ...PROD, homeRegion: 'eu-west-1' };
+  write(forth);
+  expect(refused({ ...forth, regions: [central, west] })).toEqual([]);
+});
+
+it('an eventual stage takes and gives up one Region a deploy, as a global table does', () => {
+  write({ ...EVENTUAL, regions: [west] });
+  expect(refused(EVENTUAL)).toEqual([]);
+  const three: ConfigInput = { ...EVENTUAL, regions: [west, central, { name: 'us-east-1' }] };
+  expect(refused(three)[0]).toMatch(
+    /^regions: differ from LOCK in more than one: it has eu-west-1, got eu-central-1, eu-west-1, us-east-1\. .* change one, deploy, write it into the file with/,
+  );
+  write(EVENTUAL);
+  expect(refused(three)).toEqual([]);
+});
+
+const keyArn = (end: string, region = 'eu-west-1') =>
+  `arn:aws:kms:${region}:123456789012:key/1234abcd-12ab-34cd-56ef-12345678900${end}`;
+const [KEY, OTHER] = [keyArn('1'), keyArn('2')];
+const withKeys = (keys: { kmsKeyArn?: string; previousKmsKeyArn?: string }, config = PROD): ConfigInput => ({
+  ...config,
+  regions: [{ ...west, ...keys }, central],
+});
+
+it.each([
+  [
+    'made',
+    'imported',
+    PROD,
+    { kmsKeyArn: KEY },
+    /has the key that the stage made, got arn:\S+1\. .*\(`aws kms describe-key --region eu-west-1 --key-id alias\/countersign-live` /,
+  ],
+  [
+    'imported',
+    'imported',
+    withKeys({ kmsKeyArn: KEY }),
+    { kmsKeyArn: OTHER },
+    /has arn:\S+1, got arn:\S+2\. .* name arn:\S+1 as previousKmsKeyArn/,
+  ],
+  [
+    'imported',
+    'made',
+    withKeys({ kmsKeyArn: KEY }),
+    {},
+    /has arn:\S+1, got the key that the stage made\. .* name arn:\S+1 as previousKmsKeyArn/,
+  ],
+] as const)(
+  'a customer key that was %s and is %s is refused on a live stage, unless the config lists both',
+  (_, __, before, after, message) => {
+    for (const mode of [before, eventual(before)]) {
+      rmSync(file, { force: true });
+      const config = (keys: object) => withKeys({ ...after, ...keys }, mode.witnessRegion ? PROD : EVENTUAL);
+      write(mode);
+      // Writing is no way around it.
+      for (const write of [false, true]) {
+        const found = refused(config({}), { write });
+        expect(found).toEqual([expect.stringMatching(/^regions\[0\]\.kmsKeyArn: changes on a live stage/)]);
+        expect(found[0]).toMatch(message);
+      }
+      const both = config({
+        previousKmsKeyArn: KEY === (after as { kmsKeyArn?: string }).kmsKeyArn ? OTHER : KEY,
+      });
+      expect(refused(both)).toEqual([]);
+      write(both);
+      expect(refused(both)).toEqual([]);
+      expect(refused(config({}))).toEqual([]);
+    }
+  },
+);
+
+it('the previous key must be the one that the file has', () => {
+  write(withKeys({ kmsKeyArn: KEY }));
+  expect(refused(withKeys({ kmsKeyArn: OTHER, previousKmsKeyArn: keyArn('3') }))).toEqual([
+    expect.stringContaining(`name ${KEY} as previousKmsKeyArn`),
+  ]);
+});
+
+it('a stage that is not deployed yet has no previous key', () => {
+  for (const write of [false, true])
+    expect(refused(withKeys({ kmsKeyArn: KEY, previousKmsKeyArn: OTHER }), { write })[0]).toBe(
+      'regions[0].previousKmsKeyArn: has no meaning before the first deploy: leave it out',
+    );
+});
+
+it('a file that an earlier version wrote says no keys, and is written once before anything else', () => {
+  write(PROD);
+  const { kmsKeys: _, ...live } = lock().live;
+  writeFileSync(file, JSON.stringify({ live }));
+  expect(refused(withKeys({ kmsKeyArn: KEY }))).toEqual([
+    expect.stringMatching(
+      /^regions: LOCK does not say which keys encrypt .* `npx cdk synth -c countersign:lock=write`/,
+    ),
+  ]);
+  write(withKeys({ kmsKeyArn: KEY }));
+  expect(lock().live.kmsKeys).toEqual({ 'eu-west-1': KEY, 'eu-central-1': 'made' });
+});
+
+it.each(['{"live":{"homeRegion":1}}', '<<<<<<<'])('%s is no lock, and not taken for an empty one', (text) => {
+  writeFileSync(file, text);
+  for (const write of [false, true])
+    expect(refused(PROD, { write })).toEqual([
+      'config: LOCK cannot be read: it is not JSON, or not of this form; take it from version control',
+    ]);
+});

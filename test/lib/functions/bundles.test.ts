@@ -1,0 +1,134 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it, vi } from 'vitest';
+import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
+import { BUNDLES, type BundleName } from '../../../lambda/contract/names.ts';
+import defaultSchema from '../../../lambda/schema/default.json' with { type: 'json' };
+import { buildBundles } from '../../../lib/functions/bundles.ts';
+
+const outdir = mkdtempSync(join(tmpdir(), 'countersign-bundles-'));
+afterAll(() => rmSync(outdir, { recursive: true }));
+
+const bundles = buildBundles({ outdir, registrationSchema: defaultSchema });
+const files = (directory: string) => readdirSync(directory).sort();
+
+it('each function is one module; those that know the registration schema have it beside them', () => {
+  for (const name of BUNDLES) {
+    const schema = name === 'register' || name === 'discovery' ? ['registration-schema.mjs'] : [];
+    expect(files(bundles[name])).toEqual(['index.mjs', ...schema]);
+  }
+});
+
+it('the same sources give the same bytes', async () => {
+  const again = mkdtempSync(join(outdir, 'again-'));
+  // What is built is kept in memory: a fresh module builds anew.
+  vi.resetModules();
+  const fresh = await import('../../../lib/functions/bundles.ts');
+  expect(fresh.buildBundles).not.toBe(buildBundles);
+  const second = fresh.buildBundles({ outdir: again, registrationSchema: defaultSchema });
+  for (const name of BUNDLES)
+    for (const file of files(bundles[name]))
+      expect(readFileSync(join(second[name], file)).equals(readFileSync(join(bundles[name], file)))).toBe(
+        true,
+      );
+});
+
+it("an operator's schema changes the schema's module and no bundle", () => {
+  const other = mkdtempSync(join(outdir, 'other-'));
+  const registrationSchema = {
+    type: 'object',
+    required: ['user_id'],
+    properties: { user_id: { type: 'string' } },
+  };
+  const changed = buildBundles({ outdir: other, registrationSchema });
+  const differ = (name: BundleName, file: string) =>
+    !readFileSync(join(changed[name], file)).equals(readFileSync(join(bundles[name], file)));
+  expect(BUNDLES.filter((name) => differ(name, 'index.mjs'))).toEqual([]);
+  expect(differ('register', 'registration-schema.mjs')).toBe(true);
+});
+
+it("no bundle carries the SDK's search for credentials, and each is small for it", () => {
+  for (const name of BUNDLES) {
+    const text = readFileSync(join(bundles[name], 'index.mjs'), 'utf8');
+    expect(text).not.toMatch(/fromContainerMetadata|AWS_WEB_IDENTITY_TOKEN_FILE|sso_start_url/);
+  }
+});
+
+/** Bytes, unpacked, of `index.mjs`: a cold start reads them all. */
+const BUDGET: Record<BundleName, number> = {
+  nonce: 250_000,
+  register: 350_000,
+  registration: 350_000,
+  discovery: 40_000,
+  jwks: 250_000,
+  health: 280_000,
+  'admin-read': 350_000,
+  'admin-write': 400_000,
+  // Off the request path.
+  rotate: 800_000,
+  'keys-watch': 300_000,
+};
+it.each(BUNDLES)('%s is within its budget', (name) => {
+  expect(statSync(join(bundles[name], 'index.mjs')).size).toBeLessThan(BUDGET[name]);
+});
+
+it('no bundle knows transactions, which a strongly consistent table does not take', () => {
+  for (const name of BUNDLES)
+    expect(readFileSync(join(bundles[name], 'index.mjs'), 'utf8')).not.toMatch(/Transact(Write|Get)Items?"/);
+});
+
+it.each(BUNDLES)(
+  'the handler of %s takes an event and a context: Lambda on Node 24 refuses a third parameter',
+  async (name) => {
+    for (const variable of ENVIRONMENT[name]) process.env[variable] ??= '1';
+    Object.assign(process.env, {
+      POWERTOOLS_LOG_LEVEL: 'SILENT',
+      AWS_REGION: 'eu-west-1',
+      COUNTERSIGN_REGIONS: '[]',
+      COUNTERSIGN_REGION_NAMES: '["eu-west-1"]',
+      COUNTERSIGN_REGION: 'eu-west-1',
+      COUNTERSIGN_PURPOSE: 'nonce',
+      COUNTERSIGN_KEY_LAGS: '{}',
+      COUNTERSIGN_VAULT: '{"address":"https://vault.example.com","auth":"aws"}',
+      COUNTERSIGN_ROTATION_PERIODS: '{}',
+    });
+    const { handler } = await import(/* @vite-ignore */ join(bundles[name], 'index.mjs'));
+    expect(handler.length).toBeLessThan(3);
+  },
+);
+
+it('a bundle says nothing of the machine it was built on', () => {
+  for (const name of BUNDLES) {
+    const text = readFileSync(join(bundles[name], 'index.mjs'), 'utf8');
+    expect(text).not.toContain(process.cwd());
+    expect(text).not.toContain(outdir);
+  }
+});
+
+it('a bundle runs where nothing else is: it answers discovery with the schema beside it', async () => {
+  const alone = mkdtempSync(join(tmpdir(), 'countersign-alone-'));
+  try {
+    cpSync(bundles.discovery, alone, { recursive: true });
+    Object.assign(process.env, {
+      POWERTOOLS_LOG_LEVEL: 'SILENT',
+      COUNTERSIGN_STAGE: 'test',
+      COUNTERSIGN_REGION: 'eu-west-1',
+      COUNTERSIGN_ERROR_DOCS_URL: 'https://docs.example.com',
+      COUNTERSIGN_ISSUER: 'https://api.example.com',
+      COUNTERSIGN_REGIONS: '[]',
+      COUNTERSIGN_ENTRY_URL: 'https://api.example.com',
+      COUNTERSIGN_NONCE_LIFE_MS: '300000',
+    });
+    const { handler } = await import(/* @vite-ignore */ join(alone, 'index.mjs'));
+    const resource = '/.well-known/countersign';
+    const answer = await handler({ resource, path: resource, httpMethod: 'GET', headers: {} });
+    expect(answer.statusCode).toBe(200);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      issuer: 'https://api.example.com',
+      registration_schema: defaultSchema,
+    });
+  } finally {
+    rmSync(alone, { recursive: true });
+  }
+});

@@ -1,0 +1,74 @@
+/** What `countersign preflight` reads beside the templates says what they deploy. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { expect, it } from 'vitest';
+import { type DeployPlan, deployPlanFile } from '../../../lambda/contract/deploy-plan.ts';
+import { LOCK_CONTEXT } from '../../../lib/config/lock.ts';
+import type { ConfigInput } from '../../../lib/config/schema.ts';
+import { addPlatform } from '../../../lib/platform.ts';
+import { CONFIG, PROD } from '../synth.ts';
+
+const VPC = { vpcId: 'vpc-0a1b2c3d', subnetIds: ['subnet-0a1b2c3d'], securityGroupIds: ['sg-0a1b2c3d'] };
+const OTHER_VPC = { ...VPC, vpcId: 'vpc-1a1b2c3d' };
+const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+const TOPIC = 'arn:aws:sns:eu-central-1:123456789012:alarms';
+const WATCH_TOPIC = 'arn:aws:sns:us-east-1:123456789012:alarms';
+
+function planOf(config: ConfigInput): DeployPlan {
+  const outdir = mkdtempSync(join(tmpdir(), 'countersign-plan-'));
+  try {
+    const app = new App({ outdir, context: { [LOCK_CONTEXT]: 'write' }, analyticsReporting: false });
+    addPlatform(app, config, { lockFile: join(outdir, 'lock.json') });
+    return JSON.parse(readFileSync(join(outdir, deployPlanFile(config.stage.name)), 'utf8'));
+  } finally {
+    rmSync(outdir, { recursive: true });
+  }
+}
+
+it('a stage of kind dev deploys to its Region alone, and needs no role for access logs', () => {
+  expect(planOf(CONFIG)).toEqual({
+    stage: 'dev',
+    kind: 'dev',
+    homeRegion: 'eu-west-1',
+    stackRegions: ['eu-west-1'],
+    regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
+  });
+});
+
+it('one of kind prod deploys to us-east-1 as well, even one Region without a domain', () => {
+  const { domain: _, witnessRegion: __, ...alone } = { ...PROD, regions: [{ name: 'eu-west-1' }] };
+  expect(planOf(alone)).toMatchObject({ stackRegions: ['eu-west-1', 'us-east-1'], apiGatewayRole: 'create' });
+});
+
+it('holds all that the config names and the stacks do not make', () => {
+  const plan = planOf({
+    ...PROD,
+    account: '123456789012',
+    bootstrapQualifier: 'ours',
+    homeRegion: 'eu-central-1',
+    apiGatewayRole: 'existing',
+    watchAlarmTopicArn: WATCH_TOPIC,
+    regions: [
+      { name: 'eu-west-1', kmsKeyArn: KEY, ledgerGeneration: 2, vaultNetwork: OTHER_VPC },
+      { name: 'eu-central-1', alarmTopicArn: TOPIC },
+    ],
+    vault: { address: 'https://vault.example.com:8200', network: VPC },
+  });
+  expect(plan).toEqual({
+    stage: 'live',
+    kind: 'prod',
+    account: '123456789012',
+    qualifier: 'ours',
+    homeRegion: 'eu-central-1',
+    stackRegions: ['eu-central-1', 'eu-west-1', 'us-east-1'],
+    regions: [
+      { name: 'eu-west-1', ledgerGeneration: 2, kmsKeyArn: KEY, network: OTHER_VPC },
+      { name: 'eu-central-1', ledgerGeneration: 1, alarmTopicArn: TOPIC, network: VPC },
+    ],
+    domain: PROD.domain,
+    watchAlarmTopicArn: WATCH_TOPIC,
+    apiGatewayRole: 'existing',
+  });
+});
