@@ -19,6 +19,8 @@ const commands = {
   test: () => (process.env.CI === 'true' ? testAll() : testWithNpmOnly()),
   'test:all': testAll,
   'deploy:local': () => runOwn('local/deploy/main.ts'),
+  model: () =>
+    run(join(bin, 'vitest'), ['run', 'test/model', ...args], { env: { COUNTERSIGN_MODEL: 'deep' } }),
   mutants: () => runOwn('test/mutants/run.ts'),
   build: () => runOwn('scripts/build.ts'),
 };
