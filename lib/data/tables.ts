@@ -27,12 +27,14 @@ export interface GlobalTableProps {
 
 /** A replica in every Region. A stage of kind prod keeps and protects it; one of kind dev deletes it with its stack. */
 export class GlobalTable extends Construct {
+  readonly table: TableV2;
+
   constructor(scope: Construct, id: string, { config, kind }: GlobalTableProps) {
     super(scope, id);
     const { stage, homeRegion, consistency, witnessRegion } = config;
     const kept = stage.kind === 'prod';
     const others = config.regions.filter(({ name }) => name !== homeRegion);
-    new TableV2(this, 'Table', {
+    this.table = new TableV2(this, 'Table', {
       tableName: tableName(stage.name, kind),
       ...keySchema(kind),
       billing: Billing.onDemand(),
@@ -77,9 +79,11 @@ export interface RegionTableProps {
 
 /** Holds what time makes worthless: no replica, no backup, every item with its `ttl`. */
 export class RegionTable extends Construct {
+  readonly table: Table;
+
   constructor(scope: Construct, id: string, { stage, kind, generation }: RegionTableProps) {
     super(scope, id);
-    new Table(this, 'Table', {
+    this.table = new Table(this, 'Table', {
       tableName: tableName(stage, kind, generation),
       ...keySchema(kind),
       billingMode: BillingMode.PAY_PER_REQUEST,

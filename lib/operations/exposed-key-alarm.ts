@@ -6,6 +6,7 @@ import type { FunctionName } from '../../lambda/contract/names.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from './alarm.ts';
+import { metricNamespace } from './metrics.ts';
 
 export interface ExposedKeyAlarmProps {
   readonly config: Config;
@@ -22,7 +23,7 @@ export class ExposedKeyAlarm extends Construct {
       FilterPattern.stringValue('$.reason', '=', 'strict_key_as_bearer'),
     );
     // One namespace and name: the filters of several logs add up.
-    const counted = { metricNamespace: `Countersign/${config.stage.name}`, metricName: 'StrictKeyExposed' };
+    const counted = { metricNamespace: metricNamespace(config.stage.name), metricName: 'StrictKeyExposed' };
     const [filter] = [...new Set(ROUTES.map((route) => route.function))].map(
       (name) => new MetricFilter(this, name, { logGroup: logGroups[name], filterPattern, ...counted }),
     );

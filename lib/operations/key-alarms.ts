@@ -8,12 +8,13 @@ import type { Finding } from '../../lambda/contract/keys.ts';
 import { keysWatchName, rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
-import type { Rotation } from '../keys/rotation.ts';
+import type { KeyRotation } from '../keys/rotation.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
+import { metricNamespace } from './metrics.ts';
 
 export interface KeyAlarmsProps {
   readonly config: Config;
-  readonly rotation: Rotation;
+  readonly rotation: KeyRotation;
   readonly topic: ITopic | undefined;
 }
 
@@ -33,7 +34,7 @@ export class KeyAlarms extends Construct {
   constructor(scope: Construct, id: string, { config, rotation, topic }: KeyAlarmsProps) {
     super(scope, id);
     const stage = config.stage.name;
-    const namespace = `Countersign/${stage}`;
+    const namespace = metricNamespace(stage);
     const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
       new PlatformAlarm(this, id, { config, topic, ...props });
     const found = (name: string, ...reasons: Finding[]): Metric => {

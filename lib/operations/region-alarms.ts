@@ -18,6 +18,7 @@ import { API_STAGE, apiName } from '../api/rest-api.ts';
 import type { Config } from '../config/read.ts';
 import { PERMISSIONS } from '../functions/permissions.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
+import { metricNamespace } from './metrics.ts';
 
 const PERIOD = Duration.minutes(5);
 const SILENCE_MS = 3_600_000;
@@ -116,7 +117,7 @@ export class RegionAlarms extends Construct {
       });
 
     // One namespace and name: the filters of several logs add up.
-    const unreadable = { metricNamespace: `Countersign/${stage}`, metricName: 'KeysetUnreadable' };
+    const unreadable = { metricNamespace: metricNamespace(stage), metricName: 'KeysetUnreadable' };
     for (const name of FUNCTIONS.filter((each) => PERMISSIONS[each].secrets))
       new MetricFilter(this, `Keyset-${name}`, {
         logGroup: logGroups[name],

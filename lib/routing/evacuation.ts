@@ -8,6 +8,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from '../operations/alarm.ts';
+import { metricNamespace } from '../operations/metrics.ts';
 
 const SECTION = 'evacuated';
 
@@ -36,7 +37,7 @@ export class EvacuationAlarm extends Construct {
       of,
       what: `${of} was taken out of DNS by an operator, and stays out until it is put back.`,
       metric: new Metric({
-        namespace: `Countersign/${config.stage.name}`,
+        namespace: metricNamespace(config.stage.name),
         metricName: 'Evacuated',
         dimensionsMap: { Region: of },
         statistic: 'max',

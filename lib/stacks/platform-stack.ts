@@ -1,4 +1,4 @@
-/** What all of the platform's stacks have from the config. */
+/** What all of the platform's stacks have in common. */
 import {
   type App,
   DefaultStackSynthesizer,
@@ -6,7 +6,9 @@ import {
   PermissionsBoundary,
   Stack,
 } from 'aws-cdk-lib';
+import type { IAlarmAction } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Config } from '../config/read.ts';
+import { PlatformAlarm } from '../operations/alarm.ts';
 
 export interface PlatformStackProps {
   readonly config: Config;
@@ -16,6 +18,7 @@ export interface PlatformStackProps {
   readonly keeps?: boolean;
 }
 
+/** One of the platform's stacks. */
 export class PlatformStack extends Stack {
   constructor(app: App, id: string, { config, region, description, keeps = false }: PlatformStackProps) {
     const { account, bootstrapQualifier: qualifier, permissionsBoundary, tags, stage } = config;
@@ -31,5 +34,18 @@ export class PlatformStack extends Stack {
         permissionsBoundary: PermissionsBoundary.fromName(permissionsBoundary),
       }),
     });
+  }
+
+  /** The stack's alarms. docs/runbook.md says what to do about each. */
+  get alarms(): readonly PlatformAlarm[] {
+    return this.node.findAll().filter((each) => each instanceof PlatformAlarm);
+  }
+
+  /**
+   * Adds actions of your own to every alarm of the stack, beside the message to its topic. CloudWatch takes only actions
+   * of the alarm's own Region.
+   */
+  addAlarmAction(...actions: IAlarmAction[]): void {
+    for (const alarm of this.alarms) alarm.addAlarmAction(...actions);
   }
 }

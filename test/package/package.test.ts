@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LOCK_CONTEXT, LOCK_FILE } from '../../lib/config/lock.ts';
-import { addPlatform } from '../../lib/platform.ts';
+import { RegistrationPlatform } from '../../lib/platform.ts';
 import { startPlatform } from '../../local/platform.ts';
 import { DIRECTORY, installOnce } from '../../local/real/install.ts';
 import { production, readDocument } from '../../scripts/reference.ts';
@@ -20,10 +20,10 @@ const CONFIG = production('prod');
 const LOCK = { [LOCK_CONTEXT]: 'write' };
 const APP = `
   import { App } from 'aws-cdk-lib';
-  import { addPlatform, type ConfigInput } from 'countersign';
+  import { RegistrationPlatform, type RegistrationPlatformProps } from 'countersign';
 
-  const config: ConfigInput = ${JSON.stringify(CONFIG)};
-  const { regions } = addPlatform(new App({ analyticsReporting: false }), config);
+  const props: RegistrationPlatformProps = ${JSON.stringify(CONFIG)};
+  const { regions } = new RegistrationPlatform(new App({ analyticsReporting: false }), 'Countersign', props);
   if (regions[0]!.region !== 'eu-west-1') throw new Error(regions[0]!.region);
 `;
 const CLIENT = `
@@ -62,7 +62,7 @@ it(
       const env = { CDK_OUTDIR: installed, CDK_CONTEXT_JSON: JSON.stringify(LOCK) };
       await project.run(['app.ts'], { env });
       const app = new App({ outdir, analyticsReporting: false, context: LOCK });
-      addPlatform(app, CONFIG, { lockFile: join(outdir, LOCK_FILE) });
+      new RegistrationPlatform(app, 'Countersign', { ...CONFIG, lockFile: join(outdir, LOCK_FILE) });
       app.synth();
       const sources = assembly(outdir);
       expect(Object.keys(sources).length).toBeGreaterThan(2);

@@ -9,7 +9,7 @@ import threeRegions from '../../../examples/config/three-regions.ts';
 import twoRegions from '../../../examples/config/two-regions.ts';
 import { LOCK_CONTEXT } from '../../../lib/config/lock.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
-import { addPlatform } from '../../../lib/platform.ts';
+import { RegistrationPlatform } from '../../../lib/platform.ts';
 import { ACKNOWLEDGED, type Acknowledged } from '../../../lib/policy/acknowledged.ts';
 import { addDeployRules, faults } from '../../../lib/policy/deploy-rules.ts';
 import { acknowledgement, addPolicyChecks } from '../../../lib/policy/nag.ts';
@@ -29,7 +29,7 @@ function newApp(builtinCloudFormationValidation: boolean): App {
 
 function platformApp(config: ConfigInput, validation: boolean): App {
   const app = newApp(validation);
-  addPlatform(app, config, { lockFile: join(directory, `${apps}.json`) });
+  new RegistrationPlatform(app, 'Countersign', { ...config, lockFile: join(directory, `${apps}.json`) });
   return app;
 }
 
