@@ -1,4 +1,5 @@
 /** What a CDK app of your own imports: docs/constructs.md lists it. */
+
 export type * from './config/input.ts';
 export { ConfigError } from './config/read.ts';
 export { RegistrationPlatform, type RegistrationPlatformProps } from './platform.ts';

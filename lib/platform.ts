@@ -54,9 +54,7 @@ export class RegistrationPlatform extends Construct {
 
   readonly #stage: string;
 
-  /**
-   * @throws ConfigError that names every wrong setting, or each frozen setting that has changed
-   */
+  /** @throws ConfigError that names every wrong setting, or each frozen setting that has changed */
   constructor(scope: Construct, id: string, props: RegistrationPlatformProps) {
     super(scope, id);
     const app = appOf(this);

@@ -15,7 +15,7 @@ export type Config = Omit<ConfigSettings, 'registrationSchema' | 'consistency'> 
   readonly registrationSchema: object;
 };
 
-/** Its message is for the operator, and enough: no stack is needed. */
+/** The config cannot be used. The message names every fault; a stack trace would add nothing. */
 export class ConfigError extends Error {
   constructor(faults: readonly Fault[]) {
     super(['The config cannot be used:', ...faults.map((fault) => `  ${describe(fault)}`)].join('\n'));

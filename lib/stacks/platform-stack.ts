@@ -6,7 +6,7 @@ import {
   PermissionsBoundary,
   Stack,
 } from 'aws-cdk-lib';
-import type { IAlarmAction } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Alarm, IAlarmAction } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from '../operations/alarm.ts';
 
@@ -37,7 +37,7 @@ export class PlatformStack extends Stack {
   }
 
   /** The stack's alarms. docs/runbook.md says what to do about each. */
-  get alarms(): readonly PlatformAlarm[] {
+  get alarms(): readonly Alarm[] {
     return this.node.findAll().filter((each) => each instanceof PlatformAlarm);
   }
 

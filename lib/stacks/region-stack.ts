@@ -107,37 +107,37 @@ export class RegionStack extends PlatformStack {
     new CfnOutput(this, 'BaseUrl', { value: baseUrl, description: 'What clients are configured with' });
   }
 
-  /** Calls of `register`, refused ones included. @default sum over 5 minutes */
+  /** Calls of `register`, refused ones included. Default: sum over 5 minutes. */
   metricRegistrations(options?: MetricOptions): Metric {
     return this.#metric('registrations', options);
   }
 
-  /** Requests to the API. @default sum over 5 minutes */
+  /** Requests to the API. Default: sum over 5 minutes. */
   metricRequests(options?: MetricOptions): Metric {
     return this.#metric('requests', options);
   }
 
-  /** Requests that the API answers 4xx. @default sum over 5 minutes */
+  /** Requests that the API answers 4xx. Default: sum over 5 minutes. */
   metricClientErrors(options?: MetricOptions): Metric {
     return this.#metric('clientErrors', options);
   }
 
-  /** Requests that the API answers 5xx. @default sum over 5 minutes */
+  /** Requests that the API answers 5xx. Default: sum over 5 minutes. */
   metricServerErrors(options?: MetricOptions): Metric {
     return this.#metric('serverErrors', options);
   }
 
-  /** From request to answer, in milliseconds. @default p99 over 5 minutes */
+  /** From request to answer, in milliseconds. Default: p99 over 5 minutes. */
   metricLatency(options?: MetricOptions): Metric {
     return this.#metric('latency', options);
   }
 
-  /** Requests that the firewall refuses; `prod` only. @default sum over 5 minutes */
+  /** Requests that the firewall refuses; `prod` only. Default: sum over 5 minutes. */
   metricBlockedRequests(options?: MetricOptions): Metric {
     return this.#metric('blockedRequests', options);
   }
 
-  /** Requests that carried a strict API key, which must be considered exposed. @default sum over 5 minutes */
+  /** Requests that carried a strict API key, which must be considered exposed. Default: sum over 5 minutes. */
   metricExposedKeys(options?: MetricOptions): Metric {
     return this.#metric('exposedKeys', options);
   }

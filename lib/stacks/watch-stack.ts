@@ -21,6 +21,7 @@ export interface WatchStackProps {
 export class WatchStack extends PlatformStack {
   /** Notified by the alarms on the Regions' health. Undefined without a domain. */
   readonly alarmTopic?: ITopic;
+  /** What clients see, what it costs the parts, what is refused, and the runbook. */
   readonly dashboard: Dashboard;
 
   constructor(app: App, id: string, { config }: WatchStackProps) {

@@ -74,11 +74,17 @@ it(
   SYNTH_MS,
 );
 
-it('the app that docs/deploy.md shows is one', async () => {
-  const [, app] = readDocument('deploy.md').match(/<!-- synthesised[^>]*-->\n```ts\n(.*?)```/s) ?? [];
-  project.write('shown.ts', app!);
-  await project.run(['shown.ts'], { env: { CDK_OUTDIR: join(project.directory, 'shown') } });
-  expect(readdirSync(join(project.directory, 'shown'))).toContain('countersign-dev-home.template.json');
+it('the apps that docs/deploy.md and the README of the package show are apps', async () => {
+  const [, deploy] = readDocument('deploy.md').match(/<!-- synthesised[^>]*-->\n```ts\n(.*?)```/s) ?? [];
+  const [, readme] =
+    project.read('node_modules/countersign/README.md').match(/```ts [^\n]*\n(.*?)```/s) ?? [];
+  for (const [name, app] of Object.entries({ deploy, readme })) {
+    project.write(`${name}.ts`, app!);
+    await project.run([`${name}.ts`], { env: { CDK_OUTDIR: join(project.directory, name) } });
+    expect(readdirSync(join(project.directory, name))).toContain('countersign-dev-home.template.json');
+  }
+  expect(readme!.trim().split('\n').filter(Boolean)).toHaveLength(15);
+  expect(project.read('node_modules/countersign/docs/constructs.md')).toBe(readDocument('constructs.md'));
 });
 
 it('holds JavaScript and declarations, and no TypeScript that Node would have to strip', () => {
@@ -107,10 +113,10 @@ it('types what it exports: right code compiles, and a wrong setting and a wrong 
     'wrong.ts',
     `
     import { CountersignClient } from '@countersign/sdk';
-    import type { ConfigInput } from 'countersign';
+    import type { RegistrationPlatformProps } from 'countersign';
 
     // @ts-expect-error a stage has a kind
-    export const config: ConfigInput = { stage: { name: 'dev' }, regions: [{ name: 'eu-west-1' }], vault: { address: 'https://v' } };
+    export const props: RegistrationPlatformProps = { stage: { name: 'dev' }, regions: [{ name: 'eu-west-1' }], vault: { address: 'https://v' } };
     const client = new CountersignClient({ url: 'https://api.example.com', apiKey: 'csk_a_1_b_c' });
     // @ts-expect-error an id is a string
     export const id: number = (await client.register({ user_id: 'a' })).id;
@@ -120,7 +126,9 @@ it('types what it exports: right code compiles, and a wrong setting and a wrong 
   const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url));
   const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--skipLibCheck'];
   const environment = ['--lib', 'es2024,esnext.disposable,dom', '--types', 'node', '--typeRoots', types];
-  await project.run([...options, ...environment, 'app.ts', 'client.ts', 'wrong.ts'], { command: tsc });
+  await project.run([...options, ...environment, 'app.ts', 'readme.ts', 'client.ts', 'wrong.ts'], {
+    command: tsc,
+  });
 });
 
 it('the installed SDK registers a user, and the installed command lists the clients', async () => {
