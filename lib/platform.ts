@@ -45,7 +45,7 @@ export interface RegistrationPlatformProps extends ConfigInput {
 export class RegistrationPlatform extends Construct {
   /** Key and alarm topic, one stack for each Region whose key or topic the stage makes. None for `dev`. */
   readonly bases: readonly BaseStack[];
-  /** What all Regions share. */
+  /** Tables and secrets that all Regions share. */
   readonly home: HomeStack;
   /** One for each Region, in the order of the settings. */
   readonly regions: readonly RegionStack[];
@@ -125,7 +125,7 @@ export class RegistrationPlatform extends Construct {
     ]);
   }
 
-  /** By name, so that the grantee's stack imports nothing. */
+  /** Names the functions, so the grantee's stack imports nothing. */
   #grantInvoke(grantee: IGrantable, names: readonly string[]): Grant {
     const resourceArns = this.regions.flatMap((region) =>
       names.map((resourceName) =>

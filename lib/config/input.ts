@@ -396,7 +396,7 @@ export interface NetworkSettings {
   /** Its id, or the VPC. */
   readonly vpcId: string | IVpc;
 
-  /** Private subnets with a way to Secrets Manager, an interface endpoint or a NAT gateway: their ids, or the subnets. */
+  /** Private subnets with a way to Secrets Manager (an endpoint or a NAT gateway): their ids, or the subnets. */
   readonly subnetIds: (string | ISubnet)[];
 
   /** They let out what Vault listens on: their ids, or the security groups. */

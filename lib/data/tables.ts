@@ -1,4 +1,4 @@
-/** The tables of the contract: every Region's, and a Region's own. */
+/** The tables: those that all Regions share, and those of one Region. */
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import {
   type Attribute,
@@ -38,7 +38,7 @@ export class GlobalTable extends Construct {
       tableName: tableName(stage.name, kind),
       ...keySchema(kind),
       billing: Billing.onDemand(),
-      // Tombstones go by it. A strongly consistent table has no TTL, and keeps them.
+      // Removes old tombstones. A strongly consistent table has no TTL, and keeps them.
       ...(kind === 'registry' && consistency !== 'strong' && { timeToLiveAttribute: 'ttl' }),
       ...(others.length > 0 && { replicas: others.map(({ name }) => ({ region: name, ...tags(config) })) }),
       ...(consistency === 'strong' && { multiRegionConsistency: MultiRegionConsistency.STRONG }),
@@ -54,7 +54,7 @@ export class GlobalTable extends Construct {
   }
 }
 
-/** A stack's tags do not reach the replicas of its global tables. */
+/** CloudFormation does not give a stack's tags to the replicas of its global tables. */
 function tags({ tags }: Config) {
   const list = Object.entries(tags).map(([key, value]) => ({ key, value }));
   return list.length === 0 ? {} : { tags: list };
@@ -77,7 +77,7 @@ export interface RegionTableProps {
   readonly generation?: number;
 }
 
-/** Holds what time makes worthless: no replica, no backup, every item with its `ttl`. */
+/** Its items are worthless after a while: each has a `ttl`, and there is no replica and no backup. */
 export class RegionTable extends Construct {
   readonly table: Table;
 

@@ -1,6 +1,6 @@
 /**
- * All that makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks
- * them every hour. Keys are rotated in the home Region alone; every Region watches, since a lost one tells nobody.
+ * Makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks them every
+ * hour. Only the home Region rotates keys. Every Region watches them, because a lost Region cannot report anything.
  */
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -44,7 +44,7 @@ export class KeyRotation extends Construct {
       ruleName: keysWatchName(config.stage.name),
       description: "Looks at the Region's copies of the keys",
       schedule: Schedule.rate(Duration.hours(1)),
-      // Where it failed, the next hour is soon enough.
+      // After a failure the next hour is early enough.
       targets: [new LambdaTarget(watch.function, { retryAttempts: 0 })],
     });
     this.functions = Object.fromEntries(
@@ -60,10 +60,10 @@ export class KeyRotation extends Construct {
       secretId: secretName(stage.name, purpose),
       rotationLambdaArn: rotation.function.functionArn,
       rotationRules: { scheduleExpression: `rate(${keys.rotationPeriod[purpose].toHours()} hours)` },
-      // A change of the schedule is no reason for a new key.
+      // A changed schedule needs no new key.
       rotateImmediatelyOnUpdate: false,
     });
-    // Secrets Manager tries the function before it takes the schedule.
+    // Secrets Manager calls the function before it accepts the schedule.
     schedule.node.addDependency(rotation);
   }
 

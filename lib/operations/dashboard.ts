@@ -1,4 +1,4 @@
-/** One page for all Regions: what clients see, what it costs the parts, what is refused, and what to do about alarms. */
+/** One page for all Regions: requests, latency, load, refusals, and the runbook. */
 import { Duration } from 'aws-cdk-lib';
 import {
   Dashboard,
@@ -24,7 +24,7 @@ export class PlatformDashboard extends Construct {
   constructor(scope: Construct, id: string, config: Config) {
     super(scope, id);
     const stage = config.stage.name;
-    /** One line a Region. */
+    /** One line for each Region. */
     const graph = (
       title: string,
       metric: (options: MetricOptions, region: Config['regions'][number]) => IMetric,

@@ -1,4 +1,4 @@
-/** What exists once for all Regions: registrations, clients and the platform's keys. */
+/** Registrations, clients and the platform's keys, which exist once for all Regions. */
 import type { App } from 'aws-cdk-lib';
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Config } from '../config/read.ts';

@@ -1,4 +1,4 @@
-/** What all of the platform's stacks have in common. */
+/** Settings and alarms that all stacks of the platform have in common. */
 import {
   type App,
   DefaultStackSynthesizer,
@@ -14,7 +14,7 @@ export interface PlatformStackProps {
   readonly config: Config;
   readonly region: string;
   readonly description: string;
-  /** Whether it holds what a stage of kind prod must not lose. @default false */
+  /** Whether it holds data that a stage of kind prod must not lose. @default false */
   readonly keeps?: boolean;
 }
 

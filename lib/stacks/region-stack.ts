@@ -1,4 +1,4 @@
-/** All of one Region: its tables, the functions, the API that they answer, the rotation of keys, its name and its alarms. */
+/** All of one Region: tables, functions, the API that they answer, the rotation of keys, domain and alarms. */
 import { type App, CfnOutput } from 'aws-cdk-lib';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
@@ -32,15 +32,15 @@ export interface RegionStackProps {
   readonly bundles: Readonly<Record<BundleName, string>>;
 }
 
-/** What serves clients in one Region. */
+/** Serves clients in one Region. */
 export class RegionStack extends PlatformStack {
-  /** What clients call. */
+  /** The API that clients call. */
   readonly api: RestApi;
   /** The base URL that clients are configured with; without a `domain` or `baseUrl` it is known once deployed. */
   readonly baseUrl: string;
-  /** What answers clients and operators, by name. */
+  /** The functions that answer clients and operators, by name. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
-  /** What rotates keys, by the purpose of the keys. Scheduled in the home Region only. */
+  /** The functions that rotate keys, by purpose. Only the home Region schedules them. */
   readonly rotationFunctions: Readonly<Record<Purpose, LambdaFunction>>;
   /** Checks every hour that keys are rotated and replicated. */
   readonly keysWatchFunction: LambdaFunction;
@@ -68,7 +68,7 @@ export class RegionStack extends PlatformStack {
     this.baseUrl = baseUrl;
     const entry = entryUrl(config) ?? baseUrl;
     const errorDocsUrl = config.errorDocsUrl ?? `${entry}/errors`;
-    // Only a single Region's URL is not known from the config.
+    // The config has every URL but that of a single Region, which is `baseUrl`.
     const regions = config.regions.map((each) => ({
       name: each.name,
       url: regionUrl(config, each) ?? baseUrl,

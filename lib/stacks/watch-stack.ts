@@ -1,6 +1,6 @@
 /**
- * What looks at all Regions from outside: the entry's records and health checks, the alarms on those, which exist in
- * us-east-1 only, and the dashboard (docs/decisions/0010).
+ * Watches all Regions from outside: the entry's DNS records and health checks, the alarms on those, and the dashboard.
+ * Alarms on health checks exist in us-east-1 only (docs/decisions/0010).
  */
 import { type App, CfnOutput } from 'aws-cdk-lib';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
@@ -17,11 +17,11 @@ export interface WatchStackProps {
   readonly config: Config;
 }
 
-/** What looks at all Regions from outside. It lies in us-east-1. */
+/** Watches all Regions from outside. It lies in us-east-1. */
 export class WatchStack extends PlatformStack {
   /** Notified by the alarms on the Regions' health. Undefined without a domain. */
   readonly alarmTopic?: ITopic;
-  /** What clients see, what it costs the parts, what is refused, and the runbook. */
+  /** Requests, latency, load and refusals of all Regions, and the runbook. */
   readonly dashboard: Dashboard;
 
   constructor(app: App, id: string, { config }: WatchStackProps) {
