@@ -47,7 +47,7 @@ it.each(Object.keys(EXAMPLES))(
     const config = EXAMPLES[name]!;
     const app = platformApp(config, true);
     const checks = addPolicyChecks(app, config.stage.kind);
-    // The stages differ in size: as many stacks as the design says.
+    // The examples differ in size.
     expect(app.synth().stacks).toHaveLength({ dev: 2, 'two-regions': 8, 'three-regions': 8 }[name]!);
     for (const row of checks.used) used.add(row);
   },
