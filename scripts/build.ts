@@ -49,6 +49,8 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   const entries = ['lib/index.ts', 'cli/main.ts'];
   compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
   bundleFunctions(join(directory, 'functions'));
+  // What the README leads to.
+  cpSync(inRoot('docs/constructs.md'), join(directory, 'docs/constructs.md'));
   // What the dashboard shows.
   cpSync(inRoot('docs/runbook.md'), join(directory, 'docs/runbook.md'));
   // What `vault setup` writes, and the policies that it names.
@@ -62,7 +64,7 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
     exports: './lib/index.js',
     bin: { countersign: './bin/countersign.js' },
   };
-  finish({ directory, entries, readme: 'README.md', manifest });
+  finish({ directory, entries, readme: 'lib/README.md', manifest });
 }
 
 /** @param engines `>=` and the oldest Node, on which alone the command's libraries load */
@@ -79,7 +81,11 @@ else {
 }
 
 /** What the entries reach, by the TypeScript compiler, laid out as the sources are. */
-function compile(outDir: string, entries: readonly string[], paths: Record<string, string[]> = {}): void {
+export function compile(
+  outDir: string,
+  entries: readonly string[],
+  paths: Record<string, string[]> = {},
+): void {
   mkdirSync(outDir, { recursive: true });
   const project = join(outDir, 'tsconfig.json');
   const compilerOptions = {

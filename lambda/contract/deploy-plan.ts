@@ -1,5 +1,5 @@
 /**
- * What a stage's stacks expect of the AWS account. `addPlatform` leaves it beside the templates, and `countersign
+ * What a stage's stacks expect of the AWS account. `RegistrationPlatform` leaves it beside the templates, and `countersign
  * preflight` reads it there: the command needs neither the CDK nor the config's form.
  */
 export interface DeployPlan {

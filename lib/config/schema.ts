@@ -147,7 +147,6 @@ export const configSchema = z.strictObject({
   vault: vault.meta({ examples: [{ address: 'https://vault.example.com:8200' }] }),
 });
 
-/** What an operator writes. */
-export type ConfigInput = z.input<typeof configSchema>;
-/** The same, read: defaults filled in, durations as `Duration`. */
+export type { ConfigInput } from './input.ts';
+/** A `ConfigInput` as read: defaults filled in, durations as `Duration`. */
 export type ConfigSettings = z.output<typeof configSchema>;

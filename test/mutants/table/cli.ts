@@ -119,8 +119,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'lib/platform.ts',
-    '...regions, ...(watch ? [watch] : [])]);',
-    '...regions]);',
+    '...this.regions, ...(this.watch ? [this.watch] : [])];',
+    '...this.regions];',
     'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
