@@ -56,16 +56,53 @@ export const BASIC_CANDIDATES = 2;
 export const isUsable = (client: ClientRecord, key: ClientKey, nowMs: number): boolean =>
   key.usableAtS * 1000 <= nowMs && nowMs < key.expiresAtS * 1000 && !isRevoked(client, key);
 
+const EXPIRY_NOTICE_MS = 14 * 24 * 3600 * 1000;
+
+/** @returns whether answers name the key's expiry (`Countersign-Key-Expires`): in its last 14 days */
+export const isExpiryNear = (client: ClientRecord, key: ClientKey, nowMs: number): boolean =>
+  isUsable(client, key, nowMs) && key.expiresAtS * 1000 - nowMs <= EXPIRY_NOTICE_MS;
+
+/** @returns one more than the highest generation there ever was: a generation's key is never derived twice */
+export function nextGeneration({ keys }: ClientRecord): number {
+  const generations = keys.filter(({ jwk }) => jwk === null).map(({ kid }) => Number(kid));
+  return Math.max(0, ...generations) + 1;
+}
+
+/**
+ * When a client's live keys end, once it gets a new one of `profile`: a client has one profile, so a change ends them
+ * at once.
+ *
+ * @returns each key's kid and its end in epoch seconds, the newest key first
+ */
+export function endsOfOlderKeys(
+  client: ClientRecord,
+  profile: Profile,
+  overlapS: number,
+  nowS: number,
+): { readonly kid: string; readonly expiresAtS: number }[] {
+  return (
+    client.keys
+      // Also a key that is not usable yet: another Region's clock may be ahead.
+      .filter((each) => each.expiresAtS > nowS && !isRevoked(client, each))
+      .sort((a, b) => b.usableAtS - a.usableAtS || Number(b.kid) - Number(a.kid))
+      .map(({ kid, expiresAtS }, i) => {
+        // A basic proof names no generation and is tried against two: the new one and the one before it.
+        const atOnce = profile !== client.profile || (profile === 'basic' && i > 0);
+        return { kid, expiresAtS: Math.min(expiresAtS, atOnce ? nowS : nowS + overlapS) };
+      })
+  );
+}
+
 /**
  * The keys of a client that a proof with this profile, `alg` and `kid` names: at most one for strict, at most
  * two for basic, the usable ones first and then the newest.
  */
 export function candidateKeys(
-  client: ClientRecord | undefined,
+  client: ClientRecord,
   proof: { readonly profile: Profile; readonly alg: string; readonly kid?: string },
   nowMs: number,
 ): ClientKey[] {
-  if (client?.profile !== proof.profile) return [];
+  if (client.profile !== proof.profile) return [];
   const keys = client.keys.filter((key) => key.alg === proof.alg);
   if (proof.profile === 'strict') return keys.filter((key) => key.kid === proof.kid).slice(0, 1);
   return keys

@@ -104,6 +104,16 @@ export function keyState(keyset: Keyset, key: KeysetKey, nowMs: number): KeyStat
 export const newerKeyset = (held: Keyset | undefined, candidate: Keyset): Keyset =>
   held && held.seq > candidate.seq ? held : candidate;
 
+/**
+ * A verifier refuses whatever outlives its key, so nothing is made to live longer than its key verifies.
+ *
+ * @returns `lifeMs`, or less: the life of what is signed with the key at `nowMs`
+ */
+export function lifeWithin(key: KeysetKey, lifeMs: number, nowMs: number): number {
+  const keyLeftMs = (key.retires_at ?? Number.POSITIVE_INFINITY) - nowMs;
+  return Math.min(lifeMs, key.max_life, keyLeftMs);
+}
+
 /** @returns a symmetric key's bytes */
 export function keyBytes(key: KeysetKey): Buffer {
   return Buffer.from(key.jwk.k as string, 'base64url');

@@ -1,4 +1,4 @@
-/** The ledger of used nonces, as the transition that its one conditional put carries out (2-protocol, check 10). */
+/** Check 10 (ledger): the transition that the one conditional put into the table of used nonces carries out. */
 import type { NonceContent } from './nonce.ts';
 
 export interface LedgerRecord {

@@ -23,6 +23,9 @@ const FIXED_BYTES = 1 + KID_BYTES + 1 + 6 + 4 + RANDOM_BYTES + MAC_BYTES;
 const MAX_CHARACTERS = Math.ceil(((FIXED_BYTES + MAX_REGION_BYTES) * 4) / 3);
 const LABEL = lengthPrefixed('countersign/nonce/v1');
 
+/** The longest life that the config allows a nonce: an erased tombstone is needed no more after it. */
+export const LONGEST_NONCE_LIFE_MS = 3_600_000;
+
 /** What a nonce says of itself; its MAC vouches for it. */
 export interface NonceContent {
   /** The keyset's key, 4 bytes in base64url. */
@@ -31,6 +34,11 @@ export interface NonceContent {
   readonly issuedMs: number;
   /** Decides alone how old the nonce may become: a changed setting revives nothing. */
   readonly lifeMs: number;
+}
+
+/** A nonce that a request brought. Its text is what the ledger remembers. */
+export interface PresentedNonce extends NonceContent {
+  readonly text: string;
 }
 
 export interface MintNonce extends NonceContent {
@@ -112,6 +120,13 @@ export function checkNonce(text: unknown, check: CheckNonce): NonceContent | und
   return valid ? content : undefined;
 }
 
+/** @returns whether no machine's clock can take the nonce for valid any more: two clocks may each be wrong by E */
+export const isExpiredEverywhere = (
+  { issuedMs, lifeMs }: NonceContent,
+  clockErrorMs: number,
+  nowMs: number,
+): boolean => nowMs > issuedMs + lifeMs + 2 * clockErrorMs;
+
 const MAX_CLIENT_BYTES = 255;
 const CLIENT_AT = LABEL.length + 2;
 
@@ -152,7 +167,7 @@ function parse(text: unknown): { bytes: Buffer; content: NonceContent } | undefi
   if (typeof text !== 'string' || text.length > MAX_CHARACTERS) return undefined;
   const bytes = decodeBase64url(text);
   if (!bytes || bytes.length < FIXED_BYTES || bytes[0] !== VERSION) return undefined;
-  const regionBytes = bytes[1 + KID_BYTES]!;
+  const regionBytes = bytes.readUInt8(1 + KID_BYTES);
   if (bytes.length !== FIXED_BYTES + regionBytes) return undefined;
   const regionAt = 1 + KID_BYTES + 1;
   const issuedAt = regionAt + regionBytes;

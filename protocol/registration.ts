@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import { lengthPrefixed } from './bytes.ts';
 import { canonicalJson } from './json.ts';
+import { LONGEST_NONCE_LIFE_MS } from './nonce.ts';
 
 export interface Registration {
   /** 43 base64url characters. */
@@ -43,12 +44,19 @@ export function entityTag(data: unknown): string {
 export const tombstoneClearsAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
   deletedAtMs + 2 * clockErrorMs;
 
-/** The config allows no longer one. */
-const LONGEST_NONCE_LIFE_MS = 3_600_000;
-
 /** From this instant on no nonce can live, on any clock, that a tombstone has to stop: it may be erased. */
 export const erasableAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
   tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs;
+
+/** @returns whole seconds, at least 1, after which a new nonce is issued after `clearsAtMs` */
+export const secondsUntilClear = (clearsAtMs: number, nowMs: number): number =>
+  Math.max(1, Math.floor((clearsAtMs - nowMs) / 1000) + 1);
+
+const TOMBSTONE_LIFE_MS = 30 * 24 * 3600 * 1000;
+
+/** @returns when a tombstone may go: 30 days after the deletion, in epoch seconds */
+export const tombstoneTtlS = (deletedAtMs: number): number =>
+  Math.ceil((deletedAtMs + TOMBSTONE_LIFE_MS) / 1000);
 
 export type RegisterOutcome =
   | { readonly kind: 'stored' }

@@ -1,11 +1,11 @@
-/** The Region's ledger of used nonces (design: 2-protocol, check 10). */
+/** Check 10 (ledger): the Region's table of used nonces. */
 import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { ledgerTtlS } from '../../protocol/ledger.ts';
-import type { NonceContent } from '../../protocol/nonce.ts';
+import type { PresentedNonce } from '../../protocol/nonce.ts';
 import { CONDITION_FAILED, call } from './dynamodb.ts';
 
 export interface Consume {
-  readonly nonce: NonceContent & { readonly text: string };
+  readonly nonce: PresentedNonce;
   readonly jti: string | undefined;
   /** Random token of this invocation, the same over its retries and no other's. */
   readonly w: string;

@@ -1,4 +1,4 @@
-/** The registry: registrations and what stays of deleted ones, by conditional writes (design: 2-protocol, check 12). */
+/** Check 12 (registry): registrations, and the tombstones of deleted ones, by conditional writes. */
 import {
   type AttributeValue,
   DeleteItemCommand,
@@ -11,6 +11,7 @@ import {
   type RegisterOutcome,
   type Registration,
   type RegistryRecord,
+  tombstoneTtlS,
 } from '../../protocol/registration.ts';
 import { CONDITION_FAILED, call, WRITE_CONFLICT } from './dynamodb.ts';
 import { Unavailable } from './unavailable.ts';
@@ -41,7 +42,6 @@ export interface Registry {
   probe(region: string, nowMs: number): Promise<void>;
 }
 
-const TOMBSTONE_LIFE_S = 30 * 24 * 3600;
 const ATTEMPTS = 4;
 
 export function createRegistry(
@@ -109,7 +109,7 @@ export function createRegistry(
         pk: key(clientId, id),
         deleted_at: { N: String(nowMs) },
         w: { S: w },
-        ...(consistency !== 'strong' && { ttl: { N: String(Math.ceil(nowMs / 1000) + TOMBSTONE_LIFE_S) } }),
+        ...(consistency !== 'strong' && { ttl: { N: String(tombstoneTtlS(nowMs)) } }),
       };
       // A tombstone only ever moves forward in time.
       const put = await putIf(tombstone, 'attribute_not_exists(deleted_at) OR deleted_at < :now OR w = :w', {

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { call } from './dynamodb.ts';
 
-export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
+export type StagingLabel = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
 
 export interface SecretState {
   /** Version ids by label. */
@@ -34,7 +34,9 @@ export interface SecretVersions {
   /** @throws Unavailable */
   describe(): Promise<SecretState>;
   /** @returns undefined where there is no such version, or one without a value @throws Unavailable */
-  read(version: { readonly id: string } | { readonly stage: Stage }): Promise<SecretVersion | undefined>;
+  read(
+    version: { readonly id: string } | { readonly label: StagingLabel },
+  ): Promise<SecretVersion | undefined>;
   /**
    * Gives a version its value and the label AWSPENDING. The same value once more changes nothing.
    *
@@ -48,7 +50,7 @@ export interface SecretVersions {
    * @returns false where it does not stand on `from`
    * @throws Unavailable
    */
-  move(stage: Stage, from: string, to: string | undefined): Promise<boolean>;
+  move(label: StagingLabel, from: string, to: string | undefined): Promise<boolean>;
 }
 
 export function createSecretVersions(secrets: SecretsManagerClient, SecretId: string): SecretVersions {
@@ -58,8 +60,8 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
       const described = await call(part, () => secrets.send(new DescribeSecretCommand({ SecretId })));
       const answer = answerOf(described);
       const { VersionIdsToStages = {}, LastChangedDate, PrimaryRegion, NextRotationDate } = answer;
-      const holder = (stage: Stage) =>
-        Object.keys(VersionIdsToStages).find((id) => VersionIdsToStages[id]!.includes(stage));
+      const holder = (label: StagingLabel) =>
+        Object.keys(VersionIdsToStages).find((id) => VersionIdsToStages[id]!.includes(label));
       return {
         current: holder('AWSCURRENT'),
         pending: holder('AWSPENDING'),
@@ -70,7 +72,7 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
     },
 
     async read(version) {
-      const asked = 'id' in version ? { VersionId: version.id } : { VersionStage: version.stage };
+      const asked = 'id' in version ? { VersionId: version.id } : { VersionStage: version.label };
       const get = new GetSecretValueCommand({ SecretId, ...asked });
       // Secrets Manager answers alike for a version that is not there and one that has no value yet.
       const result = await call(part, () => secrets.send(get), [NOT_FOUND]);
@@ -89,10 +91,10 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
       return 'answer' in (await call(part, () => secrets.send(command), [EXISTS]));
     },
 
-    async move(stage, from, to) {
+    async move(label, from, to) {
       const command = new UpdateSecretVersionStageCommand({
         SecretId,
-        VersionStage: stage,
+        VersionStage: label,
         RemoveFromVersionId: from,
         ...(to !== undefined && { MoveToVersionId: to }),
       });

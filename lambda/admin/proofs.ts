@@ -1,7 +1,7 @@
 /** Revokes a proof that was not used yet: its nonce is consumed, and nothing registered. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
-import { readNonce } from '../../protocol/nonce.ts';
+import { isExpiredEverywhere, readNonce } from '../../protocol/nonce.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { RevokedProof } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
@@ -37,8 +37,8 @@ async function revoke(
       'malformed_request',
       `params.nonce: is of Region ${JSON.stringify(nonce.region)}, and redeems there alone; ask the function in that Region`,
     );
-  // Past its life on every machine; whether it was used before is not known once TTL has taken its row.
-  if (nowMs() > nonce.issuedMs + nonce.lifeMs + 2 * clockErrorMs) return 'expired';
+  // Whether it was used is not known any more: TTL may have deleted its row.
+  if (isExpiredEverywhere(nonce, clockErrorMs, nowMs())) return 'expired';
   const w = randomBytes(16).toString('base64url');
   const consumed = await ledger.consume({ nonce: { ...nonce, text }, jti: undefined, w });
   return consumed ? 'revoked' : 'already_used';

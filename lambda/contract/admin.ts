@@ -139,8 +139,8 @@ export interface AdminProblem {
 }
 
 /** What every function for operators answers. */
-export type Answer<R = unknown> =
+export type OperatorAnswer<R = unknown> =
   | { readonly ok: true; readonly result: R }
   | { readonly ok: false; readonly problem: AdminProblem };
 
-export type AdminAnswer<A extends AdminAction = AdminAction> = Answer<AdminActions[A]['result']>;
+export type AdminAnswer<A extends AdminAction = AdminAction> = OperatorAnswer<AdminActions[A]['result']>;

@@ -15,11 +15,11 @@ interface KeysetKind {
   readonly life: 'clientKeyLife' | number;
 }
 
-/** Also the longest that a nonce of a proof may live. */
 const LONGEST_TOKEN_LIFE_MS = 3_600_000;
 
 export const KEYSETS = {
-  // A nonce for DPoP lives a minute longer than a token, so that who has a token has a nonce for it.
+  // A nonce for DPoP lives a minute longer than a token: a client that has a token has a nonce for it. The nonce of a
+  // proof lives no longer than that (`LONGEST_NONCE_LIFE_MS`).
   nonce: { keyType: 'hmac', rotationDays: 30, life: LONGEST_TOKEN_LIFE_MS + 60_000 },
   'client-root': { keyType: 'hmac', rotationDays: 180, life: 'clientKeyLife' },
   token: { keyType: 'ecdsa-p256', rotationDays: 30, life: LONGEST_TOKEN_LIFE_MS },

@@ -55,16 +55,16 @@ export class Quota {
     this.#options = options;
   }
 
-  /** Check 9, from memory alone. @returns the refusal, where the client is known to have spent its window */
+  /** Check 9 (known quota), from memory alone. @returns a refusal where the client is known to have spent its window */
   refusal(client: Client): Charge | undefined {
     const share = shareAt(this.#accounts.get(client.clientId)?.share, this.#options.nowMs());
     return isSpent(share, this.#limit(client)) ? this.#charge(client, share, false) : undefined;
   }
 
   /**
-   * Check 11: takes one permit, leased if need be.
+   * Check 11 (quota): takes one permit, and leases more if none is in hand.
    *
-   * @throws Unavailable where none is in hand and the counter cannot be reached: never an open door
+   * @throws Unavailable where no permit is in hand and the counter cannot be reached
    */
   async charge(client: Client): Promise<Charge> {
     const account = this.#account(client);

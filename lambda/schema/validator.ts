@@ -1,4 +1,4 @@
-/** Check 8: the operator's JSON Schema, compiled. Nothing is compiled at run time. */
+/** Check 8 (body): the operator's JSON Schema, compiled. Nothing is compiled at run time. */
 import { isJsonObject } from '../../protocol/json.ts';
 import type { Violation } from '../../protocol/problem.ts';
 

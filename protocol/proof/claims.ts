@@ -1,13 +1,13 @@
-/** Check 6: what a proof must say of itself and of the request it comes with. Its signature is verified already. */
+/** Check 6 (claims): what a proof must say of itself and of its request. Its signature is verified already. */
 import { hash } from 'node:crypto';
 import { type Refusal, refuse } from '../problem.ts';
 import type { Proof } from './form.ts';
 
-/** What the request asks for: it decides which proof will do. */
-export type Purpose = 'register' | 'read' | 'delete';
+/** What a request asks for: it decides which claims its proof needs. */
+export type Operation = 'register' | 'read' | 'delete';
 
 export interface ClaimsContext {
-  readonly purpose: Purpose;
+  readonly operation: Operation;
   readonly method: string;
   /** The routed path, below the base URL. */
   readonly path: string;
@@ -30,14 +30,15 @@ const JTI_MAX = 64;
 
 /** @returns undefined where every claim holds */
 export function checkClaims(proof: Proof, context: ClaimsContext): Refusal | undefined {
-  if (proof.profile === 'basic' && context.purpose === 'delete') return refuse('not_allowed', 'basic_delete');
+  if (proof.profile === 'basic' && context.operation === 'delete')
+    return refuse('not_allowed', 'basic_delete');
   return checkTimes(proof, context) ?? checkBinding(proof, context);
 }
 
-function checkTimes({ claims, profile }: Proof, { purpose, nowMs }: ClaimsContext): Refusal | undefined {
+function checkTimes({ claims, profile }: Proof, { operation, nowMs }: ClaimsContext): Refusal | undefined {
   const { iat, nbf, exp } = claims;
   const nowS = nowMs / 1000;
-  const needsIat = profile === 'strict' || purpose === 'read';
+  const needsIat = profile === 'strict' || operation === 'read';
   if (!isTime(exp)) return refuse('invalid_proof', 'exp');
   if (needsIat && !isTime(iat)) return refuse('invalid_proof', 'iat');
   if (profile === 'strict' && nbf !== undefined && !isTime(nbf)) return refuse('invalid_proof', 'nbf');
@@ -46,7 +47,7 @@ function checkTimes({ claims, profile }: Proof, { purpose, nowMs }: ClaimsContex
   if (isTime(iat) && iat > nowS + LEEWAY_S) return refuse('clock_skew', 'iat_ahead');
   if (isTime(nbf) && nbf > nowS + LEEWAY_S) return refuse('clock_skew', 'nbf_ahead');
 
-  const life = purpose === 'read' ? READ_PROOF_LIFE_S : PROOF_LIFE_S;
+  const life = operation === 'read' ? READ_PROOF_LIFE_S : PROOF_LIFE_S;
   // A basic proof for registering needs no iat: the server's clock, with leeway, stands in for it.
   const latest = needsIat ? (iat as number) + life : nowS + life + LEEWAY_S;
   return exp > latest ? refuse('invalid_proof', 'exp_too_late') : undefined;
@@ -54,7 +55,7 @@ function checkTimes({ claims, profile }: Proof, { purpose, nowMs }: ClaimsContex
 
 function checkBinding({ claims, profile }: Proof, context: ClaimsContext): Refusal | undefined {
   // A used register proof must read nothing, so a proof for reading is one that never had a nonce.
-  if (context.purpose === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');
+  if (context.operation === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');
   const { aud, jti, htm, htu, fingerprint } = claims;
   if (profile === 'basic')
     // Others than ours may number it, or leave it out; what is text goes into the ledger.

@@ -1,4 +1,4 @@
-/** Check 4: the signature. An unknown client, kid, alg or profile costs the same work and gives the same answer. */
+/** Check 4 (signature). An unknown client, kid, alg or profile costs the same work and gives the same answer. */
 import {
   createHmac,
   createSecretKey,

@@ -69,7 +69,7 @@ export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
     keyset,
     region: requireEnv(env, 'COUNTERSIGN_REGION'),
     ledgerTable: requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'),
-    lifeMs: numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
+    nonceLifeMs: numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
     nowMs,
   });
 }

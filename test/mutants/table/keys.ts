@@ -54,8 +54,8 @@ export const KEYS: readonly Mutant[] = [
     "nonces(runtime, keyset({ ...runtime, dynamodb: { send: async () => ({}) } as never }, 'nonce')));",
     'test/lambda/adapters/revoked-kids.test.ts',
   ),
-  mutant('no-dead-nonces', 'lambda/request/nonces.ts', 'key.max_life, keyLeftMs)', 'keyLeftMs)', NONCE),
-  mutant('no-dead-nonces', 'lambda/request/nonces.ts', 'key.max_life, keyLeftMs)', 'key.max_life)', NONCE),
+  mutant('no-dead-nonces', 'protocol/keyset.ts', 'key.max_life, keyLeftMs)', 'keyLeftMs)', NONCE),
+  mutant('no-dead-nonces', 'protocol/keyset.ts', 'key.max_life, keyLeftMs)', 'key.max_life)', NONCE),
   mutant(
     'least-privilege',
     'lib/functions/permissions.ts',
