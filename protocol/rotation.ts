@@ -260,6 +260,7 @@ function windowFaults(
   if (!mayFinish(current, pending, lags, nowMs)) faults.push('the new key would sign too early');
   for (const key of pending.keys) {
     if (key === newest) continue;
+    // checkPending has found it in both keysets, with a `retires_at`.
     const before = current.keys.find(({ kid }) => kid === key.kid)!;
     const late = key.retires_at! >= Math.max(dueRetirement(key, pending.keys, lags), before.retires_at ?? 0);
     // It was made up to X ago, when the key may still have had to sign, and by another clock.

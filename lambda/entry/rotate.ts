@@ -17,6 +17,7 @@ export const handler = rotate({
   async webIdentityToken(audience) {
     const request = { Audience: [audience], SigningAlgorithm: 'ES384', DurationSeconds: TOKEN_LIFE_S };
     const { WebIdentityToken } = await new STSClient(aws).send(new GetWebIdentityTokenCommand(request));
-    return WebIdentityToken!;
+    if (WebIdentityToken === undefined) throw new Error('STS returned no token');
+    return WebIdentityToken;
   },
 });

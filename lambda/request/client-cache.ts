@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';
 import type { ClientLookup, Reread } from '../../protocol/proof/verify.ts';
-import type { Clients } from '../adapters/clients.ts';
+import type { ClientReader } from '../adapters/clients.ts';
 
 /** How long a disabled client or a revoked key may still pass on an instance. */
 export const CLIENT_CACHE_MS = 10_000;
@@ -18,12 +18,12 @@ interface Entry {
 }
 
 export class ClientCache {
-  readonly #clients: Pick<Clients, 'load'>;
+  readonly #clients: ClientReader;
   readonly #nowMs: () => number;
   // Bounded, since anybody can name clients that do not exist; misses are held like hits.
   readonly #held = new LRUCache<string, Entry>({ max: ENTRIES });
 
-  constructor(clients: Pick<Clients, 'load'>, nowMs: () => number) {
+  constructor(clients: ClientReader, nowMs: () => number) {
     this.#clients = clients;
     this.#nowMs = nowMs;
   }

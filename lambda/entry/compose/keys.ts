@@ -51,7 +51,8 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     };
     return { region, secrets, dynamodb, secret, revokedKids };
   });
-  const own = regions.find(({ region }) => region === here)!;
+  const own = regions.find(({ region }) => region === here);
+  if (!own) throw new Error(`COUNTERSIGN_REGION_NAMES lacks ${here}`);
   const vault = createVaultKeys({
     address: access.address,
     ...(access.namespace !== undefined && { namespace: access.namespace }),

@@ -2,7 +2,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { readSecret } from '../../adapters/aws.ts';
-import { type Clients, createClients } from '../../adapters/clients.ts';
+import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
 import { type Consistency, createRegistry, type Registry } from '../../adapters/registry.ts';
@@ -87,8 +87,11 @@ export function consumption(runtime: WithTables): Consumption {
 export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
   new ReadLimit({ defaultLimit: numberFrom(env, 'COUNTERSIGN_QUOTA'), nowMs });
 
+const CLIENTS_TABLE = 'COUNTERSIGN_CLIENTS_TABLE';
+
+/** For operators: the request path only reads. */
 export const clients = ({ env, dynamodb }: WithTables): Clients =>
-  createClients(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'));
+  createClients(dynamodb, requireEnv(env, CLIENTS_TABLE));
 
 export const registry = ({ env, dynamodb }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
@@ -97,10 +100,10 @@ export const registry = ({ env, dynamodb }: WithTables): Registry =>
   });
 
 export function proofGate(runtime: WithTables & WithSecrets): ProofGate {
-  const { env, nowMs } = runtime;
+  const { env, dynamodb, nowMs } = runtime;
   return {
     http: httpContext(runtime),
-    clients: new ClientCache(clients(runtime), nowMs),
+    clients: new ClientCache(createClientReader(dynamodb, requireEnv(env, CLIENTS_TABLE)), nowMs),
     clientKeys: new ClientKeys(keyset(runtime, 'client-root'), nowMs),
     nonces: nonces(runtime, keyset(runtime, 'nonce')),
     issuer: requireEnv(env, 'COUNTERSIGN_ISSUER'),

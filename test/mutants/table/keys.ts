@@ -514,7 +514,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'kept-for-what-it-signs',
     'lambda/admin/credential.ts',
-    'if (root) requireOutlivedBy(root, expiresAtS);',
+    'requireOutlivedBy(root, expiresAtS);',
     '',
     'test/lambda/admin/clients.test.ts',
   ),

@@ -701,7 +701,13 @@ export const REQUESTS: readonly Mutant[] = [
     'ecdsaSignature(signature)',
     SIGNATURE,
   ),
-  mutant('signature', 'protocol/proof/signature.ts', 'digits[0]! >= 0x80 ? [0] : []', '[]', SIGNATURE),
+  mutant(
+    'signature',
+    'protocol/proof/signature.ts',
+    'digits.readUInt8() >= 0x80 ? [0] : []',
+    '[]',
+    SIGNATURE,
+  ),
   mutant('signature', 'protocol/proof/signature.ts', 'start < bytes.length - 1', 'start < 0', SIGNATURE),
   mutant(
     'equal-work',
