@@ -1,4 +1,4 @@
-/** Check 8 (body): from a request's bytes to a JSON value. What the value must hold is the operator's schema's to say. */
+/** Check 8 (body): from a request's bytes to a JSON value. The operator's schema then checks the value. */
 import type { Profile } from './api-key.ts';
 import { parseJson } from './json.ts';
 import { type Refusal, refuse } from './problem.ts';

@@ -1,6 +1,6 @@
 /**
  * The nonce: stateless to issue, redeemable once, by one client, in one Region and against one ledger table
- * (design: 2-protocol "Nonce", 8-wire "Bytes").
+ * (docs/protocol.md, "Nonce").
  *
  *   version 1 | kid 4 | length of Region 1 | Region ≤ 15 | issued, ms 6 | life, ms 4 | random 12 | MAC 16
  */
@@ -26,13 +26,13 @@ const LABEL = lengthPrefixed('countersign/nonce/v1');
 /** The longest life that the config allows a nonce: an erased tombstone is needed no more after it. */
 export const LONGEST_NONCE_LIFE_MS = 3_600_000;
 
-/** What a nonce says of itself; its MAC vouches for it. */
+/** What a nonce says of itself. Its MAC proves it. */
 export interface NonceContent {
   /** The keyset's key, 4 bytes in base64url. */
   readonly kid: string;
   readonly region: string;
   readonly issuedMs: number;
-  /** Decides alone how old the nonce may become: a changed setting revives nothing. */
+  /** Alone decides how old the nonce may become: a changed setting revives no nonce. */
   readonly lifeMs: number;
 }
 
@@ -58,8 +58,8 @@ export interface CheckNonce {
 }
 
 /**
- * Derives the MAC key for one Region and one ledger table (HKDF-SHA-256, RFC 5869, empty salt): a nonce is
- * void wherever it could not be marked as used.
+ * Derives the MAC key for one Region and one ledger table (HKDF-SHA-256, RFC 5869, empty salt): a nonce is valid only
+ * where it can be marked as used.
  *
  * @returns a key of 32 bytes; as a KeyObject, which HMAC takes six times faster than bytes
  */
@@ -101,7 +101,7 @@ export function readNonce(text: unknown): NonceContent | undefined {
 }
 
 /**
- * Checks MAC, Region and time. Whether it was used before is the ledger's to say.
+ * Checks MAC, Region and time. Only the ledger knows whether it was used before.
  *
  * @returns the content, or undefined where the nonce is not valid here and now for this client
  */
@@ -130,8 +130,8 @@ export const isExpiredEverywhere = (
 const MAX_CLIENT_BYTES = 255;
 const CLIENT_AT = LABEL.length + 2;
 
-// What the MAC is over: label, client, the nonce up to its MAC; and then that. Used again by every call, none of
-// which waits for anything: fresh buffers would cost more than the hashing.
+// The bytes that the MAC covers (label, client, the nonce up to its MAC), then the MAC. Every call uses this buffer again,
+// and no call is asynchronous: fresh buffers would cost more than the hashing.
 const scratch = Buffer.alloc(CLIENT_AT + MAX_CLIENT_BYTES + FIXED_BYTES + MAX_REGION_BYTES);
 LABEL.copy(scratch);
 
@@ -143,7 +143,7 @@ function placeClient(clientId: string): number {
   return CLIENT_AT + scratch.write(clientId, CLIENT_AT);
 }
 
-/** Writes the MAC over all bytes before `end` there. */
+/** Writes the MAC of all bytes before `end` at `end`. */
 function placeMac(key: KeyObject, end: number): void {
   // As text and back: a Buffer of its own for each digest costs a third more.
   const mac = createHmac('sha256', key).update(scratch.subarray(0, end)).digest('binary');

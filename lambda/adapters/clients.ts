@@ -34,7 +34,7 @@ export interface Clients extends ClientReader {
   setProfile(clientId: string, profile: Profile): Promise<boolean>;
   /** @returns whether the client had no such key yet */
   addKey(clientId: string, key: ClientKey): Promise<boolean>;
-  /** Ends a key at `expiresAtS` where it would live longer: an end only ever comes nearer. */
+  /** Ends a key at `expiresAtS` where it would live longer. It never moves an end to a later time. */
   endKey(clientId: string, kid: string, expiresAtS: number): Promise<void>;
   /** @returns whether the client has such a key */
   revokeKey(clientId: string, kid: string, nowMs: number): Promise<boolean>;

@@ -1,4 +1,4 @@
-/** Revokes a proof that was not used yet: its nonce is consumed, and nothing registered. */
+/** Revokes an unused proof: it consumes the nonce and registers nothing. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { isExpiredEverywhere, readNonce } from '../../protocol/nonce.ts';
@@ -24,18 +24,18 @@ export const proofActions = (options: ProofOptions): Actions => ({
   ),
 });
 
-/** The nonce's MAC is not looked at: operators are authorised by IAM, and this function holds no key of nonces. */
+/** The nonce's MAC is not checked: IAM authorises operators, and this function holds no key of nonces. */
 async function revoke(
   { ledger, region, clockErrorMs, nowMs }: ProofOptions,
   text: string,
 ): Promise<RevokedProof['outcome']> {
   const nonce = readNonce(text);
-  if (!nonce) throw new AdminError(400, 'malformed_request', 'params.nonce: is no nonce of this platform');
+  if (!nonce) throw new AdminError(400, 'malformed_request', 'params.nonce: is not a nonce of this platform');
   if (nonce.region !== region)
     throw new AdminError(
       400,
       'malformed_request',
-      `params.nonce: is of Region ${JSON.stringify(nonce.region)}, and redeems there alone; ask the function in that Region`,
+      `params.nonce: belongs to Region ${JSON.stringify(nonce.region)}; call the function there`,
     );
   // Whether it was used is not known any more: TTL may have deleted its row.
   if (isExpiredEverywhere(nonce, clockErrorMs, nowMs())) return 'expired';

@@ -1,4 +1,4 @@
-/** A client's next generation, with overlap: the ones before it go on for a while, so that nobody is locked out. */
+/** A client's next generation. The older ones keep working for a while, so that nobody is locked out. */
 import * as z from 'zod';
 import { type ClientRecord, endsOfOlderKeys, nextGeneration } from '../../protocol/client.ts';
 import type { Clients } from '../adapters/clients.ts';
@@ -12,15 +12,15 @@ const DEFAULT_OVERLAP_S = 7 * 24 * 3600;
 export const RotateKey = z.strictObject({
   client_id: ClientId,
   overlap_s: z.int().min(0).default(DEFAULT_OVERLAP_S),
-  /** Another one than the client's ends its generations at once: a client has one profile. */
+  /** A profile other than the client's ends its generations at once: a client has one profile. */
   profile: z.enum(['strict', 'basic']).optional(),
   ...Credential,
 });
 
 /**
- * The new generation comes first and the ends of the old ones after it, so that a call cut short leaves a client that
- * works, and can be repeated. The profile changes last: by then no generation of the old one is left, so that none
- * comes back should it ever change again.
+ * First the new generation is stored, then the ends of the older ones: an interrupted call leaves a client that works,
+ * and can be repeated. The profile changes last, when no generation of the old profile is alive: none comes back if the
+ * profile changes again.
  */
 export async function rotateKey(
   options: CredentialContext & { readonly clients: Clients },

@@ -1,15 +1,15 @@
 /**
- * What the platform has keys for, a line each. A keyset, and so a secret, per purpose: a function reads only what it
- * needs. Secrets, rotation functions, schedules, and what stands in Vault follow from these lines.
+ * The purposes of the platform's keys, one line each. Each purpose has a keyset in a secret of its own, so a function reads
+ * only what it needs. Secrets, rotation functions, schedules and the names in Vault follow from these lines.
  */
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 
-/** Of Vault's Transit engine: `hmac` where other keys are derived from it, else what signs. */
+/** A key type of Vault's Transit engine: other keys are derived from `hmac`; the others sign. */
 export type TransitKeyType = 'hmac' | 'ecdsa-p256' | 'ed25519';
 
 interface KeysetKind {
   readonly keyType: TransitKeyType;
-  /** From one rotation to the next, unless the config says otherwise. */
+  /** From one rotation to the next; the config may change it. */
   readonly rotationDays: number;
   /** Longest life of what is signed with a key or derived from it: a setting of the config, or milliseconds. */
   readonly life: 'clientKeyLife' | number;
@@ -34,5 +34,5 @@ const ALGORITHMS = {
   ed25519: 'Ed25519',
 } as const satisfies Record<TransitKeyType, KeyAlgorithm>;
 
-/** @returns what every key of the purpose is */
+/** @returns the algorithm of every key of the purpose */
 export const algorithmOf = (purpose: Purpose): KeyAlgorithm => ALGORITHMS[KEYSETS[purpose].keyType];

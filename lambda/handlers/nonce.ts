@@ -1,4 +1,4 @@
-/** `GET /v1/nonce`: no request reads or writes a table, so a flood of it fills nothing (design: 2-protocol "Nonce"). */
+/** `GET /v1/nonce`: no request reads or writes a table, so a flood of requests fills nothing (docs/protocol.md, "Nonce"). */
 import { readNonceRequest } from '../../protocol/nonce-request.ts';
 import { json, problem } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';

@@ -48,7 +48,7 @@ export function readEvent(event: APIGatewayProxyEvent): RoutedRequest | Unrouted
   return hasId && event.path === path ? { ...received, path, id } : { ...received, path: undefined };
 }
 
-/** Names keep the client's case on the way through API Gateway, so one header may come under two. */
+/** API Gateway keeps the case of names, so one header may come under two names. */
 function lowerCaseNames(headers: APIGatewayProxyEvent['multiValueHeaders']): Map<string, string[]> {
   const merged = new Map<string, string[]>();
   for (const [name, list] of values(headers)) {

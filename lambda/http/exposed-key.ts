@@ -21,7 +21,7 @@ function* texts({ pathParameters }: APIGatewayProxyEvent, request: Request): Ite
     yield name;
     yield* values;
   }
-  // As user or password (RFC 7617).
+  // A key as user or password (RFC 7617).
   for (const value of request.headers.get('authorization') ?? []) {
     const credentials = /^basic\s+(\S+)/i.exec(value)?.[1];
     if (credentials !== undefined) yield Buffer.from(credentials, 'base64').toString('latin1');

@@ -1,4 +1,4 @@
-/** Issues nonces for this Region and this ledger, and finds the key that one was issued with. */
+/** Issues nonces for this Region and this ledger, and finds the key of a nonce. */
 import type { KeyObject } from 'node:crypto';
 import { type KeysetKey, keyBytes, lifeWithin, verificationKey } from '../../protocol/keyset.ts';
 import { deriveNonceKey, mintNonce } from '../../protocol/nonce.ts';
@@ -8,7 +8,7 @@ import type { KeysetCache } from './keyset-cache.ts';
 export interface NoncesOptions {
   readonly keyset: KeysetCache;
   readonly region: string;
-  /** The table that used nonces are written to: it is part of the key. */
+  /** The table of used nonces: its name is part of the key's derivation. */
   readonly ledgerTable: string;
   readonly nonceLifeMs: number;
   readonly nowMs: () => number;
@@ -21,14 +21,14 @@ export interface Issued {
 
 export class Nonces {
   readonly #options: NoncesOptions;
-  // By the key object, which a refresh replaces: a key is derived once per copy of the keyset.
+  // By the key object, which a refresh replaces: each copy of the keyset derives a key once.
   readonly #derived = new WeakMap<KeysetKey, KeyObject>();
 
   constructor(options: NoncesOptions) {
     this.#options = options;
   }
 
-  /** @throws Unavailable where no key is held that may sign */
+  /** @throws Unavailable where no key may sign */
   async issue(clientId: string, count = 1): Promise<Issued> {
     const { keyset, region, nowMs } = this.#options;
     const issuedMs = nowMs();

@@ -123,7 +123,7 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fau
   ];
 }
 
-/** A key must be gone before the next but one comes (design: 3-keys "Windows"). */
+/** A key must be gone before the next but one comes (docs/key-life-cycle.md, "The windows"). */
 function rotationPeriods(settings: ConfigSettings): Fault[] {
   return PURPOSES.flatMap((purpose) => {
     const { life } = KEYSETS[purpose];

@@ -14,15 +14,15 @@ export interface ClaimsContext {
   readonly body: Uint8Array;
   readonly nowMs: number;
   readonly issuer: string;
-  /** The Region's configured base URLs: its own and the entry's. No header has a say. */
+  /** The Region's configured base URLs: its own and the entry's. No header changes them. */
   readonly baseUrls: readonly string[];
 }
 
-/** Leeway of times, in seconds: clients' clocks are not ours. */
+/** Leeway of times, in seconds, for wrong clocks of clients. */
 export const LEEWAY_S = 60;
 /** Longest life of a proof, in seconds. */
 export const PROOF_LIFE_S = 300;
-/** Longest life of a proof for reading, which has no nonce and so can be repeated while it lives. */
+/** Longest life of a proof for reading: without a nonce, it can be repeated while it lives. */
 export const READ_PROOF_LIFE_S = 60;
 
 const JTI_MIN = 16;
@@ -48,17 +48,17 @@ function checkTimes({ claims, profile }: Proof, { operation, nowMs }: ClaimsCont
   if (isTime(nbf) && nbf > nowS + LEEWAY_S) return refuse('clock_skew', 'nbf_ahead');
 
   const life = operation === 'read' ? READ_PROOF_LIFE_S : PROOF_LIFE_S;
-  // A basic proof for registering needs no iat: the server's clock, with leeway, stands in for it.
+  // A basic proof for registering needs no iat: the server's clock, with leeway, replaces it.
   const latest = needsIat ? (iat as number) + life : nowS + life + LEEWAY_S;
   return exp > latest ? refuse('invalid_proof', 'exp_too_late') : undefined;
 }
 
 function checkBinding({ claims, profile }: Proof, context: ClaimsContext): Refusal | undefined {
-  // A used register proof must read nothing, so a proof for reading is one that never had a nonce.
+  // A proof with a nonce reads nothing, so that a used register proof reads nothing.
   if (context.operation === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');
   const { aud, jti, htm, htu, fingerprint } = claims;
   if (profile === 'basic')
-    // Others than ours may number it, or leave it out; what is text goes into the ledger.
+    // Other libraries may omit it, or make it a number. A text goes into the ledger, so its length is bounded.
     return typeof jti === 'string' && jti.length > JTI_MAX ? refuse('invalid_proof', 'jti') : undefined;
   if (aud !== context.issuer) return refuse('invalid_proof', 'aud');
   if (typeof jti !== 'string' || jti.length < JTI_MIN || jti.length > JTI_MAX)

@@ -4,7 +4,7 @@ import { type Refusal, refuse } from '../problem.ts';
 /** An HTTP request as the protocol sees it. */
 export interface HttpRequest {
   readonly method: string;
-  /** Each value of each header, by lower-case name: a front door that keeps only the last hides the others. */
+  /** Each value of each header, by lower-case name: none is hidden by a later one. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
   /** Each value of each query parameter. */
   readonly query: ReadonlyMap<string, readonly string[]>;
@@ -27,7 +27,7 @@ export function readRequest(request: HttpRequest): { ok: true; token: string } |
   return token === undefined ? refuse('malformed_request', 'authorization_scheme') : { ok: true, token };
 }
 
-/** The media type, parameters aside (RFC 9110 §8.3.1). */
+/** Whether the media type, without its parameters, is JSON (RFC 9110 §8.3.1). */
 function isJson(contentType: readonly string[] | undefined): boolean {
   const [type, ...more] = contentType ?? [];
   return type !== undefined && more.length === 0 && /^application\/json\s*(;|$)/i.test(type.trim());

@@ -1,4 +1,4 @@
-/** The parts that functions are put together from, each made from the environment. */
+/** The parts of the functions, each made from the environment. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { readSecret } from '../../adapters/aws.ts';
@@ -41,7 +41,7 @@ export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   return { region, errorDocsUrl: requireEnv(env, 'COUNTERSIGN_ERROR_DOCS_URL'), nowMs, log };
 }
 
-/** Of the purposes that a function on the request path reads. */
+/** The secrets that functions on the request path read. */
 const SECRET = {
   nonce: 'COUNTERSIGN_NONCE_SECRET',
   'client-root': 'COUNTERSIGN_CLIENT_ROOT_SECRET',
@@ -49,7 +49,7 @@ const SECRET = {
 } as const satisfies { readonly [P in Purpose]?: Variable };
 type ReadPurpose = keyof typeof SECRET;
 
-/** A keyset without what was revoked, as all who sign or verify read it: nothing is signed that is refused. */
+/** A keyset without revoked keys. Signers and verifiers read it alike: no signature is made that is then refused. */
 export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose): KeysetCache {
   const { env, dynamodb, secrets, nowMs, log } = runtime;
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
