@@ -47,7 +47,7 @@ function isUnambiguous(text: string, { maxDepth, refuseProto }: JsonLimits): boo
       if (!string.isWellFormed()) return false;
       at = end;
       if (!expectName) continue;
-      // A name stands in an object only.
+      // Only an object has names.
       const names = open.at(-1)!;
       if (names.has(string) || (refuseProto && string === '__proto__')) return false;
       names.add(string);

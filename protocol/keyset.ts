@@ -62,7 +62,7 @@ export function parseKeyset(text: string, alg?: KeyAlgorithm): Keyset {
   if (!Array.isArray(keys)) throw new SyntaxError('keyset: keys is not a list');
   const read = keys.map((key) => readKey(key, alg));
   if (new Set(read.map((key) => key.kid)).size !== read.length)
-    throw new SyntaxError('keyset: a kid stands twice');
+    throw new SyntaxError('keyset: a kid occurs twice');
   return { version: version as number, seq: seq as number, based_on, revoked, fingerprints, keys: read };
 }
 

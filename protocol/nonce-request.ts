@@ -1,4 +1,4 @@
-/** What a request for nonces asks for (docs/protocol.md, "Nonce"). */
+/** Reads a request for nonces (docs/protocol.md, "Nonce"). */
 import { isClientId, looksLikeStrictKey, parseApiKey } from './api-key.ts';
 import { type Refusal, refuse } from './problem.ts';
 

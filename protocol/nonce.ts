@@ -26,7 +26,7 @@ const LABEL = lengthPrefixed('countersign/nonce/v1');
 /** The longest life that the config allows a nonce: an erased tombstone is needed no more after it. */
 export const LONGEST_NONCE_LIFE_MS = 3_600_000;
 
-/** What a nonce says of itself. Its MAC proves it. */
+/** The content of a nonce. Its MAC proves it. */
 export interface NonceContent {
   /** The keyset's key, 4 bytes in base64url. */
   readonly kid: string;

@@ -126,7 +126,7 @@ export function checkPending(
   if (pending.based_on !== versionId) faults.push('based on another version');
 
   const kids = pending.keys.map(({ kid }) => kid);
-  if (new Set(kids).size < kids.length) faults.push('a kid stands twice');
+  if (new Set(kids).size < kids.length) faults.push('a kid occurs twice');
   if (kids.some((kid) => pending.revoked.includes(kid))) faults.push('holds a revoked key');
   if (current.revoked.some((kid) => !pending.revoked.includes(kid))) faults.push('revoked kids are not kept');
   const ended = current.keys.filter(({ kid }) => pending.revoked.includes(kid));

@@ -19,7 +19,7 @@ export interface Ledger {
    * @throws Unavailable where the ledger gives no clear answer
    */
   consume(use: Consume): Promise<boolean>;
-  /** Writes a row that stands for no nonce. @throws Unavailable */
+  /** Writes a row of no nonce, to see whether a write succeeds. @throws Unavailable */
   probe(nowMs: number): Promise<void>;
 }
 

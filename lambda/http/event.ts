@@ -11,7 +11,7 @@ interface ReceivedRequest extends HttpRequest, ReceivedBody {
   readonly resource: string;
 }
 
-/** A request at the path that its resource stands for. */
+/** A request whose path is that of its resource. */
 export interface RoutedRequest extends ReceivedRequest {
   /** The resource with `{id}` filled in. */
   readonly path: string;

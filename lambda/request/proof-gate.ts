@@ -40,7 +40,7 @@ export interface Admitted<Verified> {
   readonly proof: Verified;
   /** Headers for a success: with a fresh nonce where the client has just spent one. */
   headers(): Promise<Record<string, string>>;
-  /** The problem that a refusal's code stands for, with its headers and `extras`. */
+  /** @returns the problem with the refusal's code, its headers and `extras` */
   answerRefusal(refusal: Refusal, extras?: Extras): Promise<Answer>;
 }
 

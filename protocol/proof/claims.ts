@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { type Refusal, refuse } from '../problem.ts';
 import type { Proof } from './form.ts';
 
-/** What a request asks for: it decides which claims its proof needs. */
+/** The operation that a request asks for. It decides which claims the proof needs. */
 export type Operation = 'register' | 'read' | 'delete';
 
 export interface ClaimsContext {

@@ -11,7 +11,7 @@ import { type Proof, type ProofAlgorithm, parseProof } from './form.ts';
 import { type HttpRequest, readRequest } from './request.ts';
 import { type Candidate, triesFor, verifySignature } from './signature.ts';
 
-/** What the checks look up outside the request. */
+/** The lookups that the checks make outside the request. */
 export interface ProofLookups {
   client(clientId: string): Promise<ClientLookup>;
   /** @param fresh whether the copy in memory failed to verify, so that a newer one is needed */
@@ -21,7 +21,7 @@ export interface ProofLookups {
 }
 
 export interface ClientLookup {
-  /** The client as it stands; undefined for an unknown one. */
+  /** The client, from memory or from a read; undefined for an unknown one. */
   readonly client: ClientRecord | undefined;
   /** Reads the client once more, for a proof that did not verify. */
   again(): Promise<Reread>;
@@ -33,7 +33,7 @@ export type Reread =
   /** No read: another failure caused one a moment ago. */
   | { readonly kind: 'held_back' };
 
-/** What verifies signatures by one algorithm. */
+/** The keys that verify signatures by one algorithm. */
 export interface VerificationKeys {
   /** @returns undefined where the platform's part of the key is gone */
   of(client: ClientRecord, key: ClientKey): MadeKey | undefined;
