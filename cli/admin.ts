@@ -4,7 +4,7 @@ import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
-  type Answer,
+  type OperatorAnswer,
 } from '../lambda/contract/admin.ts';
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
@@ -78,7 +78,7 @@ export async function invoke<R>(
       });
     if (FunctionError !== undefined)
       throw new CliError(EXIT.unreachable, `${name} in ${region} failed; its log says why`);
-    const answer = JSON.parse(Payload?.transformToString() ?? 'null') as Answer<R>;
+    const answer = JSON.parse(Payload?.transformToString() ?? 'null') as OperatorAnswer<R>;
     if (answer.ok) return answer.result;
     throw new Refused(answer.problem.detail, answer.problem.code);
   } finally {

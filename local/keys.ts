@@ -145,7 +145,7 @@ const noIdentity = async () => {
 
 async function requireKey({ aws, functions }: LocalRegion, purpose: Purpose): Promise<void> {
   const secret = createSecretVersions(aws.secrets, secretName(STAGE, purpose));
-  const held = await secret.read({ stage: 'AWSCURRENT' });
+  const held = await secret.read({ label: 'AWSCURRENT' });
   if (held && parseKeyset(held.text).keys.length > 0) return;
   // Secrets Manager keeps to itself why a step failed: the first one says it again.
   const event = {

@@ -49,7 +49,7 @@ export async function startServer(
   const serve = (listener: HttpListener) => {
     server.on('request', (request, response) => {
       const refusal = refusalOf(request, taken, siblings, origins);
-      if (refusal) return refuse(response, refusal);
+      if (refusal) return answerRefusal(response, refusal);
       // A client that went away has no use for an answer.
       listener(request, response).catch((error: unknown) => response.destroy(error as Error));
     });
@@ -95,7 +95,7 @@ function valuesOf({ rawHeaders }: IncomingMessage, name: string): string[] {
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name);
 }
 
-function refuse(response: ServerResponse, { status, title, detail }: LocalRefusal): void {
+function answerRefusal(response: ServerResponse, { status, title, detail }: LocalRefusal): void {
   const body = JSON.stringify({ type: 'about:blank', title, status, detail });
   response.writeHead(status, {
     'Content-Type': 'application/problem+json',

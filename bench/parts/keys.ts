@@ -147,7 +147,7 @@ async function measureFlood() {
     keyset: cache,
     region: 'eu-west-1',
     ledgerTable: 'countersign-bench-ledger-1',
-    lifeMs: 300_000,
+    nonceLifeMs: 300_000,
     nowMs: () => clock.nowMs,
   });
   await cache.current();

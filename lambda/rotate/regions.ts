@@ -1,6 +1,6 @@
 /** What each Region has of a purpose's keys: its copy of the secret, and the kids that its `limits` table refuses. */
 import { type Keyset, type KeysetKey, parseKeyset } from '../../protocol/keyset.ts';
-import type { SecretVersions, Stage } from '../adapters/secret-versions.ts';
+import type { SecretVersions, StagingLabel } from '../adapters/secret-versions.ts';
 import type { RegionConfirmation, RegionKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
 import { Deadline } from './deadline.ts';
@@ -28,7 +28,7 @@ export interface Looked {
   readonly unreadable: readonly string[];
 }
 
-const STAGES = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'] as const satisfies readonly Stage[];
+const LABELS = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'] as const satisfies readonly StagingLabel[];
 
 /** Looks at every Region, each no longer than `eachMs`. Never throws: what cannot be read is named. */
 export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: number): Promise<Looked> {
@@ -42,7 +42,7 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
     });
   const looked = await Promise.all(
     regions.map(async ({ region, secret, revokedKids }) => {
-      const versions = STAGES.map((stage) => readable(`${stage} in ${region}`, keysetOf(secret, stage)));
+      const versions = LABELS.map((label) => readable(`${label} in ${region}`, keysetOf(secret, label)));
       const table = readable(`revoked kids in ${region}`, revokedKids.read());
       const [current, ...others] = await Promise.all(versions);
       const revoked = await table;
@@ -67,8 +67,8 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
   };
 }
 
-async function keysetOf(secret: KeyRegion['secret'], stage: Stage): Promise<Keyset | undefined> {
-  const version = await secret.read({ stage });
+async function keysetOf(secret: KeyRegion['secret'], label: StagingLabel): Promise<Keyset | undefined> {
+  const version = await secret.read({ label });
   return version && parseKeyset(version.text);
 }
 

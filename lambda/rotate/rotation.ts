@@ -106,7 +106,7 @@ export class Rotation {
    * and those that start anew would never agree.
    */
   async #requireNew(): Promise<void> {
-    const before = await this.#options.secret.read({ stage: 'AWSPREVIOUS' });
+    const before = await this.#options.secret.read({ label: 'AWSPREVIOUS' });
     if (!before || this.#parse(before).keys.length === 0) return;
     const mend = `move AWSCURRENT back to version ${before.versionId}`;
     throw new RotationError(`the keyset is empty, and was not before: ${mend}`);
@@ -114,7 +114,7 @@ export class Rotation {
 
   /** @throws RotationError where there is none, or it is no keyset */
   async current(): Promise<HeldKeyset> {
-    const held = await this.#options.secret.read({ stage: 'AWSCURRENT' });
+    const held = await this.#options.secret.read({ label: 'AWSCURRENT' });
     if (!held) throw new RotationError('the secret has no current version');
     return { versionId: held.versionId, keyset: this.#parse(held) };
   }

@@ -71,7 +71,7 @@ export interface ConfigInput {
    *
    * @default 'PT5M'
    */
-  readonly nonceTtl?: string;
+  readonly nonceLife?: string;
 
   /**
    * How wrong a machine's clock may be, at most 1 minute.
@@ -296,18 +296,11 @@ export interface KeySettings {
   readonly replicationLag?: string;
 
   /**
-   * V: oldest copy of a keyset that may verify. Beyond it a request waits for a fresh copy.
+   * V and S: oldest copy of a keyset that may verify or sign. Beyond it a request waits for a fresh copy.
    *
    * @default 'P1D'
    */
-  readonly verifierMaxAge?: string;
-
-  /**
-   * S: oldest copy of a keyset that may sign.
-   *
-   * @default 'P1D'
-   */
-  readonly signerMaxAge?: string;
+  readonly keysetMaxAge?: string;
 
   /**
    * X: longest time that one rotation may take.

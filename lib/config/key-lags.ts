@@ -1,4 +1,4 @@
-/** What the windows of a purpose's keys follow from, out of the config. */
+/** Reads from the config the lags that a purpose's key windows follow from. */
 import { KEYSETS, type Purpose } from '../../lambda/contract/purposes.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import type { ConfigSettings } from './schema.ts';
@@ -11,8 +11,9 @@ export function keyLags(
   const { life } = KEYSETS[purpose];
   return {
     replicationMs: keys.replicationLag.toMilliseconds(),
-    verifierAgeMs: keys.verifierMaxAge.toMilliseconds(),
-    signerAgeMs: keys.signerMaxAge.toMilliseconds(),
+    // A function verifies and signs from one copy.
+    verifierAgeMs: keys.keysetMaxAge.toMilliseconds(),
+    signerAgeMs: keys.keysetMaxAge.toMilliseconds(),
     maxLifeMs: typeof life === 'number' ? life : settings[life].toMilliseconds(),
     clockErrorMs: clockError.toMilliseconds(),
     finishMs: keys.rotationTime.toMilliseconds(),

@@ -54,12 +54,8 @@ export const keys = z.strictObject({
   replicationLag: duration()
     .prefault('PT1H')
     .meta({ examples: ['PT1H'] }),
-  /** V: oldest copy of a keyset that may verify; beyond it a request waits for a refresh. Default `P1D`. */
-  verifierMaxAge: duration()
-    .prefault('P1D')
-    .meta({ examples: ['P1D'] }),
-  /** S: oldest copy of a keyset that may sign. Default `P1D`. */
-  signerMaxAge: duration()
+  /** V and S: oldest copy of a keyset that may verify or sign; beyond it a request waits for a refresh. Default `P1D`. */
+  keysetMaxAge: duration()
     .prefault('P1D')
     .meta({ examples: ['P1D'] }),
   /** X: longest time that one rotation may take. Default `PT1H`. */

@@ -2,7 +2,9 @@
  * The config: one typed object, every setting with its meaning, unit and default; `examples` are what an error
  * shows. Unknown settings are refused. Durations are ISO 8601, e.g. `PT5M`, `P90D`. docs/deploy-config.md lists all.
  */
+import { Duration } from 'aws-cdk-lib';
 import { z } from 'zod';
+import { LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 import { duration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { keys, vault } from './keys.ts';
@@ -57,8 +59,11 @@ export const configSchema = z.strictObject({
     .optional()
     .meta({ examples: ['strong'] }),
   /** Life of a nonce, 10 seconds to 1 hour. Default `PT5M`. */
-  nonceTtl: duration()
-    .refine((life) => life.toSeconds() >= 10 && life.toSeconds() <= 3600, 'must be 10 seconds to 1 hour')
+  nonceLife: duration()
+    .refine(
+      (life) => life.toSeconds() >= 10 && life.toMilliseconds() <= LONGEST_NONCE_LIFE_MS,
+      `must be 10 seconds to ${Duration.millis(LONGEST_NONCE_LIFE_MS).toHumanString()}`,
+    )
     .prefault('PT5M')
     .meta({ examples: ['PT5M'] }),
   /** E: how wrong a machine's clock may be, at most 1 minute. Default `PT2S`. */

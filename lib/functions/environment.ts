@@ -19,11 +19,6 @@ export interface EnvironmentProps {
 export function environmentValues(stack: Stack, props: EnvironmentProps): EnvironmentValues {
   const { config, region, baseUrl, entryUrl, errorDocsUrl, regions } = props;
   const stage = config.stage.name;
-  // A function signs and verifies from one copy, which must be young enough for both.
-  const keysetMaxAgeMs = Math.min(
-    config.keys.verifierMaxAge.toMilliseconds(),
-    config.keys.signerMaxAge.toMilliseconds(),
-  );
   return {
     COUNTERSIGN_STAGE: stage,
     COUNTERSIGN_REGION: region.name,
@@ -32,9 +27,9 @@ export function environmentValues(stack: Stack, props: EnvironmentProps): Enviro
     COUNTERSIGN_BASE_URL: baseUrl,
     COUNTERSIGN_ENTRY_URL: entryUrl,
     COUNTERSIGN_REGIONS: stack.toJsonString(regions),
-    COUNTERSIGN_NONCE_LIFE_MS: String(config.nonceTtl.toMilliseconds()),
+    COUNTERSIGN_NONCE_LIFE_MS: String(config.nonceLife.toMilliseconds()),
     COUNTERSIGN_CLOCK_ERROR_MS: String(config.clockError.toMilliseconds()),
-    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(keysetMaxAgeMs),
+    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(config.keys.keysetMaxAge.toMilliseconds()),
     COUNTERSIGN_CLIENT_KEY_LIFE_S: String(config.clientKeyLife.toSeconds()),
     COUNTERSIGN_CONSISTENCY: config.consistency,
     COUNTERSIGN_LEDGER_TABLE: tableName(stage, 'ledger', region.ledgerGeneration),

@@ -59,13 +59,13 @@ it('what it deploys is read from the project itself', { timeout: SYNTH_MS }, asy
 it('a config that cannot be deployed ends it, with each setting that is wrong', {
   timeout: SYNTH_MS,
 }, async () => {
-  writeApp({ ...threeRegions, nonceTtl: 'PT2H' }, 'write');
+  writeApp({ ...threeRegions, nonceLife: 'PT2H' }, 'write');
   const { error, said } = (await read()) as { error: Error; said: string };
   expect(error).toMatchObject({
     exitCode: EXIT.failed,
     message: expect.stringContaining('does not synthesise'),
   });
-  expect(said).toContain('nonceTtl: must be 10 seconds to 1 hour');
+  expect(said).toContain('nonceLife: must be 10 seconds to 1 hour');
 });
 
 it('a lock that was not written ends it, with the command that writes it', {

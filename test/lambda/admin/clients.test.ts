@@ -319,8 +319,8 @@ describe('the client cache', () => {
     for (const expected of [3, 4, 5]) {
       nowMs += 1_000;
       await cache.get('busy');
-      expect(await (await cache.get('busy')).again()).not.toBe(null);
-      expect(await (await cache.get('busy')).again()).toBe(null);
+      expect(await (await cache.get('busy')).again()).toEqual({ kind: 'read', client: undefined });
+      expect(await (await cache.get('busy')).again()).toEqual({ kind: 'held_back' });
       expect(reads).toBe(expected);
     }
   });
@@ -337,7 +337,7 @@ describe('the client cache', () => {
     record = { clientId: 'after' } as ClientRecord;
     const beside = await Promise.all(Array.from({ length: 8 }, () => cache.get('made-again')));
     const found = await Promise.all(beside.map(({ again }) => again()));
-    expect(found).toEqual(Array(8).fill(record));
+    expect(found).toEqual(Array(8).fill({ kind: 'read', client: record }));
     expect(reads).toBe(2);
   });
 

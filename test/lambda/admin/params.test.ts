@@ -4,7 +4,7 @@ import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
-  type Answer,
+  type OperatorAnswer,
 } from '../../../lambda/contract/admin.ts';
 import { type Platform, type Region, startRegions } from '../../support/regions.ts';
 import { fetchNonce, makeClient, register, type Signer } from '../../support/signer.ts';
@@ -45,7 +45,10 @@ afterAll(() => platform.stop());
 
 const ACTIONS = Object.keys(ADMIN_FUNCTION) as AdminAction[];
 const ask = (action: string, given: unknown, name = ADMIN_FUNCTION[action as AdminAction] ?? 'admin-write') =>
-  a.functions[name as 'admin-write']({ action, params: given }, { awsRequestId: 'r' }) as Promise<Answer>;
+  a.functions[name as 'admin-write'](
+    { action, params: given },
+    { awsRequestId: 'r' },
+  ) as Promise<OperatorAnswer>;
 
 const base64url = (text: string) => Buffer.from(text).toString('base64url');
 const HOSTILE: readonly unknown[] = [
@@ -127,7 +130,7 @@ describe.each(ACTIONS)('%s', (action) => {
 it('an event that is none is malformed_request, for both functions', async () => {
   for (const name of ['admin-read', 'admin-write'] as const)
     for (const event of [...HOSTILE, undefined, { action: 5 }, { action: 'x'.repeat(70_000) }]) {
-      const answer = (await a.functions[name](event, { awsRequestId: 'r' })) as Answer;
+      const answer = (await a.functions[name](event, { awsRequestId: 'r' })) as OperatorAnswer;
       expect(answer).toMatchObject({ ok: false, problem: { status: 400, code: 'malformed_request' } });
     }
 });
