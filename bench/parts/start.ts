@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import type { PlatformInfo } from '../../local/platform.ts';
 import { STAGE } from '../../local/stage.ts';
 import { buildProof } from '../../protocol/proof/build.ts';
 import { type Builds, build } from '../builds.ts';
-import { environment } from '../environment.ts';
 import { CORES, pinned } from '../machine.ts';
 import { startChild } from '../processes/child.ts';
 import { type Measured, median, progress, type Row, spread } from '../report.ts';
@@ -48,7 +48,7 @@ export async function measureStart(): Promise<Measured> {
 }
 
 async function firstAnswer(kind: Kind, builds: Builds, info: PlatformInfo): Promise<Round> {
-  const [region] = info.regions;
+  const { name, url } = info.regions[0]!;
   const request = await registration(info);
   const args = kind === 'floor' ? [builds.floor] : [builds.server, builds[kind]];
   const [command, commandArgs] = pinned(CORES.server, args);
@@ -56,11 +56,18 @@ async function firstAnswer(kind: Kind, builds: Builds, info: PlatformInfo): Prom
     PATH: process.env.PATH,
     NODE_ENV: 'production',
     AWS_ENDPOINT_URL: info.awsEndpoint,
-    AWS_REGION: region!.name,
+    AWS_REGION: name,
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     POWERTOOLS_LOG_LEVEL: 'SILENT',
-    ...environment({ stage: STAGE, region: region!.name, issuer: info.entry, url: region!.url }),
+    ...servingEnvironment({
+      stage: STAGE,
+      region: name,
+      baseUrl: url,
+      entryUrl: info.entry,
+      regions: [{ name, url }],
+      consistency: 'strong',
+    }),
   };
   const start = performance.now();
   const child = spawn(command, commandArgs, { env, stdio: ['ignore', 'pipe', 'inherit'] });

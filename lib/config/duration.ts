@@ -4,6 +4,9 @@ import { z } from 'zod';
 
 const DAYS_TO_SECONDS = /^P(?=\d|T\d)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$/;
 
+/** @returns the duration as the config writes it, e.g. `PT5M` */
+export const isoDuration = (ms: number): string => Duration.millis(ms).toIsoString();
+
 /** @returns a schema that reads e.g. `PT5M`, longer than nothing, into a `Duration` */
 export const duration = () =>
   z

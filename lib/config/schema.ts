@@ -3,7 +3,8 @@
  * shows. Unknown settings are refused. Durations are ISO 8601, e.g. `PT5M`, `P90D`. docs/deploy-config.md lists all.
  */
 import { z } from 'zod';
-import { duration } from './duration.ts';
+import { DEFAULTS } from '../../lambda/contract/defaults.ts';
+import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { keys, vault } from './keys.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
@@ -59,24 +60,24 @@ export const configSchema = z.strictObject({
   /** Life of a nonce, 10 seconds to 1 hour. Default `PT5M`. */
   nonceTtl: duration()
     .refine((life) => life.toSeconds() >= 10 && life.toSeconds() <= 3600, 'must be 10 seconds to 1 hour')
-    .prefault('PT5M')
+    .prefault(isoDuration(DEFAULTS.nonceLifeMs))
     .meta({ examples: ['PT5M'] }),
   /** E: how wrong a machine's clock may be, at most 1 minute. Default `PT2S`. */
   clockError: duration()
     .refine((error) => error.toSeconds() <= 60, 'must be at most 1 minute')
-    .prefault('PT2S')
+    .prefault(isoDuration(DEFAULTS.clockErrorMs))
     .meta({ examples: ['PT2S'] }),
   /** Lags and periods that the windows of the platform's own keys follow from. */
   keys: keys.prefault({}).meta({ examples: [{ rotationPeriod: { nonce: 'P30D' } }] }),
   /** Longest life of a client's key, and its default. Default `P90D`. */
   clientKeyLife: duration()
-    .prefault('P90D')
+    .prefault(isoDuration(DEFAULTS.clientKeyLifeMs))
     .meta({ examples: ['P90D'] }),
   /** Limit for a client that has none of its own. */
   quota: z
     .strictObject({
       /** Default 6000. */
-      signaturesPerMinute: count(6000).default(6000),
+      signaturesPerMinute: count(6000).default(DEFAULTS.signaturesPerMinute),
     })
     .prefault({})
     .meta({ examples: [{ signaturesPerMinute: 6000 }] }),
