@@ -34,11 +34,11 @@ const ALGORITHMS = {
   ed25519: 'Ed25519',
 } as const satisfies Record<TransitKeyType, KeyAlgorithm>;
 
+/** @returns what every key of the purpose is */
+export const algorithmOf = (purpose: Purpose): KeyAlgorithm => ALGORITHMS[KEYSETS[purpose].keyType];
+
 /** @returns the longest life of what the purpose's keys sign, in milliseconds */
 export function longestLifeMs(purpose: Purpose, clientKeyLifeMs: number): number {
   const { life } = KEYSETS[purpose];
   return typeof life === 'number' ? life : clientKeyLifeMs;
 }
-
-/** @returns what every key of the purpose is */
-export const algorithmOf = (purpose: Purpose): KeyAlgorithm => ALGORITHMS[KEYSETS[purpose].keyType];
