@@ -5,6 +5,7 @@ import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { exportJWK, generateKeyPair } from 'jose';
+import { afterAll } from 'vitest';
 import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contract/admin.ts';
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import { DEFAULTS } from '../../lambda/contract/defaults.ts';
@@ -78,6 +79,14 @@ export interface Platform {
   ): Promise<AdminActions[A]['result']>;
   items(table: TableKind, region?: Region): Promise<Record<string, unknown>[]>;
   stop(): Promise<void>;
+}
+
+/** For all tests of a file: it starts now, and stops after the last of them. */
+export async function regionsForFile(): Promise<{ platform: Platform; a: Region; b: Region }> {
+  const platform = await startRegions();
+  afterAll(() => platform.stop());
+  const [a, b] = platform.regions;
+  return { platform, a, b };
 }
 
 /** Two Regions: a ledger each, one registry, as a strongly consistent global table behaves. */
