@@ -12,7 +12,7 @@ import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
 import { lookAtRegions, unique } from './regions.ts';
 import { type RevokeOptions, revoke } from './revoke.ts';
-import { type HeldKeyset, Rotation } from './rotation.ts';
+import type { HeldKeyset, Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
 
 export interface KeysActionsOptions extends RevokeOptions {
@@ -30,8 +30,7 @@ const Revoke = z.strictObject({
 });
 
 export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAction, Action>> {
-  const { purpose, region, secret, lags, nowMs, regions, record, times = TIMES } = options;
-  const rotation = new Rotation(options);
+  const { purpose, region, secret, lags, nowMs, regions, record, rotation, times = TIMES } = options;
   const action = <P>(params: z.ZodType<P>, run: (params: P) => Promise<unknown>): Action =>
     ({ params, target: () => purpose, run: (given: P) => run(given).catch(explain) }) as Action;
 
@@ -40,9 +39,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
 
     'keys.rotate': action(Rotate, async ({ force }) => {
       const deadline = new Deadline();
-      const made = await deadline.changing(times.swapMs, secret, (closing) =>
-        rotate(new Rotation({ ...options, secret: closing }), force),
-      );
+      const made = await rotation.within(times.swapMs, deadline, (closing) => rotate(closing, force));
       await succeeded();
       const keyset = await summary(made, stateOf(made));
       await rotation.tidy(made.versionId, deadline);

@@ -11,7 +11,9 @@ import { type KeysActionsOptions, keysActions } from './actions.ts';
 import { Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
 
-export interface RotateOptions extends KeysActionsOptions, Omit<AdminContext, 'log' | 'function'> {
+export interface RotateOptions
+  extends Omit<KeysActionsOptions, 'rotation'>,
+    Omit<AdminContext, 'log' | 'function'> {
   /** The secret's name: a step for any other is refused. */
   readonly secretName: string;
 }
@@ -35,7 +37,7 @@ type StepEvent = z.infer<typeof StepEvent>;
 export function rotateHandler(options: RotateOptions): RotateHandler {
   const { log, purpose, region, secretName, record, nowMs } = options;
   const rotation = new Rotation(options);
-  const actions = keysActions(options);
+  const actions = keysActions({ ...options, rotation });
   const admin = adminHandler({ ...options, function: 'rotate' }, actions);
   const forWatch = Object.fromEntries(WATCH_ACTIONS.map((name) => [name, actions[name]]));
   const watch = adminHandler({ ...options, function: 'rotate' }, forWatch);

@@ -11,7 +11,7 @@ import type { RegionConfirmation } from '../contract/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
 import { makeKey } from './new-key.ts';
 import { type KeyRegion, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
-import { type HeldKeyset, Rotation, type RotationOptions } from './rotation.ts';
+import type { HeldKeyset, Rotation, RotationOptions } from './rotation.ts';
 import { RotationError } from './rotation-error.ts';
 
 export interface RevokeOptions extends RotationOptions {
@@ -19,6 +19,8 @@ export interface RevokeOptions extends RotationOptions {
   readonly region: string;
   /** All of them, the home Region first. */
   readonly regions: readonly KeyRegion[];
+  /** With these options. */
+  readonly rotation: Rotation;
 }
 
 export interface Revocation {
@@ -42,7 +44,7 @@ const ATTEMPTS = 5;
  * @throws AdminError where everything can be read and one of `onlyKids` is nowhere
  */
 export async function revoke(options: RevokeOptions, onlyKids?: readonly string[]): Promise<Revocation> {
-  const { secret, regions, times = TIMES } = options;
+  const { regions, rotation, times = TIMES } = options;
   const deadline = new Deadline();
   // Before anything is written: what is read afterwards may be what was there before.
   const looked = await lookAtRegions(regions, times.eachMs);
@@ -57,8 +59,8 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
   const refused = await refuseEverywhere(regions, kids, times.eachMs);
 
   const swap = new Swap(options, looked, onlyKids);
-  const outcome = await deadline
-    .changing(times.swapMs, secret, (closing) => swap.run(closing))
+  const outcome = await rotation
+    .within(times.swapMs, deadline, (closing, secret) => swap.run(closing, secret))
     .then(
       (held) => ({ held }),
       (failure: unknown) => ({ failure }),
@@ -102,8 +104,7 @@ class Swap {
     return [...this.#ended];
   }
 
-  async run(secret: RevokeOptions['secret']): Promise<HeldKeyset> {
-    const rotation = new Rotation({ ...this.#options, secret });
+  async run(rotation: Rotation, secret: RevokeOptions['secret']): Promise<HeldKeyset> {
     for (let attempt = 1; ; attempt++) {
       const { current, pending, primaryRegion = this.#options.region } = await secret.describe();
       // An answer that was lost may have been a yes; to start over would revoke the new key, too.
@@ -130,7 +131,7 @@ class Swap {
   /** Last of all, since it asks Vault: nothing that matters waits for it. */
   async tidy(deadline: Deadline): Promise<void> {
     const [token] = [...this.#made.keys()].slice(-1);
-    if (token !== undefined) await new Rotation(this.#options).tidy(token, deadline);
+    if (token !== undefined) await this.#options.rotation.tidy(token, deadline);
   }
 
   /** What was made, not what is read now, which may be what was there before. */

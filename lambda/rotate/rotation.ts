@@ -45,6 +45,21 @@ export class Rotation {
     this.#options = options;
   }
 
+  /**
+   * Runs work that changes the secret. The rotation and the secret that it gets refuse every change once the time is over.
+   *
+   * @throws TooLate
+   */
+  within<T>(
+    ms: number,
+    deadline: Deadline,
+    work: (rotation: Rotation, secret: SecretVersions) => Promise<T>,
+  ): Promise<T> {
+    return deadline.changing(ms, this.#options.secret, (secret) =>
+      work(new Rotation({ ...this.#options, secret }), secret),
+    );
+  }
+
   /** Gives the version its keyset, once: a repeat leaves the one that is there. @throws RotationError, Unavailable */
   async createSecret(token: string, rotationToken?: string): Promise<void> {
     await this.create(token, (current) => this.next(current), rotationToken);
