@@ -15,7 +15,8 @@ const SCHEMA_IMPORT = 'countersign:registration-schema';
 const SCHEMA_FILE = 'registration-schema.mjs';
 const WITH_SCHEMA: readonly BundleName[] = ['register', 'discovery'];
 
-const OPTIONS = {
+/** How every module is built, the bench's too. */
+export const BUILD_OPTIONS = {
   absWorkingDir: ROOT,
   bundle: true,
   format: 'esm',
@@ -74,7 +75,7 @@ function buildModules(): Record<BundleName, Uint8Array> {
 
 function buildEntries(names: readonly BundleName[], banner = ''): Partial<Record<BundleName, Uint8Array>> {
   const { outputFiles } = buildSync({
-    ...OPTIONS,
+    ...BUILD_OPTIONS,
     banner: { js: banner },
     entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambda/entry/${name}.ts`])),
     // Written nowhere: only tells the files apart.
@@ -94,7 +95,7 @@ function buildEntries(names: readonly BundleName[], banner = ''): Partial<Record
 /** ajv's compiled code with the little it imports. */
 function bundleSchema(registrationSchema: object): Uint8Array {
   const { outputFiles } = buildSync({
-    ...OPTIONS,
+    ...BUILD_OPTIONS,
     stdin: { contents: schemaModule(registrationSchema), resolveDir: ROOT, loader: 'js' },
     write: false,
   });
