@@ -1,4 +1,4 @@
-/** The register function built in each way that is compared, and the servers that they are started by. */
+/** Builds the register function in each way that is compared, and the servers that start it. */
 import { copyFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ export interface Builds {
   readonly shipped: string;
 }
 
-/** @param outdir empty; whoever made it removes it */
+/** @param outdir an empty directory, which the caller removes */
 export function build(outdir: string): Builds {
   const { register } = buildBundles({ outdir, registrationSchema: defaultSchema });
   const function_ = (name: string, options: BuildOptions) => {

@@ -1,4 +1,7 @@
-/** From a process's start to its first registration, as a cold start is, over a store that is reached by HTTP. */
+/**
+ * The time from a process's start to its first registration, as in a cold start. Its store is reached by
+ * HTTP.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,7 +20,7 @@ const ROUNDS = 15;
 const TARGET = 1.5;
 
 interface Round {
-  /** Milliseconds from the process's start until it listens, and until its first answer is there. */
+  /** Milliseconds from the process's start until it listens, and until its first answer. */
   readonly listening: number;
   readonly answered: number;
 }
@@ -86,7 +89,7 @@ async function firstAnswer(kind: Kind, builds: Builds, info: PlatformInfo): Prom
   }
 }
 
-/** A request with a proof that the function will take: signed before its process starts. */
+/** A request with a valid proof, signed before the function's process starts. */
 async function registration({ regions, entry, clients }: PlatformInfo): Promise<RequestInit> {
   const { url } = regions[0]!;
   const { client_id: clientId, api_key } = clients[0]!;
@@ -144,7 +147,7 @@ function report(rounds: Record<Kind, Round[]>): Measured {
   };
 }
 
-/** Where the deployed bundle's time over the floor goes. */
+/** Says how the deployed bundle's time above the floor is spent. */
 function overFloor({ trimmed, floor }: Record<Kind, Round[]>): string {
   const over = (part: (round: Round) => number) =>
     median(trimmed.map((round, i) => part(round) - part(floor[i]!))).toFixed(0);

@@ -1,4 +1,4 @@
-/** The real functions over stores in memory, behind the server that everything measured stands behind. */
+/** The real functions over stores in memory, behind the same server as everything else that is measured. */
 import { randomUUID } from 'node:crypto';
 import type { AdminActions } from '../../lambda/contract/admin.ts';
 import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
@@ -36,7 +36,7 @@ const url = await listen((own) => {
     regions: [{ name: REGION, url: own }],
     consistency: 'strong',
   });
-  // Neither side of the comparison logs.
+  // Neither side of the comparison writes a log.
   const runtime = { env, log: () => {}, nowMs: Date.now, dynamodb, secrets };
   functions = createFunctions(runtime, compileSchema(defaultSchema));
   return serveFunctions({ '/v1/nonce': functions.nonce, '/v1/register': functions.register });

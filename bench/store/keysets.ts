@@ -1,4 +1,4 @@
-/** Keysets with a key each, for a store that no Vault stands behind. */
+/** Makes a keyset with one key for each purpose, without Vault. */
 import { randomBytes } from 'node:crypto';
 import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { exportJWK, generateKeyPair } from 'jose';

@@ -1,4 +1,7 @@
-/** Keeps account of a run: who is under way, who is registered and who failed, in the file of failures and the checkpoint too. */
+/**
+ * Keeps account of a run: who is under way, who is registered and who failed, in the file of failures and the
+ * checkpoint too.
+ */
 import type { Checkpoint, Counts } from './checkpoint.ts';
 import type { FailuresFile } from './failures.ts';
 import type { Progress } from './progress.ts';

@@ -25,7 +25,9 @@ export interface Summary extends Totals {
   readonly stoppedBy: Stop | undefined;
 }
 
-/** So many users for whom the platform was not reached, one after the other, stop a run that can go on later. */
+/**
+ * So many users for whom the platform was not reached, one after the other, stop a run that can go on later.
+ */
 const UNREACHABLE_IN_A_ROW = 10;
 
 /** @throws CliError */

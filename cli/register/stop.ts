@@ -62,7 +62,9 @@ function fixOf(error: Error): string {
   return (isCountersignError(error) && FIXES[error.code]) || DOCTOR;
 }
 
-/** A full disk or a broken input stops a run, and what was done is still counted. @throws every other error */
+/**
+ * A full disk or a broken input stops a run, and what was done is still counted. @throws every other error
+ */
 export function stopOf(error: unknown): Stop {
   if (error instanceof CliError && error.exitCode !== EXIT.usage) return error;
   const { syscall, code } = error as NodeJS.ErrnoException;

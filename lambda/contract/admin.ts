@@ -1,4 +1,4 @@
-/** Actions of the operators' functions: `{"action","params"}` in, `AdminAnswer` out (design: 8-wire). */
+/** Actions of the operators' functions: `{"action","params"}` in, `AdminAnswer` out (docs/operators.md). */
 import type { FunctionName } from './names.ts';
 
 export interface ClientKeySummary {

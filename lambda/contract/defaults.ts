@@ -1,4 +1,7 @@
-/** What the settings are where nobody says otherwise: for the config, the local platform, the bench and the tests. */
+/**
+ * What the settings are where nobody says otherwise: for the config, the local platform, the bench and the
+ * tests.
+ */
 import type { KeyLags } from '../../protocol/key-windows.ts';
 
 const HOUR_MS = 3_600_000;

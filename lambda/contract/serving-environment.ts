@@ -1,4 +1,7 @@
-/** The environment of a Region's functions that serve clients and operators. Stacks, local platform, bench and tests build it here. */
+/**
+ * The environment of a Region's functions that serve clients and operators. Stacks, local platform, bench and
+ * tests build it here.
+ */
 import { DEFAULTS } from './defaults.ts';
 import type { ServingVariable } from './environment.ts';
 import { secretName, tableName } from './names.ts';

@@ -1,8 +1,8 @@
 /**
- * Reads and writes of Vault's HTTP API. Only this file knows node-vault, which builds the requests. By default node-vault
- * has no time limit, follows redirects with the token, prints what it sends where DEBUG is set, and takes token,
- * namespace and path prefix from the environment. So it gets our transport, a debug that prints nothing, and a value for
- * each of the three.
+ * Reads and writes of Vault's HTTP API. Only this file knows node-vault, which builds the requests. By
+ * default node-vault has no time limit, follows redirects with the token, prints what it sends where DEBUG is
+ * set, and takes token, namespace and path prefix from the environment. So it gets our transport, a debug
+ * that prints nothing, and a value for each of the three.
  */
 import createNodeVault from 'node-vault';
 import { createTransport, type TransportOptions, type VaultRequest } from './transport.ts';
@@ -16,7 +16,10 @@ export interface VaultApiOptions extends TransportOptions {
 
 export type VaultData = Readonly<Record<string, unknown>>;
 
-/** Paths are without `/v1/`. Answers are the whole object, or undefined where there is no body. Failures are VaultErrors. */
+/**
+ * Paths are without `/v1/`. Answers are the whole object, or undefined where there is no body. Failures are
+ * VaultErrors.
+ */
 export interface VaultApi {
   read(path: string, token: string): Promise<VaultData | undefined>;
   /** @param token none for a login */

@@ -1,6 +1,7 @@
 /**
- * Proof of an IAM role for Vault's AWS auth method: a signed `sts:GetCallerIdentity`, which Vault sends to AWS in our
- * stead (Vault, "AWS auth method (API)", Login). Signed along is which Vault it is for.
+ * A login by an IAM role, for Vault's AWS auth method: a signed `sts:GetCallerIdentity` request, which Vault
+ * itself sends to AWS (Vault, "AWS auth method (API)", Login). The signature also covers the name of the
+ * Vault that it is for.
  */
 import { Hash } from '@smithy/core/serde';
 import { SignatureV4 } from '@smithy/signature-v4';
@@ -16,7 +17,7 @@ const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 
 /**
  * @param stsRegion whose endpoint the request is for; @default the global one, Vault's own default
- * @returns what `auth/aws/login` takes beside the role
+ * @returns the parameters of `auth/aws/login`, without the role
  */
 export async function awsLogin(
   credentials: AwsCredentials,

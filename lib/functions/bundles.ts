@@ -10,7 +10,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** An installed package holds the functions built; a checkout has their sources. */
 const PREBUILT = join(ROOT, 'functions');
 
-/** What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema. */
+/**
+ * What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema.
+ */
 const SCHEMA_IMPORT = 'countersign:registration-schema';
 const SCHEMA_FILE = 'registration-schema.mjs';
 const WITH_SCHEMA: readonly BundleName[] = ['register', 'discovery'];

@@ -1,4 +1,7 @@
-/** The environment of a Region's serving functions, from the config, and the part of it that each function gets. */
+/**
+ * The environment of a Region's serving functions, from the config, and the part of it that each function
+ * gets.
+ */
 import { ENVIRONMENT, type ServingVariable } from '../../lambda/contract/environment.ts';
 import type { FunctionName } from '../../lambda/contract/names.ts';
 import { type ServingValues, servingEnvironment } from '../../lambda/contract/serving-environment.ts';
