@@ -1,7 +1,7 @@
 /** The Region's counters of leased signatures (design: 2-protocol "Quota", 8-wire "Table items"). */
 import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { counterTtlS } from '../../protocol/quota.ts';
-import { quotaKey } from '../contract/names.ts';
+import { quotaKey } from '../contract/limits.ts';
 import { CONDITION_FAILED, call } from './dynamodb.ts';
 
 export interface Limits {

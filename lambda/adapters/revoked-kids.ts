@@ -3,7 +3,7 @@
  * keyset nor a lost primary Region keeps a stolen key alive (docs/key-life-cycle.md, "A key that leaked").
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { revokedKey } from '../contract/names.ts';
+import { revokedKey } from '../contract/limits.ts';
 import type { Purpose } from '../contract/purposes.ts';
 import { call } from './dynamodb.ts';
 

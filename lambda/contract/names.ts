@@ -52,12 +52,3 @@ export const TABLES = {
   limits: { keys: ['pk'], scope: 'region' },
 } as const;
 export type TableKind = keyof typeof TABLES;
-
-/**
- * Partition keys of `limits`, which holds items of several functions. IAM roles name these keys, with `*` for any text:
- * a function that counts a quota then cannot undo the revocation of a key.
- */
-export const quotaKey = (clientId: string, window: number | '*'): string => `quota#${clientId}#${window}`;
-
-/** @param purpose whose kids are revoked */
-export const revokedKey = (purpose: string): string => `revoked#${purpose}`;

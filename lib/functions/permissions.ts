@@ -1,14 +1,8 @@
 /** What each function may do, and so all that its role allows, beside writing its own log. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import {
-  type FunctionName,
-  quotaKey,
-  revokedKey,
-  secretName,
-  type TableKind,
-  tableName,
-} from '../../lambda/contract/names.ts';
+import { quotaKey, revokedKey } from '../../lambda/contract/limits.ts';
+import { type FunctionName, secretName, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 
 type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateItem';

@@ -7,13 +7,8 @@ import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { CfnAlias, type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
-import {
-  revokedKey,
-  rotationFunctionName,
-  secretName,
-  tableName,
-  WATCH_ALIAS,
-} from '../../lambda/contract/names.ts';
+import { revokedKey } from '../../lambda/contract/limits.ts';
+import { rotationFunctionName, secretName, tableName, WATCH_ALIAS } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import {
   appRoleSecretName,
