@@ -1,7 +1,6 @@
 /**
- * Partition keys of `limits`, which holds items of several functions. IAM roles name these keys, with `*` for
- * any text: a function that counts a quota then cannot undo the revocation of a key. They are not in
- * names.ts, all of which would come along into each bundle.
+ * Partition keys of `limits`, where items of several functions lie: roles name them by these, with `*` for any text, so
+ * that who counts a quota cannot take a key's revocation back.
  */
 export const quotaKey = (clientId: string, window: number | '*'): string => `quota#${clientId}#${window}`;
 

@@ -1,6 +1,6 @@
 /**
- * Names that the stacks create and the functions use. They are fixed and carry the stage, so a Region's stack imports
- * nothing from another Region's.
+ * Names that the stacks create and the functions use. Fixed names that carry the stage let a Region's stack
+ * import nothing from another's (design: Regions).
  */
 import type { Purpose } from './purposes.ts';
 
@@ -27,7 +27,7 @@ export const functionName = (stage: string, name: FunctionName): string => `coun
 export const rotationFunctionName = (stage: string, purpose: Purpose): string =>
   `countersign-${stage}-rotate-${purpose}`;
 
-/** IAM grants a function, not its actions: keys-watch calls the rotation functions by this alias, which serves few actions. */
+/** IAM tells no action of a function from another, so keys-watch calls rotation functions by this alias, which serves few. */
 export const WATCH_ALIAS = 'watch';
 
 export const keysWatchName = (stage: string): string => `countersign-${stage}-keys-watch`;

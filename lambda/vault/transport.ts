@@ -120,7 +120,7 @@ function statusError(status: number, text: string, what: string, origin: string)
   if (status === 403)
     return new VaultError(
       'forbidden',
-      `${answered}: the token or its policy does not allow it: is the token still valid, and has \`countersign vault setup\` run?`,
+      `${answered}: token or policy do not allow it: is the token still valid, and has \`countersign vault setup\` run?`,
     );
   if (status === 404)
     return new VaultError(

@@ -10,9 +10,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** An installed package holds the functions built; a checkout has their sources. */
 const PREBUILT = join(ROOT, 'functions');
 
-/**
- * What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema.
- */
+/** What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema. */
 const SCHEMA_IMPORT = 'countersign:registration-schema';
 const SCHEMA_FILE = 'registration-schema.mjs';
 const WITH_SCHEMA: readonly BundleName[] = ['register', 'discovery'];
@@ -30,12 +28,12 @@ export const BUILD_OPTIONS = {
   logLevel: 'error',
 } as const satisfies BuildOptions;
 
-/** Packages that node-vault loads and that nothing here calls: docs/decisions/0024. */
-const UNUSED_BY_VAULT = ['axios', 'debug', 'mustache', 'tv4'];
-
-/** node-vault is CommonJS. It loads Node's modules by `require`, which an ES module does not have. */
+/** node-vault is CommonJS and asks for Node's modules by a function that an ES module has not. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
 const WITH_REQUIRE: readonly BundleName[] = ['rotate'];
+
+/** Packages that node-vault loads and that nothing here calls: docs/decisions/0024. */
+const UNUSED_BY_VAULT = ['axios', 'debug', 'mustache', 'tv4'];
 
 export interface BundlesProps {
   /** The app's own output directory; the bundles come into one below it. */

@@ -33,8 +33,8 @@ export interface Answer {
 }
 
 /**
- * Longest body that is read, decompressed. A registration is 16 KB and its answer at most some five times
- * that, since `1e20` comes back in full; discovery holds the operator's schema.
+ * Longest body that is read, decompressed. A registration is 16 KB and its answer at most some five times that, since
+ * `1e20` comes back in full; discovery holds the operator's schema.
  */
 const LONGEST_BODY = 1_048_576;
 /** Longest Retry-After that is believed; a timer takes no more than 24 days. */
@@ -42,8 +42,8 @@ const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
 
 /**
  * @returns whatever is answered, a problem too
- * @throws ConnectionError, TimeoutError, UnexpectedAnswerError where the answer is too long, or the reason of
- * an aborted signal
+ * @throws ConnectionError, TimeoutError, UnexpectedAnswerError where the answer is too long, or the reason of an aborted
+ * signal
  */
 export async function exchange(request: Request, { fetch, timeoutMs, signals }: Exchange): Promise<Answer> {
   const { origin } = new URL(request.url);

@@ -294,7 +294,7 @@ it('a Vault that is gone or sealed is unreachable; one that refuses the token ha
   const wrong = await setup(APPROLE, { VAULT_TOKEN: 'SECRETMARK-wrong' });
   expect([wrong.code, wrong.err]).toEqual([
     EXIT.failed,
-    expect.stringContaining('the token or its policy does not allow it'),
+    expect.stringContaining('token or policy do not allow it'),
   ]);
   const broken = await setup(APPROLE, { VAULT_TOKEN: 'SECRETMARK\n' });
   expect([broken.code, broken.err]).toEqual([EXIT.failed, expect.stringContaining('no header value')]);
