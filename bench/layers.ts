@@ -1,6 +1,6 @@
 /**
- * Where the time of a CPU profile goes, by layer. A sample belongs to the innermost frame that a rule names; one
- * whose whole stack is Node's own is the HTTP server's.
+ * Where the time of a CPU profile goes, by layer. A sample belongs to the innermost frame that a rule names;
+ * one whose whole stack is Node's own is the HTTP server's.
  */
 import type { Profiler } from 'node:inspector';
 

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { CreateSecretCommand, RotateSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { setUpVault } from '../cli/vault/setup.ts';
 import { createSecretVersions } from '../lambda/adapters/secret-versions.ts';
+import { DEFAULT_LAGS, DEFAULTS } from '../lambda/contract/defaults.ts';
 import {
   EMPTY_KEYSET,
   keysWatchName,
@@ -13,7 +14,7 @@ import {
   secretName,
   tableName,
 } from '../lambda/contract/names.ts';
-import { KEYSETS, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
+import { KEYSETS, longestLifeMs, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
 import type { VaultAccess } from '../lambda/contract/vault.ts';
 import { keysWatch, rotate } from '../lambda/entry/compose/keys.ts';
 import type { Log } from '../lambda/log.ts';
@@ -41,8 +42,6 @@ export interface KeysOptions {
   readonly rotation: SecretRotation;
   /** Other than the config's defaults. */
   readonly lags: Partial<Omit<KeyLags, 'maxLifeMs'>>;
-  /** In milliseconds. */
-  readonly lives: { readonly clientKeyLife: number };
   /** Longest life of what a purpose's keys sign, other than the deployed one. */
   readonly maxLifeMs: Readonly<Partial<Record<Purpose, number>>>;
   readonly errorDocsUrl: string;
@@ -51,14 +50,6 @@ export interface KeysOptions {
 }
 
 const HOUR_MS = 3_600_000;
-/** The config's defaults. */
-const LAGS: Omit<KeyLags, 'maxLifeMs'> = {
-  replicationMs: HOUR_MS,
-  verifierAgeMs: 24 * HOUR_MS,
-  signerAgeMs: 24 * HOUR_MS,
-  clockErrorMs: 2_000,
-  finishMs: HOUR_MS,
-};
 const DUE_EVERY_MS = 60_000;
 const WATCH_EVERY_MS = HOUR_MS;
 
@@ -101,13 +92,12 @@ export async function setUpKeys(options: KeysOptions): Promise<() => void> {
 }
 
 function rotationFunction(
-  { vault, regions, lags: own, lives, maxLifeMs, errorDocsUrl, nowMs, log }: KeysOptions,
+  { vault, regions, lags: own, maxLifeMs, errorDocsUrl, nowMs, log }: KeysOptions,
   { name }: LocalRegion,
   purpose: Purpose,
 ): LambdaHandler {
-  const { life } = KEYSETS[purpose];
-  const deployedMs = typeof life === 'number' ? life : lives[life];
-  const lags: KeyLags = { ...LAGS, ...own, maxLifeMs: maxLifeMs[purpose] ?? deployedMs };
+  const deployedMs = longestLifeMs(purpose, DEFAULTS.clientKeyLifeMs);
+  const lags: KeyLags = { ...DEFAULT_LAGS, ...own, maxLifeMs: maxLifeMs[purpose] ?? deployedMs };
   const access: VaultAccess = { address: vault.address, auth: 'approle' };
   return rotate({
     env: {

@@ -1,5 +1,6 @@
 /** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
 import { randomUUID } from 'node:crypto';
+import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import type { Purpose } from '../lambda/contract/purposes.ts';
 import type { Log } from '../lambda/log.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
@@ -81,13 +82,13 @@ const AWS_PORT_OFFSET = 50;
 const VAULT_PORT_OFFSET = 60;
 /** How late a Region hears of another's writes, at the most; strong reads are never late. */
 const REPLICATION_MS = 100;
-const CLIENT_KEY_LIFE_MS = 90 * 24 * 3600 * 1000;
+const DAY_MS = 24 * 3600 * 1000;
 /** Signatures a minute: none that a person would meet. */
 const DEV_LIMIT = 1_000_000;
 
 /** @throws PortInUse */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { nonceLifeMs = 300_000, nowMs = Date.now } = options;
+  const { nonceLifeMs = DEFAULTS.nonceLifeMs, nowMs = Date.now } = options;
   const names = REGION_NAMES.slice(0, options.regions ?? 2);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
@@ -117,7 +118,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       regions: fronts.map(({ name, server }) => ({ name, url: server.url })),
       consistency: options.consistency ?? 'strong',
       nonceLifeMs,
-      clientKeyLifeMs: CLIENT_KEY_LIFE_MS,
       nowMs,
       log: options.log ?? (() => {}),
     };
@@ -140,7 +140,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         regions: names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! })),
         rotation,
         lags: options.keys?.lags ?? {},
-        lives: { clientKeyLife: CLIENT_KEY_LIFE_MS },
         maxLifeMs: options.keys?.maxLifeMs ?? {},
         errorDocsUrl: `${deployment.entryUrl}/errors`,
         nowMs,
@@ -203,7 +202,7 @@ function awsRegions(
 }
 
 async function createClients({ aws }: Region, nowMs: number): Promise<LocalClient[]> {
-  const expires_at = new Date(nowMs + CLIENT_KEY_LIFE_MS - 24 * 3600 * 1000).toISOString();
+  const expires_at = new Date(nowMs + DEFAULTS.clientKeyLifeMs - DAY_MS).toISOString();
   const dev = { client_id: 'dev', profile: 'strict', limit: DEV_LIMIT } as const;
   const basic = { client_id: 'dev-basic', profile: 'basic', limit: DEV_LIMIT, expires_at } as const;
   const clients: LocalClient[] = [];

@@ -1,4 +1,4 @@
-/** What a registration costs the processor, beside oidc-provider's dynamic client registration. */
+/** The processor time of a registration, compared with oidc-provider's dynamic client registration. */
 import { type Cost, costOf, layerRows } from '../cost.ts';
 import { CORES } from '../machine.ts';
 import { type Child, startChild } from '../processes/child.ts';
@@ -6,7 +6,7 @@ import type { Driven, Load } from '../processes/load.ts';
 import { type Measured, median, progress, type Row, type Section, spread } from '../report.ts';
 import { makeSigners } from '../signers.ts';
 
-// Many short rounds: two neighbours see the machine in the same mood.
+// Many short rounds: two that follow each other meet the machine in the same state.
 const ROUNDS = 21;
 const ROUND_SECONDS = 0.5;
 const WARM_UP_SECONDS = 2.5;

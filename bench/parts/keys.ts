@@ -1,4 +1,7 @@
-/** What keys cost: a lookup on the request path, a refresh beside it, forged kids, and a rotation by step. */
+/**
+ * The cost of keys: a lookup in a request, a lookup during a refresh, forged kids, and each step of a
+ * rotation.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -60,7 +63,7 @@ function threeKeys(nowMs: number): Keyset {
   return { version: 1, seq: 3, based_on: 'v2', revoked: [], fingerprints: [], keys };
 }
 
-/** A cache on a clock that the measurement owns. */
+/** A cache whose clock the measurement sets. */
 function cacheOf(readMs = 0) {
   const clock = { nowMs: Date.now() };
   const text = JSON.stringify(threeKeys(clock.nowMs));
@@ -115,7 +118,7 @@ async function perCall(work: () => Promise<unknown>): Promise<number> {
   return ((performance.now() - start) * 1000) / CALLS;
 }
 
-/** Lookups while a read is under way that takes its time. */
+/** Lookups during a slow read. */
 async function measureRefresh() {
   const { cache, clock, counts } = cacheOf(READ_MS);
   await cache.current();
@@ -128,7 +131,7 @@ async function measureRefresh() {
     await cache.current();
     if (before && !counts.reading) waited += 1;
     during += Number(counts.reading);
-    // So that the read can end at all.
+    // Without it, the read could not end.
     if (during % 1_000 === 0) await delay(0);
   } while (counts.reading);
   const row: Row = {
@@ -140,7 +143,7 @@ async function measureRefresh() {
   return { row, raw: { readMs: READ_MS, during, waited } };
 }
 
-/** Nonces with kids that no keyset has. */
+/** Nonces whose kids are in no keyset. */
 async function measureFlood() {
   const { cache, clock, counts } = cacheOf();
   const nonces = new Nonces({
@@ -171,7 +174,9 @@ async function measureFlood() {
 const STEPS = ['createSecret', 'testSecret', 'finishSecret'] as const;
 type Millis = Record<(typeof STEPS)[number], number[]>;
 
-/** The real rotation functions, called step by step as Secrets Manager does, over the local Secrets Manager. */
+/**
+ * Calls the real rotation functions step by step, as Secrets Manager does, over the local Secrets Manager.
+ */
 async function measureRotation() {
   const rows: Row[] = [];
   const raw: Record<string, Millis | string> = {};

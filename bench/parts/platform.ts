@@ -1,4 +1,7 @@
-/** The local platform, all of it in one process: throughput and latency as concurrency rises, where its time goes. */
+/**
+ * The local platform, all of it in one process: throughput and latency as concurrency rises, where its time
+ * goes.
+ */
 import type { PlatformInfo } from '../../local/platform.ts';
 import { type Cost, costOf, layerRows } from '../cost.ts';
 import { CORES } from '../machine.ts';

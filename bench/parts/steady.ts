@@ -1,4 +1,4 @@
-/** A long run of one instance: what it asks of the stores, and whether it grows. */
+/** A long run of one instance: its calls to the stores, and whether its memory grows. */
 import { CORES } from '../machine.ts';
 import { startChild } from '../processes/child.ts';
 import type { Memory } from '../processes/gauges.ts';
@@ -8,11 +8,11 @@ import { makeSigners } from '../signers.ts';
 
 const REGISTRATIONS = 100_000;
 const STEPS = 20;
-/** Until every code path is compiled and every buffer has its size. */
+/** Enough that every code path is compiled and every buffer has its final size. */
 const WARM_UP = 5_000;
 const CLIENTS = 16;
 const CALLS_TARGET = 2.05;
-/** Bytes per registration: over 100,000 less than a megabyte. */
+/** Bytes per registration. 100,000 registrations may add less than a megabyte. */
 const FLAT = 10;
 
 interface Sample extends Memory {

@@ -10,7 +10,8 @@ import { Checkpoint } from './checkpoint.ts';
 import { FailuresFile } from './failures.ts';
 import { type Format, type Input, openInput } from './input.ts';
 import { type Progress, startProgress } from './progress.ts';
-import { registerRecords, type Stop, type Summary } from './register.ts';
+import { registerRecords, type Summary } from './register.ts';
+import type { Stop } from './stop.ts';
 
 interface Options extends AccessOptions {
   readonly format?: Format;

@@ -36,3 +36,9 @@ const ALGORITHMS = {
 
 /** @returns the algorithm of every key of the purpose */
 export const algorithmOf = (purpose: Purpose): KeyAlgorithm => ALGORITHMS[KEYSETS[purpose].keyType];
+
+/** @returns the longest life of what the purpose's keys sign, in milliseconds */
+export function longestLifeMs(purpose: Purpose, clientKeyLifeMs: number): number {
+  const { life } = KEYSETS[purpose];
+  return typeof life === 'number' ? life : clientKeyLifeMs;
+}

@@ -2,6 +2,9 @@
 import { Duration } from 'aws-cdk-lib';
 import { z } from 'zod';
 
+/** @returns the duration as the config writes it, e.g. `PT5M` */
+export const isoDuration = (ms: number): string => Duration.millis(ms).toIsoString();
+
 const DAYS_TO_SECONDS = /^P(?=\d|T\d)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$/;
 
 /** @returns a schema that reads e.g. `PT5M`, which must be positive, into a `Duration` */

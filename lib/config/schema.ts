@@ -4,8 +4,9 @@
  */
 import { Duration } from 'aws-cdk-lib';
 import { z } from 'zod';
+import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
-import { duration } from './duration.ts';
+import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { keys, vault } from './keys.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
@@ -64,24 +65,24 @@ export const configSchema = z.strictObject({
       (life) => life.toSeconds() >= 10 && life.toMilliseconds() <= LONGEST_NONCE_LIFE_MS,
       `must be 10 seconds to ${Duration.millis(LONGEST_NONCE_LIFE_MS).toHumanString()}`,
     )
-    .prefault('PT5M')
+    .prefault(isoDuration(DEFAULTS.nonceLifeMs))
     .meta({ examples: ['PT5M'] }),
   /** E: how wrong a machine's clock may be, at most 1 minute. Default `PT2S`. */
   clockError: duration()
     .refine((error) => error.toSeconds() <= 60, 'must be at most 1 minute')
-    .prefault('PT2S')
+    .prefault(isoDuration(DEFAULTS.clockErrorMs))
     .meta({ examples: ['PT2S'] }),
   /** Lags and periods that the windows of the platform's own keys follow from. */
   keys: keys.prefault({}).meta({ examples: [{ rotationPeriod: { nonce: 'P30D' } }] }),
   /** Longest life of a client's key, and its default. Default `P90D`. */
   clientKeyLife: duration()
-    .prefault('P90D')
+    .prefault(isoDuration(DEFAULTS.clientKeyLifeMs))
     .meta({ examples: ['P90D'] }),
   /** Limit for a client that has none of its own. */
   quota: z
     .strictObject({
       /** Default 6000. */
-      signaturesPerMinute: count(6000).default(6000),
+      signaturesPerMinute: count(6000).default(DEFAULTS.signaturesPerMinute),
     })
     .prefault({})
     .meta({ examples: [{ signaturesPerMinute: 6000 }] }),

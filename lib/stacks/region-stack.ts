@@ -73,7 +73,7 @@ export class RegionStack extends PlatformStack {
       name: each.name,
       url: regionUrl(config, each) ?? baseUrl,
     }));
-    const values = environmentValues(this, {
+    const values = environmentValues({
       config,
       region,
       baseUrl,

@@ -47,7 +47,8 @@ const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
  */
 export async function exchange(request: Request, { fetch, timeoutMs, signals }: Exchange): Promise<Answer> {
   const { origin } = new URL(request.url);
-  // A controller of its own, so that nothing stays attached to signals that live as long as the client.
+  // A controller of its own: AbortSignal.any leaves memory behind where a signal lives as long as the client
+  // (docs/decisions/0025).
   const controller = new AbortController();
   const abort = () => controller.abort();
   for (const signal of signals) {

@@ -1,4 +1,4 @@
-/** The rotation functions, asked by Lambda's Invoke. */
+/** Calls the rotation functions by Lambda's Invoke. */
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import type { OperatorAnswer } from '../../contract/admin.ts';
 import type { KeysActions } from '../../contract/keys.ts';
@@ -6,7 +6,7 @@ import { rotationFunctionName, WATCH_ALIAS } from '../../contract/names.ts';
 import type { Purpose } from '../../contract/purposes.ts';
 import type { AskKeys } from './handler.ts';
 
-/** By their alias for keys-watch, the only way in that its role has. */
+/** Calls their alias for keys-watch: its role may call nothing else of them. */
 export function askByLambda(lambda: LambdaClient, stage: string): AskKeys {
   return async (purpose, action, params) => {
     const FunctionName = `${rotationFunctionName(stage, purpose as Purpose)}:${WATCH_ALIAS}`;

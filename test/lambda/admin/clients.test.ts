@@ -1,22 +1,15 @@
 /** Clients as operators make, disable and remove them, and what of it the request path sees, and when. */
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { CLIENT_CACHE_MS, ClientCache } from '../../../lambda/request/client-cache.ts';
 import type { ClientRecord } from '../../../protocol/client.ts';
 import { STAGE } from '../../support/dynalite.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { regionsForFile } from '../../support/regions.ts';
 import { makeClient, prepare, register, type Signer } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-});
-afterAll(() => platform.stop());
+const { platform, a } = await regionsForFile();
 
 const DAY_MS = 24 * 3600 * 1000;
 const tryWith = async (signer: Signer) => {

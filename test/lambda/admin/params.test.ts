@@ -1,23 +1,19 @@
 /** The operators' functions, whatever they are sent: a clear refusal, an audit line, and nothing half-written. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
   type OperatorAnswer,
 } from '../../../lambda/contract/admin.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { fetchNonce, makeClient, register, type Signer } from '../../support/signer.ts';
+import { regionsForFile } from '../../support/regions.ts';
+import { fetchNonce, makeClient, register } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let signer: Signer;
+const { platform, a } = await regionsForFile();
+const signer = await makeClient(platform, 'operated');
 let params: { readonly [A in AdminAction]: Required<AdminActions[A]['params']> };
 
 beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-  signer = await makeClient(platform, 'operated');
   await register(platform, a, signer, { user_id: 'operated-user' });
   const one = { client_id: 'operated', user_id: 'operated-user' };
   const credential = {
@@ -41,7 +37,6 @@ beforeAll(async () => {
     'registrations.erase': { ...one, user_id: 'nobody-here' },
   };
 });
-afterAll(() => platform.stop());
 
 const ACTIONS = Object.keys(ADMIN_FUNCTION) as AdminAction[];
 const ask = (action: string, given: unknown, name = ADMIN_FUNCTION[action as AdminAction] ?? 'admin-write') =>

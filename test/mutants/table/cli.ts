@@ -167,8 +167,8 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'resume',
-    'cli/register/register.ts',
-    'checkpoint?.done(number, counts);',
+    'cli/register/account.ts',
+    'this.#checkpoint?.done(number, this.#counts);',
     '',
     'test/cli/resume.test.ts',
   ),
@@ -182,8 +182,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'resume',
     'cli/register/register.ts',
-    '(isHopeless || (running.signal.aborted && !isCountersignError(error)))',
-    '(running.signal.aborted && !isCountersignError(error))',
+    'this.#canResume && (stops || wasAborted)',
+    'this.#canResume && wasAborted',
     'test/cli/resume.test.ts',
   ),
   mutant(
@@ -231,14 +231,14 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'resume',
     'cli/register/register.ts',
-    'checkpoint && unreached.length >= UNREACHABLE_IN_A_ROW',
+    'this.#canResume && this.#unreached.length >= UNREACHABLE_IN_A_ROW',
     'false',
     'test/cli/sent.test.ts',
   ),
   mutant(
     'resume',
     'cli/register/register.ts',
-    'if (!stoppedBy) failUnreached();',
+    'if (!this.#stoppedBy) this.#failUnreached();',
     '',
     'test/cli/register.test.ts',
   ),
@@ -315,18 +315,24 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'every-record',
     'cli/register/register.ts',
-    'if (!running.signal.aborted) stoppedBy ??= stopOf(error);',
-    'if (!running.signal.aborted) throw error;',
+    'if (!this.#running.signal.aborted) this.#stoppedBy ??= stopOf(error);',
+    'if (!this.#running.signal.aborted) throw error;',
     'test/cli/register.test.ts',
   ),
   mutant(
     'every-record',
-    'cli/register/register.ts',
+    'cli/register/account.ts',
     'if (lines > 1)',
     'if (false)',
     'test/cli/every-line.test.ts',
   ),
-  mutant('every-record', 'cli/register/register.ts', 'unfinished -= 1;', '', 'test/cli/every-line.test.ts'),
+  mutant(
+    'every-record',
+    'cli/register/account.ts',
+    'this.#unfinished -= 1;',
+    '',
+    'test/cli/every-line.test.ts',
+  ),
   mutant(
     'printable',
     'cli/printable.ts',
