@@ -1,4 +1,4 @@
-/** AWS's errors in one line that says what to mend. */
+/** AWS's errors in one line that says what to fix. */
 import { CliError, EXIT } from './io.ts';
 
 const HINTS: Readonly<Record<string, string>> = {

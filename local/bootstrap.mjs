@@ -62,7 +62,7 @@ async function install() {
     ? run(process.execPath, [npm, ...ci], { stdio: ['ignore', 2, 2] })
     : run('npm', ci, { stdio: ['ignore', 2, 2], shell: windows }));
   if (ended) return exitCodeOf(ended);
-  if (code !== 0) say('npm ci failed; see above. Mend that and run the command again.');
+  if (code !== 0) say('npm ci failed; see above. Fix that and run the command again.');
   return code;
 }
 

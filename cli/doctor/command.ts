@@ -1,4 +1,4 @@
-/** `countersign doctor`: from the name server up to the key, what works and what to mend. */
+/** `countersign doctor`: from the name server up to the key, what works and what to fix. */
 
 import { isIP } from 'node:net';
 import { Command } from 'commander';
@@ -49,7 +49,7 @@ ${EXIT_CODES_HELP}`,
       }
       if (options.json) return;
       const unchecked = skipped > 0 ? `, ${skipped} not checked` : '';
-      io.stdout.write(failed + skipped === 0 ? 'All is well.\n' : `${failed} to mend${unchecked}.\n`);
+      io.stdout.write(failed + skipped === 0 ? 'All is well.\n' : `${failed} to fix${unchecked}.\n`);
     });
 }
 
@@ -96,7 +96,7 @@ function partsOf(url: string) {
   };
 }
 
-function print({ stdout }: Io, { check, status, of, detail, mend }: Finding): void {
+function print({ stdout }: Io, { check, status, of, detail, fix }: Finding): void {
   stdout.write(`${status.padEnd(4)}  ${check.padEnd(9)}  ${of}: ${detail}\n`);
-  if (mend !== undefined) stdout.write(`${''.padEnd(17)}  to mend: ${mend}\n`);
+  if (fix !== undefined) stdout.write(`${''.padEnd(17)}  to fix: ${fix}\n`);
 }

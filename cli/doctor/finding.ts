@@ -1,7 +1,7 @@
 /** The checks of `countersign doctor`, in their order. */
 export const CHECKS = ['dns', 'tcp', 'tls', 'discovery', 'clock', 'nonce', 'proof'] as const;
 
-/** What one check found, and what to mend. */
+/** What one check found, and what to fix. */
 export interface Finding {
   readonly check: (typeof CHECKS)[number];
   /** `skip`: the check did not run, so nothing is known. */
@@ -9,7 +9,7 @@ export interface Finding {
   /** What was asked: a host, a URL. */
   readonly of: string;
   readonly detail: string;
-  readonly mend?: string;
+  readonly fix?: string;
 }
 
 export const ok = (check: Finding['check'], of: string, detail: string): Finding => ({
@@ -18,19 +18,19 @@ export const ok = (check: Finding['check'], of: string, detail: string): Finding
   of,
   detail,
 });
-export const warn = (check: Finding['check'], of: string, detail: string, mend: string): Finding => ({
+export const warn = (check: Finding['check'], of: string, detail: string, fix: string): Finding => ({
   check,
   status: 'warn',
   of,
   detail,
-  mend,
+  fix,
 });
-export const fail = (check: Finding['check'], of: string, detail: string, mend: string): Finding => ({
+export const fail = (check: Finding['check'], of: string, detail: string, fix: string): Finding => ({
   check,
   status: 'fail',
   of,
   detail,
-  mend,
+  fix,
 });
 export const skip = (check: Finding['check'], of: string): Finding => ({
   check,

@@ -14,8 +14,8 @@ export async function* checkNetwork(host: string, port: number): AsyncGenerator<
       yield ok('dns', host, addresses.join(', '));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      const mend = 'check the URL for a slip, and the name server that this machine asks';
-      yield fail('dns', host, `has no address (${code})`, mend);
+      const fix = 'check the URL for a slip, and the name server that this machine asks';
+      yield fail('dns', host, `has no address (${code})`, fix);
       return false;
     }
   let reached = 0;

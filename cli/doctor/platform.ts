@@ -51,13 +51,13 @@ const isHttp = (url: unknown): boolean =>
 
 function checkClock(url: string, date: string | null, nowMs: number): Finding {
   const offsetS = Math.round((Date.parse(date ?? '') - nowMs) / 1000);
-  const mend = "set this machine's clock by a time server (NTP)";
+  const fix = "set this machine's clock by a time server (NTP)";
   if (Number.isNaN(offsetS))
     return warn('clock', url, 'the answer has no Date', 'let nothing in between remove the Date header');
   const detail = `this machine is ${Math.abs(offsetS)} s ${offsetS > 0 ? 'behind' : 'ahead'}`;
   if (Math.abs(offsetS) > LEEWAY_S)
-    return fail('clock', url, `${detail}; proofs made by this clock are refused`, mend);
-  return Math.abs(offsetS) > NOTICEABLE_S ? warn('clock', url, detail, mend) : ok('clock', url, detail);
+    return fail('clock', url, `${detail}; proofs made by this clock are refused`, fix);
+  return Math.abs(offsetS) > NOTICEABLE_S ? warn('clock', url, detail, fix) : ok('clock', url, detail);
 }
 
 export async function* checkNonces(

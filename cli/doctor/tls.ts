@@ -17,8 +17,8 @@ export async function checkTls(host: string, port: number, nowMs: number, ca?: s
     return judge(host, socket, nowMs);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const mend = 'is this an https port, and does the server speak TLS 1.2 or 1.3?';
-    return fail('tls', host, `no TLS connection (${code ?? message})`, mend);
+    const fix = 'is this an https port, and does the server speak TLS 1.2 or 1.3?';
+    return fail('tls', host, `no TLS connection (${code ?? message})`, fix);
   } finally {
     socket.destroy();
   }
@@ -37,10 +37,10 @@ function judge(host: string, socket: TLSSocket, nowMs: number): Finding {
       : ok('tls', host, detail);
   }
   const problem = String(socket.authorizationError);
-  return fail('tls', host, `${protocol}, ${sent}: ${problem}`, mendOf(problem, host, chain));
+  return fail('tls', host, `${protocol}, ${sent}: ${problem}`, fixOf(problem, host, chain));
 }
 
-function mendOf(problem: string, host: string, chain: readonly DetailedPeerCertificate[]): string {
+function fixOf(problem: string, host: string, chain: readonly DetailedPeerCertificate[]): string {
   const [leaf] = chain;
   const last = chain.at(-1)!;
   const trust = 'if its authority is your own, name its certificate in NODE_EXTRA_CA_CERTS';

@@ -60,15 +60,15 @@ export async function runChecks(
 
 async function checkAccount(accountId: string, { account }: DeployPlan): Promise<Outcome[]> {
   if (account === undefined || account === accountId) return [];
-  const mend = `use credentials of ${account}, or change "account" in the config`;
-  return [fail(`the config deploys to ${account}, and these credentials are of ${accountId}`, mend)];
+  const fix = `use credentials of ${account}, or change "account" in the config`;
+  return [fail(`the config deploys to ${account}, and these credentials are of ${accountId}`, fix)];
 }
 
 async function auditTrail(account: Account): Promise<Outcome[]> {
   const trail = (await account.trails()).find(({ multiRegion, logging }) => multiRegion && logging);
   if (trail) return [ok(`${trail.name} records every Region`)];
-  const mend = 'create a multi-Region trail in CloudTrail; the first copy of management events costs nothing';
-  return [warn('no trail records what is done in every Region of this account', mend)];
+  const fix = 'create a multi-Region trail in CloudTrail; the first copy of management events costs nothing';
+  return [warn('no trail records what is done in every Region of this account', fix)];
 }
 
 /** One finding with one command for all Regions that lack it: in an empty account it is the first thing to do. */
@@ -104,8 +104,8 @@ async function hostedZone(account: Account, { domain }: DeployPlan): Promise<Out
   if (zone.nameServers.some((server) => delegated.includes(server)))
     return [ok(`${name} is delegated to ${id}`)];
   const now = delegated.length > 0 ? delegated.join(', ') : 'nobody';
-  const mend = `at its registrar, or in its parent zone, set NS to ${zone.nameServers.join(', ')}`;
-  return [fail(`${name} is delegated to ${now}`, mend)];
+  const fix = `at its registrar, or in its parent zone, set NS to ${zone.nameServers.join(', ')}`;
+  return [fail(`${name} is delegated to ${now}`, fix)];
 }
 
 async function concurrency(here: Region): Promise<Outcome[]> {

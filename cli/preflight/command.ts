@@ -65,9 +65,9 @@ function choose(plans: readonly DeployPlan[], stage: string | undefined): Deploy
 
 function print({ stdout }: Io, title: string, findings: readonly Finding[]): void {
   stdout.write(`${title}\n\n`);
-  for (const { check, region, verdict, detail, mend } of findings) {
+  for (const { check, region, verdict, detail, fix } of findings) {
     stdout.write(`${verdict.padEnd(7)}  ${region === null ? '' : `${region}  `}${check}: ${detail}\n`);
-    if (mend !== undefined) stdout.write(`         -> ${mend}\n`);
+    if (fix !== undefined) stdout.write(`         -> ${fix}\n`);
   }
   const count = (which: Verdict) => findings.filter(({ verdict }) => verdict === which).length;
   const unknown = count('unknown') === 0 ? '' : `, ${count('unknown')} not checked`;

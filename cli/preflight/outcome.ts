@@ -10,12 +10,12 @@ export interface Outcome {
   readonly verdict: Verdict;
   readonly detail: string;
   /** What to do about it. */
-  readonly mend?: string;
+  readonly fix?: string;
 }
 
 export const ok = (detail: string): Outcome => ({ verdict: 'ok', detail });
-export const warn = (detail: string, mend: string): Outcome => ({ verdict: 'warn', detail, mend });
-export const fail = (detail: string, mend: string): Outcome => ({ verdict: 'fail', detail, mend });
+export const warn = (detail: string, fix: string): Outcome => ({ verdict: 'warn', detail, fix });
+export const fail = (detail: string, fix: string): Outcome => ({ verdict: 'fail', detail, fix });
 
 /** A check that AWS refused, or did not answer, spoils none of the others. */
 export const orUnknown = (outcomes: Promise<Outcome[]>): Promise<Outcome[]> =>
@@ -23,7 +23,7 @@ export const orUnknown = (outcomes: Promise<Outcome[]>): Promise<Outcome[]> =>
     {
       verdict: 'unknown',
       detail: `could not be checked: ${message} (${name})`,
-      mend: 'allow it: docs/iam.md lists what preflight reads',
+      fix: 'allow it: docs/iam.md lists what preflight reads',
     },
   ]);
 

@@ -44,7 +44,7 @@ CSV: the first line names the members of a user: user_id, email, display_name, a
 Values are texts; an empty cell is a member that is not there. JSON Lines: one user a line.
 
 What fails goes to the failures file, one line of JSON each: {"line", "user", "error"}, or "text" in place of "user"
-where a line holds none. Mend the users in it and register that file. Every record ends registered or reported.
+where a line holds none. Fix the users in it and register that file. Every record ends registered or reported.
 
 A run that was stopped, by Ctrl-C or otherwise, goes on where it ended when the same command is given again: what is done
 lies in FILE.progress.json (beside the failures, with --failures) until the file is through. Standard input cannot be

@@ -27,7 +27,7 @@ export function vaultCommand(io: Io): Command {
   vault
     .command('setup')
     .description(
-      'Make the engine, keys, policies and roles that a stage needs; run again, it mends what differs.',
+      'Make the engine, keys, policies and roles that a stage needs; run again, it fixes what differs.',
     )
     .requiredOption(
       '--stage <name>',

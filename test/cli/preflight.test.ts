@@ -185,7 +185,7 @@ it('an account that nobody has bootstrapped is one finding, with one command for
       verdict: 'fail',
       detail:
         'eu-west-1 has none, eu-central-1 has none, us-east-1 has none; needed: version 6, qualifier hnb659fds',
-      mend: 'npx cdk bootstrap aws://123456789012/eu-west-1 aws://123456789012/eu-central-1 aws://123456789012/us-east-1',
+      fix: 'npx cdk bootstrap aws://123456789012/eu-west-1 aws://123456789012/eu-central-1 aws://123456789012/us-east-1',
     },
   ]);
 });
@@ -195,13 +195,13 @@ it('where the watch stack goes is bootstrapped, too, and no Region without a sta
     regions['us-east-1']!.bootstraps = [];
   };
   const { wrong } = await faultsOf(unprepared);
-  expect(wrong).toMatchObject([{ verdict: 'fail', mend: 'npx cdk bootstrap aws://123456789012/us-east-1' }]);
+  expect(wrong).toMatchObject([{ verdict: 'fail', fix: 'npx cdk bootstrap aws://123456789012/us-east-1' }]);
   expect((await faultsOf(unprepared, DEV)).wrong).toEqual([]);
 });
 
 it('a bootstrap of another qualifier, or too old a one, is none', async () => {
   const other = await faultsOf(() => {}, { ...DEV, qualifier: 'ours' });
-  expect(other.wrong[0]!.mend).toBe('npx cdk bootstrap aws://123456789012/eu-west-1 --qualifier ours');
+  expect(other.wrong[0]!.fix).toBe('npx cdk bootstrap aws://123456789012/eu-west-1 --qualifier ours');
   const old = await faultsOf(({ regions }) => {
     regions['eu-west-1']!.bootstraps = [{ stack: 'CDKToolkit', qualifier: 'hnb659fds', version: 5 }];
   });
@@ -231,7 +231,7 @@ it('a low quota of executions and a missing trail are warnings, which leave the 
     { check: 'audit trail', region: null, verdict: 'warn' },
     { check: 'concurrency', region: 'eu-west-1', verdict: 'warn' },
   ]);
-  expect(wrong[1]!.mend).toContain('--quota-code L-B99A9384 --desired-value 1000 --region eu-west-1');
+  expect(wrong[1]!.fix).toContain('--quota-code L-B99A9384 --desired-value 1000 --region eu-west-1');
 });
 
 it('a trail that has stopped records nothing', async () => {
@@ -250,7 +250,7 @@ it('a zone that the public DNS delegates elsewhere fails, with the name servers 
     {
       check: 'hosted zone',
       detail: 'example.com is delegated to ns.registrar.example',
-      mend: 'at its registrar, or in its parent zone, set NS to ns-1.example.net, ns-2.example.net',
+      fix: 'at its registrar, or in its parent zone, set NS to ns-1.example.net, ns-2.example.net',
     },
   ]);
 });

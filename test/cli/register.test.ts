@@ -48,7 +48,7 @@ test('the examples are 1,000 users that are not real', async () => {
   for (const { email } of lines) expect(email).toMatch(/@example\.(com|org|net)$/);
 });
 
-test('what fails is written with its line, is mended there, and registers from there', async () => {
+test('what fails is written with its line, is fixed there, and registers from there', async () => {
   directory.write('in.jsonl', '{"user_id":"f1"}\n{"user_id":"f2","email":"nope"}\n{bad\n{"user_id":"f4"}\n');
   const first = await directory.run(['register', 'in.jsonl']);
   expect(first.code).toBe(1);
@@ -68,11 +68,11 @@ test('what fails is written with its line, is mended there, and registers from t
   ]);
   expect(statSync(`${directory.path}/in.jsonl.failed.jsonl`).mode & 0o777).toBe(0o600);
 
-  const mended = directory
+  const fixed = directory
     .read('in.jsonl.failed.jsonl')
     .replace('"nope"', '"f2@example.com"')
     .replace('{bad', '{\\"user_id\\":\\"f3\\"}');
-  directory.write('in.jsonl.failed.jsonl', mended);
+  directory.write('in.jsonl.failed.jsonl', fixed);
   const second = await directory.run(['register', 'in.jsonl.failed.jsonl', '--json']);
   expect(second.json).toMatchObject({ registered: 2, replayed: 0, failed: 0 });
   expect(second.code).toBe(0);

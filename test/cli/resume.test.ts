@@ -167,7 +167,7 @@ test('another client, or another platform, has to begin anew', async () => {
   expect(stderr).not.toContain('going on');
 });
 
-test('what stopped the run is no failure of a user: all are registered once it is mended', async () => {
+test('what stopped the run is no failure of a user: all are registered once it is fixed', async () => {
   const bad = writeUsers(60);
   await interruptAfter(5);
   await directory.run(['clients', 'disable', 'dev']);
