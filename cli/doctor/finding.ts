@@ -1,12 +1,12 @@
 /** The checks of `countersign doctor`, in their order. */
 export const CHECKS = ['dns', 'tcp', 'tls', 'discovery', 'clock', 'nonce', 'proof'] as const;
 
-/** What one check found, and what to fix. */
+/** Result of one check, with the fix where it is not `ok`. */
 export interface Finding {
   readonly check: (typeof CHECKS)[number];
-  /** `skip`: the check did not run, so nothing is known. */
+  /** `skip`: the check did not run, so its result is unknown. */
   readonly status: 'ok' | 'warn' | 'fail' | 'skip';
-  /** What was asked: a host, a URL. */
+  /** Subject of the check: a host, an address, a URL or a Region. */
   readonly of: string;
   readonly detail: string;
   readonly fix?: string;
@@ -36,5 +36,5 @@ export const skip = (check: Finding['check'], of: string): Finding => ({
   check,
   status: 'skip',
   of,
-  detail: 'not checked, since a check before it failed',
+  detail: 'not checked, because an earlier check failed',
 });

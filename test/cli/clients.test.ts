@@ -171,14 +171,19 @@ test('a platform that does not answer is said so', async () => {
   );
   const { code, stderr } = await elsewhere.run(['clients', 'list']);
   expect(code).toBe(3);
-  expect(stderr).toMatch(/^error: countersign-local-admin-read in local-a: nothing answers; .*\n$/);
+  expect(stderr).toMatch(
+    /^error: countersign-local-admin-read in local-a: the connection was refused; .*\n$/,
+  );
   elsewhere.remove();
 });
 
 test.each([
   [['clients', 'list', '--stage', 'dev'], '--stage needs --region'],
-  [['clients', 'list', '--region', 'eu-west-1'], '--region goes with --stage'],
-  [['clients', 'list', '--stage', 'dev', '--region', 'eu-west-1,Frankfurt'], '"Frankfurt" is no AWS Region'],
+  [['clients', 'list', '--region', 'eu-west-1'], '--region needs --stage'],
+  [
+    ['clients', 'list', '--stage', 'dev', '--region', 'eu-west-1,Frankfurt'],
+    '"Frankfurt" is not the name of an AWS Region',
+  ],
   [['clients', 'create', 'x-service', '--limit', '0'], 'whole number from 1 on'],
   [['clients', 'create', 'x-service', '--profile', 'other'], 'Allowed choices are strict, basic'],
   [['clients', 'create', 'x-service', '--jwk', 'none.json'], 'cannot read'],

@@ -146,7 +146,7 @@ test('a key that ended soon, ended, is disabled or unknown is told apart', async
   aheadMs += 11_000;
   expect(await proof()).toMatchObject({
     status: 'warn',
-    detail: expect.stringMatching(/good until .* GMT$/),
+    detail: expect.stringMatching(/accepts the key until .* GMT$/),
   });
   await directory.run(['revoke', 'key', 'patient', '1']);
   aheadMs += 11_000;

@@ -379,7 +379,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       const { code, stderr } = await keys(...args);
       expect(code).toBe(3);
       expect(stderr).toContain(
-        'countersign-local-rotate-nonce in local-a: there is none; is the stage deployed there',
+        'countersign-local-rotate-nonce in local-a: not found; check that the stage is deployed in this Region',
       );
     }
   });
@@ -622,7 +622,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       { region: 'local-a', kids: ['AAAAAA'], revoked: [] },
       { region: 'local-b', kids: ['AAAAAA'], revoked: [] },
     ]);
-    expect(stderr).toMatch(/in local-a: there is none; .*; asked local-b instead\n$/);
+    expect(stderr).toMatch(/in local-a: not found; .*; asked local-b instead\n$/);
   });
 
   it('list names a Region that does not refuse a revoked key, or may not, the next rotation and the last failure', async () => {

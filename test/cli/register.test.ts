@@ -226,7 +226,7 @@ test('a wrong key stops the run with what to do, and nobody is said to be regist
   expect(code).toBe(1);
   expect(json).toMatchObject({ registered: 0, failed: 0, unfinished: 2 });
   expect(stderr).toMatch(
-    /; stopped at line 3: 2 users up to there are neither .*; check that the API key is whole, .*; then run it again\n$/,
+    /; stopped at line 3: 2 users up to there are neither .*; check that the API key is complete .*; then run it again\n$/,
   );
 });
 
@@ -237,7 +237,7 @@ test('a URL that ends in /v1 is told by it', async () => {
     env,
   });
   expect(code).toBe(1);
-  expect(stderr).toMatch(/; the URL must be the base URL alone, without \/v1, .*; then run it again\n$/);
+  expect(stderr).toMatch(/; use the base URL only, without \/v1, .*; then run it again\n$/);
 });
 
 test('a cell of 300,000 characters is one failure, and the rows after it are registered', async () => {

@@ -63,7 +63,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
-    "typeof asked.json.nonce === 'string'",
+    "typeof fetched.json.nonce === 'string'",
     'asked.answer.status === 200',
     'test/cli/doctor.test.ts',
   ),

@@ -110,7 +110,7 @@ export const LOCAL: readonly Mutant[] = [
   mutant(
     'nothing-left-running',
     'cli/main.ts',
-    'if (told[who] <= handled) return;',
+    'if (received[by] <= handled) return;',
     '',
     'test/cli/shim.test.ts',
   ),
