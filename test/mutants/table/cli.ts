@@ -418,7 +418,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-without-home',
     'cli/keys/revoke.ts',
-    '!told.has(region) || (result.keyset === null && region === target.regions[0])',
+    '!confirmedFirst.has(region) || (result.keyset === null && region === target.regions[0])',
     'false',
     'test/cli/keys.test.ts',
   ),
@@ -475,7 +475,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-asks',
     'cli/keys/command.ts',
-    'await sayCost(target, purpose, options.onlyKid);',
+    'await printCost(target, purpose, options.onlyKid);',
     '',
     'test/cli/keys.test.ts',
   ),
