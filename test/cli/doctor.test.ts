@@ -66,9 +66,9 @@ test('something else than a platform is said so', async () => {
 });
 
 test.each([
-  ['localhost:4100', 'is it http://localhost:4100?'],
-  ['127.0.0.1:4100/v1', 'is it http://127.0.0.1:4100?'],
-  ['api.example.com', 'is it https://api.example.com?'],
+  ['localhost:4100', 'did you mean http://localhost:4100?'],
+  ['127.0.0.1:4100/v1', 'did you mean http://127.0.0.1:4100?'],
+  ['api.example.com', 'did you mean https://api.example.com?'],
   ['foo:bar', 'must begin with https://'],
   ['mailto:a@b', 'must begin with https://'],
   ['', 'must begin with https://'],

@@ -53,8 +53,8 @@ test('it counts for more than the environment, from a folder below, and for doct
 });
 
 test.each([
-  [['register', '-', '--local', '1', '--url', 'https://api.example.com'], '--local goes without'],
-  [['doctor', '--local', '1', '--api-key-file', 'key.txt'], '--local goes without'],
+  [['register', '-', '--local', '1', '--url', 'https://api.example.com'], '--local cannot be combined'],
+  [['doctor', '--local', '1', '--api-key-file', 'key.txt'], '--local cannot be combined'],
   [
     ['clients', 'list', '--local', '1', '--stage', 'dev', '--region', 'eu-west-1'],
     '--local cannot be combined',

@@ -158,7 +158,7 @@ test('a failure that every user would meet stops the run in one line', async () 
   expect(down.code).toBe(3);
   expect(down.json).toMatchObject({ registered: 0, failed: 0, last_line: expect.any(Number) });
   expect(down.stderr).toMatch(
-    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped at line 3: 2 users up to there are neither registered nor failed, nothing after it was tried; `countersign doctor` says why; then run it again\n$/,
+    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped at line 3: 2 users up to there are unfinished \(neither registered nor failed\), no later line was tried; `countersign doctor` says why; then run it again\n$/,
   );
   expect(down.json).toMatchObject({ unfinished: 2, last_line: 3, failures: null });
   const wrong = {
@@ -194,7 +194,7 @@ test('where failures cannot be written the run ends, and what was done is counte
   expect(code).toBe(1);
   expect(json).toMatchObject({ registered: 1, failed: 0, unfinished: 1, failures: null });
   expect(stderr).toMatch(
-    /^error: cannot write .*failed: it is a symbolic link, .*; stopped at line 2: 1 user up/,
+    /^error: cannot write .*failed: it is a symbolic link; .*; stopped at line 2: 1 user up/,
   );
 });
 
@@ -211,7 +211,7 @@ test('failures never go to the file that is read, by whatever name', async () =>
   symlinkSync('in.csv', `${directory.path}/link.csv`);
   const { code, stderr } = await directory.run(['register', 'link.csv', '--failures', 'in.csv']);
   expect(code).toBe(2);
-  expect(stderr).toContain('--failures must be another file than FILE');
+  expect(stderr).toContain('--failures must not be the same file as FILE');
   expect(directory.read('in.csv')).toContain('z1,nope');
 });
 
@@ -226,7 +226,7 @@ test('a wrong key stops the run with what to do, and nobody is said to be regist
   expect(code).toBe(1);
   expect(json).toMatchObject({ registered: 0, failed: 0, unfinished: 2 });
   expect(stderr).toMatch(
-    /; stopped at line 3: 2 users up to there are neither .*; check that the API key is complete .*; then run it again\n$/,
+    /; stopped at line 3: 2 users up to there are unfinished \(neither .*; check that the API key is complete .*; then run it again\n$/,
   );
 });
 
@@ -281,10 +281,10 @@ test('where the platform is lost on the way, the rest goes to the failures file'
 
 test.each([
   [['register', 'nothing.csv'], 'there is no file nothing.csv'],
-  [['register', 'in.txt'], 'is in.txt CSV or JSON Lines?'],
+  [['register', 'in.txt'], 'cannot see the format of in.txt from its name: add --format csv'],
   [['register', '.', '--format', 'csv'], '. is a directory'],
-  [['register', '-'], 'is - CSV or JSON Lines?'],
-  [['register', 'in.csv', '--failures', './in.csv'], '--failures must be another file than FILE'],
+  [['register', '-'], 'cannot see the format of - from its name: add --format csv'],
+  [['register', 'in.csv', '--failures', './in.csv'], '--failures must not be the same file as FILE'],
   [['register', 'in.csv', '--concurrency', '0'], 'whole number from 1 to 100'],
   [['register', 'in.csv', '--url', 'https://api.example.com'], 'the API key is missing'],
   [
