@@ -1,6 +1,7 @@
 /**
- * `npm run build`: the packages that others install, each whole in a directory of `dist/`. Node strips no types under
- * node_modules and the CDK bundles no sources from there, so they hold JavaScript, declarations and built functions.
+ * `npm run build`: builds the packages that others install, each in its own directory of `dist/`. Node does not strip types
+ * under node_modules, and the CDK bundles no sources from there. So the packages hold JavaScript, declarations and built
+ * functions.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -78,7 +79,7 @@ else {
 `;
 }
 
-/** What the entries reach, by the TypeScript compiler, laid out as the sources are. */
+/** Compiles every module that the entries import, with the same layout as the sources. */
 function compile(outDir: string, entries: readonly string[], paths: Record<string, string[]> = {}): void {
   mkdirSync(outDir, { recursive: true });
   const project = join(outDir, 'tsconfig.json');
@@ -99,7 +100,7 @@ function compile(outDir: string, entries: readonly string[], paths: Record<strin
   rmSync(project);
 }
 
-/** Adds what makes it a package: its manifest with the dependencies that its code names, and its texts. */
+/** Adds the manifest, with the dependencies that the code imports, and the package's documents. */
 function finish({ directory, entries, readme, manifest }: Package): void {
   const versions: Record<string, string> = { ...root.dependencies, [sdk.name]: sdk.version };
   const dependencies: Record<string, string> = {};

@@ -1,4 +1,4 @@
-/** What use costs: each amount is a quantity times a unit price, and both are shown. */
+/** The cost of use: each amount is a quantity times a unit price, and the document shows both. */
 import { readConfig } from '../lib/config/read.ts';
 import { production } from './reference.ts';
 

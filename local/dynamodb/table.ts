@@ -1,4 +1,4 @@
-/** A table as one Region's clients meet it, whatever stands behind: no other Region, weak or strong replication. */
+/** A table as one Region's clients see it, whether it is replicated with eventual or strong consistency, or not at all. */
 import type { Item, KeySchema } from './item.ts';
 import type { StreamRecord } from './stream.ts';
 import type { Written } from './write.ts';

@@ -49,7 +49,7 @@ export function proxyEvent(request: GatewayRequest, { route, pathParameters }: M
   };
 }
 
-/** Of no meaning past the connection they came on, or not passed to an integration. */
+/** Headers that concern only the connection, or that API Gateway does not pass to a function. */
 const NOT_FORWARDED = new Set([
   'connection',
   'content-length',
@@ -66,7 +66,7 @@ const NOT_FORWARDED = new Set([
   'www-authenticate',
 ]);
 
-/** Names keep the client's spelling; the gateway's own say where the request came from. */
+/** The client's headers, with its spelling of their names, and the gateway's own, which name the source of the request. */
 function* forwardedHeaders({
   rawHeaders,
   sourceIp,

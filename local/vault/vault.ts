@@ -1,7 +1,7 @@
 /**
- * An embedded stand-in for HashiCorp Vault and OpenBao, in memory: as much of their API as the platform and
- * `countersign vault setup` use, with policies that are enforced. It passes the suite that the real one passes
- * (test/contract/vault.ts). Not here: namespaces, audit, AWS and JWT logins, any use of a key.
+ * An embedded stand-in for HashiCorp Vault and OpenBao, in memory. It has the part of their API that the platform and
+ * `countersign vault setup` use, and enforces policies. It passes the same tests as the real server
+ * (test/contract/vault.ts). It lacks namespaces, audit, logins by AWS and JWT, and any use of a key.
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -167,7 +167,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
   }
 }
 
-/** Node reads no request by LIST; `GET ?list=true` is the same. */
+/** Node does not accept the method LIST; `GET ?list=true` means the same. */
 const METHODS: Readonly<Record<string, Operation>> = {
   GET: 'read',
   POST: 'update',
