@@ -50,9 +50,9 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   const entries = ['lib/index.ts', 'cli/main.ts'];
   compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
   bundleFunctions(join(directory, 'functions'));
-  // What the dashboard shows.
+  // The dashboard shows the runbook.
   cpSync(inRoot('docs/runbook.md'), join(directory, 'docs/runbook.md'));
-  // What `vault setup` writes, and the policies that it names.
+  // `vault setup` writes the first policy, and its messages name the others.
   for (const policy of ['rotate', 'setup', 'upkeep'])
     cpSync(inRoot(`cli/vault/${policy}.hcl`), join(directory, `cli/vault/${policy}.hcl`));
   mkdirSync(join(directory, 'bin'));

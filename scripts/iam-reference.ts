@@ -13,7 +13,7 @@ import {
 /** Example names, which the document shows as `<stage>` and `<region>`. */
 const STAGE = 'anystage';
 const REGION = 'eu-west-1';
-/** Of the example's Regions the one whose stacks say the same again. */
+/** The example's second Region, whose stacks repeat those of the first. */
 const OTHER_REGION = 'eu-central-1';
 
 /** @returns docs/iam.md with a new generated half */

@@ -18,11 +18,11 @@ export interface Table {
   readonly keys: KeySchema;
   /** @throws DynamodbException where the Region cannot answer such a read */
   get(region: string, key: string, consistent: boolean): Item | undefined;
-  /** In the order of their keys. @throws DynamodbException as `get` */
+  /** @returns all items, in the order of their keys @throws DynamodbException as `get` */
   items(region: string, consistent: boolean): readonly Item[];
   /** @throws DynamodbException where another Region writes the item, or the Region cannot write */
   begin(region: string, key: string): Writing;
-  /** What the Region's stream has, in its order. */
+  /** @returns the records of the Region's stream, in its order */
   records(region: string): readonly StreamRecord[];
 }
 

@@ -43,7 +43,7 @@ export function proxyEvent(request: GatewayRequest, { route, pathParameters }: M
     pathParameters,
     stageVariables: null,
     requestContext: requestContext(request, route.resource, lastOfEach(headers)),
-    // Of whatever type: see `BINARY_MEDIA_TYPES`.
+    // Every media type counts as binary: see `BINARY_MEDIA_TYPES`.
     body: body.length > 0 ? body.toString('base64') : null,
     isBase64Encoded: body.length > 0,
   };

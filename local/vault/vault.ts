@@ -91,7 +91,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
     return route(exact, token, asked);
   }
 
-  /** What answers anybody, sealed or not. */
+  /** Paths that need no token and answer even while sealed. */
   function withoutToken({ operation, path, data }: VaultRequest): VaultResult {
     const state = { initialized: true, sealed, version: '0.0.0+countersign' };
     if (path === 'sys/health' && operation === 'read')
@@ -150,7 +150,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
     return method;
   }
 
-  /** Where there is nothing yet, an update is a creation. */
+  /** An update of something that does not exist yet needs the right to create. */
   function withExistence(request: VaultRequest): VaultRequest {
     const { operation, path } = request;
     const method = path.startsWith('auth/') ? methods.get(path.split('/')[1]!) : undefined;

@@ -1,4 +1,4 @@
-/** The command line: the code that gives each guarantee, taken out. */
+/** Mutants of the command line: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 export const CLI: readonly Mutant[] = [
