@@ -1,4 +1,4 @@
-/** One Region: the real functions over AWS SDK clients, their front door, and what the AWS endpoint serves of it. */
+/** One Region: the real functions with AWS SDK clients, and the gateway in front of them. */
 import { randomUUID } from 'node:crypto';
 import { Agent } from 'node:http';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -16,7 +16,7 @@ import { createGateway } from './gateway/gateway.ts';
 import type { HttpListener } from './server.ts';
 import { STAGE } from './stage.ts';
 
-/** What all Regions of a platform have in common. */
+/** Settings that all Regions of a platform share. */
 export interface Deployment {
   readonly entryUrl: string;
   readonly awsEndpoint: string;
@@ -30,7 +30,7 @@ export interface Deployment {
 
 export interface Region {
   readonly gateway: HttpListener;
-  /** By full name. */
+  /** The Region's functions by full name. */
   readonly functions: ReadonlyMap<string, LambdaHandler>;
   readonly aws: AwsClients;
 }
@@ -43,7 +43,7 @@ export interface AwsClients {
   destroy(): void;
 }
 
-/** @param keysetAgeMs hard limit on the age of a keyset's copy; @default a day */
+/** @param keysetAgeMs hard limit on the age of a copy of a keyset, in milliseconds. @default a day */
 export function createRegion(
   name: string,
   url: string,
@@ -73,7 +73,7 @@ export function createRegion(
   };
 }
 
-/** Real SDK clients; more sockets and more patience than on AWS, since all Regions share this process. */
+/** Real SDK clients, with more sockets and longer timeouts than on AWS: all Regions share this process. */
 function awsClients(endpoint: string, region: string): AwsClients {
   const httpAgent = new Agent({ keepAlive: true, maxSockets: 256 });
   const options = {

@@ -1,4 +1,4 @@
-/** What generated documents have in common: the templates that they are read from, and the place that they fill. */
+/** Common parts of generated documents: the templates that they are read from, and the place that they fill. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

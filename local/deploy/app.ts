@@ -1,6 +1,6 @@
 /**
- * What `bin/countersign.ts` deploys, of the config that it is given, then fitted to the emulator: every API gets an id
- * that is known before it exists. Run by the CDK CLI.
+ * The CDK app for the emulator; the CDK CLI runs it. It adds the same platform as `bin/countersign.ts`, gives every API an
+ * id that is known before the deployment, then removes what the emulator refuses.
  */
 import { App, Tags } from 'aws-cdk-lib';
 import { RegistrationPlatform } from '../../lib/platform.ts';

@@ -54,10 +54,10 @@ export interface Region {
   readonly url: string;
   readonly functions: ReturnType<typeof createFunctions>;
   readonly dynamodb: DynamoDBClient;
-  /** Of the store that holds this Region's own tables. */
+  /** Endpoint of the store that holds this Region's own tables. */
   readonly endpoint: string;
   send(ask: HttpAsk): Promise<HttpAnswer>;
-  /** Another instance of the same functions: nothing in memory yet, the same stores. */
+  /** Another instance of the same functions: the same stores, but nothing cached in memory. */
   instance(env?: Partial<Environment>, options?: { dynamodb?: DynamoDBClient }): Region;
 }
 
@@ -65,7 +65,7 @@ export interface Platform {
   readonly clock: Clock;
   readonly regions: readonly [Region, Region];
   readonly log: LogEntry[];
-  /** Of the store that all Regions share. */
+  /** Client of the store that all Regions share. */
   readonly shared: DynamoDBClient;
   readonly secrets: Record<
     'nonce' | 'client-root' | 'token',

@@ -1,4 +1,4 @@
-/** The command line: the code that gives each guarantee, taken out. */
+/** Mutants of the command line: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 export const CLI: readonly Mutant[] = [
@@ -63,7 +63,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
-    "typeof asked.json.nonce === 'string'",
+    "typeof fetched.json.nonce === 'string'",
     'asked.answer.status === 200',
     'test/cli/doctor.test.ts',
   ),
@@ -424,7 +424,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-without-home',
     'cli/keys/revoke.ts',
-    '!told.has(region) || (result.keyset === null && region === target.regions[0])',
+    '!confirmedFirst.has(region) || (result.keyset === null && region === target.regions[0])',
     'false',
     'test/cli/keys.test.ts',
   ),
@@ -481,7 +481,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-asks',
     'cli/keys/command.ts',
-    'await sayCost(target, purpose, options.onlyKid);',
+    'await printCost(target, purpose, options.onlyKid);',
     '',
     'test/cli/keys.test.ts',
   ),

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
-/** Keysets, rotation, revocation and Vault: the code that gives each guarantee, taken out. */
+/** Mutants of keysets, rotation, revocation and Vault: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 const NONCE = 'test/lambda/handlers/nonce.test.ts';

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
-/** What a request passes through, and its rules: the code that gives each guarantee, taken out. */
+/** Mutants of the request path and its rules: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 const REPLAY = 'test/lambda/request/replay.test.ts';

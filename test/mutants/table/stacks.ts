@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
-/** The stacks: the code that gives each guarantee, taken out. */
+/** Mutants of the stacks: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 export const STACKS: readonly Mutant[] = [
