@@ -41,6 +41,15 @@ describe('code', () => {
   });
 });
 
+describe('paths', () => {
+  it.each(all)('that $file names are there', ({ text }) => {
+    const named = text.matchAll(
+      /`((?:\.ci|\.github|bench|bin|cli|docs|examples|lambda|lib|local|protocol|scripts|sdk|test)\/[\w./-]*)`/g,
+    );
+    for (const [, path] of named) expect(existsSync(join(root, path!)), path).toBe(true);
+  });
+});
+
 describe('links', () => {
   it.each(all)('of $file lead somewhere', ({ file, text }) => {
     const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
