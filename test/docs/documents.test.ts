@@ -50,6 +50,13 @@ describe('paths', () => {
   });
 });
 
+it('every guarantee stands once', () => {
+  const rows = textOf('docs/guarantees.md')!.match(/^\| (?!guarantee \|).+$/gm)!;
+  const names = rows.map((row) => row.split('|')[1]!.trim());
+  expect(names.length).toBeGreaterThan(90);
+  expect(names).toEqual([...new Set(names)]);
+});
+
 describe('links', () => {
   it.each(all)('of $file lead somewhere', ({ file, text }) => {
     const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
