@@ -62,9 +62,10 @@ function page(): string {
   });
   return `# Performance
 
-Written by \`npm run bench\`; \`npm run bench -- NAME…\` measures some of it: ${Object.keys(PARTS).join(', ')}.
-The machine is shared and its speed drifts: read the ratios, and the spread beside each figure. Figures that miss
-their target are here as well.
+\`npm run bench\` writes this page. \`npm run bench -- NAME…\` measures a part:
+${Object.keys(PARTS).join(', ')}.
+The machine is shared and its speed changes, so read the ratios, and the spread beside each figure. The page also
+has the figures that miss their target.
 
 ${parts.join('\n')}`;
 }

@@ -33,10 +33,10 @@ export async function measureKeys(): Promise<Measured> {
     sections: [
       {
         title: 'Keys on the request path',
-        note: `A keyset of three keys, as between two rotations. ${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds taken in turn; median (least–greatest).`,
+        note: `The keyset has three keys, as between two rotations. ${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds in turn; median (least–greatest).`,
         rows: [...lookup.rows, refresh.row, flood.row],
         remarks: [
-          'A lookup is two promises, for the keyset and for the revoked kids, and the choice of the key: both copies are judged at each use.',
+          'A lookup takes two promises, for the keyset and for the revoked kids, and the choice of the key. Each use checks the age of both copies.',
         ],
       },
       rotation.section,
@@ -201,7 +201,7 @@ async function measureRotation() {
   }
   const section: Section = {
     title: 'A rotation, by step',
-    note: `${ROTATIONS} rotations in a row, each step one call of the function; median (least–greatest). No request waits for one.`,
+    note: `${ROTATIONS} rotations in a row; each step is one call of the function; median (least–greatest). No request waits for a rotation.`,
     rows,
   };
   return { section, raw };

@@ -34,7 +34,7 @@ export async function measureNonce(): Promise<Measured> {
     sections: [
       {
         title: 'Nonce',
-        note: `${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds taken in turn; median (least–greatest).`,
+        note: `${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds in turn; median (least–greatest).`,
         rows: [
           {
             figure: 'one HMAC-SHA-256 of 72 bytes by `node:crypto`',
@@ -44,7 +44,7 @@ export async function measureNonce(): Promise<Measured> {
           row('check', costs.check),
         ],
         remarks: [
-          'Nearly all of either is the HMAC, whose price is `node:crypto`’s: where it alone is near the target, only a faster processor closes the gap.',
+          'The HMAC of `node:crypto` takes nearly all of both times. If the HMAC alone is near the target, only a faster processor closes the gap.',
         ],
       },
     ],

@@ -36,8 +36,11 @@ export const FOLLOWED = ['README.md', 'docs/guide.md', 'sdk/typescript/README.md
 export function documents(): Document[] {
   const files = [
     'README.md',
-    'lib/README.md',
+      'lib/README.md',
     'sdk/typescript/README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'CHANGELOG.md',
     ...globSync('docs/**/*.md', { cwd: root }).sort(),
   ];
   return files.map((file) => {
