@@ -23,6 +23,28 @@ export const MAX_KEYS = 32;
 export const MAX_REVOKED = 1_024;
 export const MAX_KEYSET_BYTES = 60 * 1_024;
 
+/** What a keyset may lack that was written, or refused, beside it. */
+export interface Recalled {
+  readonly seq: number;
+  readonly revoked: readonly string[];
+  readonly fingerprints: readonly string[];
+}
+
+/**
+ * @returns the keyset to go on from: with the highest `seq`, so that every reader takes the next one, and with what else
+ * was revoked, as far as that leaves room for a full keyset's keys. Its own keys stay; to end them is a revocation
+ */
+export function recalled(current: Keyset, { seq, revoked, fingerprints }: Recalled): Keyset {
+  const room = MAX_REVOKED - Math.max(MAX_KEYS, current.keys.length) - 1;
+  const gone = revoked.filter((kid) => !current.keys.some((key) => key.kid === kid));
+  return {
+    ...current,
+    seq: Math.max(current.seq, seq),
+    revoked: remembered(current.revoked, gone, room),
+    fingerprints: remembered(current.fingerprints, fingerprints, room),
+  };
+}
+
 /**
  * @returns why no ordinary rotation may follow, before a key is made for it; undefined where one may. It leaves room
  * to revoke every key that is held, so that an emergency never finds the keyset full
@@ -68,7 +90,6 @@ export function nextKeyset(
  * key's place goes later than it would have: as much later as it signs longer.
  *
  * @param onlyKids spares every other key; @default all kids of the keyset
- * @param elsewhere keys of other versions that end too, remembered as far as there is room
  */
 export function revokedKeyset(
   current: Keyset,
@@ -77,17 +98,10 @@ export function revokedKeyset(
   lags: KeyLags,
   nowMs: number,
   onlyKids: readonly string[] = current.keys.map(({ kid }) => kid),
-  elsewhere: readonly KeysetKey[] = [],
 ): Keyset {
   const ended = current.keys.filter(({ kid }) => onlyKids.includes(kid));
-  const revoked = remembered(
-    [...current.revoked, ...onlyKids],
-    elsewhere.map(({ kid }) => kid),
-  );
-  const fingerprints = remembered(
-    [...current.fingerprints, ...ended.map(({ jwk }) => fingerprint(jwk))],
-    elsewhere.map(({ jwk }) => fingerprint(jwk)),
-  );
+  const revoked = [...new Set([...current.revoked, ...onlyKids])];
+  const fingerprints = [...new Set([...current.fingerprints, ...ended.map(({ jwk }) => fingerprint(jwk))])];
   const kept = current.keys.filter((key) => !onlyKids.includes(key.kid) && !isGone(key, lags, nowMs));
   return withKey(
     { ...current, revoked, fingerprints, keys: kept },
@@ -100,9 +114,9 @@ export function revokedKeyset(
 }
 
 /** What must be remembered, and of the rest as much as fits: nothing in another version keeps a revocation from success. */
-const remembered = (must: readonly string[], may: readonly string[]): string[] => {
+const remembered = (must: readonly string[], may: readonly string[], most: number): string[] => {
   const kept = new Set(must);
-  for (const each of may) if (kept.size < MAX_REVOKED) kept.add(each);
+  for (const each of may) if (kept.size < most) kept.add(each);
   return [...kept];
 };
 
@@ -120,7 +134,7 @@ export function checkPending(
 ): string[] {
   const faults = sizeFaults(current, pending);
   if (pending.version !== FORMAT_VERSION) faults.push('another format version');
-  if (pending.seq !== current.seq + 1) faults.push('seq does not follow');
+  if (pending.seq <= current.seq) faults.push('seq does not follow');
   if (pending.based_on !== versionId) faults.push('based on another version');
 
   const kids = pending.keys.map(({ kid }) => kid);

@@ -1,11 +1,10 @@
 /** First keys for a new stage, and the wait until every Region has them. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askKeys, exitOf } from './ask.ts';
-import { look } from './look.ts';
 import { newest } from './print.ts';
+import { type WaitOptions, waitForRegions } from './wait.ts';
 
 export interface Initialised {
   readonly purpose: Purpose;
@@ -18,17 +17,8 @@ export interface Initialised {
   readonly failure?: { readonly message: string; readonly exit: ExitCode };
 }
 
-export interface InitOptions {
-  /** For all of the waiting. */
-  readonly timeoutMs: number;
-  /** From one look at the Regions to the next. */
-  readonly pollMs: number;
-  readonly signal: AbortSignal;
-  say(text: string): void;
-}
-
 /** A keyset that holds keys is not rotated, but waited for. One purpose that fails does not keep another from its keys. */
-export async function initKeys(target: Target, options: InitOptions): Promise<Initialised[]> {
+export async function initKeys(target: Target, options: WaitOptions): Promise<Initialised[]> {
   const made: Initialised[] = [];
   for (const purpose of PURPOSES)
     try {
@@ -41,11 +31,15 @@ export async function initKeys(target: Target, options: InitOptions): Promise<In
   const endMs = Date.now() + options.timeoutMs;
   const waited: Initialised[] = [];
   for (const each of made)
-    waited.push(each.failure ? each : await waitForRegions(target, each, endMs, options));
+    waited.push(
+      each.failure
+        ? each
+        : { ...each, missing: await waitForRegions(target, each.purpose, each.kid!, endMs, options) },
+    );
   return waited;
 }
 
-async function firstKey(target: Target, purpose: Purpose, say: InitOptions['say']): Promise<Initialised> {
+async function firstKey(target: Target, purpose: Purpose, say: WaitOptions['say']): Promise<Initialised> {
   const home = target.regions[0]!;
   let keyset = await askKeys(target, home, purpose, 'keys.list', {});
   const made = keyset.keys.length === 0;
@@ -53,34 +47,6 @@ async function firstKey(target: Target, purpose: Purpose, say: InitOptions['say'
   const { kid } = newest(keyset)!;
   say(made ? `${purpose}: key ${kid} made` : `${purpose}: has keys already, the newest is ${kid}`);
   return { purpose, kid, made, missing: [] };
-}
-
-async function waitForRegions(
-  target: Target,
-  init: Initialised,
-  endMs: number,
-  { pollMs, signal, say }: InitOptions,
-): Promise<Initialised> {
-  const { purpose, kid } = init;
-  let told = '';
-  for (;;) {
-    const missing = await regionsWithout(target, purpose, kid!);
-    if (missing.length === 0 || Date.now() >= endMs || signal.aborted) return { ...init, missing };
-    const waiting = `${purpose}: waiting for ${missing.join(', ')}`;
-    if (waiting !== told) say(waiting);
-    told = waiting;
-    await delay(pollMs, undefined, { signal }).catch(() => {});
-  }
-}
-
-async function regionsWithout(target: Target, purpose: Purpose, kid: string): Promise<readonly string[]> {
-  try {
-    const { regions } = (await look(target, purpose)).result;
-    return regions.flatMap(({ region, kids }) => (kids?.includes(kid) ? [] : region));
-  } catch (error) {
-    if (error instanceof CliError) return target.regions;
-    throw error;
-  }
 }
 
 export const initExit = (all: readonly Initialised[]): ExitCode =>

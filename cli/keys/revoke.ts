@@ -57,7 +57,7 @@ export interface Revocation extends RevokedKeys {
  * Asks one function to tell every Region. One that is not confirmed is then asked itself: a function in a VPC may reach
  * its own Region alone. So is a home Region whose answer was lost, which may have made a new key.
  *
- * @throws CliError where none can be reached, or a kid is nowhere
+ * @throws CliError where none can be reached
  */
 export async function revokeKeys(
   target: Target,
@@ -65,7 +65,6 @@ export async function revokeKeys(
   onlyKids: readonly string[] | undefined,
 ): Promise<Revocation> {
   const before = await ifAnswered(look(target, purpose));
-  if (before) requireKnown(before.result, onlyKids);
   // Whoever answered is asked first: one that does not answer would take its time again.
   const turns = [...new Set([...(before ? [before.asked] : []), ...target.regions])];
   const { result, asked, unreachable } = await askForAll(target, turns, purpose, onlyKids, before?.result);
@@ -94,6 +93,8 @@ export async function revokeKeys(
     revoked,
     regions: regions.map((region) => ({ region, confirmed: confirmed.has(region) })),
     unreadable: result.unreadable,
+    // A function that cannot read every Region takes a kid for what it is: here each Region was asked.
+    unknown_kids: (result.unknown_kids ?? []).filter((kid) => !before?.result.known_kids.includes(kid)),
     revoked_before: (onlyKids ?? []).filter((kid) => before && isRefused(before.result, kid)),
     asked,
     unreachable: [
@@ -140,15 +141,6 @@ function passOver(error: unknown): never {
   if (error instanceof Refused && !['not_found', 'malformed_request'].includes(error.code))
     throw new CliError(EXIT.unreachable, error.message);
   throw error;
-}
-
-/** A function that cannot read every Region takes a kid for what it is: here each Region was asked. */
-function requireKnown({ keys, known_kids, regions }: KeysetSummary, onlyKids: readonly string[] = []): void {
-  const unknown = onlyKids.filter((kid) => !known_kids.includes(kid));
-  // Where not all can be read, or the keyset was emptied, the operator's word counts.
-  const sound = keys.length > 0 && regions.every(({ kids }) => kids !== null);
-  if (unknown.length > 0 && sound)
-    throw new CliError(EXIT.failed, `the keyset has no key ${unknown.join(', ')} (not_found)`);
 }
 
 const isRefused = ({ regions }: KeysetSummary, kid: string): boolean =>

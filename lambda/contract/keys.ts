@@ -49,7 +49,10 @@ export interface KeysetSummary {
   };
   /** All Regions, the home Region first. */
   readonly regions: readonly RegionKeys[];
-  /** Every kid that a labelled version in any Region holds, or that is revoked: what `keys.revoke` refuses. */
+  /**
+   * Every kid that a labelled version in any Region holds, that a reader may still hold, or that is revoked: what
+   * `keys.revoke` refuses.
+   */
   readonly known_kids: readonly string[];
   /** When Secrets Manager rotates next; null where it has no schedule, as in a Region with a replica. */
   readonly next_rotation_at: string | null;
@@ -71,6 +74,8 @@ export interface RevokedKeys {
   /** Every kid that the Regions were asked to refuse, earlier ones included. */
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
+  /** Of `only_kids`, those that no version has, no Region refused before, and none remembers: they may be mistyped. */
+  readonly unknown_kids: readonly string[];
   /** Versions and tables whose kids could not be read: a key that is nowhere else is not in `revoked`. */
   readonly unreadable: readonly string[];
 }

@@ -5,27 +5,22 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Keyset, signingKey } from '../../protocol/keyset.ts';
-import { type NewKey, revokedKeyset } from '../../protocol/rotation.ts';
-import { AdminError } from '../admin/actions.ts';
+import { publishedKids } from '../../protocol/published.ts';
+import { type NewKey, recalled, revokedKeyset } from '../../protocol/rotation.ts';
 import type { RegionConfirmation } from '../contract/keys.ts';
-import { Deadline, TIMES, TooLate } from './deadline.ts';
+import { type Changing, Deadline, TIMES, TooLate } from './deadline.ts';
 import { makeKey } from './new-key.ts';
-import { type KeyRegion, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
+import { fingerprintsOf, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
 import { type HeldKeyset, Rotation, type RotationOptions } from './rotation.ts';
-import { RotationError } from './rotation-error.ts';
-
-export interface RevokeOptions extends RotationOptions {
-  /** This function's own. */
-  readonly region: string;
-  /** All of them, the home Region first. */
-  readonly regions: readonly KeyRegion[];
-}
+import { Overtaken, RotationError } from './rotation-error.ts';
 
 export interface Revocation {
   /** Every kid that is revoked now, earlier ones included. */
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
   readonly unreadable: readonly string[];
+  /** Those of the named kids that no version has, no Region refuses and none remembers: they may be mistyped. */
+  readonly unknown: readonly string[];
   /** The keyset that stands without them; undefined where it could not be replaced. */
   readonly held?: HeldKeyset;
   /** Why it could not. */
@@ -37,28 +32,28 @@ export interface Revocation {
 /** Rotations that finish meanwhile: each makes the attempt start over, with their keys revoked, too. */
 const ATTEMPTS = 5;
 
-/**
- * @param onlyKids spares every other key
- * @throws AdminError where everything can be read and one of `onlyKids` is nowhere
- */
-export async function revoke(options: RevokeOptions, onlyKids?: readonly string[]): Promise<Revocation> {
-  const { secret, regions, times = TIMES } = options;
+/** @param onlyKids spares every other key; each is taken, whether anybody knows it or not */
+export async function revoke(options: RotationOptions, onlyKids?: readonly string[]): Promise<Revocation> {
+  const { regions, nowMs, times = TIMES } = options;
   const deadline = new Deadline();
   // Before anything is written: what is read afterwards may be what was there before.
   const looked = await lookAtRegions(regions, times.eachMs);
   const { unreadable } = looked;
-  requireKnown(looked, onlyKids);
-  if (!onlyKids && looked.held.length === 0) {
+  // A copy may hold what no version has any more.
+  const held = unique([...looked.held, ...publishedKids(looked.published, nowMs())]);
+  const unknown = (onlyKids ?? []).filter((kid) => !held.includes(kid) && !looked.revoked.includes(kid));
+  if (!onlyKids && held.length === 0) {
     const failure = new RotationError('no version of the secret that can be read holds a key');
     const unconfirmed = regions.map(({ region }) => ({ region, confirmed: false }));
-    return { revoked: [], regions: unconfirmed, unreadable, failure, tidy: async () => {} };
+    return { revoked: [], regions: unconfirmed, unreadable, unknown, failure, tidy: async () => {} };
   }
-  const kids = unique([...looked.revoked, ...(onlyKids ?? looked.held)]);
+  const kids = unique([...looked.revoked, ...(onlyKids ?? held)]);
   const refused = await refuseEverywhere(regions, kids, times.eachMs);
 
-  const swap = new Swap(options, looked, onlyKids);
+  const told = { ...looked, revoked: kids, fingerprints: fingerprintsOf(looked.keysets, kids) };
+  const swap = new Swap(options, told, onlyKids, unknown);
   const outcome = await deadline
-    .changing(times.swapMs, secret, (closing) => swap.run(closing))
+    .changing(times.swapMs, options, (closing) => swap.run(closing))
     .then(
       (held) => ({ held }),
       (failure: unknown) => ({ failure }),
@@ -68,33 +63,34 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
     revoked,
     regions: revoked.length > kids.length ? await refuseEverywhere(regions, revoked, times.eachMs) : refused,
     unreadable,
+    unknown,
     ...outcome,
     tidy: () => swap.tidy(deadline),
   };
 }
 
-/** A kid that was mistyped revokes nothing. Where something cannot be read, the operator's word counts. */
-function requireKnown({ held, revoked, unreadable }: Looked, onlyKids: readonly string[] = []): void {
-  const unknown = onlyKids.filter((kid) => !held.includes(kid) && !revoked.includes(kid));
-  if (unknown.length > 0 && unreadable.length === 0)
-    throw new AdminError(404, 'not_found', `the keyset has no key ${unknown.join(', ')}`);
-}
-
 /** The keyset without the keys that are revoked, and with one that signs. */
 class Swap {
-  readonly #options: RevokeOptions;
-  /** What was there before anything was written. */
+  readonly #options: RotationOptions;
+  /** What was there before anything was written; the kids that the Regions refuse since then are among its `revoked`. */
   readonly #looked: Looked;
   readonly #onlyKids: readonly string[] | undefined;
+  readonly #unknown: readonly string[];
   readonly #ended = new Set<string>();
   /** By the version that was to hold it. */
   readonly #made = new Map<string, Keyset>();
   #newKey: NewKey | undefined;
 
-  constructor(options: RevokeOptions, looked: Looked, onlyKids: readonly string[] | undefined) {
+  constructor(
+    options: RotationOptions,
+    looked: Looked,
+    onlyKids: readonly string[] | undefined,
+    unknown: readonly string[],
+  ) {
     this.#options = options;
     this.#looked = looked;
     this.#onlyKids = onlyKids;
+    this.#unknown = unknown;
   }
 
   /** Every kid that a keyset of this swap revokes, whatever became of it. */
@@ -102,8 +98,9 @@ class Swap {
     return [...this.#ended];
   }
 
-  async run(secret: RevokeOptions['secret']): Promise<HeldKeyset> {
-    const rotation = new Rotation({ ...this.#options, secret });
+  async run(closing: Changing): Promise<HeldKeyset> {
+    const { secret } = closing;
+    const rotation = new Rotation({ ...this.#options, ...closing });
     for (let attempt = 1; ; attempt++) {
       const { current, pending, primaryRegion = this.#options.region } = await secret.describe();
       // An answer that was lost may have been a yes; to start over would revoke the new key, too.
@@ -116,13 +113,14 @@ class Swap {
       try {
         // A rotation in flight loses its label, and so cannot finish.
         if (pending !== undefined && pending !== current) await secret.move('AWSPENDING', pending, undefined);
-        await rotation.create(token, (base) => this.#follow(token, base));
-        await rotation.finish(token);
+        await rotation.create(token, (base) => this.#follow(closing, token, base));
+        await rotation.finish(token, true);
         return this.#heldAs(token);
       } catch (error) {
-        if ((await secret.describe()).current === token) return this.#heldAs(token);
-        const overtaken = error instanceof RotationError && !(error instanceof TooLate);
-        if (!overtaken || attempt === ATTEMPTS) throw error;
+        const now = (await secret.describe()).current;
+        if (now === token) return this.#heldAs(token);
+        const overtaken = now !== held.versionId || error instanceof Overtaken;
+        if (!overtaken || error instanceof TooLate || attempt === ATTEMPTS) throw error;
       }
     }
   }
@@ -138,24 +136,29 @@ class Swap {
     return { versionId, keyset: this.#made.get(versionId)! };
   }
 
-  /** Whether it has none of the named keys, and one that every Region lets sign. */
+  /**
+   * Whether every reader takes it, and it has none of the named keys, and one that every Region lets sign. For a kid that
+   * nobody knows no key is made: that the Regions refuse it is all.
+   */
   #isDone({ keys, revoked, ...keyset }: Keyset): boolean {
-    if (!this.#onlyKids?.every((kid) => revoked.includes(kid))) return false;
+    if (keyset.seq < this.#looked.published.seq) return false;
+    if (!this.#onlyKids?.every((kid) => [...revoked, ...this.#unknown].includes(kid))) return false;
     const refused = [...revoked, ...this.#looked.revoked];
     return signingKey({ ...keyset, keys, revoked: refused }, this.#options.nowMs()) !== undefined;
   }
 
-  async #follow(token: string, { keyset, versionId }: HeldKeyset): Promise<Keyset> {
-    const { vault, vaultKey, alg, lags, nowMs } = this.#options;
+  async #follow({ vault }: Changing, token: string, { keyset, versionId }: HeldKeyset): Promise<Keyset> {
+    const { vaultKey, alg, lags, nowMs } = this.#options;
     const kids = keyset.keys.map(({ kid }) => kid);
     // Whoever is refused already signs nothing, so nobody may be left to it.
-    const ending = this.#onlyKids
-      ? unique([...this.#onlyKids, ...kids.filter((kid) => this.#looked.revoked.includes(kid))])
+    const named = this.#onlyKids?.filter((kid) => !this.#unknown.includes(kid));
+    const ending = named
+      ? unique([...named, ...kids.filter((kid) => this.#looked.revoked.includes(kid))])
       : kids;
     for (const kid of ending) this.#ended.add(kid);
-    this.#newKey ??= await makeKey(vault, vaultKey, alg, keyset);
-    const elsewhere = this.#looked.keys.filter(({ kid }) => this.#onlyKids?.includes(kid) ?? true);
-    const followed = revokedKeyset(keyset, versionId, this.#newKey, lags, nowMs(), ending, elsewhere);
+    const base = recalled(keyset, { ...this.#looked, seq: this.#looked.published.seq });
+    this.#newKey ??= await makeKey(vault, vaultKey, alg, base);
+    const followed = revokedKeyset(base, versionId, this.#newKey, lags, nowMs(), ending);
     this.#made.set(token, followed);
     return followed;
   }

@@ -11,6 +11,9 @@ export class RotationError extends Error {
   }
 }
 
+/** Another run was faster: what it left is to be looked at anew. */
+export class Overtaken extends RotationError {}
+
 /** @returns the message of an error whose words are ours; another's may quote what was sent */
 export const ownWords = (error: unknown): string | undefined =>
   error instanceof RotationError || error instanceof VaultError ? error.message : undefined;

@@ -393,6 +393,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       { region: 'local-b', confirmed: b },
     ],
     unreadable: [],
+    unknown_kids: [],
   });
   /** What a function answers that is asked to revoke, and lists what there was before. */
   const revoking =

@@ -1,0 +1,61 @@
+/**
+ * What was published of a purpose's keys, in a Region's `limits` table (protocol/published.ts). It lies in the item of the
+ * purpose's revoked kids, so that a rotation function needs rights on one item alone.
+ */
+import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
+import type { Purpose } from '../contract/purposes.ts';
+import { CONDITION_FAILED, call } from './dynamodb.ts';
+import { revokedKidsKey, revokedKidsTtlS } from './revoked-kids.ts';
+import { Unavailable } from './unavailable.ts';
+
+/** All methods throw Unavailable. */
+export interface PublishedKeys {
+  /** Strongly consistent. */
+  read(): Promise<Published>;
+  /** Compare and swap: what another writer adds meanwhile is not lost. */
+  change(change: (before: Published) => Published, nowMs: number): Promise<void>;
+}
+
+/** Writers that are faster: few, since a purpose has one rotation function, and an operator. */
+const ATTEMPTS = 5;
+
+export function createPublishedKeys(
+  dynamodb: DynamoDBClient,
+  table: string,
+  purpose: Purpose,
+): PublishedKeys {
+  const item = { TableName: table, Key: revokedKidsKey(purpose) };
+  return {
+    read: async () => parse(await readText()),
+
+    async change(change, nowMs) {
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        const before = await readText();
+        const update = new UpdateItemCommand({
+          ...item,
+          UpdateExpression: 'SET published = :after, #ttl = :ttl',
+          ConditionExpression:
+            before === undefined ? 'attribute_not_exists(published)' : 'published = :before',
+          ExpressionAttributeNames: { '#ttl': 'ttl' },
+          ExpressionAttributeValues: {
+            ':after': { S: JSON.stringify(change(parse(before))) },
+            ':ttl': { N: revokedKidsTtlS(nowMs) },
+            ...(before !== undefined && { ':before': { S: before } }),
+          },
+        });
+        if ('answer' in (await call('limits', () => dynamodb.send(update), [CONDITION_FAILED]))) return;
+      }
+      throw new Unavailable('limits');
+    },
+  };
+
+  async function readText(): Promise<string | undefined> {
+    const get = new GetItemCommand({ ...item, ConsistentRead: true });
+    const result = await call('limits', () => dynamodb.send(get));
+    return 'answer' in result ? result.answer.Item?.published?.S : undefined;
+  }
+}
+
+const parse = (text: string | undefined): Published =>
+  text === undefined ? NOTHING_PUBLISHED : JSON.parse(text);
