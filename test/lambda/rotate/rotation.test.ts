@@ -662,6 +662,29 @@ describe('a revocation', () => {
     },
   );
 
+  it('against a Vault whose export is refused makes one version: to try again would make no other', async () => {
+    const parts = await rotated(2);
+    const exportKey = async () => ({ kty: 'oct', k: 'AAAA' });
+    const { length } = parts.vault.made;
+    const { result } = await operate(parts.rotator({ vault: { ...parts.vault, exportKey } }), 'keys.revoke');
+    expect(result).toMatchObject({ keyset: null, failure: expect.stringMatching(/is no HKDF-SHA-256 key/) });
+    expect(parts.vault.made).toHaveLength(length + 1);
+  });
+
+  it('tidies nothing after its answer', async () => {
+    const parts = await rotated(2);
+    const hung: (() => void)[] = [];
+    const move: SecretVersions['move'] = async (stage, from, to) => {
+      if (to === undefined) await new Promise<void>((resolve) => void hung.push(resolve));
+      return parts.secret.move(stage, from, to);
+    };
+    const handler = parts.rotator({ secret: { ...parts.secret, move }, times: SHORT });
+    expect((await operate(handler, 'keys.revoke')).result.failure).toBeNull();
+    hung[0]!();
+    await delay(20);
+    expect(parts.vault.min).toBe(1);
+  });
+
   it('with a Vault that hangs once the new key signs: the answer does not wait for it', async () => {
     const parts = await rotated(2);
     const handler = parts.rotator({ vault: { ...parts.vault, trim: HANGS }, times: SHORT });
