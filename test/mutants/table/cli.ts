@@ -464,6 +464,21 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/keys.test.ts',
   ),
+  mutant('called-once', 'cli/admin.ts', '      throwOnRequestTimeout: true,\n', '', 'test/cli/admin.test.ts'),
+  mutant(
+    'revoke-exit-code',
+    'cli/keys/command.ts',
+    'if (missing.length > 0) setExit(',
+    'if (false) setExit(',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'revoke-exit-code',
+    'cli/keys/command.ts',
+    'unconfirmed.length + unknown_kids.length > 0',
+    'unconfirmed.length > 0',
+    'test/cli/keys.test.ts',
+  ),
   mutant('called-once', 'cli/admin.ts', 'maxAttempts = 1,', 'maxAttempts = 3,', 'test/cli/keys.test.ts'),
   mutant(
     'revoke-exit-code',
