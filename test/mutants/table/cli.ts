@@ -395,7 +395,7 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'init-waits',
-    'cli/keys/init.ts',
+    'cli/keys/wait.ts',
     'if (missing.length === 0 || Date.now()',
     'if (true || Date.now()',
     'test/cli/keys.test.ts',
@@ -438,7 +438,7 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'init-waits',
-    'cli/keys/init.ts',
+    'cli/keys/wait.ts',
     'return regions.flatMap(',
     'return regions.slice(1).flatMap(',
     'test/cli/keys.test.ts',
@@ -483,8 +483,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-exit-code',
     'cli/keys/command.ts',
-    'if (signs === undefined || unconfirmed.length > 0) setExit(EXIT.failed);',
-    'if (unconfirmed.length > 0) setExit(EXIT.failed);',
+    'if (signs === undefined || unconfirmed.length',
+    'if (unconfirmed.length',
     'test/cli/keys.test.ts',
   ),
   mutant(

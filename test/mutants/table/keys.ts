@@ -171,8 +171,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-for-good',
     'protocol/rotation.ts',
-    '[...current.revoked, ...onlyKids],',
-    '[...onlyKids],',
+    'new Set([...current.revoked, ...onlyKids])',
+    'new Set(onlyKids)',
     'test/protocol/rotation.test.ts',
   ),
   mutant(
@@ -297,8 +297,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-for-good',
     'protocol/rotation.ts',
-    'remembered(\n    [...current.fingerprints, ',
-    'remembered(\n    [',
+    'new Set([...current.fingerprints, ',
+    'new Set([',
     'test/protocol/rotation.test.ts',
   ),
   mutant(
@@ -437,7 +437,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-everywhere',
     'lambda/rotate/revoke.ts',
-    'if (!onlyKids && looked.held.length === 0) {',
+    'if (!onlyKids && held.length === 0) {',
     'if (false) {',
     'test/lambda/rotate/rotation.test.ts',
   ),
@@ -472,7 +472,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-once',
     'lambda/rotate/revoke.ts',
-    'if ((await secret.describe()).current === token) return this.#heldAs(token);',
+    'if (now === token) return this.#heldAs(token);',
     '',
     'test/lambda/rotate/rotation.test.ts',
   ),
@@ -577,8 +577,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'answers-in-time',
     'lambda/rotate/revoke.ts',
-    'await rotation.finish(token);',
-    'await rotation.finishSecret(token);',
+    'await rotation.finish(token, true);',
+    'await rotation.finish(token, true);\n        await rotation.tidy(token, new Deadline());',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -957,8 +957,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'remembered-kids',
     'lambda/adapters/published-keys.ts',
-    '[CONDITION_FAILED])) return;',
-    '[CONDITION_FAILED]) || true) return;',
+    '[CONDITION_FAILED]))) return;',
+    '[CONDITION_FAILED])) || true) return;',
     'test/lambda/adapters/revoked-kids.test.ts',
   ),
   mutant(
