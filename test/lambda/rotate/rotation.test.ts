@@ -1313,19 +1313,15 @@ describe('readers that hold a keyset which the secret has no more', () => {
 
   it('rolled back: a named key that is revoked already gets them a keyset that they take', async () => {
     const parts = await rotated();
-    const first = parts.holder('AWSCURRENT')!;
     const [old] = kids(parts);
     await operate(parts.rotator(), 'keys.revoke', { only_kids: [old] });
+    const [before, signs] = [parts.holder('AWSCURRENT')!, kids(parts)[0]];
     await rotate(parts, newToken());
     const read = await reader(parts);
-    const second = parts.holder('AWSCURRENT')!;
-    await operate(parts.rotator(), 'keys.revoke');
-    await read();
-    await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, second);
+    await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, before);
     const { result } = await operate(parts.rotator(), 'keys.revoke', { only_kids: [old] });
     expect(result.failure).toBeNull();
-    expect(await read()).toEqual({ signs: expect.any(String), live: kids(parts) });
-    expect(first).not.toBe(second);
+    expect(await read()).toEqual({ signs, live: kids(parts) });
   });
 
   it('what a Region remembers is for as long as a copy may hold it', async () => {
