@@ -1262,7 +1262,7 @@ describe('readers that hold a keyset which the secret has no more', () => {
 
   it.each([1, 2, 3])('emptied %i times: no rotation, and a revocation ends what they hold', async (times) => {
     const parts = await rotated(3);
-    const [old, seq] = [kids(parts), parts.keyset().seq];
+    const [old, { seq, keys }] = [kids(parts), parts.keyset()];
     const read = await reader(parts);
     for (let i = 0; i < times; i++) empty(parts);
     await expect(rotate(parts, newToken())).rejects.toThrow(
@@ -1278,6 +1278,9 @@ describe('readers that hold a keyset which the secret has no more', () => {
     expect([...result.revoked].sort()).toEqual(expect.arrayContaining([...old].sort()));
     expect(parts.keyset()).toMatchObject({ seq: seq + 1, keys: { length: 1 } });
     for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
+    // As long as a version has the material, it is known again.
+    const prints = times === 1 ? keys.map(({ jwk }) => fingerprint(jwk)) : [];
+    expect(parts.keyset().fingerprints).toEqual(expect.arrayContaining(prints));
     expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
   });
 
