@@ -122,7 +122,6 @@ class Swap {
         return this.#heldAs(token);
       } catch (error) {
         const now = (await secret.describe()).current;
-        if (now === token) return this.#heldAs(token);
         const overtaken = now !== held.versionId || error instanceof Overtaken;
         if (!overtaken || error instanceof TooLate || attempt === ATTEMPTS) throw error;
       }

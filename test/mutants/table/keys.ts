@@ -472,7 +472,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-once',
     'lambda/rotate/revoke.ts',
-    'if (now === token) return this.#heldAs(token);',
+    'if (this.#made.has(current!)) return this.#heldAs(current!);',
     '',
     'test/lambda/rotate/rotation.test.ts',
   ),
