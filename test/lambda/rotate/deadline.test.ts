@@ -1,19 +1,19 @@
-/** What a rotation function may take, and that nothing goes on after its answer. */
+/** The time limits of a rotation function: nothing continues after its answer. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { ROTATION_TIMEOUT_MS } from '../../../lambda/contract/keys.ts';
 import { Deadline, TIMES } from '../../../lambda/rotate/deadline.ts';
 import { fakeVault, rotationParts } from './parts.ts';
 
-/** To give Vault's token back. */
+/** Limit on revoking the Vault token. */
 const LOG_OUT_MS = 1_000;
 
 it('all that a revocation does ends before Lambda ends it', () => {
   const { eachMs, swapMs, answerMs } = TIMES;
-  // After the swap: the kids of a rotation that it overtook, the record, and a look at every Region.
+  // After the swap it refuses the kids of a rotation that it overtook, writes the record, and reads every Region.
   expect(swapMs + 3 * eachMs + LOG_OUT_MS).toBeLessThan(ROTATION_TIMEOUT_MS);
   expect(answerMs + LOG_OUT_MS).toBeLessThan(ROTATION_TIMEOUT_MS);
-  // Before it: what there is, and the refusals; then Vault's turn.
+  // Before the swap it reads every Region and refuses the kids; the rest is for Vault.
   expect(2 * eachMs).toBeLessThan(swapMs);
 });
 
@@ -38,7 +38,7 @@ it('neither the secret nor Vault takes a call from work whose time is over', asy
     await ends;
   });
   await expect(late).rejects.toThrow('not done within 0.005 s');
-  // To read harms nobody.
+  // Reading does no harm.
   expect(await ends).toMatchObject({ pending: undefined });
   expect(failed).toEqual(Array(6).fill('TooLate'));
   expect([vault.made.length, vault.min]).toEqual([0, 1]);

@@ -456,7 +456,7 @@ describe('a revocation', () => {
     expect(answer.result).toMatchObject({ failure: null, revoked: ['AAAAAA'], unknown_kids: ['AAAAAA'] });
     for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(['AAAAAA']);
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 1]);
-    // Known from then on: whoever refuses it knows it.
+    // From then on it is known: a Region that refuses a kid knows it.
     expect((await operate(parts.rotator(), 'keys.revoke', only)).result).toMatchObject({ unknown_kids: [] });
     expect([...parts.keyset().revoked].sort()).toEqual([...only.only_kids].sort());
   });
@@ -551,7 +551,7 @@ describe('a revocation', () => {
   it('of keys that nobody can tell is no success: no Region is told, and none has confirmed', async () => {
     const parts = await rotated(2);
     for (const text of ['swordfish', '{"keys":[]}', '{"keys":[],"revoked":[]}']) put(parts, text);
-    // As the tables of a release that remembered nothing.
+    // Like the tables of a release that remembered nothing.
     for (const region of [HOME, AWAY]) parts.memories.set(region, NOTHING_PUBLISHED);
     const failure = 'no version of the secret that can be read holds a key';
     const nothing = { keyset: null, failure, revoked: [], regions: nowhere };
@@ -790,7 +790,7 @@ describe('a revocation', () => {
     };
     const made = parts.vault.made.length;
     const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
-    // The rotation has taken what the Regions refuse by then out of the keyset.
+    // The rotation has removed from the keyset what the Regions refuse by then.
     expect(overtaken).toHaveLength(1);
     const all = [...old, ...overtaken];
     expect(result).toMatchObject({ failure: null, revoked: all, regions: everywhere });
@@ -1239,7 +1239,7 @@ it('a new stage whose empty keyset was written twice begins as any other', async
 });
 
 describe('readers that hold a keyset which the secret has no more', () => {
-  /** The copy of one that stays warm, and what it signs with. */
+  /** The copy of a reader that stays warm, and the key that it signs with. */
   async function reader(parts: Parts) {
     const cache = new KeysetCache({
       purpose: 'nonce',
@@ -1278,7 +1278,7 @@ describe('readers that hold a keyset which the secret has no more', () => {
     expect([...result.revoked].sort()).toEqual(expect.arrayContaining([...old].sort()));
     expect(parts.keyset()).toMatchObject({ seq: seq + 1, keys: { length: 1 } });
     for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
-    // As long as a version has the material, it is known again.
+    // The material is recognised for as long as a version has it.
     const prints = times === 1 ? keys.map(({ jwk }) => fingerprint(jwk)) : [];
     expect(parts.keyset().fingerprints).toEqual(expect.arrayContaining(prints));
     expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
@@ -1388,7 +1388,7 @@ describe('a revocation that came no further than the Regions', () => {
       fingerprints: old.map(({ jwk }) => fingerprint(jwk)),
       keys: [{ activates_at: parts.clock.nowMs }],
     });
-    // From a Vault that was restored: once the keys are gone from the keyset, the fingerprint alone tells.
+    // A restored Vault returns old material: once the keys have left the keyset, only the fingerprint shows it.
     const restored = { ...parts.vault, exportKey: async () => old[0]!.jwk };
     await expect(rotate(parts, newToken(), parts.rotator({ vault: restored }))).rejects.toThrow(
       'was used before',
@@ -1493,7 +1493,7 @@ describe('keys-watch', () => {
     expect(parts.holder('AWSPENDING')).toBe(token);
 
     expect(await by(`${arn}:watch`, { action: 'keys.list', params: {} })).toMatchObject({ ok: true });
-    // Nor does it keep a rotation or a revocation from its end.
+    // It also lets a rotation or a revocation finish.
     const unstick = (version_id?: string) =>
       by(`${arn}:watch`, { action: 'keys.unstick', params: { version_id } });
     expect(await unstick()).toMatchObject({ ok: false, problem: { code: 'malformed_request' } });
