@@ -23,6 +23,29 @@ export const MAX_KEYS = 32;
 export const MAX_REVOKED = 1_024;
 export const MAX_KEYSET_BYTES = 60 * 1_024;
 
+/** What the current keyset may lack, because it was written or refused elsewhere. */
+export interface Recalled {
+  readonly seq: number;
+  readonly revoked: readonly string[];
+  readonly fingerprints: readonly string[];
+}
+
+/**
+ * @returns the keyset that the next one follows. It has the highest `seq`, so that every reader accepts the next one, and
+ * also remembers what was revoked elsewhere, as far as that leaves room for a full keyset's keys. Its own keys stay: only
+ * a revocation ends them
+ */
+export function recalled(current: Keyset, { seq, revoked, fingerprints }: Recalled): Keyset {
+  const room = MAX_REVOKED - Math.max(MAX_KEYS, current.keys.length) - 1;
+  const gone = revoked.filter((kid) => !current.keys.some((key) => key.kid === kid));
+  return {
+    ...current,
+    seq: Math.max(current.seq, seq),
+    revoked: remembered(current.revoked, gone, room),
+    fingerprints: remembered(current.fingerprints, fingerprints, room),
+  };
+}
+
 /**
  * Asked before a key is made for an ordinary rotation. The rotation must leave room to revoke every key that is held, so
  * that an emergency never finds the keyset full.
@@ -70,7 +93,6 @@ export function nextKeyset(
  * place of a revoked one signs longer, so it retires later by that much.
  *
  * @param onlyKids spares every other key; @default all kids of the keyset
- * @param elsewhere keys of other versions that end as well; they are remembered as far as there is room
  */
 export function revokedKeyset(
   current: Keyset,
@@ -79,17 +101,10 @@ export function revokedKeyset(
   lags: KeyLags,
   nowMs: number,
   onlyKids: readonly string[] = current.keys.map(({ kid }) => kid),
-  elsewhere: readonly KeysetKey[] = [],
 ): Keyset {
   const ended = current.keys.filter(({ kid }) => onlyKids.includes(kid));
-  const revoked = remembered(
-    [...current.revoked, ...onlyKids],
-    elsewhere.map(({ kid }) => kid),
-  );
-  const fingerprints = remembered(
-    [...current.fingerprints, ...ended.map(({ jwk }) => fingerprint(jwk))],
-    elsewhere.map(({ jwk }) => fingerprint(jwk)),
-  );
+  const revoked = [...new Set([...current.revoked, ...onlyKids])];
+  const fingerprints = [...new Set([...current.fingerprints, ...ended.map(({ jwk }) => fingerprint(jwk))])];
   const kept = current.keys.filter((key) => !onlyKids.includes(key.kid) && !isGone(key, lags, nowMs));
   return withKey(
     { ...current, revoked, fingerprints, keys: kept },
@@ -101,10 +116,10 @@ export function revokedKeyset(
   );
 }
 
-/** All of `must`, and as much of `may` as fits: a key of another version never prevents a revocation. */
-const remembered = (must: readonly string[], may: readonly string[]): string[] => {
+/** All of `must`, and as much of `may` as fits into `most`: nothing in another version prevents a revocation. */
+const remembered = (must: readonly string[], may: readonly string[], most: number): string[] => {
   const kept = new Set(must);
-  for (const each of may) if (kept.size < MAX_REVOKED) kept.add(each);
+  for (const each of may) if (kept.size < most) kept.add(each);
   return [...kept];
 };
 
@@ -122,7 +137,7 @@ export function checkPending(
 ): string[] {
   const faults = sizeFaults(current, pending);
   if (pending.version !== FORMAT_VERSION) faults.push('another format version');
-  if (pending.seq !== current.seq + 1) faults.push('seq does not follow');
+  if (pending.seq <= current.seq) faults.push('seq does not follow');
   if (pending.based_on !== versionId) faults.push('based on another version');
 
   const kids = pending.keys.map(({ kid }) => kid);

@@ -18,9 +18,10 @@ import { parseTime } from '../time.ts';
 import { askKeys, exitOf } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
 import { look } from './look.ts';
-import { printKeyset, printRotated } from './print.ts';
+import { newest, printKeyset, printRotated } from './print.ts';
 import { costOf, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
+import { waitForRegions } from './wait.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 
@@ -76,6 +77,11 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     .addArgument(purposeArgument('<purpose>'))
     .option('--only-kid <kid>', 'revoke only this key; repeatable', collectKids)
     .option('--yes', 'do not ask for confirmation')
+    .addOption(
+      new Option('--timeout <time>', 'how long to wait until every Region has the new key, e.g. 90s')
+        .argParser(parseTime)
+        .default(30, '30s'),
+    )
     .action(revoke);
 
   add(
@@ -176,7 +182,11 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
 
   async function revoke(
     purpose: Purpose,
-    options: Options & { readonly onlyKid?: readonly string[]; readonly yes?: true },
+    options: Options & {
+      readonly onlyKid?: readonly string[];
+      readonly yes?: true;
+      readonly timeout: number;
+    },
   ): Promise<void> {
     const target = findTarget(options, io);
     if (!options.yes && !io.stderr.isTTY)
@@ -185,12 +195,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (!options.yes) await confirm(purpose);
     const revocation = await revokeKeys(target, purpose, options.onlyKid);
     const { keyset, failure, revoked, regions, unreadable, revoked_before, asked, unreachable } = revocation;
+    const { unknown_kids } = revocation;
     const signs = keyset?.keys.find(({ state }) => state === 'current')?.kid;
     const unconfirmed = regions.filter(({ confirmed }) => !confirmed);
-    if (signs === undefined || unconfirmed.length > 0) setExit(EXIT.failed);
+    // Set first, since what follows may take a while and be interrupted.
+    if (signs === undefined || unconfirmed.length + unknown_kids.length > 0) setExit(EXIT.failed);
     for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
-    if (options.json) printJson(io, revocation);
-    else {
+    if (!options.json) {
       const confirmed = regions.flatMap((each) => (each.confirmed ? [each.region] : [])).join(', ');
       const kids = revoked.join(', ') || 'no key';
       if (revoked_before.length > 0)
@@ -198,6 +209,10 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       io.stdout.write(`${purpose}: ${kids} refused within 10 s by: ${confirmed || 'no Region'}\n`);
       if (signs !== undefined) io.stdout.write(`${purpose}: key ${signs} signs now\n`);
     }
+    for (const kid of unknown_kids)
+      io.stderr.write(
+        `error: no version of the keyset and no Region knew key ${kid}: it is refused from now on; is it mistyped?\n`,
+      );
     if (unreadable.length > 0 && options.onlyKid === undefined)
       io.stderr.write(`not read: ${unreadable.join(', ')}; a key that exists only there is not refused\n`);
     if (keyset === null)
@@ -205,6 +220,31 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     else if (signs === undefined) io.stderr.write('error: no key signs now; run it again\n');
     for (const { region } of unconfirmed)
       io.stderr.write(`error: not confirmed by ${region}: run it again until it is\n`);
+    const made = keyset && signs !== undefined ? newest(keyset) : undefined;
+    const missing = made ? await waitForCopies(target, purpose, made.kid, options.timeout) : [];
+    if (options.json) printJson(io, { ...revocation, missing });
+  }
+
+  /** Until a Region has the new key, none may sign there. @returns the Regions that do not have it in time */
+  async function waitForCopies(
+    target: Target,
+    purpose: Purpose,
+    kid: string,
+    timeoutS: number,
+  ): Promise<readonly string[]> {
+    const interruption = new AbortController();
+    const disarm = io.onInterrupt(() => interruption.abort());
+    const missing = await waitForRegions(target, purpose, kid, Date.now() + timeoutS * 1_000, {
+      pollMs: io.pollMs ?? 1_000,
+      signal: interruption.signal,
+      report: (text) => io.stderr.write(`${text}\n`),
+    }).finally(disarm);
+    if (missing.length > 0) setExit(interruption.signal.aborted ? EXIT.interrupted : EXIT.failed);
+    for (const region of missing)
+      io.stderr.write(
+        `error: ${region} does not have key ${kid} yet, so possibly no key signs there: see countersign keys list\n`,
+      );
+    return missing;
   }
 
   async function printCost(

@@ -61,7 +61,7 @@ export interface Revocation extends RevokedKeys {
  * function in a VPC may reach only its own Region. A home Region whose answer was lost is asked again too: it may have
  * created a new key.
  *
- * @throws CliError where no Region can be reached, or a named kid does not exist
+ * @throws CliError where no Region can be reached
  */
 export async function revokeKeys(
   target: Target,
@@ -69,7 +69,6 @@ export async function revokeKeys(
   onlyKids: readonly string[] | undefined,
 ): Promise<Revocation> {
   const before = await ifAnswered(look(target, purpose));
-  if (before) requireKnown(before.result, onlyKids);
   // The Region that answered before is asked first: one that did not would cost its timeout again.
   const turns = [...new Set([...(before ? [before.asked] : []), ...target.regions])];
   const { result, asked, unreachable } = await askForAll(target, turns, purpose, onlyKids, before?.result);
@@ -98,6 +97,8 @@ export async function revokeKeys(
     revoked,
     regions: regions.map((region) => ({ region, confirmed: confirmed.has(region) })),
     unreadable: result.unreadable,
+    // A single function may not see every Region's keys: here every Region was asked.
+    unknown_kids: (result.unknown_kids ?? []).filter((kid) => !before?.result.known_kids.includes(kid)),
     revoked_before: (onlyKids ?? []).filter((kid) => before && isRefused(before.result, kid)),
     asked,
     unreachable: [
@@ -141,15 +142,6 @@ function passOver(error: unknown): never {
   if (error instanceof Refused && !['not_found', 'malformed_request'].includes(error.code))
     throw new CliError(EXIT.unreachable, error.message);
   throw error;
-}
-
-/** Checks the named kids here, where every Region was asked: a single function may not see every Region's keys. */
-function requireKnown({ keys, known_kids, regions }: KeysetSummary, onlyKids: readonly string[] = []): void {
-  const unknown = onlyKids.filter((kid) => !known_kids.includes(kid));
-  // If a Region cannot be read, or the keyset is empty, the kid may exist all the same: trust the operator.
-  const sound = keys.length > 0 && regions.every(({ kids }) => kids !== null);
-  if (unknown.length > 0 && sound)
-    throw new CliError(EXIT.failed, `the keyset has no key ${unknown.join(', ')} (not_found)`);
 }
 
 const isRefused = ({ regions }: KeysetSummary, kid: string): boolean =>

@@ -49,7 +49,10 @@ export interface KeysetSummary {
   };
   /** All Regions, the home Region first. */
   readonly regions: readonly RegionKeys[];
-  /** Every kid that a labelled version in any Region holds, and every revoked kid: `keys.revoke` ends all of them. */
+  /**
+   * Every kid that a labelled version in any Region holds, every kid that a reader may still hold, and every
+   * revoked kid: `keys.revoke` ends all of them.
+   */
   readonly known_kids: readonly string[];
   /** When Secrets Manager rotates next; null where it has no schedule, as in a Region with a replica. */
   readonly next_rotation_at: string | null;
@@ -71,6 +74,8 @@ export interface RevokedKeys {
   /** Every kid that the Regions were asked to refuse, earlier ones included. */
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
+  /** Of `only_kids`, those that no version has, no Region refused before and none remembers: perhaps mistyped. */
+  readonly unknown_kids: readonly string[];
   /** Versions and tables whose kids could not be read: a key that is nowhere else is not in `revoked`. */
   readonly unreadable: readonly string[];
 }

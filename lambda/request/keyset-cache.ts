@@ -34,11 +34,21 @@ export class KeysetCache {
 
   constructor({ purpose, read, readRevoked, nowMs, maxAgeMs, log }: KeysetCacheOptions) {
     const failed = (reason?: string) => (error: unknown) =>
-      log({ level: 'ERROR', message: 'keyset', purpose, reason, ...describeError(error) });
+      log({
+        level: 'ERROR',
+        message: 'keyset',
+        purpose,
+        reason: error instanceof OlderKeyset ? 'older_keyset' : reason,
+        ...describeError(error),
+      });
     this.#keyset = new Copy({
       ...KEYSET_TIMES,
       part: `keyset ${purpose}`,
-      read: async (held) => newerKeyset(held, parseKeyset(await read(), algorithmOf(purpose))),
+      read: async (held) => {
+        const keyset = parseKeyset(await read(), algorithmOf(purpose));
+        if (newerKeyset(held, keyset) !== keyset) throw new OlderKeyset();
+        return keyset;
+      },
       maxAgeMs,
       nowMs,
       failed: failed(),
@@ -90,6 +100,14 @@ export class KeysetCache {
   /** @returns how much longer the copy may be used, in milliseconds: a consumer's cache may add that */
   remainingMs(): number {
     return this.#keyset.remainingMs();
+  }
+}
+
+/** The secret was emptied or rolled back. The held copy is newer; its age counts on as if the read had failed. */
+class OlderKeyset extends Error {
+  constructor() {
+    super('the secret has a lower seq than the held copy');
+    this.name = 'OlderKeyset';
   }
 }
 

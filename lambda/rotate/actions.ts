@@ -6,10 +6,12 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { type Keyset, keyState } from '../../protocol/keyset.ts';
+import { publishedKids } from '../../protocol/published.ts';
+import { MAX_REVOKED } from '../../protocol/rotation.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
 import type { SecretState } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
-import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys } from '../contract/keys.ts';
+import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys, WatchAction } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
 import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
@@ -25,10 +27,13 @@ export interface KeysActionsOptions extends RevokeOptions {
 const Nothing = z.strictObject({});
 const Rotate = z.strictObject({ force: z.boolean().default(false) });
 const Unstick = z.strictObject({ version_id: z.string().optional() });
+const UnstickByName = z.strictObject({ version_id: z.string() });
 const Revoke = z.strictObject({
   only_kids: z
     .array(z.string().regex(/^[\w-]{6}$/))
     .min(1)
+    // What a keyset remembers.
+    .max(MAX_REVOKED)
     .optional(),
 });
 
@@ -50,7 +55,8 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     }),
 
     'keys.revoke': action(Revoke, async ({ only_kids }): Promise<RevokedKeys> => {
-      const { held, failure, tidy, ...told } = await revoke(options, only_kids);
+      const { held, failure, tidy, unknown, ...rest } = await revoke(options, only_kids);
+      const told = { ...rest, unknown_kids: unknown };
       if (!held)
         return { keyset: null, failure: ownWords(failure) ?? describeError(failure).error!, ...told };
       await succeeded();
@@ -130,7 +136,12 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       revoked: read.revoked,
       windows: { finish: lags.finishMs, publish_to_sign: publishToSignMs, sign_to_remove: signToRemoveMs },
       regions: looked.regions.map((each) => (each.region === region ? { ...each, kids: own } : each)),
-      known_kids: unique([...own, ...looked.held, ...read.revoked]),
+      known_kids: unique([
+        ...own,
+        ...looked.held,
+        ...publishedKids(looked.published, nowMs()),
+        ...read.revoked,
+      ]),
       next_rotation_at: nextRotationAtMs === undefined ? null : new Date(nextRotationAtMs).toISOString(),
       last_failure: await failure,
     };
@@ -140,6 +151,30 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
   function succeeded(): Promise<void> {
     return new Deadline().by(times.eachMs, record.succeeded()).catch(() => {});
   }
+}
+
+/** What the alias of keys-watch serves. It takes no label from a rotation or a revocation that may still finish. */
+export function watchActions(options: KeysActionsOptions): Readonly<Record<WatchAction, Action>> {
+  const { secret, lags, nowMs } = options;
+  const { 'keys.list': list, 'keys.unstick': unstick } = keysActions(options);
+  return {
+    'keys.list': list,
+    'keys.unstick': {
+      ...unstick,
+      params: UnstickByName,
+      async run(params: z.infer<typeof UnstickByName>) {
+        const { pending, changedAtMs } = await secret.describe();
+        // The label's time comes from another clock than this one.
+        if (pending === params.version_id && nowMs() - changedAtMs + 2 * lags.clockErrorMs <= lags.finishMs)
+          throw new AdminError(
+            409,
+            'rotation_in_progress',
+            `version ${pending} may still become current: wait`,
+          );
+        return unstick.run(params);
+      },
+    } as Action,
+  };
 }
 
 const leftover = ({ current, pending }: Pick<SecretState, 'current' | 'pending'>): string | undefined =>

@@ -1,5 +1,6 @@
 /** A rotation function answers before Lambda ends it, and changes no secret after it has answered. */
 import type { SecretVersions } from '../adapters/secret-versions.ts';
+import type { VaultKeys } from '../vault/keys.ts';
 import { RotationError } from './rotation-error.ts';
 
 /** Time limits from the start of a call. All end well before Lambda ends the call. */
@@ -22,6 +23,12 @@ export class TooLate extends RotationError {
   }
 }
 
+/** What a rotation changes. */
+export interface Changing {
+  readonly secret: SecretVersions;
+  readonly vault: VaultKeys;
+}
+
 /** Counts real time from its creation. */
 export class Deadline {
   readonly #startedMs = performance.now();
@@ -30,28 +37,37 @@ export class Deadline {
   by<T>(ms: number, work: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new TooLate(ms)), this.#startedMs + ms - performance.now());
+      timer = setTimeout(
+        () => reject(new TooLate(ms)),
+        Math.max(0, this.#startedMs + ms - performance.now()),
+      );
     });
     return Promise.race([work, late]).finally(() => clearTimeout(timer));
   }
 
   /**
-   * As `by`, for work that changes the secret. Lambda freezes work that has not ended, and continues it
-   * during the next call. The secret then refuses its changes, since the first call has already answered that
-   * nothing changed.
+   * As `by`, for work that changes the secret, or calls Vault. Lambda freezes work that has not ended, and
+   * continues it during the next call. The secret and Vault then refuse its calls, since the first call has
+   * already answered that nothing changed.
    */
-  changing<T>(ms: number, secret: SecretVersions, work: (secret: SecretVersions) => Promise<T>): Promise<T> {
+  changing<T>(ms: number, { secret, vault }: Changing, work: (closing: Changing) => Promise<T>): Promise<T> {
     let over = false;
     const requireTime = async () => {
       if (over) throw new TooLate(ms);
     };
-    const closing: SecretVersions = {
+    const closingSecret: SecretVersions = {
       describe: () => secret.describe(),
       read: (version) => secret.read(version),
       put: (...version) => requireTime().then(() => secret.put(...version)),
       move: (...label) => requireTime().then(() => secret.move(...label)),
     };
-    return this.by(ms, work(closing)).finally(() => {
+    const closingVault: VaultKeys = {
+      rotate: (...key) => requireTime().then(() => vault.rotate(...key)),
+      versions: (...key) => requireTime().then(() => vault.versions(...key)),
+      exportKey: (...key) => requireTime().then(() => vault.exportKey(...key)),
+      trim: (...key) => requireTime().then(() => vault.trim(...key)),
+    };
+    return this.by(ms, work({ secret: closingSecret, vault: closingVault })).finally(() => {
       over = true;
     });
   }

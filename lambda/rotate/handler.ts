@@ -5,10 +5,9 @@
  */
 import * as z from 'zod';
 import { type AdminContext, adminHandler } from '../admin/actions.ts';
-import { WATCH_ACTIONS } from '../contract/keys.ts';
 import { WATCH_ALIAS } from '../contract/names.ts';
 import { describeError } from '../log.ts';
-import { type KeysActionsOptions, keysActions } from './actions.ts';
+import { type KeysActionsOptions, keysActions, watchActions } from './actions.ts';
 import { Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
 
@@ -38,10 +37,9 @@ type StepEvent = z.infer<typeof StepEvent>;
 export function rotateHandler(options: RotateOptions): RotateHandler {
   const { log, purpose, region, secretName, record, nowMs } = options;
   const rotation = new Rotation(options);
-  const actions = keysActions({ ...options, rotation });
-  const admin = adminHandler({ ...options, function: 'rotate' }, actions);
-  const forWatch = Object.fromEntries(WATCH_ACTIONS.map((name) => [name, actions[name]]));
-  const watch = adminHandler({ ...options, function: 'rotate' }, forWatch);
+  const operated = { ...options, rotation };
+  const admin = adminHandler({ ...options, function: 'rotate' }, keysActions(operated));
+  const watch = adminHandler({ ...options, function: 'rotate' }, watchActions(operated));
 
   return async (event, invocation) => {
     // The alias serves actions only: a step is refused, too.

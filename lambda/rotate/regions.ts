@@ -1,5 +1,10 @@
-/** A purpose's keys in each Region: its copy of the secret, and the kids that its `limits` table refuses. */
-import { type Keyset, type KeysetKey, parseKeyset } from '../../protocol/keyset.ts';
+/**
+ * A purpose's keys in each Region: its copy of the secret, the kids that its `limits` table refuses, and what
+ * it remembers of published keysets.
+ */
+import { fingerprint } from '../../protocol/key-material.ts';
+import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
+import { mergePublished, NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
 import type { SecretVersions, StagingLabel } from '../adapters/secret-versions.ts';
 import type { RegionConfirmation, RegionKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
@@ -14,16 +19,25 @@ export interface KeyRegion {
     /** Rejects for an empty list. */
     add(kids: readonly string[]): Promise<void>;
   };
+  /** In its `limits` table. */
+  readonly published: {
+    read(): Promise<Published>;
+    change(change: (before: Published) => Published): Promise<void>;
+  };
 }
 
 export interface Looked {
   readonly regions: readonly RegionKeys[];
-  /** Keys of every labelled version in any Region. */
-  readonly keys: readonly KeysetKey[];
-  /** Their kids, each once. */
+  /** Every labelled version in any Region. */
+  readonly keysets: readonly Keyset[];
+  /** The kids of their keys, each once. */
   readonly held: readonly string[];
   /** Kids that are revoked by any of those versions, or by any table. */
   readonly revoked: readonly string[];
+  /** Of revoked keys: those that any of those versions has, and those of the keys that it holds. */
+  readonly fingerprints: readonly string[];
+  /** What any Region remembers, and what the versions that were current show. */
+  readonly published: Published;
   /** What could not be read, and why. */
   readonly unreadable: readonly string[];
 }
@@ -41,31 +55,54 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
       return null;
     });
   const looked = await Promise.all(
-    regions.map(async ({ region, secret, revokedKids }) => {
+    regions.map(async ({ region, secret, revokedKids, published }) => {
       const versions = LABELS.map((label) => readable(`${label} in ${region}`, keysetOf(secret, label)));
       const table = readable(`revoked kids in ${region}`, revokedKids.read());
-      const [current, ...others] = await Promise.all(versions);
+      const memory = readable(`published keys in ${region}`, published.read());
+      const [current, pending, previous] = await Promise.all(versions);
+      const was = [current, previous].flatMap((each) => each ?? []);
       const revoked = await table;
-      return { region, current, revoked, keysets: [current, ...others].flatMap((each) => each ?? []) };
+      return {
+        region,
+        current,
+        revoked,
+        memory: await memory,
+        was,
+        keysets: pending ? [...was, pending] : was,
+      };
     }),
   );
   const keysets = looked.flatMap((each) => each.keysets);
-  const keys = keysets.flatMap((keyset) => keyset.keys);
+  const revoked = unique([
+    ...keysets.flatMap((keyset) => keyset.revoked),
+    ...looked.flatMap((each) => each.revoked ?? []),
+  ]);
   return {
     regions: looked.map(({ region, current, revoked }) => ({
       region,
       kids: current?.keys.map(({ kid }) => kid) ?? null,
       revoked,
     })),
-    keys,
-    held: unique(keys.map(({ kid }) => kid)),
-    revoked: unique([
-      ...keysets.flatMap((keyset) => keyset.revoked),
-      ...looked.flatMap(({ revoked }) => revoked ?? []),
+    keysets,
+    held: unique(keysets.flatMap(({ keys }) => keys.map(({ kid }) => kid))),
+    revoked,
+    fingerprints: fingerprintsOf(keysets, revoked),
+    published: mergePublished([
+      ...looked.map(({ memory }) => memory ?? NOTHING_PUBLISHED),
+      ...looked.flatMap(({ was }) => was.map(({ seq }) => ({ seq, kids: {} }))),
     ]),
     unreadable: unreadable.sort(),
   };
 }
+
+/** @returns those of every revoked key whose material, or fingerprint, is in one of the keysets */
+export const fingerprintsOf = (keysets: readonly Keyset[], revoked: readonly string[]): string[] =>
+  unique([
+    ...keysets.flatMap(({ fingerprints }) => fingerprints),
+    ...keysets.flatMap(({ keys }) =>
+      keys.flatMap(({ kid, jwk }) => (revoked.includes(kid) ? [fingerprint(jwk)] : [])),
+    ),
+  ]);
 
 async function keysetOf(secret: KeyRegion['secret'], label: StagingLabel): Promise<Keyset | undefined> {
   const version = await secret.read({ label });
@@ -90,5 +127,22 @@ export const refuseEverywhere = (
       return { region, confirmed };
     }),
   );
+
+/** Changes what every Region remembers. @returns the Regions where that failed, or took longer than `eachMs` */
+export async function rememberEverywhere(
+  regions: readonly KeyRegion[],
+  change: (before: Published) => Published,
+  eachMs: number,
+): Promise<string[]> {
+  const failed = await Promise.all(
+    regions.map(({ region, published }) =>
+      new Deadline().by(eachMs, published.change(change)).then(
+        () => [],
+        () => [region],
+      ),
+    ),
+  );
+  return failed.flat();
+}
 
 export const unique = (kids: readonly string[]): string[] => [...new Set(kids)];

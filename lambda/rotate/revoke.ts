@@ -5,20 +5,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Keyset, signingKey } from '../../protocol/keyset.ts';
-import { type NewKey, revokedKeyset } from '../../protocol/rotation.ts';
-import { AdminError } from '../admin/actions.ts';
+import { publishedKids } from '../../protocol/published.ts';
+import { type NewKey, recalled, revokedKeyset } from '../../protocol/rotation.ts';
 import type { RegionConfirmation } from '../contract/keys.ts';
-import { Deadline, TIMES, TooLate } from './deadline.ts';
+import { type Changing, Deadline, TIMES, TooLate } from './deadline.ts';
 import { makeKey } from './new-key.ts';
-import { type KeyRegion, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
+import { fingerprintsOf, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
 import type { HeldKeyset, Rotation, RotationOptions } from './rotation.ts';
-import { RotationError } from './rotation-error.ts';
+import { Overtaken, RotationError } from './rotation-error.ts';
 
 export interface RevokeOptions extends RotationOptions {
-  /** This function's own. */
-  readonly region: string;
-  /** All of them, the home Region first. */
-  readonly regions: readonly KeyRegion[];
   /** With these options. */
   readonly rotation: Rotation;
 }
@@ -28,6 +24,8 @@ export interface Revocation {
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
   readonly unreadable: readonly string[];
+  /** Of the named kids, those that no version has, no Region refused and none remembers: perhaps mistyped. */
+  readonly unknown: readonly string[];
   /** The keyset without these keys; undefined if the keyset could not be replaced. */
   readonly held?: HeldKeyset;
   /** Why it could not be replaced. */
@@ -39,28 +37,28 @@ export interface Revocation {
 /** A rotation that finishes meanwhile makes the attempt start over, with its keys revoked as well. */
 const ATTEMPTS = 5;
 
-/**
- * @param onlyKids spares every other key
- * @throws AdminError if everything can be read and one of `onlyKids` is nowhere
- */
+/** @param onlyKids spares every other key; each is revoked, even if it is unknown */
 export async function revoke(options: RevokeOptions, onlyKids?: readonly string[]): Promise<Revocation> {
-  const { regions, rotation, times = TIMES } = options;
+  const { regions, rotation, nowMs, times = TIMES } = options;
   const deadline = new Deadline();
   // Read before anything is written: a later read may still return the state before.
   const looked = await lookAtRegions(regions, times.eachMs);
   const { unreadable } = looked;
-  requireKnown(looked, onlyKids);
-  if (!onlyKids && looked.held.length === 0) {
+  // A reader's copy may hold keys that no version has any more.
+  const held = unique([...looked.held, ...publishedKids(looked.published, nowMs())]);
+  const unknown = (onlyKids ?? []).filter((kid) => !held.includes(kid) && !looked.revoked.includes(kid));
+  if (!onlyKids && held.length === 0) {
     const failure = new RotationError('no version of the secret that can be read holds a key');
     const unconfirmed = regions.map(({ region }) => ({ region, confirmed: false }));
-    return { revoked: [], regions: unconfirmed, unreadable, failure, tidy: async () => {} };
+    return { revoked: [], regions: unconfirmed, unreadable, unknown, failure, tidy: async () => {} };
   }
-  const kids = unique([...looked.revoked, ...(onlyKids ?? looked.held)]);
+  const kids = unique([...looked.revoked, ...(onlyKids ?? held)]);
   const refused = await refuseEverywhere(regions, kids, times.eachMs);
 
-  const swap = new Swap(options, looked, onlyKids);
+  const told = { ...looked, revoked: kids, fingerprints: fingerprintsOf(looked.keysets, kids) };
+  const swap = new Swap(options, told, onlyKids, unknown);
   const outcome = await rotation
-    .within(times.swapMs, deadline, (closing, secret) => swap.run(closing, secret))
+    .within(times.swapMs, deadline, (closing, changing) => swap.run(closing, changing))
     .then(
       (held) => ({ held }),
       (failure: unknown) => ({ failure }),
@@ -70,33 +68,34 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
     revoked,
     regions: revoked.length > kids.length ? await refuseEverywhere(regions, revoked, times.eachMs) : refused,
     unreadable,
+    unknown,
     ...outcome,
     tidy: () => swap.tidy(deadline),
   };
 }
 
-/** A mistyped kid revokes nothing. If something cannot be read, the operator's list is taken as it is. */
-function requireKnown({ held, revoked, unreadable }: Looked, onlyKids: readonly string[] = []): void {
-  const unknown = onlyKids.filter((kid) => !held.includes(kid) && !revoked.includes(kid));
-  if (unknown.length > 0 && unreadable.length === 0)
-    throw new AdminError(404, 'not_found', `the keyset has no key ${unknown.join(', ')}`);
-}
-
 /** Replaces the keyset by one without the revoked keys, and with a key that signs. */
 class Swap {
   readonly #options: RevokeOptions;
-  /** The Regions' state before anything was written. */
+  /** The Regions' state before anything was written, but its `revoked` includes the kids that they refuse since. */
   readonly #looked: Looked;
   readonly #onlyKids: readonly string[] | undefined;
+  readonly #unknown: readonly string[];
   readonly #ended = new Set<string>();
   /** The keysets that were made, by the version that each was made for. */
   readonly #made = new Map<string, Keyset>();
   #newKey: NewKey | undefined;
 
-  constructor(options: RevokeOptions, looked: Looked, onlyKids: readonly string[] | undefined) {
+  constructor(
+    options: RevokeOptions,
+    looked: Looked,
+    onlyKids: readonly string[] | undefined,
+    unknown: readonly string[],
+  ) {
     this.#options = options;
     this.#looked = looked;
     this.#onlyKids = onlyKids;
+    this.#unknown = unknown;
   }
 
   /** Every kid that a keyset of this swap revokes, even of one that did not become current. */
@@ -104,7 +103,8 @@ class Swap {
     return [...this.#ended];
   }
 
-  async run(rotation: Rotation, secret: RevokeOptions['secret']): Promise<HeldKeyset> {
+  async run(rotation: Rotation, changing: Changing): Promise<HeldKeyset> {
+    const { secret } = changing;
     for (let attempt = 1; ; attempt++) {
       const { current, pending, primaryRegion = this.#options.region } = await secret.describe();
       // The version may be current although the answer was lost. To start over would revoke the new key, too.
@@ -117,13 +117,13 @@ class Swap {
       try {
         // A rotation in flight loses its label, and so cannot finish.
         if (pending !== undefined && pending !== current) await secret.move('AWSPENDING', pending, undefined);
-        await rotation.create(token, (base) => this.#follow(token, base));
-        await rotation.finish(token);
+        await rotation.create(token, (base) => this.#follow(changing, token, base));
+        await rotation.finish(token, true);
         return this.#heldAs(token);
       } catch (error) {
-        if ((await secret.describe()).current === token) return this.#heldAs(token);
-        const overtaken = error instanceof RotationError && !(error instanceof TooLate);
-        if (!overtaken || attempt === ATTEMPTS) throw error;
+        const now = (await secret.describe()).current;
+        const overtaken = now !== held.versionId || error instanceof Overtaken;
+        if (!overtaken || error instanceof TooLate || attempt === ATTEMPTS) throw error;
       }
     }
   }
@@ -139,24 +139,29 @@ class Swap {
     return { versionId, keyset: this.#made.get(versionId)! };
   }
 
-  /** Whether the keyset has none of the named keys, and a key that signs in every Region. */
+  /**
+   * Whether every reader accepts the keyset, and it has none of the named keys, and a key that signs in every
+   * Region. An unknown kid needs no new key: it is enough that the Regions refuse it.
+   */
   #isDone({ keys, revoked, ...keyset }: Keyset): boolean {
-    if (!this.#onlyKids?.every((kid) => revoked.includes(kid))) return false;
+    if (keyset.seq < this.#looked.published.seq) return false;
+    if (!this.#onlyKids?.every((kid) => [...revoked, ...this.#unknown].includes(kid))) return false;
     const refused = [...revoked, ...this.#looked.revoked];
     return signingKey({ ...keyset, keys, revoked: refused }, this.#options.nowMs()) !== undefined;
   }
 
-  async #follow(token: string, { keyset, versionId }: HeldKeyset): Promise<Keyset> {
-    const { vault, vaultKey, alg, lags, nowMs } = this.#options;
+  async #follow({ vault }: Changing, token: string, { keyset, versionId }: HeldKeyset): Promise<Keyset> {
+    const { vaultKey, alg, lags, nowMs } = this.#options;
     const kids = keyset.keys.map(({ kid }) => kid);
     // A key that is already refused signs nothing, so it must not be the one that stays.
-    const ending = this.#onlyKids
-      ? unique([...this.#onlyKids, ...kids.filter((kid) => this.#looked.revoked.includes(kid))])
+    const named = this.#onlyKids?.filter((kid) => !this.#unknown.includes(kid));
+    const ending = named
+      ? unique([...named, ...kids.filter((kid) => this.#looked.revoked.includes(kid))])
       : kids;
     for (const kid of ending) this.#ended.add(kid);
-    this.#newKey ??= await makeKey(vault, vaultKey, alg, keyset);
-    const elsewhere = this.#looked.keys.filter(({ kid }) => this.#onlyKids?.includes(kid) ?? true);
-    const followed = revokedKeyset(keyset, versionId, this.#newKey, lags, nowMs(), ending, elsewhere);
+    const base = recalled(keyset, { ...this.#looked, seq: this.#looked.published.seq });
+    this.#newKey ??= await makeKey(vault, vaultKey, alg, base);
+    const followed = revokedKeyset(base, versionId, this.#newKey, lags, nowMs(), ending);
     this.#made.set(token, followed);
     return followed;
   }

@@ -11,6 +11,9 @@ export class RotationError extends Error {
   }
 }
 
+/** Another run was faster: look again at what it did. */
+export class Overtaken extends RotationError {}
+
 /** @returns the message of an error of our own; another error's message may quote what was sent */
 export const ownWords = (error: unknown): string | undefined =>
   error instanceof RotationError || error instanceof VaultError ? error.message : undefined;

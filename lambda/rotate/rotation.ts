@@ -7,13 +7,22 @@
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { FORMAT_VERSION, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
-import { checkPending, nextKeyset, rotationRefusal } from '../../protocol/rotation.ts';
+import { withPublished } from '../../protocol/published.ts';
+import {
+  checkPending,
+  nextKeyset,
+  recalled,
+  revokedKeyset,
+  rotationRefusal,
+} from '../../protocol/rotation.ts';
 import type { SecretVersions } from '../adapters/secret-versions.ts';
+import { Unavailable } from '../adapters/unavailable.ts';
 import { describeError, type Log } from '../log.ts';
 import type { VaultKeys } from '../vault/keys.ts';
-import { Deadline, TIMES, type Times } from './deadline.ts';
+import { type Changing, Deadline, TIMES, type Times } from './deadline.ts';
 import { makeKey, works } from './new-key.ts';
-import { RotationError } from './rotation-error.ts';
+import { type KeyRegion, type Looked, lookAtRegions, rememberEverywhere } from './regions.ts';
+import { Overtaken, RotationError } from './rotation-error.ts';
 
 export interface RotationOptions {
   readonly purpose: string;
@@ -25,6 +34,10 @@ export interface RotationOptions {
   /** Name of the purpose's Transit key. */
   readonly vaultKey: string;
   readonly lags: KeyLags;
+  /** This function's own. */
+  readonly region: string;
+  /** All of them, the home Region first. */
+  readonly regions: readonly KeyRegion[];
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
@@ -47,18 +60,18 @@ export class Rotation {
   }
 
   /**
-   * Runs work that changes the secret. The rotation and the secret that it gets refuse every change once the
-   * time is over.
+   * Runs work that changes the secret, or calls Vault. What it gets refuses every change and every call of
+   * Vault once the time is over.
    *
    * @throws TooLate
    */
   within<T>(
     ms: number,
     deadline: Deadline,
-    work: (rotation: Rotation, secret: SecretVersions) => Promise<T>,
+    work: (rotation: Rotation, changing: Changing) => Promise<T>,
   ): Promise<T> {
-    return deadline.changing(ms, this.#options.secret, (secret) =>
-      work(new Rotation({ ...this.#options, secret }), secret),
+    return deadline.changing(ms, this.#options, (changing) =>
+      work(new Rotation({ ...this.#options, ...changing }), changing),
     );
   }
 
@@ -72,20 +85,33 @@ export class Rotation {
     if (await secret.read({ id: token })) return;
     const current = await this.current();
     requireKnownFormat(current);
-    if (current.keyset.keys.length === 0) await this.#requireNew();
     const keyset = await follow(current);
     // False if a run beside this one was faster: its keyset is as good.
     await secret.put(token, JSON.stringify(keyset), rotationToken);
   }
 
-  /** @returns the keyset of an ordinary rotation, with a key that Vault makes now */
+  /**
+   * @returns the keyset of an ordinary rotation, with a key that Vault makes now. If a Region refuses a key of
+   * the current keyset, a revocation was not completed: then the keyset of that revocation
+   */
   async next({ versionId, keyset }: HeldKeyset): Promise<Keyset> {
-    const { vault, vaultKey, alg, lags, nowMs } = this.#options;
+    const { vault, vaultKey, alg, lags, nowMs, regions, region, times = TIMES } = this.#options;
     // Taken before Vault is asked: the time that Vault needs is part of X.
     const startedMs = nowMs();
-    const refusal = rotationRefusal(keyset, lags, startedMs);
+    const looked = await lookAtRegions(regions, times.eachMs);
+    // Another Region may be lost for weeks, so a rotation needs only its own Region's table.
+    const unknown = ['revoked kids', 'published keys'].map((what) => `${what} in ${region} (`);
+    if (looked.unreadable.some((each) => unknown.some((start) => each.startsWith(start))))
+      throw new Unavailable('limits');
+    if (keyset.keys.length === 0) await this.#requireNew(looked);
+    const ended = keyset.keys.flatMap(({ kid }) => (looked.revoked.includes(kid) ? [kid] : []));
+    const keys = keyset.keys.filter(({ kid }) => !ended.includes(kid));
+    const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
     if (refusal !== undefined) throw new RotationError(refusal);
-    return nextKeyset(keyset, versionId, await makeKey(vault, vaultKey, alg, keyset), lags, startedMs);
+    const base = recalled(keyset, { ...looked, seq: looked.published.seq });
+    const newKey = await makeKey(vault, vaultKey, alg, base);
+    if (ended.length === 0) return nextKeyset(base, versionId, newKey, lags, startedMs);
+    return revokedKeyset(base, versionId, newKey, lags, startedMs, ended);
   }
 
   /** Passes if there is nothing to test: AWS runs this step alone when a schedule is set. */
@@ -103,33 +129,56 @@ export class Rotation {
 
   /**
    * Makes the version current, unless another one became current meanwhile, or its key would sign too early.
+   *
+   * @param forgotten whether it may become current if this Region cannot remember it: a revocation does not
+   * wait for that
    */
-  async finish(token: string): Promise<void> {
+  async finish(token: string, forgotten = false): Promise<void> {
     if (!(await this.#isCurrent(token))) {
       const { secret } = this.#options;
       const held = await secret.read({ id: token });
       if (!held) throw new RotationError(`version ${token} has no value`);
       const current = await this.current();
       if (current.versionId !== token) {
-        await this.#check(current, token, this.#parse(held));
+        const keyset = this.#parse(held);
+        await this.#check(current, token, keyset);
+        await this.#remember([current.keyset, keyset], forgotten);
         const moved = await secret.move('AWSCURRENT', current.versionId, token);
         // The move is refused as well if it is already done: its answer was lost, or a run beside this one
         // did it.
         if (!moved && !(await this.#isCurrent(token)))
-          await this.#abandon(token, ['another version became current']);
+          await this.#abandon(token, ['another version became current'], Overtaken);
       }
     }
   }
 
+  /** Runs before the keyset is published: if that call's answer is lost, the keyset may be published nevertheless. */
+  async #remember(keysets: readonly Keyset[], forgotten: boolean): Promise<void> {
+    const { regions, region, lags, nowMs, log, purpose, times = TIMES } = this.#options;
+    const failed = await rememberEverywhere(
+      regions,
+      (before) => keysets.reduce((memory, keyset) => withPublished(memory, keyset, lags, nowMs()), before),
+      times.eachMs,
+    );
+    if (failed.includes(region) && !forgotten) throw new Unavailable('limits');
+    for (const each of failed)
+      log({ level: 'WARN', message: 'keyset', purpose, region: each, reason: 'published' });
+  }
+
   /**
-   * A keyset that a template or a person emptied would count from 1 again. Readers that run take no lower
-   * number, so they and readers that start later would never agree.
+   * A keyset that a template or a person emptied lacks keys that readers hold. To start it again would
+   * neither keep nor revoke them.
    */
-  async #requireNew(): Promise<void> {
+  async #requireNew({ published }: Looked): Promise<void> {
     const before = await this.#options.secret.read({ label: 'AWSPREVIOUS' });
-    if (!before || this.#parse(before).keys.length === 0) return;
-    const fix = `move AWSCURRENT back to version ${before.versionId}`;
-    throw new RotationError(`the keyset is empty, and was not before: ${fix}`);
+    if (before && this.#parse(before).keys.length > 0)
+      throw new RotationError(
+        `the keyset is empty, and was not before: move AWSCURRENT back to version ${before.versionId}`,
+      );
+    if (published.seq > 0)
+      throw new RotationError(
+        `the keyset is empty, and version ${published.seq} of it was published: move AWSCURRENT back to a version with keys, or revoke the keys, which makes a new one`,
+      );
   }
 
   /** @throws RotationError if there is none, or it is not a keyset */
@@ -145,7 +194,7 @@ export class Rotation {
    */
   async #isCurrent(token: string): Promise<boolean> {
     const { current, pending } = await this.#options.secret.describe();
-    if (current !== token && pending !== token) throw new RotationError(`version ${token} is not AWSPENDING`);
+    if (current !== token && pending !== token) throw new Overtaken(`version ${token} is not AWSPENDING`);
     return current === token;
   }
 
@@ -161,9 +210,9 @@ export class Rotation {
    * Removes AWSPENDING, so that the next rotation starts over: AWS refuses every rotation while the label
    * stands.
    */
-  async #abandon(token: string, faults: readonly string[]): Promise<never> {
+  async #abandon(token: string, faults: readonly string[], Failure = RotationError): Promise<never> {
     await this.#options.secret.move('AWSPENDING', token, undefined);
-    throw new RotationError(`version ${token} cannot become current: ${faults.join('; ')}`);
+    throw new Failure(`version ${token} cannot become current: ${faults.join('; ')}`);
   }
 
   /**
@@ -173,7 +222,7 @@ export class Rotation {
   async tidy(token: string, deadline: Deadline): Promise<void> {
     const { purpose, log, times = TIMES } = this.#options;
     try {
-      await deadline.by(times.answerMs, this.#forget(token));
+      await this.within(times.answerMs, deadline, (closing) => closing.#forget(token));
     } catch (error) {
       log({ level: 'WARN', message: 'keyset', purpose, reason: 'tidy', ...describeError(error) });
     }

@@ -56,30 +56,33 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
   const tokens = createTokens(api, auth, nowMs);
   const { timeoutMs = LOG_OUT_MS } = rest;
   const brief = createVaultApi({ ...rest, timeoutMs: Math.min(timeoutMs, LOG_OUT_MS), tries: 1 });
+  let givenBack = 0;
   const pathOf = (name: string) => `${mount}/keys/${name}`;
 
   return {
     async rotate(name) {
+      const withToken = untilGivenBack();
       // A repeat after a lost answer leaves behind a version that nobody uses.
       const path = `${pathOf(name)}/rotate`;
       const answer = await withToken((token) => api.write(path, {}, token)).catch(
         async (error: VaultError) => {
           // Vault answers 400 for a key that does not exist; a read says which it is.
-          if (error.code === 'unexpected') await describe(name);
+          if (error.code === 'unexpected') await describe(withToken, name);
           throw error;
         },
       );
       // Old versions of Vault answer without a body.
-      return answer ? parseKey(name, answer).latest : (await describe(name)).latest;
+      return answer ? parseKey(name, answer).latest : (await describe(withToken, name)).latest;
     },
 
     async versions(name) {
-      const { latest, min } = await describe(name);
+      const { latest, min } = await describe(untilGivenBack(), name);
       return { latest, min };
     },
 
     async exportKey(name, version) {
-      const { type, exportable, latest, min, publicKeys } = await describe(name);
+      const withToken = untilGivenBack();
+      const { type, exportable, latest, min, publicKeys } = await describe(withToken, name);
       if (!exportable)
         throw new VaultError('unexpected', `Transit key ${name} is not exportable, so it is of no use here`);
       if (version < min || version > latest) throw noVersion(name, version, min, latest);
@@ -99,7 +102,8 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
     },
 
     async trim(name, version) {
-      const { latest, min, minSigning, available } = await describe(name);
+      const withToken = untilGivenBack();
+      const { latest, min, minSigning, available } = await describe(withToken, name);
       if (version <= available) return;
       if (version > latest) throw noVersion(name, version, min, latest);
       // Vault refuses to trim a version that may still decrypt or sign.
@@ -112,24 +116,37 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
       await withToken((token) => api.write(`${pathOf(name)}/trim`, trimmed, token));
     },
 
-    logOut: () => tokens.giveBack((token) => brief.write('auth/token/revoke-self', {}, token)),
+    logOut() {
+      givenBack += 1;
+      return tokens.giveBack((token) => brief.write('auth/token/revoke-self', {}, token));
+    },
   };
 
-  async function describe(name: string): Promise<TransitKey> {
+  async function describe(withToken: WithToken, name: string): Promise<TransitKey> {
     return parseKey(name, await withToken((token) => api.read(pathOf(name), token)));
   }
 
-  /** A token may end early (revoked, or Vault restored). After one new login, a second refusal is final. */
-  async function withToken<T>(call: (token: string) => Promise<T>): Promise<T> {
-    const token = await tokens.get();
-    try {
-      return await call(token);
-    } catch (error) {
-      if (!(error instanceof VaultError && error.code === 'forbidden' && tokens.renew(token))) throw error;
-    }
-    return call(await tokens.get());
+  /** A call that still runs when the token is given back logs in no more: nobody would give that token back. */
+  function untilGivenBack(): WithToken {
+    const began = givenBack;
+    const get = (): Promise<string> => {
+      if (givenBack !== began) throw new VaultError('unavailable', "Vault's token was given back meanwhile");
+      return tokens.get();
+    };
+    // A token may end early (revoked, or Vault restored). After one new login, a second refusal is final.
+    return async (call) => {
+      const token = await get();
+      try {
+        return await call(token);
+      } catch (error) {
+        if (!(error instanceof VaultError && error.code === 'forbidden' && tokens.renew(token))) throw error;
+      }
+      return call(await get());
+    };
   }
 }
+
+type WithToken = <T>(call: (token: string) => Promise<T>) => Promise<T>;
 
 interface TransitKey {
   readonly type: TransitKeyType;

@@ -22,6 +22,7 @@ import {
   mayFinish,
   type NewKey,
   nextKeyset,
+  recalled,
   revokedKeyset,
   rotationRefusal,
 } from '../../protocol/rotation.ts';
@@ -297,10 +298,15 @@ describe('a keyset that is full', () => {
     const revoked = revokedKeyset(full, 'v', key(99), LAGS, T0);
     expect(check(full, revoked, T0, 'v')).toEqual([]);
     expect(revoked.fingerprints).toHaveLength(MAX_REVOKED);
-    // Keys of other versions are remembered only as far as there is room: an emergency does not fail for them.
-    const elsewhere = Array.from({ length: 5 }, (_, n) => ({ ...full.keys[0]!, ...key(n + 5_000) }));
-    const beside = revokedKeyset(full, 'v', key(99), LAGS, T0, kids(full), elsewhere);
-    expect([check(full, beside, T0, 'v'), beside.revoked]).toEqual([[], revoked.revoked]);
+    // What was revoked elsewhere is remembered only as far as there is room: neither a rotation nor an emergency fails for it.
+    const elsewhere = Array.from({ length: MAX_REVOKED }, (_, n) => kid(n + 5_000));
+    const beside = { seq: 0, revoked: elsewhere, fingerprints: elsewhere };
+    expect(recalled(full, beside)).toEqual(full);
+    const crowded = recalled(filled(32), beside);
+    expect([crowded.revoked.length, crowded.fingerprints.length]).toEqual([991, 991]);
+    const ended = revokedKeyset(crowded, 'v', key(99), LAGS, T0);
+    expect(check(crowded, ended, T0, 'v')).toEqual([]);
+    expect(rotationRefusal({ ...crowded, keys: crowded.keys.slice(0, 31) }, LAGS, T0)).toBeUndefined();
     const again = revokedKeyset(revoked, 'v', key(100), LAGS, T0);
     expect(check(revoked, again, T0, 'v')).toEqual([`remembers more than ${MAX_REVOKED} revoked keys`]);
   });

@@ -3,6 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { KeyLags } from '../../../protocol/key-windows.ts';
 import { readSecret } from '../../adapters/aws.ts';
+import { createPublishedKeys } from '../../adapters/published-keys.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
 import { createRotationRecord } from '../../adapters/rotation-record.ts';
 import { createSecretVersions } from '../../adapters/secret-versions.ts';
@@ -12,6 +13,7 @@ import { algorithmOf, type Purpose } from '../../contract/purposes.ts';
 import { appRoleSecretName, type VaultAccess, vaultName, vaultServerId } from '../../contract/vault.ts';
 import { describeError } from '../../log.ts';
 import { type RotateHandler, rotateHandler } from '../../rotate/handler.ts';
+import type { KeyRegion } from '../../rotate/regions.ts';
 import { type AskKeys, keysWatchHandler } from '../../rotate/watch/handler.ts';
 import type { AwsCredentials } from '../../vault/aws-login.ts';
 import { createVaultKeys, type VaultAuth } from '../../vault/keys.ts';
@@ -49,7 +51,12 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
       read: () => revoked.read(purpose),
       add: (kids: readonly string[]) => revoked.add(purpose, kids, nowMs()),
     };
-    return { region, secrets, dynamodb, secret, revokedKids };
+    const keys = createPublishedKeys(dynamodb, limits, purpose);
+    const published: KeyRegion['published'] = {
+      read: () => keys.read(),
+      change: (change) => keys.change(change, nowMs()),
+    };
+    return { region, secrets, dynamodb, secret, revokedKids, published };
   });
   const own = regions.find(({ region }) => region === here);
   if (!own) throw new Error(`COUNTERSIGN_REGION_NAMES lacks ${here}`);

@@ -1,10 +1,12 @@
 /** Kids of the platform's own keys that stand in a Region's `limits` table: nothing they signed passes after 10 s. */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
+import { createPublishedKeys } from '../../../lambda/adapters/published-keys.ts';
 import { createRevokedKids } from '../../../lambda/adapters/revoked-kids.ts';
 import { createRotationRecord } from '../../../lambda/adapters/rotation-record.ts';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { readNonce } from '../../../protocol/nonce.ts';
+import { NOTHING_PUBLISHED, type Published } from '../../../protocol/published.ts';
 import { STAGE } from '../../support/dynalite.ts';
 import { type Region, regionsForFile, startRegions } from '../../support/regions.ts';
 import { makeClient, prepare, register } from '../../support/signer.ts';
@@ -28,6 +30,42 @@ it('kids are added to those that stand there, and stay for longer than any key',
   );
   const years = (Number((item!.ttl as { N: string }).N) - platform.clock.nowMs / 1000) / (365 * 24 * 3600);
   expect(years).toBeGreaterThan(4);
+});
+
+it('are read as they are, not as they were a moment ago', async () => {
+  const item = { Item: { kids: { SS: ['AAAAAA'] }, published: { S: '{"seq":7,"kids":{}}' } } };
+  const lagging = {
+    send: async ({ input }: GetItemCommand) => (input.ConsistentRead ? item : {}),
+  } as unknown as DynamoDBClient;
+  const table = tableName(STAGE, 'limits');
+  expect(await createRevokedKids(lagging, table).read('nonce')).toEqual(['AAAAAA']);
+  expect(await createPublishedKeys(lagging, table, 'nonce').read()).toEqual({ seq: 7, kids: {} });
+});
+
+it('what was published lies beside them: writers at once lose nothing of each other', async () => {
+  const keys = createPublishedKeys(a.dynamodb, tableName(STAGE, 'limits'), 'token');
+  expect(await keys.read()).toEqual(NOTHING_PUBLISHED);
+  const adding = (kid: string) => (before: Published) => ({
+    seq: before.seq + 1,
+    kids: { ...before.kids, [kid]: null },
+  });
+  const kids = ['CCCCCA', 'DDDDDA', 'EEEEEA'];
+  await Promise.all(kids.map((kid) => keys.change(adding(kid), platform.clock.nowMs)));
+  expect(await keys.read()).toEqual({ seq: 3, kids: { CCCCCA: null, DDDDDA: null, EEEEEA: null } });
+  expect([...(await createRevokedKids(a.dynamodb, tableName(STAGE, 'limits')).read('token'))].sort()).toEqual(
+    ['AAAAAA', 'BBBBBA'],
+  );
+  // One that is always overtaken does not go on for ever.
+  const busy = {
+    send: async (command: GetItemCommand | UpdateItemCommand) => {
+      if ('UpdateExpression' in command.input)
+        throw Object.assign(new Error(), { name: 'ConditionalCheckFailedException' });
+      return {};
+    },
+  } as unknown as DynamoDBClient;
+  await expect(
+    createPublishedKeys(busy, tableName(STAGE, 'limits'), 'token').change((before) => before, 0),
+  ).rejects.toThrow('limits unavailable');
 });
 
 it('why a rotation failed lies beside them, and goes with the next success', async () => {

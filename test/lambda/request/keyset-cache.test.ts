@@ -74,6 +74,26 @@ describe('a copy', () => {
     expect((await cache.refreshed()).seq).toBe(5);
   });
 
+  it('that reads a lower seq is no younger for it: the hard limit comes, and each such read is logged', async () => {
+    for (const rolledBack of [JSON.stringify({ ...FIRST, seq: 4 }), '{"keys":[]}']) {
+      const { cache, clock, log, secret, store } = reader();
+      store({ ...FIRST, seq: 5 });
+      await cache.current();
+      secret.text = rolledBack;
+      for (let ms = 0; ms < DAY; ms += DAY / 24) {
+        clock.nowMs = T0 + ms + MINUTE;
+        await cache.refreshed();
+      }
+      expect(log).toHaveLength(24);
+      for (const line of log)
+        expect(line).toMatchObject({ level: 'ERROR', message: 'keyset', reason: 'older_keyset' });
+      clock.nowMs = T0 + DAY + 1;
+      await expect(cache.current()).rejects.toThrow('keyset nonce unavailable');
+      store({ ...FIRST, seq: 5 });
+      expect((await cache.current()).seq).toBe(5);
+    }
+  });
+
   const ed25519 = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
   const otherType = { ...FIRST, seq: 2, keys: [{ ...FIRST.keys[0], alg: 'Ed25519', jwk: ed25519 }] };
   it.each([['corrupt'], ['{"keys":[]}'], [''], [JSON.stringify(otherType)]])(

@@ -16,6 +16,7 @@ import { SecretStore, type SecretStoreOptions } from '../../../local/aws/secret-
 import { secretsManagerService } from '../../../local/aws/secrets-manager.ts';
 import type { KeyLags } from '../../../protocol/key-windows.ts';
 import { type Keyset, parseKeyset } from '../../../protocol/keyset.ts';
+import { NOTHING_PUBLISHED, type Published } from '../../../protocol/published.ts';
 
 export const HOME = 'eu-west-1';
 export const AWAY = 'eu-central-1';
@@ -100,6 +101,7 @@ export function rotationParts(options: PartsOptions = {}) {
   const secretIn = (region: string) => createSecretVersions(localSecrets(store, region), NAME);
   const secret = secretIn(HOME);
   const tables = new Map([HOME, AWAY].map((region) => [region, new Set<string>()]));
+  const memories = new Map<string, Published>([HOME, AWAY].map((region) => [region, NOTHING_PUBLISHED]));
   const regionOf = (region: string): KeyRegion => ({
     region,
     secret: secretIn(region),
@@ -109,6 +111,12 @@ export function rotationParts(options: PartsOptions = {}) {
         if (kids.length === 0) throw new RangeError('no kids to revoke');
         if (region === HOME) told.push([...kids]);
         for (const kid of kids) tables.get(region)!.add(kid);
+      },
+    },
+    published: {
+      read: async () => memories.get(region)!,
+      async change(change) {
+        memories.set(region, change(memories.get(region)!));
       },
     },
   });
@@ -158,6 +166,8 @@ export function rotationParts(options: PartsOptions = {}) {
     regionOf,
     /** What a Region's readers refuse. */
     refusedIn: (region: string) => [...tables.get(region)!],
+    /** What a Region remembers of earlier keysets. */
+    memories,
     record,
     store,
     vault,

@@ -6,9 +6,11 @@ import type { JWK } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { SecretVersions } from '../../../lambda/adapters/secret-versions.ts';
 import { Unavailable } from '../../../lambda/adapters/unavailable.ts';
+import { KeysetCache } from '../../../lambda/request/keyset-cache.ts';
 import { VaultError } from '../../../lambda/vault/keys.ts';
 import { fingerprint } from '../../../protocol/key-material.ts';
 import { parseKeyset, signingKey, verificationKey, verificationKeys } from '../../../protocol/keyset.ts';
+import { NOTHING_PUBLISHED } from '../../../protocol/published.ts';
 import { MAX_REVOKED } from '../../../protocol/rotation.ts';
 import {
   AWAY,
@@ -185,7 +187,7 @@ describe('a rotation', () => {
     ['drops a live key', (text: string) => dropKey(text)],
     ['has a key that is too short', (text: string) => text.replace(/"k":"[^"]+"/, '"k":"AAAA"')],
     ['is no keyset', () => 'swordfish'],
-    ['follows another seq', (text: string) => text.replace('"seq":2', '"seq":9')],
+    ['does not follow by its seq', (text: string) => text.replace('"seq":2', '"seq":1')],
   ])('that %s is refused by its test', async (_, spoil) => {
     const parts = await rotated();
     parts.clock.nowMs += 30 * DAY;
@@ -446,11 +448,27 @@ describe('a revocation', () => {
     expect(live(parts)).not.toContain(signs);
   });
 
-  it('of a kid that is not there is refused, and revokes nothing', async () => {
+  it('of a kid that nobody knows has every Region refuse it, says so, and replaces nothing', async () => {
     const parts = await rotated();
+    const before = parts.keyset();
+    const only = { only_kids: ['AAAAAA', kids(parts)[0]] };
     const answer = await operate(parts.rotator(), 'keys.revoke', { only_kids: ['AAAAAA'] });
-    expect(answer).toMatchObject({ ok: false, problem: { status: 404, code: 'not_found' } });
-    expect([parts.told, parts.keyset().revoked]).toEqual([[], []]);
+    expect(answer.result).toMatchObject({ failure: null, revoked: ['AAAAAA'], unknown_kids: ['AAAAAA'] });
+    for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(['AAAAAA']);
+    expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 1]);
+    // From then on it is known: a Region that refuses a kid knows it.
+    expect((await operate(parts.rotator(), 'keys.revoke', only)).result).toMatchObject({ unknown_kids: [] });
+    expect([...parts.keyset().revoked].sort()).toEqual([...only.only_kids].sort());
+  });
+
+  it('takes as many kids as a keyset remembers, and no more', async () => {
+    const parts = await rotated();
+    const only_kids = Array.from({ length: MAX_REVOKED + 1 }, () => 'AAAAAA');
+    const refused = await operate(parts.rotator(), 'keys.revoke', { only_kids });
+    expect(refused).toMatchObject({ ok: false, problem: { code: 'malformed_request' } });
+    expect(parts.told).toEqual([]);
+    const taken = await operate(parts.rotator(), 'keys.revoke', { only_kids: only_kids.slice(1) });
+    expect(taken).toMatchObject({ ok: true });
   });
 
   it('with the primary Region, or Vault, lost: the other Regions refuse the keys all the same, and it says so', async () => {
@@ -503,10 +521,7 @@ describe('a revocation', () => {
   const put = (parts: Parts, text: string) => parts.store.put(NAME, newToken(), text, ['AWSCURRENT']);
   const makes = (parts: Parts) => parts.keyset().keys.at(-1)!;
 
-  it.each([
-    ['emptied', '{"keys":[]}', /move AWSCURRENT back/, []],
-    ['garbage', 'swordfish', /keyset: not JSON/, [AWAY, HOME]],
-  ])(
+  it.each([['garbage', 'swordfish', /keyset: not JSON/, [AWAY, HOME]]])(
     'of a secret that is %s: the keys that readers hold are refused everywhere all the same',
     async (_, text, why, unread) => {
       const parts = await rotated(2);
@@ -536,6 +551,8 @@ describe('a revocation', () => {
   it('of keys that nobody can tell is no success: no Region is told, and none has confirmed', async () => {
     const parts = await rotated(2);
     for (const text of ['swordfish', '{"keys":[]}', '{"keys":[],"revoked":[]}']) put(parts, text);
+    // Like the tables of a release that remembered nothing.
+    for (const region of [HOME, AWAY]) parts.memories.set(region, NOTHING_PUBLISHED);
     const failure = 'no version of the secret that can be read holds a key';
     const nothing = { keyset: null, failure, revoked: [], regions: nowhere };
     expect((await operate(parts.rotator(), 'keys.revoke')).result).toMatchObject(nothing);
@@ -645,6 +662,29 @@ describe('a revocation', () => {
     },
   );
 
+  it('against a Vault whose export is refused makes one version: to try again would make no other', async () => {
+    const parts = await rotated(2);
+    const exportKey = async () => ({ kty: 'oct', k: 'AAAA' });
+    const { length } = parts.vault.made;
+    const { result } = await operate(parts.rotator({ vault: { ...parts.vault, exportKey } }), 'keys.revoke');
+    expect(result).toMatchObject({ keyset: null, failure: expect.stringMatching(/is no HKDF-SHA-256 key/) });
+    expect(parts.vault.made).toHaveLength(length + 1);
+  });
+
+  it('tidies nothing after its answer', async () => {
+    const parts = await rotated(2);
+    const hung: (() => void)[] = [];
+    const move: SecretVersions['move'] = async (label, from, to) => {
+      if (to === undefined) await new Promise<void>((resolve) => void hung.push(resolve));
+      return parts.secret.move(label, from, to);
+    };
+    const handler = parts.rotator({ secret: { ...parts.secret, move }, times: SHORT });
+    expect((await operate(handler, 'keys.revoke')).result.failure).toBeNull();
+    hung[0]!();
+    await delay(20);
+    expect(parts.vault.min).toBe(1);
+  });
+
   it('with a Vault that hangs once the new key signs: the answer does not wait for it', async () => {
     const parts = await rotated(2);
     const handler = parts.rotator({ vault: { ...parts.vault, trim: HANGS }, times: SHORT });
@@ -750,10 +790,12 @@ describe('a revocation', () => {
     };
     const made = parts.vault.made.length;
     const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
-    expect(overtaken.length).toBe(old.length + 1);
-    expect(result).toMatchObject({ failure: null, revoked: overtaken, regions: everywhere });
-    for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(overtaken);
-    expect(parts.told).toEqual([old, overtaken]);
+    // The rotation has removed from the keyset what the Regions refuse by then.
+    expect(overtaken).toHaveLength(1);
+    const all = [...old, ...overtaken];
+    expect(result).toMatchObject({ failure: null, revoked: all, regions: everywhere });
+    for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(all);
+    expect(parts.told).toEqual([old, all]);
     // The one of the rotation, and one more.
     expect(parts.vault.made).toHaveLength(made + 2);
     expect(kids(parts)).toEqual([expect.any(String)]);
@@ -1186,9 +1228,209 @@ it('a keyset that was emptied is not begun anew: readers would take none of its 
   const right = parts.holder('AWSCURRENT')!;
   parts.store.put(NAME, newToken(), '{"keys":[]}', ['AWSCURRENT']);
   await expect(rotate(parts, newToken())).rejects.toThrow(`move AWSCURRENT back to version ${right}`);
-  const answer = await operate(parts.rotator(), 'keys.revoke');
-  expect(answer.result).toMatchObject({ keyset: null, failure: expect.stringContaining(right) });
   expect(parts.keyset().keys).toEqual([]);
+});
+
+it('a new stage whose empty keyset was written twice begins as any other', async () => {
+  const parts = rotationParts();
+  for (let i = 0; i < 2; i++) parts.store.put(NAME, newToken(), '{"keys":[]}', ['AWSCURRENT']);
+  await rotate(parts, newToken());
+  expect(parts.keyset()).toMatchObject({ seq: 1, keys: { length: 1 } });
+});
+
+describe('readers that hold a keyset which the secret has no more', () => {
+  /** The copy of a reader that stays warm, and the key that it signs with. */
+  async function reader(parts: Parts) {
+    const cache = new KeysetCache({
+      purpose: 'nonce',
+      read: async () => (await parts.secret.read({ label: 'AWSCURRENT' }))!.text,
+      readRevoked: async () => parts.refusedIn(HOME),
+      nowMs: () => parts.clock.nowMs,
+      maxAgeMs: DAY,
+      log: () => {},
+    });
+    await cache.current();
+    return async () => {
+      parts.clock.nowMs += MINUTE;
+      await cache.refreshed();
+      const { keys, revoked } = await cache.current();
+      const signs = (await cache.signingKey(parts.clock.nowMs))?.kid;
+      return { signs, live: keys.map(({ kid }) => kid).filter((kid) => !revoked.includes(kid)) };
+    };
+  }
+  const empty = (parts: Parts) => parts.store.put(NAME, newToken(), '{"keys":[]}', ['AWSCURRENT']);
+
+  it.each([1, 2, 3])('emptied %i times: no rotation, and a revocation ends what they hold', async (times) => {
+    const parts = await rotated(3);
+    const [old, { seq, keys }] = [kids(parts), parts.keyset()];
+    const read = await reader(parts);
+    for (let i = 0; i < times; i++) empty(parts);
+    await expect(rotate(parts, newToken())).rejects.toThrow(
+      times === 1
+        ? 'move AWSCURRENT back to version'
+        : /version 3 of it was published: .* or revoke the keys/,
+    );
+    await parts.secret.move('AWSPENDING', parts.holder('AWSPENDING')!, undefined);
+    expect((await read()).live).toEqual(old);
+
+    const { result } = await operate(parts.rotator(), 'keys.revoke');
+    expect(result.failure).toBeNull();
+    expect([...result.revoked].sort()).toEqual(expect.arrayContaining([...old].sort()));
+    expect(parts.keyset()).toMatchObject({ seq: seq + 1, keys: { length: 1 } });
+    for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
+    // The material is recognised for as long as a version has it.
+    const prints = times === 1 ? keys.map(({ jwk }) => fingerprint(jwk)) : [];
+    expect(parts.keyset().fingerprints).toEqual(expect.arrayContaining(prints));
+    expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
+  });
+
+  it('emptied twice: a key that is named ends as well', async () => {
+    const parts = await rotated(2);
+    const [old] = kids(parts);
+    const read = await reader(parts);
+    for (let i = 0; i < 2; i++) empty(parts);
+    const { result } = await operate(parts.rotator(), 'keys.revoke', { only_kids: [old] });
+    expect(result).toMatchObject({ failure: null, unknown_kids: [] });
+    expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
+  });
+
+  it('rolled back: the next keyset has a seq that they take, and a revocation ends what no label holds', async () => {
+    const parts = await rotated();
+    const first = parts.holder('AWSCURRENT')!;
+    for (let i = 0; i < 4; i++) {
+      parts.clock.nowMs += 40 * DAY;
+      await rotate(parts, newToken());
+    }
+    const [old, { seq }] = [kids(parts), parts.keyset()];
+    const read = await reader(parts);
+    await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, first);
+    await operate(parts.rotator(), 'keys.rotate', { force: true });
+    await operate(parts.rotator(), 'keys.rotate', { force: true });
+    expect(parts.keyset().seq).toBe(seq + 2);
+    expect((await read()).live).toEqual(kids(parts));
+    const { result } = await operate(parts.rotator(), 'keys.revoke');
+    for (const kid of old) expect(result.revoked).toContain(kid);
+    for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(result.revoked);
+    expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
+  });
+
+  it('rolled back: a named key that is revoked already gets them a keyset that they take', async () => {
+    const parts = await rotated();
+    const [old] = kids(parts);
+    await operate(parts.rotator(), 'keys.revoke', { only_kids: [old] });
+    const [before, signs] = [parts.holder('AWSCURRENT')!, kids(parts)[0]];
+    await rotate(parts, newToken());
+    const read = await reader(parts);
+    await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, before);
+    const { result } = await operate(parts.rotator(), 'keys.revoke', { only_kids: [old] });
+    expect(result.failure).toBeNull();
+    expect(await read()).toEqual({ signs, live: kids(parts) });
+  });
+
+  it('what a Region remembers is for as long as a copy may hold it', async () => {
+    const parts = await rotated(2);
+    const known = async () => (await operate(parts.rotator(), 'keys.list')).result.known_kids;
+    const [first] = kids(parts);
+    parts.clock.nowMs += PUBLISH + REMOVE + 2 * 2_000;
+    await rotate(parts, newToken());
+    await rotate(parts, newToken());
+    expect(kids(parts)).not.toContain(first);
+    parts.clock.nowMs += HOUR + DAY + 2 * 2_000 - 1;
+    expect(await known()).toContain(first);
+    parts.clock.nowMs += 1;
+    expect(await known()).not.toContain(first);
+  });
+
+  it('a Region that cannot be reached stops no rotation; the function’s own does, and no revocation', async () => {
+    const parts = await rotated();
+    const denied = () => Promise.reject(new Unavailable('limits'));
+    const lacking = (lost: string, part: 'revokedKids' | 'published', member: string) =>
+      [HOME, AWAY].map((region) => {
+        const all = parts.regionOf(region);
+        return region === lost ? { ...all, [part]: { ...all[part], [member]: denied } } : all;
+      });
+    const calls = [
+      ['revokedKids', 'read'],
+      ['published', 'read'],
+      ['published', 'change'],
+    ] as const;
+    for (const [part, member] of calls) {
+      const { length } = parts.vault.made;
+      await rotate(parts, newToken(), parts.rotator({ regions: lacking(AWAY, part, member) }));
+      expect(parts.keyset().seq).toBe(length + 1);
+    }
+    const { seq } = parts.keyset();
+    for (const [part, member] of calls) {
+      const handler = parts.rotator({ regions: lacking(HOME, part, member) });
+      await expect(rotate(parts, newToken(), handler)).rejects.toThrow('Unavailable');
+      await parts.secret.move('AWSPENDING', parts.holder('AWSPENDING')!, undefined);
+    }
+    expect(parts.keyset().seq).toBe(seq);
+    for (const [part, member] of calls) {
+      const handler = parts.rotator({ regions: lacking(HOME, part, member) });
+      expect((await operate(handler, 'keys.revoke')).result.failure).toBeNull();
+    }
+  });
+});
+
+describe('a revocation that came no further than the Regions', () => {
+  const sealed = (parts: Parts) =>
+    parts.rotator({ vault: { ...parts.vault, rotate: () => Promise.reject(new Error('sealed')) } });
+
+  it('is completed by the next rotation: its keys leave, the new one signs at once, and none comes back', async () => {
+    const parts = await rotated(2);
+    const old = parts.keyset().keys;
+    await operate(sealed(parts), 'keys.revoke');
+    expect(kids(parts)).toHaveLength(2);
+    await rotate(parts, newToken());
+    expect(parts.keyset()).toMatchObject({
+      revoked: old.map(({ kid }) => kid),
+      fingerprints: old.map(({ jwk }) => fingerprint(jwk)),
+      keys: [{ activates_at: parts.clock.nowMs }],
+    });
+    // A restored Vault returns old material: once the keys have left the keyset, only the fingerprint shows it.
+    const restored = { ...parts.vault, exportKey: async () => old[0]!.jwk };
+    await expect(rotate(parts, newToken(), parts.rotator({ vault: restored }))).rejects.toThrow(
+      'was used before',
+    );
+  });
+
+  it('of the next key alone: the one that signs stays', async () => {
+    const parts = await rotated(2);
+    const [signs, next] = kids(parts);
+    await operate(sealed(parts), 'keys.revoke', { only_kids: [next] });
+    await rotate(parts, newToken());
+    expect(parts.keyset()).toMatchObject({
+      revoked: [next],
+      keys: [{ kid: signs }, { activates_at: parts.clock.nowMs + PUBLISH }],
+    });
+  });
+
+  it('in a keyset that is full makes room for the rotation that completes it', async () => {
+    const parts = rotationParts();
+    for (let i = 0; i < 33; i++) await operate(parts.rotator(), 'keys.rotate', { force: true });
+    expect(kids(parts)).toHaveLength(32);
+    await operate(sealed(parts), 'keys.revoke', { only_kids: [kids(parts)[5]] });
+    await rotate(parts, newToken());
+    expect([kids(parts).length, parts.keyset().revoked.length]).toEqual([32, 1]);
+  });
+
+  it('takes what a version revokes that is not the current one, and no table knows', async () => {
+    const parts = await rotated(2);
+    const [before, { keys }] = [parts.holder('AWSCURRENT')!, parts.keyset()];
+    await operate(parts.rotator(), 'keys.revoke', { only_kids: [keys[0]!.kid] });
+    await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, before);
+    // The tables were lost.
+    const regions = [HOME, AWAY].map((region) => ({
+      ...parts.regionOf(region),
+      revokedKids: { read: async () => [], add: async () => {} },
+    }));
+    const { result } = await operate(parts.rotator({ regions }), 'keys.revoke', {
+      only_kids: [keys[1]!.kid],
+    });
+    expect([...result.revoked].sort()).toEqual(keys.map(({ kid }) => kid).sort());
+    expect(kids(parts)).not.toContain(keys[0]!.kid);
+  });
 });
 
 describe('keys-watch', () => {
@@ -1250,8 +1492,18 @@ describe('keys-watch', () => {
     expect([parts.keyset(), parts.told, parts.vault.made.length]).toEqual([before, [], 2]);
     expect(parts.holder('AWSPENDING')).toBe(token);
 
-    for (const action of ['keys.list', 'keys.unstick'])
-      expect(await by(`${arn}:watch`, { action, params: {} })).toMatchObject({ ok: true });
+    expect(await by(`${arn}:watch`, { action: 'keys.list', params: {} })).toMatchObject({ ok: true });
+    // It also lets a rotation or a revocation finish.
+    const unstick = (version_id?: string) =>
+      by(`${arn}:watch`, { action: 'keys.unstick', params: { version_id } });
+    expect(await unstick()).toMatchObject({ ok: false, problem: { code: 'malformed_request' } });
+    parts.clock.nowMs += HOUR - 2 * 2_000;
+    expect(await unstick(token)).toMatchObject({ ok: false, problem: { code: 'rotation_in_progress' } });
+    expect(parts.holder('AWSPENDING')).toBe(token);
+    parts.clock.nowMs += 1_000;
+    expect(await unstick(newToken())).toMatchObject({ ok: true });
+    expect(parts.holder('AWSPENDING')).toBe(token);
+    expect(await unstick(token)).toMatchObject({ ok: true });
     expect(parts.holder('AWSPENDING')).toBeUndefined();
     // Who may call the function itself may do all.
     for (const each of [arn, `${arn}:$LATEST`])

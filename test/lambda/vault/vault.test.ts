@@ -346,6 +346,25 @@ describe('logins', () => {
     expect(logins).toBe(5);
   });
 
+  it('what is under way when the token is given back logs in no more', async () => {
+    let [logins, ends] = [0, false];
+    let gone: Promise<void> | undefined;
+    const { seen, keys } = await vaultThat(
+      (request) => {
+        if (isLogin(request)) return lease(`token-${++logins}`, 600);
+        if (ends && request.path === 'transit/keys/k') gone = keys.logOut();
+        return described;
+      },
+      { auth: approle },
+    );
+    await keys.versions('k');
+    ends = true;
+    await expect(keys.trim('k', VERSIONS.latest)).rejects.toThrow('given back meanwhile');
+    await gone;
+    expect(logins).toBe(1);
+    expect(seen.map(({ path }) => path)).not.toContain('transit/keys/k/trim');
+  });
+
   it('nobody who waits for an answer waits longer than a second for a token to be given back', async () => {
     const limits = vi.spyOn(AbortSignal, 'timeout');
     const { keys } = await vaultThat((request) => (isLogin(request) ? lease('t', 600) : described), {

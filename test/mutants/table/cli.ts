@@ -401,7 +401,7 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'init-waits',
-    'cli/keys/init.ts',
+    'cli/keys/wait.ts',
     'if (missing.length === 0 || Date.now()',
     'if (true || Date.now()',
     'test/cli/keys.test.ts',
@@ -444,7 +444,7 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'init-waits',
-    'cli/keys/init.ts',
+    'cli/keys/wait.ts',
     'return regions.flatMap(',
     'return regions.slice(1).flatMap(',
     'test/cli/keys.test.ts',
@@ -470,12 +470,27 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/keys.test.ts',
   ),
+  mutant('called-once', 'cli/admin.ts', '      throwOnRequestTimeout: true,\n', '', 'test/cli/admin.test.ts'),
+  mutant(
+    'revoke-exit-code',
+    'cli/keys/command.ts',
+    'if (missing.length > 0) setExit(',
+    'if (false) setExit(',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'revoke-exit-code',
+    'cli/keys/command.ts',
+    'unconfirmed.length + unknown_kids.length > 0',
+    'unconfirmed.length > 0',
+    'test/cli/keys.test.ts',
+  ),
   mutant('called-once', 'cli/admin.ts', 'maxAttempts = 1,', 'maxAttempts = 3,', 'test/cli/keys.test.ts'),
   mutant(
     'revoke-exit-code',
     'cli/keys/command.ts',
-    'if (signs === undefined || unconfirmed.length > 0) setExit(EXIT.failed);',
-    'if (unconfirmed.length > 0) setExit(EXIT.failed);',
+    'if (signs === undefined || unconfirmed.length',
+    'if (unconfirmed.length',
     'test/cli/keys.test.ts',
   ),
   mutant(

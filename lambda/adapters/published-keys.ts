@@ -1,0 +1,61 @@
+/**
+ * What a Region's `limits` table remembers of a purpose's published keys (protocol/published.ts). It is in the
+ * same item as the purpose's revoked kids, so that a rotation function needs rights on only one item.
+ */
+import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
+import type { Purpose } from '../contract/purposes.ts';
+import { CONDITION_FAILED, call } from './dynamodb.ts';
+import { revokedKidsKey, revokedKidsTtlS } from './revoked-kids.ts';
+import { Unavailable } from './unavailable.ts';
+
+/** All methods throw Unavailable. */
+export interface PublishedKeys {
+  /** Strongly consistent. */
+  read(): Promise<Published>;
+  /** Compare and swap: what another writer adds in the meantime is not lost. */
+  change(change: (before: Published) => Published, nowMs: number): Promise<void>;
+}
+
+/** Few are enough: only a purpose's rotation function writes, for its schedule and for operators. */
+const ATTEMPTS = 5;
+
+export function createPublishedKeys(
+  dynamodb: DynamoDBClient,
+  table: string,
+  purpose: Purpose,
+): PublishedKeys {
+  const item = { TableName: table, Key: revokedKidsKey(purpose) };
+  return {
+    read: async () => parse(await readText()),
+
+    async change(change, nowMs) {
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        const before = await readText();
+        const update = new UpdateItemCommand({
+          ...item,
+          UpdateExpression: 'SET published = :after, #ttl = :ttl',
+          ConditionExpression:
+            before === undefined ? 'attribute_not_exists(published)' : 'published = :before',
+          ExpressionAttributeNames: { '#ttl': 'ttl' },
+          ExpressionAttributeValues: {
+            ':after': { S: JSON.stringify(change(parse(before))) },
+            ':ttl': { N: revokedKidsTtlS(nowMs) },
+            ...(before !== undefined && { ':before': { S: before } }),
+          },
+        });
+        if ('answer' in (await call('limits', () => dynamodb.send(update), [CONDITION_FAILED]))) return;
+      }
+      throw new Unavailable('limits');
+    },
+  };
+
+  async function readText(): Promise<string | undefined> {
+    const get = new GetItemCommand({ ...item, ConsistentRead: true });
+    const result = await call('limits', () => dynamodb.send(get));
+    return 'answer' in result ? result.answer.Item?.published?.S : undefined;
+  }
+}
+
+const parse = (text: string | undefined): Published =>
+  text === undefined ? NOTHING_PUBLISHED : JSON.parse(text);

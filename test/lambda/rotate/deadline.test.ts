@@ -1,0 +1,45 @@
+/** The time limits of a rotation function: nothing continues after its answer. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { ROTATION_TIMEOUT_MS } from '../../../lambda/contract/keys.ts';
+import { Deadline, TIMES } from '../../../lambda/rotate/deadline.ts';
+import { fakeVault, rotationParts } from './parts.ts';
+
+/** Limit on revoking the Vault token. */
+const LOG_OUT_MS = 1_000;
+
+it('all that a revocation does ends before Lambda ends it', () => {
+  const { eachMs, swapMs, answerMs } = TIMES;
+  // After the swap it refuses the kids of a rotation that it overtook, writes the record, and reads every Region.
+  expect(swapMs + 3 * eachMs + LOG_OUT_MS).toBeLessThan(ROTATION_TIMEOUT_MS);
+  expect(answerMs + LOG_OUT_MS).toBeLessThan(ROTATION_TIMEOUT_MS);
+  // Before the swap it reads every Region and refuses the kids; the rest is for Vault.
+  expect(2 * eachMs).toBeLessThan(swapMs);
+});
+
+it('neither the secret nor Vault takes a call from work whose time is over', async () => {
+  const { secret } = rotationParts();
+  const vault = fakeVault();
+  const failed: string[] = [];
+  let ends: Promise<unknown> | undefined;
+  const late = new Deadline().changing(5, { secret, vault }, async (closing) => {
+    ends = delay(20).then(async () => {
+      const calls = [
+        () => closing.secret.put('v', '{}'),
+        () => closing.secret.move('AWSPENDING', 'v', undefined),
+        () => closing.vault.rotate('k'),
+        () => closing.vault.versions('k'),
+        () => closing.vault.exportKey('k', 1),
+        () => closing.vault.trim('k', 2),
+      ];
+      for (const call of calls) await call().catch((error: Error) => failed.push(error.name));
+      return closing.secret.describe();
+    });
+    await ends;
+  });
+  await expect(late).rejects.toThrow('not done within 0.005 s');
+  // Reading does no harm.
+  expect(await ends).toMatchObject({ pending: undefined });
+  expect(failed).toEqual(Array(6).fill('TooLate'));
+  expect([vault.made.length, vault.min]).toEqual([0, 1]);
+});
