@@ -3,8 +3,9 @@
  * it can move the cursor or forge a line, a bidirectional one shows it in another order, an invisible one hides in it.
  */
 
-/** The joiners U+200C and U+200D are kept: some scripts and emoji need them. */
-const UNSAFE = /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]--[\u200c\u200d]]/gv;
+/** Kept, since some scripts and emoji need them: the joiners U+200C and U+200D, and the variation selectors U+FE0E and U+FE0F. */
+const UNSAFE =
+  /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]--[\u200c\u200d\ufe0e\ufe0f]]/gv;
 const SHORT: Readonly<{ [character: string]: string }> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** Uses JSON's escapes, so that a JSON document stays the same document. Escaping twice changes nothing. */

@@ -1,5 +1,6 @@
 /** What the platform itself says: its document, its clock, a nonce of each Region, and whether it knows the key. */
 import { CountersignError, NotFoundError } from '@countersign/sdk';
+import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import { isJsonObject } from '../../protocol/json.ts';
 import { BASE_URL, FIXES } from '../fixes.ts';
 import { type Access, connect } from '../register/access.ts';
@@ -36,18 +37,27 @@ export async function* checkDiscovery(
     yield fail('discovery', of, `answers ${answer.status}, and is not Countersign's`, BASE_URL);
     return undefined;
   }
+  const foreign = regions.filter((region) => !isWithin(url, region.url));
+  if (foreign.length > 0)
+    yield warn(
+      'discovery',
+      of,
+      `names Regions on other hosts, which no client uses unasked: ${foreign.map((region) => region.url).join(', ')}`,
+      'list those that are yours in the option `regions` of the client',
+    );
   yield ok('discovery', of, `issuer ${issuer}; Regions ${regions.map(({ name }) => name).join(', ')}`);
   yield checkClock(url, answer.headers.get('Date'), nowMs());
-  return regions;
+  return regions.filter((region) => isWithin(url, region.url));
 }
+
+/** As many as a client takes. */
+const MOST_REGIONS = 32;
 
 const areRegions = (value: unknown): value is readonly Region[] =>
   Array.isArray(value) &&
   value.length > 0 &&
-  value.every((each) => isJsonObject(each) && typeof each.name === 'string' && isHttp(each.url));
-
-const isHttp = (url: unknown): boolean =>
-  typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url);
+  value.length <= MOST_REGIONS &&
+  value.every((each) => isJsonObject(each) && typeof each.name === 'string' && isBaseUrl(each.url));
 
 function checkClock(url: string, date: string | null, nowMs: number): Finding {
   const offsetS = Math.round((Date.parse(date ?? '') - nowMs) / 1000);

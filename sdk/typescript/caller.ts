@@ -1,6 +1,7 @@
 /** Makes a call: a Region, a nonce, a proof, an exchange; and again for as long as the retry policy says so. */
+
+import { isWithin } from '../../protocol/base-url.ts';
 import { abortable, type sleep } from './abort.ts';
-import { isWithin } from './base-url.ts';
 import type { Signer } from './credential.ts';
 import { DiscoveryCache, type RegionInfo } from './discovery.ts';
 import { ClockSkewError, CountersignError, UnexpectedAnswerError } from './errors.ts';

@@ -1,7 +1,7 @@
 /** The client: registers users, reads and deletes registrations. */
 import { createTransport } from '#transport';
+import { isBaseUrl } from '../../protocol/base-url.ts';
 import { sleep } from './abort.ts';
-import { isBaseUrl } from './base-url.ts';
 import { type BatchOptions, type BatchResult, runBatch } from './batch.ts';
 import { Caller } from './caller.ts';
 import { type Credential, createSigner } from './credential.ts';
@@ -101,7 +101,10 @@ export class CountersignClient {
     const body = encodeUser(user);
     const answer = await this.#caller.call({ method: 'POST', path: '/v1/register', body, ...options });
     const replayed = answer.headers.get('Idempotency-Replayed') === 'true';
-    return { ...readRegistration<U>(answer), replayed };
+    // As it was sent, where it was sent at all: an operator's own schema decides what a user is.
+    const { user_id } = user as { user_id?: unknown };
+    const expected = { client_id: this.#clientId, ...(typeof user_id === 'string' && { user_id }) };
+    return { ...readRegistration<U>(answer, expected), replayed };
   }
 
   /**
@@ -126,7 +129,8 @@ export class CountersignClient {
    * @throws NotFoundError; any other CountersignError
    */
   async get<U extends object = User>(id: string, options: CallOptions = {}): Promise<Registration<U>> {
-    return readRegistration<U>(await this.#caller.call({ method: 'GET', path: pathOf(id), ...options }));
+    const answer = await this.#caller.call({ method: 'GET', path: pathOf(id), ...options });
+    return readRegistration<U>(answer, { id, client_id: this.#clientId });
   }
 
   /**

@@ -109,11 +109,44 @@ test.each([
   ['no Region', { issuer: 'i', regions: [] }],
   ['a Region that is none', { issuer: 'i', regions: [null] }],
   ['a Region without a URL', { issuer: 'i', regions: [{ name: 'a', url: 'a' }] }],
+  [
+    'more Regions than a client takes',
+    { issuer: 'i', regions: Array(33).fill({ name: 'a', url: 'https://a.example' }) },
+  ],
   ['too much', { issuer: 'i'.repeat(100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
 ])('a document with %s is refused', async (_, document) => {
   const { code, found } = await against(() => document);
   expect(code).toBe(3);
   expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
+});
+
+test('a Region on another host is named, and not asked', async () => {
+  let asked = 0;
+  const foreign = createHttpServer((_, response) => {
+    asked += 1;
+    response.end('{"nonce":"n"}');
+  });
+  await once(foreign.listen(0, '127.0.0.2'), 'listening');
+  try {
+    const elsewhere = `http://127.0.0.2:${(foreign.address() as AddressInfo).port}`;
+    const regions = [{ name: 'evil', url: 'https://evil.example' }];
+    const { code, found } = await against((url) => ({
+      issuer: 'i',
+      regions: [{ name: 'a', url }, ...regions],
+    }));
+    expect(code).toBe(1);
+    expect(found.find(({ status }) => status === 'warn')).toMatchObject({
+      check: 'discovery',
+      detail: expect.stringContaining('https://evil.example'),
+    });
+    expect(found.filter(({ check }) => check === 'nonce').map(({ of }) => of)).toEqual(['a']);
+    // A base URL is https, or of this machine.
+    const { found: none } = await against(() => ({ issuer: 'i', regions: [{ name: 'a', url: elsewhere }] }));
+    expect(none.find(({ check }) => check === 'discovery')).toMatchObject({ status: 'fail' });
+    expect(asked).toBe(0);
+  } finally {
+    foreign.close();
+  }
 });
 
 test('an answer without a nonce is no nonce', async () => {
