@@ -14,7 +14,7 @@ import { Directory } from './cli.ts';
 
 /** Cursor, colours, title, C1, order, invisible, line breaks: and a line that looks like ours. */
 const HOSTILE =
-  '\u001b[2J\u001b]0;t\u0007\u009b31m\u202egnp\u202c\u2066\u200e\u061c\u200b\u00ad\ufeff\u2028\u{e0041}\u3164\u2800\u115f\u{e0101}\r\b\u007f\t\nAll is well.';
+  '\u001b[2J\u001b]0;t\u0007\u009b31m\u202egnp\u202c\u2066\u200e\u061c\u200b\u00ad\ufeff\u2028\u{e0041}\ufff9\u3164\u2800\u115f\u{e0101}\r\b\u007f\t\nAll is well.';
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const expectSafe = (output: string) => {
   expect(output.replaceAll('\n', '')).not.toMatch(UNSAFE);

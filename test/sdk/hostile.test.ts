@@ -214,6 +214,7 @@ test.each<[string, string, boolean]>([
   // What merely looks like a Region's name is part of the host, and beside a Region lie Regions alone.
   ['https://my-app-1.example.net', 'https://evil.example.net', false],
   ['https://id-api-1.example.com', 'https://blog.example.com', false],
+  ['https://my-app-1.example.net', 'https://id-app-2.example.net', false],
   ['https://eu-west-1.co.uk', 'https://evil.co.uk', false],
   ['https://eu-west-1.api.example.com', 'https://x.eu-central-1.api.example.com', false],
   ['https://us-gov-west-1.api.example.com', 'https://us-gov-east-1.api.example.com', true],

@@ -69,6 +69,7 @@ describe('a strict key raises the alarm, once, and is not logged', () => {
     ['with an underscore encoded', (key) => nonce(`?api_key=${key.replaceAll('_', '%5F')}`)],
     ['in the path', (key) => ({ method: 'GET', path: `/v1/registrations/${key}` })],
     ['encoded twice in the query', (key) => nonce(`?api_key=${key.replaceAll('_', '%255F')}`)],
+    ['encoded twice in a cookie', (key) => nonce('?client_id=dev', { Cookie: key.replaceAll('_', '%255F') })],
     [
       'encoded in a cookie',
       (key) => nonce('?client_id=dev', { Cookie: `key=${key.replaceAll('_', '%5f')}` }),
