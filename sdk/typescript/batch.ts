@@ -1,5 +1,5 @@
 /** Bounded concurrency over a source of any length: a result per item, nothing read ahead, nothing left behind. */
-import { InvalidArgumentError } from './errors.ts';
+import { AbortedError, CountersignError, InvalidArgumentError } from './errors.ts';
 import type { Registered } from './registration.ts';
 
 export interface BatchOptions {
@@ -7,7 +7,7 @@ export interface BatchOptions {
   readonly concurrency?: number;
   /** Called after each registration. */
   readonly onProgress?: (progress: BatchProgress) => void;
-  /** Ends the batch: what is under way fails with the signal's reason, and nothing more is begun. */
+  /** Ends the batch: what is under way fails with an AbortedError, and nothing more is begun. */
   readonly signal?: AbortSignal;
 }
 
@@ -24,7 +24,7 @@ interface Item<U> {
 
 export type BatchResult<U, R = Registered<U>> =
   | (Item<U> & { readonly ok: true; readonly registration: R })
-  | (Item<U> & { readonly ok: false; readonly error: Error });
+  | (Item<U> & { readonly ok: false; readonly error: CountersignError });
 
 export function runBatch<U, R>(
   source: Iterable<U> | AsyncIterable<U>,
@@ -88,7 +88,12 @@ async function* results<U, R>(
     try {
       return { ...item, ok: true, registration: await register(item.user, ended.signal) };
     } catch (error) {
-      return { ...item, ok: false, error: error instanceof Error ? error : new Error(String(error)) };
+      // A call throws nothing else than these errors and the signal's reason.
+      return {
+        ...item,
+        ok: false,
+        error: error instanceof CountersignError ? error : new AbortedError(error),
+      };
     }
   };
 

@@ -19,6 +19,8 @@ export interface CallerOptions {
   readonly fetch: typeof fetch;
   readonly timeoutMs: number;
   readonly maxRetries: number;
+  /** Called where calls begin to wait for the client's quota. */
+  readonly onQuotaWait: (waitMs: number) => void;
   /** Ends everything when it aborts. */
   readonly closed: AbortSignal;
   /** Epoch milliseconds. */
@@ -172,7 +174,7 @@ export class Caller {
     state: State,
     method: Request['method'],
   ): Promise<Next | undefined> {
-    const { maxRetries, random } = this.#options;
+    const { maxRetries, random, onQuotaWait } = this.#options;
     const { region, tried } = state;
     state.unclear ||= sent && (answer === undefined || answer.status >= 500);
     if (region && isUnreachable(error)) this.#regions.failed(region);
@@ -185,8 +187,11 @@ export class Caller {
       permit: () => this.#budget.take(),
     });
     // One call has to wait: the others need not ask. Reads have a limit of their own, which holds up no write.
-    if (region && next && error.code === 'quota_exceeded' && method !== 'GET')
+    if (region && next && error.code === 'quota_exceeded' && method !== 'GET') {
+      const isFirst = this.#regions.heldForMs(region) === 0;
       this.#regions.hold(region, next.waitMs);
+      if (isFirst) onQuotaWait(next.waitMs);
+    }
     if (next?.region === 'best') state.region = undefined;
     return next;
   }

@@ -28,6 +28,8 @@ export type ClientOptions = Credential & {
   readonly timeoutMs?: number;
   /** How often a call backs off and tries again; 0: never. Failing over to another Region is not counted. @default 4 */
   readonly maxRetries?: number;
+  /** Called once for all calls that wait for the client's quota, with how long that takes, in milliseconds. */
+  readonly onQuotaWait?: (waitMs: number) => void;
   /** Sends requests in place of the built-in transport. */
   readonly fetch?: typeof fetch;
 };
@@ -79,6 +81,7 @@ export class CountersignClient {
       timeoutMs,
       maxRetries,
       closed: this.#closed.signal,
+      onQuotaWait: options.onQuotaWait ?? (() => {}),
       now: internals.now ?? Date.now,
       random: internals.random ?? Math.random,
       sleep: internals.sleep ?? sleep,
@@ -92,12 +95,16 @@ export class CountersignClient {
 
   /**
    * Registers a user. Repeating it is safe: the same user with the same data is the same registration. A retry takes
-   * a nonce of its own, since the first may be spent.
+   * a nonce of its own, since the first may be spent. A user is a `User`, unless `U` names what the operator's own schema
+   * wants: the type is not inferred, so that a misspelt member does not compile.
    *
    * @throws RegistrationConflictError where the user is registered with other data; InvalidRegistrationError, which
    * names every bad field; any other CountersignError
    */
-  async register<U extends object = User>(user: U, options: CallOptions = {}): Promise<Registered<U>> {
+  async register<U extends object = User>(
+    user: NoInfer<U>,
+    options: CallOptions = {},
+  ): Promise<Registered<U>> {
     const body = encodeUser(user);
     const answer = await this.#caller.call({ method: 'POST', path: '/v1/register', body, ...options });
     const replayed = answer.headers.get('Idempotency-Replayed') === 'true';
@@ -117,10 +124,10 @@ export class CountersignClient {
    * for await (const { user, ok } of client.registerBatch(users)) if (!ok) console.warn(user.user_id);
    */
   registerBatch<U extends object = User>(
-    users: Iterable<U> | AsyncIterable<U>,
+    users: Iterable<NoInfer<U>> | AsyncIterable<NoInfer<U>>,
     options: BatchOptions = {},
   ): AsyncGenerator<BatchResult<U>, void, void> {
-    return runBatch(users, (user, signal) => this.register(user, { signal }), options);
+    return runBatch<U, Registered<U>>(users, (user, signal) => this.register<U>(user, { signal }), options);
   }
 
   /**
