@@ -2,7 +2,7 @@
 import { CountersignError, NotFoundError } from '@countersign/sdk';
 import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import { isJsonObject } from '../../protocol/json.ts';
-import { BASE_URL, FIXES } from '../fixes.ts';
+import { BASE_URL, fixOf, foreignRegionsFix } from '../fixes.ts';
 import { type Access, connect } from '../register/access.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -22,7 +22,7 @@ const NOBODY = 'A'.repeat(43);
 
 /** @returns the Regions; undefined where none is known */
 export async function* checkDiscovery(
-  url: string,
+  { url, regions: trusted }: Access,
   nowMs: () => number,
 ): AsyncGenerator<Finding, readonly Region[] | undefined, void> {
   const of = `${url}/.well-known/countersign`;
@@ -37,17 +37,20 @@ export async function* checkDiscovery(
     yield fail('discovery', of, `answers ${answer.status}, and is not Countersign's`, BASE_URL);
     return undefined;
   }
-  const foreign = regions.filter((region) => !isWithin(url, region.url));
+  const isUsed = (region: Region) => isWithin(url, region.url) || trusted.includes(region.url);
+  const used = regions.filter(isUsed);
+  const foreign = regions.filter((region) => !isUsed(region)).map((region) => region.url);
   if (foreign.length > 0)
-    yield warn(
+    yield (used.length > 0 ? warn : fail)(
       'discovery',
       of,
-      `names Regions on other hosts, which no client uses unasked: ${foreign.map((region) => region.url).join(', ')}`,
-      'list those that are yours in the option `regions` of the client',
+      `names Regions on other hosts, which no client uses unasked: ${foreign.join(', ')}`,
+      foreignRegionsFix(foreign),
     );
-  yield ok('discovery', of, `issuer ${issuer}; Regions ${regions.map(({ name }) => name).join(', ')}`);
+  if (used.length > 0)
+    yield ok('discovery', of, `issuer ${issuer}; Regions ${regions.map(({ name }) => name).join(', ')}`);
   yield checkClock(url, answer.headers.get('Date'), nowMs());
-  return regions.filter((region) => isWithin(url, region.url));
+  return used.length > 0 ? used : undefined;
 }
 
 /** As many as a client takes. */
@@ -98,21 +101,22 @@ export async function* checkNonces(
  * @returns what asks
  * @throws CliError where URL or key cannot be used
  */
-export function prepareProof({ url, apiKey }: Access): () => Promise<Finding> {
+export function prepareProof(access: Access): () => Promise<Finding> {
+  const { url, apiKey, regions } = access;
   let expires: string | null = null;
   const listening: typeof fetch = async (...request) => {
     const answer = await fetch(...request);
     expires = answer.headers.get('Countersign-Key-Expires') ?? expires;
     return answer;
   };
-  const client = connect({ url, apiKey, maxRetries: 1, fetch: listening });
+  const client = connect({ url, apiKey, regions, maxRetries: 1, fetch: listening });
   return async () => {
     try {
       await client.get(NOBODY);
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error;
       if (!(error instanceof NotFoundError))
-        return fail('proof', url, error.message, FIXES[error.code] ?? `see docs/errors/${error.code}.md`);
+        return fail('proof', url, error.message, fixOf(error, access) ?? 'see what the checks before found');
     } finally {
       await client.close();
     }

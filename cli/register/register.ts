@@ -1,18 +1,6 @@
 /** Registers records as they are read, and keeps account. */
-import {
-  ClientDisabledError,
-  ConnectionError,
-  CountersignError,
-  InvalidProofError,
-  InvalidRegistrationError,
-  KeyExpiredError,
-  NotAllowedError,
-  TimeoutError,
-  TokenRevokedError,
-  UnavailableError,
-  UnexpectedAnswerError,
-} from '@countersign/sdk';
-import { BASE_URL, FIXES } from '../fixes.ts';
+import { AbortedError, type CountersignError, InvalidRegistrationError } from '@countersign/sdk';
+import { fixOf } from '../fixes.ts';
 import { CliError, EXIT, type ExitCode, type Io } from '../io.ts';
 import { type Access, connect } from './access.ts';
 import type { Checkpoint, Counts } from './checkpoint.ts';
@@ -20,6 +8,7 @@ import type { FailuresFile } from './failures.ts';
 import type { Input } from './input.ts';
 import type { Progress } from './progress.ts';
 import type { FailureLine, InputRecord } from './record.ts';
+import { verdictOf } from './verdict.ts';
 
 export interface RegisterOptions extends Access {
   readonly concurrency: number;
@@ -51,18 +40,7 @@ export interface Stop {
   readonly fix?: string;
 }
 
-/** What every user would fail with. */
-const HOPELESS = [
-  ClientDisabledError,
-  InvalidProofError,
-  KeyExpiredError,
-  NotAllowedError,
-  TokenRevokedError,
-  UnexpectedAnswerError,
-];
-/** The same, where it is so from the first user on, or for so many one after the other. */
-const UNREACHABLE = [ConnectionError, TimeoutError, UnavailableError];
-
+/** So many users in a row that got no answer say that the platform is gone. */
 const UNREACHABLE_IN_A_ROW = 10;
 
 /** A user that is under way. */
@@ -75,12 +53,17 @@ interface Pending {
 export async function registerRecords({ records, close }: Input, options: RegisterOptions): Promise<Summary> {
   const { concurrency, failures, checkpoint, progress, io } = options;
   const startedMs = performance.now();
-  const client = connect({ url: options.url, apiKey: options.apiKey });
+  const client = connect({
+    url: options.url,
+    apiKey: options.apiKey,
+    regions: options.regions,
+    onQuotaWait: (ms) => progress.say(`waiting ${Math.ceil(ms / 1000)} s for the quota`),
+  });
   const pending = new WeakMap<object, Pending>();
   const before = checkpoint?.counts ?? { registered: 0, replayed: 0, failed: 0 };
   const counts = { ...before };
   /** Whom the platform could not be reached for, in a row: no failures yet, as it may be gone. */
-  const unreached: { readonly at: Pending; readonly user: object; readonly error: Error }[] = [];
+  const unreached: { readonly at: Pending; readonly user: object; readonly error: CountersignError }[] = [];
   let unnumbered = 0;
   let unfinished = 0;
   let line = checkpoint?.resumedAfterLine ?? 0;
@@ -155,18 +138,18 @@ export async function registerRecords({ records, close }: Input, options: Regist
         continue;
       }
       const { error } = result;
-      if (UNREACHABLE.some((Class) => error instanceof Class)) {
+      const verdict = verdictOf(error);
+      if (verdict === 'unreachable' || verdict === 'faulty') {
         unreached.push({ at, user: result.user, error });
-        const isFirst = counts.registered === before.registered;
+        const isFirst = verdict === 'unreachable' && counts.registered === before.registered;
         if (isFirst || (checkpoint && unreached.length >= UNREACHABLE_IN_A_ROW))
-          stoppedBy ??= { message: error.message, exitCode: EXIT.unreachable, fix: DOCTOR };
+          stoppedBy ??= stopBy(error, EXIT.unreachable, options);
         if (!checkpoint) failUnreached();
       } else {
-        const isHopeless = HOPELESS.some((Class) => error instanceof Class);
-        if (isHopeless) stoppedBy ??= { message: error.message, exitCode: EXIT.failed, fix: fixOf(error) };
+        const isHopeless = verdict === 'everyone';
+        if (isHopeless) stoppedBy ??= stopBy(error, EXIT.failed, options);
         // What stopped the run is no fault of this user, who comes first when it goes on.
-        const isLeft =
-          checkpoint !== undefined && (isHopeless || (running.signal.aborted && !isCountersignError(error)));
+        const isLeft = checkpoint !== undefined && (isHopeless || error instanceof AbortedError);
         if (!isLeft) {
           failUnreached();
           fail(at, { user: result.user, error: describe(error) });
@@ -190,12 +173,11 @@ export async function registerRecords({ records, close }: Input, options: Regist
   return { ...counts, thisRun, unfinished, line, swallowed, elapsedMs, stoppedBy };
 }
 
-const DOCTOR = '`countersign doctor` says why';
-
-function fixOf(error: Error): string {
-  if (error instanceof UnexpectedAnswerError) return BASE_URL;
-  return (isCountersignError(error) && FIXES[error.code]) || DOCTOR;
-}
+const stopBy = (error: CountersignError, exitCode: ExitCode, access: Access): Stop => ({
+  message: error.message,
+  exitCode,
+  fix: fixOf(error, access) ?? `\`countersign doctor${access.flags}\` says why`,
+});
 
 /** A full disk or a broken input stops a run, and what was done is still counted. @throws every other error */
 function stopOf(error: unknown): Stop {
@@ -205,14 +187,8 @@ function stopOf(error: unknown): Stop {
   return { message: `the input cannot be read on: ${code}`, exitCode: EXIT.failed };
 }
 
-const isCountersignError = (error: Error): error is CountersignError => error instanceof CountersignError;
-
-function describe(error: Error): FailureLine['error'] {
-  const code = isCountersignError(error)
-    ? error.code
-    : error.name === 'AbortError'
-      ? 'interrupted'
-      : 'unexpected';
+function describe(error: CountersignError): FailureLine['error'] {
+  const code = error instanceof AbortedError ? 'interrupted' : error.code;
   const errors = error instanceof InvalidRegistrationError ? error.errors : undefined;
   return { code, message: error.message, ...(errors && { errors }) };
 }

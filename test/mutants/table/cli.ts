@@ -62,8 +62,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
-    'return regions.filter((region) => isWithin(url, region.url));',
-    'return regions;',
+    'isWithin(url, region.url) || trusted.includes(region.url)',
+    'true',
     'test/cli/doctor.test.ts',
   ),
   mutant(
@@ -210,9 +210,30 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'resume',
     'cli/register/register.ts',
-    '(isHopeless || (running.signal.aborted && !isCountersignError(error)))',
-    '(running.signal.aborted && !isCountersignError(error))',
+    '(isHopeless || error instanceof AbortedError)',
+    'error instanceof AbortedError',
     'test/cli/resume.test.ts',
+  ),
+  mutant(
+    'hopeless',
+    'cli/register/verdict.ts',
+    "clock_skew: 'everyone'",
+    "clock_skew: 'user'",
+    'test/cli/verdict.test.ts',
+  ),
+  mutant(
+    'hopeless',
+    'cli/register/register.ts',
+    'if (isHopeless) stoppedBy ??=',
+    'if (false) stoppedBy ??=',
+    'test/cli/verdict.test.ts',
+  ),
+  mutant(
+    'hopeless',
+    'cli/register/access.ts',
+    "(options.url ?? env.COUNTERSIGN_URL)?.replace(/\\/$/, '')",
+    'options.url ?? env.COUNTERSIGN_URL',
+    'test/cli/verdict.test.ts',
   ),
   mutant(
     'resume',

@@ -13,8 +13,8 @@ export const SDK: readonly Mutant[] = [
   mutant(
     'waits-as-told',
     'sdk/typescript/caller.ts',
-    " && method !== 'GET')\n      this.#regions.hold",
-    ')\n      this.#regions.hold',
+    "error.code === 'quota_exceeded' && method !== 'GET'",
+    "error.code === 'quota_exceeded'",
     'test/sdk/client.test.ts',
   ),
   mutant(
