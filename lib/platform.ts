@@ -1,5 +1,5 @@
 /** The platform as stacks of a CDK app. */
-import type { App, Stack } from 'aws-cdk-lib';
+import { Annotations, type App, type Stack } from 'aws-cdk-lib';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
 import { type Config, readConfig } from './config/read.ts';
 import type { ConfigInput } from './config/schema.ts';
@@ -48,6 +48,10 @@ export function addPlatform(app: App, input: ConfigInput, options: PlatformOptio
     (region) => new BaseStack(app, id(`base-${region.name}`), { config, region }),
   );
   const home = new HomeStack(app, id('home'), { config });
+  if (write && !prod)
+    Annotations.of(home).addInfo(
+      `${LOCK_CONTEXT}=write has nothing to write: a stage of kind dev has no entry in ${LOCK_FILE}`,
+    );
   const bundles = buildBundles({ outdir: app.outdir, registrationSchema: config.registrationSchema });
   const regions = config.regions.map(
     (region) => new RegionStack(app, id(`region-${region.name}`), { config, region, bundles }),

@@ -4,6 +4,7 @@ import type { ErasedRegistration } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import { askEverywhere, tell } from '../everywhere.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
+import { checkClientNames } from '../params.ts';
 import { printFields } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
@@ -17,7 +18,9 @@ export function registrationsCommand(io: Io, setExit: SetExit): Command {
     'Look at, delete or erase what clients registered.',
   );
   const add = (verb: string, description: string) =>
-    addTargetOptions(registrations.command(`${verb} <client> <user_id>`).description(description))
+    addTargetOptions(
+      checkClientNames(registrations.command(`${verb} <client> <user_id>`).description(description)),
+    )
       .option('--json', 'print one JSON document')
       .addHelpText(
         'after',
