@@ -176,7 +176,7 @@ export async function registerRecords({ records, close }: Input, options: Regist
 const stopBy = (error: CountersignError, exitCode: ExitCode, access: Access): Stop => ({
   message: error.message,
   exitCode,
-  fix: fixOf(error, access) ?? `\`countersign doctor${access.flags}\` says why`,
+  fix: (exitCode === EXIT.failed && fixOf(error, access)) || `\`countersign doctor${access.flags}\` says why`,
 });
 
 /** A full disk or a broken input stops a run, and what was done is still counted. @throws every other error */

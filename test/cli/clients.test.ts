@@ -213,6 +213,14 @@ test.each([
   expect(stdout).toContain('Exit codes:');
 });
 
+test('on a terminal that is too narrow for the rows each client is a block, and no line is wrapped', async () => {
+  const { stdout } = await directory.run(['clients', 'list'], { columns: 60 });
+  expect(stdout).toMatch(/^dev\n {4}profile {9}strict\n {4}state {11}enabled\n/m);
+  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(60);
+  const wide = await directory.run(['clients', 'list'], { columns: 200 });
+  expect(wide.stdout).toBe((await directory.run(['clients', 'list'])).stdout);
+});
+
 test.each([
   [['clients', 'create', 'Ab'], 'e.g. my-service'],
   ...['show', 'rotate-key', 'disable', 'enable', 'delete'].map((verb) => [

@@ -157,6 +157,18 @@ describe('a run', () => {
     expect(json).toMatchObject({ registered: 0, failed: 30, stopped: null });
   });
 
+  test('a fault of the platform is of one user, who may be the first, until there are ten in a row', async () => {
+    refused = 'internal';
+    // An attempt and four retries.
+    refusals = 5;
+    expect((await register()).json).toMatchObject({ registered: 29, failed: 1, stopped: null });
+    refusals = Number.POSITIVE_INFINITY;
+    const { code, json, stderr } = await register('--restart', '--concurrency', '10');
+    expect(code).toBe(3);
+    expect(json).toMatchObject({ registered: 0, failed: 0 });
+    expect(stderr).toContain('`countersign doctor` says why; then run it again');
+  });
+
   test('a slash at the end of the URL is the same platform', async () => {
     refused = 'invalid_registration';
     const counts = { registered: 0, replayed: 0, failed: 0, mark: 0, line: 0, beyond: [], hash: '' };

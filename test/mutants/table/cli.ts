@@ -230,6 +230,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'hopeless',
+    'cli/register/register.ts',
+    "verdict === 'unreachable' && counts",
+    'counts',
+    'test/cli/verdict.test.ts',
+  ),
+  mutant(
+    'hopeless',
     'cli/register/access.ts',
     "(options.url ?? env.COUNTERSIGN_URL)?.replace(/\\/$/, '')",
     'options.url ?? env.COUNTERSIGN_URL',
@@ -384,7 +391,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/printable.test.ts',
   ),
   mutant('printable', 'cli/printable.ts', '\\p{Cf}', '', 'test/cli/printable.test.ts'),
-  mutant('printable', 'cli/io.ts', 'stdout: printableOut(stdout),', 'stdout,', 'test/cli/printable.test.ts'),
+  mutant(
+    'printable',
+    'cli/io.ts',
+    'stdout: { ...printableOut(stdout),',
+    'stdout: { write: (text) => void stdout.write(text),',
+    'test/cli/printable.test.ts',
+  ),
   mutant('printable', 'cli/io.ts', " && surroundings.env.TERM !== 'dumb'", '', 'test/cli/printable.test.ts'),
   mutant(
     'printable',
