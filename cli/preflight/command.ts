@@ -1,5 +1,5 @@
-/** `countersign preflight`: checks, before `cdk deploy`, that the account is ready for it. */
-import { Command } from 'commander';
+/** `countersign preflight`. */
+import { Command, Option } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import type { Account } from './account.ts';
@@ -25,30 +25,40 @@ const PARTS: PreflightParts = {
 };
 
 export function preflightCommand(io: Io, setExit: SetExit, parts: PreflightParts = PARTS): Command {
-  return new Command('preflight')
-    .description('Check, Region by Region, whether a deployment of this project would fail. Changes nothing.')
-    .option('--stage <name>', 'the stage to check; needed only if the project has several')
-    .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
-Run it in the project's folder. It runs \`cdk synth\` to read what the config deploys, then checks the account of your AWS
-credentials. Exit code 0: every check ran and none failed; warnings do not change it.
+  return (
+    new Command('preflight')
+      .description(
+        'Check, Region by Region, for what would make a deployment of this project fail. Changes nothing.',
+      )
+      .option('--stage <name>', 'which one, where the project has several')
+      .option('--json', 'print one JSON document')
+      // Who names Regions, as for other commands, is told where they come from.
+      .addOption(
+        new Option('--region <names>').hideHelp().argParser(() => {
+          throw usage("leave --region out: the Regions are those of the project's config");
+        }),
+      )
+      .addHelpText(
+        'after',
+        `
+Run it in the project's folder: it reads what the config deploys by \`cdk synth\`, and checks the account of your AWS
+credentials for it. Exit code 0: everything was checked and nothing fails; warnings leave it at 0.
 
 Example:
   $ countersign preflight
 ${EXIT_CODES_HELP}`,
-    )
-    .action(async (options: { readonly stage?: string; readonly json?: true }) => {
-      const plan = choose(await parts.plans(io), options.stage);
-      const { stage } = plan;
-      const account = await parts.account(plan.homeRegion);
-      const { account: accountId, arn } = await account.identity();
-      const findings = await runChecks(account, accountId, plan, Date.now());
-      if (options.json) printJson(io, { stage, account: accountId, principal: arn, findings });
-      else print(io, `Stage ${stage}, account ${accountId}, as ${arn}`, findings);
-      if (findings.some(({ verdict }) => verdict === 'fail' || verdict === 'unknown')) setExit(EXIT.failed);
-    });
+      )
+      .action(async (options: { readonly stage?: string; readonly json?: true }) => {
+        const plan = choose(await parts.plans(io), options.stage);
+        const { stage } = plan;
+        const account = await parts.account(plan.homeRegion);
+        const { account: accountId, arn } = await account.identity();
+        const findings = await runChecks(account, accountId, plan, Date.now());
+        if (options.json) printJson(io, { stage, account: accountId, principal: arn, findings });
+        else print(io, `Stage ${stage}, account ${accountId}, as ${arn}`, findings);
+        if (findings.some(({ verdict }) => verdict === 'fail' || verdict === 'unknown')) setExit(EXIT.failed);
+      })
+  );
 }
 
 function choose(plans: readonly DeployPlan[], stage: string | undefined): DeployPlan {
