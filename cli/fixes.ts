@@ -1,22 +1,23 @@
-/** What to do about a problem that every user meets and that no repetition solves, by its code. */
+/** How to fix a problem that every request of this client gets, by the problem's code. A retry does not help. */
 import { ApiError, type CountersignError, type ForeignRegionsError } from '@countersign/sdk';
 import type { Access } from './register/access.ts';
 
 /** The fix where the server that answers is not a platform. */
 export const BASE_URL =
-  'the URL must be the base URL alone, without /v1, and nothing in between may answer for it';
+  'use the base URL only, without /v1, and check that no proxy answers in place of the platform';
 /** What a client wants that may use Regions on other hosts. */
 export const foreignRegionsFix = (urls: readonly string[]): string =>
   `name those that are yours with --regions ${urls.join(',')}`;
 
 const FIXES: Readonly<{ [code: string]: (access: Access, error: CountersignError) => string }> = {
   invalid_proof: ({ source }) =>
-    `check that the API key is whole, of this platform and stage, and its client not deleted; ${source}, and each \`npm start\` makes new keys`,
-  key_expired: () => 'the key has ended or was revoked: ask the operator for another (clients rotate-key)',
+    `check that the API key is complete and of this platform and stage, and that its client is not deleted; ${source}, and each \`npm start\` makes new keys`,
+  key_expired: () =>
+    'the key has expired or was revoked: ask the operator for a new one (clients rotate-key)',
   token_revoked: () => 'the key was revoked: ask the operator for another (clients rotate-key)',
-  client_disabled: () => 'an operator disabled this client: ask why',
+  client_disabled: () => 'an operator disabled this client: ask the operator for the reason',
   not_allowed: () => "this client's profile may not do this: ask the operator for another client",
-  clock_skew: () => "set this machine's clock by a time server (NTP)",
+  clock_skew: () => "set this machine's clock from a time server (NTP)",
   foreign_regions: (_, error) => foreignRegionsFix((error as ForeignRegionsError).origins),
   quota_exceeded: () => 'wait, or ask the operator for a higher limit (clients update --limit)',
   unexpected_answer: () => BASE_URL,

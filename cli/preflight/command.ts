@@ -24,41 +24,43 @@ const PARTS: PreflightParts = {
   },
 };
 
+/** Options of an earlier version; `--region` is one of other commands, too. */
+const READ_FROM_CONFIG = ['region', 'qualifier', 'domain', 'hosted-zone', 'certificate'];
+
 export function preflightCommand(io: Io, setExit: SetExit, parts: PreflightParts = PARTS): Command {
-  return (
-    new Command('preflight')
-      .description(
-        'Check, Region by Region, for what would make a deployment of this project fail. Changes nothing.',
-      )
-      .option('--stage <name>', 'which one, where the project has several')
-      .option('--json', 'print one JSON document')
-      // Who names Regions, as for other commands, is told where they come from.
-      .addOption(
-        new Option('--region <names>').hideHelp().argParser(() => {
-          throw usage("leave --region out: the Regions are those of the project's config");
-        }),
-      )
-      .addHelpText(
-        'after',
-        `
+  const command = new Command('preflight');
+  for (const name of READ_FROM_CONFIG)
+    command.addOption(
+      new Option(`--${name} <value>`).hideHelp().argParser(() => {
+        throw usage(`leave --${name} out: it is read from the project's config`);
+      }),
+    );
+  return command
+    .description(
+      'Check, Region by Region, for what would make a deployment of this project fail. Changes nothing.',
+    )
+    .option('--stage <name>', 'which one, where the project has several')
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      `
 Run it in the project's folder: it reads what the config deploys by \`cdk synth\`, and checks the account of your AWS
 credentials for it. Exit code 0: everything was checked and nothing fails; warnings leave it at 0.
 
 Example:
   $ countersign preflight
 ${EXIT_CODES_HELP}`,
-      )
-      .action(async (options: { readonly stage?: string; readonly json?: true }) => {
-        const plan = choose(await parts.plans(io), options.stage);
-        const { stage } = plan;
-        const account = await parts.account(plan.homeRegion);
-        const { account: accountId, arn } = await account.identity();
-        const findings = await runChecks(account, accountId, plan, Date.now());
-        if (options.json) printJson(io, { stage, account: accountId, principal: arn, findings });
-        else print(io, `Stage ${stage}, account ${accountId}, as ${arn}`, findings);
-        if (findings.some(({ verdict }) => verdict === 'fail' || verdict === 'unknown')) setExit(EXIT.failed);
-      })
-  );
+    )
+    .action(async (options: { readonly stage?: string; readonly json?: true }) => {
+      const plan = choose(await parts.plans(io), options.stage);
+      const { stage } = plan;
+      const account = await parts.account(plan.homeRegion);
+      const { account: accountId, arn } = await account.identity();
+      const findings = await runChecks(account, accountId, plan, Date.now());
+      if (options.json) printJson(io, { stage, account: accountId, principal: arn, findings });
+      else print(io, `Stage ${stage}, account ${accountId}, as ${arn}`, findings);
+      if (findings.some(({ verdict }) => verdict === 'fail' || verdict === 'unknown')) setExit(EXIT.failed);
+    });
 }
 
 function choose(plans: readonly DeployPlan[], stage: string | undefined): DeployPlan {

@@ -35,12 +35,9 @@ function* texts(
 function* spellings(text: string): Iterable<string> {
   yield text;
   if (text.length > LONGEST) return;
-  if (text.includes('%')) {
-    const once = percentDecoded(text);
-    yield once;
-    if (once.includes('%')) yield percentDecoded(once);
-  }
-  if (text.includes('\\u')) yield text.replace(/\\u00([0-7][\da-f])/gi, fromHex);
+  const once = decoded(text);
+  yield once;
+  yield decoded(once);
   // As user or password (RFC 7617 §2).
   const basic = /^basic\s+(\S+)/i.exec(text)?.[1];
   if (basic !== undefined) yield Buffer.from(basic, 'base64').toString('latin1');
@@ -53,5 +50,8 @@ function* spellings(text: string): Iterable<string> {
 /** Longer texts are only searched as they are: the platform takes no request with such a text. */
 const LONGEST = 16_384;
 
-const percentDecoded = (text: string): string => text.replace(/%([0-7][\da-f])/gi, fromHex);
-const fromHex = (_: string, digits: string): string => String.fromCharCode(Number.parseInt(digits, 16));
+/** Percent-encoding (RFC 3986 §2.1) and JSON's escapes (RFC 8259 §7), of ASCII alone. */
+const decoded = (text: string): string =>
+  text.replace(/(?:%|\\u00)([0-7][\da-f])/gi, (_, digits) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );

@@ -136,7 +136,7 @@ describe('a run', () => {
   test('a clock that is too far off stops it, with both times and what to do', async () => {
     refused = 'clock_skew';
     headers = { Date: new Date(Date.now() - 3_600_000).toUTCString() };
-    await expectStopped('clock_skew', "set this machine's clock by a time server (NTP)");
+    await expectStopped('clock_skew', "set this machine's clock from a time server (NTP)");
   });
 
   test('Regions that all lie elsewhere stop it, and --regions uses them', async () => {

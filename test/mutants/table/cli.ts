@@ -224,15 +224,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'hopeless',
     'cli/register/register.ts',
-    'if (isHopeless) stoppedBy ??=',
-    'if (false) stoppedBy ??=',
+    'if (stops) this.#stoppedBy ??=',
+    'if (false) this.#stoppedBy ??=',
     'test/cli/verdict.test.ts',
   ),
   mutant(
     'hopeless',
     'cli/register/register.ts',
-    "verdict === 'unreachable' && counts",
-    'counts',
+    "verdict === 'unreachable' && !this",
+    '!this',
     'test/cli/verdict.test.ts',
   ),
   mutant(

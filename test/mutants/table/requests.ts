@@ -490,21 +490,9 @@ export const REQUESTS: readonly Mutant[] = [
     EXPOSED,
   ),
   mutant('strict-key-never-travels', exposed, 'yield once;', '', EXPOSED),
-  mutant(
-    'strict-key-never-travels',
-    exposed,
-    "if (once.includes('%')) yield percentDecoded(once);",
-    '',
-    EXPOSED,
-  ),
+  mutant('strict-key-never-travels', exposed, 'yield decoded(once);', '', EXPOSED),
+  mutant('strict-key-never-travels', exposed, '|\\\\u00)', ')', EXPOSED),
   mutant('strict-key-never-travels', exposed, 'if (parts.length === 3)', 'if (false as boolean)', EXPOSED),
-  mutant(
-    'strict-key-never-travels',
-    exposed,
-    "if (text.includes('\\\\u'))",
-    'if (false as boolean)',
-    EXPOSED,
-  ),
   mutant('strict-key-never-travels', exposed, 'yield* Object.keys(multiValueHeaders ?? {});', '', EXPOSED),
   mutant(
     'strict-key-never-travels',
