@@ -14,14 +14,14 @@ interface Surroundings {
 
 /** The surroundings as the process provides them. */
 export interface Streams extends Surroundings {
-  readonly stdout: NodeJS.WritableStream;
+  readonly stdout: NodeJS.WritableStream & { readonly columns?: number };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
 /** The surroundings as a command uses them: everything it writes is made printable (printable.ts). */
 export interface Io extends Surroundings {
-  /** Results. */
-  readonly stdout: Out;
+  /** Results; `columns` where a terminal shows them. */
+  readonly stdout: Out & { readonly columns?: number };
   /** Messages. */
   readonly stderr: Out & { readonly isTTY?: boolean };
   /** The terminal, if stderr is one that can be drawn on. Nothing is escaped: write numbers and constant text only. */
@@ -32,7 +32,7 @@ export function commandIo({ stdout, stderr, ...surroundings }: Streams): Io {
   const isTTY = stderr.isTTY === true;
   return {
     ...surroundings,
-    stdout: printableOut(stdout),
+    stdout: { ...printableOut(stdout), ...(stdout.columns && { columns: stdout.columns }) },
     stderr: { ...printableOut(stderr), isTTY },
     ...(isTTY && surroundings.env.TERM !== 'dumb' && { terminal: stderr }),
   };

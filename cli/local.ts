@@ -1,10 +1,11 @@
-/** Finds the platform that runs on this machine, by the file that it keeps in `.countersign/` while it runs. */
-import { readFileSync } from 'node:fs';
+/** Finds the platform that runs on this machine by the file that it leaves while it does. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isJsonObject } from '../protocol/json.ts';
 import { CliError, EXIT, usage } from './io.ts';
 
-export interface LocalPlatform {
+/** As a platform writes it. */
+interface Announced {
   readonly entry: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
   readonly awsEndpoint: string;
@@ -15,40 +16,60 @@ export interface LocalPlatform {
   }[];
 }
 
-/** Chooses a local platform. Without it, commands use the first platform of the folder. */
+export interface LocalPlatform extends Announced {
+  /** Of the file. */
+  readonly path: string;
+}
+
+/** What `--local` takes; without it the first platform of a folder is meant, or the only one that is left. */
 export const LOCAL_FLAG = '--local <port>';
 export const LOCAL_HELP = 'use the local platform whose entry has this port, if several run in this folder';
 
 /**
  * Searches `directory` and then each folder above it.
  *
- * @param instead how to name a deployed platform, for the error message
- * @param port port of the entry; undefined for the first platform of a folder
- * @throws CliError with the fix, where no platform runs
+ * @param port the entry's; undefined for the first platform of a folder, or the only one
+ * @throws CliError that says what to do, where there is none, or several and none is the first
  */
 export function findLocalPlatform(directory: string, instead: string, port?: string): LocalPlatform {
-  if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port))
-    throw usage("--local must be the port of a local platform's entry");
+  if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port)) throw usage('--local takes the port of an entry');
+  const others: string[] = [];
   for (let at = directory; ; at = dirname(at)) {
     const files = join(at, '.countersign');
     const first = readPlatform(join(files, 'local.json'));
-    const found =
-      port === undefined || (first && portOf(first) === port)
-        ? first
-        : readPlatform(join(files, `local-${port}.json`));
+    if (first && (port === undefined || portOf(first) === port)) return first;
+    const ports = portsIn(files);
+    const chosen = port ?? (ports.length === 1 ? ports[0] : undefined);
+    const found = chosen === undefined ? undefined : readPlatform(join(files, `local-${chosen}.json`));
     if (found) return found;
-    if (dirname(at) === at)
-      throw new CliError(
-        EXIT.unreachable,
-        port === undefined
-          ? `no local platform found (no .countersign/local.json): start one with \`npm start\`, or ${instead}`
-          : `no local platform found on port ${port} (no .countersign/local-${port}.json): start one with \`npm start -- --port ${port}\``,
-      );
+    others.push(...(first ? [portOf(first)] : []), ...ports);
+    // Those of a folder further up are not what is meant here.
+    if (port === undefined && ports.length > 1) break;
+    if (dirname(at) === at) break;
+  }
+  const named = others.map((each) => `\`--local ${each}\``).join(' or ');
+  if (port === undefined && others.length > 0)
+    throw new CliError(EXIT.unreachable, `several platforms run here: name one with ${named}`);
+  throw new CliError(
+    EXIT.unreachable,
+    port === undefined
+      ? `no platform runs here (no .countersign/local.json): start one with \`npm start\`, or ${instead}`
+      : `no platform runs here on port ${port} (no .countersign/local-${port}.json): start one with \`npm start -- --port ${port}\`${named && `, or name another with ${named}`}`,
+  );
+}
+
+/** Of the platforms that were started beside the first one of a folder. */
+function portsIn(files: string): string[] {
+  try {
+    return readdirSync(files)
+      .flatMap((name) => /^local-([1-9]\d{0,4})\.json$/.exec(name)?.[1] ?? [])
+      .sort();
+  } catch {
+    return [];
   }
 }
 
-const portOf = ({ entry }: LocalPlatform): string | undefined =>
-  URL.canParse(entry) ? new URL(entry).port : undefined;
+const portOf = ({ entry }: LocalPlatform): string => (URL.canParse(entry) ? new URL(entry).port : '');
 
 function readPlatform(path: string): LocalPlatform | undefined {
   const text = readIfThere(path);
@@ -68,14 +89,14 @@ function readIfThere(path: string): string | undefined {
 function parse(text: string, path: string): LocalPlatform {
   try {
     const value: unknown = JSON.parse(text);
-    if (isLocalPlatform(value)) return value;
+    if (isAnnounced(value)) return { ...value, path };
   } catch {
     // Not JSON: broken too.
   }
   throw new CliError(EXIT.unreachable, `${path} is broken: start the platform again with \`npm start\``);
 }
 
-const isLocalPlatform = (value: unknown): value is LocalPlatform =>
+const isAnnounced = (value: unknown): value is Announced =>
   isJsonObject(value) &&
   [value.entry, value.awsEndpoint].every((url) => typeof url === 'string') &&
   [value.regions, value.clients].every((list) => Array.isArray(list) && list.every(isJsonObject));

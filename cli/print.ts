@@ -41,6 +41,7 @@ export function printClients(io: Io, clients: readonly ClientSummary[]): void {
   printTable(io, ['client', 'profile', 'state', 'limit', 'created_at', 'key_expires_at'], rows);
 }
 
+/** A terminal that is too narrow for the rows gets a block for each: wrapped, the columns could not be read. */
 export function printTable(
   { stdout }: Io,
   head: readonly string[],
@@ -48,6 +49,16 @@ export function printTable(
 ): void {
   const shown = [head, ...rows].map((row) => row.map(printable));
   const widths = head.map((_, i) => shown.reduce((width, row) => Math.max(width, row[i]!.length), 0));
+  const width = widths.reduce((sum, each) => sum + each + 2, -2);
+  if (width > (stdout.columns ?? Number.POSITIVE_INFINITY)) {
+    const names = Math.max(...head.slice(1).map((name) => name.length));
+    for (const [first, ...cells] of shown.slice(1)) {
+      stdout.write(`${first}\n`);
+      for (const [i, cell] of cells.entries())
+        if (cell !== '') stdout.write(`    ${head[i + 1]!.padEnd(names)}  ${cell}\n`);
+    }
+    return;
+  }
   for (const row of shown)
     stdout.write(
       `${row

@@ -4,8 +4,9 @@
  * shown. An invisible character hides.
  */
 
-/** The joiners U+200C and U+200D are kept: some scripts and emoji need them. */
-const UNSAFE = /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]--[\u200c\u200d]]/gv;
+/** Kept, since some scripts and emoji need them: the joiners U+200C and U+200D, and the variation selectors U+FE0E and U+FE0F. */
+const UNSAFE =
+  /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]--[\u200c\u200d\ufe0e\ufe0f]]/gv;
 const SHORT: Readonly<{ [character: string]: string }> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** Escapes as JSON does, so a JSON document keeps its meaning. Escaping twice changes nothing more. */

@@ -21,7 +21,8 @@ export interface Target {
   };
 }
 
-const collect = (value: string, before: readonly string[] = []): string[] => [
+/** An option that is repeatable, and takes several with commas. */
+export const collect = (value: string, before: readonly string[] = []): string[] => [
   ...before,
   ...value.split(',').map((name) => name.trim()),
 ];

@@ -11,7 +11,15 @@ export function parseTime(text: string): number {
   return Number(count) * SECONDS[unit as keyof typeof SECONDS];
 }
 
-/** Formats a duration by its two largest units: `1 d 2 h`, `2 min 5 s`, `40 ms`. */
+const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
+/** Checks a point in time of RFC 3339. @returns it as it is */
+export function parseTimestamp(text: string): string {
+  if (TIMESTAMP.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  throw new InvalidArgumentError('It must be a time of RFC 3339, e.g. 2027-01-31T00:00:00Z.');
+}
+
+/** The two units that matter, e.g. `26 h`, `3 d 4 h`, `2 min 5 s`, `40 ms`. */
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   let left = Math.round(ms / 1_000);

@@ -1,5 +1,5 @@
 /** The platform as one construct, whose stacks are the app's own. */
-import { App, ArnFormat, type Stack, Stage } from 'aws-cdk-lib';
+import { Annotations, App, ArnFormat, type Stack, Stage } from 'aws-cdk-lib';
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
@@ -60,7 +60,8 @@ export class RegistrationPlatform extends Construct {
     const app = appOf(this);
     const { lockFile = LOCK_FILE, ...settings } = props;
     const config = readConfig(settings);
-    checkLock(config, { file: lockFile, write: app.node.tryGetContext(LOCK_CONTEXT) === 'write' });
+    const write = app.node.tryGetContext(LOCK_CONTEXT) === 'write';
+    checkLock(config, { file: lockFile, write });
 
     const stackId = (part: string) => `countersign-${config.stage.name}-${part}`;
     const prod = config.stage.kind === 'prod';
@@ -68,6 +69,10 @@ export class RegistrationPlatform extends Construct {
       (region) => new BaseStack(app, stackId(`base-${region.name}`), { config, region }),
     );
     const home = new HomeStack(app, stackId('home'), { config });
+    if (write && !prod)
+      Annotations.of(home).addInfo(
+        `${LOCK_CONTEXT}=write has nothing to write: a stage of kind dev has no entry in ${LOCK_FILE}`,
+      );
     const bundles = buildBundles({ outdir: app.outdir, registrationSchema: config.registrationSchema });
     const regions = config.regions.map(
       (region) => new RegionStack(app, stackId(`region-${region.name}`), { config, region, bundles }),

@@ -13,16 +13,38 @@ const bin = join(root, 'node_modules', '.bin');
 const windows = process.platform === 'win32';
 const [command = '', ...args] = process.argv.slice(2);
 
+/** `takes` names the arguments of a command; one that begins with `-` is a flag, which few take. */
 const commands = {
-  start: () => runOwn('local/main.ts'),
-  bench: () => runOwn('bench/main.ts'),
-  test: () => (process.env.CI === 'true' ? testAll() : testWithNpmOnly()),
-  'test:all': testAll,
-  'deploy:local': () => runOwn('local/deploy/main.ts'),
-  model: () =>
-    run(join(bin, 'vitest'), ['run', 'test/model', ...args], { env: { COUNTERSIGN_MODEL: 'deep' } }),
-  mutants: () => runOwn('test/mutants/run.ts'),
-  build: () => runOwn('scripts/build.ts'),
+  // Has flags of its own, and answers --help itself.
+  start: { run: () => runOwn('local/main.ts') },
+  bench: {
+    ...{ does: 'Measures, and writes docs/performance.md.', takes: '[PART...]' },
+    run: () => runOwn('bench/main.ts'),
+  },
+  test: {
+    ...{ does: 'Checks, compiles and tests, with what npm installs.', takes: '[FILE...] [vitest flags]' },
+    run: () => (process.env.CI === 'true' ? testAll() : testWithNpmOnly()),
+  },
+  'test:all': {
+    ...{ does: 'The same, and the suites on real parts.', takes: '[FILE...] [vitest flags]' },
+    run: testAll,
+  },
+  'deploy:local': {
+    does: 'Deploys the stacks to an emulator on this machine, until Ctrl-C.',
+    run: () => runOwn('local/deploy/main.ts'),
+  },
+  model: {
+    does: 'Searches the models deeper than npm test does.',
+    run: () => run(join(bin, 'vitest'), ['run', 'test/model'], { env: { COUNTERSIGN_MODEL: 'deep' } }),
+  },
+  mutants: {
+    ...{
+      does: 'Takes out the code of each guarantee, and runs the tests that must fail.',
+      takes: '[GUARANTEE|FILE...]',
+    },
+    run: () => runOwn('test/mutants/run.ts'),
+  },
+  build: { does: 'Builds the packages, into dist/.', run: () => runOwn('scripts/build.ts') },
 };
 
 // A signal from the terminal reaches the child too. A signal that was sent to this process alone is passed on to the child.
@@ -42,8 +64,24 @@ async function main() {
     say(`usage: node local/bootstrap.mjs ${Object.keys(commands).join('|')}`);
     return 2;
   }
+  const answered = answerArguments(commands[command]);
+  if (answered !== undefined) return answered;
   if (isTooOld()) return 3;
-  return (await install()) || (await commands[command]());
+  return (await install()) || (await commands[command].run());
+}
+
+/** @returns the exit code where nothing is to be run: for --help, or an argument that the command does not take */
+function answerArguments({ does, takes = '' }) {
+  if (does === undefined) return undefined;
+  const usage = `Usage: npm run ${command}${takes && ` -- ${takes}`}\n\n${does}`;
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  const wrong = args.find((arg) => (arg.startsWith('-') ? !takes.includes('flags') : takes === ''));
+  if (wrong === undefined) return undefined;
+  say(`error: unknown ${wrong.startsWith('-') ? 'option' : 'argument'} '${wrong}'\n\n${usage}`);
+  return 2;
 }
 
 /** Whether Node is older than package.json allows. npm itself only warns. */

@@ -87,7 +87,7 @@ async function takeLock(path: string, port: number): Promise<Lock | undefined> {
       if (link(draft, path)) return { release: () => removeOwn(path, own) };
       const held = contentOf(path);
       if (held === undefined) continue;
-      if (await answers(Number.parseInt(held, 10))) return undefined;
+      if (await isRunning(held, port)) return undefined;
       takeAway(path, held, `${path}.${port}.old`);
     }
   } finally {
@@ -95,7 +95,25 @@ async function takeLock(path: string, port: number): Promise<Lock | undefined> {
   }
 }
 
-/** Whether a platform listens on the port. The holder of the lock listens on its port from before it takes the lock. */
+/**
+ * Whoever has the lock listens on its port from before it takes it until its end. This platform has `port` now, so nobody
+ * else does; and a program that took a dead platform's port is not the process that the lock names.
+ */
+async function isRunning(held: string, port: number): Promise<boolean> {
+  const [itsPort = Number.NaN, pid = Number.NaN] = held.trim().split(' ').map(Number);
+  return itsPort !== port && isAlive(pid) && (await answers(itsPort));
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process is alive as well.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 async function answers(port: number): Promise<boolean> {
   if (!(port > 0 && port < 65_536)) return false;
   const socket = connect(port, '127.0.0.1');

@@ -108,6 +108,10 @@ export function compile(
 
 /** Adds the manifest, with the dependencies that the code imports, and the package's documents. */
 function finish({ directory, entries, readme, manifest }: Package): void {
+  // What the package says of its files, such as which have side effects, is read where its imports are looked for.
+  const write = (content: object) =>
+    writeFileSync(join(directory, 'package.json'), `${JSON.stringify(content, undefined, 2)}\n`);
+  write(manifest);
   const versions: Record<string, string> = { ...root.dependencies, [sdk.name]: sdk.version };
   const dependencies: Record<string, string> = {};
   const peerDependencies: Record<string, string> = {};
@@ -118,19 +122,19 @@ function finish({ directory, entries, readme, manifest }: Package): void {
     if (PEERS.includes(name)) peerDependencies[name] = `^${version}`;
     else dependencies[name] = version;
   }
-  const whole = { ...manifest, dependencies, peerDependencies };
-  writeFileSync(join(directory, 'package.json'), `${JSON.stringify(whole, undefined, 2)}\n`);
+  write({ ...manifest, dependencies, peerDependencies });
   cpSync(inRoot(readme), join(directory, 'README.md'));
   cpSync(inRoot('LICENSE'), join(directory, 'LICENSE'));
 }
 
 function importedPackages(directory: string, entries: readonly string[]): string[] {
-  const { metafile } = buildSync({
+  const { metafile, warnings } = buildSync({
     absWorkingDir: directory,
     entryPoints: entries.map((path) => path.replace(/\.ts$/, '.js')),
     ...{ bundle: true, write: false, outdir: 'unwritten', metafile: true },
-    ...{ format: 'esm', platform: 'node', packages: 'external', external: ['#*'] },
+    ...{ format: 'esm', platform: 'node', packages: 'external', external: ['#*'], logLevel: 'silent' },
   });
+  if (warnings.length > 0) throw new Error(warnings.map(({ text }) => text).join('\n'));
   const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
   const outside = imports.map(({ path }) => path).filter((path) => !isBuiltin(path) && !path.startsWith('#'));
   return [...new Set(outside.map((path) => path.match(/^(@[^/]+\/)?[^/]+/)![0]))].sort();

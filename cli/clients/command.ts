@@ -6,9 +6,10 @@ import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts
 import { invokeAdmin } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { checkClientNames } from '../params.ts';
 import { printClient, printClients, printFields, printTable } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
-import { parseTime } from '../time.ts';
+import { parseTime, parseTimestamp } from '../time.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 
@@ -30,7 +31,7 @@ interface RotateOptions extends Options, CredentialOptions {
 export function clientsCommand(io: Io, setExit: SetExit): Command {
   const clients = new Command('clients').description('Manage the clients that may register users.');
   const add = (usage: string, description: string, example: string, json: string) => {
-    const command = addTargetOptions(clients.command(usage).description(description));
+    const command = addTargetOptions(checkClientNames(clients.command(usage).description(description)));
     return command
       .option('--json', json)
       .addHelpText('after', `\nExample:\n  $ countersign clients ${example}\n${EXIT_CODES_HELP}`);
@@ -43,7 +44,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     ).choices(['strict', 'basic']);
   const addCredentialOptions = (command: Command) =>
     command
-      .option('--expires-at <time>', 'when its key expires, RFC 3339; required for basic')
+      .option('--expires-at <time>', 'when its key ends, RFC 3339; needed for basic', parseTimestamp)
       .option(
         '--jwk <file>',
         'a public JWK with alg, instead of an API key: the client keeps the private key',

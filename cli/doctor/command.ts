@@ -3,8 +3,7 @@ import { isIP } from 'node:net';
 import { Command } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
-import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
-import { type Access, type AccessOptions, findAccess } from '../register/access.ts';
+import { type Access, type AccessOptions, addAccessOptions, findAccess } from '../register/access.ts';
 import { CHECKS, type Finding, skip } from './finding.ts';
 import { checkNetwork } from './network.ts';
 import { checkDiscovery, checkNonces, prepareProof } from './platform.ts';
@@ -13,14 +12,10 @@ import { checkTls } from './tls.ts';
 type Options = AccessOptions & { readonly json?: true };
 
 export function doctorCommand(io: Io, setExit: SetExit): Command {
-  return new Command('doctor')
-    .description('Check the connection to a platform, and the API key. Changes nothing there.')
-    .option('--url <url>', "the platform's base URL (default: $COUNTERSIGN_URL, or the local platform)")
-    .option(
-      '--api-key-file <path>',
-      'file with the API key (default: $COUNTERSIGN_API_KEY, or the local client dev)',
-    )
-    .option(LOCAL_FLAG, LOCAL_HELP)
+  const command = new Command('doctor').description(
+    'Check the way to a platform, and the key; changes nothing there.',
+  );
+  return addAccessOptions(command)
     .option('--json', 'print JSON Lines, one finding each')
     .addHelpText(
       'after',
@@ -78,7 +73,7 @@ async function* runChecks(access: Access): AsyncGenerator<Finding, void, void> {
     yield tls;
     if (tls.status === 'fail') return;
   }
-  const regions = yield* checkDiscovery(access.url.replace(/\/$/, ''), Date.now);
+  const regions = yield* checkDiscovery(access, Date.now);
   if (!regions) return;
   yield* checkNonces(regions, clientId);
   yield await checkProof();

@@ -1,7 +1,8 @@
 /** Checks the platform's answers: its discovery document, its clock, a nonce from each Region, and a proof by the key. */
 import { CountersignError, NotFoundError } from '@countersign/sdk';
+import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import { isJsonObject } from '../../protocol/json.ts';
-import { BASE_URL, FIXES } from '../fixes.ts';
+import { BASE_URL, fixOf, foreignRegionsFix } from '../fixes.ts';
 import { type Access, connect } from '../register/access.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -21,7 +22,7 @@ const NOBODY = 'A'.repeat(43);
 
 /** @returns the Regions; undefined where the document cannot be read */
 export async function* checkDiscovery(
-  url: string,
+  { url, regions: trusted }: Access,
   nowMs: () => number,
 ): AsyncGenerator<Finding, readonly Region[] | undefined, void> {
   const of = `${url}/.well-known/countersign`;
@@ -46,18 +47,30 @@ export async function* checkDiscovery(
     );
     return undefined;
   }
-  yield ok('discovery', of, `issuer ${issuer}; Regions ${regions.map(({ name }) => name).join(', ')}`);
+  const isUsed = (region: Region) => isWithin(url, region.url) || trusted.includes(region.url);
+  const used = regions.filter(isUsed);
+  const foreign = regions.filter((region) => !isUsed(region)).map((region) => region.url);
+  if (foreign.length > 0)
+    yield (used.length > 0 ? warn : fail)(
+      'discovery',
+      of,
+      `names Regions on other hosts, which no client uses unasked: ${foreign.join(', ')}`,
+      foreignRegionsFix(foreign),
+    );
+  if (used.length > 0)
+    yield ok('discovery', of, `issuer ${issuer}; Regions ${regions.map(({ name }) => name).join(', ')}`);
   yield checkClock(url, answer.headers.get('Date'), nowMs());
-  return regions;
+  return used.length > 0 ? used : undefined;
 }
+
+/** As many as a client takes. */
+const MOST_REGIONS = 32;
 
 const areRegions = (value: unknown): value is readonly Region[] =>
   Array.isArray(value) &&
   value.length > 0 &&
-  value.every((each) => isJsonObject(each) && typeof each.name === 'string' && isHttp(each.url));
-
-const isHttp = (url: unknown): boolean =>
-  typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url);
+  value.length <= MOST_REGIONS &&
+  value.every((each) => isJsonObject(each) && typeof each.name === 'string' && isBaseUrl(each.url));
 
 function checkClock(url: string, date: string | null, nowMs: number): Finding {
   const offsetS = Math.round((Date.parse(date ?? '') - nowMs) / 1000);
@@ -98,21 +111,22 @@ export async function* checkNonces(
  * @returns a function that runs the check
  * @throws CliError where URL or key cannot be used
  */
-export function prepareProof({ url, apiKey }: Access): () => Promise<Finding> {
+export function prepareProof(access: Access): () => Promise<Finding> {
+  const { url, apiKey, regions } = access;
   let expires: string | null = null;
   const fetchAndNoteExpiry: typeof fetch = async (...request) => {
     const answer = await fetch(...request);
     expires = answer.headers.get('Countersign-Key-Expires') ?? expires;
     return answer;
   };
-  const client = connect({ url, apiKey, maxRetries: 1, fetch: fetchAndNoteExpiry });
+  const client = connect({ url, apiKey, regions, maxRetries: 1, fetch: fetchAndNoteExpiry });
   return async () => {
     try {
       await client.get(NOBODY);
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error;
       if (!(error instanceof NotFoundError))
-        return fail('proof', url, error.message, FIXES[error.code] ?? `see docs/errors/${error.code}.md`);
+        return fail('proof', url, error.message, fixOf(error, access) ?? 'see what the checks before found');
     } finally {
       await client.close();
     }

@@ -1,5 +1,5 @@
-/** `countersign preflight`: checks, before `cdk deploy`, that the account is ready for it. */
-import { Command } from 'commander';
+/** `countersign preflight`. */
+import { Command, Option } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import type { Account } from './account.ts';
@@ -24,16 +24,28 @@ const PARTS: PreflightParts = {
   },
 };
 
+/** Options of an earlier version; `--region` is one of other commands, too. */
+const READ_FROM_CONFIG = ['region', 'qualifier', 'domain', 'hosted-zone', 'certificate'];
+
 export function preflightCommand(io: Io, setExit: SetExit, parts: PreflightParts = PARTS): Command {
-  return new Command('preflight')
-    .description('Check, Region by Region, whether a deployment of this project would fail. Changes nothing.')
-    .option('--stage <name>', 'the stage to check; needed only if the project has several')
+  const command = new Command('preflight');
+  for (const name of READ_FROM_CONFIG)
+    command.addOption(
+      new Option(`--${name} <value>`).hideHelp().argParser(() => {
+        throw usage(`leave --${name} out: it is read from the project's config`);
+      }),
+    );
+  return command
+    .description(
+      'Check, Region by Region, for what would make a deployment of this project fail. Changes nothing.',
+    )
+    .option('--stage <name>', 'which one, where the project has several')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
-Run it in the project's folder. It runs \`cdk synth\` to read what the config deploys, then checks the account of your AWS
-credentials. Exit code 0: every check ran and none failed; warnings do not change it.
+Run it in the project's folder: it reads what the config deploys by \`cdk synth\`, and checks the account of your AWS
+credentials for it. Exit code 0: everything was checked and nothing fails; warnings leave it at 0.
 
 Example:
   $ countersign preflight

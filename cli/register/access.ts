@@ -2,46 +2,93 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ClientOptions, CountersignClient, InvalidArgumentError } from '@countersign/sdk';
+import { type Command, Option } from 'commander';
 import { type Io, usage } from '../io.ts';
-import { findLocalPlatform } from '../local.ts';
+import { findLocalPlatform, LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
+import { collect } from '../target.ts';
 
 export interface AccessOptions {
   readonly url?: string;
   readonly apiKeyFile?: string;
+  readonly regions?: readonly string[];
   readonly local?: string;
 }
 
 /** A platform's base URL, and an API key for it. */
 export interface Access {
+  /** Without a slash at its end. */
   readonly url: string;
   readonly apiKey: string;
+  /** URLs of Regions that may be used although they lie elsewhere than under `url`. */
+  readonly regions: readonly string[];
+  /** Where URL and key come from, in a sentence. */
+  readonly source: string;
+  /** The options that lead another command to the same place, as they are typed. */
+  readonly flags: string;
 }
 
-/** @throws CliError where the URL or the key is missing. The message never quotes a key. */
+export const addAccessOptions = (command: Command): Command =>
+  command
+    .option('--url <url>', "the platform's base URL (default: $COUNTERSIGN_URL, or the local platform)")
+    .option(
+      '--api-key-file <path>',
+      'file with the API key (default: $COUNTERSIGN_API_KEY, or the local client dev)',
+    )
+    .addOption(
+      new Option(
+        '--regions <urls>',
+        "Regions that may be used although they lie elsewhere than under the URL's host; repeatable, or with commas",
+      ).argParser(collect),
+    )
+    .option(LOCAL_FLAG, LOCAL_HELP);
+
+/** @throws CliError, which quotes no key */
 export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   if (options.local !== undefined) {
-    if (options.url !== undefined || options.apiKeyFile !== undefined)
-      throw usage('--local cannot be combined with --url or --api-key-file');
+    if (options.url !== undefined || options.apiKeyFile !== undefined || options.regions !== undefined)
+      throw usage('--local goes without --url, --api-key-file and --regions');
     return localAccess(cwd, options.local);
   }
-  const url = options.url ?? env.COUNTERSIGN_URL;
+  // One spelling of it: what is kept of a file's registration names the platform by its URL.
+  const url = (options.url ?? env.COUNTERSIGN_URL)?.replace(/\/$/, '');
   if (url !== undefined) requireHttp(url);
   const apiKey =
     options.apiKeyFile === undefined ? env.COUNTERSIGN_API_KEY : readKey(resolve(cwd, options.apiKeyFile));
-  if (url !== undefined && apiKey !== undefined) return { url, apiKey };
-  if (url !== undefined)
-    throw usage('the API key is missing: set --api-key-file FILE or COUNTERSIGN_API_KEY');
-  if (apiKey !== undefined) throw usage('the URL is missing: set --url URL or COUNTERSIGN_URL');
+  const regions = (options.regions ?? []).map((region) => region.replace(/\/$/, ''));
+  if (url !== undefined && apiKey !== undefined) {
+    const source = `the URL is that of ${options.url === undefined ? 'COUNTERSIGN_URL' : '--url'}, the key that of ${options.apiKeyFile === undefined ? 'COUNTERSIGN_API_KEY' : options.apiKeyFile}`;
+    return { url, apiKey, regions, source, flags: flagsOf(options) };
+  }
+  if (url !== undefined) throw usage('the API key is missing: --api-key-file FILE, or COUNTERSIGN_API_KEY');
+  if (apiKey !== undefined) throw usage('the URL is missing: --url URL, or COUNTERSIGN_URL');
+  if (regions.length > 0) throw usage('--regions goes with a URL: --url URL, or COUNTERSIGN_URL');
   return localAccess(cwd);
 }
 
-function localAccess(cwd: string, port?: string): { url: string; apiKey: string } {
-  const instead = 'use --url and --api-key-file for a deployed platform';
-  const { entry, clients } = findLocalPlatform(cwd, instead, port);
+function localAccess(cwd: string, port?: string): Access {
+  const instead = 'name a deployed one with --url and --api-key-file';
+  const { entry, clients, path } = findLocalPlatform(cwd, instead, port);
   const dev = clients.find(({ client_id }) => client_id === 'dev') ?? clients[0];
   if (!dev) throw usage('the local platform has no client; start it again with `npm start`');
-  return { url: entry, apiKey: dev.api_key };
+  return {
+    url: entry,
+    apiKey: dev.api_key,
+    regions: [],
+    source: `URL and key are those of the local platform (${path})`,
+    flags: port === undefined ? '' : ` --local ${port}`,
+  };
 }
+
+function flagsOf({ url, apiKeyFile, regions }: AccessOptions): string {
+  const given = { '--url': url, '--api-key-file': apiKeyFile, '--regions': regions?.join(',') };
+  return Object.entries(given)
+    .flatMap(([flag, value]) => (value === undefined ? [] : [` ${flag} ${quoted(value)}`]))
+    .join('');
+}
+
+/** As a POSIX shell takes it for one word. */
+const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** @throws CliError where URL or key cannot be used */
 export function connect(options: ClientOptions): CountersignClient {

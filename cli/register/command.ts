@@ -4,8 +4,7 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
-import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
-import { type AccessOptions, findAccess } from './access.ts';
+import { type Access, type AccessOptions, addAccessOptions, findAccess } from './access.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { FailuresFile } from './failures.ts';
 import { type Format, type Input, openInput } from './input.ts';
@@ -22,8 +21,8 @@ interface Options extends AccessOptions {
 }
 
 export function registerCommand(io: Io, setExit: SetExit): Command {
-  return new Command('register')
-    .description('Register the users of a file, replay-proof. Safe to repeat.')
+  const command = new Command('register')
+    .description('Register the users of a file, replay-proof; safe to repeat.')
     .argument('<file>', 'CSV (.csv) or JSON Lines (.jsonl, .ndjson); - for standard input')
     .addOption(
       new Option('--format <format>', "format of the file (default: by the file's name)").choices([
@@ -31,15 +30,10 @@ export function registerCommand(io: Io, setExit: SetExit): Command {
         'jsonl',
       ]),
     )
-    .option('--concurrency <count>', 'registrations at the same time, 1 to 100', parseConcurrency, 8)
-    .option('--failures <path>', 'file for the users that failed (default: FILE.failed.jsonl)')
-    .option('--restart', 'start from the beginning and ignore earlier runs of this file')
-    .option('--url <url>', "the platform's base URL (default: $COUNTERSIGN_URL, or the local platform)")
-    .option(
-      '--api-key-file <path>',
-      'file with the API key (default: $COUNTERSIGN_API_KEY, or the local client dev)',
-    )
-    .option(LOCAL_FLAG, LOCAL_HELP)
+    .option('--concurrency <count>', 'registrations under way at a time, 1 to 100', parseConcurrency, 8)
+    .option('--failures <path>', 'where failures go (default: FILE.failed.jsonl)')
+    .option('--restart', 'begin anew, whatever an earlier run of this file has done');
+  return addAccessOptions(command)
     .option('--json', 'print the summary as one JSON document')
     .addHelpText(
       'after',
@@ -114,7 +108,7 @@ function isSameFile(a: string, b: string): boolean {
 function begin(
   file: string,
   failuresPath: string,
-  { url, apiKey }: { url: string; apiKey: string },
+  { url, apiKey }: Access,
   { failures: named, restart = false }: Options,
   { cwd }: Io,
 ): { checkpoint: Checkpoint | undefined; failures: FailuresFile } {

@@ -7,14 +7,17 @@ import { splitRecords } from './split.ts';
 export async function* readJsonLines(input: Readable): AsyncGenerator<InputRecord, void, void> {
   for await (const raw of splitRecords(input, 'jsonl')) {
     const decoded = decode(raw);
-    if (decoded.message === undefined && decoded.text.trim() === '') continue;
+    if (decoded.message === undefined && BLANK.test(decoded.text)) continue;
     const content = decoded.message === undefined ? readUser(decoded.text) : decoded;
     if ('user' in content) yield { line: raw.line, endByte: raw.endByte, user: content.user };
     else yield unreadable(raw, content.text, content.message!);
   }
 }
 
-/** Deeper than the platform accepts: so the platform refuses such a user with its own message. */
+/** White space as JSON has it (RFC 8259 §2). Anything else that shows nothing is a line that is not JSON. */
+const BLANK = /^[ \t\r\n]*$/;
+
+/** Deeper than the platform takes: it says so itself. */
 const LIMITS = { maxDepth: 40, refuseProto: false };
 const AMBIGUOUS =
   'is ambiguous JSON: it names a member twice, has a number too large for a double or half of a surrogate pair, or is too deep';

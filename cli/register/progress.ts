@@ -4,14 +4,19 @@ import type { Io } from '../io.ts';
 
 export interface Progress {
   update(done: { readonly bytes: number; readonly registered: number; readonly failed: number }): void;
+  /** A line of our own for standard error, above the bar. */
+  say(line: string): void;
   stop(): void;
 }
 
+/** To the first column, and nothing left on the line: the bar is drawn again below. */
+const CLEAR_LINE = '\r\u001b[K';
 const COUNTS = '{registered} registered, {failed} failed, {duration_formatted}';
 
 /** @param size of the input in bytes, if known */
-export function startProgress({ terminal }: Io, size: number | undefined, quiet: boolean): Progress {
-  if (quiet || !terminal) return { update() {}, stop() {} };
+export function startProgress({ terminal, stderr }: Io, size: number | undefined, quiet: boolean): Progress {
+  const write = (line: string) => stderr.write(`${line}\n`);
+  if (quiet || !terminal) return { update() {}, say: write, stop() {} };
   const bar = new cliProgress.SingleBar(
     {
       format: size ? `  {bar} {percentage}%  ${COUNTS}` : `  ${COUNTS}`,
@@ -25,6 +30,10 @@ export function startProgress({ terminal }: Io, size: number | undefined, quiet:
   bar.start(size || 1, 0, { registered: 0, failed: 0 });
   return {
     update: ({ bytes, ...counts }) => bar.update(Math.min(bytes, size ?? 0), counts),
+    say(line) {
+      terminal.write(CLEAR_LINE);
+      write(line);
+    },
     stop: () => bar.stop(),
   };
 }

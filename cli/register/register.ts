@@ -1,19 +1,11 @@
 /** Registers records as they are read. */
-import type { BatchResult } from '@countersign/sdk';
+import { AbortedError, type BatchResult, type CountersignError } from '@countersign/sdk';
 import { EXIT, type Io } from '../io.ts';
 import { type Access, connect } from './access.ts';
 import { Account, type AccountOptions, type Pending, type Totals } from './account.ts';
 import type { Input } from './input.ts';
-import {
-  describe,
-  isCountersignError,
-  isHopeless,
-  isUnreachable,
-  type Stop,
-  stopHopeless,
-  stopOf,
-  stopUnreachable,
-} from './stop.ts';
+import { describe, type Stop, stopBy, stopOf } from './stop.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
 
 export interface RegisterOptions extends Access, AccountOptions {
   readonly concurrency: number;
@@ -33,10 +25,15 @@ const UNREACHABLE_IN_A_ROW = 10;
 /** @throws CliError */
 export async function registerRecords(input: Input, options: RegisterOptions): Promise<Summary> {
   const startedMs = performance.now();
-  const { url, apiKey, concurrency, io } = options;
-  const client = connect({ url, apiKey });
+  const { url, apiKey, regions, concurrency, io, progress } = options;
+  const client = connect({
+    url,
+    apiKey,
+    regions,
+    onQuotaWait: (ms) => progress.say(`waiting ${Math.ceil(ms / 1000)} s for the quota`),
+  });
   const account = new Account(options);
-  const run = new Run(input, account, options.checkpoint !== undefined);
+  const run = new Run(input, account, options);
   const disarm = io.onInterrupt(() => run.interrupt());
   try {
     const batch = client.registerBatch<object>(run.users(), { concurrency, signal: run.signal });
@@ -58,18 +55,23 @@ export async function registerRecords(input: Input, options: RegisterOptions): P
 class Run {
   readonly #input: Input;
   readonly #account: Account;
-  readonly #canResume: boolean;
+  readonly #options: RegisterOptions;
   readonly #pending = new WeakMap<object, Pending>();
   /** Users for whom the platform was not reached, in a row: no failures yet, as it may be gone. */
-  readonly #unreached: { readonly at: Pending; readonly user: object; readonly error: Error }[] = [];
+  readonly #unreached: { readonly at: Pending; readonly user: object; readonly error: CountersignError }[] =
+    [];
   readonly #reading = new AbortController();
   readonly #running = new AbortController();
   #stoppedBy: Stop | undefined;
 
-  constructor(input: Input, account: Account, canResume: boolean) {
+  constructor(input: Input, account: Account, options: RegisterOptions) {
     this.#input = input;
     this.#account = account;
-    this.#canResume = canResume;
+    this.#options = options;
+  }
+
+  get #canResume(): boolean {
+    return this.#options.checkpoint !== undefined;
   }
 
   /** Aborts what is under way. */
@@ -116,8 +118,12 @@ class Run {
     if (result.ok) {
       this.#failUnreached();
       this.#account.registered(at, result.registration.replayed);
-    } else if (isUnreachable(result.error)) this.#notReached(at, user, result.error);
-    else this.#refused(at, user, result.error);
+      return;
+    }
+    const { error } = result;
+    const verdict = verdictOf(error);
+    if (verdict === 'unreachable' || verdict === 'faulty') this.#notReached(at, user, error, verdict);
+    else this.#refused(at, user, error, verdict);
   }
 
   end(): void {
@@ -129,19 +135,19 @@ class Run {
     if (!this.#running.signal.aborted) this.#stoppedBy ??= stopOf(error);
   }
 
-  #notReached(at: Pending, user: object, error: Error): void {
+  #notReached(at: Pending, user: object, error: CountersignError, verdict: Verdict): void {
     this.#unreached.push({ at, user, error });
     const isGone = this.#canResume && this.#unreached.length >= UNREACHABLE_IN_A_ROW;
-    if (isGone || !this.#account.hasRegistered) this.#stoppedBy ??= stopUnreachable(error);
+    const isFirst = verdict === 'unreachable' && !this.#account.hasRegistered;
+    if (isGone || isFirst) this.#stoppedBy ??= stopBy(error, EXIT.unreachable, this.#options);
     if (!this.#canResume) this.#failUnreached();
   }
 
-  #refused(at: Pending, user: object, error: Error): void {
-    const stops = isHopeless(error);
-    if (stops) this.#stoppedBy ??= stopHopeless(error);
+  #refused(at: Pending, user: object, error: CountersignError, verdict: Verdict): void {
+    const stops = verdict === 'everyone';
+    if (stops) this.#stoppedBy ??= stopBy(error, EXIT.failed, this.#options);
     // What stopped the run is no fault of this user, who comes first when it goes on.
-    const wasAborted = this.#running.signal.aborted && !isCountersignError(error);
-    if (this.#canResume && (stops || wasAborted)) return;
+    if (this.#canResume && (stops || error instanceof AbortedError)) return;
     this.#failUnreached();
     this.#account.failed(at, { user, error: describe(error) });
   }

@@ -4,6 +4,7 @@ import type { ErasedRegistration } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import { askEverywhere, printAnswers } from '../everywhere.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
+import { checkClientNames } from '../params.ts';
 import { printFields } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
@@ -15,7 +16,9 @@ const LEAST_WAIT_MS = 5_000;
 export function registrationsCommand(io: Io, setExit: SetExit): Command {
   const registrations = new Command('registrations').description('Show, delete or erase registrations.');
   const add = (verb: string, description: string) =>
-    addTargetOptions(registrations.command(`${verb} <client> <user_id>`).description(description))
+    addTargetOptions(
+      checkClientNames(registrations.command(`${verb} <client> <user_id>`).description(description)),
+    )
       .option('--json', 'print one JSON document')
       .addHelpText(
         'after',

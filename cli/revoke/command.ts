@@ -8,6 +8,7 @@ import { readNonce } from '../../protocol/nonce.ts';
 import { invokeAdmin } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { checkClientNames } from '../params.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
 type Options = TargetOptions & { readonly json?: true };
@@ -15,7 +16,7 @@ type Options = TargetOptions & { readonly json?: true };
 export function revokeCommand(io: Io, setExit: SetExit): Command {
   const revoke = new Command('revoke').description('Take back a proof, a client, or a key of a client.');
   const add = (usage: string, description: string, example: string) =>
-    addTargetOptions(revoke.command(usage).description(description))
+    addTargetOptions(checkClientNames(revoke.command(usage).description(description)))
       .option('--json', 'print one JSON document')
       .addHelpText('after', `\nExample:\n  $ countersign revoke ${example}\n${EXIT_CODES_HELP}`);
 

@@ -73,7 +73,7 @@ export function vaultCommand(io: Io): Command {
           plan,
           dryRun,
           ...(!flags.json && { onDone: print }),
-        }).catch(explain)
+        }).catch((error) => explain(error, address))
       : setupOfEmptyVault(plan);
     if (flags.json) printJson(io, { address, dry_run: dryRun, steps: results });
     else if (!token) results.forEach(print);
@@ -145,9 +145,17 @@ function printResult({ stdout }: Io, { what, state, path, data }: StepResult, dr
   }
 }
 
-function explain(error: unknown): never {
+function explain(error: unknown, address: string): never {
   if (error instanceof SetupRefused) throw new CliError(EXIT.failed, error.message);
   if (!(error instanceof VaultError)) throw error;
+  // In Vault's own words these ask for this very command.
+  if (error.code === 'forbidden')
+    throw new CliError(
+      EXIT.failed,
+      `Vault at ${address} refuses VAULT_TOKEN: it has ended, or is of another Vault or namespace; log in again`,
+    );
+  if (error.code === 'not_found')
+    throw new CliError(EXIT.failed, `at ${address} is no API of a Vault: is VAULT_ADDR right?`);
   const unreachable = error.code === 'unavailable' || error.code === 'sealed';
   throw new CliError(unreachable ? EXIT.unreachable : EXIT.failed, error.message);
 }

@@ -12,7 +12,10 @@ url, api_key = os.environ.get("COUNTERSIGN_URL"), os.environ.get("COUNTERSIGN_BA
 if bool(url) != bool(api_key):
     sys.exit("set COUNTERSIGN_URL and COUNTERSIGN_BASIC_KEY, or neither")
 if not url:  # the platform that `npm start` runs
-    local = json.loads((Path(__file__).resolve().parents[2] / ".countersign/local.json").read_text())
+    path = Path(__file__).resolve().parents[2] / ".countersign/local.json"
+    if not path.exists():
+        sys.exit("no platform runs here: start one with `npm start`, or set COUNTERSIGN_URL and COUNTERSIGN_BASIC_KEY")
+    local = json.loads(path.read_text())
     url = local["regions"][0]["url"]
     api_key = next(c["api_key"] for c in local["clients"] if c["profile"] == "basic")
 if not api_key.startswith("csb_"):  # a strict key never travels

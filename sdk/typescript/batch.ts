@@ -1,5 +1,5 @@
-/** Runs a bounded number of registrations at the same time, over a source of any length; one result for each item. */
-import { InvalidArgumentError } from './errors.ts';
+/** Bounded concurrency over a source of any length: a result per item, nothing read ahead, nothing left behind. */
+import { AbortedError, CountersignError, InvalidArgumentError } from './errors.ts';
 import type { Registered } from './registration.ts';
 
 export interface BatchOptions {
@@ -7,7 +7,7 @@ export interface BatchOptions {
   readonly concurrency?: number;
   /** Called after each registration, whether it succeeded or failed. */
   readonly onProgress?: (progress: BatchProgress) => void;
-  /** An abort ends the batch: running registrations fail with the signal's reason, and no new one starts. */
+  /** Ends the batch: what is under way fails with an AbortedError, and nothing more is begun. */
   readonly signal?: AbortSignal;
 }
 
@@ -26,7 +26,7 @@ interface Item<U> {
 /** Result for one user: its registration, or the error. */
 export type BatchResult<U, R = Registered<U>> =
   | (Item<U> & { readonly ok: true; readonly registration: R })
-  | (Item<U> & { readonly ok: false; readonly error: Error });
+  | (Item<U> & { readonly ok: false; readonly error: CountersignError });
 
 /**
  * @returns results in the order of completion
@@ -94,7 +94,12 @@ async function* results<U, R>(
     try {
       return { ...item, ok: true, registration: await register(item.user, ended.signal) };
     } catch (error) {
-      return { ...item, ok: false, error: error instanceof Error ? error : new Error(String(error)) };
+      // A call throws nothing else than these errors and the signal's reason.
+      return {
+        ...item,
+        ok: false,
+        error: error instanceof CountersignError ? error : new AbortedError(error),
+      };
     }
   };
 

@@ -1,6 +1,7 @@
-/** Makes a call: chooses a Region, takes a nonce, signs a proof, sends it; and repeats that as the retry policy says. */
+/** Makes a call: a Region, a nonce, a proof, an exchange; and again for as long as the retry policy says so. */
+
+import { isWithin } from '../../protocol/base-url.ts';
 import { abortable, type sleep } from './abort.ts';
-import { isWithin } from './base-url.ts';
 import type { Signer } from './credential.ts';
 import { DiscoveryCache, type RegionInfo } from './discovery.ts';
 import { ClockSkewError, CountersignError, UnexpectedAnswerError } from './errors.ts';
@@ -19,7 +20,9 @@ export interface CallerOptions {
   /** Limit on one attempt. */
   readonly timeoutMs: number;
   readonly maxRetries: number;
-  /** Aborts when the client is closed: every call then ends. */
+  /** Called where calls begin to wait for the client's quota. */
+  readonly onQuotaWait: (waitMs: number) => void;
+  /** Ends everything when it aborts. */
   readonly closed: AbortSignal;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -172,7 +175,7 @@ export class Caller {
     state: State,
     method: Request['method'],
   ): Promise<Next | undefined> {
-    const { maxRetries, random } = this.#options;
+    const { maxRetries, random, onQuotaWait } = this.#options;
     const { region, tried } = state;
     state.unclear ||= sent && (answer === undefined || answer.status >= 500);
     if (region && isUnreachable(error)) this.#regions.failed(region);
@@ -184,9 +187,12 @@ export class Caller {
         region !== undefined && this.#regions.anyHealthy((await this.#discovery.current()).regions),
       permit: () => this.#budget.take(),
     });
-    // The quota is spent: other calls wait too, without asking. Reads have a limit of their own and delay no write.
-    if (region && next && error.code === 'quota_exceeded' && method !== 'GET')
+    // One call has to wait: the others need not ask. Reads have a limit of their own, which holds up no write.
+    if (region && next && error.code === 'quota_exceeded' && method !== 'GET') {
+      const isFirst = this.#regions.heldForMs(region) === 0;
       this.#regions.hold(region, next.waitMs);
+      if (isFirst) onQuotaWait(next.waitMs);
+    }
     if (next?.region === 'best') state.region = undefined;
     return next;
   }

@@ -1,7 +1,7 @@
 /** The client: it registers users, and reads and deletes registrations. */
 import { createTransport } from '#transport';
+import { isBaseUrl } from '../../protocol/base-url.ts';
 import { sleep } from './abort.ts';
-import { isBaseUrl } from './base-url.ts';
 import { type BatchOptions, type BatchResult, runBatch } from './batch.ts';
 import { Caller } from './caller.ts';
 import { type Credential, createSigner } from './credential.ts';
@@ -28,7 +28,9 @@ export type ClientOptions = Credential & {
   readonly timeoutMs?: number;
   /** How often a call may back off and try again; 0: never. A fail-over to another Region does not count. @default 4 */
   readonly maxRetries?: number;
-  /** Sends the requests, in place of the built-in transport. */
+  /** Called once for all calls that wait for the client's quota, with how long that takes, in milliseconds. */
+  readonly onQuotaWait?: (waitMs: number) => void;
+  /** Sends requests in place of the built-in transport. */
   readonly fetch?: typeof fetch;
 };
 
@@ -79,6 +81,7 @@ export class CountersignClient {
       timeoutMs,
       maxRetries,
       closed: this.#closed.signal,
+      onQuotaWait: options.onQuotaWait ?? (() => {}),
       now: internals.now ?? Date.now,
       random: internals.random ?? Math.random,
       sleep: internals.sleep ?? sleep,
@@ -91,18 +94,25 @@ export class CountersignClient {
   }
 
   /**
-   * Registers a user. It is safe to repeat: the same user with the same data gives the same registration. Each retry takes
-   * a new nonce, since the first may be used up.
+   * Registers a user. Repeating it is safe: the same user with the same data is the same registration. A retry takes
+   * a nonce of its own, since the first may be spent. A user is a `User`, unless `U` names what the operator's own schema
+   * wants: the type is not inferred, so that a misspelt member does not compile.
    *
    * @returns the registration, and whether it was registered before
    * @throws RegistrationConflictError where the user is registered with other data; InvalidRegistrationError, which names
    *   every bad field; InvalidArgumentError where JSON cannot express the user; any other CountersignError
    */
-  async register<U extends object = User>(user: U, options: CallOptions = {}): Promise<Registered<U>> {
+  async register<U extends object = User>(
+    user: NoInfer<U>,
+    options: CallOptions = {},
+  ): Promise<Registered<U>> {
     const body = encodeUser(user);
     const answer = await this.#caller.call({ method: 'POST', path: '/v1/register', body, ...options });
     const replayed = answer.headers.get('Idempotency-Replayed') === 'true';
-    return { ...readRegistration<U>(answer), replayed };
+    // As it was sent, where it was sent at all: an operator's own schema decides what a user is.
+    const { user_id } = user as { user_id?: unknown };
+    const expected = { client_id: this.#clientId, ...(typeof user_id === 'string' && { user_id }) };
+    return { ...readRegistration<U>(answer, expected), replayed };
   }
 
   /**
@@ -116,10 +126,10 @@ export class CountersignClient {
    * for await (const { user, ok } of client.registerBatch(users)) if (!ok) console.warn(user.user_id);
    */
   registerBatch<U extends object = User>(
-    users: Iterable<U> | AsyncIterable<U>,
+    users: Iterable<NoInfer<U>> | AsyncIterable<NoInfer<U>>,
     options: BatchOptions = {},
   ): AsyncGenerator<BatchResult<U>, void, void> {
-    return runBatch(users, (user, signal) => this.register(user, { signal }), options);
+    return runBatch<U, Registered<U>>(users, (user, signal) => this.register<U>(user, { signal }), options);
   }
 
   /**
@@ -130,7 +140,8 @@ export class CountersignClient {
    *   other CountersignError
    */
   async get<U extends object = User>(id: string, options: CallOptions = {}): Promise<Registration<U>> {
-    return readRegistration<U>(await this.#caller.call({ method: 'GET', path: pathOf(id), ...options }));
+    const answer = await this.#caller.call({ method: 'GET', path: pathOf(id), ...options });
+    return readRegistration<U>(answer, { id, client_id: this.#clientId });
   }
 
   /**

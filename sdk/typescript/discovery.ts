@@ -1,5 +1,5 @@
-/** The platform's discovery document (`GET /.well-known/countersign`), cached for as long as the platform allows. */
-import { isBaseUrl } from './base-url.ts';
+/** What the platform says of itself (`GET /.well-known/countersign`), kept for as long as it allows. */
+import { isBaseUrl } from '../../protocol/base-url.ts';
 import { ForeignRegionsError, UnexpectedAnswerError } from './errors.ts';
 import { type Answer, answerError } from './http.ts';
 

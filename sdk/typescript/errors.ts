@@ -30,7 +30,19 @@ export class ClientClosedError extends CountersignError {
   }
 }
 
-/** No answer: the name was not resolved, or the connection was refused or broke before the answer was complete. */
+/**
+ * Of a batch: the user was under way when the batch's signal aborted. The platform may have registered the user; a call
+ * outside a batch throws the signal's reason itself.
+ */
+export class AbortedError extends CountersignError {
+  /** @param cause the signal's reason */
+  constructor(cause: unknown) {
+    super('aborted', 'the batch was aborted');
+    this.cause = cause;
+  }
+}
+
+/** No answer: the name was not resolved, the connection refused, or broken before the answer was complete. */
 export class ConnectionError extends CountersignError {
   constructor(origin: string, reason: string) {
     super('connection_failed', `no answer from ${origin}: ${reason}`);

@@ -3,6 +3,7 @@ export type { BatchOptions, BatchProgress, BatchResult } from './batch.ts';
 export { type CallOptions, type ClientOptions, CountersignClient } from './client.ts';
 export type { ApiKeyCredential, Credential, PrivateKeyCredential } from './credential.ts';
 export {
+  AbortedError,
   ApiError,
   BodyTooLargeError,
   ClientClosedError,

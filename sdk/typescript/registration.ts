@@ -45,11 +45,20 @@ export function encodeUser(user: object): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** @throws UnexpectedAnswerError where the answer is not a registration */
-export function readRegistration<U>({ json, headers, origin, status }: Answer): Registration<U> {
+/**
+ * @param expected members that the answer must have, such as the client that asked
+ * @throws UnexpectedAnswerError, also where the answer is of another client, user or registration
+ */
+export function readRegistration<U>(
+  { json, headers, origin, status }: Answer,
+  expected: Partial<Pick<Registration, 'id' | 'client_id' | 'user_id'>>,
+): Registration<U> {
   const { id, client_id, user_id, created_at, data } = (json ?? {}) as Record<string, unknown>;
   const complete = [id, client_id, user_id, created_at].every((text) => typeof text === 'string');
-  if (!complete || typeof data !== 'object' || data === null) throw new UnexpectedAnswerError(origin, status);
+  const asked = { id, client_id, user_id, ...expected };
+  const same = asked.id === id && asked.client_id === client_id && asked.user_id === user_id;
+  if (!complete || !same || typeof data !== 'object' || data === null)
+    throw new UnexpectedAnswerError(origin, status);
   const etag = headers.get('ETag') ?? '';
   return { id, client_id, user_id, created_at, data, etag } as Registration<U>;
 }

@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether stderr is one. */
   readonly terminal?: boolean;
+  /** Of the terminal that stdout is. */
+  readonly columns?: number;
   /** Told how to press Ctrl-C. */
   readonly onReady?: (interrupt: () => void) => void;
 }
@@ -59,9 +61,9 @@ export class Directory {
 
   async run(
     args: readonly string[],
-    { stdin = '', env = {}, terminal = false, onReady }: RunOptions = {},
+    { stdin = '', env = {}, terminal = false, columns, onReady }: RunOptions = {},
   ): Promise<Ran> {
-    const stdout = new Collected();
+    const stdout = Object.assign(new Collected(), columns && { columns });
     const stderr = Object.assign(new Collected(), { isTTY: terminal });
     const code = await run(args, {
       stdin: typeof stdin === 'string' ? Readable.from([stdin]) : stdin,

@@ -57,8 +57,8 @@ test('a basic client needs an end, a name in use is refused, each in one line', 
   );
   expect(created.json.api_key).toMatch(/^csb_/);
   const misnamed = await clients('create', 'No Name');
-  expect(misnamed).toMatchObject({ code: 1, stdout: '' });
-  expect(misnamed.stderr).toMatch(/^error: the client: must be 3 to 32 .*\n$/);
+  expect(misnamed).toMatchObject({ code: 2, stdout: '' });
+  expect(misnamed.stderr).toMatch(/^error: .* is 3 to 32 of a-z, .*, e\.g\. my-service\.\n$/);
   const taken = await clients('create', 'dev');
   expect(taken).toMatchObject({ code: 1, stdout: '' });
   expect(taken.stderr).toMatch(/^error: client dev exists.*\n$/);
@@ -216,4 +216,32 @@ test.each([
   expect(stdout).toMatch(/\n {2}\$ (.* )?countersign /);
   expect(stdout).toContain('--json');
   expect(stdout).toContain('Exit codes:');
+});
+
+test('on a terminal that is too narrow for the rows each client is a block, and no line is wrapped', async () => {
+  const { stdout } = await directory.run(['clients', 'list'], { columns: 60 });
+  expect(stdout).toMatch(/^dev\n {4}profile {9}strict\n {4}state {11}enabled\n/m);
+  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(60);
+  const wide = await directory.run(['clients', 'list'], { columns: 200 });
+  expect(wide.stdout).toBe((await directory.run(['clients', 'list'])).stdout);
+});
+
+test.each([
+  [['clients', 'create', 'Ab'], 'e.g. my-service'],
+  ...['show', 'rotate-key', 'disable', 'enable', 'delete'].map((verb) => [
+    ['clients', verb, 'a b'],
+    'e.g. my-service',
+  ]),
+  [['clients', 'update', 'x', '--limit', '1'], 'e.g. my-service'],
+  [['revoke', 'client', 'Ab'], 'e.g. my-service'],
+  [['revoke', 'key', 'Ab', '1'], 'e.g. my-service'],
+  ...['show', 'delete', 'erase'].map((verb) => [['registrations', verb, 'Ab', 'ada'], 'e.g. my-service']),
+  [['clients', 'create', 'ended', '--expires-at', 'tomorrow'], 'e.g. 2027-01-31T00:00:00Z'],
+  [['clients', 'rotate-key', 'ended', '--expires-at', '2027-01-31'], 'e.g. 2027-01-31T00:00:00Z'],
+] as [string[], string][])('%j is wrong usage, and nobody is asked', async (args, example) => {
+  const elsewhere = new Directory();
+  const { code, stderr, stdout } = await elsewhere.run(args);
+  elsewhere.remove();
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain(example);
 });

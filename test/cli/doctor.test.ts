@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import type { Finding } from '../../cli/doctor/finding.ts';
 import { checkTls } from '../../cli/doctor/tls.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
+import { deriveApiKey } from '../../protocol/api-key.ts';
 import { type Certificate, issueCertificate } from '../support/certificate.ts';
 import { closedUrl, Directory } from './cli.ts';
 
@@ -25,8 +26,8 @@ afterAll(async () => {
   await platform?.stop();
 });
 
-async function doctor(env: Record<string, string> = {}) {
-  const { code, stdout, stderr } = await directory.run(['doctor', '--json'], { env });
+async function doctor(env: Record<string, string> = {}, ...more: string[]) {
+  const { code, stdout, stderr } = await directory.run(['doctor', '--json', ...more], { env });
   const lines = stdout.split('\n').filter((line) => line !== '');
   return { code, stderr, found: lines.map((line) => JSON.parse(line) as Finding) };
 }
@@ -90,7 +91,7 @@ test('no URL is quoted: it may hold a password', async () => {
 });
 
 /** A server with that document, which answers `{}` for a nonce. */
-async function against(document: (url: string) => unknown) {
+async function against(document: (url: string) => unknown, ...more: string[]) {
   let url = '';
   const server = createHttpServer((request, response) =>
     response.end(JSON.stringify(request.url?.startsWith('/v1/nonce') ? {} : document(url))),
@@ -98,7 +99,7 @@ async function against(document: (url: string) => unknown) {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
-    return await doctor(access(url));
+    return await doctor(access(url), ...more);
   } finally {
     server.close();
     server.closeAllConnections();
@@ -109,11 +110,88 @@ test.each([
   ['no Region', { issuer: 'i', regions: [] }],
   ['a Region that is none', { issuer: 'i', regions: [null] }],
   ['a Region without a URL', { issuer: 'i', regions: [{ name: 'a', url: 'a' }] }],
+  [
+    'more Regions than a client takes',
+    { issuer: 'i', regions: Array(33).fill({ name: 'a', url: 'https://a.example' }) },
+  ],
   ['too much', { issuer: 'i'.repeat(100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
 ])('a document with %s is refused', async (_, document) => {
   const { code, found } = await against(() => document);
   expect(code).toBe(3);
   expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
+});
+
+test('a Region on another host is named, and not asked', async () => {
+  let asked = 0;
+  const foreign = createHttpServer((_, response) => {
+    asked += 1;
+    response.end('{"nonce":"n"}');
+  });
+  await once(foreign.listen(0, '127.0.0.2'), 'listening');
+  try {
+    const elsewhere = `http://127.0.0.2:${(foreign.address() as AddressInfo).port}`;
+    const regions = [{ name: 'evil', url: 'https://evil.example' }];
+    const { code, found } = await against((url) => ({
+      issuer: 'i',
+      regions: [{ name: 'a', url }, ...regions],
+    }));
+    expect(code).toBe(1);
+    expect(found.find(({ status }) => status === 'warn')).toMatchObject({
+      check: 'discovery',
+      detail: expect.stringContaining('https://evil.example'),
+    });
+    expect(found.filter(({ check }) => check === 'nonce').map(({ of }) => of)).toEqual(['a']);
+    // Those alone: nothing is asked, and what to do is a flag of this command.
+    const alone = await against(() => ({ issuer: 'i', regions }));
+    expect(alone.code).toBe(3);
+    expect(summary(alone.found)).toEqual([
+      'tcp ok',
+      'discovery fail',
+      'clock ok',
+      'nonce skip',
+      'proof skip',
+    ]);
+    expect(alone.found[1]!.fix).toBe('name those that are yours with --regions https://evil.example');
+    // A base URL is https, or of this machine.
+    const { found: none } = await against(() => ({ issuer: 'i', regions: [{ name: 'a', url: elsewhere }] }));
+    expect(none.find(({ check }) => check === 'discovery')).toMatchObject({ status: 'fail' });
+    expect(asked).toBe(0);
+  } finally {
+    foreign.close();
+  }
+});
+
+test('a Region on another host that --regions names is used', async () => {
+  const { found } = await against(
+    () => ({ issuer: 'i', regions: [{ name: 'a', url: 'https://a.invalid' }] }),
+    '--regions',
+    'https://b.invalid,https://a.invalid/',
+  );
+  expect(found.find(({ check }) => check === 'discovery')).toMatchObject({ status: 'ok' });
+  expect(found.find(({ check }) => check === 'nonce')).toMatchObject({
+    of: 'a',
+    detail: expect.stringMatching(/^no answer/),
+  });
+});
+
+test('the proof names no page that there is not, and where URL and key come from', async () => {
+  const key = deriveApiKey({
+    ...{ root: Buffer.alloc(32), salt: Buffer.alloc(16) },
+    ...{ clientId: 'dev', generation: 1, profile: 'strict' },
+  });
+  directory.write('key.txt', key);
+  const proof = async (env: Record<string, string>, ...more: string[]) =>
+    (await doctor(env, ...more)).found.at(-1)!;
+  const both = await proof(access(platform.info.entry, key));
+  expect(both).toMatchObject({ check: 'proof', status: 'fail' });
+  expect(both.fix).toContain('the URL is that of COUNTERSIGN_URL, the key that of COUNTERSIGN_API_KEY');
+  expect(both.fix).toContain('each `npm start` makes new keys');
+  const typed = await proof({}, '--url', platform.info.entry, '--api-key-file', 'key.txt');
+  expect(typed.fix).toContain('the URL is that of --url, the key that of key.txt');
+  const broken = { ...platform.info, clients: [{ ...platform.info.clients[0]!, api_key: key }] };
+  directory.write('.countersign/local.json', JSON.stringify(broken));
+  expect((await proof({})).fix).toContain('.countersign/local.json)');
+  directory.write('.countersign/local.json', JSON.stringify(platform.info));
 });
 
 test('an answer without a nonce is no nonce', async () => {

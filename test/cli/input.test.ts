@@ -170,6 +170,18 @@ test('JSON Lines hold a user a line; blank lines, CR LF and a byte-order mark ar
   ]);
 });
 
+test.each(['\u00a0', '\ufeff', '\u2028', '\u3000'])(
+  'a line of nothing but %j is no blank line',
+  async (blank) => {
+    const lines = `{"user_id":"1"}\n${blank}\n{"user_id":"3"}\n`;
+    expect(plain(await read(readJsonLines, lines))).toEqual([
+      [1, { user_id: '1' }],
+      [2, 'is not JSON', blank],
+      [3, { user_id: '3' }],
+    ]);
+  },
+);
+
 test('a bad line of JSON Lines is named by its line, and those after it are read', async () => {
   const lines = Buffer.concat([
     Buffer.from('{"user_id":\n[1]\nnull\n"x"\n{"user_id":"J'),

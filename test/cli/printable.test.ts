@@ -14,8 +14,8 @@ import { Directory } from './cli.ts';
 
 /** Cursor, colours, title, C1, order, invisible, line breaks: and a line that looks like ours. */
 const HOSTILE =
-  '\u001b[2J\u001b]0;t\u0007\u009b31m\u202egnp\u202c\u2066\u200e\u061c\u200b\u00ad\ufeff\u2028\u{e0041}\r\b\u007f\t\nAll is well.';
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+  '\u001b[2J\u001b]0;t\u0007\u009b31m\u202egnp\u202c\u2066\u200e\u061c\u200b\u00ad\ufeff\u2028\u{e0041}\ufff9\u3164\u2800\u115f\u{e0101}\r\b\u007f\t\nAll is well.';
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const expectSafe = (output: string) => {
   expect(output.replaceAll('\n', '')).not.toMatch(UNSAFE);
   expect(output).not.toMatch(/^All is well\.$/m);
@@ -33,7 +33,7 @@ describe('text of others', () => {
     fc.assert(
       fc.property(anything, (given) => {
         const shown = printable(given);
-        expect(shown.replace(/[\u200c\u200d]/g, '')).not.toMatch(UNSAFE);
+        expect(shown.replace(/\u200c|\u200d|\ufe0e|\ufe0f/g, '')).not.toMatch(UNSAFE);
         expect(printable(shown)).toBe(shown);
       }),
     ));

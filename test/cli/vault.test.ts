@@ -294,8 +294,10 @@ it('a Vault that is gone or sealed is unreachable; one that refuses the token ha
   const wrong = await setup(APPROLE, { VAULT_TOKEN: 'SECRETMARK-wrong' });
   expect([wrong.code, wrong.err]).toEqual([
     EXIT.failed,
-    expect.stringContaining('token or policy do not allow it'),
+    `Vault at ${server.url} refuses VAULT_TOKEN: it has ended, or is of another Vault or namespace; log in again`,
   ]);
+  const { err } = await setup(APPROLE, { VAULT_ADDR: `${server.url}/elsewhere` });
+  expect(err).toBe(`at ${server.url}/elsewhere is no API of a Vault: is VAULT_ADDR right?`);
   const broken = await setup(APPROLE, { VAULT_TOKEN: 'SECRETMARK\n' });
   expect([broken.code, broken.err]).toEqual([EXIT.failed, expect.stringContaining('no header value')]);
 });

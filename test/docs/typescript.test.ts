@@ -1,11 +1,12 @@
 /** The TypeScript in the documents is compiled as strictly as ours, and runs against the platform. */
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPlatform } from '../../local/platform.ts';
 import { CountersignClient } from '../../sdk/typescript/index.ts';
+import { closedUrl } from '../cli/cli.ts';
 import { FOLLOWED, moduleOf, printed, runnable } from './blocks.ts';
 import { startWorkspace, type Workspace } from './workspace.ts';
 
@@ -86,5 +87,17 @@ describe('the example', () => {
   it('registers nowhere when it is told half of where to', async () => {
     const half = example({ COUNTERSIGN_URL: 'https://api.example.com' });
     await expect(half).rejects.toThrow('set COUNTERSIGN_URL and COUNTERSIGN_API_KEY, or neither');
+  });
+
+  it('says in one line that no platform runs, or none answers', async () => {
+    const { url, key } = { url: await closedUrl(), key: workspace.platform.info.clients[0]!.api_key };
+    const refused = { COUNTERSIGN_URL: url, COUNTERSIGN_API_KEY: key };
+    const failed = async (env: Record<string, string>) =>
+      (await example(env).catch((error) => error)).stderr as string;
+    expect(await failed(refused)).toMatch(/^error: no answer from .*: ECONNREFUSED\n$/);
+    const file = join(workspace.path, '.countersign/local.json');
+    renameSync(file, `${file}.aside`);
+    expect(await failed({})).toMatch(/^error: no platform runs here: start one with `npm start`.*\n$/);
+    renameSync(`${file}.aside`, file);
   });
 });

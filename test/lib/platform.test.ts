@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { App, Stack } from 'aws-cdk-lib';
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { expect, it } from 'vitest';
 import { BUNDLES, FUNCTIONS } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
@@ -26,6 +27,15 @@ it('stacks are named by stage and part, lie where the config says, and the home 
   expect(home.terminationProtection).toBe(false);
   for (const { account, region } of [home, ...regions])
     expect([account, region]).toEqual(['123456789012', 'eu-west-1']);
+});
+
+it('a stage of kind dev that is asked to write its lock file says that it has none', () => {
+  const said = (context: Record<string, string>) => {
+    const { home } = new RegistrationPlatform(new App({ context }), 'Countersign', CONFIG);
+    return Annotations.fromStack(home).findInfo('*', Match.stringLikeRegexp('has nothing to write'));
+  };
+  expect(said({})).toEqual([]);
+  expect(said({ [LOCK_CONTEXT]: 'write' })).toHaveLength(1);
 });
 
 it('keys and topics deploy first, then what all share, then one Region after the other, then what watches them', () => {

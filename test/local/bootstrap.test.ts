@@ -125,7 +125,45 @@ test('the first step that fails ends the tests, with its exit code', () => {
 });
 
 test('npm run bench measures', () => {
-  expect(bootstrap(['bench', '--quick']).calls.at(-1)).toBe('node bench/main.ts --quick all=');
+  expect(bootstrap(['bench', 'nonce']).calls.at(-1)).toBe('node bench/main.ts nonce all=');
+});
+
+const programs = ['bench', 'test', 'test:all', 'deploy:local', 'model', 'mutants', 'build'];
+
+test.each(
+  programs
+    .flatMap(
+      (name) =>
+        [
+          [name, '--help'],
+          [name, 'x', '-h'],
+        ] as const,
+    )
+    .map((args) => [args]),
+)('%j is answered, and neither installs nor runs anything', (args) => {
+  const { status, stdout, stderr, calls } = bootstrap([...args]);
+  expect({ status, stderr, calls }).toEqual({ status: 0, stderr: '', calls: [] });
+  expect(stdout).toMatch(new RegExp(`^Usage: npm run ${args[0]}`));
+});
+
+test.each([
+  ...['bench', 'deploy:local', 'model', 'mutants', 'build'].map((name) => [name, '--force']),
+  ...['deploy:local', 'model', 'build'].map((name) => [name, 'x']),
+])('%s with %s, which it does not take, runs nothing', (name, wrong) => {
+  const { status, stdout, stderr, calls } = bootstrap([name!, wrong!]);
+  expect({ status, stdout, calls }).toEqual({ status: 2, stdout: '', calls: [] });
+  expect(stderr).toContain(`unknown ${wrong === 'x' ? 'argument' : 'option'} '${wrong}'`);
+});
+
+test('npm start answers for itself, and tests take the flags of vitest', () => {
+  expect(bootstrap(['start', '--help']).calls.at(-1)).toBe('node local/main.ts --help all=');
+  expect(bootstrap(['test', '--bail=1']).calls.at(-1)).toBe('vitest run --bail=1 all=');
+});
+
+test('every script of package.json that the bootstrap runs is one of these', () => {
+  const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const started = Object.entries<string>(scripts).filter(([, line]) => line.includes('bootstrap.mjs'));
+  expect(started.map(([name]) => name).sort()).toEqual([...programs, 'start'].sort());
 });
 
 test('on a Node that is too old it says so in one sentence, and installs nothing', () => {

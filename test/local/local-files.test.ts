@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -79,6 +80,29 @@ test.each([
   expect(existsSync(path('local.json'))).toBe(false);
   files.close();
   expect(readdirSync(path(''))).toEqual(['local.log']);
+});
+
+test("a lock of this platform's own port is a dead one's, which had the port before", async () => {
+  const server = await startServer(0, new Set());
+  servers.push(server);
+  mkdirSync(path(''));
+  // Its process id is another's by now.
+  writeFileSync(path('local.lock'), `${server.port} ${process.pid}\n`);
+  const files = await openLocalFiles(parent, server.port);
+  expect(files.isFirst).toBe(true);
+  files.close();
+});
+
+test("a program that has a dead platform's port is not that platform", async () => {
+  const another = await startServer(0, new Set());
+  servers.push(another);
+  const { pid, status } = spawnSync(process.execPath, ['--eval', '']);
+  expect(status).toBe(0);
+  mkdirSync(path(''));
+  writeFileSync(path('local.lock'), `${another.port} ${pid}\n`);
+  const { files } = await open();
+  expect(files.isFirst).toBe(true);
+  files.close();
 });
 
 test("of many that find a dead platform's lock at once, one takes it", async () => {

@@ -37,8 +37,10 @@ const wanted = process.argv.slice(2);
 const chosen = MUTANTS.filter(
   ({ guarantee, file }) => wanted.length === 0 || wanted.includes(guarantee) || wanted.includes(file),
 );
-if (chosen.length === 0)
-  throw new Error(`no mutant has one of these guarantees or files: ${wanted.join(', ')}`);
+if (chosen.length === 0) {
+  console.error(`error: no mutant has one of these guarantees or files: ${wanted.join(', ')}`);
+  process.exit(2);
+}
 const copy = copyProject();
 let alive = 0;
 try {

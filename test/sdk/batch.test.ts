@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type BatchResult, InvalidArgumentError } from '../../sdk/typescript/index.ts';
+import { AbortedError, type BatchResult, InvalidArgumentError } from '../../sdk/typescript/index.ts';
 import { FakePlatform } from './fake-platform.ts';
 
 const users = (count: number) => Array.from({ length: count }, (_, i) => ({ user_id: `user-${i}` }));
@@ -36,7 +36,9 @@ test('a failure is a result among others, with its user, and progress tells both
   const progress: object[] = [];
   const source = [{ user_id: 'a' }, { user_id: 7 }, null as unknown as object, { user_id: 'b' }];
   const results = await collect(
-    platform.client().registerBatch(source, { concurrency: 1, onProgress: (now) => progress.push(now) }),
+    platform
+      .client()
+      .registerBatch<object>(source, { concurrency: 1, onProgress: (now) => progress.push(now) }),
   );
   expect(results.map(({ ok, index }) => [index, ok])).toEqual([
     [0, true],
@@ -147,7 +149,12 @@ test('a signal ends a batch: each user that was begun has a result, then its rea
   };
   await expect(run()).rejects.toBe(reason);
   expect(results.filter(({ ok }) => ok)).toHaveLength(6);
-  expect(results.filter((result) => !result.ok && result.error === reason)).toHaveLength(4);
+  const errors = results.flatMap((result) => (result.ok ? [] : [result.error]));
+  expect(errors).toHaveLength(4);
+  for (const error of errors) {
+    expect(error).toBeInstanceOf(AbortedError);
+    expect(error).toMatchObject({ code: 'aborted', cause: reason });
+  }
 });
 
 test('a signal ends a batch that waits for its source', async () => {

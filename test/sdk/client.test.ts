@@ -219,9 +219,13 @@ test('a batch over its quota goes on with the next window, and asks no more than
   };
   const users = Array.from({ length: 50 }, (_, i) => ({ user_id: `u${i}` }));
   let registered = 0;
-  for await (const { ok } of platform.client().registerBatch(users, { concurrency: 8 }))
-    registered += Number(ok);
+  const told: number[] = [];
+  const client = platform.client({ onQuotaWait: (ms) => told.push(ms) });
+  for await (const { ok } of client.registerBatch(users, { concurrency: 8 })) registered += Number(ok);
   expect(registered).toBe(50);
+  // Once a window, however many calls wait for it.
+  expect(told).toHaveLength(9);
+  expect(Math.max(...told)).toBeLessThan(61_000);
   // In each of ten windows those that were under way when it was spent, and nobody after them.
   expect(refused).toBeLessThanOrEqual(10 * 8);
   expect(platform.waits.length).toBeGreaterThan(0);
@@ -331,7 +335,7 @@ test('errors have a class per meaning and carry what the problem says', async ()
   await expect(client.register({ ...ada, email: 'other@example.com' })).rejects.toThrow(
     RegistrationConflictError,
   );
-  const invalid = await client.register({ user_id: 5 }).catch((error: unknown) => error);
+  const invalid = await client.register<object>({ user_id: 5 }).catch((error: unknown) => error);
   expect(invalid).toBeInstanceOf(InvalidRegistrationError);
   expect(invalid).toMatchObject({
     name: 'InvalidRegistrationError',
@@ -378,7 +382,7 @@ test('a signal that lives on has no listener left by the calls it was given to',
   const client = platform.client();
   const { signal } = new AbortController();
   await client.register(ada, { signal });
-  await client.register({ user_id: 5 } as object, { signal }).catch(() => {});
+  await client.register<object>({ user_id: 5 }, { signal }).catch(() => {});
   for await (const _ of client.registerBatch([ada, ada], { signal }));
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
@@ -419,7 +423,7 @@ test('what no request can be made of is refused before one is made', async () =>
   const circular: Record<string, unknown> = { user_id: 'x' };
   circular.self = circular;
   for (const user of [undefined, null, 'ada', circular, { id: 1n }])
-    await expect(client.register(user as object)).rejects.toThrow(InvalidArgumentError);
+    await expect(client.register<object>(user as object)).rejects.toThrow(InvalidArgumentError);
   for (const id of ['', '../nonce', 'x'.repeat(44), undefined])
     await expect(client.get(id as string)).rejects.toThrow(InvalidArgumentError);
   expect(platform.seen).toEqual([]);

@@ -204,6 +204,7 @@ interface ClientSettings {
   readonly random?: () => number;
   readonly maxRetries?: number;
   readonly timeoutMs?: number;
+  readonly onQuotaWait?: (waitMs: number) => void;
 }
 
 interface Claims {

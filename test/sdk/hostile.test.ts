@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { decodeJwt } from 'jose';
 import { afterEach, expect, test } from 'vitest';
-import { isBaseUrl, isWithin } from '../../sdk/typescript/base-url.ts';
+import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import {
   ClockSkewError,
   CountersignClient,
@@ -211,6 +211,13 @@ test.each<[string, string, boolean]>([
   ['https://eu-west-1.api.example.com', 'https://api.example.com', true],
   ['https://eu-west-1.api.example.com', 'https://b.example.com', false],
   ['https://eu-west-1.com', 'https://eu-central-1.com', false],
+  // What merely looks like a Region's name is part of the host, and beside a Region lie Regions alone.
+  ['https://my-app-1.example.net', 'https://evil.example.net', false],
+  ['https://id-api-1.example.com', 'https://blog.example.com', false],
+  ['https://my-app-1.example.net', 'https://id-app-2.example.net', false],
+  ['https://eu-west-1.co.uk', 'https://evil.co.uk', false],
+  ['https://eu-west-1.api.example.com', 'https://x.eu-central-1.api.example.com', false],
+  ['https://us-gov-west-1.api.example.com', 'https://us-gov-east-1.api.example.com', true],
   [
     'https://abcdefghij.execute-api.eu-west-1.amazonaws.com/prod',
     'https://klmnopqrst.execute-api.eu-west-1.amazonaws.com/prod',
@@ -452,9 +459,31 @@ test.each([
   });
 });
 
+test.each([
+  ['client', { client_id: 'another' }],
+  ['user', { user_id: 'another' }],
+])('a 201 that names another %s is no success', async (_, change) => {
+  const platform = new FakePlatform(['a']);
+  const right = { id: 'i', client_id: 'test', user_id: ada.user_id, created_at: 't', data: {} };
+  platform.fault = ({ method }) =>
+    method === 'POST' ? Response.json({ ...right, ...change }, { status: 201 }) : undefined;
+  await expect(platform.client().register(ada)).rejects.toMatchObject({
+    code: 'unexpected_answer',
+    status: 201,
+  });
+});
+
+test('a registration that is read is the one that was asked for', async () => {
+  const platform = new FakePlatform(['a']);
+  const other = { id: 'i'.repeat(43), client_id: 'test', user_id: 'u', created_at: 't', data: {} };
+  platform.fault = ({ path }) => (path.startsWith('/v1/registrations/') ? Response.json(other) : undefined);
+  await expect(platform.client().get('x'.repeat(43))).rejects.toMatchObject({ code: 'unexpected_answer' });
+});
+
 test('a member __proto__ of an answer reaches no prototype', async () => {
   const platform = new FakePlatform(['a']);
-  const answer = JSON.stringify({ id: 'i', client_id: 'c', user_id: 'u', created_at: 't', data: {} });
+  const { user_id } = ada;
+  const answer = JSON.stringify({ id: 'i', client_id: 'test', user_id, created_at: 't', data: {} });
   platform.fault = ({ method }) =>
     method === 'POST'
       ? new Response(`${answer.slice(0, -1)},"__proto__":{"replayed":true,"polluted":true}}`, { status: 201 })

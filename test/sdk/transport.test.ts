@@ -1,6 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterEach, expect, test } from 'vitest';
@@ -80,6 +84,30 @@ test('a browser gets a bundle without anything of Node', async () => {
   const { metafile, outputFiles } = await build({ ...options, entryPoints: [entry] });
   const inputs = Object.keys(metafile.inputs);
   expect(inputs).toContainEqual(expect.stringMatching(/transport\/browser\.ts$/));
-  expect(inputs.filter((path) => /undici|transport\/node|protocol\/(?!proof\/build)/.test(path))).toEqual([]);
+  expect(
+    inputs.filter((path) => /undici|transport\/node|protocol\/(?!proof\/build|base-url)/.test(path)),
+  ).toEqual([]);
   expect(outputFiles[0]!.text).not.toMatch(/\bBuffer\b|from\s*"node:|\bprocess\./);
+});
+
+test('a bundle for Node that is made as README.md says starts', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const readme = readFileSync(join(root, 'sdk/typescript/README.md'), 'utf8');
+  const [, flags] = /`esbuild (--bundle [^`]+)`/.exec(readme)!;
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-bundle-'));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  try {
+    const outfile = join(folder, 'bundle.mjs');
+    const esbuild = join(root, 'node_modules/.bin/esbuild');
+    execFileSync(esbuild, ['sdk/typescript/index.ts', ...flags!.split(' '), `--outfile=${outfile}`], {
+      cwd: root,
+      stdio: 'ignore',
+    });
+    const script = `const { CountersignClient } = await import(${JSON.stringify(outfile)});
+console.log(new CountersignClient({ url: 'https://a.example', apiKey: '${API_KEY}' }).clientId)`;
+    const args = ['--input-type=module', '--eval', script];
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe('test\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../../lambda/contract/routes.ts';
 import { type HttpAsk, regionsForFile } from '../../support/regions.ts';
-import { makeBasicClient, makeClient, prepare, read } from '../../support/signer.ts';
+import { b64, makeBasicClient, makeClient, prepare, read } from '../../support/signer.ts';
 
 const { platform, a } = await regionsForFile();
 const strict = await makeClient(platform);
@@ -18,6 +18,12 @@ const nonce = (query: string, headers: HttpAsk['headers'] = {}): HttpAsk => ({
   headers,
 });
 const authorized = (value: string): HttpAsk => nonce('?client_id=dev', { Authorization: value });
+const posted = (body: string): HttpAsk => ({
+  method: 'POST',
+  path: '/v1/register',
+  headers: { 'Content-Type': 'application/json' },
+  body,
+});
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 /** @returns the line of the request, which is the only one */
@@ -53,6 +59,24 @@ describe('a strict key raises the alarm, once, and is not logged', () => {
     ['as the query', (key) => nonce(`?${key}`)],
     ['with an underscore encoded', (key) => nonce(`?api_key=${key.replaceAll('_', '%5F')}`)],
     ['in the path', (key) => ({ method: 'GET', path: `/v1/registrations/${key}` })],
+    ['encoded twice in the query', (key) => nonce(`?api_key=${key.replaceAll('_', '%255F')}`)],
+    ['encoded twice in a cookie', (key) => nonce('?client_id=dev', { Cookie: key.replaceAll('_', '%255F') })],
+    [
+      'encoded in a cookie',
+      (key) => nonce('?client_id=dev', { Cookie: `key=${key.replaceAll('_', '%5f')}` }),
+    ],
+    [
+      'in Basic for a proxy',
+      (key) => nonce('?client_id=dev', { 'Proxy-Authorization': `Basic ${base64(`${key}:`)}` }),
+    ],
+    [
+      'as the kid of a JWT',
+      (key) => authorized(`JWT ${b64({ alg: 'HS256', kid: key })}.${b64({ iss: 'x' })}.AA`),
+    ],
+    ['as the iss of a JWT', (key) => authorized(`Bearer ${b64({ alg: 'HS256' })}.${b64({ iss: key })}.AA`)],
+    ['as the name of a header', (key) => nonce('?client_id=dev', { [key]: 'x' })],
+    ['escaped in a body', (key) => posted(JSON.stringify({ key }).replaceAll('_', '\\u005f'))],
+    ['in a form', (key) => posted(`api_key=${key.replaceAll('_', '%5F')}&x=y`)],
     ['twice', (key) => nonce(`?api_key=${key}`, { Authorization: `Bearer ${key}` })],
     ['after one that is none', (key) => authorized(`csk_dev_1_${'0'.repeat(43)}_000000 ${key}`)],
   ])('%s', (_, ask) => expectAlarm(ask(strict.apiKey)));

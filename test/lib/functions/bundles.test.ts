@@ -64,7 +64,8 @@ it('no bundle carries what node-vault loads and the functions never call: axios,
 
 /** Bytes, unpacked, of `index.mjs`: a cold start reads them all. */
 const BUDGET: Record<BundleName, number> = {
-  nonce: 250_000,
+  // It looks for strict keys in every spelling.
+  nonce: 252_000,
   register: 350_000,
   registration: 350_000,
   discovery: 40_000,

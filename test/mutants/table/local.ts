@@ -19,8 +19,22 @@ export const LOCAL: readonly Mutant[] = [
   mutant(
     'one-platform-one-file',
     'local/local-files.ts',
-    'if (await answers(Number.parseInt(held, 10))) return undefined;',
+    'if (await isRunning(held, port)) return undefined;',
     '',
+    'test/local/local-files.test.ts',
+  ),
+  mutant(
+    'one-platform-one-file',
+    'local/local-files.ts',
+    'itsPort !== port && isAlive(pid)',
+    'isAlive(pid)',
+    'test/local/local-files.test.ts',
+  ),
+  mutant(
+    'one-platform-one-file',
+    'local/local-files.ts',
+    'isAlive(pid) && (await',
+    '(await',
     'test/local/local-files.test.ts',
   ),
   mutant(
@@ -47,8 +61,8 @@ export const LOCAL: readonly Mutant[] = [
   mutant(
     'one-platform-one-file',
     'cli/local.ts',
-    '(first && portOf(first) === port)',
-    'first',
+    '(port === undefined || portOf(first) === port)',
+    'true',
     'test/cli/local.test.ts',
   ),
   mutant(

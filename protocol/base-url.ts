@@ -10,20 +10,23 @@ export function isBaseUrl(url: unknown): url is string {
 }
 
 /**
- * Whether a Region's host belongs to the operator of `entry`: it is the same host, or a sub-domain of it, such as
- * `<region>.<host>`. On this machine any port may be used; elsewhere only the port of `entry`.
+ * Whether a Region lies where whoever set up `entry` put it: on the same host, or below it. A host that begins with the
+ * name of an AWS Region is one Region of a stage whose entry is the rest: then the entry and other Regions of it count,
+ * and nothing else beside them. On this machine every port counts as the same host, elsewhere only the same one.
  *
  * @param entry base URL of the entry or of a Region
  */
 export function isWithin(entry: string, region: string): boolean {
   const [from, to] = [new URL(entry), new URL(region)];
   if (isLoopback(from.hostname)) return isLoopback(to.hostname);
-  const domain = from.hostname.replace(REGION_LABEL, '');
-  const below = to.hostname === from.hostname || to.hostname === domain || to.hostname.endsWith(`.${domain}`);
-  return below && to.protocol === from.protocol && to.port === from.port;
+  if (to.protocol !== from.protocol || to.port !== from.port) return false;
+  if (to.hostname === from.hostname || to.hostname.endsWith(`.${from.hostname}`)) return true;
+  const domain = from.hostname.replace(AWS_REGION, '');
+  return domain !== from.hostname && to.hostname.replace(AWS_REGION, '') === domain;
 }
 
 const isLoopback = (hostname: string): boolean => /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname);
 
-/** The label that a Region's host has before the entry's host: the name of an AWS Region. */
-const REGION_LABEL = /^[a-z]{2}(-[a-z]+)+-\d\.(?=.*\.)/;
+/** What precedes the entry's host in a Region's own, such as `eu-central-1.`; the entry has two labels or more. */
+const AWS_REGION =
+  /^(af|ap|ca|cn|eu|il|me|mx|sa|us)(-gov)?-(central|(north|south)?(east|west)|north|south)-\d\.(?=[^.]+\.)/;

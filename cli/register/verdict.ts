@@ -1,0 +1,54 @@
+/** What the error of one user says about the users after them. Every code is decided here, the platform's and the SDK's. */
+import { ApiError, type CountersignError } from '@countersign/sdk';
+import type { ProblemCode } from '../../protocol/problem.ts';
+
+/**
+ * - `user`: nothing about the others
+ * - `everyone`: all of them would fail the same way
+ * - `unreachable`: the platform may be gone, which is so from the first user on, or for many in a row
+ * - `faulty`: the platform may be broken, which is so for many in a row; one user alone may be what it cannot serve
+ */
+export type Verdict = 'user' | 'everyone' | 'unreachable' | 'faulty';
+
+/** The codes that the SDK gives where no platform answered with a problem. */
+type OwnCode =
+  | 'aborted'
+  | 'client_closed'
+  | 'connection_failed'
+  | 'foreign_regions'
+  | 'invalid_argument'
+  | 'timeout'
+  | 'unexpected_answer';
+
+const VERDICTS: Readonly<Record<OwnCode | ProblemCode, Verdict>> = {
+  aborted: 'user',
+  body_too_large: 'user',
+  client_closed: 'everyone',
+  client_disabled: 'everyone',
+  clock_skew: 'everyone',
+  connection_failed: 'unreachable',
+  foreign_regions: 'everyone',
+  internal: 'faulty',
+  invalid_argument: 'user',
+  invalid_proof: 'everyone',
+  invalid_registration: 'user',
+  key_expired: 'everyone',
+  malformed_proof: 'everyone',
+  malformed_request: 'user',
+  not_allowed: 'everyone',
+  not_found: 'user',
+  quota_exceeded: 'everyone',
+  registration_conflict: 'user',
+  timeout: 'unreachable',
+  token_revoked: 'everyone',
+  unavailable: 'unreachable',
+  unexpected_answer: 'everyone',
+  unsupported_media_type: 'everyone',
+  use_nonce: 'user',
+};
+
+/** A code that a later platform has is judged by its status: what is wrong with a credential is wrong for everyone. */
+export function verdictOf(error: CountersignError): Verdict {
+  if (Object.hasOwn(VERDICTS, error.code)) return VERDICTS[error.code as keyof typeof VERDICTS];
+  return error instanceof ApiError && [401, 403].includes(error.status) ? 'everyone' : 'user';
+}
