@@ -35,9 +35,7 @@ function* texts(
 function* spellings(text: string): Iterable<string> {
   yield text;
   if (text.length > LONGEST) return;
-  const once = decoded(text);
-  yield once;
-  yield decoded(once);
+  yield decoded(decoded(text));
   // As user or password (RFC 7617 §2).
   const basic = /^basic\s+(\S+)/i.exec(text)?.[1];
   if (basic !== undefined) yield Buffer.from(basic, 'base64').toString('latin1');

@@ -483,9 +483,9 @@ it('takes the stage that is named, where a project has several', async () => {
   const { stdout } = await preflight(accountOf(healthy()), both, ['--stage', 'dev', '--json']);
   expect(JSON.parse(stdout)).toMatchObject({ stage: 'dev', account: '123456789012' });
   const refused: [DeployPlan[], string[], string][] = [
-    [both, [], 'this project has several stages: choose one with --stage: '],
-    [both, ['--stage', 'live'], 'this project has no stage live, but prod, dev'],
-    [[], [], 'this project deploys no stage of Countersign'],
+    [both, [], 'this project has several stages: choose one with --stage: prod, dev'],
+    [both, ['--stage', 'live'], 'this project has no stage live; it has prod, dev'],
+    [[], [], 'this project deploys no Countersign stage'],
     ...['--region', '--qualifier', '--domain', '--hosted-zone', '--certificate'].map(
       (name): [DeployPlan[], string[], string] => [
         [DEV],
