@@ -17,8 +17,10 @@ export interface Answers<R> {
 export interface Combine<R> {
   /** What two Regions' answers come to. Default: the later one, since they say the same. */
   readonly merge?: (before: R, next: R) => R;
-  /** What one Region took away is not there for the next one. */
+  /** What one Region took away is not there for another one. */
   readonly absentIsDone?: true;
+  /** Of what takes something away: a Region that does not answer keeps no other waiting. */
+  readonly atOnce?: true;
 }
 
 export interface Said<R> {
@@ -28,7 +30,7 @@ export interface Said<R> {
   text(result: R): string;
 }
 
-/** Asks one Region after the other, and tells what came of it. */
+/** Asks every Region, and tells what came of it. */
 export async function everywhere<A extends AdminAction>(
   io: Io,
   setExit: SetExit,
@@ -45,31 +47,34 @@ export async function askEverywhere<A extends AdminAction>(
   options: Options,
   action: A,
   params: AdminActions[A]['params'],
-  { merge = (_, next) => next, absentIsDone }: Combine<AdminActions[A]['result']> = {},
+  { merge = (_, next) => next, absentIsDone, atOnce }: Combine<AdminActions[A]['result']> = {},
 ): Promise<Answers<AdminActions[A]['result']>> {
   const target = findTarget(options, io);
+  const ask = (region: string) => invokeAdmin(target, region, action, params);
+  const asked = new Map(atOnce ? target.regions.map((region) => [region, ask(region)]) : []);
+  for (const answer of asked.values()) answer.catch(() => {});
   const confirmed: string[] = [];
+  const absent: string[] = [];
   const failed: { region: string; error: string }[] = [];
   let result: AdminActions[A]['result'] | undefined;
   let reached = false;
   for (const region of target.regions)
     try {
-      const answer = await invokeAdmin(target, region, action, params);
+      const answer = await (asked.get(region) ?? ask(region));
       reached = true;
       result = result === undefined ? answer : merge(result, answer);
       confirmed.push(region);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
-      const absent = error instanceof Refused && error.code === 'not_found';
-      if (absentIsDone && absent && confirmed.length > 0) {
-        confirmed.push(region);
-        continue;
-      }
+      if (error instanceof Refused && error.code === 'not_found') absent.push(region);
       failed.push({ region, error: error.message });
       reached ||= error.exitCode !== EXIT.unreachable;
     }
-  const exit = failed.length === 0 ? EXIT.done : reached ? EXIT.failed : EXIT.unreachable;
-  return { result, confirmed, failed, exit };
+  const done = (region: string) => absentIsDone && confirmed.length > 0 && absent.includes(region);
+  const left = failed.filter(({ region }) => !done(region));
+  const all = target.regions.filter((region) => confirmed.includes(region) || done(region));
+  const exit = left.length === 0 ? EXIT.done : reached ? EXIT.failed : EXIT.unreachable;
+  return { result, confirmed: all, failed: left, exit };
 }
 
 export function tell<R>(

@@ -13,8 +13,12 @@ export const askKeys = <A extends KeysAction>(
   purpose: Purpose,
   action: A,
   params: KeysActions[A]['params'],
+  signal?: AbortSignal,
 ): Promise<KeysActions[A]['result']> =>
-  invoke(target, region, rotationFunctionName(target.stage, purpose), action, params);
+  invoke(target, region, rotationFunctionName(target.stage, purpose), action, params, {
+    signal,
+    ...(action !== 'keys.list' && { look: `countersign keys list ${purpose}` }),
+  });
 
 /** A Region that could not be asked, and why. */
 export interface Unreachable {
@@ -50,10 +54,23 @@ export async function askInTurn<R>(
   throw new CliError(EXIT.unreachable, unreachable.map(({ error }) => error).join('; '));
 }
 
+/**
+ * The same of what changes nothing: every Region is asked at once, so that one that does not answer keeps none waiting
+ * behind it. The first of them that answers counts.
+ */
+export function askAtOnce<R>(
+  target: Pick<Target, 'regions'>,
+  ask: (region: string) => Promise<R>,
+): Promise<Asked<R>> {
+  const answers = new Map(target.regions.map((region) => [region, ask(region)]));
+  for (const answer of answers.values()) answer.catch(() => {});
+  return askInTurn(target, (region) => answers.get(region)!);
+}
+
 /** @returns what came of the asking, or undefined where a function was not reached, or refused */
 export const ifAnswered = <R>(answer: Promise<R>): Promise<R | undefined> =>
   answer.catch((error: unknown) => {
-    if (error instanceof CliError) return undefined;
+    if (error instanceof CliError && error.exitCode !== EXIT.interrupted) return undefined;
     throw error;
   });
 
