@@ -10,6 +10,8 @@ interface Surroundings {
   onInterrupt(interrupt: () => void): () => void;
   /** How long a command that waits for the platform lets it be before it asks again. @default 1 s */
   readonly pollMs?: number;
+  /** How long an emergency waits for one Region before it goes on with the next. @default 10 s */
+  readonly patienceMs?: number;
 }
 
 /** What a process brings. */

@@ -40,6 +40,14 @@ export const addTargetOptions = (command: Command): Command =>
     )
     .option(LOCAL_FLAG, LOCAL_HELP);
 
+/** The same target once more, for a command that a person is to type. */
+export const targetArguments = ({ stage, region, local }: TargetOptions): string =>
+  [
+    ...(stage === undefined ? [] : [` --stage ${stage}`]),
+    ...(region === undefined ? [] : [` --region ${region.join(',')}`]),
+    ...(local === undefined ? [] : [` --local ${local}`]),
+  ].join('');
+
 /** @throws CliError */
 export function findTarget({ stage, region: regions, local: port }: TargetOptions, { cwd }: Io): Target {
   if (stage !== undefined) {

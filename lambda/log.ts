@@ -16,6 +16,8 @@ export interface LogEntry {
   readonly code?: string | undefined;
   /** Which rule refused, e.g. `htu`. */
   readonly reason?: string | undefined;
+  /** What an operator is answered, in words of ours that quote nothing of a value. */
+  readonly detail?: string | undefined;
   readonly client_id?: string | undefined;
   /** Client and generation that a strict key in the request names. Anybody can write one that is none. */
   readonly exposed_key?: string | undefined;
@@ -37,6 +39,7 @@ const FIELDS = [
   'status',
   'code',
   'reason',
+  'detail',
   'client_id',
   'exposed_key',
   'duration_ms',

@@ -5,6 +5,7 @@ import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { invoke } from '../admin.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
+import { duration } from '../time.ts';
 
 /** @throws Refused with the problem's detail, CliError where the function was not reached */
 export const askKeys = <A extends KeysAction>(
@@ -37,21 +38,56 @@ export interface Asked<R> {
 /**
  * Asks the home Region, and where it cannot be reached, the next one, whose functions stand idle for that day.
  *
+ * @param patienceMs one that has not answered by then is waited for, but the next one is asked as well
  * @throws CliError where none can be reached, or one refuses
  */
-export async function askInTurn<R>(
+export function askInTurn<R>(
   { regions }: Pick<Target, 'regions'>,
   ask: (region: string) => Promise<R>,
+  patienceMs?: number,
 ): Promise<Asked<R>> {
-  const unreachable: Unreachable[] = [];
-  for (const asked of regions)
-    try {
-      return { result: await ask(asked), asked, unreachable };
-    } catch (error) {
-      if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;
-      unreachable.push({ region: asked, error: error.message });
-    }
-  throw new CliError(EXIT.unreachable, unreachable.map(({ error }) => error).join('; '));
+  const errors = new Map<string, string>();
+  const unreachable = () => [...errors].map(([region, error]) => ({ region, error }));
+  return new Promise((resolve, reject) => {
+    let begun = 0;
+    let failed = 0;
+    let over = false;
+    const askNext = (after: number): void => {
+      const asked = regions[begun];
+      // Whoever was waited for in vain may fail later: the next one was asked by then.
+      if (over || asked === undefined || after !== begun) return;
+      begun += 1;
+      const turn = begun;
+      const impatience =
+        patienceMs === undefined
+          ? undefined
+          : setTimeout(() => {
+              errors.set(asked, `${asked} has not answered within ${duration(patienceMs)}`);
+              askNext(turn);
+            }, patienceMs);
+      ask(asked)
+        .finally(() => clearTimeout(impatience))
+        .then(
+          (result) => {
+            over = true;
+            errors.delete(asked);
+            resolve({ result, asked, unreachable: unreachable() });
+          },
+          (error: unknown) => {
+            if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) {
+              over = true;
+              return reject(error);
+            }
+            errors.set(asked, error.message);
+            failed += 1;
+            if (failed === regions.length)
+              reject(new CliError(EXIT.unreachable, [...errors.values()].join('; ')));
+            askNext(turn);
+          },
+        );
+    };
+    askNext(0);
+  });
 }
 
 /**

@@ -4,8 +4,7 @@ import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { invokeAdmin, Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
-import { type Asked, askInTurn, askKeys, ifAnswered, type Unreachable } from './ask.ts';
-import { look } from './look.ts';
+import { type Asked, askAtOnce, askInTurn, askKeys, ifAnswered, type Unreachable } from './ask.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'A nonce of the old keys is refused once, with one that is good; the SDK goes on by itself.',
@@ -13,25 +12,26 @@ const COST: { readonly [P in Purpose]?: string } = {
   token: 'Tokens are refused; clients fetch others. Consumers may keep the key for up to 5 minutes.',
 };
 
-/** @returns lines that say what a revocation costs */
-export async function costOf(target: Target, purpose: Purpose): Promise<string[]> {
+/**
+ * @param signal ends the look at who is concerned, which must not hold up an emergency
+ * @returns lines that say what a revocation costs
+ */
+export async function costOf(target: Target, purpose: Purpose, signal: AbortSignal): Promise<string[]> {
   const cost = COST[purpose] ?? 'Whatever was signed with the keys is refused.';
   if (purpose !== 'client-root') return [cost];
-  const listed = await ifAnswered(askInTurn(target, (region) => clientsWithApiKeys(target, region)));
+  const listed = await ifAnswered(askAtOnce(target, (region) => clientsWithApiKeys(target, region, signal)));
   const names = listed?.result;
   const who = names?.length === 0 ? 'no client has one' : (names?.join(', ') ?? 'they could not be listed');
   return [cost, `Clients with an API key: ${who}.`];
 }
 
 /** Generations are numbers; a public key of a client's own has its thumbprint. Which root a generation is from does not show. */
-async function clientsWithApiKeys(target: Target, region: string): Promise<string[]> {
+async function clientsWithApiKeys(target: Target, region: string, signal: AbortSignal): Promise<string[]> {
   const names: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = await invokeAdmin(target, region, 'clients.list', {
-      limit: 100,
-      ...(cursor && { cursor }),
-    });
+    const params = { limit: 100, ...(cursor && { cursor }) };
+    const page = await invokeAdmin(target, region, 'clients.list', params, signal);
     for (const { client_id, keys } of page.clients)
       if (
         keys.some(
@@ -46,11 +46,20 @@ async function clientsWithApiKeys(target: Target, region: string): Promise<strin
 }
 
 export interface Revocation extends RevokedKeys {
-  /** Those of the named kids that every Region had refused before. */
+  /** Those of `revoked` that every Region had refused before. */
   readonly revoked_before: readonly string[];
   /** The Region whose function was asked. */
   readonly asked: string;
   readonly unreachable: readonly Unreachable[];
+}
+
+export interface RevokeOptions {
+  readonly onlyKids: readonly string[] | undefined;
+  /** What there was before; undefined where no Region told. */
+  readonly before: Asked<KeysetSummary> | undefined;
+  /** How long one Region is waited for before the next one is asked as well. */
+  readonly patienceMs: number;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -62,39 +71,41 @@ export interface Revocation extends RevokedKeys {
 export async function revokeKeys(
   target: Target,
   purpose: Purpose,
-  onlyKids: readonly string[] | undefined,
+  options: RevokeOptions,
 ): Promise<Revocation> {
-  const before = await ifAnswered(look(target, purpose));
+  const { onlyKids, before, signal } = options;
   if (before) requireKnown(before.result, onlyKids);
   // Whoever answered is asked first: one that does not answer would take its time again.
   const turns = [...new Set([...(before ? [before.asked] : []), ...target.regions])];
-  const { result, asked, unreachable } = await askForAll(target, turns, purpose, onlyKids, before?.result);
+  const calls = new Map<string, Promise<RevokedKeys>>();
+  const { result, asked, unreachable } = await askForAll(target, turns, purpose, options, calls);
 
-  const { revoked, failure } = result;
+  const { failure } = result;
   const told = new Set(confirmedBy(result));
   const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
   const again = regions.filter(
     (region) => !told.has(region) || (result.keyset === null && region === target.regions[0]),
   );
+  const only_kids = [...result.revoked];
+  const askAgain = (region: string) => askKeys(target, region, purpose, 'keys.revoke', { only_kids }, signal);
   const own = await Promise.all(
-    revoked.length === 0
+    result.revoked.length === 0
       ? []
       : again
           .filter((region) => region !== asked)
-          .map((region) =>
-            ifAnswered(askKeys(target, region, purpose, 'keys.revoke', { only_kids: [...revoked] })),
-          ),
+          .map((region) => ifAnswered(calls.get(region) ?? askAgain(region))),
   );
   const answers = [result, ...own.filter((answer) => answer !== undefined)];
   const confirmed = new Set(answers.flatMap(confirmedBy));
   const keyset = answers.find((answer) => answer.keyset)?.keyset ?? null;
+  const revoked = [...new Set(answers.flatMap((answer) => answer.revoked))];
   return {
     keyset,
     failure: keyset ? null : failure,
     revoked,
     regions: regions.map((region) => ({ region, confirmed: confirmed.has(region) })),
     unreadable: result.unreadable,
-    revoked_before: (onlyKids ?? []).filter((kid) => before && isRefused(before.result, kid)),
+    revoked_before: revoked.filter((kid) => before && isRefused(before.result, kid)),
     asked,
     unreachable: [
       ...new Map(
@@ -107,28 +118,33 @@ export async function revokeKeys(
 /**
  * One Region after the other, until one knows which keys there are. The first is asked to revoke all; its answer may be
  * lost, and a new key made by then, so the next ones are asked for the kids that there were before.
+ *
+ * @param open holds the calls that have no answer yet
  */
 async function askForAll(
   target: Target,
   turns: readonly string[],
   purpose: Purpose,
-  onlyKids: readonly string[] | undefined,
-  before: KeysetSummary | undefined,
+  { onlyKids, before, patienceMs, signal }: RevokeOptions,
+  open: Map<string, Promise<RevokedKeys>>,
 ): Promise<Asked<RevokedKeys>> {
   let kids = onlyKids ?? [];
   let blind: Asked<RevokedKeys> | undefined;
   try {
-    return await askInTurn({ regions: turns }, async (region) => {
+    const ask = async (region: string) => {
       const params = kids.length > 0 ? { only_kids: [...kids] } : {};
-      kids = onlyKids ?? before?.known_kids ?? [];
-      const result = await askKeys(target, region, purpose, 'keys.revoke', params).catch(passOver);
+      kids = onlyKids ?? before?.result.known_kids ?? [];
+      const call = askKeys(target, region, purpose, 'keys.revoke', params, signal);
+      open.set(region, call);
+      const result = await call.catch(passOver).finally(() => open.delete(region));
       if (result.keyset !== null || result.revoked.length > 0) return result;
       blind ??= { result, asked: region, unreachable: [] };
       throw new CliError(
         EXIT.unreachable,
         `${region} could not tell which keys there are: ${result.failure}`,
       );
-    });
+    };
+    return await askInTurn({ regions: turns }, ask, patienceMs);
   } catch (error) {
     if (blind && error instanceof CliError && error.exitCode === EXIT.unreachable) return blind;
     throw error;

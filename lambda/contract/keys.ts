@@ -33,8 +33,13 @@ export interface RotationFailure {
 
 export interface KeysetSummary {
   readonly purpose: string;
-  readonly seq: number;
-  readonly version_id: string;
+  /** Null where AWSCURRENT is no keyset: then `keys` is empty, and `unreadable` says why. */
+  readonly seq: number | null;
+  /** Of AWSCURRENT; null where no version has the label. */
+  readonly version_id: string | null;
+  readonly unreadable: string | null;
+  /** AWSPREVIOUS, where that holds keys and AWSCURRENT none: the version to move AWSCURRENT back to. */
+  readonly fall_back: string | null;
   /** A version that a rotation has begun and not finished. */
   readonly pending: string | null;
   /** When a version or a label of the secret last changed. */

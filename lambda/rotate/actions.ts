@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
-import { type Keyset, keyState } from '../../protocol/keyset.ts';
+import { type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
 import type { SecretState } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
 import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys } from '../contract/keys.ts';
+import { EMPTY_KEYSET } from '../contract/names.ts';
 import { describeError } from '../log.ts';
 import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
@@ -89,8 +90,20 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     return { versionId: token, keyset: keyset! };
   }
 
+  /** Also where AWSCURRENT is no keyset: whoever looks then needs all the rest the most. */
   async function list(): Promise<KeysetSummary> {
-    return summary(await rotation.current(), await secret.describe());
+    const state = await secret.describe();
+    const held = await rotation.current().catch((error: unknown) => {
+      if (error instanceof RotationError) return { versionId: state.current, unreadable: error.message };
+      throw error;
+    });
+    return summary(held, state);
+  }
+
+  /** @returns the version that had keys before the current one had none */
+  async function fallBack(): Promise<string | null> {
+    const before = await secret.read({ stage: 'AWSPREVIOUS' });
+    return before && parseKeyset(before.text).keys.length > 0 ? before.versionId : null;
   }
 
   /** Of what was made just now. Where it cannot be read, it is what it was made to be. */
@@ -107,10 +120,14 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
 
   /** Never fails for what it cannot read. */
   async function summary(
-    { versionId, keyset }: HeldKeyset,
+    held: HeldKeyset | UnreadableKeyset,
     state: SecretState | Promise<SecretState>,
   ): Promise<KeysetSummary> {
+    const unreadable = 'unreadable' in held ? held.unreadable : null;
+    const keyset = 'keyset' in held ? held.keyset : parseKeyset(EMPTY_KEYSET);
     const failure = new Deadline().by(times.eachMs, record.read()).catch(() => null);
+    const before =
+      keyset.keys.length > 0 ? null : new Deadline().by(times.eachMs, fallBack()).catch(() => null);
     const looked = await lookAtRegions(regions, times.eachMs);
     const { changedAtMs, nextRotationAtMs, ...labels } = await state;
     // What its readers take for the keyset: a kid that `limits` refuses is revoked.
@@ -119,14 +136,18 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const { publishToSignMs, signToRemoveMs } = keyWindows(lags);
     return {
       purpose,
-      seq: keyset.seq,
-      version_id: versionId,
+      seq: unreadable === null ? keyset.seq : null,
+      version_id: held.versionId ?? null,
+      unreadable,
+      fall_back: await before,
       pending: leftover(labels) ?? null,
       changed_at: new Date(changedAtMs).toISOString(),
       keys: summaries(read, nowMs()),
       revoked: read.revoked,
       windows: { finish: lags.finishMs, publish_to_sign: publishToSignMs, sign_to_remove: signToRemoveMs },
-      regions: looked.regions.map((each) => (each.region === region ? { ...each, kids: own } : each)),
+      regions: looked.regions.map((each) =>
+        each.region === region && unreadable === null ? { ...each, kids: own } : each,
+      ),
       known_kids: unique([...own, ...looked.held, ...read.revoked]),
       next_rotation_at: nextRotationAtMs === undefined ? null : new Date(nextRotationAtMs).toISOString(),
       last_failure: await failure,
@@ -137,6 +158,12 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
   function succeeded(): Promise<void> {
     return new Deadline().by(times.eachMs, record.succeeded()).catch(() => {});
   }
+}
+
+/** AWSCURRENT is no keyset, or there is none. */
+interface UnreadableKeyset {
+  readonly versionId: string | undefined;
+  readonly unreadable: string;
 }
 
 const leftover = ({ current, pending }: Pick<SecretState, 'current' | 'pending'>): string | undefined =>

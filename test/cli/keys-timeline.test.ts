@@ -27,6 +27,8 @@ const draw = (
       purpose: 'nonce',
       seq: 1,
       version_id: 'v1',
+      unreadable: null,
+      fall_back: null,
       pending,
       changed_at: '2026-11-23T00:00:00.000Z',
       keys,
@@ -88,7 +90,7 @@ test('no line is wider than a terminal, whatever the times', () => {
 });
 
 test('without keys, and with a rotation that is under way', () => {
-  expect(draw([])).toEqual([...SUMS, '  no keys: countersign keys init']);
+  expect(draw([])).toEqual([...SUMS, '  without keys: countersign keys init']);
   expect(draw([key('AAAAAA', 'current', -1, null)], 'v2').at(-1)).toBe(
     '  a rotation is under way, or broke off',
   );
@@ -102,6 +104,14 @@ test('a key that every Region refuses signs nothing, whatever its times; the nex
     '  AAAAAA      ┊                                                 revoked',
     '  BBBBBB      ╪══════════════════════════════════════════════▶  current',
     '  rotated now, the new key would sign in 1 d 2 h, and the newest of these go in 2 d 3 h',
+  ]);
+});
+
+test('where no key is good, the next one signs at once', () => {
+  const keys = [key('AAAAAA', 'revoked', -5, 50), key('BBBBBB', 'revoked', 25, null)];
+  expect(draw(keys).slice(-2)).toEqual([
+    '  rotated now, the new key would sign at once: no other is good',
+    '  no key signs: countersign keys revoke nonce makes one that does',
   ]);
 });
 
