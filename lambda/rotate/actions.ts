@@ -1,10 +1,11 @@
 /** What an operator may ask of a purpose's rotation function: the keyset as it stands, and to change it now. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
-import type { SecretState } from '../adapters/secret-versions.ts';
+import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
 import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys } from '../contract/keys.ts';
 import { EMPTY_KEYSET } from '../contract/names.ts';
@@ -19,6 +20,9 @@ import { ownWords, RotationError } from './rotation-error.ts';
 export interface KeysActionsOptions extends RevokeOptions {
   readonly record: RotationRecord;
 }
+
+/** How long to wait for a label before each further read. */
+const READ_AGAIN_MS = [50, 200, 500];
 
 const Nothing = z.strictObject({});
 const Rotate = z.strictObject({ force: z.boolean().default(false) });
@@ -42,7 +46,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     'keys.rotate': action(Rotate, async ({ force }) => {
       const deadline = new Deadline();
       const made = await deadline.changing(times.swapMs, secret, (closing) =>
-        rotate(new Rotation({ ...options, secret: closing }), force),
+        rotate(new Rotation({ ...options, secret: closing }), force, closing),
       );
       await succeeded();
       const keyset = await summary(made, stateOf(made));
@@ -69,7 +73,11 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
   };
 
   /** The four steps of Secrets Manager in one. @returns what was made: a read may still show what was there before */
-  async function rotate(rotation: Rotation, force: boolean): Promise<HeldKeyset> {
+  async function rotate(
+    rotation: Rotation,
+    force: boolean,
+    { move }: Pick<SecretVersions, 'move'>,
+  ): Promise<HeldKeyset> {
     const pending = leftover(await secret.describe());
     if (pending)
       throw new AdminError(409, 'rotation_in_progress', `version ${pending} is AWSPENDING: wait, or unstick`);
@@ -81,13 +89,29 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       );
     const token = randomUUID();
     let keyset: Keyset | undefined;
-    await rotation.create(token, async (current) => {
-      keyset = await rotation.next(current);
-      return keyset;
-    });
-    await rotation.testSecret(token);
-    await rotation.finish(token);
+    try {
+      await rotation.create(token, async (current) => {
+        keyset = await rotation.next(current);
+        return keyset;
+      });
+      await shown(token);
+      await rotation.testSecret(token);
+      await rotation.finish(token);
+    } catch (error) {
+      // Nobody goes on with it, and every later rotation would be refused.
+      await move('AWSPENDING', token, undefined).catch(() => {});
+      throw error;
+    }
     return { versionId: token, keyset: keyset! };
+  }
+
+  /** A read right after a write may show what was there before: waits a moment for the version to have its label. */
+  async function shown(token: string): Promise<void> {
+    for (const ms of READ_AGAIN_MS) {
+      const { current, pending } = await secret.describe();
+      if (pending === token || current === token) return;
+      await delay(ms);
+    }
   }
 
   /** Also where AWSCURRENT is no keyset: whoever looks then needs all the rest the most. */
