@@ -1,6 +1,8 @@
 /** AWS's errors in one line that says what to mend. */
 import { CliError, EXIT } from './io.ts';
 
+export const NOT_AWS = 'what answers is not AWS; is there a proxy between?';
+
 const HINTS: Readonly<Record<string, string>> = {
   ResourceNotFoundException: 'there is none; is the stage deployed there, and is this its account?',
   CredentialsProviderError: 'no AWS credentials were found; log in or set AWS_PROFILE',
@@ -8,7 +10,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing answers; does the platform still run?',
   TimeoutError: 'nothing answers; can it be reached from here?',
   ENOTFOUND: 'its host name cannot be resolved',
-  SyntaxError: 'what answers is not AWS; is there a proxy between?',
+  SyntaxError: NOT_AWS,
 };
 
 /** Of requests that were never sent. */
@@ -27,7 +29,9 @@ const NEVER_SENT = [
  */
 export function awsError(error: unknown, what: string, doubt = ''): CliError {
   const { name, code, message } = error as NodeJS.ErrnoException;
-  const why = HINTS[code ?? ''] ?? HINTS[name] ?? `${message} (${name})`;
+  // As the AWS SDK words it.
+  const isUnreadable = /XML parse|Deserialization error/.test(message);
+  const why = isUnreadable ? NOT_AWS : (HINTS[code ?? ''] ?? HINTS[name] ?? `${message} (${name})`);
   return new CliError(EXIT.unreachable, `${what}: ${why}${mayHaveArrived(error) ? doubt : ''}`);
 }
 

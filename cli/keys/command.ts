@@ -250,7 +250,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   ): Promise<void> {
     const what = kids ? `the keys ${kids.join(', ')}` : 'all keys, those that do not sign yet included';
     io.stderr.write(`This ends ${what}, of ${purpose} in stage ${target.stage}.\n`);
-    for (const line of await costOf(target, purpose, signal)) io.stderr.write(`${line}\n`);
+    for (const line of await costOf(target, purpose, kids, signal)) io.stderr.write(`${line}\n`);
   }
 
   async function confirm(purpose: Purpose): Promise<void> {

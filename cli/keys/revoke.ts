@@ -16,17 +16,29 @@ const COST: { readonly [P in Purpose]?: string } = {
  * @param signal ends the look at who is concerned, which must not hold up an emergency
  * @returns lines that say what a revocation costs
  */
-export async function costOf(target: Target, purpose: Purpose, signal: AbortSignal): Promise<string[]> {
+export async function costOf(
+  target: Target,
+  purpose: Purpose,
+  onlyKids: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<string[]> {
   const cost = COST[purpose] ?? 'Whatever was signed with the keys is refused.';
   if (purpose !== 'client-root') return [cost];
-  const listed = await ifAnswered(askAtOnce(target, (region) => clientsWithApiKeys(target, region, signal)));
+  const listed = await ifAnswered(
+    askAtOnce(target, (region) => clientsWithApiKeys(target, region, onlyKids, signal)),
+  );
   const names = listed?.result;
   const who = names?.length === 0 ? 'no client has one' : (names?.join(', ') ?? 'they could not be listed');
   return [cost, `Clients with an API key: ${who}.`];
 }
 
-/** Generations are numbers; a public key of a client's own has its thumbprint. Which root a generation is from does not show. */
-async function clientsWithApiKeys(target: Target, region: string, signal: AbortSignal): Promise<string[]> {
+/** Generations are numbers; a public key of a client's own has its thumbprint. What an older release tells names no root. */
+async function clientsWithApiKeys(
+  target: Target,
+  region: string,
+  onlyKids: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<string[]> {
   const names: string[] = [];
   let cursor: string | undefined;
   do {
@@ -35,8 +47,11 @@ async function clientsWithApiKeys(target: Target, region: string, signal: AbortS
     for (const { client_id, keys } of page.clients)
       if (
         keys.some(
-          ({ kid, revoked, expires_at }) =>
-            /^\d+$/.test(kid) && !revoked && Date.parse(expires_at) > Date.now(),
+          ({ kid, root_kid, revoked, expires_at }) =>
+            /^\d+$/.test(kid) &&
+            !revoked &&
+            Date.parse(expires_at) > Date.now() &&
+            (!onlyKids || !root_kid || onlyKids.includes(root_kid)),
         )
       )
         names.push(client_id);

@@ -39,30 +39,39 @@ const RevokeKey = z.strictObject({ client_id: ClientId, kid: Kid });
 
 const byName = ({ client_id }: { client_id: string }): string => client_id;
 
-export const clientReadActions = (clients: Clients): Actions => ({
-  'clients.show': action(Named, byName, ({ client_id }) => show(clients, client_id)),
+/** @returns kids of the client roots that the Region refuses @throws Unavailable */
+export type RefusedRoots = () => Promise<readonly string[]>;
+
+export const clientReadActions = (clients: Clients, refusedRoots: RefusedRoots): Actions => ({
+  'clients.show': action(Named, byName, ({ client_id }) => show(clients, client_id, refusedRoots)),
   'clients.list': action(
     Page,
     () => '*',
     async ({ limit, cursor }) => {
       const page = await clients.list(limit, cursor);
+      const refused = await refusedRoots();
       const found = await Promise.all(page.clientIds.map((id) => clients.load(id)));
       return {
-        clients: found.filter((client) => client !== undefined).map(summary),
+        clients: found.filter((client) => client !== undefined).map((client) => summary(client, refused)),
         ...(page.next && { cursor: writeCursor(page.next) }),
       };
     },
   ),
 });
 
-export type ClientWriteOptions = CredentialContext & { readonly clients: Clients };
+export type ClientWriteOptions = CredentialContext & {
+  readonly clients: Clients;
+  readonly refusedRoots: RefusedRoots;
+};
 
 export const clientWriteActions = (options: ClientWriteOptions): Actions => {
-  const { clients, nowMs } = options;
+  const { clients, nowMs, refusedRoots } = options;
+  // The change is done: its answer does not fail for what it shows beside.
+  const shown = (clientId: string) => show(clients, clientId, () => refusedRoots().catch(() => []));
   const setDisabled = (disabled: boolean) =>
     action(Named, byName, async ({ client_id }) => {
       if (!(await clients.setDisabled(client_id, disabled, nowMs()))) throw noClient(client_id);
-      return show(clients, client_id);
+      return shown(client_id);
     });
   return {
     'clients.create': action(
@@ -72,7 +81,7 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
     ),
     'clients.update': action(Update, byName, async ({ client_id, limit }) => {
       if (!(await clients.setLimit(client_id, limit))) throw noClient(client_id);
-      return show(clients, client_id);
+      return shown(client_id);
     }),
     'clients.rotate-key': action(RotateKey, byName, async (params) => {
       const client = await clients.load(params.client_id);
@@ -85,7 +94,7 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
       async ({ client_id, kid }) => {
         if (!(await clients.revokeKey(client_id, kid, nowMs())))
           throw new AdminError(404, 'not_found', `client ${client_id} has no key ${kid}`);
-        return show(clients, client_id);
+        return shown(client_id);
       },
     ),
     'clients.disable': setDisabled(true),
@@ -119,13 +128,13 @@ async function create(options: ClientWriteOptions, params: z.infer<typeof Create
   };
 }
 
-async function show(clients: Clients, clientId: string): Promise<ClientSummary> {
-  const client = await clients.load(clientId);
+async function show(clients: Clients, clientId: string, refusedRoots: RefusedRoots): Promise<ClientSummary> {
+  const [client, refused] = await Promise.all([clients.load(clientId), refusedRoots()]);
   if (!client) throw noClient(clientId);
-  return summary(client);
+  return summary(client, refused);
 }
 
-function summary(client: ClientRecord): ClientSummary {
+function summary(client: ClientRecord, refusedRoots: readonly string[]): ClientSummary {
   return {
     client_id: client.clientId,
     profile: client.profile,
@@ -138,7 +147,8 @@ function summary(client: ClientRecord): ClientSummary {
       usable_at: timestamp(key.usableAtS),
       expires_at: timestamp(key.expiresAtS),
       issued_by: key.issuedBy,
-      revoked: isRevoked(client, key),
+      root_kid: key.rootKid,
+      revoked: isRevoked(client, key) || refusedRoots.includes(key.rootKid ?? ''),
     })),
   };
 }

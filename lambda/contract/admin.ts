@@ -9,7 +9,9 @@ export interface ClientKeySummary {
   readonly expires_at: string;
   /** Kid of the generation that issued it; null where an operator did. */
   readonly issued_by: string | null;
-  /** It, or one that it descends from, was revoked. */
+  /** Kid of the `client-root` key that an API key is derived from; null where the client holds the key pair. */
+  readonly root_kid: string | null;
+  /** It, one that it descends from, or the client root that it is derived from was revoked. */
   readonly revoked: boolean;
 }
 

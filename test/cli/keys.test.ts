@@ -110,6 +110,11 @@ describe('on the local platform', () => {
     const root = await directory.run(['keys', 'revoke', 'client-root'], { stdin, terminal: true });
     expect(root.stderr).toContain('Clients with an API key: dev, dev-basic.');
     expect(root.code).toBe(0);
+    // Their keys are void from then on, which shows, and nobody has one to lose any more.
+    expect((await directory.run(['clients', 'show', 'dev'])).stdout).toMatch(/^1 +HS256 .* revoked$/m);
+    expect((await directory.run(['clients', 'list'])).stdout).toMatch(/^dev +strict .* all are revoked$/m);
+    const again = await keys('revoke', 'client-root', '--yes');
+    expect(again.stderr).toContain('Clients with an API key: no client has one.');
   });
 
   it('revoke ends every key, or one and no other, and names who confirmed', async () => {
@@ -831,13 +836,15 @@ describe('on Regions that lag, refuse or are lost', () => {
     });
     answers['local-b'] = (action, _, params) => {
       if (action !== 'clients.list') return revoking(revoked(true, true))(action, '', params);
-      if ('cursor' in params) return { clients: [client('another', '12')] };
+      if ('cursor' in params) return { clients: [client('another', '12', { root_kid: 'BBBBBB' })] };
       const ended = client('ended', '1', { expires_at: '2020-01-01T00:00:00Z' });
       const clients = [client('one', '1'), client('own', 'NzbLsXh8'), client('dead', '2', { revoked: true })];
       return { clients: [...clients, ended], cursor: 'next' };
     };
     const { stderr } = await keys('revoke', 'client-root', '--yes');
     expect(stderr).toContain('Clients with an API key: another, one.\n');
+    const only = await keys('revoke', 'client-root', '--only-kid', 'AAAAAA', '--yes');
+    expect(only.stderr).toContain('Clients with an API key: one.\n');
 
     answers['local-b'] = (action, ...asked) =>
       action === 'clients.list' ? undefined : revoking(revoked(true, true))(action, ...asked);

@@ -1092,6 +1092,20 @@ describe('an operator', () => {
     },
   );
 
+  it('is refused for a reason that the log has, too; what is wrong with a request is not quoted there', async () => {
+    const parts = await rotated();
+    parts.store.put(NAME, newToken(), 'swordfish', ['AWSCURRENT']);
+    await operate(parts.rotator(), 'keys.rotate');
+    expect(parts.log.at(-1)).toMatchObject({
+      message: 'audit',
+      reason: 'rotation_refused',
+      detail: expect.stringMatching(/^version \S+: keyset: not JSON$/),
+    });
+    await operate(parts.rotator(), 'keys.rotate', { swordfish: true });
+    expect(parts.log.at(-1)).toMatchObject({ reason: 'malformed_request', detail: undefined });
+    expect(JSON.stringify(parts.log)).not.toContain('swordfish');
+  });
+
   it('who rotates and reads its own label too early reads it again; what fails leaves no label behind', async () => {
     const parts = await rotated();
     let stale = 1;
