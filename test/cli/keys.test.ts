@@ -224,7 +224,11 @@ describe('on the local platform', () => {
 describe('on Regions that lag, refuse or are lost', () => {
   const directory = new Directory();
   /** What a function answers, by Region and purpose. */
-  type Answer = (action: string, purpose: string, params: object) => object | undefined;
+  type Answer = (
+    action: string,
+    purpose: string,
+    params: object,
+  ) => object | undefined | Promise<object | undefined>;
   let answers: Record<string, Answer>;
   let asked: string[];
   let lambda: Server;
@@ -237,7 +241,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       for await (const chunk of request) chunks.push(chunk);
       const { action, params } = JSON.parse(Buffer.concat(chunks).toString());
       asked.push(`${region} ${name.replace(/^countersign-local-/, '')} ${action}`);
-      const result = answers[region]?.(action, name.replace(/^countersign-local-rotate-/, ''), params);
+      const result = await answers[region]?.(action, name.replace(/^countersign-local-rotate-/, ''), params);
       // As for a function that is not there; what is not served is not tried again.
       if (result === undefined) {
         response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
@@ -618,6 +622,26 @@ describe('on Regions that lag, refuse or are lost', () => {
       'local-a rotate-client-root keys.revoke',
       'local-b rotate-client-root keys.revoke',
     ]);
+  });
+
+  it('revoke waits for a slow home Region rather than ask it twice, and takes its new key', async () => {
+    let answer = (_: object) => {};
+    answers['local-a'] = (action) =>
+      action === 'keys.list'
+        ? keyset(['AAAAAA'], ['AAAAAA'])
+        : new Promise<object>((resolve) => {
+            answer = resolve;
+          });
+    answers['local-b'] = (action, ...given) => {
+      setTimeout(() => answer(revoked(true, false)), 300);
+      return revoking(revoked(true, true, false))(action, ...given);
+    };
+    const slow = await directory.run(['keys', 'revoke', 'nonce', '--yes'], { patienceMs: 200 });
+    expect([slow.code, slow.stdout]).toEqual([
+      0,
+      'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
+    ]);
+    expect(asked.filter((line) => line.endsWith('keys.revoke'))).toHaveLength(2);
   });
 
   it('an answer that is no function’s is one Region’s fault: it is named, and the others are asked', async () => {
