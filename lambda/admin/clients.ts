@@ -6,7 +6,7 @@ import { parseJson } from '../../protocol/json.ts';
 import type { Clients, Place } from '../adapters/clients.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
-import { Credential, type CredentialContext, makeCredential } from './credential.ts';
+import { Credential, type CredentialContext, makeCredential, type RefusedRoots } from './credential.ts';
 import { action, ClientId, noClient, timestamp } from './params.ts';
 import { RotateKey, rotateKey } from './rotate-key.ts';
 
@@ -39,9 +39,6 @@ const RevokeKey = z.strictObject({ client_id: ClientId, kid: Kid });
 
 const byName = ({ client_id }: { client_id: string }): string => client_id;
 
-/** @returns kids of the client roots that the Region refuses @throws Unavailable */
-export type RefusedRoots = () => Promise<readonly string[]>;
-
 export const clientReadActions = (clients: Clients, refusedRoots: RefusedRoots): Actions => ({
   'clients.show': action(Named, byName, ({ client_id }) => show(clients, client_id, refusedRoots)),
   'clients.list': action(
@@ -59,10 +56,7 @@ export const clientReadActions = (clients: Clients, refusedRoots: RefusedRoots):
   ),
 });
 
-export type ClientWriteOptions = CredentialContext & {
-  readonly clients: Clients;
-  readonly refusedRoots: RefusedRoots;
-};
+export type ClientWriteOptions = CredentialContext & { readonly clients: Clients };
 
 export const clientWriteActions = (options: ClientWriteOptions): Actions => {
   const { clients, nowMs, refusedRoots } = options;

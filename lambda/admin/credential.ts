@@ -39,8 +39,12 @@ export const Credential = {
 };
 type CredentialParams = z.infer<z.ZodObject<typeof Credential>>;
 
+/** @returns kids of the client roots that the Region refuses, as they stand now @throws Unavailable */
+export type RefusedRoots = () => Promise<readonly string[]>;
+
 export interface CredentialContext {
   readonly roots: KeysetCache;
+  readonly refusedRoots: RefusedRoots;
   readonly nowMs: () => number;
   /** Longest life of a client key, in seconds; also its default. */
   readonly clientKeyLifeS: number;
@@ -62,7 +66,7 @@ export interface MadeCredential {
 
 /** @throws AdminError where the params do not fit, Unavailable where there is no client root */
 export async function makeCredential(
-  { roots, nowMs, clientKeyLifeS }: CredentialContext,
+  { roots, refusedRoots, nowMs, clientKeyLifeS }: CredentialContext,
   made: Generation,
   { expires_at, jwk }: CredentialParams,
 ): Promise<MadeCredential> {
@@ -72,7 +76,7 @@ export async function makeCredential(
       'malformed_request',
       'params.jwk: a basic client signs with its API key (HS256)',
     );
-  const root = jwk ? undefined : await signingRoot(roots, nowMs());
+  const root = jwk ? undefined : await signingRoot(roots, refusedRoots, nowMs());
   // As long as the root was promised to be kept for.
   const longestS = Math.min(clientKeyLifeS, (root?.max_life ?? Number.POSITIVE_INFINITY) / 1000);
   const usableAtS = Math.floor(nowMs() / 1000);
@@ -86,9 +90,20 @@ export async function makeCredential(
   return { key: { ...common, kid, alg: 'HS256', rootKid: root!.kid, jwk: null }, apiKey };
 }
 
-async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey> {
+async function signingRoot(
+  roots: KeysetCache,
+  refusedRoots: RefusedRoots,
+  nowMs: number,
+): Promise<KeysetKey> {
   const root = await roots.signingKey(nowMs);
   if (!root) throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
+  // The copy may be 10 seconds old: a key of a root that was revoked since would be void when it is handed out.
+  if ((await refusedRoots()).includes(root.kid))
+    throw new AdminError(
+      503,
+      'unavailable',
+      `client root ${root.kid} was revoked moments ago: try again in 10 seconds`,
+    );
   return root;
 }
 

@@ -113,6 +113,8 @@ describe('on the local platform', () => {
     // Their keys are void from then on, which shows, and nobody has one to lose any more.
     expect((await directory.run(['clients', 'show', 'dev'])).stdout).toMatch(/^1 +HS256 .* revoked$/m);
     expect((await directory.run(['clients', 'list'])).stdout).toMatch(/^dev +strict .* all are revoked$/m);
+    const refused = await directory.run(['clients', 'rotate-key', 'dev']);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('was revoked moments ago')]);
     const again = await keys('revoke', 'client-root', '--yes');
     expect(again.stderr).toContain('Clients with an API key: no client has one.');
   });

@@ -612,4 +612,11 @@ export const CLI: readonly Mutant[] = [
     'if (Date.now() === 0)',
     'test/cli/preflight.test.ts',
   ),
+  mutant(
+    'keys-as-readers-see-them',
+    'lambda/admin/credential.ts',
+    'if ((await refusedRoots()).includes(root.kid))',
+    'if (Date.now() === 0)',
+    'test/cli/keys.test.ts',
+  ),
 ];
