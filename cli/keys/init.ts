@@ -5,7 +5,7 @@ import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askKeys, exitOf } from './ask.ts';
 import { look } from './look.ts';
-import { newest } from './print.ts';
+import { newest, whyNoneSigns } from './print.ts';
 
 export interface Initialised {
   readonly purpose: Purpose;
@@ -19,7 +19,7 @@ export interface Initialised {
 }
 
 export interface InitOptions {
-  /** Limit on the wait for all Regions. */
+  /** Limit on the whole run. */
   readonly timeoutMs: number;
   /** Pause between two polls of the Regions. */
   readonly pollMs: number;
@@ -30,31 +30,35 @@ export interface InitOptions {
 
 /** Rotates each keyset that has no keys, then waits for all of them. A purpose that fails does not stop the others. */
 export async function initKeys(target: Target, options: InitOptions): Promise<Initialised[]> {
+  const endMs = Date.now() + options.timeoutMs;
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   const made: Initialised[] = [];
   for (const purpose of PURPOSES)
     try {
-      made.push(await firstKey(target, purpose, options.report));
+      made.push(await firstKey(target, purpose, signal, options.report));
     } catch (error) {
-      if (!(error instanceof CliError)) throw error;
+      if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
       const failure = { message: error.message, exit: error.exitCode };
       made.push({ purpose, kid: undefined, made: false, missing: [], failure });
     }
-  const endMs = Date.now() + options.timeoutMs;
-  const waited: Initialised[] = [];
-  for (const each of made)
-    waited.push(each.failure ? each : await waitForRegions(target, each, endMs, options));
-  return waited;
+  // All at the same time: a purpose that is waiting takes no time from the others.
+  return Promise.all(
+    made.map((each) => (each.failure ? each : waitForRegions(target, each, endMs, { ...options, signal }))),
+  );
 }
 
 async function firstKey(
   target: Target,
   purpose: Purpose,
+  signal: AbortSignal,
   report: InitOptions['report'],
 ): Promise<Initialised> {
   const home = target.regions[0]!;
-  let keyset = await askKeys(target, home, purpose, 'keys.list', {});
-  const made = keyset.keys.length === 0;
-  if (made) keyset = await askKeys(target, home, purpose, 'keys.rotate', {});
+  let keyset = await askKeys(target, home, purpose, 'keys.list', {}, signal);
+  const made = keyset.keys.length === 0 && keyset.unreadable === null && keyset.fall_back === null;
+  if (made) keyset = await askKeys(target, home, purpose, 'keys.rotate', {}, signal);
+  const fault = whyNoneSigns(keyset);
+  if (fault !== undefined) throw new CliError(EXIT.failed, fault);
   const { kid } = newest(keyset)!;
   report(made ? `${purpose}: created key ${kid}` : `${purpose}: has keys already, the newest is ${kid}`);
   return { purpose, kid, made, missing: [] };
@@ -67,9 +71,10 @@ async function waitForRegions(
   { pollMs, signal, report }: InitOptions,
 ): Promise<Initialised> {
   const { purpose, kid } = init;
+  let missing: readonly string[] = target.regions;
   let reported = '';
   for (;;) {
-    const missing = await regionsWithout(target, purpose, kid!);
+    missing = (await regionsWithout(target, purpose, kid!, signal)) ?? missing;
     if (missing.length === 0 || Date.now() >= endMs || signal.aborted) return { ...init, missing };
     const waiting = `${purpose}: waiting for ${missing.join(', ')}`;
     if (waiting !== reported) report(waiting);
@@ -78,12 +83,20 @@ async function waitForRegions(
   }
 }
 
-async function regionsWithout(target: Target, purpose: Purpose, kid: string): Promise<readonly string[]> {
+/** @returns undefined where the signal ended the look before its answer */
+async function regionsWithout(
+  target: Target,
+  purpose: Purpose,
+  kid: string,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
   try {
-    const { regions } = (await look(target, purpose)).result;
-    return regions.flatMap(({ region, kids }) => (kids?.includes(kid) ? [] : region));
+    const { regions } = (await look(target, purpose, { signal })).result;
+    return regions.flatMap(({ region, kids, revoked }) =>
+      kids?.includes(kid) && !revoked?.includes(kid) ? [] : region,
+    );
   } catch (error) {
-    if (error instanceof CliError) return target.regions;
+    if (error instanceof CliError) return signal.aborted ? undefined : target.regions;
     throw error;
   }
 }

@@ -33,6 +33,7 @@ export interface RunOptions {
   readonly terminal?: boolean;
   /** Told how to press Ctrl-C. */
   readonly onReady?: (interrupt: () => void) => void;
+  readonly patienceMs?: number;
 }
 
 export class Directory {
@@ -59,7 +60,7 @@ export class Directory {
 
   async run(
     args: readonly string[],
-    { stdin = '', env = {}, terminal = false, onReady }: RunOptions = {},
+    { stdin = '', env = {}, terminal = false, onReady, patienceMs }: RunOptions = {},
   ): Promise<Ran> {
     const stdout = new Collected();
     const stderr = Object.assign(new Collected(), { isTTY: terminal });
@@ -74,6 +75,7 @@ export class Directory {
         return () => {};
       },
       pollMs: 5,
+      ...(patienceMs !== undefined && { patienceMs }),
     });
     return {
       code,
