@@ -8,6 +8,7 @@ import {
 } from '../lambda/contract/admin.ts';
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
+import { isJsonObject } from '../protocol/json.ts';
 import { awsError } from './aws-error.ts';
 import { CliError, EXIT } from './io.ts';
 import { asTyped } from './params.ts';
@@ -15,7 +16,10 @@ import type { Target } from './target.ts';
 
 /** Limit on connecting, in milliseconds. A Region that is cut off never answers, and the next Region waits meanwhile. */
 const CONNECT_MS = 3_000;
-/** Limit on one answer. A rotation function has the longest timeout; Lambda reports a timeout shortly after it. */
+/**
+ * Limit on one answer, all attempts together. A rotation function has the longest timeout; Lambda reports a timeout
+ * shortly after it.
+ */
 const ANSWER_MS = ROTATION_TIMEOUT_MS + 10_000;
 /** Attempts of a call that changes nothing. */
 const READ_ATTEMPTS = 3;
@@ -30,6 +34,15 @@ export class Refused extends CliError {
   }
 }
 
+export interface CallOptions {
+  /** The command that shows whether a change was made, if its answer is lost. Undefined for a call that changes nothing. */
+  readonly look?: string | undefined;
+  /** Ends the wait. After a timeout, the function counts as not reached. */
+  readonly signal?: AbortSignal | undefined;
+  /** @default 1 */
+  readonly maxAttempts?: number;
+}
+
 /**
  * Runs an operators' action in one Region. Actions that only read are tried up to three times.
  *
@@ -41,15 +54,17 @@ export const invokeAdmin = <A extends AdminAction>(
   region: string,
   action: A,
   params: AdminActions[A]['params'],
+  signal?: AbortSignal,
 ): Promise<AdminActions[A]['result']> =>
-  invoke(
-    target,
-    region,
-    functionName(target.stage, ADMIN_FUNCTION[action]),
-    action,
-    params,
-    ADMIN_FUNCTION[action] === 'admin-read' ? READ_ATTEMPTS : 1,
-  );
+  invoke(target, region, functionName(target.stage, ADMIN_FUNCTION[action]), action, params, {
+    signal,
+    ...(ADMIN_FUNCTION[action] === 'admin-read'
+      ? { maxAttempts: READ_ATTEMPTS }
+      : { look: lookAfter(action) }),
+  });
+
+const lookAfter = (action: AdminAction): string =>
+  action.startsWith('registrations.') ? 'countersign registrations show' : 'countersign clients list';
 
 /**
  * Runs an action of any function for operators, by the function's full name. By default it is called once: a function
@@ -58,35 +73,64 @@ export const invokeAdmin = <A extends AdminAction>(
  * @returns the action's result
  * @throws Refused with the problem's detail, CliError where the function was not reached
  */
-export async function invoke<R>(
+export async function invoke<R extends object>(
   target: Target,
   region: string,
   name: string,
   action: string,
   params: object,
-  maxAttempts = 1,
+  { look, signal, maxAttempts = 1 }: CallOptions = {},
 ): Promise<R> {
+  const what = `${name} in ${region}`;
+  const doubt = look === undefined ? '' : `; it may have been done: look with ${look}`;
   const lambda = new LambdaClient({
     ...target.aws(region),
     maxAttempts,
-    requestHandler: {
-      connectionTimeout: CONNECT_MS,
-      requestTimeout: ANSWER_MS,
-      throwOnRequestTimeout: true,
-    },
+    requestHandler: { connectionTimeout: CONNECT_MS },
   });
+  const abortSignal = AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(ANSWER_MS)]);
   try {
     const { FunctionError, Payload } = await lambda
-      .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ action, params }) }))
+      .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ action, params }) }), {
+        abortSignal,
+      })
       .catch((error: unknown) => {
-        throw awsError(error, `${name} in ${region}`);
+        if (abortSignal.aborted) throw ended(abortSignal, what, doubt);
+        throw awsError(error, what, doubt);
       });
     if (FunctionError !== undefined)
-      throw new CliError(EXIT.unreachable, `${name} in ${region} failed; its log says why`);
-    const answer = JSON.parse(Payload?.transformToString() ?? 'null') as OperatorAnswer<R>;
+      throw new CliError(EXIT.unreachable, `${what} failed; its log says why${doubt}`);
+    const answer = readAnswer<R>(Payload?.transformToString() ?? '');
+    if (!answer)
+      throw new CliError(
+        EXIT.unreachable,
+        `${what}: the answer is not from a Countersign function; check for a proxy in between${doubt}`,
+      );
     if (answer.ok) return answer.result;
     throw new Refused(answer.problem.detail, answer.problem.code);
   } finally {
     lambda.destroy();
   }
+}
+
+const ended = ({ reason }: AbortSignal, what: string, doubt: string): CliError =>
+  (reason as Error).name === 'TimeoutError'
+    ? new CliError(EXIT.unreachable, `${what}: no answer in time${doubt}`)
+    : new CliError(EXIT.interrupted, `interrupted${doubt}`);
+
+/** @returns undefined for an answer of another form: a proxy may have sent it */
+function readAnswer<R extends object>(text: string): OperatorAnswer<R> | undefined {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isJsonObject(answer)) return undefined;
+  const { ok, result, problem } = answer;
+  if (ok === true && isJsonObject(result)) return { ok, result: result as R };
+  if (ok !== false || !isJsonObject(problem)) return undefined;
+  const { detail, code } = problem;
+  const isProblem = typeof detail === 'string' && typeof code === 'string';
+  return isProblem ? (answer as unknown as OperatorAnswer<R>) : undefined;
 }

@@ -19,6 +19,8 @@ export interface Combine<R> {
   readonly merge?: (before: R, next: R) => R;
   /** `not_found` counts as confirmed after another Region has confirmed: that Region's deletion was replicated. */
   readonly absentIsDone?: true;
+  /** Calls all Regions at once, so that none waits for one that does not answer. For actions that revoke or delete. */
+  readonly atOnce?: true;
 }
 
 export interface Wording<R> {
@@ -28,7 +30,7 @@ export interface Wording<R> {
   text(result: R): string;
 }
 
-/** Runs an action in one Region after the other, and prints the outcome. */
+/** Runs an action in every Region, and prints the outcome. */
 export async function everywhere<A extends AdminAction>(
   io: Io,
   setExit: SetExit,
@@ -40,37 +42,40 @@ export async function everywhere<A extends AdminAction>(
   printAnswers(io, setExit, options, await askEverywhere(io, options, action, params, wording), wording);
 }
 
-/** Runs an action in one Region after the other, each even where another failed. */
+/** Runs an action in every Region, even if it fails in another. One Region after the other, unless `atOnce`. */
 export async function askEverywhere<A extends AdminAction>(
   io: Io,
   options: Options,
   action: A,
   params: AdminActions[A]['params'],
-  { merge = (_, next) => next, absentIsDone }: Combine<AdminActions[A]['result']> = {},
+  { merge = (_, next) => next, absentIsDone, atOnce }: Combine<AdminActions[A]['result']> = {},
 ): Promise<Answers<AdminActions[A]['result']>> {
   const target = findTarget(options, io);
+  const ask = (region: string) => invokeAdmin(target, region, action, params);
+  const asked = new Map(atOnce ? target.regions.map((region) => [region, ask(region)]) : []);
+  for (const answer of asked.values()) answer.catch(() => {});
   const confirmed: string[] = [];
+  const absent: string[] = [];
   const failed: { region: string; error: string }[] = [];
   let result: AdminActions[A]['result'] | undefined;
   let reached = false;
   for (const region of target.regions)
     try {
-      const answer = await invokeAdmin(target, region, action, params);
+      const answer = await (asked.get(region) ?? ask(region));
       reached = true;
       result = result === undefined ? answer : merge(result, answer);
       confirmed.push(region);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
-      const absent = error instanceof Refused && error.code === 'not_found';
-      if (absentIsDone && absent && confirmed.length > 0) {
-        confirmed.push(region);
-        continue;
-      }
+      if (error instanceof Refused && error.code === 'not_found') absent.push(region);
       failed.push({ region, error: error.message });
       reached ||= error.exitCode !== EXIT.unreachable;
     }
-  const exit = failed.length === 0 ? EXIT.done : reached ? EXIT.failed : EXIT.unreachable;
-  return { result, confirmed, failed, exit };
+  const done = (region: string) => absentIsDone && confirmed.length > 0 && absent.includes(region);
+  const left = failed.filter(({ region }) => !done(region));
+  const all = target.regions.filter((region) => confirmed.includes(region) || done(region));
+  const exit = left.length === 0 ? EXIT.done : reached ? EXIT.failed : EXIT.unreachable;
+  return { result, confirmed: all, failed: left, exit };
 }
 
 /** Prints the outcome, and sets the exit code where a Region did not confirm. */

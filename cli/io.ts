@@ -10,6 +10,8 @@ interface Surroundings {
   onInterrupt(interrupt: () => void): () => void;
   /** Pause between two polls of the platform, in milliseconds. @default 1000 */
   readonly pollMs?: number;
+  /** How long a revocation waits for one Region before it also calls the next one. @default 10 s */
+  readonly patienceMs?: number;
 }
 
 /** The surroundings as the process provides them. */

@@ -34,9 +34,10 @@ export function printClients(io: Io, clients: readonly ClientSummary[]): void {
     limit === null ? 'default' : String(limit),
     created_at,
     keys
+      .filter(({ revoked }) => !revoked)
       .map(({ expires_at }) => expires_at)
       .sort()
-      .at(-1) ?? '',
+      .at(-1) ?? (keys.length > 0 ? 'all are revoked' : ''),
   ]);
   printTable(io, ['client', 'profile', 'state', 'limit', 'created_at', 'key_expires_at'], rows);
 }

@@ -41,6 +41,14 @@ export const addTargetOptions = (command: Command): Command =>
     )
     .option(LOCAL_FLAG, LOCAL_HELP);
 
+/** @returns the options that name this target, for a command that a person is to type */
+export const targetArguments = ({ stage, region, local }: TargetOptions): string =>
+  [
+    ...(stage === undefined ? [] : [` --stage ${stage}`]),
+    ...(region === undefined ? [] : [` --region ${region.join(',')}`]),
+    ...(local === undefined ? [] : [` --local ${local}`]),
+  ].join('');
+
 /** @throws CliError where the options do not fit together, or no local platform runs */
 export function findTarget({ stage, region: regions, local: port }: TargetOptions, { cwd }: Io): Target {
   if (stage !== undefined) {

@@ -16,6 +16,8 @@ export interface LogEntry {
   readonly code?: string | undefined;
   /** The rule that refused, e.g. `htu`. */
   readonly reason?: string | undefined;
+  /** What an operator is told of a refusal. It never quotes a value of the request. */
+  readonly detail?: string | undefined;
   readonly client_id?: string | undefined;
   /** Client and generation that a strict key in the request names. It is not verified: anybody can write such a key. */
   readonly exposed_key?: string | undefined;
@@ -37,6 +39,7 @@ const FIELDS = [
   'status',
   'code',
   'reason',
+  'detail',
   'client_id',
   'exposed_key',
   'duration_ms',

@@ -23,6 +23,8 @@ export const MAX_KEYS = 32;
 export const MAX_REVOKED = 1_024;
 export const MAX_KEYSET_BYTES = 60 * 1_024;
 
+const FULL = 'docs/key-life-cycle.md, A keyset that is full';
+
 /** What the current keyset may lack, because it was written or refused elsewhere. */
 export interface Recalled {
   readonly seq: number;
@@ -61,7 +63,7 @@ export function rotationRefusal(current: Keyset, lags: KeyLags, nowMs: number): 
   }
   const remembered = Math.max(current.revoked.length, current.fingerprints.length);
   if (remembered + kept.length < MAX_REVOKED) return undefined;
-  return `the keyset remembers ${remembered} revoked keys of at most ${MAX_REVOKED}, and drops none: docs/key-life-cycle.md, A keyset that is full`;
+  return `the keyset remembers ${remembered} revoked keys of at most ${MAX_REVOKED}, and drops none: ${FULL}`;
 }
 
 /**
@@ -191,7 +193,7 @@ function sizeFaults(current: Keyset, pending: Keyset): string[] {
   if (pending.keys.length > Math.max(MAX_KEYS, current.keys.length))
     faults.push(`holds more than ${MAX_KEYS} keys`);
   if (Math.max(pending.revoked.length, pending.fingerprints.length) > MAX_REVOKED)
-    faults.push(`remembers more than ${MAX_REVOKED} revoked keys`);
+    faults.push(`remembers more than ${MAX_REVOKED} revoked keys: ${FULL}`);
   if (Buffer.byteLength(JSON.stringify(pending)) > MAX_KEYSET_BYTES)
     faults.push(`is larger than ${MAX_KEYSET_BYTES} bytes`);
   return faults;

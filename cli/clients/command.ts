@@ -133,6 +133,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
         {
           json: (client) => ({ client: client ?? null }),
           text: ({ disabled }) => `${client_id} is ${disabled ? 'disabled' : 'enabled'}`,
+          ...(verb === 'disable' && { atOnce: true }),
         },
       ),
     );
@@ -149,6 +150,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
           json: () => ({ client_id }),
           text: () => `${client_id} is deleted`,
           absentIsDone: true,
+          atOnce: true,
         },
       ),
   );

@@ -5,6 +5,7 @@ import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { invoke } from '../admin.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
+import { duration } from '../time.ts';
 
 /** @throws Refused with the problem's detail, CliError where the function was not reached */
 export const askKeys = <A extends KeysAction>(
@@ -13,8 +14,12 @@ export const askKeys = <A extends KeysAction>(
   purpose: Purpose,
   action: A,
   params: KeysActions[A]['params'],
+  signal?: AbortSignal,
 ): Promise<KeysActions[A]['result']> =>
-  invoke(target, region, rotationFunctionName(target.stage, purpose), action, params);
+  invoke(target, region, rotationFunctionName(target.stage, purpose), action, params, {
+    signal,
+    ...(action !== 'keys.list' && { look: `countersign keys list ${purpose}` }),
+  });
 
 /** A Region whose function did not answer, and why. */
 export interface Unreachable {
@@ -33,27 +38,75 @@ export interface FirstAnswer<R> {
 /**
  * Asks the home Region, or the next one that can be reached: every Region has rotation functions for that case.
  *
+ * @param patienceMs after this time without an answer, the next Region is asked as well; the first answer counts
  * @throws CliError where no Region can be reached, or one refuses
  */
-export async function askInTurn<R>(
+export function askInTurn<R>(
   { regions }: Pick<Target, 'regions'>,
   ask: (region: string) => Promise<R>,
+  patienceMs?: number,
 ): Promise<FirstAnswer<R>> {
-  const unreachable: Unreachable[] = [];
-  for (const asked of regions)
-    try {
-      return { result: await ask(asked), asked, unreachable };
-    } catch (error) {
-      if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;
-      unreachable.push({ region: asked, error: error.message });
-    }
-  throw new CliError(EXIT.unreachable, unreachable.map(({ error }) => error).join('; '));
+  const errors = new Map<string, string>();
+  const unreachable = () => [...errors].map(([region, error]) => ({ region, error }));
+  return new Promise((resolve, reject) => {
+    let begun = 0;
+    let failed = 0;
+    let over = false;
+    const askNext = (after: number): void => {
+      const asked = regions[begun];
+      // A Region that was passed over may fail later. The next one was asked by then.
+      if (over || asked === undefined || after !== begun) return;
+      begun += 1;
+      const turn = begun;
+      const impatience =
+        patienceMs === undefined
+          ? undefined
+          : setTimeout(() => {
+              errors.set(asked, `${asked} has not answered within ${duration(patienceMs)}`);
+              askNext(turn);
+            }, patienceMs);
+      ask(asked)
+        .finally(() => clearTimeout(impatience))
+        .then(
+          (result) => {
+            over = true;
+            errors.delete(asked);
+            resolve({ result, asked, unreachable: unreachable() });
+          },
+          (error: unknown) => {
+            if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) {
+              over = true;
+              return reject(error);
+            }
+            errors.set(asked, error.message);
+            failed += 1;
+            if (failed === regions.length)
+              reject(new CliError(EXIT.unreachable, [...errors.values()].join('; ')));
+            askNext(turn);
+          },
+        );
+    };
+    askNext(0);
+  });
+}
+
+/**
+ * As `askInTurn`, for a call that changes nothing: all Regions are asked at once, so that none waits for one that does not
+ * answer. The answer of the first Region in order that can be reached counts.
+ */
+export function askAtOnce<R>(
+  target: Pick<Target, 'regions'>,
+  ask: (region: string) => Promise<R>,
+): Promise<FirstAnswer<R>> {
+  const answers = new Map(target.regions.map((region) => [region, ask(region)]));
+  for (const answer of answers.values()) answer.catch(() => {});
+  return askInTurn(target, (region) => answers.get(region)!);
 }
 
 /** @returns the answer; undefined where a function refused, or was not reached */
 export const ifAnswered = <R>(answer: Promise<R>): Promise<R | undefined> =>
   answer.catch((error: unknown) => {
-    if (error instanceof CliError) return undefined;
+    if (error instanceof CliError && error.exitCode !== EXIT.interrupted) return undefined;
     throw error;
   });
 

@@ -13,17 +13,22 @@ import {
   type SetExit,
   usage,
 } from '../io.ts';
-import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
+import { addTargetOptions, findTarget, type Target, type TargetOptions, targetArguments } from '../target.ts';
 import { parseTime } from '../time.ts';
-import { askKeys, exitOf } from './ask.ts';
+import { askKeys, exitOf, ifAnswered } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
 import { look } from './look.ts';
-import { newest, printKeyset, printRotated } from './print.ts';
+import { newest, printKeyset, printRotated, revokeCommand, whyNoneSigns } from './print.ts';
 import { costOf, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
 
 type Options = TargetOptions & { readonly json?: true };
+type RevokeCommandOptions = Options & {
+  readonly onlyKid?: readonly string[];
+  readonly yes?: true;
+  readonly timeout: number;
+};
 
 export function keysCommand(io: Io, setExit: SetExit): Command {
   const keys = new Command('keys').description("Manage the platform's own keys, which are made in Vault.");
@@ -96,14 +101,18 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
 
   async function init({ timeout, ...options }: Options & { readonly timeout: number }): Promise<void> {
     const target = findTarget(options, io);
-    const interruption = new AbortController();
-    const disarm = io.onInterrupt(() => interruption.abort());
-    const all = await initKeys(target, {
-      timeoutMs: timeout * 1_000,
-      pollMs: io.pollMs ?? 1_000,
-      signal: interruption.signal,
-      report: (text) => io.stderr.write(`${text}\n`),
-    }).finally(disarm);
+    let interrupted = false;
+    const all = await interruptible((signal) => {
+      signal.addEventListener('abort', () => {
+        interrupted = true;
+      });
+      return initKeys(target, {
+        timeoutMs: timeout * 1_000,
+        pollMs: io.pollMs ?? 1_000,
+        signal,
+        report: (text) => io.stderr.write(`${text}\n`),
+      });
+    });
     for (const { purpose, missing, failure } of all) {
       if (failure) io.stderr.write(`error: ${purpose}: ${failure.message}\n`);
       if (missing.length > 0)
@@ -111,7 +120,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
           `error: ${purpose}: Regions without the key: ${missing.join(', ')}; run it again to keep waiting\n`,
         );
     }
-    const exit = interruption.signal.aborted ? EXIT.interrupted : initExit(all);
+    const exit = interrupted ? EXIT.interrupted : initExit(all);
     if (exit !== EXIT.done) setExit(exit);
     if (options.json)
       printJson(io, {
@@ -137,6 +146,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
       return result;
     });
+    if (keysets.some((keyset) => whyNoneSigns(keyset) !== undefined)) setExit(EXIT.failed);
     if (options.json) return void printJson(io, { keysets });
     for (const [i, keyset] of keysets.entries()) {
       if (i > 0) io.stdout.write('\n');
@@ -151,8 +161,10 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if ((purpose === undefined) !== (all === true))
       throw usage(`keys rotate needs one purpose (${PURPOSES.join(', ')}) or --all`);
     const target = findTarget(options, io);
-    const keysets = await forEach(purpose ? [purpose] : PURPOSES, (each) =>
-      askKeys(target, target.regions[0]!, each, 'keys.rotate', force ? { force } : {}),
+    const keysets = await interruptible((signal) =>
+      forEach(purpose ? [purpose] : PURPOSES, (each) =>
+        askKeys(target, target.regions[0]!, each, 'keys.rotate', force ? { force } : {}, signal),
+      ),
     );
     if (options.json && all) return void printJson(io, { keysets });
     for (const keyset of keysets)
@@ -172,7 +184,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
         results.push(await ask(purpose));
         codes.push(EXIT.done);
       } catch (error) {
-        if (!(error instanceof CliError)) throw error;
+        if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
         codes.push(error.exitCode);
         io.stderr.write(`error: ${purpose}: ${error.message}\n`);
       }
@@ -180,32 +192,50 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     return results;
   }
 
-  async function revoke(
-    purpose: Purpose,
-    options: Options & {
-      readonly onlyKid?: readonly string[];
-      readonly yes?: true;
-      readonly timeout: number;
-    },
-  ): Promise<void> {
+  async function revoke(purpose: Purpose, options: RevokeCommandOptions): Promise<void> {
     const target = findTarget(options, io);
     if (!options.yes && !io.stderr.isTTY)
       throw usage('keys revoke asks for confirmation, which needs a terminal; use --yes to skip it');
-    await printCost(target, purpose, options.onlyKid);
-    if (!options.yes) await confirm(purpose);
-    const revocation = await revokeKeys(target, purpose, options.onlyKid);
+    await interruptible((signal) => askToRevoke(target, purpose, options, signal));
+  }
+
+  /** Ctrl-C ends the wait for an answer; the command then says what may have been done. */
+  async function interruptible<R>(work: (signal: AbortSignal) => Promise<R>): Promise<R> {
+    const interruption = new AbortController();
+    const disarm = io.onInterrupt(() => interruption.abort());
+    return work(interruption.signal).finally(disarm);
+  }
+
+  async function askToRevoke(
+    target: Target,
+    purpose: Purpose,
+    { onlyKid: onlyKids, yes, json, ...options }: RevokeCommandOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const patienceMs = io.patienceMs ?? 10_000;
+    const inTime = () => AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+    const lookNow = () => ifAnswered(look(target, purpose, { urgent: true, signal: inTime() }));
+    // The keys may change while a person thinks.
+    const looking = yes && lookNow();
+    await printCost(target, purpose, onlyKids, inTime());
+    if (!yes) await confirm(purpose);
+    const before = await (looking || lookNow());
+    const revocation = await revokeKeys(target, purpose, { onlyKids, before, patienceMs, signal });
     const { keyset, failure, revoked, regions, unreadable, revoked_before, asked, unreachable } = revocation;
     const { unknown_kids } = revocation;
-    const signs = keyset?.keys.find(({ state }) => state === 'current')?.kid;
+    const signs = keyset?.keys.find(({ kid, state }) => state === 'current' && !revoked.includes(kid))?.kid;
     const unconfirmed = regions.filter(({ confirmed }) => !confirmed);
     // Set first, since what follows may take a while and be interrupted.
     if (signs === undefined || unconfirmed.length + unknown_kids.length > 0) setExit(EXIT.failed);
     for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
-    if (!options.json) {
+    const earlier = revoked_before.filter((kid) => !onlyKids?.includes(kid));
+    const ended = revoked.filter((kid) => !earlier.includes(kid));
+    if (!json) {
       const confirmed = regions.flatMap((each) => (each.confirmed ? [each.region] : [])).join(', ');
-      const kids = revoked.join(', ') || 'no key';
-      if (revoked_before.length > 0)
-        io.stdout.write(`${purpose}: already revoked: ${revoked_before.join(', ')}\n`);
+      const again = ended.filter((kid) => revoked_before.includes(kid));
+      if (again.length > 0) io.stdout.write(`${purpose}: already revoked: ${again.join(', ')}\n`);
+      if (earlier.length > 0) io.stdout.write(`${purpose}: keys revoked earlier: ${earlier.length}\n`);
+      const kids = ended.join(', ') || (earlier.length > 0 ? 'no other key' : 'no key');
       io.stdout.write(`${purpose}: ${kids} refused within 10 s by: ${confirmed || 'no Region'}\n`);
       if (signs !== undefined) io.stdout.write(`${purpose}: key ${signs} signs now\n`);
     }
@@ -213,16 +243,19 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       io.stderr.write(
         `error: no version of the keyset and no Region knew key ${kid}: it is refused from now on; is it mistyped?\n`,
       );
-    if (unreadable.length > 0 && options.onlyKid === undefined)
+    if (unreadable.length > 0 && onlyKids === undefined)
       io.stderr.write(`not read: ${unreadable.join(', ')}; a key that exists only there is not refused\n`);
-    if (keyset === null)
-      io.stderr.write(`error: no new key is confirmed, so possibly no key signs: ${failure}; run it again\n`);
-    else if (signs === undefined) io.stderr.write('error: no key signs now; run it again\n');
+    // Revoking all keys again would also revoke the new key, and with it everything made from it by then.
+    const again = `run: ${revokeCommand(purpose, ended.length > 0 ? ended : revoked, targetArguments(options))}`;
+    if (keyset === null) {
+      const way = failure?.includes('A keyset that is full') ? '' : `; then ${again}`;
+      io.stderr.write(`error: no new key is confirmed, so possibly no key signs: ${failure}${way}\n`);
+    } else if (signs === undefined) io.stderr.write(`error: no key signs now; ${again}\n`);
     for (const { region } of unconfirmed)
-      io.stderr.write(`error: not confirmed by ${region}: run it again until it is\n`);
+      io.stderr.write(`error: not confirmed by ${region}; until it is, ${again}\n`);
     const made = keyset && signs !== undefined ? newest(keyset) : undefined;
-    const missing = made ? await waitForCopies(target, purpose, made.kid, options.timeout) : [];
-    if (options.json) printJson(io, { ...revocation, missing });
+    const missing = made ? await waitForCopies(target, purpose, made.kid, options.timeout, signal) : [];
+    if (json) printJson(io, { ...revocation, missing });
   }
 
   /** Until a Region has the new key, none may sign there. @returns the Regions that do not have it in time */
@@ -231,15 +264,18 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     purpose: Purpose,
     kid: string,
     timeoutS: number,
+    signal: AbortSignal,
   ): Promise<readonly string[]> {
-    const interruption = new AbortController();
-    const disarm = io.onInterrupt(() => interruption.abort());
     const missing = await waitForRegions(target, purpose, kid, Date.now() + timeoutS * 1_000, {
       pollMs: io.pollMs ?? 1_000,
-      signal: interruption.signal,
+      // A Region that answers nothing ends the wait at its time as well.
+      signal: AbortSignal.any([
+        signal,
+        AbortSignal.timeout(Math.max(timeoutS * 1_000, io.patienceMs ?? 10_000)),
+      ]),
       report: (text) => io.stderr.write(`${text}\n`),
-    }).finally(disarm);
-    if (missing.length > 0) setExit(interruption.signal.aborted ? EXIT.interrupted : EXIT.failed);
+    });
+    if (missing.length > 0) setExit(signal.aborted ? EXIT.interrupted : EXIT.failed);
     for (const region of missing)
       io.stderr.write(
         `error: ${region} does not have key ${kid} yet, so possibly no key signs there: see countersign keys list\n`,
@@ -251,10 +287,11 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     target: Target,
     purpose: Purpose,
     kids: readonly string[] | undefined,
+    signal: AbortSignal,
   ): Promise<void> {
     const which = kids ? `the keys ${kids.join(', ')}` : 'all keys, including those that do not sign yet,';
     io.stderr.write(`This revokes ${which} of ${purpose} in stage ${target.stage}.\n`);
-    for (const line of await costOf(target, purpose)) io.stderr.write(`${line}\n`);
+    for (const line of await costOf(target, purpose, kids, signal)) io.stderr.write(`${line}\n`);
   }
 
   async function confirm(purpose: Purpose): Promise<void> {
@@ -277,13 +314,23 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     const home = target.regions[0]!;
     const { pending } = await askKeys(target, home, purpose, 'keys.list', {});
     const version = pending === null ? {} : { version_id: pending };
-    const keyset = await askKeys(target, home, purpose, 'keys.unstick', version);
-    if (options.json) return void printJson(io, { removed: pending, keyset });
-    io.stdout.write(
-      pending === null
-        ? `${purpose}: no rotation is pending; nothing to remove\n`
-        : `${purpose}: removed pending version ${pending}; the next rotation can start\n`,
+    const keyset = await interruptible((signal) =>
+      askKeys(target, home, purpose, 'keys.unstick', version, signal),
     );
+    // A rotation that began in the meantime is not removed.
+    const stays = keyset.pending !== null && (pending === null || keyset.pending === pending);
+    if (stays) setExit(EXIT.failed);
+    if (options.json) printJson(io, { removed: stays ? null : pending, keyset });
+    else if (!stays)
+      io.stdout.write(
+        pending === null
+          ? `${purpose}: no rotation is pending; nothing to remove\n`
+          : `${purpose}: removed pending version ${pending}; the next rotation can start\n`,
+      );
+    if (stays)
+      io.stderr.write(
+        `error: ${purpose}: version ${keyset.pending} is still pending; look again with countersign keys list ${purpose}\n`,
+      );
   }
 }
 

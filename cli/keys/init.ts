@@ -3,7 +3,7 @@ import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askKeys, exitOf } from './ask.ts';
-import { newest } from './print.ts';
+import { newest, whyNoneSigns } from './print.ts';
 import { type WaitOptions, waitForRegions } from './wait.ts';
 
 export interface Initialised {
@@ -19,35 +19,42 @@ export interface Initialised {
 
 /** Rotates each keyset that has no keys, then waits for all of them. A purpose that fails does not stop the others. */
 export async function initKeys(target: Target, options: WaitOptions): Promise<Initialised[]> {
+  const endMs = Date.now() + options.timeoutMs;
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   const made: Initialised[] = [];
   for (const purpose of PURPOSES)
     try {
-      made.push(await firstKey(target, purpose, options.report));
+      made.push(await firstKey(target, purpose, signal, options.report));
     } catch (error) {
-      if (!(error instanceof CliError)) throw error;
+      if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
       const failure = { message: error.message, exit: error.exitCode };
       made.push({ purpose, kid: undefined, made: false, missing: [], failure });
     }
-  const endMs = Date.now() + options.timeoutMs;
-  const waited: Initialised[] = [];
-  for (const each of made)
-    waited.push(
+  // All at the same time: a purpose that is waiting takes no time from the others.
+  return Promise.all(
+    made.map(async (each) =>
       each.failure
         ? each
-        : { ...each, missing: await waitForRegions(target, each.purpose, each.kid!, endMs, options) },
-    );
-  return waited;
+        : {
+            ...each,
+            missing: await waitForRegions(target, each.purpose, each.kid!, endMs, { ...options, signal }),
+          },
+    ),
+  );
 }
 
 async function firstKey(
   target: Target,
   purpose: Purpose,
+  signal: AbortSignal,
   report: WaitOptions['report'],
 ): Promise<Initialised> {
   const home = target.regions[0]!;
-  let keyset = await askKeys(target, home, purpose, 'keys.list', {});
-  const made = keyset.keys.length === 0;
-  if (made) keyset = await askKeys(target, home, purpose, 'keys.rotate', {});
+  let keyset = await askKeys(target, home, purpose, 'keys.list', {}, signal);
+  const made = keyset.keys.length === 0 && keyset.unreadable === null && keyset.fall_back === null;
+  if (made) keyset = await askKeys(target, home, purpose, 'keys.rotate', {}, signal);
+  const fault = whyNoneSigns(keyset);
+  if (fault !== undefined) throw new CliError(EXIT.failed, fault);
   const { kid } = newest(keyset)!;
   report(made ? `${purpose}: created key ${kid}` : `${purpose}: has keys already, the newest is ${kid}`);
   return { purpose, kid, made, missing: [] };

@@ -2,7 +2,13 @@
 import type { KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import type { Target } from '../target.ts';
-import { askInTurn, askKeys, type FirstAnswer, ifAnswered } from './ask.ts';
+import { askAtOnce, askInTurn, askKeys, type FirstAnswer, ifAnswered } from './ask.ts';
+
+export interface LookOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Asks all Regions at once. */
+  readonly urgent?: true;
+}
 
 /**
  * The result's `regions` are those of the stage and of the target. A function in a VPC may see only its own Region, so a
@@ -10,17 +16,25 @@ import { askInTurn, askKeys, type FirstAnswer, ifAnswered } from './ask.ts';
  *
  * @throws CliError where no Region can be reached, or one refuses
  */
-export async function look(target: Target, purpose: Purpose): Promise<FirstAnswer<KeysetSummary>> {
-  const { result, asked, unreachable } = await askInTurn(target, (region) =>
-    askKeys(target, region, purpose, 'keys.list', {}),
-  );
+export async function look(
+  target: Target,
+  purpose: Purpose,
+  { signal, urgent }: LookOptions = {},
+): Promise<FirstAnswer<KeysetSummary>> {
+  const answers = new Map<string, Promise<KeysetSummary>>();
+  const ask = (region: string): Promise<KeysetSummary> => {
+    const answer = answers.get(region) ?? askKeys(target, region, purpose, 'keys.list', {}, signal);
+    answers.set(region, answer);
+    return answer;
+  };
+  const { result, asked, unreachable } = await (urgent ? askAtOnce : askInTurn)(target, ask);
   const seen = new Map(result.regions.map((each) => [each.region, each]));
   const lost = [asked, ...unreachable.map(({ region }) => region)];
   const known = new Set(result.known_kids);
   const see = async (region: string): Promise<RegionKeys> => {
     const { kids, revoked } = seen.get(region) ?? { kids: null, revoked: null };
     if ((kids && revoked) || lost.includes(region)) return { region, kids, revoked };
-    const own = await ifAnswered(askKeys(target, region, purpose, 'keys.list', {}));
+    const own = await ifAnswered(ask(region));
     for (const kid of own?.known_kids ?? []) known.add(kid);
     const table = own?.regions.find((each) => each.region === region)?.revoked;
     return {

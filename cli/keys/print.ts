@@ -1,5 +1,6 @@
 /** Prints a keyset for a person. */
 import type { KeySummary, KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
+import { MAX_KEYS, MAX_REVOKED } from '../../protocol/rotation.ts';
 import type { Io } from '../io.ts';
 import { printTable } from '../print.ts';
 import { fromNow } from '../time.ts';
@@ -8,15 +9,32 @@ import { fromNow } from '../time.ts';
 export const live = ({ keys }: KeysetSummary): KeySummary[] =>
   keys.filter(({ state }) => state === 'next' || state === 'current' || state === 'previous');
 
-/** @returns the key that was created last, if there is one */
-export const newest = ({ keys }: KeysetSummary): KeySummary | undefined =>
-  keys.toSorted((a, b) => Date.parse(b.activates_at) - Date.parse(a.activates_at))[0];
+/** @returns the key that was created last of those that are good, if there is one */
+export const newest = (keyset: KeysetSummary): KeySummary | undefined =>
+  live(keyset).toSorted((a, b) => Date.parse(b.activates_at) - Date.parse(a.activates_at))[0];
+
+/** @returns the key that signs now, if there is one */
+export const signing = ({ keys }: KeysetSummary): KeySummary | undefined =>
+  keys.find(({ state }) => state === 'current');
+
+/** @returns why no key signs, and what to do; undefined if one signs */
+export function whyNoneSigns(keyset: KeysetSummary): string | undefined {
+  const { purpose, keys, known_kids, unreadable, fall_back, pending } = keyset;
+  if (signing(keyset)) return undefined;
+  if (fall_back !== null)
+    return `${unreadable ?? 'the keyset was emptied'}: move AWSCURRENT back to version ${fall_back} (docs/runbook.md, no-keys)`;
+  if (unreadable !== null)
+    return `${unreadable}: move AWSCURRENT back to a version that has keys (docs/runbook.md, no-keys)`;
+  if (keys.length > 0) return `no key signs: countersign keys revoke ${purpose} makes one that signs`;
+  // The kids of an interrupted rotation are known, too.
+  if (known_kids.length === 0 || pending !== null) return 'no keys: countersign keys init';
+  return `the keyset was emptied: countersign keys revoke ${purpose} makes a key that signs`;
+}
 
 export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number): void {
   const { purpose, seq, pending, revoked, keys } = keyset;
-  io.stdout.write(
-    `${purpose}  version ${seq}${keys.length === 0 ? ', without keys: countersign keys init' : ''}\n`,
-  );
+  const fault = whyNoneSigns(keyset);
+  io.stdout.write(`${purpose}  version ${seq ?? '?'}${fault === undefined ? '' : `, ${fault}`}\n`);
   if (keys.length > 0)
     printTable(
       io,
@@ -33,25 +51,44 @@ export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number): void 
   if (pending !== null)
     io.stdout.write(`  a rotation is in progress or was interrupted: version ${pending} is pending\n`);
   if (revoked.length > 0) io.stdout.write(`  revoked: ${revoked.join(', ')}\n`);
-  for (const each of keyset.regions)
-    for (const trouble of troubles(keyset, each)) io.stdout.write(`  ${each.region}: ${trouble}\n`);
+  for (const line of [...troubles(keyset), ...fullness(keyset)]) io.stdout.write(`  ${line}\n`);
   for (const line of rotations(keyset, nowMs)) io.stdout.write(`  ${line}\n`);
 }
 
 /** @returns how a Region differs from the others: it cannot be read, lacks a key, or still accepts a revoked one */
-function troubles(keyset: KeysetSummary, { kids, revoked }: RegionKeys): string[] {
-  const names = (keys: readonly KeySummary[]) => keys.map(({ kid }) => kid).join(', ');
+export const troubles = (keyset: KeysetSummary): string[] =>
+  keyset.regions.flatMap((each) => troublesOf(keyset, each).map((trouble) => `${each.region}: ${trouble}`));
+
+function troublesOf(keyset: KeysetSummary, { kids, revoked }: RegionKeys): string[] {
   const lacks = live(keyset).filter(({ kid }) => kids && !kids.includes(kid));
-  const accepts = keyset.keys.filter(
-    ({ kid, state }) => state === 'revoked' && revoked && !revoked.includes(kid),
-  );
+  // Not only keys of the current keyset: an older copy may hold more.
+  const accepts = keyset.revoked.filter((kid) => revoked && !revoked.includes(kid));
   return [
     ...(kids === null ? ['cannot be read'] : []),
-    ...(lacks.length > 0 ? [`lacks ${names(lacks)}`] : []),
+    ...(lacks.length > 0 ? [`lacks ${lacks.map(({ kid }) => kid).join(', ')}`] : []),
     ...(kids !== null && revoked === null ? ['its revoked keys cannot be read'] : []),
-    ...(accepts.length > 0 ? [`does not refuse ${names(accepts)}: revoke again`] : []),
+    ...(accepts.length > 0
+      ? [`does not refuse ${accepts.join(', ')}: ${revokeCommand(keyset.purpose, accepts)}`]
+      : []),
   ];
 }
+
+/** @returns the command that revokes these keys and no other, such as the key that replaced them */
+export const revokeCommand = (purpose: string, kids: readonly string[], targetArgs = ''): string =>
+  `countersign keys revoke ${purpose}${kids.map((kid) => ` --only-kid ${kid}`).join('')}${targetArgs}`;
+
+/** From this share on, a keyset counts as nearly full. */
+const NEARLY = 0.9;
+
+/** @returns warnings, early enough that there is still room for an emergency */
+export const fullness = ({ keys, revoked }: KeysetSummary): string[] => [
+  ...(keys.length >= NEARLY * MAX_KEYS ? [`nearly full: ${keys.length} of ${MAX_KEYS} keys`] : []),
+  ...(revoked.length + keys.length >= NEARLY * MAX_REVOKED
+    ? [
+        `nearly full: ${revoked.length} revoked keys of ${MAX_REVOKED} (docs/key-life-cycle.md, A keyset that is full)`,
+      ]
+    : []),
+];
 
 /** @returns lines that say when the next rotation is due, and why the last one failed */
 export const rotations = (
@@ -69,10 +106,10 @@ export const rotations = (
 /** Prints the result of a rotation: when the new key signs, and when the keys before it are removed. */
 export function printRotated(io: Io, keyset: KeysetSummary, nowMs: number): void {
   const { purpose } = keyset;
-  const { kid, activates_at } = newest(keyset)!;
+  const { kid, activates_at, state } = newest(keyset)!;
   const atMs = Date.parse(activates_at);
-  // The very first key signs at once: there is no older key to wait for.
-  const signs = atMs > nowMs ? `${fromNow(atMs, nowMs)}, at ${activates_at}` : 'now';
+  // If no other key is good, the newest signs at once: there is no older key to wait for.
+  const signs = state !== 'current' && atMs > nowMs ? `${fromNow(atMs, nowMs)}, at ${activates_at}` : 'now';
   io.stdout.write(`${purpose}: key ${kid} signs ${signs}\n`);
   for (const key of live(keyset))
     if (key.retires_at !== null)

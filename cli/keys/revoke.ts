@@ -4,8 +4,7 @@ import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { invokeAdmin, Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
-import { askInTurn, askKeys, type FirstAnswer, ifAnswered, type Unreachable } from './ask.ts';
-import { look } from './look.ts';
+import { askAtOnce, askInTurn, askKeys, type FirstAnswer, ifAnswered, type Unreachable } from './ask.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'Nonces of the old keys are refused; the answer brings a good one, and the SDK retries by itself.',
@@ -13,33 +12,49 @@ const COST: { readonly [P in Purpose]?: string } = {
   token: 'Tokens are refused; clients fetch new ones. Consumers may accept the key for up to 5 more minutes.',
 };
 
-/** @returns lines that say what a revocation costs */
-export async function costOf(target: Target, purpose: Purpose): Promise<string[]> {
+/**
+ * @param signal ends the look-up of the affected clients, which must not delay an emergency
+ * @returns lines that say what a revocation costs
+ */
+export async function costOf(
+  target: Target,
+  purpose: Purpose,
+  onlyKids: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<string[]> {
   const cost = COST[purpose] ?? 'Everything signed with the keys is refused.';
   if (purpose !== 'client-root') return [cost];
-  const listed = await ifAnswered(askInTurn(target, (region) => clientsWithApiKeys(target, region)));
+  const listed = await ifAnswered(
+    askAtOnce(target, (region) => clientsWithApiKeys(target, region, onlyKids, signal)),
+  );
   const names = listed?.result;
   const clients = names?.length === 0 ? 'none' : (names?.join(', ') ?? 'unknown, the list could not be read');
   return [cost, `Clients with an API key: ${clients}.`];
 }
 
 /**
- * A `kid` that is a number is the generation of an API key; a client's own public key has its thumbprint. The summary does
- * not show which root an API key comes from, so clients of every root are listed.
+ * A `kid` that is a number is the generation of an API key; a client's own public key has its thumbprint. An older release's
+ * summary does not show which root an API key comes from; then clients of every root are listed.
  */
-async function clientsWithApiKeys(target: Target, region: string): Promise<string[]> {
+async function clientsWithApiKeys(
+  target: Target,
+  region: string,
+  onlyKids: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<string[]> {
   const names: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = await invokeAdmin(target, region, 'clients.list', {
-      limit: 100,
-      ...(cursor && { cursor }),
-    });
+    const params = { limit: 100, ...(cursor && { cursor }) };
+    const page = await invokeAdmin(target, region, 'clients.list', params, signal);
     for (const { client_id, keys } of page.clients)
       if (
         keys.some(
-          ({ kid, revoked, expires_at }) =>
-            /^\d+$/.test(kid) && !revoked && Date.parse(expires_at) > Date.now(),
+          ({ kid, root_kid, revoked, expires_at }) =>
+            /^\d+$/.test(kid) &&
+            !revoked &&
+            Date.parse(expires_at) > Date.now() &&
+            (!onlyKids || !root_kid || onlyKids.includes(root_kid)),
         )
       )
         names.push(client_id);
@@ -49,11 +64,20 @@ async function clientsWithApiKeys(target: Target, region: string): Promise<strin
 }
 
 export interface Revocation extends RevokedKeys {
-  /** The named kids that every Region refused already. */
+  /** Those of `revoked` that every Region refused already. */
   readonly revoked_before: readonly string[];
   /** The Region whose function answered. */
   readonly asked: string;
   readonly unreachable: readonly Unreachable[];
+}
+
+export interface RevokeOptions {
+  readonly onlyKids: readonly string[] | undefined;
+  /** The keyset before the revocation; undefined where no Region answered. */
+  readonly before: FirstAnswer<KeysetSummary> | undefined;
+  /** After this time without an answer, the next Region is asked as well. */
+  readonly patienceMs: number;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -66,31 +90,33 @@ export interface Revocation extends RevokedKeys {
 export async function revokeKeys(
   target: Target,
   purpose: Purpose,
-  onlyKids: readonly string[] | undefined,
+  options: RevokeOptions,
 ): Promise<Revocation> {
-  const before = await ifAnswered(look(target, purpose));
+  const { before, signal } = options;
   // The Region that answered before is asked first: one that did not would cost its timeout again.
   const turns = [...new Set([...(before ? [before.asked] : []), ...target.regions])];
-  const { result, asked, unreachable } = await askForAll(target, turns, purpose, onlyKids, before?.result);
+  const calls = new Map<string, Promise<RevokedKeys>>();
+  const { result, asked, unreachable } = await askForAll(target, turns, purpose, options, calls);
 
-  const { revoked, failure } = result;
+  const { failure } = result;
   const confirmedFirst = new Set(confirmedBy(result));
   const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
   const again = regions.filter(
     (region) => !confirmedFirst.has(region) || (result.keyset === null && region === target.regions[0]),
   );
+  const only_kids = [...result.revoked];
+  const askAgain = (region: string) => askKeys(target, region, purpose, 'keys.revoke', { only_kids }, signal);
   const own = await Promise.all(
-    revoked.length === 0
+    result.revoked.length === 0
       ? []
       : again
           .filter((region) => region !== asked)
-          .map((region) =>
-            ifAnswered(askKeys(target, region, purpose, 'keys.revoke', { only_kids: [...revoked] })),
-          ),
+          .map((region) => ifAnswered(calls.get(region) ?? askAgain(region))),
   );
   const answers = [result, ...own.filter((answer) => answer !== undefined)];
   const confirmed = new Set(answers.flatMap(confirmedBy));
   const keyset = answers.find((answer) => answer.keyset)?.keyset ?? null;
+  const revoked = [...new Set(answers.flatMap((answer) => answer.revoked))];
   return {
     keyset,
     failure: keyset ? null : failure,
@@ -99,7 +125,7 @@ export async function revokeKeys(
     unreadable: result.unreadable,
     // A single function may not see every Region's keys: here every Region was asked.
     unknown_kids: (result.unknown_kids ?? []).filter((kid) => !before?.result.known_kids.includes(kid)),
-    revoked_before: (onlyKids ?? []).filter((kid) => before && isRefused(before.result, kid)),
+    revoked_before: revoked.filter((kid) => before && isRefused(before.result, kid)),
     asked,
     unreachable: [
       ...new Map(
@@ -112,25 +138,30 @@ export async function revokeKeys(
 /**
  * Asks one Region after the other until one can read the keys. The first is asked to revoke all keys. If its answer is
  * lost, it may have created a new key already; so the next Regions are asked to revoke only the kids from before.
+ *
+ * @param open takes the calls that have no answer yet
  */
 async function askForAll(
   target: Target,
   turns: readonly string[],
   purpose: Purpose,
-  onlyKids: readonly string[] | undefined,
-  before: KeysetSummary | undefined,
+  { onlyKids, before, patienceMs, signal }: RevokeOptions,
+  open: Map<string, Promise<RevokedKeys>>,
 ): Promise<FirstAnswer<RevokedKeys>> {
   let kids = onlyKids ?? [];
   let blind: FirstAnswer<RevokedKeys> | undefined;
   try {
-    return await askInTurn({ regions: turns }, async (region) => {
+    const ask = async (region: string) => {
       const params = kids.length > 0 ? { only_kids: [...kids] } : {};
-      kids = onlyKids ?? before?.known_kids ?? [];
-      const result = await askKeys(target, region, purpose, 'keys.revoke', params).catch(passOver);
+      kids = onlyKids ?? before?.result.known_kids ?? [];
+      const call = askKeys(target, region, purpose, 'keys.revoke', params, signal);
+      open.set(region, call);
+      const result = await call.catch(passOver).finally(() => open.delete(region));
       if (result.keyset !== null || result.revoked.length > 0) return result;
       blind ??= { result, asked: region, unreachable: [] };
       throw new CliError(EXIT.unreachable, `${region} could not read the keys: ${result.failure}`);
-    });
+    };
+    return await askInTurn({ regions: turns }, ask, patienceMs);
   } catch (error) {
     if (blind && error instanceof CliError && error.exitCode === EXIT.unreachable) return blind;
     throw error;

@@ -7,7 +7,7 @@
  */
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import { duration, fromNow } from '../time.ts';
-import { rotations } from './print.ts';
+import { fullness, newest, rotations, troubles, whyNoneSigns } from './print.ts';
 
 /** Columns of the time line. */
 const WIDTH = 52;
@@ -23,8 +23,14 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
     `  to signing  ${publish_to_sign} ms = X ${finish} to publish it + ${publish_to_sign - finish} until every copy has it`,
     `  to removal  ${sign_to_remove} ms until no copy signs with the old key, and all it signed has expired`,
   ];
-  const ends = rotations(keyset, nowMs).map((line) => `  ${line}`);
-  if (keys.length === 0) return [...sums, '  no keys: countersign keys init', ...ends];
+  const fault = whyNoneSigns(keyset);
+  const ends = [
+    ...(fault === undefined ? [] : [fault]),
+    ...troubles(keyset),
+    ...fullness(keyset),
+    ...rotations(keyset, nowMs),
+  ].map((line) => `  ${line}`);
+  if (keys.length === 0) return [...sums, ...ends];
 
   const made = (at: number) => at - publish_to_sign;
   const turns = keys.map(({ activatesAt, retiresAt }) => (retiresAt === Infinity ? activatesAt : retiresAt));
@@ -60,7 +66,7 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
     `${' '.repeat(Math.max(0, 10 + now - 1))}now`,
     ...rows,
     ...(keyset.pending === null
-      ? [outlook(keyset, Date.parse(keys.at(-1)!.activates_at), nowMs)]
+      ? [outlook(keyset, newest(keyset)?.activates_at, nowMs)]
       : ['  a rotation is in progress or was interrupted']),
     ...ends,
   ];
@@ -82,7 +88,8 @@ function describe({ state, activates_at, retires_at }: KeySummary, nowMs: number
 }
 
 /** @returns the line that says when a key that is created now would sign, and when the newest key would go */
-function outlook({ windows }: KeysetSummary, newestAt: number, nowMs: number): string {
-  const signs = Math.max(nowMs + windows.publish_to_sign, newestAt + 1);
+function outlook({ windows }: KeysetSummary, newestAt: string | undefined, nowMs: number): string {
+  if (newestAt === undefined) return '  after a rotation now, the new key signs at once: no other is good';
+  const signs = Math.max(nowMs + windows.publish_to_sign, Date.parse(newestAt) + 1);
   return `  after a rotation now, the new key signs ${fromNow(signs, nowMs)}; the newest key goes ${fromNow(signs + windows.sign_to_remove, nowMs)}`;
 }

@@ -23,9 +23,10 @@ export async function waitForRegions(
   endMs: number,
   { pollMs, signal, report }: Omit<WaitOptions, 'timeoutMs'>,
 ): Promise<readonly string[]> {
+  let missing: readonly string[] = target.regions;
   let reported = '';
   for (;;) {
-    const missing = await regionsWithout(target, purpose, kid);
+    missing = (await regionsWithout(target, purpose, kid, signal)) ?? missing;
     if (missing.length === 0 || Date.now() >= endMs || signal.aborted) return missing;
     const waiting = `${purpose}: waiting for ${missing.join(', ')}`;
     if (waiting !== reported) report(waiting);
@@ -34,12 +35,20 @@ export async function waitForRegions(
   }
 }
 
-async function regionsWithout(target: Target, purpose: Purpose, kid: string): Promise<readonly string[]> {
+/** @returns undefined where the signal ended the look before its answer */
+async function regionsWithout(
+  target: Target,
+  purpose: Purpose,
+  kid: string,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
   try {
-    const { regions } = (await look(target, purpose)).result;
-    return regions.flatMap(({ region, kids }) => (kids?.includes(kid) ? [] : region));
+    const { regions } = (await look(target, purpose, { signal })).result;
+    return regions.flatMap(({ region, kids, revoked }) =>
+      kids?.includes(kid) && !revoked?.includes(kid) ? [] : region,
+    );
   } catch (error) {
-    if (error instanceof CliError) return target.regions;
+    if (error instanceof CliError) return signal.aborted ? undefined : target.regions;
     throw error;
   }
 }

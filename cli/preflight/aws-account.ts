@@ -25,20 +25,33 @@ import { GetHostedZoneCommand, Route53Client } from '@aws-sdk/client-route-53';
 import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
-import { awsError } from '../aws-error.ts';
+import { awsError, NOT_AWS } from '../aws-error.ts';
+import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 import type { Account, Found, Kind, Region } from './account.ts';
 
-/** @param home the Region that answers what holds for the whole account */
-export function awsAccount(aws: Target['aws'], home: string): Account {
+/**
+ * @param home the Region that answers what holds for the whole account
+ * @param answerMs limit on one answer
+ */
+export function awsAccount(target: Target['aws'], home: string, answerMs = 10_000): Account {
+  const requestHandler = {
+    connectionTimeout: 3_000,
+    requestTimeout: answerMs,
+    throwOnRequestTimeout: true,
+  };
+  const aws = (region: string) => ({ ...target(region), requestHandler });
   return {
     async identity() {
-      const identity = await new STSClient(aws(home))
+      const what = `AWS in ${home}`;
+      const { Account, Arn } = await new STSClient(aws(home))
         .send(new GetCallerIdentityCommand({}))
         .catch((error: unknown) => {
-          throw awsError(error, `AWS in ${home}`);
+          throw awsError(error, what);
         });
-      return { account: identity.Account!, arn: identity.Arn! };
+      if (Account === undefined || Arn === undefined)
+        throw new CliError(EXIT.unreachable, `${what}: ${NOT_AWS}`);
+      return { account: Account, arn: Arn };
     },
     async trails() {
       const cloudTrail = new CloudTrailClient(aws(home));

@@ -46,7 +46,7 @@ export const addAccessOptions = (command: Command): Command =>
 export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   if (options.local !== undefined) {
     if (options.url !== undefined || options.apiKeyFile !== undefined || options.regions !== undefined)
-      throw usage('--local goes without --url, --api-key-file and --regions');
+      throw usage('--local cannot be combined with --url, --api-key-file or --regions');
     return localAccess(cwd, options.local);
   }
   // One spelling of it: what is kept of a file's registration names the platform by its URL.

@@ -40,6 +40,7 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
       {
         json: (client) => ({ client: client ?? null }),
         text: () => `${client_id} is disabled`,
+        atOnce: true,
       },
     ),
   );
@@ -61,6 +62,7 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
           const dead = keys.filter(({ revoked }) => revoked).map((key) => key.kid);
           return `keys ${dead.join(', ')} of ${client_id} are revoked`;
         },
+        atOnce: true,
       },
     ),
   );

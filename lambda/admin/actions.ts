@@ -64,7 +64,10 @@ export function adminHandler(context: AdminContext, actions: Actions): AdminHand
     } catch (error) {
       const { status, code, message } = toAdminError(error);
       const failure = error instanceof AdminError ? undefined : describeError(error);
-      log({ level: failure ? 'ERROR' : 'INFO', ...audit, action, target, status, reason: code, ...failure });
+      // The detail of a malformed request may quote the request, and so a key.
+      const detail = code === 'malformed_request' ? undefined : message;
+      const level = failure ? 'ERROR' : 'INFO';
+      log({ level, ...audit, action, target, status, reason: code, detail, ...failure });
       const type = `${errorDocsUrl}/${code}`;
       const title = code.replaceAll('_', ' ');
       return {

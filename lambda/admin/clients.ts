@@ -6,7 +6,7 @@ import { parseJson } from '../../protocol/json.ts';
 import type { Clients, Place } from '../adapters/clients.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
-import { Credential, type CredentialContext, makeCredential } from './credential.ts';
+import { Credential, type CredentialContext, makeCredential, type RefusedRoots } from './credential.ts';
 import { action, ClientId, noClient, timestamp } from './params.ts';
 import { RotateKey, rotateKey } from './rotate-key.ts';
 
@@ -39,16 +39,17 @@ const RevokeKey = z.strictObject({ client_id: ClientId, kid: Kid });
 
 const byName = ({ client_id }: { client_id: string }): string => client_id;
 
-export const clientReadActions = (clients: Clients): Actions => ({
-  'clients.show': action(Named, byName, ({ client_id }) => show(clients, client_id)),
+export const clientReadActions = (clients: Clients, refusedRoots: RefusedRoots): Actions => ({
+  'clients.show': action(Named, byName, ({ client_id }) => show(clients, client_id, refusedRoots)),
   'clients.list': action(
     Page,
     () => '*',
     async ({ limit, cursor }) => {
       const page = await clients.list(limit, cursor);
+      const refused = await refusedRoots();
       const found = await Promise.all(page.clientIds.map((id) => clients.load(id)));
       return {
-        clients: found.filter((client) => client !== undefined).map(summary),
+        clients: found.filter((client) => client !== undefined).map((client) => summary(client, refused)),
         ...(page.next && { cursor: writeCursor(page.next) }),
       };
     },
@@ -58,11 +59,13 @@ export const clientReadActions = (clients: Clients): Actions => ({
 export type ClientWriteOptions = CredentialContext & { readonly clients: Clients };
 
 export const clientWriteActions = (options: ClientWriteOptions): Actions => {
-  const { clients, nowMs } = options;
+  const { clients, nowMs, refusedRoots } = options;
+  // The change is made. Its answer must not fail because of what else it shows.
+  const shown = (clientId: string) => show(clients, clientId, () => refusedRoots().catch(() => []));
   const setDisabled = (disabled: boolean) =>
     action(Named, byName, async ({ client_id }) => {
       if (!(await clients.setDisabled(client_id, disabled, nowMs()))) throw noClient(client_id);
-      return show(clients, client_id);
+      return shown(client_id);
     });
   return {
     'clients.create': action(
@@ -72,7 +75,7 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
     ),
     'clients.update': action(Update, byName, async ({ client_id, limit }) => {
       if (!(await clients.setLimit(client_id, limit))) throw noClient(client_id);
-      return show(clients, client_id);
+      return shown(client_id);
     }),
     'clients.rotate-key': action(RotateKey, byName, async (params) => {
       const client = await clients.load(params.client_id);
@@ -85,7 +88,7 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
       async ({ client_id, kid }) => {
         if (!(await clients.revokeKey(client_id, kid, nowMs())))
           throw new AdminError(404, 'not_found', `client ${client_id} has no key ${kid}`);
-        return show(clients, client_id);
+        return shown(client_id);
       },
     ),
     'clients.disable': setDisabled(true),
@@ -119,13 +122,13 @@ async function create(options: ClientWriteOptions, params: z.infer<typeof Create
   };
 }
 
-async function show(clients: Clients, clientId: string): Promise<ClientSummary> {
-  const client = await clients.load(clientId);
+async function show(clients: Clients, clientId: string, refusedRoots: RefusedRoots): Promise<ClientSummary> {
+  const [client, refused] = await Promise.all([clients.load(clientId), refusedRoots()]);
   if (!client) throw noClient(clientId);
-  return summary(client);
+  return summary(client, refused);
 }
 
-function summary(client: ClientRecord): ClientSummary {
+function summary(client: ClientRecord, refusedRoots: readonly string[]): ClientSummary {
   return {
     client_id: client.clientId,
     profile: client.profile,
@@ -138,7 +141,8 @@ function summary(client: ClientRecord): ClientSummary {
       usable_at: timestamp(key.usableAtS),
       expires_at: timestamp(key.expiresAtS),
       issued_by: key.issuedBy,
-      revoked: isRevoked(client, key),
+      root_kid: key.rootKid,
+      revoked: isRevoked(client, key) || refusedRoots.includes(key.rootKid ?? ''),
     })),
   };
 }

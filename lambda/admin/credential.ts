@@ -39,8 +39,12 @@ export const Credential = {
 };
 type CredentialParams = z.infer<z.ZodObject<typeof Credential>>;
 
+/** Reads the kids of the client roots that the Region refuses now. @throws Unavailable */
+export type RefusedRoots = () => Promise<readonly string[]>;
+
 export interface CredentialContext {
   readonly roots: KeysetCache;
+  readonly refusedRoots: RefusedRoots;
   readonly nowMs: () => number;
   /** Longest life of a client key, in seconds; also its default. */
   readonly clientKeyLifeS: number;
@@ -62,7 +66,7 @@ export interface MadeCredential {
 
 /** @throws AdminError where the params do not fit, Unavailable where there is no client root */
 export async function makeCredential(
-  { roots, nowMs, clientKeyLifeS }: CredentialContext,
+  { roots, refusedRoots, nowMs, clientKeyLifeS }: CredentialContext,
   made: Generation,
   { expires_at, jwk }: CredentialParams,
 ): Promise<MadeCredential> {
@@ -78,7 +82,7 @@ export async function makeCredential(
     const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + Math.floor(clientKeyLifeS));
     return { key: { ...generation(expiresAtS), ...(await publicKey(jwk)), rootKid: null } };
   }
-  const root = await signingRoot(roots, nowMs());
+  const root = await signingRoot(roots, refusedRoots, nowMs());
   // The root is kept for this long, and no key outlives its root.
   const longestS = Math.floor(Math.min(clientKeyLifeS, root.max_life / 1000));
   const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + longestS);
@@ -88,9 +92,20 @@ export async function makeCredential(
   return { key, apiKey: deriveApiKey({ root: keyBytes(root), ...made }) };
 }
 
-async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey> {
+async function signingRoot(
+  roots: KeysetCache,
+  refusedRoots: RefusedRoots,
+  nowMs: number,
+): Promise<KeysetKey> {
   const root = await roots.signingKey(nowMs);
   if (!root) throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
+  // The keyset may be 10 seconds old. An API key of a root that was revoked since then would never work.
+  if ((await refusedRoots()).includes(root.kid))
+    throw new AdminError(
+      503,
+      'unavailable',
+      `client root ${root.kid} was revoked moments ago: try again in 10 seconds`,
+    );
   return root;
 }
 

@@ -9,7 +9,9 @@ export interface ClientKeySummary {
   readonly expires_at: string;
   /** Kid of the generation that issued it; null where an operator issued it. */
   readonly issued_by: string | null;
-  /** Whether the key, or one that it descends from, was revoked. */
+  /** Kid of the `client-root` key that an API key is derived from; null for a public key of the client's own. */
+  readonly root_kid: string | null;
+  /** Whether the key, one that it descends from, or the client root that it is derived from was revoked. */
   readonly revoked: boolean;
 }
 

@@ -33,8 +33,13 @@ export interface RotationFailure {
 
 export interface KeysetSummary {
   readonly purpose: string;
-  readonly seq: number;
-  readonly version_id: string;
+  /** Null if AWSCURRENT is not a keyset: then `keys` is empty, and `unreadable` says why. */
+  readonly seq: number | null;
+  /** The version with the label AWSCURRENT; null if no version has it. */
+  readonly version_id: string | null;
+  readonly unreadable: string | null;
+  /** The version to move AWSCURRENT back to: AWSPREVIOUS, if that has keys and AWSCURRENT has none. */
+  readonly fall_back: string | null;
   /** The version of a rotation that is not finished. */
   readonly pending: string | null;
   /** When a version or a label of the secret last changed. */

@@ -3,15 +3,17 @@
  * unfinished rotation.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
-import { type Keyset, keyState } from '../../protocol/keyset.ts';
+import { type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
 import { publishedKids } from '../../protocol/published.ts';
 import { MAX_REVOKED } from '../../protocol/rotation.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
-import type { SecretState } from '../adapters/secret-versions.ts';
+import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
 import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys, WatchAction } from '../contract/keys.ts';
+import { EMPTY_KEYSET } from '../contract/names.ts';
 import { describeError } from '../log.ts';
 import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
@@ -23,6 +25,9 @@ import { ownWords, RotationError } from './rotation-error.ts';
 export interface KeysActionsOptions extends RevokeOptions {
   readonly record: RotationRecord;
 }
+
+/** How long to wait for a label before each further read. */
+const READ_AGAIN_MS = [50, 200, 500];
 
 const Nothing = z.strictObject({});
 const Rotate = z.strictObject({ force: z.boolean().default(false) });
@@ -47,7 +52,9 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
 
     'keys.rotate': action(Rotate, async ({ force }) => {
       const deadline = new Deadline();
-      const made = await rotation.within(times.swapMs, deadline, (closing) => rotate(closing, force));
+      const made = await rotation.within(times.swapMs, deadline, (closing, changing) =>
+        rotate(closing, force, changing.secret),
+      );
       await succeeded();
       const keyset = await summary(made, stateOf(made));
       await rotation.tidy(made.versionId, deadline);
@@ -77,7 +84,11 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
    * Does all steps of a rotation in one call. @returns what it made, since a read may still return the keyset
    * before it
    */
-  async function rotate(rotation: Rotation, force: boolean): Promise<HeldKeyset> {
+  async function rotate(
+    rotation: Rotation,
+    force: boolean,
+    { move }: Pick<SecretVersions, 'move'>,
+  ): Promise<HeldKeyset> {
     const pending = leftover(await secret.describe());
     if (pending)
       throw new AdminError(409, 'rotation_in_progress', `version ${pending} is AWSPENDING: wait, or unstick`);
@@ -89,17 +100,45 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       );
     const token = randomUUID();
     let keyset: Keyset | undefined;
-    await rotation.create(token, async (current) => {
-      keyset = await rotation.next(current);
-      return keyset;
-    });
-    await rotation.testSecret(token);
-    await rotation.finish(token);
+    try {
+      await rotation.create(token, async (current) => {
+        keyset = await rotation.next(current);
+        return keyset;
+      });
+      await shown(token);
+      await rotation.testSecret(token);
+      await rotation.finish(token);
+    } catch (error) {
+      // Nothing continues this rotation, and its label would block every later one.
+      await move('AWSPENDING', token, undefined).catch(() => {});
+      throw error;
+    }
     return { versionId: token, keyset: keyset! };
   }
 
+  /** Waits until reads show the new version's label: a read shortly after a write may still miss it. */
+  async function shown(token: string): Promise<void> {
+    for (const ms of READ_AGAIN_MS) {
+      const { current, pending } = await secret.describe();
+      if (pending === token || current === token) return;
+      await delay(ms);
+    }
+  }
+
+  /** Answers even if AWSCURRENT is not a keyset: then an operator needs the rest of the answer most. */
   async function list(): Promise<KeysetSummary> {
-    return summary(await rotation.current(), await secret.describe());
+    const state = await secret.describe();
+    const held = await rotation.current().catch((error: unknown) => {
+      if (error instanceof RotationError) return { versionId: state.current, unreadable: error.message };
+      throw error;
+    });
+    return summary(held, state);
+  }
+
+  /** @returns the version AWSPREVIOUS, if it has keys */
+  async function fallBack(): Promise<string | null> {
+    const before = await secret.read({ label: 'AWSPREVIOUS' });
+    return before && parseKeyset(before.text).keys.length > 0 ? before.versionId : null;
   }
 
   /** Reads the secret's state after a change. If it cannot be read, assumes what was written. */
@@ -116,10 +155,14 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
 
   /** A part that cannot be read is null: the summary itself does not fail. */
   async function summary(
-    { versionId, keyset }: HeldKeyset,
+    held: HeldKeyset | UnreadableKeyset,
     state: SecretState | Promise<SecretState>,
   ): Promise<KeysetSummary> {
+    const unreadable = 'unreadable' in held ? held.unreadable : null;
+    const keyset = 'keyset' in held ? held.keyset : parseKeyset(EMPTY_KEYSET);
     const failure = new Deadline().by(times.eachMs, record.read()).catch(() => null);
+    const before =
+      keyset.keys.length > 0 ? null : new Deadline().by(times.eachMs, fallBack()).catch(() => null);
     const looked = await lookAtRegions(regions, times.eachMs);
     const { changedAtMs, nextRotationAtMs, ...labels } = await state;
     // As readers see the keyset: a kid that `limits` refuses is revoked.
@@ -128,14 +171,18 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const { publishToSignMs, signToRemoveMs } = keyWindows(lags);
     return {
       purpose,
-      seq: keyset.seq,
-      version_id: versionId,
+      seq: unreadable === null ? keyset.seq : null,
+      version_id: held.versionId ?? null,
+      unreadable,
+      fall_back: await before,
       pending: leftover(labels) ?? null,
       changed_at: new Date(changedAtMs).toISOString(),
       keys: summaries(read, nowMs()),
       revoked: read.revoked,
       windows: { finish: lags.finishMs, publish_to_sign: publishToSignMs, sign_to_remove: signToRemoveMs },
-      regions: looked.regions.map((each) => (each.region === region ? { ...each, kids: own } : each)),
+      regions: looked.regions.map((each) =>
+        each.region === region && unreadable === null ? { ...each, kids: own } : each,
+      ),
       known_kids: unique([
         ...own,
         ...looked.held,
@@ -175,6 +222,12 @@ export function watchActions(options: KeysActionsOptions): Readonly<Record<Watch
       },
     } as Action,
   };
+}
+
+/** AWSCURRENT is not a keyset, or no version has the label. */
+interface UnreadableKeyset {
+  readonly versionId: string | undefined;
+  readonly unreadable: string;
 }
 
 const leftover = ({ current, pending }: Pick<SecretState, 'current' | 'pending'>): string | undefined =>

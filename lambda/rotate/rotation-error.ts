@@ -1,3 +1,4 @@
+import { Unavailable } from '../adapters/unavailable.ts';
 import { VaultError } from '../vault/keys.ts';
 
 /**
@@ -16,4 +17,6 @@ export class Overtaken extends RotationError {}
 
 /** @returns the message of an error of our own; another error's message may quote what was sent */
 export const ownWords = (error: unknown): string | undefined =>
-  error instanceof RotationError || error instanceof VaultError ? error.message : undefined;
+  error instanceof RotationError || error instanceof VaultError || error instanceof Unavailable
+    ? error.message
+    : undefined;

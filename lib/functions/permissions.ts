@@ -38,7 +38,10 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
     limits: { GetItem: [revokedKey('nonce'), revokedKey('client-root')] },
     secrets: ['nonce', 'client-root'],
   },
-  'admin-read': { tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] } },
+  'admin-read': {
+    tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
+    limits: { GetItem: [revokedKey('client-root')] },
+  },
   'admin-write': {
     tables: {
       ledger: ['PutItem'],

@@ -35,6 +35,7 @@ export interface RunOptions {
   readonly columns?: number;
   /** Told how to press Ctrl-C. */
   readonly onReady?: (interrupt: () => void) => void;
+  readonly patienceMs?: number;
 }
 
 export class Directory {
@@ -61,7 +62,7 @@ export class Directory {
 
   async run(
     args: readonly string[],
-    { stdin = '', env = {}, terminal = false, columns, onReady }: RunOptions = {},
+    { stdin = '', env = {}, terminal = false, columns, onReady, patienceMs }: RunOptions = {},
   ): Promise<Ran> {
     const stdout = Object.assign(new Collected(), columns && { columns });
     const stderr = Object.assign(new Collected(), { isTTY: terminal });
@@ -76,6 +77,7 @@ export class Directory {
         return () => {};
       },
       pollMs: 5,
+      ...(patienceMs !== undefined && { patienceMs }),
     });
     return {
       code,

@@ -27,6 +27,8 @@ const draw = (
       purpose: 'nonce',
       seq: 1,
       version_id: 'v1',
+      unreadable: null,
+      fall_back: null,
       pending,
       changed_at: '2026-11-23T00:00:00.000Z',
       keys,
@@ -102,6 +104,14 @@ test('a key that every Region refuses signs nothing, whatever its times; the nex
     '  AAAAAA      ┊                                                 revoked',
     '  BBBBBB      ╪══════════════════════════════════════════════▶  current',
     '  after a rotation now, the new key signs in 1 d 2 h; the newest key goes in 2 d 3 h',
+  ]);
+});
+
+test('where no key is good, the next one signs at once', () => {
+  const keys = [key('AAAAAA', 'revoked', -5, 50), key('BBBBBB', 'revoked', 25, null)];
+  expect(draw(keys).slice(-2)).toEqual([
+    '  after a rotation now, the new key signs at once: no other is good',
+    '  no key signs: countersign keys revoke nonce makes one that signs',
   ]);
 });
 

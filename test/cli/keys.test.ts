@@ -109,6 +109,13 @@ describe('on the local platform', () => {
     const root = await directory.run(['keys', 'revoke', 'client-root'], { stdin, terminal: true });
     expect(root.stderr).toContain('Clients with an API key: dev, dev-basic.');
     expect(root.code).toBe(0);
+    // Their keys are void from then on, which shows, and nobody has one to lose any more.
+    expect((await directory.run(['clients', 'show', 'dev'])).stdout).toMatch(/^1 +HS256 .* revoked$/m);
+    expect((await directory.run(['clients', 'list'])).stdout).toMatch(/^dev +strict .* all are revoked$/m);
+    const refused = await directory.run(['clients', 'rotate-key', 'dev']);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('was revoked moments ago')]);
+    const again = await keys('revoke', 'client-root', '--yes');
+    expect(again.stderr).toContain('Clients with an API key: none.');
   });
 
   it('revoke ends every key, or one and no other, and names who confirmed', async () => {
@@ -143,7 +150,9 @@ describe('on the local platform', () => {
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     const [signs] = JSON.parse(await secretOf('nonce')).keys;
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
-    expect(stdout).toMatch(/^nonce: .* refused within 10 s by: local-a, local-b\n/);
+    expect(stdout).toMatch(
+      /^(nonce: keys revoked earlier: \d+\n)?nonce: .* refused within 10 s by: local-a, local-b\n/,
+    );
     for (const kid of old) expect(stdout).toContain(kid);
     expect(stdout).toContain(`nonce: key ${signs.kid} signs now\n`);
 
@@ -206,7 +215,11 @@ describe('on the local platform', () => {
 describe('on Regions that lag, refuse or are lost', () => {
   const directory = new Directory();
   /** What a function answers, by Region and purpose. */
-  type Answer = (action: string, purpose: string, params: object) => object | undefined;
+  type Answer = (
+    action: string,
+    purpose: string,
+    params: object,
+  ) => object | undefined | Promise<object | undefined>;
   let answers: Record<string, Answer>;
   let asked: string[];
   let lambda: Server;
@@ -219,13 +232,15 @@ describe('on Regions that lag, refuse or are lost', () => {
       for await (const chunk of request) chunks.push(chunk);
       const { action, params } = JSON.parse(Buffer.concat(chunks).toString());
       asked.push(`${region} ${name.replace(/^countersign-local-/, '')} ${action}`);
-      const result = answers[region]?.(action, name.replace(/^countersign-local-rotate-/, ''), params);
+      const result = await answers[region]?.(action, name.replace(/^countersign-local-rotate-/, ''), params);
       // As for a function that is not there; what is not served is not tried again.
       if (result === undefined) {
         response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
         return;
       }
       if ('lost' in result) return void request.socket.destroy();
+      if ('hangs' in result) return;
+      if ('raw' in result) return void response.end(result.raw);
       if ('crash' in result) response.setHeader('x-amz-function-error', 'Unhandled');
       response.end(JSON.stringify('problem' in result ? { ok: false, ...result } : { ok: true, result }));
     }).listen(0, '127.0.0.1');
@@ -263,6 +278,8 @@ describe('on Regions that lag, refuse or are lost', () => {
     purpose: 'nonce',
     seq: 1,
     version_id: 'v1',
+    unreadable: null,
+    fall_back: null,
     pending: null,
     changed_at: '2026-11-23T00:00:00.000Z',
     keys: kids.map(key),
@@ -301,7 +318,9 @@ describe('on Regions that lag, refuse or are lost', () => {
   it('init rotates no keyset that holds keys, whatever has become of them', async () => {
     const held = keyset(['AAAAAA'], ['AAAAAA']);
     answers['local-a'] = () => ({ ...held, keys: [{ ...key('AAAAAA'), state: 'retired' }] });
-    expect((await keys('init')).code).toBe(0);
+    const { code, stdout, stderr } = await keys('init');
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('error: nonce: no key signs: countersign keys revoke nonce makes one');
     expect(asked.filter((line) => line.endsWith('keys.rotate'))).toEqual([]);
   });
 
@@ -322,7 +341,7 @@ describe('on Regions that lag, refuse or are lost', () => {
 
   it('init gives up at its time, names what is missing, and undoes nothing', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], []);
-    const { code, stderr, json } = await keys('init', '--timeout', '0s', '--json');
+    const { code, stderr, json } = await keys('init', '--timeout', '1s', '--json');
     expect(code).toBe(1);
     expect(json.keysets[0]).toMatchObject({ purpose: 'nonce', kid: 'AAAAAA', missing: ['local-b'] });
     expect(stderr).toContain(
@@ -410,7 +429,9 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toContain(
       'error: no new key is confirmed, so possibly no key signs: the secret cannot be written',
     );
-    expect(stderr).toContain('error: not confirmed by local-a: run it again until it is\n');
+    expect(stderr).toContain(
+      'error: not confirmed by local-a; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n',
+    );
   });
 
   it('revoke asks a Region itself that the home Region could not tell', async () => {
@@ -432,7 +453,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     const lost = await keys('revoke', 'nonce', '--yes', '--json');
     expect(lost.code).toBe(1);
     expect(lost.stderr).toMatch(
-      /the answer brings a good one, .*\nerror: not confirmed by local-b: run it again until it is\n$/,
+      /the answer brings a good one, .*\nerror: not confirmed by local-b; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n$/,
     );
     expect(lost.json.regions).toEqual([
       { region: 'local-a', confirmed: true },
@@ -528,8 +549,268 @@ describe('on Regions that lag, refuse or are lost', () => {
     const mute = await keys('revoke', 'nonce', '--yes');
     expect([mute.code, mute.stderr]).toEqual([
       1,
-      expect.stringMatching(/error: no key signs now; run it again\n$/),
+      expect.stringMatching(
+        /error: no key signs now; run: countersign keys revoke nonce --only-kid AAAAAA\n$/,
+      ),
     ]);
+  });
+
+  it('revoke says which kids are refused anew, and how many were before', async () => {
+    const before = keyset(['CCCCCC'], ['CCCCCC']);
+    const old = ['AAAAAA', 'BBBBBB'];
+    const regions = before.regions.map((each) => ({ ...each, revoked: old }));
+    answers['local-a'] = revoking(
+      { ...revoked(true, false), revoked: [...old, 'CCCCCC'], keyset: keyset(['DDDDDD'], []) },
+      { ...before, regions, known_kids: ['CCCCCC', ...old] },
+      keyset(['DDDDDD'], ['DDDDDD']),
+    );
+    const { stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect(stdout).toBe(
+      'nonce: keys revoked earlier: 2\nnonce: CCCCCC refused within 10 s by: local-a\nnonce: key DDDDDD signs now\n',
+    );
+    expect(stderr).toMatch(/local-b; until it is, run: countersign keys revoke nonce --only-kid CCCCCC\n$/);
+  });
+
+  it('revoke takes no key for one that signs which another Region was asked to refuse', async () => {
+    answers['local-a'] = revoking(revoked(true, false));
+    answers['local-b'] = revoking({ ...revoked(false, true, false), revoked: ['AAAAAA', 'CCCCCC'] });
+    const { code, stdout } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stdout]).toEqual([1, expect.not.stringContaining('signs now')]);
+  });
+
+  it('a keyset that is full names its procedure, and no other run', async () => {
+    const failure = 'the keyset remembers 1024 revoked keys: docs/key-life-cycle.md, A keyset that is full';
+    answers['local-a'] = revoking({ ...revoked(true, true, false), failure });
+    const { code, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/, A keyset that is full\n$/)]);
+    const many = Array.from({ length: 29 }, (_, i) => `AAAA${String(i).padStart(2, '0')}`);
+    answers['local-a'] = () => keyset(many, many);
+    expect((await keys('list', 'nonce')).stdout).toContain('  nearly full: 29 of 32 keys\n');
+    answers['local-a'] = () => {
+      const revoked = Array.from({ length: 921 }, (_, i) => `R${String(i).padStart(5, '0')}`);
+      const regions = ['local-a', 'local-b'].map((region) => ({ region, kids: ['AAAAAA'], revoked }));
+      return { ...keyset(['AAAAAA'], []), revoked, regions };
+    };
+    expect((await keys('list', 'nonce')).stdout).toContain('nearly full: 921 revoked keys of 1024');
+    expect((await keys('timeline', 'nonce')).stdout).toContain('nearly full: 921 revoked keys of 1024');
+  });
+
+  it('a Region that takes calls and answers none holds up nobody: the others are asked, and it is waited for once', async () => {
+    const hangs = { hangs: true };
+    const quick = { patienceMs: 300 };
+    const revoke = () => directory.run(['keys', 'revoke', 'client-root', '--yes', '--timeout', '0s'], quick);
+    let fromHome = (_: string): object => hangs;
+    answers['local-a'] = (action) => fromHome(action);
+    answers['local-b'] = (action, ...given) =>
+      action === 'clients.list' ? { clients: [] } : revoking(revoked(true, true))(action, ...given);
+    const silent = await revoke();
+    // Refused everywhere, and nobody knows whether the silent Region has the new key.
+    expect(silent.stderr).toContain('error: local-a does not have key CCCCCC yet');
+    expect([silent.code, silent.stdout]).toEqual([
+      1,
+      expect.stringContaining('refused within 10 s by: local-a'),
+    ]);
+    expect(silent.stderr).toContain('Clients with an API key: none.');
+    // Whoever did not tell what there is has no turn before those that did.
+    expect(asked).not.toContain('local-a rotate-client-root keys.revoke');
+
+    asked = [];
+    fromHome = (action) => (action === 'keys.list' ? keyset(['AAAAAA'], ['AAAAAA']) : hangs);
+    const slow = await revoke();
+    expect(slow.code).toBe(1);
+    expect(slow.stderr).toContain('error: local-a has not answered within 300 ms; asked local-b instead\n');
+    expect(asked.filter((line) => line.endsWith('keys.revoke'))).toEqual([
+      'local-a rotate-client-root keys.revoke',
+      'local-b rotate-client-root keys.revoke',
+    ]);
+  });
+
+  it('revoke waits for a slow home Region rather than ask it twice, and takes its new key', async () => {
+    let answer = (_: object) => {};
+    answers['local-a'] = (action) =>
+      action === 'keys.list'
+        ? asked.some((line) => line.endsWith('keys.revoke'))
+          ? keyset(['CCCCCC'], ['CCCCCC'])
+          : keyset(['AAAAAA'], ['AAAAAA'])
+        : new Promise<object>((resolve) => {
+            answer = resolve;
+          });
+    answers['local-b'] = (action, ...given) => {
+      setTimeout(() => answer(revoked(true, false)), 300);
+      return revoking(revoked(true, true, false))(action, ...given);
+    };
+    const slow = await directory.run(['keys', 'revoke', 'nonce', '--yes'], { patienceMs: 200 });
+    expect([slow.code, slow.stdout]).toEqual([
+      0,
+      'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
+    ]);
+    expect(asked.filter((line) => line.endsWith('keys.revoke'))).toHaveLength(2);
+  });
+
+  it('an answer that is no function’s is one Region’s fault: it is named, and the others are asked', async () => {
+    for (const raw of [
+      '<html>busy</html>',
+      'null',
+      '{}',
+      '[]',
+      '{"ok":true}',
+      '{"ok":false,"problem":{}}',
+      '',
+    ]) {
+      answers['local-a'] = () => ({ raw });
+      answers['local-b'] = revoking(revoked(true, true));
+      const { code, stderr } = await keys('revoke', 'nonce', '--yes');
+      expect(code).toBe(0);
+      const said =
+        'error: countersign-local-rotate-nonce in local-a: the answer is not from a Countersign function; check for a proxy in between';
+      expect(stderr).toContain(said);
+      const rotate = await keys('rotate', 'nonce');
+      expect([rotate.code, rotate.stderr]).toEqual([
+        3,
+        `error: nonce: ${said.slice(7)}; it may have been done: look with countersign keys list nonce\n`,
+      ]);
+      expect((await keys('list', 'nonce')).stderr).not.toContain('may have been done');
+      expect((await directory.run(['clients', 'list'])).stderr).toContain(
+        'is not from a Countersign function',
+      );
+    }
+  });
+
+  it('a change whose answer is lost may have been done, and it says so; one that was never sent was not', async () => {
+    answers['local-a'] = () => ({ lost: true });
+    const look = / it may have been done: look with countersign clients list\n$/;
+    expect((await directory.run(['clients', 'create', 'some-one'])).stderr).toMatch(look);
+    expect((await directory.run(['registrations', 'delete', 'dev', 'u'])).stderr).toContain(
+      'may have been done: look with countersign registrations show',
+    );
+    expect((await directory.run(['clients', 'show', 'some-one'])).stderr).not.toContain('may have');
+    answers = {};
+    expect((await directory.run(['clients', 'create', 'some-one'])).stderr).not.toContain('may have');
+  });
+
+  it.each(['revoke', 'rotate', 'unstick'])(
+    '%s: Ctrl-C ends the wait, and says what may have been done',
+    async (name) => {
+      answers['local-a'] = revoking({ hangs: true });
+      answers['local-b'] = () => ({ hangs: true });
+      const { code, stderr } = await directory.run(
+        ['keys', name, 'nonce', ...(name === 'revoke' ? ['--yes'] : [])],
+        {
+          patienceMs: 200,
+          onReady: (interrupt) => {
+            const asking = setInterval(() => {
+              if (!asked.some((line) => line.endsWith(`keys.${name}`))) return;
+              clearInterval(asking);
+              interrupt();
+            }, 5);
+          },
+        },
+      );
+      expect([code, stderr]).toEqual([
+        130,
+        expect.stringMatching(
+          /error: interrupted; it may have been done: look with countersign keys list nonce\n$/,
+        ),
+      ]);
+    },
+  );
+
+  it('init ends at its time where a function does not answer, and with Ctrl-C', async () => {
+    answers['local-a'] = () => ({ hangs: true });
+    const late = await keys('init', '--timeout', '1s');
+    expect([late.code, late.stderr]).toEqual([
+      3,
+      expect.stringContaining('error: nonce: countersign-local-rotate-nonce in local-a: no answer in time\n'),
+    ]);
+    const interrupted = await directory.run(['keys', 'init'], {
+      onReady: (interrupt) => setTimeout(interrupt, 50),
+    });
+    expect([interrupted.code, interrupted.stderr]).toEqual([130, 'error: interrupted\n']);
+  });
+
+  it('init waits for a key that a Region refuses, as for one that it lacks', async () => {
+    const held = keyset(['AAAAAA'], ['AAAAAA']);
+    const [inA, inB] = held.regions;
+    answers['local-a'] = () => ({
+      ...held,
+      regions: [inA, { ...inB, revoked: ['AAAAAA'] }],
+      keys: [key('AAAAAA')],
+    });
+    const { code, stderr } = await keys('init', '--timeout', '1s');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('nonce: Regions without the key: local-b;')]);
+    expect(stderr).toContain('token: Regions without the key: local-b;');
+  });
+
+  it('list and timeline say that no key signs, and what leads out', async () => {
+    const revokedKey = { ...key('AAAAAA'), state: 'revoked' as const };
+    const cases: [Partial<KeysetSummary>, string][] = [
+      [{ keys: [revokedKey] }, 'no key signs: countersign keys revoke nonce makes one that signs'],
+      [{ keys: [], known_kids: [] }, 'no keys: countersign keys init'],
+      [{ keys: [], pending: 'v2' }, 'no keys: countersign keys init'],
+      [{ keys: [] }, 'the keyset was emptied: countersign keys revoke nonce makes a key that signs'],
+      [{ keys: [], fall_back: 'v0' }, 'the keyset was emptied: move AWSCURRENT back to version v0'],
+      [
+        { keys: [], seq: null, unreadable: 'version v1: keyset: not JSON', fall_back: 'v0' },
+        'version v1: keyset: not JSON: move AWSCURRENT back to version v0',
+      ],
+      [
+        { keys: [], seq: null, unreadable: 'version v1: keyset: not JSON' },
+        'version v1: keyset: not JSON: move AWSCURRENT back to a version that has keys',
+      ],
+    ];
+    for (const [change, says] of cases) {
+      answers['local-a'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']), ...change });
+      for (const name of ['list', 'timeline']) {
+        const { code, stdout } = await keys(name, 'nonce');
+        expect([code, stdout]).toEqual([1, expect.stringContaining(says)]);
+      }
+    }
+  });
+
+  it('list and timeline name a Region that accepts a revoked key which the keyset holds no more', async () => {
+    const held = { ...keyset(['BBBBBB'], ['AAAAAA']), revoked: ['AAAAAA'] };
+    const regions = held.regions.map((each, i) => ({ ...each, revoked: i === 0 ? ['AAAAAA'] : [] }));
+    answers['local-a'] = () => ({ ...held, regions });
+    for (const name of ['list', 'timeline']) {
+      const { stdout } = await keys(name, 'nonce');
+      expect(stdout).toContain('  local-b: lacks BBBBBB\n');
+      expect(stdout).toContain(
+        '  local-b: does not refuse AAAAAA: countersign keys revoke nonce --only-kid AAAAAA\n',
+      );
+    }
+  });
+
+  it('rotate tells when a key signs by its state: at once where every older key is revoked', async () => {
+    const soon = { ...key('BBBBBB'), activates_at: '2999-01-01T00:00:00.000Z' };
+    const gone = { ...key('CCCCCC'), state: 'revoked' as const, activates_at: '2999-02-01T00:00:00.000Z' };
+    answers['local-a'] = () => ({ ...keyset([], []), keys: [soon, gone] });
+    expect((await keys('rotate', 'nonce')).stdout).toBe('nonce: key BBBBBB signs now\n');
+  });
+
+  it('unstick that freed nothing is no success', async () => {
+    answers['local-a'] = () => ({ ...keyset(['AAAAAA'], []), pending: 'v2' });
+    const { code, stdout, stderr } = await keys('unstick', 'nonce');
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^error: nonce: version v2 is still pending; look again/);
+    expect((await keys('unstick', 'nonce', '--json')).json.removed).toBe(null);
+    let lists = 0;
+    answers['local-a'] = () => ({ ...keyset(['AAAAAA'], []), pending: lists++ === 0 ? 'v2' : 'v3' });
+    expect((await keys('unstick', 'nonce')).code).toBe(0);
+  });
+
+  it('what takes something away is asked of every Region at once', async () => {
+    answers['local-a'] = () => ({ hangs: true });
+    answers['local-b'] = () => ({ client_id: 'leaky', keys: [], disabled: true });
+    for (const args of [
+      ['revoke', 'client', 'leaky'],
+      ['revoke', 'key', 'leaky', '1'],
+      ['clients', 'disable', 'leaky'],
+      ['clients', 'delete', 'leaky'],
+    ]) {
+      asked = [];
+      void directory.run(args);
+      await expect.poll(() => asked.length).toBe(2);
+    }
   });
 
   it('revoke takes a kid that nobody knows, says so, and is no success', async () => {
@@ -598,7 +879,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
     ]);
     expect(stderr).toContain(
-      'countersign-local-rotate-nonce in local-a failed; its log says why; asked local-b',
+      'in local-a failed; its log says why; it may have been done: look with countersign keys list nonce; asked local-b',
     );
   });
 
@@ -610,14 +891,15 @@ describe('on Regions that lag, refuse or are lost', () => {
     const root = revoking(revoked(true, true));
     answers['local-b'] = (action, _, params) => {
       if (action !== 'clients.list') return root(action, '', params);
-      if ('cursor' in params) return { clients: [client('another', '12')] };
+      if ('cursor' in params) return { clients: [client('another', '12', { root_kid: 'BBBBBB' })] };
       const ended = client('ended', '1', { expires_at: '2020-01-01T00:00:00Z' });
       const clients = [client('one', '1'), client('own', 'NzbLsXh8'), client('dead', '2', { revoked: true })];
       return { clients: [...clients, ended], cursor: 'next' };
     };
     const { stderr } = await keys('revoke', 'client-root', '--yes');
     expect(stderr).toContain('Clients with an API key: another, one.\n');
-    expect(asked.slice(0, 2)).toEqual(['local-a admin-read clients.list', 'local-b admin-read clients.list']);
+    const only = await keys('revoke', 'client-root', '--only-kid', 'AAAAAA', '--yes');
+    expect(only.stderr).toContain('Clients with an API key: one.\n');
 
     answers['local-b'] = (action, ...asked) =>
       action === 'clients.list' ? undefined : root(action, ...asked);
@@ -664,7 +946,9 @@ describe('on Regions that lag, refuse or are lost', () => {
     };
     answers['local-a'] = () => listed;
     const { stdout } = await keys('list', 'nonce');
-    expect(stdout).toContain('  local-b: does not refuse AAAAAA: revoke again\n');
+    expect(stdout).toContain(
+      '  local-b: does not refuse AAAAAA: countersign keys revoke nonce --only-kid AAAAAA\n',
+    );
     expect(stdout).toMatch(/\n {2}next rotation: 2999-01-01 00:00Z in \d+ d.*\n/);
     expect(stdout).toMatch(
       /\n {2}last rotation failed 2026-11-23 00:00Z .*, createSecret: Vault is sealed\n/,

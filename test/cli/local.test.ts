@@ -53,10 +53,13 @@ test('it counts for more than the environment, from a folder below, and for doct
 });
 
 test.each([
-  [['register', '-', '--local', '1', '--url', 'https://api.example.com'], '--local goes without'],
-  [['doctor', '--local', '1', '--api-key-file', 'key.txt'], '--local goes without'],
-  [['clients', 'list', '--local', '1', '--stage', 'dev', '--region', 'eu-west-1'], '--local goes without'],
-  [['doctor', '--local', '1', '--regions', 'https://a.example'], '--local goes without'],
+  [['register', '-', '--local', '1', '--url', 'https://api.example.com'], '--local cannot be combined with'],
+  [['doctor', '--local', '1', '--api-key-file', 'key.txt'], '--local cannot be combined with'],
+  [
+    ['clients', 'list', '--local', '1', '--stage', 'dev', '--region', 'eu-west-1'],
+    '--local cannot be combined with',
+  ],
+  [['doctor', '--local', '1', '--regions', 'https://a.example'], '--local cannot be combined with'],
   [['doctor', '--regions', 'https://a.example'], '--regions goes with a URL'],
   [['clients', 'list', '--local', '../x'], '--local takes the port'],
   [['clients', 'list', '--local', '0'], '--local takes the port'],

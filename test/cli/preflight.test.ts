@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
@@ -14,8 +17,10 @@ import type {
   Topic,
   Trail,
 } from '../../cli/preflight/account.ts';
+import { awsAccount } from '../../cli/preflight/aws-account.ts';
 import type { Finding } from '../../cli/preflight/checks.ts';
 import { preflightCommand } from '../../cli/preflight/command.ts';
+import { orUnknown } from '../../cli/preflight/outcome.ts';
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
@@ -499,4 +504,41 @@ it('takes the stage that is named, where a project has several', async () => {
       exitCode: EXIT.usage,
       message: expect.stringContaining(message),
     });
+});
+
+it('what does not answer is given up, and what is not AWS is said to be none', async () => {
+  let answer: string | undefined;
+  const server = createServer((_, response) => {
+    if (answer !== undefined) response.end(answer);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const credentials = { accessKeyId: 'a', secretAccessKey: 's' };
+  const account = awsAccount((region) => ({ region, endpoint, credentials }), 'eu-west-1', 50);
+  await expect(account.identity()).rejects.toMatchObject({
+    exitCode: 3,
+    message: expect.stringMatching(/no answer/),
+  });
+  await expect(account.region('eu-west-1').concurrency()).rejects.toMatchObject({ name: 'TimeoutError' });
+  for (answer of ['<html>busy</html>', '<GetCallerIdentityResponse/>', '{}'])
+    await expect(account.identity()).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringMatching(/is not from AWS/),
+    });
+  server.closeAllConnections();
+  server.close();
+});
+
+it.each([
+  ['AccessDeniedException', /docs\/iam\.md/],
+  ['ExpiredTokenException', /log in/],
+  ['ThrottlingException', /in a minute/],
+  ['TimeoutError', /can reach AWS/],
+  ['SyntaxError', /not from AWS/],
+  ['InternalFailure', /Health Dashboard/],
+])('what could not be checked for %s says what to do about that', async (name, fix) => {
+  const error = Object.assign(new Error('no'), { name });
+  expect(await orUnknown(Promise.reject(error))).toEqual([
+    { verdict: 'unknown', detail: `could not be checked: no (${name})`, fix: expect.stringMatching(fix) },
+  ]);
 });

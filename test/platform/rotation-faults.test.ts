@@ -270,7 +270,11 @@ describe('Secrets Manager', () => {
     ['refusing', new AwsError('InternalServiceError', 'An error occurred on the server side.', 500)],
     ['throttled', new AwsError('ThrottlingException', 'Rate exceeded', 400)],
   ])('%s: the next rotation makes it good, and no client notices', (_, error) =>
-    failsOnce(/Unavailable/, refuseSecrets(error), serveSecrets),
+    failsOnce(
+      /^secret countersign\/local\/keys\/nonce unavailable Unavailable/,
+      refuseSecrets(error),
+      serveSecrets,
+    ),
   );
 
   it.each([
@@ -426,7 +430,7 @@ describe('a stolen key', () => {
         awsFault = ({ operation }) =>
           operation === 'PutSecretValue' ? new AwsError('InternalServiceError', 'down', 500) : undefined;
       },
-      /Unavailable/,
+      /^secret countersign\/local\/keys\/nonce unavailable$/,
       serveSecrets,
     ));
 

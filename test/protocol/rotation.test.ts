@@ -143,11 +143,11 @@ describe('what is pending', () => {
       { keys: [one, ...Array.from({ length: MAX_KEYS - 1 }, (_, n) => ({ ...one, ...key(n + 9) })), two] },
     ],
     [
-      `remembers more than ${MAX_REVOKED} revoked keys`,
+      `remembers more than ${MAX_REVOKED} revoked keys: docs/key-life-cycle.md, A keyset that is full`,
       { revoked: Array.from({ length: MAX_REVOKED + 1 }, (_, n) => kid(n + 9)) },
     ],
     [
-      `remembers more than ${MAX_REVOKED} revoked keys`,
+      `remembers more than ${MAX_REVOKED} revoked keys: docs/key-life-cycle.md, A keyset that is full`,
       { fingerprints: Array.from({ length: MAX_REVOKED + 1 }, (_, n) => `${n}`) },
     ],
     [`is larger than ${MAX_KEYSET_BYTES} bytes`, { based_on: 'v'.repeat(MAX_KEYSET_BYTES) }],
@@ -308,7 +308,9 @@ describe('a keyset that is full', () => {
     expect(check(crowded, ended, T0, 'v')).toEqual([]);
     expect(rotationRefusal({ ...crowded, keys: crowded.keys.slice(0, 31) }, LAGS, T0)).toBeUndefined();
     const again = revokedKeyset(revoked, 'v', key(100), LAGS, T0);
-    expect(check(revoked, again, T0, 'v')).toEqual([`remembers more than ${MAX_REVOKED} revoked keys`]);
+    expect(check(revoked, again, T0, 'v')).toEqual([
+      `remembers more than ${MAX_REVOKED} revoked keys: docs/key-life-cycle.md, A keyset that is full`,
+    ]);
   });
 
   it('fits into 60 KB with keys of the longest kind, and so into a secret', () => {

@@ -87,6 +87,12 @@ export function consumption(runtime: WithTables): Consumption {
 export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
   new ReadLimit({ defaultLimit: numberFrom(env, 'COUNTERSIGN_QUOTA'), nowMs });
 
+/** Reads the kids of the client roots that this Region refuses. */
+export const refusedRoots = ({ env, dynamodb }: WithTables) => {
+  const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+  return () => kids.read('client-root');
+};
+
 const CLIENTS_TABLE = 'COUNTERSIGN_CLIENTS_TABLE';
 
 /** For operators: the request path only reads. */

@@ -24,6 +24,7 @@ import {
   proofGate,
   type Runtime,
   readLimit,
+  refusedRoots,
   registry,
   type WithSecrets,
   type WithTables,
@@ -72,7 +73,7 @@ export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
 
 export const adminRead = (runtime: WithTables): AdminHandler =>
   adminHandler(adminContext(runtime, 'admin-read'), {
-    ...clientReadActions(clients(runtime)),
+    ...clientReadActions(clients(runtime), refusedRoots(runtime)),
     ...registrationReadActions(registry(runtime)),
   });
 
@@ -84,6 +85,7 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
     ...clientWriteActions({
       clients: clients(runtime),
       roots: keyset(runtime, 'client-root'),
+      refusedRoots: refusedRoots(runtime),
       nowMs,
       clientKeyLifeS: numberFrom(env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
     }),

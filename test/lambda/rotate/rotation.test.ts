@@ -757,7 +757,12 @@ describe('a revocation', () => {
     const refuses = () => Promise.reject(new Unavailable('secret'));
     const secret = { ...parts.secret, put: refuses, move: refuses };
     const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
-    expect(result).toMatchObject({ keyset: null, failure: 'Unavailable', revoked: old, regions: everywhere });
+    expect(result).toMatchObject({
+      keyset: null,
+      failure: 'secret unavailable',
+      revoked: old,
+      regions: everywhere,
+    });
   });
 
   it('in a Region with a replica wakes no Vault', async () => {
@@ -1019,6 +1024,8 @@ describe('an operator', () => {
       purpose: 'nonce',
       seq: 2,
       version_id: parts.holder('AWSCURRENT'),
+      unreadable: null,
+      fall_back: null,
       pending: null,
       keys: [
         expect.objectContaining({
@@ -1102,6 +1109,61 @@ describe('an operator', () => {
     const { result } = await operate(parts.rotator({ secret }), 'keys.rotate');
     expect(result.keys.map(({ kid }: { kid: string }) => kid)).toEqual(kids(parts));
     expect(result.version_id).toBe(parts.holder('AWSCURRENT'));
+  });
+
+  it.each([
+    ['garbage', 'swordfish', /^version \S+: keyset: not JSON$/],
+    ['emptied', '{"keys":[]}', null],
+  ])(
+    'sees Regions, known kids and the version to go back to with the secret %s',
+    async (_, text, unreadable) => {
+      const parts = await rotated(2);
+      const [held, right] = [kids(parts), parts.holder('AWSCURRENT')];
+      parts.store.put(NAME, newToken(), text, ['AWSCURRENT']);
+      const { result } = await operate(parts.rotator(), 'keys.list');
+      expect(result).toMatchObject({
+        seq: unreadable ? null : 0,
+        version_id: parts.holder('AWSCURRENT'),
+        unreadable: unreadable && expect.stringMatching(unreadable),
+        fall_back: right,
+        keys: [],
+        known_kids: held,
+        regions: [HOME, AWAY].map((region) => ({ region, kids: unreadable ? null : [], revoked: [] })),
+      });
+      expect(JSON.stringify(result)).not.toContain('swordfish');
+    },
+  );
+
+  it('is refused for a reason that the log has, too; what is wrong with a request is not quoted there', async () => {
+    const parts = await rotated();
+    parts.store.put(NAME, newToken(), 'swordfish', ['AWSCURRENT']);
+    await operate(parts.rotator(), 'keys.rotate');
+    expect(parts.log.at(-1)).toMatchObject({
+      message: 'audit',
+      reason: 'rotation_refused',
+      detail: expect.stringMatching(/^version \S+: keyset: not JSON$/),
+    });
+    await operate(parts.rotator(), 'keys.rotate', { swordfish: true });
+    expect(parts.log.at(-1)).toMatchObject({ reason: 'malformed_request', detail: undefined });
+    expect(JSON.stringify(parts.log)).not.toContain('swordfish');
+  });
+
+  it('who rotates and reads its own label too early reads it again; what fails leaves no label behind', async () => {
+    const parts = await rotated();
+    let stale = 1;
+    const before = await parts.secret.describe();
+    const describe = async () =>
+      parts.holder('AWSPENDING') && stale-- > 0 ? before : parts.secret.describe();
+    const handler = parts.rotator({ secret: { ...parts.secret, describe } });
+    expect(await operate(handler, 'keys.rotate')).toMatchObject({ ok: true, result: { pending: null } });
+
+    stale = Number.POSITIVE_INFINITY;
+    const failed = await operate(handler, 'keys.rotate', { force: true });
+    expect(failed).toMatchObject({
+      ok: false,
+      problem: { detail: expect.stringContaining('is not AWSPENDING') },
+    });
+    expect(parts.holder('AWSPENDING')).toBeUndefined();
   });
 
   it('sees as revoked what a Region refuses, and who signs in its place', async () => {
@@ -1362,7 +1424,7 @@ describe('readers that hold a keyset which the secret has no more', () => {
     const { seq } = parts.keyset();
     for (const [part, member] of calls) {
       const handler = parts.rotator({ regions: lacking(HOME, part, member) });
-      await expect(rotate(parts, newToken(), handler)).rejects.toThrow('Unavailable');
+      await expect(rotate(parts, newToken(), handler)).rejects.toThrow('limits unavailable');
       await parts.secret.move('AWSPENDING', parts.holder('AWSPENDING')!, undefined);
     }
     expect(parts.keyset().seq).toBe(seq);

@@ -65,6 +65,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
     secret('client-root'),
   ],
   'admin-read': [
+    `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:Query ${table('clients')}`,
     `dynamodb:Scan ${table('clients')}`,
     `dynamodb:GetItem ${table('registry')}`,

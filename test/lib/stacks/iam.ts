@@ -56,6 +56,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
   'admin-read': [
     { action: 'dynamodb:Query', resource: table('clients') },
     { action: 'dynamodb:Scan', resource: table('clients') },
+    item('GetItem', ['revoked#client-root']),
     { action: 'dynamodb:GetItem', resource: table('registry') },
   ],
   'admin-write': [

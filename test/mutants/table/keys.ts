@@ -654,8 +654,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'no-secret-logged',
     'lambda/rotate/rotation-error.ts',
-    'error instanceof RotationError || error instanceof VaultError ? error.message : undefined',
-    '(error as Error).message',
+    'error instanceof VaultError || error instanceof Unavailable',
+    'error instanceof Error',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -1002,5 +1002,33 @@ export const KEYS: readonly Mutant[] = [
     'if (key && key === signingKey(await this.#keyset.current(), nowMs)) return key;',
     'if (key) return key;',
     'test/lambda/request/keyset-cache.test.ts',
+  ),
+  mutant(
+    'no-label-left',
+    'lambda/rotate/actions.ts',
+    'await shown(token);',
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'no-label-left',
+    'lambda/rotate/actions.ts',
+    "await move('AWSPENDING', token, undefined).catch(() => {});",
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'keys-as-readers-see-them',
+    'lambda/rotate/actions.ts',
+    'if (error instanceof RotationError) return { versionId: state.current, unreadable: error.message };',
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'audited',
+    'lambda/admin/actions.ts',
+    "code === 'malformed_request' ? undefined : message",
+    'message',
+    'test/lambda/rotate/rotation.test.ts',
   ),
 ];

@@ -383,8 +383,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'audited',
     'lambda/admin/actions.ts',
-    "log({ level: failure ? 'ERROR' : 'INFO', ...audit,",
-    "if (failure) log({ level: failure ? 'ERROR' : 'INFO', ...audit,",
+    'log({ level, ...audit,',
+    'if (failure) log({ level, ...audit,',
     ADMIN,
   ),
   mutant('audited', 'lambda/admin/actions.ts', 'target = known.target(params);', '', ADMIN),
