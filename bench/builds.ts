@@ -1,23 +1,13 @@
-/** The register function built in each way that is compared, and the servers that they are started by. */
+/** Builds the register function in each way that is compared, and the servers that start it. */
 import { copyFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, buildSync } from 'esbuild';
 import defaultSchema from '../lambda/schema/default.json' with { type: 'json' };
-import { buildBundles } from '../lib/functions/bundles.ts';
+import { BUILD_OPTIONS, buildBundles } from '../lib/functions/bundles.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SCHEMA = 'registration-schema.mjs';
-const OPTIONS = {
-  absWorkingDir: ROOT,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node24',
-  mainFields: ['module', 'main'],
-  minify: true,
-  logLevel: 'error',
-} as const satisfies BuildOptions;
 
 export interface Builds {
   /** The servers: Node's own loader of TypeScript would cost each start as much as the rest. */
@@ -31,14 +21,14 @@ export interface Builds {
   readonly shipped: string;
 }
 
-/** @param outdir empty; whoever made it removes it */
+/** @param outdir an empty directory, which the caller removes */
 export function build(outdir: string): Builds {
   const { register } = buildBundles({ outdir, registrationSchema: defaultSchema });
   const function_ = (name: string, options: BuildOptions) => {
     const outfile = join(outdir, name, 'index.mjs');
     const alias = { 'countersign:registration-schema': `./${SCHEMA}` };
     buildSync({
-      ...OPTIONS,
+      ...BUILD_OPTIONS,
       entryPoints: ['lambda/entry/register.ts'],
       outfile,
       alias,
@@ -50,7 +40,7 @@ export function build(outdir: string): Builds {
   };
   const server = (name: string) => {
     const outfile = join(outdir, `${name}.mjs`);
-    buildSync({ ...OPTIONS, entryPoints: [`bench/processes/${name}.ts`], outfile });
+    buildSync({ ...BUILD_OPTIONS, entryPoints: [`bench/processes/${name}.ts`], outfile });
     return outfile;
   };
   symlinkSync(join(ROOT, 'node_modules'), join(outdir, 'node_modules'), 'junction');

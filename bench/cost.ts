@@ -9,7 +9,7 @@ export interface Cost extends Driven {
   /** Processor time per request, in microseconds: of the process, and of the thread that runs JavaScript. */
   readonly cpuUs: number;
   readonly mainUs: number;
-  /** The part of a core that the server had; where it is not near 1, something else held it up. */
+  /** The part of a core that the server used. If it is not near 1, something else slowed the server down. */
   readonly busy: number;
 }
 
@@ -24,7 +24,8 @@ export async function costOf(server: Child, drive: () => Promise<Driven>): Promi
 }
 
 /**
- * One row for each layer: its part of the main thread's time in a profile, laid on what a request costs without one.
+ * One row for each layer: its part of the main thread's time in a profile, applied to what a request costs
+ * without the profiler.
  *
  * @param layers shares, as `layersOf` gives them
  */

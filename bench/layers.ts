@@ -1,6 +1,6 @@
 /**
- * Where the time of a CPU profile goes, by layer. A sample belongs to the innermost frame that a rule names; one
- * whose whole stack is Node's own is the HTTP server's.
+ * Where the time of a CPU profile goes, by layer. A sample belongs to the innermost frame that a rule names;
+ * one whose whole stack is Node's own is the HTTP server's.
  */
 import type { Profiler } from 'node:inspector';
 
@@ -30,16 +30,18 @@ const RULES: readonly Rule[] = [
   },
   {
     layer: 'nonce, check 7 and a fresh one',
-    frame: /\/protocol\/nonce\.ts|\/lambda\/(nonces|adapters\/keyset-cache)\.ts|#(findNonce|replayNonce)$/,
+    frame:
+      /\/protocol\/nonce(-request)?\.ts|\/lambda\/request\/(nonces|keyset-cache)\.ts|#(findNonce|replayNonce)$/,
   },
   {
     layer: 'body and schema, check 8',
-    frame: /\/lambda\/schema\/|\/node_modules\/ajv|#(validate\d*|formats?)$/,
+    frame: /\/lambda\/schema\/|\/protocol\/body\.ts|\/node_modules\/ajv|#(validate\d*|formats?)$/,
   },
   { layer: 'ledger, check 10', frame: /\/(lambda\/adapters|protocol)\/ledger\.ts/ },
   {
     layer: 'quota, checks 9 and 11',
-    frame: /\/(lambda|protocol)\/quota\.ts|\/lambda\/(adapters\/limits|consumption)\.ts/,
+    frame:
+      /\/(lambda\/request|protocol)\/quota\.ts|\/lambda\/(adapters\/limits|request\/(consumption|read-limit))\.ts/,
   },
   {
     layer: 'registry, check 12',
@@ -47,7 +49,8 @@ const RULES: readonly Rule[] = [
   },
   {
     layer: 'client record',
-    frame: /\/lambda\/(adapters\/client|client-keys)|\/lru-cache\/|\/protocol\/client\.ts/,
+    frame:
+      /\/lambda\/(adapters\/clients|request\/client-(cache|keys))\.ts|\/lru-cache\/|\/protocol\/client\.ts/,
   },
   { layer: 'stand-in store', frame: /\/bench\/store\// },
   {
@@ -64,7 +67,7 @@ const RULES: readonly Rule[] = [
   },
   {
     layer: 'answer',
-    frame: /\/lambda\/(http|handlers)\/|\/lambda\/proof-gate\.ts|#(entityTag|canonicalJson)$/,
+    frame: /\/lambda\/(http|handlers)\/|\/lambda\/request\/proof-gate\.ts|#(entityTag|canonicalJson)$/,
   },
   // Not the parts that several layers share: they are their callers'.
   {

@@ -1,14 +1,14 @@
-/** What the figures were taken on, and how a process is kept to one core of it. */
+/** The machine that the figures were taken on, and how a process is pinned to one of its cores. */
 import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 
-/** Says nothing that would tell one machine of a kind from another. */
+/** Does not identify a machine among others of its kind. */
 export const MACHINE = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform} ${process.arch}`;
 
 export interface Cores {
   /** For what is measured. */
   readonly server: number | undefined;
-  /** For what drives it. */
+  /** For the load generator. */
   readonly load: number | undefined;
   /** A sentence for the report. */
   readonly note: string;
@@ -29,7 +29,7 @@ function chooseCores([server, load]: readonly number[]): Cores {
   return { server, load, note: 'The server is pinned to one core, the load generator to another.' };
 }
 
-/** @returns none where `taskset` (util-linux) cannot be had */
+/** @returns none if there is no `taskset` (util-linux) */
 function allowedCores(): number[] {
   try {
     const answer = execFileSync('taskset', ['-cp', String(process.pid)], {
@@ -46,7 +46,7 @@ function allowedCores(): number[] {
   }
 }
 
-/** @returns the command that runs Node with these arguments, kept to a core where that can be */
+/** @returns the command that runs Node with these arguments, pinned to a core if one is given */
 export function pinned(core: number | undefined, args: readonly string[]): [command: string, args: string[]] {
   return core === undefined
     ? [process.execPath, [...args]]

@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: measures, prints what is held against a target, writes docs/performance.md and the raw figures
- * behind it. `npm run bench -- NAME…` measures some parts and leaves the others' sections as they are.
+ * `npm run bench`: measures, prints each figure that has a target, and writes docs/performance.md and the raw
+ * figures behind it. `npm run bench -- NAME…` measures some parts only and leaves the other sections as they
+ * are.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { MACHINE } from './machine.ts';
@@ -26,7 +27,7 @@ const PARTS: Readonly<Record<string, () => Promise<Measured>>> = {
 };
 const RESULTS = new URL('results/', import.meta.url);
 
-/** What is kept of a part's last measurement. */
+/** A part's last measurement, as it is stored. */
 interface Kept extends Measured {
   /** `YYYY-MM-DD`, UTC. */
   readonly date: string;
@@ -47,7 +48,7 @@ for (const name of names.length > 0 ? names : Object.keys(PARTS)) {
   for (const line of sections.flatMap(targetLines)) console.log(line);
 }
 writeFileSync(new URL('../docs/performance.md', import.meta.url), page());
-// Kept-alive connections would hold the process for a while.
+// Kept-alive connections would delay the end of the process.
 process.exit();
 
 function resultFile(name: string): URL {
@@ -61,9 +62,10 @@ function page(): string {
   });
   return `# Performance
 
-Written by \`npm run bench\`; \`npm run bench -- NAME…\` measures some of it: ${Object.keys(PARTS).join(', ')}.
-The machine is shared and its speed drifts: read the ratios, and the spread beside each figure. Figures that miss
-their target are here as well.
+\`npm run bench\` writes this page. \`npm run bench -- NAME…\` measures a part:
+${Object.keys(PARTS).join(', ')}.
+The machine is shared and its speed changes, so read the ratios, and the spread beside each figure. The page also
+has the figures that miss their target.
 
 ${parts.join('\n')}`;
 }
@@ -83,7 +85,7 @@ function part(name: string, { date, machine, sections }: Kept): string {
   return [`${first}\n${source}\n`, ...rest].join('\n');
 }
 
-/** More digits than these no measurement has. */
+/** No measurement is more exact than these digits. */
 function rounded(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
 }

@@ -1,8 +1,8 @@
-/** A measurement: what was measured, how it came out, and against what it is held. */
+/** A measurement: what was measured, the result, and its target. */
 export interface Row {
   readonly figure: string;
   readonly measured: string;
-  /** What it was to be, if anything; `missed` where it is not. */
+  /** The target, if there is one; `missed` if the figure does not meet it. */
   readonly target?: string;
   readonly missed?: boolean;
 }
@@ -12,17 +12,17 @@ export interface Section {
   /** What the figures mean, and how they were taken. */
   readonly note: string;
   readonly rows: readonly Row[];
-  /** What is to be said of them, e.g. where a missed target's time goes and what would close the gap. */
+  /** Remarks, e.g. why a target was missed and what would close the gap. */
   readonly remarks?: readonly string[];
 }
 
-/** What a part of the bench gives: what is read, and the raw figures that it is made of. */
+/** The result of a part of the bench: its tables, and the raw figures behind them. */
 export interface Measured {
   readonly sections: readonly Section[];
   readonly raw: unknown;
 }
 
-/** @returns one line for each figure that is held against a target */
+/** @returns one line for each figure that has a target */
 export function targetLines({ title, rows }: Section): string[] {
   return rows.flatMap(({ figure, measured, target, missed }) =>
     target === undefined

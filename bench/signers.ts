@@ -6,7 +6,7 @@ import type { Signer } from './processes/proofs.ts';
 
 export type CreateClient = (params: AdminActions['clients.create']['params']) => Promise<CreatedClient>;
 
-/** No limit that a measurement would meet. */
+/** A limit that no measurement reaches. */
 const LIMIT = 1_000_000;
 
 export async function makeSigners(

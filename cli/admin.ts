@@ -1,10 +1,10 @@
-/** The operators' functions, by Lambda's Invoke (docs/operators.md). */
+/** Calls the functions for operators through Lambda's Invoke (docs/operators.md). */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
-  type Answer,
+  type OperatorAnswer,
 } from '../lambda/contract/admin.ts';
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
@@ -13,14 +13,14 @@ import { CliError, EXIT } from './io.ts';
 import { asTyped } from './params.ts';
 import type { Target } from './target.ts';
 
-/** A Region that is cut off answers nothing at all, and the next one waits for its turn. */
+/** Limit on connecting, in milliseconds. A Region that is cut off never answers, and the next Region waits meanwhile. */
 const CONNECT_MS = 3_000;
-/** No function runs for longer than a rotation function may: one that was ended has said so by then. */
+/** Limit on one answer. A rotation function has the longest timeout; Lambda reports a timeout shortly after it. */
 const ANSWER_MS = ROTATION_TIMEOUT_MS + 10_000;
-/** Of a call that changes nothing. */
+/** Attempts of a call that changes nothing. */
 const READ_ATTEMPTS = 3;
 
-/** The function answered, and refused. */
+/** The function answered with a refusal. */
 export class Refused extends CliError {
   readonly code: string;
 
@@ -31,6 +31,8 @@ export class Refused extends CliError {
 }
 
 /**
+ * Runs an operators' action in one Region. Actions that only read are tried up to three times.
+ *
  * @returns the action's result
  * @throws Refused with the problem's detail, CliError where the function was not reached
  */
@@ -50,8 +52,11 @@ export const invokeAdmin = <A extends AdminAction>(
   );
 
 /**
- * The same of any function that answers operators, by its full name. It is called once, unless the action may be repeated:
- * one whose answer is lost has done its work, and would do it again.
+ * Runs an action of any function for operators, by the function's full name. By default it is called once: a function
+ * whose answer is lost may have done its work, and a second call would do it again.
+ *
+ * @returns the action's result
+ * @throws Refused with the problem's detail, CliError where the function was not reached
  */
 export async function invoke<R>(
   target: Target,
@@ -78,7 +83,7 @@ export async function invoke<R>(
       });
     if (FunctionError !== undefined)
       throw new CliError(EXIT.unreachable, `${name} in ${region} failed; its log says why`);
-    const answer = JSON.parse(Payload?.transformToString() ?? 'null') as Answer<R>;
+    const answer = JSON.parse(Payload?.transformToString() ?? 'null') as OperatorAnswer<R>;
     if (answer.ok) return answer.result;
     throw new Refused(answer.problem.detail, answer.problem.code);
   } finally {

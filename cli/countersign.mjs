@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `countersign` command: plain JavaScript for any Node. An older one than 24, which cannot run TypeScript as it
- * is, hands over to the one that the project brings with it.
+ * The `countersign` command, in plain JavaScript that any Node can run. Node before 24 cannot run this TypeScript, so it
+ * starts the Node that is installed with the project.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,10 +22,10 @@ else {
     process.platform === 'win32' ? 'node/bin/node.exe' : '.bin/node',
   );
   if (existsSync(bin)) {
-    // It sees this process end, also by SIGKILL, since the channel to it closes then. Its own end is ours.
+    // The IPC channel closes when this process ends, even by SIGKILL: the child notices. The child's end ends this process.
     const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
     const child = spawn(bin, [main, ...process.argv.slice(2)], { stdio });
-    // A terminal's Ctrl-C reaches the child as well, which counts it once (main.ts). Other signals only end it.
+    // A terminal sends Ctrl-C to the child too; main.ts counts it once. The other signals only end the child.
     process.on('SIGINT', () => child.connected && child.send('SIGINT', () => {}));
     for (const name of ['SIGTERM', 'SIGHUP']) process.on(name, () => child.kill(name));
     child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));

@@ -1,4 +1,4 @@
-/** Writes through every Region, so that it holds in each whatever the replication does, and says which confirmed. */
+/** Writes through every Region, so that a change holds in each even if replication is late, and reports who confirmed. */
 import type { AdminAction, AdminActions } from '../lambda/contract/admin.ts';
 import { invokeAdmin, Refused } from './admin.ts';
 import { CliError, EXIT, type ExitCode, type Io, printJson, type SetExit } from './io.ts';
@@ -7,7 +7,7 @@ import { findTarget, type TargetOptions } from './target.ts';
 type Options = TargetOptions & { readonly json?: true };
 
 export interface Answers<R> {
-  /** Of the Regions that confirmed, together; undefined where none did. */
+  /** The answers of the Regions that confirmed, merged; undefined where none confirmed. */
   readonly result: R | undefined;
   readonly confirmed: readonly string[];
   readonly failed: readonly { readonly region: string; readonly error: string }[];
@@ -15,31 +15,32 @@ export interface Answers<R> {
 }
 
 export interface Combine<R> {
-  /** What two Regions' answers come to. Default: the later one, since they say the same. */
+  /** Merges two Regions' answers. @default the later one, since both are the same */
   readonly merge?: (before: R, next: R) => R;
-  /** What one Region took away is not there for the next one. */
+  /** `not_found` counts as confirmed after another Region has confirmed: that Region's deletion was replicated. */
   readonly absentIsDone?: true;
 }
 
-export interface Said<R> {
-  /** For `--json`, beside `confirmed` and `failed`; undefined where no Region confirmed. */
+export interface Wording<R> {
+  /** Members for `--json`, beside `confirmed` and `failed`. The result is undefined where no Region confirmed. */
   json(result: R | undefined): object;
-  /** For a person, before the names of the Regions that confirmed. */
+  /** A line for a person; the names of the Regions that confirmed follow it. */
   text(result: R): string;
 }
 
-/** Asks one Region after the other, and tells what came of it. */
+/** Runs an action in one Region after the other, and prints the outcome. */
 export async function everywhere<A extends AdminAction>(
   io: Io,
   setExit: SetExit,
   options: Options,
   action: A,
   params: AdminActions[A]['params'],
-  said: Said<AdminActions[A]['result']> & Combine<AdminActions[A]['result']>,
+  wording: Wording<AdminActions[A]['result']> & Combine<AdminActions[A]['result']>,
 ): Promise<void> {
-  tell(io, setExit, options, await askEverywhere(io, options, action, params, said), said);
+  printAnswers(io, setExit, options, await askEverywhere(io, options, action, params, wording), wording);
 }
 
+/** Runs an action in one Region after the other, each even where another failed. */
 export async function askEverywhere<A extends AdminAction>(
   io: Io,
   options: Options,
@@ -72,15 +73,16 @@ export async function askEverywhere<A extends AdminAction>(
   return { result, confirmed, failed, exit };
 }
 
-export function tell<R>(
+/** Prints the outcome, and sets the exit code where a Region did not confirm. */
+export function printAnswers<R>(
   io: Io,
   setExit: SetExit,
   { json }: Options,
   { result, confirmed, failed, exit }: Answers<R>,
-  said: Said<R>,
+  wording: Wording<R>,
 ): void {
   if (exit !== EXIT.done) setExit(exit);
-  if (json) printJson(io, { ...said.json(result), confirmed, failed });
-  else if (result !== undefined) io.stdout.write(`${said.text(result)}: ${confirmed.join(', ')}\n`);
+  if (json) printJson(io, { ...wording.json(result), confirmed, failed });
+  else if (result !== undefined) io.stdout.write(`${wording.text(result)}: ${confirmed.join(', ')}\n`);
   for (const { region, error } of failed) io.stderr.write(`error: not confirmed by ${region}: ${error}\n`);
 }

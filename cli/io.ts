@@ -1,4 +1,4 @@
-/** What a command has to do with: streams, environment, and how it ends. */
+/** A command's surroundings: streams, environment, Ctrl-C and exit codes. */
 import type { Readable } from 'node:stream';
 import { type Out, printableOut } from './printable.ts';
 
@@ -6,25 +6,25 @@ interface Surroundings {
   readonly stdin: Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Calls back on Ctrl-C, instead of ending the process. @returns what ends that */
+  /** Calls `interrupt` on Ctrl-C instead of ending the process. @returns a function that removes the callback */
   onInterrupt(interrupt: () => void): () => void;
-  /** How long a command that waits for the platform lets it be before it asks again. @default 1 s */
+  /** Pause between two polls of the platform, in milliseconds. @default 1000 */
   readonly pollMs?: number;
 }
 
-/** What a process brings. */
+/** The surroundings as the process provides them. */
 export interface Streams extends Surroundings {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
-/** What a command gets. */
+/** The surroundings as a command uses them: everything it writes is made printable (printable.ts). */
 export interface Io extends Surroundings {
   /** Results. */
   readonly stdout: Out;
   /** Messages. */
   readonly stderr: Out & { readonly isTTY?: boolean };
-  /** The terminal, if stderr is one that can be drawn on. Takes numbers and constant text only: nothing is escaped. */
+  /** The terminal, if stderr is one that can be drawn on. Nothing is escaped: write numbers and constant text only. */
   readonly terminal?: NodeJS.WritableStream;
 }
 
@@ -41,18 +41,18 @@ export function commandIo({ stdout, stderr, ...surroundings }: Streams): Io {
 export const EXIT = { done: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** What an action calls to end with another exit code than 0. */
+/** Sets the exit code. An action that does not call it ends with 0. */
 export type SetExit = (code: number) => void;
 
 export const EXIT_CODES_HELP = `
 Exit codes:
   0    done
-  1    refused, or some of it failed
+  1    refused, or partly failed
   2    wrong usage
-  3    the platform, or what is needed to reach it, cannot be reached
+  3    the platform cannot be reached, or something needed to reach it
   130  interrupted by Ctrl-C`;
 
-/** Ends a command with one line on stderr. */
+/** Ends a command with this exit code and one line on stderr. */
 export class CliError extends Error {
   readonly exitCode: ExitCode;
 
@@ -65,5 +65,5 @@ export class CliError extends Error {
 
 export const usage = (message: string): CliError => new CliError(EXIT.usage, message);
 
-/** One JSON document, or one line of JSON Lines. */
+/** Writes one JSON document, which is also one line of JSON Lines. */
 export const printJson = ({ stdout }: Io, value: unknown): void => stdout.write(`${JSON.stringify(value)}\n`);

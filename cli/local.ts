@@ -1,4 +1,4 @@
-/** Finds the platform that runs on this machine by the file that it leaves while it does. */
+/** Finds the platform that runs on this machine, by the file that it keeps in `.countersign/` while it runs. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isJsonObject } from '../protocol/json.ts';
@@ -15,18 +15,20 @@ export interface LocalPlatform {
   }[];
 }
 
-/** What `--local` takes; without it, the first platform of a folder is meant. */
+/** Chooses a local platform. Without it, commands use the first platform of the folder. */
 export const LOCAL_FLAG = '--local <port>';
-export const LOCAL_HELP = 'the local platform whose entry has this port, where several run in a folder';
+export const LOCAL_HELP = 'use the local platform whose entry has this port, if several run in this folder';
 
 /**
- * Searches from `directory` upwards.
+ * Searches `directory` and then each folder above it.
  *
- * @param port the entry's; undefined for the first platform of a folder
- * @throws CliError that says what to do, where there is none
+ * @param instead how to name a deployed platform, for the error message
+ * @param port port of the entry; undefined for the first platform of a folder
+ * @throws CliError with the fix, where no platform runs
  */
 export function findLocalPlatform(directory: string, instead: string, port?: string): LocalPlatform {
-  if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port)) throw usage('--local takes the port of an entry');
+  if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port))
+    throw usage("--local must be the port of a local platform's entry");
   for (let at = directory; ; at = dirname(at)) {
     const files = join(at, '.countersign');
     const first = readPlatform(join(files, 'local.json'));
@@ -39,8 +41,8 @@ export function findLocalPlatform(directory: string, instead: string, port?: str
       throw new CliError(
         EXIT.unreachable,
         port === undefined
-          ? `no platform runs here (no .countersign/local.json): start one with \`npm start\`, or ${instead}`
-          : `no platform runs here on port ${port} (no .countersign/local-${port}.json): start one with \`npm start -- --port ${port}\``,
+          ? `no local platform found (no .countersign/local.json): start one with \`npm start\`, or ${instead}`
+          : `no local platform found on port ${port} (no .countersign/local-${port}.json): start one with \`npm start -- --port ${port}\``,
       );
   }
 }
@@ -68,7 +70,7 @@ function parse(text: string, path: string): LocalPlatform {
     const value: unknown = JSON.parse(text);
     if (isLocalPlatform(value)) return value;
   } catch {
-    // Not JSON: the same.
+    // Not JSON: broken too.
   }
   throw new CliError(EXIT.unreachable, `${path} is broken: start the platform again with \`npm start\``);
 }

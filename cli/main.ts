@@ -2,26 +2,26 @@
 import { run } from './program.ts';
 
 const interrupts = new Set<() => void>();
-/** How often Ctrl-C was pressed, as far as this process and the launcher of an older Node (countersign.mjs) were told. */
-const told = { here: 0, launcher: 0 };
+/** Counts each Ctrl-C that this process received, and that the launcher for an older Node (countersign.mjs) passed on. */
+const received = { here: 0, launcher: 0 };
 let handled = 0;
-function interrupt(who: keyof typeof told): void {
-  told[who] += 1;
-  // A terminal tells both of the same one.
-  if (told[who] <= handled) return;
+function interrupt(by: keyof typeof received): void {
+  received[by] += 1;
+  // A terminal sends the same Ctrl-C to both processes: handle it once.
+  if (received[by] <= handled) return;
   handled += 1;
-  // Nobody finishes anything: the shell's own meaning of Ctrl-C.
+  // No command handles Ctrl-C now: end at once, as a shell expects.
   if (interrupts.size === 0) process.exit(130);
   for (const each of interrupts) each();
 }
 process.on('SIGINT', () => interrupt('here'));
 process.on('message', (message) => message === 'SIGINT' && interrupt('launcher'));
-// A launcher that was killed outright passes nothing on.
+// A launcher that is killed by SIGKILL passes no signal on; the closed channel shows its end.
 const end = () => process.kill(process.pid, 'SIGTERM');
 process.on('disconnect', end);
 if (process.connected === false) end();
 process.channel?.unref();
-// A reader that has seen enough (`| head`) is no fault.
+// A reader may stop early (`| head`): that is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 process.exitCode = await run(process.argv.slice(2), {

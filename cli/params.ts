@@ -1,4 +1,4 @@
-/** The functions name a bad parameter as it is on the wire; a person knows the option or argument. */
+/** Replaces the wire name of a bad parameter, which functions report, by the option or argument that a person typed. */
 const TYPED: Readonly<{ [param: string]: string }> = {
   client_id: 'the client',
   expires_at: '--expires-at',
@@ -10,7 +10,7 @@ const TYPED: Readonly<{ [param: string]: string }> = {
   profile: '--profile',
 };
 
-/** @param detail of a problem */
+/** @param detail `detail` of a problem, which may hold `params.<name>` */
 export const asTyped = (detail: string): string =>
   detail.replace(/\bparams\.(\w+)/g, (_, param: string) =>
     Object.hasOwn(TYPED, param) ? TYPED[param]! : param,

@@ -1,9 +1,9 @@
-/** Clients as a person reads them. */
+/** Prints clients, and tables of any kind, for a person. */
 import type { ClientSummary } from '../lambda/contract/admin.ts';
 import type { Io } from './io.ts';
 import { printable } from './printable.ts';
 
-/** Names and values, one pair a line. */
+/** Prints names and values, one pair per line. */
 export function printFields({ stdout }: Io, fields: Readonly<Record<string, unknown>>): void {
   const width = Math.max(...Object.keys(fields).map((name) => name.length));
   for (const [name, value] of Object.entries(fields)) stdout.write(`${name.padEnd(width)}  ${value}\n`);

@@ -1,25 +1,26 @@
 /**
- * Others' text on a terminal: registered data, file headers, names in certificates, problem texts. A control character in
- * it can move the cursor or forge a line, a bidirectional one shows it in another order, an invisible one hides in it.
+ * Makes text from others safe for a terminal: registered data, file headers, names in certificates, problem texts. A
+ * control character can move the cursor or forge a line. A bidirectional character changes the order in which text is
+ * shown. An invisible character hides.
  */
 
 /** The joiners U+200C and U+200D are kept: some scripts and emoji need them. */
 const UNSAFE = /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]--[\u200c\u200d]]/gv;
 const SHORT: Readonly<{ [character: string]: string }> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** Uses JSON's escapes, so that a JSON document stays the same document. Escaping twice changes nothing. */
+/** Escapes as JSON does, so a JSON document keeps its meaning. Escaping twice changes nothing more. */
 export const printable = (text: string): string =>
   text.replace(UNSAFE, (character) => SHORT[character] ?? character.split('').map(escaped).join(''));
 
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** What a command writes to. */
+/** A stream that a command writes to. */
 export interface Out {
-  /** Writes one line, or a part of one. Line breaks at either end are kept; one in between is data, and is escaped. */
+  /** Writes one line, or a part of one. Line breaks at either end are kept. A line break in between is data: it is escaped. */
   write(text: string): void;
 }
 
-/** Everything that a command writes passes here. */
+/** Wraps a stream so that everything written to it is printable. */
 export function printableOut(stream: NodeJS.WritableStream): Out {
   return {
     write(text) {
@@ -32,7 +33,7 @@ export function printableOut(stream: NodeJS.WritableStream): Out {
   };
 }
 
-/** Text of our own in several lines. */
+/** Writes several lines of this project's own text, such as help. */
 export function writeLines(out: Out, text: string): void {
   for (const line of text.split(/(?<=\n)/)) out.write(line);
 }

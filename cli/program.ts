@@ -34,7 +34,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     exitCode = code;
   };
   const program = new Command('countersign')
-    .description('Replay-proof registration: register users, look after registrations, clients and keys.')
+    .description('Replay-proof registration: register users, manage registrations, clients and keys.')
     .addCommand(registerCommand(io, setExit))
     .addCommand(registrationsCommand(io, setExit))
     .addCommand(clientsCommand(io, setExit))
@@ -58,7 +58,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
   }
 }
 
-/** No command ends the process or writes anywhere but to `io`. */
+/** Keeps commander from ending the process and from writing elsewhere than to `io`. */
 function tame(command: Command, io: Io): void {
   command.exitOverride();
   command.configureOutput({
@@ -68,7 +68,7 @@ function tame(command: Command, io: Io): void {
   for (const subcommand of command.commands) tame(subcommand, io);
 }
 
-/** Of the package that this lies in, as source and as it is packed. */
+/** Version of the package that holds this file, both in the source tree and in the published package. */
 const version = (): string =>
   (
     JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -76,7 +76,7 @@ const version = (): string =>
     }
   ).version;
 
-/** `help keys revoke`: the library's own knows one level. */
+/** `countersign help keys revoke`. Commander's own help command knows only the first level. */
 function helpCommand(): Command {
   return new Command('help')
     .argument('[command...]')

@@ -1,4 +1,4 @@
-/** Which platform an operator's command is about: the local one, or a deployed stage in its Regions. */
+/** The platform that an operator's command works on: the local one, or a deployed stage in its Regions. */
 import { type Command, Option } from 'commander';
 import { type Io, usage } from './io.ts';
 import { findLocalPlatform, LOCAL_FLAG, LOCAL_HELP } from './local.ts';
@@ -11,9 +11,9 @@ export interface TargetOptions {
 
 export interface Target {
   readonly stage: string;
-  /** The first one is asked where one is enough. */
+  /** The home Region first. A command that needs only one Region uses the first. */
   readonly regions: readonly string[];
-  /** How to reach AWS in a Region; nothing for the AWS SDK's own defaults. */
+  /** Client options for AWS in a Region. A member that is absent means the AWS SDK's own default. */
   aws(region: string): {
     readonly region: string;
     readonly endpoint?: string;
@@ -30,29 +30,30 @@ export const addTargetOptions = (command: Command): Command =>
   command
     .option(
       '--stage <name>',
-      'a deployed stage, with the AWS credentials of your environment; else the local platform',
+      'a deployed stage, reached with the AWS credentials of your environment (default: the local platform)',
     )
     .addOption(
       new Option(
         '--region <names>',
-        'its Regions, the home Region first; repeatable, or with commas',
+        'its Regions, the home Region first; separate with commas, or repeat the option',
       ).argParser(collect),
     )
     .option(LOCAL_FLAG, LOCAL_HELP);
 
-/** @throws CliError */
+/** @throws CliError where the options do not fit together, or no local platform runs */
 export function findTarget({ stage, region: regions, local: port }: TargetOptions, { cwd }: Io): Target {
   if (stage !== undefined) {
-    if (port !== undefined) throw usage('--local goes without --stage');
+    if (port !== undefined) throw usage('--local cannot be combined with --stage');
     if (!regions) throw usage('--stage needs --region, e.g. --stage dev --region eu-west-1');
-    if (!/^[a-z][a-z0-9-]{0,15}$/.test(stage)) throw usage('--stage must be 1 to 16 of a-z, 0-9 and -');
+    if (!/^[a-z][a-z0-9-]{0,15}$/.test(stage))
+      throw usage('--stage must be 1 to 16 characters of a-z, 0-9 and -, and begin with a letter');
     for (const region of regions)
       if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region))
-        throw usage(`--region: ${JSON.stringify(region)} is no AWS Region`);
+        throw usage(`--region: ${JSON.stringify(region)} is not the name of an AWS Region`);
     return { stage, regions, aws: (region) => ({ region }) };
   }
-  if (regions) throw usage('--region goes with --stage');
-  const local = findLocalPlatform(cwd, 'name a deployed one with --stage and --region', port);
+  if (regions) throw usage('--region needs --stage');
+  const local = findLocalPlatform(cwd, 'use --stage and --region for a deployed platform', port);
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   return {
     stage: 'local',

@@ -1,4 +1,4 @@
-/** Times as a person writes and reads them. */
+/** Durations as a person writes and reads them. */
 import { InvalidArgumentError } from 'commander';
 
 const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
@@ -6,11 +6,12 @@ const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 /** Reads `90s`, `30m`, `24h` or `7d`. @returns seconds */
 export function parseTime(text: string): number {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count === undefined) throw new InvalidArgumentError('It must be a number and s, m, h or d, e.g. 24h.');
+  if (count === undefined)
+    throw new InvalidArgumentError('It must be a whole number followed by s, m, h or d, e.g. 24h.');
   return Number(count) * SECONDS[unit as keyof typeof SECONDS];
 }
 
-/** The two units that matter, e.g. `26 h`, `3 d 4 h`, `2 min 5 s`, `40 ms`. */
+/** Formats a duration by its two largest units: `1 d 2 h`, `2 min 5 s`, `40 ms`. */
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   let left = Math.round(ms / 1_000);
@@ -31,6 +32,6 @@ const UNITS = [
   ['s', SECONDS.s],
 ] as const;
 
-/** `in 3 h`, `2 d ago`. */
+/** Formats a time as seen from now: `in 3 h`, `2 d ago`. */
 export const fromNow = (atMs: number, nowMs: number): string =>
   atMs >= nowMs ? `in ${duration(atMs - nowMs)}` : `${duration(nowMs - atMs)} ago`;

@@ -1,4 +1,4 @@
-/** Registers a user in one line, with the platform that COUNTERSIGN_URL names, or that `npm start` runs. */
+/** Registers a user in one line, with the platform at COUNTERSIGN_URL, or else the one that `npm start` runs. */
 import { readFileSync } from 'node:fs';
 import { CountersignClient } from '@countersign/sdk';
 
@@ -11,7 +11,7 @@ console.log(
 function fromEnvironment() {
   const { COUNTERSIGN_URL: url, COUNTERSIGN_API_KEY: apiKey } = process.env;
   if (url && apiKey) return { url, apiKey };
-  // One alone must not be used with the local platform's other half.
+  // Never combine one of them with the local platform's value for the other.
   if (url || apiKey) throw new Error('set COUNTERSIGN_URL and COUNTERSIGN_API_KEY, or neither');
   return undefined;
 }

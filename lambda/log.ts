@@ -1,6 +1,6 @@
 /**
- * Logs by allow-list: a line holds the fields below and nothing else, so no proof, key, nonce or Authorization
- * value can reach one. `client_id` is set only once a signature vouches for it.
+ * Logs by allow-list: a line holds these fields and nothing else, so it never holds a proof, a key, a nonce or a value of
+ * Authorization. `client_id` is set only once a signature is verified.
  */
 
 export interface LogEntry {
@@ -10,20 +10,20 @@ export interface LogEntry {
   readonly function?: string | undefined;
   readonly region?: string | undefined;
   readonly method?: string | undefined;
-  /** API Gateway's resource, never the path, which a caller writes. */
+  /** API Gateway's resource. Never the path: the caller writes that. */
   readonly route?: string | undefined;
   readonly status?: number | undefined;
   readonly code?: string | undefined;
-  /** Which rule refused, e.g. `htu`. */
+  /** The rule that refused, e.g. `htu`. */
   readonly reason?: string | undefined;
   readonly client_id?: string | undefined;
-  /** Client and generation that a strict key in the request names. Anybody can write one that is none. */
+  /** Client and generation that a strict key in the request names. It is not verified: anybody can write such a key. */
   readonly exposed_key?: string | undefined;
   readonly duration_ms?: number | undefined;
   readonly action?: string | undefined;
   readonly target?: string | undefined;
   readonly purpose?: string | undefined;
-  /** Class of an error and where it was thrown; its message may quote input and is left out. */
+  /** An error's class. Its message may quote input, so it is left out. */
   readonly error?: string | undefined;
   readonly stack?: readonly string[] | undefined;
 }
@@ -47,7 +47,7 @@ const FIELDS = [
   'stack',
 ] as const satisfies readonly (keyof LogEntry)[];
 
-/** @returns the fields of the list that are set, whatever else an entry has got into it */
+/** @returns the fields of the list that are set; anything else in the entry is dropped */
 export function allowedFields(entry: LogEntry): Record<string, string | number | readonly string[]> {
   const fields: Record<string, string | number | readonly string[]> = {};
   for (const name of FIELDS) {
@@ -59,12 +59,12 @@ export function allowedFields(entry: LogEntry): Record<string, string | number |
 
 export type Log = (entry: LogEntry) => void;
 
-/** @returns what of an error is safe to log */
+/** @returns an error's class and where it was thrown, which are safe to log */
 export function describeError(error: unknown): Pick<LogEntry, 'error' | 'stack'> {
   if (!(error instanceof Error)) return { error: typeof error };
   const names = [error.name];
   for (let { cause } = error; cause instanceof Error; { cause } = cause) names.push(cause.name);
-  // The stack begins with the message, which may hold lines that look like frames.
+  // A stack begins with the message, and lines of the message may look like frames.
   const { stack = '', message } = error;
   const header = stack.indexOf(message);
   const frames = header < 0 ? [] : stack.slice(header + message.length).split('\n');

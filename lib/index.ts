@@ -1,18 +1,10 @@
-/**
- * The platform for a CDK app of one's own:
- *
- * ```ts
- * import { App } from 'aws-cdk-lib';
- * import { addPlatform } from 'countersign';
- *
- * addPlatform(new App(), {
- *   stage: { name: 'dev', kind: 'dev' },
- *   regions: [{ name: 'eu-west-1' }],
- *   vault: { address: 'https://vault.example.com:8200' },
- * });
- * ```
- */
+/** What a CDK app of your own imports: docs/constructs.md lists it. */
+
+export type * from './config/input.ts';
 export { ConfigError } from './config/read.ts';
-export type { ConfigInput } from './config/schema.ts';
-export { addPlatform, type Platform, type PlatformOptions } from './platform.ts';
-export { RegistrationPlatform } from './registration-platform.ts';
+export { RegistrationPlatform, type RegistrationPlatformProps } from './platform.ts';
+export type { BaseStack } from './stacks/base-stack.ts';
+export type { HomeStack } from './stacks/home-stack.ts';
+export type { PlatformStack } from './stacks/platform-stack.ts';
+export type { RegionStack } from './stacks/region-stack.ts';
+export type { WatchStack } from './stacks/watch-stack.ts';

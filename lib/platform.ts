@@ -1,78 +1,155 @@
-/** The platform as stacks of a CDK app. */
-import type { App, Stack } from 'aws-cdk-lib';
+/** The platform as one construct, whose stacks are the app's own. */
+import { App, ArnFormat, type Stack, Stage } from 'aws-cdk-lib';
+import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { type FunctionName, functionName, rotationFunctionName } from '../lambda/contract/names.ts';
+import { PURPOSES } from '../lambda/contract/purposes.ts';
+import type { ConfigInput } from './config/input.ts';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
 import { type Config, readConfig } from './config/read.ts';
-import type { ConfigInput } from './config/schema.ts';
 import { buildBundles } from './functions/bundles.ts';
 import { addDeployRules } from './policy/deploy-rules.ts';
 import { AccountStack } from './stacks/account-stack.ts';
 import { BaseStack, needsBase } from './stacks/base-stack.ts';
 import { writeDeployPlan } from './stacks/deploy-plan.ts';
 import { HomeStack } from './stacks/home-stack.ts';
+import type { PlatformStack } from './stacks/platform-stack.ts';
 import { RegionStack } from './stacks/region-stack.ts';
 import { WatchStack } from './stacks/watch-stack.ts';
 
-export interface PlatformOptions {
+/** One stage of the platform. */
+export interface RegistrationPlatformProps extends ConfigInput {
   /**
-   * The file that keeps what cannot change after a prod stage's first deploy.
+   * The file that keeps what cannot change after a `prod` stage's first deployment.
+   *
    * @default 'countersign.lock.json' where the app runs
    */
   readonly lockFile?: string;
 }
 
-export interface Platform {
-  /** One for each Region whose key or alarm topic the stage makes; none for a stage of kind dev. */
-  readonly bases: readonly BaseStack[];
-  readonly home: HomeStack;
-  /** One for each Region, in the config's order. */
-  readonly regions: readonly RegionStack[];
-  /** A stage of kind dev has none. */
-  readonly watch?: WatchStack;
-}
-
 /**
- * Adds the platform's stacks, named `countersign-<stage>-<part>`, to an app, in the order in which they deploy: key and
- * topic of each Region, what they share, one Region after the other, and what watches them all. They share names and
- * nothing else: no stack imports from another.
+ * The whole platform: one stage, in one Region or several.
  *
- * @throws ConfigError that names every fault of the config, or each frozen setting that is not what it was
+ * Its stacks are children of the app, not of the construct: they are named `countersign-<stage>-<part>` wherever the
+ * construct stands, and `cdk deploy --all` deploys them in their order. They share names and nothing else; no stack
+ * imports from another. So tags and aspects go on `stacks`, or into the settings (`tags`).
+ *
+ * @example
+ * new RegistrationPlatform(app, 'Countersign', {
+ *   stage: { name: 'dev', kind: 'dev' },
+ *   regions: [{ name: 'eu-west-1' }],
+ *   vault: { address: 'https://vault.example.com:8200' },
+ * });
  */
-export function addPlatform(app: App, input: ConfigInput, options: PlatformOptions = {}): Platform {
-  const config = readConfig(input);
-  const write = app.node.tryGetContext(LOCK_CONTEXT) === 'write';
-  checkLock(config, { file: options.lockFile ?? LOCK_FILE, write });
+export class RegistrationPlatform extends Construct {
+  /** Key and alarm topic, one stack for each Region whose key or topic the stage makes. None for `dev`. */
+  readonly bases: readonly BaseStack[];
+  /** Tables and secrets that all Regions share. */
+  readonly home: HomeStack;
+  /** One for each Region, in the order of the settings. */
+  readonly regions: readonly RegionStack[];
+  /** DNS entry, health checks and dashboard. Undefined for `dev`. */
+  readonly watch?: WatchStack;
 
-  const id = (part: string) => `countersign-${config.stage.name}-${part}`;
-  const prod = config.stage.kind === 'prod';
-  const bases = (prod ? config.regions.filter(needsBase) : []).map(
-    (region) => new BaseStack(app, id(`base-${region.name}`), { config, region }),
-  );
-  const home = new HomeStack(app, id('home'), { config });
-  const bundles = buildBundles({ outdir: app.outdir, registrationSchema: config.registrationSchema });
-  const regions = config.regions.map(
-    (region) => new RegionStack(app, id(`region-${region.name}`), { config, region, bundles }),
-  );
-  const watch = prod ? new WatchStack(app, id('watch'), { config }) : undefined;
+  readonly #stage: string;
 
-  for (const base of bases) home.addStackDependency(base, 'its replicas are encrypted with the key');
-  const changesKeys = config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
-  for (const [i, region] of regions.entries()) {
-    if (prod && config.apiGatewayRole === 'create')
-      region.addStackDependency(accountStack(app, config, region.region), 'its API writes logs');
-    if (changesKeys)
-      home.addStackDependency(region, 'roles may use the new key before tables and secrets do');
-    else region.addStackDependency(home, 'its functions use the tables and keysets');
-    if (i > 0) region.addStackDependency(regions[i - 1]!, 'one Region at a time');
-    watch?.addStackDependency(region, 'its records lead there');
-    if (changesKeys)
-      for (const base of bases) region.addStackDependency(base, 'its functions may use the key');
+  /** @throws ConfigError that names every wrong setting, or each frozen setting that has changed */
+  constructor(scope: Construct, id: string, props: RegistrationPlatformProps) {
+    super(scope, id);
+    const app = appOf(this);
+    const { lockFile = LOCK_FILE, ...settings } = props;
+    const config = readConfig(settings);
+    checkLock(config, { file: lockFile, write: app.node.tryGetContext(LOCK_CONTEXT) === 'write' });
+
+    const stackId = (part: string) => `countersign-${config.stage.name}-${part}`;
+    const prod = config.stage.kind === 'prod';
+    const bases = (prod ? config.regions.filter(needsBase) : []).map(
+      (region) => new BaseStack(app, stackId(`base-${region.name}`), { config, region }),
+    );
+    const home = new HomeStack(app, stackId('home'), { config });
+    const bundles = buildBundles({ outdir: app.outdir, registrationSchema: config.registrationSchema });
+    const regions = config.regions.map(
+      (region) => new RegionStack(app, stackId(`region-${region.name}`), { config, region, bundles }),
+    );
+    const watch = prod ? new WatchStack(app, stackId('watch'), { config }) : undefined;
+
+    for (const base of bases) home.addStackDependency(base, 'its replicas are encrypted with the key');
+    const changesKeys = config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
+    for (const [i, region] of regions.entries()) {
+      if (prod && config.apiGatewayRole === 'create')
+        region.addStackDependency(accountStack(app, config, region.region), 'its API writes logs');
+      if (changesKeys)
+        home.addStackDependency(region, 'roles may use the new key before tables and secrets do');
+      else region.addStackDependency(home, 'its functions use the tables and keysets');
+      if (i > 0) region.addStackDependency(regions[i - 1]!, 'one Region at a time');
+      watch?.addStackDependency(region, 'its records lead there');
+      if (changesKeys)
+        for (const base of bases) region.addStackDependency(base, 'its functions may use the key');
+    }
+    this.bases = bases;
+    this.home = home;
+    this.regions = regions;
+    if (watch) this.watch = watch;
+    this.#stage = config.stage.name;
+    addDeployRules(app);
+    writeDeployPlan(app.outdir, config, this.stacks);
   }
-  addDeployRules(app);
-  writeDeployPlan(app.outdir, config, [home, ...bases, ...regions, ...(watch ? [watch] : [])]);
-  return { bases, home, regions, ...(watch && { watch }) };
+
+  /** All stacks of the stage, for tags and aspects. The stack of the account's role is not one: stages share it. */
+  get stacks(): readonly PlatformStack[] {
+    return [this.home, ...this.bases, ...this.regions, ...(this.watch ? [this.watch] : [])];
+  }
+
+  /** The alarms of all stacks. docs/runbook.md says what to do about each. */
+  get alarms(): readonly Alarm[] {
+    return this.stacks.flatMap(({ alarms }) => alarms);
+  }
+
+  /**
+   * Lets a principal of the same account look after clients: invoke `admin-read` and `admin-write` in every Region.
+   * Whoever may do that can make a client, and so register users.
+   */
+  grantInvokeAdmin(grantee: IGrantable): Grant {
+    return this.#grantInvoke(
+      grantee,
+      ADMIN.map((name) => functionName(this.#stage, name)),
+    );
+  }
+
+  /** Lets a principal of the same account look after keys: invoke the rotation functions and `admin-read`. */
+  grantInvokeRotation(grantee: IGrantable): Grant {
+    return this.#grantInvoke(grantee, [
+      ...PURPOSES.map((purpose) => rotationFunctionName(this.#stage, purpose)),
+      functionName(this.#stage, 'admin-read'),
+    ]);
+  }
+
+  /** Names the functions, so the grantee's stack imports nothing. */
+  #grantInvoke(grantee: IGrantable, names: readonly string[]): Grant {
+    const resourceArns = this.regions.flatMap((region) =>
+      names.map((resourceName) =>
+        region.formatArn({ service: 'lambda', resource: 'function', resourceName, arnFormat: COLON }),
+      ),
+    );
+    return Grant.addToPrincipal({ grantee, actions: ['lambda:InvokeFunction'], resourceArns });
+  }
 }
 
-/** One for an account and Region: several stages in one app share it, too. */
+const ADMIN = ['admin-read', 'admin-write'] as const satisfies readonly FunctionName[];
+const COLON = ArnFormat.COLON_RESOURCE_NAME;
+
+/** Under a `Stage`, stacks would have other names and directories, and `cdk deploy --all` would not find them. */
+function appOf(platform: Construct): App {
+  const around = Stage.of(platform);
+  if (App.isApp(around)) return around;
+  throw new Error(
+    `RegistrationPlatform must lie in the App itself, because its stacks have fixed names; got ${platform.node.path}, ` +
+      'which lies in a Stage. Set stage.name instead: an app can hold a platform for each',
+  );
+}
+
+/** One for each account and Region. Several stages in one app share it, too. */
 function accountStack(app: App, config: Config, region: string): Stack {
   const id = `countersign-account-${region}`;
   return (app.node.tryFindChild(id) as Stack | undefined) ?? new AccountStack(app, id, { config, region });

@@ -1,6 +1,6 @@
 /**
- * What `npm start`, `npm test` and `npm run bench` run first: plain JavaScript for the Node that the machine has, on a
- * fresh clone. Installs what is missing, then hands over to the Node that the project brings with it.
+ * The launcher of `npm start`, `npm test` and the other npm scripts. It is plain JavaScript, which the machine's own Node can
+ * run on a fresh clone. It installs missing packages, then runs the program with the Node that is installed in the project.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -25,12 +25,12 @@ const commands = {
   build: () => runOwn('scripts/build.ts'),
 };
 
-// A signal from the terminal reaches the child as well, and the child's end is ours; one sent to this process
-// alone is passed on, and begins nothing more.
+// A signal from the terminal reaches the child too. A signal that was sent to this process alone is passed on to the child.
+// After a signal no new step starts, and this process ends when the child ends.
 let child;
 let ended;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end(signal));
-// npm passes on what reaches it, unless it is killed outright: then this process has another parent.
+// npm passes signals on. If npm itself is killed by SIGKILL, it cannot; then this process gets another parent.
 const parent = process.ppid;
 if (process.env.npm_lifecycle_event)
   setInterval(() => process.ppid !== parent && end('SIGTERM'), 500).unref();
@@ -46,7 +46,7 @@ async function main() {
   return (await install()) || (await commands[command]());
 }
 
-/** The oldest that the manifest names: npm itself only warns. */
+/** Whether Node is older than package.json allows. npm itself only warns. */
 function isTooOld() {
   const oldest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).engines.node.slice('>='.length);
   const tooOld = Number(process.versions.node.split('.')[0]) < Number(oldest);
@@ -56,19 +56,19 @@ function isTooOld() {
 
 async function install() {
   if (isInstalled()) return 0;
-  say('Installing what is missing (once) ...');
+  say('Installing missing packages (once) ...');
   const npm = process.env.npm_execpath;
   const ci = ['ci', '--include=dev', '--loglevel=error'];
-  // npm's own output to stderr: stdout belongs to what runs afterwards.
+  // npm's output goes to stderr: stdout belongs to the program that runs afterwards.
   const code = await (npm && /\.[cm]?js$/.test(npm)
     ? run(process.execPath, [npm, ...ci], { stdio: ['ignore', 2, 2] })
     : run('npm', ci, { stdio: ['ignore', 2, 2], shell: windows }));
   if (ended) return exitCodeOf(ended);
-  if (code !== 0) say('npm ci failed; see above. Mend that and run the command again.');
+  if (code !== 0) say('npm ci failed; see above. Fix that and run the command again.');
   return code;
 }
 
-/** Whether npm's own record of what it installed agrees with the lock file; it writes that record last. */
+/** Whether npm's record of installed packages agrees with the lock file. npm writes that record last. */
 function isInstalled() {
   const record = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(record)) return false;
@@ -76,7 +76,7 @@ function isInstalled() {
   const installed = packagesOf(record);
   return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
     const found = installed[path];
-    // What is for another platform is not installed.
+    // Optional packages for another operating system are not installed.
     if (!found) return path === '' || optional === true;
     return found.version === version && found.integrity === integrity;
   });
@@ -89,7 +89,7 @@ function packagesOf(lockFile) {
 async function testWithNpmOnly() {
   const code = await checks({});
   say(
-    '\nnpm run test:all adds the suites on real parts, such as the stacks on an emulator (needs Python 3.10+), and of the packages.',
+    '\n`npm run test:all` also runs the tests with real parts, such as the stacks on an emulator, and of the packages. It needs Python 3.10 or later.',
   );
   return code;
 }
@@ -98,7 +98,7 @@ function testAll() {
   return checks({ COUNTERSIGN_TEST_ALL: '1' });
 }
 
-/** The first that fails ends it. Arguments choose test files. */
+/** Runs lint, type check and tests, and stops at the first failure. The arguments choose test files. */
 async function checks(env) {
   const tool = (name, ...rest) => run(join(bin, name), rest, { shell: windows, env });
   return (
@@ -108,7 +108,7 @@ async function checks(env) {
   );
 }
 
-/** One of the project's programs. It sees this process end, also by SIGKILL, since the channel to it closes then. */
+/** Runs one of the project's programs. It notices when this process ends, even by SIGKILL: the IPC channel closes. */
 function runOwn(file) {
   return run(node(), [file, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
 }
@@ -122,11 +122,11 @@ function node() {
   return windows ? join(root, 'node_modules', 'node', 'bin', 'node.exe') : join(bin, 'node');
 }
 
-/** Resolves to the exit code, as a shell gives it. */
+/** @returns the exit code, as a shell would report it */
 function run(file, params, { env = {}, ...options } = {}) {
   if (ended) return exitCodeOf(ended);
   const path = [bin, process.env.PATH].join(delimiter);
-  // Node keeps what it has compiled: the many processes of a run load the same libraries.
+  // Node caches compiled code: the many processes of a run load the same libraries.
   const NODE_COMPILE_CACHE = join(root, 'node_modules', '.cache', 'node');
   const environment = { NODE_COMPILE_CACHE, ...process.env, ...env, PATH: path };
   return new Promise((resolve) => {

@@ -1,11 +1,11 @@
-/** A first user, registered before one's eyes: nonce, proof, 201; and the same proof again, which is refused. */
+/** Shows the protocol with a first user: a nonce, a proof, the registration (201), and the refusal of a replay (401). */
 import { buildProof } from '../protocol/proof/build.ts';
 import type { PlatformInfo } from './platform.ts';
 import { bold, dim, green, red } from './terminal.ts';
 
 const USER = { user_id: 'ada', email: 'ada@example.com', display_name: 'Ada Lovelace' };
 
-/** @throws Error where the user is not registered, or its replay is */
+/** @throws Error where the platform refuses the user, or accepts the replay */
 export async function showFirstUser(
   { entry, regions, clients }: PlatformInfo,
   print: (line: string) => void,
@@ -14,7 +14,7 @@ export async function showFirstUser(
   const { client_id, api_key } = clients[0]!;
   const step = (n: number, what: string, outcome: string) => print(`  ${n}  ${what.padEnd(44)}${outcome}`);
 
-  print(`\n${bold('A first user')}, registered by client ${client_id}\n`);
+  print(`\n${bold('A first user')}, registered by the client ${client_id}\n`);
   const nonceAnswer = await fetch(`${url}/v1/nonce?client_id=${client_id}`);
   const { nonce } = (await nonceAnswer.json()) as { nonce: string };
   step(1, 'GET /v1/nonce', `${verdict(nonceAnswer)}  ${dim(short(nonce))}`);
@@ -47,7 +47,7 @@ export async function showFirstUser(
   const replayed = await send();
   const { code } = (await replayed.json()) as { code?: string };
   if (code !== 'use_nonce') throw new Error(`a replay was answered ${replayed.status}`);
-  step(4, 'the same request again', `${verdict(replayed)}  ${dim(`${code}: a nonce is good once`)}`);
+  step(4, 'the same request again', `${verdict(replayed)}  ${dim(`${code}: a nonce works only once`)}`);
 }
 
 const verdict = ({ status, ok }: Response): string => (ok ? green(String(status)) : red(String(status)));

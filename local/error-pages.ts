@@ -1,9 +1,9 @@
-/** The pages that a problem's `type` names, at the entry: what docs/errors says of each code. */
+/** Serves the page of each problem's `type` at the entry, from docs/errors/. */
 import { readFile } from 'node:fs/promises';
 import { PROBLEMS } from '../protocol/problem.ts';
 import type { HttpListener } from './server.ts';
 
-/** @param next answers everything else */
+/** @param next answers every other request */
 export function withErrorPages(next: HttpListener): HttpListener {
   return async (request, response) => {
     const code = /^\/errors\/([a-z_]+)$/.exec(request.url ?? '')?.[1];

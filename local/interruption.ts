@@ -1,11 +1,15 @@
-/** When to end: a signal, or the end of the launcher, which may be killed without a chance to pass anything on. */
+/** Notices when the process should stop: on a signal, or when its launcher ends. */
 
-/** Taken from the start, so that an early Ctrl-C also ends in order; a second one changes nothing. */
+/**
+ * Call this first, so that an early Ctrl-C also stops the program in order. A second Ctrl-C changes nothing.
+ *
+ * @returns a signal that aborts on SIGINT, SIGTERM, SIGHUP, or the end of the launcher
+ */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
   const end = () => controller.abort();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, end);
-  // The channel to local/bootstrap.mjs closes with it. Without one, nothing of this happens.
+  // The IPC channel to local/bootstrap.mjs closes when the launcher ends, even by SIGKILL. Without a launcher there is none.
   process.on('disconnect', end);
   if (process.connected === false) end();
   return controller.signal;

@@ -1,11 +1,12 @@
 /**
- * The platform's keys on this machine: made in Vault, and rotated by the real rotation functions, which the stand-in for
- * Secrets Manager calls as AWS does.
+ * The platform's keys on this machine. Vault makes them, and the real rotation functions rotate them. The stand-in for
+ * Secrets Manager calls these functions as AWS does.
  */
 import { randomUUID } from 'node:crypto';
 import { CreateSecretCommand, RotateSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { setUpVault } from '../cli/vault/setup.ts';
 import { createSecretVersions } from '../lambda/adapters/secret-versions.ts';
+import { DEFAULT_LAGS, DEFAULTS } from '../lambda/contract/defaults.ts';
 import {
   EMPTY_KEYSET,
   keysWatchName,
@@ -13,7 +14,7 @@ import {
   secretName,
   tableName,
 } from '../lambda/contract/names.ts';
-import { KEYSETS, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
+import { KEYSETS, longestLifeMs, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
 import type { VaultAccess } from '../lambda/contract/vault.ts';
 import { keysWatch, rotate } from '../lambda/entry/compose/keys.ts';
 import type { Log } from '../lambda/log.ts';
@@ -30,7 +31,7 @@ import { storeAppRole } from './vault/approle.ts';
 interface LocalRegion {
   readonly name: string;
   readonly aws: AwsClients;
-  /** By full name: where the ones for keys are added. */
+  /** The Region's functions by full name. The functions for keys are added here. */
   readonly functions: Map<string, LambdaHandler>;
 }
 
@@ -39,11 +40,9 @@ export interface KeysOptions {
   /** The home Region first. */
   readonly regions: readonly LocalRegion[];
   readonly rotation: SecretRotation;
-  /** Other than the config's defaults. */
+  /** Lags that differ from the config's defaults. */
   readonly lags: Partial<Omit<KeyLags, 'maxLifeMs'>>;
-  /** In milliseconds. */
-  readonly lives: { readonly clientKeyLife: number };
-  /** Longest life of what a purpose's keys sign, other than the deployed one. */
+  /** By purpose, the longest life of anything its keys sign, where it differs from a deployed stage's. */
   readonly maxLifeMs: Readonly<Partial<Record<Purpose, number>>>;
   readonly errorDocsUrl: string;
   readonly nowMs: () => number;
@@ -51,21 +50,13 @@ export interface KeysOptions {
 }
 
 const HOUR_MS = 3_600_000;
-/** The config's defaults. */
-const LAGS: Omit<KeyLags, 'maxLifeMs'> = {
-  replicationMs: HOUR_MS,
-  verifierAgeMs: 24 * HOUR_MS,
-  signerAgeMs: 24 * HOUR_MS,
-  clockErrorMs: 2_000,
-  finishMs: HOUR_MS,
-};
 const DUE_EVERY_MS = 60_000;
 const WATCH_EVERY_MS = HOUR_MS;
 
 /**
- * Prepares Vault as `countersign vault setup` does, and rotates every purpose for the first time.
+ * Prepares Vault as `countersign vault setup` does, and creates the first key of every purpose.
  *
- * @returns what ends the schedule
+ * @returns a function that ends the rotation schedule
  */
 export async function setUpKeys(options: KeysOptions): Promise<() => void> {
   const { vault, regions, rotation } = options;
@@ -75,7 +66,7 @@ export async function setUpKeys(options: KeysOptions): Promise<() => void> {
   const appRole = { api, rootToken: vault.rootToken, stage: STAGE, secrets: [home.aws.secrets] };
   for (const purpose of PURPOSES) {
     await storeAppRole(appRole, purpose);
-    // Those of the other Regions are for the day when the home Region is lost.
+    // The other Regions need these functions for the case that the home Region is lost.
     for (const region of regions)
       region.functions.set(rotationFunctionName(STAGE, purpose), rotationFunction(options, region, purpose));
     const Name = secretName(STAGE, purpose);
@@ -94,20 +85,19 @@ export async function setUpKeys(options: KeysOptions): Promise<() => void> {
   home.functions.set(keysWatchName(STAGE), watch);
   const timers = [
     setInterval(() => rotation.rotateDue(), DUE_EVERY_MS),
-    // What it could not look at, it has logged.
+    // keys-watch logs each failure itself.
     setInterval(() => watch({}, { awsRequestId: randomUUID() }).catch(() => {}), WATCH_EVERY_MS),
   ];
   return () => timers.forEach(clearInterval);
 }
 
 function rotationFunction(
-  { vault, regions, lags: own, lives, maxLifeMs, errorDocsUrl, nowMs, log }: KeysOptions,
+  { vault, regions, lags: own, maxLifeMs, errorDocsUrl, nowMs, log }: KeysOptions,
   { name }: LocalRegion,
   purpose: Purpose,
 ): LambdaHandler {
-  const { life } = KEYSETS[purpose];
-  const deployedMs = typeof life === 'number' ? life : lives[life];
-  const lags: KeyLags = { ...LAGS, ...own, maxLifeMs: maxLifeMs[purpose] ?? deployedMs };
+  const deployedMs = longestLifeMs(purpose, DEFAULTS.clientKeyLifeMs);
+  const lags: KeyLags = { ...DEFAULT_LAGS, ...own, maxLifeMs: maxLifeMs[purpose] ?? deployedMs };
   const access: VaultAccess = { address: vault.address, auth: 'approle' };
   return rotate({
     env: {
@@ -145,14 +135,14 @@ const noIdentity = async () => {
 
 async function requireKey({ aws, functions }: LocalRegion, purpose: Purpose): Promise<void> {
   const secret = createSecretVersions(aws.secrets, secretName(STAGE, purpose));
-  const held = await secret.read({ stage: 'AWSCURRENT' });
+  const held = await secret.read({ label: 'AWSCURRENT' });
   if (held && parseKeyset(held.text).keys.length > 0) return;
-  // Secrets Manager keeps to itself why a step failed: the first one says it again.
+  // Secrets Manager does not report why a step failed: run the first step again, which throws the reason.
   const event = {
     Step: 'createSecret',
     SecretId: secretName(STAGE, purpose),
     ClientRequestToken: randomUUID(),
   };
   await functions.get(rotationFunctionName(STAGE, purpose))!(event, { awsRequestId: randomUUID() });
-  throw new Error(`the first rotation of ${purpose} did not end`);
+  throw new Error(`the first rotation of ${purpose} did not finish`);
 }

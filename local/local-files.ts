@@ -1,6 +1,6 @@
 /**
- * `.countersign/`: what other programs on this machine need to find the platform, and its log. The first platform of a
- * folder has `local.json` and `local.log`; one that is started beside it has its port in the names of its files.
+ * The folder `.countersign/`: it lets other programs on this machine find the platform, and holds its log. The first
+ * platform of a folder has `local.json` and `local.log`. Another one in the same folder has its port in the file names.
  */
 import {
   chmodSync,
@@ -19,21 +19,21 @@ import type { LogEntry } from '../lambda/log.ts';
 import type { PlatformInfo } from './platform.ts';
 
 export interface LocalFiles {
-  /** Whether commands in this folder reach this platform without being told its port. */
+  /** Whether commands in this folder use this platform by default, without `--local`. */
   readonly isFirst: boolean;
   readonly infoPath: string;
   readonly logPath: string;
   /** Appends one line of JSON. */
   log(entry: LogEntry): void;
-  /** Writes the file of addresses and API keys: for its owner's eyes alone. */
+  /** Writes the file with addresses and API keys. Only its owner can read it. */
   announce(info: PlatformInfo): void;
-  /** Removes that file, unless somebody else has written there since. */
+  /** Removes that file, unless another process has written it since. */
   close(): void;
 }
 
 /**
- * @param parent the directory in which `.countersign/` lies, or is made
- * @param port the entry's, on which this platform listens already: so nobody else has files of this name
+ * @param parent the directory that holds `.countersign/`; the folder is created if needed
+ * @param port the entry's port. This platform listens on it already, so no other platform has files of this name.
  */
 export async function openLocalFiles(parent: string, port: number): Promise<LocalFiles> {
   const directory = join(parent, '.countersign');
@@ -43,9 +43,9 @@ export async function openLocalFiles(parent: string, port: number): Promise<Loca
   const name = lock ? 'local' : `local-${port}`;
   const infoPath = join(directory, `${name}.json`);
   const logPath = join(directory, `${name}.log`);
-  // What a platform left that was killed leads nowhere any more.
+  // A platform that was killed may have left this file: it is out of date.
   rmSync(infoPath, { force: true });
-  // Made anew rather than truncated, so that the mode is ours.
+  // Created again rather than truncated, so that the mode is right.
   rmSync(logPath, { force: true });
   const descriptor = openSync(logPath, 'ax', 0o600);
   let announced: string | undefined;
@@ -58,7 +58,7 @@ export async function openLocalFiles(parent: string, port: number): Promise<Loca
       writeFileSync(descriptor, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`),
     announce(info) {
       announced = `${JSON.stringify(info)}\n`;
-      // Moved into place: a reader sees all of it or nothing.
+      // Written elsewhere and renamed: a reader sees the whole file or none.
       const draft = `${infoPath}.${port}`;
       writeNew(draft, announced);
       renameSync(draft, infoPath);
@@ -76,14 +76,14 @@ interface Lock {
   release(): void;
 }
 
-/** @returns undefined where a platform has it; that of one which is gone is taken over */
+/** @returns undefined where a running platform holds the lock; the lock of one that has ended is taken over */
 async function takeLock(path: string, port: number): Promise<Lock | undefined> {
   const own = `${port} ${process.pid}\n`;
   const draft = `${path}.${port}`;
   writeNew(draft, own);
   try {
     for (;;) {
-      // Linked, so that it is there with its content or not at all.
+      // Created as a link, so that the lock appears together with its content.
       if (link(draft, path)) return { release: () => removeOwn(path, own) };
       const held = contentOf(path);
       if (held === undefined) continue;
@@ -95,20 +95,20 @@ async function takeLock(path: string, port: number): Promise<Lock | undefined> {
   }
 }
 
-/** Whoever has the lock listens on its port from before it takes it until its end. */
+/** Whether a platform listens on the port. The holder of the lock listens on its port from before it takes the lock. */
 async function answers(port: number): Promise<boolean> {
   if (!(port > 0 && port < 65_536)) return false;
   const socket = connect(port, '127.0.0.1');
   const answered = Promise.withResolvers<boolean>();
   socket.on('connect', () => answered.resolve(true)).on('error', () => answered.resolve(false));
-  // Neither taken nor refused: somebody is there, and busy.
+  // No answer and no refusal: a platform is there, but busy.
   socket.setTimeout(2_000, () => answered.resolve(true));
   const result = await answered.promise;
   socket.destroy();
   return result;
 }
 
-/** Removes a lock of this content. One that somebody faster has taken meanwhile goes back to its place. */
+/** Removes a lock with this content. A lock that another process has just taken is put back. */
 function takeAway(path: string, held: string, aside: string): void {
   try {
     renameSync(path, aside);
@@ -120,7 +120,7 @@ function takeAway(path: string, held: string, aside: string): void {
   rmSync(aside);
 }
 
-/** @returns false where there is something of this name */
+/** @returns false where the name exists already */
 function link(from: string, to: string): boolean {
   try {
     linkSync(from, to);
@@ -131,7 +131,7 @@ function link(from: string, to: string): boolean {
   }
 }
 
-/** What is there of this name is of an earlier process. */
+/** Creates the file again: one of this name was left by an earlier process. */
 function writeNew(path: string, text: string): void {
   rmSync(path, { force: true });
   writeFileSync(path, text, { mode: 0o600, flag: 'wx' });

@@ -1,4 +1,4 @@
-/** `npm start`: the platform on this machine, a first user, and what to try next; until Ctrl-C. */
+/** `npm start`: runs the platform on this machine until Ctrl-C, registers a first user, and suggests the next steps. */
 import { once } from 'node:events';
 import { interruption } from './interruption.ts';
 import type { LocalFiles } from './local-files.ts';
@@ -6,7 +6,7 @@ import { parseOptions } from './options.ts';
 
 const options = parseOptions(process.argv.slice(2));
 const interrupted = interruption();
-// Only then what takes its time to load: a wrong flag, or --help, is answered at once.
+// Load the slow modules only now, so that a wrong flag or --help is answered at once.
 const { showFirstUser } = await import('./demo.ts');
 const { openLocalFiles } = await import('./local-files.ts');
 const { startPlatform } = await import('./platform.ts');
@@ -28,7 +28,7 @@ async function run(): Promise<void> {
     const platform = await startPlatform({
       ...choices,
       log: (entry) => files!.log(entry),
-      // Not before: who does not get its ports touches no file of the one that has them.
+      // Only after the ports are taken: a second start on the same ports must not touch the first one's files.
       onListening: async (port) => {
         files = await openLocalFiles(process.cwd(), port);
       },

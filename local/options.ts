@@ -1,4 +1,4 @@
-/** The flags of `npm start` (design: 6-running). */
+/** The flags of `npm start` (docs/guide.md). */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { VaultChoice } from './vault/start.ts';
 
@@ -12,36 +12,36 @@ export interface StartOptions {
   readonly json: boolean;
 }
 
-/** Vault's port is the highest: 60 above the entry's. */
+/** Vault's port is the highest one: 60 above the entry's. */
 const HIGHEST_PORT = 65_535 - 60;
 
-/** @param args without the interpreter and the script; a bad one, or `--help`, ends the process with a sentence */
+/** @param args without the interpreter and the script. A wrong flag, or `--help`, prints a message and ends the process. */
 export function parseOptions(args: readonly string[]): StartOptions {
   return new Command('npm start --')
-    .description('Runs Countersign on this machine until Ctrl-C; state is in memory.')
+    .description('Run Countersign on this machine until Ctrl-C. All state is in memory.')
     .addOption(
       new Option(
         '--port <port>',
-        'port of the entry; Regions follow it, the AWS endpoint is 50 higher; 0: any',
+        'port of the entry; the Regions use the next ports, the AWS endpoint 50 higher; 0: any free ports',
       )
         .default(4100)
         .argParser(parsePort),
     )
     .addOption(
-      new Option('--regions <count>', 'two Regions (and a witness) or three')
+      new Option('--regions <count>', 'number of Regions: 2 (with a witness) or 3')
         .choices(['2', '3'])
         .default(2)
         .argParser(parseRegions),
     )
     .addOption(
-      new Option('--consistency <mode>', 'of the global tables')
+      new Option('--consistency <mode>', 'consistency of the global tables')
         .choices(['strong', 'eventual'])
         .default('strong'),
     )
     .addOption(
       new Option(
         '--vault <where>',
-        'where keys are made: embedded, openbao (installs it once, with Python), or a URL (and VAULT_TOKEN)',
+        'the Vault that makes the keys: embedded, openbao (installed once, needs Python), or a URL (needs VAULT_TOKEN)',
       )
         .default('embedded')
         .argParser(parseVault),
@@ -49,13 +49,13 @@ export function parseOptions(args: readonly string[]): StartOptions {
     .addOption(
       new Option(
         '--allow-origin <url>',
-        'origin whose pages may call the entry and the Regions, e.g. http://localhost:5173; repeatable',
+        'web origin that may call the entry and the Regions, e.g. http://localhost:5173; repeatable',
       )
-        .default([], "the platform's own alone")
+        .default([], "only the platform's own")
         .argParser(parseOrigin),
     )
-    .option('--no-demo', 'register no first user')
-    .option('--json', 'print one line of JSON when ready, then nothing', false)
+    .option('--no-demo', 'do not register a first user')
+    .option('--json', 'print one line of JSON when ready, and nothing else', false)
     .parse([...args], { from: 'user' })
     .opts<StartOptions>();
 }
@@ -75,7 +75,7 @@ function parseOrigin(text: string, before: readonly string[]): readonly string[]
   if (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text.replace(/\/$/, ''))
     return [...before, new URL(text).origin];
   throw new InvalidArgumentError(
-    'It must be an origin: http or https, host and port, and nothing after them.',
+    'It must be an origin: scheme (http or https), host and port, without a path.',
   );
 }
 

@@ -1,5 +1,6 @@
 /** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
 import { randomUUID } from 'node:crypto';
+import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import type { Purpose } from '../lambda/contract/purposes.ts';
 import type { Log } from '../lambda/log.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
@@ -13,48 +14,48 @@ import { Dynamodb } from './dynamodb/dynamodb.ts';
 import { startReplication } from './dynamodb/replication.ts';
 import { withErrorPages } from './error-pages.ts';
 import { setUpKeys } from './keys.ts';
-import { createRegion, type Deployment, type Region } from './region.ts';
+import { createRegion, type Deployment } from './region.ts';
 import { createRouter } from './router.ts';
 import { type LocalServer, startServer } from './server.ts';
-import { createTables, invokeAdmin, isGlobalTable, tableKinds } from './stage.ts';
+import { createClients, createTables, isGlobalTable, type LocalClient, tableKinds } from './stage.ts';
 import { startVault, type VaultChoice } from './vault/start.ts';
 
 export interface PlatformOptions {
-  /** The entry's port; the Regions' follow it, the AWS endpoint's is 50 higher. 0: any free ones. */
+  /** The entry's port. The Regions use the next ports, the AWS endpoint the port 50 higher. 0: any free ports. */
   readonly port: number;
   /** @default 2 */
   readonly regions?: 2 | 3;
   /** @default 'strong' */
   readonly consistency?: 'strong' | 'eventual';
-  /** Where keys are made: in this process, in an OpenBao that is started, or in a server at a URL. @default 'embedded' */
+  /** The Vault that makes the keys: embedded in this process, an OpenBao that is started, or a URL. @default 'embedded' */
   readonly vault?: VaultChoice;
-  /** @default 300000 */
+  /** Life of a nonce. @default 300000 */
   readonly nonceLifeMs?: number;
   /** Epoch milliseconds. @default Date.now */
   readonly nowMs?: () => number;
-  /** Takes the functions' log. @default dropped */
+  /** Receives the functions' log. @default the log is dropped */
   readonly log?: Log;
-  /** Called once every port is taken, with the entry's, before anything is logged. */
+  /** Called with the entry's port once every port is taken, before the first log line. */
   readonly onListening?: (port: number) => Promise<void>;
   /** Origins whose pages may call the entry and the Regions, besides the platform's own. @default [] */
   readonly allowOrigin?: readonly string[];
   readonly keys?: KeyTimes;
-  /** What of AWS fails, asked for each call. @default nothing */
+  /** Decides for each call to AWS whether it fails. @default no call fails */
   readonly awsFault?: AwsFault;
 }
 
-/** How late and how old keysets may be; by default as the config has it. */
+/** Delays and ages of keysets. The defaults are the config's. */
 export interface KeyTimes {
   readonly lags?: Partial<Omit<KeyLags, 'maxLifeMs'>>;
-  /** Longest life of what a purpose's keys sign, in milliseconds. */
+  /** By purpose, the longest life of anything its keys sign, in milliseconds. */
   readonly maxLifeMs?: Readonly<Partial<Record<Purpose, number>>>;
-  /** Hard limit on the age of the keysets' copies in a Region, in milliseconds. @default a day */
+  /** By Region, the hard limit on the age of its copies of keysets, in milliseconds. @default a day */
   readonly copyAgeMs?: Readonly<Record<string, number>>;
-  /** How late a Region sees what the home Region writes, in milliseconds. @default 0 */
+  /** How late a Region sees a write of the home Region, in milliseconds. @default 0 */
   readonly replicaLagMs?: (region: string) => number;
 }
 
-/** What `--json` prints and `.countersign/local.json` holds (design: 6-running). */
+/** The content of `.countersign/local.json`, which `--json` prints too (docs/guide.md). */
 export interface PlatformInfo {
   readonly entry: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
@@ -64,37 +65,30 @@ export interface PlatformInfo {
   readonly clients: readonly LocalClient[];
 }
 
-export interface LocalClient {
-  readonly client_id: string;
-  readonly profile: 'strict' | 'basic';
-  readonly api_key: string;
-}
-
 export interface Platform {
   readonly info: PlatformInfo;
-  /** Ends every server and drops all state. */
+  /** Stops every server. All state is lost. */
   stop(): Promise<void>;
 }
 
 const REGION_NAMES = ['local-a', 'local-b', 'local-c'] as const;
 const AWS_PORT_OFFSET = 50;
 const VAULT_PORT_OFFSET = 60;
-/** How late a Region hears of another's writes, at the most; strong reads are never late. */
+/** Longest delay until a Region sees another's write. Strongly consistent reads are never late. */
 const REPLICATION_MS = 100;
-const CLIENT_KEY_LIFE_MS = 90 * 24 * 3600 * 1000;
-/** Signatures a minute: none that a person would meet. */
-const DEV_LIMIT = 1_000_000;
+/** Life of the key of `dev-basic`: within the limit on keys of clients. */
+const BASIC_KEY_LIFE_MS = DEFAULTS.clientKeyLifeMs - 24 * 3600 * 1000;
 
 /** @throws PortInUse */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { nonceLifeMs = 300_000, nowMs = Date.now } = options;
+  const { nonceLifeMs = DEFAULTS.nonceLifeMs, nowMs = Date.now } = options;
   const names = REGION_NAMES.slice(0, options.regions ?? 2);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    // Ports first: their URLs are part of what the functions are told.
+    // Take the ports first: the functions' configuration contains their URLs.
     const siblings = new Set<number>();
     const listen = async (offset: number, origins: readonly string[] = []) => {
       const port = options.port === 0 ? 0 : options.port + offset;
@@ -117,7 +111,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       regions: fronts.map(({ name, server }) => ({ name, url: server.url })),
       consistency: options.consistency ?? 'strong',
       nonceLifeMs,
-      clientKeyLifeMs: CLIENT_KEY_LIFE_MS,
       nowMs,
       log: options.log ?? (() => {}),
     };
@@ -125,7 +118,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       createRegion(name, url, deployment, options.keys?.copyAgeMs?.[name]),
     );
     undo.push(...regions.map((region) => region.aws.destroy));
-    // The Lambda functions of each Region; those that rotate keys are added once Vault is ready.
+    // The Lambda functions of each Region. The rotation functions are added once Vault is ready.
     const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
     const { endpoint, rotation, store } = awsRegions(names, functions, deployment, options.keys);
     undo.push(startReplication(store, REPLICATION_MS));
@@ -140,14 +133,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         regions: names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! })),
         rotation,
         lags: options.keys?.lags ?? {},
-        lives: { clientKeyLife: CLIENT_KEY_LIFE_MS },
         maxLifeMs: options.keys?.maxLifeMs ?? {},
         errorDocsUrl: `${deployment.entryUrl}/errors`,
         nowMs,
         log: deployment.log,
       }),
     );
-    const clients = await createClients(regions[0]!, nowMs());
+    const clients = await createClients(regions[0]!.aws.lambda, nowMs() + BASIC_KEY_LIFE_MS);
     for (const [i, { server }] of fronts.entries()) server.serve(regions[i]!.gateway);
     const destinations = regions.map(({ gateway }, i) => ({
       gateway,
@@ -200,16 +192,4 @@ function awsRegions(
     ]),
   );
   return { endpoint, rotation, store };
-}
-
-async function createClients({ aws }: Region, nowMs: number): Promise<LocalClient[]> {
-  const expires_at = new Date(nowMs + CLIENT_KEY_LIFE_MS - 24 * 3600 * 1000).toISOString();
-  const dev = { client_id: 'dev', profile: 'strict', limit: DEV_LIMIT } as const;
-  const basic = { client_id: 'dev-basic', profile: 'basic', limit: DEV_LIMIT, expires_at } as const;
-  const clients: LocalClient[] = [];
-  for (const params of [dev, basic]) {
-    const { client_id, profile, api_key } = await invokeAdmin(aws.lambda, 'clients.create', params);
-    clients.push({ client_id, profile, api_key: api_key! });
-  }
-  return clients;
 }

@@ -1,11 +1,12 @@
-/** One Region: the real functions over AWS SDK clients, their front door, and what the AWS endpoint serves of it. */
+/** One Region: the real functions with AWS SDK clients, and the gateway in front of them. */
 import { randomUUID } from 'node:crypto';
 import { Agent } from 'node:http';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { Environment } from '../lambda/contract/environment.ts';
-import { FUNCTIONS, functionName, secretName, tableName } from '../lambda/contract/names.ts';
+import { DEFAULTS } from '../lambda/contract/defaults.ts';
+import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
+import { servingEnvironment } from '../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../lambda/entry/compose/serving.ts';
 import type { Log } from '../lambda/log.ts';
 import { compileSchema } from '../lambda/schema/compile.ts';
@@ -15,14 +16,13 @@ import { createGateway } from './gateway/gateway.ts';
 import type { HttpListener } from './server.ts';
 import { STAGE } from './stage.ts';
 
-/** What all Regions of a platform have in common. */
+/** Settings that all Regions of a platform share. */
 export interface Deployment {
   readonly entryUrl: string;
   readonly awsEndpoint: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
   readonly consistency: 'strong' | 'eventual';
   readonly nonceLifeMs: number;
-  readonly clientKeyLifeMs: number;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
@@ -30,7 +30,7 @@ export interface Deployment {
 
 export interface Region {
   readonly gateway: HttpListener;
-  /** By full name. */
+  /** The Region's functions by full name. */
   readonly functions: ReadonlyMap<string, LambdaHandler>;
   readonly aws: AwsClients;
 }
@@ -43,16 +43,25 @@ export interface AwsClients {
   destroy(): void;
 }
 
-/** @param keysetAgeMs hard limit on the age of a keyset's copy; @default a day */
+/** @param keysetAgeMs hard limit on the age of a copy of a keyset, in milliseconds. @default a day */
 export function createRegion(
   name: string,
   url: string,
   deployment: Deployment,
-  keysetAgeMs = 24 * 3600 * 1000,
+  keysetAgeMs: number = DEFAULTS.keysetMaxAgeMs,
 ): Region {
-  const { nowMs, log, awsEndpoint } = deployment;
+  const { nowMs, log, awsEndpoint, entryUrl, regions, consistency, nonceLifeMs } = deployment;
   const aws = awsClients(awsEndpoint, name);
-  const env = environment(name, url, deployment, keysetAgeMs);
+  const env = servingEnvironment({
+    stage: STAGE,
+    region: name,
+    baseUrl: url,
+    entryUrl,
+    regions,
+    consistency,
+    nonceLifeMs,
+    keysetMaxAgeMs: keysetAgeMs,
+  });
   const { dynamodb, secrets } = aws;
   const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema));
   const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
@@ -64,34 +73,7 @@ export function createRegion(
   };
 }
 
-/** As a stack sets them on its functions. */
-function environment(name: string, url: string, deployment: Deployment, keysetAgeMs: number) {
-  const { entryUrl, regions, consistency, nonceLifeMs, clientKeyLifeMs } = deployment;
-  return {
-    COUNTERSIGN_STAGE: STAGE,
-    COUNTERSIGN_REGION: name,
-    COUNTERSIGN_ERROR_DOCS_URL: `${entryUrl}/errors`,
-    COUNTERSIGN_ISSUER: entryUrl,
-    COUNTERSIGN_BASE_URL: url,
-    COUNTERSIGN_ENTRY_URL: entryUrl,
-    COUNTERSIGN_REGIONS: JSON.stringify(regions),
-    COUNTERSIGN_NONCE_LIFE_MS: String(nonceLifeMs),
-    COUNTERSIGN_CLOCK_ERROR_MS: '2000',
-    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(keysetAgeMs),
-    COUNTERSIGN_LEDGER_TABLE: tableName(STAGE, 'ledger'),
-    COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),
-    COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),
-    COUNTERSIGN_QUOTA: '6000',
-    COUNTERSIGN_CLIENTS_TABLE: tableName(STAGE, 'clients'),
-    COUNTERSIGN_NONCE_SECRET: secretName(STAGE, 'nonce'),
-    COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(STAGE, 'client-root'),
-    COUNTERSIGN_TOKEN_SECRET: secretName(STAGE, 'token'),
-    COUNTERSIGN_CONSISTENCY: consistency,
-    COUNTERSIGN_CLIENT_KEY_LIFE_S: String(clientKeyLifeMs / 1000),
-  } satisfies Environment;
-}
-
-/** Real SDK clients; more sockets and more patience than on AWS, since all Regions share this process. */
+/** Real SDK clients, with more sockets and longer timeouts than on AWS: all Regions share this process. */
 function awsClients(endpoint: string, region: string): AwsClients {
   const httpAgent = new Agent({ keepAlive: true, maxSockets: 256 });
   const options = {

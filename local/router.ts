@@ -1,4 +1,4 @@
-/** The entry: passes a request to the first healthy Region, as health-checked DNS does (design: 4-regions). */
+/** The entry: passes each request to the first healthy Region, as DNS with health checks does (docs/deploy.md). */
 import type { HttpListener } from './server.ts';
 
 export interface Destination {
@@ -8,11 +8,11 @@ export interface Destination {
   readonly healthUrl: string;
 }
 
-/** A finding is good for this long. */
+/** The result of a health check is used for this long. */
 const CHECK_EVERY_MS = 5_000;
 const CHECK_TIMEOUT_MS = 2_000;
 
-/** @param regions in order of preference; where none is healthy the first is asked, as Route 53 does */
+/** @param regions in order of preference. If none is healthy, requests go to the first, as with Route 53. */
 export function createRouter(regions: readonly Destination[], nowMs: () => number): HttpListener {
   let found: { readonly atMs: number; readonly region: Promise<Destination> } | undefined;
 

@@ -1,6 +1,7 @@
 /**
- * One HTTP server on the loopback interface. A web page must reach none of the platform by DNS rebinding or
- * from its own origin, so both are refused before any handler sees the request (design: 6-running).
+ * One HTTP server on the loopback interface. A web page must not reach the platform, neither by DNS rebinding nor from an
+ * origin of its own. So a wrong `Host` and a foreign `Origin` are refused before any handler sees the request
+ * (docs/threat-model.md).
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -12,23 +13,25 @@ export interface LocalServer {
   readonly port: number;
   /** Base URL, without a slash at its end. */
   readonly url: string;
-  /** Sets who answers; until then, and after `stop`, nobody does. */
+  /** Sets the listener that answers. Before this call, and after `stop`, no request is answered. */
   serve(listener: HttpListener): void;
   stop(): Promise<void>;
 }
 
-/** The port is taken, by another process or by an earlier start. */
+/** The port is in use, by another process or by an earlier start. */
 export class PortInUse extends Error {
   constructor(port: number, cause: unknown) {
-    super(`port ${port} is in use; stop what listens there or choose another with --port`, { cause });
+    super(`port ${port} is in use; stop the program that uses it, or choose another port with --port`, {
+      cause,
+    });
     this.name = 'PortInUse';
   }
 }
 
 /**
- * @param port 0 takes any free one
- * @param siblings ports of every server of this platform, which this one adds itself to: their origins may call
- * @param origins others that may call
+ * @param port 0 for any free port
+ * @param siblings ports of every server of this platform, whose origins may call; this server adds its own
+ * @param origins further web origins that may call
  * @throws PortInUse
  */
 export async function startServer(
@@ -49,8 +52,8 @@ export async function startServer(
   const serve = (listener: HttpListener) => {
     server.on('request', (request, response) => {
       const refusal = refusalOf(request, taken, siblings, origins);
-      if (refusal) return refuse(response, refusal);
-      // A client that went away has no use for an answer.
+      if (refusal) return answerRefusal(response, refusal);
+      // The client may have gone away: then no answer is possible.
       listener(request, response).catch((error: unknown) => response.destroy(error as Error));
     });
   };
@@ -84,18 +87,18 @@ function refusalOf(
   const own = [...siblings].flatMap((sibling) => names(sibling).map((name) => `http://${name}`));
   const allowed = [...own, ...origins];
   if (valuesOf(request, 'origin').every((origin) => allowed.includes(origin))) return undefined;
-  const detail = 'Only pages of this platform may call it, and those that --allow-origin names.';
+  const detail = 'Only pages of this platform, and of origins that --allow-origin names, may call it.';
   return { status: 403, title: 'Foreign origin', detail };
 }
 
 const names = (port: number): string[] => [`127.0.0.1:${port}`, `localhost:${port}`];
 
-/** Every value, also of a header that Node would keep only the first of. */
+/** @returns every value of a header. Node's own `headers` keep only the first value of some headers. */
 function valuesOf({ rawHeaders }: IncomingMessage, name: string): string[] {
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name);
 }
 
-function refuse(response: ServerResponse, { status, title, detail }: LocalRefusal): void {
+function answerRefusal(response: ServerResponse, { status, title, detail }: LocalRefusal): void {
   const body = JSON.stringify({ type: 'about:blank', title, status, detail });
   response.writeHead(status, {
     'Content-Type': 'application/problem+json',
@@ -106,8 +109,8 @@ function refuse(response: ServerResponse, { status, title, detail }: LocalRefusa
 }
 
 /**
- * @returns the body, or undefined where it is larger than `limit` bytes; the rest is then read and dropped, so
- * that the client gets to the answer
+ * @returns the body; undefined where it is larger than `limit` bytes. The rest is then read and dropped, so that the client
+ *   reads the answer.
  */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];

@@ -1,4 +1,4 @@
-/** What a deployment creates before the first request: tables, clients. By AWS's protocols alone. */
+/** Creates what a deployment has before the first request: tables and clients. Uses only AWS's own protocols. */
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import {
@@ -14,7 +14,7 @@ export const STAGE = 'local';
 export const tableKinds = (scope: 'global' | 'region'): TableKind[] =>
   (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind].scope === scope);
 
-/** @param table its full name, of whatever generation */
+/** @param table full name of a table, of any generation */
 export const isGlobalTable = (table: string): boolean =>
   tableKinds('global').some((kind) => table.startsWith(tableName(STAGE, kind).replace(/\d+$/, '')));
 
@@ -32,7 +32,33 @@ export async function createTables(dynamodb: DynamoDBClient, kinds: readonly Tab
   }
 }
 
-/** @throws Error with the problem's detail, where the function refuses */
+export interface LocalClient {
+  readonly client_id: string;
+  readonly profile: 'strict' | 'basic';
+  readonly api_key: string;
+}
+
+/** Signatures per minute: more than a person can use. */
+const DEV_LIMIT = 1_000_000;
+
+/**
+ * Creates a strict client `dev` and a basic one, `dev-basic`.
+ *
+ * @param basicUntilMs end of the basic key, in epoch milliseconds
+ */
+export async function createClients(lambda: LambdaClient, basicUntilMs: number): Promise<LocalClient[]> {
+  const expires_at = new Date(basicUntilMs).toISOString();
+  const dev = { client_id: 'dev', profile: 'strict', limit: DEV_LIMIT } as const;
+  const basic = { client_id: 'dev-basic', profile: 'basic', limit: DEV_LIMIT, expires_at } as const;
+  const clients: LocalClient[] = [];
+  for (const params of [dev, basic]) {
+    const { client_id, profile, api_key } = await invokeAdmin(lambda, 'clients.create', params);
+    clients.push({ client_id, profile, api_key: api_key! });
+  }
+  return clients;
+}
+
+/** Runs an operators' action. @throws Error with the problem's detail, where the function refuses */
 export async function invokeAdmin<A extends AdminAction>(
   lambda: LambdaClient,
   action: A,

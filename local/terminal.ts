@@ -1,10 +1,10 @@
-/** What a person sees of `npm start`. */
+/** The text that `npm start` prints for a person. */
 import { relative } from 'node:path';
 import { styleText } from 'node:util';
 import type { LocalFiles } from './local-files.ts';
 import type { PlatformInfo } from './platform.ts';
 
-/** Plain where the output is no terminal, or NO_COLOR is set. */
+/** Styles apply only if the output is a terminal and NO_COLOR is not set. */
 export const bold = (text: string): string => styleText('bold', text, { stream: process.stdout });
 export const dim = (text: string): string => styleText('dim', text, { stream: process.stdout });
 export const green = (text: string): string => styleText('green', text, { stream: process.stdout });
@@ -16,14 +16,10 @@ export function showReady(
   elapsedMs: number,
 ): void {
   const rows: [string, string, string][] = [
-    ['Entry', entry, 'passes to the first healthy Region'],
-    ...regions.map(({ name, url }): [string, string, string] => [
-      name,
-      url,
-      'a Region with a ledger of its own',
-    ]),
+    ['Entry', entry, 'passes requests to the first healthy Region'],
+    ...regions.map(({ name, url }): [string, string, string] => [name, url, 'a Region with its own ledger']),
     ['AWS endpoint', awsEndpoint, 'DynamoDB, Secrets Manager, Lambda invoke'],
-    ...(vault === null ? [] : [['Vault', vault, 'makes every key'] as [string, string, string]]),
+    ...(vault === null ? [] : [['Vault', vault, 'makes all keys'] as [string, string, string]]),
   ];
   const seconds = (elapsedMs / 1000).toFixed(1);
   console.log(
@@ -36,14 +32,14 @@ export function showNextSteps(info: PlatformInfo, files: LocalFiles): void {
   const { url } = info.regions[0]!;
   const local = localOption(info, files);
   const steps = [
-    [`npx countersign register examples/users.csv${local}`, '1,000 users from a file'],
-    [`npx countersign clients list${local}`, 'who may register'],
+    [`npx countersign register examples/users.csv${local}`, 'registers 1,000 users from a file'],
+    [`npx countersign clients list${local}`, 'lists the clients that may register users'],
     [
       `npx countersign keys rotate nonce${local} && npx countersign keys timeline${local}`,
-      'publish first, sign later, remove last',
+      'makes a new key, and shows when it signs and when the old one goes',
     ],
-    [`curl '${url}/v1/nonce?client_id=dev'`, 'a nonce, stateless and single-use'],
-    [`curl ${url}/.well-known/countersign`, 'how clients configure themselves'],
+    [`curl '${url}/v1/nonce?client_id=dev'`, 'returns a nonce, which works once'],
+    [`curl ${url}/.well-known/countersign`, "returns the platform's configuration for clients"],
   ] as const;
   console.log(`\n${bold('Try next')}, in another terminal\n`);
   for (const [command, what] of steps) console.log(`  ${command}\n  ${dim(`  ${what}`)}`);
@@ -53,10 +49,10 @@ export function showNextSteps(info: PlatformInfo, files: LocalFiles): void {
   );
   console.log(`  The functions' log: ${here(files.logPath)}`);
   if (local !== '')
-    console.log(`\n  Another platform runs in this folder: commands reach this one by${bold(local)}.`);
-  console.log(`\n  Ctrl-C stops it.\n`);
+    console.log(`\n  Another platform runs in this folder: add${bold(local)} to commands for this one.`);
+  console.log(`\n  Ctrl-C stops the platform.\n`);
 }
 
-/** What a command needs to reach this platform; nothing for the first one of its folder. */
+/** @returns the option with which commands reach this platform; empty for the first platform of its folder */
 export const localOption = ({ entry }: PlatformInfo, { isFirst }: LocalFiles): string =>
   isFirst ? '' : ` --local ${new URL(entry).port}`;

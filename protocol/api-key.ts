@@ -1,9 +1,9 @@
-/** API keys: derived, never stored (design: 2-protocol "API keys", 8-wire "Bytes"). */
+/** API keys: derived, never stored (docs/protocol.md, "API key"). */
 import { hkdfSync } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { base62, lengthPrefixed } from './bytes.ts';
 
-/** What a client's keys may do: `strict` binds the whole request, `basic` is the ten-line kind. */
+/** `strict`: a proof binds the whole request. `basic`: a proof that any JWT library makes, which does not bind the body. */
 export type Profile = 'strict' | 'basic';
 
 export interface ApiKeyParts {
@@ -39,14 +39,12 @@ export function deriveApiKey({ root, salt, clientId, generation, profile }: Deri
   return `${unchecked}_${checksum(unchecked)}`;
 }
 
-/** @returns what the key says of itself, or undefined where its form or its checksum is wrong */
+/** @returns the parts of a key, or undefined where its form or its checksum is wrong */
 export function parseApiKey(text: string): ApiKeyParts | undefined {
-  const match = API_KEY.exec(text);
-  if (!match) return undefined;
-  const [, prefix, clientId, generation, , check] = match as unknown as string[];
-  if (checksum(text.slice(0, text.lastIndexOf('_'))) !== check) return undefined;
+  const [, prefix, clientId, generation, , check] = API_KEY.exec(text) ?? [];
+  if (clientId === undefined || checksum(text.slice(0, text.lastIndexOf('_'))) !== check) return undefined;
   return {
-    clientId: clientId!,
+    clientId,
     generation: Number(generation),
     profile: prefix === PREFIX.strict ? 'strict' : 'basic',
   };
@@ -59,7 +57,7 @@ const STRICT_KEYS = new RegExp(
   'g',
 );
 
-/** @returns what the first strict key in a text says of itself; its form and its checksum are right */
+/** @returns the parts of the first strict key in a text that has the right form and checksum */
 export function findStrictKey(text: string): ApiKeyParts | undefined {
   if (!text.includes(STRICT_PREFIX)) return undefined;
   for (const [found] of text.matchAll(STRICT_KEYS)) {
@@ -69,7 +67,7 @@ export function findStrictKey(text: string): ApiKeyParts | undefined {
   return undefined;
 }
 
-/** Whether a text was meant to be a strict key, spelled right or not: it must not travel. */
+/** Whether a text is meant as a strict key, correctly spelled or not: a strict key must not travel. */
 export const looksLikeStrictKey = (text: string): boolean => text.startsWith(STRICT_PREFIX);
 
 function checksum(unchecked: string): string {

@@ -1,7 +1,7 @@
 /**
- * JSON as this protocol takes it: one meaning per text. `JSON.parse` alone keeps the last of two members with
- * one name, turns `1e400` into Infinity and passes lone surrogates, so two parties could read two things, or
- * two texts become one stored value (RFC 8259 §4, RFC 7493 §2).
+ * JSON with one meaning per text. `JSON.parse` alone keeps the last of two members with one name, turns `1e400` into
+ * Infinity and passes lone surrogates: two parties could read two things, or two texts become one stored value
+ * (RFC 8259 §4, RFC 7493 §2).
  */
 
 export interface JsonLimits {
@@ -47,6 +47,7 @@ function isUnambiguous(text: string, { maxDepth, refuseProto }: JsonLimits): boo
       if (!string.isWellFormed()) return false;
       at = end;
       if (!expectName) continue;
+      // Only an object has names.
       const names = open.at(-1)!;
       if (names.has(string) || (refuseProto && string === '__proto__')) return false;
       names.add(string);
@@ -61,6 +62,7 @@ function isUnambiguous(text: string, { maxDepth, refuseProto }: JsonLimits): boo
       expectName = open.at(-1) != null;
     } else if (first === MINUS || (first >= ZERO && first <= NINE)) {
       NUMBER.lastIndex = at;
+      // `JSON.parse` took the text, so a number begins here.
       const number = NUMBER.exec(text)![0];
       if (!Number.isFinite(Number(number))) return false;
       at += number.length - 1;
@@ -69,7 +71,7 @@ function isUnambiguous(text: string, { maxDepth, refuseProto }: JsonLimits): boo
   return true;
 }
 
-/** @returns where the quote lies that ends the string beginning at `start` */
+/** @returns the position of the quote that ends the string beginning at `start` */
 function stringEnd(text: string, start: number): number {
   for (let at = start + 1; ; at++) {
     const code = text.charCodeAt(at);

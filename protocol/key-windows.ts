@@ -1,10 +1,10 @@
 /**
- * How long a key waits between publishing, signing and removal, so that nothing validly signed is ever refused
- * (design: 3-keys "Windows"). All in milliseconds.
+ * How long a key waits between publishing, signing and removal, so that no valid signature is ever refused
+ * (docs/key-life-cycle.md, "The windows"). All in milliseconds.
  */
 
 export interface KeyLags {
-  /** L: replication lag allowed for. */
+  /** L: how late a replica may be. */
   readonly replicationMs: number;
   /** V: hard limit on the age of a verifier's copy. */
   readonly verifierAgeMs: number;

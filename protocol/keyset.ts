@@ -1,6 +1,6 @@
 /**
- * A keyset: the platform's keys of one purpose. Which key signs and which verify follows from the clock alone,
- * so no step has to happen at the right moment (design: 3-keys "Keyset"). Times are epoch milliseconds.
+ * A keyset: the platform's keys of one purpose. The clock alone decides which key signs and which keys verify, so no step
+ * has to happen at the right moment (docs/key-life-cycle.md, "A timeline"). Times are epoch milliseconds.
  */
 import { randomBytes } from 'node:crypto';
 import type { JWK } from 'jose';
@@ -9,8 +9,8 @@ import { isJsonObject } from './json.ts';
 import { isOfKind, type KeyAlgorithm } from './key-material.ts';
 
 /**
- * The format that this release writes. Readers take what they can read of a newer one; writers, which would drop the
- * members they do not know, refuse it.
+ * The format that this release writes. Readers take the members they know of a newer one. Writers refuse a newer one:
+ * they would drop the other members.
  */
 export const FORMAT_VERSION = 1;
 
@@ -22,31 +22,31 @@ export interface KeysetKey {
   readonly activates_at: number;
   /** Null for the newest. */
   readonly retires_at: number | null;
-  /** Longest life, in milliseconds, of anything signed with it, a verifier's leeway included: fixed when made. */
+  /** Longest life, in milliseconds, of what it signs, a verifier's leeway included. Fixed when the key is made. */
   readonly max_life: number;
-  /** Where it comes from; null for a key that was not made in Vault. */
+  /** Its key and version in Vault; null for a key that Vault did not make. */
   readonly vault: { readonly key: string; readonly version: number } | null;
 }
 
 export interface Keyset {
-  /** Of the format; 1 in a secret that does not say. */
+  /** Of the format; a secret without it has 1. */
   readonly version: number;
-  /** Counts versions: a copy with a lower one never replaces a higher. */
+  /** Counts versions: a copy with a lower number never replaces one with a higher. */
   readonly seq: number;
   /** The secret's version that this one was made from. */
   readonly based_on: string | null;
-  /** Kids that sign and verify nothing any more, whatever their times. */
+  /** Kids that neither sign nor verify, whatever their times. */
   readonly revoked: readonly string[];
-  /** Of the material of revoked keys, so that none comes back under another kid. Readers need them not. */
+  /** Fingerprints of revoked keys, so that none comes back under another kid. Readers do not use them. */
   readonly fingerprints: readonly string[];
   readonly keys: readonly KeysetKey[];
 }
 
 /**
- * Reads a secret's text. The one a stack is created with, `{"keys":[]}`, is a keyset without keys.
+ * Reads a secret's text. A stack creates the secret with `{"keys":[]}`, a keyset without keys.
  *
- * @param alg what each key must be, which the purpose says; without it each must be what it says itself
- * @throws SyntaxError where it is no keyset; the message names the member and never holds a value
+ * @param alg the algorithm that each key must have; default: the one that the key names
+ * @throws SyntaxError where it is not a keyset; the message names the member and holds no value
  */
 export function parseKeyset(text: string, alg?: KeyAlgorithm): Keyset {
   const value = parseObject(text);
@@ -62,11 +62,11 @@ export function parseKeyset(text: string, alg?: KeyAlgorithm): Keyset {
   if (!Array.isArray(keys)) throw new SyntaxError('keyset: keys is not a list');
   const read = keys.map((key) => readKey(key, alg));
   if (new Set(read.map((key) => key.kid)).size !== read.length)
-    throw new SyntaxError('keyset: a kid stands twice');
+    throw new SyntaxError('keyset: a kid occurs twice');
   return { version: version as number, seq: seq as number, based_on, revoked, fingerprints, keys: read };
 }
 
-/** @returns the key to sign with at `nowMs`: the latest active one, else the earliest; undefined where none is */
+/** @returns the key to sign with at `nowMs`: the latest active one, else the earliest; undefined where there is none */
 export function signingKey(keyset: Keyset, nowMs: number): KeysetKey | undefined {
   let active: KeysetKey | undefined;
   let earliest: KeysetKey | undefined;
@@ -77,7 +77,7 @@ export function signingKey(keyset: Keyset, nowMs: number): KeysetKey | undefined
   return active ?? earliest;
 }
 
-/** @returns the keys that verify at `nowMs`: not retired and not revoked; those not active yet are among them */
+/** @returns the keys that verify at `nowMs`: neither retired nor revoked, and also those that do not sign yet */
 export function verificationKeys(keyset: Keyset, nowMs: number): KeysetKey[] {
   return keyset.keys.filter(
     (key) => (key.retires_at === null || key.retires_at > nowMs) && !keyset.revoked.includes(key.kid),
@@ -89,7 +89,7 @@ export function verificationKey(keyset: Keyset, kid: string, nowMs: number): Key
   return verificationKeys(keyset, nowMs).find((key) => key.kid === kid);
 }
 
-/** Where a key stands: `next` is published and verifies, `current` signs, `previous` verifies what it signed. */
+/** The state of a key: `next` is published and verifies, `current` signs, `previous` verifies what it signed. */
 export type KeyState = 'next' | 'current' | 'previous' | 'retired' | 'revoked';
 
 /** @returns the state at `nowMs` of a key of the keyset */
@@ -104,12 +104,22 @@ export function keyState(keyset: Keyset, key: KeysetKey, nowMs: number): KeyStat
 export const newerKeyset = (held: Keyset | undefined, candidate: Keyset): Keyset =>
   held && held.seq > candidate.seq ? held : candidate;
 
+/**
+ * A verifier refuses whatever outlives its key, so nothing is made to live longer than its key verifies.
+ *
+ * @returns `lifeMs`, or less: the life of what is signed with the key at `nowMs`
+ */
+export function lifeWithin(key: KeysetKey, lifeMs: number, nowMs: number): number {
+  const keyLeftMs = (key.retires_at ?? Number.POSITIVE_INFINITY) - nowMs;
+  return Math.min(lifeMs, key.max_life, keyLeftMs);
+}
+
 /** @returns a symmetric key's bytes */
 export function keyBytes(key: KeysetKey): Buffer {
   return Buffer.from(key.jwk.k as string, 'base64url');
 }
 
-/** @returns a kid that the keyset has not, and never revoked */
+/** @returns a kid that no key and no revoked key of the keyset has */
 export function freshKid({ keys, revoked }: Pick<Keyset, 'keys' | 'revoked'>): string {
   for (;;) {
     const kid = randomBytes(4).toString('base64url');

@@ -1,6 +1,6 @@
 /**
  * The nonce: stateless to issue, redeemable once, by one client, in one Region and against one ledger table
- * (design: 2-protocol "Nonce", 8-wire "Bytes").
+ * (docs/protocol.md, "Nonce").
  *
  *   version 1 | kid 4 | length of Region 1 | Region ≤ 15 | issued, ms 6 | life, ms 4 | random 12 | MAC 16
  */
@@ -23,14 +23,22 @@ const FIXED_BYTES = 1 + KID_BYTES + 1 + 6 + 4 + RANDOM_BYTES + MAC_BYTES;
 const MAX_CHARACTERS = Math.ceil(((FIXED_BYTES + MAX_REGION_BYTES) * 4) / 3);
 const LABEL = lengthPrefixed('countersign/nonce/v1');
 
-/** What a nonce says of itself; its MAC vouches for it. */
+/** The longest life that the config allows a nonce: an erased tombstone is needed no more after it. */
+export const LONGEST_NONCE_LIFE_MS = 3_600_000;
+
+/** The content of a nonce. Its MAC proves it. */
 export interface NonceContent {
   /** The keyset's key, 4 bytes in base64url. */
   readonly kid: string;
   readonly region: string;
   readonly issuedMs: number;
-  /** Decides alone how old the nonce may become: a changed setting revives nothing. */
+  /** Alone decides how old the nonce may become: a changed setting revives no nonce. */
   readonly lifeMs: number;
+}
+
+/** A nonce that a request brought. Its text is what the ledger remembers. */
+export interface PresentedNonce extends NonceContent {
+  readonly text: string;
 }
 
 export interface MintNonce extends NonceContent {
@@ -50,8 +58,8 @@ export interface CheckNonce {
 }
 
 /**
- * Derives the MAC key for one Region and one ledger table (HKDF-SHA-256, RFC 5869, empty salt): a nonce is
- * void wherever it could not be marked as used.
+ * Derives the MAC key for one Region and one ledger table (HKDF-SHA-256, RFC 5869, empty salt): a nonce is valid only
+ * where it can be marked as used.
  *
  * @returns a key of 32 bytes; as a KeyObject, which HMAC takes six times faster than bytes
  */
@@ -93,7 +101,7 @@ export function readNonce(text: unknown): NonceContent | undefined {
 }
 
 /**
- * Checks MAC, Region and time. Whether it was used before is the ledger's to say.
+ * Checks MAC, Region and time. Only the ledger knows whether it was used before.
  *
  * @returns the content, or undefined where the nonce is not valid here and now for this client
  */
@@ -112,11 +120,18 @@ export function checkNonce(text: unknown, check: CheckNonce): NonceContent | und
   return valid ? content : undefined;
 }
 
+/** @returns whether no machine's clock can take the nonce for valid any more: two clocks may each be wrong by E */
+export const isExpiredEverywhere = (
+  { issuedMs, lifeMs }: NonceContent,
+  clockErrorMs: number,
+  nowMs: number,
+): boolean => nowMs > issuedMs + lifeMs + 2 * clockErrorMs;
+
 const MAX_CLIENT_BYTES = 255;
 const CLIENT_AT = LABEL.length + 2;
 
-// What the MAC is over: label, client, the nonce up to its MAC; and then that. Used again by every call, none of
-// which waits for anything: fresh buffers would cost more than the hashing.
+// The bytes that the MAC covers (label, client, the nonce up to its MAC), then the MAC. Every call uses this buffer again,
+// and no call is asynchronous: fresh buffers would cost more than the hashing.
 const scratch = Buffer.alloc(CLIENT_AT + MAX_CLIENT_BYTES + FIXED_BYTES + MAX_REGION_BYTES);
 LABEL.copy(scratch);
 
@@ -128,7 +143,7 @@ function placeClient(clientId: string): number {
   return CLIENT_AT + scratch.write(clientId, CLIENT_AT);
 }
 
-/** Writes the MAC over all bytes before `end` there. */
+/** Writes the MAC of all bytes before `end` at `end`. */
 function placeMac(key: KeyObject, end: number): void {
   // As text and back: a Buffer of its own for each digest costs a third more.
   const mac = createHmac('sha256', key).update(scratch.subarray(0, end)).digest('binary');
@@ -152,7 +167,7 @@ function parse(text: unknown): { bytes: Buffer; content: NonceContent } | undefi
   if (typeof text !== 'string' || text.length > MAX_CHARACTERS) return undefined;
   const bytes = decodeBase64url(text);
   if (!bytes || bytes.length < FIXED_BYTES || bytes[0] !== VERSION) return undefined;
-  const regionBytes = bytes[1 + KID_BYTES]!;
+  const regionBytes = bytes.readUInt8(1 + KID_BYTES);
   if (bytes.length !== FIXED_BYTES + regionBytes) return undefined;
   const regionAt = 1 + KID_BYTES + 1;
   const issuedAt = regionAt + regionBytes;

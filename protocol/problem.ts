@@ -1,6 +1,6 @@
 /**
- * Every way a request can fail: a stable code, its status, and what the answer carries (design: 2-protocol
- * "Errors"; form: RFC 9457). The caller learns the code; which check failed is for logs and metrics.
+ * Every way in which a request can fail: a stable code, its status, and whether the answer carries a nonce
+ * (docs/errors/README.md; form: RFC 9457). The caller learns the code; logs and metrics get the check that failed.
  */
 
 interface ProblemDefinition {
@@ -114,7 +114,7 @@ export interface Violation {
   readonly message: string;
 }
 
-/** A refusal as a value: the code is for the caller, the reason names the rule that failed, for logs. */
+/** A refusal as a value: the code is for the caller; the reason, for logs, names the rule that failed. */
 export interface Refusal {
   readonly ok: false;
   readonly code: ProblemCode;

@@ -1,11 +1,11 @@
-/** Public keys that clients bring (RFC 7517; RFC 7518 §6.2, RFC 8037 §2): each has one spelling, and so one thumbprint. */
+/** Public keys that clients bring (RFC 7517; RFC 7518 §6.2, RFC 8037 §2): each has one spelling, so one thumbprint. */
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 
 /**
- * Node takes padding, white space, spare bits and leading noughts in a coordinate: a key that was revoked would come back
+ * Node accepts padding, white space, spare bits and leading zeros in a coordinate: with them a revoked key could come back
  * under another thumbprint.
  *
- * @returns the JWK as Node writes it, or undefined where this is no public key, or is spelled in another way
+ * @returns the JWK as Node writes it, or undefined where this is not a public key or has another spelling
  */
 export function canonicalJwk(jwk: JsonWebKey): JsonWebKey | undefined {
   let written: JsonWebKey;

@@ -1,7 +1,7 @@
 /**
- * The limit on a client's signatures, per Region and minute, by leases (design: 2-protocol "Quota"). Instances lease
- * blocks of permits from the window's counter and spend them in memory: the sum of all leases never exceeds the
- * limit, so neither do acceptances. Times are epoch milliseconds.
+ * The limit on a client's signatures, per Region and minute (docs/protocol.md, "Limits"). Instances lease blocks of permits
+ * from the window's counter and spend them in memory: neither the leases nor the accepted requests exceed the limit.
+ * Times are epoch milliseconds.
  */
 
 export const WINDOW_MS = 60_000;
@@ -13,14 +13,14 @@ export const windowAt = (nowMs: number): number => Math.floor(nowMs / WINDOW_MS)
 export const secondsLeft = (window: number, nowMs: number): number =>
   Math.max(1, Math.ceil(((window + 1) * WINDOW_MS - nowMs) / 1000));
 
-/** Counters outlive their window by this much; TTL deletes late anyway, never early. */
+/** Counters outlive their window by this much. TTL may delete later, never earlier. */
 const COUNTER_MARGIN_MS = 15 * 60_000;
 
 /** @returns when a window's counter may go, in epoch seconds */
 export const counterTtlS = (window: number): number =>
   Math.ceil(((window + 1) * WINDOW_MS + COUNTER_MARGIN_MS) / 1000);
 
-/** Whether the counter of a window grants `n` more permits: what the adapter's one conditional update carries out. */
+/** Whether the counter of a window grants `n` more permits: the condition of the adapter's one update. */
 export const grants = (leased: number, n: number, limit: number): boolean => leased + n <= limit;
 
 /** One instance's part of one client's window. */
@@ -28,14 +28,14 @@ export interface Share {
   readonly window: number;
   /** Permits in hand. */
   readonly left: number;
-  /** What all instances have leased, at least: the counter only grows. */
+  /** A lower bound of what all instances have leased: the counter only grows. */
   readonly leased: number;
-  /** The last block leased, and when: how fast this instance has been. */
+  /** The last block leased, and its time: they show how fast this instance is. */
   readonly block: number;
   readonly leasedAtMs: number;
 }
 
-/** The share to go on with at `nowMs`: permits end with their window, an instance's pace does not. */
+/** The share at `nowMs`: permits end with their window, the instance's pace carries over. */
 export function shareAt(share: Share | undefined, nowMs: number): Share {
   const window = windowAt(nowMs);
   if (share?.window === window) return share;
@@ -49,23 +49,23 @@ export function granted(share: Share, n: number, leased: number, nowMs: number):
   return { ...share, left: share.left + n, leased, block: n, leasedAtMs: nowMs };
 }
 
-/** A refusal of `n` says how much is leased, at least. */
+/** A refused lease of `n` gives a lower bound of what is leased. */
 export const refused = (share: Share, n: number, limit: number): Share => ({
   ...share,
   leased: Math.max(share.leased, limit - n + 1),
 });
 
-/** Whether the window is known to be spent, for this instance: nothing in hand, nothing to lease. */
+/** Whether this instance knows that the window is spent: it has no permit and can lease none. */
 export const isSpent = (share: Share, limit: number): boolean => share.left <= 0 && share.leased >= limit;
 
-/** What an instance holds at most: its own use in this time. More would strand where its traffic ends. */
+/** A block lasts an instance this long at most. A larger one would be lost where the instance's traffic ends. */
 const BLOCK_SPAN_MS = 5_000;
-/** No block takes more than this part of what is left: blocks shrink to 1 as the window is spent. */
+/** A block takes at most this part of the remaining permits: blocks shrink to 1 towards the limit. */
 const LARGEST_PART = 1 / 8;
 
 /**
  * @param waiting requests that need a permit now
- * @returns how many permits to lease: what this instance is going to use soon, by its own pace; at least 1
+ * @returns how many permits to lease: what this instance will soon use, judged by its own pace; at least 1
  */
 export function blockSize(share: Share, limit: number, waiting: number, nowMs: number): number {
   const spanMs = Math.min(BLOCK_SPAN_MS, (share.window + 1) * WINDOW_MS - nowMs);

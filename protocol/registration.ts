@@ -1,10 +1,11 @@
 /**
- * A registration's identity and its life in the registry, as transitions that the registry's conditional
- * writes carry out (design: 2-protocol "Registration").
+ * A registration's identity and its life in the registry, as transitions that the registry's conditional writes carry out
+ * (docs/protocol.md, "Registering" and "Reading and deleting").
  */
 import { hash } from 'node:crypto';
 import { lengthPrefixed } from './bytes.ts';
 import { canonicalJson } from './json.ts';
+import { LONGEST_NONCE_LIFE_MS } from './nonce.ts';
 
 export interface Registration {
   /** 43 base64url characters. */
@@ -16,7 +17,7 @@ export interface Registration {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** What stays of a deleted registration: no personal data, only when. */
+/** The record of a deletion: it holds the time, and no personal data. */
 export interface Tombstone {
   readonly deletedAtMs: number;
 }
@@ -25,7 +26,7 @@ export type RegistryRecord = Registration | Tombstone;
 
 export const isTombstone = (record: RegistryRecord): record is Tombstone => 'deletedAtMs' in record;
 
-/** Hash of client and user: two Regions cannot disagree on it, and no client can touch another's. */
+/** Hash of client and user: all Regions compute the same id, and no client can touch another's registrations. */
 export function registrationId(clientId: string, userId: string): string {
   const bytes = lengthPrefixed('countersign/registration/v1', clientId, userId);
   return hash('sha256', bytes, 'base64url');
@@ -37,18 +38,25 @@ export function entityTag(data: unknown): string {
 }
 
 /**
- * A registration may stand over a tombstone only where its nonce was issued after this instant, so that a POST
- * withheld until after the DELETE revives nothing: each of two clocks may be off by E.
+ * A registration may replace a tombstone only where its nonce was issued after this instant: a POST that was withheld
+ * until after the DELETE revives nothing. Each of two clocks may be wrong by E.
  */
 export const tombstoneClearsAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
   deletedAtMs + 2 * clockErrorMs;
 
-/** The config allows no longer one. */
-const LONGEST_NONCE_LIFE_MS = 3_600_000;
-
-/** From this instant on no nonce can live, on any clock, that a tombstone has to stop: it may be erased. */
+/** After this instant every nonce that the tombstone has to stop is expired on every clock, so it may be erased. */
 export const erasableAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
   tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs;
+
+/** @returns whole seconds, at least 1, after which a new nonce is issued after `clearsAtMs` */
+export const secondsUntilClear = (clearsAtMs: number, nowMs: number): number =>
+  Math.max(1, Math.floor((clearsAtMs - nowMs) / 1000) + 1);
+
+const TOMBSTONE_LIFE_MS = 30 * 24 * 3600 * 1000;
+
+/** @returns when a tombstone may go: 30 days after the deletion, in epoch seconds */
+export const tombstoneTtlS = (deletedAtMs: number): number =>
+  Math.ceil((deletedAtMs + TOMBSTONE_LIFE_MS) / 1000);
 
 export type RegisterOutcome =
   | { readonly kind: 'stored' }
@@ -58,7 +66,7 @@ export type RegisterOutcome =
   | { readonly kind: 'deleted'; readonly clearsAtMs: number };
 
 /**
- * What registering comes to, given what stands in the registry.
+ * The outcome of registering, given the record in the registry.
  *
  * @param stored the record under the registration's key, if any
  * @param nonceIssuedMs when the consumed nonce was issued
@@ -80,8 +88,8 @@ export function decideRegister(
 }
 
 /**
- * What deleting leaves: a tombstone, always, also where nothing was stored, and never an earlier one than
- * stands already.
+ * The tombstone that deleting leaves, also where nothing was stored. It is never earlier than the one that is there
+ * already.
  */
 export function decideDelete(stored: RegistryRecord | undefined, nowMs: number): Tombstone {
   const before = stored && isTombstone(stored) ? stored.deletedAtMs : nowMs;

@@ -1,6 +1,6 @@
 /**
- * Rotation: what the next keyset holds, and when it may become the current one, so that nothing validly signed is
- * ever refused and no revoked key comes back (docs/key-life-cycle.md).
+ * Rotation: what the next keyset holds, and when it may become the current one, so that no valid signature is ever
+ * refused and no revoked key comes back (docs/key-life-cycle.md).
  *
  *     made          published                    signs                              removed
  *      │──── X ─────────│──── L ── V ── 2E ────────│──── L ── S ── D ── E ────────────│
@@ -12,20 +12,22 @@ import { fingerprint, materialFault } from './key-material.ts';
 import { type KeyLags, keyWindows } from './key-windows.ts';
 import { FORMAT_VERSION, type Keyset, type KeysetKey, signingKey, verificationKeys } from './keyset.ts';
 
-/** What a rotation adds; its times follow from the keyset it joins. */
+/** The key that a rotation adds. Its times follow from the keyset. */
 export type NewKey = Pick<KeysetKey, 'kid' | 'alg' | 'jwk' | 'vault'>;
 
 /**
- * The most that a keyset holds, of keys and of revoked ones, whose kids and fingerprints are never dropped. Of the
- * longest kind they take less than `MAX_KEYSET_BYTES`; a secret of Secrets Manager holds 65,536 bytes.
+ * A keyset holds at most this many keys, and remembers this many revoked ones for ever by kid and fingerprint. At their
+ * longest they take less than `MAX_KEYSET_BYTES`; a secret of Secrets Manager holds 65,536 bytes.
  */
 export const MAX_KEYS = 32;
 export const MAX_REVOKED = 1_024;
 export const MAX_KEYSET_BYTES = 60 * 1_024;
 
 /**
- * @returns why no ordinary rotation may follow, before a key is made for it; undefined where one may. It leaves room
- * to revoke every key that is held, so that an emergency never finds the keyset full
+ * Asked before a key is made for an ordinary rotation. The rotation must leave room to revoke every key that is held, so
+ * that an emergency never finds the keyset full.
+ *
+ * @returns the reason why none may follow, or undefined
  */
 export function rotationRefusal(current: Keyset, lags: KeyLags, nowMs: number): string | undefined {
   const kept = current.keys.filter((key) => !isGone(key, lags, nowMs));
@@ -40,7 +42,7 @@ export function rotationRefusal(current: Keyset, lags: KeyLags, nowMs: number): 
 }
 
 /**
- * The keyset of an ordinary rotation: publish first, sign later, remove last. In an empty one the key signs at once.
+ * The keyset of an ordinary rotation: publish first, sign later, remove last. The first key of a keyset signs at once.
  *
  * @param versionId the secret's version that holds `current`
  */
@@ -63,12 +65,12 @@ export function nextKeyset(
 }
 
 /**
- * The keyset of an emergency: the old keys revoked and removed, those not active yet included, since they lay in the
- * same secret. The new key signs at once, unless a key that signs now, or will, is spared. One that signs in a revoked
- * key's place goes later than it would have: as much later as it signs longer.
+ * The keyset of an emergency: the old keys are revoked and removed. Keys that do not sign yet are among them, since the
+ * same secret held them. The new key signs at once, unless a spared key signs now or will sign. A key that signs in the
+ * place of a revoked one signs longer, so it retires later by that much.
  *
  * @param onlyKids spares every other key; @default all kids of the keyset
- * @param elsewhere keys of other versions that end too, remembered as far as there is room
+ * @param elsewhere keys of other versions that end as well; they are remembered as far as there is room
  */
 export function revokedKeyset(
   current: Keyset,
@@ -99,7 +101,7 @@ export function revokedKeyset(
   );
 }
 
-/** What must be remembered, and of the rest as much as fits: nothing in another version keeps a revocation from success. */
+/** All of `must`, and as much of `may` as fits: a key of another version never prevents a revocation. */
 const remembered = (must: readonly string[], may: readonly string[]): string[] => {
   const kept = new Set(must);
   for (const each of may) if (kept.size < MAX_REVOKED) kept.add(each);
@@ -107,9 +109,9 @@ const remembered = (must: readonly string[], may: readonly string[]): string[] =
 };
 
 /**
- * What `testSecret` demands of a pending keyset, whoever made it.
+ * The rules that `testSecret` checks in a pending keyset, whoever made it.
  *
- * @returns what is wrong, without any value of a key; empty where nothing is
+ * @returns the faults, without any value of a key; empty where there is none
  */
 export function checkPending(
   current: Keyset,
@@ -124,7 +126,7 @@ export function checkPending(
   if (pending.based_on !== versionId) faults.push('based on another version');
 
   const kids = pending.keys.map(({ kid }) => kid);
-  if (new Set(kids).size < kids.length) faults.push('a kid stands twice');
+  if (new Set(kids).size < kids.length) faults.push('a kid occurs twice');
   if (kids.some((kid) => pending.revoked.includes(kid))) faults.push('holds a revoked key');
   if (current.revoked.some((kid) => !pending.revoked.includes(kid))) faults.push('revoked kids are not kept');
   const ended = current.keys.filter(({ kid }) => pending.revoked.includes(kid));
@@ -153,7 +155,7 @@ export function checkPending(
 
 /**
  * Whether a pending keyset may still become the current one: every verifier must hold its new key before any signer
- * uses it. A first key, and the one of an emergency, have nothing to wait for.
+ * uses it. The first key of a keyset does not wait, nor does the key of an emergency.
  */
 export function mayFinish(current: Keyset, pending: Keyset, lags: KeyLags, nowMs: number): boolean {
   const newest = newestKey(pending);
@@ -164,11 +166,11 @@ export function mayFinish(current: Keyset, pending: Keyset, lags: KeyLags, nowMs
   );
 }
 
-/** @returns whether a key that is held, or was revoked, has the same material */
+/** @returns whether a held or a revoked key has the same material */
 export const isKnown = ({ keys, fingerprints }: Keyset, jwk: KeysetKey['jwk']): boolean =>
   [...fingerprints, ...keys.map((key) => fingerprint(key.jwk))].includes(fingerprint(jwk));
 
-/** One of an older release may hold more keys already: then it may not grow, and a revocation makes it fit. */
+/** A keyset of an older release may hold more keys already: it may not grow, and a revocation makes it fit. */
 function sizeFaults(current: Keyset, pending: Keyset): string[] {
   const faults: string[] = [];
   if (pending.keys.length > Math.max(MAX_KEYS, current.keys.length))
@@ -180,7 +182,7 @@ function sizeFaults(current: Keyset, pending: Keyset): string[] {
   return faults;
 }
 
-/** Adds a key after those that are kept, and says when the one it follows goes. */
+/** Adds a key after those that are kept, and sets when the key before it retires. */
 function withKey(
   base: Keyset,
   versionId: string,
@@ -191,7 +193,7 @@ function withKey(
 ): Keyset {
   const followed = newestKey(base);
   const due = atOnce ? nowMs : nowMs + keyWindows(lags).publishToSignMs;
-  // Never before the one it follows, which a longer window may have put further ahead: each key signs once.
+  // Never before the key that it follows, which a longer window may have put further ahead: each key signs once.
   const activates_at = followed ? Math.max(due, followed.activates_at + 1) : due;
   const added = { ...newKey, activates_at, retires_at: null, max_life: lags.maxLifeMs };
   const all = [...base.keys, added];
@@ -206,7 +208,7 @@ function withKey(
   };
 }
 
-/** When a key goes: once its successor signs, and what it signed has ended. One that signs no more keeps its time. */
+/** A key retires once its successor signs and all that it signed has expired. A key that signs no more keeps its time. */
 function retirement(key: KeysetKey, all: readonly KeysetKey[], lags: KeyLags, nowMs: number): number {
   const due = dueRetirement(key, all, lags);
   if (key.retires_at === null) return due;
@@ -216,11 +218,11 @@ function retirement(key: KeysetKey, all: readonly KeysetKey[], lags: KeyLags, no
 const dueRetirement = (key: KeysetKey, all: readonly KeysetKey[], lags: KeyLags): number =>
   successorAt(key, all) + removalMs(key, lags);
 
-/** Whether it signs, now or later: its successor does not yet, and it verifies. */
+/** Whether a key signs, now or later: it verifies, and its successor does not sign yet. */
 const maySign = (key: KeysetKey, all: readonly KeysetKey[], nowMs: number): boolean =>
   successorAt(key, all) > nowMs && (key.retires_at === null || key.retires_at > nowMs);
 
-/** When the next key after it begins to sign. */
+/** When the next key begins to sign. */
 const successorAt = ({ activates_at }: KeysetKey, all: readonly KeysetKey[]): number =>
   Math.min(...all.map((each) => each.activates_at).filter((at) => at > activates_at));
 
@@ -233,7 +235,7 @@ function newestKey({ keys, revoked }: Keyset): KeysetKey | undefined {
   );
 }
 
-/** Whether a new key must sign without a wait: where none signs, or the one that does goes and no newer one stays. */
+/** Whether a new key must sign at once: no key signs, or the one that signs is revoked and no newer one is spared. */
 function signsAtOnce(current: Keyset, revoked: readonly string[], nowMs: number): boolean {
   const signing = signingKey(current, nowMs);
   if (!signing) return true;
@@ -241,11 +243,11 @@ function signsAtOnce(current: Keyset, revoked: readonly string[], nowMs: number)
   return !spared || spared.activates_at < signing.activates_at;
 }
 
-/** Retired by every machine's clock, so that dropping it changes no answer anywhere. */
+/** Whether a key is retired by every machine's clock: nobody notices that it is dropped. */
 const isGone = (key: KeysetKey, { clockErrorMs }: KeyLags, nowMs: number): boolean =>
   key.retires_at !== null && key.retires_at + 2 * clockErrorMs <= nowMs;
 
-/** From the successor's `activates_at` to this key's `retires_at`: D is what was promised when the key was made. */
+/** From the successor's `activates_at` to this key's `retires_at`, with the D that the key was made with. */
 const removalMs = (key: KeysetKey, lags: KeyLags): number =>
   keyWindows({ ...lags, maxLifeMs: key.max_life }).signToRemoveMs;
 
@@ -260,9 +262,10 @@ function windowFaults(
   if (!mayFinish(current, pending, lags, nowMs)) faults.push('the new key would sign too early');
   for (const key of pending.keys) {
     if (key === newest) continue;
+    // checkPending has found it in both keysets, with a `retires_at`.
     const before = current.keys.find(({ kid }) => kid === key.kid)!;
     const late = key.retires_at! >= Math.max(dueRetirement(key, pending.keys, lags), before.retires_at ?? 0);
-    // It was made up to X ago, when the key may still have had to sign, and by another clock.
+    // The pending keyset is up to X old and has another clock's times: the key may still have had to sign then.
     const extended = late && maySign(before, pending.keys, nowMs - lags.finishMs - 2 * lags.clockErrorMs);
     const kept = before.retires_at === key.retires_at;
     if (kept ? !late && maySign(key, pending.keys, nowMs + 2 * lags.clockErrorMs) : !extended)
@@ -271,7 +274,7 @@ function windowFaults(
   return faults;
 }
 
-/** All but `retires_at`, which a rotation sets. */
+/** Whether two keys agree in all but `retires_at`, which a rotation sets. */
 function isSameKey(a: KeysetKey, b: KeysetKey): boolean {
   const fixed = ({ kid, alg, activates_at, max_life, jwk }: KeysetKey) =>
     JSON.stringify([kid, alg, activates_at, max_life, Object.entries(jwk).sort()]);

@@ -1,6 +1,7 @@
 /**
- * `npm run build`: the packages that others install, each whole in a directory of `dist/`. Node strips no types under
- * node_modules and the CDK bundles no sources from there, so they hold JavaScript, declarations and built functions.
+ * `npm run build`: builds the packages that others install, each in its own directory of `dist/`. Node does not strip types
+ * under node_modules, and the CDK bundles no sources from there. So the packages hold JavaScript, declarations and built
+ * functions.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -49,9 +50,11 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   const entries = ['lib/index.ts', 'cli/main.ts'];
   compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
   bundleFunctions(join(directory, 'functions'));
-  // What the dashboard shows.
+  // The README links to it.
+  cpSync(inRoot('docs/constructs.md'), join(directory, 'docs/constructs.md'));
+  // The dashboard shows the runbook.
   cpSync(inRoot('docs/runbook.md'), join(directory, 'docs/runbook.md'));
-  // What `vault setup` writes, and the policies that it names.
+  // `vault setup` writes the first policy, and its messages name the others.
   for (const policy of ['rotate', 'setup', 'upkeep'])
     cpSync(inRoot(`cli/vault/${policy}.hcl`), join(directory, `cli/vault/${policy}.hcl`));
   mkdirSync(join(directory, 'bin'));
@@ -62,7 +65,7 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
     exports: './lib/index.js',
     bin: { countersign: './bin/countersign.js' },
   };
-  finish({ directory, entries, readme: 'README.md', manifest });
+  finish({ directory, entries, readme: 'lib/README.md', manifest });
 }
 
 /** @param engines `>=` and the oldest Node, on which alone the command's libraries load */
@@ -78,8 +81,12 @@ else {
 `;
 }
 
-/** What the entries reach, by the TypeScript compiler, laid out as the sources are. */
-function compile(outDir: string, entries: readonly string[], paths: Record<string, string[]> = {}): void {
+/** Compiles every module that the entries import, with the same layout as the sources. */
+export function compile(
+  outDir: string,
+  entries: readonly string[],
+  paths: Record<string, string[]> = {},
+): void {
   mkdirSync(outDir, { recursive: true });
   const project = join(outDir, 'tsconfig.json');
   const compilerOptions = {
@@ -99,7 +106,7 @@ function compile(outDir: string, entries: readonly string[], paths: Record<strin
   rmSync(project);
 }
 
-/** Adds what makes it a package: its manifest with the dependencies that its code names, and its texts. */
+/** Adds the manifest, with the dependencies that the code imports, and the package's documents. */
 function finish({ directory, entries, readme, manifest }: Package): void {
   const versions: Record<string, string> = { ...root.dependencies, [sdk.name]: sdk.version };
   const dependencies: Record<string, string> = {};

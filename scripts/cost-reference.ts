@@ -1,4 +1,4 @@
-/** Writes the generated parts of docs/cost.md: what a stage costs at rest, by what its templates hold, and in use. */
+/** Writes the generated parts of docs/cost.md: the cost of a stage at rest, from its templates, and in use. */
 import { fileURLToPath } from 'node:url';
 import type { ConfigInput } from '../lib/config/schema.ts';
 import { flood, healthTraffic, instances, millionNonces, millionRegistrations } from './cost-use.ts';
@@ -67,7 +67,7 @@ const PARTS: Readonly<Record<string, () => string>> = {
   flood,
 };
 
-/** @returns docs/cost.md with its generated parts made anew */
+/** @returns docs/cost.md with new generated parts */
 export function costReference(): string {
   return Object.entries(PARTS).reduce(
     (document, [part, text]) => withGenerated(document, `cost-reference.ts: ${part}`, text()),

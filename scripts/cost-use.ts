@@ -1,4 +1,4 @@
-/** What use costs: each amount is a quantity times a unit price, and both are shown. */
+/** The cost of use: each amount is a quantity times a unit price, and the document shows both. */
 import { readConfig } from '../lib/config/read.ts';
 import { production } from './reference.ts';
 
@@ -21,7 +21,7 @@ const MILLION = 1e6;
 const DAY_S = 24 * 3600;
 const MONTH_S = 30 * DAY_S;
 
-/** Of a request, in bytes: Lambda's own lines included. */
+/** Log bytes for each request, including Lambda's own lines. */
 const FUNCTION_LOG = 850;
 const ACCESS_LOG = 400;
 
@@ -31,15 +31,15 @@ interface Row {
   readonly what: string;
   readonly quantity: string;
   readonly price: string;
-  /** USD, a column each; undefined where there is none of it. */
+  /** USD, one for each column; undefined where the column does not have this cost. */
   readonly usd: readonly (number | undefined)[];
 }
 
-/** What any request costs that a function answers. */
+/** A kind of request that a function answers. */
 interface Request {
   readonly count: number;
   readonly durationMs: number;
-  /** Bytes sent. */
+  /** Bytes of the answer. */
   readonly answer: number;
 }
 
@@ -96,7 +96,7 @@ function answered({ count, durationMs, answer }: Request, isProd: readonly boole
   ];
 }
 
-/** A write goes to each of a table's replicas. */
+/** The cost of writes: each goes to every replica of the table. */
 function writes(what: string, count: number, replicas: readonly number[]): Row {
   const each = [...new Set(replicas)].map((copies) => number(count * copies)).join(', ');
   return {
@@ -107,7 +107,10 @@ function writes(what: string, count: number, replicas: readonly number[]): Row {
   };
 }
 
-/** Of a Region of two: each checker asks each endpoint once an interval, and nearly every request finds the cached result old. */
+/**
+ * The cost of health checks for each of two Regions. Each checker calls each endpoint once per interval, and nearly every
+ * call finds the cached result expired.
+ */
 export function healthTraffic(): string {
   const checkers = 2 * healthChecks.checkerRegions.length;
   const everyS = healthChecks.interval.toSeconds();
@@ -121,7 +124,7 @@ export function healthTraffic(): string {
   return `${asked}.\n\n${table(['USD a month'], rows)}`;
 }
 
-/** Each instance reads again what it holds for a minute, or for five seconds, as long as requests come. */
+/** The cost of refreshing caches: while requests come, each instance reads again every minute, or every five seconds. */
 export function instances(): string {
   const reads = (keysets: number) => (keysets * MONTH_S) / 60;
   const kids = (keysets: number) => (keysets * MONTH_S) / 5;
@@ -169,7 +172,7 @@ export function millionNonces(): string {
   );
 }
 
-/** At the method's throttle, and each 1,000 requests a second beyond it. */
+/** The cost of a flood: at the method's throttle, and for each 1,000 requests per second above it. */
 export function flood(): string {
   const perSecond = throttles.nonce.perSecond;
   const served = perSecond * DAY_S;

@@ -10,13 +10,13 @@ import {
   writeDocument,
 } from './reference.ts';
 
-/** Stand for any, and are replaced by `<stage>` and `<region>` in what is printed. */
+/** Example names, which the document shows as `<stage>` and `<region>`. */
 const STAGE = 'anystage';
 const REGION = 'eu-west-1';
-/** Of the example's Regions the one whose stacks say the same again. */
+/** The example's second Region, whose stacks repeat those of the first. */
 const OTHER_REGION = 'eu-central-1';
 
-/** @returns docs/iam.md with its generated half made anew */
+/** @returns docs/iam.md with a new generated half */
 export function iamReference(): string {
   const stacks = [...resourcesOf(production(STAGE))];
   const text = stacks

@@ -1,4 +1,4 @@
-/** What generated documents have in common: the templates that they are read from, and the place that they fill. */
+/** Common parts of generated documents: the templates that they are read from, and the place that they fill. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { LOCK_CONTEXT, LOCK_FILE } from '../lib/config/lock.ts';
 import type { ConfigInput } from '../lib/config/schema.ts';
-import { addPlatform } from '../lib/platform.ts';
+import { RegistrationPlatform } from '../lib/platform.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a template is JSON of any form
 export type Json = any;
@@ -36,7 +36,7 @@ export function resourcesOf(config: ConfigInput): Map<string, Resources> {
       // It is read, not deployed.
       builtinCloudFormationValidation: false,
     });
-    addPlatform(app, config, { lockFile: join(outdir, LOCK_FILE) });
+    new RegistrationPlatform(app, 'Countersign', { ...config, lockFile: join(outdir, LOCK_FILE) });
     const stacks = app.node.children.filter((child) => child instanceof Stack);
     return new Map(
       stacks.map((stack) => [stack.stackName, Template.fromStack(stack).toJSON().Resources ?? {}]),

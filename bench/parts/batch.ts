@@ -1,4 +1,4 @@
-/** The main job: a file of users through the local platform, by the SDK; and what it costs in calls and bytes. */
+/** Registers a file of users at the local platform by the SDK, and counts calls and bytes. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
@@ -89,11 +89,11 @@ interface Watched {
   readonly received: number;
 }
 
-/** Watches this process's calls to the platform's AWS endpoint, by whatever client. */
+/** Counts this process's calls to the platform's AWS endpoint, by any client. */
 function watchStores(awsEndpoint: string): { stop(): Watched } {
   const { host } = new URL(awsEndpoint);
   const calls: Record<string, number> = {};
-  // What a socket had carried before it was first seen is not counted.
+  // Bytes that a socket carried before it was first seen are not counted.
   const sockets = new Map<Socket, { sent: number; received: number }>();
   const see = (socket: Socket) => {
     if (sockets.has(socket)) return;

@@ -1,4 +1,4 @@
-/** What is uploaded for each function. */
+/** The size of what is uploaded for each function. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What a registration costs the processor, beside oidc-provider's dynamic client registration. */
+/** The processor time of a registration, compared with oidc-provider's dynamic client registration. */
 import { type Cost, costOf, layerRows } from '../cost.ts';
 import { CORES } from '../machine.ts';
 import { type Child, startChild } from '../processes/child.ts';
@@ -6,7 +6,7 @@ import type { Driven, Load } from '../processes/load.ts';
 import { type Measured, median, progress, type Row, type Section, spread } from '../report.ts';
 import { makeSigners } from '../signers.ts';
 
-// Many short rounds: two neighbours see the machine in the same mood.
+// Many short rounds: two that follow each other meet the machine in the same state.
 const ROUNDS = 21;
 const ROUND_SECONDS = 0.5;
 const WARM_UP_SECONDS = 2.5;
@@ -107,7 +107,7 @@ function comparison(costs: ReadonlyMap<Name, Cost[]>): Section {
   };
   return {
     title: 'A registration, beside oidc-provider',
-    note: `The real functions over a store in memory that passes the contract of the real ones, and oidc-provider’s dynamic client registration as it comes, over its own adapter in memory: each behind the same \`node:http\` server, \`NODE_ENV=production\`, no log. ${CONNECTIONS} connections; ${ROUNDS} rounds of ${ROUND_SECONDS} s in turn; median (least–greatest), ratios within a round. ${CORES.note} Where the server’s core is not fully busy, the load generator or other processes of the machine held it up, and processor time says more than requests per second; a target counts as met where both meet it. A registration here verifies a signature, a fingerprint and a nonce, consumes that nonce, charges a quota and issues the next nonce; oidc-provider verifies none and issues a client id, a secret and a registration access token.`,
+    note: `This compares the real functions, over a store in memory that passes the contract of the real stores, with oidc-provider’s dynamic client registration as it is, over its own adapter in memory. Each runs behind the same \`node:http\` server, \`NODE_ENV=production\`, no log. ${CONNECTIONS} connections; ${ROUNDS} rounds of ${ROUND_SECONDS} s in turn; median (least–greatest), ratios within a round. ${CORES.note} If the server’s core is not fully busy, the load generator or other processes slowed it down; then processor time says more than requests per second. A target is met only if both meet it. A registration here verifies a signature, a fingerprint and a nonce, consumes that nonce, charges a quota and issues the next nonce. oidc-provider verifies nothing, and issues a client id, a secret and a registration access token.`,
     rows: [
       cost('bare', 'the server alone, which reads the body and answers 201'),
       cost('oidc-provider', 'oidc-provider'),
@@ -115,7 +115,7 @@ function comparison(costs: ReadonlyMap<Name, Cost[]>): Section {
       ...ALGORITHMS.map(against),
     ],
     remarks: [
-      'The tables below say where the time goes. What an ES256 or Ed25519 proof costs beyond an HS256 one is the verification itself, which is OpenSSL’s; the rest is ours to shorten.',
+      'The tables below show where the time goes. An ES256 or Ed25519 proof costs more than an HS256 one only because OpenSSL’s verification takes longer. This project can shorten the rest.',
     ],
   };
 }
@@ -124,7 +124,7 @@ function whereItGoes(alg: Algorithm, costs: readonly Cost[], layers: Record<stri
   const cost = { cpuUs: median(all(costs, 'cpuUs')), mainUs: median(all(costs, 'mainUs')) };
   return {
     title: `Where the time of a registration goes, ${alg}`,
-    note: 'Processor time per registration of the run above, by a sampling profile of the main thread.',
+    note: 'Processor time per registration in the run above, by a sampling profile of the main thread.',
     rows: layerRows(layers, cost),
   };
 }

@@ -1,4 +1,7 @@
-/** What keys cost: a lookup on the request path, a refresh beside it, forged kids, and a rotation by step. */
+/**
+ * The cost of keys: a lookup in a request, a lookup during a refresh, forged kids, and each step of a
+ * rotation.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -30,10 +33,10 @@ export async function measureKeys(): Promise<Measured> {
     sections: [
       {
         title: 'Keys on the request path',
-        note: `A keyset of three keys, as between two rotations. ${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds taken in turn; median (least–greatest).`,
+        note: `The keyset has three keys, as between two rotations. ${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds in turn; median (least–greatest).`,
         rows: [...lookup.rows, refresh.row, flood.row],
         remarks: [
-          'A lookup is two promises, for the keyset and for the revoked kids, and the choice of the key: both copies are judged at each use.',
+          'A lookup takes two promises, for the keyset and for the revoked kids, and the choice of the key. Each use checks the age of both copies.',
         ],
       },
       rotation.section,
@@ -60,7 +63,7 @@ function threeKeys(nowMs: number): Keyset {
   return { version: 1, seq: 3, based_on: 'v2', revoked: [], fingerprints: [], keys };
 }
 
-/** A cache on a clock that the measurement owns. */
+/** A cache whose clock the measurement sets. */
 function cacheOf(readMs = 0) {
   const clock = { nowMs: Date.now() };
   const text = JSON.stringify(threeKeys(clock.nowMs));
@@ -115,7 +118,7 @@ async function perCall(work: () => Promise<unknown>): Promise<number> {
   return ((performance.now() - start) * 1000) / CALLS;
 }
 
-/** Lookups while a read is under way that takes its time. */
+/** Lookups during a slow read. */
 async function measureRefresh() {
   const { cache, clock, counts } = cacheOf(READ_MS);
   await cache.current();
@@ -128,7 +131,7 @@ async function measureRefresh() {
     await cache.current();
     if (before && !counts.reading) waited += 1;
     during += Number(counts.reading);
-    // So that the read can end at all.
+    // Without it, the read could not end.
     if (during % 1_000 === 0) await delay(0);
   } while (counts.reading);
   const row: Row = {
@@ -140,14 +143,14 @@ async function measureRefresh() {
   return { row, raw: { readMs: READ_MS, during, waited } };
 }
 
-/** Nonces with kids that no keyset has. */
+/** Nonces whose kids are in no keyset. */
 async function measureFlood() {
   const { cache, clock, counts } = cacheOf();
   const nonces = new Nonces({
     keyset: cache,
     region: 'eu-west-1',
     ledgerTable: 'countersign-bench-ledger-1',
-    lifeMs: 300_000,
+    nonceLifeMs: 300_000,
     nowMs: () => clock.nowMs,
   });
   await cache.current();
@@ -171,7 +174,9 @@ async function measureFlood() {
 const STEPS = ['createSecret', 'testSecret', 'finishSecret'] as const;
 type Millis = Record<(typeof STEPS)[number], number[]>;
 
-/** The real rotation functions, called step by step as Secrets Manager does, over the local Secrets Manager. */
+/**
+ * Calls the real rotation functions step by step, as Secrets Manager does, over the local Secrets Manager.
+ */
 async function measureRotation() {
   const rows: Row[] = [];
   const raw: Record<string, Millis | string> = {};
@@ -196,7 +201,7 @@ async function measureRotation() {
   }
   const section: Section = {
     title: 'A rotation, by step',
-    note: `${ROTATIONS} rotations in a row, each step one call of the function; median (least–greatest). No request waits for one.`,
+    note: `${ROTATIONS} rotations in a row; each step is one call of the function; median (least–greatest). No request waits for a rotation.`,
     rows,
   };
   return { section, raw };

@@ -1,4 +1,4 @@
-/** What a nonce costs, beside the one HMAC that it cannot do without. */
+/** The cost of a nonce, compared with the one HMAC that it needs in any case. */
 import { createHmac, createSecretKey } from 'node:crypto';
 import { checkNonce, deriveNonceKey, mintNonce } from '../../protocol/nonce.ts';
 import { type Measured, median, progress, spread } from '../report.ts';
@@ -16,7 +16,7 @@ export async function measureNonce(): Promise<Measured> {
   const bare = createSecretKey(Buffer.alloc(32, 1));
 
   const costs = { hmac: [] as number[], mint: [] as number[], check: [] as number[] };
-  // In turn, so that a slow moment of the machine falls on all three.
+  // In turn, so that a slow moment of the machine affects all three.
   progress(`nonce: ${ROUNDS} rounds`);
   for (let round = 0; round < ROUNDS; round++) {
     costs.hmac.push(perCall(() => createHmac('sha256', bare).update(message).digest()));
@@ -34,7 +34,7 @@ export async function measureNonce(): Promise<Measured> {
     sections: [
       {
         title: 'Nonce',
-        note: `${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds taken in turn; median (least–greatest).`,
+        note: `${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds in turn; median (least–greatest).`,
         rows: [
           {
             figure: 'one HMAC-SHA-256 of 72 bytes by `node:crypto`',
@@ -44,7 +44,7 @@ export async function measureNonce(): Promise<Measured> {
           row('check', costs.check),
         ],
         remarks: [
-          'Nearly all of either is the HMAC, whose price is `node:crypto`’s: where it alone is near the target, only a faster processor closes the gap.',
+          'The HMAC of `node:crypto` takes nearly all of both times. If the HMAC alone is near the target, only a faster processor closes the gap.',
         ],
       },
     ],

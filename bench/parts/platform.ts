@@ -1,4 +1,7 @@
-/** The local platform, all of it in one process: throughput and latency as concurrency rises, where its time goes. */
+/**
+ * The local platform, all of it in one process: throughput and latency as concurrency rises, where its time
+ * goes.
+ */
 import type { PlatformInfo } from '../../local/platform.ts';
 import { type Cost, costOf, layerRows } from '../cost.ts';
 import { CORES } from '../machine.ts';
@@ -71,7 +74,7 @@ function report(rounds: ReadonlyMap<number, Cost[]>, layers: Record<string, numb
       },
       {
         title: 'Where the local platform’s time goes',
-        note: `Processor time per registration at ${PROFILED} at a time, by a sampling profile of the main thread. The stores and the AWS endpoint stand for what AWS does elsewhere.`,
+        note: `Processor time per registration at ${PROFILED} at a time, by a sampling profile of the main thread. The stores and the AWS endpoint do the work that AWS does elsewhere.`,
         rows: layerRows(layers, cost),
       },
     ],

@@ -1,4 +1,4 @@
-/** A long run of one instance: what it asks of the stores, and whether it grows. */
+/** A long run of one instance: its calls to the stores, and whether its memory grows. */
 import { CORES } from '../machine.ts';
 import { startChild } from '../processes/child.ts';
 import type { Memory } from '../processes/gauges.ts';
@@ -8,11 +8,11 @@ import { makeSigners } from '../signers.ts';
 
 const REGISTRATIONS = 100_000;
 const STEPS = 20;
-/** Until every code path is compiled and every buffer has its size. */
+/** Enough that every code path is compiled and every buffer has its final size. */
 const WARM_UP = 5_000;
 const CLIENTS = 16;
 const CALLS_TARGET = 2.05;
-/** Bytes per registration: over 100,000 less than a megabyte. */
+/** Bytes per registration. 100,000 registrations may add less than a megabyte. */
 const FLAT = 10;
 
 interface Sample extends Memory {
@@ -74,7 +74,7 @@ function report(calls: Record<string, number>, samples: readonly Sample[]): Meas
     sections: [
       {
         title: 'Store calls under steady load',
-        note: `${REGISTRATIONS.toLocaleString('en')} registrations by ${CLIENTS} clients at once through one instance, quotas on, as fast as it goes. Reads of a client and leases of its quota are spread over many registrations, so the slower the load, the more of them fall on each.`,
+        note: `${REGISTRATIONS.toLocaleString('en')} registrations by ${CLIENTS} clients at once through one instance, quotas on, at full speed. Reads of a client and leases of its quota are shared by many registrations: the slower the load, the more of them each registration causes.`,
         rows: [
           {
             figure: 'store calls per registration',
@@ -90,7 +90,7 @@ function report(calls: Record<string, number>, samples: readonly Sample[]): Meas
       },
       {
         title: 'Memory',
-        note: `The same run; after a full collection every ${(REGISTRATIONS / STEPS).toLocaleString('en')} registrations. The stand-in store forgets the oldest beyond 1,000 items a table, so that what grows would be the functions' own. V8 takes room for its young generation in steps; growth is the slope of the least-squares line.`,
+        note: `The same run, measured after a full collection every ${(REGISTRATIONS / STEPS).toLocaleString('en')} registrations. The stand-in store keeps only the newest 1,000 items of a table, so any growth is in the functions themselves. V8 enlarges its young generation in steps. Growth is the slope of the least-squares line.`,
         rows: [
           memory('heap in use', 'heap'),
           memory('resident, without V8’s heap', 'native'),

@@ -1,4 +1,6 @@
-/** The side of a measured process: answers what the measuring one asks over the channel between them. */
+/**
+ * Runs in a measured process: answers the questions of the measuring process, over the channel between them.
+ */
 
 // biome-ignore lint/suspicious/noExplicitAny: each side knows what it asks
 export type Asks = Readonly<Record<string, (param: any) => unknown>>;

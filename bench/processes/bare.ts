@@ -1,4 +1,6 @@
-/** The floor: reads a request and answers 201 with a body as long as a registration's, and does nothing else. */
+/**
+ * The floor: reads a request and answers 201 with a body as long as a registration's, and does nothing else.
+ */
 import { answerAsks } from './ask.ts';
 import { gauges } from './gauges.ts';
 import { listen, readText } from './server.ts';

@@ -1,4 +1,4 @@
-/** The side of the measuring process: starts another one and asks it. */
+/** Runs in the measuring process: starts another process and asks it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +11,9 @@ export interface Child {
 }
 
 /**
- * @param file beside this one
+ * @param file in this file's directory
  * @param core undefined for any
- * @throws Error where the process ends before it is ready
+ * @throws Error if the process ends before it is ready
  */
 export async function startChild(file: string, core: number | undefined): Promise<Child> {
   const path = fileURLToPath(new URL(file, import.meta.url));

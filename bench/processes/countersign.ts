@@ -1,11 +1,11 @@
-/** The real functions over stores in memory, behind the server that everything measured stands behind. */
+/** The real functions over stores in memory, behind the same server as everything else that is measured. */
 import { randomUUID } from 'node:crypto';
 import type { AdminActions } from '../../lambda/contract/admin.ts';
+import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
 import { createTables, STAGE, tableKinds } from '../../local/stage.ts';
-import { environment } from '../environment.ts';
 import { createKeysets } from '../store/keysets.ts';
 import { memoryDynamodb } from '../store/memory-dynamodb.ts';
 import { memorySecrets } from '../store/memory-secrets.ts';
@@ -15,6 +15,7 @@ import { gauges } from './gauges.ts';
 import { listen } from './server.ts';
 
 const ISSUER = 'https://api.example.com';
+const REGION = 'eu-west-1';
 
 let calls: Record<string, number> = {};
 const dynamodb = memoryDynamodb((operation, table) => {
@@ -27,8 +28,15 @@ await createKeysets(secrets, STAGE, Date.now());
 
 let functions: ReturnType<typeof createFunctions>;
 const url = await listen((own) => {
-  const env = environment({ stage: STAGE, region: 'eu-west-1', issuer: ISSUER, url: own });
-  // Neither side of the comparison logs.
+  const env = servingEnvironment({
+    stage: STAGE,
+    region: REGION,
+    baseUrl: own,
+    entryUrl: ISSUER,
+    regions: [{ name: REGION, url: own }],
+    consistency: 'strong',
+  });
+  // Neither side of the comparison writes a log.
   const runtime = { env, log: () => {}, nowMs: Date.now, dynamodb, secrets };
   functions = createFunctions(runtime, compileSchema(defaultSchema));
   return serveFunctions({ '/v1/nonce': functions.nonce, '/v1/register': functions.register });

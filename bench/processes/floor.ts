@@ -1,4 +1,7 @@
-/** The floor of a process's first answer: `node:http` alone, one request to the store, 201. Built like a function. */
+/**
+ * The floor of a process's first answer: `node:http` alone, one request to the store, 201. Built like a
+ * function.
+ */
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

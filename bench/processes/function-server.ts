@@ -1,4 +1,4 @@
-/** The least that lies between an HTTP server and a function: an event with what functions read of it. */
+/** The least code between an HTTP server and a function: it makes an event of what the functions read. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
@@ -6,7 +6,7 @@ import { readText } from './server.ts';
 
 export type HttpFunction = (event: APIGatewayProxyEvent) => Promise<APIGatewayProxyResult>;
 
-/** @param functions by path; what is not named is 404 */
+/** @param functions by path; any other path is answered 404 */
 export function serveFunctions(functions: Readonly<Record<string, HttpFunction>>): RequestListener {
   return async (request, response) => {
     const [path = '', query] = request.url!.split('?');

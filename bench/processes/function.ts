@@ -1,4 +1,6 @@
-/** One function's bundle behind a server: what a process must do from its start to its first answer. */
+/**
+ * One function's bundle behind a server. It measures what a process does from its start to its first answer.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type HttpFunction, serveFunctions } from './function-server.ts';

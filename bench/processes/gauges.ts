@@ -1,4 +1,4 @@
-/** What a measured process says of itself. */
+/** The figures that a measured process reports about itself. */
 import type { Profiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
 import { layersOf } from '../layers.ts';
@@ -13,7 +13,7 @@ export interface Cpu {
 
 /** In bytes. */
 export interface Memory {
-  /** What is in use of V8's heap. */
+  /** The part of V8's heap that is in use. */
   readonly heap: number;
   readonly rss: number;
   /** Resident, and not V8's heap: code, buffers, OpenSSL's objects. */

@@ -1,4 +1,7 @@
-/** Drives a server: each connection sends one registration after the other, each with a proof made for it. */
+/**
+ * Puts load on a server: each connection sends one registration after the other, each with a proof of its
+ * own.
+ */
 import { randomUUID } from 'node:crypto';
 import { Client } from 'undici';
 import { answerAsks } from './ask.ts';
@@ -6,7 +9,7 @@ import { proofMaker, type Signer } from './proofs.ts';
 
 export interface Load {
   readonly url: string;
-  /** What the server takes: our registrations, oidc-provider's clients, or anything. */
+  /** What the server accepts: our registrations, oidc-provider's clients, or anything. */
   readonly kind: 'registration' | 'oidc-client' | 'anything';
   readonly issuer?: string;
   /** One for each connection, in turn. */

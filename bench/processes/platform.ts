@@ -1,4 +1,4 @@
-/** The whole local platform in a process of its own. */
+/** Runs the whole local platform in a process of its own. */
 import { startPlatform } from '../../local/platform.ts';
 import { answerAsks } from './ask.ts';
 import { gauges } from './gauges.ts';

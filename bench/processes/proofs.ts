@@ -1,7 +1,7 @@
-/** Proofs made on the spot, without a promise: the load generator must not be what is measured. */
+/** Makes proofs without a promise: the load generator must not be the slow part. */
 import { createHash, createHmac, createPrivateKey, type JsonWebKey, randomUUID, sign } from 'node:crypto';
 
-/** Who signs, and how. */
+/** A client and its key. */
 export interface Signer {
   readonly clientId: string;
   readonly kid: string;
@@ -12,7 +12,7 @@ export interface Signer {
   readonly jwk?: JsonWebKey;
 }
 
-/** @returns what makes a strict proof for a POST to `url` (design: 8-wire "Strict proof") */
+/** @returns a function that makes strict proofs for a POST to `url` (docs/protocol.md) */
 export function proofMaker(signer: Signer, issuer: string, url: string) {
   const { clientId, kid, alg } = signer;
   const header = base64url({ alg, typ: 'countersign-proof+jwt', kid });

@@ -1,9 +1,9 @@
-/** The one kind of HTTP server that everything measured stands behind. */
+/** The HTTP server that everything measured runs behind. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** @returns its base URL, for which the listener is made */
+/** @returns its base URL, which the listener gets as well */
 export async function listen(makeListener: (url: string) => RequestListener): Promise<string> {
   const server = createServer();
   server.listen(0, '127.0.0.1');

@@ -1,22 +1,15 @@
-/** Keysets with a key each, for a store that no Vault stands behind. */
+/** Makes a keyset with one key for each purpose, without Vault. */
 import { randomBytes } from 'node:crypto';
 import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { exportJWK, generateKeyPair } from 'jose';
+import { DEFAULT_LAGS, DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { EMPTY_KEYSET, secretName } from '../../lambda/contract/names.ts';
 import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { freshKid, parseKeyset } from '../../protocol/keyset.ts';
 import { type NewKey, nextKeyset } from '../../protocol/rotation.ts';
 
-const DAY_MS = 24 * 3_600_000;
-const LAGS: KeyLags = {
-  replicationMs: 0,
-  verifierAgeMs: DAY_MS,
-  signerAgeMs: DAY_MS,
-  maxLifeMs: 90 * DAY_MS,
-  clockErrorMs: 2_000,
-  finishMs: 0,
-};
+const LAGS: KeyLags = { ...DEFAULT_LAGS, maxLifeMs: DEFAULTS.clientKeyLifeMs };
 const EMPTY = parseKeyset(EMPTY_KEYSET);
 
 export async function createKeysets(

@@ -1,6 +1,7 @@
 /**
- * DynamoDB in this process's memory, behind the SDK client's one method: the real adapters run on it, and nothing is
- * serialised, signed or sent. It passes the contract that dynalite and DynamoDB pass (test/bench).
+ * DynamoDB in this process's memory, behind the one method of the SDK client that is used. The real adapters
+ * run on it, and nothing is serialised, signed or sent. It passes the contract tests that dynalite and
+ * DynamoDB pass (test/bench).
  */
 import {
   type AttributeValue,
@@ -16,10 +17,10 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { condition, type Item, type Placeholders, update } from '../../local/dynamodb/expressions.ts';
 
-/** A table forgets its oldest item beyond these, as many as oidc-provider's adapter in memory holds. */
+/** A table with more items forgets its oldest: oidc-provider's adapter in memory holds as many. */
 const ITEMS = 1_000;
 
-/** Called with each command's operation and table. */
+/** Called for each command with its operation and table. */
 export type OnCall = (operation: string, table: string) => void;
 
 export function memoryDynamodb(onCall: OnCall = () => {}): DynamoDBClient {

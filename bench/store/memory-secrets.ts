@@ -1,4 +1,4 @@
-/** Secrets Manager in this process's memory, behind the SDK client's one method. */
+/** Secrets Manager in this process's memory, behind the one method of the SDK client that is used. */
 import {
   CreateSecretCommand,
   GetSecretValueCommand,

@@ -28,7 +28,7 @@ interface RotateOptions extends Options, CredentialOptions {
 }
 
 export function clientsCommand(io: Io, setExit: SetExit): Command {
-  const clients = new Command('clients').description('Look after the clients that may register users.');
+  const clients = new Command('clients').description('Manage the clients that may register users.');
   const add = (usage: string, description: string, example: string, json: string) => {
     const command = addTargetOptions(clients.command(usage).description(description));
     return command
@@ -39,25 +39,25 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   const profile = () =>
     new Option(
       '--profile <profile>',
-      'strict: the proof binds the whole request; basic: any JWT library will do',
+      'strict: the proof covers the whole request; basic: a plain JWT, which any JWT library can make',
     ).choices(['strict', 'basic']);
   const addCredentialOptions = (command: Command) =>
     command
-      .option('--expires-at <time>', 'when its key ends, RFC 3339; needed for basic')
+      .option('--expires-at <time>', 'when its key expires, RFC 3339; required for basic')
       .option(
         '--jwk <file>',
-        'a public JWK with alg, in place of an API key: the client keeps the private key',
+        'a public JWK with alg, instead of an API key: the client keeps the private key',
       );
 
   addCredentialOptions(
     add(
       'create [name]',
-      'Create a client; prints its API key, once.',
+      'Create a client. Its API key is shown only once.',
       'create my-service --limit 600',
       oneClient,
     )
       .addOption(profile().default('strict'))
-      .option('--limit <signatures>', "signatures a minute (default: the platform's own limit)", parseLimit),
+      .option('--limit <signatures>', "signatures per minute (default: the platform's limit)", parseLimit),
   ).action((name: string | undefined, options: CreateOptions) => create(name, options));
 
   add('show <name>', 'Show a client and its keys.', 'show my-service', oneClient).action(
@@ -72,13 +72,13 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     'list',
     'List all clients.',
     'list --json | jq -r .client_id',
-    'print JSON Lines, one client each',
+    'print JSON Lines, one client per line',
   ).action(list);
 
   add('update <name>', 'Change a client.', 'update my-service --limit 600', oneClient)
     .requiredOption(
       '--limit <signatures>',
-      "signatures a minute, per Region; default: the platform's own limit",
+      "signatures per minute, per Region; `default` for the platform's limit",
       (text: string) => (text === 'default' ? text : parseLimit(text)),
     )
     .action((client_id: string, options: Options & { limit: number | 'default' }) =>
@@ -90,7 +90,8 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
         { client_id, limit: options.limit === 'default' ? null : options.limit },
         {
           json: (client) => ({ client: client ?? null }),
-          text: (client) => `${client_id} may sign ${client.limit ?? "the platform's own limit"} a minute`,
+          text: (client) =>
+            `the limit of ${client_id} is ${client.limit === null ? "the platform's" : `${client.limit} signatures per minute`}`,
         },
       ),
     );
@@ -98,13 +99,13 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   addCredentialOptions(
     add(
       'rotate-key <name>',
-      'Give a client a new key; its old ones go on for a while. Prints the new API key, once.',
+      'Give a client a new key. Its old keys stay valid for a while. The new API key is shown only once.',
       'rotate-key my-service --overlap 24h',
       oneClient,
     )
       .option(
         '--overlap <time>',
-        'for how long the old keys go on, e.g. 90s, 30m, 24h, 7d (default: 7d)',
+        'how long the old keys stay valid, e.g. 90s, 30m, 24h, 7d (default: 7d)',
         parseTime,
       )
       .addOption(profile()),
@@ -117,8 +118,8 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     add(
       `${verb} <name>`,
       verb === 'disable'
-        ? 'Refuse all that a client signs, within 10 seconds, in every Region.'
-        : 'Accept what a disabled client signs again, in every Region.',
+        ? 'Refuse everything that a client signs, within 10 seconds, in every Region.'
+        : 'Accept a disabled client again, in every Region.',
       `${verb} my-service --stage prod --region eu-west-1,eu-central-1`,
       oneClient,
     ).action((client_id: string, options: Options) =>
@@ -135,7 +136,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
       ),
     );
 
-  add('delete <name>', 'Delete a client; its keys stay dead.', 'delete my-service', oneClient).action(
+  add('delete <name>', 'Delete a client; its keys never work again.', 'delete my-service', oneClient).action(
     (client_id: string, options: Options) =>
       everywhere(
         io,
@@ -174,7 +175,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     warnOnce(created.api_key);
   }
 
-  /** In one Region: two would make two generations. */
+  /** Runs in one Region only: in two it would make two new generations. */
   async function rotateKey(client_id: string, options: RotateOptions): Promise<void> {
     const { profile, overlap } = options;
     const rotated = await invokeFirst(options, 'clients.rotate-key', {
@@ -207,7 +208,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   }
 
   function warnOnce(apiKey: string | undefined): void {
-    if (apiKey !== undefined) io.stderr.write('The API key is shown this once; keep it in a safe place.\n');
+    if (apiKey !== undefined) io.stderr.write('The API key is shown only once; store it in a safe place.\n');
   }
 
   async function list(options: Options): Promise<void> {
@@ -228,21 +229,21 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
 
 function parseLimit(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  throw new InvalidArgumentError('It must be a whole number of at least 1.');
 }
 
-/** @throws CliError, which quotes nothing of the file, where it holds none, or a private key */
+/** @throws CliError where the file holds no JWK, or a private key. The message never quotes the file. */
 function readPublicJwk(path: string): Record<string, unknown> {
   let jwk: unknown;
   try {
     jwk = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    // JSON.parse quotes what it read, which may be a key.
+    // JSON.parse's own message quotes the text, which may be a key.
     throw usage(`--jwk: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'it is not JSON'}`);
   }
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk))
     throw usage(`--jwk: ${path} is not a JWK`);
   if ('d' in jwk || 'k' in jwk)
-    throw usage(`--jwk: ${path} is a private key, which must not leave its owner`);
+    throw usage(`--jwk: ${path} is a private key, which must stay with its owner; give its public key`);
   return jwk as Record<string, unknown>;
 }

@@ -1,5 +1,4 @@
-/** `countersign doctor`: from the name server up to the key, what works and what to mend. */
-
+/** `countersign doctor`: checks every step from the name server to the API key, and says how to fix what fails. */
 import { isIP } from 'node:net';
 import { Command } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
@@ -15,7 +14,7 @@ type Options = AccessOptions & { readonly json?: true };
 
 export function doctorCommand(io: Io, setExit: SetExit): Command {
   return new Command('doctor')
-    .description('Check the way to a platform, and the key; changes nothing there.')
+    .description('Check the connection to a platform, and the API key. Changes nothing there.')
     .option('--url <url>', "the platform's base URL (default: $COUNTERSIGN_URL, or the local platform)")
     .option(
       '--api-key-file <path>',
@@ -26,9 +25,9 @@ export function doctorCommand(io: Io, setExit: SetExit): Command {
     .addHelpText(
       'after',
       `
-It checks, in this order: name server, connection, certificates, the platform's document, this machine's clock, a nonce
-from each Region, and a proof, which reads what does not exist. Where the next check could only fail as well it is left
-out, and said to be. Exit code 0: every check ran, and none failed.
+It checks, in this order: name server, connection, certificates, the platform's discovery document, this machine's clock,
+a nonce from each Region, and a proof for reading a registration that does not exist. A check that depends on a failed one
+is skipped, and reported as \`skip\`. Exit code 0: every check ran, and none failed.
 
 Example:
   $ countersign doctor --url https://api.example.com --api-key-file key.txt
@@ -49,11 +48,11 @@ ${EXIT_CODES_HELP}`,
       }
       if (options.json) return;
       const unchecked = skipped > 0 ? `, ${skipped} not checked` : '';
-      io.stdout.write(failed + skipped === 0 ? 'All is well.\n' : `${failed} to mend${unchecked}.\n`);
+      io.stdout.write(failed + skipped === 0 ? 'All is well.\n' : `${failed} to fix${unchecked}.\n`);
     });
 }
 
-/** What the checks found, and which of them did not run. */
+/** Runs the checks. @returns the findings, then one `skip` for each check that did not run */
 async function* examine(access: Access): AsyncGenerator<Finding, void, void> {
   const ran = new Set<string>();
   for await (const finding of runChecks(access)) {
@@ -70,7 +69,7 @@ async function* examine(access: Access): AsyncGenerator<Finding, void, void> {
 async function* runChecks(access: Access): AsyncGenerator<Finding, void, void> {
   const clientId = parseApiKey(access.apiKey)?.clientId;
   if (clientId === undefined)
-    throw usage('the API key is cut or has a slip: csk_… or csb_… with its check at the end');
+    throw usage('the API key is cut off or mistyped: it must be csk_… or csb_… with its checksum at the end');
   const checkProof = prepareProof(access);
   const { protocol, host, port } = partsOf(access.url);
   if (!(yield* checkNetwork(host, port))) return;
@@ -96,7 +95,7 @@ function partsOf(url: string) {
   };
 }
 
-function print({ stdout }: Io, { check, status, of, detail, mend }: Finding): void {
+function print({ stdout }: Io, { check, status, of, detail, fix }: Finding): void {
   stdout.write(`${status.padEnd(4)}  ${check.padEnd(9)}  ${of}: ${detail}\n`);
-  if (mend !== undefined) stdout.write(`${''.padEnd(17)}  to mend: ${mend}\n`);
+  if (fix !== undefined) stdout.write(`${''.padEnd(17)}  to fix: ${fix}\n`);
 }

@@ -1,15 +1,15 @@
 /** The checks of `countersign doctor`, in their order. */
 export const CHECKS = ['dns', 'tcp', 'tls', 'discovery', 'clock', 'nonce', 'proof'] as const;
 
-/** What one check found, and what to mend. */
+/** Result of one check, with the fix where it is not `ok`. */
 export interface Finding {
   readonly check: (typeof CHECKS)[number];
-  /** `skip`: the check did not run, so nothing is known. */
+  /** `skip`: the check did not run, so its result is unknown. */
   readonly status: 'ok' | 'warn' | 'fail' | 'skip';
-  /** What was asked: a host, a URL. */
+  /** Subject of the check: a host, an address, a URL or a Region. */
   readonly of: string;
   readonly detail: string;
-  readonly mend?: string;
+  readonly fix?: string;
 }
 
 export const ok = (check: Finding['check'], of: string, detail: string): Finding => ({
@@ -18,23 +18,23 @@ export const ok = (check: Finding['check'], of: string, detail: string): Finding
   of,
   detail,
 });
-export const warn = (check: Finding['check'], of: string, detail: string, mend: string): Finding => ({
+export const warn = (check: Finding['check'], of: string, detail: string, fix: string): Finding => ({
   check,
   status: 'warn',
   of,
   detail,
-  mend,
+  fix,
 });
-export const fail = (check: Finding['check'], of: string, detail: string, mend: string): Finding => ({
+export const fail = (check: Finding['check'], of: string, detail: string, fix: string): Finding => ({
   check,
   status: 'fail',
   of,
   detail,
-  mend,
+  fix,
 });
 export const skip = (check: Finding['check'], of: string): Finding => ({
   check,
   status: 'skip',
   of,
-  detail: 'not checked, since a check before it failed',
+  detail: 'not checked, because an earlier check failed',
 });

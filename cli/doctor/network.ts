@@ -1,4 +1,4 @@
-/** Whether a host has addresses, and whether each of them takes connections. */
+/** Checks that a host has addresses, and that each of them accepts connections. */
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, isIP } from 'node:net';
@@ -14,8 +14,8 @@ export async function* checkNetwork(host: string, port: number): AsyncGenerator<
       yield ok('dns', host, addresses.join(', '));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      const mend = 'check the URL for a slip, and the name server that this machine asks';
-      yield fail('dns', host, `has no address (${code})`, mend);
+      const fix = 'check the URL for a typing error, and the name server that this machine uses';
+      yield fail('dns', host, `has no address (${code})`, fix);
       return false;
     }
   let reached = 0;
@@ -37,7 +37,7 @@ async function checkAddress(address: string, port: number): Promise<Finding> {
   } catch (error) {
     const { name, code } = error as NodeJS.ErrnoException;
     const why = name === 'AbortError' ? `no answer within ${TIMEOUT_MS / 1000} s` : (code ?? name);
-    return fail('tcp', of, why, 'look for a firewall or proxy between here and there, and whether it runs');
+    return fail('tcp', of, why, 'check for a firewall or proxy on the way, and that the server is running');
   } finally {
     socket.destroy();
   }

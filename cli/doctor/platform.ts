@@ -1,4 +1,4 @@
-/** What the platform itself says: its document, its clock, a nonce of each Region, and whether it knows the key. */
+/** Checks the platform's answers: its discovery document, its clock, a nonce from each Region, and a proof by the key. */
 import { CountersignError, NotFoundError } from '@countersign/sdk';
 import { isJsonObject } from '../../protocol/json.ts';
 import { BASE_URL, FIXES } from '../fixes.ts';
@@ -11,29 +11,39 @@ interface Region {
 }
 
 const TIMEOUT_MS = 10_000;
-/** More than any answer has that is looked at here. */
+/** Longer than any answer that these checks read. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** The platform's leeway on every time in a proof. */
 const LEEWAY_S = 60;
 const NOTICEABLE_S = 5;
-/** No registration has this id, so a proof for reading it is looked at in full and changes nothing. */
+/** No registration has this id: the platform checks a proof for reading it in full, and nothing changes. */
 const NOBODY = 'A'.repeat(43);
 
-/** @returns the Regions; undefined where none is known */
+/** @returns the Regions; undefined where the document cannot be read */
 export async function* checkDiscovery(
   url: string,
   nowMs: () => number,
 ): AsyncGenerator<Finding, readonly Region[] | undefined, void> {
   const of = `${url}/.well-known/countersign`;
-  const asked = await get(of);
-  if ('error' in asked) {
-    yield fail('discovery', of, asked.error, 'see above; else look at the status of the platform');
+  const fetched = await get(of);
+  if ('error' in fetched) {
+    yield fail(
+      'discovery',
+      of,
+      fetched.error,
+      'fix the failed checks above first; else check that the platform is up',
+    );
     return undefined;
   }
-  const { answer, json } = asked;
+  const { answer, json } = fetched;
   const { issuer, regions } = isJsonObject(json) ? json : {};
   if (answer.status !== 200 || typeof issuer !== 'string' || !areRegions(regions)) {
-    yield fail('discovery', of, `answers ${answer.status}, and is not Countersign's`, BASE_URL);
+    yield fail(
+      'discovery',
+      of,
+      `answers ${answer.status}, without the discovery document of Countersign`,
+      BASE_URL,
+    );
     return undefined;
   }
   yield ok('discovery', of, `issuer ${issuer}; Regions ${regions.map(({ name }) => name).join(', ')}`);
@@ -51,13 +61,13 @@ const isHttp = (url: unknown): boolean =>
 
 function checkClock(url: string, date: string | null, nowMs: number): Finding {
   const offsetS = Math.round((Date.parse(date ?? '') - nowMs) / 1000);
-  const mend = "set this machine's clock by a time server (NTP)";
+  const fix = "set this machine's clock from a time server (NTP)";
   if (Number.isNaN(offsetS))
-    return warn('clock', url, 'the answer has no Date', 'let nothing in between remove the Date header');
+    return warn('clock', url, 'the answer has no Date header', 'check that no proxy removes the Date header');
   const detail = `this machine is ${Math.abs(offsetS)} s ${offsetS > 0 ? 'behind' : 'ahead'}`;
   if (Math.abs(offsetS) > LEEWAY_S)
-    return fail('clock', url, `${detail}; proofs made by this clock are refused`, mend);
-  return Math.abs(offsetS) > NOTICEABLE_S ? warn('clock', url, detail, mend) : ok('clock', url, detail);
+    return fail('clock', url, `${detail}; the platform refuses proofs made by this clock`, fix);
+  return Math.abs(offsetS) > NOTICEABLE_S ? warn('clock', url, detail, fix) : ok('clock', url, detail);
 }
 
 export async function* checkNonces(
@@ -65,37 +75,37 @@ export async function* checkNonces(
   clientId: string,
 ): AsyncGenerator<Finding, void, void> {
   for (const { name, url } of regions) {
-    const asked = await get(`${url}/v1/nonce?client_id=${clientId}`);
-    if ('error' in asked)
-      yield fail('nonce', name, asked.error, `is ${url} reachable? other Regions go on serving`);
-    else if (isJsonObject(asked.json) && typeof asked.json.nonce === 'string')
-      yield ok('nonce', name, `${url} hands out nonces`);
+    const fetched = await get(`${url}/v1/nonce?client_id=${clientId}`);
+    if ('error' in fetched)
+      yield fail('nonce', name, fetched.error, `check that ${url} can be reached; other Regions still serve`);
+    else if (isJsonObject(fetched.json) && typeof fetched.json.nonce === 'string')
+      yield ok('nonce', name, `${url} issues nonces`);
     else {
-      const { code = 'unknown', detail = 'no nonce' } = isJsonObject(asked.json) ? asked.json : {};
+      const { code = 'unknown', detail = 'no nonce' } = isJsonObject(fetched.json) ? fetched.json : {};
       yield fail(
         'nonce',
         name,
-        `${asked.answer.status} ${code}: ${detail}`,
-        'tell the operator of the platform',
+        `${fetched.answer.status} ${code}: ${detail}`,
+        'report it to the operator of the platform',
       );
     }
   }
 }
 
 /**
- * Signs a proof for reading: it uses up no nonce, and registers nobody.
+ * Prepares the check of a proof for reading. The check uses up no nonce and registers nobody.
  *
- * @returns what asks
+ * @returns a function that runs the check
  * @throws CliError where URL or key cannot be used
  */
 export function prepareProof({ url, apiKey }: Access): () => Promise<Finding> {
   let expires: string | null = null;
-  const listening: typeof fetch = async (...request) => {
+  const fetchAndNoteExpiry: typeof fetch = async (...request) => {
     const answer = await fetch(...request);
     expires = answer.headers.get('Countersign-Key-Expires') ?? expires;
     return answer;
   };
-  const client = connect({ url, apiKey, maxRetries: 1, fetch: listening });
+  const client = connect({ url, apiKey, maxRetries: 1, fetch: fetchAndNoteExpiry });
   return async () => {
     try {
       await client.get(NOBODY);
@@ -107,14 +117,19 @@ export function prepareProof({ url, apiKey }: Access): () => Promise<Finding> {
       await client.close();
     }
     return expires === null
-      ? ok('proof', url, 'the key is known, and good')
-      : warn('proof', url, `the key is good until ${expires}`, 'ask the operator for the next one');
+      ? ok('proof', url, 'the platform accepts the key')
+      : warn(
+          'proof',
+          url,
+          `the platform accepts the key until ${expires}`,
+          'ask the operator for the next key',
+        );
   };
 }
 
-type Asked = { readonly answer: Response; readonly json: unknown } | { readonly error: string };
+type Fetched = { readonly answer: Response; readonly json: unknown } | { readonly error: string };
 
-async function get(url: string): Promise<Asked> {
+async function get(url: string): Promise<Fetched> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'manual' });
     return { answer, json: parse(await textOf(answer)) };
@@ -124,7 +139,7 @@ async function get(url: string): Promise<Asked> {
   }
 }
 
-/** @returns nothing of what is too long to be looked at */
+/** @returns the body; an empty text where it is longer than `MAX_ANSWER_BYTES` */
 async function textOf({ body }: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;

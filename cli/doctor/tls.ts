@@ -1,4 +1,4 @@
-/** A server's certificates as this machine sees them: which one is missing, untrusted, ended, or for another name. */
+/** Checks a server's certificates: none may be missing, untrusted, expired, or for another name. */
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
@@ -9,7 +9,7 @@ const SOON_MS = 14 * 24 * 3600 * 1000;
 
 /** @param ca PEM certificates to trust in place of the machine's own */
 export async function checkTls(host: string, port: number, nowMs: number, ca?: string): Promise<Finding> {
-  // Looked at even where it is not trusted: nothing is sent.
+  // An untrusted certificate is read too, to name what is wrong with it. No data is sent.
   const name = isIP(host) === 0 ? { servername: host } : {};
   const socket = connect({ host, port, ...name, rejectUnauthorized: false, ...(ca && { ca }) });
   try {
@@ -17,8 +17,8 @@ export async function checkTls(host: string, port: number, nowMs: number, ca?: s
     return judge(host, socket, nowMs);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const mend = 'is this an https port, and does the server speak TLS 1.2 or 1.3?';
-    return fail('tls', host, `no TLS connection (${code ?? message})`, mend);
+    const fix = 'check that this is an https port, and that the server speaks TLS 1.2 or 1.3';
+    return fail('tls', host, `no TLS connection (${code ?? message})`, fix);
   } finally {
     socket.destroy();
   }
@@ -33,38 +33,39 @@ function judge(host: string, socket: TLSSocket, nowMs: number): Finding {
     const ends = new Date(leaf!.valid_to);
     const detail = `${protocol}, ${sent}, valid until ${ends.toISOString().slice(0, 10)}`;
     return ends.getTime() - nowMs < SOON_MS
-      ? warn('tls', host, detail, 'its certificate ends soon: have it renewed')
+      ? warn('tls', host, detail, 'the certificate expires soon: renew it')
       : ok('tls', host, detail);
   }
   const problem = String(socket.authorizationError);
-  return fail('tls', host, `${protocol}, ${sent}: ${problem}`, mendOf(problem, host, chain));
+  return fail('tls', host, `${protocol}, ${sent}: ${problem}`, fixOf(problem, host, chain));
 }
 
-function mendOf(problem: string, host: string, chain: readonly DetailedPeerCertificate[]): string {
+function fixOf(problem: string, host: string, chain: readonly DetailedPeerCertificate[]): string {
   const [leaf] = chain;
   const last = chain.at(-1)!;
-  const trust = 'if its authority is your own, name its certificate in NODE_EXTRA_CA_CERTS';
+  const trust =
+    "if the certificate authority is your own, set NODE_EXTRA_CA_CERTS to the authority's certificate";
   switch (problem) {
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY': {
       const from = last.infoAccess?.['CA Issuers - URI']?.[0];
       const missing = `the certificate of "${last.issuer.CN ?? last.issuer.O}", which signed "${last.subject.CN}", is missing`;
-      return `${missing}: let the server send it with its own${from ? ` (it is at ${from})` : ''}; ${trust}`;
+      return `${missing}: configure the server to send it too${from ? ` (download: ${from})` : ''}; ${trust}`;
     }
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
-      return `"${last.subject.CN}" is trusted by itself alone; ${trust}`;
+      return `"${last.subject.CN}" is self-signed, and this machine does not trust it; ${trust}`;
     case 'CERT_HAS_EXPIRED':
-      return `it ended on ${leaf?.valid_to}; have it renewed, and check this machine's clock`;
+      return `the certificate expired on ${leaf?.valid_to}: renew it, and check this machine's clock`;
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `it is for ${leaf?.subjectaltname ?? 'other names'}, not for ${host}: use one of those names`;
+      return `the certificate is for ${leaf?.subjectaltname ?? 'other names'}, not for ${host}: use one of those names`;
     default:
       return trust;
   }
 }
 
-/** From the server's own certificate up, as far as it was sent or is known here. */
+/** @returns the server's own certificate, then each issuer's, as far as the server sent it or this machine has it */
 function chainOf(leaf: DetailedPeerCertificate): DetailedPeerCertificate[] {
   const chain: DetailedPeerCertificate[] = [];
   for (let at: DetailedPeerCertificate | undefined = leaf; at?.subject && !chain.includes(at); ) {

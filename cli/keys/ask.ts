@@ -1,4 +1,4 @@
-/** The rotation functions, one for each purpose, by Lambda's Invoke. */
+/** Calls the rotation functions, one for each purpose, through Lambda's Invoke. */
 import type { KeysAction, KeysActions } from '../../lambda/contract/keys.ts';
 import { rotationFunctionName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
@@ -16,29 +16,29 @@ export const askKeys = <A extends KeysAction>(
 ): Promise<KeysActions[A]['result']> =>
   invoke(target, region, rotationFunctionName(target.stage, purpose), action, params);
 
-/** A Region that could not be asked, and why. */
+/** A Region whose function did not answer, and why. */
 export interface Unreachable {
   readonly region: string;
   readonly error: string;
 }
 
-export interface Asked<R> {
+export interface FirstAnswer<R> {
   readonly result: R;
-  /** The Region that gave it. */
+  /** The Region that answered. */
   readonly asked: string;
-  /** Those before it. */
+  /** The Regions before it, which did not answer. */
   readonly unreachable: readonly Unreachable[];
 }
 
 /**
- * Asks the home Region, and where it cannot be reached, the next one, whose functions stand idle for that day.
+ * Asks the home Region, or the next one that can be reached: every Region has rotation functions for that case.
  *
- * @throws CliError where none can be reached, or one refuses
+ * @throws CliError where no Region can be reached, or one refuses
  */
 export async function askInTurn<R>(
   { regions }: Pick<Target, 'regions'>,
   ask: (region: string) => Promise<R>,
-): Promise<Asked<R>> {
+): Promise<FirstAnswer<R>> {
   const unreachable: Unreachable[] = [];
   for (const asked of regions)
     try {
@@ -50,13 +50,13 @@ export async function askInTurn<R>(
   throw new CliError(EXIT.unreachable, unreachable.map(({ error }) => error).join('; '));
 }
 
-/** @returns what came of the asking, or undefined where a function was not reached, or refused */
+/** @returns the answer; undefined where a function refused, or was not reached */
 export const ifAnswered = <R>(answer: Promise<R>): Promise<R | undefined> =>
   answer.catch((error: unknown) => {
     if (error instanceof CliError) return undefined;
     throw error;
   });
 
-/** What all have in common; else, some of it failed. */
+/** @returns the exit code that all have in common; else `failed`, for partly failed */
 export const exitOf = (codes: readonly ExitCode[]): ExitCode =>
   codes.every((code) => code === codes[0]) ? (codes[0] ?? EXIT.done) : EXIT.failed;

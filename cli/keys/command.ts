@@ -1,4 +1,4 @@
-/** `countersign keys`: the platform's own keys. */
+/** `countersign keys`: manages the platform's own keys (docs/key-life-cycle.md). */
 import { createInterface } from 'node:readline/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { KeysetSummary } from '../../lambda/contract/keys.ts';
@@ -25,7 +25,7 @@ import { timeline } from './timeline.ts';
 type Options = TargetOptions & { readonly json?: true };
 
 export function keysCommand(io: Io, setExit: SetExit): Command {
-  const keys = new Command('keys').description("Look after the platform's own keys, which come from Vault.");
+  const keys = new Command('keys').description("Manage the platform's own keys, which are made in Vault.");
   const add = (name: string, description: string, example: string, more = '') =>
     addTargetOptions(keys.command(name).description(description))
       .option('--json', 'print one JSON document')
@@ -33,9 +33,9 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
 
   add(
     'init',
-    'Make the first keys of a new stage, and wait until every Region has them.',
+    'Create the first keys of a new stage, and wait until every Region has them.',
     'init --stage prod --region eu-west-1,eu-central-1',
-    '\nA keyset that has keys is left alone. Run again, it goes on with what is missing.\n',
+    '\nA keyset that has keys stays unchanged. If the command is interrupted, run it again to finish.\n',
   )
     .addOption(
       new Option('--timeout <time>', 'how long to wait for the Regions, e.g. 90s, 10m')
@@ -44,15 +44,15 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     )
     .action(init);
 
-  add('list', 'Show keys, their states and what each Region has.', 'list nonce')
+  add('list', 'Show the keys, their states, and which Regions lack one.', 'list nonce')
     .addArgument(purposeArgument('[purpose]'))
     .action((purpose: Purpose | undefined, options: Options) => show(purpose, options, printKeyset));
 
   add(
     'timeline',
-    'Draw when each key signs and goes.',
+    'Draw when each key signs and when it is removed.',
     'timeline token',
-    '\n- published, signs later   ═ signs   · verifies what it signed   │ goes\n',
+    '\n- published, signs later   ═ signs   · verifies earlier signatures   │ removed\n',
   )
     .addArgument(purposeArgument('[purpose]'))
     .action((purpose: Purpose | undefined, options: Options) =>
@@ -61,28 +61,28 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       }),
     );
 
-  add('rotate', 'Make the next key now, rather than on its day.', 'rotate nonce')
+  add('rotate', 'Create the next key now, ahead of its schedule.', 'rotate nonce')
     .addArgument(purposeArgument('[purpose]'))
     .option('--all', 'for every purpose')
-    .option('--force', 'also where the key before has yet to sign')
+    .option('--force', 'create it even if the previous new key does not sign yet')
     .action(rotate);
 
   add(
     'revoke',
-    'End all keys of a purpose at once, because one of them leaked.',
+    'Revoke all keys of a purpose at once, because one of them leaked.',
     'revoke token --stage prod --region eu-west-1,eu-central-1',
-    '\nIt says what that costs, and asks. Every Region refuses the keys within 10 seconds of its confirmation.\n',
+    '\nIt first prints the consequences and asks for confirmation. Each Region that confirms refuses the keys within 10 seconds.\n',
   )
     .addArgument(purposeArgument('<purpose>'))
-    .option('--only-kid <kid>', 'spare every other key; repeatable', collectKids)
-    .option('--yes', 'do not ask')
+    .option('--only-kid <kid>', 'revoke only this key; repeatable', collectKids)
+    .option('--yes', 'do not ask for confirmation')
     .action(revoke);
 
   add(
     'unstick',
-    'Take away what a rotation left that broke off, so that the next one can start.',
+    'Remove what an interrupted rotation left behind, so that the next one can start.',
     'unstick nonce',
-    '\nkeys-watch does so by itself, once it is older than a rotation may take.\n',
+    '\nThe function keys-watch does this by itself once the rotation is older than a rotation may take.\n',
   )
     .addArgument(purposeArgument('<purpose>'))
     .action(unstick);
@@ -96,13 +96,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       timeoutMs: timeout * 1_000,
       pollMs: io.pollMs ?? 1_000,
       signal: interruption.signal,
-      say: (text) => io.stderr.write(`${text}\n`),
+      report: (text) => io.stderr.write(`${text}\n`),
     }).finally(disarm);
     for (const { purpose, missing, failure } of all) {
       if (failure) io.stderr.write(`error: ${purpose}: ${failure.message}\n`);
       if (missing.length > 0)
         io.stderr.write(
-          `error: ${purpose}: not there yet: ${missing.join(', ')}; run it again to go on waiting\n`,
+          `error: ${purpose}: Regions without the key: ${missing.join(', ')}; run it again to keep waiting\n`,
         );
     }
     const exit = interruption.signal.aborted ? EXIT.interrupted : initExit(all);
@@ -143,7 +143,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     { all, force, ...options }: Options & { readonly all?: true; readonly force?: true },
   ): Promise<void> {
     if ((purpose === undefined) !== (all === true))
-      throw usage(`keys rotate takes one purpose, or --all: ${PURPOSES.join(', ')}`);
+      throw usage(`keys rotate needs one purpose (${PURPOSES.join(', ')}) or --all`);
     const target = findTarget(options, io);
     const keysets = await forEach(purpose ? [purpose] : PURPOSES, (each) =>
       askKeys(target, target.regions[0]!, each, 'keys.rotate', force ? { force } : {}),
@@ -154,7 +154,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       else printRotated(io, keyset, Date.now());
   }
 
-  /** One purpose that fails does not keep another from its turn. @returns what those came to that did not */
+  /** Runs `ask` for each purpose, even if another failed. @returns the results of those that succeeded */
   async function forEach<R>(
     purposes: readonly Purpose[],
     ask: (purpose: Purpose) => Promise<R>,
@@ -180,8 +180,8 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   ): Promise<void> {
     const target = findTarget(options, io);
     if (!options.yes && !io.stderr.isTTY)
-      throw usage('keys revoke asks before it does so, which takes a terminal; or --yes');
-    await sayCost(target, purpose, options.onlyKid);
+      throw usage('keys revoke asks for confirmation, which needs a terminal; use --yes to skip it');
+    await printCost(target, purpose, options.onlyKid);
     if (!options.yes) await confirm(purpose);
     const revocation = await revokeKeys(target, purpose, options.onlyKid);
     const { keyset, failure, revoked, regions, unreadable, revoked_before, asked, unreachable } = revocation;
@@ -194,38 +194,36 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       const confirmed = regions.flatMap((each) => (each.confirmed ? [each.region] : [])).join(', ');
       const kids = revoked.join(', ') || 'no key';
       if (revoked_before.length > 0)
-        io.stdout.write(`${purpose}: revoked before: ${revoked_before.join(', ')}\n`);
+        io.stdout.write(`${purpose}: already revoked: ${revoked_before.join(', ')}\n`);
       io.stdout.write(`${purpose}: ${kids} refused within 10 s by: ${confirmed || 'no Region'}\n`);
       if (signs !== undefined) io.stdout.write(`${purpose}: key ${signs} signs now\n`);
     }
     if (unreadable.length > 0 && options.onlyKid === undefined)
-      io.stderr.write(`not read: ${unreadable.join(', ')}; a key that is nowhere else is not refused\n`);
+      io.stderr.write(`not read: ${unreadable.join(', ')}; a key that exists only there is not refused\n`);
     if (keyset === null)
-      io.stderr.write(
-        `error: no new key is confirmed, so nothing may sign in their place: ${failure}; run it again\n`,
-      );
+      io.stderr.write(`error: no new key is confirmed, so possibly no key signs: ${failure}; run it again\n`);
     else if (signs === undefined) io.stderr.write('error: no key signs now; run it again\n');
     for (const { region } of unconfirmed)
       io.stderr.write(`error: not confirmed by ${region}: run it again until it is\n`);
   }
 
-  async function sayCost(
+  async function printCost(
     target: Target,
     purpose: Purpose,
     kids: readonly string[] | undefined,
   ): Promise<void> {
-    const what = kids ? `the keys ${kids.join(', ')}` : 'all keys, those that do not sign yet included';
-    io.stderr.write(`This ends ${what}, of ${purpose} in stage ${target.stage}.\n`);
+    const which = kids ? `the keys ${kids.join(', ')}` : 'all keys, including those that do not sign yet,';
+    io.stderr.write(`This revokes ${which} of ${purpose} in stage ${target.stage}.\n`);
     for (const line of await costOf(target, purpose)) io.stderr.write(`${line}\n`);
   }
 
   async function confirm(purpose: Purpose): Promise<void> {
-    // The terminal itself echoes what is typed.
+    // No output stream: the terminal itself echoes the input.
     const terminal = createInterface({ input: io.stdin });
     const interrupted = new AbortController();
     const disarm = io.onInterrupt(() => interrupted.abort());
     terminal.once('close', () => interrupted.abort());
-    io.stderr.write(`Type ${purpose} to go on: `);
+    io.stderr.write(`Type ${purpose} to confirm: `);
     const answer = await terminal
       .question('', { signal: interrupted.signal })
       .catch(() => undefined)
@@ -243,17 +241,17 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (options.json) return void printJson(io, { removed: pending, keyset });
     io.stdout.write(
       pending === null
-        ? `${purpose}: no rotation is pending; nothing was to be done\n`
-        : `${purpose}: version ${pending} is pending no more; the next rotation can start\n`,
+        ? `${purpose}: no rotation is pending; nothing to remove\n`
+        : `${purpose}: removed pending version ${pending}; the next rotation can start\n`,
     );
   }
 }
 
 const purposeArgument = (name: string): Argument =>
-  new Argument(name, 'what the keys are for').choices(PURPOSES);
+  new Argument(name, 'purpose of the keys').choices(PURPOSES);
 
 function collectKids(value: string, before: readonly string[] = []): string[] {
   if (!/^[\w-]{6}$/.test(value))
-    throw new InvalidArgumentError('It must be a key of `countersign keys list`.');
+    throw new InvalidArgumentError('It must be a key as `countersign keys list` shows it.');
   return [...before, value];
 }

@@ -1,4 +1,4 @@
-/** First keys for a new stage, and the wait until every Region has them. */
+/** Creates the first keys of a new stage, and waits until every Region has them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
@@ -11,28 +11,29 @@ export interface Initialised {
   readonly purpose: Purpose;
   /** The newest key; undefined where there is none. */
   readonly kid: string | undefined;
-  /** Whether this run made it. */
+  /** Whether this run created it. */
   readonly made: boolean;
-  /** Regions that do not have it, or did not say. */
+  /** Regions that do not have it, or did not answer. */
   readonly missing: readonly string[];
   readonly failure?: { readonly message: string; readonly exit: ExitCode };
 }
 
 export interface InitOptions {
-  /** For all of the waiting. */
+  /** Limit on the wait for all Regions. */
   readonly timeoutMs: number;
-  /** From one look at the Regions to the next. */
+  /** Pause between two polls of the Regions. */
   readonly pollMs: number;
   readonly signal: AbortSignal;
-  say(text: string): void;
+  /** Takes a line of progress. */
+  report(text: string): void;
 }
 
-/** A keyset that holds keys is not rotated, but waited for. One purpose that fails does not keep another from its keys. */
+/** Rotates each keyset that has no keys, then waits for all of them. A purpose that fails does not stop the others. */
 export async function initKeys(target: Target, options: InitOptions): Promise<Initialised[]> {
   const made: Initialised[] = [];
   for (const purpose of PURPOSES)
     try {
-      made.push(await firstKey(target, purpose, options.say));
+      made.push(await firstKey(target, purpose, options.report));
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       const failure = { message: error.message, exit: error.exitCode };
@@ -45,13 +46,17 @@ export async function initKeys(target: Target, options: InitOptions): Promise<In
   return waited;
 }
 
-async function firstKey(target: Target, purpose: Purpose, say: InitOptions['say']): Promise<Initialised> {
+async function firstKey(
+  target: Target,
+  purpose: Purpose,
+  report: InitOptions['report'],
+): Promise<Initialised> {
   const home = target.regions[0]!;
   let keyset = await askKeys(target, home, purpose, 'keys.list', {});
   const made = keyset.keys.length === 0;
   if (made) keyset = await askKeys(target, home, purpose, 'keys.rotate', {});
   const { kid } = newest(keyset)!;
-  say(made ? `${purpose}: key ${kid} made` : `${purpose}: has keys already, the newest is ${kid}`);
+  report(made ? `${purpose}: created key ${kid}` : `${purpose}: has keys already, the newest is ${kid}`);
   return { purpose, kid, made, missing: [] };
 }
 
@@ -59,16 +64,16 @@ async function waitForRegions(
   target: Target,
   init: Initialised,
   endMs: number,
-  { pollMs, signal, say }: InitOptions,
+  { pollMs, signal, report }: InitOptions,
 ): Promise<Initialised> {
   const { purpose, kid } = init;
-  let told = '';
+  let reported = '';
   for (;;) {
     const missing = await regionsWithout(target, purpose, kid!);
     if (missing.length === 0 || Date.now() >= endMs || signal.aborted) return { ...init, missing };
     const waiting = `${purpose}: waiting for ${missing.join(', ')}`;
-    if (waiting !== told) say(waiting);
-    told = waiting;
+    if (waiting !== reported) report(waiting);
+    reported = waiting;
     await delay(pollMs, undefined, { signal }).catch(() => {});
   }
 }

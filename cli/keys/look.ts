@@ -1,11 +1,16 @@
-/** A purpose's keys as they stand, in every Region: by the home Region's function, or by whoever can tell. */
+/** Reads a purpose's keys in every Region: through the home Region's function, or another that can be reached. */
 import type { KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import type { Target } from '../target.ts';
-import { type Asked, askInTurn, askKeys, ifAnswered } from './ask.ts';
+import { askInTurn, askKeys, type FirstAnswer, ifAnswered } from './ask.ts';
 
-/** `regions` of the result are those of the stage and of the target. What one cannot see of another, that one is asked. */
-export async function look(target: Target, purpose: Purpose): Promise<Asked<KeysetSummary>> {
+/**
+ * The result's `regions` are those of the stage and of the target. A function in a VPC may see only its own Region, so a
+ * Region that the first answer does not cover is asked itself.
+ *
+ * @throws CliError where no Region can be reached, or one refuses
+ */
+export async function look(target: Target, purpose: Purpose): Promise<FirstAnswer<KeysetSummary>> {
   const { result, asked, unreachable } = await askInTurn(target, (region) =>
     askKeys(target, region, purpose, 'keys.list', {}),
   );

@@ -1,14 +1,14 @@
-/** A keyset as a person reads it. */
+/** Prints a keyset for a person. */
 import type { KeySummary, KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Io } from '../io.ts';
 import { printTable } from '../print.ts';
 import { fromNow } from '../time.ts';
 
-/** Those that still count. */
+/** @returns the keys that sign or verify, now or later: neither retired nor revoked */
 export const live = ({ keys }: KeysetSummary): KeySummary[] =>
   keys.filter(({ state }) => state === 'next' || state === 'current' || state === 'previous');
 
-/** @returns the key that was made last, if there is one */
+/** @returns the key that was created last, if there is one */
 export const newest = ({ keys }: KeysetSummary): KeySummary | undefined =>
   keys.toSorted((a, b) => Date.parse(b.activates_at) - Date.parse(a.activates_at))[0];
 
@@ -31,14 +31,14 @@ export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number): void 
       ]),
     );
   if (pending !== null)
-    io.stdout.write(`  a rotation is under way, or broke off: version ${pending} is pending\n`);
+    io.stdout.write(`  a rotation is in progress or was interrupted: version ${pending} is pending\n`);
   if (revoked.length > 0) io.stdout.write(`  revoked: ${revoked.join(', ')}\n`);
   for (const each of keyset.regions)
     for (const trouble of troubles(keyset, each)) io.stdout.write(`  ${each.region}: ${trouble}\n`);
   for (const line of rotations(keyset, nowMs)) io.stdout.write(`  ${line}\n`);
 }
 
-/** What keeps a Region from doing as the others do. */
+/** @returns how a Region differs from the others: it cannot be read, lacks a key, or still accepts a revoked one */
 function troubles(keyset: KeysetSummary, { kids, revoked }: RegionKeys): string[] {
   const names = (keys: readonly KeySummary[]) => keys.map(({ kid }) => kid).join(', ');
   const lacks = live(keyset).filter(({ kid }) => kids && !kids.includes(kid));
@@ -48,12 +48,12 @@ function troubles(keyset: KeysetSummary, { kids, revoked }: RegionKeys): string[
   return [
     ...(kids === null ? ['cannot be read'] : []),
     ...(lacks.length > 0 ? [`lacks ${names(lacks)}`] : []),
-    ...(kids !== null && revoked === null ? ['what it refuses cannot be read'] : []),
+    ...(kids !== null && revoked === null ? ['its revoked keys cannot be read'] : []),
     ...(accepts.length > 0 ? [`does not refuse ${names(accepts)}: revoke again`] : []),
   ];
 }
 
-/** When the next rotation comes, and why the last one failed. */
+/** @returns lines that say when the next rotation is due, and why the last one failed */
 export const rotations = (
   { next_rotation_at, last_failure }: Pick<KeysetSummary, 'next_rotation_at' | 'last_failure'>,
   nowMs: number,
@@ -66,16 +66,17 @@ export const rotations = (
       ]),
 ];
 
-/** What a rotation came to: when its key signs, and when those before it go. */
+/** Prints the result of a rotation: when the new key signs, and when the keys before it are removed. */
 export function printRotated(io: Io, keyset: KeysetSummary, nowMs: number): void {
   const { purpose } = keyset;
   const { kid, activates_at } = newest(keyset)!;
   const atMs = Date.parse(activates_at);
-  // The first key of all has nobody to wait for.
+  // The very first key signs at once: there is no older key to wait for.
   const signs = atMs > nowMs ? `${fromNow(atMs, nowMs)}, at ${activates_at}` : 'now';
   io.stdout.write(`${purpose}: key ${kid} signs ${signs}\n`);
   for (const key of live(keyset))
-    if (key.retires_at !== null) io.stdout.write(`${purpose}: key ${key.kid} goes at ${key.retires_at}\n`);
+    if (key.retires_at !== null)
+      io.stdout.write(`${purpose}: key ${key.kid} is removed at ${key.retires_at}\n`);
 }
 
 const when = (time: string, nowMs: number): string =>

@@ -1,29 +1,32 @@
-/** Ends keys of the platform at once: what that costs, and who refuses them from then on. */
+/** Revokes keys of the platform: says what that costs, and which Regions refuse the keys from then on. */
 import type { KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { invokeAdmin, Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
-import { type Asked, askInTurn, askKeys, ifAnswered, type Unreachable } from './ask.ts';
+import { askInTurn, askKeys, type FirstAnswer, ifAnswered, type Unreachable } from './ask.ts';
 import { look } from './look.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
-  nonce: 'A nonce of the old keys is refused once, with one that is good; the SDK goes on by itself.',
-  'client-root': 'Every API key derived from the keys is void at once; its client needs a new one.',
-  token: 'Tokens are refused; clients fetch others. Consumers may keep the key for up to 5 minutes.',
+  nonce: 'Nonces of the old keys are refused; the answer brings a good one, and the SDK retries by itself.',
+  'client-root': 'Every API key derived from the keys stops working at once; its client needs a new one.',
+  token: 'Tokens are refused; clients fetch new ones. Consumers may accept the key for up to 5 more minutes.',
 };
 
 /** @returns lines that say what a revocation costs */
 export async function costOf(target: Target, purpose: Purpose): Promise<string[]> {
-  const cost = COST[purpose] ?? 'Whatever was signed with the keys is refused.';
+  const cost = COST[purpose] ?? 'Everything signed with the keys is refused.';
   if (purpose !== 'client-root') return [cost];
   const listed = await ifAnswered(askInTurn(target, (region) => clientsWithApiKeys(target, region)));
   const names = listed?.result;
-  const who = names?.length === 0 ? 'no client has one' : (names?.join(', ') ?? 'they could not be listed');
-  return [cost, `Clients with an API key: ${who}.`];
+  const clients = names?.length === 0 ? 'none' : (names?.join(', ') ?? 'unknown, the list could not be read');
+  return [cost, `Clients with an API key: ${clients}.`];
 }
 
-/** Generations are numbers; a public key of a client's own has its thumbprint. Which root a generation is from does not show. */
+/**
+ * A `kid` that is a number is the generation of an API key; a client's own public key has its thumbprint. The summary does
+ * not show which root an API key comes from, so clients of every root are listed.
+ */
 async function clientsWithApiKeys(target: Target, region: string): Promise<string[]> {
   const names: string[] = [];
   let cursor: string | undefined;
@@ -46,18 +49,19 @@ async function clientsWithApiKeys(target: Target, region: string): Promise<strin
 }
 
 export interface Revocation extends RevokedKeys {
-  /** Those of the named kids that every Region had refused before. */
+  /** The named kids that every Region refused already. */
   readonly revoked_before: readonly string[];
-  /** The Region whose function was asked. */
+  /** The Region whose function answered. */
   readonly asked: string;
   readonly unreachable: readonly Unreachable[];
 }
 
 /**
- * Asks one function to tell every Region. One that is not confirmed is then asked itself: a function in a VPC may reach
- * its own Region alone. So is a home Region whose answer was lost, which may have made a new key.
+ * Asks one function, which revokes the keys in every Region. Each Region that it could not confirm is then asked itself: a
+ * function in a VPC may reach only its own Region. A home Region whose answer was lost is asked again too: it may have
+ * created a new key.
  *
- * @throws CliError where none can be reached, or a kid is nowhere
+ * @throws CliError where no Region can be reached, or a named kid does not exist
  */
 export async function revokeKeys(
   target: Target,
@@ -66,15 +70,15 @@ export async function revokeKeys(
 ): Promise<Revocation> {
   const before = await ifAnswered(look(target, purpose));
   if (before) requireKnown(before.result, onlyKids);
-  // Whoever answered is asked first: one that does not answer would take its time again.
+  // The Region that answered before is asked first: one that did not would cost its timeout again.
   const turns = [...new Set([...(before ? [before.asked] : []), ...target.regions])];
   const { result, asked, unreachable } = await askForAll(target, turns, purpose, onlyKids, before?.result);
 
   const { revoked, failure } = result;
-  const told = new Set(confirmedBy(result));
+  const confirmedFirst = new Set(confirmedBy(result));
   const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
   const again = regions.filter(
-    (region) => !told.has(region) || (result.keyset === null && region === target.regions[0]),
+    (region) => !confirmedFirst.has(region) || (result.keyset === null && region === target.regions[0]),
   );
   const own = await Promise.all(
     revoked.length === 0
@@ -105,8 +109,8 @@ export async function revokeKeys(
 }
 
 /**
- * One Region after the other, until one knows which keys there are. The first is asked to revoke all; its answer may be
- * lost, and a new key made by then, so the next ones are asked for the kids that there were before.
+ * Asks one Region after the other until one can read the keys. The first is asked to revoke all keys. If its answer is
+ * lost, it may have created a new key already; so the next Regions are asked to revoke only the kids from before.
  */
 async function askForAll(
   target: Target,
@@ -114,9 +118,9 @@ async function askForAll(
   purpose: Purpose,
   onlyKids: readonly string[] | undefined,
   before: KeysetSummary | undefined,
-): Promise<Asked<RevokedKeys>> {
+): Promise<FirstAnswer<RevokedKeys>> {
   let kids = onlyKids ?? [];
-  let blind: Asked<RevokedKeys> | undefined;
+  let blind: FirstAnswer<RevokedKeys> | undefined;
   try {
     return await askInTurn({ regions: turns }, async (region) => {
       const params = kids.length > 0 ? { only_kids: [...kids] } : {};
@@ -124,10 +128,7 @@ async function askForAll(
       const result = await askKeys(target, region, purpose, 'keys.revoke', params).catch(passOver);
       if (result.keyset !== null || result.revoked.length > 0) return result;
       blind ??= { result, asked: region, unreachable: [] };
-      throw new CliError(
-        EXIT.unreachable,
-        `${region} could not tell which keys there are: ${result.failure}`,
-      );
+      throw new CliError(EXIT.unreachable, `${region} could not read the keys: ${result.failure}`);
     });
   } catch (error) {
     if (blind && error instanceof CliError && error.exitCode === EXIT.unreachable) return blind;
@@ -135,17 +136,17 @@ async function askForAll(
   }
 }
 
-/** A function that is out of order is no reason to leave the others alone. */
+/** Turns a refusal into "unreachable", so that the next Region is asked; but a refusal of the request itself stays one. */
 function passOver(error: unknown): never {
   if (error instanceof Refused && !['not_found', 'malformed_request'].includes(error.code))
     throw new CliError(EXIT.unreachable, error.message);
   throw error;
 }
 
-/** A function that cannot read every Region takes a kid for what it is: here each Region was asked. */
+/** Checks the named kids here, where every Region was asked: a single function may not see every Region's keys. */
 function requireKnown({ keys, known_kids, regions }: KeysetSummary, onlyKids: readonly string[] = []): void {
   const unknown = onlyKids.filter((kid) => !known_kids.includes(kid));
-  // Where not all can be read, or the keyset was emptied, the operator's word counts.
+  // If a Region cannot be read, or the keyset is empty, the kid may exist all the same: trust the operator.
   const sound = keys.length > 0 && regions.every(({ kids }) => kids !== null);
   if (unknown.length > 0 && sound)
     throw new CliError(EXIT.failed, `the keyset has no key ${unknown.join(', ')} (not_found)`);

@@ -1,5 +1,5 @@
 /**
- * The keys of a purpose on a line of time:
+ * Draws the keys of a purpose along a time line:
  *
  *                    now
  *     aB3dE6  ════════╪══════════·············│         current, retires in 2 d 3 h
@@ -9,19 +9,19 @@ import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import { duration, fromNow } from '../time.ts';
 import { rotations } from './print.ts';
 
-/** Columns of the line. */
+/** Columns of the time line. */
 const WIDTH = 52;
 
-/** @returns lines of at most 100 characters, but for the reason of a failure */
+/** @returns lines of at most 100 characters; only the reason of a failure may be longer */
 export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
   const keys = keyset.keys
     .map((key) => ({ ...key, activatesAt: activation(key, nowMs), retiresAt: retirement(key) }))
     .toSorted((a, b) => a.activatesAt - b.activatesAt);
   const { finish, publish_to_sign, sign_to_remove } = keyset.windows;
   const sums = [
-    `${keyset.purpose}: a new key signs ${duration(publish_to_sign)} after it is made, and the one before it goes ${duration(sign_to_remove)} later`,
+    `${keyset.purpose}: a new key signs ${duration(publish_to_sign)} after its creation; the old key goes ${duration(sign_to_remove)} later`,
     `  to signing  ${publish_to_sign} ms = X ${finish} to publish it + ${publish_to_sign - finish} until every copy has it`,
-    `  to removal  ${sign_to_remove} ms until no copy signs with the old key, and what it signed has ended`,
+    `  to removal  ${sign_to_remove} ms until no copy signs with the old key, and all it signed has expired`,
   ];
   const ends = rotations(keyset, nowMs).map((line) => `  ${line}`);
   if (keys.length === 0) return [...sums, '  no keys: countersign keys init', ...ends];
@@ -29,11 +29,11 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
   const made = (at: number) => at - publish_to_sign;
   const turns = keys.map(({ activatesAt, retiresAt }) => (retiresAt === Infinity ? activatesAt : retiresAt));
   const last = Math.max(nowMs, ...turns);
-  // As much of what was as there is to come: a month behind would leave no room for the days ahead.
+  // Show as much past as future: a month of past would leave no room for the coming days.
   const horizon = Math.max(last - nowMs, publish_to_sign + sign_to_remove);
   const starts = keys.map(({ activatesAt }) => (activatesAt > nowMs ? made(activatesAt) : activatesAt));
   const from = Math.max(nowMs - horizon, Math.min(nowMs, ...starts));
-  // Room for the newest, which has no end.
+  // Leave room for the newest key, which has no end.
   const to = last + Math.max((last - from) * 0.1, 1);
   const column = (at: number) =>
     Math.round(((Math.min(Math.max(at, from), to) - from) / (to - from)) * (WIDTH - 1));
@@ -53,7 +53,7 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
     }
     if (cells[now] === '═') cells[now] = '╪';
     else if (cells[now] === ' ') cells[now] = '┊';
-    return `  ${key.kid}  ${cells.join('')}  ${says(key, nowMs)}`;
+    return `  ${key.kid}  ${cells.join('')}  ${describe(key, nowMs)}`;
   });
   return [
     ...sums,
@@ -61,28 +61,28 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
     ...rows,
     ...(keyset.pending === null
       ? [outlook(keyset, Date.parse(keys.at(-1)!.activates_at), nowMs)]
-      : ['  a rotation is under way, or broke off']),
+      : ['  a rotation is in progress or was interrupted']),
     ...ends,
   ];
 }
 
-/** One that signs before its time signs because every older key is revoked. */
+/** A current key signs now. If that is before its time, every older key is revoked. */
 const activation = ({ state, activates_at }: KeySummary, nowMs: number): number =>
   state === 'current' ? Math.min(Date.parse(activates_at), nowMs) : Date.parse(activates_at);
 
 const retirement = ({ retires_at }: KeySummary): number =>
   retires_at === null ? Infinity : Date.parse(retires_at);
 
-/** The next thing that happens to it, or for one that is retired, the last. */
-function says({ state, activates_at, retires_at }: KeySummary, nowMs: number): string {
+/** @returns the key's state and its next event; for a retired key, the last event */
+function describe({ state, activates_at, retires_at }: KeySummary, nowMs: number): string {
   if (state === 'next') return `next, signs ${fromNow(Date.parse(activates_at), nowMs)}`;
   if (retires_at === null || state === 'revoked') return state;
   const ends = fromNow(Date.parse(retires_at), nowMs);
   return state === 'retired' ? `retired ${ends}` : `${state}, retires ${ends}`;
 }
 
-/** What the next rotation would change, and when. */
+/** @returns the line that says when a key that is created now would sign, and when the newest key would go */
 function outlook({ windows }: KeysetSummary, newestAt: number, nowMs: number): string {
   const signs = Math.max(nowMs + windows.publish_to_sign, newestAt + 1);
-  return `  rotated now, the new key would sign ${fromNow(signs, nowMs)}, and the newest of these go ${fromNow(signs + windows.sign_to_remove, nowMs)}`;
+  return `  after a rotation now, the new key signs ${fromNow(signs, nowMs)}; the newest key goes ${fromNow(signs + windows.sign_to_remove, nowMs)}`;
 }

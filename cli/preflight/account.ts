@@ -1,23 +1,23 @@
-/** What preflight asks of an AWS account, and nothing of how. What does not exist is undefined; all else throws. */
+/** The questions that preflight asks about an AWS account. A thing that does not exist is undefined; other failures throw. */
 import type { PlannedNetwork } from '../../lambda/contract/deploy-plan.ts';
 
 export interface Account {
-  /** Whose credentials these are. @throws CliError where there are none, or AWS cannot be reached */
+  /** The credentials' owner. @throws CliError where there are no credentials, or AWS cannot be reached */
   identity(): Promise<{ readonly account: string; readonly arn: string }>;
   trails(): Promise<readonly Trail[]>;
   hostedZone(id: string): Promise<HostedZone | undefined>;
-  /** Who the public DNS says answers for a name; nobody where it has no delegation. */
+  /** Name servers to which the public DNS delegates a name; none where it is not delegated. */
   delegation(name: string): Promise<readonly string[]>;
   region(name: string): Region;
 }
 
 export interface Region {
   readonly name: string;
-  /** How many executions of functions this account may have at once. */
+  /** The account's limit on concurrent executions of functions. */
   concurrency(): Promise<number>;
   /** The CDK's bootstrap stacks. */
   bootstraps(): Promise<readonly Bootstrap[]>;
-  /** What has this name, or undefined. */
+  /** The resource that has this name, or undefined. */
   find(kind: Kind, name: string): Promise<Found | undefined>;
   /** The stack that has a resource of this id, or undefined. */
   owner(id: string): Promise<string | undefined>;
@@ -25,9 +25,9 @@ export interface Region {
   /** @param arn of a key or an alias */
   key(arn: string): Promise<Key | undefined>;
   topic(arn: string): Promise<Topic | undefined>;
-  /** Of those that are named: what there is. */
+  /** The named parts of a network that exist. */
   network(ids: PlannedNetwork): Promise<Network>;
-  /** ARN of the role by which API Gateway writes logs, one for the account and Region. */
+  /** ARN of the role that API Gateway writes logs with. An account has one per Region. */
   apiGatewayRole(): Promise<string | undefined>;
 }
 
@@ -40,7 +40,7 @@ export interface Trail {
 }
 
 export interface HostedZone {
-  /** Without the dot at its end. */
+  /** Without the final dot. */
   readonly name: string;
   readonly isPrivate: boolean;
   readonly nameServers: readonly string[];
@@ -53,14 +53,14 @@ export interface Bootstrap {
 }
 
 export interface Found {
-  /** As CloudFormation calls it. */
+  /** Physical id, as CloudFormation knows it. */
   readonly id: string;
-  /** A secret that was deleted keeps its name until then. Epoch milliseconds. */
+  /** For a deleted secret, when it was deleted: it still holds its name. Epoch milliseconds. */
   readonly deletedMs?: number;
 }
 
 export interface Certificate {
-  /** `ISSUED` is the one that serves. */
+  /** Only an `ISSUED` certificate serves. */
   readonly status: string;
   readonly names: readonly string[];
   /** Epoch milliseconds. */
@@ -68,15 +68,15 @@ export interface Certificate {
 }
 
 export interface Key {
-  /** `Enabled` is the one that encrypts. */
+  /** Only an `Enabled` key encrypts. */
   readonly state: string;
   readonly isSymmetric: boolean;
-  /** AWS's own has a policy that nobody can change. */
+  /** False for a key of AWS's own, whose policy nobody can change. */
   readonly isCustomers: boolean;
 }
 
 export interface Topic {
-  /** JSON. */
+  /** Access policy, as JSON text. */
   readonly policy: string;
   /** Id, ARN or alias of the key that encrypts it. */
   readonly key?: string;
@@ -84,7 +84,7 @@ export interface Topic {
 
 export interface Network {
   readonly vpcs: readonly string[];
-  /** With the VPC that each lies in. */
+  /** By id, the VPC of each. */
   readonly subnets: ReadonlyMap<string, string>;
   readonly securityGroups: ReadonlyMap<string, string>;
 }

@@ -1,4 +1,4 @@
-/** The account behind AWS credentials. */
+/** Answers preflight's questions from the AWS account of the credentials. */
 import { resolveNs } from 'node:dns/promises';
 import { ACMClient, DescribeCertificateCommand } from '@aws-sdk/client-acm';
 import { APIGatewayClient, GetAccountCommand } from '@aws-sdk/client-api-gateway';
@@ -29,7 +29,7 @@ import { awsError } from '../aws-error.ts';
 import type { Target } from '../target.ts';
 import type { Account, Found, Kind, Region } from './account.ts';
 
-/** @param home the Region that is asked about what is every Region's */
+/** @param home the Region that answers what holds for the whole account */
 export function awsAccount(aws: Target['aws'], home: string): Account {
   return {
     async identity() {
@@ -119,7 +119,7 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
         );
         return StackResources?.[0]?.StackName;
       } catch (error) {
-        // What no stack has is an invalid question to CloudFormation.
+        // CloudFormation answers a ValidationError where no stack has the resource.
         if ((error as Error).name === 'ValidationError') return undefined;
         throw error;
       }
@@ -154,7 +154,7 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
     },
     async network({ vpcId, subnetIds, securityGroupIds }) {
       const ec2 = new EC2Client(options);
-      // By filters: an id that does not exist is then no error, and the others are answered.
+      // With filters, an id that does not exist is no error, and the other ids are still answered.
       const where = (Name: string, ids: readonly string[]) => ({ Filters: [{ Name, Values: [...ids] }] });
       const [{ Vpcs = [] }, { Subnets = [] }, { SecurityGroups = [] }] = await Promise.all([
         ec2.send(new DescribeVpcsCommand(where('vpc-id', [vpcId]))),
@@ -173,7 +173,7 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
   };
 }
 
-/** As the services call it. */
+/** The services' names for the error "not found". */
 const NOT_FOUND = ['ResourceNotFoundException', 'NoSuchHostedZone', 'NotFoundException'];
 
 const orNone = <T>(found: Promise<T>): Promise<T | undefined> =>

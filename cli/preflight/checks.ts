@@ -1,4 +1,4 @@
-/** What must be true before `cdk deploy`: each check with what it found and, where that is wrong, how to fix it. */
+/** The checks before `cdk deploy`: each finds what would make the deployment fail, and says how to fix it. */
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import type { Account, Region } from './account.ts';
 import { checkAlarmTopic, checkApiGatewayRole, checkCustomerKey, checkNetwork } from './named.ts';
@@ -7,18 +7,18 @@ import { day, fail, type Outcome, ok, orUnknown, warn } from './outcome.ts';
 
 export interface Finding extends Outcome {
   readonly check: string;
-  /** Null where it is about the whole account. */
+  /** Null for a finding about the whole account. */
   readonly region: string | null;
 }
 
-/** The CDK's own. */
+/** The CDK's default. */
 export const DEFAULT_QUALIFIER = 'hnb659fds';
-/** The oldest bootstrap that aws-cdk-lib deploys with. */
+/** The oldest version of the bootstrap stack that aws-cdk-lib deploys with. */
 const BOOTSTRAP_VERSION = 6;
-/** At 50 ms a request this many serve 2000 requests a second; a new account may start with 10. */
+/** At 50 ms per request, this many concurrent executions serve 2000 requests per second. A new account may have only 10. */
 const CONCURRENCY = 100;
 const CERTIFICATE_LEFT_MS = 30 * 24 * 3600 * 1000;
-/** Alarms on health checks exist there alone. */
+/** Alarms on health checks exist only in this Region. */
 const WATCH_REGION = 'us-east-1';
 
 /** @returns the findings of the account, then those of each Region */
@@ -60,33 +60,33 @@ export async function runChecks(
 
 async function checkAccount(accountId: string, { account }: DeployPlan): Promise<Outcome[]> {
   if (account === undefined || account === accountId) return [];
-  const mend = `use credentials of ${account}, or change "account" in the config`;
-  return [fail(`the config deploys to ${account}, and these credentials are of ${accountId}`, mend)];
+  const fix = `use credentials of ${account}, or change "account" in the config`;
+  return [fail(`the config deploys to account ${account}, but these credentials are of ${accountId}`, fix)];
 }
 
 async function auditTrail(account: Account): Promise<Outcome[]> {
   const trail = (await account.trails()).find(({ multiRegion, logging }) => multiRegion && logging);
   if (trail) return [ok(`${trail.name} records every Region`)];
-  const mend = 'create a multi-Region trail in CloudTrail; the first copy of management events costs nothing';
-  return [warn('no trail records what is done in every Region of this account', mend)];
+  const fix = 'create a multi-Region trail in CloudTrail; the first copy of management events costs nothing';
+  return [warn('no CloudTrail trail records the management events of every Region of this account', fix)];
 }
 
-/** One finding with one command for all Regions that lack it: in an empty account it is the first thing to do. */
+/** One finding with one command for all Regions that lack the bootstrap stack: an empty account needs it first. */
 async function bootstrap(account: Account, accountId: string, plan: DeployPlan): Promise<Outcome[]> {
   const { qualifier = DEFAULT_QUALIFIER, stackRegions } = plan;
-  const looked = await Promise.all(
+  const found = await Promise.all(
     stackRegions.map(async (name) => {
-      const found = (await account.region(name).bootstraps()).find((each) => each.qualifier === qualifier);
-      return { name, version: found?.version ?? 0 };
+      const stacks = await account.region(name).bootstraps();
+      return { name, version: stacks.find((each) => each.qualifier === qualifier)?.version ?? 0 };
     }),
   );
-  const say = ({ name, version }: (typeof looked)[number]) =>
+  const describe = ({ name, version }: (typeof found)[number]) =>
     version === 0 ? `${name} has none` : `${name} has version ${version}`;
-  const wrong = looked.filter(({ version }) => version < BOOTSTRAP_VERSION);
-  if (wrong.length === 0) return [ok(looked.map(say).join(', '))];
+  const wrong = found.filter(({ version }) => version < BOOTSTRAP_VERSION);
+  if (wrong.length === 0) return [ok(found.map(describe).join(', '))];
   const environments = wrong.map(({ name }) => `aws://${accountId}/${name}`).join(' ');
   const option = qualifier === DEFAULT_QUALIFIER ? '' : ` --qualifier ${qualifier}`;
-  const detail = `${wrong.map(say).join(', ')}; needed: version ${BOOTSTRAP_VERSION}, qualifier ${qualifier}`;
+  const detail = `${wrong.map(describe).join(', ')}; needed: version ${BOOTSTRAP_VERSION}, qualifier ${qualifier}`;
   return [fail(detail, `npx cdk bootstrap ${environments}${option}`)];
 }
 
@@ -94,8 +94,12 @@ async function hostedZone(account: Account, { domain }: DeployPlan): Promise<Out
   if (!domain?.hostedZone) return [];
   const { id, name } = domain.hostedZone;
   const zone = await account.hostedZone(id);
-  if (!zone) return [fail(`there is no zone ${id} in this account`, `name the zone of ${name} that is`)];
-  if (zone.isPrivate) return [fail(`${id} is a private zone`, `name the public zone of ${name}`)];
+  if (!zone)
+    return [
+      fail(`there is no zone ${id} in this account`, `set domain.hostedZone to the zone of ${name} in it`),
+    ];
+  if (zone.isPrivate)
+    return [fail(`${id} is a private zone`, `set domain.hostedZone to the public zone of ${name}`)];
   if (zone.name !== name)
     return [
       fail(`${id} is the zone of ${zone.name}, not of ${name}`, 'correct domain.hostedZone in the config'),
@@ -104,13 +108,13 @@ async function hostedZone(account: Account, { domain }: DeployPlan): Promise<Out
   if (zone.nameServers.some((server) => delegated.includes(server)))
     return [ok(`${name} is delegated to ${id}`)];
   const now = delegated.length > 0 ? delegated.join(', ') : 'nobody';
-  const mend = `at its registrar, or in its parent zone, set NS to ${zone.nameServers.join(', ')}`;
-  return [fail(`${name} is delegated to ${now}`, mend)];
+  const fix = `at the registrar, or in the parent zone, set NS to ${zone.nameServers.join(', ')}`;
+  return [fail(`${name} is delegated to ${now}`, fix)];
 }
 
 async function concurrency(here: Region): Promise<Outcome[]> {
   const limit = await here.concurrency();
-  const detail = `${limit} executions at once, of all functions of the account together`;
+  const detail = `${limit} concurrent executions, for all functions of the account together`;
   if (limit >= CONCURRENCY) return [ok(detail)];
   const request =
     'aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384';
@@ -125,15 +129,21 @@ async function certificate(
 ): Promise<Outcome[]> {
   if (arn === undefined) return [];
   const hosts = domain ? [domain.entry, `${here.name}.${domain.entry}`] : [];
-  const request = `request one for ${hosts.join(' and ')}`;
+  const request = `request a certificate for ${hosts.join(' and ')}`;
   const found = await here.certificate(arn);
-  if (!found) return [fail(`there is no ${arn}`, request)];
+  if (!found) return [fail(`there is no certificate ${arn}`, request)];
   const { status, names, notAfterMs } = found;
-  if (status !== 'ISSUED') return [fail(`${arn} is ${status}`, 'validate it, or name one that is issued')];
+  if (status !== 'ISSUED')
+    return [fail(`${arn} is ${status}`, 'validate it, or set certificateArn to an issued certificate')];
   const missing = hosts.filter((host) => !names.some((name) => covers(name, host)));
   if (missing.length > 0) return [fail(`${arn} does not cover ${missing.join(' and ')}`, request)];
   if (notAfterMs !== undefined && notAfterMs - nowMs < CERTIFICATE_LEFT_MS)
-    return [warn(`${arn} ends on ${day(notAfterMs)}`, 'its validation record may be gone: ACM renews by it')];
+    return [
+      warn(
+        `${arn} expires on ${day(notAfterMs)}`,
+        'check that its DNS validation record still exists: ACM needs it to renew the certificate',
+      ),
+    ];
   return [ok(`${arn} is issued`)];
 }
 

@@ -1,18 +1,18 @@
-/** What the config names in a Region and does not make: it has to be there, and of the kind that is needed. */
+/** Checks the existing resources that the config names: each must exist in its Region and be of the right kind. */
 import type { DeployPlan, PlannedNetwork } from '../../lambda/contract/deploy-plan.ts';
 import type { Region } from './account.ts';
 import { fail, type Outcome, ok, warn } from './outcome.ts';
 
-/** Of tables and secrets. */
+/** Checks the key that encrypts tables and secrets. */
 export async function checkCustomerKey(here: Region, arn: string | undefined): Promise<Outcome[]> {
   if (arn === undefined) return [];
   const key = await here.key(arn);
-  const another = `name another one of ${here.name}, or leave kmsKeyArn out: the stage then makes one`;
+  const another = `set kmsKeyArn to another key of ${here.name}, or leave it out: the stage then makes a key`;
   if (!key) return [fail(`there is no key ${arn}`, another)];
   if (key.state !== 'Enabled') return [fail(`${arn} is ${key.state}`, `enable it, or ${another}`)];
   if (!key.isCustomers) return [fail(`${arn} is AWS's own key, whose policy nobody can change`, another)];
   if (!key.isSymmetric)
-    return [fail(`${arn} is no symmetric key: tables and secrets take no other`, another)];
+    return [fail(`${arn} is not a symmetric key, which tables and secrets need`, another)];
   return [ok(`${arn} is enabled`)];
 }
 
@@ -23,10 +23,10 @@ export async function checkAlarmTopic(here: Region, arn: string | undefined): Pr
     return [
       fail(
         `there is no topic ${arn}`,
-        `name another one of ${here.name}, or none: a prod stage then makes one`,
+        `set it to another topic of ${here.name}, or leave it out: a prod stage then makes a topic`,
       ),
     ];
-  // Both deploy, and then no alarm reaches anybody.
+  // With either of these faults the deployment succeeds, but no alarm reaches anybody.
   if (!letsAlarmsPublish(topic.policy))
     return [
       fail(
@@ -37,8 +37,8 @@ export async function checkAlarmTopic(here: Region, arn: string | undefined): Pr
   if (topic.key?.endsWith('alias/aws/sns'))
     return [
       fail(
-        `${arn} is encrypted with alias/aws/sns, which alarms may not use`,
-        'encrypt it with a customer key whose policy lets cloudwatch.amazonaws.com decrypt and make data keys',
+        `${arn} is encrypted with alias/aws/sns, a key that alarms may not use`,
+        'encrypt it with a customer key whose policy lets cloudwatch.amazonaws.com decrypt and create data keys',
       ),
     ];
   return [ok(`${arn} takes alarms`)];
@@ -50,7 +50,7 @@ interface Statement {
   readonly Action?: string | string[];
 }
 
-/** Whether a statement names them; conditions and denials are not judged. */
+/** Whether a statement allows alarms to publish. Conditions and Deny statements are not evaluated. */
 function letsAlarmsPublish(policy: string): boolean {
   const { Statement: statements } = JSON.parse(policy) as { readonly Statement: Statement | Statement[] };
   return [statements].flat().some(({ Effect, Principal, Action }) => {
@@ -65,26 +65,28 @@ function letsAlarmsPublish(policy: string): boolean {
   });
 }
 
-/** Of the rotation functions, on their way to Vault. */
+/** Checks the network through which the rotation functions reach Vault. */
 export async function checkNetwork(here: Region, network: PlannedNetwork | undefined): Promise<Outcome[]> {
   if (!network) return [];
   const { vpcId, subnetIds, securityGroupIds } = network;
   const { vpcs, subnets, securityGroups } = await here.network(network);
   if (!vpcs.includes(vpcId))
-    return [fail(`there is no VPC ${vpcId} in ${here.name}`, `name one of ${here.name} in the config`)];
+    return [
+      fail(`there is no VPC ${vpcId} in ${here.name}`, `set vpcId to a VPC of ${here.name} in the config`),
+    ];
   const faults = [
     ...subnetIds.map((id) => ['subnet', id, subnets.get(id)] as const),
     ...securityGroupIds.map((id) => ['security group', id, securityGroups.get(id)] as const),
   ].flatMap(([kind, id, liesIn]) => {
     if (liesIn === vpcId) return [];
     const detail =
-      liesIn === undefined ? `there is no ${kind} ${id} in ${here.name}` : `${kind} ${id} lies in ${liesIn}`;
-    return [fail(detail, `name a ${kind} of ${vpcId}`)];
+      liesIn === undefined ? `there is no ${kind} ${id} in ${here.name}` : `${kind} ${id} is in ${liesIn}`;
+    return [fail(detail, `name a ${kind} of ${vpcId} in the config`)];
   });
   return faults.length > 0 ? faults : [ok(`${vpcId} has ${[...subnetIds, ...securityGroupIds].join(', ')}`)];
 }
 
-/** One for an account and Region. A stage that writes an access log does not deploy without it. */
+/** Checks the API Gateway role of the account and Region. A stage with an access log cannot deploy without it. */
 export async function checkApiGatewayRole(
   here: Region,
   mode: DeployPlan['apiGatewayRole'],
@@ -95,17 +97,17 @@ export async function checkApiGatewayRole(
     return arn === undefined
       ? [
           fail(
-            'the config says that there is one, and none is set',
+            'the config expects an existing role, but the account has none set',
             'set apiGatewayRole: "create" in the config',
           ),
         ]
       : [ok(arn)];
-  if (arn === undefined) return [ok('none is set; the stacks make one')];
+  if (arn === undefined) return [ok('no role is set; the stacks create one')];
   const owner = await here.owner(arn.split('/').at(-1)!);
   if (owner === `countersign-account-${here.name}`) return [ok(`${arn}, of stack ${owner}`)];
   return [
     warn(
-      `${arn} is set, and the deployment would put its own in its place, for every API of the account`,
+      `${arn} is set; the deployment would replace it with its own role, for every API of the account`,
       'set apiGatewayRole: "existing" in the config',
     ),
   ];

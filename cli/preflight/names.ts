@@ -1,4 +1,4 @@
-/** The fixed names of a stage: one that something else has makes its stack fail and roll back. */
+/** Checks a stage's fixed names: if something else has one of them, the stack fails and rolls back. */
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import {
   FUNCTIONS,
@@ -14,7 +14,7 @@ import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Kind, Region } from './account.ts';
 import { day, fail, type Outcome, ok } from './outcome.ts';
 
-/** @param ledgerGeneration of the Region: part of its ledger's name */
+/** @param ledgerGeneration the Region's; it is part of the name of its ledger table */
 export const namesOf = (stage: string, ledgerGeneration: number): [Kind, string][] => [
   ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => [
     'table',
@@ -26,7 +26,7 @@ export const namesOf = (stage: string, ledgerGeneration: number): [Kind, string]
   ['function', keysWatchName(stage)],
 ];
 
-/** @param home the home Region, whose stack has the replicas in the others */
+/** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
   { stage }: DeployPlan,
   { ledgerGeneration }: PlannedRegion,
@@ -42,7 +42,9 @@ export async function checkNames(
     existing++;
     if (found.deletedMs !== undefined) {
       const commands = `aws secretsmanager restore-secret --secret-id ${name} --region ${here.name}, then adopt it`;
-      faults.push(fail(`secret ${name} was deleted on ${day(found.deletedMs)} and keeps its name`, commands));
+      faults.push(
+        fail(`secret ${name} was deleted on ${day(found.deletedMs)} and still holds its name`, commands),
+      );
       continue;
     }
     const owner = (await here.owner(found.id)) ?? (await ownerOfOriginal(kind, name, here, home));
@@ -50,14 +52,20 @@ export async function checkNames(
     faults.push(
       owner === undefined
         ? fail(
-            `${kind} ${name} exists, and no stack has it`,
+            `${kind} ${name} exists, but belongs to no stack`,
             'adopt it (docs/deploy.md, "Re-adoption"), or delete it',
           )
         : fail(`${kind} ${name} belongs to stack ${owner}`, 'choose another stage name'),
     );
   }
   if (faults.length > 0) return faults;
-  return [ok(existing === 0 ? 'every name is free' : `${existing} exist, all of stacks ${ours}…: an update`)];
+  return [
+    ok(
+      existing === 0
+        ? 'every name is free'
+        : `${existing} exist and belong to stacks ${ours}…: this is an update`,
+    ),
+  ];
 }
 
 async function ownerOfOriginal(

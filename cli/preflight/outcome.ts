@@ -1,31 +1,30 @@
-/** What a check says. */
+/** Outcome of a check of preflight. */
 
 /**
- * `warn`: it deploys, and will be regretted. `fail`: it does not deploy, or does not serve. `unknown`: nobody could
- * look, so nobody can say.
+ * `warn`: the deployment works, but causes trouble later. `fail`: it does not deploy, or does not serve. `unknown`: the
+ * check could not run.
  */
 export type Verdict = 'ok' | 'warn' | 'fail' | 'unknown';
 
 export interface Outcome {
   readonly verdict: Verdict;
   readonly detail: string;
-  /** What to do about it. */
-  readonly mend?: string;
+  readonly fix?: string;
 }
 
 export const ok = (detail: string): Outcome => ({ verdict: 'ok', detail });
-export const warn = (detail: string, mend: string): Outcome => ({ verdict: 'warn', detail, mend });
-export const fail = (detail: string, mend: string): Outcome => ({ verdict: 'fail', detail, mend });
+export const warn = (detail: string, fix: string): Outcome => ({ verdict: 'warn', detail, fix });
+export const fail = (detail: string, fix: string): Outcome => ({ verdict: 'fail', detail, fix });
 
-/** A check that AWS refused, or did not answer, spoils none of the others. */
+/** Turns a failed check into `unknown`, so that the other checks still count. AWS may refuse or fail to answer. */
 export const orUnknown = (outcomes: Promise<Outcome[]>): Promise<Outcome[]> =>
   outcomes.catch(({ name, message }: Error) => [
     {
       verdict: 'unknown',
       detail: `could not be checked: ${message} (${name})`,
-      mend: 'allow it: docs/iam.md lists what preflight reads',
+      fix: 'allow it: docs/iam.md lists what preflight reads',
     },
   ]);
 
-/** UTC. */
+/** @returns the date in UTC, `YYYY-MM-DD` */
 export const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

@@ -1,4 +1,4 @@
-/** Where to register, and with which key: options first, then the environment, then the local platform's client `dev`. */
+/** Finds the URL and the API key: in the options, else the environment, else the local platform's client `dev`. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ClientOptions, CountersignClient, InvalidArgumentError } from '@countersign/sdk';
@@ -11,16 +11,17 @@ export interface AccessOptions {
   readonly local?: string;
 }
 
+/** A platform's base URL, and an API key for it. */
 export interface Access {
   readonly url: string;
   readonly apiKey: string;
 }
 
-/** @throws CliError, which quotes no key */
+/** @throws CliError where the URL or the key is missing. The message never quotes a key. */
 export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   if (options.local !== undefined) {
     if (options.url !== undefined || options.apiKeyFile !== undefined)
-      throw usage('--local goes without --url and --api-key-file');
+      throw usage('--local cannot be combined with --url or --api-key-file');
     return localAccess(cwd, options.local);
   }
   const url = options.url ?? env.COUNTERSIGN_URL;
@@ -28,13 +29,14 @@ export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   const apiKey =
     options.apiKeyFile === undefined ? env.COUNTERSIGN_API_KEY : readKey(resolve(cwd, options.apiKeyFile));
   if (url !== undefined && apiKey !== undefined) return { url, apiKey };
-  if (url !== undefined) throw usage('the API key is missing: --api-key-file FILE, or COUNTERSIGN_API_KEY');
-  if (apiKey !== undefined) throw usage('the URL is missing: --url URL, or COUNTERSIGN_URL');
+  if (url !== undefined)
+    throw usage('the API key is missing: set --api-key-file FILE or COUNTERSIGN_API_KEY');
+  if (apiKey !== undefined) throw usage('the URL is missing: set --url URL or COUNTERSIGN_URL');
   return localAccess(cwd);
 }
 
 function localAccess(cwd: string, port?: string): { url: string; apiKey: string } {
-  const instead = 'name a deployed one with --url and --api-key-file';
+  const instead = 'use --url and --api-key-file for a deployed platform';
   const { entry, clients } = findLocalPlatform(cwd, instead, port);
   const dev = clients.find(({ client_id }) => client_id === 'dev') ?? clients[0];
   if (!dev) throw usage('the local platform has no client; start it again with `npm start`');
@@ -51,13 +53,16 @@ export function connect(options: ClientOptions): CountersignClient {
   }
 }
 
-/** The URL standard reads `localhost:4100` as the scheme `localhost`. No URL is quoted: it may hold a password. */
+/**
+ * Refuses a URL without http:// or https://, and suggests one: the URL standard reads `localhost:4100` as the scheme
+ * `localhost`. The message quotes only host and port, because a URL may hold a password.
+ */
 function requireHttp(url: string): void {
   if (/^https?:\/\//i.test(url)) return;
   const host = /^([\w-]+(?:\.[\w-]+)*)(:\d+)?(?:\/|$)/.exec(url);
   const scheme = host && ['localhost', '127.0.0.1'].includes(host[1]!) ? 'http' : 'https';
-  const meant = host ? `; is it ${scheme}://${host[1]}${host[2] ?? ''}?` : '';
-  throw usage(`the URL must begin with https://, or on this machine with http://${meant}`);
+  const suggestion = host ? `; did you mean ${scheme}://${host[1]}${host[2] ?? ''}?` : '';
+  throw usage(`the URL must begin with https:// (http:// is allowed for this machine only)${suggestion}`);
 }
 
 function readKey(path: string): string {

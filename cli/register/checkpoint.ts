@@ -1,9 +1,9 @@
 /**
- * How far a file is registered, kept beside it while it is under way, so that a run that was stopped, or killed, goes on
- * where it ended. It holds counts, hashes and line numbers, no personal data, and goes when the file is through.
+ * The progress of a file's registration, kept beside the file until it is finished. A run that was stopped or killed can
+ * then continue. It holds the URL, the client, counts, a hash and record numbers, but no user.
  *
- * Results come out of order: what is done is every record up to a mark, and some beyond it. A record whose result was
- * not written down is sent again, which registers nobody twice.
+ * Results arrive out of order. So the records that are done are all up to a mark, and some beyond it. A record whose
+ * result was not saved is sent again; registering is idempotent, so nobody is registered twice.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,34 +16,35 @@ import type { InputRecord } from './record.ts';
 
 export interface Counts {
   readonly registered: number;
-  /** Of the registered, those that were before. */
+  /** Those among `registered` that the platform had already. */
   readonly replayed: number;
   readonly failed: number;
 }
 
-/** Whose registrations these are: another client, or another platform, has to begin anew. */
+/** The platform and the client of these registrations. A run for another one must start again. */
 export interface Owner {
   readonly url: string;
   readonly client_id: string;
 }
 
 interface Saved extends Counts, Owner {
-  /** The process at work; 0 where none is. */
+  /** The process that is registering; 0 where none is. */
   readonly pid: number;
-  /** When that began, in ms since the epoch: numbers are given again. */
+  /** When that process began, in epoch milliseconds: process ids are reused. */
   readonly started_ms: number;
-  /** So many records from the first on are done; the last one's line. */
+  /** How many records from the first on are all done. */
   readonly mark: number;
+  /** Line of the last of them. */
   readonly line: number;
-  /** Numbers, from 0, of the records done beyond the mark. */
+  /** Numbers, from 0, of the records that are done beyond the mark. */
   readonly beyond: readonly number[];
-  /** Over all records up to the last one that is done. */
+  /** Hash over all records up to the last one that is done. */
   readonly hash: string;
-  /** Bytes of the failures file that belong to what is done. */
+  /** Bytes of the failures file that belong to records that are done. */
   readonly failures_bytes: number;
 }
 
-/** Written this often at most, in milliseconds: what a killed run sends again. */
+/** Shortest time between two saves, in milliseconds. A killed run sends what it did since the last save again. */
 const EVERY_MS = 100;
 const STARTED_MS = Math.round(performance.timeOrigin);
 
@@ -53,23 +54,25 @@ export class Checkpoint {
   readonly #failures: FailuresFile;
   readonly #from: Saved | undefined;
   readonly #hash: Hash = createHash('sha256');
-  /** Of the records read from the mark on: the line, and the hash over all up to it. */
+  /** For each record read from the mark on: its line, and the hash over all records up to it. */
   readonly #read = new Map<number, { readonly line: number; readonly hash: string }>();
   readonly #beyond: Set<number>;
-  /** The last record that is done, and that was when this run began. */
+  /** Number of the last record that is done. */
   #last: number;
+  /** The same as it was when this run began. */
   readonly #lastBefore: number;
-  /** Whether what was done before is what stands in the file; until then nothing else is written down. */
+  /** Whether the file still begins with the records that earlier runs did. Until then nothing new is saved. */
   #isVerified: boolean;
   #next = 0;
   #state: Omit<Saved, 'pid' | 'started_ms' | 'beyond' | 'failures_bytes' | keyof Owner>;
   #savedMs = 0;
 
   /**
-   * @param path of the file that keeps it
-   * @param restart whether to forget what is there
-   * @param failures goes on from there as well
-   * @throws CliError where another process is at work, or where it belongs to another client or platform
+   * @param path path of the progress file
+   * @param restart whether to ignore the progress of earlier runs
+   * @param failures continues from the same point
+   * @throws CliError where another process is registering this file, or where the progress belongs to another client or
+   *   platform
    */
   constructor(path: string, owner: Owner, restart: boolean, failures: FailuresFile) {
     this.#path = path;
@@ -97,33 +100,33 @@ export class Checkpoint {
     const found = load(path, restart);
     if (found && isRunning(found))
       throw usage(
-        `process ${found.pid} is registering this file: wait for it, or end it (if it is another, remove ${path})`,
+        `process ${found.pid} is registering this file: wait for it or end it (if that process does something else, remove ${path})`,
       );
     const saved = restart ? undefined : found;
     for (const member of ['url', 'client_id'] as const)
       if (saved && saved[member] !== this.#owner[member])
         throw usage(
-          `this file was begun with ${member} ${saved[member]}, not ${this.#owner[member]}: go on with that one, or begin anew with --restart`,
+          `an earlier run of this file used ${member} ${saved[member]}, not ${this.#owner[member]}: use the same, or start again with --restart`,
         );
     return saved;
   }
 
-  /** Of this run and those before it. */
+  /** Counts of this run and of earlier runs. */
   get counts(): Counts {
     const { registered, replayed, failed } = this.#state;
     return { registered, replayed, failed };
   }
 
-  /** The line up to which the runs before this one left nothing out; undefined where there was none. */
+  /** Line up to which earlier runs finished every record; undefined where there was no earlier run. */
   get resumedAfterLine(): number | undefined {
     return this.#from?.line;
   }
 
   /**
-   * Takes notice of the next record of the file.
+   * Counts the next record of the file.
    *
-   * @returns its number, or undefined where it is done already
-   * @throws CliError where what is done is not what stands in the file
+   * @returns its number, or undefined where an earlier run has done it
+   * @throws CliError where the file differs from the records that earlier runs did
    */
   admit(record: InputRecord): number | undefined {
     const number = this.#next++;
@@ -138,12 +141,12 @@ export class Checkpoint {
     return number < this.#state.mark || this.#beyond.has(number) ? undefined : number;
   }
 
-  /** To be called at the file's end. @throws CliError where it ends before what is done does */
+  /** Call this at the file's end. @throws CliError where the file is shorter than the records that earlier runs did */
   end(): void {
     if (this.#next <= this.#lastBefore) throw changed(this.#state.line);
   }
 
-  /** A record is done: written down now, or within a tenth of a second where others follow. */
+  /** Marks a record as done. It is saved now, or by the next save, at most `EVERY_MS` later if more records follow. */
   done(number: number, counts: Counts): void {
     this.#beyond.add(number);
     let { mark, line, hash } = this.#state;
@@ -159,7 +162,7 @@ export class Checkpoint {
     if (performance.now() - this.#savedMs >= EVERY_MS) this.#save();
   }
 
-  /** @param through whether nothing is left to do */
+  /** @param through whether the whole file is done: the progress file is then removed */
   close(through: boolean): void {
     const isEmpty = this.#last < 0;
     if (through || isEmpty) rmSync(this.#path, { force: true });
@@ -167,8 +170,8 @@ export class Checkpoint {
   }
 
   /**
-   * By a rename, so that there is a whole one at any time, and never ahead of the failures it counts: all that outlives
-   * a power cut.
+   * Saves by a rename, so that a complete file exists at any time. The failures are flushed first, so that the progress is
+   * never ahead of them, even after a power cut.
    */
   #save(pid = process.pid): void {
     const failures_bytes = this.#failures.flush();
@@ -177,7 +180,7 @@ export class Checkpoint {
     const text = `${JSON.stringify({ ...done, ...this.#owner, pid, started_ms: STARTED_MS } satisfies Saved)}\n`;
     const draft = `${this.#path}.draft`;
     try {
-      // One that a killed run left, or that somebody pointed elsewhere, is taken away and not written through.
+      // A draft may be left from a killed run, or be a link to elsewhere: remove it, do not write through it.
       rmSync(draft, { force: true });
       writeFileSync(draft, text, { mode: 0o600, flag: 'wx', flush: true });
       renameSync(draft, this.#path);
@@ -188,10 +191,10 @@ export class Checkpoint {
   }
 }
 
-/** To begin takes milliseconds; a claim that is older was left by a killed run. */
+/** A run starts within milliseconds. An older claim was left by a killed run. */
 const CLAIM_MS = 10_000;
 
-/** Of two runs that begin at once, one is refused. @returns what ends the claim */
+/** Refuses one of two runs that start at the same time. @returns a function that ends the claim */
 function claim(path: string): () => void {
   const file = `${path}.claim`;
   const take = () => writeFileSync(file, '', { mode: 0o600, flag: 'wx' });
@@ -206,7 +209,7 @@ function claim(path: string): () => void {
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-      throw usage(`another process has just begun to register this file (${file})`);
+      throw usage(`another process is just starting to register this file (${file})`);
     throw unwritten(path, error);
   }
   return () => rmSync(file, { force: true });
@@ -215,7 +218,7 @@ function claim(path: string): () => void {
 const unwritten = (path: string, error: unknown): CliError =>
   new CliError(
     EXIT.failed,
-    `cannot write ${path}: ${(error as NodeJS.ErrnoException).code}; --failures names another place`,
+    `cannot write ${path}: ${(error as NodeJS.ErrnoException).code}; choose another place with --failures`,
   );
 
 /** @returns the number of the last record that is done, -1 where none is */
@@ -229,10 +232,10 @@ function load(path: string, restart: boolean): Saved | undefined {
     const value: unknown = JSON.parse(text);
     if (isSaved(value)) return value;
   } catch {
-    // Not JSON: the same.
+    // Not JSON: broken too.
   }
   if (restart) return void rmSync(path);
-  throw usage(`${path} is broken: begin anew with --restart, which registers nobody twice`);
+  throw usage(`${path} is broken: start again with --restart; nobody is registered twice`);
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -249,7 +252,7 @@ function isSaved(value: unknown): value is Saved {
   );
 }
 
-/** A process that was killed wrote no end, and its number may be another's by now. */
+/** Whether the process that saved this still runs. A killed process leaves its id behind, and ids are reused. */
 function isRunning({ pid, started_ms }: Saved): boolean {
   if (pid === process.pid) return started_ms === STARTED_MS;
   const machineStartedMs = Date.now() - uptime() * 1000;
@@ -264,5 +267,5 @@ function isRunning({ pid, started_ms }: Saved): boolean {
 
 const changed = (line: number): CliError =>
   usage(
-    `up to line ${line} the file is not what it was when it was begun: begin anew with --restart, which registers nobody twice`,
+    `the file has changed since the last run, at or before line ${line}: start again with --restart; nobody is registered twice`,
   );

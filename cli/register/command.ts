@@ -1,4 +1,4 @@
-/** `countersign register FILE`. */
+/** `countersign register FILE`: registers the users of a file. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -10,7 +10,8 @@ import { Checkpoint } from './checkpoint.ts';
 import { FailuresFile } from './failures.ts';
 import { type Format, type Input, openInput } from './input.ts';
 import { type Progress, startProgress } from './progress.ts';
-import { registerRecords, type Stop, type Summary } from './register.ts';
+import { registerRecords, type Summary } from './register.ts';
+import type { Stop } from './stop.ts';
 
 interface Options extends AccessOptions {
   readonly format?: Format;
@@ -22,14 +23,17 @@ interface Options extends AccessOptions {
 
 export function registerCommand(io: Io, setExit: SetExit): Command {
   return new Command('register')
-    .description('Register the users of a file, replay-proof; safe to repeat.')
+    .description('Register the users of a file, replay-proof. Safe to repeat.')
     .argument('<file>', 'CSV (.csv) or JSON Lines (.jsonl, .ndjson); - for standard input')
     .addOption(
-      new Option('--format <format>', "of the file (default: by the file's name)").choices(['csv', 'jsonl']),
+      new Option('--format <format>', "format of the file (default: by the file's name)").choices([
+        'csv',
+        'jsonl',
+      ]),
     )
-    .option('--concurrency <count>', 'registrations under way at a time, 1 to 100', parseConcurrency, 8)
-    .option('--failures <path>', 'where failures go (default: FILE.failed.jsonl)')
-    .option('--restart', 'begin anew, whatever an earlier run of this file has done')
+    .option('--concurrency <count>', 'registrations at the same time, 1 to 100', parseConcurrency, 8)
+    .option('--failures <path>', 'file for the users that failed (default: FILE.failed.jsonl)')
+    .option('--restart', 'start from the beginning and ignore earlier runs of this file')
     .option('--url <url>', "the platform's base URL (default: $COUNTERSIGN_URL, or the local platform)")
     .option(
       '--api-key-file <path>',
@@ -41,14 +45,15 @@ export function registerCommand(io: Io, setExit: SetExit): Command {
       'after',
       `
 CSV: the first line names the members of a user: user_id, email, display_name, and attributes.NAME for each attribute.
-Values are texts; an empty cell is a member that is not there. JSON Lines: one user a line.
+Every value is a string; an empty cell leaves the member out. JSON Lines: one user per line.
 
-What fails goes to the failures file, one line of JSON each: {"line", "user", "error"}, or "text" in place of "user"
-where a line holds none. Mend the users in it and register that file. Every record ends registered or reported.
+Each user that fails goes to the failures file, as one line of JSON: {"line", "user", "error"}. Where the line holds no
+user, "text" stands in place of "user". Fix the users in that file, then register it. Every record of a file is either
+registered or reported as failed.
 
-A run that was stopped, by Ctrl-C or otherwise, goes on where it ended when the same command is given again: what is done
-lies in FILE.progress.json (beside the failures, with --failures) until the file is through. Standard input cannot be
-read again, so it starts from its beginning; nobody is registered twice either way.
+If a run stops, by Ctrl-C or otherwise, run the same command again to continue. The progress is kept in FILE.progress.json
+(beside the failures, with --failures) until the whole file is done. Standard input cannot be read again, so it starts from
+the beginning. Nobody is registered twice in either case.
 
 Examples:
   $ countersign register users.csv
@@ -63,13 +68,13 @@ async function register(file: string, options: Options, io: Io): Promise<number>
   const path = resolve(io.cwd, file);
   const failuresPath = options.failures ?? `${file === '-' ? 'stdin' : file}.failed.jsonl`;
   if (file !== '-' && isSameFile(resolve(io.cwd, failuresPath), path))
-    throw usage('--failures must be another file than FILE');
+    throw usage('--failures must not be the same file as FILE');
   const access = findAccess(options, io);
   const { checkpoint, failures } = begin(file, failuresPath, access, options, io);
   const before = checkpoint?.counts;
   if (checkpoint?.resumedAfterLine !== undefined)
     io.stderr.write(
-      `going on after line ${count(checkpoint.resumedAfterLine)}: ${count(before!.registered)} registered, ${count(before!.failed)} failed before\n`,
+      `continuing after line ${count(checkpoint.resumedAfterLine)}; so far ${count(before!.registered)} registered, ${count(before!.failed)} failed\n`,
     );
   let through = false;
   let input: Input | undefined;
@@ -99,13 +104,13 @@ async function register(file: string, options: Options, io: Io): Promise<number>
   }
 }
 
-/** By whatever names. */
+/** Whether two paths lead to the same file, even by different names. */
 function isSameFile(a: string, b: string): boolean {
   const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false, bigint: true }));
   return a === b || (one !== undefined && one.ino === other?.ino && one.dev === other.dev);
 }
 
-/** Opens what is written beside the registrations. @throws CliError */
+/** Opens the progress file and the failures file. @throws CliError */
 function begin(
   file: string,
   failuresPath: string,
@@ -115,7 +120,7 @@ function begin(
 ): { checkpoint: Checkpoint | undefined; failures: FailuresFile } {
   const failures = new FailuresFile(resolve(cwd, failuresPath));
   const clientId = parseApiKey(apiKey)?.clientId;
-  // A pipe cannot be read again. A key of another form is refused, in its own words, when it is used.
+  // A pipe cannot be read again. An API key that cannot be parsed is refused later, with its own message.
   const isFile = file !== '-' && statSync(resolve(cwd, file), { throwIfNoEntry: false })?.isFile();
   if (!isFile || clientId === undefined) return { checkpoint: undefined, failures };
   const path = resolve(cwd, `${named ?? file}.progress.json`);
@@ -140,36 +145,36 @@ function report(
     const done = { registered, replayed, failed, unfinished, this_run: thisRun, failures };
     printJson(io, { file, ...done, last_line: line, resumed_after_line, seconds, stopped });
   } else {
-    const again = replayed > 0 ? ` (${count(replayed)} of them were before)` : '';
+    const already = replayed > 0 ? ` (already registered: ${count(replayed)})` : '';
     const open = unfinished > 0 ? `, ${count(unfinished)} unfinished` : '';
     const now =
       checkpoint?.resumedAfterLine === undefined
         ? ''
-        : `; in this run ${count(thisRun.registered)} and ${count(thisRun.failed)}`;
+        : `; in this run ${count(thisRun.registered)} registered, ${count(thisRun.failed)} failed`;
     io.stdout.write(
-      `${count(registered)} registered${again}, ${count(failed)} failed${open}${now}, in ${seconds} s\n`,
+      `${count(registered)} registered${already}, ${count(failed)} failed${open}${now}, in ${seconds} s\n`,
     );
     if (failures) io.stdout.write(`Failures: ${failures}\n`);
   }
   if (swallowed)
     io.stderr.write(
-      `error: ${count(swallowed.lines)} lines are not read as users, the first of them line ${count(swallowed.from)}: look there for a quote that is not closed\n`,
+      `error: ${count(swallowed.lines)} lines were not read as users, beginning with line ${count(swallowed.from)}: look there for a quote that is not closed\n`,
     );
   if (stoppedBy) io.stderr.write(`error: ${explain(stoppedBy, summary, checkpoint)}\n`);
 }
 
-/** Why, how far it got, and what now. */
+/** @returns the reason for the stop, how far the run got, and the next step */
 function explain({ message, fix }: Stop, summary: Summary, checkpoint: Checkpoint | undefined): string {
-  const again = summary.registered + summary.failed > 0 ? 'run it again to go on' : 'run it again';
+  const again = summary.registered + summary.failed > 0 ? 'run it again to continue' : 'run it again';
   const next = fix === undefined ? again : `${fix}; then ${again}`;
   return [message, whereOf(summary), ...(checkpoint ? [next] : fix ? [fix] : [])].join('; ');
 }
 
 function whereOf({ unfinished, line }: Summary): string {
-  if (line === 0) return 'nothing was tried';
+  if (line === 0) return 'no user was sent';
   if (unfinished === 0) return `stopped after line ${count(line)}`;
   const users = unfinished === 1 ? '1 user up to there is' : `${count(unfinished)} users up to there are`;
-  return `stopped at line ${count(line)}: ${users} neither registered nor failed, nothing after it was tried`;
+  return `stopped at line ${count(line)}: ${users} unfinished (neither registered nor failed), no later line was tried`;
 }
 
 const count = (n: number): string => n.toLocaleString('en');

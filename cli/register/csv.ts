@@ -1,4 +1,7 @@
-/** Users from CSV (RFC 4180): the first line names the members, `attributes.team` the member `team` of `attributes`. */
+/**
+ * Reads users from CSV (RFC 4180). The first line names the members of a user; `attributes.team` is the member `team` of
+ * `attributes`.
+ */
 import type { Readable } from 'node:stream';
 import { usage } from '../io.ts';
 import { decode, type InputRecord, unreadable } from './record.ts';
@@ -28,16 +31,15 @@ function readRow(
   const cells = cellsOf(text);
   if (!cells) return unreadable(raw, text, 'is not CSV: its quotes do not match');
   if (cells.length !== columns.length) {
-    const named = `where the first line names ${columns.length}`;
-    return unreadable(raw, text, `has ${cells.length} columns ${named}`);
+    return unreadable(raw, text, `has ${cells.length} columns, but the first line names ${columns.length}`);
   }
   return { line: raw.line, endByte: raw.endByte, user: toUser(columns, cells) };
 }
 
-/** Quotes enclose whole cells, and are doubled within them; there is no line end but in quotes. */
+/** A quote encloses a whole cell, and is doubled inside it. A line end stands only inside quotes. */
 const CELL = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|$)/y;
 
-/** @returns undefined where the text is no record by RFC 4180 §2 */
+/** @returns undefined where the text is not a record by RFC 4180, section 2 */
 function cellsOf(text: string): string[] | undefined {
   const cells: string[] = [];
   CELL.lastIndex = 0;
@@ -50,7 +52,7 @@ function cellsOf(text: string): string[] | undefined {
   }
 }
 
-/** More than the platform takes. */
+/** Deeper than the platform accepts. */
 const MAX_DEPTH = 40;
 
 function readHeader(text: string, message: string | undefined): readonly Path[] {
@@ -58,13 +60,13 @@ function readHeader(text: string, message: string | undefined): readonly Path[] 
   const columns = cellsOf(text)?.map((name) => name.trim());
   if (!columns)
     throw usage(
-      'the first line of the CSV file is not CSV: its quotes do not match, or a carriage return stands alone in it',
+      'the first line of the CSV file is not CSV: its quotes do not match, or it holds a carriage return without a line feed',
     );
   if (!columns.includes('user_id'))
     throw usage(
       text.includes('\0')
-        ? 'the CSV file holds zero bytes: is it in UTF-16? save it in UTF-8'
-        : 'the first line of the CSV file names no column user_id; are its columns separated by commas?',
+        ? 'the CSV file holds zero bytes, as UTF-16 does: save it in UTF-8'
+        : 'the first line of the CSV file has no column user_id; check that commas separate the columns',
     );
   const paths = new Map<string, Path>();
   for (const [i, name] of columns.entries()) {
@@ -78,14 +80,16 @@ function readHeader(text: string, message: string | undefined): readonly Path[] 
   for (const [name, path] of paths) {
     const parent = path.map((_, i) => path.slice(0, i).join('.')).find((above) => paths.has(above));
     if (parent !== undefined)
-      throw usage(`the CSV file names both ${parent} and ${name}, which is a part of it`);
+      throw usage(
+        `the CSV file has both columns ${parent} and ${name}, but ${name} is a part of ${parent}: keep one of them`,
+      );
   }
   return [...paths.values()];
 }
 
-/** All values are texts. An empty cell is a member that is not there. */
+/** Every value is a string. An empty cell leaves the member out. */
 function toUser(columns: readonly Path[], cells: readonly string[]): object {
-  // Without a prototype, so that no column's name has a meaning.
+  // No prototype: no column name, such as `__proto__`, has a special meaning.
   const user: Nested = Object.create(null);
   for (const [i, path] of columns.entries()) {
     const cell = cells[i]!;

@@ -1,7 +1,7 @@
 /**
- * The file of what was not registered: JSON Lines of `{"line","user","error"}`, or `"text"` where a line holds no user.
- * `register` takes such a file as input. It is made when the first failure is written; a run that goes on where another
- * ended adds to that one's.
+ * The failures file: JSON Lines of `{"line","user","error"}`, with `"text"` in place of `"user"` where a line holds no user.
+ * `register` accepts it as input. It is created with the first failure. A run that continues an earlier one adds to the
+ * earlier one's file.
  */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { CliError, EXIT } from '../io.ts';
@@ -11,9 +11,9 @@ import type { FailureLine } from './record.ts';
 
 export class FailuresFile {
   readonly path: string;
-  /** So much of it belongs to what is done; what stands behind that is of a run that was killed. */
+  /** Bytes that belong to records that are done. Anything after them was written by a killed run. */
   #bytes = 0;
-  /** So much of it outlives a power cut. */
+  /** Bytes that a power cut cannot lose. */
   #flushedBytes = 0;
   #file: number | undefined;
 
@@ -22,21 +22,23 @@ export class FailuresFile {
   }
 
   /**
-   * @param bytes of it that an earlier run has written
-   * @throws CliError
+   * Continues the file of an earlier run.
+   *
+   * @param bytes how many bytes of it are kept
+   * @throws CliError where the file cannot be opened
    */
   goOn(bytes: number): void {
     if (bytes > 0) this.#file = this.#reopen(bytes);
     this.#flushedBytes = this.#bytes;
   }
 
-  /** @throws CliError */
+  /** @throws CliError where the file cannot be written */
   add(failure: FailureLine): void {
-    // It is looked at on terminals.
+    // People read this file on a terminal.
     const line = Buffer.from(`${printable(JSON.stringify(failure))}\n`);
     try {
       this.#file ??= this.#begin();
-      // What is written in part is not counted, and overwritten by what comes next.
+      // A line that is written only in part is not counted; the next one overwrites it.
       for (let done = 0; done < line.length; )
         done += writeSync(this.#file, line, done, line.length - done, this.#bytes + done);
       this.#bytes += line.length;
@@ -45,7 +47,7 @@ export class FailuresFile {
     }
   }
 
-  /** @returns the bytes that are safe now @throws CliError */
+  /** @returns how many bytes a power cut cannot lose now @throws CliError where the file cannot be written */
   flush(): number {
     try {
       if (this.#file !== undefined && this.#flushedBytes < this.#bytes) fdatasyncSync(this.#file);
@@ -66,7 +68,7 @@ export class FailuresFile {
     return file;
   }
 
-  /** @returns undefined where it was taken away meanwhile: then another one begins */
+  /** @returns undefined where the file is gone or shorter: the next failure then creates a new one */
   #reopen(bytes: number): number | undefined {
     const file = openPrivate(this.path, false);
     if (file === undefined) return undefined;
@@ -79,6 +81,6 @@ export class FailuresFile {
   #unwritten(error: unknown): CliError {
     if (error instanceof CliError) return error;
     const { code } = error as NodeJS.ErrnoException;
-    return new CliError(EXIT.failed, `cannot write ${this.path}: ${code}; the run is stopped`);
+    return new CliError(EXIT.failed, `cannot write ${this.path}: ${code}; the run stopped`);
   }
 }

@@ -1,4 +1,4 @@
-/** Opens what is to be registered, and reads it as a stream: a file of any size takes no more memory than a small one. */
+/** Opens the input and reads it as a stream, so that a large file takes no more memory than a small one. */
 import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -11,9 +11,9 @@ export type Format = 'csv' | 'jsonl';
 
 export interface Input {
   readonly records: AsyncGenerator<InputRecord, void, void>;
-  /** Bytes; undefined where that is not known. */
+  /** Size in bytes; undefined where it is unknown. */
   readonly size: number | undefined;
-  /** Ends the reading at once. */
+  /** Stops reading at once. */
   close(): void;
 }
 
@@ -25,7 +25,7 @@ const FORMATS: Readonly<{ [extension: string]: Format }> = {
 
 /**
  * @param file a path, or `-` for standard input
- * @throws CliError
+ * @throws CliError where the format is unknown, or the file cannot be read
  */
 export async function openInput(
   file: string,
@@ -34,7 +34,8 @@ export async function openInput(
   io: Io,
 ): Promise<Input> {
   const format = wanted ?? FORMATS[extname(file).toLowerCase()];
-  if (!format) throw usage(`is ${file} CSV or JSON Lines? say so with --format csv or --format jsonl`);
+  if (!format)
+    throw usage(`cannot see the format of ${file} from its name: add --format csv or --format jsonl`);
   const { stream, size } = file === '-' ? { stream: io.stdin, size: undefined } : await openFile(file, path);
   const records = format === 'csv' ? readCsv(stream) : readJsonLines(stream);
   return { records, size, close: () => stream.destroy() };
@@ -52,7 +53,7 @@ async function openFile(file: string, path: string): Promise<{ stream: Readable;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw usage(`there is no file ${file}`);
-    if (code === 'EACCES') throw usage(`${file} may not be read`);
+    if (code === 'EACCES') throw usage(`no permission to read ${file}`);
     if (code !== undefined) throw usage(`cannot read ${file}: ${code}`);
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Users from JSON Lines: one object a line. A failures file of an earlier run is one, too. */
+/** Reads users from JSON Lines: one object per line. The failures file of an earlier run has this form too. */
 import type { Readable } from 'node:stream';
 import { isJsonObject, parseJson } from '../../protocol/json.ts';
 import { decode, failureIn, type InputRecord, unreadable } from './record.ts';
@@ -14,10 +14,10 @@ export async function* readJsonLines(input: Readable): AsyncGenerator<InputRecor
   }
 }
 
-/** Deeper than the platform takes: it says so itself. */
+/** Deeper than the platform accepts: so the platform refuses such a user with its own message. */
 const LIMITS = { maxDepth: 40, refuseProto: false };
 const AMBIGUOUS =
-  'is not JSON with one meaning: a member named twice, a number beyond a double, half of a surrogate pair, or too deep';
+  'is ambiguous JSON: it names a member twice, has a number too large for a double or half of a surrogate pair, or is too deep';
 
 type Content = { readonly user: object } | { readonly text: string; readonly message?: string };
 

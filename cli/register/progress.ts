@@ -1,4 +1,4 @@
-/** A progress bar on a terminal, nothing elsewhere. */
+/** Draws a progress bar on a terminal, and nothing elsewhere. */
 import cliProgress from 'cli-progress';
 import type { Io } from '../io.ts';
 
@@ -17,7 +17,7 @@ export function startProgress({ terminal }: Io, size: number | undefined, quiet:
       format: size ? `  {bar} {percentage}%  ${COUNTS}` : `  ${COUNTS}`,
       stream: terminal,
       hideCursor: true,
-      // Ctrl-C is the command's.
+      // The command itself handles Ctrl-C.
       gracefulExit: false,
     },
     cliProgress.Presets.shades_classic,

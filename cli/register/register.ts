@@ -1,218 +1,153 @@
-/** Registers records as they are read, and keeps account. */
-import {
-  ClientDisabledError,
-  ConnectionError,
-  CountersignError,
-  InvalidProofError,
-  InvalidRegistrationError,
-  KeyExpiredError,
-  NotAllowedError,
-  TimeoutError,
-  TokenRevokedError,
-  UnavailableError,
-  UnexpectedAnswerError,
-} from '@countersign/sdk';
-import { BASE_URL, FIXES } from '../fixes.ts';
-import { CliError, EXIT, type ExitCode, type Io } from '../io.ts';
+/** Registers records as they are read. */
+import type { BatchResult } from '@countersign/sdk';
+import { EXIT, type Io } from '../io.ts';
 import { type Access, connect } from './access.ts';
-import type { Checkpoint, Counts } from './checkpoint.ts';
-import type { FailuresFile } from './failures.ts';
+import { Account, type AccountOptions, type Pending, type Totals } from './account.ts';
 import type { Input } from './input.ts';
-import type { Progress } from './progress.ts';
-import type { FailureLine, InputRecord } from './record.ts';
+import {
+  describe,
+  isCountersignError,
+  isHopeless,
+  isUnreachable,
+  type Stop,
+  stopHopeless,
+  stopOf,
+  stopUnreachable,
+} from './stop.ts';
 
-export interface RegisterOptions extends Access {
+export interface RegisterOptions extends Access, AccountOptions {
   readonly concurrency: number;
-  readonly failures: FailuresFile;
-  /** Undefined where the input cannot be read again. */
-  readonly checkpoint: Checkpoint | undefined;
-  readonly progress: Progress;
   readonly io: Io;
 }
 
-/** Of all runs over the file. */
-export interface Summary extends Counts {
-  readonly thisRun: Counts;
-  /** Users tried in this run that are neither registered nor failed, because something stopped it. */
-  readonly unfinished: number;
-  /** The last line that was tried; 0 where none was. */
-  readonly line: number;
-  /** Lines that an unmatched quote kept from being read as users in this run: how many, and the first. */
-  readonly swallowed: { readonly lines: number; readonly from: number } | undefined;
+export interface Summary extends Totals {
   readonly elapsedMs: number;
-  /** Why it ended before the file did. */
   readonly stoppedBy: Stop | undefined;
 }
 
-export interface Stop {
-  readonly message: string;
-  readonly exitCode: ExitCode;
-  /** What to do before it is run again. */
-  readonly fix?: string;
-}
-
-/** What every user would fail with. */
-const HOPELESS = [
-  ClientDisabledError,
-  InvalidProofError,
-  KeyExpiredError,
-  NotAllowedError,
-  TokenRevokedError,
-  UnexpectedAnswerError,
-];
-/** The same, where it is so from the first user on, or for so many one after the other. */
-const UNREACHABLE = [ConnectionError, TimeoutError, UnavailableError];
-
+/**
+ * So many users for whom the platform was not reached, one after the other, stop a run that can go on later.
+ */
 const UNREACHABLE_IN_A_ROW = 10;
 
-/** A user that is under way. */
-interface Pending {
-  readonly record: InputRecord;
-  readonly number: number;
-}
-
 /** @throws CliError */
-export async function registerRecords({ records, close }: Input, options: RegisterOptions): Promise<Summary> {
-  const { concurrency, failures, checkpoint, progress, io } = options;
+export async function registerRecords(input: Input, options: RegisterOptions): Promise<Summary> {
   const startedMs = performance.now();
-  const client = connect({ url: options.url, apiKey: options.apiKey });
-  const pending = new WeakMap<object, Pending>();
-  const before = checkpoint?.counts ?? { registered: 0, replayed: 0, failed: 0 };
-  const counts = { ...before };
-  /** Whom the platform could not be reached for, in a row: no failures yet, as it may be gone. */
-  const unreached: { readonly at: Pending; readonly user: object; readonly error: Error }[] = [];
-  let unnumbered = 0;
-  let unfinished = 0;
-  let line = checkpoint?.resumedAfterLine ?? 0;
-  let bytes = 0;
-  let swallowed: Summary['swallowed'];
-  let stoppedBy: Stop | undefined;
-
-  // The first Ctrl-C ends the reading and lets finish what is under way; the second ends that, too.
-  const reading = new AbortController();
-  const running = new AbortController();
-  const disarm = io.onInterrupt(() => {
-    if (reading.signal.aborted) running.abort();
-    stoppedBy ??= { message: 'interrupted', exitCode: EXIT.interrupted };
-    reading.abort();
-    close();
-  });
-
-  const settle = ({ record, number }: Pending) => {
-    unfinished -= 1;
-    bytes = Math.max(bytes, record.endByte);
-    checkpoint?.done(number, counts);
-    progress.update({ bytes, ...counts });
-  };
-  const fail = (at: Pending, failure: Omit<FailureLine, 'line'>) => {
-    failures.add({ line: at.record.line, ...failure });
-    counts.failed += 1;
-    settle(at);
-  };
-  const failUnreached = () => {
-    for (const { at, user, error } of unreached.splice(0)) fail(at, { user, error: describe(error) });
-  };
-  async function* users(): AsyncGenerator<object, void, void> {
-    try {
-      for await (const record of records) {
-        if (reading.signal.aborted) return;
-        const number = checkpoint ? checkpoint.admit(record) : unnumbered++;
-        if (number === undefined) {
-          bytes = record.endByte;
-          progress.update({ bytes, ...counts });
-          continue;
-        }
-        line = Math.max(line, record.line);
-        unfinished += 1;
-        const at = { record, number };
-        if ('user' in record) {
-          pending.set(record.user, at);
-          yield record.user;
-        } else {
-          const { text, message, lastLine } = record;
-          fail(at, { text, error: { code: 'unreadable_line', message: `line ${record.line} ${message}` } });
-          const lines = lastLine - record.line + 1;
-          if (lines > 1)
-            swallowed = { lines: lines + (swallowed?.lines ?? 0), from: swallowed?.from ?? record.line };
-          line = Math.max(line, lastLine);
-        }
-      }
-      checkpoint?.end();
-    } catch (error) {
-      if (!reading.signal.aborted) throw error;
-    }
-  }
-
+  const { url, apiKey, concurrency, io } = options;
+  const client = connect({ url, apiKey });
+  const account = new Account(options);
+  const run = new Run(input, account, options.checkpoint !== undefined);
+  const disarm = io.onInterrupt(() => run.interrupt());
   try {
-    const batch = client.registerBatch<object>(users(), { concurrency, signal: running.signal });
+    const batch = client.registerBatch<object>(run.users(), { concurrency, signal: run.signal });
     for await (const result of batch) {
-      const at = pending.get(result.user)!;
-      if (result.ok) {
-        failUnreached();
-        counts.registered += 1;
-        if (result.registration.replayed) counts.replayed += 1;
-        settle(at);
-        continue;
-      }
-      const { error } = result;
-      if (UNREACHABLE.some((Class) => error instanceof Class)) {
-        unreached.push({ at, user: result.user, error });
-        const isFirst = counts.registered === before.registered;
-        if (isFirst || (checkpoint && unreached.length >= UNREACHABLE_IN_A_ROW))
-          stoppedBy ??= { message: error.message, exitCode: EXIT.unreachable, fix: DOCTOR };
-        if (!checkpoint) failUnreached();
-      } else {
-        const isHopeless = HOPELESS.some((Class) => error instanceof Class);
-        if (isHopeless) stoppedBy ??= { message: error.message, exitCode: EXIT.failed, fix: fixOf(error) };
-        // What stopped the run is no fault of this user, who comes first when it goes on.
-        const isLeft =
-          checkpoint !== undefined && (isHopeless || (running.signal.aborted && !isCountersignError(error)));
-        if (!isLeft) {
-          failUnreached();
-          fail(at, { user: result.user, error: describe(error) });
-        }
-      }
-      if (stoppedBy && stoppedBy.exitCode !== EXIT.interrupted) break;
+      run.take(result);
+      if (run.isBroken) break;
     }
-    if (!stoppedBy) failUnreached();
+    run.end();
   } catch (error) {
-    if (!running.signal.aborted) stoppedBy ??= stopOf(error);
+    run.breakBy(error);
   } finally {
     disarm();
     await client.close();
   }
-  const thisRun = {
-    registered: counts.registered - before.registered,
-    replayed: counts.replayed - before.replayed,
-    failed: counts.failed - before.failed,
-  };
-  const elapsedMs = performance.now() - startedMs;
-  return { ...counts, thisRun, unfinished, line, swallowed, elapsedMs, stoppedBy };
+  return { ...account.totals, elapsedMs: performance.now() - startedMs, stoppedBy: run.stoppedBy };
 }
 
-const DOCTOR = '`countersign doctor` says why';
+/** What is read, what each result means, and what stops it. */
+class Run {
+  readonly #input: Input;
+  readonly #account: Account;
+  readonly #canResume: boolean;
+  readonly #pending = new WeakMap<object, Pending>();
+  /** Users for whom the platform was not reached, in a row: no failures yet, as it may be gone. */
+  readonly #unreached: { readonly at: Pending; readonly user: object; readonly error: Error }[] = [];
+  readonly #reading = new AbortController();
+  readonly #running = new AbortController();
+  #stoppedBy: Stop | undefined;
 
-function fixOf(error: Error): string {
-  if (error instanceof UnexpectedAnswerError) return BASE_URL;
-  return (isCountersignError(error) && FIXES[error.code]) || DOCTOR;
-}
+  constructor(input: Input, account: Account, canResume: boolean) {
+    this.#input = input;
+    this.#account = account;
+    this.#canResume = canResume;
+  }
 
-/** A full disk or a broken input stops a run, and what was done is still counted. @throws every other error */
-function stopOf(error: unknown): Stop {
-  if (error instanceof CliError && error.exitCode !== EXIT.usage) return error;
-  const { syscall, code } = error as NodeJS.ErrnoException;
-  if (syscall === undefined) throw error;
-  return { message: `the input cannot be read on: ${code}`, exitCode: EXIT.failed };
-}
+  /** Aborts what is under way. */
+  get signal(): AbortSignal {
+    return this.#running.signal;
+  }
 
-const isCountersignError = (error: Error): error is CountersignError => error instanceof CountersignError;
+  get stoppedBy(): Stop | undefined {
+    return this.#stoppedBy;
+  }
 
-function describe(error: Error): FailureLine['error'] {
-  const code = isCountersignError(error)
-    ? error.code
-    : error.name === 'AbortError'
-      ? 'interrupted'
-      : 'unexpected';
-  const errors = error instanceof InvalidRegistrationError ? error.errors : undefined;
-  return { code, message: error.message, ...(errors && { errors }) };
+  /** Whether it ends at once. After an interrupt it waits for what is under way. */
+  get isBroken(): boolean {
+    return this.#stoppedBy !== undefined && this.#stoppedBy.exitCode !== EXIT.interrupted;
+  }
+
+  /** The first Ctrl-C ends the reading and lets finish what is under way; the second ends that, too. */
+  interrupt(): void {
+    if (this.#reading.signal.aborted) this.#running.abort();
+    this.#stoppedBy ??= { message: 'interrupted', exitCode: EXIT.interrupted };
+    this.#reading.abort();
+    this.#input.close();
+  }
+
+  async *users(): AsyncGenerator<object, void, void> {
+    try {
+      for await (const record of this.#input.records) {
+        if (this.#reading.signal.aborted) return;
+        const at = this.#account.begin(record);
+        if (at && 'user' in record) {
+          this.#pending.set(record.user, at);
+          yield record.user;
+        } else if (at && 'text' in record) this.#account.unreadable(at, record);
+      }
+      this.#account.end();
+    } catch (error) {
+      if (!this.#reading.signal.aborted) throw error;
+    }
+  }
+
+  take(result: BatchResult<object>): void {
+    const { user } = result;
+    const at = this.#pending.get(user)!;
+    if (result.ok) {
+      this.#failUnreached();
+      this.#account.registered(at, result.registration.replayed);
+    } else if (isUnreachable(result.error)) this.#notReached(at, user, result.error);
+    else this.#refused(at, user, result.error);
+  }
+
+  end(): void {
+    if (!this.#stoppedBy) this.#failUnreached();
+  }
+
+  /** @throws what no run expects */
+  breakBy(error: unknown): void {
+    if (!this.#running.signal.aborted) this.#stoppedBy ??= stopOf(error);
+  }
+
+  #notReached(at: Pending, user: object, error: Error): void {
+    this.#unreached.push({ at, user, error });
+    const isGone = this.#canResume && this.#unreached.length >= UNREACHABLE_IN_A_ROW;
+    if (isGone || !this.#account.hasRegistered) this.#stoppedBy ??= stopUnreachable(error);
+    if (!this.#canResume) this.#failUnreached();
+  }
+
+  #refused(at: Pending, user: object, error: Error): void {
+    const stops = isHopeless(error);
+    if (stops) this.#stoppedBy ??= stopHopeless(error);
+    // What stopped the run is no fault of this user, who comes first when it goes on.
+    const wasAborted = this.#running.signal.aborted && !isCountersignError(error);
+    if (this.#canResume && (stops || wasAborted)) return;
+    this.#failUnreached();
+    this.#account.failed(at, { user, error: describe(error) });
+  }
+
+  #failUnreached(): void {
+    for (const { at, user, error } of this.#unreached.splice(0))
+      this.#account.failed(at, { user, error: describe(error) });
+  }
 }

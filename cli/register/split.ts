@@ -1,35 +1,35 @@
 /**
- * Divides a file into records by its bytes: one pass, bounded memory, whatever the file holds. A record of JSON Lines is a
- * line; one of CSV (RFC 4180) goes on over the line ends that its quotes enclose.
+ * Splits a file into records in one pass over its bytes, in bounded memory. A JSON Lines record is one line. A CSV record
+ * (RFC 4180) may span several lines, inside quotes.
  */
 import type { Readable } from 'node:stream';
 import { usage } from '../io.ts';
 
 export interface RawRecord {
-  /** Its first line, from 1, and its last. */
+  /** Number of its first line, from 1. */
   readonly line: number;
   readonly lastLine: number;
-  /** Bytes of the file up to its end. */
+  /** Bytes of the file up to the end of this record. */
   readonly endByte: number;
-  /** Without the line end, and the file's byte-order mark. Of a record that is too long the first ones. */
+  /** Without the line end and the file's byte-order mark. Of a record that is too long, only the first bytes. */
   readonly bytes: Buffer;
   readonly isTooLong: boolean;
   /** The file ends within its quotes. */
   readonly isOpen: boolean;
 }
 
-/** Far more than a request takes. */
+/** Far more than a request can hold. */
 export const MAX_RECORD_BYTES = 1024 * 1024;
 const KEPT_BYTES = 1000;
 
 const [LF, CR, QUOTE, COMMA] = [10, 13, 34, 44];
 const BOM = Buffer.from('\uFEFF');
 
-/** Finds where records end. Looking at bytes is enough: UTF-8 uses those of ASCII for ASCII alone. */
+/** Finds the ends of records by their bytes: in UTF-8, an ASCII byte always means that ASCII character. */
 interface Ends {
-  /** @returns the index behind the record's line end, or 0 where the chunk ends first */
+  /** @returns the index after the record's line end, or 0 where the chunk ends first */
   find(chunk: Buffer, from: number): number;
-  /** Line ends so far. */
+  /** Number of line ends so far. */
   readonly lines: number;
   readonly isOpen: boolean;
 }
@@ -76,7 +76,7 @@ export async function* splitRecords(
     }
     if (from < chunk.length) take(chunk.subarray(from));
   }
-  // The last line needs no end.
+  // The last line may lack a line end.
   if (size > 0) yield record(lastByte === LF ? ends.lines : ends.lines + 1);
 }
 
@@ -103,8 +103,8 @@ function lineEnds(): Ends {
 }
 
 /**
- * `within`: in quotes. `behind`: after a quote in quotes, which closes them unless a second one follows. `plain`: in a cell
- * that did not begin with a quote; a quote there is a mistake, and opens nothing.
+ * `within`: inside quotes. `behind`: after a quote inside quotes, which closes them unless a second quote follows. `plain`:
+ * in a cell that does not begin with a quote; a quote there is an error and opens nothing.
  */
 type State = 'start' | 'plain' | 'within' | 'behind';
 
@@ -141,7 +141,7 @@ function csvEnds(): Ends {
   };
 }
 
-/** @throws CliError that says what the file is instead */
+/** @throws CliError that names the format of the file, where it is not text in UTF-8 */
 function requireText(start: Buffer): void {
   const is = (...bytes: readonly number[]) => bytes.every((byte, i) => start[i] === byte);
   if (is(0x1f, 0x8b))

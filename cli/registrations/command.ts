@@ -2,20 +2,18 @@
 import { Command } from 'commander';
 import type { ErasedRegistration } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
-import { askEverywhere, tell } from '../everywhere.ts';
+import { askEverywhere, printAnswers } from '../everywhere.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
 import { printFields } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 
-/** The platform's clock and this machine's need not agree: it is asked again until it says so. */
+/** Shortest wait before the next attempt: this machine's clock may be ahead of the platform's. */
 const LEAST_WAIT_MS = 5_000;
 
 export function registrationsCommand(io: Io, setExit: SetExit): Command {
-  const registrations = new Command('registrations').description(
-    'Look at, delete or erase what clients registered.',
-  );
+  const registrations = new Command('registrations').description('Show, delete or erase registrations.');
   const add = (verb: string, description: string) =>
     addTargetOptions(registrations.command(`${verb} <client> <user_id>`).description(description))
       .option('--json', 'print one JSON document')
@@ -37,29 +35,29 @@ export function registrationsCommand(io: Io, setExit: SetExit): Command {
     },
   );
 
-  add('delete', 'Delete a registration, as its client could, in every Region.').action(
+  add('delete', 'Delete a registration in every Region, as its client could.').action(
     async (client_id: string, user_id: string, options: Options) => {
       const params = { client_id, user_id };
       const answers = await askEverywhere(io, options, 'registrations.delete', params, {
-        // One Region's tombstone is what the next one finds.
+        // After the first Region deleted it, the next one may find only the tombstone.
         merge: (before, next) => ({ ...next, deleted: before.deleted || next.deleted }),
       });
       if (answers.result?.deleted === false) setExit(EXIT.failed);
-      tell(io, setExit, options, answers, {
+      printAnswers(io, setExit, options, answers, {
         json: (result) => ({ ...result }),
         text: ({ id, deleted }) =>
-          `${id} ${deleted ? 'is deleted' : 'was not there; nothing signed before now registers it'}`,
+          `${id} ${deleted ? 'is deleted' : 'did not exist; no request signed before now can register it'}`,
       });
     },
   );
 
-  add('erase', 'Delete a registration and, an hour later, the tombstone too, so that nothing of it is left.')
-    .option('--wait', 'wait until the tombstone can go')
+  add('erase', 'Delete a registration and, an hour later, its tombstone too, so that no trace is left.')
+    .option('--wait', 'wait for that hour, then delete the tombstone')
     .addHelpText(
       'after',
       `
-The data goes at once, in every Region. A tombstone stays for an hour: a hash and a time, which keep a request that was
-signed before, and held back, from registering the user again. Run the command again then, or let it wait.`,
+The data is deleted at once, in every Region. A tombstone stays for an hour: it holds a hash and a time, and keeps a request
+that was signed before the deletion from registering the user again. After that hour run the command again, or use --wait.`,
     )
     .action(erase);
   return registrations;
@@ -79,18 +77,18 @@ signed before, and held back, from registering the user again. Run the command a
       answers = await ask();
       until = answers.result?.erasable_at;
     }
-    tell(io, setExit, options, answers, {
+    printAnswers(io, setExit, options, answers, {
       json: (result) => ({ ...result }),
       text: (result) => `${result.id} ${describe(result)}`,
     });
     if (interrupted) setExit(EXIT.interrupted);
   }
 
-  /** @returns whether that time came, rather than Ctrl-C */
+  /** @returns true once that time has come, false on Ctrl-C */
   function waited(until: string): Promise<boolean> {
     const { stderr, terminal } = io;
     const endMs = Math.max(Date.parse(until), Date.now() + LEAST_WAIT_MS);
-    stderr.write(`deleted; waiting until ${until} for its tombstone to go\n`);
+    stderr.write(`deleted; waiting until ${until}, when the tombstone can be deleted\n`);
     const countDown = () => terminal?.write(`\r  ${minutes(endMs - Date.now())} `);
     countDown();
     return new Promise((resolve) => {
@@ -108,14 +106,14 @@ signed before, and held back, from registering the user again. Run the command a
   }
 }
 
-/** Where one Region still holds something, it is not gone. */
+/** @returns the answer of the Region that still holds the most: only the last erasure counts */
 function leastErased(before: ErasedRegistration, next: ErasedRegistration): ErasedRegistration {
   const rank = { absent: 0, erased: 1, deleted: 2 };
   if (before.state !== next.state) return rank[before.state] > rank[next.state] ? before : next;
   return (before.erasable_at ?? '') > (next.erasable_at ?? '') ? before : next;
 }
 
-/** `59:07`. */
+/** Formats as minutes and seconds: `59:07`. */
 function minutes(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1_000));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
@@ -123,7 +121,7 @@ function minutes(ms: number): string {
 
 const describe = ({ state, erasable_at }: ErasedRegistration): string =>
   ({
-    absent: 'is not there; nothing of it is left',
-    erased: 'is erased; nothing of it is left',
-    deleted: `is deleted; its tombstone can go from ${erasable_at} on, run this again then`,
+    absent: 'does not exist; no trace is left',
+    erased: 'is erased; no trace is left',
+    deleted: `is deleted; run this again from ${erasable_at} on to delete its tombstone`,
   })[state];

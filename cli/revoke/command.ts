@@ -1,4 +1,4 @@
-/** `countersign revoke`: a proof that was not used yet, a client, a client's key. */
+/** `countersign revoke`: revokes an unused proof, a client, or a client's key. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -21,13 +21,13 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
 
   add(
     'proof <file>',
-    'Use up the nonce of a proof that was not used yet, at once; - reads the proof from standard input.',
+    'Use up the nonce of an unused proof, so that nobody can use the proof; - reads it from standard input.',
     'proof leaked.jwt',
   ).action(revokeProof);
 
   add(
     'client <name>',
-    'Refuse all that a client signs, within 10 seconds: the same as clients disable.',
+    'Refuse everything that a client signs, within 10 seconds; the same as clients disable.',
     'client my-service',
   ).action((client_id: string, options: Options) =>
     everywhere(
@@ -45,7 +45,7 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
 
   add(
     'key <client> <kid>',
-    'Refuse a key of a client, and those that it issued, within 10 seconds; `clients show` lists them.',
+    'Refuse a key of a client and the keys that it issued, within 10 seconds; `clients show` lists keys.',
     'key my-service 2',
   ).action((client_id: string, kid: string, options: Options) =>
     everywhere(
@@ -58,33 +58,33 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
         json: (client) => ({ client: client ?? null }),
         text: ({ keys }) => {
           const dead = keys.filter(({ revoked }) => revoked).map((key) => key.kid);
-          return `of ${client_id} the keys ${dead.join(', ')} are revoked`;
+          return `keys ${dead.join(', ')} of ${client_id} are revoked`;
         },
       },
     ),
   );
   return revoke;
 
-  /** In the one Region where its nonce could be redeemed. */
+  /** Only the Region that issued the nonce can redeem it, so only that Region is asked. */
   async function revokeProof(file: string, options: Options): Promise<void> {
     const nonce = nonceOf(await readProof(file));
     const region = readNonce(nonce)?.region;
-    if (region === undefined) throw usage('the nonce of this proof is none of a Countersign platform');
+    if (region === undefined) throw usage('the nonce of this proof is not from a Countersign platform');
     const target = findTarget(options, io);
     if (!target.regions.includes(region))
       throw usage(
-        `its nonce is of ${JSON.stringify(region)}, which is not among ${target.regions.join(', ')}`,
+        `the nonce of this proof is from Region ${JSON.stringify(region)}, which is not one of ${target.regions.join(', ')}`,
       );
     const { outcome } = await invokeAdmin(target, region, 'proofs.revoke', { nonce });
     if (options.json) printJson(io, { outcome, region });
     else if (outcome === 'revoked') io.stdout.write(`the proof is revoked in ${region}; nobody can use it\n`);
-    else if (outcome === 'expired') io.stdout.write('the proof has expired; nobody can use it any more\n');
+    else if (outcome === 'expired') io.stdout.write('the proof has expired; nobody can use it\n');
     if (outcome !== 'already_used') return;
     setExit(EXIT.failed);
-    io.stderr.write(`error: too late: its nonce was used up in ${region} before, by whomever\n`);
+    io.stderr.write(`error: too late: somebody has used its nonce in ${region} already\n`);
   }
 
-  /** Never an argument: the proof would stand in the list of processes and in the shell's history. */
+  /** Reads a file, never an argument: the process list and the shell's history would show the proof. */
   async function readProof(file: string): Promise<string> {
     if (file === '-') return (await text(io.stdin)).trim();
     try {
@@ -100,9 +100,9 @@ function nonceOf(proof: string): string {
   try {
     ({ nonce } = decodeJwt(proof.replace(/^(Authorization: *)?JWT +/i, '')));
   } catch {
-    throw usage('this is no proof: a JWT is three parts of base64url, joined by dots');
+    throw usage('this is not a proof: a proof is a JWT, three base64url parts joined by dots');
   }
   if (typeof nonce !== 'string')
-    throw usage('this proof has no nonce: it is one for reading, and ends within two minutes');
+    throw usage('this proof has no nonce: it is a proof for reading, which expires within two minutes');
   return nonce;
 }

@@ -1,4 +1,4 @@
-/** `countersign vault setup`. */
+/** `countersign vault setup`: prepares Vault for a stage (docs/vault.md). */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -7,7 +7,7 @@ import { createVaultApi, type VaultApi } from '../../lambda/vault/api.ts';
 import { VaultError } from '../../lambda/vault/vault-error.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
 import type { VaultLogin } from './plan.ts';
-import { type Outcome, SetupRefused, setUpVault, setupOfEmptyVault } from './setup.ts';
+import { SetupRefused, type StepResult, setUpVault, setupOfEmptyVault } from './setup.ts';
 
 const AWS_REGION = /^[a-z]{2}(-[a-z]+)+-\d$/;
 
@@ -23,15 +23,15 @@ interface SetupFlags {
 }
 
 export function vaultCommand(io: Io): Command {
-  const vault = new Command('vault').description('Prepare the Vault that makes the keys.');
+  const vault = new Command('vault').description('Prepare the Vault in which the keys are made.');
   vault
     .command('setup')
     .description(
-      'Make the engine, keys, policies and roles that a stage needs; run again, it mends what differs.',
+      'Create the engine, keys, policies and roles that a stage needs. Run it again to fix what differs.',
     )
     .requiredOption(
       '--stage <name>',
-      'the stage, as in the config',
+      'name of the stage, as in the config',
       matching(/^[a-z][a-z0-9-]{0,15}$/, '1 to 16 of a-z, 0-9 and -'),
     )
     .addOption(
@@ -41,13 +41,17 @@ export function vaultCommand(io: Io): Command {
     )
     .option('--account <id>', 'aws, jwt: the AWS account of the stage', matching(/^\d{12}$/, '12 digits'))
     .option('--region <names>', "aws, jwt: the stage's Regions; repeatable, or with commas", collectRegions)
-    .option('--jwt-issuer <url>', 'jwt: who issues the tokens', matching(/^https:\/\/\S+$/, 'an https URL'))
+    .option(
+      '--jwt-issuer <url>',
+      'jwt: the issuer of the tokens',
+      matching(/^https:\/\/\S+$/, 'an https URL'),
+    )
     .option(
       '--sts-region <name>',
-      "aws: the Region whose STS endpoint Vault asks, the config's vault.stsRegion",
+      'aws: the Region whose STS endpoint Vault uses, as vault.stsRegion in the config',
       matching(AWS_REGION, 'the name of an AWS Region'),
     )
-    .option('--dry-run', 'print what it would write, and write nothing')
+    .option('--dry-run', 'print what the command would write, and write nothing')
     .option('--json', 'print one JSON document')
     .addHelpText('after', HELP)
     .action(setup);
@@ -58,11 +62,11 @@ export function vaultCommand(io: Io): Command {
     const plan = { stage: flags.stage, auth: loginOf(flags, address) };
     const token = io.env.VAULT_TOKEN;
     const dryRun = flags.dryRun === true;
-    const print = (outcome: Outcome) => printOutcome(io, outcome, dryRun);
+    const print = (result: StepResult) => printResult(io, result, dryRun);
     if (!token && !dryRun)
       throw usage('VAULT_TOKEN is not set: log in, then `export VAULT_TOKEN=$(vault print token)`');
-    // Without a token there is nothing to compare with.
-    const outcomes = token
+    // Without a token Vault cannot be read: print what an empty Vault would get.
+    const results = token
       ? await setUpVault({
           api: connect(io, address),
           token,
@@ -71,14 +75,14 @@ export function vaultCommand(io: Io): Command {
           ...(!flags.json && { onDone: print }),
         }).catch(explain)
       : setupOfEmptyVault(plan);
-    if (flags.json) printJson(io, { address, dry_run: dryRun, steps: outcomes });
-    else if (!token) outcomes.forEach(print);
+    if (flags.json) printJson(io, { address, dry_run: dryRun, steps: results });
+    else if (!token) results.forEach(print);
   }
 }
 
 const HELP = `
 Environment, as for Vault's own command line: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE, VAULT_CACERT. A dry run without
-VAULT_TOKEN asks nobody and prints everything.
+VAULT_TOKEN does not contact Vault, and prints everything that an empty Vault would need.
 
 Examples:
   $ countersign vault setup --stage prod --account 123456789012 --region eu-west-1,eu-central-1
@@ -92,7 +96,7 @@ function loginOf(
   if (stsRegion !== undefined && method !== 'aws') throw usage('--sts-region needs --auth aws');
   if (method === 'approle') return { method };
   if (account === undefined || regions === undefined)
-    throw usage(`--auth ${method} needs --account and --region: whose roles may log in`);
+    throw usage(`--auth ${method} needs --account and --region: they name the roles that may log in`);
   if (method === 'aws') {
     const serverId = vaultServerId(address);
     return { method, serverId, ...(stsRegion !== undefined && { stsRegion }), account, regions };
@@ -101,7 +105,7 @@ function loginOf(
   return { method, issuer, audience: vaultServerId(address), account, regions };
 }
 
-/** As the config has it: a token is not sent in the clear, but to this machine. */
+/** The form that the config demands: a token is sent unencrypted to this machine only. */
 const ADDRESS = /^(https:\/\/[^\s/?#@]+|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?)(\/[^\s/?#]+)*\/?$/;
 
 function addressIn({ env }: Io): string {
@@ -129,7 +133,7 @@ function readPem(path: string): string {
   }
 }
 
-function printOutcome({ stdout }: Io, { what, state, path, data }: Outcome, dryRun: boolean): void {
+function printResult({ stdout }: Io, { what, state, path, data }: StepResult, dryRun: boolean): void {
   if (state === 'unchanged') stdout.write(`unchanged     ${what}\n`);
   else if (!dryRun) stdout.write(`${`${state}d`.padEnd(14)}${what}\n`);
   else {

@@ -1,4 +1,4 @@
-/** What has to stand in Vault for a stage: the engine, per purpose a key, a policy and a role, and how roles log in. */
+/** The objects that a stage needs in Vault: the engine, the auth method, and for each purpose a key, a policy and a role. */
 import { readFileSync } from 'node:fs';
 import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import {
@@ -11,20 +11,21 @@ import {
 
 export type Members = Readonly<Record<string, unknown>>;
 
-/** How a thing stands there already: the words of a conflict say what is in the way. */
+/** State of an object in Vault. A conflict holds a sentence for the operator. */
 export type Standing = 'absent' | 'different' | 'same' | { readonly conflict: string };
 
-/** One thing that has to stand in Vault. */
+/** One object that a stage needs in Vault. */
 export interface Step {
   /** E.g. `policy countersign-dev-nonce`. */
   readonly what: string;
-  /** Where it is read. */
+  /** Path that reads it. */
   readonly readPath: string;
-  /** Where it is written, with what, and the rights that this takes. */
+  /** Path that writes it. */
   readonly path: string;
   readonly data: Members;
+  /** Capabilities that a write needs. */
   readonly rights: readonly string[];
-  /** @param found what the read gave, undefined where there is nothing */
+  /** @param found the data that was read; undefined where nothing exists */
   standing(found: Members | undefined): Standing;
 }
 
@@ -38,7 +39,7 @@ export type VaultLogin =
   | {
       readonly method: 'aws';
       readonly serverId: string;
-      /** Whose STS endpoint Vault asks. @default the global one */
+      /** Region of the STS endpoint that Vault uses. @default the global endpoint */
       readonly stsRegion?: string;
       readonly account: string;
       readonly regions: readonly string[];
@@ -51,13 +52,13 @@ export type VaultLogin =
       readonly regions: readonly string[];
     };
 
-/** For one rotation, which takes a minute at most. */
+/** Life of a login. One rotation takes a minute at most. */
 const TOKEN_LIFE_S = 600;
 
-/** From one exchange of an AppRole's secret id to the next, at the latest: 90 days. */
+/** Life of an AppRole's secret id, 90 days: an operator replaces it before then. */
 const SECRET_ID_LIFE_S = 90 * 24 * 3600;
 
-/** @returns the steps in the order in which they can be taken */
+/** @returns the steps, in an order that works on an empty Vault */
 export function vaultSteps({ stage, auth }: Plan): Step[] {
   return [
     mounted(`secrets engine ${TRANSIT_MOUNT}`, 'sys/mounts', TRANSIT_MOUNT, 'transit', ['update']),
@@ -69,7 +70,7 @@ export function vaultSteps({ stage, auth }: Plan): Step[] {
   ];
 }
 
-/** @returns the HCL of the policy that a purpose's rotation function gets */
+/** @returns the HCL of the policy for a purpose's rotation function */
 export function rotationPolicy(stage: string, purpose: Purpose): string {
   const values: Readonly<Record<string, string>> = {
     transit: TRANSIT_MOUNT,
@@ -100,7 +101,7 @@ function mounted(what: string, table: string, path: string, type: string, rights
   };
 }
 
-/** A key that is there is never changed: what it may do cannot be undone. */
+/** An existing key is never changed: some of its settings cannot be undone. A wrong one is a conflict. */
 function transitKey(name: string, purpose: Purpose): Step {
   const type = KEYSETS[purpose].keyType;
   const path = `${TRANSIT_MOUNT}/keys/${name}`;
@@ -164,7 +165,7 @@ function whoMayLogIn(stage: string, purpose: Purpose, auth: VaultLogin): Members
     (region) => `arn:aws:iam::${auth.account}:role/${rotationRoleName(stage, purpose, region)}`,
   );
   if (auth.method === 'aws')
-    // By name: to resolve it into an id, Vault would need rights in the account.
+    // Vault compares role names: to resolve them into ids, it would need rights in the AWS account.
     return { auth_type: 'iam', bound_iam_principal_arn: arns, resolve_aws_unique_ids: false };
   return {
     role_type: 'jwt',
@@ -174,7 +175,7 @@ function whoMayLogIn(stage: string, purpose: Purpose, auth: VaultLogin): Members
   };
 }
 
-/** Ours alone: brought to what it should be. */
+/** An object of Countersign's own: it is changed until it is right. */
 function document(what: string, path: string, data: Members): Step {
   return {
     what,
@@ -189,7 +190,7 @@ function document(what: string, path: string, data: Members): Step {
   };
 }
 
-/** Others' as well: set where it is not, and never changed. An empty value must stay unset. */
+/** A config that others use too: an unset member is set, and a set one is never changed. An empty value must stay unset. */
 function shared(what: string, path: string, data: Members): Step {
   const set = Object.entries(data).filter(([, value]) => value !== '');
   return {
@@ -200,7 +201,7 @@ function shared(what: string, path: string, data: Members): Step {
         return {
           conflict: `${path} has ${other[0]} ${JSON.stringify(found![other[0]])}, not ${other[1] || 'none'}`,
         };
-      // What is not set reads as empty, or is not there.
+      // A member that is not set is empty or absent.
       return Object.entries(data).every(([name, value]) => equal(found?.[name] ?? '', value))
         ? 'same'
         : 'absent';
@@ -208,7 +209,7 @@ function shared(what: string, path: string, data: Members): Step {
   };
 }
 
-/** Lists by their members: Vault keeps some as sets. */
+/** Compares lists without regard to order: Vault keeps some lists as sets. */
 function equal(a: unknown, b: unknown): boolean {
   const canonical = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(canonical).sort();

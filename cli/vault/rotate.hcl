@@ -1,18 +1,18 @@
-# What the rotation function of one purpose may do in Vault, and nothing else: no deletion of the key, no backup, no
-# list, no other key. {{transit}}, {{key}} and {{export}} are filled in per purpose.
+# The rights of one purpose's rotation function in Vault. It may not delete or back up the key, list keys, or use another
+# key. {{transit}}, {{key}} and {{export}} are filled in for each purpose.
 
-# Which versions there are.
+# Read which versions exist.
 path "{{transit}}/keys/{{key}}" {
   capabilities = ["read"]
 }
 
-# Add one.
+# Add a version.
 path "{{transit}}/keys/{{key}}/rotate" {
   capabilities = ["update"]
 }
 
-# Move the least versions that may be used, which Vault wants before it trims. Whether the key may be deleted or backed
-# up stays as it is.
+# Raise the oldest version that may be used: Vault demands this before a trim. The settings for deletion and backup cannot
+# be changed.
 path "{{transit}}/keys/{{key}}/config" {
   capabilities = ["update"]
   allowed_parameters = {
@@ -21,7 +21,7 @@ path "{{transit}}/keys/{{key}}/config" {
   }
 }
 
-# Delete old versions for good. What is only hidden could be shown again, by these same rights.
+# Delete old versions for good. A version below the minimum is only hidden: these same rights could show it again.
 path "{{transit}}/keys/{{key}}/trim" {
   capabilities = ["update"]
   allowed_parameters = {
@@ -29,12 +29,12 @@ path "{{transit}}/keys/{{key}}/trim" {
   }
 }
 
-# Read one, whole.
+# Export a version, with its key material.
 path "{{transit}}/export/{{export}}/{{key}}/*" {
   capabilities = ["read"]
 }
 
-# End its own login.
+# Revoke its own login token.
 path "auth/token/revoke-self" {
   capabilities = ["update"]
 }

@@ -1,13 +1,13 @@
-# An administrator's policy, for the first `countersign vault setup` of a stage and for one that changes something. Who
-# holds it can give itself anything in this Vault, keys included: it writes policies, and roles that log in with them.
-# Give it for one run, to who may do that anyway. To look whether all is as it should be, upkeep.hcl is enough.
+# A policy for administrators: for the first `countersign vault setup` of a stage, and for a later run that changes
+# something. It writes policies, and roles that log in with them, so its holder can gain any right in this Vault, keys
+# included. Grant it for one run, to an administrator. To check a stage, upkeep.hcl is enough.
 
-# To name the rights that are missing before anything is written.
+# Lets the command name missing rights before it writes anything.
 path "sys/capabilities-self" {
   capabilities = ["update"]
 }
 
-# The Transit engine, where it is not mounted yet.
+# Mount the Transit engine, if it is not mounted yet.
 path "sys/mounts" {
   capabilities = ["read"]
 }
@@ -23,7 +23,7 @@ path "sys/policies/acl/countersign-*" {
   capabilities = ["create", "read", "update"]
 }
 
-# The auth method that the rotation functions log in by, where it is not there yet; then its config and the roles.
+# Enable the auth method that the rotation functions log in with, if it is not enabled yet; then write its config and roles.
 path "sys/auth" {
   capabilities = ["read"]
 }

@@ -1,14 +1,14 @@
 /**
- * Brings a Vault to where a stage needs it. Nothing is written before it is known that everything can be: first what
- * stands there and whether it may be read, then what is in the way, then the rights to write.
+ * Prepares a Vault for a stage. Before the first write it checks that every step can succeed: it checks the rights to
+ * read, reads the present state, looks for conflicts, then checks the rights to write.
  */
 import type { VaultApi, VaultData } from '../../lambda/vault/api.ts';
 import { VaultError } from '../../lambda/vault/vault-error.ts';
 import { type Members, type Plan, type Standing, type Step, vaultSteps } from './plan.ts';
 
-export interface Outcome {
+export interface StepResult {
   readonly what: string;
-  /** Of a dry run: what there would be to do. */
+  /** In a dry run: what a real run would do. */
   readonly state: 'unchanged' | 'create' | 'change';
   readonly path: string;
   readonly data: Members;
@@ -21,10 +21,10 @@ export interface SetupOptions {
   /** Read, and write nothing. */
   readonly dryRun?: boolean;
   /** Called after each step. */
-  readonly onDone?: (outcome: Outcome) => void;
+  readonly onDone?: (result: StepResult) => void;
 }
 
-/** What is in the way, all of it, in one line. */
+/** Nothing was written. The message names every conflict, or every missing right, in one line. */
 export class SetupRefused extends Error {
   constructor(message: string) {
     super(message);
@@ -32,14 +32,14 @@ export class SetupRefused extends Error {
   }
 }
 
-/** @throws VaultError, SetupRefused; a run that broke off is finished by another one */
+/** @throws VaultError, SetupRefused. If a run is interrupted, run it again: the next run finishes it. */
 export async function setUpVault({
   api,
   token,
   plan,
   dryRun = false,
   onDone,
-}: SetupOptions): Promise<Outcome[]> {
+}: SetupOptions): Promise<StepResult[]> {
   const steps = vaultSteps(plan);
   await requireRights(
     api,
@@ -51,7 +51,7 @@ export async function setUpVault({
   const conflicts = standings.flatMap((standing) =>
     typeof standing === 'object' ? [standing.conflict] : [],
   );
-  if (conflicts.length > 0) throw new SetupRefused(`nothing was written, since ${conflicts.join('; ')}`);
+  if (conflicts.length > 0) throw new SetupRefused(`nothing was written, because ${conflicts.join('; ')}`);
   const due = steps.filter((_, i) => standings[i] !== 'same');
   await requireRights(
     api,
@@ -59,20 +59,20 @@ export async function setUpVault({
     due.map(({ path, rights }) => [path, rights]),
   );
 
-  const outcomes: Outcome[] = [];
+  const results: StepResult[] = [];
   for (const [i, step] of steps.entries()) {
     const { what, path, data } = step;
     const state = standings[i] === 'same' ? 'unchanged' : standings[i] === 'absent' ? 'create' : 'change';
     if (state !== 'unchanged' && !dryRun) await api.write(path, data, token);
-    const outcome: Outcome = { what, state, path, data };
-    outcomes.push(outcome);
-    onDone?.(outcome);
+    const result: StepResult = { what, state, path, data };
+    results.push(result);
+    onDone?.(result);
   }
-  return outcomes;
+  return results;
 }
 
-/** @returns what a run on an empty Vault would do */
-export const setupOfEmptyVault = (plan: Plan): Outcome[] =>
+/** @returns the results that a run on an empty Vault would have */
+export const setupOfEmptyVault = (plan: Plan): StepResult[] =>
   vaultSteps(plan).map(({ what, path, data }) => ({ what, state: 'create', path, data }));
 
 async function find(api: VaultApi, token: string, { readPath }: Step): Promise<Members | undefined> {
@@ -99,7 +99,7 @@ async function requireRights(api: VaultApi, token: string, rights: readonly Righ
   });
   if (missing.length > 0)
     throw new SetupRefused(
-      `nothing was written, since the token lacks ${[...new Set(missing)].join('; ')} (cli/vault/setup.hcl has all that is needed, and is an administrator's)`,
+      `nothing was written, because the token lacks ${[...new Set(missing)].join('; ')} (cli/vault/setup.hcl, a policy for administrators, grants all that is needed)`,
     );
 }
 

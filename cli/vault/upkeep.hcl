@@ -1,5 +1,5 @@
-# To look whether a stage's Vault is still as `countersign vault setup` left it. Who holds it changes nothing, and reads
-# no key: setup says that all is `unchanged`, or names what differs and the rights that it lacks to change it.
+# Checks that a stage's Vault is still as `countersign vault setup` left it. The holder cannot change anything or read a
+# key. With it, setup reports `unchanged` for everything, or names what differs and the rights that the change would need.
 
 path "sys/capabilities-self" {
   capabilities = ["update"]

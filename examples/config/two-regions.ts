@@ -1,6 +1,6 @@
 /**
- * Two Regions of different continents. No strongly consistent table spans them, so registrations are eventually
- * consistent: of two with different data for one user, made in both Regions within the replication lag, the last wins.
+ * Two Regions on different continents. A strongly consistent table cannot span them, so registrations are eventually
+ * consistent: if both Regions register one user with different data within the replication lag, the last one wins.
  */
 import type { ConfigInput } from '../../lib/config/schema.ts';
 

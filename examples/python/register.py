@@ -1,4 +1,4 @@
-"""Registers a user with the basic profile: any JWT library and any HTTP library will do."""
+"""Registers a user with the basic profile, with a plain JWT library and a plain HTTP library."""
 import json
 import os
 import sys

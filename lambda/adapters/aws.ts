@@ -5,7 +5,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 export interface AwsOptions {
   readonly region: string;
   readonly credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
-  /** Where AWS is, if not at its own endpoints. */
+  /** Default: AWS's own endpoints. */
   readonly endpoint?: string;
 }
 
@@ -15,7 +15,7 @@ export const dynamodbClient = (options: AwsOptions): DynamoDBClient =>
 export const secretsClient = (options: AwsOptions): SecretsManagerClient =>
   new SecretsManagerClient({ ...options, ...REQUEST_PATH });
 
-// A write whose answer is late is repeated: each is made so that repeating it is safe.
+// A write is repeated where its answer is late. Every write of this code is safe to repeat.
 const REQUEST_PATH = {
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 1_000, requestTimeout: 2_000, throwOnRequestTimeout: true },

@@ -1,27 +1,29 @@
 /**
- * The `clients` table (design: 8-wire "Table items"): a record, its state, each key and each revocation are items of their
- * own. An eventual table merges two Regions' writes by item, and the later one stands whole: so what an operator takes
- * away shares its item with nothing else, and neither a roll-over nor another operator's command can give it back.
+ * The `clients` table: a record, its state, each key and each revocation are items of their own. Where two Regions write
+ * one item of an eventual table, the later write replaces the item. So a revocation shares its item with nothing else: no
+ * roll-over and no other command can undo it.
  */
 import {
-  type AttributeValue,
   DeleteItemCommand,
   type DynamoDBClient,
   PutItemCommand,
   QueryCommand,
-  type QueryCommandOutput,
   ScanCommand,
   UpdateItemCommand,
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
-import { CONDITION_FAILED, call } from './dynamodb.ts';
+import { CONDITION_FAILED, call, type Item, numberOf, present, textOf } from './dynamodb.ts';
+
+/** All that the request path needs of the table. */
+export interface ClientReader {
+  /** Strongly consistent: the age of a cached copy bounds how long a disabled client passes. @throws Unavailable */
+  load(clientId: string): Promise<ClientRecord | undefined>;
+}
 
 /** All methods throw Unavailable. */
-export interface Clients {
-  /** Strongly consistent: the age of a cached copy then bounds for how long a disabled client still passes. */
-  load(clientId: string): Promise<ClientRecord | undefined>;
+export interface Clients extends ClientReader {
   /** @returns whether the name was free */
   create(client: Omit<ClientRecord, 'disabled' | 'revoked'>): Promise<boolean>;
   /** @returns whether there is such a client */
@@ -32,7 +34,7 @@ export interface Clients {
   setProfile(clientId: string, profile: Profile): Promise<boolean>;
   /** @returns whether the client had no such key yet */
   addKey(clientId: string, key: ClientKey): Promise<boolean>;
-  /** Ends a key at `expiresAtS` where it would live longer: an end only ever comes nearer. */
+  /** Ends a key at `expiresAtS` where it would live longer. It never moves an end to a later time. */
   endKey(clientId: string, kid: string, expiresAtS: number): Promise<void>;
   /** @returns whether the client has such a key */
   revokeKey(clientId: string, kid: string, nowMs: number): Promise<boolean>;
@@ -48,31 +50,18 @@ export interface Place {
   readonly sk: string;
 }
 
-type Item = Record<string, AttributeValue>;
-
+const KEY = 'key#';
 const REVOKED = 'revoked#';
 
-/** Who issued a generation, where no other generation did; no kid is spelled so. */
+/** Issuer of a generation that no other generation issued. It is not the form of a kid. */
 const OPERATOR = 'operator';
 
+export const createClientReader = (dynamodb: DynamoDBClient, table: string): ClientReader => ({
+  load: async (clientId) => toRecord(clientId, await itemsOf(dynamodb, table, clientId)),
+});
+
 export function createClients(dynamodb: DynamoDBClient, table: string): Clients {
-  async function items(clientId: string): Promise<Item[]> {
-    const found: Item[] = [];
-    let from: Item | undefined;
-    do {
-      const query = new QueryCommand({
-        TableName: table,
-        ConsistentRead: true,
-        KeyConditionExpression: 'pk = :pk',
-        ExpressionAttributeValues: { ':pk': { S: clientId } },
-        ExclusiveStartKey: from,
-      });
-      const page = (await call('clients', () => dynamodb.send(query))) as { answer: QueryCommandOutput };
-      found.push(...(page.answer.Items ?? []));
-      from = page.answer.LastEvaluatedKey;
-    } while (from);
-    return found;
-  }
+  const items = (clientId: string): Promise<Item[]> => itemsOf(dynamodb, table, clientId);
 
   /** @returns whether the condition held */
   async function put(item: Item, condition?: string): Promise<boolean> {
@@ -92,21 +81,22 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   }
 
   async function has(clientId: string, sk: string): Promise<boolean> {
-    return (await items(clientId)).some((item) => item.sk!.S === sk);
+    return (await items(clientId)).some((item) => textOf(item, 'sk') === sk);
   }
 
-  async function drop({ pk, sk }: Item): Promise<void> {
-    const command = new DeleteItemCommand({ TableName: table, Key: { pk: pk!, sk: sk! } });
+  async function drop(item: Item): Promise<void> {
+    const { pk, sk } = placeOf(item);
+    const command = new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } });
     await call('clients', () => dynamodb.send(command));
   }
 
   return {
-    load: async (clientId) => toRecord(clientId, await items(clientId)),
+    ...createClientReader(dynamodb, table),
 
     async create(client) {
       const leftover = await items(client.clientId);
-      if (leftover.some((item) => item.sk!.S === 'client')) return false;
-      // A deletion cut short: a key that it left behind must not come alive under the new record.
+      if (leftover.some(isRecord)) return false;
+      // A deletion that was interrupted left keys behind: none may come alive under the new record.
       for (const item of leftover) await drop(item);
       const made = await put(
         {
@@ -151,7 +141,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     addKey: (clientId, key) => put(keyItem(clientId, key), 'attribute_not_exists(pk)'),
 
     async endKey(clientId, kid, expiresAtS) {
-      await update(clientId, `key#${kid}`, {
+      await update(clientId, KEY + kid, {
         UpdateExpression: 'SET expires_at = :end',
         ConditionExpression: 'expires_at > :end',
         ExpressionAttributeValues: { ':end': { N: String(expiresAtS) } },
@@ -159,14 +149,14 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     },
 
     async revokeKey(clientId, kid, nowMs) {
-      if (!(await has(clientId, `key#${kid}`))) return false;
+      if (!(await has(clientId, KEY + kid))) return false;
       return put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, revoked_at: { N: String(nowMs) } });
     },
 
     async remove(clientId) {
       const found = await items(clientId);
-      const record = found.find((item) => item.sk!.S === 'client');
-      // The record goes last, so that a deletion cut short leaves a client without keys, not keys without one.
+      const record = found.find(isRecord);
+      // The record goes last: an interrupted deletion leaves a client without keys, not keys without a client.
       for (const item of found) if (item !== record) await drop(item);
       if (record) await drop(record);
       return record !== undefined;
@@ -180,12 +170,11 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
         Limit: limit,
         ...(after && { ExclusiveStartKey: { pk: { S: after.pk }, sk: { S: after.sk } } }),
       });
-      const page = await call('clients', () => dynamodb.send(scan));
-      if (!('answer' in page)) return { clientIds: [] };
-      const { Items = [], LastEvaluatedKey } = page.answer;
+      const { answer } = await call('clients', () => dynamodb.send(scan));
+      const { Items = [], LastEvaluatedKey } = answer;
       return {
-        clientIds: Items.map((item) => item.pk!.S!),
-        ...(LastEvaluatedKey && { next: { pk: LastEvaluatedKey.pk!.S!, sk: LastEvaluatedKey.sk!.S! } }),
+        clientIds: Items.map((item) => placeOf(item).pk),
+        ...(LastEvaluatedKey && { next: placeOf(LastEvaluatedKey) }),
       };
     },
   };
@@ -194,7 +183,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
 function keyItem(clientId: string, key: ClientKey): Item {
   return {
     pk: { S: clientId },
-    sk: { S: `key#${key.kid}` },
+    sk: { S: KEY + key.kid },
     alg: { S: key.alg },
     usable_at: { N: String(key.usableAtS) },
     expires_at: { N: String(key.expiresAtS) },
@@ -204,32 +193,56 @@ function keyItem(clientId: string, key: ClientKey): Item {
   };
 }
 
+/** @returns every item of a client, by strongly consistent reads */
+async function itemsOf(dynamodb: DynamoDBClient, table: string, clientId: string): Promise<Item[]> {
+  const found: Item[] = [];
+  let from: Item | undefined;
+  do {
+    const query = new QueryCommand({
+      TableName: table,
+      ConsistentRead: true,
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': { S: clientId } },
+      ExclusiveStartKey: from,
+    });
+    const { answer } = await call('clients', () => dynamodb.send(query));
+    found.push(...(answer.Items ?? []));
+    from = answer.LastEvaluatedKey;
+  } while (from);
+  return found;
+}
+
+const placeOf = (item: Item): Place => ({ pk: textOf(item, 'pk'), sk: textOf(item, 'sk') });
+
+const isRecord = (item: Item): boolean => textOf(item, 'sk') === 'client';
+
 function toRecord(clientId: string, items: readonly Item[]): ClientRecord | undefined {
-  const record = items.find((item) => item.sk!.S === 'client');
+  const record = items.find(isRecord);
   if (!record) return undefined;
-  const state = items.find((item) => item.sk!.S === 'state');
+  const bySort = items.map((item) => [textOf(item, 'sk'), item] as const);
+  const state = bySort.find(([sk]) => sk === 'state')?.[1];
   return {
     clientId,
-    profile: record.profile!.S as Profile,
-    salt: record.salt!.B!,
+    profile: textOf(record, 'profile') as Profile,
+    salt: present(record.salt?.B, 'salt'),
     disabled: state?.disabled?.BOOL ?? false,
-    limit: record.limit?.N === undefined ? null : Number(record.limit.N),
-    createdAtMs: Number(record.created_at!.N),
-    keys: items.filter((item) => item.sk!.S!.startsWith('key#')).map(toKey),
-    revoked: new Set(
-      items.flatMap(({ sk }) => (sk!.S!.startsWith(REVOKED) ? [sk!.S!.slice(REVOKED.length)] : [])),
-    ),
+    limit: record.limit ? numberOf(record, 'limit') : null,
+    createdAtMs: numberOf(record, 'created_at'),
+    keys: bySort.flatMap(([sk, item]) => (sk.startsWith(KEY) ? [toKey(sk.slice(KEY.length), item)] : [])),
+    revoked: new Set(bySort.flatMap(([sk]) => (sk.startsWith(REVOKED) ? [sk.slice(REVOKED.length)] : []))),
   };
 }
 
-function toKey(item: Item): ClientKey {
-  return {
-    kid: item.sk!.S!.slice('key#'.length),
-    alg: item.alg!.S!,
-    usableAtS: Number(item.usable_at!.N),
-    expiresAtS: Number(item.expires_at!.N),
-    issuedBy: item.issued_by!.S === OPERATOR ? null : item.issued_by!.S!,
-    rootKid: item.root_kid?.S ?? null,
-    jwk: item.jwk?.S === undefined ? null : JSON.parse(item.jwk.S),
+function toKey(kid: string, item: Item): ClientKey {
+  const issuer = textOf(item, 'issued_by');
+  const generation = {
+    kid,
+    alg: textOf(item, 'alg'),
+    usableAtS: numberOf(item, 'usable_at'),
+    expiresAtS: numberOf(item, 'expires_at'),
+    issuedBy: issuer === OPERATOR ? null : issuer,
   };
+  return item.jwk
+    ? { ...generation, rootKid: null, jwk: JSON.parse(textOf(item, 'jwk')) }
+    : { ...generation, rootKid: textOf(item, 'root_kid'), jwk: null };
 }

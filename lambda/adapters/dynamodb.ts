@@ -1,12 +1,19 @@
-/** What the adapters share of DynamoDB. */
+/** Calls of DynamoDB, and attributes of its items, for all adapters. */
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { Unavailable } from './unavailable.ts';
 
 /**
- * Runs one call. Its own errors pass by name in `expected`; every other one is an outage to the caller.
+ * Runs one call. An exception whose name is in `expected` is returned; every other one counts as an outage.
  *
  * @returns the answer, or the name of the expected exception
  * @throws Unavailable
  */
+export function call<T>(part: string, send: () => Promise<T>): Promise<{ answer: T }>;
+export function call<T>(
+  part: string,
+  send: () => Promise<T>,
+  expected: readonly string[],
+): Promise<{ answer: T } | { exception: string }>;
 export async function call<T>(
   part: string,
   send: () => Promise<T>,
@@ -24,3 +31,17 @@ export async function call<T>(
 export const CONDITION_FAILED = 'ConditionalCheckFailedException';
 /** A concurrent write in another Region of a strongly consistent global table; retryable. */
 export const WRITE_CONFLICT = 'ReplicatedWriteConflictException';
+
+export type Item = Record<string, AttributeValue>;
+
+/** @throws Error where the item has no such text: another program wrote it */
+export const textOf = (item: Item, name: string): string => present(item[name]?.S, name);
+
+/** @throws Error where the item has no such number */
+export const numberOf = (item: Item, name: string): number => Number(present(item[name]?.N, name));
+
+/** @throws Error where an attribute is missing */
+export function present<T>(value: T | undefined, name: string): T {
+  if (value === undefined) throw new Error(`an item has no ${name}`);
+  return value;
+}

@@ -1,13 +1,13 @@
-/** The Region's ledger of used nonces (design: 2-protocol, check 10). */
+/** Check 10 (ledger): the Region's table of used nonces. */
 import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { ledgerTtlS } from '../../protocol/ledger.ts';
-import type { NonceContent } from '../../protocol/nonce.ts';
+import type { PresentedNonce } from '../../protocol/nonce.ts';
 import { CONDITION_FAILED, call } from './dynamodb.ts';
 
 export interface Consume {
-  readonly nonce: NonceContent & { readonly text: string };
+  readonly nonce: PresentedNonce;
   readonly jti: string | undefined;
-  /** Random token of this invocation, the same over its retries and no other's. */
+  /** Random token of this invocation: its retries have the same, no other invocation has. */
   readonly w: string;
 }
 
@@ -19,7 +19,7 @@ export interface Ledger {
    * @throws Unavailable where the ledger gives no clear answer
    */
   consume(use: Consume): Promise<boolean>;
-  /** Writes a row of no meaning. @throws Unavailable */
+  /** Writes a row of no nonce, to see whether a write succeeds. @throws Unavailable */
   probe(nowMs: number): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export function createLedger(dynamodb: DynamoDBClient, table: string): Ledger {
           ...(jti !== undefined && { jti: { S: jti } }),
           ttl: { N: String(ledgerTtlS(nonce)) },
         },
-        // Never "or expired", never by the jti: only the very write that a retry repeats may pass again.
+        // Never "or expired", never by the jti: only a retry of the same write may pass again.
         ConditionExpression: 'attribute_not_exists(pk) OR w = :w',
         ExpressionAttributeValues: { ':w': { S: w } },
       });

@@ -1,15 +1,15 @@
-/** The Region's counters of leased signatures (design: 2-protocol "Quota", 8-wire "Table items"). */
+/** The Region's counters of leased signatures (docs/protocol.md, "Limits"; docs/decisions/0007-quota-leases.md). */
 import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { counterTtlS } from '../../protocol/quota.ts';
 import { quotaKey } from '../contract/limits.ts';
-import { CONDITION_FAILED, call } from './dynamodb.ts';
+import { CONDITION_FAILED, call, numberOf } from './dynamodb.ts';
 
 export interface Limits {
   /**
-   * Leases `n` permits of a client's window, in one atomic conditional write. One that lands although its answer is
-   * lost leaves permits unused: the limit is exact as an upper bound.
+   * Leases `n` permits of a client's window, in one atomic conditional write. A lost answer leaves permits unused: the
+   * limit is exact as an upper bound.
    *
-   * @returns what all instances have leased with it; undefined where `leased + n` would exceed the limit
+   * @returns the permits that all instances have leased, these included; undefined where `leased + n` would exceed the limit
    * @throws Unavailable where the table gives no clear answer
    */
   lease(clientId: string, window: number, n: number, limit: number): Promise<number | undefined>;
@@ -18,7 +18,7 @@ export interface Limits {
 export function createLimits(dynamodb: DynamoDBClient, table: string): Limits {
   return {
     async lease(clientId, window, n, limit) {
-      // A condition holds for a counter that is not there, too: so a block beyond the limit is not asked for.
+      // The condition also holds for a counter that does not exist, whatever `n` is.
       if (n > limit) return undefined;
       const update = new UpdateItemCommand({
         TableName: table,
@@ -34,7 +34,7 @@ export function createLimits(dynamodb: DynamoDBClient, table: string): Limits {
         ReturnValues: 'UPDATED_NEW',
       });
       const result = await call('limits', () => dynamodb.send(update), [CONDITION_FAILED]);
-      return 'answer' in result ? Number(result.answer.Attributes!.leased!.N) : undefined;
+      return 'answer' in result ? numberOf(result.answer.Attributes ?? {}, 'leased') : undefined;
     },
   };
 }

@@ -1,6 +1,5 @@
-/** The registry: registrations and what stays of deleted ones, by conditional writes (design: 2-protocol, check 12). */
+/** Check 12 (registry): registrations, and the tombstones of deleted ones, by conditional writes. */
 import {
-  type AttributeValue,
   DeleteItemCommand,
   type DynamoDBClient,
   GetItemCommand,
@@ -11,8 +10,9 @@ import {
   type RegisterOutcome,
   type Registration,
   type RegistryRecord,
+  tombstoneTtlS,
 } from '../../protocol/registration.ts';
-import { CONDITION_FAILED, call, WRITE_CONFLICT } from './dynamodb.ts';
+import { CONDITION_FAILED, call, type Item, numberOf, textOf, WRITE_CONFLICT } from './dynamodb.ts';
 import { Unavailable } from './unavailable.ts';
 
 /** `single`: one Region. `strong` tables have no TTL, so a tombstone stays there. */
@@ -24,7 +24,7 @@ export interface Registry {
   /** @throws Unavailable */
   read(clientId: string, id: string): Promise<RegistryRecord | undefined>;
   /**
-   * Leaves a tombstone, whatever stood there.
+   * Leaves a tombstone, whether or not there was a registration.
    *
    * @param w random token of this invocation: a retry after an unclear answer knows its own tombstone
    * @returns whether there was a registration to delete
@@ -32,16 +32,15 @@ export interface Registry {
    */
   remove(clientId: string, id: string, nowMs: number, w: string): Promise<boolean>;
   /**
-   * Takes away the tombstone of that instant, so that nothing is left.
+   * Removes the tombstone of that instant: nothing is left of the registration.
    *
-   * @returns whether it stood there @throws Unavailable
+   * @returns whether it was there @throws Unavailable
    */
   erase(clientId: string, id: string, deletedAtMs: number): Promise<boolean>;
-  /** A conditional write to this Region's own key: red where a strong table has no quorum. @throws Unavailable */
+  /** Writes to this Region's own key, on a condition. @throws Unavailable, also where a strong table has no quorum */
   probe(region: string, nowMs: number): Promise<void>;
 }
 
-const TOMBSTONE_LIFE_S = 30 * 24 * 3600;
 const ATTEMPTS = 4;
 
 export function createRegistry(
@@ -53,10 +52,10 @@ export function createRegistry(
 
   /** @returns the item it replaced, or undefined where the condition did not hold */
   async function putIf(
-    item: Record<string, AttributeValue>,
+    item: Item,
     condition: string,
-    values: Record<string, AttributeValue>,
-  ): Promise<{ replaced: Record<string, AttributeValue> | undefined } | undefined> {
+    values: Item,
+  ): Promise<{ replaced: Item | undefined } | undefined> {
     const command = new PutItemCommand({
       TableName: table,
       Item: item,
@@ -87,7 +86,7 @@ export function createRegistry(
           return { kind: 'stored' };
         const stored = await registry.read(registration.clientId, registration.id);
         const outcome = decideRegister(stored, registration, nonceIssuedMs, clockErrorMs);
-        // 'stored' now: what stood there went away between the two calls, so put again.
+        // 'stored': the record that failed the condition is gone by now, so put again.
         if (outcome.kind !== 'stored') return outcome;
       }
       throw new Unavailable('registry');
@@ -99,9 +98,8 @@ export function createRegistry(
         Key: { pk: key(clientId, id) },
         ConsistentRead: true,
       });
-      const result = await call('registry', () => dynamodb.send(command));
-      const item = 'answer' in result ? result.answer.Item : undefined;
-      return item && toRecord(clientId, id, item);
+      const { answer } = await call('registry', () => dynamodb.send(command));
+      return answer.Item && toRecord(clientId, id, answer.Item);
     },
 
     async remove(clientId, id, nowMs, w) {
@@ -109,7 +107,7 @@ export function createRegistry(
         pk: key(clientId, id),
         deleted_at: { N: String(nowMs) },
         w: { S: w },
-        ...(consistency !== 'strong' && { ttl: { N: String(Math.ceil(nowMs / 1000) + TOMBSTONE_LIFE_S) } }),
+        ...(consistency !== 'strong' && { ttl: { N: String(tombstoneTtlS(nowMs)) } }),
       };
       // A tombstone only ever moves forward in time.
       const put = await putIf(tombstone, 'attribute_not_exists(deleted_at) OR deleted_at < :now OR w = :w', {
@@ -118,7 +116,7 @@ export function createRegistry(
       });
       const replaced = put?.replaced;
       if (!replaced) return false;
-      // Our own tombstone under our own token: an earlier try landed, and its answer, unheard, was the true one.
+      // A tombstone with our token: an earlier try of ours landed and its answer was lost.
       return replaced.deleted_at === undefined || replaced.w?.S === w;
     },
 
@@ -126,7 +124,7 @@ export function createRegistry(
       const command = new DeleteItemCommand({
         TableName: table,
         Key: { pk: key(clientId, id) },
-        // Not a newer tombstone, and not what was registered since.
+        // A newer tombstone stays, and so does a newer registration.
         ConditionExpression: 'deleted_at = :deleted',
         ExpressionAttributeValues: { ':deleted': { N: String(deletedAtMs) } },
       });
@@ -141,13 +139,13 @@ export function createRegistry(
   return registry;
 }
 
-function toRecord(clientId: string, id: string, item: Record<string, AttributeValue>): RegistryRecord {
-  if (item.deleted_at?.N !== undefined) return { deletedAtMs: Number(item.deleted_at.N) };
+function toRecord(clientId: string, id: string, item: Item): RegistryRecord {
+  if (item.deleted_at) return { deletedAtMs: numberOf(item, 'deleted_at') };
   return {
     id,
     clientId,
-    userId: item.user_id!.S!,
-    createdAtMs: Number(item.created_at!.N),
-    data: JSON.parse(item.data!.S!),
+    userId: textOf(item, 'user_id'),
+    createdAtMs: numberOf(item, 'created_at'),
+    data: JSON.parse(textOf(item, 'data')),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Kids of the platform's keys that an operator revoked, in the Region's `limits` table: so that neither a stale copy of a
- * keyset nor a lost primary Region keeps a stolen key alive (docs/key-life-cycle.md, "A key that leaked").
+ * Kids of the platform's keys that an operator revoked, in the Region's `limits` table. A verifier refuses them even where
+ * its copy of the keyset is stale or the primary Region is lost (docs/key-life-cycle.md, "A key that leaked").
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { revokedKey } from '../contract/limits.ts';
@@ -11,7 +11,7 @@ import { call } from './dynamodb.ts';
 export interface RevokedKids {
   /** Strongly consistent. */
   read(purpose: Purpose): Promise<readonly string[]>;
-  /** Adds to those that stand there. @throws RangeError for an empty list: to take nothing is to confirm nothing */
+  /** Adds kids to the revoked ones. @throws RangeError for an empty list, which confirms nothing */
   add(purpose: Purpose, kids: readonly string[], nowMs: number): Promise<void>;
 }
 
@@ -26,8 +26,8 @@ export function createRevokedKids(dynamodb: DynamoDBClient, table: string): Revo
     async read(purpose) {
       const Key = revokedKidsKey(purpose);
       const get = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
-      const result = await call('limits', () => dynamodb.send(get));
-      return ('answer' in result && result.answer.Item?.kids?.SS) || [];
+      const { answer } = await call('limits', () => dynamodb.send(get));
+      return answer.Item?.kids?.SS ?? [];
     },
 
     async add(purpose, kids, nowMs) {

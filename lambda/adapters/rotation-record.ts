@@ -1,6 +1,6 @@
 /**
- * Why a purpose's last rotation failed, in the Region's `limits` table: AWS keeps no such record. It lies in the item of
- * the purpose's revoked kids, so that a rotation function needs rights on one item alone.
+ * Why a purpose's last rotation failed, in the Region's `limits` table: AWS keeps no such record. It is in the item of
+ * the purpose's revoked kids, so a rotation function needs rights on one item only.
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { RotationFailure } from '../contract/keys.ts';
@@ -25,8 +25,8 @@ export function createRotationRecord(
   return {
     async read() {
       const get = new GetItemCommand({ ...item, ConsistentRead: true });
-      const result = await call('limits', () => dynamodb.send(get));
-      const { at, action, reason } = ('answer' in result && result.answer.Item?.failure?.M) || {};
+      const { answer } = await call('limits', () => dynamodb.send(get));
+      const { at, action, reason } = answer.Item?.failure?.M ?? {};
       return at?.S && action?.S && reason?.S ? { at: at.S, action: action.S, reason: reason.S } : null;
     },
 
@@ -47,7 +47,7 @@ export function createRotationRecord(
       const update = new UpdateItemCommand({
         ...item,
         UpdateExpression: 'REMOVE failure',
-        // Else it would make an item.
+        // Without the condition an update would make an item.
         ConditionExpression: 'attribute_exists(failure)',
       });
       await call('limits', () => dynamodb.send(update), [CONDITION_FAILED]);

@@ -1,6 +1,6 @@
 /**
- * A secret's versions and staging labels, as a rotation needs them of Secrets Manager. A label stands on one version;
- * AWSCURRENT is what readers get, AWSPENDING what a rotation is making, AWSPREVIOUS what was current before.
+ * A secret's versions and staging labels, which a rotation moves. A label marks one version: AWSCURRENT the one that
+ * readers get, AWSPENDING the one that a rotation makes, AWSPREVIOUS the one that was current before.
  */
 import {
   DescribeSecretCommand,
@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { call } from './dynamodb.ts';
 
-export type Stage = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
+export type StagingLabel = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
 
 export interface SecretState {
   /** Version ids by label. */
@@ -19,7 +19,7 @@ export interface SecretState {
   readonly pending: string | undefined;
   /** When a version or a label last changed, epoch milliseconds. */
   readonly changedAtMs: number;
-  /** Where a replica is written; undefined where the secret has none. */
+  /** The only Region where the secret can be written; undefined where it has no replica. */
   readonly primaryRegion: string | undefined;
   /** When Secrets Manager rotates next, epoch milliseconds; undefined where it does not. */
   readonly nextRotationAtMs: number | undefined;
@@ -34,32 +34,33 @@ export interface SecretVersions {
   /** @throws Unavailable */
   describe(): Promise<SecretState>;
   /** @returns undefined where there is no such version, or one without a value @throws Unavailable */
-  read(version: { readonly id: string } | { readonly stage: Stage }): Promise<SecretVersion | undefined>;
+  read(
+    version: { readonly id: string } | { readonly label: StagingLabel },
+  ): Promise<SecretVersion | undefined>;
   /**
-   * Gives a version its value and the label AWSPENDING. The same value once more changes nothing.
+   * Gives a version its value and the label AWSPENDING. A repeated call with the same value changes nothing.
    *
    * @returns false where the version has another value already
    * @throws Unavailable
    */
   put(versionId: string, text: string, rotationToken?: string): Promise<boolean>;
   /**
-   * Moves a label from the one version to the other, or with `to` undefined takes it away: compare and swap.
+   * Moves a label from one version to another, or removes it where `to` is undefined: compare and swap.
    *
-   * @returns false where it does not stand on `from`
+   * @returns false where `from` does not have the label
    * @throws Unavailable
    */
-  move(stage: Stage, from: string, to: string | undefined): Promise<boolean>;
+  move(label: StagingLabel, from: string, to: string | undefined): Promise<boolean>;
 }
 
 export function createSecretVersions(secrets: SecretsManagerClient, SecretId: string): SecretVersions {
   const part = `secret ${SecretId}`;
   return {
     async describe() {
-      const described = await call(part, () => secrets.send(new DescribeSecretCommand({ SecretId })));
-      const answer = answerOf(described);
+      const { answer } = await call(part, () => secrets.send(new DescribeSecretCommand({ SecretId })));
       const { VersionIdsToStages = {}, LastChangedDate, PrimaryRegion, NextRotationDate } = answer;
-      const holder = (stage: Stage) =>
-        Object.keys(VersionIdsToStages).find((id) => VersionIdsToStages[id]!.includes(stage));
+      const holder = (label: StagingLabel) =>
+        Object.entries(VersionIdsToStages).find(([, labels]) => labels.includes(label))?.[0];
       return {
         current: holder('AWSCURRENT'),
         pending: holder('AWSPENDING'),
@@ -70,12 +71,13 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
     },
 
     async read(version) {
-      const asked = 'id' in version ? { VersionId: version.id } : { VersionStage: version.stage };
+      const asked = 'id' in version ? { VersionId: version.id } : { VersionStage: version.label };
       const get = new GetSecretValueCommand({ SecretId, ...asked });
-      // Secrets Manager answers alike for a version that is not there and one that has no value yet.
+      // Secrets Manager answers the same for a missing version and for one without a value.
       const result = await call(part, () => secrets.send(get), [NOT_FOUND]);
       if ('exception' in result) return undefined;
-      return { versionId: result.answer.VersionId!, text: result.answer.SecretString ?? '' };
+      const { VersionId = '', SecretString = '' } = result.answer;
+      return { versionId: VersionId, text: SecretString };
     },
 
     async put(versionId, text, rotationToken) {
@@ -89,10 +91,10 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
       return 'answer' in (await call(part, () => secrets.send(command), [EXISTS]));
     },
 
-    async move(stage, from, to) {
+    async move(label, from, to) {
       const command = new UpdateSecretVersionStageCommand({
         SecretId,
-        VersionStage: stage,
+        VersionStage: label,
         RemoveFromVersionId: from,
         ...(to !== undefined && { MoveToVersionId: to }),
       });
@@ -104,8 +106,3 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
 const NOT_FOUND = 'ResourceNotFoundException';
 const EXISTS = 'ResourceExistsException';
 const LABEL_IS_ELSEWHERE = ['InvalidParameterException'];
-
-function answerOf<T>(result: { answer: T } | { exception: string }): T {
-  if ('answer' in result) return result.answer;
-  throw new Error(result.exception);
-}

@@ -1,12 +1,12 @@
-/** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (design: 8-wire). */
+/** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (docs/operators.md). */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { Unavailable } from '../adapters/unavailable.ts';
-import { ADMIN_FUNCTION, type AdminAction, type Answer } from '../contract/admin.ts';
+import { ADMIN_FUNCTION, type AdminAction, type OperatorAnswer } from '../contract/admin.ts';
 import type { BundleName } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
 
-/** What an operator is told; `detail` says what to mend. */
+/** An error for the operator; `detail` says how to fix it. */
 export class AdminError extends Error {
   readonly status: number;
   readonly code: string;
@@ -19,10 +19,10 @@ export class AdminError extends Error {
   }
 }
 
-/** One action: the form of its params, and its work. */
+/** An action: the form of its params, and its work. */
 export interface Action<P = unknown, R = unknown> {
   readonly params: z.ZodType<P>;
-  /** Whom it is about, for the audit line. */
+  /** The client, key or registration that the audit line names. */
   readonly target: (params: P) => string;
   run(params: P): Promise<R>;
 }
@@ -36,7 +36,10 @@ export interface AdminContext {
   readonly log: Log;
 }
 
-export type AdminHandler = (event: unknown, context: { readonly awsRequestId: string }) => Promise<Answer>;
+export type AdminHandler = (
+  event: unknown,
+  context: { readonly awsRequestId: string },
+) => Promise<OperatorAnswer>;
 
 const Event = z.object({ action: z.string(), params: z.unknown().default({}) });
 
@@ -72,7 +75,7 @@ export function adminHandler(context: AdminContext, actions: Actions): AdminHand
   };
 }
 
-/** What was sent is quoted by name, and may be long. */
+/** A detail may quote names of the request, which may be long. */
 const LONGEST_DETAIL = 1_000;
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
@@ -93,9 +96,5 @@ function unknownAction(name: BundleName, action: string, actions: Actions): Admi
 function toAdminError(error: unknown): AdminError {
   if (error instanceof AdminError) return error;
   if (error instanceof Unavailable) return new AdminError(503, 'unavailable', `${error.message}; try again`);
-  return new AdminError(
-    500,
-    'internal',
-    'Something went wrong; the log line with this request id says where.',
-  );
+  return new AdminError(500, 'internal', 'Something went wrong: see the log line with this request id.');
 }

@@ -1,4 +1,4 @@
-/** What operators do with clients. */
+/** The operators' actions on clients. */
 import { randomBytes, randomInt } from 'node:crypto';
 import * as z from 'zod';
 import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
@@ -12,12 +12,12 @@ import { RotateKey, rotateKey } from './rotate-key.ts';
 
 const Named = z.strictObject({ client_id: ClientId });
 const Limit = z.int().min(1);
-/** Where a page ended, as that page's answer spelled it. DynamoDB refuses longer sort keys, and empty ones. */
+/** The last item of a page. DynamoDB refuses an empty sort key and a longer one. */
 const PlaceForm = z.strictObject({ pk: ClientId, sk: z.string().min(1).max(256) });
 const Cursor = z.string().transform((text, { addIssue }) => {
   const place = PlaceForm.safeParse(parseJson(Buffer.from(text, 'base64url'), CURSOR_JSON)?.value);
   if (place.success) return place.data;
-  addIssue({ code: 'custom', message: 'must be the cursor of the page before, as it is' });
+  addIssue({ code: 'custom', message: 'must be the cursor of the previous page, unchanged' });
   return z.NEVER;
 });
 const CURSOR_JSON = { maxDepth: 1, refuseProto: true };
@@ -32,7 +32,7 @@ const Create = z.strictObject({
 });
 const Update = z.strictObject({ client_id: ClientId, limit: Limit.nullable() });
 const Kid = z.string().regex(/^([1-9]\d{0,8}|[\w-]{43})$/, {
-  // The audit line names it: what has another form may be a key.
+  // The audit line names it: a text of another form may be a secret key.
   error: 'must be a generation, e.g. "2", or a thumbprint of 43 characters, as clients.show lists them',
 });
 const RevokeKey = z.strictObject({ client_id: ClientId, kid: Kid });

@@ -1,4 +1,4 @@
-/** Makes one generation of a client's credential: an API key derived from the client root, or a public key it brought. */
+/** Makes one generation of a client's credential: an API key derived from the client root, or the public key it brought. */
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import * as z from 'zod';
 import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
@@ -32,7 +32,7 @@ const PublicJwk = z.union(
   },
 );
 
-/** What an operator may say of a new credential. */
+/** The params of every action that makes a credential. */
 export const Credential = {
   expires_at: z.iso.datetime({ offset: true }).optional(),
   jwk: PublicJwk.optional(),
@@ -72,18 +72,20 @@ export async function makeCredential(
       'malformed_request',
       'params.jwk: a basic client signs with its API key (HS256)',
     );
-  const root = jwk ? undefined : await signingRoot(roots, nowMs());
-  // As long as the root was promised to be kept for.
-  const longestS = Math.min(clientKeyLifeS, (root?.max_life ?? Number.POSITIVE_INFINITY) / 1000);
-  const usableAtS = Math.floor(nowMs() / 1000);
-  const latest = usableAtS + Math.floor(longestS);
-  const expiresAtS = expiry(made.profile, expires_at, usableAtS, latest);
-  if (root) requireOutlivedBy(root, expiresAtS);
-  const common = { usableAtS, expiresAtS, issuedBy: null };
-  if (jwk) return { key: { ...common, ...(await publicKey(jwk)), rootKid: null } };
-  const apiKey = deriveApiKey({ root: keyBytes(root!), ...made });
+  const nowS = Math.floor(nowMs() / 1000);
+  const generation = (expiresAtS: number) => ({ usableAtS: nowS, expiresAtS, issuedBy: null });
+  if (jwk) {
+    const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + Math.floor(clientKeyLifeS));
+    return { key: { ...generation(expiresAtS), ...(await publicKey(jwk)), rootKid: null } };
+  }
+  const root = await signingRoot(roots, nowMs());
+  // The root is kept for this long, and no key outlives its root.
+  const longestS = Math.floor(Math.min(clientKeyLifeS, root.max_life / 1000));
+  const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + longestS);
+  requireOutlivedBy(root, expiresAtS);
   const kid = String(made.generation);
-  return { key: { ...common, kid, alg: 'HS256', rootKid: root!.kid, jwk: null }, apiKey };
+  const key = { ...generation(expiresAtS), kid, alg: 'HS256', rootKid: root.kid, jwk: null };
+  return { key, apiKey: deriveApiKey({ root: keyBytes(root), ...made }) };
 }
 
 async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey> {
@@ -92,20 +94,20 @@ async function signingRoot(roots: KeysetCache, nowMs: number): Promise<KeysetKey
   return root;
 }
 
-/** A root that signs is kept for what is derived from it, unless the copy is old. Not to cut a promise short in silence. */
+/** A root that signs is kept for as long as its keys live. Only an old copy of the keyset can have one that ends earlier. */
 function requireOutlivedBy({ kid, retires_at }: KeysetKey, expiresAtS: number): void {
   if (retires_at === null || expiresAtS * 1000 <= retires_at) return;
   const end = timestamp(Math.floor(retires_at / 1000));
   throw new AdminError(
     503,
     'unavailable',
-    `client root ${kid} ends at ${end}, before this key would: try again in a minute, or make the next root (countersign keys rotate client-root --force), or give the key an expires_at no later than that`,
+    `client root ${kid} ends at ${end}, before this key: try again in a minute, make the next root (countersign keys rotate client-root --force), or give the key an expires_at no later than that`,
   );
 }
 
 async function publicKey(
   brought: z.infer<typeof PublicJwk>,
-): Promise<Pick<ClientKey, 'kid' | 'alg' | 'jwk'>> {
+): Promise<{ kid: string; alg: string; jwk: JWK }> {
   const { alg, ...members } = brought;
   const jwk = canonicalJwk(members) as JWK | undefined;
   if (!jwk)
@@ -124,7 +126,7 @@ function expiry(profile: Profile, expiresAt: string | undefined, nowS: number, l
     throw new AdminError(
       400,
       'malformed_request',
-      `params.expires_at: a basic client cannot roll its key over by itself, so say when it ends, e.g. "${timestamp(latest)}"`,
+      `params.expires_at: a basic client cannot roll its key over, so its key needs an end, e.g. "${timestamp(latest)}"`,
     );
   }
   const expiresAtS = Math.floor(Date.parse(expiresAt) / 1000);

@@ -1,4 +1,4 @@
-/** What the actions' params have in common. */
+/** Params that several actions share. */
 import * as z from 'zod';
 import { isClientId } from '../../protocol/api-key.ts';
 import { type Action, AdminError } from './actions.ts';
@@ -7,7 +7,7 @@ export const ClientId = z.string().refine(isClientId, {
   error: 'must be 3 to 32 of a-z, 0-9 and -, and begin with a letter, e.g. "billing-service"',
 });
 
-/** Forgets the params' type, once the schema and the work were held against each other. */
+/** Checks that schema and work have one type of params, then drops the type. */
 export function action<P, R>(
   params: z.ZodType<P>,
   target: (params: P) => string,

@@ -1,7 +1,7 @@
-/** Revokes a proof that was not used yet: its nonce is consumed, and nothing registered. */
+/** Revokes an unused proof: it consumes the nonce and registers nothing. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
-import { readNonce } from '../../protocol/nonce.ts';
+import { isExpiredEverywhere, readNonce } from '../../protocol/nonce.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { RevokedProof } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
@@ -24,21 +24,21 @@ export const proofActions = (options: ProofOptions): Actions => ({
   ),
 });
 
-/** The nonce's MAC is not looked at: operators are authorised by IAM, and this function holds no key of nonces. */
+/** The nonce's MAC is not checked: IAM authorises operators, and this function holds no key of nonces. */
 async function revoke(
   { ledger, region, clockErrorMs, nowMs }: ProofOptions,
   text: string,
 ): Promise<RevokedProof['outcome']> {
   const nonce = readNonce(text);
-  if (!nonce) throw new AdminError(400, 'malformed_request', 'params.nonce: is no nonce of this platform');
+  if (!nonce) throw new AdminError(400, 'malformed_request', 'params.nonce: is not a nonce of this platform');
   if (nonce.region !== region)
     throw new AdminError(
       400,
       'malformed_request',
-      `params.nonce: is of Region ${JSON.stringify(nonce.region)}, and redeems there alone; ask the function in that Region`,
+      `params.nonce: belongs to Region ${JSON.stringify(nonce.region)}; call the function there`,
     );
-  // Past its life on every machine; whether it was used before is not known once TTL has taken its row.
-  if (nowMs() > nonce.issuedMs + nonce.lifeMs + 2 * clockErrorMs) return 'expired';
+  // Whether it was used is not known any more: TTL may have deleted its row.
+  if (isExpiredEverywhere(nonce, clockErrorMs, nowMs())) return 'expired';
   const w = randomBytes(16).toString('base64url');
   const consumed = await ledger.consume({ nonce: { ...nonce, text }, jti: undefined, w });
   return consumed ? 'revoked' : 'already_used';

@@ -1,4 +1,4 @@
-/** What operators do with registrations. Audit lines name one by its id, which is a hash, never by its user. */
+/** The operators' actions on registrations. Audit lines name one by its id, which is a hash, never by its user. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { MAX_BODY_BYTES } from '../../protocol/proof/request.ts';
@@ -16,9 +16,9 @@ const Of = z.strictObject({
     .string()
     .min(1)
     .refine((text) => Buffer.byteLength(text) <= MAX_BODY_BYTES, {
-      error: `must be no longer than a body, ${MAX_BODY_BYTES} bytes`,
+      error: `must have at most ${MAX_BODY_BYTES} bytes, as a body has`,
     })
-    // As text with half a character would be hashed, it is another user's name.
+    // A lone surrogate would be hashed as U+FFFD: the id would be another user's.
     .refine((text) => text.isWellFormed(), { error: 'must be whole characters (no lone surrogates)' }),
 });
 type Of = z.infer<typeof Of>;
@@ -30,7 +30,8 @@ export const registrationReadActions = (registry: Registry): Actions => ({
   'registrations.show': action(Of, target, async (of) => {
     const id = idOf(of);
     const record = await registry.read(of.client_id, id);
-    if (!record) throw new AdminError(404, 'not_found', `client ${of.client_id} has registered no such user`);
+    if (!record)
+      throw new AdminError(404, 'not_found', `client ${of.client_id} has not registered this user`);
     return isTombstone(record)
       ? { id, client_id: of.client_id, deleted_at: new Date(record.deletedAtMs).toISOString() }
       : representation(record);
@@ -48,7 +49,7 @@ export const registrationWriteActions = (options: RegistrationWriteOptions): Act
   'registrations.delete': action(Of, target, async (of) => {
     const { client_id } = of;
     const id = idOf(of);
-    // A client that was removed may have left something. One that never was has nothing to keep from coming back.
+    // A deleted client may have left the registration. A client that never existed has none to delete.
     if (!(await options.registry.read(client_id, id)) && !(await options.clients.load(client_id)))
       throw noClient(client_id);
     return { id, deleted: await remove(options, client_id, id) };
@@ -59,7 +60,7 @@ export const registrationWriteActions = (options: RegistrationWriteOptions): Act
 const remove = ({ registry, nowMs }: RegistrationWriteOptions, clientId: string, id: string) =>
   registry.remove(clientId, id, nowMs(), randomBytes(16).toString('base64url'));
 
-/** Deletes the registration and, once no nonce can revive it, its tombstone. */
+/** Deletes the registration, and its tombstone once no nonce can revive the registration. */
 async function erase(
   options: RegistrationWriteOptions,
   clientId: string,
@@ -72,12 +73,12 @@ async function erase(
     await remove(options, clientId, id);
     stored = await registry.read(clientId, id);
   }
-  // Registered again meanwhile, by a client that has a newer nonce: that is for the operator to know.
+  // The client has registered it again, with a newer nonce: the operator must know.
   if (!stored || !isTombstone(stored))
     throw new AdminError(
       409,
       'registered_again',
-      'it was registered again meanwhile; disable the client first',
+      'the client has registered it again; disable the client first',
     );
   const clearMs = erasableAtMs(stored.deletedAtMs, clockErrorMs);
   if (nowMs() > clearMs && (await registry.erase(clientId, id, stored.deletedAtMs)))

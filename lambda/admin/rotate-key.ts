@@ -1,6 +1,6 @@
-/** A client's next generation, with overlap: the ones before it go on for a while, so that nobody is locked out. */
+/** A client's next generation. The older ones keep working for a while, so that nobody is locked out. */
 import * as z from 'zod';
-import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
+import { type ClientRecord, endsOfOlderKeys, nextGeneration } from '../../protocol/client.ts';
 import type { Clients } from '../adapters/clients.ts';
 import type { RotatedKey } from '../contract/admin.ts';
 import { AdminError } from './actions.ts';
@@ -12,15 +12,15 @@ const DEFAULT_OVERLAP_S = 7 * 24 * 3600;
 export const RotateKey = z.strictObject({
   client_id: ClientId,
   overlap_s: z.int().min(0).default(DEFAULT_OVERLAP_S),
-  /** Another one than the client's ends its generations at once: a client has one profile. */
+  /** A profile other than the client's ends its generations at once: a client has one profile. */
   profile: z.enum(['strict', 'basic']).optional(),
   ...Credential,
 });
 
 /**
- * The new generation comes first and the ends of the old ones after it, so that a call cut short leaves a client that
- * works, and can be repeated. The profile changes last: by then no generation of the old one is left, so that none
- * comes back should it ever change again.
+ * First the new generation is stored, then the ends of the older ones: an interrupted call leaves a client that works,
+ * and can be repeated. The profile changes last, when no generation of the old profile is alive: none comes back if the
+ * profile changes again.
  */
 export async function rotateKey(
   options: CredentialContext & { readonly clients: Clients },
@@ -38,19 +38,8 @@ export async function rotateKey(
       `client ${clientId} has a key ${key.kid} already; a key is used once`,
     );
 
-  const nowS = Math.floor(nowMs() / 1000);
-  // Also those that are not usable yet: another Region's clock may be ahead.
-  const previous = client.keys
-    .filter((each) => each.expiresAtS > nowS && !isRevoked(client, each))
-    .toSorted((a, b) => b.usableAtS - a.usableAtS || Number(b.kid) - Number(a.kid));
-  const ends: { kid: string; expires_at: string }[] = [];
-  for (const [i, { kid, expiresAtS }] of previous.entries()) {
-    // A basic proof names no generation and is tried against two: this one and the one before it.
-    const atOnce = profile !== client.profile || (profile === 'basic' && i > 0);
-    const end = Math.min(expiresAtS, atOnce ? nowS : nowS + overlap_s);
-    await clients.endKey(clientId, kid, end);
-    ends.push({ kid, expires_at: timestamp(end) });
-  }
+  const older = endsOfOlderKeys(client, profile, overlap_s, Math.floor(nowMs() / 1000));
+  for (const { kid, expiresAtS } of older) await clients.endKey(clientId, kid, expiresAtS);
   if (profile !== client.profile) await clients.setProfile(clientId, profile);
   return {
     client_id: clientId,
@@ -58,12 +47,6 @@ export async function rotateKey(
     kid: key.kid,
     expires_at: timestamp(key.expiresAtS),
     ...(apiKey !== undefined && { api_key: apiKey }),
-    ends,
+    ends: older.map(({ kid, expiresAtS }) => ({ kid, expires_at: timestamp(expiresAtS) })),
   };
-}
-
-/** One more than the highest there ever was: a generation's key is never derived twice. */
-function nextGeneration({ keys }: ClientRecord): number {
-  const generations = keys.filter(({ jwk }) => jwk === null).map(({ kid }) => Number(kid));
-  return Math.max(0, ...generations) + 1;
 }

@@ -1,4 +1,4 @@
-/** Actions of the operators' functions: `{"action","params"}` in, `AdminAnswer` out (design: 8-wire). */
+/** Actions of the operators' functions: `{"action","params"}` in, `AdminAnswer` out (docs/operators.md). */
 import type { FunctionName } from './names.ts';
 
 export interface ClientKeySummary {
@@ -7,9 +7,9 @@ export interface ClientKeySummary {
   readonly alg: string;
   readonly usable_at: string;
   readonly expires_at: string;
-  /** Kid of the generation that issued it; null where an operator did. */
+  /** Kid of the generation that issued it; null where an operator issued it. */
   readonly issued_by: string | null;
-  /** It, or one that it descends from, was revoked. */
+  /** Whether the key, or one that it descends from, was revoked. */
   readonly revoked: boolean;
 }
 
@@ -33,12 +33,12 @@ export interface CreatedClient {
 }
 
 export interface RotatedKey extends CreatedClient {
-  /** The generations before it, and when each ends now. */
+  /** The older generations, each with its new end. */
   readonly ends: readonly { readonly kid: string; readonly expires_at: string }[];
 }
 
 export interface RevokedProof {
-  /** `already_used`: too late, or revoked before; `expired`: nobody can use it any more. */
+  /** `already_used`: used or revoked before; `expired`: nobody can use it any more. */
   readonly outcome: 'revoked' | 'already_used' | 'expired';
 }
 
@@ -50,7 +50,7 @@ export interface ShownRegistration {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** What stands in place of a deleted registration. */
+/** The record of a deletion. */
 export interface ShownTombstone {
   readonly id: string;
   readonly client_id: string;
@@ -92,7 +92,7 @@ export interface AdminActions {
   'clients.rotate-key': {
     params: {
       client_id: string;
-      /** For how long the generations before it go on, in seconds; default 7 days. */
+      /** For how long the older generations keep working, in seconds; default 7 days. */
       overlap_s?: number;
       profile?: 'strict' | 'basic';
       expires_at?: string;
@@ -138,9 +138,9 @@ export interface AdminProblem {
   readonly instance: string;
 }
 
-/** What every function for operators answers. */
-export type Answer<R = unknown> =
+/** The answer of every function for operators. */
+export type OperatorAnswer<R = unknown> =
   | { readonly ok: true; readonly result: R }
   | { readonly ok: false; readonly problem: AdminProblem };
 
-export type AdminAnswer<A extends AdminAction = AdminAction> = Answer<AdminActions[A]['result']>;
+export type AdminAnswer<A extends AdminAction = AdminAction> = OperatorAnswer<AdminActions[A]['result']>;

@@ -1,25 +1,25 @@
 /**
- * What a stage's stacks expect of the AWS account. `addPlatform` leaves it beside the templates, and `countersign
- * preflight` reads it there: the command needs neither the CDK nor the config's form.
+ * The AWS resources that a stage's stacks expect. `RegistrationPlatform` leaves this file beside the templates, and `countersign
+ * preflight` reads it there: the command needs neither the CDK nor the config.
  */
 export interface DeployPlan {
   readonly stage: string;
   readonly kind: 'dev' | 'prod';
-  /** Absent where it is that of the credentials. */
+  /** Absent: the account of the credentials. */
   readonly account?: string;
-  /** Of the CDK's bootstrap. Absent: the CDK's own. */
+  /** Qualifier of the CDK's bootstrap. Absent: the CDK's own. */
   readonly qualifier?: string;
   readonly homeRegion: string;
-  /** Where any stack goes, the watch stack included: `cdk deploy` needs a bootstrap in each. */
+  /** Every Region that has a stack, the watch stack included: `cdk deploy` needs a bootstrap in each. */
   readonly stackRegions: readonly string[];
-  /** Those that serve. */
+  /** The Regions that serve. */
   readonly regions: readonly PlannedRegion[];
   readonly domain?: {
     readonly entry: string;
     readonly hostedZone?: { readonly id: string; readonly name: string };
   };
   readonly watchAlarmTopicArn?: string;
-  /** A stage of kind dev writes no access log, and so needs none. */
+  /** Absent for a stage of kind dev, which writes no access log. */
   readonly apiGatewayRole?: 'create' | 'existing';
 }
 
@@ -29,7 +29,7 @@ export interface PlannedRegion {
   readonly kmsKeyArn?: string;
   readonly certificateArn?: string;
   readonly alarmTopicArn?: string;
-  /** Of the rotation functions. Absent: they are in no VPC. */
+  /** The VPC of the rotation functions. Absent: they are in none. */
   readonly network?: PlannedNetwork;
 }
 
@@ -41,7 +41,7 @@ export interface PlannedNetwork {
 
 const SUFFIX = '.deploy-plan.json';
 
-/** In the directory of the templates, one for each stage of the app. */
+/** Name of a stage's file, in the directory of the templates. */
 export const deployPlanFile = (stage: string): string => `countersign-${stage}${SUFFIX}`;
 
 export const isDeployPlanFile = (name: string): boolean => name.endsWith(SUFFIX);

@@ -1,6 +1,6 @@
 /**
- * The environment variables that `lib` sets and the functions read. A variable that a function does not name
- * below is not set on it.
+ * The environment variables that `lib` sets and the functions read. A function has the variables that its list names, and
+ * no others.
  */
 import type { BundleName, FunctionName } from './names.ts';
 
@@ -13,17 +13,17 @@ export const COMMON = [
   'COUNTERSIGN_ERROR_DOCS_URL',
 ] as const;
 
-/** What the functions behind a proof or a nonce need. */
+/** For the functions that check a proof or issue a nonce. */
 const PROTOCOL = [
   'COUNTERSIGN_ISSUER',
-  /** This Region's own base URL and the entry's: what `htu` may begin with. */
+  /** This Region's own base URL and the entry's: `htu` begins with one of them. */
   'COUNTERSIGN_BASE_URL',
   'COUNTERSIGN_ENTRY_URL',
   /** Life of a nonce, in milliseconds. */
   'COUNTERSIGN_NONCE_LIFE_MS',
   /** Clock error allowed per machine (E), in milliseconds. */
   'COUNTERSIGN_CLOCK_ERROR_MS',
-  /** Hard limit on the age of a keyset's copy, in milliseconds. */
+  /** Hard limit on the age of a keyset's copy, in milliseconds (`keys.keysetMaxAge`). */
   'COUNTERSIGN_KEYSET_MAX_AGE_MS',
   'COUNTERSIGN_LEDGER_TABLE',
   'COUNTERSIGN_NONCE_SECRET',
@@ -104,7 +104,7 @@ export const ENVIRONMENT = {
   ],
 } as const satisfies Record<BundleName, readonly string[]>;
 
-/** Of the functions that answer clients and operators. */
+/** Variables of the functions that answer clients and operators. */
 export type ServingVariable = (typeof ENVIRONMENT)[FunctionName][number];
 export type Variable = (typeof ENVIRONMENT)[BundleName][number];
 

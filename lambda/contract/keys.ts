@@ -1,7 +1,7 @@
-/** Actions of the rotation functions, by which operators look after a purpose's keys (docs/key-life-cycle.md). */
+/** Actions of the rotation functions, for operators (docs/key-life-cycle.md, "What an operator may ask"). */
 import type { KeyState } from '../../protocol/keyset.ts';
 
-/** Lambda ends a rotation function that runs for longer, in milliseconds. Who waits for an answer waits longer. */
+/** Lambda ends a rotation function that runs for longer, in milliseconds. A caller must wait longer than this. */
 export const ROTATION_TIMEOUT_MS = 60_000;
 
 export interface KeySummary {
@@ -14,12 +14,12 @@ export interface KeySummary {
   readonly vault_version: number | null;
 }
 
-/** What the functions of a Region have to go by. */
+/** The keys that the functions of a Region know. */
 export interface RegionKeys {
   readonly region: string;
   /** Keys of its copy of the secret; null where it cannot be read. */
   readonly kids: readonly string[] | null;
-  /** Kids that its `limits` table refuses, whatever the copy says; null where it cannot be read. */
+  /** Revoked kids in its `limits` table: they are refused whatever the copy says; null where it cannot be read. */
   readonly revoked: readonly string[] | null;
 }
 
@@ -35,7 +35,7 @@ export interface KeysetSummary {
   readonly purpose: string;
   readonly seq: number;
   readonly version_id: string;
-  /** A version that a rotation has begun and not finished. */
+  /** The version of a rotation that is not finished. */
   readonly pending: string | null;
   /** When a version or a label of the secret last changed. */
   readonly changed_at: string;
@@ -49,11 +49,11 @@ export interface KeysetSummary {
   };
   /** All Regions, the home Region first. */
   readonly regions: readonly RegionKeys[];
-  /** Every kid that a labelled version in any Region holds, or that is revoked: what `keys.revoke` refuses. */
+  /** Every kid that a labelled version in any Region holds, and every revoked kid: `keys.revoke` ends all of them. */
   readonly known_kids: readonly string[];
   /** When Secrets Manager rotates next; null where it has no schedule, as in a Region with a replica. */
   readonly next_rotation_at: string | null;
-  /** Null where the last rotation succeeded, there was none, or what came of it cannot be read. */
+  /** Null where the last rotation succeeded, where there was none, or where its record cannot be read. */
   readonly last_failure: RotationFailure | null;
 }
 
@@ -64,7 +64,7 @@ export interface RegionConfirmation {
 }
 
 export interface RevokedKeys {
-  /** Null where it could not be replaced: the kids are refused where confirmed, and no new key signs. */
+  /** Null where it could not be replaced: confirmed Regions refuse the kids, and no new key signs. */
   readonly keyset: KeysetSummary | null;
   /** Why the keyset was not replaced. */
   readonly failure: string | null;
@@ -77,21 +77,21 @@ export interface RevokedKeys {
 
 export interface KeysActions {
   'keys.list': { params: Record<string, never>; result: KeysetSummary };
-  /** `force`: also while the key before has yet to sign. */
+  /** `force`: even if the previous new key does not sign yet. */
   'keys.rotate': { params: { force?: boolean }; result: KeysetSummary };
-  /** `only_kids` spares every other key; default: all, those not active yet included. */
+  /** `only_kids` spares every other key; default: all keys, also those that do not sign yet. */
   'keys.revoke': { params: { only_kids?: string[] }; result: RevokedKeys };
-  /** Takes AWSPENDING from a version that never became current; `version_id`: from that one alone. */
+  /** Removes AWSPENDING from a version that never became current; `version_id`: from this version only. */
   'keys.unstick': { params: { version_id?: string }; result: KeysetSummary };
 }
 
 export type KeysAction = keyof KeysActions;
 
-/** What the alias of keys-watch serves: nothing that makes, revokes or spares a key. */
+/** The actions that keys-watch may call: none makes, revokes or spares a key. */
 export const WATCH_ACTIONS = ['keys.list', 'keys.unstick'] as const satisfies readonly KeysAction[];
 export type WatchAction = (typeof WATCH_ACTIONS)[number];
 
-/** What keys-watch reports, by its log line's `reason`. */
+/** The findings of keys-watch: the `reason` of its log line. */
 export type Finding =
   | 'leftover_pending_removed'
   | 'rotation_overdue'

@@ -1,6 +1,6 @@
 /**
- * Partition keys of `limits`, where items of several functions lie: roles name them by these, with `*` for any text, so
- * that who counts a quota cannot take a key's revocation back.
+ * Partition keys of `limits`, which holds items of several functions. Roles name the items by these keys, with `*` for any
+ * text: a function that counts a quota cannot undo a key's revocation.
  */
 export const quotaKey = (clientId: string, window: number | '*'): string => `quota#${clientId}#${window}`;
 

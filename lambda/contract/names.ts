@@ -1,10 +1,10 @@
 /**
- * Names that the stacks create and the functions use. Fixed names that carry the stage let a Region's stack
- * import nothing from another's (design: Regions).
+ * Names that the stacks create and the functions use. The names are fixed and contain the stage, so a Region's stack
+ * imports nothing from another's.
  */
 import type { Purpose } from './purposes.ts';
 
-/** What answers clients and operators, one Lambda function each. */
+/** The Lambda functions that answer clients and operators. */
 export const FUNCTIONS = [
   'nonce',
   'register',
@@ -27,7 +27,7 @@ export const functionName = (stage: string, name: FunctionName): string => `coun
 export const rotationFunctionName = (stage: string, purpose: Purpose): string =>
   `countersign-${stage}-rotate-${purpose}`;
 
-/** IAM tells no action of a function from another, so keys-watch calls rotation functions by this alias, which serves few. */
+/** IAM cannot tell one action of a function from another: keys-watch calls rotation functions by this alias, which serves few. */
 export const WATCH_ALIAS = 'watch';
 
 export const keysWatchName = (stage: string): string => `countersign-${stage}-keys-watch`;
@@ -35,8 +35,8 @@ export const keysWatchName = (stage: string): string => `countersign-${stage}-ke
 export const secretName = (stage: string, purpose: Purpose): string => `countersign/${stage}/keys/${purpose}`;
 
 /**
- * A table's generation is part of its name: a lost ledger is replaced under a new name, which no nonce issued
- * for the old one fits, and a registry is copied to a new generation to change its mode.
+ * A table's generation is part of its name. A lost ledger is replaced under a new name, and no nonce of the old one is
+ * valid for it. A registry changes its mode by a copy into the next generation.
  */
 export const tableName = (stage: string, table: TableKind, generation = 1): string =>
   `countersign-${stage}-${table}-${generation}`;

@@ -17,8 +17,8 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /**
- * API Gateway passes a body of these types as bytes, in Base64. Of any other type it passes text, with U+FFFD in place
- * of what is no UTF-8, so that two bodies could become one. Of all types: a body has the type that its sender says.
+ * API Gateway passes a body of these types as bytes, in Base64. Any other body it passes as text, with U+FFFD for bytes that
+ * are not UTF-8: two bodies could become one. All types are listed, since the sender chooses the type.
  */
 export const BINARY_MEDIA_TYPES = ['*/*'];
 

@@ -1,13 +1,13 @@
 /**
- * What stands in Vault: per purpose one Transit key, one policy and one role, all of one name. `countersign vault
- * setup` makes them, the purpose's rotation function uses them.
+ * The names in Vault: per purpose one Transit key, one policy and one role, all of one name. `countersign vault setup`
+ * makes them, and the purpose's rotation function uses them.
  */
 import type { Purpose, TransitKeyType } from './purposes.ts';
 
-/** Where secrets engine and auth methods are mounted, which are Vault's own defaults. */
+/** The mount of the secrets engine: Vault's own default. */
 export const TRANSIT_MOUNT = 'transit';
 
-/** What an export of a key of this type is called in a path. */
+/** The name of an export of this key type in a path. */
 export const exportType = (type: TransitKeyType): string => (type === 'hmac' ? 'hmac-key' : 'signing-key');
 
 /** Name of a purpose's Transit key, of its policy and of its role. */
@@ -20,10 +20,10 @@ export const vaultName = (stage: string, purpose: Purpose): string => `countersi
 export const rotationRoleName = (stage: string, purpose: Purpose, region: string): string =>
   `countersign-${stage}-rotate-${purpose}-${region}`;
 
-/** @returns what a login signed for this Vault names, so that it is good at no other: the address's host */
+/** @returns the name that a signed login carries, so that it is valid at this Vault only: the address's host */
 export const vaultServerId = (address: string): string => new URL(address).hostname;
 
-/** @returns where Vault asks AWS who signed a login; without a Region at the global endpoint, Vault's own default */
+/** @returns the endpoint where Vault asks AWS who signed a login; without a Region the global one, Vault's own default */
 export const stsEndpoint = (region?: string): string =>
   region === undefined ? 'https://sts.amazonaws.com' : `https://sts.${region}.amazonaws.com`;
 
@@ -37,6 +37,6 @@ export interface VaultAccess {
   readonly namespace?: string;
   readonly caPem?: string;
   readonly auth: 'aws' | 'approle' | 'jwt';
-  /** With `aws`: whose STS endpoint Vault asks. @default the global one */
+  /** With `aws`: the Region whose STS endpoint Vault asks. @default the global endpoint */
   readonly stsRegion?: string;
 }

@@ -1,4 +1,4 @@
-/** What an entry takes from the process it runs in, which is Lambda's. */
+/** The process of an entry: Lambda's environment, log and clock. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import type { AwsOptions } from '../adapters/aws.ts';
 import type { Environment } from '../contract/environment.ts';
@@ -16,7 +16,7 @@ const log: Log = (entry) => {
 
 export const runtime: Runtime = { env: process.env as Environment, log, nowMs: Date.now };
 
-/** Lambda keeps the role's credentials in the environment: no chain of providers to load and to ask. */
+/** Lambda keeps the role's credentials in the environment, so no chain of providers is loaded. */
 export const aws: AwsOptions = {
   region: process.env.AWS_REGION ?? '',
   credentials: {

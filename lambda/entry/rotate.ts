@@ -3,7 +3,7 @@ import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
 import { rotate } from './compose/keys.ts';
 import { aws, runtime } from './process.ts';
 
-/** For the one login that follows. In seconds. */
+/** In seconds: the token serves one login, which follows at once. */
 const TOKEN_LIFE_S = 300;
 
 export const handler = rotate({
@@ -13,10 +13,11 @@ export const handler = rotate({
     dynamodb: dynamodbClient({ ...aws, region }),
   }),
   credentials: async () => aws.credentials,
-  // By the Region's own endpoint: the global one makes no tokens.
+  // At the Region's own endpoint: the global one makes no tokens.
   async webIdentityToken(audience) {
     const request = { Audience: [audience], SigningAlgorithm: 'ES384', DurationSeconds: TOKEN_LIFE_S };
     const { WebIdentityToken } = await new STSClient(aws).send(new GetWebIdentityTokenCommand(request));
-    return WebIdentityToken!;
+    if (WebIdentityToken === undefined) throw new Error('STS returned no token');
+    return WebIdentityToken;
   },
 });

@@ -1,11 +1,10 @@
 /** `GET /.well-known/countersign`: all that a client needs to configure itself. */
-
+import { MAX_NONCE_COUNT } from '../../protocol/nonce-request.ts';
 import { PROOF_LIFE_S } from '../../protocol/proof/claims.ts';
 import { PROOF_ALGORITHMS } from '../../protocol/proof/form.ts';
 import { MAX_BODY_BYTES } from '../../protocol/proof/request.ts';
 import { json } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
-import { MAX_NONCE_COUNT } from './nonce.ts';
 
 export interface DiscoveryOptions {
   readonly http: HttpContext;

@@ -1,5 +1,4 @@
-/** `GET /v1/health`: this Region's own ability to register (design: 4-regions "Health"). */
-
+/** `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`). */
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
 import { Unavailable } from '../adapters/unavailable.ts';
@@ -14,25 +13,26 @@ export interface HealthOptions {
   readonly keysets: readonly KeysetCache[];
 }
 
-/** A finding is told for this long, so that asking often writes seldom. */
+/** Health results are cached this long: frequent checks cause few writes. */
 const CACHE_MS = 5_000;
-/** So many findings in a row turn the answer, so that one slow write moves no traffic. */
-const TURNS_AFTER = 2;
+/** The answer changes after this many results in a row: one slow write moves no traffic. */
+const CHANGES_AFTER = 2;
 
 type Status = 'pass' | 'fail';
 const PARTS = ['ledger', 'registry', 'keys'] as const;
 type Checks = Record<(typeof PARTS)[number], Status>;
 
 export function healthHandler({ http, ledger, registry, keysets }: HealthOptions): HttpHandler {
-  let told: Checks | undefined;
-  let against = 0;
-  let found: { readonly atMs: number; readonly checks: Promise<Checks> } | undefined;
+  let answered: Checks | undefined;
+  /** Results in a row that contradict the answer. */
+  let contrary = 0;
+  let latest: { readonly atMs: number; readonly checks: Promise<Checks> } | undefined;
 
   return httpHandler(http, async () => {
     const nowMs = http.nowMs();
-    if (!found || nowMs - found.atMs >= CACHE_MS || nowMs < found.atMs)
-      found = { atMs: nowMs, checks: look(nowMs).then(settle) };
-    const checks = await found.checks;
+    if (!latest || nowMs - latest.atMs >= CACHE_MS || nowMs < latest.atMs)
+      latest = { atMs: nowMs, checks: look(nowMs).then(settle) };
+    const checks = await latest.checks;
     const status = overall(checks);
     return {
       ...json(
@@ -59,13 +59,10 @@ export function healthHandler({ http, ledger, registry, keysets }: HealthOptions
   }
 
   function settle(checks: Checks): Checks {
-    const turns = told !== undefined && overall(told) !== overall(checks);
-    against = turns ? against + 1 : 0;
-    if (!turns || against >= TURNS_AFTER) {
-      told = checks;
-      against = 0;
-    }
-    return told as Checks;
+    if (answered && overall(answered) !== overall(checks) && ++contrary < CHANGES_AFTER) return answered;
+    contrary = 0;
+    answered = checks;
+    return checks;
   }
 }
 

@@ -4,17 +4,17 @@ import { json } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 
-/** A consumer asks again so often; it may know a key's end, or a new key, by so much later. */
+/** A consumer may cache the keys this long: it learns of a new key or of a key's end that much later. */
 const MAX_AGE_S = 300;
 
 export function jwksHandler(http: HttpContext, keyset: KeysetCache): HttpHandler {
   return httpHandler(http, async () => {
     const keys = verificationKeys(await keyset.current(), http.nowMs()).map(({ kid, alg, jwk }) => {
-      // Member by member: what is not named here cannot leave.
+      // Member by member: no other member leaves the platform.
       const { kty, crv, x, y } = jwk;
       return { kty, crv, x, y, kid, alg, use: 'sig' };
     });
-    // What a consumer caches ages on from this copy's age, and the windows allow for no more than the hard limit.
+    // This copy has an age already, and a consumer's cache adds to it. The key windows allow for the hard limit in total.
     const maxAgeS = Math.max(0, Math.min(MAX_AGE_S, Math.floor(keyset.remainingMs() / 1000)));
     return json(200, { keys }, { 'Cache-Control': `public, max-age=${maxAgeS}` });
   });

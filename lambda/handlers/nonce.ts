@@ -1,16 +1,12 @@
-/** `GET /v1/nonce`: no request reads or writes a table, so a flood of it fills nothing (design: 2-protocol "Nonce"). */
-import { isClientId, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
-import { type Refusal, refuse } from '../../protocol/problem.ts';
+/** `GET /v1/nonce`: no request reads or writes a table, so a flood of requests fills nothing (docs/protocol.md, "Nonce"). */
+import { readNonceRequest } from '../../protocol/nonce-request.ts';
 import { json, problem } from '../http/answer.ts';
-import type { RoutedRequest } from '../http/event.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
 import type { Nonces } from '../request/nonces.ts';
 
-export const MAX_NONCE_COUNT = 100;
-
 export function nonceHandler(http: HttpContext, nonces: Nonces): HttpHandler {
   return httpHandler(http, async (request) => {
-    const wanted = readWanted(request);
+    const wanted = readNonceRequest(request.query, request.headers);
     if (!wanted.ok) {
       const { requestId } = request;
       const { errorDocsUrl } = http;
@@ -25,16 +21,14 @@ export function nonceHandler(http: HttpContext, nonces: Nonces): HttpHandler {
       });
     }
     const issued = await nonces.issue(wanted.clientId, wanted.count ?? 1);
-    const expires_in = Math.floor(issued.lifeMs / 1000);
+    const expires_in = Math.floor(issued.nonceLifeMs / 1000);
     const body =
       wanted.count === undefined
         ? { nonce: issued.nonces[0], expires_in }
         : { nonces: issued.nonces, expires_in };
-    return json(200, body, { 'Cache-Control': 'no-store', 'Replay-Nonce': issued.nonces[0]! });
+    return json(200, body, { 'Cache-Control': 'no-store', 'Replay-Nonce': issued.nonces[0] });
   });
 }
-
-type Wanted = { readonly ok: true; readonly clientId: string; readonly count: number | undefined };
 
 const DETAILS: Readonly<Record<string, string>> = {
   client_id: 'Name one client: ?client_id=…, or, with a basic key, Authorization: Bearer <api key>.',
@@ -42,24 +36,3 @@ const DETAILS: Readonly<Record<string, string>> = {
   strict_key_as_bearer:
     'A strict key never travels: ask with ?client_id=… instead. Consider this key exposed.',
 };
-
-function readWanted({ query, headers }: RoutedRequest): Wanted | Refusal {
-  const [count, ...more] = query.get('count') ?? [];
-  if (more.length > 0 || (count !== undefined && !/^([1-9]\d?|100)$/.test(count)))
-    return refuse('malformed_request', 'count');
-
-  const named = [...(query.get('client_id') ?? [])];
-  const authorization = headers.get('authorization') ?? [];
-  const bearer = authorization.map((value) => /^bearer +(.*)$/is.exec(value)?.[1]);
-  if (bearer.some((key) => key !== undefined && looksLikeStrictKey(key)))
-    return refuse('not_allowed', 'strict_key_as_bearer');
-  for (const key of bearer) {
-    const parsed = key === undefined ? undefined : parseApiKey(key.trim());
-    if (!parsed) return refuse('malformed_request', 'client_id');
-    named.push(parsed.clientId);
-  }
-  const [clientId, ...others] = new Set(named);
-  if (others.length > 0 || authorization.length > 1 || !isClientId(clientId))
-    return refuse('malformed_request', 'client_id');
-  return { ok: true, clientId, count: count === undefined ? undefined : Number(count) };
-}

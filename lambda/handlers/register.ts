@@ -1,13 +1,18 @@
-/** `POST /v1/register`: checks 1 to 12 of the design's table (2-protocol "Proof"), in its order. */
+/** `POST /v1/register`: checks 1 (request) to 12 (registry) of docs/protocol.md, "Checks", in that order. */
 import { randomUUID } from 'node:crypto';
 import { refuse } from '../../protocol/problem.ts';
-import { entityTag, type Registration, registrationId } from '../../protocol/registration.ts';
+import {
+  entityTag,
+  type Registration,
+  registrationId,
+  secondsUntilClear,
+} from '../../protocol/registration.ts';
 import type { Registry } from '../adapters/registry.ts';
 import { json } from '../http/answer.ts';
 import { type HttpHandler, httpHandler } from '../http/handler.ts';
 import { representation } from '../http/representation.ts';
 import { type Consumption, consume } from '../request/consumption.ts';
-import { type ProofGate, withProof } from '../request/proof-gate.ts';
+import { type ProofGate, withWriteProof } from '../request/proof-gate.ts';
 import { readRegistration } from '../schema/body.ts';
 import type { RegistrationSchema } from '../schema/validator.ts';
 
@@ -23,13 +28,10 @@ export interface RegisterOptions {
 export function registerHandler(options: RegisterOptions): HttpHandler {
   const { gate, consumption, registry, schema, baseUrl } = options;
   return httpHandler(gate.http, (request, fields) =>
-    withProof(gate, 'register', request, fields, async (admitted) => {
-      const { proof, headers, refuse: answer } = admitted;
-      // A strict proof has vouched for these very bytes; a basic one binds no body.
-      if (request.bodyInDoubt && proof.client.profile === 'basic')
-        return answer(refuse('malformed_request', 'body_in_doubt'));
-      const body = readRegistration(schema, request.body);
-      if (!body.ok) return answer(body);
+    withWriteProof(gate, 'register', request, fields, async (admitted) => {
+      const { proof, headers, answerRefusal } = admitted;
+      const body = readRegistration(schema, request, proof.client.profile);
+      if (!body.ok) return answerRefusal(body);
 
       const consumed = await consume(consumption, admitted, randomUUID());
       if (!consumed.ok) return consumed.answer;
@@ -43,13 +45,12 @@ export function registerHandler(options: RegisterOptions): HttpHandler {
         createdAtMs: gate.http.nowMs(),
         data: body.data,
       };
-      const outcome = await registry.register(created, proof.nonce!.issuedMs);
-      if (outcome.kind === 'conflict') return answer(refuse('registration_conflict', 'other_data'));
+      const outcome = await registry.register(created, proof.nonce.issuedMs);
+      if (outcome.kind === 'conflict') return answerRefusal(refuse('registration_conflict', 'other_data'));
       if (outcome.kind === 'deleted') {
         // A nonce of now would be too old as well: the client waits first.
-        const waitS = Math.floor((outcome.clearsAtMs - gate.http.nowMs()) / 1000) + 1;
-        const wait = { 'Retry-After': String(Math.max(1, waitS)) };
-        return answer(refuse('use_nonce', 'deleted'), { headers: wait, nonce: false });
+        const wait = { 'Retry-After': String(secondsUntilClear(outcome.clearsAtMs, gate.http.nowMs())) };
+        return answerRefusal(refuse('use_nonce', 'deleted'), { headers: wait, nonce: false });
       }
       const stored = outcome.kind === 'replayed' ? outcome.registration : created;
       return json(201, representation(stored), {

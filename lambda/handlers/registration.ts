@@ -1,4 +1,4 @@
-/** `GET` and `DELETE /v1/registrations/{id}`: a client's own registrations, another's is 404. */
+/** `GET` and `DELETE /v1/registrations/{id}`: a client sees its own registrations; another's is 404. */
 import { randomBytes } from 'node:crypto';
 import { refuse } from '../../protocol/problem.ts';
 import { entityTag, isTombstone } from '../../protocol/registration.ts';
@@ -7,7 +7,13 @@ import { type Answer, json } from '../http/answer.ts';
 import { type HttpHandler, httpHandler } from '../http/handler.ts';
 import { representation } from '../http/representation.ts';
 import { type Consumption, consume } from '../request/consumption.ts';
-import { type Admitted, type ProofGate, withProof } from '../request/proof-gate.ts';
+import {
+  type AdmittedRead,
+  type AdmittedWrite,
+  type ProofGate,
+  withReadProof,
+  withWriteProof,
+} from '../request/proof-gate.ts';
 import type { ReadLimit } from '../request/read-limit.ts';
 
 export interface RegistrationOptions {
@@ -20,19 +26,20 @@ export interface RegistrationOptions {
 export function registrationHandler(options: RegistrationOptions): HttpHandler {
   const { gate, consumption, registry, readLimit } = options;
   return httpHandler(gate.http, (request, fields) => {
-    const id = request.id!;
+    const { id } = request;
     if (request.method === 'DELETE')
-      return withProof(gate, 'delete', request, fields, (admitted) => remove(id, admitted));
+      return withWriteProof(gate, 'delete', request, fields, (admitted) => remove(id, admitted));
     const known = request.headers.get('if-none-match') ?? [];
-    return withProof(gate, 'read', request, fields, (admitted) => read(id, known, admitted));
+    return withReadProof(gate, request, fields, (admitted) => read(id, known, admitted));
   });
 
-  async function read(id: string, known: readonly string[], { proof, headers, refuse: answer }: Admitted) {
+  async function read(id: string, known: readonly string[], admitted: AdmittedRead): Promise<Answer> {
+    const { proof, headers, answerRefusal } = admitted;
     const over = readLimit.charge(proof.client);
-    // A read spends no nonce, so none is due.
-    if (over) return answer(refuse('quota_exceeded', 'reads'), { headers: over, nonce: false });
+    // A read spends no nonce, so its answer brings none.
+    if (over) return answerRefusal(refuse('quota_exceeded', 'reads'), { headers: over, nonce: false });
     const stored = await registry.read(proof.client.clientId, id);
-    if (!stored || isTombstone(stored)) return answer(refuse('not_found', 'registration'));
+    if (!stored || isTombstone(stored)) return answerRefusal(refuse('not_found', 'registration'));
     const etag = entityTag(stored.data);
     const common = { ...(await headers()), 'Cache-Control': 'private, no-cache', ETag: etag };
     return matches(known, etag)
@@ -40,13 +47,13 @@ export function registrationHandler(options: RegistrationOptions): HttpHandler {
       : json(200, representation(stored), common);
   }
 
-  async function remove(id: string, admitted: Admitted): Promise<Answer> {
-    const { proof, headers, refuse: answer } = admitted;
+  async function remove(id: string, admitted: AdmittedWrite): Promise<Answer> {
+    const { proof, headers, answerRefusal } = admitted;
     const w = randomBytes(16).toString('base64url');
     const consumed = await consume(consumption, admitted, w);
     if (!consumed.ok) return consumed.answer;
     const existed = await registry.remove(proof.client.clientId, id, gate.http.nowMs(), w);
-    if (!existed) return answer(refuse('not_found', 'registration'));
+    if (!existed) return answerRefusal(refuse('not_found', 'registration'));
     const carried = { ...(await headers()), ...consumed.headers, 'Cache-Control': 'no-store' };
     return { status: 204, headers: carried, body: '' };
   }

@@ -1,11 +1,11 @@
-/** Answers: JSON, problems (RFC 9457) and their headers (design: 2-protocol "Errors", 8-wire "Answers"). */
+/** Answers: JSON, problems (RFC 9457) and their headers (docs/protocol.md, "Headers of answers"). */
 import { PROBLEMS, type ProblemCode, type Violation } from '../../protocol/problem.ts';
 
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** For the log alone. */
+  /** Only for the log, as is `reason`. */
   readonly code?: ProblemCode;
   readonly reason?: string;
 }
@@ -25,11 +25,11 @@ export function json(status: number, value: unknown, headers: Readonly<Record<st
   return { status, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
-/** A proof that ends in 422 spends no nonce, so it can be repeated: its answer must not be many times its size. */
+/** A 422 spends no nonce, so its request can be repeated: the answer must not be many times as large as the request. */
 const MAX_ERRORS = 20;
 const MAX_ERRORS_BYTES = 8_192;
 
-/** @returns the first errors, at least one; each pointer may be as long as the body that it points into */
+/** @returns the first errors, at least one: a pointer may be as long as the body that it points into */
 function listed(errors: readonly Violation[]): readonly Violation[] {
   let bytes = 0;
   const end = errors.findIndex((error, i) => {

@@ -1,10 +1,12 @@
-/** A strict key that came over the wire, wherever in the request it stands: it has to be considered exposed. */
+/** Finds a strict key anywhere in a request: a key that travelled counts as exposed. */
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 import { findStrictKey, STRICT_PREFIX } from '../../protocol/api-key.ts';
-import type { RoutedRequest } from './event.ts';
+import type { RoutedRequest, UnroutedRequest } from './event.ts';
 
-/** @returns the client and generation that the key names, of which nobody vouches for any; never the key */
-export function exposedKey(event: APIGatewayProxyEvent, request: RoutedRequest): string | undefined {
+type Request = RoutedRequest | UnroutedRequest;
+
+/** @returns the client and generation that the key names, unverified; never the key */
+export function exposedKey(event: APIGatewayProxyEvent, request: Request): string | undefined {
   for (const text of texts(event, request)) {
     const key = findStrictKey(text);
     if (key) return `${key.clientId}/${key.generation}`;
@@ -12,14 +14,14 @@ export function exposedKey(event: APIGatewayProxyEvent, request: RoutedRequest):
   return undefined;
 }
 
-function* texts({ pathParameters }: APIGatewayProxyEvent, request: RoutedRequest): Iterable<string> {
+function* texts({ pathParameters }: APIGatewayProxyEvent, request: Request): Iterable<string> {
   yield* Object.values(pathParameters ?? {}).filter((value) => value !== undefined);
   for (const values of request.headers.values()) yield* values;
   for (const [name, values] of request.query) {
     yield name;
     yield* values;
   }
-  // As user or password (RFC 7617).
+  // A key as user or password (RFC 7617).
   for (const value of request.headers.get('authorization') ?? []) {
     const credentials = /^basic\s+(\S+)/i.exec(value)?.[1];
     if (credentials !== undefined) yield Buffer.from(credentials, 'base64').toString('latin1');

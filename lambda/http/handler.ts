@@ -1,4 +1,4 @@
-/** What every HTTP function does around its own work: read the event, answer a failure, log one line. */
+/** The frame of every HTTP function: it reads the event, answers a failure and logs one line. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { Unavailable } from '../adapters/unavailable.ts';
 import { CORS_ANSWER_HEADERS } from '../contract/routes.ts';
@@ -14,7 +14,7 @@ export interface HttpContext {
   readonly log: Log;
 }
 
-/** Set by the work once a signature vouches for it. */
+/** The work sets it once a signature is verified. */
 export interface LogFields {
   client_id?: string;
 }

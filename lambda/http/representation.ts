@@ -1,4 +1,4 @@
-/** A registration as answers show it (design: 8-wire "Answers"). */
+/** A registration as answers show it (docs/protocol.md, "Registering"). */
 import type { Registration } from '../../protocol/registration.ts';
 
 export function representation({ id, clientId, userId, createdAtMs, data }: Registration): object {

@@ -1,29 +1,29 @@
-/** Clients held in memory on the request path (design: 2-protocol, check 4 and "Revocation"). */
+/** Clients held in memory on the request path, for check 4 (signature); docs/protocol.md, "Revocation", has the bound. */
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';
-import type { ClientLookup } from '../../protocol/proof/verify.ts';
-import type { Clients } from '../adapters/clients.ts';
+import type { ClientLookup, Reread } from '../../protocol/proof/verify.ts';
+import type { ClientReader } from '../adapters/clients.ts';
 
 /** How long a disabled client or a revoked key may still pass on an instance. */
 export const CLIENT_CACHE_MS = 10_000;
-/** At most one strong re-read per client in this time, whatever does not verify. */
+/** At most one re-read per client in this time, however many proofs do not verify. */
 const REREAD_MS = 1_000;
 const ENTRIES = 10_000;
 
 interface Entry {
   readonly readAtMs: number;
   readonly record: Promise<ClientRecord | undefined>;
-  /** When a proof did not verify: this alone holds re-reads back, never what the client itself sends. */
+  /** When a proof last failed to verify. Failures alone hold re-reads back, never a proof that verifies. */
   unresolvedAtMs: number;
 }
 
 export class ClientCache {
-  readonly #clients: Pick<Clients, 'load'>;
+  readonly #clients: ClientReader;
   readonly #nowMs: () => number;
   // Bounded, since anybody can name clients that do not exist; misses are held like hits.
   readonly #held = new LRUCache<string, Entry>({ max: ENTRIES });
 
-  constructor(clients: Pick<Clients, 'load'>, nowMs: () => number) {
+  constructor(clients: ClientReader, nowMs: () => number) {
     this.#clients = clients;
     this.#nowMs = nowMs;
   }
@@ -31,7 +31,7 @@ export class ClientCache {
   /** @throws Unavailable, as `again` does */
   async get(clientId: string): Promise<ClientLookup> {
     let entry = this.#held.get(clientId);
-    // From the start of the read: what changed after it may not be in the answer.
+    // The age counts from the start of the read: a later change may not be in the answer.
     const held = entry !== undefined && this.#isWithin(CLIENT_CACHE_MS, entry.readAtMs);
     if (!entry || !held) entry = this.#read(clientId);
     const used = entry;
@@ -39,17 +39,17 @@ export class ClientCache {
   }
 
   /**
-   * What a failure reads follows from earlier failures alone. It is one read for each request, be it this one or the
-   * request's first: so it tells nobody whether the client is known, and was here a moment ago.
+   * A failure causes one read, either this one or the request's first. Only earlier failures decide whether it does, so
+   * nobody can see from the reads whether a client is known or was here a moment ago.
    */
-  async #again(clientId: string, used: Entry, isFresh: boolean): Promise<ClientRecord | undefined | null> {
+  async #again(clientId: string, used: Entry, isFresh: boolean): Promise<Reread> {
     const latest = this.#held.peek(clientId) ?? used;
     // Another request has read it meanwhile.
-    if (latest !== used) return latest.record;
-    if (this.#isWithin(REREAD_MS, used.unresolvedAtMs)) return null;
+    if (latest !== used) return { kind: 'read', client: await latest.record };
+    if (this.#isWithin(REREAD_MS, used.unresolvedAtMs)) return { kind: 'held_back' };
     const entry = isFresh ? used : this.#read(clientId);
     entry.unresolvedAtMs = this.#nowMs();
-    return entry.record;
+    return { kind: 'read', client: await entry.record };
   }
 
   #read(clientId: string): Entry {

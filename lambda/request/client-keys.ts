@@ -1,4 +1,4 @@
-/** What verifies a client's signatures: its API key, derived from the client root, or the public key it brought. */
+/** The keys that verify a client's signatures: an API key derived from the client root, or the public key it brought. */
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject, randomBytes } from 'node:crypto';
 import { type DeriveApiKey, deriveApiKey } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
@@ -11,7 +11,7 @@ import type { KeysetCache } from './keyset-cache.ts';
 export class ClientKeys {
   readonly #roots: KeysetCache;
   readonly #nowMs: () => number;
-  // By the key object of a cached record, so that it goes when the record does.
+  // By the key object of a cached record: both are dropped together.
   readonly #held = new WeakMap<ClientKey, KeyObject>();
 
   constructor(roots: KeysetCache, nowMs: () => number) {
@@ -20,15 +20,15 @@ export class ClientKeys {
   }
 
   /**
-   * Reads the client root for HS256, which is what API keys sign by, whether or not such a key turns up: the store calls
-   * follow from the proof's own words.
+   * Reads the client root for HS256, the algorithm of API keys, whether or not the client has one: the calls of stores
+   * depend on the proof alone.
    *
-   * @param fresh whether the copy in memory did not do @throws Unavailable
+   * @param fresh whether the copy in memory failed to verify @throws Unavailable
    */
   async forAlgorithm(alg: ProofAlgorithm, fresh: boolean): Promise<VerificationKeys> {
     if (alg !== 'HS256')
       return {
-        of: (_, key) => this.#keep(key, () => imported(key.jwk as JsonWebKey)),
+        of: (_, key) => (key.jwk ? this.#keep(key, () => imported(key.jwk as JsonWebKey)) : undefined),
         pretend: PRETEND[alg],
       };
     const roots = await (fresh ? this.#roots.refreshed() : this.#roots.current());
@@ -36,8 +36,8 @@ export class ClientKeys {
   }
 
   #apiKey(roots: Keyset, { clientId, salt, profile }: ClientRecord, key: ClientKey): MadeKey | undefined {
-    // Each time: a root that was revoked takes its keys with it at once, whatever was made of it before.
-    const root = verificationKey(roots, key.rootKid as string, this.#nowMs());
+    // Looked up each time: a revoked root ends its keys at once, also those that are in memory.
+    const root = key.rootKid === null ? undefined : verificationKey(roots, key.rootKid, this.#nowMs());
     if (!root) return undefined;
     const generation = Number(key.kid);
     return this.#keep(key, () => derived({ root: keyBytes(root), salt, clientId, generation, profile }));
@@ -66,7 +66,7 @@ const jwkOf = (alg: 'ES256' | 'Ed25519'): JsonWebKey => DUMMY_KEYS[alg].export({
 const EC = jwkOf('ES256');
 const OKP = jwkOf('Ed25519');
 
-/** Makes a key that nobody has, at the cost of one that somebody has. */
+/** Makes a key that nobody holds, at the cost of a real one. */
 const PRETEND: Readonly<Record<ProofAlgorithm, () => KeyObject>> = {
   HS256: () => derived(NOBODY),
   ES256: () => imported(EC),

@@ -1,14 +1,14 @@
-/** A keyset as a reader holds it (design: 3-keys "Readers"). */
+/** The copy of a keyset that a function holds (docs/key-life-cycle.md, "The windows"). */
 import { type Keyset, type KeysetKey, newerKeyset, parseKeyset, signingKey } from '../../protocol/keyset.ts';
 import { Unavailable } from '../adapters/unavailable.ts';
 import { algorithmOf, type Purpose } from '../contract/purposes.ts';
 import { describeError, type Log } from '../log.ts';
 
-/** Ages from which a copy is refreshed in the background, and least times between two tries of that. */
+/** `refreshMs`: a copy of this age is refreshed in the background. `cooldownMs`: least time between two tries. */
 const KEYSET_TIMES = { refreshMs: 60_000, cooldownMs: 10_000 };
-/** Where the key that signs was revoked, which nobody's request can bring about: a keyset with the next one is near. */
+/** Where the signing key is revoked: the keyset with the next key comes soon, and clients cannot cause these reads. */
 const REVOKED_KEY_COOLDOWN_MS = 1_000;
-/** Revoked kids are known after 10 s: the copy is no older when a key is used. */
+/** A revoked kid is refused after 10 s: no key is used with an older copy of the revoked kids. */
 const REVOKED_TIMES = { refreshMs: 5_000, cooldownMs: 1_000, maxAgeMs: 10_000 };
 
 export interface KeysetCacheOptions {
@@ -16,12 +16,12 @@ export interface KeysetCacheOptions {
   /** @returns the secret's text */
   readonly read: () => Promise<string>;
   /**
-   * @returns the kids that an operator revoked, from the Region's `limits` table, by a strongly consistent read; it
-   * counts where the secret's copy is stale, or its primary Region lost
+   * @returns the kids that an operator revoked, from the Region's `limits` table, by a strongly consistent read: needed
+   * where the secret's copy is stale or its primary Region lost
    */
   readonly readRevoked?: () => Promise<readonly string[]>;
   readonly nowMs: () => number;
-  /** Hard limit on the age of a copy: beyond it a request waits for a refresh, then fails. */
+  /** Hard limit on the age of a copy: with an older one a request waits for a refresh, then fails. */
   readonly maxAgeMs: number;
   readonly log: Log;
 }
@@ -29,7 +29,7 @@ export interface KeysetCacheOptions {
 export class KeysetCache {
   readonly #keyset: Copy<Keyset>;
   readonly #revoked: Copy<readonly string[]> | undefined;
-  /** The keyset with the revoked kids of both, made once for each pair. */
+  /** The keyset with the revoked kids of the table, made once for each pair. */
   #merged: { readonly of: Keyset; readonly with: readonly string[]; readonly keyset: Keyset } | undefined;
 
   constructor({ purpose, read, readRevoked, nowMs, maxAgeMs, log }: KeysetCacheOptions) {
@@ -55,8 +55,9 @@ export class KeysetCache {
   }
 
   /**
-   * @returns a copy no older than the hard limit, without what was revoked in the last 10 s at the latest; below the
-   * limit no call waits for a refresh of the keyset
+   * Below the hard limit no call waits for a refresh of the keyset.
+   *
+   * @returns a copy no older than the hard limit; it lacks every key that was revoked more than 10 s ago
    * @throws Unavailable where there is none
    */
   async current(): Promise<Keyset> {
@@ -75,10 +76,9 @@ export class KeysetCache {
   }
 
   /**
-   * A copy whose key for signing was revoked is out of date, also where another key of it could sign: so it is read again
-   * first.
+   * A copy whose signing key is revoked is out of date, even if another of its keys could sign: it is read again first.
    *
-   * @returns the key that signs at `nowMs`, undefined where there is none even after that @throws Unavailable
+   * @returns the key that signs at `nowMs`, or undefined @throws Unavailable
    */
   async signingKey(nowMs: number): Promise<KeysetKey | undefined> {
     const key = signingKey(await this.current(), nowMs);
@@ -87,7 +87,7 @@ export class KeysetCache {
     return signingKey(await this.current(), nowMs);
   }
 
-  /** @returns for how much longer the copy that is held may be used, in milliseconds: what a cache behind may add */
+  /** @returns how much longer the copy may be used, in milliseconds: a consumer's cache may add that */
   remainingMs(): number {
     return this.#keyset.remainingMs();
   }
@@ -101,14 +101,14 @@ interface CopyOptions<T> {
   /** @param held the copy so far */
   readonly read: (held: T | undefined) => Promise<T>;
   readonly refreshMs: number;
-  /** Least time between two reads that nothing waits for: forged kids and a failing store are no load. */
+  /** Least time between two reads that no request waits for: forged kids and a failing store cause no load. */
   readonly cooldownMs: number;
   readonly maxAgeMs: number;
   readonly nowMs: () => number;
   readonly failed: (error: unknown) => void;
 }
 
-/** A copy of something, with its age: stale while it is refreshed, and while that fails, up to a hard limit. */
+/** A copy with its age. A stale one serves while it is refreshed, and while that fails, up to a hard limit. */
 class Copy<T> {
   readonly #options: CopyOptions<T>;
   #held: T | undefined;
@@ -139,12 +139,12 @@ class Copy<T> {
     return this.#options.maxAgeMs - this.#ageMs();
   }
 
-  /** Wall time, judged at use: an instance may have slept for hours, and its clock may have been set back. */
+  /** Wall time at use: an instance may have slept for hours, and its clock may have been set back. */
   #ageMs(): number {
     return Math.abs(this.#options.nowMs() - this.#readAtMs);
   }
 
-  /** One read at a time; a failed one leaves the copy that is held, and is logged. */
+  /** One read at a time. A failed read is logged, and the copy stays. */
   #refresh(): Promise<void> {
     this.#refreshing ??= this.#read().finally(() => {
       this.#refreshing = undefined;

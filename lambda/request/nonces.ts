@@ -1,6 +1,6 @@
-/** Issues nonces for this Region and this ledger, and finds the key that one was issued with. */
+/** Issues nonces for this Region and this ledger, and finds the key of a nonce. */
 import type { KeyObject } from 'node:crypto';
-import { type KeysetKey, keyBytes, verificationKey } from '../../protocol/keyset.ts';
+import { type KeysetKey, keyBytes, lifeWithin, verificationKey } from '../../protocol/keyset.ts';
 import { deriveNonceKey, mintNonce } from '../../protocol/nonce.ts';
 import { Unavailable } from '../adapters/unavailable.ts';
 import type { KeysetCache } from './keyset-cache.ts';
@@ -8,32 +8,36 @@ import type { KeysetCache } from './keyset-cache.ts';
 export interface NoncesOptions {
   readonly keyset: KeysetCache;
   readonly region: string;
-  /** The table that used nonces are written to: it is part of the key. */
+  /** The table of used nonces: its name is part of the key's derivation. */
   readonly ledgerTable: string;
-  readonly lifeMs: number;
+  readonly nonceLifeMs: number;
   readonly nowMs: () => number;
+}
+
+export interface Issued {
+  readonly nonces: readonly [string, ...string[]];
+  readonly nonceLifeMs: number;
 }
 
 export class Nonces {
   readonly #options: NoncesOptions;
-  // By the key object, which a refresh replaces: a key is derived once per copy of the keyset.
+  // By the key object, which a refresh replaces: each copy of the keyset derives a key once.
   readonly #derived = new WeakMap<KeysetKey, KeyObject>();
 
   constructor(options: NoncesOptions) {
     this.#options = options;
   }
 
-  /** @throws Unavailable where no key is held that may sign */
-  async issue(clientId: string, count = 1): Promise<{ nonces: string[]; lifeMs: number }> {
+  /** @throws Unavailable where no key may sign */
+  async issue(clientId: string, count = 1): Promise<Issued> {
     const { keyset, region, nowMs } = this.#options;
     const issuedMs = nowMs();
     const key = await keyset.signingKey(issuedMs);
     if (!key) throw new Unavailable('keyset nonce');
-    // Beyond either its key verifies nothing, whatever it says of itself.
-    const keyLeftMs = (key.retires_at ?? Number.POSITIVE_INFINITY) - issuedMs;
-    const lifeMs = Math.min(this.#options.lifeMs, key.max_life, keyLeftMs);
-    const content = { kid: key.kid, key: this.#derive(key), region, issuedMs, lifeMs, clientId };
-    return { nonces: Array.from({ length: count }, () => mintNonce(content)), lifeMs };
+    const nonceLifeMs = lifeWithin(key, this.#options.nonceLifeMs, issuedMs);
+    const content = { kid: key.kid, key: this.#derive(key), region, issuedMs, lifeMs: nonceLifeMs, clientId };
+    const mint = () => mintNonce(content);
+    return { nonces: [mint(), ...Array.from({ length: count - 1 }, mint)], nonceLifeMs };
   }
 
   /** @returns the MAC key that `kid` names, or undefined @throws Unavailable */

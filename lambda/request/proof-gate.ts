@@ -1,14 +1,21 @@
-/** The way into every route that takes a proof: checks 1 to 7, then what every answer to its client carries. */
-
+/**
+ * The way into every route that takes a proof: checks 1 (request) to 7 (nonce), and the headers that every answer to a
+ * client carries.
+ */
 import { isClientId } from '../../protocol/api-key.ts';
-import { isUsable } from '../../protocol/client.ts';
-import { PROBLEMS, type Refusal, refuse } from '../../protocol/problem.ts';
-import type { Purpose } from '../../protocol/proof/claims.ts';
+import { isExpiryNear } from '../../protocol/client.ts';
+import { PROBLEMS, type Refusal } from '../../protocol/problem.ts';
 import {
+  type ClientLookup,
+  type ProofContext,
   type ProofLookups,
   type ProofOutcome,
-  type Verified,
-  verifyProof,
+  type Signer,
+  type VerifiedRead,
+  type VerifiedWrite,
+  verifyRead,
+  verifyWrite,
+  type WriteOperation,
 } from '../../protocol/proof/verify.ts';
 import { Unavailable } from '../adapters/unavailable.ts';
 import { type Answer, problem } from '../http/answer.ts';
@@ -29,64 +36,84 @@ export interface ProofGate {
 }
 
 /** A request whose proof holds, and how to answer it. */
-export interface Admitted {
+export interface Admitted<Verified> {
   readonly proof: Verified;
-  /** Headers for a success: a fresh nonce where the client has just spent one. */
+  /** Headers for a success: with a fresh nonce where the client has just spent one. */
   headers(): Promise<Record<string, string>>;
-  /** A problem, with what its code carries, and what is said beside it. */
-  refuse(refusal: Refusal, beside?: Beside): Promise<Answer>;
+  /** @returns the problem with the refusal's code, its headers and `extras` */
+  answerRefusal(refusal: Refusal, extras?: Extras): Promise<Answer>;
 }
 
-export interface Beside {
+export type AdmittedRead = Admitted<VerifiedRead>;
+export type AdmittedWrite = Admitted<VerifiedWrite>;
+
+export interface Extras {
   readonly headers?: Readonly<Record<string, string>>;
-  /** False where a nonce of now would not do. Default: as the code has it. */
+  /** False: no fresh nonce, since one of now does not help. Default: as the code has it. */
   readonly nonce?: false;
 }
 
-/** What is no client's name is none in any store. */
-const NO_CLIENT = { client: undefined, again: async () => null };
+/** A text that cannot be a client's name is in no store, so nothing is read for it. */
+const NO_CLIENT: ClientLookup = { client: undefined, again: async () => ({ kind: 'held_back' }) };
 
-/** From this long before its expiry on, every answer names it. */
-const EXPIRY_NOTICE_MS = 14 * 24 * 3600 * 1000;
-
-/** Runs `work` for a request whose proof holds; else answers the problem. */
-export async function withProof(
+/** Runs `work` for a request with a proof for reading; else answers the problem. */
+export function withReadProof(
   gate: ProofGate,
-  purpose: Purpose,
   request: RoutedRequest,
   fields: LogFields,
-  work: (admitted: Admitted) => Promise<Answer>,
+  work: (admitted: AdmittedRead) => Promise<Answer>,
 ): Promise<Answer> {
-  const { http, clientKeys, clients, nonces } = gate;
-  const lookups: ProofLookups = {
-    client: async (id) => (isClientId(id) ? clients.get(id) : NO_CLIENT),
-    keys: (alg, fresh) => clientKeys.forAlgorithm(alg, fresh),
-    nonceKey: (kid) => nonces.verificationKey(kid),
-  };
-  const nowMs = http.nowMs();
-  const { issuer, baseUrls, clockErrorMs } = gate;
-  const path = request.path as string;
-  const context = { purpose, path, nowMs, clockErrorMs, issuer, region: http.region, baseUrls };
-  const outcome: ProofOutcome =
-    request.query.size > 0
-      ? refuse('malformed_request', 'query')
-      : await verifyProof(request, context, lookups);
-  const known = outcome.verified;
-  if (known) fields.client_id = known.client.clientId;
+  const verify: Verify<VerifiedRead> = (context, lookups) => verifyRead(request, context, lookups);
+  return admit(gate, request, fields, verify, work);
+}
 
-  const answerRefusal = async (refusal: Refusal, beside: Beside = {}): Promise<Answer> => {
-    const { status, nonce } = PROBLEMS[refusal.code];
-    const due = known && (beside.nonce ?? nonce);
-    const fresh = due ? await replayNonce(nonces, known.client.clientId) : undefined;
-    const headers = {
-      ...(known && expiryNotice(known, nowMs)),
-      ...fresh,
-      // It has to sign again, and cannot yet.
-      ...(due && !fresh && status === 401 && { 'Retry-After': '1' }),
-      ...beside.headers,
-    };
+/** Runs `work` for a request with a proof for a write, whose nonce is not used up yet; else answers the problem. */
+export function withWriteProof(
+  gate: ProofGate,
+  operation: WriteOperation,
+  request: RoutedRequest,
+  fields: LogFields,
+  work: (admitted: AdmittedWrite) => Promise<Answer>,
+): Promise<Answer> {
+  const verify: Verify<VerifiedWrite> = (context, lookups) =>
+    verifyWrite(request, operation, context, lookups);
+  return admit(gate, request, fields, verify, work);
+}
+
+type Verify<Verified> = (context: ProofContext, lookups: ProofLookups) => Promise<ProofOutcome<Verified>>;
+
+async function admit<Verified extends VerifiedRead | VerifiedWrite>(
+  gate: ProofGate,
+  { path, requestId }: RoutedRequest,
+  fields: LogFields,
+  verify: Verify<Verified>,
+  work: (admitted: Admitted<Verified>) => Promise<Answer>,
+): Promise<Answer> {
+  const { http, clientKeys, clients, nonces, issuer, baseUrls, clockErrorMs } = gate;
+  const nowMs = http.nowMs();
+  const outcome = await verify(
+    { path, nowMs, clockErrorMs, issuer, region: http.region, baseUrls },
+    {
+      client: async (id) => (isClientId(id) ? clients.get(id) : NO_CLIENT),
+      keys: (alg, fresh) => clientKeys.forAlgorithm(alg, fresh),
+      nonceKey: (kid) => nonces.verificationKey(kid),
+    },
+  );
+  const signer = outcome.ok ? outcome.verified : outcome.signer;
+  if (signer) fields.client_id = signer.client.clientId;
+
+  const answerRefusal = async (refusal: Refusal, extras: Extras = {}): Promise<Answer> => {
     const { code, reason, errors } = refusal;
-    const { requestId } = request;
+    const { status, nonce } = PROBLEMS[code];
+    const due = signer && (extras.nonce ?? nonce);
+    const fresh = due ? await replayNonce(nonces, signer.client.clientId) : undefined;
+    const headers = {
+      ...(signer && expiryNotice(signer, nowMs)),
+      ...fresh,
+      // The client has to sign again, and cannot without a nonce: it waits and fetches one.
+      ...(due && !fresh && status === 401 && { 'Retry-After': '1' }),
+      ...extras.headers,
+    };
     const { errorDocsUrl } = http;
     return problem(code, { requestId, errorDocsUrl, nowMs, reason, headers, ...(errors && { errors }) });
   };
@@ -97,27 +124,23 @@ export async function withProof(
     proof: verified,
     headers: async () => ({
       ...expiryNotice(verified, nowMs),
-      ...(verified.nonce && (await replayNonce(nonces, verified.client.clientId))),
+      ...(verified.operation !== 'read' && (await replayNonce(nonces, verified.client.clientId))),
     }),
-    refuse: answerRefusal,
+    answerRefusal,
   });
 }
 
-/** An answer that is due anyway is not held up by a key that cannot be had: the client then fetches a nonce. */
+/** An answer does not fail for want of a key to make a nonce with: the client then fetches one. */
 async function replayNonce(nonces: Nonces, clientId: string): Promise<Record<string, string> | undefined> {
   try {
-    return { 'Replay-Nonce': (await nonces.issue(clientId)).nonces[0]! };
+    return { 'Replay-Nonce': (await nonces.issue(clientId)).nonces[0] };
   } catch (error) {
     if (error instanceof Unavailable) return undefined;
     throw error;
   }
 }
 
-function expiryNotice(
-  { client, key }: Pick<Verified, 'client' | 'key'>,
-  nowMs: number,
-): Record<string, string> {
-  const expiresMs = key.expiresAtS * 1000;
-  const due = isUsable(client, key, nowMs) && expiresMs - nowMs <= EXPIRY_NOTICE_MS;
-  return due ? { 'Countersign-Key-Expires': new Date(expiresMs).toUTCString() } : {};
+function expiryNotice({ client, key }: Signer, nowMs: number): Record<string, string> {
+  if (!isExpiryNear(client, key, nowMs)) return {};
+  return { 'Countersign-Key-Expires': new Date(key.expiresAtS * 1000).toUTCString() };
 }

@@ -1,4 +1,4 @@
-/** This instance's part of each client's quota: leases blocks of permits and spends them in memory. */
+/** This instance's share of each client's quota: it leases blocks of permits and spends them in memory. */
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';
 import {
@@ -21,10 +21,10 @@ export interface QuotaOptions {
   readonly nowMs: () => number;
 }
 
-/** How a request stands to its client's quota. */
+/** The result of charging a request to its client's quota. */
 export interface Charge {
   readonly accepted: boolean;
-  /** `RateLimit-Policy` and `RateLimit`; where it was refused, `Retry-After` too. */
+  /** `RateLimit-Policy` and `RateLimit`; for a refusal also `Retry-After`. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -32,13 +32,13 @@ interface Account {
   share: Share | undefined;
   /** Requests that wait for a permit. */
   waiting: number;
-  /** One lease at a time: the others wait for what it brings. */
+  /** One lease at a time: other requests wait for its permits. */
   leasing: Promise<void> | undefined;
 }
 
 type Client = Pick<ClientRecord, 'clientId' | 'limit'>;
 
-/** A client that is forgotten here loses the permits in hand, never more than the limit passes. */
+/** A client that leaves this cache loses its permits: less than the limit passes, never more. */
 const ACCOUNTS = 10_000;
 
 /** RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651); of whole numbers alone. */
@@ -55,16 +55,16 @@ export class Quota {
     this.#options = options;
   }
 
-  /** Check 9, from memory alone. @returns the refusal, where the client is known to have spent its window */
+  /** Check 9 (known quota), from memory alone. @returns a refusal where the client is known to have spent its window */
   refusal(client: Client): Charge | undefined {
     const share = shareAt(this.#accounts.get(client.clientId)?.share, this.#options.nowMs());
     return isSpent(share, this.#limit(client)) ? this.#charge(client, share, false) : undefined;
   }
 
   /**
-   * Check 11: takes one permit, leased if need be.
+   * Check 11 (quota): takes one permit, and leases more if none is in hand.
    *
-   * @throws Unavailable where none is in hand and the counter cannot be reached: never an open door
+   * @throws Unavailable where no permit is in hand and the counter cannot be reached
    */
   async charge(client: Client): Promise<Charge> {
     const account = this.#account(client);
@@ -94,7 +94,7 @@ export class Quota {
     const askedMs = nowMs();
     const n = blockSize(share, limit, account.waiting, askedMs);
     const leased = await limits.lease(client.clientId, share.window, n, limit);
-    // What comes for a window that is over meanwhile is of no use in the next one.
+    // The window may be over by now: its permits do not count in the next one.
     if (account.share?.window !== share.window) return;
     account.share =
       leased === undefined ? refused(account.share, n, limit) : granted(account.share, n, leased, askedMs);
@@ -116,7 +116,7 @@ export class Quota {
   #charge(client: Client, share: Share, accepted: boolean): Charge {
     const limit = this.#limit(client);
     const reset = secondsLeft(share.window, this.#options.nowMs());
-    // As far as this instance knows; other instances lease too.
+    // As far as this instance knows: other instances lease as well.
     const remaining = accepted ? Math.max(0, limit - share.leased) + share.left : 0;
     return {
       accepted,

@@ -1,6 +1,6 @@
 /**
- * How often a client may read, from this instance's memory alone: a proof for reading can be repeated, and a counter that
- * all instances share would cost as much as the read. So it bounds what an instance spends on a client, no more.
+ * A limit on a client's reads, from this instance's memory alone. A proof for reading can be repeated, and a counter that
+ * all instances share would cost as much as the read: this limit bounds only what one instance spends on a client.
  */
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';
@@ -8,12 +8,12 @@ import { secondsLeft, windowAt } from '../../protocol/quota.ts';
 import { rateLimitFields } from './quota.ts';
 
 export interface ReadLimitOptions {
-  /** Reads a minute; clients with a higher limit on signatures have as many reads. */
+  /** Reads a minute; a client with a higher limit on signatures has that many reads. */
   readonly defaultLimit: number;
   readonly nowMs: () => number;
 }
 
-/** A client that is forgotten here starts its window anew. */
+/** A client that leaves this cache starts its window again. */
 const CLIENTS = 10_000;
 
 export class ReadLimit {
@@ -26,10 +26,10 @@ export class ReadLimit {
     this.#options = options;
   }
 
-  /** Counts one read. @returns the headers of a refusal, where the client has had its minute's */
+  /** Counts one read. @returns the headers of a refusal where the client has used up its minute */
   charge(client: Pick<ClientRecord, 'clientId' | 'limit'>): Readonly<Record<string, string>> | undefined {
     const { clientId } = client;
-    // A lower limit is on what a client signs for: it may still read what stands.
+    // A lower limit is for signatures: the client may still read.
     const limit = Math.max(client.limit ?? 0, this.#options.defaultLimit);
     const nowMs = this.#options.nowMs();
     const window = windowAt(nowMs);

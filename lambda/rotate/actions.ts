@@ -1,4 +1,7 @@
-/** What an operator may ask of a purpose's rotation function: the keyset as it stands, and to change it now. */
+/**
+ * The operators' actions of a purpose's rotation function: show the keyset, rotate, revoke, remove an
+ * unfinished rotation.
+ */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
@@ -12,7 +15,7 @@ import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
 import { lookAtRegions, unique } from './regions.ts';
 import { type RevokeOptions, revoke } from './revoke.ts';
-import { type HeldKeyset, Rotation } from './rotation.ts';
+import type { HeldKeyset, Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
 
 export interface KeysActionsOptions extends RevokeOptions {
@@ -30,8 +33,7 @@ const Revoke = z.strictObject({
 });
 
 export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAction, Action>> {
-  const { purpose, region, secret, lags, nowMs, regions, record, times = TIMES } = options;
-  const rotation = new Rotation(options);
+  const { purpose, region, secret, lags, nowMs, regions, record, rotation, times = TIMES } = options;
   const action = <P>(params: z.ZodType<P>, run: (params: P) => Promise<unknown>): Action =>
     ({ params, target: () => purpose, run: (given: P) => run(given).catch(explain) }) as Action;
 
@@ -40,9 +42,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
 
     'keys.rotate': action(Rotate, async ({ force }) => {
       const deadline = new Deadline();
-      const made = await deadline.changing(times.swapMs, secret, (closing) =>
-        rotate(new Rotation({ ...options, secret: closing }), force),
-      );
+      const made = await rotation.within(times.swapMs, deadline, (closing) => rotate(closing, force));
       await succeeded();
       const keyset = await summary(made, stateOf(made));
       await rotation.tidy(made.versionId, deadline);
@@ -67,7 +67,10 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     }),
   };
 
-  /** The four steps of Secrets Manager in one. @returns what was made: a read may still show what was there before */
+  /**
+   * Does all steps of a rotation in one call. @returns what it made, since a read may still return the keyset
+   * before it
+   */
   async function rotate(rotation: Rotation, force: boolean): Promise<HeldKeyset> {
     const pending = leftover(await secret.describe());
     if (pending)
@@ -76,7 +79,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const next = before.keys.find((key) => keyState(before, key, nowMs()) === 'next');
     if (next && !force)
       throw new RotationError(
-        `key ${next.kid} was made for ${new Date(next.activates_at).toISOString()} and has yet to sign: wait until it does, or rotate with --force`,
+        `key ${next.kid}, which starts to sign at ${new Date(next.activates_at).toISOString()}, has yet to sign: wait until it does, or rotate with --force`,
       );
     const token = randomUUID();
     let keyset: Keyset | undefined;
@@ -93,7 +96,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     return summary(await rotation.current(), await secret.describe());
   }
 
-  /** Of what was made just now. Where it cannot be read, it is what it was made to be. */
+  /** Reads the secret's state after a change. If it cannot be read, assumes what was written. */
   function stateOf({ versionId }: HeldKeyset): Promise<SecretState> {
     const written = {
       current: versionId,
@@ -105,7 +108,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     return new Deadline().by(times.eachMs, secret.describe()).catch(() => written);
   }
 
-  /** Never fails for what it cannot read. */
+  /** A part that cannot be read is null: the summary itself does not fail. */
   async function summary(
     { versionId, keyset }: HeldKeyset,
     state: SecretState | Promise<SecretState>,
@@ -113,7 +116,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const failure = new Deadline().by(times.eachMs, record.read()).catch(() => null);
     const looked = await lookAtRegions(regions, times.eachMs);
     const { changedAtMs, nextRotationAtMs, ...labels } = await state;
-    // What its readers take for the keyset: a kid that `limits` refuses is revoked.
+    // As readers see the keyset: a kid that `limits` refuses is revoked.
     const read: Keyset = { ...keyset, revoked: unique([...keyset.revoked, ...looked.revoked]) };
     const own = keyset.keys.map(({ kid }) => kid);
     const { publishToSignMs, signToRemoveMs } = keyWindows(lags);
@@ -133,7 +136,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     };
   }
 
-  /** The record is for a person to read: nothing fails for it. */
+  /** The record is for people to read: an action succeeds without it. */
   function succeeded(): Promise<void> {
     return new Deadline().by(times.eachMs, record.succeeded()).catch(() => {});
   }
@@ -152,7 +155,10 @@ const summaries = (keyset: Keyset, now: number): KeySummary[] =>
     vault_version: key.vault?.version ?? null,
   }));
 
-/** A rotation's own errors, and Vault's, say what to do, and hold no value. */
+/**
+ * Turns the rotation's own errors, and Vault's, into problems. Their messages say what to do and quote no
+ * value.
+ */
 function explain(error: unknown): never {
   if (error instanceof TooLate) throw new AdminError(503, 'unavailable', error.message);
   if (error instanceof RotationError) throw new AdminError(409, 'rotation_refused', error.message);

@@ -2,19 +2,19 @@
 import type { SecretVersions } from '../adapters/secret-versions.ts';
 import { RotationError } from './rotation-error.ts';
 
-/** How long things may take, from the beginning of a call, so that it ends well before Lambda ends it. */
+/** Time limits from the start of a call. All end well before Lambda ends the call. */
 export interface Times {
-  /** One read or write of one Region, from its own beginning. */
+  /** For one read or write in one Region, from its own start. */
   readonly eachMs: number;
-  /** A new keyset. */
+  /** For a new keyset. */
   readonly swapMs: number;
-  /** Everything. */
+  /** For the whole call. */
   readonly answerMs: number;
 }
 
 export const TIMES: Times = { eachMs: 7_000, swapMs: 30_000, answerMs: 50_000 };
 
-/** The work was not done in time. What it did until then stays. */
+/** The work was not done in time. What it changed before then stays. */
 export class TooLate extends RotationError {
   constructor(ms: number) {
     super(`not done within ${ms / 1000} s: a service that it needs is slow or does not answer`);
@@ -22,7 +22,7 @@ export class TooLate extends RotationError {
   }
 }
 
-/** Times count from the moment it is made, in real time. */
+/** Counts real time from its creation. */
 export class Deadline {
   readonly #startedMs = performance.now();
 
@@ -36,8 +36,9 @@ export class Deadline {
   }
 
   /**
-   * The same for work that changes the secret. Lambda freezes what has not ended, and goes on with it at the next call:
-   * by then the secret takes no change from it, since the answer said that there was none.
+   * As `by`, for work that changes the secret. Lambda freezes work that has not ended, and continues it
+   * during the next call. The secret then refuses its changes, since the first call has already answered that
+   * nothing changed.
    */
   changing<T>(ms: number, secret: SecretVersions, work: (secret: SecretVersions) => Promise<T>): Promise<T> {
     let over = false;

@@ -1,6 +1,7 @@
 /**
- * The rotation function of one purpose: called by Secrets Manager with a step, by an operator with an action. What
- * it throws is what Lambda prints and Secrets Manager is told, so it names errors and holds nothing of them.
+ * The rotation function of one purpose. Secrets Manager calls it with a step, an operator with an action.
+ * Lambda prints what it throws, and Secrets Manager shows it: so its messages name other errors and quote
+ * nothing of them.
  */
 import * as z from 'zod';
 import { type AdminContext, adminHandler } from '../admin/actions.ts';
@@ -11,14 +12,16 @@ import { type KeysActionsOptions, keysActions } from './actions.ts';
 import { Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
 
-export interface RotateOptions extends KeysActionsOptions, Omit<AdminContext, 'log' | 'function'> {
-  /** The secret's name: a step for any other is refused. */
+export interface RotateOptions
+  extends Omit<KeysActionsOptions, 'rotation'>,
+    Omit<AdminContext, 'log' | 'function'> {
+  /** The secret's name. Steps for any other secret are refused. */
   readonly secretName: string;
 }
 
 export interface Invocation {
   readonly awsRequestId: string;
-  /** What was called; it ends in an alias where the caller named one. */
+  /** The ARN that was called. It ends in an alias if the caller named one. */
   readonly invokedFunctionArn?: string;
 }
 
@@ -35,13 +38,13 @@ type StepEvent = z.infer<typeof StepEvent>;
 export function rotateHandler(options: RotateOptions): RotateHandler {
   const { log, purpose, region, secretName, record, nowMs } = options;
   const rotation = new Rotation(options);
-  const actions = keysActions(options);
+  const actions = keysActions({ ...options, rotation });
   const admin = adminHandler({ ...options, function: 'rotate' }, actions);
   const forWatch = Object.fromEntries(WATCH_ACTIONS.map((name) => [name, actions[name]]));
   const watch = adminHandler({ ...options, function: 'rotate' }, forWatch);
 
   return async (event, invocation) => {
-    // A step is no action, and so is refused, too.
+    // The alias serves actions only: a step is refused, too.
     if (invocation?.invokedFunctionArn?.endsWith(`:${WATCH_ALIAS}`)) return watch(event, invocation);
     if (typeof event !== 'object' || event === null || !('Step' in event)) return admin(event, invocation);
     const { success, data } = StepEvent.safeParse(event);
@@ -63,20 +66,20 @@ export function rotateHandler(options: RotateOptions): RotateHandler {
     if (data.Step === 'finishSecret') await record.succeeded().catch(unrecorded);
   };
 
-  /** What came of a rotation is for a person to read: no step fails for it. */
+  /** The record is for people to read: a step succeeds without it. */
   function unrecorded(error: unknown): void {
     log({ level: 'WARN', message: 'keyset', purpose, region, reason: 'record', ...describeError(error) });
   }
 
   async function run({ Step, ClientRequestToken, RotationToken }: StepEvent): Promise<void> {
     if (Step === 'createSecret') await rotation.createSecret(ClientRequestToken, RotationToken);
-    // Nothing to set elsewhere: readers take what is AWSCURRENT.
+    // setSecret has nothing to do: readers take what is AWSCURRENT.
     if (Step === 'testSecret') await rotation.testSecret(ClientRequestToken);
     if (Step === 'finishSecret') await rotation.finishSecret(ClientRequestToken);
   }
 }
 
-/** By name, or by an ARN: AWS puts six characters behind the name in it. */
+/** Whether `id` is the name, or an ARN with the name, a hyphen and six characters that AWS adds. */
 const names = (id: string, name: string): boolean =>
   id === name ||
   id.replace(/^arn:[^:]+:secretsmanager:[^:]*:\d*:secret:/, '').replace(/-\w{6}$/, '') === name;

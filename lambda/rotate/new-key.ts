@@ -1,4 +1,4 @@
-/** Keys as Vault makes them: named for a keyset, and tried before they are published. */
+/** New keys: Vault makes them, they get a kid, and they are tested before they are published. */
 import { hkdfSync, timingSafeEqual } from 'node:crypto';
 import { CompactSign, compactVerify, importJWK } from 'jose';
 import { type KeyAlgorithm, materialFault } from '../../protocol/key-material.ts';
@@ -8,11 +8,11 @@ import type { VaultKeys } from '../vault/keys.ts';
 import { RotationError } from './rotation-error.ts';
 
 /**
- * Adds a version to the Transit key and exports it: the only place where a key of the platform is made. What an export
- * brings is not taken on trust: a stale cache, a restored Vault or a broken generator may give what was used before, or
- * what anybody can guess.
+ * Adds a version to the Transit key and exports it. No other code makes a key of the platform. The exported
+ * key is checked: a stale cache, a restored Vault or a broken generator may return one that was used before,
+ * or that anybody can guess.
  *
- * @throws RotationError where it may not become a key of the purpose
+ * @throws RotationError if it must not become a key of the purpose
  */
 export async function makeKey(
   vault: VaultKeys,

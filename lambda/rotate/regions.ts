@@ -1,6 +1,6 @@
-/** What each Region has of a purpose's keys: its copy of the secret, and the kids that its `limits` table refuses. */
+/** A purpose's keys in each Region: its copy of the secret, and the kids that its `limits` table refuses. */
 import { type Keyset, type KeysetKey, parseKeyset } from '../../protocol/keyset.ts';
-import type { SecretVersions, Stage } from '../adapters/secret-versions.ts';
+import type { SecretVersions, StagingLabel } from '../adapters/secret-versions.ts';
 import type { RegionConfirmation, RegionKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
 import { Deadline } from './deadline.ts';
@@ -18,31 +18,31 @@ export interface KeyRegion {
 
 export interface Looked {
   readonly regions: readonly RegionKeys[];
-  /** The keys of every labelled version, in any Region. */
+  /** Keys of every labelled version in any Region. */
   readonly keys: readonly KeysetKey[];
   /** Their kids, each once. */
   readonly held: readonly string[];
-  /** Kids that any of those versions, or any table, says are revoked. */
+  /** Kids that are revoked by any of those versions, or by any table. */
   readonly revoked: readonly string[];
   /** What could not be read, and why. */
   readonly unreadable: readonly string[];
 }
 
-const STAGES = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'] as const satisfies readonly Stage[];
+const LABELS = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'] as const satisfies readonly StagingLabel[];
 
-/** Looks at every Region, each no longer than `eachMs`. Never throws: what cannot be read is named. */
+/** Reads every Region, each for at most `eachMs`. Never throws: `unreadable` names what could not be read. */
 export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: number): Promise<Looked> {
   const unreadable: string[] = [];
   const readable = <T>(what: string, reading: Promise<T>): Promise<T | null> =>
     new Deadline().by(eachMs, reading).catch((error: unknown) => {
-      // The words of a SyntaxError are ours, and hold no value.
+      // A SyntaxError's message is our own and quotes no value.
       const reason = error instanceof SyntaxError ? error.message : describeError(error).error;
       unreadable.push(`${what} (${reason})`);
       return null;
     });
   const looked = await Promise.all(
     regions.map(async ({ region, secret, revokedKids }) => {
-      const versions = STAGES.map((stage) => readable(`${stage} in ${region}`, keysetOf(secret, stage)));
+      const versions = LABELS.map((label) => readable(`${label} in ${region}`, keysetOf(secret, label)));
       const table = readable(`revoked kids in ${region}`, revokedKids.read());
       const [current, ...others] = await Promise.all(versions);
       const revoked = await table;
@@ -67,12 +67,15 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
   };
 }
 
-async function keysetOf(secret: KeyRegion['secret'], stage: Stage): Promise<Keyset | undefined> {
-  const version = await secret.read({ stage });
+async function keysetOf(secret: KeyRegion['secret'], label: StagingLabel): Promise<Keyset | undefined> {
+  const version = await secret.read({ label });
   return version && parseKeyset(version.text);
 }
 
-/** Has every Region's table refuse the kids. One that does not answer within `eachMs` has not confirmed. */
+/**
+ * Adds the kids to every Region's table. A Region that does not answer within `eachMs` counts as not
+ * confirmed.
+ */
 export const refuseEverywhere = (
   regions: readonly KeyRegion[],
   kids: readonly string[],

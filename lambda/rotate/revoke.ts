@@ -1,7 +1,7 @@
 /**
- * Revoking keys at once (docs/key-life-cycle.md, "A key that leaked"). The Regions refuse the kids first, so that nothing
- * that goes wrong afterwards, with Vault or the secret, keeps a stolen key alive; then comes a keyset without them and
- * with a new key.
+ * Revokes keys at once (docs/key-life-cycle.md, "A key that leaked"). First the Regions refuse the kids: a
+ * later failure of Vault or of the secret keeps no stolen key alive. Then a keyset without these keys, and
+ * with a new one, becomes current.
  */
 import { randomUUID } from 'node:crypto';
 import { type Keyset, signingKey } from '../../protocol/keyset.ts';
@@ -11,7 +11,7 @@ import type { RegionConfirmation } from '../contract/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
 import { makeKey } from './new-key.ts';
 import { type KeyRegion, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
-import { type HeldKeyset, Rotation, type RotationOptions } from './rotation.ts';
+import type { HeldKeyset, Rotation, RotationOptions } from './rotation.ts';
 import { RotationError } from './rotation-error.ts';
 
 export interface RevokeOptions extends RotationOptions {
@@ -19,6 +19,8 @@ export interface RevokeOptions extends RotationOptions {
   readonly region: string;
   /** All of them, the home Region first. */
   readonly regions: readonly KeyRegion[];
+  /** With these options. */
+  readonly rotation: Rotation;
 }
 
 export interface Revocation {
@@ -26,25 +28,25 @@ export interface Revocation {
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
   readonly unreadable: readonly string[];
-  /** The keyset that stands without them; undefined where it could not be replaced. */
+  /** The keyset without these keys; undefined if the keyset could not be replaced. */
   readonly held?: HeldKeyset;
-  /** Why it could not. */
+  /** Why it could not be replaced. */
   readonly failure?: unknown;
-  /** What is left to do once all of this is known. */
+  /** Cleans up. The answer needs nothing of it. */
   tidy(): Promise<void>;
 }
 
-/** Rotations that finish meanwhile: each makes the attempt start over, with their keys revoked, too. */
+/** A rotation that finishes meanwhile makes the attempt start over, with its keys revoked as well. */
 const ATTEMPTS = 5;
 
 /**
  * @param onlyKids spares every other key
- * @throws AdminError where everything can be read and one of `onlyKids` is nowhere
+ * @throws AdminError if everything can be read and one of `onlyKids` is nowhere
  */
 export async function revoke(options: RevokeOptions, onlyKids?: readonly string[]): Promise<Revocation> {
-  const { secret, regions, times = TIMES } = options;
+  const { regions, rotation, times = TIMES } = options;
   const deadline = new Deadline();
-  // Before anything is written: what is read afterwards may be what was there before.
+  // Read before anything is written: a later read may still return the state before.
   const looked = await lookAtRegions(regions, times.eachMs);
   const { unreadable } = looked;
   requireKnown(looked, onlyKids);
@@ -57,8 +59,8 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
   const refused = await refuseEverywhere(regions, kids, times.eachMs);
 
   const swap = new Swap(options, looked, onlyKids);
-  const outcome = await deadline
-    .changing(times.swapMs, secret, (closing) => swap.run(closing))
+  const outcome = await rotation
+    .within(times.swapMs, deadline, (closing, secret) => swap.run(closing, secret))
     .then(
       (held) => ({ held }),
       (failure: unknown) => ({ failure }),
@@ -73,21 +75,21 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
   };
 }
 
-/** A kid that was mistyped revokes nothing. Where something cannot be read, the operator's word counts. */
+/** A mistyped kid revokes nothing. If something cannot be read, the operator's list is taken as it is. */
 function requireKnown({ held, revoked, unreadable }: Looked, onlyKids: readonly string[] = []): void {
   const unknown = onlyKids.filter((kid) => !held.includes(kid) && !revoked.includes(kid));
   if (unknown.length > 0 && unreadable.length === 0)
     throw new AdminError(404, 'not_found', `the keyset has no key ${unknown.join(', ')}`);
 }
 
-/** The keyset without the keys that are revoked, and with one that signs. */
+/** Replaces the keyset by one without the revoked keys, and with a key that signs. */
 class Swap {
   readonly #options: RevokeOptions;
-  /** What was there before anything was written. */
+  /** The Regions' state before anything was written. */
   readonly #looked: Looked;
   readonly #onlyKids: readonly string[] | undefined;
   readonly #ended = new Set<string>();
-  /** By the version that was to hold it. */
+  /** The keysets that were made, by the version that each was made for. */
   readonly #made = new Map<string, Keyset>();
   #newKey: NewKey | undefined;
 
@@ -97,16 +99,15 @@ class Swap {
     this.#onlyKids = onlyKids;
   }
 
-  /** Every kid that a keyset of this swap revokes, whatever became of it. */
+  /** Every kid that a keyset of this swap revokes, even of one that did not become current. */
   get ended(): readonly string[] {
     return [...this.#ended];
   }
 
-  async run(secret: RevokeOptions['secret']): Promise<HeldKeyset> {
-    const rotation = new Rotation({ ...this.#options, secret });
+  async run(rotation: Rotation, secret: RevokeOptions['secret']): Promise<HeldKeyset> {
     for (let attempt = 1; ; attempt++) {
       const { current, pending, primaryRegion = this.#options.region } = await secret.describe();
-      // An answer that was lost may have been a yes; to start over would revoke the new key, too.
+      // The version may be current although the answer was lost. To start over would revoke the new key, too.
       if (this.#made.has(current!)) return this.#heldAs(current!);
       if (primaryRegion !== this.#options.region)
         throw new RotationError(`the keyset is a replica here: ${primaryRegion} alone can write it`);
@@ -127,18 +128,18 @@ class Swap {
     }
   }
 
-  /** Last of all, since it asks Vault: nothing that matters waits for it. */
+  /** Runs last, since it asks Vault and nothing depends on it. */
   async tidy(deadline: Deadline): Promise<void> {
     const [token] = [...this.#made.keys()].slice(-1);
-    if (token !== undefined) await new Rotation(this.#options).tidy(token, deadline);
+    if (token !== undefined) await this.#options.rotation.tidy(token, deadline);
   }
 
-  /** What was made, not what is read now, which may be what was there before. */
+  /** Returns what was made: a read may still return the keyset before it. */
   #heldAs(versionId: string): HeldKeyset {
     return { versionId, keyset: this.#made.get(versionId)! };
   }
 
-  /** Whether it has none of the named keys, and one that every Region lets sign. */
+  /** Whether the keyset has none of the named keys, and a key that signs in every Region. */
   #isDone({ keys, revoked, ...keyset }: Keyset): boolean {
     if (!this.#onlyKids?.every((kid) => revoked.includes(kid))) return false;
     const refused = [...revoked, ...this.#looked.revoked];
@@ -148,7 +149,7 @@ class Swap {
   async #follow(token: string, { keyset, versionId }: HeldKeyset): Promise<Keyset> {
     const { vault, vaultKey, alg, lags, nowMs } = this.#options;
     const kids = keyset.keys.map(({ kid }) => kid);
-    // Whoever is refused already signs nothing, so nobody may be left to it.
+    // A key that is already refused signs nothing, so it must not be the one that stays.
     const ending = this.#onlyKids
       ? unique([...this.#onlyKids, ...kids.filter((kid) => this.#looked.revoked.includes(kid))])
       : kids;

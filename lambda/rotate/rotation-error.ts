@@ -1,8 +1,8 @@
 import { VaultError } from '../vault/keys.ts';
 
 /**
- * A rotation cannot go on. What Secrets Manager and the log get to see of it: the message holds ids, times and names
- * of errors, never a value; there is no cause, which Lambda would print with all that hangs on it.
+ * A rotation cannot continue. Secrets Manager and the log show the message: it holds ids, times and names of
+ * errors, never a value. There is no cause: Lambda would print it with everything in it.
  */
 export class RotationError extends Error {
   constructor(message: string) {
@@ -11,6 +11,6 @@ export class RotationError extends Error {
   }
 }
 
-/** @returns the message of an error whose words are ours; another's may quote what was sent */
+/** @returns the message of an error of our own; another error's message may quote what was sent */
 export const ownWords = (error: unknown): string | undefined =>
   error instanceof RotationError || error instanceof VaultError ? error.message : undefined;

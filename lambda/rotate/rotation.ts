@@ -1,7 +1,8 @@
 /**
- * The four steps of a rotation (AWS Secrets Manager, "Lambda rotation functions"). Each may be repeated, run beside
- * another's, or end between any two calls: readers see AWSCURRENT alone, and that moves in one call, from the version
- * that the new keyset was made from (docs/key-life-cycle.md, "A rotation").
+ * The four steps of a rotation (AWS Secrets Manager, "Lambda rotation functions"). Each step may be repeated,
+ * run beside another run's step, or stop between any two calls. Readers see AWSCURRENT alone, and that label
+ * moves in one call, from the version that the new keyset was made from (docs/key-life-cycle.md, "A
+ * rotation").
  */
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
@@ -16,7 +17,7 @@ import { RotationError } from './rotation-error.ts';
 
 export interface RotationOptions {
   readonly purpose: string;
-  /** What every key of the purpose is. */
+  /** Algorithm of the purpose's keys. */
   readonly alg: KeyAlgorithm;
   /** The keyset's secret, as this Region has it. */
   readonly secret: SecretVersions;
@@ -35,7 +36,7 @@ export interface HeldKeyset {
   readonly keyset: Keyset;
 }
 
-/** Makes the keyset that follows, from the one that is current. */
+/** Makes the next keyset from the current one. */
 export type Follow = (current: HeldKeyset) => Promise<Keyset>;
 
 export class Rotation {
@@ -45,7 +46,23 @@ export class Rotation {
     this.#options = options;
   }
 
-  /** Gives the version its keyset, once: a repeat leaves the one that is there. @throws RotationError, Unavailable */
+  /**
+   * Runs work that changes the secret. The rotation and the secret that it gets refuse every change once the
+   * time is over.
+   *
+   * @throws TooLate
+   */
+  within<T>(
+    ms: number,
+    deadline: Deadline,
+    work: (rotation: Rotation, secret: SecretVersions) => Promise<T>,
+  ): Promise<T> {
+    return deadline.changing(ms, this.#options.secret, (secret) =>
+      work(new Rotation({ ...this.#options, secret }), secret),
+    );
+  }
+
+  /** Writes the version's keyset, once: a repeat keeps the first. @throws RotationError, Unavailable */
   async createSecret(token: string, rotationToken?: string): Promise<void> {
     await this.create(token, (current) => this.next(current), rotationToken);
   }
@@ -57,21 +74,21 @@ export class Rotation {
     requireKnownFormat(current);
     if (current.keyset.keys.length === 0) await this.#requireNew();
     const keyset = await follow(current);
-    // False where a run beside this one was faster: its keyset is as good.
+    // False if a run beside this one was faster: its keyset is as good.
     await secret.put(token, JSON.stringify(keyset), rotationToken);
   }
 
   /** @returns the keyset of an ordinary rotation, with a key that Vault makes now */
   async next({ versionId, keyset }: HeldKeyset): Promise<Keyset> {
     const { vault, vaultKey, alg, lags, nowMs } = this.#options;
-    // The time before Vault is asked: what that takes is part of X.
+    // Taken before Vault is asked: the time that Vault needs is part of X.
     const startedMs = nowMs();
     const refusal = rotationRefusal(keyset, lags, startedMs);
     if (refusal !== undefined) throw new RotationError(refusal);
     return nextKeyset(keyset, versionId, await makeKey(vault, vaultKey, alg, keyset), lags, startedMs);
   }
 
-  /** Passes where there is nothing to test: AWS runs this step alone when a schedule is set. */
+  /** Passes if there is nothing to test: AWS runs this step alone when a schedule is set. */
   async testSecret(token: string): Promise<void> {
     const current = await this.current();
     const held = await this.#options.secret.read({ id: token });
@@ -84,7 +101,9 @@ export class Rotation {
     await this.tidy(token, deadline);
   }
 
-  /** Makes the version current, unless another is by now, or its key would sign too early. */
+  /**
+   * Makes the version current, unless another one became current meanwhile, or its key would sign too early.
+   */
   async finish(token: string): Promise<void> {
     if (!(await this.#isCurrent(token))) {
       const { secret } = this.#options;
@@ -94,7 +113,8 @@ export class Rotation {
       if (current.versionId !== token) {
         await this.#check(current, token, this.#parse(held));
         const moved = await secret.move('AWSCURRENT', current.versionId, token);
-        // Refused, too, where an answer was lost, or a run beside this one has moved it.
+        // The move is refused as well if it is already done: its answer was lost, or a run beside this one
+        // did it.
         if (!moved && !(await this.#isCurrent(token)))
           await this.#abandon(token, ['another version became current']);
       }
@@ -102,24 +122,27 @@ export class Rotation {
   }
 
   /**
-   * A keyset that was emptied, by a template or by hand, would count from 1 again, and readers take no lower number: they
-   * and those that start anew would never agree.
+   * A keyset that a template or a person emptied would count from 1 again. Readers that run take no lower
+   * number, so they and readers that start later would never agree.
    */
   async #requireNew(): Promise<void> {
-    const before = await this.#options.secret.read({ stage: 'AWSPREVIOUS' });
+    const before = await this.#options.secret.read({ label: 'AWSPREVIOUS' });
     if (!before || this.#parse(before).keys.length === 0) return;
-    const mend = `move AWSCURRENT back to version ${before.versionId}`;
-    throw new RotationError(`the keyset is empty, and was not before: ${mend}`);
+    const fix = `move AWSCURRENT back to version ${before.versionId}`;
+    throw new RotationError(`the keyset is empty, and was not before: ${fix}`);
   }
 
-  /** @throws RotationError where there is none, or it is no keyset */
+  /** @throws RotationError if there is none, or it is not a keyset */
   async current(): Promise<HeldKeyset> {
-    const held = await this.#options.secret.read({ stage: 'AWSCURRENT' });
+    const held = await this.#options.secret.read({ label: 'AWSCURRENT' });
     if (!held) throw new RotationError('the secret has no current version');
     return { versionId: held.versionId, keyset: this.#parse(held) };
   }
 
-  /** @throws RotationError where it is neither current nor pending: it was given up, or taken over */
+  /**
+   * @throws RotationError if it is neither current nor pending: a run gave it up, or another version replaced
+   * it
+   */
   async #isCurrent(token: string): Promise<boolean> {
     const { current, pending } = await this.#options.secret.describe();
     if (current !== token && pending !== token) throw new RotationError(`version ${token} is not AWSPENDING`);
@@ -134,15 +157,18 @@ export class Rotation {
     if (faults.length > 0) await this.#abandon(token, faults);
   }
 
-  /** Takes AWSPENDING away, which would make AWS refuse every later rotation: the next one starts over. */
+  /**
+   * Removes AWSPENDING, so that the next rotation starts over: AWS refuses every rotation while the label
+   * stands.
+   */
   async #abandon(token: string, faults: readonly string[]): Promise<never> {
     await this.#options.secret.move('AWSPENDING', token, undefined);
     throw new RotationError(`version ${token} cannot become current: ${faults.join('; ')}`);
   }
 
   /**
-   * Lets Vault forget what no keyset holds any more, as far as there is time. Not worth a failed rotation: the next one
-   * does it.
+   * Deletes in Vault the versions that no keyset holds any more, if there is time. The rotation does not fail
+   * without it: the next one does it.
    */
   async tidy(token: string, deadline: Deadline): Promise<void> {
     const { purpose, log, times = TIMES } = this.#options;
@@ -170,7 +196,7 @@ export class Rotation {
   }
 }
 
-/** What a newer release wrote may hold members that this one would drop. */
+/** A keyset that a newer release wrote may have members that this release would drop. */
 function requireKnownFormat({ keyset: { version }, versionId }: HeldKeyset): void {
   if (version > FORMAT_VERSION)
     throw new RotationError(

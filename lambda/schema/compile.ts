@@ -1,4 +1,4 @@
-/** Compiles a registration schema: in process for the local platform, to a module's source for the bundles. */
+/** Compiles a registration schema: in memory for the local platform, to a module's source for the bundles. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import standalone from 'ajv/dist/standalone/index.js';
 import addFormats from 'ajv-formats';
@@ -6,7 +6,7 @@ import type { RegistrationSchema } from './validator.ts';
 
 /**
  * @param schema JSON Schema 2020-12
- * @throws Error where it is no valid schema, or does not make `user_id` a required string
+ * @throws Error where the schema is not valid, or does not make `user_id` a required string
  */
 export function compileSchema(schema: object): RegistrationSchema {
   requireUserId(schema);
@@ -14,8 +14,8 @@ export function compileSchema(schema: object): RegistrationSchema {
 }
 
 /**
- * @returns the source of an ES module that exports `schema` and `validate`; to be bundled, since it imports
- * ajv's small runtime
+ * @returns the source of an ES module that exports `schema` and `validate`. It imports ajv's small runtime, so it must be
+ * bundled
  * @throws Error as `compileSchema`
  */
 export function schemaModule(schema: object): string {
@@ -25,7 +25,7 @@ export function schemaModule(schema: object): string {
   return `${code}\nexport const schema = ${JSON.stringify(schema)};\n`;
 }
 
-// No coercion and no defaults: what is stored is what was signed. Every error, so that 422 names every field.
+// No coercion and no defaults: the platform stores what the client signed. All errors, so that 422 names every field.
 function newAjv(source: boolean): Ajv2020 {
   const ajv = new Ajv2020({ allErrors: true, strict: true, code: { source, esm: source, lines: false } });
   addFormats.default(ajv);

@@ -1,8 +1,8 @@
-/** Check 8: the operator's JSON Schema, compiled. Nothing is compiled at run time. */
+/** Check 8 (body): the operator's JSON Schema, compiled. Nothing is compiled at run time. */
 import { isJsonObject } from '../../protocol/json.ts';
 import type { Violation } from '../../protocol/problem.ts';
 
-/** As ajv's validators are: the errors of the last call lie on the function. */
+/** The form of ajv's validators: the function has the errors of its last call. */
 export interface SchemaValidator {
   (data: unknown): boolean;
   errors?: readonly SchemaError[] | null;
@@ -21,7 +21,7 @@ export interface RegistrationSchema {
   readonly validate: SchemaValidator;
 }
 
-/** What the platform itself needs of a body, whatever the schema asks. */
+/** A body that the schema accepts. The platform itself needs `user_id`. */
 export type RegistrationData = Record<string, unknown> & { readonly user_id: string };
 
 /** @returns the data, or every violation with the RFC 6901 pointer of the member at fault */
@@ -36,7 +36,7 @@ export function validateRegistration(
 }
 
 function violation({ instancePath, keyword, params, message }: SchemaError): Violation {
-  // A missing or superfluous member is named by the path it would have, or has.
+  // The pointer names a missing or superfluous member itself, not the object around it.
   const member =
     keyword === 'required'
       ? params.missingProperty

@@ -1,8 +1,8 @@
 /**
- * Reads and writes of Vault's HTTP API: the one place that knows node-vault, which builds the requests. Left to itself
- * it has no time limit, follows redirects with the token, prints what it sends where DEBUG is set, and takes token,
- * namespace and path prefix from the environment; so it gets another transport, a debug that is mute, and all of them
- * set.
+ * Reads and writes of Vault's HTTP API. Only this file knows node-vault, which builds the requests. By
+ * default node-vault has no time limit, follows redirects with the token, prints what it sends where DEBUG is
+ * set, and takes token, namespace and path prefix from the environment. So it gets our transport, a debug
+ * that prints nothing, and a value for each of the three.
  */
 import createNodeVault from 'node-vault';
 import { createTransport, type TransportOptions, type VaultRequest } from './transport.ts';
@@ -16,7 +16,10 @@ export interface VaultApiOptions extends TransportOptions {
 
 export type VaultData = Readonly<Record<string, unknown>>;
 
-/** Paths are without `/v1/`. What fails is a VaultError; answers are the whole object, undefined for one without body. */
+/**
+ * Paths are without `/v1/`. Answers are the whole object, or undefined where there is no body. Failures are
+ * VaultErrors.
+ */
 export interface VaultApi {
   read(path: string, token: string): Promise<VaultData | undefined>;
   /** @param token none for a login */
@@ -24,12 +27,16 @@ export interface VaultApi {
 }
 
 export function createVaultApi({ address, namespace = '', ...options }: VaultApiOptions): VaultApi {
-  // Node's own error would quote it.
+  // Node's own error would quote the address.
   if (!URL.canParse(address)) throw new TypeError('the address of Vault is no URL');
   const transport = createTransport(options);
   const client = createNodeVault({
     endpoint: address,
     debug: () => {},
+    // The bundle has no tv4, which would check that a path and a method are text: here their types say so.
+    tv4: Object.assign(() => true, { validate: () => true }),
+    // Nothing here uses its named commands: they would be made anew for each client.
+    commands: {},
     'request-promise': { defaults: () => (request: NodeVaultRequest) => send(request) },
   });
   Object.assign(client, { token: '', namespace, pathPrefix: '' });

@@ -1,8 +1,9 @@
 /**
- * Proof of an IAM role for Vault's AWS auth method: a signed `sts:GetCallerIdentity`, which Vault sends to AWS in our
- * stead (Vault, "AWS auth method (API)", Login). Signed along is which Vault it is for.
+ * A login by an IAM role, for Vault's AWS auth method: a signed `sts:GetCallerIdentity` request, which Vault
+ * itself sends to AWS (Vault, "AWS auth method (API)", Login). The signature also covers the name of the
+ * Vault that it is for.
  */
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import { Hash } from '@smithy/core/serde';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { stsEndpoint } from '../contract/vault.ts';
 
@@ -16,7 +17,7 @@ const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 
 /**
  * @param stsRegion whose endpoint the request is for; @default the global one, Vault's own default
- * @returns what `auth/aws/login` takes beside the role
+ * @returns the parameters of `auth/aws/login`, without the role
  */
 export async function awsLogin(
   credentials: AwsCredentials,
@@ -27,7 +28,7 @@ export async function awsLogin(
   const { hostname } = new URL(url);
   // Signatures for the global endpoint name this Region.
   const region = stsRegion ?? 'us-east-1';
-  const signer = new SignatureV4({ service: 'sts', region, credentials, sha256: Sha256 });
+  const signer = new SignatureV4({ service: 'sts', region, credentials, sha256: Hash.bind(null, 'sha256') });
   const { headers } = await signer.sign({
     method: 'POST',
     protocol: 'https:',
@@ -48,32 +49,4 @@ export async function awsLogin(
     iam_request_body: base64(BODY),
     iam_request_headers: base64(JSON.stringify(headers)),
   };
-}
-
-/** SHA-256, keyed where there is a secret, as the signer wants it. */
-class Sha256 {
-  readonly #hash: Hash | Hmac;
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', bytes(secret));
-  }
-
-  update(data: Uint8Array): void {
-    this.#hash.update(data);
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
-
-  reset(): void {
-    throw new Error('a hash is used once');
-  }
-}
-
-function bytes(data: string | ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (typeof data === 'string') return Buffer.from(data);
-  return ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
 }

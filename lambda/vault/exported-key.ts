@@ -1,16 +1,18 @@
-/** Keys in the forms that Transit exports them in, as private JWKs. Errors never quote one. */
+/** Turns the keys that Transit exports into private JWKs. Errors never quote a key. */
 import { createECDH, createPrivateKey, createPublicKey } from 'node:crypto';
 import type { JWK } from 'jose';
 import type { TransitKeyType } from '../contract/purposes.ts';
 import { VaultError } from './vault-error.ts';
 
-/** @throws VaultError where it is not the key that the type says, or its halves do not belong together */
+/**
+ * @throws VaultError if it is not a key of the type, or its public half does not belong to the private one
+ */
 export function toJwk(type: TransitKeyType, exported: string): JWK {
   let jwk: JWK | undefined;
   try {
     jwk = FORMS[type](exported);
   } catch {
-    // OpenSSL's and Node's errors may hold what they read.
+    // Errors of OpenSSL and Node may quote the key.
   }
   if (jwk) return jwk;
   throw new VaultError('unexpected', `Vault exported a key that is no whole ${type} key`);
@@ -38,7 +40,7 @@ const FORMS: Readonly<Record<TransitKeyType, (exported: string) => JWK | undefin
       : undefined;
   },
 
-  /** SEC 1, as PEM. OpenSSL takes the public half as it stands there, so it is computed again. */
+  /** SEC 1, as PEM. OpenSSL does not check the public half in it, so it is computed again. */
   'ecdsa-p256'(pem) {
     const { crv, d = '', x = '', y = '' } = createPrivateKey(pem).export({ format: 'jwk' });
     if (crv !== 'P-256') return undefined;
@@ -60,5 +62,5 @@ const FORMS: Readonly<Record<TransitKeyType, (exported: string) => JWK | undefin
   },
 };
 
-/** What a PKCS #8 Ed25519 key begins with, before the seed (RFC 8410, section 7). */
+/** Beginning of an Ed25519 key in PKCS #8, before the seed (RFC 8410, section 7). */
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');

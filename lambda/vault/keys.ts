@@ -1,6 +1,6 @@
 /**
- * Vault's Transit engine, where every key of the platform is made (design: 3-keys "Vault"). Never on the request
- * path: only a rotation asks it.
+ * Vault's Transit engine, which makes every key of the platform (docs/vault.md). Only rotations ask it, never
+ * a request.
  */
 import type { JWK } from 'jose';
 import type { TransitKeyType } from '../contract/purposes.ts';
@@ -21,30 +21,33 @@ export interface VaultOptions extends VaultApiOptions {
   readonly nowMs?: () => number;
 }
 
-/** By the name of the Transit key. What fails is a VaultError. */
+/** All take the Transit key's name. Every failure is a VaultError. */
 export interface VaultKeys {
   /** Adds a version. @returns its number */
   rotate(name: string): Promise<number>;
-  /** @returns the newest version's number and the least one that is there and may be used */
+  /** @returns the newest version's number, and the least number that may be used */
   versions(name: string): Promise<{ readonly latest: number; readonly min: number }>;
   /**
-   * @returns the version as a private JWK (EC P-256 with alg ES256, OKP Ed25519 with alg Ed25519) or an oct JWK (alg
-   * HKDF-SHA-256); no kid. Its public half is the one that Vault reports
+   * @returns the version as a private JWK (EC P-256 with alg ES256, OKP Ed25519 with alg Ed25519) or an oct
+   * JWK (alg HKDF-SHA-256); no kid. Its public half is the one that Vault reports
    */
   exportKey(name: string, version: number): Promise<JWK>;
   /**
-   * Deletes the versions below `version` for good. To hide them is not enough: who may raise the least version that can
-   * be exported may lower it again.
+   * Deletes the versions below `version` for good. To hide them is not enough: a token that may raise the
+   * least version for exports may lower it again.
    */
   trim(name: string, version: number): Promise<void>;
 }
 
 export interface VaultSession extends VaultKeys {
-  /** Gives the token back; the next call logs in anew. One short try. @throws VaultError where the token lives on */
+  /**
+   * Revokes the token, in one short try; the next call logs in again. @throws VaultError if the token stays
+   * valid
+   */
   logOut(): Promise<void>;
 }
 
-/** For one try to give a token back: whoever waits for an answer waits no longer for this. */
+/** Time limit for revoking a token: the caller of the function waits for it. */
 const LOG_OUT_MS = 1_000;
 
 export function createVaultKeys(options: VaultOptions): VaultSession {
@@ -57,16 +60,16 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
 
   return {
     async rotate(name) {
-      // Repeated after an unclear answer it leaves a version that nobody uses.
+      // A repeat after a lost answer leaves behind a version that nobody uses.
       const path = `${pathOf(name)}/rotate`;
       const answer = await withToken((token) => api.write(path, {}, token)).catch(
         async (error: VaultError) => {
-          // Vault says 400 where there is no such key: a read tells.
+          // Vault answers 400 for a key that does not exist; a read says which it is.
           if (error.code === 'unexpected') await describe(name);
           throw error;
         },
       );
-      // Old versions of Vault answer nothing.
+      // Old versions of Vault answer without a body.
       return answer ? parseKey(name, answer).latest : (await describe(name)).latest;
     },
 
@@ -78,7 +81,7 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
     async exportKey(name, version) {
       const { type, exportable, latest, min, publicKeys } = await describe(name);
       if (!exportable)
-        throw new VaultError('unexpected', `Transit key ${name} is not exportable: it serves nothing here`);
+        throw new VaultError('unexpected', `Transit key ${name} is not exportable, so it is of no use here`);
       if (version < min || version > latest) throw noVersion(name, version, min, latest);
       const path = `${mount}/export/${exportType(type)}/${name}/${version}`;
       const exported = data(await withToken((token) => api.read(path, token)));
@@ -99,7 +102,7 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
       const { latest, min, minSigning, available } = await describe(name);
       if (version <= available) return;
       if (version > latest) throw noVersion(name, version, min, latest);
-      // Vault trims no version that it would still decrypt or sign with.
+      // Vault refuses to trim a version that may still decrypt or sign.
       if (version > min || version > minSigning) {
         const least = Math.max(version, min);
         const both = { min_decryption_version: least, min_encryption_version: Math.max(least, minSigning) };
@@ -116,7 +119,7 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
     return parseKey(name, await withToken((token) => api.read(pathOf(name), token)));
   }
 
-  /** A token may end early (revoked, or Vault restored): one new login, and then its word counts. */
+  /** A token may end early (revoked, or Vault restored). After one new login, a second refusal is final. */
   async function withToken<T>(call: (token: string) => Promise<T>): Promise<T> {
     const token = await tokens.get();
     try {
@@ -133,9 +136,9 @@ interface TransitKey {
   readonly exportable: boolean;
   readonly latest: number;
   readonly min: number;
-  /** Never below `min`, where it is set. */
+  /** Never below `min`, if it is set. */
   readonly minSigning: number;
-  /** The least version that was not trimmed; 0 where none was. */
+  /** The least version that was not trimmed; 0 if none was trimmed. */
   readonly available: number;
   /** By version. */
   readonly publicKeys: Readonly<Record<string, unknown>>;
@@ -147,7 +150,7 @@ function parseKey(name: string, answer: VaultData | undefined): TransitKey {
   if (type !== 'hmac' && type !== 'ecdsa-p256' && type !== 'ed25519')
     throw new VaultError('unexpected', `Transit key ${name} is not of type hmac, ecdsa-p256 or ed25519`);
   if (typeof latest_version !== 'number' || typeof min_decryption_version !== 'number')
-    throw new VaultError('unexpected', `Vault told no versions of Transit key ${name}`);
+    throw new VaultError('unexpected', `Vault's answer has no versions of Transit key ${name}`);
   const published = Object.entries((keys ?? {}) as Readonly<Record<string, unknown>>);
   return {
     type,

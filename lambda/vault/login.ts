@@ -1,4 +1,4 @@
-/** Tokens: one login, used until it is given back, or until shortly before its lease ends. */
+/** Tokens: one login serves until its token is given back, or until shortly before the lease ends. */
 import type { VaultApi } from './api.ts';
 import { type AwsCredentials, awsLogin } from './aws-login.ts';
 import { VaultError } from './vault-error.ts';
@@ -8,7 +8,7 @@ export interface AppRoleCredentials {
   readonly secret_id: string;
 }
 
-/** Secrets are asked for at each login, so that one that was exchanged meanwhile is the new one. */
+/** Credentials are read at each login, so a secret that was replaced meanwhile is the new one. */
 export type VaultAuth =
   | { readonly method: 'token'; readonly token: string }
   | { readonly method: 'approle'; readonly credentials: () => Promise<AppRoleCredentials> }
@@ -16,7 +16,7 @@ export type VaultAuth =
   | {
       readonly method: 'aws';
       readonly role: string;
-      /** What Vault's `iam_server_id_header_value` says. */
+      /** The same as Vault's `iam_server_id_header_value`. */
       readonly serverId: string;
       /** Region of the STS endpoint that Vault is set to ask. @default the global endpoint */
       readonly stsRegion?: string;
@@ -26,9 +26,9 @@ export type VaultAuth =
 export interface Tokens {
   /** @throws VaultError */
   get(): Promise<string>;
-  /** Drops a token that was refused. @returns whether there can be another */
+  /** Forgets a token that was refused. @returns whether there can be another */
   renew(refused: string): boolean;
-  /** Drops the token that is held, and has it revoked. */
+  /** Forgets the token, and has it revoked. */
   giveBack(revoke: (token: string) => Promise<unknown>): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
   return {
     async get() {
       if (held && nowMs() < held.endsAtMs) return held.text;
-      // Calls at once share one login.
+      // Concurrent calls share one login.
       login ??= logIn().finally(() => {
         login = undefined;
       });
@@ -62,7 +62,7 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
     },
     async giveBack(revoke) {
       const token = held;
-      // First, so that a call meanwhile does not use it.
+      // Forgotten first, so that no call uses it meanwhile.
       held = undefined;
       if (token && nowMs() < token.endsAtMs) await revoke(token.text);
     },
@@ -76,7 +76,7 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
     const { client_token, lease_duration } = (answer?.auth ?? {}) as Record<string, unknown>;
     if (typeof client_token !== 'string' || typeof lease_duration !== 'number')
       throw new VaultError('unexpected', `auth/${method}/login gave no token: is that Vault's address?`);
-    // 0 is what never ends.
+    // 0: the token never ends.
     const leaseMs = lease_duration === 0 ? Number.POSITIVE_INFINITY : lease_duration * 1000 * LEASE_USED;
     return { text: client_token, endsAtMs: startedMs + leaseMs };
   }
@@ -91,7 +91,7 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
     throw new TypeError(`no login by ${auth.method}`);
   }
 
-  /** Vault says 400 to most credentials that it refuses, and 403 to some. */
+  /** Vault answers 400 for most credentials that it refuses, and 403 for some. */
   function explain(error: unknown): never {
     const { code } = error as VaultError;
     if (!(error instanceof VaultError) || !['unexpected', 'forbidden', 'not_found'].includes(code))
@@ -100,7 +100,7 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
   }
 }
 
-/** Of where the credentials lie, such as AWS; its own words may hold some. */
+/** The error of a store of credentials, such as AWS. Its message may quote some, so only its name is kept. */
 function unreadable(error: unknown): never {
   const name = error instanceof Error ? error.name : typeof error;
   throw new VaultError('unavailable', `the credentials for Vault's login cannot be read (${name})`);
@@ -108,7 +108,7 @@ function unreadable(error: unknown): never {
 
 const REFUSED = {
   approle:
-    'role id or secret id are wrong, have ended, or auth/approle is not there (docs/vault.md, AppRole)',
-  jwt: 'the role is not there, or the JWT is not what it asks for (docs/vault.md, JWT)',
-  aws: 'the role is not there, or not for this IAM role, or server id or STS endpoint differ (docs/vault.md, AWS IAM)',
+    'role id or secret id are wrong or have ended, or auth/approle is not enabled (docs/vault.md, AppRole)',
+  jwt: 'there is no such role, or it does not accept this JWT (docs/vault.md, JWT)',
+  aws: 'there is no such role, or it is not bound to this IAM role, or server id or STS endpoint differ (docs/vault.md, AWS IAM)',
 };

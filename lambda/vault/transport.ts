@@ -1,6 +1,7 @@
 /**
- * HTTP to Vault: a time limit on every try, a few tries, no redirect followed (the token would go along). What fails
- * is a VaultError, made from the status and from Node's error code alone.
+ * HTTP to Vault: each try has a time limit, there are a few tries, and no redirect is followed, since it
+ * would carry the token. Every failure is a VaultError, made from the status and from Node's error code
+ * alone.
  */
 import { type ClientRequestArgs, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -8,11 +9,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { VaultError } from './vault-error.ts';
 
 export interface TransportOptions {
-  /** The only certificates that Vault's may come from, as PEM. @default the public ones */
+  /** The only certificate authorities that are trusted, as PEM. @default the public ones */
   readonly caPem?: string;
   /** For one try. @default 5000 */
   readonly timeoutMs?: number;
-  /** In all, where an answer may come later. @default 3 */
+  /** Of tries in all, while a later one may succeed. @default 3 */
   readonly tries?: number;
 }
 
@@ -25,15 +26,15 @@ export interface VaultRequest {
 
 export interface VaultAnswer {
   readonly status: 200 | 204;
-  /** The JSON object, or undefined where there is none. */
+  /** The JSON object, or undefined if there is none. */
   readonly body: unknown;
 }
 
 export type Transport = (request: VaultRequest) => Promise<VaultAnswer>;
 
-/** The longest first wait; each later one may be twice as long, and all are of random length. */
+/** The longest first wait. Each later wait may be twice as long; all have a random length. */
 const BACKOFF_MS = 500;
-/** Far above what Vault answers here, and nothing that fills a function's memory. */
+/** Far more than Vault answers here, and far less than a function's memory. */
 const MAX_ANSWER_BYTES = 1_024 * 1_024;
 
 export function createTransport({ caPem, timeoutMs = 5_000, tries = 3 }: TransportOptions): Transport {
@@ -43,7 +44,7 @@ export function createTransport({ caPem, timeoutMs = 5_000, tries = 3 }: Transpo
         return await once(request);
       } catch (error) {
         const { code, retryable } = error as VaultError;
-        // A sealed Vault stays so for longer than this waits.
+        // A sealed Vault stays sealed for longer than these waits.
         if (!retryable || code === 'sealed' || tried === tries) throw error;
         await delay(Math.random() * BACKOFF_MS * 2 ** (tried - 1));
       }
@@ -87,14 +88,14 @@ export function createTransport({ caPem, timeoutMs = 5_000, tries = 3 }: Transpo
   }
 }
 
-/** Of OpenSSL and Node: the certificate is not one to trust. Nothing is gained by trying again. */
+/** Codes of OpenSSL and Node for a certificate that is not trusted. Another try would not help. */
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/;
 
 function connectionError(error: unknown, origin: string): VaultError {
   const { name, code } = error as NodeJS.ErrnoException;
   const reason = name === 'AbortError' || name === 'TimeoutError' ? 'timeout' : String(code ?? name);
   if (CERTIFICATE.test(reason)) {
-    const hint = "set caPem (VAULT_CACERT for the command line) to its authority's, or mend the certificate";
+    const hint = "set caPem (VAULT_CACERT for the command line) to its authority's, or fix the certificate";
     return new VaultError(
       'unavailable',
       `the certificate of ${origin} is not trusted (${reason}): ${hint}`,
@@ -106,7 +107,7 @@ function connectionError(error: unknown, origin: string): VaultError {
   if (reason.startsWith('ERR_INVALID'))
     return new VaultError(
       'unexpected',
-      'the Vault token or namespace is no header value: is there a line end in it?',
+      'the Vault token or namespace is no header value: does it contain a line end?',
     );
   const hint = 'is the address right, does Vault run, and does the network let this machine reach it?';
   return new VaultError('unavailable', `${origin} does not answer (${reason}): ${hint}`);
@@ -119,19 +120,22 @@ function statusError(status: number, text: string, what: string, origin: string)
   if (status === 403)
     return new VaultError(
       'forbidden',
-      `${answered}: token or policy do not allow it: is the token still good, and has \`countersign vault setup\` run?`,
+      `${answered}: token or policy do not allow it: is the token still valid, and has \`countersign vault setup\` run?`,
     );
   if (status === 404)
-    return new VaultError('not_found', `${answered}: there is none: has \`countersign vault setup\` run?`);
+    return new VaultError(
+      'not_found',
+      `${answered}: there is nothing at that path: has \`countersign vault setup\` run?`,
+    );
   if (status === 429 || status >= 500)
     return new VaultError(
       'unavailable',
-      `${answered}: its log says why; it works again by itself or needs its operator`,
+      `${answered}: Vault's log says why; it recovers by itself or needs its operator`,
     );
   if (status >= 300 && status < 400)
     return new VaultError(
       'unexpected',
-      `${answered}, a redirect, which is not followed: set the address it leads to`,
+      `${answered}, a redirect, which is not followed: set the address that it leads to`,
     );
-  return new VaultError('unexpected', `${answered}: its audit log says why`);
+  return new VaultError('unexpected', `${answered}: Vault's audit log says why`);
 }

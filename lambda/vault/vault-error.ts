@@ -1,6 +1,6 @@
 /**
- * - `unavailable`: no answer, or one that says to come back
- * - `sealed`: it runs and holds no key until an operator unseals it
+ * - `unavailable`: no answer, or one that asks to try later
+ * - `sealed`: Vault runs, but has no keys until an operator unseals it
  * - `forbidden`: the login or the right was refused
  * - `not_found`: there is no such key, version or path
  * - `unexpected`: anything else
@@ -8,12 +8,12 @@
 export type VaultErrorCode = 'unavailable' | 'sealed' | 'forbidden' | 'not_found' | 'unexpected';
 
 /**
- * A call that Vault did not serve. The message says what to mend, in our own words: those of an answer may quote what
- * was sent. There is no cause, and no other property, since those of an HTTP client hold the token.
+ * A call that Vault did not serve. The message says what to fix, in our own words: an answer of Vault may
+ * quote what was sent. There is no cause and no other property: those of an HTTP client hold the token.
  */
 export class VaultError extends Error {
   readonly code: VaultErrorCode;
-  /** Whether the same call may succeed later with nothing changed here. */
+  /** Whether the same call may succeed later without any change here. */
   readonly retryable: boolean;
 
   constructor(

@@ -1,4 +1,4 @@
-/** One line a request, of fields that can hold no secret: no path, no query, no header, whoever wrote them. */
+/** The access log: one line per request, without path, query and headers, and so without secrets. */
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { AccessLogFormat, LogGroupLogDestination, type StageOptions } from 'aws-cdk-lib/aws-apigateway';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';

@@ -1,4 +1,4 @@
-/** What is refused before it costs anything: addresses of bad repute, too many requests, known attacks. */
+/** The firewall refuses requests before they cost anything: from addresses of bad repute, too many, or known attacks. */
 import { Stack } from 'aws-cdk-lib';
 import type { Stage } from 'aws-cdk-lib/aws-apigateway';
 import { CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 
 export const firewallName = (stage: string): string => `countersign-${stage}`;
 
-/** The common rule set is left out on purpose: it blocks bodies over 8 KB, and a registration may have 16. */
+/** Without the common rule set: it blocks bodies over 8 KB, and a registration may have 16. */
 const MANAGED_RULES = [
   'AWSManagedRulesAmazonIpReputationList',
   'AWSManagedRulesKnownBadInputsRuleSet',
@@ -14,7 +14,7 @@ const MANAGED_RULES = [
 
 export interface FirewallProps {
   readonly stage: string;
-  /** In five minutes. */
+  /** In 5 minutes. */
   readonly requestsPerIp: number;
   readonly apiStage: Stage;
 }
@@ -43,14 +43,14 @@ export class Firewall extends Construct {
 
 type Rule = Omit<CfnWebACL.RuleProperty, 'priority'>;
 
-/** What `?count=100` costs the nonce function, in requests for one nonce: API Gateway counts both as one request. */
+/** `?count=100` costs the nonce function as much as this many requests for one nonce. API Gateway counts one request. */
 const COST_OF_COUNT = 28;
-/** WAF takes none below. */
+/** The lowest rate that WAF takes. */
 const LOWEST_LIMIT = 10;
 
 /**
- * Whatever API Gateway may read as the parameter `count`, which it decodes: a name has many spellings, and no other
- * parameter of ours can hold this text.
+ * Every spelling of the parameter `count`: API Gateway decodes names before it reads them. No other parameter of the
+ * routes can hold this text.
  */
 const HAS_COUNT: CfnWebACL.StatementProperty = {
   byteMatchStatement: {
@@ -61,7 +61,7 @@ const HAS_COUNT: CfnWebACL.StatementProperty = {
   },
 };
 
-/** @param limit in five minutes */
+/** @param limit requests in 5 minutes */
 const perIp = (name: string, limit: number, scopeDownStatement?: CfnWebACL.StatementProperty): Rule => ({
   name,
   statement: {
@@ -83,7 +83,7 @@ const managed = (name: string): Rule => ({
   visibilityConfig: visibility(name),
 });
 
-/** No samples: they keep whole requests, and so API keys and proofs, for hours. */
+/** Without samples: WAF would keep whole requests for hours, with their API keys and proofs. */
 const visibility = (metricName: string): CfnWebACL.VisibilityConfigProperty => ({
   metricName,
   cloudWatchMetricsEnabled: true,

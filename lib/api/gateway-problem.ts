@@ -1,8 +1,8 @@
-/** A problem (RFC 9457) that API Gateway writes by itself: the body's template and the headers. */
+/** Template and headers of a problem (RFC 9457) that API Gateway answers without a function. */
 import { CORS_ANSWER_HEADERS } from '../../lambda/contract/routes.ts';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
 
-/** A template that only `$context` variables are put into. */
+/** Only `$context` variables are filled in. */
 export function problemTemplate(errorDocsUrl: string, code: ProblemCode, detail?: string): string {
   const { status, title, detail: usual } = PROBLEMS[code];
   const type = `${errorDocsUrl}/${code}`;

@@ -1,4 +1,4 @@
-/** What API Gateway answers before or instead of a function, as problems with CORS. */
+/** API Gateway's own refusals and failures, as problems with CORS headers. */
 import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
 import { problemHeaders, problemTemplate } from './gateway-problem.ts';

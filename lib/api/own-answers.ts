@@ -1,4 +1,4 @@
-/** What API Gateway answers by itself, so that a scanner's requests run no function: 404s and CORS preflights. */
+/** API Gateway answers 404s and CORS preflights itself, so a scanner's requests run no function. */
 import {
   ContentHandling,
   type IntegrationResponse,
@@ -9,7 +9,7 @@ import {
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, type Route } from '../../lambda/contract/routes.ts';
 import { problemHeaders, problemTemplate } from './gateway-problem.ts';
 
-/** Whatever the method: without it, API Gateway reads a proof as a broken AWS signature. */
+/** For every method. Without it API Gateway takes a proof for a broken AWS signature. */
 export function addNotFound(resource: IResource, errorDocsUrl: string): void {
   addAnswer(resource, 'ANY', 404, problemHeaders('not_found'), problemTemplate(errorDocsUrl, 'not_found'));
 }
@@ -44,10 +44,10 @@ function addAnswer(
     contentHandling: ContentHandling.CONVERT_TO_TEXT,
   };
   const integration = new MockIntegration({
-    // With binary media types these templates would be taken for bytes in Base64, in both directions: 500.
+    // With binary media types API Gateway would decode these templates as Base64, and answer 500.
     contentHandling: ContentHandling.CONVERT_TO_TEXT,
     requestTemplates: { 'application/json': `{"statusCode":${statusCode}}` },
-    // Another media type matches no template: API Gateway's own 415, a problem as well.
+    // No template fits another media type: API Gateway then answers its own 415, which is a problem too.
     passthroughBehavior: PassthroughBehavior.NEVER,
     integrationResponses: [answer],
   });

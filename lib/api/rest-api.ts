@@ -1,4 +1,4 @@
-/** The Region's front door: the routes of the contract, and an answer in the platform's own form to all else. */
+/** The API of a Region: the routes of the contract, and a problem for every other request. */
 import { Stack } from 'aws-cdk-lib';
 import {
   type CfnRestApi,
@@ -23,8 +23,8 @@ export const API_STAGE = 'live';
 export const apiName = (stage: string): string => `countersign-${stage}`;
 
 /**
- * TLS 1.2 with forward secrecy or 1.3, with post-quantum key exchange; TLS 1.3 alone would turn Route 53's health
- * checks away. Strict: the name of the handshake is the name of the request.
+ * TLS 1.3, or 1.2 with forward secrecy, with post-quantum key exchange. Route 53's health checks need 1.2. Strict: the
+ * host of a request must be the name of its TLS handshake.
  */
 export const TLS = {
   securityPolicy: SecurityPolicy.TLS13_1_2_PFS_PQ_2025_09,
@@ -38,7 +38,7 @@ export function createRestApi(scope: Construct, id: string, config: Config): Res
     description: 'Replay-proof registration',
     endpointTypes: [EndpointType.REGIONAL],
     binaryMediaTypes: BINARY_MEDIA_TYPES,
-    // Under a name that no proof carries, there is nothing to ask for.
+    // No proof names this host, so no client can use it.
     ...(config.domain && { disableExecuteApiEndpoint: true }),
     deployOptions: {
       stageName: API_STAGE,
@@ -46,12 +46,12 @@ export function createRestApi(scope: Construct, id: string, config: Config): Res
       methodOptions: { '/v1/nonce/GET': throttle(nonce), '/v1/register/POST': throttle(register) },
       ...(config.stage.kind === 'prod' && accessLog(scope, config)),
     },
-    // The account's role for API Gateway's logs is one for all stages, so no stage's to create or to destroy.
+    // All stages of an account share API Gateway's role for logs, so no stage may create or destroy it.
     cloudWatchRole: false,
   });
-  // RestApi itself takes neither.
+  // RestApi has no property for either.
   Object.assign(api.node.defaultChild as CfnRestApi, TLS);
-  // The stack has its own output, without the slash that no base URL ends in.
+  // This output ends in a slash, which a base URL must not. The stack has an output of its own.
   api.node.tryRemoveChild('Endpoint');
   return api;
 }
@@ -61,7 +61,7 @@ const throttle = ({ perSecond, burst }: Config['throttles']['other']) => ({
   throttlingBurstLimit: burst,
 });
 
-/** The base URL without a domain. From the API's id: `api.url` would make its own functions depend on its stage. */
+/** The base URL without a domain. `api.url` would make a circle: the API's functions would depend on its stage. */
 export function stageUrl({ restApiId, stack }: RestApi): string {
   const { region, urlSuffix } = Stack.of(stack);
   return `https://${restApiId}.execute-api.${region}.${urlSuffix}/${API_STAGE}`;

@@ -123,7 +123,7 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fau
   ];
 }
 
-/** A key must be gone before the next but one comes (design: 3-keys "Windows"). */
+/** A key must be gone before the next but one comes (docs/key-life-cycle.md, "The windows"). */
 function rotationPeriods(settings: ConfigSettings): Fault[] {
   return PURPOSES.flatMap((purpose) => {
     const { life } = KEYSETS[purpose];
@@ -134,8 +134,8 @@ function rotationPeriods(settings: ConfigSettings): Fault[] {
     const enough = Math.floor(windows.minRotationMs / DAY_MS) + 1;
     const message =
       `${text(period.toMilliseconds())} is not longer than the key's windows, ${text(windows.minRotationMs)}: ` +
-      `${text(windows.publishToSignMs)} from publishing to signing (rotationTime + replicationLag + verifierMaxAge + 2 × clockError) ` +
-      `and ${text(windows.signToRemoveMs)} from then until the old key goes (replicationLag + signerMaxAge + ${setting} + clockError); for example "P${enough}D"`;
+      `${text(windows.publishToSignMs)} from publishing to signing (rotationTime + replicationLag + keysetMaxAge + 2 × clockError) ` +
+      `and ${text(windows.signToRemoveMs)} from then until the old key goes (replicationLag + keysetMaxAge + ${setting} + clockError); for example "P${enough}D"`;
     return [{ path: ['keys', 'rotationPeriod', purpose], message, example: false }];
   });
 }

@@ -1,4 +1,4 @@
-/** Which mode the global tables can have, by where the Regions are (design: 4-regions). */
+/** Which mode the global tables can have, by where the Regions are (docs/deploy-config.md, "Consistency"). */
 import type { Fault } from './fault.ts';
 import type { ConfigSettings } from './schema.ts';
 

@@ -1,5 +1,5 @@
-/** What the windows of a purpose's keys follow from, out of the config. */
-import { KEYSETS, type Purpose } from '../../lambda/contract/purposes.ts';
+/** Reads from the config the lags that a purpose's key windows follow from. */
+import { longestLifeMs, type Purpose } from '../../lambda/contract/purposes.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import type { ConfigSettings } from './schema.ts';
 
@@ -7,13 +7,13 @@ export function keyLags(
   settings: Pick<ConfigSettings, 'keys' | 'clockError' | 'clientKeyLife'>,
   purpose: Purpose,
 ): KeyLags {
-  const { keys, clockError } = settings;
-  const { life } = KEYSETS[purpose];
+  const { keys, clockError, clientKeyLife } = settings;
   return {
     replicationMs: keys.replicationLag.toMilliseconds(),
-    verifierAgeMs: keys.verifierMaxAge.toMilliseconds(),
-    signerAgeMs: keys.signerMaxAge.toMilliseconds(),
-    maxLifeMs: typeof life === 'number' ? life : settings[life].toMilliseconds(),
+    // A function verifies and signs from one copy.
+    verifierAgeMs: keys.keysetMaxAge.toMilliseconds(),
+    signerAgeMs: keys.keysetMaxAge.toMilliseconds(),
+    maxLifeMs: longestLifeMs(purpose, clientKeyLife.toMilliseconds()),
     clockErrorMs: clockError.toMilliseconds(),
     finishMs: keys.rotationTime.toMilliseconds(),
   };

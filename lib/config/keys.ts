@@ -1,7 +1,8 @@
 /** Settings of the platform's own keys, and of Vault, which they come from. */
 import { z } from 'zod';
+import { DEFAULT_LAGS, DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
-import { duration } from './duration.ts';
+import { duration, isoDuration } from './duration.ts';
 import { url } from './forms.ts';
 
 const HOUR_S = 3600;
@@ -52,19 +53,15 @@ export const VPC_EXAMPLES = [VPC];
 export const keys = z.strictObject({
   /** L: how late a replica of a secret may be. Default `PT1H`. */
   replicationLag: duration()
-    .prefault('PT1H')
+    .prefault(isoDuration(DEFAULT_LAGS.replicationMs))
     .meta({ examples: ['PT1H'] }),
-  /** V: oldest copy of a keyset that may verify; beyond it a request waits for a refresh. Default `P1D`. */
-  verifierMaxAge: duration()
-    .prefault('P1D')
-    .meta({ examples: ['P1D'] }),
-  /** S: oldest copy of a keyset that may sign. Default `P1D`. */
-  signerMaxAge: duration()
-    .prefault('P1D')
+  /** V and S: oldest copy of a keyset that may verify or sign; beyond it a request waits for a refresh. Default `P1D`. */
+  keysetMaxAge: duration()
+    .prefault(isoDuration(DEFAULTS.keysetMaxAgeMs))
     .meta({ examples: ['P1D'] }),
   /** X: longest time that one rotation may take. Default `PT1H`. */
   rotationTime: duration()
-    .prefault('PT1H')
+    .prefault(isoDuration(DEFAULT_LAGS.finishMs))
     .meta({ examples: ['PT1H'] }),
   /**
    * From one rotation to the next, per purpose: whole hours, 4 hours to 999 days, and longer than the windows that

@@ -1,6 +1,6 @@
 /**
- * What cannot change after the first deploy, kept in a file that is committed beside the config (design: 4-regions,
- * "Frozen"). A stage of kind prod does not synthesise without its entry, so that the file cannot be forgotten; one of
+ * The settings that cannot change after the first deploy, in a file that is committed beside the config
+ * (docs/deploy-config.md, "Frozen"). A stage of kind prod does not synthesise without its entry, so that the file cannot be forgotten; one of
  * kind dev has none, since it goes without a trace.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { checkTogether } from './checks.ts';
 import { type Consistency, consistencyOf } from './consistency.ts';
 import type { Fault } from './fault.ts';
+import { withoutObjects } from './objects.ts';
 import { loadRegistrationSchema } from './registration-schema.ts';
 import { type ConfigInput, type ConfigSettings, configSchema } from './schema.ts';
 
@@ -14,7 +15,7 @@ export type Config = Omit<ConfigSettings, 'registrationSchema' | 'consistency'> 
   readonly registrationSchema: object;
 };
 
-/** Its message is for the operator, and enough: no stack is needed. */
+/** The config cannot be used. The message names every fault; a stack trace would add nothing. */
 export class ConfigError extends Error {
   constructor(faults: readonly Fault[]) {
     super(['The config cannot be used:', ...faults.map((fault) => `  ${describe(fault)}`)].join('\n'));
@@ -24,8 +25,10 @@ export class ConfigError extends Error {
 
 /** @throws ConfigError that names every fault */
 export function readConfig(input: ConfigInput): Config {
-  const { success, data, error } = configSchema.safeParse(input);
-  if (!success) throw new ConfigError(error.issues.flatMap((issue) => toFaults(issue, input)));
+  const objects = withoutObjects(input);
+  if (objects.faults.length > 0) throw new ConfigError(objects.faults);
+  const { success, data, error } = configSchema.safeParse(objects.plain);
+  if (!success) throw new ConfigError(error.issues.flatMap((issue) => toFaults(issue, objects.plain)));
   const registration = loadRegistrationSchema(data.registrationSchema);
   const faults = [...registration.faults, ...checkTogether(data)];
   if (faults.length > 0) throw new ConfigError(faults);

@@ -2,8 +2,11 @@
  * The config: one typed object, every setting with its meaning, unit and default; `examples` are what an error
  * shows. Unknown settings are refused. Durations are ISO 8601, e.g. `PT5M`, `P90D`. docs/deploy-config.md lists all.
  */
+import { Duration } from 'aws-cdk-lib';
 import { z } from 'zod';
-import { duration } from './duration.ts';
+import { DEFAULTS } from '../../lambda/contract/defaults.ts';
+import { LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
+import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { keys, vault } from './keys.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
@@ -57,26 +60,29 @@ export const configSchema = z.strictObject({
     .optional()
     .meta({ examples: ['strong'] }),
   /** Life of a nonce, 10 seconds to 1 hour. Default `PT5M`. */
-  nonceTtl: duration()
-    .refine((life) => life.toSeconds() >= 10 && life.toSeconds() <= 3600, 'must be 10 seconds to 1 hour')
-    .prefault('PT5M')
+  nonceLife: duration()
+    .refine(
+      (life) => life.toSeconds() >= 10 && life.toMilliseconds() <= LONGEST_NONCE_LIFE_MS,
+      `must be 10 seconds to ${Duration.millis(LONGEST_NONCE_LIFE_MS).toHumanString()}`,
+    )
+    .prefault(isoDuration(DEFAULTS.nonceLifeMs))
     .meta({ examples: ['PT5M'] }),
   /** E: how wrong a machine's clock may be, at most 1 minute. Default `PT2S`. */
   clockError: duration()
     .refine((error) => error.toSeconds() <= 60, 'must be at most 1 minute')
-    .prefault('PT2S')
+    .prefault(isoDuration(DEFAULTS.clockErrorMs))
     .meta({ examples: ['PT2S'] }),
   /** Lags and periods that the windows of the platform's own keys follow from. */
   keys: keys.prefault({}).meta({ examples: [{ rotationPeriod: { nonce: 'P30D' } }] }),
   /** Longest life of a client's key, and its default. Default `P90D`. */
   clientKeyLife: duration()
-    .prefault('P90D')
+    .prefault(isoDuration(DEFAULTS.clientKeyLifeMs))
     .meta({ examples: ['P90D'] }),
   /** Limit for a client that has none of its own. */
   quota: z
     .strictObject({
       /** Default 6000. */
-      signaturesPerMinute: count(6000).default(6000),
+      signaturesPerMinute: count(6000).default(DEFAULTS.signaturesPerMinute),
     })
     .prefault({})
     .meta({ examples: [{ signaturesPerMinute: 6000 }] }),
@@ -147,7 +153,6 @@ export const configSchema = z.strictObject({
   vault: vault.meta({ examples: [{ address: 'https://vault.example.com:8200' }] }),
 });
 
-/** What an operator writes. */
-export type ConfigInput = z.input<typeof configSchema>;
-/** The same, read: defaults filled in, durations as `Duration`. */
+export type { ConfigInput } from './input.ts';
+/** A `ConfigInput` as read: defaults filled in, durations as `Duration`. */
 export type ConfigSettings = z.output<typeof configSchema>;

@@ -1,6 +1,6 @@
 /**
- * The customer key of a Region, which encrypts its replica of the global tables and of the secrets: imported, or made
- * by the Region's base stack under an alias by which all other stacks know it. A stage of kind dev has none.
+ * The customer key of a Region encrypts its replicas of the global tables and of the secrets. It is imported, or made by
+ * the Region's base stack with an alias, by which all other stacks find it. A stage of kind dev has none.
  */
 import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -11,7 +11,7 @@ type Region = Config['regions'][number];
 
 export const keyAlias = (stage: string): string => `alias/countersign-${stage}`;
 
-/** @returns ARN of a Region's key or of its alias; undefined where AWS's own key does */
+/** @returns ARN of a Region's key or of its alias; undefined where AWS's own key encrypts */
 export function keyArn(scope: Construct, { stage }: Config, { name, kmsKeyArn }: Region): string | undefined {
   if (stage.kind === 'dev') return undefined;
   const alias = { service: 'kms', region: name, resource: keyAlias(stage.name) };
@@ -19,18 +19,18 @@ export function keyArn(scope: Construct, { stage }: Config, { name, kmsKeyArn }:
 }
 
 export interface KeyUse {
-  /** What uses the key on the role's behalf; nothing lets the role use it in another way. */
+  /** The services that use the key for the role. The role may use it in no other way. */
   readonly services: readonly ('secretsmanager' | 'dynamodb')[];
-  /** What they use it for. @default decrypting alone */
+  /** @default 'kms:Decrypt' only */
   readonly actions?: readonly ('kms:Decrypt' | 'kms:Encrypt' | 'kms:GenerateDataKey')[];
   /**
-   * The Region that the role calls, where the services copy from there into the key's Region: AWS does not say which
-   * of the two Regions' services KMS then sees. @default the key's own
+   * The Region from which a service copies into the key's Region. AWS does not document which of the two Regions KMS
+   * sees as the caller, so both are allowed. @default the key's own
    */
   readonly from?: Region;
 }
 
-/** @returns what a role needs of a Region's keys, whatever Region it is in itself; none where AWS's own key does */
+/** @returns the rights that a role of any Region needs on a Region's keys; none where AWS's own key encrypts */
 export function keyStatements(
   scope: Construct,
   { stage }: Config,
@@ -53,7 +53,7 @@ export function keyStatements(
       },
     });
   const named = [kmsKeyArn, previousKmsKeyArn].filter((arn) => arn !== undefined);
-  // A policy cannot name a key by its alias, but can ask for it.
+  // A policy cannot name a key by its alias, but a condition can ask for the alias.
   const anyKey = Stack.of(scope).formatArn({ service: 'kms', region, resource: 'key', resourceName: '*' });
   return [
     ...(kmsKeyArn === undefined ? [use([anyKey], keyAlias(stage.name))] : []),

@@ -1,4 +1,4 @@
-/** The tables of the contract: every Region's, and a Region's own. */
+/** The tables: those that all Regions share, and those of one Region. */
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import {
   type Attribute,
@@ -27,16 +27,18 @@ export interface GlobalTableProps {
 
 /** A replica in every Region. A stage of kind prod keeps and protects it; one of kind dev deletes it with its stack. */
 export class GlobalTable extends Construct {
+  readonly table: TableV2;
+
   constructor(scope: Construct, id: string, { config, kind }: GlobalTableProps) {
     super(scope, id);
     const { stage, homeRegion, consistency, witnessRegion } = config;
     const kept = stage.kind === 'prod';
     const others = config.regions.filter(({ name }) => name !== homeRegion);
-    new TableV2(this, 'Table', {
+    this.table = new TableV2(this, 'Table', {
       tableName: tableName(stage.name, kind),
       ...keySchema(kind),
       billing: Billing.onDemand(),
-      // Tombstones go by it. A strongly consistent table has no TTL, and keeps them.
+      // Removes old tombstones. A strongly consistent table has no TTL, and keeps them.
       ...(kind === 'registry' && consistency !== 'strong' && { timeToLiveAttribute: 'ttl' }),
       ...(others.length > 0 && { replicas: others.map(({ name }) => ({ region: name, ...tags(config) })) }),
       ...(consistency === 'strong' && { multiRegionConsistency: MultiRegionConsistency.STRONG }),
@@ -52,7 +54,7 @@ export class GlobalTable extends Construct {
   }
 }
 
-/** A stack's tags do not reach the replicas of its global tables. */
+/** CloudFormation does not give a stack's tags to the replicas of its global tables. */
 function tags({ tags }: Config) {
   const list = Object.entries(tags).map(([key, value]) => ({ key, value }));
   return list.length === 0 ? {} : { tags: list };
@@ -75,11 +77,13 @@ export interface RegionTableProps {
   readonly generation?: number;
 }
 
-/** Holds what time makes worthless: no replica, no backup, every item with its `ttl`. */
+/** Its items are worthless after a while: each has a `ttl`, and there is no replica and no backup. */
 export class RegionTable extends Construct {
+  readonly table: Table;
+
   constructor(scope: Construct, id: string, { stage, kind, generation }: RegionTableProps) {
     super(scope, id);
-    new Table(this, 'Table', {
+    this.table = new Table(this, 'Table', {
       tableName: tableName(stage, kind, generation),
       ...keySchema(kind),
       billingMode: BillingMode.PAY_PER_REQUEST,

@@ -1,4 +1,4 @@
-/** One ES module per function, built by esbuild: the same sources give the same bytes. */
+/** One ES module per function, built by esbuild. The same sources give the same bytes. */
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,15 +7,16 @@ import { BUNDLES, type BundleName } from '../../lambda/contract/names.ts';
 import { schemaModule } from '../../lambda/schema/compile.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** An installed package holds the functions built; a checkout has their sources. */
+/** An installed package holds built functions; a checkout has their sources. */
 const PREBUILT = join(ROOT, 'functions');
 
-/** What the entries import, and the file beside the bundle that it is: a bundle knows no operator's schema. */
+/** The schema that entries import. It is a file beside the bundle, so bundles are the same for every operator. */
 const SCHEMA_IMPORT = 'countersign:registration-schema';
 const SCHEMA_FILE = 'registration-schema.mjs';
 const WITH_SCHEMA: readonly BundleName[] = ['register', 'discovery'];
 
-const OPTIONS = {
+/** How every module is built, the bench's too. */
+export const BUILD_OPTIONS = {
   absWorkingDir: ROOT,
   bundle: true,
   format: 'esm',
@@ -27,19 +28,22 @@ const OPTIONS = {
   logLevel: 'error',
 } as const satisfies BuildOptions;
 
-/** node-vault is CommonJS and asks for Node's modules by a function that an ES module has not. */
+/** node-vault is CommonJS, and ES modules have no `require`. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
 const WITH_REQUIRE: readonly BundleName[] = ['rotate'];
 
+/** Packages that node-vault loads and that nothing here calls: docs/decisions/0024. */
+const UNUSED_BY_VAULT = ['axios', 'debug', 'mustache', 'tv4'];
+
 export interface BundlesProps {
-  /** The app's own output directory; the bundles come into one below it. */
+  /** The app's output directory. The bundles are written to a directory in it. */
   readonly outdir: string;
   readonly registrationSchema: object;
 }
 
 /** @returns each function's directory, which holds `index.mjs` */
 export function buildBundles({ outdir, registrationSchema }: BundlesProps): Record<BundleName, string> {
-  // The CLI names a directory relative to where it runs, which need not be the one that esbuild works in.
+  // The CLI gives a relative directory; esbuild works in another one.
   const bundles = resolve(outdir, 'bundles');
   const directory = (name: BundleName) => join(bundles, name);
   if (existsSync(PREBUILT)) cpSync(PREBUILT, bundles, { recursive: true });
@@ -52,7 +56,7 @@ export function buildBundles({ outdir, registrationSchema }: BundlesProps): Reco
   return Object.fromEntries(BUNDLES.map((name) => [name, directory(name)])) as Record<BundleName, string>;
 }
 
-/** Writes each function's module, `<name>/index.mjs`, which knows no operator's schema. */
+/** Writes each function's module, `<name>/index.mjs`, without an operator's schema. */
 export function bundleFunctions(outdir: string): void {
   modules ??= buildModules();
   for (const name of BUNDLES) {
@@ -61,7 +65,7 @@ export function bundleFunctions(outdir: string): void {
   }
 }
 
-/** Built once, however many stages an app has. */
+/** Built once for all stages of an app. */
 let modules: Record<BundleName, Uint8Array> | undefined;
 
 function buildModules(): Record<BundleName, Uint8Array> {
@@ -71,26 +75,27 @@ function buildModules(): Record<BundleName, Uint8Array> {
 
 function buildEntries(names: readonly BundleName[], banner = ''): Partial<Record<BundleName, Uint8Array>> {
   const { outputFiles } = buildSync({
-    ...OPTIONS,
+    ...BUILD_OPTIONS,
     banner: { js: banner },
     entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambda/entry/${name}.ts`])),
-    // Written nowhere: only tells the files apart.
+    // Nothing is written: the name only makes the paths differ.
     outdir: 'out',
     write: false,
     outExtension: { '.js': '.mjs' },
     alias: {
       [SCHEMA_IMPORT]: `./${SCHEMA_FILE}`,
       '@aws-sdk/credential-provider-node': './lib/functions/no-credential-chain.ts',
+      ...Object.fromEntries(UNUSED_BY_VAULT.map((name) => [name, './lib/functions/unused-by-vault.cts'])),
     },
     external: [`./${SCHEMA_FILE}`],
   });
   return Object.fromEntries(outputFiles.map(({ path, contents }) => [basename(dirname(path)), contents]));
 }
 
-/** ajv's compiled code with the little it imports. */
+/** ajv's compiled code, with what it imports. */
 function bundleSchema(registrationSchema: object): Uint8Array {
   const { outputFiles } = buildSync({
-    ...OPTIONS,
+    ...BUILD_OPTIONS,
     stdin: { contents: schemaModule(registrationSchema), resolveDir: ROOT, loader: 'js' },
     write: false,
   });

@@ -1,4 +1,4 @@
-/** What each function may do, and so all that its role allows, beside writing its own log. */
+/** The rights of each function. Its role allows these and writing its own log, nothing else. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { quotaKey, revokedKey } from '../../lambda/contract/limits.ts';
@@ -9,7 +9,7 @@ type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateI
 
 interface Permissions {
   readonly tables?: { readonly [T in Exclude<TableKind, 'limits'>]?: readonly Action[] };
-  /** By action, the partition keys that it may name. */
+  /** For each action, the partition keys that it may name. */
   readonly limits?: { readonly [A in Action]?: readonly string[] };
   readonly secrets?: readonly Purpose[];
 }
@@ -55,7 +55,7 @@ export interface StatementsProps {
   readonly ledgerGeneration: number;
 }
 
-/** By name, within the stack's own account and Region: nothing is imported. */
+/** Resources are named, in the stack's own account and Region, so nothing is imported. */
 export function statements(
   stack: Stack,
   name: FunctionName,
@@ -97,7 +97,7 @@ export const allowItems = (
     resources: [tableArn(stack, tableName(stage, 'limits'), region)],
     conditions: {
       'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...keys] },
-      // "For all values" is true where there is none.
+      // "For all values" is also true for a request without keys.
       Null: { 'dynamodb:LeadingKeys': 'false' },
     },
   });
@@ -106,7 +106,7 @@ export const allowItems = (
 export const tableArn = (stack: Stack, resourceName: string, region?: string): string =>
   stack.formatArn({ service: 'dynamodb', resource: 'table', resourceName, ...(region && { region }) });
 
-/** Secrets Manager ends a secret's ARN with six characters of its own. */
+/** Secrets Manager adds a hyphen and six characters to the name in a secret's ARN. */
 export const secretArn = (stack: Stack, name: string, region?: string): string =>
   stack.formatArn({
     service: 'secretsmanager',

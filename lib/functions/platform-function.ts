@@ -1,4 +1,4 @@
-/** A function with its own role and log, and the rights and variables it needs, no more. */
+/** A function with a role and a log of its own, and no more rights and variables than it needs. */
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -12,9 +12,9 @@ export interface PlatformFunctionProps {
   /** Directory with `index.mjs`. */
   readonly bundle: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** What it may do, beside writing its own log. */
+  /** Its rights, without those on its own log. */
   readonly statements: readonly PolicyStatement[];
-  /** @default one that CloudFormation makes */
+  /** @default CloudFormation makes a name */
   readonly roleName?: string;
   /** @default 10 seconds */
   readonly timeout?: Duration;
@@ -51,7 +51,7 @@ export class PlatformFunction extends Construct {
       role: role.withoutPolicyUpdates(),
       logGroup: this.logGroup,
       environment: { ...environment },
-      // Memory buys processor time, which a cold start is made of.
+      // Processor time comes with memory, and a cold start needs it.
       memorySize: 1024,
       timeout: timeout ?? Duration.seconds(10),
     });

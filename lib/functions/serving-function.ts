@@ -34,7 +34,7 @@ export class ServingFunction extends PlatformFunction {
   }
 }
 
-/** What a function reads is encrypted with the Region's key: all secrets, and the tables that all Regions share. */
+/** The Region's key encrypts all secrets, and the tables that all Regions share. */
 function encryptedServices(name: FunctionName): ('secretsmanager' | 'dynamodb')[] {
   const { tables = {}, secrets = [] } = PERMISSIONS[name];
   const global = Object.keys(tables).some((kind) => TABLES[kind as TableKind].scope === 'global');

@@ -1,4 +1,4 @@
-/** A secret per purpose, which holds that purpose's keyset, with a replica in every other Region. */
+/** The secrets: one keyset for each purpose, with a replica in every other Region. */
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
@@ -12,8 +12,8 @@ export interface KeysetSecretsProps {
 }
 
 /**
- * Created empty: the keys are written later, by a rotation. CloudFormation writes `SecretString` anew whenever it
- * changes in the template, over live keys, so it never does.
+ * Created empty; the first rotation writes keys. When `SecretString` changes in the template, CloudFormation overwrites
+ * the live keys with it, so it must never change.
  */
 export class KeysetSecrets extends Construct {
   constructor(scope: Construct, id: string, { config }: KeysetSecretsProps) {

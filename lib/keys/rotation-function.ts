@@ -1,6 +1,6 @@
 /**
- * The rotation function of one purpose in one Region, with that purpose's rights: in the home Region it rotates, in the
- * others it stands idle for the day when the home Region is lost.
+ * The rotation function of one purpose in one Region, with the rights of that purpose. In the home Region it rotates; in
+ * other Regions it is idle until the home Region is lost.
  */
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -37,7 +37,7 @@ export interface RotationFunctionProps {
 export class RotationFunction extends PlatformFunction {
   /** Lets Secrets Manager call it, for a secret of this account alone. */
   readonly permission: CfnPermission;
-  /** What keys-watch may call. */
+  /** The alias that keys-watch may call. */
   readonly watchArn: string;
 
   constructor(scope: Construct, id: string, props: RotationFunctionProps) {
@@ -51,7 +51,7 @@ export class RotationFunction extends PlatformFunction {
       config,
       functionName,
       bundle,
-      // Vault knows the function by it.
+      // Vault recognises the function by its role.
       roleName: rotationRoleName(stage, purpose, region.name),
       timeout: Duration.millis(ROTATION_TIMEOUT_MS),
       environment: {
@@ -72,7 +72,7 @@ export class RotationFunction extends PlatformFunction {
     });
     if (network) {
       const { subnetIds, securityGroupIds } = network;
-      // By the ids alone: nothing is looked up.
+      // On the L1, by ids: the L2 would look the VPC up.
       (this.function.node.defaultChild as CfnFunction).vpcConfig = { subnetIds, securityGroupIds };
     }
     this.permission = new CfnPermission(this, 'Rotates', {
@@ -91,7 +91,7 @@ export class RotationFunction extends PlatformFunction {
   }
 }
 
-/** @returns the VPC that a Region's rotation functions are in; undefined where they are in none */
+/** @returns the VPC of a Region's rotation functions, if they are in one */
 export const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
   own ?? (vault.network === 'public' ? undefined : vault.network);
 
@@ -103,7 +103,7 @@ const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: 
   ...(stsRegion !== undefined && { stsRegion }),
 });
 
-/** Its own keyset, which other Regions have copies of, and the item of each Region that names its revoked kids. */
+/** On its own keyset and the keyset's replicas, and on the item in each Region that lists its revoked kids. */
 function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
   const stage = config.stage.name;
   const name = secretName(stage, purpose);
@@ -122,7 +122,7 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
       .filter((region) => region !== here)
       .flatMap((region) => [
         allow(['secretsmanager:GetSecretValue'], secretArn(stack, name, region.name)),
-        // Secrets Manager encrypts the replica in the name of who wrote the version.
+        // Secrets Manager encrypts the replica with the rights of the role that wrote the version.
         ...keyStatements(stack, config, region, {
           services: ['secretsmanager'],
           actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
@@ -135,7 +135,7 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
   ];
 }
 
-/** By IAM no right is needed: Vault asks AWS who signed. */
+/** Logging in by IAM needs no right: Vault asks AWS who signed the request. */
 function loginStatements(stack: Stack, { stage, vault }: Config, purpose: Purpose): PolicyStatement[] {
   if (vault.auth === 'approle')
     return [
@@ -154,7 +154,7 @@ function loginStatements(stack: Stack, { stage, vault }: Config, purpose: Purpos
   ];
 }
 
-/** What Lambda needs to give the function an address in the VPC; the function's own code may use none of it. */
+/** Lambda needs these to give the function an address in the VPC. They are denied to the function's own code. */
 function networkStatements(stack: Stack, functionName: string): PolicyStatement[] {
   const actions = [
     'ec2:AssignPrivateIpAddresses',

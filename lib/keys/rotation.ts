@@ -1,21 +1,22 @@
 /**
- * All that makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks
- * them every hour. Keys are rotated in the home Region alone; every Region watches, since a lost one tells nobody.
+ * Makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks them every
+ * hour. Only the home Region rotates keys. Every Region watches them, because a lost Region cannot report anything.
  */
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { keysWatchName, secretName } from '../../lambda/contract/names.ts';
-import { PURPOSES } from '../../lambda/contract/purposes.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
 import { allow } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { RotationFunction } from './rotation-function.ts';
 
-export interface RotationProps {
+export interface KeyRotationProps {
   readonly config: Config;
   readonly region: Config['regions'][number];
   /** Each function's directory. */
@@ -23,40 +24,46 @@ export interface RotationProps {
   readonly errorDocsUrl: string;
 }
 
-export class Rotation extends Construct {
+export class KeyRotation extends Construct {
+  readonly functions: Readonly<Record<Purpose, LambdaFunction>>;
+  readonly watchFunction: LambdaFunction;
   readonly rotationLogs: readonly ILogGroup[];
   readonly watchLog: ILogGroup;
 
-  constructor(scope: Construct, id: string, { config, region, bundles, errorDocsUrl }: RotationProps) {
+  constructor(scope: Construct, id: string, { config, region, bundles, errorDocsUrl }: KeyRotationProps) {
     super(scope, id);
     const isHome = region.name === config.homeRegion;
-    const functions = PURPOSES.map((purpose) => {
+    const rotations = PURPOSES.map((purpose) => {
       const bundle = bundles.rotate;
       const rotation = new RotationFunction(this, purpose, { config, region, purpose, bundle, errorDocsUrl });
       if (isHome) this.#schedule(config, purpose, rotation);
       return rotation;
     });
-    const watch = this.#watch(config, region.name, bundles['keys-watch'], errorDocsUrl, functions);
+    const watch = this.#watch(config, region.name, bundles['keys-watch'], errorDocsUrl, rotations);
     new Rule(this, 'Hourly', {
       ruleName: keysWatchName(config.stage.name),
       description: "Looks at the Region's copies of the keys",
       schedule: Schedule.rate(Duration.hours(1)),
-      // Where it failed, the next hour is soon enough.
+      // After a failure the next hour is early enough.
       targets: [new LambdaTarget(watch.function, { retryAttempts: 0 })],
     });
-    this.rotationLogs = functions.map(({ logGroup }) => logGroup);
+    this.functions = Object.fromEntries(
+      rotations.map((rotation, i) => [PURPOSES[i]!, rotation.function]),
+    ) as Record<Purpose, LambdaFunction>;
+    this.watchFunction = watch.function;
+    this.rotationLogs = rotations.map(({ logGroup }) => logGroup);
     this.watchLog = watch.logGroup;
   }
 
-  #schedule({ stage, keys }: Config, purpose: (typeof PURPOSES)[number], rotation: RotationFunction): void {
+  #schedule({ stage, keys }: Config, purpose: Purpose, rotation: RotationFunction): void {
     const schedule = new CfnRotationSchedule(this, `${purpose}-schedule`, {
       secretId: secretName(stage.name, purpose),
       rotationLambdaArn: rotation.function.functionArn,
       rotationRules: { scheduleExpression: `rate(${keys.rotationPeriod[purpose].toHours()} hours)` },
-      // A change of the schedule is no reason for a new key.
+      // A changed schedule needs no new key.
       rotateImmediatelyOnUpdate: false,
     });
-    // Secrets Manager tries the function before it takes the schedule.
+    // Secrets Manager calls the function before it accepts the schedule.
     schedule.node.addDependency(rotation);
   }
 

@@ -1,4 +1,4 @@
-/** An alarm whose text says what broke and links to what to do. */
+/** An alarm whose text says what broke and links to the runbook. */
 import { Alarm, type AlarmProps, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
@@ -10,17 +10,17 @@ export interface PlatformAlarmProps
   extends Pick<AlarmProps, 'metric' | 'threshold'>,
     Partial<Pick<AlarmProps, 'evaluationPeriods' | 'comparisonOperator' | 'treatMissingData'>> {
   readonly config: Config;
-  /** Part of its name, and the runbook's section. */
+  /** Section of the runbook, and part of the alarm's name. */
   readonly section: string;
-  /** Rest of its name, where a section has several. */
+  /** End of its name, where a section has several alarms. */
   readonly of?: string;
-  /** A sentence or two: what is wrong, and what of it a client notices. */
+  /** One or two sentences: what is wrong, and what clients notice. */
   readonly what: string;
-  /** Who is told. @default nobody */
+  /** Notified when it fires and when it ends. @default nobody is notified */
   readonly topic?: ITopic | undefined;
 }
 
-/** By default it fires at or above the threshold in one period, and not while the metric has no value. */
+/** By default it fires in one period at or above the threshold. A period without a value is fine. */
 export class PlatformAlarm extends Alarm {
   constructor(scope: Construct, id: string, props: PlatformAlarmProps) {
     const { config, section, of, what, topic, ...alarm } = props;

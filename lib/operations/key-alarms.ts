@@ -1,4 +1,4 @@
-/** What is watched of the keys. Each alarm has its section in docs/runbook.md. */
+/** Alarms on the platform's keys. Each has a section in docs/runbook.md. */
 import { Duration } from 'aws-cdk-lib';
 import { ComparisonOperator, MathExpression, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
@@ -8,16 +8,17 @@ import type { Finding } from '../../lambda/contract/keys.ts';
 import { keysWatchName, rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
-import type { Rotation } from '../keys/rotation.ts';
+import type { KeyRotation } from '../keys/rotation.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
+import { metricNamespace } from './metrics.ts';
 
 export interface KeyAlarmsProps {
   readonly config: Config;
-  readonly rotation: Rotation;
+  readonly rotation: KeyRotation;
   readonly topic: ITopic | undefined;
 }
 
-/** Twice what keys-watch takes from one look to the next: what it finds every time is one alarm, not one an hour. */
+/** Twice the interval of keys-watch: a finding that repeats every hour keeps one alarm on, and does not restart it. */
 const PERIOD = Duration.hours(2);
 
 const lambda = (FunctionName: string, metricName: string): Metric =>
@@ -33,7 +34,7 @@ export class KeyAlarms extends Construct {
   constructor(scope: Construct, id: string, { config, rotation, topic }: KeyAlarmsProps) {
     super(scope, id);
     const stage = config.stage.name;
-    const namespace = `Countersign/${stage}`;
+    const namespace = metricNamespace(stage);
     const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
       new PlatformAlarm(this, id, { config, topic, ...props });
     const found = (name: string, ...reasons: Finding[]): Metric => {
@@ -47,8 +48,8 @@ export class KeyAlarms extends Construct {
     const ended = PURPOSES.map((purpose) => lambda(rotationFunctionName(stage, purpose), 'Errors'));
     alarm('RotationFailed', {
       section: 'rotation-failed',
-      what: 'A rotation failed. Keys stay as they are, and the next schedule tries again; no client notices.',
-      // One that ran out of time or memory logs no line of its own.
+      what: 'A rotation failed. Keys stay as they are, and the next scheduled rotation tries again. No client notices.',
+      // A function that runs out of time or memory writes no line.
       metric: new MathExpression({
         expression: ['logged', ...ended.map((_, i) => `ended${i}`)].map((id) => `FILL(${id}, 0)`).join(' + '),
         usingMetrics: {
@@ -61,32 +62,32 @@ export class KeyAlarms extends Construct {
     });
     alarm('RotationOverdue', {
       section: 'rotation-overdue',
-      what: 'Keys are older than the config wants: rotations fail, do not run, or broke off. No client notices.',
+      what: 'Keys are older than the configured period: rotations fail, do not run, or were interrupted. No client notices.',
       metric: found('RotationOverdue', 'rotation_overdue', 'leftover_pending_removed'),
       threshold: 1,
     });
     alarm('ReplicaBehind', {
       section: 'replica-behind',
-      what: 'A Region lacks the key that is about to sign, or could not be asked. If it stays so, it will refuse valid requests.',
+      what: 'A Region lacks the key that signs next, or could not be asked. Without that key it will refuse valid requests.',
       metric: found('ReplicaBehind', 'replica_lacks_next_key', 'replica_unreadable'),
       threshold: 1,
     });
     alarm('NoKeys', {
       section: 'no-keys',
-      what: 'A keyset is empty: whatever needs it is answered 503.',
+      what: 'A keyset is empty. Requests that need it are answered 503.',
       metric: found('NoKeys', 'no_keys'),
       threshold: 1,
     });
     const watch = (metricName: string) => lambda(keysWatchName(stage), metricName);
     alarm('KeysWatchFailed', {
       section: 'keys-watch-failed',
-      what: 'keys-watch could not look at every keyset, so nobody would be told of a rotation that fails.',
+      what: 'keys-watch could not check every keyset. A rotation that fails may go unnoticed.',
       metric: watch('Errors'),
       threshold: 1,
     });
     alarm('KeysWatchSilent', {
       section: 'keys-watch-silent',
-      what: 'keys-watch has not run in this Region for hours, so it tells of no rotation that fails.',
+      what: 'keys-watch has not run in this Region for hours. A rotation that fails goes unnoticed.',
       metric: watch('Invocations'),
       threshold: 0,
       comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -94,7 +95,7 @@ export class KeyAlarms extends Construct {
     });
   }
 
-  /** One namespace and name: the filters of several logs add up. */
+  /** All filters of one name write to one metric, so it counts all logs. */
   #counted(
     metricNamespace: string,
     metricName: string,

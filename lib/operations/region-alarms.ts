@@ -1,4 +1,4 @@
-/** What is watched in each Region of a stage of kind prod. Each alarm has its section in docs/runbook.md. */
+/** Alarms of each Region of a stage of kind prod. Each has a section in docs/runbook.md. */
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
@@ -18,10 +18,11 @@ import { API_STAGE, apiName } from '../api/rest-api.ts';
 import type { Config } from '../config/read.ts';
 import { PERMISSIONS } from '../functions/permissions.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
+import { metricNamespace } from './metrics.ts';
 
 const PERIOD = Duration.minutes(5);
 const SILENCE_MS = 3_600_000;
-/** The part of the concurrency quota that may be in use before somebody is told. */
+/** The share of the concurrency quota at which the alarm fires. */
 const HEADROOM = 0.8;
 
 export interface RegionAlarmsProps {
@@ -43,7 +44,7 @@ export class RegionAlarms extends Construct {
     alarm('ApiErrors', {
       section: 'api-errors',
       what: 'More than 1 % of requests to this Region are answered 5xx. Clients retry, then fail over.',
-      // Of few requests one is many per cent; function-errors tells of those.
+      // With few requests, one error is many per cent. The alarm on function errors covers those.
       metric: expression('IF(requests >= 100, 100 * errors / requests, 0)', {
         requests: api('Count', 'sum'),
         errors: api('5XXError', 'sum'),
@@ -62,7 +63,7 @@ export class RegionAlarms extends Construct {
     alarm('FunctionErrors', {
       section: 'function-errors',
       what: 'A function ended without an answer: it could not start, ran out of time or memory, or threw.',
-      // Those that clients wait for; an operator sees the rest fail.
+      // Functions that clients call. Of the others an operator sees the failure.
       metric: sum(
         [...new Set(ROUTES.map((route) => route.function))].map((name) =>
           metric('AWS/Lambda', 'Errors', { FunctionName: functionName(stage, name) }, 'sum'),
@@ -72,15 +73,17 @@ export class RegionAlarms extends Construct {
     });
     alarm('ConcurrencyHeadroom', {
       section: 'concurrency-headroom',
-      what: `Lambda runs at ${HEADROOM * 100} % of the account's quota in this Region, all products together; at the quota requests are refused.`,
+      what:
+        `The account uses ${HEADROOM * 100} % of its Lambda quota in this Region, all products together. At the ` +
+        'quota, requests are refused.',
       metric: metric('AWS/Lambda', 'ClaimedAccountConcurrency', {}, 'max'),
       threshold: Math.floor(HEADROOM * config.concurrencyQuota),
       evaluationPeriods: 2,
     });
     alarm('FunctionThrottles', {
       section: 'function-throttles',
-      what: "Functions are refused for want of concurrency: the account's quota in this Region is spent.",
-      // Of the whole account, since that is what the quota counts.
+      what: "Lambda refuses calls: the account's concurrency quota in this Region is used up.",
+      // Of the whole account, like the quota.
       metric: metric('AWS/Lambda', 'Throttles', {}, 'sum'),
       threshold: 1,
     });
@@ -90,7 +93,7 @@ export class RegionAlarms extends Construct {
     );
     alarm('TableThrottles', {
       section: 'table-throttles',
-      what: 'DynamoDB refuses reads or writes for want of throughput. Registrations are answered 503.',
+      what: 'DynamoDB throttles reads or writes. Registrations are answered 503.',
       metric: sum(
         tables.flatMap((TableName) =>
           ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
@@ -104,19 +107,19 @@ export class RegionAlarms extends Construct {
     if (config.consistency === 'eventual')
       alarm('ReplicationLag', {
         section: 'replication-lag',
-        what: 'What is registered in this Region reaches another one later than a minute, or not at all.',
+        what: 'Registrations of this Region reach another Region after more than a minute, or not at all.',
         metric: replicationLag(
           tableName(stage, 'registry'),
           config.regions.filter(({ name }) => name !== region.name),
         ),
         threshold: 60_000,
         evaluationPeriods: 3,
-        // What AWS does with DynamoDB's metrics, whatever is asked for.
+        // CloudWatch does this for all metrics of DynamoDB, whatever an alarm says: docs/aws-truths.md.
         treatMissingData: TreatMissingData.IGNORE,
       });
 
-    // One namespace and name: the filters of several logs add up.
-    const unreadable = { metricNamespace: `Countersign/${stage}`, metricName: 'KeysetUnreadable' };
+    // All filters write to one metric, so it counts all logs.
+    const unreadable = { metricNamespace: metricNamespace(stage), metricName: 'KeysetUnreadable' };
     for (const name of FUNCTIONS.filter((each) => PERMISSIONS[each].secrets))
       new MetricFilter(this, `Keyset-${name}`, {
         logGroup: logGroups[name],
@@ -126,15 +129,15 @@ export class RegionAlarms extends Construct {
     alarm('KeysetUnreadable', {
       section: 'keyset-unreadable',
       what:
-        'Functions cannot read their keys. They serve from the copies that they hold; new instances, and all of them ' +
-        'once the copies are too old, answer 503.',
+        'Functions cannot read their keys. Instances that hold copies still serve, until the copies are too old. New ' +
+        'instances answer 503.',
       metric: metric(unreadable.metricNamespace, unreadable.metricName, {}, 'sum'),
       threshold: 1,
       evaluationPeriods: 3,
     });
     alarm('BlockedRequests', {
       section: 'blocked-requests',
-      what: 'The firewall refuses many requests: an attack, or a client that it takes for one.',
+      what: 'The firewall refuses many requests: an attack, or a client that looks like one.',
       metric: metric(
         'AWS/WAFV2',
         'BlockedRequests',
@@ -148,8 +151,8 @@ export class RegionAlarms extends Construct {
 }
 
 /**
- * The longest way to another Region, in milliseconds. DynamoDB measures what has arrived, so that where nothing arrives
- * there is no value: after a write, silence counts as an hour. Where Route 53 asks for the health, each answer writes.
+ * The longest replication lag to another Region, in milliseconds. DynamoDB reports it when a write arrives: if none
+ * arrives there is no value, so after a write no value counts as an hour. Each answer to a health check writes.
  */
 function replicationLag(TableName: string, others: Config['regions']): MathExpression {
   const to = others.map(({ name: ReceivingRegion }) =>
@@ -157,7 +160,7 @@ function replicationLag(TableName: string, others: Config['regions']): MathExpre
   );
   const slowest = `MAX([${to.map((_, i) => `FILL(to${i}, ${SILENCE_MS})`).join(', ')}])`;
   return expression(`IF(FILL(writes, 0) > 0, ${slowest}, 0)`, {
-    // Requests, and so not what other Regions' replication writes.
+    // Counts requests of this Region, and not what replication writes.
     writes: metric('AWS/DynamoDB', 'SuccessfulRequestLatency', { TableName, Operation: 'PutItem' }, 'n'),
     ...Object.fromEntries(to.map((each, i) => [`to${i}`, each])),
   });
@@ -173,7 +176,7 @@ const metric = (
 const expression = (text: string, usingMetrics: Record<string, IMetric>): MathExpression =>
   new MathExpression({ expression: text, usingMetrics, period: PERIOD });
 
-/** At most ten: an alarm takes no more. */
+/** @param metrics at most ten: an alarm takes no more */
 const sum = (metrics: readonly IMetric[]): MathExpression =>
   expression(
     metrics.map((_, i) => `FILL(m${i}, 0)`).join(' + '),

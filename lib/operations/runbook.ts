@@ -1,14 +1,14 @@
-/** What to do when an alarm fires: in the operator's own runbook, else on the stage's dashboard, which shows ours. */
+/** An alarm's text leads to the operator's own runbook, or to the dashboard, which shows docs/runbook.md. */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/read.ts';
 import { WATCH_REGION } from '../config/watch-region.ts';
 
-/** An installed package holds it at the same place. */
+/** It lies at the same place in an installed package. */
 const FILE = new URL('../../docs/runbook.md', import.meta.url);
 
 export const dashboardName = (stage: string): string => `countersign-${stage}`;
 
-/** @returns what leads to a section; a stage of kind dev, which tells nobody of an alarm, has no dashboard */
+/** @returns a link to a section, or its name: a stage of kind dev has no dashboard */
 export function runbookLink({ runbookUrl, stage }: Config, section: string): string {
   if (runbookUrl !== undefined) return `${runbookUrl}#${section}`;
   if (stage.kind === 'dev') return `docs/runbook.md#${section}`;
@@ -16,7 +16,7 @@ export function runbookLink({ runbookUrl, stage }: Config, section: string): str
   return `${console}#dashboards/dashboard/${dashboardName(stage.name)} (section ${section})`;
 }
 
-/** @returns each section, as Markdown whose links, which lead to files of the repository, are plain text */
+/** @returns each section as Markdown. Links become plain text, since they lead to files of the repository */
 export function runbookSections(): string[] {
   const [, ...sections] = readFileSync(FILE, 'utf8')
     .replace(/^# Without an alarm$/m, '')

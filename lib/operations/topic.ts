@@ -1,4 +1,4 @@
-/** Where alarms go: the topic of the config, else one that the stage makes. */
+/** The SNS topic that alarms notify: the config's, or one that the stage makes. */
 import { CfnOutput, Stack } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
@@ -7,11 +7,11 @@ import type { Config } from '../config/read.ts';
 
 export const alarmTopicName = (stage: string): string => `countersign-${stage}-alarms`;
 
-/** Takes messages of this account's alarms over TLS; who reads them subscribes to it. */
+/** Accepts messages of this account's alarms, over TLS only. Operators subscribe to it. */
 export class AlarmTopic extends Topic {
   constructor(scope: Construct, id: string, topicName: string) {
     super(scope, id, { topicName, enforceSSL: true });
-    // A topic with a policy of its own has lost the default one, which lets the account's alarms in.
+    // A policy of its own replaces the default one, which lets the account's alarms publish.
     this.addToResourcePolicy(
       new PolicyStatement({
         sid: 'AllowAlarms',
@@ -25,7 +25,7 @@ export class AlarmTopic extends Topic {
   }
 }
 
-/** @returns a Region's topic, by name; undefined where nobody is told: a stage of kind dev without one of its own */
+/** @returns a Region's topic, by name; undefined for a stage of kind dev whose config names none */
 export function alarmTopic(
   scope: Construct,
   { stage }: Config,

@@ -1,12 +1,12 @@
-/** Findings of cdk-nag's AwsSolutions that stand, by rule and type of resource, each with its reason. */
+/** Findings of cdk-nag's AwsSolutions that are accepted, by rule and type of resource, each with its reason. */
 export interface Acknowledged {
   readonly rule: string;
-  /** Of rules that report several findings a resource: which of them. */
+  /** Which finding, for rules that report several for one resource. */
   readonly finding?: RegExp;
   readonly type: string;
-  /** Where it stands for some resources only: their construct paths. */
+  /** Construct paths, where only some resources are accepted. */
   readonly at?: RegExp;
-  /** Where it stands for one kind of stage only. */
+  /** Where only one kind of stage is accepted. */
   readonly kind?: 'dev' | 'prod';
   readonly reason: string;
 }
@@ -16,7 +16,7 @@ export const ACKNOWLEDGED: readonly Acknowledged[] = [
     rule: 'AwsSolutions-APIG4',
     type: 'AWS::ApiGateway::Method',
     reason:
-      'The function verifies a proof over method, URL and body, which no authorizer sees; nonces are for everybody.',
+      'The function verifies a proof over method, URL and body; an authorizer does not see the body. Nonces are public.',
   },
   {
     rule: 'AwsSolutions-COG4',
@@ -27,19 +27,19 @@ export const ACKNOWLEDGED: readonly Acknowledged[] = [
     rule: 'AwsSolutions-APIG2',
     type: 'AWS::ApiGateway::RestApi',
     reason:
-      'The function validates, after the signature: a body that is refused before tells strangers the schema.',
+      'The function validates after the signature. An earlier refusal would show the schema to strangers.',
   },
   {
     rule: 'AwsSolutions-APIG6',
     type: 'AWS::ApiGateway::Stage',
     reason:
-      'Execution logs hold whatever a caller sends. Access logs and the functions log an allow-list of fields.',
+      'Execution logs hold all that a caller sends. Access logs and the functions log an allow-list of fields.',
   },
   {
     rule: 'AwsSolutions-APIG1',
     type: 'AWS::ApiGateway::Stage',
     kind: 'dev',
-    reason: "Access logs need the account's role, which a stage of kind dev does without.",
+    reason: "Access logs need the account's role, which a stage of kind dev does not have.",
   },
   {
     rule: 'AwsSolutions-APIG3',
@@ -51,7 +51,7 @@ export const ACKNOWLEDGED: readonly Acknowledged[] = [
     rule: 'AwsSolutions-DDB3',
     type: 'AWS::DynamoDB::Table',
     reason:
-      'Ledger and limits hold what time makes worthless, and a lost ledger is replaced, never restored.',
+      'Items of ledger and limits are worthless after a while. A lost ledger is replaced, never restored.',
   },
   {
     rule: 'AwsSolutions-SMG4',
@@ -63,7 +63,7 @@ export const ACKNOWLEDGED: readonly Acknowledged[] = [
     finding: /^Policy::.*\/service-role\/AmazonAPIGatewayPushToCloudWatchLogs$/,
     type: 'AWS::IAM::Role',
     kind: 'prod',
-    reason: 'API Gateway tries this very policy before it takes the role for the whole account.',
+    reason: 'API Gateway requires this very policy before it accepts the role for the whole account.',
   },
   {
     rule: 'AwsSolutions-IAM5',
@@ -71,7 +71,7 @@ export const ACKNOWLEDGED: readonly Acknowledged[] = [
     type: 'AWS::IAM::Role',
     at: /\/Rotation\/[\w-]+\/Role\/Resource$/,
     reason:
-      'Neither what Lambda needs to join a VPC nor a token for Vault knows a resource: conditions narrow both.',
+      'The actions to join a VPC and to get a token for Vault take no resource. Conditions narrow both.',
   },
   {
     rule: 'AwsSolutions-IAM5',
@@ -79,6 +79,6 @@ export const ACKNOWLEDGED: readonly Acknowledged[] = [
     type: 'AWS::IAM::Role',
     kind: 'prod',
     reason:
-      "A key made by another stack has no name but its alias: the statement's condition asks for that alias.",
+      "A key that another stack makes is known by its alias only. The statement's condition asks for that alias.",
   },
 ];

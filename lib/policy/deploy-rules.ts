@@ -1,6 +1,6 @@
 /**
- * What AWS refuses only at deploy, half an hour in, and what no other checker looks at: read from the templates, and
- * errors of the synthesis.
+ * Rules on the templates that AWS checks only during a deployment, half an hour in, and that no other checker knows. A
+ * fault is an error of the synthesis.
  */
 import { readFileSync } from 'node:fs';
 import {
@@ -55,7 +55,7 @@ export const DEPLOY_RULES: readonly Rule[] = [
     },
   },
   {
-    // Checkers of tables know AWS::DynamoDB::Table alone.
+    // Other checkers know AWS::DynamoDB::Table only.
     name: 'kept-table-protected',
     type: 'AWS::DynamoDB::GlobalTable',
     fault(table, { DeletionPolicy }) {
@@ -78,7 +78,7 @@ export const DEPLOY_RULES: readonly Rule[] = [
     type: 'AWS::Lambda::Permission',
     fault({ Principal, SourceAccount, SourceArn }) {
       const service = typeof Principal === 'string' && Principal.endsWith('.amazonaws.com');
-      // A resource of the stack is in its account.
+      // A resource of the stack is in the stack's account.
       const ofStack = SourceArn?.['Fn::GetAtt'] !== undefined;
       const own =
         SourceAccount !== undefined || ofStack || /:(\d{12}|[^:]*AWS::AccountId[^:]*):/.test(text(SourceArn));
@@ -92,7 +92,7 @@ export const DEPLOY_RULES: readonly Rule[] = [
     type: 'AWS::ApiGateway::Resource',
     fault: ({ ParentId, PathPart }) =>
       ['ping', 'sping'].includes(PathPart) && ParentId?.['Fn::GetAtt']?.[1] === 'RootResourceId'
-        ? `API Gateway keeps /${PathPart} for itself`
+        ? `API Gateway reserves /${PathPart}`
         : undefined,
   },
   {
@@ -101,7 +101,7 @@ export const DEPLOY_RULES: readonly Rule[] = [
     fault: ({ BinaryMediaTypes = [] }) =>
       BinaryMediaTypes.includes('*/*')
         ? undefined
-        : 'without the binary media type */* a body that is no UTF-8 reaches the function altered',
+        : 'without the binary media type */*, API Gateway alters a body that is not UTF-8',
   },
   {
     name: 'mock-answers-text',
@@ -135,7 +135,7 @@ export const DEPLOY_RULES: readonly Rule[] = [
       ['AWS::SNS::Topic', 'TopicName', 256],
       ['AWS::WAFv2::WebACL', 'Name', 128],
       ['AWS::ApiGateway::DomainName', 'DomainName', 253],
-      // The common name of a certificate; its alternative names may be as long as names are.
+      // The common name of a certificate. Alternative names may be longer.
       ['AWS::CertificateManager::Certificate', 'DomainName', 64],
     ] as const
   ).map(
@@ -145,14 +145,14 @@ export const DEPLOY_RULES: readonly Rule[] = [
       fault(properties) {
         const { length } = text(properties[property]);
         return length > most
-          ? `${property} has ${length} characters, and may have ${most} at most`
+          ? `${property} has ${length} characters; at most ${most} are allowed`
           : undefined;
       },
     }),
   ),
 ];
 
-/** Of the platform's own stacks alone, whatever else the app has. */
+/** Checks the platform's own stacks only, whatever else the app has. */
 export class DeployRules implements IPolicyValidationPlugin {
   readonly name = 'Countersign';
 
@@ -185,14 +185,14 @@ export function faults(resource: Resource): [string, string][] {
 
 const checked = new WeakSet<App>();
 
-/** Once, however many platforms an app holds. */
+/** Adds the rules once, however many platforms an app holds. */
 export function addDeployRules(app: App): void {
   if (checked.has(app)) return;
   checked.add(app);
   Validations.of(app).addPlugins(new DeployRules());
 }
 
-/** @returns a value as text, with references by their name */
+/** @returns a value as text, with a reference as its logical id */
 function text(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value !== 'object' || value === null) return '';

@@ -1,4 +1,4 @@
-/** cdk-nag's AwsSolutions, whose findings are errors unless the table acknowledges them. */
+/** cdk-nag's AwsSolutions. A finding is an error, unless the table in acknowledged.ts accepts it. */
 import {
   type App,
   CfnResource,
@@ -13,7 +13,7 @@ import { ACKNOWLEDGED, type Acknowledged } from './acknowledged.ts';
 
 export class AcknowledgingChecks implements IPolicyValidationPlugin {
   readonly name = 'AwsSolutions';
-  /** Rows that let a finding stand. */
+  /** Rows that accepted a finding. */
   readonly used = new Set<Acknowledged>();
   readonly #kind: 'dev' | 'prod';
 
@@ -42,7 +42,7 @@ export class AcknowledgingChecks implements IPolicyValidationPlugin {
   }
 }
 
-/** Adds the checks to an app whose stacks are all there. */
+/** Call it once the app has all its stacks. */
 export function addPolicyChecks(app: App, kind: 'dev' | 'prod'): AcknowledgingChecks {
   const checks = new AcknowledgingChecks(kind);
   Validations.of(app).addPlugins(checks);
@@ -52,7 +52,7 @@ export function addPolicyChecks(app: App, kind: 'dev' | 'prod'): AcknowledgingCh
 /**
  * @param rule as cdk-nag writes it: `rule`, or `rule[finding]`
  * @param path of the construct
- * @returns the row that lets a finding stand
+ * @returns the row that accepts a finding
  */
 export function acknowledgement(
   rule: string,

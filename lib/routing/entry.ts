@@ -1,4 +1,4 @@
-/** The entry's records, one a Region: clients get the nearest one that is healthy and not evacuated. */
+/** The entry's DNS records, one for each Region. Clients get the nearest Region that is healthy and not evacuated. */
 import { CfnOutput, Duration, Tags } from 'aws-cdk-lib';
 import { ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import {
@@ -26,7 +26,7 @@ export class Entry extends Construct {
     const { hostedZone, entry } = domain;
     for (const { name } of config.regions) {
       const host = regionHost(domain, name);
-      // With one Region there is nowhere else to go.
+      // With one Region DNS has no other answer.
       const health = config.regions.length > 1 ? this.#health(config, name, host, topic) : undefined;
       if (hostedZone)
         new CfnRecordSet(this, `Record-${name}`, {
@@ -35,7 +35,7 @@ export class Entry extends Construct {
           type: 'A',
           setIdentifier: name,
           region: name,
-          // The Region's own record, in the same zone: so nothing is imported from its stack.
+          // By the name of the Region's own record, so nothing is imported from its stack.
           aliasTarget: { dnsName: `${host}.`, hostedZoneId: hostedZone.id, evaluateTargetHealth: true },
           ...(health && { healthCheckId: health.healthCheckId }),
         });
@@ -47,7 +47,7 @@ export class Entry extends Construct {
     }
   }
 
-  /** Its endpoint answers AND it is not evacuated. */
+  /** A Region is healthy if its endpoint answers and it is not evacuated. */
   #health(config: Config, region: string, host: string, topic: ITopic): HealthCheck {
     const { interval, checkerRegions } = config.healthChecks;
     const endpoint = new HealthCheck(this, `Endpoint-${region}`, {
@@ -57,7 +57,7 @@ export class Entry extends Construct {
       resourcePath: '/v1/health',
       enableSNI: true,
       requestInterval: interval,
-      // The endpoint is slow to change its mind already, and one checker alone decides nothing.
+      // One is enough: the endpoint itself reports a lasting problem only, and one checker alone does not decide.
       failureThreshold: 1,
       regions: [...checkerRegions],
     });
@@ -67,7 +67,7 @@ export class Entry extends Construct {
         name: evacuationAlarmName(config.stage.name, region),
         region: keeperOf(region, config),
       },
-      // Nobody ever evacuated it, or the Region that would know is lost.
+      // Without data nobody has evacuated the Region, or the Region that holds the alarm is lost.
       insufficientDataHealthStatus: InsufficientDataHealthStatusEnum.HEALTHY,
     });
     const both = new HealthCheck(this, `Health-${region}`, {
@@ -79,7 +79,7 @@ export class Entry extends Construct {
       config,
       section: 'region-unhealthy',
       of: region,
-      what: `${region} is unhealthy or evacuated: DNS leads clients to the other Regions.`,
+      what: `${region} is unhealthy or evacuated. DNS sends clients to the other Regions.`,
       metric: new Metric({
         namespace: 'AWS/Route53',
         metricName: 'HealthCheckStatus',
@@ -93,7 +93,7 @@ export class Entry extends Construct {
       treatMissingData: TreatMissingData.BREACHING,
       topic,
     });
-    // Without it Route 53's list shows ids.
+    // Without a name, Route 53's list shows ids.
     for (const [check, of] of [
       [endpoint, 'endpoint'],
       [stays, 'not evacuated'],

@@ -1,6 +1,6 @@
 /**
- * A Region is taken out of DNS by an alarm that lies in another one, on a metric that an operator puts there: the lost
- * Region is not asked, and no record is edited (design: 4-regions, "Evacuation").
+ * An operator takes a Region out of DNS by writing a metric in another Region, where an alarm waits for it. That works
+ * when the Region is lost, and no DNS record is edited: docs/runbook.md.
  */
 import { Duration } from 'aws-cdk-lib';
 import { Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
@@ -8,13 +8,14 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from '../operations/alarm.ts';
+import { metricNamespace } from '../operations/metrics.ts';
 
 const SECTION = 'evacuated';
 
 export const evacuationAlarmName = (stage: string, region: string): string =>
   `countersign-${stage}-${SECTION}-${region}`;
 
-/** @returns the Region that keeps another's evacuation alarm: the next in the config's order */
+/** @returns the Region that holds a Region's evacuation alarm: the next in the config's order */
 export function keeperOf(region: string, { regions }: Config): string {
   const index = regions.findIndex(({ name }) => name === region);
   return regions[(index + 1) % regions.length]!.name;
@@ -22,7 +23,7 @@ export function keeperOf(region: string, { regions }: Config): string {
 
 export interface EvacuationAlarmProps {
   readonly config: Config;
-  /** The Region that it takes out, not the one that it lies in. */
+  /** The Region that it takes out. The alarm itself lies in another. */
   readonly of: string;
   readonly topic: ITopic | undefined;
 }
@@ -34,16 +35,16 @@ export class EvacuationAlarm extends Construct {
       config,
       section: SECTION,
       of,
-      what: `${of} was taken out of DNS by an operator, and stays out until it is put back.`,
+      what: `An operator took ${of} out of DNS. It stays out until an operator puts it back.`,
       metric: new Metric({
-        namespace: `Countersign/${config.stage.name}`,
+        namespace: metricNamespace(config.stage.name),
         metricName: 'Evacuated',
         dimensionsMap: { Region: of },
         statistic: 'max',
         period: Duration.minutes(1),
       }),
       threshold: 1,
-      // One value is enough: without another, an alarm that ignores missing data stays as it is.
+      // So that one value is enough: without a newer one, the alarm keeps its state.
       treatMissingData: TreatMissingData.IGNORE,
       topic,
     });

@@ -1,4 +1,4 @@
-/** A Region's share of the domain: its own name, and the entry's, which every Region can answer for. */
+/** The names that a Region answers for: its own, and the entry's, which all Regions share. */
 import { CfnOutput } from 'aws-cdk-lib';
 import { DomainName, type IRestApi, type RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { Certificate, CertificateValidation, type ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
@@ -32,7 +32,7 @@ export class RegionDomain extends Construct {
       new ARecord(this, 'Record', {
         zone,
         recordName: `${host}.`,
-        // The library's own target for an API never asks for its health.
+        // The CDK's own target for an API cannot evaluate the target's health.
         target: RecordTarget.fromAlias({
           bind: () => ({
             dnsName: own.domainNameAliasDomainName,
@@ -49,7 +49,7 @@ export class RegionDomain extends Construct {
   }
 }
 
-/** @returns the zone that the records go into; undefined where they are made by hand */
+/** @returns the zone of the records; undefined where an operator makes the records */
 export function hostedZone(scope: Construct, { hostedZone }: Domain): IHostedZone | undefined {
   if (!hostedZone) return undefined;
   const { id: hostedZoneId, name: zoneName } = hostedZone;

@@ -1,11 +1,11 @@
-/** Where the platform is reached, as far as the config says. */
+/** The platform's URLs, as far as the config says. */
 import type { Config } from '../config/read.ts';
 
 /** Host name of a Region's own domain. */
 export const regionHost = ({ entry }: { readonly entry: string }, region: string): string =>
   `${region}.${entry}`;
 
-/** @returns a Region's base URL; undefined where it is the `execute-api` URL, known once the API exists */
+/** @returns a Region's base URL; undefined where it is the `execute-api` URL, which is known once the API exists */
 export function regionUrl(
   { domain }: Config,
   { name, baseUrl }: Config['regions'][number],

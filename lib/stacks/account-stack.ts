@@ -1,4 +1,4 @@
-/** The role by which API Gateway writes logs: one for an account and Region, so one for all stages in it. */
+/** The role by which API Gateway writes logs. An account has one in each Region, which all stages share. */
 import { type App, RemovalPolicy } from 'aws-cdk-lib';
 import { CfnAccount } from 'aws-cdk-lib/aws-apigateway';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -10,7 +10,7 @@ export interface AccountStackProps {
   readonly region: string;
 }
 
-/** Its name has no stage, and its template nothing of one: every stage deploys the same (docs/decisions/0009). */
+/** Neither its name nor its template depends on a stage: all stages deploy the same (docs/decisions/0009). */
 export class AccountStack extends PlatformStack {
   constructor(app: App, id: string, { config, region }: AccountStackProps) {
     super(app, id, {
@@ -26,7 +26,7 @@ export class AccountStack extends PlatformStack {
       ],
     });
     const account = new CfnAccount(this, 'Account', { cloudWatchRoleArn: role.roleArn });
-    // Another stage may use it, or another product: neither goes when this stage does.
+    // Another stage or product may use them, so they stay when this stage is removed.
     for (const resource of [role, account]) resource.applyRemovalPolicy(RemovalPolicy.RETAIN);
   }
 }

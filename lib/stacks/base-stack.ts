@@ -1,6 +1,7 @@
-/** What a Region's tables, secrets and alarms need before they exist: the stage's key there, and a topic. */
+/** A Region's key and alarm topic, which tables, secrets and alarms need before they exist. */
 import { type App, RemovalPolicy } from 'aws-cdk-lib';
-import { Key } from 'aws-cdk-lib/aws-kms';
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Config } from '../config/read.ts';
 import { keyAlias } from '../data/encryption.ts';
 import { AlarmTopic, alarmTopicName } from '../operations/topic.ts';
@@ -11,11 +12,17 @@ export interface BaseStackProps {
   readonly region: Config['regions'][number];
 }
 
-/** @returns whether there is anything to make: CloudFormation takes no empty stack */
+/** @returns whether there is anything to make: CloudFormation refuses an empty stack */
 export const needsBase = ({ kmsKeyArn, alarmTopicArn }: Config['regions'][number]): boolean =>
   kmsKeyArn === undefined || alarmTopicArn === undefined;
 
+/** The key and the alarm topic of one Region, as far as the config does not name them. */
 export class BaseStack extends PlatformStack {
+  /** Encrypts the Region's tables and secrets. Undefined where the config names a key. */
+  readonly key?: IKey;
+  /** Notified by the Region's alarms. Undefined where the config names a topic. */
+  readonly alarmTopic?: ITopic;
+
   constructor(app: App, id: string, { config, region }: BaseStackProps) {
     const stage = config.stage.name;
     super(app, id, {
@@ -28,12 +35,14 @@ export class BaseStack extends PlatformStack {
       const key = new Key(this, 'Key', {
         description: `Countersign ${stage}: registrations, clients and keys`,
         enableKeyRotation: true,
-        // Without it, tables and secrets that were kept could not be read.
+        // Tables and secrets that are kept can only be read with the key.
         removalPolicy: RemovalPolicy.RETAIN,
       });
-      // Roles ask for the alias: no deployment takes it away, in whatever order stacks go over to another key.
+      // Roles need the alias. It stays while stacks change to another key, in any order.
+      this.key = key;
       key.addAlias(keyAlias(stage)).applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
     }
-    if (region.alarmTopicArn === undefined) new AlarmTopic(this, 'Alarms', alarmTopicName(stage));
+    if (region.alarmTopicArn === undefined)
+      this.alarmTopic = new AlarmTopic(this, 'Alarms', alarmTopicName(stage));
   }
 }

@@ -1,4 +1,4 @@
-/** Leaves beside the templates what `countersign preflight` looks for in the account. */
+/** Writes a file beside the templates: what `countersign preflight` must find in the account. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stack } from 'aws-cdk-lib';
@@ -6,7 +6,7 @@ import { type DeployPlan, deployPlanFile, type PlannedRegion } from '../../lambd
 import type { Config } from '../config/read.ts';
 import { vaultNetwork } from '../keys/rotation-function.ts';
 
-/** @param stacks all that the stage deploys */
+/** @param stacks all stacks that the stage deploys */
 export function writeDeployPlan(outdir: string, config: Config, stacks: readonly Stack[]): void {
   const path = join(outdir, deployPlanFile(config.stage.name));
   writeFileSync(path, `${JSON.stringify(deployPlan(config, stacks), undefined, 2)}\n`);

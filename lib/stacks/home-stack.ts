@@ -1,5 +1,6 @@
-/** What exists once for all Regions: registrations, clients and the platform's keys. */
+/** Registrations, clients and the platform's keys, which exist once for all Regions. */
 import type { App } from 'aws-cdk-lib';
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Config } from '../config/read.ts';
 import { GlobalTable } from '../data/tables.ts';
 import { KeysetSecrets } from '../keys/keyset-secrets.ts';
@@ -9,13 +10,19 @@ export interface HomeStackProps {
   readonly config: Config;
 }
 
+/** The global tables and the secrets of all Regions. Home is where they are created and replicated from. */
 export class HomeStack extends PlatformStack {
+  /** Registrations, with a replica in every Region. */
+  readonly registry: TableV2;
+  /** Clients and their keys, with a replica in every Region. */
+  readonly clients: TableV2;
+
   constructor(app: App, id: string, { config }: HomeStackProps) {
     const description = `Countersign ${config.stage.name}: registrations, clients and keys`;
     super(app, id, { config, region: config.homeRegion, description, keeps: true });
     // Ids are a contract: a renamed one replaces the table or the secret.
-    new GlobalTable(this, 'Registry', { config, kind: 'registry' });
-    new GlobalTable(this, 'Clients', { config, kind: 'clients' });
+    this.registry = new GlobalTable(this, 'Registry', { config, kind: 'registry' }).table;
+    this.clients = new GlobalTable(this, 'Clients', { config, kind: 'clients' }).table;
     new KeysetSecrets(this, 'Keys', { config });
   }
 }

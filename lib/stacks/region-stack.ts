@@ -1,18 +1,23 @@
-/** All of one Region: its ledger and limits, the functions, the API that they answer, what rotates its keys,
- * its name and its alarms. */
+/** All of one Region: tables, functions, the API that they answer, the rotation of keys, domain and alarms. */
 import { type App, CfnOutput } from 'aws-cdk-lib';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type BundleName, FUNCTIONS, type FunctionName } from '../../lambda/contract/names.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { Firewall } from '../api/firewall.ts';
 import { addRoutes, createRestApi, stageUrl } from '../api/rest-api.ts';
 import type { Config } from '../config/read.ts';
 import { RegionTable } from '../data/tables.ts';
 import { environmentValues } from '../functions/environment.ts';
 import { ServingFunction } from '../functions/serving-function.ts';
-import { Rotation } from '../keys/rotation.ts';
+import { KeyRotation } from '../keys/rotation.ts';
 import { ExposedKeyAlarm } from '../operations/exposed-key-alarm.ts';
 import { KeyAlarms } from '../operations/key-alarms.ts';
+import { type RegionMetric, regionMetric } from '../operations/metrics.ts';
 import { RegionAlarms } from '../operations/region-alarms.ts';
 import { alarmTopic } from '../operations/topic.ts';
 import { EvacuationAlarm, keeperOf } from '../routing/evacuation.ts';
@@ -27,27 +32,48 @@ export interface RegionStackProps {
   readonly bundles: Readonly<Record<BundleName, string>>;
 }
 
+/** Serves clients in one Region. */
 export class RegionStack extends PlatformStack {
+  /** The API that clients call. */
   readonly api: RestApi;
+  /** The base URL that clients are configured with; without a `domain` or `baseUrl` it is known once deployed. */
+  readonly baseUrl: string;
+  /** The functions that answer clients and operators, by name. */
+  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  /** The functions that rotate keys, by purpose. Only the home Region schedules them. */
+  readonly rotationFunctions: Readonly<Record<Purpose, LambdaFunction>>;
+  /** Checks every hour that keys are rotated and replicated. */
+  readonly keysWatchFunction: LambdaFunction;
+  /** Used nonces. */
+  readonly ledger: Table;
+  /** Quotas and revoked keys. */
+  readonly limits: Table;
+  /** Notified by the Region's alarms. Undefined for `dev` without a topic in the config. */
+  readonly alarmTopic?: ITopic;
+
+  readonly #stage: string;
 
   constructor(app: App, id: string, { config, region, bundles }: RegionStackProps) {
     const { domain } = config;
     const { name: stage, kind } = config.stage;
     super(app, id, { config, region: region.name, description: `Countersign ${stage}: ${region.name}` });
+    this.#stage = stage;
     // Ids are a contract: a renamed one replaces the table.
-    new RegionTable(this, 'Ledger', { stage, kind: 'ledger', generation: region.ledgerGeneration });
-    new RegionTable(this, 'Limits', { stage, kind: 'limits' });
+    const generation = region.ledgerGeneration;
+    this.ledger = new RegionTable(this, 'Ledger', { stage, kind: 'ledger', generation }).table;
+    this.limits = new RegionTable(this, 'Limits', { stage, kind: 'limits' }).table;
 
     this.api = createRestApi(this, 'Api', config);
     const baseUrl = regionUrl(config, region) ?? stageUrl(this.api);
+    this.baseUrl = baseUrl;
     const entry = entryUrl(config) ?? baseUrl;
     const errorDocsUrl = config.errorDocsUrl ?? `${entry}/errors`;
-    // Only a single Region's URL is not known from the config.
+    // The config has every URL but that of a single Region, which is `baseUrl`.
     const regions = config.regions.map((each) => ({
       name: each.name,
       url: regionUrl(config, each) ?? baseUrl,
     }));
-    const values = environmentValues(this, {
+    const values = environmentValues({
       config,
       region,
       baseUrl,
@@ -58,11 +84,15 @@ export class RegionStack extends PlatformStack {
     const functions = eachFunction(
       (name) => new ServingFunction(this, name, { config, region, name, bundle: bundles[name], values }),
     );
+    this.functions = eachFunction((name) => functions[name].function);
     addRoutes(this.api, { functions, errorDocsUrl });
-    const rotation = new Rotation(this, 'Rotation', { config, region, bundles, errorDocsUrl });
+    const rotation = new KeyRotation(this, 'Rotation', { config, region, bundles, errorDocsUrl });
+    this.rotationFunctions = rotation.functions;
+    this.keysWatchFunction = rotation.watchFunction;
     if (domain) new RegionDomain(this, 'Domain', { domain, region, api: this.api });
 
     const topic = alarmTopic(this, config, region);
+    if (topic) this.alarmTopic = topic;
     const logGroups: Record<FunctionName, ILogGroup> = eachFunction((name) => functions[name].logGroup);
     new ExposedKeyAlarm(this, 'ExposedKey', { config, logGroups, topic });
     if (kind === 'prod') {
@@ -75,6 +105,45 @@ export class RegionStack extends PlatformStack {
       if (keeperOf(of, config) === region.name)
         new EvacuationAlarm(this, `Evacuated-${of}`, { config, of, topic });
     new CfnOutput(this, 'BaseUrl', { value: baseUrl, description: 'What clients are configured with' });
+  }
+
+  /** Calls of `register`, refused ones included. Default: sum over 5 minutes. */
+  metricRegistrations(options?: MetricOptions): Metric {
+    return this.#metric('registrations', options);
+  }
+
+  /** Requests to the API. Default: sum over 5 minutes. */
+  metricRequests(options?: MetricOptions): Metric {
+    return this.#metric('requests', options);
+  }
+
+  /** Requests that the API answers 4xx. Default: sum over 5 minutes. */
+  metricClientErrors(options?: MetricOptions): Metric {
+    return this.#metric('clientErrors', options);
+  }
+
+  /** Requests that the API answers 5xx. Default: sum over 5 minutes. */
+  metricServerErrors(options?: MetricOptions): Metric {
+    return this.#metric('serverErrors', options);
+  }
+
+  /** From request to answer, in milliseconds. Default: p99 over 5 minutes. */
+  metricLatency(options?: MetricOptions): Metric {
+    return this.#metric('latency', options);
+  }
+
+  /** Requests that the firewall refuses; `prod` only. Default: sum over 5 minutes. */
+  metricBlockedRequests(options?: MetricOptions): Metric {
+    return this.#metric('blockedRequests', options);
+  }
+
+  /** Requests that carried a strict API key, which must be considered exposed. Default: sum over 5 minutes. */
+  metricExposedKeys(options?: MetricOptions): Metric {
+    return this.#metric('exposedKeys', options);
+  }
+
+  #metric(name: RegionMetric, options?: MetricOptions): Metric {
+    return regionMetric(name, this.#stage, this.region, options);
   }
 }
 

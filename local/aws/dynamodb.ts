@@ -1,11 +1,11 @@
-/** One Region's DynamoDB in its own protocol, over the store that all Regions of the platform have in common. */
+/** One Region's DynamoDB, in its own protocol, over the store that all Regions share. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Dynamodb, isWrite } from '../dynamodb/dynamodb.ts';
 import { DynamodbException } from '../dynamodb/exception.ts';
 import type { AwsService } from './endpoint.ts';
 import { awsJson, parseJsonObject, targetOperation } from './protocol.ts';
 
-/** @param writeMs how long a write takes from its beginning to its end, in milliseconds; others may begin meanwhile */
+/** @param writeMs how long a write takes, in milliseconds; other writes may begin meanwhile */
 export function dynamodbService(
   store: Dynamodb,
   region: string,

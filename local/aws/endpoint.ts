@@ -1,6 +1,6 @@
 /**
- * One endpoint for DynamoDB, Secrets Manager and Lambda invoke, each in AWS's own protocol, so that unmodified
- * AWS SDK clients work against it. The credential scope tells Regions apart.
+ * One endpoint for DynamoDB, Secrets Manager and Lambda's Invoke, each in AWS's own protocol: unmodified AWS SDK clients
+ * work with it. The credential scope of a request names its Region.
  */
 import { randomUUID } from 'node:crypto';
 import { type HttpListener, readBody } from '../server.ts';
@@ -21,15 +21,15 @@ export type AwsRegion = Readonly<Record<'dynamodb' | 'secretsmanager' | 'lambda'
 /** DynamoDB's limit, the largest of the three. */
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
-/** A call, as it comes in. */
+/** A call that the endpoint received. */
 export interface AwsCall {
   readonly region: string;
   readonly service: string;
-  /** Of a service that names it in a header; Lambda has none. */
+  /** Operation that the header `X-Amz-Target` names; empty for Lambda, which has no such header. */
   readonly operation: string;
 }
 
-/** @returns what AWS would refuse the call with; undefined lets it through */
+/** @returns the error to answer the call with; undefined lets the call through */
 export type AwsFault = (call: AwsCall) => AwsError | undefined;
 
 /** @param regions by name */

@@ -1,4 +1,4 @@
-/** Lambda's Invoke (REST JSON), request and answer in one call. */
+/** Lambda's Invoke (REST JSON), with an answer in the same call. */
 import { randomUUID } from 'node:crypto';
 import type { AwsService } from './endpoint.ts';
 import { AwsError } from './protocol.ts';
@@ -17,7 +17,7 @@ const ACCOUNT = '000000000000';
 const INVOKE = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
 
 /**
- * Versions and aliases lead to the same code; which one was named, the function sees, as on AWS.
+ * Every version and alias runs the same code. The function sees which one was named, as on AWS.
  *
  * @param functions by full name
  */
@@ -31,7 +31,7 @@ export function lambdaService(functions: ReadonlyMap<string, LambdaHandler>, reg
       throw new AwsError('InvalidParameterValueException', `Invocation type ${type} is not served here`);
     if (body.length > MAX_PAYLOAD_BYTES)
       throw new AwsError('RequestTooLargeException', `${body.length} bytes are more than Lambda takes`, 413);
-    // A name, or an ARN that ends in one; a version or an alias stands behind it, or in the query.
+    // A name, or an ARN that ends with it. A version or an alias follows the name, or stands in the query.
     const [name, named] = decodeURIComponent(asked).split(':function:').at(-1)!.split(':') as [
       string,
       string?,

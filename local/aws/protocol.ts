@@ -1,10 +1,10 @@
-/** What AWS's protocols share: who asks, from which Region, and how an error looks. */
+/** The common parts of AWS's protocols: requests, answers, credential scope and errors. */
 import type { IncomingMessage } from 'node:http';
 
 export interface AwsRequest {
   readonly method: string;
   readonly path: string;
-  /** What of the URL follows the path. */
+  /** The URL's query. */
   readonly query?: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
@@ -16,7 +16,7 @@ export interface AwsAnswer {
   readonly body: string;
 }
 
-/** An error by the name that AWS gives it, which is what its SDKs throw. */
+/** An error with AWS's own name for it, which AWS's SDKs throw. */
 export class AwsError extends Error {
   readonly status: number;
 
@@ -29,8 +29,8 @@ export class AwsError extends Error {
 
 /**
  * @returns Region and service from the credential scope of Signature Version 4:
- * `Credential=<key id>/<date>/<region>/<service>/aws4_request`. The signature itself is not checked: whoever
- * reaches the loopback interface is the operator.
+ * `Credential=<key id>/<date>/<region>/<service>/aws4_request`. The signature itself is not checked: anyone who can reach
+ * the loopback interface counts as the operator.
  */
 export function credentialScope(authorization: string | undefined): { region: string; service: string } {
   const scope = /^AWS4-HMAC-SHA256 .*Credential=[^/,\s]+\/\d{8}\/([^/,\s]+)\/([^/,\s]+)\/aws4_request\b/;
@@ -51,7 +51,7 @@ export const awsJson = (version: '1.0' | '1.1', status: number, value: unknown):
   body: JSON.stringify(value),
 });
 
-/** The error's name stands where each protocol looks: in the body (JSON) and in a header (REST JSON). */
+/** Puts the error's name where each protocol expects it: in the body (JSON) and in a header (REST JSON). */
 export function awsErrorAnswer(error: AwsError): AwsAnswer {
   const { name, message, status } = error;
   return {
@@ -68,7 +68,7 @@ export function parseJsonObject(body: Buffer): Record<string, unknown> {
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return value as Record<string, unknown>;
   } catch {
-    // Named below.
+    // Not JSON: refused below.
   }
   throw new AwsError('SerializationException', 'The body is not a JSON object');
 }

@@ -1,6 +1,6 @@
 /**
- * Rotation as Secrets Manager does it: stages a version without a value, then calls the secret's function with the
- * four steps, one after the other, and stops at the first that fails.
+ * Rotation as Secrets Manager does it: it adds a version without a value, then calls the secret's function with the four
+ * steps, one after the other, and stops at the first step that fails.
  */
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './protocol.ts';
@@ -35,7 +35,7 @@ export class SecretRotation {
   }
 
   /**
-   * Sets the schedule, where one is given, and starts: AWS answers before the first step is done.
+   * Sets the schedule, if one is given, and starts the rotation. As on AWS, it returns before the first step is done.
    *
    * @throws AwsError InvalidRequestException without a function, or while a rotation is not finished
    */
@@ -61,7 +61,7 @@ export class SecretRotation {
     this.#start(immediately ? this.#run(secretId, token, STEPS) : this.#try(secretId, token));
   }
 
-  /** Starts what the schedules say is due. One that cannot start now is tried again a period later. */
+  /** Starts every rotation that is due. A rotation that cannot start is tried again a period later. */
   rotateDue(): void {
     for (const { name, rotation } of this.#store.all()) {
       if (!rotation || rotation.nextAtMs > this.#nowMs()) continue;
@@ -69,19 +69,19 @@ export class SecretRotation {
       try {
         this.rotate({ secretId: name, token: randomUUID(), functionArn, rules, immediately: true });
       } catch (error) {
-        // Left over from one that broke off.
+        // An interrupted rotation left its version behind.
         if (!(error instanceof AwsError)) throw error;
       }
     }
   }
 
-  /** @returns once no rotation is under way */
+  /** Resolves once no rotation runs. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   #start(work: Promise<void>): void {
-    // A function that fails has said so in its own log; Secrets Manager leaves the labels as they are.
+    // A function that fails logs the reason itself. Secrets Manager then leaves the labels as they are.
     const running = work.catch(() => {}).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
@@ -101,7 +101,7 @@ export class SecretRotation {
     this.#store.setRotation(secretId, { ...this.#store.find(secretId).rotation!, lastAtMs: this.#nowMs() });
   }
 
-  /** What AWS does when a schedule is set and nothing is to be rotated yet: `testSecret` alone. */
+  /** Runs only `testSecret`, as AWS does when a schedule is set without an immediate rotation. */
   async #try(secretId: string, token: string): Promise<void> {
     try {
       await this.#run(secretId, token, ['testSecret']);
@@ -111,13 +111,13 @@ export class SecretRotation {
   }
 }
 
-/** @throws AwsError InvalidParameterException for a form that is not known here */
+/** @returns milliseconds @throws AwsError InvalidParameterException for a form that this stand-in does not support */
 function period(rules: Readonly<Record<string, unknown>>): number {
   const { AutomaticallyAfterDays: days, ScheduleExpression: expression } = rules;
   if (typeof days === 'number') return days * UNIT_MS.day!;
   if (expression === undefined) return Number.POSITIVE_INFINITY;
   const [, count, unit] = /^rate\((\d+) (hour|day)s?\)$/.exec(String(expression)) ?? [];
   if (count === undefined)
-    throw new AwsError('InvalidParameterException', 'Only rate(n hours|days) is known here');
+    throw new AwsError('InvalidParameterException', 'Only rate(n hours|days) is supported here');
   return Number(count) * UNIT_MS[unit!]!;
 }

@@ -1,22 +1,23 @@
 /**
- * Secrets as Secrets Manager keeps them: versions, and staging labels that stand on one version each. A secret is
- * written in its primary Region; every other one sees it as it was a replication lag ago.
+ * Secrets as Secrets Manager keeps them: versions, and staging labels, each on one version. A secret is written in its
+ * primary Region. Every other Region sees it as it was a replication lag ago.
  */
 import { randomBytes } from 'node:crypto';
 import { AwsError } from './protocol.ts';
 
 export interface SecretVersion {
   readonly id: string;
-  /** Null where the version has a label only, as a rotation finds it. */
+  /** Null for a version that a rotation has added but not filled yet. */
   readonly value: string | null;
   readonly createdAtMs: number;
+  /** Staging labels, which AWS calls version stages. */
   readonly stages: ReadonlySet<string>;
 }
 
 export interface RotationSetting {
   readonly functionName: string;
   readonly functionArn: string;
-  /** As it was asked for, which is how it is described. */
+  /** The rules as the request gave them: DescribeSecret returns the same. */
   readonly rules: Readonly<Record<string, unknown>>;
   readonly periodMs: number;
   readonly nextAtMs: number;
@@ -25,7 +26,7 @@ export interface RotationSetting {
 
 export interface Secret {
   readonly name: string;
-  /** What AWS puts behind the name in the ARN. */
+  /** Random characters that AWS adds to the name in the ARN. */
   readonly suffix: string;
   readonly primaryRegion: string;
   readonly description: string | undefined;
@@ -36,7 +37,7 @@ export interface Secret {
 }
 
 export interface SecretStoreOptions {
-  /** How late a Region sees a secret of another one, in milliseconds. @default 0 */
+  /** How late a Region sees a change of a secret of another Region, in milliseconds. @default 0 */
   readonly replicaLagMs?: (region: string) => number;
 }
 
@@ -44,11 +45,11 @@ const CURRENT = 'AWSCURRENT';
 const PENDING = 'AWSPENDING';
 const PREVIOUS = 'AWSPREVIOUS';
 const MAX_VALUE_BYTES = 65_536;
-/** So many versions, and past states for replicas that lag, are kept of each secret. */
+/** How many versions are kept of each secret, and how many past states for replicas that lag. */
 const KEPT = 100;
 
 export class SecretStore {
-  /** Every state of a secret since it was made, the newest last: values never change, so they share all but that. */
+  /** By name, the states of each secret, the newest last. The states share their versions: a state never changes. */
   readonly #states = new Map<string, readonly Secret[]>();
   readonly #nowMs: () => number;
   readonly #lagMs: (region: string) => number;
@@ -58,7 +59,7 @@ export class SecretStore {
     this.#lagMs = replicaLagMs;
   }
 
-  /** @throws AwsError ResourceExistsException, unless it is the same request again; ValidationException as `put` */
+  /** @throws AwsError ResourceExistsException, except for a repeated request; ValidationException as `put` */
   create(
     secret: Pick<Secret, 'name' | 'primaryRegion' | 'description'>,
     token: string,
@@ -81,7 +82,7 @@ export class SecretStore {
 
   /**
    * @param id name, ARN, or ARN without its suffix
-   * @param region whose view it is; @default the primary Region's
+   * @param region the Region that reads. @default the primary Region
    * @throws AwsError ResourceNotFoundException
    */
   find(id: string, region?: string): Secret {
@@ -99,7 +100,7 @@ export class SecretStore {
   }
 
   /**
-   * The version that the id and the label name; without either, the one that is AWSCURRENT.
+   * Finds the version with this id and this label; without both, the version with AWSCURRENT.
    *
    * @throws AwsError ResourceNotFoundException, also where the version has no value yet
    */
@@ -121,10 +122,10 @@ export class SecretStore {
   }
 
   /**
-   * Adds a version, or gives a valueless one its value. Once more with the same value does nothing.
+   * Adds a version, or fills a version that has no value. A repeated call with the same value changes nothing.
    *
-   * @throws AwsError ResourceExistsException where the token stands for another value, ValidationException where it is
-   *   too large
+   * @throws AwsError ResourceExistsException where the version has another value; ValidationException where the value is too
+   *   large
    */
   put(id: string, token: string, value: string, stages: readonly string[]): SecretVersion {
     requireSize(value);
@@ -141,9 +142,9 @@ export class SecretStore {
   }
 
   /**
-   * Begins a rotation as AWS does: a version with the label AWSPENDING and no value.
+   * Begins a rotation as AWS does: it adds a version with the label AWSPENDING and no value.
    *
-   * @throws AwsError InvalidRequestException while another one is not finished
+   * @throws AwsError InvalidRequestException while another rotation is not finished
    */
   stagePending(id: string, token: string): void {
     const secret = this.find(id);
@@ -156,9 +157,9 @@ export class SecretStore {
   }
 
   /**
-   * Moves a label, or takes it away where `to` is undefined: only from the version that it stands on.
+   * Moves a label from the version that has it, or removes it where `to` is undefined.
    *
-   * @throws AwsError InvalidParameterException where it stands on another, ResourceNotFoundException
+   * @throws AwsError InvalidParameterException where another version has it; ResourceNotFoundException
    */
   moveStage(id: string, stage: string, from: string | undefined, to: string | undefined): void {
     const secret = this.find(id);
@@ -177,7 +178,7 @@ export class SecretStore {
     this.#write({ ...secret, versions: withLabels(secret.versions, to, [stage]) });
   }
 
-  /** What is set for rotation is no change of the secret: `changedAtMs` says when a version or label changed. */
+  /** Sets the rotation. This does not change `changedAtMs`, the time of the last change of a version or a label. */
   setRotation(id: string, rotation: RotationSetting): void {
     const secret = this.find(id);
     this.#write({ ...secret, rotation }, secret.changedAtMs);
@@ -216,7 +217,7 @@ const invalid = (message: string): AwsError => new AwsError('InvalidParameterExc
 const holderOf = (versions: ReadonlyMap<string, SecretVersion>, stage: string): SecretVersion | undefined =>
   [...versions.values()].find(({ stages }) => stages.has(stage));
 
-/** A label stands on one version: it leaves the others, and where AWSCURRENT leaves, AWSPREVIOUS comes. */
+/** Moves labels to one version. A label is on one version only. The version that loses AWSCURRENT gets AWSPREVIOUS. */
 function withLabels(
   versions: ReadonlyMap<string, SecretVersion>,
   to: string | undefined,
@@ -236,7 +237,7 @@ function withLabels(
   return next;
 }
 
-/** A version that no label stands on is deprecated, and goes once there are many. */
+/** Drops the oldest versions without a label, which AWS calls deprecated, once there are more than `KEPT`. */
 function withoutDeprecated(versions: ReadonlyMap<string, SecretVersion>): ReadonlyMap<string, SecretVersion> {
   const kept = [...versions];
   for (let i = 0; kept.length > KEPT && i < kept.length; )

@@ -1,4 +1,4 @@
-/** Secrets Manager's protocol (AWS JSON 1.1) over the store, as one Region sees it. */
+/** One Region's Secrets Manager, in its own protocol (AWS JSON 1.1), over the store that all Regions share. */
 import { randomUUID } from 'node:crypto';
 import type { AwsService } from './endpoint.ts';
 import { AwsError, awsJson, parseJsonObject, targetOperation } from './protocol.ts';
@@ -14,7 +14,7 @@ type Input = Readonly<Record<string, unknown>>;
 
 /**
  * @param regions every Region's name: a secret has a replica in each
- * @param rotation who rotates; without it nobody does
+ * @param rotation rotates secrets; without it, RotateSecret is refused
  */
 export function secretsManagerService(
   store: SecretStore,
@@ -110,7 +110,7 @@ export function secretsManagerService(
     },
   };
 
-  /** @throws AwsError where this Region has a replica only */
+  /** @throws AwsError where this Region has only a replica */
   function primary(id: string): Secret {
     const secret = store.find(id);
     if (secret.primaryRegion === region) return secret;
@@ -126,7 +126,7 @@ export function secretsManagerService(
   };
 }
 
-/** Versions that no label stands on are deprecated and not shown. */
+/** @returns the versions with a label. Others are deprecated, and AWS does not list them. */
 const versionsOf = (secret: Secret): SecretVersion[] =>
   [...secret.versions.values()].filter(({ stages }) => stages.size > 0);
 

@@ -1,4 +1,4 @@
-/** A MiniStack with the platform on it, put there by the real CDK CLI, and an OpenBao that its keys come from. */
+/** Deploys the platform to MiniStack, an emulator of AWS, with the real CDK CLI. An OpenBao makes its keys. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,14 +21,14 @@ import { type Replicas, replicasOf } from './replicas.ts';
 /** Holds the config for `app.ts`, as JSON. */
 export const CONFIG_VARIABLE = 'COUNTERSIGN_EMULATOR_CONFIG';
 
-/** The emulator knows an API by its id alone, whatever the Region. */
+/** The emulator identifies an API by its id alone, in whatever Region. */
 export const apiId = (index: number): string => `c0ffee0${index}`;
 
 const run = promisify(execFile);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const KEYS = { accessKeyId: 'test', secretAccessKey: 'test' };
 const ACCOUNT = '000000000000';
-/** Nobody commits what is frozen here. */
+/** Lets `cdk` write the lock of fixed settings: this stage is new each time, so no lock is committed. */
 const WRITE_LOCK = ['--context', 'countersign:lock=write'];
 
 export interface DeploymentOptions {
@@ -52,19 +52,19 @@ export interface Deployment {
     readonly region: string;
     readonly credentials: typeof KEYS;
   };
-  /** The same for programs. */
+  /** The same options as environment variables, for other programs. */
   readonly env: Readonly<Record<string, string>>;
-  /** `cdk deploy --all`, and after it the replicas that the emulator does not make. */
+  /** Runs `cdk deploy --all`, then creates the replicas, which the emulator does not create. */
   deploy(settings?: Settings): Promise<void>;
-  /** What is written in one Region reaches the others by this alone. */
+  /** Replicates writes between Regions: the emulator does not. */
   readonly replicas: Replicas;
-  /** `cdk destroy --all` */
+  /** Runs `cdk destroy --all`. */
   destroy(): Promise<void>;
-  /** Ends the emulator and removes every file. */
+  /** Stops the emulator and removes every file. */
   stop(): Promise<void>;
 }
 
-/** A bootstrapped account and a Vault that is set up, with nothing deployed yet. */
+/** Prepares a bootstrapped account and a Vault that is set up. Nothing is deployed yet. */
 export async function startDeployment({ stage, regions: names }: DeploymentOptions): Promise<Deployment> {
   const ministack = await startMinistack();
   const directory = await mkdtemp(join(tmpdir(), 'countersign-deploy-'));
@@ -131,14 +131,14 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
     },
     async destroy() {
       await replicas.remove();
-      // By the assembly that the deployment left: there is no need to build it again.
+      // Use the assembly that the deployment left: it need not be built again.
       await cdk(['destroy', '--all', '--force', '--app', 'cdk.out']);
     },
     stop,
   };
 }
 
-/** What an operator does before the first deployment (docs/vault.md, AppRole). */
+/** Does what an operator does before the first deployment (docs/vault.md, AppRole). */
 async function prepareVault(
   { address, rootToken }: Openbao,
   stage: string,

@@ -1,10 +1,10 @@
-/** Changes an app where the emulator needs it: docs/emulator.md has a row for each. */
+/** Changes the app where the emulator needs it: docs/emulator.md has a row for each change. */
 import { CfnResource, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IConstruct } from 'constructs';
 
-/** Each has a template test in its place. */
+/** Resource types that the emulator refuses. A template test covers each of them instead. */
 const REFUSED: readonly string[] = [
   'AWS::ApplicationAutoScaling::ScalableTarget',
   'AWS::ApplicationAutoScaling::ScalingPolicy',
@@ -17,7 +17,7 @@ const REFUSED: readonly string[] = [
   'AWS::WAFv2::WebACLAssociation',
 ];
 
-/** Many functions at once share one small machine. In seconds. */
+/** Timeout of the functions, in seconds: many functions share one small machine. */
 const TIMEOUT = 60;
 
 /** @param app with all its stacks */
@@ -26,7 +26,7 @@ export function fitToEmulator(app: IConstruct): void {
     if (Stack.isStack(each)) each.terminationProtection = false;
     if (!CfnResource.isCfnResource(each)) continue;
     if (isRefused(each)) each.node.scope!.node.tryRemoveChild(each.node.id);
-    // Of a stage on an emulator nothing is worth keeping.
+    // A stage on an emulator holds nothing that is worth keeping.
     else each.applyRemovalPolicy(RemovalPolicy.DESTROY);
     if (each instanceof CfnFunction) each.timeout = TIMEOUT;
   }
@@ -34,5 +34,5 @@ export function fitToEmulator(app: IConstruct): void {
 
 const isRefused = (resource: CfnResource): boolean =>
   REFUSED.includes(resource.cfnResourceType) ||
-  // An alarm on an expression rather than on one metric.
+  // An alarm on an expression instead of one metric.
   (resource instanceof CfnAlarm && resource.metrics !== undefined);

@@ -1,6 +1,6 @@
 /**
- * What a global table has on AWS and not on the emulator: the other Regions' copies. They are made equal when that is
- * asked for, so that whoever tries the platform decides how long the lag is.
+ * The replicas of global tables in the other Regions, which the emulator does not make. `synchronise` makes them equal, so
+ * that its caller decides how long the replication lag is.
  */
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -18,14 +18,14 @@ import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.t
 import { tableKinds } from '../stage.ts';
 
 export interface Replicas {
-  /** Makes those that are missing, empty. */
+  /** Creates the missing tables, empty. */
   create(): Promise<void>;
-  /** Carries what changed in any Region since the last time to all others; of two changes one wins. */
+  /** Copies each change since the last call to all other Regions. Of two changes to one item, one wins. */
   synchronise(): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** What a DynamoDB and a Secrets Manager client take both. */
+/** Options for the AWS SDK clients of a Region. */
 type Aws = (region: string) => {
   readonly endpoint: string;
   readonly region: string;
@@ -36,7 +36,7 @@ type Aws = (region: string) => {
 export function replicasOf(stage: string, regions: readonly string[], aws: Aws): Replicas {
   const [home, ...others] = regions.map((region) => new DynamoDBClient(aws(region)));
   const kinds = tableKinds('global');
-  /** What all Regions had when they were last made equal. */
+  /** By table, the items that all Regions had after the last synchronisation. */
   const agreed = new Map<TableKind, Items>(kinds.map((kind) => [kind, new Map()]));
 
   return {

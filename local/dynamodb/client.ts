@@ -1,4 +1,4 @@
-/** The store behind the SDK client's one method: the adapters run on it, and nothing is serialised, signed or sent. */
+/** A DynamoDB client for the adapters that calls the store directly: nothing is serialised, signed or sent. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Dynamodb } from './dynamodb.ts';
 import { DynamodbException } from './exception.ts';
@@ -8,7 +8,7 @@ interface Command {
   readonly input: { readonly TableName?: string };
 }
 
-/** A call on its way to the store and back; whoever carries it decides when it arrives and what becomes of the answer. */
+/** Carries a call to the store. It decides when the call arrives, and whether the answer comes back. */
 export interface Call {
   readonly region: string;
   readonly operation: string;

@@ -1,6 +1,6 @@
 /**
- * DynamoDB in memory for several Regions, in the shapes of its API: the operations that this platform uses. Nothing
- * here waits or draws lots: who calls decides when a write begins and ends, and when it is replicated.
+ * DynamoDB in memory for several Regions: the operations that this platform uses, in the shapes of DynamoDB's API. Nothing
+ * here waits or is random: the caller decides when a write begins and ends, and when it is replicated.
  */
 import { EventualTable } from './eventual-table.ts';
 import { DynamodbException, validation } from './exception.ts';
@@ -13,9 +13,9 @@ import { WRITES, type WriteInput, type WriteOperation, write, writtenKey } from 
 
 export interface DynamodbOptions {
   readonly regions: readonly string[];
-  /** Of strong tables of two Regions: holds a copy and answers nobody. */
+  /** Third replica of strongly consistent tables with two Regions: it holds a copy and serves no client. */
   readonly witness?: string;
-  /** How each table is replicated, by its name. `regional`: not at all, each Region has its own. */
+  /** Replication of a table, by its name. `regional`: none, each Region has its own table. */
   readonly modeOf: (table: string) => 'regional' | 'eventual' | 'strong';
   /** Epoch milliseconds of a Region's clock. */
   readonly nowMs: (region: string) => number;
@@ -34,7 +34,7 @@ const READS = ['GetItem', 'Query', 'Scan'] as const;
 export class Dynamodb {
   readonly network = new Network();
   readonly #options: DynamodbOptions;
-  /** By table name, then for `regional` ones by Region. */
+  /** By table name; for a `regional` table, by Region below that. */
   readonly #tables = new Map<string, Table | Map<string, Table>>();
   readonly #descriptions = new Map<string, Map<string, Description>>();
   readonly #ttl = new Map<string, unknown>();
@@ -57,7 +57,7 @@ export class Dynamodb {
     throw new DynamodbException('UnknownOperationException', `There is no operation ${operation} here`);
   }
 
-  /** The two ends of a write, between which others may begin. @throws DynamodbException */
+  /** Begins a write, which its caller ends. Other writes may begin in between. @throws DynamodbException */
   begin(region: string, operation: WriteOperation, input: Input): { commit(): object; abandon(): void } {
     this.#needRegion(region);
     const table = this.table(region, nameOf(input));
@@ -77,7 +77,7 @@ export class Dynamodb {
     };
   }
 
-  /** @returns the table that a Region's clients meet @throws DynamodbException ResourceNotFoundException */
+  /** @returns the table as a Region's clients see it @throws DynamodbException ResourceNotFoundException */
   table(region: string, name: string): Table {
     const found = this.#tables.get(name);
     const table = found instanceof Map ? found.get(region) : found;

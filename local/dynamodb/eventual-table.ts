@@ -1,6 +1,7 @@
 /**
- * A global table in eventual mode, or the table of one Region. A condition is judged on the Region's own copy; changes
- * travel later, each item's in its order, and of two the later one stays, whatever was answered meanwhile.
+ * An eventually consistent global table, or the table of one Region. A condition is checked against the Region's own copy.
+ * Changes reach the other Regions later, in order for each item. Of two changes to one item the later one wins, even if
+ * both were acknowledged.
  */
 import type { Item, KeySchema } from './item.ts';
 import type { Network } from './network.ts';
@@ -11,7 +12,7 @@ export interface EventualTableOptions {
   readonly keys: KeySchema;
   readonly replicas: readonly string[];
   readonly network: Network;
-  /** Each Region's own clock: the later of two writes is later by these. */
+  /** Each Region's own clock, which decides which of two writes is the later one. */
   readonly nowMs: (region: string) => number;
 }
 
@@ -54,7 +55,7 @@ export class EventualTable implements Table {
     this.#copies = new Map(options.replicas.map((name) => [name, { versions: new Map(), records: [] }]));
   }
 
-  /** A strong read of the Region's own copy: the other Regions' writes may be missing. */
+  /** Reads the Region's own copy: writes of other Regions may be missing, even from a strongly consistent read. */
   get(region: string, key: string): Item | undefined {
     return this.#copies.get(region)!.versions.get(key)?.item;
   }
@@ -76,7 +77,7 @@ export class EventualTable implements Table {
     };
   }
 
-  /** Removes what has expired by the Region's clock; the removals travel as any write does. */
+  /** Removes items that have expired by the Region's clock. The removals are replicated as any write is. */
   sweep(region: string, attribute: string): void {
     const nowS = this.#options.nowMs(region) / 1000;
     for (const [key, { item }] of [...this.#copies.get(region)!.versions]) {
@@ -85,7 +86,7 @@ export class EventualTable implements Table {
     }
   }
 
-  /** What can arrive now, in no order: each item's changes from one Region keep theirs. */
+  /** @returns the changes that can arrive now, in no order. Changes of one item from one Region arrive in order. */
   links(): Link[] {
     const { network } = this.#options;
     return [...this.#underWay.values()].flatMap(({ link }) =>
@@ -93,7 +94,7 @@ export class EventualTable implements Table {
     );
   }
 
-  /** @returns how many changes are on their way to the Region, or to any */
+  /** @returns how many changes are on their way to the Region, or to any Region */
   underWay(to?: string): number {
     let count = 0;
     for (const { link, versions } of this.#underWay.values())
@@ -101,7 +102,7 @@ export class EventualTable implements Table {
     return count;
   }
 
-  /** The oldest change of the link arrives; or the newest alone, which stands for all before it. */
+  /** Lets the oldest change of the link arrive; or only the newest, which replaces all before it. */
   deliver(link: Link, combined = false): void {
     const id = linkId(link);
     const { versions } = this.#underWay.get(id)!;
@@ -111,13 +112,13 @@ export class EventualTable implements Table {
     if (held === undefined || isLater(version.stamp, held.stamp)) this.#apply(link.to, link.key, version);
   }
 
-  /** All that can arrive, arrives. */
+  /** Lets all changes arrive that can. */
   deliverAll(): void {
     for (let links = this.links(); links.length > 0; links = this.links())
       for (const link of links) this.deliver(link);
   }
 
-  /** What is under way from a Region that does not come back is gone. */
+  /** Drops the changes on their way from a Region that is lost for good. */
   forget(region: string): void {
     for (const [id, { link }] of this.#underWay) if (link.from === region) this.#underWay.delete(id);
   }
@@ -127,7 +128,7 @@ export class EventualTable implements Table {
   }
 
   #write(region: string, key: string, item: Item | undefined, byTtl: boolean): void {
-    // A write is later than what it replaces, whatever the clocks say: else the Regions would never agree.
+    // A write is always later than the item it replaces, whatever the clocks say: else the Regions would never agree.
     const replaced = this.#copies.get(region)!.versions.get(key)?.stamp.atMs ?? 0;
     const atMs = Math.max(this.#options.nowMs(region), replaced + 1);
     const stamp = { atMs, region, number: ++this.#number };

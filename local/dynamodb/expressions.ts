@@ -1,6 +1,6 @@
 /**
  * The part of DynamoDB's expression language that the adapters use: conditions without brackets, and the clauses
- * SET, REMOVE and ADD. What it does not know it refuses, so that an adapter that asks for more is found out.
+ * SET, REMOVE and ADD. It refuses every other form, so that a test fails if an adapter starts to use one.
  */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 
@@ -12,7 +12,7 @@ export interface Placeholders {
 export type Condition = (item: Item | undefined, placeholders: Placeholders) => boolean;
 export type Update = (item: Item, placeholders: Placeholders) => void;
 
-/** @throws SyntaxError where the expression is of a form that no adapter had when this was written */
+/** @throws SyntaxError where the form of the expression is not supported here */
 export const condition = remembered((text: string): Condition => {
   // AND binds closer than OR.
   const alternatives = text.split(/\s+OR\s+/).map((part) => part.split(/\s+AND\s+/).map(term));
@@ -47,7 +47,7 @@ function term(text: string): Condition {
   };
 }
 
-/** Numbers by value, texts by their code units; of two kinds none is less. */
+/** Compares numbers by value and strings by code units. Values of two types have no order. */
 function compares(held: AttributeValue, comparison: string, asked: AttributeValue): boolean {
   const [a, b] = [scalar(held), scalar(asked)];
   const ordered = typeof a === typeof b && typeof a !== 'boolean';

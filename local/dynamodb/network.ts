@@ -1,9 +1,9 @@
-/** Which Regions hear of each other. A witness is a Region too: it holds copies and answers nobody. */
+/** The network between Regions: which can reach each other. A witness counts as a Region that serves no client. */
 export class Network {
   readonly #sides = new Map<string, number>();
   readonly #lost = new Set<string>();
 
-  /** Regions of different groups do not hear of each other; one that no group names is alone. */
+  /** Splits the network. Regions of different groups cannot reach each other; a Region in no group is alone. */
   partition(groups: readonly (readonly string[])[]): void {
     this.#sides.clear();
     for (const [side, group] of groups.entries()) for (const region of group) this.#sides.set(region, side);
@@ -13,7 +13,7 @@ export class Network {
     this.#sides.clear();
   }
 
-  /** The Region answers nobody and hears of nobody; what it holds stays. */
+  /** Cuts the Region off from clients and Regions. Its data stays. */
   lose(region: string): void {
     this.#lost.add(region);
   }
@@ -26,7 +26,7 @@ export class Network {
     return this.#lost.has(region);
   }
 
-  /** Whether the Region hears of any other. */
+  /** Whether the Region can reach any other. */
   hears(region: string): boolean {
     if (this.#lost.has(region)) return false;
     const side = this.#sides.get(region);

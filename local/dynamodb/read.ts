@@ -1,4 +1,4 @@
-/** What Query and Scan find among the items of a table, page by page. */
+/** The results of Query and Scan over the items of a table, page by page. */
 import { condition, type Placeholders } from './expressions.ts';
 import { type Item, type KeySchema, keyOf, keyText } from './item.ts';
 

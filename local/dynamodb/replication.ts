@@ -1,14 +1,14 @@
-/** Lets changes arrive in the other Regions as time goes by: what was under way at one beat has arrived at the next. */
+/** Replicates continuously: a change that is on its way at one beat has arrived at the next. */
 import type { Dynamodb } from './dynamodb.ts';
 
-/** @param lagMs from one beat to the next, in milliseconds @returns what ends it */
+/** @param lagMs time between two beats, in milliseconds @returns a function that ends the replication */
 export function startReplication(store: Dynamodb, lagMs: number): () => void {
   const timer = setInterval(() => replicate(store), lagMs);
   timer.unref();
   return () => clearInterval(timer);
 }
 
-/** All changes that can arrive, arrive. */
+/** Lets all changes arrive that can. */
 export function replicate(store: Dynamodb): void {
   const { eventual, strong } = store.replicated();
   for (const table of eventual) table.deliverAll();

@@ -1,6 +1,7 @@
 /**
- * A global table in strong mode: one log of writes for all Regions. A write or a strong read needs a second replica
- * within reach; a write that meets another Region's on the same item is refused, to be tried again. There is no TTL.
+ * A strongly consistent global table: one log of writes for all Regions. A write, or a strongly consistent read, needs a
+ * second replica that it can reach. A write to an item that another Region is writing is refused, and can be tried again.
+ * There is no TTL.
  */
 import { DynamodbException } from './exception.ts';
 import type { Item, KeySchema } from './item.ts';
@@ -22,7 +23,7 @@ interface Entry {
   readonly record: StreamRecord | undefined;
 }
 
-/** What a Region has heard of the log, for its eventually consistent reads and its stream. */
+/** The part of the log that a Region has received, for its eventually consistent reads and its stream. */
 interface Copy {
   applied: number;
   readonly items: Map<string, Item>;
@@ -87,12 +88,12 @@ export class StrongTable implements Table {
     };
   }
 
-  /** How many writes the Region has not heard of. */
+  /** @returns how many writes of the log the Region has not received */
   behind(region: string): number {
     return this.#log.length - this.#copies.get(region)!.applied;
   }
 
-  /** The Region hears of the next writes, in the log's order. @param count @default all */
+  /** Lets the Region receive the next writes, in the log's order. @param count @default all */
   advance(region: string, count = this.behind(region)): void {
     const copy = this.#copies.get(region)!;
     const end = Math.min(copy.applied + count, this.#log.length);

@@ -1,4 +1,4 @@
-/** A table as one Region's clients meet it, whatever stands behind: no other Region, weak or strong replication. */
+/** A table as one Region's clients see it, whether it is replicated with eventual or strong consistency, or not at all. */
 import type { Item, KeySchema } from './item.ts';
 import type { StreamRecord } from './stream.ts';
 import type { Written } from './write.ts';
@@ -18,11 +18,11 @@ export interface Table {
   readonly keys: KeySchema;
   /** @throws DynamodbException where the Region cannot answer such a read */
   get(region: string, key: string, consistent: boolean): Item | undefined;
-  /** In the order of their keys. @throws DynamodbException as `get` */
+  /** @returns all items, in the order of their keys @throws DynamodbException as `get` */
   items(region: string, consistent: boolean): readonly Item[];
   /** @throws DynamodbException where another Region writes the item, or the Region cannot write */
   begin(region: string, key: string): Writing;
-  /** What the Region's stream has, in its order. */
+  /** @returns the records of the Region's stream, in its order */
   records(region: string): readonly StreamRecord[];
 }
 

@@ -1,4 +1,4 @@
-/** What PutItem, UpdateItem and DeleteItem do to the one item that they name. Pure: the store is the caller's. */
+/** The effect of PutItem, UpdateItem and DeleteItem on their item. Pure functions: the caller keeps the store. */
 import { DynamodbException, validation } from './exception.ts';
 import { condition, type Placeholders, update } from './expressions.ts';
 import { checkSize, type Item, type KeySchema, keyOf, keyText } from './item.ts';
@@ -8,9 +8,9 @@ export type WriteOperation = (typeof WRITES)[number];
 
 export interface WriteInput extends Placeholders {
   readonly TableName?: string | undefined;
-  /** Of PutItem. */
+  /** Only PutItem has it. */
   readonly Item?: Item | undefined;
-  /** Of UpdateItem and DeleteItem. */
+  /** Only UpdateItem and DeleteItem have it. */
   readonly Key?: Item | undefined;
   readonly UpdateExpression?: string | undefined;
   readonly ConditionExpression?: string | undefined;

@@ -43,13 +43,13 @@ export function proxyEvent(request: GatewayRequest, { route, pathParameters }: M
     pathParameters,
     stageVariables: null,
     requestContext: requestContext(request, route.resource, lastOfEach(headers)),
-    // Of whatever type: see `BINARY_MEDIA_TYPES`.
+    // Every media type counts as binary: see `BINARY_MEDIA_TYPES`.
     body: body.length > 0 ? body.toString('base64') : null,
     isBase64Encoded: body.length > 0,
   };
 }
 
-/** Of no meaning past the connection they came on, or not passed to an integration. */
+/** Headers that concern only the connection, or that API Gateway does not pass to a function. */
 const NOT_FORWARDED = new Set([
   'connection',
   'content-length',
@@ -66,7 +66,7 @@ const NOT_FORWARDED = new Set([
   'www-authenticate',
 ]);
 
-/** Names keep the client's spelling; the gateway's own say where the request came from. */
+/** The client's headers, with its spelling of their names, and the gateway's own, which name the source of the request. */
 function* forwardedHeaders({
   rawHeaders,
   sourceIp,

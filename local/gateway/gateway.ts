@@ -1,4 +1,4 @@
-/** A Region's front door: what API Gateway REST does between a client and the functions. */
+/** A Region's gateway: it does what API Gateway REST does between a client and the functions. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { APIGatewayProxyEvent } from 'aws-lambda';

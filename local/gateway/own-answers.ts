@@ -1,4 +1,4 @@
-/** What the gateway answers by itself: problems (RFC 9457, design: 8-wire) and CORS preflights. */
+/** The gateway's own answers: problems (RFC 9457, docs/errors/) and CORS preflights. */
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, type Route } from '../../lambda/contract/routes.ts';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
 import type { GatewayAnswer } from './result.ts';
@@ -8,7 +8,7 @@ const CORS: readonly (readonly [string, string])[] = [
   ['Access-Control-Expose-Headers', CORS_ANSWER_HEADERS.join(', ')],
 ];
 
-/** @param status another than the code's own: a gateway says 502 of a function that failed */
+/** @param status where it differs from the code's own: a gateway answers 502 for a function that failed */
 export function gatewayProblem(
   code: ProblemCode,
   requestId: string,

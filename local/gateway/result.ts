@@ -1,5 +1,5 @@
 /**
- * From a function's result to the answer ("Output format of a Lambda function for proxy integration" and
+ * Turns a function's result into the answer ("Output format of a Lambda function for proxy integration" and
  * "Important notes for REST APIs" in AWS's developer guide).
  */
 
@@ -10,7 +10,7 @@ export interface GatewayAnswer {
   readonly body: Buffer;
 }
 
-/** REST APIs give these another name on the way out: `x-amzn-Remapped-` before the function's spelling. */
+/** Headers that REST APIs rename in the answer: they get the prefix `x-amzn-Remapped-`. */
 const REMAPPED = new Set([
   'authorization',
   'connection',
@@ -22,7 +22,7 @@ const REMAPPED = new Set([
   'user-agent',
   'www-authenticate',
 ]);
-/** The gateway writes its own, or none. */
+/** Headers that the gateway sets itself or removes. */
 const DROPPED = new Set([
   'content-length',
   'host',
@@ -33,7 +33,7 @@ const DROPPED = new Set([
   'upgrade',
 ]);
 
-/** @returns undefined where the result is not of the form that API Gateway takes, which it answers with 502 */
+/** @returns undefined where API Gateway does not accept the form of the result, and answers 502 */
 export function readResult(result: unknown): GatewayAnswer | undefined {
   if (!isObject(result)) return undefined;
   const { statusCode, headers, multiValueHeaders, body = '', isBase64Encoded = false } = result;
@@ -56,7 +56,7 @@ export function readResult(result: unknown): GatewayAnswer | undefined {
   };
 }
 
-/** One list of both; a pair that stands in both counts once. */
+/** Merges single and multi-value headers. A pair that is in both counts once. */
 function mergeHeaders(single: unknown, multi: unknown): [string, string][] | undefined {
   if (!isObject(single) || !isObject(multi)) return undefined;
   const lists = Object.entries(multi);

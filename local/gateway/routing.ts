@@ -1,4 +1,4 @@
-/** Which resource of the API a request is for, as API Gateway finds it: on the decoded path. */
+/** Finds the resource of the API for a request, by its decoded path, as API Gateway does. */
 import type { Route } from '../../lambda/contract/routes.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
 

@@ -1,15 +1,15 @@
-/** Installs a thing once, also where several test files ask for it at the same moment. */
+/** Installs a tool once, even if several test files ask for it at the same time. */
 import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-/** Git-ignored; what lies there may be deleted at any time. */
+/** Git ignores this directory. It may be deleted at any time. */
 export const DIRECTORY = fileURLToPath(new URL('../../.countersign', import.meta.url));
 
 /**
- * @param name of the thing and its version, which a file of that name stands for once it is there
- * @param work what installs it, into `DIRECTORY`
+ * @param name of the tool, with its version: a file of this name marks the finished installation
+ * @param work installs the tool into `DIRECTORY`
  */
 export async function installOnce(name: string, work: () => Promise<void>): Promise<void> {
   const marker = join(DIRECTORY, 'installed', name);
@@ -21,7 +21,7 @@ export async function installOnce(name: string, work: () => Promise<void>): Prom
       continue;
     }
     try {
-      // Written last: what was interrupted is done over.
+      // Written last: an interrupted installation starts again.
       if (!(await exists(marker))) await work();
       await writeFile(marker, '');
     } finally {
@@ -30,7 +30,7 @@ export async function installOnce(name: string, work: () => Promise<void>): Prom
   }
 }
 
-/** @returns whether it is ours now; that of a process which is gone is taken away */
+/** @returns whether this process has the lock now. A lock of a process that has ended is removed. */
 async function take(lock: string): Promise<boolean> {
   try {
     await writeFile(lock, String(process.pid), { flag: 'wx' });

@@ -1,4 +1,4 @@
-/** A server in a process group of its own, on a free port of loopback, until it is stopped. */
+/** Runs a server in its own process group, on a free loopback port, until it is stopped. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ServerProcess {
   readonly stop: () => Promise<void>;
-  /** What it has printed so far. */
+  /** The server's output so far. */
   readonly output: () => string;
 }
 
@@ -17,11 +17,11 @@ export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Rejects for as long as it is not ready. */
+  /** Rejects while the server is not ready. */
   readonly ready: () => Promise<unknown>;
 }
 
-/** Started in a directory that goes with it, which is its temporary one, too: it leaves nothing. */
+/** Starts the server in a directory that is removed with it, and that is its temporary directory too: nothing is left. */
 export async function startProcess({ command, args, env, ready }: ServerCommand): Promise<ServerProcess> {
   const cwd = await mkdtemp(join(tmpdir(), 'countersign-'));
   const child = spawn(command, args, {
@@ -36,7 +36,7 @@ export async function startProcess({ command, args, env, ready }: ServerCommand)
       output = (output + chunk).slice(-20_000);
     });
   const ended = once(child, 'close').catch(() => {});
-  // Its workers are in its group, and end with it also where this process ends early.
+  // The server's workers are in its group: they end with it, even if this process ends early.
   const signal = (name: NodeJS.Signals) => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, name);
@@ -72,7 +72,7 @@ export async function startProcess({ command, args, env, ready }: ServerCommand)
   }
 }
 
-/** Nobody else has it now, on any address. */
+/** @returns a port that no process uses now, on any address */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0);
   await once(server, 'listening');

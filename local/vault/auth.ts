@@ -1,4 +1,4 @@
-/** Auth methods: tokens and AppRole work; of AWS and JWT there is what `countersign vault setup` writes, and no login. */
+/** Auth methods. Tokens and AppRole work. AWS and JWT store what `countersign vault setup` writes, but cannot log in. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { text, type VaultBody, VaultFault, type VaultRequest, type VaultResult } from './protocol.ts';
 

@@ -11,10 +11,10 @@ export interface VaultRequest {
   readonly data: VaultBody;
 }
 
-/** Undefined is 204. */
+/** Undefined gives 204. */
 export type VaultResult = { readonly data: VaultBody } | { readonly auth: VaultBody } | VaultRaw | undefined;
 
-/** What has a form of its own. */
+/** An answer with its own status, whose body is not wrapped. */
 export interface VaultRaw {
   readonly status: number;
   readonly raw: VaultBody;

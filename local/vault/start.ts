@@ -1,10 +1,10 @@
-/** The Vault that `npm start` uses: in this process, an OpenBao that is started, or a server that runs already. */
+/** The Vault of `npm start`: one embedded in this process, an OpenBao that is started, or a server that runs already. */
 import { resolve } from 'node:path';
 import type { LocalServer } from '../server.ts';
 import { startOpenbao } from './openbao.ts';
 import { createEmbeddedVault } from './vault.ts';
 
-/** A URL needs a token in `VAULT_TOKEN` that may do what cli/vault/setup.hcl says. */
+/** A URL needs a token in `VAULT_TOKEN`, with the rights of cli/vault/setup.hcl. */
 export type VaultChoice = 'embedded' | 'openbao' | `http${string}`;
 
 export interface RunningVault {

@@ -1,4 +1,4 @@
-/** The Transit engine: keys with versions, which are made, rotated and exported here and used nowhere. */
+/** The Transit engine: it creates, rotates and exports keys with versions. It does not sign with them. */
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { text, type VaultBody, VaultFault, type VaultRequest, type VaultResult } from './protocol.ts';
 
@@ -170,7 +170,7 @@ function describe(key: TransitKey): VaultResult {
   };
 }
 
-/** By type: a version, exported in the form that Vault gives it. */
+/** By key type: creates a version, in the form in which Vault exports it. */
 const MAKE: Readonly<Record<string, (keySize: number) => Omit<Version, 'createdAt'>>> = {
   hmac: (keySize) => ({ exported: randomBytes(keySize).toString('base64') }),
 

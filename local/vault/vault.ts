@@ -1,7 +1,7 @@
 /**
- * An embedded stand-in for HashiCorp Vault and OpenBao, in memory: as much of their API as the platform and
- * `countersign vault setup` use, with policies that are enforced. It passes the suite that the real one passes
- * (test/contract/vault.ts). Not here: namespaces, audit, AWS and JWT logins, any use of a key.
+ * An embedded stand-in for HashiCorp Vault and OpenBao, in memory. It has the part of their API that the platform and
+ * `countersign vault setup` use, and enforces policies. It passes the same tests as the real server
+ * (test/contract/vault.ts). It lacks namespaces, audit, logins by AWS and JWT, and any use of a key.
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -91,7 +91,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
     return route(exact, token, asked);
   }
 
-  /** What answers anybody, sealed or not. */
+  /** Paths that need no token and answer even while sealed. */
   function withoutToken({ operation, path, data }: VaultRequest): VaultResult {
     const state = { initialized: true, sealed, version: '0.0.0+countersign' };
     if (path === 'sys/health' && operation === 'read')
@@ -150,7 +150,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
     return method;
   }
 
-  /** Where there is nothing yet, an update is a creation. */
+  /** An update of something that does not exist yet needs the right to create. */
   function withExistence(request: VaultRequest): VaultRequest {
     const { operation, path } = request;
     const method = path.startsWith('auth/') ? methods.get(path.split('/')[1]!) : undefined;
@@ -167,7 +167,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
   }
 }
 
-/** Node reads no request by LIST; `GET ?list=true` is the same. */
+/** Node does not accept the method LIST; `GET ?list=true` means the same. */
 const METHODS: Readonly<Record<string, Operation>> = {
   GET: 'read',
   POST: 'update',

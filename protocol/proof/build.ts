@@ -1,4 +1,4 @@
-/** Builds a strict proof (design: 8-wire "Strict proof"). Runs in a browser as well: jose and WebCrypto alone. */
+/** Builds a strict proof (docs/protocol.md, "Strict proof"). It uses only jose and WebCrypto, so it also runs in a browser. */
 import { base64url, type CryptoKey, type JWK, type KeyObject, SignJWT } from 'jose';
 
 export interface BuildProof {
@@ -12,7 +12,7 @@ export interface BuildProof {
   readonly method: 'POST' | 'GET' | 'DELETE';
   /** A Region's or the entry's base URL, and the route below it. */
   readonly url: string;
-  /** The very bytes that are sent; empty where there is no body. */
+  /** Exactly the bytes that are sent; empty where there is no body. */
   readonly body: Uint8Array;
   /** Absent for a read. */
   readonly nonce?: string;

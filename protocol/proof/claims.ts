@@ -1,28 +1,28 @@
-/** Check 6: what a proof must say of itself and of the request it comes with. Its signature is verified already. */
+/** Check 6 (claims): what a proof must say of itself and of its request. Its signature is verified already. */
 import { hash } from 'node:crypto';
 import { type Refusal, refuse } from '../problem.ts';
 import type { Proof } from './form.ts';
 
-/** What the request asks for: it decides which proof will do. */
-export type Purpose = 'register' | 'read' | 'delete';
+/** The operation that a request asks for. It decides which claims the proof needs. */
+export type Operation = 'register' | 'read' | 'delete';
 
 export interface ClaimsContext {
-  readonly purpose: Purpose;
+  readonly operation: Operation;
   readonly method: string;
   /** The routed path, below the base URL. */
   readonly path: string;
   readonly body: Uint8Array;
   readonly nowMs: number;
   readonly issuer: string;
-  /** The Region's configured base URLs: its own and the entry's. No header has a say. */
+  /** The Region's configured base URLs: its own and the entry's. No header changes them. */
   readonly baseUrls: readonly string[];
 }
 
-/** Leeway of times, in seconds: clients' clocks are not ours. */
+/** Leeway of times, in seconds, for wrong clocks of clients. */
 export const LEEWAY_S = 60;
 /** Longest life of a proof, in seconds. */
 export const PROOF_LIFE_S = 300;
-/** Longest life of a proof for reading, which has no nonce and so can be repeated while it lives. */
+/** Longest life of a proof for reading: without a nonce, it can be repeated while it lives. */
 export const READ_PROOF_LIFE_S = 60;
 
 const JTI_MIN = 16;
@@ -30,14 +30,15 @@ const JTI_MAX = 64;
 
 /** @returns undefined where every claim holds */
 export function checkClaims(proof: Proof, context: ClaimsContext): Refusal | undefined {
-  if (proof.profile === 'basic' && context.purpose === 'delete') return refuse('not_allowed', 'basic_delete');
+  if (proof.profile === 'basic' && context.operation === 'delete')
+    return refuse('not_allowed', 'basic_delete');
   return checkTimes(proof, context) ?? checkBinding(proof, context);
 }
 
-function checkTimes({ claims, profile }: Proof, { purpose, nowMs }: ClaimsContext): Refusal | undefined {
+function checkTimes({ claims, profile }: Proof, { operation, nowMs }: ClaimsContext): Refusal | undefined {
   const { iat, nbf, exp } = claims;
   const nowS = nowMs / 1000;
-  const needsIat = profile === 'strict' || purpose === 'read';
+  const needsIat = profile === 'strict' || operation === 'read';
   if (!isTime(exp)) return refuse('invalid_proof', 'exp');
   if (needsIat && !isTime(iat)) return refuse('invalid_proof', 'iat');
   if (profile === 'strict' && nbf !== undefined && !isTime(nbf)) return refuse('invalid_proof', 'nbf');
@@ -46,18 +47,18 @@ function checkTimes({ claims, profile }: Proof, { purpose, nowMs }: ClaimsContex
   if (isTime(iat) && iat > nowS + LEEWAY_S) return refuse('clock_skew', 'iat_ahead');
   if (isTime(nbf) && nbf > nowS + LEEWAY_S) return refuse('clock_skew', 'nbf_ahead');
 
-  const life = purpose === 'read' ? READ_PROOF_LIFE_S : PROOF_LIFE_S;
-  // A basic proof for registering needs no iat: the server's clock, with leeway, stands in for it.
+  const life = operation === 'read' ? READ_PROOF_LIFE_S : PROOF_LIFE_S;
+  // A basic proof for registering needs no iat: the server's clock, with leeway, replaces it.
   const latest = needsIat ? (iat as number) + life : nowS + life + LEEWAY_S;
   return exp > latest ? refuse('invalid_proof', 'exp_too_late') : undefined;
 }
 
 function checkBinding({ claims, profile }: Proof, context: ClaimsContext): Refusal | undefined {
-  // A used register proof must read nothing, so a proof for reading is one that never had a nonce.
-  if (context.purpose === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');
+  // A proof with a nonce reads nothing, so that a used register proof reads nothing.
+  if (context.operation === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');
   const { aud, jti, htm, htu, fingerprint } = claims;
   if (profile === 'basic')
-    // Others than ours may number it, or leave it out; what is text goes into the ledger.
+    // Other libraries may omit it, or make it a number. A text goes into the ledger, so its length is bounded.
     return typeof jti === 'string' && jti.length > JTI_MAX ? refuse('invalid_proof', 'jti') : undefined;
   if (aud !== context.issuer) return refuse('invalid_proof', 'aud');
   if (typeof jti !== 'string' || jti.length < JTI_MIN || jti.length > JTI_MAX)

@@ -1,10 +1,10 @@
-/** Checks 2 and 3: what a text must look like to be taken for a proof. Nothing in it is believed yet. */
+/** Checks 2 (form) and 3 (header): what a proof looks like. Nothing in it is believed yet. */
 import type { Profile } from '../api-key.ts';
 import { decodeBase64url } from '../bytes.ts';
 import { isJsonObject, parseJson } from '../json.ts';
 import { type Refusal, refuse } from '../problem.ts';
 
-/** The platform's allow-list (8-wire). `EdDSA` stands for Ed25519 in libraries that know only that name. */
+/** The platform's allow-list (docs/protocol.md, "Strict proof"). `EdDSA` stands for Ed25519 in libraries that know only that name. */
 export const PROOF_ALGORITHMS = ['HS256', 'ES256', 'Ed25519', 'EdDSA'] as const;
 export type ProofAlgorithm = (typeof PROOF_ALGORITHMS)[number];
 
@@ -22,7 +22,7 @@ export interface Proof {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-// Claims that are not named are ignored, so their depth and names are free: a token's size bounds both.
+// Claims that no check names are ignored, so they may have any depth and any name: the token's size bounds both.
 const TOKEN_JSON = { maxDepth: Number.POSITIVE_INFINITY, refuseProto: false };
 
 /**
@@ -51,7 +51,7 @@ export function parseProof(token: string): { ok: true; proof: Proof } | Refusal 
   };
 }
 
-/** `typ` alone selects the profile; the other members are then exactly the ones it has. */
+/** `typ` alone selects the profile, and the profile has exactly these members. */
 function profileOf(header: Record<string, unknown>): Profile | undefined {
   const members = Object.keys(header).sort().join();
   if (header.typ === STRICT_TYP)

@@ -1,11 +1,13 @@
-/** Check 1: the request around the proof. */
+/** Check 1 (request): the request around the proof. */
 import { type Refusal, refuse } from '../problem.ts';
 
 /** An HTTP request as the protocol sees it. */
 export interface HttpRequest {
   readonly method: string;
-  /** Each value of each header, by lower-case name: a front door that keeps only the last hides the others. */
+  /** Each value of each header, by lower-case name: none is hidden by a later one. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
+  /** Each value of each query parameter. */
+  readonly query: ReadonlyMap<string, readonly string[]>;
   readonly body: Uint8Array;
 }
 
@@ -13,16 +15,20 @@ export const MAX_BODY_BYTES = 16_384;
 
 /** @returns the one proof in Authorization (RFC 9110 §11.6.2: the scheme's case does not matter) */
 export function readRequest(request: HttpRequest): { ok: true; token: string } | Refusal {
+  // A proof binds no query.
+  if (request.query.size > 0) return refuse('malformed_request', 'query');
   if (request.body.length > MAX_BODY_BYTES) return refuse('body_too_large', 'body_bytes');
   if (request.body.length > 0 && !isJson(request.headers.get('content-type')))
     return refuse('unsupported_media_type', 'content_type');
-  const authorization = request.headers.get('authorization') ?? [];
-  if (authorization.length !== 1) return refuse('malformed_request', 'authorization_count');
-  const token = /^jwt (.*)$/is.exec(authorization[0]!)?.[1];
+  const [authorization, ...more] = request.headers.get('authorization') ?? [];
+  if (authorization === undefined || more.length > 0)
+    return refuse('malformed_request', 'authorization_count');
+  const token = /^jwt (.*)$/is.exec(authorization)?.[1];
   return token === undefined ? refuse('malformed_request', 'authorization_scheme') : { ok: true, token };
 }
 
-/** The media type, parameters aside (RFC 9110 §8.3.1). */
+/** Whether the media type, without its parameters, is JSON (RFC 9110 §8.3.1). */
 function isJson(contentType: readonly string[] | undefined): boolean {
-  return contentType?.length === 1 && /^application\/json\s*(;|$)/i.test(contentType[0]!.trim());
+  const [type, ...more] = contentType ?? [];
+  return type !== undefined && more.length === 0 && /^application\/json\s*(;|$)/i.test(type.trim());
 }

@@ -1,4 +1,4 @@
-/** Check 4: the signature. An unknown client, kid, alg or profile costs the same work and gives the same answer. */
+/** Check 4 (signature). An unknown client, kid, alg or profile costs the same work and gives the same answer. */
 import {
   createHmac,
   createSecretKey,
@@ -22,8 +22,8 @@ export const triesFor = ({ profile }: Pick<Proof, 'profile'>): number =>
   profile === 'basic' ? BASIC_CANDIDATES : 1;
 
 /**
- * Verifies a proof against each candidate; the missing ones are made up with dummy keys of the claimed alg, so
- * that their number shows in no timing.
+ * Verifies a proof against each candidate, and against a dummy key of the claimed alg for each missing one: the timing
+ * does not show how many there are.
  *
  * @returns the key that verifies, or undefined
  */
@@ -54,27 +54,27 @@ function verifies({ token, alg }: Proof, key: KeyObject): boolean {
 const P256_BYTES = 32;
 
 /**
- * From r ‖ s (RFC 7518 §3.4) to the DER that OpenSSL verifies (RFC 3279 §2.2.3): Node converts, too, at a quarter of
+ * From r ‖ s (RFC 7518 §3.4) to the DER that OpenSSL verifies (RFC 3279 §2.2.3). Node converts as well, at a quarter of
  * the price of a verification.
  */
 function ecdsaSignature(signature: Buffer): Buffer {
-  const integers = [signature.subarray(0, P256_BYTES), signature.subarray(P256_BYTES)].map(derInteger);
-  const length = integers[0]!.length + integers[1]!.length;
-  return Buffer.concat([Buffer.from([0x30, length]), ...integers]);
+  const r = derInteger(signature.subarray(0, P256_BYTES));
+  const s = derInteger(signature.subarray(P256_BYTES));
+  return Buffer.concat([Buffer.from([0x30, r.length + s.length]), r, s]);
 }
 
-/** Shortest form, and positive: no leading zero but the one before a byte that would be a sign. */
+/** Shortest form, and positive: a leading zero only before a byte that would otherwise be the sign. */
 function derInteger(bytes: Buffer): Buffer {
   let start = 0;
   while (start < bytes.length - 1 && bytes[start] === 0) start += 1;
   const digits = bytes.subarray(start);
-  const sign = digits[0]! >= 0x80 ? [0] : [];
+  const sign = digits.readUInt8() >= 0x80 ? [0] : [];
   return Buffer.from([0x02, sign.length + digits.length, ...sign, ...digits]);
 }
 
 const edwards = generateKeyPairSync('ed25519').publicKey;
 
-/** Keys that nobody holds the other half of; made at once, so that the first unknown client costs no more than others. */
+/** Keys whose other half nobody holds; made at the start, so that the first unknown client costs no more than later ones. */
 export const DUMMY_KEYS: Readonly<Record<ProofAlgorithm, KeyObject>> = {
   HS256: createSecretKey(randomBytes(64)),
   ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey,

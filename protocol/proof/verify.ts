@@ -1,52 +1,53 @@
 /**
- * Checks 1 to 7, in the design's order (2-protocol "Proof"); the first failure ends it. Nothing is stored, and
- * a bad signature learns nothing about what comes after it.
+ * Checks 1 (request) to 7 (nonce) of docs/protocol.md, "Checks", in that order; the first failure ends it. Nothing is
+ * stored, and a bad signature learns nothing about what comes after it.
  */
 import type { KeyObject } from 'node:crypto';
 import { type ClientKey, type ClientRecord, candidateKeys, isUsable } from '../client.ts';
-import { checkNonce, type NonceContent, readNonce } from '../nonce.ts';
+import { checkNonce, type PresentedNonce, readNonce } from '../nonce.ts';
 import { type Refusal, refuse } from '../problem.ts';
-import { checkClaims, type Purpose } from './claims.ts';
+import { checkClaims, type Operation } from './claims.ts';
 import { type Proof, type ProofAlgorithm, parseProof } from './form.ts';
 import { type HttpRequest, readRequest } from './request.ts';
 import { type Candidate, triesFor, verifySignature } from './signature.ts';
 
-/** What the checks ask of the outside. */
+/** The lookups that the checks make outside the request. */
 export interface ProofLookups {
   client(clientId: string): Promise<ClientLookup>;
-  /** @param fresh whether what is held in memory did not do */
+  /** @param fresh whether the copy in memory failed to verify, so that a newer one is needed */
   keys(alg: ProofAlgorithm, fresh: boolean): Promise<VerificationKeys>;
   /** @returns the MAC key of this Region and ledger that `kid` names, or undefined */
   nonceKey(kid: string): Promise<KeyObject | undefined>;
 }
 
 export interface ClientLookup {
-  /** The client as it stands; undefined for an unknown one. */
+  /** The client, from memory or from a read; undefined for an unknown one. */
   readonly client: ClientRecord | undefined;
-  /**
-   * For a proof that did not verify.
-   *
-   * @returns the client by a read that is no older than the request; null where another failure has had one a moment ago
-   */
-  again(): Promise<ClientRecord | undefined | null>;
+  /** Reads the client once more, for a proof that did not verify. */
+  again(): Promise<Reread>;
 }
 
-/** What verifies signatures by one algorithm. */
+export type Reread =
+  /** A read that is no older than the request; `client` is undefined for an unknown one. */
+  | { readonly kind: 'read'; readonly client: ClientRecord | undefined }
+  /** No read: another failure caused one a moment ago. */
+  | { readonly kind: 'held_back' };
+
+/** The keys that verify signatures by one algorithm. */
 export interface VerificationKeys {
   /** @returns undefined where the platform's part of the key is gone */
   of(client: ClientRecord, key: ClientKey): MadeKey | undefined;
-  /** Does the work of making a key, for nothing. */
+  /** Does the work of making a key, and drops the result. */
   pretend(): void;
 }
 
 export interface MadeKey {
   readonly material: KeyObject;
-  /** Just now; else it was held. */
+  /** True: made just now. False: it was in memory. */
   readonly made: boolean;
 }
 
 export interface ProofContext {
-  readonly purpose: Purpose;
   /** The routed path: the resource with its parameters filled in. */
   readonly path: string;
   readonly nowMs: number;
@@ -57,61 +58,94 @@ export interface ProofContext {
   readonly baseUrls: readonly string[];
 }
 
-export interface Verified {
+/** The client that a proof names, and the key that verified its signature. */
+export interface Signer {
   readonly client: ClientRecord;
   readonly key: ClientKey;
-  readonly jti: string | undefined;
-  /** The nonce to consume; undefined for a read, which has none. */
-  readonly nonce: (NonceContent & { readonly text: string }) | undefined;
 }
 
-/** A refusal knows the client once its signature is verified: only then is a fresh nonce for it. */
-export type ProofOutcome =
-  | { readonly ok: true; readonly verified: Verified }
-  | (Refusal & { readonly verified?: Signer });
+export type WriteOperation = Exclude<Operation, 'read'>;
 
-export async function verifyProof(
+export interface VerifiedRead extends Signer {
+  readonly operation: 'read';
+}
+
+export interface VerifiedWrite extends Signer {
+  readonly operation: WriteOperation;
+  readonly jti: string | undefined;
+  /** Valid here and now; only the ledger knows whether it was used before. */
+  readonly nonce: PresentedNonce;
+}
+
+/** A refusal has the signer once the signature is verified: only that client gets a fresh nonce. */
+export type ProofOutcome<Verified> =
+  | { readonly ok: true; readonly verified: Verified }
+  | (Refusal & { readonly signer?: Signer });
+
+/** @returns the signer of a proof for reading, which has no nonce */
+export async function verifyRead(
   request: HttpRequest,
   context: ProofContext,
   lookups: ProofLookups,
-): Promise<ProofOutcome> {
+): Promise<ProofOutcome<VerifiedRead>> {
+  const checked = await verifyProof(request, 'read', context, lookups);
+  return checked.ok ? { ok: true, verified: { operation: 'read', ...checked.signer } } : checked;
+}
+
+/** @returns the signer and the nonce of a proof for a write */
+export async function verifyWrite(
+  request: HttpRequest,
+  operation: WriteOperation,
+  context: ProofContext,
+  lookups: ProofLookups,
+): Promise<ProofOutcome<VerifiedWrite>> {
+  const checked = await verifyProof(request, operation, context, lookups);
+  if (!checked.ok) return checked;
+  const { signer, proof } = checked;
+  const nonce = await findNonce(proof, context, lookups);
+  if (!nonce) return { ...refuse('use_nonce', 'nonce'), signer };
+  const jti = typeof proof.claims.jti === 'string' ? proof.claims.jti : undefined;
+  return { ok: true, verified: { operation, ...signer, jti, nonce } };
+}
+
+/** Checks 1 (request) to 6 (claims), which reads and writes share. */
+async function verifyProof(
+  request: HttpRequest,
+  operation: Operation,
+  context: ProofContext,
+  lookups: ProofLookups,
+): Promise<
+  { readonly ok: true; readonly proof: Proof; readonly signer: Signer } | (Refusal & { signer?: Signer })
+> {
   const read = readRequest(request);
   if (!read.ok) return read;
   const parsed = parseProof(read.token);
   if (!parsed.ok) return parsed;
   const { proof } = parsed;
 
-  const signed = await findSigner(proof, context.nowMs, lookups);
-  if (!signed) return refuse('invalid_proof', 'signature');
-  const { client, key } = signed;
-  const failed = (refusal: Refusal): ProofOutcome => ({ ...refusal, verified: signed });
-
-  if (client.disabled) return failed(refuse('client_disabled', 'client_disabled'));
-  if (!isUsable(client, key, context.nowMs)) return failed(refuse('key_expired', 'client_key'));
+  const signer = await findSigner(proof, context.nowMs, lookups);
+  if (!signer) return refuse('invalid_proof', 'signature');
+  const { client, key } = signer;
+  // Check 5 (client).
+  if (client.disabled) return { ...refuse('client_disabled', 'client_disabled'), signer };
+  if (!isUsable(client, key, context.nowMs)) return { ...refuse('key_expired', 'client_key'), signer };
 
   const { method, body } = request;
-  const refusal = checkClaims(proof, { ...context, method, body });
-  if (refusal) return failed(refusal);
-
-  const jti = typeof proof.claims.jti === 'string' ? proof.claims.jti : undefined;
-  if (context.purpose === 'read') return { ok: true, verified: { client, key, jti, nonce: undefined } };
-  const nonce = await findNonce(proof, context, lookups);
-  if (!nonce) return failed(refuse('use_nonce', 'nonce'));
-  return { ok: true, verified: { client, key, jti, nonce } };
+  const refusal = checkClaims(proof, { ...context, operation, method, body });
+  return refusal ? { ...refusal, signer } : { ok: true, proof, signer };
 }
 
-type Signer = Pick<Verified, 'client' | 'key'>;
-
-/** Whatever did not verify is tried once more on a fresh read: a client or key made a moment ago works at once. */
+/** A proof that does not verify is tried once more on a fresh read: a client or key made a moment ago works at once. */
 async function findSigner(proof: Proof, nowMs: number, lookups: ProofLookups): Promise<Signer | undefined> {
   const { client, again } = await lookups.client(proof.iss);
-  const signed = tryKeys(proof, client, await lookups.keys(proof.alg, false), nowMs);
-  if (signed) return signed;
+  const signer = tryKeys(proof, client, await lookups.keys(proof.alg, false), nowMs);
+  if (signer) return signer;
   const reread = await again();
-  return reread === null ? undefined : tryKeys(proof, reread, await lookups.keys(proof.alg, true), nowMs);
+  if (reread.kind === 'held_back') return undefined;
+  return tryKeys(proof, reread.client, await lookups.keys(proof.alg, true), nowMs);
 }
 
-/** A failure costs the same whether or not the client, its key, or neither is known, and what of it is held in memory. */
+/** A failure costs the same whether the client and its key are known or not, and whether they are in memory or not. */
 function tryKeys(
   proof: Proof,
   client: ClientRecord | undefined,
@@ -120,12 +154,13 @@ function tryKeys(
 ): Signer | undefined {
   const candidates: Candidate[] = [];
   let made = 0;
-  for (const key of candidateKeys(client, proof, nowMs)) {
-    const found = keys.of(client as ClientRecord, key);
-    if (!found) continue;
-    if (found.made) made += 1;
-    candidates.push({ key, material: found.material });
-  }
+  if (client)
+    for (const key of candidateKeys(client, proof, nowMs)) {
+      const found = keys.of(client, key);
+      if (!found) continue;
+      if (found.made) made += 1;
+      candidates.push({ key, material: found.material });
+    }
   const key = verifySignature(proof, candidates);
   if (client && key) return { client, key };
   for (; made < triesFor(proof); made++) keys.pretend();
@@ -136,11 +171,11 @@ async function findNonce(
   { claims, iss }: Proof,
   context: ProofContext,
   lookups: ProofLookups,
-): Promise<Verified['nonce']> {
-  const kid = readNonce(claims.nonce)?.kid;
+): Promise<PresentedNonce | undefined> {
+  const text = claims.nonce;
+  if (typeof text !== 'string') return undefined;
+  const kid = readNonce(text)?.kid;
   const key = kid === undefined ? undefined : await lookups.nonceKey(kid);
-  if (!key) return undefined;
-  const text = claims.nonce as string;
-  const content = checkNonce(text, { ...context, key, clientId: iss });
+  const content = key && checkNonce(text, { ...context, key, clientId: iss });
   return content && { ...content, text };
 }

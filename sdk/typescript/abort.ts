@@ -1,6 +1,10 @@
-/** Waiting that an AbortSignal can end. Each throws the signal's reason and leaves no listener behind. */
+/** Waits that an AbortSignal can end. */
 
-/** Waits for a promise that others wait for too: an abort ends this wait, not the work. */
+/**
+ * Waits for a promise that other callers may wait for too: an abort ends only this wait, not the work.
+ *
+ * @throws the promise's own error, or the reason of the first signal that aborts; no listener stays behind
+ */
 export async function abortable<T>(promise: Promise<T>, signals: readonly AbortSignal[]): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const listeners = signals.map((signal) => {
@@ -16,6 +20,7 @@ export async function abortable<T>(promise: Promise<T>, signals: readonly AbortS
   }
 }
 
+/** Waits `ms` milliseconds. @throws the reason of the first signal that aborts */
 export async function sleep(ms: number, signals: readonly AbortSignal[]): Promise<void> {
   const slept = Promise.withResolvers<void>();
   const timer = setTimeout(slept.resolve, ms);

@@ -1,4 +1,4 @@
-/** What an API key says of itself (design: 8-wire "Bytes"), in a form that runs in a browser. */
+/** Reads the parts of an API key (docs/protocol.md, "API key"). Runs in a browser too. */
 import { InvalidArgumentError } from './errors.ts';
 
 export interface ApiKeyParts {
@@ -10,7 +10,10 @@ export interface ApiKeyParts {
 
 const API_KEY = /^(cs[kb])_([a-z][a-z0-9-]{2,31})_([1-9][0-9]{0,8})_[0-9A-Za-z]{43}_([0-9A-Za-z]{6})$/;
 
-/** @throws InvalidArgumentError where the form or the checksum is wrong: a key cut short or mistyped */
+/**
+ * @returns the parts of an API key; its secret is not checked
+ * @throws InvalidArgumentError where the form or the checksum is wrong: the key is cut off or mistyped
+ */
 export function parseApiKey(text: string): ApiKeyParts {
   const match = API_KEY.exec(text);
   if (!match || checksum(text.slice(0, -7)) !== match[4])
@@ -21,7 +24,7 @@ export function parseApiKey(text: string): ApiKeyParts {
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
-/** CRC-32 (as zlib's) in 6 digits of base62. */
+/** @returns the CRC-32 of zlib, as 6 digits of base62 */
 function checksum(text: string): string {
   let crc = 0xffffffff;
   for (const byte of new TextEncoder().encode(text)) {

@@ -1,8 +1,8 @@
-/** Where requests may go. Discovery is an answer like any other: it names Regions, and does not decide who is trusted. */
+/** Decides where requests may go. The discovery document names Regions, but it cannot decide which hosts are trusted. */
 
-/** https, or http to this machine alone; no user, no `/` at the end, no query. */
+/** Whether a value is a base URL: https, or http for this machine only; no user, no `/` at the end, no query. */
 export function isBaseUrl(url: unknown): url is string {
-  // Printable ASCII without `\`: every parser finds the same host in it.
+  // Only printable ASCII without `\`: every URL parser then finds the same host.
   if (typeof url !== 'string' || !/^[!-[\]-~]{1,2048}$/.test(url) || url.endsWith('/')) return false;
   if (/[?#@]/.test(url) || !URL.canParse(url)) return false;
   const { protocol, hostname } = new URL(url);
@@ -10,8 +10,8 @@ export function isBaseUrl(url: unknown): url is string {
 }
 
 /**
- * Whether a Region lies where whoever set up `entry` put it: on the same host, or on `<region>.<host>`, as a stage with a
- * domain is deployed. On this machine every port counts as the same host, elsewhere only the same one.
+ * Whether a Region's host belongs to the operator of `entry`: it is the same host, or a sub-domain of it, such as
+ * `<region>.<host>`. On this machine any port may be used; elsewhere only the port of `entry`.
  *
  * @param entry base URL of the entry or of a Region
  */
@@ -25,5 +25,5 @@ export function isWithin(entry: string, region: string): boolean {
 
 const isLoopback = (hostname: string): boolean => /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname);
 
-/** What precedes the entry's host in a Region's own: the name of an AWS Region. */
+/** The label that a Region's host has before the entry's host: the name of an AWS Region. */
 const REGION_LABEL = /^[a-z]{2}(-[a-z]+)+-\d\.(?=.*\.)/;

@@ -1,16 +1,17 @@
-/** Bounded concurrency over a source of any length: a result per item, nothing read ahead, nothing left behind. */
+/** Runs a bounded number of registrations at the same time, over a source of any length; one result for each item. */
 import { InvalidArgumentError } from './errors.ts';
 import type { Registered } from './registration.ts';
 
 export interface BatchOptions {
-  /** How many registrations are under way at a time. @default 8 */
+  /** How many registrations run at the same time; a whole number of at least 1. @default 8 */
   readonly concurrency?: number;
-  /** Called after each registration. */
+  /** Called after each registration, whether it succeeded or failed. */
   readonly onProgress?: (progress: BatchProgress) => void;
-  /** Ends the batch: what is under way fails with the signal's reason, and nothing more is begun. */
+  /** An abort ends the batch: running registrations fail with the signal's reason, and no new one starts. */
   readonly signal?: AbortSignal;
 }
 
+/** Counts since the batch began. */
 export interface BatchProgress {
   readonly registered: number;
   readonly failed: number;
@@ -22,10 +23,15 @@ interface Item<U> {
   readonly user: U;
 }
 
+/** Result for one user: its registration, or the error. */
 export type BatchResult<U, R = Registered<U>> =
   | (Item<U> & { readonly ok: true; readonly registration: R })
   | (Item<U> & { readonly ok: false; readonly error: Error });
 
+/**
+ * @returns results in the order of completion
+ * @throws InvalidArgumentError where an option is wrong
+ */
 export function runBatch<U, R>(
   source: Iterable<U> | AsyncIterable<U>,
   register: (user: U, signal: AbortSignal) => Promise<R>,
@@ -33,7 +39,7 @@ export function runBatch<U, R>(
 ): AsyncGenerator<BatchResult<U, R>, void, void> {
   const { concurrency = 8 } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1)
-    throw new InvalidArgumentError('concurrency must be a whole number from 1 on');
+    throw new InvalidArgumentError('concurrency must be a whole number of at least 1');
   return results(source, register, { ...options, concurrency });
 }
 
@@ -58,7 +64,7 @@ async function* results<U, R>(
   let exhausted = false;
   let sourceFailed: { readonly error: unknown } | undefined;
 
-  /** Results that wait to be taken count as well: a slow reader slows the batch down. */
+  /** Reads and starts the next item. Results that nobody has read yet count as running: a slow reader slows the batch. */
   const pull = async () => {
     if (pulling || exhausted || ended.signal.aborted || running.size + completed.length >= concurrency)
       return;
@@ -114,7 +120,7 @@ async function* results<U, R>(
     signal?.removeEventListener('abort', end);
     ended.abort();
     await Promise.all(running);
-    // A source that is waiting for its next item ends when that comes; nobody waits for it.
+    // A source that is still producing an item is ended when that item arrives; do not wait for it here.
     if (!exhausted) {
       const returned = Promise.resolve(iterator.return?.()).catch(() => {});
       if (!pulling) await returned;

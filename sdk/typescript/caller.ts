@@ -1,4 +1,4 @@
-/** Makes a call: a Region, a nonce, a proof, an exchange; and again for as long as the retry policy says so. */
+/** Makes a call: chooses a Region, takes a nonce, signs a proof, sends it; and repeats that as the retry policy says. */
 import { abortable, type sleep } from './abort.ts';
 import { isWithin } from './base-url.ts';
 import type { Signer } from './credential.ts';
@@ -10,36 +10,37 @@ import { Regions } from './regions.ts';
 import { isUnreachable, type Next, nextAttempt, RetryBudget, type Tried } from './retry.ts';
 
 export interface CallerOptions {
-  /** The entry's or a Region's base URL. */
+  /** Base URL of the entry or of a Region. */
   readonly url: string;
-  /** Base URLs of Regions that lie elsewhere than under `url`. */
+  /** Base URLs of trusted Regions outside `url`'s host. */
   readonly regions: readonly string[];
   readonly signer: Signer;
   readonly fetch: typeof fetch;
+  /** Limit on one attempt. */
   readonly timeoutMs: number;
   readonly maxRetries: number;
-  /** Ends everything when it aborts. */
+  /** Aborts when the client is closed: every call then ends. */
   readonly closed: AbortSignal;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** In [0, 1). */
+  /** A number in [0, 1). */
   readonly random: () => number;
   readonly sleep: typeof sleep;
 }
 
 export interface Call {
   readonly method: Request['method'];
-  /** Below a Region's base URL. */
+  /** Path after a Region's base URL, with its leading `/`. */
   readonly path: string;
   readonly body?: Uint8Array;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where a call stands between two attempts. */
+/** State of a call between two attempts. */
 interface State {
   readonly tried: Tried;
   region?: RegionInfo | undefined;
-  /** An attempt was sent and not clearly answered: it may have had its effect. */
+  /** An attempt was sent but got no clear answer: it may have taken effect. */
   unclear: boolean;
 }
 
@@ -50,21 +51,21 @@ interface Success {
 
 interface Failure {
   readonly error: CountersignError;
-  /** Whether the call itself was sent, rather than what goes before it. */
+  /** Whether the call's own request was sent; false where discovery or the nonce failed before it. */
   readonly sent: boolean;
   readonly answer?: Answer;
 }
 
-/** Over how long those that waited for a quota go on. */
+/** Calls that waited for a quota continue spread over this time, in milliseconds. */
 const SPREAD_MS = 200;
 /**
- * How far the server's clock may be from ours for us to follow it. A proof made for the future is good then, whoever has
- * it; ten minutes is the order of what a nonce and a proof live anyway.
+ * Largest difference between the server's clock and this machine's that is corrected. A false clock could make the client
+ * sign proofs for the future, which whoever holds them can use then. A nonce and a proof live about ten minutes at most.
  */
 const MOST_CLOCK_OFFSET_MS = 600_000;
-/** A nonce has 79 characters at most; some room is left for a later form. */
+/** A nonce has at most 79 characters (docs/protocol.md, "Nonce"). The pattern leaves room for a later form. */
 const NONCE = /^[\w-]{1,256}$/;
-/** Longest life of a proof for reading, in seconds: it has no nonce. */
+/** Longest life of a proof for reading, in seconds. It has no nonce, so it could be repeated. */
 const READ_LIFE_S = 60;
 
 export class Caller {
@@ -73,7 +74,7 @@ export class Caller {
   readonly #regions: Regions;
   readonly #pools = new Map<string, NoncePool>();
   readonly #budget = new RetryBudget();
-  /** The server's clock minus ours. */
+  /** The server's clock minus this machine's. */
   #clockOffsetMs = 0;
 
   constructor(options: CallerOptions) {
@@ -89,7 +90,7 @@ export class Caller {
   }
 
   /**
-   * @returns the answer, a success; or the 404 of a repeated DELETE, whose first attempt may have deleted
+   * @returns the successful answer; or the 404 of a repeated DELETE, whose first attempt may have deleted the registration
    * @throws CountersignError, or the signal's reason
    */
   async call(call: Call): Promise<Answer> {
@@ -111,7 +112,7 @@ export class Caller {
     }
   }
 
-  /** Throws only what is no failure of the attempt: an abort's reason. */
+  /** Makes one attempt. A failure is returned, not thrown. @throws the reason of a signal that aborts */
   async #attempt(
     { method, path, body = new Uint8Array() }: Call,
     state: State,
@@ -123,7 +124,7 @@ export class Caller {
       const { issuer, regions, proofMaxLifeS } = await abortable(this.#discovery.current(), signals);
       state.region ??= this.#regions.pick(regions);
       const { region } = state;
-      // Before the nonce, which would grow old meanwhile. Reads are not counted.
+      // Wait first, then take the nonce: it would grow old meanwhile. Reads do not count against the quota.
       if (method !== 'GET') await this.#held(region, signals);
       const pool = this.#pool(region);
       const nonce = method === 'GET' ? undefined : await pool.take(signals);
@@ -146,7 +147,7 @@ export class Caller {
         { method, url, headers, ...(method === 'POST' && { body }) },
         signals,
       );
-      // One for one: reads take none, so the pool cannot grow by what a server adds.
+      // One nonce in for one out: reads take none, so a server cannot make the pool grow.
       const fresh = answer.headers.get('Replay-Nonce');
       if (method !== 'GET' && isNonce(fresh)) pool.put(fresh);
       if (answer.status < 200 || answer.status > 299) return { error: answerError(answer), sent, answer };
@@ -158,14 +159,14 @@ export class Caller {
     }
   }
 
-  /** Waits while the client's quota there is spent; not all that wait go on at the same instant. */
+  /** Waits while the client's quota in the Region is spent. A random time keeps waiting calls from continuing all at once. */
   async #held(region: RegionInfo, signals: readonly AbortSignal[]): Promise<void> {
     const { sleep, random } = this.#options;
     for (let ms = this.#regions.heldForMs(region); ms > 0; ms = this.#regions.heldForMs(region))
       await sleep(ms + random() * SPREAD_MS, signals);
   }
 
-  /** Learns from a failure. @returns the next attempt, or undefined where there is none */
+  /** Updates the state after a failure. @returns the next attempt; undefined where the failure is final */
   async #decide(
     { error, sent, answer }: Failure,
     state: State,
@@ -183,21 +184,21 @@ export class Caller {
         region !== undefined && this.#regions.anyHealthy((await this.#discovery.current()).regions),
       permit: () => this.#budget.take(),
     });
-    // One call has to wait: the others need not ask. Reads have a limit of their own, which holds up no write.
+    // The quota is spent: other calls wait too, without asking. Reads have a limit of their own and delay no write.
     if (region && next && error.code === 'quota_exceeded' && method !== 'GET')
       this.#regions.hold(region, next.waitMs);
     if (next?.region === 'best') state.region = undefined;
     return next;
   }
 
-  /** @throws ClockSkewError where the clocks are too far apart to follow the server's */
+  /** Follows the server's clock. @throws ClockSkewError where the clocks are too far apart for that */
   #correctClock({ status, problem, requestId }: ClockSkewError, answer: Answer): void {
     const serverMs = serverTimeMs(answer);
     if (serverMs === undefined) return;
     const nowMs = this.#options.now();
     if (Math.abs(serverMs - nowMs) > MOST_CLOCK_OFFSET_MS) {
       const [theirs, ours] = [serverMs, nowMs].map((ms) => new Date(ms).toISOString());
-      const message = `${answer.origin} says that it is ${theirs}, this machine's clock ${ours}: more than ${MOST_CLOCK_OFFSET_MS / 60_000} minutes apart; set the clock`;
+      const message = `the clock of ${answer.origin} says ${theirs}, this machine's clock says ${ours}: they differ by more than ${MOST_CLOCK_OFFSET_MS / 60_000} minutes; set this machine's clock`;
       throw new ClockSkewError({ status, problem, requestId, message });
     }
     this.#clockOffsetMs = serverMs - nowMs;

@@ -1,4 +1,4 @@
-/** The client: registers users, reads and deletes registrations. */
+/** The client: it registers users, and reads and deletes registrations. */
 import { createTransport } from '#transport';
 import { sleep } from './abort.ts';
 import { isBaseUrl } from './base-url.ts';
@@ -15,24 +15,24 @@ import {
 } from './registration.ts';
 
 export type ClientOptions = Credential & {
-  /** Base URL of the entry, or of the Region to prefer: https, or http on this machine. */
+  /** Base URL of the entry, or of the Region to prefer: https, or http for this machine. */
   readonly url: string;
   /**
-   * Base URLs of Regions that may be used too. Needed for those that lie elsewhere than on `url`'s host or below it, such as
-   * the `execute-api` URLs of a platform without a domain; any other Region that the platform names is left out.
+   * Base URLs of further Regions to trust. The client uses Regions on `url`'s host and its sub-domains anyway, and ignores
+   * every other Region that the platform names. A platform without a domain needs this for its `execute-api` URLs.
    *
    * @default []
    */
   readonly regions?: readonly string[];
-  /** For one attempt, in milliseconds; a call that is retried takes longer. @default 10000 */
+  /** Limit on one attempt, in milliseconds. A call with retries takes longer. @default 10000 */
   readonly timeoutMs?: number;
-  /** How often a call backs off and tries again; 0: never. Failing over to another Region is not counted. @default 4 */
+  /** How often a call may back off and try again; 0: never. A fail-over to another Region does not count. @default 4 */
   readonly maxRetries?: number;
-  /** Sends requests in place of the built-in transport. */
+  /** Sends the requests, in place of the built-in transport. */
   readonly fetch?: typeof fetch;
 };
 
-/** What tests replace. @internal */
+/** Parts that tests replace. @internal */
 export interface Internals {
   readonly now?: () => number;
   readonly random?: () => number;
@@ -40,26 +40,26 @@ export interface Internals {
 }
 
 export interface CallOptions {
-  /** Ends the call, which then throws the signal's reason. */
+  /** An abort ends the call, which then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Registers users with a Countersign platform. Safe to share: one client holds the connections, the nonces and the
- * retry budget of all its calls.
+ * Registers users with a Countersign platform. Create one client and share it: all its calls share the connections, the
+ * nonces and the retry budget.
  *
  * @example
  * await using client = new CountersignClient({ url, apiKey });
  * const registration = await client.register({ user_id: 'ada', email: 'ada@example.com' });
  */
 export class CountersignClient {
-  // Private in the language's own sense: neither inspecting nor serialising a client shows its key.
+  // `#` members cannot be inspected or serialised: a logged client does not show its key.
   readonly #caller: Caller;
   readonly #closed = new AbortController();
   readonly #closeTransport: () => Promise<void>;
   readonly #clientId: string;
 
-  /** @throws InvalidArgumentError */
+  /** @throws InvalidArgumentError where an option is missing or wrong. The message never quotes a key. */
   constructor(options: ClientOptions, internals: Internals = {}) {
     const { timeoutMs = 10_000, maxRetries = 4 } = options;
     const url = requireBaseUrl('url', options.url);
@@ -85,17 +85,18 @@ export class CountersignClient {
     });
   }
 
-  /** Who this client is to the platform. */
+  /** This client's id on the platform. */
   get clientId(): string {
     return this.#clientId;
   }
 
   /**
-   * Registers a user. Repeating it is safe: the same user with the same data is the same registration. A retry takes
-   * a nonce of its own, since the first may be spent.
+   * Registers a user. It is safe to repeat: the same user with the same data gives the same registration. Each retry takes
+   * a new nonce, since the first may be used up.
    *
-   * @throws RegistrationConflictError where the user is registered with other data; InvalidRegistrationError, which
-   * names every bad field; any other CountersignError
+   * @returns the registration, and whether it was registered before
+   * @throws RegistrationConflictError where the user is registered with other data; InvalidRegistrationError, which names
+   *   every bad field; InvalidArgumentError where JSON cannot express the user; any other CountersignError
    */
   async register<U extends object = User>(user: U, options: CallOptions = {}): Promise<Registered<U>> {
     const body = encodeUser(user);
@@ -105,11 +106,12 @@ export class CountersignClient {
   }
 
   /**
-   * Registers many users, a bounded number at a time, in one round trip each. Nothing is read ahead of what is under
-   * way, so the source may be endless; leaving the loop early ends what is under way.
+   * Registers many users, a bounded number at the same time, with one round trip each. It reads a user only when one can
+   * start, so the source may be endless. Leaving the loop early ends the running registrations.
    *
-   * @returns a result for each user, in the order of completion; no failure of one stops the others
-   * @throws the source's own error, or the signal's reason, after the results of all that was begun
+   * @returns a result for each user, in the order of completion; a failed user does not stop the others
+   * @throws InvalidArgumentError at once, where an option is wrong; else the source's own error or the signal's reason,
+   *   after the results of all registrations that had started
    * @example
    * for await (const { user, ok } of client.registerBatch(users)) if (!ok) console.warn(user.user_id);
    */
@@ -121,25 +123,29 @@ export class CountersignClient {
   }
 
   /**
-   * Reads a registration of this client. A retry signs anew; no nonce is needed.
+   * Reads a registration of this client. No nonce is needed; each retry signs a new proof.
    *
-   * @throws NotFoundError; any other CountersignError
+   * @param id `id` of the registration: 43 characters of base64url
+   * @throws NotFoundError where this client has no such registration; InvalidArgumentError where `id` is not an id; any
+   *   other CountersignError
    */
   async get<U extends object = User>(id: string, options: CallOptions = {}): Promise<Registration<U>> {
     return readRegistration<U>(await this.#caller.call({ method: 'GET', path: pathOf(id), ...options }));
   }
 
   /**
-   * Deletes a registration of this client, for good: no request signed before now brings it back. A retry takes a
-   * nonce of its own; one that finds the registration gone after an unclear answer has succeeded.
+   * Deletes a registration of this client for good: no request that was signed before can bring it back. Each retry takes a
+   * new nonce. If an attempt got no clear answer and a retry finds no registration, the call succeeds.
    *
-   * @throws NotFoundError where there was nothing to delete; any other CountersignError
+   * @param id `id` of the registration: 43 characters of base64url
+   * @throws NotFoundError where there is nothing to delete; InvalidArgumentError where `id` is not an id; any other
+   *   CountersignError
    */
   async delete(id: string, options: CallOptions = {}): Promise<void> {
     await this.#caller.call({ method: 'DELETE', path: pathOf(id), ...options });
   }
 
-  /** Ends calls under way (ClientClosedError) and closes every connection. */
+  /** Ends running calls, which throw ClientClosedError, and closes every connection. */
   async close(): Promise<void> {
     this.#closed.abort(new ClientClosedError());
     await this.#closeTransport();
@@ -152,7 +158,7 @@ export class CountersignClient {
 
 function pathOf(id: string): string {
   if (typeof id !== 'string' || !/^[\w-]{43}$/.test(id))
-    throw new InvalidArgumentError('id must be that of a registration: 43 characters of base64url');
+    throw new InvalidArgumentError('id must be the id of a registration: 43 characters of base64url');
   return `/v1/registrations/${id}`;
 }
 
@@ -160,15 +166,15 @@ function requireBaseUrl(name: string, value: unknown): string {
   const url = typeof value === 'string' ? value.replace(/\/$/, '') : value;
   if (isBaseUrl(url)) return url;
   throw new InvalidArgumentError(
-    `${name} must be a base URL: https, or http on this machine, without user, query or fragment`,
+    `${name} must be a base URL: https (or http for this machine only), without user, query or fragment`,
   );
 }
 
-/** A longer one fires at once. */
+/** A timer with a longer delay fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 function requireNumber(name: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): void {
   if (typeof value === 'number' && value >= least && value <= most) return;
-  const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   throw new InvalidArgumentError(`${name} must be a number ${bounds}`);
 }

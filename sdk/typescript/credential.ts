@@ -1,37 +1,38 @@
-/** Who the client is and how it signs: an API key, or a private key whose public half the platform knows. */
+/** How a client signs: with an API key, or with a private key whose public key the platform has. */
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK, SignJWT } from 'jose';
 import { type BuildProof, buildProof } from '../../protocol/proof/build.ts';
 import { parseApiKey } from './api-key.ts';
 import { InvalidArgumentError } from './errors.ts';
 
-/** An API key, which says by itself whose it is. */
+/** An API key. It contains the client's id. */
 export interface ApiKeyCredential {
-  /** `csk_…` (strict) or `csb_…` (basic: the proof does not bind the request, and cannot delete). */
+  /** `csk_…` (strict) or `csb_…` (basic: its proofs do not cover the request, and it cannot delete). */
   readonly apiKey: string;
 }
 
-/** A key pair of the client's own: the platform holds nothing that can sign. */
+/** A key pair of the client's own: the platform has only the public key, which cannot sign. */
 export interface PrivateKeyCredential {
   readonly clientId: string;
   /** EC P-256 or Ed25519, as a private JWK or a WebCrypto key. */
   readonly privateKey: JWK | CryptoKey;
-  /** As the public key was registered. @default the JWK's `alg`, else `ES256` or `Ed25519` by the kind of key */
+  /** The `alg` under which the public key is registered. @default the JWK's `alg`, else `ES256` or `Ed25519` by the key type */
   readonly alg?: 'ES256' | 'Ed25519' | 'EdDSA';
-  /** RFC 7638 thumbprint of the public key; needed for a CryptoKey that cannot be exported. @default computed */
+  /** RFC 7638 thumbprint of the public key. Required for a CryptoKey that is not extractable. @default computed */
   readonly kid?: string;
 }
 
 export type Credential = ApiKeyCredential | PrivateKeyCredential;
 
-/** What a proof is to say of the request. */
+/** The contents of a proof, without the key and the client. */
 export type Signable = Omit<BuildProof, 'key' | 'alg' | 'kid' | 'clientId'>;
 
 export interface Signer {
   readonly clientId: string;
+  /** @returns a proof, as a compact JWS (RFC 7515) */
   sign(request: Signable): Promise<string>;
 }
 
-/** @throws InvalidArgumentError, which quotes nothing of the key */
+/** @throws InvalidArgumentError where the credential is missing or wrong. The message never quotes the key. */
 export function createSigner(credential: Credential): Signer {
   if ('apiKey' in credential && credential.apiKey !== undefined) return apiKeySigner(credential.apiKey);
   if ('privateKey' in credential && credential.privateKey !== undefined) return keyPairSigner(credential);
@@ -54,7 +55,7 @@ function apiKeySigner(apiKey: string): Signer {
   };
 }
 
-/** The basic profile (2-protocol): nonce and times alone. */
+/** A proof of the basic profile (docs/protocol.md, "Basic profile"): it covers only the nonce and the times. */
 function buildBasicProof(
   key: CryptoKey,
   iss: string,
@@ -103,7 +104,7 @@ const isJwk = (key: JWK | CryptoKey): key is JWK => typeof (key as JWK).kty === 
 
 const HMAC = { name: 'HMAC', hash: 'SHA-256' };
 
-/** Runs on first use; the constructor cannot wait. */
+/** Runs `make` at the first use: a constructor cannot wait for a promise. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {

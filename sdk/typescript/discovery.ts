@@ -1,4 +1,4 @@
-/** What the platform says of itself (`GET /.well-known/countersign`), kept for as long as it allows. */
+/** The platform's discovery document (`GET /.well-known/countersign`), cached for as long as the platform allows. */
 import { isBaseUrl } from './base-url.ts';
 import { ForeignRegionsError, UnexpectedAnswerError } from './errors.ts';
 import { type Answer, answerError } from './http.ts';
@@ -12,19 +12,19 @@ export interface RegionInfo {
 export interface Discovery {
   /** `aud` of every proof. */
   readonly issuer: string;
-  /** In the order to prefer. */
+  /** In the order of preference. */
   readonly regions: readonly RegionInfo[];
   /** Longest life of a proof, in seconds. */
   readonly proofMaxLifeS: number;
-  /** Most nonces that one request gives. */
+  /** Largest number of nonces that one request returns. */
   readonly maxNonceCount: number;
 }
 
-/** The platform's own `max-age`. It is the shortest that is followed, and when a failed refresh is tried again. */
+/** Shortest `max-age` that is followed, which is also the platform's own; and the wait after a failed refresh. */
 const SHORTEST_AGE_MS = 60_000;
-/** A Region that is moved is found within this time, whatever an answer once said. */
+/** Longest `max-age` that is followed: the client notices a moved Region within this time. */
 const LONGEST_AGE_MS = 3_600_000;
-/** Bounds of the wire form; what an answer says beyond them is not followed. */
+/** Limits of the protocol (docs/protocol.md). The client does not follow a larger value in an answer. */
 const LONGEST_PROOF_LIFE_S = 300;
 const MOST_NONCES = 100;
 const MOST_REGIONS = 32;
@@ -39,8 +39,9 @@ export class DiscoveryCache {
   #pending: Promise<Discovery> | undefined;
 
   /**
-   * @param fetch gets the document
-   * @param trusts whether a Region's base URL may be used; one that may not is left out
+   * @param fetch fetches the document
+   * @param trusts whether a Region's base URL may be used; other Regions are left out
+   * @param now epoch milliseconds
    */
   constructor(fetch: () => Promise<Answer>, trusts: (url: string) => boolean, now: () => number) {
     this.#fetch = fetch;
@@ -48,16 +49,19 @@ export class DiscoveryCache {
     this.#now = now;
   }
 
-  /** @returns the copy held, which is refreshed in the background once stale; the first one is waited for */
+  /**
+   * @returns the cached document. A stale one is returned too, and refreshed in the background. Only the first call waits.
+   * @throws CountersignError where the first fetch fails
+   */
   current(): Promise<Discovery> {
-    // A clock that was set back makes no copy younger.
+    // `abs`: a clock that was set back must not make the copy look fresh.
     if (this.#held && Math.abs(this.#now() - this.#heldSinceMs) < this.#maxAgeMs)
       return Promise.resolve(this.#held);
     this.#pending ??= this.#load().finally(() => {
       this.#pending = undefined;
     });
     if (!this.#held) return this.#pending;
-    // A platform that cannot be asked just now has not changed: the old copy serves until it can.
+    // If the refresh fails, keep using the old copy and try again later.
     this.#pending.catch(() => {});
     this.#keep(this.#held, SHORTEST_AGE_MS);
     return Promise.resolve(this.#held);

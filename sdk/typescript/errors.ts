@@ -1,12 +1,12 @@
 /**
- * Every way a call can fail: one class per meaning, each with a stable `code`. What an error holds is chosen by
- * an allow-list, and what looks like a key, proof or nonce is cut out of the server's texts: errors get logged.
+ * Every way in which a call can fail: one class per meaning, each with a stable `code`. Errors get logged, so an error holds
+ * only allow-listed members, and anything that looks like a key, proof or nonce is removed from the server's texts.
  */
 import type { ProblemCode, Violation } from '../../protocol/problem.ts';
 
-/** Base of everything that this library throws, an abort's own reason apart. */
+/** Base class of every error that this library throws. Only an abort throws the signal's own reason instead. */
 export class CountersignError extends Error {
-  /** Stable, for programs. */
+  /** Stable code, for programs. */
   readonly code: string;
 
   constructor(code: string, message: string) {
@@ -16,7 +16,7 @@ export class CountersignError extends Error {
   }
 }
 
-/** An option or argument that no request can be made of; nothing was sent. */
+/** An option or argument is wrong; nothing was sent. */
 export class InvalidArgumentError extends CountersignError {
   constructor(message: string) {
     super('invalid_argument', message);
@@ -30,7 +30,7 @@ export class ClientClosedError extends CountersignError {
   }
 }
 
-/** No answer: the name was not resolved, the connection refused, or broken before the answer was complete. */
+/** No answer: the name was not resolved, or the connection was refused or broke before the answer was complete. */
 export class ConnectionError extends CountersignError {
   constructor(origin: string, reason: string) {
     super('connection_failed', `no answer from ${origin}: ${reason}`);
@@ -44,7 +44,7 @@ export class TimeoutError extends CountersignError {
   }
 }
 
-/** An answer that no Countersign gives: something else answers there. */
+/** The answer is not from a Countersign platform: another server answers at this URL. */
 export class UnexpectedAnswerError extends CountersignError {
   readonly status: number;
   readonly requestId: string | undefined;
@@ -61,7 +61,7 @@ export class UnexpectedAnswerError extends CountersignError {
   }
 }
 
-/** The platform names Regions that lie neither under `url`'s host nor in `regions`: no proof goes there. */
+/** Every Region that the platform names is outside `url`'s host and not in `regions`: the client sends no proof there. */
 export class ForeignRegionsError extends CountersignError {
   /** Origins of the Regions. */
   readonly origins: readonly string[];
@@ -70,13 +70,13 @@ export class ForeignRegionsError extends CountersignError {
     const named = origins.slice(0, 3).join(', ') + (origins.length > 3 ? ', …' : '');
     super(
       'foreign_regions',
-      `${origin} names Regions elsewhere (${named}): list those that you trust in regions`,
+      `${origin} names only Regions on other hosts (${named}): add those that you trust to the option regions`,
     );
     this.origins = origins;
   }
 }
 
-/** A problem document (RFC 9457), as far as it is known. */
+/** A problem document (RFC 9457): its known members, without secrets. */
 export interface Problem {
   readonly type?: string;
   readonly title?: string;
@@ -92,17 +92,17 @@ export interface ApiErrorOptions {
   readonly problem: Problem;
   readonly requestId?: string | undefined;
   readonly retryAfterMs?: number | undefined;
-  /** @default the problem's own words */
+  /** @default the problem's title and detail */
   readonly message?: string;
 }
 
 /** The platform answered with a problem. */
 export class ApiError extends CountersignError {
   readonly status: number;
-  /** Names the request in the platform's log. */
+  /** Id of the request in the platform's log. */
   readonly requestId: string | undefined;
   readonly problem: Problem;
-  /** What `Retry-After` asked for, in milliseconds. */
+  /** The answer's `Retry-After`, in milliseconds; at most a day. */
   readonly retryAfterMs: number | undefined;
 
   constructor({ status, problem, requestId, retryAfterMs, message }: ApiErrorOptions) {
@@ -117,48 +117,48 @@ export class ApiError extends CountersignError {
   }
 }
 
-/** 400: a request or proof of the wrong form, such as an id or a body that the route does not take. */
+/** 400 `malformed_request` or `malformed_proof`: the request or the proof has the wrong form. */
 export class MalformedRequestError extends ApiError {}
-/** 401 `use_nonce`: refused again after signing again with a fresh nonce. */
+/** 401 `use_nonce`: the platform refused a fresh nonce too. */
 export class NonceRefusedError extends ApiError {}
 /** 401 `invalid_proof`: wrong or unknown key, unknown client, or another platform's URL. */
 export class InvalidProofError extends ApiError {}
 /**
- * 401 `clock_skew`: the proof's times were refused even by the server's own clock; or the two clocks are further apart
- * than is corrected, and the message names both times.
+ * 401 `clock_skew`: the platform refused the proof's times even after the client followed the server's clock; or the two
+ * clocks differ by more than ten minutes, and the message names both times.
  */
 export class ClockSkewError extends ApiError {}
-/** 401 `key_expired`: the client needs another key. */
+/** 401 `key_expired`: the client needs a new key. */
 export class KeyExpiredError extends ApiError {}
-/** 401 `token_revoked`. */
+/** 401 `token_revoked`: the token was revoked. */
 export class TokenRevokedError extends ApiError {}
-/** 403 `client_disabled`: by an operator. */
+/** 403 `client_disabled`: an operator disabled the client. */
 export class ClientDisabledError extends ApiError {}
 /** 403 `not_allowed`: the client's profile may not do this. */
 export class NotAllowedError extends ApiError {}
-/** 404: no such registration of this client. */
+/** 404 `not_found`: this client has no such registration. */
 export class NotFoundError extends ApiError {}
 /** 409 `registration_conflict`: this user is registered with other data. */
 export class RegistrationConflictError extends ApiError {}
-/** 413 `body_too_large`. */
+/** 413 `body_too_large`: the user is longer than 16,384 bytes as JSON. */
 export class BodyTooLargeError extends ApiError {}
-/** 415 `unsupported_media_type`. */
+/** 415 `unsupported_media_type`: a proxy changed the request's media type. */
 export class UnsupportedMediaTypeError extends ApiError {}
 /** 422 `invalid_registration`: `errors` names every bad field. */
 export class InvalidRegistrationError extends ApiError {
-  /** RFC 6901 pointers into the user, each with what is wrong there. */
+  /** Each bad field: an RFC 6901 pointer into the user, and a message. */
   get errors(): readonly Violation[] {
     return this.problem.errors ?? [];
   }
 }
-/** 429 `quota_exceeded`: still so after the retries, or `retryAfterMs` is longer than a call waits. */
+/** 429 `quota_exceeded`, even after the retries; or `retryAfterMs` is longer than a call waits (a minute). */
 export class QuotaExceededError extends ApiError {}
-/** 500 `internal`, still so after the retries. */
+/** 500 `internal`, even after the retries. */
 export class InternalServerError extends ApiError {}
 /** 503 `unavailable`, in every Region that was tried. */
 export class UnavailableError extends ApiError {}
 
-/** Which class a problem's code has. A code without one is an `ApiError`. */
+/** The class for each problem code. A code that is not here gives an `ApiError`. */
 export const ERROR_CLASSES = {
   malformed_request: MalformedRequestError,
   malformed_proof: MalformedRequestError,
@@ -179,7 +179,7 @@ export const ERROR_CLASSES = {
   unavailable: UnavailableError,
 } as const satisfies Record<ProblemCode, typeof ApiError>;
 
-/** @returns the error that a problem document is, or undefined where the value is no such document */
+/** @returns the error for a problem document; undefined where the value is not a problem document */
 export function problemError(value: unknown, answer: Omit<ApiErrorOptions, 'problem'>): ApiError | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { type, title, status, detail, instance, code, errors } = value as Record<string, unknown>;
@@ -203,12 +203,12 @@ const MOST_VIOLATIONS = 100;
 const LONGEST_TEXT = 1_000;
 
 /**
- * A server's text as it may be logged or shown: no secret, no end of line or other control character, no sign that turns
- * the direction of writing, and not without end.
+ * Makes a server's text safe to log or show: it removes secrets, line ends and other control characters, and characters
+ * that change the writing direction, and cuts the text at `LONGEST_TEXT`.
  */
 export function safe(text: string): string {
   const shown = text
-    // API keys, proofs and nonces are runs of 60 or more of these; ids, thumbprints and UUIDs are shorter.
+    // API keys, proofs and nonces are runs of at least 60 of these characters. Ids, thumbprints and UUIDs are shorter.
     .replace(/[\w.-]{60,}/g, '[redacted]')
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\ufffd');
   return shown.length > LONGEST_TEXT ? `${shown.slice(0, LONGEST_TEXT)}…` : shown;

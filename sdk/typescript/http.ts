@@ -1,4 +1,4 @@
-/** One HTTP exchange: an answer, read to its end, or an error that says why there is none. */
+/** One HTTP exchange. It gives the complete answer, or throws the reason why there is none. */
 import {
   type ApiError,
   ConnectionError,
@@ -12,7 +12,7 @@ import {
 export interface Exchange {
   readonly fetch: typeof fetch;
   readonly timeoutMs: number;
-  /** Whichever of them aborts ends the exchange, which then throws that signal's reason. */
+  /** The first that aborts ends the exchange, which then throws that signal's reason. */
   readonly signals: readonly AbortSignal[];
 }
 
@@ -24,30 +24,31 @@ export interface Request {
 }
 
 export interface Answer {
-  /** Who answered. */
+  /** Origin of the server that answered. */
   readonly origin: string;
   readonly status: number;
   readonly headers: Headers;
-  /** The body as JSON; undefined where it is none. */
+  /** The body, parsed as JSON; undefined where it is not JSON. */
   readonly json: unknown;
 }
 
 /**
- * Longest body that is read, decompressed. A registration is 16 KB and its answer at most some five times that, since
- * `1e20` comes back in full; discovery holds the operator's schema.
+ * Longest body that is read, in bytes after decompression. A registration has at most 16 KB. Its answer may be about five
+ * times as long, since `1e20` is returned with all its digits. The discovery document holds the operator's schema.
  */
 const LONGEST_BODY = 1_048_576;
-/** Longest Retry-After that is believed; a timer takes no more than 24 days. */
+/** Longest Retry-After that is accepted, in milliseconds: a longer value counts as a day. Timers end at 24 days. */
 const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
 
 /**
- * @returns whatever is answered, a problem too
- * @throws ConnectionError, TimeoutError, UnexpectedAnswerError where the answer is too long, or the reason of an aborted
- * signal
+ * @returns the answer, whatever its status
+ * @throws ConnectionError; TimeoutError; UnexpectedAnswerError where the answer is too long; or the reason of an aborted
+ *   signal
  */
 export async function exchange(request: Request, { fetch, timeoutMs, signals }: Exchange): Promise<Answer> {
   const { origin } = new URL(request.url);
-  // A controller of its own, so that nothing stays attached to signals that live as long as the client.
+  // A controller of its own: AbortSignal.any leaves memory behind where a signal lives as long as the client
+  // (docs/decisions/0025).
   const controller = new AbortController();
   const abort = () => controller.abort();
   for (const signal of signals) {
@@ -66,7 +67,7 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
       headers,
       ...(body && { body: body as BufferSource }),
       signal: controller.signal,
-      // A proof is for one URL: it goes nowhere else.
+      // A proof is for one URL: never follow a redirect with it.
       redirect: 'manual',
       credentials: 'omit',
     });
@@ -90,7 +91,7 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
   }
 }
 
-/** @returns what an answer that is no success fails with */
+/** @returns the error for an answer without success */
 export function answerError(answer: Answer): ApiError | CountersignError {
   const { origin, status, json } = answer;
   const requestId = requestIdOf(answer.headers);
@@ -101,10 +102,10 @@ export function answerError(answer: Answer): ApiError | CountersignError {
   );
 }
 
-/** @returns the server's time in epoch milliseconds, to the second, or undefined */
+/** @returns the answer's `Date` in epoch milliseconds, precise to the second; undefined where it has none */
 export const serverTimeMs = ({ headers }: Answer): number | undefined => httpDate(headers.get('Date'));
 
-/** Retry-After (RFC 9110 §10.2.3): seconds, or a date, which is held against the answer's own. */
+/** Reads Retry-After (RFC 9110, section 10.2.3): seconds, or a date, which counts from the answer's own `Date`. */
 function retryAfter(answer: Answer): number | undefined {
   const value = answer.headers.get('Retry-After');
   if (value === null) return undefined;
@@ -114,7 +115,7 @@ function retryAfter(answer: Answer): number | undefined {
   return Number.isNaN(delayMs) ? undefined : Math.min(Math.max(0, delayMs), LONGEST_RETRY_AFTER_MS);
 }
 
-/** An IMF-fixdate (RFC 9110 §5.6.7), and nothing else that Date.parse makes a time of. */
+/** Reads an IMF-fixdate (RFC 9110, section 5.6.7). Other forms that Date.parse accepts are ignored. */
 function httpDate(text: string | null): number | undefined {
   const time = /^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text ?? '')
     ? Date.parse(text!)
@@ -127,7 +128,7 @@ const requestIdOf = (headers: Headers): string | undefined => {
   return id === null ? undefined : safe(id.slice(0, 64));
 };
 
-/** @returns the body, or undefined where it is longer than `limit` bytes; the rest is not read */
+/** @returns the body; undefined where it is longer than `limit` bytes: the rest is then not read */
 async function readText({ body }: Response, limit: number): Promise<string | undefined> {
   if (!body) return '';
   const reader = body.getReader();
@@ -139,7 +140,7 @@ async function readText({ body }: Response, limit: number): Promise<string | und
     if (done) return text + decoder.decode();
     size += value.byteLength;
     if (size > limit) {
-      // Not waited for: the exchange has its answer, and a body that never ends may not end now.
+      // Do not wait for the cancellation: it may never end.
       reader.cancel().catch(() => {});
       return undefined;
     }
@@ -155,7 +156,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** A system's error code where there is one: a message could quote the request. */
+/** @returns the system's error code, if there is one. An error's message is not used: it may quote the request. */
 function reasonOf(error: unknown): string {
   for (let e = error; e instanceof Error; e = e.cause) {
     const { code } = e as { code?: unknown };

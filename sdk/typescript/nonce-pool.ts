@@ -1,10 +1,10 @@
 /**
- * Nonces of one Region, which alone redeems them. Answers bring the next one, so that a steady stream of calls
- * fetches none; those who find the pool empty at the same time share one request.
+ * The nonces of one Region; no other Region can redeem them. Each answer brings the next nonce, so a steady stream of calls
+ * fetches none. Calls that find the pool empty at the same time share one request.
  */
 import { abortable } from './abort.ts';
 
-/** Nonces held for longer are dropped, long before they expire: a deletion outdates those from before it. */
+/** Older nonces are dropped, long before they expire: a deletion makes the nonces from before it useless. */
 const FRESH_MS = 5_000;
 
 export class NoncePool {
@@ -12,17 +12,17 @@ export class NoncePool {
   readonly #now: () => number;
   readonly #waiters: PromiseWithResolvers<string>[] = [];
   #held: { readonly nonce: string; readonly receivedMs: number }[] = [];
-  /** Nonces that are on their way. */
+  /** Number of nonces that were requested and have not arrived yet. */
   #requested = 0;
   #turn: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param fetch asks the Region for `count` nonces; gives at least one, perhaps fewer than asked for */
+  /** @param fetch asks the Region for `count` nonces; it returns at least one, maybe fewer than `count` */
   constructor(fetch: (count: number) => Promise<readonly string[]>, now: () => number) {
     this.#fetch = fetch;
     this.#now = now;
   }
 
-  /** Adds a nonce that the Region has just given: to whoever waits longest, else to the pool. */
+  /** Adds a nonce that the Region has just issued: the call that has waited longest gets it, else the pool. */
   put(nonce: string): void {
     const waiter = this.#waiters.shift();
     if (waiter) waiter.resolve(nonce);
@@ -30,8 +30,8 @@ export class NoncePool {
   }
 
   /**
-   * @returns a nonce that nobody else gets
-   * @throws what the request for it failed with, or the reason of an aborted signal
+   * @returns a nonce that no other call gets
+   * @throws the error of the request for nonces, or the reason of an aborted signal
    */
   async take(signals: readonly AbortSignal[]): Promise<string> {
     const newest = this.#held.pop();
@@ -48,12 +48,12 @@ export class NoncePool {
     }
   }
 
-  /** Drops every nonce that was given before now. */
+  /** Drops every nonce in the pool. */
   clear(): void {
     this.#held = [];
   }
 
-  /** Asks on the next turn of the event loop, when everyone who waits since this one is counted. */
+  /** Sends the request on the next turn of the event loop, so that it covers every call of this turn. */
   #schedule(): void {
     if (this.#waiters.length <= this.#requested) return;
     this.#turn ??= setTimeout(() => {

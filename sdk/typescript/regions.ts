@@ -1,10 +1,10 @@
 /**
- * Which Region to speak to: the first that has not failed lately; and when, where one told us to wait. A clock that is
- * set meanwhile ends both rather than making them last.
+ * Chooses the Region for a call: the first that has not failed lately. It also remembers how long a Region asked the client
+ * to wait. If the machine's clock is set, both end early rather than last too long.
  */
 import type { RegionInfo } from './discovery.ts';
 
-/** A Region that failed is left alone for this long, while there is another. */
+/** How long a failed Region is avoided, in milliseconds, while there is another. */
 const REST_MS = 30_000;
 
 export class Regions {
@@ -13,13 +13,13 @@ export class Regions {
   readonly #now: () => number;
   readonly #preferredUrl: string;
 
-  /** @param preferredUrl goes first where it is a Region's own */
+  /** @param preferredUrl if it is a Region's base URL, that Region comes first */
   constructor(preferredUrl: string, now: () => number) {
     this.#preferredUrl = preferredUrl;
     this.#now = now;
   }
 
-  /** @returns the first one that rests no longer; where all do, the one that failed longest ago */
+  /** @returns the first Region that has not failed lately; if all have, the one that failed longest ago */
   pick(regions: readonly RegionInfo[]): RegionInfo {
     const rank = ({ url }: RegionInfo) => (url === this.#preferredUrl ? 0 : 1);
     const ordered = regions.toSorted((a, b) => rank(a) - rank(b));
@@ -29,7 +29,7 @@ export class Regions {
     );
   }
 
-  /** @returns whether one is there that has not failed lately */
+  /** @returns whether any Region has not failed lately */
   anyHealthy(regions: readonly RegionInfo[]): boolean {
     return regions.some((region) => !this.#rests(region));
   }
@@ -42,12 +42,12 @@ export class Regions {
     this.#failedAtMs.delete(url);
   }
 
-  /** The client's quota there is spent. */
+  /** Notes that the client's quota in the Region is spent, for `forMs` milliseconds. */
   hold(region: RegionInfo, forMs: number): void {
     if (forMs > this.heldForMs(region)) this.#held.set(region.url, { sinceMs: this.#now(), forMs });
   }
 
-  /** @returns for how long to send nothing that is counted, in milliseconds */
+  /** @returns how long to send no request that counts against the quota, in milliseconds */
   heldForMs({ url }: RegionInfo): number {
     const held = this.#held.get(url);
     return held ? Math.max(0, held.forMs - Math.abs(this.#now() - held.sinceMs)) : 0;

@@ -1,8 +1,8 @@
-/** What is registered, and what the platform keeps of it. */
+/** Users as a client sends them, and registrations as the platform returns them. */
 import { InvalidArgumentError, UnexpectedAnswerError } from './errors.ts';
 import type { Answer } from './http.ts';
 
-/** A user by the default registration schema; an operator's own schema may want another. */
+/** A user in the default registration schema. An operator's own schema may differ. */
 export interface User {
   readonly user_id: string;
   readonly email?: string;
@@ -12,6 +12,7 @@ export interface User {
 
 /** A stored registration. */
 export interface Registration<U = User> {
+  /** 43 characters of base64url. */
   readonly id: string;
   readonly client_id: string;
   readonly user_id: string;
@@ -19,28 +20,32 @@ export interface Registration<U = User> {
   readonly created_at: string;
   /** The user as registered. */
   readonly data: U;
-  /** Strong entity tag of `data` (RFC 9110 §8.8.3). */
+  /** Strong entity tag of `data` (RFC 9110, section 8.8.3). */
   readonly etag: string;
 }
 
+/** The answer to a registration. */
 export interface Registered<U = User> extends Registration<U> {
-  /** Whether it was stored before. Advisory: after an unclear answer a first registration may look repeated. */
+  /** Whether the user was registered before. Advisory: after an unclear answer, a first registration may look repeated. */
   readonly replayed: boolean;
 }
 
-/** @throws InvalidArgumentError, which quotes nothing of the user */
+/**
+ * @returns the user as JSON in UTF-8
+ * @throws InvalidArgumentError where JSON cannot express the user. The message never quotes the user.
+ */
 export function encodeUser(user: object): Uint8Array {
   let text: string | undefined;
   try {
     if (typeof user === 'object' && user !== null) text = JSON.stringify(user);
   } catch {
-    // The engine's message may quote the user.
+    // Drop the engine's own message: it may quote the user.
   }
   if (text === undefined) throw new InvalidArgumentError('the user must be an object that JSON can express');
   return new TextEncoder().encode(text);
 }
 
-/** @throws UnexpectedAnswerError */
+/** @throws UnexpectedAnswerError where the answer is not a registration */
 export function readRegistration<U>({ json, headers, origin, status }: Answer): Registration<U> {
   const { id, client_id, user_id, created_at, data } = (json ?? {}) as Record<string, unknown>;
   const complete = [id, client_id, user_id, created_at].every((text) => typeof text === 'string');

@@ -1,44 +1,44 @@
-/** What to do after a failed attempt. A retry never sends a proof twice: each attempt signs anew. */
+/** Decides the next step after a failed attempt. A retry never sends a proof twice: each attempt signs a new one. */
 import { type ApiError, ConnectionError, type CountersignError, TimeoutError } from './errors.ts';
 
 /** The next attempt: when, with which nonce, and where. */
 export interface Next {
   readonly waitMs: number;
-  /** `fresh`: the one that came with the answer, or another; `new`: one that is fetched after the wait. */
+  /** `fresh`: a nonce from the pool, which may be the one that the answer brought. `new`: one that is fetched after the wait. */
   readonly nonce: 'fresh' | 'new';
-  /** `best`: the first that has not failed lately. */
+  /** `best`: the first Region that has not failed lately. */
   readonly region: 'same' | 'best';
 }
 
 type Remedy = 'sign-again' | 'wait-for-deletion' | 'correct-clock' | 'fail-over';
 
-/** What this call has tried already: each remedy is taken once, backing off `maxRetries` times. */
+/** The steps that this call has taken. Each remedy is taken once; a call backs off at most `maxRetries` times. */
 export interface Tried {
   readonly remedies: Set<Remedy>;
   retries: number;
-  /** How often it waited for its client's quota. */
+  /** How often the call waited for its client's quota. */
   quotaWaits: number;
 }
 
 export interface RetryLimits {
   readonly maxRetries: number;
-  /** Whether another Region is there that has not failed lately. */
+  /** Whether there is another Region that has not failed lately. */
   readonly otherRegion: boolean;
-  /** Takes a permit from the budget that all calls share. */
+  /** Takes a permit from the budget that all calls share. @returns false where none is left */
   readonly permit: () => boolean;
-  /** In [0, 1). */
+  /** A number in [0, 1). */
   readonly random: () => number;
 }
 
 const BASE_MS = 200;
 const CAP_MS = 10_000;
-/** A call that is told to wait longer fails instead, and says how long. */
+/** A call that would have to wait longer fails instead; its error has `retryAfterMs`. */
 const LONGEST_RETRY_AFTER_MS = 60_000;
-/** Windows that one call waits for: others may be faster at each. */
+/** How many quota windows one call waits for. Other calls may use up each window first. */
 const QUOTA_WAITS = 10;
 const TRANSIENT = [429, 500, 502, 503, 504];
 
-/** @returns undefined where the failure is final */
+/** @returns the next attempt; undefined where the failure is final */
 export function nextAttempt(failure: CountersignError, tried: Tried, limits: RetryLimits): Next | undefined {
   const { code, status, retryAfterMs = 0 } = failure as Partial<ApiError>;
   const once = (remedy: Remedy, next: Next) => {
@@ -46,41 +46,41 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
     tried.remedies.add(remedy);
     return next;
   };
-  // Told to wait for longer than a call may take: the caller decides.
+  // The wait would be longer than a call may wait: let the caller decide.
   if (retryAfterMs > LONGEST_RETRY_AFTER_MS) return undefined;
-  // The nonce is older than a deletion, and one of now would be too: wait as told, then fetch one.
+  // The nonce is older than a deletion, and so would be a nonce issued now: wait for Retry-After, then fetch one.
   if (code === 'use_nonce' && retryAfterMs > 0)
     return once('wait-for-deletion', { waitMs: retryAfterMs, nonce: 'new', region: 'same' });
-  // Expired, used, or from elsewhere: sign again with the one that came along.
+  // The nonce is expired, used, or from another Region: sign again with the one that the answer brought.
   if (code === 'use_nonce') return once('sign-again', { waitMs: 0, nonce: 'fresh', region: 'same' });
-  // The clock has been set by the answer's Date: sign again, after a wait where no nonce could be had.
+  // The caller has followed the answer's Date: sign again. Retry-After is set only if the answer brought no nonce.
   if (code === 'clock_skew')
     return once('correct-clock', { waitMs: retryAfterMs, nonce: 'fresh', region: 'same' });
-  // Over the quota: wait as told, at nobody's expense, since the platform asked for it.
+  // The quota is spent: wait for Retry-After. This costs no retry, since the platform asked for it.
   if (status === 429 && retryAfterMs > 0) {
     if (tried.quotaWaits >= QUOTA_WAITS) return undefined;
     const waitMs = retryAfterMs + backoffMs(tried.quotaWaits++, limits.random);
     return { waitMs, nonce: 'fresh', region: 'same' };
   }
   const unreachable = isUnreachable(failure);
-  // Any other answer would be the same again.
+  // Any other failure would repeat.
   if (!unreachable && !TRANSIENT.includes(status ?? 0)) return undefined;
-  // This Region is out: ask one that is not, with a nonce of its own. At once and free of charge, but once.
+  // This Region is down: try another at once, with a nonce from there. This costs no retry, but happens only once.
   if (unreachable && limits.otherRegion && !tried.remedies.has('fail-over'))
     return once('fail-over', { waitMs: 0, nonce: 'fresh', region: 'best' });
-  // Everything else backs off, within the budget. The nonce may be spent, so the next attempt takes another.
+  // Everything else backs off, within the budget. The nonce may be used up, so the next attempt takes another.
   if (tried.retries >= limits.maxRetries || !limits.permit()) return undefined;
   const waitMs = retryAfterMs + backoffMs(tried.retries++, limits.random);
   return { waitMs, nonce: 'fresh', region: unreachable ? 'best' : 'same' };
 }
 
-/** @returns whether the Region cannot serve just now, so that another may be asked */
+/** @returns whether the Region cannot serve now, so that another may be tried */
 export const isUnreachable = (failure: CountersignError): boolean =>
   failure instanceof ConnectionError ||
   failure instanceof TimeoutError ||
   (failure as Partial<ApiError>).status === 503;
 
-/** Full jitter: anything from zero to a cap that doubles, in milliseconds. */
+/** @returns a random wait in milliseconds, from zero to a limit that doubles with each retry ("full jitter") */
 const backoffMs = (retries: number, random: () => number): number =>
   random() * Math.min(CAP_MS, BASE_MS * 2 ** retries);
 
@@ -88,8 +88,8 @@ const BUDGET = 50;
 const PERMITS_PER_SUCCESS = 0.1;
 
 /**
- * How many retries all calls of a client may make together: when a platform is in trouble, a tenth more requests
- * and no storm.
+ * Limits the retries of all calls of a client together. When a platform is in trouble, retries then add at most a tenth to
+ * the requests.
  */
 export class RetryBudget {
   #permits = BUDGET;

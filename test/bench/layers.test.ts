@@ -1,3 +1,4 @@
+import { globSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
 import { expect, it } from 'vitest';
 import { layersOf } from '../../bench/layers.ts';
@@ -47,6 +48,18 @@ it('idle time is no layer’s, and what nothing of ours asked for is the transpo
     'garbage collection': 0.5,
     'transport: HTTP server, sockets, scheduling': 0.5,
   });
+});
+
+const root = new URL('../../', import.meta.url);
+
+it.each(
+  globSync(
+    'lambda/{request,adapters,http,handlers,schema}/{client,keyset,nonce,quota,read,consum,proof-,ledger,limits,registr,answer,event,body}*.ts',
+    { cwd: root },
+  ),
+)('%s, which a request passes through, has a layer', (file) => {
+  const [layer] = Object.keys(layersOf(profile([listener, ['', new URL(file, root).href]])));
+  expect(layer).not.toBe('other code of ours');
 });
 
 it('code of ours that no rule names is told apart', () => {

@@ -47,7 +47,7 @@ test('what a run over a changed file did counts for nothing: the file as it was 
   const changed = begin();
   admit(changed, 'axbc');
   changed.done(1, { ...NONE, registered: 3 });
-  expect(() => admit(changed, 'd')).toThrow('up to line 1 the file is not what it was');
+  expect(() => admit(changed, 'd')).toThrow('the file has changed since the last run, at or before line 1');
   changed.close(false);
   expect(admit(begin(), 'abcdef')).toEqual([undefined, 1, 2, 3, undefined, 5]);
 });
@@ -105,13 +105,13 @@ test('of several that begin at once, one goes on and the others are refused', as
   for (const { stdin } of runs) stdin.end();
   expect(outcomes.filter((text) => text === 'begun')).toHaveLength(1);
   for (const text of outcomes)
-    expect(text).toMatch(/^begun$|^process \d+ is registering this file|^another process has just begun/);
+    expect(text).toMatch(/^begun$|^process \d+ is registering this file|^another process is just starting/);
 });
 
 test('who has just begun is not displaced; a claim that a killed run left holds nobody up', () => {
   interrupt();
   writeFileSync(`${path}.claim`, '');
-  expect(() => begin()).toThrow('another process has just begun to register this file');
+  expect(() => begin()).toThrow('another process is just starting to register this file');
   utimesSync(`${path}.claim`, 1, 1);
   expect(begin().resumedAfterLine).toBe(1);
   expect(existsSync(`${path}.claim`)).toBe(false);
@@ -131,6 +131,6 @@ test('a process number that is another process by now holds nobody up', () => {
 
 test('a broken one is said to be, and --restart does without it', () => {
   writeFileSync(path, '{"pid":');
-  expect(() => begin()).toThrow('is broken: begin anew with --restart');
+  expect(() => begin()).toThrow('is broken: start again with --restart');
   expect(begin(true).resumedAfterLine).toBeUndefined();
 });

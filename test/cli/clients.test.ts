@@ -30,7 +30,7 @@ test('a client is created with an API key that is shown once, and registers with
     expires_at: expect.any(String),
     api_key: expect.stringMatching(/^csk_my-service_1_/),
   });
-  expect(created.stderr).toBe('The API key is shown this once; keep it in a safe place.\n');
+  expect(created.stderr).toBe('The API key is shown only once; store it in a safe place.\n');
   const shown = await clients('show', 'my-service', '--json');
   expect(shown.stdout).not.toContain('csk_');
   expect(shown.json).toMatchObject({ client_id: 'my-service', disabled: false, limit: 600 });
@@ -119,7 +119,7 @@ test('a Region that does not confirm is named, and the command fails', async () 
 test('a limit is changed in every Region, and taken back to the default', async () => {
   await clients('create', 'limited', '--limit', '5');
   const changed = await clients('update', 'limited', '--limit', '50');
-  expect(changed.stdout).toBe('limited may sign 50 a minute: local-a, local-b\n');
+  expect(changed.stdout).toBe('the limit of limited is 50 signatures per minute: local-a, local-b\n');
   await clients('update', 'limited', '--limit', 'default');
   expect((await clients('show', 'limited', '--json')).json.limit).toBeNull();
   expect((await clients('update', 'limited')).code).toBe(2);
@@ -138,7 +138,7 @@ test('a key is rotated with overlap: both register, and the new one is shown onc
   });
   const endsInMs = Date.parse(rotated.json.ends[0].expires_at) - Date.now();
   expect(Math.round(endsInMs / 3600_000)).toBe(24);
-  expect(rotated.stderr).toBe('The API key is shown this once; keep it in a safe place.\n');
+  expect(rotated.stderr).toBe('The API key is shown only once; store it in a safe place.\n');
   for (const [i, key] of [old, rotated.json.api_key].entries()) {
     directory.write('key.txt', key);
     directory.write('one.csv', `user_id\nrotated-${i}\n`);
@@ -171,15 +171,20 @@ test('a platform that does not answer is said so', async () => {
   );
   const { code, stderr } = await elsewhere.run(['clients', 'list']);
   expect(code).toBe(3);
-  expect(stderr).toMatch(/^error: countersign-local-admin-read in local-a: nothing answers; .*\n$/);
+  expect(stderr).toMatch(
+    /^error: countersign-local-admin-read in local-a: the connection was refused; .*\n$/,
+  );
   elsewhere.remove();
 });
 
 test.each([
   [['clients', 'list', '--stage', 'dev'], '--stage needs --region'],
-  [['clients', 'list', '--region', 'eu-west-1'], '--region goes with --stage'],
-  [['clients', 'list', '--stage', 'dev', '--region', 'eu-west-1,Frankfurt'], '"Frankfurt" is no AWS Region'],
-  [['clients', 'create', 'x-service', '--limit', '0'], 'whole number from 1 on'],
+  [['clients', 'list', '--region', 'eu-west-1'], '--region needs --stage'],
+  [
+    ['clients', 'list', '--stage', 'dev', '--region', 'eu-west-1,Frankfurt'],
+    '"Frankfurt" is not the name of an AWS Region',
+  ],
+  [['clients', 'create', 'x-service', '--limit', '0'], 'whole number of at least 1'],
   [['clients', 'create', 'x-service', '--profile', 'other'], 'Allowed choices are strict, basic'],
   [['clients', 'create', 'x-service', '--jwk', 'none.json'], 'cannot read'],
 ])('%j is wrong usage: %s', async (args, message) => {

@@ -1,4 +1,4 @@
-/** `countersign doctor` names what is wrong on the way to a platform, and what to mend. */
+/** `countersign doctor` names what is wrong on the way to a platform, and what to fix. */
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -50,7 +50,7 @@ test('where nothing listens, that is what is found', async () => {
   expect(found[0]).toMatchObject({ check: 'tcp', status: 'fail', detail: 'ECONNREFUSED' });
   expect(summary(found)).toEqual(['tcp fail', 'discovery skip', 'clock skip', 'nonce skip', 'proof skip']);
   const text = await directory.run(['doctor'], { env: access(await closedUrl()) });
-  expect(text.stdout).toMatch(/\nskip {2}proof .*not checked.*\n1 to mend, 4 not checked\.\n$/);
+  expect(text.stdout).toMatch(/\nskip {2}proof .*not checked.*\n1 to fix, 4 not checked\.\n$/);
 });
 
 test('a name without an address is said so', async () => {
@@ -66,9 +66,9 @@ test('something else than a platform is said so', async () => {
 });
 
 test.each([
-  ['localhost:4100', 'is it http://localhost:4100?'],
-  ['127.0.0.1:4100/v1', 'is it http://127.0.0.1:4100?'],
-  ['api.example.com', 'is it https://api.example.com?'],
+  ['localhost:4100', 'did you mean http://localhost:4100?'],
+  ['127.0.0.1:4100/v1', 'did you mean http://127.0.0.1:4100?'],
+  ['api.example.com', 'did you mean https://api.example.com?'],
   ['foo:bar', 'must begin with https://'],
   ['mailto:a@b', 'must begin with https://'],
   ['', 'must begin with https://'],
@@ -133,7 +133,7 @@ test('a clock that is off is measured', async () => {
   expect(found.find(({ check }) => check === 'clock')).toMatchObject({
     status: 'fail',
     detail: expect.stringMatching(/^this machine is (89|90) s behind; /),
-    mend: expect.stringContaining('NTP'),
+    fix: expect.stringContaining('NTP'),
   });
 });
 
@@ -146,14 +146,14 @@ test('a key that ended soon, ended, is disabled or unknown is told apart', async
   aheadMs += 11_000;
   expect(await proof()).toMatchObject({
     status: 'warn',
-    detail: expect.stringMatching(/good until .* GMT$/),
+    detail: expect.stringMatching(/accepts the key until .* GMT$/),
   });
   await directory.run(['revoke', 'key', 'patient', '1']);
   aheadMs += 11_000;
-  expect(await proof()).toMatchObject({ status: 'fail', mend: expect.stringContaining('rotate-key') });
+  expect(await proof()).toMatchObject({ status: 'fail', fix: expect.stringContaining('rotate-key') });
   await directory.run(['clients', 'delete', 'patient']);
   aheadMs += 11_000;
-  expect(await proof()).toMatchObject({ status: 'fail', mend: expect.stringContaining('not deleted') });
+  expect(await proof()).toMatchObject({ status: 'fail', fix: expect.stringContaining('not deleted') });
   aheadMs = 0;
   expect((await doctor(access(platform.info.entry, json.api_key.slice(0, -1)))).code).toBe(2);
 });
@@ -191,7 +191,7 @@ describe('certificates', () => {
   it('the intermediate that is missing is named', async () => {
     expect(await served(leaf, [], root.cert)).toMatchObject({
       status: 'fail',
-      mend: expect.stringContaining('"Middle Authority", which signed "server", is missing'),
+      fix: expect.stringContaining('"Middle Authority", which signed "server", is missing'),
     });
   });
 
@@ -199,11 +199,11 @@ describe('certificates', () => {
     const own = issueCertificate('lonely');
     expect(await served(own, [], root.cert)).toMatchObject({
       status: 'fail',
-      mend: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+      fix: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
     });
     expect(await served(leaf, [intermediate], root.cert, 'localhost')).toMatchObject({
       status: 'fail',
-      mend: expect.stringContaining('not for localhost'),
+      fix: expect.stringContaining('not for localhost'),
     });
   });
 

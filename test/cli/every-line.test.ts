@@ -157,7 +157,7 @@ describe('what is too long', () => {
       {
         line: 3,
         lastLine: 4,
-        message: 'has a quote that is not closed; it is one record with the lines up to 4',
+        message: 'has a quote that is not closed; the record spans the lines up to 4',
       },
     ]);
   });
@@ -243,13 +243,13 @@ describe('a whole run', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/^1 registered, 1 failed, /);
     expect(stderr).toBe(
-      'error: 5,001 lines are not read as users, the first of them line 3: look there for a quote that is not closed\n',
+      'error: 5,001 lines were not read as users, beginning with line 3: look there for a quote that is not closed\n',
     );
     expect(directory.readLines('open.csv.failed.jsonl')).toMatchObject([
       {
         line: 3,
         error: {
-          message: 'line 3 has a quote that is not closed; it is one record with the lines up to 5003',
+          message: 'line 3 has a quote that is not closed; the record spans the lines up to 5003',
         },
       },
     ]);

@@ -70,8 +70,8 @@ test('a bad line of CSV is named by its line, and those after it are read', asyn
   const records = plain(await read(readCsv, csv)).sort((a, b) => a[0] - b[0]);
   expect(records).toEqual([
     [2, { user_id: '1', display_name: 'two\nlines' }],
-    [4, 'has 1 columns where the first line names 2', '2'],
-    [5, 'has 3 columns where the first line names 2', '3,a,b'],
+    [4, 'has 1 columns, but the first line names 2', '2'],
+    [5, 'has 3 columns, but the first line names 2', '3,a,b'],
     [6, 'is not CSV: its quotes do not match', '4,"un"quoted'],
     [7, 'is not UTF-8; save the file in that encoding', '5,J\uFFFD'],
     [8, { user_id: '6', display_name: 'six' }],
@@ -91,7 +91,7 @@ test('a quote that is not closed is one failure, after the records before it', a
 test('what opens in one line and closes in another is one failure, with the lines it holds', async () => {
   const csv = 'user_id,b\n1,"a\n2,"b"\n3,c\n';
   expect(plain(await read(readCsv, csv))).toEqual([
-    [2, 'is not CSV: its quotes do not match; it is one record with the lines up to 3', '1,"a\n2,"b"'],
+    [2, 'is not CSV: its quotes do not match; the record spans the lines up to 3', '1,"a\n2,"b"'],
     [4, { user_id: '3', b: 'c' }],
   ]);
 });
@@ -130,15 +130,15 @@ test.each([
   ['1,a@example.com\n', 'no column user_id'],
   ['user_id,email,email\n', 'names the column email twice'],
   ['user_id,\n', 'column 2 of the CSV file has no name'],
-  ['user_id,attributes,attributes.x\n', 'both attributes and attributes.x'],
-  ['user_id,a.b.c,a\n', 'both a and a.b.c'],
+  ['user_id,attributes,attributes.x\n', 'both columns attributes and attributes.x'],
+  ['user_id,a.b.c,a\n', 'both columns a and a.b.c'],
   ['user_id,__proto__,__proto__\n', 'names the column __proto__ twice'],
   [`user_id,${'a.'.repeat(50)}a\n`, 'column 2 of the CSV file has more than 40 parts'],
   ['user_id,"b\n1,a\n', 'the first line of the CSV file has a quote that is not closed'],
   [`user_id,${'b'.repeat(1024 * 1024)}\n`, 'the first line of the CSV file is longer than 1048576 bytes'],
-  ['user_id,b\r1,a\r', 'a carriage return stands alone in it'],
+  ['user_id,b\r1,a\r', 'a carriage return without a line feed'],
   ['\uFEFF\n\n', 'is empty'],
-  ['u\0s\0e\0r\0_\0i\0d\0', 'is it in UTF-16?'],
+  ['u\0s\0e\0r\0_\0i\0d\0', 'zero bytes, as UTF-16 does'],
 ])('the CSV %j is refused as a whole: %s', async (csv, message) => {
   await expect(collect(readCsv(Readable.from([Buffer.from(csv)])))).rejects.toThrow(message);
 });
@@ -193,7 +193,7 @@ test.each([
   `{"user_id":"a","attributes":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
 ])('JSON that two parties could read as two things is a failure', async (line) => {
   expect(plain(await collect(readJsonLines(Readable.from([Buffer.from(`${line}\n{"a":1}`)]))))).toEqual([
-    [1, expect.stringMatching(/^is not JSON with one meaning: /), line],
+    [1, expect.stringMatching(/^is ambiguous JSON: /), line],
     [2, { a: 1 }],
   ]);
 });

@@ -42,11 +42,11 @@ const draw = (
   );
 
 const SUMS = [
-  'nonce: a new key signs 1 d 2 h after it is made, and the one before it goes 1 d 1 h later',
+  'nonce: a new key signs 1 d 2 h after its creation; the old key goes 1 d 1 h later',
   '  to signing  93600000 ms = X 3600000 to publish it + 90000000 until every copy has it',
-  '  to removal  90000000 ms until no copy signs with the old key, and what it signed has ended',
+  '  to removal  90000000 ms until no copy signs with the old key, and all it signed has expired',
 ];
-const OUTLOOK = '  rotated now, the new key would sign in 1 d 2 h, and the newest of these go in 2 d 3 h';
+const OUTLOOK = '  after a rotation now, the new key signs in 1 d 2 h; the newest key goes in 2 d 3 h';
 
 test('a key that signs, one to come, and one that has gone', () => {
   const keys = [
@@ -90,7 +90,7 @@ test('no line is wider than a terminal, whatever the times', () => {
 test('without keys, and with a rotation that is under way', () => {
   expect(draw([])).toEqual([...SUMS, '  no keys: countersign keys init']);
   expect(draw([key('AAAAAA', 'current', -1, null)], 'v2').at(-1)).toBe(
-    '  a rotation is under way, or broke off',
+    '  a rotation is in progress or was interrupted',
   );
 });
 
@@ -101,7 +101,7 @@ test('a key that every Region refuses signs nothing, whatever its times; the nex
     '             now',
     '  AAAAAA      ┊                                                 revoked',
     '  BBBBBB      ╪══════════════════════════════════════════════▶  current',
-    '  rotated now, the new key would sign in 1 d 2 h, and the newest of these go in 2 d 3 h',
+    '  after a rotation now, the new key signs in 1 d 2 h; the newest key goes in 2 d 3 h',
   ]);
 });
 

@@ -88,7 +88,7 @@ describe('on the local platform', () => {
     const { code, stdout } = await keys('rotate', 'client-root');
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^client-root: key [\w-]{6} signs in 1 d [12] h.*, at 2.*Z\nclient-root: key [\w-]{6} goes at 2.*Z\n$/,
+      /^client-root: key [\w-]{6} signs in 1 d [12] h.*, at 2.*Z\nclient-root: key [\w-]{6} is removed at 2.*Z\n$/,
     );
   });
 
@@ -97,12 +97,12 @@ describe('on the local platform', () => {
     const unasked = await keys('revoke', 'nonce');
     expect([unasked.code, unasked.stderr]).toEqual([
       2,
-      'error: keys revoke asks before it does so, which takes a terminal; or --yes\n',
+      'error: keys revoke asks for confirmation, which needs a terminal; use --yes to skip it\n',
     ]);
     for (const stdin of ['no\n', 'token\n', '']) {
       const asked = await directory.run(['keys', 'revoke', 'nonce'], { stdin, terminal: true });
       expect(asked.code).toBe(1);
-      expect(asked.stderr).toMatch(/refused once, with one that is good|clients fetch others/);
+      expect(asked.stderr).toMatch(/the answer brings a good one|clients fetch new ones/);
       expect(asked.stderr).toMatch(/error: nothing was revoked\n$/);
     }
     expect(await secretOf('nonce')).toBe(before);
@@ -146,7 +146,7 @@ describe('on the local platform', () => {
     expect(stdout).toMatch(/^nonce: .* refused within 10 s by: local-a, local-b\n$/);
     for (const kid of old) expect(stdout).toContain(kid);
     expect(stderr).toContain(
-      `error: no new key is confirmed, so nothing may sign in their place: the keyset is empty, and was not before: move AWSCURRENT back to version ${right}; run it again\n`,
+      `error: no new key is confirmed, so possibly no key signs: the keyset is empty, and was not before: move AWSCURRENT back to version ${right}; run it again\n`,
     );
 
     const labels = { VersionStage: 'AWSCURRENT', RemoveFromVersionId: wrong, MoveToVersionId: right };
@@ -161,7 +161,7 @@ describe('on the local platform', () => {
     const once = await keys('revoke', 'nonce', '--only-kid', old[0], '--yes');
     expect([once.code, once.stdout]).toEqual([
       0,
-      expect.stringContaining(`nonce: revoked before: ${old[0]}\n`),
+      expect.stringContaining(`nonce: already revoked: ${old[0]}\n`),
     ]);
     expect(JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid)).toEqual([
       signs.kid,
@@ -170,16 +170,16 @@ describe('on the local platform', () => {
 
   it('unstick frees what a rotation left, and says where there was nothing', async () => {
     const none = await keys('unstick', 'token');
-    expect([none.code, none.stdout]).toEqual([0, 'token: no rotation is pending; nothing was to be done\n']);
+    expect([none.code, none.stdout]).toEqual([0, 'token: no rotation is pending; nothing to remove\n']);
     const SecretId = secretName('local', 'token');
     const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId }));
     const put = { SecretId, SecretString, VersionStages: ['AWSPENDING'] };
     await secrets.send(new PutSecretValueCommand(put));
     const stuck = await keys('rotate', 'token');
     expect([stuck.code, stuck.stderr]).toEqual([1, expect.stringMatching(/is AWSPENDING: wait, or unstick/)]);
-    expect((await keys('list', 'token')).stdout).toContain('is under way, or broke off');
+    expect((await keys('list', 'token')).stdout).toContain('a rotation is in progress or was interrupted');
     expect((await keys('unstick', 'token')).stdout).toMatch(
-      /is pending no more; the next rotation can start\n$/,
+      /removed pending version [^ ]+; the next rotation can start\n$/,
     );
     expect((await keys('rotate', 'token')).code).toBe(0);
   });
@@ -336,7 +336,9 @@ describe('on Regions that lag, refuse or are lost', () => {
     const { code, stderr, json } = await keys('init', '--timeout', '0s', '--json');
     expect(code).toBe(1);
     expect(json.keysets[0]).toMatchObject({ purpose: 'nonce', kid: 'AAAAAA', missing: ['local-b'] });
-    expect(stderr).toContain('error: nonce: not there yet: local-b; run it again to go on waiting\n');
+    expect(stderr).toContain(
+      'error: nonce: Regions without the key: local-b; run it again to keep waiting\n',
+    );
     expect(new Set(asked.map((line) => line.split(' ')[2]))).toEqual(new Set(['keys.list']));
   });
 
@@ -379,7 +381,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       const { code, stderr } = await keys(...args);
       expect(code).toBe(3);
       expect(stderr).toContain(
-        'countersign-local-rotate-nonce in local-a: there is none; is the stage deployed there',
+        'countersign-local-rotate-nonce in local-a: not found; check that the stage is deployed in this Region',
       );
     }
   });
@@ -412,7 +414,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stdout).toBe('nonce: AAAAAA refused within 10 s by: local-b\n');
     expect(stderr.match(/asked local-b instead\n/g)).toHaveLength(1);
     expect(stderr).toContain(
-      'error: no new key is confirmed, so nothing may sign in their place: the secret cannot be written',
+      'error: no new key is confirmed, so possibly no key signs: the secret cannot be written',
     );
     expect(stderr).toContain('error: not confirmed by local-a: run it again until it is\n');
   });
@@ -435,7 +437,9 @@ describe('on Regions that lag, refuse or are lost', () => {
     answers['local-b'] = () => undefined;
     const lost = await keys('revoke', 'nonce', '--yes', '--json');
     expect(lost.code).toBe(1);
-    expect(lost.stderr).toMatch(/good; .*\nerror: not confirmed by local-b: run it again until it is\n$/);
+    expect(lost.stderr).toMatch(
+      /the answer brings a good one, .*\nerror: not confirmed by local-b: run it again until it is\n$/,
+    );
     expect(lost.json.regions).toEqual([
       { region: 'local-a', confirmed: true },
       { region: 'local-b', confirmed: false },
@@ -463,7 +467,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     });
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     expect([code, stdout]).toEqual([1, 'nonce: AAAAAA refused within 10 s by: local-a, local-b\n']);
-    expect(stderr).toContain('local-a could not tell which keys there are: the secret cannot be written;');
+    expect(stderr).toContain('local-a could not read the keys: the secret cannot be written;');
     answers['local-a'] = () => ({ problem: { code: 'internal', detail: 'Something went wrong' } });
     const broken = await keys('revoke', 'nonce', '--yes');
     expect([broken.code, broken.stdout]).toEqual([code, stdout]);
@@ -523,7 +527,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     const again = await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes');
     expect([again.code, again.stdout]).toEqual([
       0,
-      'nonce: revoked before: AAAAAA\nnonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
+      'nonce: already revoked: AAAAAA\nnonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
     ]);
     const none = { ...keyset(['CCCCCC'], []), keys: [{ ...key('CCCCCC'), state: 'revoked' }] };
     answers['local-a'] = revoking({ ...revoked(true, true), keyset: none }, listed);
@@ -558,7 +562,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect([code, stderr]).toEqual([
       0,
       expect.stringContaining(
-        'not read: AWSPREVIOUS in local-b (Unavailable); a key that is nowhere else is not refused\n',
+        'not read: AWSPREVIOUS in local-b (Unavailable); a key that exists only there is not refused\n',
       ),
     ]);
   });
@@ -598,7 +602,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     const unlisted = await keys('revoke', 'client-root', '--yes');
     expect([unlisted.code, unlisted.stderr]).toEqual([
       0,
-      expect.stringContaining('they could not be listed.'),
+      expect.stringContaining('unknown, the list could not be read.'),
     ]);
   });
 
@@ -622,7 +626,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       { region: 'local-a', kids: ['AAAAAA'], revoked: [] },
       { region: 'local-b', kids: ['AAAAAA'], revoked: [] },
     ]);
-    expect(stderr).toMatch(/in local-a: there is none; .*; asked local-b instead\n$/);
+    expect(stderr).toMatch(/in local-a: not found; .*; asked local-b instead\n$/);
   });
 
   it('list names a Region that does not refuse a revoked key, or may not, the next rotation and the last failure', async () => {
@@ -654,7 +658,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       ],
     };
     answers['local-a'] = () => unseen;
-    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: what it refuses cannot be read\n');
+    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: its revoked keys cannot be read\n');
     answers['local-b'] = () => ({ ...listed, regions: [{ ...inA, region: 'local-b' }] });
     const { json } = await keys('list', 'nonce', '--json');
     expect(json.keysets[0].keys.map(({ state }: KeySummary) => state)).toEqual(['revoked', 'current']);
@@ -666,7 +670,9 @@ describe('on Regions that lag, refuse or are lost', () => {
       purpose === 'client-root' ? undefined : keyset(['AAAAAA'], ['AAAAAA']);
     const { code, json, stderr } = await keys('list', '--json');
     expect([code, json.keysets.length]).toEqual([1, 2]);
-    expect(stderr).toMatch(/^error: client-root: countersign-local-rotate-client-root in local-a: there is/);
+    expect(stderr).toMatch(
+      /^error: client-root: countersign-local-rotate-client-root in local-a: not found;/,
+    );
   });
 
   it('rotate asks once, and for a second next key only with --force', async () => {
@@ -705,6 +711,9 @@ describe('on Regions that lag, refuse or are lost', () => {
     elsewhere.write('.countersign/local.json', JSON.stringify(gone));
     const { code, stderr } = await elsewhere.run(['keys', 'list', 'nonce']);
     elsewhere.remove();
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: .*does the platform still run\?\n$/)]);
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(/^error: .*check that the platform is running\n$/),
+    ]);
   });
 });

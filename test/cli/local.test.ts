@@ -53,11 +53,14 @@ test('it counts for more than the environment, from a folder below, and for doct
 });
 
 test.each([
-  [['register', '-', '--local', '1', '--url', 'https://api.example.com'], '--local goes without'],
-  [['doctor', '--local', '1', '--api-key-file', 'key.txt'], '--local goes without'],
-  [['clients', 'list', '--local', '1', '--stage', 'dev', '--region', 'eu-west-1'], '--local goes without'],
-  [['clients', 'list', '--local', '../x'], '--local takes the port'],
-  [['clients', 'list', '--local', '0'], '--local takes the port'],
+  [['register', '-', '--local', '1', '--url', 'https://api.example.com'], '--local cannot be combined'],
+  [['doctor', '--local', '1', '--api-key-file', 'key.txt'], '--local cannot be combined'],
+  [
+    ['clients', 'list', '--local', '1', '--stage', 'dev', '--region', 'eu-west-1'],
+    '--local cannot be combined',
+  ],
+  [['clients', 'list', '--local', '../x'], '--local must be the port'],
+  [['clients', 'list', '--local', '0'], '--local must be the port'],
 ])('%j is wrong usage', async (args, mention) => {
   const { code, stderr } = await directory.run(args);
   expect(code).toBe(2);
@@ -67,7 +70,7 @@ test.each([
 test('where no platform has this port, that is said, and the first one is not taken for it', async () => {
   const { code, stdout, stderr } = await directory.run(['clients', 'list', '--local', '1']);
   expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
-  expect(stderr).toMatch(/^error: no platform runs here on port 1 .*`npm start -- --port 1`\n$/);
+  expect(stderr).toMatch(/^error: no local platform found on port 1 .*`npm start -- --port 1`\n$/);
   rmSync(`${directory.path}/.countersign/local.json`);
   expect((await directory.run(['clients', 'list'])).stderr).toContain('no .countersign/local.json');
   expect((await directory.run(['clients', 'list', ...local(second)])).code).toBe(0);

@@ -59,13 +59,13 @@ it('what it deploys is read from the project itself', { timeout: SYNTH_MS }, asy
 it('a config that cannot be deployed ends it, with each setting that is wrong', {
   timeout: SYNTH_MS,
 }, async () => {
-  writeApp({ ...threeRegions, nonceTtl: 'PT2H' }, 'write');
+  writeApp({ ...threeRegions, nonceLife: 'PT2H' }, 'write');
   const { error, said } = (await read()) as { error: Error; said: string };
   expect(error).toMatchObject({
     exitCode: EXIT.failed,
-    message: expect.stringContaining('does not synthesise'),
+    message: expect.stringContaining('`cdk synth` failed'),
   });
-  expect(said).toContain('nonceTtl: must be 10 seconds to 1 hour');
+  expect(said).toContain('nonceLife: must be 10 seconds to 1 hour');
 });
 
 it('a lock that was not written ends it, with the command that writes it', {
@@ -79,7 +79,7 @@ it('outside a project it says so, and ends with 2', async () => {
   expect(await read()).toMatchObject({
     error: {
       exitCode: EXIT.usage,
-      message: `preflight reads what a project deploys, and ${cwd} is none: run it where cdk.json lies`,
+      message: `${cwd} is not a CDK project: run preflight in the folder of cdk.json`,
     },
   });
 });
@@ -89,7 +89,7 @@ it('where the cdk command is not installed it says so, and ends with 2', async (
   expect(await read()).toMatchObject({
     error: {
       exitCode: EXIT.usage,
-      message: expect.stringContaining('its own cdk command, which is not installed'),
+      message: expect.stringContaining('the cdk command, which is not installed'),
     },
   });
 });

@@ -162,11 +162,11 @@ it('finds nothing wrong with a healthy account, and says what it looked at, Regi
 ok       audit trail: all records every Region
 ok       bootstrap: eu-west-1 has version 28, eu-central-1 has version 28, us-east-1 has version 28
 ok       hosted zone: example.com is delegated to Z0123456789
-ok       eu-west-1  concurrency: 1000 executions at once, of all functions of the account together
-ok       eu-west-1  API Gateway role: none is set; the stacks make one
+ok       eu-west-1  concurrency: 1000 concurrent executions, for all functions of the account together
+ok       eu-west-1  API Gateway role: no role is set; the stacks create one
 ok       eu-west-1  names: every name is free
-ok       eu-central-1  concurrency: 1000 executions at once, of all functions of the account together
-ok       eu-central-1  API Gateway role: none is set; the stacks make one
+ok       eu-central-1  concurrency: 1000 concurrent executions, for all functions of the account together
+ok       eu-central-1  API Gateway role: no role is set; the stacks create one
 ok       eu-central-1  names: every name is free
 
 9 ok, 0 to look at, 0 to fix first
@@ -185,7 +185,7 @@ it('an account that nobody has bootstrapped is one finding, with one command for
       verdict: 'fail',
       detail:
         'eu-west-1 has none, eu-central-1 has none, us-east-1 has none; needed: version 6, qualifier hnb659fds',
-      mend: 'npx cdk bootstrap aws://123456789012/eu-west-1 aws://123456789012/eu-central-1 aws://123456789012/us-east-1',
+      fix: 'npx cdk bootstrap aws://123456789012/eu-west-1 aws://123456789012/eu-central-1 aws://123456789012/us-east-1',
     },
   ]);
 });
@@ -195,13 +195,13 @@ it('where the watch stack goes is bootstrapped, too, and no Region without a sta
     regions['us-east-1']!.bootstraps = [];
   };
   const { wrong } = await faultsOf(unprepared);
-  expect(wrong).toMatchObject([{ verdict: 'fail', mend: 'npx cdk bootstrap aws://123456789012/us-east-1' }]);
+  expect(wrong).toMatchObject([{ verdict: 'fail', fix: 'npx cdk bootstrap aws://123456789012/us-east-1' }]);
   expect((await faultsOf(unprepared, DEV)).wrong).toEqual([]);
 });
 
 it('a bootstrap of another qualifier, or too old a one, is none', async () => {
   const other = await faultsOf(() => {}, { ...DEV, qualifier: 'ours' });
-  expect(other.wrong[0]!.mend).toBe('npx cdk bootstrap aws://123456789012/eu-west-1 --qualifier ours');
+  expect(other.wrong[0]!.fix).toBe('npx cdk bootstrap aws://123456789012/eu-west-1 --qualifier ours');
   const old = await faultsOf(({ regions }) => {
     regions['eu-west-1']!.bootstraps = [{ stack: 'CDKToolkit', qualifier: 'hnb659fds', version: 5 }];
   });
@@ -216,7 +216,7 @@ it('credentials of another account than the config names fail', async () => {
   expect(wrong).toMatchObject([
     {
       check: 'account',
-      detail: 'the config deploys to 999999999999, and these credentials are of 123456789012',
+      detail: 'the config deploys to account 999999999999, but these credentials are of 123456789012',
     },
   ]);
 });
@@ -231,7 +231,7 @@ it('a low quota of executions and a missing trail are warnings, which leave the 
     { check: 'audit trail', region: null, verdict: 'warn' },
     { check: 'concurrency', region: 'eu-west-1', verdict: 'warn' },
   ]);
-  expect(wrong[1]!.mend).toContain('--quota-code L-B99A9384 --desired-value 1000 --region eu-west-1');
+  expect(wrong[1]!.fix).toContain('--quota-code L-B99A9384 --desired-value 1000 --region eu-west-1');
 });
 
 it('a trail that has stopped records nothing', async () => {
@@ -250,7 +250,7 @@ it('a zone that the public DNS delegates elsewhere fails, with the name servers 
     {
       check: 'hosted zone',
       detail: 'example.com is delegated to ns.registrar.example',
-      mend: 'at its registrar, or in its parent zone, set NS to ns-1.example.net, ns-2.example.net',
+      fix: 'at the registrar, or in the parent zone, set NS to ns-1.example.net, ns-2.example.net',
     },
   ]);
 });
@@ -286,14 +286,14 @@ it("a certificate has to be there, be issued, last, and cover the entry and its 
   const names = ['api.example.com', '*.api.example.com'];
   const notAfterMs = Date.now() + 300 * DAY_MS;
   expect(await found({ status: 'ISSUED', names, notAfterMs })).toEqual([]);
-  expect(await found()).toEqual(['fail there is no it']);
+  expect(await found()).toEqual(['fail there is no certificate it']);
   expect(await found({ status: 'PENDING_VALIDATION', names })).toEqual(['fail it is PENDING_VALIDATION']);
   expect(await found({ status: 'ISSUED', names: ['*.example.com'], notAfterMs })).toEqual([
     'fail it does not cover eu-west-1.api.example.com',
   ]);
   const soon = Date.now() + 3 * DAY_MS;
   const ends = new Date(soon).toISOString().slice(0, 10);
-  expect(await found({ status: 'ISSUED', names, notAfterMs: soon })).toEqual([`warn it ends on ${ends}`]);
+  expect(await found({ status: 'ISSUED', names, notAfterMs: soon })).toEqual([`warn it expires on ${ends}`]);
 });
 
 it('a customer key that the config names has to be there, enabled, symmetric and not AWS’s own', async () => {
@@ -313,7 +313,7 @@ it('a customer key that the config names has to be there, enabled, symmetric and
     'fail customer key: it is PendingDeletion',
   ]);
   expect(await found({ ...enabled, isSymmetric: false })).toEqual([
-    'fail customer key: it is no symmetric key: tables and secrets take no other',
+    'fail customer key: it is not a symmetric key, which tables and secrets need',
   ]);
   expect(await found({ ...enabled, isCustomers: false })).toEqual([
     "fail customer key: it is AWS's own key, whose policy nobody can change",
@@ -347,7 +347,7 @@ it('an alarm topic has to be there, take what alarms publish, and be encrypted w
     expect(await found({ policy })).toEqual(mute);
   for (const key of ['alias/aws/sns', 'arn:aws:kms:eu-west-1:123456789012:alias/aws/sns'])
     expect(await found({ policy: DEFAULT_POLICY, key })).toEqual([
-      'fail alarm topic: it is encrypted with alias/aws/sns, which alarms may not use',
+      'fail alarm topic: it is encrypted with alias/aws/sns, a key that alarms may not use',
     ]);
 });
 
@@ -386,9 +386,9 @@ it('the VPC, its subnets and its security groups have to be there, and to belong
   expect(
     await found({ subnets: new Map([['subnet-1', 'vpc-2']]), securityGroups: new Map([['sg-1', 'vpc-3']]) }),
   ).toEqual([
-    'fail subnet subnet-1 lies in vpc-2',
+    'fail subnet subnet-1 is in vpc-2',
     'fail there is no subnet subnet-2 in eu-west-1',
-    'fail security group sg-1 lies in vpc-3',
+    'fail security group sg-1 is in vpc-3',
   ]);
 });
 
@@ -436,7 +436,7 @@ it('a ledger is looked for under the name of its generation', async () => {
   };
   expect((await faultsOf(left)).wrong).toEqual([]);
   expect((await faultsOf(left, planWith({ ledgerGeneration: 2 }))).wrong).toMatchObject([
-    { check: 'names', detail: 'table countersign-prod-ledger-2 exists, and no stack has it' },
+    { check: 'names', detail: 'table countersign-prod-ledger-2 exists, but belongs to no stack' },
   ]);
 });
 
@@ -452,8 +452,8 @@ it("names that another stack has, or none, or a deleted secret's, fail with who 
   });
   expect(code).toBe(EXIT.failed);
   expect(wrong.map(({ detail }) => detail)).toEqual([
-    'table countersign-prod-ledger-1 exists, and no stack has it',
-    'secret countersign/prod/keys/nonce was deleted on 2026-01-31 and keeps its name',
+    'table countersign-prod-ledger-1 exists, but belongs to no stack',
+    'secret countersign/prod/keys/nonce was deleted on 2026-01-31 and still holds its name',
     'function countersign-prod-nonce belongs to stack countersign-production-region-eu-west-1',
   ]);
 });
@@ -483,9 +483,9 @@ it('takes the stage that is named, where a project has several', async () => {
   const { stdout } = await preflight(accountOf(healthy()), both, ['--stage', 'dev', '--json']);
   expect(JSON.parse(stdout)).toMatchObject({ stage: 'dev', account: '123456789012' });
   const refused: [DeployPlan[], string[], string][] = [
-    [both, [], 'this project has several stages: name one of prod, dev with --stage'],
-    [both, ['--stage', 'live'], 'this project has no stage live, but prod, dev'],
-    [[], [], 'this project deploys no stage of Countersign'],
+    [both, [], 'this project has several stages: choose one with --stage: prod, dev'],
+    [both, ['--stage', 'live'], 'this project has no stage live; it has prod, dev'],
+    [[], [], 'this project deploys no Countersign stage'],
   ];
   for (const [plans, args, message] of refused)
     await expect(preflight(accountOf(healthy()), plans, args)).rejects.toMatchObject({

@@ -55,7 +55,7 @@ describe('the failures file', () => {
       link(at('precious'), at('failed.jsonl'));
       for (const attempt of [write, goOn])
         expect(attempt).toThrow(
-          /failed\.jsonl: .*(is a symbolic link|hard link).*; --failures names another place/,
+          /failed\.jsonl: .*(is a symbolic link|hard link).*; choose another place with --failures/,
         );
       expect(directory.read('precious')).toBe('keep this');
       rmSync(at('failed.jsonl'));
@@ -68,7 +68,7 @@ describe('the failures file', () => {
 
   it('is no pipe, which nobody may read, and no directory', () => {
     execFileSync('mkfifo', [at('failed.jsonl')]);
-    expect(write).toThrow('it is no regular file');
+    expect(write).toThrow('it is not a regular file');
     rmSync(at('failed.jsonl'));
     mkdirSync(at('failed.jsonl'));
     expect(write).toThrow('failed.jsonl: EISDIR');
@@ -136,6 +136,6 @@ describe('the progress file', () => {
       ...{ beyond: [], hash: 'h', failures_bytes: 0 },
     };
     directory.write('progress.json', value === '' ? what : JSON.stringify({ ...good, [what]: value }));
-    expect(begin).toThrow('is broken: begin anew with --restart');
+    expect(begin).toThrow('is broken: start again with --restart');
   });
 });

@@ -48,7 +48,7 @@ test('the examples are 1,000 users that are not real', async () => {
   for (const { email } of lines) expect(email).toMatch(/@example\.(com|org|net)$/);
 });
 
-test('what fails is written with its line, is mended there, and registers from there', async () => {
+test('what fails is written with its line, is fixed there, and registers from there', async () => {
   directory.write('in.jsonl', '{"user_id":"f1"}\n{"user_id":"f2","email":"nope"}\n{bad\n{"user_id":"f4"}\n');
   const first = await directory.run(['register', 'in.jsonl']);
   expect(first.code).toBe(1);
@@ -68,11 +68,11 @@ test('what fails is written with its line, is mended there, and registers from t
   ]);
   expect(statSync(`${directory.path}/in.jsonl.failed.jsonl`).mode & 0o777).toBe(0o600);
 
-  const mended = directory
+  const fixed = directory
     .read('in.jsonl.failed.jsonl')
     .replace('"nope"', '"f2@example.com"')
     .replace('{bad', '{\\"user_id\\":\\"f3\\"}');
-  directory.write('in.jsonl.failed.jsonl', mended);
+  directory.write('in.jsonl.failed.jsonl', fixed);
   const second = await directory.run(['register', 'in.jsonl.failed.jsonl', '--json']);
   expect(second.json).toMatchObject({ registered: 2, replayed: 0, failed: 0 });
   expect(second.code).toBe(0);
@@ -158,7 +158,7 @@ test('a failure that every user would meet stops the run in one line', async () 
   expect(down.code).toBe(3);
   expect(down.json).toMatchObject({ registered: 0, failed: 0, last_line: expect.any(Number) });
   expect(down.stderr).toMatch(
-    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped at line 3: 2 users up to there are neither registered nor failed, nothing after it was tried; `countersign doctor` says why; then run it again\n$/,
+    /^error: no answer from http:\/\/127\.0\.0\.1:\d+: ECONNREFUSED; stopped at line 3: 2 users up to there are unfinished \(neither registered nor failed\), no later line was tried; `countersign doctor` says why; then run it again\n$/,
   );
   expect(down.json).toMatchObject({ unfinished: 2, last_line: 3, failures: null });
   const wrong = {
@@ -194,7 +194,7 @@ test('where failures cannot be written the run ends, and what was done is counte
   expect(code).toBe(1);
   expect(json).toMatchObject({ registered: 1, failed: 0, unfinished: 1, failures: null });
   expect(stderr).toMatch(
-    /^error: cannot write .*failed: it is a symbolic link, .*; stopped at line 2: 1 user up/,
+    /^error: cannot write .*failed: it is a symbolic link; .*; stopped at line 2: 1 user up/,
   );
 });
 
@@ -211,7 +211,7 @@ test('failures never go to the file that is read, by whatever name', async () =>
   symlinkSync('in.csv', `${directory.path}/link.csv`);
   const { code, stderr } = await directory.run(['register', 'link.csv', '--failures', 'in.csv']);
   expect(code).toBe(2);
-  expect(stderr).toContain('--failures must be another file than FILE');
+  expect(stderr).toContain('--failures must not be the same file as FILE');
   expect(directory.read('in.csv')).toContain('z1,nope');
 });
 
@@ -226,7 +226,7 @@ test('a wrong key stops the run with what to do, and nobody is said to be regist
   expect(code).toBe(1);
   expect(json).toMatchObject({ registered: 0, failed: 0, unfinished: 2 });
   expect(stderr).toMatch(
-    /; stopped at line 3: 2 users up to there are neither .*; check that the API key is whole, .*; then run it again\n$/,
+    /; stopped at line 3: 2 users up to there are unfinished \(neither .*; check that the API key is complete .*; then run it again\n$/,
   );
 });
 
@@ -237,7 +237,7 @@ test('a URL that ends in /v1 is told by it', async () => {
     env,
   });
   expect(code).toBe(1);
-  expect(stderr).toMatch(/; the URL must be the base URL alone, without \/v1, .*; then run it again\n$/);
+  expect(stderr).toMatch(/; use the base URL only, without \/v1, .*; then run it again\n$/);
 });
 
 test('a cell of 300,000 characters is one failure, and the rows after it are registered', async () => {
@@ -281,10 +281,10 @@ test('where the platform is lost on the way, the rest goes to the failures file'
 
 test.each([
   [['register', 'nothing.csv'], 'there is no file nothing.csv'],
-  [['register', 'in.txt'], 'is in.txt CSV or JSON Lines?'],
+  [['register', 'in.txt'], 'cannot see the format of in.txt from its name: add --format csv'],
   [['register', '.', '--format', 'csv'], '. is a directory'],
-  [['register', '-'], 'is - CSV or JSON Lines?'],
-  [['register', 'in.csv', '--failures', './in.csv'], '--failures must be another file than FILE'],
+  [['register', '-'], 'cannot see the format of - from its name: add --format csv'],
+  [['register', 'in.csv', '--failures', './in.csv'], '--failures must not be the same file as FILE'],
   [['register', 'in.csv', '--concurrency', '0'], 'whole number from 1 to 100'],
   [['register', 'in.csv', '--url', 'https://api.example.com'], 'the API key is missing'],
   [

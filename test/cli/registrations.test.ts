@@ -53,7 +53,7 @@ test('erasing says when the tombstone can go, and takes it then', async () => {
     confirmed: ['local-a', 'local-b'],
     failed: [],
   });
-  expect((await registrations('erase', 'dev', 'bob')).stdout).toContain('nothing of it is left');
+  expect((await registrations('erase', 'dev', 'bob')).stdout).toContain('no trace is left');
 });
 
 test('waiting for the tombstone can be interrupted, and nothing is lost', async () => {

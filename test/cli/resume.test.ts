@@ -69,13 +69,13 @@ test('Ctrl-C again and again: nobody is sent twice, nobody is left out, no failu
   let last = await interruptAfter(1);
   let runs = 1;
   for (; last.code === 130; runs++) {
-    expect(last.stderr).toContain('; run it again to go on\n');
+    expect(last.stderr).toContain('; run it again to continue\n');
     expect(statSync(`${directory.path}/in.jsonl.progress.json`).mode & 0o777).toBe(0o600);
     expect(directory.read('in.jsonl.progress.json')).not.toContain('@example');
     last = runs < 4 ? await interruptAfter(1) : await register();
   }
   expect(runs).toBe(5);
-  expect(last.stderr).toMatch(/^going on after line \d+: \d+ registered, \d+ failed before\n$/);
+  expect(last.stderr).toMatch(/^continuing after line \d+; so far \d+ registered, \d+ failed\n$/);
   expect(last.code).toBe(1);
   expect(last.json).toMatchObject({ registered: 120 - bad, replayed: 0, failed: bad, stopped: null });
   expect(last.json.resumed_after_line).toBeGreaterThan(0);
@@ -132,7 +132,7 @@ test('lines added at the end are registered; a change in what is done is refused
   const changed = await register();
   expect(changed).toMatchObject({ code: 2, stdout: '' });
   expect(changed.stderr).toMatch(
-    /^going on .*\nerror: up to line \d+ the file is not what it was .*--restart/,
+    /^continuing .*\nerror: the file has changed since the last run, at or before line \d+: .*--restart/,
   );
   directory.write('in.jsonl', text.split('\n').slice(0, 3).join('\n'));
   expect((await register()).stderr).toContain('--restart');
@@ -149,7 +149,7 @@ test('another client, or another platform, has to begin anew', async () => {
   directory.write('key.txt', platform.info.clients[0]!.api_key);
   const elsewhere = await register('--url', platform.info.regions[1]!.url, '--api-key-file', 'key.txt');
   expect(elsewhere).toMatchObject({ code: 2, stdout: '' });
-  expect(elsewhere.stderr).toMatch(/was begun with url .*--restart/);
+  expect(elsewhere.stderr).toMatch(/an earlier run of this file used url .*--restart/);
   directory.write(
     '.countersign/local.json',
     JSON.stringify({
@@ -164,10 +164,10 @@ test('another client, or another platform, has to begin anew', async () => {
   );
   const { stderr, code } = await register();
   expect(code).toBe(2);
-  expect(stderr).not.toContain('going on');
+  expect(stderr).not.toContain('continuing');
 });
 
-test('what stopped the run is no failure of a user: all are registered once it is mended', async () => {
+test('what stopped the run is no failure of a user: all are registered once it is fixed', async () => {
   const bad = writeUsers(60);
   await interruptAfter(5);
   await directory.run(['clients', 'disable', 'dev']);
@@ -176,7 +176,7 @@ test('what stopped the run is no failure of a user: all are registered once it i
   const stopped = await register();
   expect(stopped.code).toBe(1);
   expect(stopped.stderr).toMatch(
-    /error: Client disabled: .*; an operator disabled .*; then run it again to go on\n$/,
+    /error: Client disabled: .*; an operator disabled .*; then run it again to continue\n$/,
   );
   await directory.run(['clients', 'enable', 'dev']);
   aheadMs += CLIENT_CACHE_MS;
@@ -189,6 +189,6 @@ test('a progress file that is broken is said to be', async () => {
   directory.write('in.jsonl.progress.json', '{"pid":');
   const { code, stderr } = await register();
   expect(code).toBe(2);
-  expect(stderr).toContain('in.jsonl.progress.json is broken: begin anew with --restart');
+  expect(stderr).toContain('in.jsonl.progress.json is broken: start again with --restart');
   expect((await register('--restart')).json).toMatchObject({ registered: 9, failed: 1 });
 });

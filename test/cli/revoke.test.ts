@@ -69,9 +69,9 @@ test('a proof that was used is not revoked, and the command fails', async () => 
 });
 
 test.each([
-  ['nonsense', 'this is no proof'],
+  ['nonsense', 'this is not a proof'],
   [`${Buffer.from('{}').toString('base64url')}.${Buffer.from('{}').toString('base64url')}.`, 'has no nonce'],
-  [`e30.${Buffer.from('{"nonce":"AAAA"}').toString('base64url')}.`, 'none of a Countersign platform'],
+  [`e30.${Buffer.from('{"nonce":"AAAA"}').toString('base64url')}.`, 'not from a Countersign platform'],
 ])('what is no proof with a nonce is refused in one line (%#)', async (text, message) => {
   directory.write('wrong.jwt', text);
   const { code, stderr } = await revoke('proof', 'wrong.jwt');
@@ -90,9 +90,7 @@ test('a file that is not there is said so', async () => {
 test('a key is revoked through every Region, and says which keys are dead', async () => {
   await directory.run(['clients', 'create', 'leaky']);
   await directory.run(['clients', 'rotate-key', 'leaky']);
-  expect((await revoke('key', 'leaky', '1')).stdout).toBe(
-    'of leaky the keys 1 are revoked: local-a, local-b\n',
-  );
+  expect((await revoke('key', 'leaky', '1')).stdout).toBe('keys 1 of leaky are revoked: local-a, local-b\n');
   const { json } = await revoke('key', 'leaky', '2', '--json');
   expect(json).toMatchObject({
     client: {

@@ -110,7 +110,7 @@ test('a platform that is lost on the way stops the run, which goes on with those
   expect(stopped.code).toBe(3);
   expect(stopped.json).toMatchObject({ registered: 20, failed: 0, failures: null });
   expect(stopped.stderr).toMatch(
-    /^error: no answer from .*; stopped at line \d+: \d+ users .*; then run it again to go on\n$/,
+    /^error: no answer from .*; stopped at line \d+: \d+ users .*; then run it again to continue\n$/,
   );
   expect(sent.size).toBeLessThan(60);
 

@@ -215,7 +215,7 @@ it('what others set is never overwritten, and nothing is written beside it', asy
   const { code, err } = await setup(AWS);
   expect(code).toBe(EXIT.failed);
   expect(err).toBe(
-    'nothing was written, since auth/aws/config/client has iam_server_id_header_value "vault.corp", not 127.0.0.1',
+    'nothing was written, because auth/aws/config/client has iam_server_id_header_value "vault.corp", not 127.0.0.1',
   );
   expect(await read('sys/mounts')).toEqual({});
   await api.write('auth/aws/config/client', { iam_server_id_header_value: '', access_key: 'AKIA' }, TOKEN);

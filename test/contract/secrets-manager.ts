@@ -53,14 +53,14 @@ export function secretsManagerContract({ name, home, away, replicateTo, exact }:
       expect(await secret.put(token, 'next')).toBe(true);
       expect(await holders()).toEqual({ current: first, pending: token });
       for (const each of [secret, replica])
-        expect(await each.read({ stage: 'AWSCURRENT' })).toEqual({ versionId: first, text: 'first' });
+        expect(await each.read({ label: 'AWSCURRENT' })).toEqual({ versionId: first, text: 'first' });
       expect(await secret.read({ id: token })).toEqual({ versionId: token, text: 'next' });
-      expect((await secret.read({ stage: 'AWSPENDING' }))?.versionId).toBe(token);
+      expect((await secret.read({ label: 'AWSPENDING' }))?.versionId).toBe(token);
     });
 
     it('a version that is not there is undefined, not an outage', async () => {
       expect(await secret.read({ id: randomUUID() })).toBeUndefined();
-      expect(await secret.read({ stage: 'AWSPENDING' })).toBeUndefined();
+      expect(await secret.read({ label: 'AWSPENDING' })).toBeUndefined();
     });
 
     it('AWSCURRENT moves from the version that it stands on, and every Region reads the new one', async () => {
@@ -69,7 +69,7 @@ export function secretsManagerContract({ name, home, away, replicateTo, exact }:
       expect(await secret.move('AWSCURRENT', first, token)).toBe(true);
       expect((await secret.describe()).current).toBe(token);
       for (const each of [secret, replica])
-        expect(await each.read({ stage: 'AWSCURRENT' })).toEqual({ versionId: token, text: 'next' });
+        expect(await each.read({ label: 'AWSCURRENT' })).toEqual({ versionId: token, text: 'next' });
     });
 
     it('AWSCURRENT does not move from another: of two that compare and swap, one wins', async () => {

@@ -109,7 +109,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
           .replace(/^path "sys\/mounts" [^}]*\}/m, '');
         await ask('POST', 'sys/policies/acl/less', { policy: role });
         await expect(setUp(await tokenWith('less'))).rejects.toThrow(
-          /^nothing was written, since the token lacks read on sys\/mounts; read on auth\/approle\/role\/countersign-test-nonce; /,
+          /^nothing was written, because the token lacks read on sys\/mounts; read on auth\/approle\/role\/countersign-test-nonce; /,
         );
         const readOnly = hcl.replaceAll(/"create", |, "update"/g, '');
         await ask('POST', 'sys/policies/acl/read', { policy: readOnly });
@@ -195,7 +195,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         });
         await expect(taken).rejects.toThrow(SetupRefused);
         await expect(taken).rejects.toThrow(
-          'nothing was written, since key countersign-taken-nonce is of type ed25519, not hmac; key countersign-taken-token is not exportable',
+          'nothing was written, because key countersign-taken-nonce is of type ed25519, not hmac; key countersign-taken-token is not exportable',
         );
         expect((await ask('GET', 'transit/keys/countersign-taken-client-root')).status).toBe(404);
       });

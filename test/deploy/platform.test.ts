@@ -320,7 +320,7 @@ it(
     const nonceUrl = `${urlOf(region)}/v1/nonce?client_id=billing`;
     expect((await fetchJson(nonceUrl)).body.expires_in).toBe(300);
 
-    await deployment.deploy({ nonceTtl: 'PT4M' });
+    await deployment.deploy({ nonceLife: 'PT4M' });
 
     for (const name of REGIONS) {
       const { body } = await fetchJson(`${urlOf(name)}/v1/nonce?client_id=billing`);

@@ -34,7 +34,15 @@ export const FOLLOWED = ['README.md', 'docs/guide.md', 'sdk/typescript/README.md
 
 /** @returns what people read, in order */
 export function documents(): Document[] {
-  const files = ['README.md', 'sdk/typescript/README.md', ...globSync('docs/**/*.md', { cwd: root }).sort()];
+  const files = [
+    'README.md',
+      'lib/README.md',
+    'sdk/typescript/README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'CHANGELOG.md',
+    ...globSync('docs/**/*.md', { cwd: root }).sort(),
+  ];
   return files.map((file) => {
     const text = readFileSync(`${root}${file}`, 'utf8');
     return { file, text, blocks: read(file, text) };

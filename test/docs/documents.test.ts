@@ -41,6 +41,22 @@ describe('code', () => {
   });
 });
 
+describe('paths', () => {
+  it.each(all)('that $file names are there', ({ text }) => {
+    const named = text.matchAll(
+      /`((?:\.ci|\.github|bench|bin|cli|docs|examples|lambda|lib|local|protocol|scripts|sdk|test)\/[\w./-]*)`/g,
+    );
+    for (const [, path] of named) expect(existsSync(join(root, path!)), path).toBe(true);
+  });
+});
+
+it('every guarantee stands once', () => {
+  const rows = textOf('docs/guarantees.md')!.match(/^\| (?!guarantee \|).+$/gm)!;
+  const names = rows.map((row) => row.split('|')[1]!.trim());
+  expect(names.length).toBeGreaterThan(90);
+  expect(names).toEqual([...new Set(names)]);
+});
+
 describe('links', () => {
   it.each(all)('of $file lead somewhere', ({ file, text }) => {
     const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);

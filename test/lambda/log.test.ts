@@ -1,10 +1,10 @@
 /** No log line holds a proof, key, nonce or Authorization value: every path is run with marked values. */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { Unavailable } from '../../lambda/adapters/unavailable.ts';
 import { allowedFields, describeError, type LogEntry } from '../../lambda/log.ts';
-import { type Platform, type Region, startRegions } from '../support/regions.ts';
+import { regionsForFile } from '../support/regions.ts';
 import {
   fetchNonce,
   makeBasicClient,
@@ -15,20 +15,13 @@ import {
   remove,
 } from '../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
+const { platform, a } = await regionsForFile();
 const secrets = new Set<string>();
 /** Remembers a value, and its parts, as one that no line may hold. */
 const mark = <T extends string | undefined>(value: T): T => {
   for (const part of (value ?? '').split('.')) if (part.length >= 12) secrets.add(part);
   return value;
 };
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-});
-afterAll(() => platform.stop());
 
 it('on any path', async () => {
   const strict = await makeClient(platform);

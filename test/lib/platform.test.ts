@@ -10,13 +10,16 @@ import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import { checkLock, LOCK_CONTEXT } from '../../lib/config/lock.ts';
 import { readConfig } from '../../lib/config/read.ts';
 import type { ConfigInput } from '../../lib/config/schema.ts';
-import { addPlatform } from '../../lib/platform.ts';
+import { RegistrationPlatform } from '../../lib/platform.ts';
 import { CONFIG, eventual, flat, PROD, type Resource } from './synth.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 it('stacks are named by stage and part, lie where the config says, and the home deploys before its Region', () => {
-  const { home, regions } = addPlatform(new App(), { ...CONFIG, account: '123456789012' });
+  const { home, regions } = new RegistrationPlatform(new App(), 'Countersign', {
+    ...CONFIG,
+    account: '123456789012',
+  });
   expect(home.stackName).toBe('countersign-dev-home');
   expect(regions.map(({ stackName }) => stackName)).toEqual(['countersign-dev-region-eu-west-1']);
   expect(regions[0]!.dependencies).toEqual([home]);
@@ -27,7 +30,10 @@ it('stacks are named by stage and part, lie where the config says, and the home 
 
 it('keys and topics deploy first, then what all share, then one Region after the other, then what watches them', () => {
   withApp((app, lockFile) => {
-    const { bases, home, regions, watch } = addPlatform(app, PROD, { lockFile });
+    const { bases, home, regions, watch } = new RegistrationPlatform(app, 'Countersign', {
+      ...PROD,
+      lockFile,
+    });
     const [first, second] = regions;
     expect(home.dependencies).toEqual(bases);
     // What keeps data is not removed with its stack by mistake.
@@ -66,7 +72,10 @@ it('while a key changes, roles may use both before tables and secrets go over, a
   };
   withApp((app, lockFile) => {
     checkLock(readConfig(PROD), { file: lockFile, write: true });
-    const { bases, home, regions, watch } = addPlatform(app, changing, { lockFile });
+    const { bases, home, regions, watch } = new RegistrationPlatform(app, 'Countersign', {
+      ...changing,
+      lockFile,
+    });
     expect(home.dependencies).toEqual(expect.arrayContaining([...bases, ...regions]));
     for (const region of regions) {
       expect(region.dependencies).toEqual(expect.arrayContaining([...bases]));
@@ -76,7 +85,7 @@ it('while a key changes, roles may use both before tables and secrets go over, a
     expect(watch!.dependencies).toEqual(regions);
   });
   withApp((app, lockFile) => {
-    const { bases } = addPlatform(app, PROD, { lockFile });
+    const { bases } = new RegistrationPlatform(app, 'Countersign', { ...PROD, lockFile });
     const { stacks } = app.synth();
     for (const { stackName } of bases) {
       const { template } = stacks.find((each) => each.stackName === stackName)!;
@@ -91,9 +100,13 @@ it('while a key changes, roles may use both before tables and secrets go over, a
 
 it('several stages in one app share the account, and nothing else', () => {
   withApp((app, lockFile) => {
-    addPlatform(app, PROD, { lockFile });
-    addPlatform(app, { ...eventual(PROD), stage: { name: 'test', kind: 'prod' } }, { lockFile });
-    addPlatform(app, CONFIG);
+    new RegistrationPlatform(app, 'Live', { ...PROD, lockFile });
+    new RegistrationPlatform(app, 'Test', {
+      ...eventual(PROD),
+      stage: { name: 'test', kind: 'prod' },
+      lockFile,
+    });
+    new RegistrationPlatform(app, 'Dev', CONFIG);
     const ids = app.node.children.filter(Stack.isStack).map(({ node }) => node.id);
     expect(ids.filter((id) => id.startsWith('countersign-account-'))).toEqual([
       'countersign-account-eu-west-1',
@@ -106,7 +119,11 @@ it('several stages in one app share the account, and nothing else', () => {
 it("what an operator's account asks for is on every stack: tags, a boundary of roles, a bootstrap of its own", () => {
   withApp((app, lockFile) => {
     const settings = { tags: { team: 'a' }, permissionsBoundary: 'bounds', bootstrapQualifier: 'own1' };
-    const { regions, watch } = addPlatform(app, { ...PROD, ...settings }, { lockFile });
+    const { regions, watch } = new RegistrationPlatform(app, 'Countersign', {
+      ...PROD,
+      ...settings,
+      lockFile,
+    });
     expect(app.node.children.filter(Stack.isStack)).toHaveLength(8);
     for (const stack of app.node.children.filter(Stack.isStack)) {
       expect(stack.tags.tagValues()).toEqual({ team: 'a' });

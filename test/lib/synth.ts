@@ -6,7 +6,7 @@ import { App } from 'aws-cdk-lib';
 import { checkLock, LOCK_CONTEXT } from '../../lib/config/lock.ts';
 import { readConfig } from '../../lib/config/read.ts';
 import type { ConfigInput } from '../../lib/config/schema.ts';
-import { addPlatform } from '../../lib/platform.ts';
+import { RegistrationPlatform } from '../../lib/platform.ts';
 
 export const CONFIG: ConfigInput = {
   stage: { name: 'dev', kind: 'dev' },
@@ -91,7 +91,7 @@ function build(config: ConfigInput): Synthesised {
     const lockFile = join(outdir, 'lock.json');
     const before = beforeKeyChange(config);
     if (before) checkLock(readConfig(before), { file: lockFile, write: true });
-    addPlatform(app, config, { lockFile });
+    new RegistrationPlatform(app, 'Countersign', { ...config, lockFile });
     const stacks = Object.fromEntries(
       app.synth().stacks.map(({ stackName, template }) => [stackName, new Stack(template)]),
     );

@@ -78,7 +78,7 @@ test('with --json it prints one line when ready, which lies in local.json until 
 
 test('it registers a first user, shows that a replay is refused, and says what to try next', async () => {
   const run = start('--port', '0', '--regions', '3', '--consistency', 'eventual');
-  await run.shows('Ctrl-C stops it.');
+  await run.shows('Ctrl-C stops the platform.');
   expect(run.stdout()).toMatch(/POST \/v1\/register +201/);
   expect(run.stdout()).toMatch(/the same request again +401 +use_nonce/);
   expect(run.stdout()).toContain('local-c');
@@ -93,7 +93,7 @@ test('it registers a first user, shows that a replay is refused, and says what t
 
 test('with --no-demo nobody is registered', async () => {
   const run = start('--port', '0', '--no-demo');
-  await run.shows('Ctrl-C stops it.');
+  await run.shows('Ctrl-C stops the platform.');
   expect(run.stdout()).not.toContain('first user');
   expect(readFileSync(join(directory, '.countersign/local.log'), 'utf8')).not.toContain('/v1/register');
   run.child.kill('SIGINT');
@@ -139,10 +139,10 @@ test('a second platform on the same port ends with its one sentence, and on anot
   expect(same.stderr()).toMatch(/^error: port \d+ is in use[^\n]*\n$/);
 
   const other = start('--port', '0', '--no-demo');
-  await other.shows('Ctrl-C stops it.');
+  await other.shows('Ctrl-C stops the platform.');
   const port = /--local (\d+)/.exec(other.stdout())![1]!;
   expect(other.stdout()).toContain(`npx countersign register examples/users.csv --local ${port}`);
-  expect(other.stdout()).toContain(`commands reach this one by --local ${port}.`);
+  expect(other.stdout()).toContain(`add --local ${port} to commands for this one.`);
   expect(modeOf(local(`local-${port}.json`))).toBe('600');
   expect(modeOf(local(`local-${port}.log`))).toBe('600');
   expect(portOf(JSON.parse(readFileSync(local(`local-${port}.json`), 'utf8')))).toBe(port);

@@ -1,4 +1,4 @@
-/** One piece of code that gives a guarantee, and the change that removes it. */
+/** A mutant: one change to the code that removes one guarantee. */
 export interface Mutant {
   /** A name that docs/guarantees.md has. */
   readonly guarantee: string;

@@ -1,6 +1,6 @@
 /**
- * Takes out the code that gives each guarantee, one piece at a time, in a copy of the project, and runs the tests
- * that must notice. `npm run mutants [-- GUARANTEE|FILE…]`; exit code 1 where one survives or does not apply.
+ * Applies one mutant at a time to a copy of the project, and runs the tests that must fail. `npm run mutants [--
+ * GUARANTEE|FILE…]`; exit code 1 if a mutant survives or does not apply.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ function copyProject(): string {
   return copy;
 }
 
-/** @returns what the tests make of the mutant */
+/** @returns whether the tests kill the mutant */
 function judge(copy: string, mutant: Mutant): 'killed' | 'survived' | 'does not apply' {
   const path = join(copy, mutant.file);
   const original = readFileSync(path, 'utf8');

@@ -1,4 +1,4 @@
-/** Every mutant. With any one of these changes a test must fail; `npm run mutants` shows it. */
+/** All mutants. A test must fail with each of these changes; `npm run mutants` checks that. */
 import type { Mutant } from './mutant.ts';
 import { BENCH } from './table/bench.ts';
 import { CLI } from './table/cli.ts';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LOCK_CONTEXT, LOCK_FILE } from '../../lib/config/lock.ts';
-import { addPlatform } from '../../lib/platform.ts';
+import { RegistrationPlatform } from '../../lib/platform.ts';
 import { startPlatform } from '../../local/platform.ts';
 import { DIRECTORY, installOnce } from '../../local/real/install.ts';
 import { production, readDocument } from '../../scripts/reference.ts';
@@ -20,10 +20,10 @@ const CONFIG = production('prod');
 const LOCK = { [LOCK_CONTEXT]: 'write' };
 const APP = `
   import { App } from 'aws-cdk-lib';
-  import { addPlatform, type ConfigInput } from 'countersign';
+  import { RegistrationPlatform, type RegistrationPlatformProps } from 'countersign';
 
-  const config: ConfigInput = ${JSON.stringify(CONFIG)};
-  const { regions } = addPlatform(new App({ analyticsReporting: false }), config);
+  const props: RegistrationPlatformProps = ${JSON.stringify(CONFIG)};
+  const { regions } = new RegistrationPlatform(new App({ analyticsReporting: false }), 'Countersign', props);
   if (regions[0]!.region !== 'eu-west-1') throw new Error(regions[0]!.region);
 `;
 const CLIENT = `
@@ -62,7 +62,7 @@ it(
       const env = { CDK_OUTDIR: installed, CDK_CONTEXT_JSON: JSON.stringify(LOCK) };
       await project.run(['app.ts'], { env });
       const app = new App({ outdir, analyticsReporting: false, context: LOCK });
-      addPlatform(app, CONFIG, { lockFile: join(outdir, LOCK_FILE) });
+      new RegistrationPlatform(app, 'Countersign', { ...CONFIG, lockFile: join(outdir, LOCK_FILE) });
       app.synth();
       const sources = assembly(outdir);
       expect(Object.keys(sources).length).toBeGreaterThan(2);
@@ -74,11 +74,18 @@ it(
   SYNTH_MS,
 );
 
-it('the app that docs/deploy.md shows is one', async () => {
-  const [, app] = readDocument('deploy.md').match(/<!-- synthesised[^>]*-->\n```ts\n(.*?)```/s) ?? [];
-  project.write('shown.ts', app!);
-  await project.run(['shown.ts'], { env: { CDK_OUTDIR: join(project.directory, 'shown') } });
-  expect(readdirSync(join(project.directory, 'shown'))).toContain('countersign-dev-home.template.json');
+it('the apps that docs/deploy.md and the README of the package show are apps', async () => {
+  const [, deploy] = readDocument('deploy.md').match(/<!-- synthesised[^>]*-->\n```ts\n(.*?)```/s) ?? [];
+  const [, readme] =
+    project.read('node_modules/countersign/README.md').match(/```ts [^\n]*\n(.*?)```/s) ?? [];
+  for (const [name, app] of Object.entries({ deploy, readme })) {
+    project.write(`${name}.ts`, app!);
+    await project.run([`${name}.ts`], { env: { CDK_OUTDIR: join(project.directory, name) } });
+    expect(readdirSync(join(project.directory, name))).toContain('countersign-dev-home.template.json');
+  }
+  // Blank lines aside, it fits into fifteen.
+  expect(readme!.split('\n').filter(Boolean).length).toBeLessThanOrEqual(15);
+  expect(project.read('node_modules/countersign/docs/constructs.md')).toBe(readDocument('constructs.md'));
 });
 
 it('holds JavaScript and declarations, and no TypeScript that Node would have to strip', () => {
@@ -107,10 +114,10 @@ it('types what it exports: right code compiles, and a wrong setting and a wrong 
     'wrong.ts',
     `
     import { CountersignClient } from '@countersign/sdk';
-    import type { ConfigInput } from 'countersign';
+    import type { RegistrationPlatformProps } from 'countersign';
 
     // @ts-expect-error a stage has a kind
-    export const config: ConfigInput = { stage: { name: 'dev' }, regions: [{ name: 'eu-west-1' }], vault: { address: 'https://v' } };
+    export const props: RegistrationPlatformProps = { stage: { name: 'dev' }, regions: [{ name: 'eu-west-1' }], vault: { address: 'https://v' } };
     const client = new CountersignClient({ url: 'https://api.example.com', apiKey: 'csk_a_1_b_c' });
     // @ts-expect-error an id is a string
     export const id: number = (await client.register({ user_id: 'a' })).id;
@@ -120,7 +127,9 @@ it('types what it exports: right code compiles, and a wrong setting and a wrong 
   const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url));
   const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--skipLibCheck'];
   const environment = ['--lib', 'es2024,esnext.disposable,dom', '--types', 'node', '--typeRoots', types];
-  await project.run([...options, ...environment, 'app.ts', 'client.ts', 'wrong.ts'], { command: tsc });
+  await project.run([...options, ...environment, 'app.ts', 'readme.ts', 'client.ts', 'wrong.ts'], {
+    command: tsc,
+  });
 });
 
 it('the installed SDK registers a user, and the installed command lists the clients', async () => {

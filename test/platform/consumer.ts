@@ -1,6 +1,6 @@
 /** An API consumer that sends what it is told, once, and never again: no refusal is hidden by another try. */
 
-import type { LocalClient } from '../../local/platform.ts';
+import type { LocalClient } from '../../local/stage.ts';
 import { buildProof } from '../../protocol/proof/build.ts';
 
 export interface Outcome {

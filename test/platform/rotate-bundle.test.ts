@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { DEFAULT_LAGS, DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { secretName, tableName } from '../../lambda/contract/names.ts';
 import { vaultName, vaultServerId } from '../../lambda/contract/vault.ts';
 import type { Invocation } from '../../lambda/rotate/handler.ts';
@@ -76,14 +77,7 @@ beforeAll(async () => {
     COUNTERSIGN_REGION: 'local-a',
     COUNTERSIGN_ERROR_DOCS_URL: 'https://docs.example.com',
     COUNTERSIGN_PURPOSE: 'nonce',
-    COUNTERSIGN_KEY_LAGS: JSON.stringify({
-      replicationMs: 3_600_000,
-      verifierAgeMs: 86_400_000,
-      signerAgeMs: 86_400_000,
-      maxLifeMs: 300_000,
-      clockErrorMs: 2_000,
-      finishMs: 3_600_000,
-    }),
+    COUNTERSIGN_KEY_LAGS: JSON.stringify({ ...DEFAULT_LAGS, maxLifeMs: DEFAULTS.nonceLifeMs }),
     COUNTERSIGN_REGION_NAMES: '["local-a","local-b"]',
     COUNTERSIGN_LIMITS_TABLE: tableName('local', 'limits'),
   });

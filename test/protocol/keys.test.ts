@@ -248,7 +248,7 @@ describe('candidate keys', () => {
     usableAtS,
     expiresAtS,
     issuedBy: null,
-    rootKid: null,
+    rootKid: 'AAAAAA',
     jwk: null,
   });
   const client: ClientRecord = {

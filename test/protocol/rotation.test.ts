@@ -112,7 +112,7 @@ describe('what is pending', () => {
   it.each<[string, Partial<Keyset>]>([
     ['seq does not follow', { seq: 1 }],
     ['based on another version', { based_on: 'v0' }],
-    ['a kid stands twice', { keys: [one, { ...two, kid: one.kid }] }],
+    ['a kid occurs twice', { keys: [one, { ...two, kid: one.kid }] }],
     ['holds a revoked key', { revoked: [two.kid] }],
     [`live key ${kid(1)} is missing`, { keys: [two] }],
     [`key ${kid(1)} was changed`, { keys: [{ ...one, jwk: two.jwk }, two] }],

@@ -1,4 +1,4 @@
-/** Check 4 verifies on its own thread, by node:crypto: its verdict is jose's for whatever signature it is given. */
+/** Check 4 (signature) verifies on its own thread, by node:crypto: its verdict is jose's for whatever signature it is given. */
 import {
   createSecretKey,
   generateKeyPairSync,

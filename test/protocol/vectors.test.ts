@@ -9,8 +9,7 @@ import { deriveApiKey, type Profile, parseApiKey } from '../../protocol/api-key.
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
 import { checkNonce, deriveNonceKey, mintNonce, readNonce } from '../../protocol/nonce.ts';
 import { PROBLEMS } from '../../protocol/problem.ts';
-import type { Purpose } from '../../protocol/proof/claims.ts';
-import { verifyProof } from '../../protocol/proof/verify.ts';
+import { type ProofLookups, verifyRead, verifyWrite } from '../../protocol/proof/verify.ts';
 import { entityTag, registrationId } from '../../protocol/registration.ts';
 
 const vectors: Vector = JSON.parse(readFileSync(new URL('../vectors/wire.json', import.meta.url), 'utf8'));
@@ -48,10 +47,9 @@ describe('values of wire.json', () => {
   });
 });
 
-describe('verdicts of wire.json, checks 1 to 8', () => {
+describe('verdicts of wire.json, checks 1 (request) to 8 (body)', () => {
   const { context, cases } = vectors.checks;
   const schema = compileSchema(defaultSchema);
-  const purposes: Record<string, Purpose> = { POST: 'register', GET: 'read', DELETE: 'delete' };
 
   it('are all there', () => expect(cases).toHaveLength(143));
 
@@ -61,32 +59,35 @@ describe('verdicts of wire.json, checks 1 to 8', () => {
       headers: new Map(
         Object.entries<string | string[]>(headers).map(([name, value]) => [name, [value].flat()]),
       ),
+      query: new Map(),
       body: bytes(body ?? ''),
     };
-    const verdict = await verifyProof(
-      request,
-      {
-        purpose: purposes[method]!,
-        path,
-        nowMs: context.now_s * 1000,
-        clockErrorMs: context.clock_error_ms,
-        issuer: context.issuer,
-        region: context.region,
-        baseUrls: context.base_urls,
-      },
-      {
-        client: async (id) => ({ client: record(id), again: async () => null }),
-        keys: async () => ({
-          of: (client, key) => ({ material: material(client, key), made: true }),
-          pretend: () => {},
-        }),
-        nonceKey: async (kid) =>
-          kid === context.nonce_kid
-            ? deriveNonceKey(bytes(context.nonce_root), context.region, context.ledger)
-            : undefined,
-      },
-    );
-    const outcome = verdict.ok && method === 'POST' ? readRegistration(schema, request.body) : verdict;
+    const checks = {
+      path,
+      nowMs: context.now_s * 1000,
+      clockErrorMs: context.clock_error_ms,
+      issuer: context.issuer,
+      region: context.region,
+      baseUrls: context.base_urls,
+    };
+    const lookups: ProofLookups = {
+      client: async (id) => ({ client: record(id), again: async () => ({ kind: 'held_back' }) }),
+      keys: async () => ({
+        of: (client, key) => ({ material: material(client, key), made: true }),
+        pretend: () => {},
+      }),
+      nonceKey: async (kid) =>
+        kid === context.nonce_kid
+          ? deriveNonceKey(bytes(context.nonce_root), context.region, context.ledger)
+          : undefined,
+    };
+    const verdict = await (method === 'GET'
+      ? verifyRead(request, checks, lookups)
+      : verifyWrite(request, method === 'POST' ? 'register' : 'delete', checks, lookups));
+    const outcome =
+      verdict.ok && method === 'POST'
+        ? readRegistration(schema, { ...request, bodyInDoubt: false }, verdict.verified.client.profile)
+        : verdict;
     expect(
       outcome.ok ? { ok: true } : { ok: false, status: PROBLEMS[outcome.code].status, code: outcome.code },
     ).toEqual(expected);

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { FUNCTIONS } from '../../lambda/contract/names.ts';
+import { constructsReference, declarations } from '../../scripts/constructs-reference.ts';
 import { costReference } from '../../scripts/cost-reference.ts';
 import { iamReference } from '../../scripts/iam-reference.ts';
 import { readDocument } from '../../scripts/reference.ts';
@@ -15,4 +16,24 @@ it('docs/iam.md has a row for every function', () => {
 
 it('docs/cost.md prices what the templates hold; `node scripts/cost-reference.ts` makes it current', () => {
   expect(readDocument('cost.md')).toBe(costReference());
+});
+
+const declared = declarations();
+
+it('docs/constructs.md says what the package declares; `node scripts/constructs-reference.ts` makes it current', () => {
+  expect(readDocument('constructs.md')).toBe(constructsReference(declared));
+});
+
+it('an editor shows what each setting and each member of the package means, and the default of what may be left out', () => {
+  expect(declared.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['RegistrationPlatform', 'RegionStack', 'ConfigInput', 'VaultSettings']),
+  );
+  for (const { kind, name, doc, members } of declared) {
+    expect(doc, name).not.toBe('');
+    for (const member of members) {
+      const at = `${name}.${member.name}`;
+      if (!member.name.startsWith('constructor(')) expect(member.doc, at).not.toBe('');
+      if (kind === 'interface') expect(member.default !== undefined, `${at}: @default`).toBe(member.optional);
+    }
+  }
 });

@@ -1,4 +1,4 @@
-/** Certificates made on the spot (X.509, RFC 5280): no key lies in the repository. */
+/** Makes certificates for a test run (X.509, RFC 5280), so that the repository holds no key. */
 import { createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 const der = (tag: number, ...parts: readonly Buffer[]): Buffer => {

@@ -1,4 +1,4 @@
-/** `fetch` that holds every answer against docs/openapi.yaml, and counts. */
+/** A `fetch` that checks every answer against docs/openapi.yaml, and counts exchanges. */
 import { checkAnswer } from '../openapi.ts';
 
 export interface CheckedFetch {

@@ -5,10 +5,13 @@ import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { exportJWK, generateKeyPair } from 'jose';
+import { afterAll } from 'vitest';
 import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contract/admin.ts';
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
+import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import type { Environment } from '../../lambda/contract/environment.ts';
 import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import type { LogEntry } from '../../lambda/log.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
@@ -51,10 +54,10 @@ export interface Region {
   readonly url: string;
   readonly functions: ReturnType<typeof createFunctions>;
   readonly dynamodb: DynamoDBClient;
-  /** Of the store that holds this Region's own tables. */
+  /** Endpoint of the store that holds this Region's own tables. */
   readonly endpoint: string;
   send(ask: HttpAsk): Promise<HttpAnswer>;
-  /** Another instance of the same functions: nothing in memory yet, the same stores. */
+  /** Another instance of the same functions: the same stores, but nothing cached in memory. */
   instance(env?: Partial<Environment>, options?: { dynamodb?: DynamoDBClient }): Region;
 }
 
@@ -62,7 +65,7 @@ export interface Platform {
   readonly clock: Clock;
   readonly regions: readonly [Region, Region];
   readonly log: LogEntry[];
-  /** Of the store that all Regions share. */
+  /** Client of the store that all Regions share. */
   readonly shared: DynamoDBClient;
   readonly secrets: Record<
     'nonce' | 'client-root' | 'token',
@@ -78,6 +81,14 @@ export interface Platform {
   stop(): Promise<void>;
 }
 
+/** For all tests of a file: it starts now, and stops after the last of them. */
+export async function regionsForFile(): Promise<{ platform: Platform; a: Region; b: Region }> {
+  const platform = await startRegions();
+  afterAll(() => platform.stop());
+  const [a, b] = platform.regions;
+  return { platform, a, b };
+}
+
 /** Two Regions: a ledger each, one registry, as a strongly consistent global table behaves. */
 export async function startRegions(): Promise<Platform> {
   const clock: Clock = { nowMs: Date.UTC(2026, 10, 23, 12) };
@@ -88,7 +99,7 @@ export async function startRegions(): Promise<Platform> {
   const secrets = await makeSecrets(clock.nowMs);
   const secretsClient = {
     send: async ({ input }: { input: { SecretId: string } }) => {
-      const secret = secrets[input.SecretId as keyof typeof secrets];
+      const secret = secrets[input.SecretId.split('/').at(-1) as keyof typeof secrets];
       secret.reads += 1;
       if (secret.fail) throw Object.assign(new Error('secrets are down'), { name: 'ServiceUnavailable' });
       return { SecretString: JSON.stringify(secret.keyset) };
@@ -101,26 +112,15 @@ export async function startRegions(): Promise<Platform> {
     const { name, url } = list[index]!;
     const tables = routeTables(ownDb, sharedDb);
     const environment: Environment = {
-      COUNTERSIGN_STAGE: STAGE,
-      COUNTERSIGN_REGION: name,
-      COUNTERSIGN_ERROR_DOCS_URL: ERROR_DOCS,
-      COUNTERSIGN_ISSUER: ISSUER,
-      COUNTERSIGN_BASE_URL: url,
-      COUNTERSIGN_ENTRY_URL: ISSUER,
-      COUNTERSIGN_REGIONS: JSON.stringify(list),
-      COUNTERSIGN_NONCE_LIFE_MS: '300000',
-      COUNTERSIGN_CLOCK_ERROR_MS: '2000',
-      COUNTERSIGN_KEYSET_MAX_AGE_MS: '86400000',
-      COUNTERSIGN_LEDGER_TABLE: tableName(STAGE, 'ledger'),
-      COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),
-      COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),
-      COUNTERSIGN_QUOTA: '6000',
-      COUNTERSIGN_CLIENTS_TABLE: tableName(STAGE, 'clients'),
-      COUNTERSIGN_NONCE_SECRET: 'nonce',
-      COUNTERSIGN_CLIENT_ROOT_SECRET: 'client-root',
-      COUNTERSIGN_TOKEN_SECRET: 'token',
-      COUNTERSIGN_CONSISTENCY: 'strong',
-      COUNTERSIGN_CLIENT_KEY_LIFE_S: String(90 * 24 * 3600),
+      ...servingEnvironment({
+        stage: STAGE,
+        region: name,
+        baseUrl: url,
+        entryUrl: ISSUER,
+        regions: list,
+        consistency: 'strong',
+        errorDocsUrl: ERROR_DOCS,
+      }),
       ...env,
     };
     const functions = createFunctions(
@@ -189,7 +189,7 @@ async function makeSecrets(nowMs: number): Promise<Platform['secrets']> {
   const derived = () => ({
     alg: 'HKDF-SHA-256' as const,
     jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') },
-    maxLifeMs: 90 * 24 * 3600 * 1000,
+    maxLifeMs: DEFAULTS.clientKeyLifeMs,
   });
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   const token = { alg: 'ES256' as const, jwk: await exportJWK(privateKey), maxLifeMs: 3_600_000 };

@@ -1,4 +1,4 @@
-/** A client that can say anything: it signs what it is told, right or wrong. */
+/** A client for tests: it signs any claims, valid or not. */
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import type { HttpAnswer, HttpAsk, Platform, Region } from './regions.ts';
 import { ISSUER } from './regions.ts';
@@ -84,7 +84,7 @@ export const registerAsk = (proof: string, body: string | Uint8Array): HttpAsk =
   body,
 });
 
-/** Everything that a registration takes, so that a test can change, keep and repeat any part. */
+/** All parts of a registration request, so that a test can change, keep and repeat each of them. */
 export async function prepare(
   platform: Platform,
   region: Region,

@@ -1,4 +1,4 @@
-/** The functions that look after keys, put together: a rotation function for each purpose, and the one that watches. */
+/** Composes the functions for keys: a rotation function for each purpose, and keys-watch. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { KeyLags } from '../../../protocol/key-windows.ts';
@@ -23,7 +23,7 @@ export interface RegionClients {
   readonly dynamodb: DynamoDBClient;
 }
 
-/** Who the function is, for a login at Vault. */
+/** The function's identity, for a login at Vault. */
 export interface Identity {
   readonly credentials: () => Promise<AwsCredentials>;
   /** @returns a JWT of the function's role for an audience */
@@ -51,7 +51,8 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     };
     return { region, secrets, dynamodb, secret, revokedKids };
   });
-  const own = regions.find(({ region }) => region === here)!;
+  const own = regions.find(({ region }) => region === here);
+  if (!own) throw new Error(`COUNTERSIGN_REGION_NAMES lacks ${here}`);
   const vault = createVaultKeys({
     address: access.address,
     ...(access.namespace !== undefined && { namespace: access.namespace }),
@@ -80,13 +81,13 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     try {
       return await handler(event, invocation);
     } finally {
-      // On this machine several may run at once; the last one gives the token back.
+      // On the local platform several calls may run at once: the last one gives the token back.
       running -= 1;
       if (running === 0) await logOut();
     }
   };
 
-  /** A token that could not be revoked ends by itself, ten minutes after its login: no rotation fails for it. */
+  /** A token that is not revoked ends ten minutes after its login, so a failure here fails no rotation. */
   async function logOut(): Promise<void> {
     await vault.logOut().catch((error: unknown) => {
       log({ level: 'WARN', message: 'keyset', purpose, reason: 'vault_token', ...describeError(error) });
@@ -110,7 +111,7 @@ function vaultAuth(
   return { method, credentials: async () => readAppRole(await readSecret(secrets, name)) };
 }
 
-/** @throws SyntaxError, which quotes nothing */
+/** @throws SyntaxError, which holds no part of the secret */
 function readAppRole(text: string): AppRoleCredentials {
   let value: Partial<AppRoleCredentials> | undefined;
   try {

@@ -1,8 +1,8 @@
-/** The parts that functions are put together from, each made from the environment. */
+/** The parts of the functions, each made from the environment. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { readSecret } from '../../adapters/aws.ts';
-import { type Clients, createClients } from '../../adapters/clients.ts';
+import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
 import { type Consistency, createRegistry, type Registry } from '../../adapters/registry.ts';
@@ -41,7 +41,7 @@ export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   return { region, errorDocsUrl: requireEnv(env, 'COUNTERSIGN_ERROR_DOCS_URL'), nowMs, log };
 }
 
-/** Of the purposes that a function on the request path reads. */
+/** The secrets that functions on the request path read. */
 const SECRET = {
   nonce: 'COUNTERSIGN_NONCE_SECRET',
   'client-root': 'COUNTERSIGN_CLIENT_ROOT_SECRET',
@@ -49,7 +49,7 @@ const SECRET = {
 } as const satisfies { readonly [P in Purpose]?: Variable };
 type ReadPurpose = keyof typeof SECRET;
 
-/** A keyset without what was revoked, as all who sign or verify read it: nothing is signed that is refused. */
+/** A keyset without revoked keys. Signers and verifiers read it alike: no signature is made that is then refused. */
 export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose): KeysetCache {
   const { env, dynamodb, secrets, nowMs, log } = runtime;
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
@@ -69,7 +69,7 @@ export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
     keyset,
     region: requireEnv(env, 'COUNTERSIGN_REGION'),
     ledgerTable: requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'),
-    lifeMs: numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
+    nonceLifeMs: numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
     nowMs,
   });
 }
@@ -87,8 +87,11 @@ export function consumption(runtime: WithTables): Consumption {
 export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
   new ReadLimit({ defaultLimit: numberFrom(env, 'COUNTERSIGN_QUOTA'), nowMs });
 
+const CLIENTS_TABLE = 'COUNTERSIGN_CLIENTS_TABLE';
+
+/** For operators: the request path only reads. */
 export const clients = ({ env, dynamodb }: WithTables): Clients =>
-  createClients(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'));
+  createClients(dynamodb, requireEnv(env, CLIENTS_TABLE));
 
 export const registry = ({ env, dynamodb }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
@@ -97,10 +100,10 @@ export const registry = ({ env, dynamodb }: WithTables): Registry =>
   });
 
 export function proofGate(runtime: WithTables & WithSecrets): ProofGate {
-  const { env, nowMs } = runtime;
+  const { env, dynamodb, nowMs } = runtime;
   return {
     http: httpContext(runtime),
-    clients: new ClientCache(clients(runtime), nowMs),
+    clients: new ClientCache(createClientReader(dynamodb, requireEnv(env, CLIENTS_TABLE)), nowMs),
     clientKeys: new ClientKeys(keyset(runtime, 'client-root'), nowMs),
     nonces: nonces(runtime, keyset(runtime, 'nonce')),
     issuer: requireEnv(env, 'COUNTERSIGN_ISSUER'),

@@ -1,4 +1,4 @@
-/** Every function, put together. A bundle holds the one that its entry names, and what that one needs. */
+/** Composes every function. A bundle holds the one that its entry names, with its parts. */
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
 import { proofActions } from '../../admin/proofs.ts';
@@ -102,7 +102,7 @@ function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
   return { function: name, region, errorDocsUrl, log };
 }
 
-/** All of them in one process: the local platform, tests, measurements. */
+/** All functions in one process: for the local platform, tests and measurements. */
 export function createFunctions(runtime: WithTables & WithSecrets, schema: RegistrationSchema) {
   return {
     nonce: nonce(runtime),

@@ -1,19 +1,19 @@
-/** The rotation functions, asked by Lambda's Invoke. */
+/** Calls the rotation functions by Lambda's Invoke. */
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import type { Answer } from '../../contract/admin.ts';
+import type { OperatorAnswer } from '../../contract/admin.ts';
 import type { KeysActions } from '../../contract/keys.ts';
 import { rotationFunctionName, WATCH_ALIAS } from '../../contract/names.ts';
 import type { Purpose } from '../../contract/purposes.ts';
 import type { AskKeys } from './handler.ts';
 
-/** By their alias for keys-watch, the only way in that its role has. */
+/** Calls their alias for keys-watch: its role may call nothing else of them. */
 export function askByLambda(lambda: LambdaClient, stage: string): AskKeys {
   return async (purpose, action, params) => {
     const FunctionName = `${rotationFunctionName(stage, purpose as Purpose)}:${WATCH_ALIAS}`;
     const Payload = JSON.stringify({ action, params });
     const answer = await lambda.send(new InvokeCommand({ FunctionName, Payload }));
     if (answer.FunctionError !== undefined) throw new Error(`${FunctionName} failed`);
-    const told = JSON.parse(answer.Payload!.transformToString()) as Answer<
+    const told = JSON.parse(answer.Payload!.transformToString()) as OperatorAnswer<
       KeysActions[typeof action]['result']
     >;
     if (told.ok) return told.result;

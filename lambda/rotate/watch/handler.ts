@@ -1,14 +1,13 @@
 /**
- * Runs every hour in every Region, so that the loss of one silences no other: reports what a person must look into, and
- * in the Region that rotates has an AWSPENDING taken away that a rotation left behind, since AWS refuses every later one
- * while it stands.
- * Each finding is a log line, which a metric filter counts by its `reason`. It asks the rotation functions, and so has
- * no right on any keyset itself.
+ * Runs every hour in every Region: if one Region is lost, the others still report. It reports what a person
+ * must look into. In the Region that rotates keys it also removes an AWSPENDING that an unfinished rotation
+ * left behind, since AWS refuses every later rotation while that label stands. Each finding is a log line; a
+ * metric filter counts it by its `reason`. It asks the rotation functions, so it needs no right on a keyset.
  */
 import type { Finding, KeySummary, KeysActions, KeysetSummary, WatchAction } from '../../contract/keys.ts';
 import { describeError, type Log } from '../../log.ts';
 
-/** Asks a purpose's rotation function. Rejects where it is not reached or refuses. */
+/** Asks a purpose's rotation function. Rejects if the function is not reached, or refuses. */
 export type AskKeys = <A extends WatchAction>(
   purpose: string,
   action: A,
@@ -17,7 +16,10 @@ export type AskKeys = <A extends WatchAction>(
 
 export interface KeysWatchOptions {
   readonly ask: AskKeys;
-  /** Whether keys are rotated here; elsewhere lie replicas, whose labels only their primary moves. */
+  /**
+   * Whether keys are rotated in this Region. The other Regions have replicas: only their primary can move a
+   * label.
+   */
   readonly rotates: boolean;
   /** From one rotation to the next, as scheduled, by purpose. In milliseconds. */
   readonly rotationPeriodsMs: Readonly<Record<string, number>>;
@@ -29,7 +31,7 @@ export interface KeysWatchOptions {
 /** A rotation is overdue once it is late by this part of its period: AWS may start it any time of its day. */
 const LATE = 0.1;
 
-/** @returns a handler that looks at every keyset, and throws at the end where one could not be looked at */
+/** @returns a handler that checks every keyset, and throws at the end if one could not be checked */
 export function keysWatchHandler({ ask, rotates, rotationPeriodsMs, nowMs, log }: KeysWatchOptions) {
   return async (): Promise<void> => {
     const purposes = Object.keys(rotationPeriodsMs);
@@ -47,7 +49,7 @@ export function keysWatchHandler({ ask, rotates, rotationPeriodsMs, nowMs, log }
         failed += 1;
         log({ level: 'ERROR', message: 'keyset', purpose, ...describeError(error) });
       }
-    if (failed > 0) throw new Error(`${failed} of ${purposes.length} keysets could not be looked at`);
+    if (failed > 0) throw new Error(`${failed} of ${purposes.length} keysets could not be checked`);
   };
 
   function report(purpose: string, reason: Finding, region?: string): void {
@@ -55,7 +57,9 @@ export function keysWatchHandler({ ask, rotates, rotationPeriodsMs, nowMs, log }
   }
 }
 
-/** The label came with the secret's last change, or before it: so it is older than X, or gets looked at again. */
+/**
+ * The label is at least as old as the secret's last change. A younger one is checked again in the next hour.
+ */
 const isLeftOver = ({ pending, changed_at, windows }: KeysetSummary, nowMs: number): boolean =>
   pending !== null && nowMs - Date.parse(changed_at) > windows.finish;
 
@@ -70,7 +74,7 @@ function findings(
   if (!newest) return [['no_keys']];
   const activatesAt = activation(newest);
   const overdue = nowMs > activatesAt + rotationPeriodMs * (1 + LATE);
-  // From here on the replication has less time left than L.
+  // From here on, less time than L is left for the replication.
   const published = activatesAt - (windows.publish_to_sign - windows.finish);
   const due = nowMs >= published && nowMs <= activatesAt + windows.publish_to_sign;
   return [

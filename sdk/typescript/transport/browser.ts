@@ -1,4 +1,4 @@
-/** HTTP in a browser, or anywhere else with a `fetch` of its own, which keeps its connections itself. */
+/** HTTP in a browser, or on another runtime with its own `fetch`: the runtime manages the connections. */
 import type { Transport } from './transport.ts';
 
 export const createTransport = (): Transport => ({

@@ -1,4 +1,4 @@
-/** On an older Node the HTTP library fails while it loads, with a stack that says nothing of the cause. */
+/** Refuses an older Node with a clear message. Otherwise the HTTP library would fail to load with an obscure error. */
 const OLDEST = [22, 19] as const;
 
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];

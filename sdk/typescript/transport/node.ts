@@ -1,11 +1,11 @@
-/** HTTP on Node: one pool of kept-alive connections per client, closed with it. */
-// First: what is imported next does not load on an older one.
+/** HTTP on Node: each client has one pool of keep-alive connections, and closes it when it closes. */
+// This must come first: the next import fails to load on an older Node.
 import './node-version.ts';
 
 import { Agent, interceptors, fetch as undiciFetch } from 'undici';
 import type { Transport } from './transport.ts';
 
-/** DNS answers are kept no longer than this, and no connection outlives five times that: failover moves names. */
+/** DNS answers are kept at most this long, and a connection lives at most five times as long: a fail-over moves names. */
 const DNS_TTL_MS = 60_000;
 
 export function createTransport(): Transport {

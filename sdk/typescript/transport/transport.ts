@@ -1,4 +1,4 @@
-/** How requests leave: package.json's `#transport` picks the one for where the client runs. */
+/** Sends requests. package.json's `#transport` chooses the implementation for the runtime. */
 export interface Transport {
   readonly fetch: typeof fetch;
   /** Ends every connection. */

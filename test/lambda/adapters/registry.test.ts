@@ -1,18 +1,10 @@
 /** A strongly consistent global table refuses a write that meets another Region's: that is tried again, then 503. */
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { makeClient, register, remove, type Signer } from '../../support/signer.ts';
+import { afterEach, expect, it, vi } from 'vitest';
+import { regionsForFile } from '../../support/regions.ts';
+import { makeClient, register, remove } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let signer: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-  signer = await makeClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a } = await regionsForFile();
+const signer = await makeClient(platform);
 afterEach(() => vi.restoreAllMocks());
 
 /** The next `times` writes to the registry meet another one. */

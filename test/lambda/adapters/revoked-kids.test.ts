@@ -1,25 +1,16 @@
 /** Kids of the platform's own keys that stand in a Region's `limits` table: nothing they signed passes after 10 s. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createRevokedKids } from '../../../lambda/adapters/revoked-kids.ts';
 import { createRotationRecord } from '../../../lambda/adapters/rotation-record.ts';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { readNonce } from '../../../protocol/nonce.ts';
 import { STAGE } from '../../support/dynalite.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { makeClient, prepare, register, type Signer } from '../../support/signer.ts';
+import { type Region, regionsForFile, startRegions } from '../../support/regions.ts';
+import { makeClient, prepare, register } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let b: Region;
-let signer: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a, b] = platform.regions;
-  signer = await makeClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a, b } = await regionsForFile();
+const signer = await makeClient(platform);
 
 const revoke = (region: Region, purpose: 'nonce' | 'client-root', kids: string[]) =>
   createRevokedKids(region.dynamodb, tableName(STAGE, 'limits')).add(purpose, kids, platform.clock.nowMs);

@@ -1,22 +1,15 @@
 /** Clients as operators make, disable and remove them, and what of it the request path sees, and when. */
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { CLIENT_CACHE_MS, ClientCache } from '../../../lambda/request/client-cache.ts';
 import type { ClientRecord } from '../../../protocol/client.ts';
 import { STAGE } from '../../support/dynalite.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { regionsForFile } from '../../support/regions.ts';
 import { makeClient, prepare, register, type Signer } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-});
-afterAll(() => platform.stop());
+const { platform, a } = await regionsForFile();
 
 const DAY_MS = 24 * 3600 * 1000;
 const tryWith = async (signer: Signer) => {
@@ -319,8 +312,8 @@ describe('the client cache', () => {
     for (const expected of [3, 4, 5]) {
       nowMs += 1_000;
       await cache.get('busy');
-      expect(await (await cache.get('busy')).again()).not.toBe(null);
-      expect(await (await cache.get('busy')).again()).toBe(null);
+      expect(await (await cache.get('busy')).again()).toEqual({ kind: 'read', client: undefined });
+      expect(await (await cache.get('busy')).again()).toEqual({ kind: 'held_back' });
       expect(reads).toBe(expected);
     }
   });
@@ -337,7 +330,7 @@ describe('the client cache', () => {
     record = { clientId: 'after' } as ClientRecord;
     const beside = await Promise.all(Array.from({ length: 8 }, () => cache.get('made-again')));
     const found = await Promise.all(beside.map(({ again }) => again()));
-    expect(found).toEqual(Array(8).fill(record));
+    expect(found).toEqual(Array(8).fill({ kind: 'read', client: record }));
     expect(reads).toBe(2);
   });
 

@@ -1,23 +1,19 @@
 /** The operators' functions, whatever they are sent: a clear refusal, an audit line, and nothing half-written. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
-  type Answer,
+  type OperatorAnswer,
 } from '../../../lambda/contract/admin.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { fetchNonce, makeClient, register, type Signer } from '../../support/signer.ts';
+import { regionsForFile } from '../../support/regions.ts';
+import { fetchNonce, makeClient, register } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let signer: Signer;
+const { platform, a } = await regionsForFile();
+const signer = await makeClient(platform, 'operated');
 let params: { readonly [A in AdminAction]: Required<AdminActions[A]['params']> };
 
 beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-  signer = await makeClient(platform, 'operated');
   await register(platform, a, signer, { user_id: 'operated-user' });
   const one = { client_id: 'operated', user_id: 'operated-user' };
   const credential = {
@@ -41,11 +37,13 @@ beforeAll(async () => {
     'registrations.erase': { ...one, user_id: 'nobody-here' },
   };
 });
-afterAll(() => platform.stop());
 
 const ACTIONS = Object.keys(ADMIN_FUNCTION) as AdminAction[];
 const ask = (action: string, given: unknown, name = ADMIN_FUNCTION[action as AdminAction] ?? 'admin-write') =>
-  a.functions[name as 'admin-write']({ action, params: given }, { awsRequestId: 'r' }) as Promise<Answer>;
+  a.functions[name as 'admin-write'](
+    { action, params: given },
+    { awsRequestId: 'r' },
+  ) as Promise<OperatorAnswer>;
 
 const base64url = (text: string) => Buffer.from(text).toString('base64url');
 const HOSTILE: readonly unknown[] = [
@@ -127,7 +125,7 @@ describe.each(ACTIONS)('%s', (action) => {
 it('an event that is none is malformed_request, for both functions', async () => {
   for (const name of ['admin-read', 'admin-write'] as const)
     for (const event of [...HOSTILE, undefined, { action: 5 }, { action: 'x'.repeat(70_000) }]) {
-      const answer = (await a.functions[name](event, { awsRequestId: 'r' })) as Answer;
+      const answer = (await a.functions[name](event, { awsRequestId: 'r' })) as OperatorAnswer;
       expect(answer).toMatchObject({ ok: false, problem: { status: 400, code: 'malformed_request' } });
     }
 });

@@ -1,18 +1,10 @@
 /** Registrations as operators see, delete and erase them. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { makeClient, prepare, register, type Signer } from '../../support/signer.ts';
+import { expect, it } from 'vitest';
+import { regionsForFile } from '../../support/regions.ts';
+import { makeClient, prepare, register } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let signer: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-  signer = await makeClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a } = await regionsForFile();
+const signer = await makeClient(platform);
 
 const of = (user_id: string) => ({ client_id: signer.clientId, user_id });
 const items = async (id: string) =>

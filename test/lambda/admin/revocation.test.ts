@@ -5,7 +5,7 @@ import {
   type DynamoDBClient,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createClients } from '../../../lambda/adapters/clients.ts';
 import type { RevokedProof } from '../../../lambda/contract/admin.ts';
 import { tableName } from '../../../lambda/contract/names.ts';
@@ -14,7 +14,7 @@ import { deriveApiKey } from '../../../protocol/api-key.ts';
 import type { ClientKey } from '../../../protocol/client.ts';
 import { keyBytes } from '../../../protocol/keyset.ts';
 import { STAGE } from '../../support/dynalite.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { regionsForFile } from '../../support/regions.ts';
 import {
   fetchNonce,
   makeBasicClient,
@@ -25,16 +25,8 @@ import {
   type Signer,
 } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let b: Region;
+const { platform, a, b } = await regionsForFile();
 let user = 0;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a, b] = platform.regions;
-});
-afterAll(() => platform.stop());
 
 const tryWith = async (signer: Signer, region = a): Promise<string | number> => {
   const answer = await register(platform, region, signer, { user_id: `u${++user}` });

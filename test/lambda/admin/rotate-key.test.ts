@@ -1,19 +1,12 @@
 /** A client's next generation: both work while they overlap, to the second, and nothing old comes back. */
 import { exportJWK, generateKeyPair } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CLIENT_CACHE_MS } from '../../../lambda/request/client-cache.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { regionsForFile } from '../../support/regions.ts';
 import { fetchNonce, makeClient, proofFor, register, type Signer } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
+const { platform, a } = await regionsForFile();
 let user = 0;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-});
-afterAll(() => platform.stop());
 
 const DAY_S = 24 * 3600;
 const send = (signer: Signer) => register(platform, a, signer, { user_id: `u${++user}` });

@@ -1,14 +1,7 @@
 /** Bad input: a 4xx problem, never a 5xx, and nothing stored. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type HttpAnswer,
-  type HttpAsk,
-  type Platform,
-  type Region,
-  startRegions,
-  toEvent,
-} from '../../support/regions.ts';
+import { describe, expect, it } from 'vitest';
+import { type HttpAnswer, type HttpAsk, regionsForFile, toEvent } from '../../support/regions.ts';
 import {
   fetchNonce,
   hs256,
@@ -16,21 +9,11 @@ import {
   makeClient,
   prepare,
   registerAsk,
-  type Signer,
 } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let signer: Signer;
-let basic: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-  signer = await makeClient(platform);
-  basic = await makeBasicClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a } = await regionsForFile();
+const signer = await makeClient(platform);
+const basic = await makeBasicClient(platform);
 
 async function refused(body: string, headers: Record<string, string> = {}): Promise<HttpAnswer> {
   const before = [await platform.items('ledger'), await platform.items('registry')];

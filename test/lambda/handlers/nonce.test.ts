@@ -1,22 +1,13 @@
 /** `GET /v1/nonce`, and the other routes that take no proof. */
 import { generateKeyPairSync } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readNonce } from '../../../protocol/nonce.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { makeBasicClient, makeClient, prepare, type Signer } from '../../support/signer.ts';
+import { type Region, regionsForFile } from '../../support/regions.ts';
+import { makeBasicClient, makeClient, prepare } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let strict: Signer;
-let basic: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-  strict = await makeClient(platform);
-  basic = await makeBasicClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a } = await regionsForFile();
+const strict = await makeClient(platform);
+const basic = await makeBasicClient(platform);
 
 const ask = (query: string, headers: Record<string, string | string[]> = {}) =>
   a.send({ method: 'GET', path: `/v1/nonce${query}`, headers });

@@ -1,20 +1,11 @@
 /** Idempotent registering, and deletions that no withheld proof undoes. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { registrationId } from '../../../protocol/registration.ts';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { makeClient, prepare, read, register, remove, type Signer } from '../../support/signer.ts';
+import { regionsForFile } from '../../support/regions.ts';
+import { makeClient, prepare, read, register, remove } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let b: Region;
-let signer: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a, b] = platform.regions;
-  signer = await makeClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a, b } = await regionsForFile();
+const signer = await makeClient(platform);
 
 let count = 0;
 const newUser = () => ({ user_id: `user-${++count}`, email: 'someone@example.com' });

@@ -1,21 +1,12 @@
 /** A strict key on the wire raises the alarm, whatever the route and whatever the spelling. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../../lambda/contract/routes.ts';
-import { type HttpAsk, type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { makeBasicClient, makeClient, prepare, read, type Signer } from '../../support/signer.ts';
+import { type HttpAsk, regionsForFile } from '../../support/regions.ts';
+import { makeBasicClient, makeClient, prepare, read } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let strict: Signer;
-let basic: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-  strict = await makeClient(platform);
-  basic = await makeBasicClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a } = await regionsForFile();
+const strict = await makeClient(platform);
+const basic = await makeBasicClient(platform);
 beforeEach(() => {
   platform.log.length = 0;
 });

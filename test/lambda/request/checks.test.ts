@@ -1,8 +1,8 @@
 /** The checks of 2-protocol at the handlers: what each refuses, in which order, and what a refusal leaves behind. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { PROBLEMS, type ProblemCode } from '../../../protocol/problem.ts';
-import { ISSUER, type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { ISSUER, regionsForFile } from '../../support/regions.ts';
 import {
   b64,
   fetchNonce,
@@ -16,20 +16,10 @@ import {
   register,
   registerAsk,
   remove,
-  type Signer,
 } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let b: Region;
-let signer: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a, b] = platform.regions;
-  signer = await makeClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a, b } = await regionsForFile();
+const signer = await makeClient(platform);
 
 const USER = { user_id: 'checked', email: 'checked@example.com' };
 const stored = async () => ({

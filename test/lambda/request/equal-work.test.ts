@@ -1,8 +1,8 @@
 /** Who cannot sign learns from no store call, and from no work that is done, whether a client or a key exists. */
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { exportJWK } from 'jose';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Platform, type Region, startRegions } from '../../support/regions.ts';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Region, regionsForFile } from '../../support/regions.ts';
 import {
   b64,
   fetchNonce,
@@ -34,17 +34,13 @@ vi.mock('node:crypto', async (original) => {
   };
 });
 
-let platform: Platform;
-let a: Region;
-let bystander: Signer;
+const { platform, a } = await regionsForFile();
+const bystander = await makeClient(platform);
 /** Clients of every kind that exists; nobody knows of `stranger` and `passer-by`. */
 const clients = {} as Record<'strict' | 'basic' | 'basicTwo' | 'disabled' | 'revoked' | 'expired', Signer> &
   Record<'ec' | 'okp', Signer & { privateKey: KeyObject }>;
 
 beforeAll(async () => {
-  platform = await startRegions();
-  [a] = platform.regions;
-  bystander = await makeClient(platform);
   clients.strict = await makeClient(platform);
   clients.basic = await makeBasicClient(platform);
   clients.basicTwo = await makeBasicClient(platform);
@@ -60,7 +56,6 @@ beforeAll(async () => {
   const soon = { client_id: clients.expired.clientId, overlap_s: 0 };
   await platform.operate('clients.rotate-key', soon);
 });
-afterAll(() => platform.stop());
 
 type Form = 'HS256' | 'ES256' | 'Ed25519' | 'basic';
 const FORMS = ['HS256', 'ES256', 'Ed25519', 'basic'] as const;

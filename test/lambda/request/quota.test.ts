@@ -1,17 +1,11 @@
 /** The limit on a client's signatures, attacked through the real handlers over several instances. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Limits } from '../../../lambda/adapters/limits.ts';
 import { Quota } from '../../../lambda/request/quota.ts';
 import { ReadLimit } from '../../../lambda/request/read-limit.ts';
 import { WINDOW_MS, windowAt } from '../../../protocol/quota.ts';
-import {
-  type HttpAnswer,
-  type HttpAsk,
-  type Platform,
-  type Region,
-  startRegions,
-} from '../../support/regions.ts';
+import { type HttpAnswer, type HttpAsk, regionsForFile } from '../../support/regions.ts';
 import {
   fetchNonce,
   makeClient,
@@ -22,15 +16,7 @@ import {
   type Signer,
 } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let b: Region;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a, b] = platform.regions;
-});
-afterAll(() => platform.stop());
+const { platform, a, b } = await regionsForFile();
 // The first second of a fresh window.
 beforeEach(() => {
   platform.clock.nowMs = (windowAt(platform.clock.nowMs) + 2) * WINDOW_MS;

@@ -1,21 +1,12 @@
 /** At most once: whoever repeats a proof, however often, wherever and whenever. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { dynamodb } from '../../support/dynalite.ts';
-import { type HttpAnswer, ISSUER, type Platform, type Region, startRegions } from '../../support/regions.ts';
-import { fetchNonce, makeClient, prepare, proofFor, registerAsk, type Signer } from '../../support/signer.ts';
+import { type HttpAnswer, ISSUER, type Region, regionsForFile } from '../../support/regions.ts';
+import { fetchNonce, makeClient, prepare, proofFor, registerAsk } from '../../support/signer.ts';
 
-let platform: Platform;
-let a: Region;
-let b: Region;
-let signer: Signer;
-
-beforeAll(async () => {
-  platform = await startRegions();
-  [a, b] = platform.regions;
-  signer = await makeClient(platform);
-});
-afterAll(() => platform.stop());
+const { platform, a, b } = await regionsForFile();
+const signer = await makeClient(platform);
 
 function tally(answers: readonly HttpAnswer[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -4,6 +4,7 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { RotationRecord } from '../../../lambda/adapters/rotation-record.ts';
 import { createSecretVersions, type SecretVersions } from '../../../lambda/adapters/secret-versions.ts';
+import { DEFAULT_LAGS, DEFAULTS } from '../../../lambda/contract/defaults.ts';
 import type { RotationFailure } from '../../../lambda/contract/keys.ts';
 import { EMPTY_KEYSET, secretName } from '../../../lambda/contract/names.ts';
 import type { LogEntry } from '../../../lambda/log.ts';
@@ -24,15 +25,8 @@ export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-/** As the config has them by default. */
-export const LAGS: KeyLags = {
-  replicationMs: HOUR,
-  verifierAgeMs: DAY,
-  signerAgeMs: DAY,
-  maxLifeMs: 5 * MINUTE,
-  clockErrorMs: 2_000,
-  finishMs: HOUR,
-};
+/** The platform's defaults, for what lives as long as a nonce. */
+export const LAGS: KeyLags = { ...DEFAULT_LAGS, maxLifeMs: DEFAULTS.nonceLifeMs };
 
 const ALGORITHMS = { hmac: 'HKDF-SHA-256', 'ecdsa-p256': 'ES256', ed25519: 'Ed25519' } as const;
 

@@ -575,7 +575,7 @@ describe('a revocation', () => {
   it('is told from what was made, where a read after the write still shows what was there before', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
-    const before = await parts.secret.read({ stage: 'AWSCURRENT' });
+    const before = await parts.secret.read({ label: 'AWSCURRENT' });
     const secret: SecretVersions = {
       ...parts.secret,
       read: (version) =>
@@ -1051,7 +1051,7 @@ describe('an operator', () => {
 
   it('who rotates sees what was made, where a read still shows what was there before', async () => {
     const parts = await rotated();
-    const before = await parts.secret.read({ stage: 'AWSCURRENT' });
+    const before = await parts.secret.read({ label: 'AWSCURRENT' });
     const secret: SecretVersions = {
       ...parts.secret,
       read: async (version) =>

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { KEYSETS } from '../../../lambda/contract/purposes.ts';
+import { keyLags } from '../../../lib/config/key-lags.ts';
 import { ConfigError, examplesOf, readConfig } from '../../../lib/config/read.ts';
 import { type ConfigInput, configSchema } from '../../../lib/config/schema.ts';
+import { LONGEST_NONCE_LIFE_MS } from '../../../protocol/nonce.ts';
 import { CONFIG, eventual, PROD } from '../synth.ts';
 
 /** @returns the lines that the operator reads */
@@ -25,7 +27,7 @@ it('needs a stage and a Region, and fills in the rest', () => {
   const config = readConfig(CONFIG);
   expect(config.homeRegion).toBe('eu-west-1');
   expect(config.regions).toEqual([{ name: 'eu-west-1', ledgerGeneration: 1 }]);
-  expect(config.nonceTtl.toMilliseconds()).toBe(300_000);
+  expect(config.nonceLife.toMilliseconds()).toBe(300_000);
   expect(config.clockError.toMilliseconds()).toBe(2_000);
   expect(config.clientKeyLife.toDays()).toBe(90);
   expect(config.quota).toEqual({ signaturesPerMinute: 6000 });
@@ -40,7 +42,7 @@ it('says of every fault at once where it is, what is wrong and what would be rig
       stage: { name: 'Dev', kind: 'test' },
       account: 123456789012,
       regions: [{ name: 'eu-west-1' }, { name: 'europe' }],
-      nonceTtl: '5m',
+      nonceLife: '5m',
       clockError: 'PT2H',
       vault: { address: 'http://vault.example.com', auth: 'token' },
     }),
@@ -49,7 +51,7 @@ it('says of every fault at once where it is, what is wrong and what would be rig
     'stage.kind: must be "dev" or "prod", got "test"; for example kind: "dev"',
     'account: must be a string, since it may begin with 0, got 123456789012; for example account: "123456789012"',
     'regions[1].name: must be the name of an AWS Region, got "europe"; for example name: "eu-west-1"',
-    'nonceTtl: must be an ISO 8601 duration in days, hours, minutes and seconds, got "5m"; for example nonceTtl: "PT5M"',
+    'nonceLife: must be an ISO 8601 duration in days, hours, minutes and seconds, got "5m"; for example nonceLife: "PT5M"',
     'clockError: must be at most 1 minute, got "PT2H"; for example clockError: "PT2S"',
     expect.stringMatching(/^vault\.address: must be an https URL .*; for example address: "https:/),
     'vault.auth: must be "aws" or "approle" or "jwt", got "token"; for example auth: "aws"',
@@ -103,7 +105,7 @@ it.each([
 it('shows the sum where a rotation period is too short for the windows of its keys', () => {
   expect(faults({ ...CONFIG, keys: { rotationPeriod: { nonce: 'P2D' } } })).toEqual([
     expect.stringMatching(
-      /^keys\.rotationPeriod\.nonce: 2 days is not longer than the key's windows, 2 days 4 hours: .*replicationLag \+ signerMaxAge \+ 1 hour 1 minute \+ clockError/,
+      /^keys\.rotationPeriod\.nonce: 2 days is not longer than the key's windows, 2 days 4 hours: .*replicationLag \+ keysetMaxAge \+ 1 hour 1 minute \+ clockError/,
     ),
   ]);
   expect(faults({ ...CONFIG, clientKeyLife: 'P178D' })).toEqual([
@@ -113,16 +115,22 @@ it('shows the sum where a rotation period is too short for the windows of its ke
 
 it('a nonce key is made for what it may ever sign: a nonce that outlives a token by a minute, and any of a proof', () => {
   expect(KEYSETS.nonce.life).toBe(KEYSETS.token.life + 60_000);
-  expect(readConfig({ ...CONFIG, nonceTtl: 'PT1H' }).nonceTtl.toMilliseconds()).toBeLessThan(
-    KEYSETS.nonce.life,
-  );
-  expect(faults({ ...CONFIG, nonceTtl: 'PT1H1S' })[0]).toMatch(/^nonceTtl: must be 10 seconds to 1 hour/);
+  const longest = readConfig({ ...CONFIG, nonceLife: 'PT1H' }).nonceLife.toMilliseconds();
+  expect(longest).toBe(LONGEST_NONCE_LIFE_MS);
+  expect(longest).toBeLessThan(KEYSETS.nonce.life);
+  expect(faults({ ...CONFIG, nonceLife: 'PT1H1S' })[0]).toMatch(/^nonceLife: must be 10 seconds to 1 hour/);
+});
+
+it('a function verifies and signs from one copy of a keyset, so one setting bounds both ages', () => {
+  const config = readConfig({ ...CONFIG, keys: { keysetMaxAge: 'PT6H' } });
+  const sixHours = 6 * 3600 * 1000;
+  expect(keyLags(config, 'nonce')).toMatchObject({ verifierAgeMs: sixHours, signerAgeMs: sixHours });
 });
 
 it('takes a rotation period that a schedule can say and that spares the versions of a secret', () => {
-  const lags = { replicationLag: 'PT1M', verifierMaxAge: 'PT1M', signerMaxAge: 'PT1M', rotationTime: 'PT1M' };
+  const lags = { replicationLag: 'PT1M', keysetMaxAge: 'PT1M', rotationTime: 'PT1M' };
   const period = (nonce: string) => () =>
-    faults({ ...CONFIG, nonceTtl: 'PT1M', keys: { ...lags, rotationPeriod: { nonce } } });
+    faults({ ...CONFIG, nonceLife: 'PT1M', keys: { ...lags, rotationPeriod: { nonce } } });
   expect(period('PT4H')).toThrow('the config was accepted');
   for (const [text, message] of [
     ['PT4H30M', 'must be whole hours'],

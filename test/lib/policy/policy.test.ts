@@ -9,7 +9,7 @@ import threeRegions from '../../../examples/config/three-regions.ts';
 import twoRegions from '../../../examples/config/two-regions.ts';
 import { LOCK_CONTEXT } from '../../../lib/config/lock.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
-import { addPlatform } from '../../../lib/platform.ts';
+import { RegistrationPlatform } from '../../../lib/platform.ts';
 import { ACKNOWLEDGED, type Acknowledged } from '../../../lib/policy/acknowledged.ts';
 import { addDeployRules, faults } from '../../../lib/policy/deploy-rules.ts';
 import { acknowledgement, addPolicyChecks } from '../../../lib/policy/nag.ts';
@@ -29,7 +29,7 @@ function newApp(builtinCloudFormationValidation: boolean): App {
 
 function platformApp(config: ConfigInput, validation: boolean): App {
   const app = newApp(validation);
-  addPlatform(app, config, { lockFile: join(directory, `${apps}.json`) });
+  new RegistrationPlatform(app, 'Countersign', { ...config, lockFile: join(directory, `${apps}.json`) });
   return app;
 }
 
@@ -47,7 +47,7 @@ it.each(Object.keys(EXAMPLES))(
     const config = EXAMPLES[name]!;
     const app = platformApp(config, true);
     const checks = addPolicyChecks(app, config.stage.kind);
-    // The stages differ in size: as many stacks as the design says.
+    // The examples differ in size.
     expect(app.synth().stacks).toHaveLength({ dev: 2, 'two-regions': 8, 'three-regions': 8 }[name]!);
     for (const row of checks.used) used.add(row);
   },

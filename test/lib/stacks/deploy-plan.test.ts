@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { type DeployPlan, deployPlanFile } from '../../../lambda/contract/deploy-plan.ts';
 import { LOCK_CONTEXT } from '../../../lib/config/lock.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
-import { addPlatform } from '../../../lib/platform.ts';
+import { RegistrationPlatform } from '../../../lib/platform.ts';
 import { CONFIG, PROD } from '../synth.ts';
 
 const VPC = { vpcId: 'vpc-0a1b2c3d', subnetIds: ['subnet-0a1b2c3d'], securityGroupIds: ['sg-0a1b2c3d'] };
@@ -20,7 +20,7 @@ function planOf(config: ConfigInput): DeployPlan {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-plan-'));
   try {
     const app = new App({ outdir, context: { [LOCK_CONTEXT]: 'write' }, analyticsReporting: false });
-    addPlatform(app, config, { lockFile: join(outdir, 'lock.json') });
+    new RegistrationPlatform(app, 'Countersign', { ...config, lockFile: join(outdir, 'lock.json') });
     return JSON.parse(readFileSync(join(outdir, deployPlanFile(config.stage.name)), 'utf8'));
   } finally {
     rmSync(outdir, { recursive: true });

@@ -145,10 +145,10 @@ it('settings become variables, in the unit that each names', () => {
     regions: [{ name: 'eu-west-1', baseUrl: 'https://eu.example.com/api' }],
     issuer: 'https://example.com',
     errorDocsUrl: 'https://docs.example.com',
-    nonceTtl: 'PT1M',
+    nonceLife: 'PT1M',
     clockError: 'PT3S',
     clientKeyLife: 'P30D',
-    keys: { verifierMaxAge: 'PT12H', signerMaxAge: 'PT6H' },
+    keys: { keysetMaxAge: 'PT6H' },
   });
   const { Variables } = functionOf(region, 'register').Environment;
   expect(Variables).toMatchObject({

@@ -12,7 +12,7 @@ import {
 import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
 import { appRoleSecretName, rotationRoleName } from '../../../lambda/contract/vault.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
-import { CONFIG, PROD, type Stack, synthesise } from '../synth.ts';
+import { CONFIG, eventual, PROD, type Stack, synthesise } from '../synth.ts';
 import {
   ACCOUNT,
   decrypt,
@@ -175,11 +175,7 @@ it('Lambda may connect a function to its VPC; the function itself may not touch 
     subnetIds: ['subnet-0a1b2c3d'],
     securityGroupIds: ['sg-0a1b2c3d'],
   };
-  const config = {
-    ...vault({ network }),
-    regions: [PROD.regions[0]!],
-    witnessRegion: undefined,
-  } as ConfigInput;
+  const config = eventual({ ...vault({ network }), regions: [PROD.regions[0]!] });
   const resource = `arn:aws:ec2:${HERE}:${ACCOUNT}:network-interface/*`;
   const self = { 'lambda:SourceFunctionArn': functionArn(rotator('nonce')) };
   const connect = { action: 'ec2:CreateNetworkInterface', resource };

@@ -92,10 +92,10 @@ function identity(config: ConfigInput): unknown[] {
 const ANY_SETTINGS: Partial<ConfigInput> = {
   account: '123456789012',
   issuer: 'https://issuer.example.com',
-  nonceTtl: 'PT1M',
+  nonceLife: 'PT1M',
   clockError: 'PT1S',
   clientKeyLife: 'P30D',
-  keys: { verifierMaxAge: 'PT2H', rotationPeriod: { nonce: 'P7D' } },
+  keys: { keysetMaxAge: 'PT2H', rotationPeriod: { nonce: 'P7D' } },
   quota: { signaturesPerMinute: 10 },
   errorDocsUrl: 'https://docs.example.com/errors',
   throttles: { nonce: { perSecond: 10 } },

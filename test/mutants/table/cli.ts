@@ -1,4 +1,4 @@
-/** The command line: the code that gives each guarantee, taken out. */
+/** Mutants of the command line: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 export const CLI: readonly Mutant[] = [
@@ -63,7 +63,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
-    "typeof asked.json.nonce === 'string'",
+    "typeof fetched.json.nonce === 'string'",
     'asked.answer.status === 200',
     'test/cli/doctor.test.ts',
   ),
@@ -119,8 +119,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'lib/platform.ts',
-    '...regions, ...(watch ? [watch] : [])]);',
-    '...regions]);',
+    '...this.regions, ...(this.watch ? [this.watch] : [])];',
+    '...this.regions];',
     'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
@@ -167,8 +167,8 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'resume',
-    'cli/register/register.ts',
-    'checkpoint?.done(number, counts);',
+    'cli/register/account.ts',
+    'this.#checkpoint?.done(number, this.#counts);',
     '',
     'test/cli/resume.test.ts',
   ),
@@ -182,8 +182,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'resume',
     'cli/register/register.ts',
-    '(isHopeless || (running.signal.aborted && !isCountersignError(error)))',
-    '(running.signal.aborted && !isCountersignError(error))',
+    'this.#canResume && (stops || wasAborted)',
+    'this.#canResume && wasAborted',
     'test/cli/resume.test.ts',
   ),
   mutant(
@@ -231,14 +231,14 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'resume',
     'cli/register/register.ts',
-    'checkpoint && unreached.length >= UNREACHABLE_IN_A_ROW',
+    'this.#canResume && this.#unreached.length >= UNREACHABLE_IN_A_ROW',
     'false',
     'test/cli/sent.test.ts',
   ),
   mutant(
     'resume',
     'cli/register/register.ts',
-    'if (!stoppedBy) failUnreached();',
+    'if (!this.#stoppedBy) this.#failUnreached();',
     '',
     'test/cli/register.test.ts',
   ),
@@ -315,18 +315,24 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'every-record',
     'cli/register/register.ts',
-    'if (!running.signal.aborted) stoppedBy ??= stopOf(error);',
-    'if (!running.signal.aborted) throw error;',
+    'if (!this.#running.signal.aborted) this.#stoppedBy ??= stopOf(error);',
+    'if (!this.#running.signal.aborted) throw error;',
     'test/cli/register.test.ts',
   ),
   mutant(
     'every-record',
-    'cli/register/register.ts',
+    'cli/register/account.ts',
     'if (lines > 1)',
     'if (false)',
     'test/cli/every-line.test.ts',
   ),
-  mutant('every-record', 'cli/register/register.ts', 'unfinished -= 1;', '', 'test/cli/every-line.test.ts'),
+  mutant(
+    'every-record',
+    'cli/register/account.ts',
+    'this.#unfinished -= 1;',
+    '',
+    'test/cli/every-line.test.ts',
+  ),
   mutant(
     'printable',
     'cli/printable.ts',
@@ -418,7 +424,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-without-home',
     'cli/keys/revoke.ts',
-    '!told.has(region) || (result.keyset === null && region === target.regions[0])',
+    '!confirmedFirst.has(region) || (result.keyset === null && region === target.regions[0])',
     'false',
     'test/cli/keys.test.ts',
   ),
@@ -475,7 +481,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-asks',
     'cli/keys/command.ts',
-    'await sayCost(target, purpose, options.onlyKid);',
+    'await printCost(target, purpose, options.onlyKid);',
     '',
     'test/cli/keys.test.ts',
   ),

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
-/** Keysets, rotation, revocation and Vault: the code that gives each guarantee, taken out. */
+/** Mutants of keysets, rotation, revocation and Vault: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 const NONCE = 'test/lambda/handlers/nonce.test.ts';
@@ -54,8 +54,8 @@ export const KEYS: readonly Mutant[] = [
     "nonces(runtime, keyset({ ...runtime, dynamodb: { send: async () => ({}) } as never }, 'nonce')));",
     'test/lambda/adapters/revoked-kids.test.ts',
   ),
-  mutant('no-dead-nonces', 'lambda/request/nonces.ts', 'key.max_life, keyLeftMs)', 'keyLeftMs)', NONCE),
-  mutant('no-dead-nonces', 'lambda/request/nonces.ts', 'key.max_life, keyLeftMs)', 'key.max_life)', NONCE),
+  mutant('no-dead-nonces', 'protocol/keyset.ts', 'key.max_life, keyLeftMs)', 'keyLeftMs)', NONCE),
+  mutant('no-dead-nonces', 'protocol/keyset.ts', 'key.max_life, keyLeftMs)', 'key.max_life)', NONCE),
   mutant(
     'least-privilege',
     'lib/functions/permissions.ts',
@@ -514,7 +514,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'kept-for-what-it-signs',
     'lambda/admin/credential.ts',
-    'if (root) requireOutlivedBy(root, expiresAtS);',
+    'requireOutlivedBy(root, expiresAtS);',
     '',
     'test/lambda/admin/clients.test.ts',
   ),

@@ -1,4 +1,4 @@
-/** The platform on one machine: the code that gives each guarantee, taken out. */
+/** Mutants of the local platform: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 export const LOCAL: readonly Mutant[] = [
@@ -110,7 +110,7 @@ export const LOCAL: readonly Mutant[] = [
   mutant(
     'nothing-left-running',
     'cli/main.ts',
-    'if (told[who] <= handled) return;',
+    'if (received[by] <= handled) return;',
     '',
     'test/cli/shim.test.ts',
   ),

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
-/** What a request passes through, and its rules: the code that gives each guarantee, taken out. */
+/** Mutants of the request path and its rules: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 const REPLAY = 'test/lambda/request/replay.test.ts';
@@ -114,17 +114,11 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'signature',
     verify,
-    "if (!signed) return refuse('invalid_proof', 'signature');",
-    "if (!signed) return refuse('use_nonce', 'signature');",
+    "if (!signer) return refuse('invalid_proof', 'signature');",
+    "if (!signer) return refuse('use_nonce', 'signature');",
     CHECKS,
   ),
-  mutant(
-    'profile',
-    'protocol/client.ts',
-    'if (client?.profile !== proof.profile) return [];',
-    'if (!client) return [];',
-    VECTORS,
-  ),
+  mutant('profile', 'protocol/client.ts', 'if (client.profile !== proof.profile) return [];', '', VECTORS),
   mutant(
     'one-alg-per-key',
     'protocol/client.ts',
@@ -135,18 +129,24 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'order',
     verify,
-    "if (client.disabled) return failed(refuse('client_disabled', 'client_disabled'));",
+    "if (client.disabled) return { ...refuse('client_disabled', 'client_disabled'), signer };",
     '',
     CLIENTS,
   ),
   mutant(
     'key-expiry',
     verify,
-    "if (!isUsable(client, key, context.nowMs)) return failed(refuse('key_expired', 'client_key'));",
+    "if (!isUsable(client, key, context.nowMs)) return { ...refuse('key_expired', 'client_key'), signer };",
     '',
     CLIENTS,
   ),
-  mutant('fresh-read', verify, 'return reread === null', 'return reread !== undefined', CLIENTS),
+  mutant(
+    'fresh-read',
+    verify,
+    "if (reread.kind === 'held_back') return undefined;",
+    'return undefined;',
+    CLIENTS,
+  ),
   mutant(
     'claims-aud',
     claims,
@@ -214,14 +214,14 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'read-proof',
     claims,
-    "if (context.purpose === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');",
+    "if (context.operation === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');",
     '',
     CHECKS,
   ),
   mutant(
     'basic-profile',
     claims,
-    "if (proof.profile === 'basic' && context.purpose === 'delete') return refuse('not_allowed', 'basic_delete');",
+    "if (proof.profile === 'basic' && context.operation === 'delete')\n    return refuse('not_allowed', 'basic_delete');",
     '',
     CHECKS,
   ),
@@ -242,8 +242,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'one-authorization',
     request,
-    "if (authorization.length !== 1) return refuse('malformed_request', 'authorization_count');",
-    '',
+    'authorization === undefined || more.length > 0',
+    'authorization === undefined',
     CHECKS,
   ),
   mutant(
@@ -272,41 +272,23 @@ export const REQUESTS: readonly Mutant[] = [
     "Buffer.from(Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8').toString('utf8'))",
     BODIES,
   ),
-  mutant(
-    'raw-bytes',
-    'lambda/handlers/register.ts',
-    "if (request.bodyInDoubt && proof.client.profile === 'basic')",
-    'if (false)',
-    BODIES,
-  ),
-  mutant(
-    'raw-bytes',
-    'lambda/handlers/register.ts',
-    "request.bodyInDoubt && proof.client.profile === 'basic'",
-    'request.bodyInDoubt',
-    BODIES,
-  ),
+  mutant('raw-bytes', 'protocol/body.ts', "if (bodyInDoubt && profile === 'basic')", 'if (false)', BODIES),
+  mutant('raw-bytes', 'protocol/body.ts', "bodyInDoubt && profile === 'basic'", 'bodyInDoubt', BODIES),
   mutant('raw-bytes', 'protocol/json.ts', 'fatal: true', 'fatal: false', BODIES),
   mutant('bad-input', 'protocol/json.ts', '> maxDepth) return false;', '> 1e9) return false;', BODIES),
   mutant(
     'one-path',
     'lambda/http/event.ts',
-    'hasId && event.path === routed ? routed : undefined',
-    'routed',
+    'return hasId && event.path === path ? {',
+    'return path ? {',
     CHECKS,
   ),
-  mutant(
-    'no-query',
-    'lambda/request/proof-gate.ts',
-    'request.query.size > 0',
-    'request.query.size > 99',
-    CHECKS,
-  ),
+  mutant('no-query', request, 'request.query.size > 0', 'request.query.size > 99', CHECKS),
   mutant(
     'bad-body-spends-nothing',
     'lambda/handlers/register.ts',
-    'if (!body.ok) return answer(body);',
-    "if (!body.ok) { await ledger.consume({ nonce: proof.nonce!, jti: proof.jti, w: 'x' }); return answer(body); }",
+    'if (!body.ok) return answerRefusal(body);',
+    "if (!body.ok) { await consume(consumption, admitted, 'x'); return answerRefusal(body); }",
     CHECKS,
   ),
   mutant(
@@ -351,7 +333,13 @@ export const REQUESTS: readonly Mutant[] = [
     "'attribute_exists(pk) AND (deleted_at < :now OR attribute_not_exists(deleted_at) OR w = :w)'",
     TOMBSTONES,
   ),
-  mutant('tombstone-wait', 'lambda/handlers/register.ts', 'String(Math.max(1, waitS))', "'1'", TOMBSTONES),
+  mutant(
+    'tombstone-wait',
+    'protocol/registration.ts',
+    'Math.max(1, Math.floor((clearsAtMs - nowMs) / 1000) + 1)',
+    '1',
+    TOMBSTONES,
+  ),
   mutant('own-registrations', registry, 'S: `${clientId}#${id}`', 'S: `x#${id}`', CHECKS),
   mutant('disabled-bound', clientCache, 'CLIENT_CACHE_MS = 10_000', 'CLIENT_CACHE_MS = 1e12', CLIENTS),
   mutant('bounded-rereads', clientCache, 'REREAD_MS = 1_000', 'REREAD_MS = 0', CLIENTS),
@@ -447,16 +435,10 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('nonce-form', nonce, ' || text.length > MAX_CHARACTERS', '', 'test/protocol/nonce.test.ts'),
   mutant('times-nbf', claims, 'nbf !== undefined && !isTime(nbf)', 'false', CHECKS),
-  mutant(
-    'revoke-proof',
-    'lambda/admin/proofs.ts',
-    'nonce.lifeMs + 2 * clockErrorMs',
-    'nonce.lifeMs + clockErrorMs',
-    REVOCATION,
-  ),
+  mutant('revoke-proof', nonce, 'lifeMs + 2 * clockErrorMs', 'lifeMs + clockErrorMs', REVOCATION),
   mutant(
     'old-key-dead',
-    'lambda/admin/rotate-key.ts',
+    'protocol/client.ts',
     'Math.max(0, ...generations) + 1',
     'generations.length + 1',
     REVOCATION,
@@ -468,7 +450,7 @@ export const REQUESTS: readonly Mutant[] = [
     'undefined',
     FRESH,
   ),
-  mutant('nonce-form', 'lambda/handlers/nonce.ts', 'more.length > 0 || ', '', NONCE),
+  mutant('nonce-form', 'protocol/nonce-request.ts', 'more.length > 0 || ', '', NONCE),
   mutant(
     'answers-without-a-key',
     'lambda/request/proof-gate.ts',
@@ -478,7 +460,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'strict-key-never-travels',
-    'lambda/handlers/nonce.ts',
+    'protocol/nonce-request.ts',
     "return refuse('not_allowed', 'strict_key_as_bearer');",
     '{}',
     NONCE,
@@ -583,14 +565,14 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'replay-costs-nothing',
     'lambda/request/consumption.ts',
-    'if (!(await ledger.consume({ nonce: proof.nonce!, jti, w })))',
-    'await quota.charge(client);\n  if (!(await ledger.consume({ nonce: proof.nonce!, jti, w })))',
+    'if (!(await ledger.consume({ nonce, jti, w })))',
+    'await quota.charge(client);\n  if (!(await ledger.consume({ nonce, jti, w })))',
     QUOTA,
   ),
   mutant(
     'reads-bounded',
     'lambda/handlers/registration.ts',
-    "if (over) return answer(refuse('quota_exceeded', 'reads'), { headers: over, nonce: false });",
+    "if (over) return answerRefusal(refuse('quota_exceeded', 'reads'), { headers: over, nonce: false });",
     '',
     QUOTA,
   ),
@@ -662,7 +644,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'profile-change',
-    'lambda/admin/rotate-key.ts',
+    'protocol/client.ts',
     'each.expiresAtS > nowS && !isRevoked(client, each)',
     'each.usableAtS <= nowS && each.expiresAtS > nowS',
     ROTATE_KEY,
@@ -670,8 +652,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'rotate-overlap',
     'lambda/admin/rotate-key.ts',
-    'await clients.endKey(clientId, kid, end);',
-    '',
+    'await clients.endKey(clientId, kid, expiresAtS);',
+    ';',
     ROTATE_KEY,
   ),
   mutant(
@@ -681,14 +663,8 @@ export const REQUESTS: readonly Mutant[] = [
     "ConditionExpression: 'attribute_exists(pk)',",
     STORES,
   ),
-  mutant(
-    'rotate-overlap',
-    'lambda/admin/rotate-key.ts',
-    "(profile === 'basic' && i > 0)",
-    'false',
-    ROTATE_KEY,
-  ),
-  mutant('profile-change', 'lambda/admin/rotate-key.ts', 'profile !== client.profile || (', '(', ROTATE_KEY),
+  mutant('rotate-overlap', 'protocol/client.ts', "(profile === 'basic' && i > 0)", 'false', ROTATE_KEY),
+  mutant('profile-change', 'protocol/client.ts', 'profile !== client.profile || (', '(', ROTATE_KEY),
   mutant('erase', 'lambda/admin/registrations.ts', 'if (nowMs() > clearMs && (', 'if ((', OPERATED),
   mutant(
     'erase',
@@ -725,7 +701,13 @@ export const REQUESTS: readonly Mutant[] = [
     'ecdsaSignature(signature)',
     SIGNATURE,
   ),
-  mutant('signature', 'protocol/proof/signature.ts', 'digits[0]! >= 0x80 ? [0] : []', '[]', SIGNATURE),
+  mutant(
+    'signature',
+    'protocol/proof/signature.ts',
+    'digits.readUInt8() >= 0x80 ? [0] : []',
+    '[]',
+    SIGNATURE,
+  ),
   mutant('signature', 'protocol/proof/signature.ts', 'start < bytes.length - 1', 'start < 0', SIGNATURE),
   mutant(
     'equal-work',
@@ -758,5 +740,11 @@ export const REQUESTS: readonly Mutant[] = [
     'this.#isWithin(REREAD_MS, used.readAtMs)',
     EQUAL,
   ),
-  mutant('fresh-read', clientCache, 'if (latest !== used) return latest.record;', '', CLIENTS),
+  mutant(
+    'fresh-read',
+    clientCache,
+    "if (latest !== used) return { kind: 'read', client: await latest.record };",
+    '',
+    CLIENTS,
+  ),
 ];

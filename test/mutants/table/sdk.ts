@@ -1,4 +1,4 @@
-/** The SDK: the code that gives each guarantee, taken out. */
+/** Mutants of the SDK: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 export const SDK: readonly Mutant[] = [

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
-/** The stacks: the code that gives each guarantee, taken out. */
+/** Mutants of the stacks: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 export const STACKS: readonly Mutant[] = [
@@ -77,8 +77,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'raw-bytes',
     'lib/api/own-answers.ts',
-    'in both directions: 500.\n    contentHandling: ContentHandling.CONVERT_TO_TEXT,',
-    '',
+    'contentHandling: ContentHandling.CONVERT_TO_TEXT,\n    requestTemplates',
+    'requestTemplates',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -321,6 +321,55 @@ export const STACKS: readonly Mutant[] = [
     'test/lib/platform.test.ts',
   ),
   mutant('policy', 'lib/platform.ts', 'addDeployRules(app);', '', 'test/lib/policy/policy.test.ts'),
+  mutant(
+    'stacks-apart',
+    'lib/platform.ts',
+    'if (App.isApp(around)) return around;',
+    'return around as App;',
+    'test/lib/platform-use.test.ts',
+  ),
+  mutant(
+    'stacks-apart',
+    'lib/config/objects.ts',
+    'parts.some((part) => Token.isUnresolved(part))',
+    'false',
+    'test/lib/config/objects.test.ts',
+  ),
+  mutant(
+    'stacks-apart',
+    'lib/config/objects.ts',
+    'PLACEHOLDERS.find(([form]) => form.test(id))?.[1] ?? id',
+    'id',
+    'test/lib/config/objects.test.ts',
+  ),
+  mutant(
+    'stacks-apart',
+    'lib/operations/metrics.ts',
+    'region, ...options }',
+    '...options }',
+    'test/lib/platform-use.test.ts',
+  ),
+  mutant(
+    'grants',
+    'lib/platform.ts',
+    "const ADMIN = ['admin-read', ",
+    'const ADMIN = [',
+    'test/lib/platform-use.test.ts',
+  ),
+  mutant(
+    'grants',
+    'lib/platform.ts',
+    'return this.#grantInvoke(grantee, [',
+    'return this.#grantInvoke(grantee, [\n      ...ADMIN.map((name) => functionName(this.#stage, name)),',
+    'test/lib/platform-use.test.ts',
+  ),
+  mutant(
+    'grants',
+    'lib/stacks/platform-stack.ts',
+    'for (const alarm of this.alarms) alarm.addAlarmAction(...actions);',
+    'this.alarms[0]?.addAlarmAction(...actions);',
+    'test/lib/platform-use.test.ts',
+  ),
   mutant('policy', 'lib/policy/nag.ts', 'return !row;', 'return false;', 'test/lib/policy/policy.test.ts'),
   mutant(
     'schedule',

@@ -1,0 +1,26 @@
+/**
+ * What the settings are where nobody says otherwise: for the config, the local platform, the bench and the
+ * tests.
+ */
+import type { KeyLags } from '../../protocol/key-windows.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+export const DEFAULTS = {
+  nonceLifeMs: 300_000,
+  clockErrorMs: 2_000,
+  /** Hard limit on the age of a keyset's copy. */
+  keysetMaxAgeMs: DAY_MS,
+  clientKeyLifeMs: 90 * DAY_MS,
+  signaturesPerMinute: 6_000,
+} as const;
+
+/** All that the windows of a purpose's keys follow from, except how long what is signed may live. */
+export const DEFAULT_LAGS: Omit<KeyLags, 'maxLifeMs'> = {
+  replicationMs: HOUR_MS,
+  verifierAgeMs: DEFAULTS.keysetMaxAgeMs,
+  signerAgeMs: DEFAULTS.keysetMaxAgeMs,
+  clockErrorMs: DEFAULTS.clockErrorMs,
+  finishMs: HOUR_MS,
+};

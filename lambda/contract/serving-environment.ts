@@ -1,0 +1,65 @@
+/**
+ * The environment of a Region's functions that serve clients and operators. Stacks, local platform, bench and
+ * tests build it here.
+ */
+import { DEFAULTS } from './defaults.ts';
+import type { ServingVariable } from './environment.ts';
+import { secretName, tableName } from './names.ts';
+
+export interface ServingValues {
+  readonly stage: string;
+  readonly region: string;
+  /** The Region's own. */
+  readonly baseUrl: string;
+  readonly entryUrl: string;
+  /** Every Region, in the order that clients should prefer. */
+  readonly regions: readonly { readonly name: string; readonly url: string }[];
+  readonly consistency: 'strong' | 'eventual' | 'single';
+  /** @default the entry's URL */
+  readonly issuer?: string | undefined;
+  /** @default `/errors` below the entry's URL */
+  readonly errorDocsUrl?: string | undefined;
+  /** @default 1 */
+  readonly ledgerGeneration?: number;
+  /** @default 5 minutes */
+  readonly nonceLifeMs?: number;
+  /** @default 2 seconds */
+  readonly clockErrorMs?: number;
+  /** @default 1 day */
+  readonly keysetMaxAgeMs?: number;
+  /** @default 90 days */
+  readonly clientKeyLifeMs?: number;
+  /** Limit for a client that has none of its own. @default 6000 */
+  readonly signaturesPerMinute?: number;
+}
+
+/** @returns every variable of the contract; `ENVIRONMENT` says which of them a function gets */
+export function servingEnvironment(values: ServingValues): Readonly<Record<ServingVariable, string>> {
+  const { stage, region, baseUrl, entryUrl, regions, consistency } = values;
+  const { nonceLifeMs, clockErrorMs, keysetMaxAgeMs, clientKeyLifeMs, signaturesPerMinute } = {
+    ...DEFAULTS,
+    ...values,
+  };
+  return {
+    COUNTERSIGN_STAGE: stage,
+    COUNTERSIGN_REGION: region,
+    COUNTERSIGN_ERROR_DOCS_URL: values.errorDocsUrl ?? `${entryUrl}/errors`,
+    COUNTERSIGN_ISSUER: values.issuer ?? entryUrl,
+    COUNTERSIGN_BASE_URL: baseUrl,
+    COUNTERSIGN_ENTRY_URL: entryUrl,
+    COUNTERSIGN_REGIONS: JSON.stringify(regions),
+    COUNTERSIGN_NONCE_LIFE_MS: String(nonceLifeMs),
+    COUNTERSIGN_CLOCK_ERROR_MS: String(clockErrorMs),
+    COUNTERSIGN_KEYSET_MAX_AGE_MS: String(keysetMaxAgeMs),
+    COUNTERSIGN_CLIENT_KEY_LIFE_S: String(clientKeyLifeMs / 1000),
+    COUNTERSIGN_CONSISTENCY: consistency,
+    COUNTERSIGN_LEDGER_TABLE: tableName(stage, 'ledger', values.ledgerGeneration),
+    COUNTERSIGN_REGISTRY_TABLE: tableName(stage, 'registry'),
+    COUNTERSIGN_CLIENTS_TABLE: tableName(stage, 'clients'),
+    COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
+    COUNTERSIGN_QUOTA: String(signaturesPerMinute),
+    COUNTERSIGN_NONCE_SECRET: secretName(stage, 'nonce'),
+    COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(stage, 'client-root'),
+    COUNTERSIGN_TOKEN_SECRET: secretName(stage, 'token'),
+  };
+}

@@ -1,0 +1,487 @@
+/**
+ * Every setting that an operator writes, with its meaning, its unit and its default. Durations are ISO 8601, in days to
+ * seconds: `PT5M`, `P90D`. docs/deploy-config.md has the same as tables; `configSchema` checks the values.
+ */
+import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
+import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+
+/**
+ * The settings of one stage. Where a setting takes an object of the CDK, the resource must exist already: imported, or
+ * looked up. No stack of the platform imports anything from another stack.
+ */
+export interface ConfigInput {
+  /** Which deployment this is. An account can hold several. */
+  readonly stage: StageSettings;
+
+  /** The Regions that serve, in the order that clients should prefer. */
+  readonly regions: RegionSettings[];
+
+  /** Where every key of the platform is made: docs/vault.md. */
+  readonly vault: VaultSettings;
+
+  /**
+   * The AWS account, 12 digits.
+   *
+   * @default the account of the credentials that deploy
+   */
+  readonly account?: string;
+
+  /**
+   * Where tables and keys are created and replicated from. Frozen after the first deployment.
+   *
+   * @default the first Region
+   */
+  readonly homeRegion?: string;
+
+  /**
+   * Third Region of a strongly consistent pair, of the same set as the two. It holds what replication needs and serves
+   * nobody. Frozen after the first deployment.
+   *
+   * @default none
+   */
+  readonly witnessRegion?: string;
+
+  /**
+   * How registrations and clients are replicated. `strong`: what was acknowledged survives the loss of a Region.
+   * `eventual`: the last writer wins. Frozen after the first deployment.
+   *
+   * @default 'strong' for three Regions of one set, or two and a `witnessRegion`; else 'eventual'
+   */
+  readonly consistency?: 'strong' | 'eventual';
+
+  /**
+   * Your own names for the entry and the Regions. `prod` only.
+   *
+   * @default none: each Region has its `execute-api` URL
+   */
+  readonly domain?: DomainSettings;
+
+  /**
+   * Who the platform is: `aud` of every proof. A URL. Clients have to change with it.
+   *
+   * @default the entry's URL
+   */
+  readonly issuer?: string;
+
+  /**
+   * Life of a nonce, 10 seconds to 1 hour.
+   *
+   * @default 'PT5M'
+   */
+  readonly nonceLife?: string;
+
+  /**
+   * How wrong a machine's clock may be, at most 1 minute.
+   *
+   * @default 'PT2S'
+   */
+  readonly clockError?: string;
+
+  /**
+   * Longest life of a client's key, and its default.
+   *
+   * @default 'P90D'
+   */
+  readonly clientKeyLife?: string;
+
+  /**
+   * Lags and periods of the platform's own keys. The windows of the keys follow from them: docs/key-life-cycle.md.
+   *
+   * @default each setting's own
+   */
+  readonly keys?: KeySettings;
+
+  /**
+   * Limit of a client that has none of its own.
+   *
+   * @default 6000 signatures a minute
+   */
+  readonly quota?: QuotaSettings;
+
+  /**
+   * JSON Schema (2020-12) of a registration: an object, or the path of a JSON file, relative to where `cdk` runs. It
+   * must make `user_id` a required string.
+   *
+   * @default `user_id`, and optionally `email`, `display_name` and `attributes`
+   */
+  readonly registrationSchema?: string | Record<string, unknown>;
+
+  /**
+   * The `type` of a problem is this URL, `/`, and the code.
+   *
+   * @default '<entry URL>/errors'
+   */
+  readonly errorDocsUrl?: string;
+
+  /**
+   * Limits of each Region's API, for all callers together.
+   *
+   * @default 1000 a second for nonces, 1000 for registrations, 200 for each other method
+   */
+  readonly throttles?: ThrottleSettings;
+
+  /**
+   * Lambda's quota "Concurrent executions" of the account in each Region. An alarm fires at 80 % of it. A new account
+   * may have 10.
+   *
+   * @default 1000, which is AWS's
+   */
+  readonly concurrencyQuota?: number;
+
+  /**
+   * The web application firewall. `prod` only.
+   *
+   * @default 60000 requests per address in 5 minutes
+   */
+  readonly waf?: WafSettings;
+
+  /**
+   * Health checks of the Regions, by which DNS decides. They exist with a `domain` and two Regions.
+   *
+   * @default every 30 seconds, from three Regions
+   */
+  readonly healthChecks?: HealthCheckSettings;
+
+  /**
+   * How long logs are kept, in days: one of CloudWatch's periods.
+   *
+   * @default 7 for `dev`, 90 for `prod`
+   */
+  readonly logRetentionDays?: number;
+
+  /**
+   * Where alarms send who reads them: this URL, `#`, and the section.
+   *
+   * @default the stage's dashboard, which then shows docs/runbook.md; `dev` names the file
+   */
+  readonly runbookUrl?: string;
+
+  /**
+   * SNS topic in us-east-1 for the alarms on the Regions' health: its ARN, or the topic.
+   *
+   * @default `prod` makes one without subscribers
+   */
+  readonly watchAlarmTopicArn?: string | ITopic;
+
+  /**
+   * The role by which API Gateway writes logs; an account has one in each Region. `create`: a stack that all stages
+   * share makes it. `existing`: it is there already.
+   *
+   * @default 'create'; `dev` needs none
+   */
+  readonly apiGatewayRole?: 'create' | 'existing';
+
+  /**
+   * Tags of all stacks, and so of what they make.
+   *
+   * @default none
+   */
+  readonly tags?: Record<string, string>;
+
+  /**
+   * Name of the managed policy that bounds every role.
+   *
+   * @default none
+   */
+  readonly permissionsBoundary?: string;
+
+  /**
+   * The qualifier of `cdk bootstrap --qualifier`.
+   *
+   * @default the CDK's own
+   */
+  readonly bootstrapQualifier?: string;
+}
+
+/** Which deployment it is. */
+export interface StageSettings {
+  /** Part of every name, `countersign-<name>-…`: 1 to 16 of a-z, 0-9 and -. Frozen after the first deployment. */
+  readonly name: string;
+
+  /**
+   * `dev`: one Region, no domain, about 2 USD a month at rest; `cdk destroy` removes everything, data and keys included.
+   * `prod`: tables and secrets are protected and stay.
+   */
+  readonly kind: 'dev' | 'prod';
+}
+
+/** One Region that serves. */
+export interface RegionSettings {
+  /** The AWS Region, at most 15 characters: it is part of every nonce. */
+  readonly name: string;
+
+  /**
+   * Where clients reach this Region: the URL that every proof names. Each of several Regions without a `domain` needs it.
+   *
+   * @default its own name under `domain`, else its `execute-api` URL
+   */
+  readonly baseUrl?: string;
+
+  /**
+   * Raise it by one when the ledger was lost. The new ledger has another name, and no nonce that was issued for the old
+   * one is valid.
+   *
+   * @default 1
+   */
+  readonly ledgerGeneration?: number;
+
+  /**
+   * Customer key that encrypts this Region's tables and secrets: its ARN, or the key. `prod` only.
+   *
+   * @default the stage makes one
+   */
+  readonly kmsKeyArn?: string | IKey;
+
+  /**
+   * The key that encrypted them before, while a live stage changes to another key: docs/upgrade.md. Roles may use both.
+   *
+   * @default none
+   */
+  readonly previousKmsKeyArn?: string | IKey;
+
+  /**
+   * Certificate of the entry's and this Region's name: its ARN, or the certificate. Needed without `domain.hostedZone`.
+   *
+   * @default one is issued, and validated in the hosted zone
+   */
+  readonly certificateArn?: string | ICertificate;
+
+  /**
+   * SNS topic that this Region's alarms notify: its ARN, or the topic.
+   *
+   * @default `prod` makes one without subscribers, `dev` has none
+   */
+  readonly alarmTopicArn?: string | ITopic;
+
+  /**
+   * VPC of this Region from which its rotation functions reach Vault.
+   *
+   * @default `vault.network`
+   */
+  readonly vaultNetwork?: NetworkSettings;
+}
+
+/** The names that the platform is reached by. */
+export interface DomainSettings {
+  /** Host name of the entry, which leads to the nearest healthy Region. Each Region gets `<region>.<entry>`. */
+  readonly entry: string;
+
+  /**
+   * The public Route 53 hosted zone that the names lie in, of the same account.
+   *
+   * @default none: the stacks print the records to make, and every Region needs a `certificateArn`
+   */
+  readonly hostedZone?: HostedZoneSettings | IHostedZone;
+}
+
+/** A hosted zone, by its id and name. */
+export interface HostedZoneSettings {
+  /** For example `Z0123456789ABCDEFGHIJ`. */
+  readonly id: string;
+
+  /** The entry must lie in it. */
+  readonly name: string;
+}
+
+/** Lags and periods of the platform's own keys. */
+export interface KeySettings {
+  /**
+   * L: how late a replica of a secret may be.
+   *
+   * @default 'PT1H'
+   */
+  readonly replicationLag?: string;
+
+  /**
+   * V and S: oldest copy of a keyset that may verify or sign. Beyond it a request waits for a fresh copy.
+   *
+   * @default 'P1D'
+   */
+  readonly keysetMaxAge?: string;
+
+  /**
+   * X: longest time that one rotation may take.
+   *
+   * @default 'PT1H'
+   */
+  readonly rotationTime?: string;
+
+  /**
+   * From one rotation to the next, for each purpose.
+   *
+   * @default each purpose's own
+   */
+  readonly rotationPeriod?: RotationPeriods;
+}
+
+/** Whole hours, 4 hours to 999 days, and longer than the windows of the purpose's keys together. */
+export interface RotationPeriods {
+  /**
+   * Of the keys that nonces are made with.
+   *
+   * @default 'P30D'
+   */
+  readonly nonce?: string;
+
+  /**
+   * Of the keys that API keys are derived from. Their windows hold `clientKeyLife`.
+   *
+   * @default 'P180D'
+   */
+  readonly 'client-root'?: string;
+
+  /**
+   * Of the keys that sign tokens.
+   *
+   * @default 'P30D'
+   */
+  readonly token?: string;
+}
+
+/** How rotation functions reach Vault, and log in. */
+export interface VaultSettings {
+  /** URL of Vault's API. */
+  readonly address: string;
+
+  /**
+   * Vault Enterprise namespace.
+   *
+   * @default none
+   */
+  readonly namespace?: string;
+
+  /**
+   * PEM certificates of the authority that issued Vault's own, at most 3000 characters.
+   *
+   * @default the public authorities
+   */
+  readonly caPem?: string;
+
+  /**
+   * How rotation functions log in: by their IAM role, an AppRole, or a JWT.
+   *
+   * @default 'aws'
+   */
+  readonly auth?: 'aws' | 'approle' | 'jwt';
+
+  /**
+   * With `auth: 'aws'`: the Region of the STS endpoint that Vault asks who signed. Vault's `sts_endpoint` and
+   * `sts_region` must name it as well.
+   *
+   * @default the global endpoint, which is Vault's own default
+   */
+  readonly stsRegion?: string;
+
+  /**
+   * The way to Vault: over the internet, or from a VPC of the home Region. Each other Region then needs a `vaultNetwork`
+   * of its own.
+   *
+   * @default 'public'
+   */
+  readonly network?: 'public' | NetworkSettings;
+}
+
+/** A VPC from which functions reach Vault. All of one Region. */
+export interface NetworkSettings {
+  /** Its id, or the VPC. */
+  readonly vpcId: string | IVpc;
+
+  /** Private subnets with a way to Secrets Manager (an endpoint or a NAT gateway): their ids, or the subnets. */
+  readonly subnetIds: (string | ISubnet)[];
+
+  /** They let out what Vault listens on: their ids, or the security groups. */
+  readonly securityGroupIds: (string | ISecurityGroup)[];
+}
+
+/** Limit of a client that has none of its own. */
+export interface QuotaSettings {
+  /**
+   * Signatures per client, Region and minute.
+   *
+   * @default 6000
+   */
+  readonly signaturesPerMinute?: number;
+}
+
+/** Nonces and registrations have limits of their own: a flood of nonces must not starve those who register. */
+export interface ThrottleSettings {
+  /**
+   * Of `GET /v1/nonce`.
+   *
+   * @default 1000 a second, 1000 at once
+   */
+  readonly nonce?: Throttle;
+
+  /**
+   * Of `POST /v1/register`.
+   *
+   * @default 1000 a second, 1000 at once
+   */
+  readonly register?: Throttle;
+
+  /**
+   * Of each other method.
+   *
+   * @default 200 a second, 400 at once
+   */
+  readonly other?: Throttle;
+}
+
+/** A limit of API Gateway. */
+export interface Throttle {
+  /**
+   * Requests a second, over time.
+   *
+   * @default 1000; 200 in `other`
+   */
+  readonly perSecond?: number;
+
+  /**
+   * Requests at once.
+   *
+   * @default 1000; 400 in `other`
+   */
+  readonly burst?: number;
+}
+
+/** The web application firewall. */
+export interface WafSettings {
+  /**
+   * Requests of one IP address in 5 minutes, 10 to 2,000,000,000, and at least 5 × `quota.signaturesPerMinute`. Beyond it
+   * the address is refused until it sends fewer.
+   *
+   * @default 60000
+   */
+  readonly requestsPerIp?: number;
+}
+
+/** Health checks of the Regions. More and faster checks cost more. */
+export interface HealthCheckSettings {
+  /**
+   * From one request of a checker to its next: `PT10S` or `PT30S`.
+   *
+   * @default 'PT30S'
+   */
+  readonly interval?: string;
+
+  /**
+   * The Regions from which Route 53 asks: at least three.
+   *
+   * @default ['us-east-1', 'eu-west-1', 'ap-southeast-1']
+   */
+  readonly checkerRegions?: CheckerRegion[];
+}
+
+/** A Region in which Route 53 has health checkers. */
+export type CheckerRegion =
+  | 'us-east-1'
+  | 'us-west-1'
+  | 'us-west-2'
+  | 'eu-west-1'
+  | 'ap-southeast-1'
+  | 'ap-southeast-2'
+  | 'ap-northeast-1'
+  | 'sa-east-1';

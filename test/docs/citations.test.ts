@@ -1,0 +1,31 @@
+/** Comments cite what a reader has: a document of this repository by its section, or an RFC. */
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+
+const root = new URL('../../', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
+
+/** A note that the repository does not hold. */
+const ELSEWHERE =
+  /design:|the design\b|\b\d+-(product|protocol|keys|regions|architecture|running|style|wire)\b/;
+/** `docs/protocol.md, "Limits"`, `docs/protocol.md, "Registering" and "Limits"`. */
+const SECTIONS = /(docs\/[\w/.-]+\.md)((?:(?:,| and) "[^"]+")+)/g;
+const DOCUMENT = /docs\/[\w/.-]+\.(?:md|yaml)/g;
+
+const headings = (document: string) =>
+  [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!.replace(/^\d+\. /, ''));
+
+const CODE = globSync('{protocol,lambda,lib/config,lib/functions}/**/*.ts', { cwd: root }).filter(
+  (file) => !file.startsWith('lambda/vault/'),
+);
+
+it.each(CODE)('%s', (file) => {
+  // A comment may break the line within a citation.
+  const text = read(file).replace(/\n\s*(\*|\/\/) /g, ' ');
+  expect(text).not.toMatch(ELSEWHERE);
+  for (const [document] of text.matchAll(DOCUMENT))
+    expect(existsSync(new URL(document, root)), document).toBe(true);
+  for (const [, document, sections] of text.matchAll(SECTIONS))
+    for (const [, section] of sections!.matchAll(/"([^"]+)"/g))
+      expect(headings(document!)).toContain(section);
+});
