@@ -36,7 +36,7 @@ export const FOLLOWED = ['README.md', 'docs/guide.md', 'sdk/typescript/README.md
 export function documents(): Document[] {
   const files = [
     'README.md',
-      'lib/README.md',
+    'lib/README.md',
     'sdk/typescript/README.md',
     'CONTRIBUTING.md',
     'SECURITY.md',

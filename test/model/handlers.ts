@@ -8,9 +8,9 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import type { Scheduler } from 'fast-check';
-import { environment } from '../../bench/environment.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { secretName, TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import { nonce, register, registration } from '../../lambda/entry/compose/serving.ts';
 import type { HttpHandler } from '../../lambda/http/handler.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
@@ -22,7 +22,7 @@ import { replicate } from '../../local/dynamodb/replication.ts';
 import { deriveApiKey } from '../../protocol/api-key.ts';
 import { registrationId } from '../../protocol/registration.ts';
 import { initialKeyset } from '../support/keyset.ts';
-import { toEvent } from '../support/regions.ts';
+import { ISSUER, toEvent } from '../support/regions.ts';
 import { proofFor, registerAsk, type Signer } from '../support/signer.ts';
 
 export const REGIONS = ['a', 'b'] as const;
@@ -155,10 +155,14 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
   replicate(store);
 
   const runtimeOf = (region: RegionName) => ({
-    env: {
-      ...environment({ stage: STAGE, region, issuer: 'https://api.example.com', url: url(region) }),
-      COUNTERSIGN_CONSISTENCY: plan.mode,
-    },
+    env: servingEnvironment({
+      stage: STAGE,
+      region,
+      baseUrl: url(region),
+      entryUrl: ISSUER,
+      regions: REGIONS.map((name) => ({ name, url: url(name) })),
+      consistency: plan.mode,
+    }),
     log: () => {},
     nowMs: () => nowMs(region),
     dynamodb: dynamodbClientOn(store, region, carry),
