@@ -20,8 +20,9 @@ interface Entry {
 export class ClientCache {
   readonly #clients: ClientReader;
   readonly #nowMs: () => number;
-  // Bounded, since anybody can name clients that do not exist; misses are held like hits.
-  readonly #held = new LRUCache<string, Entry>({ max: ENTRIES });
+  // Bounded, since anybody can name clients that do not exist; misses are held like hits. By size, since `max` would
+  // allocate every place when an instance starts, which takes milliseconds.
+  readonly #held = new LRUCache<string, Entry>({ maxSize: ENTRIES, sizeCalculation: () => 1 });
 
   constructor(clients: ClientReader, nowMs: () => number) {
     this.#clients = clients;

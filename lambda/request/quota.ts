@@ -49,7 +49,7 @@ export const rateLimitFields = (policy: string, limit: number, remaining: number
 
 export class Quota {
   readonly #options: QuotaOptions;
-  readonly #accounts = new LRUCache<string, Account>({ max: ACCOUNTS });
+  readonly #accounts = new LRUCache<string, Account>({ maxSize: ACCOUNTS, sizeCalculation: () => 1 });
 
   constructor(options: QuotaOptions) {
     this.#options = options;

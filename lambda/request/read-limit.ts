@@ -19,7 +19,8 @@ const CLIENTS = 10_000;
 export class ReadLimit {
   readonly #options: ReadLimitOptions;
   readonly #reads = new LRUCache<string, { readonly window: number; readonly count: number }>({
-    max: CLIENTS,
+    maxSize: CLIENTS,
+    sizeCalculation: () => 1,
   });
 
   constructor(options: ReadLimitOptions) {

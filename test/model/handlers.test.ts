@@ -1,0 +1,128 @@
+/** What the real handlers promise, for whatever a scheduler makes of their store calls. */
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { readNonce } from '../../protocol/nonce.ts';
+import { type Answered, type Fate, type History, type Mode, type Plan, REGIONS, run } from './handlers.ts';
+
+/** Store calls in all: a tenth in `npm test`, ten times as many by `npm run model`. */
+const OPERATIONS =
+  process.env.COUNTERSIGN_MODEL === 'deep' ? 1_000_000 : process.env.CI === 'true' ? 100_000 : 10_000;
+let operations = 0;
+afterAll(() => console.log(`${operations.toLocaleString('en')} store calls scheduled`));
+
+// What waits for time, such as a retry's back-off, waits for the scheduler.
+let scheduler: fc.Scheduler | undefined;
+beforeEach(() => {
+  const real = globalThis.setTimeout;
+  vi.stubGlobal('setTimeout', (work: () => void, ...rest: [number]) =>
+    scheduler ? void scheduler.schedule(Promise.resolve(), 'a wait ends').then(work) : real(work, ...rest),
+  );
+});
+afterEach(() => {
+  scheduler = undefined;
+  vi.unstubAllGlobals();
+});
+
+const region = fc.constantFrom(...REGIONS);
+const proof = fc.record({
+  kind: fc.oneof(
+    { weight: 4, arbitrary: fc.constant('register' as const) },
+    { weight: 1, arbitrary: fc.constant('delete' as const) },
+  ),
+  region,
+  user: fc.constantFrom('ada', 'bob'),
+  email: fc.constantFrom('x@example.com', 'y@example.com'),
+});
+const disturbance = fc.oneof(
+  fc.constant({ kind: 'replicate' as const }),
+  fc.constant({ kind: 'partition' as const }),
+  fc.constant({ kind: 'heal' as const }),
+  fc.record({ kind: fc.constantFrom('lose' as const, 'return' as const), region }),
+  fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(1_000, 30_000, 400_000) }),
+);
+const fate: fc.Arbitrary<Fate> = fc.oneof(
+  { weight: 14, arbitrary: fc.constant('answered' as const) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('throttled' as const, 'lost' as const, 'late' as const, 'ended' as const),
+  },
+);
+const plan = (mode: Mode) =>
+  fc.array(proof, { minLength: 1, maxLength: 4 }).chain((proofs) =>
+    fc.record({
+      mode: fc.constant(mode),
+      skew: fc.record({
+        a: fc.integer({ min: -2_000, max: 2_000 }),
+        b: fc.integer({ min: -2_000, max: 2_000 }),
+      }),
+      proofs: fc.constant(proofs),
+      deliveries: fc.array(fc.record({ proof: fc.nat(proofs.length - 1), region, instance: fc.nat(1) }), {
+        minLength: 2,
+        maxLength: 8,
+      }),
+      disturbances: fc.array(disturbance, { maxLength: 4 }),
+      fates: fc.infiniteStream(fate),
+    }),
+  );
+
+/** Runs plans until enough store calls were made. fast-check prints the seed and the shortest plan of a failure. */
+async function check(mode: Mode, holds: (history: History, plan: Plan) => void): Promise<void> {
+  const property = fc.asyncProperty(fc.scheduler(), plan(mode), async (s, { fates, ...rest }) => {
+    scheduler = s;
+    const given: Plan = { ...rest, fates: () => fates.next().value as Fate };
+    const history = await run(s, given);
+    scheduler = undefined;
+    operations += history.operations;
+    holds(history, given);
+  });
+  const enough = operations + OPERATIONS / 2;
+  while (operations < enough) await fc.assert(property, { numRuns: 50 });
+}
+
+/** The nonce was used up for this answer, whatever came of it. */
+const consumed = ({ status, code, headers }: Answered): boolean =>
+  status === 201 || status === 204 || status === 409 || (code === 'use_nonce' && 'Retry-After' in headers);
+
+function atMostOnce({ answers, used, nonces }: History, { proofs }: Plan): void {
+  for (const [i, nonce] of nonces.entries()) {
+    const mine = answers.filter((answer) => answer.proof === i);
+    expect(mine.filter(consumed).length, `proof ${i} was accepted`).toBeLessThanOrEqual(1);
+    for (const answer of mine.filter(consumed)) expect(answer.region).toBe(proofs[i]!.region);
+    const rows = REGIONS.filter((name) => used[name].includes(nonce));
+    expect(
+      rows.every((name) => name === readNonce(nonce)!.region),
+      'where the nonce was used',
+    ).toBe(true);
+  }
+  expect(answers.filter(({ status }) => status === 500)).toEqual([]);
+}
+
+describe('strong mode', () => {
+  it('accepts no proof twice, loses nothing that it acknowledged, and undoes no deletion', async () => {
+    await check('strong', (history, given) => {
+      atMostOnce(history, given);
+      const { answers, registry } = history;
+      expect(registry.a).toEqual(registry.b);
+      for (const user of ['ada', 'bob']) {
+        const of = answers.filter(({ proof }) => given.proofs[proof]!.user === user);
+        const registered = of.filter(({ status }) => status === 201);
+        // Every nonce is older than every deletion here: once one is acknowledged nothing comes back.
+        if (of.some(({ status }) => status === 204)) expect(registry.a[user]).toBe('deleted');
+        else if (registered.length > 0 && !given.proofs.some(({ kind }) => kind === 'delete'))
+          expect(registry.a[user]).toBe(registered[0]!.email);
+        const deletes = given.proofs.some(({ kind, user: its }) => kind === 'delete' && its === user);
+        // All who were told that they registered this user saw one and the same registration.
+        if (!deletes) expect(new Set(registered.map(({ email }) => email)).size).toBeLessThanOrEqual(1);
+      }
+    });
+  });
+});
+
+describe('eventual mode', () => {
+  it('accepts no proof twice, and the Regions agree once they have heard of each other', async () => {
+    await check('eventual', (history, given) => {
+      atMostOnce(history, given);
+      expect(history.registry.a).toEqual(history.registry.b);
+    });
+  });
+});
