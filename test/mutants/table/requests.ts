@@ -757,4 +757,18 @@ export const REQUESTS: readonly Mutant[] = [
     '',
     CLIENTS,
   ),
+  mutant(
+    'fresh-read',
+    'lambda/adapters/clients.ts',
+    '      ConsistentRead: true,\n',
+    '',
+    'test/lambda/adapters/consistent-reads.test.ts',
+  ),
+  mutant(
+    'fresh-read',
+    registry,
+    '        ConsistentRead: true,\n',
+    '',
+    'test/lambda/adapters/consistent-reads.test.ts',
+  ),
 ];
