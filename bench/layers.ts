@@ -54,9 +54,8 @@ const RULES: readonly Rule[] = [
   },
   { layer: 'stand-in store', frame: /\/bench\/store\// },
   {
-    layer: 'embedded store (dynalite)',
-    frame:
-      /\/node_modules\/(dynalite|levelup|level|memdown|abstract-level|memory-level|encoding-down|lazy|async|queue-microtask|functional-red-black-tree|big\.js|subleveldown|lock)|\/local\/aws\/dynamodb/,
+    layer: 'embedded store',
+    frame: /\/local\/(dynamodb\/|aws\/dynamodb)/,
   },
   { layer: 'AWS endpoint', frame: /\/local\/aws\// },
   { layer: 'AWS SDK', frame: /\/node_modules\/(@aws-sdk|@smithy|@aws-crypto|@aws)\// },
