@@ -88,10 +88,22 @@ export function decideRegister(
 }
 
 /**
- * The tombstone that deleting leaves, also where nothing was stored. It is never earlier than the one that is there
- * already.
+ * Decides what a deletion leaves: a tombstone, also where nothing was stored, and never an earlier one than stands. A
+ * registration that was made after this deletion stays: the deletion lands late, long after its caller gave up on it.
+ *
+ * @param nowMs when the deletion was made, by a clock that may be off by `clockErrorMs`
  */
-export function decideDelete(stored: RegistryRecord | undefined, nowMs: number): Tombstone {
+export function decideDelete(
+  stored: RegistryRecord | undefined,
+  nowMs: number,
+  clockErrorMs: number,
+): RegistryRecord {
+  if (stored && !isTombstone(stored) && stored.createdAtMs > latestDeletedMs(nowMs, clockErrorMs))
+    return stored;
   const before = stored && isTombstone(stored) ? stored.deletedAtMs : nowMs;
   return { deletedAtMs: Math.max(before, nowMs) };
 }
+
+/** A deletion removes what was created up to this instant: each of two clocks may be off by E. */
+export const latestDeletedMs = (deletedAtMs: number, clockErrorMs: number): number =>
+  deletedAtMs + 2 * clockErrorMs;

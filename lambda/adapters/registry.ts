@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import {
   decideRegister,
+  latestDeletedMs,
   type RegisterOutcome,
   type Registration,
   type RegistryRecord,
@@ -110,7 +111,10 @@ export function createRegistry(
         ...(consistency !== 'strong' && { ttl: { N: String(tombstoneTtlS(nowMs)) } }),
       };
       // A tombstone only ever moves forward in time.
-      const put = await putIf(tombstone, 'attribute_not_exists(deleted_at) OR deleted_at < :now OR w = :w', {
+      // Nor does it remove a registration that was made after it.
+      const mayReplace = 'attribute_not_exists(pk) OR created_at <= :latest OR deleted_at < :now OR w = :w';
+      const put = await putIf(tombstone, mayReplace, {
+        ':latest': { N: String(latestDeletedMs(nowMs, clockErrorMs)) },
         ':now': { N: String(nowMs) },
         ':w': { S: w },
       });

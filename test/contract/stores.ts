@@ -129,7 +129,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
             if (op === 'delete') {
               const existed = await registry().remove(clientId, id, nowMs, `w${++unique}`);
               expect(existed).toBe(model !== undefined && !isTombstone(model));
-              model = decideDelete(model, nowMs);
+              model = decideDelete(model, nowMs, E_MS);
             } else {
               const made: Registration = { id, clientId, userId: 'u', createdAtMs: nowMs, data };
               const expected = decideRegister(model, made, nowMs - nonceAgeMs, E_MS);
@@ -141,6 +141,21 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
         }),
         { numRuns: 40 },
       );
+    });
+
+    it('a deletion that lands late removes nothing that was registered after it', async () => {
+      const made: Registration = {
+        id: 'l'.repeat(43),
+        clientId: `c-${++unique}`,
+        userId: 'u',
+        createdAtMs: T0,
+        data: { user_id: 'u' },
+      };
+      await registry().register(made, T0);
+      expect(await registry().remove(made.clientId, made.id, T0 - 2 * E_MS - 1, 'late')).toBe(false);
+      expect(await registry().read(made.clientId, made.id)).toEqual(made);
+      // By a clock that is behind as far as it may be.
+      expect(await registry().remove(made.clientId, made.id, T0 - 2 * E_MS, 'now')).toBe(true);
     });
 
     it('a deletion repeated after an unclear answer knows its own tombstone', async () => {

@@ -287,7 +287,7 @@ export function regionsModel(bounds: Bounds, rules: Rules = RULES): Model<World>
       return acknowledged({ ...world, registry, invocations: without }, proof);
     };
     if (proofs[proof] === 'delete') {
-      const state = write(decideDelete(held?.record, ms));
+      const state = write(decideDelete(held?.record, ms, E_MS));
       yield { name: `invocation ${w} in ${region} deletes`, state: { ...state, deletedAt: world.t } };
       return;
     }

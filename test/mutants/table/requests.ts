@@ -322,16 +322,23 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'tombstone-monotonic',
     registry,
-    "'attribute_not_exists(deleted_at) OR deleted_at < :now OR w = :w'",
-    "'attribute_not_exists(pk) OR :now = :now OR w = :w'",
+    'OR deleted_at < :now OR w',
+    'OR deleted_at <> :now OR w',
     TOMBSTONES,
   ),
   mutant(
     'tombstone-always',
     registry,
-    "'attribute_not_exists(deleted_at) OR deleted_at < :now OR w = :w'",
-    "'attribute_exists(pk) AND (deleted_at < :now OR attribute_not_exists(deleted_at) OR w = :w)'",
+    "'attribute_not_exists(pk) OR created_at <= :latest",
+    "'created_at <= :latest",
     TOMBSTONES,
+  ),
+  mutant(
+    'late-deletion',
+    registry,
+    'OR created_at <= :latest OR',
+    'OR attribute_exists(created_at) OR',
+    'test/contract/dynalite.test.ts',
   ),
   mutant(
     'tombstone-wait',
