@@ -1,4 +1,4 @@
-/** What a load costs the server that bears it. */
+/** The cost of a load for its server. */
 import type { Child } from './processes/child.ts';
 import type { Cpu } from './processes/gauges.ts';
 import type { Driven } from './processes/load.ts';

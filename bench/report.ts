@@ -9,7 +9,7 @@ export interface Row {
 
 export interface Section {
   readonly title: string;
-  /** What the figures mean, and how they were taken. */
+  /** The meaning of the figures, and how they were taken. */
   readonly note: string;
   readonly rows: readonly Row[];
   /** Remarks, e.g. why a target was missed and what would close the gap. */

@@ -4,6 +4,7 @@ import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
+  type ClientSummary,
   type OperatorAnswer,
 } from '../lambda/contract/admin.ts';
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
@@ -62,6 +63,21 @@ export const invokeAdmin = <A extends AdminAction>(
       ? { maxAttempts: READ_ATTEMPTS }
       : { look: lookAfter(action) }),
   });
+
+/** @yields every client of the stage, page by page, as one Region's table lists them */
+export async function* listClients(
+  target: Target,
+  region: string,
+  signal?: AbortSignal,
+): AsyncGenerator<ClientSummary> {
+  let cursor: string | undefined;
+  do {
+    const params = { limit: 100, ...(cursor !== undefined && { cursor }) };
+    const page = await invokeAdmin(target, region, 'clients.list', params, signal);
+    yield* page.clients;
+    ({ cursor } = page);
+  } while (cursor !== undefined);
+}
 
 const lookAfter = (action: AdminAction): string =>
   action.startsWith('registrations.') ? 'countersign registrations show' : 'countersign clients list';

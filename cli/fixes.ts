@@ -5,7 +5,7 @@ import type { Access } from './register/access.ts';
 /** The fix where the server that answers is not a platform. */
 export const BASE_URL =
   'use the base URL only, without /v1, and check that no proxy answers in place of the platform';
-/** What a client wants that may use Regions on other hosts. */
+/** The help for a client whose Regions lie on other hosts. */
 export const foreignRegionsFix = (urls: readonly string[]): string =>
   `name those that are yours with --regions ${urls.join(',')}`;
 

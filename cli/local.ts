@@ -21,7 +21,7 @@ export interface LocalPlatform extends Announced {
   readonly path: string;
 }
 
-/** What `--local` takes; without it the first platform of a folder is meant, or the only one that is left. */
+/** The value of `--local`. Without it, commands use the folder's first platform, or the only one that still runs. */
 export const LOCAL_FLAG = '--local <port>';
 export const LOCAL_HELP = 'use the local platform whose entry has this port, if several run in this folder';
 

@@ -16,7 +16,7 @@ export interface LogEntry {
   readonly code?: string | undefined;
   /** The rule that refused, e.g. `htu`. */
   readonly reason?: string | undefined;
-  /** What an operator is told of a refusal. It never quotes a value of the request. */
+  /** The reason of a refusal, for operators. It never quotes a value of the request. */
   readonly detail?: string | undefined;
   readonly client_id?: string | undefined;
   /** Client and generation that a strict key in the request names. It is not verified: anybody can write such a key. */

@@ -1,4 +1,4 @@
-/** What a CDK app of your own imports: docs/constructs.md lists it. */
+/** The exports for your own CDK app, listed in docs/constructs.md. */
 
 export type * from './config/input.ts';
 export { ConfigError } from './config/read.ts';

@@ -10,7 +10,7 @@ export function isBaseUrl(url: unknown): url is string {
 }
 
 /**
- * Whether a Region lies where whoever set up `entry` put it: on the same host, or below it. A host that begins with the
+ * Whether a Region's URL is on the entry's host, or on a host below it. A host that begins with the
  * name of an AWS Region is one Region of a stage whose entry is the rest: then the entry and other Regions of it count,
  * and nothing else beside them. On this machine every port counts as the same host, elsewhere only the same one.
  *

@@ -35,7 +35,7 @@ export interface Keyset {
   readonly seq: number;
   /** The secret's version that this one was made from. */
   readonly based_on: string | null;
-  /** Kids that neither sign nor verify, whatever their times. */
+  /** Kids that neither sign nor verify at any time. */
   readonly revoked: readonly string[];
   /** Fingerprints of revoked keys, so that none comes back under another kid. Readers do not use them. */
   readonly fingerprints: readonly string[];
@@ -105,7 +105,7 @@ export const newerKeyset = (held: Keyset | undefined, candidate: Keyset): Keyset
   held && held.seq > candidate.seq ? held : candidate;
 
 /**
- * A verifier refuses whatever outlives its key, so nothing is made to live longer than its key verifies.
+ * A verifier refuses everything that its key does not outlive; so nothing is made to live longer than its key verifies.
  *
  * @returns `lifeMs`, or less: the life of what is signed with the key at `nowMs`
  */

@@ -25,7 +25,7 @@ export const MAX_KEYSET_BYTES = 60 * 1_024;
 
 const FULL = 'docs/key-life-cycle.md, A keyset that is full';
 
-/** What the current keyset may lack, because it was written or refused elsewhere. */
+/** Facts that the current keyset may lack, because another Region recorded them. */
 export interface Recalled {
   readonly seq: number;
   readonly revoked: readonly string[];
@@ -126,7 +126,7 @@ const remembered = (must: readonly string[], may: readonly string[], most: numbe
 };
 
 /**
- * The rules that `testSecret` checks in a pending keyset, whoever made it.
+ * The rules that `testSecret` checks in every pending keyset.
  *
  * @returns the faults, without any value of a key; empty where there is none
  */

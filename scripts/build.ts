@@ -108,7 +108,7 @@ export function compile(
 
 /** Adds the manifest, with the dependencies that the code imports, and the package's documents. */
 function finish({ directory, entries, readme, manifest }: Package): void {
-  // What the package says of its files, such as which have side effects, is read where its imports are looked for.
+  // The package's own manifest (its side effects, for example) is read from where its imports are resolved.
   const write = (content: object) =>
     writeFileSync(join(directory, 'package.json'), `${JSON.stringify(content, undefined, 2)}\n`);
   write(manifest);

@@ -10,7 +10,7 @@ import { readDocument, withGenerated, writeDocument } from './reference.ts';
 export interface Declared {
   readonly kind: 'class' | 'interface' | 'type';
   readonly name: string;
-  /** What it extends; of a type, what it stands for. */
+  /** Its base class; for a type, its definition. */
   readonly of: string;
   readonly doc: string;
   readonly members: readonly Member[];
@@ -23,13 +23,13 @@ export interface Member {
   readonly optional: boolean;
   readonly type: string;
   readonly doc: string;
-  /** What its `@default` says. */
+  /** The text of its `@default`. */
   readonly default?: string;
 }
 
 /**
  * @param all what {@link declarations} returns, which takes seconds
- * @returns docs/constructs.md with its generated half made anew
+ * @returns docs/constructs.md with its generated half written again
  */
 export function constructsReference(all = declarations()): string {
   const names = all.map(({ name }) => name);

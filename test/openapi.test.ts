@@ -143,7 +143,7 @@ describe('good answers pass', () => {
   ])('%s', (_, answer) => checkAnswer(answer));
 });
 
-describe('a wrong answer fails, and is told what differs:', () => {
+describe('a wrong answer fails with the difference:', () => {
   const edited = (answer: SeenAnswer, from: string, to: string) => ({
     ...answer,
     body: answer.body.replace(from, to),

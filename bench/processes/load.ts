@@ -9,7 +9,7 @@ import { proofMaker, type Signer } from './proofs.ts';
 
 export interface Load {
   readonly url: string;
-  /** What the server accepts: our registrations, oidc-provider's clients, or anything. */
+  /** The requests that the server accepts: our registrations, oidc-provider's clients, or anything. */
   readonly kind: 'registration' | 'oidc-client' | 'anything';
   readonly issuer?: string;
   /** One for each connection, in turn. */

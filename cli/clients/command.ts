@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts';
-import { invokeAdmin } from '../admin.ts';
+import { invokeAdmin, listClients } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { checkClientNames } from '../params.ts';
@@ -215,17 +215,11 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   }
 
   async function list(options: Options): Promise<void> {
+    const target = findTarget(options, io);
     const clients: ClientSummary[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await invokeFirst(options, 'clients.list', {
-        limit: 100,
-        ...(cursor !== undefined && { cursor }),
-      });
-      if (options.json) for (const client of page.clients) printJson(io, client);
-      else clients.push(...page.clients);
-      cursor = page.cursor;
-    } while (cursor !== undefined);
+    for await (const client of listClients(target, target.regions[0]!))
+      if (options.json) printJson(io, client);
+      else clients.push(client);
     if (!options.json) printClients(io, clients);
   }
 }

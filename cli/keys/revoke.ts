@@ -1,7 +1,7 @@
 /** Revokes keys of the platform: says what that costs, and which Regions refuse the keys from then on. */
 import type { KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { invokeAdmin, Refused } from '../admin.ts';
+import { listClients, Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askAtOnce, askInTurn, askKeys, type FirstAnswer, ifAnswered, type Unreachable } from './ask.ts';
@@ -43,23 +43,17 @@ async function clientsWithApiKeys(
   signal: AbortSignal,
 ): Promise<string[]> {
   const names: string[] = [];
-  let cursor: string | undefined;
-  do {
-    const params = { limit: 100, ...(cursor && { cursor }) };
-    const page = await invokeAdmin(target, region, 'clients.list', params, signal);
-    for (const { client_id, keys } of page.clients)
-      if (
-        keys.some(
-          ({ kid, root_kid, revoked, expires_at }) =>
-            /^\d+$/.test(kid) &&
-            !revoked &&
-            Date.parse(expires_at) > Date.now() &&
-            (!onlyKids || !root_kid || onlyKids.includes(root_kid)),
-        )
+  for await (const { client_id, keys } of listClients(target, region, signal))
+    if (
+      keys.some(
+        ({ kid, root_kid, revoked, expires_at }) =>
+          /^\d+$/.test(kid) &&
+          !revoked &&
+          Date.parse(expires_at) > Date.now() &&
+          (!onlyKids || !root_kid || onlyKids.includes(root_kid)),
       )
-        names.push(client_id);
-    ({ cursor } = page);
-  } while (cursor !== undefined);
+    )
+      names.push(client_id);
   return names.sort();
 }
 

@@ -32,7 +32,7 @@ export function registerCommand(io: Io, setExit: SetExit): Command {
     )
     .option('--concurrency <count>', 'registrations under way at a time, 1 to 100', parseConcurrency, 8)
     .option('--failures <path>', 'where failures go (default: FILE.failed.jsonl)')
-    .option('--restart', 'begin anew, whatever an earlier run of this file has done');
+    .option('--restart', 'start from the first line, even if an earlier run of this file did a part');
   return addAccessOptions(command)
     .option('--json', 'print the summary as one JSON document')
     .addHelpText(

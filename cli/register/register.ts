@@ -51,7 +51,7 @@ export async function registerRecords(input: Input, options: RegisterOptions): P
   return { ...account.totals, elapsedMs: performance.now() - startedMs, stoppedBy: run.stoppedBy };
 }
 
-/** What is read, what each result means, and what stops it. */
+/** One run: its input, the meaning of each result, and what stops it. */
 class Run {
   readonly #input: Input;
   readonly #account: Account;
@@ -146,7 +146,7 @@ class Run {
   #refused(at: Pending, user: object, error: CountersignError, verdict: Verdict): void {
     const stops = verdict === 'everyone';
     if (stops) this.#stoppedBy ??= stopBy(error, EXIT.failed, this.#options);
-    // What stopped the run is no fault of this user, who comes first when it goes on.
+    // This user did not fail: the next run begins with them.
     if (this.#canResume && (stops || error instanceof AbortedError)) return;
     this.#failUnreached();
     this.#account.failed(at, { user, error: describe(error) });

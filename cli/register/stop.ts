@@ -8,7 +8,7 @@ import type { FailureLine } from './record.ts';
 export interface Stop {
   readonly message: string;
   readonly exitCode: ExitCode;
-  /** What to do before it is run again. */
+  /** The fix to make before the next run. */
   readonly fix?: string;
 }
 

@@ -1,4 +1,4 @@
-/** What the error of one user says about the users after them. Every code is decided here, the platform's and the SDK's. */
+/** Decides, for every error code of the platform and the SDK, whether an error concerns one user or stops the run. */
 import { ApiError, type CountersignError } from '@countersign/sdk';
 import type { ProblemCode } from '../../protocol/problem.ts';
 

@@ -18,7 +18,7 @@ export interface Limits {
 export function createLimits(dynamodb: DynamoDBClient, table: string): Limits {
   return {
     async lease(clientId, window, n, limit) {
-      // The condition also holds for a counter that does not exist, whatever `n` is.
+      // The condition also holds for a counter that does not exist, for any `n`.
       if (n > limit) return undefined;
       const update = new UpdateItemCommand({
         TableName: table,

@@ -13,12 +13,11 @@ import {
   type RegistryRecord,
   tombstoneTtlS,
 } from '../../protocol/registration.ts';
+import type { Consistency } from '../contract/serving-environment.ts';
 import { CONDITION_FAILED, call, type Item, numberOf, textOf, WRITE_CONFLICT } from './dynamodb.ts';
 import { Unavailable } from './unavailable.ts';
 
 /** `single`: one Region. `strong` tables have no TTL, so a tombstone stays there. */
-export type Consistency = 'strong' | 'eventual' | 'single';
-
 export interface Registry {
   /** @throws Unavailable where the registry gives no clear answer */
   register(registration: Registration, nonceIssuedMs: number): Promise<RegisterOutcome>;

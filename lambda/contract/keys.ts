@@ -19,7 +19,7 @@ export interface RegionKeys {
   readonly region: string;
   /** Keys of its copy of the secret; null where it cannot be read. */
   readonly kids: readonly string[] | null;
-  /** Revoked kids in its `limits` table: they are refused whatever the copy says; null where it cannot be read. */
+  /** Revoked kids in its `limits` table: they are refused even if the copy lists them as valid; null if it cannot be read. */
   readonly revoked: readonly string[] | null;
 }
 

@@ -6,6 +6,9 @@ import { DEFAULTS } from './defaults.ts';
 import type { ServingVariable } from './environment.ts';
 import { secretName, tableName } from './names.ts';
 
+/** How the global tables agree between Regions; `single` in a stage with one Region. */
+export type Consistency = 'single' | 'eventual' | 'strong';
+
 export interface ServingValues {
   readonly stage: string;
   readonly region: string;
@@ -14,7 +17,7 @@ export interface ServingValues {
   readonly entryUrl: string;
   /** Every Region, in the order that clients should prefer. */
   readonly regions: readonly { readonly name: string; readonly url: string }[];
-  readonly consistency: 'strong' | 'eventual' | 'single';
+  readonly consistency: Consistency;
   /** @default the entry's URL */
   readonly issuer?: string | undefined;
   /** @default `/errors` below the entry's URL */

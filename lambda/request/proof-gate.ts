@@ -130,7 +130,7 @@ async function admit<Verified extends VerifiedRead | VerifiedWrite>(
   });
 }
 
-/** An answer does not fail for want of a key to make a nonce with: the client then fetches one. */
+/** An answer does not fail if no key can make a nonce: the client then fetches one. */
 async function replayNonce(nonces: Nonces, clientId: string): Promise<Record<string, string> | undefined> {
   try {
     return { 'Replay-Nonce': (await nonces.issue(clientId)).nonces[0] };

@@ -23,7 +23,7 @@ export class TooLate extends RotationError {
   }
 }
 
-/** What a rotation changes. */
+/** The things that a rotation changes. */
 export interface Changing {
   readonly secret: SecretVersions;
   readonly vault: VaultKeys;

@@ -54,9 +54,9 @@ export function rotateHandler(options: RotateOptions): RotateHandler {
       await run(data);
       log({ level: 'INFO', ...line, request_id });
     } catch (error) {
-      const told = ownWords(error);
-      log({ level: 'ERROR', ...line, request_id, reason: told, ...describeError(error) });
-      const reason = told ?? describeError(error).error!;
+      const known = ownWords(error);
+      log({ level: 'ERROR', ...line, request_id, reason: known, ...describeError(error) });
+      const reason = known ?? describeError(error).error!;
       const failure = { at: new Date(nowMs()).toISOString(), action: data.Step, reason };
       await record.failed(failure).catch(unrecorded);
       throw new RotationError(`${data.Step} of ${purpose} failed: ${reason}`);

@@ -36,9 +36,9 @@ export interface Looked {
   readonly revoked: readonly string[];
   /** Of revoked keys: those that any of those versions has, and those of the keys that it holds. */
   readonly fingerprints: readonly string[];
-  /** What any Region remembers, and what the versions that were current show. */
+  /** Kids that any Region remembers, and those of the versions that were current. */
   readonly published: Published;
-  /** What could not be read, and why. */
+  /** The Regions that could not be read, and why. */
   readonly unreadable: readonly string[];
 }
 

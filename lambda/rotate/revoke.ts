@@ -55,8 +55,8 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
   const kids = unique([...looked.revoked, ...(onlyKids ?? held)]);
   const refused = await refuseEverywhere(regions, kids, times.eachMs);
 
-  const told = { ...looked, revoked: kids, fingerprints: fingerprintsOf(looked.keysets, kids) };
-  const swap = new Swap(options, told, onlyKids, unknown);
+  const known = { ...looked, revoked: kids, fingerprints: fingerprintsOf(looked.keysets, kids) };
+  const swap = new Swap(options, known, onlyKids, unknown);
   const outcome = await rotation
     .within(times.swapMs, deadline, (closing, changing) => swap.run(closing, changing))
     .then(

@@ -35,7 +35,7 @@ export function createVaultApi({ address, namespace = '', ...options }: VaultApi
     debug: () => {},
     // The bundle has no tv4, which would check that a path and a method are text: here their types say so.
     tv4: Object.assign(() => true, { validate: () => true }),
-    // Nothing here uses its named commands: they would be made anew for each client.
+    // Nothing here uses its named commands: they would be created again for each client.
     commands: {},
     'request-promise': { defaults: () => (request: NodeVaultRequest) => send(request) },
   });

@@ -1,4 +1,4 @@
-/** What the settings must satisfy together, once each is right by itself. */
+/** The rules that join several settings; each setting by itself is valid here. */
 import { Duration } from 'aws-cdk-lib';
 import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';

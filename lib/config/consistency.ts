@@ -1,9 +1,7 @@
 /** Which mode the global tables can have, by where the Regions are (docs/deploy-config.md, "Consistency"). */
+import type { Consistency } from '../../lambda/contract/serving-environment.ts';
 import type { Fault } from './fault.ts';
 import type { ConfigSettings } from './schema.ts';
-
-/** `single` where there is one Region. */
-export type Consistency = 'single' | 'eventual' | 'strong';
 
 /** DynamoDB keeps strongly consistent tables within one of these. */
 export const REGION_SETS = {

@@ -1,4 +1,4 @@
-/** What is wrong with one setting. */
+/** An error in one setting. */
 export interface Fault {
   readonly path: readonly (string | number)[];
   readonly message: string;

@@ -7,7 +7,7 @@ import { url } from './forms.ts';
 
 const HOUR_S = 3600;
 
-/** What Secrets Manager's schedules can say; more often than every four hours wears out a secret's versions. */
+/** The schedules of Secrets Manager. More often than every four hours would use up a secret's versions. */
 function rotationPeriod(purpose: Purpose) {
   const usual = `P${KEYSETS[purpose].rotationDays}D`;
   return duration()

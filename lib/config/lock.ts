@@ -33,7 +33,7 @@ type Entry = z.output<typeof entrySchema>;
 export interface LockOptions {
   /** Path of the file. */
   readonly file: string;
-  /** Whether to write this stage's entry, or what of it may change. */
+  /** Whether to write this stage's entry, or the part of it that may change. */
   readonly write: boolean;
 }
 

@@ -42,7 +42,7 @@ function textOf(resource: object): string | object {
     return { id: lookedUp(hostedZoneId), name: zoneName };
   }
   const id = IDS.find((name) => name in resource);
-  // What is no such resource is left for the schema to refuse.
+  // Other values stay as they are; the schema refuses them.
   return id === undefined ? resource : lookedUp((resource as Record<typeof id, string>)[id]);
 }
 

@@ -1,7 +1,8 @@
 /** Reads a config, or says of every setting that is wrong where it is, what is wrong and what would be right. */
 import { z } from 'zod';
+import type { Consistency } from '../../lambda/contract/serving-environment.ts';
 import { checkTogether } from './checks.ts';
-import { type Consistency, consistencyOf } from './consistency.ts';
+import { consistencyOf } from './consistency.ts';
 import type { Fault } from './fault.ts';
 import { withoutObjects } from './objects.ts';
 import { loadRegistrationSchema } from './registration-schema.ts';

@@ -12,7 +12,7 @@ import { keys, vault } from './keys.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
 import { throttles, waf } from './traffic.ts';
 
-/** What CloudWatch Logs can keep a log for, in days, up to ten years. */
+/** The retention times of CloudWatch Logs, in days, up to ten years. */
 const LOG_RETENTION = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
@@ -101,7 +101,7 @@ export const configSchema = z.strictObject({
   /** Limits of each Region's front door. */
   throttles: throttles.prefault({}).meta({ examples: [{ nonce: { perSecond: 1000, burst: 1000 } }] }),
   /**
-   * Lambda's "Concurrent executions" of the account in each Region, of which an alarm tells at 80 %. Default 1000, which
+   * Lambda's "Concurrent executions" of the account in each Region, with an alarm at 80 %. Default 1000, which
    * is AWS's; a new account may have 10.
    */
   concurrencyQuota: count(1000).default(1000),

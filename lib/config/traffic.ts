@@ -14,7 +14,7 @@ const throttle = (perSecond: number, burst: number) =>
     .meta({ examples: [{ perSecond, burst }] });
 
 /**
- * Of a whole Region, whoever asks. Nonce and register have limits of their own: a flood of nonces, which anybody can
+ * Limits of a whole Region, over all clients. Nonce and register have limits of their own: a flood of nonces, which anybody can
  * ask for, must not starve those who register.
  */
 export const throttles = z.strictObject({

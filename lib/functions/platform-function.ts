@@ -38,7 +38,7 @@ export class PlatformFunction extends Construct {
     });
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
-      description: `What ${functionName} may do`,
+      description: `The rights of ${functionName}`,
       ...(roleName !== undefined && { roleName }),
       inlinePolicies: { own: new PolicyDocument({ statements: [...statements, writeLog] }) },
     });

@@ -83,7 +83,7 @@ export class RotationFunction extends PlatformFunction {
     });
     const alias = new CfnAlias(this, 'Watch', {
       name: WATCH_ALIAS,
-      description: 'What keys-watch calls: it serves the actions that change no key',
+      description: 'Called by keys-watch: it serves the actions that change no key',
       functionName: this.function.functionName,
       functionVersion: '$LATEST',
     });

@@ -114,7 +114,7 @@ export class RegionAlarms extends Construct {
         ),
         threshold: 60_000,
         evaluationPeriods: 3,
-        // CloudWatch does this for all metrics of DynamoDB, whatever an alarm says: docs/aws-truths.md.
+        // CloudWatch does this for all metrics of DynamoDB, even if an alarm says otherwise: docs/aws-truths.md.
         treatMissingData: TreatMissingData.IGNORE,
       });
 

@@ -152,7 +152,7 @@ export const DEPLOY_RULES: readonly Rule[] = [
   ),
 ];
 
-/** Checks the platform's own stacks only, whatever else the app has. */
+/** Checks the platform's own stacks only, not the app's others. */
 export class DeployRules implements IPolicyValidationPlugin {
   readonly name = 'Countersign';
 

@@ -21,7 +21,7 @@ import { type Replicas, replicasOf } from './replicas.ts';
 /** Holds the config for `app.ts`, as JSON. */
 export const CONFIG_VARIABLE = 'COUNTERSIGN_EMULATOR_CONFIG';
 
-/** The emulator identifies an API by its id alone, in whatever Region. */
+/** The emulator identifies an API by its id alone, in every Region. */
 export const apiId = (index: number): string => `c0ffee0${index}`;
 
 const run = promisify(execFile);

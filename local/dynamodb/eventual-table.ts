@@ -128,7 +128,7 @@ export class EventualTable implements Table {
   }
 
   #write(region: string, key: string, item: Item | undefined, byTtl: boolean): void {
-    // A write is always later than the item it replaces, whatever the clocks say: else the Regions would never agree.
+    // A write is always later than the item it replaces, even if the clocks disagree: otherwise the Regions would never agree.
     const replaced = this.#copies.get(region)!.versions.get(key)?.stamp.atMs ?? 0;
     const atMs = Math.max(this.#options.nowMs(region), replaced + 1);
     const stamp = { atMs, region, number: ++this.#number };

@@ -3,7 +3,7 @@ import type { Item, KeySchema } from './item.ts';
 import type { StreamRecord } from './stream.ts';
 import type { Written } from './write.ts';
 
-/** @param held the item that stands there @throws whatever a failed condition throws: then nothing changes */
+/** @param held the item that stands there @throws if the condition fails; then nothing changes */
 export type Change = (held: Item | undefined) => Written;
 
 /** A write that has begun. Nothing has changed yet. */

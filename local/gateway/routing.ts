@@ -8,7 +8,7 @@ export interface Match {
   readonly pathParameters: Record<string, string> | null;
 }
 
-/** @returns the resource, whatever the method; undefined where there is none */
+/** @returns the resource, for any method; undefined if there is none */
 export function matchRoute(path: string): Match | undefined {
   let decoded: string[];
   try {

@@ -112,7 +112,7 @@ export class Transit {
     return describe(key);
   }
 
-  /** For good: what was trimmed is in no export, whatever the min versions say later. */
+  /** Final: a trimmed version is in no later export, even if the minimum versions are lowered. */
   #trim(name: string, { min_available_version: available }: VaultBody): VaultResult {
     const key = this.#find(name);
     const fault = (message: string) => new VaultFault(400, `minimum available version ${message}`);

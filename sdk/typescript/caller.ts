@@ -63,7 +63,7 @@ interface Failure {
 const SPREAD_MS = 200;
 /**
  * Largest difference between the server's clock and this machine's that is corrected. A false clock could make the client
- * sign proofs for the future, which whoever holds them can use then. A nonce and a proof live about ten minutes at most.
+ * sign proofs for the future, which a thief could use then. A nonce and a proof live about ten minutes at most.
  */
 const MOST_CLOCK_OFFSET_MS = 600_000;
 /** A nonce has at most 79 characters (docs/protocol.md, "Nonce"). The pattern leaves room for a later form. */

@@ -1,4 +1,4 @@
-/** What the platform says of itself (`GET /.well-known/countersign`), kept for as long as it allows. */
+/** The platform's own description (`GET /.well-known/countersign`), cached for as long as it allows. */
 import { isBaseUrl } from '../../protocol/base-url.ts';
 import { ForeignRegionsError, UnexpectedAnswerError } from './errors.ts';
 import { type Answer, answerError } from './http.ts';

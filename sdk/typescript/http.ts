@@ -41,7 +41,7 @@ const LONGEST_BODY = 1_048_576;
 const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
 
 /**
- * @returns the answer, whatever its status
+ * @returns the answer, with any status
  * @throws ConnectionError; TimeoutError; UnexpectedAnswerError where the answer is too long; or the reason of an aborted
  *   signal
  */

@@ -62,7 +62,7 @@ it.each(
   expect(layer).not.toBe('other code of ours');
 });
 
-it('code of ours that no rule names is told apart', () => {
+it('our own code without a rule has a label of its own', () => {
   const verify: Frame = ['verifyProof', 'file:///app/protocol/proof/verify.ts'];
   expect(layersOf(profile([listener, verify]))).toEqual({ 'other code of ours': 1 });
 });

@@ -215,7 +215,7 @@ test('a clock that is off is measured', async () => {
   });
 });
 
-test('a key that ended soon, ended, is disabled or unknown is told apart', async () => {
+test('a key that ended soon, ended, is disabled or unknown is distinguished', async () => {
   const { json } = await directory.run(['clients', 'create', 'patient', '--json']);
   const env = access(platform.info.entry, json.api_key);
   const proof = async () => (await doctor(env)).found.at(-1);

@@ -236,7 +236,7 @@ describe('a whole run', () => {
     ),
   );
 
-  test('a quote that is not closed is told with where it began, and is no success', async () => {
+  test('a quote that is not closed is an error that names its first line', async () => {
     const rest = users.map((user) => `${user},b\n`).join('');
     directory.write('open.csv', `user_id,b\nfirst,a\nsecond,"b\n${rest}`);
     const { code, stderr, stdout } = await directory.run(['register', 'open.csv'], { env });

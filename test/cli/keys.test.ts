@@ -434,7 +434,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     );
   });
 
-  it('revoke asks a Region itself that the home Region could not tell', async () => {
+  it('revoke asks a Region itself that the home Region could not reach', async () => {
     const toB: unknown[] = [];
     answers['local-a'] = revoking(revoked(true, false));
     answers['local-b'] = revoking((params) => {
@@ -474,7 +474,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('revoke', 'nonce', '--yes')).code).toBe(0);
   });
 
-  it('revoke asks the next Region where the home Region cannot tell which keys there are, or is out of order', async () => {
+  it('revoke asks the next Region where the home Region cannot read the keys, or fails', async () => {
     const blind = { ...revoked(false, false, false), revoked: [] };
     answers['local-b'] = revoking(revoked(true, true, false));
     answers['local-a'] = revoking(blind, {
@@ -611,7 +611,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       expect.stringContaining('refused within 10 s by: local-a'),
     ]);
     expect(silent.stderr).toContain('Clients with an API key: none.');
-    // Whoever did not tell what there is has no turn before those that did.
+    // A Region that could not read the keys is asked after those that could.
     expect(asked).not.toContain('local-a rotate-client-root keys.revoke');
 
     asked = [];
@@ -780,7 +780,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     }
   });
 
-  it('rotate tells when a key signs by its state: at once where every older key is revoked', async () => {
+  it('rotate says when a key signs by its state: at once where every older key is revoked', async () => {
     const soon = { ...key('BBBBBB'), activates_at: '2999-01-01T00:00:00.000Z' };
     const gone = { ...key('CCCCCC'), state: 'revoked' as const, activates_at: '2999-02-01T00:00:00.000Z' };
     answers['local-a'] = () => ({ ...keyset([], []), keys: [soon, gone] });

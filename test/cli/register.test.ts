@@ -230,7 +230,7 @@ test('a wrong key stops the run with what to do, and nobody is said to be regist
   );
 });
 
-test('a URL that ends in /v1 is told by it', async () => {
+test('a URL that ends in /v1 is named as the error', async () => {
   directory.write('in.csv', 'user_id\nv1\n');
   const env = { COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key };
   const { code, stderr } = await directory.run(['register', 'in.csv', '--url', `${platform.info.entry}/v1`], {

@@ -151,7 +151,7 @@ test('lines added at the end are registered; a change in what is done is refused
   });
 });
 
-test('another client, or another platform, has to begin anew', async () => {
+test('another client, or another platform, has to start from the first line', async () => {
   writeUsers(USERS);
   await interruptAfter(5);
   directory.write('key.txt', platform.info.clients[0]!.api_key);

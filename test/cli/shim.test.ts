@@ -33,7 +33,7 @@ test('an older Node hands over to the one that the project brings', async () => 
   });
 });
 
-/** A platform that answers a registration when it is told to; and the command on an older Node, which registers one. */
+/** A platform that answers a registration on a signal; and the command on an older Node, which registers one. */
 async function registering(): Promise<{
   readonly launcher: ChildProcess;
   readonly answer: () => void;

@@ -202,11 +202,11 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
     });
 
     describe('keys', () => {
-      it('rotate adds a version and tells its number, each caller its own', async () => {
+      it('rotate adds a version and returns its number, to each caller its own', async () => {
         const keys = rotator('nonce');
         const { latest } = await keys.versions(key('nonce'));
         const numbers = await Promise.all([1, 2, 3].map(() => keys.rotate(key('nonce'))));
-        // OpenBao refuses some of several at once; a repetition leaves numbers that nobody was told.
+        // OpenBao refuses some of several at once; a repetition leaves numbers that no caller received.
         expect(new Set(numbers).size).toBe(3);
         expect(Math.min(...numbers)).toBeGreaterThan(latest);
         expect((await keys.versions(key('nonce'))).latest).toBe(Math.max(...numbers));

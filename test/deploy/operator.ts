@@ -10,7 +10,7 @@ const NODE = path('../../node_modules/.bin/node');
 const COUNTERSIGN = path('../../cli/countersign.mjs');
 
 /**
- * Runs `countersign … --stage … --region … --json`, of the home Region unless told otherwise.
+ * Runs `countersign … --stage … --region … --json`, by default of the home Region.
  *
  * @returns the document that it prints
  * @throws with its exit `code`, `stdout` and `stderr`

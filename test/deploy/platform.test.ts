@@ -90,20 +90,20 @@ async function ledgerRows(region: string): Promise<string[]> {
   return Items.map((item) => item.pk!.S!).filter((pk) => !pk.startsWith('#'));
 }
 
-it('preflight tells Regions that are bootstrapped from one that is not, and free names from taken ones', async () => {
+it('preflight distinguishes bootstrapped Regions from others, and free names from taken ones', async () => {
   const say = ({ verdict, region, check, detail }: Finding) => `${verdict} ${region} ${check}: ${detail}`;
   const told = preflightBefore.map(say);
   expect(told).toContain('fail null bootstrap: us-west-2 has none; needed: version 6, qualifier hnb659fds');
   const after = await preflight();
   for (const region of REGIONS) {
     expect(told).toContain(`ok ${region} names: every name is free`);
-    // Whose they are the emulator does not tell (docs/emulator.md).
+    // The emulator does not say who owns them (docs/emulator.md).
     const taken = after.filter((finding) => finding.region === region && finding.check === 'names');
     expect(taken).toHaveLength(namesOf('ci', 1).length);
   }
 });
 
-it('preflight tells what the config names and is there from what is not', async () => {
+it('preflight distinguishes resources of the config that exist from those that do not', async () => {
   const told = async (region: Omit<PlannedRegion, 'ledgerGeneration'>) => {
     const account = awsAccount(deployment.aws, REGIONS[0]!);
     const found = await runChecks(

@@ -15,9 +15,9 @@ const DOCUMENT = /docs\/[\w/.-]+\.(?:md|yaml)/g;
 const headings = (document: string) =>
   [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!.replace(/^\d+\. /, ''));
 
-const CODE = globSync('{protocol,lambda,lib/config,lib/functions}/**/*.ts', { cwd: root }).filter(
-  (file) => !file.startsWith('lambda/vault/'),
-);
+const CODE = globSync('{bench,bin,cli,lambda,lib,local,protocol,scripts,sdk,test}/**/*.{ts,mjs,hcl}', {
+  cwd: root,
+}).filter((file) => file !== 'test/docs/citations.test.ts' && !file.includes('node_modules'));
 
 it.each(CODE)('%s', (file) => {
   // A comment may break the line within a citation.

@@ -84,7 +84,7 @@ describe('the example', () => {
     }
   });
 
-  it('registers nowhere when it is told half of where to', async () => {
+  it('registers nowhere with only half of its settings', async () => {
     const half = example({ COUNTERSIGN_URL: 'https://api.example.com' });
     await expect(half).rejects.toThrow('set COUNTERSIGN_URL and COUNTERSIGN_API_KEY, or neither');
   });

@@ -181,14 +181,14 @@ test('on a Node that is too old it says so in one sentence, and installs nothing
   }
 });
 
-test('a word that is no command is told which there are', () => {
+test('an unknown command gets an error that lists the commands', () => {
   const { status, stderr, calls } = bootstrap(['toString']);
   expect(status).toBe(2);
   expect(stderr).toContain('start|bench|test|test:all');
   expect(calls).toEqual([]);
 });
 
-/** The project's Node, which this one stands for, and a program that runs until it is told to end. */
+/** The project's Node, which this one stands for, and a program that runs until it gets a signal. */
 function installLongRunning(onEnd: string): void {
   bootstrap(['start']);
   rmSync(join(project, 'node_modules/.bin/node'));

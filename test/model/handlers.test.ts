@@ -111,7 +111,7 @@ describe('strong mode', () => {
         else if (registered.length > 0 && !given.proofs.some(({ kind }) => kind === 'delete'))
           expect(registry.a[user]).toBe(registered[0]!.email);
         const deletes = given.proofs.some(({ kind, user: its }) => kind === 'delete' && its === user);
-        // All who were told that they registered this user saw one and the same registration.
+        // All clients with a 201 or 200 for this user have the same registration.
         if (!deletes) expect(new Set(registered.map(({ email }) => email)).size).toBeLessThanOrEqual(1);
       }
     });

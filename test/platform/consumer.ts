@@ -1,4 +1,4 @@
-/** An API consumer that sends what it is told, once, and never again: no refusal is hidden by another try. */
+/** An API consumer that sends each request once: no retry hides a refusal. */
 
 import type { LocalClient } from '../../local/stage.ts';
 import { buildProof } from '../../protocol/proof/build.ts';

@@ -35,7 +35,7 @@ describe('the SDK', () => {
     });
     await client.delete(made.id);
     await expect(client.get(made.id)).rejects.toMatchObject({ code: 'not_found' });
-    // It waits as it is told, and fetches a nonce that is young enough.
+    // It waits for Retry-After, and fetches a nonce that is young enough.
     expect(await client.register(user)).toMatchObject({ id: made.id, replayed: false });
   });
 

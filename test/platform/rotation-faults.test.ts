@@ -160,8 +160,12 @@ const pass = (ms: number): void => {
   aheadMs += ms;
 };
 
-/** A rotation fails with one clear line and clients notice nothing; mended, the next one makes it good. */
-async function failsOnce(reason: RegExp, fail: () => void | Promise<void>, mend: () => void | Promise<void>) {
+/** A rotation fails with one clear line and clients notice nothing; after the repair, the next one succeeds. */
+async function failsOnce(
+  reason: RegExp,
+  fail: () => void | Promise<void>,
+  repair: () => void | Promise<void>,
+) {
   const before = await keyset();
   await fail();
   const lines = log.length;
@@ -174,7 +178,7 @@ async function failsOnce(reason: RegExp, fail: () => void | Promise<void>, mend:
   await bothRegister();
   await bothRegister();
 
-  await mend();
+  await repair();
   expect(await keyset()).toEqual(before);
   // What the broken-off rotation left, keys-watch takes away once it is older than a rotation may take.
   pass(2 * HOUR);
@@ -185,7 +189,7 @@ async function failsOnce(reason: RegExp, fail: () => void | Promise<void>, mend:
 }
 
 describe('Vault', () => {
-  const mend = () => {
+  const repair = () => {
     delete vault.fails;
   };
   it.each([
@@ -197,7 +201,7 @@ describe('Vault', () => {
       () => {
         vault.fails = fails;
       },
-      mend,
+      repair,
     ),
   );
 
@@ -359,7 +363,7 @@ describe('a stolen key', () => {
   async function endsAllTheSame(
     disturb: () => void | Promise<void>,
     failure: RegExp | null,
-    mend: () => void | Promise<void>,
+    repair: () => void | Promise<void>,
   ): Promise<void> {
     await bothGoOn();
     const stolen = await keyset();
@@ -376,7 +380,7 @@ describe('a stolen key', () => {
         expect((await registerIn(region, forge(stolen, region))).code).toBe('use_nonce');
     };
     await refused();
-    await mend();
+    await repair();
     // Again: those keys go for good, and another signs.
     expect(await revokeIn('local-a')).toMatchObject({ failure: null, revoked: expect.arrayContaining(kids) });
     pass(10_001);
@@ -478,7 +482,7 @@ describe('a stolen key', () => {
     await bothGoOn();
   });
 
-  it('ends with the home Region lost, too: the idle function of another one tells those that are there', async () => {
+  it('ends with the home Region lost, too: the idle function of another one revokes in the Regions that are there', async () => {
     const stolen = await keyset();
     await bothRegister();
     awsFault = ({ region }) =>

@@ -223,7 +223,7 @@ describe('a keyset', () => {
     });
   });
 
-  it('windows are the sums of the design', () => {
+  it('windows are the sums of docs/key-life-cycle.md', () => {
     const lags = {
       replicationMs: 1,
       verifierAgeMs: 10,
@@ -303,7 +303,7 @@ describe('candidate keys', () => {
 });
 
 describe('problems', () => {
-  it('carry a fresh nonce exactly where the design says', () => {
+  it('carry a fresh nonce exactly where docs/protocol.md says', () => {
     const withNonce = Object.entries(PROBLEMS)
       .filter(([, { nonce }]) => nonce)
       .map(([code]) => code);

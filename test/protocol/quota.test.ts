@@ -18,7 +18,7 @@ import {
 
 const T0 = 29_926_800 * WINDOW_MS;
 
-/** Instances that lease and spend as they are told to; counters by window. */
+/** Instances that lease and spend by script; counters by window. */
 function fleet(instances: number, limit: number) {
   const counters = new Map<number, number>();
   const shares: (Share | undefined)[] = Array(instances).fill(undefined);

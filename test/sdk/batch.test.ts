@@ -31,7 +31,7 @@ test('where a Region gives fewer nonces at once, more are asked for', async () =
   expect(results.every(({ ok }) => ok)).toBe(true);
 });
 
-test('a failure is a result among others, with its user, and progress tells both', async () => {
+test('a failure is a result among others, with its user, and progress counts both', async () => {
   const platform = new FakePlatform();
   const progress: object[] = [];
   const source = [{ user_id: 'a' }, { user_id: 7 }, null as unknown as object, { user_id: 'b' }];

@@ -56,7 +56,7 @@ test('a registration is read without a nonce and deleted with one', async () => 
   expect(platform.log.filter((line) => line.includes('/v1/nonce'))).toHaveLength(1);
 });
 
-test('registering after a deletion waits as told and then takes a nonce issued after the wait', async () => {
+test('registering after a deletion waits for Retry-After and then takes a nonce issued after the wait', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   const { id } = await client.register(ada);
@@ -231,7 +231,7 @@ test('a batch over its quota goes on with the next window, and asks no more than
   expect(platform.waits.length).toBeGreaterThan(0);
 });
 
-test('what one call was told, the next one keeps to: it waits before it asks', async () => {
+test('a call keeps to the Retry-After of the call before it: it waits before it asks', async () => {
   const platform = new FakePlatform(['a']);
   const client = platform.client({ maxRetries: 0 });
   await client.register({ user_id: 'first' });

@@ -1,4 +1,4 @@
-/** A platform behind `fetch`, as the design says it answers; a test scripts what goes wrong, and counts requests. */
+/** A platform behind `fetch`, that answers as docs/openapi.yaml says; tests script its failures and count requests. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
@@ -23,7 +23,7 @@ export type Fault = Response | 'refuse' | 'lose' | 'hang';
 
 export class FakePlatform {
   readonly seen: Seen[] = [];
-  /** Waits that clients were told to make, in milliseconds. They pass at once, and move the time on. */
+  /** Waits that answers asked for, in milliseconds. They pass at once, and move the time on. */
   readonly waits: number[] = [];
   /** The platform's time, in epoch milliseconds. */
   nowMs = Date.UTC(2026, 10, 23, 12);

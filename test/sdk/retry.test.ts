@@ -81,7 +81,7 @@ test.each([
   expect(nextAttempt(failure, tried, limits())).toBeUndefined();
 });
 
-test('a told wait is no retry: it takes no permit, and ten windows are waited for', () => {
+test('a wait for Retry-After is no retry: it takes no permit, and ten windows are waited for', () => {
   const tried = fresh();
   const given = limits({ maxRetries: 0, permit: () => false });
   for (let i = 0; i < 10; i++)

@@ -17,7 +17,7 @@ afterEach(() => {
   server?.close();
 });
 
-/** A server on this machine that answers discovery with itself, and everything else as told. */
+/** A server on this machine that answers discovery with itself, and everything else by script. */
 async function serve(answer: Parameters<typeof createServer>[1]): Promise<string> {
   server = createServer((request, response) => {
     if (request.url !== '/.well-known/countersign') return answer!(request, response);

@@ -371,14 +371,14 @@ describe('operators', () => {
     ['clients.create', { profile: 'strict', color: 'red' }, 'color'],
     ['clients.list', { cursor: '!' }, 'params.cursor'],
     ['clients.list', { cursor: placeOf('dev', 'x'.repeat(257)) }, 'params.cursor'],
-  ] as const)('are told what is wrong with %s %j', async (action, params, named) => {
+  ] as const)('are refused with the reason: %s %j', async (action, params, named) => {
     expect(await platform.admin(action, params as never)).toMatchObject({
       ok: false,
       problem: { status: 400, code: 'malformed_request', detail: expect.stringContaining(named) },
     });
   });
 
-  it('are told which function serves an action, and which actions there are', async () => {
+  it('get an error that names the function for an action, or the actions that exist', async () => {
     const write = a.functions['admin-write'];
     const detail = async (event: unknown) => {
       const answer = await write(event, { awsRequestId: 'r' });

@@ -131,7 +131,7 @@ describe('a proof that was not used yet', () => {
     },
   );
 
-  it('used before is told so, and past its life too; another Region and nonsense are refused', async () => {
+  it('that was used is reported as used, also past its life; another Region and nonsense are refused', async () => {
     const signer = await makeClient(platform);
     const used = await prepare(platform, a, signer, { user_id: 'used-proof' });
     expect((await a.send(used)).status).toBe(201);
@@ -277,7 +277,7 @@ describe('a generation', () => {
     expect((await send()).code).toBe('key_expired');
   });
 
-  it('that was revoked is told to nobody who does not hold it', async () => {
+  it('that was revoked is visible only to its holder', async () => {
     const signer = await makeClient(platform);
     await revokeKey(signer);
     const answer = await a

@@ -123,7 +123,7 @@ describe('Bearer', () => {
 });
 
 describe('discovery', () => {
-  it('tells a client all it needs, and may be cached for a minute', async () => {
+  it('has all that a client needs, and may be cached for a minute', async () => {
     const { json, headers } = await a.send({ method: 'GET', path: '/.well-known/countersign' });
     expect(headers['cache-control']).toContain('max-age=60');
     expect(json).toMatchObject({

@@ -97,7 +97,7 @@ describe('a POST withheld until after the DELETE', () => {
     expect((await read(platform, b, signer, idOf(user))).status).toBe(200);
   });
 
-  it('waits no longer than told: the nonce fetched after Retry-After registers', async () => {
+  it('waits no longer than Retry-After: the nonce fetched after Retry-After registers', async () => {
     const user = newUser();
     await remove(platform, a, signer, idOf(user));
     const early = await register(platform, a, signer, user);

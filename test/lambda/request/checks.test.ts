@@ -1,4 +1,4 @@
-/** The checks of 2-protocol at the handlers: what each refuses, in which order, and what a refusal leaves behind. */
+/** The checks of docs/protocol.md at the handlers: what each refuses, in which order, and what a refusal leaves behind. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PROBLEMS, type ProblemCode } from '../../../protocol/problem.ts';

@@ -406,7 +406,7 @@ describe('side by side', () => {
 });
 
 describe('a revocation', () => {
-  it('replaces every key at once, one that was only published included, and tells every Region', async () => {
+  it('replaces every key at once, one that was only published included, and lists them in every Region', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     const answer = await operate(parts.rotator(), 'keys.revoke');
@@ -548,7 +548,7 @@ describe('a revocation', () => {
     },
   );
 
-  it('of keys that nobody can tell is no success: no Region is told, and none has confirmed', async () => {
+  it('of unknown keys is no success: no Region is written to, and none has confirmed', async () => {
     const parts = await rotated(2);
     for (const text of ['swordfish', '{"keys":[]}', '{"keys":[],"revoked":[]}']) put(parts, text);
     // Like the tables of a release that remembered nothing.
@@ -589,7 +589,7 @@ describe('a revocation', () => {
     expect(parts.keyset().fingerprints).toEqual([fingerprint(first.keys[0]!.jwk)]);
   });
 
-  it('is told from what was made, where a read after the write still shows what was there before', async () => {
+  it('answers from what it made, even if a read after the write still returns the state before', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     const before = await parts.secret.read({ label: 'AWSCURRENT' });
@@ -612,7 +612,7 @@ describe('a revocation', () => {
     for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(old);
   });
 
-  it('tells the Regions before it asks Vault or writes, and tidies last', async () => {
+  it('writes every Region’s list before it asks Vault or writes the keyset, and tidies last', async () => {
     const parts = await rotated(2);
     const calls: string[] = [];
     const regions = [HOME, AWAY].map((region) => {

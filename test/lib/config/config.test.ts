@@ -211,7 +211,7 @@ it.each([
   ['ap-northeast-1 ap-northeast-2 ap-northeast-3', undefined, 'strong'],
   ['eu-west-1 us-east-1 ap-northeast-1', undefined, 'eventual'],
   ['eu-west-1 eu-west-2 eu-west-3 eu-central-1', undefined, 'eventual'],
-])('Regions %s with witness %s are %s unless told otherwise', (names, witnessRegion, consistency) => {
+])('Regions %s with witness %s are %s by default', (names, witnessRegion, consistency) => {
   const config = {
     ...eventual(PROD),
     ...regions(...names.split(' ')),

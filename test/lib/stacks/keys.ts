@@ -222,7 +222,7 @@ it.each(PURPOSES)(
 );
 
 it.each(PURPOSES)(
-  'rotate-%s tells every Region of its own revoked kids, and does nothing else to any table',
+  'rotate-%s writes its own revoked kids in every Region, and nothing else in any table',
   async (purpose) => {
     for (const at of [HERE, THERE])
       for (const action of ITEM_ACTIONS) {
@@ -388,7 +388,7 @@ it('a rotation that ends without a line of its own, out of time or memory, is co
 });
 
 it.each([region, away])(
-  'nobody may be told by silence alone: in each Region an alarm fires where keys-watch does not run',
+  'silence is no sign of health: in each Region an alarm fires where keys-watch does not run',
   (stack) => {
     const silent = stack
       .ofType('AWS::CloudWatch::Alarm')

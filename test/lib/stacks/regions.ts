@@ -272,7 +272,7 @@ it('what is replicated late, or not at all after a write, rings; a stage where n
   });
 });
 
-it("Lambda's quota tells before it refuses, at 80 % of what the config says it is", () => {
+it("an alarm fires at 80 % of Lambda's quota, before Lambda refuses", () => {
   const headroom = (config: ConfigInput) =>
     alarms(synthesise(config).region).find(({ AlarmName }) => AlarmName.endsWith('-concurrency-headroom'))!;
   expect(headroom(PROD)).toMatchObject({
@@ -436,7 +436,7 @@ it('every alarm says what broke and links to its own section of the runbook, whi
     const [, what, where, link] = AlarmDescription.match(
       /^(.+\.) Runbook: (\S+?)(?:#| \(section )([\w-]+)\)?$/,
     )!;
-    // What a mail or a chat makes a link of, in the account itself; a stage of kind dev tells nobody.
+    // What a mail or a chat makes a link of, in the account itself; a stage of kind dev has no topic.
     expect(where).toBe(
       AlarmName.startsWith('countersign-live-')
         ? 'https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards/dashboard/countersign-live'

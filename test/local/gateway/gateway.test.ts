@@ -103,7 +103,7 @@ test('a function that throws, and one whose result is malformed, are a bad gatew
   expectProblem(await send(`${server.url}/v1/nonce`), 502, 'internal');
 });
 
-test('a browser is told what it may send', async () => {
+test('a browser learns what it may send', async () => {
   const reply = await send(`${server.url}/v1/registrations/abc`, { method: 'OPTIONS' });
   expect(reply.status).toBe(204);
   expect(reply.header('Access-Control-Allow-Origin')).toBe('*');
