@@ -15,7 +15,8 @@ export const PROBLEMS = {
   malformed_request: {
     status: 400,
     title: 'Malformed request',
-    detail: 'The request is not of the form that this route takes.',
+    detail:
+      'The request does not fit this route. Often the one header "Authorization: JWT <proof>" is missing, or the body is not JSON.',
     nonce: false,
   },
   malformed_proof: {

@@ -63,7 +63,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     .addArgument(purposeArgument('[purpose]'))
     .action((purpose: Purpose | undefined, options: Options) =>
       show(purpose, options, ({ stdout }, keyset, nowMs) => {
-        for (const line of timeline(keyset, nowMs)) stdout.write(`${line}\n`);
+        for (const line of timeline(keyset, nowMs, stdout.columns)) stdout.write(`${line}\n`);
       }),
     );
 

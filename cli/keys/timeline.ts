@@ -9,11 +9,18 @@ import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import { duration, fromNow } from '../time.ts';
 import { fullness, newest, rotations, troubles, whyNoneSigns } from './print.ts';
 
-/** Columns of the time line. */
-const WIDTH = 52;
+/** Columns of the time line itself: at most, and at least. */
+const WIDEST = 52;
+const NARROWEST = 12;
+/** Columns beside it: the kid, the state and the next event. */
+const BESIDE = 48;
 
-/** @returns lines of at most 100 characters; only the reason of a failure may be longer */
-export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
+/**
+ * @param columns of the terminal
+ * @returns lines of which those of the keys fit into `columns`, if it is 60 or more
+ */
+export function timeline(keyset: KeysetSummary, nowMs: number, columns = WIDEST + BESIDE): string[] {
+  const width = Math.max(NARROWEST, Math.min(WIDEST, columns - BESIDE));
   const keys = keyset.keys
     .map((key) => ({ ...key, activatesAt: activation(key, nowMs), retiresAt: retirement(key) }))
     .toSorted((a, b) => a.activatesAt - b.activatesAt);
@@ -42,19 +49,19 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
   // Leave room for the newest key, which has no end.
   const to = last + Math.max((last - from) * 0.1, 1);
   const column = (at: number) =>
-    Math.round(((Math.min(Math.max(at, from), to) - from) / (to - from)) * (WIDTH - 1));
+    Math.round(((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - 1));
   const now = column(nowMs);
   const good = keys.filter(({ state }) => state !== 'revoked');
   const rows = keys.map((key) => {
     const next = good[good.indexOf(key) + 1];
-    const cells = Array<string>(WIDTH).fill(' ');
+    const cells = Array<string>(width).fill(' ');
     const fill = (start: number, end: number, mark: string) =>
       cells.fill(mark, column(start), column(end) + 1);
     if (key.state !== 'revoked') {
       if (key.activatesAt > nowMs) fill(made(key.activatesAt), key.activatesAt, '-');
       if (next) fill(next.activatesAt, key.retiresAt, '·');
       fill(key.activatesAt, next ? next.activatesAt : to, '═');
-      if (key.retiresAt === Infinity) cells[WIDTH - 1] = '▶';
+      if (key.retiresAt === Infinity) cells[width - 1] = '▶';
       else cells[column(key.retiresAt)] = '│';
     }
     if (cells[now] === '═') cells[now] = '╪';

@@ -21,6 +21,7 @@ const draw = (
   keys: readonly KeySummary[],
   pending: string | null = null,
   rest: Partial<KeysetSummary> = {},
+  columns?: number,
 ): string[] =>
   timeline(
     {
@@ -41,6 +42,7 @@ const draw = (
       ...rest,
     } satisfies KeysetSummary,
     NOW,
+    columns,
   );
 
 const SUMS = [
@@ -85,6 +87,9 @@ test('no line is wider than a terminal, whatever the times', () => {
       key('CCCCCC', 'next', hours, 3 * hours),
       key('DDDDDD', 'next', 2 * hours, null),
     ];
+    for (const columns of [60, 80, 100, 400])
+      for (const line of draw(keys, null, {}, columns).filter((line) => /^ {2}[A-Z]{6} /.test(line)))
+        expect(line.length, line).toBeLessThanOrEqual(Math.min(columns, 100));
     for (const line of draw(keys)) expect(line.length, line).toBeLessThanOrEqual(100);
   }
 });
