@@ -220,7 +220,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     await printCost(target, purpose, onlyKids, inTime());
     if (!yes) await confirm(purpose);
     const before = await (looking || lookNow());
-    const revocation = await revokeKeys(target, purpose, { onlyKids, before, patienceMs, signal });
+    const revocation = await revokeKeys(target, purpose, {
+      onlyKids,
+      before,
+      patienceMs,
+      signal,
+      report: (text) => io.stderr.write(`${text}\n`),
+    });
     const { keyset, failure, revoked, regions, unreadable, revoked_before, asked, unreachable } = revocation;
     const { unknown_kids } = revocation;
     const signs = keyset?.keys.find(({ kid, state }) => state === 'current' && !revoked.includes(kid))?.kid;

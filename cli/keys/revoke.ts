@@ -72,6 +72,8 @@ export interface RevokeOptions {
   /** After this time without an answer, the next Region is asked as well. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
+  /** Takes a line of progress: the Regions that have confirmed, while others keep the command waiting. */
+  report(text: string): void;
 }
 
 /**
@@ -86,7 +88,7 @@ export async function revokeKeys(
   purpose: Purpose,
   options: RevokeOptions,
 ): Promise<Revocation> {
-  const { before, signal } = options;
+  const { before, patienceMs, signal, report } = options;
   // The Region that answered before is asked first: one that did not would cost its timeout again.
   const turns = [...new Set([...(before ? [before.asked] : []), ...target.regions])];
   const calls = new Map<string, Promise<RevokedKeys>>();
@@ -100,14 +102,16 @@ export async function revokeKeys(
   );
   const only_kids = [...result.revoked];
   const askAgain = (region: string) => askKeys(target, region, purpose, 'keys.revoke', { only_kids }, signal);
-  const own = await Promise.all(
-    result.revoked.length === 0
-      ? []
-      : again
-          .filter((region) => region !== asked)
-          .map((region) => ifAnswered(calls.get(region) ?? askAgain(region))),
-  );
-  const answers = [result, ...own.filter((answer) => answer !== undefined)];
+  const others = result.revoked.length === 0 ? [] : again.filter((region) => region !== asked);
+  const own = Promise.all(others.map((region) => ifAnswered(calls.get(region) ?? askAgain(region))));
+  const progress = setTimeout(() => {
+    const confirmed = [...confirmedFirst].join(', ') || 'no Region yet';
+    report(
+      `${purpose}: refused within 10 s by: ${confirmed}; waiting for the answer of ${others.join(', ')}`,
+    );
+  }, patienceMs / 5);
+  const answersOfOthers = await own.finally(() => clearTimeout(progress));
+  const answers = [result, ...answersOfOthers.filter((answer) => answer !== undefined)];
   const confirmed = new Set(answers.flatMap(confirmedBy));
   const keyset = answers.find((answer) => answer.keyset)?.keyset ?? null;
   const revoked = [...new Set(answers.flatMap((answer) => answer.revoked))];

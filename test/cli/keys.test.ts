@@ -644,6 +644,9 @@ describe('on Regions that lag, refuse or are lost', () => {
       0,
       'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
     ]);
+    expect(slow.stderr).toContain(
+      'nonce: refused within 10 s by: local-a, local-b; waiting for the answer of local-a\n',
+    );
     expect(asked.filter((line) => line.endsWith('keys.revoke'))).toHaveLength(2);
   });
 
