@@ -429,6 +429,27 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'private-files',
     'cli/register/private-file.ts',
+    'if (!isOwn)',
+    'if (false)',
+    'test/cli/private-file.test.ts',
+  ),
+  mutant(
+    'private-files',
+    'cli/register/failures.ts',
+    'ftruncateSync(file);',
+    '',
+    'test/cli/private-file.test.ts',
+  ),
+  mutant(
+    'private-files',
+    'cli/register/failures.ts',
+    'ftruncateSync(file, bytes);',
+    '',
+    'test/cli/private-file.test.ts',
+  ),
+  mutant(
+    'private-files',
+    'cli/register/private-file.ts',
     'if (stat.nlink > 1)',
     'if (false)',
     'test/cli/private-file.test.ts',
