@@ -8,13 +8,7 @@ import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { FORMAT_VERSION, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
 import { withPublished } from '../../protocol/published.ts';
-import {
-  checkPending,
-  nextKeyset,
-  recalled,
-  revokedKeyset,
-  rotationRefusal,
-} from '../../protocol/rotation.ts';
+import { checkPending, followingKeyset, recalled, rotationRefusal } from '../../protocol/rotation.ts';
 import type { SecretVersions } from '../adapters/secret-versions.ts';
 import { Unavailable } from '../adapters/unavailable.ts';
 import { describeError, type Log } from '../log.ts';
@@ -104,14 +98,12 @@ export class Rotation {
     if (looked.unreadable.some((each) => unknown.some((start) => each.startsWith(start))))
       throw new Unavailable('limits');
     if (keyset.keys.length === 0) await this.#requireNew(looked);
-    const ended = keyset.keys.flatMap(({ kid }) => (looked.revoked.includes(kid) ? [kid] : []));
-    const keys = keyset.keys.filter(({ kid }) => !ended.includes(kid));
+    const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));
     const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
     if (refusal !== undefined) throw new RotationError(refusal);
     const base = recalled(keyset, { ...looked, seq: looked.published.seq });
     const newKey = await makeKey(vault, vaultKey, alg, base);
-    if (ended.length === 0) return nextKeyset(base, versionId, newKey, lags, startedMs);
-    return revokedKeyset(base, versionId, newKey, lags, startedMs, ended);
+    return followingKeyset(base, versionId, newKey, lags, startedMs, looked.revoked);
   }
 
   /** Passes if there is nothing to test: AWS runs this step alone when a schedule is set. */

@@ -198,9 +198,16 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'revoked-for-good',
-    'lambda/rotate/rotation.ts',
-    'if (ended.length === 0) return',
-    'return',
+    'protocol/rotation.ts',
+    'if (ended.length === 0) return nextKeyset',
+    'return nextKeyset',
+    'test/model/keys.test.ts',
+  ),
+  mutant(
+    'revoked-for-good',
+    'protocol/rotation.ts',
+    'if (ended.length === 0) return nextKeyset',
+    'return nextKeyset',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -904,6 +911,20 @@ export const KEYS: readonly Mutant[] = [
     'seq: Math.max(current.seq, seq),',
     'seq: current.seq,',
     'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'not-begun-anew',
+    'protocol/rotation.ts',
+    'seq: Math.max(current.seq, seq),',
+    'seq: current.seq,',
+    'test/model/keys.test.ts',
+  ),
+  mutant(
+    'not-begun-anew',
+    'protocol/published.ts',
+    'return { seq: Math.max(before.seq, keyset.seq), kids',
+    'return { seq: keyset.seq, kids',
+    'test/model/keys.test.ts',
   ),
   mutant(
     'remembered-kids',
