@@ -374,8 +374,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'compare-and-swap',
     'lambda/rotate/rotation.ts',
-    'current.versionId, token);\n',
-    '(await secret.describe()).current!, token);\n',
+    'this.#swap(current.versionId, token)',
+    'this.#swap((await secret.describe()).current!, token)',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -591,15 +591,43 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'rotate-brake',
     'lambda/rotate/actions.ts',
-    'if (next && !force)',
+    'if (next)',
     'if (false)',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'rotate-brake',
+    'lambda/rotate/actions.ts',
+    'const read = asRead(keyset, await lookAtRegions(regions, times.eachMs));',
+    'const read = keyset;',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'lost-swap',
+    'lambda/rotate/rotation.ts',
+    'if ((await this.shown(({ current }) => current === to)) === undefined) throw error;',
+    'throw error;',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'lost-swap',
+    'lambda/rotate/rotation.ts',
+    'READ_AGAIN_MS = [0, 50, 200, 500]',
+    'READ_AGAIN_MS = [0]',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'lost-swap',
+    'lambda/rotate/rotation.ts',
+    'if ((await this.shown(({ current }) => current === to)) === undefined) throw error;',
+    '',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'keys-as-readers-see-them',
     'lambda/rotate/actions.ts',
-    '...keyset.revoked, ...looked.revoked',
-    '...keyset.revoked',
+    'unique([...keyset.revoked, ...looked.revoked])',
+    'keyset.revoked',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -920,13 +948,6 @@ export const KEYS: readonly Mutant[] = [
     'test/model/keys.test.ts',
   ),
   mutant(
-    'not-begun-anew',
-    'protocol/published.ts',
-    'return { seq: Math.max(before.seq, keyset.seq), kids',
-    'return { seq: keyset.seq, kids',
-    'test/model/keys.test.ts',
-  ),
-  mutant(
     'remembered-kids',
     'lambda/rotate/rotation.ts',
     'await this.#remember([current.keyset, keyset], forgotten);',
@@ -1027,7 +1048,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'no-label-left',
     'lambda/rotate/actions.ts',
-    'await shown(token);',
+    'await rotation.shown(({ current, pending }) => pending === token || current === token);',
     '',
     'test/lambda/rotate/rotation.test.ts',
   ),
