@@ -111,6 +111,20 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'preflight',
+    'cli/preflight/checks.ts',
+    'if (limit >= quota) return [found];',
+    'if (limit >= 0) return [found];',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'preflight',
+    'lib/stacks/deploy-plan.ts',
+    '    concurrencyQuota,\n    ...(watch',
+    '    concurrencyQuota: 1000,\n    ...(watch',
+    'test/lib/stacks/deploy-plan.test.ts',
+  ),
+  mutant(
+    'preflight',
     'cli/preflight/named.ts',
     "if (key.state !== 'Enabled')",
     'if (false)',
