@@ -179,7 +179,9 @@ export function checkPending(
   const newest = newestKey(pending);
   if (added.length !== 1 || newest !== added[0]) faults.push('the newest key is not the one that was added');
   for (const { kid, alg, jwk } of added) {
-    const fault = materialFault(jwk, alg) ?? (isKnown(current, jwk) ? 'was used before' : undefined);
+    // The pending keyset may remember more than the current one, which somebody may have emptied.
+    const before = { ...current, fingerprints: [...current.fingerprints, ...pending.fingerprints] };
+    const fault = materialFault(jwk, alg) ?? (isKnown(before, jwk) ? 'was used before' : undefined);
     if (fault !== undefined) faults.push(`the material of key ${kid} ${fault}`);
   }
   if (newest?.retires_at !== null) faults.push('the newest key retires');

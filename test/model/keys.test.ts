@@ -34,6 +34,8 @@ const WITH_REVOCATION = bounds(lags(1, 0, 0, 1, 0, 0), 1, 1);
 /** Somebody's hand in the secret, twice: neither AWSCURRENT nor AWSPREVIOUS then shows what readers hold. */
 const BY_HAND = { ...bounds(lags(1, 0, 0, 0, 0, 0), 1, 1, 1), hands: 2 };
 
+const STALE_BY_HAND = { ...BY_HAND, hands: 1, staleVault: true };
+
 const STALE_VAULT = { ...WITH_REVOCATION, staleVault: true };
 
 const violation = (of: Bounds, rules: Partial<Rules> = {}): string | undefined =>
@@ -51,6 +53,7 @@ describe('no key is refused, lost or brought back', () => {
     ['a rotation and a revocation, with a Vault that may export its first key again', STALE_VAULT],
     ['two revocations', bounds(lags(1, 0, 0, 1, 0, 0), 0, 2)],
     ['a rotation and a revocation, and a secret that is emptied or rolled back twice', BY_HAND],
+    ['the same once, with a Vault that may export its first key again', STALE_BY_HAND],
   ])('%s', (_, each) => {
     const { violation, states } = search(keysModel(each));
     expect(violation).toBeUndefined();
@@ -128,9 +131,10 @@ describe('the search finds', () => {
     expect(violation(STALE_VAULT, trusting)).toBe('the material of revoked key k0 came back');
   });
 
-  it('a revocation that forgets what its keys were made of', () => {
+  it('keysets that forget what revoked keys were made of', () => {
     const forgets: Partial<Rules> = {
       revokedKeyset: (...given) => ({ ...revokedKeyset(...given), fingerprints: [] }),
+      followingKeyset: (...given) => ({ ...followingKeyset(...given), fingerprints: [] }),
     };
     expect(violation(STALE_VAULT, forgets)).toMatch('fingerprints are not kept');
     const unheld: Partial<Rules> = {
@@ -155,6 +159,10 @@ describe('the search finds', () => {
     };
     const kept = 'a keyset is made with k0, which the Regions refuse';
     expect(violation(WITH_REVOCATION, unasked)).toBe(kept);
+  });
+
+  it('what is not defended: a secret that is emptied twice forgets fingerprints, and Vault must then repeat a key', () => {
+    expect(violation({ ...STALE_BY_HAND, hands: 2 })).toBe('the material of revoked key k0 came back');
   });
 
   it('a leftover AWSPENDING that is forgotten', () => {

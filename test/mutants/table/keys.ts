@@ -290,7 +290,14 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'new-material',
     'protocol/rotation.ts',
-    "materialFault(jwk, alg) ?? (isKnown(current, jwk) ? 'was used before' : undefined)",
+    '[...current.fingerprints, ...pending.fingerprints] };',
+    'current.fingerprints };',
+    'test/protocol/rotation.test.ts',
+  ),
+  mutant(
+    'new-material',
+    'protocol/rotation.ts',
+    "materialFault(jwk, alg) ?? (isKnown(before, jwk) ? 'was used before' : undefined)",
     'materialFault(jwk, alg)',
     'test/protocol/rotation.test.ts',
   ),
