@@ -17,7 +17,7 @@ import { EMPTY_KEYSET } from '../contract/names.ts';
 import { describeError } from '../log.ts';
 import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
-import { lookAtRegions, unique } from './regions.ts';
+import { lookAtRegions, type Unreadable, unique } from './regions.ts';
 import { type RevokeOptions, revoke } from './revoke.ts';
 import type { HeldKeyset, Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
@@ -62,8 +62,8 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     }),
 
     'keys.revoke': action(Revoke, async ({ only_kids }): Promise<RevokedKeys> => {
-      const { held, failure, tidy, unknown, ...rest } = await revoke(options, only_kids);
-      const told = { ...rest, unknown_kids: unknown };
+      const { held, failure, tidy, unknown, unreadable, ...rest } = await revoke(options, only_kids);
+      const told = { ...rest, unknown_kids: unknown, unreadable: unreadable.map(sentence).sort() };
       if (!held)
         return { keyset: null, failure: ownWords(failure) ?? describeError(failure).error!, ...told };
       await succeeded();
@@ -223,6 +223,8 @@ export function watchActions(options: KeysActionsOptions): Readonly<Record<Watch
     } as Action,
   };
 }
+
+const sentence = ({ part, region, reason }: Unreadable): string => `${part} in ${region} (${reason})`;
 
 /** AWSCURRENT is not a keyset, or no version has the label. */
 interface UnreadableKeyset {

@@ -950,8 +950,22 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'remembered-kids',
     'lambda/rotate/rotation.ts',
-    'if (looked.unreadable.some((each) => unknown.some((start) => each.startsWith(start))))',
+    'if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))',
     'if (false)',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'remembered-kids',
+    'lambda/rotate/rotation.ts',
+    "const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];",
+    "const OWN_TABLE: readonly Unreadable['part'][] = ['published keys'];",
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'remembered-kids',
+    'lambda/rotate/rotation.ts',
+    'each.region === region && OWN_TABLE.includes(each.part)',
+    'OWN_TABLE.includes(each.part)',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
