@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import type { LogEntry } from '../lambda/log.ts';
+import type { LogEntry } from '../lambda/contract/log-entry.ts';
 import type { PlatformInfo } from './platform.ts';
 
 export interface LocalFiles {
