@@ -4,7 +4,7 @@ import { ComparisonOperator, MathExpression, Metric, TreatMissingData } from 'aw
 import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import type { Finding } from '../../lambda/contract/keys.ts';
+import type { WatchFinding } from '../../lambda/contract/keys.ts';
 import { keysWatchName, rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
@@ -29,7 +29,7 @@ export class KeyAlarms extends Construct {
     const namespace = metricNamespace(stage);
     const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
       new PlatformAlarm(this, id, { config, topic, ...props });
-    const found = (name: string, ...reasons: Finding[]): Metric => {
+    const found = (name: string, ...reasons: WatchFinding[]): Metric => {
       const patterns = reasons.map((reason) => linesWith('reason', reason));
       return this.#counted(namespace, name, rotation.watchLog, FilterPattern.any(...patterns));
     };

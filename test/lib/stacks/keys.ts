@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
-import type { Finding } from '../../../lambda/contract/keys.ts';
+import type { WatchFinding } from '../../../lambda/contract/keys.ts';
 import {
   EMPTY_KEYSET,
   keysWatchName,
@@ -345,7 +345,7 @@ it('every finding of keys-watch, and every step that fails, is counted for an al
       .filter(({ MetricTransformations }) => MetricTransformations[0].MetricName === metric)
       .map(({ FilterPattern }) => FilterPattern);
   expect(patterns('RotationFailed')).toEqual(PURPOSES.map(() => '{ $.level = "ERROR" }'));
-  const findings: Record<Finding, string> = {
+  const findings: Record<WatchFinding, string> = {
     rotation_overdue: 'RotationOverdue',
     leftover_pending_removed: 'RotationOverdue',
     replica_lacks_next_key: 'ReplicaBehind',

@@ -468,7 +468,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'strict-key-never-travels',
     'protocol/nonce-request.ts',
-    "return refuse('not_allowed', 'strict_key_as_bearer');",
+    "return refuse('not_allowed', STRICT_KEY_AS_BEARER);",
     '{}',
     NONCE,
   ),
@@ -549,7 +549,7 @@ export const REQUESTS: readonly Mutant[] = [
     `${QUOTA} ${STORES}`,
   ),
   mutant('quota-bound', 'lambda/adapters/limits.ts', 'if (n > limit) return undefined;', '', STORES),
-  mutant('quota-bound', 'lambda/request/quota.ts', 'account.share = spend(account.share);', '', QUOTA),
+  mutant('quota-bound', 'lambda/request/quota.ts', 'permits.share = spend(permits.share);', '', QUOTA),
   mutant(
     'quota-bound',
     'protocol/quota.ts',
@@ -560,7 +560,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'quota-bound',
     'lambda/request/quota.ts',
-    'if (account.share?.window !== share.window) return;',
+    'if (permits.share?.window !== share.window) return;',
     '',
     QUOTA,
   ),
