@@ -259,8 +259,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'resume',
     'cli/register/checkpoint.ts',
-    'started_ms < machineStartedMs',
-    'false',
+    'started_ms >= machineStartedMs &&',
+    '',
     'test/cli/checkpoint.test.ts',
   ),
   mutant(
