@@ -63,10 +63,19 @@ export function findTarget({ stage, region: regions, local: port }: TargetOption
   }
   if (regions) throw usage('--region needs --stage');
   const local = findLocalPlatform(cwd, 'use --stage and --region for a deployed platform', port);
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-  return {
-    stage: 'local',
-    regions: local.regions.map(({ name }) => name),
-    aws: (region) => ({ region, endpoint: local.awsEndpoint, credentials }),
-  };
+  return localTarget(
+    local.awsEndpoint,
+    local.regions.map(({ name }) => name),
+  );
 }
+
+/** The local platform asks for credentials and accepts any. */
+export const localTarget = (endpoint: string, regions: readonly string[]): Target => ({
+  stage: 'local',
+  regions,
+  aws: (region) => ({
+    region,
+    endpoint,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  }),
+});

@@ -17,7 +17,7 @@ export const stage = z.strictObject({
   kind: z.enum(['dev', 'prod']).meta({ examples: ['dev'] }),
 });
 
-const keyArn = () =>
+const kmsKeyArn = () =>
   arn(
     'kms',
     'key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})',
@@ -40,12 +40,12 @@ export const region = z.strictObject({
    */
   ledgerGeneration: count(1).default(1),
   /** Customer key that encrypts this Region's tables and secrets. `prod` only; default: the stage makes one. */
-  kmsKeyArn: keyArn().optional(),
+  kmsKeyArn: kmsKeyArn().optional(),
   /**
    * The key that did so before, while a live stage goes over to another one (docs/upgrade.md): roles may use both.
    * Default: none.
    */
-  previousKmsKeyArn: keyArn().optional(),
+  previousKmsKeyArn: kmsKeyArn().optional(),
   /** Certificate of the entry's and this Region's domain. Default: issued, and validated in the hosted zone. */
   certificateArn: arn(
     'acm',
