@@ -17,7 +17,7 @@ import type { Limits } from '../adapters/limits.ts';
 export interface QuotaOptions {
   readonly limits: Limits;
   /** For clients without a limit of their own: signatures a minute. */
-  readonly defaultLimit: number;
+  readonly signaturesPerMinute: number;
   readonly nowMs: () => number;
 }
 
@@ -110,7 +110,7 @@ export class Quota {
   }
 
   #limit(client: Client): number {
-    return client.limit ?? this.#options.defaultLimit;
+    return client.limit ?? this.#options.signaturesPerMinute;
   }
 
   #charge(client: Client, share: Share, accepted: boolean): Charge {

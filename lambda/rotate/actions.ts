@@ -179,7 +179,11 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       changed_at: new Date(changedAtMs).toISOString(),
       keys: summaries(read, nowMs()),
       revoked: read.revoked,
-      windows: { finish: lags.finishMs, publish_to_sign: publishToSignMs, sign_to_remove: signToRemoveMs },
+      windows: {
+        finish: lags.rotationTimeMs,
+        publish_to_sign: publishToSignMs,
+        sign_to_remove: signToRemoveMs,
+      },
       regions: looked.regions.map((each) =>
         each.region === region && unreadable === null ? { ...each, kids: own } : each,
       ),
@@ -212,7 +216,10 @@ export function watchActions(options: KeysActionsOptions): Readonly<Record<Watch
       async run(params: z.infer<typeof UnstickByName>) {
         const { pending, changedAtMs } = await secret.describe();
         // The label's time comes from another clock than this one.
-        if (pending === params.version_id && nowMs() - changedAtMs + 2 * lags.clockErrorMs <= lags.finishMs)
+        if (
+          pending === params.version_id &&
+          nowMs() - changedAtMs + 2 * lags.clockErrorMs <= lags.rotationTimeMs
+        )
           throw new AdminError(
             409,
             'rotation_in_progress',

@@ -61,7 +61,7 @@ export const keys = z.strictObject({
     .meta({ examples: ['P1D'] }),
   /** X: longest time that one rotation may take. Default `PT1H`. */
   rotationTime: duration()
-    .prefault(isoDuration(DEFAULT_LAGS.finishMs))
+    .prefault(isoDuration(DEFAULT_LAGS.rotationTimeMs))
     .meta({ examples: ['PT1H'] }),
   /**
    * From one rotation to the next, per purpose: whole hours, 4 hours to 999 days, and longer than the windows that

@@ -230,7 +230,7 @@ describe('a keyset', () => {
       signerAgeMs: 100,
       maxLifeMs: 1_000,
       clockErrorMs: 10_000,
-      finishMs: 100_000,
+      rotationTimeMs: 100_000,
     };
     expect(keyWindows(lags)).toEqual({
       finishMarginMs: 20_011,

@@ -71,7 +71,10 @@ export interface Platform {
     'nonce' | 'client-root' | 'token',
     { keyset: Keyset; fail: boolean; reads: number }
   >;
-  admin<A extends AdminAction>(action: A, params: AdminActions[A]['params']): Promise<AdminAnswer<A>>;
+  admin<A extends AdminAction>(
+    action: A,
+    params: AdminActions[A]['params'],
+  ): Promise<AdminAnswer<AdminActions[A]['result']>>;
   /** As `admin`, for an action that must succeed. */
   operate<A extends AdminAction>(
     action: A,

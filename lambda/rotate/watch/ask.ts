@@ -1,6 +1,6 @@
 /** Calls the rotation functions by Lambda's Invoke. */
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import type { OperatorAnswer } from '../../contract/admin.ts';
+import type { AdminAnswer } from '../../contract/admin.ts';
 import type { KeysActions } from '../../contract/keys.ts';
 import { rotationFunctionName, WATCH_ALIAS } from '../../contract/names.ts';
 import type { Purpose } from '../../contract/purposes.ts';
@@ -13,7 +13,7 @@ export function askByLambda(lambda: LambdaClient, stage: string): AskKeys {
     const Payload = JSON.stringify({ action, params });
     const answer = await lambda.send(new InvokeCommand({ FunctionName, Payload }));
     if (answer.FunctionError !== undefined) throw new Error(`${FunctionName} failed`);
-    const told = JSON.parse(answer.Payload!.transformToString()) as OperatorAnswer<
+    const told = JSON.parse(answer.Payload!.transformToString()) as AdminAnswer<
       KeysActions[typeof action]['result']
     >;
     if (told.ok) return told.result;

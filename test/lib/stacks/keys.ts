@@ -116,7 +116,7 @@ it.each(PURPOSES)(
         signerAgeMs: 86_400_000,
         maxLifeMs: { nonce: 3_660_000, 'client-root': 90 * 86_400_000, token: 3_600_000 }[purpose],
         clockErrorMs: 2_000,
-        finishMs: 3_600_000,
+        rotationTimeMs: 3_600_000,
       });
       expect(JSON.parse(Variables.COUNTERSIGN_VAULT)).toEqual({
         address: 'https://vault.example.com:8200',

@@ -101,7 +101,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'publish-first',
     'protocol/key-windows.ts',
-    'finishMs + finishMarginMs',
+    'rotationTimeMs + finishMarginMs',
     'finishMarginMs',
     'test/model',
   ),
