@@ -5,9 +5,9 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
 import type { Purpose } from '../contract/purposes.ts';
-import { CONDITION_FAILED, call } from './dynamodb.ts';
+import { call, Unavailable } from './call.ts';
+import { CONDITION_FAILED } from './dynamodb.ts';
 import { revokedKidsKey, revokedKidsTtlS } from './revoked-kids.ts';
-import { Unavailable } from './unavailable.ts';
 
 /** All methods throw Unavailable. */
 export interface PublishedKeys {

@@ -5,7 +5,7 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { revokedKey } from '../contract/limits.ts';
 import type { Purpose } from '../contract/purposes.ts';
-import { call } from './dynamodb.ts';
+import { call } from './call.ts';
 
 /** All methods throw Unavailable. */
 export interface RevokedKids {

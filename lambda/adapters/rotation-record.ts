@@ -5,7 +5,8 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { RotationFailure } from '../contract/keys.ts';
 import type { Purpose } from '../contract/purposes.ts';
-import { CONDITION_FAILED, call } from './dynamodb.ts';
+import { call } from './call.ts';
+import { CONDITION_FAILED } from './dynamodb.ts';
 import { revokedKidsKey, revokedKidsTtlS } from './revoked-kids.ts';
 
 /** All methods throw Unavailable. */

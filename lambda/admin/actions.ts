@@ -1,7 +1,7 @@
 /** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (docs/operators.md). */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
 import { ADMIN_FUNCTION, type AdminAction, type AdminAnswer } from '../contract/admin.ts';
 import type { BundleName } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';

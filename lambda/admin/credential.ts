@@ -5,7 +5,7 @@ import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
 import type { ClientKey } from '../../protocol/client.ts';
 import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
 import { canonicalJwk } from '../../protocol/public-jwk.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import { AdminError } from './actions.ts';
 import { timestamp } from './params.ts';

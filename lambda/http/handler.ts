@@ -1,6 +1,6 @@
 /** The frame of every HTTP function: it reads the event, answers a failure and logs one line. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
 import type { LogEntry } from '../contract/log-entry.ts';
 import { CORS_ANSWER_HEADERS } from '../contract/routes.ts';
 import { describeError, type Log } from '../log.ts';

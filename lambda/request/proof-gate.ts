@@ -17,7 +17,7 @@ import {
   verifyWrite,
   type WriteOperation,
 } from '../../protocol/proof/verify.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
 import { type Answer, problem } from '../http/answer.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import type { HttpContext, LogFields } from '../http/handler.ts';

@@ -15,8 +15,8 @@ import {
   revokedKeyset,
   rotationRefusal,
 } from '../../protocol/rotation.ts';
+import { Unavailable } from '../adapters/call.ts';
 import type { SecretVersions } from '../adapters/secret-versions.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
 import { describeError, type Log } from '../log.ts';
 import type { VaultKeys } from '../vault/keys.ts';
 import { type Changing, Deadline, TIMES, type Times } from './deadline.ts';

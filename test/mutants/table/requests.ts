@@ -522,7 +522,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'fails-closed',
-    'lambda/adapters/dynamodb.ts',
+    'lambda/adapters/call.ts',
     'throw new Unavailable(part, error);',
     'return { answer: undefined as T };',
     NONCE,
