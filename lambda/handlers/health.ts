@@ -1,5 +1,4 @@
 /** `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`). */
-
 import { Unavailable } from '../adapters/call.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';

@@ -7,7 +7,7 @@ import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { CfnAlias, type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
-import { revokedKey } from '../../lambda/contract/limits.ts';
+import { keysItemKey } from '../../lambda/contract/limits.ts';
 import { rotationFunctionName, secretName, tableName, WATCH_ALIAS } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import {
@@ -130,7 +130,7 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
         }),
       ]),
     ...config.regions.map((region) =>
-      allowItems(stack, stage, ['GetItem', 'UpdateItem'], [revokedKey(purpose)], region.name),
+      allowItems(stack, stage, ['GetItem', 'UpdateItem'], [keysItemKey(purpose)], region.name),
     ),
   ];
 }

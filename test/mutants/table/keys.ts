@@ -59,8 +59,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'least-privilege',
     'lib/functions/permissions.ts',
-    "nonce: { limits: { GetItem: [revokedKey('nonce')] }",
-    "nonce: { limits: { GetItem: [revokedKey('nonce'), revokedKey('token')] }",
+    "nonce: { limits: { GetItem: [keysItemKey('nonce')] }",
+    "nonce: { limits: { GetItem: [keysItemKey('nonce'), keysItemKey('token')] }",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -612,8 +612,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'watch-alias',
     'lambda/rotate/actions.ts',
-    'if (pending === params.version_id && nowMs()',
-    'if (false && nowMs()',
+    'pending === params.version_id &&',
+    'false &&',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -978,8 +978,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'consistent-read',
     'lambda/adapters/revoked-kids.ts',
-    'Key, ConsistentRead: true',
-    'Key',
+    '...keysItem(table, purpose), ConsistentRead: true',
+    '...keysItem(table, purpose)',
     'test/lambda/adapters/revoked-kids.test.ts',
   ),
   mutant(

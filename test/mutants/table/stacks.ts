@@ -168,8 +168,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'own-items',
     'lib/keys/rotation-function.ts',
-    '[revokedKey(purpose)]',
-    "[revokedKey('*')]",
+    '[keysItemKey(purpose)]',
+    "[keysItemKey('*')]",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
