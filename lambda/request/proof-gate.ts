@@ -37,7 +37,7 @@ export interface ProofGate {
 
 /** A request whose proof holds, and how to answer it. */
 export interface Admitted<Verified> {
-  readonly proof: Verified;
+  readonly verified: Verified;
   /** Headers for a success: with a fresh nonce where the client has just spent one. */
   headers(): Promise<Record<string, string>>;
   /** @returns the problem with the refusal's code, its headers and `extras` */
@@ -121,7 +121,7 @@ async function admit<Verified extends VerifiedRead | VerifiedWrite>(
 
   const { verified } = outcome;
   return work({
-    proof: verified,
+    verified,
     headers: async () => ({
       ...expiryNotice(verified, nowMs),
       ...(verified.operation !== 'read' && (await replayNonce(nonces, verified.client.clientId))),

@@ -51,7 +51,7 @@ export const REQUESTS: readonly Mutant[] = [
     'unclear-answer',
     'lambda/handlers/register.ts',
     'await consume(consumption, admitted, randomUUID())',
-    'await consume(consumption, admitted, proof.jti ?? randomUUID())',
+    'await consume(consumption, admitted, verified.jti ?? randomUUID())',
     REPLAY,
   ),
   mutant('region-bound', nonce, 'content.region === check.region &&', '', VECTORS),
