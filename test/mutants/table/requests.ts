@@ -686,7 +686,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'erase',
     'protocol/registration.ts',
-    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs',
+    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
     'tombstoneClearsAtMs(deletedAtMs, clockErrorMs)',
     OPERATED,
   ),
