@@ -6,6 +6,7 @@ import type { ClientKey } from '../../protocol/client.ts';
 import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
 import { canonicalJwk } from '../../protocol/public-jwk.ts';
 import { Unavailable } from '../adapters/call.ts';
+import type { CreatedClient } from '../contract/admin.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import { AdminError } from './actions.ts';
 import { timestamp } from './params.ts';
@@ -91,6 +92,19 @@ export async function makeCredential(
   const key = { ...term(expiresAtS), kid, alg: 'HS256', rootKid: root.kid, jwk: null };
   return { key, apiKey: deriveApiKey({ root: keyBytes(root), ...made }) };
 }
+
+/** @returns it as the operator gets it, once */
+export const shown = (
+  clientId: string,
+  profile: Profile,
+  { key, apiKey }: MadeCredential,
+): CreatedClient => ({
+  client_id: clientId,
+  profile,
+  kid: key.kid,
+  expires_at: timestamp(key.expiresAtS),
+  ...(apiKey !== undefined && { api_key: apiKey }),
+});
 
 async function signingRoot(
   roots: KeysetCache,
