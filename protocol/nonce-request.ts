@@ -1,5 +1,6 @@
 /** Reads a request for nonces (docs/protocol.md, "Nonce"). */
-import { isClientId, looksLikeStrictKey, parseApiKey } from './api-key.ts';
+import { looksLikeStrictKey, parseApiKey } from './api-key.ts';
+import { isClientId } from './client-id.ts';
 import { type Refusal, refuse } from './problem.ts';
 
 export const MAX_NONCE_COUNT = 100;

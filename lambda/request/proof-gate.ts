@@ -2,8 +2,9 @@
  * The way into every route that takes a proof: checks 1 (request) to 7 (nonce), and the headers that every answer to a
  * client carries.
  */
-import { isClientId } from '../../protocol/api-key.ts';
+
 import { isExpiryNear } from '../../protocol/client.ts';
+import { isClientId } from '../../protocol/client-id.ts';
 import { PROBLEMS, type Refusal } from '../../protocol/problem.ts';
 import {
   type ClientLookup,

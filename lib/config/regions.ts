@@ -1,14 +1,15 @@
 /** Settings of the stage, of each Region and of the names that lead to them. */
 import { z } from 'zod';
+import { STAGE_NAME } from '../../lambda/contract/forms.ts';
 import { duration } from './duration.ts';
 import { arn, baseUrl, count, regionName } from './forms.ts';
-import { VPC_EXAMPLES, vpc } from './keys.ts';
+import { VPC_EXAMPLES, vpc } from './vault.ts';
 
 export const stage = z.strictObject({
   /** Part of every name, `countersign-<name>-…`: 1 to 16 of a-z, 0-9 and -. Frozen after the first deploy. */
   name: z
     .string()
-    .regex(/^[a-z][a-z0-9-]{0,15}$/, 'must be 1 to 16 of a-z, 0-9 and -, and begin with a letter')
+    .regex(STAGE_NAME, 'must be 1 to 16 of a-z, 0-9 and -, and begin with a letter')
     .meta({ examples: ['dev'] }),
   /**
    * `dev`: one Region, no domain, about 2 USD a month at rest, and `cdk destroy` removes everything, data and

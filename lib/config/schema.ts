@@ -8,9 +8,10 @@ import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
-import { keys, vault } from './keys.ts';
+import { keys } from './keys.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
 import { throttles, waf } from './traffic.ts';
+import { vault } from './vault.ts';
 
 /** The retention times of CloudWatch Logs, in days, up to ten years. */
 const LOG_RETENTION = [

@@ -19,6 +19,7 @@ import {
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { keyLags } from '../config/key-lags.ts';
 import type { Config } from '../config/read.ts';
+import { vaultNetwork } from '../config/vault.ts';
 import { keyStatements } from '../data/encryption.ts';
 import { allow, allowItems, secretArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
@@ -90,10 +91,6 @@ export class RotationFunction extends PlatformFunction {
     this.watchArn = alias.ref;
   }
 }
-
-/** @returns the VPC of a Region's rotation functions, if they are in one */
-export const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
-  own ?? (vault.network === 'public' ? undefined : vault.network);
 
 const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: Config): VaultAccess => ({
   address,

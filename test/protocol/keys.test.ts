@@ -1,9 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deriveApiKey, isClientId, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
+import { deriveApiKey, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
 import { base62, decodeBase64url, lengthPrefixed } from '../../protocol/bytes.ts';
 import { type ClientRecord, candidateKeys, isRevoked } from '../../protocol/client.ts';
+import { isClientId } from '../../protocol/client-id.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import {
   newerKeyset,
