@@ -23,22 +23,15 @@ const rotationPeriods = Object.fromEntries(
 ) as Record<Purpose, RotationPeriod>;
 
 export const keys = z.strictObject({
-  /** L: how late a replica of a secret may be. Default `PT1H`. */
   replicationLag: duration()
     .prefault(isoDuration(DEFAULT_LAGS.replicationMs))
     .meta({ examples: ['PT1H'] }),
-  /** V and S: oldest copy of a keyset that may verify or sign; beyond it a request waits for a refresh. Default `P1D`. */
   keysetMaxAge: duration()
     .prefault(isoDuration(DEFAULTS.keysetMaxAgeMs))
     .meta({ examples: ['P1D'] }),
-  /** X: longest time that one rotation may take. Default `PT1H`. */
   rotationTime: duration()
     .prefault(isoDuration(DEFAULT_LAGS.rotationTimeMs))
     .meta({ examples: ['PT1H'] }),
-  /**
-   * From one rotation to the next, per purpose: whole hours, 4 hours to 999 days, and longer than the windows that
-   * follow from the above. Default `P30D`; `client-root` `P180D`, since its windows hold `clientKeyLife`.
-   */
   rotationPeriod: z
     .strictObject(rotationPeriods)
     .prefault({})

@@ -7,18 +7,15 @@ import type { Config } from './read.ts';
 /** 8 hexadecimal digits, or the 17 of newer ones. */
 const ec2Id = (kind: string): RegExp => new RegExp(`^${kind}-[0-9a-f]{8}([0-9a-f]{9})?$`);
 
-/** Where functions get to Vault from, other than over the internet. All of one Region. */
 export const vpc = z.strictObject({
   vpcId: z
     .string()
     .regex(ec2Id('vpc'), 'must be the id of a VPC')
     .meta({ examples: ['vpc-0a1b2c3d4e5f60718'] }),
-  /** Private ones, with a way to Secrets Manager: an interface endpoint or a NAT gateway. */
   subnetIds: z
     .array(z.string().regex(ec2Id('subnet'), 'must be the id of a subnet'))
     .min(1, 'must name at least one subnet')
     .meta({ examples: [['subnet-0a1b2c3d4e5f60718']] }),
-  /** They let out what Vault listens on. */
   securityGroupIds: z
     .array(z.string().regex(ec2Id('sg'), 'must be the id of a security group'))
     .min(1, 'must name at least one security group')
@@ -32,15 +29,12 @@ const VPC = {
 export const VPC_EXAMPLES = [VPC];
 
 export const vault = z.strictObject({
-  /** Where Vault's API is. */
   address: url().meta({ examples: ['https://vault.example.com:8200'] }),
-  /** Vault Enterprise namespace. Default: none. */
   namespace: z
     .string()
     .min(1)
     .optional()
     .meta({ examples: ['platform'] }),
-  /** PEM certificates of the authority that Vault's own comes from. Default: the public ones. */
   caPem: z
     .string()
     .startsWith('-----BEGIN CERTIFICATE-----', 'must be PEM')
@@ -50,24 +44,15 @@ export const vault = z.strictObject({
     )
     .optional()
     .meta({ examples: ['-----BEGIN CERTIFICATE-----\n…'] }),
-  /** How the rotation function logs in: by its IAM role, an AppRole, or a JWT. Default `aws`. */
   auth: z
     .enum(['aws', 'approle', 'jwt'])
     .default('aws')
     .meta({ examples: ['aws'] }),
-  /**
-   * With `auth: 'aws'`: the Region whose STS endpoint Vault asks who signed, which Vault's `sts_endpoint` and `sts_region`
-   * must name as well. Default: the global endpoint, Vault's own default.
-   */
   stsRegion: z
     .string()
     .regex(AWS_REGION, 'must be the name of an AWS Region')
     .optional()
     .meta({ examples: ['eu-west-1'] }),
-  /**
-   * How it gets there: over the internet, or from a VPC of the home Region; other Regions then have a `vaultNetwork` of
-   * their own. Default `public`.
-   */
   network: z
     .union([z.literal('public'), vpc], 'must be "public" or a VPC, its subnets and its security groups')
     .default('public')
