@@ -69,6 +69,20 @@ it('CONTRIBUTING.md names only identifiers that the files beside them have', () 
   expect(checked.length).toBeGreaterThan(20);
 });
 
+it('decision 0004 lists what lib imports of lambda and protocol, and what cli imports of lambda', () => {
+  const importsOf = (folder: string, of: string) =>
+    filesOf(folder).flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(new RegExp(`from '(?:\\.\\./)+((?:${of})/[^']+)'`, 'g'))].map(
+        ([, path]) => path!,
+      ),
+    );
+  const imported = [...importsOf('lib', 'lambda|protocol'), ...importsOf('cli', 'lambda')];
+  const others = new Set(imported.filter((path) => !path.startsWith('lambda/contract/')));
+  const arrows = textOf('docs/decisions/0004-schema-beside-bundle.md')!.split('**Arrows.**')[1]!;
+  const listed = [...arrows.matchAll(/`((?:lambda|protocol)\/[\w/-]+\.\w+)`/g)].map(([, path]) => path!);
+  expect(listed.sort()).toEqual([...others].sort());
+});
+
 it('every guarantee stands once', () => {
   const rows = textOf('docs/guarantees.md')!.match(/^\| (?!guarantee \|).+$/gm)!;
   const names = rows.map((row) => row.split('|')[1]!.trim());
