@@ -304,7 +304,8 @@ function windowFaults(
     const before = current.keys.find(({ kid }) => kid === key.kid)!;
     const late = key.retires_at! >= Math.max(dueRetirement(key, pending.keys, lags), before.retires_at ?? 0);
     // The pending keyset is up to X old and has another clock's times: the key may still have had to sign then.
-    const extended = late && maySign(before, pending.keys, nowMs - lags.finishMs - 2 * lags.clockErrorMs);
+    const extended =
+      late && maySign(before, pending.keys, nowMs - lags.rotationTimeMs - 2 * lags.clockErrorMs);
     const kept = before.retires_at === key.retires_at;
     if (kept ? !late && maySign(key, pending.keys, nowMs + 2 * lags.clockErrorMs) : !extended)
       faults.push(`key ${key.kid} retires at a wrong time`);

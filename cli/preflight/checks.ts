@@ -1,5 +1,6 @@
 /** The checks before `cdk deploy`: each finds what would make the deployment fail, and says how to fix it. */
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
+import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import type { Account, Region } from './account.ts';
 import { checkAlarmTopic, checkApiGatewayRole, checkCustomerKey, checkNetwork } from './named.ts';
 import { checkNames } from './names.ts';
@@ -18,8 +19,6 @@ const BOOTSTRAP_VERSION = 6;
 /** At 50 ms per request, this many concurrent executions serve 2000 requests per second. A new account may have only 10. */
 const CONCURRENCY = 100;
 const CERTIFICATE_LEFT_MS = 30 * 24 * 3600 * 1000;
-/** Alarms on health checks exist only in this Region. */
-const WATCH_REGION = 'us-east-1';
 
 /** @returns the findings of the account, then those of each Region */
 export async function runChecks(

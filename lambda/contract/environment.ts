@@ -35,7 +35,7 @@ const STORES = [
   'COUNTERSIGN_CLIENT_ROOT_SECRET',
   'COUNTERSIGN_LIMITS_TABLE',
   /** For clients without a limit of their own: signatures a minute. */
-  'COUNTERSIGN_QUOTA',
+  'COUNTERSIGN_SIGNATURES_PER_MINUTE',
   /** `strong`, `eventual`, or `single` where there is one Region. */
   'COUNTERSIGN_CONSISTENCY',
 ] as const;

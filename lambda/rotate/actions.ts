@@ -16,7 +16,7 @@ import { EMPTY_KEYSET } from '../contract/names.ts';
 import { describeError } from '../log.ts';
 import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
-import { type Looked, lookAtRegions, unique } from './regions.ts';
+import { type Looked, lookAtRegions, type Unreadable, unique } from './regions.ts';
 import { type RevokeOptions, revoke } from './revoke.ts';
 import type { HeldKeyset, Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
@@ -58,8 +58,8 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     }),
 
     'keys.revoke': action(Revoke, async ({ only_kids }): Promise<RevokedKeys> => {
-      const { held, failure, tidy, unknown, ...rest } = await revoke(options, only_kids);
-      const told = { ...rest, unknown_kids: unknown };
+      const { held, failure, tidy, unknown, unreadable, ...rest } = await revoke(options, only_kids);
+      const told = { ...rest, unknown_kids: unknown, unreadable: unreadable.map(sentence).sort() };
       if (!held)
         return { keyset: null, failure: ownWords(failure) ?? describeError(failure).error!, ...told };
       await succeeded();
@@ -170,7 +170,11 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       changed_at: new Date(changedAtMs).toISOString(),
       keys: summaries(read, nowMs()),
       revoked: read.revoked,
-      windows: { finish: lags.finishMs, publish_to_sign: publishToSignMs, sign_to_remove: signToRemoveMs },
+      windows: {
+        finish: lags.rotationTimeMs,
+        publish_to_sign: publishToSignMs,
+        sign_to_remove: signToRemoveMs,
+      },
       regions: looked.regions.map((each) =>
         each.region === region && unreadable === null ? { ...each, kids: own } : each,
       ),
@@ -203,7 +207,10 @@ export function watchActions(options: KeysActionsOptions): Readonly<Record<Watch
       async run(params: z.infer<typeof UnstickByName>) {
         const { pending, changedAtMs } = await secret.describe();
         // The label's time comes from another clock than this one.
-        if (pending === params.version_id && nowMs() - changedAtMs + 2 * lags.clockErrorMs <= lags.finishMs)
+        if (
+          pending === params.version_id &&
+          nowMs() - changedAtMs + 2 * lags.clockErrorMs <= lags.rotationTimeMs
+        )
           throw new AdminError(
             409,
             'rotation_in_progress',
@@ -214,6 +221,8 @@ export function watchActions(options: KeysActionsOptions): Readonly<Record<Watch
     } as Action,
   };
 }
+
+const sentence = ({ part, region, reason }: Unreadable): string => `${part} in ${region} (${reason})`;
 
 /** AWSCURRENT is not a keyset, or no version has the label. */
 interface UnreadableKeyset {

@@ -10,13 +10,19 @@ import type { KeyLags } from '../../protocol/key-windows.ts';
 import { FORMAT_VERSION, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
 import { withPublished } from '../../protocol/published.ts';
 import { checkPending, followingKeyset, recalled, rotationRefusal } from '../../protocol/rotation.ts';
+import { Unavailable } from '../adapters/call.ts';
 import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
 import { describeError, type Log } from '../log.ts';
 import type { VaultKeys } from '../vault/keys.ts';
 import { type Changing, Deadline, TIMES, type Times } from './deadline.ts';
 import { makeKey, works } from './new-key.ts';
-import { type KeyRegion, type Looked, lookAtRegions, rememberEverywhere } from './regions.ts';
+import {
+  type KeyRegion,
+  type Looked,
+  lookAtRegions,
+  rememberEverywhere,
+  type Unreadable,
+} from './regions.ts';
 import { Overtaken, RotationError } from './rotation-error.ts';
 
 export interface RotationOptions {
@@ -46,6 +52,9 @@ export interface HeldKeyset {
   readonly versionId: string;
   readonly keyset: Keyset;
 }
+
+/** What a rotation must read of its own Region's `limits` table: without it, a key that is refused could return. */
+const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];
 
 /** Makes the next keyset from the current one. */
 export type Follow = (current: HeldKeyset) => Promise<Keyset>;
@@ -98,8 +107,7 @@ export class Rotation {
     const startedMs = nowMs();
     const looked = await lookAtRegions(regions, times.eachMs);
     // Another Region may be lost for weeks, so a rotation needs only its own Region's table.
-    const unknown = ['revoked kids', 'published keys'].map((what) => `${what} in ${region} (`);
-    if (looked.unreadable.some((each) => unknown.some((start) => each.startsWith(start))))
+    if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))
       throw new Unavailable('limits');
     if (keyset.keys.length === 0) await this.#requireNew(looked);
     const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));

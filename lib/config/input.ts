@@ -37,8 +37,8 @@ export interface ConfigInput {
   readonly homeRegion?: string;
 
   /**
-   * Third Region of a strongly consistent pair, of the same set as the two. It holds what replication needs and serves
-   * nobody. Frozen after the first deployment.
+   * Third Region of a strongly consistent pair, of the same set as the two. It holds what replication needs, serves nobody
+   * and costs no writes. Frozen after the first deployment.
    *
    * @default none
    */
@@ -74,7 +74,7 @@ export interface ConfigInput {
   readonly nonceLife?: string;
 
   /**
-   * How wrong a machine's clock may be, at most 1 minute.
+   * E: how wrong a machine's clock may be, at most 1 minute.
    *
    * @default 'PT2S'
    */

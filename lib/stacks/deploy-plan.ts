@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Stack } from 'aws-cdk-lib';
 import { type DeployPlan, deployPlanFile, type PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import type { Config } from '../config/read.ts';
-import { vaultNetwork } from '../keys/rotation-function.ts';
+import { vaultNetwork } from '../config/vault.ts';
 
 /** @param stacks all stacks that the stage deploys */
 export function writeDeployPlan(outdir: string, config: Config, stacks: readonly Stack[]): void {

@@ -5,7 +5,7 @@ import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import type { Finding } from '../../cli/doctor/finding.ts';
+import type { CheckResult } from '../../cli/doctor/check-result.ts';
 import { checkTls } from '../../cli/doctor/tls.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { deriveApiKey } from '../../protocol/api-key.ts';
@@ -29,9 +29,9 @@ afterAll(async () => {
 async function doctor(env: Record<string, string> = {}, ...more: string[]) {
   const { code, stdout, stderr } = await directory.run(['doctor', '--json', ...more], { env });
   const lines = stdout.split('\n').filter((line) => line !== '');
-  return { code, stderr, found: lines.map((line) => JSON.parse(line) as Finding) };
+  return { code, stderr, found: lines.map((line) => JSON.parse(line) as CheckResult) };
 }
-const summary = (found: readonly Finding[]) => found.map(({ check, status }) => `${check} ${status}`);
+const summary = (found: readonly CheckResult[]) => found.map(({ check, status }) => `${check} ${status}`);
 const access = (url: string, key = platform.info.clients[0]!.api_key) => ({
   COUNTERSIGN_URL: url,
   COUNTERSIGN_API_KEY: key,

@@ -13,7 +13,7 @@ const lags = (L: number, V: number, S: number, D: number, E: number, X: number):
   signerAgeMs: S,
   maxLifeMs: D,
   clockErrorMs: E,
-  finishMs: X,
+  rotationTimeMs: X,
 });
 
 /** Until every key but the newest is gone, as long as rotations begin in the first ticks. */
@@ -91,7 +91,7 @@ describe('the search finds', () => {
   });
 
   it('an X that is forgotten: the key signs too early, or no rotation that takes its time is ever finished', () => {
-    const forgotten = withLags(() => ({ finishMs: 0 }));
+    const forgotten = withLags(() => ({ rotationTimeMs: 0 }));
     expect(violation(ROTATION, { ...forgotten, ...trusting })).toBe('what k1 signed was refused');
     expect(violation(ROTATION, forgotten)).toMatch('a rotation within X was refused');
   });

@@ -160,7 +160,7 @@ export function keysModel(
     signerAgeMs: S,
     maxLifeMs: D,
     clockErrorMs: E,
-    finishMs: X,
+    rotationTimeMs: X,
   } = lags;
   const skews = E === 0 ? [0] : [-E, E];
 

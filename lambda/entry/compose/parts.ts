@@ -75,12 +75,12 @@ export const ledger = ({ env, dynamodb }: WithTables): Ledger =>
 export function consumption(runtime: WithTables): Consumption {
   const { env, dynamodb, nowMs } = runtime;
   const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
-  const defaultLimit = numberFrom(env, 'COUNTERSIGN_QUOTA');
-  return { ledger: ledger(runtime), quota: new Quota({ limits, defaultLimit, nowMs }) };
+  const signaturesPerMinute = numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE');
+  return { ledger: ledger(runtime), quota: new Quota({ limits, signaturesPerMinute, nowMs }) };
 }
 
 export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
-  new ReadLimit({ defaultLimit: numberFrom(env, 'COUNTERSIGN_QUOTA'), nowMs });
+  new ReadLimit({ signaturesPerMinute: numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE'), nowMs });
 
 /** Reads the kids of the client roots that this Region refuses. */
 export const refusedRoots = ({ env, dynamodb }: WithTables) => {

@@ -1,4 +1,7 @@
-/** Composes every function. A bundle holds the one that its entry names, with its parts. */
+/**
+ * Composes the functions that answer clients and operators; keys.ts composes those for the platform's keys. A bundle holds
+ * the one that its entry names, with its parts.
+ */
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
 import { proofActions } from '../../admin/proofs.ts';
@@ -103,7 +106,7 @@ function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
   return { function: name, region, errorDocsUrl, log };
 }
 
-/** All functions in one process: for the local platform, tests and measurements. */
+/** All of them in one process: for the local platform, tests and measurements. */
 export function createFunctions(runtime: WithTables & WithSecrets, schema: RegistrationSchema) {
   return {
     nonce: nonce(runtime),

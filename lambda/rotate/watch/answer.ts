@@ -4,20 +4,20 @@
  */
 import { isJsonObject } from '../../../protocol/json.ts';
 import type { KeyState } from '../../../protocol/keyset.ts';
-import type { OperatorAnswer } from '../../contract/admin.ts';
+import type { AdminAnswer } from '../../contract/admin.ts';
 import type { KeysetSummary } from '../../contract/keys.ts';
 
 const STATES = ['next', 'current', 'previous', 'retired', 'revoked'] as const satisfies readonly KeyState[];
 
 /** @throws SyntaxError where it has another form; the message names the member and quotes no value */
-export function readAnswer(text: string): OperatorAnswer<KeysetSummary> {
+export function readAnswer(text: string): AdminAnswer<KeysetSummary> {
   const answer = parse(text);
   demand(isJsonObject(answer), 'answer');
   const { ok, result, problem } = answer as Record<string, unknown>;
   demand(typeof ok === 'boolean', 'ok');
   if (ok) requireSummary(result);
   else demand(isJsonObject(problem) && typeof problem.detail === 'string', 'problem');
-  return answer as OperatorAnswer<KeysetSummary>;
+  return answer as AdminAnswer<KeysetSummary>;
 }
 
 /** The members that the findings depend on. */

@@ -12,8 +12,8 @@ export function askByLambda(lambda: Pick<LambdaClient, 'send'>, stage: string): 
     const Payload = JSON.stringify({ action, params });
     const answer = await lambda.send(new InvokeCommand({ FunctionName, Payload }));
     if (answer.FunctionError !== undefined) throw new Error(`${FunctionName} failed`);
-    const told = readAnswer(answer.Payload?.transformToString() ?? '');
-    if (told.ok) return told.result;
-    throw new Error(`${FunctionName} refused ${action}: ${told.problem.detail}`);
+    const read = readAnswer(answer.Payload?.transformToString() ?? '');
+    if (read.ok) return read.result;
+    throw new Error(`${FunctionName} refused ${action}: ${read.problem.detail}`);
   };
 }

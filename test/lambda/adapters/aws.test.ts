@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import { dynamodbClient, readSecret, secretsClient } from '../../../lambda/adapters/aws.ts';
+import { Unavailable } from '../../../lambda/adapters/call.ts';
 import { createLedger } from '../../../lambda/adapters/ledger.ts';
-import { Unavailable } from '../../../lambda/adapters/unavailable.ts';
 
 it('is asked three times, and then an outage', async () => {
   const asked: string[] = [];

@@ -385,6 +385,14 @@ it('docs/deploy-config.md has every setting with its default, and no other', () 
   }
 });
 
+it('docs/deploy-config.md names the settings that take an object of the CDK', () => {
+  const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+  const types = read('lib/config/input.ts').matchAll(/^ {2}readonly (\w+)\??: .*\bI[A-Z]\w+\b/gm);
+  const named = /these settings also take([^.]+)\./.exec(read('docs/deploy-config.md'))![1]!;
+  const settings = [...named.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  expect(settings.sort()).toEqual([...types].map(([, name]) => name).sort());
+});
+
 function settings(schema: z.ZodType, path: string): [string, z.ZodType][] {
   let inner = schema;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault)

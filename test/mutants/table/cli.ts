@@ -48,7 +48,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/doctor/command.ts',
-    'if (applies && !ran.has(check)) yield skip(check, host);',
+    'if (applies && !ran.has(check)) yield skipped(check, host);',
     '',
     'test/cli/doctor.test.ts',
   ),
@@ -209,7 +209,7 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'resume',
-    'cli/register/account.ts',
+    'cli/register/tally.ts',
     'this.#checkpoint?.done(number, this.#counts);',
     '',
     'test/cli/resume.test.ts',
@@ -230,31 +230,31 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'hopeless',
-    'cli/register/verdict.ts',
+    'cli/register/failure-scope.ts',
     "clock_skew: 'everyone'",
     "clock_skew: 'user'",
-    'test/cli/verdict.test.ts',
+    'test/cli/failure-scope.test.ts',
   ),
   mutant(
     'hopeless',
     'cli/register/register.ts',
     'if (stops) this.#stoppedBy ??=',
     'if (false) this.#stoppedBy ??=',
-    'test/cli/verdict.test.ts',
+    'test/cli/failure-scope.test.ts',
   ),
   mutant(
     'hopeless',
     'cli/register/register.ts',
-    "verdict === 'unreachable' && !this",
+    "scope === 'unreachable' && !this",
     '!this',
-    'test/cli/verdict.test.ts',
+    'test/cli/failure-scope.test.ts',
   ),
   mutant(
     'hopeless',
     'cli/register/access.ts',
     "(options.url ?? env.COUNTERSIGN_URL)?.replace(/\\/$/, '')",
     'options.url ?? env.COUNTERSIGN_URL',
-    'test/cli/verdict.test.ts',
+    'test/cli/failure-scope.test.ts',
   ),
   mutant(
     'resume',
@@ -273,8 +273,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'resume',
     'cli/register/checkpoint.ts',
-    'started_ms < machineStartedMs',
-    'false',
+    'started_ms >= machineStartedMs &&',
+    '',
     'test/cli/checkpoint.test.ts',
   ),
   mutant(
@@ -391,14 +391,14 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'every-record',
-    'cli/register/account.ts',
+    'cli/register/tally.ts',
     'if (lines > 1)',
     'if (false)',
     'test/cli/every-line.test.ts',
   ),
   mutant(
     'every-record',
-    'cli/register/account.ts',
+    'cli/register/tally.ts',
     'this.#unfinished -= 1;',
     '',
     'test/cli/every-line.test.ts',

@@ -59,8 +59,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'least-privilege',
     'lib/functions/permissions.ts',
-    "nonce: { limits: { GetItem: [revokedKey('nonce')] }",
-    "nonce: { limits: { GetItem: [revokedKey('nonce'), revokedKey('token')] }",
+    "nonce: { limits: { GetItem: [keysItemKey('nonce')] }",
+    "nonce: { limits: { GetItem: [keysItemKey('nonce'), keysItemKey('token')] }",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -101,7 +101,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'publish-first',
     'protocol/key-windows.ts',
-    'finishMs + finishMarginMs',
+    'rotationTimeMs + finishMarginMs',
     'finishMarginMs',
     'test/model',
   ),
@@ -654,8 +654,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'watch-alias',
     'lambda/rotate/actions.ts',
-    'if (pending === params.version_id && nowMs()',
-    'if (false && nowMs()',
+    'pending === params.version_id &&',
+    'false &&',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -1034,8 +1034,22 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'remembered-kids',
     'lambda/rotate/rotation.ts',
-    'if (looked.unreadable.some((each) => unknown.some((start) => each.startsWith(start))))',
+    'if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))',
     'if (false)',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'remembered-kids',
+    'lambda/rotate/rotation.ts',
+    "const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];",
+    "const OWN_TABLE: readonly Unreadable['part'][] = ['published keys'];",
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'remembered-kids',
+    'lambda/rotate/rotation.ts',
+    'each.region === region && OWN_TABLE.includes(each.part)',
+    'OWN_TABLE.includes(each.part)',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -1048,8 +1062,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'consistent-read',
     'lambda/adapters/revoked-kids.ts',
-    'Key, ConsistentRead: true',
-    'Key',
+    '...keysItem(table, purpose), ConsistentRead: true',
+    '...keysItem(table, purpose)',
     'test/lambda/adapters/revoked-kids.test.ts',
   ),
   mutant(

@@ -98,8 +98,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'strict-key-never-travels',
     'lib/operations/exposed-key-alarm.ts',
-    '[...new Set(ROUTES.map((route) => route.function))]',
-    "(['nonce'] as const)",
+    'new Set(ROUTES.map((route) => route.function))',
+    "['nonce'] as const",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -168,8 +168,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'own-items',
     'lib/keys/rotation-function.ts',
-    '[revokedKey(purpose)]',
-    "[revokedKey('*')]",
+    '[keysItemKey(purpose)]',
+    "[keysItemKey('*')]",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
