@@ -59,13 +59,13 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
 
     'keys.revoke': action(Revoke, async ({ only_kids }): Promise<RevokedKeys> => {
       const { held, failure, tidy, unknown, unreadable, ...rest } = await revoke(options, only_kids);
-      const told = { ...rest, unknown_kids: unknown, unreadable: unreadable.map(sentence).sort() };
+      const answer = { ...rest, unknown_kids: unknown, unreadable: unreadable.map(sentence).sort() };
       if (!held)
-        return { keyset: null, failure: ownWords(failure) ?? describeError(failure).error!, ...told };
+        return { keyset: null, failure: ownWords(failure) ?? describeError(failure).error!, ...answer };
       await succeeded();
       const keyset = await summary(held, stateOf(held));
       await tidy();
-      return { keyset, failure: null, ...told };
+      return { keyset, failure: null, ...answer };
     }),
 
     'keys.unstick': action(Unstick, async ({ version_id }) => {

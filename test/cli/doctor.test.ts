@@ -1,6 +1,5 @@
 /** `countersign doctor` names what is wrong on the way to a platform, and what to fix. */
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
@@ -18,8 +17,7 @@ const directory = new Directory();
 
 beforeAll(async () => {
   platform = await startPlatform({ port: 0, nowMs: () => Date.now() + aheadMs });
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
 });
 afterAll(async () => {
   directory.remove();
@@ -189,9 +187,9 @@ test('the proof names no page that there is not, and where URL and key come from
   const typed = await proof({}, '--url', platform.info.entry, '--api-key-file', 'key.txt');
   expect(typed.fix).toContain('the URL is that of --url, the key that of key.txt');
   const broken = { ...platform.info, clients: [{ ...platform.info.clients[0]!, api_key: key }] };
-  directory.write('.countersign/local.json', JSON.stringify(broken));
+  directory.announce(broken);
   expect((await proof({})).fix).toContain('.countersign/local.json)');
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
 });
 
 test('an answer without a nonce is no nonce', async () => {
