@@ -209,8 +209,9 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
           },
         ],
       };
-      expect(await clients.create(made)).toBe(true);
-      expect(await clients.create(made)).toBe(false);
+      expect(await clients.known('whole-client')).toBe(false);
+      expect(await clients.create(made)).toBe('created');
+      expect(await clients.create(made)).toBe('client_exists');
       const read = await clients.load('whole-client');
       expect({ ...read, salt: new Uint8Array(read!.salt) }).toEqual({
         ...made,
@@ -231,9 +232,13 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(await clients.setLimit('nobody', 5)).toBe(false);
       expect(await clients.setProfile('nobody', 'basic')).toBe(false);
       expect(await clients.load('nobody')).toBeUndefined();
-      expect(await clients.remove('whole-client')).toBe(true);
+      expect(await clients.remove('whole-client', T0)).toBe(true);
       expect(await clients.load('whole-client')).toBeUndefined();
-      expect(await clients.remove('whole-client')).toBe(false);
+      expect(await clients.remove('whole-client', T0)).toBe(false);
+      expect(await clients.known('whole-client')).toBe(true);
+      expect(await clients.create(made)).toBe('key_exists');
+      expect(await clients.create({ ...made, keys: made.keys.slice(0, 1) })).toBe('created');
+      expect((await clients.load('whole-client'))?.keys).toEqual(made.keys.slice(0, 1));
     });
 
     it('a generation is added once, and its end only ever comes nearer', async () => {
