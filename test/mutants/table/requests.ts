@@ -358,13 +358,7 @@ export const REQUESTS: readonly Mutant[] = [
     'const salt = Buffer.alloc(16);',
     CLIENTS,
   ),
-  mutant(
-    'old-key-dead',
-    'lambda/adapters/clients.ts',
-    'await clear(clientId, found, nowMs);',
-    '',
-    CLIENTS,
-  ),
+  mutant('old-key-dead', 'lambda/adapters/clients.ts', 'await clear(clientId, found, nowMs);', '', CLIENTS),
   mutant(
     'old-key-dead',
     'lambda/adapters/clients.ts',
@@ -380,7 +374,7 @@ export const REQUESTS: readonly Mutant[] = [
     CLIENTS,
   ),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', ' && !isBroughtKeysRevocation(sk)', '', CLIENTS),
-  mutant('old-key-dead', 'lambda/adapters/clients.ts', "&& !/#\\d+$/.test(sk)", '', REVOCATION),
+  mutant('old-key-dead', 'lambda/adapters/clients.ts', '&& !/#\\d+$/.test(sk)', '', REVOCATION),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', 'used.includes(REVOKED + kid) || ', '', CLIENTS),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', ' || used.includes(KEY + kid)', '', CLIENTS),
   mutant('old-key-dead', 'lambda/admin/rotate-key.ts', 'client.revoked.has(key.kid) || ', '', CLIENTS),
@@ -702,7 +696,13 @@ export const REQUESTS: readonly Mutant[] = [
   mutant('rotate-overlap', 'protocol/client.ts', "(profile === 'basic' && i > 0)", 'false', ROTATE_KEY),
   mutant('profile-change', 'protocol/client.ts', 'profile !== client.profile || (', '(', ROTATE_KEY),
   mutant('erase', 'lambda/admin/registrations.ts', 'if (nowMs() > clearMs && (', 'if ((', OPERATED),
-  mutant('erase', 'lambda/admin/registrations.ts', '!(await options.clients.known(clientId))', 'true', OPERATED),
+  mutant(
+    'erase',
+    'lambda/admin/registrations.ts',
+    '!(await options.clients.known(clientId))',
+    'true',
+    OPERATED,
+  ),
   mutant('erase', 'lambda/admin/registrations.ts', 'if (!stored && erased)', 'if (false)', OPERATED),
   mutant(
     'erase',
