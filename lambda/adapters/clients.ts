@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
-import { CONDITION_FAILED, call, type Item, numberOf, present, textOf } from './dynamodb.ts';
+import { call, type Item, numberOf, present, textOf, writeGlobal } from './dynamodb.ts';
 
 /** All that the request path needs of the table. */
 export interface ClientReader {
@@ -72,7 +72,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   /** @returns whether the condition held */
   async function put(item: Item, condition?: string): Promise<boolean> {
     const command = new PutItemCommand({ TableName: table, Item: item, ConditionExpression: condition });
-    return 'answer' in (await call('clients', () => dynamodb.send(command), [CONDITION_FAILED]));
+    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
   }
 
   /** @returns whether the condition held */
@@ -83,7 +83,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   ): Promise<boolean> {
     const Key = { pk: { S: clientId }, sk: { S: sk } };
     const command = new UpdateItemCommand({ TableName: table, Key, ...change });
-    return 'answer' in (await call('clients', () => dynamodb.send(command), [CONDITION_FAILED]));
+    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
   }
 
   async function has(clientId: string, sk: string): Promise<boolean> {
@@ -106,7 +106,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   async function drop(item: Item): Promise<void> {
     const { pk, sk } = placeOf(item);
     const command = new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } });
-    await call('clients', () => dynamodb.send(command));
+    await writeGlobal('clients', () => dynamodb.send(command));
   }
 
   return {
@@ -176,8 +176,10 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     },
 
     async revokeKey(clientId, kid, nowMs) {
-      if (!(await has(clientId, KEY + kid))) return false;
-      await revoke(clientId, kid, nowMs);
+      const found = (await items(clientId)).map((item) => textOf(item, 'sk'));
+      if (!found.includes(KEY + kid)) return false;
+      // A revocation that another Region wrote is as good: nothing takes it back.
+      if (!found.includes(REVOKED + kid)) await revoke(clientId, kid, nowMs);
       return true;
     },
 

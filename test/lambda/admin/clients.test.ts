@@ -125,6 +125,26 @@ describe('made again with the same name', () => {
     expect(await tryWith({ clientId: client_id, apiKey: api_key!, kid: '1' })).toBe(201);
   });
 
+  it('nor does a key pair that it left behind', async () => {
+    const { jwk } = await keyPair('ES256');
+    const [client_id, kid] = ['pair-left-behind', await calculateJwkThumbprint(jwk as JWK, 'sha256')];
+    const Item = {
+      pk: { S: client_id },
+      sk: { S: `key#${kid}` },
+      alg: { S: 'ES256' },
+      usable_at: { N: '0' },
+      expires_at: { N: '9999999999' },
+      issued_by: { S: 'operator' },
+      jwk: { S: JSON.stringify(jwk) },
+    };
+    await platform.shared.send(new PutItemCommand({ TableName: tableName(STAGE, 'clients'), Item }));
+    for (let n = 0; n < 2; n++)
+      expect(await platform.admin('clients.create', { client_id, profile: 'strict', jwk })).toMatchObject({
+        ok: false,
+        problem: { code: 'key_exists' },
+      });
+  });
+
   it('one name made 10 times at once is made once', async () => {
     const made = await Promise.all(
       Array.from({ length: 10 }, () =>

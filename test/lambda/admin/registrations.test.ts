@@ -1,5 +1,9 @@
 /** Registrations as operators see, delete and erase them. */
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, it } from 'vitest';
+import { tableName } from '../../../lambda/contract/names.ts';
+import { registrationId } from '../../../protocol/registration.ts';
+import { STAGE } from '../../support/dynalite.ts';
 import { regionsForFile } from '../../support/regions.ts';
 import { makeClient, prepare, register } from '../../support/signer.ts';
 
@@ -39,6 +43,19 @@ it('deletes nothing of a client that never was, and leaves nothing there', async
   });
   expect(await platform.operate('registrations.erase', params)).toMatchObject({ state: 'absent' });
   expect(await platform.items('registry')).toEqual(before);
+});
+
+it('deletes what is stored even if nobody knows its client, as after a restore of one table', async () => {
+  const of = { client_id: 'not-restored', user_id: 'restored' };
+  const id = registrationId(of.client_id, of.user_id);
+  const Item = {
+    pk: { S: `${of.client_id}#${id}` },
+    user_id: { S: of.user_id },
+    created_at: { N: String(platform.clock.nowMs) },
+    data: { S: '{}' },
+  };
+  await platform.shared.send(new PutItemCommand({ TableName: tableName(STAGE, 'registry'), Item }));
+  expect(await platform.operate('registrations.delete', of)).toEqual({ id, deleted: true });
 });
 
 it('deletes what a client left that was removed since, and what a client never registered', async () => {

@@ -15,6 +15,7 @@ const REVOCATION = 'test/lambda/admin/revocation.test.ts';
 const ROTATE_KEY = 'test/lambda/admin/rotate-key.test.ts';
 const OPERATED = 'test/lambda/admin/registrations.test.ts';
 const LEASES = 'test/protocol/quota.test.ts';
+const CONFLICTS = 'test/cli/write-conflict.test.ts';
 const STORES = 'test/contract/dynalite.test.ts';
 const ADMIN = 'test/lambda/admin/params.test.ts';
 const EQUAL = 'test/lambda/request/equal-work.test.ts';
@@ -441,16 +442,40 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'write-conflict',
-    registry,
+    'lambda/adapters/dynamodb.ts',
     '[CONDITION_FAILED, WRITE_CONFLICT]',
     '[CONDITION_FAILED]',
     'test/lambda/adapters/registry.test.ts',
   ),
   mutant(
     'write-conflict',
-    registry,
-    'const ATTEMPTS = 4;',
-    'const ATTEMPTS = 3;',
+    'lambda/adapters/dynamodb.ts',
+    'const WRITE_ATTEMPTS = 8;',
+    'const WRITE_ATTEMPTS = 7;',
+    'test/lambda/adapters/registry.test.ts',
+  ),
+  ...['Item: item, ConditionExpression: condition });', 'TableName: table, Key, ...change });'].map(
+    (before) =>
+      mutant(
+        'write-conflict',
+        'lambda/adapters/clients.ts',
+        `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));`,
+        `${before}\n    return 'answer' in (await call('clients', () => dynamodb.send(command), ['ConditionalCheckFailedException']));`,
+        CONFLICTS,
+      ),
+  ),
+  mutant(
+    'write-conflict',
+    'lambda/adapters/clients.ts',
+    "    await writeGlobal('clients', () => dynamodb.send(command));",
+    "    await call('clients', () => dynamodb.send(command));",
+    CONFLICTS,
+  ),
+  mutant(
+    'write-conflict',
+    'lambda/adapters/clients.ts',
+    'if (!found.includes(REVOKED + kid)) ',
+    '',
     'test/lambda/adapters/registry.test.ts',
   ),
   mutant('nonce-form', nonce, ' || text.length > MAX_CHARACTERS', '', 'test/protocol/nonce.test.ts'),
