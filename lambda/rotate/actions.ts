@@ -8,7 +8,6 @@ import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
 import { publishedKids } from '../../protocol/published.ts';
-import { MAX_REVOKED } from '../../protocol/rotation.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
 import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
@@ -37,8 +36,6 @@ const Revoke = z.strictObject({
   only_kids: z
     .array(z.string().regex(/^[\w-]{6}$/))
     .min(1)
-    // What a keyset remembers.
-    .max(MAX_REVOKED)
     .optional(),
 });
 

@@ -458,17 +458,28 @@ describe('a revocation', () => {
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 1]);
     // From then on it is known: a Region that refuses a kid knows it.
     expect((await operate(parts.rotator(), 'keys.revoke', only)).result).toMatchObject({ unknown_kids: [] });
-    expect([...parts.keyset().revoked].sort()).toEqual([...only.only_kids].sort());
+    expect(parts.keyset().revoked).toEqual([only.only_kids[1]]);
+    for (const region of [HOME, AWAY])
+      expect([...parts.refusedIn(region)].sort()).toEqual([...only.only_kids].sort());
   });
 
-  it('takes as many kids as a keyset remembers, and no more', async () => {
-    const parts = await rotated();
-    const only_kids = Array.from({ length: MAX_REVOKED + 1 }, () => 'AAAAAA');
-    const refused = await operate(parts.rotator(), 'keys.revoke', { only_kids });
-    expect(refused).toMatchObject({ ok: false, problem: { code: 'malformed_request' } });
-    expect(parts.told).toEqual([]);
-    const taken = await operate(parts.rotator(), 'keys.revoke', { only_kids: only_kids.slice(1) });
-    expect(taken).toMatchObject({ ok: true });
+  it('takes more kids than a keyset remembers: the Regions refuse them all, and one new key signs', async () => {
+    const parts = await rotated(2);
+    const old = kids(parts);
+    const many = Array.from({ length: MAX_REVOKED + 100 }, (_, n) =>
+      Buffer.from([1, 2, n >> 8, n]).toString('base64url'),
+    );
+    const only_kids = [...many, ...old];
+    for (const region of [HOME, AWAY]) await parts.regionOf(region).revokedKids.add(many);
+    for (let n = 0; n < 2; n++) {
+      const { result } = await operate(parts.rotator(), 'keys.revoke', { only_kids });
+      expect([result.failure, result.unknown_kids]).toEqual([null, []]);
+      for (const region of [HOME, AWAY])
+        expect([...parts.refusedIn(region)].sort()).toEqual([...only_kids].sort());
+    }
+    expect(kids(parts)).toHaveLength(1);
+    expect(parts.vault.made).toHaveLength(3);
+    for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
   });
 
   it('with the primary Region, or Vault, lost: the other Regions refuse the keys all the same, and it says so', async () => {
@@ -934,6 +945,12 @@ describe('a keyset that is full', () => {
       ok: true,
       result: { seq: seq + 2 },
     });
+    // The Regions still refuse all of them, but nothing brings them back into the keyset.
+    await rotate(parts, newToken());
+    expect(parts.keyset()).toMatchObject({ revoked: { length: half }, fingerprints: { length: half } });
+    expect(parts.refusedIn(HOME).length).toBeGreaterThan(half);
+    expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
+    expect(parts.keyset().revoked.length).toBeLessThan(half + 10);
   });
 });
 

@@ -178,8 +178,43 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-for-good',
     'lambda/rotate/regions.ts',
-    'revoked.includes(kid) ? [fingerprint(jwk)] : []',
-    '[]',
+    '...ended.map(({ jwk }) => fingerprint(jwk)),',
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'revoked-for-good',
+    'lambda/rotate/regions.ts',
+    '...higher.flatMap((keyset) => keyset.revoked),',
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'revoked-for-good',
+    'lambda/rotate/regions.ts',
+    '...higher.flatMap(({ fingerprints }) => fingerprints),',
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'revoked-for-good',
+    'lambda/rotate/regions.ts',
+    '...revoked.filter((kid) => readable.has(kid)),',
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'keyset-fits',
+    'lambda/rotate/regions.ts',
+    'seq > current.seq',
+    'seq >= 0',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'keyset-fits',
+    'lambda/rotate/regions.ts',
+    'revoked.filter((kid) => readable.has(kid))',
+    'revoked',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -465,8 +500,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-everywhere',
     'lambda/rotate/revoke.ts',
-    '...kids.filter((kid) => this.#looked.revoked.includes(kid))',
-    '',
+    'kids.filter((kid) => this.#looked.revoked.includes(kid))',
+    'kids.filter((kid) => this.#named!.includes(kid))',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -507,9 +542,23 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'unknown-kids',
     'lambda/rotate/revoke.ts',
-    '[...revoked, ...this.#unknown].includes(kid)',
-    'revoked.includes(kid)',
+    'onlyKids?.filter((kid) => held.includes(kid))',
+    'onlyKids',
     'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'refuses-any-number',
+    'lambda/rotate/actions.ts',
+    '    .min(1)\n    .optional(),',
+    '    .min(1)\n    .max(1_024)\n    .optional(),',
+    'test/lambda/rotate/rotation.test.ts test/cli/keys.test.ts',
+  ),
+  mutant(
+    'refuses-any-number',
+    'cli/keys/revoke.ts',
+    "...(onlyKids ? ['malformed_request'] : [])",
+    "'malformed_request'",
+    'test/cli/keys.test.ts',
   ),
   mutant(
     'revoked-once',
@@ -614,13 +663,6 @@ export const KEYS: readonly Mutant[] = [
     'lambda/rotate/actions.ts',
     'if (pending === params.version_id && nowMs()',
     'if (false && nowMs()',
-    'test/lambda/rotate/rotation.test.ts',
-  ),
-  mutant(
-    'revoked-everywhere',
-    'lambda/rotate/actions.ts',
-    '.max(MAX_REVOKED)',
-    '',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
