@@ -1393,6 +1393,20 @@ describe('readers that hold a keyset which the secret has no more', () => {
     expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
   });
 
+  it('rolled back: the next keyset remembers what the one before it remembered, and no table', async () => {
+    const parts = await rotated();
+    const first = parts.holder('AWSCURRENT')!;
+    await rotate(parts, newToken());
+    const remembered = { revoked: ['AAAAAA'], fingerprints: ['AAAAAAAAAAAAAAAAAAAAAA'] };
+    const { seq, ...rest } = parts.keyset();
+    parts.store.put(NAME, newToken(), JSON.stringify({ ...rest, seq: seq + 1, ...remembered }), [
+      'AWSCURRENT',
+    ]);
+    await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, first);
+    await rotate(parts, newToken());
+    expect(parts.keyset()).toMatchObject({ seq: seq + 2, ...remembered });
+  });
+
   it('rolled back: a named key that is revoked already gets them a keyset that they take', async () => {
     const parts = await rotated();
     const [old] = kids(parts);
