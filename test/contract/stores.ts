@@ -158,6 +158,18 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(await registry().remove(made.clientId, made.id, T0 - 2 * E_MS, 'now')).toBe(true);
     });
 
+    it('erasing takes the tombstone of that deletion, and neither a newer one nor an older', async () => {
+      const [clientId, id] = [`c-${++unique}`, 'e'.repeat(43)];
+      await registry().remove(clientId, id, T0, 'first');
+      await registry().remove(clientId, id, T0 + 10, 'second');
+      for (const other of [T0, T0 + 20]) {
+        expect(await registry().erase(clientId, id, other)).toBe(false);
+        expect(await registry().read(clientId, id)).toEqual({ deletedAtMs: T0 + 10 });
+      }
+      expect(await registry().erase(clientId, id, T0 + 10)).toBe(true);
+      expect(await registry().read(clientId, id)).toBeUndefined();
+    });
+
     it('a deletion repeated after an unclear answer knows its own tombstone', async () => {
       const made: Registration = {
         id: 'x'.repeat(43),

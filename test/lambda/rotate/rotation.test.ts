@@ -482,6 +482,19 @@ describe('a revocation', () => {
     for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
   });
 
+  it('answers with the keyset that it made, even if a read still returns the one before it', async () => {
+    const parts = await rotated(2);
+    const old = kids(parts);
+    const before = await parts.secret.read({ label: 'AWSCURRENT' });
+    const secret: SecretVersions = {
+      ...parts.secret,
+      read: async (version) => ('label' in version ? before : parts.secret.read(version)),
+    };
+    const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
+    expect(result.keyset.keys).toMatchObject([{ kid: kids(parts)[0], state: 'current' }]);
+    expect(old).not.toContain(kids(parts)[0]);
+  });
+
   it('with the primary Region, or Vault, lost: the other Regions refuse the keys all the same, and it says so', async () => {
     const parts = await rotated(2);
     const old = kids(parts);

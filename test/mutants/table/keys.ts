@@ -547,6 +547,20 @@ export const KEYS: readonly Mutant[] = [
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
+    'remembered-kids',
+    'protocol/published.ts',
+    'until === null || other === null ? null',
+    'until === null ? null',
+    'test/protocol/published.test.ts',
+  ),
+  mutant(
+    'remembered-kids',
+    'protocol/published.ts',
+    'seq: Math.max(before.seq, keyset.seq)',
+    'seq: keyset.seq',
+    'test/protocol/published.test.ts',
+  ),
+  mutant(
     'refuses-any-number',
     'lambda/rotate/actions.ts',
     '    .min(1)\n    .optional(),',
