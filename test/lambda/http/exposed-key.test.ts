@@ -100,7 +100,11 @@ describe('a strict key raises the alarm, once, and is not logged', () => {
     ['in base64 in base64', (key) => authorized(`Bearer ${base64(`Basic ${base64(key)}`)}`)],
     ['escaped in JSON in JSON', (key) => posted(JSON.stringify({ text: escaped({ key }) }))],
     ['encoded in JSON in a form', (key) => posted(`json=${escaped({ key }).replaceAll('\\', '%5C')}`)],
-    ['encoded three times', (key) => nonce(`?api_key=${key.replaceAll('_', '%25255F')}`)],
+    [
+      'encoded three times in a cookie',
+      (key) => nonce('?client_id=dev', { Cookie: key.replaceAll('_', '%25255F') }),
+    ],
+    ['as the password of a name with other letters', (key) => authorized(`Basic ${base64(`ÿÿ:${key}`)}`)],
     [
       'escaped in a body that is too long',
       (key) => posted(escaped({ text: 'x'.repeat(17_000), key, more: 'x'.repeat(80_000) })),
