@@ -154,7 +154,9 @@ async function askForAll(
       kids = onlyKids ?? before?.result.known_kids ?? [];
       const call = askKeys(target, region, purpose, 'keys.revoke', params, signal);
       open.set(region, call);
-      const result = await call.catch(passOver).finally(() => open.delete(region));
+      const result = await call
+        .catch((error) => passOver(error, onlyKids))
+        .finally(() => open.delete(region));
       if (result.keyset !== null || result.revoked.length > 0) return result;
       blind ??= { result, asked: region, unreachable: [] };
       throw new CliError(EXIT.unreachable, `${region} could not read the keys: ${result.failure}`);
@@ -166,9 +168,13 @@ async function askForAll(
   }
 }
 
-/** Turns a refusal into "unreachable", so that the next Region is asked; but a refusal of the request itself stays one. */
-function passOver(error: unknown): never {
-  if (error instanceof Refused && !['not_found', 'malformed_request'].includes(error.code))
+/**
+ * Turns a refusal into "unreachable", so that the next Region is asked; but a refusal of what the operator asked for stays
+ * one.
+ */
+function passOver(error: unknown, onlyKids: readonly string[] | undefined): never {
+  const final = ['not_found', ...(onlyKids ? ['malformed_request'] : [])];
+  if (error instanceof Refused && !final.includes(error.code))
     throw new CliError(EXIT.unreachable, error.message);
   throw error;
 }

@@ -20,6 +20,7 @@ import {
   type KeyRegion,
   type Looked,
   lookAtRegions,
+  recallable,
   rememberEverywhere,
   type Unreadable,
 } from './regions.ts';
@@ -113,7 +114,7 @@ export class Rotation {
     const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));
     const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
     if (refusal !== undefined) throw new RotationError(refusal);
-    const base = recalled(keyset, { ...looked, seq: looked.published.seq });
+    const base = recalled(keyset, recallable(looked, keyset, startedMs));
     const newKey = await makeKey(vault, vaultKey, alg, base);
     return followingKeyset(base, versionId, newKey, lags, startedMs, looked.revoked);
   }

@@ -1,6 +1,6 @@
 /** A client's next generation: both work while they overlap, to the second, and nothing old comes back. */
 import { exportJWK, generateKeyPair } from 'jose';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CLIENT_CACHE_MS } from '../../../lambda/request/client-cache.ts';
 import { regionsForFile } from '../../support/regions.ts';
 import { fetchNonce, makeClient, proofFor, register, type Signer } from '../../support/signer.ts';
@@ -111,6 +111,32 @@ describe('another profile', () => {
     platform.clock.nowMs += CLIENT_CACHE_MS;
     expect(await tryWith(again)).toBe(201);
     expect(await tryWith(strict)).toBe('key_expired');
+    expect(await tryBasic(basic)).toBe('invalid_proof');
+  });
+
+  it('comes last: where the old keys could not be ended, they work on, and the command can be repeated', async () => {
+    const strict = await makeClient(platform);
+    const send = platform.shared.send.bind(platform.shared) as (command: object) => Promise<never>;
+    const ended = vi.spyOn(platform.shared, 'send').mockImplementation((async (command: {
+      input: { UpdateExpression?: string };
+    }) => {
+      if (command.input.UpdateExpression?.includes('expires_at')) throw new Error('down');
+      return send(command);
+    }) as never);
+    const params = { client_id: strict.clientId, profile: 'basic' as const };
+    const expires_at = at(platform.clock.nowMs + 30 * DAY_S * 1000);
+    const failed = await platform.admin('clients.rotate-key', { ...params, expires_at });
+    ended.mockRestore();
+    expect(failed).toMatchObject({ ok: false, problem: { code: 'unavailable' } });
+    expect(await platform.operate('clients.show', { client_id: strict.clientId })).toMatchObject({
+      profile: 'strict',
+    });
+    platform.clock.nowMs += CLIENT_CACHE_MS;
+    expect(await tryWith(strict)).toBe(201);
+    const basic = await rotate(strict, { profile: 'basic', expires_at });
+    const again = await rotate(strict, { profile: 'strict' });
+    platform.clock.nowMs += CLIENT_CACHE_MS;
+    expect([await tryWith(again), await tryWith(strict)]).toEqual([201, 'key_expired']);
     expect(await tryBasic(basic)).toBe('invalid_proof');
   });
 

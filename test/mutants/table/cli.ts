@@ -10,6 +10,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/registrations.test.ts',
   ),
   mutant(
+    'erase',
+    'cli/registrations/command.ts',
+    "erased ||= answer?.state === 'erased';",
+    '',
+    'test/cli/registrations.test.ts',
+  ),
+  mutant(
     'vault-least-privilege',
     'cli/vault/rotate.hcl',
     '{{export}}/{{key}}/*',
