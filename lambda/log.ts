@@ -5,7 +5,7 @@
 
 export interface LogEntry {
   readonly level: 'INFO' | 'WARN' | 'ERROR';
-  readonly message: 'request' | 'audit' | 'keyset';
+  readonly message: 'request' | 'audit' | 'keyset' | 'evacuation';
   readonly request_id?: string | undefined;
   readonly function?: string | undefined;
   readonly region?: string | undefined;

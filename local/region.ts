@@ -1,11 +1,13 @@
 /** One Region: the real functions with AWS SDK clients, and the gateway in front of them. */
 import { randomUUID } from 'node:crypto';
 import { Agent } from 'node:http';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
+import { ROUTES, type Route } from '../lambda/contract/routes.ts';
 import { servingEnvironment } from '../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../lambda/entry/compose/serving.ts';
 import type { Log } from '../lambda/log.ts';
@@ -23,6 +25,9 @@ export interface Deployment {
   readonly regions: readonly { readonly name: string; readonly url: string }[];
   readonly consistency: 'strong' | 'eventual';
   readonly nonceLifeMs: number;
+  readonly holdDownMs: number;
+  /** The path of the health checkers. */
+  readonly checkers: Route;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
@@ -39,6 +44,7 @@ export interface AwsClients {
   readonly dynamodb: DynamoDBClient;
   readonly secrets: SecretsManagerClient;
   readonly lambda: LambdaClient;
+  readonly cloudwatch: CloudWatchClient;
   /** Closes their connections. */
   destroy(): void;
 }
@@ -50,7 +56,7 @@ export function createRegion(
   deployment: Deployment,
   keysetAgeMs: number = DEFAULTS.keysetMaxAgeMs,
 ): Region {
-  const { nowMs, log, awsEndpoint, entryUrl, regions, consistency, nonceLifeMs } = deployment;
+  const { nowMs, log, awsEndpoint, entryUrl, regions, consistency, nonceLifeMs, holdDownMs } = deployment;
   const aws = awsClients(awsEndpoint, name);
   const env = servingEnvironment({
     stage: STAGE,
@@ -60,6 +66,7 @@ export function createRegion(
     regions,
     consistency,
     nonceLifeMs,
+    holdDownMs,
     keysetMaxAgeMs: keysetAgeMs,
   });
   const { dynamodb, secrets } = aws;
@@ -67,7 +74,12 @@ export function createRegion(
   const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
     (handlers[each] as LambdaHandler)(event, { awsRequestId: randomUUID() });
   return {
-    gateway: createGateway({ invoke, errorDocsUrl: env.COUNTERSIGN_ERROR_DOCS_URL, nowMs }),
+    gateway: createGateway({
+      invoke,
+      errorDocsUrl: env.COUNTERSIGN_ERROR_DOCS_URL,
+      routes: [...ROUTES, deployment.checkers],
+      nowMs,
+    }),
     functions: new Map(FUNCTIONS.map((each) => [functionName(STAGE, each), handlers[each] as LambdaHandler])),
     aws,
   };
@@ -92,6 +104,7 @@ function awsClients(endpoint: string, region: string): AwsClients {
     dynamodb: new DynamoDBClient(options),
     secrets: new SecretsManagerClient(options),
     lambda: new LambdaClient(options),
+    cloudwatch: new CloudWatchClient(options),
     destroy: () => httpAgent.destroy(),
   };
 }

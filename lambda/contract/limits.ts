@@ -6,3 +6,9 @@ export const quotaKey = (clientId: string, window: number | '*'): string => `quo
 
 /** @param purpose whose kids are revoked */
 export const revokedKey = (purpose: string): string => `revoked#${purpose}`;
+
+/** The evacuation flag of a Region: in its own table and in its keeper's. */
+export const evacuatedKey = (region: string | '*'): string => `evacuated#${region}`;
+
+/** For how long the Region has been good. */
+export const HEALTH_KEY = 'health';

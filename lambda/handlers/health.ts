@@ -1,4 +1,7 @@
-/** `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`). */
+/** `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`; docs/regions.md, "Health"). */
+import { afterGood, type Goodness, isPastHoldDown, wasHealthy } from '../../protocol/health.ts';
+import type { Evacuations } from '../adapters/evacuations.ts';
+import type { GoodnessRecord } from '../adapters/goodness.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
 import { Unavailable } from '../adapters/unavailable.ts';
@@ -11,70 +14,139 @@ export interface HealthOptions {
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly keysets: readonly KeysetCache[];
+  readonly evacuations: Pick<Evacuations, 'read'>;
+  readonly goodness: GoodnessRecord;
+  /** A Region that was unhealthy stays so until it has been good for this long. 0: nobody asks regularly, so none. */
+  readonly holdDownMs: number;
 }
 
 /** Health results are cached this long: frequent checks cause few writes. */
 const CACHE_MS = 5_000;
-/** The answer changes after this many results in a row: one slow write moves no traffic. */
+/** The result changes after this many that contradict it: one slow write moves no traffic. */
 const CHANGES_AFTER = 2;
+/** A part that takes longer counts as failed: a health checker waits for an answer for two seconds. */
+const PATIENCE_MS = 1_200;
+/** The record takes the rest of those two seconds at most. */
+const RECORD_PATIENCE_MS = 500;
 
 type Status = 'pass' | 'fail';
 const PARTS = ['ledger', 'registry', 'keys'] as const;
 type Checks = Record<(typeof PARTS)[number], Status>;
+/** What else keeps a Region out of service. `limits`: the table of these records cannot be read. */
+type Note = 'evacuated' | 'hold-down' | 'limits';
 
-export function healthHandler({ http, ledger, registry, keysets }: HealthOptions): HttpHandler {
-  let answered: Checks | undefined;
-  /** Results in a row that contradict the answer. */
+interface Result {
+  readonly checks: Checks;
+  readonly notes: readonly Note[];
+}
+/** Its state is undefined where it was not read. */
+type Look = Result & { readonly held?: Goodness | undefined };
+
+export function healthHandler(options: HealthOptions): HttpHandler {
+  const { http, ledger, registry, keysets, evacuations, goodness, holdDownMs } = options;
+  let settled: Result | undefined;
+  /** Results in a row that contradict the settled one. */
   let contrary = 0;
-  let latest: { readonly atMs: number; readonly checks: Promise<Checks> } | undefined;
+  /** When this instance last found the Region bad, and could not note it. */
+  let unnotedMs: number | undefined;
+  let latest: { readonly atMs: number; readonly result: Promise<Result> } | undefined;
 
   return httpHandler(http, async () => {
     const nowMs = http.nowMs();
     if (!latest || nowMs - latest.atMs >= CACHE_MS || nowMs < latest.atMs)
-      latest = { atMs: nowMs, checks: look(nowMs).then(settle) };
-    const checks = await latest.checks;
-    const status = overall(checks);
+      latest = { atMs: nowMs, result: look(nowMs).then((found) => judge(found, nowMs)) };
+    const { checks, notes } = await latest.result;
+    const status: Status = isGood({ checks, notes }) ? 'pass' : 'fail';
     return {
       ...json(
         status === 'pass' ? 200 : 503,
-        { status, checks, region: http.region },
+        { status, checks, region: http.region, ...(notes.length > 0 && { notes }) },
         {
           'Cache-Control': 'no-store',
           'Content-Type': 'application/health+json',
         },
       ),
-      reason: PARTS.filter((part) => checks[part] === 'fail').join(),
+      reason: [...PARTS.filter((part) => checks[part] === 'fail'), ...notes].join(),
     };
   });
 
-  async function look(nowMs: number): Promise<Checks> {
-    const [ledgerStatus, registryStatus, keys] = await Promise.all([
+  async function look(nowMs: number): Promise<Look> {
+    const read = async () => ({
+      flag: await evacuations.read(http.region),
+      held: holdDownMs > 0 ? await goodness.read() : undefined,
+    });
+    const [ledgerStatus, registryStatus, keys, limits] = await Promise.all([
       passes(() => ledger.probe(nowMs)),
       passes(() => registry.probe(http.region, nowMs)),
       passes(async () => {
         for (const keyset of keysets) if (!(await keyset.signingKey(nowMs))) throw new Unavailable('keys');
       }),
+      inTime(read()).catch(unlessUnavailable),
     ]);
-    return { ledger: ledgerStatus, registry: registryStatus, keys };
+    const notes: readonly Note[] = !limits ? ['limits'] : limits.flag?.stands ? ['evacuated'] : [];
+    return {
+      checks: { ledger: ledgerStatus, registry: registryStatus, keys },
+      notes,
+      ...(limits && { held: limits.held }),
+    };
   }
 
-  function settle(checks: Checks): Checks {
-    if (answered && overall(answered) !== overall(checks) && ++contrary < CHANGES_AFTER) return answered;
+  /** @returns the result that is answered: the Region's, not this instance's alone */
+  async function judge(found: Look, nowMs: number): Promise<Result> {
+    const { held } = found;
+    // An instance that has just started takes the Region for what the others found it to be.
+    const before = settled ?? (wasHealthy(held, nowMs, holdDownMs) ? GOOD : undefined);
+    settled = settle(before, found);
+    if (holdDownMs === 0) return settled;
+    if (!isGood(settled)) {
+      unnotedMs = nowMs;
+      await inTime(goodness.bad(nowMs), RECORD_PATIENCE_MS).then(() => {
+        unnotedMs = undefined;
+      }, unlessUnavailable);
+      return settled;
+    }
+    // A contrary result that has not settled says nothing of how long the Region has been good.
+    if (!isGood(found)) return settled;
+    const noted = await inTime(goodness.good(held, nowMs, holdDownMs, unnotedMs), RECORD_PATIENCE_MS).catch(
+      unlessUnavailable,
+    );
+    const state = noted ?? afterGood(held, nowMs, holdDownMs, unnotedMs);
+    if (noted) unnotedMs = undefined;
+    return isPastHoldDown(state, nowMs, holdDownMs) ? settled : { ...settled, notes: ['hold-down'] };
+  }
+
+  function settle(before: Result | undefined, { checks, notes }: Look): Result {
+    if (before && isGood(before) !== isGood({ checks, notes }) && ++contrary < CHANGES_AFTER) return before;
     contrary = 0;
-    answered = checks;
-    return checks;
+    return { checks, notes };
   }
 }
 
-const overall = (checks: Checks): Status =>
-  PARTS.every((part) => checks[part] === 'pass') ? 'pass' : 'fail';
+const GOOD: Result = { checks: { ledger: 'pass', registry: 'pass', keys: 'pass' }, notes: [] };
+
+const isGood = ({ checks, notes }: Result): boolean =>
+  notes.length === 0 && PARTS.every((part) => checks[part] === 'pass');
 
 async function passes(check: () => Promise<void>): Promise<Status> {
   try {
-    await check();
+    await inTime(check());
     return 'pass';
   } catch (error) {
-    if (error instanceof Unavailable) return 'fail';
-    throw error;
+    unlessUnavailable(error);
+    return 'fail';
   }
+}
+
+function unlessUnavailable(error: unknown): undefined {
+  if (error instanceof Unavailable) return undefined;
+  throw error;
+}
+
+/** @throws Unavailable where it takes too long */
+async function inTime<T>(work: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Unavailable('answer in time')), patienceMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

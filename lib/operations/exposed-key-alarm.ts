@@ -2,11 +2,11 @@
 import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { metricNamespace } from '../../lambda/contract/evacuation.ts';
 import type { FunctionName } from '../../lambda/contract/names.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from './alarm.ts';
-import { metricNamespace } from './metrics.ts';
 
 export interface ExposedKeyAlarmProps {
   readonly config: Config;

@@ -4,6 +4,7 @@ import { type IMetric, MathExpression, Metric, TreatMissingData } from 'aws-cdk-
 import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { metricNamespace } from '../../lambda/contract/evacuation.ts';
 import {
   FUNCTIONS,
   type FunctionName,
@@ -18,7 +19,6 @@ import { API_STAGE, apiName } from '../api/rest-api.ts';
 import type { Config } from '../config/read.ts';
 import { PERMISSIONS } from '../functions/permissions.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
-import { metricNamespace } from './metrics.ts';
 
 const PERIOD = Duration.minutes(5);
 const SILENCE_MS = 3_600_000;
