@@ -118,6 +118,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(vault.stop);
     await options.onListening?.(entry.port);
 
+    const checkers = checkersRoute(randomBytes(16).toString('hex'));
     const deployment: Deployment = {
       entryUrl: entry.url,
       awsEndpoint: aws.url,
@@ -125,9 +126,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       consistency: options.consistency ?? 'strong',
       nonceLifeMs,
       holdDownMs,
-      checkers: checkersRoute(randomBytes(16).toString('hex')),
+      checkers,
       nowMs,
-      log: options.log ?? (() => {}),
+      log: (entry) => {
+        // The checkers would fill the log.
+        if (entry.route !== checkers.resource || entry.status !== 200) options.log?.(entry);
+      },
     };
     const regions = fronts.map(({ name, server: { url } }) =>
       createRegion(name, url, deployment, options.keys?.copyAgeMs?.[name]),
@@ -162,7 +166,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const checker = startChecker(
       fronts.map(({ name, server }) => ({
         name,
-        healthUrl: `${server.url}${deployment.checkers.resource}`,
+        healthUrl: `${server.url}${checkers.resource}`,
         evacuated: () => evacuatedData(cloudwatch, name, names),
       })),
       checkEveryMs,

@@ -16,7 +16,9 @@ export interface RegionOptions {
   readonly nowMs: () => number;
 }
 
-const Named = z.strictObject({ region: z.string().max(64) });
+const Named = z.strictObject({
+  region: z.string().regex(/^[a-z][a-z0-9-]{0,14}$/, { error: 'must be the name of a Region, e.g. "eu-west-1"' }),
+});
 type Params = z.infer<typeof Named>;
 const byName = ({ region }: Params): string => region;
 
