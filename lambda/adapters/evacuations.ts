@@ -2,7 +2,7 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { type EvacuationFlag, returnedTtlS } from '../../protocol/evacuation.ts';
 import { evacuatedKey } from '../contract/limits.ts';
-import { call, type Item } from './dynamodb.ts';
+import { CONDITION_FAILED, call, type Item } from './dynamodb.ts';
 
 /** All methods throw Unavailable. */
 export interface Evacuations {
@@ -16,7 +16,7 @@ export interface Evacuations {
 
 export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evacuations {
   const item = (region: string) => ({ TableName: table, Key: { pk: { S: evacuatedKey(region) } } });
-  return {
+  const evacuations: Evacuations = {
     async read(region) {
       const get = new GetItemCommand({ ...item(region), ConsistentRead: true });
       const { answer } = await call('limits', () => dynamodb.send(get));
@@ -27,13 +27,14 @@ export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evac
       const update = new UpdateItemCommand({
         ...item(region),
         // Without a TTL: no flag ends by itself.
-        UpdateExpression: 'SET since = if_not_exists(since, :now) REMOVE returned_at, #ttl',
+        UpdateExpression: 'SET since = :now REMOVE returned_at, #ttl',
+        ConditionExpression: 'attribute_not_exists(since)',
         ExpressionAttributeNames: { '#ttl': 'ttl' },
         ExpressionAttributeValues: { ':now': { N: String(nowMs) } },
-        ReturnValues: 'ALL_NEW',
       });
-      const { answer } = await call('limits', () => dynamodb.send(update));
-      return toFlag(answer.Attributes)!;
+      const result = await call('limits', () => dynamodb.send(update), [CONDITION_FAILED]);
+      const flag = 'answer' in result ? undefined : await evacuations.read(region);
+      return flag ?? { stands: true, sinceMs: nowMs };
     },
 
     async takeBack(region, nowMs) {
@@ -45,12 +46,12 @@ export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evac
           ':now': { N: String(nowMs) },
           ':ttl': { N: String(returnedTtlS(nowMs)) },
         },
-        ReturnValues: 'ALL_NEW',
       });
-      const { answer } = await call('limits', () => dynamodb.send(update));
-      return toFlag(answer.Attributes)!;
+      await call('limits', () => dynamodb.send(update));
+      return { stands: false, returnedMs: nowMs };
     },
   };
+  return evacuations;
 }
 
 function toFlag(item: Item | undefined): EvacuationFlag | undefined {

@@ -16,8 +16,8 @@ export interface GoodnessRecord {
    * @returns the state that holds then
    */
   good(held: Goodness | undefined, nowMs: number, holdDownMs: number, badMs?: number): Promise<Goodness>;
-  /** Notes that the Region is bad: it has not been good before now. */
-  bad(nowMs: number): Promise<void>;
+  /** Notes that the Region is bad: it has not been good before now. @param held as it was read */
+  bad(held: Goodness | undefined, nowMs: number): Promise<void>;
 }
 
 /** Each failed attempt means that another instance has noted something. */
@@ -59,7 +59,8 @@ export function createGoodness(dynamodb: DynamoDBClient, table: string): Goodnes
       }
     },
 
-    async bad(nowMs) {
+    async bad(held, nowMs) {
+      if (held && held.goodSinceMs >= nowMs) return;
       const update = new UpdateItemCommand({
         ...item,
         UpdateExpression: 'SET good_since = :after',

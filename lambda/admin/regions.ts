@@ -17,7 +17,9 @@ export interface RegionOptions {
 }
 
 const Named = z.strictObject({
-  region: z.string().regex(/^[a-z][a-z0-9-]{0,14}$/, { error: 'must be the name of a Region, e.g. "eu-west-1"' }),
+  region: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,14}$/, { error: 'must be the name of a Region, e.g. "eu-west-1"' }),
 });
 type Params = z.infer<typeof Named>;
 const byName = ({ region }: Params): string => region;

@@ -44,8 +44,8 @@ type Look = Result & { readonly held?: Goodness | undefined };
 
 export function healthHandler(options: HealthOptions): HttpHandler {
   const { http, ledger, registry, keysets, evacuations, goodness, holdDownMs } = options;
-  let settled: Result | undefined;
-  /** Results in a row that contradict the settled one. */
+  let answered: Result | undefined;
+  /** Results in a row that contradict the answer. */
   let contrary = 0;
   /** When this instance last found the Region bad, and could not note it. */
   let unnotedMs: number | undefined;
@@ -71,10 +71,11 @@ export function healthHandler(options: HealthOptions): HttpHandler {
   });
 
   async function look(nowMs: number): Promise<Look> {
-    const read = async () => ({
-      flag: await evacuations.read(http.region),
-      held: holdDownMs > 0 ? await goodness.read() : undefined,
-    });
+    const read = async () => {
+      const reads = [evacuations.read(http.region), holdDownMs > 0 ? goodness.read() : undefined] as const;
+      const [flag, held] = await Promise.all(reads);
+      return { flag, held };
+    };
     const [ledgerStatus, registryStatus, keys, limits] = await Promise.all([
       passes(() => ledger.probe(nowMs)),
       passes(() => registry.probe(http.region, nowMs)),
@@ -91,34 +92,44 @@ export function healthHandler(options: HealthOptions): HttpHandler {
     };
   }
 
-  /** @returns the result that is answered: the Region's, not this instance's alone */
+  /** @returns what is answered: it is the Region's result, not this instance's alone */
   async function judge(found: Look, nowMs: number): Promise<Result> {
-    const { held } = found;
-    // An instance that has just started takes the Region for what the others found it to be.
-    const before = settled ?? (wasHealthy(held, nowMs, holdDownMs) ? GOOD : undefined);
-    settled = settle(before, found);
-    if (holdDownMs === 0) return settled;
-    if (!isGood(settled)) {
+    const before = known(found, nowMs);
+    const changes = before !== undefined && isGood(before) !== isGood(found);
+    contrary = changes ? contrary + 1 : 0;
+    // The hold-down makes a Region wait long enough before it is green again.
+    const isSettled = !changes || contrary >= CHANGES_AFTER || (isGood(found) && holdDownMs > 0);
+    if (isSettled) contrary = 0;
+    answered = isSettled ? await settle(found, nowMs) : before!;
+    return answered;
+  }
+
+  /**
+   * @returns what the Region was: red if this instance found it so; else what all instances found, where that can be read,
+   * since this one may have just started or missed something
+   */
+  function known({ notes, held }: Look, nowMs: number): Result | undefined {
+    const alone = holdDownMs === 0 || notes.includes('limits');
+    if (alone || (answered && !isGood(answered))) return answered;
+    return wasHealthy(held, nowMs, holdDownMs) ? GOOD : undefined;
+  }
+
+  async function settle({ checks, notes, held }: Look, nowMs: number): Promise<Result> {
+    const result = { checks, notes };
+    if (holdDownMs === 0) return result;
+    if (!isGood(result)) {
       unnotedMs = nowMs;
-      await inTime(goodness.bad(nowMs), RECORD_PATIENCE_MS).then(() => {
+      await inTime(goodness.bad(held, nowMs), RECORD_PATIENCE_MS).then(() => {
         unnotedMs = undefined;
       }, unlessUnavailable);
-      return settled;
+      return result;
     }
-    // A contrary result that has not settled says nothing of how long the Region has been good.
-    if (!isGood(found)) return settled;
     const noted = await inTime(goodness.good(held, nowMs, holdDownMs, unnotedMs), RECORD_PATIENCE_MS).catch(
       unlessUnavailable,
     );
     const state = noted ?? afterGood(held, nowMs, holdDownMs, unnotedMs);
     if (noted) unnotedMs = undefined;
-    return isPastHoldDown(state, nowMs, holdDownMs) ? settled : { ...settled, notes: ['hold-down'] };
-  }
-
-  function settle(before: Result | undefined, { checks, notes }: Look): Result {
-    if (before && isGood(before) !== isGood({ checks, notes }) && ++contrary < CHANGES_AFTER) return before;
-    contrary = 0;
-    return { checks, notes };
+    return isPastHoldDown(state, nowMs, holdDownMs) ? result : { checks, notes: ['hold-down'] };
   }
 }
 

@@ -3,7 +3,7 @@ import { evacuationFunctionName, keeperOf } from '../../../lambda/contract/evacu
 import { readConfig } from '../../../lib/config/read.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { checkersPath } from '../../../lib/routing/checkers.ts';
-import { CONFIG, flat, PROD, type Stack, synthesise } from '../synth.ts';
+import { CONFIG, PROD, type Stack, synthesise } from '../synth.ts';
 import { HERE, ITEM_ACTIONS, ITEMS, item, may, THERE } from './may.ts';
 
 const prod = synthesise(PROD);
