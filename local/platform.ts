@@ -78,6 +78,8 @@ export interface PlatformInfo {
 
 export interface Platform {
   readonly info: PlatformInfo;
+  /** Stops a Region's front door, so that it answers nobody. */
+  stopRegion(region: string): Promise<void>;
   /** Stops every server. All state is lost. */
   stop(): Promise<void>;
 }
@@ -187,6 +189,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         console: null,
         clients,
       },
+      stopRegion: async (region) => fronts.find(({ name }) => name === region)?.server.stop(),
       stop,
     };
   } catch (error) {

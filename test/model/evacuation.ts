@@ -77,6 +77,10 @@ interface Place {
   /** Whether an operator took it out, and the alarm was seen. */
   out: boolean;
   badMs: number;
+  /** In a row. */
+  badTicks: number;
+  /** Its table was lost, and with it how long the Region has been good; nobody has asked since. */
+  forgot: boolean;
 }
 
 /** @throws CameBack where DNS leads to a Region that nobody took back, or to one that is not good yet */
@@ -125,6 +129,8 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
     points: [],
     out: false,
     badMs: Number.NEGATIVE_INFINITY,
+    badTicks: 0,
+    forgot: false,
   });
   const places = {} as Record<Name, Place>;
   for (const name of NAMES) {
@@ -164,6 +170,7 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
     return { passed: statusCode === 200, fit };
   };
 
+  await tick(true);
   for (const { event, minutes, silentMinutes } of steps) {
     await happens(event);
     for (let i = 0; i < 2 * minutes; i++) await tick(i % 2 === 0);
@@ -193,9 +200,11 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
     else if (event.kind === 'break') places[event.region].good = false;
     else if (event.kind === 'mend') places[event.region].good = true;
     else if (event.kind === 'restart') places[event.region].health = instance(event.region);
-    else
+    else {
       for (const Key of keysOf(event.region))
         store.ask(event.region, 'DeleteItem', { TableName: TABLE, Key });
+      Object.assign(places[event.region], { forgot: true, badMs: Number.NEGATIVE_INFINITY });
+    }
   }
 
   function keysOf(name: Name): object[] {
@@ -229,7 +238,10 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
     nowMs += HALF;
     for (const name of NAMES) {
       const { up, good } = places[name];
-      if (!up || !good) places[name].badMs = nowMs;
+      // One bad look moves nothing, and a Region that cannot be reached for half a minute does not know of it.
+      places[name].badTicks = up && good ? 0 : places[name].badTicks + 1;
+      if (places[name].badTicks > 1 && !places[name].forgot) places[name].badMs = nowMs;
+      if (up) places[name].forgot = false;
       if (scheduled && up && metric === 'flag')
         await evacuationHandler({
           evacuations: evacuations(name),
