@@ -111,7 +111,15 @@ export class RegionStack extends PlatformStack {
     );
     if (of !== undefined) {
       const bundle = bundles.evacuation;
-      new Evacuation(this, 'Evacuation', { config, region: region.name, of, bundle, errorDocsUrl, topic });
+      // The id of the alarm follows from this one: another would make a second alarm of the same name.
+      new Evacuation(this, `Evacuated-${of}`, {
+        config,
+        region: region.name,
+        of,
+        bundle,
+        errorDocsUrl,
+        topic,
+      });
     }
     new CfnOutput(this, 'BaseUrl', { value: baseUrl, description: 'What clients are configured with' });
   }

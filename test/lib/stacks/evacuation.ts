@@ -38,7 +38,7 @@ it('the keeper says every minute whether the Region is evacuated, and its silenc
   });
   const [permission] = region
     .ofType('AWS::Lambda::Permission')
-    .filter(({ Properties }) => JSON.stringify(Properties.SourceArn ?? '').includes('EvacuationEveryMinute'));
+    .filter(({ Properties }) => JSON.stringify(Properties.SourceArn ?? '').includes('EveryMinute'));
   expect(permission!.Properties.Principal).toBe('events.amazonaws.com');
 });
 
