@@ -186,6 +186,7 @@ it('what it makes is there to read: functions, tables, secrets, keys, topics', (
       ...FUNCTIONS.map((name) => `countersign-live-${name}`),
       ...PURPOSES.map((purpose) => `countersign-live-rotate-${purpose}`),
       'countersign-live-keys-watch',
+      'countersign-live-evacuation',
     ].sort(),
   );
   expect(bases.map(({ key, alarmTopic }) => [key, alarmTopic].every(Boolean))).toEqual([true, true]);

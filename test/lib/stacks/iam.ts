@@ -48,6 +48,9 @@ const NEEDS: Record<FunctionName, Try[]> = {
   health: [
     item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#client-root']),
+    item('GetItem', [`evacuated#${HERE}`]),
+    item('GetItem', ['health']),
+    item('UpdateItem', ['health']),
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
     read('nonce'),
@@ -57,6 +60,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:Query', resource: table('clients') },
     { action: 'dynamodb:Scan', resource: table('clients') },
     item('GetItem', ['revoked#client-root']),
+    item('GetItem', [`evacuated#${HERE}`]),
     { action: 'dynamodb:GetItem', resource: table('registry') },
   ],
   'admin-write': [
@@ -66,6 +70,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:UpdateItem', resource: table('clients') },
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     item('GetItem', ['revoked#client-root']),
+    item('UpdateItem', [`evacuated#${HERE}`]),
     { action: 'dynamodb:DeleteItem', resource: table('registry') },
     { action: 'dynamodb:GetItem', resource: table('registry') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
@@ -86,6 +91,7 @@ function withProof(): Try[] {
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#client-root']),
+    item('GetItem', [`evacuated#${HERE}`]),
     item('UpdateItem', ['quota#acme#29000000']),
     { action: 'dynamodb:GetItem', resource: table('registry') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
