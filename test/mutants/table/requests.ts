@@ -811,6 +811,28 @@ export const REQUESTS: readonly Mutant[] = [
   mutant('rotate-overlap', 'protocol/client.ts', "(profile === 'basic' && i > 0)", 'false', ROTATE_KEY),
   mutant('profile-change', 'protocol/client.ts', 'profile !== client.profile || (', '(', ROTATE_KEY),
   mutant('erase', 'lambda/admin/registrations.ts', 'if (nowMs() > clearMs && (', 'if ((', OPERATED),
+  mutant('erase', registry, "'deleted_at = :deleted'", "'deleted_at >= :deleted'", STORES),
+  mutant(
+    'erase',
+    'protocol/registration.ts',
+    ' + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs',
+    ' + LONGEST_NONCE_LIFE_MS',
+    'test/protocol/registration.test.ts',
+  ),
+  mutant(
+    'bounded-names',
+    'lambda/request/proof-gate.ts',
+    'isClientId(id) ? clients.get(id) : NO_CLIENT',
+    "id === '' ? NO_CLIENT : clients.get(id)",
+    EQUAL,
+  ),
+  mutant(
+    'profile-change',
+    'lambda/admin/rotate-key.ts',
+    '  for (const { kid, expiresAtS } of older) await clients.endKey(clientId, kid, expiresAtS);\n  if (profile !== client.profile) await clients.setProfile(clientId, profile);',
+    '  if (profile !== client.profile) await clients.setProfile(clientId, profile);\n  for (const { kid, expiresAtS } of older) await clients.endKey(clientId, kid, expiresAtS);',
+    ROTATE_KEY,
+  ),
   mutant(
     'erase',
     'lambda/admin/registrations.ts',
