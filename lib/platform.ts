@@ -32,8 +32,8 @@ export interface RegistrationPlatformProps extends ConfigInput {
  * The whole platform: one stage, in one Region or several.
  *
  * Its stacks are children of the app, not of the construct: they are named `countersign-<stage>-<part>` wherever the
- * construct stands, and `cdk deploy --all` deploys them in their order. They share names and nothing else; no stack
- * imports from another. So tags and aspects go on `stacks`, or into the settings (`tags`).
+ * construct stands, and `countersign deploy` deploys them in their order. They share names and nothing else; no stack
+ * imports from another, or depends on one in another Region. So tags and aspects go on `stacks`, or into the settings (`tags`).
  *
  * @example
  * new RegistrationPlatform(app, 'Countersign', {
@@ -79,18 +79,19 @@ export class RegistrationPlatform extends Construct {
     );
     const watch = prod ? new WatchStack(app, stackId('watch'), { config }) : undefined;
 
-    for (const base of bases) home.addStackDependency(base, 'its replicas are encrypted with the key');
+    // Within a Region only (deploy-rules.ts): else `cdk destroy` of one Region would select others, and a fix could not be
+    // deployed while another Region is down. `countersign deploy` goes from Region to Region.
     const changesKeys = config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
-    for (const [i, region] of regions.entries()) {
+    for (const region of regions) {
       if (prod && config.apiGatewayRole === 'create')
         region.addStackDependency(accountStack(app, config, region.region), 'its API writes logs');
+      const base = bases.find((each) => each.region === region.region);
+      if (base) region.addStackDependency(base, 'its functions use the key, its alarms the topic');
+      if (region.region !== home.region) continue;
+      if (base) home.addStackDependency(base, 'the key encrypts its tables and secrets');
       if (changesKeys)
         home.addStackDependency(region, 'roles may use the new key before tables and secrets do');
       else region.addStackDependency(home, 'its functions use the tables and keysets');
-      if (i > 0) region.addStackDependency(regions[i - 1]!, 'one Region at a time');
-      watch?.addStackDependency(region, 'its records lead there');
-      if (changesKeys)
-        for (const base of bases) region.addStackDependency(base, 'its functions may use the key');
     }
     this.bases = bases;
     this.home = home;
