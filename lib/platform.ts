@@ -8,10 +8,11 @@ import { PURPOSES } from '../lambda/contract/purposes.ts';
 import type { ConfigInput } from './config/input.ts';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
 import { type Config, readConfig } from './config/read.ts';
+import { tableSets } from './config/tables.ts';
 import { buildBundles } from './functions/bundles.ts';
 import { addDeployRules } from './policy/deploy-rules.ts';
 import { AccountStack } from './stacks/account-stack.ts';
-import { BaseStack, needsBase } from './stacks/base-stack.ts';
+import { BaseStack, type BaseStackProps, needsBase } from './stacks/base-stack.ts';
 import { writeDeployPlan } from './stacks/deploy-plan.ts';
 import { HomeStack } from './stacks/home-stack.ts';
 import type { PlatformStack } from './stacks/platform-stack.ts';
@@ -65,7 +66,7 @@ export class RegistrationPlatform extends Construct {
 
     const stackId = (part: string) => `countersign-${config.stage.name}-${part}`;
     const prod = config.stage.kind === 'prod';
-    const bases = (prod ? config.regions.filter(needsBase) : []).map(
+    const bases = (prod ? keyRegions(config).filter(needsBase) : []).map(
       (region) => new BaseStack(app, stackId(`base-${region.name}`), { config, region }),
     );
     const home = new HomeStack(app, stackId('home'), { config });
@@ -140,6 +141,13 @@ export class RegistrationPlatform extends Construct {
     );
     return Grant.addToPrincipal({ grantee, actions: ['lambda:InvokeFunction'], resourceArns });
   }
+}
+
+/** The Regions that hold data, and so need a key: those that serve, and others that have tables of another generation. */
+function keyRegions(config: Config): BaseStackProps['region'][] {
+  const serve = new Set(config.regions.map(({ name }) => name));
+  const more = tableSets(config).other?.regions.filter((name) => !serve.has(name)) ?? [];
+  return [...config.regions, ...more.map((name) => ({ name }))];
 }
 
 const ADMIN = ['admin-read', 'admin-write'] as const satisfies readonly FunctionName[];

@@ -3,22 +3,24 @@ import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-pla
 import {
   FUNCTIONS,
   functionName,
+  type Generations,
   keysWatchName,
   rotationFunctionName,
   secretName,
   TABLES,
   type TableKind,
+  tableInUse,
   tableName,
 } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Kind, Region } from './account.ts';
 import { day, fail, type Outcome, ok } from './outcome.ts';
 
-/** @param ledgerGeneration the Region's; it is part of the name of its ledger table */
-export const namesOf = (stage: string, ledgerGeneration: number): [Kind, string][] => [
+/** @param generations the Region's; they are part of the names of its tables */
+export const namesOf = (stage: string, generations: Generations): [Kind, string][] => [
   ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => [
     'table',
-    tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1),
+    tableInUse(stage, kind, generations),
   ]),
   ...PURPOSES.map((purpose): [Kind, string] => ['secret', secretName(stage, purpose)]),
   ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
@@ -26,17 +28,22 @@ export const namesOf = (stage: string, ledgerGeneration: number): [Kind, string]
   ['function', keysWatchName(stage)],
 ];
 
+const GLOBAL = (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind].scope === 'global');
+
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage }: DeployPlan,
-  { ledgerGeneration }: PlannedRegion,
+  { stage, tableGeneration, otherTables }: DeployPlan,
+  { name: region, ledgerGeneration }: PlannedRegion,
   here: Region,
   home: Region,
 ): Promise<Outcome[]> {
   const ours = `countersign-${stage}-`;
   const faults: Outcome[] = [];
   let existing = 0;
-  for (const [kind, name] of namesOf(stage, ledgerGeneration)) {
+  const others = otherTables?.regions.includes(region)
+    ? GLOBAL.map((kind): [Kind, string] => ['table', tableName(stage, kind, otherTables.generation)])
+    : [];
+  for (const [kind, name] of [...namesOf(stage, { ledgerGeneration, tableGeneration }), ...others]) {
     const found = await here.find(kind, name);
     if (!found) continue;
     existing++;

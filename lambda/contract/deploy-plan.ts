@@ -12,6 +12,10 @@ export interface DeployPlan {
   readonly homeRegion: string;
   /** Every Region that has a stack, the watch stack included: `cdk deploy` needs a bootstrap in each. */
   readonly stackRegions: readonly string[];
+  /** Generation of the tables that all Regions share. */
+  readonly tableGeneration: number;
+  /** Tables of another generation, which serve nobody, and the Regions that have them. */
+  readonly otherTables?: { readonly generation: number; readonly regions: readonly string[] };
   /** The Regions that serve. */
   readonly regions: readonly PlannedRegion[];
   readonly domain?: {

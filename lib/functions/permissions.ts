@@ -2,7 +2,14 @@
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { quotaKey, revokedKey } from '../../lambda/contract/limits.ts';
-import { type FunctionName, secretName, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import {
+  type FunctionName,
+  type Generations,
+  secretName,
+  type TableKind,
+  tableInUse,
+  tableName,
+} from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 
 type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateItem';
@@ -53,22 +60,20 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   },
 };
 
-export interface StatementsProps {
+export interface StatementsProps extends Generations {
   readonly stage: string;
-  readonly ledgerGeneration: number;
 }
 
 /** Resources are named, in the stack's own account and Region, so nothing is imported. */
 export function statements(
   stack: Stack,
   name: FunctionName,
-  { stage, ledgerGeneration }: StatementsProps,
+  { stage, ...generations }: StatementsProps,
 ): PolicyStatement[] {
   const { tables = {}, limits = {}, secrets = [] } = PERMISSIONS[name];
   return [
     ...Object.entries(tables).map(([table, actions]) => {
-      const kind = table as TableKind;
-      const arn = tableArn(stack, tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1));
+      const arn = tableArn(stack, tableInUse(stage, table as TableKind, generations));
       return allow(
         actions.map((action) => `dynamodb:${action}`),
         arn,

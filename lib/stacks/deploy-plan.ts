@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Stack } from 'aws-cdk-lib';
 import { type DeployPlan, deployPlanFile, type PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import type { Config } from '../config/read.ts';
+import { tableSets } from '../config/tables.ts';
 import { vaultNetwork } from '../keys/rotation-function.ts';
 
 /** @param stacks all stacks that the stage deploys */
@@ -14,6 +15,7 @@ export function writeDeployPlan(outdir: string, config: Config, stacks: readonly
 
 function deployPlan(config: Config, stacks: readonly Stack[]): DeployPlan {
   const { account, bootstrapQualifier, domain, homeRegion, stage, watchAlarmTopicArn } = config;
+  const { inUse, other } = tableSets(config);
   return {
     stage: stage.name,
     kind: stage.kind,
@@ -21,6 +23,8 @@ function deployPlan(config: Config, stacks: readonly Stack[]): DeployPlan {
     ...(bootstrapQualifier !== undefined && { qualifier: bootstrapQualifier }),
     homeRegion,
     stackRegions: [...new Set(stacks.map(({ region }) => region))],
+    tableGeneration: inUse.generation,
+    ...(other && { otherTables: { generation: other.generation, regions: other.regions } }),
     regions: config.regions.map((region) => plannedRegion(config, region)),
     ...(domain && {
       domain: { entry: domain.entry, ...(domain.hostedZone && { hostedZone: domain.hostedZone }) },

@@ -49,6 +49,7 @@ const PLAN: DeployPlan = {
   kind: 'prod',
   homeRegion: 'eu-west-1',
   stackRegions: [...REGIONS, 'us-east-1'],
+  tableGeneration: 1,
   regions: REGIONS.map((name) => ({ name, ledgerGeneration: 1 })),
   domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789', name: 'example.com' } },
   apiGatewayRole: 'create',
@@ -59,6 +60,7 @@ const DEV: DeployPlan = {
   kind: 'dev',
   homeRegion: 'eu-west-1',
   stackRegions: ['eu-west-1'],
+  tableGeneration: 1,
   regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
 };
 

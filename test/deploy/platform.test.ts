@@ -66,7 +66,7 @@ async function preflight(): Promise<Finding[]> {
   const regions = [{ ...home!, ...named }, ...others];
   const stackRegions = [...REGIONS, 'us-west-2'];
   const stage = { stage: 'ci', kind: 'dev', homeRegion: REGIONS[0]! } as const;
-  return runChecks(account, id, { ...stage, stackRegions, regions }, Date.now());
+  return runChecks(account, id, { ...stage, stackRegions, tableGeneration: 1, regions }, Date.now());
 }
 
 async function nameable(aws: ReturnType<Deployment['aws']>): Promise<typeof named> {
@@ -99,7 +99,7 @@ it('preflight tells Regions that are bootstrapped from one that is not, and free
     expect(told).toContain(`ok ${region} names: every name is free`);
     // Whose they are the emulator does not tell (docs/emulator.md).
     const taken = after.filter((finding) => finding.region === region && finding.check === 'names');
-    expect(taken).toHaveLength(namesOf('ci', 1).length);
+    expect(taken).toHaveLength(namesOf('ci', { ledgerGeneration: 1, tableGeneration: 1 }).length);
   }
 });
 
@@ -111,6 +111,7 @@ it('preflight tells what the config names and is there from what is not', async 
       '000000000000',
       {
         ...{ stage: 'other', kind: 'prod', homeRegion: REGIONS[0]!, stackRegions: [REGIONS[0]!] },
+        tableGeneration: 1,
         regions: [{ ledgerGeneration: 1, ...region }],
         apiGatewayRole: 'existing',
       },

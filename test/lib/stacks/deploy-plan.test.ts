@@ -33,6 +33,7 @@ it('a stage of kind dev deploys to its Region alone, and needs no role for acces
     kind: 'dev',
     homeRegion: 'eu-west-1',
     stackRegions: ['eu-west-1'],
+    tableGeneration: 1,
     regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
   });
 });
@@ -54,6 +55,7 @@ it('holds all that the config names and the stacks do not make', () => {
       { name: 'eu-west-1', kmsKeyArn: KEY, ledgerGeneration: 2, vaultNetwork: OTHER_VPC },
       { name: 'eu-central-1', alarmTopicArn: TOPIC },
     ],
+    tables: { generation: 2, other: { generation: 1 } },
     vault: { address: 'https://vault.example.com:8200', network: VPC },
   });
   expect(plan).toEqual({
@@ -63,6 +65,8 @@ it('holds all that the config names and the stacks do not make', () => {
     qualifier: 'ours',
     homeRegion: 'eu-central-1',
     stackRegions: ['eu-central-1', 'eu-west-1', 'us-east-1'],
+    tableGeneration: 2,
+    otherTables: { generation: 1, regions: ['eu-west-1', 'eu-central-1'] },
     regions: [
       { name: 'eu-west-1', ledgerGeneration: 2, kmsKeyArn: KEY, network: OTHER_VPC },
       { name: 'eu-central-1', ledgerGeneration: 1, alarmTopicArn: TOPIC, network: VPC },
