@@ -18,6 +18,7 @@ import { preflightCommand } from './preflight/command.ts';
 import { writeLines } from './printable.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
+import { registryCommand } from './registry/command.ts';
 import { revokeCommand } from './revoke/command.ts';
 import { vaultCommand } from './vault/command.ts';
 
@@ -40,6 +41,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(clientsCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io, setExit))
+    .addCommand(registryCommand(io, setExit))
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))
     .addCommand(vaultCommand(io))

@@ -66,6 +66,17 @@ export interface ErasedRegistration {
   readonly erasable_at?: string;
 }
 
+/** The tables that all Regions share, as one Region uses them. */
+export interface ShownTables {
+  readonly registry: string;
+  readonly clients: string;
+  readonly consistency: 'strong' | 'eventual' | 'single';
+  /** Null where writes are not stopped. */
+  readonly stopped_at: string | null;
+  /** For how long, in milliseconds, by the Region's own clock; null where writes are not stopped. */
+  readonly stopped_ms: number | null;
+}
+
 interface OneRegistration {
   readonly client_id: string;
   readonly user_id: string;
@@ -110,6 +121,10 @@ export interface AdminActions {
   'registrations.show': { params: OneRegistration; result: ShownRegistration | ShownTombstone };
   'registrations.delete': { params: OneRegistration; result: { id: string; deleted: boolean } };
   'registrations.erase': { params: OneRegistration; result: ErasedRegistration };
+  'tables.show': { params: object; result: ShownTables };
+  /** No write of `registry` or `clients` begins in this Region later than 10 s after the answer. */
+  'tables.stop': { params: object; result: ShownTables };
+  'tables.resume': { params: object; result: ShownTables };
 }
 
 export type AdminAction = keyof AdminActions;
@@ -129,6 +144,9 @@ export const ADMIN_FUNCTION: { readonly [A in AdminAction]: FunctionName } = {
   'registrations.show': 'admin-read',
   'registrations.delete': 'admin-write',
   'registrations.erase': 'admin-write',
+  'tables.show': 'admin-read',
+  'tables.stop': 'admin-write',
+  'tables.resume': 'admin-write',
 };
 
 export interface AdminProblem {

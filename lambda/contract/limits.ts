@@ -6,3 +6,12 @@ export const quotaKey = (clientId: string, window: number | '*'): string => `quo
 
 /** @param purpose whose kids are revoked */
 export const revokedKey = (purpose: string): string => `revoked#${purpose}`;
+
+/** Stops writes of `registry` and `clients` in this Region, while they are copied. */
+export const WRITE_STOP_KEY = 'stop#writes';
+
+/**
+ * After a stop was stored for so long, no write is under way: a function reads the stop every 10 s at least, and runs for at
+ * most 10 s; the rest allows for its last call on the network.
+ */
+export const WRITE_STOP_SETTLE_MS = 25_000;

@@ -4,10 +4,12 @@ import type { Ledger } from '../adapters/ledger.ts';
 import type { Answer } from '../http/answer.ts';
 import type { AdmittedWrite } from './proof-gate.ts';
 import type { Quota } from './quota.ts';
+import type { Writes } from './writes.ts';
 
 export interface Consumption {
   readonly ledger: Ledger;
   readonly quota: Quota;
+  readonly writes: Writes;
 }
 
 export type Consumed =
@@ -20,14 +22,16 @@ export type Consumed =
  * has spent its nonce.
  *
  * @param w random token of this invocation
- * @throws Unavailable where the ledger or the counter cannot be reached: nothing is registered then
+ * @throws Unavailable where the ledger or the counter cannot be reached, or writes are stopped: nothing is registered then
  */
 export async function consume(
-  { ledger, quota }: Consumption,
+  { ledger, quota, writes }: Consumption,
   { proof, answerRefusal }: AdmittedWrite,
   w: string,
 ): Promise<Consumed> {
   const { client, nonce, jti } = proof;
+  // Before the nonce is spent: the client can send the same proof to another Region, or again.
+  await writes.check();
   const known = quota.refusal(client);
   if (known) return { ok: false, answer: await answerRefusal(refuse('quota_exceeded', 'known'), known) };
   if (!(await ledger.consume({ nonce, jti, w })))

@@ -114,7 +114,7 @@ class OlderKeyset extends Error {
 const withRevoked = (keyset: Keyset, revoked: readonly string[]): Keyset =>
   revoked.length === 0 ? keyset : { ...keyset, revoked: [...keyset.revoked, ...revoked] };
 
-interface CopyOptions<T> {
+export interface CopyOptions<T> {
   readonly part: string;
   /** @param held the copy so far */
   readonly read: (held: T | undefined) => Promise<T>;
@@ -127,7 +127,7 @@ interface CopyOptions<T> {
 }
 
 /** A copy with its age. A stale one serves while it is refreshed, and while that fails, up to a hard limit. */
-class Copy<T> {
+export class Copy<T> {
   readonly #options: CopyOptions<T>;
   #held: T | undefined;
   #readAtMs = Number.NEGATIVE_INFINITY;

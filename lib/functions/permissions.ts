@@ -1,7 +1,7 @@
 /** The rights of each function. Its role allows these and writing its own log, nothing else. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { quotaKey, revokedKey } from '../../lambda/contract/limits.ts';
+import { quotaKey, revokedKey, WRITE_STOP_KEY } from '../../lambda/contract/limits.ts';
 import {
   type FunctionName,
   type Generations,
@@ -28,7 +28,7 @@ const WITH_PROOF = {
     clients: ['Query'],
   },
   limits: {
-    GetItem: [revokedKey('nonce'), revokedKey('client-root')],
+    GetItem: [revokedKey('nonce'), revokedKey('client-root'), WRITE_STOP_KEY],
     UpdateItem: [quotaKey('*', '*')],
   },
   secrets: ['nonce', 'client-root'],
@@ -47,7 +47,7 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   },
   'admin-read': {
     tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
-    limits: { GetItem: [revokedKey('client-root')] },
+    limits: { GetItem: [revokedKey('client-root'), WRITE_STOP_KEY] },
   },
   'admin-write': {
     tables: {
@@ -55,7 +55,11 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
       registry: ['DeleteItem', 'GetItem', 'PutItem'],
       clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
     },
-    limits: { GetItem: [revokedKey('client-root')] },
+    limits: {
+      GetItem: [revokedKey('client-root'), WRITE_STOP_KEY],
+      PutItem: [WRITE_STOP_KEY],
+      DeleteItem: [WRITE_STOP_KEY],
+    },
     secrets: ['client-root'],
   },
 };
