@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { clientsCommand } from './clients/command.ts';
+import { deployCommand, destroyCommand } from './deploy/command.ts';
 import { doctorCommand } from './doctor/command.ts';
 import {
   CliError,
@@ -44,6 +45,8 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(registryCommand(io, setExit))
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))
+    .addCommand(deployCommand(io, setExit))
+    .addCommand(destroyCommand(io, setExit))
     .addCommand(vaultCommand(io))
     .addCommand(helpCommand())
     .version(version(), '-V, --version', 'print the version')

@@ -83,9 +83,10 @@ export class RegistrationPlatform extends Construct {
     // Within a Region only (deploy-rules.ts): else `cdk destroy` of one Region would select others, and a fix could not be
     // deployed while another Region is down. `countersign deploy` goes from Region to Region.
     const changesKeys = config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
-    for (const region of regions) {
-      if (prod && config.apiGatewayRole === 'create')
-        region.addStackDependency(accountStack(app, config, region.region), 'its API writes logs');
+    const writesLogs = prod && config.apiGatewayRole === 'create';
+    const accounts = writesLogs ? regions.map(({ region }) => accountStack(app, config, region)) : [];
+    for (const [i, region] of regions.entries()) {
+      if (accounts[i]) region.addStackDependency(accounts[i], 'its API writes logs');
       const base = bases.find((each) => each.region === region.region);
       if (base) region.addStackDependency(base, 'its functions use the key, its alarms the topic');
       if (region.region !== home.region) continue;
@@ -100,7 +101,13 @@ export class RegistrationPlatform extends Construct {
     if (watch) this.watch = watch;
     this.#stage = config.stage.name;
     addDeployRules(app);
-    writeDeployPlan(app.outdir, config, this.stacks);
+    writeDeployPlan(app.outdir, config, {
+      account: accounts,
+      base: bases,
+      home: [home],
+      region: regions,
+      watch: watch ? [watch] : [],
+    });
   }
 
   /** All stacks of the stage, for tags and aspects. The stack of the account's role is not one: stages share it. */

@@ -1,7 +1,7 @@
 /** Whether this Region may change `registry` and `clients`: an operator stops that while the tables are copied. */
 import { Unavailable } from '../adapters/unavailable.ts';
 import { describeError, type Log } from '../log.ts';
-import { Copy } from './keyset-cache.ts';
+import { Copy } from './copy.ts';
 
 const REFRESH_MS = 5_000;
 /** No write begins longer than this after the stop was stored (WRITE_STOP_SETTLE_MS). */

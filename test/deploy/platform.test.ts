@@ -66,7 +66,12 @@ async function preflight(): Promise<Finding[]> {
   const regions = [{ ...home!, ...named }, ...others];
   const stackRegions = [...REGIONS, 'us-west-2'];
   const stage = { stage: 'ci', kind: 'dev', homeRegion: REGIONS[0]! } as const;
-  return runChecks(account, id, { ...stage, stackRegions, tableGeneration: 1, regions }, Date.now());
+  return runChecks(
+    account,
+    id,
+    { ...stage, stackRegions, tableGeneration: 1, stacks: [], regions },
+    Date.now(),
+  );
 }
 
 async function nameable(aws: ReturnType<Deployment['aws']>): Promise<typeof named> {
@@ -112,6 +117,7 @@ it('preflight tells what the config names and is there from what is not', async 
       {
         ...{ stage: 'other', kind: 'prod', homeRegion: REGIONS[0]!, stackRegions: [REGIONS[0]!] },
         tableGeneration: 1,
+        stacks: [],
         regions: [{ ledgerGeneration: 1, ...region }],
         apiGatewayRole: 'existing',
       },

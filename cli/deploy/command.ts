@@ -1,0 +1,156 @@
+/** `countersign deploy` and `countersign destroy`: stack by stack, Region by Region. */
+import { Command } from 'commander';
+import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import { confirm } from '../confirm.ts';
+import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { choosePlan, type Synthesis, withSynthesis } from '../preflight/project.ts';
+import { collect } from '../target.ts';
+import { parseTime } from '../time.ts';
+import { type DeployParts, deployStacks, destroyStacks, type Outcome } from './run.ts';
+import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
+
+export interface DeployCommandParts {
+  /** Synthesises the project, and lets `use` work with the result. */
+  synthesised<T>(io: Io, use: (synthesis: Synthesis) => Promise<T>): Promise<T>;
+  parts(io: Io, stage: string, assembly: string, signal: AbortSignal): Promise<DeployParts>;
+}
+
+export const DEPLOY_PARTS: DeployCommandParts = {
+  synthesised: withSynthesis,
+  async parts(io, stage, assembly, signal) {
+    // Loaded here alone: no other command needs these AWS clients.
+    const { awsParts } = await import('./aws-parts.ts');
+    return awsParts(io, { stage, assembly, aws: (region) => ({ region }), signal });
+  },
+};
+
+interface Options extends Choice {
+  readonly stage?: string;
+  readonly yes?: true;
+  readonly json?: true;
+}
+
+interface DeployOptions extends Options {
+  /** Seconds. */
+  readonly watch: number;
+}
+
+const HEALTH_MS = 300_000;
+
+export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
+  return common(new Command('deploy'))
+    .description(
+      'Deploy this project: stack by stack, one Region after the other, each one only while the one before it is healthy.',
+    )
+    .option('--without <regions>', 'leave out the stacks in these Regions, which are lost', collect)
+    .option('--watch <time>', "how long a Region's alarms are watched before the next Region", parseTime, 900)
+    .addHelpText(
+      'after',
+      `
+Run it in the project's folder. It stops at the first stack that fails, at a Region that does not become healthy, and when
+an alarm begins to ring; it then says what is deployed and what is not. Run it again when that is fixed.
+
+Examples:
+  $ countersign deploy
+  $ countersign deploy --region eu-central-1      only what belongs to this Region
+  $ countersign deploy --without eu-west-1        while that Region is lost
+${EXIT_CODES_HELP}`,
+    )
+    .action((options: DeployOptions) =>
+      run(io, setExit, parts, options, {
+        verb: 'deploy',
+        steps: deploySteps,
+        work: (stacks, deploy) =>
+          deployStacks(stacks, { alarmsMs: options.watch * 1000, healthMs: HEALTH_MS }, deploy),
+        done: 'deployed',
+      }),
+    );
+}
+
+export function destroyCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
+  return common(new Command('destroy'))
+    .description(
+      'Destroy the stacks of this project, in the reverse order. Tables, secrets and keys of a prod stage stay.',
+    )
+    .addHelpText(
+      'after',
+      `
+Run it in the project's folder.
+
+Example:
+  $ countersign destroy --region eu-central-1
+${EXIT_CODES_HELP}`,
+    )
+    .action((options: Options) =>
+      run(io, setExit, parts, options, {
+        verb: 'destroy',
+        steps: destroySteps,
+        work: destroyStacks,
+        done: 'destroyed',
+      }),
+    );
+}
+
+const common = (command: Command): Command =>
+  command
+    .option('--stage <name>', 'which one, where the project has several')
+    .option('--region <names>', 'only the stacks of these Regions; separate with commas', collect)
+    .option('--yes', 'do not ask for confirmation')
+    .option('--json', 'print one JSON document');
+
+interface Verb {
+  readonly verb: string;
+  readonly done: string;
+  steps(plan: DeployPlan, choice: Choice): Steps;
+  work(stacks: Steps['stacks'], parts: DeployParts): Promise<Outcome>;
+}
+
+async function run(
+  io: Io,
+  setExit: SetExit,
+  parts: DeployCommandParts,
+  options: Options,
+  { verb, done, steps, work }: Verb,
+): Promise<void> {
+  if (!options.yes && !io.stderr.isTTY)
+    throw usage(`${verb} asks for confirmation, which needs a terminal; use --yes to skip it`);
+  await parts.synthesised(io, async ({ plans, assembly }) => {
+    const plan = choosePlan(plans, options.stage);
+    const { stacks, left } = steps(plan, options);
+    if (stacks.length === 0) throw usage(`there is nothing to ${verb}`);
+    io.stderr.write(`Stage ${plan.stage}: to ${verb}, in this order:\n`);
+    for (const { name, region } of stacks) io.stderr.write(`  ${name} in ${region}\n`);
+    if (verb === 'destroy') io.stderr.write(`${staying(plan, left)}\n`);
+    if (!options.yes) await confirm(io, plan.stage, `nothing was ${done}`);
+    const interrupt = new AbortController();
+    const over = io.onInterrupt(() => interrupt.abort());
+    try {
+      const outcome = await work(stacks, await parts.parts(io, plan.stage, assembly, interrupt.signal));
+      setExit(outcome.exit);
+      const { exit: _, ...shown } = outcome;
+      if (options.json) printJson(io, { stage: plan.stage, ...shown, left: left.map(({ name }) => name) });
+      else print(io, done, outcome);
+    } finally {
+      over();
+    }
+  });
+}
+
+function staying(plan: DeployPlan, left: Steps['left']): string {
+  const kept = left.filter((stack) => keepsData(stack) || stack.part === 'account');
+  if (kept.length === 0) return 'Nothing stays: tables, keys and registrations are deleted.';
+  const ledgers =
+    plan.kind === 'prod'
+      ? ' Used nonces go with the ledger of each Region: raise its ledgerGeneration before you deploy it again.'
+      : '';
+  return `These stay, and cost what they hold: ${kept.map(({ name }) => name).join(', ')}.${ledgers}`;
+}
+
+function print({ stdout, stderr }: Io, done: string, outcome: Outcome): void {
+  if (outcome.done.length > 0) stdout.write(`${done}: ${outcome.done.join(', ')}\n`);
+  for (const note of outcome.notes) stdout.write(`note: ${note}\n`);
+  if (!outcome.stopped) return;
+  stderr.write(`error: ${outcome.stopped.stack}: ${outcome.stopped.why}\n`);
+  if (outcome.not_tried.length > 0) stderr.write(`not tried: ${outcome.not_tried.join(', ')}\n`);
+  stderr.write('run the same command again once this is fixed\n');
+}
