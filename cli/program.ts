@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { clientsCommand } from './clients/command.ts';
 import { deployCommand, destroyCommand } from './deploy/command.ts';
+import { regionCommand } from './deploy/region-command.ts';
 import { doctorCommand } from './doctor/command.ts';
 import {
   CliError,
@@ -47,6 +48,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(preflightCommand(io, setExit))
     .addCommand(deployCommand(io, setExit))
     .addCommand(destroyCommand(io, setExit))
+    .addCommand(regionCommand(io, setExit))
     .addCommand(vaultCommand(io))
     .addCommand(helpCommand())
     .version(version(), '-V, --version', 'print the version')

@@ -1,16 +1,25 @@
 /** Deploys with the project's own `cdk`, from one synthesis, and looks at the account by AWS's API. */
 import { spawn } from 'node:child_process';
 import { delimiter, join } from 'node:path';
-import { CloudFormationClient, DescribeStacksCommand, type Stack } from '@aws-sdk/client-cloudformation';
+import {
+  CloudFormationClient,
+  DeleteStackCommand,
+  DescribeStacksCommand,
+  type Stack,
+  UpdateTerminationProtectionCommand,
+  waitUntilStackDeleteComplete,
+} from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
-import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
+import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { tableName } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import type { Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
 
 export interface AwsPartsOptions {
-  readonly stage: string;
+  readonly plan: DeployPlan;
   /** Directory of the templates: every stack is deployed as it was synthesised once. */
   readonly assembly: string;
   readonly aws: Target['aws'];
@@ -20,8 +29,9 @@ export interface AwsPartsOptions {
 type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
 
 const ANSWER_MS = 10_000;
+const DELETION_S = 1_800;
 
-export function awsParts(io: Surroundings, { stage, assembly, aws, signal }: AwsPartsOptions): DeployParts {
+export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsPartsOptions): DeployParts {
   const what = ({ name, region }: PlannedStack) => `stack ${name} in ${region}`;
   const describe = async (stack: PlannedStack): Promise<Stack | undefined> => {
     const cloudFormation = new CloudFormationClient(aws(stack.region));
@@ -46,6 +56,41 @@ export function awsParts(io: Surroundings, { stage, assembly, aws, signal }: Aws
   return {
     deploy: (stack) => cdk('deploy', stack, '--require-approval', 'never'),
     destroy: (stack) => cdk('destroy', stack, '--force'),
+    async remove(stack) {
+      const cloudFormation = new CloudFormationClient(aws(stack.region));
+      try {
+        if (!(await describe(stack))) return;
+        await cloudFormation.send(
+          new UpdateTerminationProtectionCommand({
+            StackName: stack.name,
+            EnableTerminationProtection: false,
+          }),
+        );
+        await cloudFormation.send(new DeleteStackCommand({ StackName: stack.name }));
+        await waitUntilStackDeleteComplete(
+          { client: cloudFormation, maxWaitTime: DELETION_S, abortSignal: signal },
+          { StackName: stack.name },
+        );
+      } catch (error) {
+        throw error instanceof CliError ? error : awsError(error, what(stack));
+      } finally {
+        cloudFormation.destroy();
+      }
+    },
+    async unprotect(region) {
+      const dynamodb = new DynamoDBClient(aws(region));
+      try {
+        for (const table of sharedTables(plan))
+          await dynamodb
+            .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }))
+            .catch((error: Error) => {
+              if (error.name !== 'ResourceNotFoundException')
+                throw awsError(error, `table ${table} in ${region}`);
+            });
+      } finally {
+        dynamodb.destroy();
+      }
+    },
     exists: async (stack) => (await describe(stack)) !== undefined,
     async failing(stack) {
       const url = (await describe(stack))?.Outputs?.find(
@@ -58,7 +103,7 @@ export function awsParts(io: Surroundings, { stage, assembly, aws, signal }: Aws
       try {
         const found: string[] = [];
         const asked = {
-          AlarmNamePrefix: `countersign-${stage}-`,
+          AlarmNamePrefix: `countersign-${plan.stage}-`,
           AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
           StateValue: 'ALARM',
         } as const;
@@ -80,6 +125,12 @@ export function awsParts(io: Surroundings, { stage, assembly, aws, signal }: Aws
     pollMs: io.pollMs ?? 10_000,
   };
 }
+
+/** @returns names of the tables that all Regions share, of every generation */
+const sharedTables = ({ stage, tableGeneration, otherTables }: DeployPlan): string[] =>
+  [tableGeneration, ...(otherTables ? [otherTables.generation] : [])].flatMap((generation) =>
+    (['registry', 'clients'] as const).map((kind) => tableName(stage, kind, generation)),
+  );
 
 /** @returns the checks that fail, or `status` where none does and the answer is not 200; undefined where there is no such answer */
 async function failingChecks(url: string): Promise<string[] | undefined> {

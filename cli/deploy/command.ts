@@ -12,15 +12,15 @@ import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from '.
 export interface DeployCommandParts {
   /** Synthesises the project, and lets `use` work with the result. */
   synthesised<T>(io: Io, use: (synthesis: Synthesis) => Promise<T>): Promise<T>;
-  parts(io: Io, stage: string, assembly: string, signal: AbortSignal): Promise<DeployParts>;
+  parts(io: Io, plan: DeployPlan, assembly: string, signal: AbortSignal): Promise<DeployParts>;
 }
 
 export const DEPLOY_PARTS: DeployCommandParts = {
   synthesised: withSynthesis,
-  async parts(io, stage, assembly, signal) {
+  async parts(io, plan, assembly, signal) {
     // Loaded here alone: no other command needs these AWS clients.
     const { awsParts } = await import('./aws-parts.ts');
-    return awsParts(io, { stage, assembly, aws: (region) => ({ region }), signal });
+    return awsParts(io, { plan, assembly, aws: (region) => ({ region }), signal });
   },
 };
 
@@ -35,7 +35,7 @@ interface DeployOptions extends Options {
   readonly watch: number;
 }
 
-const HEALTH_MS = 300_000;
+export const HEALTH_MS = 300_000;
 
 export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
   return common(new Command('deploy'))
@@ -57,12 +57,14 @@ Examples:
 ${EXIT_CODES_HELP}`,
     )
     .action((options: DeployOptions) =>
-      run(io, setExit, parts, options, {
-        verb: 'deploy',
-        steps: deploySteps,
-        work: (stacks, deploy) =>
-          deployStacks(stacks, { alarmsMs: options.watch * 1000, healthMs: HEALTH_MS }, deploy),
-        done: 'deployed',
+      runPlanned(io, setExit, parts, options, 'deploy', (plan) => {
+        const { stacks, left } = deploySteps(plan, options);
+        const watching = { alarmsMs: options.watch * 1000, healthMs: HEALTH_MS, mayLackKeys: true };
+        return {
+          ...shown({ stacks, left }),
+          done: 'deployed',
+          work: (deploy) => deployStacks(stacks, watching, deploy),
+        };
       }),
     );
 }
@@ -82,11 +84,14 @@ Example:
 ${EXIT_CODES_HELP}`,
     )
     .action((options: Options) =>
-      run(io, setExit, parts, options, {
-        verb: 'destroy',
-        steps: destroySteps,
-        work: destroyStacks,
-        done: 'destroyed',
+      runPlanned(io, setExit, parts, options, 'destroy', (plan) => {
+        const { stacks, left } = destroySteps(plan, options);
+        return {
+          ...shown({ stacks, left }),
+          done: 'destroyed',
+          before: staying(plan, left),
+          work: (destroy) => destroyStacks(stacks, destroy),
+        };
       }),
     );
 }
@@ -98,43 +103,56 @@ const common = (command: Command): Command =>
     .option('--yes', 'do not ask for confirmation')
     .option('--json', 'print one JSON document');
 
-interface Verb {
-  readonly verb: string;
+/** What a command does with a plan. */
+interface Planned {
+  /** The steps, for a person. */
+  readonly lines: readonly string[];
+  readonly left: readonly string[];
   readonly done: string;
-  steps(plan: DeployPlan, choice: Choice): Steps;
-  work(stacks: Steps['stacks'], parts: DeployParts): Promise<Outcome>;
+  /** What is said before it begins, or after it ended well. */
+  readonly before?: string;
+  readonly after?: string;
+  work(parts: DeployParts): Promise<Outcome>;
 }
 
-async function run(
+/** Synthesises, shows the steps, asks, runs them, and says how far it came. */
+export async function runPlanned(
   io: Io,
   setExit: SetExit,
   parts: DeployCommandParts,
-  options: Options,
-  { verb, done, steps, work }: Verb,
+  options: { readonly stage?: string; readonly yes?: true; readonly json?: true },
+  verb: string,
+  planned: (plan: DeployPlan) => Planned,
 ): Promise<void> {
   if (!options.yes && !io.stderr.isTTY)
     throw usage(`${verb} asks for confirmation, which needs a terminal; use --yes to skip it`);
   await parts.synthesised(io, async ({ plans, assembly }) => {
     const plan = choosePlan(plans, options.stage);
-    const { stacks, left } = steps(plan, options);
-    if (stacks.length === 0) throw usage(`there is nothing to ${verb}`);
-    io.stderr.write(`Stage ${plan.stage}: to ${verb}, in this order:\n`);
-    for (const { name, region } of stacks) io.stderr.write(`  ${name} in ${region}\n`);
-    if (verb === 'destroy') io.stderr.write(`${staying(plan, left)}\n`);
+    const { lines, left, done, before, after, work } = planned(plan);
+    if (lines.length === 0) throw usage(`there is nothing to ${verb}`);
+    io.stderr.write(`Stage ${plan.stage}: ${verb}, in this order:\n`);
+    for (const line of lines) io.stderr.write(`  ${line}\n`);
+    if (before !== undefined) io.stderr.write(`${before}\n`);
     if (!options.yes) await confirm(io, plan.stage, `nothing was ${done}`);
     const interrupt = new AbortController();
     const over = io.onInterrupt(() => interrupt.abort());
     try {
-      const outcome = await work(stacks, await parts.parts(io, plan.stage, assembly, interrupt.signal));
+      const outcome = await work(await parts.parts(io, plan, assembly, interrupt.signal));
       setExit(outcome.exit);
       const { exit: _, ...shown } = outcome;
-      if (options.json) printJson(io, { stage: plan.stage, ...shown, left: left.map(({ name }) => name) });
+      if (options.json) printJson(io, { stage: plan.stage, ...shown, left });
       else print(io, done, outcome);
+      if (!outcome.stopped && after !== undefined) io.stderr.write(after);
     } finally {
       over();
     }
   });
 }
+
+const shown = ({ stacks, left }: Steps) => ({
+  lines: stacks.map(({ name, region }) => `${name} in ${region}`),
+  left: left.map(({ name }) => name),
+});
 
 function staying(plan: DeployPlan, left: Steps['left']): string {
   const kept = left.filter((stack) => keepsData(stack) || stack.part === 'account');
@@ -150,7 +168,7 @@ function print({ stdout, stderr }: Io, done: string, outcome: Outcome): void {
   if (outcome.done.length > 0) stdout.write(`${done}: ${outcome.done.join(', ')}\n`);
   for (const note of outcome.notes) stdout.write(`note: ${note}\n`);
   if (!outcome.stopped) return;
-  stderr.write(`error: ${outcome.stopped.stack}: ${outcome.stopped.why}\n`);
+  stderr.write(`error: ${outcome.stopped.step}: ${outcome.stopped.why}\n`);
   if (outcome.not_tried.length > 0) stderr.write(`not tried: ${outcome.not_tried.join(', ')}\n`);
   stderr.write('run the same command again once this is fixed\n');
 }

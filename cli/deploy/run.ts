@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import { duration } from '../time.ts';
+import { describeStep, type Step } from './region-steps.ts';
 
 /** What a run needs of the CDK and of AWS; a test replaces it. */
 export interface DeployParts {
@@ -10,6 +11,10 @@ export interface DeployParts {
   deploy(stack: PlannedStack): Promise<void>;
   /** Destroys exactly this stack; one that does not exist is no error. @throws CliError */
   destroy(stack: PlannedStack): Promise<void>;
+  /** Deletes a stack that the project has no longer; one that does not exist is no error. @throws CliError */
+  remove(stack: PlannedStack): Promise<void>;
+  /** Ends the deletion protection of the stage's replicas in a Region that is removed. @throws CliError */
+  unprotect(region: string): Promise<void>;
   /** @returns whether the stack exists */
   exists(stack: PlannedStack): Promise<boolean>;
   /** @returns the checks of the Region's `/v1/health` that fail; undefined where it gives no such answer */
@@ -24,6 +29,8 @@ export interface DeployParts {
 }
 
 export interface Watching {
+  /** Whether a Region may lack keys that did not exist before: a new stage has none. */
+  readonly mayLackKeys: boolean;
   /** How long the alarms of a Region are watched before the next Region. */
   readonly alarmsMs: number;
   /** How long a Region may take to be healthy. */
@@ -32,8 +39,8 @@ export interface Watching {
 
 export interface Outcome {
   readonly done: readonly string[];
-  /** The stack at which the run stopped, and why. */
-  readonly stopped: { readonly stack: string; readonly why: string } | null;
+  /** The step at which the run stopped, and why. */
+  readonly stopped: { readonly step: string; readonly why: string } | null;
   readonly not_tried: readonly string[];
   /** What is left to do for whoever runs it. */
   readonly notes: readonly string[];
@@ -45,40 +52,56 @@ export function deployStacks(
   watching: Watching,
   parts: DeployParts,
 ): Promise<Outcome> {
+  const steps = stacks.map((stack): Step => ({ kind: 'deploy', stack }));
+  return runSteps(steps, watching, parts);
+}
+
+/** Runs the steps in their order, each only after the one before it. */
+export function runSteps(steps: readonly Step[], watching: Watching, parts: DeployParts): Promise<Outcome> {
   const notes: string[] = [];
-  const last = stacks.filter(({ part }) => part === 'region').at(-1);
-  return inTurn(stacks, parts, notes, async (stack) => {
+  const regions = steps.filter((step) => step.kind === 'deploy' && step.stack.part === 'region');
+  return inTurn(steps, describeStep, parts, notes, async (step) => {
+    if (step.kind === 'delete') return parts.remove(step.stack);
+    if (step.kind === 'unprotect') return parts.unprotect(step.region);
+    const { stack } = step;
     if (stack.part !== 'region') return parts.deploy(stack);
     const before = await lookBefore(stack, parts);
     await parts.deploy(stack);
-    const healthy = await waitForHealth(stack, before.failing, watching.healthMs, parts);
-    notes.push(...healthy);
+    notes.push(...(await waitForHealth(stack, before, watching, parts)));
     // A Region that did not serve before has no alarm to wait for.
-    if (before.existed && stack !== last) await watchAlarms(stack, before.alarms, watching.alarmsMs, parts);
+    if (before.existed && step !== regions.at(-1))
+      await watchAlarms(stack, before.alarms, watching.alarmsMs, parts);
   });
 }
 
 export const destroyStacks = (stacks: readonly PlannedStack[], parts: DeployParts): Promise<Outcome> =>
-  inTurn(stacks, parts, [], (stack) => parts.destroy(stack));
+  inTurn(
+    stacks,
+    ({ name }) => name,
+    parts,
+    [],
+    (stack) => parts.destroy(stack),
+  );
 
-async function inTurn(
-  stacks: readonly PlannedStack[],
+async function inTurn<S>(
+  steps: readonly S[],
+  describe: (step: S) => string,
   { report, signal }: DeployParts,
   notes: readonly string[],
-  work: (stack: PlannedStack) => Promise<void>,
+  work: (step: S) => Promise<void>,
 ): Promise<Outcome> {
   const done: string[] = [];
-  for (const [i, stack] of stacks.entries()) {
-    const not_tried = stacks.slice(i + 1).map(({ name }) => name);
+  for (const [i, step] of steps.entries()) {
+    const not_tried = steps.slice(i + 1).map(describe);
     try {
       if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-      report(`${i + 1}/${stacks.length} ${stack.name} in ${stack.region}`);
-      await work(stack);
-      done.push(stack.name);
+      report(`${i + 1}/${steps.length} ${describe(step)}`);
+      await work(step);
+      done.push(describe(step));
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       const exit = signal.aborted ? EXIT.interrupted : error.exitCode;
-      return { done, stopped: { stack: stack.name, why: error.message }, not_tried, notes, exit };
+      return { done, stopped: { step: describe(step), why: error.message }, not_tried, notes, exit };
     }
   }
   return { done, stopped: null, not_tried: [], notes, exit: EXIT.done };
@@ -105,12 +128,12 @@ async function lookBefore(stack: PlannedStack, parts: DeployParts): Promise<Befo
  */
 async function waitForHealth(
   stack: PlannedStack,
-  before: readonly string[] | undefined,
-  limitMs: number,
+  { failing: before }: Before,
+  { healthMs, mayLackKeys }: Watching,
   parts: DeployParts,
 ): Promise<string[]> {
-  const endMs = parts.nowMs() + limitMs;
-  const allowed = before ?? ['keys'];
+  const endMs = parts.nowMs() + healthMs;
+  const allowed = before ?? (mayLackKeys ? ['keys'] : []);
   for (;;) {
     const failing = await parts.failing(stack);
     if (failing?.length === 0) {
@@ -127,7 +150,7 @@ async function waitForHealth(
         EXIT.failed,
         failing
           ? `deployed, but not healthy: ${failing.join(', ')}`
-          : `deployed, but /v1/health gives no answer after ${duration(limitMs)}`,
+          : `deployed, but /v1/health gives no answer after ${duration(healthMs)}`,
       );
     await pause(parts);
   }

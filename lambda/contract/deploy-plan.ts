@@ -14,7 +14,9 @@ export interface DeployPlan {
   readonly stacks: readonly PlannedStack[];
   /** Every Region that has a stack, the watch stack included: `cdk deploy` needs a bootstrap in each. */
   readonly stackRegions: readonly string[];
-  /** Generation of the tables that all Regions share. */
+  /** Of the tables that all Regions share. */
+  readonly consistency: 'strong' | 'eventual' | 'single';
+  /** Their generation. */
   readonly tableGeneration: number;
   /** Tables of another generation, which serve nobody, and the Regions that have them. */
   readonly otherTables?: { readonly generation: number; readonly regions: readonly string[] };

@@ -32,6 +32,7 @@ function deployPlan(config: Config, parts: Parts): DeployPlan {
     homeRegion,
     stacks,
     stackRegions: [...new Set(stacks.map(({ region }) => region))],
+    consistency: inUse.consistency,
     tableGeneration: inUse.generation,
     ...(other && { otherTables: { generation: other.generation, regions: other.regions } }),
     regions: config.regions.map((region) => plannedRegion(config, region)),

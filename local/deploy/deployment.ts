@@ -144,11 +144,11 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
           stderr: { write: (text) => void said.push(text) },
           pollMs: 1_000,
         },
-        { stage, assembly, aws, signal },
+        { plan, assembly, aws, signal },
       );
       const { stopped } = await deployStacks(
         deploySteps(plan, {}).stacks,
-        { alarmsMs: 0, healthMs: HEALTH_MS },
+        { alarmsMs: 0, healthMs: HEALTH_MS, mayLackKeys: true },
         {
           ...parts,
           async deploy(stack) {
@@ -158,7 +158,7 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
         },
       );
       if (stopped)
-        throw new Error(`${stopped.stack}: ${stopped.why}\n${said.join('')}\n${ministack.output()}`);
+        throw new Error(`${stopped.step}: ${stopped.why}\n${said.join('')}\n${ministack.output()}`);
     },
     async destroy() {
       await replicas.remove();

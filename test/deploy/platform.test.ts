@@ -69,7 +69,7 @@ async function preflight(): Promise<Finding[]> {
   return runChecks(
     account,
     id,
-    { ...stage, stackRegions, tableGeneration: 1, stacks: [], regions },
+    { ...stage, stackRegions, consistency: 'single', tableGeneration: 1, stacks: [], regions },
     Date.now(),
   );
 }
@@ -116,6 +116,7 @@ it('preflight tells what the config names and is there from what is not', async 
       '000000000000',
       {
         ...{ stage: 'other', kind: 'prod', homeRegion: REGIONS[0]!, stackRegions: [REGIONS[0]!] },
+        consistency: 'single',
         tableGeneration: 1,
         stacks: [],
         regions: [{ ledgerGeneration: 1, ...region }],

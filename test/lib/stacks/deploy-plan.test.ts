@@ -41,6 +41,7 @@ it('a stage of kind dev deploys to its Region alone, and needs no role for acces
       { name: 'countersign-dev-home', region: 'eu-west-1', part: 'home' },
       { name: 'countersign-dev-region-eu-west-1', region: 'eu-west-1', part: 'region' },
     ],
+    consistency: 'single',
     tableGeneration: 1,
     regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
   });
@@ -74,6 +75,7 @@ it('holds all that the config names and the stacks do not make', () => {
     homeRegion: 'eu-central-1',
     stackRegions: ['eu-central-1', 'eu-west-1', 'us-east-1'],
     stacks: expect.any(Array),
+    consistency: 'strong',
     tableGeneration: 2,
     otherTables: { generation: 1, regions: ['eu-west-1', 'eu-central-1'] },
     regions: [
