@@ -43,7 +43,12 @@ export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       'Deploy this project: stack by stack, one Region after the other, each one only while the one before it is healthy.',
     )
     .option('--without <regions>', 'leave out the stacks in these Regions, which are lost', collect)
-    .option('--watch <time>', "how long a Region's alarms are watched before the next Region", parseTime, 900)
+    .option(
+      '--watch <time>',
+      "how long a Region's alarms are watched before the next Region; 0s: not at all",
+      parseTime,
+      900,
+    )
     .addHelpText(
       'after',
       `

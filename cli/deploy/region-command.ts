@@ -27,7 +27,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       .option('--stage <name>', 'which one, where the project has several')
       .option(
         '--watch <time>',
-        "how long a Region's alarms are watched before the next Region",
+        "how long a Region's alarms are watched before the next Region; 0s: not at all",
         parseTime,
         900,
       )

@@ -162,8 +162,9 @@ async function watchAlarms(
   limitMs: number,
   parts: DeployParts,
 ): Promise<void> {
+  if (limitMs === 0) return;
   const endMs = parts.nowMs() + limitMs;
-  if (limitMs > 0) parts.report(`watching the alarms of ${stack.region} for ${duration(limitMs)}`);
+  parts.report(`watching the alarms of ${stack.region} for ${duration(limitMs)}`);
   for (;;) {
     const ringing = (await parts.alarms(stack)).filter((name) => !before.includes(name));
     if (ringing.length > 0)

@@ -98,6 +98,7 @@ ${EXIT_CODES_HELP}`,
           `the Regions use different tables (${shown.map((each) => `${each.region}: ${each.registry}`).join(', ')}), so what ` +
             'one registers the other would not have: deploy them all first',
         );
+      io.stderr.write('a copy that was made is complete no longer, unless its tables are in use\n');
       await everywhere(
         io,
         setExit,

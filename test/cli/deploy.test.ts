@@ -169,6 +169,15 @@ describe('a deployment', () => {
     );
   });
 
+  it('watches no alarm where it is told so: while writes are stopped, errors ring', async () => {
+    const account = new Account();
+    account.onDeploy = ({ region }) => {
+      account.ringing[region] = ['api-errors'];
+    };
+    const outcome = await deployStacks(PLAN.stacks, { ...WATCHING, alarmsMs: 0 }, account);
+    expect(outcome.stopped).toBeNull();
+  });
+
   it('a fix reaches a Region that was unhealthy before; a worse one stops it', async () => {
     const account = new Account();
     account.health[B] = ['registry', 'status'];

@@ -12,10 +12,11 @@ import {
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import { awsAccount } from '../../cli/preflight/aws-account.ts';
 import { type Finding, runChecks } from '../../cli/preflight/checks.ts';
 import { namesOf } from '../../cli/preflight/names.ts';
-import type { PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
+import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { type Deployment, startDeployment } from '../../local/deploy/deployment.ts';
 import { pythonWith } from '../../local/real/python.ts';
@@ -377,6 +378,32 @@ it('a key is rotated, and refuses nobody; one that leaked is revoked, and what i
     expect((await client.send(again)).status).toBe(201);
   }
 });
+
+it(
+  "a Region that the project has no longer is removed: its replicas' protection, its stack, and again without an error",
+  async () => {
+    const [home, region] = REGIONS as [string, string];
+    const plan: DeployPlan = {
+      ...{ stage: deployment.stage, kind: 'prod', homeRegion: home, consistency: 'eventual' },
+      ...{ tableGeneration: 1, stacks: [], stackRegions: [home], regions: [] },
+    };
+    const io = { cwd: '.', env: {}, stderr: { write: () => {} } };
+    const { signal } = new AbortController();
+    const parts = awsParts(io, { plan, assembly: '', aws: deployment.aws, signal });
+    const name = `countersign-${deployment.stage}-region-${region}`;
+    const stack = { name, region, part: 'region' } as const;
+    expect(await parts.exists(stack)).toBe(true);
+    expect(await parts.failing(stack)).toEqual([]);
+    for (const _ of ['first', 'again']) {
+      await parts.unprotect(region);
+      await parts.remove(stack);
+      expect(await parts.exists(stack)).toBe(false);
+      expect(await parts.failing(stack)).toBeUndefined();
+    }
+    expect(await parts.alarms(stack)).toEqual([]);
+  },
+  DEPLOY_MS,
+);
 
 it(
   'is destroyed to nothing, in every Region',
