@@ -35,7 +35,8 @@ interface DeployOptions extends Options {
   readonly watch: number;
 }
 
-export const HEALTH_MS = 300_000;
+/** A new Region's functions start, read their keys, and must then be good for a while. */
+export const HEALTH_MS = 600_000;
 
 export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
   return common(new Command('deploy'))

@@ -79,7 +79,7 @@ ${EXIT_CODES_HELP}`,
       'after',
       `
 Run it again after an interruption: it goes on. Exit code 0: writes were stopped all the time, and the new tables are
-complete and equal. The command reads and writes the tables with your AWS credentials: docs/operators.md has the rights.
+complete and equal. The command reads and writes the tables with your AWS credentials: docs/iam.md has the rights.
 
 Example:
   $ countersign registry copy --to-generation 2 --stage prod --region eu-west-1,eu-central-1
