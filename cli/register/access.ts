@@ -5,6 +5,7 @@ import { type ClientOptions, CountersignClient, InvalidArgumentError } from '@co
 import { type Command, Option } from 'commander';
 import { type Io, usage } from '../io.ts';
 import { findLocalPlatform, LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
+import { quoted } from '../printable.ts';
 import { collect } from '../target.ts';
 
 export interface AccessOptions {
@@ -85,10 +86,6 @@ function flagsOf({ url, apiKeyFile, regions }: AccessOptions): string {
     .flatMap(([flag, value]) => (value === undefined ? [] : [` ${flag} ${quoted(value)}`]))
     .join('');
 }
-
-/** As a POSIX shell takes it for one word. */
-const quoted = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** @throws CliError where URL or key cannot be used */
 export function connect(options: ClientOptions): CountersignClient {

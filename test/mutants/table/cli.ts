@@ -82,6 +82,14 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'printable',
+    'cli/program.ts',
+    'io.stderr.write(`${message}${hintFor(message, words)}\\n`);',
+    'writeLines(io.stderr, text);',
+    'test/cli/program.test.ts',
+  ),
+  mutant('revoke-key', 'cli/program.ts', 'thumbprintLast(args);', '[...args];', 'test/cli/revoke.test.ts'),
+  mutant(
+    'printable',
     'cli/printable.ts',
     '\\p{Default_Ignorable_Code_Point}\\u2800',
     '',
