@@ -32,9 +32,13 @@ export const fail = (check: Finding['check'], of: string, detail: string, fix: s
   detail,
   fix,
 });
-export const skip = (check: Finding['check'], of: string): Finding => ({
+export const skip = (
+  check: Finding['check'],
+  of: string,
+  why = 'because an earlier check failed',
+): Finding => ({
   check,
   status: 'skip',
   of,
-  detail: 'not checked, because an earlier check failed',
+  detail: `not checked, ${why}`,
 });

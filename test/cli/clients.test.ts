@@ -245,3 +245,17 @@ test.each([
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(example);
 });
+
+test.each([
+  ['clients', 'disable'],
+  ['clients', 'delete'],
+  ['revoke', 'client'],
+])('%s %s of a mistyped name fails, and says so once', async (...verb) => {
+  expect(await directory.run([...verb, 'nobody'])).toEqual(
+    expect.objectContaining({
+      code: 1,
+      stdout: '',
+      stderr: 'error: there is no client nobody (not_found)\n',
+    }),
+  );
+});

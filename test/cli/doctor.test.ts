@@ -114,7 +114,7 @@ test.each([
     'more Regions than a client takes',
     { issuer: 'i', regions: Array(33).fill({ name: 'a', url: 'https://a.example' }) },
   ],
-  ['too much', { issuer: 'i'.repeat(100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
+  ['too much', { issuer: 'i'.repeat(1_100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
 ])('a document with %s is refused', async (_, document) => {
   const { code, found } = await against(() => document);
   expect(code).toBe(3);
@@ -140,7 +140,13 @@ test('a Region on another host is named, and not asked', async () => {
       check: 'discovery',
       detail: expect.stringContaining('https://evil.example'),
     });
-    expect(found.filter(({ check }) => check === 'nonce').map(({ of }) => of)).toEqual(['a']);
+    expect(found.filter(({ check }) => check === 'nonce')).toMatchObject([
+      { of: 'evil', status: 'skip', detail: 'not checked, because its URL is on another host' },
+      { of: 'a', status: 'fail' },
+    ]);
+    expect(found.find(({ check, status }) => `${check} ${status}` === 'discovery ok')!.detail).toBe(
+      'issuer i; Regions a',
+    );
     // Those alone: nothing is asked, and what to do is a flag of this command.
     const alone = await against(() => ({ issuer: 'i', regions }));
     expect(alone.code).toBe(3);
@@ -159,6 +165,23 @@ test('a Region on another host is named, and not asked', async () => {
   } finally {
     foreign.close();
   }
+});
+
+test('a document is read up to the size that a client reads', async () => {
+  const { found } = await against((url) => ({ issuer: 'i'.repeat(900_000), regions: [{ name: 'a', url }] }));
+  expect(found.find(({ check }) => check === 'discovery')).toMatchObject({ status: 'ok' });
+});
+
+test('where the way to a platform is barred, a proxy that is set but not used is named', async () => {
+  const url = await closedUrl();
+  const fix = async (env: Record<string, string>) => (await doctor({ ...access(url), ...env })).found[0]!.fix;
+  expect(await fix({ HTTPS_PROXY: 'http://p', http_proxy: '' })).not.toContain('proxy:');
+  for (const name of ['HTTP_PROXY', 'http_proxy', 'ALL_PROXY'])
+    expect(await fix({ [name]: 'http://user:secret@p' })).toMatch(
+      new RegExp(`; ${name} is set, but countersign uses no proxy: [^@]*$`),
+    );
+  const { found } = await doctor({ HTTP_PROXY: 'http://p' });
+  expect(found.every(({ status }) => status === 'ok')).toBe(true);
 });
 
 test('a Region on another host that --regions names is used', async () => {
@@ -226,6 +249,9 @@ test('a key that ended soon, ended, is disabled or unknown is distinguished', as
     status: 'warn',
     detail: expect.stringMatching(/accepts the key until .* GMT$/),
   });
+  const warned = await directory.run(['doctor'], { env });
+  expect(warned.stdout).toMatch(/\n0 to fix, [12] to look at\.\n$/);
+  expect(warned.code).toBe(0);
   await directory.run(['revoke', 'key', 'patient', '1']);
   aheadMs += 11_000;
   expect(await proof()).toMatchObject({ status: 'fail', fix: expect.stringContaining('rotate-key') });
