@@ -57,7 +57,7 @@ export function parseOptions(args: readonly string[]): StartOptions {
     .option('--no-demo', 'do not register a first user')
     .option(
       '--json',
-      'print one line of JSON when ready, and nothing else; without npm's own lines: npm start --silent -- --json',
+      'print one line of JSON when ready, and nothing else; npm start --silent -- --json keeps npm quiet too',
       false,
     )
     .parse([...args], { from: 'user' })

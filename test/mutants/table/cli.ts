@@ -4,6 +4,20 @@ import { type Mutant, mutant } from '../mutant.ts';
 export const CLI: readonly Mutant[] = [
   mutant(
     'erase',
+    'cli/registrations/command.ts',
+    'while (options.wait && answers.failed.length === 0 &&',
+    'while (options.wait &&',
+    'test/cli/registrations.test.ts',
+  ),
+  mutant(
+    'erase',
+    'cli/registrations/command.ts',
+    'failed.length > 0\n    ?',
+    'failed.length > 99\n    ?',
+    'test/cli/registrations.test.ts',
+  ),
+  mutant(
+    'erase',
     'cli/everywhere.ts',
     'result === undefined ? answer : merge(result, answer)',
     'answer',
