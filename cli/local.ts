@@ -64,7 +64,7 @@ export function findLocalPlatform(directory: string, instead: string, port?: str
   throw new CliError(
     EXIT.unreachable,
     port === undefined
-      ? `no platform runs here (no .countersign/local.json): start one with \`npm start\`, or ${instead}`
+      ? `no platform runs here (no .countersign/local.json): start one with \`npm start\` in a checkout of Countersign, or ${instead}`
       : `no platform runs here on port ${port} (no .countersign/local-${port}.json): start one with \`npm start -- --port ${port}\`${named && `, or name another with ${named}`}`,
   );
 }

@@ -23,7 +23,12 @@ export interface Totals extends Counts {
   readonly line: number;
   /** Lines that an unmatched quote kept from being read as users in this run: how many, and the first. */
   readonly swallowed: { readonly lines: number; readonly from: number } | undefined;
+  /** The most frequent reason of this run's failures. */
+  readonly reason: { readonly message: string; readonly count: number } | undefined;
 }
+
+/** Further reasons are not counted: a message may name a value of its user, and memory must not grow with the file. */
+const MOST_REASONS = 1_000;
 
 /** A user that is under way. */
 export interface Pending {
@@ -42,6 +47,7 @@ export class Account {
   #line: number;
   #bytes = 0;
   #swallowed: Totals['swallowed'];
+  readonly #reasons = new Map<string, number>();
 
   constructor({ failures, checkpoint, progress }: AccountOptions) {
     this.#failures = failures;
@@ -64,9 +70,11 @@ export class Account {
       replayed: counts.replayed - before.replayed,
       failed: counts.failed - before.failed,
     };
+    const [most] = [...this.#reasons].sort(([, a], [, b]) => b - a);
     return {
       ...counts,
       thisRun,
+      reason: most && { message: most[0], count: most[1] },
       unfinished: this.#unfinished,
       line: this.#line,
       swallowed: this.#swallowed,
@@ -92,14 +100,17 @@ export class Account {
     this.#settle(at);
   }
 
-  failed(at: Pending, failure: Omit<FailureLine, 'line'>): void {
+  failed(at: Pending, failure: Omit<FailureLine, 'line'>, reason = failure.error.message): void {
+    const count = this.#reasons.get(reason) ?? 0;
+    if (count > 0 || this.#reasons.size < MOST_REASONS) this.#reasons.set(reason, count + 1);
     this.#failures.add({ line: at.record.line, ...failure });
     this.#counts.failed += 1;
     this.#settle(at);
   }
 
   unreadable(at: Pending, { line, lastLine, text, message }: Unreadable): void {
-    this.failed(at, { text, error: { code: 'unreadable_line', message: `line ${line} ${message}` } });
+    const error = { code: 'unreadable_line', message: `line ${line} ${message}` };
+    this.failed(at, { text, error }, `the line ${message}`);
     const lines = lastLine - line + 1;
     if (lines > 1)
       this.#swallowed = { lines: lines + (this.#swallowed?.lines ?? 0), from: this.#swallowed?.from ?? line };

@@ -130,7 +130,7 @@ function report(
   { json }: Options,
   io: Io,
 ): void {
-  const { registered, replayed, failed, thisRun, unfinished, line, swallowed, elapsedMs, stoppedBy } =
+  const { registered, replayed, failed, thisRun, unfinished, line, swallowed, reason, elapsedMs, stoppedBy } =
     summary;
   const seconds = Math.round(elapsedMs / 100) / 10;
   if (json) {
@@ -149,6 +149,12 @@ function report(
       `${count(registered)} registered${already}, ${count(failed)} failed${open}${now}, in ${seconds} s\n`,
     );
     if (failures) io.stdout.write(`Failures: ${failures}\n`);
+    if (reason)
+      io.stdout.write(
+        thisRun.failed === 1
+          ? `Reason: ${reason.message}\n`
+          : `Most frequent reason (${count(reason.count)} of ${count(thisRun.failed)}): ${reason.message}\n`,
+      );
   }
   if (swallowed)
     io.stderr.write(

@@ -72,7 +72,7 @@ test.each([
   ['api.example.com', 'did you mean https://api.example.com?'],
   ['foo:bar', 'must begin with https://'],
   ['mailto:a@b', 'must begin with https://'],
-  ['', 'must begin with https://'],
+  ['', 'the URL is missing: --url URL, or COUNTERSIGN_URL'],
   ['http://api.example.com', 'url must be a base URL'],
   ['http://127.0.0.1:4100/?a', 'url must be a base URL'],
 ])('the URL %j is wrong usage: nothing is checked, and nothing is well', async (url, message) => {
@@ -82,6 +82,14 @@ test.each([
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
   }
+});
+
+test('an empty variable is as good as none', async () => {
+  const { code, found } = await doctor({ COUNTERSIGN_URL: '', COUNTERSIGN_API_KEY: '' });
+  expect(code).toBe(0);
+  expect(found.at(-1)).toMatchObject({ check: 'proof', of: platform.info.entry });
+  const half = await doctor({ ...access(platform.info.entry), COUNTERSIGN_API_KEY: '' });
+  expect(half.stderr).toContain('the API key is missing: --api-key-file FILE, or COUNTERSIGN_API_KEY');
 });
 
 test('no URL is quoted: it may hold a password', async () => {

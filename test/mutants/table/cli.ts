@@ -252,6 +252,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'resume',
+    'cli/register/access.ts',
+    'URL.canParse(url) ? new URL(url).href : url',
+    'url',
+    'test/cli/resume.test.ts',
+  ),
+  mutant(
+    'resume',
     'cli/register/checkpoint.ts',
     'if (found && isRunning(found))',
     'if (found && false)',
@@ -302,8 +309,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'hopeless',
     'cli/register/access.ts',
-    "(options.url ?? env.COUNTERSIGN_URL)?.replace(/\\/$/, '')",
-    'options.url ?? env.COUNTERSIGN_URL',
+    'normalized(givenUrl)',
+    'givenUrl',
     'test/cli/verdict.test.ts',
   ),
   mutant(
