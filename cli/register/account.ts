@@ -23,6 +23,8 @@ export interface Totals extends Counts {
   readonly line: number;
   /** Lines that an unmatched quote kept from being read as users in this run: how many, and the first. */
   readonly swallowed: { readonly lines: number; readonly from: number } | undefined;
+  /** Users of this run whose `user_id` has white space at an end, or a control character: often by mistake. */
+  readonly odd: number;
   /** The most frequent reason of this run's failures. */
   readonly reason: { readonly message: string; readonly count: number } | undefined;
 }
@@ -47,6 +49,7 @@ export class Account {
   #line: number;
   #bytes = 0;
   #swallowed: Totals['swallowed'];
+  #odd = 0;
   readonly #reasons = new Map<string, number>();
 
   constructor({ failures, checkpoint, progress }: AccountOptions) {
@@ -74,6 +77,7 @@ export class Account {
     return {
       ...counts,
       thisRun,
+      odd: this.#odd,
       reason: most && { message: most[0], count: most[1] },
       unfinished: this.#unfinished,
       line: this.#line,
@@ -91,6 +95,7 @@ export class Account {
     }
     this.#line = Math.max(this.#line, record.line);
     this.#unfinished += 1;
+    if ('user' in record && isOdd((record.user as { user_id?: unknown }).user_id)) this.#odd += 1;
     return { record, number };
   }
 
@@ -133,3 +138,6 @@ export class Account {
     this.#progress.update({ bytes: this.#bytes, ...this.#counts });
   }
 }
+
+const isOdd = (userId: unknown): boolean =>
+  typeof userId === 'string' && (userId !== userId.trim() || /\p{Cc}/u.test(userId));

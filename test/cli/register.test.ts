@@ -61,6 +61,18 @@ test('the most frequent reason of failures is printed with its count, whatever l
   expect((await directory.run(['register', 'good.jsonl'])).stdout).not.toContain('eason');
 });
 
+test('a user_id with white space at an end, or a control character, is registered as it is, and warned of once', async () => {
+  const ids = [' w1', 'w1 ', 'w\u0000', 'w 1', 'w1'];
+  directory.write('odd.jsonl', ids.map((user_id) => JSON.stringify({ user_id })).join('\n'));
+  const { stdout, stderr } = await directory.run(['register', 'odd.jsonl']);
+  expect(stdout).toMatch(/^[345] registered, /);
+  expect(stderr).toBe(
+    'warning: 3 user_ids have white space at an end, or a control character: without it they name other users\n',
+  );
+  directory.write('even.csv', 'user_id , email\nw2,w2@example.com\n');
+  expect(await directory.run(['register', 'even.csv'])).toMatchObject({ code: 0, stderr: '' });
+});
+
 test('what fails is written with its line, is fixed there, and registers from there', async () => {
   directory.write('in.jsonl', '{"user_id":"f1"}\n{"user_id":"f2","email":"nope"}\n{bad\n{"user_id":"f4"}\n');
   const first = await directory.run(['register', 'in.jsonl']);

@@ -69,7 +69,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/register/access.ts',
-    'if (url !== undefined) requireHttp(url);',
+    'if (givenUrl !== undefined) requireHttp(givenUrl);',
     '',
     'test/cli/doctor.test.ts',
   ),
