@@ -4,8 +4,8 @@ import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
+  type AdminAnswer,
   type ClientSummary,
-  type OperatorAnswer,
 } from '../lambda/contract/admin.ts';
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
@@ -135,7 +135,7 @@ const ended = ({ reason }: AbortSignal, what: string, doubt: string): CliError =
     : new CliError(EXIT.interrupted, `interrupted${doubt}`);
 
 /** @returns undefined for an answer of another form: a proxy may have sent it */
-function readAnswer<R extends object>(text: string): OperatorAnswer<R> | undefined {
+function readAnswer<R extends object>(text: string): AdminAnswer<R> | undefined {
   let answer: unknown;
   try {
     answer = JSON.parse(text);
@@ -148,5 +148,5 @@ function readAnswer<R extends object>(text: string): OperatorAnswer<R> | undefin
   if (ok !== false || !isJsonObject(problem)) return undefined;
   const { detail, code } = problem;
   const isProblem = typeof detail === 'string' && typeof code === 'string';
-  return isProblem ? (answer as unknown as OperatorAnswer<R>) : undefined;
+  return isProblem ? (answer as unknown as AdminAnswer<R>) : undefined;
 }

@@ -1,6 +1,6 @@
 /** Parameters as a person types them. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { isClientId } from '../protocol/api-key.ts';
+import { isClientId } from '../protocol/client-id.ts';
 
 /** The functions name a bad parameter as it is on the wire; a person knows the option or argument. */
 const TYPED: Readonly<{ [param: string]: string }> = {

@@ -1,5 +1,6 @@
 /** The platform that an operator's command works on: the local one, or a deployed stage in its Regions. */
 import { type Command, Option } from 'commander';
+import { AWS_REGION, STAGE_NAME } from '../lambda/contract/forms.ts';
 import { type Io, usage } from './io.ts';
 import { findLocalPlatform, LOCAL_FLAG, LOCAL_HELP } from './local.ts';
 
@@ -54,19 +55,28 @@ export function findTarget({ stage, region: regions, local: port }: TargetOption
   if (stage !== undefined) {
     if (port !== undefined) throw usage('--local cannot be combined with --stage');
     if (!regions) throw usage('--stage needs --region, e.g. --stage dev --region eu-west-1');
-    if (!/^[a-z][a-z0-9-]{0,15}$/.test(stage))
+    if (!STAGE_NAME.test(stage))
       throw usage('--stage must be 1 to 16 characters of a-z, 0-9 and -, and begin with a letter');
     for (const region of regions)
-      if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region))
+      if (!AWS_REGION.test(region))
         throw usage(`--region: ${JSON.stringify(region)} is not the name of an AWS Region`);
     return { stage, regions, aws: (region) => ({ region }) };
   }
   if (regions) throw usage('--region needs --stage');
   const local = findLocalPlatform(cwd, 'use --stage and --region for a deployed platform', port);
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-  return {
-    stage: 'local',
-    regions: local.regions.map(({ name }) => name),
-    aws: (region) => ({ region, endpoint: local.awsEndpoint, credentials }),
-  };
+  return localTarget(
+    local.awsEndpoint,
+    local.regions.map(({ name }) => name),
+  );
 }
+
+/** The local platform asks for credentials and accepts any. */
+export const localTarget = (endpoint: string, regions: readonly string[]): Target => ({
+  stage: 'local',
+  regions,
+  aws: (region) => ({
+    region,
+    endpoint,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  }),
+});

@@ -20,7 +20,7 @@ export function parseTimestamp(text: string): string {
 }
 
 /** The two units that matter, e.g. `26 h`, `3 d 4 h`, `2 min 5 s`, `40 ms`. */
-export function duration(ms: number): string {
+export function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   let left = Math.round(ms / 1_000);
   const parts: string[] = [];
@@ -42,4 +42,4 @@ const UNITS = [
 
 /** Formats a time as seen from now: `in 3 h`, `2 d ago`. */
 export const fromNow = (atMs: number, nowMs: number): string =>
-  atMs >= nowMs ? `in ${duration(atMs - nowMs)}` : `${duration(nowMs - atMs)} ago`;
+  atMs >= nowMs ? `in ${durationText(atMs - nowMs)}` : `${durationText(nowMs - atMs)} ago`;

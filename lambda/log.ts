@@ -3,32 +3,7 @@
  * Authorization. `client_id` is set only once a signature is verified.
  */
 
-export interface LogEntry {
-  readonly level: 'INFO' | 'WARN' | 'ERROR';
-  readonly message: 'request' | 'audit' | 'keyset';
-  readonly request_id?: string | undefined;
-  readonly function?: string | undefined;
-  readonly region?: string | undefined;
-  readonly method?: string | undefined;
-  /** API Gateway's resource. Never the path: the caller writes that. */
-  readonly route?: string | undefined;
-  readonly status?: number | undefined;
-  readonly code?: string | undefined;
-  /** The rule that refused, e.g. `htu`. */
-  readonly reason?: string | undefined;
-  /** The reason of a refusal, for operators. It never quotes a value of the request. */
-  readonly detail?: string | undefined;
-  readonly client_id?: string | undefined;
-  /** Client and generation that a strict key in the request names. It is not verified: anybody can write such a key. */
-  readonly exposed_key?: string | undefined;
-  readonly duration_ms?: number | undefined;
-  readonly action?: string | undefined;
-  readonly target?: string | undefined;
-  readonly purpose?: string | undefined;
-  /** An error's class. Its message may quote input, so it is left out. */
-  readonly error?: string | undefined;
-  readonly stack?: readonly string[] | undefined;
-}
+import type { LogEntry } from './contract/log-entry.ts';
 
 const FIELDS = [
   'request_id',

@@ -1,17 +1,14 @@
 /** Shows the protocol with a first user: a nonce, a proof, the registration (201), and the refusal of a replay (401). */
-import { buildProof } from '../protocol/proof/build.ts';
 import type { PlatformInfo } from './platform.ts';
+import { signRegistration } from './sign.ts';
 import { bold, dim, green, red } from './terminal.ts';
 
 const USER = { user_id: 'ada', email: 'ada@example.com', display_name: 'Ada Lovelace' };
 
 /** @throws Error where the platform refuses the user, or accepts the replay */
-export async function showFirstUser(
-  { entry, regions, clients }: PlatformInfo,
-  print: (line: string) => void,
-): Promise<void> {
-  const { url } = regions[0]!;
-  const { client_id, api_key } = clients[0]!;
+export async function showFirstUser(info: PlatformInfo, print: (line: string) => void): Promise<void> {
+  const { url } = info.regions[0]!;
+  const { client_id } = info.clients[0]!;
   const step = (n: number, what: string, outcome: string) => print(`  ${n}  ${what.padEnd(44)}${outcome}`);
 
   print(`\n${bold('A first user')}, registered by the client ${client_id}\n`);
@@ -20,19 +17,7 @@ export async function showFirstUser(
   step(1, 'GET /v1/nonce', `${verdict(nonceAnswer)}  ${dim(short(nonce))}`);
 
   const body = JSON.stringify(USER);
-  const proof = await buildProof({
-    key: Buffer.from(api_key),
-    alg: 'HS256',
-    kid: '1',
-    clientId: client_id,
-    issuer: entry,
-    method: 'POST',
-    url: `${url}/v1/register`,
-    body: Buffer.from(body),
-    nonce,
-    nowS: Date.now() / 1000,
-    lifeS: 60,
-  });
+  const proof = await signRegistration(info, body, nonce, 60);
   step(2, 'sign nonce, method, URL and body digest', dim(short(proof)));
 
   const send = () => {

@@ -15,7 +15,8 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import type { LogEntry } from '../lambda/log.ts';
+import { isProcessAlive } from '../cli/process-alive.ts';
+import type { LogEntry } from '../lambda/contract/log-entry.ts';
 import type { PlatformInfo } from './platform.ts';
 
 export interface LocalFiles {
@@ -101,17 +102,7 @@ async function takeLock(path: string, port: number): Promise<Lock | undefined> {
  */
 async function isRunning(held: string, port: number): Promise<boolean> {
   const [itsPort = Number.NaN, pid = Number.NaN] = held.trim().split(' ').map(Number);
-  return itsPort !== port && isAlive(pid) && (await answers(itsPort));
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Somebody else's process is alive as well.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return itsPort !== port && isProcessAlive(pid) && (await answers(itsPort));
 }
 
 async function answers(port: number): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
 import { randomUUID } from 'node:crypto';
+import { localTarget } from '../cli/target.ts';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import type { Purpose } from '../lambda/contract/purposes.ts';
 import type { Log } from '../lambda/log.ts';
@@ -14,10 +15,10 @@ import { Dynamodb } from './dynamodb/dynamodb.ts';
 import { startReplication } from './dynamodb/replication.ts';
 import { withErrorPages } from './error-pages.ts';
 import { setUpKeys } from './keys.ts';
-import { createRegion, type Deployment } from './region.ts';
+import { createRegion, type PlatformSettings } from './region.ts';
 import { createRouter } from './router.ts';
 import { type LocalServer, startServer } from './server.ts';
-import { createClients, createTables, isGlobalTable, type LocalClient, tableKinds } from './stage.ts';
+import { createDevClients, createTables, isGlobalTable, type LocalClient, tableKinds } from './stage.ts';
 import { startVault, type VaultChoice } from './vault/start.ts';
 
 export interface PlatformOptions {
@@ -107,7 +108,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(vault.stop);
     await options.onListening?.(entry.port);
 
-    const deployment: Deployment = {
+    const settings: PlatformSettings = {
       entryUrl: entry.url,
       awsEndpoint: aws.url,
       regions: fronts.map(({ name, server }) => ({ name, url: server.url })),
@@ -117,12 +118,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       log: options.log ?? (() => {}),
     };
     const regions = fronts.map(({ name, server: { url } }) =>
-      createRegion(name, url, deployment, options.keys?.copyAgeMs?.[name]),
+      createRegion(name, url, settings, options.keys?.copyAgeMs?.[name]),
     );
     undo.push(...regions.map((region) => region.aws.destroy));
     // The Lambda functions of each Region. The rotation functions are added once Vault is ready.
     const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
-    const { endpoint, rotation, store } = awsRegions(names, functions, deployment, options.keys);
+    const { endpoint, rotation, store } = awsRegions(names, functions, settings, options.keys);
     undo.push(startReplication(store, REPLICATION_MS));
     aws.serve(createAwsEndpoint(endpoint, options.awsFault));
 
@@ -136,23 +137,23 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         rotation,
         lags: options.keys?.lags ?? {},
         maxLifeMs: options.keys?.maxLifeMs ?? {},
-        errorDocsUrl: `${deployment.entryUrl}/errors`,
+        errorDocsUrl: `${settings.entryUrl}/errors`,
         nowMs,
-        log: deployment.log,
+        log: settings.log,
       }),
     );
-    const clients = await createClients(regions[0]!.aws.lambda, nowMs() + BASIC_KEY_LIFE_MS);
+    const clients = await createDevClients(localTarget(aws.url, names), nowMs() + BASIC_KEY_LIFE_MS);
     for (const [i, { server }] of fronts.entries()) server.serve(regions[i]!.gateway);
     const destinations = regions.map(({ gateway }, i) => ({
       gateway,
       healthUrl: `${fronts[i]!.server.url}/v1/health`,
     }));
     entry.serve(withErrorPages(createRouter(destinations, nowMs)));
-    const { entryUrl, awsEndpoint } = deployment;
+    const { entryUrl, awsEndpoint } = settings;
     return {
       info: {
         entry: entryUrl,
-        regions: deployment.regions,
+        regions: settings.regions,
         awsEndpoint,
         vault: vault.address,
         console: null,
@@ -170,7 +171,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 function awsRegions(
   names: readonly string[],
   functions: readonly ReadonlyMap<string, LambdaHandler>[],
-  { consistency, nowMs }: Deployment,
+  { consistency, nowMs }: PlatformSettings,
   { replicaLagMs }: KeyTimes = {},
 ) {
   const store = new Dynamodb({

@@ -4,6 +4,7 @@ import { Agent } from 'node:http';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { localTarget } from '../cli/target.ts';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
 import { servingEnvironment } from '../lambda/contract/serving-environment.ts';
@@ -17,7 +18,7 @@ import type { HttpListener } from './server.ts';
 import { STAGE } from './stage.ts';
 
 /** Settings that all Regions of a platform share. */
-export interface Deployment {
+export interface PlatformSettings {
   readonly entryUrl: string;
   readonly awsEndpoint: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
@@ -47,10 +48,10 @@ export interface AwsClients {
 export function createRegion(
   name: string,
   url: string,
-  deployment: Deployment,
+  settings: PlatformSettings,
   keysetAgeMs: number = DEFAULTS.keysetMaxAgeMs,
 ): Region {
-  const { nowMs, log, awsEndpoint, entryUrl, regions, consistency, nonceLifeMs } = deployment;
+  const { nowMs, log, awsEndpoint, entryUrl, regions, consistency, nonceLifeMs } = settings;
   const aws = awsClients(awsEndpoint, name);
   const env = servingEnvironment({
     stage: STAGE,
@@ -77,9 +78,7 @@ export function createRegion(
 function awsClients(endpoint: string, region: string): AwsClients {
   const httpAgent = new Agent({ keepAlive: true, maxSockets: 256 });
   const options = {
-    endpoint,
-    region,
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    ...localTarget(endpoint, [region]).aws(region),
     maxAttempts: 3,
     requestHandler: {
       httpAgent,

@@ -1,13 +1,8 @@
 /** Creates what a deployment has before the first request: tables and clients. Uses only AWS's own protocols. */
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import {
-  ADMIN_FUNCTION,
-  type AdminAction,
-  type AdminActions,
-  type AdminAnswer,
-} from '../lambda/contract/admin.ts';
-import { functionName, TABLES, type TableKind, tableName } from '../lambda/contract/names.ts';
+import { invokeAdmin } from '../cli/admin.ts';
+import type { Target } from '../cli/target.ts';
+import { TABLES, type TableKind, tableName } from '../lambda/contract/names.ts';
 
 export const STAGE = 'local';
 
@@ -46,31 +41,19 @@ const DEV_LIMIT = 1_000_000;
  *
  * @param basicUntilMs end of the basic key, in epoch milliseconds
  */
-export async function createClients(lambda: LambdaClient, basicUntilMs: number): Promise<LocalClient[]> {
+export async function createDevClients(target: Target, basicUntilMs: number): Promise<LocalClient[]> {
   const expires_at = new Date(basicUntilMs).toISOString();
   const dev = { client_id: 'dev', profile: 'strict', limit: DEV_LIMIT } as const;
   const basic = { client_id: 'dev-basic', profile: 'basic', limit: DEV_LIMIT, expires_at } as const;
   const clients: LocalClient[] = [];
   for (const params of [dev, basic]) {
-    const { client_id, profile, api_key } = await invokeAdmin(lambda, 'clients.create', params);
+    const { client_id, profile, api_key } = await invokeAdmin(
+      target,
+      target.regions[0]!,
+      'clients.create',
+      params,
+    );
     clients.push({ client_id, profile, api_key: api_key! });
   }
   return clients;
-}
-
-/** Runs an operators' action. @throws Error with the problem's detail, where the function refuses */
-export async function invokeAdmin<A extends AdminAction>(
-  lambda: LambdaClient,
-  action: A,
-  params: AdminActions[A]['params'],
-): Promise<AdminActions[A]['result']> {
-  const { Payload } = await lambda.send(
-    new InvokeCommand({
-      FunctionName: functionName(STAGE, ADMIN_FUNCTION[action]),
-      Payload: JSON.stringify({ action, params }),
-    }),
-  );
-  const answer = JSON.parse(Payload?.transformToString() ?? 'null') as AdminAnswer<A>;
-  if (answer.ok) return answer.result;
-  throw new Error(`${action}: ${answer.problem.detail}`);
 }

@@ -5,8 +5,8 @@ import type { Profile } from './api-key.ts';
 /** One generation of a client's credential: an API key or a key pair's public half. */
 export type ClientKey = DerivedKey | BroughtKey;
 
-/** Times are epoch seconds. */
-interface Generation {
+/** The members that both have. Times are epoch seconds. */
+interface BaseKey {
   /** The generation as decimal text, or the JWK's RFC 7638 thumbprint. */
   readonly kid: string;
   /** Exactly one algorithm per key. */
@@ -18,14 +18,14 @@ interface Generation {
 }
 
 /** An API key. */
-interface DerivedKey extends Generation {
+interface DerivedKey extends BaseKey {
   /** Kid of the `client-root` key that it is derived from. */
   readonly rootKid: string;
   readonly jwk: null;
 }
 
 /** A public key that the client brought: the platform holds nothing that signs. */
-interface BroughtKey extends Generation {
+interface BroughtKey extends BaseKey {
   readonly rootKid: null;
   readonly jwk: JWK;
 }

@@ -15,7 +15,7 @@ export interface KeyLags {
   /** E: clock error per machine. */
   readonly clockErrorMs: number;
   /** X: longest time from `createSecret` to `finishSecret`. */
-  readonly finishMs: number;
+  readonly rotationTimeMs: number;
 }
 
 export interface KeyWindows {
@@ -30,9 +30,9 @@ export interface KeyWindows {
 }
 
 export function keyWindows(lags: KeyLags): KeyWindows {
-  const { replicationMs, verifierAgeMs, signerAgeMs, maxLifeMs, clockErrorMs, finishMs } = lags;
+  const { replicationMs, verifierAgeMs, signerAgeMs, maxLifeMs, clockErrorMs, rotationTimeMs } = lags;
   const finishMarginMs = replicationMs + verifierAgeMs + 2 * clockErrorMs;
-  const publishToSignMs = finishMs + finishMarginMs;
+  const publishToSignMs = rotationTimeMs + finishMarginMs;
   const signToRemoveMs = replicationMs + signerAgeMs + maxLifeMs + clockErrorMs;
   return { publishToSignMs, signToRemoveMs, finishMarginMs, minRotationMs: publishToSignMs + signToRemoveMs };
 }

@@ -1,8 +1,12 @@
 /** Reads a request for nonces (docs/protocol.md, "Nonce"). */
-import { isClientId, looksLikeStrictKey, parseApiKey } from './api-key.ts';
+import { looksLikeStrictKey, parseApiKey } from './api-key.ts';
+import { isClientId } from './client-id.ts';
 import { type Refusal, refuse } from './problem.ts';
 
 export const MAX_NONCE_COUNT = 100;
+
+/** Reason of a refusal. The log has it, and an alarm counts it. */
+export const STRICT_KEY_AS_BEARER = 'strict_key_as_bearer';
 
 /** Values by name; headers by lower-case name. */
 type Values = ReadonlyMap<string, readonly string[]>;
@@ -26,7 +30,7 @@ export function readNonceRequest(
   const authorization = headers.get('authorization') ?? [];
   const bearer = authorization.map((value) => /^bearer +(.*)$/is.exec(value)?.[1]);
   if (bearer.some((key) => key !== undefined && looksLikeStrictKey(key)))
-    return refuse('not_allowed', 'strict_key_as_bearer');
+    return refuse('not_allowed', STRICT_KEY_AS_BEARER);
   for (const key of bearer) {
     const parsed = key === undefined ? undefined : parseApiKey(key.trim());
     if (!parsed) return refuse('malformed_request', 'client_id');

@@ -37,16 +37,19 @@ export function entityTag(data: unknown): string {
   return `"${hash('sha256', canonicalJson(data), 'base64url')}"`;
 }
 
+/** How far two clocks may be apart: each may be wrong by E. */
+const betweenClocksMs = (clockErrorMs: number): number => 2 * clockErrorMs;
+
 /**
  * A registration may replace a tombstone only where its nonce was issued after this instant: a POST that was withheld
- * until after the DELETE revives nothing. Each of two clocks may be wrong by E.
+ * until after the DELETE revives nothing.
  */
 export const tombstoneClearsAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
-  deletedAtMs + 2 * clockErrorMs;
+  deletedAtMs + betweenClocksMs(clockErrorMs);
 
 /** After this instant every nonce that the tombstone has to stop is expired on every clock, so it may be erased. */
 export const erasableAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
-  tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs;
+  tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs);
 
 /** @returns whole seconds, at least 1, after which a new nonce is issued after `clearsAtMs` */
 export const secondsUntilClear = (clearsAtMs: number, nowMs: number): number =>
@@ -104,6 +107,6 @@ export function decideDelete(
   return { deletedAtMs: Math.max(before, nowMs) };
 }
 
-/** A deletion removes what was created up to this instant: each of two clocks may be off by E. */
+/** A deletion removes what was created up to this instant. */
 export const latestDeletedMs = (deletedAtMs: number, clockErrorMs: number): number =>
-  deletedAtMs + 2 * clockErrorMs;
+  deletedAtMs + betweenClocksMs(clockErrorMs);

@@ -3,11 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { App, Stack } from 'aws-cdk-lib';
+import { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { LOCK_CONTEXT, LOCK_FILE } from '../lib/config/lock.ts';
+import { LOCK_FILE } from '../lib/config/lock.ts';
 import type { ConfigInput } from '../lib/config/schema.ts';
 import { RegistrationPlatform } from '../lib/platform.ts';
+import { newApp } from './app.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a template is JSON of any form
 export type Json = any;
@@ -28,14 +29,7 @@ export const production = (stage: string): ConfigInput => ({
 export function resourcesOf(config: ConfigInput): Map<string, Resources> {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-reference-'));
   try {
-    const context = { [LOCK_CONTEXT]: 'write' };
-    const app = new App({
-      outdir,
-      context,
-      analyticsReporting: false,
-      // It is read, not deployed.
-      builtinCloudFormationValidation: false,
-    });
+    const app = newApp(outdir);
     new RegistrationPlatform(app, 'Countersign', { ...config, lockFile: join(outdir, LOCK_FILE) });
     const stacks = app.node.children.filter((child) => child instanceof Stack);
     return new Map(

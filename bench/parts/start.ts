@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import type { PlatformInfo } from '../../local/platform.ts';
+import { signRegistration } from '../../local/sign.ts';
 import { STAGE } from '../../local/stage.ts';
-import { buildProof } from '../../protocol/proof/build.ts';
 import { type Builds, build } from '../builds.ts';
 import { CORES, pinned } from '../machine.ts';
 import { startChild } from '../processes/child.ts';
@@ -90,24 +90,11 @@ async function firstAnswer(kind: Kind, builds: Builds, info: PlatformInfo): Prom
 }
 
 /** A request with a valid proof, signed before the function's process starts. */
-async function registration({ regions, entry, clients }: PlatformInfo): Promise<RequestInit> {
-  const { url } = regions[0]!;
-  const { client_id: clientId, api_key } = clients[0]!;
-  const { nonce } = await (await fetch(`${url}/v1/nonce?client_id=${clientId}`)).json();
+async function registration(info: PlatformInfo): Promise<RequestInit> {
+  const { url } = info.regions[0]!;
+  const { nonce } = await (await fetch(`${url}/v1/nonce?client_id=${info.clients[0]!.client_id}`)).json();
   const body = JSON.stringify({ user_id: `first-${nonce.slice(-20)}` });
-  const proof = await buildProof({
-    key: Buffer.from(api_key),
-    alg: 'HS256',
-    kid: '1',
-    clientId,
-    issuer: entry,
-    method: 'POST',
-    url: `${url}/v1/register`,
-    body: Buffer.from(body),
-    nonce,
-    nowS: Date.now() / 1000,
-    lifeS: 120,
-  });
+  const proof = await signRegistration(info, body, nonce, 120);
   const headers = { 'Content-Type': 'application/json', Authorization: `JWT ${proof}` };
   return { method: 'POST', headers, body };
 }

@@ -26,7 +26,7 @@ interface CreateOptions extends Options, CredentialOptions {
   readonly limit?: number;
 }
 
-interface RotateOptions extends Options, CredentialOptions {
+interface RotateKeyOptions extends Options, CredentialOptions {
   readonly profile?: 'strict' | 'basic';
   readonly overlap?: number;
 }
@@ -186,7 +186,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   }
 
   /** Runs in one Region only: in two it would make two new generations. */
-  async function rotateKey(client_id: string, options: RotateOptions): Promise<void> {
+  async function rotateKey(client_id: string, options: RotateKeyOptions): Promise<void> {
     const { profile, overlap } = options;
     const rotated = await invokeFirst(options, 'clients.rotate-key', {
       client_id,

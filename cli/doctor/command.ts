@@ -4,8 +4,8 @@ import { Command } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { type Access, type AccessOptions, addAccessOptions, findAccess } from '../register/access.ts';
-import { CHECKS, type Finding, skip } from './finding.ts';
-import { checkNetwork } from './network.ts';
+import { CHECKS, type CheckResult, skipped } from './check-result.ts';
+import { checkConnection } from './connection.ts';
 import { checkDiscovery, checkNonces, prepareProof } from './platform.ts';
 import { checkTls } from './tls.ts';
 
@@ -30,15 +30,15 @@ Example:
 ${EXIT_CODES_HELP}`,
     )
     .action(async (options: Options) => {
-      const found: Finding[] = [];
+      const found: CheckResult[] = [];
       const access = findAccess(options, io);
       for await (const checked of examine(access)) {
-        const finding = withProxyNamed(checked, access.url, io.env);
-        found.push(finding);
-        if (options.json) printJson(io, finding);
-        else print(io, finding);
+        const result = withProxyNamed(checked, access.url, io.env);
+        found.push(result);
+        if (options.json) printJson(io, result);
+        else print(io, result);
       }
-      const count = (which: Finding['status']) => found.filter(({ status }) => status === which).length;
+      const count = (which: CheckResult['status']) => found.filter(({ status }) => status === which).length;
       const [failed, skipped, warned] = [count('fail'), count('skip'), count('warn')];
       if (failed + skipped > 0) {
         const isReached = found.some(({ check, status }) => check === 'nonce' && status !== 'skip');
@@ -52,27 +52,27 @@ ${EXIT_CODES_HELP}`,
     });
 }
 
-/** Runs the checks. @returns the findings, then one `skip` for each check that did not run */
-async function* examine(access: Access): AsyncGenerator<Finding, void, void> {
+/** Runs the checks. @returns the results, then one `skip` for each check that did not run */
+async function* examine(access: Access): AsyncGenerator<CheckResult, void, void> {
   const ran = new Set<string>();
-  for await (const finding of runChecks(access)) {
-    ran.add(finding.check);
-    yield finding;
+  for await (const result of runChecks(access)) {
+    ran.add(result.check);
+    yield result;
   }
   const { protocol, host, isAddress } = partsOf(access.url);
   for (const check of CHECKS) {
     const applies = check === 'dns' ? !isAddress : check === 'tls' ? protocol === 'https:' : true;
-    if (applies && !ran.has(check)) yield skip(check, host);
+    if (applies && !ran.has(check)) yield skipped(check, host);
   }
 }
 
-async function* runChecks(access: Access): AsyncGenerator<Finding, void, void> {
+async function* runChecks(access: Access): AsyncGenerator<CheckResult, void, void> {
   const clientId = parseApiKey(access.apiKey)?.clientId;
   if (clientId === undefined)
     throw usage('the API key is cut off or mistyped: it must be csk_… or csb_… with its checksum at the end');
   const checkProof = prepareProof(access);
   const { protocol, host, port } = partsOf(access.url);
-  if (!(yield* checkNetwork(host, port))) return;
+  if (!(yield* checkConnection(host, port))) return;
   if (protocol === 'https:') {
     const tls = await checkTls(host, port, Date.now());
     yield tls;
@@ -87,14 +87,14 @@ async function* runChecks(access: Access): AsyncGenerator<Finding, void, void> {
 /**
  * Adds to the fix of a failed connection that a proxy is set, which Node's `fetch` does not use by itself.
  */
-function withProxyNamed(finding: Finding, url: string, env: Io['env']): Finding {
-  if (finding.status !== 'fail' || !['dns', 'tcp', 'tls'].includes(finding.check)) return finding;
+function withProxyNamed(result: CheckResult, url: string, env: Io['env']): CheckResult {
+  if (result.status !== 'fail' || !['dns', 'tcp', 'tls'].includes(result.check)) return result;
   const scheme = new URL(url).protocol === 'https:' ? 'https_proxy' : 'http_proxy';
   const names = [scheme.toUpperCase(), scheme, 'ALL_PROXY', 'all_proxy'];
   const set = names.find((name) => env[name]);
-  if (set === undefined) return finding;
+  if (set === undefined) return result;
   const proxy = `${set} is set, but countersign uses no proxy: it needs a direct way to the platform`;
-  return { ...finding, fix: `${finding.fix}; ${proxy}` };
+  return { ...result, fix: `${result.fix}; ${proxy}` };
 }
 
 function partsOf(url: string) {
@@ -108,7 +108,7 @@ function partsOf(url: string) {
   };
 }
 
-function print({ stdout }: Io, { check, status, of, detail, fix }: Finding): void {
+function print({ stdout }: Io, { check, status, of, detail, fix }: CheckResult): void {
   stdout.write(`${status.padEnd(4)}  ${check.padEnd(9)}  ${of}: ${detail}\n`);
   if (fix !== undefined) stdout.write(`${''.padEnd(17)}  to fix: ${fix}\n`);
 }

@@ -4,7 +4,7 @@ import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import { isJsonObject } from '../../protocol/json.ts';
 import { BASE_URL, fixOf, foreignRegionsFix } from '../fixes.ts';
 import { type Access, connect } from '../register/access.ts';
-import { type Finding, fail, ok, skip, warn } from './finding.ts';
+import { type CheckResult, failed, passed, skipped, warned } from './check-result.ts';
 
 interface Region {
   readonly name: string;
@@ -24,11 +24,11 @@ const NOBODY = 'A'.repeat(43);
 export async function* checkDiscovery(
   { url, regions: trusted }: Access,
   nowMs: () => number,
-): AsyncGenerator<Finding, readonly Region[] | undefined, void> {
+): AsyncGenerator<CheckResult, readonly Region[] | undefined, void> {
   const of = `${url}/.well-known/countersign`;
   const fetched = await get(of);
   if ('error' in fetched) {
-    yield fail(
+    yield failed(
       'discovery',
       of,
       fetched.error,
@@ -39,7 +39,7 @@ export async function* checkDiscovery(
   const { answer, json } = fetched;
   const { issuer, regions } = isJsonObject(json) ? json : {};
   if (answer.status !== 200 || typeof issuer !== 'string' || !areRegions(regions)) {
-    yield fail(
+    yield failed(
       'discovery',
       of,
       `answers ${answer.status}, without the discovery document of Countersign`,
@@ -52,16 +52,16 @@ export async function* checkDiscovery(
   const others = regions.filter((region) => !isUsed(region));
   const foreign = others.map((region) => region.url);
   if (foreign.length > 0)
-    yield (used.length > 0 ? warn : fail)(
+    yield (used.length > 0 ? warned : failed)(
       'discovery',
       of,
       `names Regions on other hosts, which no client uses unasked: ${foreign.join(', ')}`,
       foreignRegionsFix(foreign),
     );
   if (used.length > 0)
-    yield ok('discovery', of, `issuer ${issuer}; Regions ${used.map(({ name }) => name).join(', ')}`);
+    yield passed('discovery', of, `issuer ${issuer}; Regions ${used.map(({ name }) => name).join(', ')}`);
   yield checkClock(url, answer.headers.get('Date'), nowMs());
-  for (const { name } of others) yield skip('nonce', name, 'because its URL is on another host');
+  for (const { name } of others) yield skipped('nonce', name, 'because its URL is on another host');
   return used.length > 0 ? used : undefined;
 }
 
@@ -74,30 +74,40 @@ const areRegions = (value: unknown): value is readonly Region[] =>
   value.length <= MOST_REGIONS &&
   value.every((each) => isJsonObject(each) && typeof each.name === 'string' && isBaseUrl(each.url));
 
-function checkClock(url: string, date: string | null, nowMs: number): Finding {
+function checkClock(url: string, date: string | null, nowMs: number): CheckResult {
   const offsetS = Math.round((Date.parse(date ?? '') - nowMs) / 1000);
   const fix = "set this machine's clock from a time server (NTP)";
   if (Number.isNaN(offsetS))
-    return warn('clock', url, 'the answer has no Date header', 'check that no proxy removes the Date header');
+    return warned(
+      'clock',
+      url,
+      'the answer has no Date header',
+      'check that no proxy removes the Date header',
+    );
   const detail = `this machine is ${Math.abs(offsetS)} s ${offsetS > 0 ? 'behind' : 'ahead'}`;
   if (Math.abs(offsetS) > LEEWAY_S)
-    return fail('clock', url, `${detail}; the platform refuses proofs made by this clock`, fix);
-  return Math.abs(offsetS) > NOTICEABLE_S ? warn('clock', url, detail, fix) : ok('clock', url, detail);
+    return failed('clock', url, `${detail}; the platform refuses proofs made by this clock`, fix);
+  return Math.abs(offsetS) > NOTICEABLE_S ? warned('clock', url, detail, fix) : passed('clock', url, detail);
 }
 
 export async function* checkNonces(
   regions: readonly Region[],
   clientId: string,
-): AsyncGenerator<Finding, void, void> {
+): AsyncGenerator<CheckResult, void, void> {
   for (const { name, url } of regions) {
     const fetched = await get(`${url}/v1/nonce?client_id=${clientId}`);
     if ('error' in fetched)
-      yield fail('nonce', name, fetched.error, `check that ${url} can be reached; other Regions still serve`);
+      yield failed(
+        'nonce',
+        name,
+        fetched.error,
+        `check that ${url} can be reached; other Regions still serve`,
+      );
     else if (isJsonObject(fetched.json) && typeof fetched.json.nonce === 'string')
-      yield ok('nonce', name, `${url} issues nonces`);
+      yield passed('nonce', name, `${url} issues nonces`);
     else {
       const { code = 'unknown', detail = 'no nonce' } = isJsonObject(fetched.json) ? fetched.json : {};
-      yield fail(
+      yield failed(
         'nonce',
         name,
         `${fetched.answer.status} ${code}: ${detail}`,
@@ -113,7 +123,7 @@ export async function* checkNonces(
  * @returns a function that runs the check
  * @throws CliError where URL or key cannot be used
  */
-export function prepareProof(access: Access): () => Promise<Finding> {
+export function prepareProof(access: Access): () => Promise<CheckResult> {
   const { url, apiKey, regions } = access;
   let expires: string | null = null;
   const fetchAndNoteExpiry: typeof fetch = async (...request) => {
@@ -128,13 +138,18 @@ export function prepareProof(access: Access): () => Promise<Finding> {
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error;
       if (!(error instanceof NotFoundError))
-        return fail('proof', url, error.message, fixOf(error, access) ?? 'see what the checks before found');
+        return failed(
+          'proof',
+          url,
+          error.message,
+          fixOf(error, access) ?? 'see what the checks before found',
+        );
     } finally {
       await client.close();
     }
     return expires === null
-      ? ok('proof', url, 'the platform accepts the key')
-      : warn(
+      ? passed('proof', url, 'the platform accepts the key')
+      : warned(
           'proof',
           url,
           `the platform accepts the key until ${expires}`,

@@ -2,13 +2,13 @@
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
-import { type Finding, fail, ok, warn } from './finding.ts';
+import { type CheckResult, failed, passed, warned } from './check-result.ts';
 
 const TIMEOUT_MS = 5_000;
 const SOON_MS = 14 * 24 * 3600 * 1000;
 
 /** @param ca PEM certificates to trust in place of the machine's own */
-export async function checkTls(host: string, port: number, nowMs: number, ca?: string): Promise<Finding> {
+export async function checkTls(host: string, port: number, nowMs: number, ca?: string): Promise<CheckResult> {
   // An untrusted certificate is read too, to name what is wrong with it. No data is sent.
   const name = isIP(host) === 0 ? { servername: host } : {};
   const socket = connect({ host, port, ...name, rejectUnauthorized: false, ...(ca && { ca }) });
@@ -18,13 +18,13 @@ export async function checkTls(host: string, port: number, nowMs: number, ca?: s
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const fix = 'check that this is an https port, and that the server speaks TLS 1.2 or 1.3';
-    return fail('tls', host, `no TLS connection (${code ?? message})`, fix);
+    return failed('tls', host, `no TLS connection (${code ?? message})`, fix);
   } finally {
     socket.destroy();
   }
 }
 
-function judge(host: string, socket: TLSSocket, nowMs: number): Finding {
+function judge(host: string, socket: TLSSocket, nowMs: number): CheckResult {
   const chain = chainOf(socket.getPeerCertificate(true));
   const [leaf] = chain;
   const protocol = socket.getProtocol() ?? 'unknown';
@@ -33,11 +33,11 @@ function judge(host: string, socket: TLSSocket, nowMs: number): Finding {
     const ends = new Date(leaf!.valid_to);
     const detail = `${protocol}, ${sent}, valid until ${ends.toISOString().slice(0, 10)}`;
     return ends.getTime() - nowMs < SOON_MS
-      ? warn('tls', host, detail, 'the certificate expires soon: renew it')
-      : ok('tls', host, detail);
+      ? warned('tls', host, detail, 'the certificate expires soon: renew it')
+      : passed('tls', host, detail);
   }
   const problem = String(socket.authorizationError);
-  return fail('tls', host, `${protocol}, ${sent}: ${problem}`, fixOf(problem, host, chain));
+  return failed('tls', host, `${protocol}, ${sent}: ${problem}`, fixOf(problem, host, chain));
 }
 
 function fixOf(problem: string, host: string, chain: readonly DetailedPeerCertificate[]): string {

@@ -5,7 +5,7 @@ import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { invoke } from '../admin.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
-import { duration } from '../time.ts';
+import { durationText } from '../time.ts';
 
 /** @throws Refused with the problem's detail, CliError where the function was not reached */
 export const askKeys = <A extends KeysAction>(
@@ -62,7 +62,7 @@ export function askInTurn<R>(
         patienceMs === undefined
           ? undefined
           : setTimeout(() => {
-              errors.set(asked, `${asked} has not answered within ${duration(patienceMs)}`);
+              errors.set(asked, `${asked} has not answered within ${durationText(patienceMs)}`);
               askNext(turn);
             }, patienceMs);
       ask(asked)

@@ -18,7 +18,7 @@ import { parseTime } from '../time.ts';
 import { askKeys, exitOf, ifAnswered } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
 import { look } from './look.ts';
-import { newest, printKeyset, printRotated, revokeCommand, whyNoneSigns } from './print.ts';
+import { newest, printKeyset, printRotated, revokeCommandLine, whyNoneSigns } from './print.ts';
 import { costOf, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
@@ -252,7 +252,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (unreadable.length > 0 && onlyKids === undefined)
       io.stderr.write(`not read: ${unreadable.join(', ')}; a key that exists only there is not refused\n`);
     // Revoking all keys again would also revoke the new key, and with it everything made from it by then.
-    const again = `run: ${revokeCommand(purpose, ended.length > 0 ? ended : revoked, targetArguments(options))}`;
+    const again = `run: ${revokeCommandLine(purpose, ended.length > 0 ? ended : revoked, targetArguments(options))}`;
     if (keyset === null) {
       const way = failure?.includes('A keyset that is full') ? '' : `; then ${again}`;
       io.stderr.write(`error: no new key is confirmed, so possibly no key signs: ${failure}${way}\n`);

@@ -68,13 +68,13 @@ function troublesOf(keyset: KeysetSummary, { kids, revoked }: RegionKeys): strin
     ...(lacks.length > 0 ? [`lacks ${lacks.map(({ kid }) => kid).join(', ')}`] : []),
     ...(kids !== null && revoked === null ? ['its revoked keys cannot be read'] : []),
     ...(accepts.length > 0
-      ? [`does not refuse ${accepts.join(', ')}: ${revokeCommand(keyset.purpose, accepts)}`]
+      ? [`does not refuse ${accepts.join(', ')}: ${revokeCommandLine(keyset.purpose, accepts)}`]
       : []),
   ];
 }
 
 /** @returns the command that revokes these keys and no other, such as the key that replaced them */
-export const revokeCommand = (purpose: string, kids: readonly string[], targetArgs = ''): string =>
+export const revokeCommandLine = (purpose: string, kids: readonly string[], targetArgs = ''): string =>
   `countersign keys revoke ${purpose}${kids.map((kid) => ` --only-kid ${kid}`).join('')}${targetArgs}`;
 
 /** From this share on, a keyset counts as nearly full. */

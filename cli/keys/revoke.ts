@@ -57,7 +57,7 @@ async function clientsWithApiKeys(
   return names.sort();
 }
 
-export interface Revocation extends RevokedKeys {
+export interface RevocationReport extends RevokedKeys {
   /** Those of `revoked` that every Region refused already. */
   readonly revoked_before: readonly string[];
   /** The Region whose function answered. */
@@ -65,7 +65,7 @@ export interface Revocation extends RevokedKeys {
   readonly unreachable: readonly Unreachable[];
 }
 
-export interface RevokeOptions {
+export interface RevocationOrder {
   readonly onlyKids: readonly string[] | undefined;
   /** The keyset before the revocation; undefined where no Region answered. */
   readonly before: FirstAnswer<KeysetSummary> | undefined;
@@ -86,8 +86,8 @@ export interface RevokeOptions {
 export async function revokeKeys(
   target: Target,
   purpose: Purpose,
-  options: RevokeOptions,
-): Promise<Revocation> {
+  options: RevocationOrder,
+): Promise<RevocationReport> {
   const { before, patienceMs, signal, report } = options;
   // The Region that answered before is asked first: one that did not would cost its timeout again.
   const turns = [...new Set([...(before ? [before.asked] : []), ...target.regions])];
@@ -143,7 +143,7 @@ async function askForAll(
   target: Target,
   turns: readonly string[],
   purpose: Purpose,
-  { onlyKids, before, patienceMs, signal }: RevokeOptions,
+  { onlyKids, before, patienceMs, signal }: RevocationOrder,
   open: Map<string, Promise<RevokedKeys>>,
 ): Promise<FirstAnswer<RevokedKeys>> {
   let kids = onlyKids ?? [];

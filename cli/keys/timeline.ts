@@ -6,7 +6,7 @@
  *     f9_xYz       --------------══════════════════▶    next, signs in 1 d 2 h
  */
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
-import { duration, fromNow } from '../time.ts';
+import { durationText, fromNow } from '../time.ts';
 import { fullness, newest, rotations, troubles, whyNoneSigns } from './print.ts';
 
 /** Columns of the time line itself: at most, and at least. */
@@ -26,7 +26,7 @@ export function timeline(keyset: KeysetSummary, nowMs: number, columns = WIDEST 
     .toSorted((a, b) => a.activatesAt - b.activatesAt);
   const { finish, publish_to_sign, sign_to_remove } = keyset.windows;
   const sums = [
-    `${keyset.purpose}: a new key signs ${duration(publish_to_sign)} after its creation; the old key goes ${duration(sign_to_remove)} later`,
+    `${keyset.purpose}: a new key signs ${durationText(publish_to_sign)} after its creation; the old key goes ${durationText(sign_to_remove)} later`,
     `  to signing  ${publish_to_sign} ms = X ${finish} to publish it + ${publish_to_sign - finish} until every copy has it`,
     `  to removal  ${sign_to_remove} ms until no copy signs with the old key, and all it signed has expired`,
   ];

@@ -10,6 +10,7 @@ import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { isJsonObject } from '../../protocol/json.ts';
 import { CliError, EXIT, usage } from '../io.ts';
+import { isProcessAlive } from '../process-alive.ts';
 import type { FailuresFile } from './failures.ts';
 import { readPrivate } from './private-file.ts';
 import type { InputRecord } from './record.ts';
@@ -256,13 +257,7 @@ function isSaved(value: unknown): value is Saved {
 function isRunning({ pid, started_ms }: Saved): boolean {
   if (pid === process.pid) return started_ms === STARTED_MS;
   const machineStartedMs = Date.now() - uptime() * 1000;
-  if (pid === 0 || started_ms < machineStartedMs) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return started_ms >= machineStartedMs && isProcessAlive(pid);
 }
 
 const changed = (line: number): CliError =>

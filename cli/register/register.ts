@@ -2,12 +2,12 @@
 import { AbortedError, type BatchResult, type CountersignError } from '@countersign/sdk';
 import { EXIT, type Io } from '../io.ts';
 import { type Access, connect } from './access.ts';
-import { Account, type AccountOptions, type Pending, type Totals } from './account.ts';
+import { type FailureScope, scopeOf } from './failure-scope.ts';
 import type { Input } from './input.ts';
 import { describe, type Stop, stopBy, stopOf } from './stop.ts';
-import { type Verdict, verdictOf } from './verdict.ts';
+import { type Pending, Tally, type TallyOptions, type Totals } from './tally.ts';
 
-export interface RegisterOptions extends Access, AccountOptions {
+export interface RegisterOptions extends Access, TallyOptions {
   readonly concurrency: number;
   readonly io: Io;
 }
@@ -32,8 +32,8 @@ export async function registerRecords(input: Input, options: RegisterOptions): P
     regions,
     onQuotaWait: (ms) => progress.say(`waiting ${Math.ceil(ms / 1000)} s for the quota`),
   });
-  const account = new Account(options);
-  const run = new Run(input, account, options);
+  const tally = new Tally(options);
+  const run = new Run(input, tally, options);
   const disarm = io.onInterrupt(() => run.interrupt());
   try {
     const batch = client.registerBatch<object>(run.users(), { concurrency, signal: run.signal });
@@ -48,13 +48,13 @@ export async function registerRecords(input: Input, options: RegisterOptions): P
     disarm();
     await client.close();
   }
-  return { ...account.totals, elapsedMs: performance.now() - startedMs, stoppedBy: run.stoppedBy };
+  return { ...tally.totals, elapsedMs: performance.now() - startedMs, stoppedBy: run.stoppedBy };
 }
 
 /** One run: its input, the meaning of each result, and what stops it. */
 class Run {
   readonly #input: Input;
-  readonly #account: Account;
+  readonly #tally: Tally;
   readonly #options: RegisterOptions;
   readonly #pending = new WeakMap<object, Pending>();
   /** Users for whom the platform was not reached, in a row: no failures yet, as it may be gone. */
@@ -64,9 +64,9 @@ class Run {
   readonly #running = new AbortController();
   #stoppedBy: Stop | undefined;
 
-  constructor(input: Input, account: Account, options: RegisterOptions) {
+  constructor(input: Input, tally: Tally, options: RegisterOptions) {
     this.#input = input;
-    this.#account = account;
+    this.#tally = tally;
     this.#options = options;
   }
 
@@ -100,13 +100,13 @@ class Run {
     try {
       for await (const record of this.#input.records) {
         if (this.#reading.signal.aborted) return;
-        const at = this.#account.begin(record);
+        const at = this.#tally.begin(record);
         if (at && 'user' in record) {
           this.#pending.set(record.user, at);
           yield record.user;
-        } else if (at && 'text' in record) this.#account.unreadable(at, record);
+        } else if (at && 'text' in record) this.#tally.unreadable(at, record);
       }
-      this.#account.end();
+      this.#tally.end();
     } catch (error) {
       if (!this.#reading.signal.aborted) throw error;
     }
@@ -117,13 +117,13 @@ class Run {
     const at = this.#pending.get(user)!;
     if (result.ok) {
       this.#failUnreached();
-      this.#account.registered(at, result.registration.replayed);
+      this.#tally.registered(at, result.registration.replayed);
       return;
     }
     const { error } = result;
-    const verdict = verdictOf(error);
-    if (verdict === 'unreachable' || verdict === 'faulty') this.#notReached(at, user, error, verdict);
-    else this.#refused(at, user, error, verdict);
+    const scope = scopeOf(error);
+    if (scope === 'unreachable' || scope === 'faulty') this.#notReached(at, user, error, scope);
+    else this.#refused(at, user, error, scope);
   }
 
   end(): void {
@@ -135,25 +135,25 @@ class Run {
     if (!this.#running.signal.aborted) this.#stoppedBy ??= stopOf(error);
   }
 
-  #notReached(at: Pending, user: object, error: CountersignError, verdict: Verdict): void {
+  #notReached(at: Pending, user: object, error: CountersignError, scope: FailureScope): void {
     this.#unreached.push({ at, user, error });
     const isGone = this.#canResume && this.#unreached.length >= UNREACHABLE_IN_A_ROW;
-    const isFirst = verdict === 'unreachable' && !this.#account.hasRegistered;
+    const isFirst = scope === 'unreachable' && !this.#tally.hasRegistered;
     if (isGone || isFirst) this.#stoppedBy ??= stopBy(error, EXIT.unreachable, this.#options);
     if (!this.#canResume) this.#failUnreached();
   }
 
-  #refused(at: Pending, user: object, error: CountersignError, verdict: Verdict): void {
-    const stops = verdict === 'everyone';
+  #refused(at: Pending, user: object, error: CountersignError, scope: FailureScope): void {
+    const stops = scope === 'everyone';
     if (stops) this.#stoppedBy ??= stopBy(error, EXIT.failed, this.#options);
     // This user did not fail: the next run begins with them.
     if (this.#canResume && (stops || error instanceof AbortedError)) return;
     this.#failUnreached();
-    this.#account.failed(at, { user, error: describe(error) });
+    this.#tally.failed(at, { user, error: describe(error) });
   }
 
   #failUnreached(): void {
     for (const { at, user, error } of this.#unreached.splice(0))
-      this.#account.failed(at, { user, error: describe(error) });
+      this.#tally.failed(at, { user, error: describe(error) });
   }
 }

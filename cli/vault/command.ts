@@ -2,14 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { AWS_REGION, STAGE_NAME } from '../../lambda/contract/forms.ts';
 import { vaultServerId } from '../../lambda/contract/vault.ts';
 import { createVaultApi, type VaultApi } from '../../lambda/vault/api.ts';
 import { VaultError } from '../../lambda/vault/vault-error.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, usage } from '../io.ts';
 import type { VaultLogin } from './plan.ts';
 import { SetupRefused, type StepResult, setUpVault, setupOfEmptyVault } from './setup.ts';
-
-const AWS_REGION = /^[a-z]{2}(-[a-z]+)+-\d$/;
 
 interface SetupFlags {
   readonly stage: string;
@@ -32,7 +31,7 @@ export function vaultCommand(io: Io): Command {
     .requiredOption(
       '--stage <name>',
       'name of the stage, as in the config',
-      matching(/^[a-z][a-z0-9-]{0,15}$/, '1 to 16 of a-z, 0-9 and -'),
+      matching(STAGE_NAME, '1 to 16 of a-z, 0-9 and -'),
     )
     .addOption(
       new Option('--auth <method>', 'how the rotation functions log in')

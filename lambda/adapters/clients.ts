@@ -14,7 +14,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
-import { CONDITION_FAILED, call, type Item, numberOf, present, textOf } from './dynamodb.ts';
+import { call } from './call.ts';
+import { CONDITION_FAILED, type Item, numberOf, present, textOf } from './dynamodb.ts';
 
 /** All that the request path needs of the table. */
 export interface ClientReader {

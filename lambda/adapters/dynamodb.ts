@@ -1,32 +1,5 @@
-/** Calls of DynamoDB, and attributes of its items, for all adapters. */
+/** Names of DynamoDB's exceptions, and attributes of its items. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { Unavailable } from './unavailable.ts';
-
-/**
- * Runs one call. An exception whose name is in `expected` is returned; every other one counts as an outage.
- *
- * @returns the answer, or the name of the expected exception
- * @throws Unavailable
- */
-export function call<T>(part: string, send: () => Promise<T>): Promise<{ answer: T }>;
-export function call<T>(
-  part: string,
-  send: () => Promise<T>,
-  expected: readonly string[],
-): Promise<{ answer: T } | { exception: string }>;
-export async function call<T>(
-  part: string,
-  send: () => Promise<T>,
-  expected: readonly string[] = [],
-): Promise<{ answer: T } | { exception: string }> {
-  try {
-    return { answer: await send() };
-  } catch (error) {
-    const name = error instanceof Error ? error.name : '';
-    if (expected.includes(name)) return { exception: name };
-    throw new Unavailable(part, error);
-  }
-}
 
 export const CONDITION_FAILED = 'ConditionalCheckFailedException';
 /** A concurrent write in another Region of a strongly consistent global table; retryable. */

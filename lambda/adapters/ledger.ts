@@ -2,7 +2,8 @@
 import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { ledgerTtlS } from '../../protocol/ledger.ts';
 import type { PresentedNonce } from '../../protocol/nonce.ts';
-import { CONDITION_FAILED, call } from './dynamodb.ts';
+import { call } from './call.ts';
+import { CONDITION_FAILED } from './dynamodb.ts';
 
 export interface Consume {
   readonly nonce: PresentedNonce;

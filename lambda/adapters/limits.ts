@@ -2,7 +2,8 @@
 import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { counterTtlS } from '../../protocol/quota.ts';
 import { quotaKey } from '../contract/limits.ts';
-import { CONDITION_FAILED, call, numberOf } from './dynamodb.ts';
+import { call } from './call.ts';
+import { CONDITION_FAILED, numberOf } from './dynamodb.ts';
 
 export interface Limits {
   /**

@@ -1,13 +1,10 @@
-/**
- * What a Region's `limits` table remembers of a purpose's published keys (protocol/published.ts). It is in the
- * same item as the purpose's revoked kids, so that a rotation function needs rights on only one item.
- */
+/** What a Region's `limits` table (keys-item.ts) remembers of a purpose's published keys (protocol/published.ts). */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
 import type { Purpose } from '../contract/purposes.ts';
-import { CONDITION_FAILED, call } from './dynamodb.ts';
-import { revokedKidsKey, revokedKidsTtlS } from './revoked-kids.ts';
-import { Unavailable } from './unavailable.ts';
+import { call, Unavailable } from './call.ts';
+import { CONDITION_FAILED } from './dynamodb.ts';
+import { keysItem, keysItemTtlS } from './keys-item.ts';
 
 /** All methods throw Unavailable. */
 export interface PublishedKeys {
@@ -25,7 +22,7 @@ export function createPublishedKeys(
   table: string,
   purpose: Purpose,
 ): PublishedKeys {
-  const item = { TableName: table, Key: revokedKidsKey(purpose) };
+  const item = keysItem(table, purpose);
   return {
     read: async () => parse(await readText()),
 
@@ -40,7 +37,7 @@ export function createPublishedKeys(
           ExpressionAttributeNames: { '#ttl': 'ttl' },
           ExpressionAttributeValues: {
             ':after': { S: JSON.stringify(change(parse(before))) },
-            ':ttl': { N: revokedKidsTtlS(nowMs) },
+            ':ttl': { N: keysItemTtlS(nowMs) },
             ...(before !== undefined && { ':before': { S: before } }),
           },
         });

@@ -14,8 +14,8 @@ import {
   tombstoneTtlS,
 } from '../../protocol/registration.ts';
 import type { Consistency } from '../contract/serving-environment.ts';
-import { CONDITION_FAILED, call, type Item, numberOf, textOf, WRITE_CONFLICT } from './dynamodb.ts';
-import { Unavailable } from './unavailable.ts';
+import { call, Unavailable } from './call.ts';
+import { CONDITION_FAILED, type Item, numberOf, textOf, WRITE_CONFLICT } from './dynamodb.ts';
 
 /** `single`: one Region. `strong` tables have no TTL, so a tombstone stays there. */
 export interface Registry {

@@ -3,9 +3,9 @@
  * its copy of the keyset is stale or the primary Region is lost (docs/key-life-cycle.md, "A key that leaked").
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { revokedKey } from '../contract/limits.ts';
 import type { Purpose } from '../contract/purposes.ts';
-import { call } from './dynamodb.ts';
+import { call } from './call.ts';
+import { keysItem, keysItemTtlS } from './keys-item.ts';
 
 /** All methods throw Unavailable. */
 export interface RevokedKids {
@@ -15,17 +15,10 @@ export interface RevokedKids {
   add(purpose: Purpose, kids: readonly string[], nowMs: number): Promise<void>;
 }
 
-/** Outlives every keyset that could still hold one of them. */
-const KEPT_S = 5 * 365 * 24 * 3600;
-
-export const revokedKidsKey = (purpose: Purpose) => ({ pk: { S: revokedKey(purpose) } });
-export const revokedKidsTtlS = (nowMs: number): string => String(Math.ceil(nowMs / 1000) + KEPT_S);
-
 export function createRevokedKids(dynamodb: DynamoDBClient, table: string): RevokedKids {
   return {
     async read(purpose) {
-      const Key = revokedKidsKey(purpose);
-      const get = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
+      const get = new GetItemCommand({ ...keysItem(table, purpose), ConsistentRead: true });
       const { answer } = await call('limits', () => dynamodb.send(get));
       return answer.Item?.kids?.SS ?? [];
     },
@@ -33,13 +26,12 @@ export function createRevokedKids(dynamodb: DynamoDBClient, table: string): Revo
     async add(purpose, kids, nowMs) {
       if (kids.length === 0) throw new RangeError('no kids to revoke');
       const update = new UpdateItemCommand({
-        TableName: table,
-        Key: revokedKidsKey(purpose),
+        ...keysItem(table, purpose),
         UpdateExpression: 'ADD kids :kids SET #ttl = :ttl',
         ExpressionAttributeNames: { '#ttl': 'ttl' },
         ExpressionAttributeValues: {
           ':kids': { SS: [...kids] },
-          ':ttl': { N: revokedKidsTtlS(nowMs) },
+          ':ttl': { N: keysItemTtlS(nowMs) },
         },
       });
       await call('limits', () => dynamodb.send(update));

@@ -1,12 +1,10 @@
-/**
- * Why a purpose's last rotation failed, in the Region's `limits` table: AWS keeps no such record. It is in the item of
- * the purpose's revoked kids, so a rotation function needs rights on one item only.
- */
+/** Why a purpose's last rotation failed, in the Region's `limits` table (keys-item.ts): AWS keeps no such record. */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { RotationFailure } from '../contract/keys.ts';
 import type { Purpose } from '../contract/purposes.ts';
-import { CONDITION_FAILED, call } from './dynamodb.ts';
-import { revokedKidsKey, revokedKidsTtlS } from './revoked-kids.ts';
+import { call } from './call.ts';
+import { CONDITION_FAILED } from './dynamodb.ts';
+import { keysItem, keysItemTtlS } from './keys-item.ts';
 
 /** All methods throw Unavailable. */
 export interface RotationRecord {
@@ -21,7 +19,7 @@ export function createRotationRecord(
   table: string,
   purpose: Purpose,
 ): RotationRecord {
-  const item = { TableName: table, Key: revokedKidsKey(purpose) };
+  const item = keysItem(table, purpose);
   return {
     async read() {
       const get = new GetItemCommand({ ...item, ConsistentRead: true });
@@ -37,7 +35,7 @@ export function createRotationRecord(
         ExpressionAttributeNames: { '#ttl': 'ttl' },
         ExpressionAttributeValues: {
           ':failure': { M: { at: { S: at }, action: { S: action }, reason: { S: reason } } },
-          ':ttl': { N: revokedKidsTtlS(Date.parse(at)) },
+          ':ttl': { N: keysItemTtlS(Date.parse(at)) },
         },
       });
       await call('limits', () => dynamodb.send(update));

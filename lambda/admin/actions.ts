@@ -1,8 +1,8 @@
 /** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (docs/operators.md). */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { Unavailable } from '../adapters/unavailable.ts';
-import { ADMIN_FUNCTION, type AdminAction, type OperatorAnswer } from '../contract/admin.ts';
+import { Unavailable } from '../adapters/call.ts';
+import { ADMIN_FUNCTION, type AdminAction, type AdminAnswer } from '../contract/admin.ts';
 import type { BundleName } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
 
@@ -39,7 +39,7 @@ export interface AdminContext {
 export type AdminHandler = (
   event: unknown,
   context: { readonly awsRequestId: string },
-) => Promise<OperatorAnswer>;
+) => Promise<AdminAnswer>;
 
 const Event = z.object({ action: z.string(), params: z.unknown().default({}) });
 

@@ -6,7 +6,13 @@ import { parseJson } from '../../protocol/json.ts';
 import type { Clients, Place } from '../adapters/clients.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
-import { Credential, type CredentialContext, makeCredential, type RefusedRoots } from './credential.ts';
+import {
+  Credential,
+  type CredentialContext,
+  makeCredential,
+  type RefusedRoots,
+  shown,
+} from './credential.ts';
 import { action, ClientId, noClient, timestamp } from './params.ts';
 import { RotateKey, rotateKey } from './rotate-key.ts';
 
@@ -105,21 +111,15 @@ async function create(options: ClientWriteOptions, params: z.infer<typeof Create
   const { client_id: clientId = generatedName(), profile, limit = null } = params;
   const createdAtMs = nowMs();
   const salt = randomBytes(16);
-  const { key, apiKey } = await makeCredential(options, { clientId, salt, profile, generation: 1 }, params);
-  const record = { clientId, profile, salt, limit, createdAtMs, keys: [key] };
+  const made = await makeCredential(options, { clientId, salt, profile, generation: 1 }, params);
+  const record = { clientId, profile, salt, limit, createdAtMs, keys: [made.key] };
   if (!(await clients.create(record)))
     throw new AdminError(
       409,
       'client_exists',
       `client ${clientId} exists; choose another name or delete it first`,
     );
-  return {
-    client_id: clientId,
-    profile,
-    kid: key.kid,
-    expires_at: timestamp(key.expiresAtS),
-    ...(apiKey !== undefined && { api_key: apiKey }),
-  };
+  return shown(clientId, profile, made);
 }
 
 async function show(clients: Clients, clientId: string, refusedRoots: RefusedRoots): Promise<ClientSummary> {

@@ -5,7 +5,8 @@ import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
 import type { ClientKey } from '../../protocol/client.ts';
 import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
 import { canonicalJwk } from '../../protocol/public-jwk.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
+import type { CreatedClient } from '../contract/admin.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import { AdminError } from './actions.ts';
 import { timestamp } from './params.ts';
@@ -50,7 +51,7 @@ export interface CredentialContext {
   readonly clientKeyLifeS: number;
 }
 
-export interface Generation {
+export interface NewCredential {
   readonly clientId: string;
   readonly profile: Profile;
   readonly salt: Uint8Array;
@@ -67,7 +68,7 @@ export interface MadeCredential {
 /** @throws AdminError where the params do not fit, Unavailable where there is no client root */
 export async function makeCredential(
   { roots, refusedRoots, nowMs, clientKeyLifeS }: CredentialContext,
-  made: Generation,
+  made: NewCredential,
   { expires_at, jwk }: CredentialParams,
 ): Promise<MadeCredential> {
   if (jwk && made.profile === 'basic')
@@ -77,10 +78,10 @@ export async function makeCredential(
       'params.jwk: a basic client signs with its API key (HS256)',
     );
   const nowS = Math.floor(nowMs() / 1000);
-  const generation = (expiresAtS: number) => ({ usableAtS: nowS, expiresAtS, issuedBy: null });
+  const term = (expiresAtS: number) => ({ usableAtS: nowS, expiresAtS, issuedBy: null });
   if (jwk) {
     const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + Math.floor(clientKeyLifeS));
-    return { key: { ...generation(expiresAtS), ...(await publicKey(jwk)), rootKid: null } };
+    return { key: { ...term(expiresAtS), ...(await publicKey(jwk)), rootKid: null } };
   }
   const root = await signingRoot(roots, refusedRoots, nowMs());
   // The root is kept for this long, and no key outlives its root.
@@ -88,9 +89,22 @@ export async function makeCredential(
   const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + longestS);
   requireOutlivedBy(root, expiresAtS);
   const kid = String(made.generation);
-  const key = { ...generation(expiresAtS), kid, alg: 'HS256', rootKid: root.kid, jwk: null };
+  const key = { ...term(expiresAtS), kid, alg: 'HS256', rootKid: root.kid, jwk: null };
   return { key, apiKey: deriveApiKey({ root: keyBytes(root), ...made }) };
 }
+
+/** @returns it as the operator gets it, once */
+export const shown = (
+  clientId: string,
+  profile: Profile,
+  { key, apiKey }: MadeCredential,
+): CreatedClient => ({
+  client_id: clientId,
+  profile,
+  kid: key.kid,
+  expires_at: timestamp(key.expiresAtS),
+  ...(apiKey !== undefined && { api_key: apiKey }),
+});
 
 async function signingRoot(
   roots: KeysetCache,

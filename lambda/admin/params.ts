@@ -1,6 +1,6 @@
 /** Params that several actions share. */
 import * as z from 'zod';
-import { isClientId } from '../../protocol/api-key.ts';
+import { isClientId } from '../../protocol/client-id.ts';
 import { type Action, AdminError } from './actions.ts';
 
 export const ClientId = z.string().refine(isClientId, {

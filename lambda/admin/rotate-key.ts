@@ -4,7 +4,7 @@ import { type ClientRecord, endsOfOlderKeys, nextGeneration } from '../../protoc
 import type { Clients } from '../adapters/clients.ts';
 import type { RotatedKey } from '../contract/admin.ts';
 import { AdminError } from './actions.ts';
-import { Credential, type CredentialContext, makeCredential } from './credential.ts';
+import { Credential, type CredentialContext, makeCredential, shown } from './credential.ts';
 import { ClientId, timestamp } from './params.ts';
 
 const DEFAULT_OVERLAP_S = 7 * 24 * 3600;
@@ -30,23 +30,19 @@ export async function rotateKey(
   const { clients, nowMs } = options;
   const { clientId, salt } = client;
   const generation = nextGeneration(client);
-  const { key, apiKey } = await makeCredential(options, { clientId, salt, profile, generation }, credential);
-  if (!(await clients.addKey(clientId, key)))
+  const made = await makeCredential(options, { clientId, salt, profile, generation }, credential);
+  if (!(await clients.addKey(clientId, made.key)))
     throw new AdminError(
       409,
       'key_exists',
-      `client ${clientId} has a key ${key.kid} already; a key is used once`,
+      `client ${clientId} has a key ${made.key.kid} already; a key is used once`,
     );
 
   const older = endsOfOlderKeys(client, profile, overlap_s, Math.floor(nowMs() / 1000));
   for (const { kid, expiresAtS } of older) await clients.endKey(clientId, kid, expiresAtS);
   if (profile !== client.profile) await clients.setProfile(clientId, profile);
   return {
-    client_id: clientId,
-    profile,
-    kid: key.kid,
-    expires_at: timestamp(key.expiresAtS),
-    ...(apiKey !== undefined && { api_key: apiKey }),
+    ...shown(clientId, profile, made),
     ends: older.map(({ kid, expiresAtS }) => ({ kid, expires_at: timestamp(expiresAtS) })),
   };
 }

@@ -141,8 +141,6 @@ export interface AdminProblem {
 }
 
 /** The answer of every function for operators. */
-export type OperatorAnswer<R = unknown> =
+export type AdminAnswer<R = unknown> =
   | { readonly ok: true; readonly result: R }
   | { readonly ok: false; readonly problem: AdminProblem };
-
-export type AdminAnswer<A extends AdminAction = AdminAction> = OperatorAnswer<AdminActions[A]['result']>;

@@ -22,5 +22,5 @@ export const DEFAULT_LAGS: Omit<KeyLags, 'maxLifeMs'> = {
   verifierAgeMs: DEFAULTS.keysetMaxAgeMs,
   signerAgeMs: DEFAULTS.keysetMaxAgeMs,
   clockErrorMs: DEFAULTS.clockErrorMs,
-  finishMs: HOUR_MS,
+  rotationTimeMs: HOUR_MS,
 };

@@ -102,7 +102,7 @@ export const WATCH_ACTIONS = ['keys.list', 'keys.unstick'] as const satisfies re
 export type WatchAction = (typeof WATCH_ACTIONS)[number];
 
 /** The findings of keys-watch: the `reason` of its log line. */
-export type Finding =
+export type WatchFinding =
   | 'leftover_pending_removed'
   | 'rotation_overdue'
   | 'replica_lacks_next_key'

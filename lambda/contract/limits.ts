@@ -4,5 +4,5 @@
  */
 export const quotaKey = (clientId: string, window: number | '*'): string => `quota#${clientId}#${window}`;
 
-/** @param purpose whose kids are revoked */
-export const revokedKey = (purpose: string): string => `revoked#${purpose}`;
+/** @param purpose whose revoked kids, published keysets and last failure the item holds */
+export const keysItemKey = (purpose: string): string => `revoked#${purpose}`;

@@ -60,7 +60,7 @@ export function servingEnvironment(values: ServingValues): Readonly<Record<Servi
     COUNTERSIGN_REGISTRY_TABLE: tableName(stage, 'registry'),
     COUNTERSIGN_CLIENTS_TABLE: tableName(stage, 'clients'),
     COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
-    COUNTERSIGN_QUOTA: String(signaturesPerMinute),
+    COUNTERSIGN_SIGNATURES_PER_MINUTE: String(signaturesPerMinute),
     COUNTERSIGN_NONCE_SECRET: secretName(stage, 'nonce'),
     COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(stage, 'client-root'),
     COUNTERSIGN_TOKEN_SECRET: secretName(stage, 'token'),

@@ -1,7 +1,7 @@
 /** `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`). */
+import { Unavailable } from '../adapters/call.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
 import { json } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';

@@ -1,5 +1,5 @@
 /** `GET /v1/nonce`: no request reads or writes a table, so a flood of requests fills nothing (docs/protocol.md, "Nonce"). */
-import { readNonceRequest } from '../../protocol/nonce-request.ts';
+import { readNonceRequest, STRICT_KEY_AS_BEARER } from '../../protocol/nonce-request.ts';
 import { json, problem } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
 import type { Nonces } from '../request/nonces.ts';
@@ -33,6 +33,6 @@ export function nonceHandler(http: HttpContext, nonces: Nonces): HttpHandler {
 const DETAILS: Readonly<Record<string, string>> = {
   client_id: 'Name one client: ?client_id=…, or, with a basic key, Authorization: Bearer <api key>.',
   count: 'count is a whole number from 1 to 100.',
-  strict_key_as_bearer:
+  [STRICT_KEY_AS_BEARER]:
     'A strict key never travels: ask with ?client_id=… instead. Consider this key exposed.',
 };

@@ -29,14 +29,14 @@ export function registerHandler(options: RegisterOptions): HttpHandler {
   const { gate, consumption, registry, schema, baseUrl } = options;
   return httpHandler(gate.http, (request, fields) =>
     withWriteProof(gate, 'register', request, fields, async (admitted) => {
-      const { proof, headers, answerRefusal } = admitted;
-      const body = readRegistration(schema, request, proof.client.profile);
+      const { verified, headers, answerRefusal } = admitted;
+      const body = readRegistration(schema, request, verified.client.profile);
       if (!body.ok) return answerRefusal(body);
 
       const consumed = await consume(consumption, admitted, randomUUID());
       if (!consumed.ok) return consumed.answer;
 
-      const { clientId } = proof.client;
+      const { clientId } = verified.client;
       const userId = body.data.user_id;
       const created: Registration = {
         id: registrationId(clientId, userId),
@@ -45,7 +45,7 @@ export function registerHandler(options: RegisterOptions): HttpHandler {
         createdAtMs: gate.http.nowMs(),
         data: body.data,
       };
-      const outcome = await registry.register(created, proof.nonce.issuedMs);
+      const outcome = await registry.register(created, verified.nonce.issuedMs);
       if (outcome.kind === 'conflict') return answerRefusal(refuse('registration_conflict', 'other_data'));
       if (outcome.kind === 'deleted') {
         // A nonce of now would be too old as well: the client waits first.

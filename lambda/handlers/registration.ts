@@ -34,11 +34,11 @@ export function registrationHandler(options: RegistrationOptions): HttpHandler {
   });
 
   async function read(id: string, known: readonly string[], admitted: AdmittedRead): Promise<Answer> {
-    const { proof, headers, answerRefusal } = admitted;
-    const over = readLimit.charge(proof.client);
+    const { verified, headers, answerRefusal } = admitted;
+    const over = readLimit.charge(verified.client);
     // A read spends no nonce, so its answer brings none.
     if (over) return answerRefusal(refuse('quota_exceeded', 'reads'), { headers: over, nonce: false });
-    const stored = await registry.read(proof.client.clientId, id);
+    const stored = await registry.read(verified.client.clientId, id);
     if (!stored || isTombstone(stored)) return answerRefusal(refuse('not_found', 'registration'));
     const etag = entityTag(stored.data);
     const common = { ...(await headers()), 'Cache-Control': 'private, no-cache', ETag: etag };
@@ -48,11 +48,11 @@ export function registrationHandler(options: RegistrationOptions): HttpHandler {
   }
 
   async function remove(id: string, admitted: AdmittedWrite): Promise<Answer> {
-    const { proof, headers, answerRefusal } = admitted;
+    const { verified, headers, answerRefusal } = admitted;
     const w = randomBytes(16).toString('base64url');
     const consumed = await consume(consumption, admitted, w);
     if (!consumed.ok) return consumed.answer;
-    const existed = await registry.remove(proof.client.clientId, id, gate.http.nowMs(), w);
+    const existed = await registry.remove(verified.client.clientId, id, gate.http.nowMs(), w);
     if (!existed) return answerRefusal(refuse('not_found', 'registration'));
     const carried = { ...(await headers()), ...consumed.headers, 'Cache-Control': 'no-store' };
     return { status: 204, headers: carried, body: '' };

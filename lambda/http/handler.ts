@@ -1,8 +1,9 @@
 /** The frame of every HTTP function: it reads the event, answers a failure and logs one line. */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
+import type { LogEntry } from '../contract/log-entry.ts';
 import { CORS_ANSWER_HEADERS } from '../contract/routes.ts';
-import { describeError, type Log, type LogEntry } from '../log.ts';
+import { describeError, type Log } from '../log.ts';
 import { type Answer, problem } from './answer.ts';
 import { type RoutedRequest, readEvent } from './event.ts';
 import { exposedKey } from './exposed-key.ts';

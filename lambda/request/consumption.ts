@@ -24,10 +24,10 @@ export type Consumed =
  */
 export async function consume(
   { ledger, quota }: Consumption,
-  { proof, answerRefusal }: AdmittedWrite,
+  { verified, answerRefusal }: AdmittedWrite,
   w: string,
 ): Promise<Consumed> {
-  const { client, nonce, jti } = proof;
+  const { client, nonce, jti } = verified;
   const known = quota.refusal(client);
   if (known) return { ok: false, answer: await answerRefusal(refuse('quota_exceeded', 'known'), known) };
   if (!(await ledger.consume({ nonce, jti, w })))

@@ -1,6 +1,6 @@
 /** The copy of a keyset that a function holds (docs/key-life-cycle.md, "The windows"). */
 import { type Keyset, type KeysetKey, newerKeyset, parseKeyset, signingKey } from '../../protocol/keyset.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
 import { algorithmOf, type Purpose } from '../contract/purposes.ts';
 import { describeError, type Log } from '../log.ts';
 

@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { type KeysetKey, keyBytes, lifeWithin, verificationKey } from '../../protocol/keyset.ts';
 import { deriveNonceKey, mintNonce } from '../../protocol/nonce.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
 import type { KeysetCache } from './keyset-cache.ts';
 
 export interface NoncesOptions {

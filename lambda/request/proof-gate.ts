@@ -2,8 +2,9 @@
  * The way into every route that takes a proof: checks 1 (request) to 7 (nonce), and the headers that every answer to a
  * client carries.
  */
-import { isClientId } from '../../protocol/api-key.ts';
+
 import { isExpiryNear } from '../../protocol/client.ts';
+import { isClientId } from '../../protocol/client-id.ts';
 import { PROBLEMS, type Refusal } from '../../protocol/problem.ts';
 import {
   type ClientLookup,
@@ -17,7 +18,7 @@ import {
   verifyWrite,
   type WriteOperation,
 } from '../../protocol/proof/verify.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
 import { type Answer, problem } from '../http/answer.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import type { HttpContext, LogFields } from '../http/handler.ts';
@@ -37,7 +38,7 @@ export interface ProofGate {
 
 /** A request whose proof holds, and how to answer it. */
 export interface Admitted<Verified> {
-  readonly proof: Verified;
+  readonly verified: Verified;
   /** Headers for a success: with a fresh nonce where the client has just spent one. */
   headers(): Promise<Record<string, string>>;
   /** @returns the problem with the refusal's code, its headers and `extras` */
@@ -121,7 +122,7 @@ async function admit<Verified extends VerifiedRead | VerifiedWrite>(
 
   const { verified } = outcome;
   return work({
-    proof: verified,
+    verified,
     headers: async () => ({
       ...expiryNotice(verified, nowMs),
       ...(verified.operation !== 'read' && (await replayNonce(nonces, verified.client.clientId))),

@@ -17,7 +17,7 @@ import type { Limits } from '../adapters/limits.ts';
 export interface QuotaOptions {
   readonly limits: Limits;
   /** For clients without a limit of their own: signatures a minute. */
-  readonly defaultLimit: number;
+  readonly signaturesPerMinute: number;
   readonly nowMs: () => number;
 }
 
@@ -28,7 +28,7 @@ export interface Charge {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-interface Account {
+interface Permits {
   share: Share | undefined;
   /** Requests that wait for a permit. */
   waiting: number;
@@ -39,7 +39,7 @@ interface Account {
 type Client = Pick<ClientRecord, 'clientId' | 'limit'>;
 
 /** A client that leaves this cache loses its permits: less than the limit passes, never more. */
-const ACCOUNTS = 10_000;
+const CLIENTS = 10_000;
 
 /** RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651); of whole numbers alone. */
 export const rateLimitFields = (policy: string, limit: number, remaining: number, seconds: number) => ({
@@ -49,7 +49,7 @@ export const rateLimitFields = (policy: string, limit: number, remaining: number
 
 export class Quota {
   readonly #options: QuotaOptions;
-  readonly #accounts = new LRUCache<string, Account>({ maxSize: ACCOUNTS, sizeCalculation: () => 1 });
+  readonly #permits = new LRUCache<string, Permits>({ maxSize: CLIENTS, sizeCalculation: () => 1 });
 
   constructor(options: QuotaOptions) {
     this.#options = options;
@@ -57,7 +57,7 @@ export class Quota {
 
   /** Check 9 (known quota), from memory alone. @returns a refusal where the client is known to have spent its window */
   refusal(client: Client): Charge | undefined {
-    const share = shareAt(this.#accounts.get(client.clientId)?.share, this.#options.nowMs());
+    const share = shareAt(this.#permits.get(client.clientId)?.share, this.#options.nowMs());
     return isSpent(share, this.#limit(client)) ? this.#charge(client, share, false) : undefined;
   }
 
@@ -67,50 +67,50 @@ export class Quota {
    * @throws Unavailable where no permit is in hand and the counter cannot be reached
    */
   async charge(client: Client): Promise<Charge> {
-    const account = this.#account(client);
+    const permits = this.#permitsOf(client);
     const limit = this.#limit(client);
-    account.waiting += 1;
+    permits.waiting += 1;
     try {
       for (;;) {
-        account.share = shareAt(account.share, this.#options.nowMs());
-        if (account.share.left > 0) {
-          account.share = spend(account.share);
-          return this.#charge(client, account.share, true);
+        permits.share = shareAt(permits.share, this.#options.nowMs());
+        if (permits.share.left > 0) {
+          permits.share = spend(permits.share);
+          return this.#charge(client, permits.share, true);
         }
-        if (isSpent(account.share, limit)) return this.#charge(client, account.share, false);
-        account.leasing ??= this.#lease(client, account, account.share).finally(() => {
-          account.leasing = undefined;
+        if (isSpent(permits.share, limit)) return this.#charge(client, permits.share, false);
+        permits.leasing ??= this.#lease(client, permits, permits.share).finally(() => {
+          permits.leasing = undefined;
         });
-        await account.leasing;
+        await permits.leasing;
       }
     } finally {
-      account.waiting -= 1;
+      permits.waiting -= 1;
     }
   }
 
-  async #lease(client: Client, account: Account, share: Share): Promise<void> {
+  async #lease(client: Client, permits: Permits, share: Share): Promise<void> {
     const { limits, nowMs } = this.#options;
     const limit = this.#limit(client);
     const askedMs = nowMs();
-    const n = blockSize(share, limit, account.waiting, askedMs);
+    const n = blockSize(share, limit, permits.waiting, askedMs);
     const leased = await limits.lease(client.clientId, share.window, n, limit);
     // The window may be over by now: its permits do not count in the next one.
-    if (account.share?.window !== share.window) return;
-    account.share =
-      leased === undefined ? refused(account.share, n, limit) : granted(account.share, n, leased, askedMs);
+    if (permits.share?.window !== share.window) return;
+    permits.share =
+      leased === undefined ? refused(permits.share, n, limit) : granted(permits.share, n, leased, askedMs);
   }
 
-  #account({ clientId }: Client): Account {
-    let account = this.#accounts.get(clientId);
-    if (!account) {
-      account = { share: undefined, waiting: 0, leasing: undefined };
-      this.#accounts.set(clientId, account);
+  #permitsOf({ clientId }: Client): Permits {
+    let permits = this.#permits.get(clientId);
+    if (!permits) {
+      permits = { share: undefined, waiting: 0, leasing: undefined };
+      this.#permits.set(clientId, permits);
     }
-    return account;
+    return permits;
   }
 
   #limit(client: Client): number {
-    return client.limit ?? this.#options.defaultLimit;
+    return client.limit ?? this.#options.signaturesPerMinute;
   }
 
   #charge(client: Client, share: Share, accepted: boolean): Charge {

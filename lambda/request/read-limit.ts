@@ -9,7 +9,7 @@ import { rateLimitFields } from './quota.ts';
 
 export interface ReadLimitOptions {
   /** Reads a minute; a client with a higher limit on signatures has that many reads. */
-  readonly defaultLimit: number;
+  readonly signaturesPerMinute: number;
   readonly nowMs: () => number;
 }
 
@@ -31,7 +31,7 @@ export class ReadLimit {
   charge(client: Pick<ClientRecord, 'clientId' | 'limit'>): Readonly<Record<string, string>> | undefined {
     const { clientId } = client;
     // A lower limit is for signatures: the client may still read.
-    const limit = Math.max(client.limit ?? 0, this.#options.defaultLimit);
+    const limit = Math.max(client.limit ?? 0, this.#options.signaturesPerMinute);
     const nowMs = this.#options.nowMs();
     const window = windowAt(nowMs);
     const held = this.#reads.get(clientId);

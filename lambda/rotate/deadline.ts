@@ -50,24 +50,24 @@ export class Deadline {
    * continues it during the next call. The secret and Vault then refuse its calls, since the first call has
    * already answered that nothing changed.
    */
-  changing<T>(ms: number, { secret, vault }: Changing, work: (closing: Changing) => Promise<T>): Promise<T> {
+  changing<T>(ms: number, { secret, vault }: Changing, work: (checked: Changing) => Promise<T>): Promise<T> {
     let over = false;
     const requireTime = async () => {
       if (over) throw new TooLate(ms);
     };
-    const closingSecret: SecretVersions = {
+    const checkedSecret: SecretVersions = {
       describe: () => secret.describe(),
       read: (version) => secret.read(version),
       put: (...version) => requireTime().then(() => secret.put(...version)),
       move: (...label) => requireTime().then(() => secret.move(...label)),
     };
-    const closingVault: VaultKeys = {
+    const checkedVault: VaultKeys = {
       rotate: (...key) => requireTime().then(() => vault.rotate(...key)),
       versions: (...key) => requireTime().then(() => vault.versions(...key)),
       exportKey: (...key) => requireTime().then(() => vault.exportKey(...key)),
       trim: (...key) => requireTime().then(() => vault.trim(...key)),
     };
-    return this.by(ms, work({ secret: closingSecret, vault: closingVault })).finally(() => {
+    return this.by(ms, work({ secret: checkedSecret, vault: checkedVault })).finally(() => {
       over = true;
     });
   }

@@ -38,27 +38,34 @@ export interface Looked {
   readonly fingerprints: readonly string[];
   /** Kids that any Region remembers, and those of the versions that were current. */
   readonly published: Published;
-  /** The Regions that could not be read, and why. */
-  readonly unreadable: readonly string[];
+  readonly unreadable: readonly Unreadable[];
 }
 
 const LABELS = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS'] as const satisfies readonly StagingLabel[];
 
+/** A part of a Region that could not be read. */
+export interface Unreadable {
+  /** A version of the secret, or an item of the `limits` table. */
+  readonly part: (typeof LABELS)[number] | 'revoked kids' | 'published keys';
+  readonly region: string;
+  readonly reason: string | undefined;
+}
+
 /** Reads every Region, each for at most `eachMs`. Never throws: `unreadable` names what could not be read. */
 export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: number): Promise<Looked> {
-  const unreadable: string[] = [];
-  const readable = <T>(what: string, reading: Promise<T>): Promise<T | null> =>
+  const unreadable: Unreadable[] = [];
+  const readable = <T>(part: Unreadable['part'], region: string, reading: Promise<T>): Promise<T | null> =>
     new Deadline().by(eachMs, reading).catch((error: unknown) => {
       // A SyntaxError's message is our own and quotes no value.
       const reason = error instanceof SyntaxError ? error.message : describeError(error).error;
-      unreadable.push(`${what} (${reason})`);
+      unreadable.push({ part, region, reason });
       return null;
     });
   const looked = await Promise.all(
     regions.map(async ({ region, secret, revokedKids, published }) => {
-      const versions = LABELS.map((label) => readable(`${label} in ${region}`, keysetOf(secret, label)));
-      const table = readable(`revoked kids in ${region}`, revokedKids.read());
-      const memory = readable(`published keys in ${region}`, published.read());
+      const versions = LABELS.map((label) => readable(label, region, keysetOf(secret, label)));
+      const table = readable('revoked kids', region, revokedKids.read());
+      const memory = readable('published keys', region, published.read());
       const [current, pending, previous] = await Promise.all(versions);
       const was = [current, previous].flatMap((each) => each ?? []);
       const revoked = await table;
@@ -91,7 +98,7 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
       ...looked.map(({ memory }) => memory ?? NOTHING_PUBLISHED),
       ...looked.flatMap(({ was }) => was.map(({ seq }) => ({ seq, kids: {} }))),
     ]),
-    unreadable: unreadable.sort(),
+    unreadable,
   };
 }
 

@@ -10,7 +10,14 @@ import { type NewKey, recalled, revokedKeyset } from '../../protocol/rotation.ts
 import type { RegionConfirmation } from '../contract/keys.ts';
 import { type Changing, Deadline, TIMES, TooLate } from './deadline.ts';
 import { makeKey } from './new-key.ts';
-import { fingerprintsOf, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
+import {
+  fingerprintsOf,
+  type Looked,
+  lookAtRegions,
+  refuseEverywhere,
+  type Unreadable,
+  unique,
+} from './regions.ts';
 import type { HeldKeyset, Rotation, RotationOptions } from './rotation.ts';
 import { Overtaken, RotationError } from './rotation-error.ts';
 
@@ -23,7 +30,7 @@ export interface Revocation {
   /** Every kid that is revoked now, earlier ones included. */
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
-  readonly unreadable: readonly string[];
+  readonly unreadable: readonly Unreadable[];
   /** Of the named kids, those that no version has, no Region refused and none remembers: perhaps mistyped. */
   readonly unknown: readonly string[];
   /** The keyset without these keys; undefined if the keyset could not be replaced. */

@@ -1,4 +1,4 @@
-import { Unavailable } from '../adapters/unavailable.ts';
+import { Unavailable } from '../adapters/call.ts';
 import { VaultError } from '../vault/keys.ts';
 
 /**

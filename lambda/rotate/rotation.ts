@@ -4,24 +4,25 @@
  * moves in one call, from the version that the new keyset was made from (docs/key-life-cycle.md, "A
  * rotation").
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { FORMAT_VERSION, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
 import { withPublished } from '../../protocol/published.ts';
-import {
-  checkPending,
-  nextKeyset,
-  recalled,
-  revokedKeyset,
-  rotationRefusal,
-} from '../../protocol/rotation.ts';
-import type { SecretVersions } from '../adapters/secret-versions.ts';
-import { Unavailable } from '../adapters/unavailable.ts';
+import { checkPending, followingKeyset, recalled, rotationRefusal } from '../../protocol/rotation.ts';
+import { Unavailable } from '../adapters/call.ts';
+import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { describeError, type Log } from '../log.ts';
 import type { VaultKeys } from '../vault/keys.ts';
 import { type Changing, Deadline, TIMES, type Times } from './deadline.ts';
 import { makeKey, works } from './new-key.ts';
-import { type KeyRegion, type Looked, lookAtRegions, rememberEverywhere } from './regions.ts';
+import {
+  type KeyRegion,
+  type Looked,
+  lookAtRegions,
+  rememberEverywhere,
+  type Unreadable,
+} from './regions.ts';
 import { Overtaken, RotationError } from './rotation-error.ts';
 
 export interface RotationOptions {
@@ -44,10 +45,16 @@ export interface RotationOptions {
   readonly times?: Times;
 }
 
+/** How long to wait before each read of the labels after a change. */
+const READ_AGAIN_MS = [0, 50, 200, 500];
+
 export interface HeldKeyset {
   readonly versionId: string;
   readonly keyset: Keyset;
 }
+
+/** What a rotation must read of its own Region's `limits` table: without it, a key that is refused could return. */
+const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];
 
 /** Makes the next keyset from the current one. */
 export type Follow = (current: HeldKeyset) => Promise<Keyset>;
@@ -100,18 +107,15 @@ export class Rotation {
     const startedMs = nowMs();
     const looked = await lookAtRegions(regions, times.eachMs);
     // Another Region may be lost for weeks, so a rotation needs only its own Region's table.
-    const unknown = ['revoked kids', 'published keys'].map((what) => `${what} in ${region} (`);
-    if (looked.unreadable.some((each) => unknown.some((start) => each.startsWith(start))))
+    if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))
       throw new Unavailable('limits');
     if (keyset.keys.length === 0) await this.#requireNew(looked);
-    const ended = keyset.keys.flatMap(({ kid }) => (looked.revoked.includes(kid) ? [kid] : []));
-    const keys = keyset.keys.filter(({ kid }) => !ended.includes(kid));
+    const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));
     const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
     if (refusal !== undefined) throw new RotationError(refusal);
     const base = recalled(keyset, { ...looked, seq: looked.published.seq });
     const newKey = await makeKey(vault, vaultKey, alg, base);
-    if (ended.length === 0) return nextKeyset(base, versionId, newKey, lags, startedMs);
-    return revokedKeyset(base, versionId, newKey, lags, startedMs, ended);
+    return followingKeyset(base, versionId, newKey, lags, startedMs, looked.revoked);
   }
 
   /** Passes if there is nothing to test: AWS runs this step alone when a schedule is set. */
@@ -143,13 +147,36 @@ export class Rotation {
         const keyset = this.#parse(held);
         await this.#check(current, token, keyset);
         await this.#remember([current.keyset, keyset], forgotten);
-        const moved = await secret.move('AWSCURRENT', current.versionId, token);
-        // The move is refused as well if it is already done: its answer was lost, or a run beside this one
-        // did it.
-        if (!moved && !(await this.#isCurrent(token)))
+        // The move is refused as well if it is already done: a run beside this one did it.
+        if (!(await this.#swap(current.versionId, token)) && !(await this.#isCurrent(token)))
           await this.#abandon(token, ['another version became current'], Overtaken);
       }
     }
+  }
+
+  /** Moves AWSCURRENT. If the answer is lost, the labels show whether it moved. @returns false if it was refused */
+  async #swap(from: string, to: string): Promise<boolean> {
+    try {
+      return await this.#options.secret.move('AWSCURRENT', from, to);
+    } catch (error) {
+      if ((await this.shown(({ current }) => current === to)) === undefined) throw error;
+      return true;
+    }
+  }
+
+  /**
+   * Reads the labels until they are as expected: a read shortly after a write may still return them as they
+   * were before.
+   *
+   * @returns undefined if they did not become so
+   */
+  async shown(expected: (state: SecretState) => boolean): Promise<SecretState | undefined> {
+    for (const ms of READ_AGAIN_MS) {
+      await delay(ms);
+      const state = await this.#options.secret.describe();
+      if (expected(state)) return state;
+    }
+    return undefined;
   }
 
   /** Runs before the keyset is published: if that call's answer is lost, the keyset may be published nevertheless. */

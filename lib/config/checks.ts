@@ -1,12 +1,12 @@
 /** The rules that join several settings; each setting by itself is valid here. */
 import { Duration } from 'aws-cdk-lib';
+import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { checkConsistency } from './consistency.ts';
 import type { Fault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
 import type { ConfigSettings } from './schema.ts';
-import { WATCH_REGION } from './watch-region.ts';
 
 export function checkTogether(settings: ConfigSettings): Fault[] {
   return [

@@ -1,5 +1,6 @@
 /** Forms that several settings have. */
 import { z } from 'zod';
+import { AWS_REGION } from '../../lambda/contract/forms.ts';
 
 export const url = () =>
   z
@@ -17,7 +18,7 @@ export const regionName = () =>
   z
     .string()
     .max(15, 'must have at most 15 characters: it is part of every nonce')
-    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be the name of an AWS Region')
+    .regex(AWS_REGION, 'must be the name of an AWS Region')
     .meta({ examples: ['eu-west-1'] });
 
 /** @param resource what follows the account, as the source of a regular expression */

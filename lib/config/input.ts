@@ -37,8 +37,8 @@ export interface ConfigInput {
   readonly homeRegion?: string;
 
   /**
-   * Third Region of a strongly consistent pair, of the same set as the two. It holds what replication needs and serves
-   * nobody. Frozen after the first deployment.
+   * Third Region of a strongly consistent pair, of the same set as the two. It holds what replication needs, serves nobody
+   * and costs no writes. Frozen after the first deployment.
    *
    * @default none
    */
@@ -74,7 +74,7 @@ export interface ConfigInput {
   readonly nonceLife?: string;
 
   /**
-   * How wrong a machine's clock may be, at most 1 minute.
+   * E: how wrong a machine's clock may be, at most 1 minute.
    *
    * @default 'PT2S'
    */
@@ -103,7 +103,7 @@ export interface ConfigInput {
 
   /**
    * JSON Schema (2020-12) of a registration: an object, or the path of a JSON file, relative to where `cdk` runs. It
-   * must make `user_id` a required string.
+   * must make `user_id` a required string, and have at most 1,000,000 bytes.
    *
    * @default `user_id`, and optionally `email`, `display_name` and `attributes`
    */

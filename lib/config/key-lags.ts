@@ -15,6 +15,6 @@ export function keyLags(
     signerAgeMs: keys.keysetMaxAge.toMilliseconds(),
     maxLifeMs: longestLifeMs(purpose, clientKeyLife.toMilliseconds()),
     clockErrorMs: clockError.toMilliseconds(),
-    finishMs: keys.rotationTime.toMilliseconds(),
+    rotationTimeMs: keys.rotationTime.toMilliseconds(),
   };
 }

@@ -17,7 +17,7 @@ const MADE = 'made';
 const MIGRATE =
   'its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet';
 
-const entrySchema = z.strictObject({
+const stageSchema = z.strictObject({
   homeRegion: z.string(),
   /** Of the tables: with one Region they are such as replicas can be added to. */
   consistency: z.enum(['eventual', 'strong']),
@@ -26,9 +26,9 @@ const entrySchema = z.strictObject({
   /** By Region, the customer key that encrypts there: its ARN, or `made` where the stage made it. */
   kmsKeys: z.record(z.string(), z.string()).optional(),
 });
-const lockSchema = z.record(z.string(), entrySchema);
+const lockSchema = z.record(z.string(), stageSchema);
 
-type Entry = z.output<typeof entrySchema>;
+type LockedStage = z.output<typeof stageSchema>;
 
 export interface LockOptions {
   /** Path of the file. */
@@ -43,7 +43,7 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   if (kind === 'dev') return;
   const lock = read(file);
   const before = lock[name];
-  const now = entryOf(config);
+  const now = lockedStage(config);
   // Writing takes a new stage and, one after the other, replicas that were deployed; never what is frozen.
   const takesReplicas = write && now.consistency !== 'strong';
   const faults = before
@@ -56,7 +56,7 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   if (write) writeFileSync(file, `${JSON.stringify({ ...lock, [name]: now }, undefined, 2)}\n`);
 }
 
-function entryOf({ homeRegion, consistency, regions, witnessRegion }: Config): Entry {
+function lockedStage({ homeRegion, consistency, regions, witnessRegion }: Config): LockedStage {
   return {
     homeRegion,
     consistency: consistency === 'strong' ? 'strong' : 'eventual',
@@ -70,7 +70,11 @@ function entryOf({ homeRegion, consistency, regions, witnessRegion }: Config): E
  * A key that changes on a live stage leaves the roles without a right on it, unless they may use both for a while. The
  * file has what tables and secrets were encrypted with when it was last written.
  */
-function keyChanges({ kmsKeys }: Entry, { stage, regions }: Config, { file, write }: LockOptions): Fault[] {
+function keyChanges(
+  { kmsKeys }: LockedStage,
+  { stage, regions }: Config,
+  { file, write }: LockOptions,
+): Fault[] {
   if (kmsKeys === undefined) {
     const message =
       `${file} does not say which keys encrypt the stage's data: an earlier version wrote it. With the kmsKeyArn of every ` +
@@ -107,8 +111,8 @@ const tooEarly = ({ regions }: Config): Fault[] =>
         ],
   );
 
-function changes(before: Entry, now: Entry, file: string): Fault[] {
-  const frozen = (setting: keyof Entry, was: string, is: string, how: string): Fault => ({
+function changes(before: LockedStage, now: LockedStage, file: string): Fault[] {
+  const frozen = (setting: keyof LockedStage, was: string, is: string, how: string): Fault => ({
     path: [setting],
     message: `is frozen since the first deploy: ${file} has ${was}, got ${is}; ${how}`,
     example: false,
@@ -159,7 +163,7 @@ function missing(stage: string, others: readonly string[], file: string): Fault 
   };
 }
 
-function read(file: string): Record<string, Entry> {
+function read(file: string): Record<string, LockedStage> {
   if (!existsSync(file)) return {};
   try {
     return lockSchema.parse(JSON.parse(readFileSync(file, 'utf8')));

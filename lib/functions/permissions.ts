@@ -1,7 +1,7 @@
 /** The rights of each function. Its role allows these and writing its own log, nothing else. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { quotaKey, revokedKey } from '../../lambda/contract/limits.ts';
+import { keysItemKey, quotaKey } from '../../lambda/contract/limits.ts';
 import { type FunctionName, secretName, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 
@@ -21,26 +21,26 @@ const WITH_PROOF = {
     clients: ['Query'],
   },
   limits: {
-    GetItem: [revokedKey('nonce'), revokedKey('client-root')],
+    GetItem: [keysItemKey('nonce'), keysItemKey('client-root')],
     UpdateItem: [quotaKey('*', '*')],
   },
   secrets: ['nonce', 'client-root'],
 } as const satisfies Permissions;
 
 export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
-  nonce: { limits: { GetItem: [revokedKey('nonce')] }, secrets: ['nonce'] },
+  nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
   discovery: {},
-  jwks: { limits: { GetItem: [revokedKey('token')] }, secrets: ['token'] },
+  jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
   health: {
     tables: { ledger: ['PutItem'], registry: ['PutItem'] },
-    limits: { GetItem: [revokedKey('nonce'), revokedKey('client-root')] },
+    limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
     secrets: ['nonce', 'client-root'],
   },
   'admin-read': {
     tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
-    limits: { GetItem: [revokedKey('client-root')] },
+    limits: { GetItem: [keysItemKey('client-root')] },
   },
   'admin-write': {
     tables: {
@@ -48,7 +48,7 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
       registry: ['DeleteItem', 'GetItem', 'PutItem'],
       clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
     },
-    limits: { GetItem: [revokedKey('client-root')] },
+    limits: { GetItem: [keysItemKey('client-root')] },
     secrets: ['client-root'],
   },
 };

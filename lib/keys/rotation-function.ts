@@ -7,7 +7,7 @@ import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { CfnAlias, type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
-import { revokedKey } from '../../lambda/contract/limits.ts';
+import { keysItemKey } from '../../lambda/contract/limits.ts';
 import { rotationFunctionName, secretName, tableName, WATCH_ALIAS } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import {
@@ -19,6 +19,7 @@ import {
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { keyLags } from '../config/key-lags.ts';
 import type { Config } from '../config/read.ts';
+import { vaultNetwork } from '../config/vault.ts';
 import { keyStatements } from '../data/encryption.ts';
 import { allow, allowItems, secretArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
@@ -91,10 +92,6 @@ export class RotationFunction extends PlatformFunction {
   }
 }
 
-/** @returns the VPC of a Region's rotation functions, if they are in one */
-export const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Region) =>
-  own ?? (vault.network === 'public' ? undefined : vault.network);
-
 const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: Config): VaultAccess => ({
   address,
   ...(namespace !== undefined && { namespace }),
@@ -130,7 +127,7 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
         }),
       ]),
     ...config.regions.map((region) =>
-      allowItems(stack, stage, ['GetItem', 'UpdateItem'], [revokedKey(purpose)], region.name),
+      allowItems(stack, stage, ['GetItem', 'UpdateItem'], [keysItemKey(purpose)], region.name),
     ),
   ];
 }

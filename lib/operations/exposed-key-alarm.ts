@@ -4,36 +4,39 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { FunctionName } from '../../lambda/contract/names.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
+import { STRICT_KEY_AS_BEARER } from '../../protocol/nonce-request.ts';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from './alarm.ts';
-import { metricNamespace } from './metrics.ts';
+import { linesThatHave, linesWith } from './log-filter.ts';
+import { filterTarget, regionMetric } from './metrics.ts';
 
 export interface ExposedKeyAlarmProps {
   readonly config: Config;
+  readonly region: Config['regions'][number];
   readonly logGroups: Readonly<Record<FunctionName, ILogGroup>>;
   readonly topic: ITopic | undefined;
 }
 
 export class ExposedKeyAlarm extends Construct {
-  constructor(scope: Construct, id: string, { config, logGroups, topic }: ExposedKeyAlarmProps) {
+  constructor(scope: Construct, id: string, { config, region, logGroups, topic }: ExposedKeyAlarmProps) {
     super(scope, id);
+    const stage = config.stage.name;
     // A key of the right form and checksum anywhere in a request; as Bearer also a mistyped one.
     const filterPattern = FilterPattern.any(
-      FilterPattern.exists('$.exposed_key'),
-      FilterPattern.stringValue('$.reason', '=', 'strict_key_as_bearer'),
+      linesThatHave('exposed_key'),
+      linesWith('reason', STRICT_KEY_AS_BEARER),
     );
     // All filters write to one metric, so it counts all logs.
-    const counted = { metricNamespace: metricNamespace(config.stage.name), metricName: 'StrictKeyExposed' };
-    const [filter] = [...new Set(ROUTES.map((route) => route.function))].map(
-      (name) => new MetricFilter(this, name, { logGroup: logGroups[name], filterPattern, ...counted }),
-    );
+    const target = filterTarget('exposedKeys', stage);
+    for (const name of new Set(ROUTES.map((route) => route.function)))
+      new MetricFilter(this, name, { logGroup: logGroups[name], filterPattern, ...target });
     new PlatformAlarm(this, 'Alarm', {
       config,
       section: 'strict-key-exposed',
       what:
         'A request carried a strict API key, which must be considered exposed. The log line has the time and the ' +
         'client that the key names. Find the sender, then give the client a new key.',
-      metric: filter!.metric({ statistic: 'sum' }),
+      metric: regionMetric('exposedKeys', stage, region.name),
       threshold: 1,
       topic,
     });

@@ -4,13 +4,14 @@ import { ComparisonOperator, MathExpression, Metric, TreatMissingData } from 'aw
 import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import type { Finding } from '../../lambda/contract/keys.ts';
+import type { WatchFinding } from '../../lambda/contract/keys.ts';
 import { keysWatchName, rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
 import type { KeyRotation } from '../keys/rotation.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
-import { metricNamespace } from './metrics.ts';
+import { linesWith } from './log-filter.ts';
+import { functionMetric, metricNamespace } from './metrics.ts';
 
 export interface KeyAlarmsProps {
   readonly config: Config;
@@ -21,15 +22,6 @@ export interface KeyAlarmsProps {
 /** Twice the interval of keys-watch: a finding that repeats every hour keeps one alarm on, and does not restart it. */
 const PERIOD = Duration.hours(2);
 
-const lambda = (FunctionName: string, metricName: string): Metric =>
-  new Metric({
-    namespace: 'AWS/Lambda',
-    metricName,
-    dimensionsMap: { FunctionName },
-    statistic: 'sum',
-    period: PERIOD,
-  });
-
 export class KeyAlarms extends Construct {
   constructor(scope: Construct, id: string, { config, rotation, topic }: KeyAlarmsProps) {
     super(scope, id);
@@ -37,15 +29,17 @@ export class KeyAlarms extends Construct {
     const namespace = metricNamespace(stage);
     const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
       new PlatformAlarm(this, id, { config, topic, ...props });
-    const found = (name: string, ...reasons: Finding[]): Metric => {
-      const patterns = reasons.map((reason) => FilterPattern.stringValue('$.reason', '=', reason));
+    const found = (name: string, ...reasons: WatchFinding[]): Metric => {
+      const patterns = reasons.map((reason) => linesWith('reason', reason));
       return this.#counted(namespace, name, rotation.watchLog, FilterPattern.any(...patterns));
     };
 
     const [logged] = rotation.rotationLogs.map((log) =>
-      this.#counted(namespace, 'RotationFailed', log, FilterPattern.stringValue('$.level', '=', 'ERROR')),
+      this.#counted(namespace, 'RotationFailed', log, linesWith('level', 'ERROR')),
     );
-    const ended = PURPOSES.map((purpose) => lambda(rotationFunctionName(stage, purpose), 'Errors'));
+    const ended = PURPOSES.map((purpose) =>
+      functionMetric(rotationFunctionName(stage, purpose), 'Errors', { period: PERIOD }),
+    );
     alarm('RotationFailed', {
       section: 'rotation-failed',
       what: 'A rotation failed. Keys stay as they are, and the next scheduled rotation tries again. No client notices.',
@@ -78,7 +72,8 @@ export class KeyAlarms extends Construct {
       metric: found('NoKeys', 'no_keys'),
       threshold: 1,
     });
-    const watch = (metricName: string) => lambda(keysWatchName(stage), metricName);
+    const watch = (metricName: string) =>
+      functionMetric(keysWatchName(stage), metricName, { period: PERIOD });
     alarm('KeysWatchFailed', {
       section: 'keys-watch-failed',
       what: 'keys-watch could not check every keyset. A rotation that fails may go unnoticed.',

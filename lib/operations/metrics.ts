@@ -1,8 +1,9 @@
 /**
- * What CloudWatch counts of one Region. Metrics have the fixed names of the contract, so that a stack of another team or
- * Region reads them without importing anything.
+ * What CloudWatch counts, for alarms, the dashboard and the constructs' `metric…` methods alike. Every name is fixed and
+ * contains the stage, so that a stack of another team or Region reads a metric without importing anything.
  */
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { MetricFilterOptions } from 'aws-cdk-lib/aws-logs';
 import { functionName } from '../../lambda/contract/names.ts';
 import { firewallName } from '../api/firewall.ts';
 import { API_STAGE, apiName } from '../api/rest-api.ts';
@@ -19,34 +20,34 @@ const api =
     statistic,
   });
 
+const lambda = (FunctionName: string, metricName: string, statistic = 'sum') => ({
+  namespace: 'AWS/Lambda',
+  metricName,
+  dimensionsMap: { FunctionName },
+  statistic,
+});
+
+const logged = (metricName: string) => (stage: string) => ({
+  namespace: metricNamespace(stage),
+  metricName,
+  statistic: 'sum',
+});
+
 const METRICS = {
   requests: api('Count'),
   clientErrors: api('4XXError'),
   serverErrors: api('5XXError'),
   latency: api('Latency', 'p99'),
-  registrations: (stage: string) => ({
-    namespace: 'AWS/Lambda',
-    metricName: 'Invocations',
-    dimensionsMap: { FunctionName: functionName(stage, 'register') },
-    statistic: 'sum',
-  }),
-  instances: (stage: string) => ({
-    namespace: 'AWS/Lambda',
-    metricName: 'ConcurrentExecutions',
-    dimensionsMap: { FunctionName: functionName(stage, 'register') },
-    statistic: 'max',
-  }),
+  registrations: (stage: string) => lambda(functionName(stage, 'register'), 'Invocations'),
+  instances: (stage: string) => lambda(functionName(stage, 'register'), 'ConcurrentExecutions', 'max'),
   blockedRequests: (stage: string, Region: string) => ({
     namespace: 'AWS/WAFV2',
     metricName: 'BlockedRequests',
     dimensionsMap: { WebACL: firewallName(stage), Region, Rule: 'ALL' },
     statistic: 'sum',
   }),
-  exposedKeys: (stage: string) => ({
-    namespace: metricNamespace(stage),
-    metricName: 'StrictKeyExposed',
-    statistic: 'sum',
-  }),
+  exposedKeys: logged('StrictKeyExposed'),
+  keysetUnreadable: logged('KeysetUnreadable'),
 } as const;
 
 export type RegionMetric = keyof typeof METRICS;
@@ -58,3 +59,16 @@ export const regionMetric = (
   region: string,
   options?: MetricOptions,
 ): Metric => new Metric({ ...METRICS[name](stage, region), region, ...options });
+
+/** @returns where a metric filter counts what `regionMetric` shows. All filters of one name count into one metric */
+export function filterTarget(
+  name: 'exposedKeys' | 'keysetUnreadable',
+  stage: string,
+): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
+  const { namespace: metricNamespace, metricName } = METRICS[name](stage);
+  return { metricNamespace, metricName };
+}
+
+/** @returns a sum, unless the options say otherwise */
+export const functionMetric = (name: string, metricName: string, options?: MetricOptions): Metric =>
+  new Metric({ ...lambda(name, metricName), ...options });

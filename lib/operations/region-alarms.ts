@@ -1,7 +1,7 @@
 /** Alarms of each Region of a stage of kind prod. Each has a section in docs/runbook.md. */
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
-import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import {
@@ -13,12 +13,11 @@ import {
   tableName,
 } from '../../lambda/contract/names.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
-import { firewallName } from '../api/firewall.ts';
-import { API_STAGE, apiName } from '../api/rest-api.ts';
 import type { Config } from '../config/read.ts';
 import { PERMISSIONS } from '../functions/permissions.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
-import { metricNamespace } from './metrics.ts';
+import { linesWith } from './log-filter.ts';
+import { filterTarget, functionMetric, type RegionMetric, regionMetric } from './metrics.ts';
 
 const PERIOD = Duration.minutes(5);
 const SILENCE_MS = 3_600_000;
@@ -39,15 +38,14 @@ export class RegionAlarms extends Construct {
     const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
       new PlatformAlarm(this, id, { config, topic, ...props });
 
-    const api = (metricName: string, statistic: string) =>
-      metric('AWS/ApiGateway', metricName, { ApiName: apiName(stage), Stage: API_STAGE }, statistic);
+    const own = (name: RegionMetric) => regionMetric(name, stage, region.name, { period: PERIOD });
     alarm('ApiErrors', {
       section: 'api-errors',
       what: 'More than 1 % of requests to this Region are answered 5xx. Clients retry, then fail over.',
       // With few requests, one error is many per cent. The alarm on function errors covers those.
       metric: expression('IF(requests >= 100, 100 * errors / requests, 0)', {
-        requests: api('Count', 'sum'),
-        errors: api('5XXError', 'sum'),
+        requests: own('requests'),
+        errors: own('serverErrors'),
       }),
       threshold: 1,
       evaluationPeriods: 2,
@@ -55,7 +53,7 @@ export class RegionAlarms extends Construct {
     alarm('SlowAnswers', {
       section: 'slow-answers',
       what: 'One request in a hundred takes two seconds or more in this Region.',
-      metric: api('Latency', 'p99'),
+      metric: own('latency'),
       threshold: 2000,
       evaluationPeriods: 3,
     });
@@ -66,7 +64,7 @@ export class RegionAlarms extends Construct {
       // Functions that clients call. Of the others an operator sees the failure.
       metric: sum(
         [...new Set(ROUTES.map((route) => route.function))].map((name) =>
-          metric('AWS/Lambda', 'Errors', { FunctionName: functionName(stage, name) }, 'sum'),
+          functionMetric(functionName(stage, name), 'Errors', { period: PERIOD }),
         ),
       ),
       threshold: 1,
@@ -119,31 +117,26 @@ export class RegionAlarms extends Construct {
       });
 
     // All filters write to one metric, so it counts all logs.
-    const unreadable = { metricNamespace: metricNamespace(stage), metricName: 'KeysetUnreadable' };
+    const target = filterTarget('keysetUnreadable', stage);
     for (const name of FUNCTIONS.filter((each) => PERMISSIONS[each].secrets))
       new MetricFilter(this, `Keyset-${name}`, {
         logGroup: logGroups[name],
-        filterPattern: FilterPattern.stringValue('$.message', '=', 'keyset'),
-        ...unreadable,
+        filterPattern: linesWith('message', 'keyset'),
+        ...target,
       });
     alarm('KeysetUnreadable', {
       section: 'keyset-unreadable',
       what:
         'Functions cannot read their keys. Instances that hold copies still serve, until the copies are too old. New ' +
         'instances answer 503.',
-      metric: metric(unreadable.metricNamespace, unreadable.metricName, {}, 'sum'),
+      metric: own('keysetUnreadable'),
       threshold: 1,
       evaluationPeriods: 3,
     });
     alarm('BlockedRequests', {
       section: 'blocked-requests',
       what: 'The firewall refuses many requests: an attack, or a client that looks like one.',
-      metric: metric(
-        'AWS/WAFV2',
-        'BlockedRequests',
-        { WebACL: firewallName(stage), Region: region.name, Rule: 'ALL' },
-        'sum',
-      ),
+      metric: own('blockedRequests'),
       threshold: 1000,
       evaluationPeriods: 3,
     });

@@ -1,7 +1,7 @@
 /** An alarm's text leads to the operator's own runbook, or to the dashboard, which shows docs/runbook.md. */
 import { readFileSync } from 'node:fs';
+import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import type { Config } from '../config/read.ts';
-import { WATCH_REGION } from '../config/watch-region.ts';
 
 /** It lies at the same place in an installed package. */
 const FILE = new URL('../../docs/runbook.md', import.meta.url);

@@ -94,7 +94,7 @@ export class RegionStack extends PlatformStack {
     const topic = alarmTopic(this, config, region);
     if (topic) this.alarmTopic = topic;
     const logGroups: Record<FunctionName, ILogGroup> = eachFunction((name) => functions[name].logGroup);
-    new ExposedKeyAlarm(this, 'ExposedKey', { config, logGroups, topic });
+    new ExposedKeyAlarm(this, 'ExposedKey', { config, region, logGroups, topic });
     if (kind === 'prod') {
       const { requestsPerIp } = config.waf;
       new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage: this.api.deploymentStage });

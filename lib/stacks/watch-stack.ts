@@ -5,8 +5,8 @@
 import { type App, CfnOutput } from 'aws-cdk-lib';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import type { Config } from '../config/read.ts';
-import { WATCH_REGION } from '../config/watch-region.ts';
 import { PlatformDashboard } from '../operations/dashboard.ts';
 import { AlarmTopic } from '../operations/topic.ts';
 import { Entry } from '../routing/entry.ts';

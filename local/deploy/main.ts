@@ -1,13 +1,12 @@
 /** `npm run deploy:local`: deploys the stacks to an emulator with the real `cdk deploy`, and runs until Ctrl-C. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { LambdaClient } from '@aws-sdk/client-lambda';
 import { invoke } from '../../cli/admin.ts';
 import { rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import { interruption } from '../interruption.ts';
 import { openLocalFiles } from '../local-files.ts';
 import type { PlatformInfo } from '../platform.ts';
-import { createClients, STAGE } from '../stage.ts';
+import { createDevClients, STAGE } from '../stage.ts';
 import { localOption } from '../terminal.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
 
@@ -66,9 +65,8 @@ async function makeKeys({ aws }: Deployment): Promise<void> {
 
 /** Returns the same document as `npm start -- --json`. The entry is the home Region, since there is no DNS here. */
 async function describe({ regions, awsEndpoint, vault, aws }: Deployment): Promise<PlatformInfo> {
-  const lambda = new LambdaClient(aws(REGIONS[0]!));
-  const clients = await createClients(lambda, Date.now() + DEV_KEY_LIFE_MS);
-  lambda.destroy();
+  const target = { stage: STAGE, regions: REGIONS, aws };
+  const clients = await createDevClients(target, Date.now() + DEV_KEY_LIFE_MS);
   return { entry: regions[0]!.url, regions, awsEndpoint, vault: vault.address, console: null, clients };
 }
 

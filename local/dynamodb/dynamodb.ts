@@ -9,7 +9,7 @@ import { Network } from './network.ts';
 import { type PageInput, page } from './read.ts';
 import { StrongTable } from './strong-table.ts';
 import type { Table, Writing } from './table.ts';
-import { WRITES, type WriteInput, type WriteOperation, write, writtenKey } from './write.ts';
+import { type TableWrite, WRITES, type WriteInput, write, writtenKey } from './write.ts';
 
 export interface DynamodbOptions {
   readonly regions: readonly string[];
@@ -58,7 +58,7 @@ export class Dynamodb {
   }
 
   /** Begins a write, which its caller ends. Other writes may begin in between. @throws DynamodbException */
-  begin(region: string, operation: WriteOperation, input: Input): { commit(): object; abandon(): void } {
+  begin(region: string, operation: TableWrite, input: Input): { commit(): object; abandon(): void } {
     this.#needRegion(region);
     const table = this.table(region, nameOf(input));
     const asked = input as WriteInput;
@@ -188,7 +188,7 @@ interface BatchRequest {
   readonly DeleteRequest?: object;
 }
 
-export const isWrite = (operation: string): operation is WriteOperation =>
+export const isWrite = (operation: string): operation is TableWrite =>
   (WRITES as readonly string[]).includes(operation);
 
 const isRead = (operation: string): operation is (typeof READS)[number] =>

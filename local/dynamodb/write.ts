@@ -4,7 +4,7 @@ import { condition, type Placeholders, update } from './expressions.ts';
 import { checkSize, type Item, type KeySchema, keyOf, keyText } from './item.ts';
 
 export const WRITES = ['PutItem', 'UpdateItem', 'DeleteItem'] as const;
-export type WriteOperation = (typeof WRITES)[number];
+export type TableWrite = (typeof WRITES)[number];
 
 export interface WriteInput extends Placeholders {
   readonly TableName?: string | undefined;
@@ -33,7 +33,7 @@ export const writtenKey = (keys: KeySchema, { Item: item, Key }: WriteInput): st
  * @throws DynamodbException ConditionalCheckFailedException, ValidationException
  */
 export function write(
-  operation: WriteOperation,
+  operation: TableWrite,
   input: WriteInput,
   held: Item | undefined,
   keys: KeySchema,

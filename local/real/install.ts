@@ -3,6 +3,7 @@ import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isProcessAlive } from '../../cli/process-alive.ts';
 
 /** Git ignores this directory. It may be deleted at any time. */
 export const DIRECTORY = fileURLToPath(new URL('../../.countersign', import.meta.url));
@@ -16,7 +17,7 @@ export async function installOnce(name: string, work: () => Promise<void>): Prom
   const lock = join(DIRECTORY, 'installing');
   await mkdir(join(DIRECTORY, 'installed'), { recursive: true, mode: 0o700 });
   while (!(await exists(marker))) {
-    if (!(await take(lock))) {
+    if (!(await takeLock(lock))) {
       await delay(100);
       continue;
     }
@@ -31,7 +32,7 @@ export async function installOnce(name: string, work: () => Promise<void>): Prom
 }
 
 /** @returns whether this process has the lock now. A lock of a process that has ended is removed. */
-async function take(lock: string): Promise<boolean> {
+export async function takeLock(lock: string): Promise<boolean> {
   try {
     await writeFile(lock, String(process.pid), { flag: 'wx' });
     return true;
@@ -39,20 +40,11 @@ async function take(lock: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
-  if (holder > 0 && !isRunning(holder)) await rm(lock, { force: true });
+  if (holder > 0 && !isProcessAlive(holder)) await rm(lock, { force: true });
   return false;
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const exists = (path: string): Promise<boolean> =>
+export const exists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,

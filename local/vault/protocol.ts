@@ -1,11 +1,11 @@
 /** Requests and answers as Vault's HTTP API has them. */
 import { randomUUID } from 'node:crypto';
 
-export type Operation = 'create' | 'read' | 'update' | 'delete' | 'list';
+export type VaultOperation = 'create' | 'read' | 'update' | 'delete' | 'list';
 export type VaultBody = Readonly<Record<string, unknown>>;
 
 export interface VaultRequest {
-  readonly operation: Operation;
+  readonly operation: VaultOperation;
   /** Without `/v1/`. */
   readonly path: string;
   readonly data: VaultBody;

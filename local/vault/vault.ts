@@ -11,10 +11,10 @@ import { capabilitiesOf, isAllowed, parsePolicy, type Rule } from './policy.ts';
 import {
   answerOf,
   faultAnswer,
-  type Operation,
   text,
   type VaultBody,
   VaultFault,
+  type VaultOperation,
   type VaultRequest,
   type VaultResult,
 } from './protocol.ts';
@@ -168,7 +168,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
 }
 
 /** Node does not accept the method LIST; `GET ?list=true` means the same. */
-const METHODS: Readonly<Record<string, Operation>> = {
+const METHODS: Readonly<Record<string, VaultOperation>> = {
   GET: 'read',
   POST: 'update',
   PUT: 'update',

@@ -1,5 +1,6 @@
 /** How a client signs: with an API key, or with a private key whose public key the platform has. */
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK, SignJWT } from 'jose';
+import { isClientId } from '../../protocol/client-id.ts';
 import { type BuildProof, buildProof } from '../../protocol/proof/build.ts';
 import { parseApiKey } from './api-key.ts';
 import { InvalidArgumentError } from './errors.ts';
@@ -72,8 +73,7 @@ function buildBasicProof(
 }
 
 function keyPairSigner({ clientId, privateKey, alg: wanted, kid }: PrivateKeyCredential): Signer {
-  if (typeof clientId !== 'string' || !/^[a-z][a-z0-9-]{2,31}$/.test(clientId))
-    throw new InvalidArgumentError('clientId is missing or malformed');
+  if (!isClientId(clientId)) throw new InvalidArgumentError('clientId is missing or malformed');
   const natural = algorithmOf(privateKey);
   const alg = wanted ?? ((privateKey as JWK).alg as PrivateKeyCredential['alg']) ?? natural;
   if (!alg || !(alg === natural || (alg === 'EdDSA' && natural === 'Ed25519')))

@@ -1,11 +1,12 @@
 /** Runs the command in this process, in a directory of its own, with streams that a test reads. */
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { run } from '../../cli/program.ts';
+import { deriveApiKey } from '../../protocol/api-key.ts';
 
 /** @returns a URL at which nothing listens */
 export async function closedUrl(): Promise<string> {
@@ -16,6 +17,18 @@ export async function closedUrl(): Promise<string> {
   await once(server, 'close');
   return `http://127.0.0.1:${port}`;
 }
+
+/** @returns the environment of a command for a server that stands in for the platform, with a key that has the right form */
+export const environmentFor = (server: Server): Record<string, string> => ({
+  COUNTERSIGN_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  COUNTERSIGN_API_KEY: deriveApiKey({
+    root: Buffer.alloc(32),
+    salt: Buffer.alloc(16),
+    clientId: 'dev',
+    generation: 1,
+    profile: 'strict',
+  }),
+});
 
 export interface Ran {
   readonly code: number;
@@ -45,6 +58,12 @@ export class Directory {
     const path = join(this.path, name);
     writeFileSync(path, content);
     return path;
+  }
+
+  /** Writes what a local platform leaves in its folder, by which the command finds it. */
+  announce(info: object): void {
+    mkdirSync(join(this.path, '.countersign'), { recursive: true });
+    this.write('.countersign/local.json', JSON.stringify(info));
   }
 
   read(name: string): string {

@@ -10,8 +10,7 @@ const directory = new Directory();
 
 beforeAll(async () => {
   platform = await startPlatform({ port: 0 });
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
 });
 afterAll(async () => {
   directory.remove();

@@ -1,11 +1,10 @@
 /** `countersign doctor` names what is wrong on the way to a platform, and what to fix. */
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import type { Finding } from '../../cli/doctor/finding.ts';
+import type { CheckResult } from '../../cli/doctor/check-result.ts';
 import { checkTls } from '../../cli/doctor/tls.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { deriveApiKey } from '../../protocol/api-key.ts';
@@ -18,8 +17,7 @@ const directory = new Directory();
 
 beforeAll(async () => {
   platform = await startPlatform({ port: 0, nowMs: () => Date.now() + aheadMs });
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
 });
 afterAll(async () => {
   directory.remove();
@@ -29,9 +27,9 @@ afterAll(async () => {
 async function doctor(env: Record<string, string> = {}, ...more: string[]) {
   const { code, stdout, stderr } = await directory.run(['doctor', '--json', ...more], { env });
   const lines = stdout.split('\n').filter((line) => line !== '');
-  return { code, stderr, found: lines.map((line) => JSON.parse(line) as Finding) };
+  return { code, stderr, found: lines.map((line) => JSON.parse(line) as CheckResult) };
 }
-const summary = (found: readonly Finding[]) => found.map(({ check, status }) => `${check} ${status}`);
+const summary = (found: readonly CheckResult[]) => found.map(({ check, status }) => `${check} ${status}`);
 const access = (url: string, key = platform.info.clients[0]!.api_key) => ({
   COUNTERSIGN_URL: url,
   COUNTERSIGN_API_KEY: key,
@@ -220,9 +218,9 @@ test('the proof names no page that there is not, and where URL and key come from
   const typed = await proof({}, '--url', platform.info.entry, '--api-key-file', 'key.txt');
   expect(typed.fix).toContain('the URL is that of --url, the key that of key.txt');
   const broken = { ...platform.info, clients: [{ ...platform.info.clients[0]!, api_key: key }] };
-  directory.write('.countersign/local.json', JSON.stringify(broken));
+  directory.announce(broken);
   expect((await proof({})).fix).toContain('.countersign/local.json)');
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
 });
 
 test('an answer without a nonce is no nonce', async () => {

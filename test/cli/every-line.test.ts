@@ -1,7 +1,6 @@
 /** Every line of a file ends registered or reported, once, whatever the file holds. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
@@ -10,8 +9,7 @@ import { readCsv } from '../../cli/register/csv.ts';
 import { readJsonLines } from '../../cli/register/json-lines.ts';
 import type { InputRecord } from '../../cli/register/record.ts';
 import { MAX_RECORD_BYTES, splitRecords } from '../../cli/register/split.ts';
-import { deriveApiKey } from '../../protocol/api-key.ts';
-import { Directory } from './cli.ts';
+import { Directory, environmentFor } from './cli.ts';
 
 /** In chunks of that size, as a file is read. */
 function* chunks(content: Buffer, size: number): Generator<Buffer> {
@@ -187,16 +185,7 @@ describe('a whole run', () => {
   beforeAll(async () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     directory = new Directory();
-    env = {
-      COUNTERSIGN_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      COUNTERSIGN_API_KEY: deriveApiKey({
-        root: Buffer.alloc(32),
-        salt: Buffer.alloc(16),
-        clientId: 'dev',
-        generation: 1,
-        profile: 'strict',
-      }),
-    };
+    env = environmentFor(server);
   });
   afterAll(() => {
     directory?.remove();

@@ -24,8 +24,7 @@ describe('on the local platform', () => {
 
   beforeAll(async () => {
     platform = await startPlatform({ port: 0 });
-    mkdirSync(`${directory.path}/.countersign`);
-    directory.write('.countersign/local.json', JSON.stringify(platform.info));
+    directory.announce(platform.info);
     secrets = new SecretsManagerClient({
       endpoint: platform.info.awsEndpoint,
       region: 'local-a',
@@ -254,7 +253,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       awsEndpoint: `http://127.0.0.1:${port}`,
       clients: [],
     };
-    directory.write('.countersign/local.json', JSON.stringify(local));
+    directory.announce(local);
   });
   afterAll(() => {
     lambda?.closeAllConnections();
@@ -1017,7 +1016,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     mkdirSync(`${elsewhere.path}/.countersign`);
     const local = JSON.parse(directory.read('.countersign/local.json'));
     const gone = { ...local, awsEndpoint: await closedUrl() };
-    elsewhere.write('.countersign/local.json', JSON.stringify(gone));
+    elsewhere.announce(gone);
     const { code, stderr } = await elsewhere.run(['keys', 'list', 'nonce']);
     elsewhere.remove();
     expect([code, stderr]).toEqual([

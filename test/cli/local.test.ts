@@ -13,8 +13,7 @@ const portOf = ({ info }: Platform) => new URL(info.entry).port;
 
 beforeAll(async () => {
   [first, second] = await Promise.all([startPlatform({ port: 0 }), startPlatform({ port: 0 })]);
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(first.info));
+  directory.announce(first.info);
   directory.write(`.countersign/local-${portOf(second)}.json`, JSON.stringify(second.info));
 });
 afterAll(async () => {

@@ -1,6 +1,6 @@
 /** Nothing that others wrote reaches the terminal as more than text. */
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
@@ -101,8 +101,7 @@ describe('against the platform', () => {
 
   beforeAll(async () => {
     platform = await startPlatform({ port: 0 });
-    mkdirSync(`${directory.path}/.countersign`);
-    directory.write('.countersign/local.json', JSON.stringify(platform.info));
+    directory.announce(platform.info);
     const user = { user_id: 'hostile', display_name: HOSTILE, attributes: { [HOSTILE]: HOSTILE } };
     directory.write('in.jsonl', `${JSON.stringify(user)}\n`);
     expect(await directory.run(['register', 'in.jsonl'])).toMatchObject({ code: 0 });
@@ -201,8 +200,7 @@ describe('against a server that is hostile', () => {
 test('under TERM=dumb, and where stderr is no terminal, nothing is drawn', async () => {
   const directory = new Directory();
   const platform = await startPlatform({ port: 0 });
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
   directory.write('in.csv', 'user_id\ndrawn\n');
   const register = (terminal: boolean, TERM: string) =>
     directory.run(['register', 'in.csv'], { terminal, env: { TERM } });

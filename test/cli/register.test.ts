@@ -20,8 +20,7 @@ beforeAll(async () => {
 afterAll(() => platform?.stop());
 beforeEach(() => {
   directory = new Directory();
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
 });
 afterEach(() => directory.remove());
 

@@ -12,8 +12,7 @@ const directory = new Directory();
 
 beforeAll(async () => {
   platform = await startPlatform({ port: 0, nowMs: () => nowMs });
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
   // All before a test moves the platform's clock further than a client follows it.
   const users = ['ada', 'bob', 'eve', 'kim', 'mae'].map((name) => `${name},${name}@example.com\n`);
   directory.write('users.csv', `user_id,email\n${users.join('')}`);

@@ -1,7 +1,7 @@
 /** A file whose registration is stopped, or killed, goes on where it ended: nobody twice, nobody left out. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CLIENT_CACHE_MS } from '../../lambda/request/client-cache.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
@@ -18,8 +18,7 @@ beforeAll(async () => {
 afterAll(() => platform?.stop());
 beforeEach(() => {
   directory = new Directory();
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
 });
 afterEach(() => directory.remove());
 

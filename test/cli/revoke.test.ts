@@ -1,5 +1,4 @@
 /** `countersign revoke`: what is taken back is refused by the whole platform. */
-import { mkdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { buildProof } from '../../protocol/proof/build.ts';
@@ -11,8 +10,7 @@ const body = Buffer.from('{"user_id":"of-a-leaked-proof"}');
 
 beforeAll(async () => {
   platform = await startPlatform({ port: 0 });
-  mkdirSync(`${directory.path}/.countersign`);
-  directory.write('.countersign/local.json', JSON.stringify(platform.info));
+  directory.announce(platform.info);
 });
 afterAll(async () => {
   directory.remove();

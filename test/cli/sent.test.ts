@@ -3,11 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { deriveApiKey } from '../../protocol/api-key.ts';
-import { Directory } from './cli.ts';
+import { Directory, environmentFor } from './cli.ts';
 
 const PROGRESS = 'in.jsonl.progress.json';
 const main = new URL('../../cli/main.ts', import.meta.url).pathname;
@@ -34,16 +32,7 @@ const server = createServer(async (request, response) => {
 
 beforeAll(async () => {
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  env = {
-    COUNTERSIGN_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    COUNTERSIGN_API_KEY: deriveApiKey({
-      root: Buffer.alloc(32),
-      salt: Buffer.alloc(16),
-      clientId: 'dev',
-      generation: 1,
-      profile: 'strict',
-    }),
-  };
+  env = environmentFor(server);
 });
 afterAll(() => server.close());
 beforeEach(() => {

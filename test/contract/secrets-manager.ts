@@ -10,8 +10,8 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Unavailable } from '../../lambda/adapters/call.ts';
 import { createSecretVersions, type SecretVersions } from '../../lambda/adapters/secret-versions.ts';
-import { Unavailable } from '../../lambda/adapters/unavailable.ts';
 
 export interface Engine {
   readonly name: string;

@@ -2,7 +2,7 @@
  * What there is in an account, by the services' plain HTTP forms: no SDK client for each of them. The emulator reads
  * service and Region from the credential's scope and checks no signature.
  */
-import { WATCH_REGION } from '../../lib/config/watch-region.ts';
+import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import type { Deployment } from '../../local/deploy/deployment.ts';
 
 interface Listing {

@@ -1,5 +1,5 @@
 /** What holds for every document: no code escapes the tests, no link leads nowhere. */
-import { existsSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { documents, FOLLOWED, RUNNABLE } from './blocks.ts';
@@ -50,6 +50,39 @@ describe('paths', () => {
   });
 });
 
+it('CONTRIBUTING.md names only identifiers that the files beside them have', () => {
+  const steps = textOf('CONTRIBUTING.md')!
+    .split(/\n\n|\n(?=\d+\. )/)
+    .filter((step) => /^\d+\. /.test(step));
+  const checked = steps.flatMap((step) => {
+    const named = [...step.matchAll(/`([^`]+)`/g)].map(([, text]) => text!);
+    const files = named.filter((text) => text.includes('/') && existsSync(join(root, text))).flatMap(filesOf);
+    if (files.length === 0) return [];
+    const code = files.map((file) => readFileSync(file, 'utf8')).join('\n');
+    const identifiers = named.filter((text) => /^\w+$/.test(text));
+    expect(
+      identifiers.filter((text) => !new RegExp(`\\b${text}\\b`).test(code)),
+      step,
+    ).toEqual([]);
+    return identifiers;
+  });
+  expect(checked.length).toBeGreaterThan(20);
+});
+
+it('decision 0004 lists what lib imports of lambda and protocol, and what cli imports of lambda', () => {
+  const importsOf = (folder: string, of: string) =>
+    filesOf(folder).flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(new RegExp(`from '(?:\\.\\./)+((?:${of})/[^']+)'`, 'g'))].map(
+        ([, path]) => path!,
+      ),
+    );
+  const imported = [...importsOf('lib', 'lambda|protocol'), ...importsOf('cli', 'lambda')];
+  const others = new Set(imported.filter((path) => !path.startsWith('lambda/contract/')));
+  const arrows = textOf('docs/decisions/0004-schema-beside-bundle.md')!.split('**Arrows.**')[1]!;
+  const listed = [...arrows.matchAll(/`((?:lambda|protocol)\/[\w/-]+\.\w+)`/g)].map(([, path]) => path!);
+  expect(listed.sort()).toEqual([...others].sort());
+});
+
 it('every guarantee stands once', () => {
   const rows = textOf('docs/guarantees.md')!.match(/^\| (?!guarantee \|).+$/gm)!;
   const names = rows.map((row) => row.split('|')[1]!.trim());
@@ -87,6 +120,12 @@ describe('links', () => {
     }
   });
 });
+
+/** @returns the file, or all files of the folder */
+function filesOf(path: string): string[] {
+  const at = join(root, path);
+  return statSync(at).isFile() ? [at] : globSync('**/*.ts', { cwd: at }).map((file) => join(at, file));
+}
 
 /** Of headings, as GitHub makes them. */
 const anchors = (text: string): string[] =>

@@ -2,8 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { Unavailable } from '../../lambda/adapters/unavailable.ts';
-import { allowedFields, describeError, type LogEntry } from '../../lambda/log.ts';
+import { Unavailable } from '../../lambda/adapters/call.ts';
+import type { LogEntry } from '../../lambda/contract/log-entry.ts';
+import { allowedFields, describeError } from '../../lambda/log.ts';
 import { regionsForFile } from '../support/regions.ts';
 import {
   fetchNonce,

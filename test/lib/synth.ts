@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
-import { checkLock, LOCK_CONTEXT } from '../../lib/config/lock.ts';
+import { checkLock } from '../../lib/config/lock.ts';
 import { readConfig } from '../../lib/config/read.ts';
 import type { ConfigInput } from '../../lib/config/schema.ts';
 import { RegistrationPlatform } from '../../lib/platform.ts';
+import { newApp } from '../../scripts/app.ts';
 
 export const CONFIG: ConfigInput = {
   stage: { name: 'dev', kind: 'dev' },
@@ -81,13 +81,7 @@ function beforeKeyChange(config: ConfigInput): ConfigInput | undefined {
 function build(config: ConfigInput): Synthesised {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-synth-'));
   try {
-    const context = { [LOCK_CONTEXT]: 'write' };
-    const app = new App({
-      outdir,
-      context,
-      analyticsReporting: false,
-      builtinCloudFormationValidation: false,
-    });
+    const app = newApp(outdir);
     const lockFile = join(outdir, 'lock.json');
     const before = beforeKeyChange(config);
     if (before) checkLock(readConfig(before), { file: lockFile, write: true });

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { LogEntry } from '../../lambda/log.ts';
+import type { LogEntry } from '../../lambda/contract/log-entry.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { send } from './http.ts';
 

@@ -13,9 +13,9 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
+import type { LogEntry } from '../../lambda/contract/log-entry.ts';
 import { keysWatchName, rotationFunctionName, secretName, tableName } from '../../lambda/contract/names.ts';
 import { appRoleSecretName } from '../../lambda/contract/vault.ts';
-import type { LogEntry } from '../../lambda/log.ts';
 import type { AwsCall } from '../../local/aws/endpoint.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';

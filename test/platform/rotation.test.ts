@@ -20,7 +20,13 @@ const NONCE_LIFE_MS = 300;
 const AGES_MS = { 'local-a': 25, 'local-b': 150 };
 const REPLICA_LAG_MS = 20;
 /** Of the whole call from the check in `finishSecret` to what the other Region sees, and of a whole rotation. */
-const LAGS = { replicationMs: 60, verifierAgeMs: 150, signerAgeMs: 150, clockErrorMs: 1, finishMs: 120 };
+const LAGS = {
+  replicationMs: 60,
+  verifierAgeMs: 150,
+  signerAgeMs: 150,
+  clockErrorMs: 1,
+  rotationTimeMs: 120,
+};
 
 const SECRET = secretName('local', 'nonce');
 let clock: SteadyClock;

@@ -1,9 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deriveApiKey, isClientId, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
+import { deriveApiKey, looksLikeStrictKey, parseApiKey } from '../../protocol/api-key.ts';
 import { base62, decodeBase64url, lengthPrefixed } from '../../protocol/bytes.ts';
 import { type ClientRecord, candidateKeys, isRevoked } from '../../protocol/client.ts';
+import { isClientId } from '../../protocol/client-id.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import {
   newerKeyset,
@@ -230,7 +231,7 @@ describe('a keyset', () => {
       signerAgeMs: 100,
       maxLifeMs: 1_000,
       clockErrorMs: 10_000,
-      finishMs: 100_000,
+      rotationTimeMs: 100_000,
     };
     expect(keyWindows(lags)).toEqual({
       finishMarginMs: 20_011,

@@ -34,7 +34,7 @@ const LAGS: KeyLags = {
   signerAgeMs: 100,
   maxLifeMs: 1_000,
   clockErrorMs: 10_000,
-  finishMs: 100_000,
+  rotationTimeMs: 100_000,
 };
 const PUBLISH = 120_011;
 const REMOVE = 11_101;
@@ -84,7 +84,7 @@ describe('the next keyset', () => {
   });
 
   it('never lets a key sign before the one it follows, though the windows became shorter', () => {
-    const hasty = { ...LAGS, finishMs: 0, clockErrorMs: 0 };
+    const hasty = { ...LAGS, rotationTimeMs: 0, clockErrorMs: 0 };
     const third = nextKeyset(second, 'v2', key(3), hasty, T0 + 6);
     expect(third.keys[2]!.activates_at).toBe(second.keys[1]!.activates_at + 1);
     expect(checkPending(second, 'v2', third, hasty, T0 + 6)).toEqual([]);
@@ -101,7 +101,7 @@ describe('what is pending', () => {
   it('passes as it was made, until so little is left that a verifier may not know the key in time', () => {
     const left = keyWindows(LAGS).finishMarginMs;
     const last = second.keys[1]!.activates_at - left;
-    expect(last - (T0 + 5)).toBe(LAGS.finishMs);
+    expect(last - (T0 + 5)).toBe(LAGS.rotationTimeMs);
     expect([check(first, second, last), mayFinish(first, second, LAGS, last)]).toEqual([[], true]);
     expect(check(first, second, last + 1)).toEqual(['the new key would sign too early']);
     expect(mayFinish(first, second, LAGS, last + 1)).toBe(false);
@@ -180,6 +180,13 @@ describe('what is pending', () => {
     expect(check(revoked, next, T0 + 6, 'v2')).toEqual([`the material of key ${kid(3)} was used before`]);
     expect(next.fingerprints).toEqual(revoked.fingerprints);
   });
+
+  it('may not bring it back where only the pending one still remembers it: somebody emptied the current one', () => {
+    const { fingerprints } = revokedKeyset(first, 'v1', key(2), LAGS, T0 + 5);
+    const base = recalled(EMPTY, { seq: 2, revoked: [kid(1)], fingerprints });
+    const next = nextKeyset(base, 'e', { ...key(3), jwk: key(1).jwk }, LAGS, T0 + 6);
+    expect(check(EMPTY, next, T0 + 6, 'e')).toEqual([`the material of key ${kid(3)} was used before`]);
+  });
 });
 
 describe('a revocation', () => {
@@ -257,7 +264,7 @@ describe('a revocation', () => {
       ...third,
       keys: [{ ...before, retires_at: before.retires_at! + 1e6 }, ...third.keys.slice(1)],
     };
-    const after = later + LAGS.finishMs + 2 * LAGS.clockErrorMs;
+    const after = later + LAGS.rotationTimeMs + 2 * LAGS.clockErrorMs;
     expect(check(second, longer, after, 'v2')).toContain(`key ${kid(1)} retires at a wrong time`);
     const retired = revokedKeyset(third, 'v3', key(9), LAGS, before.retires_at!, [kid(2)]);
     expect(retired.keys[0]).toEqual(before);

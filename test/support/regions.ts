@@ -10,10 +10,10 @@ import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contra
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import type { Environment } from '../../lambda/contract/environment.ts';
+import type { LogEntry } from '../../lambda/contract/log-entry.ts';
 import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
-import type { LogEntry } from '../../lambda/log.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
 import type { Keyset } from '../../protocol/keyset.ts';
@@ -71,7 +71,10 @@ export interface Platform {
     'nonce' | 'client-root' | 'token',
     { keyset: Keyset; fail: boolean; reads: number }
   >;
-  admin<A extends AdminAction>(action: A, params: AdminActions[A]['params']): Promise<AdminAnswer<A>>;
+  admin<A extends AdminAction>(
+    action: A,
+    params: AdminActions[A]['params'],
+  ): Promise<AdminAnswer<AdminActions[A]['result']>>;
   /** As `admin`, for an action that must succeed. */
   operate<A extends AdminAction>(
     action: A,

@@ -7,7 +7,7 @@ import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
 import { createRegistry, type Registry } from '../../adapters/registry.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
-import { type Environment, requireEnv, type Variable } from '../../contract/environment.ts';
+import type { Environment, Variable } from '../../contract/environment.ts';
 import type { Purpose } from '../../contract/purposes.ts';
 import type { Consistency } from '../../contract/serving-environment.ts';
 import type { HttpContext } from '../../http/handler.ts';
@@ -20,6 +20,7 @@ import { Nonces } from '../../request/nonces.ts';
 import type { ProofGate } from '../../request/proof-gate.ts';
 import { Quota } from '../../request/quota.ts';
 import { ReadLimit } from '../../request/read-limit.ts';
+import { numberFrom, requireEnv } from '../variables.ts';
 
 export interface Runtime {
   readonly env: Environment;
@@ -29,13 +30,6 @@ export interface Runtime {
 }
 export type WithTables = Runtime & { readonly dynamodb: DynamoDBClient };
 export type WithSecrets = Runtime & { readonly secrets: SecretsManagerClient };
-
-/** @throws Error that names the variable, where it is not a number */
-export function numberFrom(env: Environment, name: Variable): number {
-  const value = Number(requireEnv(env, name));
-  if (!Number.isFinite(value) || value < 0) throw new Error(`environment variable ${name} is not a number`);
-  return value;
-}
 
 export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
@@ -81,12 +75,12 @@ export const ledger = ({ env, dynamodb }: WithTables): Ledger =>
 export function consumption(runtime: WithTables): Consumption {
   const { env, dynamodb, nowMs } = runtime;
   const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
-  const defaultLimit = numberFrom(env, 'COUNTERSIGN_QUOTA');
-  return { ledger: ledger(runtime), quota: new Quota({ limits, defaultLimit, nowMs }) };
+  const signaturesPerMinute = numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE');
+  return { ledger: ledger(runtime), quota: new Quota({ limits, signaturesPerMinute, nowMs }) };
 }
 
 export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
-  new ReadLimit({ defaultLimit: numberFrom(env, 'COUNTERSIGN_QUOTA'), nowMs });
+  new ReadLimit({ signaturesPerMinute: numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE'), nowMs });
 
 /** Reads the kids of the client roots that this Region refuses. */
 export const refusedRoots = ({ env, dynamodb }: WithTables) => {

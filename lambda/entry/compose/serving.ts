@@ -1,9 +1,11 @@
-/** Composes every function. A bundle holds the one that its entry names, with its parts. */
+/**
+ * Composes the functions that answer clients and operators; keys.ts composes those for the platform's keys. A bundle holds
+ * the one that its entry names, with its parts.
+ */
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
 import { proofActions } from '../../admin/proofs.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
-import { requireEnv } from '../../contract/environment.ts';
 import type { FunctionName } from '../../contract/names.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
 import { healthHandler } from '../../handlers/health.ts';
@@ -13,6 +15,7 @@ import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
+import { numberFrom, requireEnv } from '../variables.ts';
 import {
   clients,
   consumption,
@@ -20,7 +23,6 @@ import {
   keyset,
   ledger,
   nonces,
-  numberFrom,
   proofGate,
   type Runtime,
   readLimit,
@@ -104,7 +106,7 @@ function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
   return { function: name, region, errorDocsUrl, log };
 }
 
-/** All functions in one process: for the local platform, tests and measurements. */
+/** All of them in one process: for the local platform, tests and measurements. */
 export function createFunctions(runtime: WithTables & WithSecrets, schema: RegistrationSchema) {
   return {
     nonce: nonce(runtime),

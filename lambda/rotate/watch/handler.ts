@@ -4,7 +4,13 @@
  * left behind, since AWS refuses every later rotation while that label stands. Each finding is a log line; a
  * metric filter counts it by its `reason`. It asks the rotation functions, so it needs no right on a keyset.
  */
-import type { Finding, KeySummary, KeysActions, KeysetSummary, WatchAction } from '../../contract/keys.ts';
+import type {
+  KeySummary,
+  KeysActions,
+  KeysetSummary,
+  WatchAction,
+  WatchFinding,
+} from '../../contract/keys.ts';
 import { describeError, type Log } from '../../log.ts';
 
 /** Asks a purpose's rotation function. Rejects if the function is not reached, or refuses. */
@@ -52,7 +58,7 @@ export function keysWatchHandler({ ask, rotates, rotationPeriodsMs, nowMs, log }
     if (failed > 0) throw new Error(`${failed} of ${purposes.length} keysets could not be checked`);
   };
 
-  function report(purpose: string, reason: Finding, region?: string): void {
+  function report(purpose: string, reason: WatchFinding, region?: string): void {
     log({ level: 'WARN', message: 'keyset', purpose, reason, region });
   }
 }
@@ -67,7 +73,7 @@ function findings(
   { keys, regions, windows }: KeysetSummary,
   rotationPeriodMs: number,
   nowMs: number,
-): [Finding, region?: string][] {
+): [WatchFinding, region?: string][] {
   const activation = (key: KeySummary) => Date.parse(key.activates_at);
   const live = keys.filter(({ state }) => state !== 'retired' && state !== 'revoked');
   const newest = live.toSorted((a, b) => activation(b) - activation(a))[0];
@@ -78,8 +84,8 @@ function findings(
   const published = activatesAt - (windows.publish_to_sign - windows.finish);
   const due = nowMs >= published && nowMs <= activatesAt + windows.publish_to_sign;
   return [
-    ...(overdue ? [['rotation_overdue'] as [Finding]] : []),
-    ...regions.flatMap(({ region, kids }): [Finding, string][] => {
+    ...(overdue ? [['rotation_overdue'] as [WatchFinding]] : []),
+    ...regions.flatMap(({ region, kids }): [WatchFinding, string][] => {
       if (!due || kids?.includes(newest.kid)) return [];
       return [[kids ? 'replica_lacks_next_key' : 'replica_unreadable', region]];
     }),

@@ -4,7 +4,7 @@ import {
   ADMIN_FUNCTION,
   type AdminAction,
   type AdminActions,
-  type OperatorAnswer,
+  type AdminAnswer,
 } from '../../../lambda/contract/admin.ts';
 import { regionsForFile } from '../../support/regions.ts';
 import { fetchNonce, makeClient, register } from '../../support/signer.ts';
@@ -43,7 +43,7 @@ const ask = (action: string, given: unknown, name = ADMIN_FUNCTION[action as Adm
   a.functions[name as 'admin-write'](
     { action, params: given },
     { awsRequestId: 'r' },
-  ) as Promise<OperatorAnswer>;
+  ) as Promise<AdminAnswer>;
 
 const base64url = (text: string) => Buffer.from(text).toString('base64url');
 const HOSTILE: readonly unknown[] = [
@@ -125,7 +125,7 @@ describe.each(ACTIONS)('%s', (action) => {
 it('an event that is none is malformed_request, for both functions', async () => {
   for (const name of ['admin-read', 'admin-write'] as const)
     for (const event of [...HOSTILE, undefined, { action: 5 }, { action: 'x'.repeat(70_000) }]) {
-      const answer = (await a.functions[name](event, { awsRequestId: 'r' })) as OperatorAnswer;
+      const answer = (await a.functions[name](event, { awsRequestId: 'r' })) as AdminAnswer;
       expect(answer).toMatchObject({ ok: false, problem: { status: 400, code: 'malformed_request' } });
     }
 });

@@ -2,8 +2,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { LogEntry } from '../../../lambda/contract/log-entry.ts';
 import { jwksHandler } from '../../../lambda/handlers/jwks.ts';
-import type { LogEntry } from '../../../lambda/log.ts';
 import { KeysetCache } from '../../../lambda/request/keyset-cache.ts';
 import { type Keyset, verificationKey } from '../../../protocol/keyset.ts';
 import { initialKeyset } from '../../support/keyset.ts';

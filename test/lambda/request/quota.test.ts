@@ -106,7 +106,7 @@ describe('a limit of 100', () => {
         return leased.get(window);
       },
     };
-    const quota = new Quota({ limits, defaultLimit: 8, nowMs: () => nowMs });
+    const quota = new Quota({ limits, signaturesPerMinute: 8, nowMs: () => nowMs });
     const client = { clientId: 'late', limit: null };
     const charges = [quota.charge(client)];
     nowMs += WINDOW_MS;
@@ -124,7 +124,7 @@ describe('a limit of 100', () => {
   });
 
   it('is the default for a client without one', async () => {
-    const instance = a.instance({ COUNTERSIGN_QUOTA: '1' });
+    const instance = a.instance({ COUNTERSIGN_SIGNATURES_PER_MINUTE: '1' });
     const signer = await makeClient(platform);
     expect((await register(platform, instance, signer, { user_id: 'u' })).status).toBe(201);
     expectRefused(await register(platform, instance, signer, { user_id: 'v' }), 1);
@@ -247,7 +247,7 @@ describe('reads', () => {
   it('of one client are as many as the quota, in a window and an instance; what is more asks no store', async () => {
     const signer = await makeClient(platform);
     const made = await register(platform, a, signer, { user_id: 'read-often' });
-    const instance = a.instance({ COUNTERSIGN_QUOTA: '5' });
+    const instance = a.instance({ COUNTERSIGN_SIGNATURES_PER_MINUTE: '5' });
     const calls = [vi.spyOn(platform.shared, 'send'), vi.spyOn(a.dynamodb, 'send')];
     const asked = () => calls.reduce((sum, { mock }) => sum + mock.calls.length, 0);
     const answers: HttpAnswer[] = [];
@@ -279,7 +279,7 @@ describe('reads', () => {
   });
 
   it('of a client with a limit of its own are as many as that where it is higher, and no fewer than the quota', async () => {
-    const instance = a.instance({ COUNTERSIGN_QUOTA: '2' });
+    const instance = a.instance({ COUNTERSIGN_SIGNATURES_PER_MINUTE: '2' });
     for (const [limit, reads] of [
       [1, 2],
       [4, 4],
@@ -293,7 +293,7 @@ describe('reads', () => {
   it('that are refused for their proof count for nobody', async () => {
     const signer = await makeClient(platform);
     const path = `/v1/registrations/${ID}`;
-    const instance = a.instance({ COUNTERSIGN_QUOTA: '1' });
+    const instance = a.instance({ COUNTERSIGN_SIGNATURES_PER_MINUTE: '1' });
     const forged = { ...signer, apiKey: `${signer.apiKey.slice(0, -1)}_` };
     for (let i = 0; i < 3; i++)
       expect((await read(platform, instance, forged, ID)).code).toBe('invalid_proof');
@@ -304,7 +304,7 @@ describe('reads', () => {
   });
 
   it('are remembered of so many clients, and no more', () => {
-    const limit = new ReadLimit({ defaultLimit: 1, nowMs: () => platform.clock.nowMs });
+    const limit = new ReadLimit({ signaturesPerMinute: 1, nowMs: () => platform.clock.nowMs });
     const charge = (i: number) => limit.charge({ clientId: `c-${i}`, limit: null });
     for (let i = 0; i < 10_000; i++) expect(charge(i)).toBeUndefined();
     expect(charge(1)).toBeDefined();

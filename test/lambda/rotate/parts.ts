@@ -6,8 +6,8 @@ import type { RotationRecord } from '../../../lambda/adapters/rotation-record.ts
 import { createSecretVersions, type SecretVersions } from '../../../lambda/adapters/secret-versions.ts';
 import { DEFAULT_LAGS, DEFAULTS } from '../../../lambda/contract/defaults.ts';
 import type { RotationFailure } from '../../../lambda/contract/keys.ts';
+import type { LogEntry } from '../../../lambda/contract/log-entry.ts';
 import { EMPTY_KEYSET, secretName } from '../../../lambda/contract/names.ts';
-import type { LogEntry } from '../../../lambda/log.ts';
 import { type RotateHandler, type RotateOptions, rotateHandler } from '../../../lambda/rotate/handler.ts';
 import type { KeyRegion } from '../../../lambda/rotate/regions.ts';
 import { type AskKeys, keysWatchHandler } from '../../../lambda/rotate/watch/handler.ts';

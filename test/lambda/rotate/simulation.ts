@@ -3,8 +3,8 @@
  * a verifier in each Region, replicas that lag, clocks that err, rotations that come late or break off.
  */
 
+import { Unavailable } from '../../../lambda/adapters/call.ts';
 import type { SecretVersions } from '../../../lambda/adapters/secret-versions.ts';
-import { Unavailable } from '../../../lambda/adapters/unavailable.ts';
 import { KeysetCache } from '../../../lambda/request/keyset-cache.ts';
 import type { KeyLags } from '../../../protocol/key-windows.ts';
 import { type Keyset, parseKeyset, signingKey, verificationKey } from '../../../protocol/keyset.ts';

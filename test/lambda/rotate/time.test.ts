@@ -21,7 +21,7 @@ const lags: fc.Arbitrary<KeyLags> = fc.record({
   signerAgeMs: steps(0, 20),
   maxLifeMs: steps(1, 20),
   clockErrorMs: steps(0, 6),
-  finishMs: steps(0, 10),
+  rotationTimeMs: steps(0, 10),
 });
 
 /** Reads whenever it can, hardly ever, or just not once the next version is out. */
@@ -34,12 +34,12 @@ const reader = (clockErrorMs: number): fc.Arbitrary<SimulatedReader> =>
   fc.record({ skewMs: fc.constantFrom(-clockErrorMs, 0, clockErrorMs), reads: reading });
 
 const simulation: fc.Arbitrary<Simulation> = lags.chain((each) => {
-  const { clockErrorMs, replicationMs, finishMs } = each;
+  const { clockErrorMs, replicationMs, rotationTimeMs } = each;
   const { minRotationMs } = keyWindows(each);
   const rotation: fc.Arbitrary<SimulatedRotation> = fc.record({
     atMs: fc.integer({ min: 0, max: Math.ceil((2 * minRotationMs) / STEP) }).map((n) => n * STEP),
     // In time, and late.
-    delaysMs: fc.array(fc.constantFrom(0, 0, 0, STEP, finishMs, 2 * finishMs), { maxLength: 4 }),
+    delaysMs: fc.array(fc.constantFrom(0, 0, 0, STEP, rotationTimeMs, 2 * rotationTimeMs), { maxLength: 4 }),
     crashesAfter: fc.constantFrom(undefined, undefined, undefined, undefined, undefined, 1, 2, 3),
   });
   const readers = fc.tuple(reader(clockErrorMs), reader(clockErrorMs));
@@ -123,7 +123,7 @@ describe('the simulation finds', () => {
     signerAgeMs: 6 * STEP,
     maxLifeMs: 4 * STEP,
     clockErrorMs: 4 * STEP,
-    finishMs: 6 * STEP,
+    rotationTimeMs: 6 * STEP,
   };
   const E = tight.clockErrorMs;
   /** The worst that the bounds allow: a key made by a slow clock, published late, signed with by a fast one. */
@@ -131,7 +131,7 @@ describe('the simulation finds', () => {
     lags: tight,
     stepMs: STEP,
     endMs: 2 * keyWindows(tight).minRotationMs,
-    rotations: [{ atMs: 0, delaysMs: [0, 0, 0, tight.finishMs] }],
+    rotations: [{ atMs: 0, delaysMs: [0, 0, 0, tight.rotationTimeMs] }],
     rotatorSkewMs: () => -E,
     replicaLagMs: tight.replicationMs,
     signers: [
@@ -162,7 +162,7 @@ describe('the simulation finds', () => {
   });
 
   it('an X that is forgotten: a rotation that takes its time is never finished', async () => {
-    const forgotten = { ...worst, rotatorLags: { ...tight, finishMs: 0 }, watches: false };
+    const forgotten = { ...worst, rotatorLags: { ...tight, rotationTimeMs: 0 }, watches: false };
     const { signed, failed } = await simulate(forgotten);
     expect(signed).toHaveLength(1);
     expect(failed[0]).toContain('would sign too early');
@@ -179,7 +179,7 @@ describe('the simulation finds', () => {
 
   it('a leftover AWSPENDING that is forgotten: no key comes any more', async () => {
     const crashed = { atMs: 0, delaysMs: [], crashesAfter: 1 };
-    const later = { atMs: 3 * tight.finishMs, delaysMs: [] };
+    const later = { atMs: 3 * tight.rotationTimeMs, delaysMs: [] };
     const again = { ...worst, rotations: [crashed, later] };
     expect((await simulate(again)).signed).toHaveLength(2);
     const { signed, failed } = await simulate({ ...again, watches: false });

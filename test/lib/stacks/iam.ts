@@ -151,15 +151,7 @@ it.each(FUNCTIONS)(
   "%s does nothing else to a table, and nothing to another Region's, stage's or generation's",
   async (name) => {
     const actions = [
-      'GetItem',
-      'PutItem',
-      'UpdateItem',
-      'DeleteItem',
-      'Query',
-      'Scan',
-      'BatchGetItem',
-      'BatchWriteItem',
-      'PartiQLUpdate',
+      ...ITEM_ACTIONS,
       'DeleteTable',
       'UpdateTable',
       'UpdateTimeToLive',

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
-import type { Finding } from '../../../lambda/contract/keys.ts';
+import type { WatchFinding } from '../../../lambda/contract/keys.ts';
 import {
   EMPTY_KEYSET,
   keysWatchName,
@@ -116,7 +116,7 @@ it.each(PURPOSES)(
         signerAgeMs: 86_400_000,
         maxLifeMs: { nonce: 3_660_000, 'client-root': 90 * 86_400_000, token: 3_600_000 }[purpose],
         clockErrorMs: 2_000,
-        finishMs: 3_600_000,
+        rotationTimeMs: 3_600_000,
       });
       expect(JSON.parse(Variables.COUNTERSIGN_VAULT)).toEqual({
         address: 'https://vault.example.com:8200',
@@ -345,7 +345,7 @@ it('every finding of keys-watch, and every step that fails, is counted for an al
       .filter(({ MetricTransformations }) => MetricTransformations[0].MetricName === metric)
       .map(({ FilterPattern }) => FilterPattern);
   expect(patterns('RotationFailed')).toEqual(PURPOSES.map(() => '{ $.level = "ERROR" }'));
-  const findings: Record<Finding, string> = {
+  const findings: Record<WatchFinding, string> = {
     rotation_overdue: 'RotationOverdue',
     leftover_pending_removed: 'RotationOverdue',
     replica_lacks_next_key: 'ReplicaBehind',

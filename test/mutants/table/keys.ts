@@ -59,8 +59,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'least-privilege',
     'lib/functions/permissions.ts',
-    "nonce: { limits: { GetItem: [revokedKey('nonce')] }",
-    "nonce: { limits: { GetItem: [revokedKey('nonce'), revokedKey('token')] }",
+    "nonce: { limits: { GetItem: [keysItemKey('nonce')] }",
+    "nonce: { limits: { GetItem: [keysItemKey('nonce'), keysItemKey('token')] }",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -101,7 +101,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'publish-first',
     'protocol/key-windows.ts',
-    'finishMs + finishMarginMs',
+    'rotationTimeMs + finishMarginMs',
     'finishMarginMs',
     'test/model',
   ),
@@ -198,9 +198,16 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'revoked-for-good',
-    'lambda/rotate/rotation.ts',
-    'if (ended.length === 0) return',
-    'return',
+    'protocol/rotation.ts',
+    'if (ended.length === 0) return nextKeyset',
+    'return nextKeyset',
+    'test/model/keys.test.ts',
+  ),
+  mutant(
+    'revoked-for-good',
+    'protocol/rotation.ts',
+    'if (ended.length === 0) return nextKeyset',
+    'return nextKeyset',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -283,7 +290,14 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'new-material',
     'protocol/rotation.ts',
-    "materialFault(jwk, alg) ?? (isKnown(current, jwk) ? 'was used before' : undefined)",
+    '[...current.fingerprints, ...pending.fingerprints] };',
+    'current.fingerprints };',
+    'test/protocol/rotation.test.ts',
+  ),
+  mutant(
+    'new-material',
+    'protocol/rotation.ts',
+    "materialFault(jwk, alg) ?? (isKnown(before, jwk) ? 'was used before' : undefined)",
     'materialFault(jwk, alg)',
     'test/protocol/rotation.test.ts',
   ),
@@ -367,8 +381,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'compare-and-swap',
     'lambda/rotate/rotation.ts',
-    'current.versionId, token);\n',
-    '(await secret.describe()).current!, token);\n',
+    'this.#swap(current.versionId, token)',
+    'this.#swap((await secret.describe()).current!, token)',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -584,15 +598,43 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'rotate-brake',
     'lambda/rotate/actions.ts',
-    'if (next && !force)',
+    'if (next)',
     'if (false)',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'rotate-brake',
+    'lambda/rotate/actions.ts',
+    'const read = asRead(keyset, await lookAtRegions(regions, times.eachMs));',
+    'const read = keyset;',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'lost-swap',
+    'lambda/rotate/rotation.ts',
+    'if ((await this.shown(({ current }) => current === to)) === undefined) throw error;',
+    'throw error;',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'lost-swap',
+    'lambda/rotate/rotation.ts',
+    'READ_AGAIN_MS = [0, 50, 200, 500]',
+    'READ_AGAIN_MS = [0]',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'lost-swap',
+    'lambda/rotate/rotation.ts',
+    'if ((await this.shown(({ current }) => current === to)) === undefined) throw error;',
+    '',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'keys-as-readers-see-them',
     'lambda/rotate/actions.ts',
-    '...keyset.revoked, ...looked.revoked',
-    '...keyset.revoked',
+    'unique([...keyset.revoked, ...looked.revoked])',
+    'keyset.revoked',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -612,8 +654,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'watch-alias',
     'lambda/rotate/actions.ts',
-    'if (pending === params.version_id && nowMs()',
-    'if (false && nowMs()',
+    'pending === params.version_id &&',
+    'false &&',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -878,6 +920,41 @@ export const KEYS: readonly Mutant[] = [
     'test/platform/rotation-faults.test.ts',
   ),
   mutant(
+    'watch-judges',
+    'lambda/rotate/watch/answer.ts',
+    "demand(isTime(changed_at), 'changed_at');",
+    '',
+    'test/lambda/rotate/ask.test.ts',
+  ),
+  mutant(
+    'watch-judges',
+    'lambda/rotate/watch/answer.ts',
+    ' &&\n  isTime(key.activates_at)',
+    '',
+    'test/lambda/rotate/ask.test.ts',
+  ),
+  mutant(
+    'watch-judges',
+    'lambda/rotate/watch/answer.ts',
+    'STATES.includes(key.state as KeyState) &&',
+    '',
+    'test/lambda/rotate/ask.test.ts',
+  ),
+  mutant(
+    'watch-judges',
+    'lambda/rotate/watch/answer.ts',
+    ' && regions.length > 0',
+    '',
+    'test/lambda/rotate/ask.test.ts',
+  ),
+  mutant(
+    'watch-judges',
+    'lambda/rotate/watch/answer.ts',
+    '[windows.finish, windows.publish_to_sign].every(Number.isFinite)',
+    'true',
+    'test/lambda/rotate/ask.test.ts',
+  ),
+  mutant(
     'not-begun-anew',
     'lambda/rotate/rotation.ts',
     'if (keyset.keys.length === 0) await this.#requireNew(looked);',
@@ -904,6 +981,13 @@ export const KEYS: readonly Mutant[] = [
     'seq: Math.max(current.seq, seq),',
     'seq: current.seq,',
     'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'not-begun-anew',
+    'protocol/rotation.ts',
+    'seq: Math.max(current.seq, seq),',
+    'seq: current.seq,',
+    'test/model/keys.test.ts',
   ),
   mutant(
     'remembered-kids',
@@ -950,8 +1034,22 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'remembered-kids',
     'lambda/rotate/rotation.ts',
-    'if (looked.unreadable.some((each) => unknown.some((start) => each.startsWith(start))))',
+    'if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))',
     'if (false)',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'remembered-kids',
+    'lambda/rotate/rotation.ts',
+    "const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];",
+    "const OWN_TABLE: readonly Unreadable['part'][] = ['published keys'];",
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'remembered-kids',
+    'lambda/rotate/rotation.ts',
+    'each.region === region && OWN_TABLE.includes(each.part)',
+    'OWN_TABLE.includes(each.part)',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -964,8 +1062,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'consistent-read',
     'lambda/adapters/revoked-kids.ts',
-    'Key, ConsistentRead: true',
-    'Key',
+    '...keysItem(table, purpose), ConsistentRead: true',
+    '...keysItem(table, purpose)',
     'test/lambda/adapters/revoked-kids.test.ts',
   ),
   mutant(
@@ -1006,7 +1104,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'no-label-left',
     'lambda/rotate/actions.ts',
-    'await shown(token);',
+    'await rotation.shown(({ current, pending }) => pending === token || current === token);',
     '',
     'test/lambda/rotate/rotation.test.ts',
   ),

@@ -51,7 +51,7 @@ export const REQUESTS: readonly Mutant[] = [
     'unclear-answer',
     'lambda/handlers/register.ts',
     'await consume(consumption, admitted, randomUUID())',
-    'await consume(consumption, admitted, proof.jti ?? randomUUID())',
+    'await consume(consumption, admitted, verified.jti ?? randomUUID())',
     REPLAY,
   ),
   mutant('region-bound', nonce, 'content.region === check.region &&', '', VECTORS),
@@ -349,6 +349,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('own-registrations', registry, 'S: `${clientId}#${id}`', 'S: `x#${id}`', CHECKS),
   mutant('disabled-bound', clientCache, 'CLIENT_CACHE_MS = 10_000', 'CLIENT_CACHE_MS = 1e12', CLIENTS),
+  mutant('disabled-bound', clientCache, 'age >= 0 && ', '', CLIENTS),
   mutant('bounded-rereads', clientCache, 'REREAD_MS = 1_000', 'REREAD_MS = 0', CLIENTS),
   mutant('bounded-cache', clientCache, 'ENTRIES = 10_000', 'ENTRIES = 100_000', CLIENTS),
   mutant(
@@ -468,7 +469,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'strict-key-never-travels',
     'protocol/nonce-request.ts',
-    "return refuse('not_allowed', 'strict_key_as_bearer');",
+    "return refuse('not_allowed', STRICT_KEY_AS_BEARER);",
     '{}',
     NONCE,
   ),
@@ -522,10 +523,17 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'fails-closed',
-    'lambda/adapters/dynamodb.ts',
+    'lambda/adapters/call.ts',
     'throw new Unavailable(part, error);',
     'return { answer: undefined as T };',
     NONCE,
+  ),
+  mutant(
+    'fails-closed',
+    'lambda/adapters/aws.ts',
+    ', throwOnRequestTimeout: true',
+    '',
+    'test/lambda/adapters/aws.test.ts',
   ),
   mutant(
     'no-secret-logged',
@@ -549,7 +557,7 @@ export const REQUESTS: readonly Mutant[] = [
     `${QUOTA} ${STORES}`,
   ),
   mutant('quota-bound', 'lambda/adapters/limits.ts', 'if (n > limit) return undefined;', '', STORES),
-  mutant('quota-bound', 'lambda/request/quota.ts', 'account.share = spend(account.share);', '', QUOTA),
+  mutant('quota-bound', 'lambda/request/quota.ts', 'permits.share = spend(permits.share);', '', QUOTA),
   mutant(
     'quota-bound',
     'protocol/quota.ts',
@@ -560,7 +568,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'quota-bound',
     'lambda/request/quota.ts',
-    'if (account.share?.window !== share.window) return;',
+    'if (permits.share?.window !== share.window) return;',
     '',
     QUOTA,
   ),
@@ -596,15 +604,15 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'reads-bounded',
     readLimit,
-    'Math.max(client.limit ?? 0, this.#options.defaultLimit)',
-    'client.limit ?? this.#options.defaultLimit',
+    'Math.max(client.limit ?? 0, this.#options.signaturesPerMinute)',
+    'client.limit ?? this.#options.signaturesPerMinute',
     QUOTA,
   ),
   mutant(
     'reads-bounded',
     readLimit,
-    'Math.max(client.limit ?? 0, this.#options.defaultLimit)',
-    'this.#options.defaultLimit',
+    'Math.max(client.limit ?? 0, this.#options.signaturesPerMinute)',
+    'this.#options.signaturesPerMinute',
     QUOTA,
   ),
   mutant('reads-bounded', readLimit, 'held?.window === window ? held.count : 0', 'held?.count ?? 0', QUOTA),
@@ -686,7 +694,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'erase',
     'protocol/registration.ts',
-    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs',
+    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
     'tombstoneClearsAtMs(deletedAtMs, clockErrorMs)',
     OPERATED,
   ),

@@ -98,8 +98,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'strict-key-never-travels',
     'lib/operations/exposed-key-alarm.ts',
-    '[...new Set(ROUTES.map((route) => route.function))]',
-    "(['nonce'] as const)",
+    'new Set(ROUTES.map((route) => route.function))',
+    "['nonce'] as const",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -168,8 +168,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'own-items',
     'lib/keys/rotation-function.ts',
-    '[revokedKey(purpose)]',
-    "[revokedKey('*')]",
+    '[keysItemKey(purpose)]',
+    "[keysItemKey('*')]",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -263,6 +263,20 @@ export const STACKS: readonly Mutant[] = [
     'IF(FILL(writes, 0) > 0, ${slowest}, 0)',
     '${slowest}',
     'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
+    'discovery-fits',
+    'lib/config/registration-schema.ts',
+    'if (bytes > MAX_SCHEMA_BYTES)',
+    'if (false)',
+    'test/lib/config/config.test.ts',
+  ),
+  mutant(
+    'discovery-fits',
+    'lib/config/registration-schema.ts',
+    'MAX_SCHEMA_BYTES = 1_000_000',
+    'MAX_SCHEMA_BYTES = 1_048_576',
+    'test/lib/config/config.test.ts',
   ),
   mutant(
     'silence-rings',

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as sdk from '@countersign/sdk';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { verdictOf } from '../../cli/register/verdict.ts';
+import { scopeOf } from '../../cli/register/failure-scope.ts';
 import { deriveApiKey } from '../../protocol/api-key.ts';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
 import { problemError } from '../../sdk/typescript/errors.ts';
@@ -44,7 +44,7 @@ test.each(errors.map((error) => [error.code, error] as const))('%s is decided', 
       : FAULTY.includes(code)
         ? 'faulty'
         : 'everyone';
-  expect(verdictOf(error)).toBe(expected);
+  expect(scopeOf(error)).toBe(expected);
 });
 
 test.each([
@@ -52,7 +52,7 @@ test.each([
   [403, 'everyone'],
   [400, 'user'],
 ])('a code that nobody knows is judged by its status: %i', (status, expected) => {
-  expect(verdictOf(problemError({ code: 'of_tomorrow' }, { status })!)).toBe(expected);
+  expect(scopeOf(problemError({ code: 'of_tomorrow' }, { status })!)).toBe(expected);
 });
 
 describe('a run', () => {

@@ -2,7 +2,7 @@
 export const CHECKS = ['dns', 'tcp', 'tls', 'discovery', 'clock', 'nonce', 'proof'] as const;
 
 /** Result of one check, with the fix where it is not `ok`. */
-export interface Finding {
+export interface CheckResult {
   readonly check: (typeof CHECKS)[number];
   /** `skip`: the check did not run, so its result is unknown. */
   readonly status: 'ok' | 'warn' | 'fail' | 'skip';
@@ -12,31 +12,41 @@ export interface Finding {
   readonly fix?: string;
 }
 
-export const ok = (check: Finding['check'], of: string, detail: string): Finding => ({
+export const passed = (check: CheckResult['check'], of: string, detail: string): CheckResult => ({
   check,
   status: 'ok',
   of,
   detail,
 });
-export const warn = (check: Finding['check'], of: string, detail: string, fix: string): Finding => ({
+export const warned = (
+  check: CheckResult['check'],
+  of: string,
+  detail: string,
+  fix: string,
+): CheckResult => ({
   check,
   status: 'warn',
   of,
   detail,
   fix,
 });
-export const fail = (check: Finding['check'], of: string, detail: string, fix: string): Finding => ({
+export const failed = (
+  check: CheckResult['check'],
+  of: string,
+  detail: string,
+  fix: string,
+): CheckResult => ({
   check,
   status: 'fail',
   of,
   detail,
   fix,
 });
-export const skip = (
-  check: Finding['check'],
+export const skipped = (
+  check: CheckResult['check'],
   of: string,
   why = 'because an earlier check failed',
-): Finding => ({
+): CheckResult => ({
   check,
   status: 'skip',
   of,

@@ -1,5 +1,5 @@
 /**
- * Keeps account of a run: who is under way, who is registered and who failed, in the file of failures and the
+ * Keeps tally of a run: who is under way, who is registered and who failed, in the file of failures and the
  * checkpoint too.
  */
 import type { Checkpoint, Counts } from './checkpoint.ts';
@@ -7,7 +7,7 @@ import type { FailuresFile } from './failures.ts';
 import type { Progress } from './progress.ts';
 import type { FailureLine, InputRecord, Unreadable } from './record.ts';
 
-export interface AccountOptions {
+export interface TallyOptions {
   readonly failures: FailuresFile;
   /** Undefined where the input cannot be read again. */
   readonly checkpoint: Checkpoint | undefined;
@@ -38,7 +38,7 @@ export interface Pending {
   readonly number: number;
 }
 
-export class Account {
+export class Tally {
   readonly #failures: FailuresFile;
   readonly #checkpoint: Checkpoint | undefined;
   readonly #progress: Progress;
@@ -52,7 +52,7 @@ export class Account {
   #odd = 0;
   readonly #reasons = new Map<string, number>();
 
-  constructor({ failures, checkpoint, progress }: AccountOptions) {
+  constructor({ failures, checkpoint, progress }: TallyOptions) {
     this.#failures = failures;
     this.#checkpoint = checkpoint;
     this.#progress = progress;

@@ -8,7 +8,7 @@ import type { ProblemCode } from '../../protocol/problem.ts';
  * - `unreachable`: the platform may be gone, which is so from the first user on, or for many in a row
  * - `faulty`: the platform may be broken, which is so for many in a row; one user alone may be what it cannot serve
  */
-export type Verdict = 'user' | 'everyone' | 'unreachable' | 'faulty';
+export type FailureScope = 'user' | 'everyone' | 'unreachable' | 'faulty';
 
 /** The codes that the SDK gives where no platform answered with a problem. */
 type OwnCode =
@@ -20,7 +20,7 @@ type OwnCode =
   | 'timeout'
   | 'unexpected_answer';
 
-const VERDICTS: Readonly<Record<OwnCode | ProblemCode, Verdict>> = {
+const SCOPES: Readonly<Record<OwnCode | ProblemCode, FailureScope>> = {
   aborted: 'user',
   body_too_large: 'user',
   client_closed: 'everyone',
@@ -48,7 +48,7 @@ const VERDICTS: Readonly<Record<OwnCode | ProblemCode, Verdict>> = {
 };
 
 /** A code that a later platform has is judged by its status: what is wrong with a credential is wrong for everyone. */
-export function verdictOf(error: CountersignError): Verdict {
-  if (Object.hasOwn(VERDICTS, error.code)) return VERDICTS[error.code as keyof typeof VERDICTS];
+export function scopeOf(error: CountersignError): FailureScope {
+  if (Object.hasOwn(SCOPES, error.code)) return SCOPES[error.code as keyof typeof SCOPES];
   return error instanceof ApiError && [401, 403].includes(error.status) ? 'everyone' : 'user';
 }
