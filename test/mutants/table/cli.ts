@@ -218,6 +218,20 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'cli/preflight/project.ts',
+    'for (const signal of SIGNALS) process.on(signal, terminate);',
+    '',
+    'test/cli/preflight-project.test.ts',
+  ),
+  mutant(
+    'preflight',
+    'cli/preflight/project.ts',
+    'else killGroup(child.pid);',
+    'else child.kill();',
+    'test/cli/preflight-project.test.ts',
+  ),
+  mutant(
+    'preflight',
+    'cli/preflight/project.ts',
     'if (code === 0) return;',
     'return;',
     'test/cli/preflight-project.test.ts',
