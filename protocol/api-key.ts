@@ -2,7 +2,6 @@
 import { hkdfSync } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { base62, lengthPrefixed } from './bytes.ts';
-import { CLIENT_ID } from './client-id.ts';
 
 /** `strict`: a proof binds the whole request. `basic`: a proof that any JWT library makes, which does not bind the body. */
 export type Profile = 'strict' | 'basic';
@@ -22,7 +21,7 @@ export interface DeriveApiKey extends ApiKeyParts {
 }
 
 const PREFIX = { strict: 'csk', basic: 'csb' } as const;
-const API_KEY = new RegExp(`^(cs[kb])_(${CLIENT_ID})_([1-9][0-9]{0,8})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})$`);
+const API_KEY = /^(cs[kb])_([a-z][a-z0-9-]{2,31})_([1-9][0-9]{0,8})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})$/;
 
 /**
  * Derives a key (HKDF-SHA-256, RFC 5869). The whole string, in UTF-8, is the client's HMAC key.
@@ -51,7 +50,7 @@ export function parseApiKey(text: string): ApiKeyParts | undefined {
 /** How every strict key begins. */
 export const STRICT_PREFIX = `${PREFIX.strict}_`;
 const STRICT_KEYS = new RegExp(
-  `${STRICT_PREFIX}${CLIENT_ID}_[1-9][0-9]{0,8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}`,
+  `${STRICT_PREFIX}[a-z][a-z0-9-]{2,31}_[1-9][0-9]{0,8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}`,
   'g',
 );
 

@@ -1,5 +1,4 @@
 /** Reads the parts of an API key (docs/protocol.md, "API key"). Runs in a browser too. */
-import { CLIENT_ID } from '../../protocol/client-id.ts';
 import { InvalidArgumentError } from './errors.ts';
 
 export interface ApiKeyParts {
@@ -9,7 +8,7 @@ export interface ApiKeyParts {
   readonly profile: 'strict' | 'basic';
 }
 
-const API_KEY = new RegExp(`^(cs[kb])_(${CLIENT_ID})_([1-9][0-9]{0,8})_[0-9A-Za-z]{43}_([0-9A-Za-z]{6})$`);
+const API_KEY = /^(cs[kb])_([a-z][a-z0-9-]{2,31})_([1-9][0-9]{0,8})_[0-9A-Za-z]{43}_([0-9A-Za-z]{6})$/;
 
 /**
  * @returns the parts of an API key; its secret is not checked

@@ -85,7 +85,9 @@ test('a browser gets a bundle without anything of Node', async () => {
   const inputs = Object.keys(metafile.inputs);
   expect(inputs).toContainEqual(expect.stringMatching(/transport\/browser\.ts$/));
   expect(
-    inputs.filter((path) => /undici|transport\/node|protocol\/(?!proof\/build|base-url)/.test(path)),
+    inputs.filter((path) =>
+      /undici|transport\/node|protocol\/(?!proof\/build|base-url|client-id)/.test(path),
+    ),
   ).toEqual([]);
   expect(outputFiles[0]!.text).not.toMatch(/\bBuffer\b|from\s*"node:|\bprocess\./);
 });

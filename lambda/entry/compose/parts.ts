@@ -75,12 +75,15 @@ export const ledger = ({ env, dynamodb }: WithTables): Ledger =>
 export function consumption(runtime: WithTables): Consumption {
   const { env, dynamodb, nowMs } = runtime;
   const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
-  const signaturesPerMinute = numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE');
-  return { ledger: ledger(runtime), quota: new Quota({ limits, signaturesPerMinute, nowMs }) };
+  const quota = new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
+  return { ledger: ledger(runtime), quota };
 }
 
-export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
-  new ReadLimit({ signaturesPerMinute: numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE'), nowMs });
+export const readLimit = (runtime: Runtime): ReadLimit =>
+  new ReadLimit({ signaturesPerMinute: signaturesPerMinute(runtime), nowMs: runtime.nowMs });
+
+const signaturesPerMinute = ({ env }: Runtime): number =>
+  numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE');
 
 /** Reads the kids of the client roots that this Region refuses. */
 export const refusedRoots = ({ env, dynamodb }: WithTables) => {
