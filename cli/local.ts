@@ -10,6 +10,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isBaseUrl } from '../protocol/base-url.ts';
 import { isJsonObject } from '../protocol/json.ts';
 import { CliError, EXIT, usage } from './io.ts';
 
@@ -144,4 +145,4 @@ const isAnnounced = (value: unknown): value is Announced =>
   (value.regions as readonly { readonly url?: unknown }[]).every(({ url }) => isOnThisMachine(url));
 
 const isOnThisMachine = (url: unknown): boolean =>
-  typeof url === 'string' && /^http:\/\/(127\.0\.0\.1|localhost):\d+$/.test(url);
+  isBaseUrl(url) && ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);

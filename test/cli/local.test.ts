@@ -110,14 +110,24 @@ describe('a file that somebody else may have put there', () => {
   ])('an %s elsewhere than on this machine is not asked', async (_, change) => {
     for (const url of [
       'http://evil.example:4100',
-      'https://127.0.0.1:4100',
+      'https://evil.example',
       'http://127.0.0.1:4100@evil.example',
       'http://127.0.0.1.evil.example:4100',
-      'http://localhost:4100/x',
+      'http://127.0.0.1:4100/?a',
     ]) {
       elsewhere.write(file, JSON.stringify({ ...first.info, ...change(url) }));
       expect(await list()).toContain('is broken');
     }
+    elsewhere.write(file, JSON.stringify(first.info));
+  });
+
+  test('a Region may have a path, as on an emulator', () => {
+    const regions = first.info.regions.map(({ name, url }) => ({
+      name,
+      url: `${url}/_aws/execute-api/x/live`,
+    }));
+    elsewhere.write(file, JSON.stringify({ ...first.info, regions }));
+    expect(findLocalPlatform(elsewhere.path, '').regions).toEqual(regions);
     elsewhere.write(file, JSON.stringify(first.info));
   });
 

@@ -232,8 +232,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'cli/preflight/project.ts',
-    'if (code === 0) return;',
-    'return;',
+    'if ((await ended.promise) === 0) return;',
+    'await ended.promise;\n    return;',
     'test/cli/preflight-project.test.ts',
   ),
   mutant(
