@@ -747,8 +747,23 @@ describe('on Regions that lag, refuse or are lost', () => {
 
   it('a change whose answer is lost may have been done, and it says so; one that was never sent was not', async () => {
     answers['local-a'] = () => ({ lost: true });
-    const look = / it may have been done: look with countersign clients list\n$/;
-    expect((await directory.run(['clients', 'create', 'some-one'])).stderr).toMatch(look);
+    const doubtAfter = async (...args: string[]) =>
+      (await directory.run(args)).stderr.split(' it may have been done: look with ')[1];
+    const lost = 'if the client is there, its API key is lost: give it another with clients rotate-key\n';
+    expect(await doubtAfter('clients', 'create')).toBe(`countersign clients list; ${lost}`);
+    expect(await doubtAfter('clients', 'create', 'some-one')).toBe(
+      `countersign clients show some-one; ${lost}`,
+    );
+    expect(await doubtAfter('clients', 'rotate-key', 'some-one')).toBe(
+      'countersign clients show some-one; if it has a new key, that key is lost: rotate it again\n',
+    );
+    expect(await doubtAfter('revoke', 'key', 'some-one', '1')).toContain(
+      'countersign clients show some-one; to run it again does no harm\n',
+    );
+    directory.write('pub.jwk', '{"kty":"OKP"}');
+    expect(await doubtAfter('clients', 'create', 'some-one', '--jwk', 'pub.jwk')).toBe(
+      'countersign clients show some-one\n',
+    );
     expect((await directory.run(['registrations', 'delete', 'dev', 'u'])).stderr).toContain(
       'may have been done: look with countersign registrations show',
     );

@@ -345,6 +345,12 @@ it('without a zone the stacks say which records to make, by hand or in another a
   }
 });
 
+it('each topic that a stage makes is printed under the name that docs/deploy.md says', () => {
+  const makers = Object.values(prod.stacks).filter((stack) => stack.ofType('AWS::SNS::Topic').length > 0);
+  expect(makers.length).toBeGreaterThan(1);
+  for (const { template } of makers) expect(template.Outputs).toHaveProperty('AlarmTopic');
+});
+
 const alarms = (stack: Stack) => stack.ofType('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties);
 function alarmNames(stack: Stack): string[] {
   return alarms(stack).map(({ AlarmName }) => AlarmName.replace('countersign-live-', ''));
