@@ -67,6 +67,25 @@ export function rotationRefusal(current: Keyset, lags: KeyLags, nowMs: number): 
 }
 
 /**
+ * The keyset of a rotation. If a Region refuses a key of the current keyset, a revocation was not completed: then the
+ * keyset of that revocation.
+ *
+ * @param refused the kids that any Region refuses
+ */
+export function followingKeyset(
+  current: Keyset,
+  versionId: string,
+  newKey: NewKey,
+  lags: KeyLags,
+  nowMs: number,
+  refused: readonly string[],
+): Keyset {
+  const ended = current.keys.flatMap(({ kid }) => (refused.includes(kid) ? [kid] : []));
+  if (ended.length === 0) return nextKeyset(current, versionId, newKey, lags, nowMs);
+  return revokedKeyset(current, versionId, newKey, lags, nowMs, ended);
+}
+
+/**
  * The keyset of an ordinary rotation: publish first, sign later, remove last. The first key of a keyset signs at once.
  *
  * @param versionId the secret's version that holds `current`
@@ -160,7 +179,9 @@ export function checkPending(
   const newest = newestKey(pending);
   if (added.length !== 1 || newest !== added[0]) faults.push('the newest key is not the one that was added');
   for (const { kid, alg, jwk } of added) {
-    const fault = materialFault(jwk, alg) ?? (isKnown(current, jwk) ? 'was used before' : undefined);
+    // The pending keyset may remember more than the current one, which somebody may have emptied.
+    const before = { ...current, fingerprints: [...current.fingerprints, ...pending.fingerprints] };
+    const fault = materialFault(jwk, alg) ?? (isKnown(before, jwk) ? 'was used before' : undefined);
     if (fault !== undefined) faults.push(`the material of key ${kid} ${fault}`);
   }
   if (newest?.retires_at !== null) faults.push('the newest key retires');

@@ -39,7 +39,7 @@ export async function runChecks(
     const { name } = planned;
     const here = name === home.name ? home : account.region(name);
     checks.push(
-      ['concurrency', name, concurrency(here)],
+      ['concurrency', name, concurrency(here, plan)],
       ['API Gateway role', name, checkApiGatewayRole(here, plan.apiGatewayRole)],
       ['certificate', name, certificate(here, planned, plan, nowMs)],
       ['customer key', name, checkCustomerKey(here, planned.kmsKeyArn)],
@@ -112,13 +112,17 @@ async function hostedZone(account: Account, { domain }: DeployPlan): Promise<Out
   return [fail(`${name} is delegated to ${now}`, fix)];
 }
 
-async function concurrency(here: Region): Promise<Outcome[]> {
+async function concurrency(here: Region, { concurrencyQuota: quota }: DeployPlan): Promise<Outcome[]> {
   const limit = await here.concurrency();
+  const request = (value: number) =>
+    `aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value ${value} --region ${here.name}`;
   const detail = `${limit} concurrent executions, for all functions of the account together`;
-  if (limit >= CONCURRENCY) return [ok(detail)];
-  const request =
-    'aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384';
-  return [warn(detail, `${request} --desired-value 1000 --region ${here.name}`)];
+  const early = limit > quota ? `; concurrencyQuota is ${quota}, so its alarm fires before 80 % of them` : '';
+  const found = limit >= CONCURRENCY ? ok(`${detail}${early}`) : warn(detail, request(1000));
+  if (limit >= quota) return [found];
+  // The same setting is for every Region: the lowest limit is the one that counts.
+  const late = `concurrencyQuota is ${quota}, and the limit here ${limit}: the alarm at 80 % of ${quota} fires late or never`;
+  return [found, warn(late, `set concurrencyQuota to ${limit} in the config, or ${request(quota)}`)];
 }
 
 async function certificate(

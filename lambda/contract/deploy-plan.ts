@@ -18,6 +18,8 @@ export interface DeployPlan {
     readonly entry: string;
     readonly hostedZone?: { readonly id: string; readonly name: string };
   };
+  /** The limit on concurrent executions that the alarms in every Region go by. */
+  readonly concurrencyQuota: number;
   readonly watchAlarmTopicArn?: string;
   /** Absent for a stage of kind dev, which writes no access log. */
   readonly apiGatewayRole?: 'create' | 'existing';

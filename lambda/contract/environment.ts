@@ -111,13 +111,3 @@ export type Variable = (typeof ENVIRONMENT)[BundleName][number];
 
 /** The variables of one function, or of several that run in one process. */
 export type Environment = { readonly [V in Variable]?: string };
-
-/**
- * @returns the variable's value
- * @throws Error that names the variable, where it is missing or empty
- */
-export function requireEnv(env: Environment, name: Variable): string {
-  const value = env[name];
-  if (value === undefined || value === '') throw new Error(`environment variable ${name} is not set`);
-  return value;
-}

@@ -1,8 +1,8 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { requireEnv } from '../contract/environment.ts';
 import { askByLambda } from '../rotate/watch/ask.ts';
 import { keysWatch } from './compose/keys.ts';
 import { aws, runtime } from './process.ts';
+import { requireEnv } from './variables.ts';
 
 export const handler = keysWatch(
   runtime,

@@ -3,10 +3,9 @@
  * unfinished rotation.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
-import { type Keyset, keyState, parseKeyset } from '../../protocol/keyset.ts';
+import { type Keyset, type KeysetKey, keyState, parseKeyset } from '../../protocol/keyset.ts';
 import { publishedKids } from '../../protocol/published.ts';
 import { MAX_REVOKED } from '../../protocol/rotation.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
@@ -17,7 +16,7 @@ import { EMPTY_KEYSET } from '../contract/names.ts';
 import { describeError } from '../log.ts';
 import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
-import { lookAtRegions, unique } from './regions.ts';
+import { type Looked, lookAtRegions, unique } from './regions.ts';
 import { type RevokeOptions, revoke } from './revoke.ts';
 import type { HeldKeyset, Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
@@ -25,9 +24,6 @@ import { ownWords, RotationError } from './rotation-error.ts';
 export interface KeysActionsOptions extends RevokeOptions {
   readonly record: RotationRecord;
 }
-
-/** How long to wait for a label before each further read. */
-const READ_AGAIN_MS = [50, 200, 500];
 
 const Nothing = z.strictObject({});
 const Rotate = z.strictObject({ force: z.boolean().default(false) });
@@ -92,9 +88,8 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const pending = leftover(await secret.describe());
     if (pending)
       throw new AdminError(409, 'rotation_in_progress', `version ${pending} is AWSPENDING: wait, or unstick`);
-    const { keyset: before } = await rotation.current();
-    const next = before.keys.find((key) => keyState(before, key, nowMs()) === 'next');
-    if (next && !force)
+    const next = force ? undefined : await waiting(await rotation.current());
+    if (next)
       throw new RotationError(
         `key ${next.kid}, which starts to sign at ${new Date(next.activates_at).toISOString()}, has yet to sign: wait until it does, or rotate with --force`,
       );
@@ -105,7 +100,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
         keyset = await rotation.next(current);
         return keyset;
       });
-      await shown(token);
+      await rotation.shown(({ current, pending }) => pending === token || current === token);
       await rotation.testSecret(token);
       await rotation.finish(token);
     } catch (error) {
@@ -116,13 +111,10 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     return { versionId: token, keyset: keyset! };
   }
 
-  /** Waits until reads show the new version's label: a read shortly after a write may still miss it. */
-  async function shown(token: string): Promise<void> {
-    for (const ms of READ_AGAIN_MS) {
-      const { current, pending } = await secret.describe();
-      if (pending === token || current === token) return;
-      await delay(ms);
-    }
+  /** @returns the next key, unless a Region refuses it: then it never signs */
+  async function waiting({ keyset }: HeldKeyset): Promise<KeysetKey | undefined> {
+    const read = asRead(keyset, await lookAtRegions(regions, times.eachMs));
+    return keyset.keys.find((key) => keyState(read, key, nowMs()) === 'next');
   }
 
   /** Answers even if AWSCURRENT is not a keyset: then an operator needs the rest of the answer most. */
@@ -165,8 +157,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       keyset.keys.length > 0 ? null : new Deadline().by(times.eachMs, fallBack()).catch(() => null);
     const looked = await lookAtRegions(regions, times.eachMs);
     const { changedAtMs, nextRotationAtMs, ...labels } = await state;
-    // As readers see the keyset: a kid that `limits` refuses is revoked.
-    const read: Keyset = { ...keyset, revoked: unique([...keyset.revoked, ...looked.revoked]) };
+    const read = asRead(keyset, looked);
     const own = keyset.keys.map(({ kid }) => kid);
     const { publishToSignMs, signToRemoveMs } = keyWindows(lags);
     return {
@@ -229,6 +220,12 @@ interface UnreadableKeyset {
   readonly versionId: string | undefined;
   readonly unreadable: string;
 }
+
+/** @returns the keyset as readers see it: a kid that a Region refuses is revoked */
+const asRead = (keyset: Keyset, looked: Pick<Looked, 'revoked'>): Keyset => ({
+  ...keyset,
+  revoked: unique([...keyset.revoked, ...looked.revoked]),
+});
 
 const leftover = ({ current, pending }: Pick<SecretState, 'current' | 'pending'>): string | undefined =>
   pending === current ? undefined : pending;

@@ -4,18 +4,13 @@
  * moves in one call, from the version that the new keyset was made from (docs/key-life-cycle.md, "A
  * rotation").
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { FORMAT_VERSION, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
 import { withPublished } from '../../protocol/published.ts';
-import {
-  checkPending,
-  nextKeyset,
-  recalled,
-  revokedKeyset,
-  rotationRefusal,
-} from '../../protocol/rotation.ts';
-import type { SecretVersions } from '../adapters/secret-versions.ts';
+import { checkPending, followingKeyset, recalled, rotationRefusal } from '../../protocol/rotation.ts';
+import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { Unavailable } from '../adapters/unavailable.ts';
 import { describeError, type Log } from '../log.ts';
 import type { VaultKeys } from '../vault/keys.ts';
@@ -43,6 +38,9 @@ export interface RotationOptions {
   readonly log: Log;
   readonly times?: Times;
 }
+
+/** How long to wait before each read of the labels after a change. */
+const READ_AGAIN_MS = [0, 50, 200, 500];
 
 export interface HeldKeyset {
   readonly versionId: string;
@@ -104,14 +102,12 @@ export class Rotation {
     if (looked.unreadable.some((each) => unknown.some((start) => each.startsWith(start))))
       throw new Unavailable('limits');
     if (keyset.keys.length === 0) await this.#requireNew(looked);
-    const ended = keyset.keys.flatMap(({ kid }) => (looked.revoked.includes(kid) ? [kid] : []));
-    const keys = keyset.keys.filter(({ kid }) => !ended.includes(kid));
+    const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));
     const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
     if (refusal !== undefined) throw new RotationError(refusal);
     const base = recalled(keyset, { ...looked, seq: looked.published.seq });
     const newKey = await makeKey(vault, vaultKey, alg, base);
-    if (ended.length === 0) return nextKeyset(base, versionId, newKey, lags, startedMs);
-    return revokedKeyset(base, versionId, newKey, lags, startedMs, ended);
+    return followingKeyset(base, versionId, newKey, lags, startedMs, looked.revoked);
   }
 
   /** Passes if there is nothing to test: AWS runs this step alone when a schedule is set. */
@@ -143,13 +139,36 @@ export class Rotation {
         const keyset = this.#parse(held);
         await this.#check(current, token, keyset);
         await this.#remember([current.keyset, keyset], forgotten);
-        const moved = await secret.move('AWSCURRENT', current.versionId, token);
-        // The move is refused as well if it is already done: its answer was lost, or a run beside this one
-        // did it.
-        if (!moved && !(await this.#isCurrent(token)))
+        // The move is refused as well if it is already done: a run beside this one did it.
+        if (!(await this.#swap(current.versionId, token)) && !(await this.#isCurrent(token)))
           await this.#abandon(token, ['another version became current'], Overtaken);
       }
     }
+  }
+
+  /** Moves AWSCURRENT. If the answer is lost, the labels show whether it moved. @returns false if it was refused */
+  async #swap(from: string, to: string): Promise<boolean> {
+    try {
+      return await this.#options.secret.move('AWSCURRENT', from, to);
+    } catch (error) {
+      if ((await this.shown(({ current }) => current === to)) === undefined) throw error;
+      return true;
+    }
+  }
+
+  /**
+   * Reads the labels until they are as expected: a read shortly after a write may still return them as they
+   * were before.
+   *
+   * @returns undefined if they did not become so
+   */
+  async shown(expected: (state: SecretState) => boolean): Promise<SecretState | undefined> {
+    for (const ms of READ_AGAIN_MS) {
+      await delay(ms);
+      const state = await this.#options.secret.describe();
+      if (expected(state)) return state;
+    }
+    return undefined;
   }
 
   /** Runs before the keyset is published: if that call's answer is lost, the keyset may be published nevertheless. */

@@ -103,7 +103,7 @@ export interface ConfigInput {
 
   /**
    * JSON Schema (2020-12) of a registration: an object, or the path of a JSON file, relative to where `cdk` runs. It
-   * must make `user_id` a required string.
+   * must make `user_id` a required string, and have at most 1,000,000 bytes.
    *
    * @default `user_id`, and optionally `email`, `display_name` and `attributes`
    */

@@ -88,7 +88,7 @@ export const configSchema = z.strictObject({
     .meta({ examples: [{ signaturesPerMinute: 6000 }] }),
   /**
    * JSON Schema (2020-12) of a registration, as an object or as the path of a JSON file, relative to where `cdk` runs. It must
-   * make `user_id` a required string. Default: `user_id`, and optionally `email`, `display_name` and `attributes`.
+   * make `user_id` a required string, and have at most 1,000,000 bytes. Default: `user_id`, and optionally `email`, `display_name` and `attributes`.
    */
   registrationSchema: z
     .union([z.string().min(1), z.record(z.string(), z.unknown())], 'must be a JSON Schema or the path of one')

@@ -13,7 +13,8 @@ export function writeDeployPlan(outdir: string, config: Config, stacks: readonly
 }
 
 function deployPlan(config: Config, stacks: readonly Stack[]): DeployPlan {
-  const { account, bootstrapQualifier, domain, homeRegion, stage, watchAlarmTopicArn } = config;
+  const { account, bootstrapQualifier, concurrencyQuota, domain, homeRegion, stage, watchAlarmTopicArn } =
+    config;
   return {
     stage: stage.name,
     kind: stage.kind,
@@ -25,6 +26,7 @@ function deployPlan(config: Config, stacks: readonly Stack[]): DeployPlan {
     ...(domain && {
       domain: { entry: domain.entry, ...(domain.hostedZone && { hostedZone: domain.hostedZone }) },
     }),
+    concurrencyQuota,
     ...(watchAlarmTopicArn !== undefined && { watchAlarmTopicArn }),
     ...(stage.kind === 'prod' && { apiGatewayRole: config.apiGatewayRole }),
   };

@@ -52,6 +52,7 @@ const PLAN: DeployPlan = {
   regions: REGIONS.map((name) => ({ name, ledgerGeneration: 1 })),
   domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789', name: 'example.com' } },
   apiGatewayRole: 'create',
+  concurrencyQuota: 1000,
 };
 /** What a stage of kind dev expects. */
 const DEV: DeployPlan = {
@@ -59,6 +60,7 @@ const DEV: DeployPlan = {
   kind: 'dev',
   homeRegion: 'eu-west-1',
   stackRegions: ['eu-west-1'],
+  concurrencyQuota: 1000,
   regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
 };
 
@@ -235,8 +237,34 @@ it('a low quota of executions and a missing trail are warnings, which leave the 
   expect(wrong).toMatchObject([
     { check: 'audit trail', region: null, verdict: 'warn' },
     { check: 'concurrency', region: 'eu-west-1', verdict: 'warn' },
+    { check: 'concurrency', region: 'eu-west-1', verdict: 'warn' },
   ]);
   expect(wrong[1]!.fix).toContain('--quota-code L-B99A9384 --desired-value 1000 --region eu-west-1');
+});
+
+it('the config says no more concurrent executions than the account has in each Region', async () => {
+  const low = ({ regions }: State) => {
+    regions['eu-central-1']!.concurrency = 500;
+  };
+  const { code, wrong } = await faultsOf(low);
+  expect([code, wrong]).toEqual([
+    0,
+    [
+      {
+        check: 'concurrency',
+        region: 'eu-central-1',
+        verdict: 'warn',
+        detail:
+          'concurrencyQuota is 1000, and the limit here 500: the alarm at 80 % of 1000 fires late or never',
+        fix: expect.stringMatching(
+          /^set concurrencyQuota to 500 in the config, or aws service-quotas .* --desired-value 1000 --region eu-central-1$/,
+        ),
+      },
+    ],
+  ]);
+  expect((await faultsOf(low, { ...PLAN, concurrencyQuota: 500 })).wrong).toEqual([]);
+  const { stdout } = await preflight(accountOf(healthy()), [{ ...PLAN, concurrencyQuota: 999 }]);
+  expect(stdout).toContain('together; concurrencyQuota is 999, so its alarm fires before 80 % of them\n');
 });
 
 it('a trail that has stopped records nothing', async () => {

@@ -10,7 +10,7 @@ import {
   statSync,
   symlinkSync,
 } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import { Checkpoint } from '../../cli/register/checkpoint.ts';
 import { FailuresFile } from '../../cli/register/failures.ts';
 import { Directory } from './cli.ts';
@@ -47,6 +47,34 @@ describe('the failures file', () => {
     chmodSync(at('failed.jsonl'), 0o644);
     goOn();
     expect(modeOf('failed.jsonl')).toBe(0o600);
+  });
+
+  it('holds the failures of its run alone, however long an older file was', () => {
+    directory.write('failed.jsonl', "an older run's failure\n".repeat(100));
+    write();
+    expect(directory.readLines('failed.jsonl')).toEqual([FAILURE]);
+    // A killed run had written more than it had counted.
+    const counted = statSync(at('failed.jsonl')).size;
+    directory.write('failed.jsonl', `${directory.read('failed.jsonl')}${'a line cut off '.repeat(100)}`);
+    const failures = new FailuresFile(at('failed.jsonl'));
+    failures.goOn(counted);
+    expect(directory.readLines('failed.jsonl')).toEqual([FAILURE]);
+    failures.add(FAILURE);
+    failures.close();
+    expect(directory.readLines('failed.jsonl')).toEqual([FAILURE, FAILURE]);
+  });
+
+  it("is nobody else's, who could read it", () => {
+    directory.write('failed.jsonl', 'of somebody');
+    const owner = process.getuid!();
+    const somebodyElse = vi.spyOn(process, 'getuid').mockReturnValue(owner + 1);
+    try {
+      for (const attempt of [write, goOn])
+        expect(attempt).toThrow('failed.jsonl: it belongs to another user, who could read it; choose');
+    } finally {
+      somebodyElse.mockRestore();
+    }
+    expect(directory.read('failed.jsonl')).toBe('of somebody');
   });
 
   it('is not written through a symbolic link, nor to a file of another name', () => {

@@ -65,7 +65,7 @@ async function preflight(): Promise<Finding[]> {
   const [home, ...others] = REGIONS.map((name) => ({ name, ledgerGeneration: 1 }));
   const regions = [{ ...home!, ...named }, ...others];
   const stackRegions = [...REGIONS, 'us-west-2'];
-  const stage = { stage: 'ci', kind: 'dev', homeRegion: REGIONS[0]! } as const;
+  const stage = { stage: 'ci', kind: 'dev', homeRegion: REGIONS[0]!, concurrencyQuota: 1000 } as const;
   return runChecks(account, id, { ...stage, stackRegions, regions }, Date.now());
 }
 
@@ -112,6 +112,7 @@ it('preflight distinguishes resources of the config that exist from those that d
       {
         ...{ stage: 'other', kind: 'prod', homeRegion: REGIONS[0]!, stackRegions: [REGIONS[0]!] },
         regions: [{ ledgerGeneration: 1, ...region }],
+        concurrencyQuota: 1000,
         apiGatewayRole: 'existing',
       },
       Date.now(),

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type KeyLags, keyWindows } from '../../protocol/key-windows.ts';
 import type { Keyset } from '../../protocol/keyset.ts';
-import { checkPending, nextKeyset, revokedKeyset } from '../../protocol/rotation.ts';
+import { checkPending, followingKeyset, nextKeyset, revokedKeyset } from '../../protocol/rotation.ts';
 import { type Bounds, keysModel, RULES, type Rules } from './keys.ts';
 import { search } from './search.ts';
 
@@ -31,6 +31,11 @@ const ROTATION = bounds(ONE, 1, 0);
 const TWO_ROTATIONS = bounds(lags(1, 0, 0, 1, 0, 1), 2, 0);
 const WITH_REVOCATION = bounds(lags(1, 0, 0, 1, 0, 0), 1, 1);
 
+/** Somebody's hand in the secret, twice: neither AWSCURRENT nor AWSPREVIOUS then shows what readers hold. */
+const BY_HAND = { ...bounds(lags(1, 0, 0, 0, 0, 0), 1, 1, 1), hands: 2 };
+
+const STALE_BY_HAND = { ...BY_HAND, hands: 1, staleVault: true };
+
 const STALE_VAULT = { ...WITH_REVOCATION, staleVault: true };
 
 const violation = (of: Bounds, rules: Partial<Rules> = {}): string | undefined =>
@@ -47,6 +52,8 @@ describe('no key is refused, lost or brought back', () => {
     ['a rotation and a revocation', WITH_REVOCATION],
     ['a rotation and a revocation, with a Vault that may export its first key again', STALE_VAULT],
     ['two revocations', bounds(lags(1, 0, 0, 1, 0, 0), 0, 2)],
+    ['a rotation and a revocation, and a secret that is emptied or rolled back twice', BY_HAND],
+    ['the same once, with a Vault that may export its first key again', STALE_BY_HAND],
   ])('%s', (_, each) => {
     const { violation, states } = search(keysModel(each));
     expect(violation).toBeUndefined();
@@ -57,14 +64,15 @@ describe('no key is refused, lost or brought back', () => {
 const withLags = (change: (lags: KeyLags) => Partial<KeyLags>): Partial<Rules> => {
   const wrong = (right: KeyLags) => ({ ...right, ...change(right) });
   return {
-    nextKeyset: (current, id, key, right, now) => nextKeyset(current, id, key, wrong(right), now),
+    followingKeyset: (current, id, key, right, now, refused) =>
+      followingKeyset(current, id, key, wrong(right), now, refused),
     checkPending: (current, id, pending, right, now) => checkPending(current, id, pending, wrong(right), now),
   };
 };
 const trusting: Partial<Rules> = { checkPending: () => [] };
 const changed = (change: (next: Keyset, current: Keyset, now: number) => Keyset): Partial<Rules> => ({
-  nextKeyset: (current, id, key, right, now) =>
-    change(nextKeyset(current, id, key, right, now), current, now),
+  followingKeyset: (current, id, key, right, now, refused) =>
+    change(followingKeyset(current, id, key, right, now, refused), current, now),
 });
 
 describe('the search finds', () => {
@@ -123,9 +131,10 @@ describe('the search finds', () => {
     expect(violation(STALE_VAULT, trusting)).toBe('the material of revoked key k0 came back');
   });
 
-  it('a revocation that forgets what its keys were made of', () => {
+  it('keysets that forget what revoked keys were made of', () => {
     const forgets: Partial<Rules> = {
       revokedKeyset: (...given) => ({ ...revokedKeyset(...given), fingerprints: [] }),
+      followingKeyset: (...given) => ({ ...followingKeyset(...given), fingerprints: [] }),
     };
     expect(violation(STALE_VAULT, forgets)).toMatch('fingerprints are not kept');
     const unheld: Partial<Rules> = {
@@ -134,6 +143,26 @@ describe('the search finds', () => {
     expect(violation(STALE_VAULT, { ...forgets, ...unheld })).toBe(
       'the material of revoked key k0 came back',
     );
+  });
+
+  it('a revocation that leaves it to the keyset: readers take a revoked key from a secret that is rolled back', () => {
+    expect(violation(BY_HAND, { refusesFirst: false })).toBe('a reader accepts revoked key k0');
+  });
+
+  it('Regions that forget what was published: after a secret was emptied, its new keyset is older than what readers hold', () => {
+    expect(violation(BY_HAND, { remembers: false })).toMatch(/^keyset \d is refused by who holds \d$/);
+  });
+
+  it('a rotation that does not ask what the Regions refuse: a revocation that reached only them is not completed', () => {
+    const unasked: Partial<Rules> = {
+      followingKeyset: (current, id, key, right, now) => nextKeyset(current, id, key, right, now),
+    };
+    const kept = 'a keyset is made with k0, which the Regions refuse';
+    expect(violation(WITH_REVOCATION, unasked)).toBe(kept);
+  });
+
+  it('what is not defended: a secret that is emptied twice forgets fingerprints, and Vault must then repeat a key', () => {
+    expect(violation({ ...STALE_BY_HAND, hands: 2 })).toBe('the material of revoked key k0 came back');
   });
 
   it('a leftover AWSPENDING that is forgotten', () => {

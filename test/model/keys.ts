@@ -1,23 +1,40 @@
 /**
  * The life of keys as a state machine over the real protocol functions: one secret with its labels, replicas that may
  * lag, a signer and a verifier with copies of any age, rotations and revocations that interleave and break off at any
- * call, and clocks that err. Time runs in ticks; `t` is the true one, which nobody knows.
+ * call, a hand that empties the secret or moves its label back, what the Regions remember of all that, and clocks that
+ * err. Time runs in ticks; `t` is the true one, which nobody knows.
  */
+import { EMPTY_KEYSET } from '../../lambda/contract/names.ts';
+import { fingerprintsOf, unique } from '../../lambda/rotate/regions.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import {
   type Keyset,
   type KeysetKey,
   newerKeyset,
+  parseKeyset,
   signingKey,
   verificationKey,
   verificationKeys,
 } from '../../protocol/keyset.ts';
-import { checkPending, type NewKey, nextKeyset, revokedKeyset } from '../../protocol/rotation.ts';
+import {
+  mergePublished,
+  NOTHING_PUBLISHED,
+  type Published,
+  publishedKids,
+  withPublished,
+} from '../../protocol/published.ts';
+import {
+  checkPending,
+  followingKeyset,
+  type NewKey,
+  recalled,
+  revokedKeyset,
+} from '../../protocol/rotation.ts';
 import type { Model } from './search.ts';
 
 /** What is being checked, each part of it replaceable by a planted fault. */
 export interface Rules {
-  readonly nextKeyset: typeof nextKeyset;
+  readonly followingKeyset: typeof followingKeyset;
   readonly revokedKeyset: typeof revokedKeyset;
   readonly checkPending: typeof checkPending;
   /** `finishSecret` moves AWSCURRENT only from the version that the new keyset is based on. */
@@ -26,15 +43,21 @@ export interface Rules {
   readonly watch: boolean;
   /** A copy beyond its age limit is not used. */
   readonly hardLimit: boolean;
+  /** The Regions refuse a revoked kid, and do so before the keyset is replaced. */
+  readonly refusesFirst: boolean;
+  /** The Regions remember what was published. */
+  readonly remembers: boolean;
 }
 
 export const RULES: Rules = {
-  nextKeyset,
+  followingKeyset,
   revokedKeyset,
   checkPending,
   compareAndSwap: true,
   watch: true,
   hardLimit: true,
+  refusesFirst: true,
+  remembers: true,
 };
 
 export interface Bounds {
@@ -42,6 +65,8 @@ export interface Bounds {
   /** Ordinary rotations; the first begins at once, the others at any tick. */
   readonly rotations: number;
   readonly revocations: number;
+  /** How often somebody empties the secret, or moves AWSCURRENT back to an older version, by hand. */
+  readonly hands?: number;
   /** Whether Vault may export its first key again, as a stale cache or a restored Vault does. */
   readonly staleVault?: boolean;
   /** The search ends here. */
@@ -60,7 +85,10 @@ interface Job {
   readonly startedAt: number;
   /** Error of the clock that made the keyset. */
   readonly skew: number;
-  readonly phase: 'staged' | 'created' | 'checked';
+  /** A revocation has told the Regions before it makes its keyset. */
+  readonly phase: 'staged' | 'refused' | 'created' | 'checked';
+  /** The kids that a revocation names; undefined: all of them. */
+  readonly only?: readonly string[] | undefined;
 }
 
 interface Copy {
@@ -73,15 +101,27 @@ interface World {
   readonly t: number;
   /** What has been AWSCURRENT, and since when: the last is. */
   readonly published: readonly { readonly at: number; readonly version: Version }[];
+  /** AWSPREVIOUS. */
+  readonly previous: Version | undefined;
+  /** What has been AWSCURRENT, each once, while a hand may move the label back to it. */
+  readonly older: readonly Version[];
   readonly pending: { readonly id: string; readonly since: number } | null;
   readonly jobs: readonly Job[];
   /** Still to come. */
-  readonly left: { readonly rotations: number; readonly revocations: number };
+  readonly left: { readonly rotations: number; readonly revocations: number; readonly hands: number };
+  /** Whether the secret was emptied or rolled back: readers may then lack the key of a valid signature. */
+  readonly touched: boolean;
+  /** Kids in the Regions' tables. */
+  readonly refused: readonly string[];
+  readonly memory: Published;
+  /** The highest `seq` that a reader may hold. */
+  readonly highest: number;
   readonly made: number;
   readonly signer: Copy;
   readonly verifier: Copy;
   /** What signers have promised: the latest expiry, by their clock, of what a key signed. */
   readonly promises: readonly Promised[];
+  /** Kids that some AWSCURRENT revoked. */
   readonly revoked: readonly string[];
   /** `seq` of the keysets that revocations made. */
   readonly emergencies: readonly number[];
@@ -99,6 +139,8 @@ interface Promised {
 }
 
 const LONG_AGO = -1_000;
+/** As a template begins the secret. */
+const EMPTY = parseKeyset(EMPTY_KEYSET);
 /** Of material of its own. */
 const newKey = (n: number): NewKey => {
   const k = Buffer.alloc(32, 'k').fill(n, 0, 1).toString('base64url');
@@ -109,7 +151,7 @@ const FIRST_JWK = newKey(0).jwk;
 const isFirstAgain = ({ kid, jwk }: KeysetKey): boolean => kid !== 'k0' && jwk.k === FIRST_JWK.k;
 
 export function keysModel(
-  { lags, rotations, revocations, staleVault = false, horizon }: Bounds,
+  { lags, rotations, revocations, hands = 0, staleVault = false, horizon }: Bounds,
   rules: Rules = RULES,
 ): Model<World> {
   const {
@@ -137,9 +179,17 @@ export function keysModel(
   const initial: World = {
     t: 0,
     published: [{ at: LONG_AGO, version: first }],
+    previous: undefined,
+    older: hands > 0 ? [first] : [],
     pending: null,
     jobs: [],
-    left: { rotations, revocations },
+    left: { rotations, revocations, hands },
+    touched: false,
+    refused: [],
+    memory: rules.remembers
+      ? withPublished(NOTHING_PUBLISHED, first.keyset!, lags, LONG_AGO)
+      : NOTHING_PUBLISHED,
+    highest: 1,
     made: 0,
     signer: unread,
     verifier: unread,
@@ -155,6 +205,7 @@ export function keysModel(
   function* next(w: World): Generator<{ name: string; state: World }> {
     if (w.t > horizon) return;
     yield* starts(w);
+    yield* byHand(w);
     for (const job of w.jobs) {
       yield* steps(w, job);
       yield { name: `${job.kind} ${job.version.id} crashes`, state: { ...w, jobs: without(w, job) } };
@@ -192,18 +243,65 @@ export function keysModel(
       };
   }
 
+  function* byHand(w: World) {
+    // Compare and swap does not notice a label that leaves and comes back in the moment before a move. Readers then
+    // still refuse what is revoked, and the next rotation completes the revocation.
+    if (w.left.hands === 0 || w.jobs.some(({ phase }) => phase === 'checked')) return;
+    const left = { ...w.left, hands: w.left.hands - 1 };
+    // What was promised before may be refused now. What is checked from here on is what the Regions remember.
+    // The version that is current lost its other label when its rotation ended.
+    const pending = blocked(w) ? w.pending : null;
+    const touched = { ...w, left, pending, touched: true, promises: [] };
+    const id = `e${left.hands}`;
+    yield { name: 'emptied', state: becomesCurrent(touched, { id, keyset: EMPTY }) };
+    for (const version of w.older)
+      if (version.id !== current(w).id)
+        yield { name: `rolled back to ${version.id}`, state: becomesCurrent(touched, version) };
+  }
+
+  /** As Secrets Manager moves its labels. */
+  function becomesCurrent(w: World, version: Version): World {
+    const keep = w.left.hands > 0 && !w.older.some(({ id }) => id === version.id);
+    return {
+      ...w,
+      published: [...w.published, { at: w.t, version }],
+      previous: current(w),
+      older: w.left.hands === 0 ? [] : keep ? [...w.older, version] : w.older,
+    };
+  }
+
+  /** What a job reads of the secret and of the Regions before it makes a keyset: `lookAtRegions`. */
+  function look(w: World) {
+    const keysets = [current(w), w.previous].flatMap((version) => version?.keyset ?? []);
+    const revoked = unique([...keysets.flatMap((keyset) => keyset.revoked), ...w.refused]);
+    const published = mergePublished([w.memory, ...keysets.map(({ seq }) => ({ seq, kids: {} }))]);
+    const held = keysets.flatMap(({ keys }) => keys.map(({ kid }) => kid));
+    return { revoked, published, held, seq: published.seq, fingerprints: fingerprintsOf(keysets, revoked) };
+  }
+
   function* steps(w: World, job: Job): Generator<{ name: string; state: World }> {
     const { id, keyset } = job.version;
     const name = `${job.kind} ${id}`;
     const becomes = (changed: Partial<Job>): readonly Job[] =>
       w.jobs.map((each) => (each === job ? { ...job, ...changed } : each));
 
-    if (job.phase === 'staged') {
-      for (const skew of skews)
-        for (const made of creates(job, current(w), w.t + skew)) {
-          const created = becomes({ version: { id, keyset: made }, skew, phase: 'created' });
-          yield { name: `${name} creates ${nameOf(made)}`, state: { ...w, jobs: created } };
-        }
+    if (job.phase === 'staged' && job.kind === 'revoke') {
+      const choices = [undefined, ...current(w).keyset!.keys.map(({ kid }) => [kid])];
+      for (const only of choices) yield { name: `${name} refuses ${only}`, state: refuse(w, only, becomes) };
+    } else if (job.phase === 'staged' || job.phase === 'refused') {
+      if (job.kind === 'rotate' && isEmptied(w))
+        yield {
+          name: `${name} refuses to begin anew`,
+          state: { ...w, jobs: without(w, job), pending: null },
+        };
+      else
+        for (const skew of skews)
+          for (const made of creates(w, job, w.t + skew)) {
+            const jobs = becomes({ version: { id, keyset: made }, skew, phase: 'created' });
+            const kept = made.keys.find(({ kid }) => w.refused.includes(kid));
+            const wrong = kept && `a keyset is made with ${kept.kid}, which the Regions refuse`;
+            yield { name: `${name} creates ${nameOf(made)}`, state: { ...w, jobs, wrong } };
+          }
     } else if (job.phase === 'created') {
       for (const skew of skews)
         yield { name: `${name} checks ${skew}`, state: check(w, job, keyset!, skew, becomes) };
@@ -212,15 +310,40 @@ export function keysModel(
     }
   }
 
-  /** A revocation takes all keys, or any one. */
-  function creates({ kind, version }: Job, base: Version, now: number): Keyset[] {
+  /** A revocation takes all keys, or any one. From here on every Region refuses them, whether or not it goes on. */
+  function refuse(
+    w: World,
+    only: readonly string[] | undefined,
+    becomes: (c: Partial<Job>) => readonly Job[],
+  ): World {
+    const { held, published } = look(w);
+    const kids = only ?? [...held, ...publishedKids(published, w.t)];
+    return {
+      ...w,
+      jobs: becomes({ phase: 'refused', only }),
+      refused: rules.refusesFirst ? unique([...w.refused, ...kids]).sort() : w.refused,
+    };
+  }
+
+  /** A rotation does not begin a keyset anew that had keys. */
+  function isEmptied(w: World): boolean {
+    const had = (w.previous?.keyset?.keys.length ?? 0) > 0 || w.memory.seq > 0;
+    return current(w).keyset!.keys.length === 0 && had;
+  }
+
+  function creates(w: World, { kind, version, only }: Job, now: number): Keyset[] {
+    const looked = look(w);
+    const { id, keyset } = current(w);
+    const base = recalled(keyset!, looked);
+    const kids = base.keys.map(({ kid }) => kid);
+    const ended = only && [...only, ...kids.filter((kid) => looked.revoked.includes(kid))];
     const fresh = newKey(Number(version.id.slice(1)));
     const exported = staleVault ? [fresh, { ...fresh, jwk: FIRST_JWK }] : [fresh];
-    return exported.flatMap((key) => {
-      if (kind === 'rotate') return [rules.nextKeyset(base.keyset!, base.id, key, lags, now)];
-      const choices = [undefined, ...base.keyset!.keys.map(({ kid }) => [kid])];
-      return choices.map((kids) => rules.revokedKeyset(base.keyset!, base.id, key, lags, now, kids));
-    });
+    return exported.map((key) =>
+      kind === 'rotate'
+        ? rules.followingKeyset(base, id, key, lags, now, looked.revoked)
+        : rules.revokedKeyset(base, id, key, lags, now, ended && unique(ended)),
+    );
   }
 
   function check(
@@ -234,15 +357,21 @@ export function keysModel(
     const base = current(w);
     const isPending = w.pending?.id === id;
     const faults = rules.checkPending(base.keyset!, base.id, keyset, lags, w.t + skew);
-    if (isPending && faults.length === 0) return { ...w, jobs: becomes({ phase: 'checked' }) };
+    if (isPending && faults.length === 0)
+      return { ...w, jobs: becomes({ phase: 'checked' }), memory: remember(w, [base.keyset!, keyset], skew) };
     // Given up: its AWSPENDING goes, and a later rotation starts over.
     const uncontended = isPending && keyset.based_on === base.id;
     const inTime = w.t - job.startedAt <= X && skew === job.skew;
     const wrong =
-      uncontended && inTime && !keyset.keys.some(isFirstAgain)
+      uncontended && inTime && !w.touched && !keyset.keys.some(isFirstAgain)
         ? `a rotation within X was refused: ${faults.join('; ')}`
         : undefined;
     return { ...w, jobs: without(w, job), pending: isPending ? null : w.pending, wrong };
+  }
+
+  function remember({ memory, t }: World, keysets: readonly Keyset[], skew: number): Published {
+    if (!rules.remembers) return memory;
+    return keysets.reduce((before, keyset) => withPublished(before, keyset, lags, t + skew), memory);
   }
 
   function move(w: World, job: Job, keyset: Keyset): World {
@@ -254,13 +383,21 @@ export function keysModel(
     const lost = verificationKeys(base.keyset!, w.t + E).some(
       ({ kid }) => !keyset.revoked.includes(kid) && !keyset.keys.some((key) => key.kid === kid),
     );
+    const ends = keyset.revoked.length > base.keyset!.revoked.length;
+    const back = verificationKeys(keyset, w.t).find(({ kid }) => w.revoked.includes(kid));
     return {
-      ...w,
+      ...becomesCurrent(w, job.version),
       jobs,
-      published: [...w.published, { at: w.t, version: job.version }],
-      revoked: [...new Set([...w.revoked, ...keyset.revoked])],
-      emergencies: job.kind === 'revoke' ? [...w.emergencies, keyset.seq] : w.emergencies,
-      wrong: lost ? 'a live key was dropped' : undefined,
+      revoked: unique([...w.revoked, ...keyset.revoked]),
+      emergencies: ends ? [...w.emergencies, keyset.seq] : w.emergencies,
+      highest: Math.max(w.highest, keyset.seq),
+      wrong: lost
+        ? 'a live key was dropped'
+        : back
+          ? `revoked key ${back.kid} came back`
+          : keyset.seq <= w.highest
+            ? `keyset ${keyset.seq} is refused by who holds ${w.highest}`
+            : undefined,
     };
   }
 
@@ -271,8 +408,11 @@ export function keysModel(
   function* ticks(w: World) {
     const oldest = w.published.findLastIndex(({ at }) => at <= w.t - L);
     const seen = [undefined, ...w.published.slice(oldest).map(({ version }) => version)];
+    // An older keyset counts as a read that failed.
     const reading = (copy: Copy, version: Version | undefined): Copy =>
-      version ? { keyset: newerKeyset(copy.keyset, version.keyset!), readAt: w.t } : copy;
+      version && newerKeyset(copy.keyset, version.keyset!) === version.keyset
+        ? { keyset: version.keyset, readAt: w.t }
+        : copy;
     for (const signs of seen)
       for (const verifies of seen) {
         const signer = reading(w.signer, signs);
@@ -305,9 +445,12 @@ export function keysModel(
     const { keyset } = w.signer;
     const since = w.emergencies.findLast((seq) => seq <= keyset!.seq) ?? 0;
     let { promises } = w;
+    if (w.touched) return w;
     for (const skew of skews) {
       const key = signingKey(keyset!, w.t + skew);
       if (!key) return { ...w, wrong: 'a signer has no key' };
+      // Until its copy has the revocation's new key, it signs with none or with one that verifiers may lack.
+      if (w.refused.includes(key.kid)) continue;
       promises = withPromise(promises, { kid: key.kid, expires: w.t + skew + key.max_life, since });
     }
     return { ...w, promises };
@@ -316,15 +459,19 @@ export function keysModel(
   function broken(w: World): string | undefined {
     if (w.wrong) return w.wrong;
     if (blocked(w) && w.t - w.pending!.since > X + 1) return 'a leftover AWSPENDING blocks rotation';
-    const back = verificationKeys(current(w).keyset!, w.t).find(({ kid }) => w.revoked.includes(kid));
-    if (back) return `revoked key ${back.kid} came back`;
+    for (const { keyset, readAt } of [w.signer, w.verifier]) {
+      if (readAt === null) continue;
+      const accepted = verificationKeys(asRead(keyset!, w.refused), w.t);
+      const back = accepted.find(({ kid }) => w.revoked.includes(kid));
+      if (back) return `a reader accepts revoked key ${back.kid}`;
+    }
     const live = verificationKeys(current(w).keyset!, w.t);
     if (w.revoked.includes('k0') && live.some(isFirstAgain))
       return 'the material of revoked key k0 came back';
     if (w.verifier.readAt === null) return undefined;
     const { keyset } = w.verifier;
     for (const { kid, expires, since } of w.promises) {
-      if (w.revoked.includes(kid) || keyset!.seq < since) continue;
+      if (w.refused.includes(kid) || w.revoked.includes(kid) || keyset!.seq < since) continue;
       for (let clock = w.t - E; clock <= Math.min(w.t + E, expires); clock++)
         if (!verificationKey(keyset!, kid, clock)) return `what ${kid} signed was refused`;
     }
@@ -333,6 +480,12 @@ export function keysModel(
 
   return { initial, key, next, broken };
 }
+
+/** A copy as readers use it: without what their Region refuses. */
+const asRead = (keyset: Keyset, refused: readonly string[]): Keyset => ({
+  ...keyset,
+  revoked: [...keyset.revoked, ...refused],
+});
 
 const without = (w: World, job: Job): readonly Job[] => w.jobs.filter((each) => each !== job);
 
@@ -364,11 +517,19 @@ function key(w: World): string {
     w.made,
     w.left.rotations,
     w.left.revocations,
+    w.left.hands,
+    w.touched,
+    w.previous?.id,
+    w.older.map(({ id }) => id),
+    w.refused,
+    JSON.stringify(w.memory),
+    w.highest,
     w.pending ? `${w.pending.id}/${w.pending.since}` : '-',
     ...w.published.map(({ at, version }) => `${version.id}/${at}/${nameOf(version.keyset)}`),
     '|',
     ...w.jobs.map(
-      (j) => `${j.kind}/${j.version.id}/${nameOf(j.version.keyset)}/${j.startedAt}/${j.skew}/${j.phase}`,
+      (j) =>
+        `${j.kind}/${j.version.id}/${nameOf(j.version.keyset)}/${j.startedAt}/${j.skew}/${j.phase}/${j.only}`,
     ),
     '|',
     copyKey(w.signer),

@@ -180,6 +180,13 @@ describe('what is pending', () => {
     expect(check(revoked, next, T0 + 6, 'v2')).toEqual([`the material of key ${kid(3)} was used before`]);
     expect(next.fingerprints).toEqual(revoked.fingerprints);
   });
+
+  it('may not bring it back where only the pending one still remembers it: somebody emptied the current one', () => {
+    const { fingerprints } = revokedKeyset(first, 'v1', key(2), LAGS, T0 + 5);
+    const base = recalled(EMPTY, { seq: 2, revoked: [kid(1)], fingerprints });
+    const next = nextKeyset(base, 'e', { ...key(3), jwk: key(1).jwk }, LAGS, T0 + 6);
+    expect(check(EMPTY, next, T0 + 6, 'e')).toEqual([`the material of key ${kid(3)} was used before`]);
+  });
 });
 
 describe('a revocation', () => {

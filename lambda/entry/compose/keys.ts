@@ -7,7 +7,6 @@ import { createPublishedKeys } from '../../adapters/published-keys.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
 import { createRotationRecord } from '../../adapters/rotation-record.ts';
 import { createSecretVersions } from '../../adapters/secret-versions.ts';
-import { requireEnv } from '../../contract/environment.ts';
 import { secretName } from '../../contract/names.ts';
 import { algorithmOf, type Purpose } from '../../contract/purposes.ts';
 import { appRoleSecretName, type VaultAccess, vaultName, vaultServerId } from '../../contract/vault.ts';
@@ -18,6 +17,7 @@ import { type AskKeys, keysWatchHandler } from '../../rotate/watch/handler.ts';
 import type { AwsCredentials } from '../../vault/aws-login.ts';
 import { createVaultKeys, type VaultAuth } from '../../vault/keys.ts';
 import type { AppRoleCredentials } from '../../vault/login.ts';
+import { requireEnv } from '../variables.ts';
 import { httpContext, type Runtime } from './parts.ts';
 
 export interface RegionClients {

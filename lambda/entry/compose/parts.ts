@@ -7,7 +7,7 @@ import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
 import { createRegistry, type Registry } from '../../adapters/registry.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
-import { type Environment, requireEnv, type Variable } from '../../contract/environment.ts';
+import type { Environment, Variable } from '../../contract/environment.ts';
 import type { Purpose } from '../../contract/purposes.ts';
 import type { Consistency } from '../../contract/serving-environment.ts';
 import type { HttpContext } from '../../http/handler.ts';
@@ -20,6 +20,7 @@ import { Nonces } from '../../request/nonces.ts';
 import type { ProofGate } from '../../request/proof-gate.ts';
 import { Quota } from '../../request/quota.ts';
 import { ReadLimit } from '../../request/read-limit.ts';
+import { numberFrom, requireEnv } from '../variables.ts';
 
 export interface Runtime {
   readonly env: Environment;
@@ -29,13 +30,6 @@ export interface Runtime {
 }
 export type WithTables = Runtime & { readonly dynamodb: DynamoDBClient };
 export type WithSecrets = Runtime & { readonly secrets: SecretsManagerClient };
-
-/** @throws Error that names the variable, where it is not a number */
-export function numberFrom(env: Environment, name: Variable): number {
-  const value = Number(requireEnv(env, name));
-  if (!Number.isFinite(value) || value < 0) throw new Error(`environment variable ${name} is not a number`);
-  return value;
-}
 
 export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   const region = requireEnv(env, 'COUNTERSIGN_REGION');

@@ -3,7 +3,6 @@ import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
 import { proofActions } from '../../admin/proofs.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
-import { requireEnv } from '../../contract/environment.ts';
 import type { FunctionName } from '../../contract/names.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
 import { healthHandler } from '../../handlers/health.ts';
@@ -13,6 +12,7 @@ import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
+import { numberFrom, requireEnv } from '../variables.ts';
 import {
   clients,
   consumption,
@@ -20,7 +20,6 @@ import {
   keyset,
   ledger,
   nonces,
-  numberFrom,
   proofGate,
   type Runtime,
   readLimit,

@@ -29,6 +29,16 @@ describe('disabling', () => {
     expect(await tryWith(signer)).toBe(201);
   });
 
+  it('is seen also where the instance has held the client since a time that is to come', async () => {
+    const signer = await makeClient(platform);
+    platform.clock.nowMs += DAY_MS;
+    expect(await tryWith(signer)).toBe(201);
+    // The clock was wrong, and is set back.
+    platform.clock.nowMs -= DAY_MS;
+    await platform.operate('clients.disable', { client_id: signer.clientId });
+    expect(await tryWith(signer)).toBe('client_disabled');
+  });
+
   it('by its name only: a client that does not exist cannot be disabled', async () => {
     expect(await platform.admin('clients.disable', { client_id: 'never-made' })).toMatchObject({
       ok: false,

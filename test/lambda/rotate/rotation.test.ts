@@ -1086,6 +1086,80 @@ describe('an operator', () => {
     expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true });
   });
 
+  it('rotates without force if the Regions refuse the next key: it never signs', async () => {
+    const parts = await rotated(2);
+    const [, next] = kids(parts);
+    // A revocation that came no further than one Region.
+    await parts.regionOf(AWAY).revokedKids.add([next!]);
+    const { ok, result } = await operate(parts.rotator(), 'keys.rotate');
+    expect([ok, result?.revoked]).toEqual([true, [next]]);
+    expect(result.keys.map(({ state }: { state: string }) => state)).toEqual(['current', 'next']);
+    // That one waits for its time.
+    expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({
+      problem: { code: 'rotation_refused' },
+    });
+  });
+
+  describe('whose move of AWSCURRENT is done, and its answer lost', () => {
+    /** @param behind how often the labels are then read as they were before */
+    const losing = (parts: Parts, behind = 0): SecretVersions => {
+      let before: Awaited<ReturnType<SecretVersions['describe']>> | undefined;
+      let left = behind;
+      return {
+        ...parts.secret,
+        describe: async () => (before && left-- > 0 ? before : parts.secret.describe()),
+        async move(label, ...versions) {
+          if (label === 'AWSCURRENT') before = await parts.secret.describe();
+          const moved = await parts.secret.move(label, ...versions);
+          if (label !== 'AWSCURRENT') return moved;
+          throw new Unavailable('secret');
+        },
+      };
+    };
+
+    it.each([0, 2])('rotates, with labels that are read %i times too early', async (n) => {
+      const parts = await rotated();
+      const answer = await operate(parts.rotator({ secret: losing(parts, n) }), 'keys.rotate');
+      expect(answer).toMatchObject({ ok: true, result: { seq: 2, pending: null } });
+      expect(answer.result.keys.map(({ kid }: { kid: string }) => kid)).toEqual(kids(parts));
+      expect(parts.holder('AWSPENDING')).toBeUndefined();
+    });
+
+    it.each([0, 2])(
+      'or revokes, and makes one key, with labels that are read %i times too early',
+      async (n) => {
+        const parts = await rotated();
+        const [old] = kids(parts);
+        const answer = await operate(parts.rotator({ secret: losing(parts, n) }), 'keys.revoke');
+        expect(answer).toMatchObject({ ok: true, result: { failure: null, revoked: [old] } });
+        expect([parts.vault.made.length, parts.keyset().seq]).toEqual([2, 2]);
+      },
+    );
+
+    it('is no failed step for Secrets Manager', async () => {
+      const parts = await rotated();
+      await rotate(parts, newToken(), parts.rotator({ secret: losing(parts) }));
+      expect(parts.log.filter(({ level }) => level === 'ERROR')).toEqual([]);
+      expect(kids(parts)).toHaveLength(2);
+    });
+
+    it('fails if it was not done', async () => {
+      const parts = await rotated();
+      const move: SecretVersions['move'] = async (label, ...versions) => {
+        if (label === 'AWSCURRENT') throw new Unavailable('secret');
+        return parts.secret.move(label, ...versions);
+      };
+      const before = parts.keyset();
+      expect(
+        await operate(parts.rotator({ secret: { ...parts.secret, move } }), 'keys.rotate'),
+      ).toMatchObject({
+        ok: false,
+        problem: { status: 503 },
+      });
+      expect([parts.keyset(), parts.holder('AWSPENDING')]).toEqual([before, undefined]);
+    });
+  });
+
   it('who rotates gets an answer in time from a Vault that hangs, and nothing is left behind', async () => {
     const parts = await rotated();
     const hangs = () => new Promise<never>(() => {});

@@ -1,13 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { APIGatewayProxyEvent } from 'aws-lambda';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { KEYSETS } from '../../../lambda/contract/purposes.ts';
+import { discoveryHandler } from '../../../lambda/handlers/discovery.ts';
 import { keyLags } from '../../../lib/config/key-lags.ts';
 import { ConfigError, examplesOf, readConfig } from '../../../lib/config/read.ts';
+import { MAX_SCHEMA_BYTES } from '../../../lib/config/registration-schema.ts';
 import { type ConfigInput, configSchema } from '../../../lib/config/schema.ts';
 import { LONGEST_NONCE_LIFE_MS } from '../../../protocol/nonce.ts';
+import { exchange } from '../../../sdk/typescript/http.ts';
 import { CONFIG, eventual, PROD } from '../synth.ts';
 
 /** @returns the lines that the operator reads */
@@ -315,6 +319,46 @@ it('reads a registration schema from a file, and says why one cannot be used', (
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+it('a registration schema is no larger than what clients read of discovery', async () => {
+  const schema = (bytes: number) => {
+    const about = (description: string) => ({
+      type: 'object',
+      required: ['user_id'],
+      properties: { user_id: { type: 'string', description } },
+    });
+    return about('é'.repeat(100) + 'x'.repeat(bytes - 200 - JSON.stringify(about('')).length));
+  };
+  const largest = schema(MAX_SCHEMA_BYTES);
+  expect(readConfig({ ...CONFIG, registrationSchema: largest }).registrationSchema).toEqual(largest);
+  expect(faults({ ...CONFIG, registrationSchema: schema(MAX_SCHEMA_BYTES + 1) })).toEqual([
+    expect.stringMatching(
+      /^registrationSchema: cannot be used: it has 1000001 bytes as JSON, and clients read/,
+    ),
+  ]);
+  // With the rest of the document, and more Regions than there are, it is what the SDK reads.
+  const url = 'https://countersign-production.eu-west-1.example-company.example.com';
+  const handler = discoveryHandler({
+    http: { region: 'eu-west-1', errorDocsUrl: url, nowMs: () => 0, log: () => {} },
+    issuer: url,
+    entryUrl: url,
+    regions: Array(100).fill({ name: 'ap-northeast-1', url }),
+    nonceLifeMs: 1,
+    schema: largest,
+  });
+  const resource = '/.well-known/countersign';
+  const event = { resource, path: resource, httpMethod: 'GET' } as APIGatewayProxyEvent;
+  const { body } = await handler(event);
+  const { json } = await exchange(
+    { method: 'GET', url },
+    {
+      fetch: async () => new Response(body),
+      timeoutMs: 10_000,
+      signals: [],
+    },
+  );
+  expect(json).toMatchObject({ registration_schema: largest });
 });
 
 it('gives an example of every setting, which is itself accepted', () => {

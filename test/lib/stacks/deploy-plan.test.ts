@@ -34,6 +34,7 @@ it('a stage of kind dev deploys to its Region alone, and needs no role for acces
     homeRegion: 'eu-west-1',
     stackRegions: ['eu-west-1'],
     regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
+    concurrencyQuota: 1000,
   });
 });
 
@@ -49,6 +50,7 @@ it('holds all that the config names and the stacks do not make', () => {
     bootstrapQualifier: 'ours',
     homeRegion: 'eu-central-1',
     apiGatewayRole: 'existing',
+    concurrencyQuota: 3000,
     watchAlarmTopicArn: WATCH_TOPIC,
     regions: [
       { name: 'eu-west-1', kmsKeyArn: KEY, ledgerGeneration: 2, vaultNetwork: OTHER_VPC },
@@ -68,6 +70,7 @@ it('holds all that the config names and the stacks do not make', () => {
       { name: 'eu-central-1', ledgerGeneration: 1, alarmTopicArn: TOPIC, network: VPC },
     ],
     domain: PROD.domain,
+    concurrencyQuota: 3000,
     watchAlarmTopicArn: WATCH_TOPIC,
     apiGatewayRole: 'existing',
   });

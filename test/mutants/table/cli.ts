@@ -111,6 +111,20 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'preflight',
+    'cli/preflight/checks.ts',
+    'if (limit >= quota) return [found];',
+    'if (limit >= 0) return [found];',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'preflight',
+    'lib/stacks/deploy-plan.ts',
+    '    concurrencyQuota,\n    ...(watch',
+    '    concurrencyQuota: 1000,\n    ...(watch',
+    'test/lib/stacks/deploy-plan.test.ts',
+  ),
+  mutant(
+    'preflight',
     'cli/preflight/named.ts',
     "if (key.state !== 'Enabled')",
     'if (false)',
@@ -424,6 +438,27 @@ export const CLI: readonly Mutant[] = [
     'cli/register/private-file.ts',
     'if (!stat.isFile())',
     'if (false)',
+    'test/cli/private-file.test.ts',
+  ),
+  mutant(
+    'private-files',
+    'cli/register/private-file.ts',
+    'if (!isOwn)',
+    'if (false)',
+    'test/cli/private-file.test.ts',
+  ),
+  mutant(
+    'private-files',
+    'cli/register/failures.ts',
+    'ftruncateSync(file);',
+    '',
+    'test/cli/private-file.test.ts',
+  ),
+  mutant(
+    'private-files',
+    'cli/register/failures.ts',
+    'ftruncateSync(file, bytes);',
+    '',
     'test/cli/private-file.test.ts',
   ),
   mutant(

@@ -349,6 +349,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('own-registrations', registry, 'S: `${clientId}#${id}`', 'S: `x#${id}`', CHECKS),
   mutant('disabled-bound', clientCache, 'CLIENT_CACHE_MS = 10_000', 'CLIENT_CACHE_MS = 1e12', CLIENTS),
+  mutant('disabled-bound', clientCache, 'age >= 0 && ', '', CLIENTS),
   mutant('bounded-rereads', clientCache, 'REREAD_MS = 1_000', 'REREAD_MS = 0', CLIENTS),
   mutant('bounded-cache', clientCache, 'ENTRIES = 10_000', 'ENTRIES = 100_000', CLIENTS),
   mutant(
@@ -526,6 +527,13 @@ export const REQUESTS: readonly Mutant[] = [
     'throw new Unavailable(part, error);',
     'return { answer: undefined as T };',
     NONCE,
+  ),
+  mutant(
+    'fails-closed',
+    'lambda/adapters/aws.ts',
+    ', throwOnRequestTimeout: true',
+    '',
+    'test/lambda/adapters/aws.test.ts',
   ),
   mutant(
     'no-secret-logged',

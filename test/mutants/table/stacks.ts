@@ -265,6 +265,20 @@ export const STACKS: readonly Mutant[] = [
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
+    'discovery-fits',
+    'lib/config/registration-schema.ts',
+    'if (bytes > MAX_SCHEMA_BYTES)',
+    'if (false)',
+    'test/lib/config/config.test.ts',
+  ),
+  mutant(
+    'discovery-fits',
+    'lib/config/registration-schema.ts',
+    'MAX_SCHEMA_BYTES = 1_000_000',
+    'MAX_SCHEMA_BYTES = 1_048_576',
+    'test/lib/config/config.test.ts',
+  ),
+  mutant(
     'silence-rings',
     'lib/operations/region-alarms.ts',
     'HEADROOM * config.concurrencyQuota',
