@@ -17,9 +17,9 @@ import { addTargetOptions, findTarget, type Target, type TargetOptions, targetAr
 import { parseTime } from '../time.ts';
 import { askKeys, exitOf, ifAnswered } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
-import { look } from './look.ts';
+import { look, PATIENCE_MS } from './look.ts';
 import { newest, printKeyset, printRotated, revokeCommand, whyNoneSigns } from './print.ts';
-import { costOf, revokeKeys } from './revoke.ts';
+import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
 
@@ -142,7 +142,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   ): Promise<void> {
     const target = findTarget(options, io);
     const keysets = await forEach(purpose ? [purpose] : PURPOSES, async (each) => {
-      const { result, asked, unreachable } = await look(target, each);
+      const { result, asked, unreachable } = await look(target, each, { patienceMs: io.patienceMs });
       for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
       return result;
     });
@@ -212,9 +212,9 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     { onlyKid: onlyKids, yes, json, ...options }: RevokeCommandOptions,
     signal: AbortSignal,
   ): Promise<void> {
-    const patienceMs = io.patienceMs ?? 10_000;
+    const patienceMs = io.patienceMs ?? PATIENCE_MS;
     const inTime = () => AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-    const lookNow = () => ifAnswered(look(target, purpose, { urgent: true, signal: inTime() }));
+    const lookNow = () => ifAnswered(look(target, purpose, { patienceMs, signal: inTime() }));
     // The keys may change while a person thinks.
     const looking = yes && lookNow();
     await printCost(target, purpose, onlyKids, inTime());
@@ -226,13 +226,22 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       patienceMs,
       signal,
       report: (text) => io.stderr.write(`${text}\n`),
+    }).catch((error: unknown) => {
+      const kids = kidsToRefuse({ onlyKids, before });
+      // Without the kids, another run would also revoke the key that this one may have made.
+      if (kids.length > 0)
+        io.stderr.write(
+          `${purpose}: no Region has confirmed; until all have, run: ${revokeCommand(purpose, kids, targetArguments(options))}\n`,
+        );
+      throw error;
     });
     const { keyset, failure, revoked, regions, unreadable, revoked_before, asked, unreachable } = revocation;
     const { unknown_kids } = revocation;
     const signs = keyset?.keys.find(({ kid, state }) => state === 'current' && !revoked.includes(kid))?.kid;
     const unconfirmed = regions.filter(({ confirmed }) => !confirmed);
     // Set first, since what follows may take a while and be interrupted.
-    if (signs === undefined || unconfirmed.length + unknown_kids.length > 0) setExit(EXIT.failed);
+    if (signal.aborted) setExit(EXIT.interrupted);
+    else if (signs === undefined || unconfirmed.length + unknown_kids.length > 0) setExit(EXIT.failed);
     for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
     const earlier = revoked_before.filter((kid) => !onlyKids?.includes(kid));
     const ended = revoked.filter((kid) => !earlier.includes(kid));
@@ -277,14 +286,15 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       // A Region that answers nothing ends the wait at its time as well.
       signal: AbortSignal.any([
         signal,
-        AbortSignal.timeout(Math.max(timeoutS * 1_000, io.patienceMs ?? 10_000)),
+        AbortSignal.timeout(Math.max(timeoutS * 1_000, io.patienceMs ?? PATIENCE_MS)),
       ]),
       report: (text) => io.stderr.write(`${text}\n`),
     });
     if (missing.length > 0) setExit(signal.aborted ? EXIT.interrupted : EXIT.failed);
+    const has = signal.aborted ? 'is not known to have' : 'does not have';
     for (const region of missing)
       io.stderr.write(
-        `error: ${region} does not have key ${kid} yet, so possibly no key signs there: see countersign keys list\n`,
+        `error: ${region} ${has} key ${kid} yet, so possibly no key signs there: see countersign keys list\n`,
       );
     return missing;
   }

@@ -453,14 +453,18 @@ describe('on Regions that lag, refuse or are lost', () => {
     const lost = await keys('revoke', 'nonce', '--yes', '--json');
     expect(lost.code).toBe(1);
     expect(lost.stderr).toMatch(
-      /the answer brings a good one, .*\nerror: not confirmed by local-b; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n$/,
+      /the answer brings a good one, .*\nerror: countersign-local-rotate-nonce in local-b: not found; .*\nerror: not confirmed by local-b; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n$/,
     );
     expect(lost.json.regions).toEqual([
       { region: 'local-a', confirmed: true },
       { region: 'local-b', confirmed: false },
     ]);
     answers['local-b'] = () => ({ problem: { code: 'internal', detail: 'Something went wrong' } });
-    expect((await keys('revoke', 'nonce', '--yes', '--json')).json).toEqual(lost.json);
+    const refused = await keys('revoke', 'nonce', '--yes', '--json');
+    expect(refused.json).toEqual(lost.json);
+    expect(refused.stderr).toContain(
+      '\nerror: local-b: Something went wrong (internal)\nerror: not confirmed by',
+    );
   });
 
   it('revoke asks a Region of the command line that the function does not know', async () => {
@@ -477,16 +481,24 @@ describe('on Regions that lag, refuse or are lost', () => {
   it('revoke asks the next Region where the home Region cannot read the keys, or fails', async () => {
     const blind = { ...revoked(false, false, false), revoked: [] };
     answers['local-b'] = revoking(revoked(true, true, false));
-    answers['local-a'] = revoking(blind, {
-      problem: { code: 'rotation_refused', detail: 'keyset: not JSON' },
-    });
+    answers['local-a'] = revoking(blind, { ...keyset([], null), unreadable: 'keyset: not JSON' });
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     expect([code, stdout]).toEqual([1, 'nonce: AAAAAA refused within 10 s by: local-a, local-b\n']);
     expect(stderr).toContain('local-a could not read the keys: the secret cannot be written;');
+    answers['local-a'] = revoking(blind, {
+      problem: { code: 'rotation_refused', detail: 'keyset: not JSON' },
+    });
+    const unlisted = await keys('revoke', 'nonce', '--yes');
+    expect([unlisted.code, unlisted.stdout]).toEqual([code, stdout]);
+    expect(unlisted.stderr).toContain(
+      'error: local-a: keyset: not JSON (rotation_refused); asked local-b instead\n',
+    );
     answers['local-a'] = () => ({ problem: { code: 'internal', detail: 'Something went wrong' } });
     const broken = await keys('revoke', 'nonce', '--yes');
     expect([broken.code, broken.stdout]).toEqual([code, stdout]);
-    expect(broken.stderr).toContain('error: Something went wrong (internal); asked local-b instead\n');
+    expect(broken.stderr).toContain(
+      'error: local-a: Something went wrong (internal); asked local-b instead\n',
+    );
   });
 
   it('revoke of keys that nobody knows is no success: nothing is refused, and it says so', async () => {
@@ -715,8 +727,97 @@ describe('on Regions that lag, refuse or are lost', () => {
           /error: interrupted; it may have been done: look with countersign keys list nonce\n$/,
         ),
       ]);
+      if (name === 'revoke')
+        expect(stderr).toContain(
+          '\nnonce: no Region has confirmed; until all have, run: countersign keys revoke nonce --only-kid AAAAAA\n',
+        );
     },
   );
+
+  it('revoke: Ctrl-C while it waits for a second Region loses nothing of what the first confirmed', async () => {
+    answers['local-a'] = revoking(revoked(true, false));
+    answers['local-b'] = () => ({ hangs: true });
+    const { code, stdout, stderr } = await directory.run(['keys', 'revoke', 'nonce', '--yes'], {
+      onReady: (interrupt) => {
+        const asking = setInterval(() => {
+          if (!asked.includes('local-b rotate-nonce keys.revoke')) return;
+          clearInterval(asking);
+          interrupt();
+        }, 5);
+      },
+    });
+    expect([code, stdout]).toEqual([
+      130,
+      'nonce: AAAAAA refused within 10 s by: local-a\nnonce: key CCCCCC signs now\n',
+    ]);
+    expect(stderr).toContain(
+      'error: interrupted; it may have been done: look with countersign keys list nonce\nerror: not confirmed by local-b; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n',
+    );
+    expect(stderr).toContain('error: local-b is not known to have key CCCCCC yet');
+  });
+
+  it('list asks the next Region where the home Region refuses, and says so', async () => {
+    answers['local-a'] = () => ({ problem: { code: 'unavailable', detail: 'limits cannot be read' } });
+    answers['local-b'] = () => keyset(['AAAAAA'], ['AAAAAA']);
+    for (const name of ['list', 'timeline']) {
+      const { stdout, stderr } = await keys(name, 'nonce');
+      expect(stdout).toContain('AAAAAA');
+      expect(stderr).toBe('error: local-a: limits cannot be read (unavailable); asked local-b instead\n');
+    }
+    answers['local-b'] = answers['local-a'];
+    const none = await keys('list', 'nonce');
+    expect([none.code, none.stderr]).toEqual([
+      1,
+      'error: nonce: local-a: limits cannot be read (unavailable); local-b: limits cannot be read (unavailable)\n',
+    ]);
+  });
+
+  it('list waits for no Region that takes calls and answers none', async () => {
+    answers['local-a'] = () => ({ hangs: true });
+    answers['local-b'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']) });
+    const { stdout, stderr } = await directory.run(['keys', 'list', 'nonce'], { patienceMs: 300 });
+    expect(stdout).toContain('AAAAAA');
+    expect(stderr).toBe('error: local-a has not answered within 300 ms; asked local-b instead\n');
+    answers['local-a'] = () => keyset(['AAAAAA'], null);
+    answers['local-b'] = () => ({ hangs: true });
+    const half = await directory.run(['keys', 'list', 'nonce'], { patienceMs: 300 });
+    expect(half.stdout).toContain('  local-b: cannot be read\n');
+  });
+
+  it('list takes a copy that is no keyset for one that cannot be read', async () => {
+    answers['local-a'] = () => keyset(['AAAAAA'], null);
+    answers['local-b'] = () => ({
+      ...keyset([], null),
+      seq: null,
+      unreadable: 'version v1: keyset: not JSON',
+    });
+    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: cannot be read\n');
+  });
+
+  it('revoke gives the reason of the Region that can write the keyset', async () => {
+    const replica = { ...revoked(true, true, false), failure: 'the keyset is a replica here' };
+    answers['local-a'] = revoking(
+      { ...revoked(true, true, false), failure: 'Vault is sealed' },
+      { lost: true },
+    );
+    answers['local-b'] = revoking(replica);
+    const { code, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('error: no new key is confirmed, so possibly no key signs: Vault is sealed;'),
+    ]);
+  });
+
+  it('revoke names a Region that was asked to refuse fewer keys than another', async () => {
+    answers['local-a'] = revoking({ ...revoked(true, false), revoked: ['AAAAAA', 'BBBBBB'] }, { lost: true });
+    answers['local-b'] = revoking(revoked(false, true, false));
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringMatching(/AAAAAA, BBBBBB refused within 10 s by: local-a\n/),
+    ]);
+    expect(stderr).toContain('error: not confirmed by local-b');
+  });
 
   it('init ends at its time where a function does not answer, and with Ctrl-C', async () => {
     answers['local-a'] = () => ({ hangs: true });
