@@ -61,7 +61,7 @@ export const invokeAdmin = <A extends AdminAction>(
     signal,
     ...(ADMIN_FUNCTION[action] === 'admin-read'
       ? { maxAttempts: READ_ATTEMPTS }
-      : { look: lookAfter(action) }),
+      : { look: `${lookAfter(action)}${target.args}` }),
   });
 
 /** @yields every client of the stage, page by page, as one Region's table lists them */

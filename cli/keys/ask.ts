@@ -18,7 +18,7 @@ export const askKeys = <A extends KeysAction>(
 ): Promise<KeysActions[A]['result']> =>
   invoke(target, region, rotationFunctionName(target.stage, purpose), action, params, {
     signal,
-    ...(action !== 'keys.list' && { look: `countersign keys list ${purpose}` }),
+    ...(action !== 'keys.list' && { look: `countersign keys list ${purpose}${target.args}` }),
   });
 
 /** A Region whose function did not answer, and why. */

@@ -13,12 +13,12 @@ import {
   type SetExit,
   usage,
 } from '../io.ts';
-import { addTargetOptions, findTarget, type Target, type TargetOptions, targetArguments } from '../target.ts';
+import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { askKeys, exitOf, ifAnswered } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
 import { look, PATIENCE_MS } from './look.ts';
-import { newest, printKeyset, printRotated, revokeCommand, whyNoneSigns } from './print.ts';
+import { faults, newest, printKeyset, printRotated, revokeCommand } from './print.ts';
 import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
@@ -62,8 +62,8 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   )
     .addArgument(purposeArgument('[purpose]'))
     .action((purpose: Purpose | undefined, options: Options) =>
-      show(purpose, options, ({ stdout }, keyset, nowMs) => {
-        for (const line of timeline(keyset, nowMs, stdout.columns)) stdout.write(`${line}\n`);
+      show(purpose, options, ({ stdout }, keyset, nowMs, args) => {
+        for (const line of timeline(keyset, nowMs, args, stdout.columns)) stdout.write(`${line}\n`);
       }),
     );
 
@@ -138,7 +138,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   async function show(
     purpose: Purpose | undefined,
     options: Options,
-    print: (io: Io, keyset: KeysetSummary, nowMs: number) => void,
+    print: (io: Io, keyset: KeysetSummary, nowMs: number, args: string) => void,
   ): Promise<void> {
     const target = findTarget(options, io);
     const keysets = await forEach(purpose ? [purpose] : PURPOSES, async (each) => {
@@ -146,11 +146,11 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
       return result;
     });
-    if (keysets.some((keyset) => whyNoneSigns(keyset) !== undefined)) setExit(EXIT.failed);
+    if (keysets.some((keyset) => faults(keyset, target.args).length > 0)) setExit(EXIT.failed);
     if (options.json) return void printJson(io, { keysets });
     for (const [i, keyset] of keysets.entries()) {
       if (i > 0) io.stdout.write('\n');
-      print(io, keyset, Date.now());
+      print(io, keyset, Date.now(), target.args);
     }
   }
 
@@ -231,7 +231,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       // Without the kids, another run would also revoke the key that this one may have made.
       if (kids.length > 0)
         io.stderr.write(
-          `${purpose}: no Region has confirmed; until all have, run: ${revokeCommand(purpose, kids, targetArguments(options))}\n`,
+          `${purpose}: no Region has confirmed; until all have, run: ${revokeCommand(purpose, kids, target.args)}\n`,
         );
       throw error;
     });
@@ -261,7 +261,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (unreadable.length > 0 && onlyKids === undefined)
       io.stderr.write(`not read: ${unreadable.join(', ')}; a key that exists only there is not refused\n`);
     // Revoking all keys again would also revoke the new key, and with it everything made from it by then.
-    const again = `run: ${revokeCommand(purpose, ended.length > 0 ? ended : revoked, targetArguments(options))}`;
+    const again = `run: ${revokeCommand(purpose, ended.length > 0 ? ended : revoked, target.args)}`;
     if (keyset === null) {
       const way = failure?.includes('A keyset that is full') ? '' : `; then ${again}`;
       io.stderr.write(`error: no new key is confirmed, so possibly no key signs: ${failure}${way}\n`);
@@ -294,7 +294,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     const has = signal.aborted ? 'is not known to have' : 'does not have';
     for (const region of missing)
       io.stderr.write(
-        `error: ${region} ${has} key ${kid} yet, so possibly no key signs there: see countersign keys list\n`,
+        `error: ${region} ${has} key ${kid} yet, so possibly no key signs there: see countersign keys list ${purpose}${target.args}\n`,
       );
     return missing;
   }
@@ -345,7 +345,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       );
     if (stays)
       io.stderr.write(
-        `error: ${purpose}: version ${keyset.pending} is still pending; look again with countersign keys list ${purpose}\n`,
+        `error: ${purpose}: version ${keyset.pending} is still pending; look again with countersign keys list ${purpose}${target.args}\n`,
       );
   }
 }

@@ -163,6 +163,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     return {
       purpose,
       seq: unreadable === null ? keyset.seq : null,
+      published_seq: looked.published.seq,
       version_id: held.versionId ?? null,
       unreadable,
       fall_back: await before,

@@ -59,7 +59,7 @@ async function run(): Promise<void> {
 
 /** Creates the first keys, as `countersign keys init` does. It need not wait for the Regions: they are synchronised next. */
 async function makeKeys({ aws }: Deployment): Promise<void> {
-  const target = { stage: STAGE, regions: REGIONS, aws };
+  const target = { stage: STAGE, regions: REGIONS, args: '', aws };
   for (const purpose of PURPOSES)
     await invoke(target, REGIONS[0]!, rotationFunctionName(STAGE, purpose), 'keys.rotate', {});
 }

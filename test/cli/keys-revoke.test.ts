@@ -44,7 +44,7 @@ class Stage {
     const fate = this.#left[`${region} ${action}`] ?? 'answered';
     delete this.#left[`${region} ${action}`];
     if (action === 'keys.revoke') {
-      if (this.begun > 0 && only === undefined) this.unnamed += 1;
+      if (this.begun > 0 && !only?.length) this.unnamed += 1;
       this.begun += 1;
     }
     const problem = { code: 'unavailable', detail: 'limits cannot be read' };
@@ -90,6 +90,7 @@ class Stage {
     return {
       purpose: 'nonce',
       seq: 1,
+      published_seq: 1,
       version_id: 'v1',
       unreadable: null,
       fall_back: null,

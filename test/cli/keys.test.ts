@@ -277,6 +277,7 @@ describe('on Regions that lag, refuse or are lost', () => {
   const keyset = (kids: readonly string[], inB: readonly string[] | null): KeysetSummary => ({
     purpose: 'nonce',
     seq: 1,
+    published_seq: 1,
     version_id: 'v1',
     unreadable: null,
     fall_back: null,
@@ -784,6 +785,61 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(half.stdout).toContain('  local-b: cannot be read\n');
   });
 
+  it('list, timeline and init say that readers hold a newer keyset than the secret, and what leads out', async () => {
+    answers['local-a'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']), published_seq: 3 });
+    const says =
+      'rolled back: readers may hold version 3, and ignore this one: countersign keys rotate nonce --force';
+    for (const name of ['list', 'timeline']) {
+      const { code, stdout } = await keys(name, 'nonce');
+      expect([code, stdout]).toEqual([1, expect.stringContaining(`  ${says}\n`)]);
+    }
+    const { code, stderr } = await keys('init');
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`error: nonce: ${says}\n`)]);
+  });
+
+  it('the commands that it prints name the platform that was asked', async () => {
+    const { awsEndpoint } = JSON.parse(directory.read('.countersign/local.json'));
+    const elsewhere = new Directory();
+    mkdirSync(`${elsewhere.path}/.countersign`);
+    const local = {
+      ...JSON.parse(directory.read('.countersign/local.json')),
+      awsEndpoint,
+      entry: 'http://127.0.0.1:7100',
+    };
+    elsewhere.write('.countersign/local-7100.json', JSON.stringify(local));
+    const ask = (...args: string[]) => elsewhere.run([...args, '--local', '7100']);
+    const revokedKey = { ...key('AAAAAA'), state: 'revoked' as const };
+    const regions = [
+      { region: 'local-a', kids: ['AAAAAA'], revoked: ['AAAAAA'] },
+      { region: 'local-b', kids: ['AAAAAA'], revoked: [] },
+    ];
+    answers['local-a'] = (action) =>
+      action === 'keys.list'
+        ? {
+            ...keyset([], []),
+            keys: [revokedKey],
+            revoked: ['AAAAAA'],
+            regions,
+            published_seq: 3,
+            pending: 'v2',
+          }
+        : { lost: true };
+    const said = [
+      await ask('keys', 'list', 'nonce'),
+      await ask('keys', 'timeline', 'nonce'),
+      await ask('keys', 'init'),
+      await ask('keys', 'rotate', 'nonce'),
+      await ask('keys', 'revoke', 'nonce', '--yes'),
+      await ask('clients', 'create', 'some-one'),
+    ].map(({ stdout, stderr }) => stdout + stderr);
+    elsewhere.remove();
+    for (const text of said) {
+      const commands = text.match(/countersign (keys|clients) .*/g) ?? [];
+      expect(commands.length).toBeGreaterThan(0);
+      for (const command of commands) expect(command).toContain(' --local 7100');
+    }
+  });
+
   it('list takes a copy that is no keyset for one that cannot be read', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], null);
     answers['local-b'] = () => ({
@@ -876,7 +932,8 @@ describe('on Regions that lag, refuse or are lost', () => {
     const regions = held.regions.map((each, i) => ({ ...each, revoked: i === 0 ? ['AAAAAA'] : [] }));
     answers['local-a'] = () => ({ ...held, regions });
     for (const name of ['list', 'timeline']) {
-      const { stdout } = await keys(name, 'nonce');
+      const { code, stdout } = await keys(name, 'nonce');
+      expect(code).toBe(1);
       expect(stdout).toContain('  local-b: lacks BBBBBB\n');
       expect(stdout).toContain(
         '  local-b: does not refuse AAAAAA: countersign keys revoke nonce --only-kid AAAAAA\n',
@@ -1018,7 +1075,8 @@ describe('on Regions that lag, refuse or are lost', () => {
     answers['local-a'] = () => keyset(['AAAAAA'], ['BBBBBB']);
     expect((await keys('list', 'nonce')).stdout).toContain('  local-b: lacks AAAAAA\n');
     answers['local-a'] = () => keyset(['AAAAAA'], null);
-    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: cannot be read\n');
+    const unread = await keys('list', 'nonce');
+    expect([unread.code, unread.stdout]).toEqual([1, expect.stringContaining('  local-b: cannot be read\n')]);
     answers['local-b'] = () => keyset(['BBBBBB'], null);
     expect((await keys('list', 'nonce')).stdout).toContain('  local-b: lacks AAAAAA\n');
   });

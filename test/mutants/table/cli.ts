@@ -670,7 +670,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'may-be-done',
     'cli/keys/ask.ts',
-    `...(action !== 'keys.list' && { look: \`countersign keys list \${purpose}\` }),`,
+    `...(action !== 'keys.list' && { look: \`countersign keys list \${purpose}\${target.args}\` }),`,
     '',
     'test/cli/keys.test.ts',
   ),
@@ -733,7 +733,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'no-key-no-success',
     'cli/keys/command.ts',
-    'if (keysets.some((keyset) => whyNoneSigns(keyset) !== undefined)) setExit(EXIT.failed);',
+    'if (keysets.some((keyset) => faults(keyset, target.args).length > 0)) setExit(EXIT.failed);',
     '',
     'test/cli/keys.test.ts',
   ),
@@ -744,6 +744,28 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/keys.test.ts',
   ),
+  mutant(
+    'keys-as-readers-see-them',
+    'cli/keys/print.ts',
+    '  ...rolledBack(keyset, args),',
+    '',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'keys-as-readers-see-them',
+    'cli/keys/init.ts',
+    ' ?? rolledBack(keyset, target.args)[0]',
+    '',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'no-key-no-success',
+    'cli/keys/print.ts',
+    '  ...troubles(keyset, args),\n];',
+    '];',
+    'test/cli/keys.test.ts',
+  ),
+  mutant('spares-the-new-key', 'cli/target.ts', ` --local \${local}`, '', 'test/cli/keys.test.ts'),
   mutant(
     'keys-as-readers-see-them',
     'cli/keys/print.ts',

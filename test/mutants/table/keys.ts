@@ -920,6 +920,27 @@ export const KEYS: readonly Mutant[] = [
     'test/platform/rotation-faults.test.ts',
   ),
   mutant(
+    'watch-finds',
+    'lambda/rotate/watch/handler.ts',
+    'revoked.some((kid) => !refused.includes(kid))',
+    'revoked.length < 0',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'watch-finds',
+    'lambda/rotate/watch/handler.ts',
+    'rotates && seq !== null && published_seq > seq',
+    'rotates && seq === null',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'watch-finds',
+    'lambda/rotate/watch/handler.ts',
+    'rotates && seq !== null && published_seq > seq',
+    'seq !== null && published_seq > seq',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
     'watch-judges',
     'lambda/rotate/watch/answer.ts',
     "demand(isTime(changed_at), 'changed_at');",
