@@ -782,6 +782,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'keys-as-readers-see-them',
+    'lambda/admin/rotate-key.ts',
+    'refused.includes(rootKid ??',
+    'refused.includes(of ??',
+    'test/lambda/admin/rotate-key.test.ts',
+  ),
+  mutant(
+    'keys-as-readers-see-them',
     'lambda/admin/clients.ts',
     " || refusedRoots.includes(key.rootKid ?? '')",
     '',

@@ -890,6 +890,20 @@ export const KEYS: readonly Mutant[] = [
     '',
     'test/lambda/vault/vault.test.ts',
   ),
+  mutant(
+    'vault-login',
+    'lambda/vault/login.ts',
+    "!['invalid', 'forbidden',",
+    "!['invalid', 'unexpected', 'forbidden',",
+    'test/lambda/vault/vault.test.ts',
+  ),
+  mutant(
+    'vault-login',
+    'lambda/vault/transport.ts',
+    "text === '' || Array.isArray(",
+    'true || Array.isArray(',
+    'test/lambda/vault/vault.test.ts',
+  ),
   mutant('vault-login', 'lambda/vault/login.ts', '* LEASE_USED', '', 'test/lambda/vault/vault.test.ts'),
   mutant(
     'vault-login',
