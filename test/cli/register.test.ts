@@ -326,7 +326,7 @@ test('without a platform it is said how to get one', async () => {
   elsewhere.remove();
 });
 
-it('an invalid proof names what a client cannot see: its client root may have been revoked', () => {
+test('an invalid proof names what a client cannot see: its client root may have been revoked', () => {
   const error = { code: 'invalid_proof' } as CountersignError;
   expect(fixOf(error, { source: 'of key.txt' } as Access)).toMatch(
     /client root was revoked, .*\(clients rotate-key\)/,
