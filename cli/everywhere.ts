@@ -42,22 +42,27 @@ export async function everywhere<A extends AdminAction>(
   printAnswers(io, setExit, options, await askEverywhere(io, options, action, params, wording), wording);
 }
 
-/** Runs an action in every Region, even if it fails in another. One Region after the other, unless `atOnce`. */
+/**
+ * Runs an action in every Region, even if it fails in another. One Region after the other, unless `atOnce`.
+ *
+ * @param params a function gets the result of the Regions before
+ */
 export async function askEverywhere<A extends AdminAction>(
   io: Io,
   options: Options,
   action: A,
-  params: AdminActions[A]['params'],
+  params: AdminActions[A]['params'] | ((before?: AdminActions[A]['result']) => AdminActions[A]['params']),
   { merge = (_, next) => next, absentIsDone, atOnce }: Combine<AdminActions[A]['result']> = {},
 ): Promise<Answers<AdminActions[A]['result']>> {
   const target = findTarget(options, io);
-  const ask = (region: string) => invokeAdmin(target, region, action, params);
+  let result: AdminActions[A]['result'] | undefined;
+  const ask = (region: string) =>
+    invokeAdmin(target, region, action, typeof params === 'function' ? params(result) : params);
   const asked = new Map(atOnce ? target.regions.map((region) => [region, ask(region)]) : []);
   for (const answer of asked.values()) answer.catch(() => {});
   const confirmed: string[] = [];
   const absent: string[] = [];
   const failed: { region: string; error: string }[] = [];
-  let result: AdminActions[A]['result'] | undefined;
   let reached = false;
   for (const region of target.regions)
     try {

@@ -7,9 +7,9 @@ const TYPED: Readonly<{ [param: string]: string }> = {
   client_id: 'the client',
   expires_at: '--expires-at',
   jwk: '--jwk',
-  kids: '--only-kid',
   limit: '--limit',
   nonce: "the proof's nonce",
+  only_kids: '--only-kid',
   overlap_s: '--overlap',
   profile: '--profile',
 };

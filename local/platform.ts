@@ -27,6 +27,8 @@ export interface PlatformOptions {
   readonly regions?: 2 | 3;
   /** @default 'strong' */
   readonly consistency?: 'strong' | 'eventual';
+  /** How long a write of a strongly consistent table takes, in milliseconds. @default 10 */
+  readonly strongWriteMs?: number;
   /** The Vault that makes the keys: embedded in this process, an OpenBao that is started, or a URL. @default 'embedded' */
   readonly vault?: VaultChoice;
   /** Life of a nonce. @default 300000 */
@@ -76,6 +78,8 @@ const AWS_PORT_OFFSET = 50;
 const VAULT_PORT_OFFSET = 60;
 /** Longest delay until a Region sees another's write. Strongly consistent reads are never late. */
 const REPLICATION_MS = 100;
+/** Long enough that two Regions which write one item at once conflict, as they do on AWS. */
+const STRONG_WRITE_MS = 10;
 /** Life of the key of `dev-basic`: within the limit on keys of clients. */
 const BASIC_KEY_LIFE_MS = DEFAULTS.clientKeyLifeMs - 24 * 3600 * 1000;
 
@@ -120,7 +124,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(...regions.map((region) => region.aws.destroy));
     // The Lambda functions of each Region. The rotation functions are added once Vault is ready.
     const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
-    const { endpoint, rotation, store } = awsRegions(names, functions, deployment, options.keys);
+    const { endpoint, rotation, store } = awsRegions(names, functions, deployment, options);
     undo.push(startReplication(store, REPLICATION_MS));
     aws.serve(createAwsEndpoint(endpoint, options.awsFault));
 
@@ -169,7 +173,7 @@ function awsRegions(
   names: readonly string[],
   functions: readonly ReadonlyMap<string, LambdaHandler>[],
   { consistency, nowMs }: Deployment,
-  { replicaLagMs }: KeyTimes = {},
+  { strongWriteMs = STRONG_WRITE_MS, keys: { replicaLagMs } = {} }: PlatformOptions,
 ) {
   const store = new Dynamodb({
     regions: names,
@@ -185,7 +189,7 @@ function awsRegions(
     names.map((name, i) => [
       name,
       {
-        dynamodb: dynamodbService(store, name),
+        dynamodb: dynamodbService(store, name, strongWriteMs),
         secretsmanager: secretsManagerService(secrets, name, names, i === 0 ? rotation : undefined),
         lambda: lambdaService(functions[i]!, name),
       },

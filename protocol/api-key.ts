@@ -50,8 +50,7 @@ export function parseApiKey(text: string): ApiKeyParts | undefined {
   };
 }
 
-/** How every strict key begins. */
-export const STRICT_PREFIX = `${PREFIX.strict}_`;
+const STRICT_PREFIX = `${PREFIX.strict}_`;
 const STRICT_KEYS = new RegExp(
   `${STRICT_PREFIX}[a-z][a-z0-9-]{2,31}_[1-9][0-9]{0,8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}`,
   'g',

@@ -23,6 +23,9 @@ import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
 
+/** How long a rotation waits until every Region has a key that signs at once. */
+const ROTATE_TIMEOUT_S = 30;
+
 type Options = TargetOptions & { readonly json?: true };
 type RevokeCommandOptions = Options & {
   readonly onlyKid?: readonly string[];
@@ -166,10 +169,18 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
         askKeys(target, target.regions[0]!, each, 'keys.rotate', force ? { force } : {}, signal),
       ),
     );
-    if (options.json && all) return void printJson(io, { keysets });
+    if (options.json && all) printJson(io, { keysets });
     for (const keyset of keysets)
-      if (options.json) printJson(io, keyset);
-      else printRotated(io, keyset, Date.now());
+      if (!options.json) printRotated(io, keyset, Date.now());
+      else if (!all) printJson(io, keyset);
+    // A key that signs at once, such as that of a revocation which a rotation completes, is needed everywhere now.
+    await interruptible(async (signal) => {
+      for (const keyset of keysets) {
+        const made = newest(keyset);
+        if (made?.state === 'current')
+          await waitForCopies(target, keyset.purpose as Purpose, made.kid, ROTATE_TIMEOUT_S, signal);
+      }
+    });
   }
 
   /** Runs `ask` for each purpose, even if another failed. @returns the results of those that succeeded */
@@ -328,7 +339,8 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   async function unstick(purpose: Purpose, options: Options): Promise<void> {
     const target = findTarget(options, io);
     const home = target.regions[0]!;
-    const { pending } = await askKeys(target, home, purpose, 'keys.list', {});
+    const patience = AbortSignal.timeout(io.patienceMs ?? PATIENCE_MS);
+    const { pending } = await askKeys(target, home, purpose, 'keys.list', {}, patience);
     const version = pending === null ? {} : { version_id: pending };
     const keyset = await interruptible((signal) =>
       askKeys(target, home, purpose, 'keys.unstick', version, signal),

@@ -199,7 +199,10 @@ async function askForAll(
         open.delete(region);
       }
     };
-    return await askInTurn({ regions: turns }, ask, { patienceMs, passesOver });
+    return await askInTurn({ regions: turns }, ask, {
+      patienceMs,
+      passesOver: passesOver(onlyKids),
+    });
   } catch (error) {
     if (blind && begun.size === 0 && error instanceof CliError && error.exitCode === EXIT.unreachable)
       return blind;
@@ -207,8 +210,11 @@ async function askForAll(
   }
 }
 
-/** Whether another Region may do what this one refused. A refusal of the request itself stays one. */
-const passesOver = ({ code }: Refused): boolean => !['not_found', 'malformed_request'].includes(code);
+/** Whether another Region may do what this one refused. A refusal of what the operator asked for stays one. */
+const passesOver =
+  (onlyKids: readonly string[] | undefined) =>
+  ({ code }: Refused): boolean =>
+    code !== 'not_found' && !(onlyKids && code === 'malformed_request');
 
 /** @returns the named kids, or all from before the revocation that a Region may still accept */
 export const kidsToRefuse = ({

@@ -70,8 +70,18 @@ that was signed before the deletion from registering the user again. After that 
     user_id: string,
     options: Options & { wait?: true },
   ): Promise<void> {
-    const ask = () =>
-      askEverywhere(io, options, 'registrations.erase', { client_id, user_id }, { merge: leastErased });
+    let erased = false;
+    const note = <A extends ErasedRegistration | undefined>(answer: A): A => {
+      erased ||= answer?.state === 'erased';
+      return answer;
+    };
+    // Once a Region has deleted the tombstone, one that finds nothing must not leave a new one.
+    const params = (before?: ErasedRegistration) => {
+      note(before);
+      return { client_id, user_id, ...(erased && { erased }) };
+    };
+    const merge = (before: ErasedRegistration, next: ErasedRegistration) => leastErased(before, note(next));
+    const ask = () => askEverywhere(io, options, 'registrations.erase', params, { merge });
     let answers = await ask();
     let interrupted = false;
     for (let until = answers.result?.erasable_at; options.wait && until !== undefined; ) {
@@ -124,7 +134,7 @@ function minutes(ms: number): string {
 
 const describe = ({ state, erasable_at }: ErasedRegistration): string =>
   ({
-    absent: 'does not exist; no trace is left',
+    absent: 'never existed, nor did its client; no trace is left',
     erased: 'is erased; no trace is left',
     deleted: `is deleted; run this again from ${erasable_at} on to delete its tombstone`,
   })[state];

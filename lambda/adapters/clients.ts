@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
-import { CONDITION_FAILED, call, type Item, numberOf, present, textOf } from './dynamodb.ts';
+import { call, type Item, numberOf, present, textOf, writeGlobal } from './dynamodb.ts';
 
 /** All that the request path needs of the table. */
 export interface ClientReader {
@@ -24,8 +24,12 @@ export interface ClientReader {
 
 /** All methods throw Unavailable. */
 export interface Clients extends ClientReader {
-  /** @returns whether the name was free */
-  create(client: Omit<ClientRecord, 'disabled' | 'revoked'>): Promise<boolean>;
+  /** @returns `created`; else whether the name is taken, or a key of it was an earlier client's of that name */
+  create(
+    client: Omit<ClientRecord, 'disabled' | 'revoked'>,
+  ): Promise<'created' | 'client_exists' | 'key_exists'>;
+  /** @returns whether there is or was such a client */
+  known(clientId: string): Promise<boolean>;
   /** @returns whether there is such a client */
   setDisabled(clientId: string, disabled: boolean, nowMs: number): Promise<boolean>;
   /** @param limit null for the platform's default @returns whether there is such a client */
@@ -38,8 +42,8 @@ export interface Clients extends ClientReader {
   endKey(clientId: string, kid: string, expiresAtS: number): Promise<void>;
   /** @returns whether the client has such a key */
   revokeKey(clientId: string, kid: string, nowMs: number): Promise<boolean>;
-  /** @returns whether there was such a client */
-  remove(clientId: string): Promise<boolean>;
+  /** Its name stays known, and every public key that it brought stays revoked. @returns whether there was such a client */
+  remove(clientId: string, nowMs: number): Promise<boolean>;
   /** @returns one page of names, in no order, and where the next one begins */
   list(limit: number, after?: Place): Promise<{ clientIds: string[]; next?: Place }>;
 }
@@ -52,6 +56,8 @@ export interface Place {
 
 const KEY = 'key#';
 const REVOKED = 'revoked#';
+/** An item that a deletion leaves: instances may accept what the client signed for as long as they hold the client. */
+const DELETED = 'deleted';
 
 /** Issuer of a generation that no other generation issued. It is not the form of a kid. */
 const OPERATOR = 'operator';
@@ -66,7 +72,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   /** @returns whether the condition held */
   async function put(item: Item, condition?: string): Promise<boolean> {
     const command = new PutItemCommand({ TableName: table, Item: item, ConditionExpression: condition });
-    return 'answer' in (await call('clients', () => dynamodb.send(command), [CONDITION_FAILED]));
+    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
   }
 
   /** @returns whether the condition held */
@@ -77,17 +83,30 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   ): Promise<boolean> {
     const Key = { pk: { S: clientId }, sk: { S: sk } };
     const command = new UpdateItemCommand({ TableName: table, Key, ...change });
-    return 'answer' in (await call('clients', () => dynamodb.send(command), [CONDITION_FAILED]));
+    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
   }
 
   async function has(clientId: string, sk: string): Promise<boolean> {
     return (await items(clientId)).some((item) => textOf(item, 'sk') === sk);
   }
 
+  async function revoke(clientId: string, kid: string, nowMs: number): Promise<void> {
+    await put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, revoked_at: { N: String(nowMs) } });
+  }
+
+  /** Drops everything but the record. A public key that the client brought is revoked: a later client may bring it again. */
+  async function clear(clientId: string, found: readonly Item[], nowMs: number): Promise<void> {
+    for (const item of found) {
+      const sk = textOf(item, 'sk');
+      if (sk.startsWith(KEY) && item.jwk) await revoke(clientId, sk.slice(KEY.length), nowMs);
+      if (!isRecord(item) && !isBroughtKeysRevocation(sk)) await drop(item);
+    }
+  }
+
   async function drop(item: Item): Promise<void> {
     const { pk, sk } = placeOf(item);
     const command = new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } });
-    await call('clients', () => dynamodb.send(command));
+    await writeGlobal('clients', () => dynamodb.send(command));
   }
 
   return {
@@ -95,9 +114,14 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
 
     async create(client) {
       const leftover = await items(client.clientId);
-      if (leftover.some(isRecord)) return false;
+      if (leftover.some(isRecord)) return 'client_exists';
       // A deletion that was interrupted left keys behind: none may come alive under the new record.
-      for (const item of leftover) await drop(item);
+      await clear(client.clientId, leftover, client.createdAtMs);
+      const used = leftover.map((item) => textOf(item, 'sk'));
+      if (
+        client.keys.some(({ kid, jwk }) => jwk && (used.includes(REVOKED + kid) || used.includes(KEY + kid)))
+      )
+        return 'key_exists';
       const made = await put(
         {
           pk: { S: client.clientId },
@@ -109,9 +133,12 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
         },
         'attribute_not_exists(pk)',
       );
-      if (made) for (const key of client.keys) await put(keyItem(client.clientId, key));
-      return made;
+      if (!made) return 'client_exists';
+      for (const key of client.keys) await put(keyItem(client.clientId, key));
+      return 'created';
     },
+
+    known: async (clientId) => (await items(clientId)).length > 0,
 
     async setDisabled(clientId, disabled, nowMs) {
       if (!(await has(clientId, 'client'))) return false;
@@ -149,17 +176,22 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     },
 
     async revokeKey(clientId, kid, nowMs) {
-      if (!(await has(clientId, KEY + kid))) return false;
-      return put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, revoked_at: { N: String(nowMs) } });
+      const found = (await items(clientId)).map((item) => textOf(item, 'sk'));
+      if (!found.includes(KEY + kid)) return false;
+      // A revocation that another Region wrote is as good: nothing takes it back.
+      if (!found.includes(REVOKED + kid)) await revoke(clientId, kid, nowMs);
+      return true;
     },
 
-    async remove(clientId) {
+    async remove(clientId, nowMs) {
       const found = await items(clientId);
       const record = found.find(isRecord);
+      if (!record) return false;
+      await clear(clientId, found, nowMs);
+      await put({ pk: { S: clientId }, sk: { S: DELETED }, deleted_at: { N: String(nowMs) } });
       // The record goes last: an interrupted deletion leaves a client without keys, not keys without a client.
-      for (const item of found) if (item !== record) await drop(item);
-      if (record) await drop(record);
-      return record !== undefined;
+      await drop(record);
+      return true;
     },
 
     async list(limit, after) {
@@ -215,6 +247,9 @@ async function itemsOf(dynamodb: DynamoDBClient, table: string, clientId: string
 const placeOf = (item: Item): Place => ({ pk: textOf(item, 'pk'), sk: textOf(item, 'sk') });
 
 const isRecord = (item: Item): boolean => textOf(item, 'sk') === 'client';
+
+/** The kid of an API key is its generation, which the next client of that name has again, with another key. */
+const isBroughtKeysRevocation = (sk: string): boolean => sk.startsWith(REVOKED) && !/#\d+$/.test(sk);
 
 function toRecord(clientId: string, items: readonly Item[]): ClientRecord | undefined {
   const record = items.find(isRecord);

@@ -28,9 +28,35 @@ export async function call<T>(
   }
 }
 
+/** Enough for an operator's command that calls three Regions at once. */
+const WRITE_ATTEMPTS = 8;
+const LONGEST_WAIT_MS = 400;
+
+/**
+ * Runs one write of a global table. If it conflicts with a write of the same item in another Region, which a strongly
+ * consistent table refuses, it is tried again.
+ *
+ * @returns as `call`
+ * @throws Unavailable
+ */
+export async function writeGlobal<T>(
+  part: string,
+  send: () => Promise<T>,
+): Promise<{ answer: T } | { exception: typeof CONDITION_FAILED }> {
+  for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt++) {
+    const result = await call(part, send, [CONDITION_FAILED, WRITE_CONFLICT]);
+    if ('answer' in result) return result;
+    if (result.exception === CONDITION_FAILED) return { exception: CONDITION_FAILED };
+    await new Promise((resolve) =>
+      setTimeout(resolve, Math.random() * Math.min(LONGEST_WAIT_MS, 25 * 2 ** attempt)),
+    );
+  }
+  throw new Unavailable(part);
+}
+
 export const CONDITION_FAILED = 'ConditionalCheckFailedException';
 /** A concurrent write in another Region of a strongly consistent global table; retryable. */
-export const WRITE_CONFLICT = 'ReplicatedWriteConflictException';
+const WRITE_CONFLICT = 'ReplicatedWriteConflictException';
 
 export type Item = Record<string, AttributeValue>;
 

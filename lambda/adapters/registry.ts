@@ -14,7 +14,7 @@ import {
   tombstoneTtlS,
 } from '../../protocol/registration.ts';
 import type { Consistency } from '../contract/serving-environment.ts';
-import { CONDITION_FAILED, call, type Item, numberOf, textOf, WRITE_CONFLICT } from './dynamodb.ts';
+import { call, type Item, numberOf, textOf, writeGlobal } from './dynamodb.ts';
 import { Unavailable } from './unavailable.ts';
 
 /** `single`: one Region. `strong` tables have no TTL, so a tombstone stays there. */
@@ -63,13 +63,8 @@ export function createRegistry(
       ExpressionAttributeValues: values,
       ReturnValues: 'ALL_OLD',
     });
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const result = await call('registry', () => dynamodb.send(command), [CONDITION_FAILED, WRITE_CONFLICT]);
-      if ('answer' in result) return { replaced: result.answer.Attributes };
-      if (result.exception === CONDITION_FAILED) return undefined;
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 25 * 2 ** attempt));
-    }
-    throw new Unavailable('registry');
+    const result = await writeGlobal('registry', () => dynamodb.send(command));
+    return 'answer' in result ? { replaced: result.answer.Attributes } : undefined;
   }
 
   const registry: Registry = {
@@ -131,7 +126,7 @@ export function createRegistry(
         ConditionExpression: 'deleted_at = :deleted',
         ExpressionAttributeValues: { ':deleted': { N: String(deletedAtMs) } },
       });
-      return 'answer' in (await call('registry', () => dynamodb.send(command), [CONDITION_FAILED]));
+      return 'answer' in (await writeGlobal('registry', () => dynamodb.send(command)));
     },
 
     async probe(region, nowMs) {

@@ -8,7 +8,7 @@ import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
 import { Credential, type CredentialContext, makeCredential, type RefusedRoots } from './credential.ts';
 import { action, ClientId, noClient, timestamp } from './params.ts';
-import { RotateKey, rotateKey } from './rotate-key.ts';
+import { keyExists, RotateKey, rotateKey } from './rotate-key.ts';
 
 const Named = z.strictObject({ client_id: ClientId });
 const Limit = z.int().min(1);
@@ -94,7 +94,7 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
     'clients.disable': setDisabled(true),
     'clients.enable': setDisabled(false),
     'clients.delete': action(Named, byName, async ({ client_id }) => {
-      if (!(await clients.remove(client_id))) throw noClient(client_id);
+      if (!(await clients.remove(client_id, nowMs()))) throw noClient(client_id);
       return { client_id };
     }),
   };
@@ -107,7 +107,9 @@ async function create(options: ClientWriteOptions, params: z.infer<typeof Create
   const salt = randomBytes(16);
   const { key, apiKey } = await makeCredential(options, { clientId, salt, profile, generation: 1 }, params);
   const record = { clientId, profile, salt, limit, createdAtMs, keys: [key] };
-  if (!(await clients.create(record)))
+  const outcome = await clients.create(record);
+  if (outcome === 'key_exists') throw keyExists(clientId, key.kid);
+  if (outcome === 'client_exists')
     throw new AdminError(
       409,
       'client_exists',

@@ -22,6 +22,7 @@ const Of = z.strictObject({
     .refine((text) => text.isWellFormed(), { error: 'must be whole characters (no lone surrogates)' }),
 });
 type Of = z.infer<typeof Of>;
+const Erase = Of.extend({ erased: z.boolean().default(false) });
 
 const idOf = ({ client_id, user_id }: Of): string => registrationId(client_id, user_id);
 const target = (of: Of): string => `${of.client_id}#${idOf(of)}`;
@@ -49,27 +50,41 @@ export const registrationWriteActions = (options: RegistrationWriteOptions): Act
   'registrations.delete': action(Of, target, async (of) => {
     const { client_id } = of;
     const id = idOf(of);
-    // A deleted client may have left the registration. A client that never existed has none to delete.
-    if (!(await options.registry.read(client_id, id)) && !(await options.clients.load(client_id)))
-      throw noClient(client_id);
+    if (!(await mayBeRegistered(options, client_id, id))) throw noClient(client_id);
     return { id, deleted: await remove(options, client_id, id) };
   }),
-  'registrations.erase': action(Of, target, (of) => erase(options, of.client_id, idOf(of))),
+  'registrations.erase': action(Erase, target, ({ erased, ...of }) =>
+    erase(options, of.client_id, idOf(of), erased),
+  ),
 });
+
+/** A client that never existed has no registration, and no proof that could make one. A deleted one may have left both. */
+const mayBeRegistered = async (
+  { registry, clients }: RegistrationWriteOptions,
+  clientId: string,
+  id: string,
+): Promise<boolean> => (await registry.read(clientId, id)) !== undefined || (await clients.known(clientId));
 
 const remove = ({ registry, nowMs }: RegistrationWriteOptions, clientId: string, id: string) =>
   registry.remove(clientId, id, nowMs(), randomBytes(16).toString('base64url'));
 
-/** Deletes the registration, and its tombstone once no nonce can revive the registration. */
+/**
+ * Deletes the registration, and its tombstone once no nonce can revive the registration. Where nothing is stored there may
+ * still be a request that was held back, which a tombstone stops.
+ *
+ * @param erased whether another Region just deleted the tombstone: then nothing stored is nothing left
+ */
 async function erase(
   options: RegistrationWriteOptions,
   clientId: string,
   id: string,
+  erased: boolean,
 ): Promise<ErasedRegistration> {
   const { registry, clockErrorMs, nowMs } = options;
   let stored = await registry.read(clientId, id);
-  if (!stored) return { id, state: 'absent' };
-  if (!isTombstone(stored)) {
+  if (!stored && erased) return { id, state: 'erased' };
+  if (!stored && !(await options.clients.known(clientId))) return { id, state: 'absent' };
+  if (!stored || !isTombstone(stored)) {
     await remove(options, clientId, id);
     stored = await registry.read(clientId, id);
   }

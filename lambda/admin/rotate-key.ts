@@ -17,6 +17,13 @@ export const RotateKey = z.strictObject({
   ...Credential,
 });
 
+export const keyExists = (clientId: string, kid: string): AdminError =>
+  new AdminError(
+    409,
+    'key_exists',
+    `client ${clientId} has or had a key ${kid}, perhaps before it was deleted; a key is used once`,
+  );
+
 /**
  * First the new generation is stored, then the ends of the older ones: an interrupted call leaves a client that works,
  * and can be repeated. The profile changes last, when no generation of the old profile is alive: none comes back if the
@@ -31,12 +38,9 @@ export async function rotateKey(
   const { clientId, salt } = client;
   const generation = nextGeneration(client);
   const { key, apiKey } = await makeCredential(options, { clientId, salt, profile, generation }, credential);
-  if (!(await clients.addKey(clientId, key)))
-    throw new AdminError(
-      409,
-      'key_exists',
-      `client ${clientId} has a key ${key.kid} already; a key is used once`,
-    );
+  // A revoked key that no item holds was an earlier client's of this name.
+  if (client.revoked.has(key.kid) || !(await clients.addKey(clientId, key)))
+    throw keyExists(clientId, key.kid);
 
   const older = endsOfOlderKeys(client, profile, overlap_s, Math.floor(nowMs() / 1000));
   for (const { kid, expiresAtS } of older) await clients.endKey(clientId, kid, expiresAtS);

@@ -61,7 +61,10 @@ export interface ShownTombstone {
 
 export interface ErasedRegistration {
   readonly id: string;
-  /** `deleted`: no personal data is left, and its tombstone can go from `erasable_at` on. */
+  /**
+   * `absent`: there never was such a client. `deleted`: no personal data is left, and the tombstone can go from
+   * `erasable_at` on.
+   */
   readonly state: 'absent' | 'deleted' | 'erased';
   readonly erasable_at?: string;
 }
@@ -109,7 +112,8 @@ export interface AdminActions {
   'proofs.revoke': { params: { nonce: string }; result: RevokedProof };
   'registrations.show': { params: OneRegistration; result: ShownRegistration | ShownTombstone };
   'registrations.delete': { params: OneRegistration; result: { id: string; deleted: boolean } };
-  'registrations.erase': { params: OneRegistration; result: ErasedRegistration };
+  /** `erased`: another Region has just answered `erased`. Where nothing is stored, no new tombstone is left then. */
+  'registrations.erase': { params: OneRegistration & { erased?: boolean }; result: ErasedRegistration };
 }
 
 export type AdminAction = keyof AdminActions;

@@ -1,6 +1,6 @@
 /** Finds a strict key anywhere in a request: a key that travelled counts as exposed. */
 import type { APIGatewayProxyEvent } from 'aws-lambda';
-import { findStrictKey, STRICT_PREFIX } from '../../protocol/api-key.ts';
+import { findStrictKey } from '../../protocol/api-key.ts';
 import type { RoutedRequest, UnroutedRequest } from './event.ts';
 
 type Request = RoutedRequest | UnroutedRequest;
@@ -27,29 +27,30 @@ function* texts(
     yield name;
     yield* values;
   }
-  const { body } = request;
-  if (body.length <= LONGEST || body.includes(STRICT_PREFIX)) yield body.toString('latin1');
+  yield request.body.toString('latin1');
 }
 
-/** The spellings that a careless client uses: percent-encoded once or twice, escaped in JSON, in Basic, or in a JWT. */
-function* spellings(text: string): Iterable<string> {
+/**
+ * The spellings that a careless client uses: percent-encoded or escaped in JSON, once or more often, and any of these in
+ * base64 or base64url, as in Basic (RFC 7617 §2) and in the parts of a JWT (RFC 7515 §7.1, RFC 7516 §7.1).
+ */
+function* spellings(text: string, depth = 2): Iterable<string> {
   yield text;
-  if (text.length > LONGEST) return;
-  yield decoded(decoded(text));
-  // As user or password (RFC 7617 §2).
-  const basic = /^basic\s+(\S+)/i.exec(text)?.[1];
-  if (basic !== undefined) yield Buffer.from(basic, 'base64').toString('latin1');
-  // Header and claims (RFC 7515 §7.1).
-  const parts = text.slice(text.lastIndexOf(' ') + 1).split('.');
-  if (parts.length === 3)
-    for (const part of parts.slice(0, 2)) yield Buffer.from(part, 'base64url').toString('latin1');
+  const plain = decoded(decoded(text.slice(0, LONGEST)));
+  yield plain;
+  if (depth === 0) return;
+  for (const [run] of plain.matchAll(BASE64))
+    yield* spellings(Buffer.from(run, 'base64').toString('latin1'), depth - 1);
 }
 
-/** Longer texts are only searched as they are: the platform takes no request with such a text. */
-const LONGEST = 16_384;
+/** Of a longer text only the beginning is decoded: the platform takes no request with such a text. */
+const LONGEST = 65_536;
+
+/** Long enough for a key. */
+const BASE64 = /[\w+/-]{80,}/g;
 
 /** Percent-encoding (RFC 3986 §2.1) and JSON's escapes (RFC 8259 §7), of ASCII alone. */
 const decoded = (text: string): string =>
-  text.replace(/(?:%|\\u00)([0-7][\da-f])/gi, (_, digits) =>
+  text.replace(/(?:%(?:25)*|\\+u00)([0-7][\da-f])/gi, (_, digits) =>
     String.fromCharCode(Number.parseInt(digits, 16)),
   );

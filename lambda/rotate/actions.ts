@@ -7,7 +7,6 @@ import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { type Keyset, type KeysetKey, keyState, parseKeyset } from '../../protocol/keyset.ts';
 import { publishedKids } from '../../protocol/published.ts';
-import { MAX_REVOKED } from '../../protocol/rotation.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
 import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
@@ -33,8 +32,6 @@ const Revoke = z.strictObject({
   only_kids: z
     .array(z.string().regex(/^[\w-]{6}$/))
     .min(1)
-    // What a keyset remembers.
-    .max(MAX_REVOKED)
     .optional(),
 });
 

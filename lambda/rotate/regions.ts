@@ -4,7 +4,13 @@
  */
 import { fingerprint } from '../../protocol/key-material.ts';
 import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
-import { mergePublished, NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
+import {
+  mergePublished,
+  NOTHING_PUBLISHED,
+  type Published,
+  publishedKids,
+} from '../../protocol/published.ts';
+import type { Recalled } from '../../protocol/rotation.ts';
 import type { SecretVersions, StagingLabel } from '../adapters/secret-versions.ts';
 import type { RegionConfirmation, RegionKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
@@ -34,8 +40,6 @@ export interface Looked {
   readonly held: readonly string[];
   /** Kids that are revoked by any of those versions, or by any table. */
   readonly revoked: readonly string[];
-  /** Of revoked keys: those that any of those versions has, and those of the keys that it holds. */
-  readonly fingerprints: readonly string[];
   /** Kids that any Region remembers, and those of the versions that were current. */
   readonly published: Published;
   /** The Regions that could not be read, and why. */
@@ -86,7 +90,6 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
     keysets,
     held: unique(keysets.flatMap(({ keys }) => keys.map(({ kid }) => kid))),
     revoked,
-    fingerprints: fingerprintsOf(keysets, revoked),
     published: mergePublished([
       ...looked.map(({ memory }) => memory ?? NOTHING_PUBLISHED),
       ...looked.flatMap(({ was }) => was.map(({ seq }) => ({ seq, kids: {} }))),
@@ -95,14 +98,31 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
   };
 }
 
-/** @returns those of every revoked key whose material, or fingerprint, is in one of the keysets */
-export const fingerprintsOf = (keysets: readonly Keyset[], revoked: readonly string[]): string[] =>
-  unique([
-    ...keysets.flatMap(({ fingerprints }) => fingerprints),
-    ...keysets.flatMap(({ keys }) =>
-      keys.flatMap(({ kid, jwk }) => (revoked.includes(kid) ? [fingerprint(jwk)] : [])),
-    ),
-  ]);
+/**
+ * What the keyset that follows `current` recalls. A version with a lower `seq` was there when `current` was made: what
+ * `current` lacks of its lists was dropped on purpose, to make room. So only the lists of higher ones count, and of the
+ * keys that a version holds or a reader may hold those that are revoked.
+ */
+export function recallable(
+  { keysets, held, revoked, published }: Pick<Looked, 'keysets' | 'held' | 'revoked' | 'published'>,
+  current: Keyset,
+  nowMs: number,
+): Recalled {
+  const higher = keysets.filter(({ seq }) => seq > current.seq);
+  const readable = new Set([...held, ...publishedKids(published, nowMs)]);
+  const ended = keysets.flatMap(({ keys }) => keys.filter(({ kid }) => revoked.includes(kid)));
+  return {
+    seq: published.seq,
+    revoked: unique([
+      ...higher.flatMap((keyset) => keyset.revoked),
+      ...revoked.filter((kid) => readable.has(kid)),
+    ]),
+    fingerprints: unique([
+      ...higher.flatMap(({ fingerprints }) => fingerprints),
+      ...ended.map(({ jwk }) => fingerprint(jwk)),
+    ]),
+  };
+}
 
 async function keysetOf(secret: KeyRegion['secret'], label: StagingLabel): Promise<Keyset | undefined> {
   const version = await secret.read({ label });

@@ -10,7 +10,7 @@ import { type NewKey, recalled, revokedKeyset } from '../../protocol/rotation.ts
 import type { RegionConfirmation } from '../contract/keys.ts';
 import { type Changing, Deadline, TIMES, TooLate } from './deadline.ts';
 import { makeKey } from './new-key.ts';
-import { fingerprintsOf, type Looked, lookAtRegions, refuseEverywhere, unique } from './regions.ts';
+import { type Looked, lookAtRegions, recallable, refuseEverywhere, unique } from './regions.ts';
 import type { HeldKeyset, Rotation, RotationOptions } from './rotation.ts';
 import { Overtaken, RotationError } from './rotation-error.ts';
 
@@ -55,8 +55,8 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
   const kids = unique([...looked.revoked, ...(onlyKids ?? held)]);
   const refused = await refuseEverywhere(regions, kids, times.eachMs);
 
-  const known = { ...looked, revoked: kids, fingerprints: fingerprintsOf(looked.keysets, kids) };
-  const swap = new Swap(options, known, onlyKids, unknown);
+  const named = onlyKids?.filter((kid) => held.includes(kid));
+  const swap = new Swap(options, { ...looked, revoked: kids }, named);
   const outcome = await rotation
     .within(times.swapMs, deadline, (closing, changing) => swap.run(closing, changing))
     .then(
@@ -79,23 +79,20 @@ class Swap {
   readonly #options: RevokeOptions;
   /** The Regions' state before anything was written, but its `revoked` includes the kids that they refuse since. */
   readonly #looked: Looked;
-  readonly #onlyKids: readonly string[] | undefined;
-  readonly #unknown: readonly string[];
+  /**
+   * Of the kids that an operator named, those that a version or a reader holds. For any other it is enough that the Regions
+   * refuse it.
+   */
+  readonly #named: readonly string[] | undefined;
   readonly #ended = new Set<string>();
   /** The keysets that were made, by the version that each was made for. */
   readonly #made = new Map<string, Keyset>();
   #newKey: NewKey | undefined;
 
-  constructor(
-    options: RevokeOptions,
-    looked: Looked,
-    onlyKids: readonly string[] | undefined,
-    unknown: readonly string[],
-  ) {
+  constructor(options: RevokeOptions, looked: Looked, named: readonly string[] | undefined) {
     this.#options = options;
     this.#looked = looked;
-    this.#onlyKids = onlyKids;
-    this.#unknown = unknown;
+    this.#named = named;
   }
 
   /** Every kid that a keyset of this swap revokes, even of one that did not become current. */
@@ -141,11 +138,11 @@ class Swap {
 
   /**
    * Whether every reader accepts the keyset, and it has none of the named keys, and a key that signs in every
-   * Region. An unknown kid needs no new key: it is enough that the Regions refuse it.
+   * Region.
    */
   #isDone({ keys, revoked, ...keyset }: Keyset): boolean {
     if (keyset.seq < this.#looked.published.seq) return false;
-    if (!this.#onlyKids?.every((kid) => [...revoked, ...this.#unknown].includes(kid))) return false;
+    if (!this.#named?.every((kid) => revoked.includes(kid))) return false;
     const refused = [...revoked, ...this.#looked.revoked];
     return signingKey({ ...keyset, keys, revoked: refused }, this.#options.nowMs()) !== undefined;
   }
@@ -153,13 +150,10 @@ class Swap {
   async #follow({ vault }: Changing, token: string, { keyset, versionId }: HeldKeyset): Promise<Keyset> {
     const { vaultKey, alg, lags, nowMs } = this.#options;
     const kids = keyset.keys.map(({ kid }) => kid);
-    // A key that is already refused signs nothing, so it must not be the one that stays.
-    const named = this.#onlyKids?.filter((kid) => !this.#unknown.includes(kid));
-    const ending = named
-      ? unique([...named, ...kids.filter((kid) => this.#looked.revoked.includes(kid))])
-      : kids;
+    // A key that is already refused signs nothing, so it must not be the one that stays. The named ones are refused.
+    const ending = this.#named ? kids.filter((kid) => this.#looked.revoked.includes(kid)) : kids;
     for (const kid of ending) this.#ended.add(kid);
-    const base = recalled(keyset, { ...this.#looked, seq: this.#looked.published.seq });
+    const base = recalled(keyset, recallable(this.#looked, keyset, nowMs()));
     this.#newKey ??= await makeKey(vault, vaultKey, alg, base);
     const followed = revokedKeyset(base, versionId, this.#newKey, lags, nowMs(), ending);
     this.#made.set(token, followed);

@@ -16,7 +16,7 @@ import { describeError, type Log } from '../log.ts';
 import type { VaultKeys } from '../vault/keys.ts';
 import { type Changing, Deadline, TIMES, type Times } from './deadline.ts';
 import { makeKey, works } from './new-key.ts';
-import { type KeyRegion, type Looked, lookAtRegions, rememberEverywhere } from './regions.ts';
+import { type KeyRegion, type Looked, lookAtRegions, recallable, rememberEverywhere } from './regions.ts';
 import { Overtaken, RotationError } from './rotation-error.ts';
 
 export interface RotationOptions {
@@ -105,7 +105,7 @@ export class Rotation {
     const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));
     const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
     if (refusal !== undefined) throw new RotationError(refusal);
-    const base = recalled(keyset, { ...looked, seq: looked.published.seq });
+    const base = recalled(keyset, recallable(looked, keyset, startedMs));
     const newKey = await makeKey(vault, vaultKey, alg, base);
     return followingKeyset(base, versionId, newKey, lags, startedMs, looked.revoked);
   }

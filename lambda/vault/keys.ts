@@ -52,11 +52,15 @@ const LOG_OUT_MS = 1_000;
 
 export function createVaultKeys(options: VaultOptions): VaultSession {
   const { auth, mount = TRANSIT_MOUNT, nowMs = Date.now, ...rest } = options;
-  const api = createVaultApi(rest);
+  /** Counts the tokens that were given back. A call that began before does nothing more. */
+  let session = 0;
+  const requireSession = (began: number): void => {
+    if (session !== began) throw new VaultError('unavailable', "Vault's token was given back meanwhile");
+  };
+  const api = createVaultApi({ ...rest, session: () => session });
   const tokens = createTokens(api, auth, nowMs);
   const { timeoutMs = LOG_OUT_MS } = rest;
   const brief = createVaultApi({ ...rest, timeoutMs: Math.min(timeoutMs, LOG_OUT_MS), tries: 1 });
-  let givenBack = 0;
   const pathOf = (name: string) => `${mount}/keys/${name}`;
 
   return {
@@ -117,8 +121,8 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
     },
 
     logOut() {
-      givenBack += 1;
-      return tokens.giveBack((token) => brief.write('auth/token/revoke-self', {}, token));
+      session += 1;
+      return inTime(tokens.giveBack((token) => brief.write('auth/token/revoke-self', {}, token)));
     },
   };
 
@@ -128,10 +132,12 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
 
   /** A call that still runs when the token is given back logs in no more: nobody would give that token back. */
   function untilGivenBack(): WithToken {
-    const began = givenBack;
-    const get = (): Promise<string> => {
-      if (givenBack !== began) throw new VaultError('unavailable', "Vault's token was given back meanwhile");
-      return tokens.get();
+    const began = session;
+    const get = async (): Promise<string> => {
+      requireSession(began);
+      const token = await tokens.get(() => requireSession(began));
+      requireSession(began);
+      return token;
     };
     // A token may end early (revoked, or Vault restored). After one new login, a second refusal is final.
     return async (call) => {
@@ -144,6 +150,16 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
       return call(await get());
     };
   }
+}
+
+/** The end of a login that is under way may take longer than anybody waits: its token is then revoked later. */
+function inTime(ended: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new VaultError('unavailable', 'a login was under way: its token ends once Vault answers');
+    timer = setTimeout(() => reject(error), LOG_OUT_MS);
+  });
+  return Promise.race([ended, late]).finally(() => clearTimeout(timer));
 }
 
 type WithToken = <T>(call: (token: string) => Promise<T>) => Promise<T>;

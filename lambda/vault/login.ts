@@ -24,11 +24,11 @@ export type VaultAuth =
     };
 
 export interface Tokens {
-  /** @throws VaultError */
-  get(): Promise<string>;
+  /** @param mayLogIn throws if a login is no longer wanted @throws VaultError */
+  get(mayLogIn: () => void): Promise<string>;
   /** Forgets a token that was refused. @returns whether there can be another */
   renew(refused: string): boolean;
-  /** Forgets the token, and has it revoked. */
+  /** Forgets the token, and has it revoked; also that of a login under way, once it comes. */
   giveBack(revoke: (token: string) => Promise<unknown>): Promise<void>;
 }
 
@@ -47,32 +47,39 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
   let held: Token | undefined;
   let login: Promise<Token> | undefined;
   return {
-    async get() {
+    async get(mayLogIn) {
       if (held && nowMs() < held.endsAtMs) return held.text;
       // Concurrent calls share one login.
-      login ??= logIn().finally(() => {
-        login = undefined;
-      });
-      held = await login;
-      return held.text;
+      login ??= logIn(mayLogIn);
+      const mine = login;
+      try {
+        const token = await mine;
+        if (login === mine) held = token;
+        return token.text;
+      } finally {
+        if (login === mine) login = undefined;
+      }
     },
     renew(refused) {
       if (held?.text === refused) held = undefined;
       return true;
     },
     async giveBack(revoke) {
-      const token = held;
+      const [token, underWay] = [held, login];
       // Forgotten first, so that no call uses it meanwhile.
-      held = undefined;
+      [held, login] = [undefined, undefined];
       if (token && nowMs() < token.endsAtMs) await revoke(token.text);
+      // A login that fails leaves no token.
+      const late = await underWay?.catch(() => undefined);
+      if (late) await revoke(late.text);
     },
   };
 
-  async function logIn(): Promise<Token> {
+  async function logIn(mayLogIn: () => void): Promise<Token> {
     const startedMs = nowMs();
-    const answer = await api
-      .write(`auth/${method}/login`, await credentials().catch(unreadable))
-      .catch(explain);
+    const given = await credentials().catch(unreadable);
+    mayLogIn();
+    const answer = await api.write(`auth/${method}/login`, given).catch(explain);
     const { client_token, lease_duration } = (answer?.auth ?? {}) as Record<string, unknown>;
     if (typeof client_token !== 'string' || typeof lease_duration !== 'number')
       throw new VaultError('unexpected', `auth/${method}/login gave no token: is that Vault's address?`);

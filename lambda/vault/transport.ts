@@ -15,6 +15,8 @@ export interface TransportOptions {
   readonly timeoutMs?: number;
   /** Of tries in all, while a later one may succeed. @default 3 */
   readonly tries?: number;
+  /** Of the caller's session: another number means that it has ended, and no request of it is tried again. */
+  readonly session?: () => number;
 }
 
 export interface VaultRequest {
@@ -37,8 +39,14 @@ const BACKOFF_MS = 500;
 /** Far more than Vault answers here, and far less than a function's memory. */
 const MAX_ANSWER_BYTES = 1_024 * 1_024;
 
-export function createTransport({ caPem, timeoutMs = 5_000, tries = 3 }: TransportOptions): Transport {
+export function createTransport({
+  caPem,
+  timeoutMs = 5_000,
+  tries = 3,
+  session = () => 0,
+}: TransportOptions): Transport {
   return async (request) => {
+    const began = session();
     for (let tried = 1; ; tried++)
       try {
         return await once(request);
@@ -47,6 +55,7 @@ export function createTransport({ caPem, timeoutMs = 5_000, tries = 3 }: Transpo
         // A sealed Vault stays sealed for longer than these waits.
         if (!retryable || code === 'sealed' || tried === tries) throw error;
         await delay(Math.random() * BACKOFF_MS * 2 ** (tried - 1));
+        if (session() !== began) throw error;
       }
   };
 

@@ -2,15 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Dynamodb, isWrite } from '../dynamodb/dynamodb.ts';
 import { DynamodbException } from '../dynamodb/exception.ts';
+import { StrongTable } from '../dynamodb/strong-table.ts';
 import type { AwsService } from './endpoint.ts';
 import { awsJson, parseJsonObject, targetOperation } from './protocol.ts';
 
-/** @param writeMs how long a write takes, in milliseconds; other writes may begin meanwhile */
-export function dynamodbService(
-  store: Dynamodb,
-  region: string,
-  writeMs: () => number = () => 0,
-): AwsService {
+/** @param strongWriteMs how long a write of a strongly consistent table takes; other Regions may begin to write meanwhile */
+export function dynamodbService(store: Dynamodb, region: string, strongWriteMs: number): AwsService {
   return async (request) => {
     const operation = targetOperation(request);
     const input = parseJsonObject(request.body);
@@ -24,10 +21,13 @@ export function dynamodbService(
   };
 
   async function ask(operation: string, input: Record<string, unknown>): Promise<object> {
-    const ms = writeMs();
-    if (!isWrite(operation) || ms === 0) return store.ask(region, operation, input);
+    if (!isWrite(operation) || !isStrong(input.TableName)) return store.ask(region, operation, input);
     const write = store.begin(region, operation, input);
-    await delay(ms);
+    await delay(strongWriteMs);
     return write.commit();
+  }
+
+  function isStrong(table: unknown): boolean {
+    return typeof table === 'string' && store.table(region, table) instanceof StrongTable;
   }
 }

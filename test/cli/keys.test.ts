@@ -9,10 +9,15 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { dynamodbClient } from '../../lambda/adapters/aws.ts';
+import { createRevokedKids } from '../../lambda/adapters/revoked-kids.ts';
 import type { KeySummary, KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
-import { secretName } from '../../lambda/contract/names.ts';
+import { secretName, tableName } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import type { AwsCall } from '../../local/aws/endpoint.ts';
+import { AwsError } from '../../local/aws/protocol.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
+import { MAX_REVOKED } from '../../protocol/rotation.ts';
 import { closedUrl, Directory } from './cli.ts';
 
 const HOUR = 3_600_000;
@@ -210,6 +215,49 @@ describe('on the local platform', () => {
       expect(stdout).toMatch(new RegExp(`Example:\n  \\$ countersign keys ${command}[^]*Exit codes:`));
     },
   );
+});
+
+describe('where the Regions refuse more kids than a keyset remembers', () => {
+  const directory = new Directory();
+  /** How many calls of functions the home Region still takes. */
+  let callsLeft = Number.POSITIVE_INFINITY;
+  let platform: Platform;
+  const many = Array.from({ length: MAX_REVOKED + 100 }, (_, n) =>
+    Buffer.from([1, 2, n >> 8, n]).toString('base64url'),
+  );
+
+  beforeAll(async () => {
+    const awsFault = ({ region, service }: AwsCall) =>
+      region === 'local-a' && service === 'lambda' && callsLeft-- <= 0
+        ? new AwsError('ServiceUnavailableException', 'lost', 503)
+        : undefined;
+    platform = await startPlatform({ port: 0, awsFault });
+    mkdirSync(`${directory.path}/.countersign`);
+    directory.write('.countersign/local.json', JSON.stringify(platform.info));
+    for (const { name } of platform.info.regions) {
+      const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+      const dynamodb = dynamodbClient({ region: name, endpoint: platform.info.awsEndpoint, credentials });
+      await createRevokedKids(dynamodb, tableName('local', 'limits')).add('nonce', many, Date.now());
+      dynamodb.destroy();
+    }
+  });
+  afterAll(async () => {
+    directory.remove();
+    await platform?.stop();
+  });
+
+  it('revoke asks another Region all the same, and is completed once the home Region is back', async () => {
+    const before = await directory.run(['keys', 'list', 'nonce', '--json']);
+    const [{ kid }] = before.json.keysets[0].keys;
+    callsLeft = 1;
+    const away = await directory.run(['keys', 'revoke', 'nonce', '--yes', '--timeout', '1s']);
+    expect(away.stdout).toMatch(new RegExp(`${kid}.* refused within 10 s by: local-a, local-b\n`));
+    expect(away.code).toBe(1);
+    callsLeft = Number.POSITIVE_INFINITY;
+    const again = await directory.run(['keys', 'revoke', 'nonce', '--only-kid', kid, '--yes', '--json']);
+    expect([again.code, again.stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    expect(again.json.keyset.keys).toMatchObject([{ state: 'current' }]);
+  });
 });
 
 describe('on Regions that lag, refuse or are lost', () => {
@@ -545,6 +593,25 @@ describe('on Regions that lag, refuse or are lost', () => {
       'nonce: AAAAAA refused within 10 s by: local-a, local-b\nnonce: key CCCCCC signs now\n',
     ]);
     expect(stderr).toContain('asked local-b instead\n');
+  });
+
+  it('revoke asks the next Region where an older function does not take all kids that are known', async () => {
+    const params: [string, object][] = [];
+    const problem = {
+      status: 400,
+      code: 'malformed_request',
+      detail: 'params.only_kids: too many',
+    };
+    for (const region of ['local-a', 'local-b'])
+      answers[region] = (action, _, given) => {
+        if (action === 'keys.list') return keyset(['AAAAAA'], ['AAAAAA']);
+        params.push([region, given]);
+        return { problem };
+      };
+    const derived = await keys('revoke', 'nonce', '--yes');
+    expect([derived.code, derived.stderr]).toEqual([1, expect.stringContaining('--only-kid: too many')]);
+    expect(params.map(([region]) => region)).toEqual(['local-a', 'local-b']);
+    expect((await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes')).code).toBe(1);
   });
 
   it('revoke says that a kid was revoked before, and that no key signs', async () => {

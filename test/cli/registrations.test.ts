@@ -53,7 +53,24 @@ test('erasing says when the tombstone can go, and takes it then', async () => {
     confirmed: ['local-a', 'local-b'],
     failed: [],
   });
-  expect((await registrations('erase', 'dev', 'bob')).stdout).toContain('no trace is left');
+});
+
+test('erasing what was never registered leaves a tombstone, and in no Region a second one', async () => {
+  const [first, again] = [
+    await registrations('erase', 'dev', 'abe', '--json'),
+    await registrations('erase', 'dev', 'abe', '--json'),
+  ];
+  expect(first.json).toMatchObject({ state: 'deleted', confirmed: ['local-a', 'local-b'], failed: [] });
+  expect(again.json).toEqual(first.json);
+  nowMs = Date.parse(first.json.erasable_at);
+  expect(await registrations('erase', 'dev', 'abe')).toMatchObject({
+    code: 0,
+    stdout: `${first.json.id} is erased; no trace is left: local-a, local-b\n`,
+  });
+  expect(await registrations('show', 'dev', 'abe')).toMatchObject({ code: 1 });
+  expect((await registrations('erase', 'never-made', 'abe')).stdout).toMatch(
+    / never existed, nor did its client; /,
+  );
 });
 
 test('waiting for the tombstone can be interrupted, and nothing is lost', async () => {

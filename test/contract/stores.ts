@@ -158,6 +158,18 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(await registry().remove(made.clientId, made.id, T0 - 2 * E_MS, 'now')).toBe(true);
     });
 
+    it('erasing takes the tombstone of that deletion, and neither a newer one nor an older', async () => {
+      const [clientId, id] = [`c-${++unique}`, 'e'.repeat(43)];
+      await registry().remove(clientId, id, T0, 'first');
+      await registry().remove(clientId, id, T0 + 10, 'second');
+      for (const other of [T0, T0 + 20]) {
+        expect(await registry().erase(clientId, id, other)).toBe(false);
+        expect(await registry().read(clientId, id)).toEqual({ deletedAtMs: T0 + 10 });
+      }
+      expect(await registry().erase(clientId, id, T0 + 10)).toBe(true);
+      expect(await registry().read(clientId, id)).toBeUndefined();
+    });
+
     it('a deletion repeated after an unclear answer knows its own tombstone', async () => {
       const made: Registration = {
         id: 'x'.repeat(43),
@@ -209,8 +221,9 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
           },
         ],
       };
-      expect(await clients.create(made)).toBe(true);
-      expect(await clients.create(made)).toBe(false);
+      expect(await clients.known('whole-client')).toBe(false);
+      expect(await clients.create(made)).toBe('created');
+      expect(await clients.create(made)).toBe('client_exists');
       const read = await clients.load('whole-client');
       expect({ ...read, salt: new Uint8Array(read!.salt) }).toEqual({
         ...made,
@@ -231,9 +244,13 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(await clients.setLimit('nobody', 5)).toBe(false);
       expect(await clients.setProfile('nobody', 'basic')).toBe(false);
       expect(await clients.load('nobody')).toBeUndefined();
-      expect(await clients.remove('whole-client')).toBe(true);
+      expect(await clients.remove('whole-client', T0)).toBe(true);
       expect(await clients.load('whole-client')).toBeUndefined();
-      expect(await clients.remove('whole-client')).toBe(false);
+      expect(await clients.remove('whole-client', T0)).toBe(false);
+      expect(await clients.known('whole-client')).toBe(true);
+      expect(await clients.create(made)).toBe('key_exists');
+      expect(await clients.create({ ...made, keys: made.keys.slice(0, 1) })).toBe('created');
+      expect((await clients.load('whole-client'))?.keys).toEqual(made.keys.slice(0, 1));
     });
 
     it('a generation is added once, and its end only ever comes nearer', async () => {

@@ -5,7 +5,7 @@
  * err. Time runs in ticks; `t` is the true one, which nobody knows.
  */
 import { EMPTY_KEYSET } from '../../lambda/contract/names.ts';
-import { fingerprintsOf, unique } from '../../lambda/rotate/regions.ts';
+import { recallable, unique } from '../../lambda/rotate/regions.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import {
   type Keyset,
@@ -276,7 +276,7 @@ export function keysModel(
     const revoked = unique([...keysets.flatMap((keyset) => keyset.revoked), ...w.refused]);
     const published = mergePublished([w.memory, ...keysets.map(({ seq }) => ({ seq, kids: {} }))]);
     const held = keysets.flatMap(({ keys }) => keys.map(({ kid }) => kid));
-    return { revoked, published, held, seq: published.seq, fingerprints: fingerprintsOf(keysets, revoked) };
+    return { keysets, revoked, published, held };
   }
 
   function* steps(w: World, job: Job): Generator<{ name: string; state: World }> {
@@ -334,7 +334,7 @@ export function keysModel(
   function creates(w: World, { kind, version, only }: Job, now: number): Keyset[] {
     const looked = look(w);
     const { id, keyset } = current(w);
-    const base = recalled(keyset!, looked);
+    const base = recalled(keyset!, recallable(looked, keyset!, now));
     const kids = base.keys.map(({ kid }) => kid);
     const ended = only && [...only, ...kids.filter((kid) => looked.revoked.includes(kid))];
     const fresh = newKey(Number(version.id.slice(1)));

@@ -69,13 +69,45 @@ describe('made again with the same name', () => {
     await platform.operate('clients.create', { client_id: 'made-twice', profile: 'strict', jwk });
     expect((await sign('made-twice')).status).toBe(201);
     await platform.operate('clients.delete', { client_id: 'made-twice' });
-    expect(
-      (await platform.items('clients')).filter((item) => (item.pk as { S: string }).S === 'made-twice'),
-    ).toEqual([]);
+    const left = (await platform.items('clients')).filter(
+      (item) => (item.pk as { S: string }).S === 'made-twice',
+    );
+    // Neither the key nor anything of the client but that it was there.
+    expect(left.map(({ sk }) => (sk as { S: string }).S)).toEqual([
+      'deleted',
+      `revoked#${await calculateJwkThumbprint(jwk as JWK, 'sha256')}`,
+    ]);
     await makeClient(platform, 'made-twice');
     platform.clock.nowMs += CLIENT_CACHE_MS;
     expect((await sign('made-twice')).code).toBe('invalid_proof');
   });
+
+  it.each([
+    ['revoked before', true],
+    ['good until then', false],
+  ])(
+    'a key pair of the old one (%s) is refused, and so is a proof that was held back',
+    async (_, revoked) => {
+      const client_id = `pair-${revoked ? 'revoked' : 'good'}`;
+      const { jwk, ...pair } = await keyPair('ES256');
+      const create = () => platform.admin('clients.create', { client_id, profile: 'strict', jwk });
+      const refusal = { ok: false, problem: { status: 409, code: 'key_exists' } };
+      const made = await create();
+      const held = await pair.held(client_id);
+      const { kid } = (made as { result: { kid: string } }).result;
+      if (revoked) await platform.operate('clients.revoke-key', { client_id, kid });
+      await platform.operate('clients.delete', { client_id });
+      for (let n = 0; n < 2; n++) expect(await create()).toMatchObject(refusal);
+      // Nor does it come back by way of a client without it.
+      await makeClient(platform, client_id);
+      expect(await platform.admin('clients.rotate-key', { client_id, jwk })).toMatchObject(refusal);
+      await platform.operate('clients.delete', { client_id });
+      expect(await create()).toMatchObject(refusal);
+      await makeClient(platform, client_id);
+      platform.clock.nowMs += CLIENT_CACHE_MS;
+      expect((await a.send(held)).status).toBe(401);
+    },
+  );
 
   it('a name in use is refused, and the client in use keeps its key', async () => {
     const signer = await makeClient(platform, 'in-use');
@@ -103,6 +135,26 @@ describe('made again with the same name', () => {
     expect(await tryWith({ clientId: client_id, apiKey: api_key!, kid: '1' })).toBe(201);
   });
 
+  it('nor does a key pair that it left behind', async () => {
+    const { jwk } = await keyPair('ES256');
+    const [client_id, kid] = ['pair-left-behind', await calculateJwkThumbprint(jwk as JWK, 'sha256')];
+    const Item = {
+      pk: { S: client_id },
+      sk: { S: `key#${kid}` },
+      alg: { S: 'ES256' },
+      usable_at: { N: '0' },
+      expires_at: { N: '9999999999' },
+      issued_by: { S: 'operator' },
+      jwk: { S: JSON.stringify(jwk) },
+    };
+    await platform.shared.send(new PutItemCommand({ TableName: tableName(STAGE, 'clients'), Item }));
+    for (let n = 0; n < 2; n++)
+      expect(await platform.admin('clients.create', { client_id, profile: 'strict', jwk })).toMatchObject({
+        ok: false,
+        problem: { code: 'key_exists' },
+      });
+  });
+
   it('one name made 10 times at once is made once', async () => {
     const made = await Promise.all(
       Array.from({ length: 10 }, () =>
@@ -119,7 +171,7 @@ describe('made again with the same name', () => {
 async function keyPair(alg: 'ES256' | 'EdDSA' | 'Ed25519') {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
   const jwk = { ...(await exportJWK(publicKey)), alg } as Record<string, unknown>;
-  const sign = async (clientId: string) => {
+  const held = async (clientId: string) => {
     const { keys } = await platform.operate('clients.show', { client_id: clientId });
     const kid = keys.find((key) => key.alg === alg)?.kid ?? 'none';
     const template = await prepare(platform, a, { clientId, apiKey: 'unused', kid }, { user_id: 'signed' });
@@ -127,9 +179,11 @@ async function keyPair(alg: 'ES256' | 'EdDSA' | 'Ed25519') {
     const proof = await new SignJWT(claims)
       .setProtectedHeader({ alg, typ: 'countersign-proof+jwt', kid })
       .sign(privateKey);
-    return a.send({ ...template, headers: { ...template.headers, Authorization: `JWT ${proof}` } });
+    return { ...template, headers: { ...template.headers, Authorization: `JWT ${proof}` } };
   };
-  return { jwk, privateJwk: { ...(await exportJWK(privateKey)), alg } as Record<string, unknown>, sign };
+  const sign = async (clientId: string) => a.send(await held(clientId));
+  const privateJwk = { ...(await exportJWK(privateKey)), alg } as Record<string, unknown>;
+  return { jwk, privateJwk, held, sign };
 }
 
 describe('a client that brings its own public key', () => {

@@ -34,7 +34,7 @@ beforeAll(async () => {
     'proofs.revoke': { nonce: await fetchNonce(a, 'operated') },
     'registrations.show': one,
     'registrations.delete': { ...one, user_id: 'nobody-here' },
-    'registrations.erase': { ...one, user_id: 'nobody-here' },
+    'registrations.erase': { ...one, user_id: 'nobody-here', erased: false },
   };
 });
 

@@ -1,5 +1,9 @@
 /** Registrations as operators see, delete and erase them. */
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, it } from 'vitest';
+import { tableName } from '../../../lambda/contract/names.ts';
+import { registrationId } from '../../../protocol/registration.ts';
+import { STAGE } from '../../support/dynalite.ts';
 import { regionsForFile } from '../../support/regions.ts';
 import { makeClient, prepare, register } from '../../support/signer.ts';
 
@@ -41,6 +45,19 @@ it('deletes nothing of a client that never was, and leaves nothing there', async
   expect(await platform.items('registry')).toEqual(before);
 });
 
+it('deletes what is stored even if nobody knows its client, as after a restore of one table', async () => {
+  const of = { client_id: 'not-restored', user_id: 'restored' };
+  const id = registrationId(of.client_id, of.user_id);
+  const Item = {
+    pk: { S: `${of.client_id}#${id}` },
+    user_id: { S: of.user_id },
+    created_at: { N: String(platform.clock.nowMs) },
+    data: { S: '{}' },
+  };
+  await platform.shared.send(new PutItemCommand({ TableName: tableName(STAGE, 'registry'), Item }));
+  expect(await platform.operate('registrations.delete', of)).toEqual({ id, deleted: true });
+});
+
 it('deletes what a client left that was removed since, and what a client never registered', async () => {
   const gone = await makeClient(platform);
   const { json } = await register(platform, a, gone, { user_id: 'left-behind' });
@@ -67,6 +84,35 @@ it('a deletion is not undone by a request that was held back', async () => {
   expect((await a.send(held)).code).toBe('use_nonce');
 });
 
+it('erasing what was never registered stops a request that was held back, as erasing a registration does', async () => {
+  const held = await prepare(platform, a, signer, { user_id: 'not-yet' });
+  const first = await platform.operate('registrations.erase', of('not-yet'));
+  expect(first).toMatchObject({ state: 'deleted', erasable_at: expect.any(String) });
+  expect((await a.send(held)).code).toBe('use_nonce');
+  expect(await items(first.id)).toMatchObject([{ deleted_at: { N: String(platform.clock.nowMs) } }]);
+});
+
+it('erasing for a client that was just deleted stops what an instance would accept that still holds the client', async () => {
+  for (const verb of ['registrations.erase', 'registrations.delete'] as const) {
+    const gone = await makeClient(platform);
+    await register(platform, a, gone, { user_id: 'held by the instance' });
+    const held = await prepare(platform, a, gone, { user_id: 'late' });
+    await platform.operate('clients.delete', { client_id: gone.clientId });
+    const { id } = await platform.operate(verb, { client_id: gone.clientId, user_id: 'late' });
+    expect((await a.send(held)).code).toBe('use_nonce');
+    expect(await items(id)).toHaveLength(1);
+  }
+});
+
+it('a Region that finds nothing after another one erased it leaves no new tombstone', async () => {
+  const { erasable_at } = await platform.operate('registrations.erase', of('in-turn'));
+  platform.clock.nowMs = Date.parse(erasable_at!);
+  const { id } = await platform.operate('registrations.erase', of('in-turn'));
+  const next = await platform.operate('registrations.erase', { ...of('in-turn'), erased: true });
+  expect(next).toEqual({ id, state: 'erased' });
+  expect(await items(id)).toEqual([]);
+});
+
 it('erasing takes the data at once, and the tombstone when no nonce can live that it stops', async () => {
   const { json } = await register(platform, a, signer, { user_id: 'erased', email: 'erased@example.com' });
   const held = await prepare(platform, a, signer, { user_id: 'erased' });
@@ -86,10 +132,6 @@ it('erasing takes the data at once, and the tombstone when no nonce can live tha
     state: 'erased',
   });
   expect(await items(json.id)).toEqual([]);
-  expect(await platform.operate('registrations.erase', of('erased'))).toEqual({
-    id: json.id,
-    state: 'absent',
-  });
 });
 
 it('an audit line names the registration by its id, never the user, and no key or nonce', async () => {

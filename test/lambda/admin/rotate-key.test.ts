@@ -150,6 +150,32 @@ describe('another profile', () => {
     expect(await tryBasic(basic)).toBe('invalid_proof');
   });
 
+  it('comes last: where the old keys could not be ended, they work on, and the command can be repeated', async () => {
+    const strict = await makeClient(platform);
+    const send = platform.shared.send.bind(platform.shared) as (command: object) => Promise<never>;
+    const ended = vi.spyOn(platform.shared, 'send').mockImplementation((async (command: {
+      input: { UpdateExpression?: string };
+    }) => {
+      if (command.input.UpdateExpression?.includes('expires_at')) throw new Error('down');
+      return send(command);
+    }) as never);
+    const params = { client_id: strict.clientId, profile: 'basic' as const };
+    const expires_at = at(platform.clock.nowMs + 30 * DAY_S * 1000);
+    const failed = await platform.admin('clients.rotate-key', { ...params, expires_at });
+    ended.mockRestore();
+    expect(failed).toMatchObject({ ok: false, problem: { code: 'unavailable' } });
+    expect(await platform.operate('clients.show', { client_id: strict.clientId })).toMatchObject({
+      profile: 'strict',
+    });
+    platform.clock.nowMs += CLIENT_CACHE_MS;
+    expect(await tryWith(strict)).toBe(201);
+    const basic = await rotate(strict, { profile: 'basic', expires_at });
+    const again = await rotate(strict, { profile: 'strict' });
+    platform.clock.nowMs += CLIENT_CACHE_MS;
+    expect([await tryWith(again), await tryWith(strict)]).toEqual([201, 'key_expired']);
+    expect(await tryBasic(basic)).toBe('invalid_proof');
+  });
+
   it('ends as well what another Region, whose clock is ahead, made for a moment from now', async () => {
     const strict = await makeClient(platform);
     const begunMs = platform.clock.nowMs;

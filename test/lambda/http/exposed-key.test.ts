@@ -24,6 +24,8 @@ const posted = (body: string): HttpAsk => ({
   headers: { 'Content-Type': 'application/json' },
   body,
 });
+const escaped = (value: object) => JSON.stringify(value).replaceAll('_', '\\u005f');
+const jwt = (claims: unknown) => `${b64({ alg: 'HS256' })}.${b64(claims)}.AA`;
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 /** @returns the line of the request, which is the only one */
@@ -77,6 +79,40 @@ describe('a strict key raises the alarm, once, and is not logged', () => {
     ['as the name of a header', (key) => nonce('?client_id=dev', { [key]: 'x' })],
     ['escaped in a body', (key) => posted(JSON.stringify({ key }).replaceAll('_', '\\u005f'))],
     ['in a form', (key) => posted(`api_key=${key.replaceAll('_', '%5F')}&x=y`)],
+    ['in a JWT in a body', (key) => posted(JSON.stringify({ token: jwt({ iss: key }) }))],
+    ['in a JWT that is the body', (key) => posted(jwt({ iss: key }))],
+    ['in a JWT in a form', (key) => posted(`client_assertion=${jwt({ iss: key })}&x=y`)],
+    [
+      'in a JWT in a cookie',
+      (key) => nonce('?client_id=dev', { Cookie: `session=${jwt({ iss: key })}; x=y` }),
+    ],
+    ['in a JWT in the query', (key) => nonce(`?client_id=dev&t=${jwt({ iss: key })}`)],
+    ['in a JWT in quotes', (key) => authorized(`Token token="${jwt({ iss: key })}"`)],
+    ['in a JWT before another word', (key) => authorized(`Bearer ${jwt({ iss: key })} x`)],
+    ['in a JWT after another one', (key) => authorized(`JWT a.b.c, Bearer ${jwt({ iss: key })}`)],
+    ['escaped in a JWT', (key) => authorized(`Bearer ${jwt(escaped({ iss: key }))}`)],
+    ['in the header of a JWE', (key) => authorized(`Bearer ${b64({ alg: 'dir', kid: key })}.a.b.c.d`)],
+    ['in Basic in a body', (key) => posted(JSON.stringify({ authorization: `Basic ${base64(`${key}:`)}` }))],
+    ['in Basic in the query', (key) => nonce(`?auth=${encodeURIComponent(`Basic ${base64(`${key}:`)}`)}`)],
+    ['encoded in Basic', (key) => authorized(`Basic ${base64(`${key.replaceAll('_', '%5F')}:`)}`)],
+    ['in base64', (key) => nonce('?client_id=dev', { 'X-Api-Key': base64(key) })],
+    ['in base64 as Bearer', (key) => authorized(`Bearer ${base64(key)}`)],
+    ['in base64 in base64', (key) => authorized(`Bearer ${base64(`Basic ${base64(key)}`)}`)],
+    ['escaped in JSON in JSON', (key) => posted(JSON.stringify({ text: escaped({ key }) }))],
+    ['encoded in JSON in a form', (key) => posted(`json=${escaped({ key }).replaceAll('\\', '%5C')}`)],
+    [
+      'encoded three times in a cookie',
+      (key) => nonce('?client_id=dev', { Cookie: key.replaceAll('_', '%25255F') }),
+    ],
+    ['as the password of a name with other letters', (key) => authorized(`Basic ${base64(`ÿÿ:${key}`)}`)],
+    [
+      'escaped in a body that is too long',
+      (key) => posted(escaped({ text: 'x'.repeat(17_000), key, more: 'x'.repeat(80_000) })),
+    ],
+    [
+      'behind in a body that is far too long',
+      (key) => posted(JSON.stringify({ text: 'x'.repeat(80_000), key })),
+    ],
     ['twice', (key) => nonce(`?api_key=${key}`, { Authorization: `Bearer ${key}` })],
     ['after one that is none', (key) => authorized(`csk_dev_1_${'0'.repeat(43)}_000000 ${key}`)],
   ])('%s', (_, ask) => expectAlarm(ask(strict.apiKey)));

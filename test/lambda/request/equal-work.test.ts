@@ -2,6 +2,8 @@
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { exportJWK } from 'jose';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { tableName } from '../../../lambda/contract/names.ts';
+import { STAGE } from '../../support/dynalite.ts';
 import { type Region, regionsForFile } from '../../support/regions.ts';
 import {
   b64,
@@ -214,6 +216,17 @@ describe.each(FORMS)('a forged proof of form %s', (form) => {
     }
   });
 });
+
+it.each(['No Client', 'registry', 'x', `c${'x'.repeat(5_000)}`, '#probe#eu-west-1', 'a#b'])(
+  'the name %# is no client’s, or nobody’s: at most a name that a client can have is looked up',
+  async (clientId) => {
+    for (const form of FORMS) {
+      const cost = await costOf(a.instance(), { form, clientId, kid: '1' });
+      const looked = Object.keys(cost).filter((call) => call.includes(tableName(STAGE, 'clients')));
+      expect(looked).toHaveLength(clientId === 'registry' ? 1 : 0);
+    }
+  },
+);
 
 describe('without the client root', () => {
   afterEach(() => {

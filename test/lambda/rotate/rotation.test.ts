@@ -460,17 +460,41 @@ describe('a revocation', () => {
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 1]);
     // From then on it is known: a Region that refuses a kid knows it.
     expect((await operate(parts.rotator(), 'keys.revoke', only)).result).toMatchObject({ unknown_kids: [] });
-    expect([...parts.keyset().revoked].sort()).toEqual([...only.only_kids].sort());
+    expect(parts.keyset().revoked).toEqual([only.only_kids[1]]);
+    for (const region of [HOME, AWAY])
+      expect([...parts.refusedIn(region)].sort()).toEqual([...only.only_kids].sort());
   });
 
-  it('takes as many kids as a keyset remembers, and no more', async () => {
-    const parts = await rotated();
-    const only_kids = Array.from({ length: MAX_REVOKED + 1 }, () => 'AAAAAA');
-    const refused = await operate(parts.rotator(), 'keys.revoke', { only_kids });
-    expect(refused).toMatchObject({ ok: false, problem: { code: 'malformed_request' } });
-    expect(parts.told).toEqual([]);
-    const taken = await operate(parts.rotator(), 'keys.revoke', { only_kids: only_kids.slice(1) });
-    expect(taken).toMatchObject({ ok: true });
+  it('takes more kids than a keyset remembers: the Regions refuse them all, and one new key signs', async () => {
+    const parts = await rotated(2);
+    const old = kids(parts);
+    const many = Array.from({ length: MAX_REVOKED + 100 }, (_, n) =>
+      Buffer.from([1, 2, n >> 8, n]).toString('base64url'),
+    );
+    const only_kids = [...many, ...old];
+    for (const region of [HOME, AWAY]) await parts.regionOf(region).revokedKids.add(many);
+    for (let n = 0; n < 2; n++) {
+      const { result } = await operate(parts.rotator(), 'keys.revoke', { only_kids });
+      expect([result.failure, result.unknown_kids]).toEqual([null, []]);
+      for (const region of [HOME, AWAY])
+        expect([...parts.refusedIn(region)].sort()).toEqual([...only_kids].sort());
+    }
+    expect(kids(parts)).toHaveLength(1);
+    expect(parts.vault.made).toHaveLength(3);
+    for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
+  });
+
+  it('answers with the keyset that it made, even if a read still returns the one before it', async () => {
+    const parts = await rotated(2);
+    const old = kids(parts);
+    const before = await parts.secret.read({ label: 'AWSCURRENT' });
+    const secret: SecretVersions = {
+      ...parts.secret,
+      read: async (version) => ('label' in version ? before : parts.secret.read(version)),
+    };
+    const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
+    expect(result.keyset.keys).toMatchObject([{ kid: kids(parts)[0], state: 'current' }]);
+    expect(old).not.toContain(kids(parts)[0]);
   });
 
   it('with the primary Region, or Vault, lost: the other Regions refuse the keys all the same, and it says so', async () => {
@@ -936,6 +960,12 @@ describe('a keyset that is full', () => {
       ok: true,
       result: { seq: seq + 2 },
     });
+    // The Regions still refuse all of them, but nothing brings them back into the keyset.
+    await rotate(parts, newToken());
+    expect(parts.keyset()).toMatchObject({ revoked: { length: half }, fingerprints: { length: half } });
+    expect(parts.refusedIn(HOME).length).toBeGreaterThan(half);
+    expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
+    expect(parts.keyset().revoked.length).toBeLessThan(half + 10);
   });
 });
 
@@ -1243,6 +1273,31 @@ describe('an operator', () => {
     expect(parts.holder('AWSPENDING')).toBeUndefined();
   });
 
+  it('who rotates hears that a label stays which cannot be removed, and what removes it', async () => {
+    const stays =
+      'may still be AWSPENDING, which blocks every later rotation: countersign keys unstick nonce removes';
+    const parts = await rotated();
+    const move = async () => {
+      throw new Unavailable('secret nonce');
+    };
+    const throttled = parts.rotator({ secret: { ...parts.secret, move } });
+    expect(await operate(throttled, 'keys.rotate')).toMatchObject({
+      ok: false,
+      problem: { code: 'unavailable', detail: expect.stringMatching(`^secret nonce .*; .*${stays}`) },
+    });
+    expect(parts.holder('AWSPENDING')).toBeDefined();
+    expect(await operate(parts.rotator(), 'keys.unstick')).toMatchObject({ ok: true });
+
+    const slow = parts.rotator({
+      secret: { ...parts.secret, put: () => new Promise(() => {}) },
+      times: { eachMs: 1_000, swapMs: 20, answerMs: 2_000 },
+    });
+    expect(await operate(slow, 'keys.rotate')).toMatchObject({
+      ok: false,
+      problem: { detail: expect.stringMatching(`^not done within .*; .*${stays}`) },
+    });
+  });
+
   it('sees as revoked what a Region refuses, and who signs in its place', async () => {
     const parts = await rotated(2);
     const [signs, published] = kids(parts);
@@ -1451,6 +1506,20 @@ describe('readers that hold a keyset which the secret has no more', () => {
     for (const kid of old) expect(result.revoked).toContain(kid);
     for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(result.revoked);
     expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
+  });
+
+  it('rolled back: the next keyset remembers what the one before it remembered, and no table', async () => {
+    const parts = await rotated();
+    const first = parts.holder('AWSCURRENT')!;
+    await rotate(parts, newToken());
+    const remembered = { revoked: ['AAAAAA'], fingerprints: ['AAAAAAAAAAAAAAAAAAAAAA'] };
+    const { seq, ...rest } = parts.keyset();
+    parts.store.put(NAME, newToken(), JSON.stringify({ ...rest, seq: seq + 1, ...remembered }), [
+      'AWSCURRENT',
+    ]);
+    await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, first);
+    await rotate(parts, newToken());
+    expect(parts.keyset()).toMatchObject({ seq: seq + 2, ...remembered });
   });
 
   it('rolled back: a named key that is revoked already gets them a keyset that they take', async () => {

@@ -64,7 +64,7 @@ async function listen(server: Server): Promise<string> {
 }
 
 const handler =
-  (seen: Seen[], answer: (request: Seen, index: number) => Answer): RequestListener =>
+  (seen: Seen[], answer: (request: Seen, index: number) => Answer | Promise<Answer>): RequestListener =>
   async (incoming, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
@@ -72,7 +72,7 @@ const handler =
     const { method = '', url = '', headers } = incoming;
     const request = { method, path: url.replace('/v1/', ''), headers, body: text && JSON.parse(text) };
     seen.push(request);
-    const given = answer(request, seen.length - 1);
+    const given = await answer(request, seen.length - 1);
     if (given === 'hang') return;
     if (given === 'cut') return void incoming.socket.destroy();
     const [status, body = '', extra = {}] = given;
@@ -81,7 +81,7 @@ const handler =
 
 /** @returns what it was asked, and keys of it */
 async function vaultThat(
-  answer: (request: Seen, index: number) => Answer,
+  answer: (request: Seen, index: number) => Answer | Promise<Answer>,
   options: Partial<VaultOptions> = {},
 ) {
   const seen: Seen[] = [];
@@ -385,6 +385,73 @@ describe('logins', () => {
     await gone;
     expect(logins).toBe(1);
     expect(seen.map(({ path }) => path)).not.toContain('transit/keys/k/trim');
+  });
+
+  it('a login that is under way when the token is given back brings one that nobody uses, and that is revoked', async () => {
+    for (const late of [false, true]) {
+      const login = Promise.withResolvers<Answer>();
+      const begun = Promise.withResolvers<void>();
+      const { seen, keys } = await vaultThat(
+        (request) => {
+          if (!isLogin(request)) return [204];
+          begun.resolve();
+          return login.promise;
+        },
+        { auth: approle },
+      );
+      const rotation = keys.rotate('k').catch((error: Error) => error.message);
+      await begun.promise;
+      const out = keys.logOut().then(
+        () => 'in time',
+        (error: VaultError) => error.code,
+      );
+      // The function's caller does not wait for longer than a second.
+      if (late) expect(await out).toBe('unavailable');
+      login.resolve(lease('token-late', 600));
+      expect(await out).toBe(late ? 'unavailable' : 'in time');
+      expect(await rotation).toContain('given back meanwhile');
+      await vi.waitFor(() => expect(seen).toHaveLength(2));
+      expect(seen[1]).toMatchObject({
+        path: 'auth/token/revoke-self',
+        headers: { 'x-vault-token': 'token-late' },
+      });
+      await keys.rotate('k').catch(() => {});
+      expect(seen[2]).toMatchObject({ path: 'auth/approle/login' });
+    }
+  });
+
+  it('a token given back while the credentials are read is never asked for, and the next call has its own', async () => {
+    const reading = Promise.withResolvers<void>();
+    const credentials = async () => {
+      await reading.promise;
+      return { role_id: 'r', secret_id: 's' };
+    };
+    const { seen, keys } = await vaultThat((request) => (isLogin(request) ? lease('t', 600) : described), {
+      auth: { method: 'approle', credentials },
+    });
+    const rotation = keys.rotate('k').catch((error: Error) => error.message);
+    const out = keys.logOut();
+    reading.resolve();
+    await out;
+    expect([await rotation, seen]).toEqual([expect.stringContaining('given back meanwhile'), []]);
+    await keys.versions('k');
+    expect(seen.map(({ path }) => path)).toEqual(['auth/approle/login', 'transit/keys/k']);
+  });
+
+  it('a call that fails once the token was given back is not tried again', async () => {
+    let gone: Promise<void> | undefined;
+    const { seen, keys } = await vaultThat(
+      ({ path }) => {
+        if (path === 'auth/approle/login') return lease('t', 600);
+        if (path !== 'transit/keys/k') return [204];
+        gone = keys.logOut();
+        return [500];
+      },
+      { auth: approle },
+    );
+    await expect(keys.versions('k')).rejects.toBeInstanceOf(VaultError);
+    await gone;
+    expect(seen.filter(({ path }) => path === 'transit/keys/k')).toHaveLength(1);
   });
 
   it('nobody who waits for an answer waits longer than a second for a token to be given back', async () => {

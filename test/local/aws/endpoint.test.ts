@@ -65,7 +65,7 @@ beforeAll(async () => {
       return { region, event, awsRequestId, invokedFunctionArn };
     };
   const services = (region: string) => ({
-    dynamodb: dynamodbService(tables, region),
+    dynamodb: dynamodbService(tables, region, 0),
     secretsmanager: secretsManagerService(store, region, REGIONS),
     lambda: lambdaService(new Map([['echo', handler(region)]]), region),
   });

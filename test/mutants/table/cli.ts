@@ -10,6 +10,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/registrations.test.ts',
   ),
   mutant(
+    'erase',
+    'cli/registrations/command.ts',
+    "erased ||= answer?.state === 'erased';",
+    '',
+    'test/cli/registrations.test.ts',
+  ),
+  mutant(
     'vault-least-privilege',
     'cli/vault/rotate.hcl',
     '{{export}}/{{key}}/*',
@@ -684,8 +691,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'waits-for-nobody',
     'cli/keys/revoke.ts',
-    'askInTurn({ regions: turns }, ask, { patienceMs, passesOver })',
-    'askInTurn({ regions: turns }, ask, { patienceMs: 60_000, passesOver })',
+    '      patienceMs,\n      passesOver: passesOver(onlyKids),',
+    '      passesOver: passesOver(onlyKids),',
     'test/cli/keys.test.ts',
   ),
   mutant(

@@ -1,0 +1,33 @@
+/** What the Regions remember of published keysets. */
+import { describe, expect, it } from 'vitest';
+import type { KeyLags } from '../../protocol/key-windows.ts';
+import { parseKeyset } from '../../protocol/keyset.ts';
+import { mergePublished, NOTHING_PUBLISHED, withPublished } from '../../protocol/published.ts';
+
+const LAGS: KeyLags = {
+  replicationMs: 1,
+  verifierAgeMs: 10,
+  signerAgeMs: 100,
+  maxLifeMs: 1_000,
+  clockErrorMs: 10_000,
+  finishMs: 100_000,
+};
+
+describe('what several Regions remember', () => {
+  it('is a key for as long as one of them holds it, in whatever order they are read', () => {
+    const holds = { seq: 3, kids: { AAAAAA: null, BBBBBB: 5 } };
+    const forgets = { seq: 2, kids: { AAAAAA: 7, BBBBBB: 9 } };
+    const both = { seq: 3, kids: { AAAAAA: null, BBBBBB: 9 } };
+    expect(mergePublished([holds, forgets])).toEqual(both);
+    expect(mergePublished([forgets, holds])).toEqual(both);
+    expect(mergePublished([NOTHING_PUBLISHED, forgets, NOTHING_PUBLISHED])).toEqual(forgets);
+  });
+});
+
+describe('what a Region remembers once a keyset may be the current one', () => {
+  it('never has a lower seq, whatever is published: readers hold the higher one', () => {
+    const older = { ...parseKeyset('{"keys":[]}'), seq: 3 };
+    expect(withPublished({ seq: 9, kids: {} }, older, LAGS, 0).seq).toBe(9);
+    expect(withPublished({ seq: 2, kids: {} }, older, LAGS, 0).seq).toBe(3);
+  });
+});
