@@ -23,9 +23,6 @@ import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
 
-/** How long a rotation waits until every Region has a key that signs at once. */
-const ROTATE_TIMEOUT_S = 30;
-
 type Options = TargetOptions & { readonly json?: true };
 type RevokeCommandOptions = Options & {
   readonly onlyKid?: readonly string[];
@@ -178,7 +175,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       for (const keyset of keysets) {
         const made = newest(keyset);
         if (made?.state === 'current')
-          await waitForCopies(target, keyset.purpose as Purpose, made.kid, ROTATE_TIMEOUT_S, signal);
+          await waitForCopies(
+            target,
+            keyset.purpose as Purpose,
+            made.kid,
+            (io.patienceMs ?? PATIENCE_MS) / 1_000,
+            signal,
+          );
       }
     });
   }

@@ -907,6 +907,29 @@ describe('on Regions that lag, refuse or are lost', () => {
     }
   });
 
+  it('rotate names a Region that lacks a key which signs at once', async () => {
+    answers['local-a'] = () => keyset(['AAAAAA'], null);
+    const { code, stdout, stderr } = await directory.run(['keys', 'rotate', 'nonce'], { patienceMs: 50 });
+    expect([code, stdout]).toEqual([1, 'nonce: key AAAAAA signs now\n']);
+    expect(stderr).toContain('error: local-b does not have key AAAAAA yet, so possibly no key signs there');
+  });
+
+  it('clients list and unstick wait for no Region that takes calls and answers none', async () => {
+    answers['local-a'] = () => ({ hangs: true });
+    answers['local-b'] = () => ({ clients: [] });
+    const quick = { patienceMs: 300 };
+    const list = await directory.run(['clients', 'list'], quick);
+    expect([list.code, list.stderr]).toEqual([
+      0,
+      'error: local-a has not answered within 300 ms; asked local-b instead\n',
+    ]);
+    const unstick = await directory.run(['keys', 'unstick', 'nonce'], quick);
+    expect([unstick.code, unstick.stderr]).toEqual([
+      3,
+      expect.stringContaining('in local-a: no answer in time'),
+    ]);
+  });
+
   it('list takes a copy that is no keyset for one that cannot be read', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], null);
     answers['local-b'] = () => ({
@@ -1213,9 +1236,11 @@ describe('on Regions that lag, refuse or are lost', () => {
   it('rotate asks once, and for a second next key only with --force', async () => {
     const params: object[] = [];
     const problem = { code: 'rotation_refused', detail: 'key AAAAAA has yet to sign: rotate with --force' };
-    answers['local-a'] = (_, __, given) => {
+    const both = keyset(['AAAAAA', 'BBBBBB'], ['AAAAAA', 'BBBBBB']);
+    answers['local-a'] = (action, _, given) => {
+      if (action === 'keys.list') return both;
       params.push(given);
-      return 'force' in given ? keyset(['AAAAAA', 'BBBBBB'], []) : { problem };
+      return 'force' in given ? both : { problem };
     };
     expect((await keys('rotate', 'nonce')).stderr).toMatch(/--force \(rotation_refused\)\n$/);
     expect((await keys('rotate', 'nonce', '--force')).code).toBe(0);
@@ -1230,7 +1255,7 @@ describe('on Regions that lag, refuse or are lost', () => {
   it('rotate --all tries each purpose, whatever became of the one before', async () => {
     const problem = { code: 'rotation_in_progress', detail: 'version v2 is AWSPENDING: wait, or unstick' };
     answers['local-a'] = (_, purpose) =>
-      purpose === 'nonce' ? { problem } : { ...keyset(['AAAAAA'], []), purpose };
+      purpose === 'nonce' ? { problem } : { ...keyset(['AAAAAA'], ['AAAAAA']), purpose };
     const { code, stdout, stderr } = await keys('rotate', '--all');
     expect([code, stdout]).toEqual([1, 'client-root: key AAAAAA signs now\ntoken: key AAAAAA signs now\n']);
     expect(stderr).toBe('error: nonce: version v2 is AWSPENDING: wait, or unstick (rotation_in_progress)\n');

@@ -767,6 +767,20 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'no-key-no-success',
+    'cli/keys/command.ts',
+    "if (made?.state === 'current')",
+    'if (Date.now() === 0)',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'waits-for-nobody',
+    'cli/keys/command.ts',
+    "'keys.list', {}, patience)",
+    "'keys.list', {})",
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'no-key-no-success',
     'cli/keys/print.ts',
     '  ...troubles(keyset, args),\n];',
     '];',
