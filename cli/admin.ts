@@ -63,7 +63,10 @@ export const invokeAdmin = <A extends AdminAction>(
     signal,
     ...(ADMIN_FUNCTION[action] === 'admin-read'
       ? { maxAttempts: READ_ATTEMPTS }
-      : { look: lookAfter(action, params), next: 'jwk' in params ? undefined : AFTER_LOOK[action] }),
+      : {
+          look: `${lookAfter(action, params)}${target.args}`,
+          next: 'jwk' in params ? undefined : AFTER_LOOK[action],
+        }),
   });
 
 /** @yields every client of the stage, page by page, as one Region's table lists them */

@@ -6,6 +6,8 @@ import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts
 import { invokeAdmin, listClients } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { askAtOnce } from '../keys/ask.ts';
+import { PATIENCE_MS } from '../keys/look.ts';
 import { checkClientNames } from '../params.ts';
 import { printClient, printClients, printFields, printTable } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
@@ -224,7 +226,14 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   async function list(options: Options): Promise<void> {
     const target = findTarget(options, io);
     const clients: ClientSummary[] = [];
-    for await (const client of listClients(target, target.regions[0]!))
+    const end = new AbortController();
+    const { asked, unreachable } = await askAtOnce(
+      target,
+      (region) => invokeAdmin(target, region, 'clients.list', { limit: 1 }, end.signal),
+      { patienceMs: io.patienceMs ?? PATIENCE_MS },
+    ).finally(() => end.abort());
+    for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
+    for await (const client of listClients(target, asked))
       if (options.json) printJson(io, client);
       else clients.push(client);
     if (!options.json) printClients(io, clients);

@@ -6,7 +6,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
+import type { CountersignError } from '@countersign/sdk';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { fixOf } from '../../cli/fixes.ts';
+import type { Access } from '../../cli/register/access.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { deriveApiKey } from '../../protocol/api-key.ts';
 import { closedUrl, Directory } from './cli.ts';
@@ -347,4 +350,11 @@ test('without a platform it is said how to get one', async () => {
     expect(broken.stderr).toContain('local.json is broken: start the platform again');
   }
   elsewhere.remove();
+});
+
+test('an invalid proof names what a client cannot see: its client root may have been revoked', () => {
+  const error = { code: 'invalid_proof' } as CountersignError;
+  expect(fixOf(error, { source: 'of key.txt' } as Access)).toMatch(
+    /client root was revoked, .*\(clients rotate-key\)/,
+  );
 });
