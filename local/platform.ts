@@ -7,8 +7,9 @@ import type { KeyLags } from '../protocol/key-windows.ts';
 import { dynamodbService } from './aws/dynamodb.ts';
 import { type AwsFault, type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
 import { type LambdaHandler, lambdaService } from './aws/lambda.ts';
+import { AwsError } from './aws/protocol.ts';
+import { SecretRegions } from './aws/secret-regions.ts';
 import { SecretRotation } from './aws/secret-rotation.ts';
-import { SecretStore } from './aws/secret-store.ts';
 import { secretArn, secretsManagerService } from './aws/secrets-manager.ts';
 import { Dynamodb } from './dynamodb/dynamodb.ts';
 import { startReplication } from './dynamodb/replication.ts';
@@ -16,7 +17,7 @@ import { withErrorPages } from './error-pages.ts';
 import { setUpKeys } from './keys.ts';
 import { createRegion, type Deployment } from './region.ts';
 import { createRouter } from './router.ts';
-import { type LocalServer, startServer } from './server.ts';
+import { type HttpListener, type LocalServer, startServer } from './server.ts';
 import { createClients, createTables, isGlobalTable, type LocalClient, tableKinds } from './stage.ts';
 import { startVault, type VaultChoice } from './vault/start.ts';
 
@@ -67,6 +68,11 @@ export interface PlatformInfo {
 
 export interface Platform {
   readonly info: PlatformInfo;
+  /** Cuts a Region off: it answers nobody, and nothing leaves it or reaches it. Its data stays. */
+  loseRegion(region: string): void;
+  bringBackRegion(region: string): void;
+  /** Deploys a Region's stack with this `keys.managedBy`, as far as it concerns keys. */
+  deployKeys(region: string, managedBy: string): Promise<void>;
   /** Stops every server. All state is lost. */
   stop(): Promise<void>;
 }
@@ -120,28 +126,42 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(...regions.map((region) => region.aws.destroy));
     // The Lambda functions of each Region. The rotation functions are added once Vault is ready.
     const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
-    const { endpoint, rotation, store } = awsRegions(names, functions, deployment, options.keys);
+    const { endpoint, rotations, secrets, store } = awsRegions(names, functions, deployment, options.keys);
     undo.push(startReplication(store, REPLICATION_MS));
-    aws.serve(createAwsEndpoint(endpoint, options.awsFault));
+    const faultOf: AwsFault = (call) =>
+      store.network.isLost(call.region)
+        ? new AwsError('ServiceUnavailableException', `Region ${call.region} is lost`, 503)
+        : options.awsFault?.(call);
+    aws.serve(createAwsEndpoint(endpoint, faultOf));
 
     for (const kind of ['global', 'region'] as const)
       for (const region of kind === 'global' ? regions.slice(0, 1) : regions)
         await createTables(region.aws.dynamodb, tableKinds(kind));
-    undo.push(
-      await setUpKeys({
-        vault,
-        regions: names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! })),
-        rotation,
-        lags: options.keys?.lags ?? {},
-        maxLifeMs: options.keys?.maxLifeMs ?? {},
-        errorDocsUrl: `${deployment.entryUrl}/errors`,
-        nowMs,
-        log: deployment.log,
-      }),
-    );
+    const keys = await setUpKeys({
+      vault,
+      regions: names.map((name, i) => ({
+        name,
+        aws: regions[i]!.aws,
+        functions: functions[i]!,
+        rotation: rotations[i]!,
+      })),
+      lags: options.keys?.lags ?? {},
+      maxLifeMs: options.keys?.maxLifeMs ?? {},
+      errorDocsUrl: `${deployment.entryUrl}/errors`,
+      nowMs,
+      log: deployment.log,
+    });
+    undo.push(keys.stop);
     const clients = await createClients(regions[0]!.aws.lambda, nowMs() + BASIC_KEY_LIFE_MS);
-    for (const [i, { server }] of fronts.entries()) server.serve(regions[i]!.gateway);
-    const destinations = regions.map(({ gateway }, i) => ({
+    const gateways = regions.map(
+      ({ gateway }, i): HttpListener =>
+        async (request, response) => {
+          if (store.network.isLost(names[i]!)) request.socket.destroy();
+          else await gateway(request, response);
+        },
+    );
+    for (const [i, { server }] of fronts.entries()) server.serve(gateways[i]!);
+    const destinations = gateways.map((gateway, i) => ({
       gateway,
       healthUrl: `${fronts[i]!.server.url}/v1/health`,
     }));
@@ -156,6 +176,15 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         console: null,
         clients,
       },
+      loseRegion(region) {
+        store.network.lose(region);
+        secrets.lose(region);
+      },
+      bringBackRegion(region) {
+        store.network.bringBack(region);
+        secrets.restore(region);
+      },
+      deployKeys: keys.deploy,
       stop,
     };
   } catch (error) {
@@ -164,7 +193,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   }
 }
 
-/** One store for the tables of all Regions, and one for their secrets. */
+/** One store for the tables of all Regions, and one for each Region's secrets. */
 function awsRegions(
   names: readonly string[],
   functions: readonly ReadonlyMap<string, LambdaHandler>[],
@@ -177,19 +206,21 @@ function awsRegions(
     modeOf: (table) => (isGlobalTable(table) ? consistency : 'regional'),
     nowMs,
   });
-  const secrets = new SecretStore(nowMs, replicaLagMs && { replicaLagMs });
-  const invoke = (name: string, event: object) =>
-    functions[0]!.get(name)!(event, { awsRequestId: randomUUID() });
-  const rotation = new SecretRotation(secrets, invoke, nowMs, (secret) => secretArn(names[0]!, secret));
+  const secrets = new SecretRegions(names, nowMs, { replicaLagMs });
+  const rotations = names.map((name, i) => {
+    const invoke = (function_: string, event: object) =>
+      functions[i]!.get(function_)!(event, { awsRequestId: randomUUID() });
+    return new SecretRotation(secrets.in(name), invoke, nowMs, (secret) => secretArn(name, secret));
+  });
   const endpoint = new Map<string, AwsRegion>(
     names.map((name, i) => [
       name,
       {
         dynamodb: dynamodbService(store, name),
-        secretsmanager: secretsManagerService(secrets, name, names, i === 0 ? rotation : undefined),
+        secretsmanager: secretsManagerService(secrets, name, rotations[i]),
         lambda: lambdaService(functions[i]!, name),
       },
     ]),
   );
-  return { endpoint, rotation, store };
+  return { endpoint, rotations, secrets, store };
 }

@@ -290,6 +290,10 @@ describe('on Regions that lag, refuse or are lost', () => {
       { region: 'local-b', kids: inB, revoked: inB && [] },
     ],
     known_kids: kids,
+    managed_by: 'local-a',
+    promoted_to: null,
+    primary_region: 'local-a',
+    missing_kids: [],
     next_rotation_at: null,
     last_failure: null,
   });

@@ -18,8 +18,8 @@ export interface Engine {
   /** A client of the primary Region, and of one that has a replica. */
   readonly home: () => SecretsManagerClient;
   readonly away: () => SecretsManagerClient;
-  /** Replicas must be asked for, by this name of the other Region. */
-  readonly replicateTo?: string;
+  /** Name of the other Region. */
+  readonly replicateTo: string;
   /** Does with a version what AWS does and not every stand-in: one label on one version, one value for one token. */
   readonly exact: boolean;
 }
@@ -35,10 +35,8 @@ export function secretsManagerContract({ name, home, away, replicateTo, exact }:
       id = `contract/${randomUUID()}`;
       const created = await home().send(new CreateSecretCommand({ Name: id, SecretString: 'first' }));
       first = created.VersionId!;
-      if (replicateTo !== undefined) {
-        const AddReplicaRegions = [{ Region: replicateTo }];
-        await home().send(new ReplicateSecretToRegionsCommand({ SecretId: id, AddReplicaRegions }));
-      }
+      const AddReplicaRegions = [{ Region: replicateTo }];
+      await home().send(new ReplicateSecretToRegionsCommand({ SecretId: id, AddReplicaRegions }));
       secret = createSecretVersions(home(), id);
       replica = createSecretVersions(away(), id);
     });

@@ -20,7 +20,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dynamodbService } from '../../../local/aws/dynamodb.ts';
 import { createAwsEndpoint } from '../../../local/aws/endpoint.ts';
 import { type LambdaHandler, lambdaService } from '../../../local/aws/lambda.ts';
-import { SecretStore } from '../../../local/aws/secret-store.ts';
+import { SecretRegions } from '../../../local/aws/secret-regions.ts';
 import { secretsManagerService } from '../../../local/aws/secrets-manager.ts';
 import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 import { type LocalServer, startServer } from '../../../local/server.ts';
@@ -57,7 +57,7 @@ beforeAll(async () => {
     modeOf: (table) => (table.startsWith('global') ? 'strong' : 'regional'),
     nowMs: () => NOW_MS,
   });
-  const store = new SecretStore(() => NOW_MS);
+  const store = new SecretRegions(REGIONS, () => NOW_MS);
   const handler =
     (region: string): LambdaHandler =>
     async (event, { awsRequestId, invokedFunctionArn }) => {
@@ -66,7 +66,7 @@ beforeAll(async () => {
     };
   const services = (region: string) => ({
     dynamodb: dynamodbService(tables, region),
-    secretsmanager: secretsManagerService(store, region, REGIONS),
+    secretsmanager: secretsManagerService(store, region),
     lambda: lambdaService(new Map([['echo', handler(region)]]), region),
   });
   server.serve(createAwsEndpoint(new Map(REGIONS.map((region) => [region, services(region)]))));

@@ -11,8 +11,8 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAwsEndpoint } from '../../../local/aws/endpoint.ts';
+import { SecretRegions } from '../../../local/aws/secret-regions.ts';
 import { SecretRotation } from '../../../local/aws/secret-rotation.ts';
-import { SecretStore } from '../../../local/aws/secret-store.ts';
 import { secretArn, secretsManagerService } from '../../../local/aws/secrets-manager.ts';
 import { type LocalServer, startServer } from '../../../local/server.ts';
 import { secretsManagerContract } from '../../contract/secrets-manager.ts';
@@ -27,13 +27,14 @@ const called: {
 }[] = [];
 let fails: string | undefined;
 let server: LocalServer;
+let store: SecretRegions;
 let rotation: SecretRotation;
 let a: SecretsManagerClient;
 let b: SecretsManagerClient;
 
 beforeAll(async () => {
   server = await startServer(0, new Set());
-  const store = new SecretStore(() => clock.nowMs, { replicaLagMs: () => clock.lagMs });
+  store = new SecretRegions(REGIONS, () => clock.nowMs, { replicaLagMs: () => clock.lagMs });
   const invoke = async (functionName: string, event: object) => {
     const step = event as (typeof called)[0]['event'];
     called.push({ functionName, event: step });
@@ -50,7 +51,7 @@ beforeAll(async () => {
     if (step.Step === 'finishSecret') await move(step.SecretId, 'AWSCURRENT', step.ClientRequestToken);
   };
   rotation = new SecretRotation(
-    store,
+    store.in('local-a'),
     invoke,
     () => clock.nowMs,
     (secret) => secretArn('local-a', secret),
@@ -59,7 +60,7 @@ beforeAll(async () => {
   const services = (region: string) => ({
     dynamodb: nowhere,
     lambda: nowhere,
-    secretsmanager: secretsManagerService(store, region, REGIONS, rotation),
+    secretsmanager: secretsManagerService(store, region, rotation),
   });
   server.serve(createAwsEndpoint(new Map(REGIONS.map((region) => [region, services(region)]))));
   const client = (region: string) =>
@@ -83,7 +84,10 @@ beforeEach(() => {
 
 async function create(): Promise<{ id: string; first: string }> {
   const id = `rotated/${randomUUID()}`;
-  const { VersionId } = await a.send(new CreateSecretCommand({ Name: id, SecretString: 'first' }));
+  const AddReplicaRegions = [{ Region: 'local-b' }];
+  const { VersionId } = await a.send(
+    new CreateSecretCommand({ Name: id, SecretString: 'first', AddReplicaRegions }),
+  );
   return { id, first: VersionId! };
 }
 const labels = async (id: string) =>
@@ -106,7 +110,13 @@ const rotate = (id: string, more: object = {}) =>
   a.send(new RotateSecretCommand({ SecretId: id, RotationLambdaARN: FUNCTION, ...more }));
 const named = (name: string) => expect.objectContaining({ name });
 
-secretsManagerContract({ name: 'the local one', home: () => a, away: () => b, exact: true });
+secretsManagerContract({
+  name: 'the local one',
+  home: () => a,
+  away: () => b,
+  replicateTo: 'local-b',
+  exact: true,
+});
 
 describe('a rotation that it runs', () => {
   it('stages a version without a value, calls the four steps in order, and leaves what they did', async () => {
