@@ -3,7 +3,6 @@ import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askKeys, exitOf } from './ask.ts';
-import { lookForHome } from './look.ts';
 import { newest, whyNoneSigns } from './print.ts';
 import { type WaitOptions, waitForRegions } from './wait.ts';
 
@@ -50,8 +49,8 @@ async function firstKey(
   signal: AbortSignal,
   report: WaitOptions['report'],
 ): Promise<Initialised> {
-  const { home, keyset: found } = await lookForHome(target, purpose, signal);
-  let keyset = found;
+  const home = target.regions[0]!;
+  let keyset = await askKeys(target, home, purpose, 'keys.list', {}, signal);
   const made = keyset.keys.length === 0 && keyset.unreadable === null && keyset.fall_back === null;
   if (made) keyset = await askKeys(target, home, purpose, 'keys.rotate', {}, signal);
   const fault = whyNoneSigns(keyset);

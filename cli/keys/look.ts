@@ -80,7 +80,8 @@ export async function lookForHome(
   purpose: Purpose,
   signal?: AbortSignal,
 ): Promise<{ readonly keyset: KeysetSummary; readonly home: string }> {
-  const { result } = await look(target, purpose, { signal });
+  const ask = (region: string) => askKeys(target, region, purpose, 'keys.list', {}, signal);
+  const { result } = await fromHome(target, ask, await askInTurn(target, ask));
   const home = homeOf(result);
   return {
     keyset: result,

@@ -97,6 +97,8 @@ class Promotion {
     });
     const present = others.filter((region) => !silent.some((each) => each.region === region));
     this.#requireLost(own, present);
+    for (const [purpose, { missing_kids }] of own)
+      if (missing_kids.length > 0) await this.#waitForCopy(purpose, present);
 
     const promoted = await this.#eachPurpose('take-over', to, (purpose) => this.#takeOver(purpose, present));
     if (!promoted) return;
@@ -107,7 +109,7 @@ class Promotion {
     const isDeployed = await this.#isDeployed(to);
     if (!this.#lock(isDeployed)) return;
     if (!isDeployed && !(await this.#deploy(to))) return;
-    for (const region of present) await this.#follow(region, promoted);
+    await this.#follow(present, promoted);
     for (const { region, error } of silent)
       this.#step('replicate', region, null, false, this.#later(region, error));
   }
@@ -164,7 +166,8 @@ class Promotion {
     const before = await this.#mustDescribe(to, purpose);
     const { keyset } = promoted.get(purpose)!;
     if (!isOwn(before)) {
-      if (keyset.missing_kids.length > 0 && present.length > 0) await this.#waitForCopy(purpose, present);
+      // A rotation may have finished just before the former home was told.
+      if (keyset.missing_kids.length > 0) await this.#waitForCopy(purpose, present);
       await this.#secrets.detach(to, purpose);
       await this.#until(
         async () => isOwn(await this.#mustDescribe(to, purpose)),
@@ -200,7 +203,7 @@ class Promotion {
         const names = holders.map(({ region }) => region).join(', ');
         throw new CliError(
           EXIT.failed,
-          `its copy lacks ${missing.join(', ')}, which ${names} has: promote that Region, or lose the key with --yes`,
+          `${purpose}: the copy of ${this.#to} lacks ${missing.join(', ')}, which ${names} has: promote that Region, or lose the key with --yes`,
         );
       }
       await this.#pause();
@@ -249,11 +252,32 @@ class Promotion {
     );
   }
 
-  /** Makes another Region's secrets replicas of the new home's. */
-  async #follow(region: string, promoted: ReadonlyMap<Purpose, PromotedKeys>): Promise<void> {
-    const isDeployed = await this.#isDeployed(region);
-    // A schedule that stands, and rights to write, are no matter of a replica. CloudFormation removes them.
-    if (!isDeployed && !(await this.#deploy(region))) return;
+  /** Makes the other Regions' secrets replicas of the new home's. */
+  async #follow(present: readonly string[], promoted: ReadonlyMap<Purpose, PromotedKeys>): Promise<void> {
+    const deployed: string[] = [];
+    for (const region of present) {
+      // CloudFormation must end a schedule, and take the right to write, before the secret becomes a replica.
+      if (!(await this.#isDeployed(region)) && !(await this.#deploy(region))) continue;
+      const detached = await this.#eachPurpose('detach', region, (purpose) =>
+        this.#detachFromFormer(region, purpose),
+      );
+      if (detached) deployed.push(region);
+    }
+    for (const region of deployed) await this.#replicateAndCompare(region, promoted);
+  }
+
+  /**
+   * All of them, before the former home's secret is overwritten: it must not have replicas then. They are not removed, so
+   * that each Region can read its own all the time.
+   */
+  async #detachFromFormer(region: string, purpose: Purpose): Promise<readonly [true, string | undefined]> {
+    const { primaryRegion = region } = (await this.#secrets.describe(region, purpose)) ?? {};
+    if (primaryRegion === region || primaryRegion === this.#to) return [true, undefined];
+    await this.#secrets.detach(region, purpose);
+    return [true, `no longer is a replica of ${primaryRegion}`];
+  }
+
+  async #replicateAndCompare(region: string, promoted: ReadonlyMap<Purpose, PromotedKeys>): Promise<void> {
     if (
       !(await this.#eachPurpose('replicate', region, (purpose) => this.#replicate(region, purpose, promoted)))
     )
@@ -272,9 +296,6 @@ class Promotion {
     const isReplica = before?.primaryRegion === to;
     if (!isReplica || statusIn(source, region)?.status === 'Failed') {
       await this.#requireNothingLost(region, purpose, promoted.get(purpose)!);
-      // A replica of the former home is detached first, and not removed: the Region reads it all the time.
-      if (before && !isReplica && (before.primaryRegion ?? region) !== region)
-        await this.#secrets.detach(region, purpose);
       const alias = source.kmsKeyId && `alias/countersign-${this.#target.stage}`;
       await this.#secrets.replicate(to, region, purpose, before?.kmsKeyId ?? alias);
     }
@@ -339,14 +360,14 @@ class Promotion {
   async #eachPurpose<R>(
     step: StepName,
     region: string,
-    run: (purpose: Purpose) => Promise<readonly [R, string]>,
+    run: (purpose: Purpose) => Promise<readonly [R, string | undefined]>,
   ): Promise<ReadonlyMap<Purpose, R> | undefined> {
     const results = new Map<Purpose, R>();
     for (const purpose of PURPOSES)
       try {
         const [result, detail] = await run(purpose);
         results.set(purpose, result);
-        this.#step(step, region, purpose, true, detail);
+        if (detail !== undefined) this.#step(step, region, purpose, true, detail);
       } catch (error) {
         if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
         this.#step(step, region, purpose, false, error.message);

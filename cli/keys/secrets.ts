@@ -39,11 +39,13 @@ export interface Secrets {
 }
 
 export function secretsOf(target: Target, signal: AbortSignal): Secrets {
-  const call = async <R>(
+  /** @param ifMissing the result where the Region has no such secret. @default an error */
+  async function call<R>(
     region: string,
     purpose: Purpose,
     send: (client: SecretsManagerClient, SecretId: string) => Promise<R>,
-  ): Promise<R> => {
+    ifMissing?: { readonly result: R },
+  ): Promise<R> {
     const SecretId = secretName(target.stage, purpose);
     const client = new SecretsManagerClient({
       ...target.aws(region),
@@ -51,38 +53,40 @@ export function secretsOf(target: Target, signal: AbortSignal): Secrets {
     });
     try {
       return await send(client, SecretId);
+    } catch (error) {
+      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+      if (ifMissing && (error as Error).name === 'ResourceNotFoundException') return ifMissing.result;
+      throw awsError(error, `secret ${SecretId} in ${region}`);
     } finally {
       client.destroy();
     }
-  };
-  const fail = (region: string, purpose: Purpose) => (error: unknown) => {
-    if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-    throw awsError(error, `secret ${secretName(target.stage, purpose)} in ${region}`);
-  };
+  }
   const options = { abortSignal: signal };
 
   return {
     describe: (region, purpose) =>
-      call(region, purpose, async (client, SecretId) => {
-        const answer = await client.send(new DescribeSecretCommand({ SecretId }), options);
-        return {
-          primaryRegion: answer.PrimaryRegion,
-          kmsKeyId: answer.KmsKeyId,
-          replicas: (answer.ReplicationStatus ?? []).map(({ Region = '', Status = '', StatusMessage }) => ({
-            region: Region,
-            status: Status,
-            message: StatusMessage,
-          })),
-        };
-      }).catch((error: unknown) => {
-        if ((error as Error).name === 'ResourceNotFoundException') return undefined;
-        return fail(region, purpose)(error);
-      }),
+      call<DescribedSecret | undefined>(
+        region,
+        purpose,
+        async (client, SecretId) => {
+          const answer = await client.send(new DescribeSecretCommand({ SecretId }), options);
+          return {
+            primaryRegion: answer.PrimaryRegion,
+            kmsKeyId: answer.KmsKeyId,
+            replicas: (answer.ReplicationStatus ?? []).map(({ Region = '', Status = '', StatusMessage }) => ({
+              region: Region,
+              status: Status,
+              message: StatusMessage,
+            })),
+          };
+        },
+        { result: undefined },
+      ),
 
     detach: (region, purpose) =>
       call(region, purpose, async (client, SecretId) => {
         await client.send(new StopReplicationToReplicaCommand({ SecretId }), options);
-      }).catch(fail(region, purpose)),
+      }),
 
     replicate: (from, to, purpose, kmsKeyId) =>
       call(from, purpose, async (client, SecretId) => {
@@ -93,6 +97,6 @@ export function secretsOf(target: Target, signal: AbortSignal): Secrets {
           ForceOverwriteReplicaSecret: true,
         });
         await client.send(command, options);
-      }).catch(fail(from, purpose)),
+      }),
   };
 }
