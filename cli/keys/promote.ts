@@ -66,6 +66,9 @@ export async function promoteKeys(
 /** A Region's keysets, as its own functions see them. */
 type Keysets = ReadonlyMap<Purpose, KeysetSummary>;
 
+/** The other Regions that answer. */
+type Present = ReadonlyMap<string, Keysets>;
+
 /** The Region does not answer. It may be lost, or cut off from here. */
 interface Silent {
   readonly error: string;
@@ -89,13 +92,15 @@ class Promotion {
     const to = this.#to;
     const others = this.#target.regions.filter((region) => region !== to);
     const own = await this.#ask(to);
-    const asked = new Map<string, Keysets | Silent>();
-    for (const region of others) asked.set(region, await this.#askInTime(region));
-    const silent = others.flatMap((region) => {
-      const answer = asked.get(region)!;
-      return 'error' in answer ? [{ region, ...answer }] : [];
-    });
-    const present = others.filter((region) => !silent.some((each) => each.region === region));
+    const present = new Map<string, Keysets>();
+    const silent = new Map<string, string>();
+    await Promise.all(
+      others.map(async (region) => {
+        const answer = await this.#askInTime(region);
+        if ('error' in answer) silent.set(region, answer.error);
+        else present.set(region, answer);
+      }),
+    );
     this.#requireLost(own, present);
     for (const [purpose, { missing_kids }] of own)
       if (missing_kids.length > 0) await this.#waitForCopy(purpose, present);
@@ -106,19 +111,19 @@ class Promotion {
       !(await this.#eachPurpose('detach', to, (purpose) => this.#detachNewHome(purpose, promoted, present)))
     )
       return;
-    const isDeployed = await this.#isDeployed(to);
+    const isDeployed = this.#isDeployed(to, own);
     if (!this.#lock(isDeployed)) return;
     if (!isDeployed && !(await this.#deploy(to))) return;
     await this.#follow(present, promoted);
-    for (const { region, error } of silent)
+    for (const [region, error] of silent)
       this.#step('replicate', region, null, false, this.#later(region, error));
   }
 
   /** @throws CliError where the Region that makes keys now is there, and nobody said to go on nevertheless */
-  #requireLost(own: Keysets, present: readonly string[]): void {
+  #requireLost(own: Keysets, present: Present): void {
     const { promoted_to, primary_region, managed_by } = own.get(PURPOSES[0]!)!;
     const home = promoted_to ?? primary_region ?? managed_by;
-    if (this.#options.yes || home === this.#to || !present.includes(home)) return;
+    if (this.#options.yes || home === this.#to || !present.has(home)) return;
     throw new CliError(
       EXIT.failed,
       `${home} answers, and makes the keys: as long as it does, nothing needs to be promoted. If it goes on, ` +
@@ -128,7 +133,7 @@ class Promotion {
   }
 
   /** From here on no other Region's function makes a key, not even one that is under way. */
-  async #takeOver(purpose: Purpose, present: readonly string[]): Promise<readonly [PromotedKeys, string]> {
+  async #takeOver(purpose: Purpose, present: Present): Promise<readonly [PromotedKeys, string]> {
     const to = this.#to;
     const asking = { to };
     const first = await this.#call(to, purpose, 'keys.promote', asking).catch((error: unknown) => {
@@ -141,11 +146,11 @@ class Promotion {
     });
     const confirmed = new Set(first.regions.flatMap((each) => (each.confirmed ? [each.region] : [])));
     // A function in a VPC may reach its own Region only.
-    for (const region of present.filter((each) => !confirmed.has(each))) {
+    for (const region of [...present.keys()].filter((each) => !confirmed.has(each))) {
       const again = await this.#call(region, purpose, 'keys.promote', { to, home: first.home });
       if (again.regions.some((each) => each.region === region && each.confirmed)) confirmed.add(region);
     }
-    const open = [to, ...present].filter((region) => !confirmed.has(region));
+    const open = [to, ...present.keys()].filter((region) => !confirmed.has(region));
     if (open.length > 0)
       throw new CliError(
         EXIT.failed,
@@ -159,7 +164,7 @@ class Promotion {
   async #detachNewHome(
     purpose: Purpose,
     promoted: ReadonlyMap<Purpose, PromotedKeys>,
-    present: readonly string[],
+    present: Present,
   ): Promise<readonly [KeysetSummary, string]> {
     const to = this.#to;
     const isOwn = ({ primaryRegion = to }: DescribedSecret) => primaryRegion === to;
@@ -190,12 +195,12 @@ class Promotion {
   }
 
   /** A key may be under way to the new home, or may have reached another Region only. */
-  async #waitForCopy(purpose: Purpose, present: readonly string[]): Promise<void> {
+  async #waitForCopy(purpose: Purpose, present: Present): Promise<void> {
     const end = Date.now() + (this.#options.yes ? 0 : this.#options.timeoutMs);
     for (;;) {
       const { missing_kids: missing, regions } = await this.#call(this.#to, purpose, 'keys.list', {});
       const holders = regions.filter(
-        ({ region, kids }) => present.includes(region) && missing.some((kid) => kids?.includes(kid)),
+        ({ region, kids }) => present.has(region) && missing.some((kid) => kids?.includes(kid)),
       );
       if (holders.length === 0) return;
       if (Date.now() >= end) {
@@ -220,9 +225,8 @@ class Promotion {
   }
 
   /** Whether the Region's stack is deployed such that keys are made by the new home. */
-  async #isDeployed(region: string): Promise<boolean> {
-    const keysets = [...(await this.#ask(region)).values()];
-    return keysets.every(({ managed_by, next_rotation_at, primary_region }) => {
+  #isDeployed(region: string, keysets: Keysets): boolean {
+    return [...keysets.values()].every(({ managed_by, next_rotation_at, primary_region }) => {
       if (managed_by !== this.#to) return false;
       const hasSchedule = next_rotation_at !== null;
       return region === this.#to ? hasSchedule : !hasSchedule || primary_region !== region;
@@ -247,17 +251,17 @@ class Promotion {
       'deploy',
       region,
       null,
-      await this.#isDeployed(region),
+      this.#isDeployed(region, await this.#ask(region)),
       `with keys.managedBy: ${this.#to}`,
     );
   }
 
   /** Makes the other Regions' secrets replicas of the new home's. */
-  async #follow(present: readonly string[], promoted: ReadonlyMap<Purpose, PromotedKeys>): Promise<void> {
+  async #follow(present: Present, promoted: ReadonlyMap<Purpose, PromotedKeys>): Promise<void> {
     const deployed: string[] = [];
-    for (const region of present) {
+    for (const [region, keysets] of present) {
       // CloudFormation must end a schedule, and take the right to write, before the secret becomes a replica.
-      if (!(await this.#isDeployed(region)) && !(await this.#deploy(region))) continue;
+      if (!this.#isDeployed(region, keysets) && !(await this.#deploy(region))) continue;
       const detached = await this.#eachPurpose('detach', region, (purpose) =>
         this.#detachFromFormer(region, purpose),
       );

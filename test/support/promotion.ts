@@ -41,14 +41,13 @@ export class World {
   readonly clock = { nowMs: Date.UTC(2026, 10, 23) };
   readonly log: LogEntry[] = [];
   readonly lagMs = { value: 0 };
-  readonly secrets = new SecretRegions(REGIONS, () => this.clock.nowMs, {
-    replicaLagMs: () => this.lagMs.value,
-  });
+  readonly regions: readonly string[];
+  readonly secrets: SecretRegions;
   readonly lost = new Set<string>();
   /** Regions whose functions reach no other Region, as in a VPC without a way out. */
   readonly shutIn = new Set<string>();
   /** By Region, the Region that makes keys as its stack was deployed. */
-  readonly managedBy = new Map<string, string>(REGIONS.map((region) => [region, HOME]));
+  readonly managedBy: Map<string, string>;
   readonly calls: string[] = [];
   readonly endpoint: HttpListener;
   readonly #limits = new Map<string, Limits>();
@@ -56,18 +55,23 @@ export class World {
     PURPOSES.map((purpose) => [purpose, fakeVault(purpose === 'token' ? 'ecdsa-p256' : 'hmac')]),
   );
 
-  constructor() {
-    for (const region of REGIONS)
+  constructor(regions: readonly string[] = REGIONS) {
+    this.regions = regions;
+    this.secrets = new SecretRegions(regions, () => this.clock.nowMs, {
+      replicaLagMs: () => this.lagMs.value,
+    });
+    this.managedBy = new Map(regions.map((region) => [region, HOME]));
+    for (const region of regions)
       for (const purpose of PURPOSES)
         this.#limits.set(`${region} ${purpose}`, { revoked: new Set(), published: NOTHING_PUBLISHED });
-    const others = REGIONS.slice(1).map((region) => ({ region, kmsKeyId: kmsKeyIn(region) }));
+    const others = regions.slice(1).map((region) => ({ region, kmsKeyId: kmsKeyIn(region) }));
     for (const purpose of PURPOSES) {
       const secret = { name: secretName(STAGE, purpose), description: undefined, kmsKeyId: kmsKeyIn(HOME) };
       this.secrets.in(HOME).create(secret, '0'.repeat(32), EMPTY_KEYSET);
       this.secrets.replicate(HOME, secret.name, others, false);
     }
     this.deploy(HOME, HOME);
-    const services = REGIONS.map((region) => {
+    const services = regions.map((region) => {
       const functions = new Map<string, LambdaHandler>(
         PURPOSES.map((purpose) => [
           rotationFunctionName(STAGE, purpose),
@@ -114,7 +118,7 @@ export class World {
   }
 
   function(region: string, purpose: Purpose): LambdaHandler {
-    const regions = REGIONS.map((each) => this.#seenFrom(region, each, purpose));
+    const regions = this.regions.map((each) => this.#seenFrom(region, each, purpose));
     return rotateHandler({
       purpose,
       alg: algorithmOf(purpose),
@@ -167,7 +171,7 @@ export class World {
 
   /** All that a promotion decides. */
   state(): object {
-    return REGIONS.flatMap((region) =>
+    return this.regions.flatMap((region) =>
       PURPOSES.map((purpose) => {
         const { name, primaryRegion, kmsKeyId, rotation } = this.secrets
           .in(region)
@@ -194,7 +198,7 @@ export class World {
     const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
     return {
       stage: STAGE,
-      regions: REGIONS,
+      regions: this.regions,
       aws: (region) => ({ region, endpoint: url, credentials }),
       ...more,
     };
