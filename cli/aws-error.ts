@@ -29,11 +29,20 @@ const NEVER_SENT = [
  * @param doubt follows the message if the request may have arrived, and so may have been carried out
  */
 export function awsError(error: unknown, what: string, doubt = ''): CliError {
-  const { name, code, message } = error as NodeJS.ErrnoException;
+  const { name, code, message, $metadata } = error as NodeJS.ErrnoException & { readonly $metadata?: object };
   // These are the words of the AWS SDK.
   const isUnreadable = /XML parse|Deserialization error/.test(message);
   const why = isUnreadable ? NOT_AWS : (HINTS[code ?? ''] ?? HINTS[name] ?? `${message} (${name})`);
-  return new CliError(EXIT.unreachable, `${what}: ${why}${mayHaveArrived(error) ? doubt : ''}`);
+  const told = `${what}: ${why}${mayHaveArrived(error) ? doubt : ''}`;
+  const { httpStatusCode: status = 0 } = ($metadata ?? {}) as { readonly httpStatusCode?: number };
+  return status >= 400 && status < 500 ? new AwsRefusal(told) : new CliError(EXIT.unreachable, told);
+}
+
+/** AWS answered, and refused: the Region is there. */
+export class AwsRefusal extends CliError {
+  constructor(message: string) {
+    super(EXIT.unreachable, message);
+  }
 }
 
 function mayHaveArrived(error: unknown): boolean {

@@ -13,6 +13,8 @@ export interface Target {
   readonly stage: string;
   /** The home Region first. A command that needs only one Region uses the first. */
   readonly regions: readonly string[];
+  /** The one on this machine, which has no stacks. */
+  readonly local?: true;
   /** Client options for AWS in a Region. A member that is absent means the AWS SDK's own default. */
   aws(region: string): {
     readonly region: string;
@@ -67,6 +69,7 @@ export function findTarget({ stage, region: regions, local: port }: TargetOption
   return {
     stage: 'local',
     regions: local.regions.map(({ name }) => name),
+    local: true,
     aws: (region) => ({ region, endpoint: local.awsEndpoint, credentials }),
   };
 }

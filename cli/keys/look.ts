@@ -27,7 +27,11 @@ export async function look(
     answers.set(region, answer);
     return answer;
   };
-  const { result, asked, unreachable } = await (urgent ? askAtOnce : askInTurn)(target, ask);
+  const { result, asked, unreachable } = await fromHome(
+    target,
+    ask,
+    await (urgent ? askAtOnce : askInTurn)(target, ask),
+  );
   const seen = new Map(result.regions.map((each) => [each.region, each]));
   const lost = [asked, ...unreachable.map(({ region }) => region)];
   const known = new Set(result.known_kids);
@@ -48,4 +52,39 @@ export async function look(
   const keys = result.keys.map((key) => (refused.has(key.kid) ? { ...key, state: 'revoked' as const } : key));
   const revoked = [...new Set([...result.revoked, ...refused])];
   return { result: { ...result, keys, revoked, regions, known_kids: [...known] }, asked, unreachable };
+}
+
+/**
+ * The Region that makes keys has the keyset that counts: a former home that is back may still hold an older one. Others
+ * have copies of it.
+ */
+async function fromHome(
+  { regions }: Target,
+  ask: (region: string) => Promise<KeysetSummary>,
+  first: FirstAnswer<KeysetSummary>,
+): Promise<FirstAnswer<KeysetSummary>> {
+  const home = homeOf(first.result);
+  const passedOver = first.unreachable.some(({ region }) => region === home);
+  if (home === undefined || home === first.asked || passedOver || !regions.includes(home)) return first;
+  const result = await ifAnswered(ask(home));
+  return result ? { ...first, result, asked: home } : first;
+}
+
+/** @returns the Region that makes keys; undefined as an older release answers */
+export const homeOf = ({ promoted_to, managed_by }: KeysetSummary): string | undefined =>
+  promoted_to ?? managed_by;
+
+/** @returns the keyset, and the Region of the target that makes keys */
+export async function lookForHome(
+  target: Target,
+  purpose: Purpose,
+  signal?: AbortSignal,
+): Promise<{ readonly keyset: KeysetSummary; readonly home: string }> {
+  const ask = (region: string) => askKeys(target, region, purpose, 'keys.list', {}, signal);
+  const { result } = await fromHome(target, ask, await askInTurn(target, ask));
+  const home = homeOf(result);
+  return {
+    keyset: result,
+    home: home !== undefined && target.regions.includes(home) ? home : target.regions[0]!,
+  };
 }

@@ -5,6 +5,7 @@ import { invokeAdmin, Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askAtOnce, askInTurn, askKeys, type FirstAnswer, ifAnswered, type Unreachable } from './ask.ts';
+import { homeOf } from './look.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'Nonces of the old keys are refused; the answer brings a good one, and the SDK retries by itself.',
@@ -99,10 +100,11 @@ export async function revokeKeys(
   const { result, asked, unreachable } = await askForAll(target, turns, purpose, options, calls);
 
   const { failure } = result;
+  const home = (before && homeOf(before.result)) ?? target.regions[0];
   const confirmedFirst = new Set(confirmedBy(result));
   const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
   const again = regions.filter(
-    (region) => !confirmedFirst.has(region) || (result.keyset === null && region === target.regions[0]),
+    (region) => !confirmedFirst.has(region) || (result.keyset === null && region === home),
   );
   const only_kids = [...result.revoked];
   const askAgain = (region: string) => askKeys(target, region, purpose, 'keys.revoke', { only_kids }, signal);

@@ -4,7 +4,7 @@
  */
 import { fingerprint } from '../../protocol/key-material.ts';
 import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
-import { mergePublished, NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
+import { mergePublished, NOTHING_PUBLISHED, newestKids, type Published } from '../../protocol/published.ts';
 import type { SecretVersions, StagingLabel } from '../adapters/secret-versions.ts';
 import type { RegionConfirmation, RegionKeys } from '../contract/keys.ts';
 import { describeError } from '../log.ts';
@@ -38,6 +38,8 @@ export interface Looked {
   readonly fingerprints: readonly string[];
   /** What any Region remembers, and what the versions that were current show. */
   readonly published: Published;
+  /** The kids of the newest keyset that any Region remembers. */
+  readonly newest: readonly string[];
   /** What could not be read, and why. */
   readonly unreadable: readonly string[];
 }
@@ -91,6 +93,7 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
       ...looked.map(({ memory }) => memory ?? NOTHING_PUBLISHED),
       ...looked.flatMap(({ was }) => was.map(({ seq }) => ({ seq, kids: {} }))),
     ]),
+    newest: newestKids(looked.flatMap(({ memory }) => memory ?? [])),
     unreadable: unreadable.sort(),
   };
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DEFAULT_LAGS, DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { duration, isoDuration } from './duration.ts';
-import { url } from './forms.ts';
+import { regionName, url } from './forms.ts';
 
 const HOUR_S = 3600;
 
@@ -51,6 +51,13 @@ const VPC = {
 export const VPC_EXAMPLES = [VPC];
 
 export const keys = z.strictObject({
+  /**
+   * The Region that makes the platform's keys. Set it only after `countersign keys promote`, and never remove it again:
+   * since then no stack makes or changes the secrets. Default: the home Region, whose stack makes them.
+   */
+  managedBy: regionName()
+    .optional()
+    .meta({ examples: ['eu-central-1'] }),
   /** L: how late a replica of a secret may be. Default `PT1H`. */
   replicationLag: duration()
     .prefault(isoDuration(DEFAULT_LAGS.replicationMs))

@@ -5,10 +5,11 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { KEYS_MANAGED_BY, LOCK_FILE } from '../../lambda/contract/lock-file.ts';
 import type { Fault } from './fault.ts';
 import { type Config, ConfigError } from './read.ts';
 
-export const LOCK_FILE = 'countersign.lock.json';
+export { LOCK_FILE };
 /** `npx cdk synth -c countersign:lock=write` */
 export const LOCK_CONTEXT = 'countersign:lock';
 
@@ -25,6 +26,8 @@ const entrySchema = z.strictObject({
   witnessRegion: z.string().optional(),
   /** By Region, the customer key that encrypts there: its ARN, or `made` where the stage made it. */
   kmsKeys: z.record(z.string(), z.string()).optional(),
+  /** The Region that the keys were promoted to. */
+  [KEYS_MANAGED_BY]: z.string().optional(),
 });
 const lockSchema = z.record(z.string(), entrySchema);
 
@@ -48,22 +51,46 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   const takesReplicas = write && now.consistency !== 'strong';
   const faults = before
     ? [
+        ...promotion(before, config, file),
         ...changes(before, now, file).filter(({ path }) => !takesReplicas || path[0] !== 'regions'),
         ...keyChanges(before, config, { file, write }),
       ]
-    : [...tooEarly(config), ...(write ? [] : [missing(name, Object.keys(lock), file)])];
+    : [
+        ...promotion({}, config, file),
+        ...tooEarly(config),
+        ...(write ? [] : [missing(name, Object.keys(lock), file)]),
+      ];
   if (faults.length > 0) throw new ConfigError(faults);
   if (write) writeFileSync(file, `${JSON.stringify({ ...lock, [name]: now }, undefined, 2)}\n`);
 }
 
-function entryOf({ homeRegion, consistency, regions, witnessRegion }: Config): Entry {
+function entryOf({ homeRegion, consistency, regions, witnessRegion, keys }: Config): Entry {
   return {
     homeRegion,
     consistency: consistency === 'strong' ? 'strong' : 'eventual',
     regions: regions.map(({ name }) => name),
     ...(witnessRegion !== undefined && { witnessRegion }),
     kmsKeys: Object.fromEntries(regions.map(({ name, kmsKeyArn = MADE }) => [name, kmsKeyArn])),
+    ...(keys.managedBy !== undefined && { [KEYS_MANAGED_BY]: keys.managedBy }),
   };
+}
+
+/**
+ * The Region that makes keys changes only by a promotion, which writes it into the file. Two Regions that make keys would
+ * make keys that the other does not know; and a home stack that claims the secrets again would fail, or overwrite them.
+ */
+function promotion(
+  { [KEYS_MANAGED_BY]: was }: Partial<Entry>,
+  { keys: { managedBy: is } }: Config,
+  file: string,
+): Fault[] {
+  if (was === is) return [];
+  const how =
+    was === undefined
+      ? `must be left out: ${file} knows of no promotion. To let ${is} make the keys, run \`countersign keys promote --to ${is}\`, which writes it into the file`
+      : `must be ${was}, which the keys were promoted to: ${file} says so, got ${is ?? 'none'}` +
+        (is === undefined ? '' : `. To let ${is} make the keys, run \`countersign keys promote --to ${is}\``);
+  return [{ path: ['keys', 'managedBy'], message: how, example: false }];
 }
 
 /**

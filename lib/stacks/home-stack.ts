@@ -10,7 +10,7 @@ export interface HomeStackProps {
   readonly config: Config;
 }
 
-/** The global tables and the secrets of all Regions. Home is where they are created and replicated from. */
+/** The global tables and, until a promotion, the secrets of all Regions. Home is where they are created and replicated from. */
 export class HomeStack extends PlatformStack {
   /** Registrations, with a replica in every Region. */
   readonly registry: TableV2;
@@ -23,6 +23,8 @@ export class HomeStack extends PlatformStack {
     // Ids are a contract: a renamed one replaces the table or the secret.
     this.registry = new GlobalTable(this, 'Registry', { config, kind: 'registry' }).table;
     this.clients = new GlobalTable(this, 'Clients', { config, kind: 'clients' }).table;
-    new KeysetSecrets(this, 'Keys', { config });
+    // After a promotion the secrets have another primary. They leave the stack, which keeps them, and never come back:
+    // CloudFormation would try to make them again.
+    if (config.keys.managedBy === undefined) new KeysetSecrets(this, 'Keys', { config });
   }
 }

@@ -290,6 +290,10 @@ describe('on Regions that lag, refuse or are lost', () => {
       { region: 'local-b', kids: inB, revoked: inB && [] },
     ],
     known_kids: kids,
+    managed_by: 'local-a',
+    promoted_to: null,
+    primary_region: 'local-a',
+    missing_kids: [],
     next_rotation_at: null,
     last_failure: null,
   });
@@ -984,13 +988,15 @@ describe('on Regions that lag, refuse or are lost', () => {
   it('rotate asks once, and for a second next key only with --force', async () => {
     const params: object[] = [];
     const problem = { code: 'rotation_refused', detail: 'key AAAAAA has yet to sign: rotate with --force' };
-    answers['local-a'] = (_, __, given) => {
+    answers['local-a'] = (action, __, given) => {
+      if (action === 'keys.list') return keyset(['AAAAAA'], []);
       params.push(given);
       return 'force' in given ? keyset(['AAAAAA', 'BBBBBB'], []) : { problem };
     };
     expect((await keys('rotate', 'nonce')).stderr).toMatch(/--force \(rotation_refused\)\n$/);
     expect((await keys('rotate', 'nonce', '--force')).code).toBe(0);
-    answers['local-a'] = (_, __, given) => {
+    answers['local-a'] = (action, __, given) => {
+      if (action === 'keys.list') return keyset(['AAAAAA'], []);
       params.push(given);
       return { lost: true };
     };
