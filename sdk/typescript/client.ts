@@ -28,6 +28,11 @@ export type ClientOptions = Credential & {
   readonly timeoutMs?: number;
   /** How often a call may back off and try again; 0: never. A fail-over to another Region does not count. @default 4 */
   readonly maxRetries?: number;
+  /**
+   * How many retries with backoff all calls of the client may make together; ten successes add one again. Where it is used
+   * up, a failure is final, and its message says so. @default 50
+   */
+  readonly retryBudget?: number;
   /** Called once for all calls that wait for the client's quota, with how long that takes, in milliseconds. */
   readonly onQuotaWait?: (waitMs: number) => void;
   /** Sends requests in place of the built-in transport. */
@@ -63,12 +68,13 @@ export class CountersignClient {
 
   /** @throws InvalidArgumentError where an option is missing or wrong. The message never quotes a key. */
   constructor(options: ClientOptions, internals: Internals = {}) {
-    const { timeoutMs = 10_000, maxRetries = 4 } = options;
+    const { timeoutMs = 10_000, maxRetries = 4, retryBudget = 50 } = options;
     const url = requireBaseUrl('url', options.url);
     if (!Array.isArray(options.regions ?? [])) throw new InvalidArgumentError('regions must be a list');
     const regions = (options.regions ?? []).map((region) => requireBaseUrl('each of regions', region));
     requireNumber('timeoutMs', timeoutMs, 1, LONGEST_TIMER_MS);
     requireNumber('maxRetries', maxRetries, 0);
+    requireNumber('retryBudget', retryBudget, 0);
     const signer = createSigner(options);
     const transport = options.fetch ? undefined : createTransport();
     this.#clientId = signer.clientId;
@@ -80,6 +86,7 @@ export class CountersignClient {
       fetch: options.fetch ?? transport!.fetch,
       timeoutMs,
       maxRetries,
+      retryBudget,
       closed: this.#closed.signal,
       onQuotaWait: options.onQuotaWait ?? (() => {}),
       now: internals.now ?? Date.now,
