@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { clientsCommand } from './clients/command.ts';
 import { doctorCommand } from './doctor/command.ts';
+import { drillCommand } from './drill/command.ts';
 import {
   CliError,
   commandIo,
@@ -43,6 +44,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(keysCommand(io, setExit))
     .addCommand(evacuateCommand(io, setExit))
     .addCommand(returnCommand(io, setExit))
+    .addCommand(drillCommand(io, setExit, run))
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))
     .addCommand(vaultCommand(io))
