@@ -5,6 +5,7 @@ import {
   evacuationAlarmName,
   evacuationFunctionName,
   keeperOf,
+  keptBy,
   metricNamespace,
 } from '../lambda/contract/evacuation.ts';
 import { tableName } from '../lambda/contract/names.ts';
@@ -14,9 +15,6 @@ import { CloudWatch } from './aws/cloudwatch.ts';
 import type { LambdaHandler } from './aws/lambda.ts';
 import type { AwsClients } from './region.ts';
 import { STAGE } from './stage.ts';
-
-const keptBy = (keeper: string, names: readonly string[]): string =>
-  names.find((name) => keeperOf(name, names) === keeper)!;
 
 /** @returns by Region, its CloudWatch with the alarm on the Region whose flag it keeps */
 export function createCloudWatch(
@@ -30,7 +28,7 @@ export function createCloudWatch(
     metric: EVACUATED_METRIC,
     dimension: { Name: 'Region', Value: of },
   });
-  return new Map(names.map((name) => [name, new CloudWatch([alarm(keptBy(name, names))], periodMs, nowMs)]));
+  return new Map(names.map((name) => [name, new CloudWatch([alarm(keptBy(name, names)!)], periodMs, nowMs)]));
 }
 
 /** @returns what the data of the alarm on a Region says */
@@ -59,7 +57,7 @@ export function startEvacuation({ regions, everyMs, nowMs, log }: EvacuationOpti
     const env = {
       COUNTERSIGN_STAGE: STAGE,
       COUNTERSIGN_REGION: name,
-      COUNTERSIGN_KEPT_REGION: keptBy(name, names),
+      COUNTERSIGN_KEPT_REGION: keptBy(name, names)!,
       COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),
     };
     const run = evacuation({ env, nowMs, log, dynamodb: aws.dynamodb }, aws.cloudwatch) as LambdaHandler;

@@ -27,3 +27,7 @@ export function keeperOf(region: string, regions: readonly string[]): string | u
   const next = ring[(ring.indexOf(region) + 1) % ring.length];
   return next === region ? undefined : next;
 }
+
+/** @returns the Region whose flag a Region keeps; undefined where there is no other Region */
+export const keptBy = (keeper: string, regions: readonly string[]): string | undefined =>
+  regions.find((region) => keeperOf(region, regions) === keeper);

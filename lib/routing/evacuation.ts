@@ -14,7 +14,6 @@ import {
   EVACUATED_METRIC,
   EVACUATED_SECTION,
   evacuationFunctionName,
-  keeperOf,
   metricNamespace,
 } from '../../lambda/contract/evacuation.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
@@ -23,12 +22,6 @@ import type { Config } from '../config/read.ts';
 import { allowItems } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { PlatformAlarm } from '../operations/alarm.ts';
-
-/** @returns the Region whose flag a Region keeps; undefined where there is no other */
-export const keptBy = (region: string, { regions }: Config): string | undefined => {
-  const names = regions.map(({ name }) => name);
-  return names.find((name) => keeperOf(name, names) === region);
-};
 
 export interface EvacuationProps {
   readonly config: Config;

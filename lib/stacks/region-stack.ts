@@ -6,6 +6,7 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { keptBy } from '../../lambda/contract/evacuation.ts';
 import { type BundleName, FUNCTIONS, type FunctionName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { Firewall } from '../api/firewall.ts';
@@ -21,7 +22,7 @@ import { type RegionMetric, regionMetric } from '../operations/metrics.ts';
 import { RegionAlarms } from '../operations/region-alarms.ts';
 import { alarmTopic } from '../operations/topic.ts';
 import { checkersPath } from '../routing/checkers.ts';
-import { Evacuation, keptBy } from '../routing/evacuation.ts';
+import { Evacuation } from '../routing/evacuation.ts';
 import { RegionDomain } from '../routing/region-domain.ts';
 import { entryUrl, regionUrl } from '../routing/urls.ts';
 import { PlatformStack } from './platform-stack.ts';
@@ -104,10 +105,21 @@ export class RegionStack extends PlatformStack {
       new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic });
       new KeyAlarms(this, 'KeyAlarms', { config, rotation, topic });
     }
-    const of = keptBy(region.name, config);
+    const of = keptBy(
+      region.name,
+      config.regions.map(({ name }) => name),
+    );
     if (of !== undefined) {
       const bundle = bundles.evacuation;
-      new Evacuation(this, 'Evacuation', { config, region: region.name, of, bundle, errorDocsUrl, topic });
+      // The id of the alarm follows from this one: another would make a second alarm of the same name.
+      new Evacuation(this, `Evacuated-${of}`, {
+        config,
+        region: region.name,
+        of,
+        bundle,
+        errorDocsUrl,
+        topic,
+      });
     }
     new CfnOutput(this, 'BaseUrl', { value: baseUrl, description: 'What clients are configured with' });
   }

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { namesOf } from '../../../cli/preflight/names.ts';
 import { evacuationFunctionName, keeperOf } from '../../../lambda/contract/evacuation.ts';
 import { readConfig } from '../../../lib/config/read.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
@@ -37,7 +38,7 @@ it('the keeper says every minute whether the Region is evacuated, and its silenc
   });
   const [permission] = region
     .ofType('AWS::Lambda::Permission')
-    .filter(({ Properties }) => JSON.stringify(Properties.SourceArn ?? '').includes('EvacuationEveryMinute'));
+    .filter(({ Properties }) => JSON.stringify(Properties.SourceArn ?? '').includes('EveryMinute'));
   expect(permission!.Properties.Principal).toBe('events.amazonaws.com');
 });
 
@@ -151,4 +152,15 @@ it('a hold-down is only where checkers ask all the time', () => {
     '600000',
   );
   expect(holdDown(synthesise(CONFIG).region, 'dev')).toBe('0');
+});
+
+it('preflight looks for the name of every function that a Region makes', () => {
+  for (const [stack, stage, several] of [
+    [region, 'live', true],
+    [synthesise(CONFIG).region, 'dev', false],
+  ] as const) {
+    const made = stack.ofType('AWS::Lambda::Function').map(({ Properties }) => Properties.FunctionName);
+    const looked = namesOf(stage, 1, several).flatMap(([kind, name]) => (kind === 'function' ? [name] : []));
+    expect(looked.sort()).toEqual(made.sort());
+  }
 });
