@@ -28,7 +28,7 @@ export const namesOf = (stage: string, ledgerGeneration: number): [Kind, string]
 
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage }: DeployPlan,
+  { stage, keysManagedBy }: DeployPlan,
   { ledgerGeneration }: PlannedRegion,
   here: Region,
   home: Region,
@@ -47,6 +47,8 @@ export async function checkNames(
       );
       continue;
     }
+    // Live keysets, which belong to no stack since the promotion.
+    if (kind === 'secret' && keysManagedBy !== undefined) continue;
     const owner = (await here.owner(found.id)) ?? (await ownerOfOriginal(kind, name, here, home));
     if (owner?.startsWith(ours)) continue;
     faults.push(
