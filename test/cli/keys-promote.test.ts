@@ -241,6 +241,17 @@ describe('the home Region answers', () => {
   });
 });
 
+it('a Region of the stage that is not named is not forgotten', async () => {
+  world.lose(HOME);
+  const some = () => promote({}, NEXT, { regions: [HOME, NEXT] });
+  await some();
+  world.deploy(NEXT, NEXT);
+  expect(undone(await some())).toEqual([
+    ['replicate', HOME, null],
+    ['replicate', THIRD, null],
+  ]);
+});
+
 it('without the project, it says what belongs in its file; once deployed, it does not need it', async () => {
   world.lose(HOME);
   directory.write(LOCK, '{}');

@@ -619,6 +619,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
+    'promote-says-what-is-left',
+    'cli/keys/promote.ts',
+    'if (!this.#target.regions.includes(region))',
+    'if (false)',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
     'promote-own-key',
     'cli/keys/promote.ts',
     'before?.kmsKeyId ?? alias',
