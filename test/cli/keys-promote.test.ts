@@ -177,6 +177,28 @@ describe('the home Region is lost', () => {
     expect(world.kids(THIRD)).toContain(late);
   });
 
+  it('a replica that is not there yet, and a Region that accepts what is revoked, are said', async () => {
+    await promote();
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    const { result } = await world.operate(NEXT, 'nonce', 'keys.revoke');
+    // The clock of this world stands: nothing arrives by waiting.
+    world.lagMs.value = 1_000;
+    expect(undone(await promote())).toEqual([
+      ...PURPOSES.map((purpose) => ['replicate', THIRD, purpose]),
+      ['replicate', HOME, null],
+    ]);
+    world.clock.nowMs += 1_000;
+    const { revoked } = world.limits(THIRD);
+    revoked.clear();
+    revoked.add = () => revoked;
+    const steps = await promote();
+    expect(undone(steps)).toEqual([
+      ['compare', THIRD, 'nonce'],
+      ['replicate', HOME, null],
+    ]);
+    expect(details(steps, 'compare')[0]).toContain(`does not refuse ${result.revoked[0]}`);
+  });
+
   it('functions that see only their own Region are told one by one', async () => {
     world.shutIn.add(NEXT);
     await promote();
