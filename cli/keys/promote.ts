@@ -117,6 +117,9 @@ class Promotion {
     await this.#follow(present, promoted);
     for (const [region, error] of silent)
       this.#step('replicate', region, null, false, this.#later(region, error));
+    for (const { region } of own.get(PURPOSES[0]!)!.regions)
+      if (!this.#target.regions.includes(region))
+        this.#step('replicate', region, null, false, 'is a Region of the stage, and not in --region');
   }
 
   /** @throws CliError where the Region that makes keys now is there, and nobody said to go on nevertheless */

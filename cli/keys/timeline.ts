@@ -7,7 +7,7 @@
  */
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import { duration, fromNow } from '../time.ts';
-import { fullness, newest, rotations, troubles, whyNoneSigns } from './print.ts';
+import { fullness, newest, promotion, rotations, troubles, whyNoneSigns } from './print.ts';
 
 /** Columns of the time line. */
 const WIDTH = 52;
@@ -26,6 +26,7 @@ export function timeline(keyset: KeysetSummary, nowMs: number): string[] {
   const fault = whyNoneSigns(keyset);
   const ends = [
     ...(fault === undefined ? [] : [fault]),
+    ...promotion(keyset),
     ...troubles(keyset),
     ...fullness(keyset),
     ...rotations(keyset, nowMs),

@@ -33,7 +33,7 @@ export const namesOf = (stage: string, ledgerGeneration: number, several: boolea
 
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage, regions }: DeployPlan,
+  { stage, regions, keysManagedBy }: DeployPlan,
   { ledgerGeneration }: PlannedRegion,
   here: Region,
   home: Region,
@@ -52,6 +52,8 @@ export async function checkNames(
       );
       continue;
     }
+    // Live keysets, which belong to no stack since the promotion.
+    if (kind === 'secret' && keysManagedBy !== undefined) continue;
     const owner = (await here.owner(found.id)) ?? (await ownerOfOriginal(kind, name, here, home));
     if (owner?.startsWith(ours)) continue;
     faults.push(

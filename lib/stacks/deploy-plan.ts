@@ -13,13 +13,14 @@ export function writeDeployPlan(outdir: string, config: Config, stacks: readonly
 }
 
 function deployPlan(config: Config, stacks: readonly Stack[]): DeployPlan {
-  const { account, bootstrapQualifier, domain, homeRegion, stage, watchAlarmTopicArn } = config;
+  const { account, bootstrapQualifier, domain, homeRegion, keys, stage, watchAlarmTopicArn } = config;
   return {
     stage: stage.name,
     kind: stage.kind,
     ...(account !== undefined && { account }),
     ...(bootstrapQualifier !== undefined && { qualifier: bootstrapQualifier }),
     homeRegion,
+    ...(keys.managedBy !== undefined && { keysManagedBy: keys.managedBy }),
     stackRegions: [...new Set(stacks.map(({ region }) => region))],
     regions: config.regions.map((region) => plannedRegion(config, region)),
     ...(domain && {

@@ -94,7 +94,7 @@ describe('the home Region is lost', () => {
   it('back, it makes no key before anybody has looked, by its schedule or an operator', async () => {
     await promoteAndDeploy();
     world.bringBack(HOME);
-    const before = world.kids(HOME);
+    const before = [world.kids(HOME), world.made(HOME)];
     const refused = { ok: false, problem: { code: 'rotation_refused' } };
     expect(await world.operate(HOME, 'nonce', 'keys.rotate', { force: true })).toMatchObject(refused);
     const step = { SecretId: secretName(STAGE, 'nonce'), ClientRequestToken: 't'.repeat(32) };
@@ -105,7 +105,7 @@ describe('the home Region is lost', () => {
       ok: true,
       result: { keyset: null, failure: expect.stringContaining('were promoted to eu-central-1') },
     });
-    expect(world.kids(HOME)).toEqual(before);
+    expect([world.kids(HOME), world.made(HOME)]).toEqual(before);
   });
 
   it('back, it is a replica only once its stack is deployed; then it has the keys of the new home', async () => {
@@ -177,6 +177,28 @@ describe('the home Region is lost', () => {
     expect(world.kids(THIRD)).toContain(late);
   });
 
+  it('a replica that is not there yet, and a Region that accepts what is revoked, are said', async () => {
+    await promote();
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    const { result } = await world.operate(NEXT, 'nonce', 'keys.revoke');
+    // The clock of this world stands: nothing arrives by waiting.
+    world.lagMs.value = 1_000;
+    expect(undone(await promote())).toEqual([
+      ...PURPOSES.map((purpose) => ['replicate', THIRD, purpose]),
+      ['replicate', HOME, null],
+    ]);
+    world.clock.nowMs += 1_000;
+    const { revoked } = world.limits(THIRD);
+    revoked.clear();
+    revoked.add = () => revoked;
+    const steps = await promote();
+    expect(undone(steps)).toEqual([
+      ['compare', THIRD, 'nonce'],
+      ['replicate', HOME, null],
+    ]);
+    expect(details(steps, 'compare')[0]).toContain(`does not refuse ${result.revoked[0]}`);
+  });
+
   it('functions that see only their own Region are told one by one', async () => {
     world.shutIn.add(NEXT);
     await promote();
@@ -239,6 +261,17 @@ describe('the home Region answers', () => {
     await expect(promote({}, NEXT, { aws: elsewhere })).rejects.toThrow(CliError);
     expect(primaries()).toEqual([HOME, HOME, HOME]);
   });
+});
+
+it('a Region of the stage that is not named is not forgotten', async () => {
+  world.lose(HOME);
+  const some = () => promote({}, NEXT, { regions: [HOME, NEXT] });
+  await some();
+  world.deploy(NEXT, NEXT);
+  expect(undone(await some())).toEqual([
+    ['replicate', HOME, null],
+    ['replicate', THIRD, null],
+  ]);
 });
 
 it('without the project, it says what belongs in its file; once deployed, it does not need it', async () => {

@@ -130,3 +130,12 @@ test('when the next rotation comes, and why the last one failed', () => {
     '  last rotation failed 2026-11-23 09:00Z 3 h ago, createSecret: https://vault is sealed: unseal Vault',
   ]);
 });
+
+test('keys that were promoted to a Region which is not deployed for it', () => {
+  const line = /^ {2}no new key is made: the keys were promoted to local-b, which is not deployed/;
+  const keys = [key('AAAAAA', 'current', -700, null)];
+  const drawn = (managed_by: string) => draw(keys, null, { promoted_to: 'local-b', managed_by });
+  expect(drawn('local-a')).toContainEqual(expect.stringMatching(line));
+  expect(drawn('local-b')).not.toContainEqual(expect.stringMatching(line));
+  expect(draw(keys)).not.toContainEqual(expect.stringMatching(line));
+});

@@ -164,6 +164,12 @@ export class World {
     return parseKeyset(store.read(store.find(secretName(STAGE, purpose)), undefined, undefined).value);
   }
 
+  /** What may change where a key is made: Vault's versions of the purpose's keys, and those of the secret. */
+  made = (region: string, purpose: Purpose = 'nonce'): readonly number[] => [
+    this.#vaults.get(purpose)!.made.length,
+    this.secrets.in(region).find(secretName(STAGE, purpose)).versions.size,
+  ];
+
   kids = (region: string, purpose: Purpose = 'nonce'): string[] =>
     this.keyset(region, purpose).keys.map(({ kid }) => kid);
 
