@@ -6,6 +6,7 @@ import { checkConsistency } from './consistency.ts';
 import type { Fault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
 import type { ConfigSettings } from './schema.ts';
+import { checkTables } from './tables.ts';
 import { WATCH_REGION } from './watch-region.ts';
 
 export function checkTogether(settings: ConfigSettings): Fault[] {
@@ -13,6 +14,7 @@ export function checkTogether(settings: ConfigSettings): Fault[] {
     ...regionNames(settings),
     ...stageKind(settings),
     ...checkConsistency(settings),
+    ...checkTables(settings),
     ...domainNames(settings),
     ...importedResources(settings),
     ...keysRegion(settings),

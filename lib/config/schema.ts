@@ -10,6 +10,7 @@ import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { keys, vault } from './keys.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
+import { tables } from './tables.ts';
 import { throttles, waf } from './traffic.ts';
 
 /** What CloudWatch Logs can keep a log for, in days, up to ten years. */
@@ -59,6 +60,8 @@ export const configSchema = z.strictObject({
     .enum(['strong', 'eventual'])
     .optional()
     .meta({ examples: ['strong'] }),
+  /** Generations of the tables that all Regions share. */
+  tables: tables.prefault({}).meta({ examples: [{ generation: 2 }] }),
   /** Life of a nonce, 10 seconds to 1 hour. Default `PT5M`. */
   nonceLife: duration()
     .refine(

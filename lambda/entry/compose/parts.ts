@@ -9,6 +9,7 @@ import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
 import { type Consistency, createRegistry, type Registry } from '../../adapters/registry.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
+import { createWriteStop, type WriteStop } from '../../adapters/write-stop.ts';
 import { type Environment, requireEnv, type Variable } from '../../contract/environment.ts';
 import type { Purpose } from '../../contract/purposes.ts';
 import type { HttpContext } from '../../http/handler.ts';
@@ -22,6 +23,7 @@ import { Nonces } from '../../request/nonces.ts';
 import type { ProofGate } from '../../request/proof-gate.ts';
 import { Quota } from '../../request/quota.ts';
 import { ReadLimit } from '../../request/read-limit.ts';
+import { Writes } from '../../request/writes.ts';
 
 export interface Runtime {
   readonly env: Environment;
@@ -91,12 +93,17 @@ export function consumption(runtime: WithTables): Consumption {
   const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   const defaultLimit = numberFrom(env, 'COUNTERSIGN_QUOTA');
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
+  const { read } = writeStop(runtime);
   return {
     isEvacuated: evacuationCheck({ evacuations: evacuations(runtime), region, nowMs, log }),
     ledger: ledger(runtime),
     quota: new Quota({ limits, defaultLimit, nowMs }),
+    writes: new Writes({ read, nowMs, log }),
   };
 }
+
+export const writeStop = ({ env, dynamodb }: WithTables): WriteStop =>
+  createWriteStop(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
 
 export const readLimit = ({ env, nowMs }: Runtime): ReadLimit =>
   new ReadLimit({ defaultLimit: numberFrom(env, 'COUNTERSIGN_QUOTA'), nowMs });

@@ -18,13 +18,14 @@ const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234
 const TOPIC = 'arn:aws:sns:eu-central-1:123456789012:alarms';
 const WATCH_TOPIC = 'arn:aws:sns:us-east-1:123456789012:alarms';
 
-function planOf(config: ConfigInput): DeployPlan {
+/** @param deployed the config of the stage before */
+function planOf(config: ConfigInput, deployed?: ConfigInput): DeployPlan {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-plan-'));
   try {
     const app = new App({ outdir, context: { [LOCK_CONTEXT]: 'write' }, analyticsReporting: false });
     const lockFile = join(outdir, LOCK_FILE);
     const { managedBy, ...keys } = config.keys ?? {};
-    checkLock(readConfig({ ...config, keys }), { file: lockFile, write: true });
+    checkLock(readConfig(deployed ?? { ...config, keys }), { file: lockFile, write: true });
     if (managedBy !== undefined) projectLock(outdir).write(config.stage.name, managedBy);
     new RegistrationPlatform(app, 'Countersign', { ...config, lockFile });
     return JSON.parse(readFileSync(join(outdir, deployPlanFile(config.stage.name)), 'utf8'));
@@ -39,6 +40,12 @@ it('a stage of kind dev deploys to its Region alone, and needs no role for acces
     kind: 'dev',
     homeRegion: 'eu-west-1',
     stackRegions: ['eu-west-1'],
+    stacks: [
+      { name: 'countersign-dev-home', region: 'eu-west-1', part: 'home' },
+      { name: 'countersign-dev-region-eu-west-1', region: 'eu-west-1', part: 'region' },
+    ],
+    consistency: 'single',
+    tableGeneration: 1,
     regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
   });
 });
@@ -68,6 +75,7 @@ it('holds all that the config names and the stacks do not make', () => {
       { name: 'eu-west-1', kmsKeyArn: KEY, ledgerGeneration: 2, vaultNetwork: OTHER_VPC },
       { name: 'eu-central-1', alarmTopicArn: TOPIC },
     ],
+    tables: { generation: 2, other: { generation: 1 } },
     vault: { address: 'https://vault.example.com:8200', network: VPC },
   });
   expect(plan).toEqual({
@@ -77,6 +85,10 @@ it('holds all that the config names and the stacks do not make', () => {
     qualifier: 'ours',
     homeRegion: 'eu-central-1',
     stackRegions: ['eu-central-1', 'eu-west-1', 'us-east-1'],
+    stacks: expect.any(Array),
+    consistency: 'strong',
+    tableGeneration: 2,
+    otherTables: { generation: 1, regions: ['eu-west-1', 'eu-central-1'] },
     regions: [
       { name: 'eu-west-1', ledgerGeneration: 2, kmsKeyArn: KEY, network: OTHER_VPC },
       { name: 'eu-central-1', ledgerGeneration: 1, alarmTopicArn: TOPIC, network: VPC },
@@ -85,4 +97,27 @@ it('holds all that the config names and the stacks do not make', () => {
     watchAlarmTopicArn: WATCH_TOPIC,
     apiGatewayRole: 'existing',
   });
+});
+
+const order = (config: ConfigInput): string[] =>
+  planOf(config).stacks.map(({ name, part }) => `${part} ${name.replace(/^countersign-(live-)?/, '')}`);
+
+it('what a stack needs is deployed before it, in whatever Region it lies; the Region that clients prefer comes last', () => {
+  expect(order(PROD)).toEqual([
+    'account account-eu-central-1',
+    'account account-eu-west-1',
+    'base base-eu-central-1',
+    'base base-eu-west-1',
+    'home home',
+    'region region-eu-central-1',
+    'region region-eu-west-1',
+    'watch watch',
+  ]);
+});
+
+it('while a key changes, every Region comes before home: roles may use both keys before tables and secrets do', () => {
+  const other = KEY.replace('1234abcd', '0987dcba');
+  const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: other }, { name: 'eu-central-1' }];
+  const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
+  expect([...new Set(parts)]).toEqual(['account', 'base', 'region', 'home', 'watch']);
 });

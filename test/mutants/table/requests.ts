@@ -862,4 +862,32 @@ export const REQUESTS: readonly Mutant[] = [
     '',
     'test/lambda/adapters/consistent-reads.test.ts',
   ),
+  mutant(
+    'write-stop',
+    'lambda/request/consumption.ts',
+    '  await writes.check();\n',
+    '',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/request/writes.ts',
+    'const MAX_AGE_MS = 10_000;',
+    'const MAX_AGE_MS = 60_000;',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/entry/compose/serving.ts',
+    '...stoppable(changes, writeStop(runtime)),',
+    '...changes,',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/adapters/write-stop.ts',
+    "        ConditionExpression: 'attribute_not_exists(pk)',\n",
+    '',
+    'test/lambda/request/writes.test.ts',
+  ),
 ];
