@@ -47,12 +47,14 @@ export function createControl(
 
   /** @throws Error where it is no fault of this platform */
   async function cause(fault: Readonly<Record<string, unknown>>): Promise<void> {
-    const { kind, region, alone, rate, delay_ms, lost } = fault;
+    const { kind, region, alone, rate, delay_ms, lost, generation, in_use } = fault;
     if (kind === 'region' && isRegion(region) && typeof lost === 'boolean')
       return lost ? faults.loseRegion(region) : faults.bringBackRegion(region);
     if (kind === 'partition' && Array.isArray(alone) && alone.every(isRegion)) return faults.partition(alone);
     if (kind === 'throttle' && isRegion(region) && isWithin(rate, 1) && isWithin(delay_ms, 10_000))
       return faults.throttle(region, { rate, delayMs: delay_ms });
+    if (kind === 'tables' && isGeneration(generation) && typeof in_use === 'boolean')
+      return in_use ? faults.useTables(generation) : faults.makeTables(generation);
     if (kind === 'vault' && typeof lost === 'boolean') return faults.loseVault(lost);
     throw new Error('this is no fault of this platform');
   }
@@ -68,5 +70,7 @@ export function createControl(
 
 const isWithin = (value: unknown, most: number): value is number =>
   typeof value === 'number' && value >= 0 && value <= most;
+
+const isGeneration = (value: unknown): value is number => Number.isInteger(value) && Number(value) > 1;
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -24,20 +24,24 @@ export interface Faults {
   /** Cuts each of these Regions off from every other, and from the witness where there is none beside them. Empty: none. */
   partition(alone: readonly string[]): void;
   throttle(region: string, throttle: Throttle): void;
+  /** Makes `registry` and `clients` of another generation, which serve nobody, as a deployment of the home stack does. */
+  makeTables(generation: number): Promise<void>;
+  /** Takes them into use, as deployments of the Regions' stacks do, one after the other. */
+  useTables(generation: number): Promise<void>;
   /** @throws Error where the Vault is not this platform's own */
   loseVault(lost: boolean): void;
   /** @returns the error that a call of AWS gets */
   of(call: AwsCall): Promise<AwsError | undefined>;
 }
 
-export interface FaultsOptions {
+export interface FaultsOptions extends Pick<Faults, 'makeTables' | 'useTables'> {
   readonly hosts: readonly RegionHost[];
   readonly store: Dynamodb;
   readonly secrets: SecretRegions;
   readonly vault: RunningVault;
 }
 
-export function createFaults({ hosts, store, secrets, vault }: FaultsOptions): Faults {
+export function createFaults({ hosts, store, secrets, vault, makeTables, useTables }: FaultsOptions): Faults {
   const { network } = store;
   const regions = hosts.map(({ name }) => name);
   const hostOf = (region: string) => hosts.find(({ name }) => name === region)!;
@@ -60,6 +64,8 @@ export function createFaults({ hosts, store, secrets, vault }: FaultsOptions): F
       else if (others.length === 0) network.partition([...alone, WITNESS].map((each) => [each]));
       else network.partition([...alone.map((each) => [each]), [...others, WITNESS]]);
     },
+    makeTables,
+    useTables,
     throttle: (region, throttle) => throttles.set(region, throttle),
     loseVault(lost) {
       if (!vault.setLost) throw new Error('only the embedded Vault can be lost');

@@ -141,7 +141,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       // The checkers would fill the log.
       if (line.route !== checkers.resource || line.status !== 200) options.log?.(line);
     };
-    const settings = (name: string): RegionSettings => ({
+    const settings = (name: string, tableGeneration = 1): RegionSettings => ({
       entryUrl: entry.url,
       awsEndpoint: aws.url,
       regions: hosts.map((host) => ({ name: host.name, url: host.url })),
@@ -149,6 +149,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       nonceLifeMs,
       holdDownMs,
       keysetAgeMs: options.keys?.copyAgeMs?.[name] ?? DEFAULTS.keysetMaxAgeMs,
+      tableGeneration,
       clockErrorMs: clockErrorMs(name),
       checkers,
     });
@@ -169,7 +170,17 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       replicaLagMs: options.keys?.replicaLagMs,
     });
     undo.push(startReplication(store, REPLICATION_MS));
-    const faults = createFaults({ hosts, store, secrets, vault });
+    const faults = createFaults({
+      ...{ hosts, store, secrets, vault },
+      makeTables: (generation) => createTables(regions[0]!.aws.dynamodb, tableKinds('global'), generation),
+      async useTables(generation) {
+        for (const host of hosts) {
+          await host.kill();
+          await host.serve(settings(host.name, generation), nowMs, log);
+          await host.start();
+        }
+      },
+    });
     const controlToken = randomBytes(32).toString('base64url');
     aws.serve(
       createControl(

@@ -15,7 +15,7 @@ export interface RegionHost {
   readonly url: string;
   /** The Region's functions by full name. They run where the Region runs. */
   readonly functions: ReadonlyMap<string, LambdaHandler>;
-  /** From now on the Region answers. */
+  /** From now on the Region answers; a killed one, once it is started. */
   serve(settings: RegionSettings, nowMs: () => number, log: Log): Promise<void>;
   /** Ends the Region at once: nobody can connect, and connections break. Functions that run in this process stay. */
   kill(): Promise<void>;
@@ -40,7 +40,7 @@ export async function openHere({ name, port, siblings, origins }: HostOptions): 
   let region: Region | undefined;
   const run = () => {
     region = make?.();
-    if (region) server!.serve(region.gateway);
+    if (region) server?.serve(region.gateway);
   };
   return {
     name,

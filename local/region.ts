@@ -27,6 +27,8 @@ export interface RegionSettings {
   readonly holdDownMs: number;
   /** Hard limit on the age of a copy of a keyset, in milliseconds. */
   readonly keysetAgeMs: number;
+  /** Of `registry` and `clients`. */
+  readonly tableGeneration: number;
   /** How far the Region's clock is ahead, in milliseconds. */
   readonly clockErrorMs: number;
   /** The path of the health checkers. */
@@ -61,7 +63,16 @@ export function createRegion(
   settings: RegionSettings,
   { nowMs, log }: RegionRuntime,
 ): Region {
-  const { awsEndpoint, entryUrl, regions, consistency, nonceLifeMs, holdDownMs, keysetAgeMs } = settings;
+  const {
+    awsEndpoint,
+    entryUrl,
+    regions,
+    consistency,
+    nonceLifeMs,
+    holdDownMs,
+    keysetAgeMs,
+    tableGeneration,
+  } = settings;
   const aws = awsClients(awsEndpoint, name);
   const env = servingEnvironment({
     stage: STAGE,
@@ -73,6 +84,7 @@ export function createRegion(
     nonceLifeMs,
     holdDownMs,
     keysetMaxAgeMs: keysetAgeMs,
+    tableGeneration,
   });
   const { dynamodb, secrets } = aws;
   const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema));

@@ -172,7 +172,9 @@ async function perform(
   }
 }
 
+/** Tables are left as they are: only a platform of the drill's own gets others. */
 const undone = (fault: Fault): Fault => {
+  if (fault.kind === 'tables') return fault;
   if (fault.kind === 'partition') return { kind: 'partition', alone: [] };
   if (fault.kind === 'throttle') return { ...fault, rate: 0, delay_ms: 0 };
   return { ...fault, lost: false };
@@ -186,7 +188,7 @@ async function command(
   { cwd, local }: DrillPlatform,
   history: History,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   signal.throwIfAborted();
   const [stdout, stderr] = [new Collected(), new Collected()];
   const ended = await run([...args, ...local], {
@@ -205,6 +207,7 @@ async function command(
     history.broken.push(
       `countersign ${args.join(' ')} ended with ${ended}, and not with ${code}: ${stderr.text.trim() || stdout.text.trim()}`,
     );
+  return stdout.text;
 }
 
 class Collected extends Writable {

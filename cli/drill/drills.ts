@@ -12,8 +12,8 @@ export interface Stage {
   /** A part of the duration; 0.5 is half of it. */
   wait(part: number): Promise<void>;
   cause(fault: Fault): Promise<void>;
-  /** Runs the command line against this platform, and notes if it ends with another exit code than this. @default 0 */
-  command(args: readonly string[], code?: number): Promise<void>;
+  /** Runs the command line against this platform, and notes if it ends with another exit code than this. @returns its output */
+  command(args: readonly string[], code?: number): Promise<string>;
   /** Reads what was acknowledged so far in this Region: the only one that is left. */
   readBack(region: string): Promise<void>;
 }
@@ -161,6 +161,30 @@ export const DRILLS: Readonly<Record<string, Drill>> = {
       await stage.command(['return', region, '--yes']);
       await stage.wait(AFTER);
       return { fromMs, leaving: region };
+    },
+  },
+
+  restore: {
+    does: 'copies registry and clients into other tables while writes are stopped, and takes these into use',
+    noErrors: () => false,
+    ownOnly: true,
+    async run(stage) {
+      const { history } = stage;
+      const generation = 2;
+      await stage.wait(BEFORE);
+      await stage.cause({ kind: 'tables', generation, in_use: false });
+      history.mark('writes are stopped, and copied');
+      await stage.command(['registry', 'stop-writes']);
+      await stage.command(['registry', 'copy', '--to-generation', `${generation}`]);
+      history.mark(`the tables of generation ${generation} are taken into use`);
+      await stage.cause({ kind: 'tables', generation, in_use: true });
+      const shown = await stage.command(['registry', 'show']);
+      if (shown.split(`-registry-${generation}`).length !== stage.regions.length + 1)
+        history.broken.push(`not every Region uses the tables of generation ${generation}: ${shown}`);
+      const fromMs = history.mark('writes are allowed');
+      await stage.command(['registry', 'resume-writes']);
+      await stage.wait(DURING);
+      return { fromMs };
     },
   },
 };

@@ -15,6 +15,8 @@ export type Fault =
   | { readonly kind: 'partition'; readonly alone: readonly string[] }
   /** Part of the calls of a Region's tables that are refused, and how long each waits. */
   | { readonly kind: 'throttle'; readonly region: string; readonly rate: number; readonly delay_ms: number }
+  /** Tables of another generation are made, or taken into use in every Region. */
+  | { readonly kind: 'tables'; readonly generation: number; readonly in_use: boolean }
   | { readonly kind: 'vault'; readonly lost: boolean };
 
 export type Consistency = 'strong' | 'eventual';

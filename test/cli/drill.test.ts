@@ -67,6 +67,7 @@ const LONGER: [string, string[]][] = [
   ['vault-loss', []],
   ['rotation', []],
   ['evacuation', []],
+  ['restore', []],
   ['region-loss', ['--consistency', 'eventual']],
 ];
 test.each(process.env.CI === 'true' ? LONGER : [])('%s passes with %j', async (name, more) => {
@@ -126,6 +127,7 @@ test.each([
   [['partition', '--local', '4100'], '--local goes with --running'],
   [['partition', '--running', '--consistency', 'strong'], 'it does not go with --running'],
   [['home-loss', '--running'], 'run it without --running'],
+  [['restore', '--running'], 'run it without --running'],
   [['partition', '--report', 'nowhere/report.html'], '--report: cannot write'],
 ])('%j is wrong usage', async (args, mention) => {
   const { code, stdout, stderr } = await drill(...args);

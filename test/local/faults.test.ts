@@ -64,6 +64,7 @@ test('without the token, from a foreign page, or with no fault that it knows, no
     { kind: 'region', region: 'local-a', lost: 'yes' },
     { kind: 'partition', alone: 'local-a' },
     { kind: 'throttle', region: 'local-a', rate: 2, delay_ms: 0 },
+    { kind: 'tables', generation: 1, in_use: true },
     { kind: 'flood' },
   ])
     expect(await here(wrong)).toMatchObject({ status: 400, answer: { error: expect.any(String) } });
