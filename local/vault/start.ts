@@ -11,6 +11,8 @@ export interface RunningVault {
   readonly address: string;
   /** May set up what the platform needs. */
   readonly rootToken: string;
+  /** Lost, it answers nobody. Only the embedded one can be. */
+  readonly setLost?: (lost: boolean) => void;
   stop(): Promise<void> | void;
 }
 
@@ -25,8 +27,15 @@ export async function startVault(
   if (choice === 'embedded') {
     const server = await listen();
     const { listener, rootToken } = createEmbeddedVault();
-    server.serve(listener);
-    return { address: server.url, rootToken, stop: () => {} };
+    let isLost = false;
+    server.serve(async (request, response) => {
+      if (isLost) request.socket.destroy();
+      else await listener(request, response);
+    });
+    const setLost = (lost: boolean) => {
+      isLost = lost;
+    };
+    return { address: server.url, rootToken, setLost, stop: () => {} };
   }
   if (choice === 'openbao') {
     // Only to learn that the port is free, and which one it is.

@@ -49,7 +49,7 @@ const property = (variant: Variant) =>
 describe('an evacuated Region', () => {
   it('stays out for a year, whatever restarts or is lost, the keeper included; it returns only when told and good', async () => {
     await fc.assert(property({ metric: 'flag', without: 'LastKnownStatus' }), { numRuns: 150 });
-    expect(evacuations).toBeGreaterThan(150);
+    expect(evacuations).toBeGreaterThan(50);
   });
 
   it.each([
