@@ -750,8 +750,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       const said =
         'error: countersign-local-rotate-nonce in local-a: the answer is not from a Countersign function; check for a proxy in between';
       expect(stderr).toContain(said);
-      answers['local-a'] = (action) =>
-        action === 'keys.list' ? keyset(['AAAAAA'], ['AAAAAA']) : { raw };
+      answers['local-a'] = (action) => (action === 'keys.list' ? keyset(['AAAAAA'], ['AAAAAA']) : { raw });
       const rotate = await keys('rotate', 'nonce');
       answers['local-a'] = () => ({ raw });
       expect([rotate.code, rotate.stderr]).toEqual([
