@@ -127,7 +127,7 @@ it.each<[string, number, (interrupt: () => void) => void]>([
   vi.useRealTimers();
   expect(error).toMatchObject({ exitCode });
   const [pid, outdir] = readFileSync(started, 'utf8').trim().split(' ');
-  expect(outdir).toContain('countersign-preflight-');
+  expect(outdir).toContain('countersign-synth-');
   expect(existsSync(outdir!)).toBe(false);
   await expect.poll(() => isAlive(Number(pid))).toBe(false);
 });
