@@ -16,7 +16,7 @@ import { CONFIG, eventual, flat, PROD, type Resource } from './synth.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-it('stacks are named by stage and part, lie where the config says, and the home deploys before its Region', () => {
+it("stacks are named by stage and part, are in the config's Regions, and the home stack deploys first", () => {
   const { home, regions } = new RegistrationPlatform(new App(), 'Countersign', {
     ...CONFIG,
     account: '123456789012',
@@ -38,7 +38,7 @@ it('a stage of kind dev that is asked to write its lock file says that it has no
   expect(said({ [LOCK_CONTEXT]: 'write' })).toHaveLength(1);
 });
 
-it('keys and topics deploy first, then what all share, then one Region after the other, then what watches them', () => {
+it('keys and topics deploy first, then the shared parts, then one Region after the other, then the watch stack', () => {
   withApp((app, lockFile) => {
     const { bases, home, regions, watch } = new RegistrationPlatform(app, 'Countersign', {
       ...PROD,
@@ -46,7 +46,7 @@ it('keys and topics deploy first, then what all share, then one Region after the
     });
     const [first, second] = regions;
     expect(home.dependencies).toEqual(bases);
-    // What keeps data is not removed with its stack by mistake.
+    // A stack that keeps data cannot be deleted by mistake.
     expect([...bases, home].every(({ terminationProtection }) => terminationProtection)).toBe(true);
     expect([...regions, watch!].some(({ terminationProtection }) => terminationProtection)).toBe(false);
     expect(names(first!.dependencies)).toEqual(['countersign-account-eu-west-1', 'countersign-live-home']);
@@ -72,7 +72,7 @@ it('keys and topics deploy first, then what all share, then one Region after the
   }
 });
 
-it('while a key changes, roles may use both before tables and secrets go over, and the alias that roles ask for stays', () => {
+it('while a key changes, roles may use both keys before tables and secrets switch, and their alias stays', () => {
   const arn = (end: string) =>
     `arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-12345678900${end}`;
   const [first, second] = PROD.regions;
@@ -102,7 +102,7 @@ it('while a key changes, roles may use both before tables and secrets go over, a
       const alias = Object.values(template.Resources as Record<string, Resource>).find(
         ({ Type }) => Type === 'AWS::KMS::Alias',
       )!;
-      // Retained, but for a first deployment that fails: the next one makes it again.
+      // Retained, except after a first deployment that fails: the next one creates it again.
       expect([alias.DeletionPolicy, alias.UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain']);
     }
   });
@@ -126,7 +126,7 @@ it('several stages in one app share the account, and nothing else', () => {
   });
 });
 
-it("what an operator's account asks for is on every stack: tags, a boundary of roles, a bootstrap of its own", () => {
+it("every stack follows the account's rules: tags, a permissions boundary, its own bootstrap", () => {
   withApp((app, lockFile) => {
     const settings = { tags: { team: 'a' }, permissionsBoundary: 'bounds', bootstrapQualifier: 'own1' };
     const { regions, watch } = new RegistrationPlatform(app, 'Countersign', {
@@ -154,7 +154,7 @@ it("what an operator's account asks for is on every stack: tags, a boundary of r
   });
 });
 
-/** @param use gets an app in a directory of its own, and a lock file that it may write */
+/** @param use gets an app in its own directory, and a lock file that it may write */
 function withApp(use: (app: App, lockFile: string) => void): void {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-platform-'));
   try {
@@ -165,7 +165,7 @@ function withApp(use: (app: App, lockFile: string) => void): void {
   }
 }
 
-/** The app as the CDK CLI runs it, with a config of its own, without credentials, home directory or settings. */
+/** Runs the app as the CDK CLI does, with its own config, without credentials, home directory or settings. */
 function runApp(config: string) {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-app-'));
   try {
@@ -195,7 +195,7 @@ it('the app synthesises without AWS credentials', () => {
   expect(files.filter((name) => name.startsWith('asset.'))).toHaveLength(BUNDLES.length);
 });
 
-it('a config that cannot be used ends the app with its faults and no stack trace', () => {
+it('an invalid config ends the app with its faults and without a stack trace', () => {
   const { status, stderr, files } = runApp(
     `{ stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'nowhere' }], vault: { address: 'https://vault.example.com' } }`,
   );

@@ -33,7 +33,7 @@ function refused(config: ConfigInput, how: { write: boolean } = { write: false }
   return [];
 }
 
-it('a stage of kind prod does not synthesise before its entry is written, and says how', () => {
+it('a stage of kind prod is not synthesised before its lock entry exists, and the message says how to write it', () => {
   expect(refused(PROD)).toEqual([
     'stage.name: LOCK has no entry for live. It keeps what cannot change after the first deploy: ' +
       'write it once with `npx cdk synth -c countersign:lock=write` and commit it',
@@ -51,13 +51,13 @@ it('a stage of kind prod does not synthesise before its entry is written, and sa
   });
 });
 
-it('a stage of kind dev goes without a trace, and has no entry', () => {
+it('a stage of kind dev leaves nothing behind, and has no entry', () => {
   expect(refused(CONFIG)).toEqual([]);
   write(CONFIG);
   expect(existsSync(file)).toBe(false);
 });
 
-it('stages have an entry each, and a renamed one is not taken for new unawares', () => {
+it('each stage has an entry, and a renamed stage is not silently treated as a new one', () => {
   write(PROD);
   const test: ConfigInput = { ...EVENTUAL, stage: { name: 'test', kind: 'prod' } };
   expect(refused(test)[0]).toContain('no entry for test (it has live; a stage cannot be renamed)');
@@ -92,7 +92,7 @@ it.each<[string, ConfigInput, ConfigInput, string]>([
     'regions: is frozen since the first deploy: LOCK has eu-central-1, eu-west-1 and the witness eu-west-3, got eu-central-1, eu-west-1 and the witness eu-west-2; a strongly consistent table keeps its Regions; its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet',
   ],
 ])(
-  '%s is frozen, with both values and the migration, and cannot be written over',
+  '%s is frozen; the message has both values and the migration, and writing the lock again does not help',
   (_, before, after, message) => {
     write(before);
     expect(refused(after)).toEqual([message]);
@@ -100,13 +100,13 @@ it.each<[string, ConfigInput, ConfigInput, string]>([
   },
 );
 
-it('the order of Regions, which clients prefer, is not frozen', () => {
+it("the order of Regions is the clients' preference, and is not frozen", () => {
   const forth: ConfigInput = { ...PROD, homeRegion: 'eu-west-1' };
   write(forth);
   expect(refused({ ...forth, regions: [central, west] })).toEqual([]);
 });
 
-it('an eventual stage takes and gives up one Region a deploy, as a global table does', () => {
+it('an eventual stage adds or removes one Region per deploy, as a global table does', () => {
   write({ ...EVENTUAL, regions: [west] });
   expect(refused(EVENTUAL)).toEqual([]);
   const three: ConfigInput = { ...EVENTUAL, regions: [west, central, { name: 'us-east-1' }] };
@@ -148,13 +148,13 @@ it.each([
     /has arn:\S+1, got the key that the stage made\. .* name arn:\S+1 as previousKmsKeyArn/,
   ],
 ] as const)(
-  'a customer key that was %s and is %s is refused on a live stage, unless the config lists both',
+  'a customer key that was %s and is now %s is refused on a live stage, unless the config lists both',
   (_, __, before, after, message) => {
     for (const mode of [before, eventual(before)]) {
       rmSync(file, { force: true });
       const config = (keys: object) => withKeys({ ...after, ...keys }, mode.witnessRegion ? PROD : EVENTUAL);
       write(mode);
-      // Writing is no way around it.
+      // Writing the lock again does not bypass it.
       for (const write of [false, true]) {
         const found = refused(config({}), { write });
         expect(found).toEqual([expect.stringMatching(/^regions\[0\]\.kmsKeyArn: changes on a live stage/)]);
@@ -171,7 +171,7 @@ it.each([
   },
 );
 
-it('the previous key must be the one that the file has', () => {
+it('the previous key must be the key in the lock file', () => {
   write(withKeys({ kmsKeyArn: KEY }));
   expect(refused(withKeys({ kmsKeyArn: OTHER, previousKmsKeyArn: keyArn('3') }))).toEqual([
     expect.stringContaining(`name ${KEY} as previousKmsKeyArn`),
@@ -185,7 +185,7 @@ it('a stage that is not deployed yet has no previous key', () => {
     );
 });
 
-it('a file that an earlier version wrote says no keys, and is written once before anything else', () => {
+it('a lock file of an earlier version lacks the keys, and must be written once before any other change', () => {
   write(PROD);
   const { kmsKeys: _, ...live } = lock().live;
   writeFileSync(file, JSON.stringify({ live }));
@@ -198,10 +198,13 @@ it('a file that an earlier version wrote says no keys, and is written once befor
   expect(lock().live.kmsKeys).toEqual({ 'eu-west-1': KEY, 'eu-central-1': 'made' });
 });
 
-it.each(['{"live":{"homeRegion":1}}', '<<<<<<<'])('%s is no lock, and not taken for an empty one', (text) => {
-  writeFileSync(file, text);
-  for (const write of [false, true])
-    expect(refused(PROD, { write })).toEqual([
-      'config: LOCK cannot be read: it is not JSON, or not of this form; take it from version control',
-    ]);
-});
+it.each(['{"live":{"homeRegion":1}}', '<<<<<<<'])(
+  '%s is not a lock, and is not treated as an empty one',
+  (text) => {
+    writeFileSync(file, text);
+    for (const write of [false, true])
+      expect(refused(PROD, { write })).toEqual([
+        'config: LOCK cannot be read: it is not JSON, or not of this form; take it from version control',
+      ]);
+  },
+);

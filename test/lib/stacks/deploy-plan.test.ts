@@ -1,4 +1,4 @@
-/** What `countersign preflight` reads beside the templates says what they deploy. */
+/** The file that `countersign preflight` reads beside the templates lists the resources that they deploy. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ function planOf(config: ConfigInput): DeployPlan {
   }
 }
 
-it('a stage of kind dev deploys to its Region alone, and needs no role for access logs', () => {
+it('a stage of kind dev deploys to its Region only, and needs no role for access logs', () => {
   expect(planOf(CONFIG)).toEqual({
     stage: 'dev',
     kind: 'dev',
@@ -38,12 +38,12 @@ it('a stage of kind dev deploys to its Region alone, and needs no role for acces
   });
 });
 
-it('one of kind prod deploys to us-east-1 as well, even one Region without a domain', () => {
+it('a stage of kind prod also deploys to us-east-1, even with one Region and no domain', () => {
   const { domain: _, witnessRegion: __, ...alone } = { ...PROD, regions: [{ name: 'eu-west-1' }] };
   expect(planOf(alone)).toMatchObject({ stackRegions: ['eu-west-1', 'us-east-1'], apiGatewayRole: 'create' });
 });
 
-it('holds all that the config names and the stacks do not make', () => {
+it('the plan lists every resource that the config names and the stacks do not create', () => {
   const plan = planOf({
     ...PROD,
     account: '123456789012',
