@@ -1,4 +1,4 @@
-/** Which of the platforms that run in one folder a command speaks to. */
+/** Which of several local platforms in one folder a command uses. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findLocalPlatform } from '../../cli/local.ts';
@@ -23,7 +23,7 @@ afterAll(async () => {
 
 const local = (platform: Platform) => ['--local', portOf(platform)];
 
-test('--local names a platform by its port, the first one too; without it the first is meant', async () => {
+test('--local names a platform by its port; without it a command uses the first', async () => {
   const register = async (...more: string[]) => {
     const args = ['register', '-', '--format', 'jsonl', '--json', ...more];
     const { json } = await directory.run(args, { stdin: '{"user_id":"ada"}\n' });
@@ -41,7 +41,7 @@ test('--local names a platform by its port, the first one too; without it the fi
   expect(await shown()).toBe(1);
 });
 
-test('it counts for more than the environment, from a folder below, and for doctor', async () => {
+test('--local overrides the environment, also from a subfolder and for doctor', async () => {
   const env = { COUNTERSIGN_URL: 'https://api.example.com', COUNTERSIGN_API_KEY: 'csk_other' };
   const { code, stdout } = await directory.run(['doctor', ...local(second)], { env });
   expect(code).toBe(0);
@@ -68,7 +68,7 @@ test.each([
   expect(stderr).toContain(mention);
 });
 
-test('where no platform has this port, that is said, and the first one is not taken for it', async () => {
+test('a port where no platform runs is reported, and the first platform is not used instead', async () => {
   const { code, stdout, stderr } = await directory.run(['clients', 'list', '--local', '1']);
   expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
   expect(stderr).toMatch(
@@ -78,7 +78,7 @@ test('where no platform has this port, that is said, and the first one is not ta
   expect((await directory.run(['clients', 'list', ...local(second)])).code).toBe(0);
 });
 
-test('the only platform that is left is meant without its port; of several, their ports are named', async () => {
+test('the only platform that still runs needs no port; if several run, the message names their ports', async () => {
   rmSync(`${directory.path}/.countersign/local.json`, { force: true });
   const { stdout } = await directory.run(['doctor']);
   expect(stdout).toContain(second.info.entry);

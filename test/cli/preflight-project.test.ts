@@ -1,4 +1,4 @@
-/** A project as somebody has it who deploys: its own `cdk`, run as preflight runs it. */
+/** A project like that of a team that deploys: with its own `cdk`, run as preflight runs it. */
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { EXIT } from '../../cli/io.ts';
 import { readDeployPlans } from '../../cli/preflight/project.ts';
 import threeRegions from '../../examples/config/three-regions.ts';
 
-/** Longest that a test waits for the CDK. */
+/** The longest time that a test waits for the CDK. */
 const SYNTH_MS = 300_000;
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -48,7 +48,7 @@ async function read() {
   );
 }
 
-it('what it deploys is read from the project itself', { timeout: SYNTH_MS }, async () => {
+it('preflight reads the stage from the project itself', { timeout: SYNTH_MS }, async () => {
   writeApp(threeRegions, 'write');
   expect(await read()).toEqual({
     plans: [expect.objectContaining({ stage: threeRegions.stage.name, kind: 'prod' })],
@@ -56,7 +56,7 @@ it('what it deploys is read from the project itself', { timeout: SYNTH_MS }, asy
   });
 });
 
-it('a config that cannot be deployed ends it, with each setting that is wrong', {
+it('a config that cannot be deployed ends the run, and each wrong setting is named', {
   timeout: SYNTH_MS,
 }, async () => {
   writeApp({ ...threeRegions, nonceLife: 'PT2H' }, 'write');
@@ -68,14 +68,14 @@ it('a config that cannot be deployed ends it, with each setting that is wrong', 
   expect(said).toContain('nonceLife: must be 10 seconds to 1 hour');
 });
 
-it('a lock that was not written ends it, with the command that writes it', {
+it('a lock that was not written ends the run, with the command that writes it', {
   timeout: SYNTH_MS,
 }, async () => {
   writeApp(threeRegions, '');
   expect((await read()).said).toContain('npx cdk synth -c countersign:lock=write');
 });
 
-it('outside a project it says so, and ends with 2', async () => {
+it('outside a project preflight says so, and ends with 2', async () => {
   expect(await read()).toMatchObject({
     error: {
       exitCode: EXIT.usage,
@@ -84,7 +84,7 @@ it('outside a project it says so, and ends with 2', async () => {
   });
 });
 
-it('where the cdk command is not installed it says so, and ends with 2', async () => {
+it('without an installed cdk command preflight says so, and ends with 2', async () => {
   writeFileSync(join(cwd, 'cdk.json'), '{}');
   expect(await read()).toMatchObject({
     error: {
