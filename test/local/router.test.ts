@@ -33,7 +33,7 @@ const later = () => {
   nowMs += 60_000;
 };
 
-test('the first healthy Region gets the requests, and again once it has recovered', async () => {
+test('the first healthy Region gets the requests, and gets them again after it recovers', async () => {
   expect(await ask()).toBe('region 0');
   health[0] = 503;
   later();
@@ -43,14 +43,14 @@ test('the first healthy Region gets the requests, and again once it has recovere
   expect(await ask()).toBe('region 0');
 });
 
-test('a Region that is gone is no longer asked', async () => {
+test('a Region that is gone gets no more requests', async () => {
   await regions[0]!.stop();
   later();
   expect(await ask()).toBe('region 1');
   regions[0] = await startServer(0, new Set());
 });
 
-test('where no Region is healthy the first is asked all the same', async () => {
+test('if no Region is healthy, the first still gets the requests', async () => {
   health = [503, 503];
   expect(await ask()).toBe('region 0');
 });

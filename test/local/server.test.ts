@@ -20,7 +20,7 @@ afterAll(async () => {
   await sibling.stop();
 });
 
-test('its own Host, by number and by name, reaches the handler', async () => {
+test("a request with the server's own Host, by number or by name, reaches the handler", async () => {
   expect((await send(server.url)).status).toBe(200);
   expect((await send(server.url, { headers: ['Host', `localhost:${server.port}`] })).status).toBe(200);
 });
@@ -30,7 +30,7 @@ test.each([
   ['no port', () => ['Host', '127.0.0.1']],
   ["another server's port", () => ['Host', `127.0.0.1:${sibling.port}`]],
   ['another spelling', () => ['Host', `LOCALHOST:${server.port}`]],
-])('a Host with %s is misdirected, and no handler sees it', async (_, headers) => {
+])('a Host with %s is misdirected, and does not reach a handler', async (_, headers) => {
   const before = handled;
   const reply = await send(server.url, { headers: headers() });
   expect(reply.status).toBe(421);
