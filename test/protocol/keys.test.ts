@@ -177,7 +177,7 @@ describe('a keyset', () => {
     [JSON.stringify({ keys: [keyset.keys[0], keyset.keys[0]] }), 'twice'],
     [
       JSON.stringify({ keys: [{ ...keyset.keys[0], jwk: { kty: 'oct', k: 'c2hvcnQ' } }] }),
-      'an incomplete HKDF-SHA-256 key',
+      'no whole HKDF-SHA-256 key',
     ],
     [JSON.stringify({ keys: [{ ...keyset.keys[0], max_life: 0 }] }), 'max_life'],
   ])('is refused as %j, by a message without a value', (text, says) => {
