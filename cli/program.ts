@@ -16,6 +16,7 @@ import {
 import { keysCommand } from './keys/command.ts';
 import { preflightCommand } from './preflight/command.ts';
 import { writeLines } from './printable.ts';
+import { evacuateCommand, returnCommand } from './regions/command.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
 import { revokeCommand } from './revoke/command.ts';
@@ -40,6 +41,8 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(clientsCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io, setExit))
+    .addCommand(evacuateCommand(io, setExit))
+    .addCommand(returnCommand(io, setExit))
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))
     .addCommand(vaultCommand(io))

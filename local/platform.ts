@@ -1,19 +1,23 @@
 /** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { localTarget } from '../cli/target.ts';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import type { Purpose } from '../lambda/contract/purposes.ts';
+import { checkersRoute } from '../lambda/contract/routes.ts';
 import type { Log } from '../lambda/log.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
+import { type CloudWatch, cloudwatchService } from './aws/cloudwatch.ts';
 import { dynamodbService } from './aws/dynamodb.ts';
 import { type AwsFault, type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
 import { type LambdaHandler, lambdaService } from './aws/lambda.ts';
 import { SecretRotation } from './aws/secret-rotation.ts';
 import { SecretStore } from './aws/secret-store.ts';
 import { secretArn, secretsManagerService } from './aws/secrets-manager.ts';
+import { startChecker } from './dns/checker.ts';
 import { Dynamodb } from './dynamodb/dynamodb.ts';
 import { startReplication } from './dynamodb/replication.ts';
 import { withErrorPages } from './error-pages.ts';
+import { createCloudWatch, evacuatedData, startEvacuation } from './evacuation.ts';
 import { setUpKeys } from './keys.ts';
 import { createRegion, type PlatformSettings } from './region.ts';
 import { createRouter } from './router.ts';
@@ -34,6 +38,13 @@ export interface PlatformOptions {
   readonly vault?: VaultChoice;
   /** Life of a nonce. @default 300000 */
   readonly nonceLifeMs?: number;
+  /**
+   * From one health check to the next, and the period of evacuations' schedule and alarm, which is a minute on AWS; in
+   * milliseconds. @default 5000
+   */
+  readonly checkEveryMs?: number;
+  /** A Region that was unhealthy stays so until it has been good for this long. @default 180000 */
+  readonly holdDownMs?: number;
   /** Epoch milliseconds. @default Date.now */
   readonly nowMs?: () => number;
   /** Receives the functions' log. @default the log is dropped */
@@ -70,6 +81,8 @@ export interface PlatformInfo {
 
 export interface Platform {
   readonly info: PlatformInfo;
+  /** Stops a Region's front door, so that it answers nobody. */
+  stopRegion(region: string): Promise<void>;
   /** Stops every server. All state is lost. */
   stop(): Promise<void>;
 }
@@ -77,6 +90,7 @@ export interface Platform {
 const REGION_NAMES = ['local-a', 'local-b', 'local-c'] as const;
 const AWS_PORT_OFFSET = 50;
 const VAULT_PORT_OFFSET = 60;
+const CHECK_EVERY_MS = 5_000;
 /** Longest delay until a Region sees another's write. Strongly consistent reads are never late. */
 const REPLICATION_MS = 100;
 /** Long enough that two Regions which write one item at once conflict, as they do on AWS. */
@@ -86,7 +100,8 @@ const BASIC_KEY_LIFE_MS = DEFAULTS.clientKeyLifeMs - 24 * 3600 * 1000;
 
 /** @throws PortInUse */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { nonceLifeMs = DEFAULTS.nonceLifeMs, nowMs = Date.now } = options;
+  const { nonceLifeMs, holdDownMs, nowMs = Date.now } = { ...DEFAULTS, ...options };
+  const { checkEveryMs = CHECK_EVERY_MS } = options;
   const names = REGION_NAMES.slice(0, options.regions ?? 2);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = async () => {
@@ -110,14 +125,20 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(vault.stop);
     await options.onListening?.(entry.port);
 
+    const checkers = checkersRoute(randomBytes(16).toString('hex'));
     const settings: PlatformSettings = {
       entryUrl: entry.url,
       awsEndpoint: aws.url,
       regions: fronts.map(({ name, server }) => ({ name, url: server.url })),
       consistency: options.consistency ?? 'strong',
       nonceLifeMs,
+      holdDownMs,
+      checkers,
       nowMs,
-      log: options.log ?? (() => {}),
+      log: (entry) => {
+        // The checkers would fill the log.
+        if (entry.route !== checkers.resource || entry.status !== 200) options.log?.(entry);
+      },
     };
     const regions = fronts.map(({ name, server: { url } }) =>
       createRegion(name, url, settings, options.keys?.copyAgeMs?.[name]),
@@ -125,17 +146,19 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(...regions.map((region) => region.aws.destroy));
     // The Lambda functions of each Region. The rotation functions are added once Vault is ready.
     const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
-    const { endpoint, rotation, store } = awsRegions(names, functions, settings, options);
+    const cloudwatch = createCloudWatch(names, checkEveryMs, nowMs);
+    const { endpoint, rotation, store } = awsRegions(names, functions, cloudwatch, settings, options);
     undo.push(startReplication(store, REPLICATION_MS));
     aws.serve(createAwsEndpoint(endpoint, options.awsFault));
 
     for (const kind of ['global', 'region'] as const)
       for (const region of kind === 'global' ? regions.slice(0, 1) : regions)
         await createTables(region.aws.dynamodb, tableKinds(kind));
+    const parts = names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! }));
     undo.push(
       await setUpKeys({
         vault,
-        regions: names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! })),
+        regions: parts,
         rotation,
         lags: options.keys?.lags ?? {},
         maxLifeMs: options.keys?.maxLifeMs ?? {},
@@ -146,11 +169,21 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     );
     const clients = await createDevClients(localTarget(aws.url, names), nowMs() + BASIC_KEY_LIFE_MS);
     for (const [i, { server }] of fronts.entries()) server.serve(regions[i]!.gateway);
+    undo.push(startEvacuation({ regions: parts, everyMs: checkEveryMs, nowMs, log: settings.log }));
+    const checker = startChecker(
+      fronts.map(({ name, server }) => ({
+        name,
+        healthUrl: `${server.url}${checkers.resource}`,
+        evacuated: () => evacuatedData(cloudwatch, name, names),
+      })),
+      checkEveryMs,
+    );
+    undo.push(checker.stop);
     const destinations = regions.map(({ gateway }, i) => ({
       gateway,
-      healthUrl: `${fronts[i]!.server.url}/v1/health`,
+      isHealthy: () => checker.isHealthy(names[i]!),
     }));
-    entry.serve(withErrorPages(createRouter(destinations, nowMs)));
+    entry.serve(withErrorPages(createRouter(destinations)));
     const { entryUrl, awsEndpoint } = settings;
     return {
       info: {
@@ -161,6 +194,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         console: null,
         clients,
       },
+      stopRegion: async (region) => fronts.find(({ name }) => name === region)?.server.stop(),
       stop,
     };
   } catch (error) {
@@ -173,6 +207,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 function awsRegions(
   names: readonly string[],
   functions: readonly ReadonlyMap<string, LambdaHandler>[],
+  cloudwatch: ReadonlyMap<string, CloudWatch>,
   { consistency, nowMs }: PlatformSettings,
   { strongWriteMs = STRONG_WRITE_MS, keys: { replicaLagMs } = {} }: PlatformOptions,
 ) {
@@ -193,6 +228,7 @@ function awsRegions(
         dynamodb: dynamodbService(store, name, strongWriteMs),
         secretsmanager: secretsManagerService(secrets, name, names, i === 0 ? rotation : undefined),
         lambda: lambdaService(functions[i]!, name),
+        monitoring: cloudwatchService(cloudwatch.get(name)!),
       },
     ]),
   );

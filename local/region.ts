@@ -1,12 +1,14 @@
 /** One Region: the real functions with AWS SDK clients, and the gateway in front of them. */
 import { randomUUID } from 'node:crypto';
 import { Agent } from 'node:http';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { localTarget } from '../cli/target.ts';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
+import { ROUTES, type Route } from '../lambda/contract/routes.ts';
 import { servingEnvironment } from '../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../lambda/entry/compose/serving.ts';
 import type { Log } from '../lambda/log.ts';
@@ -24,6 +26,9 @@ export interface PlatformSettings {
   readonly regions: readonly { readonly name: string; readonly url: string }[];
   readonly consistency: 'strong' | 'eventual';
   readonly nonceLifeMs: number;
+  readonly holdDownMs: number;
+  /** The path of the health checkers. */
+  readonly checkers: Route;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
@@ -40,6 +45,7 @@ export interface AwsClients {
   readonly dynamodb: DynamoDBClient;
   readonly secrets: SecretsManagerClient;
   readonly lambda: LambdaClient;
+  readonly cloudwatch: CloudWatchClient;
   /** Closes their connections. */
   destroy(): void;
 }
@@ -51,7 +57,7 @@ export function createRegion(
   settings: PlatformSettings,
   keysetAgeMs: number = DEFAULTS.keysetMaxAgeMs,
 ): Region {
-  const { nowMs, log, awsEndpoint, entryUrl, regions, consistency, nonceLifeMs } = settings;
+  const { nowMs, log, awsEndpoint, entryUrl, regions, consistency, nonceLifeMs, holdDownMs } = settings;
   const aws = awsClients(awsEndpoint, name);
   const env = servingEnvironment({
     stage: STAGE,
@@ -61,6 +67,7 @@ export function createRegion(
     regions,
     consistency,
     nonceLifeMs,
+    holdDownMs,
     keysetMaxAgeMs: keysetAgeMs,
   });
   const { dynamodb, secrets } = aws;
@@ -68,7 +75,12 @@ export function createRegion(
   const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
     (handlers[each] as LambdaHandler)(event, { awsRequestId: randomUUID() });
   return {
-    gateway: createGateway({ invoke, errorDocsUrl: env.COUNTERSIGN_ERROR_DOCS_URL, nowMs }),
+    gateway: createGateway({
+      invoke,
+      errorDocsUrl: env.COUNTERSIGN_ERROR_DOCS_URL,
+      routes: [...ROUTES, settings.checkers],
+      nowMs,
+    }),
     functions: new Map(FUNCTIONS.map((each) => [functionName(STAGE, each), handlers[each] as LambdaHandler])),
     aws,
   };
@@ -91,6 +103,7 @@ function awsClients(endpoint: string, region: string): AwsClients {
     dynamodb: new DynamoDBClient(options),
     secrets: new SecretsManagerClient(options),
     lambda: new LambdaClient(options),
+    cloudwatch: new CloudWatchClient(options),
     destroy: () => httpAgent.destroy(),
   };
 }

@@ -58,6 +58,7 @@ export async function startServer(
     });
   };
   const stop = async () => {
+    if (!server.listening) return;
     siblings.delete(taken);
     const closed = once(server, 'close');
     server.close();

@@ -119,25 +119,47 @@ export function healthTraffic(): string {
     ...answered({ count, durationMs: 10, answer: 1000 }, [true]),
     writes('probe of the ledger', count, [1]),
     writes('probe of the registry, in each Region', count, [2]),
+    writes('record of health, four times a minute', (4 * MONTH_S) / 60, [1]),
+    {
+      what: 'reads of that record and of the evacuation flag',
+      quantity: `${number(2 * count)} read units`,
+      price: '0.125 a million',
+      usd: [2 * count * PRICE.readUnit],
+    },
+    schedule(),
   ];
   const asked = `${checkers} checkers every ${everyS} seconds: ${number(count)} requests a month and Region`;
   return `${asked}.\n\n${table(['USD a month'], rows)}`;
+}
+
+/** The evacuation flag is looked at every minute; a rule of EventBridge costs nothing. */
+function schedule(): Row {
+  const calls = MONTH_S / 60;
+  const lambda = PRICE.lambdaRequest + 0.02 * PRICE.gbSecond;
+  const log = (FUNCTION_LOG / 1e9) * PRICE.logGb;
+  return {
+    what: 'function that looks at the evacuation flag, every minute, with its log and its read',
+    quantity: `${number(calls)} calls, 20 ms each`,
+    price: '1.02 a million',
+    usd: [calls * (lambda + log + PRICE.readUnit)],
+  };
 }
 
 /** The cost of refreshing caches: while requests come, each instance reads again every minute, or every five seconds. */
 export function instances(): string {
   const reads = (keysets: number) => (keysets * MONTH_S) / 60;
   const kids = (keysets: number) => (keysets * MONTH_S) / 5;
-  const row = (name: string, keysets: number, verifies: boolean) => {
+  const row = (name: string, keysets: number, verifies: boolean, flags = 0) => {
     const secrets = reads(keysets) * PRICE.secretCall;
     const kms = reads(keysets) * PRICE.kmsCall;
-    const revoked = verifies ? kids(keysets) * PRICE.readUnit : 0;
+    const items = keysets + flags;
+    const revoked = verifies ? kids(items) * PRICE.readUnit : 0;
     const cells = [
       name,
       number(reads(keysets)),
       usd(secrets),
       usd(kms),
-      verifies ? number(kids(keysets)) : '',
+      verifies ? number(kids(items)) : '',
       verifies ? usd(revoked) : '',
       usd(secrets + revoked),
       usd(secrets + kms + revoked),
@@ -145,10 +167,11 @@ export function instances(): string {
     return `| ${cells.join(' | ')} |`;
   };
   return [
-    '| instance of | reads of keysets | Secrets Manager, 0.05 for 10,000 | KMS (`prod`), 0.03 for 10,000 | reads of revoked kids | DynamoDB, 0.125 a million | `dev` | `prod` |',
+    '| instance of | reads of keysets | Secrets Manager, 0.05 for 10,000 | KMS (`prod`), 0.03 for 10,000 | reads of revoked kids and evacuation flag | DynamoDB, 0.125 a million | `dev` | `prod` |',
     '|---|---:|---:|---:|---:|---:|---:|---:|',
     row('`nonce`: one keyset', 1, false),
-    row('`register`, `registration`, `health`: two keysets', 2, true),
+    row('`register`, `registration`: two keysets and the flag', 2, true, 1),
+    row('`health`: two keysets', 2, true),
     row('`jwks`: one keyset', 1, true),
     '',
   ].join('\n');

@@ -1,5 +1,6 @@
 /** Checks a stage's fixed names: if something else has one of them, the stack fails and rolls back. */
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
+import { evacuationFunctionName } from '../../lambda/contract/evacuation.ts';
 import {
   FUNCTIONS,
   functionName,
@@ -14,8 +15,11 @@ import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Kind, Region } from './account.ts';
 import { day, fail, type Outcome, ok } from './outcome.ts';
 
-/** @param ledgerGeneration the Region's; it is part of the name of its ledger table */
-export const namesOf = (stage: string, ledgerGeneration: number): [Kind, string][] => [
+/**
+ * @param ledgerGeneration the Region's; it is part of the name of its ledger table
+ * @param several whether the stage has other Regions: then this one keeps the evacuation flag of one
+ */
+export const namesOf = (stage: string, ledgerGeneration: number, several: boolean): [Kind, string][] => [
   ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => [
     'table',
     tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1),
@@ -24,11 +28,12 @@ export const namesOf = (stage: string, ledgerGeneration: number): [Kind, string]
   ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
   ...PURPOSES.map((purpose): [Kind, string] => ['function', rotationFunctionName(stage, purpose)]),
   ['function', keysWatchName(stage)],
+  ...(several ? [['function', evacuationFunctionName(stage)] satisfies [Kind, string]] : []),
 ];
 
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage }: DeployPlan,
+  { stage, regions }: DeployPlan,
   { ledgerGeneration }: PlannedRegion,
   here: Region,
   home: Region,
@@ -36,7 +41,7 @@ export async function checkNames(
   const ours = `countersign-${stage}-`;
   const faults: Outcome[] = [];
   let existing = 0;
-  for (const [kind, name] of namesOf(stage, ledgerGeneration)) {
+  for (const [kind, name] of namesOf(stage, ledgerGeneration, regions.length > 1)) {
     const found = await here.find(kind, name);
     if (!found) continue;
     existing++;

@@ -69,6 +69,23 @@ export interface ErasedRegistration {
   readonly erasable_at?: string;
 }
 
+/** A Region as the tables of the Region that answers have it. */
+export interface ShownRegion {
+  readonly region: string;
+  /** The Region that keeps its evacuation flag, which decides where DNS leads. */
+  readonly keeper: string;
+  /** All Regions of the stage, in the order that clients should prefer. */
+  readonly regions: readonly { readonly name: string; readonly url: string }[];
+  /** Null where the flag does not stand here. */
+  readonly evacuated_at: string | null;
+  /** When the flag was last taken back; null where it stands, or was never set. */
+  readonly returned_at: string | null;
+}
+
+interface OneRegion {
+  readonly region: string;
+}
+
 interface OneRegistration {
   readonly client_id: string;
   readonly user_id: string;
@@ -114,6 +131,11 @@ export interface AdminActions {
   'registrations.delete': { params: OneRegistration; result: { id: string; deleted: boolean } };
   /** `erased`: another Region has just answered `erased`. Where nothing is stored, no new tombstone is left then. */
   'registrations.erase': { params: OneRegistration & { erased?: boolean }; result: ErasedRegistration };
+  'regions.show': { params: OneRegion; result: ShownRegion };
+  /** Sets the flag in the table of the Region that is asked: the Region itself, or its keeper. */
+  'regions.evacuate': { params: OneRegion; result: ShownRegion };
+  /** Takes the flag back there. */
+  'regions.return': { params: OneRegion; result: ShownRegion };
 }
 
 export type AdminAction = keyof AdminActions;
@@ -133,6 +155,9 @@ export const ADMIN_FUNCTION: { readonly [A in AdminAction]: FunctionName } = {
   'registrations.show': 'admin-read',
   'registrations.delete': 'admin-write',
   'registrations.erase': 'admin-write',
+  'regions.show': 'admin-read',
+  'regions.evacuate': 'admin-write',
+  'regions.return': 'admin-write',
 };
 
 export interface AdminProblem {

@@ -14,6 +14,8 @@ export const DEFAULTS = {
   keysetMaxAgeMs: DAY_MS,
   clientKeyLifeMs: 90 * DAY_MS,
   signaturesPerMinute: 6_000,
+  /** A Region that was unhealthy stays so until it has been good for this long. */
+  holdDownMs: 180_000,
 } as const;
 
 /** All that the windows of a purpose's keys follow from, except how long what is signed may live. */

@@ -63,9 +63,12 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_NONCE_SECRET',
     'COUNTERSIGN_CLIENT_ROOT_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
+    /** A Region that was unhealthy stays so until it has been good for this long, in milliseconds. 0: no hold-down. */
+    'COUNTERSIGN_HOLD_DOWN_MS',
   ],
   'admin-read': [
     ...COMMON,
+    'COUNTERSIGN_REGIONS',
     'COUNTERSIGN_CLIENTS_TABLE',
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_LIMITS_TABLE',
@@ -74,6 +77,7 @@ export const ENVIRONMENT = {
   ],
   'admin-write': [
     ...COMMON,
+    'COUNTERSIGN_REGIONS',
     'COUNTERSIGN_CLIENTS_TABLE',
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_LEDGER_TABLE',
@@ -102,6 +106,12 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_ROTATION_PERIODS',
     /** Name of the Region where keys are rotated. */
     'COUNTERSIGN_KEYS_REGION',
+  ],
+  evacuation: [
+    ...COMMON,
+    /** Name of the Region whose evacuation flag this Region keeps. */
+    'COUNTERSIGN_KEPT_REGION',
+    'COUNTERSIGN_LIMITS_TABLE',
   ],
 } as const satisfies Record<BundleName, readonly string[]>;
 

@@ -6,3 +6,9 @@ export const quotaKey = (clientId: string, window: number | '*'): string => `quo
 
 /** @param purpose whose revoked kids, published keysets and last failure the item holds */
 export const keysItemKey = (purpose: string): string => `revoked#${purpose}`;
+
+/** The evacuation flag of a Region: in its own table and in its keeper's. */
+export const evacuatedKey = (region: string | '*'): string => `evacuated#${region}`;
+
+/** For how long the Region has been good. */
+export const HEALTH_KEY = 'health';

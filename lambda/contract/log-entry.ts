@@ -1,7 +1,7 @@
 /** A line of the log. Metric filters count lines by these fields, so that a filter and what it counts agree. */
 export interface LogEntry {
   readonly level: 'INFO' | 'WARN' | 'ERROR';
-  readonly message: 'request' | 'audit' | 'keyset';
+  readonly message: 'request' | 'audit' | 'keyset' | 'evacuation';
   readonly request_id?: string | undefined;
   readonly function?: string | undefined;
   readonly region?: string | undefined;

@@ -18,7 +18,7 @@ export const FUNCTIONS = [
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Each is built once; `rotate` runs once per purpose. */
-export const BUNDLES = [...FUNCTIONS, 'rotate', 'keys-watch'] as const;
+export const BUNDLES = [...FUNCTIONS, 'rotate', 'keys-watch', 'evacuation'] as const;
 export type BundleName = (typeof BUNDLES)[number];
 
 export const functionName = (stage: string, name: FunctionName): string => `countersign-${stage}-${name}`;

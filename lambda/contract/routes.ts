@@ -17,6 +17,16 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /**
+ * The path of Route 53's health checkers. Nobody else can guess it, so a flood of requests for the public path does not
+ * decide where DNS leads.
+ */
+export const checkersRoute = (segment: string): Route => ({
+  resource: `/v1/health/${segment}`,
+  methods: ['GET'],
+  function: 'health',
+});
+
+/**
  * API Gateway passes a body of these types as bytes, in Base64. Any other body it passes as text, with U+FFFD for bytes that
  * are not UTF-8: two bodies could become one. All types are listed, since the sender chooses the type.
  */

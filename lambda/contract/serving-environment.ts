@@ -34,6 +34,8 @@ export interface ServingValues {
   readonly clientKeyLifeMs?: number;
   /** Limit for a client that has none of its own. @default 6000 */
   readonly signaturesPerMinute?: number;
+  /** For a Region that health checkers ask all the time: without them its silence would count as bad. @default 0: none */
+  readonly holdDownMs?: number;
 }
 
 /** @returns every variable of the contract; `ENVIRONMENT` says which of them a function gets */
@@ -61,6 +63,7 @@ export function servingEnvironment(values: ServingValues): Readonly<Record<Servi
     COUNTERSIGN_CLIENTS_TABLE: tableName(stage, 'clients'),
     COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
     COUNTERSIGN_SIGNATURES_PER_MINUTE: String(signaturesPerMinute),
+    COUNTERSIGN_HOLD_DOWN_MS: String(values.holdDownMs ?? 0),
     COUNTERSIGN_NONCE_SECRET: secretName(stage, 'nonce'),
     COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(stage, 'client-root'),
     COUNTERSIGN_TOKEN_SECRET: secretName(stage, 'token'),

@@ -1,5 +1,8 @@
-/** `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`). */
+/** `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`; docs/regions.md, "Health"). */
+import { afterGood, type Goodness, isPastHoldDown, wasHealthy } from '../../protocol/health.ts';
 import { Unavailable } from '../adapters/call.ts';
+import type { Evacuations } from '../adapters/evacuations.ts';
+import type { GoodnessRecord } from '../adapters/goodness.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
 import { json } from '../http/answer.ts';
@@ -11,70 +14,150 @@ export interface HealthOptions {
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly keysets: readonly KeysetCache[];
+  readonly evacuations: Pick<Evacuations, 'read'>;
+  readonly goodness: GoodnessRecord;
+  /** A Region that was unhealthy stays so until it has been good for this long. 0: nobody asks regularly, so none. */
+  readonly holdDownMs: number;
 }
 
 /** Health results are cached this long: frequent checks cause few writes. */
 const CACHE_MS = 5_000;
-/** The answer changes after this many results in a row: one slow write moves no traffic. */
+/** The result changes after this many that contradict it: one slow write moves no traffic. */
 const CHANGES_AFTER = 2;
+/** A part that takes longer counts as failed: a health checker waits for an answer for two seconds. */
+const PATIENCE_MS = 1_200;
+/** The record takes the rest of those two seconds at most. */
+const RECORD_PATIENCE_MS = 500;
 
 type Status = 'pass' | 'fail';
 const PARTS = ['ledger', 'registry', 'keys'] as const;
 type Checks = Record<(typeof PARTS)[number], Status>;
+/** What else keeps a Region out of service. `limits`: the table of these records cannot be read. */
+type Note = 'evacuated' | 'hold-down' | 'limits';
 
-export function healthHandler({ http, ledger, registry, keysets }: HealthOptions): HttpHandler {
-  let answered: Checks | undefined;
+interface Result {
+  readonly checks: Checks;
+  readonly notes: readonly Note[];
+}
+/** Its state is undefined where it was not read. */
+type Look = Result & { readonly held?: Goodness | undefined };
+
+export function healthHandler(options: HealthOptions): HttpHandler {
+  const { http, ledger, registry, keysets, evacuations, goodness, holdDownMs } = options;
+  let answered: Result | undefined;
   /** Results in a row that contradict the answer. */
   let contrary = 0;
-  let latest: { readonly atMs: number; readonly checks: Promise<Checks> } | undefined;
+  /** When this instance last found the Region bad, and could not note it. */
+  let unnotedMs: number | undefined;
+  let latest: { readonly atMs: number; readonly result: Promise<Result> } | undefined;
 
   return httpHandler(http, async () => {
     const nowMs = http.nowMs();
     if (!latest || nowMs - latest.atMs >= CACHE_MS || nowMs < latest.atMs)
-      latest = { atMs: nowMs, checks: look(nowMs).then(settle) };
-    const checks = await latest.checks;
-    const status = overall(checks);
+      latest = { atMs: nowMs, result: look(nowMs).then((found) => judge(found, nowMs)) };
+    const { checks, notes } = await latest.result;
+    const status: Status = isGood({ checks, notes }) ? 'pass' : 'fail';
     return {
       ...json(
         status === 'pass' ? 200 : 503,
-        { status, checks, region: http.region },
+        { status, checks, region: http.region, ...(notes.length > 0 && { notes }) },
         {
           'Cache-Control': 'no-store',
           'Content-Type': 'application/health+json',
         },
       ),
-      reason: PARTS.filter((part) => checks[part] === 'fail').join(),
+      reason: [...PARTS.filter((part) => checks[part] === 'fail'), ...notes].join(),
     };
   });
 
-  async function look(nowMs: number): Promise<Checks> {
-    const [ledgerStatus, registryStatus, keys] = await Promise.all([
+  async function look(nowMs: number): Promise<Look> {
+    const read = async () => {
+      const reads = [evacuations.read(http.region), holdDownMs > 0 ? goodness.read() : undefined] as const;
+      const [flag, held] = await Promise.all(reads);
+      return { flag, held };
+    };
+    const [ledgerStatus, registryStatus, keys, limits] = await Promise.all([
       passes(() => ledger.probe(nowMs)),
       passes(() => registry.probe(http.region, nowMs)),
       passes(async () => {
         for (const keyset of keysets) if (!(await keyset.signingKey(nowMs))) throw new Unavailable('keys');
       }),
+      inTime(read()).catch(unlessUnavailable),
     ]);
-    return { ledger: ledgerStatus, registry: registryStatus, keys };
+    const notes: readonly Note[] = !limits ? ['limits'] : limits.flag?.stands ? ['evacuated'] : [];
+    return {
+      checks: { ledger: ledgerStatus, registry: registryStatus, keys },
+      notes,
+      ...(limits && { held: limits.held }),
+    };
   }
 
-  function settle(checks: Checks): Checks {
-    if (answered && overall(answered) !== overall(checks) && ++contrary < CHANGES_AFTER) return answered;
-    contrary = 0;
-    answered = checks;
-    return checks;
+  /** @returns what is answered: it is the Region's result, not this instance's alone */
+  async function judge(found: Look, nowMs: number): Promise<Result> {
+    const before = known(found, nowMs);
+    const changes = before !== undefined && isGood(before) !== isGood(found);
+    contrary = changes ? contrary + 1 : 0;
+    // The hold-down makes a Region wait long enough before it is green again.
+    const isSettled = !changes || contrary >= CHANGES_AFTER || (isGood(found) && holdDownMs > 0);
+    if (isSettled) contrary = 0;
+    answered = isSettled ? await settle(found, nowMs) : before!;
+    return answered;
+  }
+
+  /**
+   * @returns what the Region was: red if this instance found it so; else what all instances found, where that can be read,
+   * since this one may have just started or missed something
+   */
+  function known({ notes, held }: Look, nowMs: number): Result | undefined {
+    const alone = holdDownMs === 0 || notes.includes('limits');
+    if (alone || (answered && !isGood(answered))) return answered;
+    return wasHealthy(held, nowMs, holdDownMs) ? GOOD : undefined;
+  }
+
+  async function settle({ checks, notes, held }: Look, nowMs: number): Promise<Result> {
+    const result = { checks, notes };
+    if (holdDownMs === 0) return result;
+    if (!isGood(result)) {
+      unnotedMs = nowMs;
+      await inTime(goodness.bad(held, nowMs), RECORD_PATIENCE_MS).then(() => {
+        unnotedMs = undefined;
+      }, unlessUnavailable);
+      return result;
+    }
+    const noted = await inTime(goodness.good(held, nowMs, holdDownMs, unnotedMs), RECORD_PATIENCE_MS).catch(
+      unlessUnavailable,
+    );
+    const state = noted ?? afterGood(held, nowMs, holdDownMs, unnotedMs);
+    if (noted) unnotedMs = undefined;
+    return isPastHoldDown(state, nowMs, holdDownMs) ? result : { checks, notes: ['hold-down'] };
   }
 }
 
-const overall = (checks: Checks): Status =>
-  PARTS.every((part) => checks[part] === 'pass') ? 'pass' : 'fail';
+const GOOD: Result = { checks: { ledger: 'pass', registry: 'pass', keys: 'pass' }, notes: [] };
+
+const isGood = ({ checks, notes }: Result): boolean =>
+  notes.length === 0 && PARTS.every((part) => checks[part] === 'pass');
 
 async function passes(check: () => Promise<void>): Promise<Status> {
   try {
-    await check();
+    await inTime(check());
     return 'pass';
   } catch (error) {
-    if (error instanceof Unavailable) return 'fail';
-    throw error;
+    unlessUnavailable(error);
+    return 'fail';
   }
+}
+
+function unlessUnavailable(error: unknown): undefined {
+  if (error instanceof Unavailable) return undefined;
+  throw error;
+}
+
+/** @throws Unavailable where it takes too long */
+async function inTime<T>(work: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Unavailable('answer in time')), patienceMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -1,4 +1,4 @@
-/** Checks 9 (known quota) to 11 (quota): what a write uses up. */
+/** Checks 9 (known quota) to 11 (quota): what a write uses up, where the Region takes writes at all. */
 import { refuse } from '../../protocol/problem.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Answer } from '../http/answer.ts';
@@ -6,6 +6,8 @@ import type { AdmittedWrite } from './proof-gate.ts';
 import type { Quota } from './quota.ts';
 
 export interface Consumption {
+  /** Whether an operator took the Region out of service. @throws Unavailable */
+  readonly isEvacuated: () => Promise<boolean>;
   readonly ledger: Ledger;
   readonly quota: Quota;
 }
@@ -23,11 +25,14 @@ export type Consumed =
  * @throws Unavailable where the ledger or the counter cannot be reached: nothing is registered then
  */
 export async function consume(
-  { ledger, quota }: Consumption,
+  { isEvacuated, ledger, quota }: Consumption,
   { verified, answerRefusal }: AdmittedWrite,
   w: string,
 ): Promise<Consumed> {
   const { client, nonce, jti } = verified;
+  // First: the request may go to another Region, and has used up nothing here.
+  if (await isEvacuated())
+    return { ok: false, answer: await answerRefusal(refuse('unavailable', 'evacuated')) };
   const known = quota.refusal(client);
   if (known) return { ok: false, answer: await answerRefusal(refuse('quota_exceeded', 'known'), known) };
   if (!(await ledger.consume({ nonce, jti, w })))

@@ -3,6 +3,7 @@ import { Stack } from 'aws-cdk-lib';
 import type { Stage } from 'aws-cdk-lib/aws-apigateway';
 import { CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
+import type { Route } from '../../lambda/contract/routes.ts';
 
 export const firewallName = (stage: string): string => `countersign-${stage}`;
 
@@ -17,13 +18,15 @@ export interface FirewallProps {
   /** In 5 minutes. */
   readonly requestsPerIp: number;
   readonly apiStage: Stage;
+  /** The path of Route 53's health checkers, if they have one. No rate counts their requests. */
+  readonly checkers?: Route | undefined;
 }
 
 export class Firewall extends Construct {
-  constructor(scope: Construct, id: string, { stage, requestsPerIp, apiStage }: FirewallProps) {
+  constructor(scope: Construct, id: string, { stage, requestsPerIp, apiStage, checkers }: FirewallProps) {
     super(scope, id);
     const rates = [
-      perIp('RequestsPerIp', requestsPerIp),
+      perIp('RequestsPerIp', requestsPerIp, checkers && notBy(checkers)),
       perIp('CountsPerIp', Math.max(LOWEST_LIMIT, Math.floor(requestsPerIp / COST_OF_COUNT)), HAS_COUNT),
     ];
     const acl = new CfnWebACL(this, 'Acl', {
@@ -60,6 +63,20 @@ const HAS_COUNT: CfnWebACL.StatementProperty = {
     textTransformations: [{ priority: 0, type: 'URL_DECODE' }],
   },
 };
+
+/** The end of the path is enough: without a domain it begins with the API's stage. */
+const notBy = ({ resource }: Route): CfnWebACL.StatementProperty => ({
+  notStatement: {
+    statement: {
+      byteMatchStatement: {
+        fieldToMatch: { uriPath: {} },
+        searchString: resource,
+        positionalConstraint: 'ENDS_WITH',
+        textTransformations: [{ priority: 0, type: 'NONE' }],
+      },
+    },
+  },
+});
 
 /** @param limit requests in 5 minutes */
 const perIp = (name: string, limit: number, scopeDownStatement?: CfnWebACL.StatementProperty): Rule => ({

@@ -11,7 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-apigateway';
 import type { Construct } from 'constructs';
 import type { FunctionName } from '../../lambda/contract/names.ts';
-import { BINARY_MEDIA_TYPES, ROUTES } from '../../lambda/contract/routes.ts';
+import { BINARY_MEDIA_TYPES, ROUTES, type Route } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import type { PlatformFunction } from '../functions/platform-function.ts';
 import { accessLog } from './access-log.ts';
@@ -31,7 +31,11 @@ export const TLS = {
   endpointAccessMode: EndpointAccessMode.STRICT,
 } as const;
 
-export function createRestApi(scope: Construct, id: string, config: Config): RestApi {
+/** Far more than Route 53's checkers ask. */
+const CHECKERS_THROTTLE = { perSecond: 50, burst: 50 };
+
+/** @param checkers the path of Route 53's health checkers, if they have one */
+export function createRestApi(scope: Construct, id: string, config: Config, checkers?: Route): RestApi {
   const { nonce, register, other } = config.throttles;
   const api = new RestApi(scope, id, {
     restApiName: apiName(config.stage.name),
@@ -43,7 +47,11 @@ export function createRestApi(scope: Construct, id: string, config: Config): Res
     deployOptions: {
       stageName: API_STAGE,
       ...throttle(other),
-      methodOptions: { '/v1/nonce/GET': throttle(nonce), '/v1/register/POST': throttle(register) },
+      methodOptions: {
+        '/v1/nonce/GET': throttle(nonce),
+        '/v1/register/POST': throttle(register),
+        ...(checkers && { [`${checkers.resource}/GET`]: throttle(CHECKERS_THROTTLE) }),
+      },
       ...(config.stage.kind === 'prod' && accessLog(scope, config)),
     },
     // All stages of an account share API Gateway's role for logs, so no stage may create or destroy it.
@@ -70,14 +78,16 @@ export function stageUrl({ restApiId, stack }: RestApi): string {
 export interface RoutesProps {
   readonly functions: Readonly<Record<FunctionName, PlatformFunction>>;
   readonly errorDocsUrl: string;
+  readonly checkers: Route | undefined;
 }
 
-export function addRoutes(api: RestApi, { functions, errorDocsUrl }: RoutesProps): void {
-  for (const route of ROUTES) {
+export function addRoutes(api: RestApi, { functions, errorDocsUrl, checkers }: RoutesProps): void {
+  for (const route of [...ROUTES, ...(checkers ? [checkers] : [])]) {
     const resource = api.root.resourceForPath(route.resource);
     const integration = new LambdaIntegration(functions[route.function].function, { allowTestInvoke: false });
     for (const method of route.methods) resource.addMethod(method, integration);
-    addPreflight(resource, route);
+    // No page asks on the checkers' path.
+    if (route !== checkers) addPreflight(resource, route);
   }
   api.root.addResource('{proxy+}');
   const below = api.node.findAll().filter((each) => each instanceof Resource);

@@ -473,6 +473,13 @@ export interface HealthCheckSettings {
    * @default ['us-east-1', 'eu-west-1', 'ap-southeast-1']
    */
   readonly checkerRegions?: CheckerRegion[];
+
+  /**
+   * A Region that was unhealthy stays so until it has been good for this long: 1 minute to 1 hour.
+   *
+   * @default 'PT3M'
+   */
+  readonly holdDown?: string;
 }
 
 /** A Region in which Route 53 has health checkers. */

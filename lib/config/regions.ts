@@ -1,7 +1,8 @@
 /** Settings of the stage, of each Region and of the names that lead to them. */
 import { z } from 'zod';
+import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { STAGE_NAME } from '../../lambda/contract/forms.ts';
-import { duration } from './duration.ts';
+import { duration, isoDuration } from './duration.ts';
 import { arn, baseUrl, count, regionName } from './forms.ts';
 import { VPC_EXAMPLES, vpc } from './vault.ts';
 
@@ -73,4 +74,9 @@ export const healthChecks = z.strictObject({
     .min(3, 'must name at least three Regions')
     .default(['us-east-1', 'eu-west-1', 'ap-southeast-1'])
     .meta({ examples: [['us-east-1', 'eu-west-1', 'ap-southeast-1']] }),
+  /** A Region that was unhealthy stays so until it has been good for this long: 1 minute to 1 hour. Default `PT3M`. */
+  holdDown: duration()
+    .refine((read) => read.toSeconds() >= 60 && read.toSeconds() <= 3600, 'must be 1 minute to 1 hour')
+    .prefault(isoDuration(DEFAULTS.holdDownMs))
+    .meta({ examples: ['PT3M'] }),
 });

@@ -6,6 +6,7 @@ import { ENVIRONMENT, type ServingVariable } from '../../lambda/contract/environ
 import type { FunctionName } from '../../lambda/contract/names.ts';
 import { type ServingValues, servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import type { Config } from '../config/read.ts';
+import { hasHealthChecks } from '../routing/checkers.ts';
 
 export type EnvironmentValues = Readonly<Record<ServingVariable, string>>;
 
@@ -29,6 +30,7 @@ export function environmentValues({ config, region, ...urls }: EnvironmentProps)
     keysetMaxAgeMs: config.keys.keysetMaxAge.toMilliseconds(),
     clientKeyLifeMs: config.clientKeyLife.toMilliseconds(),
     signaturesPerMinute: config.quota.signaturesPerMinute,
+    holdDownMs: hasHealthChecks(config) ? config.healthChecks.holdDown.toMilliseconds() : 0,
   });
 }
 

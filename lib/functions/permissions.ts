@@ -1,7 +1,7 @@
 /** The rights of each function. Its role allows these and writing its own log, nothing else. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { keysItemKey, quotaKey } from '../../lambda/contract/limits.ts';
+import { evacuatedKey, HEALTH_KEY, keysItemKey, quotaKey } from '../../lambda/contract/limits.ts';
 import { type FunctionName, secretName, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 
@@ -21,7 +21,7 @@ const WITH_PROOF = {
     clients: ['Query'],
   },
   limits: {
-    GetItem: [keysItemKey('nonce'), keysItemKey('client-root')],
+    GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*')],
     UpdateItem: [quotaKey('*', '*')],
   },
   secrets: ['nonce', 'client-root'],
@@ -35,12 +35,15 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
   health: {
     tables: { ledger: ['PutItem'], registry: ['PutItem'] },
-    limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
+    limits: {
+      GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), HEALTH_KEY],
+      UpdateItem: [HEALTH_KEY],
+    },
     secrets: ['nonce', 'client-root'],
   },
   'admin-read': {
     tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
-    limits: { GetItem: [keysItemKey('client-root')] },
+    limits: { GetItem: [keysItemKey('client-root'), evacuatedKey('*')] },
   },
   'admin-write': {
     tables: {
@@ -48,7 +51,7 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
       registry: ['DeleteItem', 'GetItem', 'PutItem'],
       clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
     },
-    limits: { GetItem: [keysItemKey('client-root')] },
+    limits: { GetItem: [keysItemKey('client-root')], UpdateItem: [evacuatedKey('*')] },
     secrets: ['client-root'],
   },
 };

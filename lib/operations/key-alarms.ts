@@ -4,6 +4,7 @@ import { ComparisonOperator, MathExpression, Metric, TreatMissingData } from 'aw
 import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { metricNamespace } from '../../lambda/contract/evacuation.ts';
 import type { WatchFinding } from '../../lambda/contract/keys.ts';
 import { keysWatchName, rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
@@ -11,7 +12,7 @@ import type { Config } from '../config/read.ts';
 import type { KeyRotation } from '../keys/rotation.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
 import { linesWith } from './log-filter.ts';
-import { functionMetric, metricNamespace } from './metrics.ts';
+import { functionMetric } from './metrics.ts';
 
 export interface KeyAlarmsProps {
   readonly config: Config;

@@ -4,12 +4,10 @@
  */
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { MetricFilterOptions } from 'aws-cdk-lib/aws-logs';
+import { metricNamespace } from '../../lambda/contract/evacuation.ts';
 import { functionName } from '../../lambda/contract/names.ts';
 import { firewallName } from '../api/firewall.ts';
 import { API_STAGE, apiName } from '../api/rest-api.ts';
-
-/** Metrics that the platform's functions and log filters write. */
-export const metricNamespace = (stage: string): string => `Countersign/${stage}`;
 
 const api =
   (metricName: string, statistic = 'sum') =>

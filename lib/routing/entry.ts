@@ -9,9 +9,11 @@ import {
 } from 'aws-cdk-lib/aws-route53';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.ts';
+import type { Route } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from '../operations/alarm.ts';
-import { evacuationAlarmName, keeperOf } from './evacuation.ts';
+import { checkersPath } from './checkers.ts';
 import { regionHost } from './urls.ts';
 
 export interface EntryProps {
@@ -26,8 +28,8 @@ export class Entry extends Construct {
     const { hostedZone, entry } = domain;
     for (const { name } of config.regions) {
       const host = regionHost(domain, name);
-      // With one Region DNS has no other answer.
-      const health = config.regions.length > 1 ? this.#health(config, name, host, topic) : undefined;
+      const checkers = checkersPath(config);
+      const health = checkers && this.#health(config, name, host, checkers, topic);
       if (hostedZone)
         new CfnRecordSet(this, `Record-${name}`, {
           hostedZoneId: hostedZone.id,
@@ -48,27 +50,29 @@ export class Entry extends Construct {
   }
 
   /** A Region is healthy if its endpoint answers and it is not evacuated. */
-  #health(config: Config, region: string, host: string, topic: ITopic): HealthCheck {
+  #health(config: Config, region: string, host: string, checkers: Route, topic: ITopic): HealthCheck {
     const { interval, checkerRegions } = config.healthChecks;
     const endpoint = new HealthCheck(this, `Endpoint-${region}`, {
       type: HealthCheckType.HTTPS,
       fqdn: host,
       port: 443,
-      resourcePath: '/v1/health',
+      resourcePath: checkers.resource,
       enableSNI: true,
       requestInterval: interval,
       // One is enough: the endpoint itself reports a lasting problem only, and one checker alone does not decide.
       failureThreshold: 1,
       regions: [...checkerRegions],
     });
+    const names = config.regions.map(({ name }) => name);
+    const keeper = keeperOf(region, names)!;
     const stays = new HealthCheck(this, `NotEvacuated-${region}`, {
       type: HealthCheckType.CLOUDWATCH_METRIC,
       alarmIdentifier: {
         name: evacuationAlarmName(config.stage.name, region),
-        region: keeperOf(region, config),
+        region: keeper,
       },
-      // Without data nobody has evacuated the Region, or the Region that holds the alarm is lost.
-      insufficientDataHealthStatus: InsufficientDataHealthStatusEnum.HEALTHY,
+      // Without data the keeper says nothing: it may be lost, and an evacuated Region must not come back by that.
+      insufficientDataHealthStatus: InsufficientDataHealthStatusEnum.LAST_KNOWN_STATUS,
     });
     const both = new HealthCheck(this, `Health-${region}`, {
       type: HealthCheckType.CALCULATED,

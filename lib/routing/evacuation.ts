@@ -1,51 +1,88 @@
 /**
- * An operator takes a Region out of DNS by writing a metric in another Region, where an alarm waits for it. That works
- * when the Region is lost, and no DNS record is edited: docs/runbook.md.
+ * Holds an evacuated Region out of DNS. The flag is an item in the keeper's `limits`. A function in the keeper puts a
+ * metric every minute while the flag stands, an alarm waits for it, and Route 53 reads the alarm's data. That works when
+ * the evacuated Region is lost, keeps what was when the keeper is lost, and edits no DNS record: docs/regions.md.
  */
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import { Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import {
+  EVACUATED_METRIC,
+  EVACUATED_SECTION,
+  evacuationFunctionName,
+  metricNamespace,
+} from '../../lambda/contract/evacuation.ts';
+import { evacuatedKey } from '../../lambda/contract/limits.ts';
+import { tableName } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
+import { allowItems } from '../functions/permissions.ts';
+import { PlatformFunction } from '../functions/platform-function.ts';
 import { PlatformAlarm } from '../operations/alarm.ts';
-import { metricNamespace } from '../operations/metrics.ts';
 
-const SECTION = 'evacuated';
-
-export const evacuationAlarmName = (stage: string, region: string): string =>
-  `countersign-${stage}-${SECTION}-${region}`;
-
-/** @returns the Region that holds a Region's evacuation alarm: the next in the config's order */
-export function keeperOf(region: string, { regions }: Config): string {
-  const index = regions.findIndex(({ name }) => name === region);
-  return regions[(index + 1) % regions.length]!.name;
-}
-
-export interface EvacuationAlarmProps {
+export interface EvacuationProps {
   readonly config: Config;
-  /** The Region that it takes out. The alarm itself lies in another. */
+  /** The keeper. */
+  readonly region: string;
+  /** The Region whose flag it keeps. */
   readonly of: string;
+  /** Directory with `index.mjs`. */
+  readonly bundle: string;
+  readonly errorDocsUrl: string;
   readonly topic: ITopic | undefined;
 }
 
-export class EvacuationAlarm extends Construct {
-  constructor(scope: Construct, id: string, { config, of, topic }: EvacuationAlarmProps) {
+export class Evacuation extends Construct {
+  constructor(scope: Construct, id: string, props: EvacuationProps) {
     super(scope, id);
+    const { config, region, of, bundle, errorDocsUrl, topic } = props;
+    const stage = config.stage.name;
+    const keeper = new PlatformFunction(this, 'Keeper', {
+      config,
+      functionName: evacuationFunctionName(stage),
+      bundle,
+      environment: {
+        COUNTERSIGN_STAGE: stage,
+        COUNTERSIGN_REGION: region,
+        COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
+        COUNTERSIGN_KEPT_REGION: of,
+        COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
+      },
+      statements: [
+        allowItems(Stack.of(this), stage, ['GetItem'], [evacuatedKey(of)]),
+        // The action knows no resource but a namespace.
+        new PolicyStatement({
+          actions: ['cloudwatch:PutMetricData'],
+          resources: ['*'],
+          conditions: { StringEquals: { 'cloudwatch:namespace': metricNamespace(stage) } },
+        }),
+      ],
+    });
+    new Rule(this, 'EveryMinute', {
+      ruleName: evacuationFunctionName(stage),
+      description: `Says whether ${of} is evacuated`,
+      schedule: Schedule.rate(Duration.minutes(1)),
+      // After a failure the next minute is early enough.
+      targets: [new LambdaTarget(keeper.function, { retryAttempts: 0 })],
+    });
     new PlatformAlarm(this, 'Alarm', {
       config,
-      section: SECTION,
+      section: EVACUATED_SECTION,
       of,
-      what: `An operator took ${of} out of DNS. It stays out until an operator puts it back.`,
+      what: `An operator took ${of} out of service. It stays out until an operator takes it back.`,
       metric: new Metric({
-        namespace: metricNamespace(config.stage.name),
-        metricName: 'Evacuated',
+        namespace: metricNamespace(stage),
+        metricName: EVACUATED_METRIC,
         dimensionsMap: { Region: of },
         statistic: 'max',
         period: Duration.minutes(1),
       }),
       threshold: 1,
-      // So that one value is enough: without a newer one, the alarm keeps its state.
-      treatMissingData: TreatMissingData.IGNORE,
+      // Silence is neither: Route 53 then keeps what it knew last.
+      treatMissingData: TreatMissingData.MISSING,
       topic,
     });
   }

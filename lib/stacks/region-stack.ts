@@ -6,6 +6,7 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { keptBy } from '../../lambda/contract/evacuation.ts';
 import { type BundleName, FUNCTIONS, type FunctionName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { Firewall } from '../api/firewall.ts';
@@ -20,7 +21,8 @@ import { KeyAlarms } from '../operations/key-alarms.ts';
 import { type RegionMetric, regionMetric } from '../operations/metrics.ts';
 import { RegionAlarms } from '../operations/region-alarms.ts';
 import { alarmTopic } from '../operations/topic.ts';
-import { EvacuationAlarm, keeperOf } from '../routing/evacuation.ts';
+import { checkersPath } from '../routing/checkers.ts';
+import { Evacuation } from '../routing/evacuation.ts';
 import { RegionDomain } from '../routing/region-domain.ts';
 import { entryUrl, regionUrl } from '../routing/urls.ts';
 import { PlatformStack } from './platform-stack.ts';
@@ -63,7 +65,8 @@ export class RegionStack extends PlatformStack {
     this.ledger = new RegionTable(this, 'Ledger', { stage, kind: 'ledger', generation }).table;
     this.limits = new RegionTable(this, 'Limits', { stage, kind: 'limits' }).table;
 
-    this.api = createRestApi(this, 'Api', config);
+    const checkers = checkersPath(config);
+    this.api = createRestApi(this, 'Api', config, checkers);
     const baseUrl = regionUrl(config, region) ?? stageUrl(this.api);
     this.baseUrl = baseUrl;
     const entry = entryUrl(config) ?? baseUrl;
@@ -85,7 +88,7 @@ export class RegionStack extends PlatformStack {
       (name) => new ServingFunction(this, name, { config, region, name, bundle: bundles[name], values }),
     );
     this.functions = eachFunction((name) => functions[name].function);
-    addRoutes(this.api, { functions, errorDocsUrl });
+    addRoutes(this.api, { functions, errorDocsUrl, checkers });
     const rotation = new KeyRotation(this, 'Rotation', { config, region, bundles, errorDocsUrl });
     this.rotationFunctions = rotation.functions;
     this.keysWatchFunction = rotation.watchFunction;
@@ -97,13 +100,27 @@ export class RegionStack extends PlatformStack {
     new ExposedKeyAlarm(this, 'ExposedKey', { config, region, logGroups, topic });
     if (kind === 'prod') {
       const { requestsPerIp } = config.waf;
-      new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage: this.api.deploymentStage });
+      const apiStage = this.api.deploymentStage;
+      new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage, checkers });
       new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic });
       new KeyAlarms(this, 'KeyAlarms', { config, rotation, topic });
     }
-    for (const { name: of } of domain && config.regions.length > 1 ? config.regions : [])
-      if (keeperOf(of, config) === region.name)
-        new EvacuationAlarm(this, `Evacuated-${of}`, { config, of, topic });
+    const of = keptBy(
+      region.name,
+      config.regions.map(({ name }) => name),
+    );
+    if (of !== undefined) {
+      const bundle = bundles.evacuation;
+      // The id of the alarm follows from this one: another would make a second alarm of the same name.
+      new Evacuation(this, `Evacuated-${of}`, {
+        config,
+        region: region.name,
+        of,
+        bundle,
+        errorDocsUrl,
+        topic,
+      });
+    }
     new CfnOutput(this, 'BaseUrl', { value: baseUrl, description: 'What clients are configured with' });
   }
 

@@ -1,5 +1,5 @@
 /**
- * One endpoint for DynamoDB, Secrets Manager and Lambda's Invoke, each in AWS's own protocol: unmodified AWS SDK clients
+ * One endpoint for DynamoDB, Secrets Manager, CloudWatch and Lambda's Invoke, each in AWS's own protocol: unmodified AWS SDK clients
  * work with it. The credential scope of a request names its Region.
  */
 import { randomUUID } from 'node:crypto';
@@ -16,9 +16,9 @@ import {
 /** One service in one Region. */
 export type AwsService = (request: AwsRequest) => Promise<AwsAnswer>;
 /** By the name in the credential scope. */
-export type AwsRegion = Readonly<Record<'dynamodb' | 'secretsmanager' | 'lambda', AwsService>>;
+export type AwsRegion = Readonly<Record<'dynamodb' | 'secretsmanager' | 'lambda' | 'monitoring', AwsService>>;
 
-/** DynamoDB's limit, the largest of the three. */
+/** DynamoDB's limit, the largest of all. */
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
 /** A call that the endpoint received. */

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 import type { FunctionName } from '../../lambda/contract/names.ts';
+import type { Route } from '../../lambda/contract/routes.ts';
 import { type HttpListener, readBody } from '../server.ts';
 import { proxyEvent } from './event.ts';
 import { gatewayProblem, preflight } from './own-answers.ts';
@@ -13,6 +14,7 @@ export interface GatewayOptions {
   /** Calls a function as API Gateway does. */
   readonly invoke: (name: FunctionName, event: APIGatewayProxyEvent) => Promise<unknown>;
   readonly errorDocsUrl: string;
+  readonly routes: readonly Route[];
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
 }
@@ -20,7 +22,7 @@ export interface GatewayOptions {
 /** API Gateway's limit. */
 const MAX_PAYLOAD_BYTES = 10 * 1024 * 1024;
 
-export function createGateway({ invoke, errorDocsUrl, nowMs }: GatewayOptions): HttpListener {
+export function createGateway({ invoke, errorDocsUrl, routes, nowMs }: GatewayOptions): HttpListener {
   return async (request, response) => {
     const requestId = randomUUID();
     send(response, await answer(request, requestId), requestId, nowMs());
@@ -33,7 +35,7 @@ export function createGateway({ invoke, errorDocsUrl, nowMs }: GatewayOptions): 
     const body = await readBody(request, MAX_PAYLOAD_BYTES);
     if (!body) return gatewayProblem('body_too_large', requestId, errorDocsUrl);
 
-    const match = matchRoute(path);
+    const match = matchRoute(path, routes);
     if (match && method === 'OPTIONS') return preflight(match.route, requestId);
     if (!match?.route.methods.some((allowed) => allowed === method))
       return gatewayProblem('not_found', requestId, errorDocsUrl);

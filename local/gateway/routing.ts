@@ -1,6 +1,5 @@
 /** Finds the resource of the API for a request, by its decoded path, as API Gateway does. */
 import type { Route } from '../../lambda/contract/routes.ts';
-import { ROUTES } from '../../lambda/contract/routes.ts';
 
 export interface Match {
   readonly route: Route;
@@ -9,14 +8,14 @@ export interface Match {
 }
 
 /** @returns the resource, for any method; undefined if there is none */
-export function matchRoute(path: string): Match | undefined {
+export function matchRoute(path: string, routes: readonly Route[]): Match | undefined {
   let decoded: string[];
   try {
     decoded = path.split('/').map(decodeURIComponent);
   } catch {
     return undefined;
   }
-  for (const route of ROUTES) {
+  for (const route of routes) {
     const parts = route.resource.split('/');
     const parameters: [string, string][] = [];
     const matches = parts.every((part, i) => {

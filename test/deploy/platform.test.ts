@@ -99,7 +99,7 @@ it('preflight distinguishes bootstrapped Regions from others, and free names fro
     expect(told).toContain(`ok ${region} names: every name is free`);
     // The emulator does not report who owns them (docs/emulator.md).
     const taken = after.filter((finding) => finding.region === region && finding.check === 'names');
-    expect(taken).toHaveLength(namesOf('ci', 1).length);
+    expect(taken).toHaveLength(namesOf('ci', 1, true).length);
   }
 });
 

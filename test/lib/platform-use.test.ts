@@ -186,6 +186,7 @@ it('its resources can be read: functions, tables, secrets, keys, topics', () => 
       ...FUNCTIONS.map((name) => `countersign-live-${name}`),
       ...PURPOSES.map((purpose) => `countersign-live-rotate-${purpose}`),
       'countersign-live-keys-watch',
+      'countersign-live-evacuation',
     ].sort(),
   );
   expect(bases.map(({ key, alarmTopic }) => [key, alarmTopic].every(Boolean))).toEqual([true, true]);

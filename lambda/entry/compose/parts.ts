@@ -3,6 +3,8 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
+import { createEvacuations, type Evacuations } from '../../adapters/evacuations.ts';
+import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
 import { createRegistry, type Registry } from '../../adapters/registry.ts';
@@ -15,6 +17,7 @@ import type { Log } from '../../log.ts';
 import { ClientCache } from '../../request/client-cache.ts';
 import { ClientKeys } from '../../request/client-keys.ts';
 import type { Consumption } from '../../request/consumption.ts';
+import { evacuationCheck } from '../../request/evacuation-check.ts';
 import { KeysetCache } from '../../request/keyset-cache.ts';
 import { Nonces } from '../../request/nonces.ts';
 import type { ProofGate } from '../../request/proof-gate.ts';
@@ -72,11 +75,22 @@ export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
 export const ledger = ({ env, dynamodb }: WithTables): Ledger =>
   createLedger(dynamodb, requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'));
 
+export const evacuations = ({ env, dynamodb }: WithTables): Evacuations =>
+  createEvacuations(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+
+export const goodness = ({ env, dynamodb }: WithTables): GoodnessRecord =>
+  createGoodness(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+
 export function consumption(runtime: WithTables): Consumption {
-  const { env, dynamodb, nowMs } = runtime;
+  const { env, dynamodb, nowMs, log } = runtime;
   const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   const quota = new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
-  return { ledger: ledger(runtime), quota };
+  const region = requireEnv(env, 'COUNTERSIGN_REGION');
+  return {
+    isEvacuated: evacuationCheck({ evacuations: evacuations(runtime), region, nowMs, log }),
+    ledger: ledger(runtime),
+    quota,
+  };
 }
 
 export const readLimit = (runtime: Runtime): ReadLimit =>

@@ -5,6 +5,7 @@
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
 import { proofActions } from '../../admin/proofs.ts';
+import { regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
 import type { FunctionName } from '../../contract/names.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
@@ -19,6 +20,8 @@ import { numberFrom, requireEnv } from '../variables.ts';
 import {
   clients,
   consumption,
+  evacuations,
+  goodness,
   httpContext,
   keyset,
   ledger,
@@ -71,12 +74,16 @@ export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
     ledger: ledger(runtime),
     registry: registry(runtime),
     keysets: [keyset(runtime, 'nonce'), keyset(runtime, 'client-root')],
+    evacuations: evacuations(runtime),
+    goodness: goodness(runtime),
+    holdDownMs: numberFrom(runtime.env, 'COUNTERSIGN_HOLD_DOWN_MS'),
   });
 
 export const adminRead = (runtime: WithTables): AdminHandler =>
   adminHandler(adminContext(runtime, 'admin-read'), {
     ...clientReadActions(clients(runtime), refusedRoots(runtime)),
     ...registrationReadActions(registry(runtime)),
+    ...regionReadActions(regionOptions(runtime)),
   });
 
 export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
@@ -98,8 +105,15 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
       clockErrorMs,
       nowMs,
     }),
+    ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
   });
 }
+
+const regionOptions = (runtime: WithTables) => ({
+  evacuations: evacuations(runtime),
+  region: requireEnv(runtime.env, 'COUNTERSIGN_REGION'),
+  regions: JSON.parse(requireEnv(runtime.env, 'COUNTERSIGN_REGIONS')),
+});
 
 function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
   const { region, errorDocsUrl, log } = httpContext(runtime);

@@ -35,6 +35,9 @@ beforeAll(async () => {
     'registrations.show': one,
     'registrations.delete': { ...one, user_id: 'nobody-here' },
     'registrations.erase': { ...one, user_id: 'nobody-here', erased: false },
+    'regions.show': { region: 'eu-west-1' },
+    'regions.evacuate': { region: 'nowhere' },
+    'regions.return': { region: 'nowhere' },
   };
 });
 

@@ -59,6 +59,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
   jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token')],
   health: [
     `dynamodb:GetItem ${table('limits')}`,
+    `dynamodb:UpdateItem ${table('limits')}`,
     `dynamodb:PutItem ${table('ledger')}`,
     `dynamodb:PutItem ${table('registry')}`,
     secret('nonce'),
@@ -72,6 +73,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
   ],
   'admin-write': [
     `dynamodb:GetItem ${table('limits')}`,
+    `dynamodb:UpdateItem ${table('limits')}`,
     `dynamodb:PutItem ${table('clients')}`,
     `dynamodb:DeleteItem ${table('clients')}`,
     `dynamodb:Query ${table('clients')}`,

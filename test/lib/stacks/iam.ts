@@ -50,6 +50,9 @@ const NEEDS: Record<FunctionName, Try[]> = {
   health: [
     item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#client-root']),
+    item('GetItem', [`evacuated#${HERE}`]),
+    item('GetItem', ['health']),
+    item('UpdateItem', ['health']),
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
     read('nonce'),
@@ -59,6 +62,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:Query', resource: table('clients') },
     { action: 'dynamodb:Scan', resource: table('clients') },
     item('GetItem', ['revoked#client-root']),
+    item('GetItem', [`evacuated#${HERE}`]),
     { action: 'dynamodb:GetItem', resource: table('registry') },
   ],
   'admin-write': [
@@ -68,6 +72,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:UpdateItem', resource: table('clients') },
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     item('GetItem', ['revoked#client-root']),
+    item('UpdateItem', [`evacuated#${HERE}`]),
     { action: 'dynamodb:DeleteItem', resource: table('registry') },
     { action: 'dynamodb:GetItem', resource: table('registry') },
     { action: 'dynamodb:PutItem', resource: table('registry') },
@@ -88,6 +93,7 @@ function withProof(): Try[] {
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#client-root']),
+    item('GetItem', [`evacuated#${HERE}`]),
     item('UpdateItem', ['quota#acme#29000000']),
     { action: 'dynamodb:GetItem', resource: table('registry') },
     { action: 'dynamodb:PutItem', resource: table('registry') },

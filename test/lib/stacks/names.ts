@@ -30,14 +30,19 @@ it("a Region knows only the config's facts about another: its URL, its name, and
   expect(
     mentions.map(
       ([, { Type, Properties }]) =>
-        `${Type} ${Properties.FunctionName ?? Properties.RoleName ?? Properties.AlarmName}`,
+        `${Type} ${Properties.FunctionName ?? Properties.RoleName ?? Properties.AlarmName ?? Properties.Name ?? Properties.Description}`,
     ),
   ).toEqual([
     'AWS::Lambda::Function countersign-live-discovery',
+    'AWS::Lambda::Function countersign-live-admin-read',
+    'AWS::Lambda::Function countersign-live-admin-write',
     ...PURPOSES.flatMap((purpose) => [
       `AWS::IAM::Role countersign-live-rotate-${purpose}-eu-west-1`,
       `AWS::Lambda::Function countersign-live-rotate-${purpose}`,
     ]),
+    'AWS::IAM::Role The rights of countersign-live-evacuation',
+    'AWS::Lambda::Function countersign-live-evacuation',
+    'AWS::Events::Rule countersign-live-evacuation',
     'AWS::CloudWatch::Alarm countersign-live-evacuated-eu-central-1',
   ]);
   // By name, never by an export. ARNs appear only in the roles of functions that call other Regions.

@@ -6,6 +6,7 @@ import './api.ts';
 import './functions.ts';
 import './stores.ts';
 import './regions.ts';
+import './evacuation.ts';
 import './iam.ts';
 import './names.ts';
 import './keys.ts';

@@ -1,3 +1,4 @@
+import { CloudWatchClient, DescribeAlarmsCommand, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import {
   BatchWriteItemCommand,
   CreateTableCommand,
@@ -17,6 +18,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CloudWatch, cloudwatchService } from '../../../local/aws/cloudwatch.ts';
 import { dynamodbService } from '../../../local/aws/dynamodb.ts';
 import { createAwsEndpoint } from '../../../local/aws/endpoint.ts';
 import { type LambdaHandler, lambdaService } from '../../../local/aws/lambda.ts';
@@ -28,6 +30,12 @@ import { send } from '../http.ts';
 
 const REGIONS = ['local-a', 'local-b'] as const;
 const NOW_MS = Date.UTC(2026, 10, 23, 12);
+const ALARM = {
+  name: 'evacuated',
+  namespace: 'ours',
+  metric: 'Evacuated',
+  dimension: { Name: 'Region', Value: 'local-b' },
+};
 let server: LocalServer;
 const clients: { destroy(): void }[] = [];
 
@@ -42,6 +50,7 @@ function aws(region: string) {
     dynamodb: new DynamoDBClient(options),
     secrets: new SecretsManagerClient(options),
     lambda: new LambdaClient(options),
+    cloudwatch: new CloudWatchClient(options),
   };
   clients.push(...Object.values(made));
   return made;
@@ -68,6 +77,7 @@ beforeAll(async () => {
     dynamodb: dynamodbService(tables, region, 0),
     secretsmanager: secretsManagerService(store, region, REGIONS),
     lambda: lambdaService(new Map([['echo', handler(region)]]), region),
+    monitoring: cloudwatchService(new CloudWatch([ALARM], 60_000, () => NOW_MS)),
   });
   server.serve(createAwsEndpoint(new Map(REGIONS.map((region) => [region, services(region)]))));
   a = aws('local-a');
@@ -290,4 +300,25 @@ test('an unknown Region, and a request without credentials, are refused', async 
   const bare = await send(server.url, { method: 'POST', body: '{}' });
   expect(bare.status).toBe(403);
   expect(JSON.parse(bare.text).__type).toBe('MissingAuthenticationTokenException');
+});
+
+test('CloudWatch: an alarm shows what its metric says, in its own Region and namespace', async () => {
+  const stateIn = async ({ cloudwatch }: typeof a) =>
+    (await cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: ['evacuated'] }))).MetricAlarms![0]!
+      .StateValue;
+  const put = (Namespace: string, MetricName: string, Region: string, Value: number) =>
+    a.cloudwatch.send(
+      new PutMetricDataCommand({
+        Namespace,
+        MetricData: [{ MetricName, Value, Dimensions: [{ Name: 'Region', Value: Region }] }],
+      }),
+    );
+  await put('theirs', 'Evacuated', 'local-b', 1);
+  await put('ours', 'Other', 'local-b', 1);
+  await put('ours', 'Evacuated', 'local-a', 1);
+  expect(await stateIn(a)).toBe('INSUFFICIENT_DATA');
+  await put('ours', 'Evacuated', 'local-b', 1);
+  expect([await stateIn(a), await stateIn(b)]).toEqual(['ALARM', 'INSUFFICIENT_DATA']);
+  const { MetricAlarms } = await a.cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: ['none'] }));
+  expect(MetricAlarms).toEqual([]);
 });

@@ -62,6 +62,7 @@ beforeAll(async () => {
   const services = (region: string) => ({
     dynamodb: nowhere,
     lambda: nowhere,
+    monitoring: nowhere,
     secretsmanager: secretsManagerService(store, region, REGIONS, rotation),
   });
   server.serve(createAwsEndpoint(new Map(REGIONS.map((region) => [region, services(region)]))));

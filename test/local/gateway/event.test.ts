@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ROUTES } from '../../../lambda/contract/routes.ts';
 import { type GatewayRequest, proxyEvent } from '../../../local/gateway/event.ts';
 import { matchRoute } from '../../../local/gateway/routing.ts';
 import shape from '../fixtures/aws-documented-shape.json' with { type: 'json' };
@@ -23,7 +24,7 @@ const REQUEST: GatewayRequest = {
 
 const eventOf = (change: Partial<GatewayRequest>) => {
   const request = { ...REQUEST, ...change };
-  return proxyEvent(request, matchRoute(request.path)!);
+  return proxyEvent(request, matchRoute(request.path, ROUTES)!);
 };
 
 test('a registration becomes the event that AWS documents', () => {
@@ -79,5 +80,5 @@ test.each([
   '/v1/registrations/a/b',
   '/v1/%zz',
 ])('there is no resource at %s', (path) => {
-  expect(matchRoute(path)).toBeUndefined();
+  expect(matchRoute(path, ROUTES)).toBeUndefined();
 });

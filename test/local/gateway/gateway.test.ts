@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { CORS_REQUEST_HEADERS } from '../../../lambda/contract/routes.ts';
+import { CORS_REQUEST_HEADERS, checkersRoute, ROUTES } from '../../../lambda/contract/routes.ts';
 import { createGateway } from '../../../local/gateway/gateway.ts';
 import { type LocalServer, startServer } from '../../../local/server.ts';
 import { type Reply, send } from '../http.ts';
@@ -18,7 +18,12 @@ beforeAll(async () => {
     return respond();
   };
   server.serve(
-    createGateway({ invoke, errorDocsUrl: 'https://docs.example.com/errors', nowMs: () => NOW_MS }),
+    createGateway({
+      invoke,
+      errorDocsUrl: 'https://docs.example.com/errors',
+      routes: [...ROUTES, checkersRoute('secret')],
+      nowMs: () => NOW_MS,
+    }),
   );
 });
 beforeEach(() => {
@@ -118,4 +123,10 @@ test('a 304 has neither body nor length', async () => {
   expect(reply.status).toBe(304);
   expect(reply.header('ETag')).toBe('"a"');
   expect(reply.header('Content-Length')).toBeUndefined();
+});
+
+test('the path of the health checkers is served, and no other below the public one', async () => {
+  expect((await send(`${server.url}/v1/health/secret`)).status).toBe(200);
+  expect(calls.map(({ name }) => name)).toEqual(['health']);
+  expectProblem(await send(`${server.url}/v1/health/other`), 404, 'not_found');
 });

@@ -7,7 +7,7 @@ const NONCE = 'test/lambda/handlers/nonce.test.ts';
 export const KEYS: readonly Mutant[] = [
   mutant(
     'hard-age-limit',
-    'lambda/request/keyset-cache.ts',
+    'lambda/request/copy.ts',
     'if (this.#held === undefined || this.remainingMs() < 0) {',
     'if (this.#held === undefined) {',
     NONCE,
@@ -28,21 +28,21 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'revoked-in-10s',
-    'lambda/request/keyset-cache.ts',
+    'lambda/request/copy.ts',
     'this.#readAtMs = startedMs;',
     'this.#readAtMs = nowMs();',
     'test/lambda/request/keyset-cache.test.ts',
   ),
   mutant(
     'forged-kids',
-    'lambda/request/keyset-cache.ts',
+    'lambda/request/copy.ts',
     'Math.abs(this.#options.nowMs() - this.#triedAtMs)',
     'this.#options.nowMs() - this.#triedAtMs',
     'test/lambda/request/keyset-cache.test.ts',
   ),
   mutant(
     'one-read',
-    'lambda/request/keyset-cache.ts',
+    'lambda/request/copy.ts',
     'this.#refreshing ??= this.#read()',
     'this.#refreshing = this.#read()',
     'test/lambda/request/keyset-cache.test.ts',
@@ -86,7 +86,7 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'forged-kids',
-    'lambda/request/keyset-cache.ts',
+    'lambda/request/copy.ts',
     'sinceMs < cooldownMs ? this.#refreshing',
     'sinceMs < 0 ? this.#refreshing',
     'test/lambda/request/keyset-cache.test.ts',
@@ -1012,7 +1012,7 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'keys-outlive-outages',
-    'lambda/request/keyset-cache.ts',
+    'lambda/request/copy.ts',
     '      failed(error);',
     '      this.#held = undefined;\n      failed(error);',
     'test/platform/rotation-faults.test.ts',

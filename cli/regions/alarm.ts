@@ -1,0 +1,61 @@
+/** Waits until the alarm that Route 53 reads shows what was decided. */
+import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
+import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
+import { awsError } from '../aws-error.ts';
+import { CliError, EXIT } from '../io.ts';
+import type { Target } from '../target.ts';
+
+export interface AlarmWait {
+  readonly keeper: string;
+  readonly region: string;
+  readonly wanted: 'ALARM' | 'OK';
+  readonly timeoutMs: number;
+  readonly pollMs: number;
+  readonly signal: AbortSignal;
+}
+
+const CONNECT_MS = 3_000;
+
+/** @throws CliError where it is not seen in time, cannot be read, or Ctrl-C ends the wait */
+export async function waitForAlarm(
+  target: Target,
+  { keeper, region, wanted, timeoutMs, pollMs, signal }: AlarmWait,
+): Promise<void> {
+  const name = evacuationAlarmName(target.stage, region);
+  const what = `alarm ${name} in ${keeper}`;
+  const cloudwatch = new CloudWatchClient({
+    ...target.aws(keeper),
+    requestHandler: { connectionTimeout: CONNECT_MS },
+  });
+  const untilMs = performance.now() + timeoutMs;
+  try {
+    for (;;) {
+      const { MetricAlarms = [] } = await cloudwatch
+        .send(new DescribeAlarmsCommand({ AlarmNames: [name] }), { abortSignal: signal })
+        .catch((error: unknown) => {
+          if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+          throw awsError(error, what);
+        });
+      const [alarm] = MetricAlarms;
+      if (!alarm) throw new CliError(EXIT.failed, `${what} does not exist; deploy the stack of ${keeper}`);
+      if (alarm.StateValue === wanted) return;
+      if (performance.now() >= untilMs)
+        throw new CliError(EXIT.failed, `${what} is ${alarm.StateValue} and not ${wanted} yet`);
+      await pause(pollMs, signal);
+    }
+  } finally {
+    cloudwatch.destroy();
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const stop = () => resolve();
+  signal.addEventListener('abort', stop);
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', stop);
+  if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+}

@@ -1,0 +1,90 @@
+/** Looks at all Regions of a stage: who keeps whose evacuation flag, where it stands, and which Regions are healthy. */
+import type { ShownRegion } from '../../lambda/contract/admin.ts';
+import { isJsonObject } from '../../protocol/json.ts';
+import { invokeAdmin, Refused } from '../admin.ts';
+import { CliError, usage } from '../io.ts';
+import { askAtOnce } from '../keys/ask.ts';
+import type { Target } from '../target.ts';
+
+/** A Region as its own `/v1/health` shows it. */
+export interface SeenRegion {
+  readonly region: string;
+  readonly healthy: boolean;
+  /** Checks that fail; `no answer` where it gave none. */
+  readonly failing: readonly string[];
+  /** What else keeps it out of service: `evacuated`, `hold-down`, `limits`. */
+  readonly notes: readonly string[];
+}
+
+/** Where the flag of a Region lies, and what its table there says. */
+export interface FlagPlace {
+  readonly at: string;
+  /** Null where it does not stand; undefined where the table could not be read, and `error` says why. */
+  readonly evacuatedAt?: string | null;
+  readonly error?: string;
+}
+
+export interface Survey {
+  readonly region: string;
+  readonly keeper: string;
+  /** The Region itself is one of them. */
+  readonly regions: readonly SeenRegion[];
+  /** The keeper first. */
+  readonly flags: readonly FlagPlace[];
+}
+
+/** Limit on one look at a Region's health. Its checkers wait for two seconds. */
+const HEALTH_MS = 5_000;
+
+/** @throws CliError where no Region answers, or the stage has no such Region or no other */
+export async function survey(target: Target, region: string): Promise<Survey> {
+  const shown = await askAtOnce(target, (each) =>
+    invokeAdmin(target, each, 'regions.show', { region }),
+  ).catch((error: unknown) => {
+    if (error instanceof Refused && error.code === 'not_found')
+      throw usage(`${JSON.stringify(region)}: ${error.message}`);
+    throw error;
+  });
+  const { keeper, regions } = shown.result;
+  const [seen, flags] = await Promise.all([
+    Promise.all(regions.map(({ name, url }) => look(name, url))),
+    Promise.all([keeper, region].map((at) => flagAt(target, at, region))),
+  ]);
+  return { region, keeper, regions: seen, flags };
+}
+
+async function flagAt(target: Target, at: string, region: string): Promise<FlagPlace> {
+  try {
+    const { evacuated_at } = await invokeAdmin(target, at, 'regions.show', { region });
+    return { at, evacuatedAt: evacuated_at };
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { at, error: error.message };
+  }
+}
+
+/** Asks the Region itself, as a client would. */
+async function look(region: string, url: ShownRegion['regions'][number]['url']): Promise<SeenRegion> {
+  try {
+    const answer = await fetch(`${url}/v1/health`, { signal: AbortSignal.timeout(HEALTH_MS) });
+    const { status, checks, notes } = (await answer.json()) as Record<string, unknown>;
+    if (isJsonObject(checks) && (status === 'pass' || status === 'fail'))
+      return {
+        region,
+        healthy: answer.ok && status === 'pass',
+        failing: Object.keys(checks).filter((name) => checks[name] !== 'pass'),
+        notes: Array.isArray(notes) ? notes.map(String) : [],
+      };
+  } catch {
+    // Reported below.
+  }
+  return { region, healthy: false, failing: ['no answer'], notes: [] };
+}
+
+/** @returns whether nothing but an evacuation or the hold-down after it keeps the Region out of service */
+export const isFit = ({ failing, notes }: SeenRegion): boolean =>
+  failing.length === 0 && notes.every((note) => note === 'evacuated' || note === 'hold-down');
+
+/** One line for a person. */
+export const describe = ({ region, healthy, failing, notes }: SeenRegion): string =>
+  `${region}: ${healthy ? 'healthy' : `unhealthy (${[...failing, ...notes].join(', ')})`}`;

@@ -1,0 +1,23 @@
+/**
+ * A Region's evacuation flag, and the metric that says so (docs/regions.md, "Evacuation"). The flag has no end of its own.
+ * Times are epoch milliseconds.
+ */
+
+export type EvacuationFlag =
+  | { readonly stands: true; readonly sinceMs: number }
+  | { readonly stands: false; readonly returnedMs: number };
+
+/** An evacuation is ended by data: silence keeps whatever was. So its end is said for this long. */
+const SAID_FOR_MS = 10 * 60_000;
+/** For operators: the flag that was taken back is shown for this long. TTL may delete later, never earlier. */
+const SHOWN_FOR_MS = 30 * 24 * 3_600_000;
+
+/** @returns the value of the metric; undefined where nothing is to be said */
+export function evacuationMetric(flag: EvacuationFlag | undefined, nowMs: number): 0 | 1 | undefined {
+  if (!flag) return undefined;
+  if (flag.stands) return 1;
+  return Math.abs(nowMs - flag.returnedMs) < SAID_FOR_MS ? 0 : undefined;
+}
+
+/** @returns when the item of a flag that was taken back may go, in epoch seconds */
+export const returnedTtlS = (returnedMs: number): number => Math.ceil((returnedMs + SHOWN_FOR_MS) / 1000);

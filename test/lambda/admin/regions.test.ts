@@ -1,0 +1,87 @@
+/** The operators' actions on Regions, and what an evacuated Region refuses. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { AdminAction, AdminAnswer, ShownRegion } from '../../../lambda/contract/admin.ts';
+import { ADMIN_FUNCTION } from '../../../lambda/contract/admin.ts';
+import { type Region, regionsForFile } from '../../support/regions.ts';
+import { makeClient, prepare, register } from '../../support/signer.ts';
+
+const { platform, a, b } = await regionsForFile();
+const strict = await makeClient(platform, 'of-evacuated');
+// Alphabetical: each of two keeps the other's flag.
+const [HERE, THERE] = ['eu-west-1', 'eu-central-1'];
+
+const ask = (at: Region, action: AdminAction, region: string) =>
+  at.functions[ADMIN_FUNCTION[action] as 'admin-write'](
+    { action, params: { region } },
+    { awsRequestId: 'r' },
+  ) as Promise<AdminAnswer<ShownRegion>>;
+const iso = () => new Date(platform.clock.nowMs).toISOString();
+
+beforeAll(async () => {
+  platform.clock.nowMs += 1_000;
+});
+
+describe('the flag', () => {
+  it('is set and taken back where it is asked for, and each says where the other lies', async () => {
+    const since = iso();
+    expect(await ask(b, 'regions.evacuate', HERE)).toEqual({
+      ok: true,
+      result: {
+        region: HERE,
+        keeper: THERE,
+        regions: [
+          { name: 'eu-west-1', url: a.url },
+          { name: 'eu-central-1', url: b.url },
+        ],
+        evacuated_at: since,
+        returned_at: null,
+      },
+    });
+    platform.clock.nowMs += 5_000;
+    expect(await ask(b, 'regions.evacuate', HERE)).toMatchObject({ result: { evacuated_at: since } });
+    expect(await ask(b, 'regions.show', HERE)).toMatchObject({ result: { evacuated_at: since } });
+    expect(await ask(a, 'regions.show', HERE)).toMatchObject({ result: { evacuated_at: null } });
+    const back = iso();
+    const returned = { result: { evacuated_at: null, returned_at: back } };
+    expect(await ask(b, 'regions.return', HERE)).toMatchObject(returned);
+    expect(await ask(b, 'regions.show', HERE)).toMatchObject(returned);
+  });
+
+  it('is refused where it would have no effect, and for a Region that is not one', async () => {
+    const three = JSON.stringify(
+      ['eu-central-1', 'eu-west-1', 'eu-west-2'].map((name) => ({ name, url: 'u' })),
+    );
+    const other = a.instance({ COUNTERSIGN_REGIONS: three });
+    for (const action of ['regions.evacuate', 'regions.return'] as const)
+      expect(await ask(other, action, 'eu-west-2')).toMatchObject({
+        problem: {
+          code: 'malformed_request',
+          detail: expect.stringContaining('lies in eu-west-2 and in eu-central-1'),
+        },
+      });
+    expect(await ask(a, 'regions.show', 'eu-west-9')).toMatchObject({ problem: { code: 'not_found' } });
+    const alone = a.instance({ COUNTERSIGN_REGIONS: JSON.stringify([{ name: HERE, url: 'u' }]) });
+    expect(await ask(alone, 'regions.evacuate', HERE!)).toMatchObject({ problem: { code: 'only_region' } });
+  });
+});
+
+it('an evacuated Region takes no write and uses up no nonce, still reads, and takes writes once it is back', async () => {
+  const { status, json } = await register(platform, a, strict, { user_id: 'before' });
+  expect(status).toBe(201);
+  const held = await prepare(platform, a, strict, { user_id: 'while-out' });
+  await ask(a, 'regions.evacuate', HERE!);
+  const fresh = a.instance();
+  const refused = await fresh.send(held);
+  expect([refused.status, refused.code, refused.headers['retry-after']]).toEqual([503, 'unavailable', '1']);
+  // It does not say why: only the log does.
+  expect(refused.json.detail).toBe('A part of this service cannot be reached; try again.');
+  expect(platform.log.at(-1)).toMatchObject({ status: 503, reason: 'evacuated', level: 'INFO' });
+  // An instance that held a copy follows within ten seconds.
+  platform.clock.nowMs += 10_001;
+  expect((await a.send(await prepare(platform, a, strict, { user_id: 'while-out' }))).status).toBe(503);
+  expect((await register(platform, b, strict, { user_id: 'elsewhere' })).status).toBe(201);
+  expect((await platform.items('registry')).length).toBe(2);
+  await ask(a, 'regions.return', HERE!);
+  expect((await a.instance().send(held)).status).toBe(201);
+  expect(json.id).toBeDefined();
+});
