@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { isJsonObject } from '../protocol/json.ts';
 import { CliError, EXIT, usage } from './io.ts';
 
-/** As a platform writes it. */
+/** The form that a platform writes. */
 interface Announced {
   readonly entry: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
@@ -17,7 +17,7 @@ interface Announced {
 }
 
 export interface LocalPlatform extends Announced {
-  /** Of the file. */
+  /** The file's path. */
   readonly path: string;
 }
 
@@ -43,7 +43,7 @@ export function findLocalPlatform(directory: string, instead: string, port?: str
     const found = chosen === undefined ? undefined : readPlatform(join(files, `local-${chosen}.json`));
     if (found) return found;
     others.push(...(first ? [portOf(first)] : []), ...ports);
-    // Those of a folder further up are not what is meant here.
+    // Platforms of a parent folder are not meant.
     if (port === undefined && ports.length > 1) break;
     if (dirname(at) === at) break;
   }
@@ -58,7 +58,7 @@ export function findLocalPlatform(directory: string, instead: string, port?: str
   );
 }
 
-/** Of the platforms that were started beside the first one of a folder. */
+/** The ports of platforms that were started after the first one of a folder. */
 function portsIn(files: string): string[] {
   try {
     return readdirSync(files)

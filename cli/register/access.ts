@@ -21,7 +21,7 @@ export interface Access {
   readonly apiKey: string;
   /** URLs of Regions that may be used although they lie elsewhere than under `url`. */
   readonly regions: readonly string[];
-  /** Where URL and key come from, in a sentence. */
+  /** The source of URL and key, as a sentence. */
   readonly source: string;
   /** The options that lead another command to the same place, as they are typed. */
   readonly flags: string;
@@ -86,7 +86,7 @@ function flagsOf({ url, apiKeyFile, regions }: AccessOptions): string {
     .join('');
 }
 
-/** As a POSIX shell takes it for one word. */
+/** Quotes a text as one word for a POSIX shell. */
 const quoted = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 

@@ -54,7 +54,10 @@ export interface HeldKeyset {
   readonly keyset: Keyset;
 }
 
-/** What a rotation must read of its own Region's `limits` table: without it, a key that is refused could return. */
+/**
+ * The part of its own Region's `limits` table that a rotation must read: otherwise a refused key could
+ * return.
+ */
 const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];
 
 /** Makes the next keyset from the current one. */

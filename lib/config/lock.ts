@@ -23,7 +23,7 @@ const stageSchema = z.strictObject({
   consistency: z.enum(['eventual', 'strong']),
   regions: z.array(z.string()),
   witnessRegion: z.string().optional(),
-  /** By Region, the customer key that encrypts there: its ARN, or `made` where the stage made it. */
+  /** By Region, the customer key that encrypts there: its ARN, or `made` if the stage created it. */
   kmsKeys: z.record(z.string(), z.string()).optional(),
 });
 const lockSchema = z.record(z.string(), stageSchema);
