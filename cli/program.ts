@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { clientsCommand } from './clients/command.ts';
+import { deployCommand, destroyCommand } from './deploy/command.ts';
+import { regionCommand } from './deploy/region-command.ts';
 import { doctorCommand } from './doctor/command.ts';
 import {
   CliError,
@@ -19,6 +21,7 @@ import { writeLines } from './printable.ts';
 import { evacuateCommand, returnCommand } from './regions/command.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
+import { registryCommand } from './registry/command.ts';
 import { revokeCommand } from './revoke/command.ts';
 import { vaultCommand } from './vault/command.ts';
 
@@ -43,8 +46,12 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(keysCommand(io, setExit))
     .addCommand(evacuateCommand(io, setExit))
     .addCommand(returnCommand(io, setExit))
+    .addCommand(registryCommand(io, setExit))
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))
+    .addCommand(deployCommand(io, setExit))
+    .addCommand(destroyCommand(io, setExit))
+    .addCommand(regionCommand(io, setExit))
     .addCommand(vaultCommand(io))
     .addCommand(helpCommand())
     .version(version(), '-V, --version', 'print the version')

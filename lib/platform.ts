@@ -8,10 +8,11 @@ import { PURPOSES } from '../lambda/contract/purposes.ts';
 import type { ConfigInput } from './config/input.ts';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
 import { type Config, readConfig } from './config/read.ts';
+import { tableSets } from './config/tables.ts';
 import { buildBundles } from './functions/bundles.ts';
 import { addDeployRules } from './policy/deploy-rules.ts';
 import { AccountStack } from './stacks/account-stack.ts';
-import { BaseStack, needsBase } from './stacks/base-stack.ts';
+import { BaseStack, type BaseStackProps, needsBase } from './stacks/base-stack.ts';
 import { writeDeployPlan } from './stacks/deploy-plan.ts';
 import { HomeStack } from './stacks/home-stack.ts';
 import type { PlatformStack } from './stacks/platform-stack.ts';
@@ -32,8 +33,8 @@ export interface RegistrationPlatformProps extends ConfigInput {
  * The whole platform: one stage, in one Region or several.
  *
  * Its stacks are children of the app, not of the construct: they are named `countersign-<stage>-<part>` wherever the
- * construct stands, and `cdk deploy --all` deploys them in their order. They share names and nothing else; no stack
- * imports from another. So tags and aspects go on `stacks`, or into the settings (`tags`).
+ * construct stands, and `countersign deploy` deploys them in their order. They share names and nothing else; no stack
+ * imports from another, or depends on one in another Region. So tags and aspects go on `stacks`, or into the settings (`tags`).
  *
  * @example
  * new RegistrationPlatform(app, 'Countersign', {
@@ -65,7 +66,7 @@ export class RegistrationPlatform extends Construct {
 
     const stackId = (part: string) => `countersign-${config.stage.name}-${part}`;
     const prod = config.stage.kind === 'prod';
-    const bases = (prod ? config.regions.filter(needsBase) : []).map(
+    const bases = (prod ? keyRegions(config).filter(needsBase) : []).map(
       (region) => new BaseStack(app, stackId(`base-${region.name}`), { config, region }),
     );
     const home = new HomeStack(app, stackId('home'), { config });
@@ -79,18 +80,20 @@ export class RegistrationPlatform extends Construct {
     );
     const watch = prod ? new WatchStack(app, stackId('watch'), { config }) : undefined;
 
-    for (const base of bases) home.addStackDependency(base, 'its replicas are encrypted with the key');
+    // Within a Region only (deploy-rules.ts): else `cdk destroy` of one Region would select others, and a fix could not be
+    // deployed while another Region is down. `countersign deploy` goes from Region to Region.
     const changesKeys = config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
+    const writesLogs = prod && config.apiGatewayRole === 'create';
+    const accounts = writesLogs ? regions.map(({ region }) => accountStack(app, config, region)) : [];
     for (const [i, region] of regions.entries()) {
-      if (prod && config.apiGatewayRole === 'create')
-        region.addStackDependency(accountStack(app, config, region.region), 'its API writes logs');
+      if (accounts[i]) region.addStackDependency(accounts[i], 'its API writes logs');
+      const base = bases.find((each) => each.region === region.region);
+      if (base) region.addStackDependency(base, 'its functions use the key, its alarms the topic');
+      if (region.region !== home.region) continue;
+      if (base) home.addStackDependency(base, 'the key encrypts its tables and secrets');
       if (changesKeys)
         home.addStackDependency(region, 'roles may use the new key before tables and secrets do');
       else region.addStackDependency(home, 'its functions use the tables and keysets');
-      if (i > 0) region.addStackDependency(regions[i - 1]!, 'one Region at a time');
-      watch?.addStackDependency(region, 'its records lead there');
-      if (changesKeys)
-        for (const base of bases) region.addStackDependency(base, 'its functions may use the key');
     }
     this.bases = bases;
     this.home = home;
@@ -98,7 +101,13 @@ export class RegistrationPlatform extends Construct {
     if (watch) this.watch = watch;
     this.#stage = config.stage.name;
     addDeployRules(app);
-    writeDeployPlan(app.outdir, config, this.stacks);
+    writeDeployPlan(app.outdir, config, {
+      account: accounts,
+      base: bases,
+      home: [home],
+      region: regions,
+      watch: watch ? [watch] : [],
+    });
   }
 
   /** All stacks of the stage, for tags and aspects. The stack of the account's role is not one: stages share it. */
@@ -139,6 +148,13 @@ export class RegistrationPlatform extends Construct {
     );
     return Grant.addToPrincipal({ grantee, actions: ['lambda:InvokeFunction'], resourceArns });
   }
+}
+
+/** The Regions that hold data, and so need a key: those that serve, and others that have tables of another generation. */
+function keyRegions(config: Config): BaseStackProps['region'][] {
+  const serve = new Set(config.regions.map(({ name }) => name));
+  const more = tableSets(config).other?.regions.filter((name) => !serve.has(name)) ?? [];
+  return [...config.regions, ...more.map((name) => ({ name }))];
 }
 
 const ADMIN = ['admin-read', 'admin-write'] as const satisfies readonly FunctionName[];

@@ -5,7 +5,7 @@ import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '
 import type { Account } from './account.ts';
 import { type Finding, runChecks } from './checks.ts';
 import type { Verdict } from './outcome.ts';
-import { readDeployPlans } from './project.ts';
+import { choosePlan, readDeployPlans } from './project.ts';
 
 /** The parts that a test replaces. */
 export interface PreflightParts {
@@ -52,7 +52,7 @@ Example:
 ${EXIT_CODES_HELP}`,
     )
     .action(async (options: { readonly stage?: string; readonly json?: true }) => {
-      const plan = choose(await parts.plans(io), options.stage);
+      const plan = choosePlan(await parts.plans(io), options.stage);
       const { stage } = plan;
       const account = await parts.account(plan.homeRegion);
       const { account: accountId, arn } = await account.identity();
@@ -61,16 +61,6 @@ ${EXIT_CODES_HELP}`,
       else print(io, `Stage ${stage}, account ${accountId}, as ${arn}`, findings);
       if (findings.some(({ verdict }) => verdict === 'fail' || verdict === 'unknown')) setExit(EXIT.failed);
     });
-}
-
-function choose(plans: readonly DeployPlan[], stage: string | undefined): DeployPlan {
-  if (plans.length === 0)
-    throw usage('this project deploys no Countersign stage: its CDK app adds no platform');
-  const stages = plans.map((plan) => plan.stage).join(', ');
-  const chosen = stage === undefined ? plans : plans.filter((plan) => plan.stage === stage);
-  if (chosen.length === 0) throw usage(`--stage: this project has no stage ${stage}; it has ${stages}`);
-  if (chosen.length > 1) throw usage(`this project has several stages: choose one with --stage: ${stages}`);
-  return chosen[0]!;
 }
 
 function print({ stdout }: Io, title: string, findings: readonly Finding[]): void {

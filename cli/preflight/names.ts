@@ -4,11 +4,13 @@ import { evacuationFunctionName } from '../../lambda/contract/evacuation.ts';
 import {
   FUNCTIONS,
   functionName,
+  type Generations,
   keysWatchName,
   rotationFunctionName,
   secretName,
   TABLES,
   type TableKind,
+  tableInUse,
   tableName,
 } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
@@ -16,13 +18,13 @@ import type { Kind, Region } from './account.ts';
 import { day, fail, type Outcome, ok } from './outcome.ts';
 
 /**
- * @param ledgerGeneration the Region's; it is part of the name of its ledger table
+ * @param generations the Region's; they are part of the names of its tables
  * @param several whether the stage has other Regions: then this one keeps the evacuation flag of one
  */
-export const namesOf = (stage: string, ledgerGeneration: number, several: boolean): [Kind, string][] => [
+export const namesOf = (stage: string, generations: Generations, several: boolean): [Kind, string][] => [
   ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => [
     'table',
-    tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1),
+    tableInUse(stage, kind, generations),
   ]),
   ...PURPOSES.map((purpose): [Kind, string] => ['secret', secretName(stage, purpose)]),
   ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
@@ -31,17 +33,23 @@ export const namesOf = (stage: string, ledgerGeneration: number, several: boolea
   ...(several ? [['function', evacuationFunctionName(stage)] satisfies [Kind, string]] : []),
 ];
 
+const GLOBAL = (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind].scope === 'global');
+
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage, regions }: DeployPlan,
-  { ledgerGeneration }: PlannedRegion,
+  { stage, regions, tableGeneration, otherTables }: DeployPlan,
+  { name: region, ledgerGeneration }: PlannedRegion,
   here: Region,
   home: Region,
 ): Promise<Outcome[]> {
   const ours = `countersign-${stage}-`;
   const faults: Outcome[] = [];
   let existing = 0;
-  for (const [kind, name] of namesOf(stage, ledgerGeneration, regions.length > 1)) {
+  const others = otherTables?.regions.includes(region)
+    ? GLOBAL.map((kind): [Kind, string] => ['table', tableName(stage, kind, otherTables.generation)])
+    : [];
+  const generations = { ledgerGeneration, tableGeneration };
+  for (const [kind, name] of [...namesOf(stage, generations, regions.length > 1), ...others]) {
     const found = await here.find(kind, name);
     if (!found) continue;
     existing++;

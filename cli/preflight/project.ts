@@ -6,22 +6,49 @@ import { delimiter, join } from 'node:path';
 import { type DeployPlan, isDeployPlanFile } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 
+export interface Synthesis {
+  /** The plan of each stage in the project's app. */
+  readonly plans: readonly DeployPlan[];
+  /** Directory of the templates. */
+  readonly assembly: string;
+}
+
+/** @returns the plans @throws CliError as `withSynthesis` */
+export const readDeployPlans = (io: Io): Promise<DeployPlan[]> =>
+  withSynthesis(io, async ({ plans }) => [...plans]);
+
 /**
- * @returns the plan of each stage in the project's app
+ * Synthesises the project once, for as long as `use` works with the result.
+ *
  * @throws CliError outside a project, and where the project does not synthesise: `cdk` has then printed the reason
  */
-export async function readDeployPlans({ cwd, env, stderr }: Io): Promise<DeployPlan[]> {
+export async function withSynthesis<T>(
+  { cwd, env, stderr }: Io,
+  use: (synthesis: Synthesis) => Promise<T>,
+): Promise<T> {
   if (!existsSync(join(cwd, 'cdk.json')))
-    throw usage(`${cwd} is not a CDK project: run preflight in the folder of cdk.json`);
-  const outdir = mkdtempSync(join(tmpdir(), 'countersign-preflight-'));
+    throw usage(`${cwd} is not a CDK project: run this command in the folder of cdk.json`);
+  const outdir = mkdtempSync(join(tmpdir(), 'countersign-synth-'));
   try {
     await synthesise({ cwd, env, stderr, outdir });
-    return readdirSync(outdir)
+    const plans = readdirSync(outdir)
       .filter(isDeployPlanFile)
       .map((name) => JSON.parse(readFileSync(join(outdir, name), 'utf8')) as DeployPlan);
+    return await use({ plans, assembly: outdir });
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }
+}
+
+/** @returns the plan of a stage, or of the only one @throws CliError */
+export function choosePlan(plans: readonly DeployPlan[], stage: string | undefined): DeployPlan {
+  if (plans.length === 0)
+    throw usage('this project deploys no Countersign stage: its CDK app adds no platform');
+  const stages = plans.map((plan) => plan.stage).join(', ');
+  const chosen = stage === undefined ? plans : plans.filter((plan) => plan.stage === stage);
+  if (chosen.length === 0) throw usage(`--stage: this project has no stage ${stage}; it has ${stages}`);
+  if (chosen.length > 1) throw usage(`this project has several stages: choose one with --stage: ${stages}`);
+  return chosen[0]!;
 }
 
 async function synthesise({
@@ -46,7 +73,7 @@ async function synthesise({
     child.on('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'ENOENT'
-          ? usage('preflight needs the cdk command, which is not installed: npm install --save-dev aws-cdk')
+          ? usage('this needs the cdk command, which is not installed: npm install --save-dev aws-cdk')
           : error,
       ),
     );

@@ -1,5 +1,7 @@
 /** Actions of the operators' functions: `{"action","params"}` in, `AdminAnswer` out (docs/operators.md). */
+
 import type { FunctionName } from './names.ts';
+import type { Consistency } from './serving-environment.ts';
 
 export interface ClientKeySummary {
   /** The generation as decimal text, or the JWK's thumbprint. */
@@ -86,6 +88,17 @@ interface OneRegion {
   readonly region: string;
 }
 
+/** The tables that all Regions share, as one Region uses them. */
+export interface ShownTables {
+  readonly registry: string;
+  readonly clients: string;
+  readonly consistency: Consistency;
+  /** Null where writes are not stopped. */
+  readonly stopped_at: string | null;
+  /** For how long, in milliseconds, by the Region's own clock; null where writes are not stopped. */
+  readonly stopped_ms: number | null;
+}
+
 interface OneRegistration {
   readonly client_id: string;
   readonly user_id: string;
@@ -136,6 +149,10 @@ export interface AdminActions {
   'regions.evacuate': { params: OneRegion; result: ShownRegion };
   /** Takes the flag back there. */
   'regions.return': { params: OneRegion; result: ShownRegion };
+  'tables.show': { params: object; result: ShownTables };
+  /** No write of `registry` or `clients` begins in this Region later than 10 s after the answer. */
+  'tables.stop': { params: object; result: ShownTables };
+  'tables.resume': { params: object; result: ShownTables };
 }
 
 export type AdminAction = keyof AdminActions;
@@ -158,6 +175,9 @@ export const ADMIN_FUNCTION: { readonly [A in AdminAction]: FunctionName } = {
   'regions.show': 'admin-read',
   'regions.evacuate': 'admin-write',
   'regions.return': 'admin-write',
+  'tables.show': 'admin-read',
+  'tables.stop': 'admin-write',
+  'tables.resume': 'admin-write',
 };
 
 export interface AdminProblem {

@@ -10,8 +10,16 @@ export interface DeployPlan {
   /** Qualifier of the CDK's bootstrap. Absent: the CDK's own. */
   readonly qualifier?: string;
   readonly homeRegion: string;
+  /** Every stack, in the order in which they are deployed. */
+  readonly stacks: readonly PlannedStack[];
   /** Every Region that has a stack, the watch stack included: `cdk deploy` needs a bootstrap in each. */
   readonly stackRegions: readonly string[];
+  /** Of the tables that all Regions share. */
+  readonly consistency: 'strong' | 'eventual' | 'single';
+  /** Their generation. */
+  readonly tableGeneration: number;
+  /** Tables of another generation, which serve nobody, and the Regions that have them. */
+  readonly otherTables?: { readonly generation: number; readonly regions: readonly string[] };
   /** The Regions that serve. */
   readonly regions: readonly PlannedRegion[];
   readonly domain?: {
@@ -23,6 +31,13 @@ export interface DeployPlan {
   readonly watchAlarmTopicArn?: string;
   /** Absent for a stage of kind dev, which writes no access log. */
   readonly apiGatewayRole?: 'create' | 'existing';
+}
+
+export interface PlannedStack {
+  readonly name: string;
+  readonly region: string;
+  /** `account` serves every stage of the account; `base` and `home` hold what a stage of kind prod keeps. */
+  readonly part: 'account' | 'base' | 'home' | 'region' | 'watch';
 }
 
 export interface PlannedRegion {

@@ -12,3 +12,12 @@ export const evacuatedKey = (region: string | '*'): string => `evacuated#${regio
 
 /** For how long the Region has been good. */
 export const HEALTH_KEY = 'health';
+
+/** Stops writes of `registry` and `clients` in this Region, while they are copied. */
+export const WRITE_STOP_KEY = 'stop#writes';
+
+/**
+ * After a stop was stored for so long, no write is under way: a function reads the stop every 10 s at least, and runs for at
+ * most 10 s; the rest allows for its last call on the network.
+ */
+export const WRITE_STOP_SETTLE_MS = 25_000;

@@ -39,10 +39,28 @@ export const secretName = (stage: string, purpose: Purpose): string => `counters
 
 /**
  * A table's generation is part of its name. A lost ledger is replaced under a new name, and no nonce of the old one is
- * valid for it. A registry changes its mode by a copy into the next generation.
+ * valid for it. Registry and clients change their mode by a copy into the next generation, and are restored by one.
  */
 export const tableName = (stage: string, table: TableKind, generation = 1): string =>
   `countersign-${stage}-${table}-${generation}`;
+
+/** The ledger of each Region has a generation of its own; `registry` and `clients` have one together. */
+export interface Generations {
+  readonly ledgerGeneration: number;
+  readonly tableGeneration: number;
+}
+
+/** @returns name of the table that a Region's functions use */
+export const tableInUse = (
+  stage: string,
+  table: TableKind,
+  { ledgerGeneration, tableGeneration }: Generations,
+): string =>
+  tableName(
+    stage,
+    table,
+    table === 'ledger' ? ledgerGeneration : TABLES[table].scope === 'global' ? tableGeneration : 1,
+  );
 
 /** The value that a keyset's secret is created with. Frozen: a changed template would overwrite live keys. */
 export const EMPTY_KEYSET = '{"keys":[]}';

@@ -4,7 +4,7 @@
  */
 import { DEFAULTS } from './defaults.ts';
 import type { ServingVariable } from './environment.ts';
-import { secretName, tableName } from './names.ts';
+import { secretName, type TableKind, tableInUse } from './names.ts';
 
 /** How the global tables agree between Regions; `single` in a stage with one Region. */
 export type Consistency = 'single' | 'eventual' | 'strong';
@@ -24,6 +24,8 @@ export interface ServingValues {
   readonly errorDocsUrl?: string | undefined;
   /** @default 1 */
   readonly ledgerGeneration?: number;
+  /** Of `registry` and `clients`. @default 1 */
+  readonly tableGeneration?: number;
   /** @default 5 minutes */
   readonly nonceLifeMs?: number;
   /** @default 2 seconds */
@@ -41,6 +43,8 @@ export interface ServingValues {
 /** @returns every variable of the contract; `ENVIRONMENT` says which of them a function gets */
 export function servingEnvironment(values: ServingValues): Readonly<Record<ServingVariable, string>> {
   const { stage, region, baseUrl, entryUrl, regions, consistency } = values;
+  const { ledgerGeneration = 1, tableGeneration = 1 } = values;
+  const table = (kind: TableKind) => tableInUse(stage, kind, { ledgerGeneration, tableGeneration });
   const { nonceLifeMs, clockErrorMs, keysetMaxAgeMs, clientKeyLifeMs, signaturesPerMinute } = {
     ...DEFAULTS,
     ...values,
@@ -58,10 +62,10 @@ export function servingEnvironment(values: ServingValues): Readonly<Record<Servi
     COUNTERSIGN_KEYSET_MAX_AGE_MS: String(keysetMaxAgeMs),
     COUNTERSIGN_CLIENT_KEY_LIFE_S: String(clientKeyLifeMs / 1000),
     COUNTERSIGN_CONSISTENCY: consistency,
-    COUNTERSIGN_LEDGER_TABLE: tableName(stage, 'ledger', values.ledgerGeneration),
-    COUNTERSIGN_REGISTRY_TABLE: tableName(stage, 'registry'),
-    COUNTERSIGN_CLIENTS_TABLE: tableName(stage, 'clients'),
-    COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
+    COUNTERSIGN_LEDGER_TABLE: table('ledger'),
+    COUNTERSIGN_REGISTRY_TABLE: table('registry'),
+    COUNTERSIGN_CLIENTS_TABLE: table('clients'),
+    COUNTERSIGN_LIMITS_TABLE: table('limits'),
     COUNTERSIGN_SIGNATURES_PER_MINUTE: String(signaturesPerMinute),
     COUNTERSIGN_HOLD_DOWN_MS: String(values.holdDownMs ?? 0),
     COUNTERSIGN_NONCE_SECRET: secretName(stage, 'nonce'),

@@ -4,12 +4,14 @@ import type { Ledger } from '../adapters/ledger.ts';
 import type { Answer } from '../http/answer.ts';
 import type { AdmittedWrite } from './proof-gate.ts';
 import type { Quota } from './quota.ts';
+import type { Writes } from './writes.ts';
 
 export interface Consumption {
   /** Whether an operator took the Region out of service. @throws Unavailable */
   readonly isEvacuated: () => Promise<boolean>;
   readonly ledger: Ledger;
   readonly quota: Quota;
+  readonly writes: Writes;
 }
 
 export type Consumed =
@@ -22,10 +24,10 @@ export type Consumed =
  * has spent its nonce.
  *
  * @param w random token of this invocation
- * @throws Unavailable where the ledger or the counter cannot be reached: nothing is registered then
+ * @throws Unavailable where the ledger or the counter cannot be reached, or writes are stopped: nothing is registered then
  */
 export async function consume(
-  { isEvacuated, ledger, quota }: Consumption,
+  { isEvacuated, ledger, quota, writes }: Consumption,
   { verified, answerRefusal }: AdmittedWrite,
   w: string,
 ): Promise<Consumed> {
@@ -33,6 +35,8 @@ export async function consume(
   // First: the request may go to another Region, and has used up nothing here.
   if (await isEvacuated())
     return { ok: false, answer: await answerRefusal(refuse('unavailable', 'evacuated')) };
+  // Before the nonce is spent: the client can send the same proof to another Region, or again.
+  await writes.check();
   const known = quota.refusal(client);
   if (known) return { ok: false, answer: await answerRefusal(refuse('quota_exceeded', 'known'), known) };
   if (!(await ledger.consume({ nonce, jti, w })))

@@ -7,12 +7,14 @@ import { checkConsistency } from './consistency.ts';
 import type { Fault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
 import type { ConfigSettings } from './schema.ts';
+import { checkTables } from './tables.ts';
 
 export function checkTogether(settings: ConfigSettings): Fault[] {
   return [
     ...regionNames(settings),
     ...stageKind(settings),
     ...checkConsistency(settings),
+    ...checkTables(settings),
     ...domainNames(settings),
     ...importedResources(settings),
     ...rotationPeriods(settings),

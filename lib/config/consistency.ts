@@ -10,13 +10,18 @@ export const REGION_SETS = {
   AP: ['ap-northeast-1', 'ap-northeast-2', 'ap-northeast-3'],
 } as const satisfies Record<string, readonly string[]>;
 
+/** Where tables are, and what is said of their mode. */
+type Placed = Pick<ConfigSettings, 'consistency' | 'witnessRegion'> & {
+  readonly regions: readonly { readonly name: string }[];
+};
+
 /** @returns the mode that the tables have; sound once {@link checkConsistency} finds no fault */
-export function consistencyOf(settings: ConfigSettings): Consistency {
+export function consistencyOf(settings: Placed): Consistency {
   if (settings.regions.length === 1) return 'single';
   return settings.consistency ?? (strongSet(settings) ? 'strong' : 'eventual');
 }
 
-export function checkConsistency(settings: ConfigSettings): Fault[] {
+export function checkConsistency(settings: Placed): Fault[] {
   const { regions, consistency, witnessRegion } = settings;
   const names = regions.map(({ name }) => name);
   const fault = (setting: 'consistency' | 'witnessRegion', message: string): Fault[] => [
@@ -48,7 +53,7 @@ export function checkConsistency(settings: ConfigSettings): Fault[] {
 }
 
 /** @returns whether the Regions are those of one strongly consistent table */
-function strongSet({ regions, witnessRegion }: ConfigSettings): boolean {
+function strongSet({ regions, witnessRegion }: Placed): boolean {
   const all = [...regions.map(({ name }) => name), ...(witnessRegion ? [witnessRegion] : [])];
   const sets: readonly (readonly string[])[] = Object.values(REGION_SETS);
   return all.length === 3 && sets.some((set) => all.every((name) => set.includes(name)));

@@ -53,6 +53,13 @@ export interface ConfigInput {
   readonly consistency?: 'strong' | 'eventual';
 
   /**
+   * Generations of the tables that all Regions share. They change by a copy: docs/upgrade.md, "Other tables".
+   *
+   * @default generation 1, and no other
+   */
+  readonly tables?: TableSettings;
+
+  /**
    * Your own names for the entry and the Regions. `prod` only.
    *
    * @default none: each Region has its `execute-api` URL
@@ -445,6 +452,47 @@ export interface Throttle {
    * @default 1000; 400 in `other`
    */
   readonly burst?: number;
+}
+
+/** Generations of `registry` and `clients`. */
+export interface TableSettings {
+  /**
+   * The generation that the stage uses: part of the tables' names. A whole number.
+   *
+   * @default 1
+   */
+  readonly generation?: number;
+  /**
+   * Tables of another generation, which exist as well and serve nobody: the next ones, until they are filled, or the
+   * ones before, while they are kept.
+   *
+   * @default none
+   */
+  readonly other?: OtherTableSettings;
+}
+
+/** Tables that serve nobody. Where nothing but the generation is named, they are like those in use. */
+export interface OtherTableSettings {
+  /** A whole number, other than the one in use. */
+  readonly generation: number;
+  /**
+   * As the stage's `consistency`, of these tables.
+   *
+   * @default by their Regions
+   */
+  readonly consistency?: 'strong' | 'eventual';
+  /**
+   * Names of the Regions that have a replica, the home Region among them.
+   *
+   * @default those that serve
+   */
+  readonly regions?: string[];
+  /**
+   * As the stage's `witnessRegion`, of these tables.
+   *
+   * @default none
+   */
+  readonly witnessRegion?: string;
 }
 
 /** The web application firewall. */

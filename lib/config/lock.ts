@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Fault } from './fault.ts';
 import { type Config, ConfigError } from './read.ts';
+import { type TableSet, tableSets } from './tables.ts';
 
 export const LOCK_FILE = 'countersign.lock.json';
 /** `npx cdk synth -c countersign:lock=write` */
@@ -14,20 +15,28 @@ export const LOCK_CONTEXT = 'countersign:lock';
 
 const WRITE = `npx cdk synth -c ${LOCK_CONTEXT}=write`;
 const MADE = 'made';
-const MIGRATE =
-  'its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet';
+const MIGRATE = 'copy the data into tables of the next generation: docs/upgrade.md, "Other tables"';
 
-const stageSchema = z.strictObject({
-  homeRegion: z.string(),
-  /** Of the tables: with one Region they are such as replicas can be added to. */
+const tablesSchema = z.strictObject({
+  /** Absent: 1. */
+  generation: z.number().optional(),
+  /** With one Region they are such as replicas can be added to. */
   consistency: z.enum(['eventual', 'strong']),
   regions: z.array(z.string()),
   witnessRegion: z.string().optional(),
+});
+
+/** The tables in use, and what else is frozen. */
+const stageSchema = tablesSchema.extend({
+  homeRegion: z.string(),
+  /** Tables of another generation. */
+  other: tablesSchema.optional(),
   /** By Region, the customer key that encrypts there: its ARN, or `made` if the stage created it. */
   kmsKeys: z.record(z.string(), z.string()).optional(),
 });
 const lockSchema = z.record(z.string(), stageSchema);
 
+type Tables = z.output<typeof tablesSchema>;
 type LockedStage = z.output<typeof stageSchema>;
 
 export interface LockOptions {
@@ -44,11 +53,10 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   const lock = read(file);
   const before = lock[name];
   const now = lockedStage(config);
-  // Writing takes a new stage and, one after the other, replicas that were deployed; never what is frozen.
-  const takesReplicas = write && now.consistency !== 'strong';
   const faults = before
     ? [
-        ...changes(before, now, file).filter(({ path }) => !takesReplicas || path[0] !== 'regions'),
+        ...homeChange(before, now, file),
+        ...generationChanges(before, now, { file, write }),
         ...keyChanges(before, config, { file, write }),
       ]
     : [...tooEarly(config), ...(write ? [] : [missing(name, Object.keys(lock), file)])];
@@ -56,15 +64,29 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   if (write) writeFileSync(file, `${JSON.stringify({ ...lock, [name]: now }, undefined, 2)}\n`);
 }
 
-function lockedStage({ homeRegion, consistency, regions, witnessRegion }: Config): LockedStage {
+function lockedStage(config: Config): LockedStage {
+  const { homeRegion, regions } = config;
+  const { inUse, other } = tableSets(config);
+  const made = (other?.regions ?? []).map((name) => [name, MADE] as const);
   return {
     homeRegion,
-    consistency: consistency === 'strong' ? 'strong' : 'eventual',
-    regions: regions.map(({ name }) => name),
-    ...(witnessRegion !== undefined && { witnessRegion }),
-    kmsKeys: Object.fromEntries(regions.map(({ name, kmsKeyArn = MADE }) => [name, kmsKeyArn])),
+    ...tablesOf(inUse),
+    ...(other && { other: tablesOf(other) }),
+    kmsKeys: {
+      ...Object.fromEntries(made),
+      ...Object.fromEntries(regions.map(({ name, kmsKeyArn = MADE }) => [name, kmsKeyArn])),
+    },
   };
 }
+
+const tablesOf = ({ generation, consistency, regions, witnessRegion }: TableSet): Tables => ({
+  ...(generation !== 1 && { generation }),
+  consistency: consistency === 'strong' ? 'strong' : 'eventual',
+  regions: [...regions],
+  ...(witnessRegion !== undefined && { witnessRegion }),
+});
+
+const generationOf = ({ generation = 1 }: Tables): number => generation;
 
 /**
  * A key that changes on a live stage leaves the roles without a right on it, unless they may use both for a while. The
@@ -111,45 +133,93 @@ const tooEarly = ({ regions }: Config): Fault[] =>
         ],
   );
 
-function changes(before: LockedStage, now: LockedStage, file: string): Fault[] {
-  const frozen = (setting: keyof LockedStage, was: string, is: string, how: string): Fault => ({
-    path: [setting],
-    message: `is frozen since the first deploy: ${file} has ${was}, got ${is}; ${how}`,
-    example: false,
-  });
-  const faults: Fault[] = [];
-  if (now.homeRegion !== before.homeRegion)
-    faults.push(
-      frozen(
-        'homeRegion',
-        before.homeRegion,
-        now.homeRegion,
-        'tables and secrets do not move: deploy another stage there and move clients to it',
-      ),
-    );
-  if (now.consistency !== before.consistency)
+const frozen = (path: readonly string[], file: string, was: string, is: string, how: string): Fault => ({
+  path,
+  message: `is frozen since the first deploy: ${file} has ${was}, got ${is}; ${how}`,
+  example: false,
+});
+
+function homeChange(before: LockedStage, now: LockedStage, file: string): Fault[] {
+  if (now.homeRegion === before.homeRegion) return [];
+  const how = 'tables and secrets do not move: deploy another stage there and move clients to it';
+  return [frozen(['homeRegion'], file, before.homeRegion, now.homeRegion, how)];
+}
+
+/**
+ * A stage takes a generation into use only after its tables were made beside the ones in use, which is when they can be filled.
+ * The ones before stay listed, so that no deployment of that day gives them up.
+ */
+function generationChanges(before: LockedStage, now: LockedStage, { file, write }: LockOptions): Fault[] {
+  const [was, is] = [generationOf(before), generationOf(now)];
+  if (was === is)
     return [
-      ...faults,
-      frozen('consistency', before.consistency, now.consistency, `a table keeps its mode; ${MIGRATE}`),
+      ...tableChanges([], before, now, { file, write }),
+      ...(now.other ? otherChanges(before, now.other, { file, write }) : []),
     ];
+  const fault = (path: string[], message: string): Fault[] => [{ path, message, example: false }];
+  if (before.other === undefined || generationOf(before.other) !== is)
+    return fault(
+      ['tables', 'generation'],
+      `changes on a live stage: ${file} has ${was} in use, got ${is}, which has no tables yet. Name them as tables.other, ` +
+        'deploy, and fill them first: docs/upgrade.md, "Other tables"',
+    );
+  if (now.other === undefined || generationOf(now.other) !== was)
+    return fault(
+      ['tables', 'other'],
+      `must keep generation ${was}, which ${file} has in use, while Regions change to generation ${is}`,
+    );
+  return [
+    ...tableChanges([], before.other, now, { file, write }),
+    ...tableChanges(OTHER, before, now.other, { file, write }),
+    ...(write
+      ? []
+      : fault(
+          ['tables', 'generation'],
+          `changes on a live stage: ${file} has ${was} in use, got ${is}. Once \`countersign registry copy\` has said that the ` +
+            `tables are complete and equal, write it with \`${WRITE}\` and commit it`,
+        )),
+  ];
+}
+
+const OTHER = ['tables', 'other'] as const;
+
+function otherChanges(before: LockedStage, now: Tables, { file, write }: LockOptions): Fault[] {
+  if (before.other && generationOf(before.other) === generationOf(now))
+    return tableChanges(OTHER, before.other, now, { file, write });
+  if (write) return [];
+  const message =
+    `${file} has no tables of generation ${generationOf(now)}. It keeps what cannot change after they are made: ` +
+    `write it once with \`${WRITE}\` and commit it`;
+  return [{ path: OTHER, message, example: false }];
+}
+
+/** @param at where the settings of these tables are: [] for those in use */
+function tableChanges(
+  at: readonly string[],
+  before: Tables,
+  now: Tables,
+  { file, write }: LockOptions,
+): Fault[] {
+  if (now.consistency !== before.consistency) {
+    const how = `a table keeps its mode; ${MIGRATE}`;
+    return [frozen([...at, 'consistency'], file, before.consistency, now.consistency, how)];
+  }
+  const path = [...at, 'regions'];
   const [was, is] = [before, now].map(
     ({ regions, witnessRegion }) =>
       [...regions].sort().join(', ') +
       (witnessRegion === undefined ? '' : ` and the witness ${witnessRegion}`),
   ) as [string, string];
-  if (now.consistency === 'strong') {
-    const how = `a strongly consistent table keeps its Regions; ${MIGRATE}`;
-    return was === is ? faults : [...faults, frozen('regions', was, is, how)];
-  }
-  if (difference(before.regions, now.regions) > 1)
-    faults.push({
-      path: ['regions'],
-      message:
-        `differ from ${file} in more than one: it has ${was}, got ${is}. A table takes one replica more or less a ` +
-        `deploy: change one, deploy, write it into the file with \`${WRITE}\`, then change the next`,
-      example: false,
-    });
-  return faults;
+  if (now.consistency === 'strong')
+    return was === is
+      ? []
+      : [frozen(path, file, was, is, `a strongly consistent table keeps its Regions; ${MIGRATE}`)];
+  // Writing takes replicas that were deployed.
+  if (write || difference(before.regions, now.regions) <= 1) return [];
+  const message =
+    `differ from ${file} in more than one: it has ${was}, got ${is}. A table takes one replica more or less a ` +
+    `deploy: change one, deploy, write it into the file with \`${WRITE}\`, then change the next`;
+  return [{ path, message, example: false }];
 }
 
 function missing(stage: string, others: readonly string[], file: string): Fault {

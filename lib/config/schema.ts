@@ -10,6 +10,7 @@ import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { keys } from './keys.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
+import { tables } from './tables.ts';
 import { throttles, waf } from './traffic.ts';
 import { vault } from './vault.ts';
 
@@ -45,6 +46,7 @@ export const configSchema = z.strictObject({
     .enum(['strong', 'eventual'])
     .optional()
     .meta({ examples: ['strong'] }),
+  tables: tables.prefault({}).meta({ examples: [{ generation: 2 }] }),
   nonceLife: duration()
     .refine(
       (life) => life.toSeconds() >= 10 && life.toMilliseconds() <= LONGEST_NONCE_LIFE_MS,

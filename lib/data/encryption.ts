@@ -12,7 +12,11 @@ type Region = Config['regions'][number];
 export const keyAlias = (stage: string): string => `alias/countersign-${stage}`;
 
 /** @returns ARN of a Region's key or of its alias; undefined where AWS's own key encrypts */
-export function keyArn(scope: Construct, { stage }: Config, { name, kmsKeyArn }: Region): string | undefined {
+export function keyArn(
+  scope: Construct,
+  { stage }: Config,
+  { name, kmsKeyArn }: Pick<Region, 'name' | 'kmsKeyArn'>,
+): string | undefined {
   if (stage.kind === 'dev') return undefined;
   const alias = { service: 'kms', region: name, resource: keyAlias(stage.name) };
   return kmsKeyArn ?? Stack.of(scope).formatArn(alias);

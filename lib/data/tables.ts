@@ -14,6 +14,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
+import type { TableSet } from '../config/tables.ts';
 import { keyArn } from './encryption.ts';
 
 type Scoped<S extends string> = {
@@ -23,28 +24,30 @@ type Scoped<S extends string> = {
 export interface GlobalTableProps {
   readonly config: Config;
   readonly kind: Scoped<'global'>;
+  readonly set: TableSet;
 }
 
-/** A replica in every Region. A stage of kind prod keeps and protects it; one of kind dev deletes it with its stack. */
+/** A replica in every Region of its set. A stage of kind prod keeps and protects it; one of kind dev deletes it with its stack. */
 export class GlobalTable extends Construct {
   readonly table: TableV2;
 
-  constructor(scope: Construct, id: string, { config, kind }: GlobalTableProps) {
+  constructor(scope: Construct, id: string, { config, kind, set }: GlobalTableProps) {
     super(scope, id);
-    const { stage, homeRegion, consistency, witnessRegion } = config;
+    const { stage, homeRegion } = config;
+    const { generation, consistency, regions, witnessRegion } = set;
     const kept = stage.kind === 'prod';
-    const others = config.regions.filter(({ name }) => name !== homeRegion);
+    const others = regions.filter((name) => name !== homeRegion);
     this.table = new TableV2(this, 'Table', {
-      tableName: tableName(stage.name, kind),
+      tableName: tableName(stage.name, kind, generation),
       ...keySchema(kind),
       billing: Billing.onDemand(),
       // Removes old tombstones. A strongly consistent table has no TTL, and keeps them.
       ...(kind === 'registry' && consistency !== 'strong' && { timeToLiveAttribute: 'ttl' }),
-      ...(others.length > 0 && { replicas: others.map(({ name }) => ({ region: name, ...tags(config) })) }),
+      ...(others.length > 0 && { replicas: others.map((region) => ({ region, ...tags(config) })) }),
       ...(consistency === 'strong' && { multiRegionConsistency: MultiRegionConsistency.STRONG }),
       ...(witnessRegion !== undefined && { witnessRegion }),
       ...(kept && {
-        encryption: encryption(this, config),
+        encryption: encryption(this, config, regions),
         deletionProtection: true,
         pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       }),
@@ -60,8 +63,8 @@ function tags({ tags }: Config) {
   return list.length === 0 ? {} : { tags: list };
 }
 
-function encryption(scope: Construct, config: Config): TableEncryptionV2 {
-  const keys = config.regions.map((region) => [region.name, keyArn(scope, config, region)!] as const);
+function encryption(scope: Construct, config: Config, regions: readonly string[]): TableEncryptionV2 {
+  const keys = regions.map((name) => [name, keyArn(scope, config, regionOf(config, name))!] as const);
   const home = Stack.of(scope).region;
   const replicas = Object.fromEntries(keys.filter(([name]) => name !== home));
   return TableEncryptionV2.customerManagedKey(
@@ -69,6 +72,10 @@ function encryption(scope: Construct, config: Config): TableEncryptionV2 {
     replicas,
   );
 }
+
+/** A Region that has tables of another generation only is not in the settings: the stage makes its key. */
+const regionOf = ({ regions }: Config, name: string) =>
+  regions.find((each) => each.name === name) ?? { name };
 
 export interface RegionTableProps {
   readonly stage: string;

@@ -25,6 +25,7 @@ export function environmentValues({ config, region, ...urls }: EnvironmentProps)
     issuer: config.issuer,
     consistency: config.consistency,
     ledgerGeneration: region.ledgerGeneration,
+    tableGeneration: config.tables.generation,
     nonceLifeMs: config.nonceLife.toMilliseconds(),
     clockErrorMs: config.clockError.toMilliseconds(),
     keysetMaxAgeMs: config.keys.keysetMaxAge.toMilliseconds(),

@@ -1,8 +1,21 @@
 /** The rights of each function. Its role allows these and writing its own log, nothing else. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { evacuatedKey, HEALTH_KEY, keysItemKey, quotaKey } from '../../lambda/contract/limits.ts';
-import { type FunctionName, secretName, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import {
+  evacuatedKey,
+  HEALTH_KEY,
+  keysItemKey,
+  quotaKey,
+  WRITE_STOP_KEY,
+} from '../../lambda/contract/limits.ts';
+import {
+  type FunctionName,
+  type Generations,
+  secretName,
+  type TableKind,
+  tableInUse,
+  tableName,
+} from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 
 type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateItem';
@@ -21,7 +34,7 @@ const WITH_PROOF = {
     clients: ['Query'],
   },
   limits: {
-    GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*')],
+    GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
     UpdateItem: [quotaKey('*', '*')],
   },
   secrets: ['nonce', 'client-root'],
@@ -43,7 +56,7 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   },
   'admin-read': {
     tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
-    limits: { GetItem: [keysItemKey('client-root'), evacuatedKey('*')] },
+    limits: { GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY] },
   },
   'admin-write': {
     tables: {
@@ -51,27 +64,30 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
       registry: ['DeleteItem', 'GetItem', 'PutItem'],
       clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
     },
-    limits: { GetItem: [keysItemKey('client-root')], UpdateItem: [evacuatedKey('*')] },
+    limits: {
+      GetItem: [keysItemKey('client-root'), WRITE_STOP_KEY],
+      UpdateItem: [evacuatedKey('*')],
+      PutItem: [WRITE_STOP_KEY],
+      DeleteItem: [WRITE_STOP_KEY],
+    },
     secrets: ['client-root'],
   },
 };
 
-export interface StatementsProps {
+export interface StatementsProps extends Generations {
   readonly stage: string;
-  readonly ledgerGeneration: number;
 }
 
 /** Resources are named, in the stack's own account and Region, so nothing is imported. */
 export function statements(
   stack: Stack,
   name: FunctionName,
-  { stage, ledgerGeneration }: StatementsProps,
+  { stage, ...generations }: StatementsProps,
 ): PolicyStatement[] {
   const { tables = {}, limits = {}, secrets = [] } = PERMISSIONS[name];
   return [
     ...Object.entries(tables).map(([table, actions]) => {
-      const kind = table as TableKind;
-      const arn = tableArn(stack, tableName(stage, kind, kind === 'ledger' ? ledgerGeneration : 1));
+      const arn = tableArn(stack, tableInUse(stage, table as TableKind, generations));
       return allow(
         actions.map((action) => `dynamodb:${action}`),
         arn,

@@ -20,14 +20,17 @@ export interface ServingFunctionProps {
 export class ServingFunction extends PlatformFunction {
   constructor(scope: Construct, id: string, { config, region, name, bundle, values }: ServingFunctionProps) {
     const stage = config.stage.name;
-    const { ledgerGeneration } = region;
+    const generations = {
+      ledgerGeneration: region.ledgerGeneration,
+      tableGeneration: config.tables.generation,
+    };
     super(scope, id, {
       config,
       functionName: functionName(stage, name),
       bundle,
       environment: environmentOf(name, values),
       statements: [
-        ...statements(Stack.of(scope), name, { stage, ledgerGeneration }),
+        ...statements(Stack.of(scope), name, { stage, ...generations }),
         ...keyStatements(scope, config, region, { services: encryptedServices(name) }),
       ],
     });

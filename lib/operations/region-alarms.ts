@@ -10,7 +10,7 @@ import {
   functionName,
   TABLES,
   type TableKind,
-  tableName,
+  tableInUse,
 } from '../../lambda/contract/names.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
@@ -86,9 +86,11 @@ export class RegionAlarms extends Construct {
       threshold: 1,
     });
 
-    const tables = Object.keys(TABLES).map((kind) =>
-      tableName(stage, kind as TableKind, kind === 'ledger' ? region.ledgerGeneration : 1),
-    );
+    const generations = {
+      ledgerGeneration: region.ledgerGeneration,
+      tableGeneration: config.tables.generation,
+    };
+    const tables = Object.keys(TABLES).map((kind) => tableInUse(stage, kind as TableKind, generations));
     alarm('TableThrottles', {
       section: 'table-throttles',
       what: 'DynamoDB throttles reads or writes. Registrations are answered 503.',
@@ -107,7 +109,7 @@ export class RegionAlarms extends Construct {
         section: 'replication-lag',
         what: 'Registrations of this Region reach another Region after more than a minute, or not at all.',
         metric: replicationLag(
-          tableName(stage, 'registry'),
+          tableInUse(stage, 'registry', generations),
           config.regions.filter(({ name }) => name !== region.name),
         ),
         threshold: 60_000,

@@ -9,6 +9,7 @@ import {
   type IPolicyValidationPlugin,
   type PolicyValidationPluginReport,
   type PolicyViolation,
+  type Stack,
   Validations,
 } from 'aws-cdk-lib';
 
@@ -156,23 +157,52 @@ export const DEPLOY_RULES: readonly Rule[] = [
 export class DeployRules implements IPolicyValidationPlugin {
   readonly name = 'Countersign';
 
-  validate({ stackTemplates }: IPolicyValidationContext): PolicyValidationPluginReport {
+  validate({ appConstruct, stackTemplates }: IPolicyValidationContext): PolicyValidationPluginReport {
     const violations = stackTemplates
-      .filter(({ stackConstructPath }) => stackConstructPath.startsWith('countersign-'))
-      .flatMap(({ templatePath }): PolicyViolation[] => {
+      .filter(({ stackConstructPath }) => isOwn(stackConstructPath))
+      .flatMap(({ stackConstructPath, templatePath }): PolicyViolation[] => {
         const { Resources } = JSON.parse(readFileSync(templatePath, 'utf8'));
-        return Object.entries(Resources as Record<string, Resource>).flatMap(
-          ([resourceLogicalId, resource]) =>
-            faults(resource).map(([ruleName, description]) => ({
-              ruleName,
-              description,
-              severity: 'error',
-              violatingResources: [{ resourceLogicalId, templatePath, locations: ['Properties'] }],
-            })),
-        );
+        const joined = otherRegions(appConstruct.node.findChild(stackConstructPath) as Stack);
+        const violation = (ruleName: string, description: string, resourceLogicalId: string, at: string) => ({
+          ruleName,
+          description,
+          severity: 'error',
+          violatingResources: [{ resourceLogicalId, templatePath, locations: [at] }],
+        });
+        return [
+          ...joined.map((other) =>
+            violation(
+              'stack-depends-within-its-region',
+              `it depends on ${other}: \`cdk destroy\` of that one would select it, and it could not be deployed while that Region is down`,
+              stackConstructPath,
+              'DependsOn',
+            ),
+          ),
+          ...Object.entries(Resources as Record<string, Resource>).flatMap(([id, resource]) =>
+            faults(resource).map(([rule, fault]) => violation(rule, fault, id, 'Properties')),
+          ),
+        ];
       });
     return { success: violations.length === 0, violations };
   }
+}
+
+const isOwn = (path: string): boolean => path.startsWith('countersign-');
+
+/** @returns names of the platform's stacks in other Regions that a stack depends on, directly or by way of others */
+function otherRegions(stack: Stack): string[] {
+  const found = new Set<Stack>();
+  const follow = (each: Stack): void => {
+    for (const next of each.dependencies)
+      if (!found.has(next)) {
+        found.add(next);
+        follow(next);
+      }
+  };
+  follow(stack);
+  return [...found]
+    .filter(({ node, region }) => isOwn(node.path) && region !== stack.region)
+    .map(({ stackName }) => stackName);
 }
 
 /** @returns `[rule, fault]` of each rule that a resource breaks */

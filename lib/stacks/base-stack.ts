@@ -9,11 +9,11 @@ import { PlatformStack } from './platform-stack.ts';
 
 export interface BaseStackProps {
   readonly config: Config;
-  readonly region: Config['regions'][number];
+  readonly region: Pick<Config['regions'][number], 'name' | 'kmsKeyArn' | 'alarmTopicArn'>;
 }
 
 /** @returns whether there is anything to make: CloudFormation refuses an empty stack */
-export const needsBase = ({ kmsKeyArn, alarmTopicArn }: Config['regions'][number]): boolean =>
+export const needsBase = ({ kmsKeyArn, alarmTopicArn }: BaseStackProps['region']): boolean =>
   kmsKeyArn === undefined || alarmTopicArn === undefined;
 
 /** The key and the alarm topic of one Region, as far as the config does not name them. */

@@ -2,26 +2,40 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stack } from 'aws-cdk-lib';
-import { type DeployPlan, deployPlanFile, type PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
+import {
+  type DeployPlan,
+  deployPlanFile,
+  type PlannedRegion,
+  type PlannedStack,
+} from '../../lambda/contract/deploy-plan.ts';
 import type { Config } from '../config/read.ts';
+import { tableSets } from '../config/tables.ts';
 import { vaultNetwork } from '../config/vault.ts';
 
-/** @param stacks all stacks that the stage deploys */
-export function writeDeployPlan(outdir: string, config: Config, stacks: readonly Stack[]): void {
+/** The stacks of a stage, by what they hold. */
+export type Parts = Readonly<Record<PlannedStack['part'], readonly Stack[]>>;
+
+export function writeDeployPlan(outdir: string, config: Config, stacks: Parts): void {
   const path = join(outdir, deployPlanFile(config.stage.name));
   writeFileSync(path, `${JSON.stringify(deployPlan(config, stacks), undefined, 2)}\n`);
 }
 
-function deployPlan(config: Config, stacks: readonly Stack[]): DeployPlan {
+function deployPlan(config: Config, parts: Parts): DeployPlan {
   const { account, bootstrapQualifier, concurrencyQuota, domain, homeRegion, stage, watchAlarmTopicArn } =
     config;
+  const { inUse, other } = tableSets(config);
+  const stacks = inOrder(config, parts);
   return {
     stage: stage.name,
     kind: stage.kind,
     ...(account !== undefined && { account }),
     ...(bootstrapQualifier !== undefined && { qualifier: bootstrapQualifier }),
     homeRegion,
+    stacks,
     stackRegions: [...new Set(stacks.map(({ region }) => region))],
+    consistency: inUse.consistency,
+    tableGeneration: inUse.generation,
+    ...(other && { otherTables: { generation: other.generation, regions: other.regions } }),
     regions: config.regions.map((region) => plannedRegion(config, region)),
     ...(domain && {
       domain: { entry: domain.entry, ...(domain.hostedZone && { hostedZone: domain.hostedZone }) },
@@ -30,6 +44,17 @@ function deployPlan(config: Config, stacks: readonly Stack[]): DeployPlan {
     ...(watchAlarmTopicArn !== undefined && { watchAlarmTopicArn }),
     ...(stage.kind === 'prod' && { apiGatewayRole: config.apiGatewayRole }),
   };
+}
+
+/** Roles may use a new key before tables and secrets change to it. The Region that clients prefer is the last of its kind. */
+function inOrder({ regions }: Config, parts: Parts): PlannedStack[] {
+  const changesKeys = regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
+  const order = changesKeys
+    ? (['account', 'base', 'region', 'home', 'watch'] as const)
+    : (['account', 'base', 'home', 'region', 'watch'] as const);
+  return order.flatMap((part) =>
+    parts[part].toReversed().map(({ stackName: name, region }) => ({ name, region, part })),
+  );
 }
 
 function plannedRegion(config: Config, region: Config['regions'][number]): PlannedRegion {

@@ -2,6 +2,7 @@
 import type { App } from 'aws-cdk-lib';
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Config } from '../config/read.ts';
+import { type TableSet, tableSets } from '../config/tables.ts';
 import { GlobalTable } from '../data/tables.ts';
 import { KeysetSecrets } from '../keys/keyset-secrets.ts';
 import { PlatformStack } from './platform-stack.ts';
@@ -12,17 +13,26 @@ export interface HomeStackProps {
 
 /** The global tables and the secrets of all Regions. Home is where they are created and replicated from. */
 export class HomeStack extends PlatformStack {
-  /** Registrations, with a replica in every Region. */
+  /** Registrations, with a replica in every Region: the generation in use. */
   readonly registry: TableV2;
-  /** Clients and their keys, with a replica in every Region. */
+  /** Clients and their keys, with a replica in every Region: the generation in use. */
   readonly clients: TableV2;
 
   constructor(app: App, id: string, { config }: HomeStackProps) {
     const description = `Countersign ${config.stage.name}: registrations, clients and keys`;
     super(app, id, { config, region: config.homeRegion, description, keeps: true });
-    // Ids are a contract: a renamed one replaces the table or the secret.
-    this.registry = new GlobalTable(this, 'Registry', { config, kind: 'registry' }).table;
-    this.clients = new GlobalTable(this, 'Clients', { config, kind: 'clients' }).table;
+    const { inUse, other } = tableSets(config);
+    ({ registry: this.registry, clients: this.clients } = this.#tables(config, inUse));
+    if (other) this.#tables(config, other);
     new KeysetSecrets(this, 'Keys', { config });
+  }
+
+  /** Ids are a contract: a renamed one replaces the table. So a generation has the same ones, whether it is in use or not. */
+  #tables(config: Config, set: TableSet) {
+    const id = set.generation === 1 ? '' : set.generation;
+    return {
+      registry: new GlobalTable(this, `Registry${id}`, { config, kind: 'registry', set }).table,
+      clients: new GlobalTable(this, `Clients${id}`, { config, kind: 'clients', set }).table,
+    };
   }
 }

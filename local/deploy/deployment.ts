@@ -1,12 +1,16 @@
 /** Deploys the platform to MiniStack, an emulator of AWS, with the real CDK CLI. An OpenBao makes its keys. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { awsParts } from '../../cli/deploy/aws-parts.ts';
+import { deployStacks } from '../../cli/deploy/run.ts';
+import { deploySteps } from '../../cli/deploy/steps.ts';
 import { setUpVault } from '../../cli/vault/setup.ts';
+import { type DeployPlan, deployPlanFile } from '../../lambda/contract/deploy-plan.ts';
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import { createVaultApi } from '../../lambda/vault/api.ts';
@@ -28,6 +32,8 @@ const run = promisify(execFile);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const KEYS = { accessKeyId: 'test', secretAccessKey: 'test' };
 const ACCOUNT = '000000000000';
+/** How long a Region may take to be healthy: many functions start on one small machine. */
+const HEALTH_MS = 300_000;
 /** Lets `cdk` write the lock of fixed settings: this stage is new each time, so no lock is committed. */
 const WRITE_LOCK = ['--context', 'countersign:lock=write'];
 
@@ -54,7 +60,7 @@ export interface Deployment {
   };
   /** The same options as environment variables, for other programs. */
   readonly env: Readonly<Record<string, string>>;
-  /** Runs `cdk deploy --all`, then creates the replicas, which the emulator does not create. */
+  /** Deploys as `countersign deploy` does, and creates the replicas, which the emulator does not create. */
   deploy(settings?: Settings): Promise<void>;
   /** Replicates writes between Regions: the emulator does not. */
   readonly replicas: Replicas;
@@ -89,17 +95,17 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
     regions: regions.map(({ name, url }) => ({ name, baseUrl: url })),
   });
 
+  const cdkEnvironment = {
+    PATH: [path('../../node_modules/.bin'), process.env.PATH].join(delimiter),
+    // The CLI keeps its caches in the home directory.
+    HOME: directory,
+    CDK_DISABLE_CLI_TELEMETRY: 'true',
+    ...env,
+  };
   const cdk = async (args: readonly string[], settings: Settings = {}) => {
     await run(path('../../node_modules/.bin/cdk'), [...args, '--no-notices', '--ci'], {
       cwd: directory,
-      env: {
-        PATH: process.env.PATH,
-        // The CLI keeps its caches in the home directory.
-        HOME: directory,
-        CDK_DISABLE_CLI_TELEMETRY: 'true',
-        ...env,
-        [CONFIG_VARIABLE]: JSON.stringify(config(settings)),
-      },
+      env: { ...cdkEnvironment, [CONFIG_VARIABLE]: JSON.stringify(config(settings)) },
     }).catch(({ stdout, stderr }) => {
       throw new Error(`cdk ${args.join(' ')} failed:\n${stdout}${stderr}\n${ministack.output()}`);
     });
@@ -126,8 +132,33 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
     vault,
     replicas,
     async deploy(settings) {
-      await cdk(['deploy', '--all', '--require-approval', 'never', ...WRITE_LOCK, '--app', app], settings);
-      await replicas.create();
+      const assembly = join(directory, 'cdk.out');
+      await cdk(['synth', '--quiet', ...WRITE_LOCK, '--output', assembly, '--app', app], settings);
+      const plan: DeployPlan = JSON.parse(await readFile(join(assembly, deployPlanFile(stage)), 'utf8'));
+      const said: string[] = [];
+      const signal = new AbortController().signal;
+      const parts = awsParts(
+        {
+          cwd: directory,
+          env: cdkEnvironment,
+          stderr: { write: (text) => void said.push(text) },
+          pollMs: 1_000,
+        },
+        { plan, assembly, aws, signal },
+      );
+      const { stopped } = await deployStacks(
+        deploySteps(plan, {}).stacks,
+        { alarmsMs: 0, healthMs: HEALTH_MS, mayLackKeys: true },
+        {
+          ...parts,
+          async deploy(stack) {
+            await parts.deploy(stack);
+            if (stack.part === 'home') await replicas.create();
+          },
+        },
+      );
+      if (stopped)
+        throw new Error(`${stopped.step}: ${stopped.why}\n${said.join('')}\n${ministack.output()}`);
     },
     async destroy() {
       await replicas.remove();

@@ -34,7 +34,7 @@ async function run(): Promise<void> {
   const deployment = await startDeployment({ stage: STAGE, regions: REGIONS });
   try {
     if (interrupted.aborted) return;
-    say(`cdk deploy --all: stage ${STAGE} in ${REGIONS.join(' and ')} ...`);
+    say(`Deploying stage ${STAGE} in ${REGIONS.join(' and ')} ...`);
     await deployment.deploy();
     if (interrupted.aborted) return;
     say('Creating the first keys ...');

@@ -79,7 +79,7 @@ it('outside a project preflight says so, and ends with 2', async () => {
   expect(await read()).toMatchObject({
     error: {
       exitCode: EXIT.usage,
-      message: `${cwd} is not a CDK project: run preflight in the folder of cdk.json`,
+      message: `${cwd} is not a CDK project: run this command in the folder of cdk.json`,
     },
   });
 });

@@ -49,6 +49,9 @@ const PLAN: DeployPlan = {
   kind: 'prod',
   homeRegion: 'eu-west-1',
   stackRegions: [...REGIONS, 'us-east-1'],
+  consistency: 'eventual',
+  tableGeneration: 1,
+  stacks: [],
   regions: REGIONS.map((name) => ({ name, ledgerGeneration: 1 })),
   domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789', name: 'example.com' } },
   apiGatewayRole: 'create',
@@ -61,6 +64,9 @@ const DEV: DeployPlan = {
   homeRegion: 'eu-west-1',
   stackRegions: ['eu-west-1'],
   concurrencyQuota: 1000,
+  consistency: 'eventual',
+  tableGeneration: 1,
+  stacks: [],
   regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
 };
 

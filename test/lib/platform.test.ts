@@ -38,24 +38,26 @@ it('a stage of kind dev that is asked to write its lock file says that it has no
   expect(said({ [LOCK_CONTEXT]: 'write' })).toHaveLength(1);
 });
 
-it('keys and topics deploy first, then the shared parts, then one Region after the other, then the watch stack', () => {
+it('within a Region, key and topic deploy first, then the shared parts, then the Region; stacks with data are protected', () => {
   withApp((app, lockFile) => {
     const { bases, home, regions, watch } = new RegistrationPlatform(app, 'Countersign', {
       ...PROD,
       lockFile,
     });
     const [first, second] = regions;
-    expect(home.dependencies).toEqual(bases);
+    expect(home.dependencies).toEqual([bases[0]]);
     // A stack that keeps data cannot be deleted by mistake.
     expect([...bases, home].every(({ terminationProtection }) => terminationProtection)).toBe(true);
     expect([...regions, watch!].some(({ terminationProtection }) => terminationProtection)).toBe(false);
-    expect(names(first!.dependencies)).toEqual(['countersign-account-eu-west-1', 'countersign-live-home']);
+    expect(names(first!.dependencies)).toEqual([
+      'countersign-account-eu-west-1',
+      'countersign-live-base-eu-west-1',
+      'countersign-live-home',
+    ]);
     expect(names(second!.dependencies)).toEqual([
       'countersign-account-eu-central-1',
-      'countersign-live-home',
-      'countersign-live-region-eu-west-1',
+      'countersign-live-base-eu-central-1',
     ]);
-    expect(watch!.dependencies).toEqual(regions);
     expect(
       [...bases, home, ...regions, watch!].map(({ stackName, region }) => `${stackName} ${region}`),
     ).toEqual([
@@ -67,10 +69,59 @@ it('keys and topics deploy first, then the shared parts, then one Region after t
       'countersign-live-watch us-east-1',
     ]);
   });
-  function names(stacks: readonly Stack[]): string[] {
-    return stacks.map(({ stackName }) => stackName).sort();
-  }
 });
+
+const EVERYWHERE: ConfigInput = {
+  ...eventual(PROD),
+  // The watch stack is in a Region that serves.
+  regions: [{ name: 'eu-west-1' }, { name: 'us-east-1' }, { name: 'eu-central-1' }],
+};
+it.each<[string, ConfigInput, string]>([
+  ['strong', PROD, 'eu-west-1'],
+  ['whose watch stack is in a Region that serves', EVERYWHERE, 'eu-west-1'],
+  ['whose home is its last Region', { ...EVERYWHERE, homeRegion: 'eu-central-1' }, 'eu-central-1'],
+])(
+  "destroying one Region selects no other Region's stack, and deploying one needs no other's: a stage %s",
+  (_, config, homeRegion) => {
+    withApp((app, lockFile) => {
+      new RegistrationPlatform(app, 'Countersign', { ...config, lockFile });
+      // Selects as the CDK's CLI does: `destroy` includes the dependents of a stack, `deploy` includes its dependencies.
+      const { stacks } = app.synth();
+      const needed = new Map(
+        stacks.map(({ stackName, dependencies }) => [
+          stackName,
+          dependencies.map(({ id }) => id).filter((id) => !id.endsWith('.assets')),
+        ]),
+      );
+      const closure = (from: string, next: (name: string) => string[], found = new Set<string>()) => {
+        for (const each of next(from)) if (!found.has(each)) closure(each, next, found.add(each));
+        return [...found].sort();
+      };
+      const users = (name: string) =>
+        [...needed].flatMap(([user, needs]) => (needs.includes(name) ? user : []));
+      for (const { name } of config.regions) {
+        const region = `countersign-live-region-${name}`;
+        expect(closure(region, users)).toEqual([]);
+        expect(closure(region, (each) => needed.get(each)!)).toEqual([
+          `countersign-account-${name}`,
+          `countersign-live-base-${name}`,
+          ...(name === homeRegion ? ['countersign-live-home'] : []),
+        ]);
+      }
+      expect(closure('countersign-live-watch', users)).toEqual([]);
+      expect(needed.get('countersign-live-watch')).toEqual([]);
+      for (const { name } of config.regions)
+        expect(closure(`countersign-live-base-${name}`, users)).toEqual(
+          [
+            ...(name === homeRegion ? ['countersign-live-home'] : []),
+            `countersign-live-region-${name}`,
+          ].sort(),
+        );
+    });
+  },
+);
+
+const names = (stacks: readonly Stack[]): string[] => stacks.map(({ stackName }) => stackName).sort();
 
 it('while a key changes, roles may use both keys before tables and secrets switch, and their alias stays', () => {
   const arn = (end: string) =>
@@ -86,13 +137,16 @@ it('while a key changes, roles may use both keys before tables and secrets switc
       ...changing,
       lockFile,
     });
-    expect(home.dependencies).toEqual(expect.arrayContaining([...bases, ...regions]));
-    for (const region of regions) {
-      expect(region.dependencies).toEqual(expect.arrayContaining([...bases]));
-      expect(region.dependencies).not.toContain(home);
-    }
-    expect(regions[1]!.dependencies).toContain(regions[0]);
-    expect(watch!.dependencies).toEqual(regions);
+    expect(names(home.dependencies)).toEqual([
+      'countersign-live-base-eu-west-1',
+      'countersign-live-region-eu-west-1',
+    ]);
+    expect(names(regions[0]!.dependencies)).toEqual([
+      'countersign-account-eu-west-1',
+      'countersign-live-base-eu-west-1',
+    ]);
+    expect(regions[1]!.dependencies).toContain(bases[1]);
+    expect(watch!.dependencies).toEqual([]);
   });
   withApp((app, lockFile) => {
     const { bases } = new RegistrationPlatform(app, 'Countersign', { ...PROD, lockFile });

@@ -9,6 +9,7 @@ import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
 import { createRegistry, type Registry } from '../../adapters/registry.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
+import { createWriteStop, type WriteStop } from '../../adapters/write-stop.ts';
 import type { Environment, Variable } from '../../contract/environment.ts';
 import type { Purpose } from '../../contract/purposes.ts';
 import type { Consistency } from '../../contract/serving-environment.ts';
@@ -23,6 +24,7 @@ import { Nonces } from '../../request/nonces.ts';
 import type { ProofGate } from '../../request/proof-gate.ts';
 import { Quota } from '../../request/quota.ts';
 import { ReadLimit } from '../../request/read-limit.ts';
+import { Writes } from '../../request/writes.ts';
 import { numberFrom, requireEnv } from '../variables.ts';
 
 export interface Runtime {
@@ -86,12 +88,17 @@ export function consumption(runtime: WithTables): Consumption {
   const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   const quota = new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
+  const { read } = writeStop(runtime);
   return {
     isEvacuated: evacuationCheck({ evacuations: evacuations(runtime), region, nowMs, log }),
     ledger: ledger(runtime),
     quota,
+    writes: new Writes({ read, nowMs, log }),
   };
 }
+
+export const writeStop = ({ env, dynamodb }: WithTables): WriteStop =>
+  createWriteStop(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
 
 export const readLimit = (runtime: Runtime): ReadLimit =>
   new ReadLimit({ signaturesPerMinute: signaturesPerMinute(runtime), nowMs: runtime.nowMs });

@@ -7,7 +7,9 @@ import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
 import { proofActions } from '../../admin/proofs.ts';
 import { regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
+import { stoppable, type TableOptions, tableReadActions, tableWriteActions } from '../../admin/tables.ts';
 import type { FunctionName } from '../../contract/names.ts';
+import type { Consistency } from '../../contract/serving-environment.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
 import { healthHandler } from '../../handlers/health.ts';
 import { jwksHandler } from '../../handlers/jwks.ts';
@@ -33,6 +35,7 @@ import {
   registry,
   type WithSecrets,
   type WithTables,
+  writeStop,
 } from './parts.ts';
 
 export const nonce = (runtime: WithTables & WithSecrets): HttpHandler =>
@@ -84,13 +87,22 @@ export const adminRead = (runtime: WithTables): AdminHandler =>
     ...clientReadActions(clients(runtime), refusedRoots(runtime)),
     ...registrationReadActions(registry(runtime)),
     ...regionReadActions(regionOptions(runtime)),
+    ...tableReadActions(tables(runtime)),
   });
+
+const tables = (runtime: WithTables): TableOptions => ({
+  stop: writeStop(runtime),
+  registry: requireEnv(runtime.env, 'COUNTERSIGN_REGISTRY_TABLE'),
+  clients: requireEnv(runtime.env, 'COUNTERSIGN_CLIENTS_TABLE'),
+  consistency: requireEnv(runtime.env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
+  nowMs: runtime.nowMs,
+});
 
 export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
   const { env, nowMs } = runtime;
   const clockErrorMs = numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS');
   const { region } = httpContext(runtime);
-  return adminHandler(adminContext(runtime, 'admin-write'), {
+  const changes = {
     ...clientWriteActions({
       clients: clients(runtime),
       roots: keyset(runtime, 'client-root'),
@@ -98,14 +110,18 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
       nowMs,
       clientKeyLifeS: numberFrom(env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
     }),
-    ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...registrationWriteActions({
       registry: registry(runtime),
       clients: clients(runtime),
       clockErrorMs,
       nowMs,
     }),
+  };
+  return adminHandler(adminContext(runtime, 'admin-write'), {
+    ...stoppable(changes, writeStop(runtime)),
+    ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
+    ...tableWriteActions(tables(runtime)),
   });
 }
 

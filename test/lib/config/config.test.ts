@@ -246,6 +246,28 @@ it('strong needs exactly three Regions of one set, and the message lists the set
   );
 });
 
+it('tables of another generation need another number, the home Region, and a mode that their Regions allow', () => {
+  const other = (settings: object, config: ConfigInput = PROD) =>
+    faults({ ...config, tables: { other: { generation: 2, ...settings } } });
+  expect(other({ generation: 1 })).toEqual([
+    'tables.other.generation: is 1, which tables.generation is as well',
+  ]);
+  expect(other({ generation: 0 })[0]).toMatch(/^tables\.other\.generation: must be 1 or more/);
+  expect(other({ regions: ['eu-west-2'] })).toEqual([
+    'tables.other.regions: lacks the home Region, eu-west-1, whose stack makes the tables',
+  ]);
+  expect(other({ regions: ['eu-west-1', 'eu-west-1'] })).toContain(
+    'tables.other.regions: eu-west-1 is named twice',
+  );
+  expect(other({ regions: ['eu-west-1', 'us-east-1'], consistency: 'strong' })[0]).toMatch(
+    /^tables\.other\.consistency: strong tables take exactly three Regions of one set/,
+  );
+  expect(other({ regions: ['eu-west-1', 'eu-west-2'] }, CONFIG)).toEqual([
+    'tables.other.regions: more than one needs stage.kind: "prod"',
+  ]);
+  readConfig({ ...CONFIG, tables: { other: { generation: 2 } } });
+});
+
 it('host names lie in the zone, and come either from the domain or from the config', () => {
   const zone = { id: 'Z0123456789ABCDEFGHIJ', name: 'example.org' };
   expect(faults({ ...PROD, domain: { entry: 'api.example.com', hostedZone: zone } })[0]).toMatch(

@@ -77,19 +77,19 @@ it.each<[string, ConfigInput, ConfigInput, string]>([
     'consistency',
     EVENTUAL,
     PROD,
-    'consistency: is frozen since the first deploy: LOCK has eventual, got strong; a table keeps its mode; its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet',
+    'consistency: is frozen since the first deploy: LOCK has eventual, got strong; a table keeps its mode; copy the data into tables of the next generation: docs/upgrade.md, "Other tables"',
   ],
   [
     'strong Regions',
     PROD,
     { ...PROD, regions: [west, { name: 'eu-west-2' }] },
-    'regions: is frozen since the first deploy: LOCK has eu-central-1, eu-west-1 and the witness eu-west-3, got eu-west-1, eu-west-2 and the witness eu-west-3; a strongly consistent table keeps its Regions; its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet',
+    'regions: is frozen since the first deploy: LOCK has eu-central-1, eu-west-1 and the witness eu-west-3, got eu-west-1, eu-west-2 and the witness eu-west-3; a strongly consistent table keeps its Regions; copy the data into tables of the next generation: docs/upgrade.md, "Other tables"',
   ],
   [
     'the witness',
     PROD,
     { ...PROD, witnessRegion: 'eu-west-2' },
-    'regions: is frozen since the first deploy: LOCK has eu-central-1, eu-west-1 and the witness eu-west-3, got eu-central-1, eu-west-1 and the witness eu-west-2; a strongly consistent table keeps its Regions; its migration, a copy into tables of the next generation (countersign registry copy), is not supported yet',
+    'regions: is frozen since the first deploy: LOCK has eu-central-1, eu-west-1 and the witness eu-west-3, got eu-central-1, eu-west-1 and the witness eu-west-2; a strongly consistent table keeps its Regions; copy the data into tables of the next generation: docs/upgrade.md, "Other tables"',
   ],
 ])(
   '%s is frozen; the message has both values and the migration, and writing the lock again does not help',
@@ -115,6 +115,86 @@ it('an eventual stage adds or removes one Region per deploy, as a global table d
   );
   write(EVENTUAL);
   expect(refused(three)).toEqual([]);
+});
+
+const BESIDE: ConfigInput = { ...PROD, tables: { other: { generation: 2 } } };
+const SWITCHED: ConfigInput = { ...PROD, tables: { generation: 2, other: { generation: 1 } } };
+
+it('tables of another generation are recorded before they are made, and taken into use only then, by a second write', () => {
+  write(PROD);
+  expect(refused(SWITCHED, { write: true })[0]).toMatch(
+    /^tables\.generation: changes on a live stage: LOCK has 1 in use, got 2, which has no tables yet/,
+  );
+  expect(refused(BESIDE)[0]).toMatch(/^tables\.other: LOCK has no tables of generation 2/);
+  write(BESIDE);
+  expect(refused(BESIDE)).toEqual([]);
+  const made = { consistency: 'strong', regions: ['eu-west-1', 'eu-central-1'], witnessRegion: 'eu-west-3' };
+  expect(lock().live).toMatchObject({ ...made, other: { generation: 2, ...made } });
+  expect(refused(SWITCHED)).toEqual([
+    'tables.generation: changes on a live stage: LOCK has 1 in use, got 2. Once `countersign registry copy` has said that ' +
+      'the tables are complete and equal, write it with `npx cdk synth -c countersign:lock=write` and commit it',
+  ]);
+  const alone: ConfigInput = { ...PROD, tables: { generation: 2 } };
+  expect(refused(alone, { write: true })).toEqual([
+    'tables.other: must keep generation 1, which LOCK has in use, while Regions change to generation 2',
+  ]);
+  write(SWITCHED);
+  expect(lock().live).toMatchObject({ generation: 2, ...made, other: made });
+  // Back, as long as the tables are there; or on, without them.
+  expect(refused(BESIDE, { write: true })).toEqual([]);
+  write(SWITCHED);
+  expect(refused(alone)).toEqual([]);
+  write(alone);
+  expect(lock().live.other).toBeUndefined();
+  expect(refused(PROD, { write: true })[0]).toContain('LOCK has 2 in use, got 1, which has no tables yet');
+});
+
+it('what is frozen is frozen of each generation: a stage changes its mode and its strong Regions with the tables', () => {
+  const moved: ConfigInput = { ...PROD, regions: [west, { name: 'eu-west-2' }] };
+  const toStrong = { generation: 2, consistency: 'strong' as const, witnessRegion: 'eu-west-3' };
+  write(EVENTUAL);
+  write({ ...EVENTUAL, tables: { other: toStrong } });
+  const switched = { generation: 2, other: { generation: 1, consistency: 'eventual' as const } };
+  expect(refused({ ...EVENTUAL, tables: switched }, { write: true })[0]).toMatch(
+    /^consistency: is frozen .* LOCK has strong, got eventual/,
+  );
+  expect(refused({ ...moved, tables: switched }, { write: true })).toEqual([
+    expect.stringMatching(/^regions: is frozen/),
+  ]);
+  expect(
+    refused(
+      { ...EVENTUAL, tables: { other: { ...toStrong, witnessRegion: 'eu-west-2' } } },
+      { write: true },
+    )[0],
+  ).toMatch(/^tables\.other\.regions: is frozen/);
+  expect(
+    refused(
+      {
+        ...PROD,
+        tables: {
+          generation: 2,
+          other: { generation: 1, ...({ consistency: 'strong', witnessRegion: 'eu-west-3' } as const) },
+        },
+      },
+      { write: true },
+    )[0],
+  ).toMatch(/^tables\.other\.consistency: is frozen/);
+  expect(refused({ ...PROD, tables: switched }, { write: true })).toEqual([]);
+});
+
+it('one Region becomes three with the tables', () => {
+  const one: ConfigInput = { ...EVENTUAL, regions: [west] };
+  const three = ['eu-west-1', 'eu-west-2', 'eu-central-1'];
+  write(one);
+  write({ ...one, tables: { other: { generation: 2, regions: three } } });
+  expect(lock().live.other.consistency).toBe('strong');
+  expect(lock().live.kmsKeys).toEqual(Object.fromEntries(three.map((name) => [name, 'made'])));
+  const switched: ConfigInput = {
+    ...EVENTUAL,
+    regions: three.map((name) => ({ name })),
+    tables: { generation: 2, other: { generation: 1, regions: ['eu-west-1'] } },
+  };
+  expect(refused(switched, { write: true })).toEqual([]);
 });
 
 const keyArn = (end: string, region = 'eu-west-1') =>

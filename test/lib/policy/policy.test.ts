@@ -107,6 +107,24 @@ it("a template that AWS would refuse is an error of the CDK's own validation", (
   expect(() => app.synth()).toThrow(/BillingMode/);
 });
 
+it.each([
+  ['directly', (one: Stack, other: Stack) => one.addStackDependency(other)],
+  [
+    "by way of a team's own stack",
+    (one: Stack, other: Stack) => {
+      const between = new Stack(App.of(one) as App, 'own', { env: { region: 'eu-west-1' } });
+      one.addStackDependency(between);
+      between.addStackDependency(other);
+    },
+  ],
+])('a stack that depends on one of another Region, %s, fails the synthesis', (_, connect) => {
+  const app = newApp(true);
+  const lockFile = join(directory, `${apps}.json`);
+  const { regions } = new RegistrationPlatform(app, 'Countersign', { ...PROD, lockFile });
+  connect(regions[0]!, regions[1]!);
+  expect(() => app.synth()).toThrow(/stack-depends-within-its-region/);
+});
+
 const replica = (Region: string) => ({
   Region,
   DeletionProtectionEnabled: true,

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { expect, it } from 'vitest';
 import { type DeployPlan, deployPlanFile } from '../../../lambda/contract/deploy-plan.ts';
-import { LOCK_CONTEXT } from '../../../lib/config/lock.ts';
+import { checkLock, LOCK_CONTEXT } from '../../../lib/config/lock.ts';
+import { readConfig } from '../../../lib/config/read.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { RegistrationPlatform } from '../../../lib/platform.ts';
 import { CONFIG, PROD } from '../synth.ts';
@@ -16,11 +17,14 @@ const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234
 const TOPIC = 'arn:aws:sns:eu-central-1:123456789012:alarms';
 const WATCH_TOPIC = 'arn:aws:sns:us-east-1:123456789012:alarms';
 
-function planOf(config: ConfigInput): DeployPlan {
+/** @param deployed the config of the stage before */
+function planOf(config: ConfigInput, deployed?: ConfigInput): DeployPlan {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-plan-'));
   try {
     const app = new App({ outdir, context: { [LOCK_CONTEXT]: 'write' }, analyticsReporting: false });
-    new RegistrationPlatform(app, 'Countersign', { ...config, lockFile: join(outdir, 'lock.json') });
+    const lockFile = join(outdir, 'lock.json');
+    if (deployed) checkLock(readConfig(deployed), { file: lockFile, write: true });
+    new RegistrationPlatform(app, 'Countersign', { ...config, lockFile });
     return JSON.parse(readFileSync(join(outdir, deployPlanFile(config.stage.name)), 'utf8'));
   } finally {
     rmSync(outdir, { recursive: true });
@@ -33,6 +37,12 @@ it('a stage of kind dev deploys to its Region only, and needs no role for access
     kind: 'dev',
     homeRegion: 'eu-west-1',
     stackRegions: ['eu-west-1'],
+    stacks: [
+      { name: 'countersign-dev-home', region: 'eu-west-1', part: 'home' },
+      { name: 'countersign-dev-region-eu-west-1', region: 'eu-west-1', part: 'region' },
+    ],
+    consistency: 'single',
+    tableGeneration: 1,
     regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
     concurrencyQuota: 1000,
   });
@@ -56,6 +66,7 @@ it('the plan lists every resource that the config names and the stacks do not cr
       { name: 'eu-west-1', kmsKeyArn: KEY, ledgerGeneration: 2, vaultNetwork: OTHER_VPC },
       { name: 'eu-central-1', alarmTopicArn: TOPIC },
     ],
+    tables: { generation: 2, other: { generation: 1 } },
     vault: { address: 'https://vault.example.com:8200', network: VPC },
   });
   expect(plan).toEqual({
@@ -65,6 +76,10 @@ it('the plan lists every resource that the config names and the stacks do not cr
     qualifier: 'ours',
     homeRegion: 'eu-central-1',
     stackRegions: ['eu-central-1', 'eu-west-1', 'us-east-1'],
+    stacks: expect.any(Array),
+    consistency: 'strong',
+    tableGeneration: 2,
+    otherTables: { generation: 1, regions: ['eu-west-1', 'eu-central-1'] },
     regions: [
       { name: 'eu-west-1', ledgerGeneration: 2, kmsKeyArn: KEY, network: OTHER_VPC },
       { name: 'eu-central-1', ledgerGeneration: 1, alarmTopicArn: TOPIC, network: VPC },
@@ -74,4 +89,27 @@ it('the plan lists every resource that the config names and the stacks do not cr
     watchAlarmTopicArn: WATCH_TOPIC,
     apiGatewayRole: 'existing',
   });
+});
+
+const order = (config: ConfigInput): string[] =>
+  planOf(config).stacks.map(({ name, part }) => `${part} ${name.replace(/^countersign-(live-)?/, '')}`);
+
+it('what a stack needs is deployed before it, in whatever Region it lies; the Region that clients prefer comes last', () => {
+  expect(order(PROD)).toEqual([
+    'account account-eu-central-1',
+    'account account-eu-west-1',
+    'base base-eu-central-1',
+    'base base-eu-west-1',
+    'home home',
+    'region region-eu-central-1',
+    'region region-eu-west-1',
+    'watch watch',
+  ]);
+});
+
+it('while a key changes, every Region comes before home: roles may use both keys before tables and secrets do', () => {
+  const other = KEY.replace('1234abcd', '0987dcba');
+  const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: other }, { name: 'eu-central-1' }];
+  const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
+  expect([...new Set(parts)]).toEqual(['account', 'base', 'region', 'home', 'watch']);
 });

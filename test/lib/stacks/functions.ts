@@ -74,6 +74,8 @@ const RIGHTS: Record<FunctionName, string[]> = {
   'admin-write': [
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,
+    `dynamodb:PutItem ${table('limits')}`,
+    `dynamodb:DeleteItem ${table('limits')}`,
     `dynamodb:PutItem ${table('clients')}`,
     `dynamodb:DeleteItem ${table('clients')}`,
     `dynamodb:Query ${table('clients')}`,

@@ -101,6 +101,7 @@ export const ITEMS = [
   'quota#acme#29000000',
   ...PURPOSES.map((purpose) => `revoked#${purpose}`),
   'revoked#webhook',
+  'stop#writes',
   'deny#jti',
   `evacuated#${HERE}`,
   'health',

@@ -72,10 +72,61 @@ it('a lost ledger is replaced under a new name, by the same resource', () => {
   expect(writes).not.toContain('ledger-1');
 });
 
-/**
- * The properties that CloudFormation cannot change in place (AWS resource reference, "Update requires:
- * Replacement").
- */
+it('tables of two generations exist at once; a switch changes neither, and roles and functions then name the new ones', () => {
+  const at = (tables: ConfigInput['tables']) => synthesise({ ...PROD, ...(tables && { tables }) });
+  const one = at(undefined);
+  const beside = at({ other: { generation: 2 } });
+  const after = at({ generation: 2, other: { generation: 1 } });
+  const tablesOf = ({ home }: typeof one) =>
+    Object.fromEntries(
+      Object.entries(home.resources).filter(([, { Type }]) => Type === 'AWS::DynamoDB::GlobalTable'),
+    );
+  expect(
+    Object.values(tablesOf(beside))
+      .map(({ Properties }) => Properties.TableName)
+      .sort(),
+  ).toEqual([
+    'countersign-live-clients-1',
+    'countersign-live-clients-2',
+    'countersign-live-registry-1',
+    'countersign-live-registry-2',
+  ]);
+  expect(tablesOf(beside)).toMatchObject(tablesOf(one));
+  expect(tablesOf(after)).toEqual(tablesOf(beside));
+  for (const { DeletionPolicy, UpdateReplacePolicy } of Object.values(tablesOf(after)))
+    expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+  // Tables of another generation change nothing in the Region.
+  expect(beside.region.resources).toEqual(one.region.resources);
+  const named = (each: typeof one) =>
+    [
+      ...new Set(JSON.stringify(each.region.resources).match(/countersign-live-(registry|clients)-\d/g)),
+    ].sort();
+  expect(named(beside)).toEqual(['countersign-live-clients-1', 'countersign-live-registry-1']);
+  expect(named(after)).toEqual(['countersign-live-clients-2', 'countersign-live-registry-2']);
+});
+
+it('tables of another generation have their own mode and Regions, and a Region that has only those gets a key', () => {
+  const regions = ['eu-west-1', 'eu-west-2', 'eu-central-1'];
+  const { home, stacks } = synthesise({
+    ...eventual(PROD),
+    tables: { other: { generation: 2, regions } },
+  });
+  const [old, next] = [1, 2].map(
+    (n) =>
+      home
+        .ofType('AWS::DynamoDB::GlobalTable')
+        .find(({ Properties }) => Properties.TableName === tableName('live', 'registry', n))!.Properties,
+  );
+  expect([old.MultiRegionConsistency, next.MultiRegionConsistency]).toEqual([undefined, 'STRONG']);
+  expect([old, next].map(({ Replicas }) => Replicas.length)).toEqual([2, 3]);
+  expect(next.TimeToLiveSpecification).toBeUndefined();
+  for (const replica of next.Replicas)
+    expect(flat(replica.SSESpecification.KMSMasterKeyId)).toContain(`${replica.Region}:`);
+  expect(Object.keys(stacks)).toContain('countersign-live-base-eu-west-2');
+  expect(Object.keys(stacks)).not.toContain('countersign-live-region-eu-west-2');
+});
+
+/** The properties that CloudFormation cannot change in place (AWS resource reference, "Update requires: Replacement"). */
 const REPLACING: Record<string, readonly string[]> = {
   'AWS::DynamoDB::GlobalTable': ['TableName', 'KeySchema', 'LocalSecondaryIndexes', 'MultiRegionConsistency'],
   'AWS::DynamoDB::Table': ['TableName', 'KeySchema', 'LocalSecondaryIndexes', 'ImportSourceSpecification'],

@@ -815,7 +815,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'erase',
     'protocol/registration.ts',
-    ' + LONGEST_NONCE_LIFE_MS + 2 * clockErrorMs',
+    ' + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
     ' + LONGEST_NONCE_LIFE_MS',
     'test/protocol/registration.test.ts',
   ),
@@ -942,5 +942,33 @@ export const REQUESTS: readonly Mutant[] = [
     '        ConsistentRead: true,\n',
     '',
     'test/lambda/adapters/consistent-reads.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/request/consumption.ts',
+    '  await writes.check();\n',
+    '',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/request/writes.ts',
+    'const MAX_AGE_MS = 10_000;',
+    'const MAX_AGE_MS = 60_000;',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/entry/compose/serving.ts',
+    '...stoppable(changes, writeStop(runtime)),',
+    '...changes,',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/adapters/write-stop.ts',
+    "        ConditionExpression: 'attribute_not_exists(pk)',\n",
+    '',
+    'test/lambda/request/writes.test.ts',
   ),
 ];

@@ -1,0 +1,176 @@
+/** Deploys with the project's own `cdk`, from one synthesis, and looks at the account by AWS's API. */
+import { spawn } from 'node:child_process';
+import { delimiter, join } from 'node:path';
+import {
+  CloudFormationClient,
+  DeleteStackCommand,
+  DescribeStacksCommand,
+  type Stack,
+  UpdateTerminationProtectionCommand,
+  waitUntilStackDeleteComplete,
+} from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
+import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
+import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { tableName } from '../../lambda/contract/names.ts';
+import { awsError } from '../aws-error.ts';
+import { CliError, EXIT, type Io, usage } from '../io.ts';
+import type { Target } from '../target.ts';
+import type { DeployParts } from './run.ts';
+
+export interface AwsPartsOptions {
+  readonly plan: DeployPlan;
+  /** Directory of the templates: every stack is deployed as it was synthesised once. */
+  readonly assembly: string;
+  readonly aws: Target['aws'];
+  readonly signal: AbortSignal;
+}
+
+type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
+
+const ANSWER_MS = 10_000;
+const DELETION_S = 1_800;
+
+export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsPartsOptions): DeployParts {
+  const what = ({ name, region }: PlannedStack) => `stack ${name} in ${region}`;
+  const describe = async (stack: PlannedStack): Promise<Stack | undefined> => {
+    const cloudFormation = new CloudFormationClient(aws(stack.region));
+    try {
+      const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stack.name }));
+      return Stacks?.[0];
+    } catch (error) {
+      const { name, message } = error as Error;
+      // CloudFormation's error for a stack that does not exist.
+      if (name === 'ValidationError' && message.includes('does not exist')) return undefined;
+      throw awsError(error, what(stack));
+    } finally {
+      cloudFormation.destroy();
+    }
+  };
+  const cdk = (verb: string, stack: PlannedStack, ...options: string[]) =>
+    runCdk(
+      io,
+      [verb, stack.name, '--exclusively', '--app', assembly, '--no-notices', ...options],
+      `${verb} of ${what(stack)}`,
+    );
+  return {
+    deploy: (stack) => cdk('deploy', stack, '--require-approval', 'never'),
+    destroy: (stack) => cdk('destroy', stack, '--force'),
+    async remove(stack) {
+      const cloudFormation = new CloudFormationClient(aws(stack.region));
+      try {
+        if (!(await describe(stack))) return;
+        await cloudFormation.send(
+          new UpdateTerminationProtectionCommand({
+            StackName: stack.name,
+            EnableTerminationProtection: false,
+          }),
+        );
+        await cloudFormation.send(new DeleteStackCommand({ StackName: stack.name }));
+        await waitUntilStackDeleteComplete(
+          { client: cloudFormation, maxWaitTime: DELETION_S, abortSignal: signal },
+          { StackName: stack.name },
+        );
+      } catch (error) {
+        throw error instanceof CliError ? error : awsError(error, what(stack));
+      } finally {
+        cloudFormation.destroy();
+      }
+    },
+    async unprotect(region) {
+      const dynamodb = new DynamoDBClient(aws(region));
+      try {
+        for (const table of sharedTables(plan))
+          await dynamodb
+            .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }))
+            .catch((error: Error) => {
+              if (error.name !== 'ResourceNotFoundException')
+                throw awsError(error, `table ${table} in ${region}`);
+            });
+      } finally {
+        dynamodb.destroy();
+      }
+    },
+    exists: async (stack) => (await describe(stack)) !== undefined,
+    async failing(stack) {
+      const url = (await describe(stack))?.Outputs?.find(
+        ({ OutputKey }) => OutputKey === 'BaseUrl',
+      )?.OutputValue;
+      return url === undefined ? undefined : failingChecks(`${url}/v1/health`);
+    },
+    async alarms({ name, region }) {
+      const client = new CloudWatchClient(aws(region));
+      try {
+        const found: string[] = [];
+        const asked = {
+          AlarmNamePrefix: `countersign-${plan.stage}-`,
+          AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
+          StateValue: 'ALARM',
+        } as const;
+        for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
+          { client },
+          { ...asked, AlarmTypes: [...asked.AlarmTypes] },
+        ))
+          for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
+        return found;
+      } catch (error) {
+        throw awsError(error, `alarms of ${name}`);
+      } finally {
+        client.destroy();
+      }
+    },
+    report: (text) => io.stderr.write(`${text}\n`),
+    signal,
+    nowMs: Date.now,
+    pollMs: io.pollMs ?? 10_000,
+  };
+}
+
+/** @returns names of the tables that all Regions share, of every generation */
+const sharedTables = ({ stage, tableGeneration, otherTables }: DeployPlan): string[] =>
+  [tableGeneration, ...(otherTables ? [otherTables.generation] : [])].flatMap((generation) =>
+    (['registry', 'clients'] as const).map((kind) => tableName(stage, kind, generation)),
+  );
+
+/** @returns the checks that fail, or `status` where none does and the answer is not 200; undefined where there is no such answer */
+async function failingChecks(url: string): Promise<string[] | undefined> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+    if (response.status === 200) return [];
+    const { checks } = (await response.json()) as { checks?: Record<string, string> };
+    if (!checks) return undefined;
+    const failing = Object.keys(checks).filter((name) => checks[name] !== 'pass');
+    return failing.length > 0 ? failing : ['status'];
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws CliError where it fails */
+async function runCdk(
+  { cwd, env, stderr }: Surroundings,
+  args: readonly string[],
+  what: string,
+): Promise<void> {
+  // The project's own `cdk` comes first, as with `npx cdk`.
+  const path = [join(cwd, 'node_modules', '.bin'), env.PATH].join(delimiter);
+  const child = spawn('cdk', args, {
+    cwd,
+    env: { ...env, PATH: path },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    shell: process.platform === 'win32',
+  });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => stderr.write(chunk.toString()));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'ENOENT'
+          ? usage('this needs the cdk command, which is not installed: npm install --save-dev aws-cdk')
+          : error,
+      ),
+    );
+    child.on('close', resolve);
+  });
+  if (code !== 0) throw new CliError(EXIT.failed, `\`cdk\` failed, ${what}: see above`);
+}

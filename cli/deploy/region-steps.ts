@@ -1,0 +1,99 @@
+/** How a Region is added to a stage or removed from it: the steps, by where the stage stands. None of them is stuck. */
+import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { CliError, EXIT } from '../io.ts';
+
+export type Step =
+  | { readonly kind: 'deploy'; readonly stack: PlannedStack }
+  /** Of a stack that the project has no longer. */
+  | { readonly kind: 'delete'; readonly stack: PlannedStack }
+  /** Lets CloudFormation remove the Region's replicas of the tables. */
+  | { readonly kind: 'unprotect'; readonly region: string };
+
+const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
+  stacks.filter((stack) => stack.part === part);
+const deploy = (stacks: readonly PlannedStack[]): Step[] =>
+  stacks.map((stack) => ({ kind: 'deploy', stack }));
+
+/**
+ * What the new Region needs comes first, then its stack; then the others learn that it exists; the entry leads there last.
+ *
+ * @throws CliError that says what to do first
+ */
+export function addSteps(plan: DeployPlan, region: string): Step[] {
+  if (!plan.regions.some(({ name }) => name === region))
+    throw new CliError(
+      EXIT.failed,
+      plan.consistency === 'strong'
+        ? otherTables(plan, `${region} cannot be added`)
+        : `the config does not name ${region}: add { name: '${region}' } to regions, and run this again`,
+    );
+  const own = plan.stacks.filter(
+    (stack) => stack.region === region && ['account', 'base'].includes(stack.part),
+  );
+  const regions = ofPart(plan, 'region');
+  return deploy([
+    ...own,
+    ...ofPart(plan, 'home'),
+    ...regions.filter((stack) => stack.region === region),
+    ...regions.filter((stack) => stack.region !== region),
+    ...ofPart(plan, 'watch'),
+  ]);
+}
+
+/**
+ * First the others take over what the Region holds for them, and DNS leads there no more; then its stack goes, then its
+ * replicas, and last the key that encrypted them.
+ *
+ * @throws CliError where the Region must stay, or what to do first
+ */
+export function removeSteps(plan: DeployPlan, region: string): Step[] {
+  if (region === plan.homeRegion)
+    throw new CliError(
+      EXIT.failed,
+      `${region} is the home Region: tables and secrets are replicated from it, and it cannot be removed`,
+    );
+  if (plan.regions.some(({ name }) => name === region))
+    throw new CliError(
+      EXIT.failed,
+      plan.consistency === 'strong'
+        ? otherTables(plan, `${region} cannot be removed`)
+        : `the config still names ${region}: evacuate it (countersign evacuate ${region}), take it out of regions, and run this again`,
+    );
+  const gone = (part: 'region' | 'base'): Step => ({
+    kind: 'delete',
+    stack: { name: `countersign-${plan.stage}-${part}-${region}`, region, part },
+  });
+  return [
+    ...deploy(ofPart(plan, 'region')),
+    ...deploy(ofPart(plan, 'watch')),
+    gone('region'),
+    { kind: 'unprotect', region },
+    ...deploy(ofPart(plan, 'home')),
+    gone('base'),
+  ];
+}
+
+/** A strongly consistent set never changes: AWS removes a replica and the witness together, and leaves one Region. */
+function otherTables({ tableGeneration, stage, regions }: DeployPlan, what: string): string {
+  const next = tableGeneration + 1;
+  const options = `--stage ${stage} --region ${regions.map(({ name }) => name).join(',')}`;
+  return [
+    `${what}: strongly consistent tables keep their Regions. Copy them into tables of the Regions that you want ` +
+      '(docs/upgrade.md, "Other tables"):',
+    `1. in the config: tables: { other: { generation: ${next}, regions: [...], witnessRegion: ... } }`,
+    '2. npx cdk synth -c countersign:lock=write, commit, npx countersign deploy',
+    `3. npx countersign registry stop-writes ${options}`,
+    `4. npx countersign registry copy --to-generation ${next} ${options}`,
+    `5. in the config: regions and witnessRegion as wanted, tables: { generation: ${next}, other: { generation: ${tableGeneration}, regions: [...], witnessRegion: ... } }`,
+    '6. npx cdk synth -c countersign:lock=write, commit, npx countersign deploy',
+    '7. npx countersign registry resume-writes with the new Regions',
+  ].join('\n');
+}
+
+/** @returns a name of the step, for a person; for a deployment the stack's own */
+export function describeStep(step: Step): string {
+  if (step.kind === 'deploy') return step.stack.name;
+  return step.kind === 'delete'
+    ? `deletion of ${step.stack.name}`
+    : `end of the deletion protection of the replicas in ${step.region}`;
+}

@@ -1,0 +1,182 @@
+/** Deploys stacks one after the other, and looks at each Region before it goes to the next one. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { CliError, EXIT, type ExitCode } from '../io.ts';
+import { durationText } from '../time.ts';
+import { describeStep, type Step } from './region-steps.ts';
+
+/** What a run needs of the CDK and of AWS; a test replaces it. */
+export interface DeployParts {
+  /** Deploys exactly this stack. @throws CliError where that fails: the CDK has then said why */
+  deploy(stack: PlannedStack): Promise<void>;
+  /** Destroys exactly this stack; one that does not exist is no error. @throws CliError */
+  destroy(stack: PlannedStack): Promise<void>;
+  /** Deletes a stack that the project has no longer; one that does not exist is no error. @throws CliError */
+  remove(stack: PlannedStack): Promise<void>;
+  /** Ends the deletion protection of the stage's replicas in a Region that is removed. @throws CliError */
+  unprotect(region: string): Promise<void>;
+  /** @returns whether the stack exists */
+  exists(stack: PlannedStack): Promise<boolean>;
+  /** @returns the checks of the Region's `/v1/health` that fail; undefined where it gives no such answer */
+  failing(stack: PlannedStack): Promise<readonly string[] | undefined>;
+  /** @returns names of the stage's alarms in the stack's Region that are in ALARM */
+  alarms(stack: PlannedStack): Promise<readonly string[]>;
+  /** Takes a line of progress. */
+  report(text: string): void;
+  readonly signal: AbortSignal;
+  readonly nowMs: () => number;
+  readonly pollMs: number;
+}
+
+export interface Watching {
+  /** Whether a Region may lack keys that did not exist before: a new stage has none. */
+  readonly mayLackKeys: boolean;
+  /** How long the alarms of a Region are watched before the next Region. */
+  readonly alarmsMs: number;
+  /** How long a Region may take to be healthy. */
+  readonly healthMs: number;
+}
+
+export interface Outcome {
+  readonly done: readonly string[];
+  /** The step at which the run stopped, and why. */
+  readonly stopped: { readonly step: string; readonly why: string } | null;
+  readonly not_tried: readonly string[];
+  /** What is left to do for whoever runs it. */
+  readonly notes: readonly string[];
+  readonly exit: ExitCode;
+}
+
+export function deployStacks(
+  stacks: readonly PlannedStack[],
+  watching: Watching,
+  parts: DeployParts,
+): Promise<Outcome> {
+  const steps = stacks.map((stack): Step => ({ kind: 'deploy', stack }));
+  return runSteps(steps, watching, parts);
+}
+
+/** Runs the steps in their order, each only after the one before it. */
+export function runSteps(steps: readonly Step[], watching: Watching, parts: DeployParts): Promise<Outcome> {
+  const notes: string[] = [];
+  const regions = steps.filter((step) => step.kind === 'deploy' && step.stack.part === 'region');
+  return inTurn(steps, describeStep, parts, notes, async (step) => {
+    if (step.kind === 'delete') return parts.remove(step.stack);
+    if (step.kind === 'unprotect') return parts.unprotect(step.region);
+    const { stack } = step;
+    if (stack.part !== 'region') return parts.deploy(stack);
+    const before = await lookBefore(stack, parts);
+    await parts.deploy(stack);
+    notes.push(...(await waitForHealth(stack, before, watching, parts)));
+    // A Region that did not serve before has no alarm to wait for.
+    if (before.existed && step !== regions.at(-1))
+      await watchAlarms(stack, before.alarms, watching.alarmsMs, parts);
+  });
+}
+
+export const destroyStacks = (stacks: readonly PlannedStack[], parts: DeployParts): Promise<Outcome> =>
+  inTurn(
+    stacks,
+    ({ name }) => name,
+    parts,
+    [],
+    (stack) => parts.destroy(stack),
+  );
+
+async function inTurn<S>(
+  steps: readonly S[],
+  describe: (step: S) => string,
+  { report, signal }: DeployParts,
+  notes: readonly string[],
+  work: (step: S) => Promise<void>,
+): Promise<Outcome> {
+  const done: string[] = [];
+  for (const [i, step] of steps.entries()) {
+    const not_tried = steps.slice(i + 1).map(describe);
+    try {
+      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+      report(`${i + 1}/${steps.length} ${describe(step)}`);
+      await work(step);
+      done.push(describe(step));
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      const exit = signal.aborted ? EXIT.interrupted : error.exitCode;
+      return { done, stopped: { step: describe(step), why: error.message }, not_tried, notes, exit };
+    }
+  }
+  return { done, stopped: null, not_tried: [], notes, exit: EXIT.done };
+}
+
+interface Before {
+  readonly existed: boolean;
+  readonly failing: readonly string[] | undefined;
+  readonly alarms: readonly string[];
+}
+
+async function lookBefore(stack: PlannedStack, parts: DeployParts): Promise<Before> {
+  if (!(await parts.exists(stack))) return { existed: false, failing: undefined, alarms: [] };
+  const [failing, alarms] = await Promise.all([parts.failing(stack), parts.alarms(stack)]);
+  for (const name of alarms) parts.report(`${name} is in ALARM already: it does not stop this deployment`);
+  return { existed: true, failing, alarms };
+}
+
+/**
+ * What failed before the deployment may fail after it, since a fix may be deployed while something else is down. A new
+ * Region of a new stage has no keys yet.
+ *
+ * @returns notes
+ */
+async function waitForHealth(
+  stack: PlannedStack,
+  { failing: before }: Before,
+  { healthMs, mayLackKeys }: Watching,
+  parts: DeployParts,
+): Promise<string[]> {
+  const endMs = parts.nowMs() + healthMs;
+  const allowed = before ?? (mayLackKeys ? ['keys'] : []);
+  for (;;) {
+    const failing = await parts.failing(stack);
+    if (failing?.length === 0) {
+      parts.report(`${stack.region} is healthy`);
+      return [];
+    }
+    if (failing?.every((check) => allowed.includes(check))) {
+      const keys = before === undefined ? ': make the first keys with countersign keys init' : ', as before';
+      return [`${stack.region} is not healthy yet (${failing.join(', ')})${keys}`];
+    }
+    if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (parts.nowMs() >= endMs)
+      throw new CliError(
+        EXIT.failed,
+        failing
+          ? `deployed, but not healthy: ${failing.join(', ')}`
+          : `deployed, but /v1/health gives no answer after ${durationText(healthMs)}`,
+      );
+    await pause(parts);
+  }
+}
+
+async function watchAlarms(
+  stack: PlannedStack,
+  before: readonly string[],
+  limitMs: number,
+  parts: DeployParts,
+): Promise<void> {
+  if (limitMs === 0) return;
+  const endMs = parts.nowMs() + limitMs;
+  parts.report(`watching the alarms of ${stack.region} for ${durationText(limitMs)}`);
+  for (;;) {
+    const ringing = (await parts.alarms(stack)).filter((name) => !before.includes(name));
+    if (ringing.length > 0)
+      throw new CliError(
+        EXIT.failed,
+        `deployed, but in ALARM since: ${ringing.join(', ')}; docs/runbook.md has a section for each`,
+      );
+    if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (parts.nowMs() >= endMs) return;
+    await pause(parts);
+  }
+}
+
+const pause = ({ pollMs, signal }: DeployParts): Promise<void> =>
+  delay(pollMs, undefined, { signal }).catch(() => {});

@@ -1,0 +1,56 @@
+/** Which stacks a command deploys or destroys, and in which order. No stack waits for one of another Region by itself. */
+import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { usage } from '../io.ts';
+
+export interface Choice {
+  /** Only the stacks that belong to these Regions alone. Undefined: all. */
+  readonly region?: readonly string[] | undefined;
+  /** No stack that lies in these Regions, which are lost. */
+  readonly without?: readonly string[] | undefined;
+}
+
+export interface Steps {
+  readonly stacks: readonly PlannedStack[];
+  /** Stacks of the stage that stay as they are. */
+  readonly left: readonly PlannedStack[];
+}
+
+/** @throws CliError where a Region is not one of the stage's */
+export function deploySteps(plan: DeployPlan, choice: Choice): Steps {
+  return split(plan, choice, (stack) => isChosen(plan, stack, choice));
+}
+
+/**
+ * The last that was deployed goes first. A stage of kind prod keeps the stacks that hold data, and the account's role serves
+ * other stages.
+ */
+export function destroySteps(plan: DeployPlan, choice: Choice): Steps {
+  const goes = (stack: PlannedStack) =>
+    stack.part !== 'account' && (plan.kind === 'dev' || !keepsData(stack)) && isChosen(plan, stack, choice);
+  const { stacks, left } = split(plan, choice, goes);
+  return { stacks: stacks.toReversed(), left };
+}
+
+export const keepsData = ({ part }: PlannedStack): boolean => part === 'home' || part === 'base';
+
+function split(plan: DeployPlan, choice: Choice, takes: (stack: PlannedStack) => boolean): Steps {
+  const known = new Set(plan.stacks.map(({ region }) => region));
+  for (const [option, names = []] of [
+    ['--region', choice.region],
+    ['--without', choice.without],
+  ] as const)
+    for (const name of names)
+      if (!known.has(name))
+        throw usage(
+          `${option}: stage ${plan.stage} has no stack in ${name}; it has ${[...known].join(', ')}`,
+        );
+  return { stacks: plan.stacks.filter(takes), left: plan.stacks.filter((stack) => !takes(stack)) };
+}
+
+function isChosen(plan: DeployPlan, { part, region }: PlannedStack, choice: Choice): boolean {
+  if (choice.without?.includes(region)) return false;
+  if (!choice.region) return true;
+  // What all Regions share is no part of one: in the stage of kind dev, the one Region is all.
+  const isOwn = part === 'account' || part === 'base' || part === 'region' || plan.kind === 'dev';
+  return isOwn && choice.region.includes(region);
+}

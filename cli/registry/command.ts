@@ -1,0 +1,197 @@
+/** `countersign registry`: show, stop-writes, copy, resume-writes. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { Command, type Command as Commander, InvalidArgumentError } from 'commander';
+import type { ShownTables } from '../../lambda/contract/admin.ts';
+import { invokeAdmin } from '../admin.ts';
+import { everywhere } from '../everywhere.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
+import { printTable } from '../print.ts';
+import { addTargetOptions, collect, findTarget, type Target, type TargetOptions } from '../target.ts';
+import { durationText } from '../time.ts';
+import { type CopyResult, copyRegistry } from './copy.ts';
+
+type Options = TargetOptions & { readonly json?: true };
+interface CopyArguments extends Options {
+  readonly toGeneration: number;
+  readonly fromTable?: readonly string[];
+  readonly whileWriting?: true;
+}
+
+/** Attempts of one call: a copy outlasts a table that grows into its traffic. */
+const ATTEMPTS = 10;
+
+export function registryCommand(io: Io, setExit: SetExit): Command {
+  const registry = new Command('registry').description(
+    'The tables that all Regions share, registry and clients: show them, or copy them into tables of another generation.',
+  );
+  const add = (name: string, description: string): Commander =>
+    addTargetOptions(registry.command(name).description(description)).option(
+      '--json',
+      'print one JSON document',
+    );
+
+  add('show', 'Show which tables each Region uses, and whether writes are stopped.')
+    .addHelpText('after', EXIT_CODES_HELP)
+    .action(async (options: Options) => {
+      const target = findTarget(options, io);
+      const shown = await showAll(target);
+      if (options.json) return void printJson(io, shown);
+      printTable(
+        io,
+        ['region', 'registry', 'clients', 'consistency', 'writes'],
+        shown.map(({ region, registry, clients, consistency, stopped_at, stopped_ms }) => [
+          region,
+          registry,
+          clients,
+          consistency,
+          stopped_at === null ? '' : `stopped ${durationText(stopped_ms!)} ago`,
+        ]),
+      );
+    });
+
+  add('stop-writes', 'Stop registrations, deletions and changes of clients in every Region, for a copy.')
+    .addHelpText(
+      'after',
+      `
+Clients get 503 and try again, until \`countersign registry resume-writes\`.
+${EXIT_CODES_HELP}`,
+    )
+    .action((options: Options) =>
+      everywhere(
+        io,
+        setExit,
+        options,
+        'tables.stop',
+        {},
+        {
+          atOnce: true,
+          json: () => ({ writes: 'stopped' }),
+          text: () => 'writes are stopped',
+        },
+      ),
+    );
+
+  add('copy', 'Copy registry and clients into the tables of another generation, and compare both sides.')
+    .requiredOption('--to-generation <n>', 'the generation to fill, which must not have served', generation)
+    .option('--from-table <name>', 'a table of the home Region to copy from, such as a restored one', collect)
+    .option('--while-writing', 'rehearse while writes go on: this proves nothing')
+    .addHelpText(
+      'after',
+      `
+Run it again after an interruption: it goes on. Exit code 0: writes were stopped all the time, and the new tables are
+complete and equal. The command reads and writes the tables with your AWS credentials: docs/iam.md has the rights.
+
+Example:
+  $ countersign registry copy --to-generation 2 --stage prod --region eu-west-1,eu-central-1
+${EXIT_CODES_HELP}`,
+    )
+    .action((options: CopyArguments) => copy(io, setExit, options));
+
+  add('resume-writes', 'Allow writes again, in every Region.')
+    .addHelpText('after', EXIT_CODES_HELP)
+    .action(async (options: Options) => {
+      const shown = await showAll(findTarget(options, io));
+      const names = new Set(shown.map((each) => `${each.registry}, ${each.clients}`));
+      if (names.size > 1)
+        throw new CliError(
+          EXIT.failed,
+          `the Regions use different tables (${shown.map((each) => `${each.region}: ${each.registry}`).join(', ')}), so what ` +
+            'one registers the other would not have: deploy them all first',
+        );
+      io.stderr.write('a copy that was made is complete no longer, unless its tables are in use\n');
+      await everywhere(
+        io,
+        setExit,
+        options,
+        'tables.resume',
+        {},
+        {
+          json: () => ({ writes: 'allowed' }),
+          text: () => 'writes are allowed',
+        },
+      );
+    });
+  return registry;
+}
+
+const showAll = (target: Target): Promise<(ShownTables & { readonly region: string })[]> =>
+  Promise.all(
+    target.regions.map(async (region) => ({
+      region,
+      ...(await invokeAdmin(target, region, 'tables.show', {})),
+    })),
+  );
+
+function generation(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, e.g. 2.');
+  return Number(text);
+}
+
+async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<void> {
+  const target = findTarget(options, io);
+  const clients = new Map<string, DynamoDBClient>();
+  const interrupt = new AbortController();
+  const done = io.onInterrupt(() => interrupt.abort());
+  try {
+    const result = await copyRegistry(
+      {
+        stage: target.stage,
+        regions: target.regions,
+        toGeneration: options.toGeneration,
+        fromTables: options.fromTable ?? [],
+        whileWriting: options.whileWriting === true,
+      },
+      {
+        dynamodb(region) {
+          const made =
+            clients.get(region) ?? new DynamoDBClient({ ...target.aws(region), maxAttempts: ATTEMPTS });
+          clients.set(region, made);
+          return made;
+        },
+        shown: (region) => invokeAdmin(target, region, 'tables.show', {}, interrupt.signal),
+        signal: interrupt.signal,
+        nowMs: Date.now,
+        pollMs: io.pollMs ?? 1_000,
+        report: (text) => io.stderr.write(`${text}\n`),
+      },
+    );
+    if (!result.complete) setExit(EXIT.failed);
+    if (options.json) printJson(io, result);
+    else print(io, result);
+  } finally {
+    done();
+    for (const client of clients.values()) client.destroy();
+  }
+}
+
+function print({ stdout, stderr }: Io, { tables, stopped, complete }: CopyResult): void {
+  for (const {
+    kind,
+    from,
+    from_region,
+    to,
+    read,
+    written,
+    newer,
+    removed,
+    source,
+    target,
+    ...each
+  } of tables) {
+    stdout.write(`${kind}: ${from} in ${from_region} -> ${to}\n`);
+    stdout.write(`  ${read} items read, ${written} written, ${removed} removed\n`);
+    stdout.write(`  source  ${source.items} items, digest ${source.digest}\n`);
+    for (const { region, items, digest } of target)
+      stdout.write(`  target  ${items} items, digest ${digest}, in ${region}\n`);
+    if (newer > 0)
+      stderr.write(`error: ${to} has ${newer} items that are newer; they were left as they are\n`);
+    if (!each.equal) stderr.write(`error: ${from} and ${to} are not equal\n`);
+    for (const missing of each.may_be_missing)
+      stderr.write(
+        `error: ${from} in ${missing.region} has ${missing.items} items and another content: what only that Region holds is ` +
+          'missing; wait until it is replicated, and run it again\n',
+      );
+  }
+  if (complete) stdout.write('complete and equal\n');
+  else if (!stopped) stderr.write('error: writes were not stopped all the time, so the copy may lack some\n');
+}

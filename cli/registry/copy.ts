@@ -1,0 +1,251 @@
+/** Copies `registry` and `clients` into tables of another generation, and proves that both sides are equal. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DescribeTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { ShownTables } from '../../lambda/contract/admin.ts';
+import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
+import { tableName } from '../../lambda/contract/names.ts';
+import { CliError, EXIT, usage } from '../io.ts';
+import { durationText } from '../time.ts';
+import { type Digest, isSame, KINDS, type Kind } from './items.ts';
+import {
+  ask,
+  type Copied,
+  copyTable,
+  digestOf,
+  type Pass,
+  type Place,
+  removeExtras,
+  servedRegions,
+} from './tables.ts';
+
+export interface CopyOptions {
+  readonly stage: string;
+  /** The home Region first. */
+  readonly regions: readonly string[];
+  readonly toGeneration: number;
+  /** Tables in the home Region to copy from, in place of those in use. */
+  readonly fromTables: readonly string[];
+  /** Copy although writes go on: a rehearsal, which proves nothing. */
+  readonly whileWriting: boolean;
+}
+
+/** What a copy works on; a test replaces it. */
+export interface CopyParts {
+  dynamodb(region: string): DynamoDBClient;
+  /** @returns the tables that a Region's functions use, and whether writes are stopped there */
+  shown(region: string): Promise<ShownTables>;
+  readonly signal: AbortSignal;
+  readonly nowMs: () => number;
+  /** Pause between two looks at a Region that replication has not reached yet. */
+  readonly pollMs: number;
+  /** Takes a line of progress. */
+  report(text: string): void;
+}
+
+export interface CopiedTable extends Copied {
+  readonly kind: Kind;
+  readonly from: string;
+  /** The Region whose copy was read. */
+  readonly from_region: string;
+  readonly to: string;
+  readonly removed: number;
+  readonly source: Digest;
+  readonly target: readonly (Digest & { readonly region: string })[];
+  readonly equal: boolean;
+  /** Regions whose copy of the source was another one: what only they hold may be missing. */
+  readonly may_be_missing: readonly (Digest & { readonly region: string })[];
+}
+
+export interface CopyResult {
+  readonly tables: readonly CopiedTable[];
+  /** Whether writes were stopped in every Region, from before the first read until after the last. */
+  readonly stopped: boolean;
+  /** Whether the target is all of the source, proven. */
+  readonly complete: boolean;
+}
+
+/** How often a Region is looked at again that replication may not have reached yet. */
+const LOOKS = 20;
+
+/** @throws CliError where the copy could not be made; what was copied until then stays, and the next run goes on */
+export async function copyRegistry(options: CopyOptions, parts: CopyParts): Promise<CopyResult> {
+  // One time for all passes: what expires after it is on both sides.
+  const startS = Math.floor(parts.nowMs() / 1000);
+  const before = await lookEverywhere(options, parts);
+  if (!options.whileWriting) await settle(options, before, parts);
+  const home = options.regions[0]!;
+  const named = await kindsOf(options, parts);
+  const consistency = before.get(home)!.consistency;
+
+  const tables: CopiedTable[] = [];
+  for (const kind of KINDS) {
+    const place = (region: string, table: string): Place => ({
+      dynamodb: parts.dynamodb(region),
+      region,
+      kind,
+      table,
+    });
+    const to = tableName(options.stage, kind, options.toGeneration);
+    const from = named.get(kind) ?? before.get(home)![kind];
+    const pass = (what: string) => passOf(parts, startS, `${kind}: ${what}`);
+    const target = place(home, to);
+    const served = await servedRegions(target, pass('looking'));
+    if (served.length > 0)
+      throw usage(
+        `--to-generation: ${to} has served in ${served.join(' and ')}, and may hold what the source lacks; make tables of ` +
+          'another generation',
+      );
+    // Each Region of an eventual table has a copy of its own.
+    const isReplicated = consistency === 'eventual' && !named.has(kind);
+    const copies = new Map<string, Digest>();
+    for (const region of isReplicated ? options.regions : [home])
+      copies.set(region, await digestOf(place(region, from), pass(`reading ${from} in ${region}`)));
+    const fullest = [...copies].reduce((a, b) => (b[1].items > a[1].items ? b : a))[0];
+    const others = [...copies].filter(([, digest]) => !isSame(digest, copies.get(fullest)!));
+
+    const source = place(fullest, from);
+    const copied = await copyTable(source, target, pass(`copying ${from} to ${to}`));
+    const removed = options.whileWriting
+      ? 0
+      : await removeExtras(source, target, pass(`looking in ${to} for what ${from} lacks`));
+    const digest = await digestOf(source, pass(`reading ${from} again`));
+    const there: (Digest & { region: string })[] = [];
+    for (const region of await replicasOf(target, options.regions, parts))
+      there.push({ region, ...(await reached(place(region, to), digest, startS, parts)) });
+    tables.push({
+      kind,
+      from,
+      from_region: fullest,
+      to,
+      ...copied,
+      removed,
+      source: digest,
+      target: there,
+      equal: there.every((each) => isSame(each, digest)),
+      may_be_missing: others.map(([region, each]) => ({ region, ...each })),
+    });
+  }
+  const after = await lookEverywhere(options, parts);
+  const stopped = options.regions.every((region) => {
+    const at = before.get(region)!.stopped_at;
+    return at !== null && at === after.get(region)!.stopped_at;
+  });
+  const complete =
+    stopped &&
+    !options.whileWriting &&
+    tables.every((each) => each.equal && each.may_be_missing.length === 0);
+  return { tables, stopped, complete };
+}
+
+/** @throws CliError where the target serves, or the Regions do not use the same tables */
+async function lookEverywhere(
+  { stage, regions, toGeneration }: CopyOptions,
+  parts: CopyParts,
+): Promise<Map<string, ShownTables>> {
+  const found = new Map<string, ShownTables>();
+  for (const region of regions) found.set(region, await parts.shown(region));
+  for (const [region, shown] of found)
+    for (const kind of KINDS)
+      if (shown[kind] === tableName(stage, kind, toGeneration))
+        throw usage(`--to-generation: ${region} uses ${shown[kind]} already`);
+  const names = new Set([...found.values()].map(({ registry, clients }) => `${registry}, ${clients}`));
+  if (names.size > 1)
+    throw new CliError(
+      EXIT.failed,
+      `the Regions do not use the same tables (${[...names].join('; ')}): deploy them all first`,
+    );
+  return found;
+}
+
+/** Waits until no write can be under way. */
+async function settle(
+  { regions }: CopyOptions,
+  shown: ReadonlyMap<string, ShownTables>,
+  { report, signal }: CopyParts,
+): Promise<void> {
+  const open = regions.filter((region) => shown.get(region)!.stopped_ms === null);
+  if (open.length > 0)
+    throw new CliError(
+      EXIT.failed,
+      `writes go on in ${open.join(', ')}, and a copy would lack them: stop them with countersign registry stop-writes, or ` +
+        'rehearse with --while-writing',
+    );
+  const leftMs = Math.max(
+    ...regions.map((region) => WRITE_STOP_SETTLE_MS - Math.max(0, shown.get(region)!.stopped_ms!)),
+  );
+  if (leftMs <= 0) return;
+  report(`waiting ${durationText(leftMs)} until no write can be under way`);
+  await delay(leftMs, undefined, { signal }).catch(() => {});
+}
+
+/** @returns the named tables, by what their keys say they are */
+async function kindsOf(
+  { fromTables, regions }: CopyOptions,
+  { dynamodb }: CopyParts,
+): Promise<Map<Kind, string>> {
+  const found = new Map<Kind, string>();
+  const region = regions[0]!;
+  for (const table of fromTables) {
+    const describe = new DescribeTableCommand({ TableName: table });
+    const { Table } = await ask({ table, region }, () => dynamodb(region).send(describe));
+    const keys = (Table?.KeySchema ?? []).map(({ AttributeName }) => AttributeName).join();
+    const kind = keys === 'pk' ? 'registry' : keys === 'pk,sk' ? 'clients' : undefined;
+    if (!kind)
+      throw usage(`--from-table: ${table} has the keys ${keys}, which neither registry nor clients has`);
+    if (found.has(kind)) throw usage(`--from-table: ${found.get(kind)} and ${table} are both of ${kind}`);
+    found.set(kind, table);
+  }
+  return found;
+}
+
+/** @returns the Regions whose copy of the target can differ; a strongly consistent read of one sees those of all others */
+async function replicasOf(
+  { table, region: home, dynamodb }: Place,
+  regions: readonly string[],
+  parts: CopyParts,
+): Promise<string[]> {
+  const describe = (client: DynamoDBClient) => client.send(new DescribeTableCommand({ TableName: table }));
+  const { Table } = await ask({ table, region: home }, () => describe(dynamodb));
+  if (Table?.MultiRegionConsistency === 'STRONG') return [home];
+  const replicas = (Table?.Replicas ?? []).flatMap(({ RegionName }) => RegionName ?? []);
+  const found = new Set([home, ...replicas]);
+  for (const region of regions) {
+    if (found.has(region)) continue;
+    const isThere = await describe(parts.dynamodb(region)).then(
+      () => true,
+      (error: Error) => {
+        if (error.name === 'ResourceNotFoundException') return false;
+        throw error;
+      },
+    );
+    if (isThere) found.add(region);
+  }
+  return [...found];
+}
+
+/** @returns the digest of a Region's copy, once it is as wanted or has stopped to change */
+async function reached(place: Place, wanted: Digest, startS: number, parts: CopyParts): Promise<Digest> {
+  const pass = passOf(parts, startS, `${place.kind}: comparing ${place.table} in ${place.region}`);
+  let found = await digestOf(place, pass);
+  for (let look = 1; look < LOOKS && !isSame(found, wanted) && !parts.signal.aborted; look++) {
+    await delay(parts.pollMs, undefined, { signal: parts.signal }).catch(() => {});
+    found = await digestOf(place, pass);
+  }
+  return found;
+}
+
+/** Items between two lines of progress. */
+const REPORTED = 5_000;
+
+function passOf({ signal, report }: CopyParts, startS: number, what: string): Pass {
+  let next = REPORTED;
+  return {
+    signal,
+    startS,
+    progress(items) {
+      if (items < next) return;
+      report(`${what}: ${items} items`);
+      next = items - (items % REPORTED) + REPORTED;
+    },
+  };
+}

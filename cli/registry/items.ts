@@ -1,0 +1,96 @@
+/** Items of `registry` and `clients` as a copy sees them: which of two is newer, and a digest that no order of them changes. */
+import { createHash } from 'node:crypto';
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { TABLES } from '../../lambda/contract/names.ts';
+
+export type Item = Record<string, AttributeValue>;
+/** The tables that all Regions share. */
+export type Kind = 'registry' | 'clients';
+export const KINDS = ['registry', 'clients'] as const satisfies readonly Kind[];
+
+/** Health checks write to keys of this form; no client has a name like it. They are a Region's own, and are not copied. */
+export const PROBE = '#probe#';
+export const isProbe = ({ pk }: Item): boolean => pk?.S?.startsWith(PROBE) === true;
+
+export const keyOf = (kind: Kind, item: Item): Item =>
+  Object.fromEntries(TABLES[kind].keys.map((name) => [name, item[name]!]));
+
+/** @param atS epoch seconds @returns whether TTL may have deleted the item by then */
+export const isExpired = ({ ttl }: Item, atS: number): boolean => ttl?.N !== undefined && Number(ttl.N) < atS;
+
+export interface Condition {
+  readonly ConditionExpression: string;
+  readonly ExpressionAttributeValues?: Item;
+}
+
+/** @returns a condition that holds unless the table has a newer item under the key */
+export function unlessNewer(kind: Kind, item: Item): Condition {
+  const since = (name: string, by: AttributeValue | undefined) =>
+    absentOr(`${name} <= :by`, by && { ':by': by });
+  if (kind === 'registry') {
+    // A registration or a tombstone, whichever was later.
+    const by = item.deleted_at ?? item.created_at;
+    return absentOr('created_at <= :by OR deleted_at <= :by', by && { ':by': by });
+  }
+  const sort = item.sk?.S ?? '';
+  if (sort === 'client') return since('created_at', item.created_at);
+  if (sort === 'state') return since('changed_at', item.changed_at);
+  if (sort.startsWith('revoked#')) return since('revoked_at', item.revoked_at);
+  const { usable_at: usable, expires_at: ends } = item;
+  // The end of a key only moves closer.
+  return absentOr(
+    'usable_at < :usable OR usable_at = :usable AND expires_at >= :ends',
+    usable && ends && { ':usable': usable, ':ends': ends },
+  );
+}
+
+const absentOr = (older: string, values: Item | undefined): Condition =>
+  values
+    ? { ConditionExpression: `attribute_not_exists(pk) OR ${older}`, ExpressionAttributeValues: values }
+    : { ConditionExpression: 'attribute_not_exists(pk)' };
+
+/** @returns the item as text: the same for the same attributes in any order */
+export function canonical(item: Item): string {
+  return JSON.stringify(sorted(item));
+}
+
+function sorted(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, each]) => [name, isSet(name) ? (sorted(each) as string[]).toSorted() : sorted(each)]),
+  );
+}
+
+/** DynamoDB keeps no order in sets. */
+const isSet = (type: string): boolean => ['SS', 'NS', 'BS'].includes(type);
+
+export interface Digest {
+  readonly items: number;
+  /** Sum of the items' SHA-256, modulo 2^256, in hexadecimal. */
+  readonly digest: string;
+}
+
+/** Adds up items in any order. A sum, since two equal items would cancel each other in an XOR. */
+export class DigestSum {
+  #items = 0;
+  #sum = 0n;
+
+  add(item: Item): void {
+    this.#items += 1;
+    const hash = createHash('sha256').update(canonical(item)).digest('hex');
+    this.#sum = (this.#sum + BigInt(`0x${hash}`)) % MODULUS;
+  }
+
+  get value(): Digest {
+    return { items: this.#items, digest: this.#sum.toString(16).padStart(64, '0') };
+  }
+}
+
+const MODULUS = 1n << 256n;
+
+export const isSame = (a: Digest, b: Digest): boolean => a.items === b.items && a.digest === b.digest;

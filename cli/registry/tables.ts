@@ -1,0 +1,169 @@
+/** Passes over one table of a Region: copy, removal of what the source lacks, digest. Each can be repeated. */
+import {
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
+import { awsError } from '../aws-error.ts';
+import { CliError, EXIT } from '../io.ts';
+import {
+  canonical,
+  type Digest,
+  DigestSum,
+  type Item,
+  isExpired,
+  isProbe,
+  type Kind,
+  keyOf,
+  PROBE,
+  unlessNewer,
+} from './items.ts';
+
+/** A table as the clients of one Region see it. */
+export interface Place {
+  readonly dynamodb: DynamoDBClient;
+  readonly region: string;
+  readonly kind: Kind;
+  readonly table: string;
+}
+
+export interface Pass {
+  /** Ends the pass between two pages. */
+  readonly signal: AbortSignal;
+  /** Epoch seconds at which the run began. */
+  readonly startS: number;
+  /** Takes the items looked at so far. */
+  progress(items: number): void;
+}
+
+export interface Copied {
+  readonly read: number;
+  readonly written: number;
+  /** Items that are newer in the target: they were left as they are. */
+  readonly newer: number;
+}
+
+/** Items in a page. DynamoDB ends a page at 1 MB in any case. */
+const PAGE = 500;
+/** Calls at the same time. */
+const AT_ONCE = 25;
+/** TTL may delete these from one side during the run: no digest holds them. */
+const EXPIRING_S = 24 * 3600;
+const CONFLICTS = 6;
+
+/** Writes each item of the source that the target lacks or has an older form of. Equal ones cost a read alone. */
+export async function copyTable(source: Place, target: Place, pass: Pass): Promise<Copied> {
+  const { kind } = source;
+  let [read, written, newer] = [0, 0, 0];
+  await eachItem(source, pass, async (item) => {
+    if (isExpired(item, pass.startS)) return;
+    read += 1;
+    const there = await itemAt(target, keyOf(kind, item));
+    if (there && canonical(there) === canonical(item)) return;
+    if (await put(target, item)) written += 1;
+    else newer += 1;
+  });
+  return { read, written, newer };
+}
+
+/** Deletes what an earlier copy brought, and what the source has no longer. @returns how many */
+export async function removeExtras(source: Place, target: Place, pass: Pass): Promise<number> {
+  let removed = 0;
+  await eachItem(target, pass, async (item) => {
+    const Key = keyOf(target.kind, item);
+    if (await itemAt(source, Key)) return;
+    await ask(target, () => target.dynamodb.send(new DeleteItemCommand({ TableName: target.table, Key })));
+    removed += 1;
+  });
+  return removed;
+}
+
+/** @returns a digest of what a copy must bring, by strongly consistent reads */
+export async function digestOf(place: Place, pass: Pass): Promise<Digest> {
+  const sum = new DigestSum();
+  await eachItem(place, pass, async (item) => {
+    if (!isExpired(item, pass.startS + EXPIRING_S)) sum.add(item);
+  });
+  return sum.value;
+}
+
+/** @returns the Regions that have written to the table: it serves, or has served */
+export async function servedRegions({ kind, ...place }: Place, { signal }: Pass): Promise<string[]> {
+  if (kind !== 'registry') return [];
+  const found: string[] = [];
+  for await (const page of pages(place, signal, {
+    FilterExpression: 'begins_with(pk, :probe)',
+    ExpressionAttributeValues: { ':probe': { S: PROBE } },
+  }))
+    for (const { pk } of page) found.push(pk!.S!.slice(PROBE.length));
+  return found;
+}
+
+async function eachItem(place: Place, pass: Pass, work: (item: Item) => Promise<void>): Promise<void> {
+  let items = 0;
+  for await (const page of pages(place, pass.signal)) {
+    const own = page.filter((item) => !isProbe(item));
+    for (let at = 0; at < own.length; at += AT_ONCE) await Promise.all(own.slice(at, at + AT_ONCE).map(work));
+    items += own.length;
+    pass.progress(items);
+  }
+}
+
+async function* pages(
+  place: Omit<Place, 'kind'>,
+  signal: AbortSignal,
+  filter: Pick<ScanCommand['input'], 'FilterExpression' | 'ExpressionAttributeValues'> = {},
+): AsyncGenerator<readonly Item[]> {
+  let from: Item | undefined;
+  do {
+    if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted; run it again: it goes on');
+    const scan = new ScanCommand({
+      TableName: place.table,
+      ConsistentRead: true,
+      Limit: PAGE,
+      ...filter,
+      ...(from && { ExclusiveStartKey: from }),
+    });
+    const { Items = [], LastEvaluatedKey } = await ask(place, () => place.dynamodb.send(scan));
+    yield Items;
+    from = LastEvaluatedKey;
+  } while (from);
+}
+
+async function itemAt(place: Place, Key: Item): Promise<Item | undefined> {
+  const get = new GetItemCommand({ TableName: place.table, Key, ConsistentRead: true });
+  return (await ask(place, () => place.dynamodb.send(get))).Item;
+}
+
+/** @returns false where the table has a newer item */
+async function put(place: Place, item: Item): Promise<boolean> {
+  const command = new PutItemCommand({
+    TableName: place.table,
+    Item: item,
+    ...unlessNewer(place.kind, item),
+  });
+  for (let attempt = 1; ; attempt++)
+    try {
+      await place.dynamodb.send(command);
+      return true;
+    } catch (error) {
+      const { name } = error as Error;
+      if (name === 'ConditionalCheckFailedException') return false;
+      // Another Region of a strong table writes the same item.
+      if (name === 'ReplicatedWriteConflictException' && attempt < CONFLICTS) continue;
+      throw awsError(error, `table ${place.table} in ${place.region}`);
+    }
+}
+
+export async function ask<T>(
+  { table, region }: Pick<Place, 'table' | 'region'>,
+  send: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    throw error instanceof CliError ? error : awsError(error, `table ${table} in ${region}`);
+  }
+}

@@ -1,0 +1,63 @@
+/** Operators' actions on the tables that all Regions share: which ones a Region uses, and the write stop. */
+import * as z from 'zod';
+import type { WriteStop } from '../adapters/write-stop.ts';
+import type { ShownTables } from '../contract/admin.ts';
+import { type Action, type Actions, AdminError } from './actions.ts';
+import { action } from './params.ts';
+
+export interface TableOptions {
+  readonly stop: WriteStop;
+  /** Names of the tables that this Region's functions use. */
+  readonly registry: string;
+  readonly clients: string;
+  readonly consistency: ShownTables['consistency'];
+  readonly nowMs: () => number;
+}
+
+const None = z.strictObject({});
+const target = () => 'tables';
+
+export const tableReadActions = (options: TableOptions): Actions => ({
+  'tables.show': action(None, target, async () => shown(options, await options.stop.read())),
+});
+
+export const tableWriteActions = (options: TableOptions): Actions => ({
+  'tables.stop': action(None, target, async () => shown(options, await options.stop.stop(options.nowMs()))),
+  'tables.resume': action(None, target, async () => {
+    await options.stop.resume();
+    return shown(options, undefined);
+  }),
+});
+
+/** @param atMs since when writes are stopped */
+function shown(
+  { registry, clients, consistency, nowMs }: TableOptions,
+  atMs: number | undefined,
+): ShownTables {
+  return {
+    registry,
+    clients,
+    consistency,
+    stopped_at: atMs === undefined ? null : new Date(atMs).toISOString(),
+    // By this Region's clock, which set the time as well.
+    stopped_ms: atMs === undefined ? null : nowMs() - atMs,
+  };
+}
+
+/** Actions that change `registry` or `clients`: none of them begins while writes are stopped. */
+export function stoppable(actions: Actions, stop: WriteStop): Actions {
+  const guarded = (each: Action): Action => ({
+    ...each,
+    async run(params) {
+      if ((await stop.read()) !== undefined)
+        throw new AdminError(
+          503,
+          'unavailable',
+          'writes are stopped while the tables are copied (countersign registry show); repeat the command after ' +
+            'countersign registry resume-writes',
+        );
+      return each.run(params);
+    },
+  });
+  return Object.fromEntries(Object.entries(actions).map(([name, each]) => [name, guarded(each)]));
+}

@@ -1,0 +1,122 @@
+/**
+ * Generations of `registry` and `clients`: which tables a stage has, and which of them it uses. The mode of a table and a strong
+ * table's Regions never change, and a backup is restored to a new table. So there the data goes to tables of another generation
+ * (docs/upgrade.md, "Other tables").
+ */
+import { z } from 'zod';
+import type { Consistency } from '../../lambda/contract/serving-environment.ts';
+import { checkConsistency, consistencyOf } from './consistency.ts';
+import type { Fault } from './fault.ts';
+import { count, regionName } from './forms.ts';
+import type { ConfigSettings } from './schema.ts';
+
+export const tables = z.strictObject({
+  /** Generation that the stage uses: part of the names of `registry` and `clients`. A whole number; default 1. */
+  generation: count(2).default(1),
+  /**
+   * Tables of another generation, which exist as well and serve nobody: the next ones, until they are filled, or the ones
+   * before, while they are kept. Default: none.
+   */
+  other: z
+    .strictObject({
+      generation: count(2),
+      /** As `consistency`, of these tables. Default: by their Regions. */
+      consistency: z
+        .enum(['strong', 'eventual'])
+        .optional()
+        .meta({ examples: ['strong'] }),
+      /** Regions that have a replica, the home Region among them. Default: those that serve. */
+      regions: z
+        .array(regionName())
+        .min(1, 'must name at least one Region')
+        .optional()
+        .meta({ examples: [['eu-west-1', 'eu-central-1']] }),
+      /** As `witnessRegion`, of these tables. Default: none. */
+      witnessRegion: regionName()
+        .optional()
+        .meta({ examples: ['eu-west-3'] }),
+    })
+    .optional()
+    .meta({ examples: [{ generation: 2 }] }),
+});
+
+/** One generation's `registry` and `clients`. */
+export interface TableSet {
+  readonly generation: number;
+  readonly consistency: Consistency;
+  /** Names of the Regions with a replica. */
+  readonly regions: readonly string[];
+  readonly witnessRegion?: string;
+}
+
+type Settings = Pick<ConfigSettings, 'tables' | 'regions' | 'witnessRegion'> & {
+  readonly consistency?: ConfigSettings['consistency'] | Consistency;
+};
+
+/** @returns the tables that the stage uses, and the other ones that it has */
+export function tableSets(settings: Settings): { readonly inUse: TableSet; readonly other?: TableSet } {
+  const { tables, regions, witnessRegion } = settings;
+  const names = regions.map(({ name }) => name);
+  const set = (generation: number, of: Mode): TableSet => ({
+    generation,
+    consistency: of.regions.length === 1 ? 'single' : consistencyOf(of),
+    regions: of.regions.map(({ name }) => name),
+    ...(of.witnessRegion !== undefined && { witnessRegion: of.witnessRegion }),
+  });
+  const mode = settings.consistency === 'single' ? undefined : settings.consistency;
+  const inUse = set(tables.generation, {
+    regions: names.map((name) => ({ name })),
+    ...(mode && { consistency: mode }),
+    ...(witnessRegion !== undefined && { witnessRegion }),
+  });
+  if (!tables.other) return { inUse };
+  return { inUse, other: set(tables.other.generation, modeOf(tables.other, inUse)) };
+}
+
+type Mode = Pick<ConfigSettings, 'consistency' | 'witnessRegion'> & {
+  readonly regions: readonly { readonly name: string }[];
+};
+type Other = NonNullable<ConfigSettings['tables']['other']>;
+
+/** What is not said of the other tables is as with those in use, if nothing is said at all. */
+function modeOf({ consistency, regions, witnessRegion }: Other, inUse: TableSet): Mode {
+  const isSaid = (consistency ?? regions ?? witnessRegion) !== undefined;
+  const like = isSaid ? undefined : inUse;
+  const mode = consistency ?? (like?.consistency === 'single' ? undefined : like?.consistency);
+  const witness = witnessRegion ?? like?.witnessRegion;
+  return {
+    regions: (regions ?? inUse.regions).map((name) => ({ name })),
+    ...(mode && { consistency: mode }),
+    ...(witness !== undefined && { witnessRegion: witness }),
+  };
+}
+
+export function checkTables(settings: ConfigSettings): Fault[] {
+  const { tables, stage, regions, homeRegion = regions[0]!.name } = settings;
+  const { other } = tables;
+  if (!other) return [];
+  const fault = (setting: string, message: string): Fault => ({
+    path: ['tables', 'other', setting],
+    message,
+    example: false,
+  });
+  const named = other.regions ?? regions.map(({ name }) => name);
+  return [
+    ...(other.generation === tables.generation
+      ? [fault('generation', `is ${other.generation}, which tables.generation is as well`)]
+      : []),
+    ...(named.includes(homeRegion)
+      ? []
+      : [fault('regions', `lacks the home Region, ${homeRegion}, whose stack makes the tables`)]),
+    ...(stage.kind === 'dev' && named.length > 1
+      ? [fault('regions', 'more than one needs stage.kind: "prod"')]
+      : []),
+    ...named.flatMap((name, i) =>
+      named.indexOf(name) < i ? [fault('regions', `${name} is named twice`)] : [],
+    ),
+    ...checkConsistency(modeOf(other, tableSets(settings).inUse)).map((each) => ({
+      ...each,
+      path: ['tables', 'other', ...each.path],
+    })),
+  ];
+}

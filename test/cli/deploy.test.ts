@@ -1,0 +1,431 @@
+/** `countersign deploy` and `destroy`: the order, what stops a run, and what is said about the rest. */
+import { Readable } from 'node:stream';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cli/deploy/command.ts';
+import { regionCommand } from '../../cli/deploy/region-command.ts';
+import { addSteps, describeStep, removeSteps } from '../../cli/deploy/region-steps.ts';
+import { type DeployParts, deployStacks, runSteps } from '../../cli/deploy/run.ts';
+import { deploySteps, destroySteps } from '../../cli/deploy/steps.ts';
+import { CliError, EXIT, type Io } from '../../cli/io.ts';
+import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { Directory } from './cli.ts';
+
+const stack = (part: PlannedStack['part'], region: string): PlannedStack => ({
+  name: `${part}-${region}`,
+  region,
+  part,
+});
+const [A, B] = ['eu-west-1', 'eu-central-1'] as [string, string];
+const PLAN: DeployPlan = {
+  stage: 'live',
+  kind: 'prod',
+  homeRegion: A,
+  stackRegions: [A, B, 'us-east-1'],
+  concurrencyQuota: 1000,
+  consistency: 'eventual',
+  tableGeneration: 1,
+  regions: [A, B].map((name) => ({ name, ledgerGeneration: 1 })),
+  stacks: [
+    ...[B, A].map((region) => stack('account', region)),
+    ...[B, A].map((region) => stack('base', region)),
+    stack('home', A),
+    ...[B, A].map((region) => stack('region', region)),
+    stack('watch', 'us-east-1'),
+  ],
+};
+const DEV: DeployPlan = { ...PLAN, kind: 'dev', stacks: [stack('home', A), stack('region', A)] };
+const names = (stacks: readonly PlannedStack[]) => stacks.map(({ name }) => name);
+
+describe('the steps', () => {
+  it('are all stacks in the order of the plan, or those of one Region alone', () => {
+    expect(deploySteps(PLAN, {})).toEqual({ stacks: PLAN.stacks, left: [] });
+    const one = deploySteps(PLAN, { region: [B] });
+    expect(names(one.stacks)).toEqual([`account-${B}`, `base-${B}`, `region-${B}`]);
+    expect(names(deploySteps(PLAN, { region: [A] }).stacks)).not.toContain(`home-${A}`);
+    expect(names(deploySteps(DEV, { region: [A] }).stacks)).toEqual([`home-${A}`, `region-${A}`]);
+  });
+
+  it('leave out every stack that lies in a lost Region, home with its Region', () => {
+    const { stacks, left } = deploySteps(PLAN, { without: [A] });
+    expect(names(stacks)).toEqual([`account-${B}`, `base-${B}`, `region-${B}`, 'watch-us-east-1']);
+    expect(names(left)).toEqual([`account-${A}`, `base-${A}`, `home-${A}`, `region-${A}`]);
+  });
+
+  it('of a destruction go backwards, and hold nothing that keeps data or that serves other stages', () => {
+    const { stacks, left } = destroySteps(PLAN, {});
+    expect(names(stacks)).toEqual(['watch-us-east-1', `region-${A}`, `region-${B}`]);
+    expect(left.map(({ part }) => part)).toEqual(['account', 'account', 'base', 'base', 'home']);
+    expect(names(destroySteps(PLAN, { region: [B] }).stacks)).toEqual([`region-${B}`]);
+    expect(names(destroySteps(DEV, {}).stacks)).toEqual([`region-${A}`, `home-${A}`]);
+  });
+
+  it.each([[{ region: ['us-west-2'] }], [{ without: ['us-west-2'] }]])(
+    '%j names no Region of the stage',
+    (choice) => {
+      expect(() => deploySteps(PLAN, choice)).toThrow(
+        /stage live has no stack in us-west-2; it has eu-central-1/,
+      );
+    },
+  );
+});
+
+/** An account that remembers what was done, on a clock that only the waits move. */
+class Account implements DeployParts {
+  readonly log: string[] = [];
+  readonly reports: string[] = [];
+  readonly interrupt = new AbortController();
+  readonly signal = this.interrupt.signal;
+  readonly pollMs = 0;
+  now = 0;
+  existing = new Set<string>(names(PLAN.stacks));
+  /** By Region, the checks that fail; undefined: no answer. */
+  health: Record<string, readonly string[] | undefined> = { [A]: [], [B]: [] };
+  ringing: Record<string, string[]> = { [A]: [], [B]: [] };
+  onDeploy: (stack: PlannedStack) => void = () => {};
+
+  async deploy(each: PlannedStack): Promise<void> {
+    this.log.push(`deploy ${each.name}`);
+    this.onDeploy(each);
+    this.existing.add(each.name);
+  }
+  async destroy(each: PlannedStack): Promise<void> {
+    this.log.push(`destroy ${each.name}`);
+  }
+  async remove(each: PlannedStack): Promise<void> {
+    this.log.push(`remove ${each.name}`);
+    this.existing.delete(each.name);
+  }
+  async unprotect(region: string): Promise<void> {
+    this.log.push(`unprotect ${region}`);
+  }
+  exists = async ({ name }: PlannedStack) => this.existing.has(name);
+  failing = async ({ region }: PlannedStack) => {
+    this.log.push(`health ${region}`);
+    return this.health[region];
+  };
+  alarms = async ({ region }: PlannedStack) => {
+    this.log.push(`alarms ${region}`);
+    return this.ringing[region]!;
+  };
+  report = (text: string) => void this.reports.push(text);
+  nowMs = () => {
+    this.now += 60_000;
+    return this.now;
+  };
+  get deployed(): string[] {
+    return this.log.filter((line) => line.startsWith('deploy '));
+  }
+}
+
+const WATCHING = { alarmsMs: 300_000, healthMs: 300_000, mayLackKeys: true };
+const run = (account: Account, plan = PLAN) => deployStacks(plan.stacks, WATCHING, account);
+
+describe('a deployment', () => {
+  it('goes to the next Region only once the one before is healthy and its alarms were quiet for the time asked', async () => {
+    const account = new Account();
+    const outcome = await run(account);
+    expect(outcome).toEqual({ done: names(PLAN.stacks), stopped: null, not_tried: [], notes: [], exit: 0 });
+    const between = account.log.slice(
+      account.log.indexOf(`deploy region-${B}`) + 1,
+      account.log.indexOf(`deploy region-${A}`),
+    );
+    expect(between.filter((line) => line === `health ${B}`)).toHaveLength(1);
+    expect(between.filter((line) => line === `alarms ${B}`).length).toBeGreaterThanOrEqual(5);
+  });
+
+  it('stops at a stack that fails, and says what is deployed and what is not', async () => {
+    const account = new Account();
+    account.onDeploy = ({ part }) => {
+      if (part === 'home') throw new CliError(EXIT.failed, '`cdk` failed');
+    };
+    expect(await run(account)).toEqual({
+      done: names(PLAN.stacks).slice(0, 4),
+      stopped: { step: `home-${A}`, why: '`cdk` failed' },
+      not_tried: [`region-${B}`, `region-${A}`, 'watch-us-east-1'],
+      notes: [],
+      exit: EXIT.failed,
+    });
+  });
+
+  it('stops at a Region that is not healthy any more: the others keep the version that works', async () => {
+    const account = new Account();
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${B}`) account.health[B] = ['registry'];
+    };
+    const outcome = await run(account);
+    expect(outcome.stopped).toEqual({ step: `region-${B}`, why: 'deployed, but not healthy: registry' });
+    expect(account.deployed).not.toContain(`deploy region-${A}`);
+  });
+
+  it('stops where an alarm begins to ring, and not for one that rang before: the other Region may be down', async () => {
+    const account = new Account();
+    account.ringing[B] = ['replication-lag'];
+    expect((await run(account)).stopped).toBeNull();
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${B}`) account.ringing[B] = ['replication-lag', 'api-errors'];
+    };
+    const { stopped } = await run(account);
+    expect(stopped!.why).toBe(
+      'deployed, but in ALARM since: api-errors; docs/runbook.md has a section for each',
+    );
+  });
+
+  it('watches no alarm where it is told so: while writes are stopped, errors ring', async () => {
+    const account = new Account();
+    account.onDeploy = ({ region }) => {
+      account.ringing[region] = ['api-errors'];
+    };
+    const outcome = await deployStacks(PLAN.stacks, { ...WATCHING, alarmsMs: 0 }, account);
+    expect(outcome.stopped).toBeNull();
+  });
+
+  it('a fix reaches a Region that was unhealthy before; a worse one stops it', async () => {
+    const account = new Account();
+    account.health[B] = ['registry', 'status'];
+    const outcome = await run(account);
+    expect(outcome).toMatchObject({ stopped: null, notes: [expect.stringContaining('registry, status')] });
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${B}`) account.health[B] = ['registry', 'ledger'];
+    };
+    expect((await run(account)).stopped!.why).toContain('registry, ledger');
+  });
+
+  it('a new stage has no keys, so its Regions are not healthy, and the rest of them must be', async () => {
+    const account = new Account();
+    account.existing = new Set();
+    account.health = { [A]: ['keys'], [B]: ['keys'] };
+    const outcome = await run(account);
+    expect(outcome.exit).toBe(0);
+    expect(outcome.notes).toHaveLength(2);
+    expect(outcome.notes[0]).toContain('countersign keys init');
+    // Nothing was there that an alarm could watch.
+    expect(account.log.filter((line) => line.startsWith('alarms'))).toEqual([]);
+    const broken = new Account();
+    broken.existing = new Set();
+    broken.health = { [A]: ['keys', 'ledger'], [B]: ['keys', 'ledger'] };
+    expect((await run(broken)).exit).toBe(EXIT.failed);
+    const silent = new Account();
+    silent.existing = new Set();
+    silent.health = {};
+    expect((await run(silent)).stopped!.why).toContain('gives no answer after 5 min');
+  });
+
+  it('waits for a Region that needs time to be healthy', async () => {
+    const account = new Account();
+    let looks = 0;
+    account.failing = async ({ region }) => {
+      if (region !== B || !account.deployed.includes(`deploy region-${B}`)) return [];
+      looks += 1;
+      return looks < 3 ? ['keys'] : [];
+    };
+    expect((await run(account)).stopped).toBeNull();
+    expect(looks).toBe(3);
+  });
+
+  it('Ctrl-C ends it after the stack under way, with what is left', async () => {
+    const account = new Account();
+    account.onDeploy = ({ part }) => {
+      if (part === 'home') account.interrupt.abort();
+    };
+    const { done, stopped, exit } = await run(account);
+    expect([done.at(-1), stopped, exit]).toEqual([
+      `home-${A}`,
+      { step: `region-${B}`, why: 'interrupted' },
+      EXIT.interrupted,
+    ]);
+  });
+
+  it('stopped at any stack and run again, it ends where one run would', async () => {
+    for (const broken of PLAN.stacks) {
+      const account = new Account();
+      account.onDeploy = ({ name }) => {
+        if (name === broken.name) throw new CliError(EXIT.failed, 'lost');
+      };
+      const first = await run(account);
+      expect(first.stopped!.step).toBe(broken.name);
+      account.onDeploy = () => {};
+      expect((await run(account)).done).toEqual(names(PLAN.stacks));
+    }
+  });
+});
+
+describe('a change of the Regions', () => {
+  const lines = (steps: ReturnType<typeof addSteps>) => steps.map(describeStep);
+  const ONE: DeployPlan = {
+    ...PLAN,
+    regions: [{ name: A, ledgerGeneration: 1 }],
+    stacks: PLAN.stacks.filter(({ region }) => region !== B),
+  };
+
+  it('adds what the new Region needs, then its stack, then what the others know of it, and the entry last', () => {
+    expect(lines(addSteps(PLAN, B))).toEqual([
+      `account-${B}`,
+      `base-${B}`,
+      `home-${A}`,
+      `region-${B}`,
+      `region-${A}`,
+      'watch-us-east-1',
+    ]);
+  });
+
+  it('removes it from DNS and from what the others hold, then its stack, its replicas, and its key last', () => {
+    expect(lines(removeSteps(ONE, B))).toEqual([
+      `region-${A}`,
+      'watch-us-east-1',
+      `deletion of countersign-live-region-${B}`,
+      `end of the deletion protection of the replicas in ${B}`,
+      `home-${A}`,
+      `deletion of countersign-live-base-${B}`,
+    ]);
+  });
+
+  const strong: DeployPlan = { ...PLAN, consistency: 'strong' };
+  it.each<[string, () => unknown, string | RegExp]>([
+    ['the home Region', () => removeSteps(PLAN, A), `${A} is the home Region`],
+    ['a Region that is still named', () => removeSteps(PLAN, B), `still names ${B}: evacuate it`],
+    ['a Region that is not named yet', () => addSteps(ONE, B), `add { name: '${B}' } to regions`],
+    [
+      'a member of a strong set',
+      () => removeSteps(strong, B),
+      /eu-central-1 cannot be removed: [\s\S]*--to-generation 2 --stage live --region eu-west-1,eu-central-1[\s\S]*resume-writes/,
+    ],
+    [
+      'a fourth of a strong set',
+      () => addSteps(strong, 'eu-west-2'),
+      /eu-west-2 cannot be added: [\s\S]*generation: 2/,
+    ],
+  ])('refuses what would be stuck, with what to do: %s', (_, steps, message) => {
+    expect(steps).toThrow(message);
+  });
+
+  const watching = { ...WATCHING, mayLackKeys: false };
+  it('a new Region does not serve before it has the keys that the stage has', async () => {
+    const account = new Account();
+    account.existing.delete(`region-${B}`);
+    account.health[B] = ['keys'];
+    const { stopped } = await runSteps(addSteps(PLAN, B), watching, account);
+    expect(stopped).toEqual({ step: `region-${B}`, why: 'deployed, but not healthy: keys' });
+    expect(account.deployed.at(-1)).toBe(`deploy region-${B}`);
+  });
+
+  it('stopped at any step and run again, it ends where one run would', async () => {
+    for (const steps of [addSteps(PLAN, B), removeSteps(ONE, B)]) {
+      const whole = new Account();
+      const expected = (await runSteps(steps, watching, whole)).done;
+      expect(expected).toEqual(lines(steps));
+      for (const [i] of steps.entries()) {
+        const account = new Account();
+        let step = 0;
+        const failing = async (each: PlannedStack | string) => {
+          if (step++ === i) throw new CliError(EXIT.failed, `lost at ${JSON.stringify(each)}`);
+        };
+        const broken: DeployParts = Object.assign(Object.create(account), {
+          deploy: failing,
+          remove: failing,
+          unprotect: failing,
+        });
+        const first = await runSteps(steps, watching, broken);
+        expect([first.done, first.stopped!.step]).toEqual([expected.slice(0, i), expected[i]]);
+        expect((await runSteps(steps, watching, account)).done).toEqual(expected);
+      }
+    }
+  });
+});
+
+describe('the commands', () => {
+  const directory = new Directory();
+  afterAll(() => directory.remove());
+
+  /** Runs a command of this plan and account, as `countersign` does. */
+  async function ran(
+    command: typeof deployCommand,
+    args: string[],
+    account: Account,
+    plan = PLAN,
+    typed = '',
+  ) {
+    const said: { stdout: string[]; stderr: string[] } = { stdout: [], stderr: [] };
+    let code = 0;
+    const io: Io = {
+      stdin: Readable.from([typed]),
+      stdout: { write: (text: string) => void said.stdout.push(text) },
+      stderr: { write: (text: string) => void said.stderr.push(text), isTTY: true },
+      env: {},
+      cwd: directory.path,
+      onInterrupt: () => () => {},
+    };
+    const parts: DeployCommandParts = {
+      synthesised: (_, use) => use({ plans: [plan], assembly: 'cdk.out' }),
+      parts: async () => account,
+    };
+    const made = command(
+      io,
+      (exit) => {
+        code = exit;
+      },
+      parts,
+    );
+    const failed = await made
+      .exitOverride()
+      .parseAsync(args, { from: 'user' })
+      .then(
+        () => undefined,
+        (error: Error) => error,
+      );
+    return { stdout: said.stdout.join(''), stderr: said.stderr.join(''), code, failed };
+  }
+
+  it('deploy shows the order, asks for the stage by its name, and says what it did', async () => {
+    const account = new Account();
+    const refused = await ran(deployCommand, [], account, PLAN, 'yes\n');
+    expect(refused.failed).toMatchObject({ message: 'nothing was deployed', exitCode: EXIT.failed });
+    expect(account.log).toEqual([]);
+    const asked = await ran(deployCommand, ['--region', B, '--watch', '1s'], account, PLAN, 'live\n');
+    expect([asked.failed, asked.code]).toEqual([undefined, 0]);
+    expect(asked.stderr).toContain(`  base-${B} in ${B}\n  region-${B} in ${B}\n`);
+    expect(asked.stdout).toBe(`deployed: account-${B}, base-${B}, region-${B}\n`);
+  });
+
+  it('what failed is named, with what was not tried and what to do, and the exit code says so', async () => {
+    const account = new Account();
+    account.onDeploy = ({ part }) => {
+      if (part === 'region') throw new CliError(EXIT.failed, '`cdk` failed');
+    };
+    const { code, stdout, stderr } = await ran(deployCommand, ['--yes'], account);
+    expect(code).toBe(EXIT.failed);
+    expect(stdout).toContain(`deployed: account-${B}, account-${A}`);
+    expect(stderr).toContain(
+      `error: region-${B}: \`cdk\` failed\nnot tried: region-${A}, watch-us-east-1\nrun the same command again`,
+    );
+  });
+
+  it('destroy says what stays, and that used nonces go', async () => {
+    const account = new Account();
+    const { stderr, stdout } = await ran(destroyCommand, ['--yes'], account);
+    expect(stderr).toContain(
+      `These stay, and cost what they hold: account-${B}, account-${A}, base-${B}, base-${A}, home-${A}.`,
+    );
+    expect(stderr).toContain('raise its ledgerGeneration');
+    expect(stdout).toBe(`destroyed: watch-us-east-1, region-${A}, region-${B}\n`);
+    const dev = await ran(destroyCommand, ['--yes'], account, DEV);
+    expect(dev.stderr).toContain('Nothing stays');
+  });
+
+  it('region remove does nothing while the Region serves', async () => {
+    const account = new Account();
+    const one = {
+      ...PLAN,
+      regions: [PLAN.regions[0]!],
+      stacks: PLAN.stacks.filter(({ region }) => region !== B),
+    };
+    const args = ['remove', B, '--yes', '--watch', '1s'];
+    const { failed } = await ran(regionCommand, args, account, one);
+    expect(failed!.message).toContain(`${B} serves: evacuate it first`);
+    expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
+    account.health[B] = ['status'];
+    const removed = await ran(regionCommand, args, account, one);
+    expect([removed.failed, removed.code]).toEqual([undefined, 0]);
+    expect(removed.stderr).toContain('countersign:lock=write');
+    expect(account.log.at(-1)).toBe(`remove countersign-live-base-${B}`);
+  });
+});

@@ -1,0 +1,536 @@
+/** `countersign registry`: a copy of the tables that all Regions share, on the replicating store and on the local platform. */
+import { mkdirSync } from 'node:fs';
+import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CliError, EXIT } from '../../cli/io.ts';
+import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from '../../cli/registry/copy.ts';
+import { canonical, DigestSum, type Item, KINDS, type Kind } from '../../cli/registry/items.ts';
+import { createClients } from '../../lambda/adapters/clients.ts';
+import { createRegistry } from '../../lambda/adapters/registry.ts';
+import type { ShownTables } from '../../lambda/contract/admin.ts';
+import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
+import { TABLES, tableName } from '../../lambda/contract/names.ts';
+import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
+import { Dynamodb } from '../../local/dynamodb/dynamodb.ts';
+import { type Platform, startPlatform } from '../../local/platform.ts';
+import { Directory } from './cli.ts';
+
+const T0 = 1_795_430_000_000;
+const HOUR_S = 3_600;
+const REGIONS = ['eu-west-1', 'eu-central-1'];
+const [HOME, OTHER] = REGIONS as [string, string];
+
+/** Tables of two generations in two Regions, filled by the platform's own adapters. */
+class World {
+  readonly store: Dynamodb;
+  readonly shown: Record<string, ShownTables>;
+  readonly reports: string[] = [];
+  readonly interrupt = new AbortController();
+  /** Carries each call; a test makes it fail, or does something in between. */
+  carry: Carry = async ({ region, operation, input }, store) => store.ask(region, operation, input);
+
+  constructor(mode: 'strong' | 'eventual' = 'strong') {
+    this.store = new Dynamodb({
+      regions: REGIONS,
+      witness: 'eu-west-3',
+      modeOf: (table) => (table.endsWith('-restored') ? 'regional' : mode),
+      nowMs: () => T0,
+    });
+    for (const generation of [1, 2])
+      for (const kind of KINDS) this.create(tableName('live', kind, generation), kind);
+    this.shown = Object.fromEntries(
+      REGIONS.map((region) => [
+        region,
+        {
+          registry: 'countersign-live-registry-1',
+          clients: 'countersign-live-clients-1',
+          consistency: mode,
+          stopped_at: '2026-11-23T12:00:00.000Z',
+          stopped_ms: WRITE_STOP_SETTLE_MS,
+        },
+      ]),
+    );
+  }
+
+  create(table: string, kind: Kind): void {
+    const KeySchema = TABLES[kind].keys.map((AttributeName) => ({ AttributeName }));
+    this.store.ask(HOME, 'CreateTable', { TableName: table, KeySchema });
+  }
+
+  put(table: string, Item: Item, region = HOME): void {
+    this.store.ask(region, 'PutItem', { TableName: table, Item });
+  }
+
+  remove(table: string, Key: Item): void {
+    this.store.ask(HOME, 'DeleteItem', { TableName: table, Key });
+  }
+
+  items(table: string, region = HOME): string[] {
+    return this.store
+      .table(region, table)
+      .items(region, true)
+      .map((item) => canonical(item as Item))
+      .sort();
+  }
+
+  async fill(): Promise<void> {
+    const db = dynamodbClientOn(this.store, HOME);
+    const registry = createRegistry(db, 'countersign-live-registry-1', {
+      consistency: 'strong',
+      clockErrorMs: 2_000,
+    });
+    for (const user of ['a', 'b', 'c'])
+      await registry.register(
+        { id: `id-${user}`, clientId: 'acme', userId: user, createdAtMs: T0, data: { user_id: user } },
+        T0,
+      );
+    await registry.remove('acme', 'id-b', T0 + 5_000, 'w');
+    await registry.probe(HOME, T0);
+    const clients = createClients(db, 'countersign-live-clients-1');
+    const key = {
+      kid: '1',
+      alg: 'HS256',
+      usableAtS: 1,
+      expiresAtS: 9,
+      issuedBy: null,
+      rootKid: 'r',
+      jwk: null,
+    };
+    const record = { profile: 'strict', limit: 5, createdAtMs: T0, salt: new Uint8Array([1, 2]) } as const;
+    await clients.create({ ...record, clientId: 'acme', keys: [key] });
+    await clients.setDisabled('acme', true, T0);
+    await clients.revokeKey('acme', '1', T0);
+  }
+
+  copy(change: Partial<CopyOptions> = {}): Promise<CopyResult> {
+    const options: CopyOptions = {
+      stage: 'live',
+      regions: REGIONS,
+      toGeneration: 2,
+      fromTables: [],
+      whileWriting: false,
+      ...change,
+    };
+    const parts: CopyParts = {
+      dynamodb: (region) => dynamodbClientOn(this.store, region, (call, store) => this.carry(call, store)),
+      shown: async (region) => ({ ...this.shown[region]! }),
+      signal: this.interrupt.signal,
+      nowMs: () => T0,
+      pollMs: 0,
+      report: (text) => this.reports.push(text),
+    };
+    return copyRegistry(options, parts);
+  }
+
+  /** What is to be copied: all but what health checks write. */
+  expectCopied(): void {
+    for (const kind of KINDS) {
+      const wanted = this.items(tableName('live', kind, 1)).filter((text) => !text.includes('#probe#'));
+      expect(wanted.length).toBeGreaterThan(0);
+      expect(this.items(tableName('live', kind, 2))).toEqual(wanted);
+    }
+  }
+}
+
+async function world(mode?: 'strong' | 'eventual'): Promise<World> {
+  const made = new World(mode);
+  await made.fill();
+  return made;
+}
+
+const registration = (user: string, createdMs = T0): Item => ({
+  pk: { S: `acme#id-${user}` },
+  user_id: { S: user },
+  created_at: { N: String(createdMs) },
+  data: { S: `{"user_id":"${user}"}` },
+});
+const [OLD, NEW] = [1, 2].map((n) => tableName('live', 'registry', n)) as [string, string];
+
+it('copies every item as it is, and proves it by digests of both sides; a second run writes nothing', async () => {
+  const at = await world();
+  const first = await at.copy();
+  expect(first).toMatchObject({ complete: true, stopped: true });
+  expect(first.tables.map(({ kind, read, written, removed }) => [kind, read, written, removed])).toEqual([
+    ['registry', 3, 3, 0],
+    ['clients', 4, 4, 0],
+  ]);
+  at.expectCopied();
+  const again = await at.copy();
+  expect(again.tables.map(({ written }) => written)).toEqual([0, 0]);
+  expect(again.tables.map(({ source }) => source)).toEqual(first.tables.map(({ source }) => source));
+  for (const { source, target } of again.tables)
+    expect(target).toEqual(REGIONS.map((region) => ({ region, ...source })));
+});
+
+it('a table of several pages is copied whole, and says how far it is', async () => {
+  const at = await world();
+  for (let user = 0; user < 5_100; user++) at.put(OLD, registration(`n${user}`));
+  expect(await at.copy()).toMatchObject({ complete: true, tables: [{ written: 5_103 }, {}] });
+  at.expectCopied();
+  expect(at.reports.join('\n')).toMatch(new RegExp(`registry: copying ${OLD} to ${NEW}: 5\\d{3} items`));
+});
+
+it('killed at any call, before or after it took effect, and run again, ends where one run would', async () => {
+  const whole = await world();
+  let calls = 0;
+  whole.carry = async ({ region, operation, input }, store) => {
+    calls += 1;
+    return store.ask(region, operation, input);
+  };
+  await whole.copy();
+  expect(calls).toBeGreaterThan(20);
+  for (let killed = 1; killed <= calls; killed++)
+    for (const applied of [false, true]) {
+      const at = await world();
+      // A leftover of a rehearsal, so that a kill meets the removal as well.
+      at.put(NEW, registration('gone'));
+      let call = 0;
+      const { carry } = at;
+      at.carry = async (asked, store) => {
+        call += 1;
+        if (call !== killed) return carry(asked, store);
+        if (applied) await carry(asked, store);
+        throw Object.assign(new Error('killed'), { name: 'Killed' });
+      };
+      await expect(at.copy()).rejects.toThrow(/killed/);
+      at.carry = carry;
+      expect(await at.copy()).toMatchObject({ complete: true });
+      at.expectCopied();
+    }
+});
+
+it('brings what a rehearsal brought up to date, and removes what has gone since', async () => {
+  const at = await world();
+  const rehearsed = await at.copy({ whileWriting: true });
+  expect(rehearsed).toMatchObject({ complete: false });
+  const clients = createClients(dynamodbClientOn(at.store, HOME), 'countersign-live-clients-1');
+  const key = {
+    kid: '2',
+    alg: 'HS256',
+    usableAtS: 2,
+    expiresAtS: 20,
+    issuedBy: null,
+    rootKid: 'r',
+    jwk: null,
+  };
+  await clients.endKey('acme', '1', 5);
+  await clients.setDisabled('acme', false, T0 + 1);
+  await clients.addKey('acme', key);
+  await clients.revokeKey('acme', '1', T0 + 1);
+  at.remove(OLD, { pk: { S: 'acme#id-c' } });
+  at.put(OLD, { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0 + 9_000) }, w: { S: 'w' } });
+  const result = await at.copy();
+  expect(result).toMatchObject({ complete: true });
+  expect(result.tables.map(({ removed }) => removed)).toEqual([1, 0]);
+  at.expectCopied();
+});
+
+it('a client that was deleted and made again is copied as it is now, its newer keys included', async () => {
+  const at = await world();
+  await at.copy({ whileWriting: true });
+  const clients = createClients(dynamodbClientOn(at.store, HOME), 'countersign-live-clients-1');
+  await clients.remove('acme', Date.now());
+  const key = {
+    kid: '1',
+    alg: 'HS256',
+    usableAtS: 50,
+    expiresAtS: 90,
+    issuedBy: null,
+    rootKid: 'r',
+    jwk: null,
+  };
+  const record = { profile: 'strict', limit: null, salt: new Uint8Array([3]) } as const;
+  await clients.create({ ...record, clientId: 'acme', createdAtMs: T0 + 9_000, keys: [key] });
+  expect(await at.copy()).toMatchObject({ complete: true });
+  at.expectCopied();
+});
+
+it.each<[string, Kind, Item, Item]>([
+  ['a registration that was made again', 'registry', registration('a', T0 + 60_000), registration('a')],
+  [
+    'a tombstone',
+    'registry',
+    { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0 + 60_000) } },
+    registration('a'),
+  ],
+  [
+    'a state',
+    'clients',
+    { pk: { S: 'acme' }, sk: { S: 'state' }, disabled: { BOOL: true }, changed_at: { N: '9' } },
+    { pk: { S: 'acme' }, sk: { S: 'state' }, disabled: { BOOL: false }, changed_at: { N: '8' } },
+  ],
+  [
+    'the closer end of a key',
+    'clients',
+    { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '1' }, expires_at: { N: '5' } },
+    { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '1' }, expires_at: { N: '9' } },
+  ],
+  [
+    'a key of a client that was made later',
+    'clients',
+    { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '2' }, expires_at: { N: '9' } },
+    { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '1' }, expires_at: { N: '5' } },
+  ],
+  [
+    'the record of a client that was made later',
+    'clients',
+    { pk: { S: 'acme' }, sk: { S: 'client' }, created_at: { N: String(T0 + 1) } },
+    { pk: { S: 'acme' }, sk: { S: 'client' }, created_at: { N: String(T0) } },
+  ],
+  [
+    'a revocation',
+    'clients',
+    { pk: { S: 'acme' }, sk: { S: 'revoked#1' }, revoked_at: { N: String(T0 + 1) } },
+    { pk: { S: 'acme' }, sk: { S: 'revoked#1' }, revoked_at: { N: String(T0) } },
+  ],
+])('overwrites nothing newer, and is then not complete: %s', async (_, kind, newer, older) => {
+  const at = await world();
+  at.put(tableName('live', kind, 1), older);
+  at.put(tableName('live', kind, 2), newer);
+  const result = await at.copy();
+  expect(result.complete).toBe(false);
+  expect(result.tables.find((each) => each.kind === kind)).toMatchObject({ newer: 1, equal: false });
+  expect(at.items(tableName('live', kind, 2))).toContain(canonical(newer));
+});
+
+it('refuses while writes go on in any Region, and waits until none can be under way', async () => {
+  const at = await world();
+  at.shown[OTHER] = { ...at.shown[OTHER]!, stopped_at: null, stopped_ms: null };
+  await expect(at.copy()).rejects.toMatchObject({
+    exitCode: EXIT.failed,
+    message: expect.stringContaining(`writes go on in ${OTHER}`),
+  });
+  expect(at.items(NEW)).toEqual([]);
+  at.shown[OTHER] = { ...at.shown[HOME]!, stopped_ms: WRITE_STOP_SETTLE_MS - 5 };
+  await at.copy();
+  expect(at.reports[0]).toBe('waiting 5 ms until no write can be under way');
+});
+
+it('is not complete where writes went on in between, even if both sides are equal', async () => {
+  const at = await world();
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    if (call.operation === 'PutItem')
+      at.shown[OTHER] = { ...at.shown[OTHER]!, stopped_at: '2026-11-23T12:30:00.000Z' };
+    return carry(call, store);
+  };
+  const result = await at.copy();
+  expect(result.tables.every(({ equal }) => equal)).toBe(true);
+  expect(result).toMatchObject({ complete: false, stopped: false });
+});
+
+it('is not complete where the target lacks or changes anything: the digest sees every attribute', async () => {
+  for (const harm of ['lost', 'changed', 'added'] as const) {
+    const at = await world();
+    const { carry } = at;
+    at.carry = async (call, store) => {
+      const { Item } = call.input as unknown as { Item?: Item };
+      if (call.operation !== 'PutItem' || Item?.pk?.S !== 'acme#id-a') return carry(call, store);
+      if (harm === 'lost') return {};
+      if (harm === 'added') at.put(OLD, registration('late'));
+      else Object.assign(Item, { data: { S: '{}' } });
+      return carry(call, store);
+    };
+    const { complete, tables } = await at.copy();
+    expect([harm, complete, tables.map(({ equal }) => equal)]).toEqual([harm, false, [false, true]]);
+  }
+});
+
+it('a generation that serves, or has served, is never filled: what it holds alone would be lost', async () => {
+  const at = await world();
+  at.put(NEW, { pk: { S: `#probe#${OTHER}` }, probed_at: { N: String(T0) } });
+  at.put(NEW, registration('acknowledged'));
+  await expect(at.copy()).rejects.toThrow(`${NEW} has served in ${OTHER}`);
+  expect(at.items(NEW)).toHaveLength(2);
+  await expect(at.copy({ toGeneration: 1 })).rejects.toThrow(`${HOME} uses ${OLD} already`);
+  at.shown[OTHER] = { ...at.shown[OTHER]!, registry: 'countersign-live-registry-3' };
+  await expect(at.copy()).rejects.toThrow('do not use the same tables');
+});
+
+it('takes a restored table in place of the one in use, by what its keys say it is', async () => {
+  const at = await world();
+  const table = 'countersign-live-registry-restored';
+  at.create(table, 'registry');
+  at.put(table, registration('a'));
+  at.put(OLD, registration('d'));
+  const { tables, complete } = await at.copy({ fromTables: [table] });
+  expect(complete).toBe(true);
+  expect(tables.map(({ from }) => from)).toEqual([table, 'countersign-live-clients-1']);
+  expect(at.items(NEW)).toEqual([canonical(registration('a'))]);
+  await expect(at.copy({ fromTables: [table, table] })).rejects.toThrow('are both of registry');
+  await expect(at.copy({ fromTables: ['countersign-live-nothing'] })).rejects.toThrow(
+    'table countersign-live-nothing in eu-west-1: not found',
+  );
+});
+
+it('of eventual tables it takes the fullest copy, and says what another Region holds and may be missing', async () => {
+  const at = await world('eventual');
+  for (const table of at.store.replicated().eventual) table.deliverAll();
+  at.put(OLD, registration('x'), OTHER);
+  at.put(OLD, registration('y'), OTHER);
+  at.put(OLD, registration('z'), HOME);
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    // The new tables are replicated at once, those in use are not.
+    for (const table of store.replicated().eventual.slice(2)) table.deliverAll();
+    return carry(call, store);
+  };
+  const result = await at.copy();
+  expect(result.tables.map(({ equal }) => equal)).toEqual([true, true]);
+  expect(result.complete).toBe(false);
+  const [registry] = result.tables;
+  expect(registry).toMatchObject({ from_region: OTHER, read: 5 });
+  expect(registry!.may_be_missing).toMatchObject([{ region: HOME, items: 4 }]);
+});
+
+it('what TTL may delete during the run decides nothing, and what it has deleted is not brought back', async () => {
+  const at = await world();
+  const tombstone = (user: string, ttl: number): Item => ({
+    pk: { S: `acme#${user}` },
+    deleted_at: { N: '1' },
+    ttl: { N: String(ttl) },
+  });
+  at.put(OLD, tombstone('past', T0 / 1000 - 1));
+  at.put(OLD, tombstone('soon', T0 / 1000 + HOUR_S));
+  at.put(OLD, tombstone('later', T0 / 1000 + 48 * HOUR_S));
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    // TTL is at work on the source only.
+    if (call.operation === 'PutItem') at.remove(OLD, { pk: { S: 'acme#soon' } });
+    return carry(call, store);
+  };
+  const { complete, tables } = await at.copy();
+  expect([complete, tables[0]!.source.items]).toEqual([true, 4]);
+  expect(at.items(NEW).join()).not.toContain('past');
+});
+
+it('Ctrl-C ends it between two pages, and says that it goes on', async () => {
+  const at = await world();
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    if (call.operation === 'PutItem') at.interrupt.abort();
+    return carry(call, store);
+  };
+  const error = await at.copy().catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(CliError);
+  expect(error).toMatchObject({ exitCode: EXIT.interrupted, message: expect.stringContaining('it goes on') });
+});
+
+it('a digest is the same in any order of items, attributes and sets, and another for any other content', () => {
+  const value = fc.oneof(
+    fc.string().map((S) => ({ S })),
+    fc.integer().map((N) => ({ N: String(N) })),
+    fc.uint8Array().map((B) => ({ B })),
+    fc.uniqueArray(fc.string(), { minLength: 1 }).map((SS) => ({ SS })),
+  );
+  const items = fc.uniqueArray(fc.dictionary(fc.string(), value), {
+    selector: (item) => canonical(item as Item),
+  });
+  const digest = (list: readonly object[]) => {
+    const sum = new DigestSum();
+    for (const item of list) sum.add(item as Item);
+    return sum.value.digest;
+  };
+  fc.assert(
+    fc.property(items, fc.nat(), (list, n) => {
+      const turned = list.toReversed().map((item) =>
+        Object.fromEntries(
+          Object.entries(item)
+            .toReversed()
+            .map(([name, each]) => [name, 'SS' in each ? { SS: each.SS.toReversed() } : each]),
+        ),
+      );
+      expect(digest(turned)).toBe(digest(list));
+      const twice = list[n % (list.length || 1)];
+      if (twice) expect(digest([...list, twice, twice])).not.toBe(digest(list));
+      if (list.length > 0) expect(digest(list.slice(1))).not.toBe(digest(list));
+    }),
+  );
+});
+
+describe('on the local platform', () => {
+  const directory = new Directory();
+  let platform: Platform;
+  let dynamodb: DynamoDBClient;
+  let nowMs = Date.now();
+
+  beforeAll(async () => {
+    platform = await startPlatform({ port: 0, nowMs: () => nowMs });
+    mkdirSync(`${directory.path}/.countersign`);
+    directory.write('.countersign/local.json', JSON.stringify(platform.info));
+    dynamodb = new DynamoDBClient({
+      endpoint: platform.info.awsEndpoint,
+      region: 'local-a',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    });
+    for (const kind of KINDS)
+      await dynamodb.send(
+        new CreateTableCommand({
+          TableName: tableName('local', kind, 2),
+          BillingMode: 'PAY_PER_REQUEST',
+          AttributeDefinitions: TABLES[kind].keys.map((name) => ({
+            AttributeName: name,
+            AttributeType: 'S',
+          })),
+          KeySchema: TABLES[kind].keys.map((name, i) => ({
+            AttributeName: name,
+            KeyType: i === 0 ? 'HASH' : 'RANGE',
+          })),
+        }),
+      );
+  });
+  afterAll(async () => {
+    dynamodb?.destroy();
+    directory.remove();
+    await platform?.stop();
+  });
+
+  const registry = (...args: string[]) => directory.run(['registry', ...args]);
+
+  it('stops writes, copies, proves it, and allows writes again, each step with the exit code of its outcome', async () => {
+    const early = await registry('copy', '--to-generation', '2');
+    expect([early.code, early.stderr]).toEqual([
+      1,
+      expect.stringContaining('writes go on in local-a, local-b'),
+    ]);
+    const stopped = await registry('stop-writes');
+    expect([stopped.code, stopped.stdout]).toEqual([0, 'writes are stopped: local-a, local-b\n']);
+    nowMs += WRITE_STOP_SETTLE_MS;
+    expect((await registry('show')).stdout).toMatch(
+      /local-b +countersign-local-registry-1 .* stopped 25 s ago/,
+    );
+    const refused = await directory.run(['clients', 'create', 'late-one', '--profile', 'strict']);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('writes are stopped')]);
+
+    const rehearsed = await registry('copy', '--to-generation', '2', '--while-writing');
+    expect([rehearsed.code, rehearsed.stdout]).toEqual([1, expect.stringContaining('4 written')]);
+    const copied = await registry('copy', '--to-generation', '2', '--json');
+    expect([copied.code, copied.stderr]).toEqual([0, '']);
+    expect(copied.json).toMatchObject({ complete: true, stopped: true });
+    const Key = { pk: { S: 'dev' }, sk: { S: 'client' } };
+    const [before, after] = await Promise.all(
+      [1, 2].map((n) =>
+        dynamodb.send(new GetItemCommand({ TableName: tableName('local', 'clients', n), Key })),
+      ),
+    );
+    expect(after!.Item).toEqual(before!.Item);
+    expect(after!.Item).toBeDefined();
+
+    expect((await registry('copy', '--to-generation', '2')).stdout).toMatch(/\ncomplete and equal\n$/);
+    const resumed = await registry('resume-writes');
+    expect([resumed.code, resumed.stdout]).toEqual([0, 'writes are allowed: local-a, local-b\n']);
+    const made = await directory.run(['clients', 'create', 'late-one', '--profile', 'strict']);
+    expect(made.code).toBe(0);
+  });
+
+  it.each([
+    [['copy'], 2, "required option '--to-generation <n>' not specified"],
+    [['copy', '--to-generation', '0'], 2, 'It must be a whole number'],
+    [['copy', '--to-generation', '1'], 2, 'local-a uses countersign-local-registry-1 already'],
+    [['copy', '--to-generation', '7', '--while-writing'], 3, 'countersign-local-registry-7 in local-a'],
+  ] as const)('%j is refused with what is wrong', async (args, code, message) => {
+    const ran = await registry(...args);
+    expect([ran.code, ran.stderr]).toEqual([code, expect.stringContaining(message)]);
+  });
+});

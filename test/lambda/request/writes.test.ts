@@ -1,0 +1,101 @@
+/** The write stop, under which `registry` and `clients` are copied: nothing changes them, and nothing is spent. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterEach, expect, it } from 'vitest';
+import { type Region, regionsForFile } from '../../support/regions.ts';
+import { makeClient, prepare, read, register, remove } from '../../support/signer.ts';
+
+const { platform, a, b } = await regionsForFile();
+const signer = await makeClient(platform);
+let user = 0;
+
+const stop = () => platform.operate('tables.stop', {});
+afterEach(() => platform.operate('tables.resume', {}));
+
+/** All that the stop must hold, without what health checks write. */
+const contents = async () =>
+  JSON.stringify([
+    ...(await platform.items('registry')).filter(({ pk }) => !(pk as { S: string }).S.startsWith('#')),
+    ...(await platform.items('clients')),
+  ]);
+
+const tryIn = async (region: Region) => {
+  const { code, status } = await register(platform, region, signer, { user_id: `u${++user}` });
+  return code ?? status;
+};
+
+it('no instance of the Region writes later than 10 s after the stop, whatever copy it holds; others go on', async () => {
+  const warm = a.instance();
+  expect(await tryIn(warm)).toBe(201);
+  await stop();
+  expect(await tryIn(a.instance())).toBe('unavailable');
+  platform.clock.nowMs += 10_001;
+  expect(await tryIn(warm)).toBe('unavailable');
+  expect(await tryIn(b)).toBe(201);
+  const refused = platform.log.filter(({ code }) => code === 'unavailable');
+  expect(refused.map(({ reason }) => reason)).toEqual(['writes unavailable', 'writes unavailable']);
+});
+
+it('a request that meets the stop spends no nonce: the same proof registers once writes are allowed again', async () => {
+  const ask = await prepare(platform, a, signer, { user_id: `u${++user}` });
+  await stop();
+  expect((await a.instance().send(ask)).code).toBe('unavailable');
+  expect((await read(platform, a, signer, 'x'.repeat(43))).code).toBe('not_found');
+  await platform.operate('tables.resume', {});
+  expect((await a.instance().send(ask)).status).toBe(201);
+});
+
+it.each([
+  ['clients.create', { client_id: 'newcomer', profile: 'strict' }],
+  ['clients.update', { client_id: signer.clientId, limit: 7 }],
+  ['clients.rotate-key', { client_id: signer.clientId }],
+  ['clients.revoke-key', { client_id: signer.clientId, kid: '1' }],
+  ['clients.disable', { client_id: signer.clientId }],
+  ['clients.enable', { client_id: signer.clientId }],
+  ['clients.delete', { client_id: signer.clientId }],
+  ['registrations.delete', { client_id: signer.clientId, user_id: 'u1' }],
+  ['registrations.erase', { client_id: signer.clientId, user_id: 'u1' }],
+] as const)('%s changes nothing while writes are stopped, and says so', async (action, params) => {
+  await stop();
+  const before = await contents();
+  const answer = await platform.admin(action, params as never);
+  expect(answer).toMatchObject({ ok: false, problem: { status: 503, code: 'unavailable' } });
+  expect((answer as { problem: { detail: string } }).problem.detail).toContain('registry resume-writes');
+  expect(await contents()).toBe(before);
+});
+
+it('a client deletes nothing either', async () => {
+  const made = await register(platform, a, signer, { user_id: `u${++user}` });
+  await stop();
+  const before = await contents();
+  expect((await remove(platform, a.instance(), signer, made.json.id)).code).toBe('unavailable');
+  expect(await contents()).toBe(before);
+});
+
+it('a stop that stands keeps its time, which says when no write can be under way; proofs can still be revoked', async () => {
+  const first = await stop();
+  platform.clock.nowMs += 30_000;
+  expect(await stop()).toEqual({ ...first, stopped_ms: 30_000 });
+  expect(await platform.operate('tables.show', {})).toEqual({ ...first, stopped_ms: 30_000 });
+  const { json } = await a.send({ method: 'GET', path: `/v1/nonce?client_id=${signer.clientId}` });
+  expect(await platform.operate('proofs.revoke', { nonce: json.nonce })).toEqual({ outcome: 'revoked' });
+  await platform.operate('tables.resume', {});
+  platform.clock.nowMs += 1_000;
+  const again = await stop();
+  expect(again.stopped_at).not.toBe(first.stopped_at);
+});
+
+it('where the stop cannot be read, nothing is written: an instance does not know that it may', async () => {
+  let down = false;
+  const failing = {
+    send: async (command: { input: { Key?: { pk: { S: string } } } }) => {
+      if (down && command.input.Key?.pk.S === 'stop#writes') throw new Error('limits are down');
+      return a.dynamodb.send(command as never);
+    },
+  } as unknown as DynamoDBClient;
+  const warm = a.instance({}, { dynamodb: failing });
+  expect(await tryIn(warm)).toBe(201);
+  down = true;
+  expect(await tryIn(warm)).toBe(201);
+  platform.clock.nowMs += 10_001;
+  expect(await tryIn(warm)).toBe('unavailable');
+});
