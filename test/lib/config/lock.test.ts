@@ -120,7 +120,7 @@ it('an eventual stage adds or removes one Region per deploy, as a global table d
 const BESIDE: ConfigInput = { ...PROD, tables: { other: { generation: 2 } } };
 const SWITCHED: ConfigInput = { ...PROD, tables: { generation: 2, other: { generation: 1 } } };
 
-it('tables of another generation are recorded before they are made, and taken into use only then, by a second write', () => {
+it('tables of another generation are recorded before they are created; a second write then takes them into use', () => {
   write(PROD);
   expect(refused(SWITCHED, { write: true })[0]).toMatch(
     /^tables\.generation: changes on a live stage: LOCK has 1 in use, got 2, which has no tables yet/,
@@ -140,7 +140,7 @@ it('tables of another generation are recorded before they are made, and taken in
   ]);
   write(SWITCHED);
   expect(lock().live).toMatchObject({ generation: 2, ...made, other: made });
-  // Back, as long as the tables are there; or on, without them.
+  // The stage may return while the old tables exist, or continue without them.
   expect(refused(BESIDE, { write: true })).toEqual([]);
   write(SWITCHED);
   expect(refused(alone)).toEqual([]);
@@ -149,7 +149,7 @@ it('tables of another generation are recorded before they are made, and taken in
   expect(refused(PROD, { write: true })[0]).toContain('LOCK has 2 in use, got 1, which has no tables yet');
 });
 
-it('what is frozen is frozen of each generation: a stage changes its mode and its strong Regions with the tables', () => {
+it('each generation has its own frozen settings: a stage changes mode and strong Regions by changing tables', () => {
   const moved: ConfigInput = { ...PROD, regions: [west, { name: 'eu-west-2' }] };
   const toStrong = { generation: 2, consistency: 'strong' as const, witnessRegion: 'eu-west-3' };
   write(EVENTUAL);
@@ -182,7 +182,7 @@ it('what is frozen is frozen of each generation: a stage changes its mode and it
   expect(refused({ ...PROD, tables: switched }, { write: true })).toEqual([]);
 });
 
-it('one Region becomes three with the tables', () => {
+it('one Region becomes three by changing tables', () => {
   const one: ConfigInput = { ...EVENTUAL, regions: [west] };
   const three = ['eu-west-1', 'eu-west-2', 'eu-central-1'];
   write(one);

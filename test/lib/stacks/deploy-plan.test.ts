@@ -17,7 +17,7 @@ const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234
 const TOPIC = 'arn:aws:sns:eu-central-1:123456789012:alarms';
 const WATCH_TOPIC = 'arn:aws:sns:us-east-1:123456789012:alarms';
 
-/** @param deployed the config of the stage before */
+/** @param deployed the stage's config before the change */
 function planOf(config: ConfigInput, deployed?: ConfigInput): DeployPlan {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-plan-'));
   try {
@@ -94,7 +94,7 @@ it('the plan lists every resource that the config names and the stacks do not cr
 const order = (config: ConfigInput): string[] =>
   planOf(config).stacks.map(({ name, part }) => `${part} ${name.replace(/^countersign-(live-)?/, '')}`);
 
-it('what a stack needs is deployed before it, in whatever Region it lies; the Region that clients prefer comes last', () => {
+it('a stack’s dependencies deploy before it, in any Region; the Region that clients prefer comes last', () => {
   expect(order(PROD)).toEqual([
     'account account-eu-central-1',
     'account account-eu-west-1',
@@ -107,7 +107,7 @@ it('what a stack needs is deployed before it, in whatever Region it lies; the Re
   ]);
 });
 
-it('while a key changes, every Region comes before home: roles may use both keys before tables and secrets do', () => {
+it('while a key changes, every Region deploys before home: roles may use both keys before tables and secrets switch', () => {
   const other = KEY.replace('1234abcd', '0987dcba');
   const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: other }, { name: 'eu-central-1' }];
   const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
