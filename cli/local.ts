@@ -29,7 +29,7 @@ export const LOCAL_HELP = 'use the local platform whose entry has this port, if 
  * Searches `directory` and then each folder above it.
  *
  * @param port the entry's; undefined for the first platform of a folder, or the only one
- * @throws CliError that says what to do, where there is none, or several and none is the first
+ * @throws CliError that says what to do, if there is no platform, or several and none is the first
  */
 export function findLocalPlatform(directory: string, instead: string, port?: string): LocalPlatform {
   if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port)) throw usage('--local takes the port of an entry');

@@ -91,8 +91,8 @@ export function askInTurn<R>(
 }
 
 /**
- * As `askInTurn`, for a call that changes nothing: all Regions are asked at once, so that none waits for one that does not
- * answer. The answer of the first Region in order that can be reached counts.
+ * Like `askInTurn`, for a call that changes nothing. All Regions are asked at once, so that a Region without
+ * an answer delays nothing. The answer of the first Region in order that can be reached counts.
  */
 export function askAtOnce<R>(
   target: Pick<Target, 'regions'>,

@@ -58,7 +58,7 @@ async function clientsWithApiKeys(
 }
 
 export interface RevocationReport extends RevokedKeys {
-  /** Those of `revoked` that every Region refused already. */
+  /** The kids of `revoked` that every Region already refused. */
   readonly revoked_before: readonly string[];
   /** The Region whose function answered. */
   readonly asked: string;
@@ -169,8 +169,8 @@ async function askForAll(
 }
 
 /**
- * Turns a refusal into "unreachable", so that the next Region is asked; but a refusal of what the operator asked for stays
- * one.
+ * Turns a refusal into "unreachable", so that the next Region is asked. A refusal of the operator's own
+ * request stays a refusal.
  */
 function passOver(error: unknown, onlyKids: readonly string[] | undefined): never {
   const final = ['not_found', ...(onlyKids ? ['malformed_request'] : [])];

@@ -16,8 +16,8 @@ const NARROWEST = 12;
 const BESIDE = 48;
 
 /**
- * @param columns of the terminal
- * @returns lines of which those of the keys fit into `columns`, if it is 60 or more
+ * @param columns the terminal's width
+ * @returns the lines; the lines of keys fit into `columns`, if that is 60 or more
  */
 export function timeline(keyset: KeysetSummary, nowMs: number, columns = WIDEST + BESIDE): string[] {
   const width = Math.max(NARROWEST, Math.min(WIDEST, columns - BESIDE));
