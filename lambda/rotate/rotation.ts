@@ -71,8 +71,8 @@ export class Rotation {
   }
 
   /**
-   * Runs work that changes the secret, or calls Vault. What it gets refuses every change and every call of
-   * Vault once the time is over.
+   * Runs work that changes the secret, or calls Vault. Once the time is over, the
+   * objects that `work` receives refuse every change and every call of Vault.
    *
    * @throws TooLate
    */
