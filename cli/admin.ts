@@ -38,6 +38,8 @@ export class Refused extends CliError {
 export interface CallOptions {
   /** The command that shows whether a change was made, if its answer is lost. Undefined for a call that changes nothing. */
   readonly look?: string | undefined;
+  /** What to do after that look. */
+  readonly next?: string | undefined;
   /** Ends the wait. After a timeout, the function counts as not reached. */
   readonly signal?: AbortSignal | undefined;
   /** @default 1 */
@@ -61,7 +63,10 @@ export const invokeAdmin = <A extends AdminAction>(
     signal,
     ...(ADMIN_FUNCTION[action] === 'admin-read'
       ? { maxAttempts: READ_ATTEMPTS }
-      : { look: lookAfter(action) }),
+      : {
+          look: `${lookAfter(action, params)}${target.args}`,
+          next: 'jwk' in params ? undefined : AFTER_LOOK[action],
+        }),
   });
 
 /** @yields every client of the stage, page by page, as one Region's table lists them */
@@ -79,8 +84,18 @@ export async function* listClients(
   } while (cursor !== undefined);
 }
 
-const lookAfter = (action: AdminAction): string =>
-  action.startsWith('registrations.') ? 'countersign registrations show' : 'countersign clients list';
+function lookAfter(action: AdminAction, params: object): string {
+  if (action.startsWith('registrations.')) return 'countersign registrations show';
+  const { client_id } = params as { readonly client_id?: string };
+  return client_id === undefined ? 'countersign clients list' : `countersign clients show ${client_id}`;
+}
+
+/** What to do after that look: an API key is shown only once, in the answer that was lost. */
+const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
+  'clients.create': 'if the client is there, its API key is lost: give it another with clients rotate-key',
+  'clients.rotate-key': 'if it has a new key, that key is lost: rotate it again',
+  'clients.revoke-key': 'to run it again does no harm',
+};
 
 /**
  * Runs an action of any function for operators, by the function's full name. By default it is called once: a function
@@ -95,10 +110,11 @@ export async function invoke<R extends object>(
   name: string,
   action: string,
   params: object,
-  { look, signal, maxAttempts = 1 }: CallOptions = {},
+  { look, next, signal, maxAttempts = 1 }: CallOptions = {},
 ): Promise<R> {
   const what = `${name} in ${region}`;
-  const doubt = look === undefined ? '' : `; it may have been done: look with ${look}`;
+  const doubt =
+    look === undefined ? '' : `; it may have been done: look with ${look}${next ? `; ${next}` : ''}`;
   const lambda = new LambdaClient({
     ...target.aws(region),
     maxAttempts,

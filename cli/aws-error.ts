@@ -33,8 +33,13 @@ export function awsError(error: unknown, what: string, doubt = ''): CliError {
   // These are the words of the AWS SDK.
   const isUnreadable = /XML parse|Deserialization error/.test(message);
   const why = isUnreadable ? NOT_AWS : (HINTS[code ?? ''] ?? HINTS[name] ?? `${message} (${name})`);
-  return new CliError(EXIT.unreachable, `${what}: ${why}${mayHaveArrived(error) ? doubt : ''}`);
+  return mayHaveArrived(error)
+    ? new CliError(EXIT.unreachable, `${what}: ${why}${doubt}`)
+    : new NotBegun(EXIT.unreachable, `${what}: ${why}`);
 }
+
+/** What was asked was not begun: the request did not arrive, or AWS refused it. */
+export class NotBegun extends CliError {}
 
 function mayHaveArrived(error: unknown): boolean {
   const { name, code, message, $metadata } = error as NodeJS.ErrnoException & {

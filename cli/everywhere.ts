@@ -94,5 +94,9 @@ export function printAnswers<R>(
   if (exit !== EXIT.done) setExit(exit);
   if (json) printJson(io, { ...wording.json(result), confirmed, failed });
   else if (result !== undefined) io.stdout.write(`${wording.text(result)}: ${confirmed.join(', ')}\n`);
-  for (const { region, error } of failed) io.stderr.write(`error: not confirmed by ${region}: ${error}\n`);
+  const errors = new Set(failed.map(({ error }) => error));
+  // A mistyped name, for example: every Region gives the same answer.
+  if (confirmed.length === 0 && errors.size === 1) io.stderr.write(`error: ${failed[0]!.error}\n`);
+  else
+    for (const { region, error } of failed) io.stderr.write(`error: not confirmed by ${region}: ${error}\n`);
 }

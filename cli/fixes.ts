@@ -11,7 +11,7 @@ export const foreignRegionsFix = (urls: readonly string[]): string =>
 
 const FIXES: Readonly<{ [code: string]: (access: Access, error: CountersignError) => string }> = {
   invalid_proof: ({ source }) =>
-    `check that the API key is complete and of this platform and stage, and that its client is not deleted; ${source}, and each \`npm start\` makes new keys`,
+    `check that the API key is complete and of this platform and stage, and that its client is not deleted; if the platform's client root was revoked, ask the operator for a new key (clients rotate-key); ${source}, and each \`npm start\` makes new keys`,
   key_expired: () =>
     'the key has expired or was revoked: ask the operator for a new one (clients rotate-key)',
   token_revoked: () => 'the key was revoked: ask the operator for another (clients rotate-key)',

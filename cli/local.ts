@@ -1,6 +1,16 @@
 /** Finds the platform that runs on this machine by the file that it leaves while it does. */
-import { readdirSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isBaseUrl } from '../protocol/base-url.ts';
 import { isJsonObject } from '../protocol/json.ts';
 import { CliError, EXIT, usage } from './io.ts';
 
@@ -36,9 +46,11 @@ export function findLocalPlatform(directory: string, instead: string, port?: str
   const others: string[] = [];
   for (let at = directory; ; at = dirname(at)) {
     const files = join(at, '.countersign');
-    const first = readPlatform(join(files, 'local.json'));
-    if (first && (port === undefined || portOf(first) === port)) return first;
     const ports = portsIn(files);
+    // A first platform that was killed has left its file: then another one that runs beside it is meant.
+    const hasEnded = ports.length > 0 && isDead(readIfThere(join(files, 'local.lock')));
+    const first = hasEnded ? undefined : readPlatform(join(files, 'local.json'));
+    if (first && (port === undefined || portOf(first) === port)) return first;
     const chosen = port ?? (ports.length === 1 ? ports[0] : undefined);
     const found = chosen === undefined ? undefined : readPlatform(join(files, `local-${chosen}.json`));
     if (found) return found;
@@ -53,7 +65,7 @@ export function findLocalPlatform(directory: string, instead: string, port?: str
   throw new CliError(
     EXIT.unreachable,
     port === undefined
-      ? `no platform runs here (no .countersign/local.json): start one with \`npm start\`, or ${instead}`
+      ? `no platform runs here (no .countersign/local.json): start one with \`npm start\` in a checkout of Countersign, or ${instead}`
       : `no platform runs here on port ${port} (no .countersign/local-${port}.json): start one with \`npm start -- --port ${port}\`${named && `, or name another with ${named}`}`,
   );
 }
@@ -69,6 +81,18 @@ function portsIn(files: string): string[] {
   }
 }
 
+/** @param lock what the first platform of a folder writes to its lock: its port and its process */
+function isDead(lock: string | undefined): boolean {
+  const pid = Number(/^\d+ ([1-9]\d*)\n$/.exec(lock ?? '')?.[1]);
+  if (Number.isNaN(pid)) return false;
+  try {
+    return !process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process is alive as well.
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
 const portOf = ({ entry }: LocalPlatform): string => (URL.canParse(entry) ? new URL(entry).port : '');
 
 function readPlatform(path: string): LocalPlatform | undefined {
@@ -76,13 +100,31 @@ function readPlatform(path: string): LocalPlatform | undefined {
   return text === undefined ? undefined : parse(text, path);
 }
 
+// Windows has neither flag. Without O_NONBLOCK, opening a named pipe waits for a writer.
+const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+
+/**
+ * Reads a file of this user, in a folder of this user: in a folder above, such as `/tmp`, somebody else may have put one,
+ * and commands send what they work on to the addresses in it.
+ */
 function readIfThere(path: string): string | undefined {
+  const refused = (why: string) => new CliError(EXIT.unreachable, `cannot use ${path}: ${why}`);
+  const mine = ({ uid }: Stats) => process.getuid === undefined || uid === process.getuid();
+  let file: number | undefined;
   try {
-    return readFileSync(path, 'utf8');
+    const folder = lstatSync(dirname(path));
+    file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const stat = fstatSync(file);
+    if (!folder.isDirectory() || !stat.isFile()) throw refused('it is not a file in a folder');
+    if (!mine(folder) || !mine(stat)) throw refused('it belongs to another user');
+    return readFileSync(file, 'utf8');
   } catch (error) {
+    if (error instanceof CliError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new CliError(EXIT.unreachable, `cannot read ${path}: ${code}`);
+    throw refused(code === 'ELOOP' ? 'it is a symbolic link' : code!);
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
@@ -98,5 +140,9 @@ function parse(text: string, path: string): LocalPlatform {
 
 const isAnnounced = (value: unknown): value is Announced =>
   isJsonObject(value) &&
-  [value.entry, value.awsEndpoint].every((url) => typeof url === 'string') &&
-  [value.regions, value.clients].every((list) => Array.isArray(list) && list.every(isJsonObject));
+  [value.entry, value.awsEndpoint].every(isOnThisMachine) &&
+  [value.regions, value.clients].every((list) => Array.isArray(list) && list.every(isJsonObject)) &&
+  (value.regions as readonly { readonly url?: unknown }[]).every(({ url }) => isOnThisMachine(url));
+
+const isOnThisMachine = (url: unknown): boolean =>
+  isBaseUrl(url) && ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);

@@ -38,3 +38,7 @@ export function printableOut(stream: NodeJS.WritableStream): Out {
 export function writeLines(out: Out, text: string): void {
   for (const line of text.split(/(?<=\n)/)) out.write(line);
 }
+
+/** As a POSIX shell takes it for one word. */
+export const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

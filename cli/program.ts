@@ -17,7 +17,7 @@ import {
 } from './io.ts';
 import { keysCommand } from './keys/command.ts';
 import { preflightCommand } from './preflight/command.ts';
-import { writeLines } from './printable.ts';
+import { quoted, writeLines } from './printable.ts';
 import { evacuateCommand, returnCommand } from './regions/command.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
@@ -56,9 +56,10 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(helpCommand())
     .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', EXIT_CODES_HELP);
-  tame(program, io);
+  const words = thumbprintLast(args);
+  tame(program, io, words);
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -69,13 +70,39 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
 }
 
 /** Keeps commander from ending the process and from writing elsewhere than to `io`. */
-function tame(command: Command, io: Io): void {
+function tame(command: Command, io: Io, words: readonly string[]): void {
   command.exitOverride();
   command.configureOutput({
     writeOut: (text) => writeLines(io.stdout, text),
     writeErr: (text) => writeLines(io.stderr, text),
+    // One line: the message quotes an argument, and a line break of an argument must not begin a line of its own.
+    outputError: (text) => {
+      const message = text.trimEnd().replace('\n(Did you mean ', ' (Did you mean ');
+      io.stderr.write(`${message}${hintFor(message, words)}\n`);
+    },
   });
-  for (const subcommand of command.commands) tame(subcommand, io);
+  for (const subcommand of command.commands) tame(subcommand, io, words);
+}
+
+/**
+ * A key's thumbprint may begin with `-` (RFC 7638 in base64url), and no option has its length. It is the last argument of
+ * each command that takes one.
+ */
+function thumbprintLast(args: readonly string[]): string[] {
+  const isThumbprint = (word: string) => /^-[\w-]{42}$/.test(word);
+  if (args.includes('--') || !args.some(isThumbprint)) return [...args];
+  return [...args.filter((word) => !isThumbprint(word)), '--', ...args.filter(isThumbprint)];
+}
+
+/** @returns the command line that takes the word as an argument, such as a `user_id` that begins with `-` */
+function hintFor(message: string, words: readonly string[]): string {
+  const at = words.findIndex((word) => message.startsWith(`error: unknown option '${word}'`));
+  if (at < 0 || message.includes('(Did you mean ')) return '';
+  const after = words.slice(at + 1);
+  const moved = after.some((word) => word.startsWith('-'))
+    ? [...words.slice(0, at), ...after, '--', words[at]!]
+    : [...words.slice(0, at), '--', words[at]!, ...after];
+  return `; if it is an argument: countersign ${moved.map(quoted).join(' ')}`;
 }
 
 /** Version of the package that holds this file, both in the source tree and in the published package. */

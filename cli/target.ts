@@ -14,6 +14,8 @@ export interface Target {
   readonly stage: string;
   /** The home Region first. A command that needs only one Region uses the first. */
   readonly regions: readonly string[];
+  /** The options that name this target, as they continue a command that a person is to type. */
+  readonly args: string;
   /** Client options for AWS in a Region. A member that is absent means the AWS SDK's own default. */
   aws(region: string): {
     readonly region: string;
@@ -42,8 +44,7 @@ export const addTargetOptions = (command: Command): Command =>
     )
     .option(LOCAL_FLAG, LOCAL_HELP);
 
-/** @returns the options that name this target, for a command that a person is to type */
-export const targetArguments = ({ stage, region, local }: TargetOptions): string =>
+const targetArguments = ({ stage, region, local }: TargetOptions): string =>
   [
     ...(stage === undefined ? [] : [` --stage ${stage}`]),
     ...(region === undefined ? [] : [` --region ${region.join(',')}`]),
@@ -51,7 +52,9 @@ export const targetArguments = ({ stage, region, local }: TargetOptions): string
   ].join('');
 
 /** @throws CliError where the options do not fit together, or no local platform runs */
-export function findTarget({ stage, region: regions, local: port }: TargetOptions, { cwd }: Io): Target {
+export function findTarget(options: TargetOptions, { cwd }: Io): Target {
+  const { stage, region: regions, local: port } = options;
+  const args = targetArguments(options);
   if (stage !== undefined) {
     if (port !== undefined) throw usage('--local cannot be combined with --stage');
     if (!regions) throw usage('--stage needs --region, e.g. --stage dev --region eu-west-1');
@@ -60,20 +63,22 @@ export function findTarget({ stage, region: regions, local: port }: TargetOption
     for (const region of regions)
       if (!AWS_REGION.test(region))
         throw usage(`--region: ${JSON.stringify(region)} is not the name of an AWS Region`);
-    return { stage, regions, aws: (region) => ({ region }) };
+    return { stage, regions, args, aws: (region) => ({ region }) };
   }
   if (regions) throw usage('--region needs --stage');
   const local = findLocalPlatform(cwd, 'use --stage and --region for a deployed platform', port);
   return localTarget(
     local.awsEndpoint,
     local.regions.map(({ name }) => name),
+    args,
   );
 }
 
 /** The local platform asks for credentials and accepts any. */
-export const localTarget = (endpoint: string, regions: readonly string[]): Target => ({
+export const localTarget = (endpoint: string, regions: readonly string[], args = ''): Target => ({
   stage: 'local',
   regions,
+  args,
   aws: (region) => ({
     region,
     endpoint,

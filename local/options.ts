@@ -22,7 +22,7 @@ export function parseOptions(args: readonly string[]): StartOptions {
     .addOption(
       new Option(
         '--port <port>',
-        'port of the entry; the Regions use the next ports, the AWS endpoint 50 higher; 0: any free ports',
+        'port of the entry; the Regions use the next ports, the AWS endpoint the one 50 higher, the embedded Vault 60 higher; 0: any free ports',
       )
         .default(4100)
         .argParser(parsePort),
@@ -55,7 +55,11 @@ export function parseOptions(args: readonly string[]): StartOptions {
         .argParser(parseOrigin),
     )
     .option('--no-demo', 'do not register a first user')
-    .option('--json', 'print one line of JSON when ready, and nothing else', false)
+    .option(
+      '--json',
+      'print one line of JSON when ready, and nothing else; npm start --silent -- --json keeps npm quiet too',
+      false,
+    )
     .parse([...args], { from: 'user' })
     .opts<StartOptions>();
 }

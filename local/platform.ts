@@ -110,18 +110,20 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   try {
     // Take the ports first: the functions' configuration contains their URLs.
     const siblings = new Set<number>();
-    const listen = async (offset: number, origins: readonly string[] = []) => {
+    const listen = async (part: string, offset: number, origins: readonly string[] = []) => {
       const port = options.port === 0 ? 0 : options.port + offset;
-      const server = await startServer(port, siblings, origins);
+      const server = await startServer(port, siblings, origins, part);
       undo.push(server.stop);
       return server;
     };
-    const entry = await listen(0, options.allowOrigin);
+    const entry = await listen('the entry', 0, options.allowOrigin);
     const fronts: { readonly name: string; readonly server: LocalServer }[] = [];
     for (const [i, name] of names.entries())
-      fronts.push({ name, server: await listen(1 + i, options.allowOrigin) });
-    const aws = await listen(AWS_PORT_OFFSET);
-    const vault = await startVault(options.vault ?? 'embedded', () => listen(VAULT_PORT_OFFSET));
+      fronts.push({ name, server: await listen(`the Region ${name}`, 1 + i, options.allowOrigin) });
+    const aws = await listen('the AWS endpoint', AWS_PORT_OFFSET);
+    const vault = await startVault(options.vault ?? 'embedded', () =>
+      listen('the embedded Vault', VAULT_PORT_OFFSET),
+    );
     undo.push(vault.stop);
     await options.onListening?.(entry.port);
 

@@ -20,10 +20,11 @@ export interface LocalServer {
 
 /** The port is in use, by another process or by an earlier start. */
 export class PortInUse extends Error {
-  constructor(port: number, cause: unknown) {
-    super(`port ${port} is in use; stop the program that uses it, or choose another port with --port`, {
-      cause,
-    });
+  constructor(port: number, part: string, cause: unknown) {
+    super(
+      `port ${port} is in use, and ${part} needs it; stop the program that uses it, or choose another port with --port`,
+      { cause },
+    );
     this.name = 'PortInUse';
   }
 }
@@ -32,19 +33,21 @@ export class PortInUse extends Error {
  * @param port 0 for any free port
  * @param siblings ports of every server of this platform, whose origins may call; this server adds its own
  * @param origins further web origins that may call
+ * @param part what the server is for, in the message of a port in use
  * @throws PortInUse
  */
 export async function startServer(
   port: number,
   siblings: Set<number>,
   origins: readonly string[] = [],
+  part = 'a server of this platform',
 ): Promise<LocalServer> {
   const server = createServer();
   server.listen(port, '127.0.0.1');
   try {
     await once(server, 'listening');
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? new PortInUse(port, error) : error;
+    throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? new PortInUse(port, part, error) : error;
   }
   const { port: taken } = server.address() as AddressInfo;
   siblings.add(taken);
@@ -87,7 +90,11 @@ function refusalOf(
   }
   const own = [...siblings].flatMap((sibling) => names(sibling).map((name) => `http://${name}`));
   const allowed = [...own, ...origins];
-  if (valuesOf(request, 'origin').every((origin) => allowed.includes(origin))) return undefined;
+  const sentFrom = valuesOf(request, 'origin');
+  // A page's images, scripts and links carry no Origin; browsers say in this header whether the page is a foreign one.
+  const isForeign = (site: string) => site === 'cross-site' || site === 'same-site';
+  const isNamed = sentFrom.length > 0 || !valuesOf(request, 'sec-fetch-site').some(isForeign);
+  if (isNamed && sentFrom.every((origin) => allowed.includes(origin))) return undefined;
   const detail = 'Only pages of this platform, and of origins that --allow-origin names, may call it.';
   return { status: 403, title: 'Foreign origin', detail };
 }

@@ -6,12 +6,17 @@ import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts
 import { invokeAdmin, listClients } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { askAtOnce } from '../keys/ask.ts';
+import { PATIENCE_MS } from '../keys/look.ts';
 import { checkClientNames } from '../params.ts';
 import { printClient, printClients, printFields, printTable } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 import { parseTime, parseTimestamp } from '../time.ts';
 
 type Options = TargetOptions & { readonly json?: true };
+
+/** The unit of a limit. */
+const LIMIT_IN = 'signatures per minute, per Region';
 
 interface CredentialOptions {
   readonly expiresAt?: string;
@@ -58,7 +63,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
       oneClient,
     )
       .addOption(profile().default('strict'))
-      .option('--limit <signatures>', "signatures per minute (default: the platform's limit)", parseLimit),
+      .option('--limit <signatures>', `${LIMIT_IN} (default: the platform's limit)`, parseLimit),
   ).action((name: string | undefined, options: CreateOptions) => create(name, options));
 
   add('show <name>', 'Show a client and its keys.', 'show my-service', oneClient).action(
@@ -79,7 +84,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   add('update <name>', 'Change a client.', 'update my-service --limit 600', oneClient)
     .requiredOption(
       '--limit <signatures>',
-      "signatures per minute, per Region; `default` for the platform's limit",
+      `${LIMIT_IN}; \`default\` for the platform's limit`,
       (text: string) => (text === 'default' ? text : parseLimit(text)),
     )
     .action((client_id: string, options: Options & { limit: number | 'default' }) =>
@@ -92,7 +97,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
         {
           json: (client) => ({ client: client ?? null }),
           text: (client) =>
-            `the limit of ${client_id} is ${client.limit === null ? "the platform's" : `${client.limit} signatures per minute`}`,
+            `the limit of ${client_id} is ${client.limit === null ? "the platform's" : `${client.limit} ${LIMIT_IN}`}`,
         },
       ),
     );
@@ -138,21 +143,25 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
       ),
     );
 
-  add('delete <name>', 'Delete a client; its keys never work again.', 'delete my-service', oneClient).action(
-    (client_id: string, options: Options) =>
-      everywhere(
-        io,
-        setExit,
-        options,
-        'clients.delete',
-        { client_id },
-        {
-          json: () => ({ client_id }),
-          text: () => `${client_id} is deleted`,
-          absentIsDone: true,
-          atOnce: true,
-        },
-      ),
+  add(
+    'delete <name>',
+    'Delete a client; within 10 seconds its keys stop working, for good.',
+    'delete my-service',
+    oneClient,
+  ).action((client_id: string, options: Options) =>
+    everywhere(
+      io,
+      setExit,
+      options,
+      'clients.delete',
+      { client_id },
+      {
+        json: () => ({ client_id }),
+        text: () => `${client_id} is deleted; within 10 seconds its keys stop working`,
+        absentIsDone: true,
+        atOnce: true,
+      },
+    ),
   );
   return clients;
 
@@ -217,7 +226,14 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   async function list(options: Options): Promise<void> {
     const target = findTarget(options, io);
     const clients: ClientSummary[] = [];
-    for await (const client of listClients(target, target.regions[0]!))
+    const end = new AbortController();
+    const { asked, unreachable } = await askAtOnce(
+      target,
+      (region) => invokeAdmin(target, region, 'clients.list', { limit: 1 }, end.signal),
+      { patienceMs: io.patienceMs ?? PATIENCE_MS },
+    ).finally(() => end.abort());
+    for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
+    for await (const client of listClients(target, asked))
       if (options.json) printJson(io, client);
       else clients.push(client);
     if (!options.json) printClients(io, clients);

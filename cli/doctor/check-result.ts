@@ -42,9 +42,13 @@ export const failed = (
   detail,
   fix,
 });
-export const skipped = (check: CheckResult['check'], of: string): CheckResult => ({
+export const skipped = (
+  check: CheckResult['check'],
+  of: string,
+  why = 'because an earlier check failed',
+): CheckResult => ({
   check,
   status: 'skip',
   of,
-  detail: 'not checked, because an earlier check failed',
+  detail: `not checked, ${why}`,
 });

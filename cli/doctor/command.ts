@@ -22,7 +22,8 @@ export function doctorCommand(io: Io, setExit: SetExit): Command {
       `
 It checks, in this order: name server, connection, certificates, the platform's discovery document, this machine's clock,
 a nonce from each Region, and a proof for reading a registration that does not exist. A check that depends on a failed one
-is skipped, and reported as \`skip\`. Exit code 0: every check ran, and none failed.
+is skipped, and reported as \`skip\`; so is a Region on another host, unless --regions names it. Exit code 0: every check
+ran, and none failed; warnings leave it at 0.
 
 Example:
   $ countersign doctor --url https://api.example.com --api-key-file key.txt
@@ -30,20 +31,24 @@ ${EXIT_CODES_HELP}`,
     )
     .action(async (options: Options) => {
       const found: CheckResult[] = [];
-      for await (const result of examine(findAccess(options, io))) {
+      const access = findAccess(options, io);
+      for await (const checked of examine(access)) {
+        const result = withProxyNamed(checked, access.url, io.env);
         found.push(result);
         if (options.json) printJson(io, result);
         else print(io, result);
       }
       const count = (which: CheckResult['status']) => found.filter(({ status }) => status === which).length;
-      const [failed, skipped] = [count('fail'), count('skip')];
+      const [failed, skipped, warned] = [count('fail'), count('skip'), count('warn')];
       if (failed + skipped > 0) {
         const isReached = found.some(({ check, status }) => check === 'nonce' && status !== 'skip');
         setExit(isReached ? EXIT.failed : EXIT.unreachable);
       }
       if (options.json) return;
       const unchecked = skipped > 0 ? `, ${skipped} not checked` : '';
-      io.stdout.write(failed + skipped === 0 ? 'All is well.\n' : `${failed} to fix${unchecked}.\n`);
+      const toLookAt = warned > 0 ? `, ${warned} to look at` : '';
+      const isWell = failed + skipped + warned === 0;
+      io.stdout.write(isWell ? 'All is well.\n' : `${failed} to fix${toLookAt}${unchecked}.\n`);
     });
 }
 
@@ -77,6 +82,19 @@ async function* runChecks(access: Access): AsyncGenerator<CheckResult, void, voi
   if (!regions) return;
   yield* checkNonces(regions, clientId);
   yield await checkProof();
+}
+
+/**
+ * Adds to the fix of a failed connection that a proxy is set, which Node's `fetch` does not use by itself.
+ */
+function withProxyNamed(result: CheckResult, url: string, env: Io['env']): CheckResult {
+  if (result.status !== 'fail' || !['dns', 'tcp', 'tls'].includes(result.check)) return result;
+  const scheme = new URL(url).protocol === 'https:' ? 'https_proxy' : 'http_proxy';
+  const names = [scheme.toUpperCase(), scheme, 'ALL_PROXY', 'all_proxy'];
+  const set = names.find((name) => env[name]);
+  if (set === undefined) return result;
+  const proxy = `${set} is set, but countersign uses no proxy: it needs a direct way to the platform`;
+  return { ...result, fix: `${result.fix}; ${proxy}` };
 }
 
 function partsOf(url: string) {

@@ -2,7 +2,7 @@
 import type { KeysAction, KeysActions } from '../../lambda/contract/keys.ts';
 import { rotationFunctionName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { invoke } from '../admin.ts';
+import { invoke, Refused } from '../admin.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
 import { durationText } from '../time.ts';
@@ -18,7 +18,7 @@ export const askKeys = <A extends KeysAction>(
 ): Promise<KeysActions[A]['result']> =>
   invoke(target, region, rotationFunctionName(target.stage, purpose), action, params, {
     signal,
-    ...(action !== 'keys.list' && { look: `countersign keys list ${purpose}` }),
+    ...(action !== 'keys.list' && { look: `countersign keys list ${purpose}${target.args}` }),
   });
 
 /** A Region whose function did not answer, and why. */
@@ -35,16 +35,22 @@ export interface FirstAnswer<R> {
   readonly unreachable: readonly Unreachable[];
 }
 
+export interface TurnOptions {
+  /** After this time without an answer, the next Region is asked as well; the first answer counts. */
+  readonly patienceMs?: number;
+  /** Whether another Region may serve what this one refused. @default never */
+  readonly passesOver?: (refusal: Refused) => boolean;
+}
+
 /**
  * Asks the home Region, or the next one that can be reached: every Region has rotation functions for that case.
  *
- * @param patienceMs after this time without an answer, the next Region is asked as well; the first answer counts
  * @throws CliError where no Region can be reached, or one refuses
  */
 export function askInTurn<R>(
   { regions }: Pick<Target, 'regions'>,
   ask: (region: string) => Promise<R>,
-  patienceMs?: number,
+  { patienceMs, passesOver = () => false }: TurnOptions = {},
 ): Promise<FirstAnswer<R>> {
   const errors = new Map<string, string>();
   const unreachable = () => [...errors].map(([region, error]) => ({ region, error }));
@@ -52,6 +58,7 @@ export function askInTurn<R>(
     let begun = 0;
     let failed = 0;
     let over = false;
+    let exit: ExitCode = EXIT.unreachable;
     const askNext = (after: number): void => {
       const asked = regions[begun];
       // A Region that was passed over may fail later. The next one was asked by then.
@@ -74,14 +81,15 @@ export function askInTurn<R>(
             resolve({ result, asked, unreachable: unreachable() });
           },
           (error: unknown) => {
-            if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) {
+            const refused = error instanceof Refused && passesOver(error);
+            if (!(error instanceof CliError) || (error.exitCode !== EXIT.unreachable && !refused)) {
               over = true;
               return reject(error);
             }
-            errors.set(asked, error.message);
+            if (refused) exit = EXIT.failed;
+            errors.set(asked, reasonOf(asked, error));
             failed += 1;
-            if (failed === regions.length)
-              reject(new CliError(EXIT.unreachable, [...errors.values()].join('; ')));
+            if (failed === regions.length) reject(new CliError(exit, [...errors.values()].join('; ')));
             askNext(turn);
           },
         );
@@ -92,16 +100,21 @@ export function askInTurn<R>(
 
 /**
  * Like `askInTurn`, for a call that changes nothing. All Regions are asked at once, so that a Region without
- * an answer delays nothing. The answer of the first Region in order that can be reached counts.
+ * answer. The answer of the first Region in order that can be reached, and answers in time, counts.
  */
 export function askAtOnce<R>(
   target: Pick<Target, 'regions'>,
   ask: (region: string) => Promise<R>,
+  options?: TurnOptions,
 ): Promise<FirstAnswer<R>> {
   const answers = new Map(target.regions.map((region) => [region, ask(region)]));
   for (const answer of answers.values()) answer.catch(() => {});
-  return askInTurn(target, (region) => answers.get(region)!);
+  return askInTurn(target, (region) => answers.get(region)!, options);
 }
+
+/** @returns the error's message, which names the Region: a refusal's own does not */
+export const reasonOf = (region: string, error: CliError): string =>
+  error instanceof Refused ? `${region}: ${error.message}` : error.message;
 
 /** @returns the answer; undefined where a function refused, or was not reached */
 export const ifAnswered = <R>(answer: Promise<R>): Promise<R | undefined> =>

@@ -13,13 +13,13 @@ import {
   type SetExit,
   usage,
 } from '../io.ts';
-import { addTargetOptions, findTarget, type Target, type TargetOptions, targetArguments } from '../target.ts';
+import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { askKeys, exitOf, ifAnswered } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
-import { look } from './look.ts';
-import { newest, printKeyset, printRotated, revokeCommandLine, whyNoneSigns } from './print.ts';
-import { costOf, revokeKeys } from './revoke.ts';
+import { look, PATIENCE_MS } from './look.ts';
+import { faults, newest, printKeyset, printRotated, revokeCommandLine } from './print.ts';
+import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
 
@@ -62,8 +62,8 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   )
     .addArgument(purposeArgument('[purpose]'))
     .action((purpose: Purpose | undefined, options: Options) =>
-      show(purpose, options, ({ stdout }, keyset, nowMs) => {
-        for (const line of timeline(keyset, nowMs, stdout.columns)) stdout.write(`${line}\n`);
+      show(purpose, options, ({ stdout }, keyset, nowMs, args) => {
+        for (const line of timeline(keyset, nowMs, args, stdout.columns)) stdout.write(`${line}\n`);
       }),
     );
 
@@ -138,19 +138,19 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   async function show(
     purpose: Purpose | undefined,
     options: Options,
-    print: (io: Io, keyset: KeysetSummary, nowMs: number) => void,
+    print: (io: Io, keyset: KeysetSummary, nowMs: number, args: string) => void,
   ): Promise<void> {
     const target = findTarget(options, io);
     const keysets = await forEach(purpose ? [purpose] : PURPOSES, async (each) => {
-      const { result, asked, unreachable } = await look(target, each);
+      const { result, asked, unreachable } = await look(target, each, { patienceMs: io.patienceMs });
       for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
       return result;
     });
-    if (keysets.some((keyset) => whyNoneSigns(keyset) !== undefined)) setExit(EXIT.failed);
+    if (keysets.some((keyset) => faults(keyset, target.args).length > 0)) setExit(EXIT.failed);
     if (options.json) return void printJson(io, { keysets });
     for (const [i, keyset] of keysets.entries()) {
       if (i > 0) io.stdout.write('\n');
-      print(io, keyset, Date.now());
+      print(io, keyset, Date.now(), target.args);
     }
   }
 
@@ -166,10 +166,24 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
         askKeys(target, target.regions[0]!, each, 'keys.rotate', force ? { force } : {}, signal),
       ),
     );
-    if (options.json && all) return void printJson(io, { keysets });
+    if (options.json && all) printJson(io, { keysets });
     for (const keyset of keysets)
-      if (options.json) printJson(io, keyset);
-      else printRotated(io, keyset, Date.now());
+      if (!options.json) printRotated(io, keyset, Date.now());
+      else if (!all) printJson(io, keyset);
+    // A key that signs at once, such as that of a revocation which a rotation completes, is needed everywhere now.
+    await interruptible(async (signal) => {
+      for (const keyset of keysets) {
+        const made = newest(keyset);
+        if (made?.state === 'current')
+          await waitForCopies(
+            target,
+            keyset.purpose as Purpose,
+            made.kid,
+            (io.patienceMs ?? PATIENCE_MS) / 1_000,
+            signal,
+          );
+      }
+    });
   }
 
   /** Runs `ask` for each purpose, even if another failed. @returns the results of those that succeeded */
@@ -212,9 +226,9 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     { onlyKid: onlyKids, yes, json, ...options }: RevokeCommandOptions,
     signal: AbortSignal,
   ): Promise<void> {
-    const patienceMs = io.patienceMs ?? 10_000;
+    const patienceMs = io.patienceMs ?? PATIENCE_MS;
     const inTime = () => AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-    const lookNow = () => ifAnswered(look(target, purpose, { urgent: true, signal: inTime() }));
+    const lookNow = () => ifAnswered(look(target, purpose, { patienceMs, signal: inTime() }));
     // The keys may change while a person thinks.
     const looking = yes && lookNow();
     await printCost(target, purpose, onlyKids, inTime());
@@ -226,13 +240,22 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       patienceMs,
       signal,
       report: (text) => io.stderr.write(`${text}\n`),
+    }).catch((error: unknown) => {
+      const kids = kidsToRefuse({ onlyKids, before });
+      // Without the kids, another run would also revoke the key that this one may have made.
+      if (kids.length > 0)
+        io.stderr.write(
+          `${purpose}: no Region has confirmed; until all have, run: ${revokeCommandLine(purpose, kids, target.args)}\n`,
+        );
+      throw error;
     });
     const { keyset, failure, revoked, regions, unreadable, revoked_before, asked, unreachable } = revocation;
     const { unknown_kids } = revocation;
     const signs = keyset?.keys.find(({ kid, state }) => state === 'current' && !revoked.includes(kid))?.kid;
     const unconfirmed = regions.filter(({ confirmed }) => !confirmed);
     // Set first, since what follows may take a while and be interrupted.
-    if (signs === undefined || unconfirmed.length + unknown_kids.length > 0) setExit(EXIT.failed);
+    if (signal.aborted) setExit(EXIT.interrupted);
+    else if (signs === undefined || unconfirmed.length + unknown_kids.length > 0) setExit(EXIT.failed);
     for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
     const earlier = revoked_before.filter((kid) => !onlyKids?.includes(kid));
     const ended = revoked.filter((kid) => !earlier.includes(kid));
@@ -252,7 +275,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (unreadable.length > 0 && onlyKids === undefined)
       io.stderr.write(`not read: ${unreadable.join(', ')}; a key that exists only there is not refused\n`);
     // Revoking all keys again would also revoke the new key, and with it everything made from it by then.
-    const again = `run: ${revokeCommandLine(purpose, ended.length > 0 ? ended : revoked, targetArguments(options))}`;
+    const again = `run: ${revokeCommandLine(purpose, ended.length > 0 ? ended : revoked, target.args)}`;
     if (keyset === null) {
       const way = failure?.includes('A keyset that is full') ? '' : `; then ${again}`;
       io.stderr.write(`error: no new key is confirmed, so possibly no key signs: ${failure}${way}\n`);
@@ -277,14 +300,15 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       // A Region that answers nothing ends the wait at its time as well.
       signal: AbortSignal.any([
         signal,
-        AbortSignal.timeout(Math.max(timeoutS * 1_000, io.patienceMs ?? 10_000)),
+        AbortSignal.timeout(Math.max(timeoutS * 1_000, io.patienceMs ?? PATIENCE_MS)),
       ]),
       report: (text) => io.stderr.write(`${text}\n`),
     });
     if (missing.length > 0) setExit(signal.aborted ? EXIT.interrupted : EXIT.failed);
+    const has = signal.aborted ? 'is not known to have' : 'does not have';
     for (const region of missing)
       io.stderr.write(
-        `error: ${region} does not have key ${kid} yet, so possibly no key signs there: see countersign keys list\n`,
+        `error: ${region} ${has} key ${kid} yet, so possibly no key signs there: see countersign keys list ${purpose}${target.args}\n`,
       );
     return missing;
   }
@@ -318,7 +342,8 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   async function unstick(purpose: Purpose, options: Options): Promise<void> {
     const target = findTarget(options, io);
     const home = target.regions[0]!;
-    const { pending } = await askKeys(target, home, purpose, 'keys.list', {});
+    const patience = AbortSignal.timeout(io.patienceMs ?? PATIENCE_MS);
+    const { pending } = await askKeys(target, home, purpose, 'keys.list', {}, patience);
     const version = pending === null ? {} : { version_id: pending };
     const keyset = await interruptible((signal) =>
       askKeys(target, home, purpose, 'keys.unstick', version, signal),
@@ -335,7 +360,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       );
     if (stays)
       io.stderr.write(
-        `error: ${purpose}: version ${keyset.pending} is still pending; look again with countersign keys list ${purpose}\n`,
+        `error: ${purpose}: version ${keyset.pending} is still pending; look again with countersign keys list ${purpose}${target.args}\n`,
       );
   }
 }

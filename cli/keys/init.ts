@@ -3,7 +3,7 @@ import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askKeys, exitOf } from './ask.ts';
-import { newest, whyNoneSigns } from './print.ts';
+import { newest, rolledBack, whyNoneSigns } from './print.ts';
 import { type WaitOptions, waitForRegions } from './wait.ts';
 
 export interface Initialised {
@@ -53,7 +53,7 @@ async function firstKey(
   let keyset = await askKeys(target, home, purpose, 'keys.list', {}, signal);
   const made = keyset.keys.length === 0 && keyset.unreadable === null && keyset.fall_back === null;
   if (made) keyset = await askKeys(target, home, purpose, 'keys.rotate', {}, signal);
-  const fault = whyNoneSigns(keyset);
+  const fault = whyNoneSigns(keyset, target.args) ?? rolledBack(keyset, target.args)[0];
   if (fault !== undefined) throw new CliError(EXIT.failed, fault);
   const { kid } = newest(keyset)!;
   report(made ? `${purpose}: created key ${kid}` : `${purpose}: has keys already, the newest is ${kid}`);

@@ -2,46 +2,67 @@
 import type { KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import type { Target } from '../target.ts';
-import { askAtOnce, askInTurn, askKeys, type FirstAnswer, ifAnswered } from './ask.ts';
+import { askAtOnce, askKeys, type FirstAnswer, ifAnswered } from './ask.ts';
+
+/** How long a command waits for one Region's answer before it takes another's. */
+export const PATIENCE_MS = 10_000;
 
 export interface LookOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Asks all Regions at once. */
-  readonly urgent?: true;
+  /** @default PATIENCE_MS */
+  readonly patienceMs?: number | undefined;
 }
 
 /**
- * The result's `regions` are those of the stage and of the target. A function in a VPC may see only its own Region, so a
- * Region that the first answer does not cover is asked itself.
+ * Asks all Regions at once. The result's `regions` are those of the stage and of the target. A function in a VPC may see
+ * only its own Region, so for a Region that the first answer does not cover, its own answer counts.
  *
- * @throws CliError where no Region can be reached, or one refuses
+ * @throws CliError where no Region can be reached, or all that can refuse
  */
 export async function look(
   target: Target,
   purpose: Purpose,
-  { signal, urgent }: LookOptions = {},
+  { signal, patienceMs = PATIENCE_MS }: LookOptions = {},
 ): Promise<FirstAnswer<KeysetSummary>> {
+  const end = new AbortController();
+  const ending = AbortSignal.any([...(signal ? [signal] : []), end.signal]);
   const answers = new Map<string, Promise<KeysetSummary>>();
   const ask = (region: string): Promise<KeysetSummary> => {
-    const answer = answers.get(region) ?? askKeys(target, region, purpose, 'keys.list', {}, signal);
+    const answer = answers.get(region) ?? askKeys(target, region, purpose, 'keys.list', {}, ending);
     answers.set(region, answer);
     return answer;
   };
-  const { result, asked, unreachable } = await (urgent ? askAtOnce : askInTurn)(target, ask);
+  const late = new Promise<undefined>((resolve) => {
+    setTimeout(resolve, patienceMs, undefined).unref();
+  });
+  try {
+    return await lookAtRegions(target, ask, late, patienceMs);
+  } finally {
+    end.abort();
+  }
+}
+
+async function lookAtRegions(
+  target: Target,
+  ask: (region: string) => Promise<KeysetSummary>,
+  late: Promise<undefined>,
+  patienceMs: number,
+): Promise<FirstAnswer<KeysetSummary>> {
+  // A Region that refuses to list its keys says nothing about the others.
+  const passesOver = () => true;
+  const { result, asked, unreachable } = await askAtOnce(target, ask, { patienceMs, passesOver });
   const seen = new Map(result.regions.map((each) => [each.region, each]));
   const lost = [asked, ...unreachable.map(({ region }) => region)];
   const known = new Set(result.known_kids);
   const see = async (region: string): Promise<RegionKeys> => {
     const { kids, revoked } = seen.get(region) ?? { kids: null, revoked: null };
     if ((kids && revoked) || lost.includes(region)) return { region, kids, revoked };
-    const own = await ifAnswered(ask(region));
+    const own = await Promise.race([ifAnswered(ask(region)), late]);
     for (const kid of own?.known_kids ?? []) known.add(kid);
     const table = own?.regions.find((each) => each.region === region)?.revoked;
-    return {
-      region,
-      kids: kids ?? own?.keys.map(({ kid }) => kid) ?? null,
-      revoked: revoked ?? table ?? null,
-    };
+    // The summary of a copy that is no keyset has no keys, but the copy may have some.
+    const copy = own?.unreadable === null ? own.keys.map(({ kid }) => kid) : null;
+    return { region, kids: kids ?? copy, revoked: revoked ?? table ?? null };
   };
   const regions = await Promise.all([...new Set([...seen.keys(), ...target.regions])].map(see));
   const refused = new Set(regions.flatMap(({ revoked }) => revoked ?? []));

@@ -17,23 +17,32 @@ export const newest = (keyset: KeysetSummary): KeySummary | undefined =>
 export const signing = ({ keys }: KeysetSummary): KeySummary | undefined =>
   keys.find(({ state }) => state === 'current');
 
-/** @returns why no key signs, and what to do; undefined if one signs */
-export function whyNoneSigns(keyset: KeysetSummary): string | undefined {
+/**
+ * @param args the target's, for the command to type
+ * @returns why no key signs, and what to do; undefined if one signs
+ */
+export function whyNoneSigns(keyset: KeysetSummary, args: string): string | undefined {
   const { purpose, keys, known_kids, unreadable, fall_back, pending } = keyset;
   if (signing(keyset)) return undefined;
   if (fall_back !== null)
     return `${unreadable ?? 'the keyset was emptied'}: move AWSCURRENT back to version ${fall_back} (docs/runbook.md, no-keys)`;
   if (unreadable !== null)
     return `${unreadable}: move AWSCURRENT back to a version that has keys (docs/runbook.md, no-keys)`;
-  if (keys.length > 0) return `no key signs: countersign keys revoke ${purpose} makes one that signs`;
+  if (keys.length > 0) return `no key signs: countersign keys revoke ${purpose}${args} makes one that signs`;
   // The kids of an interrupted rotation are known, too.
-  if (known_kids.length === 0 || pending !== null) return 'no keys: countersign keys init';
-  return `the keyset was emptied: countersign keys revoke ${purpose} makes a key that signs`;
+  if (known_kids.length === 0 || pending !== null) return `no keys: countersign keys init${args}`;
+  return `the keyset was emptied: countersign keys revoke ${purpose}${args} makes a key that signs`;
 }
 
-export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number): void {
+/** @returns everything because of which a keyset is not in order, and what to do */
+export const faults = (keyset: KeysetSummary, args: string): string[] => [
+  ...[whyNoneSigns(keyset, args)].filter((fault) => fault !== undefined),
+  ...troubles(keyset, args),
+];
+
+export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number, args: string): void {
   const { purpose, seq, pending, revoked, keys } = keyset;
-  const fault = whyNoneSigns(keyset);
+  const fault = whyNoneSigns(keyset, args);
   io.stdout.write(`${purpose}  version ${seq ?? '?'}${fault === undefined ? '' : `, ${fault}`}\n`);
   if (keys.length > 0)
     printTable(
@@ -51,15 +60,30 @@ export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number): void 
   if (pending !== null)
     io.stdout.write(`  a rotation is in progress or was interrupted: version ${pending} is pending\n`);
   if (revoked.length > 0) io.stdout.write(`  revoked: ${revoked.join(', ')}\n`);
-  for (const line of [...troubles(keyset), ...fullness(keyset)]) io.stdout.write(`  ${line}\n`);
+  for (const line of [...troubles(keyset, args), ...fullness(keyset)]) io.stdout.write(`  ${line}\n`);
   for (const line of rotations(keyset, nowMs)) io.stdout.write(`  ${line}\n`);
 }
 
-/** @returns how a Region differs from the others: it cannot be read, lacks a key, or still accepts a revoked one */
-export const troubles = (keyset: KeysetSummary): string[] =>
-  keyset.regions.flatMap((each) => troublesOf(keyset, each).map((trouble) => `${each.region}: ${trouble}`));
+/**
+ * @returns that readers may hold a newer keyset, and how a Region differs from the others: it cannot be read, lacks a key,
+ * or still accepts a revoked one
+ */
+export const troubles = (keyset: KeysetSummary, args: string): string[] => [
+  ...rolledBack(keyset, args),
+  ...keyset.regions.flatMap((each) =>
+    troublesOf(keyset, each, args).map((trouble) => `${each.region}: ${trouble}`),
+  ),
+];
 
-function troublesOf(keyset: KeysetSummary, { kids, revoked }: RegionKeys): string[] {
+/** A reader keeps the newest keyset that it has seen; only a newer one replaces it. */
+export const rolledBack = ({ purpose, seq, published_seq }: KeysetSummary, args: string): string[] =>
+  seq !== null && published_seq > seq
+    ? [
+        `rolled back: readers may hold version ${published_seq}, and ignore this one: countersign keys rotate ${purpose} --force${args}`,
+      ]
+    : [];
+
+function troublesOf(keyset: KeysetSummary, { kids, revoked }: RegionKeys, args: string): string[] {
   const lacks = live(keyset).filter(({ kid }) => kids && !kids.includes(kid));
   // Not only keys of the current keyset: an older copy may hold more.
   const accepts = keyset.revoked.filter((kid) => revoked && !revoked.includes(kid));
@@ -68,14 +92,14 @@ function troublesOf(keyset: KeysetSummary, { kids, revoked }: RegionKeys): strin
     ...(lacks.length > 0 ? [`lacks ${lacks.map(({ kid }) => kid).join(', ')}`] : []),
     ...(kids !== null && revoked === null ? ['its revoked keys cannot be read'] : []),
     ...(accepts.length > 0
-      ? [`does not refuse ${accepts.join(', ')}: ${revokeCommandLine(keyset.purpose, accepts)}`]
+      ? [`does not refuse ${accepts.join(', ')}: ${revokeCommandLine(keyset.purpose, accepts, args)}`]
       : []),
   ];
 }
 
 /** @returns the command that revokes these keys and no other, such as the key that replaced them */
-export const revokeCommandLine = (purpose: string, kids: readonly string[], targetArgs = ''): string =>
-  `countersign keys revoke ${purpose}${kids.map((kid) => ` --only-kid ${kid}`).join('')}${targetArgs}`;
+export const revokeCommandLine = (purpose: string, kids: readonly string[], args: string): string =>
+  `countersign keys revoke ${purpose}${kids.map((kid) => ` --only-kid ${kid}`).join('')}${args}`;
 
 /** From this share on, a keyset counts as nearly full. */
 const NEARLY = 0.9;

@@ -1,10 +1,19 @@
 /** Revokes keys of the platform: says what that costs, and which Regions refuse the keys from then on. */
 import type { KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { listClients, Refused } from '../admin.ts';
+import { listClients, type Refused } from '../admin.ts';
+import { NotBegun } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
-import { askAtOnce, askInTurn, askKeys, type FirstAnswer, ifAnswered, type Unreachable } from './ask.ts';
+import {
+  askAtOnce,
+  askInTurn,
+  askKeys,
+  type FirstAnswer,
+  ifAnswered,
+  reasonOf,
+  type Unreachable,
+} from './ask.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'Nonces of the old keys are refused; the answer brings a good one, and the SDK retries by itself.',
@@ -81,6 +90,7 @@ export interface RevocationOrder {
  * function in a VPC may reach only its own Region. A home Region whose answer was lost is asked again too: it may have
  * created a new key.
  *
+ * @returns what is known as soon as `signal` ends the wait for the other Regions
  * @throws CliError where no Region can be reached
  */
 export async function revokeKeys(
@@ -94,32 +104,46 @@ export async function revokeKeys(
   const calls = new Map<string, Promise<RevokedKeys>>();
   const { result, asked, unreachable } = await askForAll(target, turns, purpose, options, calls);
 
-  const { failure } = result;
+  const home = target.regions[0];
   const confirmedFirst = new Set(confirmedBy(result));
   const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
   const again = regions.filter(
-    (region) => !confirmedFirst.has(region) || (result.keyset === null && region === target.regions[0]),
+    (region) => !confirmedFirst.has(region) || (result.keyset === null && region === home),
   );
   const only_kids = [...result.revoked];
   const askAgain = (region: string) => askKeys(target, region, purpose, 'keys.revoke', { only_kids }, signal);
   const others = result.revoked.length === 0 ? [] : again.filter((region) => region !== asked);
-  const own = Promise.all(others.map((region) => ifAnswered(calls.get(region) ?? askAgain(region))));
+  const known = new Set(unreachable.map(({ error }) => error));
+  const answerOf = async (region: string): Promise<[string, RevokedKeys] | undefined> => {
+    try {
+      return [region, await (calls.get(region) ?? askAgain(region))];
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      const reason = reasonOf(region, error);
+      if (!known.has(reason)) report(`error: ${reason}`);
+      return undefined;
+    }
+  };
+  const own = Promise.all(others.map(answerOf));
   const progress = setTimeout(() => {
     const confirmed = [...confirmedFirst].join(', ') || 'no Region yet';
     report(
       `${purpose}: refused within 10 s by: ${confirmed}; waiting for the answer of ${others.join(', ')}`,
     );
   }, patienceMs / 5);
-  const answersOfOthers = await own.finally(() => clearTimeout(progress));
-  const answers = [result, ...answersOfOthers.filter((answer) => answer !== undefined)];
-  const confirmed = new Set(answers.flatMap(confirmedBy));
-  const keyset = answers.find((answer) => answer.keyset)?.keyset ?? null;
-  const revoked = [...new Set(answers.flatMap((answer) => answer.revoked))];
+  const answersOfOthers = (await own.finally(() => clearTimeout(progress))).flatMap((each) =>
+    each ? [each] : [],
+  );
+  const answers = new Map<string, RevokedKeys>([[asked, result], ...answersOfOthers]);
+  const all = [...answers.values()];
+  const keyset = all.find((answer) => answer.keyset)?.keyset ?? null;
+  const revoked = [...new Set(all.flatMap((answer) => answer.revoked))];
   return {
     keyset,
-    failure: keyset ? null : failure,
+    // Any other Region can only say that it cannot write.
+    failure: keyset ? null : (answers.get(home!)?.failure ?? result.failure),
     revoked,
-    regions: regions.map((region) => ({ region, confirmed: confirmed.has(region) })),
+    regions: regions.map((region) => ({ region, confirmed: refusesAll(region, all, revoked) })),
     unreadable: result.unreadable,
     // A single function may not see every Region's keys: here every Region was asked.
     unknown_kids: (result.unknown_kids ?? []).filter((kid) => !before?.result.known_kids.includes(kid)),
@@ -135,7 +159,8 @@ export async function revokeKeys(
 
 /**
  * Asks one Region after the other until one can read the keys. The first is asked to revoke all keys. If its answer is
- * lost, it may have created a new key already; so the next Regions are asked to revoke only the kids from before.
+ * late or lost, it may have created a new key already; so the next Regions are asked to revoke only the kids from before,
+ * or nothing where nobody knows those.
  *
  * @param open takes the calls that have no answer yet
  */
@@ -146,41 +171,67 @@ async function askForAll(
   { onlyKids, before, patienceMs, signal }: RevocationOrder,
   open: Map<string, Promise<RevokedKeys>>,
 ): Promise<FirstAnswer<RevokedKeys>> {
-  let kids = onlyKids ?? [];
+  const kids = onlyKids ?? before?.result.known_kids ?? [];
+  /** Calls that may have revoked keys, or may yet. */
+  const begun = new Set<string>();
   let blind: FirstAnswer<RevokedKeys> | undefined;
   try {
     const ask = async (region: string) => {
-      const params = kids.length > 0 ? { only_kids: [...kids] } : {};
-      kids = onlyKids ?? before?.result.known_kids ?? [];
+      if (begun.size > 0 && kids.length === 0)
+        throw new CliError(
+          EXIT.unreachable,
+          `${region} was not asked: nobody knows which keys there were before the call of ${[...begun].join(', ')}, which may have made a new one`,
+        );
+      const params = onlyKids || begun.size > 0 ? { only_kids: [...kids] } : {};
+      begun.add(region);
       const call = askKeys(target, region, purpose, 'keys.revoke', params, signal);
       open.set(region, call);
-      const result = await call
-        .catch((error) => passOver(error, onlyKids))
-        .finally(() => open.delete(region));
-      if (result.keyset !== null || result.revoked.length > 0) return result;
-      blind ??= { result, asked: region, unreachable: [] };
-      throw new CliError(EXIT.unreachable, `${region} could not read the keys: ${result.failure}`);
+      try {
+        const result = await call;
+        if (result.keyset !== null || result.revoked.length > 0) return result;
+        begun.delete(region);
+        blind ??= { result, asked: region, unreachable: [] };
+        throw new CliError(EXIT.unreachable, `${region} could not read the keys: ${result.failure}`);
+      } catch (error) {
+        if (error instanceof NotBegun) begun.delete(region);
+        throw error;
+      } finally {
+        open.delete(region);
+      }
     };
-    return await askInTurn({ regions: turns }, ask, patienceMs);
+    return await askInTurn({ regions: turns }, ask, {
+      patienceMs,
+      passesOver: passesOver(onlyKids),
+    });
   } catch (error) {
-    if (blind && error instanceof CliError && error.exitCode === EXIT.unreachable) return blind;
+    if (blind && begun.size === 0 && error instanceof CliError && error.exitCode === EXIT.unreachable)
+      return blind;
     throw error;
   }
 }
 
-/**
- * Turns a refusal into "unreachable", so that the next Region is asked. A refusal of the operator's own
- * request stays a refusal.
- */
-function passOver(error: unknown, onlyKids: readonly string[] | undefined): never {
-  const final = ['not_found', ...(onlyKids ? ['malformed_request'] : [])];
-  if (error instanceof Refused && !final.includes(error.code))
-    throw new CliError(EXIT.unreachable, error.message);
-  throw error;
-}
+/** Whether another Region may do what this one refused. A refusal of what the operator asked for stays one. */
+const passesOver =
+  (onlyKids: readonly string[] | undefined) =>
+  ({ code }: Refused): boolean =>
+    code !== 'not_found' && !(onlyKids && code === 'malformed_request');
+
+/** @returns the named kids, or all from before the revocation that a Region may still accept */
+export const kidsToRefuse = ({
+  onlyKids,
+  before,
+}: Pick<RevocationOrder, 'onlyKids' | 'before'>): readonly string[] =>
+  onlyKids ?? before?.result.known_kids.filter((kid) => !isRefused(before.result, kid)) ?? [];
 
 const isRefused = ({ regions }: KeysetSummary, kid: string): boolean =>
   regions.every(({ revoked }) => revoked?.includes(kid));
 
 const confirmedBy = ({ regions }: RevokedKeys): string[] =>
   regions.flatMap(({ region, confirmed }) => (confirmed ? [region] : []));
+
+/** Whether the Region confirmed all kids: one function may have asked it to refuse fewer than another one. */
+function refusesAll(region: string, answers: readonly RevokedKeys[], kids: readonly string[]): boolean {
+  const own = answers.filter((answer) => confirmedBy(answer).includes(region));
+  const refused = new Set(own.flatMap(({ revoked }) => revoked));
+  return own.length > 0 && kids.every((kid) => refused.has(kid));
+}

@@ -16,10 +16,16 @@ const NARROWEST = 12;
 const BESIDE = 48;
 
 /**
+ * @param args the target's, for the commands to type
  * @param columns the terminal's width
  * @returns the lines; the lines of keys fit into `columns`, if that is 60 or more
  */
-export function timeline(keyset: KeysetSummary, nowMs: number, columns = WIDEST + BESIDE): string[] {
+export function timeline(
+  keyset: KeysetSummary,
+  nowMs: number,
+  args = '',
+  columns = WIDEST + BESIDE,
+): string[] {
   const width = Math.max(NARROWEST, Math.min(WIDEST, columns - BESIDE));
   const keys = keyset.keys
     .map((key) => ({ ...key, activatesAt: activation(key, nowMs), retiresAt: retirement(key) }))
@@ -30,10 +36,10 @@ export function timeline(keyset: KeysetSummary, nowMs: number, columns = WIDEST 
     `  to signing  ${publish_to_sign} ms = X ${finish} to publish it + ${publish_to_sign - finish} until every copy has it`,
     `  to removal  ${sign_to_remove} ms until no copy signs with the old key, and all it signed has expired`,
   ];
-  const fault = whyNoneSigns(keyset);
+  const fault = whyNoneSigns(keyset, args);
   const ends = [
     ...(fault === undefined ? [] : [fault]),
-    ...troubles(keyset),
+    ...troubles(keyset, args),
     ...fullness(keyset),
     ...rotations(keyset, nowMs),
   ].map((line) => `  ${line}`);

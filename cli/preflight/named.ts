@@ -26,8 +26,9 @@ export async function checkAlarmTopic(here: Region, arn: string | undefined): Pr
         `set it to another topic of ${here.name}, or leave it out: a prod stage then makes a topic`,
       ),
     ];
-  // With either of these faults the deployment succeeds, but no alarm reaches anybody.
-  if (!letsAlarmsPublish(topic.policy))
+  // With any of these faults the deployment succeeds, but no alarm reaches anybody.
+  const allowed = alarmsMayPublish(topic.policy, arn.split(':')[4]!);
+  if (allowed === 'no')
     return [
       fail(
         `the policy of ${arn} does not let alarms publish`,
@@ -41,19 +42,39 @@ export async function checkAlarmTopic(here: Region, arn: string | undefined): Pr
         'encrypt it with a customer key whose policy lets cloudwatch.amazonaws.com decrypt and create data keys',
       ),
     ];
-  return [ok(`${arn} takes alarms`)];
+  const unchecked = [
+    ...(allowed === 'maybe'
+      ? [
+          warn(
+            `the policy of ${arn} has a condition or a denial, which is not evaluated here`,
+            'check that it lets cloudwatch.amazonaws.com publish for alarms of this account',
+          ),
+        ]
+      : []),
+    ...(topic.key === undefined
+      ? []
+      : [
+          warn(
+            `${arn} is encrypted with ${topic.key}, whose policy is not read here`,
+            'check that the policy of that key lets cloudwatch.amazonaws.com decrypt and create data keys',
+          ),
+        ]),
+  ];
+  return unchecked.length > 0 ? unchecked : [ok(`${arn} takes alarms`)];
 }
 
 interface Statement {
   readonly Effect: string;
   readonly Principal?: string | { readonly AWS?: string | string[]; readonly Service?: string | string[] };
   readonly Action?: string | string[];
+  readonly Condition?: object;
 }
 
-/** Whether a statement allows alarms to publish. Conditions and Deny statements are not evaluated. */
-function letsAlarmsPublish(policy: string): boolean {
-  const { Statement: statements } = JSON.parse(policy) as { readonly Statement: Statement | Statement[] };
-  return [statements].flat().some(({ Effect, Principal, Action }) => {
+/** @returns `maybe` where that depends on a condition, or on a statement that denies something: they are not evaluated */
+function alarmsMayPublish(policy: string, account: string): 'yes' | 'no' | 'maybe' {
+  const { Statement: given } = JSON.parse(policy) as { readonly Statement: Statement | Statement[] };
+  const statements = [given].flat();
+  const allowing = statements.filter(({ Effect, Principal, Action }) => {
     const principals =
       typeof Principal === 'object' ? [Principal.AWS, Principal.Service].flat() : [Principal];
     const actions = [Action].flat().map((action) => action?.toLowerCase());
@@ -63,6 +84,11 @@ function letsAlarmsPublish(policy: string): boolean {
       actions.some((action) => action !== undefined && ['*', 'sns:*', 'sns:publish'].includes(action))
     );
   });
+  if (allowing.length === 0) return 'no';
+  // As Amazon SNS makes it for a topic: alarms of the account meet it.
+  const own = JSON.stringify({ StringEquals: { 'AWS:SourceOwner': account } });
+  const isSure = allowing.some(({ Condition }) => !Condition || JSON.stringify(Condition) === own);
+  return isSure && statements.every(({ Effect }) => Effect === 'Allow') ? 'yes' : 'maybe';
 }
 
 /** Checks the network through which the rotation functions reach Vault. */

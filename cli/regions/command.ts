@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { invokeAdmin } from '../admin.ts';
 import { confirm } from '../confirm.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
-import { addTargetOptions, findTarget, type Target, type TargetOptions, targetArguments } from '../target.ts';
+import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
 import { describe, isFit, type Survey, survey } from './survey.ts';
@@ -161,7 +161,7 @@ async function run(
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
   if (errors.length === 0) return;
   for (const line of left(name, result)) io.stderr.write(`${line}\n`);
-  io.stderr.write(`to finish, run again: countersign ${name} ${region}${targetArguments(options)}\n`);
+  io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
 }
 
 const CHANGED = { evacuate: 'set', return: 'taken back' } as const;

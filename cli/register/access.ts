@@ -5,6 +5,7 @@ import { type ClientOptions, CountersignClient, InvalidArgumentError } from '@co
 import { type Command, Option } from 'commander';
 import { type Io, usage } from '../io.ts';
 import { findLocalPlatform, LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
+import { quoted } from '../printable.ts';
 import { collect } from '../target.ts';
 
 export interface AccessOptions {
@@ -49,12 +50,16 @@ export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
       throw usage('--local cannot be combined with --url, --api-key-file or --regions');
     return localAccess(cwd, options.local);
   }
+  // An empty variable is as good as none.
+  const givenUrl = options.url ?? (env.COUNTERSIGN_URL || undefined);
+  if (givenUrl !== undefined) requireHttp(givenUrl);
   // One spelling of it: what is kept of a file's registration names the platform by its URL.
-  const url = (options.url ?? env.COUNTERSIGN_URL)?.replace(/\/$/, '');
-  if (url !== undefined) requireHttp(url);
+  const url = givenUrl === undefined ? undefined : normalized(givenUrl);
   const apiKey =
-    options.apiKeyFile === undefined ? env.COUNTERSIGN_API_KEY : readKey(resolve(cwd, options.apiKeyFile));
-  const regions = (options.regions ?? []).map((region) => region.replace(/\/$/, ''));
+    options.apiKeyFile === undefined
+      ? env.COUNTERSIGN_API_KEY || undefined
+      : readKey(resolve(cwd, options.apiKeyFile));
+  const regions = (options.regions ?? []).map(normalized);
   if (url !== undefined && apiKey !== undefined) {
     const source = `the URL is that of ${options.url === undefined ? 'COUNTERSIGN_URL' : '--url'}, the key that of ${options.apiKeyFile === undefined ? 'COUNTERSIGN_API_KEY' : options.apiKeyFile}`;
     return { url, apiKey, regions, source, flags: flagsOf(options) };
@@ -64,6 +69,8 @@ export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   if (regions.length > 0) throw usage('--regions goes with a URL: --url URL, or COUNTERSIGN_URL');
   return localAccess(cwd);
 }
+
+const normalized = (url: string): string => (URL.canParse(url) ? new URL(url).href : url).replace(/\/$/, '');
 
 function localAccess(cwd: string, port?: string): Access {
   const instead = 'name a deployed one with --url and --api-key-file';
@@ -85,10 +92,6 @@ function flagsOf({ url, apiKeyFile, regions }: AccessOptions): string {
     .flatMap(([flag, value]) => (value === undefined ? [] : [` ${flag} ${quoted(value)}`]))
     .join('');
 }
-
-/** Quotes a text as one word for a POSIX shell. */
-const quoted = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** @throws CliError where URL or key cannot be used */
 export function connect(options: ClientOptions): CountersignClient {

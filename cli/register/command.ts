@@ -130,8 +130,19 @@ function report(
   { json }: Options,
   io: Io,
 ): void {
-  const { registered, replayed, failed, thisRun, unfinished, line, swallowed, elapsedMs, stoppedBy } =
-    summary;
+  const {
+    registered,
+    replayed,
+    failed,
+    thisRun,
+    unfinished,
+    line,
+    swallowed,
+    odd,
+    reason,
+    elapsedMs,
+    stoppedBy,
+  } = summary;
   const seconds = Math.round(elapsedMs / 100) / 10;
   if (json) {
     const stopped = stoppedBy?.message ?? null;
@@ -149,7 +160,17 @@ function report(
       `${count(registered)} registered${already}, ${count(failed)} failed${open}${now}, in ${seconds} s\n`,
     );
     if (failures) io.stdout.write(`Failures: ${failures}\n`);
+    if (reason)
+      io.stdout.write(
+        thisRun.failed === 1
+          ? `Reason: ${reason.message}\n`
+          : `Most frequent reason (${count(reason.count)} of ${count(thisRun.failed)}): ${reason.message}\n`,
+      );
   }
+  if (odd > 0)
+    io.stderr.write(
+      `warning: ${count(odd)} ${odd === 1 ? 'user_id has' : 'user_ids have'} white space at an end, or a control character: without it they name other users\n`,
+    );
   if (swallowed)
     io.stderr.write(
       `error: ${count(swallowed.lines)} lines were not read as users, beginning with line ${count(swallowed.from)}: look there for a quote that is not closed\n`,

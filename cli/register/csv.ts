@@ -56,6 +56,7 @@ function cellsOf(text: string): string[] | undefined {
 const MAX_DEPTH = 40;
 
 function readHeader(text: string, message: string | undefined): readonly Path[] {
+  if (text.includes('\0')) throw usage('the CSV file holds zero bytes, as UTF-16 does: save it in UTF-8');
   if (message !== undefined) throw usage(`the first line of the CSV file ${message}`);
   const columns = cellsOf(text)?.map((name) => name.trim());
   if (!columns)
@@ -63,11 +64,7 @@ function readHeader(text: string, message: string | undefined): readonly Path[] 
       'the first line of the CSV file is not CSV: its quotes do not match, or it holds a carriage return without a line feed',
     );
   if (!columns.includes('user_id'))
-    throw usage(
-      text.includes('\0')
-        ? 'the CSV file holds zero bytes, as UTF-16 does: save it in UTF-8'
-        : 'the first line of the CSV file has no column user_id; check that commas separate the columns',
-    );
+    throw usage(`the first line of the CSV file has no column user_id; ${hintFor(columns)}`);
   const paths = new Map<string, Path>();
   for (const [i, name] of columns.entries()) {
     const path = name.split('.');
@@ -86,6 +83,20 @@ function readHeader(text: string, message: string | undefined): readonly Path[] 
   }
   return [...paths.values()];
 }
+
+/** @returns what the file has in place of the column user_id, and the likely fix */
+function hintFor(columns: readonly string[]): string {
+  const [first = ''] = columns;
+  if (/^sep=/i.test(first)) return `it is ${first}, for a spreadsheet: remove that line`;
+  if (columns.length === 1 && /[;\t|]/.test(first)) return 'separate the columns with commas';
+  const alike = columns.find((name) => name.toLowerCase().replace(/[^a-z]/g, '') === 'userid');
+  if (alike !== undefined) return `rename the column ${alike} to user_id`;
+  const shown = columns.slice(0, MOST_SHOWN).map((name) => name.slice(0, 40));
+  const more = columns.length > MOST_SHOWN ? ', …' : '';
+  return `its columns are ${shown.join(', ')}${more}: name the one that identifies a user user_id`;
+}
+
+const MOST_SHOWN = 10;
 
 /** Every value is a string. An empty cell leaves the member out. */
 function toUser(columns: readonly Path[], cells: readonly string[]): object {

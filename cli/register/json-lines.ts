@@ -30,8 +30,16 @@ function readUser(text: string): Content {
   if (!isJsonObject(json.value)) return { text, message: 'is not a JSON object' };
   const failure = failureIn(json.value);
   if (!failure) return { user: json.value };
-  return 'user' in failure || failure.message !== undefined ? failure : readUser(failure.text);
+  if ('user' in failure || failure.message !== undefined) return failure;
+  const corrected = readUser(failure.text);
+  return 'message' in corrected && corrected.message === 'is not JSON'
+    ? { ...corrected, message: TEXT_IS_NOT_JSON }
+    : corrected;
 }
+
+/** Of a CSV file as well: a failure line does not name the columns. */
+const TEXT_IS_NOT_JSON =
+  'has a "text" that is not JSON: put the user there as "user":{"user_id":…} in its place, also if the text is of a CSV file';
 
 function isJson(text: string): boolean {
   try {

@@ -23,7 +23,14 @@ export interface Totals extends Counts {
   readonly line: number;
   /** Lines that an unmatched quote kept from being read as users in this run: how many, and the first. */
   readonly swallowed: { readonly lines: number; readonly from: number } | undefined;
+  /** Users of this run whose `user_id` has white space at an end, or a control character: often by mistake. */
+  readonly odd: number;
+  /** The most frequent reason of this run's failures. */
+  readonly reason: { readonly message: string; readonly count: number } | undefined;
 }
+
+/** Further reasons are not counted: a message may name a value of its user, and memory must not grow with the file. */
+const MOST_REASONS = 1_000;
 
 /** A user that is under way. */
 export interface Pending {
@@ -42,6 +49,8 @@ export class Tally {
   #line: number;
   #bytes = 0;
   #swallowed: Totals['swallowed'];
+  #odd = 0;
+  readonly #reasons = new Map<string, number>();
 
   constructor({ failures, checkpoint, progress }: TallyOptions) {
     this.#failures = failures;
@@ -64,9 +73,12 @@ export class Tally {
       replayed: counts.replayed - before.replayed,
       failed: counts.failed - before.failed,
     };
+    const [most] = [...this.#reasons].sort(([, a], [, b]) => b - a);
     return {
       ...counts,
       thisRun,
+      odd: this.#odd,
+      reason: most && { message: most[0], count: most[1] },
       unfinished: this.#unfinished,
       line: this.#line,
       swallowed: this.#swallowed,
@@ -83,6 +95,7 @@ export class Tally {
     }
     this.#line = Math.max(this.#line, record.line);
     this.#unfinished += 1;
+    if ('user' in record && isOdd((record.user as { user_id?: unknown }).user_id)) this.#odd += 1;
     return { record, number };
   }
 
@@ -92,14 +105,17 @@ export class Tally {
     this.#settle(at);
   }
 
-  failed(at: Pending, failure: Omit<FailureLine, 'line'>): void {
+  failed(at: Pending, failure: Omit<FailureLine, 'line'>, reason = failure.error.message): void {
+    const count = this.#reasons.get(reason) ?? 0;
+    if (count > 0 || this.#reasons.size < MOST_REASONS) this.#reasons.set(reason, count + 1);
     this.#failures.add({ line: at.record.line, ...failure });
     this.#counts.failed += 1;
     this.#settle(at);
   }
 
   unreadable(at: Pending, { line, lastLine, text, message }: Unreadable): void {
-    this.failed(at, { text, error: { code: 'unreadable_line', message: `line ${line} ${message}` } });
+    const error = { code: 'unreadable_line', message: `line ${line} ${message}` };
+    this.failed(at, { text, error }, `the line ${message}`);
     const lines = lastLine - line + 1;
     if (lines > 1)
       this.#swallowed = { lines: lines + (this.#swallowed?.lines ?? 0), from: this.#swallowed?.from ?? line };
@@ -122,3 +138,6 @@ export class Tally {
     this.#progress.update({ bytes: this.#bytes, ...this.#counts });
   }
 }
+
+const isOdd = (userId: unknown): boolean =>
+  typeof userId === 'string' && (userId !== userId.trim() || /\p{Cc}/u.test(userId));

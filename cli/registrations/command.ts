@@ -1,14 +1,15 @@
 /** `countersign registrations`: show, delete, erase. */
 import { Command } from 'commander';
-import type { ErasedRegistration } from '../../lambda/contract/admin.ts';
+import type { AdminActions, ErasedRegistration } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
-import { askEverywhere, printAnswers } from '../everywhere.ts';
+import { type Answers, askEverywhere, printAnswers } from '../everywhere.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
 import { checkClientNames } from '../params.ts';
 import { printFields } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
 type Options = TargetOptions & { readonly json?: true };
+type RegistrationParams = AdminActions['registrations.erase']['params'];
 
 /** Shortest wait before the next attempt: this machine's clock may be ahead of the platform's. */
 const LEAST_WAIT_MS = 5_000;
@@ -48,8 +49,7 @@ export function registrationsCommand(io: Io, setExit: SetExit): Command {
       if (answers.result?.deleted === false) setExit(EXIT.failed);
       printAnswers(io, setExit, options, answers, {
         json: (result) => ({ ...result }),
-        text: ({ id, deleted }) =>
-          `${id} ${deleted ? 'is deleted' : 'did not exist; no request signed before now can register it'}`,
+        text: ({ id, deleted }) => `${nameOf(params, id)} ${deleted ? 'is deleted' : absent(answers)}`,
       });
     },
   );
@@ -60,7 +60,8 @@ export function registrationsCommand(io: Io, setExit: SetExit): Command {
       'after',
       `
 The data is deleted at once, in every Region. A tombstone stays for an hour: it holds a hash and a time, and keeps a request
-that was signed before the deletion from registering the user again. After that hour run the command again, or use --wait.`,
+that was signed before the deletion from registering the user again. After that hour run the command again, or use --wait,
+which waits only if every Region has confirmed.`,
     )
     .action(erase);
   return registrations;
@@ -81,18 +82,22 @@ that was signed before the deletion from registering the user again. After that 
       return { client_id, user_id, ...(erased && { erased }) };
     };
     const merge = (before: ErasedRegistration, next: ErasedRegistration) => leastErased(before, note(next));
-    const ask = () => askEverywhere(io, options, 'registrations.erase', params, { merge });
+    const askOnce = () => askEverywhere(io, options, 'registrations.erase', params, { merge });
+    const ask = async () => {
+      const answers = await askOnce();
+      return options.wait && answers.failed.length > 0 ? askOnce() : answers;
+    };
     let answers = await ask();
     let interrupted = false;
-    for (let until = answers.result?.erasable_at; options.wait && until !== undefined; ) {
-      interrupted = !(await waited(until));
+    // A Region that has not confirmed may still hold the data: report that now, not in an hour.
+    while (options.wait && answers.failed.length === 0 && answers.result?.erasable_at !== undefined) {
+      interrupted = !(await waited(answers.result.erasable_at));
       if (interrupted) break;
       answers = await ask();
-      until = answers.result?.erasable_at;
     }
     printAnswers(io, setExit, options, answers, {
       json: (result) => ({ ...result }),
-      text: (result) => `${result.id} ${describe(result)}`,
+      text: (result) => `${nameOf({ client_id, user_id }, result.id)} ${describe(result)}`,
     });
     if (interrupted) setExit(EXIT.interrupted);
   }
@@ -118,6 +123,15 @@ that was signed before the deletion from registering the user again. After that 
     });
   }
 }
+
+const nameOf = ({ client_id, user_id }: RegistrationParams, id: string): string =>
+  `${user_id} of ${client_id} (${id})`;
+
+/** @returns why nothing was deleted. A Region whose answer was lost may have deleted it. */
+const absent = ({ failed }: Answers<unknown>): string =>
+  failed.length > 0
+    ? 'is not there any more; whether it existed is unknown'
+    : 'did not exist; no request signed before now can register it';
 
 /** @returns the answer of the Region that still holds the most: only the last erasure counts */
 function leastErased(before: ErasedRegistration, next: ErasedRegistration): ErasedRegistration {

@@ -57,10 +57,12 @@ export function vaultCommand(io: Io): Command {
   return vault;
 
   async function setup(flags: SetupFlags): Promise<void> {
-    const address = addressIn(io);
-    const plan = { stage: flags.stage, auth: loginOf(flags, address) };
     const token = io.env.VAULT_TOKEN;
     const dryRun = flags.dryRun === true;
+    // With AppRole nothing in the plan depends on the address.
+    const offline = dryRun && !token && flags.auth === 'approle' && !io.env.VAULT_ADDR;
+    const address = offline ? '' : addressIn(io);
+    const plan = { stage: flags.stage, auth: loginOf(flags, address) };
     const print = (result: StepResult) => printResult(io, result, dryRun);
     if (!token && !dryRun)
       throw usage('VAULT_TOKEN is not set: log in, then `export VAULT_TOKEN=$(vault print token)`');
@@ -74,14 +76,15 @@ export function vaultCommand(io: Io): Command {
           ...(!flags.json && { onDone: print }),
         }).catch((error) => explain(error, address))
       : setupOfEmptyVault(plan);
-    if (flags.json) printJson(io, { address, dry_run: dryRun, steps: results });
+    if (flags.json) printJson(io, { address: address || null, dry_run: dryRun, steps: results });
     else if (!token) results.forEach(print);
   }
 }
 
 const HELP = `
 Environment, as for Vault's own command line: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE, VAULT_CACERT. A dry run without
-VAULT_TOKEN does not contact Vault, and prints everything that an empty Vault would need.
+VAULT_TOKEN does not contact Vault, and prints everything that an empty Vault would need; with --auth aws or jwt, VAULT_ADDR
+is needed even then, since its host is part of the roles.
 
 Examples:
   $ countersign vault setup --stage prod --account 123456789012 --region eu-west-1,eu-central-1

@@ -34,7 +34,7 @@ export async function rotateKey(
   client: ClientRecord,
   { overlap_s, profile = client.profile, ...credential }: z.infer<typeof RotateKey>,
 ): Promise<RotatedKey> {
-  const { clients, nowMs } = options;
+  const { clients, nowMs, refusedRoots } = options;
   const { clientId, salt } = client;
   const generation = nextGeneration(client);
   const made = await makeCredential(options, { clientId, salt, profile, generation }, credential);
@@ -45,8 +45,15 @@ export async function rotateKey(
   const older = endsOfOlderKeys(client, profile, overlap_s, Math.floor(nowMs() / 1000));
   for (const { kid, expiresAtS } of older) await clients.endKey(clientId, kid, expiresAtS);
   if (profile !== client.profile) await clients.setProfile(clientId, profile);
+  // The new key is made. Its answer must not fail because of what else it shows.
+  const refused = older.length === 0 ? [] : await refusedRoots().catch(() => []);
+  const isVoid = (of: string) =>
+    client.keys.some(({ kid, rootKid }) => kid === of && refused.includes(rootKid ?? ''));
   return {
     ...shown(clientId, profile, made),
-    ends: older.map(({ kid, expiresAtS }) => ({ kid, expires_at: timestamp(expiresAtS) })),
+    // A key of a revoked root does not work any more, whenever it would end.
+    ends: older
+      .filter(({ kid }) => !isVoid(kid))
+      .map(({ kid, expiresAtS }) => ({ kid, expires_at: timestamp(expiresAtS) })),
   };
 }

@@ -35,6 +35,8 @@ export interface KeysetSummary {
   readonly purpose: string;
   /** Null if AWSCURRENT is not a keyset: then `keys` is empty, and `unreadable` says why. */
   readonly seq: number | null;
+  /** The greatest `seq` that a reader may hold. If it is greater than `seq`, the secret was rolled back. */
+  readonly published_seq: number;
   /** The version with the label AWSCURRENT; null if no version has it. */
   readonly version_id: string | null;
   readonly unreadable: string | null;
@@ -107,6 +109,8 @@ export type WatchAction = (typeof WATCH_ACTIONS)[number];
 export type WatchFinding =
   | 'leftover_pending_removed'
   | 'rotation_overdue'
+  | 'rolled_back'
+  | 'revoked_key_accepted'
   | 'replica_lacks_next_key'
   | 'replica_unreadable'
   | 'no_keys';

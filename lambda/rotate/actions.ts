@@ -45,9 +45,12 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
 
     'keys.rotate': action(Rotate, async ({ force }) => {
       const deadline = new Deadline();
-      const made = await rotation.within(times.swapMs, deadline, (closing, changing) =>
-        rotate(closing, force, changing.secret),
-      );
+      const made = await rotation
+        .within(times.swapMs, deadline, (closing, changing) => rotate(closing, force, changing.secret))
+        .catch((error: unknown) => {
+          // Its label cannot be removed any more.
+          throw error instanceof TooLate ? stuck(error) : error;
+        });
       await succeeded();
       const keyset = await summary(made, stateOf(made));
       await rotation.tidy(made.versionId, deadline);
@@ -102,10 +105,22 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       await rotation.finish(token);
     } catch (error) {
       // Nothing continues this rotation, and its label would block every later one.
-      await move('AWSPENDING', token, undefined).catch(() => {});
+      await move('AWSPENDING', token, undefined).catch(() => {
+        throw stuck(error);
+      });
       throw error;
     }
     return { versionId: token, keyset: keyset! };
+  }
+
+  /** The rotation failed, and its label may stay. */
+  function stuck(error: unknown): AdminError {
+    const reason = ownWords(error) ?? describeError(error).error;
+    return new AdminError(
+      503,
+      'unavailable',
+      `${reason}; the version that it made may still be AWSPENDING, which blocks every later rotation: countersign keys unstick ${purpose} removes that`,
+    );
   }
 
   /** @returns the next key, unless a Region refuses it: then it never signs */
@@ -160,6 +175,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     return {
       purpose,
       seq: unreadable === null ? keyset.seq : null,
+      published_seq: looked.published.seq,
       version_id: held.versionId ?? null,
       unreadable,
       fall_back: await before,

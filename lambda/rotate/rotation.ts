@@ -242,8 +242,14 @@ export class Rotation {
    * stands.
    */
   async #abandon(token: string, faults: readonly string[], Failure = RotationError): Promise<never> {
-    await this.#options.secret.move('AWSPENDING', token, undefined);
-    throw new Failure(`version ${token} cannot become current: ${faults.join('; ')}`);
+    const reasons = await this.#options.secret.move('AWSPENDING', token, undefined).then(
+      () => faults,
+      (error: unknown) => [
+        ...faults,
+        `its label AWSPENDING cannot be removed (${describeError(error).error})`,
+      ],
+    );
+    throw new Failure(`version ${token} cannot become current: ${reasons.join('; ')}`);
   }
 
   /**

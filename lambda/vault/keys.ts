@@ -71,7 +71,7 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
       const answer = await withToken((token) => api.write(path, {}, token)).catch(
         async (error: VaultError) => {
           // Vault answers 400 for a key that does not exist; a read says which it is.
-          if (error.code === 'unexpected') await describe(withToken, name);
+          if (error.code === 'invalid') await describe(withToken, name);
           throw error;
         },
       );

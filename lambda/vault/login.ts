@@ -100,11 +100,10 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
     throw new TypeError(`no login by ${auth.method}`);
   }
 
-  /** Vault answers 400 for most credentials that it refuses, and 403 for some. */
+  /** Vault answers 400 for most credentials that it refuses, 403 for some, and 404 for a method that is not enabled. */
   function explain(error: unknown): never {
     const { code } = error as VaultError;
-    if (!(error instanceof VaultError) || !['unexpected', 'forbidden', 'not_found'].includes(code))
-      throw error;
+    if (!(error instanceof VaultError) || !['invalid', 'forbidden', 'not_found'].includes(code)) throw error;
     throw new VaultError('forbidden', `Vault refused the login: ${REFUSED[method as keyof typeof REFUSED]}`);
   }
 }

@@ -126,6 +126,12 @@ function statusError(status: number, text: string, what: string, origin: string)
   const answered = `Vault at ${origin} answered ${status} to ${what}`;
   if (status === 503 && /is sealed/i.test(text))
     return new VaultError('sealed', `${origin} is sealed: unseal Vault`);
+  // A proxy, or a server at the wrong address, says nothing about the credentials.
+  if (status >= 400 && status < 500 && status !== 429 && !isVaults(text))
+    return new VaultError(
+      'unexpected',
+      `${origin} answered ${status} to ${what}, but not as Vault does: is that Vault's address?`,
+    );
   if (status === 403)
     return new VaultError(
       'forbidden',
@@ -146,5 +152,14 @@ function statusError(status: number, text: string, what: string, origin: string)
       'unexpected',
       `${answered}, a redirect, which is not followed: set the address that it leads to`,
     );
-  return new VaultError('unexpected', `${answered}: Vault's audit log says why`);
+  return new VaultError(status === 400 ? 'invalid' : 'unexpected', `${answered}: Vault's audit log says why`);
+}
+
+/** Vault puts every error into a list. */
+function isVaults(text: string): boolean {
+  try {
+    return text === '' || Array.isArray((JSON.parse(text) as { errors?: unknown } | null)?.errors);
+  } catch {
+    return false;
+  }
 }

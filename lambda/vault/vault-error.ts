@@ -3,9 +3,10 @@
  * - `sealed`: Vault runs, but has no keys until an operator unseals it
  * - `forbidden`: the login or the right was refused
  * - `not_found`: there is no such key, version or path
- * - `unexpected`: anything else
+ * - `invalid`: Vault understood the call, and does not accept what was sent
+ * - `unexpected`: anything else, such as an answer of something that is no Vault
  */
-export type VaultErrorCode = 'unavailable' | 'sealed' | 'forbidden' | 'not_found' | 'unexpected';
+export type VaultErrorCode = 'unavailable' | 'sealed' | 'forbidden' | 'not_found' | 'invalid' | 'unexpected';
 
 /**
  * A call that Vault did not serve. The message says what to fix, in our own words: an answer of Vault may

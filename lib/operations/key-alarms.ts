@@ -69,8 +69,14 @@ export class KeyAlarms extends Construct {
     });
     alarm('NoKeys', {
       section: 'no-keys',
-      what: 'A keyset is empty. Requests that need it are answered 503.',
-      metric: found('NoKeys', 'no_keys'),
+      what: 'A keyset has no key that signs, or was rolled back: it is new, or somebody emptied or overwrote it, or all its keys are revoked. Functions without a copy answer 503.',
+      metric: found('NoKeys', 'no_keys', 'rolled_back'),
+      threshold: 1,
+    });
+    alarm('RevokedKeyAccepted', {
+      section: 'revoked-key-accepted',
+      what: 'A Region does not refuse a revoked key. Whoever stole it may still use it there.',
+      metric: found('RevokedKeyAccepted', 'revoked_key_accepted'),
       threshold: 1,
     });
     const watch = (metricName: string) =>

@@ -21,7 +21,8 @@ export class AlarmTopic extends Topic {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
       }),
     );
-    new CfnOutput(this, 'Arn', { value: this.topicArn, description: 'Alarms go here: subscribe to it' });
+    const output = { value: this.topicArn, description: 'Alarms go here: subscribe to it' };
+    new CfnOutput(this, 'Arn', output).overrideLogicalId('AlarmTopic');
   }
 }
 

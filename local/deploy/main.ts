@@ -58,14 +58,14 @@ async function run(): Promise<void> {
 
 /** Creates the first keys, as `countersign keys init` does. It need not wait for the Regions: they are synchronised next. */
 async function makeKeys({ aws }: Deployment): Promise<void> {
-  const target = { stage: STAGE, regions: REGIONS, aws };
+  const target = { stage: STAGE, regions: REGIONS, args: '', aws };
   for (const purpose of PURPOSES)
     await invoke(target, REGIONS[0]!, rotationFunctionName(STAGE, purpose), 'keys.rotate', {});
 }
 
 /** Returns the same document as `npm start -- --json`. The entry is the home Region, since there is no DNS here. */
 async function describe({ regions, awsEndpoint, vault, aws }: Deployment): Promise<PlatformInfo> {
-  const target = { stage: STAGE, regions: REGIONS, aws };
+  const target = { stage: STAGE, regions: REGIONS, args: '', aws };
   const clients = await createDevClients(target, Date.now() + DEV_KEY_LIFE_MS);
   return { entry: regions[0]!.url, regions, awsEndpoint, vault: vault.address, console: null, clients };
 }

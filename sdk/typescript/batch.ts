@@ -1,5 +1,6 @@
 /** Bounded concurrency over a source of any length: a result per item, nothing read ahead, nothing left behind. */
 import { AbortedError, CountersignError, InvalidArgumentError } from './errors.ts';
+import { requireFunction, requireOptions } from './options.ts';
 import type { Registered } from './registration.ts';
 
 export interface BatchOptions {
@@ -37,7 +38,13 @@ export function runBatch<U, R>(
   register: (user: U, signal: AbortSignal) => Promise<R>,
   options: BatchOptions,
 ): AsyncGenerator<BatchResult<U, R>, void, void> {
+  requireOptions(options, ['concurrency', 'onProgress', 'signal']);
+  requireFunction('onProgress', options.onProgress);
   const { concurrency = 8 } = options;
+  // A string is iterable too, but its characters are no users.
+  const isSource = typeof source === 'object' && source !== null;
+  if (!isSource || !(Symbol.asyncIterator in source || Symbol.iterator in source))
+    throw new InvalidArgumentError('users must be iterable, such as an array');
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new InvalidArgumentError('concurrency must be a whole number of at least 1');
   return results(source, register, { ...options, concurrency });

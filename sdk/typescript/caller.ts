@@ -228,7 +228,7 @@ export class Caller {
     if (answer.status !== 200) throw answerError(answer);
     const { nonce, nonces = [nonce] } = (answer.json ?? {}) as { nonce?: unknown; nonces?: unknown };
     if (!Array.isArray(nonces) || nonces.length === 0 || !nonces.every(isNonce))
-      throw new UnexpectedAnswerError(answer.origin, answer.status);
+      throw new UnexpectedAnswerError(answer.asked, answer.status);
     return nonces.slice(0, count);
   }
 

@@ -6,6 +6,7 @@ import { type BatchOptions, type BatchResult, runBatch } from './batch.ts';
 import { Caller } from './caller.ts';
 import { type Credential, createSigner } from './credential.ts';
 import { ClientClosedError, InvalidArgumentError } from './errors.ts';
+import { requireFunction, requireOptions } from './options.ts';
 import {
   encodeUser,
   type Registered,
@@ -63,7 +64,10 @@ export class CountersignClient {
 
   /** @throws InvalidArgumentError where an option is missing or wrong. The message never quotes a key. */
   constructor(options: ClientOptions, internals: Internals = {}) {
+    requireOptions(options, OPTIONS);
     const { timeoutMs = 10_000, maxRetries = 4 } = options;
+    requireFunction('fetch', options.fetch);
+    requireFunction('onQuotaWait', options.onQuotaWait);
     const url = requireBaseUrl('url', options.url);
     if (!Array.isArray(options.regions ?? [])) throw new InvalidArgumentError('regions must be a list');
     const regions = (options.regions ?? []).map((region) => requireBaseUrl('each of regions', region));
@@ -174,7 +178,25 @@ function pathOf(id: string): string {
   return `/v1/registrations/${id}`;
 }
 
+/** Of each kind of credential, too. */
+const OPTIONS = Object.keys({
+  url: 0,
+  regions: 0,
+  timeoutMs: 0,
+  maxRetries: 0,
+  onQuotaWait: 0,
+  fetch: 0,
+  apiKey: 0,
+  clientId: 0,
+  privateKey: 0,
+  alg: 0,
+  kid: 0,
+} satisfies Record<KeyOf<ClientOptions>, 0>);
+
+type KeyOf<T> = T extends unknown ? keyof T : never;
+
 function requireBaseUrl(name: string, value: unknown): string {
+  if (value === undefined || value === '') throw new InvalidArgumentError(`${name} is missing`);
   const url = typeof value === 'string' ? value.replace(/\/$/, '') : value;
   if (isBaseUrl(url)) return url;
   throw new InvalidArgumentError(

@@ -35,8 +35,12 @@ export interface Signer {
 
 /** @throws InvalidArgumentError where the credential is missing or wrong. The message never quotes the key. */
 export function createSigner(credential: Credential): Signer {
-  if ('apiKey' in credential && credential.apiKey !== undefined) return apiKeySigner(credential.apiKey);
-  if ('privateKey' in credential && credential.privateKey !== undefined) return keyPairSigner(credential);
+  const { apiKey, privateKey } = credential as Partial<ApiKeyCredential & PrivateKeyCredential>;
+  if (apiKey !== undefined && privateKey !== undefined)
+    throw new InvalidArgumentError('apiKey and privateKey cannot be combined');
+  if (apiKey === '') throw new InvalidArgumentError('apiKey is empty');
+  if (apiKey !== undefined) return apiKeySigner(apiKey);
+  if (privateKey !== undefined) return keyPairSigner(credential as PrivateKeyCredential);
   throw new InvalidArgumentError('apiKey is missing (or clientId and privateKey)');
 }
 

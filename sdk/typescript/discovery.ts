@@ -71,7 +71,7 @@ export class DiscoveryCache {
     const answer = await this.#fetch();
     if (answer.status === 429 || answer.status >= 500) throw answerError(answer);
     const named = answer.status === 200 ? readDiscovery(answer.json) : undefined;
-    if (!named) throw new UnexpectedAnswerError(answer.origin, answer.status);
+    if (!named) throw new UnexpectedAnswerError(answer.asked, answer.status);
     const regions = named.regions.filter(({ url }) => this.#trusts(url));
     if (regions.length === 0) {
       const origins = new Set(named.regions.map(({ url }) => new URL(url).origin));

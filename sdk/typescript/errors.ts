@@ -61,13 +61,8 @@ export class UnexpectedAnswerError extends CountersignError {
   readonly status: number;
   readonly requestId: string | undefined;
 
-  constructor(
-    origin: string,
-    status: number,
-    requestId?: string,
-    how = "in a form that is not Countersign's",
-  ) {
-    super('unexpected_answer', `${origin} answered ${status} ${how}`);
+  constructor(url: string, status: number, requestId?: string, how = "in a form that is not Countersign's") {
+    super('unexpected_answer', `${url} answered ${status} ${how}`);
     this.status = status;
     this.requestId = requestId;
   }
@@ -156,8 +151,16 @@ export class RegistrationConflictError extends ApiError {}
 export class BodyTooLargeError extends ApiError {}
 /** 415 `unsupported_media_type`: a proxy changed the request's media type. */
 export class UnsupportedMediaTypeError extends ApiError {}
-/** 422 `invalid_registration`: `errors` names every bad field. */
+/** 422 `invalid_registration`: `errors` names every bad field, and the message the first of them. */
 export class InvalidRegistrationError extends ApiError {
+  constructor(options: ApiErrorOptions) {
+    const [first, ...others] = options.problem.errors ?? [];
+    super(options);
+    if (!first) return;
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+    this.message += ` ${first.pointer || 'the user'}: ${first.message}${more}`;
+  }
+
   /** Each bad field: an RFC 6901 pointer into the user, and a message. */
   get errors(): readonly Violation[] {
     return this.problem.errors ?? [];

@@ -26,6 +26,8 @@ export interface Request {
 export interface Answer {
   /** Origin of the server that answered. */
   readonly origin: string;
+  /** URL that was asked, without its query. */
+  readonly asked: string;
   readonly status: number;
   readonly headers: Headers;
   /** The body, parsed as JSON; undefined where it is not JSON. */
@@ -46,7 +48,8 @@ const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
  *   signal
  */
 export async function exchange(request: Request, { fetch, timeoutMs, signals }: Exchange): Promise<Answer> {
-  const { origin } = new URL(request.url);
+  const { origin, pathname } = new URL(request.url);
+  const asked = origin + pathname;
   // A controller of its own: AbortSignal.any leaves memory behind where a signal lives as long as the client
   // (docs/decisions/0025).
   const controller = new AbortController();
@@ -75,12 +78,12 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
     const text = await readText(response, LONGEST_BODY);
     if (text === undefined)
       throw new UnexpectedAnswerError(
-        origin,
+        asked,
         status,
         requestIdOf(answered),
         `with more than ${LONGEST_BODY} bytes`,
       );
-    return { origin, status, headers: answered, json: parse(text) };
+    return { origin, asked, status, headers: answered, json: parse(text) };
   } catch (error) {
     if (error instanceof CountersignError) throw error;
     for (const signal of signals) signal.throwIfAborted();
@@ -93,12 +96,12 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
 
 /** @returns the error for an answer without success */
 export function answerError(answer: Answer): ApiError | CountersignError {
-  const { origin, status, json } = answer;
+  const { asked, status, json } = answer;
   const requestId = requestIdOf(answer.headers);
   const retryAfterMs = retryAfter(answer);
   return (
     (status >= 400 ? problemError(json, { status, requestId, retryAfterMs }) : undefined) ??
-    new UnexpectedAnswerError(origin, status, requestId)
+    new UnexpectedAnswerError(asked, status, requestId)
   );
 }
 

@@ -22,9 +22,11 @@ it('the call to a function that never answers ends once Lambda would have ended 
       credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
     });
     let failure: unknown;
-    invoke({ stage: 'local', regions: ['local-a'], aws }, 'local-a', 'f', 'keys.list', {}).catch((error) => {
-      failure = error;
-    });
+    invoke({ stage: 'local', regions: ['local-a'], args: '', aws }, 'local-a', 'f', 'keys.list', {}).catch(
+      (error) => {
+        failure = error;
+      },
+    );
     await once(silent, 'request');
     expect(timeout).toHaveBeenCalledExactlyOnceWith(ROTATION_TIMEOUT_MS + 10_000);
     expect(failure).toBeUndefined();

@@ -118,7 +118,9 @@ test('a Region that does not confirm is named, and the command fails', async () 
 test('a limit is changed in every Region, and reset to the default', async () => {
   await clients('create', 'limited', '--limit', '5');
   const changed = await clients('update', 'limited', '--limit', '50');
-  expect(changed.stdout).toBe('the limit of limited is 50 signatures per minute: local-a, local-b\n');
+  expect(changed.stdout).toBe(
+    'the limit of limited is 50 signatures per minute, per Region: local-a, local-b\n',
+  );
   await clients('update', 'limited', '--limit', 'default');
   expect((await clients('show', 'limited', '--json')).json.limit).toBeNull();
   expect((await clients('update', 'limited')).code).toBe(2);
@@ -243,4 +245,18 @@ test.each([
   elsewhere.remove();
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(example);
+});
+
+test.each([
+  ['clients', 'disable'],
+  ['clients', 'delete'],
+  ['revoke', 'client'],
+])('%s %s of a mistyped name fails, and says so once', async (...verb) => {
+  expect(await directory.run([...verb, 'nobody'])).toEqual(
+    expect.objectContaining({
+      code: 1,
+      stdout: '',
+      stderr: 'error: there is no client nobody (not_found)\n',
+    }),
+  );
 });

@@ -70,7 +70,7 @@ test.each([
   ['api.example.com', 'did you mean https://api.example.com?'],
   ['foo:bar', 'must begin with https://'],
   ['mailto:a@b', 'must begin with https://'],
-  ['', 'must begin with https://'],
+  ['', 'the URL is missing: --url URL, or COUNTERSIGN_URL'],
   ['http://api.example.com', 'url must be a base URL'],
   ['http://127.0.0.1:4100/?a', 'url must be a base URL'],
 ])('the URL %j is wrong usage: nothing is checked, and nothing is well', async (url, message) => {
@@ -80,6 +80,14 @@ test.each([
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
   }
+});
+
+test('an empty variable is as good as none', async () => {
+  const { code, found } = await doctor({ COUNTERSIGN_URL: '', COUNTERSIGN_API_KEY: '' });
+  expect(code).toBe(0);
+  expect(found.at(-1)).toMatchObject({ check: 'proof', of: platform.info.entry });
+  const half = await doctor({ ...access(platform.info.entry), COUNTERSIGN_API_KEY: '' });
+  expect(half.stderr).toContain('the API key is missing: --api-key-file FILE, or COUNTERSIGN_API_KEY');
 });
 
 test('no URL is quoted: it may contain a password', async () => {
@@ -112,7 +120,7 @@ test.each([
     'more Regions than a client takes',
     { issuer: 'i', regions: Array(33).fill({ name: 'a', url: 'https://a.example' }) },
   ],
-  ['too much', { issuer: 'i'.repeat(100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
+  ['too much', { issuer: 'i'.repeat(1_100_000), regions: [{ name: 'a', url: 'https://a.example' }] }],
 ])('a document with %s is refused', async (_, document) => {
   const { code, found } = await against(() => document);
   expect(code).toBe(3);
@@ -138,7 +146,13 @@ test('a Region on another host is named, and gets no request', async () => {
       check: 'discovery',
       detail: expect.stringContaining('https://evil.example'),
     });
-    expect(found.filter(({ check }) => check === 'nonce').map(({ of }) => of)).toEqual(['a']);
+    expect(found.filter(({ check }) => check === 'nonce')).toMatchObject([
+      { of: 'evil', status: 'skip', detail: 'not checked, because its URL is on another host' },
+      { of: 'a', status: 'fail' },
+    ]);
+    expect(found.find(({ check, status }) => `${check} ${status}` === 'discovery ok')!.detail).toBe(
+      'issuer i; Regions a',
+    );
     // These fields only: nothing is sent, and the remedy is a flag of this command.
     const alone = await against(() => ({ issuer: 'i', regions }));
     expect(alone.code).toBe(3);
@@ -157,6 +171,23 @@ test('a Region on another host is named, and gets no request', async () => {
   } finally {
     foreign.close();
   }
+});
+
+test('a document is read up to the size that a client reads', async () => {
+  const { found } = await against((url) => ({ issuer: 'i'.repeat(900_000), regions: [{ name: 'a', url }] }));
+  expect(found.find(({ check }) => check === 'discovery')).toMatchObject({ status: 'ok' });
+});
+
+test('where the way to a platform is barred, a proxy that is set but not used is named', async () => {
+  const url = await closedUrl();
+  const fix = async (env: Record<string, string>) => (await doctor({ ...access(url), ...env })).found[0]!.fix;
+  expect(await fix({ HTTPS_PROXY: 'http://p', http_proxy: '' })).not.toContain('proxy:');
+  for (const name of ['HTTP_PROXY', 'http_proxy', 'ALL_PROXY'])
+    expect(await fix({ [name]: 'http://user:secret@p' })).toMatch(
+      new RegExp(`; ${name} is set, but countersign uses no proxy: [^@]*$`),
+    );
+  const { found } = await doctor({ HTTP_PROXY: 'http://p' });
+  expect(found.every(({ status }) => status === 'ok')).toBe(true);
 });
 
 test('a Region on another host is used if --regions names it', async () => {
@@ -224,6 +255,9 @@ test('doctor distinguishes a key that ends soon, has ended, is disabled or is un
     status: 'warn',
     detail: expect.stringMatching(/accepts the key until .* GMT$/),
   });
+  const warned = await directory.run(['doctor'], { env });
+  expect(warned.stdout).toMatch(/\n0 to fix, [12] to look at\.\n$/);
+  expect(warned.code).toBe(0);
   await directory.run(['revoke', 'key', 'patient', '1']);
   aheadMs += 11_000;
   expect(await proof()).toMatchObject({ status: 'fail', fix: expect.stringContaining('rotate-key') });

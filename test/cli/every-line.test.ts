@@ -144,7 +144,7 @@ describe('a record that is too long', () => {
     const [record] = await collect(readJsonLines(reading(Buffer.from(cut))));
     const line = { line: 1, text: (record as { text: string }).text, error: { code: 'a', message: 'b' } };
     const again = await collect(readJsonLines(reading(Buffer.from(JSON.stringify(line)))));
-    expect(again).toMatchObject([{ message: 'is not JSON' }]);
+    expect(again).toMatchObject([{ message: expect.stringContaining('is not JSON') }]);
   });
 
   it('is no problem if it consists of quotes only', async () => {

@@ -139,6 +139,14 @@ test.each([
   ['user_id,b\r1,a\r', 'a carriage return without a line feed'],
   ['\uFEFF\n\n', 'is empty'],
   ['u\0s\0e\0r\0_\0i\0d\0', 'zero bytes, as UTF-16 does'],
+  ['u\0s\0e\0r\0_\0i\0d\0\r\0\n\x001\0\r\0\n\0', 'zero bytes, as UTF-16 does'],
+  ['User_ID,Email\n', 'no column user_id; rename the column User_ID to user_id'],
+  ['email, User ID\n', 'rename the column User ID to user_id'],
+  ['sep=,\nuser_id\n', 'it is sep=, for a spreadsheet: remove that line'],
+  ['sep=;\n', 'it is sep=;, for a spreadsheet: remove that line'],
+  ['user_id;email\n', 'separate the columns with commas'],
+  ['id,email\n', 'its columns are id, email: name the one that identifies a user user_id'],
+  [`${Array.from({ length: 99 }, (_, i) => `c${i}`)}\n`, 'c8, c9, …: name the one'],
 ])('the CSV %j is refused as a whole: %s', async (csv, message) => {
   await expect(collect(readCsv(Readable.from([Buffer.from(csv)])))).rejects.toThrow(message);
 });
@@ -229,7 +237,7 @@ test('a failures file is read as input: each line yields its user', async () => 
   expect(plain(await read(readJsonLines, lines.map((line) => JSON.stringify(line)).join('\n')))).toEqual([
     [1, { user_id: '7' }],
     [2, { user_id: '8' }],
-    [3, 'is not JSON', '9,'],
+    [3, expect.stringMatching(/^has a "text" that is not JSON: .* of a CSV file$/), '9,'],
     [4, { user_id: '10', user: {}, error }],
     [5, { line: 1, text: {}, error: {} }],
     [6, { line: 1, user: 'ada', error }],

@@ -27,6 +27,7 @@ const draw = (
     {
       purpose: 'nonce',
       seq: 1,
+      published_seq: 1,
       version_id: 'v1',
       unreadable: null,
       fall_back: null,
@@ -42,6 +43,7 @@ const draw = (
       ...rest,
     } satisfies KeysetSummary,
     NOW,
+    '',
     columns,
   );
 

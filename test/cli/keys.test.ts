@@ -324,6 +324,7 @@ describe('on Regions that lag, refuse or fail', () => {
   const keyset = (kids: readonly string[], inB: readonly string[] | null): KeysetSummary => ({
     purpose: 'nonce',
     seq: 1,
+    published_seq: 1,
     version_id: 'v1',
     unreadable: null,
     fall_back: null,
@@ -500,14 +501,18 @@ describe('on Regions that lag, refuse or fail', () => {
     const lost = await keys('revoke', 'nonce', '--yes', '--json');
     expect(lost.code).toBe(1);
     expect(lost.stderr).toMatch(
-      /the answer brings a good one, .*\nerror: not confirmed by local-b; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n$/,
+      /the answer brings a good one, .*\nerror: countersign-local-rotate-nonce in local-b: not found; .*\nerror: not confirmed by local-b; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n$/,
     );
     expect(lost.json.regions).toEqual([
       { region: 'local-a', confirmed: true },
       { region: 'local-b', confirmed: false },
     ]);
     answers['local-b'] = () => ({ problem: { code: 'internal', detail: 'Something went wrong' } });
-    expect((await keys('revoke', 'nonce', '--yes', '--json')).json).toEqual(lost.json);
+    const refused = await keys('revoke', 'nonce', '--yes', '--json');
+    expect(refused.json).toEqual(lost.json);
+    expect(refused.stderr).toContain(
+      '\nerror: local-b: Something went wrong (internal)\nerror: not confirmed by',
+    );
   });
 
   it('revoke asks a Region of --regions that the function does not know', async () => {
@@ -524,16 +529,24 @@ describe('on Regions that lag, refuse or fail', () => {
   it('if the home Region fails or cannot read the keys, revoke asks the next Region', async () => {
     const blind = { ...revoked(false, false, false), revoked: [] };
     answers['local-b'] = revoking(revoked(true, true, false));
-    answers['local-a'] = revoking(blind, {
-      problem: { code: 'rotation_refused', detail: 'keyset: not JSON' },
-    });
+    answers['local-a'] = revoking(blind, { ...keyset([], null), unreadable: 'keyset: not JSON' });
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     expect([code, stdout]).toEqual([1, 'nonce: AAAAAA refused within 10 s by: local-a, local-b\n']);
     expect(stderr).toContain('local-a could not read the keys: the secret cannot be written;');
+    answers['local-a'] = revoking(blind, {
+      problem: { code: 'rotation_refused', detail: 'keyset: not JSON' },
+    });
+    const unlisted = await keys('revoke', 'nonce', '--yes');
+    expect([unlisted.code, unlisted.stdout]).toEqual([code, stdout]);
+    expect(unlisted.stderr).toContain(
+      'error: local-a: keyset: not JSON (rotation_refused); asked local-b instead\n',
+    );
     answers['local-a'] = () => ({ problem: { code: 'internal', detail: 'Something went wrong' } });
     const broken = await keys('revoke', 'nonce', '--yes');
     expect([broken.code, broken.stdout]).toEqual([code, stdout]);
-    expect(broken.stderr).toContain('error: Something went wrong (internal); asked local-b instead\n');
+    expect(broken.stderr).toContain(
+      'error: local-a: Something went wrong (internal); asked local-b instead\n',
+    );
   });
 
   it('revoke of unknown keys fails: nothing is refused, and the output says so', async () => {
@@ -595,7 +608,7 @@ describe('on Regions that lag, refuse or fail', () => {
         return { problem };
       };
     const derived = await keys('revoke', 'nonce', '--yes');
-    expect([derived.code, derived.stderr]).toEqual([3, expect.stringContaining('--only-kid: too many')]);
+    expect([derived.code, derived.stderr]).toEqual([1, expect.stringContaining('--only-kid: too many')]);
     expect(params.map(([region]) => region)).toEqual(['local-a', 'local-b']);
     expect((await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes')).code).toBe(1);
   });
@@ -747,8 +760,23 @@ describe('on Regions that lag, refuse or fail', () => {
 
   it('a change whose answer is lost may have been made, and the output says so; an unsent one was not', async () => {
     answers['local-a'] = () => ({ lost: true });
-    const look = / it may have been done: look with countersign clients list\n$/;
-    expect((await directory.run(['clients', 'create', 'some-one'])).stderr).toMatch(look);
+    const doubtAfter = async (...args: string[]) =>
+      (await directory.run(args)).stderr.split(' it may have been done: look with ')[1];
+    const lost = 'if the client is there, its API key is lost: give it another with clients rotate-key\n';
+    expect(await doubtAfter('clients', 'create')).toBe(`countersign clients list; ${lost}`);
+    expect(await doubtAfter('clients', 'create', 'some-one')).toBe(
+      `countersign clients show some-one; ${lost}`,
+    );
+    expect(await doubtAfter('clients', 'rotate-key', 'some-one')).toBe(
+      'countersign clients show some-one; if it has a new key, that key is lost: rotate it again\n',
+    );
+    expect(await doubtAfter('revoke', 'key', 'some-one', '1')).toContain(
+      'countersign clients show some-one; to run it again does no harm\n',
+    );
+    directory.write('pub.jwk', '{"kty":"OKP"}');
+    expect(await doubtAfter('clients', 'create', 'some-one', '--jwk', 'pub.jwk')).toBe(
+      'countersign clients show some-one\n',
+    );
     expect((await directory.run(['registrations', 'delete', 'dev', 'u'])).stderr).toContain(
       'may have been done: look with countersign registrations show',
     );
@@ -781,8 +809,175 @@ describe('on Regions that lag, refuse or fail', () => {
           /error: interrupted; it may have been done: look with countersign keys list nonce\n$/,
         ),
       ]);
+      if (name === 'revoke')
+        expect(stderr).toContain(
+          '\nnonce: no Region has confirmed; until all have, run: countersign keys revoke nonce --only-kid AAAAAA\n',
+        );
     },
   );
+
+  it('revoke: Ctrl-C while it waits for a second Region loses nothing of what the first confirmed', async () => {
+    answers['local-a'] = revoking(revoked(true, false));
+    answers['local-b'] = () => ({ hangs: true });
+    const { code, stdout, stderr } = await directory.run(['keys', 'revoke', 'nonce', '--yes'], {
+      onReady: (interrupt) => {
+        const asking = setInterval(() => {
+          if (!asked.includes('local-b rotate-nonce keys.revoke')) return;
+          clearInterval(asking);
+          interrupt();
+        }, 5);
+      },
+    });
+    expect([code, stdout]).toEqual([
+      130,
+      'nonce: AAAAAA refused within 10 s by: local-a\nnonce: key CCCCCC signs now\n',
+    ]);
+    expect(stderr).toContain(
+      'error: interrupted; it may have been done: look with countersign keys list nonce\nerror: not confirmed by local-b; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n',
+    );
+    expect(stderr).toContain('error: local-b is not known to have key CCCCCC yet');
+  });
+
+  it('list asks the next Region where the home Region refuses, and says so', async () => {
+    answers['local-a'] = () => ({ problem: { code: 'unavailable', detail: 'limits cannot be read' } });
+    answers['local-b'] = () => keyset(['AAAAAA'], ['AAAAAA']);
+    for (const name of ['list', 'timeline']) {
+      const { stdout, stderr } = await keys(name, 'nonce');
+      expect(stdout).toContain('AAAAAA');
+      expect(stderr).toBe('error: local-a: limits cannot be read (unavailable); asked local-b instead\n');
+    }
+    answers['local-b'] = answers['local-a'];
+    const none = await keys('list', 'nonce');
+    expect([none.code, none.stderr]).toEqual([
+      1,
+      'error: nonce: local-a: limits cannot be read (unavailable); local-b: limits cannot be read (unavailable)\n',
+    ]);
+  });
+
+  it('list waits for no Region that takes calls and answers none', async () => {
+    answers['local-a'] = () => ({ hangs: true });
+    answers['local-b'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']) });
+    const { stdout, stderr } = await directory.run(['keys', 'list', 'nonce'], { patienceMs: 300 });
+    expect(stdout).toContain('AAAAAA');
+    expect(stderr).toBe('error: local-a has not answered within 300 ms; asked local-b instead\n');
+    answers['local-a'] = () => keyset(['AAAAAA'], null);
+    answers['local-b'] = () => ({ hangs: true });
+    const half = await directory.run(['keys', 'list', 'nonce'], { patienceMs: 300 });
+    expect(half.stdout).toContain('  local-b: cannot be read\n');
+  });
+
+  it('list, timeline and init say that readers hold a newer keyset than the secret, and what leads out', async () => {
+    answers['local-a'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']), published_seq: 3 });
+    const says =
+      'rolled back: readers may hold version 3, and ignore this one: countersign keys rotate nonce --force';
+    for (const name of ['list', 'timeline']) {
+      const { code, stdout } = await keys(name, 'nonce');
+      expect([code, stdout]).toEqual([1, expect.stringContaining(`  ${says}\n`)]);
+    }
+    const { code, stderr } = await keys('init');
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`error: nonce: ${says}\n`)]);
+  });
+
+  it('the commands that it prints name the platform that was asked', async () => {
+    const { awsEndpoint } = JSON.parse(directory.read('.countersign/local.json'));
+    const elsewhere = new Directory();
+    mkdirSync(`${elsewhere.path}/.countersign`);
+    const local = {
+      ...JSON.parse(directory.read('.countersign/local.json')),
+      awsEndpoint,
+      entry: 'http://127.0.0.1:7100',
+    };
+    elsewhere.write('.countersign/local-7100.json', JSON.stringify(local));
+    const ask = (...args: string[]) => elsewhere.run([...args, '--local', '7100']);
+    const revokedKey = { ...key('AAAAAA'), state: 'revoked' as const };
+    const regions = [
+      { region: 'local-a', kids: ['AAAAAA'], revoked: ['AAAAAA'] },
+      { region: 'local-b', kids: ['AAAAAA'], revoked: [] },
+    ];
+    answers['local-a'] = (action) =>
+      action === 'keys.list'
+        ? {
+            ...keyset([], []),
+            keys: [revokedKey],
+            revoked: ['AAAAAA'],
+            regions,
+            published_seq: 3,
+            pending: 'v2',
+          }
+        : { lost: true };
+    const said = [
+      await ask('keys', 'list', 'nonce'),
+      await ask('keys', 'timeline', 'nonce'),
+      await ask('keys', 'init'),
+      await ask('keys', 'rotate', 'nonce'),
+      await ask('keys', 'revoke', 'nonce', '--yes'),
+      await ask('clients', 'create', 'some-one'),
+    ].map(({ stdout, stderr }) => stdout + stderr);
+    elsewhere.remove();
+    for (const text of said) {
+      const commands = text.match(/countersign (keys|clients) .*/g) ?? [];
+      expect(commands.length).toBeGreaterThan(0);
+      for (const command of commands) expect(command).toContain(' --local 7100');
+    }
+  });
+
+  it('rotate names a Region that lacks a key which signs at once', async () => {
+    answers['local-a'] = () => keyset(['AAAAAA'], null);
+    const { code, stdout, stderr } = await directory.run(['keys', 'rotate', 'nonce'], { patienceMs: 50 });
+    expect([code, stdout]).toEqual([1, 'nonce: key AAAAAA signs now\n']);
+    expect(stderr).toContain('error: local-b does not have key AAAAAA yet, so possibly no key signs there');
+  });
+
+  it('clients list and unstick wait for no Region that takes calls and answers none', async () => {
+    answers['local-a'] = () => ({ hangs: true });
+    answers['local-b'] = () => ({ clients: [] });
+    const quick = { patienceMs: 300 };
+    const list = await directory.run(['clients', 'list'], quick);
+    expect([list.code, list.stderr]).toEqual([
+      0,
+      'error: local-a has not answered within 300 ms; asked local-b instead\n',
+    ]);
+    const unstick = await directory.run(['keys', 'unstick', 'nonce'], quick);
+    expect([unstick.code, unstick.stderr]).toEqual([
+      3,
+      expect.stringContaining('in local-a: no answer in time'),
+    ]);
+  });
+
+  it('list takes a copy that is no keyset for one that cannot be read', async () => {
+    answers['local-a'] = () => keyset(['AAAAAA'], null);
+    answers['local-b'] = () => ({
+      ...keyset([], null),
+      seq: null,
+      unreadable: 'version v1: keyset: not JSON',
+    });
+    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: cannot be read\n');
+  });
+
+  it('revoke gives the reason of the Region that can write the keyset', async () => {
+    const replica = { ...revoked(true, true, false), failure: 'the keyset is a replica here' };
+    answers['local-a'] = revoking(
+      { ...revoked(true, true, false), failure: 'Vault is sealed' },
+      { lost: true },
+    );
+    answers['local-b'] = revoking(replica);
+    const { code, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('error: no new key is confirmed, so possibly no key signs: Vault is sealed;'),
+    ]);
+  });
+
+  it('revoke names a Region that was asked to refuse fewer keys than another', async () => {
+    answers['local-a'] = revoking({ ...revoked(true, false), revoked: ['AAAAAA', 'BBBBBB'] }, { lost: true });
+    answers['local-b'] = revoking(revoked(false, true, false));
+    const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringMatching(/AAAAAA, BBBBBB refused within 10 s by: local-a\n/),
+    ]);
+    expect(stderr).toContain('error: not confirmed by local-b');
+  });
 
   it('init times out if a function does not answer, and ends with Ctrl-C', async () => {
     answers['local-a'] = () => ({ hangs: true });
@@ -841,7 +1036,8 @@ describe('on Regions that lag, refuse or fail', () => {
     const regions = held.regions.map((each, i) => ({ ...each, revoked: i === 0 ? ['AAAAAA'] : [] }));
     answers['local-a'] = () => ({ ...held, regions });
     for (const name of ['list', 'timeline']) {
-      const { stdout } = await keys(name, 'nonce');
+      const { code, stdout } = await keys(name, 'nonce');
+      expect(code).toBe(1);
       expect(stdout).toContain('  local-b: lacks BBBBBB\n');
       expect(stdout).toContain(
         '  local-b: does not refuse AAAAAA: countersign keys revoke nonce --only-kid AAAAAA\n',
@@ -983,7 +1179,8 @@ describe('on Regions that lag, refuse or fail', () => {
     answers['local-a'] = () => keyset(['AAAAAA'], ['BBBBBB']);
     expect((await keys('list', 'nonce')).stdout).toContain('  local-b: lacks AAAAAA\n');
     answers['local-a'] = () => keyset(['AAAAAA'], null);
-    expect((await keys('list', 'nonce')).stdout).toContain('  local-b: cannot be read\n');
+    const unread = await keys('list', 'nonce');
+    expect([unread.code, unread.stdout]).toEqual([1, expect.stringContaining('  local-b: cannot be read\n')]);
     answers['local-b'] = () => keyset(['BBBBBB'], null);
     expect((await keys('list', 'nonce')).stdout).toContain('  local-b: lacks AAAAAA\n');
   });
@@ -1053,9 +1250,11 @@ describe('on Regions that lag, refuse or fail', () => {
   it('rotate asks for confirmation once, and makes a second next key only with --force', async () => {
     const params: object[] = [];
     const problem = { code: 'rotation_refused', detail: 'key AAAAAA has yet to sign: rotate with --force' };
-    answers['local-a'] = (_, __, given) => {
+    const both = keyset(['AAAAAA', 'BBBBBB'], ['AAAAAA', 'BBBBBB']);
+    answers['local-a'] = (action, _, given) => {
+      if (action === 'keys.list') return both;
       params.push(given);
-      return 'force' in given ? keyset(['AAAAAA', 'BBBBBB'], []) : { problem };
+      return 'force' in given ? both : { problem };
     };
     expect((await keys('rotate', 'nonce')).stderr).toMatch(/--force \(rotation_refused\)\n$/);
     expect((await keys('rotate', 'nonce', '--force')).code).toBe(0);
@@ -1070,7 +1269,7 @@ describe('on Regions that lag, refuse or fail', () => {
   it('rotate --all tries each purpose, whatever happened to the one before', async () => {
     const problem = { code: 'rotation_in_progress', detail: 'version v2 is AWSPENDING: wait, or unstick' };
     answers['local-a'] = (_, purpose) =>
-      purpose === 'nonce' ? { problem } : { ...keyset(['AAAAAA'], []), purpose };
+      purpose === 'nonce' ? { problem } : { ...keyset(['AAAAAA'], ['AAAAAA']), purpose };
     const { code, stdout, stderr } = await keys('rotate', '--all');
     expect([code, stdout]).toEqual([1, 'client-root: key AAAAAA signs now\ntoken: key AAAAAA signs now\n']);
     expect(stderr).toBe('error: nonce: version v2 is AWSPENDING: wait, or unstick (rotation_in_progress)\n');

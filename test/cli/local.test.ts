@@ -1,6 +1,7 @@
 /** Which of several local platforms in one folder a command uses. */
-import { mkdirSync, rmSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findLocalPlatform } from '../../cli/local.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { Directory } from './cli.ts';
@@ -66,6 +67,81 @@ test.each([
   const { code, stderr } = await directory.run(args);
   expect(code).toBe(2);
   expect(stderr).toContain(mention);
+});
+
+test('a first platform that was killed is not meant any more, if another one runs beside it', async () => {
+  const killed = spawnSync(process.execPath, ['-e', '']).pid;
+  const { entry } = findLocalPlatform(directory.path, '');
+  for (const [pid, meant] of [
+    [process.pid, entry],
+    [killed, second.info.entry],
+  ]) {
+    directory.write('.countersign/local.lock', `${portOf(first)} ${pid}\n`);
+    expect(findLocalPlatform(directory.path, '').entry).toBe(meant);
+  }
+  rmSync(`${directory.path}/.countersign/local.lock`);
+});
+
+describe('a file that somebody else may have put there', () => {
+  const elsewhere = new Directory();
+  const file = '.countersign/local.json';
+  const list = async () => {
+    const { code, stdout, stderr } = await elsewhere.run(['clients', 'list']);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    return stderr;
+  };
+  beforeAll(() => {
+    mkdirSync(`${elsewhere.path}/.countersign`);
+    elsewhere.write(file, JSON.stringify(first.info));
+  });
+  afterAll(() => elsewhere.remove());
+
+  test("another user's is refused", async () => {
+    const owner = process.getuid!();
+    const user = vi.spyOn(process, 'getuid').mockReturnValue(owner + 1);
+    const stderr = await list().finally(() => user.mockRestore());
+    expect(stderr).toMatch(/^error: cannot use .*local\.json: it belongs to another user\n$/);
+  });
+
+  test.each([
+    ['entry', (url: string) => ({ entry: url })],
+    ['AWS endpoint', (url: string) => ({ awsEndpoint: url })],
+    ['Region', (url: string) => ({ regions: [...first.info.regions, { name: 'x', url }] })],
+  ])('an %s elsewhere than on this machine is not asked', async (_, change) => {
+    for (const url of [
+      'http://evil.example:4100',
+      'https://evil.example',
+      'http://127.0.0.1:4100@evil.example',
+      'http://127.0.0.1.evil.example:4100',
+      'http://127.0.0.1:4100/?a',
+    ]) {
+      elsewhere.write(file, JSON.stringify({ ...first.info, ...change(url) }));
+      expect(await list()).toContain('is broken');
+    }
+    elsewhere.write(file, JSON.stringify(first.info));
+  });
+
+  test('a Region may have a path, as on an emulator', () => {
+    const regions = first.info.regions.map(({ name, url }) => ({
+      name,
+      url: `${url}/_aws/execute-api/x/live`,
+    }));
+    elsewhere.write(file, JSON.stringify({ ...first.info, regions }));
+    expect(findLocalPlatform(elsewhere.path, '').regions).toEqual(regions);
+    elsewhere.write(file, JSON.stringify(first.info));
+  });
+
+  test('a link is not followed, neither that of the file nor that of the folder', async () => {
+    const path = `${elsewhere.path}/${file}`;
+    renameSync(path, `${path}.real`);
+    symlinkSync(`${path}.real`, path);
+    expect(await list()).toContain('it is a symbolic link');
+    rmSync(path);
+    renameSync(`${path}.real`, path);
+    renameSync(`${elsewhere.path}/.countersign`, `${elsewhere.path}/real`);
+    symlinkSync(`${elsewhere.path}/real`, `${elsewhere.path}/.countersign`);
+    expect(await list()).toContain('it is not a file in a folder');
+  });
 });
 
 test('a port where no platform runs is reported, and the first platform is not used instead', async () => {

@@ -1,9 +1,17 @@
 /** A project like that of a team that deploys: with its own `cdk`, run as preflight runs it. */
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { EXIT } from '../../cli/io.ts';
 import { readDeployPlans } from '../../cli/preflight/project.ts';
 import threeRegions from '../../examples/config/three-regions.ts';
@@ -17,7 +25,10 @@ let cwd: string;
 beforeEach(() => {
   cwd = mkdtempSync(join(tmpdir(), 'countersign-project-'));
 });
-afterEach(() => rmSync(cwd, { recursive: true }));
+afterEach(() => {
+  vi.useRealTimers();
+  rmSync(cwd, { recursive: true });
+});
 
 function writeApp(config: unknown, lock: string): void {
   const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'));
@@ -34,12 +45,15 @@ function writeApp(config: unknown, lock: string): void {
   writeFileSync(join(cwd, 'app.ts'), source);
 }
 
-async function read() {
+async function read(onReady?: (interrupt: () => void) => void) {
   const stderr = new PassThrough();
   const env = { PATH: '/usr/bin:/bin', HOME: cwd, AWS_EC2_METADATA_DISABLED: 'true' };
   const plans = readDeployPlans({
     ...{ stdin: Readable.from([]), stdout: new PassThrough(), stderr, env, cwd },
-    onInterrupt: () => () => {},
+    onInterrupt(interrupt) {
+      onReady?.(interrupt);
+      return () => {};
+    },
   });
   const said = () => String(stderr.read() ?? '');
   return plans.then(
@@ -52,7 +66,7 @@ it('preflight reads the stage from the project itself', { timeout: SYNTH_MS }, a
   writeApp(threeRegions, 'write');
   expect(await read()).toEqual({
     plans: [expect.objectContaining({ stage: threeRegions.stage.name, kind: 'prod' })],
-    said: '',
+    said: 'running `cdk synth` to read what the project deploys\n',
   });
 });
 
@@ -93,3 +107,36 @@ it('without an installed cdk command preflight says so, and ends with 2', async 
     },
   });
 });
+
+it.each<[string, number, (interrupt: () => void) => void]>([
+  ['takes too long', EXIT.failed, () => void vi.advanceTimersByTime(5 * 60_000)],
+  ['is interrupted', EXIT.interrupted, (interrupt) => interrupt()],
+  ['is to end', EXIT.interrupted, () => process.listeners('SIGTERM').at(-1)!('SIGTERM')],
+])('a synth that %s leaves neither a process nor a folder behind', async (_, exitCode, end) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  writeFileSync(join(cwd, 'cdk.json'), '{}');
+  mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
+  const started = join(cwd, 'started');
+  // Ends no earlier than the process that it starts.
+  const script = `#!/bin/sh\nsleep 3600 & echo "$! $5" > ${started}.draft && mv ${started}.draft ${started}; wait\n`;
+  writeFileSync(join(cwd, 'node_modules/.bin/cdk'), script, { mode: 0o700 });
+  const { error } = (await read(async (interrupt) => {
+    while (!existsSync(started)) await new Promise(setImmediate);
+    end(interrupt);
+  })) as { error: Error };
+  vi.useRealTimers();
+  expect(error).toMatchObject({ exitCode });
+  const [pid, outdir] = readFileSync(started, 'utf8').trim().split(' ');
+  expect(outdir).toContain('countersign-preflight-');
+  expect(existsSync(outdir!)).toBe(false);
+  await expect.poll(() => isAlive(Number(pid))).toBe(false);
+});
+
+/** A process that has ended, but which nobody has waited for, is not. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

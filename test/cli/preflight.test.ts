@@ -372,9 +372,25 @@ it('an alarm topic must exist, accept alarms, and be encrypted with a key that a
   const policyFor = (statement: object) => JSON.stringify({ Statement: { Effect: 'Allow', ...statement } });
   const alarms = { Principal: { Service: ['cloudwatch.amazonaws.com'] }, Action: 'sns:Publish' };
   expect(await found({ policy: DEFAULT_POLICY })).toEqual([]);
-  expect(await found({ policy: policyFor(alarms), key: 'arn:aws:kms:eu-west-1:123456789012:key/a' })).toEqual(
-    [],
-  );
+  expect(await found({ policy: policyFor(alarms) })).toEqual([]);
+  // What is not read here is not `ok`.
+  const unread = 'warn alarm topic: it is encrypted with alias/own, whose policy is not read here';
+  expect(await found({ policy: policyFor(alarms), key: 'alias/own' })).toEqual([unread]);
+  const unsure =
+    'warn alarm topic: the policy of it has a condition or a denial, which is not evaluated here';
+  const other = { StringEquals: { 'AWS:SourceOwner': '210987654321' } };
+  for (const policy of [
+    policyFor({ ...alarms, Condition: other }),
+    JSON.stringify({
+      Statement: [
+        { Effect: 'Allow', ...alarms },
+        { Effect: 'Deny', Action: 'sns:Publish' },
+      ],
+    }),
+  ]) {
+    expect(await found({ policy })).toEqual([unsure]);
+    expect(await found({ policy, key: 'alias/own' })).toEqual([unsure, unread]);
+  }
   expect(await found()).toEqual(['fail alarm topic: there is no topic it']);
   const mute = ['fail alarm topic: the policy of it does not let alarms publish'];
   for (const policy of [

@@ -33,3 +33,35 @@ test.each([[['help', 'nothing']], [['help', 'keys', 'nothing']], [['nothing']], 
     expect(stderr).toMatch(/^error: unknown command 'nothing'\n/);
   },
 );
+
+test.each([
+  [['register', '-x\nAll is well.\n0 failed']],
+  [['register', 'a', 'b\nAll is well.\n0 failed']],
+  [['keys', 'x\n(Did you mean All is well.\n0 failed']],
+  [['clients', 'update', 'c', '--limit', 'x\nAll is well.\n0 failed']],
+  [['clients', 'create', '--profile', 'x\nAll is well.\n0 failed']],
+])('no argument of %j begins a line of its own', async (args) => {
+  const { code, stdout, stderr } = await directory.run(args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/^error: .*\n$/);
+  expect(stderr).not.toMatch(/\n./);
+});
+
+test('a misspelt command is still suggested', async () => {
+  expect((await directory.run(['doctr'])).stderr).toBe(
+    "error: unknown command 'doctr' (Did you mean doctor?)\n",
+  );
+});
+
+test.each([
+  [['registrations', 'show', 'my-service', '-ada'], 'countersign registrations show my-service -- -ada'],
+  [
+    ['registrations', 'show', 'my-service', "-it's", '--json'],
+    "countersign registrations show my-service --json -- '-it'\\''s'",
+  ],
+  [['registrations', 'show', '-x', 'ada'], 'countersign registrations show -- -x ada'],
+])('%j: the error names the command line that takes the word as an argument', async (args, command) => {
+  const { code, stderr } = await directory.run(args);
+  expect(code).toBe(2);
+  expect(stderr.endsWith(`; if it is an argument: ${command}\n`)).toBe(true);
+});

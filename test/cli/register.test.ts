@@ -6,7 +6,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
+import type { CountersignError } from '@countersign/sdk';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { fixOf } from '../../cli/fixes.ts';
+import type { Access } from '../../cli/register/access.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { deriveApiKey } from '../../protocol/api-key.ts';
 import { closedUrl, Directory } from './cli.ts';
@@ -47,11 +50,38 @@ test('the examples are 1,000 users who do not exist', async () => {
   for (const { email } of lines) expect(email).toMatch(/@example\.(com|org|net)$/);
 });
 
+test('the most frequent reason of failures is printed with its count, whatever line or user it is of', async () => {
+  const good = Array.from({ length: 3 }, (_, i) => `{"user_id":"m${i}"}\n`).join('');
+  const bad = Array.from({ length: 2 }, (_, i) => `{"user_id":"n${i}","email":"nope${i}"}\n`).join('');
+  directory.write('reasons.jsonl', `${good}${bad}no\nno\nno\n`);
+  const { stdout } = await directory.run(['register', 'reasons.jsonl']);
+  expect(stdout).toMatch(/\nMost frequent reason \(3 of 5\): the line is not JSON\n$/);
+  directory.write('one.jsonl', bad.split('\n')[0]!);
+  const one = await directory.run(['register', 'one.jsonl']);
+  expect(one.stdout).toMatch(/\nReason: .*\/email: .*\n$/);
+  directory.write('good.jsonl', good);
+  expect((await directory.run(['register', 'good.jsonl'])).stdout).not.toContain('eason');
+});
+
+test('a user_id with white space at an end, or a control character, is registered as it is, and warned of once', async () => {
+  const ids = [' w1', 'w1 ', 'w\u0000', 'w 1', 'w1'];
+  directory.write('odd.jsonl', ids.map((user_id) => JSON.stringify({ user_id })).join('\n'));
+  const { stdout, stderr } = await directory.run(['register', 'odd.jsonl']);
+  expect(stdout).toMatch(/^[345] registered, /);
+  expect(stderr).toBe(
+    'warning: 3 user_ids have white space at an end, or a control character: without it they name other users\n',
+  );
+  directory.write('even.csv', 'user_id , email\nw2,w2@example.com\n');
+  expect(await directory.run(['register', 'even.csv'])).toMatchObject({ code: 0, stderr: '' });
+});
+
 test('a failure is written with its line; once fixed in the failures file, it registers from there', async () => {
   directory.write('in.jsonl', '{"user_id":"f1"}\n{"user_id":"f2","email":"nope"}\n{bad\n{"user_id":"f4"}\n');
   const first = await directory.run(['register', 'in.jsonl']);
   expect(first.code).toBe(1);
-  expect(first.stdout).toMatch(/^2 registered, 2 failed, in [\d.]+ s\nFailures: in\.jsonl\.failed\.jsonl\n$/);
+  expect(first.stdout).toMatch(
+    /^2 registered, 2 failed, in [\d.]+ s\nFailures: in\.jsonl\.failed\.jsonl\nMost frequent reason \(1 of 2\): .*\n$/,
+  );
   const failures = directory.readLines('in.jsonl.failed.jsonl').sort((a, b) => a.line - b.line);
   expect(failures).toEqual([
     {
@@ -320,4 +350,11 @@ test('without a platform the message says how to start one', async () => {
     expect(broken.stderr).toContain('local.json is broken: start the platform again');
   }
   elsewhere.remove();
+});
+
+test('an invalid proof names what a client cannot see: its client root may have been revoked', () => {
+  const error = { code: 'invalid_proof' } as CountersignError;
+  expect(fixOf(error, { source: 'of key.txt' } as Access)).toMatch(
+    /client root was revoked, .*\(clients rotate-key\)/,
+  );
 });

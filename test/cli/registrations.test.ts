@@ -32,7 +32,7 @@ test('a registration is shown, deleted, and then shown as deleted', async () => 
   const { id } = shown.json;
   expect(await registrations('delete', 'dev', 'ada')).toMatchObject({
     code: 0,
-    stdout: `${id} is deleted: local-a, local-b\n`,
+    stdout: `ada of dev (${id}) is deleted: local-a, local-b\n`,
   });
   expect((await registrations('delete', 'dev', 'ada')).code).toBe(1);
   const deleted = await registrations('show', 'dev', 'ada');
@@ -64,7 +64,7 @@ test('erasing a user who was never registered leaves one tombstone per Region, h
   nowMs = Date.parse(first.json.erasable_at);
   expect(await registrations('erase', 'dev', 'abe')).toMatchObject({
     code: 0,
-    stdout: `${first.json.id} is erased; no trace is left: local-a, local-b\n`,
+    stdout: `abe of dev (${first.json.id}) is erased; no trace is left: local-a, local-b\n`,
   });
   expect(await registrations('show', 'dev', 'abe')).toMatchObject({ code: 1 });
   expect((await registrations('erase', 'never-made', 'abe')).stdout).toMatch(
@@ -117,6 +117,14 @@ test('a Region that does not confirm a deletion is named: it may still hold the 
     expect(json).toMatchObject({ confirmed: ['local-a', 'local-b'], failed: [{ region: 'gone' }] });
     expect(stderr).toMatch(/^error: not confirmed by gone: .*\n$/);
   }
+  // Nobody waits an hour to be told. And the answer that was lost may be that of the deletion.
+  const waiting = await elsewhere.run(['registrations', 'erase', 'dev', 'kim', '--wait']);
+  expect(waiting).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^error: not confirmed by gone: /),
+  });
+  const again = await elsewhere.run(['registrations', 'delete', 'dev', 'kim']);
+  expect(again.stdout).toMatch(/^kim of dev \(.*\) is not there any more; whether it existed is unknown: /);
   elsewhere.write('.countersign/local.json', info([gone]));
   expect(await elsewhere.run(['registrations', 'delete', 'dev', 'kim'])).toMatchObject({
     code: 3,

@@ -43,9 +43,9 @@ const USERS = 1_000;
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 /** Starts a run, and presses Ctrl-C once it has registered `registered` users. */
-async function interruptAfter(registered: number) {
+async function interruptAfter(registered: number, ...more: string[]) {
   const begun = existsSync(`${directory.path}/in.jsonl.progress.json`) ? progress().registered : 0;
-  return directory.run(['register', 'in.jsonl', '--json', '--concurrency', '4'], {
+  return directory.run(['register', 'in.jsonl', '--json', '--concurrency', '4', ...more], {
     onReady: async (interrupt) => {
       while (
         !existsSync(`${directory.path}/in.jsonl.progress.json`) ||
@@ -198,4 +198,16 @@ test('a broken progress file is reported', async () => {
   expect(code).toBe(2);
   expect(stderr).toContain('in.jsonl.progress.json is broken: start again with --restart');
   expect((await register('--restart')).json).toMatchObject({ registered: 9, failed: 1 });
+});
+
+test('another spelling of the URL is the same platform', async () => {
+  writeUsers(USERS);
+  const { entry, clients } = platform.info;
+  const { port } = new URL(entry);
+  directory.write('key.txt', clients[0]!.api_key);
+  const at = (url: string) => ['--url', url, '--api-key-file', 'key.txt'];
+  expect((await interruptAfter(20, ...at(`http://127.0.0.1:${port}`))).code).toBe(130);
+  const { code, json, stderr } = await register(...at(`HTTP://127.1:${port}/`));
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('continuing after line') });
+  expect(json).toMatchObject({ registered: USERS - USERS / 10, failed: USERS / 10 });
 });

@@ -106,6 +106,23 @@ test('a key is revoked through every Region, and the output names the revoked ke
   expect(await revoke('key', 'leaky', '9')).toMatchObject({ code: 1, stdout: '' });
 });
 
+test.each(['-', '-V', '--', '-h'])(
+  'a thumbprint that begins with %j is a kid, not an option',
+  async (start) => {
+    await directory.run(['clients', 'create', 'paired']);
+    const kid = start.padEnd(43, 'x');
+    for (const args of [
+      ['paired', kid, '--json'],
+      ['paired', '--json', kid],
+      ['paired', '--json', '--', kid],
+    ]) {
+      const { code, stdout, stderr } = await revoke('key', ...args);
+      expect({ code, failed: JSON.parse(stdout).failed.length }).toEqual({ code: 1, failed: 2 });
+      expect(stderr).toContain(kid);
+    }
+  },
+);
+
 test('revoking a client disables it', async () => {
   await directory.run(['clients', 'create', 'bad-actor']);
   expect((await revoke('client', 'bad-actor')).stdout).toBe('bad-actor is disabled: local-a, local-b\n');

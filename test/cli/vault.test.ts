@@ -68,6 +68,24 @@ async function setup(args: readonly string[], env: Record<string, string> = {}) 
 
 const read = async (path: string) => (await createVaultApi({ address: server.url }).read(path, TOKEN))?.data;
 
+it('a dry run needs an address only if the plan depends on one', async () => {
+  const nowhere = { VAULT_ADDR: '', VAULT_TOKEN: '' };
+  const { code, out } = await setup([...APPROLE, '--dry-run', '--json'], nowhere);
+  expect({ code, address: JSON.parse(out).address }).toEqual({ code: EXIT.done, address: null });
+  expect(JSON.parse(out).steps.length).toBeGreaterThan(5);
+  for (const [args, env] of [
+    [[...AWS, '--dry-run'], nowhere],
+    [APPROLE, nowhere],
+    [[...APPROLE, '--dry-run'], { ...nowhere, VAULT_TOKEN: TOKEN }],
+  ] as const) {
+    const refused = await setup(args, env);
+    expect(refused).toMatchObject({
+      code: EXIT.usage,
+      err: expect.stringContaining('VAULT_ADDR is not set'),
+    });
+  }
+});
+
 it('creates engine, keys, policies, auth method and roles, and changes nothing the second time', async () => {
   const first = await setup(APPROLE);
   expect(first).toMatchObject({ code: EXIT.done, err: '' });

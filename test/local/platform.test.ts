@@ -156,5 +156,7 @@ test('after a stop nothing listens any more, and the ports are free again', asyn
 test('a port in use is named, and the ports already taken are released', async () => {
   const taken = Number(new URL(platform.info.regions[0]!.url).port);
   // The first Region would listen on the port in use.
-  await expect(startPlatform({ port: taken - 1 })).rejects.toThrow(/port \d+ is in use/);
+  await expect(startPlatform({ port: taken - 1 })).rejects.toThrow(
+    /port \d+ is in use, and the Region local-a needs it;/,
+  );
 });

@@ -60,6 +60,18 @@ test("the platform's own pages may call, foreign ones may not", async () => {
   expect(handled).toBe(before);
 });
 
+test('a foreign page does not reach it without an Origin either, as by an image', async () => {
+  const from = async (site: string, ...more: string[]) =>
+    (await send(server.url, { headers: ['Sec-Fetch-Site', site, ...more] })).status;
+  const before = handled;
+  expect([await from('cross-site'), await from('same-site')]).toEqual([403, 403]);
+  expect(await from('same-site', 'Origin', 'http://localhost:5173')).toBe(403);
+  expect(handled).toBe(before);
+  // Its own pages; an address that a person types; a page whose origin is named.
+  expect([await from('same-origin'), await from('none')]).toEqual([200, 200]);
+  expect(await from('same-site', 'Origin', sibling.url)).toBe(200);
+});
+
 test('a port in use is named', async () => {
   const second = startServer(server.port, new Set());
   await expect(second).rejects.toThrow(PortInUse);

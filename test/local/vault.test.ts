@@ -28,7 +28,7 @@ it('a secret id expires at the end of its life', async () => {
     nowMs = 59_999;
     expect(await login()).toHaveProperty('auth');
     nowMs = 60_000;
-    await expect(login()).rejects.toMatchObject({ code: 'unexpected' });
+    await expect(login()).rejects.toMatchObject({ code: 'invalid' });
   } finally {
     await own.stop();
   }

@@ -197,3 +197,17 @@ test.each([0, -1, 1.5, Number.NaN])('a concurrency of %s is refused', (concurren
   const client = new FakePlatform().client();
   expect(() => client.registerBatch([], { concurrency })).toThrow(InvalidArgumentError);
 });
+
+test.each<[string, unknown[]]>([
+  ['no users', []],
+  ['one user', [{ user_id: 'ada' }]],
+  ['a string', ['ab']],
+  ['null', [null]],
+  ['options that are none', [[], null]],
+  ['a misspelt option', [[], { concurency: 2 }]],
+  ['a callback that is none', [[], { onProgress: 1 }]],
+])('a batch of %s is refused at once, as every wrong argument is', (_, args) => {
+  const client = new FakePlatform().client();
+  const batch = client.registerBatch.bind(client) as (...given: unknown[]) => unknown;
+  expect(() => batch(...args)).toThrow(InvalidArgumentError);
+});

@@ -425,3 +425,32 @@ test('invalid arguments are refused before any request', async () => {
     await expect(client.get(id as string)).rejects.toThrow(InvalidArgumentError);
   expect(platform.seen).toEqual([]);
 });
+
+test.each([
+  [[{ pointer: '/email', message: 'is no address' }], 'T: D. /email: is no address'],
+  [
+    [
+      { pointer: '', message: 'must have user_id' },
+      { pointer: '/a', message: 'x' },
+      { pointer: '/b', message: 'y' },
+    ],
+    'T: D. the user: must have user_id (and 2 more)',
+  ],
+  [[], 'T: D.'],
+])('the message of a refused user says what is wrong with it first: %j', async (errors, message) => {
+  const platform = new FakePlatform();
+  platform.fault = ({ path }) =>
+    path === '/v1/register'
+      ? Response.json(
+          { code: 'invalid_registration', title: 'T', detail: 'D.', errors },
+          { status: 422, headers: { 'Content-Type': 'application/problem+json' } },
+        )
+      : undefined;
+  await expect(platform.client().register(ada)).rejects.toMatchObject({ message, errors });
+});
+
+test('an answer of another server is reported with the URL that was asked, without its query', async () => {
+  const platform = new FakePlatform();
+  platform.fault = ({ path }) => (path.startsWith('/v1/nonce') ? new Response('hello') : undefined);
+  await expect(platform.client().register(ada)).rejects.toThrow(/^https?:\/\/[^/]+\/v1\/nonce answered 200 /);
+});

@@ -89,6 +89,31 @@ test.each<[string, object]>([
   expect(make).toThrow(expect.not.objectContaining({ message: expect.stringMatching(/cs[kb]_/) }));
 });
 
+test.each<[string, unknown, string]>([
+  ['no options', undefined, 'options must be an object'],
+  ['null', null, 'options must be an object'],
+  ['a URL alone', ENTRY, 'options must be an object'],
+  ['an empty URL', { url: '', apiKey: API_KEY }, 'url is missing'],
+  ['no URL', { apiKey: API_KEY }, 'url is missing'],
+  ['an empty key', { url: ENTRY, apiKey: '' }, 'apiKey is empty'],
+  ['a misspelt option', { url: ENTRY, apiKey: API_KEY, timeoutMS: 1 }, 'there is no option "timeoutMS"'],
+  ['a fetch that is none', { url: ENTRY, apiKey: API_KEY, fetch: 'x' }, 'fetch must be a function'],
+  [
+    'a callback that is none',
+    { url: ENTRY, apiKey: API_KEY, onQuotaWait: 1 },
+    'onQuotaWait must be a function',
+  ],
+  [
+    'two credentials',
+    { url: ENTRY, apiKey: API_KEY, clientId: 'pair', privateKey: {} },
+    'apiKey and privateKey cannot be combined',
+  ],
+])('%s is refused, and the message says what is wrong', (_, options, message) => {
+  const make = () => new CountersignClient(options as ClientOptions);
+  expect(make).toThrow(InvalidArgumentError);
+  expect(make).toThrow(expect.objectContaining({ message }));
+});
+
 test.each([
   '',
   'api.example.com',

@@ -23,7 +23,12 @@ export function readAnswer(text: string): AdminAnswer<KeysetSummary> {
 /** The members that the findings depend on. */
 function requireSummary(result: unknown): void {
   demand(isJsonObject(result), 'result');
-  const { pending, changed_at, keys, regions, windows } = result as Record<string, unknown>;
+  const { seq, published_seq, pending, changed_at, keys, revoked, regions, windows } = result as Record<
+    string,
+    unknown
+  >;
+  demand(seq === null || Number.isFinite(seq), 'seq');
+  demand(Number.isFinite(published_seq), 'published_seq');
   demand(pending === null || typeof pending === 'string', 'pending');
   demand(isTime(changed_at), 'changed_at');
   demand(
@@ -31,6 +36,7 @@ function requireSummary(result: unknown): void {
     'windows',
   );
   demand(Array.isArray(keys) && keys.every(isKey), 'keys');
+  demand(isKids(revoked), 'revoked');
   demand(Array.isArray(regions) && regions.length > 0 && regions.every(isRegion), 'regions');
 }
 
@@ -43,7 +49,10 @@ const isKey = (key: unknown): boolean =>
 const isRegion = (each: unknown): boolean =>
   isJsonObject(each) &&
   typeof each.region === 'string' &&
-  (each.kids === null || (Array.isArray(each.kids) && each.kids.every((kid) => typeof kid === 'string')));
+  [each.kids, each.revoked].every((kids) => kids === null || isKids(kids));
+
+const isKids = (kids: unknown): boolean =>
+  Array.isArray(kids) && kids.every((kid) => typeof kid === 'string');
 
 const isTime = (text: unknown): boolean => typeof text === 'string' && !Number.isNaN(Date.parse(text));
 

@@ -50,7 +50,7 @@ export function keysWatchHandler({ ask, rotates, rotationPeriodsMs, nowMs, log }
           await ask(purpose, 'keys.unstick', { version_id: keyset.pending! });
           report(purpose, 'leftover_pending_removed');
         }
-        for (const [finding, region] of findings(keyset, rotationPeriodsMs[purpose]!, nowMs()))
+        for (const [finding, region] of findings(keyset, rotates, rotationPeriodsMs[purpose]!, nowMs()))
           report(purpose, finding, region);
       } catch (error) {
         failed += 1;
@@ -71,20 +71,27 @@ const isLeftOver = ({ pending, changed_at, windows }: KeysetSummary, nowMs: numb
   pending !== null && nowMs - Date.parse(changed_at) > windows.finish;
 
 function findings(
-  { keys, regions, windows }: KeysetSummary,
+  { seq, published_seq, keys, revoked, regions, windows }: KeysetSummary,
+  rotates: boolean,
   rotationPeriodMs: number,
   nowMs: number,
 ): [WatchFinding, region?: string][] {
   const activation = (key: KeySummary) => Date.parse(key.activates_at);
   const live = keys.filter(({ state }) => state !== 'retired' && state !== 'revoked');
   const newest = live.toSorted((a, b) => activation(b) - activation(a))[0];
-  if (!newest) return [['no_keys']];
+  const accepting = regions.flatMap(({ region, revoked: refused }): [WatchFinding, string][] =>
+    refused && revoked.some((kid) => !refused.includes(kid)) ? [['revoked_key_accepted', region]] : [],
+  );
+  if (!newest) return [['no_keys'], ...accepting];
   const activatesAt = activation(newest);
   const overdue = nowMs > activatesAt + rotationPeriodMs * (1 + LATE);
   // From here on, less time than L is left for the replication.
   const published = activatesAt - (windows.publish_to_sign - windows.finish);
   const due = nowMs >= published && nowMs <= activatesAt + windows.publish_to_sign;
   return [
+    ...accepting,
+    // A replica may only be late.
+    ...(rotates && seq !== null && published_seq > seq ? [['rolled_back'] as [WatchFinding]] : []),
     ...(overdue ? [['rotation_overdue'] as [WatchFinding]] : []),
     ...regions.flatMap(({ region, kids }): [WatchFinding, string][] => {
       if (!due || kids?.includes(newest.kid)) return [];

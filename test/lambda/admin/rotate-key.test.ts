@@ -4,6 +4,7 @@
  */
 import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
+import { rotateKey } from '../../../lambda/admin/rotate-key.ts';
 import { CLIENT_CACHE_MS } from '../../../lambda/request/client-cache.ts';
 import { regionsForFile } from '../../support/regions.ts';
 import { fetchNonce, makeClient, proofFor, register, type Signer } from '../../support/signer.ts';
@@ -42,6 +43,41 @@ async function tryBasic(signer: Signer): Promise<string | number> {
 }
 
 describe('with overlap', () => {
+  it.each([
+    ['a key of a revoked root is void, and gets no end', async () => ['AAAAAA'], ['2']],
+    [
+      'each has its end where it cannot be read which roots are revoked',
+      () => Promise.reject(new Error()),
+      ['2', '1'],
+    ],
+  ])('%s', async (_, refusedRoots, ends) => {
+    const clients = { addKey: vi.fn(async () => true), endKey: vi.fn(async () => {}), setProfile: vi.fn() };
+    const generation = (kid: string, rootKid: string, usableAtS: number) =>
+      ({ kid, rootKid, usableAtS, alg: 'HS256', expiresAtS: 9_000, issuedBy: null, jwk: null }) as const;
+    const { publicKey } = await generateKeyPair('ES256', { extractable: true });
+    const { clientId, overlap_s, ...client } = {
+      clientId: 'c',
+      overlap_s: 60,
+      profile: 'strict' as const,
+      salt: new Uint8Array(16),
+      disabled: false,
+      limit: null,
+      createdAtMs: 0,
+      keys: [generation('1', 'AAAAAA', 0), generation('2', 'BBBBBB', 1)],
+      revoked: new Set<string>(),
+    };
+    const options = { clients, refusedRoots, nowMs: () => 1_000_000, clientKeyLifeS: 9_000 };
+    const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256' };
+    const made = await rotateKey(options as never, { clientId, ...client }, {
+      client_id: clientId,
+      overlap_s,
+      jwk,
+    } as never);
+    expect(made.ends.map(({ kid }) => kid)).toEqual(ends);
+    // Both end all the same: another Region may have missed the revocation.
+    expect(clients.endKey.mock.calls.length).toBe(2);
+  });
+
   it('both generations work until the old one ends, to the second, and answers name the end', async () => {
     const old = await makeClient(platform);
     const begunMs = platform.clock.nowMs;

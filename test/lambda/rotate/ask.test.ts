@@ -47,6 +47,9 @@ it.each([
   ['success without a result', '{"ok":true}'],
   ['a failure without a problem', '{"ok":false}'],
   ...Object.entries({
+    seq: [undefined, '1'],
+    published_seq: [undefined, null, '1'],
+    revoked: [undefined, null, 'AAAAAA', [7]],
     pending: [undefined, 7],
     changed_at: [undefined, 'yesterday', 7],
     windows: [undefined, null, {}, { ...GOOD.result.windows, finish: '1' }],
@@ -65,6 +68,8 @@ it.each([
       [{ ...home, region: 1 }, away],
       [{ ...home, kids: 'all' }],
       [{ ...home, kids: [7] }],
+      [{ ...home, revoked: undefined }],
+      [{ ...home, revoked: 'all' }],
     ],
   }).flatMap(([member, values]) =>
     values.map((value): [string, string] => [

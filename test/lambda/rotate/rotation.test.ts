@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { Unavailable } from '../../../lambda/adapters/call.ts';
 import type { SecretVersions } from '../../../lambda/adapters/secret-versions.ts';
 import { KeysetCache } from '../../../lambda/request/keyset-cache.ts';
+import type { RotateHandler } from '../../../lambda/rotate/handler.ts';
+import { keysWatchHandler } from '../../../lambda/rotate/watch/handler.ts';
 import { VaultError } from '../../../lambda/vault/keys.ts';
 import { fingerprint } from '../../../protocol/key-material.ts';
 import { parseKeyset, signingKey, verificationKey, verificationKeys } from '../../../protocol/keyset.ts';
@@ -1056,6 +1058,7 @@ describe('an operator', () => {
       version_id: parts.holder('AWSCURRENT'),
       unreadable: null,
       fall_back: null,
+      published_seq: 2,
       pending: null,
       keys: [
         expect.objectContaining({
@@ -1265,6 +1268,31 @@ describe('an operator', () => {
       problem: { detail: expect.stringContaining('is not AWSPENDING') },
     });
     expect(parts.holder('AWSPENDING')).toBeUndefined();
+  });
+
+  it('who rotates hears that a label stays which cannot be removed, and what removes it', async () => {
+    const stays =
+      'may still be AWSPENDING, which blocks every later rotation: countersign keys unstick nonce removes';
+    const parts = await rotated();
+    const move = async () => {
+      throw new Unavailable('secret nonce');
+    };
+    const throttled = parts.rotator({ secret: { ...parts.secret, move } });
+    expect(await operate(throttled, 'keys.rotate')).toMatchObject({
+      ok: false,
+      problem: { code: 'unavailable', detail: expect.stringMatching(`^secret nonce .*; .*${stays}`) },
+    });
+    expect(parts.holder('AWSPENDING')).toBeDefined();
+    expect(await operate(parts.rotator(), 'keys.unstick')).toMatchObject({ ok: true });
+
+    const slow = parts.rotator({
+      secret: { ...parts.secret, put: () => new Promise(() => {}) },
+      times: { eachMs: 1_000, swapMs: 20, answerMs: 2_000 },
+    });
+    expect(await operate(slow, 'keys.rotate')).toMatchObject({
+      ok: false,
+      problem: { detail: expect.stringMatching(`^not done within .*; .*${stays}`) },
+    });
   });
 
   it('sees a key that a Region refuses as revoked, and the key that signs in its place', async () => {
@@ -1617,6 +1645,14 @@ describe('a revocation that reached only the Regions', () => {
 describe('keys-watch', () => {
   const reasons = (parts: Parts) =>
     parts.log.flatMap(({ reason, region }) => (reason ? [[reason, region]] : []));
+  const watchOf = (parts: Parts, rotator: RotateHandler, rotates: boolean) =>
+    keysWatchHandler({
+      ask: askDirectly(rotator),
+      rotates,
+      rotationPeriodsMs: { nonce: 30 * DAY },
+      nowMs: () => parts.clock.nowMs,
+      log: (entry) => parts.log.push(entry),
+    });
 
   it('reports nothing about a healthy keyset', async () => {
     const parts = await rotated(2);
@@ -1647,6 +1683,39 @@ describe('keys-watch', () => {
     lagging.clock.nowMs += 1;
     await lagging.watch();
     expect(reasons(lagging)).toEqual([['replica_lacks_next_key', AWAY]]);
+  });
+
+  it('says that the secret was rolled back, where keys are rotated, until readers take it again', async () => {
+    const parts = await rotated();
+    const first = parts.holder('AWSCURRENT')!;
+    parts.clock.nowMs += 30 * DAY;
+    await rotate(parts, newToken());
+    await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, first);
+    parts.clock.nowMs -= 30 * DAY;
+    const watching = (rotates: boolean) => watchOf(parts, parts.rotator(), rotates)();
+    await watching(false);
+    expect(reasons(parts)).toEqual([]);
+    await watching(true);
+    expect(reasons(parts)).toEqual([['rolled_back', undefined]]);
+    const { result } = await operate(parts.rotator(), 'keys.list');
+    expect([result.seq, result.published_seq]).toEqual([1, 2]);
+    await operate(parts.rotator(), 'keys.rotate', { force: true });
+    await watching(true);
+    expect(reasons(parts)).toHaveLength(1);
+  });
+
+  it('says which Region does not refuse a revoked key', async () => {
+    const parts = await rotated();
+    await operate(parts.rotator(), 'keys.revoke');
+    const away = parts.regionOf(AWAY);
+    const regions = [
+      parts.regionOf(HOME),
+      { ...away, revokedKids: { ...away.revokedKids, read: async () => [] } },
+    ];
+    await watchOf(parts, parts.rotator({ regions }), true)();
+    expect(reasons(parts)).toEqual([['revoked_key_accepted', AWAY]]);
+    await parts.watch();
+    expect(reasons(parts)).toHaveLength(1);
   });
 
   it('cannot make, revoke or spare a key through its alias, whatever it sends', async () => {

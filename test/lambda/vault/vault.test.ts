@@ -127,7 +127,7 @@ describe('a request that Vault does not serve', () => {
   });
 
   it.each<[string, Answer, string, boolean]>([
-    ['400', [400, { errors: ['what was sent'] }], 'unexpected', false],
+    ['400', [400, { errors: ['what was sent'] }], 'invalid', false],
     ['403', [403, { errors: ['permission denied'] }], 'forbidden', false],
     ['404', [404, { errors: [] }], 'not_found', false],
     ['no JSON', [200, '<html>'], 'unexpected', false],
@@ -283,6 +283,28 @@ describe('logins', () => {
     });
     expect(seen[0]!.headers).not.toHaveProperty('x-vault-token');
     expect(seen.at(-1)!.headers['x-vault-token']).toBe('token-2');
+  });
+
+  it.each<[number, string | object, string, RegExp]>([
+    [400, { errors: ['invalid role or secret ID'] }, 'forbidden', /refused the login: role id or secret id/],
+    [403, { errors: ['permission denied'] }, 'forbidden', /refused the login: role id or secret id/],
+    [404, { errors: [] }, 'forbidden', /refused the login: role id or secret id/],
+    [307, '', 'unexpected', /a redirect, which is not followed/],
+    [405, { errors: [] }, 'unexpected', /answered 405/],
+    [200, '<html>', 'unexpected', /without JSON: is that Vault's address\?/],
+    [400, '<html>', 'unexpected', /answered 400 to .*, but not as Vault does: is that Vault's address\?/],
+    [403, '<html>', 'unexpected', /answered 403 to .*, but not as Vault does: is that Vault's address\?/],
+    [404, '404 page not found', 'unexpected', /answered 404 to .*, but not as Vault does/],
+    [404, '{"message":"no Route matched"}', 'unexpected', /answered 404 to .*, but not as Vault does/],
+  ])('a login that is answered %i with %j is %s', async (status, body, code, message) => {
+    const auth: VaultAuth = {
+      method: 'approle',
+      credentials: async () => ({ role_id: 'r', secret_id: 's' }),
+    };
+    const { keys } = await vaultThat(() => [status, body], { auth });
+    const error = await keys.versions('k').catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(VaultError);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
   it('a revoked token costs one new login, and the call succeeds', async () => {

@@ -352,6 +352,8 @@ it('every finding of keys-watch and every failed step is counted for an alarm', 
     replica_lacks_next_key: 'ReplicaBehind',
     replica_unreadable: 'ReplicaBehind',
     no_keys: 'NoKeys',
+    rolled_back: 'NoKeys',
+    revoked_key_accepted: 'RevokedKeyAccepted',
   };
   for (const [reason, metric] of Object.entries(findings))
     expect(patterns(metric)).toEqual([expect.stringContaining(`$.reason = "${reason}"`)]);

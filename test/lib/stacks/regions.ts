@@ -345,6 +345,12 @@ it('without a zone, the stacks list the records to create by hand or in another 
   }
 });
 
+it('each topic that a stage makes is printed under the name that docs/deploy.md says', () => {
+  const makers = Object.values(prod.stacks).filter((stack) => stack.ofType('AWS::SNS::Topic').length > 0);
+  expect(makers.length).toBeGreaterThan(1);
+  for (const { template } of makers) expect(template.Outputs).toHaveProperty('AlarmTopic');
+});
+
 const alarms = (stack: Stack) => stack.ofType('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties);
 function alarmNames(stack: Stack): string[] {
   return alarms(stack).map(({ AlarmName }) => AlarmName.replace('countersign-live-', ''));
@@ -364,6 +370,7 @@ it('each Region has alarms, and each health check has one', () => {
     'rotation-overdue',
     'replica-behind',
     'no-keys',
+    'revoked-key-accepted',
     'keys-watch-failed',
     'keys-watch-silent',
     'concurrency-headroom',
@@ -473,7 +480,7 @@ it('the dashboard that alarms link to shows every section of the runbook, withou
   const titles = [...runbook.matchAll(/^## .+$/gm)].map(([title]) => title);
   const texts = shown(PROD);
   expect(texts.map((text) => text.split('\n')[0])).toEqual(titles);
-  for (const text of texts) expect(text).not.toMatch(/\]\(/);
+  for (const text of texts) expect(text).not.toMatch(/\]\(|<!--/);
   expect(texts.find((text) => text.startsWith('## api-errors'))).toContain('**What a client sees.**');
   // A runbook elsewhere appears there only.
   expect(shown({ ...PROD, runbookUrl: 'https://wiki.example.com/run' })).toEqual([]);

@@ -458,8 +458,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'no-blocked-rotation',
     'lambda/rotate/rotation.ts',
-    "await this.#options.secret.move('AWSPENDING', token, undefined);\n    throw",
-    'throw',
+    "await this.#options.secret.move('AWSPENDING', token, undefined).then(",
+    'await Promise.resolve().then(',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -584,8 +584,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'refuses-any-number',
     'cli/keys/revoke.ts',
-    "...(onlyKids ? ['malformed_request'] : [])",
-    "'malformed_request'",
+    "!(onlyKids && code === 'malformed_request')",
+    "code !== 'malformed_request'",
     'test/cli/keys.test.ts',
   ),
   mutant(
@@ -988,6 +988,20 @@ export const KEYS: readonly Mutant[] = [
     '',
     'test/lambda/vault/vault.test.ts',
   ),
+  mutant(
+    'vault-login',
+    'lambda/vault/login.ts',
+    "!['invalid', 'forbidden',",
+    "!['invalid', 'unexpected', 'forbidden',",
+    'test/lambda/vault/vault.test.ts',
+  ),
+  mutant(
+    'vault-login',
+    'lambda/vault/transport.ts',
+    "text === '' || Array.isArray(",
+    'true || Array.isArray(',
+    'test/lambda/vault/vault.test.ts',
+  ),
   mutant('vault-login', 'lambda/vault/login.ts', '* LEASE_USED', '', 'test/lambda/vault/vault.test.ts'),
   mutant(
     'vault-login',
@@ -1016,6 +1030,27 @@ export const KEYS: readonly Mutant[] = [
     '      failed(error);',
     '      this.#held = undefined;\n      failed(error);',
     'test/platform/rotation-faults.test.ts',
+  ),
+  mutant(
+    'watch-finds',
+    'lambda/rotate/watch/handler.ts',
+    'revoked.some((kid) => !refused.includes(kid))',
+    'revoked.length < 0',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'watch-finds',
+    'lambda/rotate/watch/handler.ts',
+    'rotates && seq !== null && published_seq > seq',
+    'rotates && seq === null',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'watch-finds',
+    'lambda/rotate/watch/handler.ts',
+    'rotates && seq !== null && published_seq > seq',
+    'seq !== null && published_seq > seq',
+    'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'watch-judges',
@@ -1202,6 +1237,20 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'no-label-left',
     'lambda/rotate/actions.ts',
+    '        throw stuck(error);\n',
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'no-label-left',
+    'lambda/rotate/actions.ts',
+    'error instanceof TooLate ? stuck(error) : error',
+    'error',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'no-label-left',
+    'lambda/rotate/actions.ts',
     'await rotation.shown(({ current, pending }) => pending === token || current === token);',
     '',
     'test/lambda/rotate/rotation.test.ts',
@@ -1209,8 +1258,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'no-label-left',
     'lambda/rotate/actions.ts',
-    "await move('AWSPENDING', token, undefined).catch(() => {});",
-    '',
+    "await move('AWSPENDING', token, undefined).catch(() => {",
+    'await Promise.resolve().catch(() => {',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(

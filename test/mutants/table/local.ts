@@ -75,6 +75,20 @@ export const LOCAL: readonly Mutant[] = [
   mutant(
     'foreign-origin',
     'local/server.ts',
+    "site === 'cross-site' || site === 'same-site'",
+    "site === 'cross-site'",
+    'test/local/server.test.ts',
+  ),
+  mutant(
+    'foreign-origin',
+    'local/server.ts',
+    'sentFrom.length > 0 || !valuesOf',
+    'true || !valuesOf',
+    'test/local/server.test.ts',
+  ),
+  mutant(
+    'foreign-origin',
+    'local/server.ts',
     'allowed.includes(origin)',
     '(origins.length > 0 || allowed.includes(origin))',
     'test/local/main.test.ts',
@@ -82,8 +96,8 @@ export const LOCAL: readonly Mutant[] = [
   mutant(
     'foreign-origin',
     'local/platform.ts',
-    'const listen = async (offset: number, origins: readonly string[] = []) =>',
-    'const listen = async (offset: number, origins = options.allowOrigin ?? []) =>',
+    'const listen = async (part: string, offset: number, origins: readonly string[] = []) =>',
+    'const listen = async (part: string, offset: number, origins = options.allowOrigin ?? []) =>',
     'test/local/main.test.ts',
   ),
   mutant(

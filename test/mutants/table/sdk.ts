@@ -60,6 +60,21 @@ export const SDK: readonly Mutant[] = [
     'test/sdk/hostile.test.ts',
   ),
   mutant(
+    'typed-errors',
+    'sdk/typescript/options.ts',
+    '!names.includes(name)',
+    'false',
+    'test/sdk/credential.test.ts test/sdk/batch.test.ts',
+  ),
+  mutant('typed-errors', 'sdk/typescript/batch.ts', '!isSource ||', '', 'test/sdk/batch.test.ts'),
+  mutant(
+    'typed-errors',
+    'sdk/typescript/credential.ts',
+    'apiKey !== undefined && privateKey !== undefined',
+    'false',
+    'test/sdk/credential.test.ts',
+  ),
+  mutant(
     'own-regions',
     'sdk/typescript/discovery.ts',
     'named.regions.filter(({ url }) => this.#trusts(url))',
