@@ -82,7 +82,7 @@ test.each([
   }
 });
 
-test('an empty variable is as good as none', async () => {
+test('an empty variable counts as missing', async () => {
   const { code, found } = await doctor({ COUNTERSIGN_URL: '', COUNTERSIGN_API_KEY: '' });
   expect(code).toBe(0);
   expect(found.at(-1)).toMatchObject({ check: 'proof', of: platform.info.entry });
@@ -173,12 +173,12 @@ test('a Region on another host is named, and gets no request', async () => {
   }
 });
 
-test('a document is read up to the size that a client reads', async () => {
+test('a document is read up to the size limit of a client', async () => {
   const { found } = await against((url) => ({ issuer: 'i'.repeat(900_000), regions: [{ name: 'a', url }] }));
   expect(found.find(({ check }) => check === 'discovery')).toMatchObject({ status: 'ok' });
 });
 
-test('where the way to a platform is barred, a proxy that is set but not used is named', async () => {
+test('if the platform cannot be reached, a proxy that is set but not used is named', async () => {
   const url = await closedUrl();
   const fix = async (env: Record<string, string>) => (await doctor({ ...access(url), ...env })).found[0]!.fix;
   expect(await fix({ HTTPS_PROXY: 'http://p', http_proxy: '' })).not.toContain('proxy:');

@@ -816,7 +816,7 @@ describe('on Regions that lag, refuse or fail', () => {
     },
   );
 
-  it('revoke: Ctrl-C while it waits for a second Region loses nothing of what the first confirmed', async () => {
+  it('revoke keeps the first Region’s confirmation after Ctrl-C while it waits for a second one', async () => {
     answers['local-a'] = revoking(revoked(true, false));
     answers['local-b'] = () => ({ hangs: true });
     const { code, stdout, stderr } = await directory.run(['keys', 'revoke', 'nonce', '--yes'], {
@@ -838,7 +838,7 @@ describe('on Regions that lag, refuse or fail', () => {
     expect(stderr).toContain('error: local-b is not known to have key CCCCCC yet');
   });
 
-  it('list asks the next Region where the home Region refuses, and says so', async () => {
+  it('list asks the next Region if the home Region refuses, and says so', async () => {
     answers['local-a'] = () => ({ problem: { code: 'unavailable', detail: 'limits cannot be read' } });
     answers['local-b'] = () => keyset(['AAAAAA'], ['AAAAAA']);
     for (const name of ['list', 'timeline']) {
@@ -854,7 +854,7 @@ describe('on Regions that lag, refuse or fail', () => {
     ]);
   });
 
-  it('list waits for no Region that takes calls and answers none', async () => {
+  it('list does not wait for a Region that accepts calls but never answers', async () => {
     answers['local-a'] = () => ({ hangs: true });
     answers['local-b'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']) });
     const { stdout, stderr } = await directory.run(['keys', 'list', 'nonce'], { patienceMs: 300 });
@@ -866,7 +866,7 @@ describe('on Regions that lag, refuse or fail', () => {
     expect(half.stdout).toContain('  local-b: cannot be read\n');
   });
 
-  it('list, timeline and init say that readers hold a newer keyset than the secret, and what leads out', async () => {
+  it('list, timeline and init say that readers hold a newer keyset than the secret, and name the remedy', async () => {
     answers['local-a'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']), published_seq: 3 });
     const says =
       'rolled back: readers may hold version 3, and ignore this one: countersign keys rotate nonce --force';
@@ -878,7 +878,7 @@ describe('on Regions that lag, refuse or fail', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining(`error: nonce: ${says}\n`)]);
   });
 
-  it('the commands that it prints name the platform that was asked', async () => {
+  it('the commands in its output name the same platform', async () => {
     const { awsEndpoint } = JSON.parse(directory.read('.countersign/local.json'));
     const elsewhere = new Directory();
     mkdirSync(`${elsewhere.path}/.countersign`);
@@ -921,14 +921,14 @@ describe('on Regions that lag, refuse or fail', () => {
     }
   });
 
-  it('rotate names a Region that lacks a key which signs at once', async () => {
+  it('rotate names a Region that lacks a key which should sign at once', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], null);
     const { code, stdout, stderr } = await directory.run(['keys', 'rotate', 'nonce'], { patienceMs: 50 });
     expect([code, stdout]).toEqual([1, 'nonce: key AAAAAA signs now\n']);
     expect(stderr).toContain('error: local-b does not have key AAAAAA yet, so possibly no key signs there');
   });
 
-  it('clients list and unstick wait for no Region that takes calls and answers none', async () => {
+  it('clients list and unstick do not wait for a Region that accepts calls but never answers', async () => {
     answers['local-a'] = () => ({ hangs: true });
     answers['local-b'] = () => ({ clients: [] });
     const quick = { patienceMs: 300 };
@@ -944,7 +944,7 @@ describe('on Regions that lag, refuse or fail', () => {
     ]);
   });
 
-  it('list takes a copy that is no keyset for one that cannot be read', async () => {
+  it('list treats an invalid copy as one that cannot be read', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], null);
     answers['local-b'] = () => ({
       ...keyset([], null),
@@ -954,7 +954,7 @@ describe('on Regions that lag, refuse or fail', () => {
     expect((await keys('list', 'nonce')).stdout).toContain('  local-b: cannot be read\n');
   });
 
-  it('revoke gives the reason of the Region that can write the keyset', async () => {
+  it('revoke reports the reason from the Region that can write the keyset', async () => {
     const replica = { ...revoked(true, true, false), failure: 'the keyset is a replica here' };
     answers['local-a'] = revoking(
       { ...revoked(true, true, false), failure: 'Vault is sealed' },

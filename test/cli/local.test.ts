@@ -69,7 +69,7 @@ test.each([
   expect(stderr).toContain(mention);
 });
 
-test('a first platform that was killed is not meant any more, if another one runs beside it', async () => {
+test('if the first platform was killed and another one runs, a command uses the running one', async () => {
   const killed = spawnSync(process.execPath, ['-e', '']).pid;
   const { entry } = findLocalPlatform(directory.path, '');
   for (const [pid, meant] of [
@@ -82,7 +82,7 @@ test('a first platform that was killed is not meant any more, if another one run
   rmSync(`${directory.path}/.countersign/local.lock`);
 });
 
-describe('a file that somebody else may have put there', () => {
+describe('a file that another user may have written', () => {
   const elsewhere = new Directory();
   const file = '.countersign/local.json';
   const list = async () => {
@@ -96,7 +96,7 @@ describe('a file that somebody else may have put there', () => {
   });
   afterAll(() => elsewhere.remove());
 
-  test("another user's is refused", async () => {
+  test('is refused if another user owns it', async () => {
     const owner = process.getuid!();
     const user = vi.spyOn(process, 'getuid').mockReturnValue(owner + 1);
     const stderr = await list().finally(() => user.mockRestore());
@@ -107,7 +107,7 @@ describe('a file that somebody else may have put there', () => {
     ['entry', (url: string) => ({ entry: url })],
     ['AWS endpoint', (url: string) => ({ awsEndpoint: url })],
     ['Region', (url: string) => ({ regions: [...first.info.regions, { name: 'x', url }] })],
-  ])('an %s elsewhere than on this machine is not asked', async (_, change) => {
+  ])('is refused if an %s is on another machine', async (_, change) => {
     for (const url of [
       'http://evil.example:4100',
       'https://evil.example',
@@ -121,7 +121,7 @@ describe('a file that somebody else may have put there', () => {
     elsewhere.write(file, JSON.stringify(first.info));
   });
 
-  test('a Region may have a path, as on an emulator', () => {
+  test('may name a Region’s URL with a path, as on an emulator', () => {
     const regions = first.info.regions.map(({ name, url }) => ({
       name,
       url: `${url}/_aws/execute-api/x/live`,
@@ -131,7 +131,7 @@ describe('a file that somebody else may have put there', () => {
     elsewhere.write(file, JSON.stringify(first.info));
   });
 
-  test('a link is not followed, neither that of the file nor that of the folder', async () => {
+  test('is refused if it or its folder is a link', async () => {
     const path = `${elsewhere.path}/${file}`;
     renameSync(path, `${path}.real`);
     symlinkSync(`${path}.real`, path);

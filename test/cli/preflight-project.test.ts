@@ -117,7 +117,7 @@ it.each<[string, number, (interrupt: () => void) => void]>([
   writeFileSync(join(cwd, 'cdk.json'), '{}');
   mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
   const started = join(cwd, 'started');
-  // Ends no earlier than the process that it starts.
+  // Ends only after the process that it starts.
   const script = `#!/bin/sh\nsleep 3600 & echo "$! $5" > ${started}.draft && mv ${started}.draft ${started}; wait\n`;
   writeFileSync(join(cwd, 'node_modules/.bin/cdk'), script, { mode: 0o700 });
   const { error } = (await read(async (interrupt) => {
@@ -132,7 +132,7 @@ it.each<[string, number, (interrupt: () => void) => void]>([
   await expect.poll(() => isAlive(Number(pid))).toBe(false);
 });
 
-/** A process that has ended, but which nobody has waited for, is not. */
+/** A process that has ended counts as gone, even before its parent waits for it. */
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -373,7 +373,7 @@ it('an alarm topic must exist, accept alarms, and be encrypted with a key that a
   const alarms = { Principal: { Service: ['cloudwatch.amazonaws.com'] }, Action: 'sns:Publish' };
   expect(await found({ policy: DEFAULT_POLICY })).toEqual([]);
   expect(await found({ policy: policyFor(alarms) })).toEqual([]);
-  // What is not read here is not `ok`.
+  // A part that is not read here is not `ok`.
   const unread = 'warn alarm topic: it is encrypted with alias/own, whose policy is not read here';
   expect(await found({ policy: policyFor(alarms), key: 'alias/own' })).toEqual([unread]);
   const unsure =

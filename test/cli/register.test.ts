@@ -50,7 +50,7 @@ test('the examples are 1,000 users who do not exist', async () => {
   for (const { email } of lines) expect(email).toMatch(/@example\.(com|org|net)$/);
 });
 
-test('the most frequent reason of failures is printed with its count, whatever line or user it is of', async () => {
+test('the most frequent reason of failures is printed with its count, over all lines and users', async () => {
   const good = Array.from({ length: 3 }, (_, i) => `{"user_id":"m${i}"}\n`).join('');
   const bad = Array.from({ length: 2 }, (_, i) => `{"user_id":"n${i}","email":"nope${i}"}\n`).join('');
   directory.write('reasons.jsonl', `${good}${bad}no\nno\nno\n`);
@@ -63,7 +63,7 @@ test('the most frequent reason of failures is printed with its count, whatever l
   expect((await directory.run(['register', 'good.jsonl'])).stdout).not.toContain('eason');
 });
 
-test('a user_id with white space at an end, or a control character, is registered as it is, and warned of once', async () => {
+test('a user_id with outer white space or a control character is registered unchanged, with one warning', async () => {
   const ids = [' w1', 'w1 ', 'w\u0000', 'w 1', 'w1'];
   directory.write('odd.jsonl', ids.map((user_id) => JSON.stringify({ user_id })).join('\n'));
   const { stdout, stderr } = await directory.run(['register', 'odd.jsonl']);
@@ -352,7 +352,7 @@ test('without a platform the message says how to start one', async () => {
   elsewhere.remove();
 });
 
-test('an invalid proof names what a client cannot see: its client root may have been revoked', () => {
+test('the message for an invalid proof says that the client root may have been revoked, which a client cannot see', () => {
   const error = { code: 'invalid_proof' } as CountersignError;
   expect(fixOf(error, { source: 'of key.txt' } as Access)).toMatch(
     /client root was revoked, .*\(clients rotate-key\)/,

@@ -117,7 +117,7 @@ test('a Region that does not confirm a deletion is named: it may still hold the 
     expect(json).toMatchObject({ confirmed: ['local-a', 'local-b'], failed: [{ region: 'gone' }] });
     expect(stderr).toMatch(/^error: not confirmed by gone: .*\n$/);
   }
-  // Nobody waits an hour to be told. And the answer that was lost may be that of the deletion.
+  // The message comes at once, not after an hour's wait. The lost answer may be the deletion's.
   const waiting = await elsewhere.run(['registrations', 'erase', 'dev', 'kim', '--wait']);
   expect(waiting).toMatchObject({
     code: 1,

@@ -200,7 +200,7 @@ test('a broken progress file is reported', async () => {
   expect((await register('--restart')).json).toMatchObject({ registered: 9, failed: 1 });
 });
 
-test('another spelling of the URL is the same platform', async () => {
+test('another spelling of the URL means the same platform', async () => {
   writeUsers(USERS);
   const { entry, clients } = platform.info;
   const { port } = new URL(entry);

@@ -60,14 +60,14 @@ test("the platform's own pages may call, foreign ones may not", async () => {
   expect(handled).toBe(before);
 });
 
-test('a foreign page does not reach it without an Origin either, as by an image', async () => {
+test('a foreign page is also refused without an Origin, as in a request for an image', async () => {
   const from = async (site: string, ...more: string[]) =>
     (await send(server.url, { headers: ['Sec-Fetch-Site', site, ...more] })).status;
   const before = handled;
   expect([await from('cross-site'), await from('same-site')]).toEqual([403, 403]);
   expect(await from('same-site', 'Origin', 'http://localhost:5173')).toBe(403);
   expect(handled).toBe(before);
-  // Its own pages; an address that a person types; a page whose origin is named.
+  // Its own pages, an address that a person types, and a page of an allowed origin.
   expect([await from('same-origin'), await from('none')]).toEqual([200, 200]);
   expect(await from('same-site', 'Origin', sibling.url)).toBe(200);
 });

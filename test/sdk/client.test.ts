@@ -449,7 +449,7 @@ test.each([
   await expect(platform.client().register(ada)).rejects.toMatchObject({ message, errors });
 });
 
-test('an answer of another server is reported with the URL that was asked, without its query', async () => {
+test('an answer of another server is reported with the requested URL, without its query', async () => {
   const platform = new FakePlatform();
   platform.fault = ({ path }) => (path.startsWith('/v1/nonce') ? new Response('hello') : undefined);
   await expect(platform.client().register(ada)).rejects.toThrow(/^https?:\/\/[^/]+\/v1\/nonce answered 200 /);

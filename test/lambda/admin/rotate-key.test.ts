@@ -74,7 +74,7 @@ describe('with overlap', () => {
       jwk,
     } as never);
     expect(made.ends.map(({ kid }) => kid)).toEqual(ends);
-    // Both end all the same: another Region may have missed the revocation.
+    // Both end anyway: another Region may have missed the revocation.
     expect(clients.endKey.mock.calls.length).toBe(2);
   });
 

@@ -1270,7 +1270,7 @@ describe('an operator', () => {
     expect(parts.holder('AWSPENDING')).toBeUndefined();
   });
 
-  it('who rotates hears that a label stays which cannot be removed, and what removes it', async () => {
+  it('who rotates learns that a label could not be removed, and the command that removes it', async () => {
     const stays =
       'may still be AWSPENDING, which blocks every later rotation: countersign keys unstick nonce removes';
     const parts = await rotated();
@@ -1685,7 +1685,7 @@ describe('keys-watch', () => {
     expect(reasons(lagging)).toEqual([['replica_lacks_next_key', AWAY]]);
   });
 
-  it('says that the secret was rolled back, where keys are rotated, until readers take it again', async () => {
+  it('reports that the secret was rolled back, in the rotating Region, until readers accept it again', async () => {
     const parts = await rotated();
     const first = parts.holder('AWSCURRENT')!;
     parts.clock.nowMs += 30 * DAY;
@@ -1704,7 +1704,7 @@ describe('keys-watch', () => {
     expect(reasons(parts)).toHaveLength(1);
   });
 
-  it('says which Region does not refuse a revoked key', async () => {
+  it('reports the Region that does not refuse a revoked key', async () => {
     const parts = await rotated();
     await operate(parts.rotator(), 'keys.revoke');
     const away = parts.regionOf(AWAY);

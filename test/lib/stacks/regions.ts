@@ -345,7 +345,7 @@ it('without a zone, the stacks list the records to create by hand or in another 
   }
 });
 
-it('each topic that a stage makes is printed under the name that docs/deploy.md says', () => {
+it('each topic that a stage creates is printed under the name in docs/deploy.md', () => {
   const makers = Object.values(prod.stacks).filter((stack) => stack.ofType('AWS::SNS::Topic').length > 0);
   expect(makers.length).toBeGreaterThan(1);
   for (const { template } of makers) expect(template.Outputs).toHaveProperty('AlarmTopic');
