@@ -29,17 +29,21 @@ const NEVER_SENT = [
  * @param doubt follows the message if the request may have arrived, and so may have been carried out
  */
 export function awsError(error: unknown, what: string, doubt = ''): CliError {
-  const { name, code, message } = error as NodeJS.ErrnoException;
+  const { name, code, message, $metadata } = error as NodeJS.ErrnoException & { readonly $metadata?: object };
   // These are the words of the AWS SDK.
   const isUnreadable = /XML parse|Deserialization error/.test(message);
   const why = isUnreadable ? NOT_AWS : (HINTS[code ?? ''] ?? HINTS[name] ?? `${message} (${name})`);
-  return mayHaveArrived(error)
-    ? new CliError(EXIT.unreachable, `${what}: ${why}${doubt}`)
-    : new NotBegun(EXIT.unreachable, `${what}: ${why}`);
+  if (mayHaveArrived(error)) return new CliError(EXIT.unreachable, `${what}: ${why}${doubt}`);
+  const { httpStatusCode: status = 0 } = ($metadata ?? {}) as { readonly httpStatusCode?: number };
+  const Kind = status >= 400 && status < 500 ? AwsRefusal : NotBegun;
+  return new Kind(EXIT.unreachable, `${what}: ${why}`);
 }
 
 /** What was asked was not begun: the request did not arrive, or AWS refused it. */
 export class NotBegun extends CliError {}
+
+/** AWS answered, and refused: the Region is there. */
+export class AwsRefusal extends NotBegun {}
 
 function mayHaveArrived(error: unknown): boolean {
   const { name, code, message, $metadata } = error as NodeJS.ErrnoException & {

@@ -33,6 +33,12 @@ export interface LocalPlatform extends Announced {
 
 /** The value of `--local`. Without it, commands use the folder's first platform, or the only one that still runs. */
 export const LOCAL_FLAG = '--local <port>';
+/**
+ * The local platform has no stacks. This function of each of its Regions does what a deployment of the Region's stack
+ * would, as far as it concerns keys; params: `managed_by`.
+ */
+export const LOCAL_DEPLOY = 'countersign-local-deploy';
+
 export const LOCAL_HELP = 'use the local platform whose entry has this port, if several run in this folder';
 
 /**

@@ -5,6 +5,7 @@ import { clientsCommand } from './clients/command.ts';
 import { deployCommand, destroyCommand } from './deploy/command.ts';
 import { regionCommand } from './deploy/region-command.ts';
 import { doctorCommand } from './doctor/command.ts';
+import { drillCommand } from './drill/command.ts';
 import {
   CliError,
   commandIo,
@@ -46,6 +47,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(keysCommand(io, setExit))
     .addCommand(evacuateCommand(io, setExit))
     .addCommand(returnCommand(io, setExit))
+    .addCommand(drillCommand(io, setExit, run))
     .addCommand(registryCommand(io, setExit))
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))

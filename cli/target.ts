@@ -16,6 +16,8 @@ export interface Target {
   readonly regions: readonly string[];
   /** The options that name this target, as they continue a command that a person is to type. */
   readonly args: string;
+  /** The one on this machine, which has no stacks. */
+  readonly local?: true;
   /** Client options for AWS in a Region. A member that is absent means the AWS SDK's own default. */
   aws(region: string): {
     readonly region: string;
@@ -79,6 +81,7 @@ export const localTarget = (endpoint: string, regions: readonly string[], args =
   stage: 'local',
   regions,
   args,
+  local: true,
   aws: (region) => ({
     region,
     endpoint,

@@ -3,7 +3,13 @@
  * Secrets Manager calls these functions as AWS does.
  */
 import { randomUUID } from 'node:crypto';
-import { CreateSecretCommand, RotateSecretCommand } from '@aws-sdk/client-secrets-manager';
+import {
+  CancelRotateSecretCommand,
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  RotateSecretCommand,
+} from '@aws-sdk/client-secrets-manager';
+import { LOCAL_DEPLOY } from '../cli/local.ts';
 import { setUpVault } from '../cli/vault/setup.ts';
 import { createSecretVersions } from '../lambda/adapters/secret-versions.ts';
 import { DEFAULT_LAGS, DEFAULTS } from '../lambda/contract/defaults.ts';
@@ -31,6 +37,7 @@ import { storeAppRole } from './vault/approle.ts';
 interface LocalRegion {
   readonly name: string;
   readonly aws: AwsClients;
+  readonly rotation: SecretRotation;
   /** The Region's functions by full name. The functions for keys are added here. */
   readonly functions: Map<string, LambdaHandler>;
 }
@@ -39,7 +46,6 @@ export interface KeysOptions {
   readonly vault: { readonly address: string; readonly rootToken: string };
   /** The home Region first. */
   readonly regions: readonly LocalRegion[];
-  readonly rotation: SecretRotation;
   /** Lags that differ from the config's defaults. */
   readonly lags: Partial<Omit<KeyLags, 'maxLifeMs'>>;
   /** By purpose, the longest life of anything its keys sign, where it differs from a deployed stage's. */
@@ -53,47 +59,83 @@ const HOUR_MS = 3_600_000;
 const DUE_EVERY_MS = 60_000;
 const WATCH_EVERY_MS = HOUR_MS;
 
-/**
- * Prepares Vault as `countersign vault setup` does, and creates the first key of every purpose.
- *
- * @returns a function that ends the rotation schedule
- */
-export async function setUpKeys(options: KeysOptions): Promise<() => void> {
-  const { vault, regions, rotation } = options;
+export interface LocalKeys {
+  /**
+   * Does to a Region's functions and schedules what a deployment of its stack does.
+   *
+   * @param keysRegion the Region that makes keys
+   */
+  deploy(region: string, keysRegion: string): Promise<void>;
+  /** Ends the schedules. */
+  stop(): void;
+}
+
+/** Prepares Vault as `countersign vault setup` does, and creates the first key of every purpose. */
+export async function setUpKeys(options: KeysOptions): Promise<LocalKeys> {
+  const { vault, regions } = options;
   const home = regions[0]!;
   const api = createVaultApi({ address: vault.address });
   await setUpVault({ api, token: vault.rootToken, plan: { stage: STAGE, auth: { method: 'approle' } } });
-  const appRole = { api, rootToken: vault.rootToken, stage: STAGE, secrets: [home.aws.secrets] };
+  const stores = regions.map(({ aws }) => aws.secrets);
+  const appRole = { api, rootToken: vault.rootToken, stage: STAGE, secrets: stores };
   for (const purpose of PURPOSES) {
     await storeAppRole(appRole, purpose);
-    // The other Regions need these functions for the case that the home Region is lost.
-    for (const region of regions)
-      region.functions.set(rotationFunctionName(STAGE, purpose), rotationFunction(options, region, purpose));
     const Name = secretName(STAGE, purpose);
-    await home.aws.secrets.send(new CreateSecretCommand({ Name, SecretString: EMPTY_KEYSET }));
-    await home.aws.secrets.send(
-      new RotateSecretCommand({
-        SecretId: Name,
-        RotationLambdaARN: `arn:aws:lambda:${home.name}:000000000000:function:${rotationFunctionName(STAGE, purpose)}`,
-        RotationRules: { ScheduleExpression: `rate(${KEYSETS[purpose].rotationDays} days)` },
-      }),
-    );
+    const AddReplicaRegions = regions.slice(1).map(({ name: Region }) => ({ Region }));
+    const create = new CreateSecretCommand({ Name, SecretString: EMPTY_KEYSET, AddReplicaRegions });
+    await home.aws.secrets.send(create);
   }
-  await rotation.settled();
+  for (const region of regions) await deploy(options, region, home.name, true);
   for (const purpose of PURPOSES) await requireKey(home, purpose);
-  const watch = watchFunction(options);
-  home.functions.set(keysWatchName(STAGE), watch);
-  const timers = [
+  for (const region of regions)
+    region.functions.set(LOCAL_DEPLOY, async ({ params }) => {
+      await deploy(options, region, params.managed_by);
+      return { ok: true, result: {} };
+    });
+  const timers = regions.flatMap(({ rotation, functions }) => [
     setInterval(() => rotation.rotateDue(), DUE_EVERY_MS),
     // keys-watch logs each failure itself.
-    setInterval(() => watch({}, { awsRequestId: randomUUID() }).catch(() => {}), WATCH_EVERY_MS),
-  ];
-  return () => timers.forEach(clearInterval);
+    setInterval(
+      () => functions.get(keysWatchName(STAGE))!({}, { awsRequestId: randomUUID() }).catch(() => {}),
+      WATCH_EVERY_MS,
+    ),
+  ]);
+  return {
+    deploy: (name, keysRegion) => deploy(options, regions.find((each) => each.name === name)!, keysRegion),
+    stop: () => timers.forEach(clearInterval),
+  };
+}
+
+/** @param immediately whether a schedule that is new begins with a rotation */
+async function deploy(
+  options: KeysOptions,
+  region: LocalRegion,
+  keysRegion: string,
+  immediately = false,
+): Promise<void> {
+  const { name, aws, functions, rotation } = region;
+  functions.set(keysWatchName(STAGE), watchFunction(options, region, keysRegion));
+  for (const purpose of PURPOSES) {
+    const rotator = rotationFunctionName(STAGE, purpose);
+    functions.set(rotator, rotationFunction(options, region, keysRegion, purpose));
+    const SecretId = secretName(STAGE, purpose);
+    const schedule = {
+      RotationLambdaARN: `arn:aws:lambda:${name}:000000000000:function:${rotator}`,
+      RotationRules: { ScheduleExpression: `rate(${KEYSETS[purpose].rotationDays} days)` },
+      RotateImmediately: immediately,
+    };
+    const { RotationEnabled: on } = await aws.secrets.send(new DescribeSecretCommand({ SecretId }));
+    if (name === keysRegion && !on)
+      await aws.secrets.send(new RotateSecretCommand({ SecretId, ...schedule }));
+    if (name !== keysRegion && on) await aws.secrets.send(new CancelRotateSecretCommand({ SecretId }));
+  }
+  await rotation.settled();
 }
 
 function rotationFunction(
   { vault, regions, lags: own, maxLifeMs, errorDocsUrl, nowMs, log }: KeysOptions,
   { name }: LocalRegion,
+  keysRegion: string,
   purpose: Purpose,
 ): LambdaHandler {
   const deployedMs = longestLifeMs(purpose, DEFAULTS.clientKeyLifeMs);
@@ -108,6 +150,7 @@ function rotationFunction(
       COUNTERSIGN_KEY_LAGS: JSON.stringify(lags),
       COUNTERSIGN_VAULT: JSON.stringify(access),
       COUNTERSIGN_REGION_NAMES: JSON.stringify(regions.map((each) => each.name)),
+      COUNTERSIGN_KEYS_REGION: keysRegion,
       COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),
     },
     nowMs,
@@ -118,12 +161,15 @@ function rotationFunction(
   }) as LambdaHandler;
 }
 
-function watchFunction({ regions, nowMs, log }: KeysOptions): LambdaHandler {
+function watchFunction(
+  { nowMs, log }: KeysOptions,
+  { name, aws }: LocalRegion,
+  keysRegion: string,
+): LambdaHandler {
   const periods = PURPOSES.map((purpose) => [purpose, KEYSETS[purpose].rotationDays * 24 * HOUR_MS]);
-  const { name, aws } = regions[0]!;
   const env = {
     COUNTERSIGN_REGION: name,
-    COUNTERSIGN_KEYS_REGION: name,
+    COUNTERSIGN_KEYS_REGION: keysRegion,
     COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
   };
   return keysWatch({ env, nowMs, log }, askByLambda(aws.lambda, STAGE)) as LambdaHandler;

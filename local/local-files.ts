@@ -26,9 +26,12 @@ export interface LocalFiles {
   readonly logPath: string;
   /** Appends one line of JSON. */
   log(entry: LogEntry): void;
-  /** Writes the file with addresses and API keys. Only its owner can read it. */
-  announce(info: PlatformInfo): void;
-  /** Removes that file, unless another process has written it since. */
+  /**
+   * Writes the file with addresses and API keys, and another with the token that lets drills cause faults, if there is one.
+   * Only their owner can read them.
+   */
+  announce(info: PlatformInfo, controlToken?: string): void;
+  /** Removes these files, unless another process has written them since. */
   close(): void;
 }
 
@@ -43,13 +46,22 @@ export async function openLocalFiles(parent: string, port: number): Promise<Loca
   const lock = await takeLock(join(directory, 'local.lock'), port);
   const name = lock ? 'local' : `local-${port}`;
   const infoPath = join(directory, `${name}.json`);
+  const tokenPath = join(directory, `${name}.token`);
   const logPath = join(directory, `${name}.log`);
-  // A platform that was killed may have left this file: it is out of date.
+  // A platform that was killed may have left these files: they are out of date.
   rmSync(infoPath, { force: true });
+  rmSync(tokenPath, { force: true });
   // Created again rather than truncated, so that the mode is right.
   rmSync(logPath, { force: true });
   const descriptor = openSync(logPath, 'ax', 0o600);
-  let announced: string | undefined;
+  const announced = new Map<string, string>();
+  // Written elsewhere and renamed: a reader sees the whole file or none.
+  const write = (path: string, text: string) => {
+    const draft = `${path}.${port}`;
+    writeNew(draft, text);
+    renameSync(draft, path);
+    announced.set(path, text);
+  };
 
   return {
     isFirst: lock !== undefined,
@@ -57,17 +69,14 @@ export async function openLocalFiles(parent: string, port: number): Promise<Loca
     logPath,
     log: (entry) =>
       writeFileSync(descriptor, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`),
-    announce(info) {
-      announced = `${JSON.stringify(info)}\n`;
-      // Written elsewhere and renamed: a reader sees the whole file or none.
-      const draft = `${infoPath}.${port}`;
-      writeNew(draft, announced);
-      renameSync(draft, infoPath);
+    announce(info, controlToken) {
+      if (controlToken !== undefined) write(tokenPath, `${controlToken}\n`);
+      write(infoPath, `${JSON.stringify(info)}\n`);
     },
     close() {
       closeSync(descriptor);
-      if (announced !== undefined) removeOwn(infoPath, announced);
-      announced = undefined;
+      for (const [path, text] of announced) removeOwn(path, text);
+      announced.clear();
       lock?.release();
     },
   };

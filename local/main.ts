@@ -36,7 +36,7 @@ async function run(): Promise<void> {
     try {
       if (!json) showReady(platform.info, options.consistency, performance.now() - startedMs);
       if (demo) await showFirstUser(platform.info, json ? () => {} : console.log);
-      files!.announce(platform.info);
+      files!.announce(platform.info, platform.controlToken);
       if (json) process.stdout.write(`${JSON.stringify(platform.info)}\n`);
       else showNextSteps(platform.info, files!);
       if (!interrupted.aborted) await once(interrupted, 'abort');

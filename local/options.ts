@@ -7,6 +7,7 @@ export interface StartOptions {
   readonly regions: 2 | 3;
   readonly consistency: 'strong' | 'eventual';
   readonly vault: VaultChoice;
+  readonly regionProcesses: boolean;
   readonly allowOrigin: readonly string[];
   readonly demo: boolean;
   readonly json: boolean;
@@ -46,6 +47,7 @@ export function parseOptions(args: readonly string[]): StartOptions {
         .default('embedded')
         .argParser(parseVault),
     )
+    .option('--region-processes', 'run each Region as a process of its own, as drills do', false)
     .addOption(
       new Option(
         '--allow-origin <url>',

@@ -1,28 +1,27 @@
-/** The whole platform in one process: Regions, their stores, the entry and the AWS endpoint. */
-import { randomBytes, randomUUID } from 'node:crypto';
+/** The whole platform: the AWS endpoint with its stores, Vault, the entry, and Regions in this process or in their own. */
+import { randomBytes } from 'node:crypto';
 import { localTarget } from '../cli/target.ts';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import type { Purpose } from '../lambda/contract/purposes.ts';
 import { checkersRoute } from '../lambda/contract/routes.ts';
 import type { Log } from '../lambda/log.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
-import { type CloudWatch, cloudwatchService } from './aws/cloudwatch.ts';
-import { dynamodbService } from './aws/dynamodb.ts';
-import { type AwsFault, type AwsRegion, createAwsEndpoint } from './aws/endpoint.ts';
-import { type LambdaHandler, lambdaService } from './aws/lambda.ts';
-import { SecretRotation } from './aws/secret-rotation.ts';
-import { SecretStore } from './aws/secret-store.ts';
-import { secretArn, secretsManagerService } from './aws/secrets-manager.ts';
+import type { AwsFault } from './aws/endpoint.ts';
+import { createAwsEndpoint } from './aws/endpoint.ts';
+import type { LambdaHandler } from './aws/lambda.ts';
+import { createAws } from './aws/regions.ts';
+import { createControl } from './control.ts';
 import { startChecker } from './dns/checker.ts';
-import { Dynamodb } from './dynamodb/dynamodb.ts';
 import { startReplication } from './dynamodb/replication.ts';
 import { withErrorPages } from './error-pages.ts';
 import { createCloudWatch, evacuatedData, startEvacuation } from './evacuation.ts';
+import { createFaults, type Faults } from './faults.ts';
 import { setUpKeys } from './keys.ts';
-import { createRegion, type PlatformSettings } from './region.ts';
+import { awsClients, type RegionSettings } from './region.ts';
+import { openHere, openProcess, type RegionHost } from './region-host.ts';
 import { createRouter } from './router.ts';
-import { type LocalServer, startServer } from './server.ts';
-import { createDevClients, createTables, isGlobalTable, type LocalClient, tableKinds } from './stage.ts';
+import { startServer } from './server.ts';
+import { createDevClients, createTables, type LocalClient, tableKinds } from './stage.ts';
 import { startVault, type VaultChoice } from './vault/start.ts';
 
 export interface PlatformOptions {
@@ -36,6 +35,8 @@ export interface PlatformOptions {
   readonly strongWriteMs?: number;
   /** The Vault that makes the keys: embedded in this process, an OpenBao that is started, or a URL. @default 'embedded' */
   readonly vault?: VaultChoice;
+  /** Each Region is a process of its own, by the machine's clock. @default false */
+  readonly regionProcesses?: boolean;
   /** Life of a nonce. @default 300000 */
   readonly nonceLifeMs?: number;
   /**
@@ -47,6 +48,8 @@ export interface PlatformOptions {
   readonly holdDownMs?: number;
   /** Epoch milliseconds. @default Date.now */
   readonly nowMs?: () => number;
+  /** By Region, how far its clock is ahead, in milliseconds. @default 0 */
+  readonly clockErrorMs?: Readonly<Record<string, number>>;
   /** Receives the functions' log. @default the log is dropped */
   readonly log?: Log;
   /** Called with the entry's port once every port is taken, before the first log line. */
@@ -81,8 +84,13 @@ export interface PlatformInfo {
 
 export interface Platform {
   readonly info: PlatformInfo;
+  /** Lets the command line cause faults (local/control.ts). */
+  readonly controlToken: string;
+  readonly faults: Faults;
   /** Stops a Region's front door, so that it answers nobody. */
   stopRegion(region: string): Promise<void>;
+  /** Deploys a Region's stack with this `keys.managedBy`, as far as it concerns keys. */
+  deployKeys(region: string, managedBy: string): Promise<void>;
   /** Stops every server. All state is lost. */
   stop(): Promise<void>;
 }
@@ -91,6 +99,8 @@ const REGION_NAMES = ['local-a', 'local-b', 'local-c'] as const;
 const AWS_PORT_OFFSET = 50;
 const VAULT_PORT_OFFSET = 60;
 const CHECK_EVERY_MS = 5_000;
+/** How long an answer of DNS is kept, in health checks: 60 s and 30 s on AWS. */
+const TTL_CHECKS = 2;
 /** Longest delay until a Region sees another's write. Strongly consistent reads are never late. */
 const REPLICATION_MS = 100;
 /** Long enough that two Regions which write one item at once conflict, as they do on AWS. */
@@ -101,25 +111,31 @@ const BASIC_KEY_LIFE_MS = DEFAULTS.clientKeyLifeMs - 24 * 3600 * 1000;
 /** @throws PortInUse */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const { nonceLifeMs, holdDownMs, nowMs = Date.now } = { ...DEFAULTS, ...options };
-  const { checkEveryMs = CHECK_EVERY_MS } = options;
+  const { checkEveryMs = CHECK_EVERY_MS, consistency = 'strong', allowOrigin = [] } = options;
   const names = REGION_NAMES.slice(0, options.regions ?? 2);
-  const undo: (() => Promise<void> | void)[] = [];
+  const clockErrorMs = (region: string) => options.clockErrorMs?.[region] ?? 0;
+  const undo: (() => Promise<unknown> | unknown)[] = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
     // Take the ports first: the functions' configuration contains their URLs.
     const siblings = new Set<number>();
+    const portAt = (offset: number) => (options.port === 0 ? 0 : options.port + offset);
     const listen = async (part: string, offset: number, origins: readonly string[] = []) => {
-      const port = options.port === 0 ? 0 : options.port + offset;
-      const server = await startServer(port, siblings, origins, part);
+      const server = await startServer(portAt(offset), siblings, origins, part);
       undo.push(server.stop);
       return server;
     };
-    const entry = await listen('the entry', 0, options.allowOrigin);
-    const fronts: { readonly name: string; readonly server: LocalServer }[] = [];
-    for (const [i, name] of names.entries())
-      fronts.push({ name, server: await listen(`the Region ${name}`, 1 + i, options.allowOrigin) });
+    const entry = await listen('the entry', 0, allowOrigin);
+    const open = options.regionProcesses ? openProcess : openHere;
+    const opened = names.map(async (name, i) => {
+      const host = await open({ name, port: portAt(1 + i), siblings, origins: allowOrigin });
+      undo.push(host.kill);
+      return host;
+    });
+    await Promise.allSettled(opened);
+    const hosts: readonly RegionHost[] = await Promise.all(opened);
     const aws = await listen('the AWS endpoint', AWS_PORT_OFFSET);
     const vault = await startVault(options.vault ?? 'embedded', () =>
       listen('the embedded Vault', VAULT_PORT_OFFSET),
@@ -128,111 +144,107 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     await options.onListening?.(entry.port);
 
     const checkers = checkersRoute(randomBytes(16).toString('hex'));
-    const settings: PlatformSettings = {
+    const log: Log = (line) => {
+      // The checkers would fill the log.
+      if (line.route !== checkers.resource || line.status !== 200) options.log?.(line);
+    };
+    const settings = (name: string, tableGeneration = 1): RegionSettings => ({
       entryUrl: entry.url,
       awsEndpoint: aws.url,
-      regions: fronts.map(({ name, server }) => ({ name, url: server.url })),
-      consistency: options.consistency ?? 'strong',
+      regions: hosts.map((host) => ({ name: host.name, url: host.url })),
+      consistency,
       nonceLifeMs,
       holdDownMs,
+      keysetAgeMs: options.keys?.copyAgeMs?.[name] ?? DEFAULTS.keysetMaxAgeMs,
+      tableGeneration,
+      clockErrorMs: clockErrorMs(name),
       checkers,
-      nowMs,
-      log: (entry) => {
-        // The checkers would fill the log.
-        if (entry.route !== checkers.resource || entry.status !== 200) options.log?.(entry);
-      },
-    };
-    const regions = fronts.map(({ name, server: { url } }) =>
-      createRegion(name, url, settings, options.keys?.copyAgeMs?.[name]),
-    );
-    undo.push(...regions.map((region) => region.aws.destroy));
-    // The Lambda functions of each Region. The rotation functions are added once Vault is ready.
-    const functions = regions.map((region) => new Map<string, LambdaHandler>(region.functions));
+    });
+    const regions = hosts.map((host) => {
+      const { name } = host;
+      const clients = awsClients(aws.url, name);
+      undo.push(clients.destroy);
+      // The functions that serve run with the Region. Those for keys and evacuation are added later, and run here.
+      return { name, aws: clients, functions: new Map<string, LambdaHandler>(host.functions) };
+    });
     const cloudwatch = createCloudWatch(names, checkEveryMs, nowMs);
-    const { endpoint, rotation, store } = awsRegions(names, functions, cloudwatch, settings, options);
+    const { endpoint, rotations, secrets, store } = createAws({
+      regions,
+      cloudwatch,
+      consistency,
+      nowMs,
+      clockErrorMs,
+      replicaLagMs: options.keys?.replicaLagMs,
+      strongWriteMs: options.strongWriteMs ?? STRONG_WRITE_MS,
+    });
     undo.push(startReplication(store, REPLICATION_MS));
-    aws.serve(createAwsEndpoint(endpoint, options.awsFault));
+    const faults = createFaults({
+      ...{ hosts, store, secrets, vault },
+      makeTables: (generation) => createTables(regions[0]!.aws.dynamodb, tableKinds('global'), generation),
+      async useTables(generation) {
+        for (const host of hosts) {
+          await host.kill();
+          await host.serve(settings(host.name, generation), nowMs, log);
+          await host.start();
+        }
+      },
+    });
+    const controlToken = randomBytes(32).toString('base64url');
+    aws.serve(
+      createControl(
+        { token: controlToken, consistency, faults },
+        createAwsEndpoint(endpoint, async (call) => (await faults.of(call)) ?? options.awsFault?.(call)),
+      ),
+    );
 
     for (const kind of ['global', 'region'] as const)
       for (const region of kind === 'global' ? regions.slice(0, 1) : regions)
         await createTables(region.aws.dynamodb, tableKinds(kind));
-    const parts = names.map((name, i) => ({ name, aws: regions[i]!.aws, functions: functions[i]! }));
-    undo.push(
-      await setUpKeys({
-        vault,
-        regions: parts,
-        rotation,
-        lags: options.keys?.lags ?? {},
-        maxLifeMs: options.keys?.maxLifeMs ?? {},
-        errorDocsUrl: `${settings.entryUrl}/errors`,
-        nowMs,
-        log: settings.log,
-      }),
-    );
+    const runtime = { nowMs, log: options.log ?? (() => {}) };
+    const keys = await setUpKeys({
+      vault,
+      regions: regions.map((region, i) => ({ ...region, rotation: rotations[i]! })),
+      lags: options.keys?.lags ?? {},
+      maxLifeMs: options.keys?.maxLifeMs ?? {},
+      errorDocsUrl: `${entry.url}/errors`,
+      ...runtime,
+    });
+    undo.push(keys.stop);
+    await Promise.all(hosts.map((host) => host.serve(settings(host.name), nowMs, log)));
     const clients = await createDevClients(localTarget(aws.url, names), nowMs() + BASIC_KEY_LIFE_MS);
-    for (const [i, { server }] of fronts.entries()) server.serve(regions[i]!.gateway);
-    undo.push(startEvacuation({ regions: parts, everyMs: checkEveryMs, nowMs, log: settings.log }));
+    undo.push(startEvacuation({ regions, everyMs: checkEveryMs, ...runtime }));
     const checker = startChecker(
-      fronts.map(({ name, server }) => ({
+      hosts.map(({ name, url }) => ({
         name,
-        healthUrl: `${server.url}${checkers.resource}`,
+        healthUrl: `${url}${checkers.resource}`,
         evacuated: () => evacuatedData(cloudwatch, name, names),
       })),
       checkEveryMs,
     );
     undo.push(checker.stop);
-    const destinations = regions.map(({ gateway }, i) => ({
-      gateway,
-      isHealthy: () => checker.isHealthy(names[i]!),
-    }));
-    entry.serve(withErrorPages(createRouter(destinations)));
-    const { entryUrl, awsEndpoint } = settings;
+    const router = createRouter({
+      regions: hosts.map(({ name, url }) => ({ url, isHealthy: () => checker.isHealthy(name) })),
+      ttlMs: TTL_CHECKS * checkEveryMs,
+    });
+    undo.push(router.stop);
+    entry.serve(withErrorPages(router.listener));
     return {
       info: {
-        entry: entryUrl,
-        regions: settings.regions,
-        awsEndpoint,
+        entry: entry.url,
+        regions: hosts.map(({ name, url }) => ({ name, url })),
+        awsEndpoint: aws.url,
         vault: vault.address,
         console: null,
         clients,
       },
-      stopRegion: async (region) => fronts.find(({ name }) => name === region)?.server.stop(),
+      controlToken,
+      faults,
+      stopRegion: async (region) => hosts.find(({ name }) => name === region)!.kill(),
+      deployKeys: keys.deploy,
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-/** One store for the tables of all Regions, and one for their secrets. */
-function awsRegions(
-  names: readonly string[],
-  functions: readonly ReadonlyMap<string, LambdaHandler>[],
-  cloudwatch: ReadonlyMap<string, CloudWatch>,
-  { consistency, nowMs }: PlatformSettings,
-  { strongWriteMs = STRONG_WRITE_MS, keys: { replicaLagMs } = {} }: PlatformOptions,
-) {
-  const store = new Dynamodb({
-    regions: names,
-    ...(names.length === 2 && { witness: 'witness' }),
-    modeOf: (table) => (isGlobalTable(table) ? consistency : 'regional'),
-    nowMs,
-  });
-  const secrets = new SecretStore(nowMs, replicaLagMs && { replicaLagMs });
-  const invoke = (name: string, event: object) =>
-    functions[0]!.get(name)!(event, { awsRequestId: randomUUID() });
-  const rotation = new SecretRotation(secrets, invoke, nowMs, (secret) => secretArn(names[0]!, secret));
-  const endpoint = new Map<string, AwsRegion>(
-    names.map((name, i) => [
-      name,
-      {
-        dynamodb: dynamodbService(store, name, strongWriteMs),
-        secretsmanager: secretsManagerService(secrets, name, names, i === 0 ? rotation : undefined),
-        lambda: lambdaService(functions[i]!, name),
-        monitoring: cloudwatchService(cloudwatch.get(name)!),
-      },
-    ]),
-  );
-  return { endpoint, rotation, store };
 }

@@ -6,7 +6,6 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { localTarget } from '../cli/target.ts';
-import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
 import { ROUTES, type Route } from '../lambda/contract/routes.ts';
 import { servingEnvironment } from '../lambda/contract/serving-environment.ts';
@@ -19,17 +18,26 @@ import { createGateway } from './gateway/gateway.ts';
 import type { HttpListener } from './server.ts';
 import { STAGE } from './stage.ts';
 
-/** Settings that all Regions of a platform share. */
-export interface PlatformSettings {
+/** Settings of a Region, which can be sent to another process. */
+export interface RegionSettings {
   readonly entryUrl: string;
   readonly awsEndpoint: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
   readonly consistency: 'strong' | 'eventual';
   readonly nonceLifeMs: number;
   readonly holdDownMs: number;
+  /** Hard limit on the age of a copy of a keyset, in milliseconds. */
+  readonly keysetAgeMs: number;
+  /** Of `registry` and `clients`. */
+  readonly tableGeneration: number;
+  /** How far the Region's clock is ahead, in milliseconds. */
+  readonly clockErrorMs: number;
   /** The path of the health checkers. */
   readonly checkers: Route;
-  /** Epoch milliseconds. */
+}
+
+export interface RegionRuntime {
+  /** The Region's clock, in epoch milliseconds. */
   readonly nowMs: () => number;
   readonly log: Log;
 }
@@ -50,14 +58,22 @@ export interface AwsClients {
   destroy(): void;
 }
 
-/** @param keysetAgeMs hard limit on the age of a copy of a keyset, in milliseconds. @default a day */
 export function createRegion(
   name: string,
   url: string,
-  settings: PlatformSettings,
-  keysetAgeMs: number = DEFAULTS.keysetMaxAgeMs,
+  settings: RegionSettings,
+  { nowMs, log }: RegionRuntime,
 ): Region {
-  const { nowMs, log, awsEndpoint, entryUrl, regions, consistency, nonceLifeMs, holdDownMs } = settings;
+  const {
+    awsEndpoint,
+    entryUrl,
+    regions,
+    consistency,
+    nonceLifeMs,
+    holdDownMs,
+    keysetAgeMs,
+    tableGeneration,
+  } = settings;
   const aws = awsClients(awsEndpoint, name);
   const env = servingEnvironment({
     stage: STAGE,
@@ -69,6 +85,7 @@ export function createRegion(
     nonceLifeMs,
     holdDownMs,
     keysetMaxAgeMs: keysetAgeMs,
+    tableGeneration,
   });
   const { dynamodb, secrets } = aws;
   const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema));
@@ -86,8 +103,8 @@ export function createRegion(
   };
 }
 
-/** Real SDK clients, with more sockets and longer timeouts than on AWS: all Regions share this process. */
-function awsClients(endpoint: string, region: string): AwsClients {
+/** Real SDK clients, with more sockets and longer timeouts than on AWS: all Regions share this machine. */
+export function awsClients(endpoint: string, region: string): AwsClients {
   const httpAgent = new Agent({ keepAlive: true, maxSockets: 256 });
   const options = {
     ...localTarget(endpoint, [region]).aws(region),

@@ -43,6 +43,8 @@ export async function startServer(
   part = 'a server of this platform',
 ): Promise<LocalServer> {
   const server = createServer();
+  // Longer than clients keep an idle connection: else one that they use again may just have ended.
+  server.keepAliveTimeout = 60_000;
   server.listen(port, '127.0.0.1');
   try {
     await once(server, 'listening');

@@ -13,12 +13,16 @@ export const tableKinds = (scope: 'global' | 'region'): TableKind[] =>
 export const isGlobalTable = (table: string): boolean =>
   tableKinds('global').some((kind) => table.startsWith(tableName(STAGE, kind).replace(/\d+$/, '')));
 
-export async function createTables(dynamodb: DynamoDBClient, kinds: readonly TableKind[]): Promise<void> {
+export async function createTables(
+  dynamodb: DynamoDBClient,
+  kinds: readonly TableKind[],
+  generation = 1,
+): Promise<void> {
   for (const kind of kinds) {
     const { keys } = TABLES[kind];
     await dynamodb.send(
       new CreateTableCommand({
-        TableName: tableName(STAGE, kind),
+        TableName: tableName(STAGE, kind, generation),
         BillingMode: 'PAY_PER_REQUEST',
         AttributeDefinitions: keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
         KeySchema: keys.map((name, i) => ({ AttributeName: name, KeyType: i === 0 ? 'HASH' : 'RANGE' })),

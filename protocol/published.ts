@@ -11,6 +11,17 @@ export interface Published {
   readonly seq: number;
   /** By kid, the time until which a reader may still hold the key; null while the newest keyset has it. */
   readonly kids: Readonly<Record<string, number | null>>;
+  /** Absent until a promotion. */
+  readonly home?: KeyHome;
+}
+
+/** The one Region that makes keys since the last promotion. */
+export interface KeyHome {
+  /** Counts promotions, so that the newest one decides whichever Region remembers it. */
+  readonly term: number;
+  readonly region: string;
+  /** Kids of the keyset that it took over: a key of the former home that is none of them was made there alone. */
+  readonly kids: readonly string[];
 }
 
 export const NOTHING_PUBLISHED: Published = { seq: 0, kids: {} };
@@ -31,7 +42,7 @@ export function withPublished(before: Published, keyset: Keyset, lags: KeyLags, 
     .map(([kid, until]) => [kid, until ?? forgottenAt] as const)
     .sort(([, a], [, b]) => b - a);
   const kept = [...held, ...left].slice(0, MAX_PUBLISHED);
-  return { seq: Math.max(before.seq, keyset.seq), kids: Object.fromEntries(kept) };
+  return { ...before, seq: Math.max(before.seq, keyset.seq), kids: Object.fromEntries(kept) };
 }
 
 /** @returns everything that any of them remembers, each kid for the longest time that one of them has */
@@ -41,11 +52,27 @@ export function mergePublished(all: readonly Published[]): Published {
     const other = kids[kid];
     kids[kid] = until === null || other === null ? null : Math.max(until, other ?? until);
   }
-  return { seq: Math.max(0, ...all.map(({ seq }) => seq)), kids };
+  const home = newestHome(all.flatMap((each) => each.home ?? []));
+  return { seq: Math.max(0, ...all.map(({ seq }) => seq)), kids, ...(home && { home }) };
 }
+
+/** @returns the home once a Region has taken over with these kids; the same, if it had already */
+export const nextHome = ({ home }: Published, region: string, kids: readonly string[]): KeyHome =>
+  home?.region === region ? home : { term: (home?.term ?? 0) + 1, region, kids };
+
+/** Of two promotions at the same time everybody takes the same one. */
+const newestHome = (homes: readonly KeyHome[]): KeyHome | undefined =>
+  homes.toSorted((a, b) => b.term - a.term || (a.region < b.region ? -1 : 1))[0];
 
 /** @returns the kids of keys that a reader may still hold */
 export const publishedKids = ({ kids }: Published, nowMs: number): string[] =>
   Object.keys(kids).filter((kid) => !isPast(kids[kid]!, nowMs));
+
+/** @returns the kids of the newest keyset that was, or was about to be, published as far as any of them remembers */
+export function newestKids(all: readonly Published[]): string[] {
+  const newest = Math.max(0, ...all.map(({ seq }) => seq));
+  const remembered = all.filter(({ seq }) => seq === newest).flatMap(({ kids }) => Object.entries(kids));
+  return [...new Set(remembered.flatMap(([kid, until]) => (until === null ? [kid] : [])))];
+}
 
 const isPast = (until: number | null, nowMs: number): boolean => until !== null && until <= nowMs;

@@ -17,8 +17,10 @@ import { addTargetOptions, findTarget, type Target, type TargetOptions } from '.
 import { parseTime } from '../time.ts';
 import { askKeys, exitOf, ifAnswered } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
-import { look, PATIENCE_MS } from './look.ts';
+import { projectLock } from './lock.ts';
+import { look, lookForHome, PATIENCE_MS } from './look.ts';
 import { faults, newest, printKeyset, printRotated, revokeCommandLine } from './print.ts';
+import { promoteKeys, type Step } from './promote.ts';
 import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
@@ -97,6 +99,21 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
   )
     .addArgument(purposeArgument('<purpose>'))
     .action(unstick);
+
+  add(
+    'promote',
+    'Let another Region make the keys, because the one that makes them is lost.',
+    'promote --to eu-central-1 --stage prod --region eu-west-1,eu-central-1',
+    '\nEach step is printed. Run it again after a deployment, an interruption, or when a lost Region is back: it goes on.\n',
+  )
+    .requiredOption('--to <region>', 'the Region that makes the keys from now on')
+    .option('--yes', 'go on although the Region that makes the keys answers, or keys are lost')
+    .addOption(
+      new Option('--timeout <time>', 'how long each step waits for Secrets Manager, e.g. 90s')
+        .argParser(parseTime)
+        .default(60, '60s'),
+    )
+    .action(promote);
   return keys;
 
   async function init({ timeout, ...options }: Options & { readonly timeout: number }): Promise<void> {
@@ -162,9 +179,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       throw usage(`keys rotate needs one purpose (${PURPOSES.join(', ')}) or --all`);
     const target = findTarget(options, io);
     const keysets = await interruptible((signal) =>
-      forEach(purpose ? [purpose] : PURPOSES, (each) =>
-        askKeys(target, target.regions[0]!, each, 'keys.rotate', force ? { force } : {}, signal),
-      ),
+      forEach(purpose ? [purpose] : PURPOSES, async (each) => {
+        const { home } = await lookForHome(target, each, {
+          signal,
+          patienceMs: io.patienceMs ?? PATIENCE_MS,
+        });
+        return askKeys(target, home, each, 'keys.rotate', force ? { force } : {}, signal);
+      }),
     );
     if (options.json && all) printJson(io, { keysets });
     for (const keyset of keysets)
@@ -339,11 +360,44 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (answer?.trim() !== purpose) throw new CliError(EXIT.failed, 'nothing was revoked');
   }
 
+  async function promote({
+    to,
+    yes = false,
+    timeout,
+    ...options
+  }: Options & { readonly to: string; readonly yes?: boolean; readonly timeout: number }): Promise<void> {
+    const target = findTarget(options, io);
+    if (!target.regions.includes(to))
+      throw usage(`--to must be a Region of the stage: ${target.regions.join(', ')}`);
+    if (target.regions.length < 2) throw usage('keys promote needs every Region of the stage in --region');
+    const report = ({ region, purpose, done, detail }: Step) => {
+      const line = `${region}: ${purpose === null ? '' : `${purpose}: `}${detail}\n`;
+      if (!done) io.stderr.write(`not done: ${line}`);
+      else if (!options.json) io.stdout.write(line);
+    };
+    const steps = await interruptible((signal) =>
+      promoteKeys(target, to, {
+        yes,
+        lock: target.local ? undefined : projectLock(io.cwd),
+        timeoutMs: timeout * 1_000,
+        pollMs: io.pollMs ?? 1_000,
+        patienceMs: io.patienceMs ?? 10_000,
+        signal,
+        report,
+      }),
+    );
+    const done = steps.every((step) => step.done);
+    if (!done) setExit(EXIT.failed);
+    if (options.json) printJson(io, { to, done, steps });
+    else if (done) io.stdout.write(`${to} makes the keys, and every other Region has them\n`);
+  }
+
   async function unstick(purpose: Purpose, options: Options): Promise<void> {
     const target = findTarget(options, io);
-    const home = target.regions[0]!;
-    const patience = AbortSignal.timeout(io.patienceMs ?? PATIENCE_MS);
-    const { pending } = await askKeys(target, home, purpose, 'keys.list', {}, patience);
+    const { home, keyset: before } = await lookForHome(target, purpose, {
+      patienceMs: io.patienceMs ?? PATIENCE_MS,
+    });
+    const { pending } = before;
     const version = pending === null ? {} : { version_id: pending };
     const keyset = await interruptible((signal) =>
       askKeys(target, home, purpose, 'keys.unstick', version, signal),

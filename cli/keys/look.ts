@@ -1,6 +1,7 @@
 /** Reads a purpose's keys in every Region: through the home Region's function, or another that can be reached. */
 import type { KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
+import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askAtOnce, askKeys, type FirstAnswer, ifAnswered } from './ask.ts';
 
@@ -50,7 +51,8 @@ async function lookAtRegions(
 ): Promise<FirstAnswer<KeysetSummary>> {
   // A Region that refuses to list its keys says nothing about the others.
   const passesOver = () => true;
-  const { result, asked, unreachable } = await askAtOnce(target, ask, { patienceMs, passesOver });
+  const first = await askAtOnce(target, ask, { patienceMs, passesOver });
+  const { result, asked, unreachable } = await fromHome(target, ask, late, first);
   const seen = new Map(result.regions.map((each) => [each.region, each]));
   const lost = [asked, ...unreachable.map(({ region }) => region)];
   const known = new Set(result.known_kids);
@@ -69,4 +71,42 @@ async function lookAtRegions(
   const keys = result.keys.map((key) => (refused.has(key.kid) ? { ...key, state: 'revoked' as const } : key));
   const revoked = [...new Set([...result.revoked, ...refused])];
   return { result: { ...result, keys, revoked, regions, known_kids: [...known] }, asked, unreachable };
+}
+
+/**
+ * The Region that makes keys has the keyset that counts: a former home that is back may still hold an older one. Others
+ * have copies of it.
+ */
+async function fromHome(
+  { regions }: Target,
+  ask: (region: string) => Promise<KeysetSummary>,
+  late: Promise<undefined>,
+  first: FirstAnswer<KeysetSummary>,
+): Promise<FirstAnswer<KeysetSummary>> {
+  const home = homeOf(first.result);
+  const passedOver = first.unreachable.some(({ region }) => region === home);
+  if (home === undefined || home === first.asked || passedOver || !regions.includes(home)) return first;
+  const result = await Promise.race([ifAnswered(ask(home)), late]);
+  return result ? { ...first, result, asked: home } : first;
+}
+
+/** @returns the Region that makes keys; undefined as an older release answers */
+export const homeOf = ({ promoted_to, managed_by }: KeysetSummary): string | undefined =>
+  promoted_to ?? managed_by;
+
+/**
+ * @returns the keyset, and the Region of the target that makes keys
+ * @throws CliError where that Region does not answer
+ */
+export async function lookForHome(
+  target: Target,
+  purpose: Purpose,
+  options: LookOptions = {},
+): Promise<{ readonly keyset: KeysetSummary; readonly home: string }> {
+  const { result, unreachable } = await look(target, purpose, options);
+  const named = homeOf(result);
+  const home = named !== undefined && target.regions.includes(named) ? named : target.regions[0]!;
+  const lost = unreachable.find(({ region }) => region === home);
+  if (lost) throw new CliError(EXIT.unreachable, lost.error);
+  return { keyset: result, home };
 }

@@ -60,7 +60,8 @@ export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number, args: 
   if (pending !== null)
     io.stdout.write(`  a rotation is in progress or was interrupted: version ${pending} is pending\n`);
   if (revoked.length > 0) io.stdout.write(`  revoked: ${revoked.join(', ')}\n`);
-  for (const line of [...troubles(keyset, args), ...fullness(keyset)]) io.stdout.write(`  ${line}\n`);
+  for (const line of [...promotion(keyset), ...troubles(keyset, args), ...fullness(keyset)])
+    io.stdout.write(`  ${line}\n`);
   for (const line of rotations(keyset, nowMs)) io.stdout.write(`  ${line}\n`);
 }
 
@@ -103,6 +104,14 @@ export const revokeCommandLine = (purpose: string, kids: readonly string[], args
 
 /** From this share on, a keyset counts as nearly full. */
 const NEARLY = 0.9;
+
+/** @returns a line if the keys were promoted to a Region that is not deployed for it yet */
+export const promotion = ({ promoted_to, managed_by }: KeysetSummary): string[] =>
+  promoted_to == null || promoted_to === managed_by
+    ? []
+    : [
+        `no new key is made: the keys were promoted to ${promoted_to}, which is not deployed with keys.managedBy (docs/runbook.md, primary-region-lost)`,
+      ];
 
 /** @returns warnings, early enough that there is still room for an emergency */
 export const fullness = ({ keys, revoked }: KeysetSummary): string[] => [

@@ -14,6 +14,7 @@ import {
   reasonOf,
   type Unreachable,
 } from './ask.ts';
+import { homeOf } from './look.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'Nonces of the old keys are refused; the answer brings a good one, and the SDK retries by itself.',
@@ -104,7 +105,7 @@ export async function revokeKeys(
   const calls = new Map<string, Promise<RevokedKeys>>();
   const { result, asked, unreachable } = await askForAll(target, turns, purpose, options, calls);
 
-  const home = target.regions[0];
+  const home = (before && homeOf(before.result)) ?? target.regions[0];
   const confirmedFirst = new Set(confirmedBy(result));
   const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
   const again = regions.filter(

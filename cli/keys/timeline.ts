@@ -7,7 +7,7 @@
  */
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import { durationText, fromNow } from '../time.ts';
-import { fullness, newest, rotations, troubles, whyNoneSigns } from './print.ts';
+import { fullness, newest, promotion, rotations, troubles, whyNoneSigns } from './print.ts';
 
 /** Columns of the time line itself: at most, and at least. */
 const WIDEST = 52;
@@ -39,6 +39,7 @@ export function timeline(
   const fault = whyNoneSigns(keyset, args);
   const ends = [
     ...(fault === undefined ? [] : [fault]),
+    ...promotion(keyset),
     ...troubles(keyset, args),
     ...fullness(keyset),
     ...rotations(keyset, nowMs),

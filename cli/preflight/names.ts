@@ -37,7 +37,7 @@ const GLOBAL = (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind
 
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage, regions, tableGeneration, otherTables }: DeployPlan,
+  { stage, regions, keysManagedBy, tableGeneration, otherTables }: DeployPlan,
   { name: region, ledgerGeneration }: PlannedRegion,
   here: Region,
   home: Region,
@@ -48,8 +48,8 @@ export async function checkNames(
   const others = otherTables?.regions.includes(region)
     ? GLOBAL.map((kind): [Kind, string] => ['table', tableName(stage, kind, otherTables.generation)])
     : [];
-  const generations = { ledgerGeneration, tableGeneration };
-  for (const [kind, name] of [...namesOf(stage, generations, regions.length > 1), ...others]) {
+  const own = namesOf(stage, { ledgerGeneration, tableGeneration }, regions.length > 1);
+  for (const [kind, name] of [...own, ...others]) {
     const found = await here.find(kind, name);
     if (!found) continue;
     existing++;
@@ -60,6 +60,8 @@ export async function checkNames(
       );
       continue;
     }
+    // Live keysets, which belong to no stack since the promotion.
+    if (kind === 'secret' && keysManagedBy !== undefined) continue;
     const owner = (await here.owner(found.id)) ?? (await ownerOfOriginal(kind, name, here, home));
     if (owner?.startsWith(ours)) continue;
     faults.push(

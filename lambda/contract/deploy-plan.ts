@@ -10,6 +10,8 @@ export interface DeployPlan {
   /** Qualifier of the CDK's bootstrap. Absent: the CDK's own. */
   readonly qualifier?: string;
   readonly homeRegion: string;
+  /** The Region that the keys were promoted to: no stack has the secrets since. Absent: the home stack makes them. */
+  readonly keysManagedBy?: string;
   /** Every stack, in the order in which they are deployed. */
   readonly stacks: readonly PlannedStack[];
   /** Every Region that has a stack, the watch stack included: `cdk deploy` needs a bootstrap in each. */

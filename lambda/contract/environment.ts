@@ -98,13 +98,14 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_VAULT',
     /** JSON: names of all Regions, which hold a replica of the keyset and a table of revoked kids. */
     'COUNTERSIGN_REGION_NAMES',
+    /** Name of the Region that makes keys. */
+    'COUNTERSIGN_KEYS_REGION',
     'COUNTERSIGN_LIMITS_TABLE',
   ],
   'keys-watch': [
     ...COMMON,
     /** JSON: by purpose, in milliseconds. */
     'COUNTERSIGN_ROTATION_PERIODS',
-    /** Name of the Region where keys are rotated. */
     'COUNTERSIGN_KEYS_REGION',
   ],
   evacuation: [

@@ -1,5 +1,6 @@
 /** Actions of the rotation functions, for operators (docs/key-life-cycle.md, "What an operator may ask"). */
 import type { KeyState } from '../../protocol/keyset.ts';
+import type { KeyHome } from '../../protocol/published.ts';
 
 /** Lambda ends a rotation function that runs for longer, in milliseconds. A caller must wait longer than this. */
 export const ROTATION_TIMEOUT_MS = 60_000;
@@ -61,6 +62,17 @@ export interface KeysetSummary {
    * revoked kid: `keys.revoke` ends all of them.
    */
   readonly known_kids: readonly string[];
+  /** The Region that makes keys, as the stack of the Region that answers was deployed (`keys.managedBy`). */
+  readonly managed_by: string;
+  /** The Region that makes keys since the last promotion; null if there was none. */
+  readonly promoted_to: string | null;
+  /** The Region of the primary, as the Region that answers sees it; null if it sees none. */
+  readonly primary_region: string | null;
+  /**
+   * Kids of the newest keyset that any Region remembers, which the copy of the Region that answers lacks: they were made
+   * and did not arrive. None of them is revoked.
+   */
+  readonly missing_kids: readonly string[];
   /** When Secrets Manager rotates next; null where it has no schedule, as in a Region with a replica. */
   readonly next_rotation_at: string | null;
   /** Null where the last rotation succeeded, where there was none, or where its record cannot be read. */
@@ -89,6 +101,15 @@ export interface RevokedKeys {
   readonly unreadable: readonly string[];
 }
 
+export interface PromotedKeys {
+  /** As the Region has it that was asked. */
+  readonly keyset: KeysetSummary;
+  /** What the Regions remember of the promotion. */
+  readonly home: KeyHome;
+  /** `confirmed`: no function makes a key in that Region from now on, unless it is `to`; and it refuses every revoked kid. */
+  readonly regions: readonly RegionConfirmation[];
+}
+
 export interface KeysActions {
   'keys.list': { params: Record<string, never>; result: KeysetSummary };
   /** `force`: even if the previous new key does not sign yet. */
@@ -97,6 +118,11 @@ export interface KeysActions {
   'keys.revoke': { params: { only_kids?: string[] }; result: RevokedKeys };
   /** Removes AWSPENDING from a version that never became current; `version_id`: from this version only. */
   'keys.unstick': { params: { version_id?: string }; result: KeysetSummary };
+  /**
+   * From now on only the Region `to` makes keys. No secret changes. Every Region refuses every revoked kid, too. `home`:
+   * of another function's answer, to confirm the same promotion in a Region that it did not reach.
+   */
+  'keys.promote': { params: { to: string; home?: KeyHome }; result: PromotedKeys };
 }
 
 export type KeysAction = keyof KeysActions;

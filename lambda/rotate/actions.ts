@@ -6,16 +6,30 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { type Keyset, type KeysetKey, keyState, parseKeyset } from '../../protocol/keyset.ts';
-import { publishedKids } from '../../protocol/published.ts';
+import { mergePublished, NOTHING_PUBLISHED, nextHome, publishedKids } from '../../protocol/published.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
 import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
-import type { KeySummary, KeysAction, KeysetSummary, RevokedKeys, WatchAction } from '../contract/keys.ts';
+import type {
+  KeySummary,
+  KeysAction,
+  KeysetSummary,
+  PromotedKeys,
+  RevokedKeys,
+  WatchAction,
+} from '../contract/keys.ts';
 import { EMPTY_KEYSET } from '../contract/names.ts';
 import { describeError } from '../log.ts';
 import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
-import { type Looked, lookAtRegions, type Unreadable, unique } from './regions.ts';
+import {
+  type Looked,
+  lookAtRegions,
+  refuseEverywhere,
+  rememberEverywhere,
+  type Unreadable,
+  unique,
+} from './regions.ts';
 import { type RevokeOptions, revoke } from './revoke.ts';
 import type { HeldKeyset, Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
@@ -25,6 +39,10 @@ export interface KeysActionsOptions extends RevokeOptions {
 }
 
 const Nothing = z.strictObject({});
+const Promote = z.strictObject({
+  to: z.string(),
+  home: z.strictObject({ term: z.int().min(1), region: z.string(), kids: z.array(z.string()) }).optional(),
+});
 const Rotate = z.strictObject({ force: z.boolean().default(false) });
 const Unstick = z.strictObject({ version_id: z.string().optional() });
 const UnstickByName = z.strictObject({ version_id: z.string() });
@@ -36,7 +54,18 @@ const Revoke = z.strictObject({
 });
 
 export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAction, Action>> {
-  const { purpose, region, secret, lags, nowMs, regions, record, rotation, times = TIMES } = options;
+  const {
+    purpose,
+    region,
+    keysRegion,
+    secret,
+    lags,
+    nowMs,
+    regions,
+    record,
+    rotation,
+    times = TIMES,
+  } = options;
   const action = <P>(params: z.ZodType<P>, run: (params: P) => Promise<unknown>): Action =>
     ({ params, target: () => purpose, run: (given: P) => run(given).catch(explain) }) as Action;
 
@@ -74,7 +103,37 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
         await secret.move('AWSPENDING', pending, undefined);
       return list();
     }),
+
+    'keys.promote': action(Promote, promote),
   };
+
+  /**
+   * Only what the Regions remember changes here. The operator's own rights move the secret, and the config moves the
+   * schedule (docs/decisions/0029).
+   */
+  async function promote({ to, home: known }: z.infer<typeof Promote>): Promise<PromotedKeys> {
+    if (!regions.some((each) => each.region === to))
+      throw new AdminError(400, 'malformed_request', `to must be a Region of the stage, got ${to}`);
+    const { published, revoked, regions: looked } = await lookAtRegions(regions, times.eachMs);
+    const held = looked.find((each) => each.region === to)!.kids ?? [];
+    const home = known ?? nextHome(published, to, held);
+    const failed = await rememberEverywhere(
+      regions,
+      (before) => mergePublished([before, { ...NOTHING_PUBLISHED, home }]),
+      times.eachMs,
+    );
+    // A Region that was away while keys were revoked must not accept them when it is back.
+    const refused = revoked.length > 0 ? await refuseEverywhere(regions, revoked, times.eachMs) : [];
+    const unconfirmed = [...failed, ...refused.flatMap((each) => (each.confirmed ? [] : [each.region]))];
+    return {
+      keyset: await list(),
+      home,
+      regions: regions.map((each) => ({
+        region: each.region,
+        confirmed: !unconfirmed.includes(each.region),
+      })),
+    };
+  }
 
   /**
    * Does all steps of a rotation in one call. @returns what it made, since a read may still return the keyset
@@ -168,7 +227,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const before =
       keyset.keys.length > 0 ? null : new Deadline().by(times.eachMs, fallBack()).catch(() => null);
     const looked = await lookAtRegions(regions, times.eachMs);
-    const { changedAtMs, nextRotationAtMs, ...labels } = await state;
+    const { changedAtMs, nextRotationAtMs, primaryRegion, ...labels } = await state;
     const read = asRead(keyset, looked);
     const own = keyset.keys.map(({ kid }) => kid);
     const { publishToSignMs, signToRemoveMs } = keyWindows(lags);
@@ -197,6 +256,10 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
         ...publishedKids(looked.published, nowMs()),
         ...read.revoked,
       ]),
+      managed_by: keysRegion,
+      promoted_to: looked.published.home?.region ?? null,
+      primary_region: primaryRegion ?? null,
+      missing_kids: looked.newest.filter((kid) => !own.includes(kid) && !read.revoked.includes(kid)),
       next_rotation_at: nextRotationAtMs === undefined ? null : new Date(nextRotationAtMs).toISOString(),
       last_failure: await failure,
     };

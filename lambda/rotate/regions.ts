@@ -7,6 +7,7 @@ import { type Keyset, parseKeyset } from '../../protocol/keyset.ts';
 import {
   mergePublished,
   NOTHING_PUBLISHED,
+  newestKids,
   type Published,
   publishedKids,
 } from '../../protocol/published.ts';
@@ -42,6 +43,8 @@ export interface Looked {
   readonly revoked: readonly string[];
   /** Kids that any Region remembers, and those of the versions that were current. */
   readonly published: Published;
+  /** The kids of the newest keyset that any Region remembers. */
+  readonly newest: readonly string[];
   readonly unreadable: readonly Unreadable[];
 }
 
@@ -101,6 +104,7 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
       ...looked.map(({ memory }) => memory ?? NOTHING_PUBLISHED),
       ...looked.flatMap(({ was }) => was.map(({ seq }) => ({ seq, kids: {} }))),
     ]),
+    newest: newestKids(looked.flatMap(({ memory }) => memory ?? [])),
     unreadable,
   };
 }

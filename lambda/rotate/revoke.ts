@@ -115,6 +115,7 @@ class Swap {
       if (this.#made.has(current!)) return this.#heldAs(current!);
       if (primaryRegion !== this.#options.region)
         throw new RotationError(`the keyset is a replica here: ${primaryRegion} alone can write it`);
+      rotation.requireHome(this.#looked.published);
       const held = await rotation.current();
       if (this.#isDone(held.keyset)) return held;
       const token = randomUUID();

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { FORMAT_VERSION, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
-import { withPublished } from '../../protocol/published.ts';
+import { type Published, withPublished } from '../../protocol/published.ts';
 import { checkPending, followingKeyset, recalled, rotationRefusal } from '../../protocol/rotation.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
@@ -38,6 +38,8 @@ export interface RotationOptions {
   readonly lags: KeyLags;
   /** This function's own. */
   readonly region: string;
+  /** The Region that makes keys, as this Region's stack was deployed. */
+  readonly keysRegion: string;
   /** All of them, the home Region first. */
   readonly regions: readonly KeyRegion[];
   /** Epoch milliseconds. */
@@ -113,6 +115,7 @@ export class Rotation {
     // Another Region may be lost for weeks, so a rotation needs only its own Region's table.
     if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))
       throw new Unavailable('limits');
+    this.requireHome(looked.published);
     if (keyset.keys.length === 0) await this.#requireNew(looked);
     const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));
     const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
@@ -186,14 +189,42 @@ export class Rotation {
   /** Runs before the keyset is published: if that call's answer is lost, the keyset may be published nevertheless. */
   async #remember(keysets: readonly Keyset[], forgotten: boolean): Promise<void> {
     const { regions, region, lags, nowMs, log, purpose, times = TIMES } = this.#options;
+    const promoted: unknown[] = [];
     const failed = await rememberEverywhere(
       regions,
-      (before) => keysets.reduce((memory, keyset) => withPublished(memory, keyset, lags, nowMs()), before),
+      (before) => {
+        // Compared and swapped with what a promotion writes: a rotation under way finishes before it, or never.
+        try {
+          this.requireHome(before);
+        } catch (error) {
+          promoted.push(error);
+          throw error;
+        }
+        return keysets.reduce((memory, keyset) => withPublished(memory, keyset, lags, nowMs()), before);
+      },
       times.eachMs,
     );
+    for (const error of promoted) throw error;
     if (failed.includes(region) && !forgotten) throw new Unavailable('limits');
     for (const each of failed)
       log({ level: 'WARN', message: 'keyset', purpose, region: each, reason: 'published' });
+  }
+
+  /**
+   * Two Regions that both make keys would make keys that the other does not know.
+   *
+   * @throws RotationError where another Region makes the keys, by this stack's config or since a promotion
+   */
+  requireHome({ home }: Published): void {
+    const { region, keysRegion } = this.#options;
+    if (home !== undefined && home.region !== region)
+      throw new RotationError(
+        `the keys were promoted to ${home.region}, which alone makes new ones: deploy ${region} with keys.managedBy, and run countersign keys promote --to ${home.region} again`,
+      );
+    if (keysRegion !== region)
+      throw new RotationError(
+        `${keysRegion} alone makes keys, as ${region} is deployed: after countersign keys promote --to ${region}, deploy ${region} with keys.managedBy`,
+      );
   }
 
   /**

@@ -17,6 +17,7 @@ export function checkTogether(settings: ConfigSettings): Fault[] {
     ...checkTables(settings),
     ...domainNames(settings),
     ...importedResources(settings),
+    ...keysRegion(settings),
     ...rotationPeriods(settings),
     ...vaultNetworks(settings),
     ...vaultSts(settings),
@@ -126,6 +127,15 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fau
     ),
     ...elsewhere(['watchAlarmTopicArn'], watchAlarmTopicArn, WATCH_REGION),
   ];
+}
+
+function keysRegion({ stage, keys: { managedBy }, regions }: ConfigSettings): Fault[] {
+  const names = regions.map(({ name }) => name);
+  const fault = (message: string): Fault[] => [{ path: ['keys', 'managedBy'], message, example: false }];
+  if (managedBy === undefined) return [];
+  if (stage.kind === 'dev')
+    return fault('has no meaning with stage.kind: "dev", which has one Region: leave it out');
+  return names.includes(managedBy) ? [] : fault(`must be one of the Regions: ${names.join(', ')}`);
 }
 
 /** A key must be gone before the next but one comes (docs/key-life-cycle.md, "The windows"). */

@@ -296,6 +296,14 @@ export interface HostedZoneSettings {
 /** Lags and periods of the platform's own keys. */
 export interface KeySettings {
   /**
+   * The Region that makes the platform's keys. Set it only after `countersign keys promote`, and never remove it again:
+   * since then no stack makes or changes the secrets.
+   *
+   * @default the home Region, whose stack makes the secrets
+   */
+  readonly managedBy?: string;
+
+  /**
    * L: how late a replica of a secret may be.
    *
    * @default 'PT1H'

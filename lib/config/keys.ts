@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DEFAULT_LAGS, DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { duration, isoDuration } from './duration.ts';
+import { regionName } from './forms.ts';
 
 const HOUR_S = 3600;
 
@@ -23,6 +24,9 @@ const rotationPeriods = Object.fromEntries(
 ) as Record<Purpose, RotationPeriod>;
 
 export const keys = z.strictObject({
+  managedBy: regionName()
+    .optional()
+    .meta({ examples: ['eu-central-1'] }),
   replicationLag: duration()
     .prefault(isoDuration(DEFAULT_LAGS.replicationMs))
     .meta({ examples: ['PT1H'] }),

@@ -5,11 +5,12 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { KEYS_MANAGED_BY, LOCK_FILE } from '../../lambda/contract/lock-file.ts';
 import type { Fault } from './fault.ts';
 import { type Config, ConfigError } from './read.ts';
 import { type TableSet, tableSets } from './tables.ts';
 
-export const LOCK_FILE = 'countersign.lock.json';
+export { LOCK_FILE };
 /** `npx cdk synth -c countersign:lock=write` */
 export const LOCK_CONTEXT = 'countersign:lock';
 
@@ -33,6 +34,8 @@ const stageSchema = tablesSchema.extend({
   other: tablesSchema.optional(),
   /** By Region, the customer key that encrypts there: its ARN, or `made` if the stage created it. */
   kmsKeys: z.record(z.string(), z.string()).optional(),
+  /** The Region that the keys were promoted to. */
+  [KEYS_MANAGED_BY]: z.string().optional(),
 });
 const lockSchema = z.record(z.string(), stageSchema);
 
@@ -55,17 +58,22 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   const now = lockedStage(config);
   const faults = before
     ? [
+        ...promotion(before, config, file),
         ...homeChange(before, now, file),
         ...generationChanges(before, now, { file, write }),
         ...keyChanges(before, config, { file, write }),
       ]
-    : [...tooEarly(config), ...(write ? [] : [missing(name, Object.keys(lock), file)])];
+    : [
+        ...promotion({}, config, file),
+        ...tooEarly(config),
+        ...(write ? [] : [missing(name, Object.keys(lock), file)]),
+      ];
   if (faults.length > 0) throw new ConfigError(faults);
   if (write) writeFileSync(file, `${JSON.stringify({ ...lock, [name]: now }, undefined, 2)}\n`);
 }
 
 function lockedStage(config: Config): LockedStage {
-  const { homeRegion, regions } = config;
+  const { homeRegion, regions, keys } = config;
   const { inUse, other } = tableSets(config);
   const made = (other?.regions ?? []).map((name) => [name, MADE] as const);
   return {
@@ -76,6 +84,7 @@ function lockedStage(config: Config): LockedStage {
       ...Object.fromEntries(made),
       ...Object.fromEntries(regions.map(({ name, kmsKeyArn = MADE }) => [name, kmsKeyArn])),
     },
+    ...(keys.managedBy !== undefined && { [KEYS_MANAGED_BY]: keys.managedBy }),
   };
 }
 
@@ -87,6 +96,24 @@ const tablesOf = ({ generation, consistency, regions, witnessRegion }: TableSet)
 });
 
 const generationOf = ({ generation = 1 }: Tables): number => generation;
+
+/**
+ * The Region that makes keys changes only by a promotion, which writes it into the file. Two Regions that make keys would
+ * make keys that the other does not know; and a home stack that claims the secrets again would fail, or overwrite them.
+ */
+function promotion(
+  { [KEYS_MANAGED_BY]: was }: Partial<LockedStage>,
+  { keys: { managedBy: is } }: Config,
+  file: string,
+): Fault[] {
+  if (was === is) return [];
+  const how =
+    was === undefined
+      ? `must be left out: ${file} knows of no promotion. To let ${is} make the keys, run \`countersign keys promote --to ${is}\`, which writes it into the file`
+      : `must be ${was}, which the keys were promoted to: ${file} says so, got ${is ?? 'none'}` +
+        (is === undefined ? '' : `. To let ${is} make the keys, run \`countersign keys promote --to ${is}\``);
+  return [{ path: ['keys', 'managedBy'], message: how, example: false }];
+}
 
 /**
  * A key that changes on a live stage leaves the roles without a right on it, unless they may use both for a while. The

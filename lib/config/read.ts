@@ -10,6 +10,8 @@ import { type ConfigInput, type ConfigSettings, configSchema } from './schema.ts
 
 export type Config = Omit<ConfigSettings, 'registrationSchema' | 'consistency'> & {
   readonly homeRegion: string;
+  /** Where keys are made. */
+  readonly keysRegion: string;
   readonly consistency: Consistency;
   readonly logRetentionDays: number;
   /** The JSON Schema itself, whichever way it was given. */
@@ -33,9 +35,11 @@ export function readConfig(input: ConfigInput): Config {
   const registration = loadRegistrationSchema(data.registrationSchema);
   const faults = [...registration.faults, ...checkTogether(data)];
   if (faults.length > 0) throw new ConfigError(faults);
+  const homeRegion = data.homeRegion ?? data.regions[0]!.name;
   return {
     ...data,
-    homeRegion: data.homeRegion ?? data.regions[0]!.name,
+    homeRegion,
+    keysRegion: data.keys.managedBy ?? homeRegion,
     consistency: consistencyOf(data),
     logRetentionDays: data.logRetentionDays ?? (data.stage.kind === 'dev' ? 7 : 90),
     registrationSchema: registration.schema,

@@ -1,6 +1,6 @@
 /**
- * The rotation function of one purpose in one Region, with the rights of that purpose. In the home Region it rotates; in
- * other Regions it is idle until the home Region is lost.
+ * The rotation function of one purpose in one Region, with the rights of that purpose. In one Region it makes keys; in the
+ * others it is idle until the keys are promoted there.
  */
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -63,6 +63,7 @@ export class RotationFunction extends PlatformFunction {
         COUNTERSIGN_KEY_LAGS: JSON.stringify(lags),
         COUNTERSIGN_VAULT: JSON.stringify(vaultAccess(config)),
         COUNTERSIGN_REGION_NAMES: JSON.stringify(config.regions.map(({ name }) => name)),
+        COUNTERSIGN_KEYS_REGION: config.keysRegion,
         COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
       },
       statements: [
@@ -100,20 +101,25 @@ const vaultAccess = ({ vault: { address, namespace, caPem, auth, stsRegion } }: 
   ...(stsRegion !== undefined && { stsRegion }),
 });
 
-/** On its own keyset and the keyset's replicas, and on the item in each Region that lists its revoked kids. */
+const READ = ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'];
+const WRITE = ['secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecretVersionStage'];
+
+/**
+ * On its own keyset and the keyset's replicas, and on the item in each Region that lists its revoked kids. Where another
+ * Region makes the keys, it is denied to write: a promoted or a former primary could be written in both.
+ */
 function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
   const stage = config.stage.name;
   const name = secretName(stage, purpose);
+  const makesKeys = here.name === config.keysRegion;
+  const own = secretArn(stack, name);
   return [
-    allow(
-      ['DescribeSecret', 'GetSecretValue', 'PutSecretValue', 'UpdateSecretVersionStage'].map(
-        (action) => `secretsmanager:${action}`,
-      ),
-      secretArn(stack, name),
-    ),
+    ...(makesKeys
+      ? [allow([...READ, ...WRITE], own)]
+      : [allow(READ, own), new PolicyStatement({ effect: Effect.DENY, actions: WRITE, resources: [own] })]),
     ...keyStatements(stack, config, here, {
       services: ['secretsmanager'],
-      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      actions: makesKeys ? ['kms:Decrypt', 'kms:GenerateDataKey'] : ['kms:Decrypt'],
     }),
     ...config.regions
       .filter((region) => region !== here)
@@ -122,7 +128,7 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
         // Secrets Manager encrypts the replica with the rights of the role that wrote the version.
         ...keyStatements(stack, config, region, {
           services: ['secretsmanager'],
-          actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
+          actions: makesKeys ? ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'] : ['kms:Decrypt'],
           from: here,
         }),
       ]),

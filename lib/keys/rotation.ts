@@ -1,6 +1,6 @@
 /**
  * Makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks them every
- * hour. Only the home Region rotates keys. Every Region watches them, because a lost Region cannot report anything.
+ * hour. Only one Region makes keys, the home Region unless they were promoted to another. Every Region watches them, because a lost Region cannot report anything.
  */
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -32,11 +32,10 @@ export class KeyRotation extends Construct {
 
   constructor(scope: Construct, id: string, { config, region, bundles, errorDocsUrl }: KeyRotationProps) {
     super(scope, id);
-    const isHome = region.name === config.homeRegion;
     const rotations = PURPOSES.map((purpose) => {
       const bundle = bundles.rotate;
       const rotation = new RotationFunction(this, purpose, { config, region, purpose, bundle, errorDocsUrl });
-      if (isHome) this.#schedule(config, purpose, rotation);
+      if (region.name === config.keysRegion) this.#schedule(config, purpose, rotation);
       return rotation;
     });
     const watch = this.#watch(config, region.name, bundles['keys-watch'], errorDocsUrl, rotations);
@@ -88,7 +87,7 @@ export class KeyRotation extends Construct {
         COUNTERSIGN_REGION: region,
         COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
         COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
-        COUNTERSIGN_KEYS_REGION: config.homeRegion,
+        COUNTERSIGN_KEYS_REGION: config.keysRegion,
       },
       statements: [...rotations.map(({ watchArn }) => allow(['lambda:InvokeFunction'], watchArn))],
     });

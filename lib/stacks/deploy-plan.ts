@@ -21,8 +21,8 @@ export function writeDeployPlan(outdir: string, config: Config, stacks: Parts): 
 }
 
 function deployPlan(config: Config, parts: Parts): DeployPlan {
-  const { account, bootstrapQualifier, concurrencyQuota, domain, homeRegion, stage, watchAlarmTopicArn } =
-    config;
+  const { account, bootstrapQualifier, concurrencyQuota, domain, homeRegion, keys, stage } = config;
+  const { watchAlarmTopicArn } = config;
   const { inUse, other } = tableSets(config);
   const stacks = inOrder(config, parts);
   return {
@@ -31,6 +31,7 @@ function deployPlan(config: Config, parts: Parts): DeployPlan {
     ...(account !== undefined && { account }),
     ...(bootstrapQualifier !== undefined && { qualifier: bootstrapQualifier }),
     homeRegion,
+    ...(keys.managedBy !== undefined && { keysManagedBy: keys.managedBy }),
     stacks,
     stackRegions: [...new Set(stacks.map(({ region }) => region))],
     consistency: inUse.consistency,

@@ -30,7 +30,7 @@ export interface AwsCall {
 }
 
 /** @returns the error to answer the call with; undefined lets the call through */
-export type AwsFault = (call: AwsCall) => AwsError | undefined;
+export type AwsFault = (call: AwsCall) => AwsError | undefined | Promise<AwsError | undefined>;
 
 /** @param regions by name */
 export function createAwsEndpoint(
@@ -58,7 +58,7 @@ export function createAwsEndpoint(
         throw new AwsError('UnknownOperationException', `There is no service ${service} here`, 404);
       const [path, query] = url.split('?') as [string, string?];
       const asked = { method, path, query: new URLSearchParams(query), headers, body };
-      const fault = faultOf({ region, service, operation: targetOperation(asked) });
+      const fault = await faultOf({ region, service, operation: targetOperation(asked) });
       if (fault) throw fault;
       return services[service as keyof AwsRegion](asked);
     }

@@ -1,6 +1,6 @@
 /**
- * Secrets as Secrets Manager keeps them: versions, and staging labels, each on one version. A secret is written in its
- * primary Region. Every other Region sees it as it was a replication lag ago.
+ * One Region's secrets as Secrets Manager keeps them: versions, and staging labels, each on one version. A secret is the
+ * Region's own, or a replica of another Region's, which cannot be written (secret-regions.ts).
  */
 import { randomBytes } from 'node:crypto';
 import { AwsError } from './protocol.ts';
@@ -30,15 +30,18 @@ export interface Secret {
   readonly suffix: string;
   readonly primaryRegion: string;
   readonly description: string | undefined;
+  readonly kmsKeyId: string | undefined;
   readonly createdAtMs: number;
   readonly changedAtMs: number;
   readonly versions: ReadonlyMap<string, SecretVersion>;
   readonly rotation: RotationSetting | null;
 }
 
-export interface SecretStoreOptions {
-  /** How late a Region sees a change of a secret of another Region, in milliseconds. @default 0 */
-  readonly replicaLagMs?: (region: string) => number;
+/** A copy of another Region's secret. */
+export interface Replica {
+  readonly primaryRegion: string;
+  /** @returns undefined until the first copy arrived */
+  read(): Secret | undefined;
 }
 
 const CURRENT = 'AWSCURRENT';
@@ -48,24 +51,23 @@ const MAX_VALUE_BYTES = 65_536;
 /** How many versions are kept of each secret, and how many past states for replicas that lag. */
 const KEPT = 100;
 
-export class SecretStore {
-  /** By name, the states of each secret, the newest last. The states share their versions: a state never changes. */
-  readonly #states = new Map<string, readonly Secret[]>();
-  readonly #nowMs: () => number;
-  readonly #lagMs: (region: string) => number;
+type NewSecret = Pick<Secret, 'name' | 'description' | 'kmsKeyId'>;
 
-  constructor(nowMs: () => number, { replicaLagMs = () => 0 }: SecretStoreOptions = {}) {
+export class SecretStore {
+  readonly region: string;
+  /** By name, the states of each secret, the newest last. The states share their versions: a state never changes. */
+  readonly #own = new Map<string, readonly Secret[]>();
+  readonly #replicas = new Map<string, Replica>();
+  readonly #nowMs: () => number;
+
+  constructor(region: string, nowMs: () => number) {
+    this.region = region;
     this.#nowMs = nowMs;
-    this.#lagMs = replicaLagMs;
   }
 
   /** @throws AwsError ResourceExistsException, except for a repeated request; ValidationException as `put` */
-  create(
-    secret: Pick<Secret, 'name' | 'primaryRegion' | 'description'>,
-    token: string,
-    value: string | null,
-  ): Secret {
-    const known = this.#states.get(secret.name)?.at(-1);
+  create(secret: NewSecret, token: string, value: string | null): Secret {
+    const known = this.all().find(({ name }) => name === secret.name);
     if (known) {
       if (known.versions.get(token)?.value === value) return known;
       const message = `The operation failed because the secret ${secret.name} already exists.`;
@@ -73,30 +75,74 @@ export class SecretStore {
     }
     requireSize(value ?? '');
     const now = this.#nowMs();
-    const suffix = randomBytes(3).toString('hex');
-    const versions = new Map<string, SecretVersion>();
-    this.#write({ ...secret, suffix, createdAtMs: now, changedAtMs: now, versions, rotation: null });
+    this.#write({
+      ...secret,
+      primaryRegion: this.region,
+      suffix: randomBytes(3).toString('hex'),
+      createdAtMs: now,
+      changedAtMs: now,
+      versions: new Map(),
+      rotation: null,
+    });
     if (value !== null) this.put(secret.name, token, value, [CURRENT]);
     return this.find(secret.name);
   }
 
   /**
    * @param id name, ARN, or ARN without its suffix
-   * @param region the Region that reads. @default the primary Region
    * @throws AwsError ResourceNotFoundException
    */
-  find(id: string, region?: string): Secret {
+  find(id: string): Secret {
     const name = id.replace(/^arn:aws:secretsmanager:[^:]*:[^:]*:secret:/, '');
-    const found = this.all(region).find(
+    const found = this.all().find(
       (secret) => secret.name === name || `${secret.name}-${secret.suffix}` === name,
     );
     if (found) return found;
     throw new AwsError('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
   }
 
-  all(region?: string): Secret[] {
-    const seen = [...this.#states.values()].flatMap((states) => this.#seenFrom(region, states) ?? []);
-    return seen.sort((a, b) => (a.name < b.name ? -1 : 1));
+  /** @throws AwsError as `find`; InvalidRequestException where it is a replica */
+  primary(id: string): Secret {
+    const secret = this.find(id);
+    if (this.#own.has(secret.name)) return secret;
+    throw new AwsError(
+      'InvalidRequestException',
+      `Operation not permitted on a replica secret. Call must be made in primary secret's region, ${secret.primaryRegion}.`,
+    );
+  }
+
+  all(): Secret[] {
+    const own = [...this.#own.values()].map((states) => states.at(-1)!);
+    const replicas = [...this.#replicas.values()].flatMap((replica) => replica.read() ?? []);
+    return [...own, ...replicas].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** @returns the secret of the Region's own as it was at a time; undefined before it was made */
+  at(name: string, atMs: number): Secret | undefined {
+    return this.#own.get(name)?.findLast(({ changedAtMs }) => changedAtMs <= atMs);
+  }
+
+  replica(name: string): Replica | undefined {
+    return this.#replicas.get(name);
+  }
+
+  /** Takes the place of a secret of this name. */
+  setReplica(name: string, replica: Replica): void {
+    this.#own.delete(name);
+    this.#replicas.set(name, replica);
+  }
+
+  /** Makes a replica a secret of the Region's own, as it was last seen. Rotation is off. */
+  own(name: string): void {
+    const seen = this.#replicas.get(name)?.read();
+    if (!seen) return;
+    this.#replicas.delete(name);
+    this.#own.set(name, [{ ...seen, primaryRegion: this.region, rotation: null }]);
+  }
+
+  remove(name: string): void {
+    this.#own.delete(name);
+    this.#replicas.delete(name);
   }
 
   /**
@@ -129,7 +175,7 @@ export class SecretStore {
    */
   put(id: string, token: string, value: string, stages: readonly string[]): SecretVersion {
     requireSize(value);
-    const secret = this.find(id);
+    const secret = this.primary(id);
     const known = secret.versions.get(token);
     if (known && known.value !== null) {
       if (known.value === value) return known;
@@ -147,7 +193,7 @@ export class SecretStore {
    * @throws AwsError InvalidRequestException while another rotation is not finished
    */
   stagePending(id: string, token: string): void {
-    const secret = this.find(id);
+    const secret = this.primary(id);
     const pending = holderOf(secret.versions, PENDING);
     if (pending && !pending.stages.has(CURRENT) && pending.id !== token) {
       const message = "A previous rotation isn't complete. That rotation will be reattempted.";
@@ -162,7 +208,7 @@ export class SecretStore {
    * @throws AwsError InvalidParameterException where another version has it; ResourceNotFoundException
    */
   moveStage(id: string, stage: string, from: string | undefined, to: string | undefined): void {
-    const secret = this.find(id);
+    const secret = this.primary(id);
     const holder = holderOf(secret.versions, stage)?.id;
     if (from === undefined && to === undefined) throw invalid('Name a version to move the label from or to.');
     if (to === undefined && stage === CURRENT)
@@ -178,9 +224,9 @@ export class SecretStore {
     this.#write({ ...secret, versions: withLabels(secret.versions, to, [stage]) });
   }
 
-  /** Sets the rotation. This does not change `changedAtMs`, the time of the last change of a version or a label. */
-  setRotation(id: string, rotation: RotationSetting): void {
-    const secret = this.find(id);
+  /** Sets the rotation; null turns it off. This does not change `changedAtMs`, the time of the last change of a version or a label. */
+  setRotation(id: string, rotation: RotationSetting | null): void {
+    const secret = this.primary(id);
     this.#write({ ...secret, rotation }, secret.changedAtMs);
   }
 
@@ -192,16 +238,9 @@ export class SecretStore {
   }
 
   #write(secret: Secret, changedAtMs = this.#nowMs()): void {
-    const before = this.#states.get(secret.name) ?? [];
+    const before = this.#own.get(secret.name) ?? [];
     const state = { ...secret, changedAtMs, versions: withoutDeprecated(secret.versions) };
-    this.#states.set(secret.name, [...before.slice(1 - KEPT), state]);
-  }
-
-  #seenFrom(region: string | undefined, states: readonly Secret[]): Secret | undefined {
-    const newest = states.at(-1);
-    if (region === undefined || region === newest?.primaryRegion) return newest;
-    const seenMs = this.#nowMs() - this.#lagMs(region);
-    return states.findLast(({ changedAtMs }) => changedAtMs <= seenMs);
+    this.#own.set(secret.name, [...before.slice(1 - KEPT), state]);
   }
 }
 

@@ -1,9 +1,10 @@
-/** One Region's Secrets Manager, in its own protocol (AWS JSON 1.1), over the store that all Regions share. */
+/** One Region's Secrets Manager, in its own protocol (AWS JSON 1.1). */
 import { randomUUID } from 'node:crypto';
 import type { AwsService } from './endpoint.ts';
 import { AwsError, awsJson, parseJsonObject, targetOperation } from './protocol.ts';
+import type { ReplicaRegion, SecretRegions } from './secret-regions.ts';
 import type { SecretRotation } from './secret-rotation.ts';
-import type { Secret, SecretStore, SecretVersion } from './secret-store.ts';
+import type { Secret, SecretVersion } from './secret-store.ts';
 
 const ACCOUNT_ID = '000000000000';
 
@@ -12,16 +13,13 @@ export const secretArn = (region: string, { name, suffix }: Secret): string =>
 
 type Input = Readonly<Record<string, unknown>>;
 
-/**
- * @param regions every Region's name: a secret has a replica in each
- * @param rotation rotates secrets; without it, RotateSecret is refused
- */
+/** @param rotation rotates the Region's secrets; without it, RotateSecret is refused */
 export function secretsManagerService(
-  store: SecretStore,
+  regions: SecretRegions,
   region: string,
-  regions: readonly string[],
   rotation?: SecretRotation,
 ): AwsService {
+  const store = regions.in(region);
   const arn = (secret: Secret) => secretArn(region, secret);
   const summary = (secret: Secret) => ({
     ARN: arn(secret),
@@ -30,21 +28,36 @@ export function secretsManagerService(
     CreatedDate: seconds(secret.createdAtMs),
     LastChangedDate: seconds(secret.changedAtMs),
     PrimaryRegion: secret.primaryRegion,
+    KmsKeyId: secret.kmsKeyId,
+  });
+  const replicated = (secret: Secret) => ({
+    ARN: arn(secret),
+    ReplicationStatus: regions.status(region, secret.name).map(({ status, message, ...to }) => ({
+      Region: to.region,
+      KmsKeyId: to.kmsKeyId,
+      Status: status,
+      StatusMessage: message,
+    })),
   });
 
   const operations: Readonly<Record<string, (input: Input) => object>> = {
     CreateSecret(input) {
-      const description = text(input, 'Description');
-      const created = { name: required(input, 'Name'), primaryRegion: region, description };
+      const [description, kmsKeyId] = [text(input, 'Description'), text(input, 'KmsKeyId')];
       const value = text(input, 'SecretString') ?? null;
       const token = required(input, 'ClientRequestToken');
-      const secret = store.create(created, token, value);
-      return { ARN: arn(secret), Name: secret.name, ...(value !== null && { VersionId: token }) };
+      const secret = store.create({ name: required(input, 'Name'), description, kmsKeyId }, token, value);
+      regions.replicate(
+        region,
+        secret.name,
+        replicaRegions(input),
+        input.ForceOverwriteReplicaSecret === true,
+      );
+      return { ...replicated(secret), Name: secret.name, ...(value !== null && { VersionId: token }) };
     },
 
     GetSecretValue(input) {
       const id = required(input, 'SecretId');
-      const secret = store.find(id, region);
+      const secret = store.find(id);
       const version = store.read(secret, text(input, 'VersionId'), text(input, 'VersionStage'));
       return {
         ARN: arn(secret),
@@ -58,7 +71,7 @@ export function secretsManagerService(
 
     PutSecretValue(input) {
       const id = required(input, 'SecretId');
-      const secret = primary(id);
+      const secret = store.primary(id);
       const stages = (input.VersionStages as string[] | undefined) ?? ['AWSCURRENT'];
       const value = required(input, 'SecretString');
       const version = store.put(id, required(input, 'ClientRequestToken'), value, stages);
@@ -71,14 +84,14 @@ export function secretsManagerService(
     },
 
     UpdateSecretVersionStage(input) {
-      const secret = primary(required(input, 'SecretId'));
+      const secret = store.primary(required(input, 'SecretId'));
       const [from, to] = [text(input, 'RemoveFromVersionId'), text(input, 'MoveToVersionId')];
       store.moveStage(secret.name, required(input, 'VersionStage'), from, to);
       return { ARN: arn(secret), Name: secret.name };
     },
 
     RotateSecret(input) {
-      const secret = primary(required(input, 'SecretId'));
+      const secret = store.primary(required(input, 'SecretId'));
       if (!rotation) throw new AwsError('InvalidRequestException', 'Nothing rotates secrets here');
       const token = text(input, 'ClientRequestToken') ?? randomUUID();
       rotation.rotate({
@@ -91,13 +104,39 @@ export function secretsManagerService(
       return { ARN: arn(secret), Name: secret.name, VersionId: token };
     },
 
+    CancelRotateSecret(input) {
+      const secret = store.primary(required(input, 'SecretId'));
+      store.setRotation(secret.name, null);
+      return { ARN: arn(secret), Name: secret.name };
+    },
+
+    ReplicateSecretToRegions(input) {
+      const secret = store.primary(required(input, 'SecretId'));
+      regions.replicate(
+        region,
+        secret.name,
+        replicaRegions(input),
+        input.ForceOverwriteReplicaSecret === true,
+      );
+      return replicated(secret);
+    },
+
+    StopReplicationToReplica(input) {
+      return { ARN: arn(regions.stop(region, required(input, 'SecretId'))) };
+    },
+
+    RemoveRegionsFromReplication(input) {
+      const secret = store.primary(required(input, 'SecretId'));
+      regions.removeReplicas(region, secret.name, input.RemoveReplicaRegions as string[]);
+      return replicated(secret);
+    },
+
     DescribeSecret(input) {
-      const secret = store.find(required(input, 'SecretId'), region);
-      const replicas = regions.filter((name) => name !== secret.primaryRegion);
+      const secret = store.find(required(input, 'SecretId'));
       return {
         ...summary(secret),
         ...rotationSummary(secret),
-        ReplicationStatus: replicas.map((name) => ({ Region: name, Status: 'InSync' })),
+        ...replicated(secret),
         VersionIdsToStages: Object.fromEntries(versionsOf(secret).map(({ id, stages }) => [id, [...stages]])),
       };
     },
@@ -106,17 +145,9 @@ export function secretsManagerService(
       const unknown = Object.keys(input).filter((name) => name !== 'MaxResults');
       if (unknown.length > 0)
         throw new AwsError('InvalidParameterException', `ListSecrets knows no ${unknown.join(', ')} here`);
-      return { SecretList: store.all(region).map(summary) };
+      return { SecretList: store.all().map(summary) };
     },
   };
-
-  /** @throws AwsError where this Region has only a replica */
-  function primary(id: string): Secret {
-    const secret = store.find(id);
-    if (secret.primaryRegion === region) return secret;
-    const message = `Operation not permitted on a replica secret. Call must be made in primary secret's region, ${secret.primaryRegion}.`;
-    throw new AwsError('InvalidRequestException', message);
-  }
 
   return async (request) => {
     const operation = targetOperation(request);
@@ -144,6 +175,13 @@ function rotationSummary({ rotation }: Secret): object {
 
 /** AWS JSON gives times in seconds. */
 const seconds = (epochMs: number): number => epochMs / 1000;
+
+function replicaRegions({ AddReplicaRegions: added = [] }: Input): ReplicaRegion[] {
+  return (added as { Region: string; KmsKeyId?: string }[]).map(({ Region, KmsKeyId }) => ({
+    region: Region,
+    kmsKeyId: KmsKeyId,
+  }));
+}
 
 function text(input: Input, name: string): string | undefined {
   const value = input[name];

@@ -14,6 +14,8 @@ export interface RunningVault {
   readonly address: string;
   /** A token that may set up the platform's needs in Vault. */
   readonly rootToken: string;
+  /** Lost, it answers nobody. Only the embedded one can be. */
+  readonly setLost?: (lost: boolean) => void;
   stop(): Promise<void> | void;
 }
 
@@ -28,8 +30,15 @@ export async function startVault(
   if (choice === 'embedded') {
     const server = await listen();
     const { listener, rootToken } = createEmbeddedVault();
-    server.serve(listener);
-    return { address: server.url, rootToken, stop: () => {} };
+    let isLost = false;
+    server.serve(async (request, response) => {
+      if (isLost) request.socket.destroy();
+      else await listener(request, response);
+    });
+    const setLost = (lost: boolean) => {
+      isLost = lost;
+    };
+    return { address: server.url, rootToken, setLost, stop: () => {} };
   }
   if (choice === 'openbao') {
     // Listens only to check that the port is free, and to learn its number.

@@ -4,7 +4,7 @@ import { isWithin } from '../../protocol/base-url.ts';
 import { abortable, type sleep } from './abort.ts';
 import type { Signer } from './credential.ts';
 import { DiscoveryCache, type RegionInfo } from './discovery.ts';
-import { ClockSkewError, CountersignError, UnexpectedAnswerError } from './errors.ts';
+import { ClockSkewError, CountersignError, errorOfCall, UnexpectedAnswerError } from './errors.ts';
 import { type Answer, answerError, exchange, type Request, serverTimeMs } from './http.ts';
 import { NoncePool } from './nonce-pool.ts';
 import { Regions } from './regions.ts';
@@ -20,6 +20,8 @@ export interface CallerOptions {
   /** Limit on one attempt. */
   readonly timeoutMs: number;
   readonly maxRetries: number;
+  /** Retries of all calls together. */
+  readonly retryBudget: number;
   /** Called where calls begin to wait for the client's quota. */
   readonly onQuotaWait: (waitMs: number) => void;
   /** Ends everything when it aborts. */
@@ -43,8 +45,12 @@ export interface Call {
 interface State {
   readonly tried: Tried;
   region?: RegionInfo | undefined;
+  /** How often the call's request was sent. */
+  attempts: number;
   /** An attempt was sent but got no clear answer: it may have taken effect. */
   unclear: boolean;
+  /** The shared budget alone ends the call. */
+  outOfBudget: boolean;
 }
 
 interface Success {
@@ -76,12 +82,12 @@ export class Caller {
   readonly #discovery: DiscoveryCache;
   readonly #regions: Regions;
   readonly #pools = new Map<string, NoncePool>();
-  readonly #budget = new RetryBudget();
+  readonly #budget: RetryBudget;
   /** The server's clock minus this machine's. */
   #clockOffsetMs = 0;
 
   constructor(options: CallerOptions) {
-    const { url, regions, now } = options;
+    const { url, regions, now, random, retryBudget } = options;
     const documentUrl = `${url}/.well-known/countersign`;
     this.#options = options;
     this.#discovery = new DiscoveryCache(
@@ -89,7 +95,8 @@ export class Caller {
       (region) => isWithin(url, region) || regions.includes(region),
       now,
     );
-    this.#regions = new Regions(url, now);
+    this.#regions = new Regions(url, now, random);
+    this.#budget = new RetryBudget(retryBudget);
   }
 
   /**
@@ -99,7 +106,8 @@ export class Caller {
   async call(call: Call): Promise<Answer> {
     const { closed, sleep } = this.#options;
     const signals = call.signal ? [closed, call.signal] : [closed];
-    const state: State = { tried: { remedies: new Set(), retries: 0, quotaWaits: 0 }, unclear: false };
+    const tried = { remedies: new Set<never>(), retries: 0, quotaWaits: 0 };
+    const state: State = { tried, attempts: 0, unclear: false, outOfBudget: false };
     for (;;) {
       const result = await this.#attempt(call, state, signals);
       if (!result.error) {
@@ -107,9 +115,10 @@ export class Caller {
         return result.answer;
       }
       const { error, answer } = result;
+      if (result.sent) state.attempts += 1;
       if (answer?.status === 404 && call.method === 'DELETE' && state.unclear) return answer;
       const next = await this.#decide(result, state, call.method);
-      if (!next) throw error;
+      if (!next) throw errorOfCall(error, state.attempts, state.outOfBudget);
       if (next.waitMs > 0) await sleep(next.waitMs, signals);
       if (next.nonce === 'new') this.#pool(state.region!).clear();
     }
@@ -185,7 +194,11 @@ export class Caller {
       random,
       otherRegion:
         region !== undefined && this.#regions.anyHealthy((await this.#discovery.current()).regions),
-      permit: () => this.#budget.take(),
+      permit: () => {
+        const permitted = this.#budget.take();
+        state.outOfBudget = !permitted;
+        return permitted;
+      },
     });
     // One call has to wait: the others need not ask. Reads have a limit of their own, which holds up no write.
     if (region && next && error.code === 'quota_exceeded' && method !== 'GET') {

@@ -29,6 +29,11 @@ export type ClientOptions = Credential & {
   readonly timeoutMs?: number;
   /** How often a call may back off and try again; 0: never. A fail-over to another Region does not count. @default 4 */
   readonly maxRetries?: number;
+  /**
+   * How many retries with backoff all calls of the client may make together; ten successes add one again. Where it is used
+   * up, a failure is final, and its message says so. @default 50
+   */
+  readonly retryBudget?: number;
   /** Called once for all calls that wait for the client's quota, with how long that takes, in milliseconds. */
   readonly onQuotaWait?: (waitMs: number) => void;
   /** Sends requests in place of the built-in transport. */
@@ -65,7 +70,7 @@ export class CountersignClient {
   /** @throws InvalidArgumentError where an option is missing or wrong. The message never quotes a key. */
   constructor(options: ClientOptions, internals: Internals = {}) {
     requireOptions(options, OPTIONS);
-    const { timeoutMs = 10_000, maxRetries = 4 } = options;
+    const { timeoutMs = 10_000, maxRetries = 4, retryBudget = 50 } = options;
     requireFunction('fetch', options.fetch);
     requireFunction('onQuotaWait', options.onQuotaWait);
     const url = requireBaseUrl('url', options.url);
@@ -73,6 +78,7 @@ export class CountersignClient {
     const regions = (options.regions ?? []).map((region) => requireBaseUrl('each of regions', region));
     requireNumber('timeoutMs', timeoutMs, 1, LONGEST_TIMER_MS);
     requireNumber('maxRetries', maxRetries, 0);
+    requireNumber('retryBudget', retryBudget, 0);
     const signer = createSigner(options);
     const transport = options.fetch ? undefined : createTransport();
     this.#clientId = signer.clientId;
@@ -84,6 +90,7 @@ export class CountersignClient {
       fetch: options.fetch ?? transport!.fetch,
       timeoutMs,
       maxRetries,
+      retryBudget,
       closed: this.#closed.signal,
       onQuotaWait: options.onQuotaWait ?? (() => {}),
       now: internals.now ?? Date.now,
@@ -184,6 +191,7 @@ const OPTIONS = Object.keys({
   regions: 0,
   timeoutMs: 0,
   maxRetries: 0,
+  retryBudget: 0,
   onQuotaWait: 0,
   fetch: 0,
   apiKey: 0,

@@ -8,12 +8,33 @@ import type { ProblemCode, Violation } from '../../protocol/problem.ts';
 export class CountersignError extends Error {
   /** Stable code, for programs. */
   readonly code: string;
+  /** How often the call sent its request; 0 where something before it failed. Undefined where no call was made. */
+  readonly attempts?: number;
 
   constructor(code: string, message: string) {
     super(message);
     this.name = new.target.name;
     this.code = code;
   }
+}
+
+/**
+ * @returns the error of one call. Several calls may share the error of a request for nonces or for discovery, but each has
+ *   made its own attempts.
+ */
+export function errorOfCall(
+  error: CountersignError,
+  attempts: number,
+  isOutOfBudget: boolean,
+): CountersignError {
+  const own = new Error();
+  Object.setPrototypeOf(own, Object.getPrototypeOf(error));
+  Object.defineProperties(own, Object.getOwnPropertyDescriptors(error));
+  const why = `; not tried again after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}, since the client has used up its retryBudget`;
+  return Object.assign(own as CountersignError, {
+    attempts,
+    ...(isOutOfBudget && { message: error.message + why }),
+  });
 }
 
 /** An option or argument is wrong; nothing was sent. */

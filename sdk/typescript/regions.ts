@@ -4,29 +4,48 @@
  */
 import type { RegionInfo } from './discovery.ts';
 
-/** How long a failed Region is avoided, in milliseconds, while there is another. */
+/**
+ * How long a failed Region is avoided, in milliseconds, while there is another: a random time up to twice this, so that
+ * the clients of a Region that is back do not all return at once.
+ */
 const REST_MS = 30_000;
 
+interface Failed {
+  readonly atMs: number;
+  readonly restMs: number;
+}
+
 export class Regions {
-  readonly #failedAtMs = new Map<string, number>();
+  /** The Regions that have not answered since they failed. */
+  readonly #failed = new Map<string, Failed>();
   readonly #held = new Map<string, { readonly sinceMs: number; readonly forMs: number }>();
   readonly #now: () => number;
+  readonly #random: () => number;
   readonly #preferredUrl: string;
 
-  /** @param preferredUrl if it is a Region's base URL, that Region comes first */
-  constructor(preferredUrl: string, now: () => number) {
+  /**
+   * @param preferredUrl if it is a Region's base URL, that Region comes first
+   * @param random a number in [0, 1)
+   */
+  constructor(preferredUrl: string, now: () => number, random: () => number) {
     this.#preferredUrl = preferredUrl;
     this.#now = now;
+    this.#random = random;
   }
 
-  /** @returns the first Region that has not failed lately; if all have, the one that failed longest ago */
+  /**
+   * Where a Region's rest is over, one call tries it, and the others go on elsewhere until it has answered.
+   *
+   * @returns the first Region that has not failed lately; if all have, the one that failed longest ago
+   */
   pick(regions: readonly RegionInfo[]): RegionInfo {
     const rank = ({ url }: RegionInfo) => (url === this.#preferredUrl ? 0 : 1);
     const ordered = regions.toSorted((a, b) => rank(a) - rank(b));
-    return (
+    const chosen =
       ordered.find((region) => !this.#rests(region)) ??
-      ordered.toSorted((a, b) => this.#failedAtMs.get(a.url)! - this.#failedAtMs.get(b.url)!)[0]!
-    );
+      ordered.toSorted((a, b) => this.#failed.get(a.url)!.atMs - this.#failed.get(b.url)!.atMs)[0]!;
+    if (this.#failed.has(chosen.url)) this.failed(chosen);
+    return chosen;
   }
 
   /** @returns whether any Region has not failed lately */
@@ -35,11 +54,11 @@ export class Regions {
   }
 
   failed({ url }: RegionInfo): void {
-    this.#failedAtMs.set(url, this.#now());
+    this.#failed.set(url, { atMs: this.#now(), restMs: REST_MS * (1 + this.#random()) });
   }
 
   answered({ url }: RegionInfo): void {
-    this.#failedAtMs.delete(url);
+    this.#failed.delete(url);
   }
 
   /** Notes that the client's quota in the Region is spent, for `forMs` milliseconds. */
@@ -54,7 +73,7 @@ export class Regions {
   }
 
   #rests({ url }: RegionInfo): boolean {
-    const failedAtMs = this.#failedAtMs.get(url);
-    return failedAtMs !== undefined && Math.abs(this.#now() - failedAtMs) < REST_MS;
+    const failed = this.#failed.get(url);
+    return failed !== undefined && Math.abs(this.#now() - failed.atMs) < failed.restMs;
   }
 }

@@ -84,7 +84,6 @@ export const isUnreachable = (failure: CountersignError): boolean =>
 const backoffMs = (retries: number, random: () => number): number =>
   random() * Math.min(CAP_MS, BASE_MS * 2 ** retries);
 
-const BUDGET = 50;
 const PERMITS_PER_SUCCESS = 0.1;
 
 /**
@@ -92,7 +91,14 @@ const PERMITS_PER_SUCCESS = 0.1;
  * the requests.
  */
 export class RetryBudget {
-  #permits = BUDGET;
+  readonly #most: number;
+  #permits: number;
+
+  /** @param most retries that are left at first, and at most */
+  constructor(most: number) {
+    this.#most = most;
+    this.#permits = most;
+  }
 
   take(): boolean {
     if (this.#permits < 1) return false;
@@ -101,6 +107,6 @@ export class RetryBudget {
   }
 
   succeeded(): void {
-    this.#permits = Math.min(BUDGET, this.#permits + PERMITS_PER_SUCCESS);
+    this.#permits = Math.min(this.#most, this.#permits + PERMITS_PER_SUCCESS);
   }
 }

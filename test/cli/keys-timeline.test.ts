@@ -38,6 +38,10 @@ const draw = (
       windows: { finish: HOUR, publish_to_sign: 26 * HOUR, sign_to_remove: 25 * HOUR },
       regions: [],
       known_kids: [],
+      managed_by: 'local-a',
+      promoted_to: null,
+      primary_region: 'local-a',
+      missing_kids: [],
       next_rotation_at: null,
       last_failure: null,
       ...rest,
@@ -132,4 +136,13 @@ test('the time of the next rotation, and why the last one failed', () => {
     '  next rotation: 2026-11-25 12:00Z in 2 d',
     '  last rotation failed 2026-11-23 09:00Z 3 h ago, createSecret: https://vault is sealed: unseal Vault',
   ]);
+});
+
+test('keys that were promoted to a Region which is not deployed for it', () => {
+  const line = /^ {2}no new key is made: the keys were promoted to local-b, which is not deployed/;
+  const keys = [key('AAAAAA', 'current', -700, null)];
+  const drawn = (managed_by: string) => draw(keys, null, { promoted_to: 'local-b', managed_by });
+  expect(drawn('local-a')).toContainEqual(expect.stringMatching(line));
+  expect(drawn('local-b')).not.toContainEqual(expect.stringMatching(line));
+  expect(draw(keys)).not.toContainEqual(expect.stringMatching(line));
 });

@@ -338,6 +338,10 @@ describe('on Regions that lag, refuse or fail', () => {
       { region: 'local-b', kids: inB, revoked: inB && [] },
     ],
     known_kids: kids,
+    managed_by: 'local-a',
+    promoted_to: null,
+    primary_region: 'local-a',
+    missing_kids: [],
     next_rotation_at: null,
     last_failure: null,
   });
@@ -746,7 +750,9 @@ describe('on Regions that lag, refuse or fail', () => {
       const said =
         'error: countersign-local-rotate-nonce in local-a: the answer is not from a Countersign function; check for a proxy in between';
       expect(stderr).toContain(said);
+      answers['local-a'] = (action) => (action === 'keys.list' ? keyset(['AAAAAA'], ['AAAAAA']) : { raw });
       const rotate = await keys('rotate', 'nonce');
+      answers['local-a'] = () => ({ raw });
       expect([rotate.code, rotate.stderr]).toEqual([
         3,
         `error: nonce: ${said.slice(7)}; it may have been done: look with countersign keys list nonce\n`,
@@ -930,7 +936,8 @@ describe('on Regions that lag, refuse or fail', () => {
 
   it('clients list and unstick do not wait for a Region that accepts calls but never answers', async () => {
     answers['local-a'] = () => ({ hangs: true });
-    answers['local-b'] = () => ({ clients: [] });
+    answers['local-b'] = (action) =>
+      action === 'keys.list' ? keyset(['AAAAAA'], ['AAAAAA']) : { clients: [] };
     const quick = { patienceMs: 300 };
     const list = await directory.run(['clients', 'list'], quick);
     expect([list.code, list.stderr]).toEqual([
@@ -938,10 +945,7 @@ describe('on Regions that lag, refuse or fail', () => {
       'error: local-a has not answered within 300 ms; asked local-b instead\n',
     ]);
     const unstick = await directory.run(['keys', 'unstick', 'nonce'], quick);
-    expect([unstick.code, unstick.stderr]).toEqual([
-      3,
-      expect.stringContaining('in local-a: no answer in time'),
-    ]);
+    expect([unstick.code, unstick.stderr]).toEqual([3, 'error: local-a has not answered within 300 ms\n']);
   });
 
   it('list treats an invalid copy as one that cannot be read', async () => {
@@ -1251,14 +1255,15 @@ describe('on Regions that lag, refuse or fail', () => {
     const params: object[] = [];
     const problem = { code: 'rotation_refused', detail: 'key AAAAAA has yet to sign: rotate with --force' };
     const both = keyset(['AAAAAA', 'BBBBBB'], ['AAAAAA', 'BBBBBB']);
-    answers['local-a'] = (action, _, given) => {
+    answers['local-a'] = (action, __, given) => {
       if (action === 'keys.list') return both;
       params.push(given);
       return 'force' in given ? both : { problem };
     };
     expect((await keys('rotate', 'nonce')).stderr).toMatch(/--force \(rotation_refused\)\n$/);
     expect((await keys('rotate', 'nonce', '--force')).code).toBe(0);
-    answers['local-a'] = (_, __, given) => {
+    answers['local-a'] = (action, __, given) => {
+      if (action === 'keys.list') return keyset(['AAAAAA'], []);
       params.push(given);
       return { lost: true };
     };
@@ -1268,8 +1273,10 @@ describe('on Regions that lag, refuse or fail', () => {
 
   it('rotate --all tries each purpose, whatever happened to the one before', async () => {
     const problem = { code: 'rotation_in_progress', detail: 'version v2 is AWSPENDING: wait, or unstick' };
-    answers['local-a'] = (_, purpose) =>
-      purpose === 'nonce' ? { problem } : { ...keyset(['AAAAAA'], ['AAAAAA']), purpose };
+    answers['local-a'] = (action, purpose) =>
+      purpose === 'nonce' && action === 'keys.rotate'
+        ? { problem }
+        : { ...keyset(['AAAAAA'], ['AAAAAA']), purpose };
     const { code, stdout, stderr } = await keys('rotate', '--all');
     expect([code, stdout]).toEqual([1, 'client-root: key AAAAAA signs now\ntoken: key AAAAAA signs now\n']);
     expect(stderr).toBe('error: nonce: version v2 is AWSPENDING: wait, or unstick (rotation_in_progress)\n');

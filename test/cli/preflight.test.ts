@@ -483,6 +483,17 @@ it('names that belong to the stage itself are an update; a replica belongs to th
   expect({ code, wrong }).toEqual({ code: 0, wrong: [] });
 });
 
+it('the secrets belong to no stack once the keys were promoted, and nobody is told to delete them', async () => {
+  const exist = ({ regions }: State) => {
+    for (const region of REGIONS)
+      regions[region]!.existing = { 'secret countersign/prod/keys/nonce': { id: 'arn' } };
+  };
+  expect((await faultsOf(exist, { ...PLAN, keysManagedBy: 'eu-central-1' })).wrong).toEqual([]);
+  expect((await faultsOf(exist)).wrong.map(({ detail }) => detail)).toContain(
+    'secret countersign/prod/keys/nonce exists, but belongs to no stack',
+  );
+});
+
 it('a ledger is looked up under the name of its generation', async () => {
   const left = ({ regions }: State) => {
     regions['eu-west-1']!.existing = {

@@ -5,9 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import {
   CreateSecretCommand,
+  DescribeSecretCommand,
   PutSecretValueCommand,
   ReplicateSecretToRegionsCommand,
   type SecretsManagerClient,
+  StopReplicationToReplicaCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Unavailable } from '../../lambda/adapters/call.ts';
@@ -18,13 +20,16 @@ export interface Engine {
   /** Clients of the primary Region, and of one that has a replica. */
   readonly home: () => SecretsManagerClient;
   readonly away: () => SecretsManagerClient;
-  /** The name of the other Region, if replicas must be requested explicitly. */
-  readonly replicateTo?: string;
+  /** Name of the other Region. */
+  readonly replicateTo: string;
+  /** Has StopReplicationToReplica. */
+  readonly promotes: boolean;
   /** Does with a version what AWS does and not every stand-in: one label on one version, one value for one token. */
   readonly exact: boolean;
 }
 
-export function secretsManagerContract({ name, home, away, replicateTo, exact }: Engine): void {
+export function secretsManagerContract({ name, promotes, exact, ...regions }: Engine): void {
+  const { home, away, replicateTo } = regions;
   describe(`secret versions on ${name}`, () => {
     let id: string;
     let secret: SecretVersions;
@@ -35,10 +40,8 @@ export function secretsManagerContract({ name, home, away, replicateTo, exact }:
       id = `contract/${randomUUID()}`;
       const created = await home().send(new CreateSecretCommand({ Name: id, SecretString: 'first' }));
       first = created.VersionId!;
-      if (replicateTo !== undefined) {
-        const AddReplicaRegions = [{ Region: replicateTo }];
-        await home().send(new ReplicateSecretToRegionsCommand({ SecretId: id, AddReplicaRegions }));
-      }
+      const AddReplicaRegions = [{ Region: replicateTo }];
+      await home().send(new ReplicateSecretToRegionsCommand({ SecretId: id, AddReplicaRegions }));
       secret = createSecretVersions(home(), id);
       replica = createSecretVersions(away(), id);
     });
@@ -108,6 +111,63 @@ export function secretsManagerContract({ name, home, away, replicateTo, exact }:
       expect(await secret.put(token, 'next')).toBe(true);
       expect(await holders()).toEqual({ current: first, pending: token });
     });
+
+    const replicasOf = async (client: SecretsManagerClient) =>
+      (await client.send(new DescribeSecretCommand({ SecretId: id }))).ReplicationStatus ?? [];
+
+    it('a replica names its primary, and the primary its replica', async () => {
+      expect((await replica.describe()).primaryRegion).not.toBe(replicateTo);
+      expect(await replicasOf(home())).toEqual([
+        expect.objectContaining({ Region: replicateTo, Status: 'InSync' }),
+      ]);
+    });
+
+    it('a secret of the same name becomes a replica only by force, and then follows', async () => {
+      const twice = `contract/${randomUUID()}`;
+      await away().send(new CreateSecretCommand({ Name: twice, SecretString: 'theirs' }));
+      await home().send(new CreateSecretCommand({ Name: twice, SecretString: 'ours' }));
+      const AddReplicaRegions = [{ Region: replicateTo }];
+      const replicate = (ForceOverwriteReplicaSecret: boolean) =>
+        home().send(
+          new ReplicateSecretToRegionsCommand({
+            SecretId: twice,
+            AddReplicaRegions,
+            ForceOverwriteReplicaSecret,
+          }),
+        );
+      const there = createSecretVersions(away(), twice);
+      await replicate(false).catch(() => {});
+      expect((await there.read({ label: 'AWSCURRENT' }))?.text).toBe('theirs');
+      await replicate(true);
+      expect((await there.read({ label: 'AWSCURRENT' }))?.text).toBe('ours');
+      expect((await there.describe()).primaryRegion).toBe((await replica.describe()).primaryRegion);
+      await home().send(new PutSecretValueCommand({ SecretId: twice, SecretString: 'later' }));
+      expect((await there.read({ label: 'AWSCURRENT' }))?.text).toBe('later');
+      await expect(there.put(randomUUID(), 'x')).rejects.toThrow(Unavailable);
+    });
+
+    if (promotes) {
+      const promote = () => away().send(new StopReplicationToReplicaCommand({ SecretId: id }));
+
+      it('a promoted replica keeps its versions, is written, and no longer follows', async () => {
+        await promote();
+        expect(await replica.read({ label: 'AWSCURRENT' })).toEqual({ versionId: first, text: 'first' });
+        expect([replicateTo, undefined]).toContain((await replica.describe()).primaryRegion);
+        expect(await replicasOf(home())).toEqual([]);
+        const token = randomUUID();
+        expect(await replica.put(token, 'theirs')).toBe(true);
+        expect(await replica.move('AWSCURRENT', first, token)).toBe(true);
+        await home().send(new PutSecretValueCommand({ SecretId: id, SecretString: 'ours' }));
+        expect((await replica.read({ label: 'AWSCURRENT' }))?.text).toBe('theirs');
+        expect((await secret.read({ label: 'AWSCURRENT' }))?.text).toBe('ours');
+      });
+
+      it('what is no replica is not promoted', async () => {
+        await expect(home().send(new StopReplicationToReplicaCommand({ SecretId: id }))).rejects.toThrow(
+          expect.objectContaining({ name: 'InvalidRequestException' }),
+        );
+      });
+    }
 
     if (exact) {
       it('one token has one value: the first one stays', async () => {

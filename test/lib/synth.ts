@@ -1,5 +1,5 @@
 /** Synthesises the platform into a temporary directory, with its templates as plain objects. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkLock } from '../../lib/config/lock.ts';
@@ -88,6 +88,14 @@ function build(config: ConfigInput): Synthesised {
     const lockFile = join(outdir, 'lock.json');
     const before = beforeKeyChange(config);
     if (before) checkLock(readConfig(before), { file: lockFile, write: true });
+    const { managedBy, ...keys } = config.keys ?? {};
+    if (managedBy !== undefined) {
+      checkLock(readConfig({ ...config, keys }), { file: lockFile, write: true });
+      // As `countersign keys promote` does.
+      const lock = JSON.parse(readFileSync(lockFile, 'utf8'));
+      lock[config.stage.name].keysManagedBy = managedBy;
+      writeFileSync(lockFile, JSON.stringify(lock));
+    }
     new RegistrationPlatform(app, 'Countersign', { ...config, lockFile });
     const stacks = Object.fromEntries(
       app.synth().stacks.map(({ stackName, template }) => [stackName, new Stack(template)]),

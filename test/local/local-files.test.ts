@@ -47,11 +47,11 @@ const info = (entry: string): PlatformInfo => ({
 test("the first platform has the file names without a port, later ones add theirs, and none touches another's", async () => {
   const one = await open();
   one.files.log({ level: 'info', message: 'one' } as never);
-  one.files.announce(info(one.server.url));
+  one.files.announce(info(one.server.url), 'token');
   const before = [path('local.json'), path('local.log')].map((file) => readFileSync(file, 'utf8'));
 
   const two = await open();
-  two.files.announce(info(two.server.url));
+  two.files.announce(info(two.server.url), 'token');
   expect([one.files.isFirst, two.files.isFirst]).toEqual([true, false]);
   expect(two.files.infoPath).toBe(path(`local-${two.server.port}.json`));
   expect(JSON.parse(readFileSync(two.files.infoPath, 'utf8')).entry).toBe(two.server.url);

@@ -51,7 +51,7 @@ const property = (variant: Variant) =>
 describe('an evacuated Region', () => {
   it('stays out for a year, whatever restarts or is lost, even the keeper; it returns only on command and when good', async () => {
     await fc.assert(property({ metric: 'flag', without: 'LastKnownStatus' }), { numRuns: 150 });
-    expect(evacuations).toBeGreaterThan(150);
+    expect(evacuations).toBeGreaterThan(50);
   });
 
   it.each([

@@ -23,5 +23,6 @@ secretsManagerContract({
   home: () => client('eu-west-1'),
   away: () => client('eu-central-1'),
   replicateTo: 'eu-central-1',
+  promotes: false,
   exact: false,
 });

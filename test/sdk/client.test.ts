@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   ClientClosedError,
   ConnectionError,
+  InternalServerError,
   InvalidArgumentError,
   InvalidRegistrationError,
   NotFoundError,
@@ -144,6 +145,69 @@ test('if every Region is out, the call backs off between them and then fails', a
   await expect(client.register(ada)).rejects.toThrow(ConnectionError);
   expect(platform.waits).toEqual([100, 200, 400]);
   expect(platform.log.slice(1).map((line) => line[4])).toEqual(['a', 'b', 'a', 'b', 'a']);
+});
+
+test('clients return to a Region at different times, and of one client one call tries it first', async () => {
+  const platform = new FakePlatform();
+  const clients = [0, 0.5, 0.999].map((random) => platform.client({ random: () => random }));
+  const postsTo = (at: string) => platform.log.filter((line) => line === `POST ${at}/v1/register`).length;
+  platform.fault = ({ at }) => (at === 'a' ? 'refuse' : undefined);
+  for (const client of clients) await client.register({ user_id: 'first' });
+  platform.nowMs += 44_999;
+  platform.seen.length = 0;
+  for (const client of clients) await client.register({ user_id: 'first' });
+  expect([platform.log.filter((line) => line.includes(' a/')).length, postsTo('b')]).toEqual([1, 3]);
+
+  // The last one rests for a minute. Then all its calls come at once, and the Region still is gone.
+  platform.nowMs += 15_000;
+  platform.seen.length = 0;
+  const many = () =>
+    Promise.all(Array.from({ length: 20 }, (_, i) => clients[2]!.register({ user_id: `${i}` })));
+  await many();
+  expect([platform.log.filter((line) => line.includes(' a/')).length, postsTo('b')]).toEqual([1, 20]);
+  platform.nowMs += 60_000;
+  platform.fault = () => undefined;
+  platform.seen.length = 0;
+  await many();
+  expect([postsTo('a'), postsTo('b')]).toEqual([1, 19]);
+  await many();
+  expect(postsTo('a')).toBe(21);
+});
+
+test('an error says how often its call was sent, and whether the retries of the client are used up', async () => {
+  const platform = new FakePlatform(['a']);
+  const client = platform.client({ retryBudget: 3, maxRetries: 2 });
+  platform.fault = ({ method }) => (method === 'POST' ? 'refuse' : undefined);
+  const fails = (user_id: string) =>
+    client.register({ user_id }).then(
+      () => expect.fail('it registered'),
+      ({ attempts, message }) => ({ attempts, message }),
+    );
+  const message = 'no answer from https://a.api.example.com: connection failed';
+  expect(await fails('1')).toEqual({ attempts: 3, message });
+  const why = ', since the client has used up its retryBudget';
+  expect(await fails('2')).toEqual({
+    attempts: 2,
+    message: `${message}; not tried again after 2 attempts${why}`,
+  });
+  expect(await fails('3')).toEqual({
+    attempts: 1,
+    message: `${message}; not tried again after 1 attempt${why}`,
+  });
+});
+
+test('calls that share a failed request for nonces have errors of their own', async () => {
+  const platform = new FakePlatform(['a']);
+  platform.fault = ({ path }) => (path === '/v1/nonce' ? platform.problem('internal', 'a') : undefined);
+  const client = platform.client({ maxRetries: 0 });
+  const errors = await Promise.all(
+    ['1', '2'].map((user_id) => client.register({ user_id }).catch((error: unknown) => error)),
+  );
+  expect(errors[0]).not.toBe(errors[1]);
+  for (const error of errors) {
+    expect(error).toBeInstanceOf(InternalServerError);
+    expect(error).toMatchObject({ name: 'InternalServerError', code: 'internal', status: 500, attempts: 0 });
+  }
 });
 
 test('a registration whose answer was lost is repeated with another nonce and returns the stored one', async () => {

@@ -206,6 +206,7 @@ interface ClientSettings {
   readonly skewMs?: number;
   readonly random?: () => number;
   readonly maxRetries?: number;
+  readonly retryBudget?: number;
   readonly timeoutMs?: number;
   readonly onQuotaWait?: (waitMs: number) => void;
 }

@@ -297,7 +297,11 @@ test.each<[string, number]>([
 
 test("a clock that is set back prolongs neither a Region's rest nor a wait", async () => {
   const platform = new FakePlatform();
-  const regions = new Regions(ENTRY, () => platform.nowMs);
+  const regions = new Regions(
+    ENTRY,
+    () => platform.nowMs,
+    () => 0,
+  );
   const [a, b] = ['a', 'b'].map((name) => ({ name, url: `https://${name}.api.example.com` }));
   regions.failed(a!);
   regions.hold(a!, 60_000);

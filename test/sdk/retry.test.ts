@@ -123,7 +123,7 @@ test('without a permit there is no backing off', () => {
 });
 
 test('a budget holds fifty retries, and ten successes earn one more', () => {
-  const budget = new RetryBudget();
+  const budget = new RetryBudget(50);
   const takeAll = () => {
     let taken = 0;
     while (budget.take()) taken += 1;

@@ -78,6 +78,7 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     nowMs,
     log,
     region: here,
+    keysRegion: requireEnv(env, 'COUNTERSIGN_KEYS_REGION'),
     errorDocsUrl,
     regions,
     record: createRotationRecord(own.dynamodb, limits, purpose),

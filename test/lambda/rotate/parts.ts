@@ -15,7 +15,7 @@ import { type RotateHandler, type RotateOptions, rotateHandler } from '../../../
 import type { KeyRegion } from '../../../lambda/rotate/regions.ts';
 import { type AskKeys, keysWatchHandler } from '../../../lambda/rotate/watch/handler.ts';
 import type { VaultKeys } from '../../../lambda/vault/keys.ts';
-import { SecretStore, type SecretStoreOptions } from '../../../local/aws/secret-store.ts';
+import { SecretRegions, type SecretRegionsOptions } from '../../../local/aws/secret-regions.ts';
 import { secretsManagerService } from '../../../local/aws/secrets-manager.ts';
 import type { KeyLags } from '../../../protocol/key-windows.ts';
 import { type Keyset, parseKeyset } from '../../../protocol/keyset.ts';
@@ -71,8 +71,8 @@ async function freshJwk(kind: 'hmac' | 'ecdsa-p256' | 'ed25519'): Promise<JWK> {
 }
 
 /** An SDK client of the local Secrets Manager, without HTTP in between. */
-export function localSecrets(store: SecretStore, region: string): SecretsManagerClient {
-  const service = secretsManagerService(store, region, [HOME, AWAY]);
+export function localSecrets(regions: SecretRegions, region: string): SecretsManagerClient {
+  const service = secretsManagerService(regions, region);
   const send = async (command: { input: object; constructor: { name: string } }) => {
     const operation = command.constructor.name.replace(/Command$/, '');
     const headers = { 'x-amz-target': `secretsmanager.${operation}` };
@@ -85,7 +85,7 @@ export function localSecrets(store: SecretStore, region: string): SecretsManager
 
 export interface PartsOptions {
   readonly lags?: KeyLags;
-  readonly replicaLagMs?: SecretStoreOptions['replicaLagMs'];
+  readonly replicaLagMs?: SecretRegionsOptions['replicaLagMs'];
   readonly vault?: FakeVault;
   /** The error of the rotation's clock. */
   readonly skewMs?: () => number;
@@ -96,12 +96,14 @@ export function rotationParts(options: PartsOptions = {}) {
   const clock = { nowMs: T0 };
   const log: LogEntry[] = [];
   const told: string[][] = [];
-  const store = new SecretStore(() => clock.nowMs, {
-    ...(options.replicaLagMs && { replicaLagMs: options.replicaLagMs }),
+  const replicas = new SecretRegions([HOME, AWAY], () => clock.nowMs, {
+    replicaLagMs: options.replicaLagMs,
   });
-  const initial = { name: NAME, primaryRegion: HOME, description: undefined };
+  const store = replicas.in(HOME);
+  const initial = { name: NAME, description: undefined, kmsKeyId: undefined };
   store.create(initial, '0'.repeat(32), EMPTY_KEYSET);
-  const secretIn = (region: string) => createSecretVersions(localSecrets(store, region), NAME);
+  replicas.replicate(HOME, NAME, [{ region: AWAY, kmsKeyId: undefined }], false);
+  const secretIn = (region: string) => createSecretVersions(localSecrets(replicas, region), NAME);
   const secret = secretIn(HOME);
   const tables = new Map([HOME, AWAY].map((region) => [region, new Set<string>()]));
   const memories = new Map<string, Published>([HOME, AWAY].map((region) => [region, NOTHING_PUBLISHED]));
@@ -146,6 +148,7 @@ export function rotationParts(options: PartsOptions = {}) {
       nowMs: () => clock.nowMs + skewMs(),
       log: (entry) => log.push(entry),
       region: HOME,
+      keysRegion: HOME,
       errorDocsUrl: 'https://docs.example.com/errors',
       regions: [regionOf(HOME), regionOf(AWAY)],
       record,
@@ -159,7 +162,7 @@ export function rotationParts(options: PartsOptions = {}) {
     log: (entry) => log.push(entry),
   });
   const keysetIn = (region: string): Keyset =>
-    parseKeyset(store.read(store.find(NAME, region), undefined, undefined).value);
+    parseKeyset(store.read(replicas.in(region).find(NAME), undefined, undefined).value);
 
   return {
     clock,
@@ -172,6 +175,7 @@ export function rotationParts(options: PartsOptions = {}) {
     /** The earlier keysets that a Region remembers. */
     memories,
     record,
+    replicas,
     store,
     vault,
     secret,

@@ -1073,6 +1073,10 @@ describe('an operator', () => {
       windows: { finish: HOUR, publish_to_sign: PUBLISH, sign_to_remove: REMOVE },
       regions: [HOME, AWAY].map((region) => ({ region, kids: kids(parts), revoked: [] })),
       known_kids: kids(parts),
+      managed_by: HOME,
+      promoted_to: null,
+      primary_region: HOME,
+      missing_kids: [],
       next_rotation_at: null,
       last_failure: null,
     });

@@ -59,7 +59,7 @@ export async function simulate(simulation: Simulation): Promise<Outcome> {
     replicaLagMs: () => replicaLagMs,
     skewMs: rotatorSkewMs,
   });
-  const { clock, store } = parts;
+  const { clock, replicas, store } = parts;
   const handler = parts.rotator({ secret: spoiling(parts.secret, simulation.spoil) });
 
   // A first key, which every copy may know.
@@ -77,7 +77,7 @@ export async function simulate(simulation: Simulation): Promise<Outcome> {
       read: async () => {
         if (!allowed() && clock.nowMs - readAtMs <= maxAgeMs) throw new Error('throttled');
         readAtMs = clock.nowMs;
-        return store.read(store.find(NAME, region), undefined, undefined).value;
+        return store.read(replicas.in(region).find(NAME), undefined, undefined).value;
       },
       nowMs: () => clock.nowMs + skewMs,
       maxAgeMs,

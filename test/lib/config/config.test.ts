@@ -182,6 +182,12 @@ it('a Vault in a VPC needs a VPC in each Region, and a matching certificate auth
 });
 
 it('refuses a home Region that does not serve, and a Region that is listed twice', () => {
+  expect(faults({ ...PROD, keys: { managedBy: 'us-east-1' } })).toEqual([
+    'keys.managedBy: must be one of the Regions: eu-west-1, eu-central-1',
+  ]);
+  expect(faults({ ...CONFIG, keys: { managedBy: 'eu-west-1' } })).toEqual([
+    'keys.managedBy: has no meaning with stage.kind: "dev", which has one Region: leave it out',
+  ]);
   expect(faults({ ...CONFIG, homeRegion: 'us-east-1' })[0]).toBe(
     'homeRegion: must be one of the Regions: eu-west-1; for example homeRegion: "eu-west-1"',
   );

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { projectLock } from '../../../cli/keys/lock.ts';
 import { checkLock } from '../../../lib/config/lock.ts';
 import { ConfigError, readConfig } from '../../../lib/config/read.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
@@ -115,6 +116,44 @@ it('an eventual stage adds or removes one Region per deploy, as a global table d
   );
   write(EVENTUAL);
   expect(refused(three)).toEqual([]);
+});
+
+const promotedTo = (managedBy: string, config = PROD): ConfigInput => ({ ...config, keys: { managedBy } });
+
+it('the Region that makes keys is frozen: only a promotion moves it, and no config goes back', () => {
+  write(PROD);
+  const unknown =
+    'keys.managedBy: must be left out: LOCK knows of no promotion. To let eu-central-1 make the keys, run `countersign keys promote --to eu-central-1`, which writes it into the file';
+  for (const how of [{ write: false }, { write: true }])
+    expect(refused(promotedTo('eu-central-1'), how)).toEqual([unknown]);
+
+  // As the command writes it.
+  expect(projectLock(directory).write('live', 'eu-central-1').done).toBe(true);
+  expect(refused(promotedTo('eu-central-1'))).toEqual([]);
+  write(promotedTo('eu-central-1'));
+  expect(lock().live.keysManagedBy).toBe('eu-central-1');
+  const is = 'keys.managedBy: must be eu-central-1, which the keys were promoted to: LOCK says so, got';
+  for (const how of [{ write: false }, { write: true }]) {
+    expect(refused(PROD, how)).toEqual([`${is} none`]);
+    expect(refused(promotedTo('eu-west-1'), how)).toEqual([
+      `${is} eu-west-1. To let eu-west-1 make the keys, run \`countersign keys promote --to eu-west-1\``,
+    ]);
+  }
+});
+
+it('a new stage has had no promotion', () => {
+  expect(refused(promotedTo('eu-central-1'), { write: true })[0]).toContain('knows of no promotion');
+});
+
+it('a promotion leaves what else the file has, and is not written where there is no entry', () => {
+  write(PROD);
+  write({ ...EVENTUAL, stage: { name: 'test', kind: 'prod' } });
+  const before = lock();
+  projectLock(directory).write('live', 'eu-central-1');
+  expect(lock()).toEqual({ ...before, live: { ...before.live, keysManagedBy: 'eu-central-1' } });
+  const text = readFileSync(file, 'utf8');
+  expect(projectLock(directory).write('gone', 'eu-central-1')).toMatchObject({ done: false });
+  expect(readFileSync(file, 'utf8')).toBe(text);
 });
 
 const BESIDE: ConfigInput = { ...PROD, tables: { other: { generation: 2 } } };

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { expect, it } from 'vitest';
+import { projectLock } from '../../../cli/keys/lock.ts';
 import { type DeployPlan, deployPlanFile } from '../../../lambda/contract/deploy-plan.ts';
-import { checkLock, LOCK_CONTEXT } from '../../../lib/config/lock.ts';
+import { checkLock, LOCK_CONTEXT, LOCK_FILE } from '../../../lib/config/lock.ts';
 import { readConfig } from '../../../lib/config/read.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { RegistrationPlatform } from '../../../lib/platform.ts';
@@ -22,8 +23,10 @@ function planOf(config: ConfigInput, deployed?: ConfigInput): DeployPlan {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-plan-'));
   try {
     const app = new App({ outdir, context: { [LOCK_CONTEXT]: 'write' }, analyticsReporting: false });
-    const lockFile = join(outdir, 'lock.json');
-    if (deployed) checkLock(readConfig(deployed), { file: lockFile, write: true });
+    const lockFile = join(outdir, LOCK_FILE);
+    const { managedBy, ...keys } = config.keys ?? {};
+    checkLock(readConfig(deployed ?? { ...config, keys }), { file: lockFile, write: true });
+    if (managedBy !== undefined) projectLock(outdir).write(config.stage.name, managedBy);
     new RegistrationPlatform(app, 'Countersign', { ...config, lockFile });
     return JSON.parse(readFileSync(join(outdir, deployPlanFile(config.stage.name)), 'utf8'));
   } finally {
@@ -51,6 +54,14 @@ it('a stage of kind dev deploys to its Region only, and needs no role for access
 it('a stage of kind prod also deploys to us-east-1, even with one Region and no domain', () => {
   const { domain: _, witnessRegion: __, ...alone } = { ...PROD, regions: [{ name: 'eu-west-1' }] };
   expect(planOf(alone)).toMatchObject({ stackRegions: ['eu-west-1', 'us-east-1'], apiGatewayRole: 'create' });
+});
+
+it('knows of a promotion, since when no stack has the secrets', () => {
+  expect(planOf({ ...PROD, keys: { managedBy: 'eu-central-1' } })).toMatchObject({
+    homeRegion: 'eu-west-1',
+    keysManagedBy: 'eu-central-1',
+  });
+  expect(planOf(PROD)).not.toHaveProperty('keysManagedBy');
 });
 
 it('the plan lists every resource that the config names and the stacks do not create', () => {

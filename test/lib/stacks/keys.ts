@@ -221,6 +221,65 @@ it.each(PURPOSES)(
   },
 );
 
+/** After `countersign keys promote --to eu-central-1`. */
+const PROMOTED: ConfigInput = { ...PROD, keys: { managedBy: THERE } };
+const promoted = synthesise(PROMOTED);
+
+it.each(PURPOSES)(
+  'rotate-%s may write its keyset only where keys are made, whatever else allows it',
+  async (purpose) => {
+    const writes = ['secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecretVersionStage'];
+    for (const [config, at, allowed] of [
+      [PROD, HERE, true],
+      [PROD, THERE, false],
+      [PROMOTED, HERE, false],
+      [PROMOTED, THERE, true],
+    ] as const) {
+      for (const action of [...writes, 'secretsmanager:GetSecretValue']) {
+        const expected = allowed || !writes.includes(action);
+        const asked = { action, resource: secret(purpose, at) };
+        expect([at, asked, await may(rotator(purpose), asked, config, at)]).toEqual([at, asked, expected]);
+      }
+      const stack = synthesise(config).part(`region-${at}`);
+      const role = stack.resources[functionOf(stack, rotator(purpose)).Role['Fn::GetAtt'][0]]!.Properties;
+      const denied = role.Policies.flatMap(
+        ({ PolicyDocument }: { PolicyDocument: { Statement: { Effect: string; Action: string[] }[] } }) =>
+          PolicyDocument.Statement.flatMap(({ Effect, Action }) => (Effect === 'Deny' ? Action : [])),
+      );
+      expect(denied).toEqual(allowed ? [] : writes);
+    }
+    for (const action of ['Decrypt', 'GenerateDataKey', 'Encrypt'])
+      for (const used of [{}, { region: THERE }]) {
+        const asked = { ...decrypt('secretsmanager', used), action: `kms:${action}` };
+        expect(await may(rotator(purpose), asked, PROMOTED)).toBe(action === 'Decrypt');
+      }
+  },
+);
+
+it('once promoted, schedules are on in the new home alone, and its functions and keys-watch know it', () => {
+  const [here, there] = [promoted.region, promoted.part(`region-${THERE}`)];
+  expect(here.ofType('AWS::SecretsManager::RotationSchedule')).toEqual([]);
+  expect(
+    there.ofType('AWS::SecretsManager::RotationSchedule').map(({ Properties }) => Properties.SecretId),
+  ).toEqual(PURPOSES.map((purpose) => secretName('live', purpose)));
+  for (const stack of [here, there])
+    for (const name of [WATCH, ...PURPOSES.map(rotator)])
+      expect(functionOf(stack, name).Environment.Variables.COUNTERSIGN_KEYS_REGION).toBe(THERE);
+});
+
+it('once promoted, no stack has the secrets, even if the home Region makes keys again; what a stack had stays', () => {
+  for (const managedBy of [THERE, HERE]) {
+    const { stacks } = synthesise({ ...PROD, keys: { managedBy } });
+    for (const stack of Object.values(stacks))
+      expect(stack.ofType('AWS::SecretsManager::Secret')).toEqual([]);
+  }
+  // CloudFormation goes by the policy of the template that was deployed before.
+  for (const each of prod.home.ofType('AWS::SecretsManager::Secret'))
+    expect([each.DeletionPolicy, each.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+  const tables = (stack: Stack) => stack.ofType('AWS::DynamoDB::GlobalTable');
+  expect(tables(promoted.home)).toEqual(tables(prod.home));
+});
+
 it.each(PURPOSES)(
   'rotate-%s writes its own revoked kids in every Region, and nothing else in any table',
   async (purpose) => {

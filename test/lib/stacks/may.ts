@@ -39,8 +39,8 @@ function aliasArn(id: string): string {
 export const functionArn = (name: string, region = HERE): string =>
   `arn:aws:lambda:${region}:${ACCOUNT}:function:${name}`;
 
-function policiesOf(functionName: string, config: ConfigInput) {
-  const { region } = synthesise(config);
+function policiesOf(functionName: string, config: ConfigInput, at: string) {
+  const region = synthesise(config).part(`region-${at}`);
   const { Properties } = region
     .ofType('AWS::Lambda::Function')
     .find((each) => each.Properties.FunctionName === functionName)!;
@@ -63,11 +63,15 @@ export interface Try {
   readonly context?: Record<string, string | string[]>;
 }
 
-/** @param functionName its full name, in the first Region of the config */
+/**
+ * @param functionName its full name
+ * @param at the Region that it is in. @default the first one of the config
+ */
 export async function may(
   functionName: string,
   { action, resource, context = {} }: Try,
   config = PROD,
+  at = config.regions[0]!.name,
 ): Promise<boolean> {
   const simulated = await runSimulation(
     {
@@ -77,7 +81,7 @@ export async function may(
         resource: { resource, accountId: ACCOUNT },
         contextVariables: context,
       },
-      identityPolicies: policiesOf(functionName, config),
+      identityPolicies: policiesOf(functionName, config, at),
       ...(action.startsWith('kms:') && { resourcePolicy: KEY_POLICY }),
       serviceControlPolicies: [],
       resourceControlPolicies: [],

@@ -22,7 +22,7 @@ import { CloudWatch, cloudwatchService } from '../../../local/aws/cloudwatch.ts'
 import { dynamodbService } from '../../../local/aws/dynamodb.ts';
 import { createAwsEndpoint } from '../../../local/aws/endpoint.ts';
 import { type LambdaHandler, lambdaService } from '../../../local/aws/lambda.ts';
-import { SecretStore } from '../../../local/aws/secret-store.ts';
+import { SecretRegions } from '../../../local/aws/secret-regions.ts';
 import { secretsManagerService } from '../../../local/aws/secrets-manager.ts';
 import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 import { type LocalServer, startServer } from '../../../local/server.ts';
@@ -66,7 +66,7 @@ beforeAll(async () => {
     modeOf: (table) => (table.startsWith('global') ? 'strong' : 'regional'),
     nowMs: () => NOW_MS,
   });
-  const store = new SecretStore(() => NOW_MS);
+  const store = new SecretRegions(REGIONS, () => NOW_MS);
   const handler =
     (region: string): LambdaHandler =>
     async (event, { awsRequestId, invokedFunctionArn }) => {
@@ -75,7 +75,7 @@ beforeAll(async () => {
     };
   const services = (region: string) => ({
     dynamodb: dynamodbService(tables, region, 0),
-    secretsmanager: secretsManagerService(store, region, REGIONS),
+    secretsmanager: secretsManagerService(store, region),
     lambda: lambdaService(new Map([['echo', handler(region)]]), region),
     monitoring: cloudwatchService(new CloudWatch([ALARM], 60_000, () => NOW_MS)),
   });
@@ -165,8 +165,12 @@ test("a missing table is reported in AWS's words", async () => {
   );
 });
 
+const AddReplicaRegions = [{ Region: 'local-b' }];
+
 test('a secret is read in every Region, by name and by ARN', async () => {
-  const created = await a.secrets.send(new CreateSecretCommand({ Name: 'app/keys', SecretString: 'one' }));
+  const created = await a.secrets.send(
+    new CreateSecretCommand({ Name: 'app/keys', SecretString: 'one', AddReplicaRegions }),
+  );
   const there = await b.secrets.send(new GetSecretValueCommand({ SecretId: 'app/keys' }));
   expect(there).toMatchObject({
     SecretString: 'one',
@@ -181,16 +185,15 @@ test('a secret is read in every Region, by name and by ARN', async () => {
 
 test('a new version is current, the version before is previous, and the one before that has no label', async () => {
   const Name = 'versions';
-  await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one' }));
+  await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one', AddReplicaRegions }));
   await a.secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString: 'two' }));
   await a.secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString: 'three' }));
   const read = async (VersionStage: string) =>
     (await b.secrets.send(new GetSecretValueCommand({ SecretId: Name, VersionStage }))).SecretString;
   expect(await read('AWSCURRENT')).toBe('three');
   expect(await read('AWSPREVIOUS')).toBe('two');
-  const { VersionIdsToStages, ReplicationStatus } = await b.secrets.send(
-    new DescribeSecretCommand({ SecretId: Name }),
-  );
+  const { ReplicationStatus } = await a.secrets.send(new DescribeSecretCommand({ SecretId: Name }));
+  const { VersionIdsToStages } = await b.secrets.send(new DescribeSecretCommand({ SecretId: Name }));
   expect(Object.values(VersionIdsToStages!).flat().sort()).toEqual(['AWSCURRENT', 'AWSPREVIOUS']);
   expect(ReplicationStatus).toEqual([{ Region: 'local-b', Status: 'InSync' }]);
 });
@@ -228,7 +231,7 @@ test('a repeated put is one version; the same token with another value is refuse
 
 test('a secret cannot be created twice, found where it is missing, or written in a replica', async () => {
   const Name = 'once';
-  await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one' }));
+  await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one', AddReplicaRegions }));
   const named = (name: string) => expect.objectContaining({ name });
   await expect(b.secrets.send(new CreateSecretCommand({ Name, SecretString: 'two' }))).rejects.toThrow(
     named('ResourceExistsException'),
@@ -242,7 +245,9 @@ test('a secret cannot be created twice, found where it is missing, or written in
 });
 
 test('secrets are listed without their values', async () => {
-  await a.secrets.send(new CreateSecretCommand({ Name: 'listed', SecretString: 'hidden-value' }));
+  await a.secrets.send(
+    new CreateSecretCommand({ Name: 'listed', SecretString: 'hidden-value', AddReplicaRegions }),
+  );
   const { SecretList } = await b.secrets.send(new ListSecretsCommand({}));
   expect(SecretList?.map(({ Name }) => Name)).toContain('listed');
   expect(JSON.stringify(SecretList)).not.toContain('hidden-value');

@@ -4,18 +4,22 @@
  */
 import { randomUUID } from 'node:crypto';
 import {
+  CancelRotateSecretCommand,
   CreateSecretCommand,
   DescribeSecretCommand,
   GetSecretValueCommand,
   PutSecretValueCommand,
+  RemoveRegionsFromReplicationCommand,
+  ReplicateSecretToRegionsCommand,
   RotateSecretCommand,
   SecretsManagerClient,
+  StopReplicationToReplicaCommand,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAwsEndpoint } from '../../../local/aws/endpoint.ts';
+import { SecretRegions } from '../../../local/aws/secret-regions.ts';
 import { SecretRotation } from '../../../local/aws/secret-rotation.ts';
-import { SecretStore } from '../../../local/aws/secret-store.ts';
 import { secretArn, secretsManagerService } from '../../../local/aws/secrets-manager.ts';
 import { type LocalServer, startServer } from '../../../local/server.ts';
 import { secretsManagerContract } from '../../contract/secrets-manager.ts';
@@ -30,13 +34,14 @@ const called: {
 }[] = [];
 let fails: string | undefined;
 let server: LocalServer;
+let store: SecretRegions;
 let rotation: SecretRotation;
 let a: SecretsManagerClient;
 let b: SecretsManagerClient;
 
 beforeAll(async () => {
   server = await startServer(0, new Set());
-  const store = new SecretStore(() => clock.nowMs, { replicaLagMs: () => clock.lagMs });
+  store = new SecretRegions(REGIONS, () => clock.nowMs, { replicaLagMs: () => clock.lagMs });
   const invoke = async (functionName: string, event: object) => {
     const step = event as (typeof called)[0]['event'];
     called.push({ functionName, event: step });
@@ -53,7 +58,7 @@ beforeAll(async () => {
     if (step.Step === 'finishSecret') await move(step.SecretId, 'AWSCURRENT', step.ClientRequestToken);
   };
   rotation = new SecretRotation(
-    store,
+    store.in('local-a'),
     invoke,
     () => clock.nowMs,
     (secret) => secretArn('local-a', secret),
@@ -63,7 +68,7 @@ beforeAll(async () => {
     dynamodb: nowhere,
     lambda: nowhere,
     monitoring: nowhere,
-    secretsmanager: secretsManagerService(store, region, REGIONS, rotation),
+    secretsmanager: secretsManagerService(store, region, rotation),
   });
   server.serve(createAwsEndpoint(new Map(REGIONS.map((region) => [region, services(region)]))));
   const client = (region: string) =>
@@ -87,7 +92,10 @@ beforeEach(() => {
 
 async function create(): Promise<{ id: string; first: string }> {
   const id = `rotated/${randomUUID()}`;
-  const { VersionId } = await a.send(new CreateSecretCommand({ Name: id, SecretString: 'first' }));
+  const AddReplicaRegions = [{ Region: 'local-b' }];
+  const { VersionId } = await a.send(
+    new CreateSecretCommand({ Name: id, SecretString: 'first', AddReplicaRegions }),
+  );
   return { id, first: VersionId! };
 }
 const labels = async (id: string) =>
@@ -110,7 +118,14 @@ const rotate = (id: string, more: object = {}) =>
   a.send(new RotateSecretCommand({ SecretId: id, RotationLambdaARN: FUNCTION, ...more }));
 const named = (name: string) => expect.objectContaining({ name });
 
-secretsManagerContract({ name: 'the local one', home: () => a, away: () => b, exact: true });
+secretsManagerContract({
+  name: 'the local one',
+  home: () => a,
+  away: () => b,
+  replicateTo: 'local-b',
+  promotes: true,
+  exact: true,
+});
 
 describe('a rotation that it runs', () => {
   it('stages a version without a value, calls the four steps in order, and keeps their results', async () => {
@@ -226,6 +241,112 @@ describe('a label', () => {
     );
     await update(id, { MoveToVersionId: token, RemoveFromVersionId: first });
     expect(await labels(id)).toEqual({ [first]: ['AWSPREVIOUS'], [token]: ['AWSPENDING', 'AWSCURRENT'] });
+  });
+});
+
+describe('Regions', () => {
+  const region = (name: string) => [{ Region: name }];
+  const describeIn = (id: string, client: SecretsManagerClient) =>
+    client.send(new DescribeSecretCommand({ SecretId: id }));
+  const statusOf = async (id: string, client = a) => (await describeIn(id, client)).ReplicationStatus;
+  const replicate = (id: string, client: SecretsManagerClient, to: string, force = true) =>
+    client.send(
+      new ReplicateSecretToRegionsCommand({
+        SecretId: id,
+        AddReplicaRegions: region(to),
+        ForceOverwriteReplicaSecret: force,
+      }),
+    );
+
+  it('a lost one gets nothing and sends nothing, and catches up when it is back', async () => {
+    const { id } = await create();
+    store.lose('local-a');
+    clock.nowMs += 1;
+    await a.send(new PutSecretValueCommand({ SecretId: id, SecretString: 'second' }));
+    expect(await value(id, b)).toBe('first');
+    store.restore('local-a');
+    expect(await value(id, b)).toBe('second');
+    store.lose('local-b');
+    clock.nowMs += 1;
+    await a.send(new PutSecretValueCommand({ SecretId: id, SecretString: 'third' }));
+    expect(await value(id, b)).toBe('second');
+    store.restore('local-b');
+    expect(await value(id, b)).toBe('third');
+  });
+
+  it('what a lost one had not sent is not in the secret that is promoted meanwhile, nor ever after', async () => {
+    clock.lagMs = 100;
+    const { id } = await create();
+    clock.nowMs += 100;
+    await a.send(new PutSecretValueCommand({ SecretId: id, SecretString: 'second' }));
+    clock.nowMs += 50;
+    store.lose('local-a');
+    clock.nowMs += 1_000;
+    await b.send(new StopReplicationToReplicaCommand({ SecretId: id }));
+    expect(await value(id, b)).toBe('first');
+    store.restore('local-a');
+    clock.nowMs += 1_000;
+    expect([await value(id), await value(id, b)]).toEqual(['second', 'first']);
+
+    // The former primary becomes a replica: its status says when, and it serves what it had until then.
+    await replicate(id, b, 'local-a');
+    expect([await statusOf(id, b), await value(id)]).toEqual([
+      [{ Region: 'local-a', Status: 'InProgress' }],
+      'second',
+    ]);
+    clock.nowMs += 100;
+    expect([await statusOf(id, b), await value(id)]).toEqual([
+      [{ Region: 'local-a', Status: 'InSync' }],
+      'first',
+    ]);
+    expect((await describeIn(id, a)).PrimaryRegion).toBe('local-b');
+  });
+
+  it('a secret is not overwritten without force: the status says why; a replica replicates nothing', async () => {
+    const { id } = await create();
+    const Name = `other/${id}`;
+    for (const client of [a, b]) await client.send(new CreateSecretCommand({ Name, SecretString: 'own' }));
+    await replicate(Name, a, 'local-b', false);
+    expect(await statusOf(Name)).toEqual([
+      {
+        Region: 'local-b',
+        Status: 'Failed',
+        StatusMessage: 'Secret with this name already exists in this region',
+      },
+    ]);
+    expect(store.in('local-b').find(Name).primaryRegion).toBe('local-b');
+    await expect(replicate(id, b, 'local-a')).rejects.toThrow('Operation not permitted on a replica secret');
+    await expect(replicate(id, a, 'local-a')).rejects.toThrow(named('InvalidParameterException'));
+    await expect(replicate(id, a, 'local-z')).rejects.toThrow(named('InvalidParameterException'));
+  });
+
+  it('a replica that is removed is gone; without one, that is refused', async () => {
+    const { id } = await create();
+    const remove = (RemoveReplicaRegions: string[]) =>
+      a.send(new RemoveRegionsFromReplicationCommand({ SecretId: id, RemoveReplicaRegions }));
+    expect((await remove(['local-b'])).ReplicationStatus).toEqual([]);
+    await expect(value(id, b)).rejects.toThrow(named('ResourceNotFoundException'));
+    await expect(remove(['local-b'])).rejects.toThrow(named('InvalidParameterException'));
+    await replicate(id, a, 'local-b', false);
+    expect(await value(id, b)).toBe('first');
+    // What was promoted is no replica: it stays.
+    await b.send(new StopReplicationToReplicaCommand({ SecretId: id }));
+    await remove(['local-b']);
+    expect(await value(id, b)).toBe('first');
+  });
+
+  it('a schedule is turned off, and a replica has none', async () => {
+    const { id } = await create();
+    await rotate(id, { RotateImmediately: false, RotationRules: { AutomaticallyAfterDays: 30 } });
+    await rotation.settled();
+    expect([(await describeIn(id, a)).RotationEnabled, (await describeIn(id, b)).RotationEnabled]).toEqual([
+      true,
+      false,
+    ]);
+    await a.send(new CancelRotateSecretCommand({ SecretId: id }));
+    const { RotationEnabled, NextRotationDate } = await describeIn(id, a);
+    expect([RotationEnabled, NextRotationDate]).toEqual([false, undefined]);
+    await expect(b.send(new CancelRotateSecretCommand({ SecretId: id }))).rejects.toThrow('replica');
   });
 });
 

@@ -1276,4 +1276,55 @@ export const KEYS: readonly Mutant[] = [
     'message',
     'test/lambda/rotate/rotation.test.ts',
   ),
+  mutant(
+    'one-home',
+    'lambda/rotate/rotation.ts',
+    `    this.requireHome(looked.published);
+`,
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home',
+    'lambda/rotate/rotation.ts',
+    'if (home !== undefined && home.region !== region)',
+    'if (false)',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home',
+    'protocol/published.ts',
+    'b.term - a.term',
+    'a.term - b.term',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home',
+    'protocol/published.ts',
+    'return { ...before, seq: Math.max',
+    'return { seq: Math.max',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home-in-flight',
+    'lambda/rotate/rotation.ts',
+    'for (const error of promoted) throw error;',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home-revokes',
+    'lambda/rotate/revoke.ts',
+    `      rotation.requireHome(this.#looked.published);
+`,
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-compares',
+    'lambda/rotate/actions.ts',
+    'const refused = revoked.length > 0 ? await',
+    'const refused = revoked.length > 1_000 ? await',
+    'test/cli/keys-promote.test.ts',
+  ),
 ];

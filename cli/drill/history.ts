@@ -1,0 +1,79 @@
+/** What clients saw in a drill, and what follows from it. */
+
+/** A request to register. */
+export interface Attempt {
+  readonly region: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** `refused`: with a problem. `failed`: no answer. */
+  readonly outcome: 'acknowledged' | 'refused' | 'failed';
+  /** Of the refusal. */
+  readonly code?: string | undefined;
+}
+
+/** A call of a client to register one user: one attempt or several. */
+export interface Call {
+  readonly userId: string;
+  /** The Region that the client prefers. */
+  readonly prefers: string;
+  readonly endMs: number;
+  readonly attempts: readonly Attempt[];
+  /** Requests for a nonce, and attempts, that got no answer. */
+  readonly transportFailures: number;
+  readonly acknowledged?: Acknowledged;
+  /** The error's code, where the call failed. */
+  readonly error?: string;
+}
+
+export interface Acknowledged {
+  readonly id: string;
+  readonly createdAt: string;
+  /** The Region that answered. */
+  readonly region: string;
+}
+
+/** A moment of the drill that the report shows. */
+export interface Mark {
+  readonly atMs: number;
+  readonly text: string;
+}
+
+export class History {
+  readonly startMs = performance.now();
+  readonly calls: Call[] = [];
+  readonly marks: Mark[] = [];
+  /** Acknowledged users that a Region did not have afterwards. */
+  readonly lost = new Set<string>();
+  /** Requests that were accepted twice, and users with two registrations. */
+  readonly duplicated = new Set<string>();
+  /** Promises that did not hold, in words. */
+  readonly broken: string[] = [];
+
+  /** Times of the history are milliseconds from its start. */
+  now(): number {
+    return performance.now() - this.startMs;
+  }
+
+  mark(text: string): number {
+    const atMs = this.now();
+    this.marks.push({ atMs, text });
+    return atMs;
+  }
+
+  acknowledged(): (Call & { readonly acknowledged: Acknowledged })[] {
+    return this.calls.filter((call) => call.acknowledged !== undefined) as never;
+  }
+
+  failed(): Call[] {
+    return this.calls.filter(({ error }) => error !== undefined);
+  }
+
+  maxAttempts(): number {
+    return this.calls.reduce((most, { attempts }) => Math.max(most, attempts.length), 0);
+  }
+
+  /** Compares what a Region has of a user with what was acknowledged. */
+  compare({ userId, acknowledged }: Call, createdAt: string): void {
+    if (createdAt !== acknowledged!.createdAt) this.duplicated.add(`${userId} has two registrations`);
+  }
+}

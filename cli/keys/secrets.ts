@@ -1,0 +1,102 @@
+/**
+ * Moves the secrets between Regions with the operator's own rights (docs/decisions/0029). It reads no value: only where a
+ * secret has its primary, and whether its replicas are there.
+ */
+import {
+  DescribeSecretCommand,
+  ReplicateSecretToRegionsCommand,
+  SecretsManagerClient,
+  StopReplicationToReplicaCommand,
+} from '@aws-sdk/client-secrets-manager';
+import { secretName } from '../../lambda/contract/names.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
+import { awsError } from '../aws-error.ts';
+import { CliError, EXIT } from '../io.ts';
+import type { Target } from '../target.ts';
+
+export interface Replica {
+  readonly region: string;
+  readonly status: string;
+  readonly message: string | undefined;
+}
+
+export interface DescribedSecret {
+  /** Undefined where AWS names none: then the secret has no replica, and is none. */
+  readonly primaryRegion: string | undefined;
+  readonly kmsKeyId: string | undefined;
+  /** Of a primary. */
+  readonly replicas: readonly Replica[];
+}
+
+/** All methods throw CliError where Secrets Manager refuses, or is not reached. */
+export interface Secrets {
+  /** @returns undefined where the Region has no such secret */
+  describe(region: string, purpose: Purpose): Promise<DescribedSecret | undefined>;
+  /** Makes a Region's replica a secret of its own. */
+  detach(region: string, purpose: Purpose): Promise<void>;
+  /** Makes a Region's secret a replica of another Region's, whatever it held. */
+  replicate(from: string, to: string, purpose: Purpose, kmsKeyId: string | undefined): Promise<void>;
+}
+
+export function secretsOf(target: Target, signal: AbortSignal): Secrets {
+  /** @param ifMissing the result where the Region has no such secret. @default an error */
+  async function call<R>(
+    region: string,
+    purpose: Purpose,
+    send: (client: SecretsManagerClient, SecretId: string) => Promise<R>,
+    ifMissing?: { readonly result: R },
+  ): Promise<R> {
+    const SecretId = secretName(target.stage, purpose);
+    const client = new SecretsManagerClient({
+      ...target.aws(region),
+      requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
+    });
+    try {
+      return await send(client, SecretId);
+    } catch (error) {
+      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+      if (ifMissing && (error as Error).name === 'ResourceNotFoundException') return ifMissing.result;
+      throw awsError(error, `secret ${SecretId} in ${region}`);
+    } finally {
+      client.destroy();
+    }
+  }
+  const options = { abortSignal: signal };
+
+  return {
+    describe: (region, purpose) =>
+      call<DescribedSecret | undefined>(
+        region,
+        purpose,
+        async (client, SecretId) => {
+          const answer = await client.send(new DescribeSecretCommand({ SecretId }), options);
+          return {
+            primaryRegion: answer.PrimaryRegion,
+            kmsKeyId: answer.KmsKeyId,
+            replicas: (answer.ReplicationStatus ?? []).map(({ Region = '', Status = '', StatusMessage }) => ({
+              region: Region,
+              status: Status,
+              message: StatusMessage,
+            })),
+          };
+        },
+        { result: undefined },
+      ),
+
+    detach: (region, purpose) =>
+      call(region, purpose, async (client, SecretId) => {
+        await client.send(new StopReplicationToReplicaCommand({ SecretId }), options);
+      }),
+
+    replicate: (from, to, purpose, kmsKeyId) =>
+      call(from, purpose, async (client, SecretId) => {
+        const replica = { Region: to, ...(kmsKeyId !== undefined && { KmsKeyId: kmsKeyId }) };
+        const command = new ReplicateSecretToRegionsCommand({
+          SecretId,
+          AddReplicaRegions: [replica],
+          ForceOverwriteReplicaSecret: true,
+        });
+        await client.send(command, options);
+      }),
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * The Regions' secrets, and which is a replica of which (AWS Secrets Manager, "Replicate secrets across Regions"). A
+ * replica shows its primary as it was a replication lag ago. While a Region is lost, nothing leaves it or reaches it.
+ *
+ * What AWS does not document is marked *assumed*, here and in docs/aws-truths.md, and is the stricter of what it may do.
+ */
+import { AwsError } from './protocol.ts';
+import { type Secret, SecretStore } from './secret-store.ts';
+
+export interface SecretRegionsOptions {
+  /** How late a Region sees a change of a secret of another Region, in milliseconds. @default 0 */
+  readonly replicaLagMs?: ((region: string) => number) | undefined;
+}
+
+export interface ReplicaRegion {
+  readonly region: string;
+  readonly kmsKeyId: string | undefined;
+}
+
+export interface ReplicaStatus extends ReplicaRegion {
+  readonly status: 'InSync' | 'InProgress' | 'Failed';
+  readonly message: string | undefined;
+}
+
+/** What a primary knows of one replica. */
+interface Link extends ReplicaRegion {
+  readonly sinceMs: number;
+  /** Why there is no replica. */
+  readonly failed: string | undefined;
+}
+
+export class SecretRegions {
+  readonly #stores: ReadonlyMap<string, SecretStore>;
+  /** By primary Region and name. */
+  readonly #links = new Map<string, readonly Link[]>();
+  readonly #lostAtMs = new Map<string, number>();
+  readonly #nowMs: () => number;
+  readonly #lagMs: (region: string) => number;
+
+  constructor(
+    regions: readonly string[],
+    nowMs: () => number,
+    { replicaLagMs = () => 0 }: SecretRegionsOptions = {},
+  ) {
+    this.#stores = new Map(regions.map((region) => [region, new SecretStore(region, nowMs)]));
+    this.#nowMs = nowMs;
+    this.#lagMs = replicaLagMs;
+  }
+
+  in(region: string): SecretStore {
+    const store = this.#stores.get(region);
+    if (store) return store;
+    throw new AwsError('InvalidParameterException', `${region} is not a Region of this platform`);
+  }
+
+  /** From now on, nothing is copied from this Region or to it. */
+  lose(region: string): void {
+    this.#lostAtMs.set(region, this.#nowMs());
+  }
+
+  /** What was written in the meantime arrives now, where a secret still is a replica. */
+  restore(region: string): void {
+    this.#lostAtMs.delete(region);
+  }
+
+  /**
+   * @param force overwrites a secret of the same name. *Assumed*: not one that has replicas itself, nor a replica of
+   *   another secret
+   * @throws AwsError InvalidRequestException where the secret is a replica; InvalidParameterException
+   */
+  replicate(from: string, id: string, targets: readonly ReplicaRegion[], force: boolean): void {
+    const { name } = this.in(from).primary(id);
+    for (const target of targets) {
+      const store = this.in(target.region);
+      if (target.region === from)
+        throw new AwsError('InvalidParameterException', 'A secret cannot be replicated to its own Region.');
+      const failed = this.#refusal(from, store, name, force);
+      const link = { ...target, sinceMs: this.#nowMs(), failed };
+      if (failed === undefined && this.#linked(from, name, target.region)) continue;
+      this.#setLinks(from, name, [...this.#others(from, name, [target.region]), link]);
+      if (failed === undefined) store.setReplica(name, this.#replicaOf(from, name, link, store));
+    }
+  }
+
+  /** @returns those of the secret's replicas that are linked to it, and those that could not be made */
+  status(region: string, name: string): ReplicaStatus[] {
+    return this.#linksOf(region, name).flatMap((link): ReplicaStatus[] => {
+      const { region: to, kmsKeyId, failed: message } = link;
+      if (message !== undefined) return [{ region: to, kmsKeyId, status: 'Failed', message }];
+      if (!this.#linked(region, name, to)) return [];
+      const arrived = link.sinceMs <= this.#seenMs(region, to);
+      return [{ region: to, kmsKeyId, status: arrived ? 'InSync' : 'InProgress', message: undefined }];
+    });
+  }
+
+  /** @throws AwsError InvalidRequestException where it is no replica (*assumed*); ResourceNotFoundException */
+  stop(region: string, id: string): Secret {
+    const store = this.in(region);
+    const { name } = store.find(id);
+    if (!store.replica(name))
+      throw new AwsError(
+        'InvalidRequestException',
+        'The secret is not a replica: it has no primary to stop.',
+      );
+    store.own(name);
+    return store.find(name);
+  }
+
+  /** Deletes the replicas. @throws AwsError InvalidParameterException where the secret has none there (*assumed*) */
+  removeReplicas(from: string, id: string, regions: readonly string[]): void {
+    const { name } = this.in(from).primary(id);
+    for (const region of regions) {
+      if (!this.#linksOf(from, name).some((link) => link.region === region))
+        throw new AwsError('InvalidParameterException', `The secret has no replica in ${region}.`);
+      if (this.#linked(from, name, region)) this.in(region).remove(name);
+    }
+    this.#setLinks(from, name, this.#others(from, name, regions));
+  }
+
+  #refusal(from: string, store: SecretStore, name: string, force: boolean): string | undefined {
+    const replica = store.replica(name);
+    if (replica?.primaryRegion === from) return undefined;
+    const there = replica !== undefined || store.all().some((secret) => secret.name === name);
+    if (there && !force) return 'Secret with this name already exists in this region';
+    if (replica) return `The secret in this region is a replica of ${replica.primaryRegion}`;
+    return this.status(store.region, name).some(({ status }) => status !== 'Failed')
+      ? 'The secret in this region has replicas'
+      : undefined;
+  }
+
+  #replicaOf(from: string, name: string, { sinceMs, kmsKeyId }: Link, to: SecretStore) {
+    const before = to.all().find((secret) => secret.name === name);
+    const source = this.in(from);
+    return {
+      primaryRegion: from,
+      read: (): Secret | undefined => {
+        const seenMs = this.#seenMs(from, to.region);
+        if (seenMs < sinceMs) return before;
+        const seen = source.at(name, seenMs);
+        return seen && { ...seen, kmsKeyId, rotation: null };
+      },
+    };
+  }
+
+  /** Up to when a Region's writes have arrived in another. */
+  #seenMs(from: string, to: string): number {
+    const ends = [from, to].map((region) => this.#lostAtMs.get(region) ?? Number.POSITIVE_INFINITY);
+    return Math.min(this.#nowMs(), ...ends) - this.#lagMs(to);
+  }
+
+  #linked = (from: string, name: string, to: string): boolean =>
+    this.in(to).replica(name)?.primaryRegion === from;
+
+  #linksOf(region: string, name: string): readonly Link[] {
+    return this.#links.get(`${region} ${name}`) ?? [];
+  }
+
+  #others(region: string, name: string, regions: readonly string[]): Link[] {
+    return this.#linksOf(region, name).filter((link) => !regions.includes(link.region));
+  }
+
+  #setLinks(region: string, name: string, links: readonly Link[]): void {
+    this.#links.set(`${region} ${name}`, links);
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Faults over HTTP, for `countersign drill`: `POST /faults` on the port of the AWS endpoint, with one of the forms of
+ * `Fault` as JSON, and the platform's token. No web page reaches it: the server refuses foreign origins, and the token lies
+ * in a file that only its owner can read.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { parseJsonObject } from './aws/protocol.ts';
+import type { Faults } from './faults.ts';
+import { type HttpListener, readBody } from './server.ts';
+
+export interface ControlOptions {
+  readonly token: string;
+  readonly consistency: 'strong' | 'eventual';
+  readonly faults: Faults;
+}
+
+const PATH = '/faults';
+const MAX_BYTES = 10_000;
+
+/** @param next answers every other request */
+export function createControl(
+  { token, consistency, faults }: ControlOptions,
+  next: HttpListener,
+): HttpListener {
+  return async (request, response) => {
+    if (request.url !== PATH) return next(request, response);
+    const answer = (status: number, body: object) => {
+      const text = JSON.stringify(body);
+      response.writeHead(status, {
+        'Content-Type': 'application/json',
+        'Content-Length': Buffer.byteLength(text),
+      });
+      response.end(text);
+    };
+    if (!isToken(request.headers.authorization)) return answer(401, { error: 'the token is wrong' });
+    if (request.method === 'GET') return answer(200, { consistency, regions: faults.regions });
+    if (request.method !== 'POST') return answer(405, { error: 'only GET and POST' });
+    const body = await readBody(request, MAX_BYTES);
+    try {
+      if (!body) throw new Error('the body is too large');
+      await cause(parseJsonObject(body));
+    } catch (error) {
+      return answer(400, { error: (error as Error).message });
+    }
+    return answer(200, {});
+  };
+
+  /** @throws Error where it is no fault of this platform */
+  async function cause(fault: Readonly<Record<string, unknown>>): Promise<void> {
+    const { kind, region, alone, rate, delay_ms, lost, generation, in_use } = fault;
+    if (kind === 'region' && isRegion(region) && typeof lost === 'boolean')
+      return lost ? faults.loseRegion(region) : faults.bringBackRegion(region);
+    if (kind === 'partition' && Array.isArray(alone) && alone.every(isRegion)) return faults.partition(alone);
+    if (kind === 'throttle' && isRegion(region) && isWithin(rate, 1) && isWithin(delay_ms, 10_000))
+      return faults.throttle(region, { rate, delayMs: delay_ms });
+    if (kind === 'tables' && isGeneration(generation) && typeof in_use === 'boolean')
+      return in_use ? faults.useTables(generation) : faults.makeTables(generation);
+    if (kind === 'vault' && typeof lost === 'boolean') return faults.loseVault(lost);
+    throw new Error('this is no fault of this platform');
+  }
+
+  function isRegion(value: unknown): value is string {
+    return faults.regions.some((name) => name === value);
+  }
+
+  function isToken(authorization = ''): boolean {
+    return timingSafeEqual(digest(authorization), digest(`Bearer ${token}`));
+  }
+}
+
+const isWithin = (value: unknown, most: number): value is number =>
+  typeof value === 'number' && value >= 0 && value <= most;
+
+const isGeneration = (value: unknown): value is number => Number.isInteger(value) && Number(value) > 1;
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

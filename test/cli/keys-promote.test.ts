@@ -1,0 +1,349 @@
+/** `countersign keys promote`: every step, in every order of losses and returns, and killed before each of its calls. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CliError } from '../../cli/io.ts';
+import { projectLock } from '../../cli/keys/lock.ts';
+import { type PromoteOptions, promoteKeys, type Step } from '../../cli/keys/promote.ts';
+import type { Target } from '../../cli/target.ts';
+import { secretName } from '../../lambda/contract/names.ts';
+import { PURPOSES } from '../../lambda/contract/purposes.ts';
+import { type LocalServer, startServer } from '../../local/server.ts';
+import { HOME, NEXT, REGIONS, STAGE, THIRD, World } from '../support/promotion.ts';
+import { Directory } from './cli.ts';
+
+let server: LocalServer;
+let world: World;
+const directory = new Directory();
+beforeAll(async () => {
+  server = await startServer(0, new Set());
+  server.serve((request, response) => world.endpoint(request, response));
+});
+afterAll(async () => {
+  await server.stop();
+  directory.remove();
+});
+beforeEach(() => begin());
+
+const LOCK = 'countersign.lock.json';
+const readLock = () => JSON.parse(directory.read(LOCK));
+
+async function begin(regions: readonly string[] = REGIONS): Promise<void> {
+  world = new World(regions);
+  await world.start();
+  directory.write(LOCK, JSON.stringify({ [STAGE]: { homeRegion: HOME }, other: {} }));
+}
+
+const promote = (options: Partial<PromoteOptions> = {}, to: string = NEXT, more: Partial<Target> = {}) =>
+  promoteKeys(world.target(server.url, more), to, {
+    yes: false,
+    lock: projectLock(directory.path),
+    timeoutMs: 50,
+    pollMs: 1,
+    patienceMs: 5_000,
+    signal: new AbortController().signal,
+    report: () => {},
+    ...options,
+  });
+
+const undone = (steps: readonly Step[]) =>
+  steps.filter(({ done }) => !done).map(({ step, region, purpose }) => [step, region, purpose]);
+const details = (steps: readonly Step[], name: string) =>
+  steps.filter(({ step }) => step === name).map(({ detail }) => detail);
+
+const primaries = () =>
+  REGIONS.map((region) => world.secrets.in(region).find(secretName(STAGE, 'nonce')).primaryRegion);
+
+/** What the command asks for, done by a person: run, deploy, run again. */
+async function promoteAndDeploy(options: Partial<PromoteOptions> = {}): Promise<readonly Step[]> {
+  expect(undone(await promote(options))).toEqual([['deploy', NEXT, null]]);
+  for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+  return promote(options);
+}
+
+describe('the home Region is lost', () => {
+  beforeEach(() => world.lose(HOME));
+
+  it('another takes over: its secret is its own, and it waits for its deployment', async () => {
+    const before = PURPOSES.map((purpose) => world.kids(NEXT, purpose));
+    const steps = await promote();
+    expect(undone(steps)).toEqual([['deploy', NEXT, null]]);
+    expect(primaries()).toEqual([HOME, NEXT, HOME]);
+    expect(PURPOSES.map((purpose) => world.kids(NEXT, purpose))).toEqual(before);
+    expect(details(steps, 'detach')[0]).toBe(
+      `is now a secret of its own, with ${before[0]!.join(', ')}; no published key is missing`,
+    );
+    expect(details(steps, 'deploy')[0]).toMatch(
+      /^set keys\.managedBy: 'eu-central-1' in the config, .*run this command again$/,
+    );
+    expect(readLock()).toEqual({ [STAGE]: { homeRegion: HOME, keysManagedBy: NEXT }, other: {} });
+  });
+
+  it('deployed, the other Regions follow it; the lost one is left over, and said', async () => {
+    const steps = await promoteAndDeploy();
+    expect(undone(steps)).toEqual([['replicate', HOME, null]]);
+    expect(details(steps, 'replicate').at(-1)).toMatch(
+      /When it is back: keep it evacuated, deploy its stacks .* before you return eu-west-1$/,
+    );
+    expect(primaries()).toEqual([HOME, NEXT, NEXT]);
+    // Each replica keeps its own Region's key.
+    expect(world.secrets.in(THIRD).find(secretName(STAGE, 'nonce')).kmsKeyId).toContain(THIRD);
+    // New keys are made, and arrive.
+    expect(await world.operate(NEXT, 'nonce', 'keys.rotate')).toMatchObject({ ok: true });
+    expect(world.kids(THIRD)).toEqual(world.kids(NEXT));
+  });
+
+  it('back, it makes no key before anybody has looked, by its schedule or an operator', async () => {
+    await promoteAndDeploy();
+    world.bringBack(HOME);
+    const before = [world.kids(HOME), world.made(HOME)];
+    const refused = { ok: false, problem: { code: 'rotation_refused' } };
+    expect(await world.operate(HOME, 'nonce', 'keys.rotate', { force: true })).toMatchObject(refused);
+    const step = { SecretId: secretName(STAGE, 'nonce'), ClientRequestToken: 't'.repeat(32) };
+    await expect(
+      world.function(HOME, 'nonce')({ Step: 'createSecret', ...step }, { awsRequestId: '1' }),
+    ).rejects.toThrow(/were promoted to eu-central-1, which alone makes new ones/);
+    expect(await world.operate(HOME, 'nonce', 'keys.revoke')).toMatchObject({
+      ok: true,
+      result: { keyset: null, failure: expect.stringContaining('were promoted to eu-central-1') },
+    });
+    expect([world.kids(HOME), world.made(HOME)]).toEqual(before);
+  });
+
+  it('back, it is a replica only once its stack is deployed; then it has the keys of the new home', async () => {
+    await promoteAndDeploy();
+    await world.operate(NEXT, 'nonce', 'keys.rotate');
+    world.bringBack(HOME);
+    expect(undone(await promote())).toEqual([['deploy', HOME, null]]);
+    expect(primaries()).toEqual([HOME, NEXT, NEXT]);
+
+    world.deploy(HOME, NEXT);
+    expect(undone(await promote())).toEqual([]);
+    expect(primaries()).toEqual([NEXT, NEXT, NEXT]);
+    for (const purpose of PURPOSES) expect(world.kids(HOME, purpose)).toEqual(world.kids(NEXT, purpose));
+  });
+
+  it('back, it refuses what was revoked while it was away', async () => {
+    await promoteAndDeploy();
+    const { result } = await world.operate(NEXT, 'nonce', 'keys.revoke');
+    expect(result.keyset.keys.map(({ state }: { state: string }) => state)).toEqual(['current']);
+    world.bringBack(HOME);
+    world.deploy(HOME, NEXT);
+    await promote();
+    expect([...world.limits(HOME).revoked]).toEqual(expect.arrayContaining(result.revoked));
+  });
+
+  it('a key that did not arrive is named; what follows is not confused by it', async () => {
+    world.bringBack(HOME);
+    world.lagMs.value = 1_000;
+    await world.operate(HOME, 'nonce', 'keys.rotate');
+    const late = world.kids(HOME).at(-1)!;
+    world.lose(HOME);
+    world.clock.nowMs += 2_000;
+    const steps = await promote();
+    expect(details(steps, 'detach')[0]).toContain(`without ${late}, which the former home made last`);
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    await promote();
+    await world.operate(NEXT, 'nonce', 'keys.rotate');
+    world.bringBack(HOME);
+    world.deploy(HOME, NEXT);
+
+    // The former home holds it. It goes only where somebody says so.
+    world.clock.nowMs += 2_000;
+    const asked = await promote();
+    expect(undone(asked)).toContainEqual(['replicate', HOME, 'nonce']);
+    expect(details(asked, 'replicate').find((detail) => detail.includes(late))).toMatch(
+      /made there alone: .* --yes$/,
+    );
+    expect(world.kids(HOME)).toContain(late);
+    world.lagMs.value = 0;
+    expect(undone(await promote({ yes: true }))).toEqual([]);
+    expect(world.kids(HOME)).toEqual(world.kids(NEXT));
+    expect(world.kids(NEXT)).not.toContain(late);
+  });
+
+  it('a Region whose copy is newer is named, and promoted instead', async () => {
+    world.bringBack(HOME);
+    world.secrets.lose(NEXT);
+    world.clock.nowMs += 1;
+    await world.operate(HOME, 'nonce', 'keys.rotate');
+    const late = world.kids(HOME).at(-1)!;
+    world.lose(HOME);
+    const before = world.state();
+    await expect(promote()).rejects.toThrow(
+      `nonce: the copy of ${NEXT} lacks ${late}, which ${THIRD} has: promote that Region, or lose the key with --yes`,
+    );
+    expect(world.state()).toEqual(before);
+    world.secrets.restore(NEXT);
+    expect(undone(await promote({}, THIRD))).toContainEqual(['deploy', THIRD, null]);
+    expect(world.kids(THIRD)).toContain(late);
+  });
+
+  it('a replica that is not there yet, and a Region that accepts what is revoked, are said', async () => {
+    await promote();
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    const { result } = await world.operate(NEXT, 'nonce', 'keys.revoke');
+    // The clock of this world stands: nothing arrives by waiting.
+    world.lagMs.value = 1_000;
+    expect(undone(await promote())).toEqual([
+      ...PURPOSES.map((purpose) => ['replicate', THIRD, purpose]),
+      ['replicate', HOME, null],
+    ]);
+    world.clock.nowMs += 1_000;
+    const { revoked } = world.limits(THIRD);
+    revoked.clear();
+    revoked.add = () => revoked;
+    const steps = await promote();
+    expect(undone(steps)).toEqual([
+      ['compare', THIRD, 'nonce'],
+      ['replicate', HOME, null],
+    ]);
+    expect(details(steps, 'compare')[0]).toContain(`does not refuse ${result.revoked[0]}`);
+  });
+
+  it('functions that see only their own Region are told one by one', async () => {
+    world.shutIn.add(NEXT);
+    await promote();
+    expect(world.limits(THIRD).published.home).toEqual(world.limits(NEXT).published.home);
+    expect(world.limits(THIRD).published.home).toMatchObject({ term: 1, region: NEXT });
+  });
+});
+
+describe('the home Region answers', () => {
+  it('nothing happens without --yes, and the risk is said', async () => {
+    const before = world.state();
+    await expect(promote()).rejects.toThrow(
+      /^eu-west-1 answers, and makes the keys: .* none is made until eu-central-1 is deployed .* --yes$/,
+    );
+    expect(world.state()).toEqual(before);
+  });
+
+  it('it makes no key from then on, not even one that was under way', async () => {
+    const token = 'u'.repeat(32);
+    const store = world.secrets.in(HOME);
+    const run = (Step: string) =>
+      world.function(HOME, 'nonce')(
+        { Step, SecretId: secretName(STAGE, 'nonce'), ClientRequestToken: token },
+        { awsRequestId: '1' },
+      );
+    store.stagePending(secretName(STAGE, 'nonce'), token);
+    await run('createSecret');
+    const before = world.kids(HOME);
+    await promote({ yes: true });
+    await expect(run('finishSecret')).rejects.toThrow(/were promoted to eu-central-1/);
+    expect([world.kids(HOME), world.kids(NEXT)]).toEqual([before, before]);
+  });
+
+  it('planned: every Region is deployed, one after the other, and there and back again', async () => {
+    expect(undone(await promote({ yes: true }))).toEqual([['deploy', NEXT, null]]);
+    world.deploy(NEXT, NEXT);
+    expect(undone(await promote())).toEqual([
+      ['deploy', HOME, null],
+      ['deploy', THIRD, null],
+    ]);
+    for (const region of REGIONS) world.deploy(region, NEXT);
+    expect(undone(await promote())).toEqual([]);
+    expect(primaries()).toEqual([NEXT, NEXT, NEXT]);
+    await world.operate(NEXT, 'nonce', 'keys.rotate');
+
+    await promote({ yes: true }, HOME);
+    for (const region of REGIONS) world.deploy(region, HOME);
+    expect(undone(await promote({}, HOME))).toEqual([]);
+    expect(primaries()).toEqual([HOME, HOME, HOME]);
+    expect(world.limits(THIRD).published.home).toMatchObject({ term: 2, region: HOME });
+    world.clock.nowMs += 30 * 86_400_000;
+    expect(await world.operate(HOME, 'nonce', 'keys.rotate')).toMatchObject({ ok: true });
+    expect(world.kids(NEXT)).toEqual(world.kids(HOME));
+  });
+
+  it('a Region that refuses is there: what the operator may not do is not taken for a loss', async () => {
+    const { aws } = world.target(server.url);
+    const elsewhere = (region: string) =>
+      region === HOME ? { ...aws('eu-west-9'), region: 'eu-west-9' } : aws(region);
+    await expect(promote({}, NEXT, { aws: elsewhere })).rejects.toThrow(CliError);
+    expect(primaries()).toEqual([HOME, HOME, HOME]);
+  });
+});
+
+it('a Region of the stage that is not named is not forgotten', async () => {
+  world.lose(HOME);
+  const some = () => promote({}, NEXT, { regions: [HOME, NEXT] });
+  await some();
+  world.deploy(NEXT, NEXT);
+  expect(undone(await some())).toEqual([
+    ['replicate', HOME, null],
+    ['replicate', THIRD, null],
+  ]);
+});
+
+it('without the project, it says what belongs in its file; once deployed, it does not need it', async () => {
+  world.lose(HOME);
+  directory.write(LOCK, '{}');
+  const steps = await promote();
+  expect(undone(steps)).toEqual([['lock', NEXT, null]]);
+  expect(details(steps, 'lock')[0]).toMatch(
+    /run this command in the project's directory, or write "keysManagedBy": "eu-central-1"/,
+  );
+  for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+  expect(undone(await promote())).toEqual([['replicate', HOME, null]]);
+  expect(directory.read(LOCK)).toBe('{}');
+});
+
+class Killed extends Error {}
+
+/** @param before called before each call of AWS, with the number of calls before it; may end the process there */
+function watched(before: (n: number) => void): Partial<Target> {
+  const { aws } = world.target(server.url);
+  let calls = 0;
+  return {
+    local: true,
+    aws(region) {
+      before(calls++);
+      return aws(region);
+    },
+  };
+}
+
+it.each<[string, readonly string[], () => Promise<unknown>]>([
+  ['the home Region is lost', REGIONS, async () => world.lose(HOME)],
+  [
+    'the former home is back',
+    [HOME, NEXT],
+    async () => {
+      world.lose(HOME);
+      await promote({}, NEXT, { local: true });
+      await world.operate(NEXT, 'nonce', 'keys.rotate');
+      world.bringBack(HOME);
+    },
+  ],
+])(
+  'killed before any of its calls and run again, it ends where one run would: %s',
+  async (_, regions, prepare) => {
+    const run = (more: Partial<Target> = {}) =>
+      promote({ lock: undefined, yes: true }, NEXT, { local: true, ...more });
+    const left = () => (world.lost.has(HOME) ? [['replicate', HOME, null]] : []);
+    /** Kids are random. */
+    const end = () => JSON.parse(JSON.stringify(world.state()).replace(/"kids":\[[^\]]*\]/g, '"kids":[]'));
+
+    await begin(regions);
+    await prepare();
+    const states: string[] = [];
+    expect(undone(await run(watched(() => states.push(JSON.stringify(end())))))).toEqual(left());
+    const expected = end();
+    expect(states.length).toBeGreaterThan(30);
+    // A call that only reads leaves what the one before it left: a run that is killed before either is the same run.
+    const changes = states.flatMap((state, n) => (state === states[n - 1] ? [] : [n]));
+    expect(changes.length).toBeGreaterThan(6);
+    for (const n of changes) {
+      await begin(regions);
+      await prepare();
+      const before = PURPOSES.map((purpose) => world.kids(NEXT, purpose));
+      const killed = watched((calls) => {
+        if (calls === n) throw new Killed();
+      });
+      await expect(run(killed)).rejects.toThrow(Killed);
+      expect(JSON.stringify(end())).toBe(states[n]);
+      expect(undone(await run())).toEqual(left());
+      expect(end()).toEqual(expected);
+      expect(PURPOSES.map((purpose) => world.kids(NEXT, purpose))).toEqual(before);
+    }
+  },
+);
