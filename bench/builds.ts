@@ -10,7 +10,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SCHEMA = 'registration-schema.mjs';
 
 export interface Builds {
-  /** The servers: Node's own loader of TypeScript would cost each start as much as the rest. */
+  /**
+   * The servers. They are built, because Node's own TypeScript loader would cost each start as much as
+   * everything else.
+   */
   readonly floor: string;
   readonly server: string;
   /** As it is deployed: one module, without the SDK's chain of credential providers. */

@@ -6,12 +6,12 @@ import type { Profiler } from 'node:inspector';
 
 interface Rule {
   readonly layer: string;
-  /** Of a frame's URL, with `#` and the function's name behind it. */
+  /** Matches a frame's URL, followed by `#` and the function's name. */
   readonly frame: RegExp;
 }
 
 const TRANSPORT = 'transport: HTTP server, sockets, scheduling';
-/** V8's own names for what is no function. */
+/** V8's own names for entries that are not functions. */
 const UNNAMED: ReadonlyMap<string, string> = new Map([
   ['(garbage collector)', 'garbage collection'],
   ['(program)', 'outside JavaScript'],
@@ -20,7 +20,7 @@ const UNNAMED: ReadonlyMap<string, string> = new Map([
 const RULES: readonly Rule[] = [
   { layer: 'AWS SDK', frame: /^node:_http_(client|agent)/ },
   { layer: TRANSPORT, frame: /^node:(_http_|net#|internal\/(streams|stream_base|http))/ },
-  // Before what they call: the same parts read proofs, bodies and events.
+  // These come before the code that they call: the same parts read proofs, bodies and events.
   { layer: 'proof form, checks 1–3', frame: /\/protocol\/proof\/(form|request)\.ts/ },
   { layer: 'claims and fingerprint, check 6', frame: /\/protocol\/proof\/claims\.ts/ },
   {
@@ -68,7 +68,7 @@ const RULES: readonly Rule[] = [
     layer: 'answer',
     frame: /\/lambda\/(http|handlers)\/|\/lambda\/request\/proof-gate\.ts|#(entityTag|canonicalJson)$/,
   },
-  // Not the parts that several layers share: they are their callers'.
+  // Parts that several layers share have no rule: their time belongs to the caller.
   {
     layer: 'other code of ours',
     frame: /\/(lambda|protocol|local|bench)\/(?!(json|bytes|adapters\/dynamodb)\.ts)/,

@@ -1,14 +1,14 @@
-/** The machine that the figures were taken on, and how a process is pinned to one of its cores. */
+/** The machine that the figures come from, and how a process is pinned to one of its cores. */
 import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 
-/** Does not identify a machine among others of its kind. */
+/** A description, which does not identify a machine among others of its kind. */
 export const MACHINE = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform} ${process.arch}`;
 
 export interface Cores {
-  /** For what is measured. */
+  /** The core of the measured process. */
   readonly server: number | undefined;
-  /** For the load generator. */
+  /** The core of the load generator. */
   readonly load: number | undefined;
   /** A sentence for the report. */
   readonly note: string;

@@ -14,7 +14,7 @@ import { isBaseUrl } from '../protocol/base-url.ts';
 import { isJsonObject } from '../protocol/json.ts';
 import { CliError, EXIT, usage } from './io.ts';
 
-/** As a platform writes it. */
+/** The form that a platform writes. */
 interface Announced {
   readonly entry: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
@@ -27,7 +27,7 @@ interface Announced {
 }
 
 export interface LocalPlatform extends Announced {
-  /** Of the file. */
+  /** The file's path. */
   readonly path: string;
 }
 
@@ -45,7 +45,7 @@ export const LOCAL_HELP = 'use the local platform whose entry has this port, if 
  * Searches `directory` and then each folder above it.
  *
  * @param port the entry's; undefined for the first platform of a folder, or the only one
- * @throws CliError that says what to do, where there is none, or several and none is the first
+ * @throws CliError that says what to do, if there is no platform, or several and none is the first
  */
 export function findLocalPlatform(directory: string, instead: string, port?: string): LocalPlatform {
   if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port)) throw usage('--local takes the port of an entry');
@@ -61,7 +61,7 @@ export function findLocalPlatform(directory: string, instead: string, port?: str
     const found = chosen === undefined ? undefined : readPlatform(join(files, `local-${chosen}.json`));
     if (found) return found;
     others.push(...(first ? [portOf(first)] : []), ...ports);
-    // Those of a folder further up are not what is meant here.
+    // Platforms of a parent folder are not meant.
     if (port === undefined && ports.length > 1) break;
     if (dirname(at) === at) break;
   }
@@ -76,7 +76,7 @@ export function findLocalPlatform(directory: string, instead: string, port?: str
   );
 }
 
-/** Of the platforms that were started beside the first one of a folder. */
+/** The ports of platforms that were started after the first one of a folder. */
 function portsIn(files: string): string[] {
   try {
     return readdirSync(files)

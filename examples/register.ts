@@ -1,4 +1,7 @@
-/** Registers a user in one line, with the platform that COUNTERSIGN_URL names, or that `npm start` runs. */
+/**
+ * Registers a user in one line, at the platform that COUNTERSIGN_URL names, or at the one that `npm start`
+ * runs.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { CountersignClient } from '@countersign/sdk';
 

@@ -22,7 +22,7 @@ import { WatchStack } from './stacks/watch-stack.ts';
 /** One stage of the platform. */
 export interface RegistrationPlatformProps extends ConfigInput {
   /**
-   * The file that keeps what cannot change after a `prod` stage's first deployment.
+   * The file that records the settings that cannot change after a `prod` stage's first deployment.
    *
    * @default 'countersign.lock.json' where the app runs
    */
@@ -33,7 +33,7 @@ export interface RegistrationPlatformProps extends ConfigInput {
  * The whole platform: one stage, in one Region or several.
  *
  * Its stacks are children of the app, not of the construct: they are named `countersign-<stage>-<part>` wherever the
- * construct stands, and `countersign deploy` deploys them in their order. They share names and nothing else; no stack
+ * construct is, and `countersign deploy` deploys them in their order. They share names and nothing else; no stack
  * imports from another, or depends on one in another Region. So tags and aspects go on `stacks`, or into the settings (`tags`).
  *
  * @example
@@ -121,8 +121,8 @@ export class RegistrationPlatform extends Construct {
   }
 
   /**
-   * Lets a principal of the same account look after clients: invoke `admin-read` and `admin-write` in every Region.
-   * Whoever may do that can make a client, and so register users.
+   * Lets a principal of the same account manage clients: invoke `admin-read` and `admin-write` in every Region. Such a
+   * principal can create a client, and so register users.
    */
   grantInvokeAdmin(grantee: IGrantable): Grant {
     return this.#grantInvoke(
@@ -131,7 +131,7 @@ export class RegistrationPlatform extends Construct {
     );
   }
 
-  /** Lets a principal of the same account look after keys: invoke the rotation functions and `admin-read`. */
+  /** Lets a principal of the same account manage keys: invoke the rotation functions and `admin-read`. */
   grantInvokeRotation(grantee: IGrantable): Grant {
     return this.#grantInvoke(grantee, [
       ...PURPOSES.map((purpose) => rotationFunctionName(this.#stage, purpose)),

@@ -13,9 +13,12 @@ const bin = join(root, 'node_modules', '.bin');
 const windows = process.platform === 'win32';
 const [command = '', ...args] = process.argv.slice(2);
 
-/** `takes` names the arguments of a command; one that begins with `-` is a flag, which few take. */
+/**
+ * `takes` lists the arguments that a command accepts. An argument that begins with `-` is a flag, and few
+ * commands accept one.
+ */
 const commands = {
-  // Has flags of its own, and answers --help itself.
+  // `start` has its own flags, and answers --help itself.
   start: { run: () => runOwn('local/main.ts') },
   bench: {
     ...{ does: 'Measures, and writes docs/performance.md.', takes: '[PART...]' },
@@ -70,7 +73,7 @@ async function main() {
   return (await install()) || (await commands[command].run());
 }
 
-/** @returns the exit code where nothing is to be run: for --help, or an argument that the command does not take */
+/** @returns the exit code if nothing runs: for --help, or for an argument that the command does not accept */
 function answerArguments({ does, takes = '' }) {
   if (does === undefined) return undefined;
   const usage = `Usage: npm run ${command}${takes && ` -- ${takes}`}\n\n${does}`;

@@ -1,4 +1,4 @@
-/** Evacuation on this machine: in each keeper the real function, its schedule and its alarm. */
+/** Evacuation on this machine. Each keeper has the real function, its schedule and its alarm. */
 import { randomUUID } from 'node:crypto';
 import {
   EVACUATED_METRIC,
@@ -16,7 +16,7 @@ import type { LambdaHandler } from './aws/lambda.ts';
 import type { AwsClients } from './region.ts';
 import { STAGE } from './stage.ts';
 
-/** @returns by Region, its CloudWatch with the alarm on the Region whose flag it keeps */
+/** @returns by Region, its CloudWatch with the alarm for the Region whose flag it keeps */
 export function createCloudWatch(
   names: readonly string[],
   periodMs: number,
@@ -31,7 +31,7 @@ export function createCloudWatch(
   return new Map(names.map((name) => [name, new CloudWatch([alarm(keptBy(name, names)!)], periodMs, nowMs)]));
 }
 
-/** @returns what the data of the alarm on a Region says */
+/** @returns the state of the data of a Region's alarm */
 export const evacuatedData = (
   cloudwatch: ReadonlyMap<string, CloudWatch>,
   region: string,

@@ -93,7 +93,7 @@ function refusalOf(
   const own = [...siblings].flatMap((sibling) => names(sibling).map((name) => `http://${name}`));
   const allowed = [...own, ...origins];
   const sentFrom = valuesOf(request, 'origin');
-  // A page's images, scripts and links carry no Origin; browsers say in this header whether the page is a foreign one.
+  // Requests for a page's images, scripts and links carry no Origin. This header says whether the page is a foreign one.
   const isForeign = (site: string) => site === 'cross-site' || site === 'same-site';
   const isNamed = sentFrom.length > 0 || !valuesOf(request, 'sec-fetch-site').some(isForeign);
   if (isNamed && sentFrom.every((origin) => allowed.includes(origin))) return undefined;

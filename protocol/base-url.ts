@@ -10,9 +10,12 @@ export function isBaseUrl(url: unknown): url is string {
 }
 
 /**
- * Whether a Region's URL is on the entry's host, or on a host below it. A host that begins with the
- * name of an AWS Region is one Region of a stage whose entry is the rest: then the entry and other Regions of it count,
- * and nothing else beside them. On this machine every port counts as the same host, elsewhere only the same one.
+ * Whether a Region's URL is trusted beside the entry's. It is if it is on the entry's host, or on a host
+ * below it.
+ *
+ * A host that begins with the name of an AWS Region belongs to that Region, and the rest of it is the entry's
+ * host. Then the entry and its other Regions are trusted as well. The port must be the same, except on this
+ * machine.
  *
  * @param entry base URL of the entry or of a Region
  */
@@ -27,6 +30,9 @@ export function isWithin(entry: string, region: string): boolean {
 
 const isLoopback = (hostname: string): boolean => /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname);
 
-/** What precedes the entry's host in a Region's own, such as `eu-central-1.`; the entry has two labels or more. */
+/**
+ * The part of a Region's host before the entry's, such as `eu-central-1.`. The entry's host has two labels or
+ * more.
+ */
 const AWS_REGION =
   /^(af|ap|ca|cn|eu|il|me|mx|sa|us)(-gov)?-(central|(north|south)?(east|west)|north|south)-\d\.(?=[^.]+\.)/;

@@ -7,12 +7,12 @@ export type EvacuationFlag =
   | { readonly stands: true; readonly sinceMs: number }
   | { readonly stands: false; readonly returnedMs: number };
 
-/** An evacuation is ended by data: silence keeps whatever was. So its end is said for this long. */
+/** Only data ends an evacuation; silence changes nothing. So the end is published for this long. */
 const SAID_FOR_MS = 10 * 60_000;
-/** For operators: the flag that was taken back is shown for this long. TTL may delete later, never earlier. */
+/** Operators see a flag that was removed for this long. TTL may delete it later, never earlier. */
 const SHOWN_FOR_MS = 30 * 24 * 3_600_000;
 
-/** @returns the value of the metric; undefined where nothing is to be said */
+/** @returns the value of the metric; undefined if there is nothing to publish */
 export function evacuationMetric(flag: EvacuationFlag | undefined, nowMs: number): 0 | 1 | undefined {
   if (!flag) return undefined;
   if (flag.stands) return 1;

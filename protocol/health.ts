@@ -1,7 +1,7 @@
 /**
- * For how long a Region has been good, and whether that is long enough (docs/regions.md, "Health"). What is kept is
- * goodness: a table that is down cannot record that things are bad, but its silence can be seen afterwards. Times are epoch
- * milliseconds.
+ * How long a Region has been good, and whether that is long enough (docs/regions.md, "Health"). The record is
+ * of good times only: a table that is down cannot record a bad time, but the gap in its record shows
+ * afterwards. Times are epoch milliseconds.
  */
 
 export interface Goodness {
@@ -38,13 +38,16 @@ export function afterGood(
   return { goodSinceMs: silent || bad ? nowMs : goodSinceMs, lastGoodMs: nowMs };
 }
 
-/** @returns whether `next` says more than what is held, so that it must be written */
+/** @returns whether `next` differs enough from the held record that it must be written */
 export const isNews = (held: Goodness | undefined, next: Goodness): boolean =>
   held?.lastGoodMs === undefined ||
   held.goodSinceMs !== next.goodSinceMs ||
   Math.abs(next.lastGoodMs! - held.lastGoodMs) >= NOTED_FOR_MS;
 
-/** @returns the earliest instant that a Region which is bad now may be good from: the note needs no repeating before it */
+/**
+ * @returns the earliest time from which a Region that is bad now may count as good; until then the note stays
+ * valid
+ */
 export const goodAfterBadMs = (nowMs: number): number => nowMs + NOTED_FOR_MS;
 
 /** @returns whether the Region has been good for long enough */

@@ -29,7 +29,7 @@ export interface KeysetKey {
 }
 
 export interface Keyset {
-  /** Of the format; a secret without it has 1. */
+  /** The version of the format; a secret without it has 1. */
   readonly version: number;
   /** Counts versions: a copy with a lower number never replaces one with a higher. */
   readonly seq: number;

@@ -1,14 +1,15 @@
 /**
- * What the Regions remember of a purpose's published keysets, outside the secret: if somebody empties the secret, or moves
- * its label back by hand, readers still hold what was current before. Pure; times are epoch milliseconds.
+ * The Regions' memory of a purpose's published keysets, outside the secret. If somebody empties the secret,
+ * or moves its label back by hand, readers still hold the keyset that was current before. Pure; times are
+ * epoch milliseconds.
  */
 import type { KeyLags } from './key-windows.ts';
 import type { Keyset } from './keyset.ts';
 
 export interface Published {
-  /** The highest of any keyset; 0 if there was none. A reader that holds it accepts no lower one. */
+  /** The highest `seq` of any keyset; 0 if there was none. A reader that holds it accepts no lower one. */
   readonly seq: number;
-  /** By kid, until when a reader may still hold the key; null while the newest keyset has it. */
+  /** By kid, the time until which a reader may still hold the key; null while the newest keyset has it. */
   readonly kids: Readonly<Record<string, number | null>>;
   /** Absent until a promotion. */
   readonly home?: KeyHome;
@@ -25,12 +26,12 @@ export interface KeyHome {
 
 export const NOTHING_PUBLISHED: Published = { seq: 0, kids: {} };
 
-/** Four times what one keyset holds. */
+/** Four times the capacity of one keyset. */
 export const MAX_PUBLISHED = 128;
 
 /**
- * @returns what the Regions remember once `keyset` may be the current one. A key that it lacks is remembered for as long as
- * a reader may hold an older copy
+ * @returns the Regions' memory once `keyset` may be the current one. A key that the keyset lacks is
+ * remembered for as long as a reader may hold an older copy
  */
 export function withPublished(before: Published, keyset: Keyset, lags: KeyLags, nowMs: number): Published {
   const { replicationMs, verifierAgeMs, signerAgeMs, clockErrorMs } = lags;

@@ -58,14 +58,15 @@ export const refused = (share: Share, n: number, limit: number): Share => ({
 /** Whether this instance knows that the window is spent: it has no permit and can lease none. */
 export const isSpent = (share: Share, limit: number): boolean => share.left <= 0 && share.leased >= limit;
 
-/** A block lasts an instance this long at most. A larger one would be lost where the instance's traffic ends. */
+/** A block lasts an instance this long at most. A larger one would be lost if the instance's traffic ends. */
 const BLOCK_SPAN_MS = 5_000;
 /** A block takes at most this part of the remaining permits: blocks shrink to 1 towards the limit. */
 const LARGEST_PART = 1 / 8;
 
 /**
  * @param waiting requests that need a permit now
- * @returns how many permits to lease: what this instance will soon use, judged by its own pace; at least 1
+ * @returns the number of permits to lease: as many as this instance will soon use at its own pace, and at
+ * least 1
  */
 export function blockSize(share: Share, limit: number, waiting: number, nowMs: number): number {
   const spanMs = Math.min(BLOCK_SPAN_MS, (share.window + 1) * WINDOW_MS - nowMs);

@@ -41,13 +41,16 @@ export function entityTag(data: unknown): string {
 const betweenClocksMs = (clockErrorMs: number): number => 2 * clockErrorMs;
 
 /**
- * A registration may replace a tombstone only where its nonce was issued after this instant: a POST that was withheld
- * until after the DELETE revives nothing.
+ * A registration may replace a tombstone only if its nonce was issued after this instant. So a POST that was
+ * held back until after the DELETE restores nothing.
  */
 export const tombstoneClearsAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
   deletedAtMs + betweenClocksMs(clockErrorMs);
 
-/** After this instant every nonce that the tombstone has to stop is expired on every clock, so it may be erased. */
+/**
+ * After this instant every nonce that the tombstone must stop has expired on every clock, so it may be
+ * erased.
+ */
 export const erasableAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
   tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs);
 
@@ -91,8 +94,9 @@ export function decideRegister(
 }
 
 /**
- * Decides what a deletion leaves: a tombstone, also where nothing was stored, and never an earlier one than stands. A
- * registration that was made after this deletion stays: the deletion lands late, long after its caller gave up on it.
+ * Decides the item after a deletion: a tombstone, even if nothing was stored, and never an earlier one than
+ * the existing one. A registration that was made after this deletion stays: then the deletion lands late,
+ * after its caller gave up.
  *
  * @param nowMs when the deletion was made, by a clock that may be off by `clockErrorMs`
  */

@@ -1,6 +1,6 @@
 /**
- * Rotation: what the next keyset holds, and when it may become the current one, so that no valid signature is ever
- * refused and no revoked key comes back (docs/key-life-cycle.md).
+ * Rotation: the content of the next keyset, and the time when it may become the current one. No valid
+ * signature is ever refused, and no revoked key comes back (docs/key-life-cycle.md).
  *
  *     made          published                    signs                              removed
  *      │──── X ─────────│──── L ── V ── 2E ────────│──── L ── S ── D ── E ────────────│
@@ -33,9 +33,9 @@ export interface Recalled {
 }
 
 /**
- * @returns the keyset that the next one follows. It has the highest `seq`, so that every reader accepts the next one, and
- * also remembers what was revoked elsewhere, as far as that leaves room for a full keyset's keys. Its own keys stay: only
- * a revocation ends them
+ * @returns the keyset that the next one follows. It has the highest `seq`, so that every reader accepts the
+ * next one. It also remembers keys that were revoked elsewhere, as long as there is room for a full keyset's
+ * keys. Its own keys stay: only a revocation ends them
  */
 export function recalled(current: Keyset, { seq, revoked, fingerprints }: Recalled): Keyset {
   const room = MAX_REVOKED - Math.max(MAX_KEYS, current.keys.length) - 1;

@@ -1,4 +1,7 @@
-/** The app of documents and tests: it writes the lock file of a stage that is not deployed, and validates nothing. */
+/**
+ * The app for documents and tests: it writes the lock file of a stage that is not deployed, and skips
+ * validation.
+ */
 import { App } from 'aws-cdk-lib';
 import { LOCK_CONTEXT } from '../lib/config/lock.ts';
 
@@ -7,6 +10,6 @@ export const newApp = (outdir: string): App =>
     outdir,
     context: { [LOCK_CONTEXT]: 'write' },
     analyticsReporting: false,
-    // It is read, not deployed. The library's own validation is slow to start.
+    // The templates are read, not deployed, and the CDK's own validation is slow to start.
     builtinCloudFormationValidation: false,
   });

@@ -16,18 +16,18 @@ const readJson = (path: string) => JSON.parse(readFileSync(inRoot(path), 'utf8')
 const root = readJson('package.json');
 const sdk = readJson('sdk/typescript/package.json');
 
-/** An app brings its own, one of each. */
+/** The app that installs the package has its own copy, one of each. */
 const PEERS = ['aws-cdk-lib', 'constructs'];
 
 interface Package {
   readonly directory: string;
-  /** Sources that it is entered by, from the root. */
+  /** The entry sources, relative to the root. */
   readonly entries: readonly string[];
   readonly readme: string;
   readonly manifest: { readonly name: string };
 }
 
-/** @returns the packages' directories, which `npm pack` takes */
+/** @returns the packages' directories, for `npm pack` */
 export function build(outdir = inRoot('dist')): { readonly sdk: string; readonly countersign: string } {
   rmSync(outdir, { recursive: true, force: true });
   const directories = { sdk: join(outdir, 'sdk'), countersign: join(outdir, 'countersign') };
@@ -39,7 +39,7 @@ export function build(outdir = inRoot('dist')): { readonly sdk: string; readonly
 function buildSdk(directory: string): void {
   const from = 'sdk/typescript';
   const entries = ['index', 'transport/browser', 'transport/node'].map((name) => `${from}/${name}.ts`);
-  // The same modules, as they are called once compiled.
+  // The same modules, under their compiled names.
   const compiled = (member: object) =>
     JSON.parse(JSON.stringify(member).replace(/"\.\/([^"]+)\.ts"/g, `"./${from}/$1.js"`));
   compile(directory, entries);
@@ -68,7 +68,7 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   finish({ directory, entries, readme: 'lib/README.md', manifest });
 }
 
-/** @param engines `>=` and the oldest Node, on which alone the command's libraries load */
+/** @param engines `>=` and the oldest Node that the command's libraries load on */
 function launcher(engines: string): string {
   const [major, minor] = engines.slice('>='.length).split('.');
   return `#!/usr/bin/env node

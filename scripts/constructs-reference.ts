@@ -1,4 +1,6 @@
-/** Writes the generated half of docs/constructs.md: all that the package exports, read from its declarations. */
+/**
+ * Writes the generated half of docs/constructs.md: all exports of the package, read from its declarations.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +21,7 @@ export interface Declared {
 export interface Member {
   /** A property's name, or a method with its parameters. */
   readonly name: string;
-  /** Whether it may be left out. */
+  /** Whether the property is optional. */
   readonly optional: boolean;
   readonly type: string;
   readonly doc: string;
@@ -28,7 +30,7 @@ export interface Member {
 }
 
 /**
- * @param all what {@link declarations} returns, which takes seconds
+ * @param all the result of {@link declarations}, which takes seconds
  * @returns docs/constructs.md with its generated half written again
  */
 export function constructsReference(all = declarations()): string {
@@ -41,7 +43,7 @@ export function constructsReference(all = declarations()): string {
   return withGenerated(readDocument('constructs.md'), 'constructs-reference.ts', text);
 }
 
-/** @returns what lib/index.ts exports, in its order, as the compiler declares it to those who install the package */
+/** @returns the exports of lib/index.ts in order, as the compiler declares them to users of the package */
 export function declarations(): Declared[] {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-declarations-'));
   try {
@@ -74,7 +76,7 @@ const MEMBER = new RegExp(
 function declaredIn(text: string): Declared[] {
   const types = [...text.matchAll(TYPE)].map(([, doc, kind, name, of, body]) => {
     const members = [...body!.matchAll(MEMBER)].map(memberOf);
-    // One that the expression does not know would be left out in silence.
+    // Otherwise a member that the expression does not match would be omitted silently.
     const count = body!.match(/^ {4}[\w']/gm)?.length ?? 0;
     if (count !== members.length) throw new Error(`${name} has ${count} members, read ${members.length}`);
     return { kind: kind as Declared['kind'], name: name!, of: of ?? '', doc: sentences(doc), members };
@@ -113,7 +115,7 @@ function section({ kind, name, of, doc, members }: Declared, names: readonly str
   if (kind === 'type') return [...head, `${typed(of)}\n`];
   if (of !== '') head.push(`It has all of ${typed(of)} as well.\n`);
   if (kind === 'class') {
-    // Of the stacks the platform makes, nobody calls the constructor.
+    // The platform creates the stacks, so nobody calls their constructors.
     const used = members.filter((each) => !each.name.startsWith('constructor') || each.doc !== '');
     const rows = used.map(
       (each) => `| ${code(each.name)} | ${each.type && typed(each.type)} | ${each.doc} |`,

@@ -208,7 +208,7 @@ export function flood(): string {
   const inspected = refused * PRICE.wafRequest + refusedGb(ACCESS_LOG) * PRICE.logGb;
   const transfer = refusedGb(500) * PRICE.transferGb;
   return [
-    `At a \`prod\` stage that takes ${number(perSecond / perAddress)} addresses or more: WAF lets ${number(perAddress)} a second of each through.\n`,
+    `A flood of a \`prod\` stage needs at least ${number(perSecond / perAddress)} addresses: WAF lets through ${number(perAddress)} requests a second from each.\n`,
     '| a day | requests | `dev` | `prod` |',
     '|---|---:|---:|---:|',
     `| answered: the throttle's ${number(perSecond)} a second, at the price of a nonce above | ${number(served)} | ${usd(total(answeredRows, 0))} | ${usd(total(answeredRows, 1))} |`,

@@ -26,7 +26,7 @@ export function iamReference(): string {
   return withGenerated(readDocument('iam.md'), 'iam-reference.ts', text);
 }
 
-/** Nothing for a stack without roles. */
+/** Empty for a stack without roles. */
 function section(stack: string, resources: Resources): string[] {
   const rows = Object.entries(resources)
     .filter(([, { Type }]) => Type === 'AWS::IAM::Role')
@@ -76,7 +76,7 @@ const list = (values: Json, resources: Resources): string =>
     .map((value) => `\`${text(value, resources)}\``)
     .join(', ');
 
-/** Every condition: that something is there, or equals or is like something. */
+/** Every condition: that a value exists, equals or resembles something. */
 const where = (conditions: Json, resources: Resources): string =>
   Object.entries(conditions ?? {})
     .flatMap(([operator, keys]: [string, Json]) =>
@@ -86,7 +86,7 @@ const where = (conditions: Json, resources: Resources): string =>
     )
     .join(' and ');
 
-/** With what only the deployment knows written as a person would. */
+/** Values that only the deployment knows are written as a person would write them. */
 function text(value: Json, resources: Resources): string {
   if (typeof value === 'string') return anonymous(value);
   const { 'Fn::Join': join, Ref: reference, 'Fn::GetAtt': attribute } = value;
@@ -96,7 +96,7 @@ function text(value: Json, resources: Resources): string {
   throw new Error(`cannot be written: ${JSON.stringify(value)}`);
 }
 
-/** The fixed name of a resource, or what the template calls it. */
+/** The fixed name of a resource, or its name in the template. */
 function nameOf(id: string, resources: Resources): string {
   const { Type, Properties: properties = {} } = resources[id] ?? {};
   if (Type === 'AWS::Lambda::Alias') return `${text(properties.FunctionName, resources)}:${properties.Name}`;

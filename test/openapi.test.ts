@@ -1,4 +1,6 @@
-/** The checker itself: a good answer passes, and each kind of wrong one does not; and the document is whole. */
+/**
+ * The checker itself: a good answer passes, each kind of wrong answer fails, and the document is complete.
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from '../lambda/contract/routes.ts';
@@ -254,7 +256,7 @@ describe('a wrong answer fails with the difference:', () => {
     ],
     ['a red Region with 200', health(200, 'fail'), /\/status must be equal to constant/],
 
-    // What is said twice
+    // Facts that are stated twice
     [
       'another nonce in the header',
       withHeaders(nonceAnswer, { 'replay-nonce': 'B'.repeat(70) }),

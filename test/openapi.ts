@@ -1,4 +1,4 @@
-/** Holds an answer against docs/openapi.yaml. Every test that sees an answer calls it. */
+/** Checks an answer against docs/openapi.yaml. Every test that sees an answer calls it. */
 import { AssertionError } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
@@ -10,7 +10,7 @@ export const document: any = parse(readFileSync(new URL('../docs/openapi.yaml', 
 
 export interface SeenAnswer {
   readonly method: string;
-  /** Without the query. */
+  /** The path, without the query. */
   readonly path: string;
   readonly status: number;
   /** By lower-case name. */
@@ -44,10 +44,10 @@ interface Problem {
 type Headers = Readonly<Record<string, string>>;
 type Fail = (what: string) => never;
 
-/** Headers that mean something to a client: they stand only where the document says so. */
+/** Headers that mean something to a client. They are allowed only where the document lists them. */
 const MEANINGFUL =
   /^(countersign-|replay-nonce$|retry-after$|www-authenticate$|ratelimit|idempotency-|location$|etag$)/;
-/** Of these a code carries exactly what its row of `x-codes` says. */
+/** A code carries exactly the ones of these that its row of `x-codes` lists. */
 const CARRIED = ['Replay-Nonce', 'Retry-After', 'RateLimit', 'RateLimit-Policy'];
 const REMAPPED = 'x-amzn-remapped-www-authenticate';
 
@@ -56,7 +56,7 @@ addFormats.default(ajv);
 ajv.addSchema(document, 'openapi');
 const compiled = new Map<object, ValidateFunction>();
 
-/** @throws AssertionError that says what differs from the document */
+/** @throws AssertionError that says how the answer differs from the document */
 export function checkAnswer(answer: SeenAnswer): void {
   const { method, path, status, body } = answer;
   const headers = renamedBack(answer.headers);
@@ -78,7 +78,7 @@ export function checkAnswer(answer: SeenAnswer): void {
   checkQuota(status, headers, fail);
 }
 
-/** What answers the path; where nothing does, or not this method, what is described for elsewhere. */
+/** The operation for this path. If there is none, or none for this method, the one described elsewhere. */
 function findOperation(method: string, path: string): Operation {
   const template = Object.keys(document.paths).find((known) =>
     new RegExp(`^${known.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(path),
@@ -102,7 +102,7 @@ function checkHeaders(response: Response, headers: Headers, fail: Fail): void {
     if (MEANINGFUL.test(name) && !declared.has(name)) fail(`header ${name} is not described here`);
 }
 
-/** @returns the body's value, undefined where there is none */
+/** @returns the body's value; undefined if there is none */
 function checkBody({ content }: Response, headers: Headers, body: string, fail: Fail): unknown {
   if (!content) return body === '' ? undefined : fail('a body where none is described');
   const type = mediaType(headers);
@@ -135,7 +135,7 @@ function checkProblem(problem: Problem, operation: Operation, status: number, he
     fail(`${code} carries [${carried}], not ${lines.map((line) => `[${line}]`).join(' or ')}`);
 }
 
-/** Where an answer says a thing twice, it says the same. */
+/** Facts that an answer states twice must agree. */
 function checkAgreement(value: unknown, headers: Headers, fail: Fail): void {
   const { nonce, nonces, id } = (value ?? {}) as { nonce?: string; nonces?: string[]; id?: string };
   const first = nonce ?? nonces?.[0];
@@ -145,7 +145,7 @@ function checkAgreement(value: unknown, headers: Headers, fail: Fail): void {
     fail("location does not end in the body's id");
 }
 
-/** A quota that is spent leaves nothing, and is whole again when `Retry-After` says. */
+/** A quota that is used up leaves nothing, and is full again after `Retry-After`. */
 function checkQuota(status: number, headers: Headers, fail: Fail): void {
   const { ratelimit, 'ratelimit-policy': policy, 'retry-after': wait } = headers;
   if (ratelimit === undefined) return;
@@ -164,7 +164,7 @@ function renamedBack(headers: Headers): Headers {
   return challenge === undefined ? headers : { ...headers, 'www-authenticate': challenge };
 }
 
-/** @throws Error where a `$ref` leads nowhere */
+/** @throws Error if a `$ref` has no target */
 export function resolve<T>(value: object): T {
   const { $ref } = value as { $ref?: string };
   if ($ref === undefined) return value as T;

@@ -1,4 +1,4 @@
-/** Registers a file of users at the local platform by the SDK, and counts calls and bytes. */
+/** Registers a file of users at the local platform with the SDK, and counts calls and bytes. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';

@@ -1,4 +1,7 @@
-/** The least code between an HTTP server and a function: it makes an event of what the functions read. */
+/**
+ * The smallest bridge between an HTTP server and a function: it makes the event with the fields that the
+ * functions read.
+ */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';

@@ -16,7 +16,7 @@ export interface Memory {
   /** The part of V8's heap that is in use. */
   readonly heap: number;
   readonly rss: number;
-  /** Resident, and not V8's heap: code, buffers, OpenSSL's objects. */
+  /** Resident memory outside V8's heap: code, buffers, OpenSSL's objects. */
   readonly native: number;
 }
 

@@ -15,7 +15,7 @@ export interface Load {
   /** One for each connection, in turn. */
   readonly signers?: readonly Signer[];
   readonly connections: number;
-  /** How long to go on, or how often. */
+  /** How long to continue, or how often. */
   readonly seconds?: number;
   readonly requests?: number;
 }
@@ -67,7 +67,7 @@ async function sender(client: Client, load: Load, connection: number): Promise<S
   };
 }
 
-/** As the SDK does: the answer to a registration brings the nonce of the next one. */
+/** As in the SDK: the answer to a registration carries the nonce for the next one. */
 async function registrations(client: Client, { url, issuer }: Load, signer: Signer): Promise<Send> {
   const path = '/v1/register';
   const proof = proofMaker(signer, issuer!, url + path);

@@ -1,4 +1,4 @@
-/** Makes proofs without a promise: the load generator must not be the slow part. */
+/** Makes proofs synchronously, so that the load generator is not the slow part. */
 import { createHash, createHmac, createPrivateKey, type JsonWebKey, randomUUID, sign } from 'node:crypto';
 
 /** A client and its key. */

@@ -1,9 +1,9 @@
-/** The HTTP server that everything measured runs behind. */
+/** The HTTP server that all measured code runs behind. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** @returns its base URL, which the listener gets as well */
+/** @returns its base URL, which the listener also receives */
 export async function listen(makeListener: (url: string) => RequestListener): Promise<string> {
   const server = createServer();
   server.listen(0, '127.0.0.1');

@@ -1,4 +1,4 @@
-/** `countersign region add|remove`: every step of a change of the Regions, from wherever the stage stands. */
+/** `countersign region add|remove`: every step of a change of the Regions, from the stage's present state. */
 import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';

@@ -1,10 +1,12 @@
-/** How a Region is added to a stage or removed from it: the steps, by where the stage stands. None of them is stuck. */
+/**
+ * The steps that add a Region to a stage or remove it, from the stage's present state. No step gets stuck.
+ */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT } from '../io.ts';
 
 export type Step =
   | { readonly kind: 'deploy'; readonly stack: PlannedStack }
-  /** Of a stack that the project has no longer. */
+  /** For a stack that the project no longer has. */
   | { readonly kind: 'delete'; readonly stack: PlannedStack }
   /** Lets CloudFormation remove the Region's replicas of the tables. */
   | { readonly kind: 'unprotect'; readonly region: string };
@@ -15,9 +17,10 @@ const deploy = (stacks: readonly PlannedStack[]): Step[] =>
   stacks.map((stack) => ({ kind: 'deploy', stack }));
 
 /**
- * What the new Region needs comes first, then its stack; then the others learn that it exists; the entry leads there last.
+ * First come the stacks that the new Region needs, then its own stack, then the other Regions' stacks, which
+ * learn of it. The entry leads there last.
  *
- * @throws CliError that says what to do first
+ * @throws CliError that says what must happen first
  */
 export function addSteps(plan: DeployPlan, region: string): Step[] {
   if (!plan.regions.some(({ name }) => name === region))
@@ -41,10 +44,10 @@ export function addSteps(plan: DeployPlan, region: string): Step[] {
 }
 
 /**
- * First the others take over what the Region holds for them, and DNS leads there no more; then its stack goes, then its
- * replicas, and last the key that encrypted them.
+ * First the other Regions take over what the Region keeps for them, and DNS stops leading there. Then its
+ * stack is removed, then its replicas, and last the key that encrypted them.
  *
- * @throws CliError where the Region must stay, or what to do first
+ * @throws CliError if the Region must stay, or if something else must happen first
  */
 export function removeSteps(plan: DeployPlan, region: string): Step[] {
   if (region === plan.homeRegion)

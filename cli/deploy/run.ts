@@ -5,7 +5,7 @@ import { CliError, EXIT, type ExitCode } from '../io.ts';
 import { durationText } from '../time.ts';
 import { describeStep, type Step } from './region-steps.ts';
 
-/** What a run needs of the CDK and of AWS; a test replaces it. */
+/** The parts of the CDK and of AWS that a run uses; a test replaces them. */
 export interface DeployParts {
   /** Deploys exactly this stack. @throws CliError where that fails: the CDK has then said why */
   deploy(stack: PlannedStack): Promise<void>;
@@ -42,7 +42,7 @@ export interface Outcome {
   /** The step at which the run stopped, and why. */
   readonly stopped: { readonly step: string; readonly why: string } | null;
   readonly not_tried: readonly string[];
-  /** What is left to do for whoever runs it. */
+  /** The remaining work for the operator. */
   readonly notes: readonly string[];
   readonly exit: ExitCode;
 }
@@ -121,8 +121,8 @@ async function lookBefore(stack: PlannedStack, parts: DeployParts): Promise<Befo
 }
 
 /**
- * What failed before the deployment may fail after it, since a fix may be deployed while something else is down. A new
- * Region of a new stage has no keys yet.
+ * A check that failed before the deployment may also fail after it: an operator may deploy a fix while
+ * another part is down. A Region of a new stage has no keys yet.
  *
  * @returns notes
  */

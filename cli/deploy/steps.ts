@@ -21,8 +21,8 @@ export function deploySteps(plan: DeployPlan, choice: Choice): Steps {
 }
 
 /**
- * The last that was deployed goes first. A stage of kind prod keeps the stacks that hold data, and the account's role serves
- * other stages.
+ * In reverse order of deployment. A stage of kind prod keeps the stacks that hold data. The account's stack
+ * stays, because other stages use its role.
  */
 export function destroySteps(plan: DeployPlan, choice: Choice): Steps {
   const goes = (stack: PlannedStack) =>
@@ -50,7 +50,7 @@ function split(plan: DeployPlan, choice: Choice, takes: (stack: PlannedStack) =>
 function isChosen(plan: DeployPlan, { part, region }: PlannedStack, choice: Choice): boolean {
   if (choice.without?.includes(region)) return false;
   if (!choice.region) return true;
-  // What all Regions share is no part of one: in the stage of kind dev, the one Region is all.
+  // Stacks that all Regions share belong to no Region, except in a stage of kind dev, which has only one.
   const isOwn = part === 'account' || part === 'base' || part === 'region' || plan.kind === 'dev';
   return isOwn && choice.region.includes(region);
 }

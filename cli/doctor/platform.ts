@@ -65,7 +65,7 @@ export async function* checkDiscovery(
   return used.length > 0 ? used : undefined;
 }
 
-/** As many as a client takes. */
+/** The largest number of Regions that a client accepts. */
 const MOST_REGIONS = 32;
 
 const areRegions = (value: unknown): value is readonly Region[] =>

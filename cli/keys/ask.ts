@@ -99,7 +99,7 @@ export function askInTurn<R>(
 }
 
 /**
- * As `askInTurn`, for a call that changes nothing: all Regions are asked at once, so that none waits for one that does not
+ * Like `askInTurn`, for a call that changes nothing. All Regions are asked at once, so that a Region without
  * answer. The answer of the first Region in order that can be reached, and answers in time, counts.
  */
 export function askAtOnce<R>(

@@ -68,7 +68,7 @@ async function clientsWithApiKeys(
 }
 
 export interface RevocationReport extends RevokedKeys {
-  /** Those of `revoked` that every Region refused already. */
+  /** The kids of `revoked` that every Region already refused. */
   readonly revoked_before: readonly string[];
   /** The Region whose function answered. */
   readonly asked: string;

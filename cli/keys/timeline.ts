@@ -17,8 +17,8 @@ const BESIDE = 48;
 
 /**
  * @param args the target's, for the commands to type
- * @param columns of the terminal
- * @returns lines of which those of the keys fit into `columns`, if it is 60 or more
+ * @param columns the terminal's width
+ * @returns the lines; the lines of keys fit into `columns`, if that is 60 or more
  */
 export function timeline(
   keyset: KeysetSummary,

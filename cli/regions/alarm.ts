@@ -1,4 +1,4 @@
-/** Waits until the alarm that Route 53 reads shows what was decided. */
+/** Waits until the alarm that Route 53 reads shows the wanted state. */
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { awsError } from '../aws-error.ts';

@@ -177,7 +177,7 @@ const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {
   ],
 };
 
-/** What holds although the command did not finish. */
+/** The state after a command that did not finish. */
 function left(
   name: Name,
   result: { region: string; keeper: string; keeper_flag: boolean; own_flag: boolean },

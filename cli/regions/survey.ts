@@ -1,4 +1,7 @@
-/** Looks at all Regions of a stage: who keeps whose evacuation flag, where it stands, and which Regions are healthy. */
+/**
+ * Surveys all Regions of a stage: which Region keeps whose evacuation flag, where it is set, and which
+ * Regions are healthy.
+ */
 import type { ShownRegion } from '../../lambda/contract/admin.ts';
 import { isJsonObject } from '../../protocol/json.ts';
 import { invokeAdmin, Refused } from '../admin.ts';
@@ -12,11 +15,11 @@ export interface SeenRegion {
   readonly healthy: boolean;
   /** Checks that fail; `no answer` where it gave none. */
   readonly failing: readonly string[];
-  /** What else keeps it out of service: `evacuated`, `hold-down`, `limits`. */
+  /** Other reasons that keep it out of service: `evacuated`, `hold-down`, `limits`. */
   readonly notes: readonly string[];
 }
 
-/** Where the flag of a Region lies, and what its table there says. */
+/** A place that holds a Region's flag, and the flag's state there. */
 export interface FlagPlace {
   readonly at: string;
   /** Null where it does not stand; undefined where the table could not be read, and `error` says why. */

@@ -22,7 +22,7 @@ export interface Access {
   readonly apiKey: string;
   /** URLs of Regions that may be used although they lie elsewhere than under `url`. */
   readonly regions: readonly string[];
-  /** Where URL and key come from, in a sentence. */
+  /** The source of URL and key, as a sentence. */
   readonly source: string;
   /** The options that lead another command to the same place, as they are typed. */
   readonly flags: string;

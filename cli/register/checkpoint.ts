@@ -17,7 +17,7 @@ import type { InputRecord } from './record.ts';
 
 export interface Counts {
   readonly registered: number;
-  /** Those among `registered` that the platform had already. */
+  /** The users among `registered` that the platform already had. */
   readonly replayed: number;
   readonly failed: number;
 }

@@ -3,10 +3,11 @@ import { ApiError, type CountersignError } from '@countersign/sdk';
 import type { ProblemCode } from '../../protocol/problem.ts';
 
 /**
- * - `user`: nothing about the others
- * - `everyone`: all of them would fail the same way
- * - `unreachable`: the platform may be gone, which is so from the first user on, or for many in a row
- * - `faulty`: the platform may be broken, which is so for many in a row; one user alone may be what it cannot serve
+ * - `user`: only this user fails
+ * - `everyone`: all users would fail the same way
+ * - `unreachable`: the platform may be gone; it counts as gone from the first user on, or after many in a row
+ * - `faulty`: the platform may be broken; it counts as broken after many in a row. A single user may be the
+ *   cause
  */
 export type FailureScope = 'user' | 'everyone' | 'unreachable' | 'faulty';
 
@@ -47,7 +48,7 @@ const SCOPES: Readonly<Record<OwnCode | ProblemCode, FailureScope>> = {
   use_nonce: 'user',
 };
 
-/** A code that a later platform has is judged by its status: what is wrong with a credential is wrong for everyone. */
+/** A code of a later platform is judged by its status: a wrong credential is wrong for everyone. */
 export function scopeOf(error: CountersignError): FailureScope {
   if (Object.hasOwn(SCOPES, error.code)) return SCOPES[error.code as keyof typeof SCOPES];
   return error instanceof ApiError && [401, 403].includes(error.status) ? 'everyone' : 'user';

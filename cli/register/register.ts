@@ -57,7 +57,9 @@ class Run {
   readonly #tally: Tally;
   readonly #options: RegisterOptions;
   readonly #pending = new WeakMap<object, Pending>();
-  /** Users for whom the platform was not reached, in a row: no failures yet, as it may be gone. */
+  /**
+   * Users in a row for whom the platform was not reached. They are not failures yet, because it may be gone.
+   */
   readonly #unreached: { readonly at: Pending; readonly user: object; readonly error: CountersignError }[] =
     [];
   readonly #reading = new AbortController();
@@ -88,7 +90,7 @@ class Run {
     return this.#stoppedBy !== undefined && this.#stoppedBy.exitCode !== EXIT.interrupted;
   }
 
-  /** The first Ctrl-C ends the reading and lets finish what is under way; the second ends that, too. */
+  /** The first Ctrl-C ends the reading and lets requests in progress finish. The second aborts them, too. */
   interrupt(): void {
     if (this.#reading.signal.aborted) this.#running.abort();
     this.#stoppedBy ??= { message: 'interrupted', exitCode: EXIT.interrupted };

@@ -14,7 +14,7 @@ export interface TallyOptions {
   readonly progress: Progress;
 }
 
-/** Of all runs over the file. */
+/** Over all runs of the file. */
 export interface Totals extends Counts {
   readonly thisRun: Counts;
   /** Users tried in this run that are neither registered nor failed, because something stopped it. */

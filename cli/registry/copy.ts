@@ -29,7 +29,7 @@ export interface CopyOptions {
   readonly whileWriting: boolean;
 }
 
-/** What a copy works on; a test replaces it. */
+/** The tables and clients that a copy uses; a test replaces them. */
 export interface CopyParts {
   dynamodb(region: string): DynamoDBClient;
   /** @returns the tables that a Region's functions use, and whether writes are stopped there */
@@ -52,7 +52,7 @@ export interface CopiedTable extends Copied {
   readonly source: Digest;
   readonly target: readonly (Digest & { readonly region: string })[];
   readonly equal: boolean;
-  /** Regions whose copy of the source was another one: what only they hold may be missing. */
+  /** Regions whose replica of the source differed: items that only they hold may be missing. */
   readonly may_be_missing: readonly (Digest & { readonly region: string })[];
 }
 
@@ -60,16 +60,16 @@ export interface CopyResult {
   readonly tables: readonly CopiedTable[];
   /** Whether writes were stopped in every Region, from before the first read until after the last. */
   readonly stopped: boolean;
-  /** Whether the target is all of the source, proven. */
+  /** Whether the target provably holds all of the source. */
   readonly complete: boolean;
 }
 
 /** How often a Region is looked at again that replication may not have reached yet. */
 const LOOKS = 20;
 
-/** @throws CliError where the copy could not be made; what was copied until then stays, and the next run goes on */
+/** @throws CliError if the copy fails; the items copied so far stay, and the next run continues */
 export async function copyRegistry(options: CopyOptions, parts: CopyParts): Promise<CopyResult> {
-  // One time for all passes: what expires after it is on both sides.
+  // One time for all passes: items that expire later are on both sides.
   const startS = Math.floor(parts.nowMs() / 1000);
   const before = await lookEverywhere(options, parts);
   if (!options.whileWriting) await settle(options, before, parts);

@@ -1,4 +1,7 @@
-/** Passes over one table of a Region: copy, removal of what the source lacks, digest. Each can be repeated. */
+/**
+ * Passes over one table of a Region: copy, removal of items that the source lacks, digest. Each can be
+ * repeated.
+ */
 import {
   DeleteItemCommand,
   type DynamoDBClient,
@@ -68,7 +71,7 @@ export async function copyTable(source: Place, target: Place, pass: Pass): Promi
   return { read, written, newer };
 }
 
-/** Deletes what an earlier copy brought, and what the source has no longer. @returns how many */
+/** Deletes items of an earlier copy that the source no longer has. @returns how many */
 export async function removeExtras(source: Place, target: Place, pass: Pass): Promise<number> {
   let removed = 0;
   await eachItem(target, pass, async (item) => {
@@ -80,7 +83,7 @@ export async function removeExtras(source: Place, target: Place, pass: Pass): Pr
   return removed;
 }
 
-/** @returns a digest of what a copy must bring, by strongly consistent reads */
+/** @returns a digest of the items to copy, by strongly consistent reads */
 export async function digestOf(place: Place, pass: Pass): Promise<Digest> {
   const sum = new DigestSum();
   await eachItem(place, pass, async (item) => {

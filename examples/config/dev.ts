@@ -4,7 +4,7 @@ import type { ConfigInput } from '../../lib/config/schema.ts';
 const config: ConfigInput = {
   stage: { name: 'dev', kind: 'dev' },
   regions: [{ name: 'eu-west-1' }],
-  // Where every key is made: docs/vault.md.
+  // This Vault makes every key: docs/vault.md.
   vault: { address: 'https://vault.example.com:8200' },
 };
 

@@ -9,9 +9,9 @@ import { CONDITION_FAILED, type Item } from './dynamodb.ts';
 export interface Evacuations {
   /** Strongly consistent. @returns undefined for a Region that was never evacuated */
   read(region: string): Promise<EvacuationFlag | undefined>;
-  /** A flag that stands keeps its time. */
+  /** A flag that is already set keeps its time. */
   evacuate(region: string, nowMs: number): Promise<EvacuationFlag>;
-  /** Says again that the Region is back, even where no flag stands: Route 53 may not have heard. */
+  /** Records the return again, even if no flag is set: Route 53 may have missed it. */
   takeBack(region: string, nowMs: number): Promise<EvacuationFlag>;
 }
 

@@ -14,10 +14,10 @@ export interface GoodnessRecord {
    *
    * @param held as it was read
    * @param badMs when the Region was bad and that could not be noted
-   * @returns the state that holds then
+   * @returns the record afterwards
    */
   good(held: Goodness | undefined, nowMs: number, holdDownMs: number, badMs?: number): Promise<Goodness>;
-  /** Notes that the Region is bad: it has not been good before now. @param held as it was read */
+  /** Notes that the Region is bad: it cannot be good from before now. @param held as it was read */
   bad(held: Goodness | undefined, nowMs: number): Promise<void>;
 }
 
@@ -43,7 +43,7 @@ export function createGoodness(dynamodb: DynamoDBClient, table: string): Goodnes
         const update = new UpdateItemCommand({
           ...item,
           UpdateExpression: 'SET good_since = :since, last_good = :last',
-          // Only what was read is replaced: another instance may have noted meanwhile that things are bad.
+          // Replaces only the record that was read: another instance may have noted a bad state since then.
           ConditionExpression: seen
             ? `good_since = :seen AND ${seen.lastGoodMs === undefined ? 'attribute_not_exists(last_good)' : 'last_good = :seenLast'}`
             : 'attribute_not_exists(pk)',

@@ -1,4 +1,7 @@
-/** What a Region's `limits` table (keys-item.ts) remembers of a purpose's published keys (protocol/published.ts). */
+/**
+ * Stores a Region's memory of a purpose's published keys (protocol/published.ts) in its `limits` table
+ * (keys-item.ts).
+ */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
 import type { Purpose } from '../contract/purposes.ts';

@@ -1,6 +1,7 @@
 /**
- * The write stop in a Region's `limits` table. While it stands, the Region changes nothing in `registry` and `clients`, so that
- * these can be copied (docs/upgrade.md, "Other tables"). It has no `ttl`: only an operator ends it.
+ * The write stop in a Region's `limits` table. While it is set, the Region changes nothing in `registry` and
+ * `clients`, so that these can be copied (docs/upgrade.md, "Other tables"). It has no `ttl`: only an operator
+ * ends it.
  */
 import {
   DeleteItemCommand,
@@ -16,7 +17,7 @@ import { CONDITION_FAILED, numberOf } from './dynamodb.ts';
 export interface WriteStop {
   /** Strongly consistent. @returns since when, in epoch milliseconds; undefined where writes are allowed */
   read(): Promise<number | undefined>;
-  /** A stop that stands keeps its time. @returns that time */
+  /** A stop that is already set keeps its time. @returns that time */
   stop(nowMs: number): Promise<number>;
   resume(): Promise<void>;
 }

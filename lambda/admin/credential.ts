@@ -55,7 +55,7 @@ export interface NewCredential {
   readonly clientId: string;
   readonly profile: Profile;
   readonly salt: Uint8Array;
-  /** Of an API key, from 1. */
+  /** The generation of an API key, from 1. */
   readonly generation: number;
 }
 

@@ -78,9 +78,9 @@ export interface ShownRegion {
   readonly keeper: string;
   /** All Regions of the stage, in the order that clients should prefer. */
   readonly regions: readonly { readonly name: string; readonly url: string }[];
-  /** Null where the flag does not stand here. */
+  /** Null if the flag is not set here. */
   readonly evacuated_at: string | null;
-  /** When the flag was last taken back; null where it stands, or was never set. */
+  /** When the flag was last removed; null if it is set, or never was. */
   readonly returned_at: string | null;
 }
 

@@ -1,7 +1,4 @@
-/**
- * What the settings are where nobody says otherwise: for the config, the local platform, the bench and the
- * tests.
- */
+/** The default values of settings, shared by the config, the local platform, the bench and the tests. */
 import type { KeyLags } from '../../protocol/key-windows.ts';
 
 const HOUR_MS = 3_600_000;
@@ -18,7 +15,7 @@ export const DEFAULTS = {
   holdDownMs: 180_000,
 } as const;
 
-/** All that the windows of a purpose's keys follow from, except how long what is signed may live. */
+/** The inputs of a purpose's key windows, except the longest life of what the key signs. */
 export const DEFAULT_LAGS: Omit<KeyLags, 'maxLifeMs'> = {
   replicationMs: HOUR_MS,
   verifierAgeMs: DEFAULTS.keysetMaxAgeMs,

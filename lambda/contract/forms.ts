@@ -5,5 +5,5 @@ export const STAGE_NAME = /^[a-z][a-z0-9-]{0,15}$/;
 
 export const AWS_REGION = /^[a-z]{2}(-[a-z]+)+-\d$/;
 
-/** Where the stack `watch` lies: metrics of health checks, and alarms on them, exist here alone. */
+/** The Region of the stack `watch`: metrics of health checks, and alarms on them, exist only here. */
 export const WATCH_REGION = 'us-east-1';

@@ -93,7 +93,9 @@ export interface RevokedKeys {
   /** Every kid that the Regions were asked to refuse, earlier ones included. */
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
-  /** Of `only_kids`, those that no version has, no Region refused before and none remembers: perhaps mistyped. */
+  /**
+   * The kids of `only_kids` that no version has, and no Region refused before or remembers: perhaps mistyped.
+   */
   readonly unknown_kids: readonly string[];
   /** Versions and tables whose kids could not be read: a key that is nowhere else is not in `revoked`. */
   readonly unreadable: readonly string[];

@@ -23,11 +23,14 @@ export type BundleName = (typeof BUNDLES)[number];
 
 export const functionName = (stage: string, name: FunctionName): string => `countersign-${stage}-${name}`;
 
-/** One function per purpose, with that purpose's rights. */
+/** One function per purpose, with that purpose's permissions. */
 export const rotationFunctionName = (stage: string, purpose: Purpose): string =>
   `countersign-${stage}-rotate-${purpose}`;
 
-/** IAM cannot tell one action of a function from another: keys-watch calls rotation functions by this alias, which serves few. */
+/**
+ * The alias by which keys-watch calls rotation functions. IAM cannot tell a function's actions apart, so the
+ * alias serves only a few of them.
+ */
 export const WATCH_ALIAS = 'watch';
 
 export const keysWatchName = (stage: string): string => `countersign-${stage}-keys-watch`;

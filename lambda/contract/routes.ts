@@ -17,8 +17,8 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /**
- * The path of Route 53's health checkers. Nobody else can guess it, so a flood of requests for the public path does not
- * decide where DNS leads.
+ * The path of Route 53's health checkers. Nobody else can guess it, so a flood of requests for the public
+ * path does not change DNS.
  */
 export const checkersRoute = (segment: string): Route => ({
   resource: `/v1/health/${segment}`,

@@ -1,6 +1,7 @@
 /**
- * Runs every minute in the Region that keeps another's evacuation flag, and puts the metric that holds that Region out of
- * DNS: 1 while the flag stands, 0 for a while after it was taken back (docs/regions.md, "Evacuation").
+ * Runs every minute in the Region that keeps another's evacuation flag, and publishes the metric that keeps
+ * that Region out of DNS: 1 while the flag is set, 0 for a while after it was removed (docs/regions.md,
+ * "Evacuation").
  */
 import { evacuationMetric } from '../../protocol/evacuation.ts';
 import type { Evacuations } from '../adapters/evacuations.ts';
@@ -13,7 +14,7 @@ export interface EvacuationOptions {
   readonly nowMs: () => number;
 }
 
-/** A failure puts nothing, and silence keeps what was: the next minute is early enough. */
+/** A failure publishes nothing, and silence changes nothing: the next minute is early enough. */
 export const evacuationHandler =
   ({ evacuations, putMetric, kept, nowMs }: EvacuationOptions): (() => Promise<void>) =>
   async () => {

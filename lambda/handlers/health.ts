@@ -16,7 +16,10 @@ export interface HealthOptions {
   readonly keysets: readonly KeysetCache[];
   readonly evacuations: Pick<Evacuations, 'read'>;
   readonly goodness: GoodnessRecord;
-  /** A Region that was unhealthy stays so until it has been good for this long. 0: nobody asks regularly, so none. */
+  /**
+   * A Region that was unhealthy stays so until it has been good for this long. 0, without regular requests:
+   * no hold-down.
+   */
   readonly holdDownMs: number;
 }
 
@@ -32,14 +35,14 @@ const RECORD_PATIENCE_MS = 500;
 type Status = 'pass' | 'fail';
 const PARTS = ['ledger', 'registry', 'keys'] as const;
 type Checks = Record<(typeof PARTS)[number], Status>;
-/** What else keeps a Region out of service. `limits`: the table of these records cannot be read. */
+/** Another reason that keeps a Region out of service. `limits`: the table of these records cannot be read. */
 type Note = 'evacuated' | 'hold-down' | 'limits';
 
 interface Result {
   readonly checks: Checks;
   readonly notes: readonly Note[];
 }
-/** Its state is undefined where it was not read. */
+/** `held` is undefined if the record was not read. */
 type Look = Result & { readonly held?: Goodness | undefined };
 
 export function healthHandler(options: HealthOptions): HttpHandler {
@@ -92,7 +95,7 @@ export function healthHandler(options: HealthOptions): HttpHandler {
     };
   }
 
-  /** @returns what is answered: it is the Region's result, not this instance's alone */
+  /** @returns the result to answer with: the Region's, not only this instance's */
   async function judge(found: Look, nowMs: number): Promise<Result> {
     const before = known(found, nowMs);
     const changes = before !== undefined && isGood(before) !== isGood(found);
@@ -105,8 +108,8 @@ export function healthHandler(options: HealthOptions): HttpHandler {
   }
 
   /**
-   * @returns what the Region was: red if this instance found it so; else what all instances found, where that can be read,
-   * since this one may have just started or missed something
+   * @returns the Region's last result: red if this instance found it red; otherwise the shared record of all
+   * instances, if it can be read, because this instance may have just started or missed something
    */
   function known({ notes, held }: Look, nowMs: number): Result | undefined {
     const alone = holdDownMs === 0 || notes.includes('limits');

@@ -43,7 +43,7 @@ function* spellings(text: string, depth = 2): Iterable<string> {
     yield* spellings(Buffer.from(run, 'base64').toString('latin1'), depth - 1);
 }
 
-/** Of a longer text only the beginning is decoded: the platform takes no request with such a text. */
+/** Only the beginning of a longer text is decoded: the platform accepts no request with such a text. */
 const LONGEST = 65_536;
 
 /** Long enough for a key. */

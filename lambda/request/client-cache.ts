@@ -40,8 +40,8 @@ export class ClientCache {
   }
 
   /**
-   * A failure causes one read, either this one or the request's first. Only earlier failures decide whether it does, so
-   * nobody can see from the reads whether a client is known or was here a moment ago.
+   * A failure causes one read, either this one or the request's first. Only earlier failures can prevent this
+   * read. So the reads do not reveal whether a client is known, or sent a request a moment ago.
    */
   async #again(clientId: string, used: Entry, isFresh: boolean): Promise<Reread> {
     const latest = this.#held.peek(clientId) ?? used;

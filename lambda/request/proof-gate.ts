@@ -50,7 +50,7 @@ export type AdmittedWrite = Admitted<VerifiedWrite>;
 
 export interface Extras {
   readonly headers?: Readonly<Record<string, string>>;
-  /** False: no fresh nonce, since one of now does not help. Default: as the code has it. */
+  /** False: no fresh nonce, because a nonce issued now does not help. Default: the code's own rule. */
   readonly nonce?: false;
 }
 

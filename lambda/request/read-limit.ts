@@ -1,6 +1,7 @@
 /**
- * A limit on a client's reads, from this instance's memory alone. A proof for reading can be repeated, and a counter that
- * all instances share would cost as much as the read: this limit bounds only what one instance spends on a client.
+ * A limit on a client's reads, from this instance's memory only. A proof for reading can be repeated, and a
+ * counter that all instances share would cost as much as the read. So this limit bounds the cost of a client
+ * for one instance.
  */
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';

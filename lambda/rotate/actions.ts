@@ -271,7 +271,10 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
   }
 }
 
-/** What the alias of keys-watch serves. It takes no label from a rotation or a revocation that may still finish. */
+/**
+ * The actions that the alias of keys-watch serves. `keys.unstick` removes no label that a rotation or
+ * revocation may still need.
+ */
 export function watchActions(options: KeysActionsOptions): Readonly<Record<WatchAction, Action>> {
   const { secret, lags, nowMs } = options;
   const { 'keys.list': list, 'keys.unstick': unstick } = keysActions(options);

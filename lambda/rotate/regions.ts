@@ -110,9 +110,10 @@ export async function lookAtRegions(regions: readonly KeyRegion[], eachMs: numbe
 }
 
 /**
- * What the keyset that follows `current` recalls. A version with a lower `seq` was there when `current` was made: what
- * `current` lacks of its lists was dropped on purpose, to make room. So only the lists of higher ones count, and of the
- * keys that a version holds or a reader may hold those that are revoked.
+ * The lists that the keyset after `current` takes over from other versions and Regions. A version with a
+ * lower `seq` existed when `current` was made. If `current` lacks entries of its lists, somebody dropped them
+ * on purpose, to make room. So only lists with a higher `seq` count, and the revoked ones of the keys that a
+ * version holds or a reader may hold.
  */
 export function recallable(
   { keysets, held, revoked, published }: Pick<Looked, 'keysets' | 'held' | 'revoked' | 'published'>,

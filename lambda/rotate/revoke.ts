@@ -31,7 +31,7 @@ export interface Revocation {
   readonly revoked: readonly string[];
   readonly regions: readonly RegionConfirmation[];
   readonly unreadable: readonly Unreadable[];
-  /** Of the named kids, those that no version has, no Region refused and none remembers: perhaps mistyped. */
+  /** The named kids that no version has, and no Region refused or remembers: perhaps mistyped. */
   readonly unknown: readonly string[];
   /** The keyset without these keys; undefined if the keyset could not be replaced. */
   readonly held?: HeldKeyset;
@@ -87,8 +87,8 @@ class Swap {
   /** The Regions' state before anything was written, but its `revoked` includes the kids that they refuse since. */
   readonly #looked: Looked;
   /**
-   * Of the kids that an operator named, those that a version or a reader holds. For any other it is enough that the Regions
-   * refuse it.
+   * The kids that an operator named and that a version or a reader holds. For any other kid it is enough that
+   * the Regions refuse it.
    */
   readonly #named: readonly string[] | undefined;
   readonly #ended = new Set<string>();
@@ -139,7 +139,7 @@ class Swap {
     if (token !== undefined) await this.#options.rotation.tidy(token, deadline);
   }
 
-  /** Returns what was made: a read may still return the keyset before it. */
+  /** Returns the keyset that was made: a read may still return the one before it. */
   #heldAs(versionId: string): HeldKeyset {
     return { versionId, keyset: this.#made.get(versionId)! };
   }

@@ -56,7 +56,10 @@ export interface HeldKeyset {
   readonly keyset: Keyset;
 }
 
-/** What a rotation must read of its own Region's `limits` table: without it, a key that is refused could return. */
+/**
+ * The part of its own Region's `limits` table that a rotation must read: otherwise a refused key could
+ * return.
+ */
 const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];
 
 /** Makes the next keyset from the current one. */
@@ -70,8 +73,8 @@ export class Rotation {
   }
 
   /**
-   * Runs work that changes the secret, or calls Vault. What it gets refuses every change and every call of
-   * Vault once the time is over.
+   * Runs work that changes the secret, or calls Vault. Once the time is over, the
+   * objects that `work` receives refuse every change and every call of Vault.
    *
    * @throws TooLate
    */

@@ -8,7 +8,7 @@ import createNodeVault from 'node-vault';
 import { createTransport, type TransportOptions, type VaultRequest } from './transport.ts';
 
 export interface VaultApiOptions extends TransportOptions {
-  /** Where Vault is: `https://host:port`. */
+  /** Vault's address: `https://host:port`. */
   readonly address: string;
   /** Enterprise and OpenBao. @default none */
   readonly namespace?: string;

@@ -130,7 +130,10 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
     return parseKey(name, await withToken((token) => api.read(pathOf(name), token)));
   }
 
-  /** A call that still runs when the token is given back logs in no more: nobody would give that token back. */
+  /**
+   * A call that still runs when the token is given back does not log in again: nobody would revoke that
+   * token.
+   */
   function untilGivenBack(): WithToken {
     const began = session;
     const get = async (): Promise<string> => {

@@ -28,7 +28,9 @@ export interface Tokens {
   get(mayLogIn: () => void): Promise<string>;
   /** Forgets a token that was refused. @returns whether there can be another */
   renew(refused: string): boolean;
-  /** Forgets the token, and has it revoked; also that of a login under way, once it comes. */
+  /**
+   * Forgets the token and revokes it. If a login is in progress, its token is revoked as soon as it arrives.
+   */
   giveBack(revoke: (token: string) => Promise<unknown>): Promise<void>;
 }
 

@@ -13,7 +13,7 @@ export interface TransportOptions {
   readonly caPem?: string;
   /** For one try. @default 5000 */
   readonly timeoutMs?: number;
-  /** Of tries in all, while a later one may succeed. @default 3 */
+  /** The number of tries in all, as long as a later one may succeed. @default 3 */
   readonly tries?: number;
   /** Of the caller's session: another number means that it has ended, and no request of it is tried again. */
   readonly session?: () => number;

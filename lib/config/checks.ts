@@ -1,4 +1,4 @@
-/** The rules that join several settings; each setting by itself is valid here. */
+/** The rules between settings. Each setting by itself is already valid here. */
 import { Duration } from 'aws-cdk-lib';
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
@@ -35,7 +35,10 @@ function regionNames({ regions, homeRegion }: ConfigSettings): Fault[] {
   return [...faults, { path: ['homeRegion'], message: `must be one of the Regions: ${names.join(', ')}` }];
 }
 
-/** A stage of kind dev is cheap and goes without a trace: it has none of what costs or outlives it. */
+/**
+ * A stage of kind dev is cheap and leaves nothing behind: it may not have parts that cost money or outlive
+ * it.
+ */
 function stageKind({ stage, regions, domain }: ConfigSettings): Fault[] {
   if (stage.kind === 'prod') return [];
   const only = (path: (string | number)[], what: string): Fault => ({

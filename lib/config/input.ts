@@ -37,7 +37,7 @@ export interface ConfigInput {
   readonly homeRegion?: string;
 
   /**
-   * Third Region of a strongly consistent pair, of the same set as the two. It holds what replication needs, serves nobody
+   * Third Region of a strongly consistent pair, of the same set as the two. It holds the data that replication needs, serves no client
    * and costs no writes. Frozen after the first deployment.
    *
    * @default none
@@ -67,7 +67,7 @@ export interface ConfigInput {
   readonly domain?: DomainSettings;
 
   /**
-   * Who the platform is: `aud` of every proof. A URL. Clients have to change with it.
+   * The platform's identity: `aud` of every proof. A URL. If it changes, clients have to change with it.
    *
    * @default the entry's URL
    */
@@ -160,7 +160,7 @@ export interface ConfigInput {
   readonly logRetentionDays?: number;
 
   /**
-   * Where alarms send who reads them: this URL, `#`, and the section.
+   * The runbook that alarms link to: this URL, `#`, and the section.
    *
    * @default the stage's dashboard, which then shows docs/runbook.md; `dev` names the file
    */
@@ -182,7 +182,7 @@ export interface ConfigInput {
   readonly apiGatewayRole?: 'create' | 'existing';
 
   /**
-   * Tags of all stacks, and so of what they make.
+   * Tags of all stacks, and so of their resources.
    *
    * @default none
    */
@@ -289,7 +289,7 @@ export interface HostedZoneSettings {
   /** For example `Z0123456789ABCDEFGHIJ`. */
   readonly id: string;
 
-  /** The entry must lie in it. */
+  /** The entry must be in this zone. */
   readonly name: string;
 }
 
@@ -335,21 +335,21 @@ export interface KeySettings {
 /** Whole hours, 4 hours to 999 days, and longer than the windows of the purpose's keys together. */
 export interface RotationPeriods {
   /**
-   * Of the keys that nonces are made with.
+   * The period of the keys that nonces are made with.
    *
    * @default 'P30D'
    */
   readonly nonce?: string;
 
   /**
-   * Of the keys that API keys are derived from. Their windows hold `clientKeyLife`.
+   * The period of the keys that API keys are derived from. Their windows include `clientKeyLife`.
    *
    * @default 'P180D'
    */
   readonly 'client-root'?: string;
 
   /**
-   * Of the keys that sign tokens.
+   * The period of the keys that sign tokens.
    *
    * @default 'P30D'
    */
@@ -399,7 +399,7 @@ export interface VaultSettings {
   readonly network?: 'public' | NetworkSettings;
 }
 
-/** A VPC from which functions reach Vault. All of one Region. */
+/** A VPC from which functions reach Vault. All of these are in one Region. */
 export interface NetworkSettings {
   /** Its id, or the VPC. */
   readonly vpcId: string | IVpc;
@@ -407,7 +407,7 @@ export interface NetworkSettings {
   /** Private subnets with a way to Secrets Manager (an endpoint or a NAT gateway): their ids, or the subnets. */
   readonly subnetIds: (string | ISubnet)[];
 
-  /** They let out what Vault listens on: their ids, or the security groups. */
+  /** They must allow outgoing traffic to Vault's port: their ids, or the security groups. */
   readonly securityGroupIds: (string | ISecurityGroup)[];
 }
 
@@ -424,21 +424,21 @@ export interface QuotaSettings {
 /** Nonces and registrations have limits of their own: a flood of nonces must not starve those who register. */
 export interface ThrottleSettings {
   /**
-   * Of `GET /v1/nonce`.
+   * The limit of `GET /v1/nonce`.
    *
    * @default 1000 a second, 1000 at once
    */
   readonly nonce?: Throttle;
 
   /**
-   * Of `POST /v1/register`.
+   * The limit of `POST /v1/register`.
    *
    * @default 1000 a second, 1000 at once
    */
   readonly register?: Throttle;
 
   /**
-   * Of each other method.
+   * The limit of each other method.
    *
    * @default 200 a second, 400 at once
    */
@@ -471,7 +471,7 @@ export interface TableSettings {
    */
   readonly generation?: number;
   /**
-   * Tables of another generation, which exist as well and serve nobody: the next ones, until they are filled, or the
+   * Tables of another generation, which exist as well but are not in use: the next ones, until they are filled, or the
    * ones before, while they are kept.
    *
    * @default none
@@ -479,7 +479,7 @@ export interface TableSettings {
   readonly other?: OtherTableSettings;
 }
 
-/** Tables that serve nobody. Where nothing but the generation is named, they are like those in use. */
+/** Tables that are not in use. With only `generation` set, they are like those in use. */
 export interface OtherTableSettings {
   /** A whole number, other than the one in use. */
   readonly generation: number;

@@ -32,7 +32,7 @@ const stageSchema = tablesSchema.extend({
   homeRegion: z.string(),
   /** Tables of another generation. */
   other: tablesSchema.optional(),
-  /** By Region, the customer key that encrypts there: its ARN, or `made` where the stage made it. */
+  /** By Region, the customer key that encrypts there: its ARN, or `made` if the stage created it. */
   kmsKeys: z.record(z.string(), z.string()).optional(),
   /** The Region that the keys were promoted to. */
   [KEYS_MANAGED_BY]: z.string().optional(),

@@ -6,7 +6,10 @@ import type { Fault } from './fault.ts';
 
 const IDS = ['keyArn', 'topicArn', 'certificateArn', 'subnetId', 'securityGroupId', 'vpcId'] as const;
 
-/** What the CDK puts in place of what it has yet to look up, and a value that passes: its CLI then synthesises again. */
+/**
+ * The CDK's placeholder for a value that it still has to look up, and a value that is valid. The CDK's CLI
+ * then synthesises again.
+ */
 const PLACEHOLDERS: readonly (readonly [RegExp, string])[] = [
   [/^DUMMY$/, 'Z0000000000'],
   [/^vpc-\d{5}$/, 'vpc-00000000'],

@@ -14,7 +14,7 @@ export const tables = z.strictObject({
   /** Generation that the stage uses: part of the names of `registry` and `clients`. A whole number; default 1. */
   generation: count(2).default(1),
   /**
-   * Tables of another generation, which exist as well and serve nobody: the next ones, until they are filled, or the ones
+   * Tables of another generation, which exist as well but are not in use: the next ones, until they are filled, or the ones
    * before, while they are kept. Default: none.
    */
   other: z

@@ -1,6 +1,7 @@
 /**
- * What CloudWatch counts, for alarms, the dashboard and the constructs' `metric…` methods alike. Every name is fixed and
- * contains the stage, so that a stack of another team or Region reads a metric without importing anything.
+ * The CloudWatch metrics for alarms, the dashboard and the constructs' `metric…` methods. Every name is fixed
+ * and contains the stage, so that a stack of another team or Region reads a metric without importing
+ * anything.
  */
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { MetricFilterOptions } from 'aws-cdk-lib/aws-logs';

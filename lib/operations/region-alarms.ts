@@ -81,7 +81,7 @@ export class RegionAlarms extends Construct {
     alarm('FunctionThrottles', {
       section: 'function-throttles',
       what: "Lambda refuses calls: the account's concurrency quota in this Region is used up.",
-      // Of the whole account, like the quota.
+      // This metric covers the whole account, like the quota.
       metric: metric('AWS/Lambda', 'Throttles', {}, 'sum'),
       threshold: 1,
     });

@@ -6,7 +6,7 @@ export interface Acknowledged {
   readonly type: string;
   /** Construct paths, where only some resources are accepted. */
   readonly at?: RegExp;
-  /** Where only one kind of stage is accepted. */
+  /** Set if only one kind of stage is accepted. */
   readonly kind?: 'dev' | 'prod';
   readonly reason: string;
 }

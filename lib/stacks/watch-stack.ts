@@ -17,7 +17,7 @@ export interface WatchStackProps {
   readonly config: Config;
 }
 
-/** Watches all Regions from outside. It lies in us-east-1. */
+/** Watches all Regions from outside. It is in us-east-1. */
 export class WatchStack extends PlatformStack {
   /** Notified by the alarms on the Regions' health. Undefined without a domain. */
   readonly alarmTopic?: ITopic;

@@ -1,4 +1,7 @@
-/** One Region's CloudWatch, as far as the platform uses it: custom metrics, and alarms on them that fire at 1. */
+/**
+ * One Region's CloudWatch, with the features that the platform uses: custom metrics, and alarms on them that
+ * fire at 1.
+ */
 import { type AlarmState, alarmData, type DataPoint, isForgotten } from '../dns/health-check.ts';
 import type { AwsService } from './endpoint.ts';
 import { AwsError, awsJson, parseJsonObject, targetOperation } from './protocol.ts';
@@ -24,7 +27,7 @@ export class CloudWatch {
   /** By alarm. */
   readonly #points = new Map<string, DataPoint[]>();
 
-  /** @param periodMs of every alarm */
+  /** @param periodMs the period of every alarm */
   constructor(alarms: readonly LocalAlarm[], periodMs: number, nowMs: () => number) {
     this.#alarms = alarms;
     this.#periodMs = periodMs;
@@ -44,12 +47,12 @@ export class CloudWatch {
     }
   }
 
-  /** @returns what the alarm's data says now */
+  /** @returns the state that the alarm's data shows now */
   state(alarm: string): AlarmState {
     return alarmData(this.#points.get(alarm) ?? [], this.#nowMs(), this.#periodMs);
   }
 
-  /** @param names all alarms where it is undefined */
+  /** @param names undefined means all alarms */
   describe(names: readonly string[] | undefined): object[] {
     return this.#alarms
       .filter(({ name }) => names === undefined || names.includes(name))

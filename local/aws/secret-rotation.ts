@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { AwsError } from './protocol.ts';
 import type { Secret, SecretStore } from './secret-store.ts';
 
-/** Calls a function by name. Rejects where the function fails. */
+/** Calls a function by name. Rejects if the function fails. */
 export type Invoke = (functionName: string, event: object) => Promise<unknown>;
 
 const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const;

@@ -12,7 +12,7 @@ export interface CheckedRegion {
   readonly name: string;
   /** The checkers' own path. */
   readonly healthUrl: string;
-  /** What the data of the alarm on its evacuation says. */
+  /** The state of the data of its evacuation alarm. */
   readonly evacuated: () => AlarmState;
 }
 
@@ -24,7 +24,7 @@ export interface Checker {
 /** A checker waits this long for an answer. */
 const TIMEOUT_MS = 2_000;
 
-/** @param everyMs from one request to the next */
+/** @param everyMs the time from one request to the next */
 export function startChecker(regions: readonly CheckedRegion[], everyMs: number): Checker {
   const checks = new Map<string, RegionChecks>(regions.map(({ name }) => [name, NEW_CHECKS]));
   const look = () => {

@@ -1,5 +1,5 @@
 /**
- * How CloudWatch and Route 53 come from requests and data points to an answer of DNS, without a network and without a
+ * Simulates how CloudWatch and Route 53 turn requests and data points into DNS answers, without a network or a
  * clock. Each rule is a row of docs/aws-truths.md, "Names and health". Times are epoch milliseconds.
  */
 
@@ -14,8 +14,8 @@ export type AlarmState = 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
 const EVALUATION_RANGE = 3;
 
 /**
- * What the data of an alarm says: one period at or above 1, and missing data stays missing. An alarm that ignores missing
- * data keeps its own state for longer, but Route 53 reads the data.
+ * The state that an alarm's data shows: one period at or above 1 fires it, and missing data stays missing. An alarm that
+ * ignores missing data keeps its own state for longer, but Route 53 reads the data.
  */
 export function alarmData(points: readonly DataPoint[], nowMs: number, periodMs: number): AlarmState {
   const period = ({ atMs }: DataPoint) => Math.floor(atMs / periodMs);
@@ -27,7 +27,7 @@ export function alarmData(points: readonly DataPoint[], nowMs: number, periodMs:
   return highest >= 1 ? 'ALARM' : 'OK';
 }
 
-/** Data points older than that change no state. */
+/** Older data points change no state. */
 export const isForgotten = ({ atMs }: DataPoint, nowMs: number, periodMs: number): boolean =>
   nowMs - atMs > EVALUATION_RANGE * periodMs;
 
@@ -36,7 +36,7 @@ export type WithoutData = 'LastKnownStatus' | 'Healthy';
 /**
  * A health check of an alarm.
  *
- * @param was its status so far; a new one is healthy
+ * @param was its status so far; a new check is healthy
  */
 export function alarmCheck(was: boolean, data: AlarmState, without: WithoutData): boolean {
   if (data !== 'INSUFFICIENT_DATA') return data === 'OK';
@@ -45,14 +45,14 @@ export function alarmCheck(was: boolean, data: AlarmState, without: WithoutData)
 
 export interface EndpointCheck {
   readonly healthy: boolean;
-  /** Results in a row that contradict it. */
+  /** The number of results in a row that contradict the status. */
   readonly contrary: number;
 }
 
 /** A new check is healthy. */
 export const NEW_ENDPOINT_CHECK: EndpointCheck = { healthy: true, contrary: 0 };
 
-/** @param threshold results in a row that change the status */
+/** @param threshold the number of results in a row that change the status */
 export function endpointCheck(
   { healthy, contrary }: EndpointCheck,
   passed: boolean,
@@ -62,7 +62,7 @@ export function endpointCheck(
   return contrary + 1 < threshold ? { healthy, contrary: contrary + 1 } : { healthy: passed, contrary: 0 };
 }
 
-/** The checks of one Region: of its endpoint, and of the alarm on its evacuation. */
+/** The checks of one Region: of its endpoint, and of its evacuation alarm. */
 export interface RegionChecks {
   readonly endpoint: EndpointCheck;
   readonly notEvacuated: boolean;
@@ -74,7 +74,7 @@ export const NEW_CHECKS: RegionChecks = { endpoint: NEW_ENDPOINT_CHECK, notEvacu
 export const isHealthy = ({ endpoint, notEvacuated }: RegionChecks): boolean =>
   endpoint.healthy && notEvacuated;
 
-/** @returns the Regions that DNS answers with: the healthy ones; where none is, all of them */
+/** @returns the Regions that DNS answers with: the healthy ones, or all of them if none is healthy */
 export function answers<R>(regions: readonly R[], healthy: (region: R) => boolean): readonly R[] {
   const found = regions.filter(healthy);
   return found.length > 0 ? found : regions;

@@ -13,9 +13,11 @@ import { type TableWrite, WRITES, type WriteInput, write, writtenKey } from './w
 
 export interface DynamodbOptions {
   readonly regions: readonly string[];
-  /** Third replica of strongly consistent tables with two Regions: it holds a copy and serves no client. */
+  /**
+   * The third replica of a strongly consistent table with two Regions: it holds a copy and serves no client.
+   */
   readonly witness?: string;
-  /** Replication of a table, by its name. `regional`: none, each Region has its own table. */
+  /** The replication of each table, by name. `regional` means none: each Region has its own table. */
   readonly modeOf: (table: string) => 'regional' | 'eventual' | 'strong';
   /** Epoch milliseconds of a Region's clock. */
   readonly nowMs: (region: string) => number;

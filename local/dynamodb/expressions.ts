@@ -12,7 +12,7 @@ export interface Placeholders {
 export type Condition = (item: Item | undefined, placeholders: Placeholders) => boolean;
 export type Update = (item: Item, placeholders: Placeholders) => void;
 
-/** @throws SyntaxError where the form of the expression is not supported here */
+/** @throws SyntaxError if this form of expression is not supported here */
 export const condition = remembered((text: string): Condition => {
   // AND binds closer than OR.
   const alternatives = text.split(/\s+OR\s+/).map((part) => part.split(/\s+AND\s+/).map(term));

@@ -28,11 +28,12 @@ export function page(input: PageInput, items: readonly Item[], keys: KeySchema):
     after === undefined || (forward ? keyText(keys, item) > after : keyText(keys, item) < after);
   const inRange = KeyConditionExpression === undefined ? () => true : condition(KeyConditionExpression);
   const candidates = ordered.filter((item) => isAfter(item) && inRange(item, input));
-  // The limit counts what is looked at, before the filter (Amazon DynamoDB API reference, "Query").
+  // The limit counts items before the filter (Amazon DynamoDB API reference, "Query").
   const seen = Limit === undefined ? candidates : candidates.slice(0, Limit);
   const matches = FilterExpression === undefined ? () => true : condition(FilterExpression);
   const found = seen.filter((item) => matches(item, input));
-  // A page that the limit ended names its last key, also where nothing follows: only a page without one is the last.
+  // A page that ended at the limit names its last key, even if nothing follows. Only a page without that key
+  // is the last.
   const last = seen.length === Limit ? seen.at(-1) : undefined;
   return {
     ...(Select !== 'COUNT' && { Items: found }),

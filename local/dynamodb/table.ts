@@ -3,14 +3,14 @@ import type { Item, KeySchema } from './item.ts';
 import type { StreamRecord } from './stream.ts';
 import type { Written } from './write.ts';
 
-/** @param held the item that stands there @throws if the condition fails; then nothing changes */
+/** @param held the existing item @throws if the condition fails; then nothing changes */
 export type Change = (held: Item | undefined) => Written;
 
 /** A write that has begun. Nothing has changed yet. */
 export interface Writing {
   /** @throws what the change throws; DynamodbException where the Region can no longer write */
   commit(change: Change): Written['answer'];
-  /** Ends it without a change. */
+  /** Ends the write without a change. */
   abandon(): void;
 }
 

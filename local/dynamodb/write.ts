@@ -19,7 +19,7 @@ export interface WriteInput extends Placeholders {
 }
 
 export interface Written {
-  /** The item from now on; undefined where none is left. */
+  /** The item after the write; undefined if there is none. */
   readonly item: Item | undefined;
   readonly answer: { readonly Attributes?: Item };
 }

@@ -8,7 +8,7 @@ const BIN = fileURLToPath(new URL('../../node_modules/.bin', import.meta.url));
 
 export interface Ministack {
   readonly port: number;
-  /** Every AWS service's. */
+  /** The port of every AWS service. */
   readonly endpoint: string;
   readonly output: () => string;
   readonly stop: () => Promise<void>;
@@ -25,7 +25,7 @@ export async function startMinistack(): Promise<Ministack> {
       BIND_HOST: '127.0.0.1',
       GATEWAY_PORT: String(port),
       IOT_MTLS_ENABLED: '0',
-      // Functions run on the Node that it finds first, and one idle for so long ends.
+      // Functions run on the first Node in the path. An idle one ends after this many seconds.
       LAMBDA_EXECUTOR: 'local',
       LAMBDA_WARM_TTL_SECONDS: '5',
       PATH: `${BIN}${delimiter}${process.env.PATH}`,

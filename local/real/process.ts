@@ -41,7 +41,7 @@ export async function startProcess({ command, args, env, ready }: ServerCommand)
     try {
       if (child.pid !== undefined) process.kill(-child.pid, name);
     } catch {
-      // It is gone already.
+      // The process has already ended.
     }
   };
   const endWithThis = () => signal('SIGKILL');

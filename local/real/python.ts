@@ -8,7 +8,7 @@ import { DIRECTORY, installOnce } from './install.ts';
 const run = promisify(execFile);
 const VENV = join(DIRECTORY, 'venv');
 
-/** By the name of the command that each brings. */
+/** The tools, by the name of the command that each installs. */
 const TOOLS = { ministack: 'ministack==1.5.33' } as const;
 
 /** @returns the path of the command, installed if it was not */
@@ -17,7 +17,7 @@ export async function pythonTool(name: keyof typeof TOOLS): Promise<string> {
   return join(VENV, 'bin', name);
 }
 
-/** @returns the path of a Python that has what a requirements file names */
+/** @returns the path of a Python with the packages of a requirements file */
 export async function pythonWith(requirementsFile: string): Promise<string> {
   const lines = (await readFile(requirementsFile, 'utf8')).split('\n');
   await install(lines.map((line) => line.trim()).filter((line) => /^\w/.test(line)));

@@ -1,4 +1,4 @@
-/** The credentials that a purpose's rotation function logs in to Vault with, in the secret where it reads them. */
+/** The AppRole credentials of a purpose's rotation function, stored in the secret that the function reads. */
 import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { appRoleSecretName, vaultName } from '../../lambda/contract/vault.ts';
@@ -8,7 +8,7 @@ export interface AppRoleOptions {
   readonly api: VaultApi;
   readonly rootToken: string;
   readonly stage: string;
-  /** One for each Region that has a store of its own. */
+  /** The stores of secrets, one for each Region that has its own. */
   readonly secrets: readonly SecretsManagerClient[];
 }
 

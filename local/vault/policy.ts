@@ -1,6 +1,6 @@
 /**
- * Access-control policies: as much of their HCL as there is in `cli/vault/*.hcl` (Vault, "Policies"), path blocks with
- * capabilities and allowed parameters.
+ * Access-control policies (Vault, "Policies"). Supports only the HCL that `cli/vault/*.hcl` uses: path blocks
+ * with capabilities and allowed parameters.
  */
 import type { VaultBody, VaultOperation } from './protocol.ts';
 import { VaultFault } from './protocol.ts';
@@ -8,10 +8,13 @@ import { VaultFault } from './protocol.ts';
 export type Capability = VaultOperation | 'sudo' | 'deny' | 'root';
 
 export interface Rule {
-  /** Exact, or with `*` at its end for any rest, and `+` for one segment. */
+  /** An exact path, or a pattern: `*` at the end matches any rest, `+` matches one segment. */
   readonly path: string;
   readonly capabilities: ReadonlySet<Capability>;
-  /** Names of body members and their values, none for any; undefined where members are free. */
+  /**
+   * The allowed values of body members by name; an empty list allows any value. Undefined: all members are
+   * allowed.
+   */
   readonly allowedParameters: Readonly<Record<string, readonly unknown[]>> | undefined;
 }
 
@@ -68,7 +71,7 @@ export function parsePolicy(hcl: string): Rule[] {
   return rules;
 }
 
-/** @returns the rules of the one path that fits best: exact, else the longest */
+/** @returns the rules of the most specific matching path: an exact one, otherwise the longest */
 function rulesFor(rules: readonly Rule[], path: string): Rule[] {
   const fitting = rules.filter((rule) => fits(rule.path, path));
   const rank = (pattern: string) => (pattern === path ? Number.POSITIVE_INFINITY : pattern.length);
@@ -84,7 +87,7 @@ function fits(pattern: string, path: string): boolean {
   return new RegExp(`^${escaped}${pattern.endsWith('*') ? '' : '$'}`).test(path);
 }
 
-/** @returns what may be done at the path; `deny` where nothing may */
+/** @returns the capabilities at the path; `deny` if there are none */
 export function capabilitiesOf(rules: readonly Rule[], path: string): Set<Capability> {
   const found = new Set(rulesFor(rules, path).flatMap((rule) => [...rule.capabilities]));
   return found.size === 0 || found.has('deny') ? new Set(['deny']) : found;

@@ -6,12 +6,12 @@ export type VaultBody = Readonly<Record<string, unknown>>;
 
 export interface VaultRequest {
   readonly operation: VaultOperation;
-  /** Without `/v1/`. */
+  /** The path without `/v1/`. */
   readonly path: string;
   readonly data: VaultBody;
 }
 
-/** Undefined gives 204. */
+/** Undefined means 204. */
 export type VaultResult = { readonly data: VaultBody } | { readonly auth: VaultBody } | VaultRaw | undefined;
 
 /** An answer with its own status, whose body is not wrapped. */

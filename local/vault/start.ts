@@ -1,22 +1,25 @@
-/** The Vault of `npm start`: one embedded in this process, an OpenBao that is started, or a server that runs already. */
+/**
+ * The Vault of `npm start`: embedded in this process, an OpenBao that is started, or a server that already
+ * runs.
+ */
 import { resolve } from 'node:path';
 import type { LocalServer } from '../server.ts';
 import { startOpenbao } from './openbao.ts';
 import { createEmbeddedVault } from './vault.ts';
 
-/** A URL needs a token in `VAULT_TOKEN`, with the rights of cli/vault/setup.hcl. */
+/** A URL needs a token in `VAULT_TOKEN`, with the permissions of cli/vault/setup.hcl. */
 export type VaultChoice = 'embedded' | 'openbao' | `http${string}`;
 
 export interface RunningVault {
   readonly address: string;
-  /** May set up what the platform needs. */
+  /** A token that may set up the platform's needs in Vault. */
   readonly rootToken: string;
   /** Lost, it answers nobody. Only the embedded one can be. */
   readonly setLost?: (lost: boolean) => void;
   stop(): Promise<void> | void;
 }
 
-/** Where OpenBao is installed, once. */
+/** The directory where OpenBao is installed once. */
 const DIRECTORY = '.countersign';
 
 /** @param listen takes Vault's port */
@@ -38,7 +41,7 @@ export async function startVault(
     return { address: server.url, rootToken, setLost, stop: () => {} };
   }
   if (choice === 'openbao') {
-    // Only to learn that the port is free, and which one it is.
+    // Listens only to check that the port is free, and to learn its number.
     const { port, stop } = await listen();
     await stop();
     return startOpenbao(resolve(DIRECTORY), port);

@@ -7,17 +7,17 @@ interface TransitKey {
   readonly type: string;
   readonly exportable: boolean;
   readonly keySize: number;
-  /** Version 1 first; undefined where it was trimmed. */
+  /** Version 1 first; undefined if it was trimmed. */
   readonly versions: (Version | undefined)[];
   min: number;
   minSigning: number;
-  /** 0 where nothing was trimmed. */
+  /** 0 if nothing was trimmed. */
   available: number;
 }
 
 interface Version {
   readonly createdAt: string;
-  /** As an export shows it. */
+  /** The key as an export shows it. */
   readonly exported: string;
   readonly publicKey?: { readonly name: string; readonly public_key: string };
 }
@@ -56,7 +56,7 @@ export class Transit {
     return { data: { keys: [...this.#keys.keys()].sort() } };
   }
 
-  /** Leaves one that is there as it is. */
+  /** Leaves an existing key unchanged. */
   #create(name: string, data: VaultBody): VaultResult {
     const existing = this.#keys.get(name);
     if (existing) return describe(existing);

@@ -29,11 +29,11 @@ export interface EmbeddedVaultOptions {
 
 export interface EmbeddedVault {
   readonly listener: HttpListener;
-  /** May do everything. */
+  /** A token that may do everything. */
   readonly rootToken: string;
-  /** Undoes `PUT /v1/sys/seal`, as `{"key"}` of `PUT /v1/sys/unseal`. */
+  /** The key for unsealing: `PUT /v1/sys/unseal` with `{"key"}` undoes `PUT /v1/sys/seal`. */
   readonly unsealKey: string;
-  /** Sealed, it answers 503 to everything; keys and tokens stay. */
+  /** A sealed Vault answers 503 to everything, and keeps keys and tokens. */
   setSealed(sealed: boolean): void;
 }
 
@@ -150,7 +150,7 @@ export function createEmbeddedVault(options: EmbeddedVaultOptions = {}): Embedde
     return method;
   }
 
-  /** An update of something that does not exist yet needs the right to create. */
+  /** An update of something that does not exist needs the capability to create. */
   function withExistence(request: VaultRequest): VaultRequest {
     const { operation, path } = request;
     const method = path.startsWith('auth/') ? methods.get(path.split('/')[1]!) : undefined;
@@ -194,7 +194,7 @@ function parseBody(body: Buffer): VaultBody {
   }
 }
 
-/** The request as what is mounted there sees it. */
+/** The request as the mounted engine or method sees it. */
 const below = (request: VaultRequest, segments: number): VaultRequest => ({
   ...request,
   path: request.path.split('/').slice(segments).join('/'),

@@ -1,4 +1,7 @@
-/** Check 6 (claims): what a proof must say of itself and of its request. Its signature is verified already. */
+/**
+ * Check 6 (claims): the claims of a proof must fit the proof and its request. Its signature is already
+ * verified.
+ */
 import { hash } from 'node:crypto';
 import { type Refusal, refuse } from '../problem.ts';
 import type { Proof } from './form.ts';

@@ -1,4 +1,4 @@
-/** Checks 2 (form) and 3 (header): what a proof looks like. Nothing in it is believed yet. */
+/** Checks 2 (form) and 3 (header): the form of a proof. Nothing in it is trusted yet. */
 import type { Profile } from '../api-key.ts';
 import { decodeBase64url } from '../bytes.ts';
 import { isJsonObject, parseJson } from '../json.ts';

@@ -74,7 +74,10 @@ function derInteger(bytes: Buffer): Buffer {
 
 const edwards = generateKeyPairSync('ed25519').publicKey;
 
-/** Public keys without a holder of the private key; made at the start, so that the first unknown client costs no more than later ones. */
+/**
+ * Keys that no client holds. They are made at the start, so that the first unknown client costs no more than
+ * later ones.
+ */
 export const DUMMY_KEYS: Readonly<Record<ProofAlgorithm, KeyObject>> = {
   HS256: createSecretKey(randomBytes(64)),
   ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey,

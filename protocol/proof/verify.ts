@@ -1,6 +1,6 @@
 /**
- * Checks 1 (request) to 7 (nonce) of docs/protocol.md, "Checks", in that order; the first failure ends it. Nothing is
- * stored, and a bad signature learns nothing about what comes after it.
+ * Checks 1 (request) to 7 (nonce) of docs/protocol.md, "Checks", in that order; the first failure ends them.
+ * Nothing is stored, and the answer to a bad signature reveals nothing that a later check would find.
  */
 import type { KeyObject } from 'node:crypto';
 import { type ClientKey, type ClientRecord, candidateKeys, isUsable } from '../client.ts';

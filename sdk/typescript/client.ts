@@ -105,13 +105,14 @@ export class CountersignClient {
   }
 
   /**
-   * Registers a user. Repeating it is safe: the same user with the same data is the same registration. A retry takes
-   * a nonce of its own, since the first may be spent. A user is a `User`, unless `U` names what the operator's own schema
-   * wants: the type is not inferred, so that a misspelt member does not compile.
+   * Registers a user. Repeating it is safe: the same user with the same data is the same registration. A
+   * retry uses another nonce, because the first may be used up. A user is a `User`, unless `U` names the type
+   * of the operator's own schema. The type is not inferred, so that a misspelt member does not compile.
    *
    * @returns the registration, and whether it was registered before
-   * @throws RegistrationConflictError where the user is registered with other data; InvalidRegistrationError, which names
-   *   every bad field; InvalidArgumentError where JSON cannot express the user; any other CountersignError
+   * @throws RegistrationConflictError where the user is registered with other data; InvalidRegistrationError,
+   * which names every bad field; InvalidArgumentError where JSON cannot express the user; any other
+   * CountersignError
    */
   async register<U extends object = User>(
     user: NoInfer<U>,
@@ -120,7 +121,7 @@ export class CountersignClient {
     const body = encodeUser(user);
     const answer = await this.#caller.call({ method: 'POST', path: '/v1/register', body, ...options });
     const replayed = answer.headers.get('Idempotency-Replayed') === 'true';
-    // As it was sent, where it was sent at all: an operator's own schema decides what a user is.
+    // The user as it was sent, if it was sent at all: an operator's own schema decides the form of a user.
     const { user_id } = user as { user_id?: unknown };
     const expected = { client_id: this.#clientId, ...(typeof user_id === 'string' && { user_id }) };
     return { ...readRegistration<U>(answer, expected), replayed };

@@ -52,8 +52,8 @@ export class ClientClosedError extends CountersignError {
 }
 
 /**
- * Of a batch: the user was under way when the batch's signal aborted. The platform may have registered the user; a call
- * outside a batch throws the signal's reason itself.
+ * Only in a batch: the user's request was in progress when the batch's signal aborted. The platform may have
+ * registered the user. A call outside a batch throws the signal's reason itself.
  */
 export class AbortedError extends CountersignError {
   /** @param cause the signal's reason */

@@ -35,14 +35,14 @@ const form: Frame = ['parseProof', 'file:///app/protocol/proof/form.ts'];
 const body: Frame = ['readRegistration', 'file:///app/lambda/schema/body.ts'];
 const json: Frame = ['parseJson', 'file:///app/protocol/json.ts'];
 
-it('what a shared part does is the layer’s that asked for it', () => {
+it('the cost of a shared part counts for the layer that called it', () => {
   expect(layersOf(profile([listener, form, json], [listener, body, json]))).toEqual({
     'proof form, checks 1–3': 0.5,
     'body and schema, check 8': 0.5,
   });
 });
 
-it('idle time is no layer’s, and what nothing of ours asked for is the transport’s', () => {
+it('idle time counts for no layer, and work that no code of ours called counts for the transport', () => {
   const stacks = [[['(idle)', ''] as const], [['(garbage collector)', ''] as const], [listener]];
   expect(layersOf(profile(...stacks))).toEqual({
     'garbage collection': 0.5,
@@ -62,7 +62,7 @@ it.each(
   expect(layer).not.toBe('other code of ours');
 });
 
-it('our own code without a rule has a label of its own', () => {
+it('our own code without a rule gets its own label', () => {
   const verify: Frame = ['verifyProof', 'file:///app/protocol/proof/verify.ts'];
   expect(layersOf(profile([listener, verify]))).toEqual({ 'other code of ours': 1 });
 });

@@ -5,7 +5,7 @@ import { storesContract } from '../contract/stores.ts';
 
 storesContract('the stand-in that handlers are measured on', () => memoryDynamodb());
 
-it('an expression that the stand-in does not know is refused, never taken for true', () => {
+it('the stand-in refuses an expression that it does not know', () => {
   expect(() => condition('size(pk) > :n')).toThrow(SyntaxError);
   expect(() => condition('NOT attribute_exists(pk)')).toThrow(SyntaxError);
   expect(() => update('SET n = n + :one')).toThrow(SyntaxError);

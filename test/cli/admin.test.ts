@@ -1,4 +1,4 @@
-/** How long the command line waits for a function. */
+/** How long the command line waits for a Lambda function. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
-it('a function that never answers is given up once Lambda would have ended it', async () => {
+it('the call to a function that never answers ends once Lambda would have ended the function', async () => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   const { port } = silent.address() as AddressInfo;

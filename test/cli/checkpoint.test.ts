@@ -1,4 +1,4 @@
-/** What lies beside a file that is under way, and who may go on from it. */
+/** The progress file beside an input file, and which run may resume from it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ function interrupt(): void {
   checkpoint.close(false);
 }
 
-test('what is done up to a mark, and beyond it, is not admitted again', () => {
+test('records that are done are not admitted again, before the mark and after it', () => {
   interrupt();
   const checkpoint = begin();
   expect(checkpoint.resumedAfterLine).toBe(1);
@@ -42,7 +42,7 @@ test('what is done up to a mark, and beyond it, is not admitted again', () => {
   expect(admit(checkpoint, 'abcdefg')).toEqual([undefined, 1, 2, 3, undefined, 5, 6]);
 });
 
-test('what a run over a changed file did counts for nothing: the file as it was goes on in full', () => {
+test('a run over a changed file marks nothing as done: the original file is resumed in full', () => {
   interrupt();
   const changed = begin();
   admit(changed, 'axbc');
@@ -52,14 +52,14 @@ test('what a run over a changed file did counts for nothing: the file as it was 
   expect(admit(begin(), 'abcdef')).toEqual([undefined, 1, 2, 3, undefined, 5]);
 });
 
-test('a file that ends before what is done does is a changed one', () => {
+test('a file that is shorter than the part already done counts as changed', () => {
   interrupt();
   const checkpoint = begin();
   admit(checkpoint, 'abcd');
   expect(() => checkpoint.end()).toThrow('--restart');
 });
 
-test('it goes when the file is through, and where nothing was done', () => {
+test('the progress file is removed when the input is complete, and when nothing was done', () => {
   const through = begin();
   admit(through, 'a');
   through.done(0, { ...NONE, registered: 1 });
@@ -69,7 +69,7 @@ test('it goes when the file is through, and where nothing was done', () => {
   expect(() => readFileSync(path)).toThrow('ENOENT');
 });
 
-test('one at a time: another process at work is not displaced, not by --restart either', () => {
+test('one run at a time: a run at work is not displaced, not even by --restart', () => {
   begin();
   for (const restart of [false, true])
     expect(() => begin(restart)).toThrow(`process ${process.pid} is registering this file`);
@@ -78,7 +78,7 @@ test('one at a time: another process at work is not displaced, not by --restart 
     expect(() => begin(restart)).toThrow(`process ${process.ppid} is registering this file`);
 });
 
-test('of several that begin at once, one goes on and the others are refused', async () => {
+test('of several runs that begin at once, one continues and the others are refused', async () => {
   interrupt();
   const module = (name: string) => new URL(`../../cli/register/${name}.ts`, import.meta.url).href;
   const script = `
@@ -108,7 +108,7 @@ test('of several that begin at once, one goes on and the others are refused', as
     expect(text).toMatch(/^begun$|^process \d+ is registering this file|^another process is just starting/);
 });
 
-test('who has just begun is not displaced; a claim that a killed run left holds nobody up', () => {
+test('a run that has just begun is not displaced; the claim of a killed run blocks nobody', () => {
   interrupt();
   writeFileSync(`${path}.claim`, '');
   expect(() => begin()).toThrow('another process is just starting to register this file');
@@ -119,17 +119,17 @@ test('who has just begun is not displaced; a claim that a killed run left holds 
   expect(existsSync(`${path}.claim`)).toBe(false);
 });
 
-test('a process number that is another process by now holds nobody up', () => {
-  // As in a container, where each run has the same.
+test('a process number that now belongs to another process blocks nobody', () => {
+  // As in a container, where each run has the same process number.
   interrupt();
   edit({ pid: process.pid, started_ms: Date.now() - 1 });
   expect(begin().resumedAfterLine).toBe(1);
-  // As after a power cut.
+  // As after a power cut: the process number is in use again.
   edit({ pid: process.ppid, started_ms: 1 });
   expect(begin().resumedAfterLine).toBe(1);
 });
 
-test('a broken one is said to be, and --restart does without it', () => {
+test('a broken progress file is reported, and --restart ignores it', () => {
   writeFileSync(path, '{"pid":');
   expect(() => begin()).toThrow('is broken: start again with --restart');
   expect(begin(true).resumedAfterLine).toBeUndefined();

@@ -18,7 +18,9 @@ export async function closedUrl(): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-/** @returns the environment of a command for a server that stands in for the platform, with a key that has the right form */
+/**
+ * @returns the environment of a command for a server that stands in for the platform, with a well-formed key
+ */
 export const environmentFor = (server: Server): Record<string, string> => ({
   COUNTERSIGN_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
   COUNTERSIGN_API_KEY: deriveApiKey({
@@ -42,11 +44,11 @@ export interface Ran {
 export interface RunOptions {
   readonly stdin?: string | Readable;
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether stderr is one. */
+  /** Whether stderr is a terminal. */
   readonly terminal?: boolean;
-  /** Of the terminal that stdout is. */
+  /** The width of the terminal that stdout is. */
   readonly columns?: number;
-  /** Told how to press Ctrl-C. */
+  /** Receives a function that presses Ctrl-C. */
   readonly onReady?: (interrupt: () => void) => void;
   readonly patienceMs?: number;
 }
@@ -60,7 +62,7 @@ export class Directory {
     return path;
   }
 
-  /** Writes what a local platform leaves in its folder, by which the command finds it. */
+  /** Writes the file by which a command finds a local platform. */
   announce(info: object): void {
     mkdirSync(join(this.path, '.countersign'), { recursive: true });
     this.write('.countersign/local.json', JSON.stringify(info));
@@ -70,7 +72,7 @@ export class Directory {
     return readFileSync(join(this.path, name), 'utf8');
   }
 
-  /** JSON Lines. */
+  /** The output's JSON Lines. */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
   readLines(name: string): any[] {
     return this.read(name)

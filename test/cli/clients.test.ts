@@ -40,7 +40,7 @@ test('a client is created with an API key that is shown once, and registers with
   expect((await directory.run(args)).json).toMatchObject({ registered: 1 });
 });
 
-test('a basic client needs an end, a name in use is refused, each in one line', async () => {
+test('a basic client needs an end date and a name in use is refused, each in one line', async () => {
   const endless = await clients('create', 'basic-one', '--profile', 'basic');
   expect(endless).toMatchObject({ code: 1, stdout: '' });
   expect(endless.stderr).toMatch(/^error: --expires-at: .*\n$/);
@@ -63,7 +63,7 @@ test('a basic client needs an end, a name in use is refused, each in one line', 
   expect(taken.stderr).toMatch(/^error: client dev exists.*\n$/);
 });
 
-test('a client brings a public key; a private one does not leave this machine', async () => {
+test('a client brings a public key; a private key never leaves this machine', async () => {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
   directory.write('public.json', JSON.stringify({ ...(await exportJWK(publicKey)), alg: 'ES256' }));
   directory.write('private.json', JSON.stringify({ ...(await exportJWK(privateKey)), alg: 'ES256' }));
@@ -91,7 +91,7 @@ test('a list holds every client, over all pages, one line of JSON each', async (
   expect(table.find((line) => line.startsWith('dev '))).toMatch(/^dev +strict +enabled +1000000 /);
 });
 
-test('disabling and enabling go through every Region, and say which confirmed', async () => {
+test('disable and enable change every Region, and name the Regions that confirmed', async () => {
   await clients('create', 'switched');
   const disabled = await clients('disable', 'switched', '--json');
   expect(disabled.json).toMatchObject({
@@ -115,7 +115,7 @@ test('a Region that does not confirm is named, and the command fails', async () 
   elsewhere.remove();
 });
 
-test('a limit is changed in every Region, and taken back to the default', async () => {
+test('a limit is changed in every Region, and reset to the default', async () => {
   await clients('create', 'limited', '--limit', '5');
   const changed = await clients('update', 'limited', '--limit', '50');
   expect(changed.stdout).toBe(
@@ -126,7 +126,7 @@ test('a limit is changed in every Region, and taken back to the default', async 
   expect((await clients('update', 'limited')).code).toBe(2);
 });
 
-test('a key is rotated with overlap: both register, and the new one is shown once', async () => {
+test('a key is rotated with overlap: both keys register, and the new one is shown once', async () => {
   const { api_key: old } = (await clients('create', 'rotated', '--json')).json;
   const rotated = await clients('rotate-key', 'rotated', '--overlap', '24h', '--json');
   expect(rotated.json).toEqual({
@@ -152,7 +152,7 @@ test('a key is rotated with overlap: both register, and the new one is shown onc
   expect((await clients('rotate-key', 'rotated', '--overlap', 'soon')).code).toBe(2);
 });
 
-test('a deleted client is not there any more', async () => {
+test('a deleted client is no longer listed', async () => {
   await clients('create', 'short-lived');
   expect((await clients('delete', 'short-lived', '--json')).json).toEqual({
     client_id: 'short-lived',
@@ -163,7 +163,7 @@ test('a deleted client is not there any more', async () => {
   expect(shown).toMatchObject({ code: 1, stderr: 'error: there is no client short-lived (not_found)\n' });
 });
 
-test('a platform that does not answer is said so', async () => {
+test('a platform that does not answer is reported', async () => {
   const elsewhere = new Directory();
   mkdirSync(`${elsewhere.path}/.countersign`);
   elsewhere.write(
@@ -219,7 +219,7 @@ test.each([
   expect(stdout).toContain('Exit codes:');
 });
 
-test('on a terminal that is too narrow for the rows each client is a block, and no line is wrapped', async () => {
+test('on a terminal that is too narrow for the rows, each client is a block, and no line wraps', async () => {
   const { stdout } = await directory.run(['clients', 'list'], { columns: 60 });
   expect(stdout).toMatch(/^dev\n {4}profile {9}strict\n {4}state {11}enabled\n/m);
   for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(60);

@@ -1,4 +1,4 @@
-/** `countersign deploy` and `destroy`: the order, what stops a run, and what is said about the rest. */
+/** `countersign deploy` and `destroy`: the order, the reasons to stop, and the report about the rest. */
 import { Readable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cli/deploy/command.ts';
@@ -37,7 +37,7 @@ const DEV: DeployPlan = { ...PLAN, kind: 'dev', stacks: [stack('home', A), stack
 const names = (stacks: readonly PlannedStack[]) => stacks.map(({ name }) => name);
 
 describe('the steps', () => {
-  it('are all stacks in the order of the plan, or those of one Region alone', () => {
+  it("are all stacks in the plan's order, or the stacks of one Region", () => {
     expect(deploySteps(PLAN, {})).toEqual({ stacks: PLAN.stacks, left: [] });
     const one = deploySteps(PLAN, { region: [B] });
     expect(names(one.stacks)).toEqual([`account-${B}`, `base-${B}`, `region-${B}`]);
@@ -45,13 +45,13 @@ describe('the steps', () => {
     expect(names(deploySteps(DEV, { region: [A] }).stacks)).toEqual([`home-${A}`, `region-${A}`]);
   });
 
-  it('leave out every stack that lies in a lost Region, home with its Region', () => {
+  it('omit every stack of a lost Region, and the home stack with its Region', () => {
     const { stacks, left } = deploySteps(PLAN, { without: [A] });
     expect(names(stacks)).toEqual([`account-${B}`, `base-${B}`, `region-${B}`, 'watch-us-east-1']);
     expect(names(left)).toEqual([`account-${A}`, `base-${A}`, `home-${A}`, `region-${A}`]);
   });
 
-  it('of a destruction go backwards, and hold nothing that keeps data or that serves other stages', () => {
+  it('of a destruction are in reverse order, and omit stacks that keep data or serve other stages', () => {
     const { stacks, left } = destroySteps(PLAN, {});
     expect(names(stacks)).toEqual(['watch-us-east-1', `region-${A}`, `region-${B}`]);
     expect(left.map(({ part }) => part)).toEqual(['account', 'account', 'base', 'base', 'home']);
@@ -69,7 +69,7 @@ describe('the steps', () => {
   );
 });
 
-/** An account that remembers what was done, on a clock that only the waits move. */
+/** An account that records every step, on a clock that only waits advance. */
 class Account implements DeployParts {
   readonly log: string[] = [];
   readonly reports: string[] = [];
@@ -121,7 +121,7 @@ const WATCHING = { alarmsMs: 300_000, healthMs: 300_000, mayLackKeys: true };
 const run = (account: Account, plan = PLAN) => deployStacks(plan.stacks, WATCHING, account);
 
 describe('a deployment', () => {
-  it('goes to the next Region only once the one before is healthy and its alarms were quiet for the time asked', async () => {
+  it('continues with the next Region only after the last one is healthy and its alarms were quiet long enough', async () => {
     const account = new Account();
     const outcome = await run(account);
     expect(outcome).toEqual({ done: names(PLAN.stacks), stopped: null, not_tried: [], notes: [], exit: 0 });
@@ -133,7 +133,7 @@ describe('a deployment', () => {
     expect(between.filter((line) => line === `alarms ${B}`).length).toBeGreaterThanOrEqual(5);
   });
 
-  it('stops at a stack that fails, and says what is deployed and what is not', async () => {
+  it('stops at a stack that fails, and lists the stacks that are deployed and the others', async () => {
     const account = new Account();
     account.onDeploy = ({ part }) => {
       if (part === 'home') throw new CliError(EXIT.failed, '`cdk` failed');
@@ -147,7 +147,7 @@ describe('a deployment', () => {
     });
   });
 
-  it('stops at a Region that is not healthy any more: the others keep the version that works', async () => {
+  it('stops at a Region that becomes unhealthy: the others keep the version that works', async () => {
     const account = new Account();
     account.onDeploy = ({ name }) => {
       if (name === `region-${B}`) account.health[B] = ['registry'];
@@ -157,7 +157,7 @@ describe('a deployment', () => {
     expect(account.deployed).not.toContain(`deploy region-${A}`);
   });
 
-  it('stops where an alarm begins to ring, and not for one that rang before: the other Region may be down', async () => {
+  it('stops if an alarm begins to ring; an alarm that rang before does not count, because the other Region may be down', async () => {
     const account = new Account();
     account.ringing[B] = ['replication-lag'];
     expect((await run(account)).stopped).toBeNull();
@@ -170,7 +170,7 @@ describe('a deployment', () => {
     );
   });
 
-  it('watches no alarm where it is told so: while writes are stopped, errors ring', async () => {
+  it('watches no alarm with the option for that: while writes are stopped, errors raise alarms', async () => {
     const account = new Account();
     account.onDeploy = ({ region }) => {
       account.ringing[region] = ['api-errors'];
@@ -179,7 +179,7 @@ describe('a deployment', () => {
     expect(outcome.stopped).toBeNull();
   });
 
-  it('a fix reaches a Region that was unhealthy before; a worse one stops it', async () => {
+  it('brings a fix to a Region that was unhealthy before, and stops if the Region becomes worse', async () => {
     const account = new Account();
     account.health[B] = ['registry', 'status'];
     const outcome = await run(account);
@@ -190,7 +190,7 @@ describe('a deployment', () => {
     expect((await run(account)).stopped!.why).toContain('registry, ledger');
   });
 
-  it('a new stage has no keys, so its Regions are not healthy, and the rest of them must be', async () => {
+  it('of a new stage has no keys yet: its Regions are unhealthy for that reason only', async () => {
     const account = new Account();
     account.existing = new Set();
     account.health = { [A]: ['keys'], [B]: ['keys'] };
@@ -198,7 +198,7 @@ describe('a deployment', () => {
     expect(outcome.exit).toBe(0);
     expect(outcome.notes).toHaveLength(2);
     expect(outcome.notes[0]).toContain('countersign keys init');
-    // Nothing was there that an alarm could watch.
+    // Nothing existed that an alarm could watch.
     expect(account.log.filter((line) => line.startsWith('alarms'))).toEqual([]);
     const broken = new Account();
     broken.existing = new Set();
@@ -210,7 +210,7 @@ describe('a deployment', () => {
     expect((await run(silent)).stopped!.why).toContain('gives no answer after 5 min');
   });
 
-  it('waits for a Region that needs time to be healthy', async () => {
+  it('waits for a Region that needs time to become healthy', async () => {
     const account = new Account();
     let looks = 0;
     account.failing = async ({ region }) => {
@@ -222,7 +222,7 @@ describe('a deployment', () => {
     expect(looks).toBe(3);
   });
 
-  it('Ctrl-C ends it after the stack under way, with what is left', async () => {
+  it('ends after the current stack on Ctrl-C, and lists the rest', async () => {
     const account = new Account();
     account.onDeploy = ({ part }) => {
       if (part === 'home') account.interrupt.abort();
@@ -235,7 +235,7 @@ describe('a deployment', () => {
     ]);
   });
 
-  it('stopped at any stack and run again, it ends where one run would', async () => {
+  it('stopped at any stack and run again, ends in the same state as one run', async () => {
     for (const broken of PLAN.stacks) {
       const account = new Account();
       account.onDeploy = ({ name }) => {
@@ -257,7 +257,7 @@ describe('a change of the Regions', () => {
     stacks: PLAN.stacks.filter(({ region }) => region !== B),
   };
 
-  it('adds what the new Region needs, then its stack, then what the others know of it, and the entry last', () => {
+  it("adds the new Region's needs, then its stack, then the other Regions' knowledge of it, and the entry last", () => {
     expect(lines(addSteps(PLAN, B))).toEqual([
       `account-${B}`,
       `base-${B}`,
@@ -268,7 +268,7 @@ describe('a change of the Regions', () => {
     ]);
   });
 
-  it('removes it from DNS and from what the others hold, then its stack, its replicas, and its key last', () => {
+  it('removes the Region from DNS and from the other Regions, then its stack and replicas, and its key last', () => {
     expect(lines(removeSteps(ONE, B))).toEqual([
       `region-${A}`,
       'watch-us-east-1',
@@ -294,12 +294,12 @@ describe('a change of the Regions', () => {
       () => addSteps(strong, 'eu-west-2'),
       /eu-west-2 cannot be added: [\s\S]*generation: 2/,
     ],
-  ])('refuses what would be stuck, with what to do: %s', (_, steps, message) => {
+  ])('refuses a change that would get stuck, with the remedy: %s', (_, steps, message) => {
     expect(steps).toThrow(message);
   });
 
   const watching = { ...WATCHING, mayLackKeys: false };
-  it('a new Region does not serve before it has the keys that the stage has', async () => {
+  it("does not let a new Region serve before it has the stage's keys", async () => {
     const account = new Account();
     account.existing.delete(`region-${B}`);
     account.health[B] = ['keys'];
@@ -308,7 +308,7 @@ describe('a change of the Regions', () => {
     expect(account.deployed.at(-1)).toBe(`deploy region-${B}`);
   });
 
-  it('stopped at any step and run again, it ends where one run would', async () => {
+  it('stopped at any step and run again, ends in the same state as one run', async () => {
     for (const steps of [addSteps(PLAN, B), removeSteps(ONE, B)]) {
       const whole = new Account();
       const expected = (await runSteps(steps, watching, whole)).done;
@@ -336,7 +336,7 @@ describe('the commands', () => {
   const directory = new Directory();
   afterAll(() => directory.remove());
 
-  /** Runs a command of this plan and account, as `countersign` does. */
+  /** Runs a command with this plan and account, as `countersign` does. */
   async function ran(
     command: typeof deployCommand,
     args: string[],
@@ -375,7 +375,7 @@ describe('the commands', () => {
     return { stdout: said.stdout.join(''), stderr: said.stderr.join(''), code, failed };
   }
 
-  it('deploy shows the order, asks for the stage by its name, and says what it did', async () => {
+  it("deploy shows the order, asks for the stage's name as confirmation, and reports its steps", async () => {
     const account = new Account();
     const refused = await ran(deployCommand, [], account, PLAN, 'yes\n');
     expect(refused.failed).toMatchObject({ message: 'nothing was deployed', exitCode: EXIT.failed });
@@ -386,7 +386,7 @@ describe('the commands', () => {
     expect(asked.stdout).toBe(`deployed: account-${B}, base-${B}, region-${B}\n`);
   });
 
-  it('what failed is named, with what was not tried and what to do, and the exit code says so', async () => {
+  it('a failure is named, with the stacks not tried and the remedy, and sets the exit code', async () => {
     const account = new Account();
     account.onDeploy = ({ part }) => {
       if (part === 'region') throw new CliError(EXIT.failed, '`cdk` failed');
@@ -399,7 +399,7 @@ describe('the commands', () => {
     );
   });
 
-  it('destroy says what stays, and that used nonces go', async () => {
+  it('destroy lists the stacks that stay, and says that used nonces are lost', async () => {
     const account = new Account();
     const { stderr, stdout } = await ran(destroyCommand, ['--yes'], account);
     expect(stderr).toContain(

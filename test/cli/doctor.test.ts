@@ -1,4 +1,4 @@
-/** `countersign doctor` names what is wrong on the way to a platform, and what to fix. */
+/** `countersign doctor` names the fault between this machine and a platform, and how to fix it. */
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -35,7 +35,7 @@ const access = (url: string, key = platform.info.clients[0]!.api_key) => ({
   COUNTERSIGN_API_KEY: key,
 });
 
-test('a platform that works passes every check, and nothing is registered or used up', async () => {
+test('a platform that works passes every check; nothing is registered and no nonce is used', async () => {
   const { code, found } = await doctor();
   expect(code).toBe(0);
   expect(summary(found)).toEqual(['tcp ok', 'discovery ok', 'clock ok', 'nonce ok', 'nonce ok', 'proof ok']);
@@ -43,7 +43,7 @@ test('a platform that works passes every check, and nothing is registered or use
   expect(text.stdout).toMatch(/^ok {4}tcp .*\n(.*\n)+All is well\.\n$/);
 });
 
-test('where nothing listens, that is what is found', async () => {
+test('a port where nothing listens is reported', async () => {
   const { code, found } = await doctor(access(await closedUrl()));
   expect(code).toBe(3);
   expect(found[0]).toMatchObject({ check: 'tcp', status: 'fail', detail: 'ECONNREFUSED' });
@@ -52,13 +52,13 @@ test('where nothing listens, that is what is found', async () => {
   expect(text.stdout).toMatch(/\nskip {2}proof .*not checked.*\n1 to fix, 4 not checked\.\n$/);
 });
 
-test('a name without an address is said so', async () => {
+test('a host name without an address is reported', async () => {
   const { code, found } = await doctor(access('https://no-such-host.invalid'));
   expect(code).toBe(3);
   expect(summary(found).slice(0, 3)).toEqual(['dns fail', 'tcp skip', 'tls skip']);
 });
 
-test('something else than a platform is said so', async () => {
+test('a server that is not a platform is reported', async () => {
   const { code, found } = await doctor(access(platform.info.awsEndpoint));
   expect(code).toBe(3);
   expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
@@ -82,7 +82,7 @@ test.each([
   }
 });
 
-test('an empty variable is as good as none', async () => {
+test('an empty variable counts as missing', async () => {
   const { code, found } = await doctor({ COUNTERSIGN_URL: '', COUNTERSIGN_API_KEY: '' });
   expect(code).toBe(0);
   expect(found.at(-1)).toMatchObject({ check: 'proof', of: platform.info.entry });
@@ -90,13 +90,13 @@ test('an empty variable is as good as none', async () => {
   expect(half.stderr).toContain('the API key is missing: --api-key-file FILE, or COUNTERSIGN_API_KEY');
 });
 
-test('no URL is quoted: it may hold a password', async () => {
+test('no URL is quoted: it may contain a password', async () => {
   const { stderr } = await directory.run(['doctor', '--url', 'me:secret@host'], { env: access('') });
   expect(stderr).toMatch(/^error: the URL must begin with/);
   expect(stderr).not.toContain('secret');
 });
 
-/** A server with that document, which answers `{}` for a nonce. */
+/** A server that serves this document, and answers `{}` to a request for a nonce. */
 async function against(document: (url: string) => unknown, ...more: string[]) {
   let url = '';
   const server = createHttpServer((request, response) =>
@@ -127,7 +127,7 @@ test.each([
   expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
 });
 
-test('a Region on another host is named, and not asked', async () => {
+test('a Region on another host is named, and gets no request', async () => {
   let asked = 0;
   const foreign = createHttpServer((_, response) => {
     asked += 1;
@@ -153,7 +153,7 @@ test('a Region on another host is named, and not asked', async () => {
     expect(found.find(({ check, status }) => `${check} ${status}` === 'discovery ok')!.detail).toBe(
       'issuer i; Regions a',
     );
-    // Those alone: nothing is asked, and what to do is a flag of this command.
+    // These fields only: nothing is sent, and the remedy is a flag of this command.
     const alone = await against(() => ({ issuer: 'i', regions }));
     expect(alone.code).toBe(3);
     expect(summary(alone.found)).toEqual([
@@ -164,7 +164,7 @@ test('a Region on another host is named, and not asked', async () => {
       'proof skip',
     ]);
     expect(alone.found[1]!.fix).toBe('name those that are yours with --regions https://evil.example');
-    // A base URL is https, or of this machine.
+    // A base URL is https, or names this machine.
     const { found: none } = await against(() => ({ issuer: 'i', regions: [{ name: 'a', url: elsewhere }] }));
     expect(none.find(({ check }) => check === 'discovery')).toMatchObject({ status: 'fail' });
     expect(asked).toBe(0);
@@ -173,12 +173,12 @@ test('a Region on another host is named, and not asked', async () => {
   }
 });
 
-test('a document is read up to the size that a client reads', async () => {
+test('a document is read up to the size limit of a client', async () => {
   const { found } = await against((url) => ({ issuer: 'i'.repeat(900_000), regions: [{ name: 'a', url }] }));
   expect(found.find(({ check }) => check === 'discovery')).toMatchObject({ status: 'ok' });
 });
 
-test('where the way to a platform is barred, a proxy that is set but not used is named', async () => {
+test('if the platform cannot be reached, a proxy that is set but not used is named', async () => {
   const url = await closedUrl();
   const fix = async (env: Record<string, string>) => (await doctor({ ...access(url), ...env })).found[0]!.fix;
   expect(await fix({ HTTPS_PROXY: 'http://p', http_proxy: '' })).not.toContain('proxy:');
@@ -190,7 +190,7 @@ test('where the way to a platform is barred, a proxy that is set but not used is
   expect(found.every(({ status }) => status === 'ok')).toBe(true);
 });
 
-test('a Region on another host that --regions names is used', async () => {
+test('a Region on another host is used if --regions names it', async () => {
   const { found } = await against(
     () => ({ issuer: 'i', regions: [{ name: 'a', url: 'https://a.invalid' }] }),
     '--regions',
@@ -203,7 +203,7 @@ test('a Region on another host that --regions names is used', async () => {
   });
 });
 
-test('the proof names no page that there is not, and where URL and key come from', async () => {
+test('the check of the proof links only to pages that exist, and says where URL and key come from', async () => {
   const key = deriveApiKey({
     ...{ root: Buffer.alloc(32), salt: Buffer.alloc(16) },
     ...{ clientId: 'dev', generation: 1, profile: 'strict' },
@@ -223,7 +223,7 @@ test('the proof names no page that there is not, and where URL and key come from
   directory.announce(platform.info);
 });
 
-test('an answer without a nonce is no nonce', async () => {
+test('an answer without a nonce fails the check', async () => {
   const { code, found } = await against((url) => ({ issuer: 'i', regions: [{ name: 'a', url }] }));
   expect(code).toBe(1);
   expect(found.find(({ check }) => check === 'nonce')).toMatchObject({
@@ -244,7 +244,7 @@ test('a clock that is off is measured', async () => {
   });
 });
 
-test('a key that ended soon, ended, is disabled or unknown is distinguished', async () => {
+test('doctor distinguishes a key that ends soon, has ended, is disabled or is unknown', async () => {
   const { json } = await directory.run(['clients', 'create', 'patient', '--json']);
   const env = access(platform.info.entry, json.api_key);
   const proof = async () => (await doctor(env)).found.at(-1);
@@ -291,21 +291,21 @@ describe('certificates', () => {
     }
   }
 
-  it('a whole chain is good', async () => {
+  it('a complete chain passes', async () => {
     expect(await served(leaf, [intermediate], root.cert)).toMatchObject({
       status: 'ok',
       detail: expect.stringMatching(/^TLSv1\.3, server ← Middle Authority/),
     });
   });
 
-  it('the intermediate that is missing is named', async () => {
+  it('a missing intermediate is named', async () => {
     expect(await served(leaf, [], root.cert)).toMatchObject({
       status: 'fail',
       fix: expect.stringContaining('"Middle Authority", which signed "server", is missing'),
     });
   });
 
-  it('an authority that is not trusted here, a name that is not in it', async () => {
+  it('an untrusted authority and a name that the certificate lacks are reported', async () => {
     const own = issueCertificate('lonely');
     expect(await served(own, [], root.cert)).toMatchObject({
       status: 'fail',
@@ -317,7 +317,7 @@ describe('certificates', () => {
     });
   });
 
-  it('a port that speaks no TLS is said so', async () => {
+  it('a port that does not speak TLS is reported', async () => {
     const { port } = new URL(platform.info.entry);
     expect(await checkTls('127.0.0.1', Number(port), NOW)).toMatchObject({
       status: 'fail',

@@ -1,4 +1,4 @@
-/** Every line of a file ends registered or reported, once, whatever the file holds. */
+/** Every line of a file is registered or reported exactly once, whatever the file holds. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
@@ -11,7 +11,7 @@ import type { InputRecord } from '../../cli/register/record.ts';
 import { MAX_RECORD_BYTES, splitRecords } from '../../cli/register/split.ts';
 import { Directory, environmentFor } from './cli.ts';
 
-/** In chunks of that size, as a file is read. */
+/** The text in chunks of this size, as reading a file yields it. */
 function* chunks(content: Buffer, size: number): Generator<Buffer> {
   for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
 }
@@ -24,7 +24,7 @@ async function collect<T>(records: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-/** What files go wrong by, and much of it. */
+/** Characters that break parsers, in large numbers. */
 const pieces = fc.constantFrom(
   ...['\n', '\r\n', '\r', '"', '""', ',', ',,', '\0', ' ', '\uFEFF', 'é', '\u2028', '\uFFFD', '…'],
   ...['user_id', '"user_id":', '{', '}', '[', ']', '{}', '"a"', 'a', '1', '\\', '\\ud800', 'null'],
@@ -38,7 +38,7 @@ const bytes = fc.oneof(
 );
 const content = fc.array(bytes, { maxLength: 60 }).map((parts) => Buffer.concat(parts));
 
-/** What a file is refused for as a whole: its first bytes. */
+/** First bytes for which the whole file is refused. */
 const isText = (file: Buffer) =>
   !file.subarray(0, 2).equals(Buffer.from([0xff, 0xfe])) &&
   !file.subarray(0, 2).equals(Buffer.from([0xfe, 0xff])) &&
@@ -50,7 +50,7 @@ const linesOf = (file: Buffer): number => {
 };
 
 describe('records', () => {
-  it.each(['csv', 'jsonl'] as const)('of %s hold every line once, in order', (format) =>
+  it.each(['csv', 'jsonl'] as const)('of %s contain every line once, in order', (format) =>
     fc.assert(
       fc.asyncProperty(content.filter(isText), fc.integer({ min: 1, max: 50 }), async (file, size) => {
         const records = await collect(splitRecords(reading(file, size), format));
@@ -101,8 +101,8 @@ const COUNT = 5_000;
 const users = Array.from({ length: COUNT }, (_, i) => `u${i}`);
 const lineOf = (record: InputRecord) => record.line;
 
-describe('what is too long', () => {
-  it.each([0, 1, 2])('is one failure among rows that are read (%i lines in quotes)', async (breaks) => {
+describe('a record that is too long', () => {
+  it.each([0, 1, 2])('is one failure between rows that are read (%i lines in quotes)', async (breaks) => {
     const long = `"${'x'.repeat(MAX_RECORD_BYTES)}${'\n'.repeat(breaks)}"`;
     const csv = Buffer.from(`user_id,b\nlong,${long}\n${users.map((user) => `${user},b\n`).join('')}`);
     const records = await collect(readCsv(reading(csv)));
@@ -116,7 +116,7 @@ describe('what is too long', () => {
     expect(records.slice(1).map(lineOf)).toEqual(users.map((_, i) => i + 3 + breaks));
   });
 
-  it('is no failure below that: a cell of 300,000 characters is the platform’s to refuse', async () => {
+  it('is not a failure below the limit: the platform refuses a cell of 300,000 characters', async () => {
     const csv = Buffer.from(`user_id\n${'x'.repeat(300_000)}\n${users.join('\n')}\n`);
     expect((await collect(readCsv(reading(csv)))).filter((record) => 'user' in record)).toHaveLength(
       COUNT + 1,
@@ -139,7 +139,7 @@ describe('what is too long', () => {
     expect(most - before).toBeLessThan(30 * MAX_RECORD_BYTES);
   });
 
-  it('is reported where no text that is cut off passes for a whole one', async () => {
+  it('is reported so that the cut-off text cannot pass for the whole', async () => {
     const cut = `{"user_id":"a"}${' '.repeat(MAX_RECORD_BYTES)}x`;
     const [record] = await collect(readJsonLines(reading(Buffer.from(cut))));
     const line = { line: 1, text: (record as { text: string }).text, error: { code: 'a', message: 'b' } };
@@ -147,7 +147,7 @@ describe('what is too long', () => {
     expect(again).toMatchObject([{ message: expect.stringContaining('is not JSON') }]);
   });
 
-  it('does not hurt where it is quotes alone', async () => {
+  it('is no problem if it consists of quotes only', async () => {
     const csv = Buffer.from(`user_id\n"${'""'.repeat(500_000)}"\n"${'""'.repeat(500_000)}x\nlast\n`);
     const records = await collect(readCsv(reading(csv)));
     expect(records[0]).toMatchObject({ line: 2, user: { user_id: '"'.repeat(500_000) } });
@@ -165,7 +165,7 @@ describe('a whole run', () => {
   let directory: Directory;
   let env: Record<string, string>;
   const registered: string[] = [];
-  /** Registers whoever has a user_id that is a text. */
+  /** Registers every user whose user_id is a string. */
   const server = createServer(async (request, response) => {
     const url = `http://${request.headers.host}`;
     if (request.method !== 'POST')
@@ -214,7 +214,7 @@ describe('a whole run', () => {
           read.filter((record) => !isRegistered(record)).map(lineOf),
         );
         expect(code).toBe(failures.length > 0 ? 1 : 0);
-        // What failed is read again as what it was.
+        // Each failure is read again as the same record.
         if (failures.length === 0) return;
         const again = await collect(
           readJsonLines(reading(Buffer.from(directory.read(`in.${format}.failed.jsonl`)))),
@@ -225,7 +225,7 @@ describe('a whole run', () => {
     ),
   );
 
-  test('a quote that is not closed is an error that names its first line', async () => {
+  test('an unclosed quote is an error that names its first line', async () => {
     const rest = users.map((user) => `${user},b\n`).join('');
     directory.write('open.csv', `user_id,b\nfirst,a\nsecond,"b\n${rest}`);
     const { code, stderr, stdout } = await directory.run(['register', 'open.csv'], { env });

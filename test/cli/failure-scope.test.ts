@@ -1,4 +1,7 @@
-/** What each error of a user does to a run: it is that user's failure, or it stops the run, which is then gone on with. */
+/**
+ * The effect of each error on a run: it is that user's failure, or it stops the run, which can then be
+ * resumed.
+ */
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -18,7 +21,7 @@ const OF_ONE_USER = [
 const UNREACHABLE = ['connection_failed', 'timeout', 'unavailable'];
 const FAULTY = ['internal'];
 
-/** Every error that the SDK has: those it makes itself, by their classes, and those of a platform's problems. */
+/** Every error of the SDK: the classes it raises itself, and the codes of a platform's problems. */
 const errors: readonly sdk.CountersignError[] = [
   ...Object.values(sdk).flatMap((Class) => {
     const { prototype } = Class;
@@ -36,7 +39,7 @@ test('there are errors of both kinds', () => {
     expect(errors.map((error) => error.name)).toContain(name);
 });
 
-test.each(errors.map((error) => [error.code, error] as const))('%s is decided', (code, error) => {
+test.each(errors.map((error) => [error.code, error] as const))('%s has a decided scope', (code, error) => {
   const expected = OF_ONE_USER.includes(code)
     ? 'user'
     : UNREACHABLE.includes(code)
@@ -60,7 +63,7 @@ describe('a run', () => {
   let env: Record<string, string>;
   let refused: ProblemCode | undefined;
   let headers: Record<string, string> = {};
-  /** So many requests are refused, and those after them served. */
+  /** This many requests are refused, and the ones after them served. */
   let refusals = Number.POSITIVE_INFINITY;
   let isElsewhere = false;
   const server = createServer((request, response) => {
@@ -127,39 +130,42 @@ describe('a run', () => {
   const everyones = Object.keys(PROBLEMS).filter(
     (code) => ![...OF_ONE_USER, ...UNREACHABLE, ...FAULTY].includes(code),
   ) as ProblemCode[];
-  test.each(everyones)('%s stops it, fails nobody, and it goes on when that is fixed', async (code) => {
-    refused = code;
-    if (code === 'quota_exceeded') headers = { 'Retry-After': '120' };
-    await expectStopped(code, '');
-  });
+  test.each(everyones)(
+    '%s stops the run, fails no user, and the run resumes when it is fixed',
+    async (code) => {
+      refused = code;
+      if (code === 'quota_exceeded') headers = { 'Retry-After': '120' };
+      await expectStopped(code, '');
+    },
+  );
 
-  test('a clock that is too far off stops it, with both times and what to do', async () => {
+  test('a clock that is too far off stops the run, with both times and the remedy', async () => {
     refused = 'clock_skew';
     headers = { Date: new Date(Date.now() - 3_600_000).toUTCString() };
     await expectStopped('clock_skew', "set this machine's clock from a time server (NTP)");
   });
 
-  test('Regions that all lie elsewhere stop it, and --regions uses them', async () => {
+  test('if all Regions are on other hosts the run stops, and --regions uses them', async () => {
     isElsewhere = true;
     const fix = 'name those that are yours with --regions https://a.elsewhere.example;';
     await expectStopped('foreign_regions', fix);
     isElsewhere = true;
-    // It is asked now; nobody is there.
+    // Now the command calls it, and nothing listens there.
     const { code, stderr } = await register('--restart', '--regions', 'https://a.elsewhere.example/');
     expect(code).toBe(3);
     expect(stderr).toContain('no answer from https://a.elsewhere.example');
     expect(stderr).toContain('`countersign doctor --regions https://a.elsewhere.example/` says why');
   });
 
-  test.each(['invalid_registration', 'registration_conflict'] as const)('%s is of one user', async (code) => {
+  test.each(['invalid_registration', 'registration_conflict'] as const)('%s fails one user', async (code) => {
     refused = code;
     const { json } = await register();
     expect(json).toMatchObject({ registered: 0, failed: 30, stopped: null });
   });
 
-  test('a fault of the platform is of one user, who may be the first, until there are ten in a row', async () => {
+  test('a fault of the platform fails one user, even the first, until there are ten in a row', async () => {
     refused = 'internal';
-    // An attempt and four retries.
+    // One attempt and four retries.
     refusals = 5;
     expect((await register()).json).toMatchObject({ registered: 29, failed: 1, stopped: null });
     refusals = Number.POSITIVE_INFINITY;
@@ -169,7 +175,7 @@ describe('a run', () => {
     expect(stderr).toContain('`countersign doctor` says why; then run it again');
   });
 
-  test('a slash at the end of the URL is the same platform', async () => {
+  test('a slash at the end of the URL names the same platform', async () => {
     refused = 'invalid_registration';
     const counts = { registered: 0, replayed: 0, failed: 0, mark: 0, line: 0, beyond: [], hash: '' };
     const owner = { url: env.COUNTERSIGN_URL, client_id: 'dev', pid: 0, started_ms: 0, failures_bytes: 0 };
@@ -178,7 +184,7 @@ describe('a run', () => {
     expect(json).toMatchObject({ failed: 30, resumed_after_line: 0 });
   });
 
-  test('a run that waits for its quota says so, once, and not among its results', async () => {
+  test('a run that waits for its quota says so once, and not among its results', async () => {
     refused = 'quota_exceeded';
     headers = { 'Retry-After': '1' };
     refusals = 4;

@@ -6,7 +6,7 @@ import type { InputRecord } from '../../cli/register/record.ts';
 
 type Reader = (input: Readable) => AsyncGenerator<InputRecord>;
 
-/** Fed byte by byte as well as at once: where the chunks end must not matter. */
+/** The input comes at once and byte by byte: the result must not depend on where chunks end. */
 async function read(reader: Reader, content: string | Buffer): Promise<InputRecord[]> {
   const bytes = Buffer.from(content as string);
   const whole = await collect(reader(Readable.from([bytes], { objectMode: false })));
@@ -35,7 +35,7 @@ const plain = (records: readonly InputRecord[]) =>
       : [record.line, record.message, record.text],
   );
 
-test('CSV columns are members, dots are members within them, and empty cells are not there', async () => {
+test('CSV columns are members, dots make nested members, and empty cells are left out', async () => {
   const csv =
     'user_id,email,display_name,attributes.team,attributes.a.b\n1,a@example.com,"Ada, L.",x,y\n2,,,,\n';
   expect(plain(await read(readCsv, csv))).toEqual([
@@ -52,7 +52,7 @@ test('CSV columns are members, dots are members within them, and empty cells are
   ]);
 });
 
-test('CSV as spreadsheets write it: a byte-order mark, CR LF, empty lines, no line end at the end', async () => {
+test('CSV from spreadsheets is read: a byte-order mark, CR LF, empty lines, no line end at the end', async () => {
   expect(plain(await read(readCsv, '\uFEFFuser_id,email\r\n1,é@example.com\r\n\r\n2,b@example.com'))).toEqual(
     [
       [2, { user_id: '1', email: 'é@example.com' }],
@@ -61,7 +61,7 @@ test('CSV as spreadsheets write it: a byte-order mark, CR LF, empty lines, no li
   );
 });
 
-test('a bad line of CSV is named by its line, and those after it are read', async () => {
+test('an error in CSV names its line, and the lines after it are read', async () => {
   const csv = Buffer.concat([
     Buffer.from('user_id,display_name\n1,"two\nlines"\n2\n3,a,b\n4,"un"quoted\n5,J'),
     Buffer.from([0xe9]),
@@ -88,7 +88,7 @@ test('a quote that is not closed is one failure, after the records before it', a
   expect(plain(await read(readCsv, 'user_id,b\n1,a\n2,"b\n'))).toHaveLength(2);
 });
 
-test('what opens in one line and closes in another is one failure, with the lines it holds', async () => {
+test('a record whose quotes end within a later line is one failure, with all its lines', async () => {
   const csv = 'user_id,b\n1,"a\n2,"b"\n3,c\n';
   expect(plain(await read(readCsv, csv))).toEqual([
     [2, 'is not CSV: its quotes do not match; the record spans the lines up to 3', '1,"a\n2,"b"'],
@@ -96,7 +96,7 @@ test('what opens in one line and closes in another is one failure, with the line
   ]);
 });
 
-test('a carriage return that stands alone is in quotes, or no CSV', async () => {
+test('a bare carriage return is allowed within quotes only', async () => {
   expect(plain(await read(readCsv, 'user_id,b\n1,"a\rb"\n2,a\rb\n3,\n'))).toEqual([
     [2, { user_id: '1', b: 'a\rb' }],
     [3, 'is not CSV: its quotes do not match', '2,a\rb'],
@@ -104,14 +104,14 @@ test('a carriage return that stands alone is in quotes, or no CSV', async () => 
   ]);
 });
 
-test('zero bytes, and a replacement character that stands in the file, are the user’s', async () => {
+test('zero bytes and replacement characters in the file are kept', async () => {
   expect(plain(await read(readCsv, 'user_id\na\0\n\uFFFD\n'))).toEqual([
     [2, { user_id: 'a\0' }],
     [3, { user_id: '\uFFFD' }],
   ]);
 });
 
-test('a byte-order mark before quotes is none of the first name; within the file it is text', async () => {
+test('a byte-order mark before a quoted header is not part of the first name; later in the file it is text', async () => {
   expect(plain(await read(readCsv, '\uFEFF"user_id","b\nc"\n\uFEFF1,\n'))).toEqual([
     [3, { user_id: '\uFEFF1' }],
   ]);
@@ -151,7 +151,7 @@ test.each([
   await expect(collect(readCsv(Readable.from([Buffer.from(csv)])))).rejects.toThrow(message);
 });
 
-test('many columns are looked through once each', async () => {
+test('the time for many columns grows in proportion to their number', async () => {
   const names = Array.from({ length: 120_000 }, (_, i) => `c${i}`);
   const csv = `user_id,${names.join()}\n1,${'a,'.repeat(names.length - 1)}a\n`;
   const [record] = await collect(readCsv(Readable.from([Buffer.from(csv)])));
@@ -168,7 +168,7 @@ test.each([
     await expect(collect(reader(Readable.from([bytes])))).rejects.toThrow(message);
 });
 
-test('JSON Lines hold a user a line; blank lines, CR LF and a byte-order mark are passed over', async () => {
+test('JSON Lines hold one user per line; blank lines, CR LF and a byte-order mark are skipped', async () => {
   const lines =
     '\uFEFF{"user_id":"1"}\r\n\n{"user_id":"2","attributes":{"n":1.5}}\n  \n{"user_id":"\u2028é"}';
   expect(plain(await read(readJsonLines, lines))).toEqual([
@@ -190,7 +190,7 @@ test.each(['\u00a0', '\ufeff', '\u2028', '\u3000'])(
   },
 );
 
-test('a bad line of JSON Lines is named by its line, and those after it are read', async () => {
+test('an error in JSON Lines names its line, and the lines after it are read', async () => {
   const lines = Buffer.concat([
     Buffer.from('{"user_id":\n[1]\nnull\n"x"\n{"user_id":"J'),
     Buffer.from([0xe9]),
@@ -218,20 +218,20 @@ test.each([
   ]);
 });
 
-test('a failures file is read as the users in it', async () => {
+test('a failures file is read as input: each line yields its user', async () => {
   const error = { code: 'x', message: 'y' };
   const lines = [
     { line: 7, user: { user_id: '7' }, error },
     { line: 8, text: '{"user_id":"8"}', error },
     { line: 9, text: '9,', error },
-    // An operator's own schema may have members of those names.
+    // An operator's own schema may have members with these names.
     { user_id: '10', user: {}, error },
     { line: 1, text: {}, error: {} },
     { line: 1, user: 'ada', error },
     { line: 1, user: [], error },
     { line: '1', user: {}, error },
     { line: 1, user: {}, text: '', error },
-    // What was broken when it was read is not registered broken.
+    // Text that could not be decoded at the first run must not be registered with the replacement characters.
     { line: 10, text: '{"user_id":"\uFFFD"}', error },
   ];
   expect(plain(await read(readJsonLines, lines.map((line) => JSON.stringify(line)).join('\n')))).toEqual([
@@ -248,7 +248,7 @@ test('a failures file is read as the users in it', async () => {
   ]);
 });
 
-test('input is read as it is asked for: an endless one is begun at once', async () => {
+test('input is read on demand: the first record of an endless input comes at once', async () => {
   let given = 0;
   async function* endless() {
     for (;;) yield Buffer.from(`{"user_id":"${given++}"}\n`);
@@ -259,7 +259,7 @@ test('input is read as it is asked for: an endless one is begun at once', async 
   expect(given).toBeLessThan(100);
 });
 
-test('records say how many bytes of the input they end at', async () => {
+test('each record says at which byte of the input it ends', async () => {
   const csv = 'user_id\né\nb\n';
   const json = '{"user_id":"é"}\n{"user_id":"b"}\n';
   expect((await read(readCsv, csv)).at(-1)!.endByte).toBe(Buffer.byteLength(csv));

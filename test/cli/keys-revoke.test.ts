@@ -15,15 +15,15 @@ import { Directory, type Ran } from './cli.ts';
 const REGIONS = ['local-a', 'local-b'] as const;
 type Region = (typeof REGIONS)[number];
 
-/** `refused`: nothing was done. Of the others, the work is done, and only the answer is not as it should be. */
+/** `refused`: nothing was done. In all other cases the work was done, and only the answer is wrong or missing. */
 const FATES = ['answered', 'refused', 'late', 'lost', 'garbage'] as const;
 type Fate = (typeof FATES)[number];
 const PATIENCE_MS = 150;
 
-/** What the functions of each Region do on their first call of an action. Every later call is answered. */
+/** The behaviour of each Region's functions on the first call of an action. Every later call is answered. */
 type Fates = Readonly<Record<`${Region} ${'keys.list' | 'keys.revoke'}`, Fate>>;
 
-/** Two keys that a thief has: one signs, and one is published. The home Region alone can make a new one. */
+/** Two stolen keys: one signs, and one is published. Only the home Region can make a new one. */
 const STOLEN = ['AAAAAA', 'BBBBBB'];
 
 class Stage {
@@ -152,7 +152,7 @@ describe('keys revoke, however the functions answer', () => {
     return [ran, stage];
   }
 
-  /** @returns what the command said, or did, that it must not */
+  /** @returns the command's faults: statements or actions that are not allowed */
   function faults({ code, stdout, stderr }: Ran, { made, refused, keys, unnamed }: Stage): string[] {
     const said: string[] = [];
     const require = (holds: boolean, fault: string) => holds || said.push(fault);

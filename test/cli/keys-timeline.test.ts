@@ -1,4 +1,4 @@
-/** The keys of a purpose on a line of time, to the letter. */
+/** The exact text of the timeline of one purpose's keys. */
 import { expect, test } from 'vitest';
 import { timeline } from '../../cli/keys/timeline.ts';
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
@@ -58,7 +58,7 @@ const SUMS = [
 ];
 const OUTLOOK = '  after a rotation now, the new key signs in 1 d 2 h; the newest key goes in 2 d 3 h';
 
-test('a key that signs, one to come, and one that has gone', () => {
+test('a key that signs, one that is next, and one that is retired', () => {
   const keys = [
     key('ZZZZZZ', 'retired', -1_500, -700),
     key('AAAAAA', 'current', -700, 50),
@@ -74,7 +74,7 @@ test('a key that signs, one to come, and one that has gone', () => {
   ]);
 });
 
-test('a key that verifies what it signed', () => {
+test('a previous key that still verifies what it signed', () => {
   expect(draw([key('AAAAAA', 'previous', -720, 20), key('BBBBBB', 'current', -5, null)])).toEqual([
     ...SUMS,
     '                                          now',
@@ -100,14 +100,14 @@ test('no line is wider than a terminal, whatever the times', () => {
   }
 });
 
-test('without keys, and with a rotation that is under way', () => {
+test('a keyset without keys, during a rotation', () => {
   expect(draw([])).toEqual([...SUMS, '  no keys: countersign keys init']);
   expect(draw([key('AAAAAA', 'current', -1, null)], 'v2').at(-1)).toBe(
     '  a rotation is in progress or was interrupted',
   );
 });
 
-test('a key that every Region refuses signs nothing, whatever its times; the next one signs before its own', () => {
+test('a key that every Region refuses signs nothing, whatever its times; the next key then signs before its time', () => {
   const keys = [key('AAAAAA', 'revoked', -5, 50), key('BBBBBB', 'current', 25, null)];
   expect(draw(keys)).toEqual([
     ...SUMS,
@@ -118,7 +118,7 @@ test('a key that every Region refuses signs nothing, whatever its times; the nex
   ]);
 });
 
-test('where no key is good, the next one signs at once', () => {
+test('if no key is accepted, the next one signs at once', () => {
   const keys = [key('AAAAAA', 'revoked', -5, 50), key('BBBBBB', 'revoked', 25, null)];
   expect(draw(keys).slice(-2)).toEqual([
     '  after a rotation now, the new key signs at once: no other is good',
@@ -126,7 +126,7 @@ test('where no key is good, the next one signs at once', () => {
   ]);
 });
 
-test('when the next rotation comes, and why the last one failed', () => {
+test('the time of the next rotation, and why the last one failed', () => {
   const at = new Date(NOW - 3 * HOUR).toISOString();
   const rest = {
     next_rotation_at: new Date(NOW + 48 * HOUR).toISOString(),

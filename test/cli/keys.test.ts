@@ -1,4 +1,4 @@
-/** `countersign keys`: against the whole local platform, and against Regions that lag, refuse or are lost. */
+/** `countersign keys`: against the whole local platform, and against Regions that lag, refuse or fail. */
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -48,7 +48,7 @@ describe('on the local platform', () => {
     return (await secrets.send(new GetSecretValueCommand({ SecretId }))).SecretString!;
   };
 
-  it('init leaves keys alone that are there', async () => {
+  it('init leaves existing keys unchanged', async () => {
     const before = await Promise.all(PURPOSES.map(secretOf));
     const idle = await keys('init', '--json');
     expect(idle.code).toBe(0);
@@ -87,7 +87,7 @@ describe('on the local platform', () => {
       for (const shown of [list, all, drawn, rotated]) expect(shown.stdout).not.toContain(jwk.k);
   });
 
-  it('rotate says when the key signs and when the one before it goes', async () => {
+  it('rotate says when the new key signs and when the previous one is removed', async () => {
     const { code, stdout } = await keys('rotate', 'client-root');
     expect(code).toBe(0);
     expect(stdout).toMatch(
@@ -95,7 +95,7 @@ describe('on the local platform', () => {
     );
   });
 
-  it('revoke asks, and does nothing where the answer is another', async () => {
+  it('revoke asks for confirmation, and does nothing on any other answer', async () => {
     const before = await secretOf('nonce');
     const unasked = await keys('revoke', 'nonce');
     expect([unasked.code, unasked.stderr]).toEqual([
@@ -113,7 +113,7 @@ describe('on the local platform', () => {
     const root = await directory.run(['keys', 'revoke', 'client-root'], { stdin, terminal: true });
     expect(root.stderr).toContain('Clients with an API key: dev, dev-basic.');
     expect(root.code).toBe(0);
-    // Their keys are void from then on, which shows, and nobody has one to lose any more.
+    // Their keys are void from now on. The list shows that, and nobody is left to lose a key.
     expect((await directory.run(['clients', 'show', 'dev'])).stdout).toMatch(/^1 +HS256 .* revoked$/m);
     expect((await directory.run(['clients', 'list'])).stdout).toMatch(/^dev +strict .* all are revoked$/m);
     const refused = await directory.run(['clients', 'rotate-key', 'dev']);
@@ -122,7 +122,7 @@ describe('on the local platform', () => {
     expect(again.stderr).toContain('Clients with an API key: none.');
   });
 
-  it('revoke ends every key, or one and no other, and names who confirmed', async () => {
+  it('revoke ends every key, or exactly one, and names the Regions that confirmed', async () => {
     const before = JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid);
     const { code, stdout } = await keys('revoke', 'nonce', '--yes');
     expect(code).toBe(0);
@@ -146,7 +146,7 @@ describe('on the local platform', () => {
     expect(await secretOf('nonce')).toBe(stands);
   });
 
-  it.each([1, 2])('revoke of a secret that was emptied %i times ends the old keys', async (times) => {
+  it.each([1, 2])('after a secret was emptied %i times, revoke still ends the old keys', async (times) => {
     const SecretId = secretName('local', 'nonce');
     const old = JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid);
     for (let i = 0; i < times; i++)
@@ -170,7 +170,7 @@ describe('on the local platform', () => {
     ]);
   });
 
-  it('unstick frees what a rotation left, and says where there was nothing', async () => {
+  it('unstick removes an interrupted rotation, and says if there was none', async () => {
     const none = await keys('unstick', 'token');
     expect([none.code, none.stdout]).toEqual([0, 'token: no rotation is pending; nothing to remove\n']);
     const SecretId = secretName('local', 'token');
@@ -216,9 +216,9 @@ describe('on the local platform', () => {
   );
 });
 
-describe('where the Regions refuse more kids than a keyset remembers', () => {
+describe('when the Regions refuse more kids than a keyset remembers', () => {
   const directory = new Directory();
-  /** How many calls of functions the home Region still takes. */
+  /** How many more function calls the home Region accepts. */
   let callsLeft = Number.POSITIVE_INFINITY;
   let platform: Platform;
   const many = Array.from({ length: MAX_REVOKED + 100 }, (_, n) =>
@@ -245,7 +245,7 @@ describe('where the Regions refuse more kids than a keyset remembers', () => {
     await platform?.stop();
   });
 
-  it('revoke asks another Region all the same, and is completed once the home Region is back', async () => {
+  it('revoke still asks another Region, and completes once the home Region is back', async () => {
     const before = await directory.run(['keys', 'list', 'nonce', '--json']);
     const [{ kid }] = before.json.keysets[0].keys;
     callsLeft = 1;
@@ -259,9 +259,9 @@ describe('where the Regions refuse more kids than a keyset remembers', () => {
   });
 });
 
-describe('on Regions that lag, refuse or are lost', () => {
+describe('on Regions that lag, refuse or fail', () => {
   const directory = new Directory();
-  /** What a function answers, by Region and purpose. */
+  /** The function's answers, by Region and purpose. */
   type Answer = (
     action: string,
     purpose: string,
@@ -280,7 +280,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       const { action, params } = JSON.parse(Buffer.concat(chunks).toString());
       asked.push(`${region} ${name.replace(/^countersign-local-/, '')} ${action}`);
       const result = await answers[region]?.(action, name.replace(/^countersign-local-rotate-/, ''), params);
-      // As for a function that is not there; what is not served is not tried again.
+      // As for a missing function: a call that is not served is not retried.
       if (result === undefined) {
         response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
         return;
@@ -347,7 +347,7 @@ describe('on Regions that lag, refuse or are lost', () => {
   });
   const keys = (...args: string[]) => directory.run(['keys', ...args]);
 
-  it('init makes keys where there are none, and nowhere else', async () => {
+  it('init makes keys only in keysets that have none', async () => {
     const made = new Map([['nonce', 'AAAAAA']]);
     answers['local-a'] = (action, purpose) => {
       if (action === 'keys.rotate') made.set(purpose, 'BBBBBB');
@@ -367,7 +367,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     ]);
   });
 
-  it('init rotates no keyset that holds keys, whatever has become of them', async () => {
+  it('init does not rotate a keyset that holds keys, whatever their state', async () => {
     const held = keyset(['AAAAAA'], ['AAAAAA']);
     answers['local-a'] = () => ({ ...held, keys: [{ ...key('AAAAAA'), state: 'retired' }] });
     const { code, stdout, stderr } = await keys('init');
@@ -391,7 +391,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(looks).toBeGreaterThan(4);
   });
 
-  it('init gives up at its time, names what is missing, and undoes nothing', async () => {
+  it('init times out, names what is missing, and undoes nothing', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], []);
     const { code, stderr, json } = await keys('init', '--timeout', '1s', '--json');
     expect(code).toBe(1);
@@ -402,7 +402,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(new Set(asked.map((line) => line.split(' ')[2]))).toEqual(new Set(['keys.list']));
   });
 
-  it('init ends with Ctrl-C while it waits', async () => {
+  it('Ctrl-C ends the wait of init', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], []);
     const { code } = await directory.run(['keys', 'init'], {
       onReady: (interrupt) => setTimeout(interrupt, 50),
@@ -410,14 +410,14 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(code).toBe(130);
   });
 
-  it('init asks a Region itself whose replica the home Region cannot read', async () => {
+  it('if the home Region cannot read a replica, init asks that Region itself', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], null);
     answers['local-b'] = () => keyset(['AAAAAA'], null);
     expect((await keys('init')).code).toBe(0);
     expect(asked).toContain('local-b rotate-nonce keys.list');
   });
 
-  it('init goes on with the other purposes where one is refused, and says why', async () => {
+  it('if one purpose is refused, init continues with the others, and says why', async () => {
     let purposes = 0;
     const problem = { code: 'unavailable', detail: 'https://vault is sealed: unseal Vault' };
     answers['local-a'] = (action) => {
@@ -430,7 +430,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(json.keysets.map(({ kid }: { kid: string | null }) => kid)).toEqual([null, 'AAAAAA', 'AAAAAA']);
   });
 
-  it('where there are no rotation functions, it says what was not found, and ends as for one that cannot be reached', async () => {
+  it('without rotation functions, init names the missing function, and exits as for an unreachable platform', async () => {
     for (const args of [
       ['init'],
       ['list'],
@@ -457,7 +457,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     unreadable: [],
     unknown_kids: [],
   });
-  /** What a function answers that is asked to revoke, and lists what there was before, or what came of it. */
+  /** A function's answer to revoke, with the list as it was before or as it is after. */
   function revoking(
     answer: object | ((params: object) => object | undefined) | undefined,
     listed: object | undefined = keyset(['AAAAAA'], ['AAAAAA']),
@@ -472,7 +472,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     };
   }
 
-  it('revoke asks the next Region where the home Region is lost: the keys are refused there, and it says what is missing', async () => {
+  it('if the home Region is lost, revoke asks the next one: it refuses the keys, and the output says what is missing', async () => {
     answers['local-b'] = revoking(revoked(false, true, false));
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes');
     expect(code).toBe(1);
@@ -486,7 +486,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     );
   });
 
-  it('revoke asks a Region itself that the home Region could not reach', async () => {
+  it('revoke asks a Region itself if the home Region could not reach it', async () => {
     const toB: unknown[] = [];
     answers['local-a'] = revoking(revoked(true, false));
     answers['local-b'] = revoking((params) => {
@@ -519,7 +519,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     );
   });
 
-  it('revoke asks a Region of the command line that the function does not know', async () => {
+  it('revoke asks a Region of --regions that the function does not know', async () => {
     answers['local-a'] = revoking({
       ...revoked(true, false),
       regions: [{ region: 'local-a', confirmed: true }],
@@ -530,7 +530,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('revoke', 'nonce', '--yes')).code).toBe(0);
   });
 
-  it('revoke asks the next Region where the home Region cannot read the keys, or fails', async () => {
+  it('if the home Region fails or cannot read the keys, revoke asks the next Region', async () => {
     const blind = { ...revoked(false, false, false), revoked: [] };
     answers['local-b'] = revoking(revoked(true, true, false));
     answers['local-a'] = revoking(blind, { ...keyset([], null), unreadable: 'keyset: not JSON' });
@@ -553,7 +553,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     );
   });
 
-  it('revoke of keys that nobody knows is no success: nothing is refused, and it says so', async () => {
+  it('revoke of unknown keys fails: nothing is refused, and the output says so', async () => {
     const blind = { ...revoked(false, false, false), revoked: [] };
     const refused = { problem: { code: 'rotation_refused', detail: 'keyset: not JSON' } };
     for (const region of ['local-a', 'local-b']) answers[region] = revoking(blind, refused);
@@ -565,11 +565,11 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('revoke', 'nonce', '--yes')).stdout).toBe(
       'nonce: no key refused within 10 s by: no Region\n',
     );
-    // Each was asked once, for all there is.
+    // Each was asked once, about all kids.
     expect(asked.filter((line) => line.endsWith('keys.revoke'))).toHaveLength(4);
   });
 
-  it('revoke calls a function once; where its answer is lost, the next Region gets the kids, which spares the new key', async () => {
+  it('revoke calls a function once; if its answer is lost, the next Region gets the kids, and the new key survives', async () => {
     let replaced = false;
     const params: [string, object][] = [];
     const listed = () => (replaced ? keyset(['CCCCCC'], ['CCCCCC']) : keyset(['AAAAAA'], ['AAAAAA']));
@@ -598,7 +598,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toContain('asked local-b instead\n');
   });
 
-  it('revoke asks the next Region where an older function does not take all kids that are known', async () => {
+  it('if an older function does not accept all known kids, revoke asks the next Region', async () => {
     const params: [string, object][] = [];
     const problem = {
       status: 400,
@@ -617,7 +617,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('revoke', 'nonce', '--only-kid', 'AAAAAA', '--yes')).code).toBe(1);
   });
 
-  it('revoke says that a kid was revoked before, and that no key signs', async () => {
+  it('revoke says that a kid was already revoked, and that no key signs', async () => {
     const before = keyset(['CCCCCC'], ['CCCCCC']);
     const regions = before.regions.map((each) => ({ ...each, revoked: ['AAAAAA'] }));
     const listed = { ...before, regions, known_kids: ['CCCCCC', 'AAAAAA'] };
@@ -638,7 +638,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     ]);
   });
 
-  it('revoke says which kids are refused anew, and how many were before', async () => {
+  it('revoke says which kids are newly refused, and how many already were', async () => {
     const before = keyset(['CCCCCC'], ['CCCCCC']);
     const old = ['AAAAAA', 'BBBBBB'];
     const regions = before.regions.map((each) => ({ ...each, revoked: old }));
@@ -654,14 +654,14 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toMatch(/local-b; until it is, run: countersign keys revoke nonce --only-kid CCCCCC\n$/);
   });
 
-  it('revoke takes no key for one that signs which another Region was asked to refuse', async () => {
+  it('revoke does not count a key as signing if another Region was asked to refuse it', async () => {
     answers['local-a'] = revoking(revoked(true, false));
     answers['local-b'] = revoking({ ...revoked(false, true, false), revoked: ['AAAAAA', 'CCCCCC'] });
     const { code, stdout } = await keys('revoke', 'nonce', '--yes');
     expect([code, stdout]).toEqual([1, expect.not.stringContaining('signs now')]);
   });
 
-  it('a keyset that is full names its procedure, and no other run', async () => {
+  it('revoke of a full keyset names its procedure, and no other command', async () => {
     const failure = 'the keyset remembers 1024 revoked keys: docs/key-life-cycle.md, A keyset that is full';
     answers['local-a'] = revoking({ ...revoked(true, true, false), failure });
     const { code, stderr } = await keys('revoke', 'nonce', '--yes');
@@ -678,7 +678,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('timeline', 'nonce')).stdout).toContain('nearly full: 921 revoked keys of 1024');
   });
 
-  it('a Region that takes calls and answers none holds up nobody: the others are asked, and it is waited for once', async () => {
+  it('a Region that accepts calls but never answers blocks nobody: the others are asked, and it is awaited once', async () => {
     const hangs = { hangs: true };
     const quick = { patienceMs: 300 };
     const revoke = () => directory.run(['keys', 'revoke', 'client-root', '--yes', '--timeout', '0s'], quick);
@@ -687,7 +687,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     answers['local-b'] = (action, ...given) =>
       action === 'clients.list' ? { clients: [] } : revoking(revoked(true, true))(action, ...given);
     const silent = await revoke();
-    // Refused everywhere, and nobody knows whether the silent Region has the new key.
+    // Refused everywhere; whether the silent Region has the new key is unknown.
     expect(silent.stderr).toContain('error: local-a does not have key CCCCCC yet');
     expect([silent.code, silent.stdout]).toEqual([
       1,
@@ -708,7 +708,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     ]);
   });
 
-  it('revoke waits for a slow home Region rather than ask it twice, and takes its new key', async () => {
+  it('revoke waits for a slow home Region, does not ask it twice, and uses its new key', async () => {
     let answer = (_: object) => {};
     answers['local-a'] = (action) =>
       action === 'keys.list'
@@ -733,7 +733,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(asked.filter((line) => line.endsWith('keys.revoke'))).toHaveLength(2);
   });
 
-  it('an answer that is no function’s is one Region’s fault: it is named, and the others are asked', async () => {
+  it("a malformed answer is one Region's fault: the Region is named, and the others are asked", async () => {
     for (const raw of [
       '<html>busy</html>',
       'null',
@@ -764,7 +764,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     }
   });
 
-  it('a change whose answer is lost may have been done, and it says so; one that was never sent was not', async () => {
+  it('a change whose answer is lost may have been made, and the output says so; an unsent one was not', async () => {
     answers['local-a'] = () => ({ lost: true });
     const doubtAfter = async (...args: string[]) =>
       (await directory.run(args)).stderr.split(' it may have been done: look with ')[1];
@@ -822,7 +822,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     },
   );
 
-  it('revoke: Ctrl-C while it waits for a second Region loses nothing of what the first confirmed', async () => {
+  it('revoke keeps the first Region’s confirmation after Ctrl-C while it waits for a second one', async () => {
     answers['local-a'] = revoking(revoked(true, false));
     answers['local-b'] = () => ({ hangs: true });
     const { code, stdout, stderr } = await directory.run(['keys', 'revoke', 'nonce', '--yes'], {
@@ -844,7 +844,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toContain('error: local-b is not known to have key CCCCCC yet');
   });
 
-  it('list asks the next Region where the home Region refuses, and says so', async () => {
+  it('list asks the next Region if the home Region refuses, and says so', async () => {
     answers['local-a'] = () => ({ problem: { code: 'unavailable', detail: 'limits cannot be read' } });
     answers['local-b'] = () => keyset(['AAAAAA'], ['AAAAAA']);
     for (const name of ['list', 'timeline']) {
@@ -860,7 +860,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     ]);
   });
 
-  it('list waits for no Region that takes calls and answers none', async () => {
+  it('list does not wait for a Region that accepts calls but never answers', async () => {
     answers['local-a'] = () => ({ hangs: true });
     answers['local-b'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']) });
     const { stdout, stderr } = await directory.run(['keys', 'list', 'nonce'], { patienceMs: 300 });
@@ -872,7 +872,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(half.stdout).toContain('  local-b: cannot be read\n');
   });
 
-  it('list, timeline and init say that readers hold a newer keyset than the secret, and what leads out', async () => {
+  it('list, timeline and init say that readers hold a newer keyset than the secret, and name the remedy', async () => {
     answers['local-a'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']), published_seq: 3 });
     const says =
       'rolled back: readers may hold version 3, and ignore this one: countersign keys rotate nonce --force';
@@ -884,7 +884,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining(`error: nonce: ${says}\n`)]);
   });
 
-  it('the commands that it prints name the platform that was asked', async () => {
+  it('the commands in its output name the same platform', async () => {
     const { awsEndpoint } = JSON.parse(directory.read('.countersign/local.json'));
     const elsewhere = new Directory();
     mkdirSync(`${elsewhere.path}/.countersign`);
@@ -927,14 +927,14 @@ describe('on Regions that lag, refuse or are lost', () => {
     }
   });
 
-  it('rotate names a Region that lacks a key which signs at once', async () => {
+  it('rotate names a Region that lacks a key which should sign at once', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], null);
     const { code, stdout, stderr } = await directory.run(['keys', 'rotate', 'nonce'], { patienceMs: 50 });
     expect([code, stdout]).toEqual([1, 'nonce: key AAAAAA signs now\n']);
     expect(stderr).toContain('error: local-b does not have key AAAAAA yet, so possibly no key signs there');
   });
 
-  it('clients list and unstick wait for no Region that takes calls and answers none', async () => {
+  it('clients list and unstick do not wait for a Region that accepts calls but never answers', async () => {
     answers['local-a'] = () => ({ hangs: true });
     answers['local-b'] = (action) =>
       action === 'keys.list' ? keyset(['AAAAAA'], ['AAAAAA']) : { clients: [] };
@@ -948,7 +948,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect([unstick.code, unstick.stderr]).toEqual([3, 'error: local-a has not answered within 300 ms\n']);
   });
 
-  it('list takes a copy that is no keyset for one that cannot be read', async () => {
+  it('list treats an invalid copy as one that cannot be read', async () => {
     answers['local-a'] = () => keyset(['AAAAAA'], null);
     answers['local-b'] = () => ({
       ...keyset([], null),
@@ -958,7 +958,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('list', 'nonce')).stdout).toContain('  local-b: cannot be read\n');
   });
 
-  it('revoke gives the reason of the Region that can write the keyset', async () => {
+  it('revoke reports the reason from the Region that can write the keyset', async () => {
     const replica = { ...revoked(true, true, false), failure: 'the keyset is a replica here' };
     answers['local-a'] = revoking(
       { ...revoked(true, true, false), failure: 'Vault is sealed' },
@@ -983,7 +983,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toContain('error: not confirmed by local-b');
   });
 
-  it('init ends at its time where a function does not answer, and with Ctrl-C', async () => {
+  it('init times out if a function does not answer, and ends with Ctrl-C', async () => {
     answers['local-a'] = () => ({ hangs: true });
     const late = await keys('init', '--timeout', '1s');
     expect([late.code, late.stderr]).toEqual([
@@ -996,7 +996,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect([interrupted.code, interrupted.stderr]).toEqual([130, 'error: interrupted\n']);
   });
 
-  it('init waits for a key that a Region refuses, as for one that it lacks', async () => {
+  it('init waits for a key that a Region refuses, as for a missing one', async () => {
     const held = keyset(['AAAAAA'], ['AAAAAA']);
     const [inA, inB] = held.regions;
     answers['local-a'] = () => ({
@@ -1009,7 +1009,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toContain('token: Regions without the key: local-b;');
   });
 
-  it('list and timeline say that no key signs, and what leads out', async () => {
+  it('list and timeline say that no key signs, and name the remedy', async () => {
     const revokedKey = { ...key('AAAAAA'), state: 'revoked' as const };
     const cases: [Partial<KeysetSummary>, string][] = [
       [{ keys: [revokedKey] }, 'no key signs: countersign keys revoke nonce makes one that signs'],
@@ -1035,7 +1035,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     }
   });
 
-  it('list and timeline name a Region that accepts a revoked key which the keyset holds no more', async () => {
+  it('list and timeline name a Region that accepts a revoked key which the keyset no longer holds', async () => {
     const held = { ...keyset(['BBBBBB'], ['AAAAAA']), revoked: ['AAAAAA'] };
     const regions = held.regions.map((each, i) => ({ ...each, revoked: i === 0 ? ['AAAAAA'] : [] }));
     answers['local-a'] = () => ({ ...held, regions });
@@ -1049,14 +1049,14 @@ describe('on Regions that lag, refuse or are lost', () => {
     }
   });
 
-  it('rotate says when a key signs by its state: at once where every older key is revoked', async () => {
+  it('rotate derives the time when a key signs from the state: at once if every older key is revoked', async () => {
     const soon = { ...key('BBBBBB'), activates_at: '2999-01-01T00:00:00.000Z' };
     const gone = { ...key('CCCCCC'), state: 'revoked' as const, activates_at: '2999-02-01T00:00:00.000Z' };
     answers['local-a'] = () => ({ ...keyset([], []), keys: [soon, gone] });
     expect((await keys('rotate', 'nonce')).stdout).toBe('nonce: key BBBBBB signs now\n');
   });
 
-  it('unstick that freed nothing is no success', async () => {
+  it('unstick fails if it removed nothing', async () => {
     answers['local-a'] = () => ({ ...keyset(['AAAAAA'], []), pending: 'v2' });
     const { code, stdout, stderr } = await keys('unstick', 'nonce');
     expect([code, stdout]).toEqual([1, '']);
@@ -1067,7 +1067,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('unstick', 'nonce')).code).toBe(0);
   });
 
-  it('what takes something away is asked of every Region at once', async () => {
+  it('a command that revokes or removes asks every Region at once', async () => {
     answers['local-a'] = () => ({ hangs: true });
     answers['local-b'] = () => ({ client_id: 'leaky', keys: [], disabled: true });
     for (const args of [
@@ -1082,7 +1082,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     }
   });
 
-  it('revoke takes a kid that nobody knows, says so, and is no success', async () => {
+  it('revoke of an unknown kid records it, says so, and fails', async () => {
     const asks = () => keys('revoke', 'nonce', '--only-kid', 'BBBBBB', '--yes', '--json');
     const unknown = { ...revoked(true, true), unknown_kids: ['BBBBBB'] };
     answers['local-a'] = revoking(unknown);
@@ -1091,11 +1091,11 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toContain(
       'error: no version of the keyset and no Region knew key BBBBBB: it is refused from now on; is it mistyped?\n',
     );
-    // Another Region knows it than the one that was asked.
+    // Another Region knows the kid than the one that was asked.
     answers['local-a'] = revoking(unknown, keyset(['AAAAAA', 'BBBBBB'], null));
     const known = await asks();
     expect([known.code, known.json.unknown_kids]).toEqual([0, []]);
-    // So does a function of a release that says nothing of it.
+    // A function of an older release does not report this.
     answers['local-a'] = revoking({ ...unknown, unknown_kids: undefined });
     expect((await asks()).code).toBe(0);
   });
@@ -1110,7 +1110,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toMatch(/\nnonce: waiting for local-b\n$/);
   });
 
-  it('revoke gives up the wait at its time, and names the Region where nothing signs', async () => {
+  it('revoke times out, and names the Region where no key signs', async () => {
     answers['local-a'] = revoking(revoked(true, true), undefined, keyset(['CCCCCC'], ['AAAAAA']));
     const { code, stdout, stderr } = await keys('revoke', 'nonce', '--yes', '--timeout', '0s');
     expect([code, stderr]).toEqual([
@@ -1124,7 +1124,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect([json.missing, json.keyset.seq]).toEqual([['local-b'], 1]);
   });
 
-  it('revoke names what it could not read', async () => {
+  it('revoke names the parts that it could not read', async () => {
     answers['local-a'] = revoking({
       ...revoked(true, true),
       unreadable: ['AWSPREVIOUS in local-b (Unavailable)'],
@@ -1138,7 +1138,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     ]);
   });
 
-  it('revoke takes the new key of a home Region that could be reached after all', async () => {
+  it('revoke uses the new key of a home Region that became reachable', async () => {
     let calls = 0;
     answers['local-a'] = revoking(() => (calls++ === 0 ? { crash: true } : revoked(true, false)));
     answers['local-b'] = revoking(revoked(false, true, false));
@@ -1152,7 +1152,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     );
   });
 
-  it('what a client root costs: every client with an API key that lives, from whichever Region lists them', async () => {
+  it('the cost of revoking a client root is every live client with an API key, from whichever Region lists them', async () => {
     const client = (client_id: string, kid: string, rest: object = {}) => ({
       client_id,
       keys: [{ kid, revoked: false, expires_at: '2999-01-01T00:00:00Z', ...rest }],
@@ -1189,7 +1189,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('list', 'nonce')).stdout).toContain('  local-b: lacks AAAAAA\n');
   });
 
-  it('list asks the next Region where the home Region is lost', async () => {
+  it('if the home Region is lost, list asks the next one', async () => {
     answers['local-b'] = () => ({
       ...keyset(['AAAAAA'], null),
       regions: ['local-a', 'local-b'].map((region) => ({ region, kids: ['AAAAAA'], revoked: [] })),
@@ -1203,7 +1203,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(stderr).toMatch(/in local-a: not found; .*; asked local-b instead\n$/);
   });
 
-  it('list names a Region that does not refuse a revoked key, or may not, the next rotation and the last failure', async () => {
+  it('list names a Region that does not refuse a revoked key, or may not, and shows the next rotation and last failure', async () => {
     const held = keyset(['AAAAAA', 'BBBBBB'], ['AAAAAA', 'BBBBBB']);
     const [first, second] = held.keys;
     const inA = { region: 'local-a', kids: ['AAAAAA', 'BBBBBB'], revoked: ['AAAAAA'] };
@@ -1224,7 +1224,7 @@ describe('on Regions that lag, refuse or are lost', () => {
       /\n {2}last rotation failed 2026-11-23 00:00Z .*, createSecret: Vault is sealed\n/,
     );
 
-    // What one Region cannot see of another, that one is asked; what it refuses counts.
+    // Each Region is asked about what another cannot see there; its own answer counts.
     const unseen = {
       ...listed,
       keys: held.keys,
@@ -1241,7 +1241,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(json.keysets[0].revoked).toEqual(['AAAAAA']);
   });
 
-  it('list shows what can be shown', async () => {
+  it('list shows the parts that it could read', async () => {
     answers['local-a'] = (_, purpose) =>
       purpose === 'client-root' ? undefined : keyset(['AAAAAA'], ['AAAAAA']);
     const { code, json, stderr } = await keys('list', '--json');
@@ -1251,7 +1251,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     );
   });
 
-  it('rotate asks once, and for a second next key only with --force', async () => {
+  it('rotate asks for confirmation once, and makes a second next key only with --force', async () => {
     const params: object[] = [];
     const problem = { code: 'rotation_refused', detail: 'key AAAAAA has yet to sign: rotate with --force' };
     const both = keyset(['AAAAAA', 'BBBBBB'], ['AAAAAA', 'BBBBBB']);
@@ -1271,7 +1271,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect(params).toEqual([{}, { force: true }, {}]);
   });
 
-  it('rotate --all tries each purpose, whatever became of the one before', async () => {
+  it('rotate --all tries each purpose, whatever happened to the one before', async () => {
     const problem = { code: 'rotation_in_progress', detail: 'version v2 is AWSPENDING: wait, or unstick' };
     answers['local-a'] = (action, purpose) =>
       purpose === 'nonce' && action === 'keys.rotate'
@@ -1284,7 +1284,7 @@ describe('on Regions that lag, refuse or are lost', () => {
     expect((await keys('rotate', 'nonce', '--json')).stdout).toBe('');
   });
 
-  it('nothing answers: one line, and the exit code for it', async () => {
+  it('if no Region answers, the output is one line, with its own exit code', async () => {
     const elsewhere = new Directory();
     mkdirSync(`${elsewhere.path}/.countersign`);
     const local = JSON.parse(directory.read('.countersign/local.json'));

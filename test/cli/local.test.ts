@@ -1,4 +1,4 @@
-/** Which of the platforms that run in one folder a command speaks to. */
+/** Which of several local platforms in one folder a command uses. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -24,7 +24,7 @@ afterAll(async () => {
 
 const local = (platform: Platform) => ['--local', portOf(platform)];
 
-test('--local names a platform by its port, the first one too; without it the first is meant', async () => {
+test('--local names a platform by its port; without it a command uses the first', async () => {
   const register = async (...more: string[]) => {
     const args = ['register', '-', '--format', 'jsonl', '--json', ...more];
     const { json } = await directory.run(args, { stdin: '{"user_id":"ada"}\n' });
@@ -42,7 +42,7 @@ test('--local names a platform by its port, the first one too; without it the fi
   expect(await shown()).toBe(1);
 });
 
-test('it counts for more than the environment, from a folder below, and for doctor', async () => {
+test('--local overrides the environment, also from a subfolder and for doctor', async () => {
   const env = { COUNTERSIGN_URL: 'https://api.example.com', COUNTERSIGN_API_KEY: 'csk_other' };
   const { code, stdout } = await directory.run(['doctor', ...local(second)], { env });
   expect(code).toBe(0);
@@ -69,7 +69,7 @@ test.each([
   expect(stderr).toContain(mention);
 });
 
-test('a first platform that was killed is not meant any more, if another one runs beside it', async () => {
+test('if the first platform was killed and another one runs, a command uses the running one', async () => {
   const killed = spawnSync(process.execPath, ['-e', '']).pid;
   const { entry } = findLocalPlatform(directory.path, '');
   for (const [pid, meant] of [
@@ -82,7 +82,7 @@ test('a first platform that was killed is not meant any more, if another one run
   rmSync(`${directory.path}/.countersign/local.lock`);
 });
 
-describe('a file that somebody else may have put there', () => {
+describe('a file that another user may have written', () => {
   const elsewhere = new Directory();
   const file = '.countersign/local.json';
   const list = async () => {
@@ -96,7 +96,7 @@ describe('a file that somebody else may have put there', () => {
   });
   afterAll(() => elsewhere.remove());
 
-  test("another user's is refused", async () => {
+  test('is refused if another user owns it', async () => {
     const owner = process.getuid!();
     const user = vi.spyOn(process, 'getuid').mockReturnValue(owner + 1);
     const stderr = await list().finally(() => user.mockRestore());
@@ -107,7 +107,7 @@ describe('a file that somebody else may have put there', () => {
     ['entry', (url: string) => ({ entry: url })],
     ['AWS endpoint', (url: string) => ({ awsEndpoint: url })],
     ['Region', (url: string) => ({ regions: [...first.info.regions, { name: 'x', url }] })],
-  ])('an %s elsewhere than on this machine is not asked', async (_, change) => {
+  ])('is refused if an %s is on another machine', async (_, change) => {
     for (const url of [
       'http://evil.example:4100',
       'https://evil.example',
@@ -121,7 +121,7 @@ describe('a file that somebody else may have put there', () => {
     elsewhere.write(file, JSON.stringify(first.info));
   });
 
-  test('a Region may have a path, as on an emulator', () => {
+  test('may name a Region’s URL with a path, as on an emulator', () => {
     const regions = first.info.regions.map(({ name, url }) => ({
       name,
       url: `${url}/_aws/execute-api/x/live`,
@@ -131,7 +131,7 @@ describe('a file that somebody else may have put there', () => {
     elsewhere.write(file, JSON.stringify(first.info));
   });
 
-  test('a link is not followed, neither that of the file nor that of the folder', async () => {
+  test('is refused if it or its folder is a link', async () => {
     const path = `${elsewhere.path}/${file}`;
     renameSync(path, `${path}.real`);
     symlinkSync(`${path}.real`, path);
@@ -144,7 +144,7 @@ describe('a file that somebody else may have put there', () => {
   });
 });
 
-test('where no platform has this port, that is said, and the first one is not taken for it', async () => {
+test('a port where no platform runs is reported, and the first platform is not used instead', async () => {
   const { code, stdout, stderr } = await directory.run(['clients', 'list', '--local', '1']);
   expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
   expect(stderr).toMatch(
@@ -154,7 +154,7 @@ test('where no platform has this port, that is said, and the first one is not ta
   expect((await directory.run(['clients', 'list', ...local(second)])).code).toBe(0);
 });
 
-test('the only platform that is left is meant without its port; of several, their ports are named', async () => {
+test('the only platform that still runs needs no port; if several run, the message names their ports', async () => {
   rmSync(`${directory.path}/.countersign/local.json`, { force: true });
   const { stdout } = await directory.run(['doctor']);
   expect(stdout).toContain(second.info.entry);

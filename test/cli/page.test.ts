@@ -1,4 +1,4 @@
-/** docs/command-line.md names every command and option that `--help` does. */
+/** docs/command-line.md names every command and option that `--help` names. */
 import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { Directory } from './cli.ts';
@@ -12,7 +12,7 @@ interface Found {
   readonly options: readonly string[];
 }
 
-/** Every command that does something, by its own help and that of those above it. */
+/** Every command with an action, with its own help and that of its parent commands. */
 async function commands(path: readonly string[] = []): Promise<Found[]> {
   const { stdout } = await directory.run([...path, '--help']);
   const section = (name: string) =>
@@ -25,14 +25,14 @@ async function commands(path: readonly string[] = []): Promise<Found[]> {
   return [{ command: path.join(' '), options: options.filter((name) => name !== '--help') }];
 }
 
-test('every command and option stands in the page', async () => {
+test('the page names every command and option', async () => {
   const found = await commands();
   expect(found.map(({ command }) => command)).toEqual(
     expect.arrayContaining(['register', 'clients rotate-key', 'revoke proof', 'registrations erase']),
   );
   for (const { command, options } of found) {
     const [parent, verb] = command.split(' ');
-    // Two commands in one row share what stands before them.
+    // Two commands in one row share the words before them.
     const named = page.includes(`countersign ${command}`) || page.includes(`, \`${verb} `);
     expect(named, command).toBe(true);
     expect(page, command).toContain(`countersign ${parent}`);

@@ -1,4 +1,4 @@
-/** A project as somebody has it who deploys: its own `cdk`, run as preflight runs it. */
+/** A project like that of a team that deploys: with its own `cdk`, run as preflight runs it. */
 import {
   existsSync,
   mkdirSync,
@@ -16,7 +16,7 @@ import { EXIT } from '../../cli/io.ts';
 import { readDeployPlans } from '../../cli/preflight/project.ts';
 import threeRegions from '../../examples/config/three-regions.ts';
 
-/** Longest that a test waits for the CDK. */
+/** The longest time that a test waits for the CDK. */
 const SYNTH_MS = 300_000;
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -62,7 +62,7 @@ async function read(onReady?: (interrupt: () => void) => void) {
   );
 }
 
-it('what it deploys is read from the project itself', { timeout: SYNTH_MS }, async () => {
+it('preflight reads the stage from the project itself', { timeout: SYNTH_MS }, async () => {
   writeApp(threeRegions, 'write');
   expect(await read()).toEqual({
     plans: [expect.objectContaining({ stage: threeRegions.stage.name, kind: 'prod' })],
@@ -70,7 +70,7 @@ it('what it deploys is read from the project itself', { timeout: SYNTH_MS }, asy
   });
 });
 
-it('a config that cannot be deployed ends it, with each setting that is wrong', {
+it('a config that cannot be deployed ends the run, and each wrong setting is named', {
   timeout: SYNTH_MS,
 }, async () => {
   writeApp({ ...threeRegions, nonceLife: 'PT2H' }, 'write');
@@ -82,14 +82,14 @@ it('a config that cannot be deployed ends it, with each setting that is wrong', 
   expect(said).toContain('nonceLife: must be 10 seconds to 1 hour');
 });
 
-it('a lock that was not written ends it, with the command that writes it', {
+it('a lock that was not written ends the run, with the command that writes it', {
   timeout: SYNTH_MS,
 }, async () => {
   writeApp(threeRegions, '');
   expect((await read()).said).toContain('npx cdk synth -c countersign:lock=write');
 });
 
-it('outside a project it says so, and ends with 2', async () => {
+it('outside a project preflight says so, and ends with 2', async () => {
   expect(await read()).toMatchObject({
     error: {
       exitCode: EXIT.usage,
@@ -98,7 +98,7 @@ it('outside a project it says so, and ends with 2', async () => {
   });
 });
 
-it('where the cdk command is not installed it says so, and ends with 2', async () => {
+it('without an installed cdk command preflight says so, and ends with 2', async () => {
   writeFileSync(join(cwd, 'cdk.json'), '{}');
   expect(await read()).toMatchObject({
     error: {
@@ -117,7 +117,7 @@ it.each<[string, number, (interrupt: () => void) => void]>([
   writeFileSync(join(cwd, 'cdk.json'), '{}');
   mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
   const started = join(cwd, 'started');
-  // Ends no earlier than the process that it starts.
+  // Ends only after the process that it starts.
   const script = `#!/bin/sh\nsleep 3600 & echo "$! $5" > ${started}.draft && mv ${started}.draft ${started}; wait\n`;
   writeFileSync(join(cwd, 'node_modules/.bin/cdk'), script, { mode: 0o700 });
   const { error } = (await read(async (interrupt) => {
@@ -132,7 +132,7 @@ it.each<[string, number, (interrupt: () => void) => void]>([
   await expect.poll(() => isAlive(Number(pid))).toBe(false);
 });
 
-/** A process that has ended, but which nobody has waited for, is not. */
+/** A process that has ended counts as gone, even before its parent waits for it. */
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

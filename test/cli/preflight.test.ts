@@ -30,7 +30,7 @@ const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:alarms';
 const WATCH_TOPIC = 'arn:aws:sns:us-east-1:123456789012:alarms';
 const NETWORK = { vpcId: 'vpc-1', subnetIds: ['subnet-1', 'subnet-2'], securityGroupIds: ['sg-1'] };
-/** As Amazon SNS makes it for a topic. */
+/** The policy that Amazon SNS gives a new topic. */
 const DEFAULT_POLICY = JSON.stringify({
   Statement: [
     {
@@ -43,7 +43,7 @@ const DEFAULT_POLICY = JSON.stringify({
   ],
 });
 
-/** Two Regions behind one name. */
+/** Two Regions that share one entry. */
 const PLAN: DeployPlan = {
   stage: 'prod',
   kind: 'prod',
@@ -57,7 +57,7 @@ const PLAN: DeployPlan = {
   apiGatewayRole: 'create',
   concurrencyQuota: 1000,
 };
-/** What a stage of kind dev expects. */
+/** The settings that a stage of kind dev expects. */
 const DEV: DeployPlan = {
   stage: 'dev',
   kind: 'dev',
@@ -70,7 +70,7 @@ const DEV: DeployPlan = {
   regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
 };
 
-/** With more about the home Region. */
+/** The same, with more in the home Region. */
 const planWith = (home: Partial<PlannedRegion>): DeployPlan => {
   const [first, ...others] = PLAN.regions;
   return { ...PLAN, regions: [{ ...first!, ...home }, ...others] };
@@ -79,9 +79,9 @@ const planWith = (home: Partial<PlannedRegion>): DeployPlan => {
 interface RegionState {
   concurrency: number;
   bootstraps: Bootstrap[];
-  /** By kind and name. */
+  /** Resources by kind and name. */
   existing: Record<string, Found>;
-  /** Stacks by the id of what they have. */
+  /** Stacks by the id of a resource that they hold. */
   owners: Record<string, string>;
   certificates: Record<string, Certificate>;
   keys: Record<string, Key>;
@@ -153,7 +153,7 @@ async function preflight(account: Account, plans: readonly DeployPlan[] = [PLAN]
   return { code, stdout: String(streams.stdout.read() ?? '') };
 }
 
-/** What a change to a healthy account brings up, with the exit code. */
+/** The findings after a change to a healthy account, and the exit code. */
 async function faultsOf(change: (state: State) => void, plan = PLAN) {
   const state = healthy();
   change(state);
@@ -167,7 +167,7 @@ async function faultsIn(account: Account, plan: DeployPlan) {
   return { code, wrong };
 }
 
-it('finds nothing wrong with a healthy account, and says what it looked at, Region by Region', async () => {
+it('a healthy account has no findings, and the output lists the checks of each Region', async () => {
   const { code, stdout } = await preflight(accountOf(healthy()));
   expect(code).toBe(0);
   expect(stdout).toBe(`Stage prod, account 123456789012, as arn:aws:sts::123456789012:assumed-role/ops/me
@@ -186,7 +186,7 @@ ok       eu-central-1  names: every name is free
 `);
 });
 
-it('an account that nobody has bootstrapped is one finding, with one command for all Regions of stacks', async () => {
+it('an account without bootstrap is one finding, with one command for all Regions that have stacks', async () => {
   const { code, wrong } = await faultsOf(({ regions }) => {
     for (const region of Object.values(regions)) region.bootstraps = [];
   });
@@ -203,7 +203,7 @@ it('an account that nobody has bootstrapped is one finding, with one command for
   ]);
 });
 
-it('where the watch stack goes is bootstrapped, too, and no Region without a stack', async () => {
+it('the Region of the watch stack needs bootstrap, too; a Region without a stack does not', async () => {
   const unprepared = ({ regions }: State) => {
     regions['us-east-1']!.bootstraps = [];
   };
@@ -212,7 +212,7 @@ it('where the watch stack goes is bootstrapped, too, and no Region without a sta
   expect((await faultsOf(unprepared, DEV)).wrong).toEqual([]);
 });
 
-it('a bootstrap of another qualifier, or too old a one, is none', async () => {
+it('a bootstrap with another qualifier or an old version does not count', async () => {
   const other = await faultsOf(() => {}, { ...DEV, qualifier: 'ours' });
   expect(other.wrong[0]!.fix).toBe('npx cdk bootstrap aws://123456789012/eu-west-1 --qualifier ours');
   const old = await faultsOf(({ regions }) => {
@@ -223,7 +223,7 @@ it('a bootstrap of another qualifier, or too old a one, is none', async () => {
   ]);
 });
 
-it('credentials of another account than the config names fail', async () => {
+it("credentials for another account than the config's fail", async () => {
   const { code, wrong } = await faultsOf(() => {}, { ...PLAN, account: '999999999999' });
   expect(code).toBe(EXIT.failed);
   expect(wrong).toMatchObject([
@@ -234,7 +234,7 @@ it('credentials of another account than the config names fail', async () => {
   ]);
 });
 
-it('a low quota of executions and a missing trail are warnings, which leave the exit code at 0', async () => {
+it('a low quota of executions and a missing trail are warnings; the exit code stays 0', async () => {
   const { code, wrong } = await faultsOf(({ regions, trails }) => {
     regions['eu-west-1']!.concurrency = 10;
     trails[0] = { name: 'one', multiRegion: false, logging: true };
@@ -248,7 +248,7 @@ it('a low quota of executions and a missing trail are warnings, which leave the 
   expect(wrong[1]!.fix).toContain('--quota-code L-B99A9384 --desired-value 1000 --region eu-west-1');
 });
 
-it('the config says no more concurrent executions than the account has in each Region', async () => {
+it('the config may not promise more concurrent executions than the account has in each Region', async () => {
   const low = ({ regions }: State) => {
     regions['eu-central-1']!.concurrency = 500;
   };
@@ -273,7 +273,7 @@ it('the config says no more concurrent executions than the account has in each R
   expect(stdout).toContain('together; concurrencyQuota is 999, so its alarm fires before 80 % of them\n');
 });
 
-it('a trail that has stopped records nothing', async () => {
+it('a trail that has stopped is a warning', async () => {
   const { wrong } = await faultsOf(({ trails }) => {
     trails[0] = { name: 'all', multiRegion: true, logging: false };
   });
@@ -294,7 +294,7 @@ it('a zone that the public DNS delegates elsewhere fails, with the name servers 
   ]);
 });
 
-it('a zone that is not there, is private, or is of another name than the config says, fails', async () => {
+it("a zone that is missing, private, or of another name than the config's fails", async () => {
   const zones: [HostedZone | undefined, string][] = [
     [undefined, 'there is no zone Z0123456789 in this account'],
     [{ ...healthy().zone, isPrivate: true }, 'Z0123456789 is a private zone'],
@@ -312,7 +312,7 @@ it('a zone that is not there, is private, or is of another name than the config 
   }
 });
 
-it("a certificate has to be there, be issued, last, and cover the entry and its Region's own host", async () => {
+it("a certificate must exist, be issued, be valid long enough, and cover the entry and its Region's own host", async () => {
   const found = async (certificate?: Certificate) => {
     const { wrong } = await faultsOf(
       ({ regions }) => {
@@ -335,7 +335,7 @@ it("a certificate has to be there, be issued, last, and cover the entry and its 
   expect(await found({ status: 'ISSUED', names, notAfterMs: soon })).toEqual([`warn it expires on ${ends}`]);
 });
 
-it('a customer key that the config names has to be there, enabled, symmetric and not AWS’s own', async () => {
+it('a customer key in the config must exist, be enabled, be symmetric, and not be one that AWS owns', async () => {
   const enabled: Key = { state: 'Enabled', isSymmetric: true, isCustomers: true };
   const found = async (key?: Key) => {
     const { wrong } = await faultsOf(
@@ -359,7 +359,7 @@ it('a customer key that the config names has to be there, enabled, symmetric and
   ]);
 });
 
-it('an alarm topic has to be there, take what alarms publish, and be encrypted with a key that they may use', async () => {
+it('an alarm topic must exist, accept alarms, and be encrypted with a key that alarms may use', async () => {
   const found = async (topic?: Topic) => {
     const { wrong } = await faultsOf(
       ({ regions }) => {
@@ -373,7 +373,7 @@ it('an alarm topic has to be there, take what alarms publish, and be encrypted w
   const alarms = { Principal: { Service: ['cloudwatch.amazonaws.com'] }, Action: 'sns:Publish' };
   expect(await found({ policy: DEFAULT_POLICY })).toEqual([]);
   expect(await found({ policy: policyFor(alarms) })).toEqual([]);
-  // What is not read here is not `ok`.
+  // A part that is not read here is not `ok`.
   const unread = 'warn alarm topic: it is encrypted with alias/own, whose policy is not read here';
   expect(await found({ policy: policyFor(alarms), key: 'alias/own' })).toEqual([unread]);
   const unsure =
@@ -406,7 +406,7 @@ it('an alarm topic has to be there, take what alarms publish, and be encrypted w
     ]);
 });
 
-it('the topic of the watch stack is looked for in us-east-1, where it does not serve', async () => {
+it('the topic of the watch stack is looked up in us-east-1, although that Region does not serve', async () => {
   const { wrong } = await faultsOf(() => {}, { ...PLAN, watchAlarmTopicArn: WATCH_TOPIC });
   expect(wrong).toMatchObject([
     {
@@ -418,7 +418,7 @@ it('the topic of the watch stack is looked for in us-east-1, where it does not s
   ]);
 });
 
-it('the VPC, its subnets and its security groups have to be there, and to belong together', async () => {
+it('the VPC, its subnets and its security groups must exist and belong together', async () => {
   const found = async (network: Partial<Network>) => {
     const { wrong } = await faultsOf(
       ({ regions }) => {
@@ -447,7 +447,7 @@ it('the VPC, its subnets and its security groups have to be there, and to belong
   ]);
 });
 
-it('the role by which API Gateway writes logs is there where the config says so, and nobody else’s is replaced', async () => {
+it("if the config wants access logs, API Gateway's log role must exist; a role that others set is not replaced", async () => {
   const role = 'arn:aws:iam::123456789012:role/somebodys';
   const found = async (apiGatewayRole: 'create' | 'existing', set?: string, owner?: string) => {
     const { code, wrong } = await faultsOf(
@@ -468,13 +468,13 @@ it('the role by which API Gateway writes logs is there where the config says so,
   expect(await found('create', role, 'countersign-account-eu-west-1')).toEqual([0]);
   expect(await found('create', role, 'another')).toEqual([0, 'warn eu-west-1 API Gateway role']);
   expect(await found('create', role)).toEqual([0, 'warn eu-west-1 API Gateway role']);
-  // It writes no access log.
+  // This stage writes no access log.
   expect((await faultsOf(({ regions }) => delete regions['eu-west-1']!.apiGatewayRole, DEV)).wrong).toEqual(
     [],
   );
 });
 
-it('names that the stage has itself are an update; a replica is the home stack’s', async () => {
+it('names that belong to the stage itself are an update; a replica belongs to the home stack', async () => {
   const { code, wrong } = await faultsOf(({ regions }) => {
     const table = { 'table countersign-prod-registry-1': { id: 'countersign-prod-registry-1' } };
     for (const region of REGIONS) regions[region]!.existing = table;
@@ -494,7 +494,7 @@ it('the secrets belong to no stack once the keys were promoted, and nobody is to
   );
 });
 
-it('a ledger is looked for under the name of its generation', async () => {
+it('a ledger is looked up under the name of its generation', async () => {
   const left = ({ regions }: State) => {
     regions['eu-west-1']!.existing = {
       'table countersign-prod-ledger-2': { id: 'countersign-prod-ledger-2' },
@@ -506,7 +506,7 @@ it('a ledger is looked for under the name of its generation', async () => {
   ]);
 });
 
-it("names that another stack has, or none, or a deleted secret's, fail with who has them", async () => {
+it('names held by another stack, by none, or by a deleted secret fail, with the holder', async () => {
   const { code, wrong } = await faultsOf(({ regions }) => {
     const region = regions['eu-west-1']!;
     region.existing = {
@@ -524,7 +524,7 @@ it("names that another stack has, or none, or a deleted secret's, fail with who 
   ]);
 });
 
-it('a check that it may not make is not ok: it says so, makes the others, and ends with 1', async () => {
+it('a check that lacks permission is unknown, not ok: the others still run, and the exit code is 1', async () => {
   const account = accountOf(healthy());
   const trails = async () => {
     throw Object.assign(new Error('not authorized'), { name: 'AccessDeniedException' });
@@ -537,14 +537,14 @@ it('a check that it may not make is not ok: it says so, makes the others, and en
   expect(stdout).toContain('8 ok, 0 to look at, 0 to fix first, 1 not checked');
 });
 
-it('without credentials it ends there', async () => {
+it('without credentials the run ends', async () => {
   const identity = async () => {
     throw new CliError(EXIT.unreachable, 'no AWS credentials were found');
   };
   await expect(preflight({ ...accountOf(healthy()), identity })).rejects.toMatchObject({ exitCode: 3 });
 });
 
-it('takes the stage that is named, where a project has several', async () => {
+it('if a project has several stages, preflight checks the one that is named', async () => {
   const both = [PLAN, DEV];
   const { stdout } = await preflight(accountOf(healthy()), both, ['--stage', 'dev', '--json']);
   expect(JSON.parse(stdout)).toMatchObject({ stage: 'dev', account: '123456789012' });
@@ -567,7 +567,7 @@ it('takes the stage that is named, where a project has several', async () => {
     });
 });
 
-it('what does not answer is given up, and what is not AWS is said to be none', async () => {
+it('a service that does not answer is given up, and a server that is not AWS is reported as such', async () => {
   let answer: string | undefined;
   const server = createServer((_, response) => {
     if (answer !== undefined) response.end(answer);
@@ -597,7 +597,7 @@ it.each([
   ['TimeoutError', /can reach AWS/],
   ['SyntaxError', /not from AWS/],
   ['InternalFailure', /Health Dashboard/],
-])('what could not be checked for %s says what to do about that', async (name, fix) => {
+])('the message for a check that failed with %s says what to do', async (name, fix) => {
   const error = Object.assign(new Error('no'), { name });
   expect(await orUnknown(Promise.reject(error))).toEqual([
     { verdict: 'unknown', detail: `could not be checked: no (${name})`, fix: expect.stringMatching(fix) },

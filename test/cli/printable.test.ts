@@ -1,4 +1,4 @@
-/** Nothing that others wrote reaches the terminal as more than text. */
+/** Text from others reaches the terminal as text only: no escape sequence takes effect. */
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -12,7 +12,7 @@ import { printable, printableOut } from '../../cli/printable.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { Directory } from './cli.ts';
 
-/** Cursor, colours, title, C1, order, invisible, line breaks: and a line that looks like ours. */
+/** Cursor, colours, title, C1, order, invisible characters, line breaks, and a line that looks like ours. */
 const HOSTILE =
   '\u001b[2J\u001b]0;t\u0007\u009b31m\u202egnp\u202c\u2066\u200e\u061c\u200b\u00ad\ufeff\u2028\u{e0041}\ufff9\u3164\u2800\u115f\u{e0101}\r\b\u007f\t\nAll is well.';
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
@@ -21,7 +21,7 @@ const expectSafe = (output: string) => {
   expect(output).not.toMatch(/^All is well\.$/m);
 };
 
-describe('text of others', () => {
+describe('text from others', () => {
   const unicode = fc.string({ unit: 'binary' });
   const anything = fc.oneof(
     unicode,
@@ -29,7 +29,7 @@ describe('text of others', () => {
     fc.string({ unit: fc.constantFrom('\ud800', '\udc00', 'a') }),
   );
 
-  it('holds nothing but what is seen, and twice escaped is once escaped', () =>
+  it('has visible characters only, and escaping twice changes nothing more', () =>
     fc.assert(
       fc.property(anything, (given) => {
         const shown = printable(given);
@@ -38,7 +38,7 @@ describe('text of others', () => {
       }),
     ));
 
-  it('within JSON stays what it was', () =>
+  it('stays the same within JSON', () =>
     fc.assert(
       fc.property(fc.jsonValue({ stringUnit: 'binary' }), anything, (value, given) => {
         const document = { value, given, [given]: value };
@@ -46,7 +46,7 @@ describe('text of others', () => {
       }),
     ));
 
-  it('is shown by the escapes of JSON; scripts and emoji that need joiners keep them', () => {
+  it('is shown with the escapes of JSON; scripts and emoji that need joiners keep them', () => {
     expect(printable('a\u001b[1m\n\r\t\u009b\u202e\u{e0041}')).toBe(
       'a\\u001b[1m\\n\\r\\t\\u009b\\u202e\\udb40\\udc41',
     );
@@ -54,7 +54,7 @@ describe('text of others', () => {
     expect(printable(legible)).toBe(legible);
   });
 
-  it('makes no line of its own: a line break counts at the ends of what is written', async () => {
+  it('adds no line of its own: only line breaks at the end of our own text count', async () => {
     const stream = new PassThrough();
     const out = printableOut(stream);
     for (const line of ['\n', 'a\nb\n', '\n\nc\n\n', '', 'd']) out.write(line);
@@ -75,7 +75,7 @@ describe('text of others', () => {
   });
 });
 
-test('nothing in cli/ writes to a stream but through the writer', () => {
+test('code in cli/ writes to streams through the writer only', () => {
   const root = new URL('../../cli/', import.meta.url);
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.ts'),
@@ -86,12 +86,12 @@ test('nothing in cli/ writes to a stream but through the writer', () => {
   expect(found(/\bprocess\s*\.\s*(stdout|stderr)\b|\bconsole\b|['"](node:)?process['"]/)).toEqual([
     'main.ts',
   ]);
-  // Drawn on: a bar and a countdown, of numbers.
+  // A bar and a countdown are drawn with these, and hold numbers only.
   expect(found(/\bio\.terminal\b|[{,]\s*terminal\s*[,}]/).toSorted()).toEqual([
     'register/progress.ts',
     'registrations/command.ts',
   ]);
-  // Descriptors 1 and 2 are nobody's.
+  // No file writes to descriptors 1 and 2 directly.
   expect(found(/\bwrite(File)?Sync\(\s*[12]\b|\/dev\/(stdout|stderr|tty)/)).toEqual([]);
 });
 
@@ -153,7 +153,7 @@ describe('against the platform', () => {
   });
 });
 
-describe('against a server that is hostile', () => {
+describe('against a hostile server', () => {
   const directory = new Directory();
   let url: string;
   const server = createServer(async (request, response) => {
@@ -177,7 +177,7 @@ describe('against a server that is hostile', () => {
     server.closeAllConnections();
   });
 
-  it('its names and problems are text, to doctor and to register', async () => {
+  it('doctor and register show its names and problems as text', async () => {
     const platform = await startPlatform({ port: 0 });
     const env = { COUNTERSIGN_URL: url, COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key };
     await platform.stop();
@@ -190,14 +190,14 @@ describe('against a server that is hostile', () => {
     ]) {
       const { code, stdout, stderr } = await directory.run(args, { env });
       expect(code, args.join(' ')).toBe(1);
-      // Escaped by the command's writer, or replaced by the SDK, whose errors hold no control characters.
+      // The command's writer escapes them, or the SDK replaces them: its errors hold no control characters.
       expect(stdout + stderr).toMatch(/(\\u001b|\ufffd)\[2J/);
       expectSafe(stdout + stderr);
     }
   });
 });
 
-test('under TERM=dumb, and where stderr is no terminal, nothing is drawn', async () => {
+test('with TERM=dumb, and if stderr is no terminal, nothing is drawn', async () => {
   const directory = new Directory();
   const platform = await startPlatform({ port: 0 });
   directory.announce(platform.info);

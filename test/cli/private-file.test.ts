@@ -1,4 +1,4 @@
-/** What is written beside a file of users: for its owner's eyes alone, and nowhere else. */
+/** Files beside the input hold users' data: only their owner may read them, and no link redirects them. */
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -38,7 +38,7 @@ const goOn = () => new FailuresFile(at('failed.jsonl')).goOn(5);
 const begin = () => new Checkpoint(at('progress.json'), OWNER, false, new FailuresFile(at('failed.jsonl')));
 
 describe('the failures file', () => {
-  it.each([0o644, 0o666, 0o777])('has mode 0600, whatever it had before: %o', (mode) => {
+  it.each([0o644, 0o666, 0o777])('has mode 0600, whatever its mode was before: %o', (mode) => {
     directory.write('failed.jsonl', 'what stood there');
     chmodSync(at('failed.jsonl'), mode);
     write();
@@ -49,11 +49,11 @@ describe('the failures file', () => {
     expect(modeOf('failed.jsonl')).toBe(0o600);
   });
 
-  it('holds the failures of its run alone, however long an older file was', () => {
+  it('holds the failures of its own run only, however long the old file was', () => {
     directory.write('failed.jsonl', "an older run's failure\n".repeat(100));
     write();
     expect(directory.readLines('failed.jsonl')).toEqual([FAILURE]);
-    // A killed run had written more than it had counted.
+    // A killed run wrote more than it counted.
     const counted = statSync(at('failed.jsonl')).size;
     directory.write('failed.jsonl', `${directory.read('failed.jsonl')}${'a line cut off '.repeat(100)}`);
     const failures = new FailuresFile(at('failed.jsonl'));
@@ -64,7 +64,7 @@ describe('the failures file', () => {
     expect(directory.readLines('failed.jsonl')).toEqual([FAILURE, FAILURE]);
   });
 
-  it("is nobody else's, who could read it", () => {
+  it('must belong to this user: another owner could read it', () => {
     directory.write('failed.jsonl', 'of somebody');
     const owner = process.getuid!();
     const somebodyElse = vi.spyOn(process, 'getuid').mockReturnValue(owner + 1);
@@ -77,7 +77,7 @@ describe('the failures file', () => {
     expect(directory.read('failed.jsonl')).toBe('of somebody');
   });
 
-  it('is not written through a symbolic link, nor to a file of another name', () => {
+  it('is not written through a symbolic link, nor if the file has a second name', () => {
     directory.write('precious', 'keep this');
     for (const link of [symlinkSync, linkSync]) {
       link(at('precious'), at('failed.jsonl'));
@@ -88,13 +88,13 @@ describe('the failures file', () => {
       expect(directory.read('precious')).toBe('keep this');
       rmSync(at('failed.jsonl'));
     }
-    // A link to nothing makes nothing.
+    // A dangling link creates no file.
     symlinkSync(at('not-there'), at('failed.jsonl'));
     expect(write).toThrow('is a symbolic link');
     expect(existsSync(at('not-there'))).toBe(false);
   });
 
-  it('is no pipe, which nobody may read, and no directory', () => {
+  it('is neither a pipe nor a directory', () => {
     execFileSync('mkfifo', [at('failed.jsonl')]);
     expect(write).toThrow('it is not a regular file');
     rmSync(at('failed.jsonl'));
@@ -102,7 +102,7 @@ describe('the failures file', () => {
     expect(write).toThrow('failed.jsonl: EISDIR');
   });
 
-  it('is safe to look at', () => {
+  it('is safe to display', () => {
     const failures = new FailuresFile(at('failed.jsonl'));
     const failure = { ...FAILURE, user: { user_id: '\u202e\u009b31m\u2028' } };
     failures.add(failure);
@@ -113,7 +113,7 @@ describe('the failures file', () => {
 });
 
 describe('the progress file', () => {
-  it.each(['progress.json', 'progress.json.draft'])('goes nowhere by the link %s', (name) => {
+  it.each(['progress.json', 'progress.json.draft'])('is not written through the link %s', (name) => {
     directory.write('precious', 'keep this');
     symlinkSync(at('precious'), at(name));
     try {
@@ -124,12 +124,12 @@ describe('the progress file', () => {
     expect(directory.read('precious')).toBe('keep this');
   });
 
-  it('is not followed where a link leads to nothing', () => {
+  it('is not read through a dangling link', () => {
     symlinkSync(at('not-there'), at('progress.json'));
     expect(begin).toThrow('is a symbolic link');
   });
 
-  it('has mode 0600, and is written in spite of the draft that a killed run left', () => {
+  it('has mode 0600, and is written despite the draft of a killed run', () => {
     directory.write('progress.json.draft', '{');
     const checkpoint = begin();
     checkpoint.admit({ line: 1, endByte: 1, user: {} });

@@ -1,4 +1,4 @@
-/** What belongs to no command alone. */
+/** The parts of the command line that all commands share. */
 import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { Directory } from './cli.ts';
@@ -17,11 +17,11 @@ test.each([
   [['keys', 'help', 'revoke'], 'Usage: countersign keys revoke [options] <purpose>'],
   [['help', 'register'], 'Usage: countersign register [options] <file>'],
   [['help'], 'Usage: countersign [options] [command]'],
-])('%j is the help of that command', async (args, first) => {
+])('%j prints the help of that command', async (args, first) => {
   const { code, stdout, stderr } = await directory.run(args);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout.split('\n')[0]).toBe(first);
-  // A line break of ours is one.
+  // A line break in our own text counts as one.
   expect(stdout).not.toContain('\\n');
 });
 

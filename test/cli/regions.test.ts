@@ -38,14 +38,14 @@ const cli = (args: readonly string[], options?: RunOptions) => directory.run(arg
 const evacuate = (...more: string[]) => cli(['evacuate', 'local-a', '--yes', ...more]);
 const back = (...more: string[]) => cli(['return', 'local-a', '--yes', ...more]);
 const health = async (i: number) => (await fetch(`${platform.info.regions[i]!.url}/v1/health`)).json();
-/** As `look` finds it some time later: each try is six seconds after the one before. */
+/** Polls `look`. Each try is six seconds of the platform's clock after the one before. */
 const later =
   <T>(look: () => Promise<T>) =>
   () => {
     aheadMs += 6_000;
     return look();
   };
-/** What is waited for comes, sooner or later. */
+/** Waits until the awaited state is reached. */
 const PATIENTLY = { timeout: 30_000 };
 /** The Region that answers at the entry. */
 const atEntry = async () => {
@@ -77,7 +77,7 @@ async function registers(i: number, user_id: string): Promise<number> {
   return (await fetch(`${url}/v1/register`, { method: 'POST', headers, body })).status;
 }
 
-test('an evacuated Region is out of DNS, red and refuses registrations, until it is taken back', async () => {
+test('an evacuated Region is out of DNS, red and refuses registrations, until it is returned', async () => {
   expect([await atEntry(), await registers(0, 'before')]).toEqual(['local-a', 201]);
   const out = await evacuate();
   expect([out.code, out.stderr]).toEqual([0, expect.stringContaining('local-b: healthy')]);
@@ -111,8 +111,8 @@ test('an evacuated Region is out of DNS, red and refuses registrations, until it
     .toBe(201);
 });
 
-describe('nothing is done', () => {
-  test('where no other Region is healthy, unless that is wanted', async () => {
+describe('nothing happens', () => {
+  test('if no other Region is healthy, except with --even-if-last', async () => {
     await platform.stopRegion('local-b');
     const { code, stderr, stdout } = await evacuate();
     expect([code, stdout]).toEqual([1, '']);
@@ -124,7 +124,7 @@ describe('nothing is done', () => {
     });
   });
 
-  test('for a Region that is not one, without an answer, or where the Region that returns is not good', async () => {
+  test('for an unknown Region, without a confirmation, or if the returning Region is not healthy', async () => {
     const unknown = await cli(['evacuate', 'local-z', '--yes']);
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('it has local-a, local-b')]);
     expect((await cli(['evacuate', 'local-a'])).code).toBe(2);
@@ -141,7 +141,7 @@ describe('nothing is done', () => {
     expect((await evacuate('--json')).json).toMatchObject({ alarm: 'ALARM' });
   });
 
-  test('where the keeper cannot be asked: the Region stays out', async () => {
+  test('if the keeper cannot be reached: the Region stays out', async () => {
     await evacuate();
     fails = (call) => call.service === 'lambda' && call.region === 'local-b';
     const { code, stderr } = await back();
@@ -159,10 +159,10 @@ describe('nothing is done', () => {
   });
 });
 
-test('what worked by half is said, with the way to finish, and is never success', async () => {
+test('a partial success is reported with the command that completes it, and never counts as success', async () => {
   const writes = (region: string) => {
     let calls = 0;
-    // Each Region is asked for the flag first.
+    // Each Region is first asked for the flag.
     return (call: AwsCall) => call.service === 'lambda' && call.region === region && ++calls > 2;
   };
   fails = writes('local-b');
@@ -183,12 +183,12 @@ test('what worked by half is said, with the way to finish, and is never success'
 });
 
 test.each(['evacuate', 'return'] as const)(
-  '%s killed between any two calls and run again ends where one run would',
+  '%s killed between any two calls and run again ends in the same state as one run',
   async (name) => {
     const command = name === 'evacuate' ? evacuate : back;
     const other = name === 'evacuate' ? back : evacuate;
     const shown = async () => (await command('--json')).json;
-    // The first run counts the calls, and shows the end.
+    // The first run counts the calls, and shows the final state.
     if (name === 'return') await evacuate();
     let calls = 0;
     fails = (call) => {

@@ -29,7 +29,7 @@ afterEach(() => directory.remove());
 
 const example = (name: string) => new URL(`../../examples/${name}`, import.meta.url);
 
-test('the 1,000 users of the examples are registered, from CSV, and some again from JSON Lines as the same', async () => {
+test('the 1,000 users of the examples are registered from CSV; repeating some from JSON Lines changes nothing', async () => {
   directory.write('users.csv', await readFile(example('users.csv')));
   const csv = await directory.run(['register', 'users.csv', '--json']);
   expect(csv).toMatchObject({ code: 0, stderr: '' });
@@ -40,7 +40,7 @@ test('the 1,000 users of the examples are registered, from CSV, and some again f
   expect(jsonl.json).toMatchObject({ registered: 100, replayed: 100, failed: 0 });
 });
 
-test('the examples are 1,000 users that are not real', async () => {
+test('the examples are 1,000 users who do not exist', async () => {
   const lines = (await readFile(example('users.jsonl'), 'utf8'))
     .trimEnd()
     .split('\n')
@@ -50,7 +50,7 @@ test('the examples are 1,000 users that are not real', async () => {
   for (const { email } of lines) expect(email).toMatch(/@example\.(com|org|net)$/);
 });
 
-test('the most frequent reason of failures is printed with its count, whatever line or user it is of', async () => {
+test('the most frequent reason of failures is printed with its count, over all lines and users', async () => {
   const good = Array.from({ length: 3 }, (_, i) => `{"user_id":"m${i}"}\n`).join('');
   const bad = Array.from({ length: 2 }, (_, i) => `{"user_id":"n${i}","email":"nope${i}"}\n`).join('');
   directory.write('reasons.jsonl', `${good}${bad}no\nno\nno\n`);
@@ -63,7 +63,7 @@ test('the most frequent reason of failures is printed with its count, whatever l
   expect((await directory.run(['register', 'good.jsonl'])).stdout).not.toContain('eason');
 });
 
-test('a user_id with white space at an end, or a control character, is registered as it is, and warned of once', async () => {
+test('a user_id with outer white space or a control character is registered unchanged, with one warning', async () => {
   const ids = [' w1', 'w1 ', 'w\u0000', 'w 1', 'w1'];
   directory.write('odd.jsonl', ids.map((user_id) => JSON.stringify({ user_id })).join('\n'));
   const { stdout, stderr } = await directory.run(['register', 'odd.jsonl']);
@@ -75,7 +75,7 @@ test('a user_id with white space at an end, or a control character, is registere
   expect(await directory.run(['register', 'even.csv'])).toMatchObject({ code: 0, stderr: '' });
 });
 
-test('what fails is written with its line, is fixed there, and registers from there', async () => {
+test('a failure is written with its line; once fixed in the failures file, it registers from there', async () => {
   directory.write('in.jsonl', '{"user_id":"f1"}\n{"user_id":"f2","email":"nope"}\n{bad\n{"user_id":"f4"}\n');
   const first = await directory.run(['register', 'in.jsonl']);
   expect(first.code).toBe(1);
@@ -125,7 +125,7 @@ test('a user registered with other data is a failure, in the file that --failure
   ]);
 });
 
-test('standard input is registered while it comes in', async () => {
+test('standard input is registered while it arrives', async () => {
   const stdin = new PassThrough();
   const running = directory.run(['register', '-', '--format', 'jsonl', '--json'], { stdin });
   stdin.write('{"user_id":"s1"}\n');
@@ -133,7 +133,7 @@ test('standard input is registered while it comes in', async () => {
   expect((await running).json).toMatchObject({ file: '-', registered: 2 });
 });
 
-test('Ctrl-C lets finish what is under way, and says how far it got', async () => {
+test('Ctrl-C lets requests under way finish, and the output says how far the run got', async () => {
   const stdin = new PassThrough();
   let interrupt = () => {};
   const running = directory.run(['register', '-', '--format', 'jsonl', '--json'], {
@@ -160,7 +160,7 @@ async function registered(...users: string[]): Promise<void> {
   }
 }
 
-test('URL and key are taken from the environment, and options go before it', async () => {
+test('URL and key come from the environment, and options override it', async () => {
   directory.write('in.csv', 'user_id\ne1\n');
   const [dev, basic] = platform.info.clients;
   const env = { COUNTERSIGN_URL: platform.info.regions[1]!.url, COUNTERSIGN_API_KEY: dev!.api_key };
@@ -170,7 +170,7 @@ test('URL and key are taken from the environment, and options go before it', asy
   const plain = await elsewhere.run(['register', 'in.csv', '--json'], { env });
   expect(plain.json).toMatchObject({ registered: 1 });
   const again = await elsewhere.run(['register', 'in.csv', '--json', '--api-key-file', 'key.txt'], { env });
-  // Another client's user of the same name.
+  // A user of the same name, of another client.
   expect(again.json).toMatchObject({ registered: 1, replayed: 0 });
   elsewhere.remove();
 });
@@ -200,7 +200,7 @@ test('a failure that every user would meet stops the run in one line', async () 
   expect(existsSync(`${directory.path}/in.csv.progress.json`)).toBe(false);
 });
 
-test('an input that breaks off ends the run, and what was done is counted', async () => {
+test('an input that ends with an error ends the run, and the users already done are counted', async () => {
   async function* broken() {
     yield Buffer.from('{"user_id":"b1"}\n{bad\n');
     await registered('b1');
@@ -214,7 +214,7 @@ test('an input that breaks off ends the run, and what was done is counted', asyn
   expect(stderr).toBe('error: the input cannot be read on: EIO; stopped after line 2\n');
 });
 
-test('where failures cannot be written the run ends, and what was done is counted', async () => {
+test('the run ends if failures cannot be written, and the users already done are counted', async () => {
   symlinkSync('/dev/null', `${directory.path}/failed`);
   const { code, json, stderr } = await directory.run(
     ['register', '-', '--format', 'jsonl', '--json', '--failures', 'failed', '--concurrency', '1'],
@@ -227,7 +227,7 @@ test('where failures cannot be written the run ends, and what was done is counte
   );
 });
 
-test('a pipe is registered, and leaves no mark to go on from', async () => {
+test('a pipe is registered, and no progress file is left', async () => {
   execFileSync('mkfifo', [`${directory.path}/pipe.jsonl`]);
   const running = directory.run(['register', 'pipe.jsonl', '--json']);
   await writeFile(`${directory.path}/pipe.jsonl`, '{"user_id":"p1"}\n{"user_id":"p2"}\n');
@@ -235,7 +235,7 @@ test('a pipe is registered, and leaves no mark to go on from', async () => {
   expect(existsSync(`${directory.path}/pipe.jsonl.progress.json`)).toBe(false);
 });
 
-test('failures never go to the file that is read, by whatever name', async () => {
+test('failures are never written to the input file, under whatever name', async () => {
   directory.write('in.csv', 'user_id,email\nz1,nope\n');
   symlinkSync('in.csv', `${directory.path}/link.csv`);
   const { code, stderr } = await directory.run(['register', 'link.csv', '--failures', 'in.csv']);
@@ -244,7 +244,7 @@ test('failures never go to the file that is read, by whatever name', async () =>
   expect(directory.read('in.csv')).toContain('z1,nope');
 });
 
-test('a wrong key stops the run with what to do, and nobody is said to be registered', async () => {
+test('a wrong key stops the run with the remedy, and no user is reported as registered', async () => {
   directory.write('in.csv', 'user_id\nk1\nk2\n');
   const key = deriveApiKey({
     ...{ root: Buffer.alloc(32), salt: Buffer.alloc(16) },
@@ -259,7 +259,7 @@ test('a wrong key stops the run with what to do, and nobody is said to be regist
   );
 });
 
-test('a URL that ends in /v1 is named as the error', async () => {
+test('a URL that ends in /v1 is reported as the error', async () => {
   directory.write('in.csv', 'user_id\nv1\n');
   const env = { COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key };
   const { code, stderr } = await directory.run(['register', 'in.csv', '--url', `${platform.info.entry}/v1`], {
@@ -280,7 +280,7 @@ test('a cell of 300,000 characters is one failure, and the rows after it are reg
   ]);
 });
 
-test('where the platform is lost on the way, the rest goes to the failures file', async () => {
+test('if the platform is lost during a run, the remaining users go to the failures file', async () => {
   directory.write('in.csv', 'user_id\nl1\nl2\nl3\n');
   let posts = 0;
   const server = createServer((request, response) => {
@@ -336,7 +336,7 @@ test.each([
   expect(stderr).toMatch(/^error: .*\n(\(Did you mean .*\)\n)?$/);
 });
 
-test('without a platform it is said how to get one', async () => {
+test('without a platform the message says how to start one', async () => {
   const elsewhere = new Directory();
   elsewhere.write('in.csv', 'user_id\n1\n');
   const { code, stderr } = await elsewhere.run(['register', 'in.csv']);
@@ -352,7 +352,7 @@ test('without a platform it is said how to get one', async () => {
   elsewhere.remove();
 });
 
-test('an invalid proof names what a client cannot see: its client root may have been revoked', () => {
+test('the message for an invalid proof says that the client root may have been revoked, which a client cannot see', () => {
   const error = { code: 'invalid_proof' } as CountersignError;
   expect(fixOf(error, { source: 'of key.txt' } as Access)).toMatch(
     /client root was revoked, .*\(clients rotate-key\)/,

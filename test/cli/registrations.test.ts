@@ -13,7 +13,7 @@ const directory = new Directory();
 beforeAll(async () => {
   platform = await startPlatform({ port: 0, nowMs: () => nowMs });
   directory.announce(platform.info);
-  // All before a test moves the platform's clock further than a client follows it.
+  // All of these come before a test that moves the platform's clock further than a client follows it.
   const users = ['ada', 'bob', 'eve', 'kim', 'mae'].map((name) => `${name},${name}@example.com\n`);
   directory.write('users.csv', `user_id,email\n${users.join('')}`);
   expect((await directory.run(['register', 'users.csv'])).code).toBe(0);
@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const registrations = (...args: string[]) => directory.run(['registrations', ...args]);
 
-test('a registration is shown, deleted, and shown as deleted', async () => {
+test('a registration is shown, deleted, and then shown as deleted', async () => {
   const shown = await registrations('show', 'dev', 'ada', '--json');
   expect(shown.json).toMatchObject({ client_id: 'dev', user_id: 'ada', data: { email: 'ada@example.com' } });
   expect((await registrations('show', 'dev', 'ada')).stdout).toContain('"email":"ada@example.com"');
@@ -41,7 +41,7 @@ test('a registration is shown, deleted, and shown as deleted', async () => {
   expect(await registrations('show', 'dev', 'nobody')).toMatchObject({ code: 1, stdout: '' });
 });
 
-test('erasing says when the tombstone can go, and takes it then', async () => {
+test('erase says when the tombstone can be removed, and removes it then', async () => {
   const first = await registrations('erase', 'dev', 'bob', '--json');
   expect(first.json).toMatchObject({ state: 'deleted', erasable_at: expect.any(String) });
   expect((await registrations('erase', 'dev', 'bob')).stdout).toContain(first.json.erasable_at);
@@ -54,7 +54,7 @@ test('erasing says when the tombstone can go, and takes it then', async () => {
   });
 });
 
-test('erasing what was never registered leaves a tombstone, and in no Region a second one', async () => {
+test('erasing a user who was never registered leaves one tombstone per Region, however often it runs', async () => {
   const [first, again] = [
     await registrations('erase', 'dev', 'abe', '--json'),
     await registrations('erase', 'dev', 'abe', '--json'),
@@ -72,7 +72,7 @@ test('erasing what was never registered leaves a tombstone, and in no Region a s
   );
 });
 
-test('waiting for the tombstone can be interrupted, and nothing is lost', async () => {
+test('the wait for the tombstone can be interrupted, and nothing is lost', async () => {
   const { code, json, stderr } = await directory.run(
     ['registrations', 'erase', 'dev', 'eve', '--wait', '--json'],
     { onReady: setImmediate },
@@ -105,7 +105,7 @@ test('on a terminal the wait counts down', async () => {
   expect(text).toMatch(/^deleted; waiting until .*\n\r {2}\d+:\d\d \n$/);
 });
 
-test('a Region that does not confirm a deletion is named: what it holds may still stand there', async () => {
+test('a Region that does not confirm a deletion is named: it may still hold the registration', async () => {
   const elsewhere = new Directory();
   mkdirSync(`${elsewhere.path}/.countersign`);
   const gone = { name: 'gone', url: 'http://127.0.0.1:1' };
@@ -117,7 +117,7 @@ test('a Region that does not confirm a deletion is named: what it holds may stil
     expect(json).toMatchObject({ confirmed: ['local-a', 'local-b'], failed: [{ region: 'gone' }] });
     expect(stderr).toMatch(/^error: not confirmed by gone: .*\n$/);
   }
-  // Nobody waits an hour to be told. And the answer that was lost may be that of the deletion.
+  // The message comes at once, not after an hour's wait. The lost answer may be the deletion's.
   const waiting = await elsewhere.run(['registrations', 'erase', 'dev', 'kim', '--wait']);
   expect(waiting).toMatchObject({
     code: 1,

@@ -1,4 +1,6 @@
-/** `countersign registry`: a copy of the tables that all Regions share, on the replicating store and on the local platform. */
+/**
+ * `countersign registry`: a copy of the shared tables, on the replicating store and on the local platform.
+ */
 import { mkdirSync } from 'node:fs';
 import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
@@ -27,7 +29,7 @@ class World {
   readonly shown: Record<string, ShownTables>;
   readonly reports: string[] = [];
   readonly interrupt = new AbortController();
-  /** Carries each call; a test makes it fail, or does something in between. */
+  /** Carries each call. A test can make it fail, or do something in between. */
   carry: Carry = async ({ region, operation, input }, store) => store.ask(region, operation, input);
 
   constructor(mode: 'strong' | 'eventual' = 'strong') {
@@ -123,7 +125,7 @@ class World {
     return copyRegistry(options, parts);
   }
 
-  /** What is to be copied: all but what health checks write. */
+  /** The items to copy: all except those of health checks. */
   expectCopied(): void {
     for (const kind of KINDS) {
       const wanted = this.items(tableName('live', kind, 1)).filter((text) => !text.includes('#probe#'));
@@ -147,7 +149,7 @@ const registration = (user: string, createdMs = T0): Item => ({
 });
 const [OLD, NEW] = [1, 2].map((n) => tableName('live', 'registry', n)) as [string, string];
 
-it('copies every item as it is, and proves it by digests of both sides; a second run writes nothing', async () => {
+it('copies every item unchanged, and proves it by digests of both sides; a second run writes nothing', async () => {
   const at = await world();
   const first = await at.copy();
   expect(first).toMatchObject({ complete: true, stopped: true });
@@ -163,7 +165,7 @@ it('copies every item as it is, and proves it by digests of both sides; a second
     expect(target).toEqual(REGIONS.map((region) => ({ region, ...source })));
 });
 
-it('a table of several pages is copied whole, and says how far it is', async () => {
+it('a table of several pages is copied completely, with progress output', async () => {
   const at = await world();
   for (let user = 0; user < 5_100; user++) at.put(OLD, registration(`n${user}`));
   expect(await at.copy()).toMatchObject({ complete: true, tables: [{ written: 5_103 }, {}] });
@@ -171,7 +173,7 @@ it('a table of several pages is copied whole, and says how far it is', async () 
   expect(at.reports.join('\n')).toMatch(new RegExp(`registry: copying ${OLD} to ${NEW}: 5\\d{3} items`));
 });
 
-it('killed at any call, before or after it took effect, and run again, ends where one run would', async () => {
+it('killed at any call, before or after its effect, and run again, it ends in the same state as one run', async () => {
   const whole = await world();
   let calls = 0;
   whole.carry = async ({ region, operation, input }, store) => {
@@ -183,7 +185,7 @@ it('killed at any call, before or after it took effect, and run again, ends wher
   for (let killed = 1; killed <= calls; killed++)
     for (const applied of [false, true]) {
       const at = await world();
-      // A leftover of a rehearsal, so that a kill meets the removal as well.
+      // A leftover of a rehearsal, so that a kill also hits the removal.
       at.put(NEW, registration('gone'));
       let call = 0;
       const { carry } = at;
@@ -200,7 +202,7 @@ it('killed at any call, before or after it took effect, and run again, ends wher
     }
 });
 
-it('brings what a rehearsal brought up to date, and removes what has gone since', async () => {
+it('updates the items of a rehearsal, and removes those that the source has lost since', async () => {
   const at = await world();
   const rehearsed = await at.copy({ whileWriting: true });
   expect(rehearsed).toMatchObject({ complete: false });
@@ -226,7 +228,7 @@ it('brings what a rehearsal brought up to date, and removes what has gone since'
   at.expectCopied();
 });
 
-it('a client that was deleted and made again is copied as it is now, its newer keys included', async () => {
+it('a client that was deleted and created again is copied in its current state, with its newer keys', async () => {
   const at = await world();
   await at.copy({ whileWriting: true });
   const clients = createClients(dynamodbClientOn(at.store, HOME), 'countersign-live-clients-1');
@@ -261,19 +263,19 @@ it.each<[string, Kind, Item, Item]>([
     { pk: { S: 'acme' }, sk: { S: 'state' }, disabled: { BOOL: false }, changed_at: { N: '8' } },
   ],
   [
-    'the closer end of a key',
+    'the earlier end of a key',
     'clients',
     { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '1' }, expires_at: { N: '5' } },
     { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '1' }, expires_at: { N: '9' } },
   ],
   [
-    'a key of a client that was made later',
+    'a key of a client that was created later',
     'clients',
     { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '2' }, expires_at: { N: '9' } },
     { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '1' }, expires_at: { N: '5' } },
   ],
   [
-    'the record of a client that was made later',
+    'the record of a client that was created later',
     'clients',
     { pk: { S: 'acme' }, sk: { S: 'client' }, created_at: { N: String(T0 + 1) } },
     { pk: { S: 'acme' }, sk: { S: 'client' }, created_at: { N: String(T0) } },
@@ -284,7 +286,7 @@ it.each<[string, Kind, Item, Item]>([
     { pk: { S: 'acme' }, sk: { S: 'revoked#1' }, revoked_at: { N: String(T0 + 1) } },
     { pk: { S: 'acme' }, sk: { S: 'revoked#1' }, revoked_at: { N: String(T0) } },
   ],
-])('overwrites nothing newer, and is then not complete: %s', async (_, kind, newer, older) => {
+])('overwrites nothing newer, and then reports an incomplete copy: %s', async (_, kind, newer, older) => {
   const at = await world();
   at.put(tableName('live', kind, 1), older);
   at.put(tableName('live', kind, 2), newer);
@@ -294,7 +296,7 @@ it.each<[string, Kind, Item, Item]>([
   expect(at.items(tableName('live', kind, 2))).toContain(canonical(newer));
 });
 
-it('refuses while writes go on in any Region, and waits until none can be under way', async () => {
+it('refuses while any Region accepts writes, and waits until no write can be in progress', async () => {
   const at = await world();
   at.shown[OTHER] = { ...at.shown[OTHER]!, stopped_at: null, stopped_ms: null };
   await expect(at.copy()).rejects.toMatchObject({
@@ -307,7 +309,7 @@ it('refuses while writes go on in any Region, and waits until none can be under 
   expect(at.reports[0]).toBe('waiting 5 ms until no write can be under way');
 });
 
-it('is not complete where writes went on in between, even if both sides are equal', async () => {
+it('reports an incomplete copy if writes happened in between, even if both sides are equal', async () => {
   const at = await world();
   const { carry } = at;
   at.carry = async (call, store) => {
@@ -320,7 +322,7 @@ it('is not complete where writes went on in between, even if both sides are equa
   expect(result).toMatchObject({ complete: false, stopped: false });
 });
 
-it('is not complete where the target lacks or changes anything: the digest sees every attribute', async () => {
+it('reports an incomplete copy if the target lacks or changes anything: the digest covers every attribute', async () => {
   for (const harm of ['lost', 'changed', 'added'] as const) {
     const at = await world();
     const { carry } = at;
@@ -337,7 +339,7 @@ it('is not complete where the target lacks or changes anything: the digest sees 
   }
 });
 
-it('a generation that serves, or has served, is never filled: what it holds alone would be lost', async () => {
+it('a generation that serves or has served is never filled: items that only it has would be lost', async () => {
   const at = await world();
   at.put(NEW, { pk: { S: `#probe#${OTHER}` }, probed_at: { N: String(T0) } });
   at.put(NEW, registration('acknowledged'));
@@ -348,7 +350,7 @@ it('a generation that serves, or has served, is never filled: what it holds alon
   await expect(at.copy()).rejects.toThrow('do not use the same tables');
 });
 
-it('takes a restored table in place of the one in use, by what its keys say it is', async () => {
+it('accepts a restored table instead of the one in use, and identifies it by its keys', async () => {
   const at = await world();
   const table = 'countersign-live-registry-restored';
   at.create(table, 'registry');
@@ -364,7 +366,7 @@ it('takes a restored table in place of the one in use, by what its keys say it i
   );
 });
 
-it('of eventual tables it takes the fullest copy, and says what another Region holds and may be missing', async () => {
+it('of eventual tables it uses the fullest replica, and reports items of other Regions that may be missing', async () => {
   const at = await world('eventual');
   for (const table of at.store.replicated().eventual) table.deliverAll();
   at.put(OLD, registration('x'), OTHER);
@@ -372,7 +374,7 @@ it('of eventual tables it takes the fullest copy, and says what another Region h
   at.put(OLD, registration('z'), HOME);
   const { carry } = at;
   at.carry = async (call, store) => {
-    // The new tables are replicated at once, those in use are not.
+    // The new tables replicate at once, the tables in use do not.
     for (const table of store.replicated().eventual.slice(2)) table.deliverAll();
     return carry(call, store);
   };
@@ -384,7 +386,7 @@ it('of eventual tables it takes the fullest copy, and says what another Region h
   expect(registry!.may_be_missing).toMatchObject([{ region: HOME, items: 4 }]);
 });
 
-it('what TTL may delete during the run decides nothing, and what it has deleted is not brought back', async () => {
+it('items that TTL may delete during the run do not count, and items that it deleted do not return', async () => {
   const at = await world();
   const tombstone = (user: string, ttl: number): Item => ({
     pk: { S: `acme#${user}` },
@@ -396,7 +398,7 @@ it('what TTL may delete during the run decides nothing, and what it has deleted 
   at.put(OLD, tombstone('later', T0 / 1000 + 48 * HOUR_S));
   const { carry } = at;
   at.carry = async (call, store) => {
-    // TTL is at work on the source only.
+    // TTL runs on the source only.
     if (call.operation === 'PutItem') at.remove(OLD, { pk: { S: 'acme#soon' } });
     return carry(call, store);
   };
@@ -405,7 +407,7 @@ it('what TTL may delete during the run decides nothing, and what it has deleted 
   expect(at.items(NEW).join()).not.toContain('past');
 });
 
-it('Ctrl-C ends it between two pages, and says that it goes on', async () => {
+it('Ctrl-C ends it between two pages, and it says that the next run continues', async () => {
   const at = await world();
   const { carry } = at;
   at.carry = async (call, store) => {
@@ -417,7 +419,7 @@ it('Ctrl-C ends it between two pages, and says that it goes on', async () => {
   expect(error).toMatchObject({ exitCode: EXIT.interrupted, message: expect.stringContaining('it goes on') });
 });
 
-it('a digest is the same in any order of items, attributes and sets, and another for any other content', () => {
+it('a digest does not depend on the order of items, attributes and sets, and differs for other content', () => {
   const value = fc.oneof(
     fc.string().map((S) => ({ S })),
     fc.integer().map((N) => ({ N: String(N) })),
@@ -488,7 +490,7 @@ describe('on the local platform', () => {
 
   const registry = (...args: string[]) => directory.run(['registry', ...args]);
 
-  it('stops writes, copies, proves it, and allows writes again, each step with the exit code of its outcome', async () => {
+  it('stops writes, copies, proves the copy, and allows writes again, each step with the right exit code', async () => {
     const early = await registry('copy', '--to-generation', '2');
     expect([early.code, early.stderr]).toEqual([
       1,
@@ -529,7 +531,7 @@ describe('on the local platform', () => {
     [['copy', '--to-generation', '0'], 2, 'It must be a whole number'],
     [['copy', '--to-generation', '1'], 2, 'local-a uses countersign-local-registry-1 already'],
     [['copy', '--to-generation', '7', '--while-writing'], 3, 'countersign-local-registry-7 in local-a'],
-  ] as const)('%j is refused with what is wrong', async (args, code, message) => {
+  ] as const)('%j is refused, and the message says what is wrong', async (args, code, message) => {
     const ran = await registry(...args);
     expect([ran.code, ran.stderr]).toEqual([code, expect.stringContaining(message)]);
   });

@@ -1,4 +1,4 @@
-/** A file whose registration is stopped, or killed, goes on where it ended: nobody twice, nobody left out. */
+/** A registration run that is stopped or killed resumes where it ended: each user is registered once. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-/** A file of `count` users, every tenth of whom has no e-mail address that fits. @returns how many those are */
+/** A file of `count` users. Every tenth has an invalid e-mail address. @returns the number of those */
 function writeUsers(count: number, name = 'in.jsonl'): number {
   batch += 1;
   const users = Array.from({ length: count }, (_, i) => ({
@@ -39,10 +39,10 @@ const progress = () => JSON.parse(directory.read('in.jsonl.progress.json'));
 /** So many that no run is through before it is interrupted. */
 const USERS = 1_000;
 
-/** Between two looks at a file that another run writes. */
+/** The pause between two reads of a file that another run writes. */
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
 
-/** Runs until `registered` users of this run are done, then presses Ctrl-C. */
+/** Starts a run, and presses Ctrl-C once it has registered `registered` users. */
 async function interruptAfter(registered: number, ...more: string[]) {
   const begun = existsSync(`${directory.path}/in.jsonl.progress.json`) ? progress().registered : 0;
   return directory.run(['register', 'in.jsonl', '--json', '--concurrency', '4', ...more], {
@@ -57,7 +57,7 @@ async function interruptAfter(registered: number, ...more: string[]) {
   });
 }
 
-/** Every user is registered, each bad one stands in the failures file once. */
+/** Every user is registered, and each invalid one is in the failures file once. */
 async function expectWhole(count: number, bad: number): Promise<void> {
   const lines = directory.readLines('in.jsonl.failed.jsonl').map(({ line }) => line);
   expect(lines).toHaveLength(bad);
@@ -66,7 +66,7 @@ async function expectWhole(count: number, bad: number): Promise<void> {
   expect(json).toMatchObject({ registered: count - bad, replayed: count - bad, failed: bad });
 }
 
-test('Ctrl-C again and again: nobody is sent twice, nobody is left out, no failure stands twice', async () => {
+test('Ctrl-C many times: nobody is sent twice, nobody is left out, no failure is listed twice', async () => {
   const bad = writeUsers(USERS);
   let last = await interruptAfter(1);
   let runs = 1;
@@ -85,7 +85,7 @@ test('Ctrl-C again and again: nobody is sent twice, nobody is left out, no failu
   await expectWhole(USERS, bad);
 });
 
-test('killed again and again, it goes on all the same', async () => {
+test('killed many times, the registration still completes', async () => {
   const bad = writeUsers(USERS);
   const main = new URL('../../cli/main.ts', import.meta.url).pathname;
   for (let kill = 1; kill <= 2; kill++) {
@@ -94,7 +94,7 @@ test('killed again and again, it goes on all the same', async () => {
       stdio: 'ignore',
     });
     const exited = once(child, 'exit');
-    // Each time some further.
+    // Each run gets further than the one before.
     while (!existsSync(`${directory.path}/in.jsonl.progress.json`) || progress().mark < kill * 30)
       await pause();
     child.kill('SIGKILL');
@@ -107,7 +107,7 @@ test('killed again and again, it goes on all the same', async () => {
   await expectWhole(USERS, bad);
 });
 
-test('a second run beside one that is at work is refused; a number that nobody has any more is not', async () => {
+test('a second run beside one at work is refused; the number of an ended process blocks nobody', async () => {
   const bad = writeUsers(USERS);
   let refused: Awaited<ReturnType<typeof register>> | undefined;
   const first = await directory.run(['register', 'in.jsonl', '--json'], {
@@ -126,7 +126,7 @@ test('a second run beside one that is at work is refused; a number that nobody h
   expect((await register()).json).toMatchObject({ failed: bad, stopped: null });
 });
 
-test('lines added at the end are registered; a change in what is done is refused, and --restart begins anew', async () => {
+test('lines added at the end are registered; a change in the part already done is refused, and --restart starts over', async () => {
   const bad = writeUsers(USERS);
   const registered = USERS - bad + 1;
   await interruptAfter(20);
@@ -150,7 +150,7 @@ test('lines added at the end are registered; a change in what is done is refused
   });
 });
 
-test('another client, or another platform, has to start from the first line', async () => {
+test('another client or another platform starts from the first line', async () => {
   writeUsers(USERS);
   await interruptAfter(5);
   directory.write('key.txt', platform.info.clients[0]!.api_key);
@@ -174,11 +174,11 @@ test('another client, or another platform, has to start from the first line', as
   expect(stderr).not.toContain('continuing');
 });
 
-test('what stopped the run is no failure of a user: all are registered once it is fixed', async () => {
+test('an error that stops the run is not a failure of a user: all are registered once it is fixed', async () => {
   const bad = writeUsers(USERS);
   await interruptAfter(5);
   await directory.run(['clients', 'disable', 'dev']);
-  // Instances hold a client's record for so long.
+  // Instances cache a client's record for this long.
   aheadMs += CLIENT_CACHE_MS;
   const stopped = await register();
   expect(stopped.code).toBe(1);
@@ -191,7 +191,7 @@ test('what stopped the run is no failure of a user: all are registered once it i
   await expectWhole(USERS, bad);
 });
 
-test('a progress file that is broken is said to be', async () => {
+test('a broken progress file is reported', async () => {
   writeUsers(10);
   directory.write('in.jsonl.progress.json', '{"pid":');
   const { code, stderr } = await register();
@@ -200,7 +200,7 @@ test('a progress file that is broken is said to be', async () => {
   expect((await register('--restart')).json).toMatchObject({ registered: 9, failed: 1 });
 });
 
-test('another spelling of the URL is the same platform', async () => {
+test('another spelling of the URL means the same platform', async () => {
   writeUsers(USERS);
   const { entry, clients } = platform.info;
   const { port } = new URL(entry);

@@ -1,4 +1,4 @@
-/** `countersign revoke`: what is taken back is refused by the whole platform. */
+/** `countersign revoke`: the whole platform refuses what was revoked. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { buildProof } from '../../protocol/proof/build.ts';
@@ -56,7 +56,7 @@ test('a proof is revoked in the Region of its nonce, from a file or from standar
   expect(await send(a!, piped)).toBe(401);
 });
 
-test('a proof that was used is not revoked, and the command fails', async () => {
+test('a proof that was already used is not revoked, and the command fails', async () => {
   const [a] = platform.info.regions;
   const proof = await makeProof(a!);
   expect(await send(a!, proof)).toBe(201);
@@ -78,14 +78,14 @@ test.each([
   expect(stderr).toContain(message);
 });
 
-test('a file that is not there is said so', async () => {
+test('a missing file is reported', async () => {
   expect(await revoke('proof', 'missing.jwt')).toMatchObject({
     code: 2,
     stderr: 'error: cannot read missing.jwt: ENOENT\n',
   });
 });
 
-test('a key is revoked through every Region, and says which keys are dead', async () => {
+test('a key is revoked through every Region, and the output names the revoked keys', async () => {
   await directory.run(['clients', 'create', 'leaky']);
   await directory.run(['clients', 'rotate-key', 'leaky']);
   expect((await revoke('key', 'leaky', '1')).stdout).toBe('keys 1 of leaky are revoked: local-a, local-b\n');
@@ -123,7 +123,7 @@ test.each(['-', '-V', '--', '-h'])(
   },
 );
 
-test('a client is revoked: disabled, that is', async () => {
+test('revoking a client disables it', async () => {
   await directory.run(['clients', 'create', 'bad-actor']);
   expect((await revoke('client', 'bad-actor')).stdout).toBe('bad-actor is disabled: local-a, local-b\n');
   expect((await revoke('client', 'nobody-here')).code).toBe(1);

@@ -1,4 +1,7 @@
-/** What the runs over a file that is interrupted send, counted by a server that answers as the platform does. */
+/**
+ * Which users several runs over an interrupted file send. A server that answers like the platform counts
+ * them.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -10,9 +13,9 @@ import { Directory, environmentFor } from './cli.ts';
 const PROGRESS = 'in.jsonl.progress.json';
 const main = new URL('../../cli/main.ts', import.meta.url).pathname;
 
-/** How often each user came. */
+/** How often each user was sent. */
 const sent = new Map<string, number>();
-/** Called before each answer; it is given where this says so. */
+/** Runs before each answer; a test replaces it. */
 let answers: () => boolean | Promise<boolean>;
 let directory: Directory;
 let env: Record<string, string>;
@@ -59,11 +62,11 @@ const progress = (): Progress =>
     ? JSON.parse(directory.read(PROGRESS))
     : { mark: 0, beyond: [] };
 
-test('killed wherever it is, nobody that was written down as done is sent again, and nobody is left out', async () => {
+test('killed at any point, a run never resends a user recorded as done, and leaves nobody out', async () => {
   const users = writeUsers(200);
   for (let kill = 1; kill <= 2; kill++) {
     const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
-    // One of them is never answered: what is done is scattered beyond it.
+    // One of them never gets an answer: the users after it are done, with gaps.
     let stuck = 0;
     const goal = sent.size + 37 * kill;
     answers = () => {
@@ -91,7 +94,7 @@ test('killed wherever it is, nobody that was written down as done is sent again,
   expect([...sent.keys()].sort()).toEqual([...users].sort());
 });
 
-test('a platform that is lost on the way stops the run, which goes on with those it was lost for', async () => {
+test('losing the platform stops the run, and the next run resumes with the users that got no answer', async () => {
   writeUsers(60);
   let up = 20;
   answers = () => up-- > 0;
@@ -107,7 +110,7 @@ test('a platform that is lost on the way stops the run, which goes on with those
   expect((await register()).json).toMatchObject({ registered: 60, failed: 0, this_run: { registered: 40 } });
 });
 
-test('one user that gets no answer is a failure, and the others are registered', async () => {
+test('one user who gets no answer is a failure, and the others are registered', async () => {
   const users = writeUsers(30);
   answers = () => (sent.get('u7') ?? 0) === 0 || [...sent.keys()].at(-1) !== 'u7';
   const { code, json } = await register('--concurrency', '1');

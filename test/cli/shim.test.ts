@@ -14,30 +14,33 @@ const directory = new Directory();
 afterAll(() => directory.remove());
 const shim = fileURLToPath(new URL('../../cli/countersign.mjs', import.meta.url));
 
-test('the command runs as a program of its own, with its output and its exit code', async () => {
+test('the command runs as its own program, with its output and exit code', async () => {
   const { stdout } = await run(process.execPath, [shim, '--help']);
   expect(stdout).toContain('Usage: countersign');
   await expect(run(process.execPath, [shim, 'register'])).rejects.toMatchObject({ code: 2, stdout: '' });
 });
 
-/** The version is all that the shim goes by. */
+/** The shim looks at the version only. */
 const older = `Object.defineProperty(process.versions, 'node', { value: '20.0.0' });
   process.argv.splice(1, 0, ${JSON.stringify(shim)});
   await import(${JSON.stringify(shim)});`;
 const onOlder = (...args: string[]) => ['--input-type=module', '--eval', older, '--', ...args];
 
-test('an older Node hands over to the one that the project brings', async () => {
+test('on an older Node, the shim runs the Node that the project installs', async () => {
   await expect(run(process.execPath, onOlder('register'))).rejects.toMatchObject({
     code: 2,
     stderr: "error: missing required argument 'file'\n",
   });
 });
 
-/** A platform that answers a registration on a signal; and the command on an older Node, which registers one. */
+/**
+ * A platform that answers a registration when signalled, and a command on an older Node that registers one
+ * user.
+ */
 async function registering(): Promise<{
   readonly launcher: ChildProcess;
   readonly answer: () => void;
-  /** All that was printed, once launcher and command have ended. */
+  /** The whole output, once launcher and command have ended. */
   readonly printed: Promise<string>;
 }> {
   const asked = Promise.withResolvers<ServerResponse>();
@@ -51,7 +54,7 @@ async function registering(): Promise<{
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const args = onOlder('register', '-', '--format', 'jsonl', '--json', '--url', url);
-  // In a group of its own: a terminal's Ctrl-C reaches all of it.
+  // In its own process group: Ctrl-C in a terminal reaches the whole group.
   const launcher = spawn(process.execPath, args, {
     cwd: directory.path,
     env: { ...process.env, COUNTERSIGN_API_KEY: API_KEY },
@@ -61,7 +64,7 @@ async function registering(): Promise<{
     try {
       process.kill(-launcher.pid!, 'SIGKILL');
     } catch {
-      // As it should be, nobody is left.
+      // The processes have already ended, as expected.
     }
     server.closeAllConnections();
     server.close();
@@ -86,7 +89,7 @@ test.each<[string, (launcher: ChildProcess) => void]>([
 ])('on an older Node %s lets finish what is under way', async (_, interrupt) => {
   const { launcher, answer, printed } = await registering();
   interrupt(launcher);
-  // Time for a second interruption to come through, which would give the registration up.
+  // Leaves time for a second interrupt to arrive; that would abort the registration.
   await delay(300);
   answer();
   const [code] = await once(launcher, 'exit');
@@ -97,7 +100,7 @@ test.each<[string, (launcher: ChildProcess) => void]>([
   });
 });
 
-test('on an older Node a second Ctrl-C ends that, too', async () => {
+test('on an older Node, a second Ctrl-C ends the command, too', async () => {
   const { launcher, printed } = await registering();
   launcher.kill('SIGINT');
   await delay(300);
@@ -114,6 +117,6 @@ test.each([
   const { launcher, printed } = await registering();
   launcher.kill(signal);
   expect((await once(launcher, 'exit'))[0]).toBe(code);
-  // Its streams close when the command, which has them too, is gone. It is not given the time to report anything.
+  // The command holds the same streams, so they close once it has ended. It gets no time to report anything.
   expect(await printed).toBe('');
 });

@@ -33,7 +33,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.stop());
 
-/** Exit code and output, as `cli/program.ts` makes them of it. */
+/** Exit code and output, as `cli/program.ts` produces them. */
 async function setup(args: readonly string[], env: Record<string, string> = {}) {
   const text = { out: '', err: '' };
   const stream = (name: 'out' | 'err') =>
@@ -86,7 +86,7 @@ it('a dry run needs an address only if the plan depends on one', async () => {
   }
 });
 
-it('makes engine, keys, policies, auth method and roles, and changes nothing the second time', async () => {
+it('creates engine, keys, policies, auth method and roles, and changes nothing the second time', async () => {
   const first = await setup(APPROLE);
   expect(first).toMatchObject({ code: EXIT.done, err: '' });
   expect(first.out.trimEnd().split('\n')).toEqual([
@@ -108,7 +108,7 @@ it('makes engine, keys, policies, auth method and roles, and changes nothing the
   expect(new Set(paths)).toEqual(new Set(['sys/capabilities-self']));
 });
 
-it('a stage beside another has its own keys, policies and roles', async () => {
+it('two stages on one Vault have separate keys, policies and roles', async () => {
   await setup(APPROLE);
   const { out } = await setup(['--stage', 'prod', '--auth', 'approle', '--json']);
   const { steps } = JSON.parse(out);
@@ -116,7 +116,7 @@ it('a stage beside another has its own keys, policies and roles', async () => {
   expect(await read('transit/keys/countersign-prod-token')).toMatchObject({ type: 'ecdsa-p256' });
 });
 
-it('a policy holds five paths of its own key, the end of its own token, and no wildcard but an export’s version', () => {
+it('a policy grants five paths of its own key and revoking its own token; its only wildcard is an export’s version', () => {
   for (const purpose of PURPOSES) {
     const hcl = rotationPolicy('dev', purpose);
     const key = vaultName('dev', purpose);
@@ -141,7 +141,7 @@ it('a policy holds five paths of its own key, the end of its own token, and no w
   }
 });
 
-it('a dry run writes nothing, and says what a run would', async () => {
+it('a dry run writes nothing, and lists what a run would write', async () => {
   const { code, out } = await setup([...APPROLE, '--dry-run']);
   expect(code).toBe(EXIT.done);
   expect(new Set(paths)).toEqual(new Set(['sys/capabilities-self']));
@@ -154,14 +154,14 @@ it('a dry run writes nothing, and says what a run would', async () => {
   expect(after.out.match(/^unchanged {5}/gm)).toHaveLength(11);
 });
 
-it('a dry run without a token asks nobody', async () => {
+it('a dry run without a token calls no server', async () => {
   const nobody = { VAULT_ADDR: await closedUrl(), VAULT_TOKEN: '' };
   const { code, out } = await setup([...AWS, '--dry-run', '--json'], nobody);
   expect(code).toBe(EXIT.done);
   expect(JSON.parse(out)).toMatchObject({ dry_run: true, steps: { length: 12 } });
 });
 
-it('AWS: the role of each Region may log in for its purpose alone, for this Vault', async () => {
+it('AWS: each role of each Region may log in for its own purpose only, and only to this Vault', async () => {
   await setup(AWS);
   for (const purpose of PURPOSES) {
     const arn = (region: string) =>
@@ -181,7 +181,7 @@ it('AWS: the role of each Region may log in for its purpose alone, for this Vaul
   expect(longer.out.match(/^unchanged /gm)).toHaveLength(9);
 });
 
-it('the longest name of a role is one that IAM allows', () => {
+it('the longest role name fits the limit of IAM', () => {
   const lengths = PURPOSES.map((purpose) => rotationRoleName('s'.repeat(16), purpose, 'r'.repeat(15)).length);
   expect(Math.max(...lengths)).toBeLessThanOrEqual(64);
 });
@@ -202,7 +202,7 @@ it('JWT: the same roles are the subjects', async () => {
   expect((await setup(args)).out.match(/^unchanged /gm)).toHaveLength(12);
 });
 
-it('AWS: a regional STS endpoint is set with its Region, and another one is in the way', async () => {
+it('AWS: a regional STS endpoint is set with its Region; a different existing one is a conflict', async () => {
   const regional = [...AWS, '--sts-region', 'eu-west-1'];
   const { out } = await setup([...regional, '--dry-run']);
   expect(out).toContain(
@@ -221,12 +221,12 @@ it('AWS: a regional STS endpoint is set with its Region, and another one is in t
   expect(elsewhere.err).toContain(conflict('https://sts.eu-west-3.amazonaws.com'));
 });
 
-it('AppRole: a secret id ends after 90 days', async () => {
+it('AppRole: a secret id expires after 90 days', async () => {
   await setup(APPROLE);
   expect(await read('auth/approle/role/countersign-dev-nonce')).toMatchObject({ secret_id_ttl: 7_776_000 });
 });
 
-it('what others set is never overwritten, and nothing is written beside it', async () => {
+it('settings made by others are never overwritten, and then nothing else is written', async () => {
   const api = createVaultApi({ address: server.url });
   await api.write('sys/auth/aws', { type: 'aws' }, TOKEN);
   await api.write('auth/aws/config/client', { iam_server_id_header_value: 'vault.corp' }, TOKEN);
@@ -244,7 +244,7 @@ it('what others set is never overwritten, and nothing is written beside it', asy
   });
 });
 
-it('a run that broke off after any write is finished by the next one', async () => {
+it('the next run completes a run that was interrupted after any write', async () => {
   const plan: Plan = { stage: 'dev', auth: { method: 'approle' } };
   for (let writes = 0; ; writes++) {
     const own = await startServer(0, new Set());
@@ -302,7 +302,7 @@ it.each<[string, readonly string[], Record<string, string>, string]>([
   expect(paths).toEqual([]);
 });
 
-it('a Vault that is gone or sealed is unreachable; one that refuses the token has refused', async () => {
+it('a Vault that is down or sealed is unreachable; one that rejects the token has refused', async () => {
   const gone = await setup(APPROLE, { VAULT_ADDR: await closedUrl() });
   expect([gone.code, gone.err]).toEqual([EXIT.unreachable, expect.stringContaining('(ECONNREFUSED)')]);
   vault.setSealed(true);

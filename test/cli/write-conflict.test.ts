@@ -1,4 +1,6 @@
-/** Commands that write one item of a strongly consistent table from every Region at once: there the writes conflict. */
+/**
+ * Commands that write one item of a strongly consistent table in every Region at once: the writes conflict.
+ */
 import { mkdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Platform, startPlatform } from '../../local/platform.ts';
@@ -36,7 +38,7 @@ test.each([
     });
 });
 
-test('of two commands that make the next key at once, in two Regions, one does, and the other says so', async () => {
+test('if two commands in two Regions make the next key at once, one does, and the other says so', async () => {
   const reversed = new Directory();
   mkdirSync(`${reversed.path}/.countersign`);
   const info = { ...platform.info, regions: platform.info.regions.toReversed() };
@@ -48,7 +50,7 @@ test('of two commands that make the next key at once, in two Regions, one does, 
   expect(rotated.map(({ stderr }) => stderr).join('')).toContain('(key_exists)');
 });
 
-test('a deletion is confirmed by every Region', async () => {
+test('every Region confirms a deletion', async () => {
   const deleted = await directory.run(['clients', 'delete', 'busy', '--json']);
   expect(deleted).toMatchObject({ code: 0, json: { confirmed: regions, failed: [] }, stderr: '' });
   expect(await directory.run(['clients', 'show', 'busy'])).toMatchObject({ code: 1 });

@@ -1,6 +1,6 @@
 /**
- * What a rotation asks of Secrets Manager, as one suite over the real adapter: the local one and others must pass it
- * alike.
+ * The behaviour of Secrets Manager that a rotation needs, as one suite over the real adapter. The local one
+ * and others must pass the same suite.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -17,7 +17,7 @@ import { createSecretVersions, type SecretVersions } from '../../lambda/adapters
 
 export interface Engine {
   readonly name: string;
-  /** A client of the primary Region, and of one that has a replica. */
+  /** Clients of the primary Region, and of one that has a replica. */
   readonly home: () => SecretsManagerClient;
   readonly away: () => SecretsManagerClient;
   /** Name of the other Region. */
@@ -51,7 +51,7 @@ export function secretsManagerContract({ name, promotes, exact, ...regions }: En
       return { current, pending };
     };
 
-    it('a pending version leaves the current one alone, here and in a replica', async () => {
+    it('a pending version does not change the current one, here and in a replica', async () => {
       const token = randomUUID();
       expect(await secret.put(token, 'next')).toBe(true);
       expect(await holders()).toEqual({ current: first, pending: token });
@@ -61,12 +61,12 @@ export function secretsManagerContract({ name, promotes, exact, ...regions }: En
       expect((await secret.read({ label: 'AWSPENDING' }))?.versionId).toBe(token);
     });
 
-    it('a version that is not there is undefined, not an outage', async () => {
+    it('a missing version is undefined, not an outage', async () => {
       expect(await secret.read({ id: randomUUID() })).toBeUndefined();
       expect(await secret.read({ label: 'AWSPENDING' })).toBeUndefined();
     });
 
-    it('AWSCURRENT moves from the version that it stands on, and every Region reads the new one', async () => {
+    it('AWSCURRENT moves from the version that has it, and every Region reads the new one', async () => {
       const token = randomUUID();
       await secret.put(token, 'next');
       expect(await secret.move('AWSCURRENT', first, token)).toBe(true);
@@ -75,7 +75,7 @@ export function secretsManagerContract({ name, promotes, exact, ...regions }: En
         expect(await each.read({ label: 'AWSCURRENT' })).toEqual({ versionId: token, text: 'next' });
     });
 
-    it('AWSCURRENT does not move from another: of two that compare and swap, one wins', async () => {
+    it('AWSCURRENT does not move from any other version: of two that compare and swap, one wins', async () => {
       const tokens = [randomUUID(), randomUUID()];
       for (const token of tokens) await secret.put(token, `by ${token}`);
       const moved = await Promise.all(tokens.map((token) => secret.move('AWSCURRENT', first, token)));
@@ -84,7 +84,7 @@ export function secretsManagerContract({ name, promotes, exact, ...regions }: En
       expect(await secret.move('AWSCURRENT', first, tokens[moved.indexOf(false)])).toBe(false);
     });
 
-    it('AWSPENDING is taken away, once', async () => {
+    it('AWSPENDING is removed once', async () => {
       const token = randomUUID();
       await secret.put(token, 'next');
       expect(await secret.move('AWSPENDING', token, undefined)).toBe(true);
@@ -92,20 +92,20 @@ export function secretsManagerContract({ name, promotes, exact, ...regions }: En
       expect(await secret.move('AWSPENDING', first, undefined)).toBe(false);
     });
 
-    it('says when it last changed', async () => {
+    it('the time of the last change is reported', async () => {
       const before = (await secret.describe()).changedAtMs;
       expect(before).toBeGreaterThan(0);
       await secret.put(randomUUID(), 'next');
       expect((await secret.describe()).changedAtMs).toBeGreaterThanOrEqual(before);
     });
 
-    it('a replica is not written, and a secret that is not there cannot be described', async () => {
+    it('a replica is read-only, and a missing secret cannot be described', async () => {
       await expect(replica.put(randomUUID(), 'x')).rejects.toThrow(Unavailable);
       await expect(replica.move('AWSCURRENT', first, randomUUID())).rejects.toThrow(Unavailable);
       await expect(createSecretVersions(home(), 'contract/none').describe()).rejects.toThrow(Unavailable);
     });
 
-    it('a put once more is the same version', async () => {
+    it('a repeated put is the same version', async () => {
       const token = randomUUID();
       await secret.put(token, 'next');
       expect(await secret.put(token, 'next')).toBe(true);
@@ -170,14 +170,14 @@ export function secretsManagerContract({ name, promotes, exact, ...regions }: En
     }
 
     if (exact) {
-      it('one token has one value: the first that was put stays', async () => {
+      it('one token has one value: the first one stays', async () => {
         const token = randomUUID();
         const puts = await Promise.all(['a', 'b'].map((text) => secret.put(token, text)));
         expect(puts.filter(Boolean)).toHaveLength(1);
         expect((await secret.read({ id: token }))?.text).toBe(puts[0] ? 'a' : 'b');
       });
 
-      it('AWSPENDING stands on one version: the next one takes it', async () => {
+      it('AWSPENDING belongs to one version: the next one takes it', async () => {
         const [one, two] = [randomUUID(), randomUUID()];
         await secret.put(one, '1');
         await secret.put(two, '2');
@@ -185,7 +185,7 @@ export function secretsManagerContract({ name, promotes, exact, ...regions }: En
         expect(await secret.move('AWSPENDING', one, undefined)).toBe(false);
       });
 
-      it('a label that is written over leaves AWSPREVIOUS behind', async () => {
+      it('a label that is replaced leaves AWSPREVIOUS behind', async () => {
         await home().send(new PutSecretValueCommand({ SecretId: id, SecretString: 'by hand' }));
         expect((await secret.describe()).current).not.toBe(first);
         expect(await secret.move('AWSCURRENT', first, first)).toBe(false);

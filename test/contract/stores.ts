@@ -68,7 +68,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(won.filter(Boolean)).toHaveLength(1);
     });
 
-    it('the limits grant as the protocol does, for any order of leases, and say what is leased', async () => {
+    it('the limits grant as the protocol does, for any order of leases, and report what is leased', async () => {
       const limits = createLimits(db, tableName(STAGE, 'limits'));
       await fc.assert(
         fc.asyncProperty(
@@ -143,7 +143,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       );
     });
 
-    it('a deletion that lands late removes nothing that was registered after it', async () => {
+    it('a deletion that lands late removes no registration made after it', async () => {
       const made: Registration = {
         id: 'l'.repeat(43),
         clientId: `c-${++unique}`,
@@ -154,11 +154,11 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       await registry().register(made, T0);
       expect(await registry().remove(made.clientId, made.id, T0 - 2 * E_MS - 1, 'late')).toBe(false);
       expect(await registry().read(made.clientId, made.id)).toEqual(made);
-      // By a clock that is behind as far as it may be.
+      // With a clock that is behind by the maximum.
       expect(await registry().remove(made.clientId, made.id, T0 - 2 * E_MS, 'now')).toBe(true);
     });
 
-    it('erasing takes the tombstone of that deletion, and neither a newer one nor an older', async () => {
+    it('erasing removes the tombstone of that deletion, and neither a newer nor an older one', async () => {
       const [clientId, id] = [`c-${++unique}`, 'e'.repeat(43)];
       await registry().remove(clientId, id, T0, 'first');
       await registry().remove(clientId, id, T0 + 10, 'second');
@@ -170,7 +170,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(await registry().read(clientId, id)).toBeUndefined();
     });
 
-    it('a deletion repeated after an unclear answer knows its own tombstone', async () => {
+    it('a deletion that is repeated after an unclear answer recognises its own tombstone', async () => {
       const made: Registration = {
         id: 'x'.repeat(43),
         clientId: `c-${++unique}`,
@@ -184,7 +184,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(await registry().remove(made.clientId, made.id, T0 + 1, 'other')).toBe(false);
     });
 
-    it('a tombstone goes by TTL after 30 days, and in strong mode, which has none, stays', async () => {
+    it('a tombstone expires by TTL after 30 days; strong mode has no TTL, and there it stays', async () => {
       const id = 't'.repeat(43);
       for (const mode of ['eventual', 'strong'] as const)
         await registry(mode).remove(`ttl-${mode}`, id, T0, 'w');
@@ -194,14 +194,14 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect(ttl('strong')).toBeUndefined();
     });
 
-    it('probes can be written over and over', async () => {
+    it('probes can be overwritten any number of times', async () => {
       for (let i = 0; i < 3; i++) {
         await ledger().probe(T0 + i);
         await registry().probe('eu-west-1', T0 + i);
       }
     });
 
-    it('a client is stored and read whole, with its state apart', async () => {
+    it('a client is stored and read as a whole, with its state in a separate item', async () => {
       const clients = createClients(db, tableName(STAGE, 'clients'));
       const key = { usableAtS: 1, expiresAtS: 2, issuedBy: null };
       const made = {
@@ -253,7 +253,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
       expect((await clients.load('whole-client'))?.keys).toEqual(made.keys.slice(0, 1));
     });
 
-    it('a generation is added once, and its end only ever comes nearer', async () => {
+    it('a generation is added once, and its end can only move earlier', async () => {
       const clients = createClients(db, tableName(STAGE, 'clients'));
       const clientId = `c-${++unique}`;
       const key = { kid: '2', alg: 'HS256', usableAtS: 1, expiresAtS: 100, rootKid: 'AAAAAA', jwk: null };

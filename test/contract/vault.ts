@@ -67,7 +67,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
     beforeAll(async () => {
       vault = find();
       await ask('POST', 'sys/policies/acl/setup', { policy: hcl });
-      // Nothing is there yet, and a dry run leaves it so. All of it takes no more than the documented policy.
+      // Nothing exists yet, and a dry run changes nothing. The documented policy is enough for all of this.
       const token = await tokenWith('setup');
       expect((await setUp(token, true)).every(({ state }) => state === 'create')).toBe(true);
       expect((await setUp(token)).every(({ state }) => state === 'create')).toBe(true);
@@ -85,7 +85,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         expect((await setUp()).map(({ state }) => state)).not.toContain('change');
       });
 
-      it('brings back what was changed, and keeps keys and roles', async () => {
+      it('restores what was changed, and keeps keys and roles', async () => {
         const before = await rotator('nonce').exportKey(key('nonce'), 1);
         await ask('POST', `sys/policies/acl/${key('nonce')}`, {
           policy: 'path "*" { capabilities = ["read"] }',
@@ -99,7 +99,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         expect(await rotator('nonce').exportKey(key('nonce'), 1)).toEqual(before);
       });
 
-      it('names each right that is missing before it writes', async () => {
+      it('names each missing right before it writes', async () => {
         await ask('POST', `auth/approle/role/${key('token')}`, { token_ttl: 1 });
         await ask('POST', `sys/policies/acl/${key('nonce')}`, {
           policy: 'path "a" { capabilities = ["read"] }',
@@ -120,7 +120,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         expect(done.filter(({ state }) => state === 'change')).toHaveLength(2);
       });
 
-      it('what upkeep.hcl allows is enough where nothing is to be changed, and changes nothing', async () => {
+      it('needs only upkeep.hcl if nothing changes, and then changes nothing', async () => {
         await ask('POST', 'sys/policies/acl/upkeep', { policy: read('upkeep.hcl') });
         const token = await tokenWith('upkeep');
         expect((await setUp(token)).every(({ state }) => state === 'unchanged')).toBe(true);
@@ -146,7 +146,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
           expect([method, path, (await ask(method, path, body, token)).status]).toEqual([method, path, 403]);
       });
 
-      it('who has setup.hcl can give itself anything, as it says', async () => {
+      it('with setup.hcl could grant itself anything, as the policy says', async () => {
         const token = await tokenWith('setup');
         await ask(
           'POST',
@@ -168,7 +168,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         expect(status).toBe(200);
       });
 
-      it('to mount an auth method takes sudo', async () => {
+      it('needs sudo to mount an auth method', async () => {
         await ask('POST', 'sys/policies/acl/no-sudo', { policy: hcl.replace(', "sudo"', '') });
         const token = await tokenWith('no-sudo');
         const who = { account: '123456789012', regions: ['eu-west-1'] };
@@ -184,7 +184,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         expect((await ask('POST', 'sys/auth/jwt', { type: 'jwt' }, token)).status).toBe(403);
       });
 
-      it('leaves a key of another kind alone, and says so', async () => {
+      it('leaves a key of another type unchanged, and says so', async () => {
         const plan: Plan = { ...PLAN, stage: 'taken' };
         await ask('POST', 'transit/keys/countersign-taken-nonce', { type: 'ed25519', exportable: true });
         await ask('POST', 'transit/keys/countersign-taken-token', { type: 'ecdsa-p256' });
@@ -202,18 +202,19 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
     });
 
     describe('keys', () => {
-      it('rotate adds a version and returns its number, to each caller its own', async () => {
+      it('rotate adds a version and returns its number, a different one to each caller', async () => {
         const keys = rotator('nonce');
         const { latest } = await keys.versions(key('nonce'));
         const numbers = await Promise.all([1, 2, 3].map(() => keys.rotate(key('nonce'))));
-        // OpenBao refuses some of several at once; a repetition leaves numbers that no caller received.
+        // OpenBao refuses some concurrent calls. A repeated call leaves version numbers that no caller
+        // received.
         expect(new Set(numbers).size).toBe(3);
         expect(Math.min(...numbers)).toBeGreaterThan(latest);
         expect((await keys.versions(key('nonce'))).latest).toBe(Math.max(...numbers));
         for (const number of numbers) expect(await keys.exportKey(key('nonce'), number)).toBeDefined();
       });
 
-      it('keys to derive from are 32 bytes, a version the same each time and no other', async () => {
+      it('derivation keys have 32 bytes, the same for one version and different for others', async () => {
         for (const purpose of ['nonce', 'client-root'] as const) {
           const keys = rotator(purpose);
           const version = await keys.rotate(key(purpose));
@@ -244,7 +245,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         await verifies(jwk);
       });
 
-      it('versions that are trimmed are gone, and what is trimmed only ever grows', async () => {
+      it('trimmed versions are gone, and trimming never goes back', async () => {
         const keys = rotator('client-root');
         const latest = await keys.rotate(key('client-root'));
         await keys.trim(key('client-root'), latest - 1);
@@ -263,7 +264,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         });
       });
 
-      it('who may lower the least version brings back what was hidden, and nothing that was trimmed', async () => {
+      it('lowering the minimum version brings back hidden versions, but no trimmed ones', async () => {
         const path = 'transit/keys/countersign-test-nonce';
         const token = await login('nonce');
         const keys = rotator('nonce');
@@ -289,7 +290,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         }
       });
 
-      it('Vault trims no version that may be used still', async () => {
+      it('Vault trims no version that may still be used', async () => {
         await ask('POST', 'transit/keys/trimmed', { type: 'hmac', key_size: 32, exportable: true });
         await root().rotate('trimmed');
         const [config, trim] = ['transit/keys/trimmed/config', 'transit/keys/trimmed/trim'];
@@ -300,18 +301,18 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         expect((await ask('POST', trim, { min_available_version: 2 })).status).toBeLessThan(300);
       });
 
-      it('trimming never lowers the version that may be used or sign, and ends what a run began', async () => {
+      it('trimming never lowers the version that may be used or sign, and completes an interrupted run', async () => {
         const minima = async () => {
           const { data } = await ask('GET', 'transit/keys/signing');
           return [data.min_available_version, data.min_decryption_version, data.min_encryption_version];
         };
         await ask('POST', 'transit/keys/signing', { type: 'ecdsa-p256', exportable: true });
         for (let i = 0; i < 4; i++) await root().rotate('signing');
-        // As others may have set it: hidden, and no least version to sign with.
+        // A state that others may have set: versions hidden, and no minimum version to sign with.
         await ask('POST', 'transit/keys/signing/config', { min_decryption_version: 3 });
         await root().trim('signing', 2);
         expect(await minima()).toEqual([2, 3, 3]);
-        // As a run leaves it that broke off between its two writes.
+        // The state after a run that was interrupted between its two writes.
         await ask('POST', 'transit/keys/signing/config', { min_encryption_version: 5 });
         await root().trim('signing', 3);
         expect(await minima()).toEqual([3, 3, 5]);
@@ -319,7 +320,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         expect(await minima()).toEqual([4, 4, 5]);
       });
 
-      it('a key or version that is not there is not_found', async () => {
+      it('a missing key or version is not_found', async () => {
         for (const call of [
           () => root().rotate('nobody'),
           () => root().versions('nobody'),
@@ -340,7 +341,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
           });
       });
 
-      it('a key of a type or kind that is not used here is refused', async () => {
+      it('a key of an unsupported type or kind is refused', async () => {
         await ask('POST', 'transit/keys/aes', { type: 'aes256-gcm96', exportable: true });
         await ask('POST', 'transit/keys/kept', { type: 'ecdsa-p256' });
         await expect(root().exportKey('kept', 1)).rejects.toMatchObject({ code: 'unexpected' });
@@ -370,7 +371,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
         }
       });
 
-      it('calls share a login, and one that is refused costs one more before it fails', async () => {
+      it('calls share a login, and a refused token costs one more login before the call fails', async () => {
         const { roleId, secretId } = roles.get('nonce')!;
         let logins = 0;
         const keys = keysOf({
@@ -390,8 +391,8 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
       });
     });
 
-    describe('a token that is given back', () => {
-      it('is revoked, once; the next call logs in again', async () => {
+    describe('logging out', () => {
+      it('revokes the token, once; the next call logs in again', async () => {
         const { roleId, secretId } = roles.get('nonce')!;
         let logins = 0;
         const keys = createVaultKeys({
@@ -419,7 +420,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
       const unseal = () => ask('PUT', 'sys/unseal', { key: vault.unsealKey });
       afterEach(unseal);
 
-      it('every call says so, and goes on when it is unsealed', async () => {
+      it('makes every call say so, and calls work again once it is unsealed', async () => {
         const keys = rotator('nonce');
         const before = await keys.versions(key('nonce'));
         const kept = await keys.exportKey(key('nonce'), before.latest);

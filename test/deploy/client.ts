@@ -20,14 +20,14 @@ export interface Answer {
 export interface Client {
   readonly apiKey: string;
   nonce(): Promise<string>;
-  /** A registration, signed over a fresh nonce or the one that is given. */
+  /** A registration, signed over a fresh nonce or the given one. */
   prepare(user: object, nonce?: string): Promise<Request>;
   read(path: string): Request;
   remove(path: string): Promise<Request>;
   send(request: Request): Promise<Answer>;
 }
 
-/** @param url of the Region that it speaks to */
+/** @param url the Region's base URL */
 export function connect(url: string, issuer: string, signer: Signer): Client {
   const http = checkedFetch();
   const sign = (method: string, path: string, rest: { body?: string; nonce?: string }) =>
@@ -57,7 +57,7 @@ export function connect(url: string, issuer: string, signer: Signer): Client {
     },
     read: (path) => withProof('GET', path),
     remove: async (path) => withProof('DELETE', path, await fetchNonce()),
-    // Many functions at once on a small machine: one may give up on its ledger, and says so.
+    // Many functions run at once on a small machine. One may time out on its ledger, and answers so.
     async send({ path, ...init }) {
       for (;;) {
         const answer = await http(url + path, init);

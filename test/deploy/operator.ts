@@ -1,4 +1,4 @@
-/** An operator at a terminal, with AWS credentials alone. */
+/** An operator at a terminal, with AWS credentials only. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

@@ -28,16 +28,16 @@ import { inventory } from './inventory.ts';
 import { countersign } from './operator.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
-/** Within which every Region refuses a key that it confirmed as revoked. */
+/** Within this time every Region refuses a key that it confirmed as revoked. */
 const REVOKED_AFTER_MS = 10_000;
-/** Longest that a test waits for the CDK. */
+/** The longest time that a test waits for the CDK. */
 const DEPLOY_MS = 300_000;
 const run = promisify(execFile);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 let deployment: Deployment;
 let before: Record<string, string[]>;
-/** Of the home Region: what a config could name. */
+/** Resources of the home Region that a config could name. */
 let named: Pick<PlannedRegion, 'kmsKeyArn' | 'alarmTopicArn' | 'network'>;
 let preflightBefore: Finding[];
 let signer: Signer;
@@ -59,7 +59,7 @@ const fetchJson = async (url: string) => {
   return { status: answer.status, body: await answer.json() };
 };
 
-/** Of the account, and beside its Regions one that nobody has bootstrapped. */
+/** The account's state, including a Region outside the platform that is not bootstrapped. */
 async function preflight(): Promise<Finding[]> {
   const account = awsAccount(deployment.aws, REGIONS[0]!);
   const { account: id } = await account.identity();
@@ -103,13 +103,13 @@ it('preflight distinguishes bootstrapped Regions from others, and free names fro
   const after = await preflight();
   for (const region of REGIONS) {
     expect(told).toContain(`ok ${region} names: every name is free`);
-    // The emulator does not say who owns them (docs/emulator.md).
+    // The emulator does not report who owns them (docs/emulator.md).
     const taken = after.filter((finding) => finding.region === region && finding.check === 'names');
     expect(taken).toHaveLength(namesOf('ci', { ledgerGeneration: 1, tableGeneration: 1 }, true).length);
   }
 });
 
-it('preflight distinguishes resources of the config that exist from those that do not', async () => {
+it('preflight distinguishes resources of the config that exist from missing ones', async () => {
   const told = async (region: Omit<PlannedRegion, 'ledgerGeneration'>) => {
     const account = awsAccount(deployment.aws, REGIONS[0]!);
     const found = await runChecks(
@@ -133,7 +133,7 @@ it('preflight distinguishes resources of the config that exist from those that d
   };
   const { kmsKeyArn, alarmTopicArn, network } = named as Required<typeof named>;
   const { vpcId, subnetIds, securityGroupIds } = network;
-  // The deployment has made one.
+  // The deployment has created one.
   const role = expect.stringMatching(/^ok API Gateway role: arn:aws:iam::\d+:role\/countersign-account-/);
   expect(await told({ name: REGIONS[0]!, ...named })).toEqual([
     role,
@@ -141,7 +141,7 @@ it('preflight distinguishes resources of the config that exist from those that d
     `ok alarm topic: ${alarmTopicArn} takes alarms`,
     `ok network: ${vpcId} has ${[...subnetIds, ...securityGroupIds].join(', ')}`,
   ]);
-  // A service answers for its own Region alone.
+  // A service answers for its own Region only.
   expect(await told({ name: REGIONS[1]!, ...named })).toEqual([
     role,
     `fail customer key: there is no key ${kmsKeyArn}`,
@@ -150,17 +150,17 @@ it('preflight distinguishes resources of the config that exist from those that d
   ]);
 });
 
-it.each(REGIONS)('%s hands out no nonce before there are keys', async (region) => {
+it.each(REGIONS)('%s issues no nonce before there are keys', async (region) => {
   expect(await fetchJson(`${urlOf(region)}/v1/nonce?client_id=early`)).toMatchObject({
     status: 503,
     body: { code: 'unavailable' },
   });
 });
 
-it('takes its keys once, and then clients, from an operator with AWS credentials', async () => {
+it('an operator with AWS credentials creates the keys once, and then clients', async () => {
   await countersign(deployment, ['keys', 'init'], REGIONS);
   const first = await countersign(deployment, ['keys', 'list'], REGIONS);
-  // Once more, and it finds them there.
+  // The second run finds them.
   await countersign(deployment, ['keys', 'init'], REGIONS);
   expect(await countersign(deployment, ['keys', 'list'], REGIONS)).toEqual(first);
 
@@ -243,7 +243,7 @@ describe.each(REGIONS)('in %s', (region) => {
     });
   });
 
-  it('a body that is no UTF-8 is refused, also from a client whose proof binds no body', async () => {
+  it('a body that is not UTF-8 is refused, even from a client whose proof covers no body', async () => {
     const asked = { headers: { Authorization: `Bearer ${basicKey}` } };
     const { nonce } = await (await checkedFetch()(`${urlOf(region)}/v1/nonce`, asked)).json();
     const exp = Math.floor(Date.now() / 1000) + 120;
@@ -257,7 +257,7 @@ describe.each(REGIONS)('in %s', (region) => {
     expect((await answer.json()).code).toBe('malformed_request');
   });
 
-  it('what no route takes is answered with a problem, and runs no function for it', async () => {
+  it('a request without a route gets a problem, and runs no function', async () => {
     for (const [method, path] of [
       ['GET', '/v2/nonce'],
       ['PUT', '/v1/nonce'],
@@ -270,7 +270,7 @@ describe.each(REGIONS)('in %s', (region) => {
     }
   });
 
-  it("a media type that no route takes is answered with API Gateway's own problem, which names the request", async () => {
+  it("an unsupported media type gets API Gateway's own problem, with the request id", async () => {
     const init = { method: 'POST', headers: { 'Content-Type': 'text/plain' }, body: 'x' };
     const answer = await fetch(`${urlOf(region)}/v2/nonce`, init);
     expect(answer.status).toBe(415);
@@ -280,10 +280,10 @@ describe.each(REGIONS)('in %s', (region) => {
     expect(instance).toBe(`urn:uuid:${answer.headers.get('Countersign-Request-Id')}`);
   });
 
-  it('health passes, once there are keys', async () => {
+  it('health passes once there are keys', async () => {
     const ask = () => fetchJson(`${urlOf(region)}/v1/health`);
     let answer = await ask();
-    // The deployment asked before there were keys, and an instance changes its answer only after two results.
+    // Earlier requests found no keys, and an instance changes its answer only after two results.
     while (answer.status !== 200) {
       await delay(1_000);
       answer = await ask();
@@ -297,7 +297,7 @@ describe.each(REGIONS)('in %s', (region) => {
 });
 
 describe.each(REGIONS.slice(1))('between the home Region and %s', (away) => {
-  it('a nonce of one is redeemed in that one alone', async () => {
+  it('a nonce of one Region is accepted in that Region only', async () => {
     const [here, there] = [clientOf(REGIONS[0]!), clientOf(away)];
     const nonce = await here.nonce();
     const user = { user_id: `one-nonce-${away}` };
@@ -306,7 +306,7 @@ describe.each(REGIONS.slice(1))('between the home Region and %s', (away) => {
     expect(await here.send(await here.prepare(user, nonce))).toMatchObject({ status: 201 });
   });
 
-  it('what is registered in one is read, known again and deleted in the other, once it is replicated', async () => {
+  it('a registration in one Region is read, recognised and deleted in the other, once it is replicated', async () => {
     const [here, there] = [clientOf(REGIONS[0]!), clientOf(away)];
     const user = { user_id: `traveller-${away}` };
     const made = await here.send(await here.prepare(user));
@@ -351,7 +351,7 @@ it(
   DEPLOY_MS,
 );
 
-it('a key is rotated, and refuses nobody; one that leaked is revoked, and what it signed is refused in every Region', async () => {
+it('after a rotation nobody is refused; after revoking a leaked key, every Region refuses its signatures', async () => {
   const rotated = await countersign(deployment, ['keys', 'rotate', 'nonce'], REGIONS);
   expect(rotated.keys.map(({ state }: { state: string }) => state)).toEqual(['current', 'next']);
   const kids = rotated.keys.map(({ kid }: { kid: string }) => kid);
@@ -373,7 +373,7 @@ it('a key is rotated, and refuses nobody; one that leaked is revoked, and what i
   for (const region of REGIONS) {
     const first = await register(region, `after-${region}`);
     if (first.status === 201) continue;
-    // A copy of the keyset may still hand out what the old key made; the refusal brings a nonce that is good.
+    // A copy of the keyset may still issue nonces of the old key. The refusal brings a good nonce.
     const client = clientOf(region);
     const again = await client.prepare({ user_id: `after-${region}` }, first.headers.get('Replay-Nonce')!);
     expect((await client.send(again)).status).toBe(201);

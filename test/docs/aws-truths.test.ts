@@ -1,4 +1,7 @@
-/** The form of docs/aws-truths.md: an assumption without AWS's own sentence says so, and what shows it is there. */
+/**
+ * The form of docs/aws-truths.md: each assumption has AWS's own sentence or says that there is none, and
+ * names existing tests.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -20,7 +23,7 @@ it.each(rows.map((row) => [cellsOf(row)[1], row]))('%s', (_, row) => {
   const [before, assumption, says, shown, seen, after, ...more] = cellsOf(row!);
   expect([before, after, more]).toEqual(['', '', []]);
   for (const cell of [assumption, says, shown]) expect(cell).not.toBe('');
-  // A sentence in quotation marks with its address behind it, or the plain word that there is none.
+  // A quoted sentence followed by its address, or the plain statement that there is none.
   expect(says).toMatch(/"[^"]{8,}" https:\/\/\S+|^assumed, no quote found/);
   for (const [address] of says!.matchAll(/\w+:\/\/\S+/g))
     expect(address).toMatch(/^https:\/\/[\w.-]+\.\w+\//);
@@ -29,7 +32,7 @@ it.each(rows.map((row) => [cellsOf(row)[1], row]))('%s', (_, row) => {
     expect(existsSync(join(root, path!)), path).toBe(true);
 });
 
-it('says no thing twice', () => {
+it('has no duplicate rows', () => {
   const assumptions = rows.map((row) => cellsOf(row)[1]);
   expect(assumptions).toEqual([...new Set(assumptions)]);
 });

@@ -1,38 +1,43 @@
-/** The code in the documents: every fenced block of a language that runs is run by a test, or says why not. */
+/**
+ * The code in the documents. A test runs every fenced block of a runnable language, or the block says why
+ * not.
+ */
 import { globSync, readFileSync } from 'node:fs';
 
 const root = new URL('../../', import.meta.url).pathname;
 
 export interface Document {
-  /** From the project's root. */
+  /** The path from the project's root. */
   readonly file: string;
   readonly text: string;
   readonly blocks: readonly Block[];
 }
 
 export interface Block {
-  /** Where it stands, for messages. */
+  /** The block's place, for messages. */
   readonly at: string;
   readonly file: string;
   readonly language: string;
-  /** What stands after the language. */
+  /** The words after the language. */
   readonly info: string;
   readonly code: string;
-  /** `prints: TEXT`: a line of its output must begin so. */
+  /** `prints: TEXT`: a line of its output must begin with TEXT. */
   readonly prints: string | undefined;
-  /** `not run: WHY`: a reason; `<!-- not run: WHY -->` is one for all that stands below it. */
+  /**
+   * `not run: WHY` gives a reason for one block. `<!-- not run: WHY -->` gives one for all blocks below it.
+   */
   readonly notRun: string | undefined;
 }
 
 export const RUNNABLE = ['ts', 'sh', 'python'];
 
 /**
- * Whose code is run, beside a platform of this machine, in the order in which a newcomer reads. That of any other
- * document says why it is not: it might deploy.
+ * The documents whose code is run, beside a local platform, in a newcomer's reading order. Every other
+ * document says why its code is not run: it might deploy.
  */
 export const FOLLOWED = ['README.md', 'docs/guide.md', 'sdk/typescript/README.md'];
 
-/** @returns what people read, in order */
+/** @returns the documents for readers, in order */
 export function documents(): Document[] {
   const files = [
     'README.md',
@@ -49,13 +54,13 @@ export function documents(): Document[] {
   });
 }
 
-/** @returns the blocks of a document that are to be run */
+/** @returns the blocks of a document that are run */
 export const runnable = (file: string): Block[] =>
   documents()
     .find((document) => document.file === file)!
     .blocks.filter(({ language, notRun }) => RUNNABLE.includes(language) && notRun === undefined);
 
-/** What the text around TypeScript says is there. */
+/** The variables that the text around TypeScript provides. */
 const GIVEN = {
   url: 'const url: string = local.entry;',
   apiKey: 'const apiKey: string = local.clients[0].api_key;',
@@ -64,7 +69,7 @@ const GIVEN = {
 const LOCAL = `import { readFileSync } from 'node:fs';
 const local = JSON.parse(readFileSync('.countersign/local.json', 'utf8'));`;
 
-/** @returns the program that a document's TypeScript is, since its blocks build on each other */
+/** @returns a document's TypeScript as one program, since its blocks build on each other */
 export function moduleOf(blocks: readonly Block[]): string {
   const code = blocks.map((block) => block.code).join('\n');
   const given = Object.entries(GIVEN)

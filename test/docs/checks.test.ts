@@ -1,4 +1,7 @@
-/** One numbering of the checks: docs/protocol.md has it, and whoever cites a check elsewhere gives its number and name. */
+/**
+ * One numbering of the checks: docs/protocol.md defines it, and every other place cites a check by number and
+ * name.
+ */
 import { globSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
@@ -29,7 +32,7 @@ it('the checks are numbered from 1, without a gap', () => {
 });
 
 it.each([...CODE, ...OTHER].filter((file) => file !== 'docs/performance.md'))(
-  '%s cites them as they are',
+  '%s cites existing checks by their right names',
   (file) => {
     // A comment may break the line within a citation.
     const text = read(file).replace(/\n\s*(\*|\/\/) /g, ' ');
@@ -38,12 +41,12 @@ it.each([...CODE, ...OTHER].filter((file) => file !== 'docs/performance.md'))(
   },
 );
 
-it('the code says of each check where it is made', () => {
+it('the code names each check where it is made', () => {
   const made = new Set(CODE.flatMap((file) => cited(read(file)).map(([number]) => number)));
   expect([...made].sort((a, b) => Number(a) - Number(b))).toEqual([...CHECKS.keys()]);
 });
 
-it('what a measurement calls a check is one of that number', () => {
+it('every check in a measurement has its right number', () => {
   const labels = [...read('docs/performance.md').matchAll(/^\| ([^|]*, checks? \d[^|]*) \|/gm)].map(
     ([, label]) => label!,
   );

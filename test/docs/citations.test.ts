@@ -1,11 +1,11 @@
-/** Comments cite what a reader has: a document of this repository by its section, or an RFC. */
+/** Comments cite only what a reader has: a document of this repository by its section, or an RFC. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
 
-/** A note that the repository does not hold. */
+/** A reference to notes that the repository does not contain. */
 const ELSEWHERE =
   /design:|the design\b|\b\d+-(product|protocol|keys|regions|architecture|running|style|wire)\b/;
 /** `docs/protocol.md, "Limits"`, `docs/protocol.md, "Registering" and "Limits"`. */

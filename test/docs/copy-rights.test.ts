@@ -1,4 +1,4 @@
-/** The rights that docs/iam.md gives for a copy are those of the calls that the command makes, on these tables alone. */
+/** The permissions in docs/iam.md for a copy match the command's calls, on these tables only. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { expect, it } from 'vitest';

@@ -1,10 +1,10 @@
-/** What holds for every document: no code escapes the tests, no link leads nowhere. */
+/** Rules for every document: all code is tested, and all links work. */
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { documents, FOLLOWED, RUNNABLE } from './blocks.ts';
 
-/** Languages of what is no program. */
+/** Languages that are not programs. */
 const DATA = ['http', 'json', 'text', 'yaml'];
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -13,7 +13,7 @@ const blocks = all.flatMap((document) => document.blocks);
 const textOf = (file: string) => all.find((document) => document.file === file)?.text;
 
 describe('code', () => {
-  it('of a language that runs is run, or says why not', () => {
+  it('of a runnable language is run, or says why not', () => {
     const found = blocks.filter(({ language }) => RUNNABLE.includes(language));
     expect(found.length).toBeGreaterThan(10);
     // A misspelt word after the language would turn a check off.
@@ -25,7 +25,7 @@ describe('code', () => {
     for (const name of others) expect(DATA).toContain(name);
   });
 
-  it('that is not run says what tests it instead', () => {
+  it('that is not run names the test that replaces it', () => {
     const reasons = blocks.flatMap(({ at, notRun }) => (notRun === undefined ? [] : [[at, notRun]]));
     expect(reasons.length).toBeGreaterThan(10);
     for (const [at, reason] of reasons as [string, string][]) {
@@ -35,14 +35,14 @@ describe('code', () => {
     }
   });
 
-  it.each(all)('of $file stands in fences that the tests read: with a language, not indented', (document) => {
+  it.each(all)('of $file is in fences that the tests read: with a language, not indented', (document) => {
     const fences = document.text.match(/^[ \t>]*(```|~~~).*$/gm) ?? [];
     expect(fences).toHaveLength(2 * document.blocks.length);
   });
 });
 
 describe('paths', () => {
-  it.each(all)('that $file names are there', ({ text }) => {
+  it.each(all)('that $file names exist', ({ text }) => {
     const named = text.matchAll(
       /`((?:\.ci|\.github|bench|bin|cli|docs|examples|lambda|lib|local|protocol|scripts|sdk|test)\/[\w./-]*)`/g,
     );
@@ -50,7 +50,7 @@ describe('paths', () => {
   });
 });
 
-it('CONTRIBUTING.md names only identifiers that the files beside them have', () => {
+it('CONTRIBUTING.md names only identifiers that exist in the files named beside them', () => {
   const steps = textOf('CONTRIBUTING.md')!
     .split(/\n\n|\n(?=\d+\. )/)
     .filter((step) => /^\d+\. /.test(step));
@@ -83,7 +83,7 @@ it('decision 0004 lists what lib imports of lambda and protocol, and what cli im
   expect(listed.sort()).toEqual([...others].sort());
 });
 
-it('every guarantee stands once', () => {
+it('every guarantee is listed once', () => {
   const rows = textOf('docs/guarantees.md')!.match(/^\| (?!guarantee \|).+$/gm)!;
   const names = rows.map((row) => row.split('|')[1]!.trim());
   expect(names.length).toBeGreaterThan(90);
@@ -91,7 +91,7 @@ it('every guarantee stands once', () => {
 });
 
 describe('links', () => {
-  it.each(all)('of $file lead somewhere', ({ file, text }) => {
+  it.each(all)('of $file lead to an existing target', ({ file, text }) => {
     const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
     for (const target of targets.filter((each) => !/^https?:/.test(each))) {
       const [path, anchor] = target.split('#') as [string, string | undefined];
@@ -101,7 +101,7 @@ describe('links', () => {
     }
   });
 
-  it('of the threat model are guarantees that stand in the table, or tests that are there', () => {
+  it('of the threat model are guarantees of the table, or existing tests', () => {
     const table = /^## Attacks\n([\s\S]*?)^## /m.exec(textOf('docs/threat-model.md')!)![1]!;
     const rows = textOf('docs/guarantees.md')!.match(/^\| [^|]*`[^|]*\|/gm)!;
     const guarantees = rows.flatMap((row) => [...row.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
@@ -127,7 +127,7 @@ function filesOf(path: string): string[] {
   return statSync(at).isFile() ? [at] : globSync('**/*.ts', { cwd: at }).map((file) => join(at, file));
 }
 
-/** Of headings, as GitHub makes them. */
+/** Anchors of headings, as GitHub makes them. */
 const anchors = (text: string): string[] =>
   [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!

@@ -1,4 +1,4 @@
-/** What meets a contributor: the workflow and the editor settings say what the project says elsewhere. */
+/** The files for contributors: the workflow and the editor settings agree with the rest of the project. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -18,7 +18,7 @@ interface Step {
 const workflow: Workflow = parse(read('.github/workflows/ci.yml'));
 const steps = Object.values(workflow.jobs).flatMap((job) => job.steps);
 
-it('the workflow runs .ci/run and nothing else, with no right but to read', () => {
+it('the workflow runs .ci/run and nothing else, with read permission only', () => {
   expect(steps.flatMap(({ run }) => run ?? [])).toEqual(['.ci/run']);
   expect(workflow.permissions).toEqual({ contents: 'read' });
 });
@@ -29,12 +29,12 @@ it('the workflow pins each action to a commit', () => {
   for (const action of actions) expect(action).toMatch(/^actions\/[\w-]+@[0-9a-f]{40}$/);
 });
 
-it('the workflow sets up the Node that the project runs on', () => {
+it('the workflow installs the Node that the project runs on', () => {
   const own = JSON.parse(read('package.json')).devDependencies.node.split('.')[0];
   expect(steps.flatMap((step) => step.with?.['node-version'] ?? [])).toEqual([Number(own)]);
 });
 
-it('editors wrap at the width that the formatter has', () => {
+it("editors wrap at the formatter's width", () => {
   const { lineWidth, indentWidth } = JSON.parse(read('biome.json')).formatter;
   expect(read('.editorconfig')).toContain(`max_line_length = ${lineWidth}\n`);
   expect(read('.editorconfig')).toContain(`indent_size = ${indentWidth}\n`);

@@ -1,4 +1,4 @@
-/** Which Node is needed is stated in two manifests; documents and checks repeat it. */
+/** Two manifests state the required Node version; documents and checks repeat it. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -7,14 +7,14 @@ import { expect, it } from 'vitest';
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const manifest = (path: string) => JSON.parse(read(path));
 
-/** Of a checkout: what the launcher runs on. */
+/** The Node that a checkout's launcher needs. */
 const CHECKOUT = manifest('package.json').engines.node.slice('>='.length);
-/** Of the packages that others install. */
+/** The Node that the published packages need. */
 const PACKAGES = manifest('sdk/typescript/package.json').engines.node.slice('>='.length);
-/** What the project's own scripts run on, which it installs. */
+/** The Node that the project's own scripts use, which the project installs. */
 const OWN = manifest('package.json').devDependencies.node.split('.')[0];
 
-it('no document says another version', () => {
+it('no document names another version', () => {
   const said = ['README.md', 'docs/deploy.md', 'sdk/typescript/README.md'].map((file) => [
     file,
     ...[...read(file).matchAll(/Node (\d[\d.]*\d)( or later)?/g)].map(
@@ -29,7 +29,7 @@ it('no document says another version', () => {
   ]);
 });
 
-it('the packages’ is that of the library that asks for the newest one', () => {
+it('the packages require the version of the dependency that needs the newest one', () => {
   const { dependencies } = manifest('package.json');
   const floors = Object.keys(dependencies)
     .map((name) => manifest(`node_modules/${name}/package.json`).engines?.node as string | undefined)
@@ -39,7 +39,7 @@ it('the packages’ is that of the library that asks for the newest one', () => 
   expect(newest!.slice(0, 2).join('.')).toBe(PACKAGES);
 });
 
-it('the checks at start name the same', () => {
+it('the checks at start use the same version', () => {
   expect(read('sdk/typescript/transport/node-version.ts')).toContain(
     `const OLDEST = [${PACKAGES.split('.').join(', ')}] as const;`,
   );
@@ -52,7 +52,7 @@ it.each([
   ['22.19.0', true],
   ['24.0.0', true],
 ])('on Node %s the SDK loads, or says in one sentence what it needs: %s', async (version, loads) => {
-  // The version is all that the check goes by.
+  // The check reads the version only.
   const program = `Object.defineProperty(process.versions, 'node', { value: '${version}' });
     await import(${JSON.stringify(new URL('../../sdk/typescript/index.ts', import.meta.url).href)})
       .then(() => console.log('loads'), ({ message }) => console.log(message));`;

@@ -1,4 +1,7 @@
-/** The TypeScript in the documents is compiled as strictly as ours, and runs against the platform. */
+/**
+ * The TypeScript in the documents is compiled as strictly as the project's own, and runs against the
+ * platform.
+ */
 import { execFile } from 'node:child_process';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,16 +23,16 @@ describe.each(typescript)('the code of %s', (file, parts) => {
   const name = `${file.replaceAll(/\W/g, '-')}.ts`;
   let workspace: Workspace;
   beforeAll(async () => {
-    // Followed with `npm start` running, which has registered a first user.
+    // The reader has `npm start` running, which registered a first user.
     workspace = await startWorkspace();
   });
   afterAll(() => workspace?.stop());
 
-  it('is compiled', async () => {
+  it('compiles', async () => {
     const { compilerOptions } = JSON.parse(
       readFileSync(new URL('../../tsconfig.json', import.meta.url), 'utf8'),
     );
-    // A document shows what there is, used or not.
+    // A document may declare things that it does not use.
     const options = { ...compilerOptions, noUnusedLocals: false };
     writeFileSync(join(workspace.path, name), moduleOf(parts));
     writeFileSync(
@@ -67,7 +70,7 @@ describe('the example', () => {
     expect((await example()).stdout).toContain("user_id: 'grace'");
   });
 
-  it('registers with the platform that the environment names, whatever runs here', async () => {
+  it('registers with the platform that the environment names, even if a local one runs', async () => {
     const elsewhere = await startPlatform({ port: 0 });
     try {
       const { entry, clients } = elsewhere.info;
@@ -84,12 +87,12 @@ describe('the example', () => {
     }
   });
 
-  it('registers nowhere with only half of its settings', async () => {
+  it('does not register with only half of its settings', async () => {
     const half = example({ COUNTERSIGN_URL: 'https://api.example.com' });
     await expect(half).rejects.toThrow('set COUNTERSIGN_URL and COUNTERSIGN_API_KEY, or neither');
   });
 
-  it('says in one line that no platform runs, or none answers', async () => {
+  it('says in one line that no platform runs, or that none answers', async () => {
     const { url, key } = { url: await closedUrl(), key: workspace.platform.info.clients[0]!.api_key };
     const refused = { COUNTERSIGN_URL: url, COUNTERSIGN_API_KEY: key };
     const failed = async (env: Record<string, string>) =>

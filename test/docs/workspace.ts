@@ -1,4 +1,4 @@
-/** A folder as somebody has it who checked this project out and ran `npm start`. */
+/** A folder like that of a reader who checked the project out and ran `npm start`. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +10,12 @@ const root = new URL('../../', import.meta.url).pathname;
 export interface Workspace {
   readonly path: string;
   readonly platform: Platform;
-  /** For the documents' code, which reaches no AWS account: a block of `cdk deploy` must fail here, not deploy. */
+  /**
+   * For the documents' code, which reaches no AWS account: a block with `cdk deploy` must fail here, not
+   * deploy.
+   */
   readonly env: NodeJS.ProcessEnv;
-  /** What the guide exports before its code. */
+  /** The variables that the guide exports before its code. */
   readonly given: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }

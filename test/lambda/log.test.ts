@@ -1,4 +1,4 @@
-/** No log line holds a proof, key, nonce or Authorization value: every path is run with marked values. */
+/** No log line holds a proof, key, nonce or Authorization value: every path runs with marked values. */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
@@ -18,7 +18,7 @@ import {
 
 const { platform, a } = await regionsForFile();
 const secrets = new Set<string>();
-/** Remembers a value, and its parts, as one that no line may hold. */
+/** Remembers a value and its parts: no line may hold them. */
 const mark = <T extends string | undefined>(value: T): T => {
   for (const part of (value ?? '').split('.')) if (part.length >= 12) secrets.add(part);
   return value;
@@ -44,7 +44,7 @@ it('on any path', async () => {
     );
   const regions = [
     a,
-    // A store that quotes what it was sent in its error, and one that fails in a way nobody foresaw.
+    // A store that quotes the request in its error, and one that fails in an unforeseen way.
     failing('ValidationException', (input) => JSON.stringify(input)),
     failing('TypeError', (input) => JSON.stringify(input)),
   ];
@@ -109,7 +109,7 @@ it('an error is described by its class and place, and those of its causes', () =
   expect(JSON.stringify(multiline)).not.toContain('secret');
 });
 
-it('a field that is not on the list does not pass, as the functions are shipped', () => {
+it('a field that is not on the list is not logged by the functions as shipped', () => {
   const entry = {
     level: 'ERROR',
     message: 'request',

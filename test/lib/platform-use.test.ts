@@ -1,4 +1,4 @@
-/** What a platform team does with the construct: grants, metrics, alarm actions, tags. */
+/** How a platform team uses the construct: grants, metrics, alarm actions, tags. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,11 +33,11 @@ function platformOf(config: ConfigInput, app = newApp()) {
 
 const teamStack = (app: App, region = 'eu-west-1') => new Stack(app, `team-${region}`, { env: { region } });
 
-/** @returns whether no stack of the app exports anything, and so none imports */
+/** @returns whether no stack of the app exports a value, and so none imports one */
 const independent = (app: App): boolean =>
   app.synth().stacks.every(({ template }) => !/Fn::ImportValue|"Export"/.test(JSON.stringify(template)));
 
-it('its stacks are the same wherever it stands in the app', () => {
+it('its stacks are the same wherever the construct is in the app', () => {
   const { app } = platformOf(CONFIG);
   const nested = newApp();
   new RegistrationPlatform(new Construct(nested, 'Platforms'), 'Any', CONFIG);
@@ -48,13 +48,13 @@ it('its stacks are the same wherever it stands in the app', () => {
   expect(templates(nested)).toEqual(templates(app));
 });
 
-it('under a Stage it is refused, since its stacks have fixed names', () => {
+it('under a Stage it is refused, because its stacks have fixed names', () => {
   expect(() => new RegistrationPlatform(new Stage(newApp(), 'Beta'), 'Countersign', CONFIG)).toThrow(
     'must lie in the App itself, because its stacks have fixed names; got Beta/Countersign',
   );
 });
 
-it('who looks after clients or keys gets the right to invoke, in every Region, and nothing is imported for it', () => {
+it('a team that manages clients or keys gets the right to invoke in every Region, without imports between stacks', () => {
   const { app, platform } = platformOf(PROD);
   const team = teamStack(app, 'us-west-2');
   const roles = ['Clients', 'Keys'].map(
@@ -136,7 +136,7 @@ const metric = (
   region = 'eu-west-1',
 ) => ({ namespace, metricName, dimensions, region, statistic });
 
-it("a team's own action is on every alarm of a Region, beside the topic, and on no other Region's", () => {
+it("a team's own action is on every alarm of its Region, besides the topic, and on no other Region's", () => {
   const { app, platform } = platformOf(PROD);
   const [first, second] = platform.regions;
   first!.addAlarmAction(new SsmAction(OpsItemSeverity.HIGH));
@@ -158,7 +158,7 @@ it("a team's own action is on every alarm of a Region, beside the topic, and on 
   expect(independent(app)).toBe(true);
 });
 
-it('what it makes is there to read: functions, tables, secrets, keys, topics', () => {
+it('its resources can be read: functions, tables, secrets, keys, topics', () => {
   const { platform } = platformOf(PROD);
   const { bases, home, regions, watch, stacks } = platform;
   const [region] = regions;
@@ -198,7 +198,7 @@ it('what it makes is there to read: functions, tables, secrets, keys, topics', (
   });
 });
 
-it('tags of the stacks are tags of what they make', () => {
+it('tags of the stacks are tags of their resources', () => {
   const { platform } = platformOf(CONFIG);
   for (const stack of platform.stacks) Tags.of(stack).add('team', 'a');
   Template.fromStack(platform.home).hasResourceProperties('AWS::SecretsManager::Secret', {

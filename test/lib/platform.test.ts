@@ -16,7 +16,7 @@ import { CONFIG, eventual, flat, PROD, type Resource } from './synth.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-it('stacks are named by stage and part, lie where the config says, and the home deploys before its Region', () => {
+it("stacks are named by stage and part, are in the config's Regions, and the home stack deploys first", () => {
   const { home, regions } = new RegistrationPlatform(new App(), 'Countersign', {
     ...CONFIG,
     account: '123456789012',
@@ -38,7 +38,7 @@ it('a stage of kind dev that is asked to write its lock file says that it has no
   expect(said({ [LOCK_CONTEXT]: 'write' })).toHaveLength(1);
 });
 
-it('within a Region, key and topic deploy before what all share, and that before the Region; what keeps data is protected', () => {
+it('within a Region, key and topic deploy first, then the shared parts, then the Region; stacks with data are protected', () => {
   withApp((app, lockFile) => {
     const { bases, home, regions, watch } = new RegistrationPlatform(app, 'Countersign', {
       ...PROD,
@@ -46,7 +46,7 @@ it('within a Region, key and topic deploy before what all share, and that before
     });
     const [first, second] = regions;
     expect(home.dependencies).toEqual([bases[0]]);
-    // What keeps data is not removed with its stack by mistake.
+    // A stack that keeps data cannot be deleted by mistake.
     expect([...bases, home].every(({ terminationProtection }) => terminationProtection)).toBe(true);
     expect([...regions, watch!].some(({ terminationProtection }) => terminationProtection)).toBe(false);
     expect(names(first!.dependencies)).toEqual([
@@ -73,19 +73,19 @@ it('within a Region, key and topic deploy before what all share, and that before
 
 const EVERYWHERE: ConfigInput = {
   ...eventual(PROD),
-  // The watch stack lies in a Region that serves.
+  // The watch stack is in a Region that serves.
   regions: [{ name: 'eu-west-1' }, { name: 'us-east-1' }, { name: 'eu-central-1' }],
 };
 it.each<[string, ConfigInput, string]>([
   ['strong', PROD, 'eu-west-1'],
-  ['whose watch stack lies in a Region that serves', EVERYWHERE, 'eu-west-1'],
+  ['whose watch stack is in a Region that serves', EVERYWHERE, 'eu-west-1'],
   ['whose home is its last Region', { ...EVERYWHERE, homeRegion: 'eu-central-1' }, 'eu-central-1'],
 ])(
-  "destroying one Region selects no other Region's stack, and deploying one needs no other's: %s",
+  "destroying one Region selects no other Region's stack, and deploying one needs no other's: a stage %s",
   (_, config, homeRegion) => {
     withApp((app, lockFile) => {
       new RegistrationPlatform(app, 'Countersign', { ...config, lockFile });
-      // As the CDK's CLI selects: what depends on a stack is destroyed with it, what it depends on deployed before it.
+      // Selects as the CDK's CLI does: `destroy` includes the dependents of a stack, `deploy` includes its dependencies.
       const { stacks } = app.synth();
       const needed = new Map(
         stacks.map(({ stackName, dependencies }) => [
@@ -123,7 +123,7 @@ it.each<[string, ConfigInput, string]>([
 
 const names = (stacks: readonly Stack[]): string[] => stacks.map(({ stackName }) => stackName).sort();
 
-it('while a key changes, roles may use both before tables and secrets go over, and the alias that roles ask for stays', () => {
+it('while a key changes, roles may use both keys before tables and secrets switch, and their alias stays', () => {
   const arn = (end: string) =>
     `arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-12345678900${end}`;
   const [first, second] = PROD.regions;
@@ -156,7 +156,7 @@ it('while a key changes, roles may use both before tables and secrets go over, a
       const alias = Object.values(template.Resources as Record<string, Resource>).find(
         ({ Type }) => Type === 'AWS::KMS::Alias',
       )!;
-      // Retained, but for a first deployment that fails: the next one makes it again.
+      // Retained, except after a first deployment that fails: the next one creates it again.
       expect([alias.DeletionPolicy, alias.UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain']);
     }
   });
@@ -180,7 +180,7 @@ it('several stages in one app share the account, and nothing else', () => {
   });
 });
 
-it("what an operator's account asks for is on every stack: tags, a boundary of roles, a bootstrap of its own", () => {
+it("every stack follows the account's rules: tags, a permissions boundary, its own bootstrap", () => {
   withApp((app, lockFile) => {
     const settings = { tags: { team: 'a' }, permissionsBoundary: 'bounds', bootstrapQualifier: 'own1' };
     const { regions, watch } = new RegistrationPlatform(app, 'Countersign', {
@@ -208,7 +208,7 @@ it("what an operator's account asks for is on every stack: tags, a boundary of r
   });
 });
 
-/** @param use gets an app in a directory of its own, and a lock file that it may write */
+/** @param use gets an app in its own directory, and a lock file that it may write */
 function withApp(use: (app: App, lockFile: string) => void): void {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-platform-'));
   try {
@@ -219,7 +219,7 @@ function withApp(use: (app: App, lockFile: string) => void): void {
   }
 }
 
-/** The app as the CDK CLI runs it, with a config of its own, without credentials, home directory or settings. */
+/** Runs the app as the CDK CLI does, with its own config, without credentials, home directory or settings. */
 function runApp(config: string) {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-app-'));
   try {
@@ -250,7 +250,7 @@ it('the app synthesises without AWS credentials', () => {
   expect(files.filter((name) => name.startsWith('asset.'))).toHaveLength(BUNDLES.length - 1);
 });
 
-it('a config that cannot be used ends the app with its faults and no stack trace', () => {
+it('an invalid config ends the app with its faults and without a stack trace', () => {
   const { status, stderr, files } = runApp(
     `{ stage: { name: 'dev', kind: 'dev' }, regions: [{ name: 'nowhere' }], vault: { address: 'https://vault.example.com' } }`,
   );

@@ -1,4 +1,4 @@
-/** The platform synthesised into a temporary directory, and its templates as plain objects. */
+/** Synthesises the platform into a temporary directory, with its templates as plain objects. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export const CONFIG: ConfigInput = {
   vault: { address: 'https://vault.example.com:8200' },
 };
 
-/** Two Regions of one set with a witness: strongly consistent, with all that a stage of kind prod has. */
+/** Two Regions of one set with a witness: strongly consistent, with all features of a stage of kind prod. */
 export const PROD: ConfigInput = {
   stage: { name: 'live', kind: 'prod' },
   regions: [{ name: 'eu-west-1' }, { name: 'eu-central-1' }],
@@ -23,7 +23,7 @@ export const PROD: ConfigInput = {
   vault: { address: 'https://vault.example.com:8200' },
 };
 
-/** @returns it without a witness, and so eventually consistent */
+/** @returns the config without a witness, and so eventually consistent */
 export const eventual = ({ witnessRegion: _, ...config }: ConfigInput): ConfigInput => config;
 
 export interface Resource {
@@ -49,18 +49,21 @@ export class Stack {
 }
 
 export interface Synthesised {
-  /** Each by its name. */
+  /** The templates by stack name. */
   readonly stacks: Readonly<Record<string, Stack>>;
   readonly home: Stack;
-  /** That of the first Region. */
+  /** The stack of the first Region. */
   readonly region: Stack;
-  /** @returns the one stack whose name ends so */
+  /** @returns the only stack whose name ends like this */
   part(name: string): Stack;
 }
 
 const done = new Map<string, Synthesised>();
 
-/** Once a config in a test file. Without the library's own validation, which `policy.test.ts` runs and is slow to start. */
+/**
+ * Runs once per config and test file. It skips the CDK's own validation, which is slow; `policy.test.ts` runs
+ * that.
+ */
 export function synthesise(config: ConfigInput = CONFIG): Synthesised {
   const key = JSON.stringify(config);
   const known = done.get(key) ?? build(config);
@@ -68,7 +71,7 @@ export function synthesise(config: ConfigInput = CONFIG): Synthesised {
   return known;
 }
 
-/** @returns a live stage's config before its keys began to change; undefined where they do not */
+/** @returns a live stage's config before its keys began to change; undefined if they do not change */
 function beforeKeyChange(config: ConfigInput): ConfigInput | undefined {
   if (!config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn)) return undefined;
   const regions = config.regions.map(({ kmsKeyArn: _, previousKmsKeyArn, ...region }) => ({

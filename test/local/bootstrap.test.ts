@@ -1,4 +1,4 @@
-/** The bootstrap in a project of its own, with an npm and tools that only write down how they were called. */
+/** The bootstrap in its own project, with an npm and tools that only record how they were called. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -19,14 +19,16 @@ import { afterEach, beforeEach, expect, onTestFailed, test } from 'vitest';
 const source = fileURLToPath(new URL('../../local/bootstrap.mjs', import.meta.url));
 let project: string;
 
-/** Every tool notes its name, arguments and what the environment asks of the tests; FAIL names one that fails. */
+/**
+ * Every tool records its name, its arguments and the tests' environment variable; FAIL names one that fails.
+ */
 const TOOL = `#!/bin/sh
 name=$(basename "$0")
 echo "$name $* all=$COUNTERSIGN_TEST_ALL" >> "$NOTES"
 [ "$FAIL" = "$name" ] && exit 3
 exit 0
 `;
-/** What npm ci leaves: the tools, and last its record of what it installed. */
+/** The result of npm ci: the tools, and then its record of the installation. */
 const NPM = `
 import { chmodSync, copyFileSync, appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 appendFileSync(process.env.NOTES, 'npm ' + process.argv.slice(2).join(' ') + '\\n');
@@ -74,7 +76,7 @@ function bootstrap(args: string[], env: Record<string, string> = {}, node: reado
   return { status, stdout, stderr, calls };
 }
 
-test('the first time it installs, the second time it starts at once', () => {
+test('the first run installs, the second starts at once', () => {
   const first = bootstrap(['start', '--json']);
   expect(first.calls).toEqual(['npm ci --include=dev --loglevel=error', 'node local/main.ts --json all=']);
   expect(first.stdout).toBe('');
@@ -84,7 +86,7 @@ test('the first time it installs, the second time it starts at once', () => {
   expect(second.stderr).toBe('');
 });
 
-test('a lock file that changed, and an installation that broke off, are installed again', () => {
+test('a changed lock file and an interrupted installation both cause a new installation', () => {
   bootstrap(['start']);
   lock('2.0.0');
   expect(bootstrap(['start']).calls[0]).toContain('npm ci');
@@ -92,13 +94,13 @@ test('a lock file that changed, and an installation that broke off, are installe
   expect(bootstrap(['start']).calls[0]).toContain('npm ci');
 });
 
-test('an installation that fails ends it, with its exit code', () => {
+test('an installation that fails ends the run, with its exit code', () => {
   const { status, calls } = bootstrap(['test'], { FAIL: 'npm' });
   expect(status).toBe(4);
   expect(calls).toHaveLength(1);
 });
 
-test('npm test checks, compiles and tests, and says what it left out', () => {
+test('npm test checks, compiles and tests, and says what it skipped', () => {
   const { status, calls, stderr } = bootstrap(['test', 'test/protocol']);
   expect(status).toBe(0);
   expect(calls.slice(1)).toEqual([
@@ -112,7 +114,7 @@ test('npm test checks, compiles and tests, and says what it left out', () => {
 test.each([
   [['test:all'], {}],
   [['test'], { CI: 'true' }],
-])('%j with %j runs the suites on real parts too', (args, env: Record<string, string>) => {
+])('%j with %j also runs the suites on real services', (args, env: Record<string, string>) => {
   const { calls, stderr } = bootstrap(args, env);
   expect(calls.at(-1)).toBe('vitest run all=1');
   expect(stderr).not.toContain('test:all` also runs');
@@ -149,18 +151,18 @@ test.each(
 test.each([
   ...['bench', 'deploy:local', 'model', 'mutants', 'build'].map((name) => [name, '--force']),
   ...['deploy:local', 'model', 'build'].map((name) => [name, 'x']),
-])('%s with %s, which it does not take, runs nothing', (name, wrong) => {
+])('%s rejects %s, and runs nothing', (name, wrong) => {
   const { status, stdout, stderr, calls } = bootstrap([name!, wrong!]);
   expect({ status, stdout, calls }).toEqual({ status: 2, stdout: '', calls: [] });
   expect(stderr).toContain(`unknown ${wrong === 'x' ? 'argument' : 'option'} '${wrong}'`);
 });
 
-test('npm start answers for itself, and tests take the flags of vitest', () => {
+test('npm start checks its own flags, and tests accept the flags of vitest', () => {
   expect(bootstrap(['start', '--help']).calls.at(-1)).toBe('node local/main.ts --help all=');
   expect(bootstrap(['test', '--bail=1']).calls.at(-1)).toBe('vitest run --bail=1 all=');
 });
 
-test('every script of package.json that the bootstrap runs is one of these', () => {
+test('every script of package.json that uses the bootstrap is tested here', () => {
   const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const started = Object.entries<string>(scripts).filter(([, line]) => line.includes('bootstrap.mjs'));
   expect(started.map(([name]) => name).sort()).toEqual([...programs, 'start'].sort());
@@ -188,7 +190,7 @@ test('an unknown command gets an error that lists the commands', () => {
   expect(calls).toEqual([]);
 });
 
-/** The project's Node, which this one stands for, and a program that runs until it gets a signal. */
+/** The project's Node (this process's own), and a program that runs until it gets a signal. */
 function installLongRunning(onEnd: string): void {
   bootstrap(['start']);
   rmSync(join(project, 'node_modules/.bin/node'));
@@ -208,7 +210,7 @@ console.log('runs', process.pid);`,
 interface Launched {
   readonly launcher: ChildProcess;
   readonly exited: Promise<[code: number | null, signal: string | null]>;
-  /** What was printed, once the launcher and what it started have ended. */
+  /** The whole output, once the launcher and its child have ended. */
   readonly printed: Promise<string>;
 }
 
@@ -248,7 +250,7 @@ const bootstrapped = (): [string, ...string[]] => [
 ];
 
 test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-  '%s to the launcher alone ends what it started, in order, and its exit code is that of the end',
+  "%s to the launcher alone ends its child in order, and the exit code is the child's",
   async (signal) => {
     installLongRunning('process.exit(0)');
     const { launcher, exited, printed } = await launch(...bootstrapped());
@@ -263,14 +265,14 @@ test.each([
   ['SIGHUP', 129],
   ['SIGTERM', 143],
   ['SIGKILL', 137],
-] as const)('where %s is the end of what it started, the exit code says so', async (signal, code) => {
+] as const)('if %s ends the child, the exit code says so', async (signal, code) => {
   installLongRunning(`process.removeAllListeners('${signal}'); process.kill(process.pid, '${signal}')`);
   const { launcher, exited } = await launch(...bootstrapped());
   launcher.kill('SIGTERM');
   expect(await exited).toEqual([code, null]);
 });
 
-test('a launcher that is killed outright takes what it started along', async () => {
+test('a launcher that is killed outright takes its child along', async () => {
   installLongRunning('process.exit(0)');
   const { launcher, exited, printed } = await launch(...bootstrapped());
   launcher.kill('SIGKILL');
@@ -278,7 +280,7 @@ test('a launcher that is killed outright takes what it started along', async () 
   expect(await printed).toMatch(/^runs \d+\nin order\n$/);
 });
 
-test('so does an npm that is killed outright, whose place nobody else takes', async () => {
+test('an npm that is killed outright takes them along, too', async () => {
   installLongRunning('process.exit(0)');
   const command = bootstrapped().map((word) => `'${word}'`);
   const { launcher, printed } = await launch('sh', '-c', `${command.join(' ')}; exit $?`);
@@ -286,7 +288,7 @@ test('so does an npm that is killed outright, whose place nobody else takes', as
   expect(await printed).toMatch(/^runs \d+\nin order\n$/);
 });
 
-test('a signal while it installs ends that, and nothing is begun', async () => {
+test('a signal during the installation ends it, and nothing is started', async () => {
   writeFileSync(
     join(project, 'npm.mjs'),
     `process.on('SIGTERM', () => process.exit(1));

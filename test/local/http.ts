@@ -1,4 +1,7 @@
-/** HTTP by hand: what fetch would tidy up, such as a repeated header or a foreign Host, is sent as it stands. */
+/**
+ * HTTP without a client library: headers that fetch would change, such as a repeated one or a foreign Host,
+ * are sent as given.
+ */
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
@@ -45,7 +48,7 @@ export async function send(
   };
 }
 
-/** @returns the status that the server gives to these very bytes, and closes */
+/** @returns the status that the server answers to exactly these bytes, and closes */
 export async function sendBytes(url: string, text: string): Promise<number> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);

@@ -44,7 +44,7 @@ const info = (entry: string): PlatformInfo => ({
   clients: [],
 });
 
-test('the first has the names without a port, whoever comes beside it its own, and neither touches the other', async () => {
+test("the first platform has the file names without a port, later ones add theirs, and none touches another's", async () => {
   const one = await open();
   one.files.log({ level: 'info', message: 'one' } as never);
   one.files.announce(info(one.server.url), 'token');
@@ -71,7 +71,7 @@ test.each([
   ['of no port', async () => 'x\n'],
   ['of port 0', async () => '0 1\n'],
   ['that is empty', async () => ''],
-])("a lock %s is a dead platform's, and what it left is removed", async (_, lock) => {
+])('a lock %s belongs to a dead platform, whose files are removed', async (_, lock) => {
   mkdirSync(path(''));
   writeFileSync(path('local.lock'), await lock());
   writeFileSync(path('local.json'), '{"entry":"http://127.0.0.1:1"}');
@@ -82,18 +82,18 @@ test.each([
   expect(readdirSync(path(''))).toEqual(['local.log']);
 });
 
-test("a lock of this platform's own port is a dead one's, which had the port before", async () => {
+test("a lock with this platform's own port belongs to a dead platform that had the port before", async () => {
   const server = await startServer(0, new Set());
   servers.push(server);
   mkdirSync(path(''));
-  // Its process id is another's by now.
+  // Its process id now belongs to another process.
   writeFileSync(path('local.lock'), `${server.port} ${process.pid}\n`);
   const files = await openLocalFiles(parent, server.port);
   expect(files.isFirst).toBe(true);
   files.close();
 });
 
-test("a program that has a dead platform's port is not that platform", async () => {
+test("a program on a dead platform's port is not that platform", async () => {
   const another = await startServer(0, new Set());
   servers.push(another);
   const { pid, status } = spawnSync(process.execPath, ['--eval', '']);
@@ -114,7 +114,7 @@ test("of many that find a dead platform's lock at once, one takes it", async () 
   expect(readdirSync(path('')).filter((name) => !name.endsWith('.log'))).toEqual([]);
 });
 
-test("a lock that is another's by now is left to it", async () => {
+test('a lock that another platform has taken since then stays', async () => {
   const { files } = await open();
   writeFileSync(path('local.lock'), '2 2\n');
   files.close();

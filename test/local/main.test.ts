@@ -27,7 +27,7 @@ interface Run {
   readonly ended: Promise<number | null>;
   stdout(): string;
   stderr(): string;
-  /** Resolves once stdout holds this. */
+  /** Resolves once stdout contains this. */
   shows(text: string): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ function start(...flags: string[]): Run {
 const infoPath = () => join(directory, '.countersign/local.json');
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
-test('with --json it prints one line when ready, which lies in local.json until it is stopped', async () => {
+test('with --json it prints one line when ready; the same is in local.json until it stops', async () => {
   const run = start('--port', '0', '--json');
   await run.shows('\n');
   const info = JSON.parse(run.stdout()) as PlatformInfo;
@@ -76,7 +76,7 @@ test('with --json it prints one line when ready, which lies in local.json until 
   await expect(send(info.entry)).rejects.toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }));
 });
 
-test('it registers a first user, shows that a replay is refused, and says what to try next', async () => {
+test('it registers a first user, shows that a replay is refused, and suggests the next commands', async () => {
   const run = start('--port', '0', '--regions', '3', '--consistency', 'eventual');
   await run.shows('Ctrl-C stops the platform.');
   expect(run.stdout()).toMatch(/POST \/v1\/register +201/);
@@ -91,7 +91,7 @@ test('it registers a first user, shows that a replay is refused, and says what t
   expect(await run.ended).toBe(0);
 });
 
-test('with --no-demo nobody is registered', async () => {
+test('with --no-demo no user is registered', async () => {
   const run = start('--port', '0', '--no-demo');
   await run.shows('Ctrl-C stops the platform.');
   expect(run.stdout()).not.toContain('first user');
@@ -127,7 +127,7 @@ const ready = async (run: Run): Promise<PlatformInfo> => {
 };
 const portOf = ({ entry }: PlatformInfo) => new URL(entry).port;
 
-test('a second platform on the same port ends with its one sentence, and on another keeps files of its own', async () => {
+test('a second platform on the same port ends with that sentence; on another port it has its own files', async () => {
   const first = start('--port', '0', '--json');
   const firstInfo = await ready(first);
   const announced = readFileSync(infoPath(), 'utf8');
@@ -159,7 +159,7 @@ test('a second platform on the same port ends with its one sentence, and on anot
   expect(existsSync(infoPath())).toBe(false);
 });
 
-test('what a platform left that was killed is taken over by the next one', async () => {
+test('the next platform takes over the files of a killed one', async () => {
   const killed = start('--port', '0', '--json', '--no-demo');
   await ready(killed);
   killed.child.kill('SIGKILL');
@@ -173,7 +173,7 @@ test('what a platform left that was killed is taken over by the next one', async
   expect(readdirSync(local(''))).toEqual(['local.log']);
 });
 
-test('a page whose origin is allowed may call the entry and the Regions, and not the AWS endpoint', async () => {
+test('a page of an allowed origin may call the entry and the Regions, and not the AWS endpoint', async () => {
   const page = 'http://localhost:5173';
   const run = start(
     '--port',

@@ -17,7 +17,7 @@ afterAll(() => platform.stop());
 const nonceOf = async (url: string): Promise<string> =>
   JSON.parse((await send(`${url}/v1/nonce?client_id=dev`)).text).nonce;
 
-/** A strict client in a few lines, so that this test stands on nothing but the wire. */
+/** A minimal strict client, so that this test depends only on the wire format. */
 async function proofFor(url: string, body: string, nonce: string): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   const claims = {
@@ -41,7 +41,7 @@ const register = (url: string, proof: string, body: string) => {
   return send(`${url}/v1/register`, { method: 'POST', headers, body });
 };
 
-test('what is announced has the documented form', () => {
+test('the announcement has the documented form', () => {
   const url = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/);
   expect(platform.info).toEqual({
     entry: url,
@@ -59,7 +59,7 @@ test('what is announced has the documented form', () => {
   });
 });
 
-test('a user is registered in either Region and by the entry, and both Regions hold one registry', async () => {
+test('a user is registered in either Region and by the entry, and both Regions share one registry', async () => {
   const urls = [...platform.info.regions.map(({ url }) => url), platform.info.entry];
   const body = JSON.stringify({ user_id: 'everywhere' });
   const answers = [];
@@ -69,7 +69,7 @@ test('a user is registered in either Region and by the entry, and both Regions h
   expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
 });
 
-test('a nonce of one Region is worth nothing in the other', async () => {
+test('a nonce of one Region is not accepted in the other', async () => {
   const [here, there] = platform.info.regions.map(({ url }) => url) as [string, string];
   const body = JSON.stringify({ user_id: 'traveller' });
   const proof = await proofFor(there, body, await nonceOf(here));
@@ -79,7 +79,7 @@ test('a nonce of one Region is worth nothing in the other', async () => {
   expect(refused.header('x-amzn-Remapped-WWW-Authenticate')).toContain('use_nonce');
 });
 
-test('bytes that are no UTF-8 reach the function as they are, so that it refuses them where no fingerprint would', async () => {
+test('invalid UTF-8 reaches the function unchanged, so that it refuses the body where no fingerprint would', async () => {
   const { url } = platform.info.regions[0]!;
   const { api_key: key } = platform.info.clients[1]!;
   const authorization = ['Authorization', `Bearer ${key}`];
@@ -103,7 +103,7 @@ test('bytes that are no UTF-8 reach the function as they are, so that it refuses
   ]);
 });
 
-test('of 100 concurrent replays over HTTP one is a registration', async () => {
+test('of 100 concurrent replays over HTTP one registers', async () => {
   const { url } = platform.info.regions[0]!;
   const body = JSON.stringify({ user_id: 'replayed' });
   const proof = await proofFor(url, body, await nonceOf(url));
@@ -112,7 +112,7 @@ test('of 100 concurrent replays over HTTP one is a registration', async () => {
   expect(replies.filter(({ text }) => JSON.parse(text).code === 'use_nonce')).toHaveLength(99);
 });
 
-test('an operator reaches the admin functions by their full names, in each Region', async () => {
+test('an operator calls the admin functions by their full names, in each Region', async () => {
   for (const { name } of platform.info.regions) {
     const lambda = new LambdaClient({
       endpoint: platform.info.awsEndpoint,
@@ -130,13 +130,13 @@ test('an operator reaches the admin functions by their full names, in each Regio
   }
 });
 
-test("the functions' log names the request that the answer names", async () => {
+test("the functions' log has the same request id as the answer", async () => {
   const reply = await send(`${platform.info.regions[1]!.url}/v1/nonce?client_id=dev`);
   const entry = log.find(({ request_id }) => request_id === reply.header('Countersign-Request-Id'));
   expect(entry).toMatchObject({ region: 'local-b', route: '/v1/nonce', status: 200 });
 });
 
-test('a clock that is passed in is the one that answers, nonces and keys go by', async () => {
+test('answers, nonces and keys use the clock that is passed in', async () => {
   const clock = { nowMs: Date.UTC(2030, 0, 1) };
   const later = await startPlatform({ port: 0, regions: 3, nonceLifeMs: 60_000, nowMs: () => clock.nowMs });
   expect(later.info.regions.map(({ name }) => name)).toEqual(['local-a', 'local-b', 'local-c']);
@@ -146,14 +146,14 @@ test('a clock that is passed in is the one that answers, nonces and keys go by',
   await later.stop();
 });
 
-test('nothing listens any more once it is stopped, and its ports can be taken again', async () => {
+test('after a stop nothing listens any more, and the ports are free again', async () => {
   const { info, stop } = await startPlatform({ port: 0 });
   await stop();
   for (const url of [info.entry, info.awsEndpoint, ...info.regions.map((region) => region.url)])
     await expect(send(url)).rejects.toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }));
 });
 
-test('a port in use is named, and the ports taken until then are let go', async () => {
+test('a port in use is named, and the ports already taken are released', async () => {
   const taken = Number(new URL(platform.info.regions[0]!.url).port);
   // The first Region would listen on the port that is taken; another program may have the one before it.
   await expect(startPlatform({ port: taken - 1 })).rejects.toThrow(

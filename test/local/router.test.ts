@@ -37,7 +37,7 @@ afterEach(async () => {
 
 const ask = async () => JSON.parse((await send(entry.url)).text).region;
 
-test('the first healthy Region gets the requests, and again once it has recovered', async () => {
+test('the first healthy Region gets the requests, and gets them again after it recovers', async () => {
   expect(await ask()).toBe(0);
   healthy[0] = false;
   nowMs += TTL_MS;

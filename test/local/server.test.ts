@@ -20,7 +20,7 @@ afterAll(async () => {
   await sibling.stop();
 });
 
-test('its own Host, by number and by name, reaches the handler', async () => {
+test("a request with the server's own Host, by number or by name, reaches the handler", async () => {
   expect((await send(server.url)).status).toBe(200);
   expect((await send(server.url, { headers: ['Host', `localhost:${server.port}`] })).status).toBe(200);
 });
@@ -30,7 +30,7 @@ test.each([
   ['no port', () => ['Host', '127.0.0.1']],
   ["another server's port", () => ['Host', `127.0.0.1:${sibling.port}`]],
   ['another spelling', () => ['Host', `LOCALHOST:${server.port}`]],
-])('a Host with %s is misdirected, and no handler sees it', async (_, headers) => {
+])('a Host with %s is misdirected, and does not reach a handler', async (_, headers) => {
   const before = handled;
   const reply = await send(server.url, { headers: headers() });
   expect(reply.status).toBe(421);
@@ -60,14 +60,14 @@ test("the platform's own pages may call, foreign ones may not", async () => {
   expect(handled).toBe(before);
 });
 
-test('a foreign page does not reach it without an Origin either, as by an image', async () => {
+test('a foreign page is also refused without an Origin, as in a request for an image', async () => {
   const from = async (site: string, ...more: string[]) =>
     (await send(server.url, { headers: ['Sec-Fetch-Site', site, ...more] })).status;
   const before = handled;
   expect([await from('cross-site'), await from('same-site')]).toEqual([403, 403]);
   expect(await from('same-site', 'Origin', 'http://localhost:5173')).toBe(403);
   expect(handled).toBe(before);
-  // Its own pages; an address that a person types; a page whose origin is named.
+  // Its own pages, an address that a person types, and a page of an allowed origin.
   expect([await from('same-origin'), await from('none')]).toEqual([200, 200]);
   expect(await from('same-site', 'Origin', sibling.url)).toBe(200);
 });

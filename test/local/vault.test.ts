@@ -1,4 +1,4 @@
-/** The embedded Vault passes what the real one passes. */
+/** The embedded Vault passes the same suite as the real one. */
 import { afterAll, expect, it } from 'vitest';
 import { createVaultApi } from '../../lambda/vault/api.ts';
 import { startServer } from '../../local/server.ts';
@@ -12,7 +12,7 @@ afterAll(server.stop);
 
 vaultContract('embedded', () => ({ ...vault, address: server.url }));
 
-it('a secret id ends when its life does', async () => {
+it('a secret id expires at the end of its life', async () => {
   let nowMs = 0;
   const timed = createEmbeddedVault({ rootToken: 'root', nowMs: () => nowMs });
   const own = await startServer(0, new Set());
@@ -34,7 +34,7 @@ it('a secret id ends when its life does', async () => {
   }
 });
 
-it('a token ends when its lease does', async () => {
+it('a token expires at the end of its lease', async () => {
   let nowMs = 0;
   const timed = createEmbeddedVault({ rootToken: 'root', nowMs: () => nowMs });
   const own = await startServer(0, new Set());

@@ -1,4 +1,6 @@
-/** An evacuated Region stays out for a simulated year, and returns only when told and good. */
+/**
+ * An evacuated Region stays out for a simulated year. It returns only on command, and only when it is good.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alarmCheck, alarmData, type DataPoint, isForgotten } from '../../local/dns/health-check.ts';
@@ -30,7 +32,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     fc.integer({ min: 60, max: 3 * WEEK }),
   ),
 });
-/** A year or more: the last step is as long as it takes. */
+/** A year or more: the last step may take any time. */
 const year = fc.array(step, { minLength: 8, maxLength: 40 }).map((steps) => {
   const minutes = steps.reduce((sum, each) => sum + each.minutes + each.silentMinutes, 0);
   const rest = Math.max(0, YEAR_MS / 60_000 - minutes);
@@ -47,7 +49,7 @@ const property = (variant: Variant) =>
   });
 
 describe('an evacuated Region', () => {
-  it('stays out for a year, whatever restarts or is lost, the keeper included; it returns only when told and good', async () => {
+  it('stays out for a year, whatever restarts or is lost, even the keeper; it returns only on command and when good', async () => {
     await fc.assert(property({ metric: 'flag', without: 'LastKnownStatus' }), { numRuns: 150 });
     expect(evacuations).toBeGreaterThan(50);
   });
@@ -55,13 +57,13 @@ describe('an evacuated Region', () => {
   it.each([
     ['a metric that stops, healthy without data', { metric: 'once', without: 'Healthy' }],
     ['a metric that goes on, healthy without data', { metric: 'flag', without: 'Healthy' }],
-  ] as const)('comes back by %s: the same test finds it', async (_, variant) => {
+  ] as const)('comes back with the naive variant %s, and the same test finds it', async (_, variant) => {
     const found = await fc.check(property(variant), { numRuns: 300 });
     expect(found.failed).toBe(true);
     expect(found.errorInstance).toBeInstanceOf(CameBack);
   });
 
-  it('stays out in each minute of a year in which its keeper is mostly there, and comes back when it is told', () => {
+  it('stays out in each minute of a year with an unreliable keeper, and comes back on command', () => {
     const random = fc.sample(fc.integer({ min: 1, max: 3_000 }), { numRuns: 2_000, seed: 20_261_127 });
     let points: DataPoint[] = [];
     let flag: EvacuationFlag = { stands: true, sinceMs: 0 };
@@ -91,7 +93,7 @@ describe('an evacuated Region', () => {
     flag = { stands: false, returnedMs: i * 60_000 };
     minute(i);
     expect(notEvacuated).toBe(true);
-    // Nothing is said any more after ten minutes, and that changes nothing.
+    // After ten minutes nothing is published any more, and that changes nothing.
     for (let j = 1; j < 60; j++) minute(i + j);
     expect([notEvacuated, points]).toEqual([true, []]);
   });

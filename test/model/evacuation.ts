@@ -1,7 +1,7 @@
 /**
- * A year of a platform with an operator: the real functions over a store without a network, and CloudWatch and Route 53 as
- * local/dns/health-check.ts has them. Regions are lost and return, tables are lost, metrics do not arrive, alarms fall
- * silent, commands end half-way.
+ * A year of a platform with an operator: the real functions over a store without a network, and CloudWatch
+ * and Route 53 as local/dns/health-check.ts simulates them. Regions are lost and return, tables are lost,
+ * metrics do not arrive, alarms get no data, and commands are interrupted.
  */
 
 import { Unavailable } from '../../lambda/adapters/call.ts';
@@ -34,22 +34,24 @@ export type Name = (typeof NAMES)[number];
 
 export type Event =
   | { readonly kind: 'lose' | 'return' | 'lose-table' | 'break' | 'mend' | 'restart'; readonly region: Name }
-  /** `calls`: the command ends after so many. */
+  /** `calls`: the command ends after this many. */
   | { readonly kind: 'evacuate' | 'take-back'; readonly region: Name; readonly calls: number }
-  /** Nothing arrives at CloudWatch, or Route 53 reads nothing from it, until it is told otherwise. */
+  /** Until the next change, nothing arrives at CloudWatch, or Route 53 reads nothing from it. */
   | { readonly kind: 'metrics' | 'alarms'; readonly arrive: boolean };
 
 export interface Step {
   readonly event: Event;
-  /** In which everything runs. */
+  /** The time in which everything runs. */
   readonly minutes: number;
-  /** Then in which nothing does. */
+  /** The time after it, in which nothing runs. */
   readonly silentMinutes: number;
 }
 
-/** How the evacuated Region is held out. The naive ones are here to be found. */
+/** How the evacuated Region is kept out. The search must find the faults of the naive variants. */
 export interface Variant {
-  /** `flag`: as long as the flag stands. `once`: one data point, as an operator would put it by hand. */
+  /**
+   * `flag`: for as long as the flag exists. `once`: one data point, as an operator would publish it by hand.
+   */
   readonly metric: 'flag' | 'once';
   readonly without: WithoutData;
 }
@@ -74,16 +76,16 @@ interface Place {
   health: HttpHandler;
   checks: RegionChecks;
   points: DataPoint[];
-  /** Whether an operator took it out, and the alarm was seen. */
+  /** Whether an operator evacuated it, and saw the alarm. */
   out: boolean;
   badMs: number;
-  /** In a row. */
+  /** The number in a row. */
   badTicks: number;
-  /** Its table was lost, and with it how long the Region has been good; nobody has asked since. */
+  /** Its table was lost, with the record of how long the Region has been good, and no request came since. */
   forgot: boolean;
 }
 
-/** @throws CameBack where DNS leads to a Region that nobody took back, or to one that is not good yet */
+/** @throws CameBack if DNS leads to a Region that nobody returned, or to one that is not good yet */
 export async function liveThrough(steps: readonly Step[], { metric, without }: Variant): Promise<Lived> {
   let evacuated = 0;
   let nowMs = T0;
@@ -177,7 +179,7 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
     nowMs += silentMinutes * MINUTE;
     watch();
   }
-  // Everything heals, and the operator takes every Region back.
+  // Everything recovers, and the operator returns every Region.
   metricsArrive = true;
   alarmsAreRead = true;
   for (const name of NAMES) Object.assign(places[name], { up: true, good: true });
@@ -238,7 +240,7 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
     nowMs += HALF;
     for (const name of NAMES) {
       const { up, good } = places[name];
-      // One bad look moves nothing, and a Region that cannot be reached for half a minute does not know of it.
+      // One bad look changes nothing, and a Region that cannot be reached for half a minute does not notice.
       places[name].badTicks = up && good ? 0 : places[name].badTicks + 1;
       if (places[name].badTicks > 1 && !places[name].forgot) places[name].badMs = nowMs;
       if (up) places[name].forgot = false;

@@ -1,16 +1,16 @@
-/** What the real handlers promise, for whatever a scheduler makes of their store calls. */
+/** The promises of the real handlers, for any order of their store calls that a scheduler produces. */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readNonce } from '../../protocol/nonce.ts';
 import { type Answered, type Fate, type History, type Mode, type Plan, REGIONS, run } from './handlers.ts';
 
-/** Store calls in all: a tenth in `npm test`, ten times as many by `npm run model`. */
+/** Store calls in total. `npm run model` runs ten times as many as `npm test`. */
 const OPERATIONS =
   process.env.COUNTERSIGN_MODEL === 'deep' ? 1_000_000 : process.env.CI === 'true' ? 100_000 : 10_000;
 let operations = 0;
 afterAll(() => console.log(`${operations.toLocaleString('en')} store calls scheduled`));
 
-// What waits for time, such as a retry's back-off, waits for the scheduler.
+// Code that waits for time, such as a retry's back-off, waits for the scheduler.
 let scheduler: fc.Scheduler | undefined;
 beforeEach(() => {
   const real = globalThis.setTimeout;
@@ -79,7 +79,7 @@ async function check(mode: Mode, holds: (history: History, plan: Plan) => void):
   while (operations < enough) await fc.assert(property, { numRuns: 50 });
 }
 
-/** The nonce was used up for this answer, whatever came of it. */
+/** This answer's nonce was used up, whatever the outcome. */
 const consumed = ({ status, code, headers }: Answered): boolean =>
   status === 201 || status === 204 || status === 409 || (code === 'use_nonce' && 'Retry-After' in headers);
 
@@ -98,7 +98,7 @@ function atMostOnce({ answers, used, nonces }: History, { proofs }: Plan): void 
 }
 
 describe('strong mode', () => {
-  it('accepts no proof twice, loses nothing that it acknowledged, and undoes no deletion', async () => {
+  it('accepts no proof twice, loses no acknowledged change, and undoes no deletion', async () => {
     await check('strong', (history, given) => {
       atMostOnce(history, given);
       const { answers, registry } = history;
@@ -106,7 +106,7 @@ describe('strong mode', () => {
       for (const user of ['ada', 'bob']) {
         const of = answers.filter(({ proof }) => given.proofs[proof]!.user === user);
         const registered = of.filter(({ status }) => status === 201);
-        // Every nonce is older than every deletion here: once one is acknowledged nothing comes back.
+        // Every nonce is older than every deletion here: after an acknowledged deletion nothing returns.
         if (of.some(({ status }) => status === 204)) expect(registry.a[user]).toBe('deleted');
         else if (registered.length > 0 && !given.proofs.some(({ kind }) => kind === 'delete'))
           expect(registry.a[user]).toBe(registered[0]!.email);
@@ -119,7 +119,7 @@ describe('strong mode', () => {
 });
 
 describe('eventual mode', () => {
-  it('accepts no proof twice, and the Regions agree once they have heard of each other', async () => {
+  it('accepts no proof twice, and the Regions agree after all replication', async () => {
     await check('eventual', (history, given) => {
       atMostOnce(history, given);
       expect(history.registry.a).toEqual(history.registry.b);

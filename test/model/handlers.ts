@@ -1,7 +1,7 @@
 /**
- * The real handlers of two Regions under a scheduler: every store call arrives, commits and answers when the scheduler
- * says so, among all others; calls are throttled, answers are lost, writes land after their caller has given up, and
- * invocations end between two calls. One seed is one history.
+ * The real handlers of two Regions under a scheduler. The scheduler decides when each store call arrives,
+ * commits and answers. Calls are throttled, answers are lost, writes land after their caller has given up,
+ * and invocations end between two calls. One seed is one history.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -29,12 +29,12 @@ export const REGIONS = ['a', 'b'] as const;
 export type RegionName = (typeof REGIONS)[number];
 export type Mode = 'strong' | 'eventual';
 
-/** What becomes of one store call. `late`: the write lands after its caller has given up on it. */
+/** The fate of one store call. `late`: the write lands after its caller has given up on it. */
 export type Fate = 'answered' | 'throttled' | 'lost' | 'late' | 'ended';
 
 export interface Proof {
   readonly kind: 'register' | 'delete';
-  /** Where its nonce comes from, and what it is signed for. */
+  /** The Region that issues its nonce and that it is signed for. */
   readonly region: RegionName;
   readonly user: string;
   readonly email: string;
@@ -43,7 +43,7 @@ export interface Proof {
 export interface Delivery {
   readonly proof: number;
   readonly region: RegionName;
-  /** Of two per Region, each with caches of its own. */
+  /** One of two instances per Region, each with its own caches. */
   readonly instance: number;
 }
 
@@ -61,7 +61,7 @@ export interface Plan {
   readonly proofs: readonly Proof[];
   readonly deliveries: readonly Delivery[];
   readonly disturbances: readonly Disturbance[];
-  /** Of the store calls, in the order in which they arrive. */
+  /** The faults of the store calls, in the order in which they arrive. */
   readonly fates: () => Fate;
 }
 
@@ -69,7 +69,7 @@ export interface Answered extends Delivery {
   readonly status: number;
   readonly code: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** The e-mail address that the answer shows. */
+  /** The e-mail address in the answer. */
   readonly email: string | undefined;
 }
 
@@ -78,7 +78,7 @@ export interface History {
   /** Used nonces, by Region. */
   readonly used: Readonly<Record<RegionName, readonly string[]>>;
   readonly nonces: readonly string[];
-  /** By Region and user, after all has arrived: e-mail address, `deleted`, or undefined. */
+  /** By Region and user, after everything has arrived: e-mail address, `deleted`, or undefined. */
   readonly registry: Readonly<Record<RegionName, Readonly<Record<string, string | undefined>>>>;
   /** Store calls. */
   readonly operations: number;
@@ -104,7 +104,7 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
   });
   const point = (label: string) => s.schedule(Promise.resolve(), label);
 
-  /** As the SDK sends a call: again where it was throttled, or no answer came. */
+  /** Sends a call as the SDK does: again if it was throttled or got no answer. */
   const carry: Carry = async (call, db) => {
     if (!scheduled) return db.ask(call.region, call.operation, call.input);
     for (let attempt = 1; ; attempt++)

@@ -1,4 +1,6 @@
-/** The life of keys, searched exhaustively with small bounds; and each planted fault, which the search must find. */
+/**
+ * The life of keys, searched exhaustively within small bounds. The search must also find each planted fault.
+ */
 import { describe, expect, it } from 'vitest';
 import { type KeyLags, keyWindows } from '../../protocol/key-windows.ts';
 import type { Keyset } from '../../protocol/keyset.ts';
@@ -6,7 +8,10 @@ import { checkPending, followingKeyset, nextKeyset, revokedKeyset } from '../../
 import { type Bounds, keysModel, RULES, type Rules } from './keys.ts';
 import { search } from './search.ts';
 
-/** In ticks. L is never 0: what is published in a tick is seen elsewhere in the next one at the earliest. */
+/**
+ * In ticks. L is never 0: a change published in one tick is visible elsewhere in the next one at the
+ * earliest.
+ */
 const lags = (L: number, V: number, S: number, D: number, E: number, X: number): KeyLags => ({
   replicationMs: L,
   verifierAgeMs: V,
@@ -16,7 +21,7 @@ const lags = (L: number, V: number, S: number, D: number, E: number, X: number):
   rotationTimeMs: X,
 });
 
-/** Until every key but the newest is gone, as long as rotations begin in the first ticks. */
+/** Until every key but the newest is removed, if rotations begin in the first ticks. */
 const whole = (each: KeyLags) => keyWindows(each).minRotationMs + 2;
 
 const bounds = (each: KeyLags, rotations: number, revocations: number, horizon = whole(each)): Bounds => ({
@@ -31,7 +36,10 @@ const ROTATION = bounds(ONE, 1, 0);
 const TWO_ROTATIONS = bounds(lags(1, 0, 0, 1, 0, 1), 2, 0);
 const WITH_REVOCATION = bounds(lags(1, 0, 0, 1, 0, 0), 1, 1);
 
-/** Somebody's hand in the secret, twice: neither AWSCURRENT nor AWSPREVIOUS then shows what readers hold. */
+/**
+ * An operator edits the secret twice: then neither AWSCURRENT nor AWSPREVIOUS shows the keys that readers
+ * hold.
+ */
 const BY_HAND = { ...bounds(lags(1, 0, 0, 0, 0, 0), 1, 1, 1), hands: 2 };
 
 const STALE_BY_HAND = { ...BY_HAND, hands: 1, staleVault: true };
@@ -41,7 +49,7 @@ const STALE_VAULT = { ...WITH_REVOCATION, staleVault: true };
 const violation = (of: Bounds, rules: Partial<Rules> = {}): string | undefined =>
   search(keysModel(of, { ...RULES, ...rules })).violation?.broken;
 
-describe('no key is refused, lost or brought back', () => {
+describe('no key is refused, lost or restored wrongly', () => {
   it.each([
     ['one rotation, all lags alike', ROTATION],
     ['one rotation, old copies', bounds(lags(1, 2, 2, 1, 0, 1), 1, 0)],
@@ -90,7 +98,7 @@ describe('the search finds', () => {
     expect(violation(ROTATION, halved)).toBe('what k1 signed was refused');
   });
 
-  it('an X that is forgotten: the key signs too early, or no rotation that takes its time is ever finished', () => {
+  it('a rotator without X: the key signs too early, or no slow rotation ever completes', () => {
     const forgotten = withLags(() => ({ rotationTimeMs: 0 }));
     expect(violation(ROTATION, { ...forgotten, ...trusting })).toBe('what k1 signed was refused');
     expect(violation(ROTATION, forgotten)).toMatch('a rotation within X was refused');
@@ -131,7 +139,7 @@ describe('the search finds', () => {
     expect(violation(STALE_VAULT, trusting)).toBe('the material of revoked key k0 came back');
   });
 
-  it('keysets that forget what revoked keys were made of', () => {
+  it('keysets that forget the material of revoked keys', () => {
     const forgets: Partial<Rules> = {
       revokedKeyset: (...given) => ({ ...revokedKeyset(...given), fingerprints: [] }),
       followingKeyset: (...given) => ({ ...followingKeyset(...given), fingerprints: [] }),
@@ -145,15 +153,15 @@ describe('the search finds', () => {
     );
   });
 
-  it('a revocation that leaves it to the keyset: readers take a revoked key from a secret that is rolled back', () => {
+  it('a revocation that changes only the keyset: readers accept a revoked key from a secret that is rolled back', () => {
     expect(violation(BY_HAND, { refusesFirst: false })).toBe('a reader accepts revoked key k0');
   });
 
-  it('Regions that forget what was published: after a secret was emptied, its new keyset is older than what readers hold', () => {
+  it("Regions that forget the published keys: after a secret was emptied, its new keyset is older than the readers' copies", () => {
     expect(violation(BY_HAND, { remembers: false })).toMatch(/^keyset \d is refused by who holds \d$/);
   });
 
-  it('a rotation that does not ask what the Regions refuse: a revocation that reached only them is not completed', () => {
+  it('a rotation that ignores the kids that Regions refuse: a revocation that reached only them is not completed', () => {
     const unasked: Partial<Rules> = {
       followingKeyset: (current, id, key, right, now) => nextKeyset(current, id, key, right, now),
     };
@@ -161,11 +169,11 @@ describe('the search finds', () => {
     expect(violation(WITH_REVOCATION, unasked)).toBe(kept);
   });
 
-  it('what is not defended: a secret that is emptied twice forgets fingerprints, and Vault must then repeat a key', () => {
+  it('the known gap: a secret that is emptied twice forgets fingerprints, and then Vault must repeat a key', () => {
     expect(violation({ ...STALE_BY_HAND, hands: 2 })).toBe('the material of revoked key k0 came back');
   });
 
-  it('a leftover AWSPENDING that is forgotten', () => {
+  it('a leftover AWSPENDING that nobody removes', () => {
     expect(violation(ROTATION, { watch: false })).toBe('a leftover AWSPENDING blocks rotation');
   });
 

@@ -32,7 +32,7 @@ import {
 } from '../../protocol/rotation.ts';
 import type { Model } from './search.ts';
 
-/** What is being checked, each part of it replaceable by a planted fault. */
+/** The rules under test. A planted fault can replace each of them. */
 export interface Rules {
   readonly followingKeyset: typeof followingKeyset;
   readonly revokedKeyset: typeof revokedKeyset;
@@ -43,9 +43,9 @@ export interface Rules {
   readonly watch: boolean;
   /** A copy beyond its age limit is not used. */
   readonly hardLimit: boolean;
-  /** The Regions refuse a revoked kid, and do so before the keyset is replaced. */
+  /** The Regions refuse a revoked kid before the keyset is replaced. */
   readonly refusesFirst: boolean;
-  /** The Regions remember what was published. */
+  /** The Regions remember the published keys. */
   readonly remembers: boolean;
 }
 
@@ -62,10 +62,10 @@ export const RULES: Rules = {
 
 export interface Bounds {
   readonly lags: KeyLags;
-  /** Ordinary rotations; the first begins at once, the others at any tick. */
+  /** Ordinary rotations. The first begins at once, the others at any tick. */
   readonly rotations: number;
   readonly revocations: number;
-  /** How often somebody empties the secret, or moves AWSCURRENT back to an older version, by hand. */
+  /** How often an operator empties the secret, or moves AWSCURRENT back to an older version, by hand. */
   readonly hands?: number;
   /** Whether Vault may export its first key again, as a stale cache or a restored Vault does. */
   readonly staleVault?: boolean;
@@ -75,7 +75,7 @@ export interface Bounds {
 
 interface Version {
   readonly id: string;
-  /** Null as AWS stages it: a label, no value. */
+  /** Null as AWS stages it: a label without a value. */
   readonly keyset: Keyset | null;
 }
 
@@ -83,9 +83,9 @@ interface Job {
   readonly kind: 'rotate' | 'revoke';
   readonly version: Version;
   readonly startedAt: number;
-  /** Error of the clock that made the keyset. */
+  /** The error of the clock that made the keyset. */
   readonly skew: number;
-  /** A revocation has told the Regions before it makes its keyset. */
+  /** The revocation has told the Regions, and makes its keyset next. */
   readonly phase: 'staged' | 'refused' | 'created' | 'checked';
   /** The kids that a revocation names; undefined: all of them. */
   readonly only?: readonly string[] | undefined;
@@ -99,15 +99,15 @@ interface Copy {
 
 interface World {
   readonly t: number;
-  /** What has been AWSCURRENT, and since when: the last is. */
+  /** The versions that were AWSCURRENT, each with its start; the last one still is. */
   readonly published: readonly { readonly at: number; readonly version: Version }[];
   /** AWSPREVIOUS. */
   readonly previous: Version | undefined;
-  /** What has been AWSCURRENT, each once, while a hand may move the label back to it. */
+  /** The versions that were AWSCURRENT, each once, as long as an operator may move the label back. */
   readonly older: readonly Version[];
   readonly pending: { readonly id: string; readonly since: number } | null;
   readonly jobs: readonly Job[];
-  /** Still to come. */
+  /** Events that are still to come. */
   readonly left: { readonly rotations: number; readonly revocations: number; readonly hands: number };
   /** Whether the secret was emptied or rolled back: readers may then lack the key of a valid signature. */
   readonly touched: boolean;
@@ -119,7 +119,7 @@ interface World {
   readonly made: number;
   readonly signer: Copy;
   readonly verifier: Copy;
-  /** What signers have promised: the latest expiry, by their clock, of what a key signed. */
+  /** The promises of the signers: the latest expiry, by their clock, of a signature of each key. */
   readonly promises: readonly Promised[];
   /** Kids that some AWSCURRENT revoked. */
   readonly revoked: readonly string[];
@@ -132,16 +132,16 @@ interface Promised {
   readonly kid: string;
   readonly expires: number;
   /**
-   * The revocation that its signer had seen, by `seq`: a verifier's copy from before it may refuse, which is what an
-   * emergency costs. 0: none.
+   * The last revocation that the signer had seen, by `seq`; 0 means none. A verifier with an older copy may
+   * refuse the signature. That is the cost of a revocation.
    */
   readonly since: number;
 }
 
 const LONG_AGO = -1_000;
-/** As a template begins the secret. */
+/** The secret as a template creates it. */
 const EMPTY = parseKeyset(EMPTY_KEYSET);
-/** Of material of its own. */
+/** A key with its own material. */
 const newKey = (n: number): NewKey => {
   const k = Buffer.alloc(32, 'k').fill(n, 0, 1).toString('base64url');
   return { kid: `k${n}`, alg: 'HKDF-SHA-256', jwk: { kty: 'oct', k }, vault: null };
@@ -210,8 +210,8 @@ export function keysModel(
       yield* steps(w, job);
       yield { name: `${job.kind} ${job.version.id} crashes`, state: { ...w, jobs: without(w, job) } };
     }
-    // The check and the move that follows it are two calls, but no tick apart. All that happens is counted from the
-    // first rotation's beginning.
+    // The check and the move that follows it are two calls in the same tick. All times count from the first
+    // rotation's beginning.
     if (w.made > 0 && !w.jobs.some(({ phase }) => phase === 'checked')) yield* ticks(w);
   }
 
@@ -220,7 +220,7 @@ export function keysModel(
     const began = { version: { id, keyset: null }, startedAt: w.t, skew: 0, phase: 'staged' } as const;
     const { left } = w;
     const makes = { made: w.made + 1, pending: { id, since: w.t } };
-    // AWS refuses while another AWSPENDING stands.
+    // AWS refuses this while another AWSPENDING exists.
     if (left.rotations > 0 && !blocked(w))
       yield {
         name: `rotate ${id}`,
@@ -244,12 +244,12 @@ export function keysModel(
   }
 
   function* byHand(w: World) {
-    // Compare and swap does not notice a label that leaves and comes back in the moment before a move. Readers then
-    // still refuse what is revoked, and the next rotation completes the revocation.
+    // Compare-and-swap does not notice a label that leaves and comes back in the moment before a move.
+    // Readers then still refuse the revoked keys, and the next rotation completes the revocation.
     if (w.left.hands === 0 || w.jobs.some(({ phase }) => phase === 'checked')) return;
     const left = { ...w.left, hands: w.left.hands - 1 };
-    // What was promised before may be refused now. What is checked from here on is what the Regions remember.
-    // The version that is current lost its other label when its rotation ended.
+    // Earlier promises may now be broken. From here on the checks cover what the Regions remember.
+    // The current version lost its other label when its rotation ended.
     const pending = blocked(w) ? w.pending : null;
     const touched = { ...w, left, pending, touched: true, promises: [] };
     const id = `e${left.hands}`;
@@ -259,7 +259,7 @@ export function keysModel(
         yield { name: `rolled back to ${version.id}`, state: becomesCurrent(touched, version) };
   }
 
-  /** As Secrets Manager moves its labels. */
+  /** Moves the labels as Secrets Manager does. */
   function becomesCurrent(w: World, version: Version): World {
     const keep = w.left.hands > 0 && !w.older.some(({ id }) => id === version.id);
     return {
@@ -270,7 +270,9 @@ export function keysModel(
     };
   }
 
-  /** What a job reads of the secret and of the Regions before it makes a keyset: `lookAtRegions`. */
+  /**
+   * The state of the secret and of the Regions that a job reads before it makes a keyset: `lookAtRegions`.
+   */
   function look(w: World) {
     const keysets = [current(w), w.previous].flatMap((version) => version?.keyset ?? []);
     const revoked = unique([...keysets.flatMap((keyset) => keyset.revoked), ...w.refused]);
@@ -310,7 +312,10 @@ export function keysModel(
     }
   }
 
-  /** A revocation takes all keys, or any one. From here on every Region refuses them, whether or not it goes on. */
+  /**
+   * A revocation covers all keys, or any one. From here on every Region refuses them, whether or not it
+   * continues.
+   */
   function refuse(
     w: World,
     only: readonly string[] | undefined,
@@ -325,7 +330,7 @@ export function keysModel(
     };
   }
 
-  /** A rotation does not begin a keyset anew that had keys. */
+  /** A rotation does not start over a keyset that had keys. */
   function isEmptied(w: World): boolean {
     const had = (w.previous?.keyset?.keys.length ?? 0) > 0 || w.memory.seq > 0;
     return current(w).keyset!.keys.length === 0 && had;
@@ -359,7 +364,7 @@ export function keysModel(
     const faults = rules.checkPending(base.keyset!, base.id, keyset, lags, w.t + skew);
     if (isPending && faults.length === 0)
       return { ...w, jobs: becomes({ phase: 'checked' }), memory: remember(w, [base.keyset!, keyset], skew) };
-    // Given up: its AWSPENDING goes, and a later rotation starts over.
+    // Given up: its AWSPENDING is removed, and a later rotation starts over.
     const uncontended = isPending && keyset.based_on === base.id;
     const inTime = w.t - job.startedAt <= X && skew === job.skew;
     const wrong =
@@ -402,8 +407,8 @@ export function keysModel(
   }
 
   /**
-   * A reader may look at any moment, and a replica may show any version since the one that was current L ago. Who reads
-   * changes nothing for the rotations, so of each tick the end is moment enough.
+   * A reader may read at any moment, and a replica may show any version since the one that was current L ago.
+   * Reads do not affect the rotations, so it is enough to read at the end of each tick.
    */
   function* ticks(w: World) {
     const oldest = w.published.findLastIndex(({ at }) => at <= w.t - L);
@@ -439,7 +444,7 @@ export function keysModel(
     });
   }
 
-  /** The signer signs at every moment, by a clock as wrong as it may be. */
+  /** The signer signs at every moment, with the worst allowed clock. */
   function observe(w: World): World {
     if (w.signer.readAt === null) return w;
     const { keyset } = w.signer;
@@ -449,7 +454,8 @@ export function keysModel(
     for (const skew of skews) {
       const key = signingKey(keyset!, w.t + skew);
       if (!key) return { ...w, wrong: 'a signer has no key' };
-      // Until its copy has the revocation's new key, it signs with none or with one that verifiers may lack.
+      // Until its copy has the revocation's new key, it signs with no key, or with one that verifiers may
+      // lack.
       if (w.refused.includes(key.kid)) continue;
       promises = withPromise(promises, { kid: key.kid, expires: w.t + skew + key.max_life, since });
     }
@@ -481,7 +487,7 @@ export function keysModel(
   return { initial, key, next, broken };
 }
 
-/** A copy as readers use it: without what their Region refuses. */
+/** A copy as readers use it: without the kids that their Region refuses. */
 const asRead = (keyset: Keyset, refused: readonly string[]): Keyset => ({
   ...keyset,
   revoked: [...keyset.revoked, ...refused],

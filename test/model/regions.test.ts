@@ -1,4 +1,7 @@
-/** Registrations over two Regions, searched exhaustively with small bounds; and each planted fault, which the search must find. */
+/**
+ * Registrations over two Regions, searched exhaustively within small bounds. The search must also find each
+ * planted fault.
+ */
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Bounds, RULES, type Rules, regionsModel } from './regions.ts';
 import { search } from './search.ts';
@@ -25,7 +28,7 @@ const DELETION: Bounds = {
 const LOST_LEDGER: Bounds = { ...ONE, deliveries: 2, horizon: 3, lostLedgers: 2 };
 const FAILURE: Bounds = { ...ONE, deliveries: 2, horizon: 2, failures: 1 };
 
-describe('nothing is accepted twice, revived or lost', () => {
+describe('nothing is accepted twice, restored or lost', () => {
   it.each<[string, Bounds]>([
     ['one proof, delivered again and again to both Regions', ONE],
     ['the same in eventual mode', { ...ONE, mode: 'eventual' }],
@@ -48,7 +51,7 @@ describe('the search finds', () => {
   it.each<[string, Bounds, Partial<Rules>, string]>([
     ['a Region that is left out of the nonce', ONE, { regionInNonce: false }, 'nonce 0 was accepted twice'],
     [
-      'a ledger that replicates, where it should be the Region’s own',
+      'a ledger that replicates, although it should be the Region’s own',
       ONE,
       { regionInNonce: false, ledgerPerRegion: false },
       'nonce 0 was accepted twice',
@@ -62,7 +65,7 @@ describe('the search finds', () => {
     ['an age that the setting decides', EXPIRY, { ownLife: false }, 'nonce 0 was accepted twice'],
     ['a write that is recognised by the jti', ONE, { ownToken: false }, 'nonce 0 was accepted twice'],
     [
-      'a tombstone that any nonce passes',
+      'a tombstone that accepts any nonce',
       DELETION,
       { nonceAfterDeletion: false },
       'proof 0, from before a deletion, registered after it',

@@ -16,21 +16,23 @@ import {
 } from '../../protocol/registration.ts';
 import type { Model } from './search.ts';
 
-/** What is being checked, each part of it replaceable by a planted fault. */
+/** The rules under test. A planted fault can replace each of them. */
 export interface Rules {
   /** The Region is in the nonce and in its key. */
   readonly regionInNonce: boolean;
-  /** A Region's ledger is its own; else it is one table that replicates late. */
+  /** A Region's ledger is its own; otherwise it is one table that replicates late. */
   readonly ledgerPerRegion: boolean;
-  /** A lost ledger gets a new name, which the key is derived for. */
+  /** A lost ledger gets a new name, and nonce keys are derived from that name. */
   readonly newLedgerName: boolean;
-  /** A nonce's age is judged by the life that it carries; else by the setting. */
+  /** A nonce's age is checked against the life that it carries; otherwise against the setting. */
   readonly ownLife: boolean;
-  /** An invocation knows its own write by its own token; else by the proof's jti. */
+  /** An invocation recognises its own write by its own token; otherwise by the proof's jti. */
   readonly ownToken: boolean;
   /** A registration over a tombstone needs a nonce that is younger than the deletion. */
   readonly nonceAfterDeletion: boolean;
-  /** Lambda ends an invocation within seconds: none is verified before a row expires and writes after it is gone. */
+  /**
+   * Lambda ends an invocation within seconds: none verifies before a row expires and writes after it is gone.
+   */
   readonly invocationsEnd: boolean;
   /** In strong mode an answer waits for the second Region. */
   readonly waitsForSecond: boolean;
@@ -49,9 +51,9 @@ export const RULES: Rules = {
 
 export interface Bounds {
   readonly mode: 'strong' | 'eventual';
-  /** What the client signs, each with a nonce of its own. */
+  /** The requests that the client signs, each with its own nonce. */
   readonly proofs: readonly ('register' | 'delete')[];
-  /** How often proofs are delivered, all together. */
+  /** How often proofs are delivered, in total. */
   readonly deliveries: number;
   readonly horizon: number;
   /** How far each Region's clock is off, in milliseconds. @default 0 for both */
@@ -60,7 +62,7 @@ export interface Bounds {
   readonly lostLedgers?: number;
   /** How many Regions fail, for good or until they return. @default 0 */
   readonly failures?: number;
-  /** Nonce life, in ticks, that the setting changes to. @default it does not */
+  /** The nonce life, in ticks, that the setting changes to. @default no change */
   readonly longerLife?: number;
 }
 
@@ -92,7 +94,7 @@ interface Invocation {
   readonly proof: number;
   /** Its number is its token. */
   readonly w: number;
-  /** Of the ledger that it was verified for, and writes to. */
+  /** The ledger that it was verified for, and writes to. */
   readonly generation: number;
   readonly phase: 'verified' | 'unclear' | 'consumed';
 }
@@ -107,11 +109,11 @@ interface World {
   readonly ledgers: PerRegion<Ledger>;
   /** Each Region's copy; in strong mode they differ only while a write is under way. */
   readonly registry: PerRegion<Stored | undefined>;
-  /** Ledger rows that the other Region has not heard of, where the ledger replicates. */
+  /** Ledger rows that have not reached the other Region yet, if the ledger replicates. */
   readonly late: readonly { readonly to: RegionName; readonly nonce: string; readonly row: Ledger[string] }[];
   readonly nonces: readonly (Nonce | undefined)[];
   readonly invocations: readonly Invocation[];
-  /** For each proof the invocations that consumed its nonce. */
+  /** For each proof, the invocations that consumed its nonce. */
   readonly accepted: readonly (readonly number[])[];
   /** The last answer that a client got. */
   readonly acknowledged: 'nothing' | 'registered' | 'deleted';
@@ -128,7 +130,7 @@ interface World {
 
 interface Stored {
   readonly record: RegistryRecord;
-  /** When it was written, by the Region's clock: the later one wins. */
+  /** When it was written, by the Region's clock: the later write wins. */
   readonly atMs: number;
   readonly by: RegionName;
 }
@@ -174,7 +176,7 @@ export function regionsModel(bounds: Bounds, rules: Rules = RULES): Model<World>
     const nonce = checkNonce(text, {
       key: nonceKey(region, generation),
       region: rules.regionInNonce ? region : 'any',
-      // By the setting: as if it were so much younger as the setting is longer than its own life.
+      // With the setting: the nonce seems younger by the difference between the setting and its own life.
       nowMs: rules.ownLife ? ms : Math.max(content.issuedMs, ms - life + content.lifeMs),
       clockErrorMs: E_MS,
       clientId: CLIENT,
@@ -279,9 +281,10 @@ export function regionsModel(bounds: Bounds, rules: Rules = RULES): Model<World>
     const ms = nowMs(world, region);
     const held = mode === 'strong' ? latest(world) : world.registry[region];
     const write = (record: RegistryRecord): World => {
-      // A write is later than what it replaces.
+      // A write is always later than the one that it replaces.
       const stored = { record, atMs: Math.max(ms, (held?.atMs ?? 0) + 1), by: region };
-      // In strong mode the answer waits until another Region has it, too: the other one here, or the witness.
+      // In strong mode the answer waits until a second Region has the write: the other one here, or the
+      // witness.
       const reached = mode === 'strong' && rules.waitsForSecond && world.up[other(region)];
       const registry = reached ? { a: stored, b: stored } : { ...world.registry, [region]: stored };
       return acknowledged({ ...world, registry, invocations: without }, proof);
@@ -350,7 +353,7 @@ export function regionsModel(bounds: Bounds, rules: Rules = RULES): Model<World>
   const latest = ({ registry: { a, b } }: World): Stored | undefined =>
     !a || (b && b.atMs > a.atMs) ? b : a;
 
-  /** TTL removes what has expired, as early as it may. */
+  /** TTL removes expired items, as early as it may. */
   function pass(world: World): World {
     const t = world.t + 1;
     const swept = (region: RegionName): Ledger => {

@@ -1,4 +1,7 @@
-/** Exhaustive breadth-first search: the shortest way to a state that breaks an invariant, or proof that there is none. */
+/**
+ * Exhaustive breadth-first search: it finds the shortest way to a state that breaks an invariant, or proves
+ * that there is none.
+ */
 
 export interface Model<S> {
   readonly initial: S;
@@ -6,13 +9,13 @@ export interface Model<S> {
   key(state: S): string;
   /** Every step that can come next. */
   next(state: S): Iterable<{ readonly name: string; readonly state: S }>;
-  /** @returns what a state breaks, or undefined */
+  /** @returns the invariant that a state breaks, or undefined */
   broken(state: S): string | undefined;
 }
 
 export interface Found {
   readonly states: number;
-  /** The steps to the first violation and what it is; undefined where none is within reach. */
+  /** The steps to the first violation, and the violation; undefined if none is within reach. */
   readonly violation: { readonly broken: string; readonly steps: readonly string[] } | undefined;
 }
 

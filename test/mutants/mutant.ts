@@ -1,9 +1,9 @@
 /** A mutant: one change to the code that removes one guarantee. */
 export interface Mutant {
-  /** A name that docs/guarantees.md has. */
+  /** A name in docs/guarantees.md. */
   readonly guarantee: string;
   readonly file: string;
-  /** Stands in the file exactly once. */
+  /** Text that occurs exactly once in the file. */
   readonly find: string;
   readonly replace: string;
   /** The tests that must fail, separated by spaces. */
@@ -18,6 +18,6 @@ export const mutant = (
   tests: string,
 ): Mutant => ({ guarantee, file, find, replace, tests });
 
-/** @returns the file's text with the mutant in it; undefined where it does not apply exactly once */
+/** @returns the file's text with the mutant in it; undefined if it does not apply exactly once */
 export const mutated = ({ find, replace }: Mutant, text: string): string | undefined =>
   text.split(find).length === 2 ? text.replace(find, () => replace) : undefined;

@@ -1,4 +1,4 @@
-/** An empty project into which the packed tarballs are installed, and nothing that they do not declare. */
+/** An empty project with the packed tarballs installed, and only the packages that they declare. */
 import { execFile, execFileSync } from 'node:child_process';
 import {
   mkdirSync,
@@ -19,7 +19,7 @@ const NODE_MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url
 
 export interface Project {
   readonly directory: string;
-  /** Runs a program in it, by default Node. @returns what it prints */
+  /** Runs a program in it, by default Node. @returns its output */
   run(args: readonly string[], options?: { command?: string; env?: Record<string, string> }): Promise<string>;
   read(name: string): string;
   write(name: string, content: string): void;
@@ -27,8 +27,8 @@ export interface Project {
 }
 
 /**
- * Without a network: each declared dependency is a link to the one that this checkout has. Its own it finds from
- * there; the packages find theirs in the project, as after `npm install`.
+ * Works without a network: each declared dependency is a link to this checkout's copy, which finds its own
+ * dependencies there. The packages find theirs in the project, as after `npm install`.
  */
 export function installPackages(): Project {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-installed-'));
@@ -73,7 +73,7 @@ function unpack(tarball: string, target: string): void {
 
 function link(name: string, modules: string): void {
   const path = join(modules, name);
-  // The packages themselves are there already, unpacked.
+  // The packages themselves are already unpacked there.
   if (name.startsWith('@countersign/')) return;
   mkdirSync(dirname(path), { recursive: true });
   rmSync(path, { force: true });

@@ -13,7 +13,7 @@ import { DIRECTORY, installOnce } from '../../local/real/install.ts';
 import { production, readDocument } from '../../scripts/reference.ts';
 import { installPackages, type Project } from './installed.ts';
 
-/** Longest that a test waits for two apps. */
+/** The longest time that a test waits for two apps. */
 const SYNTH_MS = 300_000;
 const CONFIG = production('prod');
 /** As `cdk synth -c countersign:lock=write` does. */
@@ -159,7 +159,7 @@ it('the installed command brings the policies that it writes into Vault, and tho
     );
 });
 
-/** What they claim to run on, at the least: npm's `node` package holds the binary. */
+/** The oldest Node that they claim to support: npm's `node` package holds the binary. */
 const OLDEST = JSON.parse(
   readFileSync(new URL('../../sdk/typescript/package.json', import.meta.url), 'utf8'),
 ).engines.node.slice('>='.length);

@@ -1,6 +1,6 @@
 /**
- * A clock that runs with the machine's, but on which a pause is no time: a process that is held up, by a collection of
- * garbage or by others on the same processor, is not what a lag in milliseconds is about.
+ * A clock that follows the machine's, but does not count pauses. A process can be paused by garbage
+ * collection or by other processes on the same processor. Lags in milliseconds do not mean such pauses.
  */
 const MOST_MS = 4;
 

@@ -1,4 +1,4 @@
-/** An API consumer that sends each request once: no retry hides a refusal. */
+/** An API consumer that sends each request once: no retry can hide a refusal. */
 
 import type { LocalClient } from '../../local/stage.ts';
 import { buildProof } from '../../protocol/proof/build.ts';
@@ -6,7 +6,7 @@ import { buildProof } from '../../protocol/proof/build.ts';
 export interface Outcome {
   readonly status: number;
   readonly code: string | undefined;
-  /** A fresh one, where the answer brings it. */
+  /** A fresh nonce, if the answer has one. */
   readonly nonce: string | null;
 }
 

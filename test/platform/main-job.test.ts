@@ -1,4 +1,4 @@
-/** The main job over HTTP: the platform of `npm start`, the SDK, and whoever attacks them. */
+/** The main job over HTTP: the platform of `npm start`, the SDK, and attackers. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Platform, startPlatform } from '../../local/platform.ts';
@@ -23,7 +23,7 @@ afterAll(() => platform.stop());
 const newClient = (url = entry) => new CountersignClient({ url, apiKey, fetch: http as typeof fetch });
 
 describe('the SDK', () => {
-  it('registers, reads and deletes, and registers again once the deletion has passed', async () => {
+  it('registers, reads and deletes, and registers again after the deletion', async () => {
     await using client = newClient();
     const user = { user_id: 'life-cycle', email: 'life@example.com' };
     const made = await client.register(user);
@@ -39,7 +39,7 @@ describe('the SDK', () => {
     expect(await client.register(user)).toMatchObject({ id: made.id, replayed: false });
   });
 
-  it('makes 1.0 round trips a registration in a batch, after the first', async () => {
+  it('needs 1.0 round trips per registration in a batch, after the first', async () => {
     await using client = newClient();
     await client.register({ user_id: 'warm-up' });
     http.count = 0;
@@ -47,11 +47,11 @@ describe('the SDK', () => {
     let registered = 0;
     for await (const { ok } of client.registerBatch(users, { concurrency: 10 })) registered += Number(ok);
     expect(registered).toBe(200);
-    // One request fetched nonces for those who began together.
+    // One request fetched nonces for the calls that began together.
     expect(http.count).toBeLessThanOrEqual(201);
   });
 
-  it('speaks to the Region that it is given', async () => {
+  it('uses the Region that it is given', async () => {
     for (const { url } of regions) {
       await using client = newClient(url);
       expect((await client.register({ user_id: 'either-region' })).id).toHaveLength(43);
@@ -92,8 +92,8 @@ describe('one proof', () => {
   });
 });
 
-describe('what people are shown', () => {
-  it('the page that a problem names says what to do about it, for every code', async () => {
+describe('the material for readers', () => {
+  it('the page that a problem names gives the remedy, for every code', async () => {
     const refused = await http(`${regions[0]!.url}/v1/nonce`);
     const { type } = (await refused.json()) as { type: string };
     for (const code of Object.keys(PROBLEMS)) {
@@ -103,7 +103,7 @@ describe('what people are shown', () => {
     }
   });
 
-  it('the examples hold 1,000 different users each', () => {
+  it('the examples contain 1,000 different users each', () => {
     const lines = (name: string) =>
       readFileSync(new URL(`../../examples/${name}`, import.meta.url), 'utf8')
         .trim()

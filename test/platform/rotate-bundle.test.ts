@@ -1,6 +1,6 @@
 /**
- * The rotation function as it is shipped, one module with nothing around it: each way to log in to Vault, by what Lambda
- * puts into its environment.
+ * The rotation function as it is shipped, one module with nothing around it: each login method for Vault,
+ * configured by Lambda's environment.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -31,7 +31,7 @@ let platform: Platform;
 let secrets: SecretsManagerClient;
 let refuses = false;
 
-/** The logins that the embedded Vault has not, and the rest is its own. */
+/** The login methods that the embedded Vault lacks; it handles the rest. */
 async function serveVault(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const method = /^\/v1\/auth\/(aws|jwt)\/login$/.exec(request.url!)?.[1];
   if (method === undefined) return embedded.listener(request, response);
@@ -100,7 +100,7 @@ type Login = 'aws' | 'approle' | 'jwt';
 type Handler = (event: object, context: Invocation) => Promise<any>;
 const instances = new Map<Login, Handler>();
 
-/** An instance for each way to log in. */
+/** One instance for each login method. */
 async function invoke(auth: Login, event: object) {
   if (!instances.has(auth)) {
     process.env.COUNTERSIGN_VAULT = JSON.stringify({ address: vault.url, auth });
@@ -110,7 +110,7 @@ async function invoke(auth: Login, event: object) {
   return instances.get(auth)!(event, { awsRequestId: '00000000-0000-4000-8000-000000000000' });
 }
 
-it('a login that is refused, and a step for another secret, say what is wrong and hold no secret', async () => {
+it('a refused login, and a step for another secret, are reported clearly, without a secret', async () => {
   const before = await keyset();
   refuses = true;
   const said: unknown[] = [];

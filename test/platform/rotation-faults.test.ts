@@ -1,6 +1,6 @@
 /**
- * The running platform while Vault or Secrets Manager fails, and while a key is stolen: what clients see, what the log
- * says, and that nothing is lost.
+ * The running platform while Vault or Secrets Manager fails, and while a key is stolen: the clients' answers,
+ * the log, and that nothing is lost.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -31,14 +31,14 @@ const SECRET = secretName('local', 'nonce');
 const REGIONS = ['local-a', 'local-b'];
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
-/** What the platform is made to meet. */
+/** The faults that the platform meets. */
 const vault: { fails?: 'sealed' | 'gone' | 'slow' | 'keeps tokens' } = {};
 let awsFault: (call: AwsCall) => AwsError | undefined = () => undefined;
 let aheadMs = 0;
 const log: LogEntry[] = [];
-/** Those of the rotation functions' logins that were used, and those that were given back. */
+/** The tokens that the rotation functions' logins got, and the ones that were revoked. */
 const tokens = { used: new Set<string>(), revoked: new Set<string>() };
-/** Whatever was a secret at any time. */
+/** Every value that was ever secret. */
 const secretsSeen = new Set<string>();
 const answers: unknown[] = [];
 
@@ -147,7 +147,7 @@ async function bothRegister(): Promise<void> {
   for (const region of REGIONS) expect((await registerIn(region)).status).toBe(201);
 }
 
-/** Every honest client goes on, after one `use_nonce` at most, with the nonce that it brings. */
+/** Every honest client continues after at most one `use_nonce`, with the nonce of that answer. */
 async function bothGoOn(): Promise<void> {
   for (const region of REGIONS) {
     const first = await registerIn(region);
@@ -160,7 +160,9 @@ const pass = (ms: number): void => {
   aheadMs += ms;
 };
 
-/** A rotation fails with one clear line and clients notice nothing; after the repair, the next one succeeds. */
+/**
+ * A rotation fails with one clear line and clients notice nothing; after the repair, the next one succeeds.
+ */
 async function failsOnce(
   reason: RegExp,
   fail: () => void | Promise<void>,
@@ -173,14 +175,14 @@ async function failsOnce(
   const failed = log.slice(lines).filter(({ level, action }) => level === 'ERROR' && action !== undefined);
   expect(failed).toEqual([expect.objectContaining({ message: 'keyset', purpose: 'nonce' })]);
   expect(`${failed[0]!.reason} ${failed[0]!.error}`).toMatch(reason);
-  // Long enough for every copy to be due for a refresh, which fails as well.
+  // Long enough for every copy to need a refresh, which fails as well.
   pass(2 * 60_000);
   await bothRegister();
   await bothRegister();
 
   await repair();
   expect(await keyset()).toEqual(before);
-  // What the broken-off rotation left, keys-watch takes away once it is older than a rotation may take.
+  // keys-watch removes what the interrupted rotation left, once it is older than a rotation may take.
   pass(2 * HOUR);
   await invoke('local-a', keysWatchName('local'), '');
   await rotate();
@@ -205,7 +207,7 @@ describe('Vault', () => {
     ),
   );
 
-  it('slow: the rotation takes its time, and nobody waits for it', async () => {
+  it('slow: the rotation takes longer, and nobody waits for it', async () => {
     const { seq } = await keyset();
     vault.fails = 'slow';
     const rotation = rotate();
@@ -218,12 +220,12 @@ describe('Vault', () => {
 
 describe('a login at Vault', () => {
   const kept = () => [...tokens.used].filter((token) => !tokens.revoked.has(token));
-  /** A function says that a step is done just before it ends its login. */
+  /** A function reports that a step is done just before it ends its login. */
   const ended = async () => {
     while (kept().length > 0) await delay(5);
   };
 
-  it('is ended by who used it, whether the rotation went through or failed', async () => {
+  it('is ended by the function that used it, whether the rotation succeeded or failed', async () => {
     await rotate();
     await ended();
     const used = tokens.used.size;
@@ -237,7 +239,7 @@ describe('a login at Vault', () => {
     await invoke('local-a', keysWatchName('local'), '');
   });
 
-  it('that Vault does not end costs neither a rotation nor a revocation, and is said', async () => {
+  it('that Vault fails to end affects neither a rotation nor a revocation, and is logged', async () => {
     const { seq } = await keyset();
     await ended();
     const lines = log.length;
@@ -260,7 +262,7 @@ describe('a login at Vault', () => {
   });
 });
 
-/** Those that a reader or a rotation makes. */
+/** The calls of a reader or a rotation. */
 const refuseSecrets = (error: AwsError) => () => {
   awsFault = ({ service, operation }) =>
     service === 'secretsmanager' && operation !== 'RotateSecret' ? error : undefined;
@@ -273,7 +275,7 @@ describe('Secrets Manager', () => {
   it.each([
     ['refusing', new AwsError('InternalServiceError', 'An error occurred on the server side.', 500)],
     ['throttled', new AwsError('ThrottlingException', 'Rate exceeded', 400)],
-  ])('%s: the next rotation makes it good, and no client notices', (_, error) =>
+  ])('%s: the next rotation succeeds, and no client notices', (_, error) =>
     failsOnce(
       /^secret countersign\/local\/keys\/nonce unavailable Unavailable/,
       refuseSecrets(error),
@@ -284,7 +286,7 @@ describe('Secrets Manager', () => {
   it.each([
     ['corrupt', '{"keys":[{"kid":"MARKED-SECRET', /keyset: not JSON/],
     ['emptied', '{"keys":[]}', /the keyset is empty, and was not before/],
-  ])('%s: the next rotation makes it good, and no client notices', async (_, SecretString, reason) => {
+  ])('%s: the next rotation succeeds, and no client notices', async (_, SecretString, reason) => {
     const { VersionId: right } = await secrets.send(new GetSecretValueCommand({ SecretId: SECRET }));
     let wrong: string | undefined;
     secretsSeen.add('MARKED-SECRET');
@@ -303,7 +305,7 @@ describe('Secrets Manager', () => {
     );
   });
 
-  it('away for longer than a copy may be old: 503, and back again once it is', async () => {
+  it('away for longer than the maximum age of a copy: 503, and service resumes with it', async () => {
     await bothRegister();
     refuseSecrets(new AwsError('InternalServiceError', 'down', 500))();
     pass(DAY / 3);
@@ -325,7 +327,7 @@ describe('Secrets Manager', () => {
 });
 
 describe('a stolen key', () => {
-  /** What its thief makes, for a client of the thief's own. */
+  /** A proof by the thief, for a client that the thief invented. */
   const forge = (held: Keyset, region: string): string => {
     const now = Date.now() + aheadMs;
     const stolen = held.keys.filter(({ activates_at }) => activates_at <= now).at(-1)!;
@@ -333,7 +335,7 @@ describe('a stolen key', () => {
     return mintNonce({ kid: stolen.kid, key, region, issuedMs: now, lifeMs: 300_000, clientId: 'dev' });
   };
 
-  it('is good until it is revoked, and ten seconds after that nowhere, a rotation under way or not', async () => {
+  it('is accepted until it is revoked, and nowhere ten seconds later, even during a rotation', async () => {
     const stolen = await keyset();
     for (const region of REGIONS) expect((await registerIn(region, forge(stolen, region))).status).toBe(201);
 
@@ -351,7 +353,7 @@ describe('a stolen key', () => {
     pass(10_001);
     await refused();
     await bothGoOn();
-    // Nor does a later rotation bring it back.
+    // Nor does a later rotation restore it.
     pass(2 * HOUR);
     await invoke('local-a', keysWatchName('local'), '');
     await rotate();
@@ -359,7 +361,7 @@ describe('a stolen key', () => {
     await bothGoOn();
   });
 
-  /** Revoked with something out of order: what is answered, and that both Regions refuse it all the same. */
+  /** Revokes while a part is broken: checks the answer, and that both Regions still refuse the key. */
   async function endsAllTheSame(
     disturb: () => void | Promise<void>,
     failure: RegExp | null,
@@ -381,14 +383,14 @@ describe('a stolen key', () => {
     };
     await refused();
     await repair();
-    // Again: those keys go for good, and another signs.
+    // Again: those keys are removed for good, and another key signs.
     expect(await revokeIn('local-a')).toMatchObject({ failure: null, revoked: expect.arrayContaining(kids) });
     pass(10_001);
     await refused();
     await bothGoOn();
   }
 
-  it.each([1, 2])('ends with the secret emptied %i times, and another signs at once', (times) =>
+  it.each([1, 2])('is revoked with the secret emptied %i times, and another key signs at once', (times) =>
     endsAllTheSame(
       async () => {
         for (let i = 0; i < times; i++)
@@ -399,7 +401,7 @@ describe('a stolen key', () => {
     ),
   );
 
-  it('ends with the secret garbage, too', async () => {
+  it('is revoked with garbage in the secret, too', async () => {
     const [SecretString, failure] = ['MARKED-SECRET', /keyset: not JSON/];
     const { VersionId: right } = await secrets.send(new GetSecretValueCommand({ SecretId: SECRET }));
     let wrong: string | undefined;
@@ -416,7 +418,7 @@ describe('a stolen key', () => {
     );
   });
 
-  it.each(['sealed', 'gone'] as const)('ends with Vault %s, too', (fails) =>
+  it.each(['sealed', 'gone'] as const)('is revoked with Vault %s, too', (fails) =>
     endsAllTheSame(
       () => {
         vault.fails = fails;
@@ -428,7 +430,7 @@ describe('a stolen key', () => {
     ),
   );
 
-  it('ends with Secrets Manager refusing writes, too', () =>
+  it('is revoked with Secrets Manager refusing writes, too', () =>
     endsAllTheSame(
       () => {
         awsFault = ({ operation }) =>
@@ -438,7 +440,7 @@ describe('a stolen key', () => {
       serveSecrets,
     ));
 
-  it('ends in every Region whose table can be written, and is said not to in the other one', async () => {
+  it('is revoked in every Region whose table can be written, and the answer names the other Region', async () => {
     const stolen = await keyset();
     awsFault = ({ region, service }) =>
       service === 'dynamodb' && region === 'local-b'
@@ -468,7 +470,7 @@ describe('a stolen key', () => {
       return regions.map(({ revoked }) => stolenKids.every((kid) => revoked!.includes(kid)));
     };
     expect(await refusals()).toEqual([true, false]);
-    // Its own function does it, and spares the new key.
+    // That Region's own function refuses it, and spares the new key.
     const params = { only_kids: [...answer.revoked] };
     const own = await invoke<RevokedKeys>(
       'local-b',
@@ -482,7 +484,7 @@ describe('a stolen key', () => {
     await bothGoOn();
   });
 
-  it('ends with the home Region lost, too: the idle function of another one revokes in the Regions that are there', async () => {
+  it("is revoked with the home Region lost, too: another Region's idle function revokes it in the reachable Regions", async () => {
     const stolen = await keyset();
     await bothRegister();
     awsFault = ({ region }) =>
@@ -498,7 +500,7 @@ describe('a stolen key', () => {
       status: 401,
       code: 'use_nonce',
     });
-    // Who cannot know what is revoked accepts nothing.
+    // A Region that cannot know what is revoked accepts nothing.
     expect(await registerIn('local-a', forge(stolen, 'local-a'))).toMatchObject({
       status: 503,
       code: 'unavailable',
@@ -513,7 +515,7 @@ describe('a stolen key', () => {
   });
 });
 
-it('of all this, no log line and no answer holds a key, a token or what logs in to Vault', () => {
+it('in all this, no log line and no answer holds a key, a token or a credential for Vault', () => {
   const said = JSON.stringify([log, answers]);
   expect(log.length).toBeGreaterThan(100);
   expect(secretsSeen.size).toBeGreaterThan(20);

@@ -66,7 +66,10 @@ const keysetIn = async (region: string, purpose: Purpose = 'nonce'): Promise<Key
   return parseKeyset(SecretString!);
 };
 
-/** As Secrets Manager's schedule does. One that took too long is given up, which the next one makes good. */
+/**
+ * Acts as Secrets Manager's schedule. A rotation that took too long is given up, and the next one repairs
+ * that.
+ */
 async function rotate(): Promise<void> {
   const home = secrets.get('local-a')!;
   await home.send(new RotateSecretCommand({ SecretId: SECRET }));
@@ -84,7 +87,7 @@ it('every key comes from Vault', async () => {
     ]);
 });
 
-it(`${ROTATIONS} rotations refuse nobody, whatever copies the Regions hold`, async () => {
+it(`${ROTATIONS} rotations cause no refusal, whatever copies the Regions hold`, async () => {
   const kids = new Set<string>();
   let keyset = await keysetIn('local-a');
   let rotating = true;
@@ -102,7 +105,7 @@ it(`${ROTATIONS} rotations refuse nobody, whatever copies the Regions hold`, asy
     const before = signingKey(keyset, clock.nowMs())?.kid;
     const outcome = await one.register(url, nonce, `${name}-${++registered}`);
     if (outcome.status === 201) withOlderKey += Number(before !== kid);
-    // What its own end may have met on the way says nothing about keys.
+    // A nonce may expire on the way. Such a refusal says nothing about keys.
     else if (clock.nowMs() >= issuedMs + NONCE_LIFE_MS) late += 1;
     else refused.push({ name, kid, ...outcome });
   };
@@ -112,7 +115,7 @@ it(`${ROTATIONS} rotations refuse nobody, whatever copies the Regions hold`, asy
     }),
   );
   while (kids.size < ROTATIONS) {
-    // As fast as a keyset has room for: it refuses a rotation where too many keys live.
+    // As fast as a keyset has room for keys: with too many live keys it refuses a rotation.
     while (rotationRefusal(keyset, { ...LAGS, maxLifeMs: NONCE_LIFE_MS }, clock.nowMs())) await clock.wait(5);
     await rotate();
     keyset = await keysetIn('local-a');
@@ -123,7 +126,7 @@ it(`${ROTATIONS} rotations refuse nobody, whatever copies the Regions hold`, asy
   await Promise.all(load);
 
   expect(refused).toEqual([]);
-  // It says nothing unless the Regions differed, keys went, and old ones were asked for.
+  // The test is meaningful only if the Regions differed, keys were removed, and old ones were asked for.
   expect(differing).toBeGreaterThan(ROTATIONS / 4);
   expect(keyset.keys.length).toBeLessThan(ROTATIONS / 2);
   expect(withOlderKey).toBeGreaterThan(ROTATIONS / 2);

@@ -10,7 +10,7 @@ const json = fc
   .filter((value) => !JSON.stringify(value).includes('__proto__'));
 
 describe('parseJson', () => {
-  it('takes what JSON.parse takes, and gives the same value', () => {
+  it('accepts what JSON.parse accepts, and returns the same value', () => {
     fc.assert(
       fc.property(json, fc.boolean(), (value, spaced) => {
         const text = JSON.stringify(value, null, spaced ? 1 : 0);
@@ -19,7 +19,7 @@ describe('parseJson', () => {
     );
   });
 
-  it('refuses a second member of one name, however it is spelled and however deep', () => {
+  it('refuses a duplicate member, however it is escaped and however deep it is', () => {
     const escaped = (name: string) =>
       [...name].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
     fc.assert(
@@ -33,7 +33,7 @@ describe('parseJson', () => {
     );
   });
 
-  it('takes one name in two objects, and a name as a value', () => {
+  it('accepts one name in two objects, and a name as a value', () => {
     expect(parse('{"a":{"a":"a"},"b":["a","a",{"a":1},{"a":1}]}')).toBeDefined();
   });
 
@@ -92,7 +92,7 @@ describe('canonicalJson', () => {
           )
         : value;
 
-  it('is one form for one value, whatever the order of members, and another for another', () => {
+  it('has one form per value, whatever the order of members, and different forms for different values', () => {
     fc.assert(
       fc.property(json, json, (x, y) => {
         expect(canonicalJson(shuffled(x))).toBe(canonicalJson(x));

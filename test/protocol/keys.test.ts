@@ -21,7 +21,7 @@ const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: 
 const clientId = fc.stringMatching(/^[a-z][a-z0-9-]{2,31}$/);
 
 describe('bytes', () => {
-  it('length prefixes keep any two lists of parts apart', () => {
+  it('length prefixes distinguish any two lists of parts', () => {
     const parts = fc.array(fc.string(), { maxLength: 4 });
     fc.assert(
       fc.property(parts, parts, (a, b) => {
@@ -66,7 +66,7 @@ describe('an API key', () => {
     profile: fc.constantFrom('strict' as const, 'basic' as const),
   });
 
-  it('says what it was derived for, and none other is like it', () => {
+  it('names what it was derived for, and differs from every other', () => {
     fc.assert(
       fc.property(made, made, (a, b) => {
         const { clientId, generation, profile } = a;
@@ -95,7 +95,7 @@ describe('an API key', () => {
 });
 
 describe('a registration id', () => {
-  it("is another for another client or user, though their names' bytes run together", () => {
+  it('differs for every other client or user, even if the bytes of their names join to the same text', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.nat(5), (a, b, cut) => {
         const all = a + b;
@@ -127,7 +127,7 @@ describe('a keyset', () => {
     keys: [key('AAAAAA', 0, 200), key('BBBBBA', 100, null), key('CCCCCA', 150, null)],
   };
 
-  it('signs with the latest active key, and before any is active with the earliest', () => {
+  it('signs with the latest active key, or with the earliest if none is active yet', () => {
     expect(signingKey(keyset, 50)?.kid).toBe('AAAAAA');
     expect(signingKey(keyset, 100)?.kid).toBe('BBBBBA');
     expect(
@@ -136,7 +136,7 @@ describe('a keyset', () => {
     expect(signingKey({ ...keyset, keys: [] }, 5)).toBeUndefined();
   });
 
-  it('verifies with every key that is not retired or revoked, also before it is active', () => {
+  it('verifies with every key that is not retired or revoked, even before it is active', () => {
     const at = (nowMs: number) => verificationKeys(keyset, nowMs).map(({ kid }) => kid);
     expect(at(0)).toEqual(['AAAAAA', 'BBBBBA']);
     expect(at(199)).toEqual(['AAAAAA', 'BBBBBA']);
@@ -144,14 +144,14 @@ describe('a keyset', () => {
     expect(verificationKey(keyset, 'CCCCCA', 160)).toBeUndefined();
   });
 
-  it('of a lower seq never replaces a higher one', () => {
+  it('with a lower seq never replaces one with a higher seq', () => {
     const older = { ...keyset, seq: 2 };
     expect(newerKeyset(keyset, older)).toBe(keyset);
     expect(newerKeyset(older, keyset)).toBe(keyset);
     expect(newerKeyset(undefined, older)).toBe(older);
   });
 
-  it('is read as it was written, and empty as a stack creates it', () => {
+  it('is refused: %s', () => {
     expect(parseKeyset(JSON.stringify(keyset))).toEqual(keyset);
     expect(parseKeyset('{"keys":[]}')).toEqual({
       version: 1,
@@ -187,12 +187,12 @@ describe('a keyset', () => {
     if (text.length > 10) expect(read).not.toThrow('secret-text');
   });
 
-  it('of a newer format is read as far as it is known', () => {
+  it('in a newer format is read as far as this release knows it', () => {
     const newer = JSON.stringify({ ...keyset, version: 7, tomorrow: [1] });
     expect(parseKeyset(newer)).toEqual({ ...keyset, version: 7 });
   });
 
-  describe('holds keys of its purpose alone', () => {
+  describe('holds only keys for its purpose', () => {
     const keys = {
       'HKDF-SHA-256': oct.jwk,
       ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
@@ -263,20 +263,20 @@ describe('candidate keys', () => {
     revoked: new Set(),
   };
 
-  it('of a basic client are two at most, the usable ones before all others', () => {
+  it('of a basic client are at most two, usable ones first', () => {
     const kids = (nowS: number) =>
       candidateKeys(client, { profile: 'basic', alg: 'HS256' }, nowS * 1000).map(({ kid }) => kid);
     expect(kids(8)).toEqual(['3', '2']);
     expect(kids(25)).toEqual(['3', '4']);
   });
 
-  it('of a basic client that were revoked stand behind all that live', () => {
+  it('of a basic client come after all live ones if they are revoked', () => {
     const some = { ...client, revoked: new Set(['3']) };
     const kids = candidateKeys(some, { profile: 'basic', alg: 'HS256' }, 8_000).map(({ kid }) => kid);
     expect(kids[0]).toBe('2');
   });
 
-  it('are revoked with any generation they descend from; a missing one, or a circle, counts as revoked', () => {
+  it('are revoked with any generation that they descend from; a missing or circular one counts as revoked', () => {
     const issued = (kid: string, issuedBy: string | null) => ({ ...key(kid, 0, 10), issuedBy });
     const keys = [
       issued('1', null),
@@ -294,7 +294,7 @@ describe('candidate keys', () => {
     expect(dead('1')).toEqual(['1', '2', '3', '5', '6', '7']);
   });
 
-  it('of a strict client are the one that kid names, of that alg', () => {
+  it('of a strict client are the key of that kid, with its alg', () => {
     const strict = { ...client, profile: 'strict' as const };
     const find = (alg: string, kid: string) =>
       candidateKeys(strict, { profile: 'strict', alg, kid }, 0).length;

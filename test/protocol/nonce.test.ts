@@ -13,7 +13,7 @@ const content = fc.record({
 const clientId = fc.stringMatching(/^[a-z][a-z0-9-]{2,31}$/);
 
 describe('a nonce', () => {
-  it('says what it was made with, in at most 79 characters', () => {
+  it('contains its inputs, in at most 79 characters', () => {
     fc.assert(
       fc.property(content, clientId, (made, client) => {
         const key = deriveNonceKey(root, made.region, 'ledger');
@@ -26,7 +26,7 @@ describe('a nonce', () => {
     );
   });
 
-  it('lives from issued − E to issued + life, to the millisecond', () => {
+  it('is valid from issued − E to issued + life, to the millisecond', () => {
     fc.assert(
       fc.property(content, fc.integer({ min: 0, max: 10_000 }), (made, clockErrorMs) => {
         const key = deriveNonceKey(root, made.region, 'ledger');
@@ -40,7 +40,7 @@ describe('a nonce', () => {
     );
   });
 
-  it('is void with any one bit changed, cut, or longer', () => {
+  it('is invalid if any bit is changed, or if it is shortened or extended', () => {
     fc.assert(
       fc.property(content, fc.nat(), (made, position) => {
         const key = deriveNonceKey(root, made.region, 'ledger');
@@ -57,7 +57,7 @@ describe('a nonce', () => {
     );
   });
 
-  it('is void for another client, Region, or ledger', () => {
+  it('is invalid for another client, Region, or ledger', () => {
     fc.assert(
       fc.property(content, region, clientId, (made, otherRegion, otherClient) => {
         fc.pre(otherRegion !== made.region && otherClient !== 'dev');
@@ -76,7 +76,7 @@ describe('a nonce', () => {
     );
   });
 
-  it('is no nonce with a Region of more than 15 bytes, whatever else it is made of', () => {
+  it('is invalid with a Region of more than 15 bytes, whatever else it contains', () => {
     const key = deriveNonceKey(root, 'r', 'ledger');
     const check = { key, clientId: `c${'-'.repeat(31)}`, region: 'r', nowMs: 0, clockErrorMs: 0 };
     for (let length = 16; length <= 255; length++) {
@@ -89,7 +89,7 @@ describe('a nonce', () => {
     }
   });
 
-  it('never throws on what it is given', () => {
+  it('never throws, whatever the input', () => {
     const check = {
       key: deriveNonceKey(root, 'r', 'l'),
       clientId: 'dev',
@@ -100,7 +100,7 @@ describe('a nonce', () => {
     fc.assert(fc.property(fc.anything(), (text) => checkNonce(text, check) === undefined));
   });
 
-  it('cannot be made where its parts do not fit', () => {
+  it('cannot be made if a part is too long', () => {
     const made = {
       kid: 'AAAAAA',
       region: 'r',

@@ -1,4 +1,4 @@
-/** What the Regions remember of published keysets. */
+/** The published keysets that the Regions remember. */
 import { describe, expect, it } from 'vitest';
 import type { KeyLags } from '../../protocol/key-windows.ts';
 import { parseKeyset } from '../../protocol/keyset.ts';
@@ -13,8 +13,8 @@ const LAGS: KeyLags = {
   rotationTimeMs: 100_000,
 };
 
-describe('what several Regions remember', () => {
-  it('is a key for as long as one of them holds it, in whatever order they are read', () => {
+describe('the memory of several Regions', () => {
+  it('keeps a key for as long as one of them holds it, in whatever order they are read', () => {
     const holds = { seq: 3, kids: { AAAAAA: null, BBBBBB: 5 } };
     const forgets = { seq: 2, kids: { AAAAAA: 7, BBBBBB: 9 } };
     const both = { seq: 3, kids: { AAAAAA: null, BBBBBB: 9 } };
@@ -24,8 +24,8 @@ describe('what several Regions remember', () => {
   });
 });
 
-describe('what a Region remembers once a keyset may be the current one', () => {
-  it('never has a lower seq, whatever is published: readers hold the higher one', () => {
+describe('the memory of a Region, from the time a keyset may be the current one', () => {
+  it('never moves to a lower seq, whatever is published: readers hold the higher one', () => {
     const older = { ...parseKeyset('{"keys":[]}'), seq: 3 };
     expect(withPublished({ seq: 9, kids: {} }, older, LAGS, 0).seq).toBe(9);
     expect(withPublished({ seq: 2, kids: {} }, older, LAGS, 0).seq).toBe(3);

@@ -1,4 +1,6 @@
-/** The arithmetic of leases, over one counter and any number of instances, on a clock that the test owns. */
+/**
+ * The arithmetic of leases, over one counter and any number of instances, on a clock that the test controls.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -18,7 +20,7 @@ import {
 
 const T0 = 29_926_800 * WINDOW_MS;
 
-/** Instances that lease and spend by script; counters by window. */
+/** Instances that lease and spend as scripted, and counters by window. */
 function fleet(instances: number, limit: number) {
   const counters = new Map<number, number>();
   const shares: (Share | undefined)[] = Array(instances).fill(undefined);
@@ -30,7 +32,7 @@ function fleet(instances: number, limit: number) {
     get leases() {
       return leases;
     },
-    /** @returns whether one request is accepted, while `waiting` others wait at this instance */
+    /** @returns whether one request is accepted, while `waiting` other requests wait at this instance */
     ask(instance: number, nowMs: number, waiting = 1): boolean {
       let share = shareAt(shares[instance], nowMs);
       while (share.left === 0 && !isSpent(share, limit)) {
@@ -51,7 +53,7 @@ function fleet(instances: number, limit: number) {
 }
 
 describe('windows', () => {
-  it('are fixed minutes, and say in how many seconds they end', () => {
+  it('are fixed minutes, and state the seconds until they end', () => {
     expect(windowAt(T0)).toBe(29_926_800);
     expect(windowAt(T0 - 1)).toBe(29_926_799);
     expect(secondsLeft(windowAt(T0), T0)).toBe(60);
@@ -65,7 +67,7 @@ describe('windows', () => {
 });
 
 describe('leases', () => {
-  it('never add up to more than the limit in any window, whoever asks when', () => {
+  it('never add up to more than the limit in any window, whatever the timing', () => {
     const ask = fc.record({
       instance: fc.nat(5),
       waiting: fc.integer({ min: 1, max: 40 }),
@@ -91,7 +93,7 @@ describe('leases', () => {
     );
   });
 
-  it('use the whole limit where every instance goes on asking', () => {
+  it('use the whole limit if every instance keeps asking', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 8 }), (limit, instances) => {
         const all = fleet(instances, limit);
@@ -103,20 +105,20 @@ describe('leases', () => {
     );
   });
 
-  it('refuse what is left of a window to nobody: the last permit goes to the first who asks', () => {
+  it('leave nothing unused: the last permit goes to the first who asks', () => {
     const all = fleet(3, 10);
     const accepted = Array.from({ length: 30 }, (_, i) => all.ask(i % 3, T0, 10));
     expect(accepted.filter(Boolean)).toHaveLength(10);
   });
 
-  it('strand little where one instance meets the end while the others fall silent', () => {
+  it('leave few permits unused if one instance reaches the limit while the others are idle', () => {
     const all = fleet(5, 1000);
     let accepted = 0;
     while (all.ask(accepted % 5, T0)) accepted += 1;
     expect(accepted).toBeGreaterThanOrEqual(950);
   });
 
-  it('start anew with the window: what is in hand ends with it', () => {
+  it('end with their window: permits of the last one do not count in the next', () => {
     const all = fleet(1, 100);
     for (let i = 0; i < 50; i++) all.ask(0, T0 + 59_000);
     const inHand = all.counters.get(windowAt(T0))! - 50;
@@ -125,14 +127,14 @@ describe('leases', () => {
     expect(all.accepted.get(windowAt(T0) + 1)).toBe(100);
   });
 
-  it('are of one permit where the instance is slow, so that nothing strands', () => {
+  it('are of one permit if the instance is slow, so that none is left unused', () => {
     const all = fleet(1, 1000);
     for (let i = 0; i < 5; i++) expect(all.ask(0, T0 + i * 10_000)).toBe(true);
     expect(all.leases).toBe(5);
     expect(all.counters.get(windowAt(T0))).toBe(5);
   });
 
-  it('cost few writes where it is busy, and no instance holds more than five seconds of its pace', () => {
+  it('cost few writes on a busy instance, and no instance holds more than five seconds of its pace', () => {
     const all = fleet(1, 6000);
     for (let i = 0; i < 6000; i++) {
       expect(all.ask(0, T0 + i * 10)).toBe(true);
@@ -142,7 +144,7 @@ describe('leases', () => {
     expect(all.leases / 6000).toBeLessThan(0.02);
   });
 
-  it('shrink towards the end of the window: nobody needs five seconds of permits for its last one', () => {
+  it('shrink towards the end of the window: nobody needs five seconds of permits for its last second', () => {
     const share: Share = { window: windowAt(T0), left: 0, leased: 0, block: 100, leasedAtMs: T0 + 58_000 };
     expect(blockSize(share, 6000, 1, T0 + 59_000)).toBe(100);
     expect(blockSize(share, 6000, 1, T0 + 59_500)).toBe(33);

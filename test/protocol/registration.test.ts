@@ -1,9 +1,9 @@
-/** How long a tombstone has something to stop. */
+/** How long a tombstone is needed. */
 import { expect, it } from 'vitest';
 import { isExpiredEverywhere, LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 import { decideRegister, erasableAtMs } from '../../protocol/registration.ts';
 
-it('a tombstone may go as soon as every nonce that it stops has expired on every clock, and no sooner', () => {
+it('a tombstone may be removed once every nonce that it stops has expired on every clock, and no sooner', () => {
   const [deletedAtMs, E_MS] = [1_795_430_000_000, 2_000];
   const registration = { id: 'i', clientId: 'c', userId: 'u', createdAtMs: deletedAtMs, data: {} };
   const stops = (issuedMs: number) =>

@@ -69,7 +69,7 @@ describe('the next keyset', () => {
     expect(parseKeyset(JSON.stringify(first))).toEqual(first);
   });
 
-  it('publishes a key before it signs, and keeps the old one for as long as what it signed lives', () => {
+  it('publishes a key before it signs, and keeps the old key for as long as its signatures live', () => {
     expect(second).toMatchObject({ seq: 2, based_on: 'v1' });
     expect(second.keys.map(({ activates_at, retires_at }) => [activates_at, retires_at])).toEqual([
       [T0, T0 + 5 + PUBLISH + REMOVE],
@@ -77,13 +77,13 @@ describe('the next keyset', () => {
     ]);
   });
 
-  it('waits for what the old key was promised to sign, whatever the config says by now', () => {
+  it("waits for the old key's promised time to sign, whatever the config says now", () => {
     const shorter = nextKeyset(first, 'v1', key(2), { ...LAGS, maxLifeMs: 1 }, T0);
     expect(shorter.keys[0]!.retires_at).toBe(T0 + PUBLISH + REMOVE);
     expect(shorter.keys[1]!.max_life).toBe(1);
   });
 
-  it('never lets a key sign before the one it follows, though the windows became shorter', () => {
+  it('never lets a key sign before its predecessor, although the windows became shorter', () => {
     const hasty = { ...LAGS, rotationTimeMs: 0, clockErrorMs: 0 };
     const third = nextKeyset(second, 'v2', key(3), hasty, T0 + 6);
     expect(third.keys[2]!.activates_at).toBe(second.keys[1]!.activates_at + 1);
@@ -97,8 +97,8 @@ describe('the next keyset', () => {
   });
 });
 
-describe('what is pending', () => {
-  it('passes as it was made, until so little is left that a verifier may not know the key in time', () => {
+describe('a pending keyset', () => {
+  it('passes as it was made, until too little time is left for verifiers to learn of the key', () => {
     const left = keyWindows(LAGS).finishMarginMs;
     const last = second.keys[1]!.activates_at - left;
     expect(last - (T0 + 5)).toBe(LAGS.rotationTimeMs);
@@ -151,13 +151,13 @@ describe('what is pending', () => {
       { fingerprints: Array.from({ length: MAX_REVOKED + 1 }, (_, n) => `${n}`) },
     ],
     [`is larger than ${MAX_KEYSET_BYTES} bytes`, { based_on: 'v'.repeat(MAX_KEYSET_BYTES) }],
-  ])('%s', (fault, change) => {
+  ])('is refused: %s', (fault, change) => {
     const faults = check(first, { ...second, ...change }, T0 + 5);
     expect(faults).toContain(fault);
     expect(faults.join()).not.toContain(one.jwk.k);
   });
 
-  it('may not forget what was revoked, neither its kid nor its material', () => {
+  it('may not forget a revoked key, neither its kid nor its material', () => {
     const revoked = { ...first, revoked: ['AAAAAA'], fingerprints: ['f'] };
     expect(check(revoked, second, T0 + 5)).toEqual([
       'revoked kids are not kept',
@@ -165,13 +165,13 @@ describe('what is pending', () => {
     ]);
     const kept = { ...second, revoked: ['AAAAAA', 'BBBBBA'], fingerprints: ['f'] };
     expect(check(revoked, kept, T0 + 5)).toEqual([]);
-    // Of a key that is revoked now the material counts, too.
+    // The material also counts if the key is revoked now.
     expect(check(first, { ...second, revoked: [kid(1)], keys: [two] }, T0 + 5)).toContain(
       'fingerprints are not kept',
     );
   });
 
-  it('may not bring back the material of a revoked key, whatever its kid', () => {
+  it('may not restore the material of a revoked key, whatever its kid', () => {
     const revoked = revokedKeyset(first, 'v1', key(2), LAGS, T0 + 5);
     const again = { ...key(3), jwk: key(1).jwk };
     expect(revoked.fingerprints).toEqual([fingerprint(again.jwk)]);
@@ -181,7 +181,7 @@ describe('what is pending', () => {
     expect(next.fingerprints).toEqual(revoked.fingerprints);
   });
 
-  it('may not bring it back where only the pending one still remembers it: somebody emptied the current one', () => {
+  it('may not restore it even if only the pending keyset remembers it, because the current one was emptied', () => {
     const { fingerprints } = revokedKeyset(first, 'v1', key(2), LAGS, T0 + 5);
     const base = recalled(EMPTY, { seq: 2, revoked: [kid(1)], fingerprints });
     const next = nextKeyset(base, 'e', { ...key(3), jwk: key(1).jwk }, LAGS, T0 + 6);
@@ -197,26 +197,26 @@ describe('a revocation', () => {
     return revoked;
   };
 
-  it('takes every key, and the new one signs at once', () => {
+  it('covers every key, and the new one signs at once', () => {
     const revoked = revoke(second);
     expect(revoked).toMatchObject({ seq: 3, based_on: 'v2', revoked: [kid(1), kid(2)] });
     expect(revoked.keys).toEqual([{ ...key(9), activates_at: now, retires_at: null, max_life: 1_000 }]);
   });
 
-  it('of the published key alone: the one that signs goes on, until the new one is known everywhere', () => {
+  it('of the published key only: the signing key continues until the new one is known everywhere', () => {
     const revoked = revoke(second, [kid(2)]);
     expect(kids(revoked)).toEqual([kid(1), kid(9)]);
     expect(revoked.keys[1]!.activates_at).toBe(now + PUBLISH);
     expect(revoked.keys[0]!.retires_at).toBe(now + PUBLISH + REMOVE);
   });
 
-  it('of the signing key alone: the published one signs at once', () => {
+  it('of the signing key only: the published one signs at once', () => {
     const revoked = revoke(second, [kid(1)]);
     expect(signingKey(revoked, now)?.kid).toBe(kid(2));
     expect(revoked.keys[1]!.activates_at).toBe(now + PUBLISH);
   });
 
-  it('of the signing key alone, with an older one about to go: the new one signs at once, the old one goes as it would', () => {
+  it('of the signing key only, with an older one that ends soon: the new one signs at once, the old one ends as planned', () => {
     const later = second.keys[1]!.activates_at + 1;
     const revoked = revokedKeyset(second, 'v2', key(9), LAGS, later, [kid(2)]);
     expect(check(second, revoked, later, 'v2')).toEqual([]);
@@ -224,7 +224,7 @@ describe('a revocation', () => {
     expect(revoked.keys[0]).toEqual(second.keys[0]);
   });
 
-  it('of three hundred keys, which an older release let pile up, goes through', () => {
+  it('of three hundred keys, accumulated under an older release, succeeds', () => {
     let many = EMPTY;
     for (let n = 1; n <= 300; n++) many = nextKeyset(many, 'v2', key(n + 1_000), LAGS, T0);
     const revoked = revoke(many);
@@ -234,7 +234,7 @@ describe('a revocation', () => {
     expect(rotationRefusal(revoked, LAGS, now)).toBeUndefined();
   });
 
-  it('of the signing key alone, with an older one about to go and a newer one published: the old one stays for as long as it signs again', () => {
+  it('of the signing key only, with an older one that ends soon and a newer one published: the old one stays while it signs again', () => {
     const lags = { ...LAGS, clockErrorMs: 0 };
     const two = nextKeyset(first, 'v1', key(2), lags, T0);
     const three = nextKeyset(two, 'v2', key(3), lags, two.keys[1]!.activates_at);
@@ -249,13 +249,13 @@ describe('a revocation', () => {
     expect(checkPending(three, 'v3', short, lags, now)).toEqual([`key ${kid(1)} retires at a wrong time`]);
   });
 
-  it('of the next of two published keys: the one that signs stays for as long as it signs longer', () => {
+  it('of the next of two published keys: the signing key stays for as long as it signs longer', () => {
     const third = nextKeyset(second, 'v2', key(3), LAGS, T0 + 6);
     const revoked = revoke(third, [kid(2)]);
     expect(revoked.keys[0]!.retires_at).toBe(third.keys[2]!.activates_at + REMOVE);
   });
 
-  it('extends no key that signs no more, and none that is retired', () => {
+  it('extends neither a key that has stopped signing nor a retired one', () => {
     const later = second.keys[1]!.activates_at;
     const third = nextKeyset(second, 'v2', key(3), LAGS, later);
     const before = third.keys[0]!;
@@ -279,7 +279,7 @@ describe('a keyset that is full', () => {
     return full;
   };
 
-  it('of keys refuses the next rotation until one is gone, and says when that is', () => {
+  it('of keys refuses the next rotation until a key is removed, and says when that is', () => {
     const full = filled(MAX_KEYS);
     const gone = full.keys[0]!.retires_at! + 2 * LAGS.clockErrorMs;
     expect(rotationRefusal(filled(MAX_KEYS - 1), LAGS, T0)).toBeUndefined();
@@ -293,7 +293,7 @@ describe('a keyset that is full', () => {
     expect(check(full, revokedKeyset(full, 'v', key(99), LAGS, T0, [one!]), T0, 'v')).toEqual([]);
   });
 
-  it('of revoked keys refuses rotations while every key that is held can still be revoked', () => {
+  it('of revoked keys refuses rotations early enough that every held key can still be revoked', () => {
     const remembering = (count: number): Keyset => ({
       ...filled(3),
       revoked: Array.from({ length: count }, (_, n) => kid(n + 1_000)),
@@ -305,7 +305,8 @@ describe('a keyset that is full', () => {
     const revoked = revokedKeyset(full, 'v', key(99), LAGS, T0);
     expect(check(full, revoked, T0, 'v')).toEqual([]);
     expect(revoked.fingerprints).toHaveLength(MAX_REVOKED);
-    // What was revoked elsewhere is remembered only as far as there is room: neither a rotation nor an emergency fails for it.
+    // Kids revoked elsewhere are remembered only while there is room: neither a rotation nor a revocation
+    // fails for lack of it.
     const elsewhere = Array.from({ length: MAX_REVOKED }, (_, n) => kid(n + 5_000));
     const beside = { seq: 0, revoked: elsewhere, fingerprints: elsewhere };
     expect(recalled(full, beside)).toEqual(full);
@@ -349,14 +350,14 @@ describe('a keyset that is full', () => {
   });
 });
 
-describe('whatever happens to a keyset', () => {
+describe('any sequence of changes to a keyset', () => {
   const change = fc.record({
     waitMs: fc.integer({ min: 0, max: 2 * (PUBLISH + REMOVE) }),
     kind: fc.constantFrom('rotate', 'rotate', 'rotate', 'revoke', 'revoke one'),
     which: fc.nat(),
   });
 
-  it('it has a key that signs, none that is revoked, and passes its own test', () => {
+  it('leaves a signing key, no revoked key, and a keyset that passes its own test', () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
         let [current, now] = [first, T0];
@@ -377,7 +378,7 @@ describe('whatever happens to a keyset', () => {
           expect(signingKey(current, now)).toBeDefined();
           for (const live of verificationKeys(current, now)) expect(revoked.has(live.kid)).toBe(false);
           const activations = current.keys.map(({ activates_at }) => activates_at);
-          // Who signs is kept until what it signed last has ended.
+          // The signing key is kept until its last signature has expired.
           const turns = [now, ...activations.filter((at) => at > now).sort((a, b) => a - b)];
           for (const [turn, at] of turns.entries()) {
             const { retires_at } = signingKey(current, at)!;
@@ -401,7 +402,7 @@ describe('a key', () => {
     expect(keyState({ ...second, revoked: [old.kid] }, old, T0)).toBe('revoked');
   });
 
-  it('gets a kid that no key has, or had before it was revoked', () => {
+  it('gets a kid that no key has or had', () => {
     const kid = freshKid(first);
     expect(Buffer.from(kid, 'base64url')).toHaveLength(4);
     expect([...kids(first), ...first.revoked]).not.toContain(kid);

@@ -1,4 +1,7 @@
-/** Check 4 (signature) verifies on its own thread, by node:crypto: its verdict is jose's for whatever signature it is given. */
+/**
+ * Check 4 (signature) verifies with node:crypto on its own thread: its verdict equals jose's for any
+ * signature.
+ */
 import {
   createSecretKey,
   generateKeyPairSync,
@@ -58,7 +61,7 @@ const signatures = fc.oneof(
 );
 
 it.each(['HS256', 'ES256', 'Ed25519'] as const)(
-  '%s: for good, changed, cut, padded and made-up signatures',
+  '%s: good, changed, truncated, padded and invented signatures',
   async (alg) => {
     const seen = new Set<boolean>();
     await fc.assert(
@@ -89,7 +92,7 @@ describe('ES256', () => {
   const number = (value: Buffer) => BigInt(`0x${value.toString('hex')}`);
   const key = KEYS.ES256[0];
 
-  /** A proof whose r and s are as wanted; each byte is nought once in 256 tries. */
+  /** A proof whose r and s match the predicates; each byte is zero once in 256 tries. */
   async function signedWith(wanted: (r: Buffer, s: Buffer) => boolean): Promise<[string, Buffer, Buffer]> {
     for (let i = 0; ; i++) {
       const token = await makeProof('ES256', key.sign, { i });
@@ -100,7 +103,7 @@ describe('ES256', () => {
     }
   }
 
-  /** @returns the verdict, which has to be jose's */
+  /** @returns the verdict, after comparing it with jose's */
   async function verdict(input: string, ...signature: Buffer[]): Promise<boolean> {
     const token = `${input}.${Buffer.concat(signature).toString('base64url')}`;
     const parsed = parseProof(token);
@@ -111,13 +114,13 @@ describe('ES256', () => {
   }
 
   it.each<[string, (r: Buffer, s: Buffer) => boolean]>([
-    ['r begins with a nought', (r) => r[0] === 0],
-    ['s begins with a nought', (_, s) => s[0] === 0],
-    ['a nought stands before a high bit', (r, s) => [r, s].some((each) => each[0] === 0 && each[1]! >= 0x80)],
-    ['a nought stands before a low bit', (r, s) => [r, s].some((each) => each[0] === 0 && each[1]! < 0x80)],
+    ['r begins with a zero', (r) => r[0] === 0],
+    ['s begins with a zero', (_, s) => s[0] === 0],
+    ['a zero stands before a high bit', (r, s) => [r, s].some((each) => each[0] === 0 && each[1]! >= 0x80)],
+    ['a zero stands before a low bit', (r, s) => [r, s].some((each) => each[0] === 0 && each[1]! < 0x80)],
     ['both have the high bit', (r, s) => r[0]! >= 0x80 && s[0]! >= 0x80],
     ['neither has it', (r, s) => r[0]! < 0x80 && s[0]! < 0x80],
-  ])('is verified where %s, and not without that nought', async (_, wanted) => {
+  ])('is verified if %s, but not without that zero', async (_, wanted) => {
     const [input, r, s] = await signedWith(wanted);
     expect(await verdict(input, r, s)).toBe(true);
     expect(await verdict(input, r.subarray(1), s)).toBe(false);
@@ -126,7 +129,7 @@ describe('ES256', () => {
     expect(await verdict(input, s, r)).toBe(false);
   });
 
-  it('takes no r or s outside 1 to n − 1', async () => {
+  it('with r or s outside 1 to n − 1 is refused', async () => {
     const [input, r, s] = await signedWith(() => true);
     const outside = [0n, 1n, N - 1n, N, N + 1n, P, (1n << 256n) - 1n].map(bytes);
     for (const each of outside) {
@@ -136,14 +139,14 @@ describe('ES256', () => {
     }
   });
 
-  it('takes no DER, which Node would verify as well', async () => {
+  it('in DER is refused, although Node would verify it', async () => {
     const [input] = await signedWith(() => true);
     const der = sign('sha256', Buffer.from(input), key.sign);
     expect(nodeVerifies('sha256', Buffer.from(input), key.verify, der)).toBe(true);
     expect(await verdict(input, der)).toBe(false);
   });
 
-  it('takes s and n − s alike, as ECDSA does: nothing may rest on a proof having one signature', async () => {
+  it('accepts s and n − s, as ECDSA does: nothing may rely on a proof having one signature', async () => {
     const [input, r, s] = await signedWith(() => true);
     expect(await verdict(input, r, bytes(N - number(s)))).toBe(true);
   });

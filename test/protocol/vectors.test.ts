@@ -1,4 +1,4 @@
-/** Every value and verdict of vectors/wire.json, which an independent implementation computed. */
+/** Every value and verdict of vectors/wire.json, computed by an independent implementation. */
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * The code in the documents runs in sequence in one shell, as a reader follows them: what one block sets and writes is
- * there for the next one, and from one document to the next.
+ * The code in the documents runs in one shell, in reading order. Variables and files of one block are there
+ * for the next one, also in the next document.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -9,7 +9,7 @@ import { type Block, FOLLOWED, moduleOf, printed, runnable } from '../docs/block
 import { startWorkspace, type Workspace } from '../docs/workspace.ts';
 
 const run = promisify(execFile);
-/** Longest that a test waits for every document, in which pip installs twice. */
+/** The longest time that a test waits for all documents, in which pip installs twice. */
 const FOLLOW_MS = 300_000;
 
 let workspace: Workspace;
@@ -22,7 +22,7 @@ const [readme, guide, ...others] = FOLLOWED as [string, string, ...string[]];
 
 it.each([
   ['in the order in which they stand', FOLLOWED],
-  // What the guide exports is there when the README's commands run.
+  // The guide's variables are set when the README's commands run.
   ['with the guide first', [guide, readme, ...others]],
 ])('every document, %s', { timeout: FOLLOW_MS }, async (_, files) => {
   const steps = files.flatMap((file) => stepsOf(runnable(file)));
@@ -38,11 +38,14 @@ it.each([
 
 interface Step {
   readonly blocks: readonly Block[];
-  /** What a reader types for them. */
+  /** The input that a reader types. */
   readonly command: string;
 }
 
-/** The TypeScript of a document is one file, which grows from block to block: it runs once, where its last block stands. */
+/**
+ * The TypeScript of a document is one file that grows from block to block. It runs once, at the place of its
+ * last block.
+ */
 function stepsOf(blocks: readonly Block[]): Step[] {
   const typescript = blocks.filter(({ language }) => language === 'ts');
   return blocks.flatMap((block): Step[] => {

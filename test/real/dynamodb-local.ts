@@ -18,7 +18,7 @@ export interface DynamodbLocal {
   readonly stop: () => Promise<void>;
 }
 
-/** In memory, one store whatever the Region. It knows no option to listen on loopback alone. */
+/** In memory, with one store for all Regions. It has no option to listen on loopback only. */
 export async function startDynamodbLocal(): Promise<DynamodbLocal> {
   const directory = await install();
   const port = await freePort();
@@ -30,7 +30,7 @@ export async function startDynamodbLocal(): Promise<DynamodbLocal> {
       ...['-jar', join(directory, 'DynamoDBLocal.jar')],
       ...['-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)],
     ],
-    // It answers a request that names no operation, with an error.
+    // It answers a request without an operation, with an error.
     ready: () => fetch(endpoint),
   });
   return { endpoint, stop };

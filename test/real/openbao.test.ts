@@ -1,4 +1,6 @@
-/** OpenBao passes what the embedded Vault passes; and it verifies a JWT, which that one does not. */
+/**
+ * OpenBao passes the suite of the embedded Vault. It also verifies a JWT, which the embedded Vault does not.
+ */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,4 @@
-/** The Python example uses nothing of this project: it registers, and what it is given cannot delete. */
+/** The Python example uses nothing of this project. It registers, and cannot delete with its basic key. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -29,7 +29,7 @@ it('registers through the local platform, and cannot delete', async () => {
 });
 
 it.each([
-  // A strict key never travels: nothing may be sent, and nothing listens there.
+  // A strict key must never be sent. Nothing listens at this URL.
   [{ COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_BASIC_KEY: 'csk_dev_1_a_b' }, 'begins with csb_'],
   [{ COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_API_KEY: 'csk_dev_1_a_b' }, 'or neither'],
   [{ COUNTERSIGN_BASIC_KEY: 'csb_dev_1_a_b' }, 'or neither'],

@@ -17,7 +17,7 @@ const client = (region: string) =>
     maxAttempts: 1,
   });
 
-// It gives one token another value without a word, and leaves AWSPENDING on two versions.
+// It silently gives one token another value, and leaves AWSPENDING on two versions.
 secretsManagerContract({
   name: 'MiniStack',
   home: () => client('eu-west-1'),

@@ -1,4 +1,4 @@
-/** `npm start -- --vault openbao`: every key of the platform is made by a real server of Vault's API. */
+/** `npm start -- --vault openbao`: a real server of Vault's API makes every key of the platform. */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
 import { secretName } from '../../lambda/contract/names.ts';

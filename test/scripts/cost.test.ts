@@ -1,4 +1,4 @@
-/** The quantities on the cost page are those of the code, and its sums those of its quantities. */
+/** The quantities on the cost page match the code, and its sums match its quantities. */
 import { expect, it } from 'vitest';
 import { KeysetCache } from '../../lambda/request/keyset-cache.ts';
 import { flood, healthTraffic, instances, millionRegistrations } from '../../scripts/cost-use.ts';
@@ -7,7 +7,7 @@ import { production, resourcesOf } from '../../scripts/reference.ts';
 const KEYSET = JSON.stringify({ keys: [] });
 const MONTH_HOURS = 30 * 24;
 
-/** @returns the cells of the row that begins so */
+/** @returns the cells of the row that begins with this text */
 function row(table: string, start: string): string[] {
   const line = table.split('\n').find((each) => each.startsWith(`| ${start}`));
   return line!
@@ -36,10 +36,10 @@ it('an instance reads a keyset and what was revoked as often as the page counts'
     log: () => {},
   });
   const endMs = nowMs + 3600 * 1000;
-  // An instance that is never idle: a request every tenth of a second.
+  // An instance that is never idle: one request every tenth of a second.
   for (; nowMs < endMs; nowMs += 100) await cache.current();
   const [, keysets, , , revoked] = row(instances(), '`jwks`');
-  // A copy is read again once it is older than its time: a request later than that.
+  // The first request after a copy has reached its age reads it again.
   const counted = { keyset: numberIn(keysets!) / MONTH_HOURS, revoked: numberIn(revoked!) / MONTH_HOURS };
   expect(Math.abs(reads.keyset / counted.keyset - 1)).toBeLessThan(0.05);
   expect(Math.abs(reads.revoked / counted.revoked - 1)).toBeLessThan(0.05);

@@ -24,14 +24,14 @@ test.each([1, 8, 40])(
   },
 );
 
-test('where a Region gives fewer nonces at once, more are asked for', async () => {
+test('if a Region returns fewer nonces at once, the client requests more', async () => {
   const platform = new FakePlatform();
   platform.maxNonceCount = 10;
   const results = await collect(platform.client().registerBatch(users(50), { concurrency: 25 }));
   expect(results.every(({ ok }) => ok)).toBe(true);
 });
 
-test('a failure is a result among others, with its user, and progress counts both', async () => {
+test('a failure is an ordinary result with its user, and progress counts both', async () => {
   const platform = new FakePlatform();
   const progress: object[] = [];
   const source = [{ user_id: 'a' }, { user_id: 7 }, null as unknown as object, { user_id: 'b' }];
@@ -52,7 +52,7 @@ test('a failure is a result among others, with its user, and progress counts bot
   expect(progress).toHaveLength(4);
 });
 
-test('no more than the bound is under way, and nothing is read ahead of it', async () => {
+test('the number of requests under way is bounded, and the source is not read further ahead', async () => {
   const platform = new FakePlatform();
   let underWay = 0;
   let most = 0;
@@ -69,14 +69,14 @@ test('no more than the bound is under way, and nothing is read ahead of it', asy
     expect(ok).toBe(true);
     underWay -= 1;
     taken += 1;
-    // Taken ones, five under way or waiting to be taken, and one in the hand of the reader.
+    // The results taken, five under way or waiting to be taken, and one that the reader holds.
     expect(read).toBeLessThanOrEqual(taken + 6);
     if (taken === 100) break;
   }
   expect(most).toBe(5);
 });
 
-test('a reader that takes nothing stops the batch', async () => {
+test('a reader that takes no results stops the batch', async () => {
   const platform = new FakePlatform();
   let read = 0;
   function* source() {
@@ -91,7 +91,7 @@ test('a reader that takes nothing stops the batch', async () => {
   await batch.return();
 });
 
-test('leaving the loop ends what is under way and closes the source', async () => {
+test('leaving the loop ends requests under way and closes the source', async () => {
   const platform = new FakePlatform();
   const aborted: boolean[] = [];
   platform.fault = ({ method, body, signal }) => {
@@ -117,7 +117,7 @@ test('leaving the loop ends what is under way and closes the source', async () =
   expect(posts).toBeLessThanOrEqual(5);
 });
 
-test('leaving the loop does not wait for a source that has nothing to give', async () => {
+test('leaving the loop does not wait for a source that yields nothing', async () => {
   const platform = new FakePlatform();
   async function* source() {
     yield { user_id: 'only' };
@@ -129,7 +129,7 @@ test('leaving the loop does not wait for a source that has nothing to give', asy
   }
 });
 
-test('a signal ends a batch: each user that was begun has a result, then its reason is thrown', async () => {
+test("a signal ends a batch: each user already started has a result, then the signal's reason is thrown", async () => {
   const platform = new FakePlatform();
   const controller = new AbortController();
   const reason = new Error('enough');
@@ -167,7 +167,7 @@ test('a signal ends a batch that waits for its source', async () => {
   await expect(batch.next()).rejects.toMatchObject({ name: 'AbortError' });
 });
 
-test("a source's error comes after the results of all that it gave before", async () => {
+test("a source's error comes after the results of all earlier users", async () => {
   const platform = new FakePlatform();
   function* source() {
     yield* users(3);
@@ -181,7 +181,7 @@ test("a source's error comes after the results of all that it gave before", asyn
   expect(results).toHaveLength(3);
 });
 
-test('a batch goes on in the other Region when one is lost under it', async () => {
+test('a batch continues in the other Region when one is lost', async () => {
   const platform = new FakePlatform();
   let posts = 0;
   platform.fault = ({ method, at }) => {

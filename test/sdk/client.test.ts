@@ -15,7 +15,7 @@ import { FakePlatform } from './fake-platform.ts';
 
 const ada = { user_id: 'ada', email: 'ada@example.com' };
 
-test('the first registration takes discovery, a nonce and the request, the next one the request alone', async () => {
+test('the first registration fetches discovery and a nonce; the next one needs a single request', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   const registration = await client.register(ada);
@@ -35,7 +35,7 @@ test('the first registration takes discovery, a nonce and the request, the next 
   expect(platform.log.slice(3)).toEqual(['POST a/v1/register']);
 });
 
-test('a nonce that an answer brought is used for five seconds', async () => {
+test('a nonce from an answer is used for five seconds', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   await client.register({ user_id: '1' });
@@ -57,7 +57,7 @@ test('a registration is read without a nonce and deleted with one', async () => 
   expect(platform.log.filter((line) => line.includes('/v1/nonce'))).toHaveLength(1);
 });
 
-test('registering after a deletion waits for Retry-After and then takes a nonce issued after the wait', async () => {
+test('registering after a deletion waits for Retry-After, and then uses a nonce issued after the wait', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   const { id } = await client.register(ada);
@@ -67,7 +67,7 @@ test('registering after a deletion waits for Retry-After and then takes a nonce 
   expect(platform.log.slice(-3)).toEqual(['POST a/v1/register', 'GET a/v1/nonce', 'POST a/v1/register']);
 });
 
-test('a nonce that another call brought during that wait is too old as well, and is not used', async () => {
+test('a nonce that another call received during that wait is also too old, and is not used', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   const { id } = await client.register(ada);
@@ -81,7 +81,7 @@ test('a nonce that another call brought during that wait is too old as well, and
   expect(platform.waits).toEqual([5_000]);
 });
 
-test('a refused nonce is replaced by the one that came with the refusal, once', async () => {
+test('a refused nonce is replaced once by the nonce of the refusal', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   let refusals = 1;
@@ -95,27 +95,24 @@ test('a refused nonce is replaced by the one that came with the refusal, once', 
   expect(platform.waits).toEqual([]);
 });
 
-test.each([-599, -400, 400, 599])(
-  'a clock that is %i s off is corrected by the answer, once',
-  async (skewS) => {
-    const platform = new FakePlatform();
-    const client = platform.client({ skewMs: skewS * 1000 });
-    await client.register(ada);
-    const { length } = platform.seen;
-    expect(platform.log.slice(2)).toEqual(['POST a/v1/register', 'POST a/v1/register']);
-    await client.register(ada);
-    expect(platform.seen).toHaveLength(length + 1);
-  },
-);
+test.each([-599, -400, 400, 599])('the answer corrects a clock that is %i s off, once', async (skewS) => {
+  const platform = new FakePlatform();
+  const client = platform.client({ skewMs: skewS * 1000 });
+  await client.register(ada);
+  const { length } = platform.seen;
+  expect(platform.log.slice(2)).toEqual(['POST a/v1/register', 'POST a/v1/register']);
+  await client.register(ada);
+  expect(platform.seen).toHaveLength(length + 1);
+});
 
-test('where the clock is refused even so, that is the end of it', async () => {
+test('if the corrected clock is also refused, the call fails', async () => {
   const platform = new FakePlatform();
   platform.fault = ({ method, at }) => (method === 'POST' ? platform.problem('clock_skew', at) : undefined);
   await expect(platform.client().register(ada)).rejects.toMatchObject({ code: 'clock_skew' });
   expect(platform.log.filter((line) => line.startsWith('POST'))).toHaveLength(2);
 });
 
-test('a lost Region costs one failed attempt, and is then left alone for half a minute', async () => {
+test('a lost Region costs one failed attempt, and is then not called for half a minute', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   await client.register({ user_id: '1' });
@@ -132,7 +129,7 @@ test('a lost Region costs one failed attempt, and is then left alone for half a 
   expect(last).toEqual(['POST b/v1/register', 'POST a/v1/register']);
 });
 
-test('a Region that says 503 is left for another at once, whatever Retry-After it names', async () => {
+test('after a 503 the client calls another Region at once, whatever Retry-After says', async () => {
   const platform = new FakePlatform();
   platform.fault = ({ at, method }) =>
     at === 'a' && method === 'POST' ? platform.problem('unavailable', at, { 'Retry-After': '1' }) : undefined;
@@ -141,7 +138,7 @@ test('a Region that says 503 is left for another at once, whatever Retry-After i
   expect(platform.log.at(-1)).toBe('POST b/v1/register');
 });
 
-test('with every Region out the call backs off between them and then fails', async () => {
+test('if every Region is out, the call backs off between them and then fails', async () => {
   const platform = new FakePlatform();
   platform.fault = ({ at }) => (at === 'entry' ? undefined : 'refuse');
   const client = platform.client({ random: () => 0.5, maxRetries: 3 });
@@ -213,7 +210,7 @@ test('calls that share a failed request for nonces have errors of their own', as
   }
 });
 
-test('a registration whose answer was lost is repeated with another nonce and comes back as it was stored', async () => {
+test('a registration whose answer was lost is repeated with another nonce and returns the stored one', async () => {
   const platform = new FakePlatform(['a']);
   const client = platform.client();
   let lost = false;
@@ -229,7 +226,7 @@ test('a registration whose answer was lost is repeated with another nonce and co
   expect(new Set(proofs).size).toBe(2);
 });
 
-test('a deletion whose answer was lost has succeeded when the second attempt finds nothing', async () => {
+test('a deletion whose answer was lost has succeeded if the second attempt finds nothing', async () => {
   const platform = new FakePlatform(['a']);
   const client = platform.client();
   const { id } = await client.register(ada);
@@ -243,7 +240,7 @@ test('a deletion whose answer was lost has succeeded when the second attempt fin
   expect(lost).toBe(true);
 });
 
-test('a deletion that finds nothing after its nonce alone was hard to get is still not found', async () => {
+test('a deletion that finds nothing is not_found, even if only fetching its nonce took retries', async () => {
   const platform = new FakePlatform(['a']);
   let refused = false;
   platform.fault = ({ path }) => {
@@ -254,7 +251,7 @@ test('a deletion that finds nothing after its nonce alone was hard to get is sti
   await expect(platform.client().delete('x'.repeat(43))).rejects.toThrow(NotFoundError);
 });
 
-test('Retry-After is waited for, and jitter comes on top', async () => {
+test('the client waits for Retry-After plus jitter', async () => {
   const platform = new FakePlatform(['a']);
   let refusals = 2;
   platform.fault = ({ method, at }) =>
@@ -265,7 +262,7 @@ test('Retry-After is waited for, and jitter comes on top', async () => {
   expect(platform.waits).toEqual([7_050, 7_100]);
 });
 
-test('a batch over its quota goes on with the next window, and asks no more than it must', async () => {
+test('a batch over its quota continues in the next window, with as few requests as possible', async () => {
   const platform = new FakePlatform(['a']);
   const accepted = new Map<number, number>();
   let refused = 0;
@@ -287,15 +284,15 @@ test('a batch over its quota goes on with the next window, and asks no more than
   const client = platform.client({ onQuotaWait: (ms) => told.push(ms) });
   for await (const { ok } of client.registerBatch(users, { concurrency: 8 })) registered += Number(ok);
   expect(registered).toBe(50);
-  // Once a window, however many calls wait for it.
+  // Once per window, however many calls wait for it.
   expect(told).toHaveLength(9);
   expect(Math.max(...told)).toBeLessThan(61_000);
-  // In each of ten windows those that were under way when it was spent, and nobody after them.
+  // In each of ten windows: the requests under way when the quota ran out, and no others.
   expect(refused).toBeLessThanOrEqual(10 * 8);
   expect(platform.waits.length).toBeGreaterThan(0);
 });
 
-test('a call keeps to the Retry-After of the call before it: it waits before it asks', async () => {
+test('a call respects the Retry-After of an earlier call: it waits before its first request', async () => {
   const platform = new FakePlatform(['a']);
   const client = platform.client({ maxRetries: 0 });
   await client.register({ user_id: 'first' });
@@ -308,7 +305,7 @@ test('a call keeps to the Retry-After of the call before it: it waits before it 
   let second: Promise<unknown> | undefined;
   platform.onWait = async () => {
     if (second) return;
-    // While one waits, another begins: it waits as well, and sends nothing that would be counted.
+    // While one waits, another begins: it waits as well, and sends no request that counts.
     const before = platform.seen.length;
     second = client.register({ user_id: 'second' });
     while (platform.waits.length < 2 && platform.seen.length === before)
@@ -320,7 +317,7 @@ test('a call keeps to the Retry-After of the call before it: it waits before it 
   expect(platform.waits).toEqual([30_000, 30_000]);
 });
 
-test('a read over its limit waits alone: no write is held up', async () => {
+test('a read over its limit waits by itself: no write is delayed', async () => {
   const platform = new FakePlatform(['a']);
   const client = platform.client();
   const { id } = await client.register(ada);
@@ -339,7 +336,7 @@ test('a read over its limit waits alone: no write is held up', async () => {
   expect([platform.waits, written]).toEqual([[30_000], 1]);
 });
 
-test('a Retry-After of more than a minute is handed to the caller instead', async () => {
+test('a Retry-After of more than a minute is returned to the caller instead', async () => {
   const platform = new FakePlatform(['a']);
   platform.fault = ({ method, at }) =>
     method === 'POST' ? platform.problem('quota_exceeded', at, { 'Retry-After': '61' }) : undefined;
@@ -362,7 +359,7 @@ test.each([
   'body_too_large',
   'unsupported_media_type',
   'invalid_registration',
-] as const)('%s is never tried again', async (code) => {
+] as const)('%s is never retried', async (code) => {
   const platform = new FakePlatform();
   platform.fault = ({ method, at }) => (method === 'POST' ? platform.problem(code, at) : undefined);
   await expect(platform.client().register(ada)).rejects.toMatchObject({
@@ -372,7 +369,7 @@ test.each([
   expect(platform.log.filter((line) => line.startsWith('POST'))).toHaveLength(1);
 });
 
-test('all calls of a client share one budget of retries', async () => {
+test('all calls of a client share one retry budget', async () => {
   const platform = new FakePlatform(['a']);
   const client = platform.client();
   await client.register(ada);
@@ -392,7 +389,7 @@ test('all calls of a client share one budget of retries', async () => {
   expect(platform.log.slice(length).filter((line) => line.startsWith('POST'))).toHaveLength(3);
 });
 
-test('errors have a class per meaning and carry what the problem says', async () => {
+test("each meaning of an error has a class, and the error carries the problem's details", async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   await client.register(ada);
@@ -409,7 +406,7 @@ test('errors have a class per meaning and carry what the problem says', async ()
   });
 });
 
-test('an answer that is not from a Countersign says so, and one in a transient status is tried again', async () => {
+test("an answer that is not Countersign's is reported as such, and retried if its status is transient", async () => {
   const platform = new FakePlatform(['a']);
   platform.fault = ({ path }) =>
     path.startsWith('/.well-known') ? new Response('<html>', { status: 200 }) : undefined;
@@ -423,7 +420,7 @@ test('an answer that is not from a Countersign says so, and one in a transient s
   expect(platform.waits).toEqual([100]);
 });
 
-test('discovery is asked again once stale, and its copy serves while it cannot be', async () => {
+test('stale discovery is fetched again; until that succeeds, the old copy is used', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   const discoveries = () => platform.log.filter((line) => line.includes('well-known')).length;
@@ -441,7 +438,7 @@ test('discovery is asked again once stale, and its copy serves while it cannot b
   expect(discoveries()).toBe(3);
 });
 
-test('a signal that lives on has no listener left by the calls it was given to', async () => {
+test('a long-lived signal keeps no listener after the calls that used it', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   const { signal } = new AbortController();
@@ -451,7 +448,7 @@ test('a signal that lives on has no listener left by the calls it was given to',
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
-test('a signal ends a call that waits for an answer, and the call throws its reason', async () => {
+test("a signal ends a call that waits for an answer, and the call throws the signal's reason", async () => {
   const platform = new FakePlatform();
   const reason = new Error('enough');
   const controller = new AbortController();
@@ -467,7 +464,7 @@ test('a signal ends a call that waits for an answer, and the call throws its rea
   expect(platform.seen).toHaveLength(length);
 });
 
-test('close ends what is under way and refuses what comes after', async () => {
+test('close ends requests under way and refuses later calls', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   platform.fault = ({ method }) => {
@@ -481,7 +478,7 @@ test('close ends what is under way and refuses what comes after', async () => {
   expect(platform.seen).toHaveLength(length);
 });
 
-test('what no request can be made of is refused before one is made', async () => {
+test('invalid arguments are refused before any request', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   const circular: Record<string, unknown> = { user_id: 'x' };
@@ -516,7 +513,7 @@ test.each([
   await expect(platform.client().register(ada)).rejects.toMatchObject({ message, errors });
 });
 
-test('an answer of another server is reported with the URL that was asked, without its query', async () => {
+test('an answer of another server is reported with the requested URL, without its query', async () => {
   const platform = new FakePlatform();
   platform.fault = ({ path }) => (path.startsWith('/v1/nonce') ? new Response('hello') : undefined);
   await expect(platform.client().register(ada)).rejects.toThrow(/^https?:\/\/[^/]+\/v1\/nonce answered 200 /);

@@ -5,7 +5,7 @@ import { type ClientOptions, CountersignClient, InvalidArgumentError } from '../
 import { ENTRY, FakePlatform } from './fake-platform.ts';
 import { API_KEY, BASIC_API_KEY } from './keys.ts';
 
-/** The proof that a client makes for a registration, whatever becomes of it. */
+/** The proof that a client makes for a registration, whatever its outcome. */
 async function proofOf(options: object): Promise<{ header: object; claims: Record<string, unknown> }> {
   const platform = new FakePlatform();
   let proof = '';
@@ -19,7 +19,7 @@ async function proofOf(options: object): Promise<{ header: object; claims: Recor
   return { header: decodeProtectedHeader(proof), claims: decodeJwt(proof) };
 }
 
-test('a strict API key says whose it is, and its generation is the kid', async () => {
+test('a strict API key names its client, and its generation is the kid', async () => {
   const { header, claims } = await proofOf({ apiKey: API_KEY });
   expect(header).toEqual({ alg: 'HS256', typ: 'countersign-proof+jwt', kid: '7' });
   expect(claims).toMatchObject({
@@ -80,10 +80,10 @@ test.each<[string, object]>([
   ['a public key', { clientId: 'pair', privateKey: { kty: 'OKP', crv: 'Ed25519', x: 'x' } }],
   ['a key of another kind', { clientId: 'pair', privateKey: { kty: 'RSA', n: 'n', e: 'AQAB', d: 'd' } }],
   [
-    'an alg that the key has not',
+    'an alg that the key does not have',
     { clientId: 'pair', privateKey: { kty: 'OKP', crv: 'Ed25519', x: 'x', d: 'd' }, alg: 'ES256' },
   ],
-])('%s is refused when the client is made, and the message quotes no key', (_, options) => {
+])('%s is refused when the client is created, and the message quotes no key', (_, options) => {
   const make = () => new CountersignClient({ url: ENTRY, ...options } as ClientOptions);
   expect(make).toThrow(InvalidArgumentError);
   expect(make).toThrow(expect.not.objectContaining({ message: expect.stringMatching(/cs[kb]_/) }));
@@ -127,7 +127,7 @@ test.each([
   );
 });
 
-test('a Region that is not reached by https is not believed', async () => {
+test('a Region without https is not used', async () => {
   const platform = new FakePlatform();
   const document = {
     issuer: ENTRY,
@@ -141,7 +141,7 @@ test('a Region that is not reached by https is not believed', async () => {
   expect(platform.seen).toHaveLength(1);
 });
 
-test('neither a client nor an error shows a key, a proof or a nonce, even where the server repeats them', async () => {
+test('neither a client nor an error shows a key, a proof or a nonce, even if the server repeats them', async () => {
   const platform = new FakePlatform();
   const secrets = [API_KEY];
   platform.fault = ({ method, headers, at }) => {

@@ -1,4 +1,7 @@
-/** A platform behind `fetch`, that answers as docs/openapi.yaml says; tests script its failures and count requests. */
+/**
+ * A platform behind `fetch` that answers as docs/openapi.yaml says. Tests script its failures and count
+ * requests.
+ */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
@@ -18,18 +21,18 @@ export interface Seen {
   readonly signal: AbortSignal;
 }
 
-/** What happens to a request in place of its answer; `lose`: it is served and the answer is lost. */
+/** Replaces the answer to a request. `lose`: the request is served, and the answer is lost. */
 export type Fault = Response | 'refuse' | 'lose' | 'hang';
 
 export class FakePlatform {
   readonly seen: Seen[] = [];
-  /** Waits that answers asked for, in milliseconds. They pass at once, and move the time on. */
+  /** The waits that answers asked for, in milliseconds. They pass at once, and advance the time. */
   readonly waits: number[] = [];
   /** The platform's time, in epoch milliseconds. */
   nowMs = Date.UTC(2026, 10, 23, 12);
-  /** Script: called for each request before it is served. */
+  /** Script: runs for each request before it is served. */
   fault: (request: Seen) => Fault | undefined = () => undefined;
-  /** Script: called in every wait. */
+  /** Script: runs in every wait. */
   onWait: () => Promise<void> = async () => {};
   readonly regions: readonly string[];
   readonly #nonces = new Map<string, { at: string; issuedMs: number }>();
@@ -41,7 +44,7 @@ export class FakePlatform {
     this.regions = regions;
   }
 
-  /** A client on its own clock, off by `skewMs`, whose waits pass at once. */
+  /** A client with its own clock, off by `skewMs`. Its waits pass at once. */
   client({ skewMs = 0, random = () => 0, ...options }: ClientSettings = {}): CountersignClient {
     return new CountersignClient(
       { url: ENTRY, apiKey: API_KEY, fetch: this.fetch, ...options },
@@ -59,7 +62,7 @@ export class FakePlatform {
     );
   }
 
-  /** Requests by what they are, e.g. `POST a/v1/register`. */
+  /** The requests by kind, e.g. `POST a/v1/register`. */
   get log(): string[] {
     return this.seen.map(({ method, at, path }) => `${method} ${at}${path}`);
   }

@@ -1,4 +1,4 @@
-/** Whoever answers in the platform's place: what a client lets an answer do to it. */
+/** A hostile server in place of the platform: the limits on what its answers can make a client do. */
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -39,7 +39,7 @@ afterEach(() => {
   server = undefined;
 });
 
-/** Answers every request so. @returns its URL */
+/** Answers every request this way. @returns its URL */
 async function serve(answer: (response: ServerResponse) => void): Promise<string> {
   server = createServer((_, response) => answer(response));
   server.listen(0, '127.0.0.1');
@@ -52,37 +52,34 @@ test.each<[string, number, string | undefined]>([
   ['a problem', 401, undefined],
   ['gzip', 200, 'gzip'],
   ['brotli', 200, 'br'],
-])(
-  'an answer without end (%s) is left once it is longer than any honest one',
-  async (_, status, encoding) => {
-    const chunk = Buffer.alloc(MIB / 4, ' ');
-    // Each member of a gzip stream, and each brotli stream's first part, unpacks to a mebibyte out of a few bytes.
-    const packed =
-      encoding === 'br' ? brotliCompressSync(Buffer.alloc(64 * MIB, ' ')) : gzipSync(Buffer.alloc(MIB, ' '));
-    let left = 256;
-    const closed = Promise.withResolvers<void>();
-    const url = await serve((response) => {
-      response.on('close', closed.resolve);
-      response.writeHead(status, { ...(encoding && { 'Content-Encoding': encoding }) });
-      const more = () => {
-        while (left-- > 0) if (!response.write(encoding ? packed : chunk)) return;
-        response.end();
-      };
-      response.on('drain', more);
-      more();
-    });
-    await using client = new CountersignClient({ url, apiKey: API_KEY, maxRetries: 0 });
-    const error = await client.register(ada).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(UnexpectedAnswerError);
-    expect(error).toMatchObject({ code: 'unexpected_answer', status });
-    expect((error as Error).message).toContain('1048576 bytes');
-    // The connection is given up long before the end.
-    await closed.promise;
-    if (encoding === undefined) expect(left).toBeGreaterThan(128);
-  },
-);
+])('an endless answer (%s) is aborted once it is longer than any honest one', async (_, status, encoding) => {
+  const chunk = Buffer.alloc(MIB / 4, ' ');
+  // Each member of a gzip stream, and each brotli stream's first part, unpacks a few bytes to a mebibyte.
+  const packed =
+    encoding === 'br' ? brotliCompressSync(Buffer.alloc(64 * MIB, ' ')) : gzipSync(Buffer.alloc(MIB, ' '));
+  let left = 256;
+  const closed = Promise.withResolvers<void>();
+  const url = await serve((response) => {
+    response.on('close', closed.resolve);
+    response.writeHead(status, { ...(encoding && { 'Content-Encoding': encoding }) });
+    const more = () => {
+      while (left-- > 0) if (!response.write(encoding ? packed : chunk)) return;
+      response.end();
+    };
+    response.on('drain', more);
+    more();
+  });
+  await using client = new CountersignClient({ url, apiKey: API_KEY, maxRetries: 0 });
+  const error = await client.register(ada).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UnexpectedAnswerError);
+  expect(error).toMatchObject({ code: 'unexpected_answer', status });
+  expect((error as Error).message).toContain('1048576 bytes');
+  // The client closes the connection long before the end.
+  await closed.promise;
+  if (encoding === undefined) expect(left).toBeGreaterThan(128);
+});
 
-test('an answer of the longest length is read whole, a byte more is not', async () => {
+test('an answer of the maximum length is read whole; one byte more is refused', async () => {
   const padded = (size: number) => {
     const text = '{"code":"not_found"}';
     return `${text}${' '.repeat(size - text.length)}`;
@@ -97,7 +94,7 @@ test('an answer of the longest length is read whole, a byte more is not', async 
   await expect(client.get('x'.repeat(43))).rejects.toMatchObject({ code: 'unexpected_answer' });
 });
 
-test('characters that end in another chunk of the body are whole', async () => {
+test('a character split between two chunks of the body is decoded correctly', async () => {
   const bytes = Buffer.from(JSON.stringify({ code: 'not_found', title: 'Zoë 🙂' }));
   const platform = new FakePlatform();
   platform.fault = ({ path }) =>
@@ -116,7 +113,7 @@ test('characters that end in another chunk of the body are whole', async () => {
 });
 
 test.each([60 * 86_400, 601, -601, -60 * 86_400])(
-  'a Date that is %i s off is not followed: no proof is made for then, and the error names both times',
+  'a Date that is %i s off is ignored: no proof is made for that time, and the error has both times',
   async (offsetS) => {
     const platform = new FakePlatform();
     const theirs = new Date(platform.nowMs + offsetS * 1000);
@@ -139,7 +136,7 @@ test.each([60 * 86_400, 601, -601, -60 * 86_400])(
 );
 
 test.each([1e9, Number.MAX_VALUE, '1e999'])(
-  'a proof_max_life of %s makes no proof live longer than 300 s',
+  'with a proof_max_life of %s, no proof lives longer than 300 s',
   async (life) => {
     const platform = new FakePlatform(['a']);
     let lifeS = Number.NaN;
@@ -166,7 +163,7 @@ test.each([
   ["the entry's sibling", 'https://b.example.com'],
   ['another port', 'https://a.api.example.com:8443'],
   ['this machine', 'http://127.0.0.1:4101'],
-])('a Region on %s gets nothing, and the others are used', async (_, url) => {
+])('a Region on %s is ignored, and the others are used', async (_, url) => {
   const platform = new FakePlatform();
   const hosts = new Set<string>();
   const regions = [
@@ -182,7 +179,7 @@ test.each([
   expect([...hosts]).toEqual(['api.example.com', 'a.api.example.com']);
 });
 
-test('where every Region lies elsewhere nothing is signed, and the error says what to list', async () => {
+test('if every Region is on another host, nothing is signed, and the error says what to list', async () => {
   const platform = new FakePlatform();
   const urls = ['https://one.example.net/prod', 'https://two.example.net'];
   platform.fault = (request) =>
@@ -206,12 +203,12 @@ test('where every Region lies elsewhere nothing is signed, and the error says wh
 test.each<[string, string, boolean]>([
   ['https://api.example.com', 'https://api.example.com/prod', true],
   ['https://api.example.com', 'https://eu-west-1.api.example.com', true],
-  // A Region's own URL: the entry is what follows the Region's name.
+  // A Region's own URL: the entry is the part after the Region's name.
   ['https://eu-west-1.api.example.com', 'https://eu-central-1.api.example.com', true],
   ['https://eu-west-1.api.example.com', 'https://api.example.com', true],
   ['https://eu-west-1.api.example.com', 'https://b.example.com', false],
   ['https://eu-west-1.com', 'https://eu-central-1.com', false],
-  // What merely looks like a Region's name is part of the host, and beside a Region lie Regions alone.
+  // A label that only resembles a Region's name is part of the host. Sibling names must be Regions.
   ['https://my-app-1.example.net', 'https://evil.example.net', false],
   ['https://id-api-1.example.com', 'https://blog.example.com', false],
   ['https://my-app-1.example.net', 'https://id-app-2.example.net', false],
@@ -228,7 +225,7 @@ test.each<[string, string, boolean]>([
   ['http://localhost:4100', 'http://127.0.0.1:4101', true],
   ['http://127.0.0.1:4100', 'https://api.example.com', false],
   ['https://10.0.0.1', 'https://10.0.0.2', false],
-])('to a client of %s, %s is trusted: %s', (entry, region, expected) => {
+])('for a client of %s, %s is trusted: %s', (entry, region, expected) => {
   expect(isWithin(entry, region)).toBe(expected);
 });
 
@@ -242,14 +239,14 @@ test.each([
   'https://api.example.com\u202e',
   'ftp://api.example.com',
   `https://api.example.com/${'x'.repeat(2048)}`,
-])('%j is no base URL', (url) => {
+])('%j is not a base URL', (url) => {
   expect(isBaseUrl(url)).toBe(false);
   expect(() => new CountersignClient({ url: ENTRY, regions: [url], apiKey: API_KEY })).toThrow(
     InvalidArgumentError,
   );
 });
 
-test('a timeout that no timer holds is refused', () => {
+test('a timeout too large for a timer is refused', () => {
   for (const timeoutMs of [2 ** 31, Number.POSITIVE_INFINITY, Number.NaN, 0])
     expect(() => new CountersignClient({ url: ENTRY, apiKey: API_KEY, timeoutMs })).toThrow(
       InvalidArgumentError,
@@ -268,7 +265,7 @@ test.each<[string, object]>([
   ['a backslash in a URL', { regions: [{ name: 'a', url: 'https://evil.example\\.api.example.com' }] }],
   ['no issuer', { issuer: 5 }],
   ['an issuer of 3,000 characters', { issuer: 'x'.repeat(3_000) }],
-])('a document with %s is not taken for a platform', async (_, more) => {
+])('a document with %s is not accepted as a platform', async (_, more) => {
   const platform = new FakePlatform();
   platform.fault = (request) => (isDiscovery(request) ? discovery(more) : undefined);
   await expect(platform.client().register(ada)).rejects.toThrow(UnexpectedAnswerError);
@@ -298,7 +295,7 @@ test.each<[string, number]>([
   expect(await asked()).toBe(2);
 });
 
-test("a clock that is set back makes neither a Region's rest nor a wait longer", async () => {
+test("a clock that is set back prolongs neither a Region's rest nor a wait", async () => {
   const platform = new FakePlatform();
   const regions = new Regions(
     ENTRY,
@@ -313,7 +310,7 @@ test("a clock that is set back makes neither a Region's rest nor a wait longer",
   expect([regions.pick([a!, b!]), regions.heldForMs(a!)]).toEqual([a, 0]);
 });
 
-test('a clock that is set back makes no copy of discovery younger', async () => {
+test('a clock that is set back does not make a copy of discovery younger', async () => {
   const platform = new FakePlatform();
   const client = platform.client();
   await client.register(ada);
@@ -332,7 +329,7 @@ test.each<[string, number | undefined]>([
   ['Mon, 23 Nov 2026 12:01:40 GMT', 100_000],
   ['Mon, 23 Nov 2026 11:00:00 GMT', 0],
   ['Wed, 23 Nov 2896 12:00:00 GMT', 86_400_000],
-])('Retry-After: %s asks for %s ms', async (value, expected) => {
+])('Retry-After: %s means %s ms', async (value, expected) => {
   const platform = new FakePlatform(['a']);
   platform.fault = ({ method, at }) =>
     method === 'POST' ? platform.problem('quota_exceeded', at, { 'Retry-After': value }) : undefined;
@@ -352,7 +349,7 @@ test.each([
   ['is no text', { nonce: {} }],
   ['is in no list', { nonces: 'xxx' }],
   ['is none', JSON.parse('{"__proto__":{"nonce":"xxx"}}')],
-])('a nonce that %s is not taken', async (_, body) => {
+])('a nonce that %s is not accepted', async (_, body) => {
   const platform = new FakePlatform(['a']);
   platform.fault = ({ path }) => (path === '/v1/nonce' ? Response.json(body) : undefined);
   await expect(platform.client().register(ada)).rejects.toThrow(UnexpectedAnswerError);
@@ -378,7 +375,7 @@ test('a Replay-Nonce of another form is not used, and one with a read is not kep
   expect(platform.log.filter((line) => line === 'GET a/v1/nonce')).toHaveLength(2);
 });
 
-test('more nonces than were asked for are not kept', async () => {
+test('nonces beyond the requested number are not kept', async () => {
   const platform = new FakePlatform(['a']);
   const client = platform.client();
   platform.fault = ({ path, at }) => {
@@ -389,12 +386,12 @@ test('more nonces than were asked for are not kept', async () => {
     });
   };
   await client.register(ada);
-  // One of the two has the nonce that the last answer brought, the other asks for its own.
+  // One of the two has the nonce from the last answer, the other requests its own.
   await Promise.all([client.register({ user_id: '1' }), client.register({ user_id: '2' })]);
   expect(platform.log.filter((line) => line === 'POST a/v1/register')).toHaveLength(3);
 });
 
-test('a max_nonce_count beyond the wire form is not asked for', async () => {
+test('a max_nonce_count beyond the wire form is not requested', async () => {
   const platform = new FakePlatform(['a']);
   platform.fault = (request) => (isDiscovery(request) ? discovery({ max_nonce_count: 1e9 }) : undefined);
   const users = Array.from({ length: 150 }, (_, i) => ({ user_id: `u${i}` }));
@@ -404,7 +401,7 @@ test('a max_nonce_count beyond the wire form is not asked for', async () => {
   expect(Math.max(...counts)).toBe(100);
 });
 
-test('what an error says is fit for a terminal and a log, whatever the problem says', async () => {
+test("an error's text is safe for a terminal and a log, whatever the problem says", async () => {
   const hostile = '\u001b[2J\u0007line\r\nsecond \u202etxt\u2028\u200b\ud800';
   const platform = new FakePlatform(['a']);
   platform.fault = ({ method }) =>
@@ -454,7 +451,7 @@ test.each([
   '{"code":["not_found"]}',
   '{"__proto__":{"code":"not_found"}}',
   '[['.repeat(100_000),
-])('a refusal with the body %.40s is no problem document', async (body) => {
+])('a refusal with the body %.40s is not a problem document', async (body) => {
   const platform = new FakePlatform(['a']);
   platform.fault = ({ method }) => (method === 'POST' ? new Response(body, { status: 403 }) : undefined);
   await expect(platform.client().register(ada)).rejects.toMatchObject({
@@ -466,7 +463,7 @@ test.each([
 test.each([
   ['client', { client_id: 'another' }],
   ['user', { user_id: 'another' }],
-])('a 201 that names another %s is no success', async (_, change) => {
+])('a 201 that names another %s is an error', async (_, change) => {
   const platform = new FakePlatform(['a']);
   const right = { id: 'i', client_id: 'test', user_id: ada.user_id, created_at: 't', data: {} };
   platform.fault = ({ method }) =>
@@ -477,14 +474,14 @@ test.each([
   });
 });
 
-test('a registration that is read is the one that was asked for', async () => {
+test('a read registration must be the requested one', async () => {
   const platform = new FakePlatform(['a']);
   const other = { id: 'i'.repeat(43), client_id: 'test', user_id: 'u', created_at: 't', data: {} };
   platform.fault = ({ path }) => (path.startsWith('/v1/registrations/') ? Response.json(other) : undefined);
   await expect(platform.client().get('x'.repeat(43))).rejects.toMatchObject({ code: 'unexpected_answer' });
 });
 
-test('a member __proto__ of an answer reaches no prototype', async () => {
+test('a member __proto__ of an answer changes no prototype', async () => {
   const platform = new FakePlatform(['a']);
   const { user_id } = ada;
   const answer = JSON.stringify({ id: 'i', client_id: 'test', user_id, created_at: 't', data: {} });

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { NoncePool } from '../../sdk/typescript/nonce-pool.ts';
 
-/** A pool over a Region that gives numbers, at most `most` at once, and how many it was asked for each time. */
+/**
+ * A pool over a Region that returns numbers, at most `most` at once. It records the count of each request.
+ */
 function pool({ most = 100, nowMs = (): number => 0 } = {}) {
   const asked: number[] = [];
   let next = 0;
@@ -12,21 +14,21 @@ function pool({ most = 100, nowMs = (): number => 0 } = {}) {
   return { asked, pool: new NoncePool(fetch, nowMs) };
 }
 
-test('those who ask together share one request, and no two get the same nonce', async () => {
+test('concurrent callers share one request, and no two get the same nonce', async () => {
   const { asked, pool: nonces } = pool();
   const taken = await Promise.all(Array.from({ length: 7 }, () => nonces.take([])));
   expect(asked).toEqual([7]);
   expect(new Set(taken).size).toBe(7);
 });
 
-test('those who got none are asked for again', async () => {
+test('callers who got none cause another request', async () => {
   const { asked, pool: nonces } = pool({ most: 2 });
   const taken = await Promise.all(Array.from({ length: 5 }, () => nonces.take([])));
   expect(new Set(taken).size).toBe(5);
   expect(asked).toEqual([5, 3, 1]);
 });
 
-test('a nonce that an answer brings goes to whoever waits longest', async () => {
+test('a nonce from an answer goes to the caller who has waited longest', async () => {
   const { asked, pool: nonces } = pool();
   const waiting = [nonces.take([]), nonces.take([])];
   nonces.put('brought');
@@ -35,7 +37,7 @@ test('a nonce that an answer brings goes to whoever waits longest', async () => 
   expect(asked).toEqual([1]);
 });
 
-test('a request that fails fails for those it was made for', async () => {
+test('a request that fails, fails only for the callers it was made for', async () => {
   const nonces = new NoncePool(
     async () => Promise.reject(new Error('down')),
     () => 0,
@@ -44,7 +46,7 @@ test('a request that fails fails for those it was made for', async () => {
   expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
 });
 
-test('whoever leaves takes no nonce along', async () => {
+test('a caller who aborts takes no nonce along', async () => {
   const { pool: nonces } = pool();
   const controller = new AbortController();
   const leaving = nonces.take([controller.signal]);
@@ -54,7 +56,7 @@ test('whoever leaves takes no nonce along', async () => {
   expect(await nonces.take([])).toBe('brought');
 });
 
-test('a nonce is good for five seconds, the newest goes first, and clearing drops all', async () => {
+test('a nonce is good for five seconds, the newest is used first, and clearing drops all', async () => {
   let nowMs = 0;
   const { asked, pool: nonces } = pool({ nowMs: () => nowMs });
   nonces.put('old');
@@ -70,7 +72,7 @@ test('a nonce is good for five seconds, the newest goes first, and clearing drop
   expect(asked).toEqual([1, 1]);
 });
 
-test('a nonce is no younger for a clock that was set back', async () => {
+test('a clock that is set back does not make a nonce younger', async () => {
   let nowMs = 0;
   const { pool: nonces } = pool({ nowMs: () => nowMs });
   nonces.put('old');

@@ -25,7 +25,7 @@ afterAll(async () => {
   await platform?.stop();
 });
 
-/** Counts what goes over the wire. */
+/** Counts the requests over the network. */
 const counting = ((url: string, init: RequestInit) => {
   requests.push(`${init.method} ${new URL(url).pathname}`);
   return undiciFetch(url, init as object);
@@ -34,7 +34,7 @@ const counting = ((url: string, init: RequestInit) => {
 const connect = (url = platform.info.entry, apiKey = platform.info.clients[0]!.api_key) =>
   new CountersignClient({ url, apiKey, fetch: counting });
 
-test('a user is registered, read, and registered again as the same', async () => {
+test('a user is registered, read, and registered again with the same result', async () => {
   const user = { user_id: 'ada', email: 'ada@example.com', attributes: { born: 1815 } };
   const registration = await client.register(user);
   expect(registration).toMatchObject({ client_id: 'dev', user_id: 'ada', data: user, replayed: false });
@@ -46,7 +46,7 @@ test('a user is registered, read, and registered again as the same', async () =>
   );
 });
 
-test('a deleted user is gone, and is registered again with a newer nonce', async () => {
+test('a deleted user is gone, and can be registered again with a newer nonce', async () => {
   const first = await client.register({ user_id: 'grace' });
   await client.delete(first.id);
   await expect(client.get(first.id)).rejects.toThrow(NotFoundError);
@@ -67,7 +67,7 @@ test('a batch of 200 takes 200 round trips, one for nonces and one for discovery
   expect(requests.slice(2)).toEqual(Array.from({ length: 200 }, () => 'POST /v1/register'));
 });
 
-test("given a Region's own URL the client speaks to that Region", async () => {
+test("with a Region's own URL the client uses that Region", async () => {
   const { url } = platform.info.regions[1]!;
   const own: string[] = [];
   const regional = new CountersignClient({
@@ -89,7 +89,7 @@ test('a basic key registers and reads, and cannot delete', async () => {
   await expect(basic.delete(id)).rejects.toThrow(NotAllowedError);
 });
 
-test.each(['ES256', 'Ed25519', 'EdDSA'])('a client with a key pair of its own signs with %s', async (alg) => {
+test.each(['ES256', 'Ed25519', 'EdDSA'])('a client with its own key pair signs with %s', async (alg) => {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
   const client_id = `pair-${alg.toLowerCase()}`;
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };

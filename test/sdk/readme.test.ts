@@ -10,14 +10,14 @@ const rows = [...readme.matchAll(/^\| `(\w+Error)` \| (.*?) \|/gm)].map(([, name
   codes: [...codes!.matchAll(/`(\w+)`/g)].map(([, code]) => code!),
 }));
 
-test('the table of errors has every code of the protocol, with the class that it has', () => {
+test('the table of errors has every code of the protocol, with its class', () => {
   for (const code of Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[])
     expect(rows.filter(({ codes }) => codes.includes(code)).map(({ name }) => name)).toEqual([
       ERROR_CLASSES[code].name,
     ]);
 });
 
-test('the table of errors has every class that is exported', () => {
+test('the table of errors has every exported class', () => {
   const exported = Object.keys(sdk).filter(
     (name) => name.endsWith('Error') && !/^(Api|Countersign)Error$/.test(name),
   );

@@ -30,7 +30,7 @@ test.each<[string, CountersignError, Partial<RetryLimits>, object | undefined]>(
   ],
   ['clock_skew', api(401, 'clock_skew'), {}, { waitMs: 0, nonce: 'fresh', region: 'same' }],
   [
-    'clock_skew without a nonce to give',
+    'clock_skew without a new nonce',
     api(401, 'clock_skew', 1_000),
     {},
     { waitMs: 1_000, nonce: 'fresh', region: 'same' },
@@ -67,7 +67,7 @@ test.each<[string, CountersignError, Partial<RetryLimits>, object | undefined]>(
   ['404', api(404, 'not_found'), {}, undefined],
   ['409', api(409, 'registration_conflict'), {}, undefined],
   ['a 501', api(501, 'internal'), {}, undefined],
-])('what follows %s', (_, failure, given, expected) => {
+])('the step after %s', (_, failure, given, expected) => {
   expect(nextAttempt(failure, fresh(), limits(given))).toEqual(expected);
 });
 
@@ -75,13 +75,13 @@ test.each([
   ['signing again', api(401, 'use_nonce')],
   ['waiting for a deletion', api(401, 'use_nonce', 5000)],
   ['correcting the clock', api(401, 'clock_skew')],
-])('%s is done once a call', (_, failure) => {
+])('%s happens once per call', (_, failure) => {
   const tried = fresh();
   expect(nextAttempt(failure, tried, limits())).toBeDefined();
   expect(nextAttempt(failure, tried, limits())).toBeUndefined();
 });
 
-test('a wait for Retry-After is no retry: it takes no permit, and ten windows are waited for', () => {
+test('a wait for Retry-After is not a retry: it takes no permit, and ten windows are waited for', () => {
   const tried = fresh();
   const given = limits({ maxRetries: 0, permit: () => false });
   for (let i = 0; i < 10; i++)
@@ -89,7 +89,7 @@ test('a wait for Retry-After is no retry: it takes no permit, and ten windows ar
   expect(nextAttempt(api(429, 'quota_exceeded', 60_000), tried, given)).toBeUndefined();
 });
 
-test('failing over is done once a call, takes no permit, and is followed by backing off', () => {
+test('failing over happens once per call, takes no permit, and backing off follows', () => {
   const tried = fresh();
   let permits = 0;
   const given = limits({ otherRegion: true, permit: () => ++permits > 0 });
@@ -99,7 +99,7 @@ test('failing over is done once a call, takes no permit, and is followed by back
   expect(permits).toBe(1);
 });
 
-test('backing off is full jitter: from zero to a cap that doubles up to ten seconds', () => {
+test('backing off has full jitter: from zero to a cap that doubles up to ten seconds', () => {
   const waits = (random: number) => {
     const tried = fresh();
     return Array.from(
@@ -111,7 +111,7 @@ test('backing off is full jitter: from zero to a cap that doubles up to ten seco
   expect(waits(1)).toEqual([200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
 });
 
-test('backing off ends after maxRetries, zero meaning never', () => {
+test('backing off ends after maxRetries; zero means never', () => {
   const tried = fresh();
   expect(nextAttempt(connection, tried, limits({ maxRetries: 1 }))).toBeDefined();
   expect(nextAttempt(connection, tried, limits({ maxRetries: 1 }))).toBeUndefined();

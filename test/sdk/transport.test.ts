@@ -17,7 +17,7 @@ afterEach(() => {
   server?.close();
 });
 
-/** A server on this machine that answers discovery with itself, and everything else by script. */
+/** A local server that answers discovery with its own URL, and all other requests as scripted. */
 async function serve(answer: Parameters<typeof createServer>[1]): Promise<string> {
   server = createServer((request, response) => {
     if (request.url !== '/.well-known/countersign') return answer!(request, response);
@@ -35,13 +35,13 @@ async function serve(answer: Parameters<typeof createServer>[1]): Promise<string
   return url;
 }
 
-test('an answer that does not come in time is a timeout, and not a connection error', async () => {
+test('an answer that does not arrive in time is a timeout, not a connection error', async () => {
   const url = await serve(() => {});
   await using client = new CountersignClient({ url, apiKey: API_KEY, timeoutMs: 200, maxRetries: 0 });
   await expect(client.register({ user_id: 'ada' })).rejects.toThrow(TimeoutError);
 });
 
-test('an answer that breaks off within its body is a connection error', async () => {
+test('an answer that ends within its body is a connection error', async () => {
   const url = await serve((_, response) => {
     response.writeHead(200, { 'Content-Length': 100 }).write('{');
     setImmediate(() => response.destroy());
@@ -61,8 +61,8 @@ test('a redirect is not followed', async () => {
   expect(paths).toEqual([`/v1/registrations/${'x'.repeat(43)}`]);
 });
 
-test('connections are kept between calls, and closed with the client', async () => {
-  // Neither side would end a connection by itself.
+test('connections are reused between calls, and closed with the client', async () => {
+  // Neither side would close a connection on its own.
   const url = await serve((_, response) => response.writeHead(404, { 'Keep-Alive': 'timeout=600' }).end());
   server!.keepAliveTimeout = 0;
   let opened = 0;
@@ -78,7 +78,7 @@ test('connections are kept between calls, and closed with the client', async () 
   await Promise.all(closed);
 });
 
-test('a browser gets a bundle without anything of Node', async () => {
+test('a bundle for browsers contains no part of Node', async () => {
   const entry = fileURLToPath(new URL('../../sdk/typescript/index.ts', import.meta.url));
   const options = { bundle: true, format: 'esm', platform: 'browser', write: false, metafile: true } as const;
   const { metafile, outputFiles } = await build({ ...options, entryPoints: [entry] });
@@ -92,7 +92,7 @@ test('a browser gets a bundle without anything of Node', async () => {
   expect(outputFiles[0]!.text).not.toMatch(/\bBuffer\b|from\s*"node:|\bprocess\./);
 });
 
-test('a bundle for Node that is made as README.md says starts', () => {
+test('a bundle for Node, built as README.md says, starts', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const readme = readFileSync(join(root, 'sdk/typescript/README.md'), 'utf8');
   const [, flags] = /`esbuild (--bundle [^`]+)`/.exec(readme)!;

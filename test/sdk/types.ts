@@ -1,4 +1,4 @@
-/** What must compile, and what must not: `tsc` reads it in `npm test`, and nothing runs it. */
+/** Code that must compile, and code that must not: `tsc` checks it in `npm test`, and nothing runs it. */
 import type { CountersignClient, CountersignError, User } from '../../sdk/typescript/index.ts';
 
 interface Employee {

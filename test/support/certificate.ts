@@ -1,4 +1,4 @@
-/** Makes certificates for a test run (X.509, RFC 5280), so that the repository holds no key. */
+/** Makes certificates for a test run (X.509, RFC 5280), so that the repository contains no key. */
 import { createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 const der = (tag: number, ...parts: readonly Buffer[]): Buffer => {
@@ -20,7 +20,7 @@ export interface Certificate {
   readonly name: string;
 }
 
-/** @returns key and certificate as PEM: for 127.0.0.1, or for an authority where `ca` is set */
+/** @returns key and certificate as PEM: for 127.0.0.1, or for an authority if `ca` is set */
 export function issueCertificate(name: string, issuer?: Certificate, ca = false): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const named = (text: string) => sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(text)))));

@@ -22,7 +22,7 @@ export const dynamodb = (endpoint: string, region = 'eu-west-1'): DynamoDBClient
     region,
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     maxAttempts: 3,
-    // A thousand at once on a busy machine are slow, not lost.
+    // A thousand requests at once on a busy machine are slow, not lost.
     requestHandler: { requestTimeout: 30_000, throwOnRequestTimeout: true },
   });
 

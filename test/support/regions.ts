@@ -1,4 +1,4 @@
-/** The real handlers of one or two Regions over embedded stores, on a clock that the test owns. */
+/** The real handlers of one or two Regions over embedded stores, on a clock that the test controls. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
@@ -31,11 +31,11 @@ export interface Clock {
 
 export interface HttpAsk {
   readonly method: string;
-  /** With its query, if any. */
+  /** The path, with its query if there is one. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Uint8Array;
-  /** How API Gateway routed it; derived from the path where absent. */
+  /** The route that API Gateway chose; derived from the path if absent. */
   readonly resource?: string;
 }
 
@@ -54,10 +54,10 @@ export interface Region {
   readonly url: string;
   readonly functions: ReturnType<typeof createFunctions>;
   readonly dynamodb: DynamoDBClient;
-  /** Endpoint of the store that holds this Region's own tables. */
+  /** The endpoint of the store that holds this Region's own tables. */
   readonly endpoint: string;
   send(ask: HttpAsk): Promise<HttpAnswer>;
-  /** Another instance of the same functions: the same stores, but nothing cached in memory. */
+  /** Another instance of the same functions: the same stores, with empty caches. */
   instance(env?: Partial<Environment>, options?: { dynamodb?: DynamoDBClient }): Region;
 }
 
@@ -65,7 +65,7 @@ export interface Platform {
   readonly clock: Clock;
   readonly regions: readonly [Region, Region];
   readonly log: LogEntry[];
-  /** Client of the store that all Regions share. */
+  /** A client of the store that all Regions share. */
   readonly shared: DynamoDBClient;
   readonly secrets: Record<
     'nonce' | 'client-root' | 'token',
@@ -75,7 +75,7 @@ export interface Platform {
     action: A,
     params: AdminActions[A]['params'],
   ): Promise<AdminAnswer<AdminActions[A]['result']>>;
-  /** As `admin`, for an action that must succeed. */
+  /** Like `admin`, for an action that must succeed. */
   operate<A extends AdminAction>(
     action: A,
     params: AdminActions[A]['params'],
@@ -84,7 +84,7 @@ export interface Platform {
   stop(): Promise<void>;
 }
 
-/** For all tests of a file: it starts now, and stops after the last of them. */
+/** A platform for all tests of a file. It starts now, and stops after the last of them. */
 export async function regionsForFile(): Promise<{ platform: Platform; a: Region; b: Region }> {
   const platform = await startRegions();
   afterAll(() => platform.stop());
@@ -92,7 +92,7 @@ export async function regionsForFile(): Promise<{ platform: Platform; a: Region;
   return { platform, a, b };
 }
 
-/** Two Regions: a ledger each, one registry, as a strongly consistent global table behaves. */
+/** Two Regions with a ledger each and one registry, like a strongly consistent global table. */
 export async function startRegions(): Promise<Platform> {
   const clock: Clock = { nowMs: Date.UTC(2026, 10, 23, 12) };
   const log: LogEntry[] = [];
@@ -179,7 +179,7 @@ export async function startRegions(): Promise<Platform> {
   };
 }
 
-/** The ledger is the Region's own; registry and clients are one for all. */
+/** The ledger is the Region's own; all share registry and clients. */
 function routeTables(own: DynamoDBClient, shared: DynamoDBClient): DynamoDBClient {
   const send = (command: { input: { TableName?: string } }, ...rest: unknown[]) => {
     const global = /-(registry|clients)-\d+$/.test(command.input.TableName ?? '');
@@ -220,7 +220,7 @@ async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk)
   const headers = Object.fromEntries(
     Object.entries(result.headers ?? {}).map(([key, value]) => [key.toLowerCase(), String(value)]),
   );
-  // AWS takes the body for Base64 then, where `Accept` wants bytes.
+  // If `Accept` asks for bytes, AWS then takes the body for Base64.
   if (result.isBase64Encoded) throw new Error('an answer that is no text');
   const text = result.body;
   const path = event.path;
@@ -229,7 +229,7 @@ async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk)
   return { status: result.statusCode, headers, text, json, code: json?.code };
 }
 
-/** An event as API Gateway makes it, as far as the handlers read it. */
+/** An event as API Gateway makes it, with the fields that the handlers read. */
 export function toEvent({ method, path, headers = {}, body, resource }: HttpAsk): APIGatewayProxyEvent {
   const [pathname = '', search] = path.split('?');
   const id = /^\/v1\/registrations\/([^/]+)$/.exec(pathname)?.[1];

@@ -44,7 +44,7 @@ export interface ProofChange {
   readonly key?: string;
 }
 
-/** A strict proof for a request, with what the test changes in it. */
+/** A strict proof for a request, with the test's changes. */
 export function proofFor(
   signer: Signer,
   nowMs: number,

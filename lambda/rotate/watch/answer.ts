@@ -1,6 +1,6 @@
 /**
- * Reads what a rotation function answers to keys-watch. A time or a window that is none would compare as false, and a
- * keyset that nobody can judge would count as one in order.
+ * Reads and checks a rotation function's answer to keys-watch. Comparisons with an invalid time or window are
+ * false, so a keyset that cannot be checked would otherwise count as healthy.
  */
 import { isJsonObject } from '../../../protocol/json.ts';
 import type { KeyState } from '../../../protocol/keyset.ts';

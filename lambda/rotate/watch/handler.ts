@@ -1,8 +1,9 @@
 /**
- * Runs every hour in every Region: if one Region is lost, the others still report. It reports what a person
- * must look into. In the Region that rotates keys it also removes an AWSPENDING that an unfinished rotation
- * left behind, since AWS refuses every later rotation while that label stands. Each finding is a log line; a
- * metric filter counts it by its `reason`. It asks the rotation functions, so it needs no right on a keyset.
+ * Runs every hour in every Region: if one Region is lost, the others still report. It reports problems that a
+ * person must look into. In the Region that rotates keys it also removes an AWSPENDING that an unfinished
+ * rotation left behind, since AWS refuses every later rotation while that label exists. Each finding is a log
+ * line; a metric filter counts it by its `reason`. It asks the rotation functions, so it needs no right on a
+ * keyset.
  */
 import type {
   KeySummary,

@@ -1,4 +1,7 @@
-/** A store that takes a request and never answers is unavailable: nobody waits for it until Lambda ends the function. */
+/**
+ * A store that accepts a request and never answers counts as unavailable. The wait ends before Lambda ends
+ * the function.
+ */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +10,7 @@ import { dynamodbClient, readSecret, secretsClient } from '../../../lambda/adapt
 import { Unavailable } from '../../../lambda/adapters/call.ts';
 import { createLedger } from '../../../lambda/adapters/ledger.ts';
 
-it('is asked three times, and then an outage', async () => {
+it('is tried three times, then reported as an outage', async () => {
   const asked: string[] = [];
   const silent = createServer(({ headers }) => asked.push(String(headers['x-amz-target'])));
   await once(silent.listen(0, '127.0.0.1'), 'listening');

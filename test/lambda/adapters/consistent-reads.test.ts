@@ -1,4 +1,4 @@
-/** Reads that decide see the latest write of any Region, also where the Region's own copy has not heard of it. */
+/** Reads that decide see the latest write of any Region, even before it reaches the Region's own copy. */
 import { expect, it } from 'vitest';
 import { createClients } from '../../../lambda/adapters/clients.ts';
 import { createRegistry } from '../../../lambda/adapters/registry.ts';
@@ -8,7 +8,7 @@ import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 
 const T0 = 1_795_430_000_000;
 
-/** Two Regions of a strong table, between which nothing has been replicated yet. */
+/** Two Regions of a strong table; nothing has been replicated between them yet. */
 function apart(kind: 'clients' | 'registry') {
   const store = new Dynamodb({
     regions: ['a', 'b'],
@@ -22,7 +22,7 @@ function apart(kind: 'clients' | 'registry') {
   return { table, a: dynamodbClientOn(store, 'a'), b: dynamodbClientOn(store, 'b') };
 }
 
-it('a client that was just made, disabled or given another key', async () => {
+it('a client that was just created, disabled or given another key', async () => {
   const { table, a, b } = apart('clients');
   const record = { clientId: 'new', profile: 'strict', limit: null, createdAtMs: T0 } as const;
   await createClients(a, table).create({ ...record, salt: new Uint8Array(16), keys: [] });

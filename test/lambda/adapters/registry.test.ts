@@ -1,4 +1,7 @@
-/** A strongly consistent global table refuses a write that meets another Region's: that is tried again, then 503. */
+/**
+ * A strongly consistent global table refuses a write that conflicts with another Region's. The write is
+ * retried, then 503.
+ */
 import { afterEach, expect, it, vi } from 'vitest';
 import { regionsForFile } from '../../support/regions.ts';
 import { makeClient, register, remove } from '../../support/signer.ts';
@@ -7,7 +10,7 @@ const { platform, a } = await regionsForFile();
 const signer = await makeClient(platform);
 afterEach(() => vi.restoreAllMocks());
 
-/** The next `times` writes to the registry meet another one. */
+/** The next `times` writes to the registry conflict with another write. */
 function conflicts(times: number): { left: number } {
   const state = { left: times };
   const { shared } = platform;
@@ -20,7 +23,7 @@ function conflicts(times: number): { left: number } {
   return state;
 }
 
-it.each([1, 3, 7])('%i conflicts in a row hold nobody up', async (times) => {
+it.each([1, 3, 7])('%i conflicts in a row delay nobody noticeably', async (times) => {
   const state = conflicts(times);
   const user = { user_id: `met-${times}` };
   const { status, json } = await register(platform, a, signer, user);
@@ -29,7 +32,7 @@ it.each([1, 3, 7])('%i conflicts in a row hold nobody up', async (times) => {
   expect((await remove(platform, a, signer, json.id)).status).toBe(204);
 });
 
-it('one that does not end is 503, after which the same user registers as if for the first time', async () => {
+it('an endless conflict is 503; afterwards the same user registers as if for the first time', async () => {
   conflicts(1_000);
   const answer = await register(platform, a, signer, { user_id: 'met-often' });
   expect([answer.status, answer.code, answer.headers['retry-after']]).toEqual([503, 'unavailable', '1']);
@@ -38,7 +41,7 @@ it('one that does not end is 503, after which the same user registers as if for 
   expect([again.status, again.headers['idempotency-replayed']]).toEqual([201, undefined]);
 });
 
-it('a revocation that stands already needs no write, so no conflict hides it', async () => {
+it('an existing revocation needs no write, so no conflict can hide it', async () => {
   const { clientId: client_id, kid } = await makeClient(platform);
   await platform.operate('clients.revoke-key', { client_id, kid });
   conflicts(1_000);

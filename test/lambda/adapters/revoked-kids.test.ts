@@ -1,4 +1,7 @@
-/** Kids of the platform's own keys that stand in a Region's `limits` table: nothing they signed passes after 10 s. */
+/**
+ * Revoked kids of the platform's own keys, in a Region's `limits` table: after 10 s no signature of theirs is
+ * accepted.
+ */
 import type { DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { createPublishedKeys } from '../../../lambda/adapters/published-keys.ts';
@@ -18,7 +21,7 @@ const revoke = (region: Region, purpose: 'nonce' | 'client-root', kids: string[]
   createRevokedKids(region.dynamodb, tableName(STAGE, 'limits')).add(purpose, kids, platform.clock.nowMs);
 const kidOf = (purpose: 'nonce' | 'client-root') => platform.secrets[purpose].keyset.keys[0]!.kid;
 
-it('kids are added to those that stand there, and stay for longer than any key', async () => {
+it('kids are added to the existing ones, and are stored for longer than any key lives', async () => {
   const kids = createRevokedKids(a.dynamodb, tableName(STAGE, 'limits'));
   expect(await kids.read('token')).toEqual([]);
   await kids.add('token', ['AAAAAA'], platform.clock.nowMs);
@@ -32,7 +35,7 @@ it('kids are added to those that stand there, and stay for longer than any key',
   expect(years).toBeGreaterThan(4);
 });
 
-it('are read as they are, not as they were a moment ago', async () => {
+it('reads are strongly consistent', async () => {
   const item = { Item: { kids: { SS: ['AAAAAA'] }, published: { S: '{"seq":7,"kids":{}}' } } };
   const lagging = {
     send: async ({ input }: GetItemCommand) => (input.ConsistentRead ? item : {}),
@@ -42,7 +45,7 @@ it('are read as they are, not as they were a moment ago', async () => {
   expect(await createPublishedKeys(lagging, table, 'nonce').read()).toEqual({ seq: 7, kids: {} });
 });
 
-it('what was published lies beside them: writers at once lose nothing of each other', async () => {
+it("the published keys are stored beside them: concurrent writers lose none of each other's changes", async () => {
   const keys = createPublishedKeys(a.dynamodb, tableName(STAGE, 'limits'), 'token');
   expect(await keys.read()).toEqual(NOTHING_PUBLISHED);
   const adding = (kid: string) => (before: Published) => ({
@@ -55,7 +58,7 @@ it('what was published lies beside them: writers at once lose nothing of each ot
   expect([...(await createRevokedKids(a.dynamodb, tableName(STAGE, 'limits')).read('token'))].sort()).toEqual(
     ['AAAAAA', 'BBBBBA'],
   );
-  // One that is always overtaken does not go on for ever.
+  // A writer that is always overtaken gives up.
   const busy = {
     send: async (command: GetItemCommand | UpdateItemCommand) => {
       if ('UpdateExpression' in command.input)
@@ -68,7 +71,7 @@ it('what was published lies beside them: writers at once lose nothing of each ot
   ).rejects.toThrow('limits unavailable');
 });
 
-it('why a rotation failed lies beside them, and goes with the next success', async () => {
+it('the reason why a rotation failed is stored beside them, until the next success removes it', async () => {
   const table = tableName(STAGE, 'limits');
   const record = createRotationRecord(a.dynamodb, table, 'token');
   const before = await platform.items('limits', a);
@@ -89,11 +92,11 @@ it('why a rotation failed lies beside them, and goes with the next success', asy
 });
 
 describe('a revoked nonce key', () => {
-  it('verifies nothing after 10 s where its Region knows, whatever the secret says', async () => {
+  it('verifies nothing after 10 s in a Region that knows of it, whatever the secret says', async () => {
     const instance = a.instance();
     expect((await register(platform, instance, signer, { user_id: 'before' })).status).toBe(201);
     const ask = await prepare(platform, instance, signer, { user_id: 'after' });
-    // Another key signs from now on, and the secret's copy still has the old one.
+    // Another key signs from now on; the copy of the secret still has the old one.
     const { keyset } = platform.secrets.nonce;
     const next = { ...keyset.keys[0]!, kid: 'AAAAAA', activates_at: platform.clock.nowMs + 1 };
     platform.secrets.nonce.keyset = { ...keyset, seq: keyset.seq + 1, keys: [...keyset.keys, next] };
@@ -104,7 +107,7 @@ describe('a revoked nonce key', () => {
     expect((await register(platform, b, signer, { user_id: 'elsewhere' })).status).toBe(201);
   });
 
-  it('issues nothing that is refused: 503 while no other key is there, and the next one within a second', async () => {
+  it('issues no refused nonce: 503 while there is no other key, and the next key signs within a second', async () => {
     const instance = b.instance();
     const ask = () => instance.send({ method: 'GET', path: `/v1/nonce?client_id=${signer.clientId}` });
     expect((await ask()).status).toBe(200);
@@ -117,7 +120,7 @@ describe('a revoked nonce key', () => {
     );
     const late = await prepare(platform, instance, signer, { user_id: 'signed-before' });
     platform.clock.nowMs += 10_001;
-    // An answer that is due needs no key: it says when to come again, and brings no nonce.
+    // Such an answer needs no key: it says when to retry, and carries no nonce.
     const { headers: told, code: refused } = await instance.send(late);
     expect([refused, told['replay-nonce'], told['retry-after']]).toEqual(['use_nonce', undefined, '1']);
     const claims = { iat: platform.clock.nowMs / 1000 + 3600, exp: platform.clock.nowMs / 1000 + 3660 };
@@ -146,12 +149,13 @@ describe('a revoked nonce key', () => {
 });
 
 describe('a revoked client root', () => {
-  it('takes the keys derived from it along, although they were made before', async () => {
+  it('also ends the keys derived from it, although they were made before', async () => {
     const instance = b.instance();
     const late = await makeClient(platform);
     expect((await register(platform, instance, signer, { user_id: 'root-before' })).status).toBe(201);
     await revoke(b, 'client-root', [kidOf('client-root')]);
-    // Its key is made just before the instance has to know, and would be held for another ten seconds.
+    // The key is made just before the instance must know of the revocation. Without that, it would be cached
+    // for 10 s.
     platform.clock.nowMs += 9_999;
     expect((await register(platform, instance, late, { user_id: 'root-late' })).status).toBe(201);
     platform.clock.nowMs += 2;
@@ -163,7 +167,7 @@ describe('a revoked client root', () => {
 });
 
 describe('a new nonce key', () => {
-  it('verifies at once where the old copy is held', async () => {
+  it('is accepted at once by an instance that caches the old keyset', async () => {
     const [holds, has] = [a.instance(), a.instance()];
     expect((await register(platform, holds, signer, { user_id: 'nonce-held' })).status).toBe(201);
     platform.clock.nowMs += 10_000;
@@ -178,7 +182,7 @@ describe('a new nonce key', () => {
 });
 
 describe('a new client root', () => {
-  it('that signs at once, as after a revocation, works at once where the old copy is held', async () => {
+  it('that signs at once, as after a revocation, is accepted at once by an instance that caches the old keyset', async () => {
     const instance = a.instance();
     expect((await register(platform, instance, signer, { user_id: 'root-held' })).status).toBe(201);
     platform.clock.nowMs += 10_000;
@@ -197,7 +201,7 @@ describe('a new client root', () => {
   });
 });
 
-it('where the table cannot be read, nothing is registered', async () => {
+it('if the table cannot be read, nothing is registered', async () => {
   const fresh = await startRegions();
   try {
     const [region] = fresh.regions;

@@ -1,4 +1,4 @@
-/** Clients as operators make, disable and remove them, and what of it the request path sees, and when. */
+/** How operators create, disable and remove clients, and when the request path sees each change. */
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
@@ -29,7 +29,7 @@ describe('disabling', () => {
     expect(await tryWith(signer)).toBe(201);
   });
 
-  it('is seen also where the instance has held the client since a time that is to come', async () => {
+  it('is also seen if an instance cached the client at a time that now lies in the future', async () => {
     const signer = await makeClient(platform);
     platform.clock.nowMs += DAY_MS;
     expect(await tryWith(signer)).toBe(201);
@@ -39,7 +39,7 @@ describe('disabling', () => {
     expect(await tryWith(signer)).toBe('client_disabled');
   });
 
-  it('by its name only: a client that does not exist cannot be disabled', async () => {
+  it('needs an existing client: one that does not exist cannot be disabled', async () => {
     expect(await platform.admin('clients.disable', { client_id: 'never-made' })).toMatchObject({
       ok: false,
       problem: { status: 404, code: 'not_found' },
@@ -50,21 +50,21 @@ describe('disabling', () => {
   });
 });
 
-describe('made again with the same name', () => {
-  it('the old key stays dead, and the new one works at once', async () => {
+describe('a client created again under the same name', () => {
+  it('accepts the new key at once, and never the old one', async () => {
     const old = await makeClient(platform, 'made-again');
     expect(await tryWith(old)).toBe(201);
     await platform.operate('clients.disable', { client_id: 'made-again' });
     await platform.operate('clients.delete', { client_id: 'made-again' });
     const renewed = await makeClient(platform, 'made-again');
     expect(renewed.apiKey).not.toBe(old.apiKey);
-    // The instance still holds the old record: a fresh read makes the new key work.
+    // The instance still caches the old record: a fresh read makes the new key work.
     platform.clock.nowMs += 1_000;
     expect(await tryWith(renewed)).toBe(201);
     expect(await tryWith(old)).toBe('invalid_proof');
   });
 
-  it('a public key of the old one is gone too', async () => {
+  it('no longer has the public key of the old client', async () => {
     const { jwk, sign } = await keyPair('ES256');
     await platform.operate('clients.create', { client_id: 'made-twice', profile: 'strict', jwk });
     expect((await sign('made-twice')).status).toBe(201);
@@ -72,7 +72,7 @@ describe('made again with the same name', () => {
     const left = (await platform.items('clients')).filter(
       (item) => (item.pk as { S: string }).S === 'made-twice',
     );
-    // Neither the key nor anything of the client but that it was there.
+    // The trace holds neither the key nor any data of the client, only that it existed.
     expect(left.map(({ sk }) => (sk as { S: string }).S)).toEqual([
       'deleted',
       `revoked#${await calculateJwkThumbprint(jwk as JWK, 'sha256')}`,
@@ -85,38 +85,35 @@ describe('made again with the same name', () => {
   it.each([
     ['revoked before', true],
     ['good until then', false],
-  ])(
-    'a key pair of the old one (%s) is refused, and so is a proof that was held back',
-    async (_, revoked) => {
-      const client_id = `pair-${revoked ? 'revoked' : 'good'}`;
-      const { jwk, ...pair } = await keyPair('ES256');
-      const create = () => platform.admin('clients.create', { client_id, profile: 'strict', jwk });
-      const refusal = { ok: false, problem: { status: 409, code: 'key_exists' } };
-      const made = await create();
-      const held = await pair.held(client_id);
-      const { kid } = (made as { result: { kid: string } }).result;
-      if (revoked) await platform.operate('clients.revoke-key', { client_id, kid });
-      await platform.operate('clients.delete', { client_id });
-      for (let n = 0; n < 2; n++) expect(await create()).toMatchObject(refusal);
-      // Nor does it come back by way of a client without it.
-      await makeClient(platform, client_id);
-      expect(await platform.admin('clients.rotate-key', { client_id, jwk })).toMatchObject(refusal);
-      await platform.operate('clients.delete', { client_id });
-      expect(await create()).toMatchObject(refusal);
-      await makeClient(platform, client_id);
-      platform.clock.nowMs += CLIENT_CACHE_MS;
-      expect((await a.send(held)).status).toBe(401);
-    },
-  );
+  ])('does not accept a key pair of the old one (%s), nor a proof that was held back', async (_, revoked) => {
+    const client_id = `pair-${revoked ? 'revoked' : 'good'}`;
+    const { jwk, ...pair } = await keyPair('ES256');
+    const create = () => platform.admin('clients.create', { client_id, profile: 'strict', jwk });
+    const refusal = { ok: false, problem: { status: 409, code: 'key_exists' } };
+    const made = await create();
+    const held = await pair.held(client_id);
+    const { kid } = (made as { result: { kid: string } }).result;
+    if (revoked) await platform.operate('clients.revoke-key', { client_id, kid });
+    await platform.operate('clients.delete', { client_id });
+    for (let n = 0; n < 2; n++) expect(await create()).toMatchObject(refusal);
+    // Nor does the pair return through a client created without it.
+    await makeClient(platform, client_id);
+    expect(await platform.admin('clients.rotate-key', { client_id, jwk })).toMatchObject(refusal);
+    await platform.operate('clients.delete', { client_id });
+    expect(await create()).toMatchObject(refusal);
+    await makeClient(platform, client_id);
+    platform.clock.nowMs += CLIENT_CACHE_MS;
+    expect((await a.send(held)).status).toBe(401);
+  });
 
-  it('a name in use is refused, and the client in use keeps its key', async () => {
+  it('is refused while the name is in use, and that client keeps its key', async () => {
     const signer = await makeClient(platform, 'in-use');
     const again = await platform.admin('clients.create', { client_id: 'in-use', profile: 'strict' });
     expect(again).toMatchObject({ ok: false, problem: { status: 409, code: 'client_exists' } });
     expect(await tryWith(signer)).toBe(201);
   });
 
-  it('what a deletion cut short left behind does not come alive with the name', async () => {
+  it('does not inherit the remains of an interrupted deletion', async () => {
     const client_id = 'left-behind';
     const pk = { S: client_id };
     const old = { alg: { S: 'HS256' }, usable_at: { N: '0' }, expires_at: { N: '9999999999' } };
@@ -135,7 +132,7 @@ describe('made again with the same name', () => {
     expect(await tryWith({ clientId: client_id, apiKey: api_key!, kid: '1' })).toBe(201);
   });
 
-  it('nor does a key pair that it left behind', async () => {
+  it('does not inherit a key pair that such a deletion left', async () => {
     const { jwk } = await keyPair('ES256');
     const [client_id, kid] = ['pair-left-behind', await calculateJwkThumbprint(jwk as JWK, 'sha256')];
     const Item = {
@@ -155,7 +152,7 @@ describe('made again with the same name', () => {
       });
   });
 
-  it('one name made 10 times at once is made once', async () => {
+  it('is created once, out of 10 attempts at the same time', async () => {
     const made = await Promise.all(
       Array.from({ length: 10 }, () =>
         platform.admin('clients.create', { client_id: 'race', profile: 'strict' }),
@@ -198,7 +195,7 @@ describe('a client that brings its own public key', () => {
     },
   );
 
-  it('is refused a private key, a basic profile, a key that is none', async () => {
+  it('may bring neither a private key, nor a basic profile, nor an invalid key', async () => {
     const { jwk, privateJwk } = await keyPair('ES256');
     const bad = [
       { profile: 'strict', jwk: privateJwk },
@@ -218,7 +215,7 @@ describe('a client that brings its own public key', () => {
 
 describe('a key pair that was revoked', () => {
   const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-  /** All of these are the same bytes to Node, or the same number. */
+  /** Node reads all of these as the same bytes, or the same number. */
   const spellings: [string, (coordinate: string) => string][] = [
     ['as it was', (x) => x],
     ['with padding', (x) => `${x}=`],
@@ -228,12 +225,12 @@ describe('a key pair that was revoked', () => {
     ['with spare bits', (x) => x.slice(0, -1) + ALPHABET[ALPHABET.indexOf(x.at(-1)!) ^ 1]],
     ['in base64', (x) => Buffer.from(x, 'base64url').toString('base64')],
     [
-      'with a leading nought',
+      'with a leading zero',
       (x) => Buffer.concat([Buffer.alloc(1), Buffer.from(x, 'base64url')]).toString('base64url'),
     ],
   ];
   it.each(['ES256', 'Ed25519', 'EdDSA'] as const)(
-    'of %s stays so in whatever spelling it comes back',
+    'of %s stays revoked, in whatever encoding it returns',
     async (alg) => {
       const { jwk, sign } = await keyPair(alg);
       const name = `back-${alg.toLowerCase()}`;
@@ -259,7 +256,7 @@ describe('a key pair that was revoked', () => {
     },
   );
 
-  it('that is fit to be taken keeps the very thumbprint of RFC 7638', async () => {
+  it('that is acceptable keeps the thumbprint of RFC 7638', async () => {
     const { jwk } = await keyPair('ES256');
     const made = await platform.operate('clients.create', { profile: 'strict', jwk });
     expect(made.kid).toBe(await calculateJwkThumbprint(jwk as JWK, 'sha256'));
@@ -267,7 +264,7 @@ describe('a key pair that was revoked', () => {
 });
 
 describe('a key', () => {
-  it('ends when it was said to, and says so for its last 14 days', async () => {
+  it('ends at its set time, and warns of that for its last 14 days', async () => {
     const signer = await makeClient(platform);
     const { keys } = await platform.operate('clients.show', { client_id: signer.clientId });
     const expiresMs = Date.parse(keys[0]!.expires_at);
@@ -284,7 +281,7 @@ describe('a key', () => {
     platform.clock.nowMs = start;
   });
 
-  it('of a basic client has an explicit end, and none outlives the longest life', async () => {
+  it('of a basic client has an explicit end, and no key outlives the longest life', async () => {
     const at = (ms: number) => new Date(platform.clock.nowMs + ms).toISOString();
     for (const expires_at of [undefined, at(91 * DAY_MS), at(-1_000), 'tomorrow']) {
       const params = { profile: 'basic' as const, ...(expires_at !== undefined && { expires_at }) };
@@ -297,7 +294,7 @@ describe('a key', () => {
 });
 
 describe('a client root', () => {
-  it('that lives less long than client keys may bounds those that are derived from it', async () => {
+  it('whose life is shorter than client keys may have limits the keys derived from it', async () => {
     const secret = platform.secrets['client-root'];
     const short = { ...secret.keyset.keys[0]!, kid: 'EEEEEA', max_life: DAY_MS };
     const before = secret.keyset;
@@ -312,7 +309,7 @@ describe('a client root', () => {
     expect(Date.parse(expires_at)).toBeLessThanOrEqual(platform.clock.nowMs + DAY_MS);
   });
 
-  it('that is about to go gives no key that would outlive it, nor a short one in silence', async () => {
+  it('that is about to end derives no key that would outlive it; shortening a key is never silent', async () => {
     const secret = platform.secrets['client-root'];
     const before = secret.keyset;
     const endMs = platform.clock.nowMs + 2 * DAY_MS;
@@ -340,7 +337,7 @@ describe('a client root', () => {
 });
 
 describe('the client cache', () => {
-  it('asks the store at most once a second for a client whose signatures fail, known or not', async () => {
+  it('reads the store at most once a second for a client whose signatures fail, known or not', async () => {
     let reads = 0;
     let nowMs = 0;
     const cache = new ClientCache({ load: async () => void reads++ }, () => nowMs);
@@ -350,7 +347,7 @@ describe('the client cache', () => {
     expect(reads).toBe(5);
   });
 
-  it('holds a miss like a hit, and forgets a failed read', async () => {
+  it('caches a missing client like an existing one, and does not cache a failed read', async () => {
     let reads = 0;
     let nowMs = 0;
     const load = async () => {
@@ -366,7 +363,7 @@ describe('the client cache', () => {
     expect(reads).toBe(3);
   });
 
-  it('reads again for a failure, however lately the client itself was read, and once where it had to be read first', async () => {
+  it('reads again after a failure, even if the client was just read; one read is enough if it was not cached', async () => {
     let reads = 0;
     let nowMs = 0;
     const cache = new ClientCache({ load: async () => void reads++ }, () => nowMs);
@@ -382,7 +379,7 @@ describe('the client cache', () => {
     }
   });
 
-  it('gives what one failure read to all that failed beside it', async () => {
+  it('shares the read of one failure with all failures at the same time', async () => {
     let record = { clientId: 'before' } as ClientRecord;
     let reads = 0;
     const load = async () => {
@@ -398,7 +395,7 @@ describe('the client cache', () => {
     expect(reads).toBe(2);
   });
 
-  it('is bounded: 20,000 names that do not exist leave no 20,000 entries', async () => {
+  it('is bounded: 20,000 names that do not exist do not fill 20,000 entries', async () => {
     let reads = 0;
     const cache = new ClientCache({ load: async () => void reads++ }, () => 0);
     for (let i = 0; i < 20_000; i++) await cache.get(`nobody-${i}`);
@@ -442,7 +439,7 @@ describe('operators', () => {
     });
   });
 
-  it('get an error that names the function for an action, or the actions that exist', async () => {
+  it('get an error that names the function for an action, or the existing actions', async () => {
     const write = a.functions['admin-write'];
     const detail = async (event: unknown) => {
       const answer = await write(event, { awsRequestId: 'r' });

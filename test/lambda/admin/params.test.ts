@@ -1,4 +1,4 @@
-/** The operators' functions, whatever they are sent: a clear refusal, an audit line, and nothing half-written. */
+/** The operators' functions with arbitrary input: a clear refusal, an audit line, and no partial write. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   ADMIN_FUNCTION,
@@ -99,13 +99,13 @@ const HOSTILE: readonly unknown[] = [
 ];
 
 describe.each(ACTIONS)('%s', (action) => {
-  it('answers whatever stands in a param, and never that something went wrong here', async () => {
+  it('answers any value of a param without an internal error', async () => {
     const good = params[action] as Record<string, unknown>;
     const faults: unknown[] = [];
     const told: unknown[] = [];
     for (const member of [...Object.keys(good), '__proto__', 'x'.repeat(9_000)])
       for (const value of HOSTILE) {
-        // As Lambda parses an event: `__proto__` is a member like any other.
+        // Parsed as Lambda parses an event: `__proto__` is an ordinary member.
         const others = Object.entries(good).filter(([name]) => name !== member);
         const given = Object.fromEntries([...others, [member, value]]);
         const answer = await ask(action, given);
@@ -119,7 +119,7 @@ describe.each(ACTIONS)('%s', (action) => {
     expect(told.length).toBeGreaterThan(HOSTILE.length);
   });
 
-  it('answers whatever stands in place of its params', async () => {
+  it('answers anything in place of its params', async () => {
     for (const value of HOSTILE) {
       const answer = await ask(action, value);
       if (!answer.ok) expect(answer.problem.code).toBe('malformed_request');
@@ -128,7 +128,7 @@ describe.each(ACTIONS)('%s', (action) => {
   });
 });
 
-it('an event that is none is malformed_request, for both functions', async () => {
+it('an event of another form is malformed_request, for both functions', async () => {
   for (const name of ['admin-read', 'admin-write'] as const)
     for (const event of [...HOSTILE, undefined, { action: 5 }, { action: 'x'.repeat(70_000) }]) {
       const answer = (await a.functions[name](event, { awsRequestId: 'r' })) as AdminAnswer;
@@ -140,19 +140,19 @@ describe('an audit line', () => {
   it.each<[string, string, unknown, object]>([
     ['a refused form', 'clients.create', { profile: 'lax' }, { status: 400, reason: 'malformed_request' }],
     [
-      'a name that is taken',
+      'a name in use',
       'clients.create',
       { client_id: 'operated', profile: 'strict' },
       { status: 409, reason: 'client_exists', target: 'operated' },
     ],
     [
-      'a client that is not there',
+      'a missing client',
       'clients.disable',
       { client_id: 'nobody-here' },
       { status: 404, reason: 'not_found', target: 'nobody-here' },
     ],
     [
-      'a key that is not there',
+      'a missing key',
       'clients.revoke-key',
       { client_id: 'operated', kid: '99' },
       { status: 404, target: 'operated#99' },
@@ -174,7 +174,7 @@ describe('an audit line', () => {
     ]);
   });
 
-  it('is left by an action that nobody serves, and by one that failed', async () => {
+  it('is also written for an unknown action, and for one that failed', async () => {
     const before = platform.log.length;
     await ask('clients.explode', {});
     const broken = a.instance({}, { dynamodb: { send: () => Promise.reject(new Error('down')) } as never });

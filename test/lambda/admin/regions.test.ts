@@ -1,4 +1,4 @@
-/** The operators' actions on Regions, and what an evacuated Region refuses. */
+/** The operators' actions on Regions, and the refusals of an evacuated Region. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AdminAction, AdminAnswer, ShownRegion } from '../../../lambda/contract/admin.ts';
 import { ADMIN_FUNCTION } from '../../../lambda/contract/admin.ts';
@@ -7,7 +7,7 @@ import { makeClient, prepare, register } from '../../support/signer.ts';
 
 const { platform, a, b } = await regionsForFile();
 const strict = await makeClient(platform, 'of-evacuated');
-// Alphabetical: each of two keeps the other's flag.
+// In alphabetical order. With two Regions, each keeps the other's flag.
 const [HERE, THERE] = ['eu-west-1', 'eu-central-1'];
 
 const ask = (at: Region, action: AdminAction, region: string) =>
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 
 describe('the flag', () => {
-  it('is set and taken back where it is asked for, and each says where the other lies', async () => {
+  it("is set and removed in the Region that is asked, and each Region names the keeper of the other's", async () => {
     const since = iso();
     expect(await ask(b, 'regions.evacuate', HERE)).toEqual({
       ok: true,
@@ -47,7 +47,7 @@ describe('the flag', () => {
     expect(await ask(b, 'regions.show', HERE)).toMatchObject(returned);
   });
 
-  it('is refused where it would have no effect, and for a Region that is not one', async () => {
+  it('is refused if it would have no effect, and for an unknown Region', async () => {
     const three = JSON.stringify(
       ['eu-central-1', 'eu-west-1', 'eu-west-2'].map((name) => ({ name, url: 'u' })),
     );
@@ -65,7 +65,7 @@ describe('the flag', () => {
   });
 });
 
-it('an evacuated Region takes no write and uses up no nonce, still reads, and takes writes once it is back', async () => {
+it('an evacuated Region accepts no write, uses up no nonce and still reads; once returned, it accepts writes again', async () => {
   const { status, json } = await register(platform, a, strict, { user_id: 'before' });
   expect(status).toBe(201);
   const held = await prepare(platform, a, strict, { user_id: 'while-out' });
@@ -73,10 +73,10 @@ it('an evacuated Region takes no write and uses up no nonce, still reads, and ta
   const fresh = a.instance();
   const refused = await fresh.send(held);
   expect([refused.status, refused.code, refused.headers['retry-after']]).toEqual([503, 'unavailable', '1']);
-  // It does not say why: only the log does.
+  // The answer does not give the reason; only the log does.
   expect(refused.json.detail).toBe('A part of this service cannot be reached; try again.');
   expect(platform.log.at(-1)).toMatchObject({ status: 503, reason: 'evacuated', level: 'INFO' });
-  // An instance that held a copy follows within ten seconds.
+  // An instance with a cached copy follows within ten seconds.
   platform.clock.nowMs += 10_001;
   expect((await a.send(await prepare(platform, a, strict, { user_id: 'while-out' }))).status).toBe(503);
   expect((await register(platform, b, strict, { user_id: 'elsewhere' })).status).toBe(201);

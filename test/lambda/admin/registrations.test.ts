@@ -1,4 +1,4 @@
-/** Registrations as operators see, delete and erase them. */
+/** How operators see, delete and erase registrations. */
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, it } from 'vitest';
 import { tableName } from '../../../lambda/contract/names.ts';
@@ -34,7 +34,7 @@ it('shows what a client registered, then that it was deleted', async () => {
   });
 });
 
-it('deletes nothing of a client that never was, and leaves nothing there', async () => {
+it('deletes nothing for a client that never existed, and stores nothing', async () => {
   const before = await platform.items('registry');
   const params = { client_id: 'never-made', user_id: 'nobody' };
   expect(await platform.admin('registrations.delete', params)).toMatchObject({
@@ -45,7 +45,7 @@ it('deletes nothing of a client that never was, and leaves nothing there', async
   expect(await platform.items('registry')).toEqual(before);
 });
 
-it('deletes what is stored even if nobody knows its client, as after a restore of one table', async () => {
+it('deletes a stored registration even if its client is unknown, as after restoring one table', async () => {
   const of = { client_id: 'not-restored', user_id: 'restored' };
   const id = registrationId(of.client_id, of.user_id);
   const Item = {
@@ -58,7 +58,7 @@ it('deletes what is stored even if nobody knows its client, as after a restore o
   expect(await platform.operate('registrations.delete', of)).toEqual({ id, deleted: true });
 });
 
-it('deletes what a client left that was removed since, and what a client never registered', async () => {
+it('deletes what a removed client registered, and what a client never registered', async () => {
   const gone = await makeClient(platform);
   const { json } = await register(platform, a, gone, { user_id: 'left-behind' });
   await platform.operate('clients.delete', { client_id: gone.clientId });
@@ -69,7 +69,7 @@ it('deletes what a client left that was removed since, and what a client never r
   expect(await items(never.id)).toHaveLength(1);
 });
 
-it('takes half a character for no other user', async () => {
+it("does not take half a surrogate pair for another user's id", async () => {
   const { json } = await register(platform, a, signer, { user_id: '\ufffd' });
   expect(await platform.admin('registrations.delete', of('\ud800'))).toMatchObject({
     ok: false,
@@ -78,13 +78,13 @@ it('takes half a character for no other user', async () => {
   expect(await platform.operate('registrations.show', of('\ufffd'))).toEqual(json);
 });
 
-it('a deletion is not undone by a request that was held back', async () => {
+it('a request that was held back does not undo a deletion', async () => {
   const held = await prepare(platform, a, signer, { user_id: 'held-back' });
   await platform.operate('registrations.delete', of('held-back'));
   expect((await a.send(held)).code).toBe('use_nonce');
 });
 
-it('erasing what was never registered stops a request that was held back, as erasing a registration does', async () => {
+it('erasing an unknown user stops a request that was held back, as erasing a registration does', async () => {
   const held = await prepare(platform, a, signer, { user_id: 'not-yet' });
   const first = await platform.operate('registrations.erase', of('not-yet'));
   expect(first).toMatchObject({ state: 'deleted', erasable_at: expect.any(String) });
@@ -92,7 +92,7 @@ it('erasing what was never registered stops a request that was held back, as era
   expect(await items(first.id)).toMatchObject([{ deleted_at: { N: String(platform.clock.nowMs) } }]);
 });
 
-it('erasing for a client that was just deleted stops what an instance would accept that still holds the client', async () => {
+it('erasing for a client just deleted stops requests that an instance with a cached record would accept', async () => {
   for (const verb of ['registrations.erase', 'registrations.delete'] as const) {
     const gone = await makeClient(platform);
     await register(platform, a, gone, { user_id: 'held by the instance' });
@@ -104,7 +104,7 @@ it('erasing for a client that was just deleted stops what an instance would acce
   }
 });
 
-it('a Region that finds nothing after another one erased it leaves no new tombstone', async () => {
+it('a Region that finds nothing after another one erased it stores no new tombstone', async () => {
   const { erasable_at } = await platform.operate('registrations.erase', of('in-turn'));
   platform.clock.nowMs = Date.parse(erasable_at!);
   const { id } = await platform.operate('registrations.erase', of('in-turn'));
@@ -113,7 +113,7 @@ it('a Region that finds nothing after another one erased it leaves no new tombst
   expect(await items(id)).toEqual([]);
 });
 
-it('erasing takes the data at once, and the tombstone when no nonce can live that it stops', async () => {
+it('erasing removes the data at once, and the tombstone once every nonce that it stops has expired', async () => {
   const { json } = await register(platform, a, signer, { user_id: 'erased', email: 'erased@example.com' });
   const held = await prepare(platform, a, signer, { user_id: 'erased' });
   const first = await platform.operate('registrations.erase', of('erased'));
@@ -134,7 +134,7 @@ it('erasing takes the data at once, and the tombstone when no nonce can live tha
   expect(await items(json.id)).toEqual([]);
 });
 
-it('an audit line names the registration by its id, never the user, and no key or nonce', async () => {
+it('an audit line names the registration by its id, never the user, a key or a nonce', async () => {
   const nonce = (await prepare(platform, a, signer, { user_id: 'audited-user' })).nonce;
   await platform.operate('registrations.erase', of('audited-user'));
   await platform.operate('proofs.revoke', { nonce });

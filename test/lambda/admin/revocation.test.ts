@@ -1,4 +1,4 @@
-/** What an operator takes back: a proof, a generation with all that it issued, and within what time. */
+/** Revoking a proof, or a generation with all that it issued, and how fast each takes effect. */
 import {
   type AttributeValue,
   DeleteItemCommand,
@@ -34,7 +34,7 @@ const tryWith = async (signer: Signer, region = a): Promise<string | number> => 
 };
 const stored = () => createClients(platform.shared, tableName(STAGE, 'clients'));
 
-/** A generation that another one issued, as a roll-over writes it. */
+/** A generation issued by another one, as a roll-over writes it. */
 async function issue(by: Signer, generation: number): Promise<Signer> {
   const clients = stored();
   const { salt, keys } = (await clients.load(by.clientId))!;
@@ -53,7 +53,7 @@ const revokeKey = ({ clientId: client_id, kid }: Signer) =>
 type Items = Record<string, Record<string, AttributeValue>>;
 const TableName = tableName(STAGE, 'clients');
 
-/** By sort key. */
+/** The client's items by sort key. */
 async function itemsOf(clientId: string): Promise<Items> {
   const all = (await platform.items('clients')) as Record<string, AttributeValue>[];
   return Object.fromEntries(all.filter(({ pk }) => pk!.S === clientId).map((item) => [item.sk!.S!, item]));
@@ -66,7 +66,7 @@ async function restore(clientId: string, items: Items): Promise<void> {
     await platform.shared.send(new PutItemCommand({ TableName, Item }));
 }
 
-/** Two Regions write before either hears of the other; then, item by item, the later write stands. */
+/** Two Regions write before either sees the other's write. Then the later write of each item wins. */
 async function atOnce(clientId: string, here: () => unknown, there: () => unknown): Promise<void> {
   const before = await itemsOf(clientId);
   const write = async (work: () => unknown): Promise<Items> => {
@@ -82,7 +82,7 @@ async function atOnce(clientId: string, here: () => unknown, there: () => unknow
   await restore(clientId, { ...before, ...earlier, ...later });
 }
 
-describe('a proof that was not used yet', () => {
+describe('an unused proof', () => {
   it('is revoked at once, on every instance, and nothing is stored for it', async () => {
     const signer = await makeClient(platform);
     const ask = await prepare(platform, a, signer, { user_id: 'revoked-proof' });
@@ -99,7 +99,7 @@ describe('a proof that was not used yet', () => {
   });
 
   it.each([0, 1, 50, 100])(
-    'against 100 uses that have come as far as the ledger, %i of them before it: used once, or never',
+    'revoked against 100 uses that have reached the ledger, %i of them before it: it is used once, or never',
     async (before) => {
       const waiting: (() => void)[] = [];
       let arrived = () => {};
@@ -131,7 +131,7 @@ describe('a proof that was not used yet', () => {
     },
   );
 
-  it('that was used is reported as used, also past its life; another Region and nonsense are refused', async () => {
+  it("that was used is reported as used, even after its life; another Region's proof and nonsense are refused", async () => {
     const signer = await makeClient(platform);
     const used = await prepare(platform, a, signer, { user_id: 'used-proof' });
     expect((await a.send(used)).status).toBe(201);
@@ -148,7 +148,7 @@ describe('a proof that was not used yet', () => {
       problem: { code: 'malformed_request' },
     });
     const old = await fetchNonce(a, signer.clientId);
-    // Another machine's clock may be behind by as much as this one's is ahead.
+    // Another machine's clock may be behind by as much as this one is ahead.
     const still = await fetchNonce(a, signer.clientId);
     platform.clock.nowMs += 300_000 + 4_000;
     expect(await platform.operate('proofs.revoke', { nonce: still })).toEqual({ outcome: 'revoked' });
@@ -158,7 +158,7 @@ describe('a proof that was not used yet', () => {
 });
 
 describe('a generation', () => {
-  it(`is refused within ${CLIENT_CACHE_MS} ms by instances that hold it, at once by others, in both Regions`, async () => {
+  it(`is refused within ${CLIENT_CACHE_MS} ms by instances that cache it, at once by others, in both Regions`, async () => {
     const signer = await makeClient(platform);
     for (const region of [a, b]) expect(await tryWith(signer, region)).toBe(201);
     await revokeKey(signer);
@@ -167,7 +167,7 @@ describe('a generation', () => {
     for (const region of [a, b]) expect(await tryWith(signer, region)).toBe('key_expired');
   });
 
-  it('takes those with it that it issued, however far down, and no other', async () => {
+  it('takes along all that it issued, directly or not, and nothing else', async () => {
     const first = await makeClient(platform);
     const second = await issue(first, 2);
     const third = await issue(second, 3);
@@ -188,21 +188,21 @@ describe('a generation', () => {
     expect(await tryWith(fromOperator)).toBe(201);
   });
 
-  it('is followed by one more than the highest there is, whichever of those between are here', async () => {
+  it('is followed by the highest number plus one, even if lower ones are missing', async () => {
     const first = await makeClient(platform);
     await issue(first, 5);
     const { kid } = await platform.operate('clients.rotate-key', { client_id: first.clientId });
     expect(kid).toBe('6');
   });
 
-  it('issues nothing that lives after it was revoked, not even where that was not known', async () => {
+  it('issues nothing that lives after it was revoked, even where the revocation was not yet known', async () => {
     const stolen = await makeClient(platform);
     await revokeKey(stolen);
     const late = await issue(stolen, 2);
     expect(await tryWith(late, b.instance())).toBe('key_expired');
   });
 
-  it('stays revoked when its client is disabled and enabled, and whoever writes besides', async () => {
+  it('stays revoked when its client is disabled and enabled, and after any other write', async () => {
     const signer = await makeClient(platform);
     const client_id = signer.clientId;
     await revokeKey(signer);
@@ -213,7 +213,7 @@ describe('a generation', () => {
     expect(await tryWith(signer, a.instance())).toBe('key_expired');
   });
 
-  it('stays revoked, and a client disabled, where another Region writes at once that has not heard of it', async () => {
+  it('and a disabled client stay so, even if a Region that does not know of it writes at the same time', async () => {
     const first = await makeClient(platform);
     const client_id = first.clientId;
     await platform.operate('clients.disable', { client_id });
@@ -235,7 +235,7 @@ describe('a generation', () => {
     expect(await tryWith(first, a.instance())).toBe('key_expired');
   });
 
-  it('is no burden for a client made again under the same name, and its key stays dead', async () => {
+  it('costs a client created again under the same name nothing, and its key stays revoked', async () => {
     const old = await makeClient(platform);
     await revokeKey(old);
     await platform.operate('clients.delete', { client_id: old.clientId });
@@ -244,7 +244,7 @@ describe('a generation', () => {
     expect(await tryWith(old, a.instance())).toBe('invalid_proof');
   });
 
-  it('is named by its kid alone: an API key in its place is refused, and no log holds it', async () => {
+  it('is named by its kid only: an API key in its place is refused, and no log holds it', async () => {
     const { clientId: client_id, apiKey } = await makeClient(platform, 'abc');
     expect(apiKey.length).toBeLessThanOrEqual(64);
     expect(await platform.admin('clients.revoke-key', { client_id, kid: apiKey })).toMatchObject({
@@ -286,7 +286,7 @@ describe('a generation', () => {
     expect(answer.code).toBe('invalid_proof');
   });
 
-  it('that the client does not have is a 404, and so is one of no client', async () => {
+  it('that does not exist is a 404, and so is one of an unknown client', async () => {
     const { clientId: client_id } = await makeClient(platform);
     for (const params of [
       { client_id, kid: '2' },

@@ -1,4 +1,7 @@
-/** A client's next generation: both work while they overlap, to the second, and nothing old comes back. */
+/**
+ * A client's next generation: both generations work while they overlap, to the second, and no old key
+ * returns.
+ */
 import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
 import { rotateKey } from '../../../lambda/admin/rotate-key.ts';
@@ -22,7 +25,7 @@ async function rotate(of: Signer, params: object = {}): Promise<Signer & { ends:
   return { clientId: of.clientId, kid: made.kid, apiKey: made.api_key!, ends: made.ends };
 }
 
-/** A basic client's registration, with any key it ever had. */
+/** A basic client's registration, with any key that it had. */
 async function tryBasic(signer: Signer): Promise<string | number> {
   const body = JSON.stringify({ user_id: `u${++user}` });
   const nonce = await fetchNonce(a, signer.clientId);
@@ -71,7 +74,7 @@ describe('with overlap', () => {
       jwk,
     } as never);
     expect(made.ends.map(({ kid }) => kid)).toEqual(ends);
-    // Both end all the same: another Region may have missed the revocation.
+    // Both end anyway: another Region may have missed the revocation.
     expect(clients.endKey.mock.calls.length).toBe(2);
   });
 
@@ -94,7 +97,7 @@ describe('with overlap', () => {
     expect(await tryWith(renewed)).toBe(201);
   });
 
-  it('of seven days where nothing is said; of none where that is asked for', async () => {
+  it('the default overlap is seven days; zero is allowed', async () => {
     const old = await makeClient(platform);
     const second = await rotate(old);
     expect(second.ends).toEqual([{ kid: '1', expires_at: at(platform.clock.nowMs + 7 * DAY_S * 1000) }]);
@@ -104,7 +107,7 @@ describe('with overlap', () => {
     expect(await tryWith(third)).toBe(201);
   });
 
-  it('never beyond the old one’s own end', async () => {
+  it("it never exceeds the old key's own end", async () => {
     const client_id = 'short-lived';
     const expires_at = at(platform.clock.nowMs + 3600_000);
     const made = await platform.operate('clients.create', { client_id, profile: 'strict', expires_at });
@@ -112,7 +115,7 @@ describe('with overlap', () => {
     expect((await rotate(old)).ends).toEqual([{ kid: '1', expires_at }]);
   });
 
-  it('a basic client has two live generations at most', async () => {
+  it('a basic client has at most two live generations', async () => {
     const expires_at = at(platform.clock.nowMs + 30 * DAY_S * 1000);
     const made = await platform.operate('clients.create', {
       client_id: 'basic-rotated',
@@ -135,7 +138,7 @@ describe('with overlap', () => {
 });
 
 describe('another profile', () => {
-  it('ends the generations of the one before, and a change back revives none', async () => {
+  it('ends the generations of the previous profile, and a change back revives none', async () => {
     const strict = await makeClient(platform);
     const expires_at = at(platform.clock.nowMs + 30 * DAY_S * 1000);
     const basic = await rotate(strict, { profile: 'basic', expires_at });
@@ -150,7 +153,7 @@ describe('another profile', () => {
     expect(await tryBasic(basic)).toBe('invalid_proof');
   });
 
-  it('comes last: where the old keys could not be ended, they work on, and the command can be repeated', async () => {
+  it('is written last: if ending the old keys fails, they still work, and the command can be repeated', async () => {
     const strict = await makeClient(platform);
     const send = platform.shared.send.bind(platform.shared) as (command: object) => Promise<never>;
     const ended = vi.spyOn(platform.shared, 'send').mockImplementation((async (command: {
@@ -176,7 +179,7 @@ describe('another profile', () => {
     expect(await tryBasic(basic)).toBe('invalid_proof');
   });
 
-  it('ends as well what another Region, whose clock is ahead, made for a moment from now', async () => {
+  it('also ends a generation that another Region, whose clock is ahead, dated a moment from now', async () => {
     const strict = await makeClient(platform);
     const begunMs = platform.clock.nowMs;
     platform.clock.nowMs += 2_000;
@@ -190,7 +193,7 @@ describe('another profile', () => {
   });
 });
 
-describe('what does not fit', () => {
+describe('an invalid rotation', () => {
   it('is refused, and changes nothing', async () => {
     const signer = await makeClient(platform);
     const { publicKey } = await generateKeyPair('ES256', { extractable: true });

@@ -1,4 +1,4 @@
-/** Bad input: a 4xx problem, never a 5xx, and nothing stored. */
+/** Bad input gets a 4xx problem, never a 5xx, and stores nothing. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type HttpAnswer, type HttpAsk, regionsForFile, toEvent } from '../../support/regions.ts';
@@ -34,7 +34,7 @@ it.each([
   ['a member twice', '{"user_id":"a","user_id":"b"}', 400, 'malformed_request'],
   ['a member twice, once escaped', '{"user_id":"a","\\u0075ser_id":"b"}', 400, 'malformed_request'],
   [
-    'a member twice, deep inside',
+    'a duplicate member, deep inside',
     '{"user_id":"a","attributes":{"x":[{"y":1,"y":2}]}}',
     400,
     'malformed_request',
@@ -58,8 +58,8 @@ it.each([
   expect([answer.status, answer.code]).toEqual([status, code]);
 });
 
-it('JSON 10,000 deep, in body and proof alike', async () => {
-  // The body's own limit comes first; a proof of that depth is refused for its signature like any other.
+it('JSON that is 10,000 levels deep, in body and proof alike', async () => {
+  // The body's own limit applies first. A proof of that depth is refused for its signature, like any other.
   expect((await refused(deep(10_000))).code).toBe('body_too_large');
   const nested = `{"iss":"${signer.clientId}","x":${'['.repeat(10_000)}${']'.repeat(10_000)}}`;
   const header = Buffer.from('{"alg":"HS256","typ":"countersign-proof+jwt","kid":"1"}').toString('base64url');
@@ -67,7 +67,7 @@ it('JSON 10,000 deep, in body and proof alike', async () => {
   expect((await a.send(registerAsk(proof, '{}'))).code).toBe('invalid_proof');
 });
 
-it('16,384 bytes and 32 levels are not too much', async () => {
+it('16,384 bytes and 32 levels are allowed', async () => {
   const big = `{"user_id":"big"}${' '.repeat(16_384 - 17)}`;
   expect((await a.send(await prepare(platform, a, signer, big))).status).toBe(201);
   expect((await a.send(await prepare(platform, a, signer, deep(32)))).status).toBe(201);
@@ -83,14 +83,14 @@ it.each(['text/plain', 'application/jsonp', 'application/x-www-form-urlencoded',
 describe('invalid UTF-8', () => {
   const bytes = (userId: string) => Buffer.from(`{"user_id":"${userId}"}`, 'latin1');
   const REPLACED = '{"user_id":"\ufffd"}';
-  /** The profile whose proof vouches for no body. */
+  /** The profile whose proof does not cover the body. */
   const basicAsk = async (body: string | Uint8Array) => {
     const nonce = await fetchNonce(a, basic.clientId);
     const exp = Math.floor(platform.clock.nowMs / 1000) + 120;
     const proof = hs256(basic.apiKey, { alg: 'HS256' }, { iss: basic.clientId, nonce, exp });
     return { ...registerAsk(proof, ''), body };
   };
-  /** As from an API without binary media types: bytes that are no UTF-8 have been replaced. */
+  /** As from an API without binary media types: invalid bytes have been replaced. */
   const sendText = async (ask: HttpAsk, body: string) => {
     const result = await a.functions.register({ ...toEvent(ask), body, isBase64Encoded: false });
     return [result.statusCode, JSON.parse(result.body).code];
@@ -106,12 +106,12 @@ describe('invalid UTF-8', () => {
     expect(await platform.items('registry')).toEqual(before);
   });
 
-  it('a fingerprint is of the bytes that were sent', async () => {
+  it('does not match a fingerprint of the replaced text: a fingerprint covers the original bytes', async () => {
     const strict = await prepare(platform, a, signer, bytes('\xff'));
     expect((await a.send({ ...strict, body: REPLACED })).code).toBe('invalid_proof');
   });
 
-  it('that may have been replaced on the way is refused, unless a fingerprint says what was sent', async () => {
+  it('that may have been replaced on the way is refused, unless a fingerprint proves the original bytes', async () => {
     const basicAnswer = await sendText(await basicAsk(REPLACED), REPLACED);
     expect(basicAnswer).toEqual([400, 'malformed_request']);
     expect(platform.log.at(-1)).toMatchObject({ reason: 'body_in_doubt' });
@@ -121,14 +121,14 @@ describe('invalid UTF-8', () => {
     expect(await sendText(altered, REPLACED)).toEqual([401, 'invalid_proof']);
   });
 
-  it('is not what U+FFFD itself is', async () => {
+  it('differs from a body that really contains U+FFFD', async () => {
     expect((await a.send(await basicAsk(REPLACED))).status).toBe(201);
     const text = '{"user_id":"of-an-api-without-binary-media-types"}';
     expect(await sendText(await basicAsk(text), text)).toEqual([201, undefined]);
   });
 });
 
-it('names every bad field, a missing one by the path it would have', async () => {
+it('a refusal names every bad field; a missing field has the path it would have', async () => {
   const answer = await refused('{"email":"x","display_name":5,"a/b~c":1}');
   expect(answer.json.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual([
     '/a~1b~0c',
@@ -138,11 +138,11 @@ it('names every bad field, a missing one by the path it would have', async () =>
   ]);
 });
 
-describe('an answer that names bad fields', () => {
+describe('an answer that lists bad fields', () => {
   const members = (count: number, name: (i: number) => string) =>
     `{"user_id":"u",${Array.from({ length: count }, (_, i) => `"${name(i)}":1`).join()}}`;
 
-  it('names twenty at most, and says how many more there are', async () => {
+  it('lists twenty at most, and counts the rest', async () => {
     const twenty = await refused(members(20, (i) => `x${i}`));
     expect(twenty.json.errors).toHaveLength(20);
     expect(twenty.json.detail).toBe('The registration does not fit the schema; see errors.');
@@ -151,7 +151,7 @@ describe('an answer that names bad fields', () => {
     expect(json.detail).toBe('The registration does not fit the schema; see errors. There are 1480 more.');
   });
 
-  it('lists 8 KB at most, as it writes them, and one in any case', async () => {
+  it('lists at most 8 KB as written, and at least one field', async () => {
     const bytes = (errors: object[]) =>
       errors.reduce((sum, error) => sum + Buffer.byteLength(JSON.stringify(error)), 0);
     for (const letter of ['y', '"', '/', 'é', '\u0001']) {
@@ -167,7 +167,7 @@ describe('an answer that names bad fields', () => {
   });
 });
 
-it('no bytes at all make a 5xx or are stored: random bodies, random proofs', async () => {
+it('random bytes cause no 5xx and store nothing, as body and as proof', async () => {
   const headers = { 'Content-Type': 'application/json' };
   await fc.assert(
     fc.asyncProperty(fc.string(), fc.json(), fc.string({ unit: 'binary' }), async (text, json, proof) => {

@@ -1,4 +1,7 @@
-/** Health with its hold-down, and what an evacuated Region refuses: the real handlers over a store without a network. */
+/**
+ * Health with its hold-down, and the refusals of an evacuated Region: the real handlers over a store without
+ * a network.
+ */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Unavailable } from '../../../lambda/adapters/call.ts';
@@ -17,7 +20,7 @@ const HOLD_DOWN_MS = 180 * S;
 const TABLE = 'countersign-test-limits-1';
 const HERE = 'eu-west-1';
 
-/** One Region: its `limits` table, and what a look finds. */
+/** One Region: its `limits` table, and the state that a look finds. */
 function world(holdDownMs = HOLD_DOWN_MS) {
   const clock = { nowMs: T0 };
   const is = { good: true, limits: true, slow: false };
@@ -66,7 +69,7 @@ let w: ReturnType<typeof world>;
 beforeEach(() => {
   w = world();
 });
-/** Asks every five seconds. @returns the statuses */
+/** Sends a request every five seconds. @returns the statuses */
 async function ask(
   look: () => Promise<{ status: number }>,
   times: number,
@@ -81,11 +84,11 @@ async function ask(
 }
 
 describe('the hold-down', () => {
-  it('a Region that nobody asked before serves at once: it has not been unhealthy', async () => {
+  it('a Region without earlier requests serves at once: it has not been unhealthy', async () => {
     expect(await ask(w.instance(), 1)).toEqual([200]);
   });
 
-  it('a first look at a Region that is bad holds it down once it is good', async () => {
+  it('a bad first look starts a hold-down once the Region is good', async () => {
     w.is.good = false;
     const look = w.instance();
     expect(await ask(look, 1)).toEqual([503]);
@@ -112,13 +115,13 @@ describe('the hold-down', () => {
     expect([status, json.notes]).toEqual([200, undefined]);
   });
 
-  it('one bad look of an instance that has just started moves no traffic; a second does', async () => {
+  it('one bad look of an instance that has just started moves no traffic; a second one does', async () => {
     await ask(w.instance(), 2);
     w.is.good = false;
     expect(await ask(w.instance(), 3)).toEqual([200, 503, 503]);
   });
 
-  it('silence of more than a minute begins it again: nobody knows what happened meanwhile', async () => {
+  it('more than a minute of silence restarts it: nobody knows the state in between', async () => {
     await ask(w.instance(), 50);
     // The last note may be 15 seconds old.
     w.clock.nowMs += 40 * S;
@@ -127,7 +130,7 @@ describe('the hold-down', () => {
     expect(await ask(w.instance(), 1)).toEqual([503]);
   });
 
-  it('a table that was down is silence, too', async () => {
+  it('a table that was down counts as silence, too', async () => {
     const look = w.instance();
     await ask(look, 2);
     w.is.limits = false;
@@ -145,14 +148,14 @@ describe('the hold-down', () => {
     expect((await look()).json).toMatchObject({ checks: { ledger: 'fail', registry: 'pass' } });
   });
 
-  it('writes four times a minute, however many instances there are and however often they are asked', async () => {
+  it('causes four writes a minute, however many instances and requests there are', async () => {
     const looks = Array.from({ length: 20 }, () => w.instance());
     for (let i = 0; i < 60; i++) {
       w.clock.nowMs += S;
       await Promise.all(looks.map((look) => look()));
     }
     expect(w.writes.length).toBeGreaterThanOrEqual(4);
-    // Instances that read the same state at once try together; one of them wins.
+    // Instances that read the same state at once all try to write; one of them wins.
     expect(w.writes.length).toBeLessThanOrEqual(5 * looks.length);
     const alone = world();
     w = alone;
@@ -164,7 +167,7 @@ describe('the hold-down', () => {
     expect(alone.writes.length).toBeLessThanOrEqual(5);
   });
 
-  it('without checkers there is none, and nothing is kept', async () => {
+  it('does not exist without checkers, and then nothing is stored', async () => {
     w = world(0);
     const look = w.instance();
     await ask(look, 2);
@@ -224,7 +227,7 @@ describe('the hold-down', () => {
 });
 
 describe('an evacuated Region', () => {
-  it('is red within two looks, says why, and stays so for the hold-down once it is taken back', async () => {
+  it('is red within two looks, says why, and after its return stays red for the hold-down', async () => {
     const look = w.instance();
     await ask(look, 2);
     await w.evacuations.evacuate(HERE, w.clock.nowMs);
@@ -237,7 +240,7 @@ describe('an evacuated Region', () => {
     expect((await ask(look, 20)).at(-1)).toBe(200);
   });
 
-  it('has a flag without an end: only taking it back gives it one', async () => {
+  it('has a flag without an end: only the return gives it one', async () => {
     const item = async () => {
       const { Item } = (await w.dynamodb.send({
         constructor: { name: 'GetItemCommand' },
@@ -249,13 +252,13 @@ describe('an evacuated Region', () => {
     expect(await item()).toEqual({ pk: { S: `evacuated#${HERE}` }, since: { N: String(T0) } });
     await w.evacuations.takeBack(HERE, T0 + S);
     expect(Object.keys(await item()).sort()).toEqual(['pk', 'returned_at', 'ttl']);
-    // A flag that is set again has none left.
+    // A flag that is set again has no end any more.
     await w.evacuations.evacuate(HERE, T0 + 2 * S);
     expect(await item()).toEqual({ pk: { S: `evacuated#${HERE}` }, since: { N: String(T0 + 2 * S) } });
     expect(await w.evacuations.evacuate(HERE, T0 + 3 * S)).toEqual({ stands: true, sinceMs: T0 + 2 * S });
   });
 
-  it('is known to an instance within ten seconds; one that cannot know takes no write', async () => {
+  it('is known to an instance within ten seconds; an instance that cannot know accepts no write', async () => {
     const check = evacuationCheck({
       evacuations: w.evacuations,
       region: HERE,

@@ -1,4 +1,4 @@
-/** `GET /v1/nonce`, and the other routes that take no proof. */
+/** `GET /v1/nonce`, and the other routes without a proof. */
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readNonce } from '../../../protocol/nonce.ts';
@@ -16,13 +16,13 @@ const nonceOf = (region: Region) =>
   region.send({ method: 'GET', path: `/v1/nonce?client_id=${strict.clientId}` });
 
 describe('a nonce', () => {
-  it('is given by client_id, is not to be stored, and says how long it lives', async () => {
+  it('is issued for a client_id, must not be cached, and states its life', async () => {
     const { json, headers } = await ask(`?client_id=${strict.clientId}`);
     expect(json).toEqual({ nonce: expect.stringMatching(/^[\w-]{60,79}$/), expires_in: 300 });
     expect(headers['cache-control']).toBe('no-store');
   });
 
-  it('is given to a client that does not exist like any other', async () => {
+  it('is issued to a client that does not exist like to any other', async () => {
     const known = await ask(`?client_id=${strict.clientId}`);
     const unknown = await ask('?client_id=nobody-at-all');
     const shape = ({ status, headers, json }: typeof known) => ({
@@ -33,7 +33,7 @@ describe('a nonce', () => {
     expect(shape(unknown)).toEqual(shape(known));
   });
 
-  it('comes in as many as asked for, all different, all good', async () => {
+  it('comes in the requested number, all different, all valid', async () => {
     const { json, headers } = await ask(`?client_id=${strict.clientId}&count=100`);
     expect(new Set(json.nonces).size).toBe(100);
     expect(headers['replay-nonce']).toBe(json.nonces[0]);
@@ -44,7 +44,7 @@ describe('a nonce', () => {
     }
   });
 
-  it('costs no table anything: what was revoked is read once in 5 s, however many are asked for', async () => {
+  it('costs no table access: revoked kids are read once in 5 s, however many nonces are requested', async () => {
     const calls: string[] = [];
     const counting = {
       send: (command: { constructor: { name: string }; input: { Key?: { pk: { S: string } } } }) => {
@@ -103,13 +103,13 @@ describe('Bearer', () => {
     expect((await ask('', { Authorization: `Bearer ${basic.apiKey}` })).status).toBe(200);
   });
 
-  it('with a strict key is not_allowed, and the log line says why, for the alarm', async () => {
+  it('with a strict key is not_allowed, and the log line has the reason, for the alarm', async () => {
     const answer = await ask('', { Authorization: `Bearer ${strict.apiKey}` });
     expect([answer.status, answer.code]).toEqual([403, 'not_allowed']);
     expect(platform.log.at(-1)).toMatchObject({ reason: 'strict_key_as_bearer' });
   });
 
-  it('that is no key, disagrees with client_id, or comes twice: malformed_request', async () => {
+  it('with an invalid key, another client_id or a second header: malformed_request', async () => {
     const flipped = basic.apiKey.slice(0, -1) + (basic.apiKey.endsWith('0') ? '1' : '0');
     expect((await ask('', { Authorization: `Bearer ${flipped}` })).code).toBe('malformed_request');
     expect((await ask('', { Authorization: 'Bearer x' })).code).toBe('malformed_request');
@@ -154,7 +154,7 @@ describe('health', () => {
     ]);
   });
 
-  it('turns red after two findings in a row, and green after two', async () => {
+  it('turns red after two failures in a row, and green after two successes', async () => {
     let down = false;
     const flaky = {
       send: (command: never) => (down ? Promise.reject(new Error('down')) : a.dynamodb.send(command)),
@@ -171,7 +171,7 @@ describe('health', () => {
     expect([await look(), await look()]).toEqual([503, 200]);
   });
 
-  it('writes once for many questions', async () => {
+  it('writes once for many requests', async () => {
     let writes = 0;
     const counting = {
       send: (command: { input: object }) => {
@@ -185,7 +185,7 @@ describe('health', () => {
   });
 });
 
-describe('a part that is gone', () => {
+describe('a part that fails', () => {
   const asks = async (region: Region) =>
     region.send(await prepare(platform, a, strict, { user_id: 'while-down' }));
 
@@ -197,7 +197,7 @@ describe('a part that is gone', () => {
     expect(await platform.items('registry')).toEqual(before);
   });
 
-  it('a key of another type in a keyset: 503 and red health at a cold start, unnoticed with a copy in memory', async () => {
+  it('a key of another type in a keyset: 503 and red health at a cold start, no effect with a copy in memory', async () => {
     const warm = a.instance();
     expect((await asks(warm)).status).toBe(201);
     const { nonce } = platform.secrets;
@@ -219,7 +219,7 @@ describe('a part that is gone', () => {
     }
   });
 
-  it('the secrets, at a cold start: 503; with a copy in memory: nothing is noticed, up to the hard limit', async () => {
+  it('the secrets: 503 at a cold start; no effect with a copy in memory, up to the hard limit', async () => {
     const warm = a.instance();
     const registers = async () => {
       const { status, json } = await nonceOf(warm);

@@ -1,4 +1,4 @@
-/** Idempotent registering, and deletions that no withheld proof undoes. */
+/** Idempotent registering, and deletions that no withheld proof can undo. */
 import { describe, expect, it } from 'vitest';
 import { registrationId } from '../../../protocol/registration.ts';
 import { regionsForFile } from '../../support/regions.ts';
@@ -15,7 +15,7 @@ const wait = (ms: number) => {
 const idOf = (user: { user_id: string }) => registrationId(signer.clientId, user.user_id);
 
 describe('the same user again', () => {
-  it('with the same data, in any spelling, is the same 201, in either Region', async () => {
+  it('with the same data, in any notation, is the same 201, in either Region', async () => {
     const user = newUser();
     const first = await register(platform, a, signer, user);
     expect(first.headers['idempotency-replayed']).toBeUndefined();
@@ -48,7 +48,7 @@ describe('the same user again', () => {
 });
 
 describe('a POST withheld until after the DELETE', () => {
-  it('revives nothing', async () => {
+  it('restores nothing', async () => {
     const user = newUser();
     await register(platform, a, signer, user);
     const withheld = await prepare(platform, a, signer, user);
@@ -60,7 +60,7 @@ describe('a POST withheld until after the DELETE', () => {
     expect((await read(platform, a, signer, idOf(user))).status).toBe(404);
   });
 
-  it('revives nothing where nothing was stored before the DELETE', async () => {
+  it('restores nothing if nothing was stored before the DELETE', async () => {
     const user = newUser();
     const withheld = await prepare(platform, a, signer, user);
     wait(10_000);
@@ -70,7 +70,7 @@ describe('a POST withheld until after the DELETE', () => {
     expect((await read(platform, a, signer, idOf(user))).status).toBe(404);
   });
 
-  it('revives nothing between two DELETEs', async () => {
+  it('restores nothing between two DELETEs', async () => {
     const user = newUser();
     expect((await remove(platform, a, signer, idOf(user))).status).toBe(404);
     wait(10_000);
@@ -81,7 +81,7 @@ describe('a POST withheld until after the DELETE', () => {
     expect((await read(platform, a, signer, idOf(user))).status).toBe(404);
   });
 
-  it('revives nothing by a nonce whose clock was 2E ahead of the deletion, and registers by a later one', async () => {
+  it('restores nothing with a nonce from a clock 2E ahead of the deletion; a later nonce registers', async () => {
     const user = newUser();
     await register(platform, a, signer, user);
     await remove(platform, a, signer, idOf(user));
@@ -97,7 +97,7 @@ describe('a POST withheld until after the DELETE', () => {
     expect((await read(platform, b, signer, idOf(user))).status).toBe(200);
   });
 
-  it('waits no longer than Retry-After: the nonce fetched after Retry-After registers', async () => {
+  it('need not wait longer than Retry-After: a nonce fetched then registers', async () => {
     const user = newUser();
     await remove(platform, a, signer, idOf(user));
     const early = await register(platform, a, signer, user);
@@ -106,8 +106,8 @@ describe('a POST withheld until after the DELETE', () => {
   });
 });
 
-describe('what a deletion leaves', () => {
-  it('is a tombstone without personal data', async () => {
+describe('a deletion', () => {
+  it('leaves a tombstone without personal data', async () => {
     const user = { user_id: 'very-personal-name', email: 'private@example.com' };
     await register(platform, a, signer, user);
     await remove(platform, a, signer, idOf(user));
@@ -118,7 +118,7 @@ describe('what a deletion leaves', () => {
     expect(left[0]).not.toContain('private@');
   });
 
-  it('never moves back in time, by a clock that is behind', async () => {
+  it('never moves its tombstone back in time, even with a clock that is behind', async () => {
     const user = newUser();
     await remove(platform, a, signer, idOf(user));
     wait(-1_500);
@@ -127,7 +127,7 @@ describe('what a deletion leaves', () => {
     expect((await register(platform, a, signer, user)).code).toBe('use_nonce');
   });
 
-  it('a second DELETE is 404, and a client sees the deletion in both Regions', async () => {
+  it('repeated is 404, and a client sees the deletion in both Regions', async () => {
     const user = newUser();
     await register(platform, a, signer, user);
     expect((await remove(platform, a, signer, idOf(user))).status).toBe(204);

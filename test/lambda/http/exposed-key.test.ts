@@ -1,4 +1,4 @@
-/** A strict key on the wire raises the alarm, whatever the route and whatever the spelling. */
+/** A strict key in a request raises the alarm, on any route and in any encoding. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../../lambda/contract/routes.ts';
 import { type HttpAsk, regionsForFile } from '../../support/regions.ts';
@@ -28,7 +28,7 @@ const escaped = (value: object) => JSON.stringify(value).replaceAll('_', '\\u005
 const jwt = (claims: unknown) => `${b64({ alg: 'HS256' })}.${b64(claims)}.AA`;
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-/** @returns the line of the request, which is the only one */
+/** @returns the request's only log line */
 async function lineOf(ask: HttpAsk) {
   await a.send(ask);
   expect(platform.log).toHaveLength(1);
@@ -42,7 +42,7 @@ async function expectAlarm(ask: HttpAsk, key = strict.apiKey): Promise<void> {
   expect(JSON.stringify(line)).not.toContain(secret);
 }
 
-describe('a strict key raises the alarm, once, and is not logged', () => {
+describe('a strict key raises the alarm once, and is not logged', () => {
   it.each<[string, (key: string) => HttpAsk]>([
     ['as Bearer', (key) => authorized(`Bearer ${key}`)],
     ['as bearer', (key) => authorized(`bearer ${key}`)],
@@ -110,7 +110,7 @@ describe('a strict key raises the alarm, once, and is not logged', () => {
       (key) => posted(escaped({ text: 'x'.repeat(17_000), key, more: 'x'.repeat(80_000) })),
     ],
     [
-      'behind in a body that is far too long',
+      'at the end of a body that is far too long',
       (key) => posted(JSON.stringify({ text: 'x'.repeat(80_000), key })),
     ],
     ['twice', (key) => nonce(`?api_key=${key}`, { Authorization: `Bearer ${key}` })],
@@ -138,7 +138,7 @@ describe('no alarm is raised by', () => {
 
   it('a basic key, which may travel', () => noAlarm(nonce('', { Authorization: `Bearer ${basic.apiKey}` })));
 
-  it('what only looks like a key', async () => {
+  it('text that only resembles a key', async () => {
     const flipped = strict.apiKey.slice(0, -1) + (strict.apiKey.endsWith('0') ? '1' : '0');
     await noAlarm(nonce('?client_id=dev', { 'X-Api-Key': flipped }));
   });

@@ -1,4 +1,6 @@
-/** The checks of docs/protocol.md at the handlers: what each refuses, in which order, and what a refusal leaves behind. */
+/**
+ * The checks of docs/protocol.md at the handlers: each refusal, their order, and the effects of a refusal.
+ */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PROBLEMS, type ProblemCode } from '../../../protocol/problem.ts';
@@ -63,7 +65,7 @@ describe('each rule refuses, and stores nothing', () => {
     const answer = await a.send(ask);
     expect(answer.code).toBe(code);
     expect(await stored()).toEqual(before);
-    // The code's own words, whatever rule it was that refused.
+    // Each code has one fixed text, whichever rule refused.
     const now = code === 'clock_skew' ? ` It is ${new Date(platform.clock.nowMs).toISOString()}.` : '';
     expect(answer.json).toEqual({
       type: expect.stringMatching(`/${code}$`),
@@ -92,7 +94,7 @@ describe('each rule refuses, and stores nothing', () => {
     expect((await a.send(await prepare(platform, a, signer, user, { nonce: fresh }))).status).toBe(201);
   });
 
-  it('a nonce past its life, or from the future: use_nonce', async () => {
+  it('a nonce that has expired, or is from the future: use_nonce', async () => {
     const old = await fetchNonce(a, signer.clientId);
     platform.clock.nowMs += 300_001;
     expect((await a.send(await prepare(platform, a, signer, USER, { nonce: old }))).code).toBe('use_nonce');
@@ -103,7 +105,7 @@ describe('each rule refuses, and stores nothing', () => {
     expect(await stored()).toEqual(before);
   });
 
-  it('the re-encodings that a JOSE library lets through: malformed_proof', async () => {
+  it('encodings that a JOSE library would accept: malformed_proof', async () => {
     const { proof, body } = await prepare(platform, a, signer, USER);
     const at = proof.lastIndexOf('.') + 1;
     const last = proof.at(-1)!;
@@ -150,7 +152,7 @@ describe('each rule refuses, and stores nothing', () => {
 });
 
 describe('order', () => {
-  it('a bad signature burns no nonce: the true proof still registers', async () => {
+  it('a bad signature uses up no nonce: the true proof still registers', async () => {
     const good = await prepare(platform, a, signer, { user_id: 'not-burnt' });
     const forged = await prepare(
       platform,
@@ -163,7 +165,7 @@ describe('order', () => {
     expect((await a.send(good)).status).toBe(201);
   });
 
-  it('unknown client, kid, alg and profile get the very answer of a wrong signature', async () => {
+  it('an unknown client, kid, alg or profile gets exactly the answer of a wrong signature', async () => {
     const nonce = await fetchNonce(a, signer.clientId);
     const es256 = (): string => {
       const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -199,7 +201,7 @@ describe('order', () => {
     expect(answers[0].headers['replay-nonce']).toBeUndefined();
   });
 
-  it('a signature of any length, for any alg, is a wrong one and no more', async () => {
+  it('a signature of any length, for any alg, counts as a wrong signature', async () => {
     for (const alg of ['HS256', 'ES256', 'Ed25519', 'EdDSA'])
       for (const length of [0, 1, 31, 32, 33, 63, 64, 65, 200]) {
         const header = b64({ alg, typ: 'countersign-proof+jwt', kid: signer.kid });
@@ -211,7 +213,7 @@ describe('order', () => {
       }
   });
 
-  it('a disabled client with a wrong key learns nothing of its state', async () => {
+  it('a wrong key does not reveal that its client is disabled', async () => {
     const off = await makeClient(platform);
     await platform.operate('clients.disable', { client_id: off.clientId });
     expect((await a.send(await prepare(platform, a, off, USER, { key: 'wrong' }))).code).toBe(
@@ -220,7 +222,7 @@ describe('order', () => {
     expect((await a.send(await prepare(platform, a, off, USER))).code).toBe('client_disabled');
   });
 
-  it('a bad body spends no nonce', async () => {
+  it('a bad body uses up no nonce', async () => {
     const bad = await prepare(platform, a, signer, { user_id: 5 });
     const answer = await a.send(bad);
     expect(answer.json.errors).toEqual([{ pointer: '/user_id', message: 'must be string' }]);
@@ -284,7 +286,7 @@ describe('binding', () => {
     expect(read.code).toBe('invalid_proof');
   });
 
-  it('no client reads, deletes or tombstones a registration of another', async () => {
+  it('no client reads, deletes or puts a tombstone on a registration of another', async () => {
     const other = await makeClient(platform);
     const user = { user_id: 'mine' };
     const { json } = await register(platform, a, signer, user);
@@ -292,7 +294,7 @@ describe('binding', () => {
     expect((await read(platform, a, other, json.id)).status).toBe(404);
     expect((await remove(platform, a, other, json.id)).status).toBe(404);
     const after = await platform.items('registry');
-    // The other's own tombstone, under its own name, is all there is of it.
+    // The other client has only a tombstone under its own name.
     expect(
       after.filter((item) => !before.some((old) => JSON.stringify(old) === JSON.stringify(item))),
     ).toEqual([expect.objectContaining({ pk: { S: `${other.clientId}#${json.id}` } })]);
@@ -301,7 +303,7 @@ describe('binding', () => {
     expect((await register(platform, a, signer, user)).headers['idempotency-replayed']).toBe('true');
   });
 
-  it('the basic profile registers and reads, and deletes nothing', async () => {
+  it('the basic profile registers and reads, and cannot delete', async () => {
     const basic = await makeBasicClient(platform);
     const now = platform.clock.nowMs / 1000;
     const sign = (claims: object) =>
@@ -333,7 +335,7 @@ describe('binding', () => {
 });
 
 describe('reading', () => {
-  it('answers 304 to the entity tag it gave', async () => {
+  it('answers 304 to the entity tag that it returned', async () => {
     const { json, headers } = await register(platform, a, signer, { user_id: 'tagged' });
     const known = await read(platform, a, signer, json.id, { 'If-None-Match': headers.etag! });
     expect([known.status, known.text, known.headers.etag]).toEqual([304, '', headers.etag]);

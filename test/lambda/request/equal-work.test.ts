@@ -1,4 +1,4 @@
-/** Who cannot sign learns from no store call, and from no work that is done, whether a client or a key exists. */
+/** Without a valid key, nobody learns from store calls or other work whether a client or a key exists. */
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { exportJWK } from 'jose';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -38,7 +38,7 @@ vi.mock('node:crypto', async (original) => {
 
 const { platform, a } = await regionsForFile();
 const bystander = await makeClient(platform);
-/** Clients of every kind that exists; nobody knows of `stranger` and `passer-by`. */
+/** Clients of every kind. `stranger` and `passer-by` do not exist. */
 const clients = {} as Record<'strict' | 'basic' | 'basicTwo' | 'disabled' | 'revoked' | 'expired', Signer> &
   Record<'ec' | 'okp', Signer & { privateKey: KeyObject }>;
 
@@ -82,7 +82,7 @@ function signed(form: Form, kid: string, claims: object, key: string | KeyObject
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** A proof by a key that is nobody's. */
+/** A proof signed with a key of no client. */
 interface Attempt {
   readonly form: Form;
   readonly clientId: string;
@@ -99,7 +99,7 @@ type Send = (command: {
   constructor: { name: string };
 }) => unknown;
 
-/** Every call to a store, and every operation on a key, that one request brings about. */
+/** All store calls and key operations of one request. */
 async function costOf(region: Region, attempt: Attempt): Promise<Record<string, number>> {
   const token = forged(attempt);
   const calls: Record<string, number> = {};
@@ -122,7 +122,7 @@ async function costOf(region: Region, attempt: Attempt): Promise<Record<string, 
   return { ...calls, ...Object.fromEntries(counted) };
 }
 
-/** By the form of the proof, which its sender chooses: everybody whom it might name. */
+/** By the form of the proof, which its sender chooses: every client that it might name. */
 function attempts(form: Form): Attempt[] {
   const known = Object.values(clients).flatMap(({ clientId, kid }) => [
     { form, clientId, kid },
@@ -132,8 +132,8 @@ function attempts(form: Form): Attempt[] {
 }
 
 /**
- * A request of somebody else, who has the instance read the client root; and one of the client's own, if there is one:
- * the instance then holds it, and what verifies its signatures.
+ * A request of another client makes the instance read the client root. If the client exists, a request of its
+ * own follows: the instance then caches the client and its verification key.
  */
 async function traffic(region: Region, { clientId }: Attempt): Promise<void> {
   await register(platform, region, bystander, { user_id: randomUUID() });
@@ -154,7 +154,7 @@ async function traffic(region: Region, { clientId }: Attempt): Promise<void> {
 }
 
 describe.each(FORMS)('a forged proof of form %s', (form) => {
-  /** One instance for each attempt: none knows what was tried before. */
+  /** Each attempt has its own instance: none knows of the others. */
   async function costs(prepare: (region: Region, attempt: Attempt) => Promise<void>) {
     const found = [];
     for (const attempt of attempts(form)) {
@@ -168,7 +168,7 @@ describe.each(FORMS)('a forged proof of form %s', (form) => {
   }
   const first = { 'QueryCommand countersign-test-clients-1 ': 1 };
 
-  it('costs the same whomever it names, on an instance that has just started', async () => {
+  it('costs the same for every named client, on an instance that has just started', async () => {
     const cost = await costs(async () => {});
     expect(cost).toMatchObject(first);
     if (form === 'HS256') expect(cost).toMatchObject({ createHmac: 2, timingSafeEqual: 2, hkdfSync: 2 });
@@ -187,7 +187,7 @@ describe.each(FORMS)('a forged proof of form %s', (form) => {
     },
   );
 
-  it.each([100, 1_200])('costs the same %i ms after another one', async (laterMs) => {
+  it.each([100, 1_200])('costs the same %i ms after another forged proof', async (laterMs) => {
     await costs(async (region, attempt) => {
       await traffic(region, attempt);
       platform.clock.nowMs += 2_000;
@@ -196,7 +196,7 @@ describe.each(FORMS)('a forged proof of form %s', (form) => {
     });
   });
 
-  it('costs the same after another one and requests of the client itself', async () => {
+  it('costs the same after another forged proof and requests of the client itself', async () => {
     await costs(async (region, attempt) => {
       await costOf(region, attempt);
       platform.clock.nowMs += 10_100;
@@ -205,7 +205,7 @@ describe.each(FORMS)('a forged proof of form %s', (form) => {
     });
   });
 
-  it('costs the same while the client root that keys come from is gone', async () => {
+  it('costs the same while the client root is missing', async () => {
     const { keyset } = platform.secrets['client-root'];
     const kid = keyset.keys[0]!.kid;
     platform.secrets['client-root'].keyset = { ...keyset, seq: keyset.seq + 1, revoked: [kid] };
@@ -218,7 +218,7 @@ describe.each(FORMS)('a forged proof of form %s', (form) => {
 });
 
 it.each(['No Client', 'registry', 'x', `c${'x'.repeat(5_000)}`, '#probe#eu-west-1', 'a#b'])(
-  'the name %# is no client’s, or nobody’s: at most a name that a client can have is looked up',
+  'the name %# leads to a lookup only if a client can have it',
   async (clientId) => {
     for (const form of FORMS) {
       const cost = await costOf(a.instance(), { form, clientId, kid: '1' });
@@ -233,7 +233,7 @@ describe('without the client root', () => {
     platform.secrets['client-root'].fail = false;
   });
 
-  it('nobody learns from the outage whom the platform knows, and who signs with a key pair registers on', async () => {
+  it('the outage does not reveal which clients exist, and clients with a key pair still register', async () => {
     platform.secrets['client-root'].fail = true;
     for (const form of FORMS) {
       const codes = new Set<string | undefined>();

@@ -1,4 +1,4 @@
-/** A reader's copy of a keyset: its age, its refresh, and what was revoked meanwhile. */
+/** A reader's copy of a keyset: its age, its refresh, and revocations in the meantime. */
 import { generateKeyPairSync } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -46,7 +46,7 @@ function reader(maxAgeMs = DAY) {
 }
 
 describe('a copy', () => {
-  it('is refreshed in the background after a minute, and nothing waits for that below the hard limit', async () => {
+  it('is refreshed in the background after a minute; no request waits for that below the hard limit', async () => {
     const { clock, secret, cache, store } = reader();
     const held = await cache.current();
     clock.nowMs += MINUTE;
@@ -65,7 +65,7 @@ describe('a copy', () => {
     store(FIRST);
   });
 
-  it('of a lower seq never replaces a higher', async () => {
+  it('with a lower seq never replaces one with a higher seq', async () => {
     const { cache, clock, store } = reader();
     store({ ...FIRST, seq: 5 });
     await cache.current();
@@ -74,7 +74,7 @@ describe('a copy', () => {
     expect((await cache.refreshed()).seq).toBe(5);
   });
 
-  it('that reads a lower seq is no younger for it: the hard limit comes, and each such read is logged', async () => {
+  it('does not become younger from a read with a lower seq: it reaches the hard limit, and each such read is logged', async () => {
     for (const rolledBack of [JSON.stringify({ ...FIRST, seq: 4 }), '{"keys":[]}']) {
       const { cache, clock, log, secret, store } = reader();
       store({ ...FIRST, seq: 5 });
@@ -122,7 +122,7 @@ describe('a copy', () => {
     expect(secret.reads).toBe(3);
   });
 
-  it('is read again when it is asked for, though the clock was set back since it was tried', async () => {
+  it('is read again on request, although the clock was set back since the last try', async () => {
     const { cache, clock, secret } = reader();
     await cache.current();
     clock.nowMs -= MINUTE;
@@ -130,7 +130,7 @@ describe('a copy', () => {
     expect(secret.reads).toBe(2);
   });
 
-  it('beyond the hard limit is not used, nor one from a clock that was set back as far', async () => {
+  it('is not used beyond the hard limit, nor from a clock that was set back that far', async () => {
     for (const way of [1, -1]) {
       const { cache, clock, secret, log } = reader();
       await cache.current();
@@ -146,12 +146,13 @@ describe('a copy', () => {
   });
 });
 
-describe('where no key is left that signs', () => {
-  it('the next one is there within a second of being published, whatever was read before', async () => {
+describe('when no signing key is left', () => {
+  it('the next one is used within a second of being published, whatever was read before', async () => {
     const { cache, clock, limits, secret, store } = reader();
     const kid = async () => (await cache.signingKey(clock.nowMs))?.kid;
     expect(await kid()).toBe(KID);
-    // Read again just before the keyset was replaced: the copy of the keyset is young, and that of the kids is not.
+    // Read again just before the keyset is replaced: the copy of the keyset is fresh, the copy of the kids is
+    // not.
     clock.nowMs += 60_001;
     await cache.current();
     await turn();
@@ -172,8 +173,8 @@ describe('where no key is left that signs', () => {
   });
 });
 
-describe('where the key that signs was revoked', () => {
-  it('a newer keyset is asked for, although another key of the old one could sign', async () => {
+describe('when the signing key was revoked', () => {
+  it('a newer keyset is read, although another key of the old one could sign', async () => {
     const { cache, clock, limits, store } = reader();
     const key = FIRST.keys[0]!;
     const [previous, current] = [key, { ...key, kid: 'EEEEEA', activates_at: T0 + 1 }];
@@ -188,8 +189,8 @@ describe('where the key that signs was revoked', () => {
   });
 });
 
-describe('a copy is as old as its read was begun', () => {
-  it('so that what changed during a slow one is known in time', async () => {
+describe('the age of a copy counts from the start of its read', () => {
+  it('so that a change during a slow read is noticed in time', async () => {
     const { cache, clock, secret, limits, verifies } = reader();
     limits.takesMs = 4_000;
     await cache.current();
@@ -200,7 +201,7 @@ describe('a copy is as old as its read was begun', () => {
     expect(secret.reads).toBe(1);
   });
 
-  it('and is read by one request for all that wait for it', async () => {
+  it('and one read serves all who wait for it', async () => {
     const { cache, secret, limits } = reader();
     const copies = await Promise.all(Array.from({ length: 100 }, () => cache.current()));
     expect(new Set(copies).size).toBe(1);
@@ -209,7 +210,7 @@ describe('a copy is as old as its read was begun', () => {
 });
 
 describe('a revoked kid', () => {
-  it('is refused 10 s after at the latest, though the copy of the keyset is old', async () => {
+  it('is refused after 10 s at the latest, although the copy of the keyset is old', async () => {
     const { clock, limits, secret, verifies } = reader();
     expect(await verifies()).toBe(true);
     limits.kids = [KID];
@@ -220,7 +221,7 @@ describe('a revoked kid', () => {
     expect(await verifies()).toBe(false);
   });
 
-  it('is known sooner where requests come often, at one read in 5 s', async () => {
+  it('is refused earlier when requests are frequent: one read in 5 s', async () => {
     const { clock, limits, verifies } = reader();
     await verifies();
     limits.kids = [KID];
@@ -234,7 +235,7 @@ describe('a revoked kid', () => {
     expect([await verifies(), limits.reads]).toEqual([false, 2]);
   });
 
-  it('that cannot be looked up closes the door', async () => {
+  it('list that cannot be read refuses every request', async () => {
     const { clock, limits, cache, verifies } = reader();
     await verifies();
     limits.fails = true;

@@ -1,4 +1,4 @@
-/** The limit on a client's signatures, attacked through the real handlers over several instances. */
+/** Attacks on the limit of a client's signatures, through the real handlers over several instances. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Limits } from '../../../lambda/adapters/limits.ts';
@@ -17,7 +17,7 @@ import {
 } from '../../support/signer.ts';
 
 const { platform, a, b } = await regionsForFile();
-// The first second of a fresh window.
+// The first second of a new window.
 beforeEach(() => {
   platform.clock.nowMs = (windowAt(platform.clock.nowMs) + 2) * WINDOW_MS;
 });
@@ -26,7 +26,7 @@ const limited = (limit: number): Promise<Signer> => makeClient(platform, undefin
 
 type Prepared = HttpAsk & { nonce: string };
 
-/** As many prepared registrations as asked for, by one client, each of another user. */
+/** This many prepared registrations by one client, each of another user. */
 async function prepared(signer: Signer, count: number, region = a): Promise<Prepared[]> {
   const asks: Prepared[] = [];
   for (let at = 0; at < count; at += 100) {
@@ -75,7 +75,7 @@ describe('a limit of 100', () => {
     expect(await counter(signer)).toBeLessThanOrEqual(100);
   });
 
-  it('1,000 one after the other over five instances: the same', async () => {
+  it('1,000 requests one after the other over five instances: the same result', async () => {
     const signer = await limited(100);
     const instances = Array.from({ length: 5 }, () => a.instance());
     let accepted = 0;
@@ -85,7 +85,7 @@ describe('a limit of 100', () => {
     expect(accepted).toBeGreaterThanOrEqual(95);
   });
 
-  it('is whole again in the next window, and in the other Region', async () => {
+  it('is full again in the next window, and separate in the other Region', async () => {
     const signer = await limited(2);
     let next = 0;
     for (const status of [201, 201, 429])
@@ -95,7 +95,7 @@ describe('a limit of 100', () => {
     expect((await register(platform, a, signer, { user_id: 'later' })).status).toBe(201);
   });
 
-  it('a lease that arrives after its window is over opens nothing in the next one', async () => {
+  it('gets nothing in the next window from a lease that arrives late', async () => {
     let nowMs = windowAt(platform.clock.nowMs) * WINDOW_MS;
     const first = Promise.withResolvers<void>();
     const leased = new Map<number, number>();
@@ -116,14 +116,14 @@ describe('a limit of 100', () => {
     expect(leased.get(windowAt(nowMs))).toBeGreaterThanOrEqual(2);
   });
 
-  it('of another client is untouched', async () => {
+  it('does not affect another client', async () => {
     const [one, other] = [await limited(1), await limited(1)];
     for (const signer of [one, other])
       expect((await register(platform, a, signer, { user_id: 'u' })).status).toBe(201);
     expect((await register(platform, a, one, { user_id: 'v' })).status).toBe(429);
   });
 
-  it('is the default for a client without one', async () => {
+  it('is the default for a client without its own', async () => {
     const instance = a.instance({ COUNTERSIGN_SIGNATURES_PER_MINUTE: '1' });
     const signer = await makeClient(platform);
     expect((await register(platform, instance, signer, { user_id: 'u' })).status).toBe(201);
@@ -131,8 +131,8 @@ describe('a limit of 100', () => {
   });
 });
 
-describe('what is charged', () => {
-  it('says what is left', async () => {
+describe('the charge', () => {
+  it('an answer states what is left', async () => {
     const signer = await limited(3);
     platform.clock.nowMs += 45_500;
     const { headers } = await register(platform, a, signer, { user_id: 'u' });
@@ -163,7 +163,7 @@ describe('what is charged', () => {
     expect((await register(platform, a, signer, { user_id: 'u' })).status).toBe(201);
   });
 
-  it('a deletion is, found or not', async () => {
+  it('a deletion costs, whether it finds something or not', async () => {
     const signer = await limited(2);
     const path = `/v1/registrations/${'A'.repeat(43)}`;
     const remove = async () => {
@@ -176,7 +176,7 @@ describe('what is charged', () => {
     expectRefused(await remove(), 2);
   });
 
-  it('a read is not', async () => {
+  it('a read costs nothing', async () => {
     const signer = await limited(1);
     const { json } = await register(platform, a, signer, { user_id: 'u' });
     const path = `/v1/registrations/${json.id}`;
@@ -187,12 +187,12 @@ describe('what is charged', () => {
 });
 
 describe('a refusal', () => {
-  it('at the counter has spent its nonce; one from memory has not', async () => {
+  it('at the counter has used up its nonce; one from memory has not', async () => {
     const signer = await limited(1);
     const other = a.instance();
     const asks = await prepared(signer, 3);
     expect((await a.send(asks[0]!)).status).toBe(201);
-    // The other instance knows nothing yet: it consumes, asks the counter, and is refused there.
+    // The other instance has no knowledge yet: it consumes the nonce, asks the counter, and is refused there.
     expectRefused(await other.send(asks[1]!), 1);
     expectRefused(await other.send(asks[2]!), 1);
     platform.clock.nowMs += WINDOW_MS;
@@ -210,7 +210,7 @@ describe('without its counters', () => {
       },
     }) as unknown as DynamoDBClient;
 
-  it('nothing is registered or deleted: 503, and no door stands open', async () => {
+  it('nothing is registered or deleted: 503', async () => {
     const signer = await limited(1000);
     const instance = a.instance({}, { dynamodb: withoutLimits() });
     const asks = await prepared(signer, 20);
@@ -219,7 +219,7 @@ describe('without its counters', () => {
     expect(await registered(signer)).toBe(0);
   });
 
-  it('what was leased before may still be spent', async () => {
+  it('an existing lease may still be spent', async () => {
     const signer = await limited(1000);
     let down = false;
     const flaky = {
@@ -244,7 +244,7 @@ describe('reads', () => {
   const ID = 'i'.repeat(43);
   afterEach(() => vi.restoreAllMocks());
 
-  it('of one client are as many as the quota, in a window and an instance; what is more asks no store', async () => {
+  it('of one client are limited to the quota, per window and instance; refused reads cause no store call', async () => {
     const signer = await makeClient(platform);
     const made = await register(platform, a, signer, { user_id: 'read-often' });
     const instance = a.instance({ COUNTERSIGN_SIGNATURES_PER_MINUTE: '5' });
@@ -269,7 +269,7 @@ describe('reads', () => {
     expect(headers).not.toHaveProperty('replay-nonce');
     expect(platform.log.at(-1)).toMatchObject({ reason: 'reads', client_id: signer.clientId });
 
-    // Another client, another instance, the next window, and its own registering go on.
+    // Another client, another instance, the next window and the client's own registrations still work.
     const other = await makeClient(platform);
     expect((await read(platform, instance, other, made.json.id)).status).toBe(404);
     expect((await read(platform, a, signer, made.json.id)).status).toBe(200);
@@ -278,7 +278,7 @@ describe('reads', () => {
     expect((await read(platform, instance, signer, made.json.id)).status).toBe(200);
   });
 
-  it('of a client with a limit of its own are as many as that where it is higher, and no fewer than the quota', async () => {
+  it('of a client with its own limit may reach that limit if it is higher, and always the quota', async () => {
     const instance = a.instance({ COUNTERSIGN_SIGNATURES_PER_MINUTE: '2' });
     for (const [limit, reads] of [
       [1, 2],
@@ -290,7 +290,7 @@ describe('reads', () => {
     }
   });
 
-  it('that are refused for their proof count for nobody', async () => {
+  it('that are refused for their proof do not count', async () => {
     const signer = await makeClient(platform);
     const path = `/v1/registrations/${ID}`;
     const instance = a.instance({ COUNTERSIGN_SIGNATURES_PER_MINUTE: '1' });
@@ -299,17 +299,17 @@ describe('reads', () => {
       expect((await read(platform, instance, forged, ID)).code).toBe('invalid_proof');
     const proof = proofFor(signer, platform.clock.nowMs, { method: 'GET', url: a.url + path });
     const ask = { method: 'GET', path, headers: { Authorization: `JWT ${proof}` } };
-    // One and the same proof: it can be repeated, and each time counts.
+    // The same proof can be repeated, and counts each time.
     expect([(await instance.send(ask)).status, (await instance.send(ask)).status]).toEqual([404, 429]);
   });
 
-  it('are remembered of so many clients, and no more', () => {
+  it('are counted for a bounded number of clients', () => {
     const limit = new ReadLimit({ signaturesPerMinute: 1, nowMs: () => platform.clock.nowMs });
     const charge = (i: number) => limit.charge({ clientId: `c-${i}`, limit: null });
     for (let i = 0; i < 10_000; i++) expect(charge(i)).toBeUndefined();
     expect(charge(1)).toBeDefined();
     expect(charge(10_000)).toBeUndefined();
-    // The one that has not been seen for longest is forgotten.
+    // The client that was idle longest is forgotten.
     expect(charge(0)).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** At most once: whoever repeats a proof, however often, wherever and whenever. */
+/** At most once: no repetition of a proof succeeds, however often, wherever and whenever. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { dynamodb } from '../../support/dynalite.ts';
@@ -54,7 +54,7 @@ describe('one proof, sent many times', () => {
     expect(tally(answers)).toEqual({ 201: 1, use_nonce: 99 });
   });
 
-  it('again after the first was answered, up to the end of its life: use_nonce', async () => {
+  it('again after the first answer, up to the end of its life: use_nonce', async () => {
     const ask = await prepare(platform, a, signer, { user_id: 'replayed-later' });
     expect((await a.send(ask)).status).toBe(201);
     for (const laterMs of [1, 1_000, 60_000, 110_000]) {
@@ -65,7 +65,7 @@ describe('one proof, sent many times', () => {
 });
 
 describe('a consuming put whose answer is lost', () => {
-  /** A client whose first put to the ledger meets with `fault`; the SDK then repeats it. */
+  /** A client whose first put to the ledger meets `fault`. The SDK then repeats the put. */
   function faulty(fault: (send: () => Promise<unknown>) => Promise<void>): DynamoDBClient {
     const client = dynamodb(a.endpoint);
     let calls = 0;
@@ -75,13 +75,13 @@ describe('a consuming put whose answer is lost', () => {
         await fault(() => next(args));
         throw Object.assign(new Error('no answer in time'), { name: 'TimeoutError' });
       },
-      // Below the SDK's retries: what they see is one try that timed out.
+      // Injected below the SDK's retries: to them, one try timed out.
       { step: 'finalizeRequest', priority: 'low', name: 'fault' },
     );
     return client;
   }
 
-  it('though it landed, and a replay runs before the repeat: the first is the one 201', async () => {
+  it('although it was stored, with a replay before the repeat: the first request gets the only 201', async () => {
     const ask = await prepare(platform, a, signer, { user_id: 'lost-answer' });
     let replay: HttpAnswer | undefined;
     const slow = a.instance(
@@ -99,7 +99,7 @@ describe('a consuming put whose answer is lost', () => {
     expect(await rows(ask.nonce, a)).toHaveLength(1);
   });
 
-  it('since it never landed, and a replay runs before the repeat: the replay is the one 201', async () => {
+  it('because it was never stored, with a replay before the repeat: the replay gets the only 201', async () => {
     const ask = await prepare(platform, a, signer, { user_id: 'lost-request' });
     let replay: HttpAnswer | undefined;
     const slow = a.instance(
@@ -124,7 +124,7 @@ describe('a used nonce stays used', () => {
     expect((await instance.send(ask)).status).toBe(201);
     return ask;
   };
-  /** The same nonce in a proof of now: only the nonce's own rules are left to refuse it. */
+  /** The same nonce in a fresh proof: only the rules about the nonce can refuse it. */
   const reuse = async (region: Region, nonce: string) =>
     region.send(await prepare(platform, region, signer, { user_id: 'reused' }, { nonce }));
 
@@ -137,15 +137,15 @@ describe('a used nonce stays used', () => {
     }
   });
 
-  it('though its life was short and the setting is long by the time its row is gone', async () => {
+  it('although its life was short and the setting is long when its row is gone', async () => {
     const { nonce } = await used(a, { COUNTERSIGN_NONCE_LIFE_MS: '1000' });
     platform.clock.nowMs += 1_001;
-    // TTL has emptied the ledger: the nonce's own life alone must refuse it.
+    // TTL has emptied the ledger: only the nonce's own life can refuse it.
     const emptied = a.instance({ COUNTERSIGN_NONCE_LIFE_MS: '3600000' }, { dynamodb: nothingStored() });
     expect((await reuse(emptied, nonce)).code).toBe('use_nonce');
   });
 
-  it('by a new ledger, which starts empty under a new name', async () => {
+  it('after a change to a new ledger, which starts empty under a new name', async () => {
     const { nonce } = await used(a);
     const replaced = a.instance(
       { COUNTERSIGN_LEDGER_TABLE: 'countersign-test-ledger-2' },
@@ -157,7 +157,7 @@ describe('a used nonce stays used', () => {
     ).toBe(201);
   });
 
-  /** A ledger in which every put succeeds, as one does that was emptied. */
+  /** A ledger in which every put succeeds, as in one that was emptied. */
   function nothingStored(): DynamoDBClient {
     const send = async (command: { input: { TableName: string } }) =>
       command.input.TableName.includes('-ledger-') ? {} : a.dynamodb.send(command as never);

@@ -1,4 +1,7 @@
-/** The write stop, under which `registry` and `clients` are copied: nothing changes them, and nothing is spent. */
+/**
+ * The write stop, during which `registry` and `clients` are copied: nothing changes these tables, and no
+ * nonce is used up.
+ */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it } from 'vitest';
 import { type Region, regionsForFile } from '../../support/regions.ts';
@@ -11,7 +14,7 @@ let user = 0;
 const stop = () => platform.operate('tables.stop', {});
 afterEach(() => platform.operate('tables.resume', {}));
 
-/** All that the stop must hold, without what health checks write. */
+/** All items that must not change during the stop, without those of health checks. */
 const contents = async () =>
   JSON.stringify([
     ...(await platform.items('registry')).filter(({ pk }) => !(pk as { S: string }).S.startsWith('#')),
@@ -23,7 +26,7 @@ const tryIn = async (region: Region) => {
   return code ?? status;
 };
 
-it('no instance of the Region writes later than 10 s after the stop, whatever copy it holds; others go on', async () => {
+it('no instance of the Region writes later than 10 s after the stop, whatever it caches; other Regions still write', async () => {
   const warm = a.instance();
   expect(await tryIn(warm)).toBe(201);
   await stop();
@@ -35,7 +38,7 @@ it('no instance of the Region writes later than 10 s after the stop, whatever co
   expect(refused.map(({ reason }) => reason)).toEqual(['writes unavailable', 'writes unavailable']);
 });
 
-it('a request that meets the stop spends no nonce: the same proof registers once writes are allowed again', async () => {
+it('a request during the stop uses up no nonce: the same proof registers once writes are allowed again', async () => {
   const ask = await prepare(platform, a, signer, { user_id: `u${++user}` });
   await stop();
   expect((await a.instance().send(ask)).code).toBe('unavailable');
@@ -63,7 +66,7 @@ it.each([
   expect(await contents()).toBe(before);
 });
 
-it('a client deletes nothing either', async () => {
+it('a client cannot delete either', async () => {
   const made = await register(platform, a, signer, { user_id: `u${++user}` });
   await stop();
   const before = await contents();
@@ -71,7 +74,7 @@ it('a client deletes nothing either', async () => {
   expect(await contents()).toBe(before);
 });
 
-it('a stop that stands keeps its time, which says when no write can be under way; proofs can still be revoked', async () => {
+it('a stop that is repeated keeps its time, from which no write can be in progress; proofs can still be revoked', async () => {
   const first = await stop();
   platform.clock.nowMs += 30_000;
   expect(await stop()).toEqual({ ...first, stopped_ms: 30_000 });
@@ -84,7 +87,7 @@ it('a stop that stands keeps its time, which says when no write can be under way
   expect(again.stopped_at).not.toBe(first.stopped_at);
 });
 
-it('where the stop cannot be read, nothing is written: an instance does not know that it may', async () => {
+it('if the stop cannot be read, nothing is written: the instance does not know whether it may', async () => {
   let down = false;
   const failing = {
     send: async (command: { input: { Key?: { pk: { S: string } } } }) => {

@@ -1,4 +1,4 @@
-/** What keys-watch makes of an answer: one that it cannot judge is no keyset in order. */
+/** How keys-watch judges an answer: one that it cannot read is never a healthy keyset. */
 import type { LambdaClient } from '@aws-sdk/client-lambda';
 import { expect, it } from 'vitest';
 import { askByLambda } from '../../../lambda/rotate/watch/ask.ts';
@@ -9,7 +9,7 @@ const parts = rotationParts();
 await rotate(parts, newToken());
 const GOOD = await operate(parts.rotator(), 'keys.list');
 
-/** Runs keys-watch over two purposes, of which the nonce's function gives the answer. */
+/** Runs keys-watch over two purposes. The test supplies the answer of the nonce's function. */
 async function watch(answer: string | undefined) {
   const log: unknown[] = [];
   const send = async ({ input }: { input: { FunctionName: string } }) => {
@@ -31,7 +31,7 @@ async function watch(answer: string | undefined) {
   return { outcome, log };
 }
 
-it('an answer of the right form is judged', async () => {
+it('a well-formed answer is judged', async () => {
   expect(await watch(JSON.stringify(GOOD))).toEqual({ outcome: 'in order', log: [] });
 });
 
@@ -77,7 +77,7 @@ it.each([
       JSON.stringify({ ok: true, result: { ...GOOD.result, [member]: value } }),
     ]),
   ),
-])('%s is a keyset that could not be checked; the others are', async (_, answer) => {
+])('%s means that the keyset could not be checked; the others are', async (_, answer) => {
   const { outcome, log } = await watch(answer);
   expect(outcome).toBe('1 of 2 keysets could not be checked');
   expect(log).toEqual([
@@ -85,7 +85,7 @@ it.each([
   ]);
 });
 
-it('a refusal is one, too', async () => {
+it('a refusal means the same', async () => {
   const { outcome } = await watch(JSON.stringify(await operate(parts.rotator(), 'keys.unknown')));
   expect(outcome).toBe('1 of 2 keysets could not be checked');
 });

@@ -1,23 +1,24 @@
-/** The time limits of a rotation function: nothing continues after its answer. */
+/** The time limits of a rotation function: no work continues after its answer. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { ROTATION_TIMEOUT_MS } from '../../../lambda/contract/keys.ts';
 import { Deadline, TIMES } from '../../../lambda/rotate/deadline.ts';
 import { fakeVault, rotationParts } from './parts.ts';
 
-/** Limit on revoking the Vault token. */
+/** The limit on revoking the Vault token. */
 const LOG_OUT_MS = 1_000;
 
-it('all that a revocation does ends before Lambda ends it', () => {
+it('all steps of a revocation end before Lambda ends the function', () => {
   const { eachMs, swapMs, answerMs } = TIMES;
-  // After the swap it refuses the kids of a rotation that it overtook, writes the record, and reads every Region.
+  // After the swap it refuses the kids of a rotation that it overtook, writes the record, and reads every
+  // Region.
   expect(swapMs + 3 * eachMs + LOG_OUT_MS).toBeLessThan(ROTATION_TIMEOUT_MS);
   expect(answerMs + LOG_OUT_MS).toBeLessThan(ROTATION_TIMEOUT_MS);
-  // Before the swap it reads every Region and refuses the kids; the rest is for Vault.
+  // Before the swap it reads every Region and refuses the kids; the remaining time is for Vault.
   expect(2 * eachMs).toBeLessThan(swapMs);
 });
 
-it('neither the secret nor Vault takes a call from work whose time is over', async () => {
+it('work whose time is over can change neither the secret nor Vault', async () => {
   const { secret } = rotationParts();
   const vault = fakeVault();
   const failed: string[] = [];
@@ -38,7 +39,7 @@ it('neither the secret nor Vault takes a call from work whose time is over', asy
     await ends;
   });
   await expect(late).rejects.toThrow('not done within 0.005 s');
-  // Reading does no harm.
+  // Reads are harmless.
   expect(await ends).toMatchObject({ pending: undefined });
   expect(failed).toEqual(Array(6).fill('TooLate'));
   expect([vault.made.length, vault.min]).toEqual([0, 1]);

@@ -1,4 +1,7 @@
-/** The real rotation function over the local Secrets Manager, a Vault of a few lines, and a clock the test owns. */
+/**
+ * The real rotation function, with the local Secrets Manager, a small Vault, and a clock that the test
+ * controls.
+ */
 import { randomBytes } from 'node:crypto';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
@@ -26,7 +29,7 @@ export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-/** The platform's defaults, for what lives as long as a nonce. */
+/** The platform's defaults, for keys whose signatures live as long as a nonce. */
 export const LAGS: KeyLags = { ...DEFAULT_LAGS, maxLifeMs: DEFAULTS.nonceLifeMs };
 
 const ALGORITHMS = { hmac: 'HKDF-SHA-256', 'ecdsa-p256': 'ES256', ed25519: 'Ed25519' } as const;
@@ -37,7 +40,7 @@ export interface FakeVault extends VaultKeys {
   min: number;
 }
 
-/** A Transit engine as far as the rotation uses it. */
+/** The parts of a Transit engine that the rotation uses. */
 export function fakeVault(kind: 'hmac' | 'ecdsa-p256' | 'ed25519' = 'hmac'): FakeVault {
   const made: JWK[] = [];
   return {
@@ -67,7 +70,7 @@ async function freshJwk(kind: 'hmac' | 'ecdsa-p256' | 'ed25519'): Promise<JWK> {
   return exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey);
 }
 
-/** An SDK client of the local Secrets Manager, without the HTTP between them. */
+/** An SDK client of the local Secrets Manager, without HTTP in between. */
 export function localSecrets(regions: SecretRegions, region: string): SecretsManagerClient {
   const service = secretsManagerService(regions, region);
   const send = async (command: { input: object; constructor: { name: string } }) => {
@@ -84,7 +87,7 @@ export interface PartsOptions {
   readonly lags?: KeyLags;
   readonly replicaLagMs?: SecretRegionsOptions['replicaLagMs'];
   readonly vault?: FakeVault;
-  /** Error of the rotation's clock. */
+  /** The error of the rotation's clock. */
   readonly skewMs?: () => number;
 }
 
@@ -164,12 +167,12 @@ export function rotationParts(options: PartsOptions = {}) {
   return {
     clock,
     log,
-    /** What the home Region's table was told, call by call. */
+    /** The kids that the home Region's table received, call by call. */
     told,
     regionOf,
-    /** What a Region's readers refuse. */
+    /** The kids that a Region's readers refuse. */
     refusedIn: (region: string) => [...tables.get(region)!],
-    /** What a Region remembers of earlier keysets. */
+    /** The earlier keysets that a Region remembers. */
     memories,
     record,
     replicas,
@@ -181,7 +184,7 @@ export function rotationParts(options: PartsOptions = {}) {
     watch,
     keysetIn,
     keyset: () => keysetIn(HOME),
-    /** Who holds a label. */
+    /** The version that has a label. */
     holder: (stage: 'AWSCURRENT' | 'AWSPENDING'): string | undefined =>
       [...store.find(NAME).versions.values()].find(({ stages }) => stages.has(stage))?.id,
   };
@@ -195,13 +198,16 @@ const invocation = { awsRequestId: '00000000-0000-4000-8000-000000000000' };
 export const step = (handler: RotateHandler, Step: (typeof STEPS)[number], token: string): Promise<unknown> =>
   handler({ Step, SecretId: NAME, ClientRequestToken: token, RotationToken: 'r' }, invocation);
 
-/** What Secrets Manager does: stages a version without a value, then the four steps, up to the first that fails. */
+/**
+ * Acts as Secrets Manager: stages a version without a value, then runs the four steps, up to the first that
+ * fails.
+ */
 export async function rotate(parts: Parts, token: string, handler = parts.rotator()): Promise<void> {
   parts.store.stagePending(NAME, token);
   for (const each of STEPS) await step(handler, each, token);
 }
 
-/** What keys-watch asks through, without the Lambda between them. */
+/** How keys-watch calls the function here: directly, without Lambda in between. */
 export const askDirectly =
   (handler: RotateHandler): AskKeys =>
   async (_, action, params) => {
@@ -217,7 +223,10 @@ export const operate = (handler: RotateHandler, action: string, params: object =
 let tokens = 0;
 export const newToken = (): string => `${++tokens}`.padStart(32, 't');
 
-/** Runs `gate` before and after each call of a part: a place to crash, to wait, or to let others go first. */
+/**
+ * Runs `gate` before and after each call of a part: a place to crash, to wait, or to let other work run
+ * first.
+ */
 export function gated<T extends object>(
   part: T,
   gate: (call: string, when: 'before' | 'after') => unknown,

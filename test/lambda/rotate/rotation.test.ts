@@ -1,4 +1,4 @@
-/** The real rotation function: its four steps, what an operator may ask, and what breaks in between. */
+/** The real rotation function: its four steps, the operators' actions, and failures in between. */
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -35,7 +35,7 @@ import {
   T0,
 } from './parts.ts';
 
-/** From making a key to its first signature, and from there to the end of the one before it. */
+/** From making a key to its first signature, and from there to the removal of the previous key. */
 const PUBLISH = HOUR + HOUR + DAY + 2 * 2_000;
 const REMOVE = HOUR + DAY + 5 * MINUTE + 2_000;
 
@@ -51,7 +51,7 @@ async function rotated(times = 1, parts = rotationParts()): Promise<Parts> {
 }
 
 describe('a rotation', () => {
-  it('of an empty keyset gives a key that signs at once', async () => {
+  it('of an empty keyset makes a key that signs at once', async () => {
     const parts = await rotated();
     expect(parts.keyset()).toMatchObject({ version: 1, seq: 1, revoked: [], based_on: '0'.repeat(32) });
     expect(signingKey(parts.keyset(), T0)).toEqual({
@@ -80,7 +80,7 @@ describe('a rotation', () => {
     expect([verifies(old!, end - 1), verifies(old!, end)]).toEqual([true, false]);
   });
 
-  it('drops what is retired by every clock, and then lets Vault forget it', async () => {
+  it('drops keys that are retired by every clock, and then lets Vault delete them', async () => {
     const parts = await rotated(2);
     const [first] = kids(parts);
     parts.clock.nowMs += PUBLISH + REMOVE + 2 * 2_000 - 1;
@@ -98,7 +98,7 @@ describe('a rotation', () => {
     expect(parts.keyset().keys[0]!.alg).toBe(kind === 'ed25519' ? 'Ed25519' : 'ES256');
   });
 
-  it('does nothing new when any step is repeated', async () => {
+  it('changes nothing when a step is repeated', async () => {
     const parts = await rotated();
     parts.clock.nowMs += 30 * DAY;
     const token = newToken();
@@ -116,7 +116,7 @@ describe('a rotation', () => {
     expect([parts.holder('AWSCURRENT'), parts.vault.made.length]).toEqual([token, 2]);
   });
 
-  it('whose step comes for another secret, or is no step, is refused', async () => {
+  it('refuses a step for another secret, and an unknown step', async () => {
     const { rotator } = rotationParts();
     const event = { Step: 'createSecret', SecretId: `${NAME}-2`, ClientRequestToken: 't' };
     for (const wrong of [{}, { Step: 'dropSecret', SecretId: NAME }, { SecretId: undefined }])
@@ -127,7 +127,7 @@ describe('a rotation', () => {
     ).resolves.toBeUndefined();
   });
 
-  it('is tested without a version, and with one that has no value: AWS does so when a schedule is set', async () => {
+  it('passes its test without a version, and for a version without a value: AWS calls it so when a schedule is set', async () => {
     const parts = await rotated();
     await step(parts.rotator(), 'testSecret', newToken());
     const token = newToken();
@@ -135,7 +135,7 @@ describe('a rotation', () => {
     await step(parts.rotator(), 'testSecret', token);
   });
 
-  it('is not finished later than X, and leaves no AWSPENDING in the way', async () => {
+  it('does not finish later than X, and leaves no AWSPENDING behind', async () => {
     const parts = await rotated();
     parts.clock.nowMs += 30 * DAY;
     const before = parts.keyset();
@@ -151,7 +151,7 @@ describe('a rotation', () => {
     expect(parts.keyset().seq).toBe(2);
   });
 
-  it('is not finished where its version has no value', async () => {
+  it('does not finish if its version has no value', async () => {
     const parts = await rotated();
     const before = parts.keyset();
     const token = newToken();
@@ -162,7 +162,7 @@ describe('a rotation', () => {
     expect([parts.keyset(), parts.holder('AWSPENDING')]).toEqual([before, token]);
   });
 
-  it('lets Vault forget by its own versions alone: a keyset may hold those of another one', async () => {
+  it('considers only its own versions when Vault deletes: a keyset may hold those of another Vault key', async () => {
     const parts = await rotated(2);
     const current = parts.keyset();
     const [old, ...others] = current.keys;
@@ -176,7 +176,7 @@ describe('a rotation', () => {
     expect(parts.vault.min).toBe(2);
   });
 
-  it('is done once its version is current: Vault may then take its time', async () => {
+  it('is complete once its version is current; it does not wait for Vault', async () => {
     const parts = await rotated();
     parts.clock.nowMs += 30 * DAY;
     const vault = { ...parts.vault, raiseMin: () => new Promise<never>(() => {}) };
@@ -204,7 +204,7 @@ describe('a rotation', () => {
   });
 
   it.each(['ecdsa-p256', 'ed25519'] as const)(
-    'whose %s key does not verify what it signs is refused by its test',
+    'whose %s key does not verify its own signatures is refused by its test',
     async (kind) => {
       const vault = fakeVault(kind);
       const parts = rotationParts({ vault });
@@ -237,7 +237,7 @@ function dropKey(text: string): string {
   return JSON.stringify({ ...keyset, keys: keyset.keys.slice(1) });
 }
 
-/** Every call that one rotation makes. */
+/** The number of calls that one rotation makes. */
 async function callsOfARotation(): Promise<number> {
   const parts = await rotated();
   parts.clock.nowMs += 30 * DAY;
@@ -254,7 +254,7 @@ const crashing = (parts: Parts, gate: (call: string, when: 'before' | 'after') =
   parts.rotator({ secret: gated(parts.secret, gate), vault: gated(parts.vault, gate) });
 
 describe('a crash', () => {
-  it('before or after any call leaves the current version as it was, or whole; the next rotation goes through', async () => {
+  it('before or after any call leaves the current version old or complete; the next rotation succeeds', async () => {
     const calls = await callsOfARotation();
     expect(calls).toBeGreaterThan(20);
     for (let at = 1; at <= calls; at++) {
@@ -269,14 +269,14 @@ describe('a crash', () => {
       expect([before, token]).toContain(parts.holder('AWSCURRENT'));
       expect(signingKey(parts.keyset(), parts.clock.nowMs)?.kid).toBe(kids(parts)[0]);
 
-      // Secrets Manager may repeat the step that failed; and does the same again from the beginning.
+      // Secrets Manager may repeat the failed step, or start again from the beginning.
       parts.clock.nowMs += 10 * MINUTE;
       for (const each of STEPS) await step(parts.rotator(), each, token).catch(() => {});
       expect([parts.holder('AWSCURRENT'), parts.keyset().seq]).toEqual([token, 2]);
     }
   });
 
-  it('that nobody repeats blocks no later rotation for longer than X and an hour', async () => {
+  it('that is never repeated blocks later rotations for at most X and an hour', async () => {
     const calls = await callsOfARotation();
     for (let at = 1; at <= calls; at++) {
       const parts = await rotated();
@@ -301,11 +301,11 @@ describe('a crash', () => {
   });
 });
 
-/** A part whose calls a scheduler puts in any order, on their way there and back. */
+/** A part whose calls a scheduler runs in any order, on their way there and back. */
 const scheduled = <T extends object>(s: fc.Scheduler, part: T): T =>
   gated(part, (call, when) => s.schedule(Promise.resolve(), `${call} ${when}`));
 
-/** What each version that became current was made from is what was current before it. */
+/** Each version that became current was made from the one that was current before it. */
 function expectOneLine(history: readonly string[], parts: Parts): void {
   const versions = parts.store.find(NAME).versions;
   for (const [i, id] of history.entries()) {
@@ -318,7 +318,7 @@ function expectOneLine(history: readonly string[], parts: Parts): void {
   }
 }
 
-/** Follows who is current. */
+/** Records each version that becomes current. */
 function followed(parts: Parts): { readonly secret: SecretVersions; readonly history: string[] } {
   const history = [parts.holder('AWSCURRENT')!];
   const move: SecretVersions['move'] = async (...args) => {
@@ -330,7 +330,7 @@ function followed(parts: Parts): { readonly secret: SecretVersions; readonly his
   return { secret: { ...parts.secret, move }, history };
 }
 
-describe('side by side', () => {
+describe('concurrently', () => {
   it('runs of one token, and of two, in any order of their calls, make one line of versions', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.boolean(), async (s, sameToken) => {
@@ -402,13 +402,13 @@ describe('side by side', () => {
     const rotation = rotate(parts, newToken(), parts.rotator({ secret }));
     if (careless) await rotation;
     else await expect(rotation).rejects.toThrow('is not AWSPENDING');
-    // What the check is there for can happen, and it keeps it from happening.
+    // The danger is real without the check, and the check prevents it.
     expect(stolen.some((kid) => live(parts).includes(kid))).toBe(careless);
   });
 });
 
 describe('a revocation', () => {
-  it('replaces every key at once, one that was only published included, and lists them in every Region', async () => {
+  it('replaces every key at once, even one that is only published, and lists them in every Region', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     const answer = await operate(parts.rotator(), 'keys.revoke');
@@ -431,7 +431,7 @@ describe('a revocation', () => {
     ).not.toContain(parts.vault.made[0]!.k);
   });
 
-  it('of the published key alone spares the one that signs, and the next waits as usual', async () => {
+  it('of the published key only spares the one that signs, and the next key waits as usual', async () => {
     const parts = await rotated(2);
     const [signs, published] = kids(parts);
     await operate(parts.rotator(), 'keys.revoke', { only_kids: [published] });
@@ -442,7 +442,7 @@ describe('a revocation', () => {
     expect(keys[0]!.retires_at).toBe(parts.clock.nowMs + PUBLISH + REMOVE);
   });
 
-  it('of the signing key alone lets the published one sign at once', async () => {
+  it('of the signing key only lets the published one sign at once', async () => {
     const parts = await rotated(2);
     const [signs, published] = kids(parts);
     await operate(parts.rotator(), 'keys.revoke', { only_kids: [signs] });
@@ -450,7 +450,7 @@ describe('a revocation', () => {
     expect(live(parts)).not.toContain(signs);
   });
 
-  it('of a kid that nobody knows has every Region refuse it, says so, and replaces nothing', async () => {
+  it('of an unknown kid makes every Region refuse it, says so, and replaces nothing', async () => {
     const parts = await rotated();
     const before = parts.keyset();
     const only = { only_kids: ['AAAAAA', kids(parts)[0]] };
@@ -458,14 +458,14 @@ describe('a revocation', () => {
     expect(answer.result).toMatchObject({ failure: null, revoked: ['AAAAAA'], unknown_kids: ['AAAAAA'] });
     for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(['AAAAAA']);
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 1]);
-    // From then on it is known: a Region that refuses a kid knows it.
+    // From then on the kid is known, because a Region refuses it.
     expect((await operate(parts.rotator(), 'keys.revoke', only)).result).toMatchObject({ unknown_kids: [] });
     expect(parts.keyset().revoked).toEqual([only.only_kids[1]]);
     for (const region of [HOME, AWAY])
       expect([...parts.refusedIn(region)].sort()).toEqual([...only.only_kids].sort());
   });
 
-  it('takes more kids than a keyset remembers: the Regions refuse them all, and one new key signs', async () => {
+  it('accepts more kids than a keyset remembers: the Regions refuse them all, and one new key signs', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     const many = Array.from({ length: MAX_REVOKED + 100 }, (_, n) =>
@@ -484,7 +484,7 @@ describe('a revocation', () => {
     for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
   });
 
-  it('answers with the keyset that it made, even if a read still returns the one before it', async () => {
+  it('returns the keyset that it made, even if a read still returns the previous one', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     const before = await parts.secret.read({ label: 'AWSCURRENT' });
@@ -497,7 +497,7 @@ describe('a revocation', () => {
     expect(old).not.toContain(kids(parts)[0]);
   });
 
-  it('with the primary Region, or Vault, lost: the other Regions refuse the keys all the same, and it says so', async () => {
+  it('works without the primary Region or Vault: the other Regions refuse the keys, and the answer says what failed', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     const away = parts.rotator({ secret: parts.secretIn(AWAY) });
@@ -518,14 +518,14 @@ describe('a revocation', () => {
       expect(parts.told.at(-1)).toEqual(old);
     }
     expect(kids(parts)).toEqual(old);
-    // Again, once it is back: those keys go for good, and are told again.
+    // Repeated once it is back: the keys are removed for good, and listed again.
     expect(await operate(parts.rotator(), 'keys.revoke')).toMatchObject({
       ok: true,
       result: { revoked: old },
     });
   });
 
-  it('whose answer is lost is not made twice', async () => {
+  it('whose answer is lost makes one key', async () => {
     const parts = await rotated();
     const [old] = kids(parts);
     const secret: SecretVersions = {
@@ -548,7 +548,7 @@ describe('a revocation', () => {
   const makes = (parts: Parts) => parts.keyset().keys.at(-1)!;
 
   it.each([['garbage', 'swordfish', /keyset: not JSON/, [AWAY, HOME]]])(
-    'of a secret that is %s: the keys that readers hold are refused everywhere all the same',
+    'of a secret that is %s makes every Region refuse the keys that readers hold',
     async (_, text, why, unread) => {
       const parts = await rotated(2);
       const [old, version] = [kids(parts), parts.holder('AWSCURRENT')!];
@@ -566,7 +566,7 @@ describe('a revocation', () => {
       );
       for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(old);
 
-      // As the runbook says: back to the version before, and again.
+      // As the runbook says: return to the previous version, and repeat.
       parts.store.moveStage(NAME, 'AWSCURRENT', parts.holder('AWSCURRENT'), version);
       const again = await operate(parts.rotator(), 'keys.revoke');
       expect(again.result).toMatchObject({ failure: null, regions: everywhere, revoked: old });
@@ -577,12 +577,12 @@ describe('a revocation', () => {
   it('of unknown keys is no success: no Region is written to, and none has confirmed', async () => {
     const parts = await rotated(2);
     for (const text of ['swordfish', '{"keys":[]}', '{"keys":[],"revoked":[]}']) put(parts, text);
-    // Like the tables of a release that remembered nothing.
+    // Like the tables of a release that remembered no kids.
     for (const region of [HOME, AWAY]) parts.memories.set(region, NOTHING_PUBLISHED);
     const failure = 'no version of the secret that can be read holds a key';
     const nothing = { keyset: null, failure, revoked: [], regions: nowhere };
     expect((await operate(parts.rotator(), 'keys.revoke')).result).toMatchObject(nothing);
-    // Nor is it one that earlier kids are refused.
+    // Earlier refused kids do not make it a success.
     await parts.regionOf(HOME).revokedKids.add(['AAAAAA']);
     expect((await operate(parts.rotator(), 'keys.revoke')).result).toMatchObject(nothing);
     expect(parts.refusedIn(AWAY)).toEqual([]);
@@ -593,14 +593,14 @@ describe('a revocation', () => {
     expect(result.unreadable).toHaveLength(6);
   });
 
-  it('takes the keys of every labelled version and of every replica', async () => {
+  it('covers the keys of every labelled version and of every replica', async () => {
     const lag = { ms: 0 };
     const parts = rotationParts({ replicaLagMs: () => lag.ms });
     await rotated(1, parts);
     const first = parts.keyset();
     lag.ms = 7 * DAY;
     parts.clock.nowMs += 8 * DAY;
-    // The replica alone has what was there first, the label AWSPENDING alone what is coming.
+    // Only the replica has the first key, and only the label AWSPENDING the coming one.
     const named = (kid: string) => JSON.stringify({ ...first, keys: [{ ...first.keys[0]!, kid }] });
     for (const kid of ['BBBBBA', 'CCCCCA']) put(parts, named(kid));
     const pending = newToken();
@@ -610,12 +610,12 @@ describe('a revocation', () => {
     const { result } = await operate(parts.rotator(), 'keys.revoke');
     expect(result.revoked.sort()).toEqual([...known].sort());
     for (const region of [HOME, AWAY]) expect(parts.refusedIn(region).sort()).toEqual([...known].sort());
-    // The keyset remembers them as well, and what they were made of: a table of the Region may be lost.
+    // The keyset also remembers their kids and fingerprints: a Region's table may be lost.
     expect([...parts.keyset().revoked].sort()).toEqual([...known].sort());
     expect(parts.keyset().fingerprints).toEqual([fingerprint(first.keys[0]!.jwk)]);
   });
 
-  it('answers from what it made, even if a read after the write still returns the state before', async () => {
+  it('reports what it made, even if a read after the write still returns the old state', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     const before = await parts.secret.read({ label: 'AWSCURRENT' });
@@ -638,7 +638,7 @@ describe('a revocation', () => {
     for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(old);
   });
 
-  it('writes every Region’s list before it asks Vault or writes the keyset, and tidies last', async () => {
+  it('writes every Region’s list before it calls Vault or writes the keyset, and cleans up last', async () => {
     const parts = await rotated(2);
     const calls: string[] = [];
     const regions = [HOME, AWAY].map((region) => {
@@ -656,7 +656,7 @@ describe('a revocation', () => {
       'keys.revoke',
     );
     const changes = calls.filter((call) => !['read', 'describe'].includes(call));
-    // The last move takes AWSPENDING away.
+    // The last move removes AWSPENDING.
     expect(changes).toEqual(['told', 'told', 'rotate', 'exportKey', 'put', 'move', 'move', 'trim']);
   });
 
@@ -665,7 +665,7 @@ describe('a revocation', () => {
     ['exportKey', 'hangs'],
     ['rotate', 'times out'],
   ] as const)(
-    'with a Vault whose %s %s: it answers in time what it did, and the old keys are refused',
+    'with a Vault whose %s %s reports in time what it did, and the old keys are refused',
     async (call, fate) => {
       const parts = await rotated(2);
       const old = kids(parts);
@@ -688,7 +688,7 @@ describe('a revocation', () => {
     },
   );
 
-  it('against a Vault whose export is refused makes one version: to try again would make no other', async () => {
+  it('with a Vault whose export is refused makes one version: a retry would get the same answer', async () => {
     const parts = await rotated(2);
     const exportKey = async () => ({ kty: 'oct', k: 'AAAA' });
     const { length } = parts.vault.made;
@@ -697,7 +697,7 @@ describe('a revocation', () => {
     expect(parts.vault.made).toHaveLength(length + 1);
   });
 
-  it('tidies nothing after its answer', async () => {
+  it('does not clean up after its answer', async () => {
     const parts = await rotated(2);
     const hung: (() => void)[] = [];
     const move: SecretVersions['move'] = async (label, from, to) => {
@@ -711,7 +711,7 @@ describe('a revocation', () => {
     expect(parts.vault.min).toBe(1);
   });
 
-  it('with a Vault that hangs once the new key signs: the answer does not wait for it', async () => {
+  it('does not wait for a Vault that hangs once the new key signs', async () => {
     const parts = await rotated(2);
     const handler = parts.rotator({ vault: { ...parts.vault, trim: HANGS }, times: SHORT });
     expect((await operate(handler, 'keys.revoke')).result).toMatchObject({
@@ -721,7 +721,7 @@ describe('a revocation', () => {
     expect(parts.log).toContainEqual(expect.objectContaining({ reason: 'tidy', error: 'TooLate' }));
   });
 
-  it('changes nothing once it has answered that it did not', async () => {
+  it('that reported a failure changes nothing afterwards', async () => {
     const parts = await rotated(2);
     const before = parts.holder('AWSCURRENT');
     const exported: (() => void)[] = [];
@@ -735,7 +735,7 @@ describe('a revocation', () => {
     expect([parts.holder('AWSCURRENT'), parts.store.find(NAME).versions.size]).toEqual([before, versions]);
   });
 
-  it('with a Region whose table refuses, or hangs: the others refuse the keys, and it says which does not', async () => {
+  it('with a Region whose table refuses or hangs: the others refuse the keys, and the answer names that Region', async () => {
     for (const add of [() => Promise.reject(new Error('denied')), HANGS]) {
       const parts = await rotated(2);
       const old = kids(parts);
@@ -752,12 +752,12 @@ describe('a revocation', () => {
         ],
       });
       expect([parts.refusedIn(HOME), parts.refusedIn(AWAY)]).toEqual([old, []]);
-      // Its readers still take the new keyset, once it is there.
+      // Its readers still accept the new keyset when it arrives.
       expect(kids(parts)).toHaveLength(1);
     }
   });
 
-  it('with a Region that cannot be read: it says so, and goes by what it has', async () => {
+  it('with a Region that cannot be read says so, and uses what it could read', async () => {
     for (const read of [() => Promise.reject(new Error('denied')), HANGS]) {
       const parts = await rotated(2);
       const old = kids(parts);
@@ -777,7 +777,7 @@ describe('a revocation', () => {
     }
   });
 
-  it('with Secrets Manager refusing every write: the old keys are refused all the same', async () => {
+  it('with Secrets Manager refusing every write still makes every Region refuse the old keys', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     const refuses = () => Promise.reject(new Unavailable('secret'));
@@ -791,7 +791,7 @@ describe('a revocation', () => {
     });
   });
 
-  it('in a Region with a replica wakes no Vault', async () => {
+  it('in a Region with a replica does not wake Vault', async () => {
     const parts = await rotated(2);
     const [old, made] = [kids(parts), parts.vault.made.length];
     const handler = parts.rotator({ secret: parts.secretIn(AWAY), region: AWAY });
@@ -805,7 +805,7 @@ describe('a revocation', () => {
     expect(parts.vault.made).toHaveLength(made);
   });
 
-  it('that a rotation overtakes takes that one’s key, too, tells it, and makes one key for all attempts', async () => {
+  it("overtaken by a rotation also revokes the rotation's key, lists it, and makes one key for all attempts", async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     let overtaken: string[] = [];
@@ -821,22 +821,22 @@ describe('a revocation', () => {
     };
     const made = parts.vault.made.length;
     const { result } = await operate(parts.rotator({ secret }), 'keys.revoke');
-    // The rotation has removed from the keyset what the Regions refuse by then.
+    // By then the rotation has removed from the keyset the kids that the Regions refuse.
     expect(overtaken).toHaveLength(1);
     const all = [...old, ...overtaken];
     expect(result).toMatchObject({ failure: null, revoked: all, regions: everywhere });
     for (const region of [HOME, AWAY]) expect(parts.refusedIn(region)).toEqual(all);
     expect(parts.told).toEqual([old, all]);
-    // The one of the rotation, and one more.
+    // One from the rotation, and one from the revocation.
     expect(parts.vault.made).toHaveLength(made + 2);
     expect(kids(parts)).toEqual([expect.any(String)]);
   });
 
-  it('of a kid that is revoked already succeeds, and makes no other key', async () => {
+  it('of a kid that is already revoked succeeds, and makes no other key', async () => {
     const parts = await rotated(2);
     const old = kids(parts);
     await operate(parts.rotator(), 'keys.revoke');
-    // No version that a label stands on holds it any more.
+    // No labelled version holds the kid any more.
     const revoked = [...old, ...kids(parts)];
     await operate(parts.rotator(), 'keys.revoke');
     const before = parts.keyset();
@@ -848,10 +848,10 @@ describe('a revocation', () => {
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, made]);
   });
 
-  it('of a kid that a Region refuses and the keyset holds replaces the keyset, with a key that signs', async () => {
+  it('of a kid that a Region refuses and the keyset still holds makes a new keyset with a signing key', async () => {
     const parts = await rotated(2);
     const [signs, published] = kids(parts);
-    // An earlier revocation of the other key told the Regions, and came no further.
+    // An earlier revocation of the other key reached the Regions, but not the keyset.
     for (const region of [HOME, AWAY]) await parts.regionOf(region).revokedKids.add([published!]);
     const { result } = await operate(parts.rotator(), 'keys.revoke', { only_kids: [signs] });
     expect(result).toMatchObject({ failure: null, revoked: [published, signs] });
@@ -859,7 +859,7 @@ describe('a revocation', () => {
     expect(signingKey(parts.keyset(), parts.clock.nowMs)!.activates_at).toBe(parts.clock.nowMs);
   });
 
-  it('of one client root never hands signing to one that goes before what it signs has ended', async () => {
+  it('of one client root never lets a key sign that is removed before its signatures expire', async () => {
     const lags = { ...LAGS, maxLifeMs: 90 * DAY };
     const parts = rotationParts({ lags });
     await rotated(2, parts);
@@ -884,7 +884,7 @@ describe('a revocation', () => {
 describe('a keyset that is full', () => {
   const ask = (parts: Parts, action: string, params = {}) => operate(parts.rotator(), action, params);
 
-  it('of keys: the three hundredth rotation in a row is refused, and a revocation helps at once', async () => {
+  it('of keys: rotation 300 in a row is refused, and a revocation makes room at once', async () => {
     const parts = rotationParts();
     let refused: { readonly problem: { readonly detail: string } } | undefined;
     for (let i = 0; i < 300; i++) {
@@ -902,7 +902,7 @@ describe('a keyset that is full', () => {
     expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({ ok: true });
   });
 
-  it('of keys by an older release, which had no limit: a revocation goes through, and then all is as usual', async () => {
+  it('of keys by an older release without a limit: a revocation succeeds, and then all is as usual', async () => {
     const parts = await rotated();
     const { keys } = parts.keyset();
     const more = Array.from({ length: 270 }, (_, n) => ({
@@ -925,7 +925,7 @@ describe('a keyset that is full', () => {
     expect(await ask(parts, 'keys.rotate', { force: true })).toMatchObject({ ok: true });
   });
 
-  it('of revoked keys: a rotation is refused while a revocation still goes through, and says where the way out is', async () => {
+  it('of revoked keys: a rotation is refused and names the remedy, while a revocation still succeeds', async () => {
     const parts = await rotated();
     const count = MAX_REVOKED - 1;
     const numbered = (n: number) => createHash('sha256').update(`${n}`).digest();
@@ -946,7 +946,7 @@ describe('a keyset that is full', () => {
     expect(await ask(parts, 'keys.revoke')).toMatchObject({ ok: true, result: { failure: null } });
     expect(parts.keyset().fingerprints).toHaveLength(MAX_REVOKED);
 
-    // That way: the oldest half is dropped by hand, under the next number.
+    // The remedy: drop the oldest half by hand, under the next seq.
     const { seq, revoked, fingerprints, ...rest } = parts.keyset();
     const [half, next] = [MAX_REVOKED / 2, newToken()];
     const shorter = {
@@ -960,7 +960,7 @@ describe('a keyset that is full', () => {
       ok: true,
       result: { seq: seq + 2 },
     });
-    // The Regions still refuse all of them, but nothing brings them back into the keyset.
+    // The Regions still refuse all of them, and nothing brings them back into the keyset.
     await rotate(parts, newToken());
     expect(parts.keyset()).toMatchObject({ revoked: { length: half }, fingerprints: { length: half } });
     expect(parts.refusedIn(HOME).length).toBeGreaterThan(half);
@@ -969,7 +969,7 @@ describe('a keyset that is full', () => {
   });
 });
 
-describe('what Vault exports', () => {
+describe('an export of Vault', () => {
   const exporting = (parts: Parts, jwk: JWK) =>
     parts.rotator({ vault: { ...parts.vault, exportKey: async () => jwk } });
   const oct = (bytes: Buffer): JWK => ({ kty: 'oct', k: bytes.toString('base64url') });
@@ -985,7 +985,7 @@ describe('what Vault exports', () => {
       () => generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }),
       'is no HKDF',
     ],
-  ])('is no new key where it is %s', async (_, given, says) => {
+  ])('is not accepted as a new key if it is %s', async (_, given, says) => {
     const jwk = typeof given === 'function' ? given() : given;
     const parts = await rotated();
     const before = parts.holder('AWSCURRENT');
@@ -998,7 +998,7 @@ describe('what Vault exports', () => {
   it.each([
     ['held', async () => {}],
     ['revoked', async (parts: Parts) => void (await operate(parts.rotator(), 'keys.revoke'))],
-  ])('is no new key where its material is that of one that is %s', async (_, happens) => {
+  ])('is not accepted as a new key if its material is that of a key that is %s', async (_, happens) => {
     const parts = await rotated();
     await happens(parts);
     const stale = exporting(parts, parts.vault.made[0]!);
@@ -1008,7 +1008,7 @@ describe('what Vault exports', () => {
     });
   });
 
-  it('is a key of another purpose: refused, whatever wrote it into the secret', async () => {
+  it('whose type belongs to another purpose is refused, whatever wrote it into the secret', async () => {
     const parts = await rotated();
     const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
     const text = JSON.stringify({
@@ -1039,7 +1039,7 @@ it('a keyset of a newer format is left as it is, and no key is made for it', asy
   expect(await operate(parts.rotator(), 'keys.list')).toMatchObject({ ok: true });
 });
 
-it('one that a release before fingerprints wrote gets them from then on', async () => {
+it('a keyset from a release before fingerprints gets them at its next change', async () => {
   const parts = await rotated();
   const { version, fingerprints, ...older } = parts.keyset();
   parts.store.put(NAME, newToken(), JSON.stringify(older), ['AWSCURRENT']);
@@ -1083,7 +1083,7 @@ describe('an operator', () => {
     for (const { k } of parts.vault.made) expect(JSON.stringify(result)).not.toContain(k);
   });
 
-  it('rotates now, unless a rotation is under way; a stuck one is taken out of the way', async () => {
+  it('rotates now, unless a rotation is in progress; a stuck one is removed first', async () => {
     const parts = await rotated();
     expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true, result: { seq: 2 } });
     const token = newToken();
@@ -1116,29 +1116,29 @@ describe('an operator', () => {
     });
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 2]);
     expect(await operate(parts.rotator(), 'keys.rotate', { force: true })).toMatchObject({ ok: true });
-    // Secrets Manager's own schedule has no such brake.
+    // Secrets Manager's own schedule has no such limit.
     await rotate(parts, newToken());
     expect(kids(parts)).toHaveLength(4);
     parts.clock.nowMs = parts.keyset().keys.at(-1)!.activates_at;
     expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true });
   });
 
-  it('rotates without force if the Regions refuse the next key: it never signs', async () => {
+  it('rotates without force if the Regions refuse the next key: that key never signs', async () => {
     const parts = await rotated(2);
     const [, next] = kids(parts);
-    // A revocation that came no further than one Region.
+    // A revocation that reached one Region only.
     await parts.regionOf(AWAY).revokedKids.add([next!]);
     const { ok, result } = await operate(parts.rotator(), 'keys.rotate');
     expect([ok, result?.revoked]).toEqual([true, [next]]);
     expect(result.keys.map(({ state }: { state: string }) => state)).toEqual(['current', 'next']);
-    // That one waits for its time.
+    // The new next key waits for its time.
     expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({
       problem: { code: 'rotation_refused' },
     });
   });
 
-  describe('whose move of AWSCURRENT is done, and its answer lost', () => {
-    /** @param behind how often the labels are then read as they were before */
+  describe('whose move of AWSCURRENT succeeds, but loses its answer', () => {
+    /** @param behind how many later reads still return the old labels */
     const losing = (parts: Parts, behind = 0): SecretVersions => {
       let before: Awaited<ReturnType<SecretVersions['describe']>> | undefined;
       let left = behind;
@@ -1154,7 +1154,7 @@ describe('an operator', () => {
       };
     };
 
-    it.each([0, 2])('rotates, with labels that are read %i times too early', async (n) => {
+    it.each([0, 2])('rotates, with %i reads that return the old labels', async (n) => {
       const parts = await rotated();
       const answer = await operate(parts.rotator({ secret: losing(parts, n) }), 'keys.rotate');
       expect(answer).toMatchObject({ ok: true, result: { seq: 2, pending: null } });
@@ -1162,25 +1162,22 @@ describe('an operator', () => {
       expect(parts.holder('AWSPENDING')).toBeUndefined();
     });
 
-    it.each([0, 2])(
-      'or revokes, and makes one key, with labels that are read %i times too early',
-      async (n) => {
-        const parts = await rotated();
-        const [old] = kids(parts);
-        const answer = await operate(parts.rotator({ secret: losing(parts, n) }), 'keys.revoke');
-        expect(answer).toMatchObject({ ok: true, result: { failure: null, revoked: [old] } });
-        expect([parts.vault.made.length, parts.keyset().seq]).toEqual([2, 2]);
-      },
-    );
+    it.each([0, 2])('or revokes, and makes one key, with %i reads that return the old labels', async (n) => {
+      const parts = await rotated();
+      const [old] = kids(parts);
+      const answer = await operate(parts.rotator({ secret: losing(parts, n) }), 'keys.revoke');
+      expect(answer).toMatchObject({ ok: true, result: { failure: null, revoked: [old] } });
+      expect([parts.vault.made.length, parts.keyset().seq]).toEqual([2, 2]);
+    });
 
-    it('is no failed step for Secrets Manager', async () => {
+    it('causes no failed step for Secrets Manager', async () => {
       const parts = await rotated();
       await rotate(parts, newToken(), parts.rotator({ secret: losing(parts) }));
       expect(parts.log.filter(({ level }) => level === 'ERROR')).toEqual([]);
       expect(kids(parts)).toHaveLength(2);
     });
 
-    it('fails if it was not done', async () => {
+    it('fails if the move did not succeed', async () => {
       const parts = await rotated();
       const move: SecretVersions['move'] = async (label, ...versions) => {
         if (label === 'AWSCURRENT') throw new Unavailable('secret');
@@ -1197,7 +1194,7 @@ describe('an operator', () => {
     });
   });
 
-  it('who rotates gets an answer in time from a Vault that hangs, and nothing is left behind', async () => {
+  it('who rotates with a Vault that hangs gets an answer in time, and nothing is left behind', async () => {
     const parts = await rotated();
     const hangs = () => new Promise<never>(() => {});
     const times = { eachMs: 30, swapMs: 60, answerMs: 90 };
@@ -1209,7 +1206,7 @@ describe('an operator', () => {
     expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true });
   });
 
-  it('who rotates sees what was made, where a read still shows what was there before', async () => {
+  it('who rotates sees the new keyset, even if a read still returns the old one', async () => {
     const parts = await rotated();
     const before = await parts.secret.read({ label: 'AWSCURRENT' });
     const secret: SecretVersions = {
@@ -1226,7 +1223,7 @@ describe('an operator', () => {
     ['garbage', 'swordfish', /^version \S+: keyset: not JSON$/],
     ['emptied', '{"keys":[]}', null],
   ])(
-    'sees Regions, known kids and the version to go back to with the secret %s',
+    'sees Regions, known kids and the version to return to with the secret %s',
     async (_, text, unreadable) => {
       const parts = await rotated(2);
       const [held, right] = [kids(parts), parts.holder('AWSCURRENT')];
@@ -1245,7 +1242,7 @@ describe('an operator', () => {
     },
   );
 
-  it('is refused for a reason that the log has, too; what is wrong with a request is not quoted there', async () => {
+  it('is refused for a reason that is also logged; the log does not quote a bad request', async () => {
     const parts = await rotated();
     parts.store.put(NAME, newToken(), 'swordfish', ['AWSCURRENT']);
     await operate(parts.rotator(), 'keys.rotate');
@@ -1259,7 +1256,7 @@ describe('an operator', () => {
     expect(JSON.stringify(parts.log)).not.toContain('swordfish');
   });
 
-  it('who rotates and reads its own label too early reads it again; what fails leaves no label behind', async () => {
+  it('who rotates and reads the old labels reads them again; a failure leaves no label behind', async () => {
     const parts = await rotated();
     let stale = 1;
     const before = await parts.secret.describe();
@@ -1277,7 +1274,7 @@ describe('an operator', () => {
     expect(parts.holder('AWSPENDING')).toBeUndefined();
   });
 
-  it('who rotates hears that a label stays which cannot be removed, and what removes it', async () => {
+  it('who rotates learns that a label could not be removed, and the command that removes it', async () => {
     const stays =
       'may still be AWSPENDING, which blocks every later rotation: countersign keys unstick nonce removes';
     const parts = await rotated();
@@ -1302,7 +1299,7 @@ describe('an operator', () => {
     });
   });
 
-  it('sees as revoked what a Region refuses, and who signs in its place', async () => {
+  it('sees a key that a Region refuses as revoked, and the key that signs in its place', async () => {
     const parts = await rotated(2);
     const [signs, published] = kids(parts);
     await parts.regionOf(AWAY).revokedKids.add([signs!]);
@@ -1318,7 +1315,7 @@ describe('an operator', () => {
     ]);
   });
 
-  it('sees why the last rotation failed, until one succeeds, and when the next one comes', async () => {
+  it('sees why the last rotation failed, until one succeeds, and the time of the next one', async () => {
     const parts = await rotated();
     parts.clock.nowMs += 30 * DAY;
     const sealed = { ...parts.vault, rotate: () => Promise.reject(new VaultError('sealed', 'unseal Vault')) };
@@ -1351,14 +1348,14 @@ describe('an operator', () => {
     );
   });
 
-  it.each(['keys.rotate', 'keys.revoke'])('by %s ends the record of a failure', async (action) => {
+  it.each(['keys.rotate', 'keys.revoke'])('by %s removes the record of a failure', async (action) => {
     const parts = await rotated();
     await parts.record.failed({ at: '2026-11-23T00:00:00.000Z', action: 'createSecret', reason: 'sealed' });
     expect((await operate(parts.rotator(), action)).ok).toBe(true);
     expect(await parts.record.read()).toBeNull();
   });
 
-  it('is not kept from anything by a record that cannot be read or written', async () => {
+  it('is not blocked by a record that cannot be read or written', async () => {
     const parts = await rotated();
     const fails = () => Promise.reject(new Unavailable('limits'));
     const handler = parts.rotator({ record: { read: fails, failed: fails, succeeded: fails } });
@@ -1370,7 +1367,7 @@ describe('an operator', () => {
     expect(parts.log.filter(({ reason }) => reason === 'record')).toHaveLength(2);
   });
 
-  it('takes a stuck version away by its name, and no other', async () => {
+  it('removes a stuck version by its name, and no other', async () => {
     const parts = await rotated();
     const token = newToken();
     parts.store.stagePending(NAME, token);
@@ -1380,7 +1377,7 @@ describe('an operator', () => {
     expect((await unstick(token)).result.pending).toBeNull();
   });
 
-  it('leaves an audit line for each', async () => {
+  it('leaves an audit line for each action', async () => {
     const parts = await rotated();
     await operate(parts.rotator(), 'keys.revoke');
     expect(parts.log.at(-1)).toMatchObject({
@@ -1421,7 +1418,7 @@ describe('no secret', () => {
   });
 });
 
-it('a keyset that was emptied is not begun anew: readers would take none of its numbers', async () => {
+it('an emptied keyset does not start over: readers would accept none of its numbers', async () => {
   const parts = await rotated(2);
   const right = parts.holder('AWSCURRENT')!;
   parts.store.put(NAME, newToken(), '{"keys":[]}', ['AWSCURRENT']);
@@ -1429,14 +1426,14 @@ it('a keyset that was emptied is not begun anew: readers would take none of its 
   expect(parts.keyset().keys).toEqual([]);
 });
 
-it('a new stage whose empty keyset was written twice begins as any other', async () => {
+it('a new stage whose empty keyset was written twice starts like any other', async () => {
   const parts = rotationParts();
   for (let i = 0; i < 2; i++) parts.store.put(NAME, newToken(), '{"keys":[]}', ['AWSCURRENT']);
   await rotate(parts, newToken());
   expect(parts.keyset()).toMatchObject({ seq: 1, keys: { length: 1 } });
 });
 
-describe('readers that hold a keyset which the secret has no more', () => {
+describe('readers with a keyset that the secret no longer holds', () => {
   /** The copy of a reader that stays warm, and the key that it signs with. */
   async function reader(parts: Parts) {
     const cache = new KeysetCache({
@@ -1458,31 +1455,34 @@ describe('readers that hold a keyset which the secret has no more', () => {
   }
   const empty = (parts: Parts) => parts.store.put(NAME, newToken(), '{"keys":[]}', ['AWSCURRENT']);
 
-  it.each([1, 2, 3])('emptied %i times: no rotation, and a revocation ends what they hold', async (times) => {
-    const parts = await rotated(3);
-    const [old, { seq, keys }] = [kids(parts), parts.keyset()];
-    const read = await reader(parts);
-    for (let i = 0; i < times; i++) empty(parts);
-    await expect(rotate(parts, newToken())).rejects.toThrow(
-      times === 1
-        ? 'move AWSCURRENT back to version'
-        : /version 3 of it was published: .* or revoke the keys/,
-    );
-    await parts.secret.move('AWSPENDING', parts.holder('AWSPENDING')!, undefined);
-    expect((await read()).live).toEqual(old);
+  it.each([1, 2, 3])(
+    "emptied %i times: no rotation runs, and a revocation ends the readers' keys",
+    async (times) => {
+      const parts = await rotated(3);
+      const [old, { seq, keys }] = [kids(parts), parts.keyset()];
+      const read = await reader(parts);
+      for (let i = 0; i < times; i++) empty(parts);
+      await expect(rotate(parts, newToken())).rejects.toThrow(
+        times === 1
+          ? 'move AWSCURRENT back to version'
+          : /version 3 of it was published: .* or revoke the keys/,
+      );
+      await parts.secret.move('AWSPENDING', parts.holder('AWSPENDING')!, undefined);
+      expect((await read()).live).toEqual(old);
 
-    const { result } = await operate(parts.rotator(), 'keys.revoke');
-    expect(result.failure).toBeNull();
-    expect([...result.revoked].sort()).toEqual(expect.arrayContaining([...old].sort()));
-    expect(parts.keyset()).toMatchObject({ seq: seq + 1, keys: { length: 1 } });
-    for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
-    // The material is recognised for as long as a version has it.
-    const prints = times === 1 ? keys.map(({ jwk }) => fingerprint(jwk)) : [];
-    expect(parts.keyset().fingerprints).toEqual(expect.arrayContaining(prints));
-    expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
-  });
+      const { result } = await operate(parts.rotator(), 'keys.revoke');
+      expect(result.failure).toBeNull();
+      expect([...result.revoked].sort()).toEqual(expect.arrayContaining([...old].sort()));
+      expect(parts.keyset()).toMatchObject({ seq: seq + 1, keys: { length: 1 } });
+      for (const kid of old) expect(parts.keyset().revoked).toContain(kid);
+      // The material is recognised for as long as a version has it.
+      const prints = times === 1 ? keys.map(({ jwk }) => fingerprint(jwk)) : [];
+      expect(parts.keyset().fingerprints).toEqual(expect.arrayContaining(prints));
+      expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
+    },
+  );
 
-  it('emptied twice: a key that is named ends as well', async () => {
+  it('emptied twice: revoking one named key works as well', async () => {
     const parts = await rotated(2);
     const [old] = kids(parts);
     const read = await reader(parts);
@@ -1492,7 +1492,7 @@ describe('readers that hold a keyset which the secret has no more', () => {
     expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
   });
 
-  it('rolled back: the next keyset has a seq that they take, and a revocation ends what no label holds', async () => {
+  it('rolled back: readers accept the seq of the next keyset, and a revocation ends keys that no label holds', async () => {
     const parts = await rotated();
     const first = parts.holder('AWSCURRENT')!;
     for (let i = 0; i < 4; i++) {
@@ -1512,7 +1512,7 @@ describe('readers that hold a keyset which the secret has no more', () => {
     expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
   });
 
-  it('rolled back: the next keyset remembers what the one before it remembered, and no table', async () => {
+  it('rolled back: the next keyset remembers what the replaced one remembered and no table holds', async () => {
     const parts = await rotated();
     const first = parts.holder('AWSCURRENT')!;
     await rotate(parts, newToken());
@@ -1526,7 +1526,7 @@ describe('readers that hold a keyset which the secret has no more', () => {
     expect(parts.keyset()).toMatchObject({ seq: seq + 2, ...remembered });
   });
 
-  it('rolled back: a named key that is revoked already gets them a keyset that they take', async () => {
+  it('rolled back: revoking a named key that is already revoked gives readers a keyset that they accept', async () => {
     const parts = await rotated();
     const [old] = kids(parts);
     await operate(parts.rotator(), 'keys.revoke', { only_kids: [old] });
@@ -1539,7 +1539,7 @@ describe('readers that hold a keyset which the secret has no more', () => {
     expect(await read()).toEqual({ signs, live: kids(parts) });
   });
 
-  it('what a Region remembers is for as long as a copy may hold it', async () => {
+  it('a Region remembers a kid for as long as a copy may hold it', async () => {
     const parts = await rotated(2);
     const known = async () => (await operate(parts.rotator(), 'keys.list')).result.known_kids;
     const [first] = kids(parts);
@@ -1553,7 +1553,7 @@ describe('readers that hold a keyset which the secret has no more', () => {
     expect(await known()).not.toContain(first);
   });
 
-  it('a Region that cannot be reached stops no rotation; the function’s own does, and no revocation', async () => {
+  it('an unreachable Region blocks no rotation; the function’s own Region does, but blocks no revocation', async () => {
     const parts = await rotated();
     const denied = () => Promise.reject(new Unavailable('limits'));
     const lacking = (lost: string, part: 'revokedKids' | 'published', member: string) =>
@@ -1585,11 +1585,11 @@ describe('readers that hold a keyset which the secret has no more', () => {
   });
 });
 
-describe('a revocation that came no further than the Regions', () => {
+describe('a revocation that reached only the Regions', () => {
   const sealed = (parts: Parts) =>
     parts.rotator({ vault: { ...parts.vault, rotate: () => Promise.reject(new Error('sealed')) } });
 
-  it('is completed by the next rotation: its keys leave, the new one signs at once, and none comes back', async () => {
+  it('is completed by the next rotation: its keys are removed, the new one signs at once, and none returns', async () => {
     const parts = await rotated(2);
     const old = parts.keyset().keys;
     await operate(sealed(parts), 'keys.revoke');
@@ -1600,14 +1600,15 @@ describe('a revocation that came no further than the Regions', () => {
       fingerprints: old.map(({ jwk }) => fingerprint(jwk)),
       keys: [{ activates_at: parts.clock.nowMs }],
     });
-    // A restored Vault returns old material: once the keys have left the keyset, only the fingerprint shows it.
+    // A restored Vault returns old material. Once the keys have left the keyset, only the fingerprint reveals
+    // it.
     const restored = { ...parts.vault, exportKey: async () => old[0]!.jwk };
     await expect(rotate(parts, newToken(), parts.rotator({ vault: restored }))).rejects.toThrow(
       'was used before',
     );
   });
 
-  it('of the next key alone: the one that signs stays', async () => {
+  it('of the next key only: the signing key stays', async () => {
     const parts = await rotated(2);
     const [signs, next] = kids(parts);
     await operate(sealed(parts), 'keys.revoke', { only_kids: [next] });
@@ -1618,7 +1619,7 @@ describe('a revocation that came no further than the Regions', () => {
     });
   });
 
-  it('in a keyset that is full makes room for the rotation that completes it', async () => {
+  it('in a full keyset makes room for the rotation that completes it', async () => {
     const parts = rotationParts();
     for (let i = 0; i < 33; i++) await operate(parts.rotator(), 'keys.rotate', { force: true });
     expect(kids(parts)).toHaveLength(32);
@@ -1627,7 +1628,7 @@ describe('a revocation that came no further than the Regions', () => {
     expect([kids(parts).length, parts.keyset().revoked.length]).toEqual([32, 1]);
   });
 
-  it('takes what a version revokes that is not the current one, and no table knows', async () => {
+  it('also covers kids that only a version other than the current one lists as revoked', async () => {
     const parts = await rotated(2);
     const [before, { keys }] = [parts.holder('AWSCURRENT')!, parts.keyset()];
     await operate(parts.rotator(), 'keys.revoke', { only_kids: [keys[0]!.kid] });
@@ -1657,7 +1658,7 @@ describe('keys-watch', () => {
       log: (entry) => parts.log.push(entry),
     });
 
-  it('has nothing to say of a keyset in order', async () => {
+  it('reports nothing about a healthy keyset', async () => {
     const parts = await rotated(2);
     for (let hours = 0; hours < 33 * 24; hours += 1) {
       await parts.watch();
@@ -1666,7 +1667,7 @@ describe('keys-watch', () => {
     expect(reasons(parts)).toEqual([]);
   });
 
-  it('says that a rotation is overdue, that there are no keys, and that a replica lacks the next one in time', async () => {
+  it('reports an overdue rotation, an empty keyset, and a replica that lacks the next key in time', async () => {
     const parts = await rotated();
     parts.clock.nowMs += 33 * DAY + 1;
     await parts.watch();
@@ -1688,7 +1689,7 @@ describe('keys-watch', () => {
     expect(reasons(lagging)).toEqual([['replica_lacks_next_key', AWAY]]);
   });
 
-  it('says that the secret was rolled back, where keys are rotated, until readers take it again', async () => {
+  it('reports that the secret was rolled back, in the rotating Region, until readers accept it again', async () => {
     const parts = await rotated();
     const first = parts.holder('AWSCURRENT')!;
     parts.clock.nowMs += 30 * DAY;
@@ -1707,7 +1708,7 @@ describe('keys-watch', () => {
     expect(reasons(parts)).toHaveLength(1);
   });
 
-  it('says which Region does not refuse a revoked key', async () => {
+  it('reports the Region that does not refuse a revoked key', async () => {
     const parts = await rotated();
     await operate(parts.rotator(), 'keys.revoke');
     const away = parts.regionOf(AWAY);
@@ -1721,7 +1722,7 @@ describe('keys-watch', () => {
     expect(reasons(parts)).toHaveLength(1);
   });
 
-  it('has its alias serve nothing that makes, revokes or spares a key, whatever it sends', async () => {
+  it('cannot make, revoke or spare a key through its alias, whatever it sends', async () => {
     const parts = await rotated(2);
     const before = parts.keyset();
     const handler = parts.rotator();
@@ -1746,7 +1747,7 @@ describe('keys-watch', () => {
     expect(parts.holder('AWSPENDING')).toBe(token);
 
     expect(await by(`${arn}:watch`, { action: 'keys.list', params: {} })).toMatchObject({ ok: true });
-    // It also lets a rotation or a revocation finish.
+    // It may also remove a stuck rotation.
     const unstick = (version_id?: string) =>
       by(`${arn}:watch`, { action: 'keys.unstick', params: { version_id } });
     expect(await unstick()).toMatchObject({ ok: false, problem: { code: 'malformed_request' } });
@@ -1758,12 +1759,12 @@ describe('keys-watch', () => {
     expect(parts.holder('AWSPENDING')).toBe(token);
     expect(await unstick(token)).toMatchObject({ ok: true });
     expect(parts.holder('AWSPENDING')).toBeUndefined();
-    // Who may call the function itself may do all.
+    // A caller of the function itself may do everything.
     for (const each of [arn, `${arn}:$LATEST`])
       expect(await by(each, { action: 'keys.revoke', params: {} })).toMatchObject({ ok: true });
   });
 
-  it('leaves the labels alone where keys are not rotated, and reports the same', async () => {
+  it('leaves the labels unchanged if keys are not rotated, and reports the same', async () => {
     const parts = await rotated();
     const { keysWatchHandler } = await import('../../../lambda/rotate/watch/handler.ts');
     const asked: string[] = [];
@@ -1783,7 +1784,7 @@ describe('keys-watch', () => {
     expect([asked, reasons(parts)]).toEqual([['keys.list'], [['rotation_overdue', undefined]]]);
   });
 
-  it('looks at the others when one cannot be read, and then fails', async () => {
+  it('checks the others when one cannot be read, and then fails', async () => {
     const parts = await rotated();
     const { keysWatchHandler } = await import('../../../lambda/rotate/watch/handler.ts');
     const ask = askDirectly(parts.rotator());

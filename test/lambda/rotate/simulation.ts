@@ -1,6 +1,7 @@
 /**
- * Weeks of a platform's keys in a moment: the real rotation function and keys-watch, the real caches of a signer and
- * a verifier in each Region, replicas that lag, clocks that err, rotations that come late or break off.
+ * Simulates weeks of a platform's keys in a moment: the real rotation function and keys-watch, the real
+ * caches of a signer and a verifier in each Region, replicas that lag, clocks that err, and rotations that
+ * are late or interrupted.
  */
 
 import { Unavailable } from '../../../lambda/adapters/call.ts';
@@ -12,15 +13,15 @@ import { AWAY, HOME, NAME, newToken, rotationParts, STEPS, step } from './parts.
 
 export interface SimulatedRotation {
   readonly atMs: number;
-  /** How long each of the four steps waits for its turn. */
+  /** How long each of the four steps waits before it runs. */
   readonly delaysMs: readonly number[];
-  /** Steps that are done before it breaks off; all where undefined. */
+  /** The number of steps before the rotation is interrupted; undefined means all. */
   readonly crashesAfter?: number | undefined;
 }
 
 export interface SimulatedReader {
   readonly skewMs: number;
-  /** Whether Secrets Manager answers it. When it never does, a copy still ends at its hard limit. */
+  /** Whether Secrets Manager answers this reader. If it never does, a copy still ends at its hard limit. */
   reads(nowMs: number, publishedAtMs: number): boolean;
 }
 
@@ -41,11 +42,11 @@ export interface Simulation {
 }
 
 export interface Outcome {
-  /** Kids whose signatures a verifier refused before their expiry. */
+  /** Kids whose signatures a verifier refused before they expired. */
   readonly refused: readonly string[];
   /** Kids that signed, in order. */
   readonly signed: readonly string[];
-  /** Moments at which a signer had no key. */
+  /** Times at which a signer had no key. */
   readonly keyless: number;
   /** Steps that Secrets Manager or the rotation refused. */
   readonly failed: readonly string[];
@@ -137,7 +138,7 @@ export async function simulate(simulation: Simulation): Promise<Outcome> {
   }
   return { refused: [...refused], signed: [...signed], keyless, failed };
 
-  /** Goes as far as time allows. @returns the steps that are done */
+  /** Continues as far as time allows. @returns the number of completed steps */
   async function attempt({ atMs, delaysMs, crashesAfter }: SimulatedRotation, token: string, done: number) {
     let at = atMs;
     for (const [i, name] of STEPS.entries()) {
@@ -151,7 +152,7 @@ export async function simulate(simulation: Simulation): Promise<Outcome> {
   }
 }
 
-/** Stores something else than what the rotation made, and keeps it from its own checks. */
+/** Replaces what the rotation made, and bypasses the rotation's own checks. */
 function spoiling(secret: SecretVersions, spoil: Simulation['spoil']): SecretVersions {
   if (!spoil) return secret;
   const made = new Map<string, string>();

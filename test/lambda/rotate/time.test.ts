@@ -1,4 +1,7 @@
-/** Nothing validly signed is refused: over random lags, ages, skews and crash points, and over years on a clock. */
+/**
+ * No valid signature is refused: over random lags, ages, skews and crash points, and over years of simulated
+ * time.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KeyLags } from '../../../protocol/key-windows.ts';
@@ -24,7 +27,7 @@ const lags: fc.Arbitrary<KeyLags> = fc.record({
   rotationTimeMs: steps(0, 10),
 });
 
-/** Reads whenever it can, hardly ever, or just not once the next version is out. */
+/** Reads at every opportunity, never, or rarely once the next version is published. */
 const reading = fc.constantFrom<SimulatedReader['reads']>(
   () => true,
   () => false,
@@ -63,7 +66,7 @@ const simulation: fc.Arbitrary<Simulation> = lags.chain((each) => {
 const kept = ({ refused, keyless }: Outcome) =>
   expect({ refused, keyless }).toEqual({ refused: [], keyless: 0 });
 
-describe('nothing validly signed is refused', () => {
+describe('no valid signature is refused', () => {
   it('for any lag up to L, ages up to V and S, clock errors up to E, late, crashed and overlapping rotations', async () => {
     let signedByNew = 0;
     await fc.assert(
@@ -77,14 +80,14 @@ describe('nothing validly signed is refused', () => {
     expect(signedByNew).toBeGreaterThan(5);
   });
 
-  /** The same at real scale, by a schedule. */
+  /** The same with realistic durations, by a schedule. */
   const scheduled = (each: KeyLags, periodMs: number, endMs: number, stepMs: number): Simulation => ({
     lags: each,
     stepMs,
     endMs,
     rotations: Array.from({ length: Math.floor(endMs / periodMs) }, (_, i) => ({
       atMs: i * periodMs,
-      // One breaks off, one comes to its end too late; the next is a period later.
+      // One is interrupted and one ends too late; the next follows a period later.
       crashesAfter: i === 2 ? 2 : undefined,
       delaysMs: [0, 0, 0, i === 4 ? 2 * stepMs : 0],
     })),
@@ -126,7 +129,10 @@ describe('the simulation finds', () => {
     rotationTimeMs: 6 * STEP,
   };
   const E = tight.clockErrorMs;
-  /** The worst that the bounds allow: a key made by a slow clock, published late, signed with by a fast one. */
+  /**
+   * The worst case within the bounds: a slow clock makes the key, it is published late, and a fast clock
+   * signs with it.
+   */
   const worst: Simulation = {
     lags: tight,
     stepMs: STEP,
@@ -140,12 +146,12 @@ describe('the simulation finds', () => {
     ],
     verifiers: [
       { skewMs: -E, reads: () => false },
-      // Reads until the replica is about to change, then not again.
+      // Reads until the replica is about to change, then never again.
       { skewMs: -E, reads: (now, publishedAt) => now < publishedAt + tight.replicationMs },
     ],
   };
 
-  it('nothing where nothing is wrong', async () => {
+  it('nothing without a planted fault', async () => {
     const outcome = await simulate(worst);
     kept(outcome);
     expect(outcome.signed).toHaveLength(2);
@@ -161,7 +167,7 @@ describe('the simulation finds', () => {
     expect(refused.length).toBeGreaterThan(0);
   });
 
-  it('an X that is forgotten: a rotation that takes its time is never finished', async () => {
+  it('a rotator without X: a slow rotation never completes', async () => {
     const forgotten = { ...worst, rotatorLags: { ...tight, rotationTimeMs: 0 }, watches: false };
     const { signed, failed } = await simulate(forgotten);
     expect(signed).toHaveLength(1);
@@ -177,7 +183,7 @@ describe('the simulation finds', () => {
     expect((await simulate({ ...worst, maxAgeFactor: 3 })).refused.length).toBeGreaterThan(0);
   });
 
-  it('a leftover AWSPENDING that is forgotten: no key comes any more', async () => {
+  it('a leftover AWSPENDING that nobody removes: no new key is made', async () => {
     const crashed = { atMs: 0, delaysMs: [], crashesAfter: 1 };
     const later = { atMs: 3 * tight.rotationTimeMs, delaysMs: [] };
     const again = { ...worst, rotations: [crashed, later] };

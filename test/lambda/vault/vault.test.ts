@@ -1,4 +1,4 @@
-/** The adapter to Vault where Vault, or what answers in its place, does not do as it should; and how it logs in. */
+/** The adapter to Vault: faulty answers from Vault or from something in its place, and the login methods. */
 import {
   createHash,
   createHmac,
@@ -23,7 +23,8 @@ import {
 } from '../../../lambda/vault/keys.ts';
 import { selfSigned } from '../../support/certificate.ts';
 
-// Of what libraries print where it is set, nothing may hold a secret. They look when they are loaded.
+// Libraries print when these variables are set; no secret may appear there. The variables are read at
+// loading.
 vi.hoisted(() => {
   process.env.DEBUG = '*';
 });
@@ -43,7 +44,7 @@ interface Seen {
   readonly body: any;
 }
 
-/** What a server answers: status and JSON, text as it stands, or nothing at all. */
+/** A server's answer: status and JSON, raw text, or no answer at all. */
 type Answer =
   | readonly [status: number, body?: object | string, headers?: Record<string, string>]
   | 'hang'
@@ -79,7 +80,7 @@ const handler =
     response.writeHead(status, extra).end(typeof body === 'string' ? body : JSON.stringify(body));
   };
 
-/** @returns what it was asked, and keys of it */
+/** @returns the requests that the server received, and the adapter that sends them */
 async function vaultThat(
   answer: (request: Seen, index: number) => Answer | Promise<Answer>,
   options: Partial<VaultOptions> = {},
@@ -101,7 +102,7 @@ const KEY = {
 const described: Answer = [200, { data: KEY }];
 const VERSIONS = { latest: 3, min: 2 };
 
-describe('what Vault does not serve', () => {
+describe('a request that Vault does not serve', () => {
   it.each<[string, Answer, string]>([
     ['an error of its own', [500, { errors: ['internal'] }], 'unavailable'],
     ['a bad gateway before it', [502, '<html>'], 'unavailable'],
@@ -116,7 +117,7 @@ describe('what Vault does not serve', () => {
     expect(twice.seen).toHaveLength(3);
   });
 
-  it('tries are a while apart, longer each time and of random length', async () => {
+  it('retries wait longer each time, for a random time', async () => {
     vi.spyOn(Math, 'random').mockReturnValueOnce(0.5).mockReturnValueOnce(0.75);
     waits.length = 0;
     const { keys } = await vaultThat(() => [500]);
@@ -132,13 +133,13 @@ describe('what Vault does not serve', () => {
     ['no JSON', [200, '<html>'], 'unexpected', false],
     ['no key', [200, { data: {} }], 'unexpected', false],
     ['a sealed Vault', [503, { errors: ['Vault is sealed'] }], 'sealed', true],
-  ])('%s is not tried again', async (_, answer, code, retryable) => {
+  ])('%s is not retried', async (_, answer, code, retryable) => {
     const { seen, keys } = await vaultThat(() => answer);
     await expect(keys.versions('k')).rejects.toMatchObject({ name: 'VaultError', code, retryable });
     expect(seen).toHaveLength(1);
   });
 
-  it('no answer within the time limit, also a stuck body, is unavailable', async () => {
+  it('no answer within the time limit, or a body that stalls, is unavailable', async () => {
     const { seen, keys } = await vaultThat(() => 'hang', { timeoutMs: 40 });
     await expect(keys.versions('k')).rejects.toMatchObject({ code: 'unavailable' });
     await expect(keys.versions('k')).rejects.toThrow('does not answer (timeout)');
@@ -149,7 +150,7 @@ describe('what Vault does not serve', () => {
     await expect(stuck.versions('k')).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  it('nobody at the address is unavailable, and says so', async () => {
+  it('an address where nothing listens is unavailable, and the error says so', async () => {
     const { address } = await vaultThat(() => described);
     servers.pop()!.close();
     const keys = createVaultKeys({ address, auth: { method: 'token', token: 'root' } });
@@ -158,7 +159,7 @@ describe('what Vault does not serve', () => {
     );
   });
 
-  it('a redirect is not followed: nobody else gets the token', async () => {
+  it('a redirect is not followed: no other server gets the token', async () => {
     const elsewhere = await vaultThat(() => described);
     for (const status of [301, 302, 307, 308]) {
       const { seen, keys } = await vaultThat(() => [status, '', { Location: `${elsewhere.address}/v1/x` }]);
@@ -188,7 +189,7 @@ describe('requests', () => {
     vi.unstubAllEnvs();
   });
 
-  it('trust the authority that is given, and no other', async () => {
+  it('trust the given authority, and no other', async () => {
     const own = selfSigned();
     const seen: Seen[] = [];
     const server = createTlsServer(
@@ -212,7 +213,7 @@ describe('requests', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('a rotation that an old Vault answers without a body is followed by a read', async () => {
+  it('read the key after a rotation that an old Vault answers without a body', async () => {
     const { seen, keys } = await vaultThat(({ method }) => (method === 'POST' ? [204] : described));
     expect(await keys.rotate('k')).toBe(3);
     expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
@@ -221,8 +222,8 @@ describe('requests', () => {
     ]);
   });
 
-  it('an answer without an end is not read into memory', async () => {
-    // Not quite without one, so that a reader that has no limit fails by what it says.
+  it('do not read an endless answer into memory', async () => {
+    // Long but finite, so that a reader without a limit fails with a clear difference.
     const long = Buffer.alloc(1_024 * 1_024 + 1, ' ');
     const address = await listen(createServer((_, response) => void response.writeHead(200).end(long)));
     const keys = createVaultKeys({ address, auth: { method: 'token', token: 'root' } });
@@ -232,7 +233,7 @@ describe('requests', () => {
     });
   });
 
-  it('trimming first moves what Vault would still use, and then deletes', async () => {
+  it('raise the minimum version first, and then delete the trimmed versions', async () => {
     const { seen, keys } = await vaultThat(({ method }) => (method === 'GET' ? described : [204]));
     await keys.trim('k', 3);
     expect(seen.map(({ method, path, body }) => [method, path, body])).toEqual([
@@ -242,7 +243,7 @@ describe('requests', () => {
     ]);
   });
 
-  it('trimming what is gone already writes nothing', async () => {
+  it('write nothing when those versions are already deleted', async () => {
     const { seen, keys } = await vaultThat(() => described);
     await keys.trim('k', 2);
     await keys.trim('k', 1);
@@ -261,7 +262,7 @@ describe('logins', () => {
   };
   const isLogin = ({ path }: Seen) => path.endsWith('/login');
 
-  it('one token serves until shortly before its lease ends', async () => {
+  it('one token is used until shortly before its lease ends', async () => {
     let nowMs = 1_000_000;
     let logins = 0;
     const { seen, keys } = await vaultThat(
@@ -306,7 +307,7 @@ describe('logins', () => {
     expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
-  it('a token that was revoked costs one new login, and the call succeeds', async () => {
+  it('a revoked token costs one new login, and the call succeeds', async () => {
     const valid = new Set<string>();
     let logins = 0;
     const { keys } = await vaultThat(
@@ -325,7 +326,7 @@ describe('logins', () => {
     expect(logins).toBe(2);
   });
 
-  it('a token that is refused twice is forbidden: no third login', async () => {
+  it('a token that is refused twice is forbidden: there is no third login', async () => {
     const { seen, keys } = await vaultThat((request) => (isLogin(request) ? lease('t', 600) : [403]), {
       auth: approle,
     });
@@ -333,7 +334,7 @@ describe('logins', () => {
     expect(seen.filter(isLogin)).toHaveLength(2);
   });
 
-  it('a failed login is the next call’s to try again', async () => {
+  it('after a failed login, the next call logs in again', async () => {
     let open = false;
     const { keys } = await vaultThat(
       (request) => (isLogin(request) ? (open ? lease('t', 600) : [400]) : described),
@@ -344,7 +345,7 @@ describe('logins', () => {
     expect(await keys.versions('k')).toEqual(VERSIONS);
   });
 
-  it('a token is given back by its own revocation, in one short try; the next call has another', async () => {
+  it('logging out revokes the token in one short try; the next call logs in again', async () => {
     let logins = 0;
     let gone: Answer = [204];
     const revoked = ({ path }: Seen) => path === 'auth/token/revoke-self';
@@ -368,7 +369,7 @@ describe('logins', () => {
     expect(logins).toBe(5);
   });
 
-  it('what is under way when the token is given back logs in no more', async () => {
+  it('a call under way at logout does not log in again', async () => {
     let [logins, ends] = [0, false];
     let gone: Promise<void> | undefined;
     const { seen, keys } = await vaultThat(
@@ -387,7 +388,7 @@ describe('logins', () => {
     expect(seen.map(({ path }) => path)).not.toContain('transit/keys/k/trim');
   });
 
-  it('a login that is under way when the token is given back brings one that nobody uses, and that is revoked', async () => {
+  it('the token of a login under way at logout is used by nobody, and is revoked', async () => {
     for (const late of [false, true]) {
       const login = Promise.withResolvers<Answer>();
       const begun = Promise.withResolvers<void>();
@@ -405,7 +406,7 @@ describe('logins', () => {
         () => 'in time',
         (error: VaultError) => error.code,
       );
-      // The function's caller does not wait for longer than a second.
+      // The function's caller waits no longer than a second.
       if (late) expect(await out).toBe('unavailable');
       login.resolve(lease('token-late', 600));
       expect(await out).toBe(late ? 'unavailable' : 'in time');
@@ -420,7 +421,7 @@ describe('logins', () => {
     }
   });
 
-  it('a token given back while the credentials are read is never asked for, and the next call has its own', async () => {
+  it('after a logout while the credentials are read, no token is requested, and the next call logs in', async () => {
     const reading = Promise.withResolvers<void>();
     const credentials = async () => {
       await reading.promise;
@@ -438,7 +439,7 @@ describe('logins', () => {
     expect(seen.map(({ path }) => path)).toEqual(['auth/approle/login', 'transit/keys/k']);
   });
 
-  it('a call that fails once the token was given back is not tried again', async () => {
+  it('a call that fails after logout is not retried', async () => {
     let gone: Promise<void> | undefined;
     const { seen, keys } = await vaultThat(
       ({ path }) => {
@@ -454,19 +455,19 @@ describe('logins', () => {
     expect(seen.filter(({ path }) => path === 'transit/keys/k')).toHaveLength(1);
   });
 
-  it('nobody who waits for an answer waits longer than a second for a token to be given back', async () => {
+  it('a logout delays an answer by at most a second', async () => {
     const limits = vi.spyOn(AbortSignal, 'timeout');
     const { keys } = await vaultThat((request) => (isLogin(request) ? lease('t', 600) : described), {
       auth: approle,
     });
     await keys.versions('k');
     await keys.logOut();
-    // The login, the call, and the end of the login.
+    // The login, the call, and the logout.
     expect(limits.mock.calls).toEqual([[5_000], [5_000], [1_000]]);
     vi.restoreAllMocks();
   });
 
-  it('a token that was given, not logged in for, stays: others use it', async () => {
+  it('a token that was supplied, not obtained by login, is not revoked: others use it', async () => {
     const { seen, keys } = await vaultThat(() => described);
     await keys.versions('k');
     await keys.logOut();
@@ -520,7 +521,9 @@ describe('logins', () => {
   );
 });
 
-/** As AWS checks it (Signature Version 4), written anew: Vault passes the request on as it stands. */
+/**
+ * As AWS checks it (Signature Version 4), implemented independently: Vault forwards the request unchanged.
+ */
 function expectSignedByAws(
   body: string,
   headers: Readonly<Record<string, string>>,
@@ -563,7 +566,7 @@ describe('exported keys', () => {
   const ed = () => generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
   const half = (jwk: { d?: string; x?: string }, name: 'd' | 'x') => Buffer.from(jwk[name]!, 'base64url');
 
-  it('are taken in the forms that Vault gives them', async () => {
+  it('are accepted in the forms that Vault gives them', async () => {
     const key = ec();
     expect(await exporting('ecdsa-p256', sec1(key).trimEnd(), publicPem(key))).toEqual({
       ...key.export({ format: 'jwk' }),
@@ -583,7 +586,7 @@ describe('exported keys', () => {
     });
   });
 
-  it('whose public half is not the one that Vault reports are refused', async () => {
+  it('whose public half differs from the one that Vault reports are refused', async () => {
     const refused = { code: 'unexpected', message: expect.stringContaining('is not the one it reports') };
     const key = ec();
     const jwk = ed();
@@ -594,7 +597,7 @@ describe('exported keys', () => {
       await expect(exporting('ed25519', both, reported)).rejects.toMatchObject(refused);
   });
 
-  it('of another name or version than was asked for are refused', async () => {
+  it('of another name or version than requested are refused', async () => {
     const exported = Buffer.alloc(32, 7).toString('base64');
     for (const changes of [
       { name: 'other' },
@@ -610,7 +613,7 @@ describe('exported keys', () => {
       });
   });
 
-  it('of which the public half is another key’s are refused', async () => {
+  it('whose own public half belongs to another key are refused', async () => {
     const mixed = (one: Buffer, other: Buffer, point: number) =>
       Buffer.concat([one.subarray(0, point), other.subarray(point)]);
     const der = (key: ReturnType<typeof ec>) => key.export({ type: 'sec1', format: 'der' });
@@ -636,7 +639,7 @@ describe('exported keys', () => {
     ['hmac', ''],
     ['hmac', undefined],
     ['hmac', 7],
-  ])('that are no whole %s key are refused', async (type, exported) => {
+  ])('that are not a complete %s key are refused', async (type, exported) => {
     await expect(exporting(type, exported)).rejects.toMatchObject({ name: 'VaultError', code: 'unexpected' });
   });
 });
@@ -668,7 +671,7 @@ describe('no secret', () => {
         Promise.reject(Object.assign(new Error(secret('provider')), { config: secret('provider') })),
     },
   };
-  /** Everything that was sent, and a key, in the error; also from an answer that is none. */
+  /** An answer with everything that was sent, and a key, in its error; also a malformed one. */
   const echo = (request: Seen) => ({
     errors: [JSON.stringify(request), secret('word')],
     data: { keys: { 3: secret('key') } },
@@ -696,7 +699,7 @@ describe('no secret', () => {
     cut: () => 'cut',
   };
 
-  it.each(Object.keys(failures))('is in an error, or in what is printed: %s', async (failure) => {
+  it.each(Object.keys(failures))('is in an error or in printed output: %s', async (failure) => {
     const printed: string[] = [];
     for (const stream of [process.stdout, process.stderr])
       vi.spyOn(stream, 'write').mockImplementation((chunk) => printed.push(String(chunk)) > 0);
@@ -718,7 +721,7 @@ describe('no secret', () => {
     } finally {
       vi.restoreAllMocks();
     }
-    // At least the exports fail whatever the login.
+    // At least the exports fail, whatever the login does.
     expect(errors.length).toBeGreaterThanOrEqual(Object.keys(auths).length);
     for (const error of errors) {
       expect(error).toBeInstanceOf(VaultError);

@@ -14,7 +14,7 @@ import { LONGEST_NONCE_LIFE_MS } from '../../../protocol/nonce.ts';
 import { exchange } from '../../../sdk/typescript/http.ts';
 import { CONFIG, eventual, PROD } from '../synth.ts';
 
-/** @returns the lines that the operator reads */
+/** @returns the lines that the operator sees */
 function faults(config: unknown): string[] {
   try {
     readConfig(config as ConfigInput);
@@ -27,7 +27,7 @@ function faults(config: unknown): string[] {
   throw new Error('the config was accepted');
 }
 
-it('needs a stage and a Region, and fills in the rest', () => {
+it('needs a stage and a Region, and uses defaults for the rest', () => {
   const config = readConfig(CONFIG);
   expect(config.homeRegion).toBe('eu-west-1');
   expect(config.regions).toEqual([{ name: 'eu-west-1', ledgerGeneration: 1 }]);
@@ -40,7 +40,7 @@ it('needs a stage and a Region, and fills in the rest', () => {
   expect(config.registrationSchema).toMatchObject({ required: ['user_id'] });
 });
 
-it('says of every fault at once where it is, what is wrong and what would be right', () => {
+it('lists all faults at once: where each is, what is wrong and a right value', () => {
   expect(
     faults({
       stage: { name: 'Dev', kind: 'test' },
@@ -62,7 +62,7 @@ it('says of every fault at once where it is, what is wrong and what would be rig
   ]);
 });
 
-it('names what is missing', () => {
+it('names the missing settings', () => {
   expect(faults({})).toEqual([
     'stage: is missing; for example stage: {"name":"dev","kind":"dev"}',
     'regions: is missing; for example regions: [{"name":"eu-west-1"}]',
@@ -71,7 +71,7 @@ it('names what is missing', () => {
   expect(faults(undefined)).toEqual(['config: is missing']);
 });
 
-it('refuses a setting that it does not know, at any depth', () => {
+it('refuses an unknown setting, at any depth', () => {
   expect(faults({ ...CONFIG, noncettl: 'PT5M' })[0]).toMatch(
     /^noncettl: is unknown; the settings here are stage, /,
   );
@@ -80,14 +80,14 @@ it('refuses a setting that it does not know, at any depth', () => {
   ]);
 });
 
-it('takes no Region whose name does not fit into a nonce', () => {
+it('refuses a Region whose name does not fit into a nonce', () => {
   expect(faults({ ...CONFIG, regions: [{ name: 'us-northwest-gov-1' }] })[0]).toMatch(
     /^regions\[0\]\.name: must have at most 15 characters/,
   );
 });
 
 it.each(['P', 'PT', 'P1M', 'P1Y', 'PT0S', 'P1.5D', '300', 'PT5M ', '-PT5M'])(
-  'takes no duration like %j',
+  'refuses a duration like %j',
   (text) => {
     expect(faults({ ...CONFIG, clientKeyLife: text })[0]).toMatch(/^clientKeyLife: must be /);
   },
@@ -100,13 +100,13 @@ it.each([
   'https://api.example.com?x=1',
   'https://user@api.example.com',
   'api.example.com',
-])('takes no base URL like %j', (baseUrl) => {
+])('refuses a base URL like %j', (baseUrl) => {
   expect(faults({ ...CONFIG, regions: [{ name: 'eu-west-1', baseUrl }] })[0]).toMatch(
     /^regions\[0\]\.baseUrl: must /,
   );
 });
 
-it('shows the sum where a rotation period is too short for the windows of its keys', () => {
+it('shows the sum if a rotation period is too short for the windows of its keys', () => {
   expect(faults({ ...CONFIG, keys: { rotationPeriod: { nonce: 'P2D' } } })).toEqual([
     expect.stringMatching(
       /^keys\.rotationPeriod\.nonce: 2 days is not longer than the key's windows, 2 days 4 hours: .*replicationLag \+ keysetMaxAge \+ 1 hour 1 minute \+ clockError/,
@@ -117,7 +117,7 @@ it('shows the sum where a rotation period is too short for the windows of its ke
   ]);
 });
 
-it('a nonce key is made for what it may ever sign: a nonce that outlives a token by a minute, and any of a proof', () => {
+it('a nonce key covers its longest use: a nonce that outlives a token by a minute, and any nonce of a proof', () => {
   expect(KEYSETS.nonce.life).toBe(KEYSETS.token.life + 60_000);
   const longest = readConfig({ ...CONFIG, nonceLife: 'PT1H' }).nonceLife.toMilliseconds();
   expect(longest).toBe(LONGEST_NONCE_LIFE_MS);
@@ -125,13 +125,13 @@ it('a nonce key is made for what it may ever sign: a nonce that outlives a token
   expect(faults({ ...CONFIG, nonceLife: 'PT1H1S' })[0]).toMatch(/^nonceLife: must be 10 seconds to 1 hour/);
 });
 
-it('a function verifies and signs from one copy of a keyset, so one setting bounds both ages', () => {
+it('a function verifies and signs from one copy of a keyset, so one setting limits both ages', () => {
   const config = readConfig({ ...CONFIG, keys: { keysetMaxAge: 'PT6H' } });
   const sixHours = 6 * 3600 * 1000;
   expect(keyLags(config, 'nonce')).toMatchObject({ verifierAgeMs: sixHours, signerAgeMs: sixHours });
 });
 
-it('takes a rotation period that a schedule can say and that spares the versions of a secret', () => {
+it("accepts rotation periods that a schedule can express and that do not use up a secret's versions", () => {
   const lags = { replicationLag: 'PT1M', keysetMaxAge: 'PT1M', rotationTime: 'PT1M' };
   const period = (nonce: string) => () =>
     faults({ ...CONFIG, nonceLife: 'PT1M', keys: { ...lags, rotationPeriod: { nonce } } });
@@ -144,7 +144,7 @@ it('takes a rotation period that a schedule can say and that spares the versions
     expect(period(text)()).toEqual([expect.stringContaining(`keys.rotationPeriod.nonce: ${message}`)]);
 });
 
-it('takes the Region of an STS endpoint for a login by IAM alone', () => {
+it('accepts the Region of an STS endpoint only for a login by IAM', () => {
   const vault = { address: 'https://vault.example.com:8200', stsRegion: 'eu-west-1' };
   expect(() => faults({ ...CONFIG, vault })).toThrow('the config was accepted');
   expect(faults({ ...CONFIG, vault: { ...vault, auth: 'jwt' as const } })).toEqual([
@@ -155,7 +155,7 @@ it('takes the Region of an STS endpoint for a login by IAM alone', () => {
   );
 });
 
-it('asks for a VPC of each Region where Vault is reached from one, and for an authority that fits', () => {
+it('a Vault in a VPC needs a VPC in each Region, and a matching certificate authority', () => {
   const network = {
     vpcId: 'vpc-0a1b2c3d',
     subnetIds: ['subnet-0a1b2c3d'],
@@ -181,7 +181,7 @@ it('asks for a VPC of each Region where Vault is reached from one, and for an au
   );
 });
 
-it('names a home Region that serves nothing, and a Region that is named twice', () => {
+it('refuses a home Region that does not serve, and a Region that is listed twice', () => {
   expect(faults({ ...PROD, keys: { managedBy: 'us-east-1' } })).toEqual([
     'keys.managedBy: must be one of the Regions: eu-west-1, eu-central-1',
   ]);
@@ -196,12 +196,12 @@ it('names a home Region that serves nothing, and a Region that is named twice', 
   );
 });
 
-it('refuses partitions that have not been tried', () => {
+it('refuses AWS partitions without tests', () => {
   const gov = { ...PROD, regions: [{ name: 'us-gov-west-1' }], witnessRegion: undefined };
   expect(faults(gov)).toEqual([expect.stringMatching(/^regions\[0\]\.name: lies outside the aws partition/)]);
 });
 
-it('a stage of kind dev is one Region without what costs or outlives it', () => {
+it('a stage of kind dev has one Region, and nothing that costs money or outlives it', () => {
   const kmsKeyArn = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
   const paths = faults({
     ...CONFIG,
@@ -230,7 +230,7 @@ it.each([
   expect(readConfig(config as ConfigInput).consistency).toBe(consistency);
 });
 
-it('strong takes exactly three Regions of one set, and says which there are', () => {
+it('strong needs exactly three Regions of one set, and the message lists the sets', () => {
   expect(faults({ ...eventual(PROD), consistency: 'strong' })).toEqual([
     'consistency: strong tables take exactly three Regions of one set, three that serve or two and a witnessRegion, got ' +
       '2 (eu-west-1, eu-central-1); the sets are US (us-east-1, us-east-2, us-west-2), EU (eu-west-1, eu-west-2, eu-west-3, ' +
@@ -252,7 +252,7 @@ it('strong takes exactly three Regions of one set, and says which there are', ()
   );
 });
 
-it('tables of another generation are of another number, hold the home Region, and have a mode that their Regions allow', () => {
+it('tables of another generation need another number, the home Region, and a mode that their Regions allow', () => {
   const other = (settings: object, config: ConfigInput = PROD) =>
     faults({ ...config, tables: { other: { generation: 2, ...settings } } });
   expect(other({ generation: 1 })).toEqual([
@@ -274,7 +274,7 @@ it('tables of another generation are of another number, hold the home Region, an
   readConfig({ ...CONFIG, tables: { other: { generation: 2 } } });
 });
 
-it('names lie in the zone, and come from the domain or from the config, not from both or from neither', () => {
+it('host names lie in the zone, and come either from the domain or from the config', () => {
   const zone = { id: 'Z0123456789ABCDEFGHIJ', name: 'example.org' };
   expect(faults({ ...PROD, domain: { entry: 'api.example.com', hostedZone: zone } })[0]).toMatch(
     /^domain\.entry: must lie in the hosted zone: example\.org, or a name that ends in \.example\.org; for example/,
@@ -292,7 +292,7 @@ it('names lie in the zone, and come from the domain or from the config, not from
   );
 });
 
-it('what is imported lies in the Region that uses it', () => {
+it('an imported resource must lie in the Region that uses it', () => {
   const kmsKeyArn = 'arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
   const alarmTopicArn = 'arn:aws:sns:eu-west-1:123456789012:alarms';
   expect(
@@ -324,13 +324,13 @@ it('the firewall lets one client sign up to its quota', () => {
   expect(readConfig({ ...CONFIG, quota: { signaturesPerMinute: 20_000 } }).waf.requestsPerIp).toBe(60_000);
 });
 
-it('logs are kept for a period that CloudWatch has', () => {
+it('log retention must be a period that CloudWatch offers', () => {
   expect(faults({ ...CONFIG, logRetentionDays: 10 })[0]).toMatch(
     /^logRetentionDays: must be one of 1, 3, 5, 7, .*, got 10; for example/,
   );
 });
 
-it('reads a registration schema from a file, and says why one cannot be used', () => {
+it('reads a registration schema from a file, and says why a bad one is refused', () => {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-schema-'));
   try {
     const path = join(directory, 'schema.json');
@@ -349,7 +349,7 @@ it('reads a registration schema from a file, and says why one cannot be used', (
   }
 });
 
-it('a registration schema is no larger than what clients read of discovery', async () => {
+it('a registration schema is at most as large as clients accept within discovery', async () => {
   const schema = (bytes: number) => {
     const about = (description: string) => ({
       type: 'object',
@@ -365,7 +365,7 @@ it('a registration schema is no larger than what clients read of discovery', asy
       /^registrationSchema: cannot be used: it has 1000001 bytes as JSON, and clients read/,
     ),
   ]);
-  // With the rest of the document, and more Regions than there are, it is what the SDK reads.
+  // With the rest of the document, and more Regions than exist, the SDK still reads it.
   const url = 'https://countersign-production.eu-west-1.example-company.example.com';
   const handler = discoveryHandler({
     http: { region: 'eu-west-1', errorDocsUrl: url, nowMs: () => 0, log: () => {} },
@@ -389,7 +389,7 @@ it('a registration schema is no larger than what clients read of discovery', asy
   expect(json).toMatchObject({ registration_schema: largest });
 });
 
-it('gives an example of every setting, which is itself accepted', () => {
+it('each setting has an example, and the example is valid', () => {
   expect(settings(configSchema, 'config').flatMap(check)).toEqual([]);
   function check([path, schema]: [string, z.ZodType]): string[] {
     const examples = examplesOf(schema);
@@ -413,7 +413,7 @@ it('docs/deploy-config.md has every setting with its default, and no other', () 
   }
 });
 
-it('docs/deploy-config.md names the settings that take an object of the CDK', () => {
+it('docs/deploy-config.md marks the settings that accept a CDK object', () => {
   const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
   const types = read('lib/config/input.ts').matchAll(/^ {2}readonly (\w+)\??: .*\bI[A-Z]\w+\b/gm);
   const named = /these settings also take([^.]+)\./.exec(read('docs/deploy-config.md'))![1]!;

@@ -34,7 +34,7 @@ function refused(config: ConfigInput, how: { write: boolean } = { write: false }
   return [];
 }
 
-it('a stage of kind prod does not synthesise before its entry is written, and says how', () => {
+it('a stage of kind prod is not synthesised before its lock entry exists, and the message says how to write it', () => {
   expect(refused(PROD)).toEqual([
     'stage.name: LOCK has no entry for live. It keeps what cannot change after the first deploy: ' +
       'write it once with `npx cdk synth -c countersign:lock=write` and commit it',
@@ -52,13 +52,13 @@ it('a stage of kind prod does not synthesise before its entry is written, and sa
   });
 });
 
-it('a stage of kind dev goes without a trace, and has no entry', () => {
+it('a stage of kind dev leaves nothing behind, and has no entry', () => {
   expect(refused(CONFIG)).toEqual([]);
   write(CONFIG);
   expect(existsSync(file)).toBe(false);
 });
 
-it('stages have an entry each, and a renamed one is not taken for new unawares', () => {
+it('each stage has an entry, and a renamed stage is not silently treated as a new one', () => {
   write(PROD);
   const test: ConfigInput = { ...EVENTUAL, stage: { name: 'test', kind: 'prod' } };
   expect(refused(test)[0]).toContain('no entry for test (it has live; a stage cannot be renamed)');
@@ -93,7 +93,7 @@ it.each<[string, ConfigInput, ConfigInput, string]>([
     'regions: is frozen since the first deploy: LOCK has eu-central-1, eu-west-1 and the witness eu-west-3, got eu-central-1, eu-west-1 and the witness eu-west-2; a strongly consistent table keeps its Regions; copy the data into tables of the next generation: docs/upgrade.md, "Other tables"',
   ],
 ])(
-  '%s is frozen, with both values and the migration, and cannot be written over',
+  '%s is frozen; the message has both values and the migration, and writing the lock again does not help',
   (_, before, after, message) => {
     write(before);
     expect(refused(after)).toEqual([message]);
@@ -101,13 +101,13 @@ it.each<[string, ConfigInput, ConfigInput, string]>([
   },
 );
 
-it('the order of Regions, which clients prefer, is not frozen', () => {
+it("the order of Regions is the clients' preference, and is not frozen", () => {
   const forth: ConfigInput = { ...PROD, homeRegion: 'eu-west-1' };
   write(forth);
   expect(refused({ ...forth, regions: [central, west] })).toEqual([]);
 });
 
-it('an eventual stage takes and gives up one Region a deploy, as a global table does', () => {
+it('an eventual stage adds or removes one Region per deploy, as a global table does', () => {
   write({ ...EVENTUAL, regions: [west] });
   expect(refused(EVENTUAL)).toEqual([]);
   const three: ConfigInput = { ...EVENTUAL, regions: [west, central, { name: 'us-east-1' }] };
@@ -159,7 +159,7 @@ it('a promotion leaves what else the file has, and is not written where there is
 const BESIDE: ConfigInput = { ...PROD, tables: { other: { generation: 2 } } };
 const SWITCHED: ConfigInput = { ...PROD, tables: { generation: 2, other: { generation: 1 } } };
 
-it('tables of another generation are recorded before they are made, and taken into use only then, by a second write', () => {
+it('tables of another generation are recorded before they are created; a second write then takes them into use', () => {
   write(PROD);
   expect(refused(SWITCHED, { write: true })[0]).toMatch(
     /^tables\.generation: changes on a live stage: LOCK has 1 in use, got 2, which has no tables yet/,
@@ -179,7 +179,7 @@ it('tables of another generation are recorded before they are made, and taken in
   ]);
   write(SWITCHED);
   expect(lock().live).toMatchObject({ generation: 2, ...made, other: made });
-  // Back, as long as the tables are there; or on, without them.
+  // The stage may return while the old tables exist, or continue without them.
   expect(refused(BESIDE, { write: true })).toEqual([]);
   write(SWITCHED);
   expect(refused(alone)).toEqual([]);
@@ -188,7 +188,7 @@ it('tables of another generation are recorded before they are made, and taken in
   expect(refused(PROD, { write: true })[0]).toContain('LOCK has 2 in use, got 1, which has no tables yet');
 });
 
-it('what is frozen is frozen of each generation: a stage changes its mode and its strong Regions with the tables', () => {
+it('each generation has its own frozen settings: a stage changes mode and strong Regions by changing tables', () => {
   const moved: ConfigInput = { ...PROD, regions: [west, { name: 'eu-west-2' }] };
   const toStrong = { generation: 2, consistency: 'strong' as const, witnessRegion: 'eu-west-3' };
   write(EVENTUAL);
@@ -221,7 +221,7 @@ it('what is frozen is frozen of each generation: a stage changes its mode and it
   expect(refused({ ...PROD, tables: switched }, { write: true })).toEqual([]);
 });
 
-it('one Region becomes three with the tables', () => {
+it('one Region becomes three by changing tables', () => {
   const one: ConfigInput = { ...EVENTUAL, regions: [west] };
   const three = ['eu-west-1', 'eu-west-2', 'eu-central-1'];
   write(one);
@@ -267,13 +267,13 @@ it.each([
     /has arn:\S+1, got the key that the stage made\. .* name arn:\S+1 as previousKmsKeyArn/,
   ],
 ] as const)(
-  'a customer key that was %s and is %s is refused on a live stage, unless the config lists both',
+  'a customer key that was %s and is now %s is refused on a live stage, unless the config lists both',
   (_, __, before, after, message) => {
     for (const mode of [before, eventual(before)]) {
       rmSync(file, { force: true });
       const config = (keys: object) => withKeys({ ...after, ...keys }, mode.witnessRegion ? PROD : EVENTUAL);
       write(mode);
-      // Writing is no way around it.
+      // Writing the lock again does not bypass it.
       for (const write of [false, true]) {
         const found = refused(config({}), { write });
         expect(found).toEqual([expect.stringMatching(/^regions\[0\]\.kmsKeyArn: changes on a live stage/)]);
@@ -290,7 +290,7 @@ it.each([
   },
 );
 
-it('the previous key must be the one that the file has', () => {
+it('the previous key must be the key in the lock file', () => {
   write(withKeys({ kmsKeyArn: KEY }));
   expect(refused(withKeys({ kmsKeyArn: OTHER, previousKmsKeyArn: keyArn('3') }))).toEqual([
     expect.stringContaining(`name ${KEY} as previousKmsKeyArn`),
@@ -304,7 +304,7 @@ it('a stage that is not deployed yet has no previous key', () => {
     );
 });
 
-it('a file that an earlier version wrote says no keys, and is written once before anything else', () => {
+it('a lock file of an earlier version lacks the keys, and must be written once before any other change', () => {
   write(PROD);
   const { kmsKeys: _, ...live } = lock().live;
   writeFileSync(file, JSON.stringify({ live }));
@@ -317,10 +317,13 @@ it('a file that an earlier version wrote says no keys, and is written once befor
   expect(lock().live.kmsKeys).toEqual({ 'eu-west-1': KEY, 'eu-central-1': 'made' });
 });
 
-it.each(['{"live":{"homeRegion":1}}', '<<<<<<<'])('%s is no lock, and not taken for an empty one', (text) => {
-  writeFileSync(file, text);
-  for (const write of [false, true])
-    expect(refused(PROD, { write })).toEqual([
-      'config: LOCK cannot be read: it is not JSON, or not of this form; take it from version control',
-    ]);
-});
+it.each(['{"live":{"homeRegion":1}}', '<<<<<<<'])(
+  '%s is not a lock, and is not treated as an empty one',
+  (text) => {
+    writeFileSync(file, text);
+    for (const write of [false, true])
+      expect(refused(PROD, { write })).toEqual([
+        'config: LOCK cannot be read: it is not JSON, or not of this form; take it from version control',
+      ]);
+  },
+);

@@ -1,4 +1,4 @@
-/** Settings that name a resource take it as an object of the CDK, too. */
+/** Settings that name a resource also accept a CDK object. */
 import { App, Stack } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { SecurityGroup, Subnet, Vpc } from 'aws-cdk-lib/aws-ec2';
@@ -24,7 +24,7 @@ const config = (region: object, rest: object = {}): ConfigInput => {
   return one;
 };
 
-it('an imported object stands for its ARN or id', () => {
+it('an imported object means its ARN or id', () => {
   const team = stack();
   const vpc = Vpc.fromVpcAttributes(team, 'Vpc', { vpcId: NETWORK.vpcId, availabilityZones: ['eu-west-1a'] });
   const { id: hostedZoneId, name: zoneName } = ZONE;
@@ -64,7 +64,7 @@ it('an imported object stands for its ARN or id', () => {
   expect(readConfig(objects)).toEqual(readConfig(names));
 });
 
-it('one that the app itself makes is refused: the stack that names it would import from the stack that makes it', () => {
+it('an object that the app itself creates is refused: two stacks would then import from each other', () => {
   const team = stack();
   const made = config(
     { kmsKeyArn: new Key(team, 'Key'), alarmTopicArn: new Topic(team, 'Topic') },
@@ -80,7 +80,7 @@ it('one that the app itself makes is refused: the stack that names it would impo
     expect(() => readConfig(made)).toThrow(`${path}: ${why}`);
 });
 
-it('one of another kind, or of another Region, is refused as its ARN would be', () => {
+it('an object of another type or Region is refused as its ARN would be', () => {
   const team = stack();
   expect(() => readConfig(config({ kmsKeyArn: Topic.fromTopicArn(team, 'Topic', TOPIC) }))).toThrow(
     `regions[0].kmsKeyArn: must be an ARN like arn:aws:kms:`,
@@ -92,7 +92,7 @@ it('one of another kind, or of another Region, is refused as its ARN would be', 
   );
 });
 
-it('one that the CDK has yet to look up passes, so that the synthesis comes to the look-up', () => {
+it('an object that the CDK still has to look up is accepted, so that synthesis reaches the look-up', () => {
   const team = stack();
   const vpc = Vpc.fromLookup(team, 'Vpc', { tags: { team: 'a' } });
   const objects = config(

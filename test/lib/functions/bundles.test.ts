@@ -13,7 +13,7 @@ afterAll(() => rmSync(outdir, { recursive: true }));
 const bundles = buildBundles({ outdir, registrationSchema: defaultSchema });
 const files = (directory: string) => readdirSync(directory).sort();
 
-it('each function is one module; those that know the registration schema have it beside them', () => {
+it('each function is one module; functions that need the registration schema have it in a second file', () => {
   for (const name of BUNDLES) {
     const schema = name === 'register' || name === 'discovery' ? ['registration-schema.mjs'] : [];
     expect(files(bundles[name])).toEqual(['index.mjs', ...schema]);
@@ -22,7 +22,7 @@ it('each function is one module; those that know the registration schema have it
 
 it('the same sources give the same bytes', async () => {
   const again = mkdtempSync(join(outdir, 'again-'));
-  // What is built is kept in memory: a fresh module builds anew.
+  // Build results are cached in memory: a fresh module builds again.
   vi.resetModules();
   const fresh = await import('../../../lib/functions/bundles.ts');
   expect(fresh.buildBundles).not.toBe(buildBundles);
@@ -48,21 +48,21 @@ it("an operator's schema changes the schema's module and no bundle", () => {
   expect(differ('register', 'registration-schema.mjs')).toBe(true);
 });
 
-it("no bundle carries the SDK's search for credentials, and each is small for it", () => {
+it("bundles omit the SDK's search for credentials, and so each is small", () => {
   for (const name of BUNDLES) {
     const text = readFileSync(join(bundles[name], 'index.mjs'), 'utf8');
     expect(text).not.toMatch(/fromContainerMetadata|AWS_WEB_IDENTITY_TOKEN_FILE|sso_start_url/);
   }
 });
 
-it('no bundle carries what node-vault loads and the functions never call: axios, tv4, mustache, debug', () => {
+it('bundles omit parts of node-vault that the functions never call: axios, tv4, mustache, debug', () => {
   for (const name of BUNDLES) {
     const text = readFileSync(join(bundles[name], 'index.mjs'), 'utf8');
     expect(text).not.toMatch(/axios\/|application\/vnd\.|not in schema|Unclosed section|process\.env\.DEBUG/);
   }
 });
 
-/** Bytes, unpacked, of `index.mjs`: a cold start reads them all. */
+/** The size of `index.mjs`, unpacked: a cold start reads all of it. */
 const BUDGET: Record<BundleName, number> = {
   nonce: 250_000,
   register: 350_000,
@@ -72,7 +72,7 @@ const BUDGET: Record<BundleName, number> = {
   health: 280_000,
   'admin-read': 350_000,
   'admin-write': 400_000,
-  // Off the request path.
+  // These are not on the request path.
   rotate: 480_000,
   'keys-watch': 300_000,
   evacuation: 350_000,
@@ -81,19 +81,19 @@ it.each(BUNDLES)('%s is within its budget', (name) => {
   expect(statSync(join(bundles[name], 'index.mjs')).size).toBeLessThan(BUDGET[name]);
 });
 
-it('no bundle carries the table of all variables, which is for lib', () => {
+it('bundles omit the table of all variables, which only lib needs', () => {
   const text = (name: BundleName) => readFileSync(join(bundles[name], 'index.mjs'), 'utf8');
   const own = 'COUNTERSIGN_ROTATION_PERIODS';
   expect(BUNDLES.filter((name) => text(name).includes(own))).toEqual(['keys-watch']);
 });
 
-it('no bundle knows transactions, which a strongly consistent table does not take', () => {
+it('bundles omit transactions, which a strongly consistent table does not support', () => {
   for (const name of BUNDLES)
     expect(readFileSync(join(bundles[name], 'index.mjs'), 'utf8')).not.toMatch(/Transact(Write|Get)Items?"/);
 });
 
 it.each(BUNDLES)(
-  'the handler of %s takes an event and a context: Lambda on Node 24 refuses a third parameter',
+  'the handler of %s has two parameters, event and context: Lambda on Node 24 refuses a third',
   async (name) => {
     for (const variable of ENVIRONMENT[name]) process.env[variable] ??= '1';
     Object.assign(process.env, {
@@ -112,7 +112,7 @@ it.each(BUNDLES)(
   },
 );
 
-it('a bundle says nothing of the machine it was built on', () => {
+it('a bundle holds no trace of the machine that built it', () => {
   for (const name of BUNDLES) {
     const text = readFileSync(join(bundles[name], 'index.mjs'), 'utf8');
     expect(text).not.toContain(process.cwd());
@@ -120,7 +120,7 @@ it('a bundle says nothing of the machine it was built on', () => {
   }
 });
 
-it('a bundle runs where nothing else is: it answers discovery with the schema beside it', async () => {
+it('a bundle needs no other file: it answers discovery with only the schema beside it', async () => {
   const alone = mkdtempSync(join(tmpdir(), 'countersign-alone-'));
   try {
     cpSync(bundles.discovery, alone, { recursive: true });

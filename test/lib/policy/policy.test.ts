@@ -19,7 +19,7 @@ const directory = mkdtempSync(join(tmpdir(), 'countersign-policy-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 let apps = 0;
 
-/** With the context that the CDK CLI gives an app, and nothing to find credentials by. */
+/** With the context that the CDK CLI gives an app, and no source of credentials. */
 function newApp(builtinCloudFormationValidation: boolean): App {
   for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
   const outdir = join(directory, String(apps++));
@@ -33,7 +33,7 @@ function platformApp(config: ConfigInput, validation: boolean): App {
   return app;
 }
 
-/** The largest first: the validation starts anew, slowly, whenever it meets a new type of resource. */
+/** The largest first: the validation restarts, slowly, for each new type of resource. */
 const EXAMPLES: Record<string, ConfigInput> = {
   'three-regions': threeRegions,
   'two-regions': twoRegions,
@@ -42,7 +42,7 @@ const EXAMPLES: Record<string, ConfigInput> = {
 const used = new Set<Acknowledged>();
 
 it.each(Object.keys(EXAMPLES))(
-  'the example %s synthesises without credentials, past the validation of the CDK, AwsSolutions and our own rules',
+  "the example %s synthesises without credentials and passes the CDK's validation, AwsSolutions and our rules",
   (name) => {
     const config = EXAMPLES[name]!;
     const app = platformApp(config, true);
@@ -53,12 +53,12 @@ it.each(Object.keys(EXAMPLES))(
   },
 );
 
-it('each acknowledged finding has a reason, stands for something that is found, and stands alone', () => {
+it('each acknowledged finding has a reason, really occurs, and is acknowledged individually', () => {
   expect(ACKNOWLEDGED.filter((row) => !used.has(row))).toEqual([]);
   for (const { reason } of ACKNOWLEDGED) expect(reason).toMatch(/^[A-Z].{20,}\.$/);
 });
 
-it('what is not acknowledged fails the synthesis: another wildcard, a stage of kind prod without access logs', () => {
+it('a finding without acknowledgement fails synthesis: another wildcard, a prod stage without access logs', () => {
   const role = 'AWS::IAM::Role';
   expect(
     acknowledgement(
@@ -89,12 +89,12 @@ it('what is not acknowledged fails the synthesis: another wildcard, a stage of k
   expect(acknowledgement('AwsSolutions-APIG1', stage, 'prod', 'any')).toBeUndefined();
 
   const app = platformApp(dev, false);
-  // Checked as if it were prod, so that what dev does without is missing.
+  // Checked as prod, so that the parts a dev stage lacks are reported.
   addPolicyChecks(app, 'prod');
   expect(() => app.synth()).toThrow(/AwsSolutions-APIG1/);
 });
 
-it("a fault of a template that AWS would refuse is an error of the CDK's own validation", () => {
+it("a template that AWS would refuse is an error of the CDK's own validation", () => {
   const app = newApp(true);
   new CfnResource(new Stack(app, 'countersign-faulty'), 'Table', {
     type: 'AWS::DynamoDB::Table',
@@ -219,7 +219,7 @@ it.each<[string, string, object, string | undefined]>([
     { DomainName: 'a'.repeat(65) },
     'name-not-too-long',
   ],
-])('our own rules know %s', (_, Type, Properties, rule) => {
+])('our own rules detect %s', (_, Type, Properties, rule) => {
   expect(faults({ Type, Properties, DeletionPolicy: 'Retain' }).map(([name]) => name)).toEqual(
     rule ? [rule] : [],
   );
@@ -238,7 +238,7 @@ function path(PathPart: string, attribute: string) {
   return { PathPart, ParentId: { 'Fn::GetAtt': ['Api', attribute] } };
 }
 
-it('and they fail the synthesis of the platform, but look at nothing else in the app', () => {
+it("our own rules fail the platform's synthesis, and ignore the rest of the app", () => {
   const app = platformApp(PROD, false);
   const table = app.node
     .findAll()

@@ -7,7 +7,7 @@ import { CONFIG, flat, type Resource, synthesise } from '../synth.ts';
 const DOCS = 'https://docs.example.com/errors';
 const { region } = synthesise({ ...CONFIG, errorDocsUrl: DOCS });
 
-/** Each method by `METHOD /path`. */
+/** Each method, by `METHOD /path`. */
 const METHODS = new Map(
   region
     .ofType('AWS::ApiGateway::Method')
@@ -21,7 +21,7 @@ function pathOf(id: { Ref?: string }): string {
   return `${pathOf(ParentId).replace(/\/$/, '')}/${PathPart}`;
 }
 
-/** A problem's template once API Gateway has filled it in. */
+/** A problem's template with the values that API Gateway inserts. */
 function problemOf(template: unknown): Record<string, unknown> {
   const filled = flat(template)
     .replace('#set($context.responseOverride.header.Countersign-Request-Id = $context.requestId)', '')
@@ -41,7 +41,7 @@ function expectProblem(template: unknown, status: string): void {
   expect(definition.status).toBe(Number(status));
 }
 
-it('every route of the contract leads to its function, unaltered and open to all', () => {
+it('every route of the contract leads to its function, unchanged and open to all', () => {
   for (const { resource, methods, function: name } of ROUTES)
     for (const each of methods) {
       const method = METHODS.get(`${each} ${resource}`)!;
@@ -52,7 +52,7 @@ it('every route of the contract leads to its function, unaltered and open to all
     }
 });
 
-it("API Gateway may call each function for its own routes alone, and no operator's function at all", () => {
+it("API Gateway may call each function for its own routes only, and no operator's function", () => {
   const permissions = region.ofType('AWS::Lambda::Permission').map(({ Properties }) => Properties);
   const ofApi = permissions.filter(({ Principal }) => Principal === 'apigateway.amazonaws.com');
   const sources = ofApi.map(({ FunctionName, SourceArn }) => {
@@ -66,7 +66,7 @@ it("API Gateway may call each function for its own routes alone, and no operator
   );
 });
 
-it('a body reaches its function as bytes, whatever its type, and what API Gateway answers by itself stays text', () => {
+it("a body reaches its function as bytes, whatever its type, and API Gateway's own answers stay text", () => {
   expect(region.ofType('AWS::ApiGateway::RestApi')[0]!.Properties.BinaryMediaTypes).toEqual(['*/*']);
   const mocks = [...METHODS.values()].filter(({ Integration }) => Integration.Type === 'MOCK');
   expect(mocks.length).toBeGreaterThan(ROUTES.length);
@@ -77,7 +77,7 @@ it('a body reaches its function as bytes, whatever its type, and what API Gatewa
     ]);
 });
 
-it('all that no route takes is a 404 problem, on known paths, too, and runs no function', () => {
+it('a request that matches no route is a 404 problem, even on a known path, and runs no function', () => {
   const paths = new Set(['/', ...region.ofType('AWS::ApiGateway::Resource').map(resourcePath)]);
   expect(paths).toContain('/{proxy+}');
   for (const path of paths) {
@@ -105,7 +105,7 @@ it('all that no route takes is a 404 problem, on known paths, too, and runs no f
   }
 });
 
-it.each(ROUTES)('a browser may call $resource and read what the answers carry', ({ resource, methods }) => {
+it.each(ROUTES)("a browser may call $resource and read the answers' headers", ({ resource, methods }) => {
   const { Integration, MethodResponses } = METHODS.get(`OPTIONS ${resource}`)!;
   const [answer] = Integration.IntegrationResponses;
   expect(answer.StatusCode).toBe('204');
@@ -115,11 +115,11 @@ it.each(ROUTES)('a browser may call $resource and read what the answers carry', 
     'method.response.header.Access-Control-Allow-Headers': `'${CORS_REQUEST_HEADERS.join(', ')}'`,
     'method.response.header.Access-Control-Expose-Headers': `'${CORS_ANSWER_HEADERS.join(', ')}'`,
   });
-  // A header that the method does not declare is refused at deploy.
+  // A deployment with a header that the method does not declare fails.
   expect(Object.keys(MethodResponses[0].ResponseParameters)).toEqual(Object.keys(answer.ResponseParameters));
 });
 
-it('what API Gateway answers by itself is a problem with CORS and the request id', () => {
+it("API Gateway's own answers are problems with CORS and the request id", () => {
   const answers = region.ofType('AWS::ApiGateway::GatewayResponse').map(({ Properties }) => Properties);
   const codes: Record<string, unknown> = {};
   for (const { ResponseType, StatusCode, ResponseParameters, ResponseTemplates } of answers) {
@@ -151,7 +151,7 @@ it('what API Gateway answers by itself is a problem with CORS and the request id
   });
 });
 
-it('a flood of nonces starves nobody who registers: each has a throttle of its own', () => {
+it('a flood of nonce requests does not block registrations: each route has its own throttle', () => {
   const [stage] = region.ofType('AWS::ApiGateway::Stage');
   expect(stage!.Properties.StageName).toBe('live');
   const limits = stage!.Properties.MethodSettings.map(

@@ -1,4 +1,4 @@
-/** What `countersign preflight` reads beside the templates says what they deploy. */
+/** The file that `countersign preflight` reads beside the templates lists the resources that they deploy. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234
 const TOPIC = 'arn:aws:sns:eu-central-1:123456789012:alarms';
 const WATCH_TOPIC = 'arn:aws:sns:us-east-1:123456789012:alarms';
 
-/** @param deployed the config of the stage before */
+/** @param deployed the stage's config before the change */
 function planOf(config: ConfigInput, deployed?: ConfigInput): DeployPlan {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-plan-'));
   try {
@@ -34,7 +34,7 @@ function planOf(config: ConfigInput, deployed?: ConfigInput): DeployPlan {
   }
 }
 
-it('a stage of kind dev deploys to its Region alone, and needs no role for access logs', () => {
+it('a stage of kind dev deploys to its Region only, and needs no role for access logs', () => {
   expect(planOf(CONFIG)).toEqual({
     stage: 'dev',
     kind: 'dev',
@@ -51,7 +51,7 @@ it('a stage of kind dev deploys to its Region alone, and needs no role for acces
   });
 });
 
-it('one of kind prod deploys to us-east-1 as well, even one Region without a domain', () => {
+it('a stage of kind prod also deploys to us-east-1, even with one Region and no domain', () => {
   const { domain: _, witnessRegion: __, ...alone } = { ...PROD, regions: [{ name: 'eu-west-1' }] };
   expect(planOf(alone)).toMatchObject({ stackRegions: ['eu-west-1', 'us-east-1'], apiGatewayRole: 'create' });
 });
@@ -64,7 +64,7 @@ it('knows of a promotion, since when no stack has the secrets', () => {
   expect(planOf(PROD)).not.toHaveProperty('keysManagedBy');
 });
 
-it('holds all that the config names and the stacks do not make', () => {
+it('the plan lists every resource that the config names and the stacks do not create', () => {
   const plan = planOf({
     ...PROD,
     account: '123456789012',
@@ -105,7 +105,7 @@ it('holds all that the config names and the stacks do not make', () => {
 const order = (config: ConfigInput): string[] =>
   planOf(config).stacks.map(({ name, part }) => `${part} ${name.replace(/^countersign-(live-)?/, '')}`);
 
-it('what a stack needs is deployed before it, in whatever Region it lies; the Region that clients prefer comes last', () => {
+it('a stack’s dependencies deploy before it, in any Region; the Region that clients prefer comes last', () => {
   expect(order(PROD)).toEqual([
     'account account-eu-central-1',
     'account account-eu-west-1',
@@ -118,7 +118,7 @@ it('what a stack needs is deployed before it, in whatever Region it lies; the Re
   ]);
 });
 
-it('while a key changes, every Region comes before home: roles may use both keys before tables and secrets do', () => {
+it('while a key changes, every Region deploys before home: roles may use both keys before tables and secrets switch', () => {
   const other = KEY.replace('1234abcd', '0987dcba');
   const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: other }, { name: 'eu-central-1' }];
   const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);

@@ -15,7 +15,7 @@ const alarmOf = (stack: Stack) =>
   stack.ofType('AWS::CloudWatch::Alarm').find(({ Properties }) => /evacuated/.test(Properties.AlarmName));
 const pathOf = (config: ConfigInput) => checkersPath(readConfig(config))?.resource;
 
-it('the keeper says every minute whether the Region is evacuated, and its silence is no data', () => {
+it('the keeper publishes every minute whether the Region is evacuated; its silence is missing data', () => {
   expect(alarmOf(region)!.Properties).toMatchObject({
     AlarmName: `countersign-live-evacuated-${THERE}`,
     Namespace: 'Countersign/live',
@@ -42,7 +42,7 @@ it('the keeper says every minute whether the Region is evacuated, and its silenc
   expect(permission!.Properties.Principal).toBe('events.amazonaws.com');
 });
 
-it('the keeper may read the one flag, and put metrics of its stage', async () => {
+it('the keeper may read that one flag, and publish metrics of its stage', async () => {
   for (const action of ITEM_ACTIONS)
     for (const key of ITEMS)
       expect([action, key, await may(KEEPER, item(action, [key]))]).toEqual([action, key, false]);
@@ -75,7 +75,7 @@ it('each Region keeps the flag of one other, whatever order the config prefers',
     );
 });
 
-it('a Region that is added or removed moves the flag of one other Region, whose check alone is replaced', () => {
+it("adding or removing a Region moves the flag of one other Region, and replaces only that Region's check", () => {
   const all = ['ap-south-1', 'eu-central-1', 'eu-west-1', 'eu-west-2', 'us-east-1'];
   for (const changed of all) {
     const rest = all.filter((name) => name !== changed);
@@ -83,13 +83,13 @@ it('a Region that is added or removed moves the flag of one other Region, whose 
   }
 });
 
-it('one Region keeps no flag: no other could serve', () => {
+it('a single Region keeps no flag: no other Region could serve', () => {
   expect(keeperOf('eu-west-1', ['eu-west-1'])).toBeUndefined();
   const dev = synthesise(CONFIG).region;
   expect([alarmOf(dev), JSON.stringify(dev.template).includes('-evacuation')]).toEqual([undefined, false]);
 });
 
-it("the checkers' path is the same in every stack, served and throttled by itself, and told to nobody", () => {
+it("the checkers' path is the same in every stack, has its own route and throttle, and is not published", () => {
   const path = pathOf(PROD)!;
   expect(path).toMatch(/^\/v1\/health\/[0-9a-f]{32}$/);
   for (const { name } of PROD.regions) {
@@ -141,7 +141,7 @@ it("nobody can guess the checkers' path: it follows from an id that only the acc
   expect(pathOf(CONFIG)).toBeUndefined();
 });
 
-it('a hold-down is only where checkers ask all the time', () => {
+it('a hold-down exists only if checkers ask all the time', () => {
   const holdDown = (stack: Stack, stage: string) =>
     stack
       .ofType('AWS::Lambda::Function')
@@ -154,7 +154,7 @@ it('a hold-down is only where checkers ask all the time', () => {
   expect(holdDown(synthesise(CONFIG).region, 'dev')).toBe('0');
 });
 
-it('preflight looks for the name of every function that a Region makes', () => {
+it('preflight looks up the name of every function that a Region creates', () => {
   for (const [stack, stage, several] of [
     [region, 'live', true],
     [synthesise(CONFIG).region, 'dev', false],

@@ -20,7 +20,7 @@ interface Statement {
   readonly Resource: unknown;
 }
 
-/** `action resource`, sorted, of the role that a function has. */
+/** The statements of a function's role as `action resource`, sorted. */
 function allowed(name: FunctionName): string[] {
   const { Role } = functionOf(region, name);
   const { Properties } = region.resources[Role['Fn::GetAtt'][0]]!;
@@ -88,7 +88,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
   ],
 };
 
-it.each(FUNCTIONS)('%s may do what it needs, write its own log, and nothing else', (name) => {
+it.each(FUNCTIONS)('%s has the permissions that it needs, writes its own log, and has no others', (name) => {
   const log = functionOf(region, name).LoggingConfig.LogGroup.Ref;
   const ownLog = [`logs:CreateLogStream \${${log}.Arn}`, `logs:PutLogEvents \${${log}.Arn}`];
   expect(allowed(name)).toEqual([...RIGHTS[name], ...ownLog].sort());
@@ -101,7 +101,7 @@ it.each(FUNCTIONS)('%s may do what it needs, write its own log, and nothing else
 /** Three rotate keys, and one watches. */
 const ALL = FUNCTIONS.length + PURPOSES.length + 1;
 
-it('every function has a role of its own, and no policy reaches it from elsewhere', () => {
+it('every function has its own role, and no policy elsewhere grants it anything', () => {
   const functions = region.ofType('AWS::Lambda::Function');
   const roles = functions.map(({ Properties }) => Properties.Role['Fn::GetAtt'][0]);
   expect(new Set(roles).size).toBe(ALL);
@@ -110,7 +110,7 @@ it('every function has a role of its own, and no policy reaches it from elsewher
   expect(region.ofType('AWS::IAM::ManagedPolicy')).toEqual([]);
 });
 
-it.each(FUNCTIONS)('%s has the variables that the contract names, each with a value', (name) => {
+it.each(FUNCTIONS)('%s has the variables of the contract, each with a value', (name) => {
   const { Variables } = functionOf(region, name).Environment;
   expect(Object.keys(Variables).sort()).toEqual([...ENVIRONMENT[name]].sort());
   for (const value of Object.values(Variables)) expect(flat(value)).not.toBe('');
@@ -127,7 +127,7 @@ it('functions run on Node 24 and arm64', () => {
   expect(region.ofType('AWS::Lambda::Function')).toHaveLength(ALL);
 });
 
-it('what a client waits for ends within ten seconds', () => {
+it("functions on a client's request path end within ten seconds", () => {
   for (const name of FUNCTIONS) expect(functionOf(region, name).Timeout).toBe(10);
 });
 
@@ -144,7 +144,7 @@ it("without a domain, issuer, entry and base URL are the API's own, without a sl
   expect(flat((region.template.Outputs as Record<string, { Value: unknown }>).BaseUrl!.Value)).toBe(url);
 });
 
-it('settings become variables, in the unit that each names', () => {
+it('settings become variables, each in the unit of its name', () => {
   const { region } = synthesise({
     ...CONFIG,
     regions: [{ name: 'eu-west-1', baseUrl: 'https://eu.example.com/api' }],
@@ -170,7 +170,7 @@ it('settings become variables, in the unit that each names', () => {
   expect(admin.COUNTERSIGN_CLIENT_KEY_LIFE_S).toBe(String(30 * 24 * 3600));
 });
 
-it('a strict key on the wire raises an alarm', () => {
+it('a strict key in a request raises an alarm', () => {
   const filters = region.ofType('AWS::Logs::MetricFilter').map(({ Properties }) => Properties);
   const logOf = (name: FunctionName) => functionOf(region, name).LoggingConfig.LogGroup.Ref;
   const answering = [...new Set(ROUTES.map((route) => route.function))];

@@ -35,7 +35,9 @@ const table = (kind: TableKind, region = HERE, generation = 1) =>
 const secret = (purpose: Purpose, region = HERE, stage = 'live') =>
   `arn:aws:secretsmanager:${region}:${ACCOUNT}:secret:${secretName(stage, purpose)}-aB3dE6`;
 
-/** What each needs, written down apart from the table that the roles are made of. */
+/**
+ * The permissions that each function needs, listed independently of the table that the roles are made from.
+ */
 const NEEDS: Record<FunctionName, Try[]> = {
   nonce: [
     { action: 'dynamodb:GetItem', resource: table('limits'), context: leading('revoked#nonce') },
@@ -106,12 +108,12 @@ function withProof(): Try[] {
   ];
 }
 
-it.each(FUNCTIONS)('%s may do all that it needs', async (name) => {
+it.each(FUNCTIONS)('%s has every permission that it needs', async (name) => {
   for (const each of NEEDS[name]) expect([each, await may(name, each)]).toEqual([each, true]);
 });
 
 it.each(FUNCTIONS)(
-  "%s reads with its Region's key where it reads secrets or what all Regions share",
+  "%s may decrypt with its Region's key if it reads secrets or shared tables",
   async (name) => {
     const secrets = NEEDS[name].some(({ action }) => action.startsWith('secretsmanager:'));
     const shared = NEEDS[name].some(({ resource }) => /registry|clients/.test(resource));
@@ -126,7 +128,7 @@ it.each(FUNCTIONS)(
   },
 );
 
-it.each(FUNCTIONS)('while a key changes, %s uses both the one before and the one after', async (name) => {
+it.each(FUNCTIONS)('while a key changes, %s may use both the previous and the new one', async (name) => {
   const [before, after] = [KEY, KEY.replace('1234abcd', '0987dcba')];
   const secrets = NEEDS[name].some(({ action }) => action.startsWith('secretsmanager:'));
   const changes = (keys: object): ConfigInput => ({
@@ -138,13 +140,13 @@ it.each(FUNCTIONS)('while a key changes, %s uses both the one before and the one
   for (const key of [before, after])
     expect(await uses({ key, alias: 'alias/theirs' }, toImported)).toBe(secrets);
   expect(await uses({}, toImported)).toBe(false);
-  // To the one that the stage makes.
+  // In addition to the key that the stage creates.
   expect(await uses({ key: before, alias: 'alias/theirs' }, changes({}))).toBe(secrets);
   expect(await uses({}, changes({}))).toBe(secrets);
   expect(await uses({ alias: 'alias/theirs' }, changes({}))).toBe(false);
 });
 
-it.each(FUNCTIONS)('%s uses that key through those services alone, and no other key', async (name) => {
+it.each(FUNCTIONS)('%s uses that key through those services only, and no other key', async (name) => {
   const never: [Try, ConfigInput][] = [
     [decrypt('s3'), PROD],
     [decrypt('secretsmanager', { alias: 'alias/countersign-test' }), PROD],
@@ -159,7 +161,7 @@ it.each(FUNCTIONS)('%s uses that key through those services alone, and no other 
 });
 
 it.each(FUNCTIONS)(
-  "%s does nothing else to a table, and nothing to another Region's, stage's or generation's",
+  "%s has no other permission on a table, and none on another Region's, stage's or generation's",
   async (name) => {
     const actions = [
       ...ITEM_ACTIONS,
@@ -170,7 +172,7 @@ it.each(FUNCTIONS)(
       'ExportTableToPointInTime',
     ].map((action) => `dynamodb:${action}`);
     const kinds = Object.keys(TABLES) as TableKind[];
-    // Of `limits`, an action that names no item is never needed.
+    // On `limits`, no function needs an action that names no item.
     const needed = new Set(
       NEEDS[name].flatMap(({ action, resource, context }) => (context ? [] : [`${action} ${resource}`])),
     );
@@ -195,7 +197,7 @@ it.each(FUNCTIONS)(
 );
 
 it.each(FUNCTIONS)(
-  '%s names no item of `limits` but its own: no quota function un-revokes a key',
+  '%s may name only its own items of `limits`: no quota function can undo a revocation',
   async (name) => {
     const own = NEEDS[name].flatMap(({ action, context = {} }) =>
       [context['dynamodb:LeadingKeys'] ?? []].flat().map((key) => [action, key] as const),
@@ -206,7 +208,7 @@ it.each(FUNCTIONS)(
       for (const key of ITEMS) {
         const expected = isOwn(action, key);
         expect([action, key, await may(name, item(action, [key]))]).toEqual([action, key, expected]);
-        // One item that is its own lets no other one pass beside it.
+        // A permitted item does not let another item through in the same call.
         const both = ITEMS.find((other) => !isOwn(action, other))!;
         expect([action, key, await may(name, item(action, [key, both]))]).toEqual([action, key, false]);
         expect(await may(name, item(action, [key], THERE))).toBe(false);
@@ -242,7 +244,7 @@ it.each(FUNCTIONS)('%s reads the keys of its own purposes, and writes none', asy
 });
 
 it.each(FUNCTIONS)(
-  '%s neither calls functions, nor takes roles, nor puts a Region in or out',
+  '%s may neither call functions, nor assume roles, nor evacuate or restore a Region',
   async (name) => {
     const never: Try[] = [
       {

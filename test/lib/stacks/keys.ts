@@ -44,7 +44,7 @@ const vault = (settings: Partial<ConfigInput['vault']>): ConfigInput => ({
   vault: { ...PROD.vault, ...settings },
 });
 
-it('a secret is created with the one text that is frozen, since another would overwrite live keys', () => {
+it('a secret is created with one fixed text: another text would overwrite live keys', () => {
   expect(EMPTY_KEYSET).toBe('{"keys":[]}');
   const secrets = prod.home.ofType('AWS::SecretsManager::Secret').map(({ Properties }) => Properties);
   expect(secrets.map(({ Name, SecretString }) => [Name, SecretString])).toEqual(
@@ -53,7 +53,7 @@ it('a secret is created with the one text that is frozen, since another would ov
 });
 
 it.each(PURPOSES)(
-  '%s is rotated on its schedule in the home Region alone, and not when a schedule changes',
+  '%s rotates on its schedule in the home Region only, and not when a schedule changes',
   (purpose) => {
     const schedules = region
       .ofType('AWS::SecretsManager::RotationSchedule')
@@ -70,7 +70,7 @@ it.each(PURPOSES)(
 );
 
 it.each([region, away])(
-  'Secrets Manager may call each rotation function for secrets of this account alone, before there is a schedule',
+  "Secrets Manager may call each rotation function, even before a schedule, for this account's secrets only",
   (stack) => {
     const permissions = Object.entries(stack.resources).filter(
       ([, { Type, Properties }]) =>
@@ -94,7 +94,7 @@ it.each([region, away])(
 );
 
 it.each(PURPOSES)(
-  'the function of %s stands in every Region, knows its purpose, its windows and Vault, and has a minute',
+  'the function of %s is in every Region, has its purpose, windows and Vault settings, and may run for a minute',
   (purpose) => {
     for (const [stack, name] of [
       [region, HERE],
@@ -130,7 +130,7 @@ it.each(PURPOSES)(
   },
 );
 
-it('what Vault needs reaches the function as it was set', () => {
+it('the Vault settings reach the function unchanged', () => {
   const config = vault({ namespace: 'platform', caPem: '-----BEGIN CERTIFICATE-----\nx', auth: 'jwt' });
   const { Variables } = functionOf(synthesise(config).region, rotator('nonce')).Environment;
   expect(JSON.parse(Variables.COUNTERSIGN_VAULT)).toEqual({
@@ -147,7 +147,7 @@ it('an STS endpoint of a Region reaches the function', () => {
   expect(JSON.parse(Variables.COUNTERSIGN_VAULT)).toMatchObject({ auth: 'aws', stsRegion: 'eu-west-1' });
 });
 
-it('each Region reaches Vault from its own VPC, where it has one; nothing else lies in it', () => {
+it('a Region with a VPC reaches Vault from it, and only the rotation functions are in the VPC', () => {
   const vpc = (n: number) => ({
     vpcId: `vpc-0a1b2c3${n}`,
     subnetIds: [`subnet-0a1b2c3${n}`],
@@ -169,7 +169,7 @@ it('each Region reaches Vault from its own VPC, where it has one; nothing else l
       ]);
 });
 
-it('Lambda may connect a function to its VPC; the function itself may not touch the network', async () => {
+it('Lambda may connect a function to its VPC; the function itself has no network permissions', async () => {
   const network = {
     vpcId: 'vpc-0a1b2c3d',
     subnetIds: ['subnet-0a1b2c3d'],
@@ -202,7 +202,7 @@ const SECRET_ACTIONS = [
 ].map((action) => `secretsmanager:${action}`);
 
 it.each(PURPOSES)(
-  'rotate-%s writes its own keyset, reads its replicas, and touches no other purpose’s',
+  'rotate-%s writes its own keyset, reads its replicas, and has no access to another purpose’s',
   async (purpose) => {
     const name = rotator(purpose);
     for (const other of PURPOSES)
@@ -301,7 +301,7 @@ it.each(PURPOSES)(
 );
 
 it.each(PURPOSES)(
-  "rotate-%s uses the keys of the Regions through Secrets Manager alone, the others' as a replica is encrypted in its name",
+  "rotate-%s uses the Regions' keys through Secrets Manager only, other Regions' keys for replication",
   async (purpose) => {
     const name = rotator(purpose);
     const through = (
@@ -317,7 +317,7 @@ it.each(PURPOSES)(
       [through('Decrypt'), true],
       [through('GenerateDataKey'), true],
       [through('Encrypt'), false],
-      // Replication: whichever of the two Regions' Secrets Manager asks.
+      // Replication: the Secrets Manager of either Region may be the caller.
       ...['Decrypt', 'GenerateDataKey', 'Encrypt'].flatMap((action) => [
         [through(action, theirs), true] as const,
         [through(action, { ...theirs, via: HERE }), true] as const,
@@ -337,7 +337,7 @@ it.each(PURPOSES)(
   },
 );
 
-it('to log in, a function has what its way needs: nothing by IAM, its own AppRole, a token for this Vault alone', async () => {
+it('a function has what its login method needs: IAM nothing, its own AppRole, or a token for this Vault only', async () => {
   const approle = (purpose: Purpose): Try => ({
     action: 'secretsmanager:GetSecretValue',
     resource: `arn:aws:secretsmanager:${HERE}:${ACCOUNT}:secret:${appRoleSecretName('live', purpose)}-aB3dE6`,
@@ -364,7 +364,7 @@ it('to log in, a function has what its way needs: nothing by IAM, its own AppRol
   expect(await ask('jwt')).toEqual([false, false, true, false, false]);
 });
 
-it('keys-watch runs every hour in every Region, may look through an alias of the rotation functions, and has no right on any key', async () => {
+it('keys-watch runs hourly in every Region, calls the rotation functions by an alias, and has no right on keys', async () => {
   const hourly = [{ Name: WATCH, ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' }];
   for (const stack of [region, away]) {
     const rules = stack.ofType('AWS::Events::Rule').map(({ Properties }) => Properties);
@@ -395,7 +395,7 @@ it('keys-watch runs every hour in every Region, may look through an alias of the
   expect(await call(functionArn('countersign-live-admin-write'))).toBe(false);
 });
 
-it('every finding of keys-watch, and every step that fails, is counted for an alarm', () => {
+it('every finding of keys-watch and every failed step is counted for an alarm', () => {
   const filters = region
     .ofType('AWS::Logs::MetricFilter')
     .map(({ Properties }) => Properties)
@@ -428,7 +428,7 @@ it('every finding of keys-watch, and every step that fails, is counted for an al
   for (const metric of metrics) expect(watched).toContain(metric);
 });
 
-it('a rotation that ends without a line of its own, out of time or memory, is counted as failed, too', () => {
+it('a rotation that runs out of time or memory writes no line itself, and is also counted as failed', () => {
   const { Metrics, Threshold, TreatMissingData } = region
     .ofType('AWS::CloudWatch::Alarm')
     .map(({ Properties }) => Properties)
@@ -450,7 +450,7 @@ it('a rotation that ends without a line of its own, out of time or memory, is co
 });
 
 it.each([region, away])(
-  'silence is no sign of health: in each Region an alarm fires where keys-watch does not run',
+  'an alarm fires in each Region if keys-watch does not run: silence does not mean health',
   (stack) => {
     const silent = stack
       .ofType('AWS::CloudWatch::Alarm')
@@ -466,7 +466,7 @@ it.each([region, away])(
   },
 );
 
-it('a stage of kind dev rotates, too, and pays for no alarm on it', () => {
+it('a stage of kind dev rotates, too, and has no alarm that costs money', () => {
   const dev = synthesise(CONFIG).region;
   expect(dev.ofType('AWS::SecretsManager::RotationSchedule')).toHaveLength(PURPOSES.length);
   expect(dev.ofType('AWS::Events::Rule')).toHaveLength(1);

@@ -1,4 +1,4 @@
-/** Asks IAM's own rules what a function's role allows, by simulation. */
+/** Simulates IAM's rules: whether a function's role allows an action. */
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { PURPOSES } from '../../../lambda/contract/purposes.ts';
@@ -9,7 +9,7 @@ export const ACCOUNT = '123456789012';
 export const HERE = 'eu-west-1';
 export const THERE = 'eu-central-1';
 
-/** A template's value as it is once deployed. */
+/** A template's value after deployment. */
 function deployed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(deployed);
   if (typeof value !== 'object' || value === null) return value;
@@ -24,7 +24,7 @@ function deployed(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, deployed(each)]));
 }
 
-/** Of a log group, or of a function, which has its name. */
+/** The ARN of a log group, or of a function, which has its name. */
 function arnOf(id: string): string {
   const name = synthesise(PROD).region.resources[id]?.Properties.FunctionName;
   return name === undefined ? `arn:aws:logs:${HERE}:${ACCOUNT}:log-group:${id}:*` : functionArn(name);
@@ -51,7 +51,7 @@ function policiesOf(functionName: string, config: ConfigInput, at: string) {
   }));
 }
 
-/** A key asks its own policy first. Ours leaves the rest to IAM; an imported one has to as well. */
+/** A key's own policy decides first. Ours delegates to IAM; an imported key's policy must do the same. */
 const KEY_POLICY = deployed(
   Object.values(synthesise(PROD).part(`base-${HERE}`).resources).find(({ Type }) => Type === 'AWS::KMS::Key')!
     .Properties.KeyPolicy,
@@ -93,14 +93,14 @@ export async function may(
   return simulated.overallResult === 'Allowed';
 }
 
-/** To name items of `limits` by their partition keys; none is what no condition on them sees. */
+/** Partition keys of `limits` items. An empty list stands for a call that no condition on them sees. */
 export const item = (action: string, keys: readonly string[], region = HERE): Try => ({
   action: `dynamodb:${action}`,
   resource: `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${tableName('live', 'limits')}`,
   context: keys.length === 0 ? {} : { 'dynamodb:LeadingKeys': [...keys] },
 });
 
-/** One key of each kind of item, those of later versions included. */
+/** One partition key of each kind of item, including kinds of later versions. */
 export const ITEMS = [
   'quota#acme#29000000',
   ...PURPOSES.map((purpose) => `revoked#${purpose}`),
@@ -111,7 +111,7 @@ export const ITEMS = [
   'health',
 ] as const;
 
-/** Every action by which an item could be read or changed. */
+/** Every action that could read or change an item. */
 export const ITEM_ACTIONS = [
   'GetItem',
   'PutItem',
@@ -131,7 +131,7 @@ interface Used {
   readonly via?: string;
 }
 
-/** Decrypting with a Region's key, through a service of that Region or of another. */
+/** Decrypting with a Region's key, through a service of the same Region or of another. */
 export const decrypt = (
   service: string,
   { region = HERE, alias = 'alias/countersign-live', key, via = region }: Used = {},

@@ -4,13 +4,13 @@ import { CONFIG, eventual, PROD, synthesise } from '../synth.ts';
 
 const alice = synthesise({ ...CONFIG, stage: { name: 'alice', kind: 'dev' } });
 
-it('all names carry the stage, so that an account can hold several', () => {
+it('all names contain the stage, so that an account can hold several', () => {
   const text = JSON.stringify(Object.values(alice.stacks).map(({ template }) => template));
   expect(text).toContain('countersign-alice-');
   expect(text).not.toMatch(/countersign[-/]dev/);
 });
 
-it('no stack exports or imports anything, from its own Region or from another', () => {
+it('no stack exports or imports values, within a Region or between Regions', () => {
   for (const { stacks } of [alice, synthesise(PROD), synthesise(eventual(PROD))])
     for (const { template } of Object.values(stacks)) {
       const text = JSON.stringify(template);
@@ -22,7 +22,7 @@ it('no stack exports or imports anything, from its own Region or from another', 
     }
 });
 
-it('a Region knows of another one only what the config says: where clients reach it, its name, and its keysets', () => {
+it("a Region knows only the config's facts about another: its URL, its name, and its keysets", () => {
   const { resources } = synthesise(PROD).part('region-eu-west-1');
   const mentions = Object.entries(resources).filter(([, each]) =>
     JSON.stringify(each).includes('eu-central-1'),
@@ -45,7 +45,7 @@ it('a Region knows of another one only what the config says: where clients reach
     'AWS::Events::Rule countersign-live-evacuation',
     'AWS::CloudWatch::Alarm countersign-live-evacuated-eu-central-1',
   ]);
-  // By name, never by what another stack exports; and ARNs only in the roles of those that ask other Regions.
+  // By name, never by an export. ARNs appear only in the roles of functions that call other Regions.
   for (const [, { Type, Properties }] of mentions)
     if (Type !== 'AWS::IAM::Role') expect(JSON.stringify(Properties)).not.toMatch(/arn:[^"]*eu-central-1/);
 });

@@ -16,7 +16,7 @@ const CHECKERS = watch
   .HealthCheckConfig.ResourcePath;
 
 const topicArn = (name: string) => `arn:aws:sns:${name}:123456789012:mine`;
-/** All that an operator can bring, and nothing made in a zone. */
+/** All resources that an operator can supply, and no resource made in a zone. */
 const BY_HAND: ConfigInput = {
   ...PROD,
   apiGatewayRole: 'existing',
@@ -40,7 +40,7 @@ const one = (stack: Stack, type: string): Resource['Properties'] => {
 };
 const TLS = { SecurityPolicy: 'SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09', EndpointAccessMode: 'STRICT' };
 
-it('a firewall stands before the API: bad repute, known attacks, too many requests from one address', () => {
+it('a firewall protects the API: known bad addresses, known attacks, too many requests from one address', () => {
   const acl = one(region, 'AWS::WAFv2::WebACL');
   expect(acl).toMatchObject({ Name: 'countersign-live', Scope: 'REGIONAL', DefaultAction: { Allow: {} } });
   expect(
@@ -89,7 +89,7 @@ it('a firewall stands before the API: bad repute, known attacks, too many reques
               FieldToMatch: { QueryString: {} },
               SearchString: 'count=',
               PositionalConstraint: 'CONTAINS',
-              // `c%6Funt=100` is `count=100` to the function.
+              // The function reads `c%6Funt=100` as `count=100`.
               TextTransformations: [{ Priority: 0, Type: 'URL_DECODE' }],
             },
           },
@@ -100,14 +100,14 @@ it('a firewall stands before the API: bad repute, known attacks, too many reques
   ]);
   const few = { ...PROD, quota: { signaturesPerMinute: 20 }, waf: { requestsPerIp: 100 } };
   const [, , , counts] = one(synthesise(few).region, 'AWS::WAFv2::WebACL').Rules;
-  // AWS WAF takes none below.
+  // AWS WAF accepts no lower limit.
   expect(counts.Statement.RateBasedStatement.Limit).toBe(10);
   function managed(Name: string) {
     return { ManagedRuleGroupStatement: { VendorName: 'AWS', Name } };
   }
 });
 
-it('the firewall protects the stage that serves, and keeps no sample of a request, which would hold a proof', () => {
+it('the firewall is attached to the API stage, and stores no request sample, which would hold a proof', () => {
   const { ResourceArn } = one(region, 'AWS::WAFv2::WebACLAssociation');
   expect(flat(ResourceArn)).toMatch(
     /^arn:\$\{AWS::Partition\}:apigateway:eu-west-1::\/restapis\/\$\{Api\w+\}\/stages\/\$\{ApiDeploymentStagelive\w+\}$/,
@@ -115,7 +115,7 @@ it('the firewall protects the stage that serves, and keeps no sample of a reques
   expect(JSON.stringify(one(region, 'AWS::WAFv2::WebACL'))).not.toContain('"SampledRequestsEnabled":true');
 });
 
-it('TLS is 1.2 with forward secrecy or 1.3, post-quantum and strict, on every name of the API', () => {
+it('TLS is 1.2 with forward secrecy or 1.3, post-quantum and strict, on every host name of the API', () => {
   for (const stack of [region, dev.region]) expect(one(stack, 'AWS::ApiGateway::RestApi')).toMatchObject(TLS);
   const domains = region.ofType('AWS::ApiGateway::DomainName').map(({ Properties }) => Properties);
   expect(domains.map(({ DomainName }) => DomainName)).toEqual([
@@ -134,7 +134,7 @@ it('with a domain the API has no other name, and both names lead to its root', (
   for (const { Properties } of mappings) expect(Properties.BasePath).toBeUndefined();
 });
 
-it('the certificate of each Region is for both names, and validated in the zone', () => {
+it('the certificate of each Region covers both names, and is validated in the zone', () => {
   expect(one(region, 'AWS::CertificateManager::Certificate')).toMatchObject({
     DomainName: 'api.example.com',
     SubjectAlternativeNames: ['eu-west-1.api.example.com'],
@@ -146,7 +146,7 @@ it('the certificate of each Region is for both names, and validated in the zone'
   });
 });
 
-it('a Region answers under its own name and the entry, and discovery names all Regions in the order of the config', () => {
+it('a Region serves its own name and the entry, and discovery lists all Regions in the order of the config', () => {
   const of = (name: 'register' | 'discovery') =>
     region
       .ofType('AWS::Lambda::Function')
@@ -164,7 +164,7 @@ it('a Region answers under its own name and the entry, and discovery names all R
   ]);
 });
 
-it('access logs hold an allow-list of fields, and nothing that a caller writes', () => {
+it('access logs contain listed fields only, and nothing that a caller wrote', () => {
   const { AccessLogSetting, MethodSettings } = one(region, 'AWS::ApiGateway::Stage');
   const fields: string[] = Object.values(JSON.parse(AccessLogSetting.Format));
   expect(fields).toContain('$context.requestId');
@@ -175,7 +175,7 @@ it('access logs hold an allow-list of fields, and nothing that a caller writes',
   expect(one(dev.region, 'AWS::ApiGateway::Stage').AccessLogSetting).toBeUndefined();
 });
 
-it('logs are kept for 7 days by a stage of kind dev, 90 by prod, or as the config says', () => {
+it('logs are kept for 7 days by a dev stage, 90 by a prod stage, or as the config says', () => {
   const kept = (config: ConfigInput) => [
     ...new Set(
       synthesise(config)
@@ -188,7 +188,7 @@ it('logs are kept for 7 days by a stage of kind dev, 90 by prod, or as the confi
   expect(kept(OTHERWISE)).toEqual([30]);
 });
 
-it("API Gateway's role for logs is one for the account: it has no stage in it, and outlives each", () => {
+it("API Gateway's role for logs is one per account: its name has no stage, and it outlives each stage", () => {
   const account = prod.part('account-eu-west-1');
   expect(JSON.stringify(account.template)).not.toContain('live');
   for (const { DeletionPolicy } of Object.values(account.resources)) expect(DeletionPolicy).toBe('Retain');
@@ -196,7 +196,7 @@ it("API Gateway's role for logs is one for the account: it has no stage in it, a
   expect(Object.keys(synthesise(BY_HAND).stacks).some((name) => name.includes('account'))).toBe(false);
 });
 
-it('each Region has a record of its own, an alias of its API that asks for its health', () => {
+it("each Region has its own record: an alias of its API that evaluates the API's health", () => {
   const record = one(region, 'AWS::Route53::RecordSet');
   expect(record).toMatchObject({
     Name: 'eu-west-1.api.example.com.',
@@ -235,7 +235,7 @@ it('the entry leads to the nearest Region that is healthy and not evacuated', ()
       InsufficientDataHealthStatus: 'LastKnownStatus',
     });
     expect(stays.AlarmIdentifier.Name).toBe(`countersign-live-evacuated-${Region}`);
-    // Where the Region does not depend on itself, and where the alarm really is.
+    // Outside the Region, so that it does not depend on itself; and at the alarm's real place.
     expect(stays.AlarmIdentifier.Region).not.toBe(Region);
     const keeper = prod.part(`region-${stays.AlarmIdentifier.Region}`);
     expect(alarmNames(keeper)).toContain(`evacuated-${Region}`);
@@ -245,7 +245,7 @@ it('the entry leads to the nearest Region that is healthy and not evacuated', ()
   }
 });
 
-it('each health check has a name that says what it looks at', () => {
+it('the name of each health check says what it checks', () => {
   const names = watch
     .ofType('AWS::Route53::HealthCheck')
     .map(
@@ -261,14 +261,14 @@ it('each health check has a name that says what it looks at', () => {
   );
 });
 
-it('what is replicated late, or not at all after a write, rings; a stage where nobody writes does not', () => {
+it('slow replication, or none after a write, raises an alarm; a stage without writes raises none', () => {
   const { Metrics, ...alarm } = alarms(synthesise(eventual(PROD)).region).find(
     ({ AlarmName }) => AlarmName === 'countersign-live-replication-lag',
   )!;
   expect(alarm).toMatchObject({ Threshold: 60_000, EvaluationPeriods: 3, TreatMissingData: 'ignore' });
   const expression = Metrics.find(({ Expression }: Record<string, string>) => Expression)!.Expression;
   const lag = (writes: number | undefined, to0: number | undefined) =>
-    // CloudWatch's own functions, of one period.
+    // CloudWatch's own functions, over one period.
     new Function('writes', 'to0', 'FILL', 'MAX', 'IF', `return ${expression}`)(
       writes,
       to0,
@@ -284,7 +284,7 @@ it('what is replicated late, or not at all after a write, rings; a stage where n
     Metrics.flatMap(({ Id, MetricStat }: Resource['Properties']) => (MetricStat ? [[Id, MetricStat]] : [])),
   );
   expect(byId.to0).toMatchObject({ Stat: 'Average', Metric: { MetricName: 'ReplicationLatency' } });
-  // Of the probes and registrations of this Region, not of what replication brings.
+  // Writes by this Region's own probes and registrations, not writes that replication brings.
   expect(byId.writes).toMatchObject({
     Stat: 'SampleCount',
     Metric: {
@@ -322,7 +322,7 @@ it('one Region needs no health check, and its record can become one of several i
   expect(alarmNames(alone.region).filter((name) => name.includes('evacuated'))).toEqual([]);
 });
 
-it('without a zone the stacks say which records to make, by hand or in another account', () => {
+it('without a zone, the stacks list the records to create by hand or in another account', () => {
   const byHand = synthesise(BY_HAND);
   for (const stack of Object.values(byHand.stacks)) {
     expect(stack.ofType('AWS::Route53::RecordSet')).toEqual([]);
@@ -345,7 +345,7 @@ it('without a zone the stacks say which records to make, by hand or in another a
   }
 });
 
-it('each topic that a stage makes is printed under the name that docs/deploy.md says', () => {
+it('each topic that a stage creates is printed under the name in docs/deploy.md', () => {
   const makers = Object.values(prod.stacks).filter((stack) => stack.ofType('AWS::SNS::Topic').length > 0);
   expect(makers.length).toBeGreaterThan(1);
   for (const { template } of makers) expect(template.Outputs).toHaveProperty('AlarmTopic');
@@ -356,7 +356,7 @@ function alarmNames(stack: Stack): string[] {
   return alarms(stack).map(({ AlarmName }) => AlarmName.replace('countersign-live-', ''));
 }
 
-it('each Region is watched, and so is the health of each', () => {
+it('each Region has alarms, and each health check has one', () => {
   const everywhere = [
     'strict-key-exposed',
     'api-errors',
@@ -387,7 +387,7 @@ it('each Region is watched, and so is the health of each', () => {
   ]);
 });
 
-it('alarms of a stage of kind prod go to the topic of their own Region, which takes them over TLS alone', () => {
+it('alarms of a stage of kind prod go to the topic of their Region, which accepts them over TLS only', () => {
   const to = (stack: Stack) => [
     ...new Set(
       alarms(stack).flatMap(({ AlarmActions, OKActions }) => [...AlarmActions, ...OKActions].map(flat)),
@@ -419,13 +419,13 @@ it('alarms of a stage of kind prod go to the topic of their own Region, which ta
   expect(to(synthesise(imported).region)).toEqual([topic]);
 });
 
-it('an alarm on several metrics takes ten at most', () => {
+it('an alarm on several metrics has ten at most', () => {
   for (const stack of [...Object.values(prod.stacks), ...Object.values(synthesise(eventual(PROD)).stacks)])
     for (const { AlarmName, Metrics = [] } of alarms(stack))
       expect([AlarmName, Metrics.length - 1]).toEqual([AlarmName, expect.toSatisfy((n: number) => n <= 10)]);
 });
 
-it('unread keys are noticed by every function that has some', () => {
+it('every function with keys reports keys that it cannot read', () => {
   const watched = region
     .ofType('AWS::Logs::MetricFilter')
     .filter(({ Properties }) => Properties.FilterPattern === '{ $.message = "keyset" }')
@@ -442,7 +442,7 @@ it('unread keys are noticed by every function that has some', () => {
   expect(watched.sort()).toEqual(reading.map((name) => `/aws/lambda/countersign-live-${name}`).sort());
 });
 
-it('every alarm says what broke and links to its own section of the runbook, which exists', () => {
+it('every alarm says what failed and links to its own section of the runbook, which exists', () => {
   const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8');
   const [ofAlarms] = runbook.split('\n# Without an alarm\n');
   const anchors = [...ofAlarms!.matchAll(/^## (.+)$/gm)].map(([, title]) =>
@@ -453,7 +453,7 @@ it('every alarm says what broke and links to its own section of the runbook, whi
     const [, what, where, link] = AlarmDescription.match(
       /^(.+\.) Runbook: (\S+?)(?:#| \(section )([\w-]+)\)?$/,
     )!;
-    // What a mail or a chat makes a link of, in the account itself; a stage of kind dev has no topic.
+    // A mail or chat turns these into links within the account. A stage of kind dev has no topic.
     expect(where).toBe(
       AlarmName.startsWith('countersign-live-')
         ? 'https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards/dashboard/countersign-live'
@@ -464,11 +464,11 @@ it('every alarm says what broke and links to its own section of the runbook, whi
     return link;
   });
   expect(anchors).toEqual(expect.arrayContaining(linked));
-  // And no section without an alarm.
+  // No section lacks an alarm.
   expect(new Set(linked)).toEqual(new Set(anchors));
 });
 
-it('the dashboard that alarms lead to shows every section of the runbook, without the links that lead nowhere there', () => {
+it('the dashboard that alarms link to shows every section of the runbook, without links that would not work there', () => {
   const shown = (config: ConfigInput): string[] => {
     const { DashboardBody } = one(synthesise(config).part('watch'), 'AWS::CloudWatch::Dashboard');
     const { widgets } = JSON.parse(flat(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x'));
@@ -482,18 +482,18 @@ it('the dashboard that alarms lead to shows every section of the runbook, withou
   expect(texts.map((text) => text.split('\n')[0])).toEqual(titles);
   for (const text of texts) expect(text).not.toMatch(/\]\(|<!--/);
   expect(texts.find((text) => text.startsWith('## api-errors'))).toContain('**What a client sees.**');
-  // Whoever has it elsewhere sees it there alone.
+  // A runbook elsewhere appears there only.
   expect(shown({ ...PROD, runbookUrl: 'https://wiki.example.com/run' })).toEqual([]);
 });
 
-it('the link leads to where the runbook is, if the config says where', () => {
+it("the link leads to the runbook's place in the config", () => {
   const { region } = synthesise(OTHERWISE);
   expect(alarms(region)[0].AlarmDescription).toMatch(
     / https:\/\/wiki\.example\.com\/run#strict-key-exposed$/,
   );
 });
 
-it('one dashboard shows all Regions, and a stage of kind dev pays for none', () => {
+it('one dashboard shows all Regions, and a dev stage has none, because it costs money', () => {
   const { DashboardName, DashboardBody } = one(watch, 'AWS::CloudWatch::Dashboard');
   expect(DashboardName).toBe('countersign-live');
   const { widgets } = JSON.parse(flat(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x'));

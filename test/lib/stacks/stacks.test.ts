@@ -1,4 +1,7 @@
-/** What can be read from the templates. One file to vitest, so that each config is synthesised once for all of them. */
+/**
+ * Tests that read the templates. They are one file to vitest, so that each config is synthesised once for
+ * all.
+ */
 import './api.ts';
 import './functions.ts';
 import './stores.ts';

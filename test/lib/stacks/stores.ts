@@ -27,13 +27,13 @@ it.each(Object.keys(TABLES) as TableKind[])(
   },
 );
 
-it('rows of ledger, limits and registry go by their ttl; clients have none', () => {
+it('items of ledger, limits and registry expire by ttl; clients do not', () => {
   const ttl = { AttributeName: 'ttl', Enabled: true };
   const of = (kind: TableKind) => named(tableName('dev', kind)).Properties.TimeToLiveSpecification;
   expect([of('ledger'), of('limits'), of('registry'), of('clients')]).toEqual([ttl, ttl, ttl, undefined]);
 });
 
-it("what all Regions share is at home, and can become more than one replica; what is a Region's own is not", () => {
+it("shared tables are at home, and can gain replicas; a Region's own tables cannot", () => {
   const names = (stack: Stack, type: string) =>
     stack.ofType(type).map(({ Properties }) => Properties.TableName);
   expect(names(home, 'AWS::DynamoDB::GlobalTable')).toEqual([
@@ -48,7 +48,7 @@ it("what all Regions share is at home, and can become more than one replica; wha
   expect(tables(region)).toHaveLength(2);
 });
 
-it('a stage of kind dev leaves nothing behind and has no key of its own to pay for', () => {
+it('a stage of kind dev leaves nothing behind, and has no key of its own, which would cost money', () => {
   for (const stack of [home, region])
     for (const { Type, DeletionPolicy = 'Delete', UpdateReplacePolicy = 'Delete' } of Object.values(
       stack.resources,
@@ -72,7 +72,7 @@ it('a lost ledger is replaced under a new name, by the same resource', () => {
   expect(writes).not.toContain('ledger-1');
 });
 
-it('tables of two generations exist at once; a switch changes nothing of them, and the roles and functions name the new ones', () => {
+it('tables of two generations exist at once; a switch changes neither, and roles and functions then name the new ones', () => {
   const at = (tables: ConfigInput['tables']) => synthesise({ ...PROD, ...(tables && { tables }) });
   const one = at(undefined);
   const beside = at({ other: { generation: 2 } });
@@ -95,7 +95,7 @@ it('tables of two generations exist at once; a switch changes nothing of them, a
   expect(tablesOf(after)).toEqual(tablesOf(beside));
   for (const { DeletionPolicy, UpdateReplacePolicy } of Object.values(tablesOf(after)))
     expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
-  // Whether or not others exist beside them.
+  // Tables of another generation change nothing in the Region.
   expect(beside.region.resources).toEqual(one.region.resources);
   const named = (each: typeof one) =>
     [
@@ -126,14 +126,14 @@ it('tables of another generation have their own mode and Regions, and a Region t
   expect(Object.keys(stacks)).not.toContain('countersign-live-region-eu-west-2');
 });
 
-/** What CloudFormation cannot change in place (AWS resource reference, "Update requires: Replacement"). */
+/** The properties that CloudFormation cannot change in place (AWS resource reference, "Update requires: Replacement"). */
 const REPLACING: Record<string, readonly string[]> = {
   'AWS::DynamoDB::GlobalTable': ['TableName', 'KeySchema', 'LocalSecondaryIndexes', 'MultiRegionConsistency'],
   'AWS::DynamoDB::Table': ['TableName', 'KeySchema', 'LocalSecondaryIndexes', 'ImportSourceSpecification'],
   'AWS::SecretsManager::Secret': ['Name', 'SecretString'],
 };
 
-/** Id, type and the properties that a change of would replace the resource by; the value of a secret as well. */
+/** Id, type and the properties whose change would replace the resource, and the value of a secret. */
 function identity(config: ConfigInput): unknown[] {
   const { home, region } = synthesise(config);
   return [home, region].flatMap(({ resources }) =>
@@ -195,13 +195,14 @@ it.each<[string, ConfigInput, ConfigInput]>([
   ['of a strong stage, its imported key and its domain included', PROD, IMPORTED],
   ['of an eventual stage, its Regions included', eventual(PROD), ELSEWHERE],
 ])(
-  'no setting outside the frozen ones replaces a table or a secret, or writes a key over: %s',
+  'no setting outside the frozen ones replaces a table or a secret, or overwrites a key: %s',
   (_, before, after) => {
     expect(identity(after)).toEqual(identity(before));
   },
 );
 
-// CloudFormation writes SecretString again whenever the resource changes: over live keys. So this never changes.
+// CloudFormation writes SecretString again whenever the resource changes, over live keys. So it never
+// changes.
 it('the secrets are frozen: a name, the empty keyset, nothing else', () => {
   const properties = home.ofType('AWS::SecretsManager::Secret').map(({ Properties }) => Properties);
   expect(properties).toEqual([
@@ -211,7 +212,7 @@ it('the secrets are frozen: a name, the empty keyset, nothing else', () => {
   ]);
 });
 
-it('no template holds a key, and no other one a secret', () => {
+it('no template holds a key, and a Region’s own stack holds no secret', () => {
   for (const { template } of [home, region])
     expect(JSON.stringify(template)).not.toMatch(/"(k|d)\\?":|PRIVATE KEY/);
   expect(region.ofType('AWS::SecretsManager::Secret')).toEqual([]);
@@ -223,7 +224,7 @@ const replicas = (config: ConfigInput, table: string): Resource['Properties'][] 
     .find(({ Properties }) => Properties.TableName === table)!.Properties.Replicas;
 
 it.each(['countersign-live-registry-1', 'countersign-live-clients-1'])(
-  '%s is kept, encrypted with the key of each Region, restorable, and protected from deletion',
+  "%s is retained, encrypted with each Region's key, restorable, and protected from deletion",
   (name) => {
     const table = synthesise(PROD)
       .home.ofType('AWS::DynamoDB::GlobalTable')
@@ -265,7 +266,7 @@ it('tables are strongly consistent where the Regions allow it, and then have no 
   ]);
 });
 
-it('every Region reads a replica of the secrets of its own, encrypted with its own key; the value stays the empty keyset', () => {
+it('each Region reads its own replica of the secrets, encrypted with its own key; the value stays the empty keyset', () => {
   const alias = (region: string) =>
     `arn:\${AWS::Partition}:kms:${region}:\${AWS::AccountId}:alias/countersign-live`;
   const secrets = synthesise(PROD).home.ofType('AWS::SecretsManager::Secret');
@@ -280,7 +281,7 @@ it('every Region reads a replica of the secrets of its own, encrypted with its o
   }
 });
 
-it('the key that encrypts turns over each year, stays when its stack goes, and has the name that others use', () => {
+it('the encryption key rotates yearly, is retained with its stack, and has the name that other stacks use', () => {
   const { resources } = synthesise(PROD).part('base-eu-west-1');
   const [key, alias] = ['AWS::KMS::Key', 'AWS::KMS::Alias'].map(
     (type) => Object.values(resources).find(({ Type }) => Type === type)!,
@@ -290,7 +291,7 @@ it('the key that encrypts turns over each year, stays when its stack goes, and h
   expect(alias!.Properties.AliasName).toBe('alias/countersign-live');
 });
 
-it('an imported key is used as it is, and none is made', () => {
+it('an imported key is used unchanged, and none is created', () => {
   const { stacks } = synthesise(IMPORTED);
   expect(Object.keys(stacks).filter((name) => name.includes('-base-'))).toEqual([
     'countersign-live-base-eu-central-1',
@@ -301,7 +302,7 @@ it('an imported key is used as it is, and none is made', () => {
   expect(home.SSESpecification.KMSMasterKeyId).toBe(kms);
 });
 
-it('tags reach the replicas of global tables, which the tags of a stack do not', () => {
+it('tags reach the replicas of global tables, which stack tags do not', () => {
   for (const replica of replicas(IMPORTED, 'countersign-live-registry-1'))
     expect(replica.Tags).toEqual([{ Key: 'team', Value: 'a' }]);
 });

@@ -117,18 +117,18 @@ const get = async (client: typeof a, TableName: string, pk: string) =>
     )
   ).Item;
 
-test("a Region's own table is nobody else's", async () => {
+test("a Region's own table is visible in that Region only", async () => {
   await put(a, 'own-table', 'x', '1');
   expect(await get(a, 'own-table', 'x')).toBeDefined();
   expect(await get(b, 'own-table', 'x')).toBeUndefined();
 });
 
-test('a global table is one for all Regions', async () => {
+test('a global table is one table for all Regions', async () => {
   await put(a, 'global-table', 'y', '1');
   expect(await get(b, 'global-table', 'y')).toEqual({ pk: { S: 'y' }, w: { S: '1' } });
 });
 
-test('a conditional write lets its own repetition through and nobody else', async () => {
+test('a conditional write accepts its own repetition, and no other writer', async () => {
   await put(a, 'own-table', 'z', 'mine');
   await put(a, 'own-table', 'z', 'mine');
   await expect(put(a, 'own-table', 'z', 'other')).rejects.toThrow(
@@ -142,7 +142,7 @@ test('of many concurrent conditional writes one wins', async () => {
   expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
 });
 
-test('a batch goes where its table is', async () => {
+test('a batch goes to the Region of its table', async () => {
   const items = [{ PutRequest: { Item: { pk: { S: 'batched' } } } }];
   await b.dynamodb.send(new BatchWriteItemCommand({ RequestItems: { 'global-table': items } }));
   expect(await get(a, 'global-table', 'batched')).toBeDefined();
@@ -159,7 +159,7 @@ test('a Region lists its own and the global tables together, page by page', asyn
   expect((await b.dynamodb.send(rest)).TableNames).toEqual(['own-table']);
 });
 
-test('a table that is not there is named as AWS names it', async () => {
+test("a missing table is reported in AWS's words", async () => {
   await expect(a.dynamodb.send(new DescribeTableCommand({ TableName: 'none' }))).rejects.toThrow(
     expect.objectContaining({ name: 'ResourceNotFoundException' }),
   );
@@ -183,7 +183,7 @@ test('a secret is read in every Region, by name and by ARN', async () => {
   expect(byArn.SecretString).toBe('one');
 });
 
-test('a new version is current, the one before it previous, and the one before that is gone from the labels', async () => {
+test('a new version is current, the version before is previous, and the one before that has no label', async () => {
   const Name = 'versions';
   await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one', AddReplicaRegions }));
   await a.secrets.send(new PutSecretValueCommand({ SecretId: Name, SecretString: 'two' }));
@@ -198,7 +198,7 @@ test('a new version is current, the one before it previous, and the one before t
   expect(ReplicationStatus).toEqual([{ Region: 'local-b', Status: 'InSync' }]);
 });
 
-test('a pending version leaves the current one alone', async () => {
+test('a pending version does not change the current one', async () => {
   const Name = 'pending';
   await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'live' }));
   const SecretString = 'next';
@@ -214,7 +214,7 @@ test('a pending version leaves the current one alone', async () => {
   );
 });
 
-test('a repeated put is one version; the same token for another value is refused', async () => {
+test('a repeated put is one version; the same token with another value is refused', async () => {
   const Name = 'repeated';
   await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one' }));
   const token = '00000000-0000-4000-8000-000000000001';
@@ -229,7 +229,7 @@ test('a repeated put is one version; the same token for another value is refused
   );
 });
 
-test('a secret cannot be made twice, found where it is not, or written in a replica', async () => {
+test('a secret cannot be created twice, found where it is missing, or written in a replica', async () => {
   const Name = 'once';
   await a.secrets.send(new CreateSecretCommand({ Name, SecretString: 'one', AddReplicaRegions }));
   const named = (name: string) => expect.objectContaining({ name });
@@ -253,7 +253,7 @@ test('secrets are listed without their values', async () => {
   expect(JSON.stringify(SecretList)).not.toContain('hidden-value');
 });
 
-test('a function is invoked in the Region that was asked, with its event', async () => {
+test('a function is invoked in the requested Region, with its event', async () => {
   const { Payload, StatusCode, FunctionError } = await b.lambda.send(
     new InvokeCommand({ FunctionName: 'echo', Payload: JSON.stringify({ name: 'Zoë' }) }),
   );
@@ -266,7 +266,7 @@ test('a function is invoked in the Region that was asked, with its event', async
   });
 });
 
-test('a function sees by which alias it was called, however that was named', async () => {
+test('a function sees the alias it was called by, in whatever form it was named', async () => {
   const arn = 'arn:aws:lambda:local-a:000000000000:function:echo';
   for (const named of [
     { FunctionName: 'echo:watch' },
@@ -288,7 +288,7 @@ test('a function that throws is a function error, not a failed call', async () =
   });
 });
 
-test('an unknown function, a payload that is no JSON and an asynchronous call are refused by name', async () => {
+test('an unknown function, an invalid JSON payload and an asynchronous call are refused, each by name', async () => {
   const named = (name: string) => expect.objectContaining({ name });
   await expect(a.lambda.send(new InvokeCommand({ FunctionName: 'none' }))).rejects.toThrow(
     named('ResourceNotFoundException'),
@@ -300,7 +300,7 @@ test('an unknown function, a payload that is no JSON and an asynchronous call ar
   await expect(a.lambda.send(later)).rejects.toThrow(named('InvalidParameterValueException'));
 });
 
-test('a Region that is not here, and a request without credentials, are refused', async () => {
+test('an unknown Region, and a request without credentials, are refused', async () => {
   await expect(aws('local-z').dynamodb.send(new ListTablesCommand({}))).rejects.toThrow(/local-a, local-b/);
   const bare = await send(server.url, { method: 'POST', body: '{}' });
   expect(bare.status).toBe(403);

@@ -1,4 +1,7 @@
-/** The local Secrets Manager by AWS's protocol: what a rotation asks of it, and the rotation that it runs itself. */
+/**
+ * The local Secrets Manager over AWS's protocol: the calls of a rotation, and the rotations that it runs
+ * itself.
+ */
 import { randomUUID } from 'node:crypto';
 import {
   CancelRotateSecretCommand,
@@ -125,7 +128,7 @@ secretsManagerContract({
 });
 
 describe('a rotation that it runs', () => {
-  it('stages a version without a value, calls the four steps in order, and leaves what they did', async () => {
+  it('stages a version without a value, calls the four steps in order, and keeps their results', async () => {
     const { id, first } = await create();
     const { VersionId } = await rotate(id);
     await rotation.settled();
@@ -156,7 +159,7 @@ describe('a rotation that it runs', () => {
     });
   });
 
-  it('that fails leaves its AWSPENDING, and the next is refused until that is gone', async () => {
+  it('that fails leaves its AWSPENDING, and the next is refused until that is removed', async () => {
     const { id, first } = await create();
     fails = 'createSecret';
     const { VersionId } = await rotate(id);
@@ -174,7 +177,7 @@ describe('a rotation that it runs', () => {
     expect(await value(id)).toBe('rotated');
   });
 
-  it('when a schedule is set for later is a test alone', async () => {
+  it('is only tested if a schedule is set for later', async () => {
     const { id, first } = await create();
     await rotate(id, { RotateImmediately: false, RotationRules: { AutomaticallyAfterDays: 30 } });
     await rotation.settled();
@@ -182,7 +185,7 @@ describe('a rotation that it runs', () => {
     expect(await labels(id)).toEqual({ [first]: ['AWSCURRENT'] });
   });
 
-  it('comes when its schedule says so', async () => {
+  it('starts when its schedule says so', async () => {
     const { id } = await create();
     await rotate(id, { RotateImmediately: false, RotationRules: { ScheduleExpression: 'rate(10 days)' } });
     await rotation.settled();
@@ -200,7 +203,7 @@ describe('a rotation that it runs', () => {
     expect(called.filter(({ event }) => event.Step === 'finishSecret')).toHaveLength(1);
   });
 
-  it('without a function, of a replica, or by a schedule of another form is refused', async () => {
+  it('without a function, of a replica, or with a schedule of another form is refused', async () => {
     const { id } = await create();
     await expect(a.send(new RotateSecretCommand({ SecretId: id }))).rejects.toThrow(
       'No Lambda rotation function',
@@ -218,7 +221,7 @@ describe('a label', () => {
   const update = (id: string, input: object) =>
     a.send(new UpdateSecretVersionStageCommand({ SecretId: id, VersionStage: 'AWSCURRENT', ...input }));
 
-  it('is moved only by who names where it stands; AWSCURRENT is never taken away', async () => {
+  it('moves only if the caller names where it is; AWSCURRENT is never removed', async () => {
     const { id, first } = await create();
     const token = randomUUID();
     const next = {
@@ -348,7 +351,7 @@ describe('Regions', () => {
 });
 
 describe('a replica', () => {
-  it('shows a secret as it was a lag ago, and nothing before it was made', async () => {
+  it('shows a secret as it was one lag ago, and nothing before its creation', async () => {
     clock.lagMs = 1_000;
     const { id } = await create();
     await expect(value(id, b)).rejects.toThrow(named('ResourceNotFoundException'));
@@ -362,14 +365,14 @@ describe('a replica', () => {
   });
 });
 
-it('holds 65,536 bytes a secret, and refuses more in the words of AWS', async () => {
+it("accepts 65,536 bytes per secret, and refuses more in AWS's words", async () => {
   const refused = {
     name: 'ValidationException',
     message:
       "1 validation error detected: Value at 'secretString' failed to satisfy constraint: Member must have length less than or equal to 65536",
   };
   const Name = `size-${randomUUID()}`;
-  // Bytes count, not characters.
+  // The limit counts bytes, not characters.
   const most = `${'é'.repeat(32_767)}xx`;
   const create = (SecretString: string) => a.send(new CreateSecretCommand({ Name, SecretString }));
   await expect(create(`${most}x`)).rejects.toMatchObject(refused);

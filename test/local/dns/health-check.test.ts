@@ -28,7 +28,7 @@ describe('the data of an alarm', () => {
   });
 });
 
-it('a check of an alarm keeps its last status without data, or is healthy, as it is set', () => {
+it("without data, an alarm's check keeps its last status, or is healthy, depending on its setting", () => {
   for (const was of [true, false]) {
     expect(alarmCheck(was, 'INSUFFICIENT_DATA', 'LastKnownStatus')).toBe(was);
     expect(alarmCheck(was, 'INSUFFICIENT_DATA', 'Healthy')).toBe(true);
@@ -39,7 +39,7 @@ it('a check of an alarm keeps its last status without data, or is healthy, as it
   }
 });
 
-it('a check of an endpoint changes after as many results in a row as its threshold', () => {
+it("an endpoint's check changes once as many results in a row as its threshold contradict it", () => {
   const after = (results: boolean[], threshold?: number) =>
     results.reduce((check, passed) => endpointCheck(check, passed, threshold), NEW_ENDPOINT_CHECK).healthy;
   expect([after([]), after([false]), after([false, true])]).toEqual([true, false, true]);
@@ -56,7 +56,7 @@ it('a Region is healthy if both of its checks are', () => {
   ]).toEqual([true, false, false]);
 });
 
-it('DNS answers with the healthy Regions, and with all of them where none is', () => {
+it('DNS answers with the healthy Regions, or with all of them if none is healthy', () => {
   expect(answers(['a', 'b', 'c'], (region) => region !== 'a')).toEqual(['b', 'c']);
   expect(answers(['a', 'b'], () => false)).toEqual(['a', 'b']);
 });

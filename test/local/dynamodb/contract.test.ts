@@ -1,4 +1,4 @@
-/** The store in memory passes what dynalite and DynamoDB pass, in each of its modes. */
+/** The store in memory passes the same suite as dynalite and DynamoDB, in each of its modes. */
 import { dynamodbClientOn } from '../../../local/dynamodb/client.ts';
 import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 import { storesContract } from '../../contract/stores.ts';

@@ -1,4 +1,7 @@
-/** What strong and eventual global tables do to a client that rests on more than they give (docs/aws-truths.md). */
+/**
+ * How strong and eventual global tables behave toward a client that expects more than they guarantee
+ * (docs/aws-truths.md).
+ */
 import { describe, expect, it } from 'vitest';
 import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 import type { EventualTable } from '../../../local/dynamodb/eventual-table.ts';
@@ -36,7 +39,7 @@ const named = (name: string) => expect.objectContaining({ name });
 describe('eventual', () => {
   const absent = 'attribute_not_exists(pk)';
 
-  it('judges a condition on its own copy: one item is created twice, and the later one stays', () => {
+  it('evaluates a condition on its own copy: an item can be created twice, and the later write wins', () => {
     const clocks = { a: T0, b: T0 + 1 };
     const { put, get, table } = store('eventual', clocks);
     put('a', 'x', 'of a', absent);
@@ -51,7 +54,7 @@ describe('eventual', () => {
     expect(table.records('b').map(({ eventName }) => eventName)).toEqual(['INSERT']);
   });
 
-  it('converges after any partition, and a deletion is a write like any other', () => {
+  it('converges after any partition, and a deletion replicates like any other write', () => {
     const clocks = { a: T0, b: T0 };
     const { db, put, get, table } = store('eventual', clocks);
     put('a', 'x', '1');
@@ -67,7 +70,7 @@ describe('eventual', () => {
     expect([get('a', 'x'), get('b', 'x')]).toEqual([undefined, undefined]);
   });
 
-  it('several changes of one item may arrive as the last one', () => {
+  it('may deliver several changes of one item as its last state', () => {
     const { put, get, table } = store('eventual');
     for (const v of ['1', '2', '3']) put('a', 'x', v);
     const [link] = (table as EventualTable).links();
@@ -77,7 +80,7 @@ describe('eventual', () => {
     expect((table as EventualTable).underWay()).toBe(0);
   });
 
-  it('what a lost Region had not sent is lost with it', () => {
+  it('loses the unsent writes of a lost Region', () => {
     const { db, put, get, table } = store('eventual');
     put('a', 'x', '1');
     db.network.lose('a');
@@ -89,7 +92,7 @@ describe('eventual', () => {
     expect([get('a', 'x'), get('b', 'x')]).toEqual(['1', undefined]);
   });
 
-  it('TTL removes what has expired, in the other Regions too, and the stream says so', () => {
+  it('removes expired items by TTL, in the other Regions too, and the stream says so', () => {
     const { db, get, table } = store('eventual');
     const Item = { pk: { S: 'x' }, v: { S: 'v' }, ttl: { N: String(T0 / 1000 - 1) } };
     db.ask('a', 'PutItem', { TableName: 't', Item } as never);
@@ -105,7 +108,7 @@ describe('eventual', () => {
 describe('strong', () => {
   const absent = 'attribute_not_exists(pk)';
 
-  it('judges a condition on the latest write of any Region; a weak read may be behind', () => {
+  it('evaluates a condition on the latest write of any Region; a weak read may be old', () => {
     const { put, get, table } = store('strong');
     put('a', 'x', 'of a', absent);
     expect(() => put('b', 'x', 'of b', absent)).toThrow(named('ConditionalCheckFailedException') as never);
@@ -114,7 +117,7 @@ describe('strong', () => {
     expect(get('b', 'x', false)).toBe('of a');
   });
 
-  it('refuses a write that meets one of another Region on the same item', () => {
+  it("refuses a write that conflicts with another Region's on the same item", () => {
     const { db, put, get } = store('strong');
     const Item = { pk: { S: 'x' }, v: { S: 'first' } };
     const first = db.begin('a', 'PutItem', { TableName: 't', Item } as never);
@@ -129,7 +132,7 @@ describe('strong', () => {
     expect(get('a', 'x')).toBe('third');
   });
 
-  it('answers as long as a second replica is within reach, the witness included', () => {
+  it('answers as long as a second replica can be reached; the witness counts', () => {
     const { db, put, get } = store('strong');
     db.network.lose('b');
     put('a', 'x', '1');
@@ -143,7 +146,7 @@ describe('strong', () => {
     expect(get('b', 'x')).toBe('1');
   });
 
-  it('loses quorum between beginning and end: the write is not made', () => {
+  it('without quorum between begin and commit: the write is not made', () => {
     const { db, get } = store('strong');
     const Item = { pk: { S: 'x' }, v: { S: '1' } };
     const write = db.begin('a', 'PutItem', { TableName: 't', Item } as never);

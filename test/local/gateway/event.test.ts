@@ -53,18 +53,18 @@ test.each([
   check(event.requestContext.identity, shape.identity);
 });
 
-test('a repeated query parameter keeps its last value, and all of them in the multi-value member', () => {
+test('a repeated query parameter has its last value, and all values in the multi-value member', () => {
   const event = eventOf({ method: 'GET', path: '/v1/nonce', query: 'name=you&name=me&a=%41+b&empty' });
   expect(event.queryStringParameters).toEqual({ name: 'me', a: 'A b', empty: '' });
   expect(event.multiValueQueryStringParameters).toEqual({ name: ['you', 'me'], a: ['A b'], empty: [''] });
 });
 
-test('a body reaches the function as the bytes that were sent', () => {
+test('a body reaches the function as the original bytes', () => {
   const { body, isBase64Encoded } = eventOf({ body: Buffer.from([0x22, 0xff, 0x22]) });
   expect([body, isBase64Encoded]).toEqual(['Iv8i', true]);
 });
 
-test('a resource is found on the decoded path, and the event keeps the path as it was written', () => {
+test('the decoded path selects the resource, and the event keeps the original path', () => {
   const event = eventOf({ path: '/v1/%72egister' });
   expect(event.resource).toBe('/v1/register');
   expect(event.path).toBe('/v1/%72egister');

@@ -46,7 +46,7 @@ function expectProblem(reply: Reply, status: number, code: string): void {
   });
 }
 
-test('a request reaches the function of its route, with every header it was sent with', async () => {
+test("a request reaches its route's function with all its headers", async () => {
   const headers = ['Authorization', 'JWT a', 'Authorization', 'JWT b', 'X-Other', 'c'];
   await send(`${server.url}/v1/register`, { method: 'POST', headers, body: '{}' });
   expect(calls.map(({ name }) => name)).toEqual(['register']);
@@ -57,7 +57,7 @@ test('a request reaches the function of its route, with every header it was sent
   expect(calls[0]!.event).toMatchObject({ body: 'e30=', isBase64Encoded: true });
 });
 
-test('an answer carries its headers one by one, the request id of the event and the time of the clock', async () => {
+test("an answer carries its headers one by one, the event's request id and the clock's time", async () => {
   respond = () => ({
     statusCode: 401,
     multiValueHeaders: { A: ['1', '2'] },
@@ -81,12 +81,12 @@ test.each([
   ['POST', '/v1/nonce'],
   ['PUT', '/v1/registrations/abc'],
   ['OPTIONS', '/v1/nowhere'],
-])('%s %s is answered not_found, by no function', async (method, path) => {
+])('%s %s is answered not_found, and no function runs', async (method, path) => {
   expectProblem(await send(server.url + path, { method }), 404, 'not_found');
   expect(calls).toEqual([]);
 });
 
-test('a payload beyond 10 MB is refused, and the connection still gets the answer', async () => {
+test('a payload beyond 10 MB is refused, and the client still receives the answer', async () => {
   const body = randomBytes(10 * 1024 * 1024 + 1);
   expectProblem(await send(`${server.url}/v1/register`, { method: 'POST', body }), 413, 'body_too_large');
   expect(calls).toEqual([]);
@@ -97,7 +97,7 @@ test('a payload of 10 MB reaches the function', async () => {
   expect((await send(`${server.url}/v1/register`, { method: 'POST', body })).status).toBe(200);
 });
 
-test('a function that throws, and one whose result is malformed, are a bad gateway without a trace', async () => {
+test('a function that throws, and a malformed result, give 502 without a stack trace', async () => {
   respond = () => {
     throw new Error('secret detail');
   };
@@ -108,7 +108,7 @@ test('a function that throws, and one whose result is malformed, are a bad gatew
   expectProblem(await send(`${server.url}/v1/nonce`), 502, 'internal');
 });
 
-test('a browser learns what it may send', async () => {
+test('a browser learns which requests it may send', async () => {
   const reply = await send(`${server.url}/v1/registrations/abc`, { method: 'OPTIONS' });
   expect(reply.status).toBe(204);
   expect(reply.header('Access-Control-Allow-Origin')).toBe('*');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readResult } from '../../../local/gateway/result.ts';
 
-test('single and multi-value headers become one list, a pair in both counting once', () => {
+test('single and multi-value headers become one list; a pair in both appears once', () => {
   const result = readResult({
     statusCode: 200,
     headers: { A: '1', B: 'single', 'Content-Type': 'text/plain' },
@@ -18,7 +18,7 @@ test('single and multi-value headers become one list, a pair in both counting on
 });
 
 test.each(['WWW-Authenticate', 'Authorization', 'Server', 'Date', 'Connection', 'User-Agent'])(
-  '%s leaves under another name',
+  '%s is renamed',
   (name) => {
     const headers = readResult({ statusCode: 401, headers: { [name]: 'x' }, body: '' })?.headers;
     expect(headers).toContainEqual([`x-amzn-Remapped-${name}`, 'x']);

@@ -1,4 +1,4 @@
-/** The lock of an installation: whoever holds it may belong to another user. */
+/** The lock of an installation. Its holder may belong to another user. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ const answerSignals = (code: string) =>
     throw Object.assign(new Error(code), { code });
   });
 
-test('a free lock is taken, and held against this process, too', async () => {
+test('a free lock is taken, and then also held against this process', async () => {
   expect(await takeLock(lock)).toBe(true);
   expect(await takeLock(lock)).toBe(false);
   expect(readFileSync(lock, 'utf8')).toBe(String(process.pid));
@@ -44,7 +44,7 @@ test('the lock of a process that has ended is removed, then taken', async () => 
   expect(await takeLock(lock)).toBe(true);
 });
 
-test.each(['', '0', '-1', 'no pid'])('a lock that says %j names nobody, and stays', async (text) => {
+test.each(['', '0', '-1', 'no pid'])('a lock that contains %j names no process, and stays', async (text) => {
   writeFileSync(lock, text);
   const kill = vi.spyOn(process, 'kill');
   expect(await takeLock(lock)).toBe(false);

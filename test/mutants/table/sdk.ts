@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
-/** The SDK: the code that gives each guarantee, taken out. */
+/** Mutants of the SDK: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
 export const SDK: readonly Mutant[] = [
