@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // `npm test` runs the suites that need npm only; `npm run test:all` adds those under test/real and
-// test/deploy, which start real parts (MiniStack, DynamoDB Local), and test/package, which builds and installs the
-// packages; none is ever skipped there.
+// test/deploy, which start real parts (MiniStack, DynamoDB Local), and test/package, which builds and
+// installs the packages; none is ever skipped there.
 const real = process.env.COUNTERSIGN_TEST_ALL === '1';
 const left = real ? [] : ['test/real/**', 'test/deploy/**', 'test/package/**'];
 

@@ -15,11 +15,14 @@ import { CliError, EXIT } from './io.ts';
 import { asTyped } from './params.ts';
 import type { Target } from './target.ts';
 
-/** Limit on connecting, in milliseconds. A Region that is cut off never answers, and the next Region waits meanwhile. */
+/**
+ * Limit on connecting, in milliseconds. A Region that is cut off never answers, and the next Region waits
+ * meanwhile.
+ */
 const CONNECT_MS = 3_000;
 /**
- * Limit on one answer, all attempts together. A rotation function has the longest timeout; Lambda reports a timeout
- * shortly after it.
+ * Limit on one answer, all attempts together. A rotation function has the longest timeout; Lambda reports a
+ * timeout shortly after it.
  */
 const ANSWER_MS = ROTATION_TIMEOUT_MS + 10_000;
 /** Attempts of a call that changes nothing. */
@@ -36,7 +39,10 @@ export class Refused extends CliError {
 }
 
 export interface CallOptions {
-  /** The command that shows whether a change was made, if its answer is lost. Undefined for a call that changes nothing. */
+  /**
+   * The command that shows whether a change was made, if its answer is lost. Undefined for a call that
+   * changes nothing.
+   */
   readonly look?: string | undefined;
   /** What to do after that look. */
   readonly next?: string | undefined;
@@ -98,8 +104,8 @@ const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
 };
 
 /**
- * Runs an action of any function for operators, by the function's full name. By default it is called once: a function
- * whose answer is lost may have done its work, and a second call would do it again.
+ * Runs an action of any function for operators, by the function's full name. By default it is called once: a
+ * function whose answer is lost may have done its work, and a second call would do it again.
  *
  * @returns the action's result
  * @throws Refused with the problem's detail, CliError where the function was not reached

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `countersign` command, in plain JavaScript that any Node can run. Node before 24 cannot run this TypeScript, so it
- * starts the Node that is installed with the project.
+ * The `countersign` command, in plain JavaScript that any Node can run. Node before 24 cannot run this
+ * TypeScript, so it starts the Node that is installed with the project.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,7 +22,8 @@ else {
     process.platform === 'win32' ? 'node/bin/node.exe' : '.bin/node',
   );
   if (existsSync(bin)) {
-    // The IPC channel closes when this process ends, even by SIGKILL: the child notices. The child's end ends this process.
+    // The IPC channel closes when this process ends, even by SIGKILL: the child notices. The child's end ends
+    // this process.
     const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
     const child = spawn(bin, [main, ...process.argv.slice(2)], { stdio });
     // A terminal sends Ctrl-C to the child too; main.ts counts it once. The other signals only end the child.

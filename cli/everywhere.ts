@@ -1,4 +1,7 @@
-/** Writes through every Region, so that a change holds in each even if replication is late, and reports who confirmed. */
+/**
+ * Writes through every Region, so that a change holds in each even if replication is late, and reports who
+ * confirmed.
+ */
 import type { AdminAction, AdminActions } from '../lambda/contract/admin.ts';
 import { invokeAdmin, Refused } from './admin.ts';
 import { CliError, EXIT, type ExitCode, type Io, printJson, type SetExit } from './io.ts';
@@ -17,14 +20,22 @@ export interface Answers<R> {
 export interface Combine<R> {
   /** Merges two Regions' answers. @default the later one, since both are the same */
   readonly merge?: (before: R, next: R) => R;
-  /** `not_found` counts as confirmed after another Region has confirmed: that Region's deletion was replicated. */
+  /**
+   * `not_found` counts as confirmed after another Region has confirmed: that Region's deletion was
+   * replicated.
+   */
   readonly absentIsDone?: true;
-  /** Calls all Regions at once, so that none waits for one that does not answer. For actions that revoke or delete. */
+  /**
+   * Calls all Regions at once, so that none waits for one that does not answer. For actions that revoke or
+   * delete.
+   */
   readonly atOnce?: true;
 }
 
 export interface Wording<R> {
-  /** Members for `--json`, beside `confirmed` and `failed`. The result is undefined where no Region confirmed. */
+  /**
+   * Members for `--json`, beside `confirmed` and `failed`. The result is undefined where no Region confirmed.
+   */
   json(result: R | undefined): object;
   /** A line for a person; the names of the Regions that confirmed follow it. */
   text(result: R): string;

@@ -1,4 +1,6 @@
-/** How to fix a problem that every request of this client gets, by the problem's code. A retry does not help. */
+/**
+ * How to fix a problem that every request of this client gets, by the problem's code. A retry does not help.
+ */
 import { ApiError, type CountersignError, type ForeignRegionsError } from '@countersign/sdk';
 import type { Access } from './register/access.ts';
 

@@ -6,7 +6,9 @@ interface Surroundings {
   readonly stdin: Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Calls `interrupt` on Ctrl-C instead of ending the process. @returns a function that removes the callback */
+  /**
+   * Calls `interrupt` on Ctrl-C instead of ending the process. @returns a function that removes the callback
+   */
   onInterrupt(interrupt: () => void): () => void;
   /** Pause between two polls of the platform, in milliseconds. @default 1000 */
   readonly pollMs?: number;
@@ -26,7 +28,10 @@ export interface Io extends Surroundings {
   readonly stdout: Out & { readonly columns?: number };
   /** Messages. */
   readonly stderr: Out & { readonly isTTY?: boolean };
-  /** The terminal, if stderr is one that can be drawn on. Nothing is escaped: write numbers and constant text only. */
+  /**
+   * The terminal, if stderr is one that can be drawn on. Nothing is escaped: write numbers and constant text
+   * only.
+   */
   readonly terminal?: NodeJS.WritableStream;
 }
 

@@ -31,11 +31,14 @@ export interface LocalPlatform extends Announced {
   readonly path: string;
 }
 
-/** The value of `--local`. Without it, commands use the folder's first platform, or the only one that still runs. */
+/**
+ * The value of `--local`. Without it, commands use the folder's first platform, or the only one that still
+ * runs.
+ */
 export const LOCAL_FLAG = '--local <port>';
 /**
- * The local platform has no stacks. This function of each of its Regions does what a deployment of the Region's stack
- * would, as far as it concerns keys; params: `managed_by`.
+ * The local platform has no stacks. This function of each of its Regions does what a deployment of the
+ * Region's stack would, as far as it concerns keys; params: `managed_by`.
  */
 export const LOCAL_DEPLOY = 'countersign-local-deploy';
 
@@ -110,8 +113,8 @@ function readPlatform(path: string): LocalPlatform | undefined {
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 /**
- * Reads a file of this user, in a folder of this user: in a folder above, such as `/tmp`, somebody else may have put one,
- * and commands send what they work on to the addresses in it.
+ * Reads a file of this user, in a folder of this user: in a folder above, such as `/tmp`, somebody else may
+ * have put one, and commands send what they work on to the addresses in it.
  */
 function readIfThere(path: string): string | undefined {
   const refused = (why: string) => new CliError(EXIT.unreachable, `cannot use ${path}: ${why}`);

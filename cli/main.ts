@@ -2,7 +2,10 @@
 import { run } from './program.ts';
 
 const interrupts = new Set<() => void>();
-/** Counts each Ctrl-C that this process received, and that the launcher for an older Node (countersign.mjs) passed on. */
+/**
+ * Counts each Ctrl-C that this process received, and that the launcher for an older Node (countersign.mjs)
+ * passed on.
+ */
 const received = { here: 0, launcher: 0 };
 let handled = 0;
 function interrupt(by: keyof typeof received): void {

@@ -42,7 +42,9 @@ export function printClients(io: Io, clients: readonly ClientSummary[]): void {
   printTable(io, ['client', 'profile', 'state', 'limit', 'created_at', 'key_expires_at'], rows);
 }
 
-/** A terminal that is too narrow for the rows gets a block for each: wrapped, the columns could not be read. */
+/**
+ * A terminal that is too narrow for the rows gets a block for each: wrapped, the columns could not be read.
+ */
 export function printTable(
   { stdout }: Io,
   head: readonly string[],

@@ -1,10 +1,13 @@
 /**
- * Makes text from others safe for a terminal: registered data, file headers, names in certificates, problem texts. A
- * control character can move the cursor or forge a line. A bidirectional character changes the order in which text is
- * shown. An invisible character hides.
+ * Makes text from others safe for a terminal: registered data, file headers, names in certificates, problem
+ * texts. A control character can move the cursor or forge a line. A bidirectional character changes the order
+ * in which text is shown. An invisible character hides.
  */
 
-/** Kept, since some scripts and emoji need them: the joiners U+200C and U+200D, and the variation selectors U+FE0E and U+FE0F. */
+/**
+ * Kept, since some scripts and emoji need them: the joiners U+200C and U+200D, and the variation selectors
+ * U+FE0E and U+FE0F.
+ */
 const UNSAFE =
   /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]--[\u200c\u200d\ufe0e\ufe0f]]/gv;
 const SHORT: Readonly<{ [character: string]: string }> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -17,7 +20,10 @@ const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).
 
 /** A stream that a command writes to. */
 export interface Out {
-  /** Writes one line, or a part of one. Line breaks at either end are kept. A line break in between is data: it is escaped. */
+  /**
+   * Writes one line, or a part of one. Line breaks at either end are kept. A line break in between is data:
+   * it is escaped.
+   */
   write(text: string): void;
 }
 

@@ -77,7 +77,8 @@ function tame(command: Command, io: Io, words: readonly string[]): void {
   command.configureOutput({
     writeOut: (text) => writeLines(io.stdout, text),
     writeErr: (text) => writeLines(io.stderr, text),
-    // One line: the message quotes an argument, and a line break of an argument must not begin a line of its own.
+    // One line: the message quotes an argument, and a line break of an argument must not begin a line of its
+    // own.
     outputError: (text) => {
       const message = text.trimEnd().replace('\n(Did you mean ', ' (Did you mean ');
       io.stderr.write(`${message}${hintFor(message, words)}\n`);
@@ -87,8 +88,8 @@ function tame(command: Command, io: Io, words: readonly string[]): void {
 }
 
 /**
- * A key's thumbprint may begin with `-` (RFC 7638 in base64url), and no option has its length. It is the last argument of
- * each command that takes one.
+ * A key's thumbprint may begin with `-` (RFC 7638 in base64url), and no option has its length. It is the last
+ * argument of each command that takes one.
  */
 function thumbprintLast(args: readonly string[]): string[] {
   const isThumbprint = (word: string) => /^-[\w-]{42}$/.test(word);

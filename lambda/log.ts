@@ -1,6 +1,6 @@
 /**
- * Logs by allow-list: a line holds these fields and nothing else, so it never holds a proof, a key, a nonce or a value of
- * Authorization. `client_id` is set only once a signature is verified.
+ * Logs by allow-list: a line holds these fields and nothing else, so it never holds a proof, a key, a nonce
+ * or a value of Authorization. `client_id` is set only once a signature is verified.
  */
 
 import type { LogEntry } from './contract/log-entry.ts';

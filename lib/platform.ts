@@ -32,9 +32,10 @@ export interface RegistrationPlatformProps extends ConfigInput {
 /**
  * The whole platform: one stage, in one Region or several.
  *
- * Its stacks are children of the app, not of the construct: they are named `countersign-<stage>-<part>` wherever the
- * construct is, and `countersign deploy` deploys them in their order. They share names and nothing else; no stack
- * imports from another, or depends on one in another Region. So tags and aspects go on `stacks`, or into the settings (`tags`).
+ * Its stacks are children of the app, not of the construct: they are named `countersign-<stage>-<part>`
+ * wherever the construct is, and `countersign deploy` deploys them in their order. They share names and
+ * nothing else; no stack imports from another, or depends on one in another Region. So tags and aspects go on
+ * `stacks`, or into the settings (`tags`).
  *
  * @example
  * new RegistrationPlatform(app, 'Countersign', {
@@ -80,8 +81,8 @@ export class RegistrationPlatform extends Construct {
     );
     const watch = prod ? new WatchStack(app, stackId('watch'), { config }) : undefined;
 
-    // Within a Region only (deploy-rules.ts): else `cdk destroy` of one Region would select others, and a fix could not be
-    // deployed while another Region is down. `countersign deploy` goes from Region to Region.
+    // Within a Region only (deploy-rules.ts): else `cdk destroy` of one Region would select others, and a fix
+    // could not be deployed while another Region is down. `countersign deploy` goes from Region to Region.
     const changesKeys = config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
     const writesLogs = prod && config.apiGatewayRole === 'create';
     const accounts = writesLogs ? regions.map(({ region }) => accountStack(app, config, region)) : [];
@@ -110,7 +111,10 @@ export class RegistrationPlatform extends Construct {
     });
   }
 
-  /** All stacks of the stage, for tags and aspects. The stack of the account's role is not one: stages share it. */
+  /**
+   * All stacks of the stage, for tags and aspects. The stack of the account's role is not one: stages share
+   * it.
+   */
   get stacks(): readonly PlatformStack[] {
     return [this.home, ...this.bases, ...this.regions, ...(this.watch ? [this.watch] : [])];
   }
@@ -121,8 +125,8 @@ export class RegistrationPlatform extends Construct {
   }
 
   /**
-   * Lets a principal of the same account manage clients: invoke `admin-read` and `admin-write` in every Region. Such a
-   * principal can create a client, and so register users.
+   * Lets a principal of the same account manage clients: invoke `admin-read` and `admin-write` in every
+   * Region. Such a principal can create a client, and so register users.
    */
   grantInvokeAdmin(grantee: IGrantable): Grant {
     return this.#grantInvoke(
@@ -150,7 +154,10 @@ export class RegistrationPlatform extends Construct {
   }
 }
 
-/** The Regions that hold data, and so need a key: those that serve, and others that have tables of another generation. */
+/**
+ * The Regions that hold data, and so need a key: those that serve, and others that have tables of another
+ * generation.
+ */
 function keyRegions(config: Config): BaseStackProps['region'][] {
   const serve = new Set(config.regions.map(({ name }) => name));
   const more = tableSets(config).other?.regions.filter((name) => !serve.has(name)) ?? [];
@@ -160,7 +167,9 @@ function keyRegions(config: Config): BaseStackProps['region'][] {
 const ADMIN = ['admin-read', 'admin-write'] as const satisfies readonly FunctionName[];
 const COLON = ArnFormat.COLON_RESOURCE_NAME;
 
-/** Under a `Stage`, stacks would have other names and directories, and `cdk deploy --all` would not find them. */
+/**
+ * Under a `Stage`, stacks would have other names and directories, and `cdk deploy --all` would not find them.
+ */
 function appOf(platform: Construct): App {
   const around = Stage.of(platform);
   if (App.isApp(around)) return around;

@@ -1,6 +1,7 @@
 /**
- * The launcher of `npm start`, `npm test` and the other npm scripts. It is plain JavaScript, which the machine's own Node can
- * run on a fresh clone. It installs missing packages, then runs the program with the Node that is installed in the project.
+ * The launcher of `npm start`, `npm test` and the other npm scripts. It is plain JavaScript, which the
+ * machine's own Node can run on a fresh clone. It installs missing packages, then runs the program with the
+ * Node that is installed in the project.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -50,12 +51,13 @@ const commands = {
   build: { does: 'Builds the packages, into dist/.', run: () => runOwn('scripts/build.ts') },
 };
 
-// A signal from the terminal reaches the child too. A signal that was sent to this process alone is passed on to the child.
-// After a signal no new step starts, and this process ends when the child ends.
+// A signal from the terminal reaches the child too. A signal that was sent to this process alone is passed on
+// to the child. After a signal no new step starts, and this process ends when the child ends.
 let child;
 let ended;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end(signal));
-// npm passes signals on. If npm itself is killed by SIGKILL, it cannot; then this process gets another parent.
+// npm passes signals on. If npm itself is killed by SIGKILL, it cannot; then this process gets another
+// parent.
 const parent = process.ppid;
 if (process.env.npm_lifecycle_event)
   setInterval(() => process.ppid !== parent && end('SIGTERM'), 500).unref();
@@ -149,7 +151,10 @@ async function checks(env) {
   );
 }
 
-/** Runs one of the project's programs. It notices when this process ends, even by SIGKILL: the IPC channel closes. */
+/**
+ * Runs one of the project's programs. It notices when this process ends, even by SIGKILL: the IPC channel
+ * closes.
+ */
 function runOwn(file) {
   return run(node(), [file, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
 }

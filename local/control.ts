@@ -1,7 +1,7 @@
 /**
- * Faults over HTTP, for `countersign drill`: `POST /faults` on the port of the AWS endpoint, with one of the forms of
- * `Fault` as JSON, and the platform's token. No web page reaches it: the server refuses foreign origins, and the token lies
- * in a file that only its owner can read.
+ * Faults over HTTP, for `countersign drill`: `POST /faults` on the port of the AWS endpoint, with one of the
+ * forms of `Fault` as JSON, and the platform's token. No web page reaches it: the server refuses foreign
+ * origins, and the token lies in a file that only its owner can read.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { parseJsonObject } from './aws/protocol.ts';

@@ -1,4 +1,7 @@
-/** Shows the protocol with a first user: a nonce, a proof, the registration (201), and the refusal of a replay (401). */
+/**
+ * Shows the protocol with a first user: a nonce, a proof, the registration (201), and the refusal of a replay
+ * (401).
+ */
 import type { PlatformInfo } from './platform.ts';
 import { signRegistration } from './sign.ts';
 import { bold, dim, green, red } from './terminal.ts';

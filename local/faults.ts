@@ -18,13 +18,22 @@ export interface Throttle {
 
 export interface Faults {
   readonly regions: readonly string[];
-  /** Kills the Region, and cuts its tables and secrets off from clients and from the other Regions. Its data stays. */
+  /**
+   * Kills the Region, and cuts its tables and secrets off from clients and from the other Regions. Its data
+   * stays.
+   */
   loseRegion(region: string): Promise<void>;
   bringBackRegion(region: string): Promise<void>;
-  /** Cuts each of these Regions off from every other, and from the witness where there is none beside them. Empty: none. */
+  /**
+   * Cuts each of these Regions off from every other, and from the witness where there is none beside them.
+   * Empty: none.
+   */
   partition(alone: readonly string[]): void;
   throttle(region: string, throttle: Throttle): void;
-  /** Makes `registry` and `clients` of another generation, which serve nobody, as a deployment of the home stack does. */
+  /**
+   * Makes `registry` and `clients` of another generation, which serve nobody, as a deployment of the home
+   * stack does.
+   */
   makeTables(generation: number): Promise<void>;
   /** Takes them into use, as deployments of the Regions' stacks do, one after the other. */
   useTables(generation: number): Promise<void>;

@@ -9,7 +9,8 @@ export function interruption(): AbortSignal {
   const controller = new AbortController();
   const end = () => controller.abort();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, end);
-  // The IPC channel to local/bootstrap.mjs closes when the launcher ends, even by SIGKILL. Without a launcher there is none.
+  // The IPC channel to local/bootstrap.mjs closes when the launcher ends, even by SIGKILL. Without a launcher
+  // there is none.
   process.on('disconnect', end);
   if (process.connected === false) end();
   return controller.signal;

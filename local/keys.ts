@@ -1,6 +1,6 @@
 /**
- * The platform's keys on this machine. Vault makes them, and the real rotation functions rotate them. The stand-in for
- * Secrets Manager calls these functions as AWS does.
+ * The platform's keys on this machine. Vault makes them, and the real rotation functions rotate them. The
+ * stand-in for Secrets Manager calls these functions as AWS does.
  */
 import { randomUUID } from 'node:crypto';
 import {

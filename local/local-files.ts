@@ -1,6 +1,7 @@
 /**
- * The folder `.countersign/`: it lets other programs on this machine find the platform, and holds its log. The first
- * platform of a folder has `local.json` and `local.log`. Another one in the same folder has its port in the file names.
+ * The folder `.countersign/`: it lets other programs on this machine find the platform, and holds its log.
+ * The first platform of a folder has `local.json` and `local.log`. Another one in the same folder has its
+ * port in the file names.
  */
 import {
   chmodSync,
@@ -27,8 +28,8 @@ export interface LocalFiles {
   /** Appends one line of JSON. */
   log(entry: LogEntry): void;
   /**
-   * Writes the file with addresses and API keys, and another with the token that lets drills cause faults, if there is one.
-   * Only their owner can read them.
+   * Writes the file with addresses and API keys, and another with the token that lets drills cause faults, if
+   * there is one. Only their owner can read them.
    */
   announce(info: PlatformInfo, controlToken?: string): void;
   /** Removes these files, unless another process has written them since. */
@@ -37,7 +38,8 @@ export interface LocalFiles {
 
 /**
  * @param parent the directory that holds `.countersign/`; the folder is created if needed
- * @param port the entry's port. This platform listens on it already, so no other platform has files of this name.
+ * @param port the entry's port. This platform listens on it already, so no other platform has files of this
+ * name.
  */
 export async function openLocalFiles(parent: string, port: number): Promise<LocalFiles> {
   const directory = join(parent, '.countersign');
@@ -86,7 +88,9 @@ interface Lock {
   release(): void;
 }
 
-/** @returns undefined where a running platform holds the lock; the lock of one that has ended is taken over */
+/**
+ * @returns undefined where a running platform holds the lock; the lock of one that has ended is taken over
+ */
 async function takeLock(path: string, port: number): Promise<Lock | undefined> {
   const own = `${port} ${process.pid}\n`;
   const draft = `${path}.${port}`;
@@ -106,8 +110,9 @@ async function takeLock(path: string, port: number): Promise<Lock | undefined> {
 }
 
 /**
- * Whoever has the lock listens on its port from before it takes it until its end. This platform has `port` now, so nobody
- * else does; and a program that took a dead platform's port is not the process that the lock names.
+ * Whoever has the lock listens on its port from before it takes it until its end. This platform has `port`
+ * now, so nobody else does; and a program that took a dead platform's port is not the process that the lock
+ * names.
  */
 async function isRunning(held: string, port: number): Promise<boolean> {
   const [itsPort = Number.NaN, pid = Number.NaN] = held.trim().split(' ').map(Number);

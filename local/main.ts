@@ -1,4 +1,7 @@
-/** `npm start`: runs the platform on this machine until Ctrl-C, registers a first user, and suggests the next steps. */
+/**
+ * `npm start`: runs the platform on this machine until Ctrl-C, registers a first user, and suggests the next
+ * steps.
+ */
 import { once } from 'node:events';
 import { interruption } from './interruption.ts';
 import type { LocalFiles } from './local-files.ts';
@@ -28,7 +31,8 @@ async function run(): Promise<void> {
     const platform = await startPlatform({
       ...choices,
       log: (entry) => files!.log(entry),
-      // Only after the ports are taken: a second start on the same ports must not touch the first one's files.
+      // Only after the ports are taken: a second start on the same ports must not touch the first one's
+      // files.
       onListening: async (port) => {
         files = await openLocalFiles(process.cwd(), port);
       },

@@ -16,7 +16,10 @@ export interface StartOptions {
 /** Vault's port is the highest one: 60 above the entry's. */
 const HIGHEST_PORT = 65_535 - 60;
 
-/** @param args without the interpreter and the script. A wrong flag, or `--help`, prints a message and ends the process. */
+/**
+ * @param args without the interpreter and the script. A wrong flag, or `--help`, prints a message and ends
+ * the process.
+ */
 export function parseOptions(args: readonly string[]): StartOptions {
   return new Command('npm start --')
     .description('Run Countersign on this machine until Ctrl-C. All state is in memory.')

@@ -1,4 +1,7 @@
-/** The whole platform: the AWS endpoint with its stores, Vault, the entry, and Regions in this process or in their own. */
+/**
+ * The whole platform: the AWS endpoint with its stores, Vault, the entry, and Regions in this process or in
+ * their own.
+ */
 import { randomBytes } from 'node:crypto';
 import { localTarget } from '../cli/target.ts';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
@@ -25,7 +28,9 @@ import { createDevClients, createTables, type LocalClient, tableKinds } from './
 import { startVault, type VaultChoice } from './vault/start.ts';
 
 export interface PlatformOptions {
-  /** The entry's port. The Regions use the next ports, the AWS endpoint the port 50 higher. 0: any free ports. */
+  /**
+   * The entry's port. The Regions use the next ports, the AWS endpoint the port 50 higher. 0: any free ports.
+   */
   readonly port: number;
   /** @default 2 */
   readonly regions?: 2 | 3;
@@ -33,15 +38,18 @@ export interface PlatformOptions {
   readonly consistency?: 'strong' | 'eventual';
   /** How long a write of a strongly consistent table takes, in milliseconds. @default 10 */
   readonly strongWriteMs?: number;
-  /** The Vault that makes the keys: embedded in this process, an OpenBao that is started, or a URL. @default 'embedded' */
+  /**
+   * The Vault that makes the keys: embedded in this process, an OpenBao that is started, or a URL. @default
+   * 'embedded'
+   */
   readonly vault?: VaultChoice;
   /** Each Region is a process of its own, by the machine's clock. @default false */
   readonly regionProcesses?: boolean;
   /** Life of a nonce. @default 300000 */
   readonly nonceLifeMs?: number;
   /**
-   * From one health check to the next, and the period of evacuations' schedule and alarm, which is a minute on AWS; in
-   * milliseconds. @default 5000
+   * From one health check to the next, and the period of evacuations' schedule and alarm, which is a minute
+   * on AWS; in milliseconds. @default 5000
    */
   readonly checkEveryMs?: number;
   /** A Region that was unhealthy stays so until it has been good for this long. @default 180000 */
@@ -164,7 +172,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       const { name } = host;
       const clients = awsClients(aws.url, name);
       undo.push(clients.destroy);
-      // The functions that serve run with the Region. Those for keys and evacuation are added later, and run here.
+      // The functions that serve run with the Region. Those for keys and evacuation are added later, and run
+      // here.
       return { name, aws: clients, functions: new Map<string, LambdaHandler>(host.functions) };
     });
     const cloudwatch = createCloudWatch(names, checkEveryMs, nowMs);

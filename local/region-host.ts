@@ -18,7 +18,10 @@ export interface RegionHost {
   readonly functions: ReadonlyMap<string, LambdaHandler>;
   /** From now on the Region answers; a killed one, once it is started. */
   serve(settings: RegionSettings, nowMs: () => number, log: Log): Promise<void>;
-  /** Ends the Region at once: nobody can connect, and connections break. Functions that run in this process stay. */
+  /**
+   * Ends the Region at once: nobody can connect, and connections break. Functions that run in this process
+   * stay.
+   */
   kill(): Promise<void>;
   /** Starts a killed Region again, on its port and with empty memory. @throws PortInUse */
   start(): Promise<void>;
@@ -95,7 +98,10 @@ export type FromRegion =
   | { readonly kind: 'result'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'failure'; readonly id: number; readonly name: string; readonly message: string };
 
-/** Starts a Region's process, which opens its port. It ends with this process, however that ends. @throws PortInUse */
+/**
+ * Starts a Region's process, which opens its port. It ends with this process, however that ends. @throws
+ * PortInUse
+ */
 export async function openProcess({ name, port, siblings, origins }: HostOptions): Promise<RegionHost> {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let calls = 0;

@@ -1,6 +1,6 @@
 /**
- * The entry, as health-checked DNS is (docs/regions.md): a client keeps the Region that its name was resolved to until the
- * answer's time to live is over. If that Region is gone meanwhile, its connection breaks.
+ * The entry, as health-checked DNS is (docs/regions.md): a client keeps the Region that its name was resolved
+ * to until the answer's time to live is over. If that Region is gone meanwhile, its connection breaks.
  */
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { answers } from './dns/health-check.ts';

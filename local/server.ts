@@ -1,7 +1,7 @@
 /**
- * One HTTP server on the loopback interface. A web page must not reach the platform, neither by DNS rebinding nor from an
- * origin of its own. So a wrong `Host` and a foreign `Origin` are refused before any handler sees the request
- * (docs/threat-model.md).
+ * One HTTP server on the loopback interface. A web page must not reach the platform, neither by DNS rebinding
+ * nor from an origin of its own. So a wrong `Host` and a foreign `Origin` are refused before any handler sees
+ * the request (docs/threat-model.md).
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -93,7 +93,8 @@ function refusalOf(
   const own = [...siblings].flatMap((sibling) => names(sibling).map((name) => `http://${name}`));
   const allowed = [...own, ...origins];
   const sentFrom = valuesOf(request, 'origin');
-  // Requests for a page's images, scripts and links carry no Origin. This header says whether the page is a foreign one.
+  // Requests for a page's images, scripts and links carry no Origin. This header says whether the page is a
+  // foreign one.
   const isForeign = (site: string) => site === 'cross-site' || site === 'same-site';
   const isNamed = sentFrom.length > 0 || !valuesOf(request, 'sec-fetch-site').some(isForeign);
   if (isNamed && sentFrom.every((origin) => allowed.includes(origin))) return undefined;
@@ -119,8 +120,8 @@ function answerRefusal(response: ServerResponse, { status, title, detail }: Loca
 }
 
 /**
- * @returns the body; undefined where it is larger than `limit` bytes. The rest is then read and dropped, so that the client
- *   reads the answer.
+ * @returns the body; undefined where it is larger than `limit` bytes. The rest is then read and dropped, so
+ * that the client reads the answer.
  */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];

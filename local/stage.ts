@@ -1,4 +1,6 @@
-/** Creates what a deployment has before the first request: tables and clients. Uses only AWS's own protocols. */
+/**
+ * Creates what a deployment has before the first request: tables and clients. Uses only AWS's own protocols.
+ */
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { invokeAdmin } from '../cli/admin.ts';
 import type { Target } from '../cli/target.ts';

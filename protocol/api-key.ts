@@ -3,7 +3,10 @@ import { hkdfSync } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { base62, lengthPrefixed } from './bytes.ts';
 
-/** `strict`: a proof binds the whole request. `basic`: a proof that any JWT library makes, which does not bind the body. */
+/**
+ * `strict`: a proof binds the whole request. `basic`: a proof that any JWT library makes, which does not bind
+ * the body.
+ */
 export type Profile = 'strict' | 'basic';
 
 export interface ApiKeyParts {

@@ -1,6 +1,11 @@
-/** Decides where requests may go. The discovery document names Regions, but it cannot decide which hosts are trusted. */
+/**
+ * Decides where requests may go. The discovery document names Regions, but it cannot decide which hosts are
+ * trusted.
+ */
 
-/** Whether a value is a base URL: https, or http for this machine only; no user, no `/` at the end, no query. */
+/**
+ * Whether a value is a base URL: https, or http for this machine only; no user, no `/` at the end, no query.
+ */
 export function isBaseUrl(url: unknown): url is string {
   // Only printable ASCII without `\`: every URL parser then finds the same host.
   if (typeof url !== 'string' || !/^[!-[\]-~]{1,2048}$/.test(url) || url.endsWith('/')) return false;

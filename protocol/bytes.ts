@@ -1,8 +1,8 @@
 /** Byte forms that ids, keys and MACs share (docs/protocol.md, "API key" and "Registering"). */
 
 /**
- * LP(x) of each part, joined: 2-byte big-endian length, then the UTF-8 bytes. Thanks to the lengths, two different lists
- * of parts never have the same bytes.
+ * LP(x) of each part, joined: 2-byte big-endian length, then the UTF-8 bytes. Thanks to the lengths, two
+ * different lists of parts never have the same bytes.
  *
  * @throws RangeError where a part is longer than 65,535 bytes
  */
@@ -20,8 +20,8 @@ export function lengthPrefixed(...parts: readonly string[]): Buffer {
 /**
  * Decodes canonical, unpadded base64url (RFC 4648 §5).
  *
- * @returns the bytes, or undefined where their encoding differs from the input: padding, white space, other characters
- * and spare bits would each be a second spelling of the same bytes
+ * @returns the bytes, or undefined where their encoding differs from the input: padding, white space, other
+ * characters and spare bits would each be a second spelling of the same bytes
  */
 export function decodeBase64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url');

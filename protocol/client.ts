@@ -45,8 +45,9 @@ export interface ClientRecord {
 }
 
 /**
- * Whether a key is revoked, or descends from a revoked one. A stolen generation takes with it all that it issued, also
- * what it issued after the revocation in a Region that did not know of it yet. A missing issuer counts as revoked.
+ * Whether a key is revoked, or descends from a revoked one. A stolen generation takes with it all that it
+ * issued, also what it issued after the revocation in a Region that did not know of it yet. A missing issuer
+ * counts as revoked.
  */
 export function isRevoked(
   { keys, revoked }: Pick<ClientRecord, 'keys' | 'revoked'>,
@@ -81,8 +82,8 @@ export function nextGeneration({ keys }: ClientRecord): number {
 }
 
 /**
- * When a client's live keys end, once it gets a new one of `profile`: a client has one profile, so a change ends them
- * at once.
+ * When a client's live keys end, once it gets a new one of `profile`: a client has one profile, so a change
+ * ends them at once.
  *
  * @returns each key's kid and its end in epoch seconds, the newest key first
  */

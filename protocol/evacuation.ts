@@ -1,6 +1,6 @@
 /**
- * A Region's evacuation flag, and the metric that says so (docs/regions.md, "Evacuation"). The flag has no end of its own.
- * Times are epoch milliseconds.
+ * A Region's evacuation flag, and the metric that says so (docs/regions.md, "Evacuation"). The flag has no
+ * end of its own. Times are epoch milliseconds.
  */
 
 export type EvacuationFlag =

@@ -11,7 +11,9 @@ export interface Goodness {
   readonly lastGoodMs: number | undefined;
 }
 
-/** Nobody has noted anything for longer than this: whatever happened meanwhile, the hold-down begins again. */
+/**
+ * Nobody has noted anything for longer than this: whatever happened meanwhile, the hold-down begins again.
+ */
 const GAP_MS = 60_000;
 /** A note is written again after this long, so that many instances write seldom. */
 const NOTED_FOR_MS = 15_000;
@@ -19,8 +21,8 @@ const NOTED_FOR_MS = 15_000;
 /**
  * The state after a good result.
  *
- * @param held undefined for a Region that was never asked. It has not been unhealthy, so nothing holds it down: a first
- * deployment serves at once
+ * @param held undefined for a Region that was never asked. It has not been unhealthy, so nothing holds it
+ * down: a first deployment serves at once
  * @param badMs when the Region was bad and that could not be noted
  */
 export function afterGood(

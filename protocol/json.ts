@@ -1,7 +1,7 @@
 /**
- * JSON with one meaning per text. `JSON.parse` alone keeps the last of two members with one name, turns `1e400` into
- * Infinity and passes lone surrogates: two parties could read two things, or two texts become one stored value
- * (RFC 8259 §4, RFC 7493 §2).
+ * JSON with one meaning per text. `JSON.parse` alone keeps the last of two members with one name, turns
+ * `1e400` into Infinity and passes lone surrogates: two parties could read two things, or two texts become
+ * one stored value (RFC 8259 §4, RFC 7493 §2).
  */
 
 export interface JsonLimits {

@@ -11,7 +11,10 @@ const SECRET_BYTES = 32;
 /** 128 bits, so that a keyset has room for a thousand. */
 const FINGERPRINT_BYTES = 16;
 
-/** @returns whether the JWK is a whole private key of the algorithm; a key to derive from may have more than 32 bytes */
+/**
+ * @returns whether the JWK is a whole private key of the algorithm; a key to derive from may have more than
+ * 32 bytes
+ */
 export function isOfKind({ kty, crv, k, d, x, y }: JWK, alg: KeyAlgorithm): boolean {
   if (alg === 'HKDF-SHA-256') return kty === 'oct' && lengthOf(k) >= SECRET_BYTES;
   if (alg === 'ES256') return kty === 'EC' && crv === 'P-256' && [d, x, y].every(is32Bytes);

@@ -1,6 +1,7 @@
 /**
- * A keyset: the platform's keys of one purpose. The clock alone decides which key signs and which keys verify, so no step
- * has to happen at the right moment (docs/key-life-cycle.md, "A timeline"). Times are epoch milliseconds.
+ * A keyset: the platform's keys of one purpose. The clock alone decides which key signs and which keys
+ * verify, so no step has to happen at the right moment (docs/key-life-cycle.md, "A timeline"). Times are
+ * epoch milliseconds.
  */
 import { randomBytes } from 'node:crypto';
 import type { JWK } from 'jose';
@@ -9,8 +10,8 @@ import { isJsonObject } from './json.ts';
 import { isOfKind, type KeyAlgorithm } from './key-material.ts';
 
 /**
- * The format that this release writes. Readers take the members they know of a newer one. Writers refuse a newer one:
- * they would drop the other members.
+ * The format that this release writes. Readers take the members they know of a newer one. Writers refuse a
+ * newer one: they would drop the other members.
  */
 export const FORMAT_VERSION = 1;
 
@@ -22,7 +23,10 @@ export interface KeysetKey {
   readonly activates_at: number;
   /** Null for the newest. */
   readonly retires_at: number | null;
-  /** Longest life, in milliseconds, of what it signs, a verifier's leeway included. Fixed when the key is made. */
+  /**
+   * Longest life, in milliseconds, of what it signs, a verifier's leeway included. Fixed when the key is
+   * made.
+   */
   readonly max_life: number;
   /** Its key and version in Vault; null for a key that Vault did not make. */
   readonly vault: { readonly key: string; readonly version: number } | null;
@@ -66,7 +70,10 @@ export function parseKeyset(text: string, alg?: KeyAlgorithm): Keyset {
   return { version: version as number, seq: seq as number, based_on, revoked, fingerprints, keys: read };
 }
 
-/** @returns the key to sign with at `nowMs`: the latest active one, else the earliest; undefined where there is none */
+/**
+ * @returns the key to sign with at `nowMs`: the latest active one, else the earliest; undefined where there
+ * is none
+ */
 export function signingKey(keyset: Keyset, nowMs: number): KeysetKey | undefined {
   let active: KeysetKey | undefined;
   let earliest: KeysetKey | undefined;
@@ -77,7 +84,9 @@ export function signingKey(keyset: Keyset, nowMs: number): KeysetKey | undefined
   return active ?? earliest;
 }
 
-/** @returns the keys that verify at `nowMs`: neither retired nor revoked, and also those that do not sign yet */
+/**
+ * @returns the keys that verify at `nowMs`: neither retired nor revoked, and also those that do not sign yet
+ */
 export function verificationKeys(keyset: Keyset, nowMs: number): KeysetKey[] {
   return keyset.keys.filter(
     (key) => (key.retires_at === null || key.retires_at > nowMs) && !keyset.revoked.includes(key.kid),
@@ -89,7 +98,9 @@ export function verificationKey(keyset: Keyset, kid: string, nowMs: number): Key
   return verificationKeys(keyset, nowMs).find((key) => key.kid === kid);
 }
 
-/** The state of a key: `next` is published and verifies, `current` signs, `previous` verifies what it signed. */
+/**
+ * The state of a key: `next` is published and verifies, `current` signs, `previous` verifies what it signed.
+ */
 export type KeyState = 'next' | 'current' | 'previous' | 'retired' | 'revoked';
 
 /** @returns the state at `nowMs` of a key of the keyset */
@@ -105,7 +116,8 @@ export const newerKeyset = (held: Keyset | undefined, candidate: Keyset): Keyset
   held && held.seq > candidate.seq ? held : candidate;
 
 /**
- * A verifier refuses everything that its key does not outlive; so nothing is made to live longer than its key verifies.
+ * A verifier refuses everything that its key does not outlive; so nothing is made to live longer than its key
+ * verifies.
  *
  * @returns `lifeMs`, or less: the life of what is signed with the key at `nowMs`
  */

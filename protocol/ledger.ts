@@ -1,10 +1,12 @@
-/** Check 10 (ledger): the transition that the one conditional put into the table of used nonces carries out. */
+/**
+ * Check 10 (ledger): the transition that the one conditional put into the table of used nonces carries out.
+ */
 import type { NonceContent } from './nonce.ts';
 
 export interface LedgerRecord {
   /**
-   * A random token of the invocation that wrote the row: a retry after an unclear answer recognises its own write, and
-   * no other.
+   * A random token of the invocation that wrote the row: a retry after an unclear answer recognises its own
+   * write, and no other.
    */
   readonly w: string;
 }

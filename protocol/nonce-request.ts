@@ -17,7 +17,9 @@ export interface NonceRequest {
   readonly count: number | undefined;
 }
 
-/** @returns the one client that the request names, by `client_id` or by a basic key as Bearer (RFC 6750 §2.1) */
+/**
+ * @returns the one client that the request names, by `client_id` or by a basic key as Bearer (RFC 6750 §2.1)
+ */
 export function readNonceRequest(
   query: Values,
   headers: Values,

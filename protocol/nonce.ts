@@ -58,8 +58,8 @@ export interface CheckNonce {
 }
 
 /**
- * Derives the MAC key for one Region and one ledger table (HKDF-SHA-256, RFC 5869, empty salt): a nonce is valid only
- * where it can be marked as used.
+ * Derives the MAC key for one Region and one ledger table (HKDF-SHA-256, RFC 5869, empty salt): a nonce is
+ * valid only where it can be marked as used.
  *
  * @returns a key of 32 bytes; as a KeyObject, which HMAC takes six times faster than bytes
  */
@@ -120,7 +120,10 @@ export function checkNonce(text: unknown, check: CheckNonce): NonceContent | und
   return valid ? content : undefined;
 }
 
-/** @returns whether no machine's clock can take the nonce for valid any more: two clocks may each be wrong by E */
+/**
+ * @returns whether no machine's clock can take the nonce for valid any more: two clocks may each be wrong by
+ * E
+ */
 export const isExpiredEverywhere = (
   { issuedMs, lifeMs }: NonceContent,
   clockErrorMs: number,
@@ -130,8 +133,8 @@ export const isExpiredEverywhere = (
 const MAX_CLIENT_BYTES = 255;
 const CLIENT_AT = LABEL.length + 2;
 
-// The bytes that the MAC covers (label, client, the nonce up to its MAC), then the MAC. Every call uses this buffer again,
-// and no call is asynchronous: fresh buffers would cost more than the hashing.
+// The bytes that the MAC covers (label, client, the nonce up to its MAC), then the MAC. Every call uses this
+// buffer again, and no call is asynchronous: fresh buffers would cost more than the hashing.
 const scratch = Buffer.alloc(CLIENT_AT + MAX_CLIENT_BYTES + FIXED_BYTES + MAX_REGION_BYTES);
 LABEL.copy(scratch);
 

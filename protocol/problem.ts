@@ -1,6 +1,7 @@
 /**
  * Every way in which a request can fail: a stable code, its status, and whether the answer carries a nonce
- * (docs/errors/README.md; form: RFC 9457). The caller learns the code; logs and metrics get the check that failed.
+ * (docs/errors/README.md; form: RFC 9457). The caller learns the code; logs and metrics get the check that
+ * failed.
  */
 
 interface ProblemDefinition {

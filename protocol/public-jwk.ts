@@ -1,9 +1,12 @@
-/** Public keys that clients bring (RFC 7517; RFC 7518 §6.2, RFC 8037 §2): each has one spelling, so one thumbprint. */
+/**
+ * Public keys that clients bring (RFC 7517; RFC 7518 §6.2, RFC 8037 §2): each has one spelling, so one
+ * thumbprint.
+ */
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 
 /**
- * Node accepts padding, white space, spare bits and leading zeros in a coordinate: with them a revoked key could come back
- * under another thumbprint.
+ * Node accepts padding, white space, spare bits and leading zeros in a coordinate: with them a revoked key
+ * could come back under another thumbprint.
  *
  * @returns the JWK as Node writes it, or undefined where this is not a public key or has another spelling
  */

@@ -20,7 +20,9 @@ export interface KeyHome {
   /** Counts promotions, so that the newest one decides whichever Region remembers it. */
   readonly term: number;
   readonly region: string;
-  /** Kids of the keyset that it took over: a key of the former home that is none of them was made there alone. */
+  /**
+   * Kids of the keyset that it took over: a key of the former home that is none of them was made there alone.
+   */
   readonly kids: readonly string[];
 }
 
@@ -68,7 +70,10 @@ const newestHome = (homes: readonly KeyHome[]): KeyHome | undefined =>
 export const publishedKids = ({ kids }: Published, nowMs: number): string[] =>
   Object.keys(kids).filter((kid) => !isPast(kids[kid]!, nowMs));
 
-/** @returns the kids of the newest keyset that was, or was about to be, published as far as any of them remembers */
+/**
+ * @returns the kids of the newest keyset that was, or was about to be, published as far as any of them
+ * remembers
+ */
 export function newestKids(all: readonly Published[]): string[] {
   const newest = Math.max(0, ...all.map(({ seq }) => seq));
   const remembered = all.filter(({ seq }) => seq === newest).flatMap(({ kids }) => Object.entries(kids));

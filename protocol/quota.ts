@@ -1,7 +1,7 @@
 /**
- * The limit on a client's signatures, per Region and minute (docs/protocol.md, "Limits"). Instances lease blocks of permits
- * from the window's counter and spend them in memory: neither the leases nor the accepted requests exceed the limit.
- * Times are epoch milliseconds.
+ * The limit on a client's signatures, per Region and minute (docs/protocol.md, "Limits"). Instances lease
+ * blocks of permits from the window's counter and spend them in memory: neither the leases nor the accepted
+ * requests exceed the limit. Times are epoch milliseconds.
  */
 
 export const WINDOW_MS = 60_000;

@@ -1,6 +1,6 @@
 /**
- * A registration's identity and its life in the registry, as transitions that the registry's conditional writes carry out
- * (docs/protocol.md, "Registering" and "Reading and deleting").
+ * A registration's identity and its life in the registry, as transitions that the registry's conditional
+ * writes carry out (docs/protocol.md, "Registering" and "Reading and deleting").
  */
 import { hash } from 'node:crypto';
 import { lengthPrefixed } from './bytes.ts';
@@ -26,7 +26,9 @@ export type RegistryRecord = Registration | Tombstone;
 
 export const isTombstone = (record: RegistryRecord): record is Tombstone => 'deletedAtMs' in record;
 
-/** Hash of client and user: all Regions compute the same id, and no client can touch another's registrations. */
+/**
+ * Hash of client and user: all Regions compute the same id, and no client can touch another's registrations.
+ */
 export function registrationId(clientId: string, userId: string): string {
   const bytes = lengthPrefixed('countersign/registration/v1', clientId, userId);
   return hash('sha256', bytes, 'base64url');

@@ -16,8 +16,9 @@ import { FORMAT_VERSION, type Keyset, type KeysetKey, signingKey, verificationKe
 export type NewKey = Pick<KeysetKey, 'kid' | 'alg' | 'jwk' | 'vault'>;
 
 /**
- * A keyset holds at most this many keys, and remembers this many revoked ones for ever by kid and fingerprint. At their
- * longest they take less than `MAX_KEYSET_BYTES`; a secret of Secrets Manager holds 65,536 bytes.
+ * A keyset holds at most this many keys, and remembers this many revoked ones for ever by kid and
+ * fingerprint. At their longest they take less than `MAX_KEYSET_BYTES`; a secret of Secrets Manager holds
+ * 65,536 bytes.
  */
 export const MAX_KEYS = 32;
 export const MAX_REVOKED = 1_024;
@@ -49,8 +50,8 @@ export function recalled(current: Keyset, { seq, revoked, fingerprints }: Recall
 }
 
 /**
- * Asked before a key is made for an ordinary rotation. The rotation must leave room to revoke every key that is held, so
- * that an emergency never finds the keyset full.
+ * Asked before a key is made for an ordinary rotation. The rotation must leave room to revoke every key that
+ * is held, so that an emergency never finds the keyset full.
  *
  * @returns the reason why none may follow, or undefined
  */
@@ -67,8 +68,8 @@ export function rotationRefusal(current: Keyset, lags: KeyLags, nowMs: number): 
 }
 
 /**
- * The keyset of a rotation. If a Region refuses a key of the current keyset, a revocation was not completed: then the
- * keyset of that revocation.
+ * The keyset of a rotation. If a Region refuses a key of the current keyset, a revocation was not completed:
+ * then the keyset of that revocation.
  *
  * @param refused the kids that any Region refuses
  */
@@ -86,7 +87,8 @@ export function followingKeyset(
 }
 
 /**
- * The keyset of an ordinary rotation: publish first, sign later, remove last. The first key of a keyset signs at once.
+ * The keyset of an ordinary rotation: publish first, sign later, remove last. The first key of a keyset signs
+ * at once.
  *
  * @param versionId the secret's version that holds `current`
  */
@@ -109,9 +111,9 @@ export function nextKeyset(
 }
 
 /**
- * The keyset of an emergency: the old keys are revoked and removed. Keys that do not sign yet are among them, since the
- * same secret held them. The new key signs at once, unless a spared key signs now or will sign. A key that signs in the
- * place of a revoked one signs longer, so it retires later by that much.
+ * The keyset of an emergency: the old keys are revoked and removed. Keys that do not sign yet are among them,
+ * since the same secret held them. The new key signs at once, unless a spared key signs now or will sign. A
+ * key that signs in the place of a revoked one signs longer, so it retires later by that much.
  *
  * @param onlyKids spares every other key; @default all kids of the keyset
  */
@@ -137,7 +139,9 @@ export function revokedKeyset(
   );
 }
 
-/** All of `must`, and as much of `may` as fits into `most`: nothing in another version prevents a revocation. */
+/**
+ * All of `must`, and as much of `may` as fits into `most`: nothing in another version prevents a revocation.
+ */
 const remembered = (must: readonly string[], may: readonly string[], most: number): string[] => {
   const kept = new Set(must);
   for (const each of may) if (kept.size < most) kept.add(each);
@@ -192,8 +196,8 @@ export function checkPending(
 }
 
 /**
- * Whether a pending keyset may still become the current one: every verifier must hold its new key before any signer
- * uses it. The first key of a keyset does not wait, nor does the key of an emergency.
+ * Whether a pending keyset may still become the current one: every verifier must hold its new key before any
+ * signer uses it. The first key of a keyset does not wait, nor does the key of an emergency.
  */
 export function mayFinish(current: Keyset, pending: Keyset, lags: KeyLags, nowMs: number): boolean {
   const newest = newestKey(pending);
@@ -208,7 +212,9 @@ export function mayFinish(current: Keyset, pending: Keyset, lags: KeyLags, nowMs
 export const isKnown = ({ keys, fingerprints }: Keyset, jwk: KeysetKey['jwk']): boolean =>
   [...fingerprints, ...keys.map((key) => fingerprint(key.jwk))].includes(fingerprint(jwk));
 
-/** A keyset of an older release may hold more keys already: it may not grow, and a revocation makes it fit. */
+/**
+ * A keyset of an older release may hold more keys already: it may not grow, and a revocation makes it fit.
+ */
 function sizeFaults(current: Keyset, pending: Keyset): string[] {
   const faults: string[] = [];
   if (pending.keys.length > Math.max(MAX_KEYS, current.keys.length))
@@ -231,7 +237,8 @@ function withKey(
 ): Keyset {
   const followed = newestKey(base);
   const due = atOnce ? nowMs : nowMs + keyWindows(lags).publishToSignMs;
-  // Never before the key that it follows, which a longer window may have put further ahead: each key signs once.
+  // Never before the key that it follows, which a longer window may have put further ahead: each key signs
+  // once.
   const activates_at = followed ? Math.max(due, followed.activates_at + 1) : due;
   const added = { ...newKey, activates_at, retires_at: null, max_life: lags.maxLifeMs };
   const all = [...base.keys, added];
@@ -246,7 +253,10 @@ function withKey(
   };
 }
 
-/** A key retires once its successor signs and all that it signed has expired. A key that signs no more keeps its time. */
+/**
+ * A key retires once its successor signs and all that it signed has expired. A key that signs no more keeps
+ * its time.
+ */
 function retirement(key: KeysetKey, all: readonly KeysetKey[], lags: KeyLags, nowMs: number): number {
   const due = dueRetirement(key, all, lags);
   if (key.retires_at === null) return due;
@@ -273,7 +283,10 @@ function newestKey({ keys, revoked }: Keyset): KeysetKey | undefined {
   );
 }
 
-/** Whether a new key must sign at once: no key signs, or the one that signs is revoked and no newer one is spared. */
+/**
+ * Whether a new key must sign at once: no key signs, or the one that signs is revoked and no newer one is
+ * spared.
+ */
 function signsAtOnce(current: Keyset, revoked: readonly string[], nowMs: number): boolean {
   const signing = signingKey(current, nowMs);
   if (!signing) return true;
@@ -303,7 +316,8 @@ function windowFaults(
     // checkPending has found it in both keysets, with a `retires_at`.
     const before = current.keys.find(({ kid }) => kid === key.kid)!;
     const late = key.retires_at! >= Math.max(dueRetirement(key, pending.keys, lags), before.retires_at ?? 0);
-    // The pending keyset is up to X old and has another clock's times: the key may still have had to sign then.
+    // The pending keyset is up to X old and has another clock's times: the key may still have had to sign
+    // then.
     const extended =
       late && maySign(before, pending.keys, nowMs - lags.rotationTimeMs - 2 * lags.clockErrorMs);
     const kept = before.retires_at === key.retires_at;

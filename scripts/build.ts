@@ -1,7 +1,7 @@
 /**
- * `npm run build`: builds the packages that others install, each in its own directory of `dist/`. Node does not strip types
- * under node_modules, and the CDK bundles no sources from there. So the packages hold JavaScript, declarations and built
- * functions.
+ * `npm run build`: builds the packages that others install, each in its own directory of `dist/`. Node does
+ * not strip types under node_modules, and the CDK bundles no sources from there. So the packages hold
+ * JavaScript, declarations and built functions.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** Writes the generated parts of docs/cost.md: the cost of a stage at rest, from its templates, and in use. */
+/**
+ * Writes the generated parts of docs/cost.md: the cost of a stage at rest, from its templates, and in use.
+ */
 import { fileURLToPath } from 'node:url';
 import type { ConfigInput } from '../lib/config/schema.ts';
 import { flood, healthTraffic, instances, millionNonces, millionRegistrations } from './cost-use.ts';
@@ -23,7 +25,10 @@ const ofType =
   (resources: Resources): number =>
     Object.values(resources).filter(({ Type }) => types.includes(Type)).length;
 
-/** A month of what costs by existing; us-east-1. Tables, functions and an API cost nothing until they are used. */
+/**
+ * A month of what costs by existing; us-east-1. Tables, functions and an API cost nothing until they are
+ * used.
+ */
 const PRICES: readonly Price[] = [
   { what: 'secret', each: 0.4, count: ofType('AWS::SecretsManager::Secret') },
   { what: 'replica of a secret', each: 0.4, count: (resources) => replicas(resources) },

@@ -108,8 +108,8 @@ function writes(what: string, count: number, replicas: readonly number[]): Row {
 }
 
 /**
- * The cost of health checks for each of two Regions. Each checker calls each endpoint once per interval, and nearly every
- * call finds the cached result expired.
+ * The cost of health checks for each of two Regions. Each checker calls each endpoint once per interval, and
+ * nearly every call finds the cached result expired.
  */
 export function healthTraffic(): string {
   const checkers = 2 * healthChecks.checkerRegions.length;
@@ -145,7 +145,10 @@ function schedule(): Row {
   };
 }
 
-/** The cost of refreshing caches: while requests come, each instance reads again every minute, or every five seconds. */
+/**
+ * The cost of refreshing caches: while requests come, each instance reads again every minute, or every five
+ * seconds.
+ */
 export function instances(): string {
   const reads = (keysets: number) => (keysets * MONTH_S) / 60;
   const kids = (keysets: number) => (keysets * MONTH_S) / 5;

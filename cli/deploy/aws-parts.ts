@@ -132,7 +132,10 @@ const sharedTables = ({ stage, tableGeneration, otherTables }: DeployPlan): stri
     (['registry', 'clients'] as const).map((kind) => tableName(stage, kind, generation)),
   );
 
-/** @returns the checks that fail, or `status` where none does and the answer is not 200; undefined where there is no such answer */
+/**
+ * @returns the checks that fail, or `status` where none does and the answer is not 200; undefined where there
+ * is no such answer
+ */
 async function failingChecks(url: string): Promise<string[] | undefined> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });

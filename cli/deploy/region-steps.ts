@@ -76,7 +76,10 @@ export function removeSteps(plan: DeployPlan, region: string): Step[] {
   ];
 }
 
-/** A strongly consistent set never changes: AWS removes a replica and the witness together, and leaves one Region. */
+/**
+ * A strongly consistent set never changes: AWS removes a replica and the witness together, and leaves one
+ * Region.
+ */
 function otherTables({ tableGeneration, stage, regions }: DeployPlan, what: string): string {
   const next = tableGeneration + 1;
   const options = `--stage ${stage} --region ${regions.map(({ name }) => name).join(',')}`;

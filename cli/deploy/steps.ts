@@ -1,4 +1,7 @@
-/** Which stacks a command deploys or destroys, and in which order. No stack waits for one of another Region by itself. */
+/**
+ * Which stacks a command deploys or destroys, and in which order. No stack waits for one of another Region by
+ * itself.
+ */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { usage } from '../io.ts';
 

@@ -1,4 +1,7 @@
-/** `countersign doctor`: checks every step from the name server to the API key, and says how to fix what fails. */
+/**
+ * `countersign doctor`: checks every step from the name server to the API key, and says how to fix what
+ * fails.
+ */
 import { isIP } from 'node:net';
 import { Command } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';

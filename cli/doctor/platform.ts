@@ -1,4 +1,7 @@
-/** Checks the platform's answers: its discovery document, its clock, a nonce from each Region, and a proof by the key. */
+/**
+ * Checks the platform's answers: its discovery document, its clock, a nonce from each Region, and a proof by
+ * the key.
+ */
 import { CountersignError, NotFoundError } from '@countersign/sdk';
 import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import { isJsonObject } from '../../protocol/json.ts';

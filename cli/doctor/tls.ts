@@ -65,7 +65,10 @@ function fixOf(problem: string, host: string, chain: readonly DetailedPeerCertif
   }
 }
 
-/** @returns the server's own certificate, then each issuer's, as far as the server sent it or this machine has it */
+/**
+ * @returns the server's own certificate, then each issuer's, as far as the server sent it or this machine has
+ * it
+ */
 function chainOf(leaf: DetailedPeerCertificate): DetailedPeerCertificate[] {
   const chain: DetailedPeerCertificate[] = [];
   for (let at: DetailedPeerCertificate | undefined = leaf; at?.subject && !chain.includes(at); ) {

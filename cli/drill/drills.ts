@@ -12,7 +12,10 @@ export interface Stage {
   /** A part of the duration; 0.5 is half of it. */
   wait(part: number): Promise<void>;
   cause(fault: Fault): Promise<void>;
-  /** Runs the command line against this platform, and notes if it ends with another exit code than this. @returns its output */
+  /**
+   * Runs the command line against this platform, and notes if it ends with another exit code than this.
+   * @returns its output
+   */
   command(args: readonly string[], code?: number): Promise<string>;
   /** Reads what was acknowledged so far in this Region: the only one that is left. */
   readBack(region: string): Promise<void>;
@@ -32,7 +35,9 @@ export interface Drill {
 
 export interface Recovery {
   readonly fromMs: number;
-  /** Clients that prefer this Region have to be served elsewhere; undefined: any registration shows recovery. */
+  /**
+   * Clients that prefer this Region have to be served elsewhere; undefined: any registration shows recovery.
+   */
   readonly leaving?: string;
 }
 

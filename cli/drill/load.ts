@@ -1,4 +1,7 @@
-/** The load of a drill: SDK clients that register users one after the other, and a witness who repeats what it saw. */
+/**
+ * The load of a drill: SDK clients that register users one after the other, and a witness who repeats what it
+ * saw.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { CountersignClient, CountersignError, NotFoundError } from '@countersign/sdk';
 import { parseApiKey } from '../../protocol/api-key.ts';
@@ -113,7 +116,10 @@ export class Load {
     }
   }
 
-  /** Registers by the entry, whose proofs every Region takes, and repeats each request in every Region at once. */
+  /**
+   * Registers by the entry, whose proofs every Region takes, and repeats each request in every Region at
+   * once.
+   */
   async #witness(): Promise<void> {
     const { entry, regions } = this.#info;
     const { clientId, generation } = parseApiKey(this.#apiKey)!;
@@ -142,7 +148,8 @@ export class Load {
         this.#seen.push(...everywhere);
         await Promise.all(everywhere.map((sent) => this.#repeat(sent)));
       } catch {
-        // The entry leads to a Region that is gone until DNS has noticed: no client of the SDK depends on that.
+        // The entry leads to a Region that is gone until DNS has noticed: no client of the SDK depends on
+        // that.
       }
     }
   }

@@ -52,8 +52,8 @@ export async function startOwn(consistency: Consistency, signal: AbortSignal): P
     throw usage('a drill starts the local platform, which only the project itself has: run it there');
   const cwd = mkdtempSync(join(tmpdir(), 'countersign-drill-'));
   const flags = ['--port', '0', '--json', '--no-demo', '--region-processes', '--consistency', consistency];
-  // A group of its own: Ctrl-C reaches this process alone, which ends the platform once the drill has stopped. The channel
-  // ends it where this process is killed.
+  // A group of its own: Ctrl-C reaches this process alone, which ends the platform once the drill has
+  // stopped. The channel ends it where this process is killed.
   const child = spawn(process.execPath, [main, ...flags], {
     ...{ cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   });

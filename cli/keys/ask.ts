@@ -43,7 +43,8 @@ export interface TurnOptions {
 }
 
 /**
- * Asks the home Region, or the next one that can be reached: every Region has rotation functions for that case.
+ * Asks the home Region, or the next one that can be reached: every Region has rotation functions for that
+ * case.
  *
  * @throws CliError where no Region can be reached, or one refuses
  */

@@ -191,7 +191,8 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     for (const keyset of keysets)
       if (!options.json) printRotated(io, keyset, Date.now());
       else if (!all) printJson(io, keyset);
-    // A key that signs at once, such as that of a revocation which a rotation completes, is needed everywhere now.
+    // A key that signs at once, such as that of a revocation which a rotation completes, is needed everywhere
+    // now.
     await interruptible(async (signal) => {
       for (const keyset of keysets) {
         const made = newest(keyset);

@@ -17,7 +17,10 @@ export interface Initialised {
   readonly failure?: { readonly message: string; readonly exit: ExitCode };
 }
 
-/** Rotates each keyset that has no keys, then waits for all of them. A purpose that fails does not stop the others. */
+/**
+ * Rotates each keyset that has no keys, then waits for all of them. A purpose that fails does not stop the
+ * others.
+ */
 export async function initKeys(target: Target, options: WaitOptions): Promise<Initialised[]> {
   const endMs = Date.now() + options.timeoutMs;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);

@@ -1,4 +1,6 @@
-/** The project's file of frozen settings, as far as a promotion changes it (docs/deploy-config.md, "Frozen"). */
+/**
+ * The project's file of frozen settings, as far as a promotion changes it (docs/deploy-config.md, "Frozen").
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KEYS_MANAGED_BY, LOCK_FILE } from '../../lambda/contract/lock-file.ts';

@@ -1,4 +1,6 @@
-/** Reads a purpose's keys in every Region: through the home Region's function, or another that can be reached. */
+/**
+ * Reads a purpose's keys in every Region: through the home Region's function, or another that can be reached.
+ */
 import type { KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT } from '../io.ts';
@@ -15,8 +17,9 @@ export interface LookOptions {
 }
 
 /**
- * Asks all Regions at once. The result's `regions` are those of the stage and of the target. A function in a VPC may see
- * only its own Region, so for a Region that the first answer does not cover, its own answer counts.
+ * Asks all Regions at once. The result's `regions` are those of the stage and of the target. A function in a
+ * VPC may see only its own Region, so for a Region that the first answer does not cover, its own answer
+ * counts.
  *
  * @throws CliError where no Region can be reached, or all that can refuse
  */
@@ -74,8 +77,8 @@ async function lookAtRegions(
 }
 
 /**
- * The Region that makes keys has the keyset that counts: a former home that is back may still hold an older one. Others
- * have copies of it.
+ * The Region that makes keys has the keyset that counts: a former home that is back may still hold an older
+ * one. Others have copies of it.
  */
 async function fromHome(
   { regions }: Target,

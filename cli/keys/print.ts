@@ -66,8 +66,8 @@ export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number, args: 
 }
 
 /**
- * @returns that readers may hold a newer keyset, and how a Region differs from the others: it cannot be read, lacks a key,
- * or still accepts a revoked one
+ * @returns that readers may hold a newer keyset, and how a Region differs from the others: it cannot be read,
+ * lacks a key, or still accepts a revoked one
  */
 export const troubles = (keyset: KeysetSummary, args: string): string[] => [
   ...rolledBack(keyset, args),

@@ -1,6 +1,7 @@
 /**
- * `countersign keys promote`: another Region makes the keys from now on (docs/runbook.md, "primary-region-lost"). Each
- * step looks first whether it is done, so a command that was interrupted anywhere is run again.
+ * `countersign keys promote`: another Region makes the keys from now on (docs/runbook.md,
+ * "primary-region-lost"). Each step looks first whether it is done, so a command that was interrupted
+ * anywhere is run again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KeysetSummary, PromotedKeys } from '../../lambda/contract/keys.ts';
@@ -274,8 +275,8 @@ class Promotion {
   }
 
   /**
-   * All of them, before the former home's secret is overwritten: it must not have replicas then. They are not removed, so
-   * that each Region can read its own all the time.
+   * All of them, before the former home's secret is overwritten: it must not have replicas then. They are not
+   * removed, so that each Region can read its own all the time.
    */
   async #detachFromFormer(region: string, purpose: Purpose): Promise<readonly [true, string | undefined]> {
     const { primaryRegion = region } = (await this.#secrets.describe(region, purpose)) ?? {};

@@ -43,8 +43,9 @@ export async function costOf(
 }
 
 /**
- * A `kid` that is a number is the generation of an API key; a client's own public key has its thumbprint. An older release's
- * summary does not show which root an API key comes from; then clients of every root are listed.
+ * A `kid` that is a number is the generation of an API key; a client's own public key has its thumbprint. An
+ * older release's summary does not show which root an API key comes from; then clients of every root are
+ * listed.
  */
 async function clientsWithApiKeys(
   target: Target,
@@ -87,9 +88,9 @@ export interface RevocationOrder {
 }
 
 /**
- * Asks one function, which revokes the keys in every Region. Each Region that it could not confirm is then asked itself: a
- * function in a VPC may reach only its own Region. A home Region whose answer was lost is asked again too: it may have
- * created a new key.
+ * Asks one function, which revokes the keys in every Region. Each Region that it could not confirm is then
+ * asked itself: a function in a VPC may reach only its own Region. A home Region whose answer was lost is
+ * asked again too: it may have created a new key.
  *
  * @returns what is known as soon as `signal` ends the wait for the other Regions
  * @throws CliError where no Region can be reached
@@ -159,9 +160,9 @@ export async function revokeKeys(
 }
 
 /**
- * Asks one Region after the other until one can read the keys. The first is asked to revoke all keys. If its answer is
- * late or lost, it may have created a new key already; so the next Regions are asked to revoke only the kids from before,
- * or nothing where nobody knows those.
+ * Asks one Region after the other until one can read the keys. The first is asked to revoke all keys. If its
+ * answer is late or lost, it may have created a new key already; so the next Regions are asked to revoke only
+ * the kids from before, or nothing where nobody knows those.
  *
  * @param open takes the calls that have no answer yet
  */
@@ -211,7 +212,9 @@ async function askForAll(
   }
 }
 
-/** Whether another Region may do what this one refused. A refusal of what the operator asked for stays one. */
+/**
+ * Whether another Region may do what this one refused. A refusal of what the operator asked for stays one.
+ */
 const passesOver =
   (onlyKids: readonly string[] | undefined) =>
   ({ code }: Refused): boolean =>

@@ -1,6 +1,6 @@
 /**
- * Moves the secrets between Regions with the operator's own rights (docs/decisions/0029). It reads no value: only where a
- * secret has its primary, and whether its replicas are there.
+ * Moves the secrets between Regions with the operator's own rights (docs/decisions/0029). It reads no value:
+ * only where a secret has its primary, and whether its replicas are there.
  */
 import {
   DescribeSecretCommand,

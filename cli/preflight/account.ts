@@ -1,4 +1,7 @@
-/** The questions that preflight asks about an AWS account. A thing that does not exist is undefined; other failures throw. */
+/**
+ * The questions that preflight asks about an AWS account. A thing that does not exist is undefined; other
+ * failures throw.
+ */
 import type { PlannedNetwork } from '../../lambda/contract/deploy-plan.ts';
 
 export interface Account {

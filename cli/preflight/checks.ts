@@ -16,7 +16,10 @@ export interface Finding extends Outcome {
 export const DEFAULT_QUALIFIER = 'hnb659fds';
 /** The oldest version of the bootstrap stack that aws-cdk-lib deploys with. */
 const BOOTSTRAP_VERSION = 6;
-/** At 50 ms per request, this many concurrent executions serve 2000 requests per second. A new account may have only 10. */
+/**
+ * At 50 ms per request, this many concurrent executions serve 2000 requests per second. A new account may
+ * have only 10.
+ */
 const CONCURRENCY = 100;
 const CERTIFICATE_LEFT_MS = 30 * 24 * 3600 * 1000;
 
@@ -70,7 +73,10 @@ async function auditTrail(account: Account): Promise<Outcome[]> {
   return [warn('no CloudTrail trail records the management events of every Region of this account', fix)];
 }
 
-/** One finding with one command for all Regions that lack the bootstrap stack: an empty account needs it first. */
+/**
+ * One finding with one command for all Regions that lack the bootstrap stack: an empty account needs it
+ * first.
+ */
 async function bootstrap(account: Account, accountId: string, plan: DeployPlan): Promise<Outcome[]> {
   const { qualifier = DEFAULT_QUALIFIER, stackRegions } = plan;
   const found = await Promise.all(

@@ -1,4 +1,7 @@
-/** Checks the existing resources that the config names: each must exist in its Region and be of the right kind. */
+/**
+ * Checks the existing resources that the config names: each must exist in its Region and be of the right
+ * kind.
+ */
 import type { DeployPlan, PlannedNetwork } from '../../lambda/contract/deploy-plan.ts';
 import type { Region } from './account.ts';
 import { fail, type Outcome, ok, warn } from './outcome.ts';
@@ -70,7 +73,10 @@ interface Statement {
   readonly Condition?: object;
 }
 
-/** @returns `maybe` where that depends on a condition, or on a statement that denies something: they are not evaluated */
+/**
+ * @returns `maybe` where that depends on a condition, or on a statement that denies something: they are not
+ * evaluated
+ */
 function alarmsMayPublish(policy: string, account: string): 'yes' | 'no' | 'maybe' {
   const { Statement: given } = JSON.parse(policy) as { readonly Statement: Statement | Statement[] };
   const statements = [given].flat();
@@ -112,7 +118,9 @@ export async function checkNetwork(here: Region, network: PlannedNetwork | undef
   return faults.length > 0 ? faults : [ok(`${vpcId} has ${[...subnetIds, ...securityGroupIds].join(', ')}`)];
 }
 
-/** Checks the API Gateway role of the account and Region. A stage with an access log cannot deploy without it. */
+/**
+ * Checks the API Gateway role of the account and Region. A stage with an access log cannot deploy without it.
+ */
 export async function checkApiGatewayRole(
   here: Region,
   mode: DeployPlan['apiGatewayRole'],

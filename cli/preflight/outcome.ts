@@ -2,8 +2,8 @@
 import { NOT_AWS } from '../aws-error.ts';
 
 /**
- * `warn`: the deployment works, but causes trouble later. `fail`: it does not deploy, or does not serve. `unknown`: the
- * check could not run.
+ * `warn`: the deployment works, but causes trouble later. `fail`: it does not deploy, or does not serve.
+ * `unknown`: the check could not run.
  */
 export type Verdict = 'ok' | 'warn' | 'fail' | 'unknown';
 
@@ -17,7 +17,10 @@ export const ok = (detail: string): Outcome => ({ verdict: 'ok', detail });
 export const warn = (detail: string, fix: string): Outcome => ({ verdict: 'warn', detail, fix });
 export const fail = (detail: string, fix: string): Outcome => ({ verdict: 'fail', detail, fix });
 
-/** Turns a failed check into `unknown`, so that the other checks still count. AWS may refuse or fail to answer. */
+/**
+ * Turns a failed check into `unknown`, so that the other checks still count. AWS may refuse or fail to
+ * answer.
+ */
 export const orUnknown = (outcomes: Promise<Outcome[]>): Promise<Outcome[]> =>
   outcomes.catch(({ name, message, code }: NodeJS.ErrnoException) => [
     {

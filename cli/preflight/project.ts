@@ -1,4 +1,7 @@
-/** Reads what the project in a folder would deploy. Its own `cdk synth` validates the config as a deployment does. */
+/**
+ * Reads what the project in a folder would deploy. Its own `cdk synth` validates the config as a deployment
+ * does.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +25,8 @@ const SYNTH_MS = 5 * 60_000;
 /**
  * Synthesises the project once, for as long as `use` works with the result.
  *
- * @throws CliError outside a project, and where the project does not synthesise: `cdk` has then printed the reason
+ * @throws CliError outside a project, and where the project does not synthesise: `cdk` has then printed the
+ * reason
  */
 export async function withSynthesis<T>(
   { cwd, env, stderr, onInterrupt }: Io,

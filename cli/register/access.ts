@@ -1,4 +1,7 @@
-/** Finds the URL and the API key: in the options, else the environment, else the local platform's client `dev`. */
+/**
+ * Finds the URL and the API key: in the options, else the environment, else the local platform's client
+ * `dev`.
+ */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ClientOptions, CountersignClient, InvalidArgumentError } from '@countersign/sdk';
@@ -104,8 +107,8 @@ export function connect(options: ClientOptions): CountersignClient {
 }
 
 /**
- * Refuses a URL without http:// or https://, and suggests one: the URL standard reads `localhost:4100` as the scheme
- * `localhost`. The message quotes only host and port, because a URL may hold a password.
+ * Refuses a URL without http:// or https://, and suggests one: the URL standard reads `localhost:4100` as the
+ * scheme `localhost`. The message quotes only host and port, because a URL may hold a password.
  */
 function requireHttp(url: string): void {
   if (/^https?:\/\//i.test(url)) return;

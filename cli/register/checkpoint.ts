@@ -1,9 +1,9 @@
 /**
- * The progress of a file's registration, kept beside the file until it is finished. A run that was stopped or killed can
- * then continue. It holds the URL, the client, counts, a hash and record numbers, but no user.
+ * The progress of a file's registration, kept beside the file until it is finished. A run that was stopped or
+ * killed can then continue. It holds the URL, the client, counts, a hash and record numbers, but no user.
  *
- * Results arrive out of order. So the records that are done are all up to a mark, and some beyond it. A record whose
- * result was not saved is sent again; registering is idempotent, so nobody is registered twice.
+ * Results arrive out of order. So the records that are done are all up to a mark, and some beyond it. A
+ * record whose result was not saved is sent again; registering is idempotent, so nobody is registered twice.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -45,7 +45,9 @@ interface Saved extends Counts, Owner {
   readonly failures_bytes: number;
 }
 
-/** Shortest time between two saves, in milliseconds. A killed run sends what it did since the last save again. */
+/**
+ * Shortest time between two saves, in milliseconds. A killed run sends what it did since the last save again.
+ */
 const EVERY_MS = 100;
 const STARTED_MS = Math.round(performance.timeOrigin);
 
@@ -62,7 +64,9 @@ export class Checkpoint {
   #last: number;
   /** The same as it was when this run began. */
   readonly #lastBefore: number;
-  /** Whether the file still begins with the records that earlier runs did. Until then nothing new is saved. */
+  /**
+   * Whether the file still begins with the records that earlier runs did. Until then nothing new is saved.
+   */
   #isVerified: boolean;
   #next = 0;
   #state: Omit<Saved, 'pid' | 'started_ms' | 'beyond' | 'failures_bytes' | keyof Owner>;
@@ -72,8 +76,8 @@ export class Checkpoint {
    * @param path path of the progress file
    * @param restart whether to ignore the progress of earlier runs
    * @param failures continues from the same point
-   * @throws CliError where another process is registering this file, or where the progress belongs to another client or
-   *   platform
+   * @throws CliError where another process is registering this file, or where the progress belongs to another
+   * client or platform
    */
   constructor(path: string, owner: Owner, restart: boolean, failures: FailuresFile) {
     this.#path = path;
@@ -142,12 +146,18 @@ export class Checkpoint {
     return number < this.#state.mark || this.#beyond.has(number) ? undefined : number;
   }
 
-  /** Call this at the file's end. @throws CliError where the file is shorter than the records that earlier runs did */
+  /**
+   * Call this at the file's end. @throws CliError where the file is shorter than the records that earlier
+   * runs did
+   */
   end(): void {
     if (this.#next <= this.#lastBefore) throw changed(this.#state.line);
   }
 
-  /** Marks a record as done. It is saved now, or by the next save, at most `EVERY_MS` later if more records follow. */
+  /**
+   * Marks a record as done. It is saved now, or by the next save, at most `EVERY_MS` later if more records
+   * follow.
+   */
   done(number: number, counts: Counts): void {
     this.#beyond.add(number);
     let { mark, line, hash } = this.#state;
@@ -171,8 +181,8 @@ export class Checkpoint {
   }
 
   /**
-   * Saves by a rename, so that a complete file exists at any time. The failures are flushed first, so that the progress is
-   * never ahead of them, even after a power cut.
+   * Saves by a rename, so that a complete file exists at any time. The failures are flushed first, so that
+   * the progress is never ahead of them, even after a power cut.
    */
   #save(pid = process.pid): void {
     const failures_bytes = this.#failures.flush();
@@ -253,7 +263,9 @@ function isSaved(value: unknown): value is Saved {
   );
 }
 
-/** Whether the process that saved this still runs. A killed process leaves its id behind, and ids are reused. */
+/**
+ * Whether the process that saved this still runs. A killed process leaves its id behind, and ids are reused.
+ */
 function isRunning({ pid, started_ms }: Saved): boolean {
   if (pid === process.pid) return started_ms === STARTED_MS;
   const machineStartedMs = Date.now() - uptime() * 1000;

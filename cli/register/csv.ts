@@ -1,6 +1,6 @@
 /**
- * Reads users from CSV (RFC 4180). The first line names the members of a user; `attributes.team` is the member `team` of
- * `attributes`.
+ * Reads users from CSV (RFC 4180). The first line names the members of a user; `attributes.team` is the
+ * member `team` of `attributes`.
  */
 import type { Readable } from 'node:stream';
 import { usage } from '../io.ts';

@@ -1,4 +1,7 @@
-/** Decides, for every error code of the platform and the SDK, whether an error concerns one user or stops the run. */
+/**
+ * Decides, for every error code of the platform and the SDK, whether an error concerns one user or stops the
+ * run.
+ */
 import { ApiError, type CountersignError } from '@countersign/sdk';
 import type { ProblemCode } from '../../protocol/problem.ts';
 

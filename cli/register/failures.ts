@@ -1,7 +1,7 @@
 /**
- * The failures file: JSON Lines of `{"line","user","error"}`, with `"text"` in place of `"user"` where a line holds no user.
- * `register` accepts it as input. It is created with the first failure. A run that continues an earlier one adds to the
- * earlier one's file.
+ * The failures file: JSON Lines of `{"line","user","error"}`, with `"text"` in place of `"user"` where a line
+ * holds no user. `register` accepts it as input. It is created with the first failure. A run that continues
+ * an earlier one adds to the earlier one's file.
  */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { CliError, EXIT } from '../io.ts';

@@ -1,4 +1,6 @@
-/** Reads users from JSON Lines: one object per line. The failures file of an earlier run has this form too. */
+/**
+ * Reads users from JSON Lines: one object per line. The failures file of an earlier run has this form too.
+ */
 import type { Readable } from 'node:stream';
 import { isJsonObject, parseJson } from '../../protocol/json.ts';
 import { decode, failureIn, type InputRecord, unreadable } from './record.ts';

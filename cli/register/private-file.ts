@@ -1,4 +1,6 @@
-/** Files that hold personal data, or progress: only the owner can read them, and no link can redirect a write. */
+/**
+ * Files that hold personal data, or progress: only the owner can read them, and no link can redirect a write.
+ */
 import { closeSync, constants, fchmodSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { CliError, EXIT } from '../io.ts';
 
@@ -10,8 +12,8 @@ const { O_CREAT, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
  *
  * @param create whether a missing file is created
  * @returns undefined where the file does not exist
- * @throws CliError where the path is a symbolic link, not a regular file, another user's file, or has a second name (a hard
- *   link)
+ * @throws CliError where the path is a symbolic link, not a regular file, another user's file, or has a
+ * second name (a hard link)
  */
 export function openPrivate(path: string, create: boolean): number | undefined {
   let file: number;

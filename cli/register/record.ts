@@ -21,7 +21,10 @@ export type InputRecord = (Position & { readonly user: object }) | Unreadable;
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const NOT_UTF8 = 'is not UTF-8; save the file in that encoding';
-/** Replaces bytes that are not UTF-8 in a reported text. A text with this character is never registered as a user. */
+/**
+ * Replaces bytes that are not UTF-8 in a reported text. A text with this character is never registered as a
+ * user.
+ */
 const REPLACEMENT = '\uFFFD';
 
 /** @returns the text; and a message, where the record cannot be read */

@@ -1,6 +1,6 @@
 /**
- * Splits a file into records in one pass over its bytes, in bounded memory. A JSON Lines record is one line. A CSV record
- * (RFC 4180) may span several lines, inside quotes.
+ * Splits a file into records in one pass over its bytes, in bounded memory. A JSON Lines record is one line.
+ * A CSV record (RFC 4180) may span several lines, inside quotes.
  */
 import type { Readable } from 'node:stream';
 import { usage } from '../io.ts';
@@ -11,7 +11,9 @@ export interface RawRecord {
   readonly lastLine: number;
   /** Bytes of the file up to the end of this record. */
   readonly endByte: number;
-  /** Without the line end and the file's byte-order mark. Of a record that is too long, only the first bytes. */
+  /**
+   * Without the line end and the file's byte-order mark. Of a record that is too long, only the first bytes.
+   */
   readonly bytes: Buffer;
   readonly isTooLong: boolean;
   /** The file ends within its quotes. */
@@ -103,8 +105,8 @@ function lineEnds(): Ends {
 }
 
 /**
- * `within`: inside quotes. `behind`: after a quote inside quotes, which closes them unless a second quote follows. `plain`:
- * in a cell that does not begin with a quote; a quote there is an error and opens nothing.
+ * `within`: inside quotes. `behind`: after a quote inside quotes, which closes them unless a second quote
+ * follows. `plain`: in a cell that does not begin with a quote; a quote there is an error and opens nothing.
  */
 type State = 'start' | 'plain' | 'within' | 'behind';
 

@@ -18,7 +18,9 @@ export const stopBy = (error: CountersignError, exitCode: ExitCode, access: Acce
   fix: (exitCode === EXIT.failed && fixOf(error, access)) || `\`countersign doctor${access.flags}\` says why`,
 });
 
-/** A full disk or a broken input stops a run, and what was done is still counted. @throws every other error */
+/**
+ * A full disk or a broken input stops a run, and what was done is still counted. @throws every other error
+ */
 export function stopOf(error: unknown): Stop {
   if (error instanceof CliError && error.exitCode !== EXIT.usage) return error;
   const { syscall, code } = error as NodeJS.ErrnoException;

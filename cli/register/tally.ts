@@ -23,13 +23,18 @@ export interface Totals extends Counts {
   readonly line: number;
   /** Lines that an unmatched quote kept from being read as users in this run: how many, and the first. */
   readonly swallowed: { readonly lines: number; readonly from: number } | undefined;
-  /** Users of this run whose `user_id` has white space at an end, or a control character: often by mistake. */
+  /**
+   * Users of this run whose `user_id` has white space at an end, or a control character: often by mistake.
+   */
   readonly odd: number;
   /** The most frequent reason of this run's failures. */
   readonly reason: { readonly message: string; readonly count: number } | undefined;
 }
 
-/** Further reasons are not counted: a message may name a value of its user, and memory must not grow with the file. */
+/**
+ * Further reasons are not counted: a message may name a value of its user, and memory must not grow with the
+ * file.
+ */
 const MOST_REASONS = 1_000;
 
 /** A user that is under way. */

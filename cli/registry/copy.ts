@@ -1,4 +1,6 @@
-/** Copies `registry` and `clients` into tables of another generation, and proves that both sides are equal. */
+/**
+ * Copies `registry` and `clients` into tables of another generation, and proves that both sides are equal.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DescribeTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
@@ -198,7 +200,10 @@ async function kindsOf(
   return found;
 }
 
-/** @returns the Regions whose copy of the target can differ; a strongly consistent read of one sees those of all others */
+/**
+ * @returns the Regions whose copy of the target can differ; a strongly consistent read of one sees those of
+ * all others
+ */
 async function replicasOf(
   { table, region: home, dynamodb }: Place,
   regions: readonly string[],

@@ -1,4 +1,7 @@
-/** Items of `registry` and `clients` as a copy sees them: which of two is newer, and a digest that no order of them changes. */
+/**
+ * Items of `registry` and `clients` as a copy sees them: which of two is newer, and a digest that no order of
+ * them changes.
+ */
 import { createHash } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { TABLES } from '../../lambda/contract/names.ts';
@@ -8,7 +11,10 @@ export type Item = Record<string, AttributeValue>;
 export type Kind = 'registry' | 'clients';
 export const KINDS = ['registry', 'clients'] as const satisfies readonly Kind[];
 
-/** Health checks write to keys of this form; no client has a name like it. They are a Region's own, and are not copied. */
+/**
+ * Health checks write to keys of this form; no client has a name like it. They are a Region's own, and are
+ * not copied.
+ */
 export const PROBE = '#probe#';
 export const isProbe = ({ pk }: Item): boolean => pk?.S?.startsWith(PROBE) === true;
 

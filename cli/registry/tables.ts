@@ -56,7 +56,9 @@ const AT_ONCE = 25;
 const EXPIRING_S = 24 * 3600;
 const CONFLICTS = 6;
 
-/** Writes each item of the source that the target lacks or has an older form of. Equal ones cost a read alone. */
+/**
+ * Writes each item of the source that the target lacks or has an older form of. Equal ones cost a read alone.
+ */
 export async function copyTable(source: Place, target: Place, pass: Pass): Promise<Copied> {
   const { kind } = source;
   let [read, written, newer] = [0, 0, 0];

@@ -1,4 +1,7 @@
-/** The objects that a stage needs in Vault: the engine, the auth method, and for each purpose a key, a policy and a role. */
+/**
+ * The objects that a stage needs in Vault: the engine, the auth method, and for each purpose a key, a policy
+ * and a role.
+ */
 import { readFileSync } from 'node:fs';
 import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import {
@@ -190,7 +193,10 @@ function document(what: string, path: string, data: Members): Step {
   };
 }
 
-/** A config that others use too: an unset member is set, and a set one is never changed. An empty value must stay unset. */
+/**
+ * A config that others use too: an unset member is set, and a set one is never changed. An empty value must
+ * stay unset.
+ */
 function shared(what: string, path: string, data: Members): Step {
   const set = Object.entries(data).filter(([, value]) => value !== '');
   return {

@@ -1,6 +1,6 @@
 /**
- * Prepares a Vault for a stage. Before the first write it checks that every step can succeed: it checks the rights to
- * read, reads the present state, looks for conflicts, then checks the rights to write.
+ * Prepares a Vault for a stage. Before the first write it checks that every step can succeed: it checks the
+ * rights to read, reads the present state, looks for conflicts, then checks the rights to write.
  */
 import type { VaultApi, VaultData } from '../../lambda/vault/api.ts';
 import { VaultError } from '../../lambda/vault/vault-error.ts';

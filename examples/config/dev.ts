@@ -1,4 +1,7 @@
-/** One Region without a domain, for trying it out: about 2 USD a month at rest, and `cdk destroy` removes everything. */
+/**
+ * One Region without a domain, for trying it out: about 2 USD a month at rest, and `cdk destroy` removes
+ * everything.
+ */
 import type { ConfigInput } from '../../lib/config/schema.ts';
 
 const config: ConfigInput = {

@@ -1,6 +1,7 @@
 /**
- * Two Regions that serve and a third that is only a witness, all of one Region set. Registrations are strongly consistent:
- * an acknowledged registration survives the loss of any one of the three. A Vault in a private network makes the keys.
+ * Two Regions that serve and a third that is only a witness, all of one Region set. Registrations are
+ * strongly consistent: an acknowledged registration survives the loss of any one of the three. A Vault in a
+ * private network makes the keys.
  */
 import type { ConfigInput } from '../../lib/config/schema.ts';
 

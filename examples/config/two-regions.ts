@@ -1,6 +1,7 @@
 /**
- * Two Regions on different continents. A strongly consistent table cannot span them, so registrations are eventually
- * consistent: if both Regions register one user with different data within the replication lag, the last one wins.
+ * Two Regions on different continents. A strongly consistent table cannot span them, so registrations are
+ * eventually consistent: if both Regions register one user with different data within the replication lag,
+ * the last one wins.
  */
 import type { ConfigInput } from '../../lib/config/schema.ts';
 

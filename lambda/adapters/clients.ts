@@ -1,7 +1,7 @@
 /**
- * The `clients` table: a record, its state, each key and each revocation are items of their own. Where two Regions write
- * one item of an eventual table, the later write replaces the item. So a revocation shares its item with nothing else: no
- * roll-over and no other command can undo it.
+ * The `clients` table: a record, its state, each key and each revocation are items of their own. Where two
+ * Regions write one item of an eventual table, the later write replaces the item. So a revocation shares its
+ * item with nothing else: no roll-over and no other command can undo it.
  */
 import {
   DeleteItemCommand,
@@ -19,13 +19,18 @@ import { type Item, numberOf, present, textOf, writeGlobal } from './dynamodb.ts
 
 /** All that the request path needs of the table. */
 export interface ClientReader {
-  /** Strongly consistent: the age of a cached copy bounds how long a disabled client passes. @throws Unavailable */
+  /**
+   * Strongly consistent: the age of a cached copy bounds how long a disabled client passes. @throws
+   * Unavailable
+   */
   load(clientId: string): Promise<ClientRecord | undefined>;
 }
 
 /** All methods throw Unavailable. */
 export interface Clients extends ClientReader {
-  /** @returns `created`; else whether the name is taken, or a key of it was an earlier client's of that name */
+  /**
+   * @returns `created`; else whether the name is taken, or a key of it was an earlier client's of that name
+   */
   create(
     client: Omit<ClientRecord, 'disabled' | 'revoked'>,
   ): Promise<'created' | 'client_exists' | 'key_exists'>;
@@ -43,7 +48,10 @@ export interface Clients extends ClientReader {
   endKey(clientId: string, kid: string, expiresAtS: number): Promise<void>;
   /** @returns whether the client has such a key */
   revokeKey(clientId: string, kid: string, nowMs: number): Promise<boolean>;
-  /** Its name stays known, and every public key that it brought stays revoked. @returns whether there was such a client */
+  /**
+   * Its name stays known, and every public key that it brought stays revoked. @returns whether there was such
+   * a client
+   */
   remove(clientId: string, nowMs: number): Promise<boolean>;
   /** @returns one page of names, in no order, and where the next one begins */
   list(limit: number, after?: Place): Promise<{ clientIds: string[]; next?: Place }>;
@@ -57,7 +65,10 @@ export interface Place {
 
 const KEY = 'key#';
 const REVOKED = 'revoked#';
-/** An item that a deletion leaves: instances may accept what the client signed for as long as they hold the client. */
+/**
+ * An item that a deletion leaves: instances may accept what the client signed for as long as they hold the
+ * client.
+ */
 const DELETED = 'deleted';
 
 /** Issuer of a generation that no other generation issued. It is not the form of a kid. */
@@ -95,7 +106,10 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     await put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, revoked_at: { N: String(nowMs) } });
   }
 
-  /** Drops everything but the record. A public key that the client brought is revoked: a later client may bring it again. */
+  /**
+   * Drops everything but the record. A public key that the client brought is revoked: a later client may
+   * bring it again.
+   */
   async function clear(clientId: string, found: readonly Item[], nowMs: number): Promise<void> {
     for (const item of found) {
       const sk = textOf(item, 'sk');
@@ -190,7 +204,8 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
       if (!record) return false;
       await clear(clientId, found, nowMs);
       await put({ pk: { S: clientId }, sk: { S: DELETED }, deleted_at: { N: String(nowMs) } });
-      // The record goes last: an interrupted deletion leaves a client without keys, not keys without a client.
+      // The record goes last: an interrupted deletion leaves a client without keys, not keys without a
+      // client.
       await drop(record);
       return true;
     },
@@ -249,7 +264,9 @@ const placeOf = (item: Item): Place => ({ pk: textOf(item, 'pk'), sk: textOf(ite
 
 const isRecord = (item: Item): boolean => textOf(item, 'sk') === 'client';
 
-/** The kid of an API key is its generation, which the next client of that name has again, with another key. */
+/**
+ * The kid of an API key is its generation, which the next client of that name has again, with another key.
+ */
 const isBroughtKeysRevocation = (sk: string): boolean => sk.startsWith(REVOKED) && !/#\d+$/.test(sk);
 
 function toRecord(clientId: string, items: readonly Item[]): ClientRecord | undefined {

@@ -7,8 +7,8 @@ const WRITE_ATTEMPTS = 8;
 const LONGEST_WAIT_MS = 400;
 
 /**
- * Runs one write of a global table. If it conflicts with a write of the same item in another Region, which a strongly
- * consistent table refuses, it is tried again.
+ * Runs one write of a global table. If it conflicts with a write of the same item in another Region, which a
+ * strongly consistent table refuses, it is tried again.
  *
  * @returns as `call`
  * @throws Unavailable

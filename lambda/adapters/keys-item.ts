@@ -1,6 +1,7 @@
 /**
- * The item of a Region's `limits` table that holds what the Region knows of a purpose's keys: revoked kids, published
- * keysets and the last failure. It is one item, so that a rotation function needs rights on no other.
+ * The item of a Region's `limits` table that holds what the Region knows of a purpose's keys: revoked kids,
+ * published keysets and the last failure. It is one item, so that a rotation function needs rights on no
+ * other.
  */
 import { keysItemKey } from '../contract/limits.ts';
 import type { Purpose } from '../contract/purposes.ts';

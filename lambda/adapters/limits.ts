@@ -1,4 +1,7 @@
-/** The Region's counters of leased signatures (docs/protocol.md, "Limits"; docs/decisions/0007-quota-leases.md). */
+/**
+ * The Region's counters of leased signatures (docs/protocol.md, "Limits";
+ * docs/decisions/0007-quota-leases.md).
+ */
 import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { counterTtlS } from '../../protocol/quota.ts';
 import { quotaKey } from '../contract/limits.ts';
@@ -7,10 +10,11 @@ import { CONDITION_FAILED, numberOf } from './dynamodb.ts';
 
 export interface Limits {
   /**
-   * Leases `n` permits of a client's window, in one atomic conditional write. A lost answer leaves permits unused: the
-   * limit is exact as an upper bound.
+   * Leases `n` permits of a client's window, in one atomic conditional write. A lost answer leaves permits
+   * unused: the limit is exact as an upper bound.
    *
-   * @returns the permits that all instances have leased, these included; undefined where `leased + n` would exceed the limit
+   * @returns the permits that all instances have leased, these included; undefined where `leased + n` would
+   * exceed the limit
    * @throws Unavailable where the table gives no clear answer
    */
   lease(clientId: string, window: number, n: number, limit: number): Promise<number | undefined>;

@@ -37,7 +37,10 @@ export interface Registry {
    * @returns whether it was there @throws Unavailable
    */
   erase(clientId: string, id: string, deletedAtMs: number): Promise<boolean>;
-  /** Writes to this Region's own key, on a condition. @throws Unavailable, also where a strong table has no quorum */
+  /**
+   * Writes to this Region's own key, on a condition. @throws Unavailable, also where a strong table has no
+   * quorum
+   */
   probe(region: string, nowMs: number): Promise<void>;
 }
 

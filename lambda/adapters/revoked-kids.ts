@@ -1,6 +1,7 @@
 /**
- * Kids of the platform's keys that an operator revoked, in the Region's `limits` table. A verifier refuses them even where
- * its copy of the keyset is stale or the primary Region is lost (docs/key-life-cycle.md, "A key that leaked").
+ * Kids of the platform's keys that an operator revoked, in the Region's `limits` table. A verifier refuses
+ * them even where its copy of the keyset is stale or the primary Region is lost (docs/key-life-cycle.md, "A
+ * key that leaked").
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Purpose } from '../contract/purposes.ts';

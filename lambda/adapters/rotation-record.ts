@@ -1,4 +1,7 @@
-/** Why a purpose's last rotation failed, in the Region's `limits` table (keys-item.ts): AWS keeps no such record. */
+/**
+ * Why a purpose's last rotation failed, in the Region's `limits` table (keys-item.ts): AWS keeps no such
+ * record.
+ */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { RotationFailure } from '../contract/keys.ts';
 import type { Purpose } from '../contract/purposes.ts';

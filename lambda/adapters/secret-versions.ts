@@ -1,6 +1,7 @@
 /**
- * A secret's versions and staging labels, which a rotation moves. A label marks one version: AWSCURRENT the one that
- * readers get, AWSPENDING the one that a rotation makes, AWSPREVIOUS the one that was current before.
+ * A secret's versions and staging labels, which a rotation moves. A label marks one version: AWSCURRENT the
+ * one that readers get, AWSPENDING the one that a rotation makes, AWSPREVIOUS the one that was current
+ * before.
  */
 import {
   DescribeSecretCommand,

@@ -1,4 +1,7 @@
-/** The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each (docs/operators.md). */
+/**
+ * The operators' functions: `{"action","params"}` in, `{"ok",…}` out, an audit line for each
+ * (docs/operators.md).
+ */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { Unavailable } from '../adapters/call.ts';

@@ -1,4 +1,7 @@
-/** Makes one generation of a client's credential: an API key derived from the client root, or the public key it brought. */
+/**
+ * Makes one generation of a client's credential: an API key derived from the client root, or the public key
+ * it brought.
+ */
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import * as z from 'zod';
 import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
@@ -123,7 +126,10 @@ async function signingRoot(
   return root;
 }
 
-/** A root that signs is kept for as long as its keys live. Only an old copy of the keyset can have one that ends earlier. */
+/**
+ * A root that signs is kept for as long as its keys live. Only an old copy of the keyset can have one that
+ * ends earlier.
+ */
 function requireOutlivedBy({ kid, retires_at }: KeysetKey, expiresAtS: number): void {
   if (retires_at === null || expiresAtS * 1000 <= retires_at) return;
   const end = timestamp(Math.floor(retires_at / 1000));

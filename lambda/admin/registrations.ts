@@ -1,4 +1,7 @@
-/** The operators' actions on registrations. Audit lines name one by its id, which is a hash, never by its user. */
+/**
+ * The operators' actions on registrations. Audit lines name one by its id, which is a hash, never by its
+ * user.
+ */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { MAX_BODY_BYTES } from '../../protocol/proof/request.ts';
@@ -58,7 +61,10 @@ export const registrationWriteActions = (options: RegistrationWriteOptions): Act
   ),
 });
 
-/** A client that never existed has no registration, and no proof that could make one. A deleted one may have left both. */
+/**
+ * A client that never existed has no registration, and no proof that could make one. A deleted one may have
+ * left both.
+ */
 const mayBeRegistered = async (
   { registry, clients }: RegistrationWriteOptions,
   clientId: string,
@@ -69,8 +75,8 @@ const remove = ({ registry, nowMs }: RegistrationWriteOptions, clientId: string,
   registry.remove(clientId, id, nowMs(), randomBytes(16).toString('base64url'));
 
 /**
- * Deletes the registration, and its tombstone once no nonce can revive the registration. Where nothing is stored there may
- * still be a request that was held back, which a tombstone stops.
+ * Deletes the registration, and its tombstone once no nonce can revive the registration. Where nothing is
+ * stored there may still be a request that was held back, which a tombstone stops.
  *
  * @param erased whether another Region just deleted the tombstone: then nothing stored is nothing left
  */

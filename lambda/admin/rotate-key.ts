@@ -25,9 +25,9 @@ export const keyExists = (clientId: string, kid: string): AdminError =>
   );
 
 /**
- * First the new generation is stored, then the ends of the older ones: an interrupted call leaves a client that works,
- * and can be repeated. The profile changes last, when no generation of the old profile is alive: none comes back if the
- * profile changes again.
+ * First the new generation is stored, then the ends of the older ones: an interrupted call leaves a client
+ * that works, and can be repeated. The profile changes last, when no generation of the old profile is alive:
+ * none comes back if the profile changes again.
  */
 export async function rotateKey(
   options: CredentialContext & { readonly clients: Clients },

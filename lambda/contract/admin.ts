@@ -11,7 +11,9 @@ export interface ClientKeySummary {
   readonly expires_at: string;
   /** Kid of the generation that issued it; null where an operator issued it. */
   readonly issued_by: string | null;
-  /** Kid of the `client-root` key that an API key is derived from; null for a public key of the client's own. */
+  /**
+   * Kid of the `client-root` key that an API key is derived from; null for a public key of the client's own.
+   */
   readonly root_kid: string | null;
   /** Whether the key, one that it descends from, or the client root that it is derived from was revoked. */
   readonly revoked: boolean;
@@ -64,8 +66,8 @@ export interface ShownTombstone {
 export interface ErasedRegistration {
   readonly id: string;
   /**
-   * `absent`: there never was such a client. `deleted`: no personal data is left, and the tombstone can go from
-   * `erasable_at` on.
+   * `absent`: there never was such a client. `deleted`: no personal data is left, and the tombstone can go
+   * from `erasable_at` on.
    */
   readonly state: 'absent' | 'deleted' | 'erased';
   readonly erasable_at?: string;
@@ -142,7 +144,10 @@ export interface AdminActions {
   'proofs.revoke': { params: { nonce: string }; result: RevokedProof };
   'registrations.show': { params: OneRegistration; result: ShownRegistration | ShownTombstone };
   'registrations.delete': { params: OneRegistration; result: { id: string; deleted: boolean } };
-  /** `erased`: another Region has just answered `erased`. Where nothing is stored, no new tombstone is left then. */
+  /**
+   * `erased`: another Region has just answered `erased`. Where nothing is stored, no new tombstone is left
+   * then.
+   */
   'registrations.erase': { params: OneRegistration & { erased?: boolean }; result: ErasedRegistration };
   'regions.show': { params: OneRegion; result: ShownRegion };
   /** Sets the flag in the table of the Region that is asked: the Region itself, or its keeper. */

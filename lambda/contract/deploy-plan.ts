@@ -1,6 +1,6 @@
 /**
- * The AWS resources that a stage's stacks expect. `RegistrationPlatform` leaves this file beside the templates, and `countersign
- * preflight` reads it there: the command needs neither the CDK nor the config.
+ * The AWS resources that a stage's stacks expect. `RegistrationPlatform` leaves this file beside the
+ * templates, and `countersign preflight` reads it there: the command needs neither the CDK nor the config.
  */
 export interface DeployPlan {
   readonly stage: string;
@@ -10,7 +10,10 @@ export interface DeployPlan {
   /** Qualifier of the CDK's bootstrap. Absent: the CDK's own. */
   readonly qualifier?: string;
   readonly homeRegion: string;
-  /** The Region that the keys were promoted to: no stack has the secrets since. Absent: the home stack makes them. */
+  /**
+   * The Region that the keys were promoted to: no stack has the secrets since. Absent: the home stack makes
+   * them.
+   */
   readonly keysManagedBy?: string;
   /** Every stack, in the order in which they are deployed. */
   readonly stacks: readonly PlannedStack[];

@@ -1,6 +1,6 @@
 /**
- * The environment variables that `lib` sets and the functions read. A function has the variables that its list names, and
- * no others.
+ * The environment variables that `lib` sets and the functions read. A function has the variables that its
+ * list names, and no others.
  */
 import type { BundleName, FunctionName } from './names.ts';
 
@@ -63,7 +63,10 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_NONCE_SECRET',
     'COUNTERSIGN_CLIENT_ROOT_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
-    /** A Region that was unhealthy stays so until it has been good for this long, in milliseconds. 0: no hold-down. */
+    /**
+     * A Region that was unhealthy stays so until it has been good for this long, in milliseconds. 0: no
+     * hold-down.
+     */
     'COUNTERSIGN_HOLD_DOWN_MS',
   ],
   'admin-read': [

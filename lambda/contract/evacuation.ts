@@ -17,8 +17,9 @@ export const evacuationAlarmName = (stage: string, region: string): string =>
 export const evacuationFunctionName = (stage: string): string => `countersign-${stage}-evacuation`;
 
 /**
- * The Region that keeps the evacuation flag of another: the next in alphabetical order, whatever the order of the config.
- * So another order of preference moves no flag, and a Region that is added or removed moves the flag of one other.
+ * The Region that keeps the evacuation flag of another: the next in alphabetical order, whatever the order of
+ * the config. So another order of preference moves no flag, and a Region that is added or removed moves the
+ * flag of one other.
  *
  * @returns undefined where there is no other Region
  */

@@ -2,7 +2,9 @@
 import type { KeyState } from '../../protocol/keyset.ts';
 import type { KeyHome } from '../../protocol/published.ts';
 
-/** Lambda ends a rotation function that runs for longer, in milliseconds. A caller must wait longer than this. */
+/**
+ * Lambda ends a rotation function that runs for longer, in milliseconds. A caller must wait longer than this.
+ */
 export const ROTATION_TIMEOUT_MS = 60_000;
 
 export interface KeySummary {
@@ -20,7 +22,10 @@ export interface RegionKeys {
   readonly region: string;
   /** Keys of its copy of the secret; null where it cannot be read. */
   readonly kids: readonly string[] | null;
-  /** Revoked kids in its `limits` table: they are refused even if the copy lists them as valid; null if it cannot be read. */
+  /**
+   * Revoked kids in its `limits` table: they are refused even if the copy lists them as valid; null if it
+   * cannot be read.
+   */
   readonly revoked: readonly string[] | null;
 }
 
@@ -69,8 +74,8 @@ export interface KeysetSummary {
   /** The Region of the primary, as the Region that answers sees it; null if it sees none. */
   readonly primary_region: string | null;
   /**
-   * Kids of the newest keyset that any Region remembers, which the copy of the Region that answers lacks: they were made
-   * and did not arrive. None of them is revoked.
+   * Kids of the newest keyset that any Region remembers, which the copy of the Region that answers lacks:
+   * they were made and did not arrive. None of them is revoked.
    */
   readonly missing_kids: readonly string[];
   /** When Secrets Manager rotates next; null where it has no schedule, as in a Region with a replica. */
@@ -81,7 +86,9 @@ export interface KeysetSummary {
 
 export interface RegionConfirmation {
   readonly region: string;
-  /** Its table holds every kid of `revoked`, and there is at least one: its verifiers refuse them within 10 s. */
+  /**
+   * Its table holds every kid of `revoked`, and there is at least one: its verifiers refuse them within 10 s.
+   */
   readonly confirmed: boolean;
 }
 
@@ -106,7 +113,10 @@ export interface PromotedKeys {
   readonly keyset: KeysetSummary;
   /** What the Regions remember of the promotion. */
   readonly home: KeyHome;
-  /** `confirmed`: no function makes a key in that Region from now on, unless it is `to`; and it refuses every revoked kid. */
+  /**
+   * `confirmed`: no function makes a key in that Region from now on, unless it is `to`; and it refuses every
+   * revoked kid.
+   */
   readonly regions: readonly RegionConfirmation[];
 }
 
@@ -119,8 +129,9 @@ export interface KeysActions {
   /** Removes AWSPENDING from a version that never became current; `version_id`: from this version only. */
   'keys.unstick': { params: { version_id?: string }; result: KeysetSummary };
   /**
-   * From now on only the Region `to` makes keys. No secret changes. Every Region refuses every revoked kid, too. `home`:
-   * of another function's answer, to confirm the same promotion in a Region that it did not reach.
+   * From now on only the Region `to` makes keys. No secret changes. Every Region refuses every revoked kid,
+   * too. `home`: of another function's answer, to confirm the same promotion in a Region that it did not
+   * reach.
    */
   'keys.promote': { params: { to: string; home?: KeyHome }; result: PromotedKeys };
 }

@@ -1,6 +1,6 @@
 /**
- * Partition keys of `limits`, which holds items of several functions. Roles name the items by these keys, with `*` for any
- * text: a function that counts a quota cannot undo a key's revocation.
+ * Partition keys of `limits`, which holds items of several functions. Roles name the items by these keys,
+ * with `*` for any text: a function that counts a quota cannot undo a key's revocation.
  */
 export const quotaKey = (clientId: string, window: number | '*'): string => `quota#${clientId}#${window}`;
 
@@ -17,7 +17,7 @@ export const HEALTH_KEY = 'health';
 export const WRITE_STOP_KEY = 'stop#writes';
 
 /**
- * After a stop was stored for so long, no write is under way: a function reads the stop every 10 s at least, and runs for at
- * most 10 s; the rest allows for its last call on the network.
+ * After a stop was stored for so long, no write is under way: a function reads the stop every 10 s at least,
+ * and runs for at most 10 s; the rest allows for its last call on the network.
  */
 export const WRITE_STOP_SETTLE_MS = 25_000;

@@ -1,4 +1,6 @@
-/** A line of the log. Metric filters count lines by these fields, so that a filter and what it counts agree. */
+/**
+ * A line of the log. Metric filters count lines by these fields, so that a filter and what it counts agree.
+ */
 export interface LogEntry {
   readonly level: 'INFO' | 'WARN' | 'ERROR';
   readonly message: 'request' | 'audit' | 'keyset' | 'evacuation';
@@ -15,7 +17,10 @@ export interface LogEntry {
   /** The reason of a refusal, for operators. It never quotes a value of the request. */
   readonly detail?: string | undefined;
   readonly client_id?: string | undefined;
-  /** Client and generation that a strict key in the request names. It is not verified: anybody can write such a key. */
+  /**
+   * Client and generation that a strict key in the request names. It is not verified: anybody can write such
+   * a key.
+   */
   readonly exposed_key?: string | undefined;
   readonly duration_ms?: number | undefined;
   readonly action?: string | undefined;

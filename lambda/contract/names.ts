@@ -1,6 +1,6 @@
 /**
- * Names that the stacks create and the functions use. The names are fixed and contain the stage, so a Region's stack
- * imports nothing from another's.
+ * Names that the stacks create and the functions use. The names are fixed and contain the stage, so a
+ * Region's stack imports nothing from another's.
  */
 import type { Purpose } from './purposes.ts';
 
@@ -38,8 +38,9 @@ export const keysWatchName = (stage: string): string => `countersign-${stage}-ke
 export const secretName = (stage: string, purpose: Purpose): string => `countersign/${stage}/keys/${purpose}`;
 
 /**
- * A table's generation is part of its name. A lost ledger is replaced under a new name, and no nonce of the old one is
- * valid for it. Registry and clients change their mode by a copy into the next generation, and are restored by one.
+ * A table's generation is part of its name. A lost ledger is replaced under a new name, and no nonce of the
+ * old one is valid for it. Registry and clients change their mode by a copy into the next generation, and are
+ * restored by one.
  */
 export const tableName = (stage: string, table: TableKind, generation = 1): string =>
   `countersign-${stage}-${table}-${generation}`;

@@ -1,6 +1,7 @@
 /**
- * The purposes of the platform's keys, one line each. Each purpose has a keyset in a secret of its own, so a function reads
- * only what it needs. Secrets, rotation functions, schedules and the names in Vault follow from these lines.
+ * The purposes of the platform's keys, one line each. Each purpose has a keyset in a secret of its own, so a
+ * function reads only what it needs. Secrets, rotation functions, schedules and the names in Vault follow
+ * from these lines.
  */
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 
@@ -11,15 +12,17 @@ interface KeysetKind {
   readonly keyType: TransitKeyType;
   /** From one rotation to the next; the config may change it. */
   readonly rotationDays: number;
-  /** Longest life of what is signed with a key or derived from it: a setting of the config, or milliseconds. */
+  /**
+   * Longest life of what is signed with a key or derived from it: a setting of the config, or milliseconds.
+   */
   readonly life: 'clientKeyLife' | number;
 }
 
 const LONGEST_TOKEN_LIFE_MS = 3_600_000;
 
 export const KEYSETS = {
-  // A nonce for DPoP lives a minute longer than a token: a client that has a token has a nonce for it. The nonce of a
-  // proof lives no longer than that (`LONGEST_NONCE_LIFE_MS`).
+  // A nonce for DPoP lives a minute longer than a token: a client that has a token has a nonce for it. The
+  // nonce of a proof lives no longer than that (`LONGEST_NONCE_LIFE_MS`).
   nonce: { keyType: 'hmac', rotationDays: 30, life: LONGEST_TOKEN_LIFE_MS + 60_000 },
   'client-root': { keyType: 'hmac', rotationDays: 180, life: 'clientKeyLife' },
   token: { keyType: 'ecdsa-p256', rotationDays: 30, life: LONGEST_TOKEN_LIFE_MS },

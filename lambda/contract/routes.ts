@@ -27,8 +27,9 @@ export const checkersRoute = (segment: string): Route => ({
 });
 
 /**
- * API Gateway passes a body of these types as bytes, in Base64. Any other body it passes as text, with U+FFFD for bytes that
- * are not UTF-8: two bodies could become one. All types are listed, since the sender chooses the type.
+ * API Gateway passes a body of these types as bytes, in Base64. Any other body it passes as text, with U+FFFD
+ * for bytes that are not UTF-8: two bodies could become one. All types are listed, since the sender chooses
+ * the type.
  */
 export const BINARY_MEDIA_TYPES = ['*/*'];
 

@@ -36,7 +36,10 @@ export interface ServingValues {
   readonly clientKeyLifeMs?: number;
   /** Limit for a client that has none of its own. @default 6000 */
   readonly signaturesPerMinute?: number;
-  /** For a Region that health checkers ask all the time: without them its silence would count as bad. @default 0: none */
+  /**
+   * For a Region that health checkers ask all the time: without them its silence would count as bad. @default
+   * 0: none
+   */
   readonly holdDownMs?: number;
 }
 

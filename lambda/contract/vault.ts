@@ -1,6 +1,6 @@
 /**
- * The names in Vault: per purpose one Transit key, one policy and one role, all of one name. `countersign vault setup`
- * makes them, and the purpose's rotation function uses them.
+ * The names in Vault: per purpose one Transit key, one policy and one role, all of one name. `countersign
+ * vault setup` makes them, and the purpose's rotation function uses them.
  */
 import type { Purpose, TransitKeyType } from './purposes.ts';
 
@@ -14,20 +14,28 @@ export const exportType = (type: TransitKeyType): string => (type === 'hmac' ? '
 export const vaultName = (stage: string, purpose: Purpose): string => `countersign-${stage}-${purpose}`;
 
 /**
- * Name of the IAM role that a purpose's rotation function has in a Region, fixed because Vault knows it by that: at
- * most 63 characters, of the 64 that IAM allows.
+ * Name of the IAM role that a purpose's rotation function has in a Region, fixed because Vault knows it by
+ * that: at most 63 characters, of the 64 that IAM allows.
  */
 export const rotationRoleName = (stage: string, purpose: Purpose, region: string): string =>
   `countersign-${stage}-rotate-${purpose}-${region}`;
 
-/** @returns the name that a signed login carries, so that it is valid at this Vault only: the address's host */
+/**
+ * @returns the name that a signed login carries, so that it is valid at this Vault only: the address's host
+ */
 export const vaultServerId = (address: string): string => new URL(address).hostname;
 
-/** @returns the endpoint where Vault asks AWS who signed a login; without a Region the global one, Vault's own default */
+/**
+ * @returns the endpoint where Vault asks AWS who signed a login; without a Region the global one, Vault's own
+ * default
+ */
 export const stsEndpoint = (region?: string): string =>
   region === undefined ? 'https://sts.amazonaws.com' : `https://sts.${region}.amazonaws.com`;
 
-/** Name of the secret that holds a purpose's AppRole credentials, `{"role_id","secret_id"}`, where that is the login. */
+/**
+ * Name of the secret that holds a purpose's AppRole credentials, `{"role_id","secret_id"}`, where that is the
+ * login.
+ */
 export const appRoleSecretName = (stage: string, purpose: Purpose): string =>
   `countersign/${stage}/vault/${purpose}`;
 

@@ -1,4 +1,7 @@
-/** `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`; docs/regions.md, "Health"). */
+/**
+ * `GET /v1/health`: whether this Region can register (docs/openapi.yaml, `/v1/health`; docs/regions.md,
+ * "Health").
+ */
 import { afterGood, type Goodness, isPastHoldDown, wasHealthy } from '../../protocol/health.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { Evacuations } from '../adapters/evacuations.ts';

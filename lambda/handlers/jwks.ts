@@ -14,7 +14,8 @@ export function jwksHandler(http: HttpContext, keyset: KeysetCache): HttpHandler
       const { kty, crv, x, y } = jwk;
       return { kty, crv, x, y, kid, alg, use: 'sig' };
     });
-    // This copy has an age already, and a consumer's cache adds to it. The key windows allow for the hard limit in total.
+    // This copy has an age already, and a consumer's cache adds to it. The key windows allow for the hard
+    // limit in total.
     const maxAgeS = Math.max(0, Math.min(MAX_AGE_S, Math.floor(keyset.remainingMs() / 1000)));
     return json(200, { keys }, { 'Cache-Control': `public, max-age=${maxAgeS}` });
   });

@@ -1,4 +1,7 @@
-/** `GET /v1/nonce`: no request reads or writes a table, so a flood of requests fills nothing (docs/protocol.md, "Nonce"). */
+/**
+ * `GET /v1/nonce`: no request reads or writes a table, so a flood of requests fills nothing
+ * (docs/protocol.md, "Nonce").
+ */
 import { readNonceRequest, STRICT_KEY_AS_BEARER } from '../../protocol/nonce-request.ts';
 import { json, problem } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';

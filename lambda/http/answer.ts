@@ -25,7 +25,10 @@ export function json(status: number, value: unknown, headers: Readonly<Record<st
   return { status, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
-/** A 422 spends no nonce, so its request can be repeated: the answer must not be many times as large as the request. */
+/**
+ * A 422 spends no nonce, so its request can be repeated: the answer must not be many times as large as the
+ * request.
+ */
 const MAX_ERRORS = 20;
 const MAX_ERRORS_BYTES = 8_192;
 

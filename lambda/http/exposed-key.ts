@@ -31,8 +31,9 @@ function* texts(
 }
 
 /**
- * The spellings that a careless client uses: percent-encoded or escaped in JSON, once or more often, and any of these in
- * base64 or base64url, as in Basic (RFC 7617 §2) and in the parts of a JWT (RFC 7515 §7.1, RFC 7516 §7.1).
+ * The spellings that a careless client uses: percent-encoded or escaped in JSON, once or more often, and any
+ * of these in base64 or base64url, as in Basic (RFC 7617 §2) and in the parts of a JWT (RFC 7515 §7.1, RFC
+ * 7516 §7.1).
  */
 function* spellings(text: string, depth = 2): Iterable<string> {
   yield text;

@@ -1,4 +1,7 @@
-/** Clients held in memory on the request path, for check 4 (signature); docs/protocol.md, "Revocation", has the bound. */
+/**
+ * Clients held in memory on the request path, for check 4 (signature); docs/protocol.md, "Revocation", has
+ * the bound.
+ */
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';
 import type { ClientLookup, Reread } from '../../protocol/proof/verify.ts';
@@ -20,8 +23,8 @@ interface Entry {
 export class ClientCache {
   readonly #clients: ClientReader;
   readonly #nowMs: () => number;
-  // Bounded, since anybody can name clients that do not exist; misses are held like hits. By size, since `max` would
-  // allocate every place when an instance starts, which takes milliseconds.
+  // Bounded, since anybody can name clients that do not exist; misses are held like hits. By size, since
+  // `max` would allocate every place when an instance starts, which takes milliseconds.
   readonly #held = new LRUCache<string, Entry>({ maxSize: ENTRIES, sizeCalculation: () => 1 });
 
   constructor(clients: ClientReader, nowMs: () => number) {

@@ -1,4 +1,7 @@
-/** The keys that verify a client's signatures: an API key derived from the client root, or the public key it brought. */
+/**
+ * The keys that verify a client's signatures: an API key derived from the client root, or the public key it
+ * brought.
+ */
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject, randomBytes } from 'node:crypto';
 import { type DeriveApiKey, deriveApiKey } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
@@ -20,8 +23,8 @@ export class ClientKeys {
   }
 
   /**
-   * Reads the client root for HS256, the algorithm of API keys, whether or not the client has one: the calls of stores
-   * depend on the proof alone.
+   * Reads the client root for HS256, the algorithm of API keys, whether or not the client has one: the calls
+   * of stores depend on the proof alone.
    *
    * @param fresh whether the copy in memory failed to verify @throws Unavailable
    */

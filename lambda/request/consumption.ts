@@ -20,11 +20,12 @@ export type Consumed =
   | { readonly ok: false; readonly answer: Answer };
 
 /**
- * Consumes the nonce, then charges its client: a replayed proof costs its owner nothing, and a request over the quota
- * has spent its nonce.
+ * Consumes the nonce, then charges its client: a replayed proof costs its owner nothing, and a request over
+ * the quota has spent its nonce.
  *
  * @param w random token of this invocation
- * @throws Unavailable where the ledger or the counter cannot be reached, or writes are stopped: nothing is registered then
+ * @throws Unavailable where the ledger or the counter cannot be reached, or writes are stopped: nothing is
+ * registered then
  */
 export async function consume(
   { isEvacuated, ledger, quota, writes }: Consumption,

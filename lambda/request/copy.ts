@@ -1,4 +1,7 @@
-/** A copy of something in a store, with its age: it serves while it is refreshed, and while that fails, up to a limit. */
+/**
+ * A copy of something in a store, with its age: it serves while it is refreshed, and while that fails, up to
+ * a limit.
+ */
 import { Unavailable } from '../adapters/call.ts';
 
 interface CopyOptions<T> {
@@ -6,14 +9,18 @@ interface CopyOptions<T> {
   /** @param held the copy so far */
   readonly read: (held: T | undefined) => Promise<T>;
   readonly refreshMs: number;
-  /** Least time between two reads that no request waits for: forged kids and a failing store cause no load. */
+  /**
+   * Least time between two reads that no request waits for: forged kids and a failing store cause no load.
+   */
   readonly cooldownMs: number;
   readonly maxAgeMs: number;
   readonly nowMs: () => number;
   readonly failed: (error: unknown) => void;
 }
 
-/** A copy with its age. A stale one serves while it is refreshed, and while that fails, up to a hard limit. */
+/**
+ * A copy with its age. A stale one serves while it is refreshed, and while that fails, up to a hard limit.
+ */
 export class Copy<T> {
   readonly #options: CopyOptions<T>;
   #held: T | undefined;

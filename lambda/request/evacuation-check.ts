@@ -1,4 +1,6 @@
-/** Whether the Region is evacuated, as an instance knows it: its copy of the flag is at most ten seconds old. */
+/**
+ * Whether the Region is evacuated, as an instance knows it: its copy of the flag is at most ten seconds old.
+ */
 import type { Evacuations } from '../adapters/evacuations.ts';
 import { describeError, type Log } from '../log.ts';
 import { Copy } from './copy.ts';
@@ -13,7 +15,10 @@ export interface EvacuationCheckOptions {
   readonly log: Log;
 }
 
-/** @returns a check that throws Unavailable where the flag cannot be read: a Region that cannot know accepts no write */
+/**
+ * @returns a check that throws Unavailable where the flag cannot be read: a Region that cannot know accepts
+ * no write
+ */
 export function evacuationCheck(options: EvacuationCheckOptions): () => Promise<boolean> {
   const { evacuations, region, nowMs, log } = options;
   const copy = new Copy({

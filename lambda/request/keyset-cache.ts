@@ -4,9 +4,14 @@ import { algorithmOf, type Purpose } from '../contract/purposes.ts';
 import { describeError, type Log } from '../log.ts';
 import { Copy } from './copy.ts';
 
-/** `refreshMs`: a copy of this age is refreshed in the background. `cooldownMs`: least time between two tries. */
+/**
+ * `refreshMs`: a copy of this age is refreshed in the background. `cooldownMs`: least time between two tries.
+ */
 const KEYSET_TIMES = { refreshMs: 60_000, cooldownMs: 10_000 };
-/** Where the signing key is revoked: the keyset with the next key comes soon, and clients cannot cause these reads. */
+/**
+ * Where the signing key is revoked: the keyset with the next key comes soon, and clients cannot cause these
+ * reads.
+ */
 const REVOKED_KEY_COOLDOWN_MS = 1_000;
 /** A revoked kid is refused after 10 s: no key is used with an older copy of the revoked kids. */
 const REVOKED_TIMES = { refreshMs: 5_000, cooldownMs: 1_000, maxAgeMs: 10_000 };
@@ -16,8 +21,8 @@ export interface KeysetCacheOptions {
   /** @returns the secret's text */
   readonly read: () => Promise<string>;
   /**
-   * @returns the kids that an operator revoked, from the Region's `limits` table, by a strongly consistent read: needed
-   * where the secret's copy is stale or its primary Region lost
+   * @returns the kids that an operator revoked, from the Region's `limits` table, by a strongly consistent
+   * read: needed where the secret's copy is stale or its primary Region lost
    */
   readonly readRevoked?: () => Promise<readonly string[]>;
   readonly nowMs: () => number;
@@ -86,7 +91,8 @@ export class KeysetCache {
   }
 
   /**
-   * A copy whose signing key is revoked is out of date, even if another of its keys could sign: it is read again first.
+   * A copy whose signing key is revoked is out of date, even if another of its keys could sign: it is read
+   * again first.
    *
    * @returns the key that signs at `nowMs`, or undefined @throws Unavailable
    */
@@ -103,7 +109,9 @@ export class KeysetCache {
   }
 }
 
-/** The secret was emptied or rolled back. The held copy is newer; its age counts on as if the read had failed. */
+/**
+ * The secret was emptied or rolled back. The held copy is newer; its age counts on as if the read had failed.
+ */
 class OlderKeyset extends Error {
   constructor() {
     super('the secret has a lower seq than the held copy');

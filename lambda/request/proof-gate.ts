@@ -1,6 +1,6 @@
 /**
- * The way into every route that takes a proof: checks 1 (request) to 7 (nonce), and the headers that every answer to a
- * client carries.
+ * The way into every route that takes a proof: checks 1 (request) to 7 (nonce), and the headers that every
+ * answer to a client carries.
  */
 
 import { isExpiryNear } from '../../protocol/client.ts';
@@ -68,7 +68,10 @@ export function withReadProof(
   return admit(gate, request, fields, verify, work);
 }
 
-/** Runs `work` for a request with a proof for a write, whose nonce is not used up yet; else answers the problem. */
+/**
+ * Runs `work` for a request with a proof for a write, whose nonce is not used up yet; else answers the
+ * problem.
+ */
 export function withWriteProof(
   gate: ProofGate,
   operation: WriteOperation,

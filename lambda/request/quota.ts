@@ -41,7 +41,10 @@ type Client = Pick<ClientRecord, 'clientId' | 'limit'>;
 /** A client that leaves this cache loses its permits: less than the limit passes, never more. */
 const CLIENTS = 10_000;
 
-/** RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651); of whole numbers alone. */
+/**
+ * RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651);
+ * of whole numbers alone.
+ */
 export const rateLimitFields = (policy: string, limit: number, remaining: number, seconds: number) => ({
   'RateLimit-Policy': `"${policy}";q=${limit};w=${WINDOW_MS / 1000}`,
   RateLimit: `"${policy}";r=${remaining};t=${seconds}`,
@@ -55,7 +58,10 @@ export class Quota {
     this.#options = options;
   }
 
-  /** Check 9 (known quota), from memory alone. @returns a refusal where the client is known to have spent its window */
+  /**
+   * Check 9 (known quota), from memory alone. @returns a refusal where the client is known to have spent its
+   * window
+   */
   refusal(client: Client): Charge | undefined {
     const share = shareAt(this.#permits.get(client.clientId)?.share, this.#options.nowMs());
     return isSpent(share, this.#limit(client)) ? this.#charge(client, share, false) : undefined;

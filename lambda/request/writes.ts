@@ -1,4 +1,7 @@
-/** Whether this Region may change `registry` and `clients`: an operator stops that while the tables are copied. */
+/**
+ * Whether this Region may change `registry` and `clients`: an operator stops that while the tables are
+ * copied.
+ */
 import { Unavailable } from '../adapters/call.ts';
 import { describeError, type Log } from '../log.ts';
 import { Copy } from './copy.ts';

@@ -108,8 +108,8 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
   };
 
   /**
-   * Only what the Regions remember changes here. The operator's own rights move the secret, and the config moves the
-   * schedule (docs/decisions/0029).
+   * Only what the Regions remember changes here. The operator's own rights move the secret, and the config
+   * moves the schedule (docs/decisions/0029).
    */
   async function promote({ to, home: known }: z.infer<typeof Promote>): Promise<PromotedKeys> {
     if (!regions.some((each) => each.region === to))

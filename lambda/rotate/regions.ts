@@ -160,7 +160,9 @@ export const refuseEverywhere = (
     }),
   );
 
-/** Changes what every Region remembers. @returns the Regions where that failed, or took longer than `eachMs` */
+/**
+ * Changes what every Region remembers. @returns the Regions where that failed, or took longer than `eachMs`
+ */
 export async function rememberEverywhere(
   regions: readonly KeyRegion[],
   change: (before: Published) => Published,

@@ -84,7 +84,10 @@ export async function revoke(options: RevokeOptions, onlyKids?: readonly string[
 /** Replaces the keyset by one without the revoked keys, and with a key that signs. */
 class Swap {
   readonly #options: RevokeOptions;
-  /** The Regions' state before anything was written, but its `revoked` includes the kids that they refuse since. */
+  /**
+   * The Regions' state before anything was written, but its `revoked` includes the kids that they refuse
+   * since.
+   */
   readonly #looked: Looked;
   /**
    * The kids that an operator named and that a version or a reader holds. For any other kid it is enough that
@@ -158,7 +161,8 @@ class Swap {
   async #follow({ vault }: Changing, token: string, { keyset, versionId }: HeldKeyset): Promise<Keyset> {
     const { vaultKey, alg, lags, nowMs } = this.#options;
     const kids = keyset.keys.map(({ kid }) => kid);
-    // A key that is already refused signs nothing, so it must not be the one that stays. The named ones are refused.
+    // A key that is already refused signs nothing, so it must not be the one that stays. The named ones are
+    // refused.
     const ending = this.#named ? kids.filter((kid) => this.#looked.revoked.includes(kid)) : kids;
     for (const kid of ending) this.#ended.add(kid);
     const base = recalled(keyset, recallable(this.#looked, keyset, nowMs()));

@@ -104,8 +104,8 @@ export class Rotation {
   }
 
   /**
-   * @returns the keyset of an ordinary rotation, with a key that Vault makes now. If a Region refuses a key of
-   * the current keyset, a revocation was not completed: then the keyset of that revocation
+   * @returns the keyset of an ordinary rotation, with a key that Vault makes now. If a Region refuses a key
+   * of the current keyset, a revocation was not completed: then the keyset of that revocation
    */
   async next({ versionId, keyset }: HeldKeyset): Promise<Keyset> {
     const { vault, vaultKey, alg, lags, nowMs, regions, region, times = TIMES } = this.#options;
@@ -161,7 +161,10 @@ export class Rotation {
     }
   }
 
-  /** Moves AWSCURRENT. If the answer is lost, the labels show whether it moved. @returns false if it was refused */
+  /**
+   * Moves AWSCURRENT. If the answer is lost, the labels show whether it moved. @returns false if it was
+   * refused
+   */
   async #swap(from: string, to: string): Promise<boolean> {
     try {
       return await this.#options.secret.move('AWSCURRENT', from, to);
@@ -186,14 +189,18 @@ export class Rotation {
     return undefined;
   }
 
-  /** Runs before the keyset is published: if that call's answer is lost, the keyset may be published nevertheless. */
+  /**
+   * Runs before the keyset is published: if that call's answer is lost, the keyset may be published
+   * nevertheless.
+   */
   async #remember(keysets: readonly Keyset[], forgotten: boolean): Promise<void> {
     const { regions, region, lags, nowMs, log, purpose, times = TIMES } = this.#options;
     const promoted: unknown[] = [];
     const failed = await rememberEverywhere(
       regions,
       (before) => {
-        // Compared and swapped with what a promotion writes: a rotation under way finishes before it, or never.
+        // Compared and swapped with what a promotion writes: a rotation under way finishes before it, or
+        // never.
         try {
           this.requireHome(before);
         } catch (error) {

@@ -14,8 +14,8 @@ export function compileSchema(schema: object): RegistrationSchema {
 }
 
 /**
- * @returns the source of an ES module that exports `schema` and `validate`. It imports ajv's small runtime, so it must be
- * bundled
+ * @returns the source of an ES module that exports `schema` and `validate`. It imports ajv's small runtime,
+ * so it must be bundled
  * @throws Error as `compileSchema`
  */
 export function schemaModule(schema: object): string {
@@ -25,8 +25,8 @@ export function schemaModule(schema: object): string {
   return `${code}\nexport const schema = ${JSON.stringify(schema)};\n`;
 }
 
-// No coercion and no defaults: the platform stores what the client signed. All errors, so that a 422 counts them all; it
-// lists the first ones (http/answer.ts).
+// No coercion and no defaults: the platform stores what the client signed. All errors, so that a 422 counts
+// them all; it lists the first ones (http/answer.ts).
 function newAjv(source: boolean): Ajv2020 {
   const ajv = new Ajv2020({ allErrors: true, strict: true, code: { source, esm: source, lines: false } });
   addFormats.default(ajv);

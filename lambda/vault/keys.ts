@@ -155,7 +155,9 @@ export function createVaultKeys(options: VaultOptions): VaultSession {
   }
 }
 
-/** The end of a login that is under way may take longer than anybody waits: its token is then revoked later. */
+/**
+ * The end of a login that is under way may take longer than anybody waits: its token is then revoked later.
+ */
 function inTime(ended: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

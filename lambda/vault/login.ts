@@ -100,7 +100,10 @@ export function createTokens(api: VaultApi, auth: VaultAuth, nowMs: () => number
     throw new TypeError(`no login by ${auth.method}`);
   }
 
-  /** Vault answers 400 for most credentials that it refuses, 403 for some, and 404 for a method that is not enabled. */
+  /**
+   * Vault answers 400 for most credentials that it refuses, 403 for some, and 404 for a method that is not
+   * enabled.
+   */
   function explain(error: unknown): never {
     const { code } = error as VaultError;
     if (!(error instanceof VaultError) || !['invalid', 'forbidden', 'not_found'].includes(code)) throw error;

@@ -1,4 +1,7 @@
-/** The firewall refuses requests before they cost anything: from addresses of bad repute, too many, or known attacks. */
+/**
+ * The firewall refuses requests before they cost anything: from addresses of bad repute, too many, or known
+ * attacks.
+ */
 import { Stack } from 'aws-cdk-lib';
 import type { Stage } from 'aws-cdk-lib/aws-apigateway';
 import { CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
@@ -46,14 +49,17 @@ export class Firewall extends Construct {
 
 type Rule = Omit<CfnWebACL.RuleProperty, 'priority'>;
 
-/** `?count=100` costs the nonce function as much as this many requests for one nonce. API Gateway counts one request. */
+/**
+ * `?count=100` costs the nonce function as much as this many requests for one nonce. API Gateway counts one
+ * request.
+ */
 const COST_OF_COUNT = 28;
 /** The lowest rate that WAF takes. */
 const LOWEST_LIMIT = 10;
 
 /**
- * Every spelling of the parameter `count`: API Gateway decodes names before it reads them. No other parameter of the
- * routes can hold this text.
+ * Every spelling of the parameter `count`: API Gateway decodes names before it reads them. No other parameter
+ * of the routes can hold this text.
  */
 const HAS_COUNT: CfnWebACL.StatementProperty = {
   byteMatchStatement: {

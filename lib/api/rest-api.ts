@@ -23,8 +23,8 @@ export const API_STAGE = 'live';
 export const apiName = (stage: string): string => `countersign-${stage}`;
 
 /**
- * TLS 1.3, or 1.2 with forward secrecy, with post-quantum key exchange. Route 53's health checks need 1.2. Strict: the
- * host of a request must be the name of its TLS handshake.
+ * TLS 1.3, or 1.2 with forward secrecy, with post-quantum key exchange. Route 53's health checks need 1.2.
+ * Strict: the host of a request must be the name of its TLS handshake.
  */
 export const TLS = {
   securityPolicy: SecurityPolicy.TLS13_1_2_PFS_PQ_2025_09,
@@ -69,7 +69,10 @@ const throttle = ({ perSecond, burst }: Config['throttles']['other']) => ({
   throttlingBurstLimit: burst,
 });
 
-/** The base URL without a domain. `api.url` would make a circle: the API's functions would depend on its stage. */
+/**
+ * The base URL without a domain. `api.url` would make a circle: the API's functions would depend on its
+ * stage.
+ */
 export function stageUrl({ restApiId, stack }: RestApi): string {
   const { region, urlSuffix } = Stack.of(stack);
   return `https://${restApiId}.execute-api.${region}.${urlSuffix}/${API_STAGE}`;

@@ -1,6 +1,7 @@
 /**
- * Every setting that an operator writes, with its meaning, its unit and its default. Durations are ISO 8601, in days to
- * seconds: `PT5M`, `P90D`. docs/deploy-config.md has the same as tables; `configSchema` checks the values.
+ * Every setting that an operator writes, with its meaning, its unit and its default. Durations are ISO 8601,
+ * in days to seconds: `PT5M`, `P90D`. docs/deploy-config.md has the same as tables; `configSchema` checks the
+ * values.
  */
 import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2';
@@ -9,8 +10,8 @@ import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 
 /**
- * The settings of one stage. Where a setting takes an object of the CDK, the resource must exist already: imported, or
- * looked up. No stack of the platform imports anything from another stack.
+ * The settings of one stage. Where a setting takes an object of the CDK, the resource must exist already:
+ * imported, or looked up. No stack of the platform imports anything from another stack.
  */
 export interface ConfigInput {
   /** Which deployment this is. An account can hold several. */
@@ -37,16 +38,16 @@ export interface ConfigInput {
   readonly homeRegion?: string;
 
   /**
-   * Third Region of a strongly consistent pair, of the same set as the two. It holds the data that replication needs, serves no client
-   * and costs no writes. Frozen after the first deployment.
+   * Third Region of a strongly consistent pair, of the same set as the two. It holds the data that
+   * replication needs, serves no client and costs no writes. Frozen after the first deployment.
    *
    * @default none
    */
   readonly witnessRegion?: string;
 
   /**
-   * How registrations and clients are replicated. `strong`: what was acknowledged survives the loss of a Region.
-   * `eventual`: the last writer wins. Frozen after the first deployment.
+   * How registrations and clients are replicated. `strong`: what was acknowledged survives the loss of a
+   * Region. `eventual`: the last writer wins. Frozen after the first deployment.
    *
    * @default 'strong' for three Regions of one set, or two and a `witnessRegion`; else 'eventual'
    */
@@ -95,7 +96,8 @@ export interface ConfigInput {
   readonly clientKeyLife?: string;
 
   /**
-   * Lags and periods of the platform's own keys. The windows of the keys follow from them: docs/key-life-cycle.md.
+   * Lags and periods of the platform's own keys. The windows of the keys follow from them:
+   * docs/key-life-cycle.md.
    *
    * @default each setting's own
    */
@@ -109,8 +111,8 @@ export interface ConfigInput {
   readonly quota?: QuotaSettings;
 
   /**
-   * JSON Schema (2020-12) of a registration: an object, or the path of a JSON file, relative to where `cdk` runs. It
-   * must make `user_id` a required string, and have at most 1,000,000 bytes.
+   * JSON Schema (2020-12) of a registration: an object, or the path of a JSON file, relative to where `cdk`
+   * runs. It must make `user_id` a required string, and have at most 1,000,000 bytes.
    *
    * @default `user_id`, and optionally `email`, `display_name` and `attributes`
    */
@@ -131,8 +133,8 @@ export interface ConfigInput {
   readonly throttles?: ThrottleSettings;
 
   /**
-   * Lambda's quota "Concurrent executions" of the account in each Region. An alarm fires at 80 % of it. A new account
-   * may have 10.
+   * Lambda's quota "Concurrent executions" of the account in each Region. An alarm fires at 80 % of it. A new
+   * account may have 10.
    *
    * @default 1000, which is AWS's
    */
@@ -174,8 +176,8 @@ export interface ConfigInput {
   readonly watchAlarmTopicArn?: string | ITopic;
 
   /**
-   * The role by which API Gateway writes logs; an account has one in each Region. `create`: a stack that all stages
-   * share makes it. `existing`: it is there already.
+   * The role by which API Gateway writes logs; an account has one in each Region. `create`: a stack that all
+   * stages share makes it. `existing`: it is there already.
    *
    * @default 'create'; `dev` needs none
    */
@@ -205,12 +207,14 @@ export interface ConfigInput {
 
 /** Which deployment it is. */
 export interface StageSettings {
-  /** Part of every name, `countersign-<name>-…`: 1 to 16 of a-z, 0-9 and -. Frozen after the first deployment. */
+  /**
+   * Part of every name, `countersign-<name>-…`: 1 to 16 of a-z, 0-9 and -. Frozen after the first deployment.
+   */
   readonly name: string;
 
   /**
-   * `dev`: one Region, no domain, about 2 USD a month at rest; `cdk destroy` removes everything, data and keys included.
-   * `prod`: tables and secrets are protected and stay.
+   * `dev`: one Region, no domain, about 2 USD a month at rest; `cdk destroy` removes everything, data and
+   * keys included. `prod`: tables and secrets are protected and stay.
    */
   readonly kind: 'dev' | 'prod';
 }
@@ -221,15 +225,16 @@ export interface RegionSettings {
   readonly name: string;
 
   /**
-   * Where clients reach this Region: the URL that every proof names. Each of several Regions without a `domain` needs it.
+   * Where clients reach this Region: the URL that every proof names. Each of several Regions without a
+   * `domain` needs it.
    *
    * @default its own name under `domain`, else its `execute-api` URL
    */
   readonly baseUrl?: string;
 
   /**
-   * Raise it by one when the ledger was lost. The new ledger has another name, and no nonce that was issued for the old
-   * one is valid.
+   * Raise it by one when the ledger was lost. The new ledger has another name, and no nonce that was issued
+   * for the old one is valid.
    *
    * @default 1
    */
@@ -243,14 +248,16 @@ export interface RegionSettings {
   readonly kmsKeyArn?: string | IKey;
 
   /**
-   * The key that encrypted them before, while a live stage changes to another key: docs/upgrade.md. Roles may use both.
+   * The key that encrypted them before, while a live stage changes to another key: docs/upgrade.md. Roles may
+   * use both.
    *
    * @default none
    */
   readonly previousKmsKeyArn?: string | IKey;
 
   /**
-   * Certificate of the entry's and this Region's name: its ARN, or the certificate. Needed without `domain.hostedZone`.
+   * Certificate of the entry's and this Region's name: its ARN, or the certificate. Needed without
+   * `domain.hostedZone`.
    *
    * @default one is issued, and validated in the hosted zone
    */
@@ -273,7 +280,9 @@ export interface RegionSettings {
 
 /** The names that the platform is reached by. */
 export interface DomainSettings {
-  /** Host name of the entry, which leads to the nearest healthy Region. Each Region gets `<region>.<entry>`. */
+  /**
+   * Host name of the entry, which leads to the nearest healthy Region. Each Region gets `<region>.<entry>`.
+   */
   readonly entry: string;
 
   /**
@@ -296,8 +305,8 @@ export interface HostedZoneSettings {
 /** Lags and periods of the platform's own keys. */
 export interface KeySettings {
   /**
-   * The Region that makes the platform's keys. Set it only after `countersign keys promote`, and never remove it again:
-   * since then no stack makes or changes the secrets.
+   * The Region that makes the platform's keys. Set it only after `countersign keys promote`, and never remove
+   * it again: since then no stack makes or changes the secrets.
    *
    * @default the home Region, whose stack makes the secrets
    */
@@ -391,8 +400,8 @@ export interface VaultSettings {
   readonly stsRegion?: string;
 
   /**
-   * The way to Vault: over the internet, or from a VPC of the home Region. Each other Region then needs a `vaultNetwork`
-   * of its own.
+   * The way to Vault: over the internet, or from a VPC of the home Region. Each other Region then needs a
+   * `vaultNetwork` of its own.
    *
    * @default 'public'
    */
@@ -404,7 +413,9 @@ export interface NetworkSettings {
   /** Its id, or the VPC. */
   readonly vpcId: string | IVpc;
 
-  /** Private subnets with a way to Secrets Manager (an endpoint or a NAT gateway): their ids, or the subnets. */
+  /**
+   * Private subnets with a way to Secrets Manager (an endpoint or a NAT gateway): their ids, or the subnets.
+   */
   readonly subnetIds: (string | ISubnet)[];
 
   /** They must allow outgoing traffic to Vault's port: their ids, or the security groups. */
@@ -421,7 +432,9 @@ export interface QuotaSettings {
   readonly signaturesPerMinute?: number;
 }
 
-/** Nonces and registrations have limits of their own: a flood of nonces must not starve those who register. */
+/**
+ * Nonces and registrations have limits of their own: a flood of nonces must not starve those who register.
+ */
 export interface ThrottleSettings {
   /**
    * The limit of `GET /v1/nonce`.
@@ -471,8 +484,8 @@ export interface TableSettings {
    */
   readonly generation?: number;
   /**
-   * Tables of another generation, which exist as well but are not in use: the next ones, until they are filled, or the
-   * ones before, while they are kept.
+   * Tables of another generation, which exist as well but are not in use: the next ones, until they are
+   * filled, or the ones before, while they are kept.
    *
    * @default none
    */
@@ -506,8 +519,8 @@ export interface OtherTableSettings {
 /** The web application firewall. */
 export interface WafSettings {
   /**
-   * Requests of one IP address in 5 minutes, 10 to 2,000,000,000, and at least 5 × `quota.signaturesPerMinute`. Beyond it
-   * the address is refused until it sends fewer.
+   * Requests of one IP address in 5 minutes, 10 to 2,000,000,000, and at least 5 ×
+   * `quota.signaturesPerMinute`. Beyond it the address is refused until it sends fewer.
    *
    * @default 60000
    */

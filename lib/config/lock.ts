@@ -1,7 +1,7 @@
 /**
  * The settings that cannot change after the first deploy, in a file that is committed beside the config
- * (docs/deploy-config.md, "Frozen"). A stage of kind prod does not synthesise without its entry, so that the file cannot be forgotten; one of
- * kind dev has none, since it goes without a trace.
+ * (docs/deploy-config.md, "Frozen"). A stage of kind prod does not synthesise without its entry, so that the
+ * file cannot be forgotten; one of kind dev has none, since it goes without a trace.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -98,8 +98,9 @@ const tablesOf = ({ generation, consistency, regions, witnessRegion }: TableSet)
 const generationOf = ({ generation = 1 }: Tables): number => generation;
 
 /**
- * The Region that makes keys changes only by a promotion, which writes it into the file. Two Regions that make keys would
- * make keys that the other does not know; and a home stack that claims the secrets again would fail, or overwrite them.
+ * The Region that makes keys changes only by a promotion, which writes it into the file. Two Regions that
+ * make keys would make keys that the other does not know; and a home stack that claims the secrets again
+ * would fail, or overwrite them.
  */
 function promotion(
   { [KEYS_MANAGED_BY]: was }: Partial<LockedStage>,
@@ -116,8 +117,8 @@ function promotion(
 }
 
 /**
- * A key that changes on a live stage leaves the roles without a right on it, unless they may use both for a while. The
- * file has what tables and secrets were encrypted with when it was last written.
+ * A key that changes on a live stage leaves the roles without a right on it, unless they may use both for a
+ * while. The file has what tables and secrets were encrypted with when it was last written.
  */
 function keyChanges(
   { kmsKeys }: LockedStage,
@@ -173,8 +174,8 @@ function homeChange(before: LockedStage, now: LockedStage, file: string): Fault[
 }
 
 /**
- * A stage takes a generation into use only after its tables were made beside the ones in use, which is when they can be filled.
- * The ones before stay listed, so that no deployment of that day gives them up.
+ * A stage takes a generation into use only after its tables were made beside the ones in use, which is when
+ * they can be filled. The ones before stay listed, so that no deployment of that day gives them up.
  */
 function generationChanges(before: LockedStage, now: LockedStage, { file, write }: LockOptions): Fault[] {
   const [was, is] = [generationOf(before), generationOf(now)];

@@ -20,7 +20,9 @@ const NOT_KNOWN =
   'is not known before the deployment, and no stack of the platform imports from another stack: deploy the resource ' +
   'first, and import it by its ARN or id, for example with Key.fromKeyArn';
 
-/** @returns the config with text in place of objects, and a fault for each object that no text stands for yet */
+/**
+ * @returns the config with text in place of objects, and a fault for each object that no text stands for yet
+ */
 export function withoutObjects(input: unknown): { plain: unknown; faults: Fault[] } {
   const faults: Fault[] = [];
   const plainOf = (value: unknown, path: (string | number)[]): unknown => {

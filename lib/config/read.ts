@@ -1,4 +1,6 @@
-/** Reads a config, or says of every setting that is wrong where it is, what is wrong and what would be right. */
+/**
+ * Reads a config, or says of every setting that is wrong where it is, what is wrong and what would be right.
+ */
 import { z } from 'zod';
 import type { Consistency } from '../../lambda/contract/serving-environment.ts';
 import { checkTogether } from './checks.ts';
@@ -95,7 +97,10 @@ function settingAt(path: readonly (string | number)[]): z.ZodType | undefined {
   return at;
 }
 
-/** @returns what a setting may be, most telling first; of the form that it has where it is not optional, if need be */
+/**
+ * @returns what a setting may be, most telling first; of the form that it has where it is not optional, if
+ * need be
+ */
 export function examplesOf(schema: z.ZodType | undefined): unknown[] {
   const examples = schema?.meta()?.examples as unknown[] | undefined;
   if (examples) return examples;

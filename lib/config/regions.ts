@@ -74,7 +74,10 @@ export const healthChecks = z.strictObject({
     .min(3, 'must name at least three Regions')
     .default(['us-east-1', 'eu-west-1', 'ap-southeast-1'])
     .meta({ examples: [['us-east-1', 'eu-west-1', 'ap-southeast-1']] }),
-  /** A Region that was unhealthy stays so until it has been good for this long: 1 minute to 1 hour. Default `PT3M`. */
+  /**
+   * A Region that was unhealthy stays so until it has been good for this long: 1 minute to 1 hour. Default
+   * `PT3M`.
+   */
   holdDown: duration()
     .refine((read) => read.toSeconds() >= 60 && read.toSeconds() <= 3600, 'must be 1 minute to 1 hour')
     .prefault(isoDuration(DEFAULTS.holdDownMs))

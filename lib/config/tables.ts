@@ -1,7 +1,7 @@
 /**
- * Generations of `registry` and `clients`: which tables a stage has, and which of them it uses. The mode of a table and a strong
- * table's Regions never change, and a backup is restored to a new table. So there the data goes to tables of another generation
- * (docs/upgrade.md, "Other tables").
+ * Generations of `registry` and `clients`: which tables a stage has, and which of them it uses. The mode of a
+ * table and a strong table's Regions never change, and a backup is restored to a new table. So there the data
+ * goes to tables of another generation (docs/upgrade.md, "Other tables").
  */
 import { z } from 'zod';
 import type { Consistency } from '../../lambda/contract/serving-environment.ts';
@@ -11,11 +11,13 @@ import { count, regionName } from './forms.ts';
 import type { ConfigSettings } from './schema.ts';
 
 export const tables = z.strictObject({
-  /** Generation that the stage uses: part of the names of `registry` and `clients`. A whole number; default 1. */
+  /**
+   * Generation that the stage uses: part of the names of `registry` and `clients`. A whole number; default 1.
+   */
   generation: count(2).default(1),
   /**
-   * Tables of another generation, which exist as well but are not in use: the next ones, until they are filled, or the ones
-   * before, while they are kept. Default: none.
+   * Tables of another generation, which exist as well but are not in use: the next ones, until they are
+   * filled, or the ones before, while they are kept. Default: none.
    */
   other: z
     .strictObject({

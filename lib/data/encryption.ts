@@ -1,6 +1,7 @@
 /**
- * The customer key of a Region encrypts its replicas of the global tables and of the secrets. It is imported, or made by
- * the Region's base stack with an alias, by which all other stacks find it. A stage of kind dev has none.
+ * The customer key of a Region encrypts its replicas of the global tables and of the secrets. It is imported,
+ * or made by the Region's base stack with an alias, by which all other stacks find it. A stage of kind dev
+ * has none.
  */
 import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -28,13 +29,15 @@ export interface KeyUse {
   /** @default 'kms:Decrypt' only */
   readonly actions?: readonly ('kms:Decrypt' | 'kms:Encrypt' | 'kms:GenerateDataKey')[];
   /**
-   * The Region from which a service copies into the key's Region. AWS does not document which of the two Regions KMS
-   * sees as the caller, so both are allowed. @default the key's own
+   * The Region from which a service copies into the key's Region. AWS does not document which of the two
+   * Regions KMS sees as the caller, so both are allowed. @default the key's own
    */
   readonly from?: Region;
 }
 
-/** @returns the rights that a role of any Region needs on a Region's keys; none where AWS's own key encrypts */
+/**
+ * @returns the rights that a role of any Region needs on a Region's keys; none where AWS's own key encrypts
+ */
 export function keyStatements(
   scope: Construct,
   { stage }: Config,

@@ -27,7 +27,10 @@ export interface GlobalTableProps {
   readonly set: TableSet;
 }
 
-/** A replica in every Region of its set. A stage of kind prod keeps and protects it; one of kind dev deletes it with its stack. */
+/**
+ * A replica in every Region of its set. A stage of kind prod keeps and protects it; one of kind dev deletes
+ * it with its stack.
+ */
 export class GlobalTable extends Construct {
   readonly table: TableV2;
 

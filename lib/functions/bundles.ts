@@ -10,7 +10,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** An installed package holds built functions; a checkout has their sources. */
 const PREBUILT = join(ROOT, 'functions');
 
-/** The schema that entries import. It is a file beside the bundle, so bundles are the same for every operator. */
+/**
+ * The schema that entries import. It is a file beside the bundle, so bundles are the same for every operator.
+ */
 const SCHEMA_IMPORT = 'countersign:registration-schema';
 const SCHEMA_FILE = 'registration-schema.mjs';
 const WITH_SCHEMA: readonly BundleName[] = ['register', 'discovery'];

@@ -12,8 +12,8 @@ export interface KeysetSecretsProps {
 }
 
 /**
- * Created empty; the first rotation writes keys. When `SecretString` changes in the template, CloudFormation overwrites
- * the live keys with it, so it must never change.
+ * Created empty; the first rotation writes keys. When `SecretString` changes in the template, CloudFormation
+ * overwrites the live keys with it, so it must never change.
  */
 export class KeysetSecrets extends Construct {
   constructor(scope: Construct, id: string, { config }: KeysetSecretsProps) {

@@ -1,6 +1,6 @@
 /**
- * The rotation function of one purpose in one Region, with the rights of that purpose. In one Region it makes keys; in the
- * others it is idle until the keys are promoted there.
+ * The rotation function of one purpose in one Region, with the rights of that purpose. In one Region it makes
+ * keys; in the others it is idle until the keys are promoted there.
  */
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -105,8 +105,9 @@ const READ = ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'];
 const WRITE = ['secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecretVersionStage'];
 
 /**
- * On its own keyset and the keyset's replicas, and on the item in each Region that lists its revoked kids. Where another
- * Region makes the keys, it is denied to write: a promoted or a former primary could be written in both.
+ * On its own keyset and the keyset's replicas, and on the item in each Region that lists its revoked kids.
+ * Where another Region makes the keys, it is denied to write: a promoted or a former primary could be written
+ * in both.
  */
 function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
   const stage = config.stage.name;
@@ -157,7 +158,9 @@ function loginStatements(stack: Stack, { stage, vault }: Config, purpose: Purpos
   ];
 }
 
-/** Lambda needs these to give the function an address in the VPC. They are denied to the function's own code. */
+/**
+ * Lambda needs these to give the function an address in the VPC. They are denied to the function's own code.
+ */
 function networkStatements(stack: Stack, functionName: string): PolicyStatement[] {
   const actions = [
     'ec2:AssignPrivateIpAddresses',

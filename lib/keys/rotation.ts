@@ -1,6 +1,7 @@
 /**
- * Makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks them every
- * hour. Only one Region makes keys, the home Region unless they were promoted to another. Every Region watches them, because a lost Region cannot report anything.
+ * Makes and watches keys in one Region: a rotation function for each purpose, and `keys-watch`, which asks
+ * them every hour. Only one Region makes keys, the home Region unless they were promoted to another. Every
+ * Region watches them, because a lost Region cannot report anything.
  */
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';

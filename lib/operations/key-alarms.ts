@@ -20,7 +20,10 @@ export interface KeyAlarmsProps {
   readonly topic: ITopic | undefined;
 }
 
-/** Twice the interval of keys-watch: a finding that repeats every hour keeps one alarm on, and does not restart it. */
+/**
+ * Twice the interval of keys-watch: a finding that repeats every hour keeps one alarm on, and does not
+ * restart it.
+ */
 const PERIOD = Duration.hours(2);
 
 export class KeyAlarms extends Construct {

@@ -59,7 +59,10 @@ export const regionMetric = (
   options?: MetricOptions,
 ): Metric => new Metric({ ...METRICS[name](stage, region), region, ...options });
 
-/** @returns where a metric filter counts what `regionMetric` shows. All filters of one name count into one metric */
+/**
+ * @returns where a metric filter counts what `regionMetric` shows. All filters of one name count into one
+ * metric
+ */
 export function filterTarget(
   name: 'exposedKeys' | 'keysetUnreadable',
   stage: string,

@@ -114,7 +114,8 @@ export class RegionAlarms extends Construct {
         ),
         threshold: 60_000,
         evaluationPeriods: 3,
-        // CloudWatch does this for all metrics of DynamoDB, even if an alarm says otherwise: docs/aws-truths.md.
+        // CloudWatch does this for all metrics of DynamoDB, even if an alarm says otherwise:
+        // docs/aws-truths.md.
         treatMissingData: TreatMissingData.IGNORE,
       });
 
@@ -146,8 +147,9 @@ export class RegionAlarms extends Construct {
 }
 
 /**
- * The longest replication lag to another Region, in milliseconds. DynamoDB reports it when a write arrives: if none
- * arrives there is no value, so after a write no value counts as an hour. Each answer to a health check writes.
+ * The longest replication lag to another Region, in milliseconds. DynamoDB reports it when a write arrives:
+ * if none arrives there is no value, so after a write no value counts as an hour. Each answer to a health
+ * check writes.
  */
 function replicationLag(TableName: string, others: Config['regions']): MathExpression {
   const to = others.map(({ name: ReceivingRegion }) =>

@@ -16,7 +16,10 @@ export function runbookLink({ runbookUrl, stage }: Config, section: string): str
   return `${console}#dashboards/dashboard/${dashboardName(stage.name)} (section ${section})`;
 }
 
-/** @returns each section as Markdown. Links become plain text, since they lead to files of the repository; comments are for its tests */
+/**
+ * @returns each section as Markdown. Links become plain text, since they lead to files of the repository;
+ * comments are for its tests
+ */
 export function runbookSections(): string[] {
   const [, ...sections] = readFileSync(FILE, 'utf8')
     .replace(/^# Without an alarm$/m, '')

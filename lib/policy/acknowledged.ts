@@ -1,4 +1,6 @@
-/** Findings of cdk-nag's AwsSolutions that are accepted, by rule and type of resource, each with its reason. */
+/**
+ * Findings of cdk-nag's AwsSolutions that are accepted, by rule and type of resource, each with its reason.
+ */
 export interface Acknowledged {
   readonly rule: string;
   /** Which finding, for rules that report several for one resource. */

@@ -1,6 +1,6 @@
 /**
- * Rules on the templates that AWS checks only during a deployment, half an hour in, and that no other checker knows. A
- * fault is an error of the synthesis.
+ * Rules on the templates that AWS checks only during a deployment, half an hour in, and that no other checker
+ * knows. A fault is an error of the synthesis.
  */
 import { readFileSync } from 'node:fs';
 import {
@@ -189,7 +189,10 @@ export class DeployRules implements IPolicyValidationPlugin {
 
 const isOwn = (path: string): boolean => path.startsWith('countersign-');
 
-/** @returns names of the platform's stacks in other Regions that a stack depends on, directly or by way of others */
+/**
+ * @returns names of the platform's stacks in other Regions that a stack depends on, directly or by way of
+ * others
+ */
 function otherRegions(stack: Stack): string[] {
   const found = new Set<Stack>();
   const follow = (each: Stack): void => {

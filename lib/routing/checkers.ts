@@ -8,8 +8,9 @@ export const hasHealthChecks = ({ domain, regions }: Pick<Config, 'domain' | 're
   domain !== undefined && regions.length > 1;
 
 /**
- * The checkers' own path, the same in all Regions and stacks. Its last segment follows from the ids of what carries the
- * names: the hosted zone, or the home Region's certificate. AWS makes these ids up, and shows them to the account alone.
+ * The checkers' own path, the same in all Regions and stacks. Its last segment follows from the ids of what
+ * carries the names: the hosted zone, or the home Region's certificate. AWS makes these ids up, and shows
+ * them to the account alone.
  *
  * @returns undefined where there are no health checks
  */

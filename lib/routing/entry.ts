@@ -1,4 +1,7 @@
-/** The entry's DNS records, one for each Region. Clients get the nearest Region that is healthy and not evacuated. */
+/**
+ * The entry's DNS records, one for each Region. Clients get the nearest Region that is healthy and not
+ * evacuated.
+ */
 import { CfnOutput, Duration, Tags } from 'aws-cdk-lib';
 import { ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import {
@@ -59,7 +62,8 @@ export class Entry extends Construct {
       resourcePath: checkers.resource,
       enableSNI: true,
       requestInterval: interval,
-      // One is enough: the endpoint itself reports a lasting problem only, and one checker alone does not decide.
+      // One is enough: the endpoint itself reports a lasting problem only, and one checker alone does not
+      // decide.
       failureThreshold: 1,
       regions: [...checkerRegions],
     });
@@ -71,7 +75,8 @@ export class Entry extends Construct {
         name: evacuationAlarmName(config.stage.name, region),
         region: keeper,
       },
-      // Without data the keeper says nothing: it may be lost, and an evacuated Region must not come back by that.
+      // Without data the keeper says nothing: it may be lost, and an evacuated Region must not come back by
+      // that.
       insufficientDataHealthStatus: InsufficientDataHealthStatusEnum.LAST_KNOWN_STATUS,
     });
     const both = new HealthCheck(this, `Health-${region}`, {

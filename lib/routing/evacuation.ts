@@ -1,7 +1,8 @@
 /**
- * Holds an evacuated Region out of DNS. The flag is an item in the keeper's `limits`. A function in the keeper puts a
- * metric every minute while the flag stands, an alarm waits for it, and Route 53 reads the alarm's data. That works when
- * the evacuated Region is lost, keeps what was when the keeper is lost, and edits no DNS record: docs/regions.md.
+ * Holds an evacuated Region out of DNS. The flag is an item in the keeper's `limits`. A function in the
+ * keeper puts a metric every minute while the flag stands, an alarm waits for it, and Route 53 reads the
+ * alarm's data. That works when the evacuated Region is lost, keeps what was when the keeper is lost, and
+ * edits no DNS record: docs/regions.md.
  */
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';

@@ -5,7 +5,10 @@ import type { Config } from '../config/read.ts';
 export const regionHost = ({ entry }: { readonly entry: string }, region: string): string =>
   `${region}.${entry}`;
 
-/** @returns a Region's base URL; undefined where it is the `execute-api` URL, which is known once the API exists */
+/**
+ * @returns a Region's base URL; undefined where it is the `execute-api` URL, which is known once the API
+ * exists
+ */
 export function regionUrl(
   { domain }: Config,
   { name, baseUrl }: Config['regions'][number],

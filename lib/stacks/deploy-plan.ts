@@ -47,7 +47,10 @@ function deployPlan(config: Config, parts: Parts): DeployPlan {
   };
 }
 
-/** Roles may use a new key before tables and secrets change to it. The Region that clients prefer is the last of its kind. */
+/**
+ * Roles may use a new key before tables and secrets change to it. The Region that clients prefer is the last
+ * of its kind.
+ */
 function inOrder({ regions }: Config, parts: Parts): PlannedStack[] {
   const changesKeys = regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
   const order = changesKeys

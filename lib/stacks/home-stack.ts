@@ -11,7 +11,10 @@ export interface HomeStackProps {
   readonly config: Config;
 }
 
-/** The global tables and, until a promotion, the secrets of all Regions. Home is where they are created and replicated from. */
+/**
+ * The global tables and, until a promotion, the secrets of all Regions. Home is where they are created and
+ * replicated from.
+ */
 export class HomeStack extends PlatformStack {
   /** Registrations, with a replica in every Region: the generation in use. */
   readonly registry: TableV2;
@@ -24,12 +27,15 @@ export class HomeStack extends PlatformStack {
     const { inUse, other } = tableSets(config);
     ({ registry: this.registry, clients: this.clients } = this.#tables(config, inUse));
     if (other) this.#tables(config, other);
-    // After a promotion the secrets have another primary. They leave the stack, which keeps them, and never come back:
-    // CloudFormation would try to make them again.
+    // After a promotion the secrets have another primary. They leave the stack, which keeps them, and never
+    // come back: CloudFormation would try to make them again.
     if (config.keys.managedBy === undefined) new KeysetSecrets(this, 'Keys', { config });
   }
 
-  /** Ids are a contract: a renamed one replaces the table. So a generation has the same ones, whether it is in use or not. */
+  /**
+   * Ids are a contract: a renamed one replaces the table. So a generation has the same ones, whether it is in
+   * use or not.
+   */
   #tables(config: Config, set: TableSet) {
     const id = set.generation === 1 ? '' : set.generation;
     return {

@@ -42,8 +42,8 @@ export class PlatformStack extends Stack {
   }
 
   /**
-   * Adds actions of your own to every alarm of the stack, beside the message to its topic. CloudWatch takes only actions
-   * of the alarm's own Region.
+   * Adds actions of your own to every alarm of the stack, beside the message to its topic. CloudWatch takes
+   * only actions of the alarm's own Region.
    */
   addAlarmAction(...actions: IAlarmAction[]): void {
     for (const alarm of this.alarms) alarm.addAlarmAction(...actions);

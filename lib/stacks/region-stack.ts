@@ -1,4 +1,6 @@
-/** All of one Region: tables, functions, the API that they answer, the rotation of keys, domain and alarms. */
+/**
+ * All of one Region: tables, functions, the API that they answer, the rotation of keys, domain and alarms.
+ */
 import { type App, CfnOutput } from 'aws-cdk-lib';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
@@ -38,7 +40,9 @@ export interface RegionStackProps {
 export class RegionStack extends PlatformStack {
   /** The API that clients call. */
   readonly api: RestApi;
-  /** The base URL that clients are configured with; without a `domain` or `baseUrl` it is known once deployed. */
+  /**
+   * The base URL that clients are configured with; without a `domain` or `baseUrl` it is known once deployed.
+   */
   readonly baseUrl: string;
   /** The functions that answer clients and operators, by name. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
@@ -154,7 +158,9 @@ export class RegionStack extends PlatformStack {
     return this.#metric('blockedRequests', options);
   }
 
-  /** Requests that carried a strict API key, which must be considered exposed. Default: sum over 5 minutes. */
+  /**
+   * Requests that carried a strict API key, which must be considered exposed. Default: sum over 5 minutes.
+   */
   metricExposedKeys(options?: MetricOptions): Metric {
     return this.#metric('exposedKeys', options);
   }

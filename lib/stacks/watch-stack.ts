@@ -1,6 +1,6 @@
 /**
- * Watches all Regions from outside: the entry's DNS records and health checks, the alarms on those, and the dashboard.
- * Alarms on health checks exist in us-east-1 only (docs/decisions/0010).
+ * Watches all Regions from outside: the entry's DNS records and health checks, the alarms on those, and the
+ * dashboard. Alarms on health checks exist in us-east-1 only (docs/decisions/0010).
  */
 import { type App, CfnOutput } from 'aws-cdk-lib';
 import type { Dashboard } from 'aws-cdk-lib/aws-cloudwatch';

@@ -6,7 +6,10 @@ import { StrongTable } from '../dynamodb/strong-table.ts';
 import type { AwsService } from './endpoint.ts';
 import { awsJson, parseJsonObject, targetOperation } from './protocol.ts';
 
-/** @param strongWriteMs how long a write of a strongly consistent table takes; other Regions may begin to write meanwhile */
+/**
+ * @param strongWriteMs how long a write of a strongly consistent table takes; other Regions may begin to
+ * write meanwhile
+ */
 export function dynamodbService(store: Dynamodb, region: string, strongWriteMs: number): AwsService {
   return async (request) => {
     const operation = targetOperation(request);

@@ -29,8 +29,8 @@ export class AwsError extends Error {
 
 /**
  * @returns Region and service from the credential scope of Signature Version 4:
- * `Credential=<key id>/<date>/<region>/<service>/aws4_request`. The signature itself is not checked: anyone who can reach
- * the loopback interface counts as the operator.
+ * `Credential=<key id>/<date>/<region>/<service>/aws4_request`. The signature itself is not checked: anyone
+ * who can reach the loopback interface counts as the operator.
  */
 export function credentialScope(authorization: string | undefined): { region: string; service: string } {
   const scope = /^AWS4-HMAC-SHA256 .*Credential=[^/,\s]+\/\d{8}\/([^/,\s]+)\/([^/,\s]+)\/aws4_request\b/;

@@ -1,4 +1,7 @@
-/** The services of all Regions: one store of tables, one of secrets, and each Region's functions, metrics and rotation. */
+/**
+ * The services of all Regions: one store of tables, one of secrets, and each Region's functions, metrics and
+ * rotation.
+ */
 import { randomUUID } from 'node:crypto';
 import { Dynamodb } from '../dynamodb/dynamodb.ts';
 import { isGlobalTable } from '../stage.ts';

@@ -1,8 +1,10 @@
 /**
- * The Regions' secrets, and which is a replica of which (AWS Secrets Manager, "Replicate secrets across Regions"). A
- * replica shows its primary as it was a replication lag ago. While a Region is lost, nothing leaves it or reaches it.
+ * The Regions' secrets, and which is a replica of which (AWS Secrets Manager, "Replicate secrets across
+ * Regions"). A replica shows its primary as it was a replication lag ago. While a Region is lost, nothing
+ * leaves it or reaches it.
  *
- * What AWS does not document is marked *assumed*, here and in docs/aws-truths.md, and is the stricter of what it may do.
+ * What AWS does not document is marked *assumed*, here and in docs/aws-truths.md, and is the stricter of what
+ * it may do.
  */
 import { AwsError } from './protocol.ts';
 import { type Secret, SecretStore } from './secret-store.ts';
@@ -64,8 +66,8 @@ export class SecretRegions {
   }
 
   /**
-   * @param force overwrites a secret of the same name. *Assumed*: not one that has replicas itself, nor a replica of
-   *   another secret
+   * @param force overwrites a secret of the same name. *Assumed*: not one that has replicas itself, nor a
+   * replica of another secret
    * @throws AwsError InvalidRequestException where the secret is a replica; InvalidParameterException
    */
   replicate(from: string, id: string, targets: readonly ReplicaRegion[], force: boolean): void {
@@ -93,7 +95,9 @@ export class SecretRegions {
     });
   }
 
-  /** @throws AwsError InvalidRequestException where it is no replica (*assumed*); ResourceNotFoundException */
+  /**
+   * @throws AwsError InvalidRequestException where it is no replica (*assumed*); ResourceNotFoundException
+   */
   stop(region: string, id: string): Secret {
     const store = this.in(region);
     const { name } = store.find(id);
@@ -106,7 +110,10 @@ export class SecretRegions {
     return store.find(name);
   }
 
-  /** Deletes the replicas. @throws AwsError InvalidParameterException where the secret has none there (*assumed*) */
+  /**
+   * Deletes the replicas. @throws AwsError InvalidParameterException where the secret has none there
+   * (*assumed*)
+   */
   removeReplicas(from: string, id: string, regions: readonly string[]): void {
     const { name } = this.in(from).primary(id);
     for (const region of regions) {

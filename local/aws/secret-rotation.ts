@@ -1,6 +1,6 @@
 /**
- * Rotation as Secrets Manager does it: it adds a version without a value, then calls the secret's function with the four
- * steps, one after the other, and stops at the first step that fails.
+ * Rotation as Secrets Manager does it: it adds a version without a value, then calls the secret's function
+ * with the four steps, one after the other, and stops at the first step that fails.
  */
 import { randomUUID } from 'node:crypto';
 import { AwsError } from './protocol.ts';
@@ -35,7 +35,8 @@ export class SecretRotation {
   }
 
   /**
-   * Sets the schedule, if one is given, and starts the rotation. As on AWS, it returns before the first step is done.
+   * Sets the schedule, if one is given, and starts the rotation. As on AWS, it returns before the first step
+   * is done.
    *
    * @throws AwsError InvalidRequestException without a function, or while a rotation is not finished
    */
@@ -111,7 +112,10 @@ export class SecretRotation {
   }
 }
 
-/** @returns milliseconds @throws AwsError InvalidParameterException for a form that this stand-in does not support */
+/**
+ * @returns milliseconds @throws AwsError InvalidParameterException for a form that this stand-in does not
+ * support
+ */
 function period(rules: Readonly<Record<string, unknown>>): number {
   const { AutomaticallyAfterDays: days, ScheduleExpression: expression } = rules;
   if (typeof days === 'number') return days * UNIT_MS.day!;

@@ -1,6 +1,6 @@
 /**
- * One Region's secrets as Secrets Manager keeps them: versions, and staging labels, each on one version. A secret is the
- * Region's own, or a replica of another Region's, which cannot be written (secret-regions.ts).
+ * One Region's secrets as Secrets Manager keeps them: versions, and staging labels, each on one version. A
+ * secret is the Region's own, or a replica of another Region's, which cannot be written (secret-regions.ts).
  */
 import { randomBytes } from 'node:crypto';
 import { AwsError } from './protocol.ts';
@@ -55,7 +55,10 @@ type NewSecret = Pick<Secret, 'name' | 'description' | 'kmsKeyId'>;
 
 export class SecretStore {
   readonly region: string;
-  /** By name, the states of each secret, the newest last. The states share their versions: a state never changes. */
+  /**
+   * By name, the states of each secret, the newest last. The states share their versions: a state never
+   * changes.
+   */
   readonly #own = new Map<string, readonly Secret[]>();
   readonly #replicas = new Map<string, Replica>();
   readonly #nowMs: () => number;
@@ -168,10 +171,11 @@ export class SecretStore {
   }
 
   /**
-   * Adds a version, or fills a version that has no value. A repeated call with the same value changes nothing.
+   * Adds a version, or fills a version that has no value. A repeated call with the same value changes
+   * nothing.
    *
-   * @throws AwsError ResourceExistsException where the version has another value; ValidationException where the value is too
-   *   large
+   * @throws AwsError ResourceExistsException where the version has another value; ValidationException where
+   * the value is too large
    */
   put(id: string, token: string, value: string, stages: readonly string[]): SecretVersion {
     requireSize(value);
@@ -224,7 +228,10 @@ export class SecretStore {
     this.#write({ ...secret, versions: withLabels(secret.versions, to, [stage]) });
   }
 
-  /** Sets the rotation; null turns it off. This does not change `changedAtMs`, the time of the last change of a version or a label. */
+  /**
+   * Sets the rotation; null turns it off. This does not change `changedAtMs`, the time of the last change of
+   * a version or a label.
+   */
   setRotation(id: string, rotation: RotationSetting | null): void {
     const secret = this.primary(id);
     this.#write({ ...secret, rotation }, secret.changedAtMs);
@@ -256,7 +263,10 @@ const invalid = (message: string): AwsError => new AwsError('InvalidParameterExc
 const holderOf = (versions: ReadonlyMap<string, SecretVersion>, stage: string): SecretVersion | undefined =>
   [...versions.values()].find(({ stages }) => stages.has(stage));
 
-/** Moves labels to one version. A label is on one version only. The version that loses AWSCURRENT gets AWSPREVIOUS. */
+/**
+ * Moves labels to one version. A label is on one version only. The version that loses AWSCURRENT gets
+ * AWSPREVIOUS.
+ */
 function withLabels(
   versions: ReadonlyMap<string, SecretVersion>,
   to: string | undefined,

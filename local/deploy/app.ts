@@ -1,6 +1,6 @@
 /**
- * The CDK app for the emulator; the CDK CLI runs it. It adds the same platform as `bin/countersign.ts`, gives every API an
- * id that is known before the deployment, then removes what the emulator refuses.
+ * The CDK app for the emulator; the CDK CLI runs it. It adds the same platform as `bin/countersign.ts`, gives
+ * every API an id that is known before the deployment, then removes what the emulator refuses.
  */
 import { App, Tags } from 'aws-cdk-lib';
 import { RegistrationPlatform } from '../../lib/platform.ts';

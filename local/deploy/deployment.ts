@@ -1,4 +1,6 @@
-/** Deploys the platform to MiniStack, an emulator of AWS, with the real CDK CLI. An OpenBao makes its keys. */
+/**
+ * Deploys the platform to MiniStack, an emulator of AWS, with the real CDK CLI. An OpenBao makes its keys.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

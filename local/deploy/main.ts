@@ -1,4 +1,7 @@
-/** `npm run deploy:local`: deploys the stacks to an emulator with the real `cdk deploy`, and runs until Ctrl-C. */
+/**
+ * `npm run deploy:local`: deploys the stacks to an emulator with the real `cdk deploy`, and runs until
+ * Ctrl-C.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { invoke } from '../../cli/admin.ts';
 import { rotationFunctionName } from '../../lambda/contract/names.ts';
@@ -56,14 +59,20 @@ async function run(): Promise<void> {
   }
 }
 
-/** Creates the first keys, as `countersign keys init` does. It need not wait for the Regions: they are synchronised next. */
+/**
+ * Creates the first keys, as `countersign keys init` does. It need not wait for the Regions: they are
+ * synchronised next.
+ */
 async function makeKeys({ aws }: Deployment): Promise<void> {
   const target = { stage: STAGE, regions: REGIONS, args: '', aws };
   for (const purpose of PURPOSES)
     await invoke(target, REGIONS[0]!, rotationFunctionName(STAGE, purpose), 'keys.rotate', {});
 }
 
-/** Returns the same document as `npm start -- --json`. The entry is the home Region, since there is no DNS here. */
+/**
+ * Returns the same document as `npm start -- --json`. The entry is the home Region, since there is no DNS
+ * here.
+ */
 async function describe({ regions, awsEndpoint, vault, aws }: Deployment): Promise<PlatformInfo> {
   const target = { stage: STAGE, regions: REGIONS, args: '', aws };
   const clients = await createDevClients(target, Date.now() + DEV_KEY_LIFE_MS);

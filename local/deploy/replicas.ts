@@ -1,6 +1,6 @@
 /**
- * The replicas of global tables in the other Regions, which the emulator does not make. `synchronise` makes them equal, so
- * that its caller decides how long the replication lag is.
+ * The replicas of global tables in the other Regions, which the emulator does not make. `synchronise` makes
+ * them equal, so that its caller decides how long the replication lag is.
  */
 import { isDeepStrictEqual } from 'node:util';
 import {

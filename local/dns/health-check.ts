@@ -1,6 +1,6 @@
 /**
- * Simulates how CloudWatch and Route 53 turn requests and data points into DNS answers, without a network or a
- * clock. Each rule is a row of docs/aws-truths.md, "Names and health". Times are epoch milliseconds.
+ * Simulates how CloudWatch and Route 53 turn requests and data points into DNS answers, without a network or
+ * a clock. Each rule is a row of docs/aws-truths.md, "Names and health". Times are epoch milliseconds.
  */
 
 export interface DataPoint {
@@ -10,12 +10,15 @@ export interface DataPoint {
 
 export type AlarmState = 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
 
-/** An alarm looks back further than the one period that it evaluates. How far is not documented for every case. */
+/**
+ * An alarm looks back further than the one period that it evaluates. How far is not documented for every
+ * case.
+ */
 const EVALUATION_RANGE = 3;
 
 /**
- * The state that an alarm's data shows: one period at or above 1 fires it, and missing data stays missing. An alarm that
- * ignores missing data keeps its own state for longer, but Route 53 reads the data.
+ * The state that an alarm's data shows: one period at or above 1 fires it, and missing data stays missing. An
+ * alarm that ignores missing data keeps its own state for longer, but Route 53 reads the data.
  */
 export function alarmData(points: readonly DataPoint[], nowMs: number, periodMs: number): AlarmState {
   const period = ({ atMs }: DataPoint) => Math.floor(atMs / periodMs);

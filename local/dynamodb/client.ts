@@ -1,4 +1,6 @@
-/** A DynamoDB client for the adapters that calls the store directly: nothing is serialised, signed or sent. */
+/**
+ * A DynamoDB client for the adapters that calls the store directly: nothing is serialised, signed or sent.
+ */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Dynamodb } from './dynamodb.ts';
 import { DynamodbException } from './exception.ts';

@@ -1,6 +1,7 @@
 /**
- * DynamoDB in memory for several Regions: the operations that this platform uses, in the shapes of DynamoDB's API. Nothing
- * here waits or is random: the caller decides when a write begins and ends, and when it is replicated.
+ * DynamoDB in memory for several Regions: the operations that this platform uses, in the shapes of DynamoDB's
+ * API. Nothing here waits or is random: the caller decides when a write begins and ends, and when it is
+ * replicated.
  */
 import { EventualTable } from './eventual-table.ts';
 import { DynamodbException, validation } from './exception.ts';

@@ -1,7 +1,7 @@
 /**
- * An eventually consistent global table, or the table of one Region. A condition is checked against the Region's own copy.
- * Changes reach the other Regions later, in order for each item. Of two changes to one item the later one wins, even if
- * both were acknowledged.
+ * An eventually consistent global table, or the table of one Region. A condition is checked against the
+ * Region's own copy. Changes reach the other Regions later, in order for each item. Of two changes to one
+ * item the later one wins, even if both were acknowledged.
  */
 import type { Item, KeySchema } from './item.ts';
 import type { Network } from './network.ts';
@@ -55,7 +55,10 @@ export class EventualTable implements Table {
     this.#copies = new Map(options.replicas.map((name) => [name, { versions: new Map(), records: [] }]));
   }
 
-  /** Reads the Region's own copy: writes of other Regions may be missing, even from a strongly consistent read. */
+  /**
+   * Reads the Region's own copy: writes of other Regions may be missing, even from a strongly consistent
+   * read.
+   */
   get(region: string, key: string): Item | undefined {
     return this.#copies.get(region)!.versions.get(key)?.item;
   }
@@ -86,7 +89,10 @@ export class EventualTable implements Table {
     }
   }
 
-  /** @returns the changes that can arrive now, in no order. Changes of one item from one Region arrive in order. */
+  /**
+   * @returns the changes that can arrive now, in no order. Changes of one item from one Region arrive in
+   * order.
+   */
   links(): Link[] {
     const { network } = this.#options;
     return [...this.#underWay.values()].flatMap(({ link }) =>
@@ -128,7 +134,8 @@ export class EventualTable implements Table {
   }
 
   #write(region: string, key: string, item: Item | undefined, byTtl: boolean): void {
-    // A write is always later than the item it replaces, even if the clocks disagree: otherwise the Regions would never agree.
+    // A write is always later than the item it replaces, even if the clocks disagree: otherwise the Regions
+    // would never agree.
     const replaced = this.#copies.get(region)!.versions.get(key)?.stamp.atMs ?? 0;
     const atMs = Math.max(this.#options.nowMs(region), replaced + 1);
     const stamp = { atMs, region, number: ++this.#number };

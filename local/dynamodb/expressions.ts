@@ -1,6 +1,7 @@
 /**
- * The part of DynamoDB's expression language that the adapters use: conditions without brackets, and the clauses
- * SET, REMOVE and ADD. It refuses every other form, so that a test fails if an adapter starts to use one.
+ * The part of DynamoDB's expression language that the adapters use: conditions without brackets, and the
+ * clauses SET, REMOVE and ADD. It refuses every other form, so that a test fails if an adapter starts to use
+ * one.
  */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 

@@ -2,16 +2,24 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { validation } from './exception.ts';
 
-/** The SDK's type. Off the wire a binary value is base64 text instead of bytes; nothing here looks into it. */
+/**
+ * The SDK's type. Off the wire a binary value is base64 text instead of bytes; nothing here looks into it.
+ */
 export type Item = Record<string, AttributeValue>;
 
-/** Names of the key's attributes: the partition key, then perhaps the sort key. In this platform all are strings. */
+/**
+ * Names of the key's attributes: the partition key, then perhaps the sort key. In this platform all are
+ * strings.
+ */
 export type KeySchema = readonly string[];
 
 /** 400 KB, names included (Amazon DynamoDB developer guide, "Constraints"). */
 const MAX_ITEM_BYTES = 400 * 1024;
 
-/** @returns the key as one text, by which items are found and sorted @throws DynamodbException ValidationException */
+/**
+ * @returns the key as one text, by which items are found and sorted @throws DynamodbException
+ * ValidationException
+ */
 export function keyText(keys: KeySchema, item: Item): string {
   return keys
     .map((name) => {
@@ -29,7 +37,8 @@ export const keyOf = (keys: KeySchema, item: Item): Item =>
 
 /** @throws DynamodbException ValidationException */
 export function checkSize(item: Item): void {
-  // DynamoDB counts a number as fewer bytes and a container as a few more: close enough for a limit of 400 KB.
+  // DynamoDB counts a number as fewer bytes and a container as a few more: close enough for a limit of 400
+  // KB.
   if (Buffer.byteLength(JSON.stringify(item)) > MAX_ITEM_BYTES)
     throw validation('Item size has exceeded the maximum allowed size');
 }

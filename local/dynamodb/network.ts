@@ -1,9 +1,14 @@
-/** The network between Regions: which can reach each other. A witness counts as a Region that serves no client. */
+/**
+ * The network between Regions: which can reach each other. A witness counts as a Region that serves no
+ * client.
+ */
 export class Network {
   readonly #sides = new Map<string, number>();
   readonly #lost = new Set<string>();
 
-  /** Splits the network. Regions of different groups cannot reach each other; a Region in no group is alone. */
+  /**
+   * Splits the network. Regions of different groups cannot reach each other; a Region in no group is alone.
+   */
   partition(groups: readonly (readonly string[])[]): void {
     this.#sides.clear();
     for (const [side, group] of groups.entries()) for (const region of group) this.#sides.set(region, side);

@@ -1,7 +1,7 @@
 /**
- * A strongly consistent global table: one log of writes for all Regions. A write, or a strongly consistent read, needs a
- * second replica that it can reach. A write to an item that another Region is writing is refused, and can be tried again.
- * There is no TTL.
+ * A strongly consistent global table: one log of writes for all Regions. A write, or a strongly consistent
+ * read, needs a second replica that it can reach. A write to an item that another Region is writing is
+ * refused, and can be tried again. There is no TTL.
  */
 import { DynamodbException } from './exception.ts';
 import type { Item, KeySchema } from './item.ts';

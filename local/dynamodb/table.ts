@@ -1,4 +1,7 @@
-/** A table as one Region's clients see it, whether it is replicated with eventual or strong consistency, or not at all. */
+/**
+ * A table as one Region's clients see it, whether it is replicated with eventual or strong consistency, or
+ * not at all.
+ */
 import type { Item, KeySchema } from './item.ts';
 import type { StreamRecord } from './stream.ts';
 import type { Written } from './write.ts';

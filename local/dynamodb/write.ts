@@ -1,4 +1,6 @@
-/** The effect of PutItem, UpdateItem and DeleteItem on their item. Pure functions: the caller keeps the store. */
+/**
+ * The effect of PutItem, UpdateItem and DeleteItem on their item. Pure functions: the caller keeps the store.
+ */
 import { DynamodbException, validation } from './exception.ts';
 import { condition, type Placeholders, update } from './expressions.ts';
 import { checkSize, type Item, type KeySchema, keyOf, keyText } from './item.ts';

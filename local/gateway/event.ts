@@ -1,6 +1,6 @@
 /**
- * The event that an API Gateway REST API makes of a request for a Lambda proxy integration ("Input format of a
- * Lambda function for proxy integration" in AWS's developer guide), on a domain with an empty base path.
+ * The event that an API Gateway REST API makes of a request for a Lambda proxy integration ("Input format of
+ * a Lambda function for proxy integration" in AWS's developer guide), on a domain with an empty base path.
  */
 import { createHash } from 'node:crypto';
 import type { APIGatewayProxyEvent } from 'aws-lambda';
@@ -66,7 +66,10 @@ const NOT_FORWARDED = new Set([
   'www-authenticate',
 ]);
 
-/** The client's headers, with its spelling of their names, and the gateway's own, which name the source of the request. */
+/**
+ * The client's headers, with its spelling of their names, and the gateway's own, which name the source of the
+ * request.
+ */
 function* forwardedHeaders({
   rawHeaders,
   sourceIp,

@@ -21,7 +21,10 @@ export interface ServerCommand {
   readonly ready: () => Promise<unknown>;
 }
 
-/** Starts the server in a directory that is removed with it, and that is its temporary directory too: nothing is left. */
+/**
+ * Starts the server in a directory that is removed with it, and that is its temporary directory too: nothing
+ * is left.
+ */
 export async function startProcess({ command, args, env, ready }: ServerCommand): Promise<ServerProcess> {
   const cwd = await mkdtemp(join(tmpdir(), 'countersign-'));
   const child = spawn(command, args, {

@@ -1,4 +1,7 @@
-/** Auth methods. Tokens and AppRole work. AWS and JWT store what `countersign vault setup` writes, but cannot log in. */
+/**
+ * Auth methods. Tokens and AppRole work. AWS and JWT store what `countersign vault setup` writes, but cannot
+ * log in.
+ */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { text, type VaultBody, VaultFault, type VaultRequest, type VaultResult } from './protocol.ts';
 

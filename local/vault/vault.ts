@@ -1,7 +1,7 @@
 /**
- * An embedded stand-in for HashiCorp Vault and OpenBao, in memory. It has the part of their API that the platform and
- * `countersign vault setup` use, and enforces policies. It passes the same tests as the real server
- * (test/contract/vault.ts). It lacks namespaces, audit, logins by AWS and JWT, and any use of a key.
+ * An embedded stand-in for HashiCorp Vault and OpenBao, in memory. It has the part of their API that the
+ * platform and `countersign vault setup` use, and enforces policies. It passes the same tests as the real
+ * server (test/contract/vault.ts). It lacks namespaces, audit, logins by AWS and JWT, and any use of a key.
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';

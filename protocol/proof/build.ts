@@ -1,4 +1,7 @@
-/** Builds a strict proof (docs/protocol.md, "Strict proof"). It uses only jose and WebCrypto, so it also runs in a browser. */
+/**
+ * Builds a strict proof (docs/protocol.md, "Strict proof"). It uses only jose and WebCrypto, so it also runs
+ * in a browser.
+ */
 import { base64url, type CryptoKey, type JWK, type KeyObject, SignJWT } from 'jose';
 
 export interface BuildProof {

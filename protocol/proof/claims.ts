@@ -61,7 +61,8 @@ function checkBinding({ claims, profile }: Proof, context: ClaimsContext): Refus
   if (context.operation === 'read' && 'nonce' in claims) return refuse('invalid_proof', 'nonce_on_read');
   const { aud, jti, htm, htu, fingerprint } = claims;
   if (profile === 'basic')
-    // Other libraries may omit it, or make it a number. A text goes into the ledger, so its length is bounded.
+    // Other libraries may omit it, or make it a number. A text goes into the ledger, so its length is
+    // bounded.
     return typeof jti === 'string' && jti.length > JTI_MAX ? refuse('invalid_proof', 'jti') : undefined;
   if (aud !== context.issuer) return refuse('invalid_proof', 'aud');
   if (typeof jti !== 'string' || jti.length < JTI_MIN || jti.length > JTI_MAX)

@@ -4,7 +4,10 @@ import { decodeBase64url } from '../bytes.ts';
 import { isJsonObject, parseJson } from '../json.ts';
 import { type Refusal, refuse } from '../problem.ts';
 
-/** The platform's allow-list (docs/protocol.md, "Strict proof"). `EdDSA` stands for Ed25519 in libraries that know only that name. */
+/**
+ * The platform's allow-list (docs/protocol.md, "Strict proof"). `EdDSA` stands for Ed25519 in libraries that
+ * know only that name.
+ */
 export const PROOF_ALGORITHMS = ['HS256', 'ES256', 'Ed25519', 'EdDSA'] as const;
 export type ProofAlgorithm = (typeof PROOF_ALGORITHMS)[number];
 
@@ -22,7 +25,8 @@ export interface Proof {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-// Claims that no check names are ignored, so they may have any depth and any name: the token's size bounds both.
+// Claims that no check names are ignored, so they may have any depth and any name: the token's size bounds
+// both.
 const TOKEN_JSON = { maxDepth: Number.POSITIVE_INFINITY, refuseProto: false };
 
 /**

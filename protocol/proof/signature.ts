@@ -1,4 +1,6 @@
-/** Check 4 (signature). An unknown client, kid, alg or profile costs the same work and gives the same answer. */
+/**
+ * Check 4 (signature). An unknown client, kid, alg or profile costs the same work and gives the same answer.
+ */
 import {
   createHmac,
   createSecretKey,
@@ -22,8 +24,8 @@ export const triesFor = ({ profile }: Pick<Proof, 'profile'>): number =>
   profile === 'basic' ? BASIC_CANDIDATES : 1;
 
 /**
- * Verifies a proof against each candidate, and against a dummy key of the claimed alg for each missing one: the timing
- * does not show how many there are.
+ * Verifies a proof against each candidate, and against a dummy key of the claimed alg for each missing one:
+ * the timing does not show how many there are.
  *
  * @returns the key that verifies, or undefined
  */
@@ -37,7 +39,10 @@ export function verifySignature(proof: Proof, candidates: readonly Candidate[]):
   return signer;
 }
 
-/** RFC 7515 §5.2 with RFC 7518 §3 and RFC 8037 §3.1. On this thread: handing it to another costs more than an HMAC. */
+/**
+ * RFC 7515 §5.2 with RFC 7518 §3 and RFC 8037 §3.1. On this thread: handing it to another costs more than an
+ * HMAC.
+ */
 function verifies({ token, alg }: Proof, key: KeyObject): boolean {
   const end = token.lastIndexOf('.');
   const input = Buffer.from(token.slice(0, end), 'latin1');
@@ -54,8 +59,8 @@ function verifies({ token, alg }: Proof, key: KeyObject): boolean {
 const P256_BYTES = 32;
 
 /**
- * From r ‖ s (RFC 7518 §3.4) to the DER that OpenSSL verifies (RFC 3279 §2.2.3). Node converts as well, at a quarter of
- * the price of a verification.
+ * From r ‖ s (RFC 7518 §3.4) to the DER that OpenSSL verifies (RFC 3279 §2.2.3). Node converts as well, at a
+ * quarter of the price of a verification.
  */
 function ecdsaSignature(signature: Buffer): Buffer {
   const r = derInteger(signature.subarray(0, P256_BYTES));

@@ -135,7 +135,10 @@ async function verifyProof(
   return refusal ? { ...refusal, signer } : { ok: true, proof, signer };
 }
 
-/** A proof that does not verify is tried once more on a fresh read: a client or key made a moment ago works at once. */
+/**
+ * A proof that does not verify is tried once more on a fresh read: a client or key made a moment ago works at
+ * once.
+ */
 async function findSigner(proof: Proof, nowMs: number, lookups: ProofLookups): Promise<Signer | undefined> {
   const { client, again } = await lookups.client(proof.iss);
   const signer = tryKeys(proof, client, await lookups.keys(proof.alg, false), nowMs);
@@ -145,7 +148,10 @@ async function findSigner(proof: Proof, nowMs: number, lookups: ProofLookups): P
   return tryKeys(proof, reread.client, await lookups.keys(proof.alg, true), nowMs);
 }
 
-/** A failure costs the same whether the client and its key are known or not, and whether they are in memory or not. */
+/**
+ * A failure costs the same whether the client and its key are known or not, and whether they are in memory or
+ * not.
+ */
 function tryKeys(
   proof: Proof,
   client: ClientRecord | undefined,

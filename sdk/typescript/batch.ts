@@ -1,4 +1,7 @@
-/** Bounded concurrency over a source of any length: a result per item, nothing read ahead, nothing left behind. */
+/**
+ * Bounded concurrency over a source of any length: a result per item, nothing read ahead, nothing left
+ * behind.
+ */
 import { AbortedError, CountersignError, InvalidArgumentError } from './errors.ts';
 import { requireFunction, requireOptions } from './options.ts';
 import type { Registered } from './registration.ts';
@@ -71,7 +74,10 @@ async function* results<U, R>(
   let exhausted = false;
   let sourceFailed: { readonly error: unknown } | undefined;
 
-  /** Reads and starts the next item. Results that nobody has read yet count as running: a slow reader slows the batch. */
+  /**
+   * Reads and starts the next item. Results that nobody has read yet count as running: a slow reader slows
+   * the batch.
+   */
   const pull = async () => {
     if (pulling || exhausted || ended.signal.aborted || running.size + completed.length >= concurrency)
       return;

@@ -1,4 +1,6 @@
-/** Makes a call: a Region, a nonce, a proof, an exchange; and again for as long as the retry policy says so. */
+/**
+ * Makes a call: a Region, a nonce, a proof, an exchange; and again for as long as the retry policy says so.
+ */
 
 import { isWithin } from '../../protocol/base-url.ts';
 import { abortable, type sleep } from './abort.ts';
@@ -68,11 +70,14 @@ interface Failure {
 /** Calls that waited for a quota continue spread over this time, in milliseconds. */
 const SPREAD_MS = 200;
 /**
- * Largest difference between the server's clock and this machine's that is corrected. A false clock could make the client
- * sign proofs for the future, which a thief could use then. A nonce and a proof live about ten minutes at most.
+ * Largest difference between the server's clock and this machine's that is corrected. A false clock could
+ * make the client sign proofs for the future, which a thief could use then. A nonce and a proof live about
+ * ten minutes at most.
  */
 const MOST_CLOCK_OFFSET_MS = 600_000;
-/** A nonce has at most 79 characters (docs/protocol.md, "Nonce"). The pattern leaves room for a later form. */
+/**
+ * A nonce has at most 79 characters (docs/protocol.md, "Nonce"). The pattern leaves room for a later form.
+ */
 const NONCE = /^[\w-]{1,256}$/;
 /** Longest life of a proof for reading, in seconds. It has no nonce, so it could be repeated. */
 const READ_LIFE_S = 60;
@@ -100,7 +105,8 @@ export class Caller {
   }
 
   /**
-   * @returns the successful answer; or the 404 of a repeated DELETE, whose first attempt may have deleted the registration
+   * @returns the successful answer; or the 404 of a repeated DELETE, whose first attempt may have deleted the
+   * registration
    * @throws CountersignError, or the signal's reason
    */
   async call(call: Call): Promise<Answer> {
@@ -171,7 +177,10 @@ export class Caller {
     }
   }
 
-  /** Waits while the client's quota in the Region is spent. A random time keeps waiting calls from continuing all at once. */
+  /**
+   * Waits while the client's quota in the Region is spent. A random time keeps waiting calls from continuing
+   * all at once.
+   */
   async #held(region: RegionInfo, signals: readonly AbortSignal[]): Promise<void> {
     const { sleep, random } = this.#options;
     for (let ms = this.#regions.heldForMs(region); ms > 0; ms = this.#regions.heldForMs(region))
@@ -200,7 +209,8 @@ export class Caller {
         return permitted;
       },
     });
-    // One call has to wait: the others need not ask. Reads have a limit of their own, which holds up no write.
+    // One call has to wait: the others need not ask. Reads have a limit of their own, which holds up no
+    // write.
     if (region && next && error.code === 'quota_exceeded' && method !== 'GET') {
       const isFirst = this.#regions.heldForMs(region) === 0;
       this.#regions.hold(region, next.waitMs);

@@ -19,22 +19,28 @@ export type ClientOptions = Credential & {
   /** Base URL of the entry, or of the Region to prefer: https, or http for this machine. */
   readonly url: string;
   /**
-   * Base URLs of further Regions to trust. The client uses Regions on `url`'s host and its sub-domains anyway, and ignores
-   * every other Region that the platform names. A platform without a domain needs this for its `execute-api` URLs.
+   * Base URLs of further Regions to trust. The client uses Regions on `url`'s host and its sub-domains
+   * anyway, and ignores every other Region that the platform names. A platform without a domain needs this
+   * for its `execute-api` URLs.
    *
    * @default []
    */
   readonly regions?: readonly string[];
   /** Limit on one attempt, in milliseconds. A call with retries takes longer. @default 10000 */
   readonly timeoutMs?: number;
-  /** How often a call may back off and try again; 0: never. A fail-over to another Region does not count. @default 4 */
+  /**
+   * How often a call may back off and try again; 0: never. A fail-over to another Region does not count.
+   * @default 4
+   */
   readonly maxRetries?: number;
   /**
-   * How many retries with backoff all calls of the client may make together; ten successes add one again. Where it is used
-   * up, a failure is final, and its message says so. @default 50
+   * How many retries with backoff all calls of the client may make together; ten successes add one again.
+   * Where it is used up, a failure is final, and its message says so. @default 50
    */
   readonly retryBudget?: number;
-  /** Called once for all calls that wait for the client's quota, with how long that takes, in milliseconds. */
+  /**
+   * Called once for all calls that wait for the client's quota, with how long that takes, in milliseconds.
+   */
   readonly onQuotaWait?: (waitMs: number) => void;
   /** Sends requests in place of the built-in transport. */
   readonly fetch?: typeof fetch;
@@ -53,8 +59,8 @@ export interface CallOptions {
 }
 
 /**
- * Registers users with a Countersign platform. Create one client and share it: all its calls share the connections, the
- * nonces and the retry budget.
+ * Registers users with a Countersign platform. Create one client and share it: all its calls share the
+ * connections, the nonces and the retry budget.
  *
  * @example
  * await using client = new CountersignClient({ url, apiKey });
@@ -128,12 +134,12 @@ export class CountersignClient {
   }
 
   /**
-   * Registers many users, a bounded number at the same time, with one round trip each. It reads a user only when one can
-   * start, so the source may be endless. Leaving the loop early ends the running registrations.
+   * Registers many users, a bounded number at the same time, with one round trip each. It reads a user only
+   * when one can start, so the source may be endless. Leaving the loop early ends the running registrations.
    *
    * @returns a result for each user, in the order of completion; a failed user does not stop the others
-   * @throws InvalidArgumentError at once, where an option is wrong; else the source's own error or the signal's reason,
-   *   after the results of all registrations that had started
+   * @throws InvalidArgumentError at once, where an option is wrong; else the source's own error or the
+   * signal's reason, after the results of all registrations that had started
    * @example
    * for await (const { user, ok } of client.registerBatch(users)) if (!ok) console.warn(user.user_id);
    */
@@ -148,8 +154,8 @@ export class CountersignClient {
    * Reads a registration of this client. No nonce is needed; each retry signs a new proof.
    *
    * @param id `id` of the registration: 43 characters of base64url
-   * @throws NotFoundError where this client has no such registration; InvalidArgumentError where `id` is not an id; any
-   *   other CountersignError
+   * @throws NotFoundError where this client has no such registration; InvalidArgumentError where `id` is not
+   * an id; any other CountersignError
    */
   async get<U extends object = User>(id: string, options: CallOptions = {}): Promise<Registration<U>> {
     const answer = await this.#caller.call({ method: 'GET', path: pathOf(id), ...options });
@@ -157,12 +163,13 @@ export class CountersignClient {
   }
 
   /**
-   * Deletes a registration of this client for good: no request that was signed before can bring it back. Each retry takes a
-   * new nonce. If an attempt got no clear answer and a retry finds no registration, the call succeeds.
+   * Deletes a registration of this client for good: no request that was signed before can bring it back. Each
+   * retry takes a new nonce. If an attempt got no clear answer and a retry finds no registration, the call
+   * succeeds.
    *
    * @param id `id` of the registration: 43 characters of base64url
-   * @throws NotFoundError where there is nothing to delete; InvalidArgumentError where `id` is not an id; any other
-   *   CountersignError
+   * @throws NotFoundError where there is nothing to delete; InvalidArgumentError where `id` is not an id; any
+   * other CountersignError
    */
   async delete(id: string, options: CallOptions = {}): Promise<void> {
     await this.#caller.call({ method: 'DELETE', path: pathOf(id), ...options });

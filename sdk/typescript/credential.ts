@@ -16,9 +16,15 @@ export interface PrivateKeyCredential {
   readonly clientId: string;
   /** EC P-256 or Ed25519, as a private JWK or a WebCrypto key. */
   readonly privateKey: JWK | CryptoKey;
-  /** The `alg` under which the public key is registered. @default the JWK's `alg`, else `ES256` or `Ed25519` by the key type */
+  /**
+   * The `alg` under which the public key is registered. @default the JWK's `alg`, else `ES256` or `Ed25519`
+   * by the key type
+   */
   readonly alg?: 'ES256' | 'Ed25519' | 'EdDSA';
-  /** RFC 7638 thumbprint of the public key. Required for a CryptoKey that is not extractable. @default computed */
+  /**
+   * RFC 7638 thumbprint of the public key. Required for a CryptoKey that is not extractable. @default
+   * computed
+   */
   readonly kid?: string;
 }
 
@@ -33,7 +39,9 @@ export interface Signer {
   sign(request: Signable): Promise<string>;
 }
 
-/** @throws InvalidArgumentError where the credential is missing or wrong. The message never quotes the key. */
+/**
+ * @throws InvalidArgumentError where the credential is missing or wrong. The message never quotes the key.
+ */
 export function createSigner(credential: Credential): Signer {
   const { apiKey, privateKey } = credential as Partial<ApiKeyCredential & PrivateKeyCredential>;
   if (apiKey !== undefined && privateKey !== undefined)
@@ -60,7 +68,9 @@ function apiKeySigner(apiKey: string): Signer {
   };
 }
 
-/** A proof of the basic profile (docs/protocol.md, "Basic profile"): it covers only the nonce and the times. */
+/**
+ * A proof of the basic profile (docs/protocol.md, "Basic profile"): it covers only the nonce and the times.
+ */
 function buildBasicProof(
   key: CryptoKey,
   iss: string,

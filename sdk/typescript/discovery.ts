@@ -20,7 +20,9 @@ export interface Discovery {
   readonly maxNonceCount: number;
 }
 
-/** Shortest `max-age` that is followed, which is also the platform's own; and the wait after a failed refresh. */
+/**
+ * Shortest `max-age` that is followed, which is also the platform's own; and the wait after a failed refresh.
+ */
 const SHORTEST_AGE_MS = 60_000;
 /** Longest `max-age` that is followed: the client notices a moved Region within this time. */
 const LONGEST_AGE_MS = 3_600_000;
@@ -50,7 +52,8 @@ export class DiscoveryCache {
   }
 
   /**
-   * @returns the cached document. A stale one is returned too, and refreshed in the background. Only the first call waits.
+   * @returns the cached document. A stale one is returned too, and refreshed in the background. Only the
+   * first call waits.
    * @throws CountersignError where the first fetch fails
    */
   current(): Promise<Discovery> {

@@ -1,14 +1,20 @@
 /**
- * Every way in which a call can fail: one class per meaning, each with a stable `code`. Errors get logged, so an error holds
- * only allow-listed members, and anything that looks like a key, proof or nonce is removed from the server's texts.
+ * Every way in which a call can fail: one class per meaning, each with a stable `code`. Errors get logged, so
+ * an error holds only allow-listed members, and anything that looks like a key, proof or nonce is removed
+ * from the server's texts.
  */
 import type { ProblemCode, Violation } from '../../protocol/problem.ts';
 
-/** Base class of every error that this library throws. Only an abort throws the signal's own reason instead. */
+/**
+ * Base class of every error that this library throws. Only an abort throws the signal's own reason instead.
+ */
 export class CountersignError extends Error {
   /** Stable code, for programs. */
   readonly code: string;
-  /** How often the call sent its request; 0 where something before it failed. Undefined where no call was made. */
+  /**
+   * How often the call sent its request; 0 where something before it failed. Undefined where no call was
+   * made.
+   */
   readonly attempts?: number;
 
   constructor(code: string, message: string) {
@@ -19,8 +25,8 @@ export class CountersignError extends Error {
 }
 
 /**
- * @returns the error of one call. Several calls may share the error of a request for nonces or for discovery, but each has
- *   made its own attempts.
+ * @returns the error of one call. Several calls may share the error of a request for nonces or for discovery,
+ * but each has made its own attempts.
  */
 export function errorOfCall(
   error: CountersignError,
@@ -89,7 +95,10 @@ export class UnexpectedAnswerError extends CountersignError {
   }
 }
 
-/** Every Region that the platform names is outside `url`'s host and not in `regions`: the client sends no proof there. */
+/**
+ * Every Region that the platform names is outside `url`'s host and not in `regions`: the client sends no
+ * proof there.
+ */
 export class ForeignRegionsError extends CountersignError {
   /** Origins of the Regions. */
   readonly origins: readonly string[];
@@ -152,8 +161,8 @@ export class NonceRefusedError extends ApiError {}
 /** 401 `invalid_proof`: wrong or unknown key, unknown client, or another platform's URL. */
 export class InvalidProofError extends ApiError {}
 /**
- * 401 `clock_skew`: the platform refused the proof's times even after the client followed the server's clock; or the two
- * clocks differ by more than ten minutes, and the message names both times.
+ * 401 `clock_skew`: the platform refused the proof's times even after the client followed the server's clock;
+ * or the two clocks differ by more than ten minutes, and the message names both times.
  */
 export class ClockSkewError extends ApiError {}
 /** 401 `key_expired`: the client needs a new key. */
@@ -239,12 +248,13 @@ const MOST_VIOLATIONS = 100;
 const LONGEST_TEXT = 1_000;
 
 /**
- * Makes a server's text safe to log or show: it removes secrets, line ends and other control characters, and characters
- * that change the writing direction, and cuts the text at `LONGEST_TEXT`.
+ * Makes a server's text safe to log or show: it removes secrets, line ends and other control characters, and
+ * characters that change the writing direction, and cuts the text at `LONGEST_TEXT`.
  */
 export function safe(text: string): string {
   const shown = text
-    // API keys, proofs and nonces are runs of at least 60 of these characters. Ids, thumbprints and UUIDs are shorter.
+    // API keys, proofs and nonces are runs of at least 60 of these characters. Ids, thumbprints and UUIDs are
+    // shorter.
     .replace(/[\w.-]{60,}/g, '[redacted]')
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\ufffd');
   return shown.length > LONGEST_TEXT ? `${shown.slice(0, LONGEST_TEXT)}…` : shown;

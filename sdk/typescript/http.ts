@@ -35,17 +35,21 @@ export interface Answer {
 }
 
 /**
- * Longest body that is read, in bytes after decompression. A registration has at most 16 KB. Its answer may be about five
- * times as long, since `1e20` is returned with all its digits. The discovery document holds the operator's schema.
+ * Longest body that is read, in bytes after decompression. A registration has at most 16 KB. Its answer may
+ * be about five times as long, since `1e20` is returned with all its digits. The discovery document holds the
+ * operator's schema.
  */
 const LONGEST_BODY = 1_048_576;
-/** Longest Retry-After that is accepted, in milliseconds: a longer value counts as a day. Timers end at 24 days. */
+/**
+ * Longest Retry-After that is accepted, in milliseconds: a longer value counts as a day. Timers end at 24
+ * days.
+ */
 const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
 
 /**
  * @returns the answer, with any status
- * @throws ConnectionError; TimeoutError; UnexpectedAnswerError where the answer is too long; or the reason of an aborted
- *   signal
+ * @throws ConnectionError; TimeoutError; UnexpectedAnswerError where the answer is too long; or the reason of
+ * an aborted signal
  */
 export async function exchange(request: Request, { fetch, timeoutMs, signals }: Exchange): Promise<Answer> {
   const { origin, pathname } = new URL(request.url);
@@ -108,7 +112,10 @@ export function answerError(answer: Answer): ApiError | CountersignError {
 /** @returns the answer's `Date` in epoch milliseconds, precise to the second; undefined where it has none */
 export const serverTimeMs = ({ headers }: Answer): number | undefined => httpDate(headers.get('Date'));
 
-/** Reads Retry-After (RFC 9110, section 10.2.3): seconds, or a date, which counts from the answer's own `Date`. */
+/**
+ * Reads Retry-After (RFC 9110, section 10.2.3): seconds, or a date, which counts from the answer's own
+ * `Date`.
+ */
 function retryAfter(answer: Answer): number | undefined {
   const value = answer.headers.get('Retry-After');
   if (value === null) return undefined;
@@ -159,7 +166,10 @@ function parse(text: string): unknown {
   }
 }
 
-/** @returns the system's error code, if there is one. An error's message is not used: it may quote the request. */
+/**
+ * @returns the system's error code, if there is one. An error's message is not used: it may quote the
+ * request.
+ */
 function reasonOf(error: unknown): string {
   for (let e = error; e instanceof Error; e = e.cause) {
     const { code } = e as { code?: unknown };

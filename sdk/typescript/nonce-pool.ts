@@ -1,6 +1,6 @@
 /**
- * The nonces of one Region; no other Region can redeem them. Each answer brings the next nonce, so a steady stream of calls
- * fetches none. Calls that find the pool empty at the same time share one request.
+ * The nonces of one Region; no other Region can redeem them. Each answer brings the next nonce, so a steady
+ * stream of calls fetches none. Calls that find the pool empty at the same time share one request.
  */
 import { abortable } from './abort.ts';
 
@@ -22,7 +22,9 @@ export class NoncePool {
     this.#now = now;
   }
 
-  /** Adds a nonce that the Region has just issued: the call that has waited longest gets it, else the pool. */
+  /**
+   * Adds a nonce that the Region has just issued: the call that has waited longest gets it, else the pool.
+   */
   put(nonce: string): void {
     const waiter = this.#waiters.shift();
     if (waiter) waiter.resolve(nonce);

@@ -1,7 +1,10 @@
 /** Checks of options, for callers that no compiler checks. */
 import { InvalidArgumentError } from './errors.ts';
 
-/** @throws InvalidArgumentError where the options are not an object, or hold one of another name: it may be misspelt */
+/**
+ * @throws InvalidArgumentError where the options are not an object, or hold one of another name: it may be
+ * misspelt
+ */
 export function requireOptions(options: unknown, names: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
     throw new InvalidArgumentError('options must be an object');

@@ -1,12 +1,12 @@
 /**
- * Chooses the Region for a call: the first that has not failed lately. It also remembers how long a Region asked the client
- * to wait. If the machine's clock is set, both end early rather than last too long.
+ * Chooses the Region for a call: the first that has not failed lately. It also remembers how long a Region
+ * asked the client to wait. If the machine's clock is set, both end early rather than last too long.
  */
 import type { RegionInfo } from './discovery.ts';
 
 /**
- * How long a failed Region is avoided, in milliseconds, while there is another: a random time up to twice this, so that
- * the clients of a Region that is back do not all return at once.
+ * How long a failed Region is avoided, in milliseconds, while there is another: a random time up to twice
+ * this, so that the clients of a Region that is back do not all return at once.
  */
 const REST_MS = 30_000;
 

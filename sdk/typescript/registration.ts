@@ -26,7 +26,10 @@ export interface Registration<U = User> {
 
 /** The answer to a registration. */
 export interface Registered<U = User> extends Registration<U> {
-  /** Whether the user was registered before. Advisory: after an unclear answer, a first registration may look repeated. */
+  /**
+   * Whether the user was registered before. Advisory: after an unclear answer, a first registration may look
+   * repeated.
+   */
   readonly replayed: boolean;
 }
 

@@ -1,10 +1,16 @@
-/** Decides the next step after a failed attempt. A retry never sends a proof twice: each attempt signs a new one. */
+/**
+ * Decides the next step after a failed attempt. A retry never sends a proof twice: each attempt signs a new
+ * one.
+ */
 import { type ApiError, ConnectionError, type CountersignError, TimeoutError } from './errors.ts';
 
 /** The next attempt: when, with which nonce, and where. */
 export interface Next {
   readonly waitMs: number;
-  /** `fresh`: a nonce from the pool, which may be the one that the answer brought. `new`: one that is fetched after the wait. */
+  /**
+   * `fresh`: a nonce from the pool, which may be the one that the answer brought. `new`: one that is fetched
+   * after the wait.
+   */
   readonly nonce: 'fresh' | 'new';
   /** `best`: the first Region that has not failed lately. */
   readonly region: 'same' | 'best';
@@ -12,7 +18,9 @@ export interface Next {
 
 type Remedy = 'sign-again' | 'wait-for-deletion' | 'correct-clock' | 'fail-over';
 
-/** The steps that this call has taken. Each remedy is taken once; a call backs off at most `maxRetries` times. */
+/**
+ * The steps that this call has taken. Each remedy is taken once; a call backs off at most `maxRetries` times.
+ */
 export interface Tried {
   readonly remedies: Set<Remedy>;
   retries: number;
@@ -48,12 +56,14 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
   };
   // The wait would be longer than a call may wait: let the caller decide.
   if (retryAfterMs > LONGEST_RETRY_AFTER_MS) return undefined;
-  // The nonce is older than a deletion, and so would be a nonce issued now: wait for Retry-After, then fetch one.
+  // The nonce is older than a deletion, and so would be a nonce issued now: wait for Retry-After, then fetch
+  // one.
   if (code === 'use_nonce' && retryAfterMs > 0)
     return once('wait-for-deletion', { waitMs: retryAfterMs, nonce: 'new', region: 'same' });
   // The nonce is expired, used, or from another Region: sign again with the one that the answer brought.
   if (code === 'use_nonce') return once('sign-again', { waitMs: 0, nonce: 'fresh', region: 'same' });
-  // The caller has followed the answer's Date: sign again. Retry-After is set only if the answer brought no nonce.
+  // The caller has followed the answer's Date: sign again. Retry-After is set only if the answer brought no
+  // nonce.
   if (code === 'clock_skew')
     return once('correct-clock', { waitMs: retryAfterMs, nonce: 'fresh', region: 'same' });
   // The quota is spent: wait for Retry-After. This costs no retry, since the platform asked for it.
@@ -65,10 +75,12 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
   const unreachable = isUnreachable(failure);
   // Any other failure would repeat.
   if (!unreachable && !TRANSIENT.includes(status ?? 0)) return undefined;
-  // This Region is down: try another at once, with a nonce from there. This costs no retry, but happens only once.
+  // This Region is down: try another at once, with a nonce from there. This costs no retry, but happens only
+  // once.
   if (unreachable && limits.otherRegion && !tried.remedies.has('fail-over'))
     return once('fail-over', { waitMs: 0, nonce: 'fresh', region: 'best' });
-  // Everything else backs off, within the budget. The nonce may be used up, so the next attempt takes another.
+  // Everything else backs off, within the budget. The nonce may be used up, so the next attempt takes
+  // another.
   if (tried.retries >= limits.maxRetries || !limits.permit()) return undefined;
   const waitMs = retryAfterMs + backoffMs(tried.retries++, limits.random);
   return { waitMs, nonce: 'fresh', region: unreachable ? 'best' : 'same' };
@@ -80,15 +92,17 @@ export const isUnreachable = (failure: CountersignError): boolean =>
   failure instanceof TimeoutError ||
   (failure as Partial<ApiError>).status === 503;
 
-/** @returns a random wait in milliseconds, from zero to a limit that doubles with each retry ("full jitter") */
+/**
+ * @returns a random wait in milliseconds, from zero to a limit that doubles with each retry ("full jitter")
+ */
 const backoffMs = (retries: number, random: () => number): number =>
   random() * Math.min(CAP_MS, BASE_MS * 2 ** retries);
 
 const PERMITS_PER_SUCCESS = 0.1;
 
 /**
- * Limits the retries of all calls of a client together. When a platform is in trouble, retries then add at most a tenth to
- * the requests.
+ * Limits the retries of all calls of a client together. When a platform is in trouble, retries then add at
+ * most a tenth to the requests.
  */
 export class RetryBudget {
   readonly #most: number;

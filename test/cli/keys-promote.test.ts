@@ -1,4 +1,7 @@
-/** `countersign keys promote`: every step, in every order of losses and returns, and killed before each of its calls. */
+/**
+ * `countersign keys promote`: every step, in every order of losses and returns, and killed before each of its
+ * calls.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CliError } from '../../cli/io.ts';
 import { projectLock } from '../../cli/keys/lock.ts';
@@ -289,7 +292,9 @@ it('without the project, it says what belongs in its file; once deployed, it doe
 
 class Killed extends Error {}
 
-/** @param before called before each call of AWS, with the number of calls before it; may end the process there */
+/**
+ * @param before called before each call of AWS, with the number of calls before it; may end the process there
+ */
 function watched(before: (n: number) => void): Partial<Target> {
   const { aws } = world.target(server.url);
   let calls = 0;
@@ -329,7 +334,8 @@ it.each<[string, readonly string[], () => Promise<unknown>]>([
     expect(undone(await run(watched(() => states.push(JSON.stringify(end())))))).toEqual(left());
     const expected = end();
     expect(states.length).toBeGreaterThan(30);
-    // A call that only reads leaves what the one before it left: a run that is killed before either is the same run.
+    // A call that only reads leaves what the one before it left: a run that is killed before either is the
+    // same run.
     const changes = states.flatMap((state, n) => (state === states[n - 1] ? [] : [n]));
     expect(changes.length).toBeGreaterThan(6);
     for (const n of changes) {

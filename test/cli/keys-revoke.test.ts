@@ -1,7 +1,7 @@
 /**
- * `countersign keys revoke` while functions refuse, are late, lose their answer or give another form, in every
- * combination: for the look at the keys before, and for the revocation, in each of two Regions. The functions keep one
- * stage's keys, so that what the command says is compared with what they did.
+ * `countersign keys revoke` while functions refuse, are late, lose their answer or give another form, in
+ * every combination: for the look at the keys before, and for the revocation, in each of two Regions. The
+ * functions keep one stage's keys, so that what the command says is compared with what they did.
  */
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -15,7 +15,9 @@ import { Directory, type Ran } from './cli.ts';
 const REGIONS = ['local-a', 'local-b'] as const;
 type Region = (typeof REGIONS)[number];
 
-/** `refused`: nothing was done. In all other cases the work was done, and only the answer is wrong or missing. */
+/**
+ * `refused`: nothing was done. In all other cases the work was done, and only the answer is wrong or missing.
+ */
 const FATES = ['answered', 'refused', 'late', 'lost', 'garbage'] as const;
 type Fate = (typeof FATES)[number];
 const PATIENCE_MS = 150;

@@ -24,7 +24,10 @@ export interface Engine {
   readonly replicateTo: string;
   /** Has StopReplicationToReplica. */
   readonly promotes: boolean;
-  /** Does with a version what AWS does and not every stand-in: one label on one version, one value for one token. */
+  /**
+   * Does with a version what AWS does and not every stand-in: one label on one version, one value for one
+   * token.
+   */
   readonly exact: boolean;
 }
 

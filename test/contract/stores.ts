@@ -1,6 +1,6 @@
 /**
- * What the adapters ask of DynamoDB, as one suite: the embedded engine and the real ones must pass it alike, so
- * that nothing rests on what one of them lacks.
+ * What the adapters ask of DynamoDB, as one suite: the embedded engine and the real ones must pass it alike,
+ * so that nothing rests on what one of them lacks.
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';

@@ -1,6 +1,6 @@
 /**
- * What the platform asks of Vault, as one suite: the embedded stand-in and the real server must pass it alike, so that
- * nothing rests on what one of them lacks.
+ * What the platform asks of Vault, as one suite: the embedded stand-in and the real server must pass it
+ * alike, so that nothing rests on what one of them lacks.
  */
 import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';

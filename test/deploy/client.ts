@@ -32,7 +32,8 @@ export function connect(url: string, issuer: string, signer: Signer): Client {
   const http = checkedFetch();
   const sign = (method: string, path: string, rest: { body?: string; nonce?: string }) =>
     proofFor(signer, Date.now(), { method, url: url + path, ...rest }, { claims: { aud: issuer } });
-  // Right after the keys were made an instance may still hold the empty keyset, for a second: the answer says when to ask.
+  // Right after the keys were made an instance may still hold the empty keyset, for a second: the answer says
+  // when to ask.
   const fetchNonce = async (): Promise<string> => {
     for (;;) {
       const answer = await http(`${url}/v1/nonce?client_id=${signer.clientId}`);

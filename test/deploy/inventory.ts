@@ -1,6 +1,6 @@
 /**
- * What there is in an account, by the services' plain HTTP forms: no SDK client for each of them. The emulator reads
- * service and Region from the credential's scope and checks no signature.
+ * What there is in an account, by the services' plain HTTP forms: no SDK client for each of them. The
+ * emulator reads service and Region from the credential's scope and checks no signature.
  */
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import type { Deployment } from '../../local/deploy/deployment.ts';
@@ -26,7 +26,10 @@ const LISTINGS: Readonly<Record<string, Listing>> = {
   alarms: { service: 'monitoring', query: 'Action=DescribeAlarms&Version=2010-08-01' },
 };
 
-/** @returns for each Region, the one that watches included, and each kind of thing the names that begin with `countersign`, once each and sorted */
+/**
+ * @returns for each Region, the one that watches included, and each kind of thing the names that begin with
+ * `countersign`, once each and sorted
+ */
 export async function inventory({ regions, awsEndpoint }: Deployment): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {};
   for (const name of [...regions.map((region) => region.name), WATCH_REGION])

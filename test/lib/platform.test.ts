@@ -85,7 +85,8 @@ it.each<[string, ConfigInput, string]>([
   (_, config, homeRegion) => {
     withApp((app, lockFile) => {
       new RegistrationPlatform(app, 'Countersign', { ...config, lockFile });
-      // Selects as the CDK's CLI does: `destroy` includes the dependents of a stack, `deploy` includes its dependencies.
+      // Selects as the CDK's CLI does: `destroy` includes the dependents of a stack, `deploy` includes its
+      // dependencies.
       const { stacks } = app.synth();
       const needed = new Map(
         stacks.map(({ stackName, dependencies }) => [

@@ -1,4 +1,6 @@
-/** Faults by the control endpoint, on Regions of this process and on Regions that are processes of their own. */
+/**
+ * Faults by the control endpoint, on Regions of this process and on Regions that are processes of their own.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';

@@ -65,7 +65,10 @@ const plan = (mode: Mode) =>
     }),
   );
 
-/** Runs plans until enough store calls were made. fast-check prints the seed and the shortest plan of a failure. */
+/**
+ * Runs plans until enough store calls were made. fast-check prints the seed and the shortest plan of a
+ * failure.
+ */
 async function check(mode: Mode, holds: (history: History, plan: Plan) => void): Promise<void> {
   const property = fc.asyncProperty(fc.scheduler(), plan(mode), async (s, { fates, ...rest }) => {
     scheduler = s;

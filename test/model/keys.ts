@@ -1,8 +1,8 @@
 /**
- * The life of keys as a state machine over the real protocol functions: one secret with its labels, replicas that may
- * lag, a signer and a verifier with copies of any age, rotations and revocations that interleave and break off at any
- * call, a hand that empties the secret or moves its label back, what the Regions remember of all that, and clocks that
- * err. Time runs in ticks; `t` is the true one, which nobody knows.
+ * The life of keys as a state machine over the real protocol functions: one secret with its labels, replicas
+ * that may lag, a signer and a verifier with copies of any age, rotations and revocations that interleave and
+ * break off at any call, a hand that empties the secret or moves its label back, what the Regions remember of
+ * all that, and clocks that err. Time runs in ticks; `t` is the true one, which nobody knows.
  */
 import { EMPTY_KEYSET } from '../../lambda/contract/names.ts';
 import { recallable, unique } from '../../lambda/rotate/regions.ts';

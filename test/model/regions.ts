@@ -1,8 +1,8 @@
 /**
- * Registrations over two Regions as a state machine over the real protocol functions: nonces that are issued, proofs that
- * are delivered any number of times to any Region, invocations that interleave, repeat a write whose answer was lost, and
- * end between any two calls; ledgers that are lost, Regions that fail and return, a registry that replicates late, and a
- * setting that changes. Time runs in ticks of five minutes.
+ * Registrations over two Regions as a state machine over the real protocol functions: nonces that are issued,
+ * proofs that are delivered any number of times to any Region, invocations that interleave, repeat a write
+ * whose answer was lost, and end between any two calls; ledgers that are lost, Regions that fail and return,
+ * a registry that replicates late, and a setting that changes. Time runs in ticks of five minutes.
  */
 import { createHash } from 'node:crypto';
 import { consumes, type LedgerRecord, ledgerTtlS } from '../../protocol/ledger.ts';

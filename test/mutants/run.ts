@@ -1,6 +1,6 @@
 /**
- * Applies one mutant at a time to a copy of the project, and runs the tests that must fail. `npm run mutants [--
- * GUARANTEE|FILE…]`; exit code 1 if a mutant survives or does not apply.
+ * Applies one mutant at a time to a copy of the project, and runs the tests that must fail. `npm run mutants
+ * [-- GUARANTEE|FILE…]`; exit code 1 if a mutant survives or does not apply.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

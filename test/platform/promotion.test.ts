@@ -1,6 +1,7 @@
 /**
- * A rehearsal of docs/runbook.md, "primary-region-lost", on the running platform: the home Region is lost under load,
- * another takes over by `countersign keys promote`, rotates and revokes, and the former home comes back.
+ * A rehearsal of docs/runbook.md, "primary-region-lost", on the running platform: the home Region is lost
+ * under load, another takes over by `countersign keys promote`, rotates and revokes, and the former home
+ * comes back.
  */
 import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -59,7 +60,10 @@ async function keysetIn(region: string, purpose: Purpose): Promise<Keyset> {
 const kidsIn = async (region: string, purpose: Purpose = 'nonce') =>
   (await keysetIn(region, purpose)).keys.map(({ kid }) => kid);
 
-/** As the schedule of a Region does, even of one that should have none any more. @returns once a step failed, or all are done */
+/**
+ * As the schedule of a Region does, even of one that should have none any more. @returns once a step failed,
+ * or all are done
+ */
 async function rotateIn(region: string): Promise<void> {
   const SecretId = secretName('local', 'nonce');
   const client = secrets.get(region)!;
@@ -201,7 +205,8 @@ it('the home Region is lost under load, another makes the keys, and the former h
   await load.stop();
   expect(load.refused).toEqual([]);
 
-  // No key signed that the new home did not have: before the loss it had the same, and afterwards it made them.
+  // No key signed that the new home did not have: before the loss it had the same, and afterwards it made
+  // them.
   const known = [...before, next, ...(await kidsIn(NEXT))];
   for (const kids of load.signedBy.values()) for (const kid of kids) expect(known).toContain(kid);
   const again = await keys('promote', '--to', NEXT);

@@ -19,7 +19,9 @@ const ROTATIONS = 100;
 const NONCE_LIFE_MS = 300;
 const AGES_MS = { 'local-a': 25, 'local-b': 150 };
 const REPLICA_LAG_MS = 20;
-/** Of the whole call from the check in `finishSecret` to what the other Region sees, and of a whole rotation. */
+/**
+ * Of the whole call from the check in `finishSecret` to what the other Region sees, and of a whole rotation.
+ */
 const LAGS = {
   replicationMs: 60,
   verifierAgeMs: 150,

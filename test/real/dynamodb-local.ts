@@ -1,6 +1,7 @@
 /**
- * The real DynamoDB Local: a second opinion on what the embedded engine says. Its licence is for internal use, so
- * no dependency of the project's: it is installed on demand, beside other throw-away files. Needs Java 17.
+ * The real DynamoDB Local: a second opinion on what the embedded engine says. Its licence is for internal
+ * use, so no dependency of the project's: it is installed on demand, beside other throw-away files. Needs
+ * Java 17.
  */
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';

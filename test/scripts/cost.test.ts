@@ -54,8 +54,9 @@ it('functions have the memory that the page multiplies by', () => {
 });
 
 it('sums are what the quantities make, worked out by hand', () => {
-  // 6 checkers × 2 a minute × 43,200 minutes; per million 3.50 + 0.20 + 0.60 + 0.133 + 0.425 + 0.20 + 0.09, and 3 write units.
-  // That is 3.64; 172,800 notes at 0.625, 1,036,800 reads at 0.125 and 43,200 calls at 1.02 a million.
+  // 6 checkers × 2 a minute × 43,200 minutes; per million 3.50 + 0.20 + 0.60 + 0.133 + 0.425 + 0.20 + 0.09,
+  // and 3 write units. That is 3.64; 172,800 notes at 0.625, 1,036,800 reads at 0.125 and 43,200 calls at
+  // 1.02 a million.
   expect(row(healthTraffic(), '**sum**')).toEqual(['sum', '', '', '3.92']);
   expect(row(millionRegistrations(), '**sum**')).toEqual(['sum', '', '', '5.94', '6.74', '7.37', '7.99']);
   // 86.4 million at 4.348 and 5.148 a million.

@@ -1,6 +1,6 @@
 /**
- * Three Regions with the real rotation functions and the local Secrets Manager, behind one endpoint: small enough to be
- * made anew for every place where a command may be killed.
+ * Three Regions with the real rotation functions and the local Secrets Manager, behind one endpoint: small
+ * enough to be made anew for every place where a command may be killed.
  */
 
 import { LOCAL_DEPLOY } from '../../cli/local.ts';

@@ -49,7 +49,10 @@ const SECRET = {
 } as const satisfies { readonly [P in Purpose]?: Variable };
 type ReadPurpose = keyof typeof SECRET;
 
-/** A keyset without revoked keys. Signers and verifiers read it alike: no signature is made that is then refused. */
+/**
+ * A keyset without revoked keys. Signers and verifiers read it alike: no signature is made that is then
+ * refused.
+ */
 export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose): KeysetCache {
   const { env, dynamodb, secrets, nowMs, log } = runtime;
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));

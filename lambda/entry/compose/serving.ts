@@ -1,6 +1,6 @@
 /**
- * Composes the functions that answer clients and operators; keys.ts composes those for the platform's keys. A bundle holds
- * the one that its entry names, with its parts.
+ * Composes the functions that answer clients and operators; keys.ts composes those for the platform's keys. A
+ * bundle holds the one that its entry names, with its parts.
  */
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';

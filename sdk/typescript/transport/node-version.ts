@@ -1,4 +1,7 @@
-/** Refuses an older Node with a clear message. Otherwise the HTTP library would fail to load with an obscure error. */
+/**
+ * Refuses an older Node with a clear message. Otherwise the HTTP library would fail to load with an obscure
+ * error.
+ */
 const OLDEST = [22, 19] as const;
 
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];

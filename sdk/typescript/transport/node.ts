@@ -5,7 +5,10 @@ import './node-version.ts';
 import { Agent, interceptors, fetch as undiciFetch } from 'undici';
 import type { Transport } from './transport.ts';
 
-/** DNS answers are kept at most this long, and a connection lives at most five times as long: a fail-over moves names. */
+/**
+ * DNS answers are kept at most this long, and a connection lives at most five times as long: a fail-over
+ * moves names.
+ */
 const DNS_TTL_MS = 60_000;
 
 export function createTransport(): Transport {

@@ -126,7 +126,10 @@ it('tables of another generation have their own mode and Regions, and a Region t
   expect(Object.keys(stacks)).not.toContain('countersign-live-region-eu-west-2');
 });
 
-/** The properties that CloudFormation cannot change in place (AWS resource reference, "Update requires: Replacement"). */
+/**
+ * The properties that CloudFormation cannot change in place (AWS resource reference, "Update requires:
+ * Replacement").
+ */
 const REPLACING: Record<string, readonly string[]> = {
   'AWS::DynamoDB::GlobalTable': ['TableName', 'KeySchema', 'LocalSecondaryIndexes', 'MultiRegionConsistency'],
   'AWS::DynamoDB::Table': ['TableName', 'KeySchema', 'LocalSecondaryIndexes', 'ImportSourceSpecification'],
