@@ -13,15 +13,9 @@ import { LOCAL_DEPLOY } from '../cli/local.ts';
 import { setUpVault } from '../cli/vault/setup.ts';
 import { createSecretVersions } from '../lambda/adapters/secret-versions.ts';
 import { DEFAULT_LAGS, DEFAULTS } from '../lambda/contract/defaults.ts';
-import {
-  EMPTY_KEYSET,
-  keysWatchName,
-  rotationFunctionName,
-  secretName,
-  tableName,
-} from '../lambda/contract/names.ts';
+import { EMPTY_KEYSET, keysWatchName, rotationFunctionName, secretName } from '../lambda/contract/names.ts';
 import { KEYSETS, longestLifeMs, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
-import type { VaultAccess } from '../lambda/contract/vault.ts';
+import { rotationEnvironment } from '../lambda/contract/rotation-environment.ts';
 import { keysWatch, rotate } from '../lambda/entry/compose/keys.ts';
 import type { Log } from '../lambda/log.ts';
 import { askByLambda } from '../lambda/rotate/watch/ask.ts';
@@ -139,20 +133,17 @@ function rotationFunction(
   purpose: Purpose,
 ): LambdaHandler {
   const deployedMs = longestLifeMs(purpose, DEFAULTS.clientKeyLifeMs);
-  const lags: KeyLags = { ...DEFAULT_LAGS, ...own, maxLifeMs: maxLifeMs[purpose] ?? deployedMs };
-  const access: VaultAccess = { address: vault.address, auth: 'approle' };
   return rotate({
-    env: {
-      COUNTERSIGN_STAGE: STAGE,
-      COUNTERSIGN_REGION: name,
-      COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
-      COUNTERSIGN_PURPOSE: purpose,
-      COUNTERSIGN_KEY_LAGS: JSON.stringify(lags),
-      COUNTERSIGN_VAULT: JSON.stringify(access),
-      COUNTERSIGN_REGION_NAMES: JSON.stringify(regions.map((each) => each.name)),
-      COUNTERSIGN_KEYS_REGION: keysRegion,
-      COUNTERSIGN_LIMITS_TABLE: tableName(STAGE, 'limits'),
-    },
+    env: rotationEnvironment({
+      stage: STAGE,
+      region: name,
+      purpose,
+      lags: { ...DEFAULT_LAGS, ...own, maxLifeMs: maxLifeMs[purpose] ?? deployedMs },
+      vault: { address: vault.address, auth: 'approle' },
+      regions: regions.map((each) => each.name),
+      keysRegion,
+      errorDocsUrl,
+    }),
     nowMs,
     log,
     aws: (region) => regions.find((each) => each.name === region)!.aws,

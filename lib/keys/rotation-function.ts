@@ -8,15 +8,15 @@ import { CfnAlias, type CfnFunction, CfnPermission } from 'aws-cdk-lib/aws-lambd
 import type { Construct } from 'constructs';
 import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
 import { keysItemKey } from '../../lambda/contract/limits.ts';
-import { rotationFunctionName, secretName, tableName, WATCH_ALIAS } from '../../lambda/contract/names.ts';
+import { rotationFunctionName, secretName, WATCH_ALIAS } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
+import { rotationEnvironment } from '../../lambda/contract/rotation-environment.ts';
 import {
   appRoleSecretName,
   rotationRoleName,
   type VaultAccess,
   vaultServerId,
 } from '../../lambda/contract/vault.ts';
-import type { KeyLags } from '../../protocol/key-windows.ts';
 import { keyLags } from '../config/key-lags.ts';
 import type { Config } from '../config/read.ts';
 import { vaultNetwork } from '../config/vault.ts';
@@ -47,7 +47,6 @@ export class RotationFunction extends PlatformFunction {
     const stack = Stack.of(scope);
     const functionName = rotationFunctionName(stage, purpose);
     const network = vaultNetwork(config, region);
-    const lags: KeyLags = keyLags(config, purpose);
     super(scope, id, {
       config,
       functionName,
@@ -55,17 +54,16 @@ export class RotationFunction extends PlatformFunction {
       // Vault recognises the function by its role.
       roleName: rotationRoleName(stage, purpose, region.name),
       timeout: Duration.millis(ROTATION_TIMEOUT_MS),
-      environment: {
-        COUNTERSIGN_STAGE: stage,
-        COUNTERSIGN_REGION: region.name,
-        COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
-        COUNTERSIGN_PURPOSE: purpose,
-        COUNTERSIGN_KEY_LAGS: JSON.stringify(lags),
-        COUNTERSIGN_VAULT: JSON.stringify(vaultAccess(config)),
-        COUNTERSIGN_REGION_NAMES: JSON.stringify(config.regions.map(({ name }) => name)),
-        COUNTERSIGN_KEYS_REGION: config.keysRegion,
-        COUNTERSIGN_LIMITS_TABLE: tableName(stage, 'limits'),
-      },
+      environment: rotationEnvironment({
+        stage,
+        region: region.name,
+        purpose,
+        lags: keyLags(config, purpose),
+        vault: vaultAccess(config),
+        regions: config.regions.map(({ name }) => name),
+        keysRegion: config.keysRegion,
+        errorDocsUrl,
+      }),
       statements: [
         ...keysetStatements(stack, config, region, purpose),
         ...loginStatements(stack, config, purpose),

@@ -564,8 +564,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'home-may-write',
     'lib/keys/rotation-function.ts',
-    'COUNTERSIGN_KEYS_REGION: config.keysRegion,',
-    'COUNTERSIGN_KEYS_REGION: config.homeRegion,',
+    'keysRegion: config.keysRegion,',
+    'keysRegion: config.homeRegion,',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
