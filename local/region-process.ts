@@ -6,8 +6,6 @@ import { type LocalServer, PortInUse, startServer } from './server.ts';
 // The channel closes when the parent ends, even by SIGKILL.
 process.on('disconnect', () => process.exit());
 if (!process.connected) process.exit();
-// A terminal sends Ctrl-C to the whole group: the parent decides when this process ends.
-for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
 
 const tell = (message: FromRegion) => {
   // The parent may end at any moment; then this process does.

@@ -94,8 +94,8 @@ test('it runs on the platform that runs, and leaves it as it was', async () => {
     ]);
     directory.write('.countersign/local.token', platform.controlToken);
     // In eventual mode Regions that reach no other go on.
-    const { code, json } = await drill('quorum-loss', ...args);
-    expect(code).toBe(0);
+    const { code, stderr, json } = await drill('quorum-loss', ...args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(json).toMatchObject({ passed: true, lost: 0, client_errors: 0, recovery_ms: null, report: null });
     let interrupt = () => {};
     const interrupted = directory.run(['drill', 'region-loss', ...args, '--duration', '8s'], {

@@ -112,7 +112,7 @@ test('a Vault that is lost answers nobody', async () => {
 async function startProcesses(directory: string): Promise<{ child: ChildProcess; info: PlatformInfo }> {
   const flags = ['--port', '0', '--json', '--no-demo', '--region-processes'];
   const child = spawn(process.execPath, [join(root, 'local/main.ts'), ...flags], {
-    ...{ cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] },
+    ...{ cwd: directory, detached: true, stdio: ['ignore', 'pipe', 'ignore'] },
   });
   let text = '';
   for await (const chunk of child.stdout!.iterator({ destroyOnReturn: false })) {
@@ -120,6 +120,15 @@ async function startProcesses(directory: string): Promise<{ child: ChildProcess;
     if (text.endsWith('\n')) break;
   }
   return { child, info: JSON.parse(text) };
+}
+
+/** Ends what is left of a platform, whatever it was that should have ended it. */
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    process.kill(-pid!, 'SIGKILL');
+  } catch {
+    // Nothing is left.
+  }
 }
 
 /** @returns once nothing listens at any of these URLs any more */
@@ -159,7 +168,7 @@ test('each Region can be a process of its own: killed and started again, and end
     await once(child, 'exit');
     await allGone([info.entry, info.awsEndpoint, ...info.regions.map(({ url }) => url)]);
   } finally {
-    child.kill('SIGKILL');
+    endGroup(child);
     rmSync(directory, { recursive: true });
   }
 });
@@ -169,12 +178,12 @@ test('Ctrl-C of a terminal, which reaches every process, ends them in order', as
   const { child, info } = await startProcesses(directory);
   try {
     const closed = once(child, 'exit');
-    child.kill('SIGINT');
+    process.kill(-child.pid!, 'SIGINT');
     expect(await closed).toEqual([0, null]);
     await allGone(info.regions.map(({ url }) => url));
     expect(readdirSync(join(directory, '.countersign'))).toEqual(['local.log']);
   } finally {
-    child.kill('SIGKILL');
+    endGroup(child);
     rmSync(directory, { recursive: true });
   }
 });

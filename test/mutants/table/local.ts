@@ -115,13 +115,6 @@ export const LOCAL: readonly Mutant[] = [
     'test/local/faults.test.ts',
   ),
   mutant(
-    'nothing-left-running',
-    'local/region-process.ts',
-    "['SIGINT', 'SIGHUP'] as const",
-    "[] as ('SIGINT')[]",
-    'test/local/faults.test.ts',
-  ),
-  mutant(
     'faults-undone',
     'local/control.ts',
     "if (!isToken(request.headers.authorization)) return answer(401, { error: 'the token is wrong' });",
