@@ -40,7 +40,7 @@ export function entityTag(data: unknown): string {
 }
 
 /** How far two clocks may be apart: each may be wrong by E. */
-const betweenClocksMs = (clockErrorMs: number): number => 2 * clockErrorMs;
+export const betweenClocksMs = (clockErrorMs: number): number => 2 * clockErrorMs;
 
 /**
  * A registration may replace a tombstone only if its nonce was issued after this instant. So a POST that was

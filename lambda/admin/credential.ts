@@ -8,6 +8,7 @@ import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
 import type { ClientKey } from '../../protocol/client.ts';
 import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
 import { canonicalJwk } from '../../protocol/public-jwk.ts';
+import { betweenClocksMs } from '../../protocol/registration.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { CreatedClient } from '../contract/admin.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
@@ -52,6 +53,7 @@ export interface CredentialContext {
   readonly nowMs: () => number;
   /** Longest life of a client key, in seconds; also its default. */
   readonly clientKeyLifeS: number;
+  readonly clockErrorMs: number;
 }
 
 export interface NewCredential {
@@ -70,7 +72,7 @@ export interface MadeCredential {
 
 /** @throws AdminError where the params do not fit, Unavailable where there is no client root */
 export async function makeCredential(
-  { roots, refusedRoots, nowMs, clientKeyLifeS }: CredentialContext,
+  { roots, refusedRoots, nowMs, clientKeyLifeS, clockErrorMs }: CredentialContext,
   made: NewCredential,
   { expires_at, jwk }: CredentialParams,
 ): Promise<MadeCredential> {
@@ -81,7 +83,9 @@ export async function makeCredential(
       'params.jwk: a basic client signs with its API key (HS256)',
     );
   const nowS = Math.floor(nowMs() / 1000);
-  const term = (expiresAtS: number) => ({ usableAtS: nowS, expiresAtS, issuedBy: null });
+  // Usable at once in every Region, also in one whose clock is behind.
+  const usableAtS = nowS - Math.ceil(betweenClocksMs(clockErrorMs) / 1000);
+  const term = (expiresAtS: number) => ({ usableAtS, expiresAtS, issuedBy: null });
   if (jwk) {
     const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + Math.floor(clientKeyLifeS));
     return { key: { ...term(expiresAtS), ...(await publicKey(jwk)), rootKid: null } };

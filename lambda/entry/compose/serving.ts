@@ -109,6 +109,7 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
       refusedRoots: refusedRoots(runtime),
       nowMs,
       clientKeyLifeS: numberFrom(env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
+      clockErrorMs,
     }),
     ...registrationWriteActions({
       registry: registry(runtime),

@@ -66,7 +66,13 @@ describe('with overlap', () => {
       keys: [generation('1', 'AAAAAA', 0), generation('2', 'BBBBBB', 1)],
       revoked: new Set<string>(),
     };
-    const options = { clients, refusedRoots, nowMs: () => 1_000_000, clientKeyLifeS: 9_000 };
+    const options = {
+      clients,
+      refusedRoots,
+      nowMs: () => 1_000_000,
+      clientKeyLifeS: 9_000,
+      clockErrorMs: 2_000,
+    };
     const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256' };
     const made = await rotateKey(options as never, { clientId, ...client }, {
       client_id: clientId,

@@ -360,6 +360,13 @@ export const REQUESTS: readonly Mutant[] = [
     'const salt = Buffer.alloc(16);',
     CLIENTS,
   ),
+  mutant(
+    'usable-at-once',
+    'lambda/admin/credential.ts',
+    'nowS - Math.ceil(betweenClocksMs(clockErrorMs) / 1000)',
+    'nowS',
+    'test/sdk/failover.test.ts',
+  ),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', 'await clear(clientId, found, nowMs);', '', CLIENTS),
   mutant(
     'old-key-dead',
