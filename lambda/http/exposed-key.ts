@@ -40,18 +40,24 @@ function* spellings(text: string, depth = 2): Iterable<string> {
   const plain = decoded(decoded(text.slice(0, LONGEST)));
   yield plain;
   if (depth === 0) return;
-  for (const [run] of plain.matchAll(BASE64))
+  for (const [run] of plain.replace(LINE_BREAKS, '').matchAll(BASE64))
     yield* spellings(Buffer.from(run, 'base64').toString('latin1'), depth - 1);
 }
 
 /** Only the beginning of a longer text is decoded: the platform accepts no request with such a text. */
 const LONGEST = 65_536;
 
+/** In base64 (RFC 2045 §6.8), and JSON's escape of a slash. */
+const LINE_BREAKS = /[\r\n]|\\[rn]|\\(?=\/)/g;
+
 /** Long enough for a key. */
 const BASE64 = /[\w+/-]{80,}/g;
 
-/** Percent-encoding (RFC 3986 §2.1) and JSON's escapes (RFC 8259 §7), of ASCII alone. */
+/**
+ * Percent-encoding (RFC 3986 §2.1) and JSON's escapes (RFC 8259 §7), of ASCII alone. The bounds keep the work
+ * proportional to the text: whoever sends it needs no key.
+ */
 const decoded = (text: string): string =>
-  text.replace(/(?:%(?:25)*|\\+u00)([0-7][\da-f])/gi, (_, digits) =>
+  text.replace(/(?:%(?:25){0,8}|\\{1,8}u00)([0-7][\da-f])/gi, (_, digits) =>
     String.fromCharCode(Number.parseInt(digits, 16)),
   );

@@ -1,6 +1,9 @@
 /** A strict key in a request raises the alarm, on any route and in any encoding. */
+import type { APIGatewayProxyEvent } from 'aws-lambda';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../../lambda/contract/routes.ts';
+import type { RoutedRequest } from '../../../lambda/http/event.ts';
+import { exposedKey } from '../../../lambda/http/exposed-key.ts';
 import { type HttpAsk, regionsForFile } from '../../support/regions.ts';
 import { b64, makeBasicClient, makeClient, prepare, read } from '../../support/signer.ts';
 
@@ -97,6 +100,15 @@ describe('a strict key raises the alarm once, and is not logged', () => {
     ['encoded in Basic', (key) => authorized(`Basic ${base64(`${key.replaceAll('_', '%5F')}:`)}`)],
     ['in base64', (key) => nonce('?client_id=dev', { 'X-Api-Key': base64(key) })],
     ['in base64 as Bearer', (key) => authorized(`Bearer ${base64(key)}`)],
+    ['in base64 in lines', (key) => posted(base64(`${'x'.repeat(50)} ${key}`).replace(/.{76}/g, '$&\r\n'))],
+    [
+      'in base64 in lines in JSON',
+      (key) => posted(JSON.stringify({ text: base64(`key: ${key}`).replace(/.{76}/g, '$&\n') })),
+    ],
+    [
+      'in base64 with escaped slashes in JSON',
+      (key) => posted(`{"text":"${base64(`???${key}`).replaceAll('/', '\\/')}"}`),
+    ],
     ['in base64 in base64', (key) => authorized(`Bearer ${base64(`Basic ${base64(key)}`)}`)],
     ['escaped in JSON in JSON', (key) => posted(JSON.stringify({ text: escaped({ key }) }))],
     ['encoded in JSON in a form', (key) => posted(`json=${escaped({ key }).replaceAll('\\', '%5C')}`)],
@@ -124,6 +136,27 @@ describe('a strict key raises the alarm once, and is not logged', () => {
       await expectAlarm({ method, path, headers: { Authorization: `Bearer ${strict.apiKey}` } });
     },
   );
+
+  it.each([
+    ['backslashes', '\\'],
+    ['percent signs', '%25'],
+    ['prefixes of keys', 'csk_'],
+    ['escapes', '\\u00'],
+  ])('the search takes time in proportion to a text of %s', (_, unit) => {
+    const search = (bytes: number) => {
+      const body = Buffer.from(unit.repeat(bytes / unit.length), 'latin1');
+      const ask = { headers: new Map(), query: new Map(), body } as unknown as RoutedRequest;
+      const times = Array.from({ length: 5 }, () => {
+        const startMs = performance.now();
+        exposedKey({ pathParameters: null, multiValueHeaders: {} } as APIGatewayProxyEvent, ask);
+        return performance.now() - startMs;
+      });
+      return times.sort((a, b) => a - b)[2]!;
+    };
+    search(1_024);
+    // 16 times the text. In proportion to its square, it would be 256 times the work.
+    expect(search(16_384) / search(1_024)).toBeLessThan(100);
+  });
 
   it('in a body', async () => {
     const ask = await prepare(platform, a, strict, { user_id: 'u', attributes: { key: strict.apiKey } });
