@@ -719,7 +719,7 @@ describe('on Regions that lag, refuse or fail', () => {
             answer = resolve;
           });
     answers['local-b'] = (action, ...given) => {
-      setTimeout(() => answer(revoked(true, false)), 300);
+      setTimeout(() => answer(revoked(true, false)), 1_000);
       return revoking(revoked(true, true, false))(action, ...given);
     };
     const slow = await directory.run(['keys', 'revoke', 'nonce', '--yes'], { patienceMs: 200 });

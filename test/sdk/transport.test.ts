@@ -95,7 +95,7 @@ test('a bundle for browsers contains no part of Node', async () => {
 test('a bundle for Node, built as README.md says, starts', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const readme = readFileSync(join(root, 'sdk/typescript/README.md'), 'utf8');
-  const [, flags] = /`esbuild (--bundle [^`]+)`/.exec(readme)!;
+  const [, flags] = /`esbuild (--bundle [^`]+)`/.exec(readme.replace(/\s+/g, ' '))!;
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bundle-'));
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   try {
