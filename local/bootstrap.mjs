@@ -19,8 +19,9 @@ const [command = '', ...args] = process.argv.slice(2);
  * commands accept one.
  */
 const commands = {
-  // `start` has its own flags, and answers --help itself.
+  // These two have flags of their own, and answer --help themselves.
   start: { run: () => runOwn('local/main.ts') },
+  prove: { run: () => runOwn('scripts/prove.ts') },
   bench: {
     ...{ does: 'Measures, and writes docs/performance.md.', takes: '[PART...]' },
     run: () => runOwn('bench/main.ts'),
