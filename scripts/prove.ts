@@ -153,7 +153,7 @@ async function prove(place: Place, progress: Progress, options: Options, where: 
       Object.assign(progress, { seen: [...progress.seen, ...seen] });
       save();
     },
-  }).finally(() => tools.close());
+  }).finally(() => tools.deleteClient());
 
   const { passed, failed, skipped } = outcome;
   say(`${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`);

@@ -53,7 +53,7 @@ export function openProject(directory: string, file: string): Project {
   write(before());
   const { context } = JSON.parse(readFileSync(path('../../cdk.json'), 'utf8')) as { context: object };
   // The lock of this stage begins and ends with the proof, and lies in its folder.
-  const cdk = { app: `${NODE} ${path('app.ts')}`, context: { ...context, [LOCK_CONTEXT]: 'write' } };
+  const cdk = { app: `"${NODE}" "${path('app.ts')}"`, context: { ...context, [LOCK_CONTEXT]: 'write' } };
   writeFileSync(join(directory, 'cdk.json'), `${JSON.stringify(cdk, undefined, 2)}\n`);
   return { directory, change: (changes) => write({ ...before(), ...changes }) };
 }

@@ -505,7 +505,8 @@ export const STEPS: readonly Step[] = [
     needs: [],
     last: true,
     ifFailed: 'Run it again, or see docs/deploy.md, "Removal".',
-    async run({ destroy, stacks }) {
+    async run({ deleteClient, destroy, stacks }) {
+      await deleteClient();
       await destroy();
       return stacks();
     },

@@ -17,16 +17,11 @@ export interface Notes {
   set(name: string, text: string): void;
 }
 
-export interface Toolbox extends Tools {
-  /** Deletes the run's client. */
-  close(): Promise<void>;
-}
-
 export function toolbox(
   place: Place,
   notes: Notes,
   { say, signal }: { say(line: string): void; readonly signal: AbortSignal },
-): Toolbox {
+): Tools {
   const { stage, regions } = place;
   const names = regions.map(({ name }) => name);
   const target = ['--stage', stage, '--region', names.join(',')];
@@ -66,7 +61,6 @@ export function toolbox(
     replicate: place.replicate,
     countersign,
     project,
-    clientName: async () => (await runsClient()).client_id,
 
     async client(region, sent = () => {}) {
       const { api_key: apiKey } = await runsClient();
@@ -115,8 +109,9 @@ export function toolbox(
       }
     },
 
-    async close() {
+    async deleteClient() {
       const made = await client?.catch(() => undefined);
+      client = undefined;
       if (made !== undefined)
         await countersign(['clients', 'delete', made.client_id]).catch((error: Error) =>
           say(`     ${made.client_id} was not deleted, and expires within a day: ${error.message}`),

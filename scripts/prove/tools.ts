@@ -48,8 +48,8 @@ export interface Tools extends Pick<Place, 'stage' | 'regions' | 'entry' | 'vaul
   readonly deploy: Place['deploy'];
   readonly destroy: Place['destroy'];
   readonly replicate: Place['replicate'];
-  /** Name of a client that this run makes and deletes. */
-  clientName(): Promise<string>;
+  /** Deletes the client that this run made, if it made one. */
+  deleteClient(): Promise<void>;
   /** A client of the SDK that uses this Region alone. `sent` gets each request to register. */
   client(region: string, sent?: (request: Request) => void): Promise<CountersignClient>;
   /** Runs `countersign … --json` on the stage. @throws for an exit code that is not in `codes` */

@@ -1,4 +1,5 @@
 /** The plan of `npm run prove`, how it runs, and its log, without AWS. */
+import { type SpawnSyncOptionsWithStringEncoding, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -218,7 +219,7 @@ it("the folder of a proof is a CDK project with the project's config and what th
       tables: { other: { generation: 2 } },
     });
     const { app, context } = JSON.parse(readFileSync(join(directory, 'cdk.json'), 'utf8'));
-    expect(app).toMatch(/node \/.*\/scripts\/prove\/app\.ts$/);
+    expect(app).toMatch(/^"\/.*\/node" "\/.*\/scripts\/prove\/app\.ts"$/);
     expect(context).toMatchObject({ 'countersign:lock': 'write' });
   } finally {
     rmSync(directory, { recursive: true });
@@ -232,4 +233,30 @@ it.each([
   const proof = account({ ...options, directory: '/nonexistent', env: {} });
   await expect(proof).rejects.toThrow(Unfit);
   await expect(account({ ...options, directory: '/nonexistent', env: {} })).rejects.toThrow(message);
+});
+
+const SCRIPT = new URL('../../scripts/prove.ts', import.meta.url).pathname;
+const CLOSED: SpawnSyncOptionsWithStringEncoding = { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' };
+
+it.each([
+  [['--aws'], '--aws needs --stage NAME'],
+  [['--aws', '--stage', 'dev'], '--aws asks for confirmation, which needs a terminal; use --yes to skip it'],
+  [['--aws', '--stage', 'Dev', '--yes'], '--stage: 1 to 16 of a-z, 0-9 and -'],
+  [['--aws', '--stage', 'dev', '--yes'], "stage.kind 'prod', two Regions and a domain"],
+  [['--stage', 'dev'], '--stage needs --aws'],
+  [['--yes'], '--yes needs --aws'],
+  [['--only', 'nothing'], 'there is no step nothing; the steps are bootstrap,'],
+  [['--only', 'keys', '--from', 'keys'], 'use --only or --from, not both'],
+  [['--force'], "unknown option '--force'"],
+])('%j ends with 2 before anything starts', (args, message) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [SCRIPT, ...args], CLOSED);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toContain(message);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+});
+
+it('--help lists the steps', () => {
+  const { status, stdout } = spawnSync(process.execPath, [SCRIPT, '--help'], CLOSED);
+  expect(status).toBe(0);
+  for (const { name } of STEPS) expect(stdout).toContain(`  ${name} `);
 });
