@@ -99,7 +99,10 @@ async function proveOnAws(options: Options): Promise<number> {
   const progress: Progress = isNew
     ? { passed: {}, seen: [], notes: {} }
     : JSON.parse(readFileSync(file, 'utf8'));
-  const place = await account({ stage, directory: folder, env: process.env, ...(fisRole && { fisRole }) });
+  const place = await account({
+    ...{ stage, directory: folder, env: process.env, signal: interrupted },
+    ...(fisRole !== undefined && { fisRole }),
+  });
   const tools = toolbox(
     place,
     notesOf(progress, () => {}),

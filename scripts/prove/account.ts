@@ -22,13 +22,14 @@ export interface AccountOptions {
   readonly directory: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly fisRole?: string;
+  readonly signal?: AbortSignal;
   /** Path of the config. */
   readonly config?: string;
 }
 
 /** @throws Unfit, ConfigError; AWS was not called then */
 export async function account(options: AccountOptions): Promise<Place> {
-  const { stage, directory, env: given, fisRole, config: file = CONFIG } = options;
+  const { stage, directory, env: given, fisRole, signal, config: file = CONFIG } = options;
   const config = readConfig(await changed({ file, changes: {} }).config());
   const { regions, domain } = config;
   if (config.stage.name !== stage)
@@ -58,7 +59,7 @@ export async function account(options: AccountOptions): Promise<Place> {
   const ordered = [...regions].sort((a, b) => Number(b.name === home) - Number(a.name === home));
   const here = { directory, env };
   const must = async (command: string, args: readonly string[]) => {
-    const { code, messages } = await runCommand(command, args, here);
+    const { code, messages } = await runCommand(command, args, here, signal);
     if (code !== 0) throw new Error(`${command} ${args[0]}: exit code ${code}: ${messages.slice(-600)}`);
   };
   const countersign = (args: readonly string[]) =>

@@ -56,7 +56,10 @@ export function toolbox(
     home: names[0]!,
     away: names.at(-1)!,
     bootstrap: place.bootstrap,
-    deploy: place.deploy,
+    deploy(changes) {
+      say(`     deploys${changes === undefined ? '' : `, with ${JSON.stringify(changes)}`}`);
+      return place.deploy(changes);
+    },
     destroy: place.destroy,
     replicate: place.replicate,
     countersign,
@@ -127,8 +130,10 @@ export async function runCommand(
   { directory, env }: Pick<Place, 'directory' | 'env'>,
   signal?: AbortSignal,
 ): Promise<Ran & { readonly messages: string }> {
-  const child = spawn(command, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  // A terminal's Ctrl-C reaches the child as well; a signal to this process alone is passed on.
+  // In a process group of its own it gets one signal for one Ctrl-C: commands take a second one as harder.
+  const child = spawn(command, args, {
+    ...{ cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'], detached: process.platform !== 'win32' },
+  });
   const pass = () => void child.kill('SIGINT');
   signal?.addEventListener('abort', pass);
   let output = '';

@@ -4,6 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { projectLock } from '../../cli/keys/lock.ts';
+import { checkLock, LOCK_FILE } from '../../lib/config/lock.ts';
+import { readConfig } from '../../lib/config/read.ts';
 import { account, Unfit } from '../../scripts/prove/account.ts';
 import { EMULATOR_LACKS } from '../../scripts/prove/emulator.ts';
 import { type Need, planRun, type Step } from '../../scripts/prove/plan.ts';
@@ -21,6 +24,9 @@ const truths = documents()
   .map((line) => line.split(/(?<!\\)\|/)[1]!.trim());
 const textOf = (file: string) => documents().find((document) => document.file === file)!.text;
 const TWO_REGIONS = new URL('../../examples/config/two-regions.ts', import.meta.url).pathname;
+
+const SCRIPT = new URL('../../scripts/prove.ts', import.meta.url).pathname;
+const CLOSED: SpawnSyncOptionsWithStringEncoding = { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' };
 
 const step = (name: string, rest: Partial<Step> = {}): Step => ({
   ...{ name, does: name, after: [], needs: [], checks: [], run: async () => {} },
@@ -59,10 +65,11 @@ it('each row that a step may see is an assumption of docs/aws-truths.md, word fo
   for (const row of rows) expect(truths).toContain(row);
 });
 
-it('docs/prove.md has a row for each step, and each need', () => {
-  const text = textOf('docs/prove.md');
-  const rows = [...text.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name);
-  expect(rows).toEqual(STEPS.map(({ name }) => name));
+it('docs/prove.md has a row for each step, and says which the emulator runs', () => {
+  const rows = [...textOf('docs/prove.md').matchAll(/^\| `([\w-]+)` \| (yes)?/gm)];
+  expect(rows.map(([, name, runs]) => [name, runs === 'yes'])).toEqual(
+    planRun(STEPS, EMULATOR_LACKS, none, {}).map(({ step: { name }, skip }) => [name, skip === undefined]),
+  );
 });
 
 it('skips what the place lacks with its reason, and what comes after that', () => {
@@ -226,6 +233,30 @@ it("the folder of a proof is a CDK project with the project's config and what th
   }
 });
 
+it('the lock file accepts each of its changes, in their order', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'countersign-prove-'));
+  const lockFile = join(directory, LOCK_FILE);
+  const locked = async () => {
+    const config = await changed(JSON.parse(readFileSync(join(directory, CHANGES_FILE), 'utf8'))).config();
+    checkLock(readConfig(config), { file: lockFile, write: true });
+    return JSON.parse(readFileSync(lockFile, 'utf8')).live;
+  };
+  try {
+    const { change } = openProject(directory, TWO_REGIONS);
+    await locked();
+    // As `countersign keys promote` does.
+    expect(projectLock(directory).write('live', 'us-east-1').done).toBe(true);
+    change({ keys: { managedBy: 'us-east-1' } });
+    expect(await locked()).toMatchObject({ keysManagedBy: 'us-east-1' });
+    change({ tables: { other: { generation: 2 } } });
+    expect(await locked()).toMatchObject({ keysManagedBy: 'us-east-1', other: { generation: 2 } });
+    change({ tables: { generation: 2, other: { generation: 1 } } });
+    expect(await locked()).toMatchObject({ keysManagedBy: 'us-east-1', generation: 2 });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
 it.each([
   [{ stage: 'other', config: TWO_REGIONS }, '--stage other: the config has stage live'],
   [{ stage: 'dev' }, "stage.kind 'prod', two Regions and a domain"],
@@ -234,9 +265,6 @@ it.each([
   await expect(proof).rejects.toThrow(Unfit);
   await expect(account({ ...options, directory: '/nonexistent', env: {} })).rejects.toThrow(message);
 });
-
-const SCRIPT = new URL('../../scripts/prove.ts', import.meta.url).pathname;
-const CLOSED: SpawnSyncOptionsWithStringEncoding = { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' };
 
 it.each([
   [['--aws'], '--aws needs --stage NAME'],
