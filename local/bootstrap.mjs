@@ -19,7 +19,7 @@ const [command = '', ...args] = process.argv.slice(2);
  * commands accept one.
  */
 const commands = {
-  // `start` has its own flags, and answers --help itself.
+  // `start` and `prove` have their own flags, and answer --help themselves.
   start: { run: () => runOwn('local/main.ts') },
   bench: {
     ...{ does: 'Measures, and writes docs/performance.md.', takes: '[PART...]' },
@@ -37,6 +37,7 @@ const commands = {
     does: 'Deploys the stacks to an emulator on this machine, until Ctrl-C.',
     run: () => runOwn('local/deploy/main.ts'),
   },
+  prove: { run: () => runOwn('scripts/prove.ts') },
   model: {
     does: 'Searches the models deeper than npm test does.',
     run: () => run(join(bin, 'vitest'), ['run', 'test/model'], { env: { COUNTERSIGN_MODEL: 'deep' } }),

@@ -157,15 +157,16 @@ test.each([
   expect(stderr).toContain(`unknown ${wrong === 'x' ? 'argument' : 'option'} '${wrong}'`);
 });
 
-test('npm start checks its own flags, and tests accept the flags of vitest', () => {
+test('npm start and npm run prove check their own flags, and tests accept the flags of vitest', () => {
   expect(bootstrap(['start', '--help']).calls.at(-1)).toBe('node local/main.ts --help all=');
+  expect(bootstrap(['prove', '--help']).calls.at(-1)).toBe('node scripts/prove.ts --help all=');
   expect(bootstrap(['test', '--bail=1']).calls.at(-1)).toBe('vitest run --bail=1 all=');
 });
 
 test('every script of package.json that uses the bootstrap is tested here', () => {
   const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const started = Object.entries<string>(scripts).filter(([, line]) => line.includes('bootstrap.mjs'));
-  expect(started.map(([name]) => name).sort()).toEqual([...programs, 'start'].sort());
+  expect(started.map(([name]) => name).sort()).toEqual([...programs, 'start', 'prove'].sort());
 });
 
 test('on a Node that is too old it says so in one sentence, and installs nothing', () => {
