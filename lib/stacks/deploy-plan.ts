@@ -10,7 +10,7 @@ import {
 } from '../../lambda/contract/deploy-plan.ts';
 import type { Config } from '../config/read.ts';
 import { tableSets } from '../config/tables.ts';
-import { vaultNetwork } from '../config/vault.ts';
+import { vaultNetwork } from '../config/vault-network.ts';
 
 /** The stacks of a stage, by what they hold. */
 export type Parts = Readonly<Record<PlannedStack['part'], readonly Stack[]>>;
