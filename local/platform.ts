@@ -20,7 +20,7 @@ import { withErrorPages } from './error-pages.ts';
 import { createCloudWatch, evacuatedData, startEvacuation } from './evacuation.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { setUpKeys } from './keys.ts';
-import { awsClients, type RegionSettings } from './region.ts';
+import { awsClients, type LocalRegionSettings } from './region.ts';
 import { openHere, openProcess, type RegionHost } from './region-host.ts';
 import { createRouter } from './router.ts';
 import { startServer } from './server.ts';
@@ -156,7 +156,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       // The checkers would fill the log.
       if (line.route !== checkers.resource || line.status !== 200) options.log?.(line);
     };
-    const settings = (name: string, tableGeneration = 1): RegionSettings => ({
+    const settings = (name: string, tableGeneration = 1): LocalRegionSettings => ({
       entryUrl: entry.url,
       awsEndpoint: aws.url,
       regions: hosts.map((host) => ({ name: host.name, url: host.url })),

@@ -19,7 +19,7 @@ import type { HttpListener } from './server.ts';
 import { STAGE } from './stage.ts';
 
 /** Settings of a Region, which can be sent to another process. */
-export interface RegionSettings {
+export interface LocalRegionSettings {
   readonly entryUrl: string;
   readonly awsEndpoint: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
@@ -61,7 +61,7 @@ export interface AwsClients {
 export function createRegion(
   name: string,
   url: string,
-  settings: RegionSettings,
+  settings: LocalRegionSettings,
   { nowMs, log }: RegionRuntime,
 ): Region {
   const {

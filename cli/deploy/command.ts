@@ -6,7 +6,7 @@ import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.
 import { choosePlan, type Synthesis, withSynthesis } from '../preflight/project.ts';
 import { collect } from '../target.ts';
 import { parseTime } from '../time.ts';
-import { type DeployParts, deployStacks, destroyStacks, type Outcome } from './run.ts';
+import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
 import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
 
 export interface DeployCommandParts {
@@ -36,7 +36,7 @@ interface DeployOptions extends Options {
 }
 
 /** A new Region's functions start, read their keys, and must then be good for a while. */
-export const HEALTH_MS = 600_000;
+export const HEALTHY_WITHIN_MS = 600_000;
 
 export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
   return common(new Command('deploy'))
@@ -65,7 +65,7 @@ ${EXIT_CODES_HELP}`,
     .action((options: DeployOptions) =>
       runPlanned(io, setExit, parts, options, 'deploy', (plan) => {
         const { stacks, left } = deploySteps(plan, options);
-        const watching = { alarmsMs: options.watch * 1000, healthMs: HEALTH_MS, mayLackKeys: true };
+        const watching = { alarmsMs: options.watch * 1000, healthMs: HEALTHY_WITHIN_MS, mayLackKeys: true };
         return {
           ...shown({ stacks, left }),
           done: 'deployed',
@@ -118,7 +118,7 @@ interface Planned {
   /** What is said before it begins, or after it ended well. */
   readonly before?: string;
   readonly after?: string;
-  work(parts: DeployParts): Promise<Outcome>;
+  work(parts: DeployParts): Promise<DeployOutcome>;
 }
 
 /** Synthesises, shows the steps, asks, runs them, and says how far it came. */
@@ -170,7 +170,7 @@ function staying(plan: DeployPlan, left: Steps['left']): string {
   return `These stay, and cost what they hold: ${kept.map(({ name }) => name).join(', ')}.${ledgers}`;
 }
 
-function print({ stdout, stderr }: Io, done: string, outcome: Outcome): void {
+function print({ stdout, stderr }: Io, done: string, outcome: DeployOutcome): void {
   if (outcome.done.length > 0) stdout.write(`${done}: ${outcome.done.join(', ')}\n`);
   for (const note of outcome.notes) stdout.write(`note: ${note}\n`);
   if (!outcome.stopped) return;

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
 import { parseTime } from '../time.ts';
-import { DEPLOY_PARTS, HEALTH_MS, runPlanned } from './command.ts';
+import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned } from './command.ts';
 import { addSteps, describeStep, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
 
@@ -37,7 +37,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       .action(async (name: string, options: Options) => {
         const watching = {
           alarmsMs: options.watch * 1000,
-          healthMs: HEALTH_MS,
+          healthMs: HEALTHY_WITHIN_MS,
           // The stage has keys, and a new Region must have them before it serves.
           mayLackKeys: false,
         };

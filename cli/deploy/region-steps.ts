@@ -4,7 +4,7 @@
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT } from '../io.ts';
 
-export type Step =
+export type DeployStep =
   | { readonly kind: 'deploy'; readonly stack: PlannedStack }
   /** For a stack that the project no longer has. */
   | { readonly kind: 'delete'; readonly stack: PlannedStack }
@@ -13,7 +13,7 @@ export type Step =
 
 const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
   stacks.filter((stack) => stack.part === part);
-const deploy = (stacks: readonly PlannedStack[]): Step[] =>
+const deploy = (stacks: readonly PlannedStack[]): DeployStep[] =>
   stacks.map((stack) => ({ kind: 'deploy', stack }));
 
 /**
@@ -22,7 +22,7 @@ const deploy = (stacks: readonly PlannedStack[]): Step[] =>
  *
  * @throws CliError that says what must happen first
  */
-export function addSteps(plan: DeployPlan, region: string): Step[] {
+export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
   if (!plan.regions.some(({ name }) => name === region))
     throw new CliError(
       EXIT.failed,
@@ -49,7 +49,7 @@ export function addSteps(plan: DeployPlan, region: string): Step[] {
  *
  * @throws CliError if the Region must stay, or if something else must happen first
  */
-export function removeSteps(plan: DeployPlan, region: string): Step[] {
+export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
   if (region === plan.homeRegion)
     throw new CliError(
       EXIT.failed,
@@ -62,7 +62,7 @@ export function removeSteps(plan: DeployPlan, region: string): Step[] {
         ? otherTables(plan, `${region} cannot be removed`)
         : `the config still names ${region}: evacuate it (countersign evacuate ${region}), take it out of regions, and run this again`,
     );
-  const gone = (part: 'region' | 'base'): Step => ({
+  const gone = (part: 'region' | 'base'): DeployStep => ({
     kind: 'delete',
     stack: { name: `countersign-${plan.stage}-${part}-${region}`, region, part },
   });
@@ -97,7 +97,7 @@ function otherTables({ tableGeneration, stage, regions }: DeployPlan, what: stri
 }
 
 /** @returns a name of the step, for a person; for a deployment the stack's own */
-export function describeStep(step: Step): string {
+export function describeStep(step: DeployStep): string {
   if (step.kind === 'deploy') return step.stack.name;
   return step.kind === 'delete'
     ? `deletion of ${step.stack.name}`

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import { durationText } from '../time.ts';
-import { describeStep, type Step } from './region-steps.ts';
+import { type DeployStep, describeStep } from './region-steps.ts';
 
 /** The parts of the CDK and of AWS that a run uses; a test replaces them. */
 export interface DeployParts {
@@ -37,7 +37,7 @@ export interface Watching {
   readonly healthMs: number;
 }
 
-export interface Outcome {
+export interface DeployOutcome {
   readonly done: readonly string[];
   /** The step at which the run stopped, and why. */
   readonly stopped: { readonly step: string; readonly why: string } | null;
@@ -51,13 +51,17 @@ export function deployStacks(
   stacks: readonly PlannedStack[],
   watching: Watching,
   parts: DeployParts,
-): Promise<Outcome> {
-  const steps = stacks.map((stack): Step => ({ kind: 'deploy', stack }));
+): Promise<DeployOutcome> {
+  const steps = stacks.map((stack): DeployStep => ({ kind: 'deploy', stack }));
   return runSteps(steps, watching, parts);
 }
 
 /** Runs the steps in their order, each only after the one before it. */
-export function runSteps(steps: readonly Step[], watching: Watching, parts: DeployParts): Promise<Outcome> {
+export function runSteps(
+  steps: readonly DeployStep[],
+  watching: Watching,
+  parts: DeployParts,
+): Promise<DeployOutcome> {
   const notes: string[] = [];
   const regions = steps.filter((step) => step.kind === 'deploy' && step.stack.part === 'region');
   return inTurn(steps, describeStep, parts, notes, async (step) => {
@@ -74,7 +78,7 @@ export function runSteps(steps: readonly Step[], watching: Watching, parts: Depl
   });
 }
 
-export const destroyStacks = (stacks: readonly PlannedStack[], parts: DeployParts): Promise<Outcome> =>
+export const destroyStacks = (stacks: readonly PlannedStack[], parts: DeployParts): Promise<DeployOutcome> =>
   inTurn(
     stacks,
     ({ name }) => name,
@@ -89,7 +93,7 @@ async function inTurn<S>(
   { report, signal }: DeployParts,
   notes: readonly string[],
   work: (step: S) => Promise<void>,
-): Promise<Outcome> {
+): Promise<DeployOutcome> {
   const done: string[] = [];
   for (const [i, step] of steps.entries()) {
     const not_tried = steps.slice(i + 1).map(describe);

@@ -20,7 +20,7 @@ import { initExit, initKeys } from './init.ts';
 import { projectLock } from './lock.ts';
 import { look, lookForHome, PATIENCE_MS } from './look.ts';
 import { faults, newest, printKeyset, printRotated, revokeCommandLine } from './print.ts';
-import { promoteKeys, type Step } from './promote.ts';
+import { type PromotionStep, promoteKeys } from './promote.ts';
 import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
@@ -371,7 +371,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (!target.regions.includes(to))
       throw usage(`--to must be a Region of the stage: ${target.regions.join(', ')}`);
     if (target.regions.length < 2) throw usage('keys promote needs every Region of the stage in --region');
-    const report = ({ region, purpose, done, detail }: Step) => {
+    const report = ({ region, purpose, done, detail }: PromotionStep) => {
       const line = `${region}: ${purpose === null ? '' : `${purpose}: `}${detail}\n`;
       if (!done) io.stderr.write(`not done: ${line}`);
       else if (!options.json) io.stdout.write(line);

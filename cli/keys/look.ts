@@ -77,8 +77,8 @@ async function lookAtRegions(
 }
 
 /**
- * The Region that makes keys has the keyset that counts: a former home that is back may still hold an older
- * one. Others have copies of it.
+ * The Region that makes keys has the keyset that counts: a former key home that is back may still hold an
+ * older one. Others have copies of it.
  */
 async function fromHome(
   { regions }: Target,

@@ -37,7 +37,7 @@ export interface Survey {
 }
 
 /** Limit on one look at a Region's health. Its checkers wait for two seconds. */
-const HEALTH_MS = 5_000;
+const ANSWER_MS = 5_000;
 
 /** @throws CliError where no Region answers, or the stage has no such Region or no other */
 export async function survey(target: Target, region: string): Promise<Survey> {
@@ -69,7 +69,7 @@ async function flagAt(target: Target, at: string, region: string): Promise<FlagP
 /** Asks the Region itself, as a client would. */
 async function look(region: string, url: ShownRegion['regions'][number]['url']): Promise<SeenRegion> {
   try {
-    const answer = await fetch(`${url}/v1/health`, { signal: AbortSignal.timeout(HEALTH_MS) });
+    const answer = await fetch(`${url}/v1/health`, { signal: AbortSignal.timeout(ANSWER_MS) });
     const { status, checks, notes } = (await answer.json()) as Record<string, unknown>;
     if (isJsonObject(checks) && (status === 'pass' || status === 'fail'))
       return {

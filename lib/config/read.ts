@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Consistency } from '../../lambda/contract/serving-environment.ts';
 import { checkTogether } from './checks.ts';
 import { consistencyOf } from './consistency.ts';
-import type { Fault } from './fault.ts';
+import type { ConfigFault } from './fault.ts';
 import { withoutObjects } from './objects.ts';
 import { loadRegistrationSchema } from './registration-schema.ts';
 import { type ConfigInput, type ConfigSettings, configSchema } from './schema.ts';
@@ -22,7 +22,7 @@ export type Config = Omit<ConfigSettings, 'registrationSchema' | 'consistency'> 
 
 /** The config cannot be used. The message names every fault; a stack trace would add nothing. */
 export class ConfigError extends Error {
-  constructor(faults: readonly Fault[]) {
+  constructor(faults: readonly ConfigFault[]) {
     super(['The config cannot be used:', ...faults.map((fault) => `  ${describe(fault)}`)].join('\n'));
     this.name = 'ConfigError';
   }
@@ -48,7 +48,7 @@ export function readConfig(input: ConfigInput): Config {
   };
 }
 
-function toFaults(issue: z.core.$ZodIssue, config: unknown): Fault[] {
+function toFaults(issue: z.core.$ZodIssue, config: unknown): ConfigFault[] {
   const path = issue.path as (string | number)[];
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys((settingAt(path) as z.ZodObject).shape).join(', ');
@@ -72,7 +72,7 @@ function message(issue: z.core.$ZodIssue): string {
   return lowerFirst(issue.message);
 }
 
-function describe({ path, message, example }: Fault): string {
+function describe({ path, message, example }: ConfigFault): string {
   const where = path.reduce<string>((text, key) => text + segment(key, text === ''), '');
   const [right] = example === false ? [] : examplesOf(settingAt(path));
   const shown = right === undefined ? '' : `; for example ${path.at(-1)}: ${JSON.stringify(right)}`;

@@ -5,7 +5,7 @@
  */
 import type { Consistency } from '../../lambda/contract/serving-environment.ts';
 import { checkConsistency, consistencyOf } from './consistency.ts';
-import type { Fault } from './fault.ts';
+import type { ConfigFault } from './fault.ts';
 import type { ConfigSettings } from './schema.ts';
 
 /** One generation's `registry` and `clients`. */
@@ -59,11 +59,11 @@ function modeOf({ consistency, regions, witnessRegion }: Other, inUse: TableSet)
   };
 }
 
-export function checkTables(settings: ConfigSettings): Fault[] {
+export function checkTables(settings: ConfigSettings): ConfigFault[] {
   const { tables, stage, regions, homeRegion = regions[0]!.name } = settings;
   const { other } = tables;
   if (!other) return [];
-  const fault = (setting: string, message: string): Fault => ({
+  const fault = (setting: string, message: string): ConfigFault => ({
     path: ['tables', 'other', setting],
     message,
     example: false,

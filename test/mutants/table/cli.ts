@@ -1143,7 +1143,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-lost',
     'cli/drill/drills.ts',
-    '  await stage.readBack(survivor);\n',
+    '  await context.readBack(survivor);\n',
     '',
     'test/cli/drill.test.ts',
   ),
