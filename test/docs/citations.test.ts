@@ -15,6 +15,12 @@ const DOCUMENT = /docs\/[\w/.-]+\.(?:md|yaml)/g;
 const headings = (document: string) =>
   [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!.replace(/^\d+\. /, ''));
 
+const DOCUMENTS = globSync('docs/**/*.md', { cwd: root });
+
+it.each(DOCUMENTS)('%s', (file) => {
+  expect(read(file).replaceAll('\n', ' ')).not.toMatch(ELSEWHERE);
+});
+
 const CODE = globSync('{bench,bin,cli,lambda,lib,local,protocol,scripts,sdk,test}/**/*.{ts,mjs,hcl}', {
   cwd: root,
 }).filter((file) => file !== 'test/docs/citations.test.ts' && !file.includes('node_modules'));
