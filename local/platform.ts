@@ -75,7 +75,7 @@ export interface KeyTimes {
   /** By purpose, the longest life of anything its keys sign, in milliseconds. */
   readonly maxLifeMs?: Readonly<Partial<Record<Purpose, number>>>;
   /** By Region, the hard limit on the age of its copies of keysets, in milliseconds. @default a day */
-  readonly copyAgeMs?: Readonly<Record<string, number>>;
+  readonly keysetMaxAgeMs?: Readonly<Record<string, number>>;
   /** How late a Region sees a write of the home Region, in milliseconds. @default 0 */
   readonly replicaLagMs?: (region: string) => number;
 }
@@ -163,7 +163,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       consistency,
       nonceLifeMs,
       holdDownMs,
-      keysetAgeMs: options.keys?.copyAgeMs?.[name] ?? DEFAULTS.keysetMaxAgeMs,
+      keysetMaxAgeMs: options.keys?.keysetMaxAgeMs?.[name] ?? DEFAULTS.keysetMaxAgeMs,
       tableGeneration,
       clockErrorMs: clockErrorMs(name),
       checkers,

@@ -27,7 +27,7 @@ export interface LocalRegionSettings {
   readonly nonceLifeMs: number;
   readonly holdDownMs: number;
   /** Hard limit on the age of a copy of a keyset, in milliseconds. */
-  readonly keysetAgeMs: number;
+  readonly keysetMaxAgeMs: number;
   /** Of `registry` and `clients`. */
   readonly tableGeneration: number;
   /** How far the Region's clock is ahead, in milliseconds. */
@@ -71,7 +71,7 @@ export function createRegion(
     consistency,
     nonceLifeMs,
     holdDownMs,
-    keysetAgeMs,
+    keysetMaxAgeMs,
     tableGeneration,
   } = settings;
   const aws = awsClients(awsEndpoint, name);
@@ -84,7 +84,7 @@ export function createRegion(
     consistency,
     nonceLifeMs,
     holdDownMs,
-    keysetMaxAgeMs: keysetAgeMs,
+    keysetMaxAgeMs,
     tableGeneration,
   });
   const { dynamodb, secrets } = aws;

@@ -54,7 +54,7 @@ export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       'after',
       `
 Run it in the project's folder. It stops at the first stack that fails, at a Region that does not become healthy, and when
-an alarm begins to ring; it then says what is deployed and what is not. Run it again when that is fixed.
+an alarm fires; it then says what is deployed and what is not. Run it again when that is fixed.
 
 Examples:
   $ countersign deploy
@@ -78,7 +78,7 @@ ${EXIT_CODES_HELP}`,
 export function destroyCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
   return common(new Command('destroy'))
     .description(
-      'Destroy the stacks of this project, in the reverse order. Tables, secrets and keys of a prod stage stay.',
+      'Destroy the stacks of this project, in the reverse order. Of a prod stage registrations, clients, secrets and keys stay; used nonces, quotas and evacuation flags go. The command names the stacks that stay.',
     )
     .addHelpText(
       'after',
@@ -104,18 +104,18 @@ ${EXIT_CODES_HELP}`,
 
 const common = (command: Command): Command =>
   command
-    .option('--stage <name>', 'which one, where the project has several')
+    .option('--stage <name>', 'the stage, if the project has several')
     .option('--region <names>', 'only the stacks of these Regions; separate with commas', collect)
     .option('--yes', 'do not ask for confirmation')
     .option('--json', 'print one JSON document');
 
-/** What a command does with a plan. */
+/** A command's work with a plan. */
 interface Planned {
   /** The steps, for a person. */
   readonly lines: readonly string[];
   readonly left: readonly string[];
   readonly done: string;
-  /** What is said before it begins, or after it ended well. */
+  /** Printed before the run, or after it succeeds. */
   readonly before?: string;
   readonly after?: string;
   work(parts: DeployParts): Promise<DeployOutcome>;

@@ -24,7 +24,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
     region
       .command(`${verb} <region>`)
       .description(description)
-      .option('--stage <name>', 'which one, where the project has several')
+      .option('--stage <name>', 'the stage, if the project has several')
       .option(
         '--watch <time>',
         "how long a Region's alarms are watched before the next Region; 0s: not at all",
@@ -65,7 +65,7 @@ Example:
   );
   add(
     'remove',
-    'Remove a Region that the config names no longer: its stack, its replicas, then its key.',
+    'Remove a Region that the config no longer names: its stack, its replicas, then its base stack. Its key stays.',
     `Evacuate the Region, take it out of the config, and run this in the project's folder. Its alarms' topic goes with it; its
 key stays, since backups need it. An interrupted run goes on when it is run again.
 

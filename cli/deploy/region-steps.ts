@@ -44,8 +44,8 @@ export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
 }
 
 /**
- * First the other Regions take over what the Region keeps for them, and DNS stops leading there. Then its
- * stack is removed, then its replicas, and last the key that encrypted them.
+ * First the other Regions take over the flag that it keeps, and DNS stops leading to it. Then its stack, its
+ * replicas and its base stack are removed; the key stays.
  *
  * @throws CliError if the Region must stay, or if something else must happen first
  */

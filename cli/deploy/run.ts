@@ -72,7 +72,7 @@ export function runSteps(
     const before = await lookBefore(stack, parts);
     await parts.deploy(stack);
     notes.push(...(await waitForHealth(stack, before, watching, parts)));
-    // A Region that did not serve before has no alarm to wait for.
+    // The alarms of a new Region are not watched: it served nobody before.
     if (before.existed && step !== regions.at(-1))
       await watchAlarms(stack, before.alarms, watching.alarmsMs, parts);
   });
@@ -170,11 +170,11 @@ async function watchAlarms(
   const endMs = parts.nowMs() + limitMs;
   parts.report(`watching the alarms of ${stack.region} for ${durationText(limitMs)}`);
   for (;;) {
-    const ringing = (await parts.alarms(stack)).filter((name) => !before.includes(name));
-    if (ringing.length > 0)
+    const fired = (await parts.alarms(stack)).filter((name) => !before.includes(name));
+    if (fired.length > 0)
       throw new CliError(
         EXIT.failed,
-        `deployed, but in ALARM since: ${ringing.join(', ')}; docs/runbook.md has a section for each`,
+        `deployed, but in ALARM since: ${fired.join(', ')}; docs/runbook.md has a section for each`,
       );
     if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
     if (parts.nowMs() >= endMs) return;

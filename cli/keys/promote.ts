@@ -144,7 +144,7 @@ class Promotion {
       if (error instanceof Refused && error.code === 'malformed_request')
         throw new CliError(
           EXIT.failed,
-          `its functions are of an older release: deploy this one in ${to} first`,
+          `its functions are of an older release: deploy this release in ${to} first`,
         );
       throw error;
     });
@@ -175,7 +175,7 @@ class Promotion {
     const before = await this.#mustDescribe(to, purpose);
     const { keyset } = promoted.get(purpose)!;
     if (!isOwn(before)) {
-      // A rotation may have finished just before the former key home was told.
+      // A rotation may have finished just before the former key home recorded the promotion.
       if (keyset.missing_kids.length > 0) await this.#waitForCopy(purpose, present);
       await this.#secrets.detach(to, purpose);
       await this.#until(
@@ -275,8 +275,8 @@ class Promotion {
   }
 
   /**
-   * All of them, before the former key home's secret is overwritten: it must not have replicas then. They are
-   * not removed, so that each Region can read its own all the time.
+   * All replicas are detached before the former key home's secret is overwritten, because that one may have
+   * no replicas then. None is removed: each Region must be able to read its own.
    */
   async #detachFromFormer(region: string, purpose: Purpose): Promise<readonly [true, string | undefined]> {
     const { primaryRegion = region } = (await this.#secrets.describe(region, purpose)) ?? {};
@@ -322,7 +322,7 @@ class Promotion {
     return [true, `${isReplica ? 'is' : 'is now'} a replica of ${to}`];
   }
 
-  /** What a former key home made alone is gone once its secret is overwritten. */
+  /** Overwriting the secret destroys keys that only this Region has. */
   async #requireNothingLost(region: string, purpose: Purpose, { home, keyset }: PromotedKeys): Promise<void> {
     if (this.#options.yes) return;
     const theirs = await this.#call(region, purpose, 'keys.list', {});
@@ -397,7 +397,7 @@ class Promotion {
     return new Map(PURPOSES.map((purpose, i) => [purpose, keysets[i]!]));
   }
 
-  /** A Region that refuses is there: what AWS does not let the operator do is not taken for a loss. */
+  /** A Region that refuses is there: missing rights of the operator do not count as its loss. */
   async #askInTime(region: string): Promise<Keysets | Silent> {
     const { signal, patienceMs } = this.#options;
     try {

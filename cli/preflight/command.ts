@@ -39,7 +39,7 @@ export function preflightCommand(io: Io, setExit: SetExit, parts: PreflightParts
     .description(
       'Check, Region by Region, for what would make a deployment of this project fail. Changes nothing.',
     )
-    .option('--stage <name>', 'which one, where the project has several')
+    .option('--stage <name>', 'the stage, if the project has several')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',

@@ -1,4 +1,6 @@
-/** Writes a file beside the templates: what `countersign preflight` must find in the account. */
+/**
+ * Writes a file beside the templates, which `countersign preflight`, `deploy`, `destroy` and `region` read.
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stack } from 'aws-cdk-lib';

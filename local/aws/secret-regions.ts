@@ -61,7 +61,7 @@ export class SecretRegions {
   }
 
   /** What was written in the meantime arrives now, where a secret still is a replica. */
-  restore(region: string): void {
+  bringBack(region: string): void {
     this.#lostAtMs.delete(region);
   }
 

@@ -175,7 +175,7 @@ describe('the home Region is lost', () => {
       `nonce: the copy of ${NEXT} lacks ${late}, which ${THIRD} has: promote that Region, or lose the key with --yes`,
     );
     expect(world.state()).toEqual(before);
-    world.secrets.restore(NEXT);
+    world.secrets.bringBack(NEXT);
     expect(undone(await promote({}, THIRD))).toContainEqual(['deploy', THIRD, null]);
     expect(world.kids(THIRD)).toContain(late);
   });
