@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { localTarget } from '../cli/target.ts';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
+import { tableKinds } from '../lambda/contract/names.ts';
 import type { Purpose } from '../lambda/contract/purposes.ts';
 import { checkersRoute } from '../lambda/contract/routes.ts';
 import type { Log } from '../lambda/log.ts';
@@ -24,7 +25,7 @@ import { awsClients, type LocalRegionSettings } from './region.ts';
 import { openHere, openProcess, type RegionHost } from './region-host.ts';
 import { createRouter } from './router.ts';
 import { startServer } from './server.ts';
-import { createDevClients, createTables, type LocalClient, tableKinds } from './stage.ts';
+import { createDevClients, createTables, type LocalClient } from './stage.ts';
 import { startVault, type VaultChoice } from './vault/start.ts';
 
 export interface PlatformOptions {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { confirm } from '../confirm.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
-import { choosePlan, type Synthesis, withSynthesis } from '../preflight/project.ts';
+import { choosePlan, type Synthesis, withSynthesis } from '../project.ts';
 import { collect } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';

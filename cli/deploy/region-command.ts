@@ -4,8 +4,9 @@ import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
 import { parseTime } from '../time.ts';
 import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned } from './command.ts';
-import { addSteps, describeStep, removeSteps } from './region-steps.ts';
+import { addSteps, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
+import { describeStep } from './steps.ts';
 
 const RECORD =
   'note: record it with npx cdk synth -c countersign:lock=write, and commit countersign.lock.json\n';

@@ -3,13 +3,7 @@
  */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT } from '../io.ts';
-
-export type DeployStep =
-  | { readonly kind: 'deploy'; readonly stack: PlannedStack }
-  /** For a stack that the project no longer has. */
-  | { readonly kind: 'delete'; readonly stack: PlannedStack }
-  /** Lets CloudFormation remove the Region's replicas of the tables. */
-  | { readonly kind: 'unprotect'; readonly region: string };
+import type { DeployStep } from './steps.ts';
 
 const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
   stacks.filter((stack) => stack.part === part);
@@ -94,12 +88,4 @@ function otherTables({ tableGeneration, stage, regions }: DeployPlan, what: stri
     '6. npx cdk synth -c countersign:lock=write, commit, npx countersign deploy',
     '7. npx countersign registry resume-writes with the new Regions',
   ].join('\n');
-}
-
-/** @returns a name of the step, for a person; for a deployment the stack's own */
-export function describeStep(step: DeployStep): string {
-  if (step.kind === 'deploy') return step.stack.name;
-  return step.kind === 'delete'
-    ? `deletion of ${step.stack.name}`
-    : `end of the deletion protection of the replicas in ${step.region}`;
 }

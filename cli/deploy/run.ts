@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import { durationText } from '../time.ts';
-import { type DeployStep, describeStep } from './region-steps.ts';
+import { type DeployStep, describeStep } from './steps.ts';
 
 /** The parts of the CDK and of AWS that a run uses; a test replaces them. */
 export interface DeployParts {

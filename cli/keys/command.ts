@@ -1,8 +1,9 @@
 /** `countersign keys`: manages the platform's own keys (docs/key-life-cycle.md). */
-import { createInterface } from 'node:readline/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { KeysetSummary } from '../../lambda/contract/keys.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import { PATIENCE_MS } from '../ask.ts';
+import { confirm } from '../confirm.ts';
 import {
   CliError,
   EXIT,
@@ -18,7 +19,7 @@ import { parseTime } from '../time.ts';
 import { askKeys, exitOf, ifAnswered } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
 import { projectLock } from './lock.ts';
-import { look, lookForHome, PATIENCE_MS } from './look.ts';
+import { look, lookForHome } from './look.ts';
 import { faults, newest, printKeyset, printRotated, revokeCommandLine } from './print.ts';
 import { type PromotionStep, promoteKeys } from './promote.ts';
 import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
@@ -254,7 +255,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     // The keys may change while a person thinks.
     const looking = yes && lookNow();
     await printCost(target, purpose, onlyKids, inTime());
-    if (!yes) await confirm(purpose);
+    if (!yes) await confirm(io, purpose, 'nothing was revoked');
     const before = await (looking || lookNow());
     const revocation = await revokeKeys(target, purpose, {
       onlyKids,
@@ -344,21 +345,6 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     const which = kids ? `the keys ${kids.join(', ')}` : 'all keys, including those that do not sign yet,';
     io.stderr.write(`This revokes ${which} of ${purpose} in stage ${target.stage}.\n`);
     for (const line of await costOf(target, purpose, kids, signal)) io.stderr.write(`${line}\n`);
-  }
-
-  async function confirm(purpose: Purpose): Promise<void> {
-    // No output stream: the terminal itself echoes the input.
-    const terminal = createInterface({ input: io.stdin });
-    const interrupted = new AbortController();
-    const disarm = io.onInterrupt(() => interrupted.abort());
-    terminal.once('close', () => interrupted.abort());
-    io.stderr.write(`Type ${purpose} to confirm: `);
-    const answer = await terminal
-      .question('', { signal: interrupted.signal })
-      .catch(() => undefined)
-      .finally(disarm);
-    terminal.close();
-    if (answer?.trim() !== purpose) throw new CliError(EXIT.failed, 'nothing was revoked');
   }
 
   async function promote({

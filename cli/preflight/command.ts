@@ -2,10 +2,10 @@
 import { Command, Option } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { choosePlan, readDeployPlans } from '../project.ts';
 import type { Account } from './account.ts';
 import { type Finding, runChecks } from './checks.ts';
 import type { Verdict } from './outcome.ts';
-import { choosePlan, readDeployPlans } from './project.ts';
 
 /** The parts that a test replaces. */
 export interface PreflightParts {

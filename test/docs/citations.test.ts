@@ -7,7 +7,7 @@ const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
 
 /** A reference to notes that the repository does not contain. */
 const ELSEWHERE =
-  /design:|the design\b|\b\d+-(product|protocol|keys|regions|architecture|running|style|wire)\b/;
+  /design:|the design\b|\b\d{1,2}-(product|protocol|keys|regions|architecture|running|style|wire)\b/;
 /** `docs/protocol.md, "Limits"`, `docs/protocol.md, "Registering" and "Limits"`. */
 const SECTIONS = /(docs\/[\w/.-]+\.md)((?:(?:,| and) "[^"]+")+)/g;
 const DOCUMENT = /docs\/[\w/.-]+\.(?:md|yaml)/g;
