@@ -938,6 +938,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'may-be-done',
+    'cli/admin.ts',
+    "action.startsWith('regions.') || ",
+    '',
+    'test/cli/admin.test.ts',
+  ),
+  mutant(
+    'may-be-done',
     'cli/aws-error.ts',
     'if (mayHaveArrived(error))',
     'if (Date.now() > 0)',
