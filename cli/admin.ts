@@ -44,7 +44,7 @@ export interface CallOptions {
    * it, or for a call that changes nothing.
    */
   readonly look?: string | undefined;
-  /** What to do after that look. */
+  /** The next step after that look, or without one. */
   readonly next?: string | undefined;
   /** Ends the wait. After a timeout, the function counts as not reached. */
   readonly signal?: AbortSignal | undefined;
@@ -106,7 +106,7 @@ function lookAfter(action: AdminAction, params: object): string | undefined {
 
 const AGAIN = 'run the command again: that does no harm';
 
-/** What to do after that look: an API key is shown only once, in the answer that was lost. */
+/** The step after that look, or without one. An API key is shown only once, in the answer that was lost. */
 const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
   'clients.create': 'if the client is there, its API key is lost: give it another with clients rotate-key',
   'clients.rotate-key': 'if it has a new key, that key is lost: rotate it again',

@@ -21,7 +21,7 @@ export type StepName =
   | 'take-over'
   /** The Region's secret is its own, and no replica. */
   | 'detach'
-  /** The file of frozen settings says it. */
+  /** The lock file names the Region that makes keys. */
   | 'lock'
   /** The Region's stack is deployed with `keys.managedBy`. */
   | 'deploy'

@@ -21,7 +21,7 @@ const MIGRATE = 'copy the data into tables of the next generation: docs/upgrade.
 const tablesSchema = z.strictObject({
   /** Absent: 1. */
   generation: z.number().optional(),
-  /** With one Region they are such as replicas can be added to. */
+  /** Tables of one Region are `eventual`: replicas can be added to them. */
   consistency: z.enum(['eventual', 'strong']),
   regions: z.array(z.string()),
   witnessRegion: z.string().optional(),
@@ -117,8 +117,8 @@ function promotion(
 }
 
 /**
- * A key that changes on a live stage leaves the roles without a right on it, unless they may use both for a
- * while. The file has what tables and secrets were encrypted with when it was last written.
+ * If the key of a live stage changes, the roles lack a right on one of the two, unless they may use both for
+ * a while. The file names the keys that encrypted tables and secrets when it was last written.
  */
 function keyChanges(
   { kmsKeys }: LockedStage,
@@ -147,7 +147,7 @@ function keyChanges(
   });
 }
 
-/** A stage that is not deployed yet has no key before its first. */
+/** A stage that is not deployed yet has no previous key. */
 const tooEarly = ({ regions }: Config): ConfigFault[] =>
   regions.flatMap(({ previousKmsKeyArn }, i) =>
     previousKmsKeyArn === undefined
@@ -181,7 +181,7 @@ function homeChange(before: LockedStage, now: LockedStage, file: string): Config
 
 /**
  * A stage takes a generation into use only after its tables were made beside the ones in use, which is when
- * they can be filled. The ones before stay listed, so that no deployment of that day gives them up.
+ * they can be filled. The previous ones stay listed, so that no deployment in between gives them up.
  */
 function generationChanges(
   before: LockedStage,
@@ -252,7 +252,7 @@ function tableChanges(
     return was === is
       ? []
       : [frozen(path, file, was, is, `a strongly consistent table keeps its Regions; ${MIGRATE}`)];
-  // Writing takes replicas that were deployed.
+  // The file is written after the deployment, so the replicas exist already.
   if (write || difference(before.regions, now.regions) <= 1) return [];
   const message =
     `differ from ${file} in more than one: it has ${was}, got ${is}. A table takes one replica more or less a ` +

@@ -21,7 +21,7 @@ const NOT_KNOWN =
   'first, and import it by its ARN or id, for example with Key.fromKeyArn';
 
 /**
- * @returns the config with text in place of objects, and a fault for each object that no text stands for yet
+ * @returns the config with text in place of objects, and a fault for each object whose id is not known yet
  */
 export function withoutObjects(input: unknown): { plain: unknown; faults: ConfigFault[] } {
   const faults: ConfigFault[] = [];

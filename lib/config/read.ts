@@ -1,5 +1,5 @@
 /**
- * Reads a config, or says of every setting that is wrong where it is, what is wrong and what would be right.
+ * Reads a config. For each wrong setting the error says where it is, what is wrong, and what would be right.
  */
 import { z } from 'zod';
 import type { Consistency } from '../../lambda/contract/serving-environment.ts';
@@ -63,7 +63,7 @@ function toFaults(issue: z.core.$ZodIssue, config: unknown): ConfigFault[] {
   return [{ path, message: `${message(issue)}${got}` }];
 }
 
-/** The schema's own messages are whole; zod's say what was expected in words of its own. */
+/** Our schema's messages stay as they are; zod's own, which begin with `Invalid`, are put in our words. */
 function message(issue: z.core.$ZodIssue): string {
   if (!issue.message.startsWith('Invalid ')) return issue.message;
   if (issue.code === 'invalid_type') return `must be of type ${issue.expected}`;
@@ -98,8 +98,7 @@ function settingAt(path: readonly (string | number)[]): z.ZodType | undefined {
 }
 
 /**
- * @returns what a setting may be, most telling first; of the form that it has where it is not optional, if
- * need be
+ * @returns examples of a setting, the most telling first. An optional one may have those of its inner form.
  */
 export function examplesOf(schema: z.ZodType | undefined): unknown[] {
   const examples = schema?.meta()?.examples as unknown[] | undefined;

@@ -936,13 +936,7 @@ export const CLI: readonly Mutant[] = [
     `\`\${what} failed; its log says why\``,
     'test/cli/keys.test.ts',
   ),
-  mutant(
-    'may-be-done',
-    'cli/admin.ts',
-    "action.startsWith('regions.') || ",
-    '',
-    'test/cli/admin.test.ts',
-  ),
+  mutant('may-be-done', 'cli/admin.ts', "action.startsWith('regions.') || ", '', 'test/cli/admin.test.ts'),
   mutant(
     'may-be-done',
     'cli/aws-error.ts',
