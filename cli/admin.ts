@@ -40,11 +40,11 @@ export class Refused extends CliError {
 
 export interface CallOptions {
   /**
-   * The command that shows whether a change was made, if its answer is lost. Undefined for a call that
-   * changes nothing.
+   * The command that shows whether a change was made, if its answer is lost. Undefined if no command shows
+   * it, or for a call that changes nothing.
    */
   readonly look?: string | undefined;
-  /** What to do after that look. */
+  /** The next step after that look, or without one. */
   readonly next?: string | undefined;
   /** Ends the wait. After a timeout, the function counts as not reached. */
   readonly signal?: AbortSignal | undefined;
@@ -70,7 +70,7 @@ export const invokeAdmin = <A extends AdminAction>(
     ...(ADMIN_FUNCTION[action] === 'admin-read'
       ? { maxAttempts: READ_ATTEMPTS }
       : {
-          look: `${lookAfter(action, params)}${target.args}`,
+          look: lookWith(target, action, params),
           next: 'jwk' in params ? undefined : AFTER_LOOK[action],
         }),
   });
@@ -90,17 +90,30 @@ export async function* listClients(
   } while (cursor !== undefined);
 }
 
-function lookAfter(action: AdminAction, params: object): string {
+function lookWith({ args }: Target, action: AdminAction, params: object): string | undefined {
+  const look = lookAfter(action, params);
+  return look === undefined ? undefined : `${look}${args}`;
+}
+
+/** @returns undefined if no command shows whether the change was made */
+function lookAfter(action: AdminAction, params: object): string | undefined {
   if (action.startsWith('registrations.')) return 'countersign registrations show';
+  if (action.startsWith('tables.')) return 'countersign registry show';
+  if (action.startsWith('regions.') || action === 'proofs.revoke') return undefined;
   const { client_id } = params as { readonly client_id?: string };
   return client_id === undefined ? 'countersign clients list' : `countersign clients show ${client_id}`;
 }
 
-/** What to do after that look: an API key is shown only once, in the answer that was lost. */
+const AGAIN = 'run the command again: that does no harm';
+
+/** The step after that look, or without one. An API key is shown only once, in the answer that was lost. */
 const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
   'clients.create': 'if the client is there, its API key is lost: give it another with clients rotate-key',
   'clients.rotate-key': 'if it has a new key, that key is lost: rotate it again',
   'clients.revoke-key': 'to run it again does no harm',
+  'proofs.revoke': AGAIN,
+  'regions.evacuate': AGAIN,
+  'regions.return': AGAIN,
 };
 
 /**
@@ -119,8 +132,8 @@ export async function invoke<R extends object>(
   { look, next, signal, maxAttempts = 1 }: CallOptions = {},
 ): Promise<R> {
   const what = `${name} in ${region}`;
-  const doubt =
-    look === undefined ? '' : `; it may have been done: look with ${look}${next ? `; ${next}` : ''}`;
+  const todo = [look === undefined ? undefined : `look with ${look}`, next].filter(Boolean).join('; ');
+  const doubt = todo === '' ? '' : `; it may have been done: ${todo}`;
   const lambda = new LambdaClient({
     ...target.aws(region),
     maxAttempts,

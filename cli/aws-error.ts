@@ -39,7 +39,7 @@ export function awsError(error: unknown, what: string, doubt = ''): CliError {
   return new Kind(EXIT.unreachable, `${what}: ${why}`);
 }
 
-/** What was asked was not begun: the request did not arrive, or AWS refused it. */
+/** The call did not begin: the request did not arrive, or AWS refused it. */
 export class NotBegun extends CliError {}
 
 /** AWS answered, and refused: the Region is there. */

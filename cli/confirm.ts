@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline/promises';
 import { CliError, EXIT, type Io } from './io.ts';
 
 /**
- * @param word what must be typed
- * @param otherwise what did not happen, in one line
+ * @param word the word to type
+ * @param otherwise the error's message, such as `nothing was done`
  * @throws CliError where anything else is typed, or Ctrl-C is pressed
  */
 export async function confirm(io: Io, word: string, otherwise: string): Promise<void> {

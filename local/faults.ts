@@ -1,4 +1,4 @@
-/** What drills do to a running platform (docs/drills.md). */
+/** Faults that drills cause in a running platform (docs/drills.md). */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AwsCall } from './aws/endpoint.ts';
 import { AwsError } from './aws/protocol.ts';
@@ -8,7 +8,7 @@ import type { Dynamodb } from './dynamodb/dynamodb.ts';
 import type { RegionHost } from './region-host.ts';
 import type { RunningVault } from './vault/start.ts';
 
-/** What happens to the calls of a Region's tables. */
+/** Throttling of a Region's tables. */
 export interface Throttle {
   /** Part of the calls that are refused, from 0 to 1. */
   readonly rate: number;
@@ -25,8 +25,8 @@ export interface Faults {
   loseRegion(region: string): Promise<void>;
   bringBackRegion(region: string): Promise<void>;
   /**
-   * Cuts each of these Regions off from every other, and from the witness where there is none beside them.
-   * Empty: none.
+   * Cuts each of these Regions off from every other one; if that is all of them, from the witness too. Empty:
+   * heals the network.
    */
   partition(alone: readonly string[]): void;
   throttle(region: string, throttle: Throttle): void;
@@ -64,7 +64,7 @@ export function createFaults({ hosts, store, secrets, vault, makeTables, useTabl
     },
     async bringBackRegion(region) {
       network.bringBack(region);
-      secrets.restore(region);
+      secrets.bringBack(region);
       await hostOf(region).start();
     },
     partition(alone) {

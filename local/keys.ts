@@ -100,7 +100,7 @@ export async function setUpKeys(options: KeysOptions): Promise<LocalKeys> {
   };
 }
 
-/** @param immediately whether a schedule that is new begins with a rotation */
+/** @param immediately whether a new schedule begins with a rotation */
 async function deploy(
   options: KeysOptions,
   region: LocalRegion,

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { localTarget } from '../cli/target.ts';
 import { DEFAULTS } from '../lambda/contract/defaults.ts';
+import { tableKinds } from '../lambda/contract/names.ts';
 import type { Purpose } from '../lambda/contract/purposes.ts';
 import { checkersRoute } from '../lambda/contract/routes.ts';
 import type { Log } from '../lambda/log.ts';
@@ -20,11 +21,11 @@ import { withErrorPages } from './error-pages.ts';
 import { createCloudWatch, evacuatedData, startEvacuation } from './evacuation.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { setUpKeys } from './keys.ts';
-import { awsClients, type RegionSettings } from './region.ts';
+import { awsClients, type LocalRegionSettings } from './region.ts';
 import { openHere, openProcess, type RegionHost } from './region-host.ts';
 import { createRouter } from './router.ts';
 import { startServer } from './server.ts';
-import { createDevClients, createTables, type LocalClient, tableKinds } from './stage.ts';
+import { createDevClients, createTables, type LocalClient } from './stage.ts';
 import { startVault, type VaultChoice } from './vault/start.ts';
 
 export interface PlatformOptions {
@@ -75,7 +76,7 @@ export interface KeyTimes {
   /** By purpose, the longest life of anything its keys sign, in milliseconds. */
   readonly maxLifeMs?: Readonly<Partial<Record<Purpose, number>>>;
   /** By Region, the hard limit on the age of its copies of keysets, in milliseconds. @default a day */
-  readonly copyAgeMs?: Readonly<Record<string, number>>;
+  readonly keysetMaxAgeMs?: Readonly<Record<string, number>>;
   /** How late a Region sees a write of the home Region, in milliseconds. @default 0 */
   readonly replicaLagMs?: (region: string) => number;
 }
@@ -156,14 +157,14 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       // The checkers would fill the log.
       if (line.route !== checkers.resource || line.status !== 200) options.log?.(line);
     };
-    const settings = (name: string, tableGeneration = 1): RegionSettings => ({
+    const settings = (name: string, tableGeneration = 1): LocalRegionSettings => ({
       entryUrl: entry.url,
       awsEndpoint: aws.url,
       regions: hosts.map((host) => ({ name: host.name, url: host.url })),
       consistency,
       nonceLifeMs,
       holdDownMs,
-      keysetAgeMs: options.keys?.copyAgeMs?.[name] ?? DEFAULTS.keysetMaxAgeMs,
+      keysetMaxAgeMs: options.keys?.keysetMaxAgeMs?.[name] ?? DEFAULTS.keysetMaxAgeMs,
       tableGeneration,
       clockErrorMs: clockErrorMs(name),
       checkers,

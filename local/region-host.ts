@@ -6,7 +6,7 @@ import type { LogEntry } from '../lambda/contract/log-entry.ts';
 import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
 import type { Log } from '../lambda/log.ts';
 import type { LambdaContext, LambdaHandler } from './aws/lambda.ts';
-import { createRegion, type Region, type RegionSettings } from './region.ts';
+import { createRegion, type LocalRegionSettings, type Region } from './region.ts';
 import { type LocalServer, PortInUse, startServer } from './server.ts';
 import { STAGE } from './stage.ts';
 
@@ -17,7 +17,7 @@ export interface RegionHost {
   /** The Region's functions by full name. They run where the Region runs. */
   readonly functions: ReadonlyMap<string, LambdaHandler>;
   /** From now on the Region answers; a killed one, once it is started. */
-  serve(settings: RegionSettings, nowMs: () => number, log: Log): Promise<void>;
+  serve(settings: LocalRegionSettings, nowMs: () => number, log: Log): Promise<void>;
   /**
    * Ends the Region at once: nobody can connect, and connections break. Functions that run in this process
    * stay.
@@ -78,7 +78,7 @@ export type ToRegion =
   | {
       readonly kind: 'serve';
       readonly name: string;
-      readonly settings: RegionSettings;
+      readonly settings: LocalRegionSettings;
       readonly siblings: readonly number[];
     }
   | {
@@ -106,7 +106,7 @@ export async function openProcess({ name, port, siblings, origins }: HostOptions
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let calls = 0;
   let log: Log = () => {};
-  let settings: RegionSettings | undefined;
+  let settings: LocalRegionSettings | undefined;
   let child: ChildProcess | undefined;
 
   /** @returns the port that it listens on */

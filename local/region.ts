@@ -19,7 +19,7 @@ import type { HttpListener } from './server.ts';
 import { STAGE } from './stage.ts';
 
 /** Settings of a Region, which can be sent to another process. */
-export interface RegionSettings {
+export interface LocalRegionSettings {
   readonly entryUrl: string;
   readonly awsEndpoint: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
@@ -27,7 +27,7 @@ export interface RegionSettings {
   readonly nonceLifeMs: number;
   readonly holdDownMs: number;
   /** Hard limit on the age of a copy of a keyset, in milliseconds. */
-  readonly keysetAgeMs: number;
+  readonly keysetMaxAgeMs: number;
   /** Of `registry` and `clients`. */
   readonly tableGeneration: number;
   /** How far the Region's clock is ahead, in milliseconds. */
@@ -61,7 +61,7 @@ export interface AwsClients {
 export function createRegion(
   name: string,
   url: string,
-  settings: RegionSettings,
+  settings: LocalRegionSettings,
   { nowMs, log }: RegionRuntime,
 ): Region {
   const {
@@ -71,7 +71,7 @@ export function createRegion(
     consistency,
     nonceLifeMs,
     holdDownMs,
-    keysetAgeMs,
+    keysetMaxAgeMs,
     tableGeneration,
   } = settings;
   const aws = awsClients(awsEndpoint, name);
@@ -84,7 +84,7 @@ export function createRegion(
     consistency,
     nonceLifeMs,
     holdDownMs,
-    keysetMaxAgeMs: keysetAgeMs,
+    keysetMaxAgeMs,
     tableGeneration,
   });
   const { dynamodb, secrets } = aws;

@@ -4,12 +4,9 @@
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { invokeAdmin } from '../cli/admin.ts';
 import type { Target } from '../cli/target.ts';
-import { TABLES, type TableKind, tableName } from '../lambda/contract/names.ts';
+import { TABLES, type TableKind, tableKinds, tableName } from '../lambda/contract/names.ts';
 
 export const STAGE = 'local';
-
-export const tableKinds = (scope: 'global' | 'region'): TableKind[] =>
-  (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind].scope === scope);
 
 /** @param table full name of a table, of any generation */
 export const isGlobalTable = (table: string): boolean =>

@@ -7,7 +7,7 @@ export type EvacuationFlag =
   | { readonly stands: true; readonly sinceMs: number }
   | { readonly stands: false; readonly returnedMs: number };
 
-/** Only data ends an evacuation; silence changes nothing. So the end is published for this long. */
+/** Missing data does not end an evacuation, so its end is published for this long. */
 const SAID_FOR_MS = 10 * 60_000;
 /** Operators see a flag that was removed for this long. TTL may delete it later, never earlier. */
 const SHOWN_FOR_MS = 30 * 24 * 3_600_000;

@@ -12,10 +12,10 @@ export interface Goodness {
 }
 
 /**
- * Nobody has noted anything for longer than this: whatever happened meanwhile, the hold-down begins again.
+ * After a longer time without a note the hold-down begins again.
  */
 const GAP_MS = 60_000;
-/** A note is written again after this long, so that many instances write seldom. */
+/** A note is renewed after this long: many instances cause few writes. */
 const NOTED_FOR_MS = 15_000;
 
 /**
@@ -23,7 +23,7 @@ const NOTED_FOR_MS = 15_000;
  *
  * @param held undefined for a Region that was never asked. It has not been unhealthy, so nothing holds it
  * down: a first deployment serves at once
- * @param badMs when the Region was bad and that could not be noted
+ * @param badMs when the Region was bad, if that could not be noted
  */
 export function afterGood(
   held: Goodness | undefined,
@@ -56,7 +56,7 @@ export const goodAfterBadMs = (nowMs: number): number => nowMs + NOTED_FOR_MS;
 export const isPastHoldDown = ({ goodSinceMs }: Goodness, nowMs: number, holdDownMs: number): boolean =>
   nowMs - goodSinceMs >= holdDownMs;
 
-/** @returns whether the Region was healthy when it was last noted, which is not long ago */
+/** @returns whether the last note is recent, and the Region was healthy then */
 export const wasHealthy = (held: Goodness | undefined, nowMs: number, holdDownMs: number): boolean =>
   held?.lastGoodMs !== undefined &&
   Math.abs(nowMs - held.lastGoodMs) <= GAP_MS &&

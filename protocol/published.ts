@@ -21,7 +21,8 @@ export interface KeyHome {
   readonly term: number;
   readonly region: string;
   /**
-   * Kids of the keyset that it took over: a key of the former home that is none of them was made there alone.
+   * Kids of the keyset that it took over: a key of the former key home that is none of them was made there
+   * alone.
    */
   readonly kids: readonly string[];
 }

@@ -1,11 +1,12 @@
 /** The real functions over stores in memory, behind the same server as everything else that is measured. */
 import { randomUUID } from 'node:crypto';
 import type { AdminActions } from '../../lambda/contract/admin.ts';
+import { tableKinds } from '../../lambda/contract/names.ts';
 import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
-import { createTables, STAGE, tableKinds } from '../../local/stage.ts';
+import { createTables, STAGE } from '../../local/stage.ts';
 import { createKeysets } from '../store/keysets.ts';
 import { memoryDynamodb } from '../store/memory-dynamodb.ts';
 import { memorySecrets } from '../store/memory-secrets.ts';

@@ -12,8 +12,9 @@ import {
 import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
-import { tableName } from '../../lambda/contract/names.ts';
+import { tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
+import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import type { Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
@@ -96,7 +97,8 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const url = (await describe(stack))?.Outputs?.find(
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
-      return url === undefined ? undefined : failingChecks(`${url}/v1/health`);
+      const answer = url === undefined ? undefined : await askHealth(url, ANSWER_MS);
+      return answer && failingChecks(answer);
     },
     async alarms({ name, region }) {
       const client = new CloudWatchClient(aws(region));
@@ -129,25 +131,14 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
 /** @returns names of the tables that all Regions share, of every generation */
 const sharedTables = ({ stage, tableGeneration, otherTables }: DeployPlan): string[] =>
   [tableGeneration, ...(otherTables ? [otherTables.generation] : [])].flatMap((generation) =>
-    (['registry', 'clients'] as const).map((kind) => tableName(stage, kind, generation)),
+    tableKinds('global').map((kind) => tableName(stage, kind, generation)),
   );
 
 /**
- * @returns the checks that fail, or `status` where none does and the answer is not 200; undefined where there
- * is no such answer
+ * @returns the checks that fail, or `status` where none does and the Region is out of service nevertheless
  */
-async function failingChecks(url: string): Promise<string[] | undefined> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
-    if (response.status === 200) return [];
-    const { checks } = (await response.json()) as { checks?: Record<string, string> };
-    if (!checks) return undefined;
-    const failing = Object.keys(checks).filter((name) => checks[name] !== 'pass');
-    return failing.length > 0 ? failing : ['status'];
-  } catch {
-    return undefined;
-  }
-}
+const failingChecks = ({ healthy, failing }: HealthAnswer): readonly string[] =>
+  healthy || failing.length > 0 ? failing : ['status'];
 
 /** @throws CliError where it fails */
 async function runCdk(

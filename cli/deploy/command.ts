@@ -3,10 +3,10 @@ import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { confirm } from '../confirm.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
-import { choosePlan, type Synthesis, withSynthesis } from '../preflight/project.ts';
+import { choosePlan, type Synthesis, withSynthesis } from '../project.ts';
 import { collect } from '../target.ts';
 import { parseTime } from '../time.ts';
-import { type DeployParts, deployStacks, destroyStacks, type Outcome } from './run.ts';
+import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
 import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
 
 export interface DeployCommandParts {
@@ -36,7 +36,7 @@ interface DeployOptions extends Options {
 }
 
 /** A new Region's functions start, read their keys, and must then be good for a while. */
-export const HEALTH_MS = 600_000;
+export const HEALTHY_WITHIN_MS = 600_000;
 
 export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
   return common(new Command('deploy'))
@@ -54,7 +54,7 @@ export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       'after',
       `
 Run it in the project's folder. It stops at the first stack that fails, at a Region that does not become healthy, and when
-an alarm begins to ring; it then says what is deployed and what is not. Run it again when that is fixed.
+an alarm fires; it then says what is deployed and what is not. Run it again when that is fixed.
 
 Examples:
   $ countersign deploy
@@ -65,7 +65,7 @@ ${EXIT_CODES_HELP}`,
     .action((options: DeployOptions) =>
       runPlanned(io, setExit, parts, options, 'deploy', (plan) => {
         const { stacks, left } = deploySteps(plan, options);
-        const watching = { alarmsMs: options.watch * 1000, healthMs: HEALTH_MS, mayLackKeys: true };
+        const watching = { alarmsMs: options.watch * 1000, healthMs: HEALTHY_WITHIN_MS, mayLackKeys: true };
         return {
           ...shown({ stacks, left }),
           done: 'deployed',
@@ -78,7 +78,7 @@ ${EXIT_CODES_HELP}`,
 export function destroyCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
   return common(new Command('destroy'))
     .description(
-      'Destroy the stacks of this project, in the reverse order. Tables, secrets and keys of a prod stage stay.',
+      'Destroy the stacks of this project, in the reverse order. Of a prod stage registrations, clients, secrets and keys stay; used nonces, quotas and evacuation flags go. The command names the stacks that stay.',
     )
     .addHelpText(
       'after',
@@ -104,21 +104,21 @@ ${EXIT_CODES_HELP}`,
 
 const common = (command: Command): Command =>
   command
-    .option('--stage <name>', 'which one, where the project has several')
+    .option('--stage <name>', 'the stage, if the project has several')
     .option('--region <names>', 'only the stacks of these Regions; separate with commas', collect)
     .option('--yes', 'do not ask for confirmation')
     .option('--json', 'print one JSON document');
 
-/** What a command does with a plan. */
+/** A command's work with a plan. */
 interface Planned {
   /** The steps, for a person. */
   readonly lines: readonly string[];
   readonly left: readonly string[];
   readonly done: string;
-  /** What is said before it begins, or after it ended well. */
+  /** Printed before the run, or after it succeeds. */
   readonly before?: string;
   readonly after?: string;
-  work(parts: DeployParts): Promise<Outcome>;
+  work(parts: DeployParts): Promise<DeployOutcome>;
 }
 
 /** Synthesises, shows the steps, asks, runs them, and says how far it came. */
@@ -170,7 +170,7 @@ function staying(plan: DeployPlan, left: Steps['left']): string {
   return `These stay, and cost what they hold: ${kept.map(({ name }) => name).join(', ')}.${ledgers}`;
 }
 
-function print({ stdout, stderr }: Io, done: string, outcome: Outcome): void {
+function print({ stdout, stderr }: Io, done: string, outcome: DeployOutcome): void {
   if (outcome.done.length > 0) stdout.write(`${done}: ${outcome.done.join(', ')}\n`);
   for (const note of outcome.notes) stdout.write(`note: ${note}\n`);
   if (!outcome.stopped) return;

@@ -3,9 +3,10 @@ import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
 import { parseTime } from '../time.ts';
-import { DEPLOY_PARTS, HEALTH_MS, runPlanned } from './command.ts';
-import { addSteps, describeStep, removeSteps } from './region-steps.ts';
+import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned } from './command.ts';
+import { addSteps, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
+import { describeStep } from './steps.ts';
 
 const RECORD =
   'note: record it with npx cdk synth -c countersign:lock=write, and commit countersign.lock.json\n';
@@ -24,7 +25,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
     region
       .command(`${verb} <region>`)
       .description(description)
-      .option('--stage <name>', 'which one, where the project has several')
+      .option('--stage <name>', 'the stage, if the project has several')
       .option(
         '--watch <time>',
         "how long a Region's alarms are watched before the next Region; 0s: not at all",
@@ -37,7 +38,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       .action(async (name: string, options: Options) => {
         const watching = {
           alarmsMs: options.watch * 1000,
-          healthMs: HEALTH_MS,
+          healthMs: HEALTHY_WITHIN_MS,
           // The stage has keys, and a new Region must have them before it serves.
           mayLackKeys: false,
         };
@@ -65,7 +66,7 @@ Example:
   );
   add(
     'remove',
-    'Remove a Region that the config names no longer: its stack, its replicas, then its key.',
+    'Remove a Region that the config no longer names: its stack, its replicas, then its base stack. Its key stays.',
     `Evacuate the Region, take it out of the config, and run this in the project's folder. Its alarms' topic goes with it; its
 key stays, since backups need it. An interrupted run goes on when it is run again.
 

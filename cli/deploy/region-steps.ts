@@ -3,17 +3,11 @@
  */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT } from '../io.ts';
-
-export type Step =
-  | { readonly kind: 'deploy'; readonly stack: PlannedStack }
-  /** For a stack that the project no longer has. */
-  | { readonly kind: 'delete'; readonly stack: PlannedStack }
-  /** Lets CloudFormation remove the Region's replicas of the tables. */
-  | { readonly kind: 'unprotect'; readonly region: string };
+import type { DeployStep } from './steps.ts';
 
 const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
   stacks.filter((stack) => stack.part === part);
-const deploy = (stacks: readonly PlannedStack[]): Step[] =>
+const deploy = (stacks: readonly PlannedStack[]): DeployStep[] =>
   stacks.map((stack) => ({ kind: 'deploy', stack }));
 
 /**
@@ -22,7 +16,7 @@ const deploy = (stacks: readonly PlannedStack[]): Step[] =>
  *
  * @throws CliError that says what must happen first
  */
-export function addSteps(plan: DeployPlan, region: string): Step[] {
+export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
   if (!plan.regions.some(({ name }) => name === region))
     throw new CliError(
       EXIT.failed,
@@ -44,12 +38,12 @@ export function addSteps(plan: DeployPlan, region: string): Step[] {
 }
 
 /**
- * First the other Regions take over what the Region keeps for them, and DNS stops leading there. Then its
- * stack is removed, then its replicas, and last the key that encrypted them.
+ * First the other Regions take over the flag that it keeps, and DNS stops leading to it. Then its stack, its
+ * replicas and its base stack are removed; the key stays.
  *
  * @throws CliError if the Region must stay, or if something else must happen first
  */
-export function removeSteps(plan: DeployPlan, region: string): Step[] {
+export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
   if (region === plan.homeRegion)
     throw new CliError(
       EXIT.failed,
@@ -62,7 +56,7 @@ export function removeSteps(plan: DeployPlan, region: string): Step[] {
         ? otherTables(plan, `${region} cannot be removed`)
         : `the config still names ${region}: evacuate it (countersign evacuate ${region}), take it out of regions, and run this again`,
     );
-  const gone = (part: 'region' | 'base'): Step => ({
+  const gone = (part: 'region' | 'base'): DeployStep => ({
     kind: 'delete',
     stack: { name: `countersign-${plan.stage}-${part}-${region}`, region, part },
   });
@@ -94,12 +88,4 @@ function otherTables({ tableGeneration, stage, regions }: DeployPlan, what: stri
     '6. npx cdk synth -c countersign:lock=write, commit, npx countersign deploy',
     '7. npx countersign registry resume-writes with the new Regions',
   ].join('\n');
-}
-
-/** @returns a name of the step, for a person; for a deployment the stack's own */
-export function describeStep(step: Step): string {
-  if (step.kind === 'deploy') return step.stack.name;
-  return step.kind === 'delete'
-    ? `deletion of ${step.stack.name}`
-    : `end of the deletion protection of the replicas in ${step.region}`;
 }

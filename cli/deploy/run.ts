@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import { durationText } from '../time.ts';
-import { describeStep, type Step } from './region-steps.ts';
+import { type DeployStep, describeStep } from './steps.ts';
 
 /** The parts of the CDK and of AWS that a run uses; a test replaces them. */
 export interface DeployParts {
@@ -37,7 +37,7 @@ export interface Watching {
   readonly healthMs: number;
 }
 
-export interface Outcome {
+export interface DeployOutcome {
   readonly done: readonly string[];
   /** The step at which the run stopped, and why. */
   readonly stopped: { readonly step: string; readonly why: string } | null;
@@ -51,13 +51,17 @@ export function deployStacks(
   stacks: readonly PlannedStack[],
   watching: Watching,
   parts: DeployParts,
-): Promise<Outcome> {
-  const steps = stacks.map((stack): Step => ({ kind: 'deploy', stack }));
+): Promise<DeployOutcome> {
+  const steps = stacks.map((stack): DeployStep => ({ kind: 'deploy', stack }));
   return runSteps(steps, watching, parts);
 }
 
 /** Runs the steps in their order, each only after the one before it. */
-export function runSteps(steps: readonly Step[], watching: Watching, parts: DeployParts): Promise<Outcome> {
+export function runSteps(
+  steps: readonly DeployStep[],
+  watching: Watching,
+  parts: DeployParts,
+): Promise<DeployOutcome> {
   const notes: string[] = [];
   const regions = steps.filter((step) => step.kind === 'deploy' && step.stack.part === 'region');
   return inTurn(steps, describeStep, parts, notes, async (step) => {
@@ -68,13 +72,13 @@ export function runSteps(steps: readonly Step[], watching: Watching, parts: Depl
     const before = await lookBefore(stack, parts);
     await parts.deploy(stack);
     notes.push(...(await waitForHealth(stack, before, watching, parts)));
-    // A Region that did not serve before has no alarm to wait for.
+    // The alarms of a new Region are not watched: it served nobody before.
     if (before.existed && step !== regions.at(-1))
       await watchAlarms(stack, before.alarms, watching.alarmsMs, parts);
   });
 }
 
-export const destroyStacks = (stacks: readonly PlannedStack[], parts: DeployParts): Promise<Outcome> =>
+export const destroyStacks = (stacks: readonly PlannedStack[], parts: DeployParts): Promise<DeployOutcome> =>
   inTurn(
     stacks,
     ({ name }) => name,
@@ -89,7 +93,7 @@ async function inTurn<S>(
   { report, signal }: DeployParts,
   notes: readonly string[],
   work: (step: S) => Promise<void>,
-): Promise<Outcome> {
+): Promise<DeployOutcome> {
   const done: string[] = [];
   for (const [i, step] of steps.entries()) {
     const not_tried = steps.slice(i + 1).map(describe);
@@ -166,11 +170,11 @@ async function watchAlarms(
   const endMs = parts.nowMs() + limitMs;
   parts.report(`watching the alarms of ${stack.region} for ${durationText(limitMs)}`);
   for (;;) {
-    const ringing = (await parts.alarms(stack)).filter((name) => !before.includes(name));
-    if (ringing.length > 0)
+    const fired = (await parts.alarms(stack)).filter((name) => !before.includes(name));
+    if (fired.length > 0)
       throw new CliError(
         EXIT.failed,
-        `deployed, but in ALARM since: ${ringing.join(', ')}; docs/runbook.md has a section for each`,
+        `deployed, but in ALARM since: ${fired.join(', ')}; docs/runbook.md has a section for each`,
       );
     if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
     if (parts.nowMs() >= endMs) return;

@@ -5,6 +5,22 @@
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { usage } from '../io.ts';
 
+/** One step of a run. */
+export type DeployStep =
+  | { readonly kind: 'deploy'; readonly stack: PlannedStack }
+  /** For a stack that the project no longer has. */
+  | { readonly kind: 'delete'; readonly stack: PlannedStack }
+  /** Lets CloudFormation remove the Region's replicas of the tables. */
+  | { readonly kind: 'unprotect'; readonly region: string };
+
+/** @returns a name of the step, for a person; for a deployment the stack's own */
+export function describeStep(step: DeployStep): string {
+  if (step.kind === 'deploy') return step.stack.name;
+  return step.kind === 'delete'
+    ? `deletion of ${step.stack.name}`
+    : `end of the deletion protection of the replicas in ${step.region}`;
+}
+
 export interface Choice {
   /** Only the stacks that belong to these Regions alone. Undefined: all. */
   readonly region?: readonly string[] | undefined;

@@ -5,6 +5,7 @@
 import { CountersignError, NotFoundError } from '@countersign/sdk';
 import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import { isJsonObject } from '../../protocol/json.ts';
+import { LEEWAY_S } from '../../protocol/proof/claims.ts';
 import { BASE_URL, fixOf, foreignRegionsFix } from '../fixes.ts';
 import { type Access, connect } from '../register/access.ts';
 import { type CheckResult, failed, passed, skipped, warned } from './check-result.ts';
@@ -17,8 +18,6 @@ interface Region {
 const TIMEOUT_MS = 10_000;
 /** As much as a client reads. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
-/** The platform's leeway on every time in a proof. */
-const LEEWAY_S = 60;
 const NOTICEABLE_S = 5;
 /** No registration has this id: the platform checks a proof for reading it in full, and nothing changes. */
 const NOBODY = 'A'.repeat(43);

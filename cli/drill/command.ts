@@ -17,7 +17,7 @@ import {
 import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { printFields } from '../print.ts';
 import { parseTime } from '../time.ts';
-import { DRILLS, type Drill, type Stage } from './drills.ts';
+import { DRILLS, type Drill, type DrillContext } from './drills.ts';
 import { History } from './history.ts';
 import { Load } from './load.ts';
 import { type Consistency, type DrillPlatform, type Fault, findRunning, startOwn } from './platform.ts';
@@ -136,7 +136,7 @@ async function perform(
   const load = new Load(info, history);
   const caused = new Map<string, Fault>();
   try {
-    const stage: Stage = {
+    const context: DrillContext = {
       consistency: platform.consistency,
       regions: info.regions.map(({ name }) => name),
       history,
@@ -151,7 +151,7 @@ async function perform(
         load.readBack(history.acknowledged(), info.regions.find((region) => region.name === name)!, signal),
     };
     load.start(options.clients);
-    const recovery = await drill.run(stage);
+    const recovery = await drill.run(context);
     await load.stop();
     say(`reading back ${history.acknowledged().length} acknowledged registrations ...`);
     await delay(SETTLE_MS, undefined, { signal });

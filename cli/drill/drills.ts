@@ -3,8 +3,8 @@ import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { History } from './history.ts';
 import type { Consistency, Fault } from './platform.ts';
 
-/** What a drill may do. Times are milliseconds of the history. */
-export interface Stage {
+/** The steps that a drill can take. Times are milliseconds of the history. */
+export interface DrillContext {
   readonly consistency: Consistency;
   /** In the order of preference. The first is the home Region. */
   readonly regions: readonly string[];
@@ -24,7 +24,7 @@ export interface Stage {
 export interface Drill {
   readonly does: string;
   /** @returns from when on recovery counts; undefined where no client has to recover */
-  run(stage: Stage): Promise<Recovery | undefined>;
+  run(context: DrillContext): Promise<Recovery | undefined>;
   /** Clients see no error. @default true */
   readonly noErrors?: (consistency: Consistency) => boolean;
   /** A request meets at most one failure of transport, and one `use_nonce`. @default false */
@@ -50,29 +50,29 @@ export const DRILLS: Readonly<Record<string, Drill>> = {
   'region-loss': {
     does: 'kills a Region, and starts it again',
     oneFailure: true,
-    async run(stage) {
-      const lost = stage.regions.at(-1)!;
-      const fromMs = await lose(stage, lost, stage.regions[0]!);
-      await bringBack(stage, lost);
+    async run(context) {
+      const lost = context.regions.at(-1)!;
+      const fromMs = await lose(context, lost, context.regions[0]!);
+      await bringBack(context, lost);
       return { fromMs, leaving: lost };
     },
   },
 
   'home-loss': {
-    does: 'kills the home Region, lets another make the keys, and takes the former home back',
+    does: 'kills the home Region, lets another make the keys, and takes the former key home back',
     oneFailure: true,
     ownOnly: true,
-    async run(stage) {
-      const [home, next] = stage.regions as [string, string];
-      const { history } = stage;
-      const fromMs = await lose(stage, home, next);
+    async run(context) {
+      const [home, next] = context.regions as [string, string];
+      const { history } = context;
+      const fromMs = await lose(context, home, next);
       history.mark(`keys promote --to ${next}`);
       // The home Region is away, so the command is not finished, and says so.
-      await stage.command(['keys', 'promote', '--to', next, '--yes'], 1);
-      await stage.command(['keys', 'rotate', 'nonce']);
-      await bringBack(stage, home, async () => {
+      await context.command(['keys', 'promote', '--to', next, '--yes'], 1);
+      await context.command(['keys', 'rotate', 'nonce']);
+      await bringBack(context, home, async () => {
         history.mark('keys promote again');
-        await stage.command(['keys', 'promote', '--to', next, '--yes']);
+        await context.command(['keys', 'promote', '--to', next, '--yes']);
       });
       return { fromMs, leaving: home };
     },
@@ -80,91 +80,91 @@ export const DRILLS: Readonly<Record<string, Drill>> = {
 
   partition: {
     does: 'cuts a Region off from the others; clients still reach it',
-    async run(stage) {
-      const alone = stage.regions.at(-1)!;
-      await stage.wait(BEFORE);
-      const fromMs = stage.history.mark(`${alone} reaches no other Region`);
-      await stage.cause({ kind: 'partition', alone: [alone] });
-      await stage.wait(DURING);
-      stage.history.mark('healed');
-      await stage.cause({ kind: 'partition', alone: [] });
-      await stage.wait(AFTER);
-      return stage.consistency === 'strong' ? { fromMs, leaving: alone } : undefined;
+    async run(context) {
+      const alone = context.regions.at(-1)!;
+      await context.wait(BEFORE);
+      const fromMs = context.history.mark(`${alone} reaches no other Region`);
+      await context.cause({ kind: 'partition', alone: [alone] });
+      await context.wait(DURING);
+      context.history.mark('healed');
+      await context.cause({ kind: 'partition', alone: [] });
+      await context.wait(AFTER);
+      return context.consistency === 'strong' ? { fromMs, leaving: alone } : undefined;
     },
   },
 
   'quorum-loss': {
     does: 'cuts all Regions off from each other: in strong mode none can register',
     noErrors: (consistency) => consistency === 'eventual',
-    async run(stage) {
-      await stage.wait(BEFORE);
-      stage.history.mark('no Region reaches another');
-      await stage.cause({ kind: 'partition', alone: stage.regions });
-      await stage.wait(DURING);
-      const fromMs = stage.history.mark('healed');
-      await stage.cause({ kind: 'partition', alone: [] });
-      await stage.wait(AFTER);
-      return stage.consistency === 'strong' ? { fromMs } : undefined;
+    async run(context) {
+      await context.wait(BEFORE);
+      context.history.mark('no Region reaches another');
+      await context.cause({ kind: 'partition', alone: context.regions });
+      await context.wait(DURING);
+      const fromMs = context.history.mark('healed');
+      await context.cause({ kind: 'partition', alone: [] });
+      await context.wait(AFTER);
+      return context.consistency === 'strong' ? { fromMs } : undefined;
     },
   },
 
   throttle: {
     does: 'refuses half of the calls of the tables of a Region, and delays the rest',
-    async run(stage) {
-      const region = stage.regions.at(-1)!;
-      await stage.wait(BEFORE);
-      stage.history.mark(`the tables of ${region} are throttled`);
-      await stage.cause({ kind: 'throttle', region, rate: 0.5, delay_ms: 20 });
-      await stage.wait(DURING);
-      stage.history.mark('not throttled any more');
-      await stage.cause({ kind: 'throttle', region, rate: 0, delay_ms: 0 });
-      await stage.wait(AFTER);
+    async run(context) {
+      const region = context.regions.at(-1)!;
+      await context.wait(BEFORE);
+      context.history.mark(`the tables of ${region} are throttled`);
+      await context.cause({ kind: 'throttle', region, rate: 0.5, delay_ms: 20 });
+      await context.wait(DURING);
+      context.history.mark('not throttled any more');
+      await context.cause({ kind: 'throttle', region, rate: 0, delay_ms: 0 });
+      await context.wait(AFTER);
       return undefined;
     },
   },
 
   'vault-loss': {
     does: 'takes Vault away; a rotation fails meanwhile, and succeeds afterwards',
-    async run(stage) {
-      await stage.wait(BEFORE);
-      stage.history.mark('Vault is lost');
-      await stage.cause({ kind: 'vault', lost: true });
-      await stage.command(['keys', 'rotate', 'nonce'], 1);
-      await stage.wait(DURING);
-      stage.history.mark('Vault is back');
-      await stage.cause({ kind: 'vault', lost: false });
-      await stage.command(['keys', 'rotate', 'nonce']);
-      await stage.wait(AFTER);
+    async run(context) {
+      await context.wait(BEFORE);
+      context.history.mark('Vault is lost');
+      await context.cause({ kind: 'vault', lost: true });
+      await context.command(['keys', 'rotate', 'nonce'], 1);
+      await context.wait(DURING);
+      context.history.mark('Vault is back');
+      await context.cause({ kind: 'vault', lost: false });
+      await context.command(['keys', 'rotate', 'nonce']);
+      await context.wait(AFTER);
       return undefined;
     },
   },
 
   rotation: {
     does: 'rotates the keys of every purpose',
-    async run(stage) {
-      await stage.wait(BEFORE);
+    async run(context) {
+      await context.wait(BEFORE);
       for (const purpose of PURPOSES) {
-        stage.history.mark(`keys rotate ${purpose}`);
-        await stage.command(['keys', 'rotate', purpose]);
-        await stage.wait(DURING / PURPOSES.length);
+        context.history.mark(`keys rotate ${purpose}`);
+        await context.command(['keys', 'rotate', purpose]);
+        await context.wait(DURING / PURPOSES.length);
       }
-      await stage.command(['keys', 'list']);
-      await stage.wait(AFTER);
+      await context.command(['keys', 'list']);
+      await context.wait(AFTER);
       return undefined;
     },
   },
 
   evacuation: {
     does: 'evacuates a Region, and takes it back',
-    async run(stage) {
-      const region = stage.regions.at(-1)!;
-      await stage.wait(BEFORE);
-      const fromMs = stage.history.mark(`evacuate ${region}`);
-      await stage.command(['evacuate', region, '--yes']);
-      await stage.wait(DURING);
-      stage.history.mark(`return ${region}`);
-      await stage.command(['return', region, '--yes']);
-      await stage.wait(AFTER);
+    async run(context) {
+      const region = context.regions.at(-1)!;
+      await context.wait(BEFORE);
+      const fromMs = context.history.mark(`evacuate ${region}`);
+      await context.command(['evacuate', region, '--yes']);
+      await context.wait(DURING);
+      context.history.mark(`return ${region}`);
+      await context.command(['return', region, '--yes']);
+      await context.wait(AFTER);
       return { fromMs, leaving: region };
     },
   },
@@ -173,40 +173,40 @@ export const DRILLS: Readonly<Record<string, Drill>> = {
     does: 'copies registry and clients into other tables while writes are stopped, and takes these into use',
     noErrors: () => false,
     ownOnly: true,
-    async run(stage) {
-      const { history } = stage;
+    async run(context) {
+      const { history } = context;
       const generation = 2;
-      await stage.wait(BEFORE);
-      await stage.cause({ kind: 'tables', generation, in_use: false });
+      await context.wait(BEFORE);
+      await context.cause({ kind: 'tables', generation, in_use: false });
       history.mark('writes are stopped, and copied');
-      await stage.command(['registry', 'stop-writes']);
-      await stage.command(['registry', 'copy', '--to-generation', `${generation}`]);
+      await context.command(['registry', 'stop-writes']);
+      await context.command(['registry', 'copy', '--to-generation', `${generation}`]);
       history.mark(`the tables of generation ${generation} are taken into use`);
-      await stage.cause({ kind: 'tables', generation, in_use: true });
-      const shown = await stage.command(['registry', 'show']);
-      if (shown.split(`-registry-${generation}`).length !== stage.regions.length + 1)
+      await context.cause({ kind: 'tables', generation, in_use: true });
+      const shown = await context.command(['registry', 'show']);
+      if (shown.split(`-registry-${generation}`).length !== context.regions.length + 1)
         history.broken.push(`not every Region uses the tables of generation ${generation}: ${shown}`);
       const fromMs = history.mark('writes are allowed');
-      await stage.command(['registry', 'resume-writes']);
-      await stage.wait(DURING);
+      await context.command(['registry', 'resume-writes']);
+      await context.wait(DURING);
       return { fromMs };
     },
   },
 };
 
 /** @returns when the Region was lost */
-async function lose(stage: Stage, region: string, survivor: string): Promise<number> {
-  await stage.wait(BEFORE);
-  const fromMs = stage.history.mark(`${region} is lost`);
-  await stage.cause({ kind: 'region', region, lost: true });
-  await stage.wait(DURING);
-  await stage.readBack(survivor);
+async function lose(context: DrillContext, region: string, survivor: string): Promise<number> {
+  await context.wait(BEFORE);
+  const fromMs = context.history.mark(`${region} is lost`);
+  await context.cause({ kind: 'region', region, lost: true });
+  await context.wait(DURING);
+  await context.readBack(survivor);
   return fromMs;
 }
 
-async function bringBack(stage: Stage, region: string, also = async () => {}): Promise<void> {
-  stage.history.mark(`${region} is back`);
-  await stage.cause({ kind: 'region', region, lost: false });
+async function bringBack(context: DrillContext, region: string, also = async () => {}): Promise<void> {
+  context.history.mark(`${region} is back`);
+  await context.cause({ kind: 'region', region, lost: false });
   await also();
-  await stage.wait(AFTER);
+  await context.wait(AFTER);
 }

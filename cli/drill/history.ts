@@ -1,4 +1,4 @@
-/** What clients saw in a drill, and what follows from it. */
+/** The calls of a drill's clients, and the losses and duplicates found. */
 
 /** A request to register. */
 export interface Attempt {

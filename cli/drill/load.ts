@@ -1,6 +1,6 @@
 /**
- * The load of a drill: SDK clients that register users one after the other, and a witness who repeats what it
- * saw.
+ * The load of a drill: SDK clients that register users one after the other, and a repeater, which sends what
+ * it saw again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { CountersignClient, CountersignError, NotFoundError } from '@countersign/sdk';
@@ -48,7 +48,7 @@ export class Load {
       const prefers = i % 2 === 0 ? regions[0]! : regions.at(-1)!;
       this.#running.push(this.#client(i, i % 2 === 0 ? entry : prefers.url, prefers.name));
     }
-    this.#running.push(this.#witness());
+    this.#running.push(this.#repeater());
   }
 
   /** Lets the calls that are under way end. */
@@ -120,13 +120,13 @@ export class Load {
    * Registers by the entry, whose proofs every Region takes, and repeats each request in every Region at
    * once.
    */
-  async #witness(): Promise<void> {
+  async #repeater(): Promise<void> {
     const { entry, regions } = this.#info;
     const { clientId, generation } = parseApiKey(this.#apiKey)!;
     const url = `${entry}/v1/register`;
     for (let n = 0; !this.#ended.signal.aborted; n++) {
       await this.#pause(PACE_MS);
-      const body = Buffer.from(JSON.stringify({ user_id: `drill-${this.#run}-witness-${n}` }));
+      const body = Buffer.from(JSON.stringify({ user_id: `drill-${this.#run}-repeater-${n}` }));
       try {
         const asked = await fetch(`${entry}/v1/nonce?client_id=${clientId}`);
         const { nonce } = (await asked.json()) as { nonce: string };

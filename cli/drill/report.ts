@@ -1,4 +1,4 @@
-/** The report of a drill: one HTML file without anything from elsewhere. */
+/** The report of a drill: one HTML file, which loads nothing. */
 import type { History, Mark } from './history.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -12,7 +12,7 @@ export interface Reported {
   readonly verdict: Verdict;
 }
 
-/** What the clients saw of one Region within one second. */
+/** The attempts in one Region that ended within one second. */
 export interface Second {
   acknowledged: number;
   refused: number;

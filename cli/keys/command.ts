@@ -1,8 +1,9 @@
 /** `countersign keys`: manages the platform's own keys (docs/key-life-cycle.md). */
-import { createInterface } from 'node:readline/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { KeysetSummary } from '../../lambda/contract/keys.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import { PATIENCE_MS } from '../ask.ts';
+import { confirm } from '../confirm.ts';
 import {
   CliError,
   EXIT,
@@ -18,9 +19,9 @@ import { parseTime } from '../time.ts';
 import { askKeys, exitOf, ifAnswered } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
 import { projectLock } from './lock.ts';
-import { look, lookForHome, PATIENCE_MS } from './look.ts';
+import { look, lookForHome } from './look.ts';
 import { faults, newest, printKeyset, printRotated, revokeCommandLine } from './print.ts';
-import { promoteKeys, type Step } from './promote.ts';
+import { type PromotionStep, promoteKeys } from './promote.ts';
 import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
 import { timeline } from './timeline.ts';
 import { waitForRegions } from './wait.ts';
@@ -254,7 +255,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     // The keys may change while a person thinks.
     const looking = yes && lookNow();
     await printCost(target, purpose, onlyKids, inTime());
-    if (!yes) await confirm(purpose);
+    if (!yes) await confirm(io, purpose, 'nothing was revoked');
     const before = await (looking || lookNow());
     const revocation = await revokeKeys(target, purpose, {
       onlyKids,
@@ -346,21 +347,6 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     for (const line of await costOf(target, purpose, kids, signal)) io.stderr.write(`${line}\n`);
   }
 
-  async function confirm(purpose: Purpose): Promise<void> {
-    // No output stream: the terminal itself echoes the input.
-    const terminal = createInterface({ input: io.stdin });
-    const interrupted = new AbortController();
-    const disarm = io.onInterrupt(() => interrupted.abort());
-    terminal.once('close', () => interrupted.abort());
-    io.stderr.write(`Type ${purpose} to confirm: `);
-    const answer = await terminal
-      .question('', { signal: interrupted.signal })
-      .catch(() => undefined)
-      .finally(disarm);
-    terminal.close();
-    if (answer?.trim() !== purpose) throw new CliError(EXIT.failed, 'nothing was revoked');
-  }
-
   async function promote({
     to,
     yes = false,
@@ -371,7 +357,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if (!target.regions.includes(to))
       throw usage(`--to must be a Region of the stage: ${target.regions.join(', ')}`);
     if (target.regions.length < 2) throw usage('keys promote needs every Region of the stage in --region');
-    const report = ({ region, purpose, done, detail }: Step) => {
+    const report = ({ region, purpose, done, detail }: PromotionStep) => {
       const line = `${region}: ${purpose === null ? '' : `${purpose}: `}${detail}\n`;
       if (!done) io.stderr.write(`not done: ${line}`);
       else if (!options.json) io.stdout.write(line);

@@ -3,12 +3,10 @@
  */
 import type { KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
+import { askAtOnce, type FirstAnswer, PATIENCE_MS } from '../ask.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
-import { askAtOnce, askKeys, type FirstAnswer, ifAnswered } from './ask.ts';
-
-/** How long a command waits for one Region's answer before it takes another's. */
-export const PATIENCE_MS = 10_000;
+import { askKeys, ifAnswered } from './ask.ts';
 
 export interface LookOptions {
   readonly signal?: AbortSignal | undefined;
@@ -77,8 +75,8 @@ async function lookAtRegions(
 }
 
 /**
- * The Region that makes keys has the keyset that counts: a former home that is back may still hold an older
- * one. Others have copies of it.
+ * The Region that makes keys has the keyset that counts: a former key home that is back may still hold an
+ * older one. Others have copies of it.
  */
 async function fromHome(
   { regions }: Target,

@@ -21,7 +21,7 @@ export type StepName =
   | 'take-over'
   /** The Region's secret is its own, and no replica. */
   | 'detach'
-  /** The file of frozen settings says it. */
+  /** The lock file names the Region that makes keys. */
   | 'lock'
   /** The Region's stack is deployed with `keys.managedBy`. */
   | 'deploy'
@@ -30,7 +30,7 @@ export type StepName =
   /** The Region has the same keys, and refuses the same. */
   | 'compare';
 
-export interface Step {
+export interface PromotionStep {
   readonly step: StepName;
   readonly region: string;
   /** Null for a step of all purposes. */
@@ -40,25 +40,25 @@ export interface Step {
 }
 
 export interface PromoteOptions {
-  /** Goes on although the former home answers, or keys are lost by it. */
+  /** Goes on although the former key home answers, or keys are lost by it. */
   readonly yes: boolean;
   /** Undefined where no stack has one: on the local platform. */
   readonly lock: Lock | undefined;
   readonly timeoutMs: number;
   readonly pollMs: number;
-  /** How long a Region other than the new home has to answer before it counts as lost. */
+  /** How long a Region other than the new key home has to answer before it counts as lost. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
   /** Takes each step once it is known whether it is done. */
-  report(step: Step): void;
+  report(step: PromotionStep): void;
 }
 
-/** @returns all steps; all are done only if every Region of the target has the keys of the new home */
+/** @returns all steps; all are done only if every Region of the target has the keys of the new key home */
 export async function promoteKeys(
   target: Target,
   to: string,
   options: PromoteOptions,
-): Promise<readonly Step[]> {
+): Promise<readonly PromotionStep[]> {
   const promotion = new Promotion(target, to, options);
   await promotion.run();
   return promotion.steps;
@@ -76,7 +76,7 @@ interface Silent {
 }
 
 class Promotion {
-  readonly steps: Step[] = [];
+  readonly steps: PromotionStep[] = [];
   readonly #target: Target;
   readonly #to: string;
   readonly #options: PromoteOptions;
@@ -144,7 +144,7 @@ class Promotion {
       if (error instanceof Refused && error.code === 'malformed_request')
         throw new CliError(
           EXIT.failed,
-          `its functions are of an older release: deploy this one in ${to} first`,
+          `its functions are of an older release: deploy this release in ${to} first`,
         );
       throw error;
     });
@@ -175,7 +175,7 @@ class Promotion {
     const before = await this.#mustDescribe(to, purpose);
     const { keyset } = promoted.get(purpose)!;
     if (!isOwn(before)) {
-      // A rotation may have finished just before the former home was told.
+      // A rotation may have finished just before the former key home recorded the promotion.
       if (keyset.missing_kids.length > 0) await this.#waitForCopy(purpose, present);
       await this.#secrets.detach(to, purpose);
       await this.#until(
@@ -193,12 +193,12 @@ class Promotion {
       `${isOwn(before) ? 'is' : 'is now'} a secret of its own, with ${kids.join(', ') || 'no live key'}` +
         (lost.length === 0
           ? '; no published key is missing'
-          : `; without ${lost.join(', ')}, which the former home made last, and which did not arrive`) +
+          : `; without ${lost.join(', ')}, which the former key home made last, and which did not arrive`) +
         (fault === undefined ? '' : `; ${fault}, once ${to} is deployed`),
     ];
   }
 
-  /** A key may be under way to the new home, or may have reached another Region only. */
+  /** A key may be under way to the new key home, or may have reached another Region only. */
   async #waitForCopy(purpose: Purpose, present: Present): Promise<void> {
     const end = Date.now() + (this.#options.yes ? 0 : this.#options.timeoutMs);
     for (;;) {
@@ -228,7 +228,7 @@ class Promotion {
     return this.#step('lock', this.#to, null, written.done, written.detail);
   }
 
-  /** Whether the Region's stack is deployed such that keys are made by the new home. */
+  /** Whether the Region's stack is deployed such that keys are made by the new key home. */
   #isDeployed(region: string, keysets: Keysets): boolean {
     return [...keysets.values()].every(({ managed_by, next_rotation_at, primary_region }) => {
       if (managed_by !== this.#to) return false;
@@ -260,7 +260,7 @@ class Promotion {
     );
   }
 
-  /** Makes the other Regions' secrets replicas of the new home's. */
+  /** Makes the other Regions' secrets replicas of the new key home's. */
   async #follow(present: Present, promoted: ReadonlyMap<Purpose, PromotedKeys>): Promise<void> {
     const deployed: string[] = [];
     for (const [region, keysets] of present) {
@@ -275,8 +275,8 @@ class Promotion {
   }
 
   /**
-   * All of them, before the former home's secret is overwritten: it must not have replicas then. They are not
-   * removed, so that each Region can read its own all the time.
+   * All replicas are detached before the former key home's secret is overwritten, because that one may have
+   * no replicas then. None is removed: each Region must be able to read its own.
    */
   async #detachFromFormer(region: string, purpose: Purpose): Promise<readonly [true, string | undefined]> {
     const { primaryRegion = region } = (await this.#secrets.describe(region, purpose)) ?? {};
@@ -322,7 +322,7 @@ class Promotion {
     return [true, `${isReplica ? 'is' : 'is now'} a replica of ${to}`];
   }
 
-  /** What a former home made alone is gone once its secret is overwritten. */
+  /** Overwriting the secret destroys keys that only this Region has. */
   async #requireNothingLost(region: string, purpose: Purpose, { home, keyset }: PromotedKeys): Promise<void> {
     if (this.#options.yes) return;
     const theirs = await this.#call(region, purpose, 'keys.list', {});
@@ -397,7 +397,7 @@ class Promotion {
     return new Map(PURPOSES.map((purpose, i) => [purpose, keysets[i]!]));
   }
 
-  /** A Region that refuses is there: what AWS does not let the operator do is not taken for a loss. */
+  /** A Region that refuses is there: missing rights of the operator do not count as its loss. */
   async #askInTime(region: string): Promise<Keysets | Silent> {
     const { signal, patienceMs } = this.#options;
     try {

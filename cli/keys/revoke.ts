@@ -2,18 +2,11 @@
 import type { KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { listClients, type Refused } from '../admin.ts';
+import { askAtOnce, askInTurn, type FirstAnswer, reasonOf, type Unreachable } from '../ask.ts';
 import { NotBegun } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
-import {
-  askAtOnce,
-  askInTurn,
-  askKeys,
-  type FirstAnswer,
-  ifAnswered,
-  reasonOf,
-  type Unreachable,
-} from './ask.ts';
+import { askKeys, ifAnswered } from './ask.ts';
 import { homeOf } from './look.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {

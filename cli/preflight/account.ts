@@ -9,7 +9,7 @@ export interface Account {
   identity(): Promise<{ readonly account: string; readonly arn: string }>;
   trails(): Promise<readonly Trail[]>;
   hostedZone(id: string): Promise<HostedZone | undefined>;
-  /** Name servers to which the public DNS delegates a name; none where it is not delegated. */
+  /** Name servers to which the public DNS delegates a name; none if it does not delegate it. */
   delegation(name: string): Promise<readonly string[]>;
   region(name: string): Region;
 }

@@ -2,10 +2,10 @@
 import { Command, Option } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { choosePlan, readDeployPlans } from '../project.ts';
 import type { Account } from './account.ts';
 import { type Finding, runChecks } from './checks.ts';
 import type { Verdict } from './outcome.ts';
-import { choosePlan, readDeployPlans } from './project.ts';
 
 /** The parts that a test replaces. */
 export interface PreflightParts {
@@ -39,7 +39,7 @@ export function preflightCommand(io: Io, setExit: SetExit, parts: PreflightParts
     .description(
       'Check, Region by Region, for what would make a deployment of this project fail. Changes nothing.',
     )
-    .option('--stage <name>', 'which one, where the project has several')
+    .option('--stage <name>', 'the stage, if the project has several')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',

@@ -1,4 +1,5 @@
 /** Waits until the alarm that Route 53 reads shows the wanted state. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { awsError } from '../aws-error.ts';
@@ -41,21 +42,11 @@ export async function waitForAlarm(
       if (alarm.StateValue === wanted) return;
       if (performance.now() >= untilMs)
         throw new CliError(EXIT.failed, `${what} is ${alarm.StateValue} and not ${wanted} yet`);
-      await pause(pollMs, signal);
+      await delay(pollMs, undefined, { signal }).catch(() => {
+        throw new CliError(EXIT.interrupted, 'interrupted');
+      });
     }
   } finally {
     cloudwatch.destroy();
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const stop = () => resolve();
-  signal.addEventListener('abort', stop);
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener('abort', stop);
-  if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
 }

@@ -61,8 +61,8 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
   );
 
 const EVACUATE_HELP = `
-Its flag is written where the next Region keeps it, and in the Region itself. DNS then leads to the other Regions, and the
-Region answers 503 to registrations. That lasts, whatever restarts or is lost, until \`countersign return\`.
+The flag is written to the keeper, the next Region in alphabetical order, and to the Region itself. DNS then leads to the
+other Regions, and the Region answers 503 to registrations. No restart and no loss ends that; only \`countersign return\` does.
 `;
 const RETURN_HELP = `
 It shows the checks of all Regions first, and refuses if the Region is not good. DNS leads to it again once it has been
@@ -186,7 +186,7 @@ function left(
   if (name === 'return')
     return [
       keeper_flag && !own_flag
-        ? `${region} still refuses registrations, and its health is red by its own flag`
+        ? `${region} still refuses registrations, and its own flag makes it unhealthy`
         : keeper_flag
           ? `no flag stands; DNS follows the alarm when it ends`
           : `${region} stays out: the flag in ${keeper} decides`,
@@ -198,7 +198,7 @@ function left(
     ];
   if (own_flag)
     return [
-      `${region} refuses registrations, and its health is red; but without the flag in ${keeper} DNS leads to it again if it loses its own`,
+      `${region} refuses registrations, and is unhealthy; but without the flag in ${keeper} DNS leads to it again if it loses its own`,
     ];
   return [`${region} is not evacuated`];
 }

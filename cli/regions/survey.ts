@@ -3,10 +3,10 @@
  * Regions are healthy.
  */
 import type { ShownRegion } from '../../lambda/contract/admin.ts';
-import { isJsonObject } from '../../protocol/json.ts';
 import { invokeAdmin, Refused } from '../admin.ts';
+import { askAtOnce } from '../ask.ts';
+import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, usage } from '../io.ts';
-import { askAtOnce } from '../keys/ask.ts';
 import type { Target } from '../target.ts';
 
 /** A Region as its own `/v1/health` shows it. */
@@ -37,7 +37,7 @@ export interface Survey {
 }
 
 /** Limit on one look at a Region's health. Its checkers wait for two seconds. */
-const HEALTH_MS = 5_000;
+const ANSWER_MS = 5_000;
 
 /** @throws CliError where no Region answers, or the stage has no such Region or no other */
 export async function survey(target: Target, region: string): Promise<Survey> {
@@ -66,23 +66,12 @@ async function flagAt(target: Target, at: string, region: string): Promise<FlagP
   }
 }
 
-/** Asks the Region itself, as a client would. */
 async function look(region: string, url: ShownRegion['regions'][number]['url']): Promise<SeenRegion> {
-  try {
-    const answer = await fetch(`${url}/v1/health`, { signal: AbortSignal.timeout(HEALTH_MS) });
-    const { status, checks, notes } = (await answer.json()) as Record<string, unknown>;
-    if (isJsonObject(checks) && (status === 'pass' || status === 'fail'))
-      return {
-        region,
-        healthy: answer.ok && status === 'pass',
-        failing: Object.keys(checks).filter((name) => checks[name] !== 'pass'),
-        notes: Array.isArray(notes) ? notes.map(String) : [],
-      };
-  } catch {
-    // Reported below.
-  }
-  return { region, healthy: false, failing: ['no answer'], notes: [] };
+  const { healthy, failing, notes } = (await askHealth(url, ANSWER_MS)) ?? NO_ANSWER;
+  return { region, healthy, failing, notes };
 }
+
+const NO_ANSWER: HealthAnswer = { healthy: false, failing: ['no answer'], notes: [] };
 
 /** @returns whether nothing but an evacuation or the hold-down after it keeps the Region out of service */
 export const isFit = ({ failing, notes }: SeenRegion): boolean =>

@@ -23,7 +23,7 @@ export interface Access {
   /** Without a slash at its end. */
   readonly url: string;
   readonly apiKey: string;
-  /** URLs of Regions that may be used although they lie elsewhere than under `url`. */
+  /** URLs of trusted Regions on other hosts than that of `url`. */
   readonly regions: readonly string[];
   /** The source of URL and key, as a sentence. */
   readonly source: string;
@@ -56,7 +56,7 @@ export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   // An empty variable is as good as none.
   const givenUrl = options.url ?? (env.COUNTERSIGN_URL || undefined);
   if (givenUrl !== undefined) requireHttp(givenUrl);
-  // One spelling of it: what is kept of a file's registration names the platform by its URL.
+  // One spelling of the URL: a file's checkpoint names the platform by it.
   const url = givenUrl === undefined ? undefined : normalized(givenUrl);
   const apiKey =
     options.apiKeyFile === undefined

@@ -1,6 +1,6 @@
 /** `countersign registry`: show, stop-writes, copy, resume-writes. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { Command, type Command as Commander, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
@@ -24,7 +24,7 @@ export function registryCommand(io: Io, setExit: SetExit): Command {
   const registry = new Command('registry').description(
     'The tables that all Regions share, registry and clients: show them, or copy them into tables of another generation.',
   );
-  const add = (name: string, description: string): Commander =>
+  const add = (name: string, description: string): Command =>
     addTargetOptions(registry.command(name).description(description)).option(
       '--json',
       'print one JSON document',
@@ -95,10 +95,10 @@ ${EXIT_CODES_HELP}`,
       if (names.size > 1)
         throw new CliError(
           EXIT.failed,
-          `the Regions use different tables (${shown.map((each) => `${each.region}: ${each.registry}`).join(', ')}), so what ` +
-            'one registers the other would not have: deploy them all first',
+          `the Regions use different tables (${shown.map((each) => `${each.region}: ${each.registry}`).join(', ')}): ` +
+            'users registered in one would be missing in the others; deploy all Regions first',
         );
-      io.stderr.write('a copy that was made is complete no longer, unless its tables are in use\n');
+      io.stderr.write('writing makes any earlier copy incomplete, unless its tables are already in use\n');
       await everywhere(
         io,
         setExit,
@@ -188,8 +188,8 @@ function print({ stdout, stderr }: Io, { tables, stopped, complete }: CopyResult
     if (!each.equal) stderr.write(`error: ${from} and ${to} are not equal\n`);
     for (const missing of each.may_be_missing)
       stderr.write(
-        `error: ${from} in ${missing.region} has ${missing.items} items and another content: what only that Region holds is ` +
-          'missing; wait until it is replicated, and run it again\n',
+        `error: ${from} in ${missing.region} differs (${missing.items} items): items that only that Region has were not ` +
+          'copied; wait for replication, then run it again\n',
       );
   }
   if (complete) stdout.write('complete and equal\n');

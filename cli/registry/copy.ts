@@ -201,8 +201,8 @@ async function kindsOf(
 }
 
 /**
- * @returns the Regions whose copy of the target can differ; a strongly consistent read of one sees those of
- * all others
+ * @returns the Regions whose copy of the target can differ; of a strongly consistent table one is enough,
+ * since a read there sees every Region's writes
  */
 async function replicasOf(
   { table, region: home, dynamodb }: Place,
@@ -228,7 +228,7 @@ async function replicasOf(
   return [...found];
 }
 
-/** @returns the digest of a Region's copy, once it is as wanted or has stopped to change */
+/** @returns the digest of a Region's copy, once it equals `wanted`, or after `LOOKS` looks */
 async function reached(place: Place, wanted: Digest, startS: number, parts: CopyParts): Promise<Digest> {
   const pass = passOf(parts, startS, `${place.kind}: comparing ${place.table} in ${place.region}`);
   let found = await digestOf(place, pass);

@@ -4,19 +4,14 @@
  */
 import { createHash } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { TABLES } from '../../lambda/contract/names.ts';
+import { type GlobalTableKind, PROBE_PREFIX, TABLES, tableKinds } from '../../lambda/contract/names.ts';
 
 export type Item = Record<string, AttributeValue>;
-/** The tables that all Regions share. */
-export type Kind = 'registry' | 'clients';
-export const KINDS = ['registry', 'clients'] as const satisfies readonly Kind[];
+export type Kind = GlobalTableKind;
+export const KINDS = tableKinds('global');
 
-/**
- * Health checks write to keys of this form; no client has a name like it. They are a Region's own, and are
- * not copied.
- */
-export const PROBE = '#probe#';
-export const isProbe = ({ pk }: Item): boolean => pk?.S?.startsWith(PROBE) === true;
+/** A health check's item: a Region's own, which is not copied. */
+export const isProbe = ({ pk }: Item): boolean => pk?.S?.startsWith(PROBE_PREFIX) === true;
 
 export const keyOf = (kind: Kind, item: Item): Item =>
   Object.fromEntries(TABLES[kind].keys.map((name) => [name, item[name]!]));

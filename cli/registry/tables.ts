@@ -9,6 +9,7 @@ import {
   PutItemCommand,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
+import { PROBE_PREFIX } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';
 import {
@@ -20,7 +21,6 @@ import {
   isProbe,
   type Kind,
   keyOf,
-  PROBE,
   unlessNewer,
 } from './items.ts';
 
@@ -100,9 +100,9 @@ export async function servedRegions({ kind, ...place }: Place, { signal }: Pass)
   const found: string[] = [];
   for await (const page of pages(place, signal, {
     FilterExpression: 'begins_with(pk, :probe)',
-    ExpressionAttributeValues: { ':probe': { S: PROBE } },
+    ExpressionAttributeValues: { ':probe': { S: PROBE_PREFIX } },
   }))
-    for (const { pk } of page) found.push(pk!.S!.slice(PROBE.length));
+    for (const { pk } of page) found.push(pk!.S!.slice(PROBE_PREFIX.length));
   return found;
 }
 

@@ -18,7 +18,7 @@ export type Members = Readonly<Record<string, unknown>>;
 export type Standing = 'absent' | 'different' | 'same' | { readonly conflict: string };
 
 /** One object that a stage needs in Vault. */
-export interface Step {
+export interface SetupStep {
   /** E.g. `policy countersign-dev-nonce`. */
   readonly what: string;
   /** Path that reads it. */
@@ -62,7 +62,7 @@ const TOKEN_LIFE_S = 600;
 const SECRET_ID_LIFE_S = 90 * 24 * 3600;
 
 /** @returns the steps, in an order that works on an empty Vault */
-export function vaultSteps({ stage, auth }: Plan): Step[] {
+export function vaultSteps({ stage, auth }: Plan): SetupStep[] {
   return [
     mounted(`secrets engine ${TRANSIT_MOUNT}`, 'sys/mounts', TRANSIT_MOUNT, 'transit', ['update']),
     ...PURPOSES.map((purpose) => transitKey(vaultName(stage, purpose), purpose)),
@@ -87,7 +87,13 @@ export function rotationPolicy(stage: string, purpose: Purpose): string {
     .replace(/\{\{(\w+)\}\}/g, (_, name: string) => values[name]!);
 }
 
-function mounted(what: string, table: string, path: string, type: string, rights: readonly string[]): Step {
+function mounted(
+  what: string,
+  table: string,
+  path: string,
+  type: string,
+  rights: readonly string[],
+): SetupStep {
   return {
     what,
     readPath: table,
@@ -105,7 +111,7 @@ function mounted(what: string, table: string, path: string, type: string, rights
 }
 
 /** An existing key is never changed: some of its settings cannot be undone. A wrong one is a conflict. */
-function transitKey(name: string, purpose: Purpose): Step {
+function transitKey(name: string, purpose: Purpose): SetupStep {
   const type = KEYSETS[purpose].keyType;
   const path = `${TRANSIT_MOUNT}/keys/${name}`;
   return {
@@ -124,12 +130,12 @@ function transitKey(name: string, purpose: Purpose): Step {
   };
 }
 
-function policy(name: string, hcl: string): Step {
+function policy(name: string, hcl: string): SetupStep {
   const path = `sys/policies/acl/${name}`;
   return { ...document(`policy ${name}`, path, { policy: hcl }), rights: ['update'] };
 }
 
-function methodConfig(auth: VaultLogin): Step[] {
+function methodConfig(auth: VaultLogin): SetupStep[] {
   if (auth.method === 'aws')
     return [
       shared('server id and STS endpoint of auth method aws', 'auth/aws/config/client', {
@@ -148,7 +154,7 @@ function methodConfig(auth: VaultLogin): Step[] {
   return [];
 }
 
-function role(stage: string, purpose: Purpose, auth: VaultLogin): Step {
+function role(stage: string, purpose: Purpose, auth: VaultLogin): SetupStep {
   const name = vaultName(stage, purpose);
   const token = {
     token_policies: [name],
@@ -179,7 +185,7 @@ function whoMayLogIn(stage: string, purpose: Purpose, auth: VaultLogin): Members
 }
 
 /** An object of Countersign's own: it is changed until it is right. */
-function document(what: string, path: string, data: Members): Step {
+function document(what: string, path: string, data: Members): SetupStep {
   return {
     what,
     readPath: path,
@@ -197,7 +203,7 @@ function document(what: string, path: string, data: Members): Step {
  * A config that others use too: an unset member is set, and a set one is never changed. An empty value must
  * stay unset.
  */
-function shared(what: string, path: string, data: Members): Step {
+function shared(what: string, path: string, data: Members): SetupStep {
   const set = Object.entries(data).filter(([, value]) => value !== '');
   return {
     ...document(what, path, Object.fromEntries(set)),

@@ -4,7 +4,7 @@
  */
 import type { VaultApi, VaultData } from '../../lambda/vault/api.ts';
 import { VaultError } from '../../lambda/vault/vault-error.ts';
-import { type Members, type Plan, type Standing, type Step, vaultSteps } from './plan.ts';
+import { type Members, type Plan, type SetupStep, type Standing, vaultSteps } from './plan.ts';
 
 export interface StepResult {
   readonly what: string;
@@ -75,7 +75,7 @@ export async function setUpVault({
 export const setupOfEmptyVault = (plan: Plan): StepResult[] =>
   vaultSteps(plan).map(({ what, path, data }) => ({ what, state: 'create', path, data }));
 
-async function find(api: VaultApi, token: string, { readPath }: Step): Promise<Members | undefined> {
+async function find(api: VaultApi, token: string, { readPath }: SetupStep): Promise<Members | undefined> {
   try {
     return dataOf(await api.read(readPath, token));
   } catch (error) {

@@ -13,6 +13,7 @@ import {
   type RegistryRecord,
   tombstoneTtlS,
 } from '../../protocol/registration.ts';
+import { PROBE_PREFIX } from '../contract/names.ts';
 import type { Consistency } from '../contract/serving-environment.ts';
 import { call, Unavailable } from './call.ts';
 import { type Item, numberOf, textOf, writeGlobal } from './dynamodb.ts';
@@ -133,7 +134,7 @@ export function createRegistry(
     },
 
     async probe(region, nowMs) {
-      const item = { pk: { S: `#probe#${region}` }, probed_at: { N: String(nowMs) } };
+      const item = { pk: { S: `${PROBE_PREFIX}${region}` }, probed_at: { N: String(nowMs) } };
       await putIf(item, 'attribute_not_exists(pk) OR probed_at <> :never', { ':never': { N: '-1' } });
     },
   };

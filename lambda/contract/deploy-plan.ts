@@ -1,6 +1,7 @@
 /**
  * The AWS resources that a stage's stacks expect. `RegistrationPlatform` leaves this file beside the
- * templates, and `countersign preflight` reads it there: the command needs neither the CDK nor the config.
+ * templates, which `countersign preflight`, `deploy`, `destroy` and `region` read: the commands need neither
+ * the CDK nor the config.
  */
 export interface DeployPlan {
   readonly stage: string;

@@ -1,6 +1,5 @@
 /**
- * What the command line and the stacks both know of the file that keeps the frozen settings
- * (lib/config/lock.ts).
+ * Names that the command line and the stacks share for the lock file (lib/config/lock.ts).
  */
 export const LOCK_FILE = 'countersign.lock.json';
 

@@ -74,3 +74,19 @@ export const TABLES = {
   limits: { keys: ['pk'], scope: 'region' },
 } as const;
 export type TableKind = keyof typeof TABLES;
+/** The tables that all Regions share. */
+export type GlobalTableKind = {
+  [K in TableKind]: (typeof TABLES)[K]['scope'] extends 'global' ? K : never;
+}[TableKind];
+
+export function tableKinds(scope: 'global'): GlobalTableKind[];
+export function tableKinds(scope: 'global' | 'region'): TableKind[];
+export function tableKinds(scope: 'global' | 'region'): TableKind[] {
+  return (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind].scope === scope);
+}
+
+/**
+ * Health checks write to keys of the registry that begin with this; no client has a name like it. They are a
+ * Region's own.
+ */
+export const PROBE_PREFIX = '#probe#';

@@ -103,7 +103,7 @@ export function healthHandler(options: HealthOptions): HttpHandler {
     const before = known(found, nowMs);
     const changes = before !== undefined && isGood(before) !== isGood(found);
     contrary = changes ? contrary + 1 : 0;
-    // The hold-down makes a Region wait long enough before it is green again.
+    // The hold-down makes a Region wait long enough before it is healthy again.
     const isSettled = !changes || contrary >= CHANGES_AFTER || (isGood(found) && holdDownMs > 0);
     if (isSettled) contrary = 0;
     answered = isSettled ? await settle(found, nowMs) : before!;
@@ -111,8 +111,9 @@ export function healthHandler(options: HealthOptions): HttpHandler {
   }
 
   /**
-   * @returns the Region's last result: red if this instance found it red; otherwise the shared record of all
-   * instances, if it can be read, because this instance may have just started or missed something
+   * @returns the Region's last result: unhealthy if this instance found it unhealthy; otherwise the shared
+   * record of all instances, if it can be read, because this instance may have just started or missed
+   * something
    */
   function known({ notes, held }: Look, nowMs: number): Result | undefined {
     const alone = holdDownMs === 0 || notes.includes('limits');

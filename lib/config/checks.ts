@@ -4,12 +4,12 @@ import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { checkConsistency } from './consistency.ts';
-import type { Fault } from './fault.ts';
+import type { ConfigFault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
 import type { ConfigSettings } from './schema.ts';
 import { checkTables } from './tables.ts';
 
-export function checkTogether(settings: ConfigSettings): Fault[] {
+export function checkTogether(settings: ConfigSettings): ConfigFault[] {
   return [
     ...regionNames(settings),
     ...stageKind(settings),
@@ -26,7 +26,7 @@ export function checkTogether(settings: ConfigSettings): Fault[] {
   ];
 }
 
-function regionNames({ regions, homeRegion }: ConfigSettings): Fault[] {
+function regionNames({ regions, homeRegion }: ConfigSettings): ConfigFault[] {
   const names = regions.map(({ name }) => name);
   const faults = names.flatMap((name, i) =>
     names.indexOf(name) < i ? [{ path: ['regions', i, 'name'], message: 'is named twice' }] : [],
@@ -39,9 +39,9 @@ function regionNames({ regions, homeRegion }: ConfigSettings): Fault[] {
  * A stage of kind dev is cheap and leaves nothing behind: it may not have parts that cost money or outlive
  * it.
  */
-function stageKind({ stage, regions, domain }: ConfigSettings): Fault[] {
+function stageKind({ stage, regions, domain }: ConfigSettings): ConfigFault[] {
   if (stage.kind === 'prod') return [];
-  const only = (path: (string | number)[], what: string): Fault => ({
+  const only = (path: (string | number)[], what: string): ConfigFault => ({
     path,
     message: `${what} needs stage.kind: "prod"; a stage of kind dev is one Region without a domain or a key of its own`,
     example: false,
@@ -55,9 +55,9 @@ function stageKind({ stage, regions, domain }: ConfigSettings): Fault[] {
   ];
 }
 
-function domainNames({ domain, regions }: ConfigSettings): Fault[] {
+function domainNames({ domain, regions }: ConfigSettings): ConfigFault[] {
   if (!domain) {
-    const unknown = (i: number): Fault => ({
+    const unknown = (i: number): ConfigFault => ({
       path: ['regions', i, 'baseUrl'],
       message:
         'is missing: without a domain, Regions cannot know of each other where they are reached; ' +
@@ -76,7 +76,7 @@ function domainNames({ domain, regions }: ConfigSettings): Fault[] {
           },
         ]
       : []),
-    ...regions.flatMap(({ name, baseUrl, certificateArn }, i): Fault[] => [
+    ...regions.flatMap(({ name, baseUrl, certificateArn }, i): ConfigFault[] => [
       ...(baseUrl
         ? [
             {
@@ -101,13 +101,13 @@ function domainNames({ domain, regions }: ConfigSettings): Fault[] {
 const KEY_ARNS = ['kmsKeyArn', 'previousKmsKeyArn'] as const;
 
 /** A service takes keys, certificates and topics of its own Region only. */
-function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fault[] {
-  const elsewhere = (path: (string | number)[], arn: string | undefined, region: string): Fault[] => {
+function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): ConfigFault[] {
+  const elsewhere = (path: (string | number)[], arn: string | undefined, region: string): ConfigFault[] => {
     const found = arn?.split(':')[3];
     if (found === undefined || found === region) return [];
     return [{ path, message: `must lie in ${region}, got one in ${found}`, example: false }];
   };
-  const same = regions.flatMap(({ kmsKeyArn, previousKmsKeyArn }, i): Fault[] =>
+  const same = regions.flatMap(({ kmsKeyArn, previousKmsKeyArn }, i): ConfigFault[] =>
     kmsKeyArn === undefined || kmsKeyArn !== previousKmsKeyArn
       ? []
       : [
@@ -129,9 +129,11 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Fau
   ];
 }
 
-function keysRegion({ stage, keys: { managedBy }, regions }: ConfigSettings): Fault[] {
+function keysRegion({ stage, keys: { managedBy }, regions }: ConfigSettings): ConfigFault[] {
   const names = regions.map(({ name }) => name);
-  const fault = (message: string): Fault[] => [{ path: ['keys', 'managedBy'], message, example: false }];
+  const fault = (message: string): ConfigFault[] => [
+    { path: ['keys', 'managedBy'], message, example: false },
+  ];
   if (managedBy === undefined) return [];
   if (stage.kind === 'dev')
     return fault('has no meaning with stage.kind: "dev", which has one Region: leave it out');
@@ -139,7 +141,7 @@ function keysRegion({ stage, keys: { managedBy }, regions }: ConfigSettings): Fa
 }
 
 /** A key must be gone before the next but one comes (docs/key-life-cycle.md, "The windows"). */
-function rotationPeriods(settings: ConfigSettings): Fault[] {
+function rotationPeriods(settings: ConfigSettings): ConfigFault[] {
   return PURPOSES.flatMap((purpose) => {
     const { life } = KEYSETS[purpose];
     const setting = typeof life === 'number' ? text(life) : life;
@@ -156,9 +158,9 @@ function rotationPeriods(settings: ConfigSettings): Fault[] {
 }
 
 /** A VPC lies in one Region. */
-function vaultNetworks({ regions, homeRegion, vault }: ConfigSettings): Fault[] {
+function vaultNetworks({ regions, homeRegion, vault }: ConfigSettings): ConfigFault[] {
   if (vault.network === 'public') return [];
-  return regions.flatMap(({ name, vaultNetwork }, i): Fault[] =>
+  return regions.flatMap(({ name, vaultNetwork }, i): ConfigFault[] =>
     vaultNetwork || name === (homeRegion ?? regions[0]!.name)
       ? []
       : [
@@ -171,7 +173,7 @@ function vaultNetworks({ regions, homeRegion, vault }: ConfigSettings): Fault[] 
 }
 
 /** Other logins ask no STS endpoint of Vault's. */
-function vaultSts({ vault: { auth, stsRegion } }: ConfigSettings): Fault[] {
+function vaultSts({ vault: { auth, stsRegion } }: ConfigSettings): ConfigFault[] {
   if (stsRegion === undefined || auth === 'aws') return [];
   return [
     { path: ['vault', 'stsRegion'], message: `needs vault.auth: "aws", and not "${auth}"`, example: false },
@@ -182,7 +184,7 @@ const DAY_MS = 24 * 3600 * 1000;
 const text = (ms: number): string => Duration.millis(ms).toHumanString();
 
 /** Several clients may share an address, and none may be refused at the door below its own quota. */
-function perIpRate({ stage, waf, quota }: ConfigSettings): Fault[] {
+function perIpRate({ stage, waf, quota }: ConfigSettings): ConfigFault[] {
   const needed = 5 * quota.signaturesPerMinute;
   if (stage.kind === 'dev' || waf.requestsPerIp >= needed) return [];
   const message = `${waf.requestsPerIp} in 5 minutes is less than one client may sign in that time: 5 × quota.signaturesPerMinute = ${needed}`;
@@ -190,7 +192,7 @@ function perIpRate({ stage, waf, quota }: ConfigSettings): Fault[] {
 }
 
 /** Better refused than half right: names and endpoints there differ. */
-function notYet({ stage, regions }: ConfigSettings): Fault[] {
+function notYet({ stage, regions }: ConfigSettings): ConfigFault[] {
   const other = regions.findIndex(({ name }) => /^(cn|us-gov|us-iso)/.test(name));
   if (stage.kind !== 'prod' || other < 0) return [];
   const message = 'lies outside the aws partition, which is not supported yet for stage.kind: "prod"';

@@ -1,6 +1,6 @@
 /** Which mode the global tables can have, by where the Regions are (docs/deploy-config.md, "Consistency"). */
 import type { Consistency } from '../../lambda/contract/serving-environment.ts';
-import type { Fault } from './fault.ts';
+import type { ConfigFault } from './fault.ts';
 import type { ConfigSettings } from './schema.ts';
 
 /** DynamoDB keeps strongly consistent tables within one of these. */
@@ -21,10 +21,10 @@ export function consistencyOf(settings: Placed): Consistency {
   return settings.consistency ?? (strongSet(settings) ? 'strong' : 'eventual');
 }
 
-export function checkConsistency(settings: Placed): Fault[] {
+export function checkConsistency(settings: Placed): ConfigFault[] {
   const { regions, consistency, witnessRegion } = settings;
   const names = regions.map(({ name }) => name);
-  const fault = (setting: 'consistency' | 'witnessRegion', message: string): Fault[] => [
+  const fault = (setting: 'consistency' | 'witnessRegion', message: string): ConfigFault[] => [
     { path: [setting], message, example: false },
   ];
   if (names.length === 1)

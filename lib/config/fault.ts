@@ -1,5 +1,5 @@
 /** An error in one setting. */
-export interface Fault {
+export interface ConfigFault {
   readonly path: readonly (string | number)[];
   readonly message: string;
   /** False where the message says what to write, and the setting's example would mislead. */

@@ -214,7 +214,8 @@ export interface StageSettings {
 
   /**
    * `dev`: one Region, no domain, about 2 USD a month at rest; `cdk destroy` removes everything, data and
-   * keys included. `prod`: tables and secrets are protected and stay.
+   * keys included. `prod`: registrations, clients, secrets and keys are protected and stay; used nonces,
+   * quotas and evacuation flags go.
    */
   readonly kind: 'dev' | 'prod';
 }

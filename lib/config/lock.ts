@@ -6,7 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { KEYS_MANAGED_BY, LOCK_FILE } from '../../lambda/contract/lock-file.ts';
-import type { Fault } from './fault.ts';
+import type { ConfigFault } from './fault.ts';
 import { type Config, ConfigError } from './read.ts';
 import { type TableSet, tableSets } from './tables.ts';
 
@@ -21,7 +21,7 @@ const MIGRATE = 'copy the data into tables of the next generation: docs/upgrade.
 const tablesSchema = z.strictObject({
   /** Absent: 1. */
   generation: z.number().optional(),
-  /** With one Region they are such as replicas can be added to. */
+  /** Tables of one Region are `eventual`: replicas can be added to them. */
   consistency: z.enum(['eventual', 'strong']),
   regions: z.array(z.string()),
   witnessRegion: z.string().optional(),
@@ -106,7 +106,7 @@ function promotion(
   { [KEYS_MANAGED_BY]: was }: Partial<LockedStage>,
   { keys: { managedBy: is } }: Config,
   file: string,
-): Fault[] {
+): ConfigFault[] {
   if (was === is) return [];
   const how =
     was === undefined
@@ -117,21 +117,21 @@ function promotion(
 }
 
 /**
- * A key that changes on a live stage leaves the roles without a right on it, unless they may use both for a
- * while. The file has what tables and secrets were encrypted with when it was last written.
+ * If the key of a live stage changes, the roles lack a right on one of the two, unless they may use both for
+ * a while. The file names the keys that encrypted tables and secrets when it was last written.
  */
 function keyChanges(
   { kmsKeys }: LockedStage,
   { stage, regions }: Config,
   { file, write }: LockOptions,
-): Fault[] {
+): ConfigFault[] {
   if (kmsKeys === undefined) {
     const message =
       `${file} does not say which keys encrypt the stage's data: an earlier version wrote it. With the kmsKeyArn of every ` +
       `Region as it is deployed, write it once with \`${WRITE}\` and commit it`;
     return write ? [] : [{ path: ['regions'], message, example: false }];
   }
-  return regions.flatMap(({ name, kmsKeyArn: is = MADE, previousKmsKeyArn: previous }, i): Fault[] => {
+  return regions.flatMap(({ name, kmsKeyArn: is = MADE, previousKmsKeyArn: previous }, i): ConfigFault[] => {
     const was = kmsKeys[name];
     // The ARN of a key that the stage made is not known here.
     const listed = previous !== undefined && (was === MADE || was === previous);
@@ -147,8 +147,8 @@ function keyChanges(
   });
 }
 
-/** A stage that is not deployed yet has no key before its first. */
-const tooEarly = ({ regions }: Config): Fault[] =>
+/** A stage that is not deployed yet has no previous key. */
+const tooEarly = ({ regions }: Config): ConfigFault[] =>
   regions.flatMap(({ previousKmsKeyArn }, i) =>
     previousKmsKeyArn === undefined
       ? []
@@ -161,13 +161,19 @@ const tooEarly = ({ regions }: Config): Fault[] =>
         ],
   );
 
-const frozen = (path: readonly string[], file: string, was: string, is: string, how: string): Fault => ({
+const frozen = (
+  path: readonly string[],
+  file: string,
+  was: string,
+  is: string,
+  how: string,
+): ConfigFault => ({
   path,
   message: `is frozen since the first deploy: ${file} has ${was}, got ${is}; ${how}`,
   example: false,
 });
 
-function homeChange(before: LockedStage, now: LockedStage, file: string): Fault[] {
+function homeChange(before: LockedStage, now: LockedStage, file: string): ConfigFault[] {
   if (now.homeRegion === before.homeRegion) return [];
   const how = 'tables and secrets do not move: deploy another stage there and move clients to it';
   return [frozen(['homeRegion'], file, before.homeRegion, now.homeRegion, how)];
@@ -175,16 +181,20 @@ function homeChange(before: LockedStage, now: LockedStage, file: string): Fault[
 
 /**
  * A stage takes a generation into use only after its tables were made beside the ones in use, which is when
- * they can be filled. The ones before stay listed, so that no deployment of that day gives them up.
+ * they can be filled. The previous ones stay listed, so that no deployment in between gives them up.
  */
-function generationChanges(before: LockedStage, now: LockedStage, { file, write }: LockOptions): Fault[] {
+function generationChanges(
+  before: LockedStage,
+  now: LockedStage,
+  { file, write }: LockOptions,
+): ConfigFault[] {
   const [was, is] = [generationOf(before), generationOf(now)];
   if (was === is)
     return [
       ...tableChanges([], before, now, { file, write }),
       ...(now.other ? otherChanges(before, now.other, { file, write }) : []),
     ];
-  const fault = (path: string[], message: string): Fault[] => [{ path, message, example: false }];
+  const fault = (path: string[], message: string): ConfigFault[] => [{ path, message, example: false }];
   if (before.other === undefined || generationOf(before.other) !== is)
     return fault(
       ['tables', 'generation'],
@@ -211,7 +221,7 @@ function generationChanges(before: LockedStage, now: LockedStage, { file, write 
 
 const OTHER = ['tables', 'other'] as const;
 
-function otherChanges(before: LockedStage, now: Tables, { file, write }: LockOptions): Fault[] {
+function otherChanges(before: LockedStage, now: Tables, { file, write }: LockOptions): ConfigFault[] {
   if (before.other && generationOf(before.other) === generationOf(now))
     return tableChanges(OTHER, before.other, now, { file, write });
   if (write) return [];
@@ -227,7 +237,7 @@ function tableChanges(
   before: Tables,
   now: Tables,
   { file, write }: LockOptions,
-): Fault[] {
+): ConfigFault[] {
   if (now.consistency !== before.consistency) {
     const how = `a table keeps its mode; ${MIGRATE}`;
     return [frozen([...at, 'consistency'], file, before.consistency, now.consistency, how)];
@@ -242,7 +252,7 @@ function tableChanges(
     return was === is
       ? []
       : [frozen(path, file, was, is, `a strongly consistent table keeps its Regions; ${MIGRATE}`)];
-  // Writing takes replicas that were deployed.
+  // The file is written after the deployment, so the replicas exist already.
   if (write || difference(before.regions, now.regions) <= 1) return [];
   const message =
     `differ from ${file} in more than one: it has ${was}, got ${is}. A table takes one replica more or less a ` +
@@ -250,7 +260,7 @@ function tableChanges(
   return [{ path, message, example: false }];
 }
 
-function missing(stage: string, others: readonly string[], file: string): Fault {
+function missing(stage: string, others: readonly string[], file: string): ConfigFault {
   const known = others.length === 0 ? '' : ` (it has ${others.join(', ')}; a stage cannot be renamed)`;
   return {
     path: ['stage', 'name'],

@@ -2,7 +2,7 @@
 import { Token } from 'aws-cdk-lib';
 import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
 import { Construct } from 'constructs';
-import type { Fault } from './fault.ts';
+import type { ConfigFault } from './fault.ts';
 
 const IDS = ['keyArn', 'topicArn', 'certificateArn', 'subnetId', 'securityGroupId', 'vpcId'] as const;
 
@@ -21,10 +21,10 @@ const NOT_KNOWN =
   'first, and import it by its ARN or id, for example with Key.fromKeyArn';
 
 /**
- * @returns the config with text in place of objects, and a fault for each object that no text stands for yet
+ * @returns the config with text in place of objects, and a fault for each object whose id is not known yet
  */
-export function withoutObjects(input: unknown): { plain: unknown; faults: Fault[] } {
-  const faults: Fault[] = [];
+export function withoutObjects(input: unknown): { plain: unknown; faults: ConfigFault[] } {
+  const faults: ConfigFault[] = [];
   const plainOf = (value: unknown, path: (string | number)[]): unknown => {
     if (Array.isArray(value)) return value.map((each, i) => plainOf(each, [...path, i]));
     if (typeof value !== 'object' || value === null) return value;

@@ -1,11 +1,11 @@
 /**
- * Reads a config, or says of every setting that is wrong where it is, what is wrong and what would be right.
+ * Reads a config. For each wrong setting the error says where it is, what is wrong, and what would be right.
  */
 import { z } from 'zod';
 import type { Consistency } from '../../lambda/contract/serving-environment.ts';
 import { checkTogether } from './checks.ts';
 import { consistencyOf } from './consistency.ts';
-import type { Fault } from './fault.ts';
+import type { ConfigFault } from './fault.ts';
 import { withoutObjects } from './objects.ts';
 import { loadRegistrationSchema } from './registration-schema.ts';
 import { type ConfigInput, type ConfigSettings, configSchema } from './schema.ts';
@@ -22,7 +22,7 @@ export type Config = Omit<ConfigSettings, 'registrationSchema' | 'consistency'> 
 
 /** The config cannot be used. The message names every fault; a stack trace would add nothing. */
 export class ConfigError extends Error {
-  constructor(faults: readonly Fault[]) {
+  constructor(faults: readonly ConfigFault[]) {
     super(['The config cannot be used:', ...faults.map((fault) => `  ${describe(fault)}`)].join('\n'));
     this.name = 'ConfigError';
   }
@@ -48,7 +48,7 @@ export function readConfig(input: ConfigInput): Config {
   };
 }
 
-function toFaults(issue: z.core.$ZodIssue, config: unknown): Fault[] {
+function toFaults(issue: z.core.$ZodIssue, config: unknown): ConfigFault[] {
   const path = issue.path as (string | number)[];
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys((settingAt(path) as z.ZodObject).shape).join(', ');
@@ -63,7 +63,7 @@ function toFaults(issue: z.core.$ZodIssue, config: unknown): Fault[] {
   return [{ path, message: `${message(issue)}${got}` }];
 }
 
-/** The schema's own messages are whole; zod's say what was expected in words of its own. */
+/** Our schema's messages stay as they are; zod's own, which begin with `Invalid`, are put in our words. */
 function message(issue: z.core.$ZodIssue): string {
   if (!issue.message.startsWith('Invalid ')) return issue.message;
   if (issue.code === 'invalid_type') return `must be of type ${issue.expected}`;
@@ -72,7 +72,7 @@ function message(issue: z.core.$ZodIssue): string {
   return lowerFirst(issue.message);
 }
 
-function describe({ path, message, example }: Fault): string {
+function describe({ path, message, example }: ConfigFault): string {
   const where = path.reduce<string>((text, key) => text + segment(key, text === ''), '');
   const [right] = example === false ? [] : examplesOf(settingAt(path));
   const shown = right === undefined ? '' : `; for example ${path.at(-1)}: ${JSON.stringify(right)}`;
@@ -98,8 +98,7 @@ function settingAt(path: readonly (string | number)[]): z.ZodType | undefined {
 }
 
 /**
- * @returns what a setting may be, most telling first; of the form that it has where it is not optional, if
- * need be
+ * @returns examples of a setting, the most telling first. An optional one may have those of its inner form.
  */
 export function examplesOf(schema: z.ZodType | undefined): unknown[] {
   const examples = schema?.meta()?.examples as unknown[] | undefined;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
-import type { Fault } from './fault.ts';
+import type { ConfigFault } from './fault.ts';
 
 /** As JSON, in bytes. The discovery document holds the schema, and the SDK reads at most a mebibyte of it. */
 export const MAX_SCHEMA_BYTES = 1_000_000;
@@ -10,7 +10,7 @@ export const MAX_SCHEMA_BYTES = 1_000_000;
 /** @param setting the schema, the path of a JSON file that holds it, or undefined for the default one */
 export function loadRegistrationSchema(setting: string | object | undefined): {
   schema: object;
-  faults: Fault[];
+  faults: ConfigFault[];
 } {
   const schema: unknown = setting ?? defaultSchema;
   try {

@@ -8,9 +8,9 @@ import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import { LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
+import { tables } from './generations.ts';
 import { keys } from './keys.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
-import { tables } from './tables.ts';
 import { throttles, waf } from './traffic.ts';
 import { vault } from './vault.ts';
 

@@ -3,44 +3,10 @@
  * table and a strong table's Regions never change, and a backup is restored to a new table. So there the data
  * goes to tables of another generation (docs/upgrade.md, "Other tables").
  */
-import { z } from 'zod';
 import type { Consistency } from '../../lambda/contract/serving-environment.ts';
 import { checkConsistency, consistencyOf } from './consistency.ts';
-import type { Fault } from './fault.ts';
-import { count, regionName } from './forms.ts';
+import type { ConfigFault } from './fault.ts';
 import type { ConfigSettings } from './schema.ts';
-
-export const tables = z.strictObject({
-  /**
-   * Generation that the stage uses: part of the names of `registry` and `clients`. A whole number; default 1.
-   */
-  generation: count(2).default(1),
-  /**
-   * Tables of another generation, which exist as well but are not in use: the next ones, until they are
-   * filled, or the ones before, while they are kept. Default: none.
-   */
-  other: z
-    .strictObject({
-      generation: count(2),
-      /** As `consistency`, of these tables. Default: by their Regions. */
-      consistency: z
-        .enum(['strong', 'eventual'])
-        .optional()
-        .meta({ examples: ['strong'] }),
-      /** Regions that have a replica, the home Region among them. Default: those that serve. */
-      regions: z
-        .array(regionName())
-        .min(1, 'must name at least one Region')
-        .optional()
-        .meta({ examples: [['eu-west-1', 'eu-central-1']] }),
-      /** As `witnessRegion`, of these tables. Default: none. */
-      witnessRegion: regionName()
-        .optional()
-        .meta({ examples: ['eu-west-3'] }),
-    })
-    .optional()
-    .meta({ examples: [{ generation: 2 }] }),
-});
 
 /** One generation's `registry` and `clients`. */
 export interface TableSet {
@@ -80,7 +46,7 @@ type Mode = Pick<ConfigSettings, 'consistency' | 'witnessRegion'> & {
 };
 type Other = NonNullable<ConfigSettings['tables']['other']>;
 
-/** What is not said of the other tables is as with those in use, if nothing is said at all. */
+/** Without further settings the other tables are like those in use. */
 function modeOf({ consistency, regions, witnessRegion }: Other, inUse: TableSet): Mode {
   const isSaid = (consistency ?? regions ?? witnessRegion) !== undefined;
   const like = isSaid ? undefined : inUse;
@@ -93,11 +59,11 @@ function modeOf({ consistency, regions, witnessRegion }: Other, inUse: TableSet)
   };
 }
 
-export function checkTables(settings: ConfigSettings): Fault[] {
+export function checkTables(settings: ConfigSettings): ConfigFault[] {
   const { tables, stage, regions, homeRegion = regions[0]!.name } = settings;
   const { other } = tables;
   if (!other) return [];
-  const fault = (setting: string, message: string): Fault => ({
+  const fault = (setting: string, message: string): ConfigFault => ({
     path: ['tables', 'other', setting],
     message,
     example: false,

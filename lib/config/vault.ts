@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { AWS_REGION } from '../../lambda/contract/forms.ts';
 import { url } from './forms.ts';
-import type { Config } from './read.ts';
 
 /** 8 hexadecimal digits, or the 17 of newer ones. */
 const ec2Id = (kind: string): RegExp => new RegExp(`^${kind}-[0-9a-f]{8}([0-9a-f]{9})?$`);
@@ -58,7 +57,3 @@ export const vault = z.strictObject({
     .default('public')
     .meta({ examples: VPC_EXAMPLES }),
 });
-
-/** @returns the VPC of a Region's rotation functions, if they are in one */
-export const vaultNetwork = ({ vault }: Config, { vaultNetwork: own }: Config['regions'][number]) =>
-  own ?? (vault.network === 'public' ? undefined : vault.network);

@@ -76,7 +76,7 @@ function encryption(scope: Construct, config: Config, regions: readonly string[]
   );
 }
 
-/** A Region that has tables of another generation only is not in the settings: the stage makes its key. */
+/** A Region that only has tables of another generation is not in the settings, so the stage makes its key. */
 const regionOf = ({ regions }: Config, name: string) =>
   regions.find((each) => each.name === name) ?? { name };
 

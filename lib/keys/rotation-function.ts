@@ -19,7 +19,7 @@ import {
 } from '../../lambda/contract/vault.ts';
 import { keyLags } from '../config/key-lags.ts';
 import type { Config } from '../config/read.ts';
-import { vaultNetwork } from '../config/vault.ts';
+import { vaultNetwork } from '../config/vault-network.ts';
 import { keyStatements } from '../data/encryption.ts';
 import { allow, allowItems, secretArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';

@@ -1,7 +1,7 @@
 /**
  * Findings of cdk-nag's AwsSolutions that are accepted, by rule and type of resource, each with its reason.
  */
-export interface Acknowledged {
+export interface AcceptedFinding {
   readonly rule: string;
   /** Which finding, for rules that report several for one resource. */
   readonly finding?: RegExp;
@@ -13,7 +13,7 @@ export interface Acknowledged {
   readonly reason: string;
 }
 
-export const ACKNOWLEDGED: readonly Acknowledged[] = [
+export const ACKNOWLEDGED: readonly AcceptedFinding[] = [
   {
     rule: 'AwsSolutions-APIG4',
     type: 'AWS::ApiGateway::Method',

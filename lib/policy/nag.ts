@@ -9,12 +9,12 @@ import {
 } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type { IConstruct } from 'constructs';
-import { ACKNOWLEDGED, type Acknowledged } from './acknowledged.ts';
+import { ACKNOWLEDGED, type AcceptedFinding } from './acknowledged.ts';
 
 export class AcknowledgingChecks implements IPolicyValidationPlugin {
   readonly name = 'AwsSolutions';
   /** Rows that accepted a finding. */
-  readonly used = new Set<Acknowledged>();
+  readonly used = new Set<AcceptedFinding>();
   readonly #kind: 'dev' | 'prod';
 
   constructor(kind: 'dev' | 'prod') {
@@ -59,7 +59,7 @@ export function acknowledgement(
   type: string,
   kind: 'dev' | 'prod',
   path: string,
-): Acknowledged | undefined {
+): AcceptedFinding | undefined {
   const [, name, finding] = rule.match(/^([^[]+)(?:\[(.*)\])?$/)!;
   return ACKNOWLEDGED.find(
     (row) =>

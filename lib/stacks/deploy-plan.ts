@@ -1,4 +1,6 @@
-/** Writes a file beside the templates: what `countersign preflight` must find in the account. */
+/**
+ * Writes a file beside the templates, which `countersign preflight`, `deploy`, `destroy` and `region` read.
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stack } from 'aws-cdk-lib';
@@ -10,7 +12,7 @@ import {
 } from '../../lambda/contract/deploy-plan.ts';
 import type { Config } from '../config/read.ts';
 import { tableSets } from '../config/tables.ts';
-import { vaultNetwork } from '../config/vault.ts';
+import { vaultNetwork } from '../config/vault-network.ts';
 
 /** The stacks of a stage, by what they hold. */
 export type Parts = Readonly<Record<PlannedStack['part'], readonly Stack[]>>;

@@ -46,13 +46,13 @@ export class RegionStack extends PlatformStack {
   readonly baseUrl: string;
   /** The functions that answer clients and operators, by name. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
-  /** The functions that rotate keys, by purpose. Only the home Region schedules them. */
+  /** The functions that rotate keys, by purpose. Only the Region that makes keys schedules them. */
   readonly rotationFunctions: Readonly<Record<Purpose, LambdaFunction>>;
   /** Checks every hour that keys are rotated and replicated. */
   readonly keysWatchFunction: LambdaFunction;
   /** Used nonces. */
   readonly ledger: Table;
-  /** Quotas and revoked keys. */
+  /** Quotas, revoked and published keys, the record of health, evacuation flags and the stop of writes. */
   readonly limits: Table;
   /** Notified by the Region's alarms. Undefined for `dev` without a topic in the config. */
   readonly alarmTopic?: ITopic;

@@ -24,7 +24,7 @@ export interface ReplicaStatus extends ReplicaRegion {
   readonly message: string | undefined;
 }
 
-/** What a primary knows of one replica. */
+/** The state of one replica, as its primary knows it. */
 interface Link extends ReplicaRegion {
   readonly sinceMs: number;
   /** Why there is no replica. */
@@ -60,8 +60,8 @@ export class SecretRegions {
     this.#lostAtMs.set(region, this.#nowMs());
   }
 
-  /** What was written in the meantime arrives now, where a secret still is a replica. */
-  restore(region: string): void {
+  /** Writes made in the meantime arrive now, if the secret is still a replica. */
+  bringBack(region: string): void {
     this.#lostAtMs.delete(region);
   }
 

@@ -14,8 +14,7 @@ import {
   ResourceInUseException,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
-import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
-import { tableKinds } from '../stage.ts';
+import { TABLES, type TableKind, tableKinds, tableName } from '../../lambda/contract/names.ts';
 
 export interface Replicas {
   /** Creates the missing tables, empty. */

@@ -108,7 +108,7 @@ export class EventualTable implements Table {
     return count;
   }
 
-  /** Lets the oldest change of the link arrive; or only the newest, which replaces all before it. */
+  /** Lets the oldest change of the link arrive, or only the newest one, which replaces all earlier ones. */
   deliver(link: Link, combined = false): void {
     const id = linkId(link);
     const { versions } = this.#underWay.get(id)!;

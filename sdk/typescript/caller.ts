@@ -71,8 +71,8 @@ interface Failure {
 const SPREAD_MS = 200;
 /**
  * Largest difference between the server's clock and this machine's that is corrected. A false clock could
- * make the client sign proofs for the future, which a thief could use then. A nonce and a proof live about
- * ten minutes at most.
+ * make the client sign proofs for the future, which a thief could use then. A proof lives five minutes, with
+ * a minute of leeway; more than ten minutes is never needed.
  */
 const MOST_CLOCK_OFFSET_MS = 600_000;
 /**

@@ -41,7 +41,7 @@ export interface RetryLimits {
 const BASE_MS = 200;
 const CAP_MS = 10_000;
 /** A call that would have to wait longer fails instead; its error has `retryAfterMs`. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+const LONGEST_WAIT_MS = 60_000;
 /** How many quota windows one call waits for. Other calls may use up each window first. */
 const QUOTA_WAITS = 10;
 const TRANSIENT = [429, 500, 502, 503, 504];
@@ -55,7 +55,7 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
     return next;
   };
   // The wait would be longer than a call may wait: let the caller decide.
-  if (retryAfterMs > LONGEST_RETRY_AFTER_MS) return undefined;
+  if (retryAfterMs > LONGEST_WAIT_MS) return undefined;
   // The nonce is older than a deletion, and so would be a nonce issued now: wait for Retry-After, then fetch
   // one.
   if (code === 'use_nonce' && retryAfterMs > 0)

@@ -1,13 +1,23 @@
-/** How long the command line waits for a Lambda function. */
+/** How long the command line waits for a Lambda function, and what it says when an answer is lost. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it, vi } from 'vitest';
-import { invoke } from '../../cli/admin.ts';
+import { invoke, invokeAdmin } from '../../cli/admin.ts';
 import { EXIT } from '../../cli/io.ts';
+import { ADMIN_FUNCTION, type AdminAction } from '../../lambda/contract/admin.ts';
 import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
 
 afterEach(() => void vi.restoreAllMocks());
+
+const target = (port: number) => ({
+  ...{ stage: 'local', regions: ['local-a'], args: ' --local 4100' },
+  aws: (region: string) => ({
+    region,
+    endpoint: `http://127.0.0.1:${port}`,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  }),
+});
 
 it('the call to a function that never answers ends once Lambda would have ended the function', async () => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
@@ -16,17 +26,10 @@ it('the call to a function that never answers ends once Lambda would have ended 
   const late = new AbortController();
   const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(late.signal);
   try {
-    const aws = (region: string) => ({
-      region,
-      endpoint: `http://127.0.0.1:${port}`,
-      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-    });
     let failure: unknown;
-    invoke({ stage: 'local', regions: ['local-a'], args: '', aws }, 'local-a', 'f', 'keys.list', {}).catch(
-      (error) => {
-        failure = error;
-      },
-    );
+    invoke(target(port), 'local-a', 'f', 'keys.list', {}).catch((error) => {
+      failure = error;
+    });
     await once(silent, 'request');
     expect(timeout).toHaveBeenCalledExactlyOnceWith(ROTATION_TIMEOUT_MS + 10_000);
     expect(failure).toBeUndefined();
@@ -36,4 +39,50 @@ it('the call to a function that never answers ends once Lambda would have ended 
     silent.closeAllConnections();
     silent.close();
   }
+});
+
+const CLIENT = { client_id: 'acme' };
+const RUN_AGAIN = 'run the command again: that does no harm';
+const LOST: [AdminAction, object, string][] = [
+  ['clients.create', {}, 'look with countersign clients list --local 4100; if the client is there'],
+  ['clients.update', CLIENT, 'look with countersign clients show acme --local 4100'],
+  ['clients.rotate-key', CLIENT, 'look with countersign clients show acme --local 4100; if it has a new key'],
+  ['clients.revoke-key', CLIENT, 'look with countersign clients show acme --local 4100; to run it again'],
+  ['clients.disable', CLIENT, 'look with countersign clients show acme --local 4100'],
+  ['clients.enable', CLIENT, 'look with countersign clients show acme --local 4100'],
+  ['clients.delete', CLIENT, 'look with countersign clients show acme --local 4100'],
+  ['registrations.delete', {}, 'look with countersign registrations show --local 4100'],
+  ['registrations.erase', {}, 'look with countersign registrations show --local 4100'],
+  ['tables.stop', {}, 'look with countersign registry show --local 4100'],
+  ['tables.resume', {}, 'look with countersign registry show --local 4100'],
+  ['proofs.revoke', { nonce: 'n' }, RUN_AGAIN],
+  ['regions.evacuate', { region: 'local-a' }, RUN_AGAIN],
+  ['regions.return', { region: 'local-a' }, RUN_AGAIN],
+];
+
+it.each(LOST)('after a lost answer of %s says what to do', async (action, params, todo) => {
+  const failing = createServer((_, response) => {
+    response.writeHead(200, { 'X-Amz-Function-Error': 'Unhandled' }).end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(failing, 'listening');
+  const { port } = failing.address() as AddressInfo;
+  try {
+    const lost = invokeAdmin(target(port), 'local-a', action, params as never);
+    const error: Error = await lost.then(
+      () => expect.fail('no error'),
+      (thrown) => thrown,
+    );
+    const [, said] = error.message.split('its log says why; it may have been done: ');
+    expect(said?.slice(0, todo.length)).toBe(todo);
+    // No other advice follows, but for the actions that show a key.
+    if (!/; (if|to) /.test(todo)) expect(said).toBe(todo);
+  } finally {
+    failing.closeAllConnections();
+    failing.close();
+  }
+});
+
+it('every action that changes something says what to do after a lost answer', () => {
+  const writes = Object.entries(ADMIN_FUNCTION).filter(([, name]) => name === 'admin-write');
+  expect(LOST.map(([action]) => action).toSorted()).toEqual(writes.map(([action]) => action).toSorted());
 });

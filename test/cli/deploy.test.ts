@@ -3,9 +3,9 @@ import { Readable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cli/deploy/command.ts';
 import { regionCommand } from '../../cli/deploy/region-command.ts';
-import { addSteps, describeStep, removeSteps } from '../../cli/deploy/region-steps.ts';
+import { addSteps, removeSteps } from '../../cli/deploy/region-steps.ts';
 import { type DeployParts, deployStacks, runSteps } from '../../cli/deploy/run.ts';
-import { deploySteps, destroySteps } from '../../cli/deploy/steps.ts';
+import { deploySteps, describeStep, destroySteps } from '../../cli/deploy/steps.ts';
 import { CliError, EXIT, type Io } from '../../cli/io.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { Directory } from './cli.ts';
@@ -80,7 +80,7 @@ class Account implements DeployParts {
   existing = new Set<string>(names(PLAN.stacks));
   /** By Region, the checks that fail; undefined: no answer. */
   health: Record<string, readonly string[] | undefined> = { [A]: [], [B]: [] };
-  ringing: Record<string, string[]> = { [A]: [], [B]: [] };
+  firing: Record<string, string[]> = { [A]: [], [B]: [] };
   onDeploy: (stack: PlannedStack) => void = () => {};
 
   async deploy(each: PlannedStack): Promise<void> {
@@ -105,7 +105,7 @@ class Account implements DeployParts {
   };
   alarms = async ({ region }: PlannedStack) => {
     this.log.push(`alarms ${region}`);
-    return this.ringing[region]!;
+    return this.firing[region]!;
   };
   report = (text: string) => void this.reports.push(text);
   nowMs = () => {
@@ -157,12 +157,12 @@ describe('a deployment', () => {
     expect(account.deployed).not.toContain(`deploy region-${A}`);
   });
 
-  it('stops if an alarm begins to ring; an alarm that rang before does not count, because the other Region may be down', async () => {
+  it('stops if an alarm fires; an alarm that fired before does not count, because the other Region may be down', async () => {
     const account = new Account();
-    account.ringing[B] = ['replication-lag'];
+    account.firing[B] = ['replication-lag'];
     expect((await run(account)).stopped).toBeNull();
     account.onDeploy = ({ name }) => {
-      if (name === `region-${B}`) account.ringing[B] = ['replication-lag', 'api-errors'];
+      if (name === `region-${B}`) account.firing[B] = ['replication-lag', 'api-errors'];
     };
     const { stopped } = await run(account);
     expect(stopped!.why).toBe(
@@ -173,7 +173,7 @@ describe('a deployment', () => {
   it('watches no alarm with the option for that: while writes are stopped, errors raise alarms', async () => {
     const account = new Account();
     account.onDeploy = ({ region }) => {
-      account.ringing[region] = ['api-errors'];
+      account.firing[region] = ['api-errors'];
     };
     const outcome = await deployStacks(PLAN.stacks, { ...WATCHING, alarmsMs: 0 }, account);
     expect(outcome.stopped).toBeNull();

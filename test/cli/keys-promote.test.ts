@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CliError } from '../../cli/io.ts';
 import { projectLock } from '../../cli/keys/lock.ts';
-import { type PromoteOptions, promoteKeys, type Step } from '../../cli/keys/promote.ts';
+import { type PromoteOptions, type PromotionStep, promoteKeys } from '../../cli/keys/promote.ts';
 import type { Target } from '../../cli/target.ts';
 import { secretName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
@@ -47,16 +47,16 @@ const promote = (options: Partial<PromoteOptions> = {}, to: string = NEXT, more:
     ...options,
   });
 
-const undone = (steps: readonly Step[]) =>
+const undone = (steps: readonly PromotionStep[]) =>
   steps.filter(({ done }) => !done).map(({ step, region, purpose }) => [step, region, purpose]);
-const details = (steps: readonly Step[], name: string) =>
+const details = (steps: readonly PromotionStep[], name: string) =>
   steps.filter(({ step }) => step === name).map(({ detail }) => detail);
 
 const primaries = () =>
   REGIONS.map((region) => world.secrets.in(region).find(secretName(STAGE, 'nonce')).primaryRegion);
 
 /** What the command asks for, done by a person: run, deploy, run again. */
-async function promoteAndDeploy(options: Partial<PromoteOptions> = {}): Promise<readonly Step[]> {
+async function promoteAndDeploy(options: Partial<PromoteOptions> = {}): Promise<readonly PromotionStep[]> {
   expect(undone(await promote(options))).toEqual([['deploy', NEXT, null]]);
   for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
   return promote(options);
@@ -111,7 +111,7 @@ describe('the home Region is lost', () => {
     expect([world.kids(HOME), world.made(HOME)]).toEqual(before);
   });
 
-  it('back, it is a replica only once its stack is deployed; then it has the keys of the new home', async () => {
+  it('back, it is a replica only once its stack is deployed; then it has the keys of the new key home', async () => {
     await promoteAndDeploy();
     await world.operate(NEXT, 'nonce', 'keys.rotate');
     world.bringBack(HOME);
@@ -142,14 +142,14 @@ describe('the home Region is lost', () => {
     world.lose(HOME);
     world.clock.nowMs += 2_000;
     const steps = await promote();
-    expect(details(steps, 'detach')[0]).toContain(`without ${late}, which the former home made last`);
+    expect(details(steps, 'detach')[0]).toContain(`without ${late}, which the former key home made last`);
     for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
     await promote();
     await world.operate(NEXT, 'nonce', 'keys.rotate');
     world.bringBack(HOME);
     world.deploy(HOME, NEXT);
 
-    // The former home holds it. It goes only where somebody says so.
+    // The former key home holds it. It goes only where somebody says so.
     world.clock.nowMs += 2_000;
     const asked = await promote();
     expect(undone(asked)).toContainEqual(['replicate', HOME, 'nonce']);
@@ -175,7 +175,7 @@ describe('the home Region is lost', () => {
       `nonce: the copy of ${NEXT} lacks ${late}, which ${THIRD} has: promote that Region, or lose the key with --yes`,
     );
     expect(world.state()).toEqual(before);
-    world.secrets.restore(NEXT);
+    world.secrets.bringBack(NEXT);
     expect(undone(await promote({}, THIRD))).toContainEqual(['deploy', THIRD, null]);
     expect(world.kids(THIRD)).toContain(late);
   });
@@ -310,7 +310,7 @@ function watched(before: (n: number) => void): Partial<Target> {
 it.each<[string, readonly string[], () => Promise<unknown>]>([
   ['the home Region is lost', REGIONS, async () => world.lose(HOME)],
   [
-    'the former home is back',
+    'the former key home is back',
     [HOME, NEXT],
     async () => {
       world.lose(HOME);

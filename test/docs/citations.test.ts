@@ -7,13 +7,19 @@ const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
 
 /** A reference to notes that the repository does not contain. */
 const ELSEWHERE =
-  /design:|the design\b|\b\d+-(product|protocol|keys|regions|architecture|running|style|wire)\b/;
+  /design:|the design\b|\b\d{1,2}-(product|protocol|keys|regions|architecture|running|style|wire)\b/;
 /** `docs/protocol.md, "Limits"`, `docs/protocol.md, "Registering" and "Limits"`. */
 const SECTIONS = /(docs\/[\w/.-]+\.md)((?:(?:,| and) "[^"]+")+)/g;
 const DOCUMENT = /docs\/[\w/.-]+\.(?:md|yaml)/g;
 
 const headings = (document: string) =>
   [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!.replace(/^\d+\. /, ''));
+
+const DOCUMENTS = globSync('docs/**/*.md', { cwd: root });
+
+it.each(DOCUMENTS)('%s', (file) => {
+  expect(read(file).replaceAll('\n', ' ')).not.toMatch(ELSEWHERE);
+});
 
 const CODE = globSync('{bench,bin,cli,lambda,lib,local,protocol,scripts,sdk,test}/**/*.{ts,mjs,hcl}', {
   cwd: root,

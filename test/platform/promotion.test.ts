@@ -1,6 +1,6 @@
 /**
  * A rehearsal of docs/runbook.md, "primary-region-lost", on the running platform: the home Region is lost
- * under load, another takes over by `countersign keys promote`, rotates and revokes, and the former home
+ * under load, another takes over by `countersign keys promote`, rotates and revokes, and the former key home
  * comes back.
  */
 import { mkdirSync } from 'node:fs';
@@ -149,7 +149,7 @@ class Load {
   }
 }
 
-it('the home Region is lost under load, another makes the keys, and the former home comes back as a replica', async () => {
+it('the home Region is lost under load, another makes the keys, and the former key home comes back as a replica', async () => {
   const load = new Load([HOME, NEXT]);
   await load.goesOn();
   const before = await kidsIn(HOME);
@@ -163,7 +163,7 @@ it('the home Region is lost under load, another makes the keys, and the former h
   expect(first.code).toBe(1);
   await load.goesOn();
 
-  // Rotation goes on in the new home, by its schedule and by the command line.
+  // Rotation goes on in the new key home, by its schedule and by the command line.
   await rotateIn(NEXT);
   const [next] = (await kidsIn(NEXT)).filter((kid) => !before.includes(kid));
   expect(next).toBeDefined();
@@ -205,7 +205,7 @@ it('the home Region is lost under load, another makes the keys, and the former h
   await load.stop();
   expect(load.refused).toEqual([]);
 
-  // No key signed that the new home did not have: before the loss it had the same, and afterwards it made
+  // No key signed that the new key home did not have: before the loss it had the same, and afterwards it made
   // them.
   const known = [...before, next, ...(await kidsIn(NEXT))];
   for (const kids of load.signedBy.values()) for (const kid of kids) expect(known).toContain(kid);

@@ -45,7 +45,7 @@ beforeAll(async () => {
     keys: {
       lags: LAGS,
       maxLifeMs: { nonce: NONCE_LIFE_MS },
-      copyAgeMs: AGES_MS,
+      keysetMaxAgeMs: AGES_MS,
       replicaLagMs: () => REPLICA_LAG_MS,
     },
   });

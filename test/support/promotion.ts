@@ -156,7 +156,7 @@ export class World {
 
   bringBack(region: string): void {
     this.lost.delete(region);
-    this.secrets.restore(region);
+    this.secrets.bringBack(region);
   }
 
   keyset(region: string, purpose: Purpose): Keyset {

@@ -10,7 +10,7 @@ import twoRegions from '../../../examples/config/two-regions.ts';
 import { LOCK_CONTEXT } from '../../../lib/config/lock.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { RegistrationPlatform } from '../../../lib/platform.ts';
-import { ACKNOWLEDGED, type Acknowledged } from '../../../lib/policy/acknowledged.ts';
+import { ACKNOWLEDGED, type AcceptedFinding } from '../../../lib/policy/acknowledged.ts';
 import { addDeployRules, faults } from '../../../lib/policy/deploy-rules.ts';
 import { acknowledgement, addPolicyChecks } from '../../../lib/policy/nag.ts';
 import { PROD } from '../synth.ts';
@@ -39,7 +39,7 @@ const EXAMPLES: Record<string, ConfigInput> = {
   'two-regions': twoRegions,
   dev,
 };
-const used = new Set<Acknowledged>();
+const used = new Set<AcceptedFinding>();
 
 it.each(Object.keys(EXAMPLES))(
   "the example %s synthesises without credentials and passes the CDK's validation, AwsSolutions and our rules",

@@ -256,7 +256,7 @@ it.each(PURPOSES)(
   },
 );
 
-it('once promoted, schedules are on in the new home alone, and its functions and keys-watch know it', () => {
+it('once promoted, schedules are on in the new key home alone, and its functions and keys-watch know it', () => {
   const [here, there] = [promoted.region, promoted.part(`region-${THERE}`)];
   expect(here.ofType('AWS::SecretsManager::RotationSchedule')).toEqual([]);
   expect(

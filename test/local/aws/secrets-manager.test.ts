@@ -264,13 +264,13 @@ describe('Regions', () => {
     clock.nowMs += 1;
     await a.send(new PutSecretValueCommand({ SecretId: id, SecretString: 'second' }));
     expect(await value(id, b)).toBe('first');
-    store.restore('local-a');
+    store.bringBack('local-a');
     expect(await value(id, b)).toBe('second');
     store.lose('local-b');
     clock.nowMs += 1;
     await a.send(new PutSecretValueCommand({ SecretId: id, SecretString: 'third' }));
     expect(await value(id, b)).toBe('second');
-    store.restore('local-b');
+    store.bringBack('local-b');
     expect(await value(id, b)).toBe('third');
   });
 
@@ -284,7 +284,7 @@ describe('Regions', () => {
     clock.nowMs += 1_000;
     await b.send(new StopReplicationToReplicaCommand({ SecretId: id }));
     expect(await value(id, b)).toBe('first');
-    store.restore('local-a');
+    store.bringBack('local-a');
     clock.nowMs += 1_000;
     expect([await value(id), await value(id, b)]).toEqual(['second', 'first']);
 

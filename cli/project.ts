@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { type DeployPlan, isDeployPlanFile } from '../../lambda/contract/deploy-plan.ts';
-import { CliError, EXIT, type Io, usage } from '../io.ts';
+import { type DeployPlan, isDeployPlanFile } from '../lambda/contract/deploy-plan.ts';
+import { CliError, EXIT, type Io, usage } from './io.ts';
 
 export interface Synthesis {
   /** The plan of each stage in the project's app. */

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { EXIT } from '../../cli/io.ts';
-import { readDeployPlans } from '../../cli/preflight/project.ts';
+import { readDeployPlans } from '../../cli/project.ts';
 import threeRegions from '../../examples/config/three-regions.ts';
 
 /** The longest time that a test waits for the CDK. */
