@@ -197,8 +197,8 @@ function generationChanges(before: LockedStage, now: LockedStage, { file, write 
       `must keep generation ${was}, which ${file} has in use, while Regions change to generation ${is}`,
     );
   return [
-    ...tableChanges([], before.other, now, { file, write }),
-    ...tableChanges(OTHER, before, now.other, { file, write }),
+    ...tableChanges([], before.other, now, { file, write, switches: true }),
+    ...tableChanges(OTHER, before, now.other, { file, write, switches: true }),
     ...(write
       ? []
       : fault(
@@ -221,12 +221,15 @@ function otherChanges(before: LockedStage, now: Tables, { file, write }: LockOpt
   return [{ path: OTHER, message, example: false }];
 }
 
-/** @param at where the settings of these tables are: [] for those in use */
+/**
+ * @param at where the settings of these tables are: [] for those in use
+ * @param options with `switches`, whether the stage takes the other generation into use
+ */
 function tableChanges(
   at: readonly string[],
   before: Tables,
   now: Tables,
-  { file, write }: LockOptions,
+  { file, write, switches }: LockOptions & { readonly switches?: true },
 ): Fault[] {
   if (now.consistency !== before.consistency) {
     const how = `a table keeps its mode; ${MIGRATE}`;
@@ -242,6 +245,14 @@ function tableChanges(
     return was === is
       ? []
       : [frozen(path, file, was, is, `a strongly consistent table keeps its Regions; ${MIGRATE}`)];
+  // A switch is written before it is deployed, so the file cannot say which replicas exist by then.
+  if (switches) {
+    if (difference(before.regions, now.regions) === 0) return [];
+    const message =
+      `differ from ${file}, whose tables of generation ${generationOf(before)} have ${was}, got ${is}. ` +
+      `A switch changes the Regions of no table: name ${was}, and change them afterwards`;
+    return [{ path, message, example: false }];
+  }
   // Writing takes replicas that were deployed.
   if (write || difference(before.regions, now.regions) <= 1) return [];
   const message =

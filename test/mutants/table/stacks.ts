@@ -442,8 +442,15 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'generations',
     'lib/config/lock.ts',
-    '...tableChanges([], before.other, now, { file, write }),',
+    '...tableChanges([], before.other, now, { file, write, switches: true }),',
     '',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'generations',
+    'lib/config/lock.ts',
+    'if (switches) {',
+    'if (false) {',
     'test/lib/config/lock.test.ts',
   ),
   mutant(
