@@ -1317,6 +1317,27 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
+    'cli/deploy/region-steps.ts',
+    'if (plan.regions.length === 1) entry.reverse();',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-steps.ts',
+    'if (plan.otherTables?.regions.includes(region))',
+    'if (false)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
+    'await mustKeepFlag(verb, plan, name, deploy);',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
     'cli/deploy/region-command.ts',
     "if (verb === 'remove') await mustBeOut(plan, name, deploy);",
     '',
