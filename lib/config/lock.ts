@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { KEYS_MANAGED_BY, LOCK_FILE } from '../../lambda/contract/lock-file.ts';
+import { keyAlias } from '../../lambda/contract/names.ts';
 import type { Fault } from './fault.ts';
 import { type Config, ConfigError } from './read.ts';
 import { type TableSet, tableSets } from './tables.ts';
@@ -136,7 +137,7 @@ function keyChanges(
     // The ARN of a key that the stage made is not known here.
     const listed = previous !== undefined && (was === MADE || was === previous);
     if (was === undefined || was === is || listed) return [];
-    const alias = `alias/countersign-${stage.name}`;
+    const alias = keyAlias(stage.name);
     const of = (key: string) => (key === MADE ? 'the key that the stage made' : key);
     const shown =
       was === MADE ? ` (\`aws kms describe-key --region ${name} --key-id ${alias}\` shows its ARN)` : '';

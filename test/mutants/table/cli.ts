@@ -1324,6 +1324,20 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
+    'cli/preflight/names.ts',
+    '...own, ...others, ...alias',
+    '...own, ...others',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/preflight/names.ts',
+    'hasReplicas(kind, name) ? ',
+    'true ? ',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'region-change',
     'cli/deploy/region-steps.ts',
     'if (plan.otherTables?.regions.includes(region))',
     'if (false)',
