@@ -1,6 +1,7 @@
 /** `countersign region add|remove`: every step of a change of the Regions, from the stage's present state. */
 import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
 import { parseTime } from '../time.ts';
 import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned } from './command.ts';
@@ -51,6 +52,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
             after: RECORD,
             async work(deploy) {
               if (verb === 'remove') await mustBeOut(plan, name, deploy);
+              await mustKeepFlag(verb, plan, name, deploy);
               return runSteps(steps, watching, deploy);
             },
           };
@@ -76,12 +78,42 @@ Example:
   return region;
 }
 
+const stackOf = (stage: string, region: string) =>
+  ({ name: `countersign-${stage}-region-${region}`, region, part: 'region' }) as const;
+
 /** Its clients must be elsewhere: the nonces that it issued end with it. */
 async function mustBeOut({ stage }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
-  const stack = { name: `countersign-${stage}-region-${region}`, region, part: 'region' } as const;
-  if ((await parts.failing(stack))?.length === 0)
+  if ((await parts.failing(stackOf(stage, region)))?.length === 0)
     throw new CliError(
       EXIT.failed,
       `${region} serves: evacuate it first (countersign evacuate ${region}), so that clients are elsewhere when it goes`,
     );
+}
+
+/**
+ * The change gives the evacuation flag of one other Region a new keeper. If that Region is evacuated, the new
+ * keeper must have the flag before DNS reads its alarm: without data the Region could come back.
+ */
+async function mustKeepFlag(
+  verb: 'add' | 'remove',
+  { stage, regions }: DeployPlan,
+  region: string,
+  parts: DeployParts,
+): Promise<void> {
+  const others = regions.flatMap(({ name }) => (name === region ? [] : [name]));
+  const all = [...others, region];
+  const [before, after] = verb === 'add' ? [others, all] : [all, others];
+  for (const of of others) {
+    const [from, to] = [keeperOf(of, before), keeperOf(of, after)];
+    const rings = async (keeper: string | undefined) =>
+      keeper !== undefined &&
+      (await parts.alarms(stackOf(stage, keeper))).includes(evacuationAlarmName(stage, of));
+    if (from === to || !(await rings(from)) || (await rings(to))) continue;
+    const remedy =
+      verb === 'remove' && to !== undefined
+        ? `Run countersign deploy --region ${others.join(',')}, then countersign evacuate ${of}, and this again`
+        : `Take it back first (countersign return ${of}), and run this again`;
+    const where = to === undefined ? `end with ${from}` : `go from ${from} to ${to}`;
+    throw new CliError(EXIT.failed, `${of} is evacuated, and its flag would ${where}. ${remedy}`);
+  }
 }

@@ -56,13 +56,22 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
         ? otherTables(plan, `${region} cannot be removed`)
         : `the config still names ${region}: evacuate it (countersign evacuate ${region}), take it out of regions, and run this again`,
     );
+  if (plan.otherTables?.regions.includes(region))
+    throw new CliError(
+      EXIT.failed,
+      `${region} has tables of generation ${plan.otherTables.generation}: remove tables.other from the config ` +
+        '(docs/upgrade.md, "Other tables"), deploy, and run this again',
+    );
   const gone = (part: 'region' | 'base'): DeployStep => ({
     kind: 'delete',
     stack: { name: `countersign-${plan.stage}-${part}-${region}`, region, part },
   });
+  const entry = [ofPart(plan, 'region'), ofPart(plan, 'watch')];
+  // One Region needs no health checks, and its stack no path for them. Checks that are left would fail there,
+  // and where every Region is unhealthy, DNS answers with all of them.
+  if (plan.regions.length === 1) entry.reverse();
   return [
-    ...deploy(ofPart(plan, 'region')),
-    ...deploy(ofPart(plan, 'watch')),
+    ...deploy(entry.flat()),
     gone('region'),
     { kind: 'unprotect', region },
     ...deploy(ofPart(plan, 'home')),

@@ -34,7 +34,7 @@ export interface Region {
   apiGatewayRole(): Promise<string | undefined>;
 }
 
-export type Kind = 'table' | 'secret' | 'function';
+export type Kind = 'table' | 'secret' | 'function' | 'alias';
 
 export interface Trail {
   readonly name: string;

@@ -104,6 +104,10 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
       const found = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
       return { id: found.FunctionName! };
     },
+    async alias(KeyId) {
+      await new KMSClient(options).send(new DescribeKeyCommand({ KeyId }));
+      return { id: KeyId };
+    },
   };
 
   return {

@@ -5,6 +5,7 @@ import {
   FUNCTIONS,
   functionName,
   type Generations,
+  keyAlias,
   keysWatchName,
   rotationFunctionName,
   secretName,
@@ -37,19 +38,24 @@ const GLOBAL = (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind
 
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage, regions, keysManagedBy, tableGeneration, otherTables }: DeployPlan,
-  { name: region, ledgerGeneration }: PlannedRegion,
+  { stage, kind: stageKind, regions, keysManagedBy, tableGeneration, otherTables }: DeployPlan,
+  { name: region, ledgerGeneration, kmsKeyArn }: PlannedRegion,
   here: Region,
   home: Region,
 ): Promise<Outcome[]> {
   const ours = `countersign-${stage}-`;
+  const hasReplicas = (kind: Kind, name: string) =>
+    kind === 'secret' || (kind === 'table' && GLOBAL.some((table) => name.startsWith(`${ours}${table}-`)));
   const faults: Outcome[] = [];
   let existing = 0;
   const others = otherTables?.regions.includes(region)
     ? GLOBAL.map((kind): [Kind, string] => ['table', tableName(stage, kind, otherTables.generation)])
     : [];
   const own = namesOf(stage, { ledgerGeneration, tableGeneration }, regions.length > 1);
-  for (const [kind, name] of [...own, ...others]) {
+  // The stage's key is retained with its alias, also where a Region was removed.
+  const alias: [Kind, string][] =
+    stageKind === 'prod' && kmsKeyArn === undefined ? [['alias', keyAlias(stage)]] : [];
+  for (const [kind, name] of [...own, ...others, ...alias]) {
     const found = await here.find(kind, name);
     if (!found) continue;
     existing++;
@@ -62,13 +68,17 @@ export async function checkNames(
     }
     // Live keysets, which belong to no stack since the promotion.
     if (kind === 'secret' && keysManagedBy !== undefined) continue;
-    const owner = (await here.owner(found.id)) ?? (await ownerOfOriginal(kind, name, here, home));
+    const owner =
+      (await here.owner(found.id)) ??
+      (hasReplicas(kind, name) ? await ownerOfOriginal(kind, name, here, home) : undefined);
     if (owner?.startsWith(ours)) continue;
     faults.push(
       owner === undefined
         ? fail(
             `${kind} ${name} exists, but belongs to no stack`,
-            'adopt it (docs/deploy.md, "Re-adoption"), or delete it',
+            kind === 'alias'
+              ? `aws kms delete-alias --alias-name ${name} --region ${region}; its key stays, for what it encrypts`
+              : 'adopt it (docs/deploy.md, "Re-adoption"), or delete it',
           )
         : fail(`${kind} ${name} belongs to stack ${owner}`, 'choose another stage name'),
     );

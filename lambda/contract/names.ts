@@ -45,6 +45,9 @@ export const secretName = (stage: string, purpose: Purpose): string => `counters
 export const tableName = (stage: string, table: TableKind, generation = 1): string =>
   `countersign-${stage}-${table}-${generation}`;
 
+/** Of the customer key that the stage makes in a Region. */
+export const keyAlias = (stage: string): string => `alias/countersign-${stage}`;
+
 /** The ledger of each Region has a generation of its own; `registry` and `clients` have one together. */
 export interface Generations {
   readonly ledgerGeneration: number;

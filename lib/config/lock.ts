@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { KEYS_MANAGED_BY, LOCK_FILE } from '../../lambda/contract/lock-file.ts';
+import { keyAlias } from '../../lambda/contract/names.ts';
 import type { ConfigFault } from './fault.ts';
 import { type Config, ConfigError } from './read.ts';
 import { type TableSet, tableSets } from './tables.ts';
@@ -136,7 +137,7 @@ function keyChanges(
     // The ARN of a key that the stage made is not known here.
     const listed = previous !== undefined && (was === MADE || was === previous);
     if (was === undefined || was === is || listed) return [];
-    const alias = `alias/countersign-${stage.name}`;
+    const alias = keyAlias(stage.name);
     const of = (key: string) => (key === MADE ? 'the key that the stage made' : key);
     const shown =
       was === MADE ? ` (\`aws kms describe-key --region ${name} --key-id ${alias}\` shows its ARN)` : '';
@@ -207,8 +208,8 @@ function generationChanges(
       `must keep generation ${was}, which ${file} has in use, while Regions change to generation ${is}`,
     );
   return [
-    ...tableChanges([], before.other, now, { file, write }),
-    ...tableChanges(OTHER, before, now.other, { file, write }),
+    ...tableChanges([], before.other, now, { file, write, switches: true }),
+    ...tableChanges(OTHER, before, now.other, { file, write, switches: true }),
     ...(write
       ? []
       : fault(
@@ -231,12 +232,15 @@ function otherChanges(before: LockedStage, now: Tables, { file, write }: LockOpt
   return [{ path: OTHER, message, example: false }];
 }
 
-/** @param at where the settings of these tables are: [] for those in use */
+/**
+ * @param at where the settings of these tables are: [] for those in use
+ * @param options with `switches`, whether the stage takes the other generation into use
+ */
 function tableChanges(
   at: readonly string[],
   before: Tables,
   now: Tables,
-  { file, write }: LockOptions,
+  { file, write, switches }: LockOptions & { readonly switches?: true },
 ): ConfigFault[] {
   if (now.consistency !== before.consistency) {
     const how = `a table keeps its mode; ${MIGRATE}`;
@@ -252,7 +256,15 @@ function tableChanges(
     return was === is
       ? []
       : [frozen(path, file, was, is, `a strongly consistent table keeps its Regions; ${MIGRATE}`)];
-  // The file is written after the deployment, so the replicas exist already.
+  // A switch is written before it is deployed, so the file cannot say which replicas exist by then.
+  if (switches) {
+    if (difference(before.regions, now.regions) === 0) return [];
+    const message =
+      `differ from ${file}, whose tables of generation ${generationOf(before)} have ${was}, got ${is}. ` +
+      `A switch changes the Regions of no table: name ${was}, and change them afterwards`;
+    return [{ path, message, example: false }];
+  }
+  // Writing takes replicas that were deployed.
   if (write || difference(before.regions, now.regions) <= 1) return [];
   const message =
     `differ from ${file} in more than one: it has ${was}, got ${is}. A table takes one replica more or less a ` +

@@ -6,11 +6,10 @@
 import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
+import { keyAlias } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 
 type Region = Config['regions'][number];
-
-export const keyAlias = (stage: string): string => `alias/countersign-${stage}`;
 
 /** @returns ARN of a Region's key or of its alias; undefined where AWS's own key encrypts */
 export function keyArn(

@@ -79,7 +79,7 @@ export const ACKNOWLEDGED: readonly AcceptedFinding[] = [
     rule: 'AwsSolutions-IAM5',
     finding: /^Resource::\*$/,
     type: 'AWS::IAM::Role',
-    at: /\/Evacuated-[\w-]+\/Keeper\/Role\/Resource$/,
+    at: /\/Evacuation\/Keeper\/Role\/Resource$/,
     kind: 'prod',
     reason: "The action that puts a metric takes no resource. A condition names the stage's namespace.",
   },

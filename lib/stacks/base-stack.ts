@@ -2,8 +2,8 @@
 import { type App, RemovalPolicy } from 'aws-cdk-lib';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { keyAlias } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
-import { keyAlias } from '../data/encryption.ts';
 import { AlarmTopic, alarmTopicName } from '../operations/topic.ts';
 import { PlatformStack } from './platform-stack.ts';
 

@@ -115,8 +115,9 @@ export class RegionStack extends PlatformStack {
     );
     if (of !== undefined) {
       const bundle = bundles.evacuation;
-      // The id of the alarm follows from this one: another would make a second alarm of the same name.
-      new Evacuation(this, `Evacuated-${of}`, {
+      // One id, whichever Region it keeps: function, log and rule have one name in all cases, and
+      // CloudFormation makes what has another id before it deletes what had the name.
+      new Evacuation(this, 'Evacuation', {
         config,
         region: region.name,
         of,

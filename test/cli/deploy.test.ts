@@ -268,10 +268,24 @@ describe('a change of the Regions', () => {
     ]);
   });
 
+  const C = 'eu-west-2';
+
   it('removes the Region from DNS and from the other Regions, then its stack and replicas, and its key last', () => {
-    expect(lines(removeSteps(ONE, B))).toEqual([
+    expect(lines(removeSteps(PLAN, C))).toEqual([
+      `region-${B}`,
       `region-${A}`,
       'watch-us-east-1',
+      `deletion of countersign-live-region-${C}`,
+      `end of the deletion protection of the replicas in ${C}`,
+      `home-${A}`,
+      `deletion of countersign-live-base-${C}`,
+    ]);
+  });
+
+  it("ends the health checks before the last Region loses the checkers' path: DNS would answer with all Regions", () => {
+    expect(lines(removeSteps(ONE, B))).toEqual([
+      'watch-us-east-1',
+      `region-${A}`,
       `deletion of countersign-live-region-${B}`,
       `end of the deletion protection of the replicas in ${B}`,
       `home-${A}`,
@@ -284,6 +298,11 @@ describe('a change of the Regions', () => {
     ['the home Region', () => removeSteps(PLAN, A), `${A} is the home Region`],
     ['a Region that is still named', () => removeSteps(PLAN, B), `still names ${B}: evacuate it`],
     ['a Region that is not named yet', () => addSteps(ONE, B), `add { name: '${B}' } to regions`],
+    [
+      "a Region with tables of another generation, which its base's key encrypts",
+      () => removeSteps({ ...ONE, otherTables: { generation: 2, regions: [A, B] } }, B),
+      `${B} has tables of generation 2: remove tables.other`,
+    ],
     [
       'a member of a strong set',
       () => removeSteps(strong, B),
@@ -428,4 +447,33 @@ describe('the commands', () => {
     expect(removed.stderr).toContain('countersign:lock=write');
     expect(account.log.at(-1)).toBe(`remove countersign-live-base-${B}`);
   });
+
+  it.each(['add', 'remove'] as const)(
+    'region %s leaves no evacuated Region without its flag',
+    async (verb) => {
+      // The Region's neighbour in the alphabet: its flag goes to another keeper.
+      const C = 'eu-north-1';
+      const three = {
+        ...PLAN,
+        regions: [A, B, C].map((name) => ({ name, ledgerGeneration: 1 })),
+        stacks: [...PLAN.stacks, stack('region', C)],
+      };
+      const [plan, keepers] = verb === 'add' ? [three, [A, C]] : [PLAN, [C, A]];
+      const account = new Account();
+      account.health[C] = verb === 'add' ? [] : ['status'];
+      account.fired = { [A]: [], [B]: [], [C]: [] };
+      account.fired[keepers[0]!] = [`countersign-live-evacuated-${B}`];
+      const args = [verb, C, '--yes', '--watch', '0s'];
+      const { failed } = await ran(regionCommand, args, account, plan);
+      expect(failed!.message).toContain(
+        `${B} is evacuated, and its flag would go from ${keepers[0]} to ${keepers[1]}`,
+      );
+      expect(account.log.filter((line) => /^(deploy|remove|unprotect) /.test(line))).toEqual([]);
+      account.fired[keepers[1]!] = [`countersign-live-evacuated-${B}`];
+      expect((await ran(regionCommand, args, account, plan)).failed).toBeUndefined();
+      // No other Region's flag moves.
+      account.fired = { [A]: [], [B]: [`countersign-live-evacuated-${A}`], [C]: [] };
+      expect((await ran(regionCommand, args, account, plan)).failed).toBeUndefined();
+    },
+  );
 });

@@ -524,6 +524,47 @@ it('names held by another stack, by none, or by a deleted secret fail, with the 
   ]);
 });
 
+it('a Region that was removed kept the alias of its key, which stops its base stack until it is deleted', async () => {
+  const alias = 'alias/countersign-prod';
+  const left = ({ regions }: State) => {
+    for (const region of REGIONS) regions[region]!.existing = { [`alias ${alias}`]: { id: alias } };
+    regions['eu-west-1']!.owners = { [alias]: 'countersign-prod-base-eu-west-1' };
+  };
+  expect((await faultsOf(left)).wrong).toEqual([
+    expect.objectContaining({
+      check: 'names',
+      region: 'eu-central-1',
+      detail: `alias ${alias} exists, but belongs to no stack`,
+      fix: expect.stringContaining(`aws kms delete-alias --alias-name ${alias} --region eu-central-1`),
+    }),
+  ]);
+  const [first, second] = PLAN.regions;
+  const imported = { ...second!, kmsKeyArn: 'arn:aws:kms:eu-central-1:123456789012:key/1' };
+  const own = await faultsOf(left, { ...PLAN, regions: [first!, imported] });
+  expect(own.wrong.map(({ check }) => check)).not.toContain('names');
+  expect((await faultsOf(left, { ...PLAN, kind: 'dev' })).wrong.map(({ check }) => check)).not.toContain(
+    'names',
+  );
+});
+
+it("the home Region's own function or ledger is no original of one elsewhere", async () => {
+  const { wrong } = await faultsOf(({ regions }) => {
+    for (const region of REGIONS)
+      regions[region]!.existing = {
+        'table countersign-prod-ledger-1': { id: 'ledger' },
+        'function countersign-prod-nonce': { id: 'nonce' },
+      };
+    regions['eu-west-1']!.owners = {
+      ledger: 'countersign-prod-region-eu-west-1',
+      nonce: 'countersign-prod-region-eu-west-1',
+    };
+  });
+  expect(wrong.map(({ detail }) => detail)).toEqual([
+    'table countersign-prod-ledger-1 exists, but belongs to no stack',
+    'function countersign-prod-nonce exists, but belongs to no stack',
+  ]);
+});
+
 it('a check that lacks permission is unknown, not ok: the others still run, and the exit code is 1', async () => {
   const account = accountOf(healthy());
   const trails = async () => {

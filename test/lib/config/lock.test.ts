@@ -197,7 +197,8 @@ it('each generation has its own frozen settings: a stage changes mode and strong
   expect(refused({ ...EVENTUAL, tables: switched }, { write: true })[0]).toMatch(
     /^consistency: is frozen .* LOCK has strong, got eventual/,
   );
-  expect(refused({ ...moved, tables: switched }, { write: true })).toEqual([
+  const kept = { ...switched.other, regions: ['eu-west-1', 'eu-central-1'] };
+  expect(refused({ ...moved, tables: { ...switched, other: kept } }, { write: true })).toEqual([
     expect.stringMatching(/^regions: is frozen/),
   ]);
   expect(
@@ -234,6 +235,35 @@ it('one Region becomes three by changing tables', () => {
     tables: { generation: 2, other: { generation: 1, regions: ['eu-west-1'] } },
   };
   expect(refused(switched, { write: true })).toEqual([]);
+});
+
+it('a switch leaves the Regions of all tables: no table takes two replicas in one deploy', () => {
+  const one: ConfigInput = { ...EVENTUAL, regions: [west] };
+  const three = ['eu-west-1', 'eu-west-2', 'eu-central-1'];
+  const next = { generation: 2, consistency: 'eventual' as const };
+  write(one);
+  write({ ...one, tables: { other: { ...next, regions: three } } });
+  const switched = (regions: string[], kept?: string[]): ConfigInput => ({
+    ...EVENTUAL,
+    consistency: 'eventual',
+    regions: regions.map((name) => ({ name })),
+    tables: { generation: 2, other: { generation: 1, ...(kept && { regions: kept }) } },
+  });
+  for (const how of [{ write: false }, { write: true }]) {
+    expect(
+      refused(
+        { ...switched(three, three), tables: { generation: 2, other: { ...next, generation: 1 } } },
+        how,
+      )[0],
+    ).toBe(
+      'tables.other.regions: differ from LOCK, whose tables of generation 1 have eu-west-1, got eu-central-1, eu-west-1, ' +
+        'eu-west-2. A switch changes the Regions of no table: name eu-west-1, and change them afterwards',
+    );
+    expect(refused(switched(three.slice(0, 2), ['eu-west-1']), how)[0]).toMatch(
+      /^regions: differ from LOCK, whose tables of generation 2 have eu-central-1, eu-west-1, eu-west-2, got eu-west-1, eu-west-2\./,
+    );
+  }
+  expect(refused(switched(three, ['eu-west-1']), { write: true })).toEqual([]);
 });
 
 const keyArn = (end: string, region = 'eu-west-1') =>

@@ -159,6 +159,13 @@ export const STACKS: readonly Mutant[] = [
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
+    'region-change',
+    'lib/stacks/region-stack.ts',
+    "new Evacuation(this, 'Evacuation', {",
+    'new Evacuation(this, `Evacuated-${of}`, {',
+    'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
     'checkers-path',
     'lib/routing/checkers.ts',
     "JSON.stringify(['health checkers', stage.name, id])",
@@ -435,8 +442,15 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'generations',
     'lib/config/lock.ts',
-    '...tableChanges([], before.other, now, { file, write }),',
+    '...tableChanges([], before.other, now, { file, write, switches: true }),',
     '',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'generations',
+    'lib/config/lock.ts',
+    'if (switches) {',
+    'if (false) {',
     'test/lib/config/lock.test.ts',
   ),
   mutant(
