@@ -17,6 +17,8 @@ import type { Target } from '../target.ts';
 export interface Replica {
   readonly region: string;
   readonly status: string;
+  /** The KMS key that it has, or that it was to have. */
+  readonly kmsKeyId: string | undefined;
   readonly message: string | undefined;
 }
 
@@ -73,11 +75,14 @@ export function secretsOf(target: Target, signal: AbortSignal): Secrets {
           return {
             primaryRegion: answer.PrimaryRegion,
             kmsKeyId: answer.KmsKeyId,
-            replicas: (answer.ReplicationStatus ?? []).map(({ Region = '', Status = '', StatusMessage }) => ({
-              region: Region,
-              status: Status,
-              message: StatusMessage,
-            })),
+            replicas: (answer.ReplicationStatus ?? []).map(
+              ({ Region = '', Status = '', KmsKeyId, StatusMessage }) => ({
+                region: Region,
+                status: Status,
+                kmsKeyId: KmsKeyId,
+                message: StatusMessage,
+              }),
+            ),
           };
         },
         { result: undefined },
