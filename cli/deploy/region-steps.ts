@@ -8,6 +8,10 @@ export type Step =
   | { readonly kind: 'deploy'; readonly stack: PlannedStack }
   /** For a stack that the project no longer has. */
   | { readonly kind: 'delete'; readonly stack: PlannedStack }
+  /** Makes the Region's replicas of the keysets: after a promotion no stack has them. */
+  | { readonly kind: 'replicate'; readonly region: string; readonly from: string }
+  /** Removes those replicas. */
+  | { readonly kind: 'unreplicate'; readonly region: string; readonly from: string }
   /** Lets CloudFormation remove the Region's replicas of the tables. */
   | { readonly kind: 'unprotect'; readonly region: string };
 
@@ -16,9 +20,16 @@ const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
 const deploy = (stacks: readonly PlannedStack[]): Step[] =>
   stacks.map((stack) => ({ kind: 'deploy', stack }));
 
+/** @returns the step on the Region's keysets, once they were promoted */
+const keysets = (
+  { keysManagedBy: from }: DeployPlan,
+  kind: 'replicate' | 'unreplicate',
+  region: string,
+): Step[] => (from === undefined || from === region ? [] : [{ kind, region, from }]);
+
 /**
- * First come the stacks that the new Region needs, then its own stack, then the other Regions' stacks, which
- * learn of it. The entry leads there last.
+ * First come the stacks and keysets that the new Region needs, then its own stack, then the other Regions'
+ * stacks, which learn of it. The entry leads there last.
  *
  * @throws CliError that says what must happen first
  */
@@ -34,13 +45,15 @@ export function addSteps(plan: DeployPlan, region: string): Step[] {
     (stack) => stack.region === region && ['account', 'base'].includes(stack.part),
   );
   const regions = ofPart(plan, 'region');
-  return deploy([
-    ...own,
-    ...ofPart(plan, 'home'),
-    ...regions.filter((stack) => stack.region === region),
-    ...regions.filter((stack) => stack.region !== region),
-    ...ofPart(plan, 'watch'),
-  ]);
+  return [
+    ...deploy([...own, ...ofPart(plan, 'home')]),
+    ...keysets(plan, 'replicate', region),
+    ...deploy([
+      ...regions.filter((stack) => stack.region === region),
+      ...regions.filter((stack) => stack.region !== region),
+      ...ofPart(plan, 'watch'),
+    ]),
+  ];
 }
 
 /**
@@ -67,6 +80,8 @@ export function removeSteps(plan: DeployPlan, region: string): Step[] {
     stack: { name: `countersign-${plan.stage}-${part}-${region}`, region, part },
   });
   return [
+    // A rotation writes every replica, by rights on that Region's key that the next steps take away.
+    ...keysets(plan, 'unreplicate', region),
     ...deploy(ofPart(plan, 'region')),
     ...deploy(ofPart(plan, 'watch')),
     gone('region'),
@@ -99,6 +114,9 @@ function otherTables({ tableGeneration, stage, regions }: DeployPlan, what: stri
 /** @returns a name of the step, for a person; for a deployment the stack's own */
 export function describeStep(step: Step): string {
   if (step.kind === 'deploy') return step.stack.name;
+  if (step.kind === 'replicate') return `replicas in ${step.region} of the keysets of ${step.from}`;
+  if (step.kind === 'unreplicate')
+    return `removal of the replicas in ${step.region} of the keysets of ${step.from}`;
   return step.kind === 'delete'
     ? `deletion of ${step.stack.name}`
     : `end of the deletion protection of the replicas in ${step.region}`;

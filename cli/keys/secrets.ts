@@ -4,6 +4,7 @@
  */
 import {
   DescribeSecretCommand,
+  RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
   StopReplicationToReplicaCommand,
@@ -38,9 +39,11 @@ export interface Secrets {
   detach(region: string, purpose: Purpose): Promise<void>;
   /** Makes a Region's secret a replica of another Region's, whatever it held. */
   replicate(from: string, to: string, purpose: Purpose, kmsKeyId: string | undefined): Promise<void>;
+  /** Deletes a Region's replica. */
+  removeReplica(from: string, region: string, purpose: Purpose): Promise<void>;
 }
 
-export function secretsOf(target: Target, signal: AbortSignal): Secrets {
+export function secretsOf(target: Pick<Target, 'stage' | 'aws'>, signal: AbortSignal): Secrets {
   /** @param ifMissing the result where the Region has no such secret. @default an error */
   async function call<R>(
     region: string,
@@ -101,6 +104,12 @@ export function secretsOf(target: Target, signal: AbortSignal): Secrets {
           AddReplicaRegions: [replica],
           ForceOverwriteReplicaSecret: true,
         });
+        await client.send(command, options);
+      }),
+
+    removeReplica: (from, region, purpose) =>
+      call(from, purpose, async (client, SecretId) => {
+        const command = new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [region] });
         await client.send(command, options);
       }),
   };
