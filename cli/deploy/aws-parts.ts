@@ -16,6 +16,8 @@ import { tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
+import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
+import { secretsOf } from '../keys/secrets.ts';
 import type { Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
 
@@ -33,6 +35,7 @@ const ANSWER_MS = 10_000;
 const DELETION_S = 1_800;
 
 export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsPartsOptions): DeployParts {
+  const pollMs = io.pollMs ?? 10_000;
   const what = ({ name, region }: PlannedStack) => `stack ${name} in ${region}`;
   const describe = async (stack: PlannedStack): Promise<Stack | undefined> => {
     const cloudFormation = new CloudFormationClient(aws(stack.region));
@@ -92,6 +95,17 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
         dynamodb.destroy();
       }
     },
+    replicate: (from, region) =>
+      makeReplicas(secretsOf({ stage: plan.stage, aws }, signal), {
+        from,
+        region,
+        kmsKeyArn: plan.regions.find(({ name }) => name === region)?.kmsKeyArn,
+        stage: plan.stage,
+        pollMs,
+        signal,
+      }),
+    unreplicate: (from, region) =>
+      removeReplicas(secretsOf({ stage: plan.stage, aws }, signal), from, region),
     exists: async (stack) => (await describe(stack)) !== undefined,
     async failing(stack) {
       const url = (await describe(stack))?.Outputs?.find(
@@ -124,7 +138,7 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
     report: (text) => io.stderr.write(`${text}\n`),
     signal,
     nowMs: Date.now,
-    pollMs: io.pollMs ?? 10_000,
+    pollMs,
   };
 }
 

@@ -10,9 +10,16 @@ const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
 const deploy = (stacks: readonly PlannedStack[]): DeployStep[] =>
   stacks.map((stack) => ({ kind: 'deploy', stack }));
 
+/** @returns the step on the Region's keysets, once they were promoted */
+const keysets = (
+  { keysManagedBy: from }: DeployPlan,
+  kind: 'replicate' | 'unreplicate',
+  region: string,
+): DeployStep[] => (from === undefined || from === region ? [] : [{ kind, region, from }]);
+
 /**
- * First come the stacks that the new Region needs, then its own stack, then the other Regions' stacks, which
- * learn of it. The entry leads there last.
+ * First come the stacks and keysets that the new Region needs, then its own stack, then the other Regions'
+ * stacks, which learn of it. The entry leads there last.
  *
  * @throws CliError that says what must happen first
  */
@@ -28,13 +35,15 @@ export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
     (stack) => stack.region === region && ['account', 'base'].includes(stack.part),
   );
   const regions = ofPart(plan, 'region');
-  return deploy([
-    ...own,
-    ...ofPart(plan, 'home'),
-    ...regions.filter((stack) => stack.region === region),
-    ...regions.filter((stack) => stack.region !== region),
-    ...ofPart(plan, 'watch'),
-  ]);
+  return [
+    ...deploy([...own, ...ofPart(plan, 'home')]),
+    ...keysets(plan, 'replicate', region),
+    ...deploy([
+      ...regions.filter((stack) => stack.region === region),
+      ...regions.filter((stack) => stack.region !== region),
+      ...ofPart(plan, 'watch'),
+    ]),
+  ];
 }
 
 /**
@@ -71,6 +80,8 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
   // and where every Region is unhealthy, DNS answers with all of them.
   if (plan.regions.length === 1) entry.reverse();
   return [
+    // A rotation writes every replica, by rights on that Region's key that the next steps take away.
+    ...keysets(plan, 'unreplicate', region),
     ...deploy(entry.flat()),
     gone('region'),
     { kind: 'unprotect', region },

@@ -15,6 +15,10 @@ export interface DeployParts {
   remove(stack: PlannedStack): Promise<void>;
   /** Ends the deletion protection of the stage's replicas in a Region that is removed. @throws CliError */
   unprotect(region: string): Promise<void>;
+  /** Makes the Region's replicas of the keysets, and waits until it has them. @throws CliError */
+  replicate(from: string, region: string): Promise<void>;
+  /** Removes the Region's replicas of the keysets; what is not there is no error. @throws CliError */
+  unreplicate(from: string, region: string): Promise<void>;
   /** @returns whether the stack exists */
   exists(stack: PlannedStack): Promise<boolean>;
   /** @returns the checks of the Region's `/v1/health` that fail; undefined where it gives no such answer */
@@ -67,6 +71,8 @@ export function runSteps(
   return inTurn(steps, describeStep, parts, notes, async (step) => {
     if (step.kind === 'delete') return parts.remove(step.stack);
     if (step.kind === 'unprotect') return parts.unprotect(step.region);
+    if (step.kind === 'replicate') return parts.replicate(step.from, step.region);
+    if (step.kind === 'unreplicate') return parts.unreplicate(step.from, step.region);
     const { stack } = step;
     if (stack.part !== 'region') return parts.deploy(stack);
     const before = await lookBefore(stack, parts);

@@ -10,12 +10,19 @@ export type DeployStep =
   | { readonly kind: 'deploy'; readonly stack: PlannedStack }
   /** For a stack that the project no longer has. */
   | { readonly kind: 'delete'; readonly stack: PlannedStack }
+  /** Makes the Region's replicas of the keysets: after a promotion no stack has them. */
+  | { readonly kind: 'replicate'; readonly region: string; readonly from: string }
+  /** Removes those replicas. */
+  | { readonly kind: 'unreplicate'; readonly region: string; readonly from: string }
   /** Lets CloudFormation remove the Region's replicas of the tables. */
   | { readonly kind: 'unprotect'; readonly region: string };
 
 /** @returns a name of the step, for a person; for a deployment the stack's own */
 export function describeStep(step: DeployStep): string {
   if (step.kind === 'deploy') return step.stack.name;
+  if (step.kind === 'replicate') return `replicas in ${step.region} of the keysets of ${step.from}`;
+  if (step.kind === 'unreplicate')
+    return `removal of the replicas in ${step.region} of the keysets of ${step.from}`;
   return step.kind === 'delete'
     ? `deletion of ${step.stack.name}`
     : `end of the deletion protection of the replicas in ${step.region}`;

@@ -64,7 +64,7 @@ export async function promoteKeys(
   return promotion.steps;
 }
 
-/** A Region's keysets, as its own functions see them. */
+/** A Region's keysets, as its own functions see them; without those whose secret the Region lacks. */
 type Keysets = ReadonlyMap<Purpose, KeysetSummary>;
 
 /** The other Regions that answer. */
@@ -148,13 +148,15 @@ class Promotion {
         );
       throw error;
     });
+    // Where there is no secret, no key can be made.
+    const makers = [...present].flatMap(([region, keysets]) => (keysets.has(purpose) ? [region] : []));
     const confirmed = new Set(first.regions.flatMap((each) => (each.confirmed ? [each.region] : [])));
     // A function in a VPC may reach its own Region only.
-    for (const region of [...present.keys()].filter((each) => !confirmed.has(each))) {
+    for (const region of makers.filter((each) => !confirmed.has(each))) {
       const again = await this.#call(region, purpose, 'keys.promote', { to, home: first.home });
       if (again.regions.some((each) => each.region === region && each.confirmed)) confirmed.add(region);
     }
-    const open = [to, ...present.keys()].filter((region) => !confirmed.has(region));
+    const open = [to, ...makers].filter((region) => !confirmed.has(region));
     if (open.length > 0)
       throw new CliError(
         EXIT.failed,
@@ -255,23 +257,42 @@ class Promotion {
       'deploy',
       region,
       null,
-      this.#isDeployed(region, await this.#ask(region)),
+      this.#isDeployed(region, await this.#askThose(region)),
       `with keys.managedBy: ${this.#to}`,
     );
   }
 
   /** Makes the other Regions' secrets replicas of the new key home's. */
   async #follow(present: Present, promoted: ReadonlyMap<Purpose, PromotedKeys>): Promise<void> {
-    const deployed: string[] = [];
-    for (const [region, keysets] of present) {
+    const work: { region: string; purpose: Purpose }[] = [];
+    for (const region of this.#target.regions) {
+      const keysets = present.get(region);
+      if (!keysets) continue;
       // CloudFormation must end a schedule, and take the right to write, before the secret becomes a replica.
       if (!this.#isDeployed(region, keysets) && !(await this.#deploy(region))) continue;
       const detached = await this.#eachPurpose('detach', region, (purpose) =>
         this.#detachFromFormer(region, purpose),
       );
-      if (detached) deployed.push(region);
+      if (detached) work.push(...PURPOSES.map((purpose) => ({ region, purpose })));
     }
-    for (const region of deployed) await this.#replicateAndCompare(region, promoted);
+    for (const [i, { region, purpose }] of work.entries()) {
+      const isDone =
+        (await this.#forPurpose('replicate', region, purpose, () =>
+          this.#replicate(region, purpose, promoted),
+        )) && (await this.#forPurpose('compare', region, purpose, () => this.#compare(region, purpose)));
+      if (isDone) continue;
+      // A replication that fails removes the secret that it overwrites, and the next one may fail as well.
+      this.#leave(work.slice(i + 1), `${purpose} in ${region}`);
+      return;
+    }
+  }
+
+  #leave(work: readonly { region: string; purpose: Purpose }[], failed: string): void {
+    for (const [region, those = []] of Map.groupBy(work, (each) => each.region)) {
+      const purposes = those.map(({ purpose }) => purpose).join(', ');
+      const detail = `left as they are, because ${failed} failed: ${purposes}`;
+      this.#step('replicate', region, null, false, detail);
+    }
   }
 
   /**
@@ -285,14 +306,6 @@ class Promotion {
     return [true, `no longer is a replica of ${primaryRegion}`];
   }
 
-  async #replicateAndCompare(region: string, promoted: ReadonlyMap<Purpose, PromotedKeys>): Promise<void> {
-    if (
-      !(await this.#eachPurpose('replicate', region, (purpose) => this.#replicate(region, purpose, promoted)))
-    )
-      return;
-    await this.#eachPurpose('compare', region, (purpose) => this.#compare(region, purpose));
-  }
-
   async #replicate(
     region: string,
     purpose: Purpose,
@@ -302,19 +315,24 @@ class Promotion {
     const source = await this.#mustDescribe(to, purpose);
     const before = await this.#secrets.describe(region, purpose);
     const isReplica = before?.primaryRegion === to;
-    if (!isReplica || statusIn(source, region)?.status === 'Failed') {
-      await this.#requireNothingLost(region, purpose, promoted.get(purpose)!);
+    const earlier = statusIn(source, region);
+    if (!isReplica || earlier?.status === 'Failed') {
+      if (before) await this.#requireNothingLost(region, purpose, promoted.get(purpose)!);
       const alias = source.kmsKeyId && `alias/countersign-${this.#target.stage}`;
-      await this.#secrets.replicate(to, region, purpose, before?.kmsKeyId ?? alias);
+      await this.#secrets.replicate(to, region, purpose, before?.kmsKeyId ?? earlier?.kmsKeyId ?? alias);
     }
     await this.#until(
       async () => {
         const { status, message } = statusIn(await this.#mustDescribe(to, purpose), region) ?? {};
-        if (status === 'Failed')
+        if (status === 'Failed') {
+          const isThere = (await this.#secrets.describe(region, purpose)) !== undefined;
           throw new CliError(
             EXIT.failed,
-            `AWS does not make the replica: ${message} (docs/runbook.md, primary-region-lost)`,
+            `AWS does not make the replica: ${message}` +
+              (isThere ? '' : `; ${region} now has no secret of ${purpose}`) +
+              '. Once the cause is gone, run this command again (docs/runbook.md, primary-region-lost)',
           );
+        }
         return status === 'InSync';
       },
       () => `the replica is not there yet; run it again to keep waiting`,
@@ -372,15 +390,29 @@ class Promotion {
   ): Promise<ReadonlyMap<Purpose, R> | undefined> {
     const results = new Map<Purpose, R>();
     for (const purpose of PURPOSES)
-      try {
+      await this.#forPurpose(step, region, purpose, async () => {
         const [result, detail] = await run(purpose);
         results.set(purpose, result);
-        if (detail !== undefined) this.#step(step, region, purpose, true, detail);
-      } catch (error) {
-        if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
-        this.#step(step, region, purpose, false, error.message);
-      }
+        return [result, detail];
+      });
     return results.size === PURPOSES.length ? results : undefined;
+  }
+
+  /** @returns whether the step is done */
+  async #forPurpose(
+    step: StepName,
+    region: string,
+    purpose: Purpose,
+    run: () => Promise<readonly [unknown, string | undefined]>,
+  ): Promise<boolean> {
+    try {
+      const [, detail] = await run();
+      if (detail !== undefined) this.#step(step, region, purpose, true, detail);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
+      return this.#step(step, region, purpose, false, error.message);
+    }
   }
 
   #step(step: StepName, region: string, purpose: Purpose | null, done: boolean, detail: string): boolean {
@@ -390,22 +422,37 @@ class Promotion {
     return done;
   }
 
-  async #ask(region: string, signal = this.#options.signal): Promise<Keysets> {
+  async #ask(region: string): Promise<Keysets> {
     const keysets = await Promise.all(
-      PURPOSES.map((purpose) => askKeys(this.#target, region, purpose, 'keys.list', {}, signal)),
+      PURPOSES.map((purpose) => this.#call(region, purpose, 'keys.list', {})),
     );
     return new Map(PURPOSES.map((purpose, i) => [purpose, keysets[i]!]));
+  }
+
+  /**
+   * Like `#ask`, without the purposes whose secret the Region lacks. Its function answers that it cannot read
+   * it, whatever the cause is.
+   */
+  async #askThose(region: string, signal = this.#options.signal): Promise<Keysets> {
+    const keysets = await Promise.all(
+      PURPOSES.map((purpose) =>
+        askKeys(this.#target, region, purpose, 'keys.list', {}, signal).catch(async (error: unknown) => {
+          if (!isUnreadable(error) || (await this.#secrets.describe(region, purpose))) throw error;
+          return undefined;
+        }),
+      ),
+    );
+    return new Map(PURPOSES.flatMap((purpose, i) => (keysets[i] ? [[purpose, keysets[i]]] : [])));
   }
 
   /** A Region that refuses is there: missing rights of the operator do not count as its loss. */
   async #askInTime(region: string): Promise<Keysets | Silent> {
     const { signal, patienceMs } = this.#options;
     try {
-      return await this.#ask(region, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+      return await this.#askThose(region, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
     } catch (error) {
       if (!(error instanceof CliError) || error instanceof AwsRefusal) throw error;
-      const cannotRead = error instanceof Refused && error.code === 'unavailable';
-      if (error.exitCode !== EXIT.unreachable && !cannotRead) throw error;
+      if (error.exitCode !== EXIT.unreachable && !isUnreadable(error)) throw error;
       return { error: error.message };
     }
   }
@@ -440,6 +487,8 @@ class Promotion {
     });
   }
 }
+
+const isUnreadable = (error: unknown): boolean => error instanceof Refused && error.code === 'unavailable';
 
 const statusIn = ({ replicas }: DescribedSecret, region: string) =>
   replicas.find((each) => each.region === region);

@@ -4,6 +4,7 @@
  */
 import {
   DescribeSecretCommand,
+  RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
   StopReplicationToReplicaCommand,
@@ -17,6 +18,8 @@ import type { Target } from '../target.ts';
 export interface Replica {
   readonly region: string;
   readonly status: string;
+  /** The KMS key that it has, or that it was to have. */
+  readonly kmsKeyId: string | undefined;
   readonly message: string | undefined;
 }
 
@@ -36,9 +39,11 @@ export interface Secrets {
   detach(region: string, purpose: Purpose): Promise<void>;
   /** Makes a Region's secret a replica of another Region's, whatever it held. */
   replicate(from: string, to: string, purpose: Purpose, kmsKeyId: string | undefined): Promise<void>;
+  /** Deletes a Region's replica. */
+  removeReplica(from: string, region: string, purpose: Purpose): Promise<void>;
 }
 
-export function secretsOf(target: Target, signal: AbortSignal): Secrets {
+export function secretsOf(target: Pick<Target, 'stage' | 'aws'>, signal: AbortSignal): Secrets {
   /** @param ifMissing the result where the Region has no such secret. @default an error */
   async function call<R>(
     region: string,
@@ -73,11 +78,14 @@ export function secretsOf(target: Target, signal: AbortSignal): Secrets {
           return {
             primaryRegion: answer.PrimaryRegion,
             kmsKeyId: answer.KmsKeyId,
-            replicas: (answer.ReplicationStatus ?? []).map(({ Region = '', Status = '', StatusMessage }) => ({
-              region: Region,
-              status: Status,
-              message: StatusMessage,
-            })),
+            replicas: (answer.ReplicationStatus ?? []).map(
+              ({ Region = '', Status = '', KmsKeyId, StatusMessage }) => ({
+                region: Region,
+                status: Status,
+                kmsKeyId: KmsKeyId,
+                message: StatusMessage,
+              }),
+            ),
           };
         },
         { result: undefined },
@@ -96,6 +104,12 @@ export function secretsOf(target: Target, signal: AbortSignal): Secrets {
           AddReplicaRegions: [replica],
           ForceOverwriteReplicaSecret: true,
         });
+        await client.send(command, options);
+      }),
+
+    removeReplica: (from, region, purpose) =>
+      call(from, purpose, async (client, SecretId) => {
+        const command = new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [region] });
         await client.send(command, options);
       }),
   };

@@ -12,6 +12,8 @@ import { type Secret, SecretStore } from './secret-store.ts';
 export interface SecretRegionsOptions {
   /** How late a Region sees a change of a secret of another Region, in milliseconds. @default 0 */
   readonly replicaLagMs?: ((region: string) => number) | undefined;
+  /** Whether a Region's KMS key is enabled, and may be used for a replica. @default every key is */
+  readonly isKeyUsable?: ((region: string) => boolean) | undefined;
 }
 
 export interface ReplicaRegion {
@@ -38,15 +40,17 @@ export class SecretRegions {
   readonly #lostAtMs = new Map<string, number>();
   readonly #nowMs: () => number;
   readonly #lagMs: (region: string) => number;
+  readonly #isKeyUsable: (region: string) => boolean;
 
   constructor(
     regions: readonly string[],
     nowMs: () => number,
-    { replicaLagMs = () => 0 }: SecretRegionsOptions = {},
+    { replicaLagMs = () => 0, isKeyUsable = () => true }: SecretRegionsOptions = {},
   ) {
     this.#stores = new Map(regions.map((region) => [region, new SecretStore(region, nowMs)]));
     this.#nowMs = nowMs;
     this.#lagMs = replicaLagMs;
+    this.#isKeyUsable = isKeyUsable;
   }
 
   in(region: string): SecretStore {
@@ -66,6 +70,9 @@ export class SecretRegions {
   }
 
   /**
+   * A replication that fails leaves no secret in the Region where none of its versions arrived. *Assumed*:
+   * that includes the secret that it was to overwrite.
+   *
    * @param force overwrites a secret of the same name. *Assumed*: not one that has replicas itself, nor a
    * replica of another secret
    * @throws AwsError InvalidRequestException where the secret is a replica; InvalidParameterException
@@ -76,9 +83,15 @@ export class SecretRegions {
       const store = this.in(target.region);
       if (target.region === from)
         throw new AwsError('InvalidParameterException', 'A secret cannot be replicated to its own Region.');
-      const failed = this.#refusal(from, store, name, force);
+      const refused = this.#refusal(from, store, name, force);
+      if (refused === undefined && this.#linked(from, name, target.region)) continue;
+      const failed =
+        refused ??
+        (this.#isKeyUsable(target.region)
+          ? undefined
+          : 'The KMS key is disabled, not found, or not yours to use');
+      if (refused === undefined && failed !== undefined) store.remove(name);
       const link = { ...target, sinceMs: this.#nowMs(), failed };
-      if (failed === undefined && this.#linked(from, name, target.region)) continue;
       this.#setLinks(from, name, [...this.#others(from, name, [target.region]), link]);
       if (failed === undefined) store.setReplica(name, this.#replicaOf(from, name, link, store));
     }

@@ -98,6 +98,12 @@ class Account implements DeployParts {
   async unprotect(region: string): Promise<void> {
     this.log.push(`unprotect ${region}`);
   }
+  async replicate(from: string, region: string): Promise<void> {
+    this.log.push(`replicate ${from} ${region}`);
+  }
+  async unreplicate(from: string, region: string): Promise<void> {
+    this.log.push(`unreplicate ${from} ${region}`);
+  }
   exists = async ({ name }: PlannedStack) => this.existing.has(name);
   failing = async ({ region }: PlannedStack) => {
     this.log.push(`health ${region}`);
@@ -293,6 +299,21 @@ describe('a change of the Regions', () => {
     ]);
   });
 
+  const promoted = (plan: DeployPlan): DeployPlan => ({ ...plan, keysManagedBy: A });
+  it('after a promotion, replicates the keysets before the new Region needs them', () => {
+    const steps = lines(addSteps(promoted(PLAN), B));
+    const at = steps.indexOf(`replicas in ${B} of the keysets of ${A}`);
+    expect([steps[at - 1], steps[at + 1]]).toEqual([`home-${A}`, `region-${B}`]);
+    expect(steps.toSpliced(at, 1)).toEqual(lines(addSteps(PLAN, B)));
+  });
+
+  it('after a promotion, removes the replicas before a rotation loses the right to write them', () => {
+    expect(lines(removeSteps(promoted(ONE), B))).toEqual([
+      `removal of the replicas in ${B} of the keysets of ${A}`,
+      ...lines(removeSteps(ONE, B)),
+    ]);
+  });
+
   const strong: DeployPlan = { ...PLAN, consistency: 'strong' };
   it.each<[string, () => unknown, string | RegExp]>([
     ['the home Region', () => removeSteps(PLAN, A), `${A} is the home Region`],
@@ -328,7 +349,7 @@ describe('a change of the Regions', () => {
   });
 
   it('stopped at any step and run again, ends in the same state as one run', async () => {
-    for (const steps of [addSteps(PLAN, B), removeSteps(ONE, B)]) {
+    for (const steps of [addSteps(promoted(PLAN), B), removeSteps(promoted(ONE), B)]) {
       const whole = new Account();
       const expected = (await runSteps(steps, watching, whole)).done;
       expect(expected).toEqual(lines(steps));
@@ -342,6 +363,8 @@ describe('a change of the Regions', () => {
           deploy: failing,
           remove: failing,
           unprotect: failing,
+          replicate: failing,
+          unreplicate: failing,
         });
         const first = await runSteps(steps, watching, broken);
         expect([first.done, first.stopped!.step]).toEqual([expected.slice(0, i), expected[i]]);
@@ -461,18 +484,18 @@ describe('the commands', () => {
       const [plan, keepers] = verb === 'add' ? [three, [A, C]] : [PLAN, [C, A]];
       const account = new Account();
       account.health[C] = verb === 'add' ? [] : ['status'];
-      account.fired = { [A]: [], [B]: [], [C]: [] };
-      account.fired[keepers[0]!] = [`countersign-live-evacuated-${B}`];
+      account.firing = { [A]: [], [B]: [], [C]: [] };
+      account.firing[keepers[0]!] = [`countersign-live-evacuated-${B}`];
       const args = [verb, C, '--yes', '--watch', '0s'];
       const { failed } = await ran(regionCommand, args, account, plan);
       expect(failed!.message).toContain(
         `${B} is evacuated, and its flag would go from ${keepers[0]} to ${keepers[1]}`,
       );
       expect(account.log.filter((line) => /^(deploy|remove|unprotect) /.test(line))).toEqual([]);
-      account.fired[keepers[1]!] = [`countersign-live-evacuated-${B}`];
+      account.firing[keepers[1]!] = [`countersign-live-evacuated-${B}`];
       expect((await ran(regionCommand, args, account, plan)).failed).toBeUndefined();
       // No other Region's flag moves.
-      account.fired = { [A]: [], [B]: [`countersign-live-evacuated-${A}`], [C]: [] };
+      account.firing = { [A]: [], [B]: [`countersign-live-evacuated-${A}`], [C]: [] };
       expect((await ran(regionCommand, args, account, plan)).failed).toBeUndefined();
     },
   );

@@ -8,7 +8,7 @@ import { projectLock } from '../../cli/keys/lock.ts';
 import { type PromoteOptions, type PromotionStep, promoteKeys } from '../../cli/keys/promote.ts';
 import type { Target } from '../../cli/target.ts';
 import { secretName } from '../../lambda/contract/names.ts';
-import { PURPOSES } from '../../lambda/contract/purposes.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { type LocalServer, startServer } from '../../local/server.ts';
 import { HOME, NEXT, REGIONS, STAGE, THIRD, World } from '../support/promotion.ts';
 import { Directory } from './cli.ts';
@@ -187,7 +187,8 @@ describe('the home Region is lost', () => {
     // The clock of this world stands: nothing arrives by waiting.
     world.lagMs.value = 1_000;
     expect(undone(await promote())).toEqual([
-      ...PURPOSES.map((purpose) => ['replicate', THIRD, purpose]),
+      ['replicate', THIRD, 'nonce'],
+      ['replicate', THIRD, null],
       ['replicate', HOME, null],
     ]);
     world.clock.nowMs += 1_000;
@@ -197,10 +198,65 @@ describe('the home Region is lost', () => {
     const steps = await promote();
     expect(undone(steps)).toEqual([
       ['compare', THIRD, 'nonce'],
+      ['replicate', THIRD, null],
       ['replicate', HOME, null],
     ]);
     expect(details(steps, 'compare')[0]).toContain(`does not refuse ${result.revoked[0]}`);
   });
+
+  it('a replica that fails costs one purpose in one Region, what is left is said, and it is repaired', async () => {
+    await promote();
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    world.bringBack(HOME);
+    world.deploy(HOME, NEXT);
+    const [first, ...others] = PURPOSES;
+    const names = (region: string) =>
+      world.secrets
+        .in(region)
+        .all()
+        .map(({ name }) => name);
+    const keyOf = (region: string, purpose: Purpose) =>
+      world.secrets.in(region).find(secretName(STAGE, purpose)).kmsKeyId;
+    const keys = PURPOSES.map((purpose) => keyOf(HOME, purpose));
+    world.disabledKeys.add(HOME);
+    const steps = await promote();
+    expect(undone(steps)).toEqual([
+      ['replicate', HOME, first],
+      ['replicate', HOME, null],
+      ['replicate', THIRD, null],
+    ]);
+    const [failed, left, next] = details(steps, 'replicate');
+    expect(failed).toMatch(
+      /KMS key is disabled.*eu-west-1 now has no secret of nonce.*run this command again/,
+    );
+    expect(left).toContain(`left as they are, because nonce in ${HOME} failed: ${others.join(', ')}`);
+    expect(next).toContain(`left as they are, because nonce in ${HOME} failed: ${PURPOSES.join(', ')}`);
+    expect(names(HOME)).toEqual(others.map((purpose) => secretName(STAGE, purpose)));
+    expect(names(THIRD)).toHaveLength(PURPOSES.length);
+
+    // As long as the key is not usable, nothing more is lost.
+    expect(undone(await promote())).toEqual(undone(steps));
+    expect(names(HOME)).toHaveLength(others.length);
+    world.disabledKeys.clear();
+    expect(undone(await promote())).toEqual([]);
+    expect(primaries()).toEqual([NEXT, NEXT, NEXT]);
+    expect(PURPOSES.map((purpose) => keyOf(HOME, purpose))).toEqual(keys);
+    expect(PURPOSES.map((purpose) => world.kids(HOME, purpose))).toEqual(
+      PURPOSES.map((purpose) => world.kids(NEXT, purpose)),
+    );
+  });
+
+  it.each([[[]], [[NEXT]]] as string[][][])(
+    'a Region without any secret is there, and gets replicas: functions that are shut in: %j',
+    async (shutIn) => {
+      await promoteAndDeploy();
+      for (const region of shutIn) world.shutIn.add(region);
+      for (const purpose of PURPOSES) world.secrets.removeReplicas(NEXT, secretName(STAGE, purpose), [THIRD]);
+      expect(undone(await promote())).toEqual([['replicate', HOME, null]]);
+      expect(primaries()).toEqual([HOME, NEXT, NEXT]);
+      expect(world.kids(THIRD)).toEqual(world.kids(NEXT));
+    },
+  );
 
   it('functions that see only their own Region are told one by one', async () => {
     world.shutIn.add(NEXT);

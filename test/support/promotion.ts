@@ -43,6 +43,8 @@ export class World {
   readonly lagMs = { value: 0 };
   readonly regions: readonly string[];
   readonly secrets: SecretRegions;
+  /** Regions whose KMS key is disabled. */
+  readonly disabledKeys = new Set<string>();
   readonly lost = new Set<string>();
   /** Regions whose functions reach no other Region, as in a VPC without a way out. */
   readonly shutIn = new Set<string>();
@@ -59,6 +61,7 @@ export class World {
     this.regions = regions;
     this.secrets = new SecretRegions(regions, () => this.clock.nowMs, {
       replicaLagMs: () => this.lagMs.value,
+      isKeyUsable: (region) => !this.disabledKeys.has(region),
     });
     this.managedBy = new Map(regions.map((region) => [region, HOME]));
     for (const region of regions)
@@ -102,7 +105,8 @@ export class World {
     this.managedBy.set(region, keysRegion);
     const store = this.secrets.in(region);
     for (const purpose of PURPOSES) {
-      const secret = store.find(secretName(STAGE, purpose));
+      const secret = store.all().find(({ name }) => name === secretName(STAGE, purpose));
+      if (!secret) continue;
       const functionName = rotationFunctionName(STAGE, purpose);
       if (keysRegion === region)
         store.setRotation(secret.name, {

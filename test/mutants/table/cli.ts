@@ -747,7 +747,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-told',
     'cli/keys/promote.ts',
-    'for (const region of [...present.keys()].filter((each) => !confirmed.has(each))) {',
+    'for (const region of makers.filter((each) => !confirmed.has(each))) {',
     'for (const region of [] as string[]) {',
     'test/cli/keys-promote.test.ts',
   ),
@@ -775,7 +775,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-loses-nothing',
     'cli/keys/promote.ts',
-    `      await this.#requireNothingLost(region, purpose, promoted.get(purpose)!);
+    `      if (before) await this.#requireNothingLost(region, purpose, promoted.get(purpose)!);
 `,
     '',
     'test/cli/keys-promote.test.ts',
@@ -818,8 +818,38 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-own-key',
     'cli/keys/promote.ts',
-    'before?.kmsKeyId ?? alias',
+    'before?.kmsKeyId ?? earlier?.kmsKeyId ?? alias',
     'alias',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-at-a-time',
+    'cli/keys/promote.ts',
+    `      this.#leave(work.slice(i + 1), \`\${purpose} in \${region}\`);
+      return;
+`,
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-repairs',
+    'cli/keys/promote.ts',
+    'if (!isUnreadable(error) || (await this.#secrets.describe(region, purpose))) throw error;',
+    'throw error;',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-repairs',
+    'cli/keys/promote.ts',
+    'before?.kmsKeyId ?? earlier?.kmsKeyId ?? alias',
+    'before?.kmsKeyId ?? alias',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-repairs',
+    'cli/keys/promote.ts',
+    'const open = [to, ...makers].filter(',
+    'const open = [to, ...present.keys()].filter(',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
@@ -1273,6 +1303,34 @@ export const CLI: readonly Mutant[] = [
     'before.existed && step !== regions.at(-1)',
     'false',
     'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-keysets',
+    'cli/deploy/region-steps.ts',
+    "    ...keysets(plan, 'replicate', region),\n",
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-keysets',
+    'cli/deploy/region-steps.ts',
+    "    ...keysets(plan, 'unreplicate', region),\n",
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-keysets',
+    'cli/keys/replicas.ts',
+    'if (there && there.primaryRegion !== from)',
+    'if (false)',
+    'test/cli/region-keys.test.ts',
+  ),
+  mutant(
+    'region-keysets',
+    'cli/keys/replicas.ts',
+    "if (!there || replicaIn(source, region)?.status === 'Failed')",
+    'if (!there && !replicaIn(source, region))',
+    'test/cli/region-keys.test.ts',
   ),
   mutant(
     'region-by-region',
