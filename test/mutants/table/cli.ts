@@ -711,6 +711,20 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
+    '(flag) => flag.at === at && flag.evacuatedAt)',
+    '() => false)',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    "      else if (name === 'return') break;",
+    '',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
     'if (errors.length > 0) setExit(',
     'if (done.length === 0) setExit(',
     'test/cli/regions.test.ts',
