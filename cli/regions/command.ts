@@ -200,7 +200,9 @@ function left(
   const [inKeeper, inItself] = [keeper_flag || stood(keeper), own_flag || stood(region)];
   if (inKeeper && inItself) return ['both flags stand; DNS follows the alarm when it fires'];
   if (inKeeper)
-    return [`the flag in ${keeper} holds ${region} out of DNS; ${region} itself may still take registrations`];
+    return [
+      `the flag in ${keeper} holds ${region} out of DNS; ${region} itself may still take registrations`,
+    ];
   if (inItself)
     return [
       `${region} refuses registrations, and its health is red; but without the flag in ${keeper} DNS leads to it again if it loses its own`,

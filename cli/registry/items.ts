@@ -41,6 +41,7 @@ export function unlessNewer(kind: Kind, item: Item): Condition {
   const sort = item.sk?.S ?? '';
   if (sort === 'client') return since('created_at', item.created_at);
   if (sort === 'state') return since('changed_at', item.changed_at);
+  if (sort === 'deleted') return since('deleted_at', item.deleted_at);
   if (sort.startsWith('revoked#')) return since('revoked_at', item.revoked_at);
   const { usable_at: usable, expires_at: ends } = item;
   // The end of a key only moves closer.

@@ -11,6 +11,8 @@ export interface TableOptions {
   readonly registry: string;
   readonly clients: string;
   readonly consistency: ShownTables['consistency'];
+  /** All Regions of the stage. */
+  readonly regions: ShownTables['regions'];
   readonly nowMs: () => number;
 }
 
@@ -31,13 +33,14 @@ export const tableWriteActions = (options: TableOptions): Actions => ({
 
 /** @param atMs since when writes are stopped */
 function shown(
-  { registry, clients, consistency, nowMs }: TableOptions,
+  { registry, clients, consistency, regions, nowMs }: TableOptions,
   atMs: number | undefined,
 ): ShownTables {
   return {
     registry,
     clients,
     consistency,
+    regions,
     stopped_at: atMs === undefined ? null : new Date(atMs).toISOString(),
     // By this Region's clock, which set the time as well.
     stopped_ms: atMs === undefined ? null : nowMs() - atMs,
