@@ -12,8 +12,8 @@ export type Kind = 'registry' | 'clients';
 export const KINDS = ['registry', 'clients'] as const satisfies readonly Kind[];
 
 /**
- * Health checks write to keys of this form; no client has a name like it. They are a Region's own, and are
- * not copied.
+ * Health checks and the write stop write to keys of this form; no client has a name like it. They show that
+ * a Region uses the table, and are not copied.
  */
 export const PROBE = '#probe#';
 export const isProbe = ({ pk }: Item): boolean => pk?.S?.startsWith(PROBE) === true;

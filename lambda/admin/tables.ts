@@ -23,9 +23,18 @@ export const tableReadActions = (options: TableOptions): Actions => ({
   'tables.show': action(None, target, async () => shown(options, await options.stop.read())),
 });
 
-export const tableWriteActions = (options: TableOptions): Actions => ({
-  'tables.stop': action(None, target, async () => shown(options, await options.stop.stop(options.nowMs()))),
+/**
+ * @param markUsed leaves a mark in the registry in use. The copy of a stage's tables never fills a generation
+ * that has one, so both actions leave it even where no health check runs.
+ */
+export const tableWriteActions = (options: TableOptions, markUsed: () => Promise<void>): Actions => ({
+  'tables.stop': action(None, target, async () => {
+    const atMs = await options.stop.stop(options.nowMs());
+    await markUsed();
+    return shown(options, atMs);
+  }),
   'tables.resume': action(None, target, async () => {
+    await markUsed();
     await options.stop.resume();
     return shown(options, undefined);
   }),

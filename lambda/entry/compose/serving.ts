@@ -123,7 +123,7 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
     ...stoppable(changes, writeStop(runtime)),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
-    ...tableWriteActions(tables(runtime)),
+    ...tableWriteActions(tables(runtime), () => registry(runtime).probe(region, nowMs())),
   });
 }
 

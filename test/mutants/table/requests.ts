@@ -972,6 +972,20 @@ export const REQUESTS: readonly Mutant[] = [
     'test/lambda/request/writes.test.ts',
   ),
   mutant(
+    'registry-copy',
+    'lambda/admin/tables.ts',
+    '    await markUsed();\n    return',
+    '    return',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'lambda/admin/tables.ts',
+    '    await markUsed();\n    await',
+    '    await',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
     'write-stop',
     'lambda/adapters/write-stop.ts',
     "        ConditionExpression: 'attribute_not_exists(pk)',\n",
