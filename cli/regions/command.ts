@@ -108,7 +108,7 @@ async function run(
   setExit: SetExit,
   name: Name,
   target: Target,
-  { region, keeper }: Survey,
+  { region, keeper, flags }: Survey,
   options: Options,
 ): Promise<void> {
   if (!options.yes) await confirm(io, region, 'nothing was done');
@@ -160,7 +160,7 @@ async function run(
     io.stdout.write(`${region}: the flag is ${CHANGED[name]} in ${done.join(', ')}\n`);
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
   if (errors.length === 0) return;
-  for (const line of left(name, result)) io.stderr.write(`${line}\n`);
+  for (const line of left(name, result, flags)) io.stderr.write(`${line}\n`);
   io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
 }
 
@@ -177,10 +177,15 @@ const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {
   ],
 };
 
-/** The state after a command that did not finish. */
+/**
+ * What is known after a command that did not finish. A call without an answer may have changed its flag.
+ *
+ * @param before the flags as they were seen before it
+ */
 function left(
   name: Name,
   result: { region: string; keeper: string; keeper_flag: boolean; own_flag: boolean },
+  before: Survey['flags'],
 ): string[] {
   const { region, keeper, keeper_flag, own_flag } = result;
   if (name === 'return')
@@ -189,16 +194,18 @@ function left(
         ? `${region} still refuses registrations, and its own flag makes it unhealthy`
         : keeper_flag
           ? `no flag stands; DNS follows the alarm when it ends`
-          : `${region} stays out: the flag in ${keeper} decides`,
+          : `${keeper} did not confirm: ${region} stays out while its flag stands there`,
     ];
-  if (keeper_flag && own_flag) return ['both flags stand; DNS follows the alarm when it fires'];
-  if (keeper_flag)
+  const stood = (at: string) => before.some((flag) => flag.at === at && flag.evacuatedAt);
+  const [inKeeper, inItself] = [keeper_flag || stood(keeper), own_flag || stood(region)];
+  if (inKeeper && inItself) return ['both flags stand; DNS follows the alarm when it fires'];
+  if (inKeeper)
     return [
-      `the flag in ${keeper} holds ${region} out of DNS; ${region} itself does not refuse registrations`,
+      `the flag in ${keeper} holds ${region} out of DNS; ${region} itself may still take registrations`,
     ];
-  if (own_flag)
+  if (inItself)
     return [
       `${region} refuses registrations, and is unhealthy; but without the flag in ${keeper} DNS leads to it again if it loses its own`,
     ];
-  return [`${region} is not evacuated`];
+  return [`nothing confirms that ${region} is evacuated; a call without an answer may have set a flag`];
 }

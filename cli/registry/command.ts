@@ -4,11 +4,12 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
+import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
 import { printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { durationText } from '../time.ts';
 import { type CopyResult, copyRegistry } from './copy.ts';
+import { tablesOfStage } from './stage.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 interface CopyArguments extends Options {
@@ -90,14 +91,8 @@ ${EXIT_CODES_HELP}`,
   add('resume-writes', 'Allow writes again, in every Region.')
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (options: Options) => {
-      const shown = await showAll(findTarget(options, io));
-      const names = new Set(shown.map((each) => `${each.registry}, ${each.clients}`));
-      if (names.size > 1)
-        throw new CliError(
-          EXIT.failed,
-          `the Regions use different tables (${shown.map((each) => `${each.region}: ${each.registry}`).join(', ')}): ` +
-            'users registered in one would be missing in the others; deploy all Regions first',
-        );
+      const target = findTarget(options, io);
+      await tablesOfStage(target.regions, (region) => invokeAdmin(target, region, 'tables.show', {}));
       io.stderr.write('writing makes any earlier copy incomplete, unless its tables are already in use\n');
       await everywhere(
         io,

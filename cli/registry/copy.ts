@@ -9,6 +9,7 @@ import { tableName } from '../../lambda/contract/names.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 import { durationText } from '../time.ts';
 import { type Digest, isSame, KINDS, type Kind } from './items.ts';
+import { tablesOfStage } from './stage.ts';
 import {
   ask,
   type Copied,
@@ -139,23 +140,16 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
   return { tables, stopped, complete };
 }
 
-/** @throws CliError where the target serves, or the Regions do not use the same tables */
+/** @throws CliError where the target serves, a Region is not named, or they do not use the same tables */
 async function lookEverywhere(
   { stage, regions, toGeneration }: CopyOptions,
   parts: CopyParts,
 ): Promise<Map<string, ShownTables>> {
-  const found = new Map<string, ShownTables>();
-  for (const region of regions) found.set(region, await parts.shown(region));
+  const found = await tablesOfStage(regions, parts.shown);
   for (const [region, shown] of found)
     for (const kind of KINDS)
       if (shown[kind] === tableName(stage, kind, toGeneration))
         throw usage(`--to-generation: ${region} uses ${shown[kind]} already`);
-  const names = new Set([...found.values()].map(({ registry, clients }) => `${registry}, ${clients}`));
-  if (names.size > 1)
-    throw new CliError(
-      EXIT.failed,
-      `the Regions do not use the same tables (${[...names].join('; ')}): deploy them all first`,
-    );
   return found;
 }
 

@@ -10,7 +10,10 @@ export type Item = Record<string, AttributeValue>;
 export type Kind = GlobalTableKind;
 export const KINDS = tableKinds('global');
 
-/** A health check's item: a Region's own, which is not copied. */
+/**
+ * Health checks and the write stop write to keys of this form; no client has a name like it. They show that
+ * a Region uses the table, and are not copied.
+ */
 export const isProbe = ({ pk }: Item): boolean => pk?.S?.startsWith(PROBE_PREFIX) === true;
 
 export const keyOf = (kind: Kind, item: Item): Item =>
@@ -36,6 +39,7 @@ export function unlessNewer(kind: Kind, item: Item): Condition {
   const sort = item.sk?.S ?? '';
   if (sort === 'client') return since('created_at', item.created_at);
   if (sort === 'state') return since('changed_at', item.changed_at);
+  if (sort === 'deleted') return since('deleted_at', item.deleted_at);
   if (sort.startsWith('revoked#')) return since('revoked_at', item.revoked_at);
   const { usable_at: usable, expires_at: ends } = item;
   // The end of a key only moves closer.

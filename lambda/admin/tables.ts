@@ -11,6 +11,8 @@ export interface TableOptions {
   readonly registry: string;
   readonly clients: string;
   readonly consistency: ShownTables['consistency'];
+  /** All Regions of the stage. */
+  readonly regions: ShownTables['regions'];
   readonly nowMs: () => number;
 }
 
@@ -21,9 +23,18 @@ export const tableReadActions = (options: TableOptions): Actions => ({
   'tables.show': action(None, target, async () => shown(options, await options.stop.read())),
 });
 
-export const tableWriteActions = (options: TableOptions): Actions => ({
-  'tables.stop': action(None, target, async () => shown(options, await options.stop.stop(options.nowMs()))),
+/**
+ * @param markUsed leaves a mark in the registry in use. The copy of a stage's tables never fills a generation
+ * that has one, so both actions leave it even where no health check runs.
+ */
+export const tableWriteActions = (options: TableOptions, markUsed: () => Promise<void>): Actions => ({
+  'tables.stop': action(None, target, async () => {
+    const atMs = await options.stop.stop(options.nowMs());
+    await markUsed();
+    return shown(options, atMs);
+  }),
   'tables.resume': action(None, target, async () => {
+    await markUsed();
     await options.stop.resume();
     return shown(options, undefined);
   }),
@@ -31,13 +42,14 @@ export const tableWriteActions = (options: TableOptions): Actions => ({
 
 /** @param atMs since when writes are stopped */
 function shown(
-  { registry, clients, consistency, nowMs }: TableOptions,
+  { registry, clients, consistency, regions, nowMs }: TableOptions,
   atMs: number | undefined,
 ): ShownTables {
   return {
     registry,
     clients,
     consistency,
+    regions,
     stopped_at: atMs === undefined ? null : new Date(atMs).toISOString(),
     // By this Region's clock, which set the time as well.
     stopped_ms: atMs === undefined ? null : nowMs() - atMs,

@@ -95,6 +95,8 @@ export interface ShownTables {
   readonly registry: string;
   readonly clients: string;
   readonly consistency: Consistency;
+  /** All Regions of the stage. */
+  readonly regions: readonly string[];
   /** Null where writes are not stopped. */
   readonly stopped_at: string | null;
   /** For how long, in milliseconds, by the Region's own clock; null where writes are not stopped. */

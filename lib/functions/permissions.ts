@@ -1,13 +1,6 @@
-/** The rights of each function. Its role allows these and writing its own log, nothing else. */
+/** IAM statements of the functions' rights. A role allows these and writing its own log, nothing else. */
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import {
-  evacuatedKey,
-  HEALTH_KEY,
-  keysItemKey,
-  quotaKey,
-  WRITE_STOP_KEY,
-} from '../../lambda/contract/limits.ts';
 import {
   type FunctionName,
   type Generations,
@@ -16,63 +9,7 @@ import {
   tableInUse,
   tableName,
 } from '../../lambda/contract/names.ts';
-import type { Purpose } from '../../lambda/contract/purposes.ts';
-
-type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateItem';
-
-interface Permissions {
-  readonly tables?: { readonly [T in Exclude<TableKind, 'limits'>]?: readonly Action[] };
-  /** For each action, the partition keys that it may name. */
-  readonly limits?: { readonly [A in Action]?: readonly string[] };
-  readonly secrets?: readonly Purpose[];
-}
-
-const WITH_PROOF = {
-  tables: {
-    ledger: ['PutItem'],
-    registry: ['GetItem', 'PutItem'],
-    clients: ['Query'],
-  },
-  limits: {
-    GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
-    UpdateItem: [quotaKey('*', '*')],
-  },
-  secrets: ['nonce', 'client-root'],
-} as const satisfies Permissions;
-
-export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
-  nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
-  register: WITH_PROOF,
-  registration: WITH_PROOF,
-  discovery: {},
-  jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
-  health: {
-    tables: { ledger: ['PutItem'], registry: ['PutItem'] },
-    limits: {
-      GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), HEALTH_KEY],
-      UpdateItem: [HEALTH_KEY],
-    },
-    secrets: ['nonce', 'client-root'],
-  },
-  'admin-read': {
-    tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
-    limits: { GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY] },
-  },
-  'admin-write': {
-    tables: {
-      ledger: ['PutItem'],
-      registry: ['DeleteItem', 'GetItem', 'PutItem'],
-      clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
-    },
-    limits: {
-      GetItem: [keysItemKey('client-root'), WRITE_STOP_KEY],
-      UpdateItem: [evacuatedKey('*')],
-      PutItem: [WRITE_STOP_KEY],
-      DeleteItem: [WRITE_STOP_KEY],
-    },
-    secrets: ['client-root'],
-  },
-};
+import { type Action, PERMISSIONS } from './rights.ts';
 
 export interface StatementsProps extends Generations {
   readonly stage: string;

@@ -5,8 +5,9 @@ import { type FunctionName, functionName, TABLES, type TableKind } from '../../l
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
 import { type EnvironmentValues, environmentOf } from './environment.ts';
-import { PERMISSIONS, statements } from './permissions.ts';
+import { statements } from './permissions.ts';
 import { PlatformFunction } from './platform-function.ts';
+import { PERMISSIONS } from './rights.ts';
 
 export interface ServingFunctionProps {
   readonly config: Config;

@@ -14,7 +14,7 @@ import {
 } from '../../lambda/contract/names.ts';
 import { ROUTES } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
-import { PERMISSIONS } from '../functions/permissions.ts';
+import { PERMISSIONS } from '../functions/rights.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
 import { linesWith } from './log-filter.ts';
 import { filterTarget, functionMetric, type RegionMetric, regionMetric } from './metrics.ts';

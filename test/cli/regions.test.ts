@@ -37,6 +37,15 @@ afterEach(async () => {
 const cli = (args: readonly string[], options?: RunOptions) => directory.run(args, options);
 const evacuate = (...more: string[]) => cli(['evacuate', 'local-a', '--yes', ...more]);
 const back = (...more: string[]) => cli(['return', 'local-a', '--yes', ...more]);
+/** The calls that would write in a Region: each Region is first asked for the flag. */
+const writes = (region: string) => {
+  let calls = 0;
+  return (call: AwsCall) => call.service === 'lambda' && call.region === region && ++calls > 2;
+};
+const allWrites = () => {
+  const lost = [writes('local-a'), writes('local-b')];
+  return (call: AwsCall) => lost.some((each) => each(call));
+};
 const health = async (i: number) => (await fetch(`${platform.info.regions[i]!.url}/v1/health`)).json();
 /** Polls `look`. Each try is six seconds of the platform's clock after the one before. */
 const later =
@@ -160,11 +169,6 @@ describe('nothing happens', () => {
 });
 
 test('a partial success is reported with the command that completes it, and never counts as success', async () => {
-  const writes = (region: string) => {
-    let calls = 0;
-    // Each Region is first asked for the flag.
-    return (call: AwsCall) => call.service === 'lambda' && call.region === region && ++calls > 2;
-  };
   fails = writes('local-b');
   const keeperLost = await evacuate('--json');
   expect([keeperLost.code, keeperLost.json]).toMatchObject([
@@ -173,13 +177,37 @@ test('a partial success is reported with the command that completes it, and neve
   ]);
   expect(keeperLost.stderr).toContain('without the flag in local-b');
   expect(keeperLost.stderr).toContain('to finish, run again: countersign evacuate local-a\n');
+  fails = () => false;
+  await back();
   fails = writes('local-a');
   const regionLost = await evacuate();
   expect([regionLost.code, regionLost.stdout]).toEqual([1, 'local-a: the flag is set in local-b\n']);
-  expect(regionLost.stderr).toContain('local-a itself does not refuse registrations');
+  expect(regionLost.stderr).toContain('local-a itself may still take registrations');
   fails = ({ service }) => service === 'monitoring';
   const unseen = await evacuate();
   expect([unseen.code, unseen.stderr]).toEqual([1, expect.stringContaining('both flags stand')]);
+});
+
+test('if no flag can be written, it says what stood before and claims nothing else', async () => {
+  fails = allWrites();
+  const unknown = await evacuate();
+  expect([unknown.code, unknown.stdout]).toEqual([1, '']);
+  expect(unknown.stderr).toContain('nothing confirms that local-a is evacuated; a call without');
+  fails = () => false;
+  await evacuate();
+  fails = allWrites();
+  const again = await evacuate();
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('\nboth flags stand')]);
+});
+
+test('if the keeper does not take its flag back, the Region keeps its own and stays out', async () => {
+  await evacuate();
+  fails = writes('local-b');
+  const { code, json, stderr } = await back('--json');
+  expect([code, json]).toMatchObject([1, { keeper_flag: false, own_flag: false, alarm: null }]);
+  expect(stderr).toContain('local-b did not confirm: local-a stays out while its flag stands there');
+  fails = allWrites();
+  expect((await evacuate()).stderr).toContain('\nboth flags stand');
 });
 
 test.each(['evacuate', 'return'] as const)(

@@ -1,7 +1,10 @@
 /**
  * `countersign registry`: a copy of the shared tables, on the replicating store and on the local platform.
  */
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -48,6 +51,7 @@ class World {
           registry: 'countersign-live-registry-1',
           clients: 'countersign-live-clients-1',
           consistency: mode,
+          regions: REGIONS,
           stopped_at: '2026-11-23T12:00:00.000Z',
           stopped_ms: WRITE_STOP_SETTLE_MS,
         },
@@ -206,6 +210,11 @@ it('updates the items of a rehearsal, and removes those that the source has lost
   const at = await world();
   const rehearsed = await at.copy({ whileWriting: true });
   expect(rehearsed).toMatchObject({ complete: false });
+  // Writes go on, so an item that a rehearsal does not find may have been made since.
+  at.put(NEW, registration('early'));
+  const again = await at.copy({ whileWriting: true });
+  expect(again.tables.map(({ removed }) => removed)).toEqual([0, 0]);
+  expect(at.items(NEW)).toContain(canonical(registration('early')));
   const clients = createClients(dynamodbClientOn(at.store, HOME), 'countersign-live-clients-1');
   const key = {
     kid: '2',
@@ -224,7 +233,7 @@ it('updates the items of a rehearsal, and removes those that the source has lost
   at.put(OLD, { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0 + 9_000) }, w: { S: 'w' } });
   const result = await at.copy();
   expect(result).toMatchObject({ complete: true });
-  expect(result.tables.map(({ removed }) => removed)).toEqual([1, 0]);
+  expect(result.tables.map(({ removed }) => removed)).toEqual([2, 0]);
   at.expectCopied();
 });
 
@@ -245,6 +254,21 @@ it('a client that was deleted and created again is copied in its current state, 
   const record = { profile: 'strict', limit: null, salt: new Uint8Array([3]) } as const;
   await clients.create({ ...record, clientId: 'acme', createdAtMs: T0 + 9_000, keys: [key] });
   expect(await at.copy()).toMatchObject({ complete: true });
+  at.expectCopied();
+});
+
+it('a client that was deleted again since a rehearsal is copied with its later deletion', async () => {
+  const at = await world();
+  const marker = (deletedMs: number): Item => ({
+    pk: { S: 'acme' },
+    sk: { S: 'deleted' },
+    deleted_at: { N: String(deletedMs) },
+  });
+  const [old] = [tableName('live', 'clients', 1)];
+  at.put(old, marker(T0 + 1_000));
+  await at.copy({ whileWriting: true });
+  at.put(old, marker(T0 + 9_000));
+  expect(await at.copy()).toMatchObject({ complete: true, tables: [{}, { written: 1, newer: 0 }] });
   at.expectCopied();
 });
 
@@ -281,6 +305,12 @@ it.each<[string, Kind, Item, Item]>([
     { pk: { S: 'acme' }, sk: { S: 'client' }, created_at: { N: String(T0) } },
   ],
   [
+    'a deletion',
+    'clients',
+    { pk: { S: 'acme' }, sk: { S: 'deleted' }, deleted_at: { N: String(T0 + 1) } },
+    { pk: { S: 'acme' }, sk: { S: 'deleted' }, deleted_at: { N: String(T0) } },
+  ],
+  [
     'a revocation',
     'clients',
     { pk: { S: 'acme' }, sk: { S: 'revoked#1' }, revoked_at: { N: String(T0 + 1) } },
@@ -308,6 +338,20 @@ it('refuses while any Region accepts writes, and waits until no write can be in 
   await at.copy();
   expect(at.reports[0]).toBe('waiting 5 ms until no write can be under way');
 });
+
+it.each(['strong', 'eventual'] as const)(
+  'refuses if a Region of the %s stage is not named: it may still register, and the copy would lack that',
+  async (mode) => {
+    const at = await world(mode);
+    at.shown[OTHER] = { ...at.shown[OTHER]!, stopped_at: null, stopped_ms: null };
+    for (const whileWriting of [false, true])
+      await expect(at.copy({ regions: [HOME], whileWriting })).rejects.toMatchObject({
+        exitCode: EXIT.usage,
+        message: expect.stringContaining(`the stage also has ${OTHER}`),
+      });
+    expect(at.items(NEW)).toEqual([]);
+  },
+);
 
 it('reports an incomplete copy if writes happened in between, even if both sides are equal', async () => {
   const at = await world();
@@ -405,6 +449,24 @@ it('items that TTL may delete during the run do not count, and items that it del
   const { complete, tables } = await at.copy();
   expect([complete, tables[0]!.source.items]).toEqual([true, 4]);
   expect(at.items(NEW).join()).not.toContain('past');
+});
+
+it('repeats a write that conflicts with one of another Region, and fails if the conflict does not end', async () => {
+  const conflict = (times: number): Carry => {
+    let left = times;
+    return async ({ region, operation, input }, store) => {
+      if (operation === 'PutItem' && left-- > 0)
+        throw Object.assign(new Error('conflict'), { name: 'ReplicatedWriteConflictException' });
+      return store.ask(region, operation, input);
+    };
+  };
+  const at = await world();
+  at.carry = conflict(3);
+  expect(await at.copy()).toMatchObject({ complete: true });
+  at.expectCopied();
+  const failing = await world();
+  failing.carry = conflict(Number.POSITIVE_INFINITY);
+  await expect(failing.copy()).rejects.toThrow(`table ${NEW} in ${HOME}`);
 });
 
 it('Ctrl-C ends it between two pages, and it says that the next run continues', async () => {
@@ -524,6 +586,44 @@ describe('on the local platform', () => {
     expect([resumed.code, resumed.stdout]).toEqual([0, 'writes are allowed: local-a, local-b\n']);
     const made = await directory.run(['clients', 'create', 'late-one', '--profile', 'strict']);
     expect(made.code).toBe(0);
+  });
+
+  it('neither copies nor resumes writes if a Region of the stage is not named', async () => {
+    await registry('stop-writes');
+    const some = new Directory();
+    mkdirSync(`${some.path}/.countersign`);
+    const { info } = platform;
+    some.write('.countersign/local.json', JSON.stringify({ ...info, regions: info.regions.slice(0, 1) }));
+    for (const args of [['resume-writes'], ['copy', '--to-generation', '2']]) {
+      const ran = await some.run(['registry', ...args]);
+      expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining('the stage also has local-b')]);
+    }
+    some.remove();
+    expect((await registry('show')).stdout.match(/stopped/g)).toHaveLength(2);
+    expect((await registry('resume-writes')).code).toBe(0);
+  });
+
+  it('does not resume writes while the Regions use different tables', async () => {
+    const asked: string[] = [];
+    const regions = platform.info.regions.map(({ name }) => name);
+    // A Lambda whose Regions are at different generations. The signature names the Region.
+    const lambda = createServer((request, response) => {
+      const region = request.headers.authorization!.split('/')[2];
+      asked.push(request.url!);
+      const registry = `countersign-local-registry-${regions.indexOf(region!) + 1}`;
+      const result = { registry, clients: 'countersign-local-clients-1', consistency: 'strong', regions };
+      response.end(JSON.stringify({ ok: true, result }));
+    }).listen(0, '127.0.0.1');
+    await once(lambda, 'listening');
+    const awsEndpoint = `http://127.0.0.1:${(lambda.address() as AddressInfo).port}`;
+    const halfway = new Directory();
+    mkdirSync(`${halfway.path}/.countersign`);
+    halfway.write('.countersign/local.json', JSON.stringify({ ...platform.info, awsEndpoint }));
+    const ran = await halfway.run(['registry', 'resume-writes']);
+    halfway.remove();
+    lambda.close();
+    expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining('do not use the same tables')]);
+    expect(asked.filter((url) => url.includes('admin-write'))).toEqual([]);
   });
 
   it.each([

@@ -11,7 +11,13 @@ import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import type { Environment } from '../../lambda/contract/environment.ts';
 import type { LogEntry } from '../../lambda/contract/log-entry.ts';
-import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import {
+  FUNCTIONS,
+  type FunctionName,
+  TABLES,
+  type TableKind,
+  tableName,
+} from '../../lambda/contract/names.ts';
 import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
@@ -20,6 +26,7 @@ import type { Keyset } from '../../protocol/keyset.ts';
 import { checkAnswer } from '../openapi.ts';
 import { createTables, dynamodb, STAGE, startDynalite } from './dynalite.ts';
 import { initialKeyset } from './keyset.ts';
+import { asFunction } from './rights.ts';
 
 export const ISSUER = 'https://api.example.com';
 export const ERROR_DOCS = 'https://docs.example.com/errors';
@@ -126,16 +133,13 @@ export async function startRegions(): Promise<Platform> {
       }),
       ...env,
     };
-    const functions = createFunctions(
-      {
-        env: environment,
-        log: (entry) => log.push(entry),
-        nowMs: () => clock.nowMs,
-        dynamodb: tables,
-        secrets: secretsClient,
-      },
-      schema,
-    );
+    const runtime = { env: environment, log: (entry: LogEntry) => log.push(entry), nowMs: () => clock.nowMs };
+    const clients = { dynamodb: tables, secrets: secretsClient };
+    const functionOf = <N extends FunctionName>(name: N) =>
+      createFunctions({ ...runtime, ...asFunction(name, clients) }, schema)[name];
+    const functions = Object.fromEntries(
+      FUNCTIONS.map((name) => [name, functionOf(name)]),
+    ) as Region['functions'];
     return {
       name,
       url,

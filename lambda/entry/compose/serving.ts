@@ -5,7 +5,7 @@
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
 import { proofActions } from '../../admin/proofs.ts';
-import { regionReadActions, regionWriteActions } from '../../admin/regions.ts';
+import { type RegionOptions, regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
 import { stoppable, type TableOptions, tableReadActions, tableWriteActions } from '../../admin/tables.ts';
 import type { FunctionName } from '../../contract/names.ts';
@@ -95,6 +95,7 @@ const tables = (runtime: WithTables): TableOptions => ({
   registry: requireEnv(runtime.env, 'COUNTERSIGN_REGISTRY_TABLE'),
   clients: requireEnv(runtime.env, 'COUNTERSIGN_CLIENTS_TABLE'),
   consistency: requireEnv(runtime.env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
+  regions: regionOptions(runtime).regions.map(({ name }) => name),
   nowMs: runtime.nowMs,
 });
 
@@ -122,11 +123,11 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
     ...stoppable(changes, writeStop(runtime)),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
-    ...tableWriteActions(tables(runtime)),
+    ...tableWriteActions(tables(runtime), () => registry(runtime).probe(region, nowMs())),
   });
 }
 
-const regionOptions = (runtime: WithTables) => ({
+const regionOptions = (runtime: WithTables): Omit<RegionOptions, 'nowMs'> => ({
   evacuations: evacuations(runtime),
   region: requireEnv(runtime.env, 'COUNTERSIGN_REGION'),
   regions: JSON.parse(requireEnv(runtime.env, 'COUNTERSIGN_REGIONS')),

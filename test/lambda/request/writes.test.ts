@@ -87,6 +87,20 @@ it('a stop that is repeated keeps its time, from which no write can be in progre
   expect(again.stopped_at).not.toBe(first.stopped_at);
 });
 
+it('a stop, and its end, mark the generation in use: it is never filled, even if no health check has run', async () => {
+  const markedMs = async () => {
+    const mark = (await platform.items('registry')).find(
+      ({ pk }) => (pk as { S: string }).S === `#probe#${a.name}`,
+    );
+    return Number((mark?.probed_at as { N: string } | undefined)?.N);
+  };
+  for (const action of ['tables.stop', 'tables.resume'] as const) {
+    platform.clock.nowMs += 1_000;
+    await platform.operate(action, {});
+    expect([action, await markedMs()]).toEqual([action, platform.clock.nowMs]);
+  }
+});
+
 it('if the stop cannot be read, nothing is written: the instance does not know whether it may', async () => {
   let down = false;
   const failing = {

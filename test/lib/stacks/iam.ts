@@ -10,7 +10,7 @@ import {
 } from '../../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../../lambda/contract/purposes.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
-import { PERMISSIONS } from '../../../lib/functions/permissions.ts';
+import { PERMISSIONS } from '../../../lib/functions/rights.ts';
 import { PROD } from '../synth.ts';
 import {
   ACCOUNT,
@@ -73,6 +73,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:UpdateItem', resource: table('clients') },
     { action: 'dynamodb:PutItem', resource: table('ledger') },
     item('GetItem', ['revoked#client-root']),
+    item('GetItem', [`evacuated#${HERE}`]),
     item('UpdateItem', [`evacuated#${HERE}`]),
     item('GetItem', ['stop#writes']),
     item('PutItem', ['stop#writes']),

@@ -58,7 +58,7 @@ export const KEYS: readonly Mutant[] = [
   mutant('no-dead-nonces', 'protocol/keyset.ts', 'key.max_life, keyLeftMs)', 'key.max_life)', NONCE),
   mutant(
     'least-privilege',
-    'lib/functions/permissions.ts',
+    'lib/functions/rights.ts',
     "nonce: { limits: { GetItem: [keysItemKey('nonce')] }",
     "nonce: { limits: { GetItem: [keysItemKey('nonce'), keysItemKey('token')] }",
     'test/lib/stacks/stacks.test.ts',

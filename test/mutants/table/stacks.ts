@@ -208,6 +208,13 @@ export const STACKS: readonly Mutant[] = [
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
+    'enough-rights',
+    'lib/functions/rights.ts',
+    "GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],\n      UpdateItem",
+    "GetItem: [keysItemKey('client-root'), WRITE_STOP_KEY],\n      UpdateItem",
+    'test/lambda/admin/regions.test.ts',
+  ),
+  mutant(
     'own-items',
     'lib/functions/permissions.ts',
     "'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...keys] },",
@@ -223,7 +230,7 @@ export const STACKS: readonly Mutant[] = [
   ),
   mutant(
     'own-items',
-    'lib/functions/permissions.ts',
+    'lib/functions/rights.ts',
     "UpdateItem: [quotaKey('*', '*')],",
     "UpdateItem: ['*'],",
     'test/lib/stacks/stacks.test.ts',

@@ -1,0 +1,31 @@
+/** The tables of a stage's Regions, for a command that must reach all of them or do nothing. */
+import type { ShownTables } from '../../lambda/contract/admin.ts';
+import { CliError, EXIT, usage } from '../io.ts';
+
+/**
+ * @param regions as `--region` names them
+ * @param shown asks a Region for its tables
+ * @throws CliError where the stage has another Region, or its Regions do not use the same tables
+ */
+export async function tablesOfStage(
+  regions: readonly string[],
+  shown: (region: string) => Promise<ShownTables>,
+): Promise<Map<string, ShownTables>> {
+  const found = new Map<string, ShownTables>();
+  for (const region of regions) found.set(region, await shown(region));
+  const all = new Set([...found.values()].flatMap((each) => each.regions));
+  const missing = [...all].filter((region) => !found.has(region));
+  if (missing.length > 0)
+    throw usage(
+      `--region: the stage also has ${missing.join(', ')}, which may use other tables or still register; name every Region. ` +
+        'One that is lost for good is taken out of the config, and the others are deployed',
+    );
+  const names = new Set([...found.values()].map(({ registry, clients }) => `${registry}, ${clients}`));
+  if (names.size > 1)
+    throw new CliError(
+      EXIT.failed,
+      `the Regions do not use the same tables (${[...names].join('; ')}), so what one registers the other would not have: ` +
+        'deploy them all first',
+    );
+  return found;
+}

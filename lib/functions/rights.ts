@@ -1,0 +1,67 @@
+/** The rights of each function, as a table without the CDK: a test's platform enforces it too. */
+import {
+  evacuatedKey,
+  HEALTH_KEY,
+  keysItemKey,
+  quotaKey,
+  WRITE_STOP_KEY,
+} from '../../lambda/contract/limits.ts';
+import type { FunctionName, TableKind } from '../../lambda/contract/names.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
+
+export type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateItem';
+
+export interface Permissions {
+  readonly tables?: { readonly [T in Exclude<TableKind, 'limits'>]?: readonly Action[] };
+  /** For each action, the partition keys that it may name. */
+  readonly limits?: { readonly [A in Action]?: readonly string[] };
+  readonly secrets?: readonly Purpose[];
+}
+
+const WITH_PROOF = {
+  tables: {
+    ledger: ['PutItem'],
+    registry: ['GetItem', 'PutItem'],
+    clients: ['Query'],
+  },
+  limits: {
+    GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
+    UpdateItem: [quotaKey('*', '*')],
+  },
+  secrets: ['nonce', 'client-root'],
+} as const satisfies Permissions;
+
+export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
+  nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
+  register: WITH_PROOF,
+  registration: WITH_PROOF,
+  discovery: {},
+  jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
+  health: {
+    tables: { ledger: ['PutItem'], registry: ['PutItem'] },
+    limits: {
+      GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), HEALTH_KEY],
+      UpdateItem: [HEALTH_KEY],
+    },
+    secrets: ['nonce', 'client-root'],
+  },
+  'admin-read': {
+    tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
+    limits: { GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY] },
+  },
+  'admin-write': {
+    tables: {
+      ledger: ['PutItem'],
+      registry: ['DeleteItem', 'GetItem', 'PutItem'],
+      clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
+    },
+    limits: {
+      // A repeated evacuation reads since when the flag stands.
+      GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
+      UpdateItem: [evacuatedKey('*')],
+      PutItem: [WRITE_STOP_KEY],
+      DeleteItem: [WRITE_STOP_KEY],
+    },
+    secrets: ['client-root'],
+  },
+};
