@@ -369,6 +369,7 @@ class Promotion {
         difference = [
           ...(lacks.length > 0 ? [`lacks ${lacks.join(', ')}`] : []),
           ...(accepts.length > 0 ? [`does not refuse ${accepts.join(', ')}`] : []),
+          ...(theirs.promoted_to === this.#to ? [] : ['does not know of the promotion: run it again']),
           ...(theirs.primary_region === this.#to ? [] : [`still reads a secret of ${theirs.primary_region}`]),
         ].join(', and ');
         return difference === '';

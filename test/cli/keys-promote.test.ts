@@ -10,6 +10,7 @@ import type { Target } from '../../cli/target.ts';
 import { secretName } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { type LocalServer, startServer } from '../../local/server.ts';
+import { NOTHING_PUBLISHED } from '../../protocol/published.ts';
 import { HOME, NEXT, REGIONS, STAGE, THIRD, World } from '../support/promotion.ts';
 import { Directory } from './cli.ts';
 
@@ -257,6 +258,22 @@ describe('the home Region is lost', () => {
       expect(world.kids(THIRD)).toEqual(world.kids(NEXT));
     },
   );
+
+  it('a Region that had no secret, and was not told of the promotion, is told before it counts', async () => {
+    await promoteAndDeploy();
+    for (const region of [NEXT, THIRD]) world.shutIn.add(region);
+    for (const purpose of PURPOSES) {
+      world.secrets.removeReplicas(NEXT, secretName(STAGE, purpose), [THIRD]);
+      world.limits(THIRD, purpose).published = NOTHING_PUBLISHED;
+    }
+    const steps = await promote();
+    expect(undone(steps)[0]).toEqual(['compare', THIRD, 'nonce']);
+    expect(details(steps, 'compare')[0]).toContain('does not know of the promotion');
+    // Each run tells the purposes that have a secret again, and repairs the next one.
+    for (const _ of PURPOSES) await promote();
+    expect(undone(await promote())).toEqual([['replicate', HOME, null]]);
+    expect(world.limits(THIRD, 'token').published.home).toMatchObject({ region: NEXT });
+  });
 
   it('functions that see only their own Region are told one by one', async () => {
     world.shutIn.add(NEXT);

@@ -867,6 +867,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
+    'promote-compares',
+    'cli/keys/promote.ts',
+    'theirs.promoted_to === this.#to',
+    'true',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
     'promotion-frozen',
     'cli/keys/lock.ts',
     'const after = { ...lock, [stage]: { ...entry, [KEYS_MANAGED_BY]: region } };',
