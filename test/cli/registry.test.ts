@@ -257,17 +257,16 @@ it('a client that was deleted and created again is copied in its current state, 
   at.expectCopied();
 });
 
-it('a client that was deleted again since a rehearsal is copied with its later deletion', async () => {
+it.each([
+  ['deletion', 'deleted', 'deleted_at'],
+  ['revocation', 'revoked#7', 'revoked_at'],
+])('a later %s of the same name since a rehearsal is copied', async (_, sk, name) => {
   const at = await world();
-  const marker = (deletedMs: number): Item => ({
-    pk: { S: 'acme' },
-    sk: { S: 'deleted' },
-    deleted_at: { N: String(deletedMs) },
-  });
-  const [old] = [tableName('live', 'clients', 1)];
-  at.put(old, marker(T0 + 1_000));
+  const source = tableName('live', 'clients', 1);
+  const mark = (atMs: number): Item => ({ pk: { S: 'acme' }, sk: { S: sk }, [name]: { N: String(atMs) } });
+  at.put(source, mark(T0 + 1_000));
   await at.copy({ whileWriting: true });
-  at.put(old, marker(T0 + 9_000));
+  at.put(source, mark(T0 + 9_000));
   expect(await at.copy()).toMatchObject({ complete: true, tables: [{}, { written: 1, newer: 0 }] });
   at.expectCopied();
 });
