@@ -153,12 +153,14 @@ export class Rotation {
       if (current.versionId !== token) {
         const keyset = this.#parse(held);
         await this.#check(current, token, keyset);
-        await this.#remember([current.keyset, keyset], forgotten)
-          .then(() => this.#requireStillHome(forgotten))
-          .catch(async (error: unknown) => {
-            // A promotion waits for a version that may become current.
-            throw error instanceof RotationError ? await this.#abandon(token, [error.message]) : error;
-          });
+        try {
+          await this.#remember([current.keyset, keyset], forgotten);
+          await this.#requireStillHome(forgotten);
+        } catch (error) {
+          // A promotion waits for a version that may become current.
+          if (error instanceof RotationError) await this.#abandon(token, [error.message]);
+          throw error;
+        }
         // The move is refused as well if it is already done: a run beside this one did it.
         if (!(await this.#swap(current.versionId, token)) && !(await this.#isCurrent(token)))
           await this.#abandon(token, ['another version became current'], Overtaken);

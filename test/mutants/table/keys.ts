@@ -1322,8 +1322,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home-in-flight',
     'lambda/rotate/rotation.ts',
-    'throw error instanceof RotationError ? await this.#abandon(token, [error.message]) : error;',
-    'throw error;',
+    'if (error instanceof RotationError) await this.#abandon(token, [error.message]);',
+    '',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
