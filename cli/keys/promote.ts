@@ -103,8 +103,9 @@ class Promotion {
       }),
     );
     this.#requireLost(own, present);
+    // With --yes nothing is refused here. The key is waited for before the secret is detached.
     for (const [purpose, { missing_kids }] of own)
-      if (missing_kids.length > 0) await this.#waitForCopy(purpose, present);
+      if (missing_kids.length > 0 && !this.#options.yes) await this.#waitForCopy(purpose, present);
 
     const promoted = await this.#eachPurpose('take-over', to, (purpose) => this.#takeOver(purpose, present));
     if (!promoted) return;
@@ -148,12 +149,14 @@ class Promotion {
         );
       throw error;
     });
+    this.#requireWon(first.keyset);
     // Where there is no secret, no key can be made.
-    const makers = [...present].flatMap(([region, keysets]) => (keysets.has(purpose) ? [region] : []));
+    const makers = withSecret(present, purpose);
     const confirmed = new Set(first.regions.flatMap((each) => (each.confirmed ? [each.region] : [])));
     // A function in a VPC may reach its own Region only.
     for (const region of makers.filter((each) => !confirmed.has(each))) {
       const again = await this.#call(region, purpose, 'keys.promote', { to, home: first.home });
+      this.#requireWon(again.keyset);
       if (again.regions.some((each) => each.region === region && each.confirmed)) confirmed.add(region);
     }
     const open = [to, ...makers].filter((region) => !confirmed.has(region));
@@ -165,6 +168,19 @@ class Promotion {
     const { keyset } = first;
     const revoked = keyset.revoked.length === 0 ? '' : `; ${keyset.revoked.length} revoked keys are refused`;
     return [first, `${to} alone makes keys: confirmed by ${[...confirmed].join(', ')}${revoked}`];
+  }
+
+  /**
+   * Of two promotions at the same time the Regions remember one.
+   *
+   * @throws CliError where that is another one
+   */
+  #requireWon({ promoted_to }: KeysetSummary): void {
+    if (promoted_to === null || promoted_to === this.#to) return;
+    throw new CliError(
+      EXIT.failed,
+      `another promotion was made at the same time: ${promoted_to} alone makes keys. Run one of the two again, not both`,
+    );
   }
 
   async #detachNewHome(
@@ -179,6 +195,9 @@ class Promotion {
     if (!isOwn(before)) {
       // A rotation may have finished just before the former key home recorded the promotion.
       if (keyset.missing_kids.length > 0) await this.#waitForCopy(purpose, present);
+      // The other promotion may have been written after this one was confirmed.
+      for (const region of [to, ...withSecret(present, purpose)])
+        this.#requireWon(await this.#call(region, purpose, 'keys.list', {}));
       await this.#secrets.detach(to, purpose);
       await this.#until(
         async () => isOwn(await this.#mustDescribe(to, purpose)),
@@ -200,21 +219,30 @@ class Promotion {
     ];
   }
 
-  /** A key may be under way to the new key home, or may have reached another Region only. */
+  /**
+   * A key may be under way to the new key home, may have reached another Region only, or may be published at this
+   * moment by the former key home, which saw no promotion.
+   */
   async #waitForCopy(purpose: Purpose, present: Present): Promise<void> {
-    const end = Date.now() + (this.#options.yes ? 0 : this.#options.timeoutMs);
+    const end = Date.now() + this.#options.timeoutMs;
     for (;;) {
+      // Asked first: a version that stops to be pending meanwhile is seen as the current one.
+      const publishing: string[] = [];
+      for (const region of withSecret(present, purpose))
+        if ((await this.#call(region, purpose, 'keys.list', {})).pending !== null) publishing.push(region);
       const { missing_kids: missing, regions } = await this.#call(this.#to, purpose, 'keys.list', {});
-      const holders = regions.filter(
-        ({ region, kids }) => present.has(region) && missing.some((kid) => kids?.includes(kid)),
+      const holders = regions.flatMap(({ region, kids }) =>
+        present.has(region) && missing.some((kid) => kids?.includes(kid)) ? [region] : [],
       );
-      if (holders.length === 0) return;
+      if (missing.length === 0 || (holders.length === 0 && publishing.length === 0)) return;
       if (Date.now() >= end) {
         if (this.#options.yes) return;
-        const names = holders.map(({ region }) => region).join(', ');
+        const lacks = `${purpose}: the copy of ${this.#to} lacks ${missing.join(', ')}, which `;
         throw new CliError(
           EXIT.failed,
-          `${purpose}: the copy of ${this.#to} lacks ${missing.join(', ')}, which ${names} has: promote that Region, or lose the key with --yes`,
+          holders.length > 0
+            ? `${lacks}${holders.join(', ')} has: promote that Region, or lose the key with --yes`
+            : `${lacks}${publishing.join(', ')} may be publishing: run this again when that rotation has ended, or lose the key with --yes`,
         );
       }
       await this.#pause();
@@ -493,3 +521,7 @@ const isUnreadable = (error: unknown): boolean => error instanceof Refused && er
 
 const statusIn = ({ replicas }: DescribedSecret, region: string) =>
   replicas.find((each) => each.region === region);
+
+/** @returns the Regions that have the purpose's secret */
+const withSecret = (present: Present, purpose: Purpose): string[] =>
+  [...present].flatMap(([region, keysets]) => (keysets.has(purpose) ? [region] : []));

@@ -115,7 +115,7 @@ export interface PromotedKeys {
   readonly home: KeyHome;
   /**
    * `confirmed`: no function makes a key in that Region from now on, unless it is `to`; and it refuses every
-   * revoked kid.
+   * revoked kid. False where the Region remembers another promotion.
    */
   readonly regions: readonly RegionConfirmation[];
 }

@@ -119,7 +119,13 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const home = known ?? nextHome(published, to, held);
     const failed = await rememberEverywhere(
       regions,
-      (before) => mergePublished([before, { ...NOTHING_PUBLISHED, home }]),
+      (before) => {
+        const after = mergePublished([before, { ...NOTHING_PUBLISHED, home }]);
+        // Of two promotions at the same time one wins, and only that one is confirmed.
+        if (after.home?.term !== home.term || after.home.region !== home.region)
+          throw new RotationError(`the keys were promoted to ${after.home?.region}`);
+        return after;
+      },
       times.eachMs,
     );
     // A Region that was away while keys were revoked must not accept them when it is back.

@@ -153,7 +153,14 @@ export class Rotation {
       if (current.versionId !== token) {
         const keyset = this.#parse(held);
         await this.#check(current, token, keyset);
-        await this.#remember([current.keyset, keyset], forgotten);
+        try {
+          await this.#remember([current.keyset, keyset], forgotten);
+          await this.#requireStillHome(forgotten);
+        } catch (error) {
+          // A promotion waits for a version that may become current.
+          if (error instanceof RotationError) await this.#abandon(token, [error.message]);
+          throw error;
+        }
         // The move is refused as well if it is already done: a run beside this one did it.
         if (!(await this.#swap(current.versionId, token)) && !(await this.#isCurrent(token)))
           await this.#abandon(token, ['another version became current'], Overtaken);
@@ -215,6 +222,18 @@ export class Rotation {
     if (failed.includes(region) && !forgotten) throw new Unavailable('limits');
     for (const each of failed)
       log({ level: 'WARN', message: 'keyset', purpose, region: each, reason: 'published' });
+  }
+
+  /**
+   * Another Region may have answered late, and a promotion may have come between. This Region's own table
+   * confirms every promotion, and a promotion waits for the one call that follows.
+   */
+  async #requireStillHome(forgotten: boolean): Promise<void> {
+    const { regions, region, times = TIMES } = this.#options;
+    const own = regions.find((each) => each.region === region)!;
+    const published = await new Deadline().by(times.eachMs, own.published.read()).catch(() => undefined);
+    if (published) this.requireHome(published);
+    else if (!forgotten) throw new Unavailable('limits');
   }
 
   /**

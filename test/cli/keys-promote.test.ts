@@ -63,6 +63,37 @@ async function promoteAndDeploy(options: Partial<PromoteOptions> = {}): Promise<
   return promote(options);
 }
 
+/** A rotation by the schedule of the home Region, which has made its keyset. */
+async function beginRotation(): Promise<(Step: string) => Promise<unknown>> {
+  const token = 'u'.repeat(32);
+  const run = (Step: string) =>
+    world.function(HOME, 'nonce')(
+      { Step, SecretId: secretName(STAGE, 'nonce'), ClientRequestToken: token },
+      { awsRequestId: '1' },
+    );
+  world.secrets.in(HOME).stagePending(secretName(STAGE, 'nonce'), token);
+  await run('createSecret');
+  return run;
+}
+
+/** Keeps back the first answer of a Region's memory that `isLate` chooses. */
+class Late {
+  readonly #reached = Promise.withResolvers<void>();
+  readonly #answered = Promise.withResolvers<void>();
+  readonly reached = this.#reached.promise;
+  readonly answer = this.#answered.resolve;
+
+  constructor(isLate: (...step: Parameters<World['meanwhile']>) => boolean) {
+    let isOver = false;
+    world.meanwhile = (...step) => {
+      if (isOver || !isLate(...step)) return undefined;
+      isOver = true;
+      this.#reached.resolve();
+      return this.#answered.promise;
+    };
+  }
+}
+
 describe('the home Region is lost', () => {
   beforeEach(() => world.lose(HOME));
 
@@ -162,6 +193,21 @@ describe('the home Region is lost', () => {
     expect(undone(await promote({ yes: true }))).toEqual([]);
     expect(world.kids(HOME)).toEqual(world.kids(NEXT));
     expect(world.kids(NEXT)).not.toContain(late);
+  });
+
+  it('back, a key that it had before the promotion is no key that it made alone', async () => {
+    await promoteAndDeploy();
+    const taken = world.kids(NEXT)[0]!;
+    for (let rotations = 0; world.kids(NEXT).includes(taken); rotations++) {
+      expect(rotations).toBeLessThan(10);
+      expect(await world.operate(NEXT, 'nonce', 'keys.rotate')).toMatchObject({ ok: true });
+      world.clock.nowMs += 30 * 86_400_000;
+    }
+    world.bringBack(HOME);
+    world.deploy(HOME, NEXT);
+    expect(world.kids(HOME)).toContain(taken);
+    expect(undone(await promote())).toEqual([]);
+    expect(world.kids(HOME)).toEqual(world.kids(NEXT));
   });
 
   it('a Region whose copy is newer is named, and promoted instead', async () => {
@@ -293,19 +339,65 @@ describe('the home Region answers', () => {
   });
 
   it('it makes no key from then on, not even one that was under way', async () => {
-    const token = 'u'.repeat(32);
-    const store = world.secrets.in(HOME);
-    const run = (Step: string) =>
-      world.function(HOME, 'nonce')(
-        { Step, SecretId: secretName(STAGE, 'nonce'), ClientRequestToken: token },
-        { awsRequestId: '1' },
-      );
-    store.stagePending(secretName(STAGE, 'nonce'), token);
-    await run('createSecret');
+    const run = await beginRotation();
     const before = world.kids(HOME);
     await promote({ yes: true });
     await expect(run('finishSecret')).rejects.toThrow(/were promoted to eu-central-1/);
     expect([world.kids(HOME), world.kids(NEXT)]).toEqual([before, before]);
+  });
+
+  it('it makes no key that was remembered before the promotion, and is published after it', async () => {
+    const run = await beginRotation();
+    const before = world.kids(HOME);
+    // The third Region remembers the new key at once, and answers late.
+    const late = new Late((...step) => String(step) === String([HOME, 'changed', THIRD]));
+    const finishing = expect(run('finishSecret')).rejects.toThrow(/were promoted to eu-central-1/);
+    await late.reached;
+    await promote({ yes: true });
+    late.answer();
+    await finishing;
+    expect([world.kids(HOME), world.kids(NEXT)]).toEqual([before, before]);
+    expect(await world.operate(HOME, 'nonce', 'keys.list')).toMatchObject({ result: { pending: null } });
+  });
+
+  it('nor does a revocation: what it revoked stays refused', async () => {
+    const before = world.kids(HOME);
+    const late = new Late((...step) => String(step) === String([HOME, 'changed', THIRD]));
+    const revoking = world.operate(HOME, 'nonce', 'keys.revoke');
+    await late.reached;
+    await promote({ yes: true });
+    late.answer();
+    expect(await revoking).toMatchObject({
+      result: { keyset: null, failure: expect.stringContaining('were promoted to eu-central-1') },
+    });
+    expect([world.kids(HOME), world.kids(NEXT)]).toEqual([before, before]);
+    for (const kid of before) expect([...world.limits(NEXT).revoked]).toContain(kid);
+  });
+
+  it('a key that is published at this moment is waited for, and arrives', async () => {
+    const run = await beginRotation();
+    // It saw no promotion, and moves the label next.
+    const late = new Late((...step) => String(step) === String([HOME, 'read', HOME]));
+    const finishing = run('finishSecret');
+    await Promise.race([late.reached, finishing]);
+    const { aws } = world.target(server.url);
+    let takenOver = 0;
+    let looks = 0;
+    const steps = await promote(
+      { yes: true, timeoutMs: 20_000, report: ({ step }) => void (step === 'take-over' && takenOver++) },
+      NEXT,
+      {
+        aws(region) {
+          if (region === HOME && takenOver === PURPOSES.length && ++looks === 3) late.answer();
+          return aws(region);
+        },
+      },
+    );
+    late.answer();
+    await finishing;
+    expect(details(steps, 'detach')[0]).toMatch(/no published key is missing$/);
+    expect(world.kids(NEXT)).toEqual(world.kids(HOME));
+    expect(world.kids(NEXT)).toHaveLength(2);
   });
 
   it('planned: every Region is deployed, one after the other, and there and back again', async () => {
@@ -335,6 +427,51 @@ describe('the home Region answers', () => {
     const elsewhere = (region: string) =>
       region === HOME ? { ...aws('eu-west-9'), region: 'eu-west-9' } : aws(region);
     await expect(promote({}, NEXT, { aws: elsewhere })).rejects.toThrow(CliError);
+    expect(primaries()).toEqual([HOME, HOME, HOME]);
+  });
+});
+
+describe('two promotions at the same time', () => {
+  const homeIn = (region: string) => world.limits(region).published.home;
+  const first = { term: 1, region: NEXT, kids: [] };
+
+  it('the one that lost says so, confirms nothing, and moves no secret', async () => {
+    // Both have looked before either writes.
+    let other: Promise<void> | undefined;
+    world.meanwhile = async (from, does) => {
+      if (from !== THIRD || does !== 'changes') return;
+      other ??= world.operate(NEXT, 'nonce', 'keys.promote', { to: NEXT });
+      await other;
+    };
+    const steps = await promote({ yes: true }, THIRD);
+    expect(undone(steps)).toEqual([['take-over', THIRD, 'nonce']]);
+    expect(details(steps, 'take-over')[0]).toMatch(
+      /^another promotion was made at the same time: eu-central-1 alone makes keys/,
+    );
+    expect(REGIONS.map((region) => homeIn(region)?.region)).toEqual([NEXT, NEXT, NEXT]);
+    expect(primaries()).toEqual([HOME, HOME, HOME]);
+  });
+
+  it('a function confirms no promotion that the Regions do not remember', async () => {
+    for (const region of REGIONS)
+      world.limits(region).published = { ...world.limits(region).published, home: first };
+    const late = { to: THIRD, home: { term: 1, region: THIRD, kids: [] } };
+    const { result } = await world.operate(THIRD, 'nonce', 'keys.promote', late);
+    expect(result.regions).toEqual(REGIONS.map((region) => ({ region, confirmed: false })));
+    expect(result.keyset.promoted_to).toBe(NEXT);
+  });
+
+  it('one that lost after it was confirmed moves no secret', async () => {
+    let takenOver = 0;
+    const report = ({ step }: PromotionStep) => {
+      if (step !== 'take-over' || ++takenOver < PURPOSES.length) return;
+      // The home Region alone is reached by the other one.
+      world.limits(HOME).published = { ...world.limits(HOME).published, home: first };
+    };
+    world.shutIn.add(THIRD);
+    const steps = await promote({ yes: true, report }, THIRD);
+    expect(undone(steps)).toEqual([['detach', THIRD, 'nonce']]);
+    expect(details(steps, 'detach')[0]).toMatch(/eu-central-1 alone makes keys/);
     expect(primaries()).toEqual([HOME, HOME, HOME]);
   });
 });

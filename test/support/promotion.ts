@@ -51,6 +51,12 @@ export class World {
   /** By Region, the Region that makes keys as its stack was deployed. */
   readonly managedBy: Map<string, string>;
   readonly calls: string[] = [];
+  /**
+   * Awaited where a function of a Region waits for what a Region remembers of `nonce`: `read` and `changed`
+   * before the answer, `changes` before the change.
+   */
+  meanwhile: (from: string, does: 'read' | 'changes' | 'changed', to: string) => Promise<void> | undefined =
+    () => undefined;
   readonly endpoint: HttpListener;
   readonly #limits = new Map<string, Limits>();
   readonly #vaults = new Map(
@@ -216,11 +222,13 @@ export class World {
   }
 
   #seenFrom(region: string, other: string, purpose: Purpose): KeyRegion {
-    const reach = <R>(work: () => R): Promise<R> =>
+    const reach = <R>(work: () => R | Promise<R>): Promise<R> =>
       this.lost.has(other) || (this.shutIn.has(region) && other !== region)
         ? Promise.reject(new Unavailable('limits'))
         : Promise.resolve().then(work);
     const limits = this.limits(other, purpose);
+    const meanwhile: World['meanwhile'] = (...step) =>
+      purpose === 'nonce' ? this.meanwhile(...step) : undefined;
     const secret = createSecretVersions(localSecrets(this.secrets, other), secretName(STAGE, purpose));
     return {
       region: other,
@@ -230,10 +238,17 @@ export class World {
         add: (kids) => reach(() => kids.forEach((kid) => void limits.revoked.add(kid))),
       },
       published: {
-        read: () => reach(() => limits.published),
+        read: () =>
+          reach(async () => {
+            const { published } = limits;
+            await meanwhile(region, 'read', other);
+            return published;
+          }),
         change: (change) =>
-          reach(() => {
+          reach(async () => {
+            await meanwhile(region, 'changes', other);
             limits.published = change(limits.published);
+            await meanwhile(region, 'changed', other);
           }),
       },
     };

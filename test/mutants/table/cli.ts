@@ -746,9 +746,32 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-newest-copy',
     'cli/keys/promote.ts',
-    `      if (missing_kids.length > 0) await this.#waitForCopy(purpose, present);
+    `      if (missing_kids.length > 0 && !this.#options.yes) await this.#waitForCopy(purpose, present);
 `,
     '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-newest-copy',
+    'cli/keys/promote.ts',
+    '(holders.length === 0 && publishing.length === 0)',
+    'holders.length === 0',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'cli/keys/promote.ts',
+    `    this.#requireWon(first.keyset);
+`,
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'cli/keys/promote.ts',
+    `        this.#requireWon(await this.#call(region, purpose, 'keys.list', {}));
+`,
+    '        ;',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(

@@ -1313,6 +1313,27 @@ export const KEYS: readonly Mutant[] = [
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
+    'one-home-in-flight',
+    'lambda/rotate/rotation.ts',
+    'if (published) this.requireHome(published);',
+    'if (published) return;',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home-in-flight',
+    'lambda/rotate/rotation.ts',
+    'if (error instanceof RotationError) await this.#abandon(token, [error.message]);',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'lambda/rotate/actions.ts',
+    'if (after.home?.term !== home.term || after.home.region !== home.region)',
+    'if (false)',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
     'one-home-revokes',
     'lambda/rotate/revoke.ts',
     `      rotation.requireHome(this.#looked.published);
