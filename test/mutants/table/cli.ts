@@ -690,8 +690,29 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
-    '!options.evenIfLast && !others.some(({ healthy }) => healthy)',
-    'false',
+    'if (!options.evenIfLast && isLast(seen))',
+    'if (false)',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    'isTooMany = isLast(now);',
+    '',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/survey.ts',
+    'out[i] ? evacuated(each) : each',
+    'each',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    "if (isBegun && stands.get(at) !== (to === 'evacuate')) stands.set(at, undefined);",
+    '',
     'test/cli/regions.test.ts',
   ),
   mutant(
