@@ -157,9 +157,9 @@ describe('a deployment', () => {
     expect(account.deployed).not.toContain(`deploy region-${A}`);
   });
 
-  it('stops if an alarm begins to ring; an alarm that rang before does not count, because the other Region may be down', async () => {
+  it('stops if an alarm begins to ring; an alarm that rang before in both Regions does not count', async () => {
     const account = new Account();
-    account.ringing[B] = ['replication-lag'];
+    account.ringing = { [A]: ['replication-lag'], [B]: ['replication-lag'] };
     expect((await run(account)).stopped).toBeNull();
     account.onDeploy = ({ name }) => {
       if (name === `region-${B}`) account.ringing[B] = ['replication-lag', 'api-errors'];
@@ -181,13 +181,53 @@ describe('a deployment', () => {
 
   it('brings a fix to a Region that was unhealthy before, and stops if the Region becomes worse', async () => {
     const account = new Account();
-    account.health[B] = ['registry', 'status'];
+    account.health = { [A]: ['registry', 'status'], [B]: ['registry', 'status'] };
     const outcome = await run(account);
-    expect(outcome).toMatchObject({ stopped: null, notes: [expect.stringContaining('registry, status')] });
+    expect(outcome.stopped).toBeNull();
+    expect(outcome.notes[0]).toContain('registry, status');
     account.onDeploy = ({ name }) => {
       if (name === `region-${B}`) account.health[B] = ['registry', 'ledger'];
     };
     expect((await run(account)).stopped!.why).toContain('registry, ledger');
+  });
+
+  it.each<[string, (account: Account) => void, string]>([
+    [
+      'unhealthy',
+      (account) => void Object.assign(account.health, { [B]: ['registry'] }),
+      'not healthy: registry',
+    ],
+    [
+      'in ALARM',
+      (account) => void Object.assign(account.ringing, { [B]: ['api-errors'] }),
+      'in ALARM: api-errors',
+    ],
+  ])(
+    'that stopped at a Region which is %s stops there again: that is no state to compare with',
+    async (_, breaks, why) => {
+      const account = new Account();
+      account.onDeploy = ({ name }) => {
+        if (name === `region-${B}`) breaks(account);
+      };
+      expect((await run(account)).stopped!.step).toBe(`region-${B}`);
+      const { stopped } = await run(account);
+      expect(stopped).toMatchObject({ step: `region-${B}`, why: expect.stringContaining(why) });
+      expect(account.deployed).not.toContain(`deploy region-${A}`);
+      // A fix for this Region alone, and a run that shall not compare.
+      const one = await deployStacks([stack('region', B)], WATCHING, account);
+      expect(one.stopped).toBeNull();
+      expect((await deployStacks(PLAN.stacks, { ...WATCHING, alarmsMs: 0 }, account)).stopped).toBeNull();
+    },
+  );
+
+  it('goes on where an alarm ends meanwhile, and past a Region that is evacuated', async () => {
+    const account = new Account();
+    account.ringing[B] = ['api-errors', `countersign-live-evacuated-${A}`];
+    account.health[B] = ['status'];
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${B}`) account.ringing[B]!.shift();
+    };
+    expect((await run(account)).stopped).toBeNull();
   });
 
   it('of a new stage has no keys yet: its Regions are unhealthy for that reason only', async () => {

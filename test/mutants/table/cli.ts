@@ -1283,8 +1283,22 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    'filter((name) => !before.includes(name))',
+    'filter((name) => !ignored.includes(name))',
     'filter(() => false)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-by-region',
+    'cli/deploy/run.ts',
+    'later.length === 0 || later.some(has)',
+    'true || later.some(has)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-by-region',
+    'cli/deploy/run.ts',
+    'const ignored = isOver ? excused : before;',
+    'const ignored = before;',
     'test/cli/deploy.test.ts',
   ),
   mutant(
