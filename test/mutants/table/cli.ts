@@ -1183,6 +1183,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/drill.test.ts',
   ),
   mutant(
+    'write-stop',
+    'cli/registry/command.ts',
+    'if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;',
+    'throw error;',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
     'registry-copy',
     'cli/registry/tables.ts',
     '    ...unlessNewer(place.kind, item),\n',
