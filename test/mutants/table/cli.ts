@@ -1190,6 +1190,20 @@ export const CLI: readonly Mutant[] = [
     'test/cli/registry.test.ts',
   ),
   mutant(
+    'faults-undone',
+    'cli/drill/command.ts',
+    "if (name === 'evacuate') undo.set(region, ['return', region, '--yes']);",
+    '',
+    'test/cli/drill.test.ts',
+  ),
+  mutant(
+    'region-lost',
+    'cli/drill/load.ts',
+    'if (error instanceof NotFoundError) this',
+    'this',
+    'test/cli/drill.test.ts',
+  ),
+  mutant(
     'registry-copy',
     'cli/registry/tables.ts',
     '    ...unlessNewer(place.kind, item),\n',
