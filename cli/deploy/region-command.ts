@@ -77,7 +77,18 @@ Example:
 
 /** Its clients must be elsewhere: the nonces that it issued end with it. */
 async function mustBeOut({ stage }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
-  const stack = { name: `countersign-${stage}-region-${region}`, region, part: 'region' } as const;
+  const named = (part: 'region' | 'base') => ({
+    name: `countersign-${stage}-${part}-${region}`,
+    region,
+    part,
+  });
+  const stack = named('region');
+  const exist = await Promise.all([stack, named('base')].map((each) => parts.exists(each)));
+  if (!exist.includes(true))
+    throw new CliError(
+      EXIT.failed,
+      `stage ${stage} has no stack in ${region}: it is removed already, or the name is mistyped; nothing was done`,
+    );
   if ((await parts.failing(stack))?.length === 0)
     throw new CliError(
       EXIT.failed,

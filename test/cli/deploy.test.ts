@@ -453,6 +453,7 @@ describe('the commands', () => {
 
   it('region remove does nothing while the Region serves', async () => {
     const account = new Account();
+    account.existing.add(`countersign-live-region-${B}`);
     const one = {
       ...PLAN,
       regions: [PLAN.regions[0]!],
@@ -463,6 +464,12 @@ describe('the commands', () => {
     expect(failed!.message).toContain(`${B} serves: evacuate it first`);
     expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
     account.health[B] = ['status'];
+    const mistyped = await ran(regionCommand, ['remove', 'eu-cenral-1', '--yes'], account, one);
+    expect(mistyped.failed).toMatchObject({
+      message: expect.stringContaining('no stack in eu-cenral-1'),
+      exitCode: EXIT.failed,
+    });
+    expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
     const removed = await ran(regionCommand, args, account, one);
     expect([removed.failed, removed.code]).toEqual([undefined, 0]);
     expect(removed.stderr).toContain('countersign:lock=write');

@@ -1374,6 +1374,13 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/deploy/region-command.ts',
+    'if (!exist.includes(true))',
+    'if (false)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
     "if (verb === 'remove') await mustBeOut(plan, name, deploy);",
     '',
     'test/cli/deploy.test.ts',
