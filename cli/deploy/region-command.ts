@@ -83,7 +83,19 @@ const stackOf = (stage: string, region: string) =>
 
 /** Its clients must be elsewhere: the nonces that it issued end with it. */
 async function mustBeOut({ stage }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
-  if ((await parts.failing(stackOf(stage, region)))?.length === 0)
+  const named = (part: 'region' | 'base') => ({
+    name: `countersign-${stage}-${part}-${region}`,
+    region,
+    part,
+  });
+  const stack = named('region');
+  const exist = await Promise.all([stack, named('base')].map((each) => parts.exists(each)));
+  if (!exist.includes(true))
+    throw new CliError(
+      EXIT.failed,
+      `stage ${stage} has no stack in ${region}: it is removed already, or the name is mistyped; nothing was done`,
+    );
+  if ((await parts.failing(stack))?.length === 0)
     throw new CliError(
       EXIT.failed,
       `${region} serves: evacuate it first (countersign evacuate ${region}), so that clients are elsewhere when it goes`,

@@ -1,6 +1,7 @@
 /** Deploys stacks one after the other, and looks at each Region before it goes to the next one. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { EVACUATED_SECTION } from '../../lambda/contract/evacuation.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import { durationText } from '../time.ts';
 import { type DeployStep, describeStep } from './steps.ts';
@@ -67,7 +68,9 @@ export function runSteps(
   parts: DeployParts,
 ): Promise<DeployOutcome> {
   const notes: string[] = [];
-  const regions = steps.filter((step) => step.kind === 'deploy' && step.stack.part === 'region');
+  const regions = steps.filter(
+    (step): step is StackStep => step.kind === 'deploy' && step.stack.part === 'region',
+  );
   return inTurn(steps, describeStep, parts, notes, async (step) => {
     if (step.kind === 'delete') return parts.remove(step.stack);
     if (step.kind === 'unprotect') return parts.unprotect(step.region);
@@ -75,12 +78,12 @@ export function runSteps(
     if (step.kind === 'unreplicate') return parts.unreplicate(step.from, step.region);
     const { stack } = step;
     if (stack.part !== 'region') return parts.deploy(stack);
-    const before = await lookBefore(stack, parts);
+    const pending = regions.slice(regions.indexOf(step) + 1).map((each) => each.stack);
+    const before = await lookBefore(stack, watching.alarmsMs === 0 ? [] : pending, parts);
     await parts.deploy(stack);
     notes.push(...(await waitForHealth(stack, before, watching, parts)));
     // The alarms of a new Region are not watched: it served nobody before.
-    if (before.existed && step !== regions.at(-1))
-      await watchAlarms(stack, before.alarms, watching.alarmsMs, parts);
+    if (before.existed && step !== regions.at(-1)) await watchAlarms(stack, before, watching.alarmsMs, parts);
   });
 }
 
@@ -117,22 +120,64 @@ async function inTurn<S>(
   return { done, stopped: null, not_tried: [], notes, exit: EXIT.done };
 }
 
+type StackStep = Extract<DeployStep, { kind: 'deploy' }>;
+
 interface Before {
   readonly existed: boolean;
+  /** Checks that may fail after the deployment, too. */
   readonly failing: readonly string[] | undefined;
+  /** Alarms that rang before. */
   readonly alarms: readonly string[];
-}
-
-async function lookBefore(stack: PlannedStack, parts: DeployParts): Promise<Before> {
-  if (!(await parts.exists(stack))) return { existed: false, failing: undefined, alarms: [] };
-  const [failing, alarms] = await Promise.all([parts.failing(stack), parts.alarms(stack)]);
-  for (const name of alarms) parts.report(`${name} is in ALARM already: it does not stop this deployment`);
-  return { existed: true, failing, alarms };
+  /** Of those, the ones that may ring until the end. */
+  readonly excused: readonly string[];
 }
 
 /**
- * A check that failed before the deployment may also fail after it: an operator may deploy a fix while
- * another part is down. A Region of a new stage has no keys yet.
+ * What was wrong before the deployment excuses what is wrong after it only if a Region that is not deployed
+ * yet has it, too: an earlier run may have brought this Region the version that is the cause. An evacuation
+ * is no fault of a version.
+ *
+ * @param pending stacks of the Regions that come later; none: everything is excused
+ */
+async function lookBefore(
+  stack: PlannedStack,
+  pending: readonly PlannedStack[],
+  parts: DeployParts,
+): Promise<Before> {
+  const look = async (each: PlannedStack) => {
+    if (!(await parts.exists(each))) return undefined;
+    const [failing, alarms] = await Promise.all([parts.failing(each), parts.alarms(each)]);
+    return { failing, alarms };
+  };
+  const own = await look(stack);
+  if (!own) return { existed: false, failing: undefined, alarms: [], excused: [] };
+  const { failing, alarms } = own;
+  const isGood = failing?.length === 0 && alarms.length === 0;
+  const later = isGood ? [] : (await Promise.all(pending.map(look))).filter((each) => each !== undefined);
+  const isCommon = (has: (each: (typeof later)[number]) => boolean | undefined) =>
+    later.length === 0 || later.some(has);
+  const excused = alarms.filter(
+    (name) => name.includes(`-${EVACUATED_SECTION}-`) || isCommon((each) => each.alarms.includes(name)),
+  );
+  for (const name of alarms)
+    parts.report(
+      excused.includes(name)
+        ? `${name} is in ALARM already: it does not stop this deployment`
+        : `${name} is in ALARM already, and in no Region that comes later: it must end before the next Region`,
+    );
+  return {
+    existed: true,
+    failing: failing?.filter(
+      (check) => check === 'status' || isCommon((each) => each.failing?.includes(check) ?? true),
+    ),
+    alarms,
+    excused,
+  };
+}
+
+/**
+ * A check that failed before the deployment, here and in a later Region, may also fail after it: an operator
+ * may deploy a fix while another part is down. A Region of a new stage has no keys yet.
  *
  * @returns notes
  */
@@ -168,7 +213,7 @@ async function waitForHealth(
 
 async function watchAlarms(
   stack: PlannedStack,
-  before: readonly string[],
+  { alarms: before, excused }: Before,
   limitMs: number,
   parts: DeployParts,
 ): Promise<void> {
@@ -176,14 +221,17 @@ async function watchAlarms(
   const endMs = parts.nowMs() + limitMs;
   parts.report(`watching the alarms of ${stack.region} for ${durationText(limitMs)}`);
   for (;;) {
-    const fired = (await parts.alarms(stack)).filter((name) => !before.includes(name));
+    const isOver = parts.nowMs() >= endMs;
+    // An alarm that fired before has until the end.
+    const ignored = isOver ? excused : before;
+    const fired = (await parts.alarms(stack)).filter((name) => !ignored.includes(name));
     if (fired.length > 0)
       throw new CliError(
         EXIT.failed,
-        `deployed, but in ALARM since: ${fired.join(', ')}; docs/runbook.md has a section for each`,
+        `deployed, but in ALARM${isOver ? '' : ' since'}: ${fired.join(', ')}; docs/runbook.md has a section for each`,
       );
     if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-    if (parts.nowMs() >= endMs) return;
+    if (isOver) return;
     await pause(parts);
   }
 }

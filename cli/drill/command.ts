@@ -40,6 +40,7 @@ export type RunCommand = (args: readonly string[], streams: Streams) => Promise<
 
 /** After a drill, what is under way between Regions arrives within this time. */
 const SETTLE_MS = 1_000;
+const HEALTH_MS = 5_000;
 
 export function drillCommand(io: Io, setExit: SetExit, run: RunCommand): Command {
   const list = Object.entries(DRILLS).map(([name, { does }]) => `  ${name.padEnd(13)}${does}`);
@@ -135,7 +136,10 @@ async function perform(
   const history = new History();
   const load = new Load(info, history);
   const caused = new Map<string, Fault>();
+  /** Commands that take back what commands of the drill did, by the Region. */
+  const undo = new Map<string, string[]>();
   try {
+    if (running) await mustBeGood(info);
     const context: DrillContext = {
       consistency: platform.consistency,
       regions: info.regions.map(({ name }) => name),
@@ -146,7 +150,13 @@ async function perform(
         caused.set(fault.kind, fault);
         await platform.cause(fault);
       },
-      command: (args, code = EXIT.done) => command(run, args, code, platform, history, signal),
+      command: async (args, code = EXIT.done) => {
+        const [name, region = ''] = args;
+        if (name === 'evacuate') undo.set(region, ['return', region, '--yes']);
+        const output = await command(run, args, code, platform, history, signal);
+        if (name === 'return') undo.delete(region);
+        return output;
+      },
       readBack: (name) =>
         load.readBack(history.acknowledged(), info.regions.find((region) => region.name === name)!, signal),
     };
@@ -168,7 +178,28 @@ async function perform(
   } finally {
     await load.close();
     if (running) for (const fault of caused.values()) await platform.cause(undone(fault)).catch(() => {});
+    // Not stopped by Ctrl-C: that may be why they run.
+    if (running)
+      for (const args of undo.values()) {
+        const taken = new History();
+        await command(run, args, EXIT.done, platform, taken, new AbortController().signal);
+        for (const line of taken.broken) io.stderr.write(`error: it is left as the drill made it: ${line}\n`);
+      }
     await platform.stop();
+  }
+}
+
+/** @throws CliError: what a drill finds on a platform that is broken already says nothing */
+async function mustBeGood({ regions }: DrillPlatform['info']): Promise<void> {
+  for (const { name, url } of regions) {
+    const answer = await fetch(`${url}/v1/health`, { signal: AbortSignal.timeout(HEALTH_MS) }).catch(
+      () => {},
+    );
+    if (!answer?.ok)
+      throw new CliError(
+        EXIT.failed,
+        `${name} is not healthy (${answer?.status ?? 'no answer'}): nothing was done`,
+      );
   }
 }
 

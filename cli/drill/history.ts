@@ -44,6 +44,8 @@ export class History {
   readonly marks: Mark[] = [];
   /** Acknowledged users that a Region did not have afterwards. */
   readonly lost = new Set<string>();
+  /** Acknowledged users that could not be read afterwards: whether they are lost is not known. */
+  readonly unread = new Set<string>();
   /** Requests that were accepted twice, and users with two registrations. */
   readonly duplicated = new Set<string>();
   /** Promises that did not hold, in words. */

@@ -181,9 +181,8 @@ export class Load {
       try {
         this.#history.compare(call, (await client.get(call.acknowledged!.id)).created_at);
       } catch (error) {
-        if (!(error instanceof NotFoundError))
-          this.#history.broken.push(`${call.userId} cannot be read in ${name}: ${(error as Error).message}`);
-        this.#history.lost.add(call.userId);
+        if (error instanceof NotFoundError) this.#history.lost.add(call.userId);
+        else this.#history.unread.add(`${call.userId} in ${name}: ${(error as Error).message}`);
       }
     });
   }

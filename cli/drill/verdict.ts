@@ -39,6 +39,10 @@ export function judge(
     consistency === 'eventual' || history.lost.size === 0,
     `${history.lost.size} acknowledged registrations were lost: ${named(history.lost)}`,
   );
+  need(
+    history.unread.size === 0,
+    `${history.unread.size} acknowledged registrations could not be read, so it is not known whether they are lost: ${named(history.unread)}`,
+  );
   if (noErrors(consistency))
     need(
       failed.length === 0,

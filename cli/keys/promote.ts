@@ -220,8 +220,8 @@ class Promotion {
   }
 
   /**
-   * A key may be under way to the new key home, may have reached another Region only, or may be published at this
-   * moment by the former key home, which saw no promotion.
+   * A key may be under way to the new key home, may have reached another Region only, or may be published at
+   * this moment by the former key home, which saw no promotion.
    */
   async #waitForCopy(purpose: Purpose, present: Present): Promise<void> {
     const end = Date.now() + this.#options.timeoutMs;

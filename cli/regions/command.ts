@@ -1,6 +1,7 @@
 /** `countersign evacuate` and `countersign return`: take a Region out of service, and take it back. */
 import { Command, Option } from 'commander';
-import { invokeAdmin } from '../admin.ts';
+import { invokeAdmin, Refused } from '../admin.ts';
+import { NotBegun } from '../aws-error.ts';
 import { confirm } from '../confirm.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
@@ -28,12 +29,11 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
       const seen = await survey(target, region);
-      const others = seen.regions.filter((each) => each.region !== region);
       for (const line of evacuationCost(seen, target.stage)) io.stderr.write(`${line}\n`);
-      if (!options.evenIfLast && !others.some(({ healthy }) => healthy))
+      if (!options.evenIfLast && isLast(seen))
         throw new CliError(
           EXIT.failed,
-          `no other Region is healthy (${others.map(describe).join('; ')}): nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that`,
+          `${noOther(seen)}: nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that`,
         );
       await run(io, setExit, 'evacuate', target, seen, options);
     });
@@ -59,6 +59,11 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
       await run(io, setExit, 'return', target, seen, options);
     },
   );
+
+const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
+const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ healthy }) => healthy);
+const noOther = (seen: Survey): string =>
+  `no other Region is healthy (${othersOf(seen).map(describe).join('; ')})`;
 
 const EVACUATE_HELP = `
 The flag is written to the keeper, the next Region in alphabetical order, and to the Region itself. DNS then leads to the
@@ -109,15 +114,19 @@ async function run(
   name: Name,
   target: Target,
   { region, keeper, flags }: Survey,
-  options: Options,
+  options: EvacuateOptions,
 ): Promise<void> {
   if (!options.yes) await confirm(io, region, 'nothing was done');
-  const { action, alarm } = COMMANDS[name];
+  const { alarm } = COMMANDS[name];
   const interruption = new AbortController();
   const { signal } = interruption;
   const disarm = io.onInterrupt(() => interruption.abort());
   const errors: { readonly at: string; readonly error: string }[] = [];
-  const done: string[] = [];
+  /** Whether the flag stands in each place; undefined where that is not known. */
+  const stands = new Map(
+    flags.map(({ at, evacuatedAt }) => [at, evacuatedAt === undefined ? undefined : evacuatedAt !== null]),
+  );
+  const done = new Set<string>();
   let alarmSeen = false;
   let interrupted = false;
   const attempt = async (at: string, work: () => Promise<unknown>): Promise<boolean> => {
@@ -131,14 +140,39 @@ async function run(
       return false;
     }
   };
+  const change = (at: string, to: Name): Promise<boolean> =>
+    attempt(at, async () => {
+      try {
+        await invokeAdmin(target, at, COMMANDS[to].action, { region }, signal);
+        stands.set(at, to === 'evacuate');
+      } catch (error) {
+        const isBegun = !(error instanceof Refused || error instanceof NotBegun);
+        if (isBegun && stands.get(at) !== (to === 'evacuate')) stands.set(at, undefined);
+        throw error;
+      }
+    });
+  /** Of two operators who take out a Region each, at least one sees here what the other did. */
+  const lookAgain = async (): Promise<void> => {
+    let isTooMany = false;
+    await attempt('another look', async () => {
+      const now = await survey(target, region);
+      isTooMany = isLast(now);
+      if (isTooMany)
+        throw new CliError(EXIT.failed, `${noOther(now)}: what this command has set is taken back`);
+    });
+    if (!isTooMany) return;
+    for (const { at, evacuatedAt } of flags)
+      if (!evacuatedAt && stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
+  };
   try {
     for (const at of [keeper, region]) {
       if (interrupted) break;
-      if (await attempt(at, () => invokeAdmin(target, at, action, { region }, signal))) done.push(at);
+      if (await change(at, name)) done.add(at);
       // A Region whose keeper still holds it out does not come back by half.
       else if (name === 'return') break;
     }
-    if (done.includes(keeper) && !interrupted)
+    if (name === 'evacuate' && !options.evenIfLast && done.size > 0 && !interrupted) await lookAgain();
+    if (done.has(keeper) && !interrupted)
       alarmSeen = await attempt(`alarm in ${keeper}`, () =>
         waitForAlarm(target, {
           keeper,
@@ -153,14 +187,17 @@ async function run(
     disarm();
   }
   if (errors.length > 0) setExit(interrupted ? EXIT.interrupted : EXIT.failed);
-  const result = { region, keeper, keeper_flag: done.includes(keeper), own_flag: done.includes(region) };
+  const [inKeeper, own] = [stands.get(keeper), stands.get(region)];
+  const isAsWanted = (flag: boolean | undefined) =>
+    flag === undefined ? null : flag === (name === 'evacuate');
+  const result = { region, keeper, keeper_flag: isAsWanted(inKeeper), own_flag: isAsWanted(own) };
   if (options.json) printJson(io, { ...result, alarm: alarmSeen ? alarm : null, errors });
   else if (errors.length === 0) for (const line of SUCCESS[name](region)) io.stdout.write(`${line}\n`);
-  else if (done.length > 0)
-    io.stdout.write(`${region}: the flag is ${CHANGED[name]} in ${done.join(', ')}\n`);
+  else if (done.size > 0)
+    io.stdout.write(`${region}: the flag is ${CHANGED[name]} in ${[...done].join(', ')}\n`);
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
   if (errors.length === 0) return;
-  for (const line of left(name, result, flags)) io.stderr.write(`${line}\n`);
+  for (const line of left(region, keeper, inKeeper, own)) io.stderr.write(`${line}\n`);
   io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
 }
 
@@ -177,35 +214,25 @@ const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {
   ],
 };
 
-/**
- * What is known after a command that did not finish. A call without an answer may have changed its flag.
- *
- * @param before the flags as they were seen before it
- */
+/** The state after a command that did not finish; undefined: not known whether the flag stands. */
 function left(
-  name: Name,
-  result: { region: string; keeper: string; keeper_flag: boolean; own_flag: boolean },
-  before: Survey['flags'],
+  region: string,
+  keeper: string,
+  inKeeper: boolean | undefined,
+  own: boolean | undefined,
 ): string[] {
-  const { region, keeper, keeper_flag, own_flag } = result;
-  if (name === 'return')
-    return [
-      keeper_flag && !own_flag
-        ? `${region} still refuses registrations, and its own flag makes it unhealthy`
-        : keeper_flag
-          ? `no flag stands; DNS follows the alarm when it ends`
-          : `${keeper} did not confirm: ${region} stays out while its flag stands there`,
-    ];
-  const stood = (at: string) => before.some((flag) => flag.at === at && flag.evacuatedAt);
-  const [inKeeper, inItself] = [keeper_flag || stood(keeper), own_flag || stood(region)];
-  if (inKeeper && inItself) return ['both flags stand; DNS follows the alarm when it fires'];
-  if (inKeeper)
-    return [
-      `the flag in ${keeper} holds ${region} out of DNS; ${region} itself may still take registrations`,
-    ];
-  if (inItself)
-    return [
-      `${region} refuses registrations, and is unhealthy; but without the flag in ${keeper} DNS leads to it again if it loses its own`,
-    ];
-  return [`nothing confirms that ${region} is evacuated; a call without an answer may have set a flag`];
+  if (inKeeper && own) return ['both flags stand; DNS follows the alarm'];
+  if (inKeeper === false && own === false)
+    return [`${region} is not evacuated: no flag stands; DNS follows the alarm`];
+  const isHeld = inKeeper
+    ? `the flag in ${keeper} holds ${region} out of DNS`
+    : inKeeper === false
+      ? `without the flag in ${keeper} DNS leads to ${region} again once its own health is good`
+      : `it is not known whether the flag in ${keeper} stands, which decides where DNS leads`;
+  const refuses = own
+    ? `${region} refuses registrations, and its own flag makes it unhealthy`
+    : own === false
+      ? `${region} itself does not refuse registrations`
+      : `it is not known whether ${region} itself refuses registrations`;
+  return [isHeld, refuses];
 }

@@ -3,13 +3,14 @@
  * Regions are healthy.
  */
 import type { ShownRegion } from '../../lambda/contract/admin.ts';
+import { keeperOf } from '../../lambda/contract/evacuation.ts';
 import { invokeAdmin, Refused } from '../admin.ts';
 import { askAtOnce } from '../ask.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, usage } from '../io.ts';
 import type { Target } from '../target.ts';
 
-/** A Region as its own `/v1/health` shows it. */
+/** A Region as its own `/v1/health` and its evacuation flags show it. */
 export interface SeenRegion {
   readonly region: string;
   readonly healthy: boolean;
@@ -49,12 +50,31 @@ export async function survey(target: Target, region: string): Promise<Survey> {
     throw error;
   });
   const { keeper, regions } = shown.result;
-  const [seen, flags] = await Promise.all([
+  const names = regions.map(({ name }) => name);
+  const [seen, flags, out] = await Promise.all([
     Promise.all(regions.map(({ name, url }) => look(name, url))),
-    Promise.all([keeper, region].map((at) => flagAt(target, at, region))),
+    flagsOf(target, region, keeper),
+    Promise.all(
+      names.map(
+        async (name) => name !== region && isOut(await flagsOf(target, name, keeperOf(name, names)!)),
+      ),
+    ),
   ]);
-  return { region, keeper, regions: seen, flags };
+  return { region, keeper, regions: seen.map((each, i) => (out[i] ? evacuated(each) : each)), flags };
 }
+
+const flagsOf = (target: Target, region: string, keeper: string): Promise<FlagPlace[]> =>
+  Promise.all([keeper, region].map((at) => flagAt(target, at, region)));
+
+const isOut = (flags: readonly FlagPlace[]): boolean =>
+  flags.some(({ evacuatedAt }) => typeof evacuatedAt === 'string');
+
+/** A Region's health is a few seconds old; its flag is not. */
+const evacuated = (seen: SeenRegion): SeenRegion => ({
+  ...seen,
+  healthy: false,
+  notes: [...new Set([...seen.notes, 'evacuated'])],
+});
 
 async function flagAt(target: Target, at: string, region: string): Promise<FlagPlace> {
   try {

@@ -3,13 +3,14 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Command, InvalidArgumentError } from 'commander';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
+import type { Unreachable } from '../ask.ts';
 import { everywhere } from '../everywhere.ts';
-import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
 import { printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { durationText } from '../time.ts';
 import { type CopyResult, copyRegistry } from './copy.ts';
-import { tablesOfStage } from './stage.ts';
+import { requireStage } from './stage.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 interface CopyArguments extends Options {
@@ -35,7 +36,9 @@ export function registryCommand(io: Io, setExit: SetExit): Command {
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (options: Options) => {
       const target = findTarget(options, io);
-      const shown = await showAll(target);
+      const { shown, silent } = await showAll(target);
+      for (const { region, error } of silent) io.stderr.write(`error: ${region}: ${error}\n`);
+      if (silent.length > 0) setExit(EXIT.failed);
       if (options.json) return void printJson(io, shown);
       printTable(
         io,
@@ -92,7 +95,9 @@ ${EXIT_CODES_HELP}`,
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (options: Options) => {
       const target = findTarget(options, io);
-      await tablesOfStage(target.regions, (region) => invokeAdmin(target, region, 'tables.show', {}));
+      // A Region that is lost stays stopped: it does not keep the others stopped.
+      const { shown } = await showAll(target);
+      requireStage(target.regions, new Map(shown.map((each) => [each.region, each])));
       io.stderr.write('writing makes any earlier copy incomplete, unless its tables are already in use\n');
       await everywhere(
         io,
@@ -101,6 +106,7 @@ ${EXIT_CODES_HELP}`,
         'tables.resume',
         {},
         {
+          atOnce: true,
           json: () => ({ writes: 'allowed' }),
           text: () => 'writes are allowed',
         },
@@ -109,13 +115,30 @@ ${EXIT_CODES_HELP}`,
   return registry;
 }
 
-const showAll = (target: Target): Promise<(ShownTables & { readonly region: string })[]> =>
-  Promise.all(
-    target.regions.map(async (region) => ({
-      region,
-      ...(await invokeAdmin(target, region, 'tables.show', {})),
-    })),
+interface ShownAll {
+  readonly shown: readonly (ShownTables & { readonly region: string })[];
+  /** The Regions that do not answer. */
+  readonly silent: readonly Unreachable[];
+}
+
+/** @throws CliError where no Region answers, or one refuses */
+async function showAll(target: Target): Promise<ShownAll> {
+  const silent: Unreachable[] = [];
+  const answers = await Promise.all(
+    target.regions.map(async (region) => {
+      try {
+        return [{ region, ...(await invokeAdmin(target, region, 'tables.show', {})) }];
+      } catch (error) {
+        if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;
+        silent.push({ region, error: error.message });
+        return [];
+      }
+    }),
   );
+  if (silent.length === target.regions.length)
+    throw new CliError(EXIT.unreachable, silent.map(({ error }) => error).join('; '));
+  return { shown: answers.flat(), silent };
+}
 
 function generation(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, e.g. 2.');
@@ -152,14 +175,18 @@ async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<v
     );
     if (!result.complete) setExit(EXIT.failed);
     if (options.json) printJson(io, result);
-    else print(io, result);
+    else print(io, result, options.whileWriting === true);
   } finally {
     done();
     for (const client of clients.values()) client.destroy();
   }
 }
 
-function print({ stdout, stderr }: Io, { tables, stopped, complete }: CopyResult): void {
+function print(
+  { stdout, stderr }: Io,
+  { tables, stopped, complete }: CopyResult,
+  isRehearsal: boolean,
+): void {
   for (const {
     kind,
     from,
@@ -189,4 +216,8 @@ function print({ stdout, stderr }: Io, { tables, stopped, complete }: CopyResult
   }
   if (complete) stdout.write('complete and equal\n');
   else if (!stopped) stderr.write('error: writes were not stopped all the time, so the copy may lack some\n');
+  else if (isRehearsal)
+    stderr.write(
+      'error: a rehearsal proves nothing, even while writes are stopped: run it without --while-writing\n',
+    );
 }

@@ -13,8 +13,18 @@ export async function tablesOfStage(
 ): Promise<Map<string, ShownTables>> {
   const found = new Map<string, ShownTables>();
   for (const region of regions) found.set(region, await shown(region));
+  requireStage(regions, found);
+  return found;
+}
+
+/**
+ * @param named as `--region` names them
+ * @param found the tables of those that answered
+ * @throws CliError where the stage has another Region, or its Regions do not use the same tables
+ */
+export function requireStage(named: readonly string[], found: ReadonlyMap<string, ShownTables>): void {
   const all = new Set([...found.values()].flatMap((each) => each.regions));
-  const missing = [...all].filter((region) => !found.has(region));
+  const missing = [...all].filter((region) => !named.includes(region));
   if (missing.length > 0)
     throw usage(
       `--region: the stage also has ${missing.join(', ')}, which may use other tables or still register; name every Region. ` +
@@ -27,5 +37,4 @@ export async function tablesOfStage(
       `the Regions do not use the same tables (${[...names].join('; ')}), so what one registers the other would not have: ` +
         'deploy them all first',
     );
-  return found;
 }

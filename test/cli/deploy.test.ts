@@ -163,9 +163,9 @@ describe('a deployment', () => {
     expect(account.deployed).not.toContain(`deploy region-${A}`);
   });
 
-  it('stops if an alarm fires; an alarm that fired before does not count, because the other Region may be down', async () => {
+  it('stops if an alarm fires; an alarm that fired before in both Regions does not count', async () => {
     const account = new Account();
-    account.firing[B] = ['replication-lag'];
+    account.firing = { [A]: ['replication-lag'], [B]: ['replication-lag'] };
     expect((await run(account)).stopped).toBeNull();
     account.onDeploy = ({ name }) => {
       if (name === `region-${B}`) account.firing[B] = ['replication-lag', 'api-errors'];
@@ -187,13 +187,53 @@ describe('a deployment', () => {
 
   it('brings a fix to a Region that was unhealthy before, and stops if the Region becomes worse', async () => {
     const account = new Account();
-    account.health[B] = ['registry', 'status'];
+    account.health = { [A]: ['registry', 'status'], [B]: ['registry', 'status'] };
     const outcome = await run(account);
-    expect(outcome).toMatchObject({ stopped: null, notes: [expect.stringContaining('registry, status')] });
+    expect(outcome.stopped).toBeNull();
+    expect(outcome.notes[0]).toContain('registry, status');
     account.onDeploy = ({ name }) => {
       if (name === `region-${B}`) account.health[B] = ['registry', 'ledger'];
     };
     expect((await run(account)).stopped!.why).toContain('registry, ledger');
+  });
+
+  it.each<[string, (account: Account) => void, string]>([
+    [
+      'unhealthy',
+      (account) => void Object.assign(account.health, { [B]: ['registry'] }),
+      'not healthy: registry',
+    ],
+    [
+      'in ALARM',
+      (account) => void Object.assign(account.firing, { [B]: ['api-errors'] }),
+      'in ALARM: api-errors',
+    ],
+  ])(
+    'that stopped at a Region which is %s stops there again: that is no state to compare with',
+    async (_, breaks, why) => {
+      const account = new Account();
+      account.onDeploy = ({ name }) => {
+        if (name === `region-${B}`) breaks(account);
+      };
+      expect((await run(account)).stopped!.step).toBe(`region-${B}`);
+      const { stopped } = await run(account);
+      expect(stopped).toMatchObject({ step: `region-${B}`, why: expect.stringContaining(why) });
+      expect(account.deployed).not.toContain(`deploy region-${A}`);
+      // A fix for this Region alone, and a run that shall not compare.
+      const one = await deployStacks([stack('region', B)], WATCHING, account);
+      expect(one.stopped).toBeNull();
+      expect((await deployStacks(PLAN.stacks, { ...WATCHING, alarmsMs: 0 }, account)).stopped).toBeNull();
+    },
+  );
+
+  it('goes on where an alarm ends meanwhile, and past a Region that is evacuated', async () => {
+    const account = new Account();
+    account.firing[B] = ['api-errors', `countersign-live-evacuated-${A}`];
+    account.health[B] = ['status'];
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${B}`) account.firing[B]!.shift();
+    };
+    expect((await run(account)).stopped).toBeNull();
   });
 
   it('of a new stage has no keys yet: its Regions are unhealthy for that reason only', async () => {
@@ -455,6 +495,7 @@ describe('the commands', () => {
 
   it('region remove does nothing while the Region serves', async () => {
     const account = new Account();
+    account.existing.add(`countersign-live-region-${B}`);
     const one = {
       ...PLAN,
       regions: [PLAN.regions[0]!],
@@ -465,6 +506,12 @@ describe('the commands', () => {
     expect(failed!.message).toContain(`${B} serves: evacuate it first`);
     expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
     account.health[B] = ['status'];
+    const mistyped = await ran(regionCommand, ['remove', 'eu-cenral-1', '--yes'], account, one);
+    expect(mistyped.failed).toMatchObject({
+      message: expect.stringContaining('no stack in eu-cenral-1'),
+      exitCode: EXIT.failed,
+    });
+    expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
     const removed = await ran(regionCommand, args, account, one);
     expect([removed.failed, removed.code]).toEqual([undefined, 0]);
     expect(removed.stderr).toContain('countersign:lock=write');
@@ -484,6 +531,7 @@ describe('the commands', () => {
       const [plan, keepers] = verb === 'add' ? [three, [A, C]] : [PLAN, [C, A]];
       const account = new Account();
       account.health[C] = verb === 'add' ? [] : ['status'];
+      if (verb === 'remove') account.existing.add(`countersign-live-region-${C}`);
       account.firing = { [A]: [], [B]: [], [C]: [] };
       account.firing[keepers[0]!] = [`countersign-live-evacuated-${B}`];
       const args = [verb, C, '--yes', '--watch', '0s'];
@@ -496,6 +544,7 @@ describe('the commands', () => {
       expect((await ran(regionCommand, args, account, plan)).failed).toBeUndefined();
       // No other Region's flag moves.
       account.firing = { [A]: [], [B]: [`countersign-live-evacuated-${A}`], [C]: [] };
+      if (verb === 'remove') account.existing.add(`countersign-live-region-${C}`);
       expect((await ran(regionCommand, args, account, plan)).failed).toBeUndefined();
     },
   );

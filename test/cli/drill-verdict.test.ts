@@ -54,6 +54,11 @@ test.each<[string, () => History, RegExp]>([
     /1 acknowledged registrations were lost: u/,
   ],
   [
+    'a registration cannot be read',
+    () => Object.assign(history(elsewhere('u', 1_100)), { unread: new Set(['u in a: gone']) }),
+    /1 acknowledged registrations could not be read, so it is not known whether they are lost: u in a: gone/,
+  ],
+  [
     'a request is accepted twice',
     () => Object.assign(history(elsewhere('u', 1_100)), { duplicated: new Set(['u twice']) }),
     /u twice/,

@@ -16,6 +16,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { History } from '../../cli/drill/history.ts';
+import { Load } from '../../cli/drill/load.ts';
 import { startPlatform } from '../../local/platform.ts';
 import { Directory, type Ran } from './cli.ts';
 
@@ -80,6 +82,25 @@ test.concurrent.each(process.env.CI === 'true' ? LONGER : [])(
   300_000,
 );
 
+test('a registration that cannot be read does not count as lost', async () => {
+  const platform = await startPlatform({ port: 0 });
+  const { info } = platform;
+  await platform.stop();
+  const history = new History();
+  const load = new Load({ ...info, path: '' }, history);
+  const acknowledged = { id: 'AAAAAAAAAAAAAAAAAAAAAA', createdAt: 'then', region: 'local-a' };
+  const call = {
+    userId: 'u',
+    prefers: 'local-a',
+    endMs: 1,
+    attempts: [],
+    transportFailures: 0,
+    acknowledged,
+  };
+  await load.readBack([call], info.regions[1]!, new AbortController().signal);
+  expect([history.lost.size, [...history.unread]]).toEqual([0, [expect.stringContaining('u in local-b: ')]]);
+});
+
 test('it runs on the platform that runs, and leaves it as it was', async () => {
   const platform = await startPlatform({ port: 0, consistency: 'eventual' });
   try {
@@ -118,6 +139,27 @@ test('it runs on the platform that runs, and leaves it as it was', async () => {
     expect(await interrupted).toMatchObject({ code: 130, stdout: '', stderr: 'error: interrupted\n' });
     for (const { url } of platform.info.regions)
       expect((await fetch(`${url}/.well-known/countersign`)).status).toBe(200);
+
+    const isOut = async () => {
+      const look = await directory.run(['evacuate', 'local-b'], { terminal: true, stdin: 'no\n' });
+      return look.stderr.includes('local-b is evacuated since');
+    };
+    const evacuating = directory.run(['drill', 'evacuation', ...args, '--duration', '30s'], {
+      onReady: (press) => {
+        interrupt = press;
+      },
+    });
+    await expect.poll(isOut, { timeout: 30_000 }).toBe(true);
+    const health = `${platform.info.regions[1]!.url}/v1/health`;
+    await expect.poll(async () => (await fetch(health)).status, { timeout: 30_000 }).toBe(503);
+    const broken = await drill('quorum-loss', ...args);
+    expect([broken.code, broken.stderr]).toEqual([
+      1,
+      expect.stringContaining('local-b is not healthy (503)'),
+    ]);
+    interrupt();
+    expect(await evacuating).toMatchObject({ code: 130, stdout: '', stderr: 'error: interrupted\n' });
+    expect(await isOut()).toBe(false);
     rmSync(here, { recursive: true });
   } finally {
     await platform.stop();

@@ -16,6 +16,7 @@ import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
 import { TABLES, tableName } from '../../lambda/contract/names.ts';
+import { AwsError } from '../../local/aws/protocol.ts';
 import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
 import { Dynamodb } from '../../local/dynamodb/dynamodb.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
@@ -517,9 +518,16 @@ describe('on the local platform', () => {
   let platform: Platform;
   let dynamodb: DynamoDBClient;
   let nowMs = Date.now();
+  /** A Region whose functions cannot be reached. */
+  let lost: string | undefined;
 
   beforeAll(async () => {
-    platform = await startPlatform({ port: 0, nowMs: () => nowMs });
+    platform = await startPlatform({
+      port: 0,
+      nowMs: () => nowMs,
+      awsFault: ({ region, service }) =>
+        region === lost && service === 'lambda' ? new AwsError('ServiceException', 'lost', 500) : undefined,
+    });
     mkdirSync(`${directory.path}/.countersign`);
     directory.write('.countersign/local.json', JSON.stringify(platform.info));
     dynamodb = new DynamoDBClient({
@@ -568,6 +576,7 @@ describe('on the local platform', () => {
 
     const rehearsed = await registry('copy', '--to-generation', '2', '--while-writing');
     expect([rehearsed.code, rehearsed.stdout]).toEqual([1, expect.stringContaining('4 written')]);
+    expect(rehearsed.stderr).toContain('error: a rehearsal proves nothing');
     const copied = await registry('copy', '--to-generation', '2', '--json');
     expect([copied.code, copied.stderr]).toEqual([0, '']);
     expect(copied.json).toMatchObject({ complete: true, stopped: true });
@@ -581,6 +590,17 @@ describe('on the local platform', () => {
     expect(after!.Item).toBeDefined();
 
     expect((await registry('copy', '--to-generation', '2')).stdout).toMatch(/\ncomplete and equal\n$/);
+    lost = 'local-b';
+    const partly = await registry('resume-writes');
+    expect([partly.code, partly.stdout]).toEqual([1, 'writes are allowed: local-a\n']);
+    expect(partly.stderr).toContain('error: not confirmed by local-b: ');
+    const seen = await registry('show');
+    expect([seen.code, seen.stdout, seen.stderr]).toEqual([
+      1,
+      expect.stringContaining('countersign-local-registry-1'),
+      expect.stringContaining('error: local-b: '),
+    ]);
+    lost = undefined;
     const resumed = await registry('resume-writes');
     expect([resumed.code, resumed.stdout]).toEqual([0, 'writes are allowed: local-a, local-b\n']);
     const made = await directory.run(['clients', 'create', 'late-one', '--profile', 'strict']);

@@ -690,8 +690,29 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
-    '!options.evenIfLast && !others.some(({ healthy }) => healthy)',
-    'false',
+    'if (!options.evenIfLast && isLast(seen))',
+    'if (false)',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    'isTooMany = isLast(now);',
+    '',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/survey.ts',
+    'out[i] ? evacuated(each) : each',
+    'each',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    "if (isBegun && stands.get(at) !== (to === 'evacuate')) stands.set(at, undefined);",
+    '',
     'test/cli/regions.test.ts',
   ),
   mutant(
@@ -706,13 +727,6 @@ export const CLI: readonly Mutant[] = [
     'cli/regions/command.ts',
     'if (unread)',
     'if (false)',
-    'test/cli/regions.test.ts',
-  ),
-  mutant(
-    'evacuate-finishes',
-    'cli/regions/command.ts',
-    '(flag) => flag.at === at && flag.evacuatedAt)',
-    '() => false)',
     'test/cli/regions.test.ts',
   ),
   mutant(
@@ -1237,6 +1251,27 @@ export const CLI: readonly Mutant[] = [
     'test/cli/drill.test.ts',
   ),
   mutant(
+    'write-stop',
+    'cli/registry/command.ts',
+    'if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;',
+    'throw error;',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'faults-undone',
+    'cli/drill/command.ts',
+    "if (name === 'evacuate') undo.set(region, ['return', region, '--yes']);",
+    '',
+    'test/cli/drill.test.ts',
+  ),
+  mutant(
+    'region-lost',
+    'cli/drill/load.ts',
+    'if (error instanceof NotFoundError) this',
+    'this',
+    'test/cli/drill.test.ts',
+  ),
+  mutant(
     'registry-copy',
     'cli/registry/tables.ts',
     '    ...unlessNewer(place.kind, item),\n',
@@ -1330,7 +1365,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/command.ts',
-    "      await tablesOfStage(target.regions, (region) => invokeAdmin(target, region, 'tables.show', {}));",
+    '      requireStage(target.regions, new Map(shown.map((each) => [each.region, each])));',
     '',
     'test/cli/registry.test.ts',
   ),
@@ -1379,8 +1414,22 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    'filter((name) => !before.includes(name))',
+    'filter((name) => !ignored.includes(name))',
     'filter(() => false)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-by-region',
+    'cli/deploy/run.ts',
+    'later.length === 0 || later.some(has)',
+    'true || later.some(has)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-by-region',
+    'cli/deploy/run.ts',
+    'const ignored = isOver ? excused : before;',
+    'const ignored = before;',
     'test/cli/deploy.test.ts',
   ),
   mutant(
@@ -1493,6 +1542,13 @@ export const CLI: readonly Mutant[] = [
     'cli/deploy/region-command.ts',
     'await mustKeepFlag(verb, plan, name, deploy);',
     '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
+    'if (!exist.includes(true))',
+    'if (false)',
     'test/cli/deploy.test.ts',
   ),
   mutant(
