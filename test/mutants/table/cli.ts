@@ -775,14 +775,6 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-one-wins',
     'cli/keys/promote.ts',
-    `    this.#requireWon(first.keyset);
-`,
-    '',
-    'test/cli/keys-promote.test.ts',
-  ),
-  mutant(
-    'promote-one-wins',
-    'cli/keys/promote.ts',
     `        this.#requireWon(await this.#call(region, purpose, 'keys.list', {}));
 `,
     '        ;',
