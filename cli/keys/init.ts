@@ -56,7 +56,7 @@ async function firstKey(
   let keyset = await askKeys(target, home, purpose, 'keys.list', {}, signal);
   const made = keyset.keys.length === 0 && keyset.unreadable === null && keyset.fall_back === null;
   if (made) keyset = await askKeys(target, home, purpose, 'keys.rotate', {}, signal);
-  const fault = whyNoneSigns(keyset, target.args) ?? rolledBack(keyset, target.args)[0];
+  const fault = rolledBack(keyset, target.args)[0] ?? whyNoneSigns(keyset, target.args);
   if (fault !== undefined) throw new CliError(EXIT.failed, fault);
   const { kid } = newest(keyset)!;
   report(made ? `${purpose}: created key ${kid}` : `${purpose}: has keys already, the newest is ${kid}`);

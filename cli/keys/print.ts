@@ -24,6 +24,8 @@ export const signing = ({ keys }: KeysetSummary): KeySummary | undefined =>
 export function whyNoneSigns(keyset: KeysetSummary, args: string): string | undefined {
   const { purpose, keys, known_kids, unreadable, fall_back, pending } = keyset;
   if (signing(keyset)) return undefined;
+  // A revocation would end the keys of the newer keyset, one of which may sign.
+  if (rolledBack(keyset, args).length > 0) return 'no key of this version signs';
   if (fall_back !== null)
     return `${unreadable ?? 'the keyset was emptied'}: move AWSCURRENT back to version ${fall_back} (docs/runbook.md, no-keys)`;
   if (unreadable !== null)
@@ -31,7 +33,7 @@ export function whyNoneSigns(keyset: KeysetSummary, args: string): string | unde
   if (keys.length > 0) return `no key signs: countersign keys revoke ${purpose}${args} makes one that signs`;
   // The kids of an interrupted rotation are known, too.
   if (known_kids.length === 0 || pending !== null) return `no keys: countersign keys init${args}`;
-  return `the keyset was emptied: countersign keys revoke ${purpose}${args} makes a key that signs`;
+  return `the keyset was emptied: move AWSCURRENT back to a version that has keys (docs/runbook.md, no-keys). If none is left, countersign keys revoke ${purpose}${args} ends the keys that readers hold, and makes one that signs`;
 }
 
 /** @returns everything because of which a keyset is not in order, and what to do */
@@ -76,13 +78,23 @@ export const troubles = (keyset: KeysetSummary, args: string): string[] => [
   ),
 ];
 
-/** A reader keeps the newest keyset that it has seen; only a newer one replaces it. */
-export const rolledBack = ({ purpose, seq, published_seq }: KeysetSummary, args: string): string[] =>
-  seq !== null && published_seq > seq
-    ? [
-        `rolled back: readers may hold version ${published_seq}, and ignore this one: countersign keys rotate ${purpose} --force${args}`,
-      ]
-    : [];
+/**
+ * A reader keeps the newest keyset that it has seen; only a newer one replaces it. A keyset counts as
+ * published shortly before it is, so a rotation may have failed in between.
+ */
+export function rolledBack(
+  { purpose, seq, published_seq, keys, fall_back }: KeysetSummary,
+  args: string,
+): string[] {
+  if (seq === null || keys.length === 0 || published_seq <= seq) return [];
+  if (fall_back !== null)
+    return [
+      `rolled back: readers hold version ${published_seq}, and ignore this one: move AWSCURRENT back to version ${fall_back} (docs/runbook.md, no-keys)`,
+    ];
+  return [
+    `a rotation did not finish, or the secret was rolled back: readers may hold version ${published_seq}. If they log older_keyset, move AWSCURRENT back to it first (docs/runbook.md, no-keys): a rotation ends the keys that only it has. If not: countersign keys rotate ${purpose}${args}`,
+  ];
+}
 
 function troublesOf(keyset: KeysetSummary, { kids, revoked }: RegionKeys, args: string): string[] {
   const lacks = live(keyset).filter(({ kid }) => kids && !kids.includes(kid));

@@ -41,12 +41,18 @@ export interface KeysetSummary {
   readonly purpose: string;
   /** Null if AWSCURRENT is not a keyset: then `keys` is empty, and `unreadable` says why. */
   readonly seq: number | null;
-  /** The greatest `seq` that a reader may hold. If it is greater than `seq`, the secret was rolled back. */
+  /**
+   * The greatest `seq` that a reader may hold. If it is greater than `seq`, the secret was rolled back, or a
+   * rotation did not finish.
+   */
   readonly published_seq: number;
   /** The version with the label AWSCURRENT; null if no version has it. */
   readonly version_id: string | null;
   readonly unreadable: string | null;
-  /** The version to move AWSCURRENT back to: AWSPREVIOUS, if that has keys and AWSCURRENT has none. */
+  /**
+   * The version to move AWSCURRENT back to: AWSPREVIOUS, if that has keys and AWSCURRENT has none, or if it
+   * is the newer keyset that readers hold.
+   */
   readonly fall_back: string | null;
   /** The version of a rotation that is not finished. */
   readonly pending: string | null;

@@ -5,7 +5,13 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { keyWindows } from '../../protocol/key-windows.ts';
-import { type Keyset, type KeysetKey, keyState, parseKeyset } from '../../protocol/keyset.ts';
+import {
+  type Keyset,
+  type KeysetKey,
+  keyState,
+  parseKeyset,
+  verificationKeys,
+} from '../../protocol/keyset.ts';
 import { mergePublished, NOTHING_PUBLISHED, nextHome, publishedKids } from '../../protocol/published.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
 import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
@@ -204,10 +210,17 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     return summary(held, state);
   }
 
-  /** @returns the version AWSPREVIOUS, if it has keys */
-  async function fallBack(): Promise<string | null> {
+  /** @returns AWSPREVIOUS, if AWSCURRENT lost the keys that readers hold, and that version has them */
+  async function fallBack(current: Keyset, looked: Looked): Promise<string | null> {
+    const emptied = current.keys.length === 0;
+    if (!emptied && current.seq >= looked.published.seq) return null;
     const before = await secret.read({ label: 'AWSPREVIOUS' });
-    return before && parseKeyset(before.text).keys.length > 0 ? before.versionId : null;
+    if (!before) return null;
+    const keyset = parseKeyset(before.text);
+    const serves = emptied
+      ? keyset.keys.length > 0
+      : keyset.seq === looked.published.seq && verificationKeys(asRead(keyset, looked), nowMs()).length > 0;
+    return serves ? before.versionId : null;
   }
 
   /** Reads the secret's state after a change. If it cannot be read, assumes what was written. */
@@ -230,9 +243,8 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const unreadable = 'unreadable' in held ? held.unreadable : null;
     const keyset = 'keyset' in held ? held.keyset : parseKeyset(EMPTY_KEYSET);
     const failure = new Deadline().by(times.eachMs, record.read()).catch(() => null);
-    const before =
-      keyset.keys.length > 0 ? null : new Deadline().by(times.eachMs, fallBack()).catch(() => null);
     const looked = await lookAtRegions(regions, times.eachMs);
+    const before = new Deadline().by(times.eachMs, fallBack(keyset, looked)).catch(() => null);
     const { changedAtMs, nextRotationAtMs, primaryRegion, ...labels } = await state;
     const read = asRead(keyset, looked);
     const own = keyset.keys.map(({ kid }) => kid);

@@ -7,7 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
 import type { KeyLags } from '../../protocol/key-windows.ts';
-import { FORMAT_VERSION, type Keyset, parseKeyset } from '../../protocol/keyset.ts';
+import { FORMAT_VERSION, type Keyset, parseKeyset, verificationKeys } from '../../protocol/keyset.ts';
 import { type Published, withPublished } from '../../protocol/published.ts';
 import { checkPending, followingKeyset, recalled, rotationRefusal } from '../../protocol/rotation.ts';
 import { Unavailable } from '../adapters/call.ts';
@@ -117,6 +117,7 @@ export class Rotation {
       throw new Unavailable('limits');
     this.requireHome(looked.published);
     if (keyset.keys.length === 0) await this.#requireNew(looked);
+    else if (keyset.seq < looked.published.seq) await this.#requireKept(keyset, looked, startedMs);
     const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));
     const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
     if (refusal !== undefined) throw new RotationError(refusal);
@@ -269,6 +270,23 @@ export class Rotation {
       );
   }
 
+  /**
+   * Readers ignore a keyset that was rolled back, so the keys of the newer one are in use. The next keyset
+   * would end them. A rotation that did not finish leaves no newer AWSPREVIOUS.
+   */
+  async #requireKept(current: Keyset, { published, revoked }: Looked, nowMs: number): Promise<void> {
+    const before = await this.#options.secret.read({ label: 'AWSPREVIOUS' });
+    const newer = before && keysetOrNone(before.text);
+    if (!newer || newer.seq <= current.seq) return;
+    const known = [...revoked, ...current.keys.map(({ kid }) => kid)];
+    const lost = verificationKeys(newer, nowMs).flatMap(({ kid }) => (known.includes(kid) ? [] : [kid]));
+    const version = newer.seq === published.seq ? before.versionId : `the version with seq ${published.seq}`;
+    if (lost.length > 0)
+      throw new RotationError(
+        `the secret was rolled back to a keyset without ${lost.join(', ')}, which readers hold: move AWSCURRENT back to ${version}, or revoke the keys, which makes a new one`,
+      );
+  }
+
   /** @throws RotationError if there is none, or it is not a keyset */
   async current(): Promise<HeldKeyset> {
     const held = await this.#options.secret.read({ label: 'AWSCURRENT' });
@@ -336,6 +354,14 @@ export class Rotation {
     } catch (error) {
       throw new RotationError(`version ${versionId}: ${(error as Error).message}`);
     }
+  }
+}
+
+function keysetOrNone(text: string): Keyset | undefined {
+  try {
+    return parseKeyset(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -872,17 +872,39 @@ describe('on Regions that lag, refuse or fail', () => {
     expect(half.stdout).toContain('  local-b: cannot be read\n');
   });
 
-  it('list, timeline and init say that readers hold a newer keyset than the secret, and name the remedy', async () => {
-    answers['local-a'] = () => ({ ...keyset(['AAAAAA'], ['AAAAAA']), published_seq: 3 });
-    const says =
-      'rolled back: readers may hold version 3, and ignore this one: countersign keys rotate nonce --force';
-    for (const name of ['list', 'timeline']) {
-      const { code, stdout } = await keys(name, 'nonce');
-      expect([code, stdout]).toEqual([1, expect.stringContaining(`  ${says}\n`)]);
-    }
-    const { code, stderr } = await keys('init');
-    expect([code, stderr]).toEqual([1, expect.stringContaining(`error: nonce: ${says}\n`)]);
-  });
+  it.each([
+    [
+      'current',
+      'v3',
+      'rolled back: readers hold version 3, and ignore this one: move AWSCURRENT back to version v3 ',
+    ],
+    [
+      'revoked',
+      'v3',
+      'rolled back: readers hold version 3, and ignore this one: move AWSCURRENT back to version v3 ',
+    ],
+    ['current', null, 'a rotation did not finish, or the secret was rolled back: readers may hold version 3'],
+    ['revoked', null, 'a rotation did not finish, or the secret was rolled back: readers may hold version 3'],
+  ] as const)(
+    'list, timeline and init: readers hold a newer keyset; keys here %s, version to go back to %s',
+    async (state, fall_back, says) => {
+      const older = { ...keyset([], ['AAAAAA']), keys: [{ ...key('AAAAAA'), state }] };
+      answers['local-a'] = () => ({ ...older, published_seq: 3, fall_back });
+      const said = [await keys('list', 'nonce'), await keys('timeline', 'nonce'), await keys('init')];
+      for (const { code, stdout, stderr } of said) {
+        expect([code, stdout + stderr]).toEqual([1, expect.stringContaining(says)]);
+        // Neither is true, and either would end keys in use.
+        expect(stdout + stderr).not.toMatch(/no key signs|keys revoke|--force/);
+        // The harmless way comes first, and the other one says what it ends.
+        const text = stdout + stderr;
+        if (fall_back === null)
+          expect(text).toMatch(
+            /move AWSCURRENT back .* a rotation ends the keys .* countersign keys rotate nonce/,
+          );
+        else expect(text).not.toContain('keys rotate');
+      }
+    },
+  );
 
   it('the commands in its output name the same platform', async () => {
     const { awsEndpoint } = JSON.parse(directory.read('.countersign/local.json'));
@@ -1015,7 +1037,10 @@ describe('on Regions that lag, refuse or fail', () => {
       [{ keys: [revokedKey] }, 'no key signs: countersign keys revoke nonce makes one that signs'],
       [{ keys: [], known_kids: [] }, 'no keys: countersign keys init'],
       [{ keys: [], pending: 'v2' }, 'no keys: countersign keys init'],
-      [{ keys: [] }, 'the keyset was emptied: countersign keys revoke nonce makes a key that signs'],
+      [
+        { keys: [] },
+        'the keyset was emptied: move AWSCURRENT back to a version that has keys (docs/runbook.md, no-keys). If none is left, countersign keys revoke nonce ends the keys that readers hold, and makes one that signs',
+      ],
       [{ keys: [], fall_back: 'v0' }, 'the keyset was emptied: move AWSCURRENT back to version v0'],
       [
         { keys: [], seq: null, unreadable: 'version v1: keyset: not JSON', fall_back: 'v0' },

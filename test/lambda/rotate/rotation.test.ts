@@ -1492,6 +1492,67 @@ describe('readers with a keyset that the secret no longer holds', () => {
     expect(await read()).toEqual({ signs: kids(parts)[0], live: kids(parts) });
   });
 
+  it('rolled back past a revocation: list names the version that readers hold, and no rotation ends its keys', async () => {
+    const parts = await rotated();
+    const first = parts.holder('AWSCURRENT')!;
+    await operate(parts.rotator(), 'keys.revoke');
+    const [held, [used]] = [parts.holder('AWSCURRENT')!, kids(parts)];
+    const read = await reader(parts);
+    const rollBack = (to: string) => parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, to);
+    await rollBack(first);
+
+    const { result } = await operate(parts.rotator(), 'keys.list');
+    expect(result).toMatchObject({ seq: 1, published_seq: 2, fall_back: held });
+    const { problem } = await operate(parts.rotator(), 'keys.rotate', { force: true });
+    expect(problem.code).toBe('rotation_refused');
+    expect(problem.detail).toContain(`without ${used}, which readers hold: move AWSCURRENT back to`);
+    expect(problem.detail).toContain(held);
+    expect(await read()).toEqual({ signs: used, live: [used] });
+
+    await rollBack(held);
+    const good = await operate(parts.rotator(), 'keys.list');
+    expect(good.result).toMatchObject({ seq: 2, published_seq: 2, fall_back: null });
+    await operate(parts.rotator(), 'keys.rotate');
+    expect((await read()).signs).toBe(used);
+
+    // A half-done revocation refuses the keys of both versions: to go back would bring no key that signs.
+    await rollBack(first);
+    for (const region of [HOME, AWAY]) await parts.regionOf(region).revokedKids.add(result.known_kids);
+    for (const { kid } of parseKeyset((await parts.secret.read({ label: 'AWSPREVIOUS' }))!.text).keys)
+      for (const region of [HOME, AWAY]) await parts.regionOf(region).revokedKids.add([kid]);
+    expect((await operate(parts.rotator(), 'keys.list')).result.fall_back).toBeNull();
+    expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true });
+  });
+
+  it('rolled back twice: the version in between is not named, and no rotation runs', async () => {
+    const parts = await rotated();
+    const versions = [parts.holder('AWSCURRENT')!];
+    for (let i = 0; i < 2; i++) {
+      await rotate(parts, newToken());
+      versions.push(parts.holder('AWSCURRENT')!);
+    }
+    const [first, second, third] = versions;
+    await parts.secret.move('AWSCURRENT', third!, second);
+    await parts.secret.move('AWSCURRENT', second!, first);
+    expect((await operate(parts.rotator(), 'keys.list')).result.fall_back).toBeNull();
+    const { problem } = await operate(parts.rotator(), 'keys.rotate', { force: true });
+    expect(problem.detail).toContain('back to the version with seq 3');
+  });
+
+  it('a rotation that did not finish names no version to go back to, and blocks no later one', async () => {
+    const parts = await rotated();
+    const { keys } = (await rotated()).keyset();
+    // Somebody replaced the keyset: an older AWSPREVIOUS has a good key that AWSCURRENT lacks.
+    const replaced = JSON.stringify({ ...parts.keyset(), seq: 2, keys });
+    parts.store.put(NAME, newToken(), replaced, ['AWSCURRENT']);
+    const move: SecretVersions['move'] = (label, ...rest) =>
+      label === 'AWSCURRENT' ? Promise.reject(new Unavailable('secret')) : parts.secret.move(label, ...rest);
+    await operate(parts.rotator({ secret: { ...parts.secret, move } }), 'keys.rotate');
+    const { result } = await operate(parts.rotator(), 'keys.list');
+    expect(result).toMatchObject({ seq: 2, published_seq: 3, pending: null, fall_back: null });
+    expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true });
+  });
+
   it('rolled back: readers accept the seq of the next keyset, and a revocation ends keys that no label holds', async () => {
     const parts = await rotated();
     const first = parts.holder('AWSCURRENT')!;
@@ -1501,6 +1562,7 @@ describe('readers with a keyset that the secret no longer holds', () => {
     }
     const [old, { seq }] = [kids(parts), parts.keyset()];
     const read = await reader(parts);
+    empty(parts);
     await parts.secret.move('AWSCURRENT', parts.holder('AWSCURRENT')!, first);
     await operate(parts.rotator(), 'keys.rotate', { force: true });
     await operate(parts.rotator(), 'keys.rotate', { force: true });
@@ -1515,7 +1577,6 @@ describe('readers with a keyset that the secret no longer holds', () => {
   it('rolled back: the next keyset remembers what the replaced one remembered and no table holds', async () => {
     const parts = await rotated();
     const first = parts.holder('AWSCURRENT')!;
-    await rotate(parts, newToken());
     const remembered = { revoked: ['AAAAAA'], fingerprints: ['AAAAAAAAAAAAAAAAAAAAAA'] };
     const { seq, ...rest } = parts.keyset();
     parts.store.put(NAME, newToken(), JSON.stringify({ ...rest, seq: seq + 1, ...remembered }), [
@@ -1703,7 +1764,7 @@ describe('keys-watch', () => {
     expect(reasons(parts)).toEqual([['rolled_back', undefined]]);
     const { result } = await operate(parts.rotator(), 'keys.list');
     expect([result.seq, result.published_seq]).toEqual([1, 2]);
-    await operate(parts.rotator(), 'keys.rotate', { force: true });
+    await parts.secret.move('AWSCURRENT', first, result.fall_back);
     await watching(true);
     expect(reasons(parts)).toHaveLength(1);
   });

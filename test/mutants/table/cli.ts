@@ -1109,6 +1109,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/keys.test.ts',
   ),
   mutant(
+    'rolled-back-keeps-keys',
+    'cli/keys/print.ts',
+    "if (rolledBack(keyset, args).length > 0) return 'no key of this version signs';",
+    '',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
     'keys-as-readers-see-them',
     'cli/keys/print.ts',
     '  ...rolledBack(keyset, args),',
@@ -1118,7 +1125,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'keys-as-readers-see-them',
     'cli/keys/init.ts',
-    ' ?? rolledBack(keyset, target.args)[0]',
+    'rolledBack(keyset, target.args)[0] ?? ',
     '',
     'test/cli/keys.test.ts',
   ),
