@@ -844,6 +844,21 @@ describe('on Regions that lag, refuse or fail', () => {
     expect(stderr).toContain('error: local-b is not known to have key CCCCCC yet');
   });
 
+  it('revoke ends as interrupted after Ctrl-C, also if no key was made that Regions could lack', async () => {
+    answers['local-a'] = revoking(revoked(true, false, false));
+    answers['local-b'] = () => ({ hangs: true });
+    const { code, stderr } = await directory.run(['keys', 'revoke', 'nonce', '--yes'], {
+      onReady: (interrupt) => {
+        const asking = setInterval(() => {
+          if (!asked.includes('local-b rotate-nonce keys.revoke')) return;
+          clearInterval(asking);
+          interrupt();
+        }, 5);
+      },
+    });
+    expect([code, stderr]).toEqual([130, expect.stringContaining('no new key is confirmed')]);
+  });
+
   it('list asks the next Region if the home Region refuses, and says so', async () => {
     answers['local-a'] = () => ({ problem: { code: 'unavailable', detail: 'limits cannot be read' } });
     answers['local-b'] = () => keyset(['AAAAAA'], ['AAAAAA']);

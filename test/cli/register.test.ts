@@ -18,7 +18,7 @@ let platform: Platform;
 let directory: Directory;
 
 beforeAll(async () => {
-  platform = await startPlatform({ port: 0 });
+  platform = await startPlatform({ port: 0, strongWriteMs: 0 });
 });
 afterAll(() => platform?.stop());
 beforeEach(() => {

@@ -13,7 +13,7 @@ let batch = 0;
 let aheadMs = 0;
 
 beforeAll(async () => {
-  platform = await startPlatform({ port: 0, nowMs: () => Date.now() + aheadMs });
+  platform = await startPlatform({ port: 0, strongWriteMs: 0, nowMs: () => Date.now() + aheadMs });
 });
 afterAll(() => platform?.stop());
 beforeEach(() => {
