@@ -5,10 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import { readConfig } from '../../lib/config/read.ts';
-import type { Lacks } from './plan.ts';
 import { changed, openProject } from './project.ts';
 import { runCommand } from './toolbox.ts';
-import type { Place } from './tools.ts';
+import type { Lacks, Place } from './tools.ts';
 
 export const CONFIG = fileURLToPath(new URL('../../countersign.config.ts', import.meta.url));
 const BIN = fileURLToPath(new URL('../../node_modules/.bin', import.meta.url));

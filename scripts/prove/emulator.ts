@@ -1,7 +1,6 @@
 /** The place without AWS: the emulator, on which `npm run deploy:local` deploys (docs/emulator.md). */
 import { type Deployment, startDeployment } from '../../local/deploy/deployment.ts';
-import type { Lacks } from './plan.ts';
-import type { Place } from './tools.ts';
+import type { Lacks, Place } from './tools.ts';
 
 const STAGE = 'prove';
 const REGIONS = ['eu-west-1', 'eu-central-1'];

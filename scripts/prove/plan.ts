@@ -1,16 +1,5 @@
 /** What a proof consists of, and which of its steps a run takes. It is pure: tests plan without AWS. */
-import type { Tools } from './tools.ts';
-
-/** What a step needs of the place where it runs. */
-export type Need =
-  | 'account'
-  | 'alarms'
-  | 'domain'
-  | 'generations'
-  | 'promotion'
-  | 'aws command'
-  | 'FIS role'
-  | 'Vault token';
+import type { Lacks, Need, Tools } from './tools.ts';
 
 export interface Check<Found> {
   /** What was seen if it holds. It goes into the log, and beside the date of its rows. */
@@ -35,9 +24,6 @@ export interface Step<Found = unknown> {
   run(tools: Tools): Promise<Found>;
   readonly checks: readonly Check<Found>[];
 }
-
-/** Why the place lacks something. What it does not name, it has. */
-export type Lacks = { readonly [need in Need]?: string };
 
 export interface Choice {
   readonly only?: string;

@@ -1,6 +1,19 @@
 /** What a step works with: the product's own commands, in the place where the stage is. */
 import type { CountersignClient } from '../../sdk/typescript/index.ts';
-import type { Lacks } from './plan.ts';
+
+/** What a step needs of the place where it runs. */
+export type Need =
+  | 'account'
+  | 'alarms'
+  | 'domain'
+  | 'generations'
+  | 'promotion'
+  | 'aws command'
+  | 'FIS role'
+  | 'Vault token';
+
+/** Why the place lacks something. What it does not name, it has. */
+export type Lacks = { readonly [need in Need]?: string };
 
 /** Settings that a step changes in the stage's config. */
 export interface Changes {

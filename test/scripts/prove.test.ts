@@ -9,12 +9,12 @@ import { checkLock, LOCK_FILE } from '../../lib/config/lock.ts';
 import { readConfig } from '../../lib/config/read.ts';
 import { account, Unfit } from '../../scripts/prove/account.ts';
 import { EMULATOR_LACKS } from '../../scripts/prove/emulator.ts';
-import { type Need, planRun, type Step } from '../../scripts/prove/plan.ts';
+import { planRun, type Step } from '../../scripts/prove/plan.ts';
 import { CHANGES_FILE, changed, openProject } from '../../scripts/prove/project.ts';
 import { redactor } from '../../scripts/prove/redact.ts';
 import { runPlan } from '../../scripts/prove/run.ts';
 import { isEverywhere, STEPS } from '../../scripts/prove/steps.ts';
-import type { Tools } from '../../scripts/prove/tools.ts';
+import type { Need, Tools } from '../../scripts/prove/tools.ts';
 import { documents } from '../docs/blocks.ts';
 
 const truths = documents()
