@@ -132,8 +132,8 @@ export async function invoke<R extends object>(
   { look, next, signal, maxAttempts = 1 }: CallOptions = {},
 ): Promise<R> {
   const what = `${name} in ${region}`;
-  const todo = [look === undefined ? undefined : `look with ${look}`, next].filter(Boolean).join('; ');
-  const doubt = todo === '' ? '' : `; it may have been done: ${todo}`;
+  const advice = [look === undefined ? undefined : `look with ${look}`, next].filter(Boolean).join('; ');
+  const doubt = advice === '' ? '' : `; it may have been done: ${advice}`;
   const lambda = new LambdaClient({
     ...target.aws(region),
     maxAttempts,
