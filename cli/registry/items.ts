@@ -54,25 +54,27 @@ const absentOr = (older: string, values: Item | undefined): Condition =>
     ? { ConditionExpression: `attribute_not_exists(pk) OR ${older}`, ExpressionAttributeValues: values }
     : { ConditionExpression: 'attribute_not_exists(pk)' };
 
-/** @returns the item as text: the same for the same attributes in any order */
-export function canonical(item: Item): string {
-  return JSON.stringify(sorted(item));
-}
+/** @returns the item as text: the same for the same attributes, and the same members of a set, in any order */
+export const canonical = (item: Item): string => JSON.stringify(sorted(item));
 
-function sorted(value: unknown): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(sorted);
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, each]) => each !== undefined)
+const sorted = (item: Item): object =>
+  Object.fromEntries(
+    Object.entries(item)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, each]) => [name, isSet(name) ? (sorted(each) as string[]).toSorted() : sorted(each)]),
+      .map(([name, value]) => [name, plain(value)]),
   );
+
+function plain(value: AttributeValue): unknown {
+  if (value.B) return { B: base64(value.B) };
+  if (value.L) return { L: value.L.map(plain) };
+  if (value.M) return { M: sorted(value.M) };
+  if (value.SS) return { SS: value.SS.toSorted() };
+  if (value.NS) return { NS: value.NS.toSorted() };
+  if (value.BS) return { BS: value.BS.map(base64).sort() };
+  return value;
 }
 
-/** DynamoDB keeps no order in sets. */
-const isSet = (type: string): boolean => ['SS', 'NS', 'BS'].includes(type);
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 export interface Digest {
   readonly items: number;
