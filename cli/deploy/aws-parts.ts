@@ -10,8 +10,10 @@ import {
   waitUntilStackDeleteComplete,
 } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
-import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, GetItemCommand, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
+import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
@@ -133,6 +135,23 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
         throw awsError(error, `alarms of ${name}`);
       } finally {
         client.destroy();
+      }
+    },
+    async isEvacuated(region, keeper) {
+      const dynamodb = new DynamoDBClient(aws(keeper));
+      const name = tableName(plan.stage, 'limits');
+      const get = new GetItemCommand({
+        TableName: name,
+        Key: { pk: { S: evacuatedKey(region) } },
+        ConsistentRead: true,
+      });
+      try {
+        const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+        return evacuationFlag((await dynamodb.send(get, { abortSignal })).Item)?.stands === true;
+      } catch (error) {
+        throw awsError(error, `the evacuation flag of ${region}, in table ${name} in ${keeper}`);
+      } finally {
+        dynamodb.destroy();
       }
     },
     report: (text) => io.stderr.write(`${text}\n`),

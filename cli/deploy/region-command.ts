@@ -81,8 +81,12 @@ Example:
 const stackOf = (stage: string, region: string) =>
   ({ name: `countersign-${stage}-region-${region}`, region, part: 'region' }) as const;
 
-/** Its clients must be elsewhere: the nonces that it issued end with it. */
-async function mustBeOut({ stage }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
+/**
+ * Its clients must be elsewhere: the nonces that it issued end with it. Its health alone does not show that:
+ * a Region that gives no answer here may serve clients. The flag stays in the keeper's table while the Region
+ * is removed, so a run that was interrupted finds it again.
+ */
+async function mustBeOut({ stage, regions }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
   const named = (part: 'region' | 'base') => ({
     name: `countersign-${stage}-${part}-${region}`,
     region,
@@ -95,11 +99,14 @@ async function mustBeOut({ stage }: DeployPlan, region: string, parts: DeployPar
       EXIT.failed,
       `stage ${stage} has no stack in ${region}: it is removed already, or the name is mistyped; nothing was done`,
     );
-  if ((await parts.failing(stack))?.length === 0)
-    throw new CliError(
-      EXIT.failed,
-      `${region} serves: evacuate it first (countersign evacuate ${region}), so that clients are elsewhere when it goes`,
-    );
+  const keeper = keeperOf(region, [...regions.map(({ name }) => name), region])!;
+  const isFlagged = await parts.isEvacuated(region, keeper);
+  if (isFlagged && (await parts.failing(stack))?.length !== 0) return;
+  throw new CliError(
+    EXIT.failed,
+    `${isFlagged ? `${region} serves` : `${region} is not evacuated (${keeper} keeps no flag of it)`}: evacuate it first ` +
+      `(countersign evacuate ${region}), so that clients are elsewhere when it goes; nothing was done`,
+  );
 }
 
 /**

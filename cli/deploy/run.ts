@@ -26,6 +26,11 @@ export interface DeployParts {
   failing(stack: PlannedStack): Promise<readonly string[] | undefined>;
   /** @returns names of the stage's alarms in the stack's Region that are in ALARM */
   alarms(stack: PlannedStack): Promise<readonly string[]>;
+  /**
+   * @returns whether the Region's evacuation flag stands in the table of its keeper, which decides
+   * @throws CliError where that table cannot be read
+   */
+  isEvacuated(region: string, keeper: string): Promise<boolean>;
   /** Takes a line of progress. */
   report(text: string): void;
   readonly signal: AbortSignal;

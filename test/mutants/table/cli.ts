@@ -1557,4 +1557,18 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/deploy.test.ts',
   ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
+    'if (isFlagged && (await',
+    'if ((await',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
+    'if (isFlagged && (await parts.failing(stack))?.length !== 0)',
+    'if (isFlagged)',
+    'test/cli/deploy.test.ts',
+  ),
 ];
