@@ -46,7 +46,7 @@ export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
     .option('--without <regions>', 'leave out the stacks in these Regions, which are lost', collect)
     .option(
       '--watch <time>',
-      "how long a Region's alarms are watched before the next Region; 0s: not at all",
+      "how long each Region's alarms are watched after its deployment; 0s: not at all",
       parseTime,
       900,
     )

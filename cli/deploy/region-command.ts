@@ -29,7 +29,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       .option('--stage <name>', 'the stage, if the project has several')
       .option(
         '--watch <time>',
-        "how long a Region's alarms are watched before the next Region; 0s: not at all",
+        "how long each Region's alarms are watched after its deployment; 0s: not at all",
         parseTime,
         900,
       )

@@ -1,6 +1,6 @@
 /** `countersign drill`: takes a part of a platform away under load, and measures what its clients see. */
-import { accessSync, constants, renameSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
@@ -264,19 +264,26 @@ function parseClients(value: string): number {
   throw new InvalidArgumentError('It must be a number from 1 to 999.');
 }
 
+const draftOf = (path: string): string => `${path}.draft`;
+
 /** @throws CliError where no file can be written there: nobody wants to learn that after the drill */
 function writable(path: string): string {
+  const draft = draftOf(path);
   try {
-    accessSync(dirname(path), constants.W_OK);
+    if (!(statSync(path, { throwIfNoEntry: false })?.isFile() ?? true))
+      throw usage(`--report: cannot write ${path}: it exists, and is no file`);
+    writeFileSync(draft, '');
+    rmSync(draft);
     return path;
   } catch (error) {
+    if (error instanceof CliError) throw error;
     throw usage(`--report: cannot write ${path}: ${(error as NodeJS.ErrnoException).code}`);
   }
 }
 
 /** A reader sees the whole file or none. */
 function save(path: string, content: string): void {
-  const draft = `${path}.draft`;
+  const draft = draftOf(path);
   writeFileSync(draft, content);
   renameSync(draft, path);
 }

@@ -186,6 +186,16 @@ describe('a deployment', () => {
     );
   });
 
+  it('watches the last Region, too: the entry does not follow where an alarm fires there', async () => {
+    const account = new Account();
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${A}`) account.firing[A] = ['api-errors'];
+    };
+    const { stopped, not_tried, exit } = await run(account);
+    expect(stopped).toMatchObject({ step: `region-${A}`, why: expect.stringContaining('since: api-errors') });
+    expect([not_tried, exit]).toEqual([['watch-us-east-1'], EXIT.failed]);
+  });
+
   it('watches no alarm with the option for that: while writes are stopped, errors raise alarms', async () => {
     const account = new Account();
     account.onDeploy = ({ region }) => {

@@ -212,14 +212,38 @@ test('after a lost answer it says that the state is not known, and never that no
   expect(ownUnknown.stderr).not.toMatch(/does not refuse|not evacuated/);
 });
 
-test('two evacuations at about the same time do not take out every Region', async () => {
-  const isWrite = writes('local-b');
-  let other: Awaited<ReturnType<typeof cli>> | undefined;
-  // The other operator's command runs between the look of this one and its first write.
+test('both flags are written at once, and a Region that gives no answer delays nothing', async () => {
+  const isWrite = [writes('local-a'), writes('local-b')];
+  const own = Promise.withResolvers<boolean>();
+  const hung = Promise.withResolvers<boolean>();
   fails = async (call) => {
-    if (!isWrite(call)) return false;
+    if (!isWrite.map((each) => each(call)).includes(true)) return false;
+    if (call.region === 'local-a') {
+      own.resolve(false);
+      return hung.promise;
+    }
+    // The keeper answers once the Region's own write is under way as well.
+    return own.promise;
+  };
+  const { code, json, stderr } = await evacuate('--json', '--timeout', '2s');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: null, alarm: 'ALARM' }]);
+  expect(stderr).toContain('error: local-a: countersign-local-admin-write in local-a: no answer in time');
+  hung.resolve(false);
+});
+
+test('two evacuations at about the same time do not take out every Region', async () => {
+  const isWrite = [writes('local-a'), writes('local-b')];
+  let other: Awaited<ReturnType<typeof cli>> | undefined;
+  const over = Promise.withResolvers<boolean>();
+  let arrived = 0;
+  // The other operator's command runs between the look of this one and its writes.
+  fails = async (call) => {
+    if (!isWrite.map((each) => each(call)).includes(true)) return false;
+    arrived += 1;
+    if (arrived < isWrite.length) return over.promise;
     fails = () => false;
     other = await cli(['evacuate', 'local-b', '--yes']);
+    over.resolve(false);
     return false;
   };
   const own = await evacuate('--json');

@@ -732,8 +732,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
-    "      else if (name === 'return') break;",
-    '',
+    'if (done.has(keeper) && !interrupted) await changeAt(region);',
+    'await changeAt(region);',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    'await Promise.all([keeper, region].map(changeAt));',
+    'for (const at of [keeper, region]) await changeAt(at);',
     'test/cli/regions.test.ts',
   ),
   mutant(
@@ -1434,8 +1441,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    'before.existed && step !== regions.at(-1)',
-    'false',
+    'if (before.existed) await watchAlarms(',
+    'if (before.existed && step !== regions.at(-1)) await watchAlarms(',
     'test/cli/deploy.test.ts',
   ),
   mutant(
