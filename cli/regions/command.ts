@@ -61,7 +61,7 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
     },
   );
 
-/** Limit on each Region's answer while the command looks: one that is cut off must not delay an evacuation. */
+/** Limit on each Region's answer while the command looks: one that is cut off delays no evacuation. */
 const lookMs = ({ timeout }: Options): number => Math.min(timeout * 1_000, PATIENCE_MS);
 
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);

@@ -188,6 +188,9 @@ test('a partial success is reported with the command that completes it, and neve
   fails = ({ service }) => service === 'monitoring';
   const unseen = await evacuate();
   expect([unseen.code, unseen.stderr]).toEqual([1, expect.stringContaining('both flags stand')]);
+  // A return that does not reach the keeper leaves the Region's own flag as well.
+  fails = writes('local-b');
+  expect((await back('--json')).json).toMatchObject({ keeper_flag: false, own_flag: false });
 });
 
 test('after a lost answer it says that the state is not known, and never that nothing was done', async () => {

@@ -18,13 +18,13 @@ import type { Log } from '../../log.ts';
 import { ClientCache } from '../../request/client-cache.ts';
 import { ClientKeys } from '../../request/client-keys.ts';
 import type { Consumption } from '../../request/consumption.ts';
-import { evacuationCheck } from '../../request/evacuation-check.ts';
 import { KeysetCache } from '../../request/keyset-cache.ts';
 import { Nonces } from '../../request/nonces.ts';
+import { once } from '../../request/once.ts';
 import type { ProofGate } from '../../request/proof-gate.ts';
 import { Quota } from '../../request/quota.ts';
 import { ReadLimit } from '../../request/read-limit.ts';
-import { Writes } from '../../request/writes.ts';
+import { writesCheck } from '../../request/writes.ts';
 import { numberFrom, requireEnv } from '../variables.ts';
 
 export interface Runtime {
@@ -91,13 +91,19 @@ export function consumption(runtime: WithTables): Consumption {
   const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   const quota = new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
-  const { read } = writeStop(runtime);
+  const stop = writeStop(runtime);
   return {
-    isEvacuated: evacuationCheck({ evacuations: evacuations(runtime), region, nowMs, log }),
+    writeRefusal: writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log }),
+    markUsed: useMark(runtime),
     ledger: ledger(runtime),
     quota,
-    writes: new Writes({ read, nowMs, log }),
   };
+}
+
+/** Marks the generation of the registry that this instance uses, before the instance first changes it. */
+export function useMark(runtime: WithTables): () => Promise<void> {
+  const { probe } = registry(runtime);
+  return once(() => probe(requireEnv(runtime.env, 'COUNTERSIGN_REGION'), runtime.nowMs()));
 }
 
 export const writeStop = ({ env, dynamodb }: WithTables): WriteStop =>

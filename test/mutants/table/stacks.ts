@@ -449,8 +449,15 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'generations',
     'lib/config/lock.ts',
-    '...tableChanges([], before.other, now, { file, write, switches: true }),',
+    '...tableChanges([], before.other, now, { file, switches: true }),',
     '',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'generations',
+    'lib/config/lock.ts',
+    'if (difference(before.regions, now.regions) <= 1) return [];',
+    'return [];',
     'test/lib/config/lock.test.ts',
   ),
   mutant(
