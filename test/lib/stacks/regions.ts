@@ -374,6 +374,7 @@ it('each Region has alarms, and each health check has one', () => {
     'keys-watch-failed',
     'keys-watch-silent',
     'concurrency-headroom',
+    'certificate-expiry',
   ];
   expect(alarmNames(prod.part('region-eu-central-1')).sort()).toEqual(
     [...everywhere, 'evacuated-eu-west-1'].sort(),
@@ -384,6 +385,28 @@ it('each Region has alarms, and each health check has one', () => {
   expect(alarmNames(watch)).toEqual(['region-unhealthy-eu-west-1', 'region-unhealthy-eu-central-1']);
   expect(alarms(dev.region).map(({ AlarmName }) => AlarmName)).toEqual([
     'countersign-dev-strict-key-exposed',
+  ]);
+});
+
+it('a certificate that ends soon rings, whoever issued it, and goes on when the metric ends with it', () => {
+  const alarm = (stack: Stack) =>
+    alarms(stack).find(({ AlarmName }) => AlarmName === 'countersign-live-certificate-expiry')!;
+  const expected = {
+    Namespace: 'AWS/CertificateManager',
+    MetricName: 'DaysToExpiry',
+    Statistic: 'Minimum',
+    Period: 86_400,
+    ComparisonOperator: 'LessThanThreshold',
+    Threshold: 21,
+    TreatMissingData: 'ignore',
+  };
+  expect(alarm(region)).toMatchObject(expected);
+  const resources = region.template.Resources as Record<string, Resource & { Type: string }>;
+  expect(resources[alarm(region).Dimensions[0].Value.Ref]!.Type).toBe('AWS::CertificateManager::Certificate');
+  const imported = alarm(synthesise(BY_HAND).region);
+  expect(imported).toMatchObject(expected);
+  expect(imported.Dimensions).toEqual([
+    { Name: 'CertificateArn', Value: expect.stringMatching(/^arn:aws:acm:eu-west-1:.*:certificate\//) },
   ]);
 });
 
