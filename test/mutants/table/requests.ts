@@ -642,6 +642,20 @@ export const REQUESTS: readonly Mutant[] = [
     'test/lambda/admin/regions.test.ts',
   ),
   mutant(
+    'limits-lost',
+    'lambda/handlers/health.ts',
+    "!limits ? ['limits'] :",
+    '!limits ? [] :',
+    'test/lambda/limits-lost.test.ts',
+  ),
+  mutant(
+    'limits-lost',
+    'lambda/request/writes.ts',
+    'await Promise.all([evacuations.read(region), stop.read()]);',
+    'await Promise.all([evacuations.read(region), stop.read()]).catch(() => []);',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
     'evacuated-refuses',
     'lambda/handlers/health.ts',
     "limits.flag?.stands ? ['evacuated'] : []",
