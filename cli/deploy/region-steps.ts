@@ -75,14 +75,10 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
     kind: 'delete',
     stack: { name: `countersign-${plan.stage}-${part}-${region}`, region, part },
   });
-  const entry = [ofPart(plan, 'region'), ofPart(plan, 'watch')];
-  // One Region needs no health checks, and its stack no path for them. Checks that are left would fail there,
-  // and where every Region is unhealthy, DNS answers with all of them.
-  if (plan.regions.length === 1) entry.reverse();
   return [
     // A rotation writes every replica, by rights on that Region's key that the next steps take away.
     ...keysets(plan, 'unreplicate', region),
-    ...deploy(entry.flat()),
+    ...deploy([...ofPart(plan, 'region'), ...ofPart(plan, 'watch')]),
     gone('region'),
     { kind: 'unprotect', region },
     ...deploy(ofPart(plan, 'home')),

@@ -348,17 +348,6 @@ describe('a change of the Regions', () => {
     ]);
   });
 
-  it("ends the health checks before the last Region loses the checkers' path: DNS would answer with all Regions", () => {
-    expect(lines(removeSteps(ONE, B))).toEqual([
-      'watch-us-east-1',
-      `region-${A}`,
-      `deletion of countersign-live-region-${B}`,
-      `end of the deletion protection of the replicas in ${B}`,
-      `home-${A}`,
-      `deletion of countersign-live-base-${B}`,
-    ]);
-  });
-
   const promoted = (plan: DeployPlan): DeployPlan => ({ ...plan, keysManagedBy: A });
   it('after a promotion, replicates the keysets before the new Region needs them', () => {
     const steps = lines(addSteps(promoted(PLAN), B));

@@ -322,6 +322,14 @@ it('one Region needs no health check, and its record can become one of several i
   expect(alarmNames(alone.region).filter((name) => name.includes('evacuated'))).toEqual([]);
 });
 
+it("a Region that is the last one keeps the checkers' path: the checks that are left until watch is deployed find it", () => {
+  const { witnessRegion: _, ...single } = { ...PROD, regions: [PROD.regions[0]!] };
+  const settings = one(synthesise(single).region, 'AWS::ApiGateway::Stage').MethodSettings;
+  expect(settings.map(({ ResourcePath }: { ResourcePath: string }) => ResourcePath)).toContain(
+    CHECKERS.replaceAll('/', '~1').replace('~1', '/~1'),
+  );
+});
+
 it('without a zone, the stacks list the records to create by hand or in another account', () => {
   const byHand = synthesise(BY_HAND);
   for (const stack of Object.values(byHand.stacks)) {

@@ -1517,10 +1517,10 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
-    'cli/deploy/region-steps.ts',
-    'if (plan.regions.length === 1) entry.reverse();',
-    '',
-    'test/cli/deploy.test.ts',
+    'lib/routing/checkers.ts',
+    'if (!domain) return undefined;',
+    'if (!domain || !hasHealthChecks(config)) return undefined;',
+    'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
     'region-change',
