@@ -15,7 +15,7 @@ import {
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
 import { call } from './call.ts';
-import { type Item, numberOf, present, textOf, writeGlobal } from './dynamodb.ts';
+import { type Item, numberOf, present, randomPause, textOf, writeGlobal } from './dynamodb.ts';
 
 /** All that the request path needs of the table. */
 export interface ClientReader {
@@ -78,13 +78,14 @@ export const createClientReader = (dynamodb: DynamoDBClient, table: string): Cli
   load: async (clientId) => toRecord(clientId, await itemsOf(dynamodb, table, clientId)),
 });
 
-export function createClients(dynamodb: DynamoDBClient, table: string): Clients {
+/** @param pause between two attempts of a write */
+export function createClients(dynamodb: DynamoDBClient, table: string, pause = randomPause): Clients {
   const items = (clientId: string): Promise<Item[]> => itemsOf(dynamodb, table, clientId);
 
   /** @returns whether the condition held */
   async function put(item: Item, condition?: string): Promise<boolean> {
     const command = new PutItemCommand({ TableName: table, Item: item, ConditionExpression: condition });
-    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
+    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command), pause));
   }
 
   /** @returns whether the condition held */
@@ -95,7 +96,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   ): Promise<boolean> {
     const Key = { pk: { S: clientId }, sk: { S: sk } };
     const command = new UpdateItemCommand({ TableName: table, Key, ...change });
-    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
+    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command), pause));
   }
 
   async function has(clientId: string, sk: string): Promise<boolean> {
@@ -121,7 +122,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   async function drop(item: Item): Promise<void> {
     const { pk, sk } = placeOf(item);
     const command = new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } });
-    await writeGlobal('clients', () => dynamodb.send(command));
+    await writeGlobal('clients', () => dynamodb.send(command), pause);
   }
 
   return {

@@ -3,6 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
+import type { Pause } from '../../adapters/dynamodb.ts';
 import { createEvacuations, type Evacuations } from '../../adapters/evacuations.ts';
 import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
@@ -32,6 +33,8 @@ export interface Runtime {
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
+  /** Between two attempts of a write. @default a random time */
+  readonly pause?: Pause;
 }
 export type WithTables = Runtime & { readonly dynamodb: DynamoDBClient };
 export type WithSecrets = Runtime & { readonly secrets: SecretsManagerClient };
@@ -124,13 +127,14 @@ export const refusedRoots = ({ env, dynamodb }: WithTables) => {
 const CLIENTS_TABLE = 'COUNTERSIGN_CLIENTS_TABLE';
 
 /** For operators: the request path only reads. */
-export const clients = ({ env, dynamodb }: WithTables): Clients =>
-  createClients(dynamodb, requireEnv(env, CLIENTS_TABLE));
+export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>
+  createClients(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
 
-export const registry = ({ env, dynamodb }: WithTables): Registry =>
+export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
     consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
     clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
+    pause,
   });
 
 export function proofGate(runtime: WithTables & WithSecrets): ProofGate {

@@ -463,6 +463,13 @@ export const REQUESTS: readonly Mutant[] = [
     OPERATED,
   ),
   mutant(
+    'handlers-at-most-once',
+    'lambda/adapters/dynamodb.ts',
+    '    await pause(',
+    '    await randomPause(',
+    'test/model/handlers.test.ts',
+  ),
+  mutant(
     'write-conflict',
     'lambda/adapters/dynamodb.ts',
     '[CONDITION_FAILED, WRITE_CONFLICT]',
@@ -481,7 +488,7 @@ export const REQUESTS: readonly Mutant[] = [
       mutant(
         'write-conflict',
         'lambda/adapters/clients.ts',
-        `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));`,
+        `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command), pause));`,
         `${before}\n    return 'answer' in (await call('clients', () => dynamodb.send(command), ['ConditionalCheckFailedException']));`,
         CONFLICTS,
       ),
@@ -489,7 +496,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'write-conflict',
     'lambda/adapters/clients.ts',
-    "    await writeGlobal('clients', () => dynamodb.send(command));",
+    "    await writeGlobal('clients', () => dynamodb.send(command), pause);",
     "    await call('clients', () => dynamodb.send(command));",
     CONFLICTS,
   ),
