@@ -1,6 +1,6 @@
 /**
- * A Region whose table `limits` is gone (docs/runbook.md, "limits-lost"): it serves nothing that needs a key or
- * changes a table, until the table is there again. What the table held is gone, and must be written again.
+ * A Region whose table `limits` is gone (docs/runbook.md, "limits-lost"): it serves nothing that needs a key
+ * or changes a table, until the table is there again. What the table held is gone, and must be written again.
  */
 import { DeleteTableCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { beforeAll, describe, expect, it } from 'vitest';
