@@ -1092,7 +1092,7 @@ describe('on Regions that lag, refuse or fail', () => {
   it('rotate derives the time when a key signs from the state: at once if every older key is revoked', async () => {
     const soon = { ...key('BBBBBB'), activates_at: '2999-01-01T00:00:00.000Z' };
     const gone = { ...key('CCCCCC'), state: 'revoked' as const, activates_at: '2999-02-01T00:00:00.000Z' };
-    answers['local-a'] = () => ({ ...keyset([], []), keys: [soon, gone] });
+    answers['local-a'] = () => ({ ...keyset(['BBBBBB'], ['BBBBBB']), keys: [soon, gone] });
     expect((await keys('rotate', 'nonce')).stdout).toBe('nonce: key BBBBBB signs now\n');
   });
 
