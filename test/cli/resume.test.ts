@@ -39,7 +39,7 @@ const register = (...args: string[]) => directory.run(['register', 'in.jsonl', '
 const hasProgress = () => existsSync(`${directory.path}/in.jsonl.progress.json`);
 const progress = () => JSON.parse(directory.read('in.jsonl.progress.json'));
 
-/** A registration takes at least this long. So the number of users, not the machine, tells how long a run takes. */
+/** A registration takes at least this long, so a run of many users takes its time on any machine. */
 const STRONG_WRITE_MS = 20;
 
 /** So many that no run is through before it is interrupted, even if four have been. */
