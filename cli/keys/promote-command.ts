@@ -2,7 +2,8 @@
 import { EXIT, type Io, interruptible, printJson, type SetExit, usage } from '../io.ts';
 import { findTarget, type TargetOptions } from '../target.ts';
 import { projectLock } from './lock.ts';
-import { type PromotionStep, promoteKeys } from './promote.ts';
+import { promoteKeys } from './promote.ts';
+import type { PromotionStep } from './promotion.ts';
 
 export type PromoteCommandOptions = TargetOptions & {
   readonly json?: true;

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CliError } from '../../cli/io.ts';
 import { projectLock } from '../../cli/keys/lock.ts';
-import { type PromoteOptions, type PromotionStep, promoteKeys } from '../../cli/keys/promote.ts';
+import { promoteKeys } from '../../cli/keys/promote.ts';
+import type { PromoteOptions, PromotionStep } from '../../cli/keys/promotion.ts';
 import type { Target } from '../../cli/target.ts';
 import { secretName } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
