@@ -54,7 +54,7 @@ const absentOr = (older: string, values: Item | undefined): Condition =>
     ? { ConditionExpression: `attribute_not_exists(pk) OR ${older}`, ExpressionAttributeValues: values }
     : { ConditionExpression: 'attribute_not_exists(pk)' };
 
-/** @returns the item as text: the same for the same attributes, and the same members of a set, in any order */
+/** @returns the item as text, which no order of attributes or of members of a set changes */
 export const canonical = (item: Item): string => JSON.stringify(sorted(item));
 
 const sorted = (item: Item): object =>

@@ -3,6 +3,7 @@
  * Regions write one item of an eventual table, the later write replaces the item. So a revocation shares its
  * item with nothing else: no roll-over and no other command can undo it.
  */
+import { randomUUID } from 'node:crypto';
 import {
   DeleteItemCommand,
   type DynamoDBClient,
@@ -82,8 +83,13 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   const items = (clientId: string): Promise<Item[]> => itemsOf(dynamodb, table, clientId);
 
   /** @returns whether the condition held */
-  async function put(item: Item, condition?: string): Promise<boolean> {
-    const command = new PutItemCommand({ TableName: table, Item: item, ConditionExpression: condition });
+  async function put(item: Item, condition?: string, values?: Item): Promise<boolean> {
+    const command = new PutItemCommand({
+      TableName: table,
+      Item: item,
+      ConditionExpression: condition,
+      ExpressionAttributeValues: values,
+    });
     return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
   }
 
@@ -97,6 +103,17 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     const command = new UpdateItemCommand({ TableName: table, Key, ...change });
     return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
   }
+
+  /**
+   * Writes an item that is not there yet. A repeated try whose first answer was lost knows its own item by
+   * `w`.
+   *
+   * @returns whether this call wrote it
+   */
+  const putOnce = (item: Item): Promise<boolean> => {
+    const w = { S: randomUUID() };
+    return put({ ...item, w }, 'attribute_not_exists(pk) OR w = :w', { ':w': w });
+  };
 
   async function has(clientId: string, sk: string): Promise<boolean> {
     return (await items(clientId)).some((item) => textOf(item, 'sk') === sk);
@@ -137,17 +154,14 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
         client.keys.some(({ kid, jwk }) => jwk && (used.includes(REVOKED + kid) || used.includes(KEY + kid)))
       )
         return 'key_exists';
-      const made = await put(
-        {
-          pk: { S: client.clientId },
-          sk: { S: 'client' },
-          profile: { S: client.profile },
-          salt: { B: client.salt },
-          created_at: { N: String(client.createdAtMs) },
-          ...(client.limit !== null && { limit: { N: String(client.limit) } }),
-        },
-        'attribute_not_exists(pk)',
-      );
+      const made = await putOnce({
+        pk: { S: client.clientId },
+        sk: { S: 'client' },
+        profile: { S: client.profile },
+        salt: { B: client.salt },
+        created_at: { N: String(client.createdAtMs) },
+        ...(client.limit !== null && { limit: { N: String(client.limit) } }),
+      });
       if (!made) return 'client_exists';
       for (const key of client.keys) await put(keyItem(client.clientId, key));
       return 'created';
@@ -180,7 +194,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
       });
     },
 
-    addKey: (clientId, key) => put(keyItem(clientId, key), 'attribute_not_exists(pk)'),
+    addKey: (clientId, key) => putOnce(keyItem(clientId, key)),
 
     async endKey(clientId, kid, expiresAtS) {
       await update(clientId, KEY + kid, {

@@ -33,9 +33,9 @@ export interface Registry {
    */
   remove(clientId: string, id: string, nowMs: number, w: string): Promise<boolean>;
   /**
-   * Removes the tombstone of that instant: nothing is left of the registration.
+   * Removes the tombstone of that instant.
    *
-   * @returns whether it was there @throws Unavailable
+   * @returns whether nothing is left of the registration @throws Unavailable
    */
   erase(clientId: string, id: string, deletedAtMs: number): Promise<boolean>;
   /**
@@ -126,8 +126,9 @@ export function createRegistry(
       const command = new DeleteItemCommand({
         TableName: table,
         Key: { pk: key(clientId, id) },
-        // A newer tombstone stays, and so does a newer registration.
-        ConditionExpression: 'deleted_at = :deleted',
+        // A newer tombstone stays, and so does a newer registration. An earlier try whose answer was lost
+        // leaves no item.
+        ConditionExpression: 'attribute_not_exists(pk) OR deleted_at = :deleted',
         ExpressionAttributeValues: { ':deleted': { N: String(deletedAtMs) } },
       });
       return 'answer' in (await writeGlobal('registry', () => dynamodb.send(command)));

@@ -462,7 +462,7 @@ describe('on Regions that lag, refuse or fail', () => {
     expect(stdout).toBe('nonce: AAAAAA refused within 10 s by: local-b\n');
     expect(stderr.match(/asked local-b instead\n/g)).toHaveLength(1);
     expect(stderr).toContain(
-      'error: no new key is confirmed, so possibly no key signs: the secret cannot be written',
+      'error: no new key is confirmed, so possibly no key signs: countersign-local-rotate-nonce in local-a: not found',
     );
     expect(stderr).toContain(
       'error: not confirmed by local-a; until it is, run: countersign keys revoke nonce --only-kid AAAAAA\n',

@@ -39,3 +39,12 @@ export async function createTables(client: DynamoDBClient, kinds: readonly Table
     );
   }
 }
+
+/** @returns a client of the same store that sends everything twice: the first answer is lost */
+export function losingAnswers(client: DynamoDBClient): DynamoDBClient {
+  const send = async (command: Parameters<DynamoDBClient['send']>[0]) => {
+    await client.send(command).catch(() => {});
+    return client.send(command);
+  };
+  return Object.create(client, { send: { value: send } });
+}

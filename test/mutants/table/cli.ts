@@ -954,9 +954,16 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'spares-the-new-key',
     'cli/keys/revoke.ts',
-    'answers.get(home!)?.failure ?? result.failure',
-    'result.failure',
+    'answers.get(home!)?.failure ?? ',
+    '',
     'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'spares-the-new-key',
+    'cli/keys/revoke.ts',
+    'errors.get(home!) ?? ',
+    '',
+    'test/cli/keys-revoke.test.ts',
   ),
   mutant(
     'keys-as-readers-see-them',

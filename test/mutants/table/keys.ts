@@ -616,6 +616,15 @@ export const KEYS: readonly Mutant[] = [
     'swapMs: 30_000, answerMs: 60_000',
     'test/lambda/rotate/deadline.test.ts',
   ),
+  ...['secret.put(id, text, token', 'secret.move(label, from, to'].map((write) =>
+    mutant(
+      'answers-in-time',
+      'lambda/rotate/deadline.ts',
+      `${write}, signal)`,
+      `${write})`,
+      'test/lambda/rotate/deadline.test.ts',
+    ),
+  ),
   mutant(
     'answers-in-time',
     'lambda/rotate/deadline.ts',
@@ -689,7 +698,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'answers-in-time',
     'lambda/rotate/deadline.ts',
-    'if (over) throw',
+    'if (signal.aborted) throw',
     'if (false) throw',
     'test/lambda/rotate/rotation.test.ts',
   ),

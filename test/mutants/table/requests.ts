@@ -476,15 +476,14 @@ export const REQUESTS: readonly Mutant[] = [
     'const WRITE_ATTEMPTS = 7;',
     'test/lambda/adapters/registry.test.ts',
   ),
-  ...['Item: item, ConditionExpression: condition });', 'TableName: table, Key, ...change });'].map(
-    (before) =>
-      mutant(
-        'write-conflict',
-        'lambda/adapters/clients.ts',
-        `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));`,
-        `${before}\n    return 'answer' in (await call('clients', () => dynamodb.send(command), ['ConditionalCheckFailedException']));`,
-        CONFLICTS,
-      ),
+  ...['ExpressionAttributeValues: values,\n    });', 'TableName: table, Key, ...change });'].map((before) =>
+    mutant(
+      'write-conflict',
+      'lambda/adapters/clients.ts',
+      `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));`,
+      `${before}\n    return 'answer' in (await call('clients', () => dynamodb.send(command), ['ConditionalCheckFailedException']));`,
+      CONFLICTS,
+    ),
   ),
   mutant(
     'write-conflict',
@@ -832,7 +831,28 @@ export const REQUESTS: readonly Mutant[] = [
   mutant('rotate-overlap', 'protocol/client.ts', "(profile === 'basic' && i > 0)", 'false', ROTATE_KEY),
   mutant('profile-change', 'protocol/client.ts', 'profile !== client.profile || (', '(', ROTATE_KEY),
   mutant('erase', 'lambda/admin/registrations.ts', 'if (nowMs() > clearMs && (', 'if ((', OPERATED),
-  mutant('erase', registry, "'deleted_at = :deleted'", "'deleted_at >= :deleted'", STORES),
+  mutant('erase', registry, "OR deleted_at = :deleted'", "OR deleted_at >= :deleted'", STORES),
+  mutant(
+    'own-write',
+    registry,
+    "'attribute_not_exists(pk) OR deleted_at = :deleted'",
+    "'deleted_at = :deleted'",
+    STORES,
+  ),
+  mutant(
+    'own-write',
+    'lambda/adapters/clients.ts',
+    "'attribute_not_exists(pk) OR w = :w', { ':w': w }",
+    "'attribute_not_exists(pk)'",
+    STORES,
+  ),
+  mutant(
+    'own-write',
+    'lambda/adapters/clients.ts',
+    "'attribute_not_exists(pk) OR w = :w', { ':w': w }",
+    '',
+    STORES,
+  ),
   mutant(
     'erase',
     'protocol/registration.ts',
