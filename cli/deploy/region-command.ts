@@ -3,8 +3,7 @@ import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
-import { parseTime } from '../time.ts';
-import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned } from './command.ts';
+import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned, watchOption } from './command.ts';
 import { addSteps, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
 import { describeStep } from './steps.ts';
@@ -27,12 +26,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       .command(`${verb} <region>`)
       .description(description)
       .option('--stage <name>', 'the stage, if the project has several')
-      .option(
-        '--watch <time>',
-        "how long a Region's alarms are watched before the next Region; 0s: not at all",
-        parseTime,
-        900,
-      )
+      .addOption(watchOption())
       .option('--yes', 'do not ask for confirmation')
       .option('--json', 'print one JSON document')
       .addHelpText('after', `\n${help}\n${EXIT_CODES_HELP}`)
