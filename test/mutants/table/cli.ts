@@ -1224,7 +1224,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-lost',
     'cli/drill/history.ts',
-    'if (createdAt !== acknowledged!.createdAt)',
+    'if (createdAt !== acknowledged.createdAt)',
     'if (false as boolean)',
     'test/cli/drill-verdict.test.ts',
   ),
