@@ -3,6 +3,7 @@
  */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT } from '../io.ts';
+import { otherTables } from './other-tables.ts';
 import type { DeployStep } from './steps.ts';
 
 const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
@@ -88,24 +89,4 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
     ...deploy(ofPart(plan, 'home')),
     gone('base'),
   ];
-}
-
-/**
- * A strongly consistent set never changes: AWS removes a replica and the witness together, and leaves one
- * Region.
- */
-function otherTables({ tableGeneration, stage, regions }: DeployPlan, what: string): string {
-  const next = tableGeneration + 1;
-  const options = `--stage ${stage} --region ${regions.map(({ name }) => name).join(',')}`;
-  return [
-    `${what}: strongly consistent tables keep their Regions. Copy them into tables of the Regions that you want ` +
-      '(docs/upgrade.md, "Other tables"):',
-    `1. in the config: tables: { other: { generation: ${next}, regions: [...], witnessRegion: ... } }`,
-    '2. npx cdk synth -c countersign:lock=write, commit, npx countersign deploy',
-    `3. npx countersign registry stop-writes ${options}`,
-    `4. npx countersign registry copy --to-generation ${next} ${options}`,
-    `5. in the config: regions and witnessRegion as wanted, tables: { generation: ${next}, other: { generation: ${tableGeneration}, regions: [...], witnessRegion: ... } }`,
-    '6. npx cdk synth -c countersign:lock=write, commit, npx countersign deploy',
-    '7. npx countersign registry resume-writes with the new Regions',
-  ].join('\n');
 }

@@ -1538,6 +1538,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
+    'cli/deploy/other-tables.ts',
+    'deploy --watch 0s',
+    'deploy',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
     'cli/deploy/region-command.ts',
     'await mustKeepFlag(verb, plan, name, deploy);',
     '',
