@@ -1385,15 +1385,22 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    "  if (sort === 'deleted') return since('deleted_at', item.deleted_at);\n",
-    '',
+    'REVOKED : sort;',
+    "REVOKED : sort === 'deleted' ? '' : sort;",
     'test/cli/registry.test.ts',
   ),
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    "sort.startsWith('revoked#')",
+    'sort.startsWith(REVOKED)',
     "sort === ''",
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/items.ts',
+    '  if (found) return found;',
+    "  return found ?? { ConditionExpression: 'attribute_not_exists(pk)', ExpressionAttributeValues: {} };",
     'test/cli/registry.test.ts',
   ),
   mutant(
