@@ -12,7 +12,7 @@ import {
 import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
-import { tableKinds, tableName } from '../../lambda/contract/names.ts';
+import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
@@ -119,7 +119,7 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       try {
         const found: string[] = [];
         const asked = {
-          AlarmNamePrefix: `countersign-${plan.stage}-`,
+          AlarmNamePrefix: namePrefix(plan.stage),
           AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
           StateValue: 'ALARM',
         } as const;

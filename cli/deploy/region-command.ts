@@ -6,7 +6,7 @@ import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts
 import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned, watchOption } from './command.ts';
 import { addSteps, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
-import { describeStep } from './steps.ts';
+import { describeStep, stackIn } from './steps.ts';
 
 const RECORD =
   'note: record it with npx cdk synth -c countersign:lock=write, and commit countersign.lock.json\n';
@@ -72,18 +72,10 @@ Example:
   return region;
 }
 
-const stackOf = (stage: string, region: string) =>
-  ({ name: `countersign-${stage}-region-${region}`, region, part: 'region' }) as const;
-
 /** Its clients must be elsewhere: the nonces that it issued end with it. */
 async function mustBeOut({ stage }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
-  const named = (part: 'region' | 'base') => ({
-    name: `countersign-${stage}-${part}-${region}`,
-    region,
-    part,
-  });
-  const stack = named('region');
-  const exist = await Promise.all([stack, named('base')].map((each) => parts.exists(each)));
+  const stack = stackIn(stage, 'region', region);
+  const exist = await Promise.all([stack, stackIn(stage, 'base', region)].map((each) => parts.exists(each)));
   if (!exist.includes(true))
     throw new CliError(
       EXIT.failed,
@@ -113,7 +105,7 @@ async function mustKeepFlag(
     const [from, to] = [keeperOf(of, before), keeperOf(of, after)];
     const rings = async (keeper: string | undefined) =>
       keeper !== undefined &&
-      (await parts.alarms(stackOf(stage, keeper))).includes(evacuationAlarmName(stage, of));
+      (await parts.alarms(stackIn(stage, 'region', keeper))).includes(evacuationAlarmName(stage, of));
     if (from === to || !(await rings(from)) || (await rings(to))) continue;
     const remedy =
       verb === 'remove' && to !== undefined

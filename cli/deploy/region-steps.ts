@@ -4,7 +4,7 @@
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT } from '../io.ts';
 import { otherTables } from './other-tables.ts';
-import type { DeployStep } from './steps.ts';
+import { type DeployStep, stackIn } from './steps.ts';
 
 const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
   stacks.filter((stack) => stack.part === part);
@@ -74,7 +74,7 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
     );
   const gone = (part: 'region' | 'base'): DeployStep => ({
     kind: 'delete',
-    stack: { name: `countersign-${plan.stage}-${part}-${region}`, region, part },
+    stack: stackIn(plan.stage, part, region),
   });
   const entry = [ofPart(plan, 'region'), ofPart(plan, 'watch')];
   // One Region needs no health checks, and its stack no path for them. Checks that are left would fail there,
