@@ -14,6 +14,7 @@ import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
+import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
@@ -27,14 +28,19 @@ export interface AwsPartsOptions {
   readonly assembly: string;
   readonly aws: Target['aws'];
   readonly signal: AbortSignal;
+  /** Limit on each attempt of a call. @default 10 s */
+  readonly answerMs?: number;
 }
 
 type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
 
-const ANSWER_MS = 10_000;
 const DELETION_S = 1_800;
 
-export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsPartsOptions): DeployParts {
+export function awsParts(
+  io: Surroundings,
+  { plan, assembly, aws: target, signal, answerMs = AWS_ANSWER_MS }: AwsPartsOptions,
+): DeployParts {
+  const aws = (region: string) => ({ ...target(region), ...awsLimits(answerMs) });
   const pollMs = io.pollMs ?? 10_000;
   const what = ({ name, region }: PlannedStack) => `stack ${name} in ${region}`;
   const describe = async (stack: PlannedStack): Promise<Stack | undefined> => {
@@ -111,7 +117,7 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const url = (await describe(stack))?.Outputs?.find(
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
-      const answer = url === undefined ? undefined : await askHealth(url, ANSWER_MS);
+      const answer = url === undefined ? undefined : await askHealth(url, AWS_ANSWER_MS);
       return answer && failingChecks(answer);
     },
     async alarms({ name, region }) {

@@ -1545,6 +1545,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
+    'cli/deploy/aws-parts.ts',
+    '...target(region), ...awsLimits(answerMs)',
+    '...target(region)',
+    'test/cli/region-keys.test.ts',
+  ),
+  mutant(
+    'region-change',
     'cli/deploy/other-tables.ts',
     'deploy --watch 0s',
     'deploy',
