@@ -11,15 +11,11 @@ import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
 import { isJsonObject } from '../protocol/json.ts';
 import { awsError } from './aws-error.ts';
+import { awsLimits } from './aws-limits.ts';
 import { CliError, EXIT } from './io.ts';
 import { asTyped } from './params.ts';
 import type { Target } from './target.ts';
 
-/**
- * Limit on connecting, in milliseconds. A Region that is cut off never answers, and the next Region waits
- * meanwhile.
- */
-const CONNECT_MS = 3_000;
 /**
  * Limit on one answer, all attempts together. A rotation function has the longest timeout; Lambda reports a
  * timeout shortly after it.
@@ -137,7 +133,7 @@ export async function invoke<R extends object>(
   const lambda = new LambdaClient({
     ...target.aws(region),
     maxAttempts,
-    requestHandler: { connectionTimeout: CONNECT_MS },
+    ...awsLimits(),
   });
   const abortSignal = AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(ANSWER_MS)]);
   try {

@@ -86,8 +86,9 @@ export function askInTurn<R>(
 }
 
 /**
- * Like `askInTurn`, for a call that changes nothing. All Regions are asked at once, so that a Region without
- * answer. The answer of the first Region in order that can be reached, and answers in time, counts.
+ * Like `askInTurn`, for a call that changes nothing. All Regions are asked at once, so that a Region that
+ * does not answer costs no more than the wait for it. The answer of the first Region in order that can be
+ * reached, and answers in time, counts.
  */
 export function askAtOnce<R>(
   target: Pick<Target, 'regions'>,

@@ -14,8 +14,9 @@ import { DynamoDBClient, GetItemCommand, UpdateTableCommand } from '@aws-sdk/cli
 import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
-import { tableKinds, tableName } from '../../lambda/contract/names.ts';
+import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
+import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
@@ -29,14 +30,19 @@ export interface AwsPartsOptions {
   readonly assembly: string;
   readonly aws: Target['aws'];
   readonly signal: AbortSignal;
+  /** Limit on each attempt of a call. @default 10 s */
+  readonly answerMs?: number;
 }
 
 type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
 
-const ANSWER_MS = 10_000;
 const DELETION_S = 1_800;
 
-export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsPartsOptions): DeployParts {
+export function awsParts(
+  io: Surroundings,
+  { plan, assembly, aws: target, signal, answerMs = AWS_ANSWER_MS }: AwsPartsOptions,
+): DeployParts {
+  const aws = (region: string) => ({ ...target(region), ...awsLimits(answerMs) });
   const pollMs = io.pollMs ?? 10_000;
   const what = ({ name, region }: PlannedStack) => `stack ${name} in ${region}`;
   const describe = async (stack: PlannedStack): Promise<Stack | undefined> => {
@@ -113,7 +119,7 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const url = (await describe(stack))?.Outputs?.find(
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
-      const answer = url === undefined ? undefined : await askHealth(url, ANSWER_MS);
+      const answer = url === undefined ? undefined : await askHealth(url, AWS_ANSWER_MS);
       return answer && failingChecks(answer);
     },
     async alarms({ name, region }) {
@@ -121,7 +127,7 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       try {
         const found: string[] = [];
         const asked = {
-          AlarmNamePrefix: `countersign-${plan.stage}-`,
+          AlarmNamePrefix: namePrefix(plan.stage),
           AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
           StateValue: 'ALARM',
         } as const;
@@ -146,8 +152,7 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
         ConsistentRead: true,
       });
       try {
-        const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-        return evacuationFlag((await dynamodb.send(get, { abortSignal })).Item)?.stands === true;
+        return evacuationFlag((await dynamodb.send(get, { abortSignal: signal })).Item)?.stands === true;
       } catch (error) {
         throw awsError(error, `the evacuation flag of ${region}, in table ${name} in ${keeper}`);
       } finally {

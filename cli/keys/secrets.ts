@@ -12,6 +12,7 @@ import {
 import { secretName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { awsError } from '../aws-error.ts';
+import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 
@@ -52,10 +53,7 @@ export function secretsOf(target: Pick<Target, 'stage' | 'aws'>, signal: AbortSi
     ifMissing?: { readonly result: R },
   ): Promise<R> {
     const SecretId = secretName(target.stage, purpose);
-    const client = new SecretsManagerClient({
-      ...target.aws(region),
-      requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
-    });
+    const client = new SecretsManagerClient({ ...target.aws(region), ...awsLimits(AWS_ANSWER_MS) });
     try {
       return await send(client, SecretId);
     } catch (error) {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { awsError } from '../aws-error.ts';
+import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 
@@ -15,8 +16,6 @@ export interface AlarmWait {
   readonly signal: AbortSignal;
 }
 
-const CONNECT_MS = 3_000;
-
 /** @throws CliError where it is not seen in time, cannot be read, or Ctrl-C ends the wait */
 export async function waitForAlarm(
   target: Target,
@@ -24,10 +23,7 @@ export async function waitForAlarm(
 ): Promise<void> {
   const name = evacuationAlarmName(target.stage, region);
   const what = `alarm ${name} in ${keeper}`;
-  const cloudwatch = new CloudWatchClient({
-    ...target.aws(keeper),
-    requestHandler: { connectionTimeout: CONNECT_MS },
-  });
+  const cloudwatch = new CloudWatchClient({ ...target.aws(keeper), ...awsLimits(AWS_ANSWER_MS) });
   const untilMs = performance.now() + timeoutMs;
   try {
     for (;;) {

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import type { Unreachable } from '../ask.ts';
+import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
 import { everywhere } from '../everywhere.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
 import { printTable } from '../print.ts';
@@ -162,7 +163,12 @@ async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<v
       {
         dynamodb(region) {
           const made =
-            clients.get(region) ?? new DynamoDBClient({ ...target.aws(region), maxAttempts: ATTEMPTS });
+            clients.get(region) ??
+            new DynamoDBClient({
+              ...target.aws(region),
+              ...awsLimits(AWS_ANSWER_MS),
+              maxAttempts: ATTEMPTS,
+            });
           clients.set(region, made);
           return made;
         },

@@ -2,6 +2,9 @@
  * The keysets of a Region that is added or removed after a promotion: the calls of AWS that `countersign
  * region` makes.
  */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
@@ -95,4 +98,27 @@ it('a Region that goes loses its replicas; the others keep theirs, and what is n
     expect(there(THIRD)).toEqual([]);
     expect(statuses()).toEqual(PURPOSES.map(() => [`${NEXT} InSync`]));
   }
+});
+
+it('a Region that takes a call and never answers it ends each of them', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const credentials = { accessKeyId: 'a', secretAccessKey: 's' };
+  const plan: DeployPlan = {
+    ...{ stage: STAGE, kind: 'prod', homeRegion: HOME, consistency: 'eventual', tableGeneration: 1 },
+    ...{ stacks: [], stackRegions: [], regions: [], concurrencyQuota: 1000 },
+  };
+  const asked = awsParts(
+    { cwd: '.', env: {}, stderr: { write: () => {} } },
+    {
+      ...{ plan, assembly: '', signal: new AbortController().signal, answerMs: 50 },
+      aws: (region) => ({ region, endpoint, credentials }),
+    },
+  );
+  const stack = { name: 'any', region: THIRD, part: 'region' } as const;
+  for (const call of [() => asked.exists(stack), () => asked.alarms(stack), () => asked.unprotect(THIRD)])
+    await expect(call()).rejects.toMatchObject({ exitCode: 3, message: expect.stringMatching(/no answer/) });
+  silent.closeAllConnections();
+  silent.close();
 });

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
 import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from '../../cli/registry/copy.ts';
-import { canonical, DigestSum, type Item, KINDS, type Kind } from '../../cli/registry/items.ts';
+import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
@@ -325,6 +325,28 @@ it.each<[string, Kind, Item, Item]>([
   expect(result.tables.find((each) => each.kind === kind)).toMatchObject({ newer: 1, equal: false });
   expect(at.items(tableName('live', kind, 2))).toContain(canonical(newer));
 });
+
+it.each<[Kind, Item]>([
+  ['clients', { pk: { S: 'acme' }, sk: { S: 'callback#1' }, changed_at: { N: '9' } }],
+  ['clients', { pk: { S: 'acme' }, sk: { S: 'toString' }, created_at: { N: '9' } }],
+  ['clients', { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '9' } }],
+  ['registry', { pk: { S: 'acme#id-a' }, changed_at: { N: '9' } }],
+])(
+  'refuses an item of %s whose form it does not know, since it cannot tell which is newer: %j',
+  async (kind, item) => {
+    const at = await world();
+    at.put(tableName('live', kind, 1), item);
+    await expect(at.copy()).rejects.toMatchObject({
+      exitCode: EXIT.failed,
+      message: expect.stringContaining(
+        `(${Object.values(keyOf(kind, item))
+          .map(({ S }) => S)
+          .join(', ')}): copy with`,
+      ),
+    });
+    expect(at.items(tableName('live', kind, 2))).not.toContain(canonical(item));
+  },
+);
 
 it('refuses while any Region accepts writes, and waits until no write can be in progress', async () => {
   const at = await world();

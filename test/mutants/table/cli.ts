@@ -1238,7 +1238,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-lost',
     'cli/drill/history.ts',
-    'if (createdAt !== acknowledged!.createdAt)',
+    'if (createdAt !== acknowledged.createdAt)',
     'if (false as boolean)',
     'test/cli/drill-verdict.test.ts',
   ),
@@ -1399,15 +1399,22 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    "  if (sort === 'deleted') return since('deleted_at', item.deleted_at);\n",
-    '',
+    'REVOKED : sort;',
+    "REVOKED : sort === 'deleted' ? '' : sort;",
     'test/cli/registry.test.ts',
   ),
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    "sort.startsWith('revoked#')",
+    'sort.startsWith(REVOKED)',
     "sort === ''",
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/items.ts',
+    '  if (found) return found;',
+    "  return found ?? { ConditionExpression: 'attribute_not_exists(pk)', ExpressionAttributeValues: {} };",
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1548,6 +1555,20 @@ export const CLI: readonly Mutant[] = [
     'cli/deploy/region-steps.ts',
     'if (plan.otherTables?.regions.includes(region))',
     'if (false)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/aws-parts.ts',
+    '...target(region), ...awsLimits(answerMs)',
+    '...target(region)',
+    'test/cli/region-keys.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/other-tables.ts',
+    'deploy --watch 0s',
+    'deploy',
     'test/cli/deploy.test.ts',
   ),
   mutant(
