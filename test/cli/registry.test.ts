@@ -544,13 +544,17 @@ describe('on the local platform', () => {
   let nowMs = Date.now();
   /** A Region whose functions cannot be reached. */
   let lost: string | undefined;
+  /** A Region whose functions cannot reach DynamoDB. */
+  let down: string | undefined;
 
   beforeAll(async () => {
     platform = await startPlatform({
       port: 0,
       nowMs: () => nowMs,
       awsFault: ({ region, service }) =>
-        region === lost && service === 'lambda' ? new AwsError('ServiceException', 'lost', 500) : undefined,
+        (region === lost && service === 'lambda') || (region === down && service === 'dynamodb')
+          ? new AwsError('ServiceException', 'lost', 500)
+          : undefined,
     });
     mkdirSync(`${directory.path}/.countersign`);
     directory.write('.countersign/local.json', JSON.stringify(platform.info));
@@ -629,6 +633,22 @@ describe('on the local platform', () => {
     expect([resumed.code, resumed.stdout]).toEqual([0, 'writes are allowed: local-a, local-b\n']);
     const made = await directory.run(['clients', 'create', 'late-one', '--profile', 'strict']);
     expect(made.code).toBe(0);
+  });
+
+  it('a Region whose table is down keeps no other Region stopped, and show names it', async () => {
+    await registry('stop-writes');
+    down = 'local-a';
+    const seen = await registry('show');
+    expect([seen.code, seen.stdout, seen.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^local-b .* stopped /m),
+      expect.stringMatching(/^error: local-a: .*\(unavailable\)\n$/),
+    ]);
+    const partly = await registry('resume-writes');
+    expect([partly.code, partly.stdout]).toEqual([1, 'writes are allowed: local-b\n']);
+    expect(partly.stderr).toMatch(/error: not confirmed by local-a: .*\(unavailable\)/);
+    down = undefined;
+    expect((await registry('resume-writes')).code).toBe(0);
   });
 
   it('neither copies nor resumes writes if a Region of the stage is not named', async () => {

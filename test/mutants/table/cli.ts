@@ -745,6 +745,20 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'evacuate-finishes',
+    'cli/ask.ts',
+    '{ passesOver: isOfRegion, ...options }',
+    'options',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/survey.ts',
+    ', AbortSignal.timeout(limitMs)',
+    '',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
     'cli/regions/command.ts',
     'if (errors.length > 0) setExit(',
     'if (done.length === 0) setExit(',
@@ -1266,8 +1280,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'write-stop',
     'cli/registry/command.ts',
-    'if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;',
+    'if (!(error instanceof CliError)) throw error;',
     'throw error;',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'cli/registry/command.ts',
+    'if (!(error instanceof CliError)) throw error;',
+    'if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;',
     'test/cli/registry.test.ts',
   ),
   mutant(
