@@ -10,8 +10,7 @@ import {
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
 import { isJsonObject } from '../protocol/json.ts';
-import { awsError } from './aws-error.ts';
-import { awsLimits } from './aws-limits.ts';
+import { awsLimits, callAws } from './aws-limits.ts';
 import { CliError, EXIT } from './io.ts';
 import { asTyped } from './params.ts';
 import type { Target } from './target.ts';
@@ -137,14 +136,13 @@ export async function invoke<R extends object>(
   });
   const abortSignal = AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(ANSWER_MS)]);
   try {
-    const { FunctionError, Payload } = await lambda
-      .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ action, params }) }), {
-        abortSignal,
-      })
-      .catch((error: unknown) => {
-        if (abortSignal.aborted) throw ended(abortSignal, what, doubt);
-        throw awsError(error, what, doubt);
-      });
+    const command = new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ action, params }) });
+    const { FunctionError, Payload } = await callAws(
+      what,
+      abortSignal,
+      (options) => lambda.send(command, options),
+      doubt,
+    );
     if (FunctionError !== undefined)
       throw new CliError(EXIT.unreachable, `${what} failed; its log says why${doubt}`);
     const answer = readAnswer<R>(Payload?.transformToString() ?? '');
@@ -159,11 +157,6 @@ export async function invoke<R extends object>(
     lambda.destroy();
   }
 }
-
-const ended = ({ reason }: AbortSignal, what: string, doubt: string): CliError =>
-  (reason as Error).name === 'TimeoutError'
-    ? new CliError(EXIT.unreachable, `${what}: no answer in time${doubt}`)
-    : new CliError(EXIT.interrupted, `interrupted${doubt}`);
 
 /** @returns undefined for an answer of another form: a proxy may have sent it */
 function readAnswer<R extends object>(text: string): AdminAnswer<R> | undefined {

@@ -15,8 +15,7 @@ import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
-import { awsError } from '../aws-error.ts';
-import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
+import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
@@ -47,14 +46,18 @@ export function awsParts(
   const what = ({ name, region }: PlannedStack) => `stack ${name} in ${region}`;
   const describe = async (stack: PlannedStack): Promise<Stack | undefined> => {
     const cloudFormation = new CloudFormationClient(aws(stack.region));
+    const command = new DescribeStacksCommand({ StackName: stack.name });
     try {
-      const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stack.name }));
-      return Stacks?.[0];
-    } catch (error) {
-      const { name, message } = error as Error;
-      // CloudFormation's error for a stack that does not exist.
-      if (name === 'ValidationError' && message.includes('does not exist')) return undefined;
-      throw awsError(error, what(stack));
+      return await callAws(what(stack), signal, async (options) => {
+        try {
+          return (await cloudFormation.send(command, options)).Stacks?.[0];
+        } catch (error) {
+          const { name, message } = error as Error;
+          // CloudFormation's error for a stack that does not exist.
+          if (name === 'ValidationError' && message.includes('does not exist')) return undefined;
+          throw error;
+        }
+      });
     } finally {
       cloudFormation.destroy();
     }
@@ -72,19 +75,18 @@ export function awsParts(
       const cloudFormation = new CloudFormationClient(aws(stack.region));
       try {
         if (!(await describe(stack))) return;
-        await cloudFormation.send(
-          new UpdateTerminationProtectionCommand({
-            StackName: stack.name,
-            EnableTerminationProtection: false,
-          }),
-        );
-        await cloudFormation.send(new DeleteStackCommand({ StackName: stack.name }));
-        await waitUntilStackDeleteComplete(
-          { client: cloudFormation, maxWaitTime: DELETION_S, abortSignal: signal },
-          { StackName: stack.name },
-        );
-      } catch (error) {
-        throw error instanceof CliError ? error : awsError(error, what(stack));
+        const StackName = stack.name;
+        await callAws(what(stack), signal, async (options) => {
+          await cloudFormation.send(
+            new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }),
+            options,
+          );
+          await cloudFormation.send(new DeleteStackCommand({ StackName }), options);
+          await waitUntilStackDeleteComplete(
+            { client: cloudFormation, maxWaitTime: DELETION_S, ...options },
+            { StackName },
+          );
+        });
       } finally {
         cloudFormation.destroy();
       }
@@ -93,12 +95,13 @@ export function awsParts(
       const dynamodb = new DynamoDBClient(aws(region));
       try {
         for (const table of sharedTables(plan))
-          await dynamodb
-            .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }))
-            .catch((error: Error) => {
-              if (error.name !== 'ResourceNotFoundException')
-                throw awsError(error, `table ${table} in ${region}`);
-            });
+          await callAws(`table ${table} in ${region}`, signal, (options) =>
+            dynamodb
+              .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }), options)
+              .catch((error: Error) => {
+                if (error.name !== 'ResourceNotFoundException') throw error;
+              }),
+          );
       } finally {
         dynamodb.destroy();
       }
@@ -131,14 +134,15 @@ export function awsParts(
           AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
           StateValue: 'ALARM',
         } as const;
-        for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
-          { client },
-          { ...asked, AlarmTypes: [...asked.AlarmTypes] },
-        ))
-          for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
+        await callAws(`alarms of ${name}`, signal, async (options) => {
+          for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
+            { client },
+            { ...asked, AlarmTypes: [...asked.AlarmTypes] },
+            options,
+          ))
+            for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
+        });
         return found;
-      } catch (error) {
-        throw awsError(error, `alarms of ${name}`);
       } finally {
         client.destroy();
       }
@@ -152,9 +156,9 @@ export function awsParts(
         ConsistentRead: true,
       });
       try {
-        return evacuationFlag((await dynamodb.send(get, { abortSignal: signal })).Item)?.stands === true;
-      } catch (error) {
-        throw awsError(error, `the evacuation flag of ${region}, in table ${name} in ${keeper}`);
+        const what = `the evacuation flag of ${region}, in table ${name} in ${keeper}`;
+        const { Item } = await callAws(what, signal, (options) => dynamodb.send(get, options));
+        return evacuationFlag(Item)?.stands === true;
       } finally {
         dynamodb.destroy();
       }

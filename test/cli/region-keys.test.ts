@@ -100,7 +100,7 @@ it('a Region that goes loses its replicas; the others keep theirs, and what is n
   }
 });
 
-it('a Region that takes a call and never answers it ends each of them', async () => {
+it('a Region that takes a call and never answers it ends each of them, by its limit or by Ctrl-C', async () => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
@@ -109,16 +109,30 @@ it('a Region that takes a call and never answers it ends each of them', async ()
     ...{ stage: STAGE, kind: 'prod', homeRegion: HOME, consistency: 'eventual', tableGeneration: 1 },
     ...{ stacks: [], stackRegions: [], regions: [], concurrencyQuota: 1000 },
   };
-  const asked = awsParts(
-    { cwd: '.', env: {}, stderr: { write: () => {} } },
-    {
-      ...{ plan, assembly: '', signal: new AbortController().signal, answerMs: 50 },
-      aws: (region) => ({ region, endpoint, credentials }),
-    },
-  );
-  const stack = { name: 'any', region: THIRD, part: 'region' } as const;
-  for (const call of [() => asked.exists(stack), () => asked.alarms(stack), () => asked.unprotect(THIRD)])
-    await expect(call()).rejects.toMatchObject({ exitCode: 3, message: expect.stringMatching(/no answer/) });
+  const calls = (signal: AbortSignal, limit: { answerMs?: number }) => {
+    const asked = awsParts(
+      { cwd: '.', env: {}, stderr: { write: () => {} } },
+      { plan, assembly: '', signal, ...limit, aws: (region) => ({ region, endpoint, credentials }) },
+    );
+    const stack = { name: 'any', region: THIRD, part: 'region' } as const;
+    return [
+      asked.exists(stack),
+      asked.failing(stack),
+      asked.remove(stack),
+      asked.alarms(stack),
+      asked.unprotect(THIRD),
+      asked.isEvacuated(THIRD, HOME),
+    ];
+  };
+  const end = (made: Promise<unknown>[], as: object) =>
+    Promise.all(made.map((call) => expect(call).rejects.toMatchObject(as)));
+  await end(calls(new AbortController().signal, { answerMs: 50 }), {
+    exitCode: 3,
+    message: expect.stringMatching(/no answer/),
+  });
+  const interrupt = new AbortController();
+  silent.once('request', () => interrupt.abort());
+  await end(calls(interrupt.signal, {}), { exitCode: 130, message: 'interrupted' });
   silent.closeAllConnections();
   silent.close();
 });

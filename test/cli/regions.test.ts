@@ -253,6 +253,15 @@ test('a Region that answers nothing delays no look by more than its limit', asyn
   hung.resolve(false);
 });
 
+test('an alarm that is asked for and gives no answer ends the wait, and the state is reported', async () => {
+  const hung = Promise.withResolvers<boolean>();
+  fails = (call) => call.service === 'monitoring' && hung.promise;
+  const { code, json, stderr } = await evacuate('--json', '--timeout', '2s');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: true, alarm: null }]);
+  expect(stderr).toMatch(/^error: alarm in local-b: alarm .* in local-b: no answer in time$/m);
+  hung.resolve(false);
+});
+
 test('two evacuations at about the same time do not take out every Region', async () => {
   const isWrite = [writes('local-a'), writes('local-b')];
   let other: Awaited<ReturnType<typeof cli>> | undefined;

@@ -546,15 +546,19 @@ describe('on the local platform', () => {
   let lost: string | undefined;
   /** A Region whose functions cannot reach DynamoDB. */
   let down: string | undefined;
+  /** Takes a scan of a table, and answers once this is over. */
+  let scan: (() => Promise<undefined>) | undefined;
 
   beforeAll(async () => {
     platform = await startPlatform({
       port: 0,
       nowMs: () => nowMs,
-      awsFault: ({ region, service }) =>
-        (region === lost && service === 'lambda') || (region === down && service === 'dynamodb')
-          ? new AwsError('ServiceException', 'lost', 500)
-          : undefined,
+      awsFault: ({ region, service, operation }) =>
+        operation === 'Scan' && scan
+          ? scan()
+          : (region === lost && service === 'lambda') || (region === down && service === 'dynamodb')
+            ? new AwsError('ServiceException', 'lost', 500)
+            : undefined,
     });
     mkdirSync(`${directory.path}/.countersign`);
     directory.write('.countersign/local.json', JSON.stringify(platform.info));
@@ -649,6 +653,23 @@ describe('on the local platform', () => {
     expect(partly.stderr).toMatch(/error: not confirmed by local-a: .*\(unavailable\)/);
     down = undefined;
     expect((await registry('resume-writes')).code).toBe(0);
+  });
+
+  it('Ctrl-C ends a call of a table that does not answer', async () => {
+    const over = Promise.withResolvers<undefined>();
+    let interrupt = () => {};
+    scan = () => {
+      interrupt();
+      return over.promise;
+    };
+    const ran = await directory.run(['registry', 'copy', '--to-generation', '2', '--while-writing'], {
+      onReady: (press) => {
+        interrupt = press;
+      },
+    });
+    scan = undefined;
+    over.resolve(undefined);
+    expect([ran.code, ran.stderr]).toEqual([130, 'error: interrupted; run it again: it goes on\n']);
   });
 
   it('neither copies nor resumes writes if a Region of the stage is not named', async () => {

@@ -759,6 +759,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'evacuate-finishes',
+    'cli/regions/alarm.ts',
+    'AbortSignal.any([signal, limit])',
+    'signal',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
     'cli/regions/command.ts',
     'if (errors.length > 0) setExit(',
     'if (done.length === 0) setExit(',
@@ -1315,8 +1322,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/tables.ts',
-    '    if (await itemAt(source, Key)) return;\n    await ask',
-    '    if (true) return;\n    await ask',
+    '    if (await itemAt(source, Key)) return;\n    const command',
+    '    if (true) return;\n    const command',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/tables.ts',
+    'callAws(`table ${table} in ${region}`, signal,',
+    'callAws(`table ${table} in ${region}`, new AbortController().signal,',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1577,6 +1591,13 @@ export const CLI: readonly Mutant[] = [
     'if (plan.otherTables?.regions.includes(region))',
     'if (false)',
     'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/aws-limits.ts',
+    'send({ abortSignal: signal })',
+    'send({ abortSignal: new AbortController().signal })',
+    'test/cli/region-keys.test.ts',
   ),
   mutant(
     'region-change',
