@@ -14,8 +14,8 @@ import { DynamoDBClient, GetItemCommand, UpdateTableCommand } from '@aws-sdk/cli
 import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
-import { tableKinds, tableName } from '../../lambda/contract/names.ts';
-import { awsError } from '../aws-error.ts';
+import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
+import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
@@ -29,26 +29,35 @@ export interface AwsPartsOptions {
   readonly assembly: string;
   readonly aws: Target['aws'];
   readonly signal: AbortSignal;
+  /** Limit on each attempt of a call. @default 10 s */
+  readonly answerMs?: number;
 }
 
 type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
 
-const ANSWER_MS = 10_000;
 const DELETION_S = 1_800;
 
-export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsPartsOptions): DeployParts {
+export function awsParts(
+  io: Surroundings,
+  { plan, assembly, aws: target, signal, answerMs = AWS_ANSWER_MS }: AwsPartsOptions,
+): DeployParts {
+  const aws = (region: string) => ({ ...target(region), ...awsLimits(answerMs) });
   const pollMs = io.pollMs ?? 10_000;
   const what = ({ name, region }: PlannedStack) => `stack ${name} in ${region}`;
   const describe = async (stack: PlannedStack): Promise<Stack | undefined> => {
     const cloudFormation = new CloudFormationClient(aws(stack.region));
+    const command = new DescribeStacksCommand({ StackName: stack.name });
     try {
-      const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stack.name }));
-      return Stacks?.[0];
-    } catch (error) {
-      const { name, message } = error as Error;
-      // CloudFormation's error for a stack that does not exist.
-      if (name === 'ValidationError' && message.includes('does not exist')) return undefined;
-      throw awsError(error, what(stack));
+      return await callAws(what(stack), signal, async (options) => {
+        try {
+          return (await cloudFormation.send(command, options)).Stacks?.[0];
+        } catch (error) {
+          const { name, message } = error as Error;
+          // CloudFormation's error for a stack that does not exist.
+          if (name === 'ValidationError' && message.includes('does not exist')) return undefined;
+          throw error;
+        }
+      });
     } finally {
       cloudFormation.destroy();
     }
@@ -66,19 +75,18 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const cloudFormation = new CloudFormationClient(aws(stack.region));
       try {
         if (!(await describe(stack))) return;
-        await cloudFormation.send(
-          new UpdateTerminationProtectionCommand({
-            StackName: stack.name,
-            EnableTerminationProtection: false,
-          }),
-        );
-        await cloudFormation.send(new DeleteStackCommand({ StackName: stack.name }));
-        await waitUntilStackDeleteComplete(
-          { client: cloudFormation, maxWaitTime: DELETION_S, abortSignal: signal },
-          { StackName: stack.name },
-        );
-      } catch (error) {
-        throw error instanceof CliError ? error : awsError(error, what(stack));
+        const StackName = stack.name;
+        await callAws(what(stack), signal, async (options) => {
+          await cloudFormation.send(
+            new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }),
+            options,
+          );
+          await cloudFormation.send(new DeleteStackCommand({ StackName }), options);
+          await waitUntilStackDeleteComplete(
+            { client: cloudFormation, maxWaitTime: DELETION_S, ...options },
+            { StackName },
+          );
+        });
       } finally {
         cloudFormation.destroy();
       }
@@ -87,12 +95,13 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const dynamodb = new DynamoDBClient(aws(region));
       try {
         for (const table of sharedTables(plan))
-          await dynamodb
-            .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }))
-            .catch((error: Error) => {
-              if (error.name !== 'ResourceNotFoundException')
-                throw awsError(error, `table ${table} in ${region}`);
-            });
+          await callAws(`table ${table} in ${region}`, signal, (options) =>
+            dynamodb
+              .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }), options)
+              .catch((error: Error) => {
+                if (error.name !== 'ResourceNotFoundException') throw error;
+              }),
+          );
       } finally {
         dynamodb.destroy();
       }
@@ -113,7 +122,7 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const url = (await describe(stack))?.Outputs?.find(
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
-      const answer = url === undefined ? undefined : await askHealth(url, ANSWER_MS);
+      const answer = url === undefined ? undefined : await askHealth(url, AWS_ANSWER_MS);
       return answer && failingChecks(answer);
     },
     async alarms({ name, region }) {
@@ -121,18 +130,19 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       try {
         const found: string[] = [];
         const asked = {
-          AlarmNamePrefix: `countersign-${plan.stage}-`,
+          AlarmNamePrefix: namePrefix(plan.stage),
           AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
           StateValue: 'ALARM',
         } as const;
-        for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
-          { client },
-          { ...asked, AlarmTypes: [...asked.AlarmTypes] },
-        ))
-          for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
+        await callAws(`alarms of ${name}`, signal, async (options) => {
+          for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
+            { client },
+            { ...asked, AlarmTypes: [...asked.AlarmTypes] },
+            options,
+          ))
+            for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
+        });
         return found;
-      } catch (error) {
-        throw awsError(error, `alarms of ${name}`);
       } finally {
         client.destroy();
       }
@@ -146,10 +156,9 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
         ConsistentRead: true,
       });
       try {
-        const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-        return evacuationFlag((await dynamodb.send(get, { abortSignal })).Item)?.stands === true;
-      } catch (error) {
-        throw awsError(error, `the evacuation flag of ${region}, in table ${name} in ${keeper}`);
+        const what = `the evacuation flag of ${region}, in table ${name} in ${keeper}`;
+        const { Item } = await callAws(what, signal, (options) => dynamodb.send(get, options));
+        return evacuationFlag(Item)?.stands === true;
       } finally {
         dynamodb.destroy();
       }

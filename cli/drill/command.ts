@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
 import {
   CliError,
   EXIT,
@@ -18,9 +19,10 @@ import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { printFields } from '../print.ts';
 import { parseTime } from '../time.ts';
 import { DRILLS, type Drill, type DrillContext } from './drills.ts';
+import type { Fault } from './fault.ts';
 import { History } from './history.ts';
 import { Load } from './load.ts';
-import { type Consistency, type DrillPlatform, type Fault, findRunning, startOwn } from './platform.ts';
+import { type DrillPlatform, findRunning, startOwn } from './platform.ts';
 import { report } from './report.ts';
 import { judge, type Verdict } from './verdict.ts';
 
@@ -28,7 +30,7 @@ interface Options {
   readonly clients: number;
   /** Seconds. */
   readonly duration: number;
-  readonly consistency?: Consistency;
+  readonly consistency?: MultiRegionConsistency;
   readonly running?: true;
   readonly local?: string;
   readonly report?: string;

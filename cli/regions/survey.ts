@@ -45,13 +45,14 @@ const ANSWER_MS = 5_000;
  * @throws CliError where no Region answers, or the stage has no such Region or no other
  */
 export async function survey(target: Target, region: string, limitMs: number): Promise<Survey> {
-  const shown = await askAtOnce(target, (each) => show(target, each, region, limitMs)).catch(
-    (error: unknown) => {
-      if (error instanceof Refused && error.code === 'not_found')
-        throw usage(`${JSON.stringify(region)}: ${error.message}`);
-      throw error;
-    },
-  );
+  const shown = await askAtOnce(target, (each) => show(target, each, region, limitMs), {
+    // All that they say of the stage's Regions is the same. The flags are asked for in any case.
+    patienceMs: limitMs / 5,
+  }).catch((error: unknown) => {
+    if (error instanceof Refused && error.code === 'not_found')
+      throw usage(`${JSON.stringify(region)}: ${error.message}`);
+    throw error;
+  });
   const { keeper, regions } = shown.result;
   const names = regions.map(({ name }) => name);
   const [seen, flags, out] = await Promise.all([

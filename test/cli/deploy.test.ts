@@ -1,8 +1,10 @@
 /** `countersign deploy` and `destroy`: the order, the reasons to stop, and the report about the rest. */
+import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cli/deploy/command.ts';
+import { otherTables, tablesSteps } from '../../cli/deploy/other-tables.ts';
 import { regionCommand } from '../../cli/deploy/region-command.ts';
 import { addSteps, removeSteps } from '../../cli/deploy/region-steps.ts';
 import { type DeployParts, deployStacks, runSteps } from '../../cli/deploy/run.ts';
@@ -364,6 +366,22 @@ describe('a change of the Regions', () => {
   });
 
   const strong: DeployPlan = { ...PLAN, consistency: 'strong' };
+  it('on a strong stage, are the steps of the page under the same numbers', () => {
+    const page = readFileSync(new URL('../../docs/upgrade.md', import.meta.url), 'utf8');
+    const section = /\n## Other tables\n([\s\S]*?)\n## /.exec(page)![1]!;
+    const steps = [...section.matchAll(/^(\d)\. (.*\n(?: {3}.*\n)*)/gm)].map(([, number, text]) => [
+      Number(number),
+      [...text!.matchAll(/`(npx [^`]*)`/g)].map(([, command]) => command!.replaceAll(/\s+/g, ' ')),
+    ]);
+    expect(steps).toHaveLength(6);
+    const plan = { ...strong, stage: 'prod' };
+    expect(tablesSteps(plan).map(({ commands }, i) => [i + 1, commands])).toEqual(steps);
+    const shown = otherTables(plan, 'it').split('\n').slice(1);
+    expect(shown.map((line, i) => line.startsWith(`${i + 1}. `))).toEqual(steps.map(() => true));
+    for (const [i, { commands }] of tablesSteps(plan).entries())
+      for (const command of commands) expect(shown[i]).toContain(command);
+  });
+
   it.each<[string, () => unknown, string | RegExp]>([
     ['the home Region', () => removeSteps(PLAN, A), `${A} is the home Region`],
     ['a Region that is still named', () => removeSteps(PLAN, B), `still names ${B}: evacuate it`],

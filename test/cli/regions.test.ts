@@ -234,6 +234,34 @@ test('both flags are written at once, and a Region that gives no answer delays n
   hung.resolve(false);
 });
 
+test('a Region whose table is down is evacuated, and keeps no other Region from it', async () => {
+  // The home Region, which is asked first.
+  fails = (call) => call.service === 'dynamodb' && call.region === 'local-a' && 500;
+  const { code, json, stderr } = await evacuate('--json');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: null, alarm: 'ALARM' }]);
+  expect(stderr).toMatch(/^error: local-a: .*\(unavailable\)$/m);
+  const listed = await cli(['clients', 'list']);
+  expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining('dev')]);
+  expect(listed.stderr).toMatch(/error: local-a: .*\(unavailable\); asked local-b instead/);
+});
+
+test('a Region that answers nothing delays no look by more than its limit', async () => {
+  const hung = Promise.withResolvers<boolean>();
+  fails = (call) => call.service === 'lambda' && call.region === 'local-a' && hung.promise;
+  const { json } = await evacuate('--json', '--timeout', '1s');
+  expect(json).toMatchObject({ keeper_flag: true, own_flag: null });
+  hung.resolve(false);
+});
+
+test('an alarm that is asked for and gives no answer ends the wait, and the state is reported', async () => {
+  const hung = Promise.withResolvers<boolean>();
+  fails = (call) => call.service === 'monitoring' && hung.promise;
+  const { code, json, stderr } = await evacuate('--json', '--timeout', '2s');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: true, alarm: null }]);
+  expect(stderr).toMatch(/^error: alarm in local-b: alarm .* in local-b: no answer in time$/m);
+  hung.resolve(false);
+});
+
 test('two evacuations at about the same time do not take out every Region', async () => {
   const isWrite = [writes('local-a'), writes('local-b')];
   let other: Awaited<ReturnType<typeof cli>> | undefined;

@@ -745,6 +745,27 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'evacuate-finishes',
+    'cli/ask.ts',
+    '{ passesOver: isOfRegion, ...options }',
+    'options',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/survey.ts',
+    ', AbortSignal.timeout(limitMs)',
+    '',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/alarm.ts',
+    'AbortSignal.any([signal, limit])',
+    'signal',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
     'cli/regions/command.ts',
     'if (errors.length > 0) setExit(',
     'if (done.length === 0) setExit(',
@@ -1238,7 +1259,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-lost',
     'cli/drill/history.ts',
-    'if (createdAt !== acknowledged!.createdAt)',
+    'if (createdAt !== acknowledged.createdAt)',
     'if (false as boolean)',
     'test/cli/drill-verdict.test.ts',
   ),
@@ -1266,8 +1287,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'write-stop',
     'cli/registry/command.ts',
-    'if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;',
+    'if (!(error instanceof CliError)) throw error;',
     'throw error;',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'cli/registry/command.ts',
+    'if (!(error instanceof CliError)) throw error;',
+    'if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1294,8 +1322,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/tables.ts',
-    '    if (await itemAt(source, Key)) return;\n    await ask',
-    '    if (true) return;\n    await ask',
+    '    if (await itemAt(source, Key)) return;\n    const command',
+    '    if (true) return;\n    const command',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/tables.ts',
+    'callAws(`table ${table} in ${region}`, signal,',
+    'callAws(`table ${table} in ${region}`, new AbortController().signal,',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1399,15 +1434,22 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    "  if (sort === 'deleted') return since('deleted_at', item.deleted_at);\n",
-    '',
+    'REVOKED : sort;',
+    "REVOKED : sort === 'deleted' ? '' : sort;",
     'test/cli/registry.test.ts',
   ),
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    "sort.startsWith('revoked#')",
+    'sort.startsWith(REVOKED)',
     "sort === ''",
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/items.ts',
+    '  if (found) return found;',
+    "  return found ?? { ConditionExpression: 'attribute_not_exists(pk)', ExpressionAttributeValues: {} };",
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1548,6 +1590,27 @@ export const CLI: readonly Mutant[] = [
     'cli/deploy/region-steps.ts',
     'if (plan.otherTables?.regions.includes(region))',
     'if (false)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/aws-limits.ts',
+    'send({ abortSignal: signal })',
+    'send({ abortSignal: new AbortController().signal })',
+    'test/cli/region-keys.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/aws-parts.ts',
+    '...target(region), ...awsLimits(answerMs)',
+    '...target(region)',
+    'test/cli/region-keys.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/other-tables.ts',
+    'deploy --watch 0s',
+    'deploy',
     'test/cli/deploy.test.ts',
   ),
   mutant(
