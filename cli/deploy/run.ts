@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { EVACUATED_SECTION } from '../../lambda/contract/evacuation.ts';
-import { CliError, EXIT, type ExitCode } from '../io.ts';
+import { CliError, EXIT, type ExitCode, interrupted } from '../io.ts';
 import { durationText } from '../time.ts';
 import { type DeployStep, describeStep } from './steps.ts';
 
@@ -107,7 +107,7 @@ async function inTurn<S>(
   for (const [i, step] of steps.entries()) {
     const not_tried = steps.slice(i + 1).map(describe);
     try {
-      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+      if (signal.aborted) throw interrupted();
       report(`${i + 1}/${steps.length} ${describe(step)}`);
       await work(step);
       done.push(describe(step));
@@ -199,7 +199,7 @@ async function waitForHealth(
       const keys = before === undefined ? ': make the first keys with countersign keys init' : ', as before';
       return [`${stack.region} is not healthy yet (${failing.join(', ')})${keys}`];
     }
-    if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (parts.signal.aborted) throw interrupted();
     if (parts.nowMs() >= endMs)
       throw new CliError(
         EXIT.failed,
@@ -230,7 +230,7 @@ async function watchAlarms(
         EXIT.failed,
         `deployed, but in ALARM${isOver ? '' : ' since'}: ${fired.join(', ')}; docs/runbook.md has a section for each`,
       );
-    if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (parts.signal.aborted) throw interrupted();
     if (isOver) return;
     await pause(parts);
   }

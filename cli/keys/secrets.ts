@@ -13,7 +13,7 @@ import { secretName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { awsError } from '../aws-error.ts';
 import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
-import { CliError, EXIT } from '../io.ts';
+import { interrupted } from '../io.ts';
 import type { Target } from '../target.ts';
 
 export interface Replica {
@@ -57,7 +57,7 @@ export function secretsOf(target: Pick<Target, 'stage' | 'aws'>, signal: AbortSi
     try {
       return await send(client, SecretId);
     } catch (error) {
-      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+      if (signal.aborted) throw interrupted();
       if (ifMissing && (error as Error).name === 'ResourceNotFoundException') return ifMissing.result;
       throw awsError(error, `secret ${SecretId} in ${region}`);
     } finally {

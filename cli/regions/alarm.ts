@@ -1,10 +1,10 @@
 /** Waits until the alarm that Route 53 reads shows the wanted state. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { awsError } from '../aws-error.ts';
 import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
-import { CliError, EXIT } from '../io.ts';
+import { CliError, EXIT, interrupted } from '../io.ts';
+import { pause } from '../pause.ts';
 import type { Target } from '../target.ts';
 
 export interface AlarmWait {
@@ -30,7 +30,7 @@ export async function waitForAlarm(
       const { MetricAlarms = [] } = await cloudwatch
         .send(new DescribeAlarmsCommand({ AlarmNames: [name] }), { abortSignal: signal })
         .catch((error: unknown) => {
-          if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+          if (signal.aborted) throw interrupted();
           throw awsError(error, what);
         });
       const [alarm] = MetricAlarms;
@@ -38,9 +38,7 @@ export async function waitForAlarm(
       if (alarm.StateValue === wanted) return;
       if (performance.now() >= untilMs)
         throw new CliError(EXIT.failed, `${what} is ${alarm.StateValue} and not ${wanted} yet`);
-      await delay(pollMs, undefined, { signal }).catch(() => {
-        throw new CliError(EXIT.interrupted, 'interrupted');
-      });
+      await pause(pollMs, signal);
     }
   } finally {
     cloudwatch.destroy();

@@ -239,8 +239,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'cli/project.ts',
-    'if ((await ended.promise) === 0) return;',
-    'await ended.promise;\n    return;',
+    'if ((await Promise.race([ended, stopped.promise])) === 0) return;',
+    'await Promise.race([ended, stopped.promise]);\n    return;',
     'test/cli/project.test.ts',
   ),
   mutant(
