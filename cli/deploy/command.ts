@@ -44,7 +44,7 @@ export const watchOption = (): Option =>
     .argParser(parseTime)
     .default(900, '15m');
 
-/** A new Region's functions start, read their keys, and must then be good for a while. */
+/** A new Region's functions start, read their keys, and must then be good for the hold-down. */
 export const HEALTHY_WITHIN_MS = 600_000;
 
 export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {

@@ -126,16 +126,16 @@ interface Before {
   readonly existed: boolean;
   /** Checks that may fail after the deployment, too. */
   readonly failing: readonly string[] | undefined;
-  /** Alarms that rang before. */
+  /** Alarms that were in ALARM before. */
   readonly alarms: readonly string[];
-  /** Of those, the ones that may ring until the end. */
+  /** Those of them that may stay in ALARM. */
   readonly excused: readonly string[];
 }
 
 /**
- * What was wrong before the deployment excuses what is wrong after it only if a Region that is not deployed
- * yet has it, too: an earlier run may have brought this Region the version that is the cause. An evacuation
- * is no fault of a version.
+ * A fault that was there before the deployment is excused afterwards only if a Region that is not deployed
+ * yet has it, too: an earlier run may have brought the faulty version to this Region. An evacuation is always
+ * excused, since no version causes it.
  *
  * @param pending stacks of the Regions that come later; none: everything is excused
  */

@@ -718,7 +718,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
-    'if (!isFit(own))',
+    'if (!isGood(own))',
     'if (false)',
     'test/cli/regions.test.ts',
   ),
