@@ -2,7 +2,7 @@
  * Calls DynamoDB and DynamoDB Streams by their JSON protocol, signed as the SDK signs: the SDK's client for
  * streams would be one more dependency.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { Hash } from '@smithy/core/serde';
 import { SignatureV4 } from '@smithy/signature-v4';
 
 const VERSION = '20120810';
@@ -19,7 +19,7 @@ export type DynamodbCall = (
 export function dynamodbCall(endpoint: string, region = 'eu-west-1'): DynamodbCall {
   const { hostname, host } = new URL(endpoint);
   const signer = new SignatureV4({
-    ...{ service: 'dynamodb', region, sha256: Sha256 },
+    ...{ service: 'dynamodb', region, sha256: Hash.bind(null, 'sha256') },
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
   return async (service, operation, input) => {
@@ -38,23 +38,4 @@ export function dynamodbCall(endpoint: string, region = 'eu-west-1'): DynamodbCa
     const name = String(json.__type).split('#').at(-1)!;
     throw Object.assign(new Error(json.message ?? json.Message), { name });
   };
-}
-
-/** The hash of a request and of its signature, as the signer wants it. */
-class Sha256 {
-  readonly #hash;
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as Uint8Array);
-  }
-
-  update(data: string | Uint8Array): void {
-    this.#hash.update(data);
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
-
-  reset(): void {}
 }
