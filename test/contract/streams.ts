@@ -125,11 +125,27 @@ export function streamsContract(engine: string, connect: () => DynamodbCall): vo
       await expect(streams('GetShardIterator', { ...asked, StreamArn: missing })).rejects.toEqual(notFound);
     });
 
-    it('refuses an iterator and a position that mean nothing', async () => {
+    it('refuses an iterator, a position and a limit that mean nothing', async () => {
       const { StreamArn } = await createTable();
       const invalid = named('ValidationException');
       await expect(streams('GetRecords', { ShardIterator: 'nonsense' })).rejects.toEqual(invalid);
-      await expect(iterator(StreamArn, { ShardIteratorType: 'FIRST' })).rejects.toEqual(invalid);
+      await expect(iterator(StreamArn, { ShardIteratorType: 'AT_SEQUENCE_NUMBER' })).rejects.toEqual(invalid);
+      const ShardIterator = await iterator(StreamArn, TRIM_HORIZON);
+      await expect(streams('GetRecords', { ShardIterator, Limit: 1001 })).rejects.toEqual(invalid);
+    });
+
+    it('are listed page by page', async () => {
+      const made = [await createTable(), await createTable()].map(({ StreamArn }) => StreamArn);
+      const seen: string[] = [];
+      let page: { Streams: { StreamArn: string }[]; LastEvaluatedStreamArn?: string };
+      let more = {};
+      do {
+        page = await streams('ListStreams', { Limit: 1, ...more });
+        seen.push(...page.Streams.map(({ StreamArn }) => StreamArn));
+        more = { ExclusiveStartStreamArn: page.LastEvaluatedStreamArn };
+      } while (page.LastEvaluatedStreamArn !== undefined);
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(seen).toEqual(expect.arrayContaining(made));
     });
 
     it('a table without a stream names none', async () => {
