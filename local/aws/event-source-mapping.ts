@@ -78,7 +78,7 @@ export class EventSourceMapping {
       .map(({ ShardId }) => ShardId);
   }
 
-  /** Reads a batch of the shard if there is none to try again, and calls the function. @throws as `readable` */
+  /** Reads a batch of the shard, or takes one to try again, and calls the function. @throws as `readable` */
   async step(shardId: string): Promise<void> {
     const memory = this.#memoryOf(shardId);
     if (memory.isBusy) return;
@@ -215,7 +215,7 @@ function eventRecord({ userIdentity, ...record }: WireRecord, eventSourceARN: st
   return { ...record, eventSourceARN, ...identity };
 }
 
-/** @returns how many records were handled, from the first on; undefined if the whole batch counts as failed */
+/** @returns how many records were handled, from the first on; undefined if all count as failed */
 function handledOf(answer: unknown, batch: readonly WireRecord[]): number | undefined {
   const { batchItemFailures } = (answer ?? {}) as {
     batchItemFailures?: { itemIdentifier?: string }[] | null;

@@ -1,7 +1,7 @@
 /**
  * Readers of the registry's streams in two Regions, under a scheduler. It decides when registrations are
- * written, replicated and read, how the shards split, which calls fail, and when a reader crashes. One seed is
- * one history.
+ * written, replicated and read, how the shards split, which calls fail, and when a reader crashes. One seed
+ * is one history.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Scheduler } from 'fast-check';

@@ -1,4 +1,4 @@
-/** Shards, their ends and the ends of records, by the clock that is passed in (docs/aws-truths.md, "Streams"). */
+/** Shards and records, and when they end by the clock that is passed in (docs/aws-truths.md, "Streams"). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 import { EventualTable } from '../../../local/dynamodb/eventual-table.ts';
