@@ -117,7 +117,7 @@ function iteratorFor(input: Input, { StreamArn, stream }: NamedStream, nowMs: nu
 
 function fromOf({ ShardIteratorType: type, SequenceNumber }: Input, stream: Stream, shard: Shard): number {
   if (type === 'TRIM_HORIZON') return stream.horizon(shard.id);
-  if (type === 'LATEST') return shard.end ?? stream.next;
+  if (type === 'LATEST') return stream.next;
   if (type !== 'AT_SEQUENCE_NUMBER' && type !== 'AFTER_SEQUENCE_NUMBER')
     throw validation(`There is no ShardIteratorType ${type}`);
   const text = String(SequenceNumber ?? '');

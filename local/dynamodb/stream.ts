@@ -65,15 +65,13 @@ const HASHES = 2 ** 32;
 export class Stream {
   readonly createdMs: number;
   readonly #nowMs: () => number;
-  /** The latest time that was seen. A clock that is set back brings no record back. */
-  #latestMs: number;
   #number = 1;
   /** In the order in which they were opened. */
   #shards: HeldShard[] = [];
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
-    this.createdMs = this.#latestMs = nowMs();
+    this.createdMs = nowMs();
     this.#open(undefined, [0, HASHES]);
   }
 
@@ -106,7 +104,7 @@ export class Stream {
 
   #close(shard: HeldShard, children: number): void {
     shard.end = this.#number++;
-    shard.closedMs = this.#latestMs;
+    shard.closedMs = this.#nowMs();
     const [from, to] = shard.range;
     const bound = (i: number) => from + Math.floor((i * (to - from)) / children);
     for (let i = 0; i < children; i++) this.#open(shard.id, [bound(i), bound(i + 1)]);
@@ -145,17 +143,16 @@ export class Stream {
   #open(parent: string | undefined, range: readonly [number, number]): void {
     const start = this.#number++;
     const id = `shardId-${createHash('sha256').update(`${start}`).digest('hex').slice(0, 20)}`;
-    const openedMs = this.#latestMs;
+    const openedMs = this.#nowMs();
     this.#shards.push({
       ...{ id, parent, start, end: undefined, range, openedMs, closedMs: undefined },
       ...{ records: [], trimmed: 0 },
     });
   }
 
-  /** Closes and removes what is too old. @returns the time, which never goes back here */
+  /** Closes and removes what is too old. @returns the time */
   #age(): number {
-    const nowMs = Math.max(this.#nowMs(), this.#latestMs);
-    this.#latestMs = nowMs;
+    const nowMs = this.#nowMs();
     const isGone = (sinceMs: number) => sinceMs <= nowMs - RECORD_LIFE_MS;
     this.#shards = this.#shards.filter(({ closedMs }) => closedMs === undefined || !isGone(closedMs));
     for (const shard of [...this.#shards]) {
