@@ -63,6 +63,8 @@ export class EventSourceMapping {
   readonly #options: EventSourceMappingOptions;
   readonly #progress = new Map<string, Progress>();
   readonly #memories = new Map<string, Memory>();
+  /** The shards of all lists so far, but those that have expired. */
+  readonly #known = new Set<string>();
 
   constructor(options: EventSourceMappingOptions) {
     this.#options = options;
@@ -70,11 +72,17 @@ export class EventSourceMapping {
 
   /** @returns the shards that can make a step @throws what `ask` throws */
   async readable(): Promise<string[]> {
+    const known = new Set(this.#known);
     const shards = await this.#list();
     const listed = new Set(shards.map(({ ShardId }) => ShardId));
-    for (const expired of this.#progress.keys()) if (!listed.has(expired)) this.#progress.delete(expired);
+    for (const id of listed) this.#known.add(id);
+    const isGone = (id: string) => known.has(id) && !listed.has(id);
+    for (const id of [...known].filter(isGone)) {
+      this.#known.delete(id);
+      this.#progress.delete(id);
+    }
     return shards
-      .filter((shard) => !this.#isDone(shard.ShardId) && this.mayStart(shard, listed))
+      .filter((shard) => !this.#isDone(shard.ShardId) && this.mayStart(shard, listed, known))
       .map(({ ShardId }) => ShardId);
   }
 
@@ -99,9 +107,18 @@ export class EventSourceMapping {
     this.#memories.clear();
   }
 
-  /** A child waits for its parent, unless the parent has expired and is listed no more. */
-  protected mayStart({ ParentShardId }: ListedShard, listed: ReadonlySet<string>): boolean {
-    return ParentShardId === undefined || !listed.has(ParentShardId) || this.#isDone(ParentShardId);
+  /**
+   * A child waits for its parent, unless the parent has expired and is listed no more. A list comes in pages
+   * and is not of one moment: it can hold a new child and lack its parent, which is as new. So a parent has
+   * expired only if the child was known before this list began.
+   */
+  protected mayStart(
+    { ShardId, ParentShardId }: ListedShard,
+    listed: ReadonlySet<string>,
+    known: ReadonlySet<string>,
+  ): boolean {
+    if (ParentShardId === undefined || this.#isDone(ParentShardId)) return true;
+    return !listed.has(ParentShardId) && known.has(ShardId);
   }
 
   /** @returns where to read on, for GetShardIterator */

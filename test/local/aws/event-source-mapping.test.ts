@@ -18,6 +18,8 @@ let mapping: EventSourceMapping;
 let batches: string[][];
 let discarded: Discarded[];
 let answer: (event: StreamEvent) => unknown;
+/** What happens after each page of the list of shards. */
+let onPage: () => void;
 
 beforeEach(() => {
   nowMs = 1_795_430_000_000;
@@ -27,10 +29,16 @@ beforeEach(() => {
   batches = [];
   discarded = [];
   answer = () => ({});
+  onPage = () => {};
   const { Streams } = db.ask('a', 'ListStreams', {}) as { Streams: { StreamArn: string }[] };
   mapping = new EventSourceMapping({
     ...{ streamArn: Streams[0]!.StreamArn, batchSize: 4, nowMs: () => nowMs },
-    ask: async (operation, input) => db.ask('a', operation, input as never),
+    ask: async (operation, input) => {
+      if (operation !== 'DescribeStream') return db.ask('a', operation, input as never);
+      const page = db.ask('a', operation, { ...input, Limit: 1 } as never);
+      onPage();
+      return page;
+    },
     invoke: async (event) => {
       batches.push(valuesOf(event));
       return answer(event);
@@ -148,6 +156,24 @@ describe('a child shard', () => {
     const firsts = [...new Set(batches.flat())];
     expect(firsts).toEqual(['1', '2', '3', '4', '5', '6']);
     expect(await mapping.readable()).toEqual([openShard()]);
+  });
+
+  it('waits for a parent that its list lacks only because it was opened after the page', async () => {
+    const values = Array.from({ length: 40 }, (_, i) => `${i}`);
+    const left = [...values];
+    const next = () => {
+      if (left.length === 0) return;
+      put(left.shift()!);
+      stream.split(openShard(), 1);
+    };
+    for (let i = 0; i < 5; i++) next();
+    // Two new shards for each page of the list: some lie behind it, and some before.
+    onPage = () => {
+      next();
+      next();
+    };
+    await step(80);
+    expect(batches.flat()).toEqual(values);
   });
 
   it('starts where its parent has expired', async () => {

@@ -250,9 +250,16 @@ export const LOCAL: readonly Mutant[] = [
   mutant(
     'stream-readers',
     'local/aws/event-source-mapping.ts',
-    '|| this.#isDone(ParentShardId)',
-    '|| true',
+    'return !listed.has(ParentShardId) && known.has(ShardId);',
+    'return true;',
     'test/model/streams.test.ts',
+  ),
+  mutant(
+    'stream-readers',
+    'local/aws/event-source-mapping.ts',
+    '!listed.has(ParentShardId) && known.has(ShardId)',
+    '!listed.has(ParentShardId)',
+    'test/local/aws/event-source-mapping.test.ts',
   ),
   mutant(
     'stream-readers',
