@@ -100,20 +100,25 @@ export class Promotion {
     );
   }
 
-  /** Runs a step for every purpose, even if another failed. @returns undefined if one failed */
+  /**
+   * Runs a step for one purpose after the other, until one fails: a promotion of some purposes takes them from
+   * a key home that goes on with the others. @returns undefined if one failed
+   */
   async eachPurpose<R>(
     step: StepName,
     region: string,
     run: (purpose: Purpose) => Promise<readonly [R, string | undefined]>,
   ): Promise<ReadonlyMap<Purpose, R> | undefined> {
     const results = new Map<Purpose, R>();
-    for (const purpose of PURPOSES)
-      await this.forPurpose(step, region, purpose, async () => {
+    for (const purpose of PURPOSES) {
+      const isDone = await this.forPurpose(step, region, purpose, async () => {
         const [result, detail] = await run(purpose);
         results.set(purpose, result);
         return [result, detail];
       });
-    return results.size === PURPOSES.length ? results : undefined;
+      if (!isDone) return undefined;
+    }
+    return results;
   }
 
   /** @returns whether the step is done */
