@@ -1,6 +1,6 @@
 /** The functions learn which Region makes keys, and its secret becomes one of its own, no replica. */
 import type { KeysetSummary, PromotedKeys } from '../../lambda/contract/keys.ts';
-import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import { live, whyNoneSigns } from './print.ts';
@@ -9,9 +9,10 @@ import type { DescribedSecret } from './secrets.ts';
 
 /** @throws CliError where the Region that makes keys now is there, and nobody said to go on nevertheless */
 export function requireLost(promotion: Promotion, own: Keysets, present: Present): void {
-  const { promoted_to, primary_region, managed_by } = own.get(PURPOSES[0]!)!;
-  const home = promoted_to ?? primary_region ?? managed_by;
-  if (promotion.options.yes || home === promotion.to || !present.has(home)) return;
+  // Each purpose has its own: a promotion may have ended between two of them.
+  const homes = [...own.values()].map((each) => each.promoted_to ?? each.primary_region ?? each.managed_by);
+  const home = homes.find((each) => each !== promotion.to && present.has(each));
+  if (promotion.options.yes || home === undefined) return;
   throw new CliError(
     EXIT.failed,
     `${home} answers, and makes the keys: as long as it does, nothing needs to be promoted. If it goes on, ` +
@@ -70,6 +71,22 @@ function requireWon(promotion: Promotion, { promoted_to }: KeysetSummary): void 
   );
 }
 
+/**
+ * Runs before each change of a secret: the other promotion may be written at any time, and its new key home
+ * makes keys from then on. Every Region is asked, because a function in a VPC may see its own alone.
+ *
+ * @throws CliError where another promotion won meanwhile
+ */
+export async function requireStillWon(
+  promotion: Promotion,
+  purpose: Purpose,
+  present: Present,
+): Promise<void> {
+  const regions = [promotion.to, ...withSecret(present, purpose)];
+  const all = await Promise.all(regions.map((region) => promotion.call(region, purpose, 'keys.list', {})));
+  for (const keyset of all) requireWon(promotion, keyset);
+}
+
 export async function detachNewHome(
   promotion: Promotion,
   purpose: Purpose,
@@ -83,9 +100,7 @@ export async function detachNewHome(
   if (!isOwn(before)) {
     // A rotation may have finished just before the former key home recorded the promotion.
     if (keyset.missing_kids.length > 0) await waitForCopy(promotion, purpose, present);
-    // The other promotion may have been written after this one was confirmed.
-    for (const region of [to, ...withSecret(present, purpose)])
-      requireWon(promotion, await promotion.call(region, purpose, 'keys.list', {}));
+    await requireStillWon(promotion, purpose, present);
     await promotion.secrets.detach(to, purpose);
     await promotion.until(
       async () => isOwn(await promotion.mustDescribe(to, purpose)),
@@ -93,6 +108,7 @@ export async function detachNewHome(
     );
   }
   const now = await promotion.call(to, purpose, 'keys.list', {});
+  requireWon(promotion, now);
   if (now.unreadable !== null) throw new CliError(EXIT.failed, now.unreadable);
   const kids = live(now).map(({ kid }) => kid);
   const lost = now.missing_kids;

@@ -19,9 +19,16 @@ import { Directory } from './cli.ts';
 let server: LocalServer;
 let world: World;
 const directory = new Directory();
+/** Runs before the next call of AWS is answered. */
+let beforeCall: (() => Promise<unknown>) | undefined;
 beforeAll(async () => {
   server = await startServer(0, new Set());
-  server.serve((request, response) => world.endpoint(request, response));
+  server.serve(async (request, response) => {
+    const run = beforeCall;
+    beforeCall = undefined;
+    await run?.();
+    await world.endpoint(request, response);
+  });
 });
 afterAll(async () => {
   await server.stop();
@@ -483,6 +490,76 @@ describe('two promotions at the same time', () => {
     expect(undone(steps)).toEqual([['detach', THIRD, 'nonce']]);
     expect(details(steps, 'detach')[0]).toMatch(/eu-central-1 alone makes keys/);
     expect(primaries()).toEqual([HOME, HOME, HOME]);
+  });
+
+  const takesOver = async () => {
+    for (const purpose of PURPOSES) await world.operate(THIRD, purpose, 'keys.promote', { to: THIRD });
+  };
+  const makesKeys = async () => {
+    await promote({ yes: true }, THIRD);
+    world.deploy(THIRD, THIRD);
+    for (const purpose of PURPOSES) await world.operate(THIRD, purpose, 'keys.rotate');
+  };
+  it.each([
+    ['detach', takesOver, HOME],
+    ['replicate', makesKeys, THIRD],
+  ] as const)(
+    'one that lost once its own secrets were detached touches none of the winner: %s',
+    async (step, winner, primary) => {
+      world.lose(HOME);
+      await promote();
+      for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+      let detached = 0;
+      const keys = () => PURPOSES.map((purpose) => world.kids(THIRD, purpose));
+      let won: string[][] = [];
+      const report = ({ step, region }: PromotionStep) => {
+        if (step === 'detach' && region === NEXT && ++detached === PURPOSES.length)
+          beforeCall = async () => {
+            await winner();
+            won = keys();
+          };
+      };
+      const steps = await promote({ yes: true, report });
+      expect(undone(steps)[0]).toEqual([step, THIRD, 'nonce']);
+      expect(details(steps, step).find((detail) => detail.startsWith('another'))).toMatch(
+        /at the same time: eu-west-3 alone makes keys/,
+      );
+      expect(primaries()).toEqual([HOME, NEXT, primary]);
+      expect(keys()).toEqual(won);
+    },
+  );
+
+  it('one of them wins every purpose', async () => {
+    world.lose(HOME);
+    let takenOver = 0;
+    const won = Promise.withResolvers<void>();
+    const looked = Promise.withResolvers<void>();
+    // Both have looked before either writes.
+    world.meanwhile = async (from, does) => {
+      if (does !== 'changes') return;
+      if (from === NEXT) await looked.promise;
+      if (from !== THIRD) return;
+      looked.resolve();
+      await won.promise;
+    };
+    const report = ({ step }: PromotionStep) => {
+      if (step === 'take-over' && ++takenOver === PURPOSES.length) won.resolve();
+    };
+    const [winner, loser] = await Promise.all([promote({ report }), promote({}, THIRD)]);
+    expect(undone(winner)).toEqual([['deploy', NEXT, null]]);
+    expect(undone(loser)).toEqual([['take-over', THIRD, 'nonce']]);
+    for (const purpose of PURPOSES)
+      expect(world.limits(THIRD, purpose).published.home).toMatchObject({ term: 1, region: NEXT });
+  });
+
+  it('no purpose is taken from a Region that answers and makes its keys without --yes', async () => {
+    world.lose(HOME);
+    await world.operate(THIRD, 'nonce', 'keys.promote', { to: THIRD });
+    await world.operate(NEXT, 'token', 'keys.promote', { to: NEXT });
+    const before = world.state();
+    await expect(promote({}, THIRD)).rejects.toThrow(/^eu-central-1 answers, and makes the keys/);
+    expect(world.state()).toEqual(before);
+    expect(undone(await promote({ yes: true }, THIRD))).toEqual([['deploy', THIRD, null]]);
   });
 });
 

@@ -746,8 +746,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-on-purpose',
     'cli/keys/take-over.ts',
-    'if (promotion.options.yes || home === promotion.to || !present.has(home)) return;',
+    'if (promotion.options.yes || home === undefined) return;',
     'return;',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-on-purpose',
+    'cli/keys/take-over.ts',
+    'homes.find((each)',
+    'homes.slice(0, 1).find((each)',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
@@ -775,9 +782,31 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-one-wins',
     'cli/keys/take-over.ts',
-    `      requireWon(promotion, await promotion.call(region, purpose, 'keys.list', {}));
-`,
-    '      ;',
+    'for (const keyset of all) requireWon(promotion, keyset);',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'cli/keys/follow.ts',
+    `  await requireStillWon(promotion, purpose, present);
+  await promotion.secrets.detach(`,
+    '  await promotion.secrets.detach(',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'cli/keys/follow.ts',
+    `    await requireStillWon(promotion, purpose, present);
+    const alias`,
+    '    const alias',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'cli/keys/promotion.ts',
+    'if (!isDone) return undefined;',
+    'void isDone;',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
