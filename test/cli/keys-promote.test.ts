@@ -121,6 +121,16 @@ describe('the home Region is lost', () => {
     expect(readLock()).toEqual({ [STAGE]: { homeRegion: HOME, keysManagedBy: NEXT }, other: {} });
   });
 
+  it('before its deployment it makes no key either', async () => {
+    await promote();
+    const before = world.made(NEXT);
+    expect(await world.operate(NEXT, 'nonce', 'keys.rotate', { force: true })).toMatchObject({
+      ok: false,
+      problem: { detail: expect.stringContaining(`${HOME} alone makes keys, as ${NEXT} is deployed`) },
+    });
+    expect(world.made(NEXT)).toEqual(before);
+  });
+
   it('deployed, the other Regions follow it; the lost one is left over, and said', async () => {
     const steps = await promoteAndDeploy();
     expect(undone(steps)).toEqual([['replicate', HOME, null]]);
@@ -377,6 +387,18 @@ describe('the home Region answers', () => {
     expect(await world.operate(HOME, 'nonce', 'keys.list')).toMatchObject({ result: { pending: null } });
   });
 
+  it('a rotation that cannot read at last whether it still may publishes nothing', async () => {
+    const run = await beginRotation();
+    const before = world.kids(HOME);
+    world.meanwhile = (from, does, to) =>
+      from === HOME && does === 'read' && to === HOME ? Promise.reject(new Unavailable('limits')) : undefined;
+    await expect(run('finishSecret')).rejects.toThrow('limits unavailable');
+    expect(world.kids(HOME)).toEqual(before);
+    world.meanwhile = () => undefined;
+    await run('finishSecret');
+    expect(world.kids(HOME)).toHaveLength(2);
+  });
+
   it('nor does a revocation: what it revoked stays refused', async () => {
     const before = world.kids(HOME);
     const late = new Late((...step) => String(step) === String([HOME, 'changed', THIRD]));
@@ -389,6 +411,48 @@ describe('the home Region answers', () => {
     });
     expect([world.kids(HOME), world.kids(NEXT)]).toEqual([before, before]);
     for (const kid of before) expect([...world.limits(NEXT).revoked]).toContain(kid);
+  });
+
+  it.each([
+    ['another Region says so', false, 'were promoted to eu-central-1'],
+    ['no Region is reached', true, 'it is not known whether eu-west-1 still makes the keys'],
+  ])('nor does one that cannot read its own table at last: %s', async (_, isShutIn, failure) => {
+    const before = world.kids(HOME);
+    const late = new Late((...step) => String(step) === String([HOME, 'changed', THIRD]));
+    const revoking = world.operate(HOME, 'nonce', 'keys.revoke');
+    await late.reached;
+    await promote({ yes: true });
+    world.meanwhile = (from, _, to) =>
+      from === HOME && (isShutIn || to === HOME) ? Promise.reject(new Unavailable('limits')) : undefined;
+    late.answer();
+    expect(await revoking).toMatchObject({
+      result: { keyset: null, failure: expect.stringContaining(failure) },
+    });
+    expect(world.kids(HOME)).toEqual(before);
+    for (const kid of before) expect([...world.limits(HOME).revoked]).toContain(kid);
+    world.meanwhile = () => undefined;
+    expect(await world.operate(HOME, 'nonce', 'keys.list')).toMatchObject({ result: { pending: null } });
+  });
+
+  it('nor does one whose function reaches no table: its Region may have confirmed a promotion', async () => {
+    world.shutIn.add(HOME);
+    await promote({ yes: true });
+    world.meanwhile = (from) => (from === HOME ? Promise.reject(new Unavailable('limits')) : undefined);
+    const before = world.kids(HOME);
+    expect(await world.operate(HOME, 'nonce', 'keys.revoke')).toMatchObject({
+      result: { keyset: null, failure: expect.stringContaining('whether eu-west-1 still makes the keys') },
+    });
+    expect(world.kids(HOME)).toEqual(before);
+  });
+
+  it('a revocation makes a key where only its own table cannot be read', async () => {
+    world.meanwhile = (from, does, to) =>
+      from === HOME && does === 'read' && to === HOME ? Promise.reject(new Unavailable('limits')) : undefined;
+    const before = world.kids(HOME);
+    const { result } = await world.operate(HOME, 'nonce', 'keys.revoke');
+    expect(result.failure).toBeNull();
+    expect(before).not.toContain(world.kids(HOME)[0]);
+    expect(world.kids(THIRD)).toEqual(world.kids(HOME));
   });
 
   it('a key that is published at this moment is waited for, and arrives', async () => {
@@ -476,6 +540,19 @@ describe('two promotions at the same time', () => {
     const { result } = await world.operate(THIRD, 'nonce', 'keys.promote', late);
     expect(result.regions).toEqual(REGIONS.map((region) => ({ region, confirmed: false })));
     expect(result.keyset.promoted_to).toBe(NEXT);
+  });
+
+  it('where Regions remember different ones, every function takes the same', async () => {
+    const remember = (region: string, home: string) => {
+      const { published } = world.limits(region);
+      world.limits(region).published = { ...published, home: { ...first, region: home } };
+    };
+    remember(HOME, THIRD);
+    remember(THIRD, NEXT);
+    for (const region of REGIONS)
+      expect(await world.operate(region, 'nonce', 'keys.list')).toMatchObject({
+        result: { promoted_to: NEXT },
+      });
   });
 
   it('one that lost after it was confirmed moves no secret', async () => {

@@ -1366,8 +1366,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home-in-flight',
     'lambda/rotate/home.ts',
-    'if (published) requireHome(home, published);',
-    'if (published) return;',
+    '  requireHome(home, mergePublished(known));',
+    '',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
@@ -1382,6 +1382,41 @@ export const KEYS: readonly Mutant[] = [
     'lambda/rotate/promote.ts',
     'if (after.home?.term !== home.term || after.home.region !== home.region)',
     'if (false)',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home-revokes',
+    'lambda/rotate/home.ts',
+    'if (known.length === 0 && others.length > 0)',
+    'if (false)',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home-revokes',
+    'lambda/rotate/home.ts',
+    '(await elsewhere).flat()',
+    '[]',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home-in-flight',
+    'lambda/rotate/home.ts',
+    "if (own.length === 0 && !forgotten) throw new Unavailable('limits');",
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home',
+    'lambda/rotate/home.ts',
+    'if (keysRegion !== region)',
+    'if (false)',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'one-home',
+    'protocol/published.ts',
+    ' || (a.region < b.region ? -1 : 1)',
+    '',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
