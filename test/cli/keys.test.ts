@@ -816,6 +816,32 @@ describe('on Regions that lag, refuse or fail', () => {
     },
   });
 
+  it('promote says after Ctrl-C what was done, and that it has to be run again', async () => {
+    const own = { ...keyset(['AAAAAA'], []), primary_region: 'local-a' };
+    const home = { term: 1, region: 'local-b', kids: ['AAAAAA'] };
+    const regions = ['local-a', 'local-b'].map((region) => ({ region, confirmed: true }));
+    for (const region of ['local-a', 'local-b'])
+      answers[region] = (action, purpose) => {
+        if (action === 'keys.list') return own;
+        return purpose === 'nonce' ? { keyset: own, home, regions } : { hangs: true };
+      };
+    const { code, stderr, json } = await directory.run(
+      ['keys', 'promote', '--to', 'local-b', '--yes', '--json'],
+      interruptOnceAsked('local-b rotate-client-root keys.promote'),
+    );
+    expect([code, json]).toEqual([
+      130,
+      {
+        to: 'local-b',
+        done: false,
+        steps: [expect.objectContaining({ step: 'take-over', purpose: 'nonce', done: true })],
+      },
+    ]);
+    expect(stderr).toMatch(
+      /^error: interrupted; .*\. Run this command again: .* no key is made until local-b is deployed with keys\.managedBy\n$/,
+    );
+  });
+
   it('revoke keeps the first Region’s confirmation after Ctrl-C while it waits for a second one', async () => {
     answers['local-a'] = revoking(revoked(true, false));
     answers['local-b'] = () => ({ hangs: true });
