@@ -22,7 +22,9 @@ export type StepName =
   /** The Region's secret is a replica of the one that makes keys. */
   | 'replicate'
   /** The Region has the same keys, and refuses the same. */
-  | 'compare';
+  | 'compare'
+  /** A key of the new key home signs. */
+  | 'sign';
 
 export interface PromotionStep {
   readonly step: StepName;

@@ -3,7 +3,7 @@ import type { KeysetSummary, PromotedKeys } from '../../lambda/contract/keys.ts'
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
-import { live, whyNoneSigns } from './print.ts';
+import { live, rolledBack, whyNoneSigns } from './print.ts';
 import { type Keysets, type Present, type Promotion, withSecret } from './promotion.ts';
 import type { DescribedSecret } from './secrets.ts';
 
@@ -19,6 +19,29 @@ export function requireLost(promotion: Promotion, own: Keysets, present: Present
       `${home} makes no key from then on, and none is made until ${promotion.to} is deployed with keys.managedBy. ` +
       'A key that is made at this moment may be lost. To go on nevertheless: --yes',
   );
+}
+
+/**
+ * Readers ignore a secret that was rolled back, so its keys are no use to a new key home. The version that they
+ * hold is still in the secret. A replica's labels cannot be moved: those of a lost Region's once they are
+ * detached.
+ *
+ * @throws CliError where the label can be moved now
+ */
+export function requireNewest(promotion: Promotion, own: Keysets, present: Present): void {
+  for (const [purpose, keyset] of own) {
+    const primary = keyset.primary_region ?? keyset.managed_by;
+    const fault = rollback(promotion, keyset, primary);
+    if (fault !== undefined && (primary === promotion.to || present.has(primary)))
+      throw new CliError(EXIT.failed, `${purpose}: ${fault}`);
+  }
+}
+
+/** @returns what to do first; undefined if the secret was not rolled back, or has not what readers hold */
+function rollback({ target }: Promotion, keyset: KeysetSummary, region: string): string | undefined {
+  if (keyset.fall_back === null) return undefined;
+  const [fault = whyNoneSigns(keyset, target.args)] = rolledBack(keyset, target.args);
+  return `${fault}. Do that in ${region}, and run this command again`;
 }
 
 /** From here on no other Region's function makes a key, not even one that is under way. */
@@ -109,6 +132,8 @@ export async function detachNewHome(
   }
   const now = await promotion.call(to, purpose, 'keys.list', {});
   requireWon(promotion, now);
+  const older = rollback(promotion, now, to);
+  if (older !== undefined) throw new CliError(EXIT.failed, older);
   if (now.unreadable !== null) throw new CliError(EXIT.failed, now.unreadable);
   const kids = live(now).map(({ kid }) => kid);
   const lost = now.missing_kids;

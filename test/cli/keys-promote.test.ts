@@ -72,6 +72,17 @@ async function promoteAndDeploy(options: Partial<PromoteOptions> = {}): Promise<
   return promote(options);
 }
 
+/** Somebody moves AWSCURRENT back in the home Region. @returns the version that had it, and the one that has it */
+function rollBack(): [string, string] {
+  const store = world.secrets.in(HOME);
+  const name = secretName(STAGE, 'nonce');
+  const [newer, older] = ['AWSCURRENT', 'AWSPREVIOUS'].map(
+    (stage) => store.read(store.find(name), undefined, stage).id,
+  ) as [string, string];
+  store.moveStage(name, 'AWSCURRENT', newer, older);
+  return [newer, older];
+}
+
 /** A rotation by the schedule of the home Region, which has made its keyset. */
 async function beginRotation(): Promise<(Step: string) => Promise<unknown>> {
   const token = 'u'.repeat(32);
@@ -212,6 +223,45 @@ describe('the home Region is lost', () => {
     expect(undone(await promote({ yes: true }))).toEqual([]);
     expect(world.kids(HOME)).toEqual(world.kids(NEXT));
     expect(world.kids(NEXT)).not.toContain(late);
+  });
+
+  it('a key that a revocation made, and that did not arrive: it is not done as long as no key signs', async () => {
+    world.bringBack(HOME);
+    world.lagMs.value = 1_000;
+    await world.operate(HOME, 'nonce', 'keys.revoke');
+    world.lose(HOME);
+    world.clock.nowMs += 2_000;
+    const steps = await promoteAndDeploy();
+    expect(undone(steps)).toContainEqual(['sign', NEXT, 'nonce']);
+    expect(details(steps, 'sign')[0]).toMatch(/^no key of this version signs; a rotation did not finish/);
+    expect(await world.operate(NEXT, 'nonce', 'keys.revoke')).toMatchObject({ result: { failure: null } });
+    expect(undone(await promote())).not.toContainEqual(['sign', NEXT, 'nonce']);
+  });
+
+  it('a secret that was rolled back: the label is moved first, and no key is lost', async () => {
+    world.bringBack(HOME);
+    await world.operate(HOME, 'nonce', 'keys.revoke');
+    const [signs] = world.kids(HOME);
+    const [newer, older] = rollBack();
+    const before = world.state();
+    const rolledBack = `rolled back: readers hold version 2, and ignore this one: move AWSCURRENT back to version ${newer}`;
+    await expect(promote({ yes: true })).rejects.toThrow(
+      new RegExp(`^nonce: ${rolledBack} .* Do that in ${HOME}, and run this command again$`),
+    );
+    expect(world.state()).toEqual(before);
+
+    // The labels of a lost Region's secret can be moved in no replica.
+    world.lose(HOME);
+    const steps = await promote();
+    expect(undone(steps)).toEqual([['detach', NEXT, 'nonce']]);
+    expect(details(steps, 'detach')[0]).toMatch(
+      new RegExp(`^${rolledBack} .* Do that in ${NEXT}, and run this command again$`),
+    );
+    expect(readLock()).toEqual({ [STAGE]: { homeRegion: HOME }, other: {} });
+    await expect(promote()).rejects.toThrow(`Do that in ${NEXT}`);
+    world.secrets.in(NEXT).moveStage(secretName(STAGE, 'nonce'), 'AWSCURRENT', older, newer);
+    expect(undone(await promoteAndDeploy())).toEqual([['replicate', HOME, null]]);
+    expect(world.kids(NEXT)).toEqual([signs]);
   });
 
   it('back, a key that it had before the promotion is no key that it made alone', async () => {

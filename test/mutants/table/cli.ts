@@ -793,6 +793,43 @@ export const CLI: readonly Mutant[] = [
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
+    'promote-rolled-back',
+    'cli/keys/take-over.ts',
+    'if (keyset.fall_back === null) return undefined;',
+    'return undefined;',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-rolled-back',
+    'cli/keys/take-over.ts',
+    'if (older !== undefined) throw new CliError(EXIT.failed, older);',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-rolled-back',
+    'cli/keys/promote.ts',
+    `  requireNewest(promotion, own, present);
+`,
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-signs',
+    'cli/keys/promote.ts',
+    `  await requireSigning(promotion);
+`,
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-interrupted',
+    'cli/keys/promote-command.ts',
+    'if (options.json && steps.length > 0) printJson(io, { to, done: false, steps });',
+    '',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
     'promote-newest-copy',
     'cli/keys/promote.ts',
     `    if (missing_kids.length > 0 && !promotion.options.yes) await waitForCopy(promotion, purpose, present);
