@@ -186,6 +186,17 @@ describe('the home Region is lost', () => {
     for (const purpose of PURPOSES) expect(world.kids(HOME, purpose)).toEqual(world.kids(NEXT, purpose));
   });
 
+  it('a Region whose schedule is not what its config says is not deployed yet', async () => {
+    await promote();
+    world.managedBy.set(NEXT, NEXT);
+    expect(undone(await promote())).toEqual([['deploy', NEXT, null]]);
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    world.bringBack(HOME);
+    world.managedBy.set(HOME, NEXT);
+    expect(undone(await promote())).toEqual([['deploy', HOME, null]]);
+    expect(primaries()).toEqual([HOME, NEXT, NEXT]);
+  });
+
   it('back, it refuses what was revoked while it was away', async () => {
     await promoteAndDeploy();
     const { result } = await world.operate(NEXT, 'nonce', 'keys.revoke');
@@ -320,6 +331,20 @@ describe('the home Region is lost', () => {
     expect(details(steps, 'compare')[0]).toContain(`does not refuse ${result.revoked[0]}`);
   });
 
+  it('a replica that lacks a key that was made since is no copy', async () => {
+    await promote();
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    const report = ({ step, region }: PromotionStep) => {
+      if (step !== 'replicate' || region !== THIRD || world.lagMs.value > 0) return;
+      world.clock.nowMs += 2_000;
+      world.lagMs.value = 1_000;
+      beforeCall = () => world.operate(NEXT, 'nonce', 'keys.rotate');
+    };
+    const steps = await promote({ report });
+    expect(undone(steps)[0]).toEqual(['compare', THIRD, 'nonce']);
+    expect(details(steps, 'compare')[0]).toBe(`lacks ${world.kids(NEXT).at(-1)}`);
+  });
+
   it('a replica that fails costs one purpose in one Region, what is left is said, and it is repaired', async () => {
     await promote();
     for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
@@ -400,6 +425,18 @@ describe('the home Region is lost', () => {
   it('a Region that cannot remember the promotion does not count, although it answers itself', async () => {
     world.meanwhile = (_, does, to) =>
       does === 'changes' && to === THIRD ? Promise.reject(new Unavailable('limits')) : undefined;
+    const steps = await promote();
+    expect(undone(steps)).toEqual([['take-over', NEXT, 'nonce']]);
+    expect(details(steps, 'take-over')[0]).toMatch(/^not confirmed by eu-west-3, whose table limits cannot/);
+  });
+
+  it('nor does one that cannot refuse what was revoked', async () => {
+    world.bringBack(HOME);
+    await world.operate(HOME, 'nonce', 'keys.revoke');
+    world.lose(HOME);
+    world.limits(THIRD).revoked.add = () => {
+      throw new Unavailable('limits');
+    };
     const steps = await promote();
     expect(undone(steps)).toEqual([['take-over', NEXT, 'nonce']]);
     expect(details(steps, 'take-over')[0]).toMatch(/^not confirmed by eu-west-3, whose table limits cannot/);

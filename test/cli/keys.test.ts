@@ -816,6 +816,20 @@ describe('on Regions that lag, refuse or fail', () => {
     },
   });
 
+  it('revoke asks the next Region for all keys where the call of the first one did not begin', async () => {
+    answers['local-a'] = () => undefined;
+    let given: object | undefined;
+    answers['local-b'] = (action, _, params) => {
+      if (action === 'keys.list')
+        return { problem: { code: 'unavailable', detail: 'limits cannot be read' } };
+      given ??= params;
+      return revoked(true, true);
+    };
+    const { stdout } = await keys('revoke', 'nonce', '--yes', '--timeout', '0s');
+    expect(given).toEqual({});
+    expect(stdout).toContain('nonce: AAAAAA refused within 10 s by: local-a, local-b\n');
+  });
+
   it('promote says after Ctrl-C what was done, and that it has to be run again', async () => {
     const own = { ...keyset(['AAAAAA'], []), primary_region: 'local-a' };
     const home = { term: 1, region: 'local-b', kids: ['AAAAAA'] };

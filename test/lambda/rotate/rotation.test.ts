@@ -1680,6 +1680,18 @@ describe('a revocation that reached only the Regions', () => {
     });
   });
 
+  it('is completed by the revocation of another key: a key that the Regions refuse does not sign', async () => {
+    const parts = await rotated(2);
+    const [first] = kids(parts);
+    await operate(parts.rotator(), 'keys.revoke');
+    const [alone] = kids(parts);
+    await operate(sealed(parts), 'keys.revoke', { only_kids: [alone] });
+    expect(kids(parts)).toEqual([alone]);
+    await operate(parts.rotator(), 'keys.revoke', { only_kids: [first] });
+    expect((await operate(parts.rotator(), 'keys.list')).result.keys).toMatchObject([{ state: 'current' }]);
+    expect(kids(parts)).not.toContain(alone);
+  });
+
   it('in a full keyset makes room for the rotation that completes it', async () => {
     const parts = rotationParts();
     for (let i = 0; i < 33; i++) await operate(parts.rotator(), 'keys.rotate', { force: true });

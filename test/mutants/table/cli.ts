@@ -910,6 +910,27 @@ export const CLI: readonly Mutant[] = [
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
+    'promote-deployed-first',
+    'cli/keys/promotion.ts',
+    '? hasSchedule :',
+    '? true :',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-deployed-first',
+    'cli/keys/promotion.ts',
+    '!hasSchedule || primary_region !== region',
+    'true',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-compares',
+    'cli/keys/follow.ts',
+    'lacks.length > 0 ? [',
+    '(false as boolean) ? [',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
     'promote-loses-nothing',
     'cli/keys/follow.ts',
     `    if (before) await requireNothingLost(promotion, region, purpose, promoted.get(purpose)!);
@@ -1009,6 +1030,13 @@ export const CLI: readonly Mutant[] = [
     'promoted_to ?? managed_by',
     'managed_by',
     'test/platform/promotion.test.ts',
+  ),
+  mutant(
+    'called-once',
+    'cli/keys/revoke.ts',
+    'if (error instanceof NotBegun) begun.delete(region);',
+    '',
+    'test/cli/keys.test.ts',
   ),
   mutant(
     'called-once',
@@ -1334,7 +1362,7 @@ export const CLI: readonly Mutant[] = [
     'cli/drill/drills.ts',
     '  await context.readBack(survivor);\n',
     '',
-    'test/cli/drill.test.ts',
+    'test/cli/drill-verdict.test.ts',
   ),
   mutant(
     'region-lost',

@@ -1385,6 +1385,20 @@ export const KEYS: readonly Mutant[] = [
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
+    'promote-compares',
+    'lambda/rotate/promote.ts',
+    ', ...refused.flatMap((each) => (each.confirmed ? [] : [each.region]))',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'revoked-everywhere',
+    'lambda/rotate/revoke.ts',
+    'const refused = [...revoked, ...this.#looked.revoked];',
+    'const refused = revoked;',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
     'one-home-revokes',
     'lambda/rotate/home.ts',
     'if (known.length === 0 && others.length > 0)',
