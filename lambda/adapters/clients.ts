@@ -3,17 +3,17 @@
  * Regions write one item of an eventual table, the later write replaces the item. So a revocation shares its
  * item with nothing else: no roll-over and no other command can undo it.
  */
+import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
+import type { Profile } from '../../protocol/api-key.ts';
+import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
 import {
   DeleteItemCommand,
-  type DynamoDBClient,
+  type Dynamodb,
   PutItemCommand,
   QueryCommand,
   ScanCommand,
   UpdateItemCommand,
-  type UpdateItemCommandInput,
-} from '@aws-sdk/client-dynamodb';
-import type { Profile } from '../../protocol/api-key.ts';
-import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
+} from './aws/commands.ts';
 import { call } from './call.ts';
 import { type Item, numberOf, present, textOf, writeGlobal } from './dynamodb.ts';
 
@@ -74,11 +74,11 @@ const DELETED = 'deleted';
 /** Issuer of a generation that no other generation issued. It is not the form of a kid. */
 const OPERATOR = 'operator';
 
-export const createClientReader = (dynamodb: DynamoDBClient, table: string): ClientReader => ({
+export const createClientReader = (dynamodb: Dynamodb, table: string): ClientReader => ({
   load: async (clientId) => toRecord(clientId, await itemsOf(dynamodb, table, clientId)),
 });
 
-export function createClients(dynamodb: DynamoDBClient, table: string): Clients {
+export function createClients(dynamodb: Dynamodb, table: string): Clients {
   const items = (clientId: string): Promise<Item[]> => itemsOf(dynamodb, table, clientId);
 
   /** @returns whether the condition held */
@@ -242,7 +242,7 @@ function keyItem(clientId: string, key: ClientKey): Item {
 }
 
 /** @returns every item of a client, by strongly consistent reads */
-async function itemsOf(dynamodb: DynamoDBClient, table: string, clientId: string): Promise<Item[]> {
+async function itemsOf(dynamodb: Dynamodb, table: string, clientId: string): Promise<Item[]> {
   const found: Item[] = [];
   let from: Item | undefined;
   do {

@@ -1,6 +1,5 @@
 /** The parts of the functions, each made from the environment. */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { Dynamodb, Secrets } from '../../adapters/aws/commands.ts';
 import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
 import { createEvacuations, type Evacuations } from '../../adapters/evacuations.ts';
@@ -33,8 +32,8 @@ export interface Runtime {
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
 }
-export type WithTables = Runtime & { readonly dynamodb: DynamoDBClient };
-export type WithSecrets = Runtime & { readonly secrets: SecretsManagerClient };
+export type WithTables = Runtime & { readonly dynamodb: Dynamodb };
+export type WithSecrets = Runtime & { readonly secrets: Secrets };
 
 export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   const region = requireEnv(env, 'COUNTERSIGN_REGION');

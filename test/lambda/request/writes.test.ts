@@ -2,8 +2,8 @@
  * The write stop, during which `registry` and `clients` are copied: nothing changes these tables, and no
  * nonce is used up.
  */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it } from 'vitest';
+import type { SdkDynamodb } from '../../../lambda/adapters/aws-sdk.ts';
 import { type Region, regionsForFile } from '../../support/regions.ts';
 import { makeClient, prepare, read, register, remove } from '../../support/signer.ts';
 
@@ -108,7 +108,7 @@ it('if the stop cannot be read, nothing is written: the instance does not know w
       if (down && command.input.Key?.pk.S === 'stop#writes') throw new Error('limits are down');
       return a.dynamodb.send(command as never);
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   const warm = a.instance({}, { dynamodb: failing });
   expect(await tryIn(warm)).toBe(201);
   down = true;
