@@ -22,8 +22,8 @@ interface Command {
 
 export function memoryDynamodb(onCall: OnCall = () => {}): SdkDynamodb {
   const tables = new Map<string, Table>();
-  const send = async ({ constructor, input }: Command) => {
-    const operation = constructor.name.replace('Command', '');
+  const send = async ({ constructor: { name: kind }, input }: Command) => {
+    const operation = kind.replace('Command', '');
     const name: string = input.TableName ?? '';
     onCall(operation, name);
     if (operation === 'CreateTable') {

@@ -9,12 +9,12 @@ interface Command {
 
 export function memorySecrets(): SdkSecrets {
   const secrets = new Map<string, string>();
-  const send = async ({ constructor, input }: Command) => {
-    if (constructor.name === 'CreateSecretCommand') {
+  const send = async ({ constructor: { name: kind }, input }: Command) => {
+    if (kind === 'CreateSecretCommand') {
       secrets.set(input.Name!, input.SecretString!);
       return {};
     }
-    if (constructor.name === 'GetSecretValueCommand') return { SecretString: secrets.get(input.SecretId!) };
+    if (kind === 'GetSecretValueCommand') return { SecretString: secrets.get(input.SecretId!) };
     throw new Error('not in the stand-in');
   };
   return { send } as unknown as SdkSecrets;

@@ -2,9 +2,10 @@
  * AWS clients for the request path: short timeouts, few retries, and no AWS SDK
  * (docs/decisions/0034-store-client.md).
  */
-import { AwsClient, type AwsClientOptions, type Credentials } from './aws/client.ts';
+import { AwsClient, type AwsClientOptions } from './aws/client.ts';
 import { type Dynamodb, GetSecretValueCommand, type Secrets } from './aws/commands.ts';
 import { endpointOf } from './aws/endpoint.ts';
+import type { Credentials } from './aws/signature.ts';
 
 export interface AwsOptions {
   readonly region: string;

@@ -30,9 +30,9 @@ export const BUILD_OPTIONS = {
   logLevel: 'error',
 } as const satisfies BuildOptions;
 
-/** aws4 and node-vault are CommonJS, and ES modules have no `require`. */
+/** node-vault is CommonJS, and ES modules have no `require`. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
-const WITH_REQUIRE: readonly BundleName[] = ['nonce', 'register', 'registration', 'jwks', 'health', 'rotate'];
+const WITH_REQUIRE: readonly BundleName[] = ['rotate'];
 
 /** Packages that node-vault loads and that nothing here calls: docs/decisions/0024. */
 const UNUSED_BY_VAULT = ['axios', 'debug', 'mustache', 'tv4'];

@@ -1,12 +1,12 @@
 /** A client of one AWS service in its JSON protocol: it signs, sends, and tries again. */
 import { setTimeout as delay } from 'node:timers/promises';
-import aws4 from 'aws4';
 import { decodeItems, toJson } from './attribute-values.ts';
 import type { AwsCommand } from './commands.ts';
 import type { Service } from './endpoint.ts';
-import { Exchange, type ExchangeLimits, type HttpAnswer } from './exchange.ts';
+import { Exchange, type ExchangeLimits, type HttpAnswer, pathOf } from './exchange.ts';
 import { type AwsFailure, awsException, type Metadata, retryAfterMs } from './failure.ts';
 import { type Retry, RetryBudget } from './retry.ts';
+import { type Credentials, Signer } from './signature.ts';
 
 export interface AwsClientOptions extends ExchangeLimits {
   readonly service: Service;
@@ -21,19 +21,13 @@ export interface AwsClientOptions extends ExchangeLimits {
   readonly baseDelayMs: number;
 }
 
-export interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-
 /** AWS refuses a signature that is five minutes old. */
 const CLOCK_ERROR_MS = 240_000;
 
 export class AwsClient {
   readonly #options: AwsClientOptions;
   readonly #exchange: Exchange;
-  readonly #host: string;
+  readonly #signer: Signer;
   readonly #retries: RetryBudget;
   /** How far AWS's clock is ahead of this one. */
   #clockOffsetMs = 0;
@@ -41,7 +35,12 @@ export class AwsClient {
   constructor(options: AwsClientOptions) {
     const endpoint = new URL(options.endpoint);
     this.#options = options;
-    this.#host = endpoint.host;
+    this.#signer = new Signer({
+      ...options,
+      host: endpoint.host,
+      path: pathOf(endpoint),
+      contentType: `application/x-amz-json-${options.jsonVersion}`,
+    });
     this.#exchange = new Exchange(endpoint, options);
     this.#retries = new RetryBudget(options.maxAttempts, options.baseDelayMs);
   }
@@ -67,7 +66,10 @@ export class AwsClient {
 
   async #attempt(operation: string, body: string): Promise<{ $metadata: Metadata }> {
     const signedMs = Date.now() + this.#clockOffsetMs;
-    const answer = await this.#exchange.send(this.#sign(operation, body, signedMs), body);
+    const answer = await this.#exchange.send(
+      { ...this.#signer.sign(`${this.#options.target}.${operation}`, body, signedMs) },
+      body,
+    );
     const { status, headers, text } = answer;
     const skewed = this.#learnClock(answer, signedMs);
     const $metadata = {
@@ -88,27 +90,6 @@ export class AwsClient {
       clockSkewCorrected: skewed,
       retryAfterMs: retryAfterMs(headers, Date.now()),
     });
-  }
-
-  #sign(operation: string, body: string, atMs: number) {
-    const { service, region, target, jsonVersion, credentials } = this.#options;
-    const { headers } = aws4.sign(
-      {
-        service,
-        region,
-        method: 'POST',
-        path: '/',
-        body,
-        headers: {
-          Host: this.#host,
-          'Content-Type': `application/x-amz-json-${jsonVersion}`,
-          'X-Amz-Target': `${target}.${operation}`,
-          'X-Amz-Date': new Date(atMs).toISOString().replace(/[:-]|\.\d{3}/g, ''),
-        },
-      },
-      credentials,
-    );
-    return headers!;
   }
 
   /** @returns whether the request was signed with a time that AWS may refuse */

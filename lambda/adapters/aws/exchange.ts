@@ -18,6 +18,9 @@ export interface HttpAnswer {
 /** Codes that the AWS SDK calls a timeout, where a connection fails before it brings an answer. */
 const TIMEOUT_CODES = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'];
 
+/** Calls go to the endpoint's own path; AWS's endpoints have none. */
+export const pathOf = ({ pathname }: URL): string => (pathname.endsWith('/') ? pathname : `${pathname}/`);
+
 export class Exchange {
   readonly #request: typeof http.request;
   readonly #options: http.RequestOptions;
@@ -35,7 +38,7 @@ export class Exchange {
       method: 'POST',
       host: endpoint.hostname.replace(/^\[|\]$/g, ''),
       ...(endpoint.port && { port: Number(endpoint.port) }),
-      path: endpoint.pathname.endsWith('/') ? endpoint.pathname : `${endpoint.pathname}/`,
+      path: pathOf(endpoint),
     };
   }
 

@@ -33,7 +33,11 @@ interface Asked {
 }
 
 const SKEW_MS = 600_000;
-const CREDENTIALS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret/+', sessionToken: 'a b  c/+=' };
+const CREDENTIALS = {
+  accessKeyId: 'AKIDEXAMPLE',
+  secretAccessKey: 'secret/+',
+  sessionToken: 'IQoJb3JpZ2luX2VjE/+==',
+};
 
 let script: Answer[] = [];
 let asked: Asked[] = [];

@@ -9,6 +9,7 @@ const TOMBSTONES = 'test/lambda/handlers/tombstones.test.ts';
 const CLIENTS = 'test/lambda/admin/clients.test.ts';
 const NONCE = 'test/lambda/handlers/nonce.test.ts';
 const EXPOSED = 'test/lambda/http/exposed-key.test.ts';
+const PARITY = 'test/lambda/adapters/sdk-parity.test.ts';
 const LOGS = 'test/lambda/log.test.ts';
 const QUOTA = 'test/lambda/request/quota.test.ts';
 const REVOCATION = 'test/lambda/admin/revocation.test.ts';
@@ -672,9 +673,41 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'fails-closed',
     'lambda/adapters/aws.ts',
-    ', throwOnRequestTimeout: true',
-    '',
+    'maxAttempts: 3,',
+    'maxAttempts: 2,',
     'test/lambda/adapters/aws.test.ts',
+  ),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/exchange.ts',
+    "answer.on('end', () => {\n          clearTimeout(patience);",
+    "clearTimeout(patience);\n        answer.on('end', () => {",
+    PARITY,
+  ),
+  mutant('store-client', 'lambda/adapters/aws/exchange.ts', "answer.on('error', fail);", '', PARITY),
+  mutant('store-client', 'lambda/adapters/aws/retry.ts', ' || this.#left < COST[kind]', '', PARITY),
+  mutant('store-client', 'lambda/adapters/aws/retry.ts', 'retry?.cost ?? 1', '1', PARITY),
+  mutant('store-client', 'lambda/adapters/aws/retry.ts', 'TRANSIENT_STATUS.has(status) ||', '', PARITY),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/client.ts',
+    'this.#clockOffsetMs = serverMs - Date.now();',
+    '',
+    PARITY,
+  ),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/attribute-values.ts',
+    'else if (value.M) decodeItem(value.M);',
+    '',
+    PARITY,
+  ),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/signature.ts',
+    'if (this.#day?.date !== date) {',
+    'if (!this.#day) {',
+    'test/lambda/adapters/signature.test.ts',
   ),
   mutant(
     'no-secret-logged',
