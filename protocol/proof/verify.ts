@@ -140,8 +140,11 @@ async function verifyProof(
  * once.
  */
 async function findSigner(proof: Proof, nowMs: number, lookups: ProofLookups): Promise<Signer | undefined> {
-  const { client, again } = await lookups.client(proof.iss);
-  const signer = tryKeys(proof, client, await lookups.keys(proof.alg, false), nowMs);
+  const [{ client, again }, keys] = await Promise.all([
+    lookups.client(proof.iss),
+    lookups.keys(proof.alg, false),
+  ]);
+  const signer = tryKeys(proof, client, keys, nowMs);
   if (signer) return signer;
   const reread = await again();
   if (reread.kind === 'held_back') return undefined;

@@ -26,11 +26,16 @@ import { ReadLimit } from '../../request/read-limit.ts';
 import { Writes } from '../../request/writes.ts';
 import { numberFrom, requireEnv } from '../variables.ts';
 
+/** Called for each read whose result stays in memory, e.g. of a keyset. */
+export type AtStart = (read: () => Promise<unknown>) => void;
+
 export interface Runtime {
   readonly env: Environment;
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
+  /** @default the first request that needs something reads it */
+  readonly atStart?: AtStart;
 }
 export type WithTables = Runtime & { readonly dynamodb: Dynamodb };
 export type WithSecrets = Runtime & { readonly secrets: Secrets };
@@ -56,7 +61,7 @@ export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose):
   const { env, dynamodb, secrets, nowMs, log } = runtime;
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   const name = requireEnv(env, SECRET[purpose]);
-  return new KeysetCache({
+  const cache = new KeysetCache({
     purpose,
     read: () => readSecret(secrets, name),
     readRevoked: () => kids.read(purpose),
@@ -64,6 +69,8 @@ export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose):
     maxAgeMs: numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS'),
     log,
   });
+  runtime.atStart?.(() => cache.current());
+  return cache;
 }
 
 export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
@@ -91,12 +98,11 @@ export function consumption(runtime: WithTables): Consumption {
   const quota = new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
   const { read } = writeStop(runtime);
-  return {
-    isEvacuated: evacuationCheck({ evacuations: evacuations(runtime), region, nowMs, log }),
-    ledger: ledger(runtime),
-    quota,
-    writes: new Writes({ read, nowMs, log }),
-  };
+  const writes = new Writes({ read, nowMs, log });
+  const isEvacuated = evacuationCheck({ evacuations: evacuations(runtime), region, nowMs, log });
+  runtime.atStart?.(isEvacuated);
+  runtime.atStart?.(() => writes.check());
+  return { isEvacuated, ledger: ledger(runtime), quota, writes };
 }
 
 export const writeStop = ({ env, dynamodb }: WithTables): WriteStop =>

@@ -105,6 +105,8 @@ it.each(BUNDLES)(
     Object.assign(process.env, {
       POWERTOOLS_LOG_LEVEL: 'SILENT',
       AWS_REGION: 'eu-west-1',
+      // What a function reads at its start is not there.
+      AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
       COUNTERSIGN_REGIONS: '[]',
       COUNTERSIGN_REGION_NAMES: '["eu-west-1"]',
       COUNTERSIGN_REGION: 'eu-west-1',
