@@ -24,8 +24,8 @@ export const atStart: AtStart = (read) => {
 };
 
 /**
- * Lambda may freeze a function after its initialisation, and a connection that waits for an answer would break.
- * A read that fails is logged, and the first request that needs it tries again.
+ * Lambda may freeze a function after its initialisation, and a connection that waits for an answer would
+ * break. A read that fails is logged, and the first request that needs it tries again.
  */
 export const started = (): Promise<unknown> => Promise.allSettled(reads);
 

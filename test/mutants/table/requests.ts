@@ -99,13 +99,7 @@ export const REQUESTS: readonly Mutant[] = [
     '',
     VECTORS,
   ),
-  mutant(
-    'canonical-form',
-    form,
-    "if (!headerBytes || !payloadBytes || !signature) return refuse('malformed_proof', 'base64url');",
-    "if (!headerBytes || !payloadBytes) return refuse('malformed_proof', 'base64url');",
-    CHECKS,
-  ),
+  mutant('canonical-form', form, '!payloadBytes || !decodeBase64url(signatureText)', '!payloadBytes', CHECKS),
   mutant(
     'header-members',
     form,
@@ -248,13 +242,7 @@ export const REQUESTS: readonly Mutant[] = [
     'authorization === undefined',
     CHECKS,
   ),
-  mutant(
-    'one-authorization',
-    'lambda/http/event.ts',
-    '[...(merged.get(key) ?? []), ...list]',
-    'list',
-    CHECKS,
-  ),
+  mutant('one-authorization', 'lambda/http/event.ts', 'before ? [...before, ...list] : list', 'list', CHECKS),
   mutant(
     'bad-input',
     'protocol/json.ts',
@@ -549,7 +537,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('strict-key-never-travels', exposed, 'Object.values(pathParameters ?? {})', '[]', EXPOSED),
   mutant('strict-key-never-travels', exposed, "  yield request.body.toString('latin1');\n", '', EXPOSED),
-  mutant('strict-key-never-travels', exposed, '  yield text;\n', '', EXPOSED),
+  mutant('strict-key-never-travels', exposed, 'findStrictKey(text) ?? ', '', EXPOSED),
   mutant(
     'strict-key-never-travels',
     exposed,
@@ -559,7 +547,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('strict-key-never-travels', exposed, 'decoded(decoded(text.slice(0, LONGEST)))', 'text', EXPOSED),
   mutant('strict-key-never-travels', exposed, 'depth = 2', 'depth = 1', EXPOSED),
-  mutant('strict-key-never-travels', exposed, '[\\w+/-]', '[\\w-]', EXPOSED),
+  mutant('strict-key-never-travels', exposed, '[\\w+/-]{80,}', '[\\w-]{80,}', EXPOSED),
   mutant('strict-key-never-travels', exposed, '%(?:25){0,8}', '%', EXPOSED),
   mutant('strict-key-never-travels', exposed, '|\\\\{1,8}u00)', '|\\\\u00)', EXPOSED),
   mutant('strict-key-never-travels', exposed, '65_536', '16_384', EXPOSED),
