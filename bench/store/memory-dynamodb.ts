@@ -5,7 +5,8 @@
  */
 import { type AttributeValue, ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
-import { condition, type Item, type Placeholders, update } from '../../local/dynamodb/expressions.ts';
+import { condition, type Placeholders, update } from '../../local/dynamodb/expressions.ts';
+import type { Item } from '../../local/dynamodb/item.ts';
 
 /** A table with more items forgets its oldest: oidc-provider's adapter in memory holds as many. */
 const ITEMS = 1_000;

@@ -108,14 +108,15 @@ export async function revokeKeys(
   const only_kids = [...result.revoked];
   const askAgain = (region: string) => askKeys(target, region, purpose, 'keys.revoke', { only_kids }, signal);
   const others = result.revoked.length === 0 ? [] : again.filter((region) => region !== asked);
-  const known = new Set(unreachable.map(({ error }) => error));
+  const errors = new Map(unreachable.map(({ region, error }) => [region, error]));
   const answerOf = async (region: string): Promise<[string, RevokedKeys] | undefined> => {
     try {
       return [region, await (calls.get(region) ?? askAgain(region))];
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       const reason = reasonOf(region, error);
-      if (!known.has(reason)) report(`error: ${reason}`);
+      if (errors.get(region) !== reason) report(`error: ${reason}`);
+      errors.set(region, reason);
       return undefined;
     }
   };
@@ -136,7 +137,7 @@ export async function revokeKeys(
   return {
     keyset,
     // Any other Region can only say that it cannot write.
-    failure: keyset ? null : (answers.get(home!)?.failure ?? result.failure),
+    failure: keyset ? null : (answers.get(home!)?.failure ?? errors.get(home!) ?? result.failure),
     revoked,
     regions: regions.map((region) => ({ region, confirmed: refusesAll(region, all, revoked) })),
     unreadable: result.unreadable,

@@ -11,7 +11,7 @@ import { PROBE_PREFIX } from '../contract/names.ts';
 import type { Consistency } from '../contract/serving-environment.ts';
 import { DeleteItemCommand, type Dynamodb, GetItemCommand, PutItemCommand } from './aws/commands.ts';
 import { call, Unavailable } from './call.ts';
-import { type Item, numberOf, textOf, writeGlobal } from './dynamodb.ts';
+import { type Item, numberOf, type Pause, randomPause, textOf, writeGlobal } from './dynamodb.ts';
 
 /** `single`: one Region. `strong` tables have no TTL, so a tombstone stays there. */
 export interface Registry {
@@ -28,9 +28,9 @@ export interface Registry {
    */
   remove(clientId: string, id: string, nowMs: number, w: string): Promise<boolean>;
   /**
-   * Removes the tombstone of that instant: nothing is left of the registration.
+   * Removes the tombstone of that instant.
    *
-   * @returns whether it was there @throws Unavailable
+   * @returns whether nothing is left of the registration @throws Unavailable
    */
   erase(clientId: string, id: string, deletedAtMs: number): Promise<boolean>;
   /**
@@ -42,10 +42,17 @@ export interface Registry {
 
 const ATTEMPTS = 4;
 
+export interface RegistryOptions {
+  readonly consistency: Consistency;
+  readonly clockErrorMs: number;
+  /** Between two attempts of a write. @default a random time */
+  readonly pause?: Pause | undefined;
+}
+
 export function createRegistry(
   dynamodb: Dynamodb,
   table: string,
-  { consistency, clockErrorMs }: { consistency: Consistency; clockErrorMs: number },
+  { consistency, clockErrorMs, pause = randomPause }: RegistryOptions,
 ): Registry {
   const key = (clientId: string, id: string) => ({ S: `${clientId}#${id}` });
 
@@ -62,7 +69,7 @@ export function createRegistry(
       ExpressionAttributeValues: values,
       ReturnValues: 'ALL_OLD',
     });
-    const result = await writeGlobal('registry', () => dynamodb.send(command));
+    const result = await writeGlobal('registry', () => dynamodb.send(command), pause);
     return 'answer' in result ? { replaced: result.answer.Attributes } : undefined;
   }
 
@@ -121,11 +128,12 @@ export function createRegistry(
       const command = new DeleteItemCommand({
         TableName: table,
         Key: { pk: key(clientId, id) },
-        // A newer tombstone stays, and so does a newer registration.
-        ConditionExpression: 'deleted_at = :deleted',
+        // A newer tombstone stays, and so does a newer registration. An earlier try whose answer was lost
+        // leaves no item.
+        ConditionExpression: 'attribute_not_exists(pk) OR deleted_at = :deleted',
         ExpressionAttributeValues: { ':deleted': { N: String(deletedAtMs) } },
       });
-      return 'answer' in (await writeGlobal('registry', () => dynamodb.send(command)));
+      return 'answer' in (await writeGlobal('registry', () => dynamodb.send(command), pause));
     },
 
     async probe(region, nowMs) {

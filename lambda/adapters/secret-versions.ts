@@ -41,17 +41,19 @@ export interface SecretVersions {
   /**
    * Gives a version its value and the label AWSPENDING. A repeated call with the same value changes nothing.
    *
+   * @param signal no request is sent, or repeated, after it
    * @returns false where the version has another value already
    * @throws Unavailable
    */
-  put(versionId: string, text: string, rotationToken?: string): Promise<boolean>;
+  put(versionId: string, text: string, rotationToken?: string, signal?: AbortSignal): Promise<boolean>;
   /**
    * Moves a label from one version to another, or removes it where `to` is undefined: compare and swap.
    *
+   * @param signal no request is sent, or repeated, after it
    * @returns false where `from` does not have the label
    * @throws Unavailable
    */
-  move(label: StagingLabel, from: string, to: string | undefined): Promise<boolean>;
+  move(label: StagingLabel, from: string, to: string | undefined, signal?: AbortSignal): Promise<boolean>;
 }
 
 export function createSecretVersions(secrets: SecretsManagerClient, SecretId: string): SecretVersions {
@@ -81,7 +83,7 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
       return { versionId: VersionId, text: SecretString };
     },
 
-    async put(versionId, text, rotationToken) {
+    async put(versionId, text, rotationToken, signal) {
       const command = new PutSecretValueCommand({
         SecretId,
         ClientRequestToken: versionId,
@@ -89,17 +91,17 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
         VersionStages: ['AWSPENDING'],
         ...(rotationToken !== undefined && { RotationToken: rotationToken }),
       });
-      return 'answer' in (await call(part, () => secrets.send(command), [EXISTS]));
+      return 'answer' in (await call(part, () => secrets.send(command, until(signal)), [EXISTS]));
     },
 
-    async move(label, from, to) {
+    async move(label, from, to, signal) {
       const command = new UpdateSecretVersionStageCommand({
         SecretId,
         VersionStage: label,
         RemoveFromVersionId: from,
         ...(to !== undefined && { MoveToVersionId: to }),
       });
-      return 'answer' in (await call(part, () => secrets.send(command), LABEL_IS_ELSEWHERE));
+      return 'answer' in (await call(part, () => secrets.send(command, until(signal)), LABEL_IS_ELSEWHERE));
     },
   };
 }
@@ -107,3 +109,5 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
 const NOT_FOUND = 'ResourceNotFoundException';
 const EXISTS = 'ResourceExistsException';
 const LABEL_IS_ELSEWHERE = ['InvalidParameterException'];
+
+const until = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {});

@@ -51,15 +51,16 @@ export class Deadline {
    * already answered that nothing changed.
    */
   changing<T>(ms: number, { secret, vault }: Changing, work: (checked: Changing) => Promise<T>): Promise<T> {
-    let over = false;
+    const over = new AbortController();
+    const { signal } = over;
     const requireTime = async () => {
-      if (over) throw new TooLate(ms);
+      if (signal.aborted) throw new TooLate(ms);
     };
     const checkedSecret: SecretVersions = {
       describe: () => secret.describe(),
       read: (version) => secret.read(version),
-      put: (...version) => requireTime().then(() => secret.put(...version)),
-      move: (...label) => requireTime().then(() => secret.move(...label)),
+      put: (id, text, token) => requireTime().then(() => secret.put(id, text, token, signal)),
+      move: (label, from, to) => requireTime().then(() => secret.move(label, from, to, signal)),
     };
     const checkedVault: VaultKeys = {
       rotate: (...key) => requireTime().then(() => vault.rotate(...key)),
@@ -67,8 +68,6 @@ export class Deadline {
       exportKey: (...key) => requireTime().then(() => vault.exportKey(...key)),
       trim: (...key) => requireTime().then(() => vault.trim(...key)),
     };
-    return this.by(ms, work({ secret: checkedSecret, vault: checkedVault })).finally(() => {
-      over = true;
-    });
+    return this.by(ms, work({ secret: checkedSecret, vault: checkedVault })).finally(() => over.abort());
   }
 }

@@ -173,6 +173,7 @@ describe('keys revoke, however the functions answer', () => {
     for (const command of commands)
       require(/ --only-kid /.test(command) && !/new\d/.test(command), `advises ${command}`);
     require(code === 0 || /error: /.test(stderr), 'a failure without an error');
+    require(!stderr.includes('a replica here'), 'names a Region that cannot make a key as the cause');
     return said;
   }
 

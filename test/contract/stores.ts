@@ -21,7 +21,7 @@ import {
   type Registration,
   type RegistryRecord,
 } from '../../protocol/registration.ts';
-import { createTables, STAGE } from '../support/dynalite.ts';
+import { createTables, losingAnswers, STAGE } from '../support/dynalite.ts';
 
 const E_MS = 2_000;
 const T0 = 1_795_430_000_000;
@@ -174,7 +174,12 @@ export function storesContract(
         expect(await registry().erase(clientId, id, other)).toBe(false);
         expect(await registry().read(clientId, id)).toEqual({ deletedAtMs: T0 + 10 });
       }
-      expect(await registry().erase(clientId, id, T0 + 10)).toBe(true);
+      const lost = losingAnswers(under);
+      const erasing = createRegistry(lost, tableName(STAGE, 'registry'), {
+        consistency: 'eventual',
+        clockErrorMs: E_MS,
+      });
+      expect(await erasing.erase(clientId, id, T0 + 10)).toBe(true);
       expect(await registry().read(clientId, id)).toBeUndefined();
     });
 
@@ -259,6 +264,33 @@ export function storesContract(
       expect(await clients.create(made)).toBe('key_exists');
       expect(await clients.create({ ...made, keys: made.keys.slice(0, 1) })).toBe('created');
       expect((await clients.load('whole-client'))?.keys).toEqual(made.keys.slice(0, 1));
+    });
+
+    it('a client or a key whose first answer was lost was made by this call', async () => {
+      const clients = createClients(losingAnswers(under), tableName(STAGE, 'clients'));
+      const clientId = `c-${++unique}`;
+      const key = {
+        kid: '1',
+        alg: 'HS256',
+        usableAtS: 1,
+        expiresAtS: 100,
+        rootKid: 'AAAAAA',
+        jwk: null,
+        issuedBy: null,
+      };
+      const client = {
+        clientId,
+        profile: 'strict' as const,
+        salt: new Uint8Array(16),
+        limit: null,
+        createdAtMs: T0,
+        keys: [key],
+      };
+      expect(await clients.create(client)).toBe('created');
+      expect(await clients.addKey(clientId, { ...key, kid: '2' })).toBe(true);
+      expect((await clients.load(clientId))?.keys).toEqual([key, { ...key, kid: '2' }]);
+      expect(await clients.create(client)).toBe('client_exists');
+      expect(await clients.addKey(clientId, { ...key, kid: '2' })).toBe(false);
     });
 
     it('a generation is added once, and its end can only move earlier', async () => {

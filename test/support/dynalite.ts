@@ -51,3 +51,11 @@ export async function createTables(client: DynamoDBClient, kinds: readonly Table
     );
   }
 }
+
+/** @returns a client of the same store that sends everything twice: the first answer is lost */
+export const losingAnswers = (client: Dynamodb): Dynamodb => ({
+  async send(command) {
+    await client.send(command).catch(() => {});
+    return client.send(command);
+  },
+});
