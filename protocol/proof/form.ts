@@ -64,7 +64,7 @@ interface Header {
 }
 
 /**
- * Headers in their form, by their text: all proofs of one key have the same. Reading one takes 4 µs, of 60
+ * Headers in their form, by their text: all proofs of one key have the same. Reading one takes 1.7 µs, of 65
  * for a whole HS256 registration.
  */
 const HEADERS = new Map<string, Header>();

@@ -9,6 +9,7 @@ const TOMBSTONES = 'test/lambda/handlers/tombstones.test.ts';
 const CLIENTS = 'test/lambda/admin/clients.test.ts';
 const NONCE = 'test/lambda/handlers/nonce.test.ts';
 const EXPOSED = 'test/lambda/http/exposed-key.test.ts';
+const STARTS = 'test/lib/functions/start.test.ts';
 const PARITY = 'test/lambda/adapters/sdk-parity.test.ts';
 const LOGS = 'test/lambda/log.test.ts';
 const QUOTA = 'test/lambda/request/quota.test.ts';
@@ -684,6 +685,22 @@ export const REQUESTS: readonly Mutant[] = [
     'maxAttempts: 3,',
     'maxAttempts: 2,',
     'test/lambda/adapters/aws.test.ts',
+  ),
+  mutant(
+    'ready-at-start',
+    'lambda/entry/compose/parts.ts',
+    'runtime.atStart?.(() => cache.current());',
+    '',
+    STARTS,
+  ),
+  mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'runtime.atStart?.(writeRefusal);', '', STARTS),
+  mutant('ready-at-start', 'lambda/entry/register.ts', 'await started();', '', STARTS),
+  mutant(
+    'ready-at-start',
+    'lambda/request/keyset-cache.ts',
+    'await Promise.all([this.#keyset.current(), this.#revoked?.current()])',
+    '[await this.#keyset.current(), await this.#revoked?.current()]',
+    STARTS,
   ),
   mutant(
     'store-client',
