@@ -10,13 +10,15 @@ import type { DescribedSecret } from './secrets.ts';
 /** @throws CliError where the Region that makes keys now is there, and nobody said to go on nevertheless */
 export function requireLost(promotion: Promotion, own: Keysets, present: Present): void {
   // Each purpose has its own: a promotion may have ended between two of them.
-  const homes = [...own.values()].map((each) => each.promoted_to ?? each.primary_region ?? each.managed_by);
-  const home = homes.find((each) => each !== promotion.to && present.has(each));
-  if (promotion.options.yes || home === undefined) return;
+  const keyHomes = [...own.values()].map(
+    (each) => each.promoted_to ?? each.primary_region ?? each.managed_by,
+  );
+  const keyHome = keyHomes.find((each) => each !== promotion.to && present.has(each));
+  if (promotion.options.yes || keyHome === undefined) return;
   throw new CliError(
     EXIT.failed,
-    `${home} answers, and makes the keys: as long as it does, nothing needs to be promoted. If it goes on, ` +
-      `${home} makes no key from then on, and none is made until ${promotion.to} is deployed with keys.managedBy. ` +
+    `${keyHome} answers, and makes the keys: as long as it does, nothing needs to be promoted. If it goes on, ` +
+      `${keyHome} makes no key from then on, and none is made until ${promotion.to} is deployed with keys.managedBy. ` +
       'A key that is made at this moment may be lost. To go on nevertheless: --yes',
   );
 }

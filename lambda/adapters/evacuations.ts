@@ -1,7 +1,7 @@
 /** Evacuation flags in a Region's `limits` table: its own, and that of the Region whose flag it keeps. */
-import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { type EvacuationFlag, returnedTtlS } from '../../protocol/evacuation.ts';
 import { evacuatedKey } from '../contract/limits.ts';
+import { type Dynamodb, GetItemCommand, UpdateItemCommand } from './aws/commands.ts';
 import { call } from './call.ts';
 import { CONDITION_FAILED, type Item } from './dynamodb.ts';
 
@@ -12,10 +12,10 @@ export interface Evacuations {
   /** A flag that is already set keeps its time. */
   evacuate(region: string, nowMs: number): Promise<EvacuationFlag>;
   /** Records the return again, even if no flag is set: Route 53 may have missed it. */
-  takeBack(region: string, nowMs: number): Promise<EvacuationFlag>;
+  return(region: string, nowMs: number): Promise<EvacuationFlag>;
 }
 
-export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evacuations {
+export function createEvacuations(dynamodb: Dynamodb, table: string): Evacuations {
   const item = (region: string) => ({ TableName: table, Key: { pk: { S: evacuatedKey(region) } } });
   const evacuations: Evacuations = {
     async read(region) {
@@ -38,7 +38,7 @@ export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evac
       return flag ?? { stands: true, sinceMs: nowMs };
     },
 
-    async takeBack(region, nowMs) {
+    async return(region, nowMs) {
       const update = new UpdateItemCommand({
         ...item(region),
         UpdateExpression: 'SET returned_at = :now, #ttl = :ttl REMOVE since',

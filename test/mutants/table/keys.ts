@@ -1330,14 +1330,14 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home',
     'lambda/rotate/next.ts',
-    `  requireHome(options, looked.published);
+    `  requireKeyHome(options, looked.published);
 `,
     '',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'one-home',
-    'lambda/rotate/home.ts',
+    'lambda/rotate/key-home.ts',
     'if (home !== undefined && home.region !== region)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
@@ -1365,8 +1365,8 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'one-home-in-flight',
-    'lambda/rotate/home.ts',
-    '  requireHome(home, mergePublished(known));',
+    'lambda/rotate/key-home.ts',
+    '  requireKeyHome(here, mergePublished(known));',
     '',
     'test/cli/keys-promote.test.ts',
   ),
@@ -1400,28 +1400,28 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'one-home-revokes',
-    'lambda/rotate/home.ts',
+    'lambda/rotate/key-home.ts',
     'if (known.length === 0 && others.length > 0)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'one-home-revokes',
-    'lambda/rotate/home.ts',
+    'lambda/rotate/key-home.ts',
     '(await elsewhere).flat()',
     '[]',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'one-home-in-flight',
-    'lambda/rotate/home.ts',
+    'lambda/rotate/key-home.ts',
     "if (own.length === 0 && !forgotten) throw new Unavailable('limits');",
     '',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'one-home',
-    'lambda/rotate/home.ts',
+    'lambda/rotate/key-home.ts',
     'if (keysRegion !== region)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
@@ -1436,7 +1436,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home-revokes',
     'lambda/rotate/revoke.ts',
-    `      requireHome(this.#options, this.#looked.published);
+    `      requireKeyHome(this.#options, this.#looked.published);
 `,
     '',
     'test/cli/keys-promote.test.ts',

@@ -5,7 +5,8 @@ import { Deadline, TIMES, type Times } from './deadline.ts';
 import type { KeyRegion } from './regions.ts';
 import { RotationError } from './rotation-error.ts';
 
-export interface Home {
+/** Where a function runs, and who makes the keys by its stack's config. */
+export interface Here {
   /** This function's own. */
   readonly region: string;
   /** The Region that makes keys, as this Region's stack was deployed. */
@@ -20,7 +21,7 @@ export interface Home {
  *
  * @throws RotationError where another Region makes the keys, by this stack's config or since a promotion
  */
-export function requireHome({ region, keysRegion }: Home, { home }: Published): void {
+export function requireKeyHome({ region, keysRegion }: Here, { home }: Published): void {
   if (home !== undefined && home.region !== region)
     throw new RotationError(
       `the keys were promoted to ${home.region}, which alone makes new ones: deploy ${region} with keys.managedBy, and run countersign keys promote --to ${home.region} again`,
@@ -38,8 +39,8 @@ export function requireHome({ region, keysRegion }: Home, { home }: Published): 
  * @param forgotten whether other Regions' tables may say it where this Region's own cannot be read
  * @throws RotationError where no table says it
  */
-export async function requireStillHome(home: Home, forgotten: boolean): Promise<void> {
-  const { regions, region, times = TIMES } = home;
+export async function requireStillKeyHome(here: Here, forgotten: boolean): Promise<void> {
+  const { regions, region, times = TIMES } = here;
   const read = async ({ published }: KeyRegion): Promise<Published[]> =>
     new Deadline().by(times.eachMs, published.read()).then(
       (known) => [known],
@@ -55,5 +56,5 @@ export async function requireStillHome(home: Home, forgotten: boolean): Promise<
     throw new RotationError(
       `no Region's table limits can be read, so it is not known whether ${region} still makes the keys`,
     );
-  requireHome(home, mergePublished(known));
+  requireKeyHome(here, mergePublished(known));
 }
