@@ -104,8 +104,8 @@ export class Promotion {
   }
 
   /**
-   * Runs a step for one purpose after the other, until one fails: a promotion of some purposes takes them from
-   * a key home that goes on with the others. @returns undefined if one failed
+   * Runs a step for one purpose after the other, until one fails: a promotion of some purposes takes them
+   * from a key home that goes on with the others. @returns undefined if one failed
    */
   async eachPurpose<R>(
     step: StepName,

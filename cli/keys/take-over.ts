@@ -24,9 +24,9 @@ export function requireLost(promotion: Promotion, own: Keysets, present: Present
 }
 
 /**
- * Readers ignore a secret that was rolled back, so its keys are no use to a new key home. The version that they
- * hold is still in the secret. A replica's labels cannot be moved: those of a lost Region's once they are
- * detached.
+ * Readers ignore a secret that was rolled back, so its keys are no use to a new key home. The version that
+ * they hold is still in the secret. No label of a replica can be moved: where the former key home is lost,
+ * the secret is detached first.
  *
  * @throws CliError where the label can be moved now
  */

@@ -72,7 +72,7 @@ async function promoteAndDeploy(options: Partial<PromoteOptions> = {}): Promise<
   return promote(options);
 }
 
-/** Somebody moves AWSCURRENT back in the home Region. @returns the version that had it, and the one that has it */
+/** Moves AWSCURRENT back in the home Region. @returns the version that had it, and the one that has it */
 function rollBack(): [string, string] {
   const store = world.secrets.in(HOME);
   const name = secretName(STAGE, 'nonce');
