@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type DeployPlan, isDeployPlanFile } from '../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT, type Io, usage } from './io.ts';
+import { writeLines } from './printable.ts';
 
 export interface Synthesis {
   /** The plan of each stage in the project's app. */
@@ -114,7 +115,8 @@ async function synthesise({
     disarm();
     for (const signal of SIGNALS) process.off(signal, terminate);
   }
-  stderr.write(messages);
+  // Each line of its own: `cdk` names one wrong setting a line.
+  writeLines(stderr, messages);
   throw new CliError(EXIT.failed, '`cdk synth` failed, so the project would not deploy: see above');
 }
 

@@ -18,6 +18,7 @@ import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
+import { writeLines } from '../printable.ts';
 import type { Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
 
@@ -169,7 +170,7 @@ async function runCdk(
     shell: process.platform === 'win32',
   });
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => stderr.write(chunk.toString()));
+    stream.setEncoding('utf8').on('data', (chunk: string) => writeLines(stderr, chunk));
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) =>
       reject(

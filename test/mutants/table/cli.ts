@@ -239,6 +239,13 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'cli/project.ts',
+    'writeLines(stderr, messages)',
+    'stderr.write(messages)',
+    'test/cli/project.test.ts',
+  ),
+  mutant(
+    'preflight',
+    'cli/project.ts',
     'if ((await ended.promise) === 0) return;',
     'await ended.promise;\n    return;',
     'test/cli/project.test.ts',
