@@ -91,7 +91,7 @@ async function look(region: string, url: ShownRegion['regions'][number]['url']):
   return { region, healthy, failing, notes };
 }
 
-const NO_ANSWER: HealthAnswer = { healthy: false, failing: ['no answer'], notes: [] };
+const NO_ANSWER: HealthAnswer = { healthy: false, failing: ['no answer'], notes: [], writesStopped: false };
 
 /** @returns whether nothing but an evacuation or the hold-down after it keeps the Region out of service */
 export const isFit = ({ failing, notes }: SeenRegion): boolean =>

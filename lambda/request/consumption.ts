@@ -14,6 +14,8 @@ export interface Consumption {
   readonly writes: Writes;
 }
 
+const EVACUATED = 'An operator took this Region out of service; use another Region, or try again later.';
+
 export type Consumed =
   /** Headers for a success. */
   | { readonly ok: true; readonly headers: Readonly<Record<string, string>> }
@@ -35,7 +37,7 @@ export async function consume(
   const { client, nonce, jti } = verified;
   // First: the request may go to another Region, and has used up nothing here.
   if (await isEvacuated())
-    return { ok: false, answer: await answerRefusal(refuse('unavailable', 'evacuated')) };
+    return { ok: false, answer: await answerRefusal(refuse('unavailable', 'evacuated', EVACUATED)) };
   // Before the nonce is spent: the client can send the same proof to another Region, or again.
   await writes.check();
   const known = quota.refusal(client);

@@ -11,6 +11,9 @@ const REFRESH_MS = 5_000;
 const MAX_AGE_MS = 10_000;
 const COOLDOWN_MS = 1_000;
 
+const STOPPED =
+  'An operator stopped registrations, deletions and changes of clients for a while; try again later.';
+
 export interface WritesOptions {
   /** @returns since when writes are stopped, in epoch milliseconds */
   readonly read: () => Promise<number | undefined>;
@@ -36,6 +39,6 @@ export class Writes {
 
   /** @throws Unavailable while writes are stopped, and where that is not known */
   async check(): Promise<void> {
-    if ((await this.#stop.current()).atMs !== undefined) throw new Unavailable('writes');
+    if ((await this.#stop.current()).atMs !== undefined) throw new Unavailable('writes', undefined, STOPPED);
   }
 }

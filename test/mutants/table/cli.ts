@@ -66,6 +66,14 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/doctor.test.ts',
   ),
+  mutant('doctor', 'cli/doctor/platform.ts', 'if (writesStopped)', 'if (false)', 'test/cli/doctor.test.ts'),
+  mutant(
+    'doctor',
+    'cli/doctor/platform.ts',
+    "else if (notes.includes('evacuated'))",
+    'else if (false)',
+    'test/cli/doctor.test.ts',
+  ),
   mutant(
     'doctor',
     'cli/doctor/command.ts',
