@@ -18,6 +18,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'erase',
+    'cli/registrations/command.ts',
+    'const now = existed\n',
+    'const now = true\n',
+    'test/cli/registrations.test.ts',
+  ),
+  mutant(
+    'erase',
     'cli/everywhere.ts',
     'result === undefined ? answer : merge(result, answer)',
     'answer',
