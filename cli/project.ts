@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type DeployPlan, isDeployPlanFile } from '../lambda/contract/deploy-plan.ts';
+import { onEnding } from './ending.ts';
 import { CliError, EXIT, type Io, usage } from './io.ts';
 import { writeLines } from './printable.ts';
 
@@ -97,8 +98,7 @@ async function synthesise({
       ),
     SYNTH_MS,
   );
-  const disarm = onInterrupt(terminate);
-  for (const signal of SIGNALS) process.on(signal, terminate);
+  const disarm = onEnding({ onInterrupt }, terminate);
   try {
     child.on('error', (error: NodeJS.ErrnoException) =>
       ended.reject(
@@ -113,15 +113,11 @@ async function synthesise({
   } finally {
     clearTimeout(timer);
     disarm();
-    for (const signal of SIGNALS) process.off(signal, terminate);
   }
   // Each line of its own: `cdk` names one wrong setting a line.
   writeLines(stderr, messages);
   throw new CliError(EXIT.failed, '`cdk synth` failed, so the project would not deploy: see above');
 }
-
-/** Of a terminal that closes, and of whoever ends this process. */
-const SIGNALS = ['SIGTERM', 'SIGHUP'] as const;
 
 function killGroup(pid: number): void {
   try {

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { onEnding } from '../ending.ts';
 import {
   CliError,
   EXIT,
@@ -16,7 +17,7 @@ import {
 } from '../io.ts';
 import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { printFields } from '../print.ts';
-import { parseTime } from '../time.ts';
+import { durationText, parseTime } from '../time.ts';
 import { DRILLS, type Drill, type DrillContext } from './drills.ts';
 import { History } from './history.ts';
 import { Load } from './load.ts';
@@ -83,7 +84,7 @@ export function drillCommand(io: Io, setExit: SetExit, run: RunCommand): Command
         throw usage(`${name} leaves the platform other than it was: run it without --running`);
       const interruption = new AbortController();
       const { signal } = interruption;
-      const disarm = io.onInterrupt(() => interruption.abort());
+      const disarm = onEnding(io, () => interruption.abort());
       try {
         const { clients } = options;
         const { history, verdict, platform } = await perform(drill, options, io, run, signal);
@@ -133,7 +134,7 @@ async function perform(
   };
   const platform = running ? await findRunning(io.cwd, local) : await startOwn(consistency, signal);
   const { info } = platform;
-  const history = new History();
+  const history = new History(say);
   const load = new Load(info, history);
   const caused = new Map<string, Fault>();
   /** Commands that take back what commands of the drill did, by the Region. */
@@ -160,6 +161,7 @@ async function perform(
       readBack: (name) =>
         load.readBack(history.acknowledged(), info.regions.find((region) => region.name === name)!, signal),
     };
+    say(`${options.clients} clients register for ${durationText(options.duration * 1_000)} ...`);
     load.start(options.clients);
     const recovery = await drill.run(context);
     await load.stop();

@@ -156,7 +156,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
-    "for (const { name } of others) yield skipped('nonce', name, 'because its URL is on another host');",
+    "for (const { name } of others) yield skipped(check, name, 'because its URL is on another host');",
     '',
     'test/cli/doctor.test.ts',
   ),
@@ -239,8 +239,8 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'preflight',
-    'cli/project.ts',
-    'for (const signal of SIGNALS) process.on(signal, terminate);',
+    'cli/ending.ts',
+    'for (const signal of SIGNALS) process.on(signal, end);',
     '',
     'test/cli/project.test.ts',
   ),

@@ -412,8 +412,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'says-the-code-alone',
     'lambda/request/proof-gate.ts',
-    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, headers,',
-    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, detail: reason, headers,',
+    '...{ requestId, errorDocsUrl, nowMs, reason, headers },',
+    '...{ requestId, errorDocsUrl, nowMs, reason, detail: reason, headers },',
     CHECKS,
   ),
   mutant(
