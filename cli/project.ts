@@ -34,8 +34,7 @@ export async function withSynthesis<T>(
   { cwd, env, stderr, onInterrupt }: Io,
   use: (synthesis: Synthesis) => Promise<T>,
 ): Promise<T> {
-  if (!existsSync(join(cwd, 'cdk.json')))
-    throw usage(`${cwd} is not a CDK project: run this command in the folder of cdk.json`);
+  requireProject(cwd);
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-synth-'));
   try {
     await synthesise({ cwd, env, stderr, onInterrupt, outdir });
@@ -46,6 +45,12 @@ export async function withSynthesis<T>(
   } finally {
     rmSync(outdir, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** @throws CliError outside a project */
+export function requireProject(cwd: string): void {
+  if (!existsSync(join(cwd, 'cdk.json')))
+    throw usage(`${cwd} is not a CDK project: run this command in the folder of cdk.json`);
 }
 
 /** @returns the plan of a stage, or of the only one @throws CliError */

@@ -150,7 +150,7 @@ test('it runs on the platform that runs, and leaves it as it was', async () => {
       const look = await directory.run(['evacuate', 'local-b'], { terminal: true, stdin: 'no\n' });
       return look.stderr.includes('local-b is evacuated since');
     };
-    const evacuating = directory.run(['drill', 'evacuation', ...args, '--duration', '10s'], { onReady });
+    const evacuating = directory.run(['drill', 'evacuation', ...args, '--duration', '30s'], { onReady });
     await expect.poll(isOut, { timeout: 30_000 }).toBe(true);
     const health = `${platform.info.regions[1]!.url}/v1/health`;
     await expect.poll(async () => (await fetch(health)).status, { timeout: 30_000 }).toBe(503);

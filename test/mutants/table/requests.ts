@@ -1002,7 +1002,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'write-stop',
     'lambda/request/consumption.ts',
-    "  if (refusal === 'stopped') throw new Unavailable('writes');\n",
+    "  if (refusal === 'stopped') throw new Unavailable('writes', undefined, STOPPED);\n",
     '',
     'test/lambda/request/writes.test.ts',
   ),
