@@ -70,6 +70,9 @@ export class CliError extends Error {
   }
 }
 
+/** Ends a command on Ctrl-C. */
+export const interrupted = (): CliError => new CliError(EXIT.interrupted, 'interrupted');
+
 export const usage = (message: string): CliError => new CliError(EXIT.usage, message);
 
 /** @returns what is wrong with a file that cannot be read; an error of another kind as it is */
