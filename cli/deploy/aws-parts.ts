@@ -19,6 +19,7 @@ import { askHealth, type HealthAnswer } from '../health.ts';
 import { CliError, EXIT, type Io } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
+import { writeLines } from '../printable.ts';
 import type { Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
 
@@ -185,6 +186,6 @@ const failingChecks = ({ healthy, failing }: HealthAnswer): readonly string[] =>
 async function runCdk(io: Surroundings, args: readonly string[], what: string): Promise<void> {
   const { child, ended } = startCdk(io, args, { stdout: 'pipe' });
   for (const stream of [child.stdout!, child.stderr])
-    stream.on('data', (chunk: Buffer) => io.stderr.write(chunk.toString()));
+    stream.setEncoding('utf8').on('data', (chunk: string) => writeLines(io.stderr, chunk));
   if ((await ended) !== 0) throw new CliError(EXIT.failed, `\`cdk\` failed, ${what}: see above`);
 }

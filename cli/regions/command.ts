@@ -109,7 +109,7 @@ function evacuationCost({ region, keeper, regions, flags }: Survey, stage: strin
     `This takes ${region} out of service in stage ${stage}, until you run countersign return ${region}.`,
     `DNS leads to the other Regions within about 3 minutes, and ${region} refuses registrations within 10 seconds.`,
     'Nonces that it issued cannot be used while it is out; the SDK gets others elsewhere and registers there.',
-    `Its flag is kept in ${keeper}: while both are lost, the Region stays out.`,
+    `${keeper} keeps the flag. If both are lost, ${region} is still out when they return.`,
     ...regions.map(describe),
   ];
 }

@@ -99,7 +99,7 @@ async function look(region: string, url: ShownRegion['regions'][number]['url']):
   return { region, healthy, failing, notes };
 }
 
-const NO_ANSWER: HealthAnswer = { healthy: false, failing: ['no answer'], notes: [] };
+const NO_ANSWER: HealthAnswer = { healthy: false, failing: ['no answer'], notes: [], writesStopped: false };
 
 /**
  * @returns whether the Region is good (docs/regions.md): nothing but an evacuation or the hold-down after it

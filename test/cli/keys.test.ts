@@ -1317,7 +1317,10 @@ describe('on Regions that lag, refuse or fail', () => {
 
   it('rotate asks for confirmation once, and makes a second next key only with --force', async () => {
     const params: object[] = [];
-    const problem = { code: 'rotation_refused', detail: 'key AAAAAA has yet to sign: rotate with --force' };
+    const problem = {
+      code: 'rotation_refused',
+      detail: 'key AAAAAA signs from tomorrow on: rotate with --force',
+    };
     const both = keyset(['AAAAAA', 'BBBBBB'], ['AAAAAA', 'BBBBBB']);
     answers['local-a'] = (action, __, given) => {
       if (action === 'keys.list') return both;

@@ -194,6 +194,14 @@ test('an error says how often its call was sent, and whether the retries of the 
     attempts: 1,
     message: `${message}; not tried again after 1 attempt${why}`,
   });
+
+  // The document that names the Regions could not be read: this call made no attempt.
+  const unknown = platform.client({ retryBudget: 1, maxRetries: 2 });
+  platform.fault = () => 'refuse';
+  await expect(unknown.register({ user_id: '4' })).rejects.toMatchObject({
+    attempts: 0,
+    message: `no answer from https://api.example.com: connection failed; not tried again${why}`,
+  });
 });
 
 test('calls that share a failed request for nonces have errors of their own', async () => {

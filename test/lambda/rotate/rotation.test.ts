@@ -1111,7 +1111,9 @@ describe('an operator', () => {
       problem: {
         status: 409,
         code: 'rotation_refused',
-        detail: expect.stringMatching(/has yet to sign: .*--force/),
+        detail: expect.stringMatching(
+          /^key \w.* signs from .*Z on: wait until then, or rotate with --force$/,
+        ),
       },
     });
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 2]);

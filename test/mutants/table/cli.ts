@@ -18,6 +18,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'erase',
+    'cli/registrations/command.ts',
+    'const now = existed\n',
+    'const now = true\n',
+    'test/cli/registrations.test.ts',
+  ),
+  mutant(
+    'erase',
     'cli/everywhere.ts',
     'result === undefined ? answer : merge(result, answer)',
     'answer',
@@ -64,6 +71,14 @@ export const CLI: readonly Mutant[] = [
     'cli/doctor/tls.ts',
     "case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':",
     '',
+    'test/cli/doctor.test.ts',
+  ),
+  mutant('doctor', 'cli/doctor/platform.ts', 'if (writesStopped)', 'if (false)', 'test/cli/doctor.test.ts'),
+  mutant(
+    'doctor',
+    'cli/doctor/platform.ts',
+    "else if (notes.includes('evacuated'))",
+    'else if (false)',
     'test/cli/doctor.test.ts',
   ),
   mutant(
@@ -141,7 +156,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
-    "for (const { name } of others) yield skipped('nonce', name, 'because its URL is on another host');",
+    "for (const { name } of others) yield skipped(check, name, 'because its URL is on another host');",
     '',
     'test/cli/doctor.test.ts',
   ),
@@ -224,8 +239,8 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'preflight',
-    'cli/project.ts',
-    'for (const signal of SIGNALS) process.on(signal, terminate);',
+    'cli/ending.ts',
+    'for (const signal of SIGNALS) process.on(signal, end);',
     '',
     'test/cli/project.test.ts',
   ),
@@ -234,6 +249,13 @@ export const CLI: readonly Mutant[] = [
     'cli/project.ts',
     'else killGroup(child.pid);',
     'else child.kill();',
+    'test/cli/project.test.ts',
+  ),
+  mutant(
+    'preflight',
+    'cli/project.ts',
+    'writeLines(stderr, messages)',
+    'stderr.write(messages)',
     'test/cli/project.test.ts',
   ),
   mutant(

@@ -402,8 +402,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'says-the-code-alone',
     'lambda/request/proof-gate.ts',
-    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, headers,',
-    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, detail: reason, headers,',
+    '...{ requestId, errorDocsUrl, nowMs, reason, headers },',
+    '...{ requestId, errorDocsUrl, nowMs, reason, detail: reason, headers },',
     CHECKS,
   ),
   mutant(
@@ -1040,7 +1040,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'write-stop',
     'lambda/request/consumption.ts',
-    "  if (refusal === 'stopped') throw new Unavailable('writes');\n",
+    "  if (refusal === 'stopped') throw new Unavailable('writes', undefined, STOPPED);\n",
     '',
     'test/lambda/request/writes.test.ts',
   ),
