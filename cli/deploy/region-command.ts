@@ -7,6 +7,7 @@ import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned, watchOption } from './comm
 import { addSteps, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
 import { describeStep, stackIn } from './steps.ts';
+import { mustBeCopied } from './switch.ts';
 
 const RECORD =
   'note: record it with npx cdk synth -c countersign:lock=write, and commit countersign.lock.json\n';
@@ -47,6 +48,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
             async work(deploy) {
               if (verb === 'remove') await mustBeOut(plan, name, deploy);
               await mustKeepFlag(verb, plan, name, deploy);
+              await mustBeCopied(plan, [], deploy);
               return runSteps(steps, watching, deploy);
             },
           };
