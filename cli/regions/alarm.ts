@@ -29,7 +29,7 @@ export async function waitForAlarm(
   const untilMs = performance.now() + timeoutMs;
   try {
     for (;;) {
-      const limit = AbortSignal.timeout(Math.max(LEAST_MS, untilMs - performance.now()));
+      const limit = AbortSignal.timeout(Math.ceil(Math.max(LEAST_MS, untilMs - performance.now())));
       const { MetricAlarms = [] } = await callAws(what, AbortSignal.any([signal, limit]), (options) =>
         cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: [name] }), options),
       );
