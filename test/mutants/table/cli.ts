@@ -759,6 +759,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'evacuate-finishes',
+    'cli/regions/command.ts',
+    'if (errors.some(({ at }) => at === LOOK) &&',
+    'if (done.size === 0 &&',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
     'cli/regions/alarm.ts',
     'AbortSignal.any([signal, limit])',
     'signal',
