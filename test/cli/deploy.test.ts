@@ -14,6 +14,7 @@ import type { CopyMark } from '../../cli/registry/mark.ts';
 import { createEvacuations } from '../../lambda/adapters/evacuations.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { LOCK_FILE } from '../../lambda/contract/lock-file.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { createTables, dynamodb, STAGE, startDynalite } from '../support/dynalite.ts';
 import { Directory } from './cli.ts';
@@ -683,6 +684,20 @@ describe('the commands', () => {
     expect([removed.failed, removed.code]).toEqual([undefined, 0]);
     expect(removed.stderr).toContain('countersign:lock=write');
     expect(account.log.at(-1)).toBe(`remove countersign-live-base-${B}`);
+    // A run that ended just after its last step, and is run again: the record still names the Region.
+    const before = account.log.length;
+    directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A, B] } }));
+    const again = await ran(regionCommand, args, account, one);
+    expect([again.failed, again.code, again.stdout]).toEqual([
+      undefined,
+      0,
+      `note: ${B} has no stack any more: it is removed\n`,
+    ]);
+    expect(again.stderr).toContain('countersign:lock=write');
+    directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A] } }));
+    const recorded = await ran(regionCommand, args, account, one);
+    expect(recorded.failed?.message).toContain(`no stack in ${B}`);
+    expect(account.log).toHaveLength(before);
   });
 
   it.each(['add', 'remove'] as const)(

@@ -1643,6 +1643,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
+    'cli/deploy/region-command.ts',
+    'if (lockedRegions(cwd, stage).includes(region)) return true;',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
     'cli/aws-limits.ts',
     'send({ abortSignal: signal })',
     'send({ abortSignal: new AbortController().signal })',
@@ -1672,8 +1679,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/deploy/region-command.ts',
-    'if (!exist.includes(true))',
-    'if (false)',
+    'if (exist.includes(true)) return false;',
+    'if (exist !== undefined) return false;',
     'test/cli/deploy.test.ts',
   ),
   mutant(
