@@ -2,8 +2,9 @@
  * The write stop, during which `registry` and `clients` are copied: nothing changes these tables, and no
  * nonce is used up.
  */
-import { DeleteItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it, vi } from 'vitest';
+import type { SdkDynamodb } from '../../../lambda/adapters/aws-sdk.ts';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { STAGE } from '../../support/dynalite.ts';
 import { type Region, regionsForFile } from '../../support/regions.ts';
@@ -162,7 +163,7 @@ it('the flag and the stop are read together: a request waits for one read', asyn
       }
       return a.dynamodb.send(command as never);
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   expect(await tryIn(a.instance({}, { dynamodb: gated }))).toBe(201);
 });
 
@@ -173,7 +174,7 @@ it('if the stop cannot be read, nothing is written: the instance does not know w
       if (down && command.input.Key?.pk.S === 'stop#writes') throw new Error('limits are down');
       return a.dynamodb.send(command as never);
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   const warm = a.instance({}, { dynamodb: failing });
   expect(await tryIn(warm)).toBe(201);
   down = true;
