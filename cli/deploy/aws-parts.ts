@@ -13,6 +13,7 @@ import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
+import { invokeAdmin } from '../admin.ts';
 import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { startCdk } from '../cdk.ts';
 import { askHealth, type HealthAnswer } from '../health.ts';
@@ -20,6 +21,7 @@ import { CliError, EXIT, type Io } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
 import { writeLines } from '../printable.ts';
+import { readMark } from '../registry/mark.ts';
 import type { Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
 
@@ -159,6 +161,22 @@ export function awsParts(
         const what = `the evacuation flag of ${region}, in table ${name} in ${keeper}`;
         const { Item } = await callAws(what, signal, (options) => dynamodb.send(get, options));
         return evacuationFlag(Item)?.stands === true;
+      } finally {
+        dynamodb.destroy();
+      }
+    },
+    tables: (region) =>
+      invokeAdmin(
+        { stage: plan.stage, regions: [region], args: '', aws: target },
+        region,
+        'tables.show',
+        {},
+        signal,
+      ),
+    async copied(region, table) {
+      const dynamodb = new DynamoDBClient(aws(region));
+      try {
+        return await readMark({ dynamodb, region, table, signal });
       } finally {
         dynamodb.destroy();
       }

@@ -8,6 +8,7 @@ import { collect } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
 import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
+import { mustBeCopied } from './switch.ts';
 
 export interface DeployCommandParts {
   /** Synthesises the project, and lets `use` work with the result. */
@@ -73,7 +74,11 @@ ${EXIT_CODES_HELP}`,
         return {
           ...shown({ stacks, left }),
           done: 'deployed',
-          work: (deploy) => deployStacks(stacks, watching, deploy),
+          async work(deploy) {
+            if (stacks.some(({ part }) => part === 'region'))
+              await mustBeCopied(plan, options.without ?? [], deploy);
+            return deployStacks(stacks, watching, deploy);
+          },
         };
       }),
     );

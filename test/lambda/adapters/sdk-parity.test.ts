@@ -135,24 +135,25 @@ const FAULTS: Readonly<Record<string, readonly Answer[]>> = {
   ],
 };
 
-const TIMEOUT_MS = 150;
 const options = { endpoint, region: 'eu-west-1', credentials: CREDENTIALS };
-const LIMITS = { requestTimeoutMs: TIMEOUT_MS };
-const SDK = {
-  ...options,
-  maxAttempts: 3,
-  requestHandler: { requestTimeout: TIMEOUT_MS, throwOnRequestTimeout: true },
+/** On a busy machine an answer is slow, not lost: only a call that gets none has a short limit. */
+const clients = (fault = '') => {
+  const requestTimeoutMs = fault.includes('silent') ? 400 : 30_000;
+  const limits = { requestTimeoutMs, connectionTimeoutMs: 30_000 };
+  const sdk = {
+    ...options,
+    maxAttempts: 3,
+    requestHandler: {
+      requestTimeout: requestTimeoutMs,
+      connectionTimeout: 30_000,
+      throwOnRequestTimeout: true,
+    },
+  };
+  return {
+    dynamodb: { sdk: forDynamodb(new DynamoDBClient(sdk)), own: dynamodbClient(options, limits) },
+    secrets: { sdk: forSecrets(new SecretsManagerClient(sdk)), own: secretsClient(options, limits) },
+  };
 };
-const clients = () => ({
-  dynamodb: {
-    sdk: forDynamodb(new DynamoDBClient(SDK)),
-    own: dynamodbClient(options, LIMITS),
-  },
-  secrets: {
-    sdk: forSecrets(new SecretsManagerClient(SDK)),
-    own: secretsClient(options, LIMITS),
-  },
-});
 
 interface Client {
   send(command: AwsCommand<unknown>): Promise<unknown>;
@@ -239,7 +240,7 @@ const COMMANDS: Readonly<Record<string, AwsCommand<unknown>>> = {
 };
 
 it.each(Object.keys(FAULTS))('after %s the outcome of a write is the SDK’s', async (fault) => {
-  const { sdk, own } = clients().dynamodb;
+  const { sdk, own } = clients(fault).dynamodb;
   const expected = await run(sdk, COMMANDS.PutItem!, FAULTS[fault]!);
   expect(await run(own, COMMANDS.PutItem!, FAULTS[fault]!)).toEqual(expected);
 });
@@ -248,7 +249,7 @@ it.each(Object.keys(FAULTS))('after %s the outcome of a write is the SDK’s', a
 const OF_SECRETS = Object.keys(FAULTS).filter((name) => !/condition|conflict/.test(name));
 
 it.each(OF_SECRETS)('after %s the outcome of reading a secret is the SDK’s', async (fault) => {
-  const { sdk, own } = clients().secrets;
+  const { sdk, own } = clients(fault).secrets;
   const command = new GetSecretValueCommand({ SecretId: 'countersign/x/nonce' });
   const secret = [...FAULTS[fault]!, ok({ SecretString: '{"keys":[]}', VersionId: 'v' })];
   const answers = fault === 'an answer' ? secret.slice(1) : secret;
@@ -338,7 +339,7 @@ it.each([CREDENTIALS, { accessKeyId: 'AKID', secretAccessKey: 'no token' }])(
 );
 
 it('an answer that stalls inside its body ends at the limit too, where the SDK waits for minutes', async () => {
-  const { own } = clients().dynamodb;
+  const { own } = clients('silent').dynamodb;
   const stalled: Answer = (response) => {
     response.writeHead(200, { 'Content-Length': 100 });
     response.write('{');

@@ -781,6 +781,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'evacuate-finishes',
+    'cli/regions/command.ts',
+    'if (errors.some(({ at }) => at === LOOK) &&',
+    'if (done.size === 0 &&',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
     'cli/regions/alarm.ts',
     'AbortSignal.any([signal, limit])',
     'signal',
@@ -1445,8 +1452,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/tables.ts',
-    'callAws(`table ${table} in ${region}`, signal,',
-    'callAws(`table ${table} in ${region}`, new AbortController().signal,',
+    ', signal, send, GOES_ON)',
+    ', new AbortController().signal, send, GOES_ON)',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1709,6 +1716,55 @@ export const CLI: readonly Mutant[] = [
     'test/cli/deploy.test.ts',
   ),
   mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    'if (open.length > 0)',
+    'if (false)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    'mark?.from === from',
+    'mark !== undefined',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    'mark.stops[region] === stopped_at',
+    'mark.stops[region] !== undefined',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    'for (const other of shown.regions) names.add(other);',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/registry/copy.ts',
+    "if (kind === 'registry') await removeMark(target);",
+    '',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/registry/copy.ts',
+    '  if (complete) {',
+    '  if (stopped) {',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
+    'if (lockedRegions(cwd, stage).includes(region)) return true;',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
     'region-change',
     'cli/aws-limits.ts',
     'send({ abortSignal: signal })',
@@ -1739,8 +1795,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/deploy/region-command.ts',
-    'if (!exist.includes(true))',
-    'if (false)',
+    'if (exist.includes(true)) return false;',
+    'if (exist !== undefined) return false;',
     'test/cli/deploy.test.ts',
   ),
   mutant(
