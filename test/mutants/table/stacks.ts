@@ -294,8 +294,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'key-change',
     'lib/data/encryption.ts',
-    '[kmsKeyArn, previousKmsKeyArn].filter',
-    '[kmsKeyArn].filter',
+    '[kmsKeyArn, previousKmsKeyArn])]',
+    '[kmsKeyArn])]',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -318,6 +318,27 @@ export const STACKS: readonly Mutant[] = [
     '(was === MADE || was === previous)',
     'true',
     'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'stream-first',
+    'lib/data/tables.ts',
+    "...(kept && consistency !== 'strong' && { dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES }),",
+    '',
+    'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
+    'stream-first',
+    'lib/config/lock.ts',
+    'before.regions.length === 1 && before.stream === undefined',
+    'false',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'key-change',
+    'lib/data/encryption.ts',
+    ' && previousKmsKeyArn !== kmsKeyArn',
+    '',
+    'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant('key-change', 'lib/config/lock.ts', 'was === is || listed', 'true', 'test/lib/config/lock.test.ts'),
   mutant(
