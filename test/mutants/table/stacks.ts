@@ -319,6 +319,29 @@ export const STACKS: readonly Mutant[] = [
     'true',
     'test/lib/config/lock.test.ts',
   ),
+  ...["section: 'evacuation-keeper-failed'", "section: 'evacuation-keeper-silent'"].map((section) =>
+    mutant(
+      'keeper-watched',
+      'lib/routing/evacuation.ts',
+      section,
+      "section: 'keys-watch-failed'",
+      'test/lib/stacks/stacks.test.ts',
+    ),
+  ),
+  mutant(
+    'keeper-watched',
+    'lib/routing/evacuation.ts',
+    'treatMissingData: TreatMissingData.BREACHING',
+    'treatMissingData: TreatMissingData.MISSING',
+    'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
+    'at-most-ten-regions',
+    'lib/config/schema.ts',
+    '.max(10,',
+    '.max(11,',
+    'test/lib/config/config.test.ts',
+  ),
   mutant(
     'stream-first',
     'lib/data/tables.ts',
