@@ -280,8 +280,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'replicas-encrypted',
     'lib/keys/rotation-function.ts',
-    "makesKeys ? ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey']",
-    "makesKeys ? ['kms:Decrypt', 'kms:GenerateDataKey']",
+    "actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey']",
+    "actions: ['kms:Decrypt', 'kms:GenerateDataKey']",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -613,17 +613,10 @@ export const STACKS: readonly Mutant[] = [
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
-    'home-may-write',
+    'promotion-without-iam',
     'lib/keys/rotation-function.ts',
-    ', new PolicyStatement({ effect: Effect.DENY, actions: WRITE, resources: [own] })]',
-    ']',
-    'test/lib/stacks/stacks.test.ts',
-  ),
-  mutant(
-    'home-may-write',
-    'lib/keys/rotation-function.ts',
-    'const makesKeys = here.name === config.keysRegion;',
-    'const makesKeys = true;',
+    'allow([...READ, ...WRITE], own),',
+    'allow(here.name === config.keysRegion ? [...READ, ...WRITE] : READ, own),',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
