@@ -3,6 +3,13 @@ import { type Mutant, mutant } from '../mutant.ts';
 
 export const CLI: readonly Mutant[] = [
   mutant(
+    'stuck-stack-named',
+    'cli/deploy/aws-parts.ts',
+    "=== 'ROLLBACK_COMPLETE'",
+    "=== 'ROLLBACK_FAILED'",
+    'test/cli/deploy-stuck.test.ts',
+  ),
+  mutant(
     'erase',
     'cli/registrations/command.ts',
     'while (options.wait && answers.failed.length === 0 &&',
