@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { EVACUATED_SECTION } from '../../lambda/contract/evacuation.ts';
-import { CliError, EXIT, type ExitCode } from '../io.ts';
+import { CliError, EXIT, type ExitCode, interrupted } from '../io.ts';
 import { durationText } from '../time.ts';
 import { type DeployStep, describeStep } from './steps.ts';
 
@@ -26,6 +26,11 @@ export interface DeployParts {
   failing(stack: PlannedStack): Promise<readonly string[] | undefined>;
   /** @returns names of the stage's alarms in the stack's Region that are in ALARM */
   alarms(stack: PlannedStack): Promise<readonly string[]>;
+  /**
+   * @returns whether the Region's evacuation flag stands in the table of its keeper, which decides
+   * @throws CliError where that table cannot be read
+   */
+  isEvacuated(region: string, keeper: string): Promise<boolean>;
   /** Takes a line of progress. */
   report(text: string): void;
   readonly signal: AbortSignal;
@@ -36,7 +41,7 @@ export interface DeployParts {
 export interface Watching {
   /** Whether a Region may lack keys that did not exist before: a new stage has none. */
   readonly mayLackKeys: boolean;
-  /** How long the alarms of a Region are watched before the next Region. */
+  /** How long the alarms of a Region are watched before the next stack. */
   readonly alarmsMs: number;
   /** How long a Region may take to be healthy. */
   readonly healthMs: number;
@@ -83,7 +88,7 @@ export function runSteps(
     await parts.deploy(stack);
     notes.push(...(await waitForHealth(stack, before, watching, parts)));
     // The alarms of a new Region are not watched: it served nobody before.
-    if (before.existed && step !== regions.at(-1)) await watchAlarms(stack, before, watching.alarmsMs, parts);
+    if (before.existed) await watchAlarms(stack, before, watching.alarmsMs, parts);
   });
 }
 
@@ -107,7 +112,7 @@ async function inTurn<S>(
   for (const [i, step] of steps.entries()) {
     const not_tried = steps.slice(i + 1).map(describe);
     try {
-      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+      if (signal.aborted) throw interrupted();
       report(`${i + 1}/${steps.length} ${describe(step)}`);
       await work(step);
       done.push(describe(step));
@@ -126,16 +131,16 @@ interface Before {
   readonly existed: boolean;
   /** Checks that may fail after the deployment, too. */
   readonly failing: readonly string[] | undefined;
-  /** Alarms that rang before. */
+  /** Alarms that were in ALARM before. */
   readonly alarms: readonly string[];
-  /** Of those, the ones that may ring until the end. */
+  /** Those of them that may stay in ALARM. */
   readonly excused: readonly string[];
 }
 
 /**
- * What was wrong before the deployment excuses what is wrong after it only if a Region that is not deployed
- * yet has it, too: an earlier run may have brought this Region the version that is the cause. An evacuation
- * is no fault of a version.
+ * A fault that was there before the deployment is excused afterwards only if a Region that is not deployed
+ * yet has it, too: an earlier run may have brought the faulty version to this Region. An evacuation is always
+ * excused, since no version causes it.
  *
  * @param pending stacks of the Regions that come later; none: everything is excused
  */
@@ -163,7 +168,7 @@ async function lookBefore(
     parts.report(
       excused.includes(name)
         ? `${name} is in ALARM already: it does not stop this deployment`
-        : `${name} is in ALARM already, and in no Region that comes later: it must end before the next Region`,
+        : `${name} is in ALARM already, and in no Region that comes later: it must end while the alarms are watched`,
     );
   return {
     existed: true,
@@ -199,7 +204,7 @@ async function waitForHealth(
       const keys = before === undefined ? ': make the first keys with countersign keys init' : ', as before';
       return [`${stack.region} is not healthy yet (${failing.join(', ')})${keys}`];
     }
-    if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (parts.signal.aborted) throw interrupted();
     if (parts.nowMs() >= endMs)
       throw new CliError(
         EXIT.failed,
@@ -230,7 +235,7 @@ async function watchAlarms(
         EXIT.failed,
         `deployed, but in ALARM${isOver ? '' : ' since'}: ${fired.join(', ')}; docs/runbook.md has a section for each`,
       );
-    if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (parts.signal.aborted) throw interrupted();
     if (isOver) return;
     await pause(parts);
   }

@@ -1,14 +1,18 @@
 /** `countersign drill`: takes a part of a platform away under load, and measures what its clients see. */
-import { accessSync, constants, renameSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
+import { askHealth } from '../health.ts';
 import {
   CliError,
   EXIT,
   EXIT_CODES_HELP,
   type Io,
+  interrupted,
+  interruptible,
   printJson,
   type SetExit,
   type Streams,
@@ -18,9 +22,10 @@ import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { printFields } from '../print.ts';
 import { parseTime } from '../time.ts';
 import { DRILLS, type Drill, type DrillContext } from './drills.ts';
+import type { Fault } from './fault.ts';
 import { History } from './history.ts';
 import { Load } from './load.ts';
-import { type Consistency, type DrillPlatform, type Fault, findRunning, startOwn } from './platform.ts';
+import { type DrillPlatform, findRunning, startOwn } from './platform.ts';
 import { report } from './report.ts';
 import { judge, type Verdict } from './verdict.ts';
 
@@ -28,7 +33,7 @@ interface Options {
   readonly clients: number;
   /** Seconds. */
   readonly duration: number;
-  readonly consistency?: Consistency;
+  readonly consistency?: MultiRegionConsistency;
   readonly running?: true;
   readonly local?: string;
   readonly report?: string;
@@ -81,41 +86,38 @@ export function drillCommand(io: Io, setExit: SetExit, run: RunCommand): Command
         );
       if (options.running && drill.ownOnly)
         throw usage(`${name} leaves the platform other than it was: run it without --running`);
-      const interruption = new AbortController();
-      const { signal } = interruption;
-      const disarm = io.onInterrupt(() => interruption.abort());
-      try {
-        const { clients } = options;
-        const { history, verdict, platform } = await perform(drill, options, io, run, signal);
-        const { consistency, info } = platform;
-        const regions = info.regions.map((region) => region.name);
-        if (file !== undefined)
-          save(
-            file,
-            report({ drill: name, does: drill.does, consistency, clients, regions, history, verdict }),
-          );
-        const result = {
-          drill: name,
-          passed: verdict.passed,
-          clients,
-          acknowledged: verdict.acknowledged,
-          lost: verdict.lost,
-          duplicated: verdict.duplicated,
-          client_errors: verdict.clientErrors,
-          max_attempts: verdict.maxAttempts,
-          recovery_ms: verdict.recoveryMs,
-          report: file ?? null,
-        };
-        if (options.json) printJson(io, result);
-        else print(io, result, verdict);
-        for (const each of verdict.broken) io.stderr.write(`error: ${each}\n`);
-        if (!verdict.passed) setExit(EXIT.failed);
-      } catch (error) {
-        if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-        throw error;
-      } finally {
-        disarm();
-      }
+      await interruptible(io, async (signal) => {
+        try {
+          const { clients } = options;
+          const { history, verdict, platform } = await perform(drill, options, io, run, signal);
+          const { consistency, info } = platform;
+          const regions = info.regions.map((region) => region.name);
+          if (file !== undefined)
+            save(
+              file,
+              report({ drill: name, does: drill.does, consistency, clients, regions, history, verdict }),
+            );
+          const result = {
+            drill: name,
+            passed: verdict.passed,
+            clients,
+            acknowledged: verdict.acknowledged,
+            lost: verdict.lost,
+            duplicated: verdict.duplicated,
+            client_errors: verdict.clientErrors,
+            max_attempts: verdict.maxAttempts,
+            recovery_ms: verdict.recoveryMs,
+            report: file ?? null,
+          };
+          if (options.json) printJson(io, result);
+          else print(io, result, verdict);
+          for (const each of verdict.broken) io.stderr.write(`error: ${each}\n`);
+          if (!verdict.passed) setExit(EXIT.failed);
+        } catch (error) {
+          if (signal.aborted) throw interrupted();
+          throw error;
+        }
+      });
     });
 }
 
@@ -192,13 +194,11 @@ async function perform(
 /** @throws CliError: what a drill finds on a platform that is broken already says nothing */
 async function mustBeGood({ regions }: DrillPlatform['info']): Promise<void> {
   for (const { name, url } of regions) {
-    const answer = await fetch(`${url}/v1/health`, { signal: AbortSignal.timeout(HEALTH_MS) }).catch(
-      () => {},
-    );
-    if (!answer?.ok)
+    const answer = await askHealth(url, HEALTH_MS);
+    if (!answer?.healthy)
       throw new CliError(
         EXIT.failed,
-        `${name} is not healthy (${answer?.status ?? 'no answer'}): nothing was done`,
+        `${name} is not healthy (${answer ? [...answer.failing, ...answer.notes].join(', ') : 'no answer'}): nothing was done`,
       );
   }
 }
@@ -264,19 +264,26 @@ function parseClients(value: string): number {
   throw new InvalidArgumentError('It must be a number from 1 to 999.');
 }
 
+const draftOf = (path: string): string => `${path}.draft`;
+
 /** @throws CliError where no file can be written there: nobody wants to learn that after the drill */
 function writable(path: string): string {
+  const draft = draftOf(path);
   try {
-    accessSync(dirname(path), constants.W_OK);
+    if (!(statSync(path, { throwIfNoEntry: false })?.isFile() ?? true))
+      throw usage(`--report: cannot write ${path}: it exists, and is no file`);
+    writeFileSync(draft, '');
+    rmSync(draft);
     return path;
   } catch (error) {
+    if (error instanceof CliError) throw error;
     throw usage(`--report: cannot write ${path}: ${(error as NodeJS.ErrnoException).code}`);
   }
 }
 
 /** A reader sees the whole file or none. */
 function save(path: string, content: string): void {
-  const draft = `${path}.draft`;
+  const draft = draftOf(path);
   writeFileSync(draft, content);
   renameSync(draft, path);
 }

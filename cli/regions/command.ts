@@ -1,13 +1,14 @@
 /** `countersign evacuate` and `countersign return`: take a Region out of service, and take it back. */
 import { Command, Option } from 'commander';
 import { invokeAdmin, Refused } from '../admin.ts';
+import { PATIENCE_MS } from '../ask.ts';
 import { NotBegun } from '../aws-error.ts';
 import { confirm } from '../confirm.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
-import { describe, isFit, type Survey, survey } from './survey.ts';
+import { describe, isGood, type Survey, survey } from './survey.ts';
 
 type Options = TargetOptions & {
   readonly json?: true;
@@ -28,7 +29,7 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
-      const seen = await survey(target, region);
+      const seen = await survey(target, region, lookMs(options));
       for (const line of evacuationCost(seen, target.stage)) io.stderr.write(`${line}\n`);
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
@@ -42,13 +43,13 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
   command('return', 'Take an evacuated Region back into service.', RETURN_HELP).action(
     async (region: string, options: Options) => {
       const target = begin(io, 'return', options);
-      const seen = await survey(target, region);
+      const seen = await survey(target, region, lookMs(options));
       for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
       const own = seen.regions.find((each) => each.region === region)!;
-      if (!isFit(own))
+      if (!isGood(own))
         throw new CliError(
           EXIT.failed,
-          `${region} is not good: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
+          `${region} would be unhealthy without its flag, too: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
         );
       const unread = seen.flags.find(({ error }) => error !== undefined);
       if (unread)
@@ -60,6 +61,9 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
     },
   );
 
+/** Limit on each Region's answer while the command looks: one that is cut off delays no evacuation. */
+const lookMs = ({ timeout }: Options): number => Math.min(timeout * 1_000, PATIENCE_MS);
+
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
 const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ healthy }) => healthy);
 const noOther = (seen: Survey): string =>
@@ -70,8 +74,8 @@ The flag is written to the keeper, the next Region in alphabetical order, and to
 other Regions, and the Region answers 503 to registrations. No restart and no loss ends that; only \`countersign return\` does.
 `;
 const RETURN_HELP = `
-It shows the checks of all Regions first, and refuses if the Region is not good. DNS leads to it again once it has been
-good for the hold-down, 3 minutes by default.
+It shows the checks of all Regions first, and refuses if the Region would be unhealthy without its flag, too. DNS leads to
+it again once all its checks have passed for the hold-down, 3 minutes by default.
 `;
 
 const command = (name: Name, description: string, more: string): Command =>
@@ -79,7 +83,10 @@ const command = (name: Name, description: string, more: string): Command =>
     .argument('<region>', 'the Region')
     .option('--yes', 'do not ask for confirmation')
     .addOption(
-      new Option('--timeout <time>', 'how long to wait for the alarm that DNS follows, e.g. 90s, 10m')
+      new Option(
+        '--timeout <time>',
+        'how long to wait for each Region, and for the alarm that DNS follows, e.g. 90s, 10m',
+      )
         .argParser(parseTime)
         .default(300, '5m'),
     )
@@ -107,7 +114,11 @@ function evacuationCost({ region, keeper, regions, flags }: Survey, stage: strin
   ];
 }
 
-/** Changes the flag in both places, the keeper first, since that one decides; then waits for the alarm. */
+/**
+ * Changes the flag in both places, then waits for the alarm. An evacuation writes both flags at once, so that
+ * a Region that gives no answer delays nothing. A return begins with the keeper: a Region whose keeper still
+ * holds it out does not come back by half.
+ */
 async function run(
   io: Io,
   setExit: SetExit,
@@ -143,7 +154,8 @@ async function run(
   const change = (at: string, to: Name): Promise<boolean> =>
     attempt(at, async () => {
       try {
-        await invokeAdmin(target, at, COMMANDS[to].action, { region }, signal);
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1_000)]);
+        await invokeAdmin(target, at, COMMANDS[to].action, { region }, limit);
         stands.set(at, to === 'evacuate');
       } catch (error) {
         const isBegun = !(error instanceof Refused || error instanceof NotBegun);
@@ -155,21 +167,26 @@ async function run(
   const lookAgain = async (): Promise<void> => {
     let isTooMany = false;
     await attempt('another look', async () => {
-      const now = await survey(target, region);
+      const now = await survey(target, region, lookMs(options));
       isTooMany = isLast(now);
       if (isTooMany)
         throw new CliError(EXIT.failed, `${noOther(now)}: what this command has set is taken back`);
     });
     if (!isTooMany) return;
-    for (const { at, evacuatedAt } of flags)
-      if (!evacuatedAt && stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
+    await Promise.all(
+      flags.map(async ({ at, evacuatedAt }) => {
+        if (!evacuatedAt && stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
+      }),
+    );
   };
   try {
-    for (const at of [keeper, region]) {
-      if (interrupted) break;
+    const changeAt = async (at: string) => {
       if (await change(at, name)) done.add(at);
-      // A Region whose keeper still holds it out does not come back by half.
-      else if (name === 'return') break;
+    };
+    if (name === 'evacuate') await Promise.all([keeper, region].map(changeAt));
+    else {
+      await changeAt(keeper);
+      if (done.has(keeper) && !interrupted) await changeAt(region);
     }
     if (name === 'evacuate' && !options.evenIfLast && done.size > 0 && !interrupted) await lookAgain();
     if (done.has(keeper) && !interrupted)
@@ -210,7 +227,7 @@ const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {
   ],
   return: (region) => [
     `${region} is back: no flag stands, and the alarm that DNS follows has ended`,
-    'DNS leads to it again once it has been good for the hold-down (3 minutes by default)',
+    'DNS leads to it again once all its checks have passed for the hold-down (3 minutes by default)',
   ],
 };
 
@@ -227,7 +244,7 @@ function left(
   const isHeld = inKeeper
     ? `the flag in ${keeper} holds ${region} out of DNS`
     : inKeeper === false
-      ? `without the flag in ${keeper} DNS leads to ${region} again once its own health is good`
+      ? `without the flag in ${keeper} DNS leads to ${region} again once its own health check passes`
       : `it is not known whether the flag in ${keeper} stands, which decides where DNS leads`;
   const refuses = own
     ? `${region} refuses registrations, and its own flag makes it unhealthy`

@@ -40,11 +40,15 @@ export interface Survey {
 /** Limit on one look at a Region's health. Its checkers wait for two seconds. */
 const ANSWER_MS = 5_000;
 
-/** @throws CliError where no Region answers, or the stage has no such Region or no other */
-export async function survey(target: Target, region: string): Promise<Survey> {
-  const shown = await askAtOnce(target, (each) =>
-    invokeAdmin(target, each, 'regions.show', { region }),
-  ).catch((error: unknown) => {
+/**
+ * @param limitMs on each Region's answer, so that one that is cut off does not delay the others'
+ * @throws CliError where no Region answers, or the stage has no such Region or no other
+ */
+export async function survey(target: Target, region: string, limitMs: number): Promise<Survey> {
+  const shown = await askAtOnce(target, (each) => show(target, each, region, limitMs), {
+    // All that they say of the stage's Regions is the same. The flags are asked for in any case.
+    patienceMs: limitMs / 5,
+  }).catch((error: unknown) => {
     if (error instanceof Refused && error.code === 'not_found')
       throw usage(`${JSON.stringify(region)}: ${error.message}`);
     throw error;
@@ -53,18 +57,22 @@ export async function survey(target: Target, region: string): Promise<Survey> {
   const names = regions.map(({ name }) => name);
   const [seen, flags, out] = await Promise.all([
     Promise.all(regions.map(({ name, url }) => look(name, url))),
-    flagsOf(target, region, keeper),
+    flagsOf(target, region, keeper, limitMs),
     Promise.all(
       names.map(
-        async (name) => name !== region && isOut(await flagsOf(target, name, keeperOf(name, names)!)),
+        async (name) =>
+          name !== region && isOut(await flagsOf(target, name, keeperOf(name, names)!, limitMs)),
       ),
     ),
   ]);
   return { region, keeper, regions: seen.map((each, i) => (out[i] ? evacuated(each) : each)), flags };
 }
 
-const flagsOf = (target: Target, region: string, keeper: string): Promise<FlagPlace[]> =>
-  Promise.all([keeper, region].map((at) => flagAt(target, at, region)));
+const show = (target: Target, at: string, region: string, limitMs: number): Promise<ShownRegion> =>
+  invokeAdmin(target, at, 'regions.show', { region }, AbortSignal.timeout(limitMs));
+
+const flagsOf = (target: Target, region: string, keeper: string, limitMs: number): Promise<FlagPlace[]> =>
+  Promise.all([keeper, region].map((at) => flagAt(target, at, region, limitMs)));
 
 const isOut = (flags: readonly FlagPlace[]): boolean =>
   flags.some(({ evacuatedAt }) => typeof evacuatedAt === 'string');
@@ -76,9 +84,9 @@ const evacuated = (seen: SeenRegion): SeenRegion => ({
   notes: [...new Set([...seen.notes, 'evacuated'])],
 });
 
-async function flagAt(target: Target, at: string, region: string): Promise<FlagPlace> {
+async function flagAt(target: Target, at: string, region: string, limitMs: number): Promise<FlagPlace> {
   try {
-    const { evacuated_at } = await invokeAdmin(target, at, 'regions.show', { region });
+    const { evacuated_at } = await show(target, at, region, limitMs);
     return { at, evacuatedAt: evacuated_at };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
@@ -93,8 +101,11 @@ async function look(region: string, url: ShownRegion['regions'][number]['url']):
 
 const NO_ANSWER: HealthAnswer = { healthy: false, failing: ['no answer'], notes: [] };
 
-/** @returns whether nothing but an evacuation or the hold-down after it keeps the Region out of service */
-export const isFit = ({ failing, notes }: SeenRegion): boolean =>
+/**
+ * @returns whether the Region is good (docs/regions.md): nothing but an evacuation or the hold-down after it
+ * keeps it out of service
+ */
+export const isGood = ({ failing, notes }: SeenRegion): boolean =>
   failing.length === 0 && notes.every((note) => note === 'evacuated' || note === 'hold-down');
 
 /** One line for a person. */

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
+import { namePrefix } from '../../lambda/contract/names.ts';
 import { CountersignClient } from '../../sdk/typescript/index.ts';
 import type { Place, Ran, Tools } from './tools.ts';
 
@@ -86,7 +87,7 @@ export function toolbox(
       return json;
     },
 
-    async stacks(prefix = `countersign-${stage}-`) {
+    async stacks(prefix = namePrefix(stage)) {
       const found: string[] = [];
       for (const region of new Set([...names, WATCH_REGION])) {
         const options = { client: new CloudFormationClient(place.aws(region)) };
@@ -130,7 +131,8 @@ export async function runCommand(
   { directory, env }: Pick<Place, 'directory' | 'env'>,
   signal?: AbortSignal,
 ): Promise<Ran & { readonly messages: string }> {
-  // In a process group of its own it gets one signal for one Ctrl-C: commands take a second one as harder.
+  // Ctrl-C reaches every process of a group, and this one passes it on: in a group of its own the command
+  // gets it once. A second one would end the command at once.
   const child = spawn(command, args, {
     ...{ cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'], detached: process.platform !== 'win32' },
   });

@@ -9,7 +9,7 @@ import { createEvacuations } from '../../../lambda/adapters/evacuations.ts';
 import { createGoodness } from '../../../lambda/adapters/goodness.ts';
 import { healthHandler } from '../../../lambda/handlers/health.ts';
 import type { HttpHandler } from '../../../lambda/http/handler.ts';
-import { evacuationCheck } from '../../../lambda/request/evacuation-check.ts';
+import { writesCheck } from '../../../lambda/request/writes.ts';
 import { type Carry, dynamodbClientOn } from '../../../local/dynamodb/client.ts';
 import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 import { toEvent } from '../../support/regions.ts';
@@ -235,7 +235,7 @@ describe('an evacuated Region', () => {
     expect((await look()).json).toMatchObject({ notes: ['evacuated'], checks: { ledger: 'pass' } });
     w.clock.nowMs += 365 * 24 * 3_600 * S;
     expect(await ask(look, 1)).toEqual([503]);
-    await w.evacuations.takeBack(HERE, w.clock.nowMs);
+    await w.evacuations.return(HERE, w.clock.nowMs);
     expect((await ask(look, 30)).includes(200)).toBe(false);
     expect((await ask(look, 20)).at(-1)).toBe(200);
   });
@@ -250,7 +250,7 @@ describe('an evacuated Region', () => {
     };
     await w.evacuations.evacuate(HERE, T0);
     expect(await item()).toEqual({ pk: { S: `evacuated#${HERE}` }, since: { N: String(T0) } });
-    await w.evacuations.takeBack(HERE, T0 + S);
+    await w.evacuations.return(HERE, T0 + S);
     expect(Object.keys(await item()).sort()).toEqual(['pk', 'returned_at', 'ttl']);
     // A flag that is set again has no end any more.
     await w.evacuations.evacuate(HERE, T0 + 2 * S);
@@ -259,16 +259,17 @@ describe('an evacuated Region', () => {
   });
 
   it('is known to an instance within ten seconds; an instance that cannot know accepts no write', async () => {
-    const check = evacuationCheck({
+    const check = writesCheck({
       evacuations: w.evacuations,
+      stop: { read: async () => undefined },
       region: HERE,
       nowMs: () => w.clock.nowMs,
       log: () => {},
     });
-    expect(await check()).toBe(false);
+    expect(await check()).toBeUndefined();
     await w.evacuations.evacuate(HERE, w.clock.nowMs);
     w.clock.nowMs += 10_001;
-    expect(await check()).toBe(true);
+    expect(await check()).toBe('evacuated');
     w.is.limits = false;
     w.clock.nowMs += 10_001;
     await expect(check()).rejects.toThrow(Unavailable);
