@@ -121,7 +121,7 @@ export class Rotation {
 
   /**
    * Waits until the replicas have the last change: two moves of labels in quick succession were seen to stop
-   * a secret's replication for good (docs/aws-truths.md, "Secrets").
+   * a secret's replication for good (docs/aws-truths.md, "Secrets and their rotation").
    *
    * @returns false if a replica does not have it in time, as while its Region is lost
    */

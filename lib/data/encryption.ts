@@ -12,8 +12,8 @@ import type { Config } from '../config/read.ts';
 type Region = Config['regions'][number];
 
 /**
- * Whether tables and secrets go over to another key. A stage that is adopted again keeps the key that it made,
- * and names it as both.
+ * Whether tables and secrets go over to another key. A stage that is adopted again keeps the key that it
+ * made, and names it as both.
  */
 export const changesKeys = ({ regions }: Pick<Config, 'regions'>): boolean =>
   regions.some(

@@ -103,10 +103,10 @@ const READ = ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'];
 const WRITE = ['secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecretVersionStage'];
 
 /**
- * On its own keyset and the keyset's replicas, and on the item in each Region that lists its revoked kids. The
- * rights are the same whichever Region makes the keys: a promotion must not wait for IAM, whose control plane
- * is in one Region (docs/decisions/0036). AWS refuses the write of a replica, and the function itself makes no
- * key where another Region does.
+ * On its own keyset and the keyset's replicas, and on the item in each Region that lists its revoked kids.
+ * The rights are the same whichever Region makes the keys: a promotion must not wait for IAM, whose control
+ * plane is in one Region (docs/decisions/0036). AWS refuses the write of a replica, and the function itself
+ * makes no key where another Region does.
  */
 function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
   const stage = config.stage.name;

@@ -109,7 +109,7 @@ export class SecretRegions {
   status(region: string, name: string): ReplicaStatus[] {
     return this.#linksOf(region, name).flatMap((link): ReplicaStatus[] => {
       const { region: to, kmsKeyId, failed: message } = link;
-      const { changedAtMs } = this.in(region).find(name);
+      const { changedAtMs = 0 } = this.in(region).all().find((each) => each.name === name) ?? {};
       if (message !== undefined) return [{ region: to, kmsKeyId, status: 'Failed', message }];
       if (!this.#linked(region, name, to)) return [];
       const arrived = Math.max(link.sinceMs, changedAtMs) <= this.#seenMs(region, name, to);

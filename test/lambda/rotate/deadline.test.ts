@@ -18,8 +18,8 @@ it('all steps of a revocation end before Lambda ends the function', () => {
   // Region.
   expect(swapMs + 3 * eachMs + LOG_OUT_MS).toBeLessThan(ROTATION_TIMEOUT_MS);
   expect(answerMs + LOG_OUT_MS).toBeLessThan(ROTATION_TIMEOUT_MS);
-  // Before AWSCURRENT moves, every Region remembers the keyset, and this one confirms it; the remaining time is
-  // for Vault.
+  // Before AWSCURRENT moves, every Region remembers the keyset, and this one confirms it; the remaining time
+  // is for Vault.
   expect(replicatedMs + 2 * eachMs).toBeLessThan(swapMs);
 });
 

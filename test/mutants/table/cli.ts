@@ -1553,8 +1553,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'lib/stacks/deploy-plan.ts',
-    'const order = changesKeys\n',
-    'const order = !changesKeys\n',
+    'const order = changesKeys(config)\n',
+    'const order = !changesKeys(config)\n',
     'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
