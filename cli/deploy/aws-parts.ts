@@ -71,7 +71,15 @@ export function awsParts(
       `${verb} of ${what(stack)}`,
     );
   return {
-    deploy: (stack) => cdk('deploy', stack, '--require-approval', 'never'),
+    async deploy(stack) {
+      if ((await describe(stack))?.StackStatus === 'ROLLBACK_COMPLETE')
+        throw new CliError(
+          EXIT.failed,
+          `${what(stack)} could not be made: it is ROLLBACK_COMPLETE, and takes no deployment. Delete it and what it left ` +
+            'behind first: docs/deploy.md, "A first deployment that failed"',
+        );
+      await cdk('deploy', stack, '--require-approval', 'never');
+    },
     destroy: (stack) => cdk('destroy', stack, '--force'),
     async remove(stack) {
       const cloudFormation = new CloudFormationClient(aws(stack.region));

@@ -194,6 +194,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       pending: undefined,
       changedAtMs: nowMs(),
       primaryRegion: region,
+      replicating: false,
       nextRotationAtMs: undefined,
     };
     return new Deadline().by(times.eachMs, secret.describe()).catch(() => written);

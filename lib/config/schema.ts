@@ -29,6 +29,8 @@ export const configSchema = z.strictObject({
   regions: z
     .array(region)
     .min(1, 'must name at least one Region')
+    // An alarm takes ten metrics, and a role's policy as many Regions.
+    .max(10, 'must name at most ten Regions')
     .meta({ examples: [[{ name: 'eu-west-1' }]] }),
   homeRegion: regionName().optional(),
   witnessRegion: regionName()

@@ -3,6 +3,13 @@ import { type Mutant, mutant } from '../mutant.ts';
 
 export const CLI: readonly Mutant[] = [
   mutant(
+    'stuck-stack-named',
+    'cli/deploy/aws-parts.ts',
+    "=== 'ROLLBACK_COMPLETE'",
+    "=== 'ROLLBACK_FAILED'",
+    'test/cli/deploy-stuck.test.ts',
+  ),
+  mutant(
     'erase',
     'cli/registrations/command.ts',
     'while (options.wait && answers.failed.length === 0 &&',
@@ -1669,8 +1676,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'lib/stacks/deploy-plan.ts',
-    'const order = changesKeys\n',
-    'const order = !changesKeys\n',
+    'const order = changesKeys(config)\n',
+    'const order = !changesKeys(config)\n',
     'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
