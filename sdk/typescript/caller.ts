@@ -10,7 +10,7 @@ import { ClockSkewError, CountersignError, errorOfCall, UnexpectedAnswerError } 
 import { type Answer, answerError, exchange, type Request, serverTimeMs } from './http.ts';
 import { NoncePool } from './nonce-pool.ts';
 import { Regions } from './regions.ts';
-import { isUnreachable, type Next, nextAttempt, RetryBudget, type Tried } from './retry.ts';
+import { isRegionFailure, type Next, nextAttempt, RetryBudget, type Tried } from './retry.ts';
 
 export interface CallerOptions {
   /** Base URL of the entry or of a Region. */
@@ -196,7 +196,7 @@ export class Caller {
     const { maxRetries, random, onQuotaWait } = this.#options;
     const { region, tried } = state;
     state.unclear ||= sent && (answer === undefined || answer.status >= 500);
-    if (region && isUnreachable(error)) this.#regions.failed(region);
+    if (region && isRegionFailure(error)) this.#regions.failed(region);
     if (error instanceof ClockSkewError && answer) this.#correctClock(error, answer);
     const next = nextAttempt(error, tried, {
       maxRetries,

@@ -138,6 +138,45 @@ test('after a 503 the client calls another Region at once, whatever Retry-After 
   expect(platform.log.at(-1)).toBe('POST b/v1/register');
 });
 
+test.each([500, 502, 503, 504])(
+  'a Region that answers %i costs one failed attempt, and is then not called for half a minute',
+  async (status) => {
+    for (const failing of ['/v1/register', '/v1/nonce']) {
+      const platform = new FakePlatform();
+      const client = platform.client();
+      // As API Gateway answers for a function that crashes.
+      platform.fault = ({ at, path }) =>
+        at === 'a' && path === failing
+          ? new Response('{"message":"x"}', { status, headers: { 'Retry-After': '120' } })
+          : undefined;
+      expect(await client.register(ada)).toMatchObject({ user_id: 'ada' });
+      await client.register({ user_id: 'next' });
+      const toA = platform.log.filter((line) => line.endsWith(` a${failing}`));
+      expect([failing, toA.length, platform.waits]).toEqual([failing, 1, []]);
+      expect(platform.log.filter((line) => line === 'POST b/v1/register')).toHaveLength(2);
+    }
+  },
+);
+
+test('a registration that took effect before the Region answered 500 is the one that the other Region returns', async () => {
+  const platform = new FakePlatform();
+  const { fetch } = platform;
+  const crashing = (async (url: string, init: RequestInit) => {
+    const answer = await fetch(url, init);
+    return url.startsWith('https://a.') && init.method === 'POST'
+      ? new Response('', { status: 500 })
+      : answer;
+  }) as typeof globalThis.fetch;
+  const client = platform.client({ fetch: crashing });
+  const registered = await client.register(ada);
+  expect(registered).toMatchObject({ user_id: 'ada', replayed: true });
+  const isPost = ({ method }: { method: string }) => method === 'POST';
+  expect(platform.seen.filter(isPost).map(({ at }) => at)).toEqual(['a', 'b']);
+  expect(new Set(platform.seen.filter(isPost).map(({ headers }) => headers.get('Authorization'))).size).toBe(
+    2,
+  );
+});
+
 test('if every Region is out, the call backs off between them and then fails', async () => {
   const platform = new FakePlatform();
   platform.fault = ({ at }) => (at === 'entry' ? undefined : 'refuse');

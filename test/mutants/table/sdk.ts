@@ -39,6 +39,20 @@ export const SDK: readonly Mutant[] = [
     'test/sdk/client.test.ts',
   ),
   mutant(
+    'leaves-a-broken-region',
+    'sdk/typescript/retry.ts',
+    'const REGION_FAILURES = [500, 502, 503, 504];',
+    'const REGION_FAILURES = [503];',
+    'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'leaves-a-broken-region',
+    'sdk/typescript/retry.ts',
+    'if (isOfRegion && limits.otherRegion',
+    'if (isOfRegion && retryAfterMs <= LONGEST_WAIT_MS && limits.otherRegion',
+    'test/sdk/retry.test.ts',
+  ),
+  mutant(
     'attempts-told',
     'sdk/typescript/errors.ts',
     'const own = new Error();',
