@@ -56,8 +56,8 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
     return next;
   };
   const isOfRegion = isRegionFailure(failure);
-  // This Region cannot serve, however long it asks to wait: try another at once, with a nonce from there. This
-  // costs no retry, but happens only once.
+  // This Region cannot serve, however long it asks to wait: try another at once, with a nonce from there.
+  // This costs no retry, but happens only once.
   if (isOfRegion && limits.otherRegion && !tried.remedies.has('fail-over'))
     return once('fail-over', { waitMs: 0, nonce: 'fresh', region: 'best' });
   // The wait would be longer than a call may wait: let the caller decide.
@@ -88,8 +88,8 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
 }
 
 /**
- * @returns whether the Region cannot serve now, so that another may be tried. The request may have taken effect
- * nevertheless: registering and deleting are idempotent in all Regions together.
+ * @returns whether the Region cannot serve now, so that another may be tried. The request may have taken
+ * effect nevertheless: registering and deleting are idempotent in all Regions together.
  */
 export const isRegionFailure = (failure: CountersignError): boolean =>
   failure instanceof ConnectionError ||

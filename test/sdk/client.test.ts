@@ -235,6 +235,21 @@ test('an error says how often its call was sent, and whether the retries of the 
   });
 });
 
+test('an error about a successful answer of the wrong form has the attempts as well', async () => {
+  const platform = new FakePlatform(['a']);
+  let posts = 0;
+  platform.fault = ({ method, path, at }) => {
+    if (path.startsWith('/v1/registrations/')) return new Response('<html>');
+    if (method !== 'POST') return undefined;
+    posts += 1;
+    return posts === 1 ? platform.problem('use_nonce', at) : new Response('<html>');
+  };
+  const client = platform.client();
+  const code = 'unexpected_answer';
+  await expect(client.register(ada)).rejects.toMatchObject({ code, status: 200, attempts: 2 });
+  await expect(client.get('x'.repeat(43))).rejects.toMatchObject({ code, status: 200, attempts: 1 });
+});
+
 test('calls that share a failed request for nonces have errors of their own', async () => {
   const platform = new FakePlatform(['a']);
   platform.fault = ({ path }) => (path === '/v1/nonce' ? platform.problem('internal', 'a') : undefined);
@@ -288,6 +303,20 @@ test('a deletion that finds nothing is not_found, even if only fetching its nonc
     return 'refuse';
   };
   await expect(platform.client().delete('x'.repeat(43))).rejects.toThrow(NotFoundError);
+});
+
+test('a deletion that finds nothing is not_found, even if its first nonce was refused', async () => {
+  const platform = new FakePlatform(['a']);
+  let refused = false;
+  platform.fault = ({ method, at }) => {
+    if (method !== 'DELETE' || refused) return undefined;
+    refused = true;
+    return platform.problem('use_nonce', at);
+  };
+  await expect(platform.client().delete('x'.repeat(43))).rejects.toMatchObject({
+    code: 'not_found',
+    attempts: 2,
+  });
 });
 
 test('the client waits for Retry-After plus jitter', async () => {

@@ -68,6 +68,20 @@ export const SDK: readonly Mutant[] = [
   ),
   mutant(
     'attempts-told',
+    'sdk/typescript/client.ts',
+    "return this.#caller.call({ ...options, method: 'GET', path: pathOf(id), read });",
+    "return read(await this.#caller.call({ ...options, method: 'GET', path: pathOf(id), read: (a) => a }));",
+    'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'deleted-or-told',
+    'sdk/typescript/caller.ts',
+    "call.method === 'DELETE' && state.unclear",
+    "call.method === 'DELETE' && state.attempts > 1",
+    'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'attempts-told',
     'sdk/typescript/caller.ts',
     'new RetryBudget(retryBudget)',
     'new RetryBudget(50)',
