@@ -4,7 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
 import { type GlobalTableKind, PROBE_PREFIX, TABLES, tableKinds } from '../../lambda/contract/names.ts';
+import { betweenClocksMs } from '../../protocol/registration.ts';
 
 export type Item = Record<string, AttributeValue>;
 export type Kind = GlobalTableKind;
@@ -22,6 +24,16 @@ export const keyOf = (kind: Kind, item: Item): Item =>
 /** @param atS epoch seconds @returns whether TTL may have deleted the item by then */
 export const isExpired = ({ ttl }: Item, atS: number): boolean => ttl?.N !== undefined && Number(ttl.N) < atS;
 
+/**
+ * `ledger` and `limits` have the key of `registry`, so that only an item tells them apart.
+ *
+ * @returns whether a table of the kind has items of this form
+ */
+export function isOfKind(kind: Kind, { user_id, created_at, deleted_at }: Item): boolean {
+  if (kind !== 'registry') return true;
+  return deleted_at?.N !== undefined || (user_id?.S !== undefined && created_at?.N !== undefined);
+}
+
 export interface Condition {
   readonly ConditionExpression: string;
   readonly ExpressionAttributeValues?: Item;
@@ -33,8 +45,14 @@ export function unlessNewer(kind: Kind, item: Item): Condition {
     absentOr(`${name} <= :by`, by && { ':by': by });
   if (kind === 'registry') {
     // A registration or a tombstone, whichever was later.
-    const by = item.deleted_at ?? item.created_at;
-    return absentOr('created_at <= :by OR deleted_at <= :by', by && { ':by': by });
+    const { created_at: created, deleted_at: deleted } = item;
+    if (created) return absentOr('created_at <= :by OR deleted_at <= :by', { ':by': created });
+    // A tombstone may be of a clock that is behind the one of its registration.
+    const latest = Number(deleted!.N) + betweenClocksMs(LONGEST_CLOCK_ERROR_MS);
+    return absentOr('created_at <= :latest OR deleted_at <= :by', {
+      ':by': deleted!,
+      ':latest': { N: String(latest) },
+    });
   }
   const sort = item.sk?.S ?? '';
   if (sort === 'client') return since('created_at', item.created_at);

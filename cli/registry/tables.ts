@@ -18,6 +18,7 @@ import {
   DigestSum,
   type Item,
   isExpired,
+  isOfKind,
   isProbe,
   type Kind,
   keyOf,
@@ -85,10 +86,19 @@ export async function removeExtras(source: Place, target: Place, pass: Pass): Pr
   return removed;
 }
 
-/** @returns a digest of the items to copy, by strongly consistent reads */
+/**
+ * @returns a digest of the items to copy, by strongly consistent reads
+ * @throws CliError where an item shows that the table is of another kind
+ */
 export async function digestOf(place: Place, pass: Pass): Promise<Digest> {
   const sum = new DigestSum();
   await eachItem(place, pass, async (item) => {
+    if (!isOfKind(place.kind, item))
+      throw new CliError(
+        EXIT.failed,
+        `table ${place.table} in ${place.region} has an item that is neither a registration nor a tombstone: it is no table ` +
+          `of ${place.kind}`,
+      );
     if (!isExpired(item, pass.startS + EXPIRING_S)) sum.add(item);
   });
   return sum.value;
