@@ -14,7 +14,7 @@ import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { awsError } from '../aws-error.ts';
-import { askHealth, type HealthAnswer } from '../health.ts';
+import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
@@ -32,6 +32,8 @@ export interface AwsPartsOptions {
 type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
 
 const ANSWER_MS = 10_000;
+/** How long a Region is asked again that answers 429. */
+const THROTTLED_MS = 300_000;
 const DELETION_S = 1_800;
 
 export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsPartsOptions): DeployParts {
@@ -111,7 +113,13 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const url = (await describe(stack))?.Outputs?.find(
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
-      const answer = url === undefined ? undefined : await askHealth(url, ANSWER_MS);
+      if (url === undefined) return undefined;
+      const answer = await askHealth(url, { timeoutMs: ANSWER_MS, throttledMs: THROTTLED_MS, signal });
+      if (answer === THROTTLED)
+        throw new CliError(
+          EXIT.unreachable,
+          `${stack.region} answers 429 to too many requests: whether it is healthy is not known; run this again`,
+        );
       return answer && failingChecks(answer);
     },
     async alarms({ name, region }) {

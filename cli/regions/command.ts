@@ -28,7 +28,7 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
-      const seen = await survey(target, region);
+      const seen = await survey(target, region, options.timeout * 1_000);
       for (const line of evacuationCost(seen, target.stage)) io.stderr.write(`${line}\n`);
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
@@ -42,13 +42,13 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
   command('return', 'Take an evacuated Region back into service.', RETURN_HELP).action(
     async (region: string, options: Options) => {
       const target = begin(io, 'return', options);
-      const seen = await survey(target, region);
+      const seen = await survey(target, region, options.timeout * 1_000);
       for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
       const own = seen.regions.find((each) => each.region === region)!;
       if (!isFit(own))
         throw new CliError(
           EXIT.failed,
-          `${region} is not good: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
+          `${region} is not ${own.healthy === undefined ? 'known to be ' : ''}good: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
         );
       const unread = seen.flags.find(({ error }) => error !== undefined);
       if (unread)
@@ -62,8 +62,10 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
 
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
 const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ healthy }) => healthy);
+/** Whether no other Region serves. One of which nothing is known may serve. */
+const isAlone = (seen: Survey): boolean => othersOf(seen).every(({ healthy }) => healthy === false);
 const noOther = (seen: Survey): string =>
-  `no other Region is healthy (${othersOf(seen).map(describe).join('; ')})`;
+  `no other Region is ${isAlone(seen) ? '' : 'known to be '}healthy (${othersOf(seen).map(describe).join('; ')})`;
 
 const EVACUATE_HELP = `
 The flag is written to the keeper, the next Region in alphabetical order, and to the Region itself. DNS then leads to the
@@ -79,7 +81,10 @@ const command = (name: Name, description: string, more: string): Command =>
     .argument('<region>', 'the Region')
     .option('--yes', 'do not ask for confirmation')
     .addOption(
-      new Option('--timeout <time>', 'how long to wait for the alarm that DNS follows, e.g. 90s, 10m')
+      new Option(
+        '--timeout <time>',
+        'how long to wait for a Region that answers 429, and for the alarm that DNS follows, e.g. 90s, 10m',
+      )
         .argParser(parseTime)
         .default(300, '5m'),
     )
@@ -126,6 +131,8 @@ async function run(
   const stands = new Map(
     flags.map(({ at, evacuatedAt }) => [at, evacuatedAt === undefined ? undefined : evacuatedAt !== null]),
   );
+  /** Where the flag stood before this command set it: another evacuation set it there. */
+  const foreign = new Set(flags.flatMap(({ at, evacuatedAt }) => (evacuatedAt ? [at] : [])));
   const done = new Set<string>();
   let alarmSeen = false;
   let interrupted = false;
@@ -143,7 +150,8 @@ async function run(
   const change = (at: string, to: Name): Promise<boolean> =>
     attempt(at, async () => {
       try {
-        await invokeAdmin(target, at, COMMANDS[to].action, { region }, signal);
+        const shown = await invokeAdmin(target, at, COMMANDS[to].action, { region }, signal);
+        if ('stood_before' in shown && shown.stood_before) foreign.add(at);
         stands.set(at, to === 'evacuate');
       } catch (error) {
         const isBegun = !(error instanceof Refused || error instanceof NotBegun);
@@ -155,14 +163,19 @@ async function run(
   const lookAgain = async (): Promise<void> => {
     let isTooMany = false;
     await attempt('another look', async () => {
-      const now = await survey(target, region);
-      isTooMany = isLast(now);
+      const now = await survey(target, region, options.timeout * 1_000, signal);
+      isTooMany = isAlone(now);
       if (isTooMany)
-        throw new CliError(EXIT.failed, `${noOther(now)}: what this command has set is taken back`);
+        throw new CliError(
+          EXIT.failed,
+          foreign.size > 0
+            ? `${noOther(now)}. Nothing is taken back, since another command has evacuated ${region}: to take it back, run ` +
+                `countersign return ${region}${target.args}`
+            : `${noOther(now)}: what this command has set is taken back`,
+        );
     });
-    if (!isTooMany) return;
-    for (const { at, evacuatedAt } of flags)
-      if (!evacuatedAt && stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
+    if (!isTooMany || foreign.size > 0) return;
+    for (const { at } of flags) if (stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
   };
   try {
     for (const at of [keeper, region]) {

@@ -6,15 +6,16 @@ import type { ShownRegion } from '../../lambda/contract/admin.ts';
 import { keeperOf } from '../../lambda/contract/evacuation.ts';
 import { invokeAdmin, Refused } from '../admin.ts';
 import { askAtOnce } from '../ask.ts';
-import { askHealth, type HealthAnswer } from '../health.ts';
+import { askHealth, THROTTLED } from '../health.ts';
 import { CliError, usage } from '../io.ts';
 import type { Target } from '../target.ts';
 
 /** A Region as its own `/v1/health` and its evacuation flags show it. */
 export interface SeenRegion {
   readonly region: string;
-  readonly healthy: boolean;
-  /** Checks that fail; `no answer` where it gave none. */
+  /** Undefined where that is not known: too many ask, and the Region answers 429. */
+  readonly healthy: boolean | undefined;
+  /** Checks that fail; `no answer` where it gave none, `too many requests` where it answers 429. */
   readonly failing: readonly string[];
   /** Other reasons that keep it out of service: `evacuated`, `hold-down`, `limits`. */
   readonly notes: readonly string[];
@@ -40,8 +41,17 @@ export interface Survey {
 /** Limit on one look at a Region's health. Its checkers wait for two seconds. */
 const ANSWER_MS = 5_000;
 
-/** @throws CliError where no Region answers, or the stage has no such Region or no other */
-export async function survey(target: Target, region: string): Promise<Survey> {
+/**
+ * @param throttledMs how long to ask a Region again that answers 429
+ * @param signal ends that
+ * @throws CliError where no Region answers, or the stage has no such Region or no other
+ */
+export async function survey(
+  target: Target,
+  region: string,
+  throttledMs: number,
+  signal?: AbortSignal,
+): Promise<Survey> {
   const shown = await askAtOnce(target, (each) =>
     invokeAdmin(target, each, 'regions.show', { region }),
   ).catch((error: unknown) => {
@@ -52,7 +62,7 @@ export async function survey(target: Target, region: string): Promise<Survey> {
   const { keeper, regions } = shown.result;
   const names = regions.map(({ name }) => name);
   const [seen, flags, out] = await Promise.all([
-    Promise.all(regions.map(({ name, url }) => look(name, url))),
+    Promise.all(regions.map(({ name, url }) => look(name, url, throttledMs, signal))),
     flagsOf(target, region, keeper),
     Promise.all(
       names.map(
@@ -86,17 +96,24 @@ async function flagAt(target: Target, at: string, region: string): Promise<FlagP
   }
 }
 
-async function look(region: string, url: ShownRegion['regions'][number]['url']): Promise<SeenRegion> {
-  const { healthy, failing, notes } = (await askHealth(url, ANSWER_MS)) ?? NO_ANSWER;
-  return { region, healthy, failing, notes };
+async function look(
+  region: string,
+  url: ShownRegion['regions'][number]['url'],
+  throttledMs: number,
+  signal: AbortSignal | undefined,
+): Promise<SeenRegion> {
+  const answer = await askHealth(url, { timeoutMs: ANSWER_MS, throttledMs, ...(signal && { signal }) });
+  if (answer === THROTTLED) return { region, healthy: undefined, failing: ['too many requests'], notes: [] };
+  return { region, healthy: false, failing: ['no answer'], notes: [], ...answer };
 }
-
-const NO_ANSWER: HealthAnswer = { healthy: false, failing: ['no answer'], notes: [] };
 
 /** @returns whether nothing but an evacuation or the hold-down after it keeps the Region out of service */
 export const isFit = ({ failing, notes }: SeenRegion): boolean =>
   failing.length === 0 && notes.every((note) => note === 'evacuated' || note === 'hold-down');
 
 /** One line for a person. */
-export const describe = ({ region, healthy, failing, notes }: SeenRegion): string =>
-  `${region}: ${healthy ? 'healthy' : `unhealthy (${[...failing, ...notes].join(', ')})`}`;
+export function describe({ region, healthy, failing, notes }: SeenRegion): string {
+  const why = [...failing, ...notes].join(', ');
+  if (healthy === undefined) return `${region}: not known (${why})`;
+  return `${region}: ${healthy ? 'healthy' : `unhealthy (${why})`}`;
+}
