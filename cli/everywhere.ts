@@ -41,6 +41,9 @@ export interface Wording<R> {
   text(result: R): string;
 }
 
+/** How the Regions' answers become one outcome, and how it is printed. */
+export type Outcome<R> = Wording<R> & Combine<R>;
+
 /** Runs an action in every Region, and prints the outcome. */
 export async function everywhere<A extends AdminAction>(
   io: Io,
@@ -48,9 +51,9 @@ export async function everywhere<A extends AdminAction>(
   options: Options,
   action: A,
   params: AdminActions[A]['params'],
-  wording: Wording<AdminActions[A]['result']> & Combine<AdminActions[A]['result']>,
+  outcome: Outcome<AdminActions[A]['result']>,
 ): Promise<void> {
-  printAnswers(io, setExit, options, await askEverywhere(io, options, action, params, wording), wording);
+  printAnswers(io, setExit, options, await askEverywhere(io, options, action, params, outcome), outcome);
 }
 
 /**

@@ -74,3 +74,13 @@ export const usage = (message: string): CliError => new CliError(EXIT.usage, mes
 
 /** Writes one JSON document, which is also one line of JSON Lines. */
 export const printJson = ({ stdout }: Io, value: unknown): void => stdout.write(`${JSON.stringify(value)}\n`);
+
+/** Ctrl-C aborts the signal that the work gets; the command then says what may have been done. */
+export async function interruptible<R>(
+  io: Pick<Io, 'onInterrupt'>,
+  work: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
+  const interruption = new AbortController();
+  const disarm = io.onInterrupt(() => interruption.abort());
+  return work(interruption.signal).finally(disarm);
+}

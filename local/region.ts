@@ -64,29 +64,10 @@ export function createRegion(
   settings: LocalRegionSettings,
   { nowMs, log }: RegionRuntime,
 ): Region {
-  const {
-    awsEndpoint,
-    entryUrl,
-    regions,
-    consistency,
-    nonceLifeMs,
-    holdDownMs,
-    keysetMaxAgeMs,
-    tableGeneration,
-  } = settings;
+  // The functions of a Region do not know how far its clock is ahead.
+  const { awsEndpoint, checkers, clockErrorMs: _, ...served } = settings;
   const aws = awsClients(awsEndpoint, name);
-  const env = servingEnvironment({
-    stage: STAGE,
-    region: name,
-    baseUrl: url,
-    entryUrl,
-    regions,
-    consistency,
-    nonceLifeMs,
-    holdDownMs,
-    keysetMaxAgeMs,
-    tableGeneration,
-  });
+  const env = servingEnvironment({ stage: STAGE, region: name, baseUrl: url, ...served });
   const { dynamodb, secrets } = aws;
   const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema));
   const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
@@ -95,7 +76,7 @@ export function createRegion(
     gateway: createGateway({
       invoke,
       errorDocsUrl: env.COUNTERSIGN_ERROR_DOCS_URL,
-      routes: [...ROUTES, settings.checkers],
+      routes: [...ROUTES, checkers],
       nowMs,
     }),
     functions: new Map(FUNCTIONS.map((each) => [functionName(STAGE, each), handlers[each] as LambdaHandler])),

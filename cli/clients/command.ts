@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts';
 import { invokeAdmin, listClients } from '../admin.ts';
 import { askAtOnce, PATIENCE_MS } from '../ask.ts';
-import { everywhere } from '../everywhere.ts';
+import { everywhere, type Outcome } from '../everywhere.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { checkClientNames } from '../params.ts';
 import { printClient, printClients, printFields, printTable } from '../print.ts';
@@ -128,18 +128,11 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
       `${verb} my-service --stage prod --region eu-west-1,eu-central-1`,
       oneClient,
     ).action((client_id: string, options: Options) =>
-      everywhere(
-        io,
-        setExit,
-        options,
-        action,
-        { client_id },
-        {
-          json: (client) => ({ client: client ?? null }),
-          text: ({ disabled }) => `${client_id} is ${disabled ? 'disabled' : 'enabled'}`,
-          ...(verb === 'disable' && { atOnce: true }),
-        },
-      ),
+      forClient(client_id, options, action, {
+        json: (client) => ({ client: client ?? null }),
+        text: ({ disabled }) => `${client_id} is ${disabled ? 'disabled' : 'enabled'}`,
+        ...(verb === 'disable' && { atOnce: true }),
+      }),
     );
 
   add(
@@ -148,19 +141,12 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
     'delete my-service',
     oneClient,
   ).action((client_id: string, options: Options) =>
-    everywhere(
-      io,
-      setExit,
-      options,
-      'clients.delete',
-      { client_id },
-      {
-        json: () => ({ client_id }),
-        text: () => `${client_id} is deleted; within 10 seconds its keys stop working`,
-        absentIsDone: true,
-        atOnce: true,
-      },
-    ),
+    forClient(client_id, options, 'clients.delete', {
+      json: () => ({ client_id }),
+      text: () => `${client_id} is deleted; within 10 seconds its keys stop working`,
+      absentIsDone: true,
+      atOnce: true,
+    }),
   );
   return clients;
 
@@ -171,6 +157,15 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   ): Promise<AdminActions[A]['result']> {
     const target = findTarget(options, io);
     return invokeAdmin(target, target.regions[0]!, action, params);
+  }
+
+  function forClient<A extends 'clients.disable' | 'clients.enable' | 'clients.delete'>(
+    client_id: string,
+    options: Options,
+    action: A,
+    outcome: Outcome<AdminActions[A]['result']>,
+  ): Promise<void> {
+    return everywhere(io, setExit, options, action, { client_id }, outcome);
   }
 
   async function create(client_id: string | undefined, options: CreateOptions): Promise<void> {

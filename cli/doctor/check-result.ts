@@ -18,30 +18,17 @@ export const passed = (check: CheckResult['check'], of: string, detail: string):
   of,
   detail,
 });
-export const warned = (
-  check: CheckResult['check'],
-  of: string,
-  detail: string,
-  fix: string,
-): CheckResult => ({
-  check,
-  status: 'warn',
-  of,
-  detail,
-  fix,
-});
-export const failed = (
-  check: CheckResult['check'],
-  of: string,
-  detail: string,
-  fix: string,
-): CheckResult => ({
-  check,
-  status: 'fail',
-  of,
-  detail,
-  fix,
-});
+const withFix =
+  (status: 'warn' | 'fail') =>
+  (check: CheckResult['check'], of: string, detail: string, fix: string): CheckResult => ({
+    check,
+    status,
+    of,
+    detail,
+    fix,
+  });
+export const warned = withFix('warn');
+export const failed = withFix('fail');
 export const skipped = (
   check: CheckResult['check'],
   of: string,

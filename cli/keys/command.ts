@@ -3,36 +3,29 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { KeysetSummary } from '../../lambda/contract/keys.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { PATIENCE_MS } from '../ask.ts';
-import { confirm } from '../confirm.ts';
 import {
   CliError,
   EXIT,
   EXIT_CODES_HELP,
   type ExitCode,
   type Io,
+  interruptible,
   printJson,
   type SetExit,
   usage,
 } from '../io.ts';
-import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
+import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
-import { askKeys, exitOf, ifAnswered } from './ask.ts';
+import { askKeys, exitOf } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
-import { projectLock } from './lock.ts';
 import { look, lookForHome } from './look.ts';
-import { faults, newest, printKeyset, printRotated, revokeCommandLine } from './print.ts';
-import { type PromotionStep, promoteKeys } from './promote.ts';
-import { costOf, kidsToRefuse, revokeKeys } from './revoke.ts';
+import { faults, newest, printKeyset, printRotated } from './print.ts';
+import { type PromoteCommandOptions, promote } from './promote-command.ts';
+import { type RevokeCommandOptions, revoke } from './revoke-command.ts';
 import { timeline } from './timeline.ts';
-import { waitForRegions } from './wait.ts';
+import { waitForCopies } from './wait.ts';
 
 type Options = TargetOptions & { readonly json?: true };
-type RevokeCommandOptions = Options & {
-  readonly onlyKid?: readonly string[];
-  readonly yes?: true;
-  readonly timeout: number;
-};
-
 export function keysCommand(io: Io, setExit: SetExit): Command {
   const keys = new Command('keys').description("Manage the platform's own keys, which are made in Vault.");
   const add = (name: string, description: string, example: string, more = '') =>
@@ -90,7 +83,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
         .argParser(parseTime)
         .default(30, '30s'),
     )
-    .action(revoke);
+    .action((purpose: Purpose, options: RevokeCommandOptions) => revoke(io, setExit, purpose, options));
 
   add(
     'unstick',
@@ -114,13 +107,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
         .argParser(parseTime)
         .default(60, '60s'),
     )
-    .action(promote);
+    .action((options: PromoteCommandOptions) => promote(io, setExit, options));
   return keys;
 
   async function init({ timeout, ...options }: Options & { readonly timeout: number }): Promise<void> {
     const target = findTarget(options, io);
     let interrupted = false;
-    const all = await interruptible((signal) => {
+    const all = await interruptible(io, (signal) => {
       signal.addEventListener('abort', () => {
         interrupted = true;
       });
@@ -179,7 +172,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     if ((purpose === undefined) !== (all === true))
       throw usage(`keys rotate needs one purpose (${PURPOSES.join(', ')}) or --all`);
     const target = findTarget(options, io);
-    const keysets = await interruptible((signal) =>
+    const keysets = await interruptible(io, (signal) =>
       forEach(purpose ? [purpose] : PURPOSES, async (each) => {
         const { home } = await lookForHome(target, each, {
           signal,
@@ -194,11 +187,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
       else if (!all) printJson(io, keyset);
     // A key that signs at once, such as that of a revocation which a rotation completes, is needed everywhere
     // now.
-    await interruptible(async (signal) => {
+    await interruptible(io, async (signal) => {
       for (const keyset of keysets) {
         const made = newest(keyset);
         if (made?.state === 'current')
           await waitForCopies(
+            io,
+            setExit,
             target,
             keyset.purpose as Purpose,
             made.kid,
@@ -229,156 +224,6 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     return results;
   }
 
-  async function revoke(purpose: Purpose, options: RevokeCommandOptions): Promise<void> {
-    const target = findTarget(options, io);
-    if (!options.yes && !io.stderr.isTTY)
-      throw usage('keys revoke asks for confirmation, which needs a terminal; use --yes to skip it');
-    await interruptible((signal) => askToRevoke(target, purpose, options, signal));
-  }
-
-  /** Ctrl-C ends the wait for an answer; the command then says what may have been done. */
-  async function interruptible<R>(work: (signal: AbortSignal) => Promise<R>): Promise<R> {
-    const interruption = new AbortController();
-    const disarm = io.onInterrupt(() => interruption.abort());
-    return work(interruption.signal).finally(disarm);
-  }
-
-  async function askToRevoke(
-    target: Target,
-    purpose: Purpose,
-    { onlyKid: onlyKids, yes, json, ...options }: RevokeCommandOptions,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const patienceMs = io.patienceMs ?? PATIENCE_MS;
-    const inTime = () => AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-    const lookNow = () => ifAnswered(look(target, purpose, { patienceMs, signal: inTime() }));
-    // The keys may change while a person thinks.
-    const looking = yes && lookNow();
-    await printCost(target, purpose, onlyKids, inTime());
-    if (!yes) await confirm(io, purpose, 'nothing was revoked');
-    const before = await (looking || lookNow());
-    const revocation = await revokeKeys(target, purpose, {
-      onlyKids,
-      before,
-      patienceMs,
-      signal,
-      report: (text) => io.stderr.write(`${text}\n`),
-    }).catch((error: unknown) => {
-      const kids = kidsToRefuse({ onlyKids, before });
-      // Without the kids, another run would also revoke the key that this one may have made.
-      if (kids.length > 0)
-        io.stderr.write(
-          `${purpose}: no Region has confirmed; until all have, run: ${revokeCommandLine(purpose, kids, target.args)}\n`,
-        );
-      throw error;
-    });
-    const { keyset, failure, revoked, regions, unreadable, revoked_before, asked, unreachable } = revocation;
-    const { unknown_kids } = revocation;
-    const signs = keyset?.keys.find(({ kid, state }) => state === 'current' && !revoked.includes(kid))?.kid;
-    const unconfirmed = regions.filter(({ confirmed }) => !confirmed);
-    // Set first, since what follows may take a while and be interrupted.
-    if (signal.aborted) setExit(EXIT.interrupted);
-    else if (signs === undefined || unconfirmed.length + unknown_kids.length > 0) setExit(EXIT.failed);
-    for (const { error } of unreachable) io.stderr.write(`error: ${error}; asked ${asked} instead\n`);
-    const earlier = revoked_before.filter((kid) => !onlyKids?.includes(kid));
-    const ended = revoked.filter((kid) => !earlier.includes(kid));
-    if (!json) {
-      const confirmed = regions.flatMap((each) => (each.confirmed ? [each.region] : [])).join(', ');
-      const again = ended.filter((kid) => revoked_before.includes(kid));
-      if (again.length > 0) io.stdout.write(`${purpose}: already revoked: ${again.join(', ')}\n`);
-      if (earlier.length > 0) io.stdout.write(`${purpose}: keys revoked earlier: ${earlier.length}\n`);
-      const kids = ended.join(', ') || (earlier.length > 0 ? 'no other key' : 'no key');
-      io.stdout.write(`${purpose}: ${kids} refused within 10 s by: ${confirmed || 'no Region'}\n`);
-      if (signs !== undefined) io.stdout.write(`${purpose}: key ${signs} signs now\n`);
-    }
-    for (const kid of unknown_kids)
-      io.stderr.write(
-        `error: no version of the keyset and no Region knew key ${kid}: it is refused from now on; is it mistyped?\n`,
-      );
-    if (unreadable.length > 0 && onlyKids === undefined)
-      io.stderr.write(`not read: ${unreadable.join(', ')}; a key that exists only there is not refused\n`);
-    // Revoking all keys again would also revoke the new key, and with it everything made from it by then.
-    const again = `run: ${revokeCommandLine(purpose, ended.length > 0 ? ended : revoked, target.args)}`;
-    if (keyset === null) {
-      const way = failure?.includes('A keyset that is full') ? '' : `; then ${again}`;
-      io.stderr.write(`error: no new key is confirmed, so possibly no key signs: ${failure}${way}\n`);
-    } else if (signs === undefined) io.stderr.write(`error: no key signs now; ${again}\n`);
-    for (const { region } of unconfirmed)
-      io.stderr.write(`error: not confirmed by ${region}; until it is, ${again}\n`);
-    const made = keyset && signs !== undefined ? newest(keyset) : undefined;
-    const missing = made ? await waitForCopies(target, purpose, made.kid, options.timeout, signal) : [];
-    if (json) printJson(io, { ...revocation, missing });
-  }
-
-  /** Until a Region has the new key, none may sign there. @returns the Regions that do not have it in time */
-  async function waitForCopies(
-    target: Target,
-    purpose: Purpose,
-    kid: string,
-    timeoutS: number,
-    signal: AbortSignal,
-  ): Promise<readonly string[]> {
-    const missing = await waitForRegions(target, purpose, kid, Date.now() + timeoutS * 1_000, {
-      pollMs: io.pollMs ?? 1_000,
-      // A Region that answers nothing ends the wait at its time as well.
-      signal: AbortSignal.any([
-        signal,
-        AbortSignal.timeout(Math.max(timeoutS * 1_000, io.patienceMs ?? PATIENCE_MS)),
-      ]),
-      report: (text) => io.stderr.write(`${text}\n`),
-    });
-    if (missing.length > 0) setExit(signal.aborted ? EXIT.interrupted : EXIT.failed);
-    const has = signal.aborted ? 'is not known to have' : 'does not have';
-    for (const region of missing)
-      io.stderr.write(
-        `error: ${region} ${has} key ${kid} yet, so possibly no key signs there: see countersign keys list ${purpose}${target.args}\n`,
-      );
-    return missing;
-  }
-
-  async function printCost(
-    target: Target,
-    purpose: Purpose,
-    kids: readonly string[] | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const which = kids ? `the keys ${kids.join(', ')}` : 'all keys, including those that do not sign yet,';
-    io.stderr.write(`This revokes ${which} of ${purpose} in stage ${target.stage}.\n`);
-    for (const line of await costOf(target, purpose, kids, signal)) io.stderr.write(`${line}\n`);
-  }
-
-  async function promote({
-    to,
-    yes = false,
-    timeout,
-    ...options
-  }: Options & { readonly to: string; readonly yes?: boolean; readonly timeout: number }): Promise<void> {
-    const target = findTarget(options, io);
-    if (!target.regions.includes(to))
-      throw usage(`--to must be a Region of the stage: ${target.regions.join(', ')}`);
-    if (target.regions.length < 2) throw usage('keys promote needs every Region of the stage in --region');
-    const report = ({ region, purpose, done, detail }: PromotionStep) => {
-      const line = `${region}: ${purpose === null ? '' : `${purpose}: `}${detail}\n`;
-      if (!done) io.stderr.write(`not done: ${line}`);
-      else if (!options.json) io.stdout.write(line);
-    };
-    const steps = await interruptible((signal) =>
-      promoteKeys(target, to, {
-        yes,
-        lock: target.local ? undefined : projectLock(io.cwd),
-        timeoutMs: timeout * 1_000,
-        pollMs: io.pollMs ?? 1_000,
-        patienceMs: io.patienceMs ?? 10_000,
-        signal,
-        report,
-      }),
-    );
-    const done = steps.every((step) => step.done);
-    if (!done) setExit(EXIT.failed);
-    if (options.json) printJson(io, { to, done, steps });
-    else if (done) io.stdout.write(`${to} makes the keys, and every other Region has them\n`);
-  }
-
   async function unstick(purpose: Purpose, options: Options): Promise<void> {
     const target = findTarget(options, io);
     const { home, keyset: before } = await lookForHome(target, purpose, {
@@ -386,7 +231,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     });
     const { pending } = before;
     const version = pending === null ? {} : { version_id: pending };
-    const keyset = await interruptible((signal) =>
+    const keyset = await interruptible(io, (signal) =>
       askKeys(target, home, purpose, 'keys.unstick', version, signal),
     );
     // A rotation that began in the meantime is not removed.

@@ -1,7 +1,8 @@
 /** Waits until every Region's copy of a keyset has a key. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { CliError } from '../io.ts';
+import { PATIENCE_MS } from '../ask.ts';
+import { CliError, EXIT, type Io, type SetExit } from '../io.ts';
 import type { Target } from '../target.ts';
 import { look } from './look.ts';
 
@@ -33,6 +34,37 @@ export async function waitForRegions(
     reported = waiting;
     await delay(pollMs, undefined, { signal }).catch(() => {});
   }
+}
+
+/**
+ * Waits for a key that should sign at once, and names the Regions that do not have it in time: none may sign
+ * there. @returns these Regions
+ */
+export async function waitForCopies(
+  io: Io,
+  setExit: SetExit,
+  target: Target,
+  purpose: Purpose,
+  kid: string,
+  timeoutS: number,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const missing = await waitForRegions(target, purpose, kid, Date.now() + timeoutS * 1_000, {
+    pollMs: io.pollMs ?? 1_000,
+    // A Region that answers nothing ends the wait at its time as well.
+    signal: AbortSignal.any([
+      signal,
+      AbortSignal.timeout(Math.max(timeoutS * 1_000, io.patienceMs ?? PATIENCE_MS)),
+    ]),
+    report: (text) => io.stderr.write(`${text}\n`),
+  });
+  if (missing.length > 0) setExit(signal.aborted ? EXIT.interrupted : EXIT.failed);
+  const has = signal.aborted ? 'is not known to have' : 'does not have';
+  for (const region of missing)
+    io.stderr.write(
+      `error: ${region} ${has} key ${kid} yet, so possibly no key signs there: see countersign keys list ${purpose}${target.args}\n`,
+    );
+  return missing;
 }
 
 /** @returns undefined where the signal ended the look before its answer */

@@ -12,7 +12,7 @@ import {
   parseKeyset,
   verificationKeys,
 } from '../../protocol/keyset.ts';
-import { mergePublished, NOTHING_PUBLISHED, nextHome, publishedKids } from '../../protocol/published.ts';
+import { publishedKids } from '../../protocol/published.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
 import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
@@ -28,16 +28,11 @@ import { EMPTY_KEYSET } from '../contract/names.ts';
 import { describeError } from '../log.ts';
 import { VaultError } from '../vault/keys.ts';
 import { Deadline, TIMES, TooLate } from './deadline.ts';
-import {
-  type Looked,
-  lookAtRegions,
-  refuseEverywhere,
-  rememberEverywhere,
-  type Unreadable,
-  unique,
-} from './regions.ts';
+import type { HeldKeyset } from './held.ts';
+import { promote } from './promote.ts';
+import { type Looked, lookAtRegions, type Unreadable, unique } from './regions.ts';
 import { type RevokeOptions, revoke } from './revoke.ts';
-import type { HeldKeyset, Rotation } from './rotation.ts';
+import type { Rotation } from './rotation.ts';
 import { ownWords, RotationError } from './rotation-error.ts';
 
 export interface KeysActionsOptions extends RevokeOptions {
@@ -110,42 +105,11 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       return list();
     }),
 
-    'keys.promote': action(Promote, promote),
+    'keys.promote': action(Promote, async ({ to, home }): Promise<PromotedKeys> => {
+      const promoted = await promote(regions, to, home, times.eachMs);
+      return { keyset: await list(), ...promoted };
+    }),
   };
-
-  /**
-   * Only what the Regions remember changes here. The operator's own rights move the secret, and the config
-   * moves the schedule (docs/decisions/0029).
-   */
-  async function promote({ to, home: known }: z.infer<typeof Promote>): Promise<PromotedKeys> {
-    if (!regions.some((each) => each.region === to))
-      throw new AdminError(400, 'malformed_request', `to must be a Region of the stage, got ${to}`);
-    const { published, revoked, regions: looked } = await lookAtRegions(regions, times.eachMs);
-    const held = looked.find((each) => each.region === to)!.kids ?? [];
-    const home = known ?? nextHome(published, to, held);
-    const failed = await rememberEverywhere(
-      regions,
-      (before) => {
-        const after = mergePublished([before, { ...NOTHING_PUBLISHED, home }]);
-        // Of two promotions at the same time one wins, and only that one is confirmed.
-        if (after.home?.term !== home.term || after.home.region !== home.region)
-          throw new RotationError(`the keys were promoted to ${after.home?.region}`);
-        return after;
-      },
-      times.eachMs,
-    );
-    // A Region that was away while keys were revoked must not accept them when it is back.
-    const refused = revoked.length > 0 ? await refuseEverywhere(regions, revoked, times.eachMs) : [];
-    const unconfirmed = [...failed, ...refused.flatMap((each) => (each.confirmed ? [] : [each.region]))];
-    return {
-      keyset: await list(),
-      home,
-      regions: regions.map((each) => ({
-        region: each.region,
-        confirmed: !unconfirmed.includes(each.region),
-      })),
-    };
-  }
 
   /**
    * Does all steps of a rotation in one call. @returns what it made, since a read may still return the keyset

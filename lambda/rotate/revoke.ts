@@ -9,6 +9,8 @@ import { publishedKids } from '../../protocol/published.ts';
 import { type NewKey, recalled, revokedKeyset } from '../../protocol/rotation.ts';
 import type { RegionConfirmation } from '../contract/keys.ts';
 import { type Changing, Deadline, TIMES, TooLate } from './deadline.ts';
+import type { HeldKeyset } from './held.ts';
+import { requireHome } from './home.ts';
 import { makeKey } from './new-key.ts';
 import {
   type Looked,
@@ -18,7 +20,7 @@ import {
   type Unreadable,
   unique,
 } from './regions.ts';
-import type { HeldKeyset, Rotation, RotationOptions } from './rotation.ts';
+import type { Rotation, RotationOptions } from './rotation.ts';
 import { Overtaken, RotationError } from './rotation-error.ts';
 
 export interface RevokeOptions extends RotationOptions {
@@ -118,7 +120,7 @@ class Swap {
       if (this.#made.has(current!)) return this.#heldAs(current!);
       if (primaryRegion !== this.#options.region)
         throw new RotationError(`the keyset is a replica here: ${primaryRegion} alone can write it`);
-      rotation.requireHome(this.#looked.published);
+      requireHome(this.#options, this.#looked.published);
       const held = await rotation.current();
       if (this.#isDone(held.keyset)) return held;
       const token = randomUUID();

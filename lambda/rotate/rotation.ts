@@ -5,62 +5,27 @@
  * rotation").
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { KeyAlgorithm } from '../../protocol/key-material.ts';
-import type { KeyLags } from '../../protocol/key-windows.ts';
-import { FORMAT_VERSION, type Keyset, parseKeyset, verificationKeys } from '../../protocol/keyset.ts';
-import { type Published, withPublished } from '../../protocol/published.ts';
-import { checkPending, followingKeyset, recalled, rotationRefusal } from '../../protocol/rotation.ts';
+import { FORMAT_VERSION, type Keyset } from '../../protocol/keyset.ts';
+import { withPublished } from '../../protocol/published.ts';
+import { checkPending } from '../../protocol/rotation.ts';
 import { Unavailable } from '../adapters/call.ts';
-import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
+import type { SecretState } from '../adapters/secret-versions.ts';
 import { describeError, type Log } from '../log.ts';
-import type { VaultKeys } from '../vault/keys.ts';
-import { type Changing, Deadline, TIMES, type Times } from './deadline.ts';
-import { makeKey, works } from './new-key.ts';
-import {
-  type KeyRegion,
-  type Looked,
-  lookAtRegions,
-  recallable,
-  rememberEverywhere,
-  type Unreadable,
-} from './regions.ts';
+import { type Changing, Deadline, TIMES } from './deadline.ts';
+import { type HeldKeyset, parseHeld } from './held.ts';
+import { requireHome, requireStillHome } from './home.ts';
+import { works } from './new-key.ts';
+import { makeNextKeyset, type NextOptions } from './next.ts';
+import { rememberEverywhere } from './regions.ts';
 import { Overtaken, RotationError } from './rotation-error.ts';
 
-export interface RotationOptions {
+export interface RotationOptions extends NextOptions {
   readonly purpose: string;
-  /** Algorithm of the purpose's keys. */
-  readonly alg: KeyAlgorithm;
-  /** The keyset's secret, as this Region has it. */
-  readonly secret: SecretVersions;
-  readonly vault: VaultKeys;
-  /** Name of the purpose's Transit key. */
-  readonly vaultKey: string;
-  readonly lags: KeyLags;
-  /** This function's own. */
-  readonly region: string;
-  /** The Region that makes keys, as this Region's stack was deployed. */
-  readonly keysRegion: string;
-  /** All of them, the home Region first. */
-  readonly regions: readonly KeyRegion[];
-  /** Epoch milliseconds. */
-  readonly nowMs: () => number;
   readonly log: Log;
-  readonly times?: Times;
 }
 
 /** How long to wait before each read of the labels after a change. */
 const READ_AGAIN_MS = [0, 50, 200, 500];
-
-export interface HeldKeyset {
-  readonly versionId: string;
-  readonly keyset: Keyset;
-}
-
-/**
- * The part of its own Region's `limits` table that a rotation must read: otherwise a refused key could
- * return.
- */
-const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];
 
 /** Makes the next keyset from the current one. */
 export type Follow = (current: HeldKeyset) => Promise<Keyset>;
@@ -103,34 +68,17 @@ export class Rotation {
     await secret.put(token, JSON.stringify(keyset), rotationToken);
   }
 
-  /**
-   * @returns the keyset of an ordinary rotation, with a key that Vault makes now. If a Region refuses a key
-   * of the current keyset, a revocation was not completed: then the keyset of that revocation
-   */
-  async next({ versionId, keyset }: HeldKeyset): Promise<Keyset> {
-    const { vault, vaultKey, alg, lags, nowMs, regions, region, times = TIMES } = this.#options;
-    // Taken before Vault is asked: the time that Vault needs is part of X.
-    const startedMs = nowMs();
-    const looked = await lookAtRegions(regions, times.eachMs);
-    // Another Region may be lost for weeks, so a rotation needs only its own Region's table.
-    if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))
-      throw new Unavailable('limits');
-    this.requireHome(looked.published);
-    if (keyset.keys.length === 0) await this.#requireNew(looked);
-    else if (keyset.seq < looked.published.seq) await this.#requireKept(keyset, looked, startedMs);
-    const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));
-    const refusal = rotationRefusal({ ...keyset, keys }, lags, startedMs);
-    if (refusal !== undefined) throw new RotationError(refusal);
-    const base = recalled(keyset, recallable(looked, keyset, startedMs));
-    const newKey = await makeKey(vault, vaultKey, alg, base);
-    return followingKeyset(base, versionId, newKey, lags, startedMs, looked.revoked);
+  /** @returns the keyset of an ordinary rotation, with a key that Vault makes now */
+  next(current: HeldKeyset): Promise<Keyset> {
+    return makeNextKeyset(current, this.#options);
   }
 
   /** Passes if there is nothing to test: AWS runs this step alone when a schedule is set. */
   async testSecret(token: string): Promise<void> {
     const current = await this.current();
     const held = await this.#options.secret.read({ id: token });
-    if (held && current.versionId !== token) await this.#check(current, token, this.#parse(held));
+    if (held && current.versionId !== token)
+      await this.#check(current, token, parseHeld(held, this.#options.alg));
   }
 
   async finishSecret(token: string): Promise<void> {
@@ -152,11 +100,11 @@ export class Rotation {
       if (!held) throw new RotationError(`version ${token} has no value`);
       const current = await this.current();
       if (current.versionId !== token) {
-        const keyset = this.#parse(held);
+        const keyset = parseHeld(held, this.#options.alg);
         await this.#check(current, token, keyset);
         try {
           await this.#remember([current.keyset, keyset], forgotten);
-          await this.#requireStillHome(forgotten);
+          await requireStillHome(this.#options, forgotten);
         } catch (error) {
           // A promotion waits for a version that may become current.
           if (error instanceof RotationError) await this.#abandon(token, [error.message]);
@@ -210,7 +158,7 @@ export class Rotation {
         // Compared and swapped with what a promotion writes: a rotation under way finishes before it, or
         // never.
         try {
-          this.requireHome(before);
+          requireHome(this.#options, before);
         } catch (error) {
           promoted.push(error);
           throw error;
@@ -225,73 +173,11 @@ export class Rotation {
       log({ level: 'WARN', message: 'keyset', purpose, region: each, reason: 'published' });
   }
 
-  /**
-   * Another Region may have answered late, and a promotion may have come between. This Region's own table
-   * confirms every promotion, and a promotion waits for the one call that follows.
-   */
-  async #requireStillHome(forgotten: boolean): Promise<void> {
-    const { regions, region, times = TIMES } = this.#options;
-    const own = regions.find((each) => each.region === region)!;
-    const published = await new Deadline().by(times.eachMs, own.published.read()).catch(() => undefined);
-    if (published) this.requireHome(published);
-    else if (!forgotten) throw new Unavailable('limits');
-  }
-
-  /**
-   * Two Regions that both make keys would make keys that the other does not know.
-   *
-   * @throws RotationError where another Region makes the keys, by this stack's config or since a promotion
-   */
-  requireHome({ home }: Published): void {
-    const { region, keysRegion } = this.#options;
-    if (home !== undefined && home.region !== region)
-      throw new RotationError(
-        `the keys were promoted to ${home.region}, which alone makes new ones: deploy ${region} with keys.managedBy, and run countersign keys promote --to ${home.region} again`,
-      );
-    if (keysRegion !== region)
-      throw new RotationError(
-        `${keysRegion} alone makes keys, as ${region} is deployed: after countersign keys promote --to ${region}, deploy ${region} with keys.managedBy`,
-      );
-  }
-
-  /**
-   * A keyset that a template or a person emptied lacks keys that readers hold. To start it again would
-   * neither keep nor revoke them.
-   */
-  async #requireNew({ published }: Looked): Promise<void> {
-    const before = await this.#options.secret.read({ label: 'AWSPREVIOUS' });
-    if (before && this.#parse(before).keys.length > 0)
-      throw new RotationError(
-        `the keyset is empty, and was not before: move AWSCURRENT back to version ${before.versionId}`,
-      );
-    if (published.seq > 0)
-      throw new RotationError(
-        `the keyset is empty, and version ${published.seq} of it was published: move AWSCURRENT back to a version with keys, or revoke the keys, which makes a new one`,
-      );
-  }
-
-  /**
-   * Readers ignore a keyset that was rolled back, so the keys of the newer one are in use. The next keyset
-   * would end them. A rotation that did not finish leaves no newer AWSPREVIOUS.
-   */
-  async #requireKept(current: Keyset, { published, revoked }: Looked, nowMs: number): Promise<void> {
-    const before = await this.#options.secret.read({ label: 'AWSPREVIOUS' });
-    const newer = before && keysetOrNone(before.text);
-    if (!newer || newer.seq <= current.seq) return;
-    const known = [...revoked, ...current.keys.map(({ kid }) => kid)];
-    const lost = verificationKeys(newer, nowMs).flatMap(({ kid }) => (known.includes(kid) ? [] : [kid]));
-    const version = newer.seq === published.seq ? before.versionId : `the version with seq ${published.seq}`;
-    if (lost.length > 0)
-      throw new RotationError(
-        `the secret was rolled back to a keyset without ${lost.join(', ')}, which readers hold: move AWSCURRENT back to ${version}, or revoke the keys, which makes a new one`,
-      );
-  }
-
   /** @throws RotationError if there is none, or it is not a keyset */
   async current(): Promise<HeldKeyset> {
     const held = await this.#options.secret.read({ label: 'AWSCURRENT' });
     if (!held) throw new RotationError('the secret has no current version');
-    return { versionId: held.versionId, keyset: this.#parse(held) };
+    return { versionId: held.versionId, keyset: parseHeld(held, this.#options.alg) };
   }
 
   /**
@@ -346,22 +232,6 @@ export class Rotation {
     const { keyset } = await this.current();
     const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
     if (versions.length > 0) await vault.trim(vaultKey, Math.min(...versions));
-  }
-
-  #parse({ versionId, text }: { readonly versionId: string; readonly text: string }): Keyset {
-    try {
-      return parseKeyset(text, this.#options.alg);
-    } catch (error) {
-      throw new RotationError(`version ${versionId}: ${(error as Error).message}`);
-    }
-  }
-}
-
-function keysetOrNone(text: string): Keyset | undefined {
-  try {
-    return parseKeyset(text);
-  } catch {
-    return undefined;
   }
 }
 

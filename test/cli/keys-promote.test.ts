@@ -5,8 +5,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CliError } from '../../cli/io.ts';
 import { projectLock } from '../../cli/keys/lock.ts';
-import { type PromoteOptions, type PromotionStep, promoteKeys } from '../../cli/keys/promote.ts';
+import { promoteKeys } from '../../cli/keys/promote.ts';
+import type { PromoteOptions, PromotionStep } from '../../cli/keys/promotion.ts';
 import type { Target } from '../../cli/target.ts';
+import { Unavailable } from '../../lambda/adapters/call.ts';
 import { secretName } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { type LocalServer, startServer } from '../../local/server.ts';
@@ -326,6 +328,14 @@ describe('the home Region is lost', () => {
     await promote();
     expect(world.limits(THIRD).published.home).toEqual(world.limits(NEXT).published.home);
     expect(world.limits(THIRD).published.home).toMatchObject({ term: 1, region: NEXT });
+  });
+
+  it('a Region that cannot remember the promotion does not count, although it answers itself', async () => {
+    world.meanwhile = (_, does, to) =>
+      does === 'changes' && to === THIRD ? Promise.reject(new Unavailable('limits')) : undefined;
+    const steps = await promote();
+    expect(undone(steps)).toEqual([['take-over', NEXT, 'nonce']]);
+    expect(details(steps, 'take-over')[0]).toMatch(/^not confirmed by eu-west-3, whose table limits cannot/);
   });
 });
 

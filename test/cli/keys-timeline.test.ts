@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { timeline } from '../../cli/keys/timeline.ts';
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
 import type { KeyState } from '../../protocol/keyset.ts';
+import { keysetSummary } from './keyset-summary.ts';
 
 const HOUR = 3_600_000;
 const NOW = Date.parse('2026-11-23T12:00:00Z');
@@ -22,34 +23,7 @@ const draw = (
   pending: string | null = null,
   rest: Partial<KeysetSummary> = {},
   columns?: number,
-): string[] =>
-  timeline(
-    {
-      purpose: 'nonce',
-      seq: 1,
-      published_seq: 1,
-      version_id: 'v1',
-      unreadable: null,
-      fall_back: null,
-      pending,
-      changed_at: '2026-11-23T00:00:00.000Z',
-      keys,
-      revoked: [],
-      windows: { finish: HOUR, publish_to_sign: 26 * HOUR, sign_to_remove: 25 * HOUR },
-      regions: [],
-      known_kids: [],
-      managed_by: 'local-a',
-      promoted_to: null,
-      primary_region: 'local-a',
-      missing_kids: [],
-      next_rotation_at: null,
-      last_failure: null,
-      ...rest,
-    } satisfies KeysetSummary,
-    NOW,
-    '',
-    columns,
-  );
+): string[] => timeline(keysetSummary(keys, { pending, ...rest }), NOW, '', columns);
 
 const SUMS = [
   'nonce: a new key signs 1 d 2 h after its creation; the old key goes 1 d 1 h later',

@@ -18,9 +18,8 @@ import type { AwsCall } from '../../local/aws/endpoint.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
 import { MAX_REVOKED } from '../../protocol/rotation.ts';
-import { closedUrl, Directory } from './cli.ts';
-
-const HOUR = 3_600_000;
+import { closedUrl, Directory, type RunOptions } from './cli.ts';
+import { keysetSummary } from './keyset-summary.ts';
 
 describe('on the local platform', () => {
   const directory = new Directory();
@@ -321,30 +320,14 @@ describe('on Regions that lag, refuse or fail', () => {
     retires_at: null,
     vault_version: 1,
   });
-  const keyset = (kids: readonly string[], inB: readonly string[] | null): KeysetSummary => ({
-    purpose: 'nonce',
-    seq: 1,
-    published_seq: 1,
-    version_id: 'v1',
-    unreadable: null,
-    fall_back: null,
-    pending: null,
-    changed_at: '2026-11-23T00:00:00.000Z',
-    keys: kids.map(key),
-    revoked: [],
-    windows: { finish: HOUR, publish_to_sign: 26 * HOUR, sign_to_remove: 25 * HOUR },
-    regions: [
-      { region: 'local-a', kids, revoked: [] },
-      { region: 'local-b', kids: inB, revoked: inB && [] },
-    ],
-    known_kids: kids,
-    managed_by: 'local-a',
-    promoted_to: null,
-    primary_region: 'local-a',
-    missing_kids: [],
-    next_rotation_at: null,
-    last_failure: null,
-  });
+  const keyset = (kids: readonly string[], inB: readonly string[] | null): KeysetSummary =>
+    keysetSummary(kids.map(key), {
+      regions: [
+        { region: 'local-a', kids, revoked: [] },
+        { region: 'local-b', kids: inB, revoked: inB && [] },
+      ],
+      known_kids: kids,
+    });
   const keys = (...args: string[]) => directory.run(['keys', ...args]);
 
   it('init makes keys only in keysets that have none', async () => {
@@ -822,18 +805,24 @@ describe('on Regions that lag, refuse or fail', () => {
     },
   );
 
+  /** Presses Ctrl-C once a function was called. */
+  const interruptOnceAsked = (line: string): RunOptions => ({
+    onReady: (interrupt) => {
+      const asking = setInterval(() => {
+        if (!asked.includes(line)) return;
+        clearInterval(asking);
+        interrupt();
+      }, 5);
+    },
+  });
+
   it('revoke keeps the first Region’s confirmation after Ctrl-C while it waits for a second one', async () => {
     answers['local-a'] = revoking(revoked(true, false));
     answers['local-b'] = () => ({ hangs: true });
-    const { code, stdout, stderr } = await directory.run(['keys', 'revoke', 'nonce', '--yes'], {
-      onReady: (interrupt) => {
-        const asking = setInterval(() => {
-          if (!asked.includes('local-b rotate-nonce keys.revoke')) return;
-          clearInterval(asking);
-          interrupt();
-        }, 5);
-      },
-    });
+    const { code, stdout, stderr } = await directory.run(
+      ['keys', 'revoke', 'nonce', '--yes'],
+      interruptOnceAsked('local-b rotate-nonce keys.revoke'),
+    );
     expect([code, stdout]).toEqual([
       130,
       'nonce: AAAAAA refused within 10 s by: local-a\nnonce: key CCCCCC signs now\n',
@@ -847,15 +836,10 @@ describe('on Regions that lag, refuse or fail', () => {
   it('revoke ends as interrupted after Ctrl-C, also if no key was made that Regions could lack', async () => {
     answers['local-a'] = revoking(revoked(true, false, false));
     answers['local-b'] = () => ({ hangs: true });
-    const { code, stderr } = await directory.run(['keys', 'revoke', 'nonce', '--yes'], {
-      onReady: (interrupt) => {
-        const asking = setInterval(() => {
-          if (!asked.includes('local-b rotate-nonce keys.revoke')) return;
-          clearInterval(asking);
-          interrupt();
-        }, 5);
-      },
-    });
+    const { code, stderr } = await directory.run(
+      ['keys', 'revoke', 'nonce', '--yes'],
+      interruptOnceAsked('local-b rotate-nonce keys.revoke'),
+    );
     expect([code, stderr]).toEqual([130, expect.stringContaining('no new key is confirmed')]);
   });
 
@@ -1092,7 +1076,7 @@ describe('on Regions that lag, refuse or fail', () => {
   it('rotate derives the time when a key signs from the state: at once if every older key is revoked', async () => {
     const soon = { ...key('BBBBBB'), activates_at: '2999-01-01T00:00:00.000Z' };
     const gone = { ...key('CCCCCC'), state: 'revoked' as const, activates_at: '2999-02-01T00:00:00.000Z' };
-    answers['local-a'] = () => ({ ...keyset([], []), keys: [soon, gone] });
+    answers['local-a'] = () => ({ ...keyset(['BBBBBB'], ['BBBBBB']), keys: [soon, gone] });
     expect((await keys('rotate', 'nonce')).stdout).toBe('nonce: key BBBBBB signs now\n');
   });
 

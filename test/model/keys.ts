@@ -412,17 +412,19 @@ export function keysModel(
    */
   function* ticks(w: World) {
     const oldest = w.published.findLastIndex(({ at }) => at <= w.t - L);
-    const seen = [undefined, ...w.published.slice(oldest).map(({ version }) => version)];
+    const shown = w.published.slice(oldest).map(({ version }) => version);
     // An older keyset counts as a read that failed.
-    const reading = (copy: Copy, version: Version | undefined): Copy =>
-      version && newerKeyset(copy.keyset, version.keyset!) === version.keyset
-        ? { keyset: version.keyset, readAt: w.t }
-        : copy;
-    for (const signs of seen)
-      for (const verifies of seen) {
-        const signer = reading(w.signer, signs);
-        const read = observe({ ...w, signer, verifier: reading(w.verifier, verifies) });
-        const name = `signer reads ${signs?.id}, verifier ${verifies?.id}, tick ${w.t + 1}`;
+    const readings = (copy: Copy): [id: string, Copy][] => [
+      ['nothing', copy],
+      ...shown.flatMap(({ id, keyset }): [string, Copy][] =>
+        newerKeyset(copy.keyset, keyset!) === keyset ? [[id, { keyset: keyset!, readAt: w.t }]] : [],
+      ),
+    ];
+    const verifiers = readings(w.verifier);
+    for (const [signs, signer] of readings(w.signer))
+      for (const [verifies, verifier] of verifiers) {
+        const read = observe({ ...w, signer, verifier });
+        const name = `signer reads ${signs}, verifier ${verifies}, tick ${w.t + 1}`;
         yield { name, state: broken(read) ? read : tick(read) };
       }
   }

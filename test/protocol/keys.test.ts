@@ -15,6 +15,7 @@ import {
 } from '../../protocol/keyset.ts';
 import { PROBLEMS } from '../../protocol/problem.ts';
 import { registrationId } from '../../protocol/registration.ts';
+import { LAGS } from '../support/key-lags.ts';
 import { initialKeyset } from '../support/keyset.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -225,15 +226,7 @@ describe('a keyset', () => {
   });
 
   it('windows are the sums of docs/key-life-cycle.md', () => {
-    const lags = {
-      replicationMs: 1,
-      verifierAgeMs: 10,
-      signerAgeMs: 100,
-      maxLifeMs: 1_000,
-      clockErrorMs: 10_000,
-      rotationTimeMs: 100_000,
-    };
-    expect(keyWindows(lags)).toEqual({
+    expect(keyWindows(LAGS)).toEqual({
       finishMarginMs: 20_011,
       publishToSignMs: 120_011,
       signToRemoveMs: 11_101,

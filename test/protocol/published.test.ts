@@ -1,17 +1,8 @@
 /** The published keysets that the Regions remember. */
 import { describe, expect, it } from 'vitest';
-import type { KeyLags } from '../../protocol/key-windows.ts';
 import { parseKeyset } from '../../protocol/keyset.ts';
 import { mergePublished, NOTHING_PUBLISHED, withPublished } from '../../protocol/published.ts';
-
-const LAGS: KeyLags = {
-  replicationMs: 1,
-  verifierAgeMs: 10,
-  signerAgeMs: 100,
-  maxLifeMs: 1_000,
-  clockErrorMs: 10_000,
-  rotationTimeMs: 100_000,
-};
+import { LAGS } from '../support/key-lags.ts';
 
 describe('the memory of several Regions', () => {
   it('keeps a key for as long as one of them holds it, in whatever order they are read', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { vaultName } from '../../lambda/contract/vault.ts';
 import { fingerprint } from '../../protocol/key-material.ts';
-import { type KeyLags, keyWindows } from '../../protocol/key-windows.ts';
+import { keyWindows } from '../../protocol/key-windows.ts';
 import {
   FORMAT_VERSION,
   freshKid,
@@ -26,16 +26,9 @@ import {
   revokedKeyset,
   rotationRefusal,
 } from '../../protocol/rotation.ts';
+import { LAGS } from '../support/key-lags.ts';
 
 const EMPTY = parseKeyset('{"keys":[]}');
-const LAGS: KeyLags = {
-  replicationMs: 1,
-  verifierAgeMs: 10,
-  signerAgeMs: 100,
-  maxLifeMs: 1_000,
-  clockErrorMs: 10_000,
-  rotationTimeMs: 100_000,
-};
 const PUBLISH = 120_011;
 const REMOVE = 11_101;
 const T0 = 1_795_430_000_000;

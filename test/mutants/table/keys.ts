@@ -247,7 +247,7 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'keyset-fits',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     'rotationRefusal({ ...keyset, keys },',
     'rotationRefusal(keyset,',
     'test/lambda/rotate/rotation.test.ts',
@@ -275,8 +275,8 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'key-of-its-purpose',
-    'lambda/rotate/rotation.ts',
-    'parseKeyset(text, this.#options.alg)',
+    'lambda/rotate/held.ts',
+    'parseKeyset(text, alg)',
     'parseKeyset(text)',
     'test/lambda/rotate/rotation.test.ts',
   ),
@@ -380,7 +380,7 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'keyset-fits',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     'if (refusal !== undefined) throw new RotationError(refusal);',
     '',
     'test/lambda/rotate/rotation.test.ts',
@@ -1098,22 +1098,22 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'not-begun-anew',
-    'lambda/rotate/rotation.ts',
-    'if (keyset.keys.length === 0) await this.#requireNew(looked);',
+    'lambda/rotate/next.ts',
+    'if (keyset.keys.length === 0) await requireNew(options, looked);',
     '',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'not-begun-anew',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     'if (published.seq > 0)',
     'if (false)',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'not-begun-anew',
-    'lambda/rotate/rotation.ts',
-    'if (before && this.#parse(before).keys.length > 0)',
+    'lambda/rotate/next.ts',
+    'if (before && parseHeld(before, alg).keys.length > 0)',
     'if (before)',
     'test/lambda/rotate/rotation.test.ts',
   ),
@@ -1133,21 +1133,21 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'rolled-back-keeps-keys',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     'if (lost.length > 0)',
     'if (false)',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'rolled-back-keeps-keys',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     'if (!newer || newer.seq <= current.seq) return;',
     'if (!newer) return;',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'rolled-back-keeps-keys',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     '(known.includes(kid) ? [] : [kid])',
     '[kid]',
     'test/lambda/rotate/rotation.test.ts',
@@ -1217,21 +1217,21 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'remembered-kids',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     'if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))',
     'if (false)',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'remembered-kids',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     "const OWN_TABLE: readonly Unreadable['part'][] = ['revoked kids', 'published keys'];",
     "const OWN_TABLE: readonly Unreadable['part'][] = ['published keys'];",
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
     'remembered-kids',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/next.ts',
     'each.region === region && OWN_TABLE.includes(each.part)',
     'OWN_TABLE.includes(each.part)',
     'test/lambda/rotate/rotation.test.ts',
@@ -1266,7 +1266,7 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'no-secret-logged',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/held.ts',
     'throw new RotationError(`version ${versionId}: ${(error as Error).message}`);',
     'throw new RotationError(`version ${versionId}: ${text}`);',
     'test/platform/rotation-faults.test.ts',
@@ -1329,15 +1329,15 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'one-home',
-    'lambda/rotate/rotation.ts',
-    `    this.requireHome(looked.published);
+    'lambda/rotate/next.ts',
+    `  requireHome(options, looked.published);
 `,
     '',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'one-home',
-    'lambda/rotate/rotation.ts',
+    'lambda/rotate/home.ts',
     'if (home !== undefined && home.region !== region)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
@@ -1365,8 +1365,8 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'one-home-in-flight',
-    'lambda/rotate/rotation.ts',
-    'if (published) this.requireHome(published);',
+    'lambda/rotate/home.ts',
+    'if (published) requireHome(home, published);',
     'if (published) return;',
     'test/cli/keys-promote.test.ts',
   ),
@@ -1379,7 +1379,7 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'promote-one-wins',
-    'lambda/rotate/actions.ts',
+    'lambda/rotate/promote.ts',
     'if (after.home?.term !== home.term || after.home.region !== home.region)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
@@ -1387,14 +1387,14 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home-revokes',
     'lambda/rotate/revoke.ts',
-    `      rotation.requireHome(this.#looked.published);
+    `      requireHome(this.#options, this.#looked.published);
 `,
     '',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'promote-compares',
-    'lambda/rotate/actions.ts',
+    'lambda/rotate/promote.ts',
     'const refused = revoked.length > 0 ? await',
     'const refused = revoked.length > 1_000 ? await',
     'test/cli/keys-promote.test.ts',
