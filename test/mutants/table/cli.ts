@@ -1279,6 +1279,20 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-lost',
+    'cli/drill/verdict.ts',
+    'history.unrepeated.size === 0',
+    'true',
+    'test/cli/drill-verdict.test.ts',
+  ),
+  mutant(
+    'region-lost',
+    'cli/drill/load.ts',
+    'await inParallel(this.#seen, signal, async (sent) => {',
+    'await inParallel([], signal, async (sent: Sent) => {',
+    'test/cli/drill.test.ts',
+  ),
+  mutant(
+    'region-lost',
     'cli/drill/load.ts',
     'if (answer.ok) this.#history.duplicated.add',
     'if (false as boolean) this.#history.duplicated.add',
