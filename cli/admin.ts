@@ -10,16 +10,11 @@ import {
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
 import { isJsonObject } from '../protocol/json.ts';
-import { awsError } from './aws-error.ts';
+import { awsLimits, callAws } from './aws-limits.ts';
 import { CliError, EXIT } from './io.ts';
 import { asTyped } from './params.ts';
 import type { Target } from './target.ts';
 
-/**
- * Limit on connecting, in milliseconds. A Region that is cut off never answers, and the next Region waits
- * meanwhile.
- */
-const CONNECT_MS = 3_000;
 /**
  * Limit on one answer, all attempts together. A rotation function has the longest timeout; Lambda reports a
  * timeout shortly after it.
@@ -137,18 +132,17 @@ export async function invoke<R extends object>(
   const lambda = new LambdaClient({
     ...target.aws(region),
     maxAttempts,
-    requestHandler: { connectionTimeout: CONNECT_MS },
+    ...awsLimits(),
   });
   const abortSignal = AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(ANSWER_MS)]);
   try {
-    const { FunctionError, Payload } = await lambda
-      .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ action, params }) }), {
-        abortSignal,
-      })
-      .catch((error: unknown) => {
-        if (abortSignal.aborted) throw ended(abortSignal, what, doubt);
-        throw awsError(error, what, doubt);
-      });
+    const command = new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ action, params }) });
+    const { FunctionError, Payload } = await callAws(
+      what,
+      abortSignal,
+      (options) => lambda.send(command, options),
+      doubt,
+    );
     if (FunctionError !== undefined)
       throw new CliError(EXIT.unreachable, `${what} failed; its log says why${doubt}`);
     const answer = readAnswer<R>(Payload?.transformToString() ?? '');
@@ -163,11 +157,6 @@ export async function invoke<R extends object>(
     lambda.destroy();
   }
 }
-
-const ended = ({ reason }: AbortSignal, what: string, doubt: string): CliError =>
-  (reason as Error).name === 'TimeoutError'
-    ? new CliError(EXIT.unreachable, `${what}: no answer in time${doubt}`)
-    : new CliError(EXIT.interrupted, `interrupted${doubt}`);
 
 /** @returns undefined for an answer of another form: a proxy may have sent it */
 function readAnswer<R extends object>(text: string): AdminAnswer<R> | undefined {

@@ -86,8 +86,10 @@ export function askInTurn<R>(
 }
 
 /**
- * Like `askInTurn`, for a call that changes nothing. All Regions are asked at once, so that a Region without
- * answer. The answer of the first Region in order that can be reached, and answers in time, counts.
+ * Like `askInTurn`, for a call that changes nothing. All Regions are asked at once, so that a Region that
+ * does not answer costs no more than the wait for it. The answer of the first Region in order that can be
+ * reached, and answers in time, counts. A Region that refuses because of its own state, such as a table that
+ * is down there, is passed over.
  */
 export function askAtOnce<R>(
   target: Pick<Target, 'regions'>,
@@ -96,8 +98,11 @@ export function askAtOnce<R>(
 ): Promise<FirstAnswer<R>> {
   const answers = new Map(target.regions.map((region) => [region, ask(region)]));
   for (const answer of answers.values()) answer.catch(() => {});
-  return askInTurn(target, (region) => answers.get(region)!, options);
+  return askInTurn(target, (region) => answers.get(region)!, { passesOver: isOfRegion, ...options });
 }
+
+/** Whether the refusal is of the Region's state, and not of what was asked for. */
+const isOfRegion = ({ code }: Refused): boolean => code !== 'not_found' && code !== 'malformed_request';
 
 /** @returns the error's message, which names the Region: a refusal's own does not */
 export const reasonOf = (region: string, error: CliError): string =>

@@ -3,7 +3,12 @@ import { Annotations, App, ArnFormat, type Stack, Stage } from 'aws-cdk-lib';
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { type FunctionName, functionName, rotationFunctionName } from '../lambda/contract/names.ts';
+import {
+  type FunctionName,
+  functionName,
+  rotationFunctionName,
+  stackName,
+} from '../lambda/contract/names.ts';
 import { PURPOSES } from '../lambda/contract/purposes.ts';
 import type { ConfigInput } from './config/input.ts';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
@@ -65,21 +70,21 @@ export class RegistrationPlatform extends Construct {
     const write = app.node.tryGetContext(LOCK_CONTEXT) === 'write';
     checkLock(config, { file: lockFile, write });
 
-    const stackId = (part: string) => `countersign-${config.stage.name}-${part}`;
+    const stage = config.stage.name;
     const prod = config.stage.kind === 'prod';
     const bases = (prod ? keyRegions(config).filter(needsBase) : []).map(
-      (region) => new BaseStack(app, stackId(`base-${region.name}`), { config, region }),
+      (region) => new BaseStack(app, stackName(stage, 'base', region.name), { config, region }),
     );
-    const home = new HomeStack(app, stackId('home'), { config });
+    const home = new HomeStack(app, stackName(stage, 'home'), { config });
     if (write && !prod)
       Annotations.of(home).addInfo(
         `${LOCK_CONTEXT}=write has nothing to write: a stage of kind dev has no entry in ${LOCK_FILE}`,
       );
     const bundles = buildBundles({ outdir: app.outdir, registrationSchema: config.registrationSchema });
     const regions = config.regions.map(
-      (region) => new RegionStack(app, stackId(`region-${region.name}`), { config, region, bundles }),
+      (region) => new RegionStack(app, stackName(stage, 'region', region.name), { config, region, bundles }),
     );
-    const watch = prod ? new WatchStack(app, stackId('watch'), { config }) : undefined;
+    const watch = prod ? new WatchStack(app, stackName(stage, 'watch'), { config }) : undefined;
 
     // Within a Region only (deploy-rules.ts): else `cdk destroy` of one Region would select others, and a fix
     // could not be deployed while another Region is down. `countersign deploy` goes from Region to Region.
@@ -100,7 +105,7 @@ export class RegistrationPlatform extends Construct {
     this.home = home;
     this.regions = regions;
     if (watch) this.watch = watch;
-    this.#stage = config.stage.name;
+    this.#stage = stage;
     addDeployRules(app);
     writeDeployPlan(app.outdir, config, {
       account: accounts,

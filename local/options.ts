@@ -1,11 +1,12 @@
 /** The flags of `npm start` (docs/guide.md). */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { MultiRegionConsistency } from '../lambda/contract/serving-environment.ts';
 import type { VaultChoice } from './vault/start.ts';
 
 export interface StartOptions {
   readonly port: number;
   readonly regions: 2 | 3;
-  readonly consistency: 'strong' | 'eventual';
+  readonly consistency: MultiRegionConsistency;
   readonly vault: VaultChoice;
   readonly regionProcesses: boolean;
   readonly allowOrigin: readonly string[];

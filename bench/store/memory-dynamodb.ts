@@ -15,7 +15,8 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { condition, type Item, type Placeholders, update } from '../../local/dynamodb/expressions.ts';
+import { condition, type Placeholders, update } from '../../local/dynamodb/expressions.ts';
+import type { Item } from '../../local/dynamodb/item.ts';
 
 /** A table with more items forgets its oldest: oidc-provider's adapter in memory holds as many. */
 const ITEMS = 1_000;

@@ -10,10 +10,12 @@ import {
   waitUntilStackDeleteComplete,
 } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
-import { DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, GetItemCommand, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
+import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
-import { tableKinds, tableName } from '../../lambda/contract/names.ts';
-import { awsError } from '../aws-error.ts';
+import { evacuatedKey } from '../../lambda/contract/limits.ts';
+import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
+import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
 import { CliError, EXIT, type Io, usage } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
@@ -27,28 +29,37 @@ export interface AwsPartsOptions {
   readonly assembly: string;
   readonly aws: Target['aws'];
   readonly signal: AbortSignal;
+  /** Limit on each attempt of a call. @default 10 s */
+  readonly answerMs?: number;
 }
 
 type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
 
-const ANSWER_MS = 10_000;
 /** How long a Region is asked again that answers 429. */
 const THROTTLED_MS = 300_000;
 const DELETION_S = 1_800;
 
-export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsPartsOptions): DeployParts {
+export function awsParts(
+  io: Surroundings,
+  { plan, assembly, aws: target, signal, answerMs = AWS_ANSWER_MS }: AwsPartsOptions,
+): DeployParts {
+  const aws = (region: string) => ({ ...target(region), ...awsLimits(answerMs) });
   const pollMs = io.pollMs ?? 10_000;
   const what = ({ name, region }: PlannedStack) => `stack ${name} in ${region}`;
   const describe = async (stack: PlannedStack): Promise<Stack | undefined> => {
     const cloudFormation = new CloudFormationClient(aws(stack.region));
+    const command = new DescribeStacksCommand({ StackName: stack.name });
     try {
-      const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stack.name }));
-      return Stacks?.[0];
-    } catch (error) {
-      const { name, message } = error as Error;
-      // CloudFormation's error for a stack that does not exist.
-      if (name === 'ValidationError' && message.includes('does not exist')) return undefined;
-      throw awsError(error, what(stack));
+      return await callAws(what(stack), signal, async (options) => {
+        try {
+          return (await cloudFormation.send(command, options)).Stacks?.[0];
+        } catch (error) {
+          const { name, message } = error as Error;
+          // CloudFormation's error for a stack that does not exist.
+          if (name === 'ValidationError' && message.includes('does not exist')) return undefined;
+          throw error;
+        }
+      });
     } finally {
       cloudFormation.destroy();
     }
@@ -66,19 +77,18 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const cloudFormation = new CloudFormationClient(aws(stack.region));
       try {
         if (!(await describe(stack))) return;
-        await cloudFormation.send(
-          new UpdateTerminationProtectionCommand({
-            StackName: stack.name,
-            EnableTerminationProtection: false,
-          }),
-        );
-        await cloudFormation.send(new DeleteStackCommand({ StackName: stack.name }));
-        await waitUntilStackDeleteComplete(
-          { client: cloudFormation, maxWaitTime: DELETION_S, abortSignal: signal },
-          { StackName: stack.name },
-        );
-      } catch (error) {
-        throw error instanceof CliError ? error : awsError(error, what(stack));
+        const StackName = stack.name;
+        await callAws(what(stack), signal, async (options) => {
+          await cloudFormation.send(
+            new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }),
+            options,
+          );
+          await cloudFormation.send(new DeleteStackCommand({ StackName }), options);
+          await waitUntilStackDeleteComplete(
+            { client: cloudFormation, maxWaitTime: DELETION_S, ...options },
+            { StackName },
+          );
+        });
       } finally {
         cloudFormation.destroy();
       }
@@ -87,12 +97,13 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       const dynamodb = new DynamoDBClient(aws(region));
       try {
         for (const table of sharedTables(plan))
-          await dynamodb
-            .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }))
-            .catch((error: Error) => {
-              if (error.name !== 'ResourceNotFoundException')
-                throw awsError(error, `table ${table} in ${region}`);
-            });
+          await callAws(`table ${table} in ${region}`, signal, (options) =>
+            dynamodb
+              .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }), options)
+              .catch((error: Error) => {
+                if (error.name !== 'ResourceNotFoundException') throw error;
+              }),
+          );
       } finally {
         dynamodb.destroy();
       }
@@ -114,7 +125,7 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
       if (url === undefined) return undefined;
-      const answer = await askHealth(url, { timeoutMs: ANSWER_MS, throttledMs: THROTTLED_MS, signal });
+      const answer = await askHealth(url, { timeoutMs: AWS_ANSWER_MS, throttledMs: THROTTLED_MS, signal });
       if (answer === THROTTLED)
         throw new CliError(
           EXIT.unreachable,
@@ -127,20 +138,37 @@ export function awsParts(io: Surroundings, { plan, assembly, aws, signal }: AwsP
       try {
         const found: string[] = [];
         const asked = {
-          AlarmNamePrefix: `countersign-${plan.stage}-`,
+          AlarmNamePrefix: namePrefix(plan.stage),
           AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
           StateValue: 'ALARM',
         } as const;
-        for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
-          { client },
-          { ...asked, AlarmTypes: [...asked.AlarmTypes] },
-        ))
-          for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
+        await callAws(`alarms of ${name}`, signal, async (options) => {
+          for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
+            { client },
+            { ...asked, AlarmTypes: [...asked.AlarmTypes] },
+            options,
+          ))
+            for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
+        });
         return found;
-      } catch (error) {
-        throw awsError(error, `alarms of ${name}`);
       } finally {
         client.destroy();
+      }
+    },
+    async isEvacuated(region, keeper) {
+      const dynamodb = new DynamoDBClient(aws(keeper));
+      const name = tableName(plan.stage, 'limits');
+      const get = new GetItemCommand({
+        TableName: name,
+        Key: { pk: { S: evacuatedKey(region) } },
+        ConsistentRead: true,
+      });
+      try {
+        const what = `the evacuation flag of ${region}, in table ${name} in ${keeper}`;
+        const { Item } = await callAws(what, signal, (options) => dynamodb.send(get, options));
+        return evacuationFlag(Item)?.stands === true;
+      } finally {
+        dynamodb.destroy();
       }
     },
     report: (text) => io.stderr.write(`${text}\n`),

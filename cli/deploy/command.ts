@@ -1,5 +1,5 @@
 /** `countersign deploy` and `countersign destroy`: stack by stack, Region by Region. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { confirm } from '../confirm.ts';
 import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
@@ -35,6 +35,15 @@ interface DeployOptions extends Options {
   readonly watch: number;
 }
 
+/** In seconds. */
+export const watchOption = (): Option =>
+  new Option(
+    '--watch <time>',
+    "how long each Region's alarms are watched after its deployment; 0s: not at all",
+  )
+    .argParser(parseTime)
+    .default(900, '15m');
+
 /** A new Region's functions start, read their keys, and must then be good for a while. */
 export const HEALTHY_WITHIN_MS = 600_000;
 
@@ -44,12 +53,7 @@ export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       'Deploy this project: stack by stack, one Region after the other, each one only while the one before it is healthy.',
     )
     .option('--without <regions>', 'leave out the stacks in these Regions, which are lost', collect)
-    .option(
-      '--watch <time>',
-      "how long a Region's alarms are watched before the next Region; 0s: not at all",
-      parseTime,
-      900,
-    )
+    .addOption(watchOption())
     .addHelpText(
       'after',
       `

@@ -3,11 +3,10 @@ import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
-import { parseTime } from '../time.ts';
-import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned } from './command.ts';
+import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned, watchOption } from './command.ts';
 import { addSteps, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
-import { describeStep } from './steps.ts';
+import { describeStep, stackIn } from './steps.ts';
 
 const RECORD =
   'note: record it with npx cdk synth -c countersign:lock=write, and commit countersign.lock.json\n';
@@ -27,12 +26,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       .command(`${verb} <region>`)
       .description(description)
       .option('--stage <name>', 'the stage, if the project has several')
-      .option(
-        '--watch <time>',
-        "how long a Region's alarms are watched before the next Region; 0s: not at all",
-        parseTime,
-        900,
-      )
+      .addOption(watchOption())
       .option('--yes', 'do not ask for confirmation')
       .option('--json', 'print one JSON document')
       .addHelpText('after', `\n${help}\n${EXIT_CODES_HELP}`)
@@ -78,28 +72,27 @@ Example:
   return region;
 }
 
-const stackOf = (stage: string, region: string) =>
-  ({ name: `countersign-${stage}-region-${region}`, region, part: 'region' }) as const;
-
-/** Its clients must be elsewhere: the nonces that it issued end with it. */
-async function mustBeOut({ stage }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
-  const named = (part: 'region' | 'base') => ({
-    name: `countersign-${stage}-${part}-${region}`,
-    region,
-    part,
-  });
-  const stack = named('region');
-  const exist = await Promise.all([stack, named('base')].map((each) => parts.exists(each)));
+/**
+ * Its clients must be elsewhere: the nonces that it issued end with it. Its health alone does not show that:
+ * a Region that gives no answer here may serve clients. The flag stays in the keeper's table while the Region
+ * is removed, so a run that was interrupted finds it again.
+ */
+async function mustBeOut({ stage, regions }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
+  const stack = stackIn(stage, 'region', region);
+  const exist = await Promise.all([stack, stackIn(stage, 'base', region)].map((each) => parts.exists(each)));
   if (!exist.includes(true))
     throw new CliError(
       EXIT.failed,
       `stage ${stage} has no stack in ${region}: it is removed already, or the name is mistyped; nothing was done`,
     );
-  if ((await parts.failing(stack))?.length === 0)
-    throw new CliError(
-      EXIT.failed,
-      `${region} serves: evacuate it first (countersign evacuate ${region}), so that clients are elsewhere when it goes`,
-    );
+  const keeper = keeperOf(region, [...regions.map(({ name }) => name), region])!;
+  const isFlagged = await parts.isEvacuated(region, keeper);
+  if (isFlagged && (await parts.failing(stack))?.length !== 0) return;
+  throw new CliError(
+    EXIT.failed,
+    `${isFlagged ? `${region} serves` : `${region} is not evacuated (${keeper} keeps no flag of it)`}: evacuate it first ` +
+      `(countersign evacuate ${region}), so that clients are elsewhere when it goes; nothing was done`,
+  );
 }
 
 /**
@@ -119,7 +112,7 @@ async function mustKeepFlag(
     const [from, to] = [keeperOf(of, before), keeperOf(of, after)];
     const rings = async (keeper: string | undefined) =>
       keeper !== undefined &&
-      (await parts.alarms(stackOf(stage, keeper))).includes(evacuationAlarmName(stage, of));
+      (await parts.alarms(stackIn(stage, 'region', keeper))).includes(evacuationAlarmName(stage, of));
     if (from === to || !(await rings(from)) || (await rings(to))) continue;
     const remedy =
       verb === 'remove' && to !== undefined

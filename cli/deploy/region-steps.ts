@@ -3,7 +3,8 @@
  */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { CliError, EXIT } from '../io.ts';
-import type { DeployStep } from './steps.ts';
+import { otherTables } from './other-tables.ts';
+import { type DeployStep, stackIn } from './steps.ts';
 
 const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
   stacks.filter((stack) => stack.part === part);
@@ -73,39 +74,15 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
     );
   const gone = (part: 'region' | 'base'): DeployStep => ({
     kind: 'delete',
-    stack: { name: `countersign-${plan.stage}-${part}-${region}`, region, part },
+    stack: stackIn(plan.stage, part, region),
   });
-  const entry = [ofPart(plan, 'region'), ofPart(plan, 'watch')];
-  // One Region needs no health checks, and its stack no path for them. Checks that are left would fail there,
-  // and where every Region is unhealthy, DNS answers with all of them.
-  if (plan.regions.length === 1) entry.reverse();
   return [
     // A rotation writes every replica, by rights on that Region's key that the next steps take away.
     ...keysets(plan, 'unreplicate', region),
-    ...deploy(entry.flat()),
+    ...deploy([...ofPart(plan, 'region'), ...ofPart(plan, 'watch')]),
     gone('region'),
     { kind: 'unprotect', region },
     ...deploy(ofPart(plan, 'home')),
     gone('base'),
   ];
-}
-
-/**
- * A strongly consistent set never changes: AWS removes a replica and the witness together, and leaves one
- * Region.
- */
-function otherTables({ tableGeneration, stage, regions }: DeployPlan, what: string): string {
-  const next = tableGeneration + 1;
-  const options = `--stage ${stage} --region ${regions.map(({ name }) => name).join(',')}`;
-  return [
-    `${what}: strongly consistent tables keep their Regions. Copy them into tables of the Regions that you want ` +
-      '(docs/upgrade.md, "Other tables"):',
-    `1. in the config: tables: { other: { generation: ${next}, regions: [...], witnessRegion: ... } }`,
-    '2. npx cdk synth -c countersign:lock=write, commit, npx countersign deploy',
-    `3. npx countersign registry stop-writes ${options}`,
-    `4. npx countersign registry copy --to-generation ${next} ${options}`,
-    `5. in the config: regions and witnessRegion as wanted, tables: { generation: ${next}, other: { generation: ${tableGeneration}, regions: [...], witnessRegion: ... } }`,
-    '6. npx cdk synth -c countersign:lock=write, commit, npx countersign deploy',
-    '7. npx countersign registry resume-writes with the new Regions',
-  ].join('\n');
 }

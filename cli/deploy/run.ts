@@ -26,6 +26,11 @@ export interface DeployParts {
   failing(stack: PlannedStack): Promise<readonly string[] | undefined>;
   /** @returns names of the stage's alarms in the stack's Region that are in ALARM */
   alarms(stack: PlannedStack): Promise<readonly string[]>;
+  /**
+   * @returns whether the Region's evacuation flag stands in the table of its keeper, which decides
+   * @throws CliError where that table cannot be read
+   */
+  isEvacuated(region: string, keeper: string): Promise<boolean>;
   /** Takes a line of progress. */
   report(text: string): void;
   readonly signal: AbortSignal;
@@ -36,7 +41,7 @@ export interface DeployParts {
 export interface Watching {
   /** Whether a Region may lack keys that did not exist before: a new stage has none. */
   readonly mayLackKeys: boolean;
-  /** How long the alarms of a Region are watched before the next Region. */
+  /** How long the alarms of a Region are watched before the next stack. */
   readonly alarmsMs: number;
   /** How long a Region may take to be healthy. */
   readonly healthMs: number;
@@ -83,7 +88,7 @@ export function runSteps(
     await parts.deploy(stack);
     notes.push(...(await waitForHealth(stack, before, watching, parts)));
     // The alarms of a new Region are not watched: it served nobody before.
-    if (before.existed && step !== regions.at(-1)) await watchAlarms(stack, before, watching.alarmsMs, parts);
+    if (before.existed) await watchAlarms(stack, before, watching.alarmsMs, parts);
   });
 }
 
@@ -163,7 +168,7 @@ async function lookBefore(
     parts.report(
       excused.includes(name)
         ? `${name} is in ALARM already: it does not stop this deployment`
-        : `${name} is in ALARM already, and in no Region that comes later: it must end before the next Region`,
+        : `${name} is in ALARM already, and in no Region that comes later: it must end while the alarms are watched`,
     );
   return {
     existed: true,

@@ -3,6 +3,7 @@
  * itself.
  */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { stackName } from '../../lambda/contract/names.ts';
 import { usage } from '../io.ts';
 
 /** One step of a run. */
@@ -27,6 +28,13 @@ export function describeStep(step: DeployStep): string {
     ? `deletion of ${step.stack.name}`
     : `end of the deletion protection of the replicas in ${step.region}`;
 }
+
+/** A Region's stack, whether or not the project still has it. */
+export const stackIn = (stage: string, part: 'base' | 'region', region: string): PlannedStack => ({
+  name: stackName(stage, part, region),
+  region,
+  part,
+});
 
 export interface Choice {
   /** Only the stacks that belong to these Regions alone. Undefined: all. */

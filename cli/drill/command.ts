@@ -1,9 +1,10 @@
 /** `countersign drill`: takes a part of a platform away under load, and measures what its clients see. */
-import { accessSync, constants, renameSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
 import {
   CliError,
   EXIT,
@@ -18,9 +19,10 @@ import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { printFields } from '../print.ts';
 import { parseTime } from '../time.ts';
 import { DRILLS, type Drill, type DrillContext } from './drills.ts';
+import type { Fault } from './fault.ts';
 import { History } from './history.ts';
 import { Load } from './load.ts';
-import { type Consistency, type DrillPlatform, type Fault, findRunning, startOwn } from './platform.ts';
+import { type DrillPlatform, findRunning, startOwn } from './platform.ts';
 import { report } from './report.ts';
 import { judge, type Verdict } from './verdict.ts';
 
@@ -28,7 +30,7 @@ interface Options {
   readonly clients: number;
   /** Seconds. */
   readonly duration: number;
-  readonly consistency?: Consistency;
+  readonly consistency?: MultiRegionConsistency;
   readonly running?: true;
   readonly local?: string;
   readonly report?: string;
@@ -264,19 +266,26 @@ function parseClients(value: string): number {
   throw new InvalidArgumentError('It must be a number from 1 to 999.');
 }
 
+const draftOf = (path: string): string => `${path}.draft`;
+
 /** @throws CliError where no file can be written there: nobody wants to learn that after the drill */
 function writable(path: string): string {
+  const draft = draftOf(path);
   try {
-    accessSync(dirname(path), constants.W_OK);
+    if (!(statSync(path, { throwIfNoEntry: false })?.isFile() ?? true))
+      throw usage(`--report: cannot write ${path}: it exists, and is no file`);
+    writeFileSync(draft, '');
+    rmSync(draft);
     return path;
   } catch (error) {
+    if (error instanceof CliError) throw error;
     throw usage(`--report: cannot write ${path}: ${(error as NodeJS.ErrnoException).code}`);
   }
 }
 
 /** A reader sees the whole file or none. */
 function save(path: string, content: string): void {
-  const draft = `${path}.draft`;
+  const draft = draftOf(path);
   writeFileSync(draft, content);
   renameSync(draft, path);
 }

@@ -32,6 +32,9 @@ export interface Acknowledged {
   readonly region: string;
 }
 
+export type AcknowledgedCall = Call & { readonly acknowledged: Acknowledged };
+const isAcknowledged = (call: Call): call is AcknowledgedCall => call.acknowledged !== undefined;
+
 /** A moment of the drill that the report shows. */
 export interface Mark {
   readonly atMs: number;
@@ -64,8 +67,8 @@ export class History {
     return atMs;
   }
 
-  acknowledged(): (Call & { readonly acknowledged: Acknowledged })[] {
-    return this.calls.filter((call) => call.acknowledged !== undefined) as never;
+  acknowledged(): AcknowledgedCall[] {
+    return this.calls.filter(isAcknowledged);
   }
 
   failed(): Call[] {
@@ -77,7 +80,7 @@ export class History {
   }
 
   /** Compares what a Region has of a user with what was acknowledged. */
-  compare({ userId, acknowledged }: Call, createdAt: string): void {
-    if (createdAt !== acknowledged!.createdAt) this.duplicated.add(`${userId} has two registrations`);
+  compare({ userId, acknowledged }: AcknowledgedCall, createdAt: string): void {
+    if (createdAt !== acknowledged.createdAt) this.duplicated.add(`${userId} has two registrations`);
   }
 }

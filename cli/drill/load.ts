@@ -7,7 +7,7 @@ import { CountersignClient, CountersignError, NotFoundError } from '@countersign
 import { parseApiKey } from '../../protocol/api-key.ts';
 import { buildProof } from '../../protocol/proof/build.ts';
 import type { LocalPlatform } from '../local.ts';
-import type { Attempt, Call, History } from './history.ts';
+import type { AcknowledgedCall, Attempt, History } from './history.ts';
 
 /** Time from one registration of a client to its next, on average. */
 const PACE_MS = 400;
@@ -174,10 +174,12 @@ export class Load {
 
   /**
    * Reads registrations in one Region, and nowhere else.
-   *
-   * @param calls whose registrations were acknowledged
    */
-  async readBack(calls: readonly Call[], { name, url }: RegionInfo, signal: AbortSignal): Promise<void> {
+  async readBack(
+    calls: readonly AcknowledgedCall[],
+    { name, url }: RegionInfo,
+    signal: AbortSignal,
+  ): Promise<void> {
     const only = ((to: string, init: RequestInit) =>
       to.startsWith(`${url}/`)
         ? fetch(to, init)
@@ -185,7 +187,7 @@ export class Load {
     await using client = new CountersignClient({ url, apiKey: this.#apiKey, fetch: only });
     await inParallel(calls, signal, async (call) => {
       try {
-        this.#history.compare(call, (await client.get(call.acknowledged!.id)).created_at);
+        this.#history.compare(call, (await client.get(call.acknowledged.id)).created_at);
       } catch (error) {
         if (error instanceof NotFoundError) this.#history.lost.add(call.userId);
         else this.#history.unread.add(`${call.userId} in ${name}: ${(error as Error).message}`);

@@ -5,25 +5,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 import { findLocalPlatform, type LocalPlatform } from '../local.ts';
-
-/** A fault that the platform's control endpoint causes, or ends. */
-export type Fault =
-  | { readonly kind: 'region'; readonly region: string; readonly lost: boolean }
-  /** Each of these Regions reaches no other. */
-  | { readonly kind: 'partition'; readonly alone: readonly string[] }
-  /** Part of the calls of a Region's tables that are refused, and how long each waits. */
-  | { readonly kind: 'throttle'; readonly region: string; readonly rate: number; readonly delay_ms: number }
-  /** Tables of another generation are made, or taken into use in every Region. */
-  | { readonly kind: 'tables'; readonly generation: number; readonly in_use: boolean }
-  | { readonly kind: 'vault'; readonly lost: boolean };
-
-export type Consistency = 'strong' | 'eventual';
+import type { Fault } from './fault.ts';
 
 export interface DrillPlatform {
   readonly info: LocalPlatform;
-  readonly consistency: Consistency;
+  readonly consistency: MultiRegionConsistency;
   /** Where commands find it. */
   readonly cwd: string;
   /** The option with which they do. */
@@ -46,7 +35,10 @@ export async function findRunning(cwd: string, port: string | undefined): Promis
 }
 
 /** @throws CliError where it cannot be started, or the signal aborts first */
-export async function startOwn(consistency: Consistency, signal: AbortSignal): Promise<DrillPlatform> {
+export async function startOwn(
+  consistency: MultiRegionConsistency,
+  signal: AbortSignal,
+): Promise<DrillPlatform> {
   const main = fileURLToPath(new URL('../../local/main.ts', import.meta.url));
   if (!existsSync(main))
     throw usage('a drill starts the local platform, which only the project itself has: run it there');

@@ -1,7 +1,7 @@
 /** Judges a drill: the numbers, and the promises that did not hold. */
+import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
 import type { Drill, Recovery } from './drills.ts';
 import type { Call, History } from './history.ts';
-import type { Consistency } from './platform.ts';
 
 export interface Verdict {
   readonly passed: boolean;
@@ -21,7 +21,7 @@ const NAMED = 3;
 export function judge(
   history: History,
   drill: Drill,
-  consistency: Consistency,
+  consistency: MultiRegionConsistency,
   recovery: Recovery | undefined,
 ): Verdict {
   const failed = history.failed();

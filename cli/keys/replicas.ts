@@ -3,6 +3,7 @@
  * time: AWS removes the secret from the Region where a replication fails.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { keyAlias } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { DescribedSecret, Secrets } from './secrets.ts';
@@ -48,12 +49,7 @@ async function makeReplica(
         `countersign keys promote --to ${from} compares them first`,
     );
   if (!there || replicaIn(source, region)?.status === 'Failed')
-    await secrets.replicate(
-      from,
-      region,
-      purpose,
-      kmsKeyArn ?? (source.kmsKeyId && `alias/countersign-${stage}`),
-    );
+    await secrets.replicate(from, region, purpose, kmsKeyArn ?? (source.kmsKeyId && keyAlias(stage)));
   const endMs = Date.now() + REPLICA_MS;
   for (;;) {
     const { status, message } = replicaIn(await primary(secrets, from, purpose), region) ?? {};

@@ -11,8 +11,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { secretName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { awsError } from '../aws-error.ts';
-import { CliError, EXIT } from '../io.ts';
+import { AWS_ANSWER_MS, awsLimits, type CallOptions, callAws } from '../aws-limits.ts';
 import type { Target } from '../target.ts';
 
 export interface Replica {
@@ -48,32 +47,29 @@ export function secretsOf(target: Pick<Target, 'stage' | 'aws'>, signal: AbortSi
   async function call<R>(
     region: string,
     purpose: Purpose,
-    send: (client: SecretsManagerClient, SecretId: string) => Promise<R>,
+    send: (client: SecretsManagerClient, SecretId: string, options: CallOptions) => Promise<R>,
     ifMissing?: { readonly result: R },
   ): Promise<R> {
     const SecretId = secretName(target.stage, purpose);
-    const client = new SecretsManagerClient({
-      ...target.aws(region),
-      requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
-    });
+    const client = new SecretsManagerClient({ ...target.aws(region), ...awsLimits(AWS_ANSWER_MS) });
     try {
-      return await send(client, SecretId);
-    } catch (error) {
-      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-      if (ifMissing && (error as Error).name === 'ResourceNotFoundException') return ifMissing.result;
-      throw awsError(error, `secret ${SecretId} in ${region}`);
+      return await callAws(`secret ${SecretId} in ${region}`, signal, (options) =>
+        send(client, SecretId, options).catch((error: Error) => {
+          if (ifMissing && error.name === 'ResourceNotFoundException') return ifMissing.result;
+          throw error;
+        }),
+      );
     } finally {
       client.destroy();
     }
   }
-  const options = { abortSignal: signal };
 
   return {
     describe: (region, purpose) =>
       call<DescribedSecret | undefined>(
         region,
         purpose,
-        async (client, SecretId) => {
+        async (client, SecretId, options) => {
           const answer = await client.send(new DescribeSecretCommand({ SecretId }), options);
           return {
             primaryRegion: answer.PrimaryRegion,
@@ -92,12 +88,12 @@ export function secretsOf(target: Pick<Target, 'stage' | 'aws'>, signal: AbortSi
       ),
 
     detach: (region, purpose) =>
-      call(region, purpose, async (client, SecretId) => {
+      call(region, purpose, async (client, SecretId, options) => {
         await client.send(new StopReplicationToReplicaCommand({ SecretId }), options);
       }),
 
     replicate: (from, to, purpose, kmsKeyId) =>
-      call(from, purpose, async (client, SecretId) => {
+      call(from, purpose, async (client, SecretId, options) => {
         const replica = { Region: to, ...(kmsKeyId !== undefined && { KmsKeyId: kmsKeyId }) };
         const command = new ReplicateSecretToRegionsCommand({
           SecretId,
@@ -108,7 +104,7 @@ export function secretsOf(target: Pick<Target, 'stage' | 'aws'>, signal: AbortSi
       }),
 
     removeReplica: (from, region, purpose) =>
-      call(from, purpose, async (client, SecretId) => {
+      call(from, purpose, async (client, SecretId, options) => {
         const command = new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [region] });
         await client.send(command, options);
       }),

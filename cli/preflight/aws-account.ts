@@ -26,6 +26,7 @@ import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { GetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { awsError, NOT_AWS } from '../aws-error.ts';
+import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 import type { Account, Found, Kind, Region } from './account.ts';
@@ -34,13 +35,8 @@ import type { Account, Found, Kind, Region } from './account.ts';
  * @param home the Region that answers what holds for the whole account
  * @param answerMs limit on one answer
  */
-export function awsAccount(target: Target['aws'], home: string, answerMs = 10_000): Account {
-  const requestHandler = {
-    connectionTimeout: 3_000,
-    requestTimeout: answerMs,
-    throwOnRequestTimeout: true,
-  };
-  const aws = (region: string) => ({ ...target(region), requestHandler });
+export function awsAccount(target: Target['aws'], home: string, answerMs = AWS_ANSWER_MS): Account {
+  const aws = (region: string) => ({ ...target(region), ...awsLimits(answerMs) });
   return {
     async identity() {
       const what = `AWS in ${home}`;

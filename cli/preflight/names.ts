@@ -7,6 +7,7 @@ import {
   type Generations,
   keyAlias,
   keysWatchName,
+  namePrefix,
   rotationFunctionName,
   secretName,
   TABLES,
@@ -43,7 +44,7 @@ export async function checkNames(
   here: Region,
   home: Region,
 ): Promise<Outcome[]> {
-  const ours = `countersign-${stage}-`;
+  const ours = namePrefix(stage);
   const hasReplicas = (kind: Kind, name: string) =>
     kind === 'secret' || (kind === 'table' && GLOBAL.some((table) => name.startsWith(`${ours}${table}-`)));
   const faults: Outcome[] = [];

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
-import { awsError } from '../aws-error.ts';
+import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 
@@ -15,7 +15,8 @@ export interface AlarmWait {
   readonly signal: AbortSignal;
 }
 
-const CONNECT_MS = 3_000;
+/** Each look at the alarm may take this long: one near the end of the wait, too. */
+const LEAST_MS = 1_000;
 
 /** @throws CliError where it is not seen in time, cannot be read, or Ctrl-C ends the wait */
 export async function waitForAlarm(
@@ -24,19 +25,14 @@ export async function waitForAlarm(
 ): Promise<void> {
   const name = evacuationAlarmName(target.stage, region);
   const what = `alarm ${name} in ${keeper}`;
-  const cloudwatch = new CloudWatchClient({
-    ...target.aws(keeper),
-    requestHandler: { connectionTimeout: CONNECT_MS },
-  });
+  const cloudwatch = new CloudWatchClient({ ...target.aws(keeper), ...awsLimits(AWS_ANSWER_MS) });
   const untilMs = performance.now() + timeoutMs;
   try {
     for (;;) {
-      const { MetricAlarms = [] } = await cloudwatch
-        .send(new DescribeAlarmsCommand({ AlarmNames: [name] }), { abortSignal: signal })
-        .catch((error: unknown) => {
-          if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-          throw awsError(error, what);
-        });
+      const limit = AbortSignal.timeout(Math.max(LEAST_MS, untilMs - performance.now()));
+      const { MetricAlarms = [] } = await callAws(what, AbortSignal.any([signal, limit]), (options) =>
+        cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: [name] }), options),
+      );
       const [alarm] = MetricAlarms;
       if (!alarm) throw new CliError(EXIT.failed, `${what} does not exist; deploy the stack of ${keeper}`);
       if (alarm.StateValue === wanted) return;

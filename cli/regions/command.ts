@@ -1,13 +1,14 @@
 /** `countersign evacuate` and `countersign return`: take a Region out of service, and take it back. */
 import { Command, Option } from 'commander';
 import { invokeAdmin, Refused } from '../admin.ts';
+import { PATIENCE_MS } from '../ask.ts';
 import { NotBegun } from '../aws-error.ts';
 import { confirm } from '../confirm.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
-import { describe, isFit, type Survey, survey } from './survey.ts';
+import { describe, isFit, type Looking, type Survey, survey } from './survey.ts';
 
 type Options = TargetOptions & {
   readonly json?: true;
@@ -28,7 +29,7 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
-      const seen = await survey(target, region, options.timeout * 1_000);
+      const seen = await survey(target, region, looking(options));
       for (const line of evacuationCost(seen, target.stage)) io.stderr.write(`${line}\n`);
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
@@ -42,7 +43,7 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
   command('return', 'Take an evacuated Region back into service.', RETURN_HELP).action(
     async (region: string, options: Options) => {
       const target = begin(io, 'return', options);
-      const seen = await survey(target, region, options.timeout * 1_000);
+      const seen = await survey(target, region, looking(options));
       for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
       const own = seen.regions.find((each) => each.region === region)!;
       if (!isFit(own))
@@ -59,6 +60,12 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
       await run(io, setExit, 'return', target, seen, options);
     },
   );
+
+/** One Region that is cut off delays no evacuation; one that answers 429 is asked again. */
+const looking = ({ timeout }: Options): Looking => ({
+  limitMs: Math.min(timeout * 1_000, PATIENCE_MS),
+  throttledMs: timeout * 1_000,
+});
 
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
 const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ healthy }) => healthy);
@@ -83,7 +90,7 @@ const command = (name: Name, description: string, more: string): Command =>
     .addOption(
       new Option(
         '--timeout <time>',
-        'how long to wait for a Region that answers 429, and for the alarm that DNS follows, e.g. 90s, 10m',
+        'how long to wait for each Region, also for one that answers 429, and for the alarm that DNS follows, e.g. 90s',
       )
         .argParser(parseTime)
         .default(300, '5m'),
@@ -112,7 +119,11 @@ function evacuationCost({ region, keeper, regions, flags }: Survey, stage: strin
   ];
 }
 
-/** Changes the flag in both places, the keeper first, since that one decides; then waits for the alarm. */
+/**
+ * Changes the flag in both places, then waits for the alarm. An evacuation writes both flags at once, so that
+ * a Region that gives no answer delays nothing. A return begins with the keeper: a Region whose keeper still
+ * holds it out does not come back by half.
+ */
 async function run(
   io: Io,
   setExit: SetExit,
@@ -150,7 +161,8 @@ async function run(
   const change = (at: string, to: Name): Promise<boolean> =>
     attempt(at, async () => {
       try {
-        const shown = await invokeAdmin(target, at, COMMANDS[to].action, { region }, signal);
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1_000)]);
+        const shown = await invokeAdmin(target, at, COMMANDS[to].action, { region }, limit);
         if ('stood_before' in shown && shown.stood_before) foreign.add(at);
         stands.set(at, to === 'evacuate');
       } catch (error) {
@@ -163,7 +175,7 @@ async function run(
   const lookAgain = async (): Promise<void> => {
     let isTooMany = false;
     await attempt('another look', async () => {
-      const now = await survey(target, region, options.timeout * 1_000, signal);
+      const now = await survey(target, region, { ...looking(options), signal });
       isTooMany = isAlone(now);
       if (isTooMany)
         throw new CliError(
@@ -175,14 +187,20 @@ async function run(
         );
     });
     if (!isTooMany || foreign.size > 0) return;
-    for (const { at } of flags) if (stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
+    await Promise.all(
+      flags.map(async ({ at }) => {
+        if (stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
+      }),
+    );
   };
   try {
-    for (const at of [keeper, region]) {
-      if (interrupted) break;
+    const changeAt = async (at: string) => {
       if (await change(at, name)) done.add(at);
-      // A Region whose keeper still holds it out does not come back by half.
-      else if (name === 'return') break;
+    };
+    if (name === 'evacuate') await Promise.all([keeper, region].map(changeAt));
+    else {
+      await changeAt(keeper);
+      if (done.has(keeper) && !interrupted) await changeAt(region);
     }
     if (name === 'evacuate' && !options.evenIfLast && done.size > 0 && !interrupted) await lookAgain();
     if (done.has(keeper) && !interrupted)

@@ -41,20 +41,23 @@ export interface Survey {
 /** Limit on one look at a Region's health. Its checkers wait for two seconds. */
 const ANSWER_MS = 5_000;
 
-/**
- * @param throttledMs how long to ask a Region again that answers 429
- * @param signal ends that
- * @throws CliError where no Region answers, or the stage has no such Region or no other
- */
-export async function survey(
-  target: Target,
-  region: string,
-  throttledMs: number,
-  signal?: AbortSignal,
-): Promise<Survey> {
-  const shown = await askAtOnce(target, (each) =>
-    invokeAdmin(target, each, 'regions.show', { region }),
-  ).catch((error: unknown) => {
+/** How long a survey waits. */
+export interface Looking {
+  /** On each Region's answer, so that one that is cut off does not delay the others'. */
+  readonly limitMs: number;
+  /** How long to ask a Region again that answers 429. */
+  readonly throttledMs: number;
+  /** Ends that. */
+  readonly signal?: AbortSignal;
+}
+
+/** @throws CliError where no Region answers, or the stage has no such Region or no other */
+export async function survey(target: Target, region: string, looking: Looking): Promise<Survey> {
+  const { limitMs } = looking;
+  const shown = await askAtOnce(target, (each) => show(target, each, region, limitMs), {
+    // All that they say of the stage's Regions is the same. The flags are asked for in any case.
+    patienceMs: limitMs / 5,
+  }).catch((error: unknown) => {
     if (error instanceof Refused && error.code === 'not_found')
       throw usage(`${JSON.stringify(region)}: ${error.message}`);
     throw error;
@@ -62,19 +65,23 @@ export async function survey(
   const { keeper, regions } = shown.result;
   const names = regions.map(({ name }) => name);
   const [seen, flags, out] = await Promise.all([
-    Promise.all(regions.map(({ name, url }) => look(name, url, throttledMs, signal))),
-    flagsOf(target, region, keeper),
+    Promise.all(regions.map(({ name, url }) => look(name, url, looking))),
+    flagsOf(target, region, keeper, limitMs),
     Promise.all(
       names.map(
-        async (name) => name !== region && isOut(await flagsOf(target, name, keeperOf(name, names)!)),
+        async (name) =>
+          name !== region && isOut(await flagsOf(target, name, keeperOf(name, names)!, limitMs)),
       ),
     ),
   ]);
   return { region, keeper, regions: seen.map((each, i) => (out[i] ? evacuated(each) : each)), flags };
 }
 
-const flagsOf = (target: Target, region: string, keeper: string): Promise<FlagPlace[]> =>
-  Promise.all([keeper, region].map((at) => flagAt(target, at, region)));
+const show = (target: Target, at: string, region: string, limitMs: number): Promise<ShownRegion> =>
+  invokeAdmin(target, at, 'regions.show', { region }, AbortSignal.timeout(limitMs));
+
+const flagsOf = (target: Target, region: string, keeper: string, limitMs: number): Promise<FlagPlace[]> =>
+  Promise.all([keeper, region].map((at) => flagAt(target, at, region, limitMs)));
 
 const isOut = (flags: readonly FlagPlace[]): boolean =>
   flags.some(({ evacuatedAt }) => typeof evacuatedAt === 'string');
@@ -86,9 +93,9 @@ const evacuated = (seen: SeenRegion): SeenRegion => ({
   notes: [...new Set([...seen.notes, 'evacuated'])],
 });
 
-async function flagAt(target: Target, at: string, region: string): Promise<FlagPlace> {
+async function flagAt(target: Target, at: string, region: string, limitMs: number): Promise<FlagPlace> {
   try {
-    const { evacuated_at } = await invokeAdmin(target, at, 'regions.show', { region });
+    const { evacuated_at } = await show(target, at, region, limitMs);
     return { at, evacuatedAt: evacuated_at };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
@@ -99,10 +106,9 @@ async function flagAt(target: Target, at: string, region: string): Promise<FlagP
 async function look(
   region: string,
   url: ShownRegion['regions'][number]['url'],
-  throttledMs: number,
-  signal: AbortSignal | undefined,
+  looking: Looking,
 ): Promise<SeenRegion> {
-  const answer = await askHealth(url, { timeoutMs: ANSWER_MS, throttledMs, ...(signal && { signal }) });
+  const answer = await askHealth(url, { ...looking, timeoutMs: ANSWER_MS });
   if (answer === THROTTLED) return { region, healthy: undefined, failing: ['too many requests'], notes: [] };
   return { region, healthy: false, failing: ['no answer'], notes: [], ...answer };
 }

@@ -3,9 +3,11 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Command, InvalidArgumentError } from 'commander';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
-import type { Unreachable } from '../ask.ts';
+import { PATIENCE_MS, type Unreachable } from '../ask.ts';
+import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
 import { everywhere } from '../everywhere.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type ExitCode, type Io, printJson, type SetExit } from '../io.ts';
+import { exitOf } from '../keys/ask.ts';
 import { printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { durationText } from '../time.ts';
@@ -36,7 +38,7 @@ export function registryCommand(io: Io, setExit: SetExit): Command {
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (options: Options) => {
       const target = findTarget(options, io);
-      const { shown, silent } = await showAll(target);
+      const { shown, silent } = await showAll(io, target);
       for (const { region, error } of silent) io.stderr.write(`error: ${region}: ${error}\n`);
       if (silent.length > 0) setExit(EXIT.failed);
       if (options.json) return void printJson(io, shown);
@@ -95,8 +97,8 @@ ${EXIT_CODES_HELP}`,
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (options: Options) => {
       const target = findTarget(options, io);
-      // A Region that is lost stays stopped: it does not keep the others stopped.
-      const { shown } = await showAll(target);
+      // A Region that is lost, or whose table is down, stays stopped: it does not keep the others stopped.
+      const { shown } = await showAll(io, target);
       requireStage(target.regions, new Map(shown.map((each) => [each.region, each])));
       io.stderr.write('writing makes any earlier copy incomplete, unless its tables are already in use\n');
       await everywhere(
@@ -117,26 +119,32 @@ ${EXIT_CODES_HELP}`,
 
 interface ShownAll {
   readonly shown: readonly (ShownTables & { readonly region: string })[];
-  /** The Regions that do not answer. */
+  /** The Regions that do not answer, or cannot read whether writes are stopped. */
   readonly silent: readonly Unreachable[];
 }
 
-/** @throws CliError where no Region answers, or one refuses */
-async function showAll(target: Target): Promise<ShownAll> {
+/** @throws CliError where no Region says it */
+async function showAll({ patienceMs = PATIENCE_MS }: Io, target: Target): Promise<ShownAll> {
   const silent: Unreachable[] = [];
+  const exits = new Set<ExitCode>();
   const answers = await Promise.all(
     target.regions.map(async (region) => {
       try {
-        return [{ region, ...(await invokeAdmin(target, region, 'tables.show', {})) }];
+        const signal = AbortSignal.timeout(patienceMs);
+        return [{ region, ...(await invokeAdmin(target, region, 'tables.show', {}, signal)) }];
       } catch (error) {
-        if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;
+        if (!(error instanceof CliError)) throw error;
         silent.push({ region, error: error.message });
+        exits.add(error.exitCode);
         return [];
       }
     }),
   );
   if (silent.length === target.regions.length)
-    throw new CliError(EXIT.unreachable, silent.map(({ error }) => error).join('; '));
+    throw new CliError(
+      exitOf([...exits]),
+      silent.map(({ region, error }) => `${region}: ${error}`).join('; '),
+    );
   return { shown: answers.flat(), silent };
 }
 
@@ -162,7 +170,12 @@ async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<v
       {
         dynamodb(region) {
           const made =
-            clients.get(region) ?? new DynamoDBClient({ ...target.aws(region), maxAttempts: ATTEMPTS });
+            clients.get(region) ??
+            new DynamoDBClient({
+              ...target.aws(region),
+              ...awsLimits(AWS_ANSWER_MS),
+              maxAttempts: ATTEMPTS,
+            });
           clients.set(region, made);
           return made;
         },

@@ -88,12 +88,13 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
       region,
       kind,
       table,
+      signal: parts.signal,
     });
     const to = tableName(options.stage, kind, options.toGeneration);
     const from = named.get(kind) ?? before.get(home)![kind];
     const pass = (what: string) => passOf(parts, startS, `${kind}: ${what}`);
     const target = place(home, to);
-    const served = await servedRegions(target, pass('looking'));
+    const served = await servedRegions(target);
     if (served.length > 0)
       throw usage(
         `--to-generation: ${to} has served in ${served.join(' and ')}, and may hold what the source lacks; make tables of ` +
@@ -181,7 +182,7 @@ async function settle(
  */
 async function kindsOf(
   { stage, fromTables, regions, toGeneration }: CopyOptions,
-  { dynamodb }: CopyParts,
+  { dynamodb, signal }: CopyParts,
 ): Promise<Map<Kind, string>> {
   const found = new Map<Kind, string>();
   const region = regions[0]!;
@@ -196,7 +197,9 @@ async function kindsOf(
     if (own)
       throw usage(`--from-table: ${table} is a table of ${own}, and only registry and clients are copied`);
     const describe = new DescribeTableCommand({ TableName: table });
-    const { Table } = await ask({ table, region }, () => dynamodb(region).send(describe));
+    const { Table } = await ask({ table, region, signal }, (options) =>
+      dynamodb(region).send(describe, options),
+    );
     const keys = (Table?.KeySchema ?? []).map(({ AttributeName }) => AttributeName).join();
     const kind = keys === 'pk' ? 'registry' : keys === 'pk,sk' ? 'clients' : undefined;
     if (!kind)
@@ -212,25 +215,27 @@ async function kindsOf(
  * since a read there sees every Region's writes
  */
 async function replicasOf(
-  { table, region: home, dynamodb }: Place,
+  { table, region: home, signal }: Place,
   regions: readonly string[],
   parts: CopyParts,
 ): Promise<string[]> {
-  const describe = (client: DynamoDBClient) => client.send(new DescribeTableCommand({ TableName: table }));
-  const { Table } = await ask({ table, region: home }, () => describe(dynamodb));
+  const command = new DescribeTableCommand({ TableName: table });
+  const describe = (region: string) =>
+    ask({ table, region, signal }, (options) =>
+      parts
+        .dynamodb(region)
+        .send(command, options)
+        .catch((error: Error) => {
+          if (error.name === 'ResourceNotFoundException' && region !== home) return undefined;
+          throw error;
+        }),
+    );
+  const { Table } = (await describe(home))!;
   if (Table?.MultiRegionConsistency === 'STRONG') return [home];
   const replicas = (Table?.Replicas ?? []).flatMap(({ RegionName }) => RegionName ?? []);
   const found = new Set([home, ...replicas]);
   for (const region of regions) {
-    if (found.has(region)) continue;
-    const isThere = await describe(parts.dynamodb(region)).then(
-      () => true,
-      (error: Error) => {
-        if (error.name === 'ResourceNotFoundException') return false;
-        throw error;
-      },
-    );
-    if (isThere) found.add(region);
+    if (!found.has(region) && (await describe(region))) found.add(region);
   }
   return [...found];
 }
@@ -249,10 +254,9 @@ async function reached(place: Place, wanted: Digest, startS: number, parts: Copy
 /** Items between two lines of progress. */
 const REPORTED = 5_000;
 
-function passOf({ signal, report }: CopyParts, startS: number, what: string): Pass {
+function passOf({ report }: CopyParts, startS: number, what: string): Pass {
   let next = REPORTED;
   return {
-    signal,
     startS,
     progress(items) {
       if (items < next) return;

@@ -5,8 +5,17 @@
 import { createHash } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
+import {
+  KEY,
+  KEY_TIMES,
+  REGISTERED_AT,
+  REMOVED_AT,
+  REVOKED,
+  WRITTEN_AT,
+} from '../../lambda/contract/items.ts';
 import { type GlobalTableKind, PROBE_PREFIX, TABLES, tableKinds } from '../../lambda/contract/names.ts';
 import { betweenClocksMs } from '../../protocol/registration.ts';
+import { CliError, EXIT } from '../io.ts';
 
 export type Item = Record<string, AttributeValue>;
 export type Kind = GlobalTableKind;
@@ -24,53 +33,56 @@ export const keyOf = (kind: Kind, item: Item): Item =>
 /** @param atS epoch seconds @returns whether TTL may have deleted the item by then */
 export const isExpired = ({ ttl }: Item, atS: number): boolean => ttl?.N !== undefined && Number(ttl.N) < atS;
 
-/**
- * `ledger` and `limits` have the key of `registry`, so that only an item tells them apart.
- *
- * @returns whether a table of the kind has items of this form
- */
-export function isOfKind(kind: Kind, { user_id, created_at, deleted_at }: Item): boolean {
-  if (kind !== 'registry') return true;
-  return deleted_at?.N !== undefined || (user_id?.S !== undefined && created_at?.N !== undefined);
-}
-
 export interface Condition {
   readonly ConditionExpression: string;
-  readonly ExpressionAttributeValues?: Item;
+  readonly ExpressionAttributeValues: Item;
 }
 
-/** @returns a condition that holds unless the table has a newer item under the key */
+/**
+ * @returns a condition that holds unless the table has a newer item under the key
+ * @throws CliError for an item of another form: which of two is newer is not known
+ */
 export function unlessNewer(kind: Kind, item: Item): Condition {
-  const since = (name: string, by: AttributeValue | undefined) =>
-    absentOr(`${name} <= :by`, by && { ':by': by });
-  if (kind === 'registry') {
-    // A registration or a tombstone, whichever was later.
-    const { created_at: created, deleted_at: deleted } = item;
-    if (created) return absentOr('created_at <= :by OR deleted_at <= :by', { ':by': created });
-    // A tombstone may be of a clock that is behind the one of its registration.
-    const latest = Number(deleted!.N) + betweenClocksMs(LONGEST_CLOCK_ERROR_MS);
-    return absentOr('created_at <= :latest OR deleted_at <= :by', {
-      ':by': deleted!,
-      ':latest': { N: String(latest) },
-    });
-  }
-  const sort = item.sk?.S ?? '';
-  if (sort === 'client') return since('created_at', item.created_at);
-  if (sort === 'state') return since('changed_at', item.changed_at);
-  if (sort === 'deleted') return since('deleted_at', item.deleted_at);
-  if (sort.startsWith('revoked#')) return since('revoked_at', item.revoked_at);
-  const { usable_at: usable, expires_at: ends } = item;
-  // The end of a key only moves closer.
-  return absentOr(
-    'usable_at < :usable OR usable_at = :usable AND expires_at >= :ends',
-    usable && ends && { ':usable': usable, ':ends': ends },
+  const found = kind === 'registry' ? registryCondition(item) : clientsCondition(item);
+  if (found) return found;
+  const key = Object.values(keyOf(kind, item)).map(({ S }) => S);
+  throw new CliError(
+    EXIT.failed,
+    `${kind} has an item that this command does not know (${key.join(', ')}): copy with the version of countersign that the stage runs, and from a table of ${kind}`,
   );
 }
 
-const absentOr = (older: string, values: Item | undefined): Condition =>
-  values
-    ? { ConditionExpression: `attribute_not_exists(pk) OR ${older}`, ExpressionAttributeValues: values }
-    : { ConditionExpression: 'attribute_not_exists(pk)' };
+function registryCondition(item: Item): Condition | undefined {
+  // A registration or a tombstone, whichever was later.
+  const { [REGISTERED_AT]: registered, [REMOVED_AT]: removed } = item;
+  if (!removed)
+    return registered && absentOr(`${REGISTERED_AT} <= :by OR ${REMOVED_AT} <= :by`, { ':by': registered });
+  // A tombstone may be of a clock that is behind the one of its registration.
+  const latest = Number(removed.N) + betweenClocksMs(LONGEST_CLOCK_ERROR_MS);
+  return absentOr(`${REGISTERED_AT} <= :latest OR ${REMOVED_AT} <= :by`, {
+    ':by': removed,
+    ':latest': { N: String(latest) },
+  });
+}
+
+function clientsCondition(item: Item): Condition | undefined {
+  const sort = item.sk?.S ?? '';
+  if (sort.startsWith(KEY)) {
+    const { usable, ends } = KEY_TIMES;
+    const [usableAt, endsAt] = [item[usable], item[ends]];
+    const older = `${usable} < :usable OR ${usable} = :usable AND ${ends} >= :ends`;
+    return usableAt && endsAt && absentOr(older, { ':usable': usableAt, ':ends': endsAt });
+  }
+  const form = sort.startsWith(REVOKED) ? REVOKED : sort;
+  const name = Object.hasOwn(WRITTEN_AT, form) ? WRITTEN_AT[form as keyof typeof WRITTEN_AT] : undefined;
+  const by = name && item[name];
+  return by && absentOr(`${name} <= :by`, { ':by': by });
+}
+
+const absentOr = (older: string, values: Item): Condition => ({
+  ConditionExpression: `attribute_not_exists(pk) OR ${older}`,
+  ExpressionAttributeValues: values,
+});
 
 /** @returns the item as text, which no order of attributes or of members of a set changes */
 export const canonical = (item: Item): string => JSON.stringify(sorted(item));

@@ -15,8 +15,9 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
+import { DELETED, KEY, RECORD, REVOKED, STATE } from '../contract/items.ts';
 import { call } from './call.ts';
-import { type Item, numberOf, present, textOf, writeGlobal } from './dynamodb.ts';
+import { type Item, numberOf, present, randomPause, textOf, writeGlobal } from './dynamodb.ts';
 
 /** All that the request path needs of the table. */
 export interface ClientReader {
@@ -64,14 +65,6 @@ export interface Place {
   readonly sk: string;
 }
 
-const KEY = 'key#';
-const REVOKED = 'revoked#';
-/**
- * An item that a deletion leaves: instances may accept what the client signed for as long as they hold the
- * client.
- */
-const DELETED = 'deleted';
-
 /** Issuer of a generation that no other generation issued. It is not the form of a kid. */
 const OPERATOR = 'operator';
 
@@ -79,7 +72,8 @@ export const createClientReader = (dynamodb: DynamoDBClient, table: string): Cli
   load: async (clientId) => toRecord(clientId, await itemsOf(dynamodb, table, clientId)),
 });
 
-export function createClients(dynamodb: DynamoDBClient, table: string): Clients {
+/** @param pause between two attempts of a write */
+export function createClients(dynamodb: DynamoDBClient, table: string, pause = randomPause): Clients {
   const items = (clientId: string): Promise<Item[]> => itemsOf(dynamodb, table, clientId);
 
   /** @returns whether the condition held */
@@ -90,7 +84,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
       ConditionExpression: condition,
       ExpressionAttributeValues: values,
     });
-    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
+    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command), pause));
   }
 
   /** @returns whether the condition held */
@@ -101,7 +95,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   ): Promise<boolean> {
     const Key = { pk: { S: clientId }, sk: { S: sk } };
     const command = new UpdateItemCommand({ TableName: table, Key, ...change });
-    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));
+    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command), pause));
   }
 
   /**
@@ -138,7 +132,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
   async function drop(item: Item): Promise<void> {
     const { pk, sk } = placeOf(item);
     const command = new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } });
-    await writeGlobal('clients', () => dynamodb.send(command));
+    await writeGlobal('clients', () => dynamodb.send(command), pause);
   }
 
   return {
@@ -156,7 +150,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
         return 'key_exists';
       const made = await putOnce({
         pk: { S: client.clientId },
-        sk: { S: 'client' },
+        sk: { S: RECORD },
         profile: { S: client.profile },
         salt: { B: client.salt },
         created_at: { N: String(client.createdAtMs) },
@@ -170,15 +164,15 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     known: async (clientId) => (await items(clientId)).length > 0,
 
     async setDisabled(clientId, disabled, nowMs) {
-      if (!(await has(clientId, 'client'))) return false;
-      return update(clientId, 'state', {
+      if (!(await has(clientId, RECORD))) return false;
+      return update(clientId, STATE, {
         UpdateExpression: 'SET disabled = :disabled, changed_at = :now',
         ExpressionAttributeValues: { ':disabled': { BOOL: disabled }, ':now': { N: String(nowMs) } },
       });
     },
 
     async setLimit(clientId, limit) {
-      return update(clientId, 'client', {
+      return update(clientId, RECORD, {
         UpdateExpression: limit === null ? 'REMOVE #limit' : 'SET #limit = :limit',
         ConditionExpression: 'attribute_exists(pk)',
         ExpressionAttributeNames: { '#limit': 'limit' },
@@ -187,7 +181,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
     },
 
     async setProfile(clientId, profile) {
-      return update(clientId, 'client', {
+      return update(clientId, RECORD, {
         UpdateExpression: 'SET profile = :profile',
         ConditionExpression: 'attribute_exists(pk)',
         ExpressionAttributeValues: { ':profile': { S: profile } },
@@ -228,7 +222,7 @@ export function createClients(dynamodb: DynamoDBClient, table: string): Clients 
       const scan = new ScanCommand({
         TableName: table,
         FilterExpression: 'sk = :client',
-        ExpressionAttributeValues: { ':client': { S: 'client' } },
+        ExpressionAttributeValues: { ':client': { S: RECORD } },
         Limit: limit,
         ...(after && { ExclusiveStartKey: { pk: { S: after.pk }, sk: { S: after.sk } } }),
       });
@@ -276,7 +270,7 @@ async function itemsOf(dynamodb: DynamoDBClient, table: string, clientId: string
 
 const placeOf = (item: Item): Place => ({ pk: textOf(item, 'pk'), sk: textOf(item, 'sk') });
 
-const isRecord = (item: Item): boolean => textOf(item, 'sk') === 'client';
+const isRecord = (item: Item): boolean => textOf(item, 'sk') === RECORD;
 
 /**
  * The kid of an API key is its generation, which the next client of that name has again, with another key.
@@ -287,7 +281,7 @@ function toRecord(clientId: string, items: readonly Item[]): ClientRecord | unde
   const record = items.find(isRecord);
   if (!record) return undefined;
   const bySort = items.map((item) => [textOf(item, 'sk'), item] as const);
-  const state = bySort.find(([sk]) => sk === 'state')?.[1];
+  const state = bySort.find(([sk]) => sk === STATE)?.[1];
   return {
     clientId,
     profile: textOf(record, 'profile') as Profile,

@@ -6,6 +6,12 @@ import { call, Unavailable } from './call.ts';
 const WRITE_ATTEMPTS = 8;
 const LONGEST_WAIT_MS = 400;
 
+/** Waits for a random time of at most so many milliseconds. A scheduler of tests replaces it. */
+export type Pause = (longestMs: number) => Promise<void>;
+
+export const randomPause: Pause = (longestMs) =>
+  new Promise((resolve) => setTimeout(resolve, Math.random() * longestMs));
+
 /**
  * Runs one write of a global table. If it conflicts with a write of the same item in another Region, which a
  * strongly consistent table refuses, it is tried again.
@@ -16,14 +22,13 @@ const LONGEST_WAIT_MS = 400;
 export async function writeGlobal<T>(
   part: string,
   send: () => Promise<T>,
+  pause: Pause,
 ): Promise<{ answer: T } | { exception: typeof CONDITION_FAILED }> {
   for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt++) {
     const result = await call(part, send, [CONDITION_FAILED, WRITE_CONFLICT]);
     if ('answer' in result) return result;
     if (result.exception === CONDITION_FAILED) return { exception: CONDITION_FAILED };
-    await new Promise((resolve) =>
-      setTimeout(resolve, Math.random() * Math.min(LONGEST_WAIT_MS, 25 * 2 ** attempt)),
-    );
+    await pause(Math.min(LONGEST_WAIT_MS, 25 * 2 ** attempt));
   }
   throw new Unavailable(part);
 }

@@ -21,7 +21,7 @@ export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evac
     async read(region) {
       const get = new GetItemCommand({ ...item(region), ConsistentRead: true });
       const { answer } = await call('limits', () => dynamodb.send(get));
-      return toFlag(answer.Item);
+      return evacuationFlag(answer.Item);
     },
 
     async evacuate(region, nowMs) {
@@ -55,7 +55,8 @@ export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evac
   return evacuations;
 }
 
-function toFlag(item: Item | undefined): EvacuationFlag | undefined {
+/** @returns the flag that an item holds */
+export function evacuationFlag(item: Item | undefined): EvacuationFlag | undefined {
   const { since, returned_at } = item ?? {};
   if (since?.N !== undefined) return { stands: true, sinceMs: Number(since.N) };
   return returned_at?.N === undefined ? undefined : { stands: false, returnedMs: Number(returned_at.N) };

@@ -16,7 +16,7 @@ import {
 import { PROBE_PREFIX } from '../contract/names.ts';
 import type { Consistency } from '../contract/serving-environment.ts';
 import { call, Unavailable } from './call.ts';
-import { type Item, numberOf, textOf, writeGlobal } from './dynamodb.ts';
+import { type Item, numberOf, type Pause, randomPause, textOf, writeGlobal } from './dynamodb.ts';
 
 /** `single`: one Region. `strong` tables have no TTL, so a tombstone stays there. */
 export interface Registry {
@@ -47,10 +47,17 @@ export interface Registry {
 
 const ATTEMPTS = 4;
 
+export interface RegistryOptions {
+  readonly consistency: Consistency;
+  readonly clockErrorMs: number;
+  /** Between two attempts of a write. @default a random time */
+  readonly pause?: Pause | undefined;
+}
+
 export function createRegistry(
   dynamodb: DynamoDBClient,
   table: string,
-  { consistency, clockErrorMs }: { consistency: Consistency; clockErrorMs: number },
+  { consistency, clockErrorMs, pause = randomPause }: RegistryOptions,
 ): Registry {
   const key = (clientId: string, id: string) => ({ S: `${clientId}#${id}` });
 
@@ -67,7 +74,7 @@ export function createRegistry(
       ExpressionAttributeValues: values,
       ReturnValues: 'ALL_OLD',
     });
-    const result = await writeGlobal('registry', () => dynamodb.send(command));
+    const result = await writeGlobal('registry', () => dynamodb.send(command), pause);
     return 'answer' in result ? { replaced: result.answer.Attributes } : undefined;
   }
 
@@ -131,7 +138,7 @@ export function createRegistry(
         ConditionExpression: 'attribute_not_exists(pk) OR deleted_at = :deleted',
         ExpressionAttributeValues: { ':deleted': { N: String(deletedAtMs) } },
       });
-      return 'answer' in (await writeGlobal('registry', () => dynamodb.send(command)));
+      return 'answer' in (await writeGlobal('registry', () => dynamodb.send(command), pause));
     },
 
     async probe(region, nowMs) {

@@ -56,8 +56,11 @@ function shown(
   };
 }
 
-/** Actions that change `registry` or `clients`: none of them begins while writes are stopped. */
-export function stoppable(actions: Actions, stop: WriteStop): Actions {
+/**
+ * Actions that change `registry` or `clients`: none of them begins while writes are stopped, or before the
+ * generation in use is marked.
+ */
+export function stoppable(actions: Actions, stop: WriteStop, markUsed: () => Promise<void>): Actions {
   const guarded = (each: Action): Action => ({
     ...each,
     async run(params) {
@@ -68,6 +71,7 @@ export function stoppable(actions: Actions, stop: WriteStop): Actions {
           'writes are stopped while the tables are copied (countersign registry show); repeat the command after ' +
             'countersign registry resume-writes',
         );
+      await markUsed();
       return each.run(params);
     },
   });

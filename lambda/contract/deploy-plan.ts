@@ -1,3 +1,5 @@
+import type { Consistency } from './serving-environment.ts';
+
 /**
  * The AWS resources that a stage's stacks expect. `RegistrationPlatform` leaves this file beside the
  * templates, which `countersign preflight`, `deploy`, `destroy` and `region` read: the commands need neither
@@ -21,7 +23,7 @@ export interface DeployPlan {
   /** Every Region that has a stack, the watch stack included: `cdk deploy` needs a bootstrap in each. */
   readonly stackRegions: readonly string[];
   /** Of the tables that all Regions share. */
-  readonly consistency: 'strong' | 'eventual' | 'single';
+  readonly consistency: Consistency;
   /** Their generation. */
   readonly tableGeneration: number;
   /** Tables of another generation, which serve nobody, and the Regions that have them. */

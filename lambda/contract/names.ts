@@ -21,6 +21,15 @@ export type FunctionName = (typeof FUNCTIONS)[number];
 export const BUNDLES = [...FUNCTIONS, 'rotate', 'keys-watch', 'evacuation'] as const;
 export type BundleName = (typeof BUNDLES)[number];
 
+/** A name of one of the stage's resources begins so. */
+export const namePrefix = (stage: string): string => `countersign-${stage}-`;
+
+/** `base` and `region` stacks are a Region's; the stage has one of each of the others. */
+export const stackName = (
+  stage: string,
+  ...[part, region]: readonly ['base' | 'region', string] | readonly ['home' | 'watch']
+): string => namePrefix(stage) + (region === undefined ? part : `${part}-${region}`);
+
 export const functionName = (stage: string, name: FunctionName): string => `countersign-${stage}-${name}`;
 
 /** One function per purpose, with that purpose's permissions. */

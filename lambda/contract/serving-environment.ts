@@ -6,8 +6,10 @@ import { DEFAULTS } from './defaults.ts';
 import type { ServingVariable } from './environment.ts';
 import { secretName, type TableKind, tableInUse } from './names.ts';
 
-/** How the global tables agree between Regions; `single` in a stage with one Region. */
-export type Consistency = 'single' | 'eventual' | 'strong';
+/** How the global tables agree between Regions. */
+export type MultiRegionConsistency = 'eventual' | 'strong';
+/** `single` in a stage with one Region. */
+export type Consistency = MultiRegionConsistency | 'single';
 
 export interface ServingValues {
   readonly stage: string;

@@ -1,17 +1,19 @@
 /** Checks 9 (known quota) to 11 (quota): what a write uses up, where the Region takes writes at all. */
 import { refuse } from '../../protocol/problem.ts';
+import { Unavailable } from '../adapters/call.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Answer } from '../http/answer.ts';
 import type { AdmittedWrite } from './proof-gate.ts';
 import type { Quota } from './quota.ts';
-import type { Writes } from './writes.ts';
+import type { Refusal } from './writes.ts';
 
 export interface Consumption {
-  /** Whether an operator took the Region out of service. @throws Unavailable */
-  readonly isEvacuated: () => Promise<boolean>;
+  /** @returns why the Region takes no write; undefined where it takes one @throws Unavailable */
+  readonly writeRefusal: () => Promise<Refusal | undefined>;
+  /** Leaves the mark that this generation of the registry is in use. @throws Unavailable */
+  readonly markUsed: () => Promise<void>;
   readonly ledger: Ledger;
   readonly quota: Quota;
-  readonly writes: Writes;
 }
 
 export type Consumed =
@@ -28,16 +30,17 @@ export type Consumed =
  * registered then
  */
 export async function consume(
-  { isEvacuated, ledger, quota, writes }: Consumption,
+  { writeRefusal, markUsed, ledger, quota }: Consumption,
   { verified, answerRefusal }: AdmittedWrite,
   w: string,
 ): Promise<Consumed> {
   const { client, nonce, jti } = verified;
-  // First: the request may go to another Region, and has used up nothing here.
-  if (await isEvacuated())
-    return { ok: false, answer: await answerRefusal(refuse('unavailable', 'evacuated')) };
-  // Before the nonce is spent: the client can send the same proof to another Region, or again.
-  await writes.check();
+  // First: the client can send the same proof to another Region, or again, since it has used up nothing here.
+  const refusal = await writeRefusal();
+  if (refusal === 'evacuated')
+    return { ok: false, answer: await answerRefusal(refuse('unavailable', refusal)) };
+  if (refusal === 'stopped') throw new Unavailable('writes');
+  await markUsed();
   const known = quota.refusal(client);
   if (known) return { ok: false, answer: await answerRefusal(refuse('quota_exceeded', 'known'), known) };
   if (!(await ledger.consume({ nonce, jti, w })))

@@ -1,41 +1,45 @@
 /**
- * Whether this Region may change `registry` and `clients`: an operator stops that while the tables are
- * copied.
+ * Whether this Region takes writes, as an instance knows it. An operator may have taken the Region out of
+ * service, or stopped the writes of `registry` and `clients` while these are copied. Both items are read
+ * together, so that a request waits for one of the two reads, and knows both at the same age.
  */
-import { Unavailable } from '../adapters/call.ts';
+import type { Evacuations } from '../adapters/evacuations.ts';
+import type { WriteStop } from '../adapters/write-stop.ts';
 import { describeError, type Log } from '../log.ts';
 import { Copy } from './copy.ts';
 
-const REFRESH_MS = 5_000;
-/** No write begins longer than this after the stop was stored (WRITE_STOP_SETTLE_MS). */
-const MAX_AGE_MS = 10_000;
-const COOLDOWN_MS = 1_000;
+/**
+ * No write begins more than ten seconds after a flag or a stop was stored (docs/regions.md,
+ * WRITE_STOP_SETTLE_MS).
+ */
+const TIMES = { refreshMs: 5_000, cooldownMs: 1_000, maxAgeMs: 10_000 };
 
 export interface WritesOptions {
-  /** @returns since when writes are stopped, in epoch milliseconds */
-  readonly read: () => Promise<number | undefined>;
+  readonly evacuations: Pick<Evacuations, 'read'>;
+  readonly stop: Pick<WriteStop, 'read'>;
+  readonly region: string;
   readonly nowMs: () => number;
   readonly log: Log;
 }
 
-export class Writes {
-  readonly #stop: Copy<{ readonly atMs: number | undefined }>;
+export type Refusal = 'evacuated' | 'stopped';
 
-  constructor({ read, nowMs, log }: WritesOptions) {
-    this.#stop = new Copy({
-      part: 'write stop',
-      read: async () => ({ atMs: await read() }),
-      refreshMs: REFRESH_MS,
-      cooldownMs: COOLDOWN_MS,
-      maxAgeMs: MAX_AGE_MS,
-      nowMs,
-      failed: (error) =>
-        log({ level: 'WARN', message: 'request', reason: 'write_stop', ...describeError(error) }),
-    });
-  }
-
-  /** @throws Unavailable while writes are stopped, and where that is not known */
-  async check(): Promise<void> {
-    if ((await this.#stop.current()).atMs !== undefined) throw new Unavailable('writes');
-  }
+/**
+ * @returns a check that returns why no write may begin, or undefined where one may
+ * @throws Unavailable (the check) where one of the two cannot be read: a Region that cannot know accepts none
+ */
+export function writesCheck(options: WritesOptions): () => Promise<Refusal | undefined> {
+  const { evacuations, stop, region, nowMs, log } = options;
+  const copy = new Copy<{ readonly refusal: Refusal | undefined }>({
+    ...TIMES,
+    part: 'limits',
+    async read() {
+      const [flag, stoppedAtMs] = await Promise.all([evacuations.read(region), stop.read()]);
+      return { refusal: flag?.stands ? 'evacuated' : stoppedAtMs === undefined ? undefined : 'stopped' };
+    },
+    nowMs,
+    failed: (error) =>
+      log({ level: 'ERROR', message: 'evacuation', region, reason: 'limits', ...describeError(error) }),
+  });
+  return async () => (await copy.current()).refusal;
 }

@@ -192,7 +192,7 @@ function generationChanges(
   const [was, is] = [generationOf(before), generationOf(now)];
   if (was === is)
     return [
-      ...tableChanges([], before, now, { file, write }),
+      ...tableChanges([], before, now, { file }),
       ...(now.other ? otherChanges(before, now.other, { file, write }) : []),
     ];
   const fault = (path: string[], message: string): ConfigFault[] => [{ path, message, example: false }];
@@ -208,8 +208,8 @@ function generationChanges(
       `must keep generation ${was}, which ${file} has in use, while Regions change to generation ${is}`,
     );
   return [
-    ...tableChanges([], before.other, now, { file, write, switches: true }),
-    ...tableChanges(OTHER, before, now.other, { file, write, switches: true }),
+    ...tableChanges([], before.other, now, { file, switches: true }),
+    ...tableChanges(OTHER, before, now.other, { file, switches: true }),
     ...(write
       ? []
       : fault(
@@ -224,7 +224,7 @@ const OTHER = ['tables', 'other'] as const;
 
 function otherChanges(before: LockedStage, now: Tables, { file, write }: LockOptions): ConfigFault[] {
   if (before.other && generationOf(before.other) === generationOf(now))
-    return tableChanges(OTHER, before.other, now, { file, write });
+    return tableChanges(OTHER, before.other, now, { file });
   if (write) return [];
   const message =
     `${file} has no tables of generation ${generationOf(now)}. It keeps what cannot change after they are made: ` +
@@ -240,7 +240,7 @@ function tableChanges(
   at: readonly string[],
   before: Tables,
   now: Tables,
-  { file, write, switches }: LockOptions & { readonly switches?: true },
+  { file, switches }: Pick<LockOptions, 'file'> & { readonly switches?: true },
 ): ConfigFault[] {
   if (now.consistency !== before.consistency) {
     const how = `a table keeps its mode; ${MIGRATE}`;
@@ -264,11 +264,15 @@ function tableChanges(
       `A switch changes the Regions of no table: name ${was}, and change them afterwards`;
     return [{ path, message, example: false }];
   }
-  // Writing takes replicas that were deployed.
-  if (write || difference(before.regions, now.regions) <= 1) return [];
+  // Writing is no way around it: the file would have Regions that no deployment can make at once.
+  if (difference(before.regions, now.regions) <= 1) return [];
+  const step =
+    at.length === 0
+      ? `\`countersign region add REGION\` or \`countersign region remove REGION\``
+      : '`countersign deploy`';
   const message =
     `differ from ${file} in more than one: it has ${was}, got ${is}. A table takes one replica more or less a ` +
-    `deploy: change one, deploy, write it into the file with \`${WRITE}\`, then change the next`;
+    `deploy: change one, run ${step}, write it into the file with \`${WRITE}\`, then change the next`;
   return [{ path, message, example: false }];
 }
 

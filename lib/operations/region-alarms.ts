@@ -1,6 +1,13 @@
 /** Alarms of each Region of a stage of kind prod. Each has a section in docs/runbook.md. */
 import { Duration } from 'aws-cdk-lib';
-import { type IMetric, MathExpression, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
+import {
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Metric,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
 import { type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
@@ -21,6 +28,8 @@ import { filterTarget, functionMetric, type RegionMetric, regionMetric } from '.
 
 const PERIOD = Duration.minutes(5);
 const SILENCE_MS = 3_600_000;
+/** ACM renews its own certificates earlier, so one with fewer days left is not renewed by itself. */
+const DAYS_TO_EXPIRY = 21;
 /** The share of the concurrency quota at which the alarm fires. */
 const HEADROOM = 0.8;
 
@@ -29,11 +38,14 @@ export interface RegionAlarmsProps {
   readonly region: Config['regions'][number];
   readonly logGroups: Readonly<Record<FunctionName, ILogGroup>>;
   readonly topic: ITopic | undefined;
+  /** Of the Region's names. Absent without a domain. */
+  readonly certificate: ICertificate | undefined;
 }
 
 export class RegionAlarms extends Construct {
-  constructor(scope: Construct, id: string, { config, region, logGroups, topic }: RegionAlarmsProps) {
+  constructor(scope: Construct, id: string, props: RegionAlarmsProps) {
     super(scope, id);
+    const { config, region, logGroups, topic, certificate } = props;
     const stage = config.stage.name;
     const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
       new PlatformAlarm(this, id, { config, topic, ...props });
@@ -143,6 +155,25 @@ export class RegionAlarms extends Construct {
       threshold: 1000,
       evaluationPeriods: 3,
     });
+    if (certificate)
+      alarm('CertificateExpiry', {
+        section: 'certificate-expiry',
+        what:
+          `The certificate of this Region's names ends in less than ${DAYS_TO_EXPIRY} days. No client connects afterwards, ` +
+          'and no health check notices.',
+        metric: new Metric({
+          namespace: 'AWS/CertificateManager',
+          metricName: 'DaysToExpiry',
+          dimensionsMap: { CertificateArn: certificate.certificateArn },
+          statistic: 'min',
+          // There are two values a day.
+          period: Duration.days(1),
+        }),
+        threshold: DAYS_TO_EXPIRY,
+        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+        // The metric ends when the certificate does, and begins some time after it was issued.
+        treatMissingData: TreatMissingData.IGNORE,
+      });
   }
 }
 

@@ -12,12 +12,15 @@ export const hasHealthChecks = ({ domain, regions }: Pick<Config, 'domain' | 're
  * carries the names: the hosted zone, or the home Region's certificate. AWS makes these ids up, and shows
  * them to the account alone.
  *
- * @returns undefined where there are no health checks
+ * A stage with a domain has it even with one Region: where two become one, the checks still ask until the
+ * stack `watch` is deployed, and checks that find no path would make every Region unhealthy.
+ *
+ * @returns undefined without a domain
  */
 export function checkersPath(config: Config): Route | undefined {
-  if (!hasHealthChecks(config)) return undefined;
   const { stage, domain, regions, homeRegion } = config;
-  const id = domain!.hostedZone?.id ?? regions.find(({ name }) => name === homeRegion)!.certificateArn;
+  if (!domain) return undefined;
+  const id = domain.hostedZone?.id ?? regions.find(({ name }) => name === homeRegion)!.certificateArn;
   const digest = createHash('sha256').update(JSON.stringify(['health checkers', stage.name, id]));
   return checkersRoute(digest.digest('hex').slice(0, 32));
 }

@@ -16,7 +16,7 @@ import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.
 import type { Route } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from '../operations/alarm.ts';
-import { checkersPath } from './checkers.ts';
+import { checkersPath, hasHealthChecks } from './checkers.ts';
 import { regionHost } from './urls.ts';
 
 export interface EntryProps {
@@ -31,7 +31,7 @@ export class Entry extends Construct {
     const { hostedZone, entry } = domain;
     for (const { name } of config.regions) {
       const host = regionHost(domain, name);
-      const checkers = checkersPath(config);
+      const checkers = hasHealthChecks(config) ? checkersPath(config) : undefined;
       const health = checkers && this.#health(config, name, host, checkers, topic);
       if (hostedZone)
         new CfnRecordSet(this, `Record-${name}`, {

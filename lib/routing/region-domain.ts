@@ -17,16 +17,23 @@ export interface RegionDomainProps {
 }
 
 export class RegionDomain extends Construct {
+  readonly certificate: ICertificate;
+
   constructor(scope: Construct, id: string, { domain, region, api }: RegionDomainProps) {
     super(scope, id);
     const host = regionHost(domain, region.name);
     const zone = hostedZone(this, domain);
-    const certificate = region.certificateArn
+    this.certificate = region.certificateArn
       ? Certificate.fromCertificateArn(this, 'Certificate', region.certificateArn)
       : issueCertificate(this, domain, host, zone);
     const [, own] = (['Entry', 'Own'] as const).map((name) => {
       const domainName = name === 'Entry' ? domain.entry : host;
-      return new DomainName(this, name, { domainName, certificate, mapping: api as IRestApi, ...TLS });
+      return new DomainName(this, name, {
+        domainName,
+        certificate: this.certificate,
+        mapping: api as IRestApi,
+        ...TLS,
+      });
     }) as [DomainName, DomainName];
     if (zone)
       new ARecord(this, 'Record', {

@@ -96,7 +96,8 @@ export class RegionStack extends PlatformStack {
     const rotation = new KeyRotation(this, 'Rotation', { config, region, bundles, errorDocsUrl });
     this.rotationFunctions = rotation.functions;
     this.keysWatchFunction = rotation.watchFunction;
-    if (domain) new RegionDomain(this, 'Domain', { domain, region, api: this.api });
+    const certificate =
+      domain && new RegionDomain(this, 'Domain', { domain, region, api: this.api }).certificate;
 
     const topic = alarmTopic(this, config, region);
     if (topic) this.alarmTopic = topic;
@@ -106,7 +107,7 @@ export class RegionStack extends PlatformStack {
       const { requestsPerIp } = config.waf;
       const apiStage = this.api.deploymentStage;
       new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage, checkers });
-      new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic });
+      new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic, certificate });
       new KeyAlarms(this, 'KeyAlarms', { config, rotation, topic });
     }
     const of = keptBy(

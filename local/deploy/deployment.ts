@@ -155,7 +155,7 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
           ...parts,
           async deploy(stack) {
             await parts.deploy(stack);
-            if (stack.part === 'home') await replicas.create();
+            if (stack.part === 'home') await replicas.create(generationsOf(plan));
           },
         },
       );
@@ -170,6 +170,11 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
     stop,
   };
 }
+
+const generationsOf = ({ tableGeneration, otherTables }: DeployPlan): number[] => [
+  tableGeneration,
+  ...(otherTables ? [otherTables.generation] : []),
+];
 
 /** Does what an operator does before the first deployment (docs/vault.md, AppRole). */
 async function prepareVault(

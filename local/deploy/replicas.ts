@@ -17,8 +17,8 @@ import {
 import { TABLES, type TableKind, tableKinds, tableName } from '../../lambda/contract/names.ts';
 
 export interface Replicas {
-  /** Creates the missing tables, empty. */
-  create(): Promise<void>;
+  /** Creates the missing tables of these generations, empty. */
+  create(generations: readonly number[]): Promise<void>;
   /** Copies each change since the last call to all other Regions. Of two changes to one item, one wins. */
   synchronise(): Promise<void>;
   remove(): Promise<void>;
@@ -35,32 +35,38 @@ type Aws = (region: string) => {
 export function replicasOf(stage: string, regions: readonly string[], aws: Aws): Replicas {
   const [home, ...others] = regions.map((region) => new DynamoDBClient(aws(region)));
   const kinds = tableKinds('global');
-  /** By table, the items that all Regions had after the last synchronisation. */
-  const agreed = new Map<TableKind, Items>(kinds.map((kind) => [kind, new Map()]));
+  /** By name, the tables that were made, and the items of all Regions after the last synchronisation. */
+  const made = new Map<string, { readonly kind: TableKind; agreed: Items }>();
 
   return {
-    async create() {
-      for (const kind of kinds) {
-        const TableName = tableName(stage, kind);
-        const { Table } = await home!.send(new DescribeTableCommand({ TableName }));
-        const { AttributeDefinitions, KeySchema } = Table!;
-        const table = { TableName, AttributeDefinitions, KeySchema, BillingMode: 'PAY_PER_REQUEST' } as const;
-        for (const dynamodb of others)
-          await unless(ResourceInUseException, dynamodb.send(new CreateTableCommand(table)));
-      }
+    async create(generations) {
+      for (const generation of generations)
+        for (const kind of kinds) {
+          const TableName = tableName(stage, kind, generation);
+          const { Table } = await home!.send(new DescribeTableCommand({ TableName }));
+          const { AttributeDefinitions, KeySchema } = Table!;
+          const table = {
+            TableName,
+            AttributeDefinitions,
+            KeySchema,
+            BillingMode: 'PAY_PER_REQUEST',
+          } as const;
+          for (const dynamodb of others)
+            await unless(ResourceInUseException, dynamodb.send(new CreateTableCommand(table)));
+          if (!made.has(TableName)) made.set(TableName, { kind, agreed: new Map() });
+        }
     },
 
     async synchronise() {
-      for (const kind of kinds) {
+      for (const [TableName, table] of made) {
+        const { kind, agreed: before } = table;
         const { keys } = TABLES[kind];
-        const TableName = tableName(stage, kind);
         const found = await Promise.all(
           [home!, ...others].map(async (dynamodb) => ({
             dynamodb,
             items: await scan(dynamodb, kind, TableName),
           })),
         );
-        const before = agreed.get(kind)!;
         const after = new Map<string, Item>();
         for (const id of new Set([...before.keys(), ...found.flatMap(({ items }) => [...items.keys()])])) {
           const was = before.get(id);
@@ -75,14 +81,13 @@ export function replicasOf(stage: string, regions: readonly string[], aws: Aws):
               : dynamodb.send(new DeleteItemCommand({ TableName, Key })));
           }
         }
-        agreed.set(kind, after);
+        table.agreed = after;
       }
     },
 
     async remove() {
-      for (const kind of kinds)
-        for (const dynamodb of others)
-          await dynamodb.send(new DeleteTableCommand({ TableName: tableName(stage, kind) }));
+      for (const TableName of made.keys())
+        for (const dynamodb of others) await dynamodb.send(new DeleteTableCommand({ TableName }));
     },
   };
 }

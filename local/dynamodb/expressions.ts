@@ -4,8 +4,8 @@
  * one.
  */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { Item } from './item.ts';
 
-export type Item = Record<string, AttributeValue>;
 export interface Placeholders {
   readonly ExpressionAttributeNames?: Record<string, string> | undefined;
   readonly ExpressionAttributeValues?: Record<string, AttributeValue> | undefined;

@@ -29,9 +29,5 @@ export interface Table {
   records(region: string): readonly StreamRecord[];
 }
 
-/** A write in one step. */
-export const writeAtOnce = (table: Table, region: string, key: string, change: Change): Written['answer'] =>
-  table.begin(region, key).commit(change);
-
 export const inOrder = (items: ReadonlyMap<string, Item>): Item[] =>
   [...items].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);

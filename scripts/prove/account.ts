@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import { readConfig } from '../../lib/config/read.ts';
-import { changed, openProject } from './project.ts';
+import { changedConfig, openProject } from './project.ts';
 import { secretsIn } from './redact.ts';
 import { runCommand } from './toolbox.ts';
 import type { Lacks, Place } from './tools.ts';
@@ -30,7 +30,7 @@ export interface AccountOptions {
 /** @throws Unfit, ConfigError; AWS was not called then */
 export async function account(options: AccountOptions): Promise<Place> {
   const { stage, directory, env: given, fisRole, signal, config: file = CONFIG } = options;
-  const config = readConfig(await changed({ file, changes: {} }).config());
+  const config = readConfig(await changedConfig({ file, changes: {} }));
   const { regions, domain } = config;
   if (config.stage.name !== stage)
     throw new Unfit(`--stage ${stage}: the config has stage ${config.stage.name}; name that one`);

@@ -7,13 +7,13 @@ import { App } from 'aws-cdk-lib';
 import { ConfigError } from '../../lib/config/read.ts';
 import { RegistrationPlatform } from '../../lib/platform.ts';
 import { addPolicyChecks } from '../../lib/policy/nag.ts';
-import { CHANGES_FILE, changed } from './project.ts';
+import { CHANGES_FILE, changedConfig } from './project.ts';
 
 try {
-  const { config } = changed(JSON.parse(readFileSync(CHANGES_FILE, 'utf8')));
+  const config = await changedConfig(JSON.parse(readFileSync(CHANGES_FILE, 'utf8')));
   const app = new App();
-  new RegistrationPlatform(app, 'Countersign', await config());
-  addPolicyChecks(app, (await config()).stage.kind);
+  new RegistrationPlatform(app, 'Countersign', config);
+  addPolicyChecks(app, config.stage.kind);
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   console.error(error.message);

@@ -25,6 +25,9 @@ export interface Step<Found = unknown> {
   readonly checks: readonly Check<Found>[];
 }
 
+/** Checks that the type of what a step finds is that of its looks. */
+export const step = <Found>(each: Step<Found>): Step => each as Step;
+
 export interface Choice {
   readonly only?: string;
   readonly from?: string;

@@ -12,27 +12,25 @@ const NODE = path('../../node_modules/.bin/node');
 /** In the proof's folder. */
 export const CHANGES_FILE = 'changes.json';
 
-/** What the app reads: whose config it is, and what the proof changed in it. */
+/** The app reads this file: whose config it is, and what the proof changed in it. */
 export interface ChangedConfig {
   /** Path of the project's config. */
   readonly file: string;
   readonly changes: Changes;
 }
 
-export const changed = ({ file, changes }: ChangedConfig) => ({
-  async config(): Promise<ConfigInput> {
-    const { default: input } = (await import(pathToFileURL(file).href)) as { default: ConfigInput };
-    const { keys, tables } = changes;
-    const schema = input.registrationSchema;
-    return {
-      ...input,
-      // The app runs in another folder than the project's own.
-      ...(typeof schema === 'string' && { registrationSchema: resolve(dirname(file), schema) }),
-      ...(keys && { keys: { ...input.keys, ...keys } }),
-      ...(tables && { tables: { ...input.tables, ...tables } }),
-    };
-  },
-});
+export async function changedConfig({ file, changes }: ChangedConfig): Promise<ConfigInput> {
+  const { default: input } = (await import(pathToFileURL(file).href)) as { default: ConfigInput };
+  const { keys, tables } = changes;
+  const schema = input.registrationSchema;
+  return {
+    ...input,
+    // The app runs in another folder than the project's own.
+    ...(typeof schema === 'string' && { registrationSchema: resolve(dirname(file), schema) }),
+    ...(keys && { keys: { ...input.keys, ...keys } }),
+    ...(tables && { tables: { ...input.tables, ...tables } }),
+  };
+}
 
 export interface Project {
   readonly directory: string;

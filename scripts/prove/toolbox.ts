@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
+import { namePrefix } from '../../lambda/contract/names.ts';
 import { CountersignClient } from '../../sdk/typescript/index.ts';
 import type { Place, Ran, Tools } from './tools.ts';
 
@@ -86,7 +87,7 @@ export function toolbox(
       return json;
     },
 
-    async stacks(prefix = `countersign-${stage}-`) {
+    async stacks(prefix = namePrefix(stage)) {
       const found: string[] = [];
       for (const region of new Set([...names, WATCH_REGION])) {
         const options = { client: new CloudFormationClient(place.aws(region)) };

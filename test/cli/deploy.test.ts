@@ -1,13 +1,19 @@
 /** `countersign deploy` and `destroy`: the order, the reasons to stop, and the report about the rest. */
+import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cli/deploy/command.ts';
+import { otherTables, tablesSteps } from '../../cli/deploy/other-tables.ts';
 import { regionCommand } from '../../cli/deploy/region-command.ts';
 import { addSteps, removeSteps } from '../../cli/deploy/region-steps.ts';
 import { type DeployParts, deployStacks, runSteps } from '../../cli/deploy/run.ts';
 import { deploySteps, describeStep, destroySteps } from '../../cli/deploy/steps.ts';
 import { CliError, EXIT, type Io } from '../../cli/io.ts';
+import { createEvacuations } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { tableName } from '../../lambda/contract/names.ts';
+import { createTables, dynamodb, STAGE, startDynalite } from '../support/dynalite.ts';
 import { Directory } from './cli.ts';
 
 const stack = (part: PlannedStack['part'], region: string): PlannedStack => ({
@@ -81,6 +87,8 @@ class Account implements DeployParts {
   /** By Region, the checks that fail; undefined: no answer. */
   health: Record<string, readonly string[] | undefined> = { [A]: [], [B]: [] };
   firing: Record<string, string[]> = { [A]: [], [B]: [] };
+  /** By keeper, the Regions whose flags it holds; absent: its table cannot be read. */
+  flags: Record<string, readonly string[]> = {};
   onDeploy: (stack: PlannedStack) => void = () => {};
 
   async deploy(each: PlannedStack): Promise<void> {
@@ -112,6 +120,10 @@ class Account implements DeployParts {
   alarms = async ({ region }: PlannedStack) => {
     this.log.push(`alarms ${region}`);
     return this.firing[region]!;
+  };
+  isEvacuated = async (region: string, keeper: string) => {
+    if (!(keeper in this.flags)) throw new CliError(EXIT.unreachable, `${keeper}: no answer`);
+    return this.flags[keeper]!.includes(region);
   };
   report = (text: string) => void this.reports.push(text);
   nowMs = () => {
@@ -174,6 +186,16 @@ describe('a deployment', () => {
     expect(stopped!.why).toBe(
       'deployed, but in ALARM since: api-errors; docs/runbook.md has a section for each',
     );
+  });
+
+  it('watches the last Region, too: the entry does not follow where an alarm fires there', async () => {
+    const account = new Account();
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${A}`) account.firing[A] = ['api-errors'];
+    };
+    const { stopped, not_tried, exit } = await run(account);
+    expect(stopped).toMatchObject({ step: `region-${A}`, why: expect.stringContaining('since: api-errors') });
+    expect([not_tried, exit]).toEqual([['watch-us-east-1'], EXIT.failed]);
   });
 
   it('watches no alarm with the option for that: while writes are stopped, errors raise alarms', async () => {
@@ -328,17 +350,6 @@ describe('a change of the Regions', () => {
     ]);
   });
 
-  it("ends the health checks before the last Region loses the checkers' path: DNS would answer with all Regions", () => {
-    expect(lines(removeSteps(ONE, B))).toEqual([
-      'watch-us-east-1',
-      `region-${A}`,
-      `deletion of countersign-live-region-${B}`,
-      `end of the deletion protection of the replicas in ${B}`,
-      `home-${A}`,
-      `deletion of countersign-live-base-${B}`,
-    ]);
-  });
-
   const promoted = (plan: DeployPlan): DeployPlan => ({ ...plan, keysManagedBy: A });
   it('after a promotion, replicates the keysets before the new Region needs them', () => {
     const steps = lines(addSteps(promoted(PLAN), B));
@@ -355,6 +366,22 @@ describe('a change of the Regions', () => {
   });
 
   const strong: DeployPlan = { ...PLAN, consistency: 'strong' };
+  it('on a strong stage, are the steps of the page under the same numbers', () => {
+    const page = readFileSync(new URL('../../docs/upgrade.md', import.meta.url), 'utf8');
+    const section = /\n## Other tables\n([\s\S]*?)\n## /.exec(page)![1]!;
+    const steps = [...section.matchAll(/^(\d)\. (.*\n(?: {3}.*\n)*)/gm)].map(([, number, text]) => [
+      Number(number),
+      [...text!.matchAll(/`(npx [^`]*)`/g)].map(([, command]) => command!.replaceAll(/\s+/g, ' ')),
+    ]);
+    expect(steps).toHaveLength(6);
+    const plan = { ...strong, stage: 'prod' };
+    expect(tablesSteps(plan).map(({ commands }, i) => [i + 1, commands])).toEqual(steps);
+    const shown = otherTables(plan, 'it').split('\n').slice(1);
+    expect(shown.map((line, i) => line.startsWith(`${i + 1}. `))).toEqual(steps.map(() => true));
+    for (const [i, { commands }] of tablesSteps(plan).entries())
+      for (const command of commands) expect(shown[i]).toContain(command);
+  });
+
   it.each<[string, () => unknown, string | RegExp]>([
     ['the home Region', () => removeSteps(PLAN, A), `${A} is the home Region`],
     ['a Region that is still named', () => removeSteps(PLAN, B), `still names ${B}: evacuate it`],
@@ -411,6 +438,44 @@ describe('a change of the Regions', () => {
         expect((await runSteps(steps, watching, account)).done).toEqual(expected);
       }
     }
+  });
+});
+
+describe('the flag in the table of the keeper', () => {
+  let dynalite: Awaited<ReturnType<typeof startDynalite>>;
+  beforeAll(async () => {
+    dynalite = await startDynalite();
+  });
+  afterAll(() => dynalite.stop());
+
+  const parts = () =>
+    awsParts(
+      { cwd: '.', env: {}, stderr: { write: () => {} } },
+      {
+        plan: { ...PLAN, stage: STAGE },
+        assembly: '',
+        aws: (region) => ({
+          region,
+          endpoint: dynalite.endpoint,
+          credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+        }),
+        signal: new AbortController().signal,
+      },
+    );
+
+  it('is read where the keeper writes it, and a table that is not there is no answer', async () => {
+    await expect(parts().isEvacuated(B, A)).rejects.toMatchObject({
+      message: expect.stringContaining(`flag of ${B}, in table countersign-test-limits-1 in ${A}: not found`),
+      exitCode: EXIT.unreachable,
+    });
+    const client = dynamodb(dynalite.endpoint);
+    await createTables(client, ['limits']);
+    const flags = createEvacuations(client, tableName(STAGE, 'limits'));
+    expect(await parts().isEvacuated(B, A)).toBe(false);
+    await flags.evacuate(B, 1);
+    expect([await parts().isEvacuated(B, A), await parts().isEvacuated(A, B)]).toEqual([true, false]);
+    await flags.takeBack(B, 2);
+    expect(await parts().isEvacuated(B, A)).toBe(false);
   });
 });
 
@@ -493,18 +558,47 @@ describe('the commands', () => {
     expect(dev.stderr).toContain('Nothing stays');
   });
 
-  it('region remove does nothing while the Region serves', async () => {
+  const one = {
+    ...PLAN,
+    regions: [PLAN.regions[0]!],
+    stacks: PLAN.stacks.filter(({ region }) => region !== B),
+  };
+  it.each<[string, Account['flags'], readonly string[] | undefined, object]>([
+    [
+      'its keeper holds no flag: a Region without an answer may serve clients',
+      { [A]: [] },
+      undefined,
+      {
+        message: expect.stringContaining(`${B} is not evacuated (${A} keeps no flag`),
+        exitCode: EXIT.failed,
+      },
+    ],
+    [
+      "its keeper's table cannot be read",
+      {},
+      ['status'],
+      { message: `${A}: no answer`, exitCode: EXIT.unreachable },
+    ],
+    [
+      'the Region serves, whatever its keeper holds',
+      { [A]: [B] },
+      [],
+      { message: expect.stringContaining(`${B} serves: evacuate it first`), exitCode: EXIT.failed },
+    ],
+  ])('region remove does nothing where %s', async (_, flags, health, refusal) => {
+    const account = Object.assign(new Account(), { flags });
+    account.existing.add(`countersign-live-region-${B}`);
+    account.health[B] = health;
+    const { failed } = await ran(regionCommand, ['remove', B, '--yes', '--watch', '1s'], account, one);
+    expect(failed).toMatchObject(refusal);
+    expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
+  });
+
+  it('region remove does nothing for a Region without a stack, and removes one that is evacuated', async () => {
     const account = new Account();
     account.existing.add(`countersign-live-region-${B}`);
-    const one = {
-      ...PLAN,
-      regions: [PLAN.regions[0]!],
-      stacks: PLAN.stacks.filter(({ region }) => region !== B),
-    };
+    account.flags = { [A]: [B] };
     const args = ['remove', B, '--yes', '--watch', '1s'];
-    const { failed } = await ran(regionCommand, args, account, one);
-    expect(failed!.message).toContain(`${B} serves: evacuate it first`);
-    expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
     account.health[B] = ['status'];
     const mistyped = await ran(regionCommand, ['remove', 'eu-cenral-1', '--yes'], account, one);
     expect(mistyped.failed).toMatchObject({
@@ -532,6 +626,7 @@ describe('the commands', () => {
       const account = new Account();
       account.health[C] = verb === 'add' ? [] : ['status'];
       if (verb === 'remove') account.existing.add(`countersign-live-region-${C}`);
+      account.flags = { [A]: [C] };
       account.firing = { [A]: [], [B]: [], [C]: [] };
       account.firing[keepers[0]!] = [`countersign-live-evacuated-${B}`];
       const args = [verb, C, '--yes', '--watch', '0s'];

@@ -115,8 +115,9 @@ test('errors are allowed where a drill allows them', () => {
 
 test('a user whose registration was made at another time than acknowledged has two', () => {
   const seen = history(call('u', 1), call('v', 2));
-  seen.compare(seen.calls[0]!, 'then');
-  seen.compare(seen.calls[1]!, 'later');
+  const [first, second] = seen.acknowledged();
+  seen.compare(first!, 'then');
+  seen.compare(second!, 'later');
   expect([...seen.duplicated]).toEqual(['v has two registrations']);
 });
 

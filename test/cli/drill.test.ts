@@ -175,6 +175,8 @@ test.each([
   [['home-loss', '--running'], 'run it without --running'],
   [['restore', '--running'], 'run it without --running'],
   [['partition', '--report', 'nowhere/report.html'], '--report: cannot write'],
+  [['partition', '--report', '.'], 'it exists, and is no file'],
+  [['partition', '--report', 'r'.repeat(255)], 'ENAMETOOLONG'],
 ])('%j is wrong usage', async (args, mention) => {
   const { code, stdout, stderr } = await drill(...args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

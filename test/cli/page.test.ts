@@ -10,6 +10,7 @@ afterAll(() => directory.remove());
 interface Found {
   readonly command: string;
   readonly options: readonly string[];
+  readonly help: string;
 }
 
 /** Every command with an action, with its own help and that of its parent commands. */
@@ -22,11 +23,12 @@ async function commands(path: readonly string[] = []): Promise<Found[]> {
     .filter((name) => name !== undefined && name !== 'help') as string[];
   if (below.length > 0) return (await Promise.all(below.map((name) => commands([...path, name])))).flat();
   const options = section('Options').flatMap((line) => /^ {2}(?:-\w, )?(--[\w-]+)/.exec(line)?.[1] ?? []);
-  return [{ command: path.join(' '), options: options.filter((name) => name !== '--help') }];
+  return [{ command: path.join(' '), options: options.filter((name) => name !== '--help'), help: stdout }];
 }
 
-test('the page names every command and option', async () => {
-  const found = await commands();
+const found = await commands();
+
+test('the page names every command and option', () => {
   expect(found.map(({ command }) => command)).toEqual(
     expect.arrayContaining(['register', 'clients rotate-key', 'revoke proof', 'registrations erase']),
   );
@@ -38,4 +40,14 @@ test('the page names every command and option', async () => {
     expect(page, command).toContain(`countersign ${parent}`);
     for (const option of options) expect(page, `${command} ${option}`).toContain(option);
   }
+});
+
+test('help shows a default time as one would type it', () => {
+  const times = found.flatMap(({ command, help }) =>
+    [...help.matchAll(/^ {2}(--[\w-]+) <time>(?:.*\n {4,})*?.*\(default: ([^)]*)\)/gm)].map(
+      ([, option, value]) => `${command} ${option} ${value}`,
+    ),
+  );
+  expect(times).toContain('deploy --watch 15m');
+  for (const time of times) expect(time).toMatch(/ \d+[smhd]$/);
 });

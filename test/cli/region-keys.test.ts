@@ -2,6 +2,9 @@
  * The keysets of a Region that is added or removed after a promotion: the calls of AWS that `countersign
  * region` makes.
  */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
@@ -95,4 +98,41 @@ it('a Region that goes loses its replicas; the others keep theirs, and what is n
     expect(there(THIRD)).toEqual([]);
     expect(statuses()).toEqual(PURPOSES.map(() => [`${NEXT} InSync`]));
   }
+});
+
+it('a Region that takes a call and never answers it ends each of them, by its limit or by Ctrl-C', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const credentials = { accessKeyId: 'a', secretAccessKey: 's' };
+  const plan: DeployPlan = {
+    ...{ stage: STAGE, kind: 'prod', homeRegion: HOME, consistency: 'eventual', tableGeneration: 1 },
+    ...{ stacks: [], stackRegions: [], regions: [], concurrencyQuota: 1000 },
+  };
+  const calls = (signal: AbortSignal, limit: { answerMs?: number }) => {
+    const asked = awsParts(
+      { cwd: '.', env: {}, stderr: { write: () => {} } },
+      { plan, assembly: '', signal, ...limit, aws: (region) => ({ region, endpoint, credentials }) },
+    );
+    const stack = { name: 'any', region: THIRD, part: 'region' } as const;
+    return [
+      asked.exists(stack),
+      asked.failing(stack),
+      asked.remove(stack),
+      asked.alarms(stack),
+      asked.unprotect(THIRD),
+      asked.isEvacuated(THIRD, HOME),
+    ];
+  };
+  const end = (made: Promise<unknown>[], as: object) =>
+    Promise.all(made.map((call) => expect(call).rejects.toMatchObject(as)));
+  await end(calls(new AbortController().signal, { answerMs: 50 }), {
+    exitCode: 3,
+    message: expect.stringMatching(/no answer/),
+  });
+  const interrupt = new AbortController();
+  silent.once('request', () => interrupt.abort());
+  await end(calls(interrupt.signal, {}), { exitCode: 130, message: 'interrupted' });
+  silent.closeAllConnections();
+  silent.close();
 });

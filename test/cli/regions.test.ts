@@ -189,6 +189,9 @@ test('a partial success is reported with the command that completes it, and neve
   fails = ({ service }) => service === 'monitoring';
   const unseen = await evacuate();
   expect([unseen.code, unseen.stderr]).toEqual([1, expect.stringContaining('both flags stand')]);
+  // A return that does not reach the keeper leaves the Region's own flag as well.
+  fails = writes('local-b');
+  expect((await back('--json')).json).toMatchObject({ keeper_flag: false, own_flag: false });
 });
 
 test('after a lost answer it says that the state is not known, and never that nothing was done', async () => {
@@ -213,14 +216,66 @@ test('after a lost answer it says that the state is not known, and never that no
   expect(ownUnknown.stderr).not.toMatch(/does not refuse|not evacuated/);
 });
 
-test('two evacuations at about the same time do not take out every Region', async () => {
-  const isWrite = writes('local-b');
-  let other: Awaited<ReturnType<typeof cli>> | undefined;
-  // The other operator's command runs between the look of this one and its first write.
+test('both flags are written at once, and a Region that gives no answer delays nothing', async () => {
+  const isWrite = [writes('local-a'), writes('local-b')];
+  const own = Promise.withResolvers<boolean>();
+  const hung = Promise.withResolvers<boolean>();
   fails = async (call) => {
-    if (!isWrite(call)) return false;
+    if (!isWrite.map((each) => each(call)).includes(true)) return false;
+    if (call.region === 'local-a') {
+      own.resolve(false);
+      return hung.promise;
+    }
+    // The keeper answers once the Region's own write is under way as well.
+    return own.promise;
+  };
+  const { code, json, stderr } = await evacuate('--json', '--timeout', '2s');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: null, alarm: 'ALARM' }]);
+  expect(stderr).toContain('error: local-a: countersign-local-admin-write in local-a: no answer in time');
+  hung.resolve(false);
+});
+
+test('a Region whose table is down is evacuated, and keeps no other Region from it', async () => {
+  // The home Region, which is asked first.
+  fails = (call) => call.service === 'dynamodb' && call.region === 'local-a' && 500;
+  const { code, json, stderr } = await evacuate('--json');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: null, alarm: 'ALARM' }]);
+  expect(stderr).toMatch(/^error: local-a: .*\(unavailable\)$/m);
+  const listed = await cli(['clients', 'list']);
+  expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining('dev')]);
+  expect(listed.stderr).toMatch(/error: local-a: .*\(unavailable\); asked local-b instead/);
+});
+
+test('a Region that answers nothing delays no look by more than its limit', async () => {
+  const hung = Promise.withResolvers<boolean>();
+  fails = (call) => call.service === 'lambda' && call.region === 'local-a' && hung.promise;
+  const { json } = await evacuate('--json', '--timeout', '1s');
+  expect(json).toMatchObject({ keeper_flag: true, own_flag: null });
+  hung.resolve(false);
+});
+
+test('an alarm that is asked for and gives no answer ends the wait, and the state is reported', async () => {
+  const hung = Promise.withResolvers<boolean>();
+  fails = (call) => call.service === 'monitoring' && hung.promise;
+  const { code, json, stderr } = await evacuate('--json', '--timeout', '2s');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: true, alarm: null }]);
+  expect(stderr).toMatch(/^error: alarm in local-b: alarm .* in local-b: no answer in time$/m);
+  hung.resolve(false);
+});
+
+test('two evacuations at about the same time do not take out every Region', async () => {
+  const isWrite = [writes('local-a'), writes('local-b')];
+  let other: Awaited<ReturnType<typeof cli>> | undefined;
+  const over = Promise.withResolvers<boolean>();
+  let arrived = 0;
+  // The other operator's command runs between the look of this one and its writes.
+  fails = async (call) => {
+    if (!isWrite.map((each) => each(call)).includes(true)) return false;
+    arrived += 1;
+    if (arrived < isWrite.length) return over.promise;
     fails = () => false;
     other = await cli(['evacuate', 'local-b', '--yes']);
+    over.resolve(false);
     return false;
   };
   const own = await evacuate('--json');

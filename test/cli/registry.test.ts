@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
 import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from '../../cli/registry/copy.ts';
-import { canonical, DigestSum, type Item, KINDS, type Kind } from '../../cli/registry/items.ts';
+import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
@@ -332,6 +332,28 @@ it.each<[string, Kind, Item, Item]>([
   expect(at.items(tableName('live', kind, 2))).toContain(canonical(newer));
 });
 
+it.each<[Kind, Item]>([
+  ['clients', { pk: { S: 'acme' }, sk: { S: 'callback#1' }, changed_at: { N: '9' } }],
+  ['clients', { pk: { S: 'acme' }, sk: { S: 'toString' }, created_at: { N: '9' } }],
+  ['clients', { pk: { S: 'acme' }, sk: { S: 'key#7' }, usable_at: { N: '9' } }],
+  ['registry', { pk: { S: 'acme#id-a' }, changed_at: { N: '9' } }],
+])(
+  'refuses an item of %s whose form it does not know, since it cannot tell which is newer: %j',
+  async (kind, item) => {
+    const at = await world();
+    at.put(tableName('live', kind, 1), item);
+    await expect(at.copy()).rejects.toMatchObject({
+      exitCode: EXIT.failed,
+      message: expect.stringContaining(
+        `(${Object.values(keyOf(kind, item))
+          .map(({ S }) => S)
+          .join(', ')}): copy with`,
+      ),
+    });
+    expect(at.items(tableName('live', kind, 2))).not.toContain(canonical(item));
+  },
+);
+
 it('refuses while any Region accepts writes, and waits until no write can be in progress', async () => {
   const at = await world();
   at.shown[OTHER] = { ...at.shown[OTHER]!, stopped_at: null, stopped_ms: null };
@@ -443,7 +465,7 @@ it.each<[string, Item]>([
     at.put('restored', item);
     await expect(at.copy({ fromTables: ['restored'] })).rejects.toMatchObject({
       exitCode: EXIT.failed,
-      message: expect.stringContaining('it is no table of registry'),
+      message: expect.stringContaining('from a table of registry'),
     });
     expect(at.items(NEW)).toEqual([]);
   },
@@ -582,13 +604,21 @@ describe('on the local platform', () => {
   let nowMs = Date.now();
   /** A Region whose functions cannot be reached. */
   let lost: string | undefined;
+  /** A Region whose functions cannot reach DynamoDB. */
+  let down: string | undefined;
+  /** Takes a scan of a table, and answers once this is over. */
+  let scan: (() => Promise<undefined>) | undefined;
 
   beforeAll(async () => {
     platform = await startPlatform({
       port: 0,
       nowMs: () => nowMs,
-      awsFault: ({ region, service }) =>
-        region === lost && service === 'lambda' ? new AwsError('ServiceException', 'lost', 500) : undefined,
+      awsFault: ({ region, service, operation }) =>
+        operation === 'Scan' && scan
+          ? scan()
+          : (region === lost && service === 'lambda') || (region === down && service === 'dynamodb')
+            ? new AwsError('ServiceException', 'lost', 500)
+            : undefined,
     });
     mkdirSync(`${directory.path}/.countersign`);
     directory.write('.countersign/local.json', JSON.stringify(platform.info));
@@ -667,6 +697,39 @@ describe('on the local platform', () => {
     expect([resumed.code, resumed.stdout]).toEqual([0, 'writes are allowed: local-a, local-b\n']);
     const made = await directory.run(['clients', 'create', 'late-one', '--profile', 'strict']);
     expect(made.code).toBe(0);
+  });
+
+  it('a Region whose table is down keeps no other Region stopped, and show names it', async () => {
+    await registry('stop-writes');
+    down = 'local-a';
+    const seen = await registry('show');
+    expect([seen.code, seen.stdout, seen.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^local-b .* stopped /m),
+      expect.stringMatching(/^error: local-a: .*\(unavailable\)\n$/),
+    ]);
+    const partly = await registry('resume-writes');
+    expect([partly.code, partly.stdout]).toEqual([1, 'writes are allowed: local-b\n']);
+    expect(partly.stderr).toMatch(/error: not confirmed by local-a: .*\(unavailable\)/);
+    down = undefined;
+    expect((await registry('resume-writes')).code).toBe(0);
+  });
+
+  it('Ctrl-C ends a call of a table that does not answer', async () => {
+    const over = Promise.withResolvers<undefined>();
+    let interrupt = () => {};
+    scan = () => {
+      interrupt();
+      return over.promise;
+    };
+    const ran = await directory.run(['registry', 'copy', '--to-generation', '2', '--while-writing'], {
+      onReady: (press) => {
+        interrupt = press;
+      },
+    });
+    scan = undefined;
+    over.resolve(undefined);
+    expect([ran.code, ran.stderr]).toEqual([130, 'error: interrupted; run it again: it goes on\n']);
   });
 
   it('neither copies nor resumes writes if a Region of the stage is not named', async () => {

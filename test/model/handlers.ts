@@ -82,6 +82,8 @@ export interface History {
   readonly registry: Readonly<Record<RegionName, Readonly<Record<string, string | undefined>>>>;
   /** Store calls. */
   readonly operations: number;
+  /** What the scheduler let happen, in this order. */
+  readonly trace: readonly string[];
 }
 
 const T0 = 1_795_430_000_000;
@@ -102,7 +104,11 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
     modeOf: (table) => (/-(registry|clients)-/.test(table) ? plan.mode : 'regional'),
     nowMs,
   });
-  const point = (label: string) => s.schedule(Promise.resolve(), label);
+  const trace: string[] = [];
+  const point = async (label: string) => {
+    await s.schedule(Promise.resolve(), label);
+    trace.push(label);
+  };
 
   /** Sends a call as the SDK does: again if it was throttled or got no answer. */
   const carry: Carry = async (call, db) => {
@@ -167,6 +173,7 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
     nowMs: () => nowMs(region),
     dynamodb: dynamodbClientOn(store, region, carry),
     secrets,
+    pause: (longestMs: number) => point(`a wait of up to ${longestMs} ms ends in ${region}`),
   });
   // An instance starts with its first request, and keeps its caches.
   const instances = new Map<string, HttpHandler>();
@@ -249,6 +256,7 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
     used: { a: usedIn('a'), b: usedIn('b') },
     registry: { a: registryOf('a'), b: registryOf('b') },
     operations,
+    trace,
   };
 }
 

@@ -9,11 +9,12 @@ import { checkLock, LOCK_FILE } from '../../lib/config/lock.ts';
 import { readConfig } from '../../lib/config/read.ts';
 import { account, Unfit } from '../../scripts/prove/account.ts';
 import { EMULATOR_LACKS } from '../../scripts/prove/emulator.ts';
+import { isEverywhere } from '../../scripts/prove/looks.ts';
 import { planRun, type Step } from '../../scripts/prove/plan.ts';
-import { CHANGES_FILE, changed, openProject } from '../../scripts/prove/project.ts';
+import { CHANGES_FILE, changedConfig, openProject } from '../../scripts/prove/project.ts';
 import { redactor, secretsIn } from '../../scripts/prove/redact.ts';
 import { runPlan } from '../../scripts/prove/run.ts';
-import { isEverywhere, STEPS } from '../../scripts/prove/steps.ts';
+import { STEPS } from '../../scripts/prove/steps.ts';
 import type { Need, Tools } from '../../scripts/prove/tools.ts';
 import { documents } from '../docs/blocks.ts';
 
@@ -231,7 +232,7 @@ it("the folder of a proof is a CDK project with the project's config and what th
     change({ tables: { other: { generation: 2 } } });
     openProject(directory, TWO_REGIONS).change({ keys: { managedBy: 'us-east-1' } });
     const written = JSON.parse(readFileSync(join(directory, CHANGES_FILE), 'utf8'));
-    const config = await changed(written).config();
+    const config = await changedConfig(written);
     expect(config).toMatchObject({
       stage: { name: 'live', kind: 'prod' },
       keys: { managedBy: 'us-east-1' },
@@ -249,7 +250,7 @@ it('the lock file accepts each of its changes, in their order', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'countersign-prove-'));
   const lockFile = join(directory, LOCK_FILE);
   const locked = async () => {
-    const config = await changed(JSON.parse(readFileSync(join(directory, CHANGES_FILE), 'utf8'))).config();
+    const config = await changedConfig(JSON.parse(readFileSync(join(directory, CHANGES_FILE), 'utf8')));
     checkLock(readConfig(config), { file: lockFile, write: true });
     return JSON.parse(readFileSync(lockFile, 'utf8')).live;
   };

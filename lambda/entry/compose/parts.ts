@@ -3,6 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
+import type { Pause } from '../../adapters/dynamodb.ts';
 import { createEvacuations, type Evacuations } from '../../adapters/evacuations.ts';
 import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
@@ -18,13 +19,13 @@ import type { Log } from '../../log.ts';
 import { ClientCache } from '../../request/client-cache.ts';
 import { ClientKeys } from '../../request/client-keys.ts';
 import type { Consumption } from '../../request/consumption.ts';
-import { evacuationCheck } from '../../request/evacuation-check.ts';
 import { KeysetCache } from '../../request/keyset-cache.ts';
 import { Nonces } from '../../request/nonces.ts';
+import { once } from '../../request/once.ts';
 import type { ProofGate } from '../../request/proof-gate.ts';
 import { Quota } from '../../request/quota.ts';
 import { ReadLimit } from '../../request/read-limit.ts';
-import { Writes } from '../../request/writes.ts';
+import { writesCheck } from '../../request/writes.ts';
 import { numberFrom, requireEnv } from '../variables.ts';
 
 export interface Runtime {
@@ -32,6 +33,8 @@ export interface Runtime {
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
+  /** Between two attempts of a write. @default a random time */
+  readonly pause?: Pause;
 }
 export type WithTables = Runtime & { readonly dynamodb: DynamoDBClient };
 export type WithSecrets = Runtime & { readonly secrets: SecretsManagerClient };
@@ -91,13 +94,19 @@ export function consumption(runtime: WithTables): Consumption {
   const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   const quota = new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
-  const { read } = writeStop(runtime);
+  const stop = writeStop(runtime);
   return {
-    isEvacuated: evacuationCheck({ evacuations: evacuations(runtime), region, nowMs, log }),
+    writeRefusal: writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log }),
+    markUsed: useMark(runtime),
     ledger: ledger(runtime),
     quota,
-    writes: new Writes({ read, nowMs, log }),
   };
+}
+
+/** Marks the generation of the registry that this instance uses, before the instance first changes it. */
+export function useMark(runtime: WithTables): () => Promise<void> {
+  const { probe } = registry(runtime);
+  return once(() => probe(requireEnv(runtime.env, 'COUNTERSIGN_REGION'), runtime.nowMs()));
 }
 
 export const writeStop = ({ env, dynamodb }: WithTables): WriteStop =>
@@ -118,13 +127,14 @@ export const refusedRoots = ({ env, dynamodb }: WithTables) => {
 const CLIENTS_TABLE = 'COUNTERSIGN_CLIENTS_TABLE';
 
 /** For operators: the request path only reads. */
-export const clients = ({ env, dynamodb }: WithTables): Clients =>
-  createClients(dynamodb, requireEnv(env, CLIENTS_TABLE));
+export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>
+  createClients(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
 
-export const registry = ({ env, dynamodb }: WithTables): Registry =>
+export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
     consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
     clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
+    pause,
   });
 
 export function proofGate(runtime: WithTables & WithSecrets): ProofGate {

@@ -33,6 +33,7 @@ import {
   readLimit,
   refusedRoots,
   registry,
+  useMark,
   type WithSecrets,
   type WithTables,
   writeStop,
@@ -120,7 +121,7 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
     }),
   };
   return adminHandler(adminContext(runtime, 'admin-write'), {
-    ...stoppable(changes, writeStop(runtime)),
+    ...stoppable(changes, writeStop(runtime), useMark(runtime)),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
     ...tableWriteActions(tables(runtime), () => registry(runtime).probe(region, nowMs())),

@@ -83,7 +83,11 @@ it('an evacuated Region accepts no write, uses up no nonce and still reads; once
   platform.clock.nowMs += 10_001;
   expect((await a.send(await prepare(platform, a, strict, { user_id: 'while-out' }))).status).toBe(503);
   expect((await register(platform, b, strict, { user_id: 'elsewhere' })).status).toBe(201);
-  expect((await platform.items('registry')).length).toBe(2);
+  // Without the marks that say that the table is in use.
+  const registrations = (await platform.items('registry')).filter(
+    ({ pk }) => !(pk as { S: string }).S.startsWith('#'),
+  );
+  expect(registrations).toHaveLength(2);
   await ask(a, 'regions.return', HERE!);
   expect((await a.instance().send(held)).status).toBe(201);
   expect(json.id).toBeDefined();

@@ -9,7 +9,7 @@ import { createEvacuations } from '../../../lambda/adapters/evacuations.ts';
 import { createGoodness } from '../../../lambda/adapters/goodness.ts';
 import { healthHandler } from '../../../lambda/handlers/health.ts';
 import type { HttpHandler } from '../../../lambda/http/handler.ts';
-import { evacuationCheck } from '../../../lambda/request/evacuation-check.ts';
+import { writesCheck } from '../../../lambda/request/writes.ts';
 import { type Carry, dynamodbClientOn } from '../../../local/dynamodb/client.ts';
 import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 import { toEvent } from '../../support/regions.ts';
@@ -266,16 +266,17 @@ describe('an evacuated Region', () => {
   });
 
   it('is known to an instance within ten seconds; an instance that cannot know accepts no write', async () => {
-    const check = evacuationCheck({
+    const check = writesCheck({
       evacuations: w.evacuations,
+      stop: { read: async () => undefined },
       region: HERE,
       nowMs: () => w.clock.nowMs,
       log: () => {},
     });
-    expect(await check()).toBe(false);
+    expect(await check()).toBeUndefined();
     await w.evacuations.evacuate(HERE, w.clock.nowMs);
     w.clock.nowMs += 10_001;
-    expect(await check()).toBe(true);
+    expect(await check()).toBe('evacuated');
     w.is.limits = false;
     w.clock.nowMs += 10_001;
     await expect(check()).rejects.toThrow(Unavailable);

@@ -2,8 +2,8 @@
  * The write stop, during which `registry` and `clients` are copied: nothing changes these tables, and no
  * nonce is used up.
  */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { afterEach, expect, it } from 'vitest';
+import { DeleteItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterEach, expect, it, vi } from 'vitest';
 import { Unavailable } from '../../../lambda/adapters/call.ts';
 import { createWriteStop, type WriteStop } from '../../../lambda/adapters/write-stop.ts';
 import type { Action } from '../../../lambda/admin/actions.ts';
@@ -107,6 +107,69 @@ it('a stop, and its end, mark the generation in use: it is never filled, even if
   }
 });
 
+it('an instance marks the generation in use before it first changes it: it is never filled again', async () => {
+  const marks = async () =>
+    (await platform.items('registry')).filter(({ pk }) => (pk as { S: string }).S === `#probe#${a.name}`);
+  const forget = async () => {
+    const Key = { pk: { S: `#probe#${a.name}` } };
+    await platform.shared.send(new DeleteItemCommand({ TableName: tableName(STAGE, 'registry'), Key }));
+    expect(await marks()).toEqual([]);
+  };
+  const { json } = await register(platform, a, signer, { user_id: `u${++user}` });
+  const changes: [string, () => Promise<unknown>][] = [
+    ['register', () => register(platform, a.instance(), signer, { user_id: `u${++user}` })],
+    ['delete', () => remove(platform, a.instance(), signer, json.id)],
+    [
+      'an operator',
+      () =>
+        a
+          .instance()
+          .functions['admin-write']({ action: 'clients.disable', params: { client_id: signer.clientId } }, {
+            awsRequestId: 'x',
+          } as never),
+    ],
+  ];
+  for (const [name, change] of changes) {
+    await forget();
+    await change();
+    expect([name, (await marks()).length]).toEqual([name, 1]);
+  }
+  await platform.operate('clients.enable', { client_id: signer.clientId });
+  await forget();
+  await read(platform, a.instance(), signer, json.id);
+  expect(await marks()).toEqual([]);
+});
+
+it('if the mark cannot be left, nothing is written, and no nonce is used up', async () => {
+  const one = a.instance();
+  const send = platform.shared.send.bind(platform.shared);
+  const down = vi.spyOn(platform.shared, 'send').mockImplementation((command) => {
+    const { Item } = (command as unknown as { input: { Item?: { pk: { S: string } } } }).input;
+    if (Item?.pk.S.startsWith('#probe#')) throw new Error('registry is down');
+    return send(command as never);
+  });
+  const ask = await prepare(platform, a, signer, { user_id: `u${++user}` });
+  expect((await one.send(ask)).code).toBe('unavailable');
+  down.mockRestore();
+  expect((await one.send(ask)).status).toBe(201);
+});
+
+it('the flag and the stop are read together: a request waits for one read', async () => {
+  const both = Promise.withResolvers<void>();
+  let arrived = 0;
+  const gated = {
+    send: async (command: { input: { Key?: { pk: { S: string } } } }) => {
+      if (/^(evacuated#|stop#)/.test(command.input.Key?.pk.S ?? '')) {
+        arrived += 1;
+        if (arrived === 2) both.resolve();
+        await both.promise;
+      }
+      return a.dynamodb.send(command as never);
+    },
+  } as unknown as DynamoDBClient;
+  expect(await tryIn(a.instance({}, { dynamodb: gated }))).toBe(201);
+});
+
 it('if the stop cannot be read, nothing is written: the instance does not know whether it may', async () => {
   let down = false;
   const failing = {
@@ -129,7 +192,8 @@ it('if the stop cannot be read, no action of an operator changes anything', asyn
   let read = async (): Promise<number | undefined> => {
     throw new Unavailable('limits');
   };
-  const { act } = stoppable({ act: change }, { read: () => read() } as WriteStop);
+  const marked = async () => {};
+  const { act } = stoppable({ act: change }, { read: () => read() } as WriteStop, marked);
   await expect(act!.run({})).rejects.toThrow(Unavailable);
   expect(runs).toBe(0);
   read = async () => undefined;

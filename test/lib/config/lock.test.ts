@@ -111,11 +111,29 @@ it('an eventual stage adds or removes one Region per deploy, as a global table d
   write({ ...EVENTUAL, regions: [west] });
   expect(refused(EVENTUAL)).toEqual([]);
   const three: ConfigInput = { ...EVENTUAL, regions: [west, central, { name: 'us-east-1' }] };
-  expect(refused(three)[0]).toMatch(
-    /^regions: differ from LOCK in more than one: it has eu-west-1, got eu-central-1, eu-west-1, us-east-1\. .* change one, deploy, write it into the file with/,
-  );
+  for (const write of [false, true])
+    expect(refused(three, { write })[0]).toMatch(
+      /^regions: differ from LOCK in more than one: it has eu-west-1, got eu-central-1, eu-west-1, us-east-1\. .* change one, run `countersign region add REGION` or `countersign region remove REGION`, write it into the file with/,
+    );
   write(EVENTUAL);
   expect(refused(three)).toEqual([]);
+});
+
+it('writing the file is no way to change more than one replica at once, of the tables in use or of others', () => {
+  const other = (...regions: string[]): ConfigInput => ({
+    ...EVENTUAL,
+    tables: { other: { generation: 2, ...(regions.length > 1 && { consistency: 'eventual' }), regions } },
+  });
+  write(EVENTUAL);
+  // Tables that do not exist yet are made with all their replicas.
+  expect(refused(other('eu-west-1', 'eu-central-1', 'us-east-1'), { write: true })).toEqual([]);
+  expect(refused(other('eu-west-1'), { write: true })[0]).toMatch(
+    /^tables\.other\.regions: differ from LOCK in more than one: .* change one, run `countersign deploy`, write/,
+  );
+  expect(refused(other('eu-west-1', 'us-east-1'), { write: true })).toEqual([]);
+  const three: ConfigInput = { ...EVENTUAL, regions: [west, central, { name: 'us-east-1' }] };
+  write({ ...EVENTUAL, regions: [west] });
+  expect(refused(three, { write: true })).toHaveLength(1);
 });
 
 const promotedTo = (managedBy: string, config = PROD): ConfigInput => ({ ...config, keys: { managedBy } });

@@ -322,6 +322,14 @@ it('one Region needs no health check, and its record can become one of several i
   expect(alarmNames(alone.region).filter((name) => name.includes('evacuated'))).toEqual([]);
 });
 
+it("a Region that is the last one keeps the checkers' path: the checks that are left until watch is deployed find it", () => {
+  const { witnessRegion: _, ...single } = { ...PROD, regions: [PROD.regions[0]!] };
+  const settings = one(synthesise(single).region, 'AWS::ApiGateway::Stage').MethodSettings;
+  expect(settings.map(({ ResourcePath }: { ResourcePath: string }) => ResourcePath)).toContain(
+    CHECKERS.replaceAll('/', '~1').replace('~1', '/~1'),
+  );
+});
+
 it('without a zone, the stacks list the records to create by hand or in another account', () => {
   const byHand = synthesise(BY_HAND);
   for (const stack of Object.values(byHand.stacks)) {
@@ -374,6 +382,7 @@ it('each Region has alarms, and each health check has one', () => {
     'keys-watch-failed',
     'keys-watch-silent',
     'concurrency-headroom',
+    'certificate-expiry',
   ];
   expect(alarmNames(prod.part('region-eu-central-1')).sort()).toEqual(
     [...everywhere, 'evacuated-eu-west-1'].sort(),
@@ -384,6 +393,28 @@ it('each Region has alarms, and each health check has one', () => {
   expect(alarmNames(watch)).toEqual(['region-unhealthy-eu-west-1', 'region-unhealthy-eu-central-1']);
   expect(alarms(dev.region).map(({ AlarmName }) => AlarmName)).toEqual([
     'countersign-dev-strict-key-exposed',
+  ]);
+});
+
+it('a certificate that ends soon rings, whoever issued it, and goes on when the metric ends with it', () => {
+  const alarm = (stack: Stack) =>
+    alarms(stack).find(({ AlarmName }) => AlarmName === 'countersign-live-certificate-expiry')!;
+  const expected = {
+    Namespace: 'AWS/CertificateManager',
+    MetricName: 'DaysToExpiry',
+    Statistic: 'Minimum',
+    Period: 86_400,
+    ComparisonOperator: 'LessThanThreshold',
+    Threshold: 21,
+    TreatMissingData: 'ignore',
+  };
+  expect(alarm(region)).toMatchObject(expected);
+  const resources = region.template.Resources as Record<string, Resource & { Type: string }>;
+  expect(resources[alarm(region).Dimensions[0].Value.Ref]!.Type).toBe('AWS::CertificateManager::Certificate');
+  const imported = alarm(synthesise(BY_HAND).region);
+  expect(imported).toMatchObject(expected);
+  expect(imported.Dimensions).toEqual([
+    { Name: 'CertificateArn', Value: expect.stringMatching(/^arn:aws:acm:eu-west-1:.*:certificate\//) },
   ]);
 });
 

@@ -767,8 +767,36 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
-    "      else if (name === 'return') break;",
+    'if (done.has(keeper) && !interrupted) await changeAt(region);',
+    'await changeAt(region);',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    'await Promise.all([keeper, region].map(changeAt));',
+    'for (const at of [keeper, region]) await changeAt(at);',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/ask.ts',
+    '{ passesOver: isOfRegion, ...options }',
+    'options',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/survey.ts',
+    ', AbortSignal.timeout(limitMs)',
     '',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/alarm.ts',
+    'AbortSignal.any([signal, limit])',
+    'signal',
     'test/cli/regions.test.ts',
   ),
   mutant(
@@ -1266,7 +1294,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-lost',
     'cli/drill/history.ts',
-    'if (createdAt !== acknowledged!.createdAt)',
+    'if (createdAt !== acknowledged.createdAt)',
     'if (false as boolean)',
     'test/cli/drill-verdict.test.ts',
   ),
@@ -1308,8 +1336,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'write-stop',
     'cli/registry/command.ts',
-    'if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;',
+    'if (!(error instanceof CliError)) throw error;',
     'throw error;',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'cli/registry/command.ts',
+    'if (!(error instanceof CliError)) throw error;',
+    'if (!(error instanceof CliError) || error.exitCode !== EXIT.unreachable) throw error;',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1336,8 +1371,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/tables.ts',
-    '    if (await itemAt(source, Key)) return;\n    await ask',
-    '    if (true) return;\n    await ask',
+    '    if (await itemAt(source, Key)) return;\n    const command',
+    '    if (true) return;\n    const command',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/tables.ts',
+    'callAws(`table ${table} in ${region}`, signal,',
+    'callAws(`table ${table} in ${region}`, new AbortController().signal,',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1420,15 +1462,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/tables.ts',
-    'if (!isOfKind(place.kind, item))',
-    'if (false)',
+    '    unlessNewer(place.kind, item);\n',
+    '',
     'test/cli/registry.test.ts',
   ),
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    'Number(deleted!.N) + betweenClocksMs(LONGEST_CLOCK_ERROR_MS)',
-    'Number(deleted!.N)',
+    'Number(removed.N) + betweenClocksMs(LONGEST_CLOCK_ERROR_MS)',
+    'Number(removed.N)',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1476,15 +1518,22 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    "  if (sort === 'deleted') return since('deleted_at', item.deleted_at);\n",
-    '',
+    'REVOKED : sort;',
+    "REVOKED : sort === 'deleted' ? '' : sort;",
     'test/cli/registry.test.ts',
   ),
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    "sort.startsWith('revoked#')",
+    'sort.startsWith(REVOKED)',
     "sort === ''",
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/items.ts',
+    '  if (found) return found;',
+    "  return found ?? { ConditionExpression: 'attribute_not_exists(pk)', ExpressionAttributeValues: {} };",
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1525,8 +1574,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    'before.existed && step !== regions.at(-1)',
-    'false',
+    'if (before.existed) await watchAlarms(',
+    'if (before.existed && step !== regions.at(-1)) await watchAlarms(',
     'test/cli/deploy.test.ts',
   ),
   mutant(
@@ -1601,10 +1650,10 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
-    'cli/deploy/region-steps.ts',
-    'if (plan.regions.length === 1) entry.reverse();',
-    '',
-    'test/cli/deploy.test.ts',
+    'lib/routing/checkers.ts',
+    'if (!domain) return undefined;',
+    'if (!domain || !hasHealthChecks(config)) return undefined;',
+    'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
     'region-change',
@@ -1629,6 +1678,27 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
+    'cli/aws-limits.ts',
+    'send({ abortSignal: signal })',
+    'send({ abortSignal: new AbortController().signal })',
+    'test/cli/region-keys.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/aws-parts.ts',
+    '...target(region), ...awsLimits(answerMs)',
+    '...target(region)',
+    'test/cli/region-keys.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/other-tables.ts',
+    'deploy --watch 0s',
+    'deploy',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
     'cli/deploy/region-command.ts',
     'await mustKeepFlag(verb, plan, name, deploy);',
     '',
@@ -1646,6 +1716,20 @@ export const CLI: readonly Mutant[] = [
     'cli/deploy/region-command.ts',
     "if (verb === 'remove') await mustBeOut(plan, name, deploy);",
     '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
+    'if (isFlagged && (await',
+    'if ((await',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
+    'if (isFlagged && (await parts.failing(stack))?.length !== 0)',
+    'if (isFlagged)',
     'test/cli/deploy.test.ts',
   ),
 ];

@@ -463,6 +463,13 @@ export const REQUESTS: readonly Mutant[] = [
     OPERATED,
   ),
   mutant(
+    'handlers-at-most-once',
+    'lambda/adapters/dynamodb.ts',
+    '    await pause(',
+    '    await randomPause(',
+    'test/model/handlers.test.ts',
+  ),
+  mutant(
     'write-conflict',
     'lambda/adapters/dynamodb.ts',
     '[CONDITION_FAILED, WRITE_CONFLICT]',
@@ -480,7 +487,7 @@ export const REQUESTS: readonly Mutant[] = [
     mutant(
       'write-conflict',
       'lambda/adapters/clients.ts',
-      `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command)));`,
+      `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command), pause));`,
       `${before}\n    return 'answer' in (await call('clients', () => dynamodb.send(command), ['ConditionalCheckFailedException']));`,
       CONFLICTS,
     ),
@@ -488,7 +495,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'write-conflict',
     'lambda/adapters/clients.ts',
-    "    await writeGlobal('clients', () => dynamodb.send(command));",
+    "    await writeGlobal('clients', () => dynamodb.send(command), pause);",
     "    await call('clients', () => dynamodb.send(command));",
     CONFLICTS,
   ),
@@ -643,9 +650,23 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'evacuated-refuses',
     'lambda/request/consumption.ts',
-    'if (await isEvacuated())',
+    "if (refusal === 'evacuated')",
     'if (false)',
     'test/lambda/admin/regions.test.ts',
+  ),
+  mutant(
+    'limits-lost',
+    'lambda/handlers/health.ts',
+    "!limits ? ['limits'] :",
+    '!limits ? [] :',
+    'test/lambda/limits-lost.test.ts',
+  ),
+  mutant(
+    'limits-lost',
+    'lambda/request/writes.ts',
+    'await Promise.all([evacuations.read(region), stop.read()]);',
+    'await Promise.all([evacuations.read(region), stop.read()]).catch(() => []);',
+    'test/lambda/request/writes.test.ts',
   ),
   mutant(
     'evacuated-refuses',
@@ -988,21 +1009,21 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'write-stop',
     'lambda/request/consumption.ts',
-    '  await writes.check();\n',
+    "  if (refusal === 'stopped') throw new Unavailable('writes');\n",
     '',
     'test/lambda/request/writes.test.ts',
   ),
   mutant(
     'write-stop',
     'lambda/request/writes.ts',
-    'const MAX_AGE_MS = 10_000;',
-    'const MAX_AGE_MS = 60_000;',
+    'maxAgeMs: 10_000',
+    'maxAgeMs: 60_000',
     'test/lambda/request/writes.test.ts',
   ),
   mutant(
     'write-stop',
     'lambda/entry/compose/serving.ts',
-    '...stoppable(changes, writeStop(runtime)),',
+    '...stoppable(changes, writeStop(runtime), useMark(runtime)),',
     '...changes,',
     'test/lambda/request/writes.test.ts',
   ),
@@ -1018,6 +1039,20 @@ export const REQUESTS: readonly Mutant[] = [
     'lambda/admin/tables.ts',
     '    await markUsed();\n    await',
     '    await',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'lambda/request/consumption.ts',
+    '  await markUsed();\n',
+    '',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'lambda/admin/tables.ts',
+    '      await markUsed();\n      return each',
+    '      return each',
     'test/lambda/request/writes.test.ts',
   ),
   mutant(

@@ -321,6 +321,20 @@ export const STACKS: readonly Mutant[] = [
   ),
   mutant('key-change', 'lib/config/lock.ts', 'was === is || listed', 'true', 'test/lib/config/lock.test.ts'),
   mutant(
+    'certificate-rings',
+    'lib/operations/region-alarms.ts',
+    '        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,\n',
+    '',
+    'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
+    'certificate-rings',
+    'lib/operations/region-alarms.ts',
+    'begins some time after it was issued.\n        treatMissingData: TreatMissingData.IGNORE,',
+    'begins some time after it was issued.',
+    'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
     'silence-rings',
     'lib/operations/region-alarms.ts',
     'FILL(to${i}, ${SILENCE_MS})',
@@ -449,8 +463,15 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'generations',
     'lib/config/lock.ts',
-    '...tableChanges([], before.other, now, { file, write, switches: true }),',
+    '...tableChanges([], before.other, now, { file, switches: true }),',
     '',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'generations',
+    'lib/config/lock.ts',
+    'if (difference(before.regions, now.regions) <= 1) return [];',
+    'return [];',
     'test/lib/config/lock.test.ts',
   ),
   mutant(

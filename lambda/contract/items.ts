@@ -1,0 +1,32 @@
+/**
+ * The items of `registry` and `clients`, as far as their writers and a copy of the tables must agree: the
+ * sort keys of `clients`, and the attributes that say which of two forms of an item is newer.
+ */
+
+/** A client's record. */
+export const RECORD = 'client';
+/** Whether the client is disabled. */
+export const STATE = 'state';
+/**
+ * Stays after a deletion: instances may accept what the client signed for as long as they hold the client.
+ */
+export const DELETED = 'deleted';
+/** A key; its kid follows. */
+export const KEY = 'key#';
+/** The revocation of a key, whose kid follows. */
+export const REVOKED = 'revoked#';
+
+/** By sort key, or what it begins with: time at which the item got its form. The greater is newer. */
+export const WRITTEN_AT = {
+  [RECORD]: 'created_at',
+  [STATE]: 'changed_at',
+  [DELETED]: 'deleted_at',
+  [REVOKED]: 'revoked_at',
+} as const;
+
+/** Of a key. The later use is newer; of two with the same use, the earlier end: an end only moves closer. */
+export const KEY_TIMES = { usable: 'usable_at', ends: 'expires_at' } as const;
+
+/** Of the registry: a registration has the first, a tombstone the second. The greater is newer. */
+export const REGISTERED_AT = 'created_at';
+export const REMOVED_AT = 'deleted_at';
