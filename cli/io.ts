@@ -70,6 +70,9 @@ export class CliError extends Error {
   }
 }
 
+/** Ends a command on Ctrl-C. */
+export const interrupted = (): CliError => new CliError(EXIT.interrupted, 'interrupted');
+
 export const usage = (message: string): CliError => new CliError(EXIT.usage, message);
 
 /** Writes one JSON document, which is also one line of JSON Lines. */

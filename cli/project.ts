@@ -2,11 +2,11 @@
  * Reads what the project in a folder would deploy. Its own `cdk synth` validates the config as a deployment
  * does.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { type DeployPlan, isDeployPlanFile } from '../lambda/contract/deploy-plan.ts';
+import { IS_WINDOWS, startCdk } from './cdk.ts';
 import { CliError, EXIT, type Io, usage } from './io.ts';
 
 export interface Synthesis {
@@ -64,25 +64,20 @@ async function synthesise({
   onInterrupt,
   outdir,
 }: Pick<Io, 'cwd' | 'env' | 'stderr' | 'onInterrupt'> & { outdir: string }): Promise<void> {
-  // The project's own `cdk` comes first, as with `npx cdk`.
-  const path = [join(cwd, 'node_modules', '.bin'), env.PATH].join(delimiter);
-  const isWindows = process.platform === 'win32';
-  const child = spawn('cdk', ['synth', '--quiet', '--no-notices', '--output', outdir], {
-    cwd,
-    env: { ...env, PATH: path },
-    stdio: ['ignore', 'ignore', 'pipe'],
-    shell: isWindows,
+  const { child, ended } = startCdk(
+    { cwd, env },
+    ['synth', '--quiet', '--no-notices', '--output', outdir],
     // A process group of its own: it ends together with the app that `cdk` starts.
-    detached: !isWindows,
-  });
+    { stdout: 'ignore', detached: !IS_WINDOWS },
+  );
   let messages = '';
   child.stderr.on('data', (chunk) => {
     messages += chunk;
   });
-  const ended = Promise.withResolvers<number | null>();
+  const stopped = Promise.withResolvers<never>();
   const endBy = (error: CliError) => {
-    ended.reject(error);
-    if (isWindows || child.pid === undefined) child.kill();
+    stopped.reject(error);
+    if (IS_WINDOWS || child.pid === undefined) child.kill();
     else killGroup(child.pid);
   };
   const terminate = () => endBy(new CliError(EXIT.interrupted, 'interrupted while `cdk synth` ran'));
@@ -99,16 +94,8 @@ async function synthesise({
   const disarm = onInterrupt(terminate);
   for (const signal of SIGNALS) process.on(signal, terminate);
   try {
-    child.on('error', (error: NodeJS.ErrnoException) =>
-      ended.reject(
-        error.code === 'ENOENT'
-          ? usage('this needs the cdk command, which is not installed: npm install --save-dev aws-cdk')
-          : error,
-      ),
-    );
-    child.on('close', ended.resolve);
     child.on('spawn', () => stderr.write('running `cdk synth` to read what the project deploys\n'));
-    if ((await ended.promise) === 0) return;
+    if ((await Promise.race([ended, stopped.promise])) === 0) return;
   } finally {
     clearTimeout(timer);
     disarm();

@@ -8,6 +8,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { localTarget } from '../cli/target.ts';
 import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
 import { ROUTES, type Route } from '../lambda/contract/routes.ts';
+import type { MultiRegionConsistency } from '../lambda/contract/serving-environment.ts';
 import { servingEnvironment } from '../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../lambda/entry/compose/serving.ts';
 import type { Log } from '../lambda/log.ts';
@@ -23,7 +24,7 @@ export interface LocalRegionSettings {
   readonly entryUrl: string;
   readonly awsEndpoint: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
-  readonly consistency: 'strong' | 'eventual';
+  readonly consistency: MultiRegionConsistency;
   readonly nonceLifeMs: number;
   readonly holdDownMs: number;
   /** Hard limit on the age of a copy of a keyset, in milliseconds. */

@@ -9,7 +9,7 @@ export type EvacuationFlag =
 
 /** Missing data does not end an evacuation, so its end is published for this long. */
 const SAID_FOR_MS = 10 * 60_000;
-/** Operators see a flag that was removed for this long. TTL may delete it later, never earlier. */
+/** Operators see a return for this long. TTL may delete it later, never earlier. */
 const SHOWN_FOR_MS = 30 * 24 * 3_600_000;
 
 /** @returns the value of the metric; undefined if there is nothing to publish */
@@ -19,5 +19,5 @@ export function evacuationMetric(flag: EvacuationFlag | undefined, nowMs: number
   return Math.abs(nowMs - flag.returnedMs) < SAID_FOR_MS ? 0 : undefined;
 }
 
-/** @returns when the item of a flag that was taken back may go, in epoch seconds */
+/** @returns when the item of the flag of a Region that returned may go, in epoch seconds */
 export const returnedTtlS = (returnedMs: number): number => Math.ceil((returnedMs + SHOWN_FOR_MS) / 1000);

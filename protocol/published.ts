@@ -55,16 +55,16 @@ export function mergePublished(all: readonly Published[]): Published {
     const other = kids[kid];
     kids[kid] = until === null || other === null ? null : Math.max(until, other ?? until);
   }
-  const home = newestHome(all.flatMap((each) => each.home ?? []));
+  const home = newestKeyHome(all.flatMap((each) => each.home ?? []));
   return { seq: Math.max(0, ...all.map(({ seq }) => seq)), kids, ...(home && { home }) };
 }
 
 /** @returns the home once a Region has taken over with these kids; the same, if it had already */
-export const nextHome = ({ home }: Published, region: string, kids: readonly string[]): KeyHome =>
+export const nextKeyHome = ({ home }: Published, region: string, kids: readonly string[]): KeyHome =>
   home?.region === region ? home : { term: (home?.term ?? 0) + 1, region, kids };
 
 /** Of two promotions at the same time everybody takes the same one. */
-const newestHome = (homes: readonly KeyHome[]): KeyHome | undefined =>
+const newestKeyHome = (homes: readonly KeyHome[]): KeyHome | undefined =>
   homes.toSorted((a, b) => b.term - a.term || (a.region < b.region ? -1 : 1))[0];
 
 /** @returns the kids of keys that a reader may still hold */

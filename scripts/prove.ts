@@ -25,7 +25,7 @@ interface Options extends Choice {
   readonly fisRole?: string;
 }
 
-/** What a later run of the same stage goes on from. */
+/** The state from which a later run of the same stage continues. */
 interface Progress {
   /** By step, the day on which it passed. */
   readonly passed: Record<string, string>;

@@ -1,6 +1,4 @@
 /** Deploys with the project's own `cdk`, from one synthesis, and looks at the account by AWS's API. */
-import { spawn } from 'node:child_process';
-import { delimiter, join } from 'node:path';
 import {
   CloudFormationClient,
   DeleteStackCommand,
@@ -16,8 +14,9 @@ import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
+import { startCdk } from '../cdk.ts';
 import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
-import { CliError, EXIT, type Io, usage } from '../io.ts';
+import { CliError, EXIT, type Io } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
 import type { Target } from '../target.ts';
@@ -191,30 +190,9 @@ const failingChecks = ({ healthy, failing }: HealthAnswer): readonly string[] =>
   healthy || failing.length > 0 ? failing : ['status'];
 
 /** @throws CliError where it fails */
-async function runCdk(
-  { cwd, env, stderr }: Surroundings,
-  args: readonly string[],
-  what: string,
-): Promise<void> {
-  // The project's own `cdk` comes first, as with `npx cdk`.
-  const path = [join(cwd, 'node_modules', '.bin'), env.PATH].join(delimiter);
-  const child = spawn('cdk', args, {
-    cwd,
-    env: { ...env, PATH: path },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    shell: process.platform === 'win32',
-  });
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => stderr.write(chunk.toString()));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'ENOENT'
-          ? usage('this needs the cdk command, which is not installed: npm install --save-dev aws-cdk')
-          : error,
-      ),
-    );
-    child.on('close', resolve);
-  });
-  if (code !== 0) throw new CliError(EXIT.failed, `\`cdk\` failed, ${what}: see above`);
+async function runCdk(io: Surroundings, args: readonly string[], what: string): Promise<void> {
+  const { child, ended } = startCdk(io, args, { stdout: 'pipe' });
+  for (const stream of [child.stdout!, child.stderr])
+    stream.on('data', (chunk: Buffer) => io.stderr.write(chunk.toString()));
+  if ((await ended) !== 0) throw new CliError(EXIT.failed, `\`cdk\` failed, ${what}: see above`);
 }

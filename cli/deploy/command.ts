@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { confirm } from '../confirm.ts';
-import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { EXIT_CODES_HELP, type Io, interruptible, printJson, type SetExit, usage } from '../io.ts';
 import { choosePlan, type Synthesis, withSynthesis } from '../project.ts';
 import { collect } from '../target.ts';
 import { parseTime } from '../time.ts';
@@ -44,7 +44,7 @@ export const watchOption = (): Option =>
     .argParser(parseTime)
     .default(900, '15m');
 
-/** A new Region's functions start, read their keys, and must then be good for a while. */
+/** A new Region's functions start, read their keys, and must then be good for the hold-down. */
 export const HEALTHY_WITHIN_MS = 600_000;
 
 export function deployCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
@@ -144,18 +144,14 @@ export async function runPlanned(
     for (const line of lines) io.stderr.write(`  ${line}\n`);
     if (before !== undefined) io.stderr.write(`${before}\n`);
     if (!options.yes) await confirm(io, plan.stage, `nothing was ${done}`);
-    const interrupt = new AbortController();
-    const over = io.onInterrupt(() => interrupt.abort());
-    try {
-      const outcome = await work(await parts.parts(io, plan, assembly, interrupt.signal));
-      setExit(outcome.exit);
-      const { exit: _, ...shown } = outcome;
-      if (options.json) printJson(io, { stage: plan.stage, ...shown, left });
-      else print(io, done, outcome);
-      if (!outcome.stopped && after !== undefined) io.stderr.write(after);
-    } finally {
-      over();
-    }
+    const outcome = await interruptible(io, async (signal) =>
+      work(await parts.parts(io, plan, assembly, signal)),
+    );
+    setExit(outcome.exit);
+    const { exit: _, ...shown } = outcome;
+    if (options.json) printJson(io, { stage: plan.stage, ...shown, left });
+    else print(io, done, outcome);
+    if (!outcome.stopped && after !== undefined) io.stderr.write(after);
   });
 }
 

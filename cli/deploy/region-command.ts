@@ -54,7 +54,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       });
   add(
     'add',
-    'Deploy a Region that the config names now: its key, its replicas, its stack, then what the others know of it.',
+    'Deploy a Region that the config names now: its customer key, its replicas of the tables, its stack, then the other stacks, which learn of it.',
     `Run it in the project's folder, after you have added the Region to the config. An interrupted run goes on when it is run again.
 
 Example:
@@ -62,9 +62,9 @@ Example:
   );
   add(
     'remove',
-    'Remove a Region that the config no longer names: its stack, its replicas, then its base stack. Its key stays.',
+    'Remove a Region that the config no longer names: its stack, its replicas of the tables, then its base stack. Its customer key stays.',
     `Evacuate the Region, take it out of the config, and run this in the project's folder. Its alarms' topic goes with it; its
-key stays, since backups need it. An interrupted run goes on when it is run again.
+customer key stays, since backups need it. An interrupted run goes on when it is run again.
 
 Example:
   $ countersign region remove eu-central-1`,

@@ -49,7 +49,7 @@ export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
 
 /**
  * First the other Regions take over the flag that it keeps, and DNS stops leading to it. Then its stack, its
- * replicas and its base stack are removed; the key stays.
+ * replicas and its base stack are removed; the customer key stays.
  *
  * @throws CliError if the Region must stay, or if something else must happen first
  */
@@ -77,7 +77,7 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
     stack: stackIn(plan.stage, part, region),
   });
   return [
-    // A rotation writes every replica, by rights on that Region's key that the next steps take away.
+    // A rotation writes every replica. The next steps take its rights on that Region's key away.
     ...keysets(plan, 'unreplicate', region),
     ...deploy([...ofPart(plan, 'region'), ...ofPart(plan, 'watch')]),
     gone('region'),

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { EVACUATED_SECTION } from '../../lambda/contract/evacuation.ts';
-import { CliError, EXIT, type ExitCode } from '../io.ts';
+import { CliError, EXIT, type ExitCode, interrupted } from '../io.ts';
 import { durationText } from '../time.ts';
 import { type DeployStep, describeStep } from './steps.ts';
 
@@ -112,7 +112,7 @@ async function inTurn<S>(
   for (const [i, step] of steps.entries()) {
     const not_tried = steps.slice(i + 1).map(describe);
     try {
-      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+      if (signal.aborted) throw interrupted();
       report(`${i + 1}/${steps.length} ${describe(step)}`);
       await work(step);
       done.push(describe(step));
@@ -131,16 +131,16 @@ interface Before {
   readonly existed: boolean;
   /** Checks that may fail after the deployment, too. */
   readonly failing: readonly string[] | undefined;
-  /** Alarms that rang before. */
+  /** Alarms that were in ALARM before. */
   readonly alarms: readonly string[];
-  /** Of those, the ones that may ring until the end. */
+  /** Those of them that may stay in ALARM. */
   readonly excused: readonly string[];
 }
 
 /**
- * What was wrong before the deployment excuses what is wrong after it only if a Region that is not deployed
- * yet has it, too: an earlier run may have brought this Region the version that is the cause. An evacuation
- * is no fault of a version.
+ * A fault that was there before the deployment is excused afterwards only if a Region that is not deployed
+ * yet has it, too: an earlier run may have brought the faulty version to this Region. An evacuation is always
+ * excused, since no version causes it.
  *
  * @param pending stacks of the Regions that come later; none: everything is excused
  */
@@ -204,7 +204,7 @@ async function waitForHealth(
       const keys = before === undefined ? ': make the first keys with countersign keys init' : ', as before';
       return [`${stack.region} is not healthy yet (${failing.join(', ')})${keys}`];
     }
-    if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (parts.signal.aborted) throw interrupted();
     if (parts.nowMs() >= endMs)
       throw new CliError(
         EXIT.failed,
@@ -235,7 +235,7 @@ async function watchAlarms(
         EXIT.failed,
         `deployed, but in ALARM${isOver ? '' : ' since'}: ${fired.join(', ')}; docs/runbook.md has a section for each`,
       );
-    if (parts.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (parts.signal.aborted) throw interrupted();
     if (isOver) return;
     await pause(parts);
   }

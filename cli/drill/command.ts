@@ -5,11 +5,14 @@ import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
+import { askHealth, THROTTLED } from '../health.ts';
 import {
   CliError,
   EXIT,
   EXIT_CODES_HELP,
   type Io,
+  interrupted,
+  interruptible,
   printJson,
   type SetExit,
   type Streams,
@@ -83,41 +86,38 @@ export function drillCommand(io: Io, setExit: SetExit, run: RunCommand): Command
         );
       if (options.running && drill.ownOnly)
         throw usage(`${name} leaves the platform other than it was: run it without --running`);
-      const interruption = new AbortController();
-      const { signal } = interruption;
-      const disarm = io.onInterrupt(() => interruption.abort());
-      try {
-        const { clients } = options;
-        const { history, verdict, platform } = await perform(drill, options, io, run, signal);
-        const { consistency, info } = platform;
-        const regions = info.regions.map((region) => region.name);
-        if (file !== undefined)
-          save(
-            file,
-            report({ drill: name, does: drill.does, consistency, clients, regions, history, verdict }),
-          );
-        const result = {
-          drill: name,
-          passed: verdict.passed,
-          clients,
-          acknowledged: verdict.acknowledged,
-          lost: verdict.lost,
-          duplicated: verdict.duplicated,
-          client_errors: verdict.clientErrors,
-          max_attempts: verdict.maxAttempts,
-          recovery_ms: verdict.recoveryMs,
-          report: file ?? null,
-        };
-        if (options.json) printJson(io, result);
-        else print(io, result, verdict);
-        for (const each of verdict.broken) io.stderr.write(`error: ${each}\n`);
-        if (!verdict.passed) setExit(EXIT.failed);
-      } catch (error) {
-        if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-        throw error;
-      } finally {
-        disarm();
-      }
+      await interruptible(io, async (signal) => {
+        try {
+          const { clients } = options;
+          const { history, verdict, platform } = await perform(drill, options, io, run, signal);
+          const { consistency, info } = platform;
+          const regions = info.regions.map((region) => region.name);
+          if (file !== undefined)
+            save(
+              file,
+              report({ drill: name, does: drill.does, consistency, clients, regions, history, verdict }),
+            );
+          const result = {
+            drill: name,
+            passed: verdict.passed,
+            clients,
+            acknowledged: verdict.acknowledged,
+            lost: verdict.lost,
+            duplicated: verdict.duplicated,
+            client_errors: verdict.clientErrors,
+            max_attempts: verdict.maxAttempts,
+            recovery_ms: verdict.recoveryMs,
+            report: file ?? null,
+          };
+          if (options.json) printJson(io, result);
+          else print(io, result, verdict);
+          for (const each of verdict.broken) io.stderr.write(`error: ${each}\n`);
+          if (!verdict.passed) setExit(EXIT.failed);
+        } catch (error) {
+          if (signal.aborted) throw interrupted();
+          throw error;
+        }
+      });
     });
 }
 
@@ -194,13 +194,13 @@ async function perform(
 /** @throws CliError: what a drill finds on a platform that is broken already says nothing */
 async function mustBeGood({ regions }: DrillPlatform['info']): Promise<void> {
   for (const { name, url } of regions) {
-    const answer = await fetch(`${url}/v1/health`, { signal: AbortSignal.timeout(HEALTH_MS) }).catch(
-      () => {},
-    );
-    if (!answer?.ok)
+    const answer = await askHealth(url, { timeoutMs: HEALTH_MS, throttledMs: HEALTH_MS });
+    if (answer === THROTTLED)
+      throw new CliError(EXIT.failed, `${name} answers 429 to too many requests: nothing was done`);
+    if (!answer?.healthy)
       throw new CliError(
         EXIT.failed,
-        `${name} is not healthy (${answer?.status ?? 'no answer'}): nothing was done`,
+        `${name} is not healthy (${answer ? [...answer.failing, ...answer.notes].join(', ') : 'no answer'}): nothing was done`,
       );
   }
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
-import { CliError, EXIT, usage } from '../io.ts';
+import { CliError, EXIT, interrupted, usage } from '../io.ts';
 import { findLocalPlatform, type LocalPlatform } from '../local.ts';
 import type { Fault } from './fault.ts';
 
@@ -69,7 +69,7 @@ export async function startOwn(
   void exited.then(abort);
   try {
     if (await ready.promise) return await control(findLocalPlatform(cwd, ''), cwd, [], stop);
-    if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (signal.aborted) throw interrupted();
     throw new CliError(EXIT.unreachable, `the platform did not start: ${errors.trim() || 'it ended'}`);
   } catch (error) {
     await stop();

@@ -18,7 +18,7 @@ import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { askKeys, exitOf } from './ask.ts';
 import { initExit, initKeys } from './init.ts';
-import { look, lookForHome } from './look.ts';
+import { look, lookForKeyHome } from './look.ts';
 import { faults, newest, printKeyset, printRotated } from './print.ts';
 import { type PromoteCommandOptions, promote } from './promote-command.ts';
 import { type RevokeCommandOptions, revoke } from './revoke-command.ts';
@@ -174,11 +174,11 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     const target = findTarget(options, io);
     const keysets = await interruptible(io, (signal) =>
       forEach(purpose ? [purpose] : PURPOSES, async (each) => {
-        const { home } = await lookForHome(target, each, {
+        const { keyHome } = await lookForKeyHome(target, each, {
           signal,
           patienceMs: io.patienceMs ?? PATIENCE_MS,
         });
-        return askKeys(target, home, each, 'keys.rotate', force ? { force } : {}, signal);
+        return askKeys(target, keyHome, each, 'keys.rotate', force ? { force } : {}, signal);
       }),
     );
     if (options.json && all) printJson(io, { keysets });
@@ -226,13 +226,13 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
 
   async function unstick(purpose: Purpose, options: Options): Promise<void> {
     const target = findTarget(options, io);
-    const { home, keyset: before } = await lookForHome(target, purpose, {
+    const { keyHome, keyset: before } = await lookForKeyHome(target, purpose, {
       patienceMs: io.patienceMs ?? PATIENCE_MS,
     });
     const { pending } = before;
     const version = pending === null ? {} : { version_id: pending };
     const keyset = await interruptible(io, (signal) =>
-      askKeys(target, home, purpose, 'keys.unstick', version, signal),
+      askKeys(target, keyHome, purpose, 'keys.unstick', version, signal),
     );
     // A rotation that began in the meantime is not removed.
     const stays = keyset.pending !== null && (pending === null || keyset.pending === pending);

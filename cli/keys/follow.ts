@@ -1,5 +1,6 @@
 /** The other Regions' secrets become replicas of the new key home's. */
 import type { PromotedKeys } from '../../lambda/contract/keys.ts';
+import { keyAlias } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT } from '../io.ts';
 import { live } from './print.ts';
@@ -76,7 +77,7 @@ async function replicate(
   const earlier = statusIn(source, region);
   if (!isReplica || earlier?.status === 'Failed') {
     if (before) await requireNothingLost(promotion, region, purpose, promoted.get(purpose)!);
-    const alias = source.kmsKeyId && `alias/countersign-${promotion.target.stage}`;
+    const alias = source.kmsKeyId && keyAlias(promotion.target.stage);
     await promotion.secrets.replicate(to, region, purpose, before?.kmsKeyId ?? earlier?.kmsKeyId ?? alias);
   }
   await promotion.until(

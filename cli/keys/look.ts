@@ -53,7 +53,7 @@ async function lookAtRegions(
   // A Region that refuses to list its keys says nothing about the others.
   const passesOver = () => true;
   const first = await askAtOnce(target, ask, { patienceMs, passesOver });
-  const { result, asked, unreachable } = await fromHome(target, ask, late, first);
+  const { result, asked, unreachable } = await fromKeyHome(target, ask, late, first);
   const seen = new Map(result.regions.map((each) => [each.region, each]));
   const lost = [asked, ...unreachable.map(({ region }) => region)];
   const known = new Set(result.known_kids);
@@ -78,36 +78,37 @@ async function lookAtRegions(
  * The Region that makes keys has the keyset that counts: a former key home that is back may still hold an
  * older one. Others have copies of it.
  */
-async function fromHome(
+async function fromKeyHome(
   { regions }: Target,
   ask: (region: string) => Promise<KeysetSummary>,
   late: Promise<undefined>,
   first: FirstAnswer<KeysetSummary>,
 ): Promise<FirstAnswer<KeysetSummary>> {
-  const home = homeOf(first.result);
-  const passedOver = first.unreachable.some(({ region }) => region === home);
-  if (home === undefined || home === first.asked || passedOver || !regions.includes(home)) return first;
-  const result = await Promise.race([ifAnswered(ask(home)), late]);
-  return result ? { ...first, result, asked: home } : first;
+  const keyHome = keyHomeOf(first.result);
+  const passedOver = first.unreachable.some(({ region }) => region === keyHome);
+  if (keyHome === undefined || keyHome === first.asked || passedOver || !regions.includes(keyHome))
+    return first;
+  const result = await Promise.race([ifAnswered(ask(keyHome)), late]);
+  return result ? { ...first, result, asked: keyHome } : first;
 }
 
 /** @returns the Region that makes keys; undefined as an older release answers */
-export const homeOf = ({ promoted_to, managed_by }: KeysetSummary): string | undefined =>
+export const keyHomeOf = ({ promoted_to, managed_by }: KeysetSummary): string | undefined =>
   promoted_to ?? managed_by;
 
 /**
  * @returns the keyset, and the Region of the target that makes keys
  * @throws CliError where that Region does not answer
  */
-export async function lookForHome(
+export async function lookForKeyHome(
   target: Target,
   purpose: Purpose,
   options: LookOptions = {},
-): Promise<{ readonly keyset: KeysetSummary; readonly home: string }> {
+): Promise<{ readonly keyset: KeysetSummary; readonly keyHome: string }> {
   const { result, unreachable } = await look(target, purpose, options);
-  const named = homeOf(result);
-  const home = named !== undefined && target.regions.includes(named) ? named : target.regions[0]!;
-  const lost = unreachable.find(({ region }) => region === home);
+  const named = keyHomeOf(result);
+  const keyHome = named !== undefined && target.regions.includes(named) ? named : target.regions[0]!;
+  const lost = unreachable.find(({ region }) => region === keyHome);
   if (lost) throw new CliError(EXIT.unreachable, lost.error);
-  return { keyset: result, home };
+  return { keyset: result, keyHome };
 }

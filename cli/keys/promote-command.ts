@@ -1,4 +1,5 @@
 /** `countersign keys promote`: prints each step of a promotion as it is done, or is not. */
+import { PATIENCE_MS } from '../ask.ts';
 import { EXIT, type Io, interruptible, printJson, type SetExit, usage } from '../io.ts';
 import { findTarget, type TargetOptions } from '../target.ts';
 import { projectLock } from './lock.ts';
@@ -33,7 +34,7 @@ export async function promote(
       lock: target.local ? undefined : projectLock(io.cwd),
       timeoutMs: timeout * 1_000,
       pollMs: io.pollMs ?? 1_000,
-      patienceMs: io.patienceMs ?? 10_000,
+      patienceMs: io.patienceMs ?? PATIENCE_MS,
       signal,
       report,
     }),

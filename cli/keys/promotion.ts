@@ -1,10 +1,11 @@
 /** A promotion under way: its steps, and how each is run, said and waited for. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { KeysetSummary } from '../../lambda/contract/keys.ts';
+import { stackName } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { invoke, Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
 import { LOCAL_DEPLOY } from '../local.ts';
+import { pause } from '../pause.ts';
 import type { Target } from '../target.ts';
 import { askKeys } from './ask.ts';
 import type { Lock } from './lock.ts';
@@ -80,7 +81,7 @@ export class Promotion {
   async deploy(region: string): Promise<boolean> {
     const { stage, local } = this.target;
     if (!local) {
-      const stack = `countersign-${stage}-region-${region}`;
+      const stack = stackName(stage, 'region', region);
       return this.step(
         'deploy',
         region,
@@ -184,11 +185,8 @@ export class Promotion {
     }
   }
 
-  async pause(): Promise<void> {
-    const { pollMs, signal } = this.options;
-    await delay(pollMs, undefined, { signal }).catch(() => {
-      throw new CliError(EXIT.interrupted, 'interrupted');
-    });
+  pause(): Promise<void> {
+    return pause(this.options.pollMs, this.options.signal);
   }
 }
 

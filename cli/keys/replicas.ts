@@ -2,10 +2,10 @@
  * A Region's replicas of the keysets, for `countersign region add|remove` after a promotion. One secret at a
  * time: AWS removes the secret from the Region where a replication fails.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { keyAlias } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT } from '../io.ts';
+import { pause } from '../pause.ts';
 import type { DescribedSecret, Secrets } from './secrets.ts';
 
 export interface ReplicasOptions {
@@ -58,9 +58,7 @@ async function makeReplica(
       throw new CliError(EXIT.failed, `AWS does not make the replica of ${purpose} in ${region}: ${message}`);
     if (Date.now() >= endMs)
       throw new CliError(EXIT.failed, `the replica of ${purpose} in ${region} is not there yet`);
-    await delay(pollMs, undefined, { signal }).catch(() => {
-      throw new CliError(EXIT.interrupted, 'interrupted');
-    });
+    await pause(pollMs, signal);
   }
 }
 

@@ -7,7 +7,7 @@ import { NotBegun } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 import { askKeys, ifAnswered } from './ask.ts';
-import { homeOf } from './look.ts';
+import { keyHomeOf } from './look.ts';
 
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'Nonces of the old keys are refused; the answer brings a good one, and the SDK retries by itself.',
@@ -99,11 +99,11 @@ export async function revokeKeys(
   const calls = new Map<string, Promise<RevokedKeys>>();
   const { result, asked, unreachable } = await askForAll(target, turns, purpose, options, calls);
 
-  const home = (before && homeOf(before.result)) ?? target.regions[0];
+  const keyHome = (before && keyHomeOf(before.result)) ?? target.regions[0];
   const confirmedFirst = new Set(confirmedBy(result));
   const regions = [...new Set([...result.regions.map(({ region }) => region), ...target.regions])];
   const again = regions.filter(
-    (region) => !confirmedFirst.has(region) || (result.keyset === null && region === home),
+    (region) => !confirmedFirst.has(region) || (result.keyset === null && region === keyHome),
   );
   const only_kids = [...result.revoked];
   const askAgain = (region: string) => askKeys(target, region, purpose, 'keys.revoke', { only_kids }, signal);
@@ -137,7 +137,7 @@ export async function revokeKeys(
   return {
     keyset,
     // Any other Region can only say that it cannot write.
-    failure: keyset ? null : (answers.get(home!)?.failure ?? errors.get(home!) ?? result.failure),
+    failure: keyset ? null : (answers.get(keyHome!)?.failure ?? errors.get(keyHome!) ?? result.failure),
     revoked,
     regions: regions.map((region) => ({ region, confirmed: refusesAll(region, all, revoked) })),
     unreadable: result.unreadable,

@@ -10,12 +10,12 @@ import type { DescribedSecret } from './secrets.ts';
 /** @throws CliError where the Region that makes keys now is there, and nobody said to go on nevertheless */
 export function requireLost(promotion: Promotion, own: Keysets, present: Present): void {
   const { promoted_to, primary_region, managed_by } = own.get(PURPOSES[0]!)!;
-  const home = promoted_to ?? primary_region ?? managed_by;
-  if (promotion.options.yes || home === promotion.to || !present.has(home)) return;
+  const keyHome = promoted_to ?? primary_region ?? managed_by;
+  if (promotion.options.yes || keyHome === promotion.to || !present.has(keyHome)) return;
   throw new CliError(
     EXIT.failed,
-    `${home} answers, and makes the keys: as long as it does, nothing needs to be promoted. If it goes on, ` +
-      `${home} makes no key from then on, and none is made until ${promotion.to} is deployed with keys.managedBy. ` +
+    `${keyHome} answers, and makes the keys: as long as it does, nothing needs to be promoted. If it goes on, ` +
+      `${keyHome} makes no key from then on, and none is made until ${promotion.to} is deployed with keys.managedBy. ` +
       'A key that is made at this moment may be lost. To go on nevertheless: --yes',
   );
 }

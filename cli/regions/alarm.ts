@@ -1,9 +1,9 @@
 /** Waits until the alarm that Route 53 reads shows the wanted state. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { CliError, EXIT } from '../io.ts';
+import { pause } from '../pause.ts';
 import type { Target } from '../target.ts';
 
 export interface AlarmWait {
@@ -29,7 +29,7 @@ export async function waitForAlarm(
   const untilMs = performance.now() + timeoutMs;
   try {
     for (;;) {
-      const limit = AbortSignal.timeout(Math.max(LEAST_MS, untilMs - performance.now()));
+      const limit = AbortSignal.timeout(Math.ceil(Math.max(LEAST_MS, untilMs - performance.now())));
       const { MetricAlarms = [] } = await callAws(what, AbortSignal.any([signal, limit]), (options) =>
         cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: [name] }), options),
       );
@@ -38,9 +38,7 @@ export async function waitForAlarm(
       if (alarm.StateValue === wanted) return;
       if (performance.now() >= untilMs)
         throw new CliError(EXIT.failed, `${what} is ${alarm.StateValue} and not ${wanted} yet`);
-      await delay(pollMs, undefined, { signal }).catch(() => {
-        throw new CliError(EXIT.interrupted, 'interrupted');
-      });
+      await pause(pollMs, signal);
     }
   } finally {
     cloudwatch.destroy();

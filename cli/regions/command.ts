@@ -8,7 +8,7 @@ import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usag
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
-import { describe, isFit, type Looking, type Survey, survey } from './survey.ts';
+import { describe, isGood, type Looking, type Survey, survey } from './survey.ts';
 
 type Options = TargetOptions & {
   readonly json?: true;
@@ -46,10 +46,10 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
       const seen = await survey(target, region, looking(options));
       for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
       const own = seen.regions.find((each) => each.region === region)!;
-      if (!isFit(own))
+      if (!isGood(own))
         throw new CliError(
           EXIT.failed,
-          `${region} is not ${own.healthy === undefined ? 'known to be ' : ''}good: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
+          `${region} ${own.healthy === undefined ? 'is not known to be good' : 'would be unhealthy without its flag, too'}: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
         );
       const unread = seen.flags.find(({ error }) => error !== undefined);
       if (unread)
@@ -79,8 +79,8 @@ The flag is written to the keeper, the next Region in alphabetical order, and to
 other Regions, and the Region answers 503 to registrations. No restart and no loss ends that; only \`countersign return\` does.
 `;
 const RETURN_HELP = `
-It shows the checks of all Regions first, and refuses if the Region is not good. DNS leads to it again once it has been
-good for the hold-down, 3 minutes by default.
+It shows the checks of all Regions first, and refuses if the Region would be unhealthy without its flag, too. DNS leads to
+it again once all its checks have passed for the hold-down, 3 minutes by default.
 `;
 
 const command = (name: Name, description: string, more: string): Command =>
@@ -241,7 +241,7 @@ const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {
   ],
   return: (region) => [
     `${region} is back: no flag stands, and the alarm that DNS follows has ended`,
-    'DNS leads to it again once it has been good for the hold-down (3 minutes by default)',
+    'DNS leads to it again once all its checks have passed for the hold-down (3 minutes by default)',
   ],
 };
 
@@ -258,7 +258,7 @@ function left(
   const isHeld = inKeeper
     ? `the flag in ${keeper} holds ${region} out of DNS`
     : inKeeper === false
-      ? `without the flag in ${keeper} DNS leads to ${region} again once its own health is good`
+      ? `without the flag in ${keeper} DNS leads to ${region} again once its own health check passes`
       : `it is not known whether the flag in ${keeper} stands, which decides where DNS leads`;
   const refuses = own
     ? `${region} refuses registrations, and its own flag makes it unhealthy`

@@ -113,8 +113,11 @@ async function look(
   return { region, healthy: false, failing: ['no answer'], notes: [], ...answer };
 }
 
-/** @returns whether nothing but an evacuation or the hold-down after it keeps the Region out of service */
-export const isFit = ({ failing, notes }: SeenRegion): boolean =>
+/**
+ * @returns whether the Region is good (docs/regions.md): nothing but an evacuation or the hold-down after it
+ * keeps it out of service
+ */
+export const isGood = ({ failing, notes }: SeenRegion): boolean =>
   failing.length === 0 && notes.every((note) => note === 'evacuated' || note === 'hold-down');
 
 /** One line for a person. */

@@ -6,7 +6,16 @@ import { invokeAdmin } from '../admin.ts';
 import { PATIENCE_MS, type Unreachable } from '../ask.ts';
 import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
 import { everywhere } from '../everywhere.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type ExitCode, type Io, printJson, type SetExit } from '../io.ts';
+import {
+  CliError,
+  EXIT,
+  EXIT_CODES_HELP,
+  type ExitCode,
+  type Io,
+  interruptible,
+  printJson,
+  type SetExit,
+} from '../io.ts';
 import { exitOf } from '../keys/ask.ts';
 import { printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type Target, type TargetOptions } from '../target.ts';
@@ -156,41 +165,40 @@ function generation(text: string): number {
 async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<void> {
   const target = findTarget(options, io);
   const clients = new Map<string, DynamoDBClient>();
-  const interrupt = new AbortController();
-  const done = io.onInterrupt(() => interrupt.abort());
   try {
-    const result = await copyRegistry(
-      {
-        stage: target.stage,
-        regions: target.regions,
-        toGeneration: options.toGeneration,
-        fromTables: options.fromTable ?? [],
-        whileWriting: options.whileWriting === true,
-      },
-      {
-        dynamodb(region) {
-          const made =
-            clients.get(region) ??
-            new DynamoDBClient({
-              ...target.aws(region),
-              ...awsLimits(AWS_ANSWER_MS),
-              maxAttempts: ATTEMPTS,
-            });
-          clients.set(region, made);
-          return made;
+    const result = await interruptible(io, (signal) =>
+      copyRegistry(
+        {
+          stage: target.stage,
+          regions: target.regions,
+          toGeneration: options.toGeneration,
+          fromTables: options.fromTable ?? [],
+          whileWriting: options.whileWriting === true,
         },
-        shown: (region) => invokeAdmin(target, region, 'tables.show', {}, interrupt.signal),
-        signal: interrupt.signal,
-        nowMs: Date.now,
-        pollMs: io.pollMs ?? 1_000,
-        report: (text) => io.stderr.write(`${text}\n`),
-      },
+        {
+          dynamodb(region) {
+            const made =
+              clients.get(region) ??
+              new DynamoDBClient({
+                ...target.aws(region),
+                ...awsLimits(AWS_ANSWER_MS),
+                maxAttempts: ATTEMPTS,
+              });
+            clients.set(region, made);
+            return made;
+          },
+          shown: (region) => invokeAdmin(target, region, 'tables.show', {}, signal),
+          signal,
+          nowMs: Date.now,
+          pollMs: io.pollMs ?? 1_000,
+          report: (text) => io.stderr.write(`${text}\n`),
+        },
+      ),
     );
     if (!result.complete) setExit(EXIT.failed);
     if (options.json) printJson(io, result);
     else print(io, result, options.whileWriting === true);
   } finally {
-    done();
     for (const client of clients.values()) client.destroy();
   }
 }

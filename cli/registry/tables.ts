@@ -93,7 +93,7 @@ export async function removeExtras(source: Place, target: Place, pass: Pass): Pr
 export async function digestOf(place: Place, pass: Pass): Promise<Digest> {
   const sum = new DigestSum();
   await eachItem(place, pass, async (item) => {
-    // The ledger and limits have the key of registry: only an item shows what they are. Nothing is written yet.
+    // Nothing is written yet. Ledger and limits have the key of registry: only an item tells them apart.
     unlessNewer(place.kind, item);
     if (!isExpired(item, pass.startS + EXPIRING_S)) sum.add(item);
   });

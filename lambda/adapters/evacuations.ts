@@ -12,7 +12,7 @@ export interface Evacuations {
   /** A flag that is already set keeps its time. */
   evacuate(region: string, nowMs: number): Promise<EvacuationFlag>;
   /** Records the return again, even if no flag is set: Route 53 may have missed it. */
-  takeBack(region: string, nowMs: number): Promise<EvacuationFlag>;
+  return(region: string, nowMs: number): Promise<EvacuationFlag>;
 }
 
 export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evacuations {
@@ -38,7 +38,7 @@ export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evac
       return flag ?? { stands: true, sinceMs: nowMs };
     },
 
-    async takeBack(region, nowMs) {
+    async return(region, nowMs) {
       const update = new UpdateItemCommand({
         ...item(region),
         UpdateExpression: 'SET returned_at = :now, #ttl = :ttl REMOVE since',

@@ -42,7 +42,7 @@ export const regionWriteActions = (options: RegionOptions): Actions => ({
   }),
   'regions.return': action(Named, byName, async ({ region }) => {
     const keeper = requireFlagHere(options, region);
-    return shown(options, region, keeper, await options.evacuations.takeBack(region, options.nowMs()));
+    return shown(options, region, keeper, await options.evacuations.return(region, options.nowMs()));
   }),
 });
 

@@ -3,7 +3,7 @@
 /** Prefix of the names of a stage's metrics. */
 export const metricNamespace = (stage: string): string => `Countersign/${stage}`;
 
-/** 1 while a Region is evacuated, 0 for a while after it was taken back; the dimension `Region` names it. */
+/** 1 while a Region is evacuated, 0 for a while after it returned; the dimension `Region` names it. */
 export const EVACUATED_METRIC = 'Evacuated';
 
 /** Section of the runbook, and part of the alarm's name. */

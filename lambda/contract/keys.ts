@@ -117,7 +117,7 @@ export interface RevokedKeys {
 export interface PromotedKeys {
   /** As the Region has it that was asked. */
   readonly keyset: KeysetSummary;
-  /** What the Regions remember of the promotion. */
+  /** The promotion, as the Regions remember it. */
   readonly home: KeyHome;
   /**
    * `confirmed`: no function makes a key in that Region from now on, unless it is `to`; and it refuses every

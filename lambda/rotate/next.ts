@@ -8,12 +8,12 @@ import type { SecretVersions } from '../adapters/secret-versions.ts';
 import type { VaultKeys } from '../vault/keys.ts';
 import { TIMES } from './deadline.ts';
 import { type HeldKeyset, parseHeld } from './held.ts';
-import { type Home, requireHome } from './home.ts';
+import { type Here, requireKeyHome } from './key-home.ts';
 import { makeKey } from './new-key.ts';
 import { type Looked, lookAtRegions, recallable, type Unreadable } from './regions.ts';
 import { RotationError } from './rotation-error.ts';
 
-export interface NextOptions extends Home {
+export interface NextOptions extends Here {
   /** Algorithm of the purpose's keys. */
   readonly alg: KeyAlgorithm;
   /** The keyset's secret, as this Region has it. */
@@ -47,7 +47,7 @@ export async function makeNextKeyset(
   // Another Region may be lost for weeks, so a rotation needs only its own Region's table.
   if (looked.unreadable.some((each) => each.region === region && OWN_TABLE.includes(each.part)))
     throw new Unavailable('limits');
-  requireHome(options, looked.published);
+  requireKeyHome(options, looked.published);
   if (keyset.keys.length === 0) await requireNew(options, looked);
   else if (keyset.seq < looked.published.seq) await requireKept(options, keyset, looked, startedMs);
   const keys = keyset.keys.filter(({ kid }) => !looked.revoked.includes(kid));

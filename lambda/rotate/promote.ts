@@ -2,7 +2,7 @@
  * Another Region makes the keys from now on. Only what the Regions remember changes here. The operator's own
  * rights move the secret, and the config moves the schedule (docs/decisions/0029).
  */
-import { type KeyHome, mergePublished, NOTHING_PUBLISHED, nextHome } from '../../protocol/published.ts';
+import { type KeyHome, mergePublished, NOTHING_PUBLISHED, nextKeyHome } from '../../protocol/published.ts';
 import { AdminError } from '../admin/actions.ts';
 import type { PromotedKeys } from '../contract/keys.ts';
 import { type KeyRegion, lookAtRegions, refuseEverywhere, rememberEverywhere } from './regions.ts';
@@ -19,7 +19,7 @@ export async function promote(
     throw new AdminError(400, 'malformed_request', `to must be a Region of the stage, got ${to}`);
   const { published, revoked, regions: looked } = await lookAtRegions(regions, eachMs);
   const held = looked.find((each) => each.region === to)!.kids ?? [];
-  const home = known ?? nextHome(published, to, held);
+  const home = known ?? nextKeyHome(published, to, held);
   const failed = await rememberEverywhere(
     regions,
     (before) => {

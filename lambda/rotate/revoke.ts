@@ -10,7 +10,7 @@ import { type NewKey, recalled, revokedKeyset } from '../../protocol/rotation.ts
 import type { RegionConfirmation } from '../contract/keys.ts';
 import { type Changing, Deadline, TIMES, TooLate } from './deadline.ts';
 import type { HeldKeyset } from './held.ts';
-import { requireHome } from './home.ts';
+import { requireKeyHome } from './key-home.ts';
 import { makeKey } from './new-key.ts';
 import {
   type Looked,
@@ -120,7 +120,7 @@ class Swap {
       if (this.#made.has(current!)) return this.#heldAs(current!);
       if (primaryRegion !== this.#options.region)
         throw new RotationError(`the keyset is a replica here: ${primaryRegion} alone can write it`);
-      requireHome(this.#options, this.#looked.published);
+      requireKeyHome(this.#options, this.#looked.published);
       const held = await rotation.current();
       if (this.#isDone(held.keyset)) return held;
       const token = randomUUID();

@@ -13,7 +13,7 @@ import type { SecretState } from '../adapters/secret-versions.ts';
 import { describeError, type Log } from '../log.ts';
 import { type Changing, Deadline, TIMES } from './deadline.ts';
 import { type HeldKeyset, parseHeld } from './held.ts';
-import { requireHome, requireStillHome } from './home.ts';
+import { requireKeyHome, requireStillKeyHome } from './key-home.ts';
 import { works } from './new-key.ts';
 import { makeNextKeyset, type NextOptions } from './next.ts';
 import { rememberEverywhere } from './regions.ts';
@@ -104,7 +104,7 @@ export class Rotation {
         await this.#check(current, token, keyset);
         try {
           await this.#remember([current.keyset, keyset], forgotten);
-          await requireStillHome(this.#options, forgotten);
+          await requireStillKeyHome(this.#options, forgotten);
         } catch (error) {
           // A promotion waits for a version that may become current.
           if (error instanceof RotationError) await this.#abandon(token, [error.message]);
@@ -158,7 +158,7 @@ export class Rotation {
         // Compared and swapped with what a promotion writes: a rotation under way finishes before it, or
         // never.
         try {
-          requireHome(this.#options, before);
+          requireKeyHome(this.#options, before);
         } catch (error) {
           promoted.push(error);
           throw error;

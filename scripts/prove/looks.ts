@@ -1,4 +1,4 @@
-/** What several steps of a proof look at: keys, registrations. */
+/** Looks at keys and registrations, for several steps of a proof. */
 import type { Tools } from './tools.ts';
 
 /** Within this time every Region refuses a key that it confirmed as revoked. */

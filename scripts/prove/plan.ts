@@ -1,8 +1,8 @@
-/** What a proof consists of, and which of its steps a run takes. It is pure: tests plan without AWS. */
+/** The form of a proof's steps, and the choice of those that a run takes. It is pure: tests need no AWS. */
 import type { Lacks, Need, Tools } from './tools.ts';
 
 export interface Check<Found> {
-  /** What was seen if it holds. It goes into the log, and beside the date of its rows. */
+  /** The observation, if it holds. It goes into the log, and beside the date of its rows. */
   readonly what: string;
   holds(found: Found): boolean;
   /** Whether there is anything to look at. Absent: always. */
@@ -19,13 +19,13 @@ export interface Step<Found = unknown> {
   readonly needs: readonly Need[];
   /** Runs only if no step failed: whoever looks into a failure needs the stage. */
   readonly last?: true;
-  /** What a failure may leave behind, and how to end it. */
+  /** The state that a failure may leave behind, and how to end it. */
   readonly ifFailed?: string;
   run(tools: Tools): Promise<Found>;
   readonly checks: readonly Check<Found>[];
 }
 
-/** Checks that the type of what a step finds is that of its looks. */
+/** Makes the compiler check a step's checks against the type of its findings. */
 export const step = <Found>(each: Step<Found>): Step => each as Step;
 
 export interface Choice {
@@ -45,7 +45,7 @@ export class UnknownStep extends Error {}
 
 /**
  * Chooses the steps of a run. A step that is named runs again; one that passed before and is not named does
- * not. What a chosen step comes after runs first, unless it passed.
+ * not. Steps that a chosen step comes after run first, unless they passed.
  *
  * @param passed by step, the day on which an earlier run passed it
  * @throws UnknownStep

@@ -12,7 +12,7 @@ const NODE = path('../../node_modules/.bin/node');
 /** In the proof's folder. */
 export const CHANGES_FILE = 'changes.json';
 
-/** The app reads this file: whose config it is, and what the proof changed in it. */
+/** Content of that file, which the app reads: the project's config, and the proof's changes to it. */
 export interface ChangedConfig {
   /** Path of the project's config. */
   readonly file: string;

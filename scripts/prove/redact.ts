@@ -1,6 +1,6 @@
-/** Takes out of a text what identifies an account, its names and its secrets, so that a log can be shown. */
+/** Removes an account's names, addresses and secrets from a text, so that a log can be shown. */
 
-/** @param known texts that no form tells, such as the name of a hosted zone */
+/** @param known texts without a form of their own, such as the name of a hosted zone */
 export function redactor(known: readonly string[]): (text: string) => string {
   // A longer text first: the entry's name ends in the zone's.
   const names = [...new Set(known)].filter((name) => name !== '').sort((a, b) => b.length - a.length);

@@ -131,7 +131,8 @@ export async function runCommand(
   { directory, env }: Pick<Place, 'directory' | 'env'>,
   signal?: AbortSignal,
 ): Promise<Ran & { readonly messages: string }> {
-  // In a process group of its own it gets one signal for one Ctrl-C: commands take a second one as harder.
+  // Ctrl-C reaches every process of a group, and this one passes it on: in a group of its own the command
+  // gets it once. A second one would end the command at once.
   const child = spawn(command, args, {
     ...{ cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'], detached: process.platform !== 'win32' },
   });

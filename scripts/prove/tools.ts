@@ -1,7 +1,7 @@
-/** What a step works with: the product's own commands, in the place where the stage is. */
+/** The tools of a step: the product's own commands, in the place where the stage is. */
 import type { CountersignClient } from '../../sdk/typescript/index.ts';
 
-/** What a step needs of the place where it runs. */
+/** A part that a step needs, and that the place where it runs may lack. */
 export type Need =
   | 'account'
   | 'alarms'
@@ -12,7 +12,7 @@ export type Need =
   | 'FIS role'
   | 'Vault token';
 
-/** Why the place lacks something. What it does not name, it has. */
+/** The reason for each part that the place lacks. It has every other. */
 export type Lacks = { readonly [need in Need]?: string };
 
 /** Settings that a step changes in the stage's config. */

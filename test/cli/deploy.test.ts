@@ -474,7 +474,7 @@ describe('the flag in the table of the keeper', () => {
     expect(await parts().isEvacuated(B, A)).toBe(false);
     await flags.evacuate(B, 1);
     expect([await parts().isEvacuated(B, A), await parts().isEvacuated(A, B)]).toEqual([true, false]);
-    await flags.takeBack(B, 2);
+    await flags.return(B, 2);
     expect(await parts().isEvacuated(B, A)).toBe(false);
   });
 });

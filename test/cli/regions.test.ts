@@ -141,7 +141,9 @@ describe('nothing happens', () => {
     const refused = await back();
     expect([refused.code, refused.stderr]).toEqual([
       1,
-      expect.stringContaining('local-a is not good: no answer. It stays out; nothing was done'),
+      expect.stringContaining(
+        'local-a would be unhealthy without its flag, too: no answer. It stays out; nothing was done',
+      ),
     ]);
     expect((await evacuate('--json')).json).toMatchObject({ alarm: 'ALARM' });
   });

@@ -196,7 +196,7 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
       else alarmsAreRead = event.arrive;
     } else if ('calls' in event) {
       if (event.kind === 'evacuate') await evacuate(event.region, event.calls);
-      else await takeBack(event.region, event.calls);
+      else await returnRegion(event.region, event.calls);
     } else if (event.kind === 'lose') places[event.region].up = false;
     else if (event.kind === 'return') places[event.region].up = true;
     else if (event.kind === 'break') places[event.region].good = false;
@@ -226,7 +226,7 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
     }
   }
 
-  async function takeBack(region: Name, calls: number): Promise<void> {
+  async function returnRegion(region: Name, calls: number): Promise<void> {
     if (!(await ask(region)).fit || !places[keeper(region)].up) return;
     if (calls > 0 && (await act(keeper(region), 'regions.return', region))) {
       places[region].out = false;

@@ -242,7 +242,7 @@ describe('an evacuated Region', () => {
     expect((await look()).json).toMatchObject({ notes: ['evacuated'], checks: { ledger: 'pass' } });
     w.clock.nowMs += 365 * 24 * 3_600 * S;
     expect(await ask(look, 1)).toEqual([503]);
-    await w.evacuations.takeBack(HERE, w.clock.nowMs);
+    await w.evacuations.return(HERE, w.clock.nowMs);
     expect((await ask(look, 30)).includes(200)).toBe(false);
     expect((await ask(look, 20)).at(-1)).toBe(200);
   });
@@ -257,7 +257,7 @@ describe('an evacuated Region', () => {
     };
     await w.evacuations.evacuate(HERE, T0);
     expect(await item()).toEqual({ pk: { S: `evacuated#${HERE}` }, since: { N: String(T0) } });
-    await w.evacuations.takeBack(HERE, T0 + S);
+    await w.evacuations.return(HERE, T0 + S);
     expect(Object.keys(await item()).sort()).toEqual(['pk', 'returned_at', 'ttl']);
     // A flag that is set again has no end any more.
     await w.evacuations.evacuate(HERE, T0 + 2 * S);

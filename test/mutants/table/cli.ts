@@ -239,8 +239,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'cli/project.ts',
-    'if ((await ended.promise) === 0) return;',
-    'await ended.promise;\n    return;',
+    'if ((await Promise.race([ended, stopped.promise])) === 0) return;',
+    'await Promise.race([ended, stopped.promise]);\n    return;',
     'test/cli/project.test.ts',
   ),
   mutant(
@@ -648,7 +648,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-without-home',
     'cli/keys/revoke.ts',
-    '!confirmedFirst.has(region) || (result.keyset === null && region === home)',
+    '!confirmedFirst.has(region) || (result.keyset === null && region === keyHome)',
     'false',
     'test/cli/keys.test.ts',
   ),
@@ -683,7 +683,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-without-home',
     'cli/keys/revoke.ts',
-    '(result.keyset === null && region === home)',
+    '(result.keyset === null && region === keyHome)',
     'false',
     'test/cli/keys.test.ts',
   ),
@@ -753,7 +753,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
-    'if (!isFit(own))',
+    'if (!isGood(own))',
     'if (false)',
     'test/cli/regions.test.ts',
   ),
@@ -809,7 +809,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-on-purpose',
     'cli/keys/take-over.ts',
-    'if (promotion.options.yes || home === promotion.to || !present.has(home)) return;',
+    'if (promotion.options.yes || keyHome === promotion.to || !present.has(keyHome)) return;',
     'return;',
     'test/cli/keys-promote.test.ts',
   ),
@@ -1017,14 +1017,14 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'spares-the-new-key',
     'cli/keys/revoke.ts',
-    'answers.get(home!)?.failure ?? ',
+    'answers.get(keyHome!)?.failure ?? ',
     '',
     'test/cli/keys.test.ts',
   ),
   mutant(
     'spares-the-new-key',
     'cli/keys/revoke.ts',
-    'errors.get(home!) ?? ',
+    'errors.get(keyHome!) ?? ',
     '',
     'test/cli/keys-revoke.test.ts',
   ),

@@ -1330,14 +1330,14 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home',
     'lambda/rotate/next.ts',
-    `  requireHome(options, looked.published);
+    `  requireKeyHome(options, looked.published);
 `,
     '',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'one-home',
-    'lambda/rotate/home.ts',
+    'lambda/rotate/key-home.ts',
     'if (home !== undefined && home.region !== region)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
@@ -1365,8 +1365,8 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'one-home-in-flight',
-    'lambda/rotate/home.ts',
-    'if (published) requireHome(home, published);',
+    'lambda/rotate/key-home.ts',
+    'if (published) requireKeyHome(here, published);',
     'if (published) return;',
     'test/cli/keys-promote.test.ts',
   ),
@@ -1387,7 +1387,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home-revokes',
     'lambda/rotate/revoke.ts',
-    `      requireHome(this.#options, this.#looked.published);
+    `      requireKeyHome(this.#options, this.#looked.published);
 `,
     '',
     'test/cli/keys-promote.test.ts',

@@ -5,7 +5,8 @@ import { Deadline, TIMES, type Times } from './deadline.ts';
 import type { KeyRegion } from './regions.ts';
 import { RotationError } from './rotation-error.ts';
 
-export interface Home {
+/** Where a function runs, and who makes the keys by its stack's config. */
+export interface Here {
   /** This function's own. */
   readonly region: string;
   /** The Region that makes keys, as this Region's stack was deployed. */
@@ -20,7 +21,7 @@ export interface Home {
  *
  * @throws RotationError where another Region makes the keys, by this stack's config or since a promotion
  */
-export function requireHome({ region, keysRegion }: Home, { home }: Published): void {
+export function requireKeyHome({ region, keysRegion }: Here, { home }: Published): void {
   if (home !== undefined && home.region !== region)
     throw new RotationError(
       `the keys were promoted to ${home.region}, which alone makes new ones: deploy ${region} with keys.managedBy, and run countersign keys promote --to ${home.region} again`,
@@ -35,10 +36,10 @@ export function requireHome({ region, keysRegion }: Home, { home }: Published): 
  * Another Region may have answered late, and a promotion may have come between. This Region's own table
  * confirms every promotion, and a promotion waits for the one call that follows.
  */
-export async function requireStillHome(home: Home, forgotten: boolean): Promise<void> {
-  const { regions, region, times = TIMES } = home;
+export async function requireStillKeyHome(here: Here, forgotten: boolean): Promise<void> {
+  const { regions, region, times = TIMES } = here;
   const own = regions.find((each) => each.region === region)!;
   const published = await new Deadline().by(times.eachMs, own.published.read()).catch(() => undefined);
-  if (published) requireHome(home, published);
+  if (published) requireKeyHome(here, published);
   else if (!forgotten) throw new Unavailable('limits');
 }
