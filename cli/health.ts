@@ -8,6 +8,20 @@ export interface HealthAnswer {
   readonly failing: readonly string[];
   /** Other reasons that keep the Region out of service. */
   readonly notes: readonly string[];
+  /** Whether an operator stopped writes; the Region can be healthy nevertheless. */
+  readonly writesStopped: boolean;
+}
+
+/** @returns undefined where this is no answer of `/v1/health` */
+export function readHealth(ok: boolean, json: unknown): HealthAnswer | undefined {
+  const { status, checks, notes, writes } = isJsonObject(json) ? json : {};
+  if (!isJsonObject(checks) || (status !== 'pass' && status !== 'fail')) return undefined;
+  return {
+    healthy: ok && status === 'pass',
+    failing: Object.keys(checks).filter((name) => checks[name] !== 'pass'),
+    notes: Array.isArray(notes) ? notes.map(String) : [],
+    writesStopped: writes === 'stopped',
+  };
 }
 
 /** Too many ask: the front door refuses, and how the Region is is not known. */
@@ -48,13 +62,7 @@ async function askOnce(
   try {
     const answer = await fetch(`${baseUrl}/v1/health`, { signal: AbortSignal.timeout(timeoutMs) });
     if (answer.status === 429) return THROTTLED;
-    const { status, checks, notes } = (await answer.json()) as Record<string, unknown>;
-    if (!isJsonObject(checks) || (status !== 'pass' && status !== 'fail')) return undefined;
-    return {
-      healthy: answer.ok && status === 'pass',
-      failing: Object.keys(checks).filter((name) => checks[name] !== 'pass'),
-      notes: Array.isArray(notes) ? notes.map(String) : [],
-    };
+    return readHealth(answer.ok, await answer.json());
   } catch {
     return undefined;
   }

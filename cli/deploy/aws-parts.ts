@@ -13,12 +13,15 @@ import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
+import { invokeAdmin } from '../admin.ts';
 import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { startCdk } from '../cdk.ts';
 import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
 import { CliError, EXIT, type Io } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
+import { writeLines } from '../printable.ts';
+import { readMark } from '../registry/mark.ts';
 import type { Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
 
@@ -170,6 +173,22 @@ export function awsParts(
         dynamodb.destroy();
       }
     },
+    tables: (region) =>
+      invokeAdmin(
+        { stage: plan.stage, regions: [region], args: '', aws: target },
+        region,
+        'tables.show',
+        {},
+        signal,
+      ),
+    async copied(region, table) {
+      const dynamodb = new DynamoDBClient(aws(region));
+      try {
+        return await readMark({ dynamodb, region, table, signal });
+      } finally {
+        dynamodb.destroy();
+      }
+    },
     report: (text) => io.stderr.write(`${text}\n`),
     signal,
     nowMs: Date.now,
@@ -193,6 +212,6 @@ const failingChecks = ({ healthy, failing }: HealthAnswer): readonly string[] =>
 async function runCdk(io: Surroundings, args: readonly string[], what: string): Promise<void> {
   const { child, ended } = startCdk(io, args, { stdout: 'pipe' });
   for (const stream of [child.stdout!, child.stderr])
-    stream.on('data', (chunk: Buffer) => io.stderr.write(chunk.toString()));
+    stream.setEncoding('utf8').on('data', (chunk: string) => writeLines(io.stderr, chunk));
   if ((await ended) !== 0) throw new CliError(EXIT.failed, `\`cdk\` failed, ${what}: see above`);
 }

@@ -45,6 +45,13 @@ export class History {
   readonly startMs = performance.now();
   readonly calls: Call[] = [];
   readonly marks: Mark[] = [];
+  readonly #said: (text: string) => void;
+
+  /** @param said gets each mark when it is made: a drill takes a while */
+  constructor(said: (text: string) => void = () => {}) {
+    this.#said = said;
+  }
+
   /** Acknowledged users that a Region did not have afterwards. */
   readonly lost = new Set<string>();
   /** Acknowledged users that could not be read afterwards: whether they are lost is not known. */
@@ -64,6 +71,7 @@ export class History {
   mark(text: string): number {
     const atMs = this.now();
     this.marks.push({ atMs, text });
+    this.#said(text);
     return atMs;
   }
 

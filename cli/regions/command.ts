@@ -34,7 +34,11 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
           EXIT.failed,
-          `${noOther(seen)}: nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that`,
+          `${noOther(seen)}: nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that` +
+            // A command before this one may have taken it out.
+            (seen.flags.some(({ evacuatedAt }) => evacuatedAt)
+              ? `. ${region} is out already; to take it back: countersign return ${region}${target.args}`
+              : ''),
         );
       await run(io, setExit, 'evacuate', target, seen, options);
     });
@@ -114,7 +118,7 @@ function evacuationCost({ region, keeper, regions, flags }: Survey, stage: strin
     `This takes ${region} out of service in stage ${stage}, until you run countersign return ${region}.`,
     `DNS leads to the other Regions within about 3 minutes, and ${region} refuses registrations within 10 seconds.`,
     'Nonces that it issued cannot be used while it is out; the SDK gets others elsewhere and registers there.',
-    `Its flag is kept in ${keeper}: while both are lost, the Region stays out.`,
+    `${keeper} keeps the flag. If both are lost, ${region} is still out when they return.`,
     ...regions.map(describe),
   ];
 }
@@ -174,7 +178,7 @@ async function run(
   /** Of two operators who take out a Region each, at least one sees here what the other did. */
   const lookAgain = async (): Promise<void> => {
     let isTooMany = false;
-    await attempt('another look', async () => {
+    await attempt(LOOK, async () => {
       const now = await survey(target, region, { ...looking(options), signal });
       isTooMany = isAlone(now);
       if (isTooMany)
@@ -229,9 +233,15 @@ async function run(
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
   if (errors.length === 0) return;
   for (const line of left(region, keeper, inKeeper, own)) io.stderr.write(`${line}\n`);
+  if (errors.some(({ at }) => at === LOOK) && [inKeeper, own].some((flag) => flag !== false))
+    io.stderr.write(
+      `if no other Region serves, take ${region} back: countersign return ${region}${target.args}\n`,
+    );
   io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
 }
 
+/** Names the second look among the errors. */
+const LOOK = 'another look';
 const CHANGED = { evacuate: 'set', return: 'taken back' } as const;
 
 const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {

@@ -110,7 +110,8 @@ async function look(
 ): Promise<SeenRegion> {
   const answer = await askHealth(url, { ...looking, timeoutMs: ANSWER_MS });
   if (answer === THROTTLED) return { region, healthy: undefined, failing: ['too many requests'], notes: [] };
-  return { region, healthy: false, failing: ['no answer'], notes: [], ...answer };
+  const { healthy, failing, notes } = answer ?? { healthy: false, failing: ['no answer'], notes: [] };
+  return { region, healthy, failing, notes };
 }
 
 /**

@@ -9,6 +9,7 @@ import { tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 import { durationText } from '../time.ts';
 import { type Digest, isSame, KINDS, type Kind } from './items.ts';
+import { removeMark, writeMark } from './mark.ts';
 import { tablesOfStage } from './stage.ts';
 import {
   ask,
@@ -100,6 +101,7 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
         `--to-generation: ${to} has served in ${served.join(' and ')}, and may hold what the source lacks; make tables of ` +
           'another generation',
       );
+    if (kind === 'registry') await removeMark(target);
     // Each Region of an eventual table has a copy of its own.
     const isReplicated = consistency === 'eventual' && isInUse(kind, from);
     const copies = new Map<string, Digest>();
@@ -139,6 +141,13 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
     stopped &&
     !options.whileWriting &&
     tables.every((each) => each.equal && each.may_be_missing.length === 0);
+  if (complete) {
+    const stops = Object.fromEntries([...after].map(([region, each]) => [region, each.stopped_at!]));
+    const table = tableName(options.stage, 'registry', options.toGeneration);
+    const { dynamodb, signal } = parts;
+    const place = { dynamodb: dynamodb(home), region: home, table, signal };
+    await writeMark(place, { from: before.get(home)!.registry, stops });
+  }
   return { tables, stopped, complete };
 }
 

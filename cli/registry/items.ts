@@ -13,7 +13,13 @@ import {
   REVOKED,
   WRITTEN_AT,
 } from '../../lambda/contract/items.ts';
-import { type GlobalTableKind, PROBE_PREFIX, TABLES, tableKinds } from '../../lambda/contract/names.ts';
+import {
+  COPIED_KEY,
+  type GlobalTableKind,
+  PROBE_PREFIX,
+  TABLES,
+  tableKinds,
+} from '../../lambda/contract/names.ts';
 import { betweenClocksMs } from '../../protocol/registration.ts';
 import { CliError, EXIT } from '../io.ts';
 
@@ -22,10 +28,11 @@ export type Kind = GlobalTableKind;
 export const KINDS = tableKinds('global');
 
 /**
- * Health checks and the write stop write to keys of this form; no client has a name like it. They show that
- * a Region uses the table, and are not copied.
+ * Health checks and the write stop write to keys of this form, and a complete copy leaves a mark; no client
+ * has a name like these. They are of the table itself, and are not copied.
  */
-export const isProbe = ({ pk }: Item): boolean => pk?.S?.startsWith(PROBE_PREFIX) === true;
+export const isMark = ({ pk }: Item): boolean =>
+  pk?.S === COPIED_KEY || pk?.S?.startsWith(PROBE_PREFIX) === true;
 
 export const keyOf = (kind: Kind, item: Item): Item =>
   Object.fromEntries(TABLES[kind].keys.map((name) => [name, item[name]!]));

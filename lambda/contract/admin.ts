@@ -71,6 +71,8 @@ export interface ErasedRegistration {
    */
   readonly state: 'absent' | 'deleted' | 'erased';
   readonly erasable_at?: string;
+  /** With `deleted`: whether this call found a registration, and not only a tombstone or nothing. */
+  readonly existed?: boolean;
 }
 
 /** A Region as the tables of the Region that answers have it. */

@@ -126,7 +126,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const next = force ? undefined : await waiting(await rotation.current());
     if (next)
       throw new RotationError(
-        `key ${next.kid}, which starts to sign at ${new Date(next.activates_at).toISOString()}, has yet to sign: wait until it does, or rotate with --force`,
+        `key ${next.kid} signs from ${new Date(next.activates_at).toISOString()} on: wait until then, or rotate with --force`,
       );
     const token = randomUUID();
     let keyset: Keyset | undefined;

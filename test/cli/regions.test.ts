@@ -265,6 +265,26 @@ test('an alarm that is asked for and gives no answer ends the wait, and the stat
   hung.resolve(false);
 });
 
+test('if the second look fails, it names the command that takes the Region back', async () => {
+  const isLater = [writes('local-a'), writes('local-b')];
+  let calls = 0;
+  // The two flags are written; from then on nothing is answered.
+  fails = (call) => isLater.map((each) => each(call)).includes(true) && ++calls > 2;
+  const { code, json, stderr } = await evacuate('--json');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: true, alarm: 'ALARM' }]);
+  expect(stderr).toContain('error: another look: ');
+  expect(stderr).toContain(
+    'if no other Region serves, take local-a back: countersign return local-a\nto finish',
+  );
+  fails = () => false;
+  await platform.stopRegion('local-b');
+  const again = await evacuate();
+  expect([again.code, again.stderr]).toEqual([
+    1,
+    expect.stringMatching(/nothing was done\. .*local-a is out already; .*: countersign return local-a\n$/),
+  ]);
+});
+
 test('two evacuations at about the same time do not take out every Region', async () => {
   const isWrite = [writes('local-a'), writes('local-b')];
   let other: Awaited<ReturnType<typeof cli>> | undefined;

@@ -11,11 +11,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
 import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from '../../cli/registry/copy.ts';
 import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
+import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
-import { TABLES, tableName } from '../../lambda/contract/names.ts';
+import { COPIED_KEY, TABLES, tableName } from '../../lambda/contract/names.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
 import { Dynamodb } from '../../local/dynamodb/dynamodb.ts';
@@ -73,10 +74,12 @@ class World {
     this.store.ask(HOME, 'DeleteItem', { TableName: table, Key });
   }
 
+  /** All, except the mark of a copy. */
   items(table: string, region = HOME): string[] {
     return this.store
       .table(region, table)
       .items(region, true)
+      .filter(({ pk }) => (pk as { S?: string }).S !== COPIED_KEY)
       .map((item) => canonical(item as Item))
       .sort();
   }
@@ -205,6 +208,26 @@ it('killed at any call, before or after its effect, and run again, it ends in th
       expect(await at.copy()).toMatchObject({ complete: true });
       at.expectCopied();
     }
+});
+
+it('leaves a mark once it is complete, and none while another copy is under way: no later stop has it', async () => {
+  const at = await world();
+  const mark = () =>
+    readMark({ dynamodb: dynamodbClientOn(at.store, HOME), region: HOME, table: NEW, signal });
+  const { signal } = new AbortController();
+  await at.copy({ whileWriting: true });
+  expect(await mark()).toBeUndefined();
+  expect(await at.copy()).toMatchObject({ complete: true });
+  const stopped = at.shown[HOME]!.stopped_at!;
+  expect(await mark()).toEqual({ from: OLD, stops: { [HOME]: stopped, [OTHER]: stopped } });
+  // The next one, of other tables, ends early.
+  at.carry = async ({ region, operation, input }, store) => {
+    if (operation === 'PutItem') at.interrupt.abort();
+    return store.ask(region, operation, input);
+  };
+  at.put(OLD, registration('new'));
+  await expect(at.copy()).rejects.toMatchObject({ exitCode: EXIT.interrupted });
+  expect(await mark()).toBeUndefined();
 });
 
 it('updates the items of a rehearsal, and removes those that the source has lost since', async () => {

@@ -233,6 +233,14 @@ test('an error says how often its call was sent, and whether the retries of the 
     attempts: 1,
     message: `${message}; not tried again after 1 attempt${why}`,
   });
+
+  // The document that names the Regions could not be read: this call made no attempt.
+  const unknown = platform.client({ retryBudget: 1, maxRetries: 2 });
+  platform.fault = () => 'refuse';
+  await expect(unknown.register({ user_id: '4' })).rejects.toMatchObject({
+    attempts: 0,
+    message: `no answer from https://api.example.com: connection failed; not tried again${why}`,
+  });
 });
 
 test('an error about a successful answer of the wrong form has the attempts as well', async () => {

@@ -2,8 +2,9 @@
  * The write stop, during which `registry` and `clients` are copied: nothing changes these tables, and no
  * nonce is used up.
  */
-import { DeleteItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it, vi } from 'vitest';
+import type { SdkDynamodb } from '../../../lambda/adapters/aws-sdk.ts';
 import { Unavailable } from '../../../lambda/adapters/call.ts';
 import { createWriteStop, type WriteStop } from '../../../lambda/adapters/write-stop.ts';
 import type { Action } from '../../../lambda/admin/actions.ts';
@@ -166,7 +167,7 @@ it('the flag and the stop are read together: a request waits for one read', asyn
       }
       return a.dynamodb.send(command as never);
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   expect(await tryIn(a.instance({}, { dynamodb: gated }))).toBe(201);
 });
 
@@ -177,7 +178,7 @@ it('if the stop cannot be read, nothing is written: the instance does not know w
       if (down && command.input.Key?.pk.S === 'stop#writes') throw new Error('limits are down');
       return a.dynamodb.send(command as never);
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   const warm = a.instance({}, { dynamodb: failing });
   expect(await tryIn(warm)).toBe(201);
   down = true;
@@ -213,7 +214,7 @@ it('a stop that another operator ends at once is not confirmed: writes are allow
         });
       return sent;
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   await expect(
     createWriteStop(ending, tableName(STAGE, 'limits')).stop(platform.clock.nowMs),
   ).rejects.toThrow(Unavailable);

@@ -1111,7 +1111,9 @@ describe('an operator', () => {
       problem: {
         status: 409,
         code: 'rotation_refused',
-        detail: expect.stringMatching(/has yet to sign: .*--force/),
+        detail: expect.stringMatching(
+          /^key \w.* signs from .*Z on: wait until then, or rotate with --force$/,
+        ),
       },
     });
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 2]);
@@ -1678,6 +1680,18 @@ describe('a revocation that reached only the Regions', () => {
       revoked: [next],
       keys: [{ kid: signs }, { activates_at: parts.clock.nowMs + PUBLISH }],
     });
+  });
+
+  it('is completed by the revocation of another key: a key that the Regions refuse does not sign', async () => {
+    const parts = await rotated(2);
+    const [first] = kids(parts);
+    await operate(parts.rotator(), 'keys.revoke');
+    const [alone] = kids(parts);
+    await operate(sealed(parts), 'keys.revoke', { only_kids: [alone] });
+    expect(kids(parts)).toEqual([alone]);
+    await operate(parts.rotator(), 'keys.revoke', { only_kids: [first] });
+    expect((await operate(parts.rotator(), 'keys.list')).result.keys).toMatchObject([{ state: 'current' }]);
+    expect(kids(parts)).not.toContain(alone);
   });
 
   it('in a full keyset makes room for the rotation that completes it', async () => {
