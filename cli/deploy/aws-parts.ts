@@ -16,7 +16,7 @@ import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.t
 import { invokeAdmin } from '../admin.ts';
 import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { startCdk } from '../cdk.ts';
-import { askHealth, type HealthAnswer } from '../health.ts';
+import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
 import { CliError, EXIT, type Io } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
@@ -37,6 +37,8 @@ export interface AwsPartsOptions {
 
 type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
 
+/** How long a Region is asked again that answers 429. */
+const THROTTLED_MS = 300_000;
 const DELETION_S = 1_800;
 
 export function awsParts(
@@ -132,7 +134,13 @@ export function awsParts(
       const url = (await describe(stack))?.Outputs?.find(
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
-      const answer = url === undefined ? undefined : await askHealth(url, AWS_ANSWER_MS);
+      if (url === undefined) return undefined;
+      const answer = await askHealth(url, { timeoutMs: AWS_ANSWER_MS, throttledMs: THROTTLED_MS, signal });
+      if (answer === THROTTLED)
+        throw new CliError(
+          EXIT.unreachable,
+          `${stack.region} answers 429 to too many requests: whether it is healthy is not known; run this again`,
+        );
       return answer && failingChecks(answer);
     },
     async alarms({ name, region }) {

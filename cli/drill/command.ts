@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
 import { onEnding } from '../ending.ts';
-import { askHealth } from '../health.ts';
+import { askHealth, THROTTLED } from '../health.ts';
 import {
   CliError,
   EXIT,
@@ -196,7 +196,9 @@ async function perform(
 /** @throws CliError: what a drill finds on a platform that is broken already says nothing */
 async function mustBeGood({ regions }: DrillPlatform['info']): Promise<void> {
   for (const { name, url } of regions) {
-    const answer = await askHealth(url, HEALTH_MS);
+    const answer = await askHealth(url, { timeoutMs: HEALTH_MS, throttledMs: HEALTH_MS });
+    if (answer === THROTTLED)
+      throw new CliError(EXIT.failed, `${name} answers 429 to too many requests: nothing was done`);
     if (!answer?.healthy)
       throw new CliError(
         EXIT.failed,

@@ -58,6 +58,8 @@ export class History {
   readonly unread = new Set<string>();
   /** Requests that were accepted twice, and users with two registrations. */
   readonly duplicated = new Set<string>();
+  /** Regions that have answered no request that was repeated at the end. */
+  readonly unrepeated = new Set<string>();
   /** Promises that did not hold, in words. */
   readonly broken: string[] = [];
 

@@ -38,6 +38,7 @@ export class Load {
   constructor(info: LocalPlatform, history: History) {
     this.#info = info;
     this.#history = history;
+    for (const { name } of info.regions) history.unrepeated.add(name);
     this.#apiKey = info.clients.find(({ profile }) => profile === 'strict')!.api_key;
   }
 
@@ -156,14 +157,19 @@ export class Load {
 
   /** Sends every acknowledged request again that was kept, now that all Regions are back. */
   async repeatAll(signal: AbortSignal): Promise<void> {
-    await inParallel(this.#seen, signal, (sent) => this.#repeat(sent).catch(() => {}));
+    await inParallel(this.#seen, signal, async (sent) => {
+      if (await this.#repeat(sent).catch(() => false))
+        this.#history.unrepeated.delete(this.#regionOf(sent.url)!);
+    });
   }
 
-  async #repeat({ url, init }: Sent): Promise<void> {
+  /** @returns whether the Region has judged the request: a fault of its own says nothing about the nonce */
+  async #repeat({ url, init }: Sent): Promise<boolean> {
     const { signal: _, ...again } = init;
     const answer = await fetch(url, { ...again, signal: AbortSignal.timeout(10_000) });
     const { user_id } = (await answer.json()) as { user_id?: string };
     if (answer.ok) this.#history.duplicated.add(`a request for ${user_id} was accepted twice`);
+    return answer.status < 500 && answer.status !== 429;
   }
 
   /**

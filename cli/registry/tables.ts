@@ -86,10 +86,15 @@ export async function removeExtras(source: Place, target: Place, pass: Pass): Pr
   return removed;
 }
 
-/** @returns a digest of the items to copy, by strongly consistent reads */
+/**
+ * @returns a digest of the items to copy, by strongly consistent reads
+ * @throws CliError where an item shows that the table is of another kind
+ */
 export async function digestOf(place: Place, pass: Pass): Promise<Digest> {
   const sum = new DigestSum();
   await eachItem(place, pass, async (item) => {
+    // Nothing is written yet. Ledger and limits have the key of registry: only an item tells them apart.
+    unlessNewer(place.kind, item);
     if (!isExpired(item, pass.startS + EXPIRING_S)) sum.add(item);
   });
   return sum.value;

@@ -88,6 +88,11 @@ export interface ShownRegion {
   readonly returned_at: string | null;
 }
 
+export interface EvacuatedRegion extends ShownRegion {
+  /** Whether the flag was set before, by another call. */
+  readonly stood_before: boolean;
+}
+
 interface OneRegion {
   readonly region: string;
 }
@@ -155,7 +160,7 @@ export interface AdminActions {
   'registrations.erase': { params: OneRegistration & { erased?: boolean }; result: ErasedRegistration };
   'regions.show': { params: OneRegion; result: ShownRegion };
   /** Sets the flag in the table of the Region that is asked: the Region itself, or its keeper. */
-  'regions.evacuate': { params: OneRegion; result: ShownRegion };
+  'regions.evacuate': { params: OneRegion; result: EvacuatedRegion };
   /** Takes the flag back there. */
   'regions.return': { params: OneRegion; result: ShownRegion };
   'tables.show': { params: object; result: ShownTables };

@@ -91,6 +91,11 @@ test.each<[string, () => History, RegExp]>([
     /u twice/,
   ],
   [
+    'a Region answers no repeated request',
+    () => Object.assign(history(elsewhere('u', 1_100)), { unrepeated: new Set(['a']) }),
+    /no repeated request was answered in a, so it is not known whether a request is accepted twice/,
+  ],
+  [
     'a client sees an error',
     () => history(elsewhere('u', 1_100), failed),
     /1 calls of clients failed: unavailable/,

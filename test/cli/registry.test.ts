@@ -304,6 +304,12 @@ it.each<[string, Kind, Item, Item]>([
     registration('a'),
   ],
   [
+    'a registration that was made after a deletion',
+    'registry',
+    registration('a', T0 + 121_000),
+    { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0) } },
+  ],
+  [
     'a state',
     'clients',
     { pk: { S: 'acme' }, sk: { S: 'state' }, disabled: { BOOL: true }, changed_at: { N: '9' } },
@@ -453,6 +459,60 @@ it('accepts a restored table instead of the one in use, and identifies it by its
   await expect(at.copy({ fromTables: ['countersign-live-nothing'] })).rejects.toThrow(
     'table countersign-live-nothing in eu-west-1: not found',
   );
+});
+
+it.each([
+  ['the target', NEW, `${NEW} is of the generation to fill`],
+  ['the other target', tableName('live', 'clients', 2), 'is of the generation to fill'],
+  ['the ledger', 'countersign-live-ledger-1', 'is a table of ledger'],
+  ['a restored table of limits', 'countersign-live-limits-restored', 'is a table of limits'],
+])('refuses %s as the source, and copies nothing', async (_, table, message) => {
+  const at = await world();
+  if (!table.endsWith('-2')) at.create(table, 'registry');
+  await expect(at.copy({ fromTables: [table] })).rejects.toMatchObject({
+    exitCode: EXIT.usage,
+    message: expect.stringContaining(message),
+  });
+  expect(at.items(NEW)).toEqual([]);
+});
+
+it.each<[string, Item]>([
+  ['ledger', { pk: { S: 'AXJnonce' }, w: { S: 'w' }, ttl: { N: '9999999999' } }],
+  ['limits', { pk: { S: 'stop#writes' }, stopped_at: { N: '1' } }],
+])(
+  'refuses a source with an item of %s, whatever the name of the table, and copies nothing',
+  async (_, item) => {
+    const at = await world();
+    at.create('restored', 'registry');
+    at.put('restored', registration('a'));
+    at.put('restored', item);
+    await expect(at.copy({ fromTables: ['restored'] })).rejects.toMatchObject({
+      exitCode: EXIT.failed,
+      message: expect.stringContaining('from a table of registry'),
+    });
+    expect(at.items(NEW)).toEqual([]);
+  },
+);
+
+it('compares the replicas of the table in use also if it is named', async () => {
+  const at = await world('eventual');
+  for (const table of at.store.replicated().eventual) table.deliverAll();
+  at.put(OLD, registration('x'), OTHER);
+  const { tables, complete } = await at.copy({ fromTables: [OLD] });
+  expect([complete, tables[0]!.may_be_missing.length]).toEqual([false, 1]);
+});
+
+it('a tombstone of a clock that is behind replaces its registration from a rehearsal', async () => {
+  const at = await world();
+  at.put(OLD, registration('a'));
+  await at.copy({ whileWriting: true });
+  at.put(OLD, { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0 - 119_000) }, w: { S: 'w' } });
+  expect(await at.copy()).toMatchObject({ complete: true, tables: [{ newer: 0 }, {}] });
+  at.expectCopied();
+  // The client registers again, as soon as the clocks allow.
+  at.put(OLD, registration('a', T0 - 114_000));
+  expect(await at.copy()).toMatchObject({ complete: true, tables: [{ newer: 0 }, {}] });
+  at.expectCopied();
 });
 
 it('of eventual tables it uses the fullest replica, and reports items of other Regions that may be missing', async () => {

@@ -35,10 +35,13 @@ describe('the flag', () => {
         ],
         evacuated_at: since,
         returned_at: null,
+        stood_before: false,
       },
     });
     platform.clock.nowMs += 5_000;
-    expect(await ask(b, 'regions.evacuate', HERE)).toMatchObject({ result: { evacuated_at: since } });
+    expect(await ask(b, 'regions.evacuate', HERE)).toMatchObject({
+      result: { evacuated_at: since, stood_before: true },
+    });
     expect(await ask(b, 'regions.show', HERE)).toMatchObject({ result: { evacuated_at: since } });
     expect(await ask(a, 'regions.show', HERE)).toMatchObject({ result: { evacuated_at: null } });
     const back = iso();

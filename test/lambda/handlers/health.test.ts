@@ -105,6 +105,13 @@ describe('the hold-down', () => {
     expect(await ask(w.instance(), 1)).toEqual([200]);
   });
 
+  it('one look that cannot read limits moves no traffic: the instance remembers its answer', async () => {
+    const look = w.instance();
+    expect(await ask(look, 2)).toEqual([200, 200]);
+    w.is.limits = false;
+    expect(await ask(look, 2)).toEqual([200, 503]);
+  });
+
   it('a bad first look starts a hold-down once the Region is good', async () => {
     w.is.good = false;
     const look = w.instance();

@@ -619,6 +619,13 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'hold-down',
     'lambda/handlers/health.ts',
+    "holdDownMs === 0 || notes.includes('limits')",
+    'holdDownMs === 0',
+    'test/lambda/handlers/health.test.ts',
+  ),
+  mutant(
+    'hold-down',
+    'lambda/handlers/health.ts',
     'return wasHealthy(held, nowMs, holdDownMs) ? GOOD : undefined;',
     'return answered;',
     'test/lambda/handlers/health.test.ts',
@@ -1084,6 +1091,20 @@ export const REQUESTS: readonly Mutant[] = [
     'lambda/admin/tables.ts',
     '      await markUsed();\n      return each',
     '      return each',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/admin/tables.ts',
+    'if ((await stop.read()) !== undefined)',
+    'if ((await stop.read().catch(() => undefined)) !== undefined)',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/adapters/write-stop.ts',
+    "      if (atMs === undefined) throw new Unavailable('limits');\n      return atMs;",
+    '      return atMs ?? nowMs;',
     'test/lambda/request/writes.test.ts',
   ),
   mutant(
