@@ -164,7 +164,7 @@ async function perform(
         load.readBack(history.acknowledged(), info.regions.find((region) => region.name === name)!, signal),
     };
     say(`${options.clients} clients register for ${durationText(options.duration * 1_000)} ...`);
-    load.start(options.clients);
+    await load.start(options.clients);
     const recovery = await drill.run(context);
     await load.stop();
     say(`reading back ${history.acknowledged().length} acknowledged registrations ...`);

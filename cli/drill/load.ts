@@ -42,14 +42,23 @@ export class Load {
     this.#apiKey = info.clients.find(({ profile }) => profile === 'strict')!.api_key;
   }
 
-  /** Half of the clients prefer the first Region, which DNS leads to; half of them prefer the last. */
-  start(clients: number): void {
+  /**
+   * Half of the clients prefer the first Region, which DNS leads to; half of them prefer the last.
+   *
+   * @returns when each has had its first answer: a client learns the other Regions from the one that it knows
+   */
+  async start(clients: number): Promise<void> {
     const { entry, regions } = this.#info;
-    for (let i = 0; i < clients; i++) {
-      const prefers = i % 2 === 0 ? regions[0]! : regions.at(-1)!;
-      this.#running.push(this.#client(i, i % 2 === 0 ? entry : prefers.url, prefers.name));
-    }
     this.#running.push(this.#repeater());
+    const first = Array.from({ length: clients }, (_, i) => {
+      const prefers = i % 2 === 0 ? regions[0]! : regions.at(-1)!;
+      return new Promise<void>((begun) => {
+        this.#running.push(
+          this.#client(i, i % 2 === 0 ? entry : prefers.url, prefers.name, begun).finally(begun),
+        );
+      });
+    });
+    await Promise.all(first);
   }
 
   /** Lets the calls that are under way end. */
@@ -64,7 +73,7 @@ export class Load {
     await this.stop();
   }
 
-  async #client(i: number, url: string, prefers: string): Promise<void> {
+  async #client(i: number, url: string, prefers: string, begun: () => void): Promise<void> {
     let attempts: Attempt[] = [];
     let transportFailures = 0;
     let last: Sent | undefined;
@@ -112,6 +121,7 @@ export class Load {
         ...(acknowledged && { acknowledged }),
         ...(call.error !== undefined && { error: call.error }),
       });
+      begun();
       if (acknowledged && n % REPEAT_ONE_OF === 0) this.#seen.push(last!);
       await this.#pause(PACE_MS * (0.5 + Math.random()));
     }

@@ -76,8 +76,7 @@ it('an evacuated Region accepts no write, uses up no nonce and still reads; once
   const fresh = a.instance();
   const refused = await fresh.send(held);
   expect([refused.status, refused.code, refused.headers['retry-after']]).toEqual([503, 'unavailable', '1']);
-  // The answer does not give the reason; only the log does.
-  expect(refused.json.detail).toBe('A part of this service cannot be reached; try again.');
+  expect(refused.json.detail).toMatch(/^An operator took this Region out of service; /);
   expect(platform.log.at(-1)).toMatchObject({ status: 503, reason: 'evacuated', level: 'INFO' });
   // An instance with a cached copy follows within ten seconds.
   platform.clock.nowMs += 10_001;
