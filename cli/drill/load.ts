@@ -13,6 +13,8 @@ import type { AcknowledgedCall, Attempt, History } from './history.ts';
 const PACE_MS = 400;
 /** Of so many acknowledged requests one is repeated at the end. */
 const REPEAT_ONE_OF = 10;
+/** Longer than an instance holds its copy of a write stop. */
+const WRITES_AGAIN_MS = 15_000;
 /** How many registrations are read back at a time. */
 const READERS = 16;
 
@@ -165,12 +167,21 @@ export class Load {
     }
   }
 
-  /** Sends every acknowledged request again that was kept, now that all Regions are back. */
+  /**
+   * Sends every acknowledged request again that was kept, now that all Regions are back. A Region that judges
+   * none of them is asked again: an instance that holds a copy of a write stop takes no write yet.
+   */
   async repeatAll(signal: AbortSignal): Promise<void> {
-    await inParallel(this.#seen, signal, async (sent) => {
-      if (await this.#repeat(sent).catch(() => false))
-        this.#history.unrepeated.delete(this.#regionOf(sent.url)!);
-    });
+    const { unrepeated } = this.#history;
+    const untilMs = performance.now() + WRITES_AGAIN_MS;
+    let left = this.#seen;
+    do {
+      await inParallel(left, signal, async (sent) => {
+        if (await this.#repeat(sent).catch(() => false)) unrepeated.delete(this.#regionOf(sent.url)!);
+      });
+      left = left.filter(({ url }) => unrepeated.has(this.#regionOf(url)!));
+      if (left.length > 0) await delay(PACE_MS, undefined, { signal });
+    } while (left.length > 0 && performance.now() < untilMs);
   }
 
   /** @returns whether the Region has judged the request: a fault of its own says nothing about the nonce */

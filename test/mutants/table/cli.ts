@@ -1445,7 +1445,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-lost',
     'cli/drill/load.ts',
-    'await inParallel(this.#seen, signal, async (sent) => {',
+    'await inParallel(left, signal, async (sent) => {',
     'await inParallel([], signal, async (sent: Sent) => {',
     'test/cli/drill.test.ts',
   ),
