@@ -1,12 +1,10 @@
 /** Builds the register function in each way that is compared, and the servers that start it. */
-import { copyFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type BuildOptions, buildSync } from 'esbuild';
+import { buildSync } from 'esbuild';
 import defaultSchema from '../lambda/schema/default.json' with { type: 'json' };
 import { BUILD_OPTIONS, buildBundles } from '../lib/functions/bundles.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SCHEMA = 'registration-schema.mjs';
 
 export interface Builds {
@@ -16,42 +14,36 @@ export interface Builds {
    */
   readonly floor: string;
   readonly server: string;
-  /** As it is deployed: one module, without the SDK's chain of credential providers. */
-  readonly trimmed: string;
-  /** One module, with the SDK whole. */
-  readonly bundled: string;
-  /** Our code in one module, the packages as npm installs them. */
-  readonly shipped: string;
+  /** As it is deployed: one module, which reads keysets at its start. */
+  readonly deployed: string;
+  /** One module, with the AWS SDK's clients, without its chain of credential providers. */
+  readonly sdk: string;
 }
 
 /** @param outdir an empty directory, which the caller removes */
 export function build(outdir: string): Builds {
   const { register } = buildBundles({ outdir, registrationSchema: defaultSchema });
-  const function_ = (name: string, options: BuildOptions) => {
-    const outfile = join(outdir, name, 'index.mjs');
-    const alias = { 'countersign:registration-schema': `./${SCHEMA}` };
-    buildSync({
-      ...BUILD_OPTIONS,
-      entryPoints: ['lambda/entry/register.ts'],
-      outfile,
-      alias,
-      external: [`./${SCHEMA}`],
-      ...options,
-    });
-    copyFileSync(join(register, SCHEMA), join(outdir, name, SCHEMA));
-    return outfile;
-  };
+  const sdk = join(outdir, 'sdk', 'index.mjs');
+  buildSync({
+    ...BUILD_OPTIONS,
+    entryPoints: ['bench/processes/register-sdk.ts'],
+    outfile: sdk,
+    alias: {
+      'countersign:registration-schema': `./${SCHEMA}`,
+      '@aws-sdk/credential-provider-node': './lib/functions/no-credential-chain.ts',
+    },
+    external: [`./${SCHEMA}`],
+  });
+  copyFileSync(join(register, SCHEMA), join(outdir, 'sdk', SCHEMA));
   const server = (name: string) => {
     const outfile = join(outdir, `${name}.mjs`);
     buildSync({ ...BUILD_OPTIONS, entryPoints: [`bench/processes/${name}.ts`], outfile });
     return outfile;
   };
-  symlinkSync(join(ROOT, 'node_modules'), join(outdir, 'node_modules'), 'junction');
   return {
     floor: server('floor'),
     server: server('function'),
-    trimmed: join(register, 'index.mjs'),
-    bundled: function_('bundled', {}),
-    shipped: function_('shipped', { packages: 'external' }),
+    deployed: join(register, 'index.mjs'),
+    sdk,
   };
 }

@@ -18,7 +18,7 @@ const UNNAMED: ReadonlyMap<string, string> = new Map([
 ]);
 
 const RULES: readonly Rule[] = [
-  { layer: 'AWS SDK', frame: /^node:_http_(client|agent)/ },
+  { layer: 'calls of the stores', frame: /^node:_http_(client|agent)|\/lambda\/adapters\/aws\// },
   { layer: TRANSPORT, frame: /^node:(_http_|net#|internal\/(streams|stream_base|http))/ },
   // These come before the code that they call: the same parts read proofs, bodies and events.
   { layer: 'proof form, checks 1–3', frame: /\/protocol\/proof\/(form|request)\.ts/ },

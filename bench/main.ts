@@ -13,10 +13,12 @@ import { measureNonce } from './parts/nonce.ts';
 import { measurePlatform } from './parts/platform.ts';
 import { measureStart } from './parts/start.ts';
 import { measureSteady } from './parts/steady.ts';
+import { measureStore } from './parts/store.ts';
 import { type Measured, type Section, targetLines, toMarkdown } from './report.ts';
 
 const PARTS: Readonly<Record<string, () => Promise<Measured>>> = {
   handler: measureHandler,
+  store: measureStore,
   nonce: measureNonce,
   keys: measureKeys,
   start: measureStart,

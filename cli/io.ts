@@ -75,6 +75,14 @@ export const interrupted = (): CliError => new CliError(EXIT.interrupted, 'inter
 
 export const usage = (message: string): CliError => new CliError(EXIT.usage, message);
 
+/** @returns what is wrong with a file that cannot be read; an error of another kind as it is */
+export function unreadable(file: string, error: NodeJS.ErrnoException): Error {
+  if (error.code === 'ENOENT') return usage(`there is no file ${file}`);
+  if (error.code === 'EACCES') return usage(`no permission to read ${file}`);
+  if (error.code === 'EISDIR') return usage(`${file} is a directory`);
+  return error.code === undefined ? error : usage(`cannot read ${file}: ${error.code}`);
+}
+
 /** Writes one JSON document, which is also one line of JSON Lines. */
 export const printJson = ({ stdout }: Io, value: unknown): void => stdout.write(`${JSON.stringify(value)}\n`);
 

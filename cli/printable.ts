@@ -40,7 +40,7 @@ export function printableOut(stream: NodeJS.WritableStream): Out {
   };
 }
 
-/** Writes several lines of this project's own text, such as help. */
+/** Writes a text whose line breaks are its own, such as help or what `cdk` printed: each line by itself. */
 export function writeLines(out: Out, text: string): void {
   for (const line of text.split(/(?<=\n)/)) out.write(line);
 }

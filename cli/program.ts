@@ -6,6 +6,7 @@ import { deployCommand, destroyCommand } from './deploy/command.ts';
 import { regionCommand } from './deploy/region-command.ts';
 import { doctorCommand } from './doctor/command.ts';
 import { drillCommand } from './drill/command.ts';
+import { canStartPlatform } from './drill/platform.ts';
 import {
   CliError,
   commandIo,
@@ -47,7 +48,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(keysCommand(io, setExit))
     .addCommand(evacuateCommand(io, setExit))
     .addCommand(returnCommand(io, setExit))
-    .addCommand(drillCommand(io, setExit, run))
+    .addCommand(drillCommand(io, setExit, run), { hidden: !canStartPlatform() })
     .addCommand(registryCommand(io, setExit))
     .addCommand(doctorCommand(io, setExit))
     .addCommand(preflightCommand(io, setExit))

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DeployPlan, isDeployPlanFile } from '../lambda/contract/deploy-plan.ts';
 import { IS_WINDOWS, startCdk } from './cdk.ts';
+import { onEnding } from './ending.ts';
 import { CliError, EXIT, type Io, usage } from './io.ts';
+import { writeLines } from './printable.ts';
 
 export interface Synthesis {
   /** The plan of each stage in the project's app. */
@@ -32,8 +34,7 @@ export async function withSynthesis<T>(
   { cwd, env, stderr, onInterrupt }: Io,
   use: (synthesis: Synthesis) => Promise<T>,
 ): Promise<T> {
-  if (!existsSync(join(cwd, 'cdk.json')))
-    throw usage(`${cwd} is not a CDK project: run this command in the folder of cdk.json`);
+  requireProject(cwd);
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-synth-'));
   try {
     await synthesise({ cwd, env, stderr, onInterrupt, outdir });
@@ -44,6 +45,12 @@ export async function withSynthesis<T>(
   } finally {
     rmSync(outdir, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** @throws CliError outside a project */
+export function requireProject(cwd: string): void {
+  if (!existsSync(join(cwd, 'cdk.json')))
+    throw usage(`${cwd} is not a CDK project: run this command in the folder of cdk.json`);
 }
 
 /** @returns the plan of a stage, or of the only one @throws CliError */
@@ -91,22 +98,18 @@ async function synthesise({
       ),
     SYNTH_MS,
   );
-  const disarm = onInterrupt(terminate);
-  for (const signal of SIGNALS) process.on(signal, terminate);
+  const disarm = onEnding({ onInterrupt }, terminate);
   try {
     child.on('spawn', () => stderr.write('running `cdk synth` to read what the project deploys\n'));
     if ((await Promise.race([ended, stopped.promise])) === 0) return;
   } finally {
     clearTimeout(timer);
     disarm();
-    for (const signal of SIGNALS) process.off(signal, terminate);
   }
-  stderr.write(messages);
+  // Each line of its own: `cdk` names one wrong setting a line.
+  writeLines(stderr, messages);
   throw new CliError(EXIT.failed, '`cdk synth` failed, so the project would not deploy: see above');
 }
-
-/** Of a terminal that closes, and of whoever ends this process. */
-const SIGNALS = ['SIGTERM', 'SIGHUP'] as const;
 
 function killGroup(pid: number): void {
   try {

@@ -14,6 +14,7 @@ import type { ConfigInput } from './config/input.ts';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
 import { type Config, readConfig } from './config/read.ts';
 import { tableSets } from './config/tables.ts';
+import { changesKeys } from './data/encryption.ts';
 import { buildBundles } from './functions/bundles.ts';
 import { addDeployRules } from './policy/deploy-rules.ts';
 import { AccountStack } from './stacks/account-stack.ts';
@@ -88,7 +89,6 @@ export class RegistrationPlatform extends Construct {
 
     // Within a Region only (deploy-rules.ts): else `cdk destroy` of one Region would select others, and a fix
     // could not be deployed while another Region is down. `countersign deploy` goes from Region to Region.
-    const changesKeys = config.regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
     const writesLogs = prod && config.apiGatewayRole === 'create';
     const accounts = writesLogs ? regions.map(({ region }) => accountStack(app, config, region)) : [];
     for (const [i, region] of regions.entries()) {
@@ -97,7 +97,7 @@ export class RegistrationPlatform extends Construct {
       if (base) region.addStackDependency(base, 'its functions use the key, its alarms the topic');
       if (region.region !== home.region) continue;
       if (base) home.addStackDependency(base, 'the key encrypts its tables and secrets');
-      if (changesKeys)
+      if (changesKeys(config))
         home.addStackDependency(region, 'roles may use the new key before tables and secrets do');
       else region.addStackDependency(home, 'its functions use the tables and keysets');
     }

@@ -66,6 +66,16 @@ export function parseOptions(args: readonly string[]): StartOptions {
       'print one line of JSON when ready, and nothing else; npm start --silent -- --json keeps npm quiet too',
       false,
     )
+    .configureOutput({
+      // npm keeps the flags that come before `--` and passes on their values alone.
+      outputError(text, write) {
+        const message = text.trimEnd();
+        const hint = message.startsWith('error: too many arguments')
+          ? `; flags go after --: npm start -- --port ${args.find((arg) => /^\d+$/.test(arg)) ?? 4200}`
+          : '';
+        write(`${message}${hint}\n`);
+      },
+    })
     .parse([...args], { from: 'user' })
     .opts<StartOptions>();
 }

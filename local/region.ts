@@ -5,7 +5,9 @@ import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { localTarget } from '../cli/target.ts';
+import type { Dynamodb, Secrets } from '../lambda/adapters/aws/commands.ts';
+import { dynamodbClient, secretsClient } from '../lambda/adapters/aws.ts';
+import { forDynamodb, forSecrets, type SdkDynamodb, type SdkSecrets } from '../lambda/adapters/aws-sdk.ts';
 import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
 import { ROUTES, type Route } from '../lambda/contract/routes.ts';
 import type { MultiRegionConsistency } from '../lambda/contract/serving-environment.ts';
@@ -51,10 +53,12 @@ export interface Region {
 }
 
 export interface AwsClients {
-  readonly dynamodb: DynamoDBClient;
-  readonly secrets: SecretsManagerClient;
+  readonly dynamodb: SdkDynamodb;
+  readonly secrets: SdkSecrets;
   readonly lambda: LambdaClient;
   readonly cloudwatch: CloudWatchClient;
+  /** What the serving functions use, as on AWS. */
+  readonly functions: { readonly dynamodb: Dynamodb; readonly secrets: Secrets };
   /** Closes their connections. */
   destroy(): void;
 }
@@ -69,7 +73,7 @@ export function createRegion(
   const { awsEndpoint, checkers, clockErrorMs: _, ...served } = settings;
   const aws = awsClients(awsEndpoint, name);
   const env = servingEnvironment({ stage: STAGE, region: name, baseUrl: url, ...served });
-  const { dynamodb, secrets } = aws;
+  const { dynamodb, secrets } = aws.functions;
   const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema));
   const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
     (handlers[each] as LambdaHandler)(event, { awsRequestId: randomUUID() });
@@ -85,24 +89,35 @@ export function createRegion(
   };
 }
 
-/** Real SDK clients, with more sockets and longer timeouts than on AWS: all Regions share this machine. */
+/** More sockets and longer timeouts than on AWS: all Regions share this machine. */
+const LIMITS = { maxSockets: 256, connectionTimeoutMs: 5_000, requestTimeoutMs: 10_000 };
+
+/** Real clients: the SDK's, and those of the functions. */
 export function awsClients(endpoint: string, region: string): AwsClients {
-  const httpAgent = new Agent({ keepAlive: true, maxSockets: 256 });
+  const httpAgent = new Agent({ keepAlive: true, maxSockets: LIMITS.maxSockets });
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  const target = { region, endpoint, credentials };
   const options = {
-    ...localTarget(endpoint, [region]).aws(region),
+    ...target,
     maxAttempts: 3,
     requestHandler: {
       httpAgent,
-      connectionTimeout: 5_000,
-      requestTimeout: 10_000,
+      connectionTimeout: LIMITS.connectionTimeoutMs,
+      requestTimeout: LIMITS.requestTimeoutMs,
       throwOnRequestTimeout: true,
     },
   };
+  const functions = { dynamodb: dynamodbClient(target, LIMITS), secrets: secretsClient(target, LIMITS) };
   return {
-    dynamodb: new DynamoDBClient(options),
-    secrets: new SecretsManagerClient(options),
+    dynamodb: forDynamodb(new DynamoDBClient(options)),
+    secrets: forSecrets(new SecretsManagerClient(options)),
     lambda: new LambdaClient(options),
     cloudwatch: new CloudWatchClient(options),
-    destroy: () => httpAgent.destroy(),
+    functions,
+    destroy() {
+      httpAgent.destroy();
+      functions.dynamodb.destroy();
+      functions.secrets.destroy();
+    },
   };
 }

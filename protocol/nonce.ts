@@ -96,9 +96,7 @@ export function mintNonce(nonce: MintNonce): string {
  *
  * @returns the content, or undefined where the text is not the one canonical spelling of a version 1 nonce
  */
-export function readNonce(text: unknown): NonceContent | undefined {
-  return parse(text)?.content;
-}
+export const readNonce = (text: unknown): NonceContent | undefined => parseNonce(text)?.content;
 
 /**
  * Checks MAC, Region and time. Only the ledger knows whether it was used before.
@@ -106,9 +104,12 @@ export function readNonce(text: unknown): NonceContent | undefined {
  * @returns the content, or undefined where the nonce is not valid here and now for this client
  */
 export function checkNonce(text: unknown, check: CheckNonce): NonceContent | undefined {
-  const nonce = parse(text);
-  if (!nonce) return undefined;
-  const { bytes, content } = nonce;
+  const nonce = parseNonce(text);
+  return nonce && checkParsed(nonce, check);
+}
+
+/** As `checkNonce`, for a nonce that is parsed already. */
+export function checkParsed({ bytes, content }: ParsedNonce, check: CheckNonce): NonceContent | undefined {
   const start = placeClient(check.clientId);
   const end = start + bytes.copy(scratch, start, 0, bytes.length - MAC_BYTES);
   placeMac(check.key, end);
@@ -166,7 +167,14 @@ function drawRandom(at: number): void {
   drawn += RANDOM_BYTES;
 }
 
-function parse(text: unknown): { bytes: Buffer; content: NonceContent } | undefined {
+/** A nonce in its form. Nothing in it is trusted. */
+export interface ParsedNonce {
+  readonly bytes: Buffer;
+  readonly content: NonceContent;
+}
+
+/** @returns undefined where the text is not the one canonical spelling of a version 1 nonce */
+export function parseNonce(text: unknown): ParsedNonce | undefined {
   if (typeof text !== 'string' || text.length > MAX_CHARACTERS) return undefined;
   const bytes = decodeBase64url(text);
   if (!bytes || bytes.length < FIXED_BYTES || bytes[0] !== VERSION) return undefined;

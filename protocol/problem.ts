@@ -122,6 +122,13 @@ export interface Refusal {
   readonly code: ProblemCode;
   readonly reason: string;
   readonly errors?: readonly Violation[];
+  /** For the caller, instead of the code's own detail. */
+  readonly detail?: string;
 }
 
-export const refuse = (code: ProblemCode, reason: string): Refusal => ({ ok: false, code, reason });
+export const refuse = (code: ProblemCode, reason: string, detail?: string): Refusal => ({
+  ok: false,
+  code,
+  reason,
+  ...(detail !== undefined && { detail }),
+});

@@ -4,9 +4,9 @@
  * JavaScript, declarations and built functions.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { bundleFunctions } from '../lib/functions/bundles.ts';
@@ -50,13 +50,10 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   const entries = ['lib/index.ts', 'cli/main.ts'];
   compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
   bundleFunctions(join(directory, 'functions'));
-  // The README links to it.
-  cpSync(inRoot('docs/constructs.md'), join(directory, 'docs/constructs.md'));
-  // The dashboard shows the runbook.
-  cpSync(inRoot('docs/runbook.md'), join(directory, 'docs/runbook.md'));
   // `vault setup` writes the first policy, and its messages name the others.
   for (const policy of ['rotate', 'setup', 'upkeep'])
     cpSync(inRoot(`cli/vault/${policy}.hcl`), join(directory, `cli/vault/${policy}.hcl`));
+  packDocs(join(directory, 'docs'));
   mkdirSync(join(directory, 'bin'));
   writeFileSync(join(directory, 'bin/countersign.js'), launcher(sdk.engines.node));
   const { name, version, description, license, type } = root;
@@ -67,6 +64,25 @@ function buildPlatform(directory: string, sdkDirectory: string): void {
   };
   finish({ directory, entries, readme: 'lib/README.md', manifest });
 }
+
+/**
+ * The command's messages and the README name pages, these name others, and the dashboard shows the runbook.
+ * A link to what the package lacks, such as a test, becomes its text.
+ */
+function packDocs(directory: string): void {
+  cpSync(inRoot('docs'), directory, { recursive: true });
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.md')) continue;
+    const page = join(directory, name);
+    const isPacked = (target: string) => existsSync(join(dirname(page), target));
+    const text = readFileSync(page, 'utf8').replace(LINK, (link, shown, target) =>
+      /^https?:/.test(target) || isPacked(target) ? link : shown,
+    );
+    writeFileSync(page, text);
+  }
+}
+
+const LINK = /\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)/g;
 
 /** @param engines `>=` and the oldest Node that the command's libraries load on */
 function launcher(engines: string): string {

@@ -17,14 +17,14 @@ import { startChild } from '../processes/child.ts';
 import { type Measured, median, progress, type Row, spread } from '../report.ts';
 
 const ROUNDS = 15;
-const TARGET = 1.5;
+const TARGET = 1.3;
 
 interface Round {
   /** Milliseconds from the process's start until it listens, and until its first answer. */
   readonly listening: number;
   readonly answered: number;
 }
-const KINDS = ['floor', 'trimmed', 'bundled', 'shipped'] as const;
+const KINDS = ['floor', 'deployed', 'sdk'] as const;
 type Kind = (typeof KINDS)[number];
 
 export async function measureStart(): Promise<Measured> {
@@ -102,9 +102,8 @@ async function registration(info: PlatformInfo): Promise<RequestInit> {
 function report(rounds: Record<Kind, Round[]>): Measured {
   const name = {
     floor: 'the floor: `node:http`, one store call, 201',
-    trimmed: 'as deployed: one module, the SDK without its chain of credential providers',
-    bundled: 'one module, the SDK whole',
-    shipped: 'the SDK as npm installs it',
+    deployed: 'as deployed: one module, its own client of the stores, keysets read at the start',
+    sdk: "one module with the AWS SDK's clients, nothing read before the first request",
   };
   const ratios = (kind: Kind) => rounds[kind].map(({ answered }, i) => answered / rounds.floor[i]!.answered);
   const row = (kind: Kind): Row => {
@@ -118,14 +117,17 @@ function report(rounds: Record<Kind, Round[]>): Measured {
     return {
       figure: name[kind],
       measured: `${measured}; ${spread(ratios(kind), 2)} × the floor`,
-      ...(kind === 'trimmed' && { target: `≤ ${TARGET} × the floor`, missed: median(ratios(kind)) > TARGET }),
+      ...(kind === 'deployed' && {
+        target: `≤ ${TARGET} × the floor`,
+        missed: median(ratios(kind)) > TARGET,
+      }),
     };
   };
   return {
     sections: [
       {
         title: 'Process start to first 201',
-        note: `${ROUNDS} starts of each in turn, on one core; the store is the local platform’s AWS endpoint in another process. A first registration makes six calls, one after the other: two keysets, the client, the ledger, a lease of its quota, the registry.`,
+        note: `${ROUNDS} starts of each in turn, on one core; the store is the local platform’s AWS endpoint in another process. A first registration needs ten calls: two keysets, their revoked kids, whether the Region takes writes (two), the client, the ledger, a lease of its quota, the registry. As deployed, the first six are made at once, before the process listens.`,
         rows: KINDS.map(row),
         remarks: [overFloor(rounds)],
       },
@@ -135,10 +137,10 @@ function report(rounds: Record<Kind, Round[]>): Measured {
 }
 
 /** Says how the deployed bundle's time above the floor is spent. */
-function overFloor({ trimmed, floor }: Record<Kind, Round[]>): string {
+function overFloor({ deployed, floor }: Record<Kind, Round[]>): string {
   const over = (part: (round: Round) => number) =>
-    median(trimmed.map((round, i) => part(round) - part(floor[i]!))).toFixed(0);
+    median(deployed.map((round, i) => part(round) - part(floor[i]!))).toFixed(0);
   const loading = over(({ listening }) => listening);
   const first = over(({ listening, answered }) => answered - listening);
-  return `As deployed, the time above the floor is ${loading} ms to load and evaluate the module, most of which is the AWS SDK, and ${first} ms in the first request: it makes six calls, in each of which SDK code runs for the first time, and the floor makes one call. Two changes would reduce both: a smaller client for the four operations in use, and reading keysets while the function initialises.`;
+  return `As deployed, the time above the floor is ${loading} ms to load and evaluate the module and to read what stays in memory, and ${first} ms in the first request: it makes four calls, one after the other, and the floor makes one.`;
 }

@@ -3,18 +3,8 @@
  * run on it, and nothing is serialised, signed or sent. It passes the contract tests that dynalite and
  * DynamoDB pass (test/bench).
  */
-import {
-  type AttributeValue,
-  ConditionalCheckFailedException,
-  CreateTableCommand,
-  DeleteItemCommand,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-  QueryCommand,
-  ScanCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
 import { condition, type Placeholders, update } from '../../local/dynamodb/expressions.ts';
 import type { Item } from '../../local/dynamodb/item.ts';
 
@@ -24,27 +14,35 @@ const ITEMS = 1_000;
 /** Called for each command with its operation and table. */
 export type OnCall = (operation: string, table: string) => void;
 
-export function memoryDynamodb(onCall: OnCall = () => {}): DynamoDBClient {
+/** Of the adapters or of the SDK: both have these names. */
+interface Command {
+  readonly constructor: { readonly name: string };
+  // biome-ignore lint/suspicious/noExplicitAny: the input of its operation
+  readonly input: any;
+}
+
+export function memoryDynamodb(onCall: OnCall = () => {}): SdkDynamodb {
   const tables = new Map<string, Table>();
-  const send = async (command: { readonly input: { readonly TableName?: string | undefined } }) => {
-    const name = command.input.TableName ?? '';
-    onCall(command.constructor.name.replace('Command', ''), name);
-    if (command instanceof CreateTableCommand) {
-      const keys = command.input.KeySchema!.map(({ AttributeName }) => AttributeName!);
+  const send = async ({ constructor: { name: kind }, input }: Command) => {
+    const operation = kind.replace('Command', '');
+    const name: string = input.TableName ?? '';
+    onCall(operation, name);
+    if (operation === 'CreateTable') {
+      const keys = (input.KeySchema as { AttributeName: string }[]).map(({ AttributeName }) => AttributeName);
       tables.set(name, new Table(keys));
       return {};
     }
     const table = tables.get(name);
     if (!table) throw Object.assign(new Error(`no table ${name}`), { name: 'ResourceNotFoundException' });
-    if (command instanceof PutItemCommand) return table.put(command.input);
-    if (command instanceof UpdateItemCommand) return table.update(command.input);
-    if (command instanceof GetItemCommand) return { Item: table.get(command.input.Key!) };
-    if (command instanceof QueryCommand) return table.query(command.input);
-    if (command instanceof ScanCommand) return table.scan(command.input);
-    if (command instanceof DeleteItemCommand) return table.drop(command.input);
-    throw new Error(`${command.constructor.name} is not in the stand-in`);
+    if (operation === 'PutItem') return table.put(input);
+    if (operation === 'UpdateItem') return table.update(input);
+    if (operation === 'GetItem') return { Item: table.get(input.Key) };
+    if (operation === 'Query') return table.query(input);
+    if (operation === 'Scan') return table.scan(input);
+    if (operation === 'DeleteItem') return table.drop(input);
+    throw new Error(`${operation} is not in the stand-in`);
   };
-  return { send, destroy: () => {} } as unknown as DynamoDBClient;
+  return { send, destroy: () => {} } as unknown as SdkDynamodb;
 }
 
 type Written = Placeholders & {

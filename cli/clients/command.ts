@@ -236,7 +236,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
 
 function parseLimit(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  throw new InvalidArgumentError('It must be a whole number of at least 1, and of at most 9 digits.');
 }
 
 /** @throws CliError where the file holds no JWK, or a private key. The message never quotes the file. */

@@ -13,12 +13,15 @@ import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
+import { invokeAdmin } from '../admin.ts';
 import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { startCdk } from '../cdk.ts';
-import { askHealth, type HealthAnswer } from '../health.ts';
+import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
 import { CliError, EXIT, type Io } from '../io.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
+import { writeLines } from '../printable.ts';
+import { readMark } from '../registry/mark.ts';
 import type { Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
 
@@ -34,6 +37,8 @@ export interface AwsPartsOptions {
 
 type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
 
+/** How long a Region is asked again that answers 429. */
+const THROTTLED_MS = 300_000;
 const DELETION_S = 1_800;
 
 export function awsParts(
@@ -68,7 +73,15 @@ export function awsParts(
       `${verb} of ${what(stack)}`,
     );
   return {
-    deploy: (stack) => cdk('deploy', stack, '--require-approval', 'never'),
+    async deploy(stack) {
+      if ((await describe(stack))?.StackStatus === 'ROLLBACK_COMPLETE')
+        throw new CliError(
+          EXIT.failed,
+          `${what(stack)} could not be made: it is ROLLBACK_COMPLETE, and takes no deployment. Delete it and what it left ` +
+            'behind first: docs/deploy.md, "A first deployment that failed"',
+        );
+      await cdk('deploy', stack, '--require-approval', 'never');
+    },
     destroy: (stack) => cdk('destroy', stack, '--force'),
     async remove(stack) {
       const cloudFormation = new CloudFormationClient(aws(stack.region));
@@ -121,7 +134,13 @@ export function awsParts(
       const url = (await describe(stack))?.Outputs?.find(
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
-      const answer = url === undefined ? undefined : await askHealth(url, AWS_ANSWER_MS);
+      if (url === undefined) return undefined;
+      const answer = await askHealth(url, { timeoutMs: AWS_ANSWER_MS, throttledMs: THROTTLED_MS, signal });
+      if (answer === THROTTLED)
+        throw new CliError(
+          EXIT.unreachable,
+          `${stack.region} answers 429 to too many requests: whether it is healthy is not known; run this again`,
+        );
       return answer && failingChecks(answer);
     },
     async alarms({ name, region }) {
@@ -162,6 +181,22 @@ export function awsParts(
         dynamodb.destroy();
       }
     },
+    tables: (region) =>
+      invokeAdmin(
+        { stage: plan.stage, regions: [region], args: '', aws: target },
+        region,
+        'tables.show',
+        {},
+        signal,
+      ),
+    async copied(region, table) {
+      const dynamodb = new DynamoDBClient(aws(region));
+      try {
+        return await readMark({ dynamodb, region, table, signal });
+      } finally {
+        dynamodb.destroy();
+      }
+    },
     report: (text) => io.stderr.write(`${text}\n`),
     signal,
     nowMs: Date.now,
@@ -185,6 +220,6 @@ const failingChecks = ({ healthy, failing }: HealthAnswer): readonly string[] =>
 async function runCdk(io: Surroundings, args: readonly string[], what: string): Promise<void> {
   const { child, ended } = startCdk(io, args, { stdout: 'pipe' });
   for (const stream of [child.stdout!, child.stderr])
-    stream.on('data', (chunk: Buffer) => io.stderr.write(chunk.toString()));
+    stream.setEncoding('utf8').on('data', (chunk: string) => writeLines(io.stderr, chunk));
   if ((await ended) !== 0) throw new CliError(EXIT.failed, `\`cdk\` failed, ${what}: see above`);
 }

@@ -3,11 +3,12 @@ import { Command, Option } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { confirm } from '../confirm.ts';
 import { EXIT_CODES_HELP, type Io, interruptible, printJson, type SetExit, usage } from '../io.ts';
-import { choosePlan, type Synthesis, withSynthesis } from '../project.ts';
+import { choosePlan, requireProject, type Synthesis, withSynthesis } from '../project.ts';
 import { collect } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
 import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
+import { mustBeCopied } from './switch.ts';
 
 export interface DeployCommandParts {
   /** Synthesises the project, and lets `use` work with the result. */
@@ -73,7 +74,11 @@ ${EXIT_CODES_HELP}`,
         return {
           ...shown({ stacks, left }),
           done: 'deployed',
-          work: (deploy) => deployStacks(stacks, watching, deploy),
+          async work(deploy) {
+            if (stacks.some(({ part }) => part === 'region'))
+              await mustBeCopied(plan, options.without ?? [], deploy);
+            return deployStacks(stacks, watching, deploy);
+          },
         };
       }),
     );
@@ -134,8 +139,10 @@ export async function runPlanned(
   verb: string,
   planned: (plan: DeployPlan) => Planned,
 ): Promise<void> {
-  if (!options.yes && !io.stderr.isTTY)
+  if (!options.yes && !io.stderr.isTTY) {
+    requireProject(io.cwd);
     throw usage(`${verb} asks for confirmation, which needs a terminal; use --yes to skip it`);
+  }
   await parts.synthesised(io, async ({ plans, assembly }) => {
     const plan = choosePlan(plans, options.stage);
     const { lines, left, done, before, after, work } = planned(plan);

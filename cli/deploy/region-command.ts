@@ -3,10 +3,12 @@ import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
+import { lockedRegions } from '../keys/lock.ts';
 import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned, watchOption } from './command.ts';
 import { addSteps, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
 import { describeStep, stackIn } from './steps.ts';
+import { mustBeCopied } from './switch.ts';
 
 const RECORD =
   'note: record it with npx cdk synth -c countersign:lock=write, and commit countersign.lock.json\n';
@@ -45,8 +47,11 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
             done: 'done',
             after: RECORD,
             async work(deploy) {
+              if (verb === 'remove' && (await isGone(io, plan, name, deploy)))
+                return { ...NOTHING_LEFT, notes: [`${name} has no stack any more: it is removed`] };
               if (verb === 'remove') await mustBeOut(plan, name, deploy);
               await mustKeepFlag(verb, plan, name, deploy);
+              await mustBeCopied(plan, [], deploy);
               return runSteps(steps, watching, deploy);
             },
           };
@@ -72,6 +77,30 @@ Example:
   return region;
 }
 
+const NOTHING_LEFT = { done: [], stopped: null, not_tried: [], exit: EXIT.done } as const;
+
+/**
+ * The base stack goes last. A run that ended just after it left nothing to do but the record, which still
+ * names the Region.
+ *
+ * @throws CliError where the record does not name it, so that a mistyped name never counts as removed
+ */
+async function isGone(
+  { cwd }: Io,
+  { stage }: DeployPlan,
+  region: string,
+  parts: DeployParts,
+): Promise<boolean> {
+  const stacks = (['region', 'base'] as const).map((part) => stackIn(stage, part, region));
+  const exist = await Promise.all(stacks.map((each) => parts.exists(each)));
+  if (exist.includes(true)) return false;
+  if (lockedRegions(cwd, stage).includes(region)) return true;
+  throw new CliError(
+    EXIT.failed,
+    `stage ${stage} has no stack in ${region}: it is removed already, or the name is mistyped; nothing was done`,
+  );
+}
+
 /**
  * Its clients must be elsewhere: the nonces that it issued end with it. Its health alone does not show that:
  * a Region that gives no answer here may serve clients. The flag stays in the keeper's table while the Region
@@ -79,12 +108,6 @@ Example:
  */
 async function mustBeOut({ stage, regions }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
   const stack = stackIn(stage, 'region', region);
-  const exist = await Promise.all([stack, stackIn(stage, 'base', region)].map((each) => parts.exists(each)));
-  if (!exist.includes(true))
-    throw new CliError(
-      EXIT.failed,
-      `stage ${stage} has no stack in ${region}: it is removed already, or the name is mistyped; nothing was done`,
-    );
   const keeper = keeperOf(region, [...regions.map(({ name }) => name), region])!;
   const isFlagged = await parts.isEvacuated(region, keeper);
   if (isFlagged && (await parts.failing(stack))?.length !== 0) return;

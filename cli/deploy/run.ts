@@ -1,8 +1,10 @@
 /** Deploys stacks one after the other, and looks at each Region before it goes to the next one. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ShownTables } from '../../lambda/contract/admin.ts';
 import type { PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { EVACUATED_SECTION } from '../../lambda/contract/evacuation.ts';
 import { CliError, EXIT, type ExitCode, interrupted } from '../io.ts';
+import type { CopyMark } from '../registry/mark.ts';
 import { durationText } from '../time.ts';
 import { type DeployStep, describeStep } from './steps.ts';
 
@@ -31,6 +33,10 @@ export interface DeployParts {
    * @throws CliError where that table cannot be read
    */
   isEvacuated(region: string, keeper: string): Promise<boolean>;
+  /** @returns the tables that the Region's functions use. @throws CliError where they do not answer */
+  tables(region: string): Promise<ShownTables>;
+  /** @returns the mark of the copy that filled a registry, if one was complete. @throws CliError */
+  copied(region: string, table: string): Promise<CopyMark | undefined>;
   /** Takes a line of progress. */
   report(text: string): void;
   readonly signal: AbortSignal;

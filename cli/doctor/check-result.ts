@@ -1,5 +1,5 @@
 /** The checks of `countersign doctor`, in their order. */
-export const CHECKS = ['dns', 'tcp', 'tls', 'discovery', 'clock', 'nonce', 'proof'] as const;
+export const CHECKS = ['dns', 'tcp', 'tls', 'discovery', 'clock', 'health', 'nonce', 'proof'] as const;
 
 /** Result of one check, with the fix where it is not `ok`. */
 export interface CheckResult {

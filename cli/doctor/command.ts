@@ -9,7 +9,7 @@ import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '
 import { type Access, type AccessOptions, addAccessOptions, findAccess } from '../register/access.ts';
 import { CHECKS, type CheckResult, skipped } from './check-result.ts';
 import { checkConnection } from './connection.ts';
-import { checkDiscovery, checkNonces, prepareProof } from './platform.ts';
+import { checkDiscovery, checkHealth, checkNonces, prepareProof } from './platform.ts';
 import { checkTls } from './tls.ts';
 
 type Options = AccessOptions & { readonly json?: true };
@@ -24,9 +24,9 @@ export function doctorCommand(io: Io, setExit: SetExit): Command {
       'after',
       `
 It checks, in this order: name server, connection, certificates, the platform's discovery document, this machine's clock,
-a nonce from each Region, and a proof for reading a registration that does not exist. A check that depends on a failed one
-is skipped, and reported as \`skip\`; so is a Region on another host, unless --regions names it. Exit code 0: every check
-ran, and none failed; warnings leave it at 0.
+each Region's health (and whether an operator stopped writes), a nonce from each Region, and a proof for reading a
+registration that does not exist. A check that depends on a failed one is skipped, and reported as \`skip\`; so is a Region
+on another host, unless --regions names it. Exit code 0: every check ran, and none failed; warnings leave it at 0.
 
 Example:
   $ countersign doctor --url https://api.example.com --api-key-file key.txt
@@ -83,6 +83,7 @@ async function* runChecks(access: Access): AsyncGenerator<CheckResult, void, voi
   }
   const regions = yield* checkDiscovery(access, Date.now);
   if (!regions) return;
+  yield* checkHealth(regions);
   yield* checkNonces(regions, clientId);
   yield await checkProof();
 }

@@ -1,12 +1,13 @@
 /**
- * Checks the platform's answers: its discovery document, its clock, a nonce from each Region, and a proof by
- * the key.
+ * Checks the platform's answers: its discovery document, its clock, each Region's health and a nonce from it,
+ * and a proof by the key.
  */
 import { CountersignError, NotFoundError } from '@countersign/sdk';
 import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import { isJsonObject } from '../../protocol/json.ts';
 import { LEEWAY_S } from '../../protocol/proof/claims.ts';
 import { BASE_URL, fixOf, foreignRegionsFix } from '../fixes.ts';
+import { readHealth } from '../health.ts';
 import { type Access, connect } from '../register/access.ts';
 import { type CheckResult, failed, passed, skipped, warned } from './check-result.ts';
 
@@ -63,7 +64,8 @@ export async function* checkDiscovery(
   if (used.length > 0)
     yield passed('discovery', of, `issuer ${issuer}; Regions ${used.map(({ name }) => name).join(', ')}`);
   yield checkClock(url, answer.headers.get('Date'), nowMs());
-  for (const { name } of others) yield skipped('nonce', name, 'because its URL is on another host');
+  for (const check of ['health', 'nonce'] as const)
+    for (const { name } of others) yield skipped(check, name, 'because its URL is on another host');
   return used.length > 0 ? used : undefined;
 }
 
@@ -90,6 +92,63 @@ function checkClock(url: string, date: string | null, nowMs: number): CheckResul
   if (Math.abs(offsetS) > LEEWAY_S)
     return failed('clock', url, `${detail}; the platform refuses proofs made by this clock`, fix);
   return Math.abs(offsetS) > NOTICEABLE_S ? warned('clock', url, detail, fix) : passed('clock', url, detail);
+}
+
+/** A Region may issue nonces, accept proofs for reading, and refuse every registration nevertheless. */
+export async function* checkHealth(regions: readonly Region[]): AsyncGenerator<CheckResult, void, void> {
+  for (const { name, url } of regions) {
+    const of = `${url}/v1/health`;
+    const fetched = await get(of);
+    if ('error' in fetched) {
+      yield failed(
+        'health',
+        name,
+        fetched.error,
+        `check that ${url} can be reached; other Regions still serve`,
+      );
+      continue;
+    }
+    const health = readHealth(fetched.answer.ok, fetched.json);
+    if (!health) {
+      yield failed(
+        'health',
+        name,
+        `${of} answers ${fetched.answer.status}, without the Region's health`,
+        BASE_URL,
+      );
+      continue;
+    }
+    const { healthy, failing, notes, writesStopped } = health;
+    if (writesStopped)
+      yield failed(
+        'health',
+        name,
+        'an operator stopped registrations, deletions and changes of clients',
+        'wait until the operator allows them again (countersign registry resume-writes)',
+      );
+    else if (notes.includes('evacuated'))
+      yield failed(
+        'health',
+        name,
+        'an operator took this Region out of service: it registers and deletes nothing',
+        `use another Region's URL, or ask the operator to return it (countersign return ${name})`,
+      );
+    else if (failing.length > 0 || notes.includes('limits'))
+      yield failed(
+        'health',
+        name,
+        `fails: ${[...failing, ...notes].join(', ')}`,
+        'use another Region, and report it to the operator of the platform',
+      );
+    else if (!healthy)
+      yield warned(
+        'health',
+        name,
+        `serves, but is out of DNS: ${notes.join(', ')}`,
+        'wait: it comes back once it has been good for some minutes',
+      );
+    else yield passed('health', name, 'takes registrations');
+  }
 }
 
 export async function* checkNonces(

@@ -5,7 +5,8 @@ import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
-import { askHealth } from '../health.ts';
+import { onEnding } from '../ending.ts';
+import { askHealth, THROTTLED } from '../health.ts';
 import {
   CliError,
   EXIT,
@@ -20,7 +21,7 @@ import {
 } from '../io.ts';
 import { LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { printFields } from '../print.ts';
-import { parseTime } from '../time.ts';
+import { durationText, parseTime } from '../time.ts';
 import { DRILLS, type Drill, type DrillContext } from './drills.ts';
 import type { Fault } from './fault.ts';
 import { History } from './history.ts';
@@ -86,7 +87,7 @@ export function drillCommand(io: Io, setExit: SetExit, run: RunCommand): Command
         );
       if (options.running && drill.ownOnly)
         throw usage(`${name} leaves the platform other than it was: run it without --running`);
-      await interruptible(io, async (signal) => {
+      await interruptible({ onInterrupt: (end) => onEnding(io, end) }, async (signal) => {
         try {
           const { clients } = options;
           const { history, verdict, platform } = await perform(drill, options, io, run, signal);
@@ -135,7 +136,7 @@ async function perform(
   };
   const platform = running ? await findRunning(io.cwd, local) : await startOwn(consistency, signal);
   const { info } = platform;
-  const history = new History();
+  const history = new History(say);
   const load = new Load(info, history);
   const caused = new Map<string, Fault>();
   /** Commands that take back what commands of the drill did, by the Region. */
@@ -162,7 +163,8 @@ async function perform(
       readBack: (name) =>
         load.readBack(history.acknowledged(), info.regions.find((region) => region.name === name)!, signal),
     };
-    load.start(options.clients);
+    say(`${options.clients} clients register for ${durationText(options.duration * 1_000)} ...`);
+    await load.start(options.clients);
     const recovery = await drill.run(context);
     await load.stop();
     say(`reading back ${history.acknowledged().length} acknowledged registrations ...`);
@@ -194,7 +196,9 @@ async function perform(
 /** @throws CliError: what a drill finds on a platform that is broken already says nothing */
 async function mustBeGood({ regions }: DrillPlatform['info']): Promise<void> {
   for (const { name, url } of regions) {
-    const answer = await askHealth(url, HEALTH_MS);
+    const answer = await askHealth(url, { timeoutMs: HEALTH_MS, throttledMs: HEALTH_MS });
+    if (answer === THROTTLED)
+      throw new CliError(EXIT.failed, `${name} answers 429 to too many requests: nothing was done`);
     if (!answer?.healthy)
       throw new CliError(
         EXIT.failed,

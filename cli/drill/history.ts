@@ -45,12 +45,21 @@ export class History {
   readonly startMs = performance.now();
   readonly calls: Call[] = [];
   readonly marks: Mark[] = [];
+  readonly #said: (text: string) => void;
+
+  /** @param said gets each mark when it is made: a drill takes a while */
+  constructor(said: (text: string) => void = () => {}) {
+    this.#said = said;
+  }
+
   /** Acknowledged users that a Region did not have afterwards. */
   readonly lost = new Set<string>();
   /** Acknowledged users that could not be read afterwards: whether they are lost is not known. */
   readonly unread = new Set<string>();
   /** Requests that were accepted twice, and users with two registrations. */
   readonly duplicated = new Set<string>();
+  /** Regions that have answered no request that was repeated at the end. */
+  readonly unrepeated = new Set<string>();
   /** Promises that did not hold, in words. */
   readonly broken: string[] = [];
 
@@ -62,6 +71,7 @@ export class History {
   mark(text: string): number {
     const atMs = this.now();
     this.marks.push({ atMs, text });
+    this.#said(text);
     return atMs;
   }
 

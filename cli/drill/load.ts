@@ -13,6 +13,8 @@ import type { AcknowledgedCall, Attempt, History } from './history.ts';
 const PACE_MS = 400;
 /** Of so many acknowledged requests one is repeated at the end. */
 const REPEAT_ONE_OF = 10;
+/** Longer than an instance holds its copy of a write stop. */
+const WRITES_AGAIN_MS = 15_000;
 /** How many registrations are read back at a time. */
 const READERS = 16;
 
@@ -38,17 +40,27 @@ export class Load {
   constructor(info: LocalPlatform, history: History) {
     this.#info = info;
     this.#history = history;
+    for (const { name } of info.regions) history.unrepeated.add(name);
     this.#apiKey = info.clients.find(({ profile }) => profile === 'strict')!.api_key;
   }
 
-  /** Half of the clients prefer the first Region, which DNS leads to; half of them prefer the last. */
-  start(clients: number): void {
+  /**
+   * Half of the clients prefer the first Region, which DNS leads to; half of them prefer the last.
+   *
+   * @returns when each has had its first answer: a client learns the other Regions from the one that it knows
+   */
+  async start(clients: number): Promise<void> {
     const { entry, regions } = this.#info;
-    for (let i = 0; i < clients; i++) {
-      const prefers = i % 2 === 0 ? regions[0]! : regions.at(-1)!;
-      this.#running.push(this.#client(i, i % 2 === 0 ? entry : prefers.url, prefers.name));
-    }
     this.#running.push(this.#repeater());
+    const first = Array.from({ length: clients }, (_, i) => {
+      const prefers = i % 2 === 0 ? regions[0]! : regions.at(-1)!;
+      return new Promise<void>((begun) => {
+        this.#running.push(
+          this.#client(i, i % 2 === 0 ? entry : prefers.url, prefers.name, begun).finally(begun),
+        );
+      });
+    });
+    await Promise.all(first);
   }
 
   /** Lets the calls that are under way end. */
@@ -63,7 +75,7 @@ export class Load {
     await this.stop();
   }
 
-  async #client(i: number, url: string, prefers: string): Promise<void> {
+  async #client(i: number, url: string, prefers: string, begun: () => void): Promise<void> {
     let attempts: Attempt[] = [];
     let transportFailures = 0;
     let last: Sent | undefined;
@@ -111,6 +123,7 @@ export class Load {
         ...(acknowledged && { acknowledged }),
         ...(call.error !== undefined && { error: call.error }),
       });
+      begun();
       if (acknowledged && n % REPEAT_ONE_OF === 0) this.#seen.push(last!);
       await this.#pause(PACE_MS * (0.5 + Math.random()));
     }
@@ -154,16 +167,30 @@ export class Load {
     }
   }
 
-  /** Sends every acknowledged request again that was kept, now that all Regions are back. */
+  /**
+   * Sends every acknowledged request again that was kept, now that all Regions are back. A Region that judges
+   * none of them is asked again: an instance that holds a copy of a write stop takes no write yet.
+   */
   async repeatAll(signal: AbortSignal): Promise<void> {
-    await inParallel(this.#seen, signal, (sent) => this.#repeat(sent).catch(() => {}));
+    const { unrepeated } = this.#history;
+    const untilMs = performance.now() + WRITES_AGAIN_MS;
+    let left = this.#seen;
+    do {
+      await inParallel(left, signal, async (sent) => {
+        if (await this.#repeat(sent).catch(() => false)) unrepeated.delete(this.#regionOf(sent.url)!);
+      });
+      left = left.filter(({ url }) => unrepeated.has(this.#regionOf(url)!));
+      if (left.length > 0) await delay(PACE_MS, undefined, { signal });
+    } while (left.length > 0 && performance.now() < untilMs);
   }
 
-  async #repeat({ url, init }: Sent): Promise<void> {
+  /** @returns whether the Region has judged the request: a fault of its own says nothing about the nonce */
+  async #repeat({ url, init }: Sent): Promise<boolean> {
     const { signal: _, ...again } = init;
     const answer = await fetch(url, { ...again, signal: AbortSignal.timeout(10_000) });
     const { user_id } = (await answer.json()) as { user_id?: string };
     if (answer.ok) this.#history.duplicated.add(`a request for ${user_id} was accepted twice`);
+    return answer.status < 500 && answer.status !== 429;
   }
 
   /**

@@ -34,19 +34,23 @@ export async function findRunning(cwd: string, port: string | undefined): Promis
   return control(info, cwd, local, async () => {});
 }
 
+const MAIN = fileURLToPath(new URL('../../local/main.ts', import.meta.url));
+
+/** @returns false in the published package, which has no local platform */
+export const canStartPlatform = (): boolean => existsSync(MAIN);
+
 /** @throws CliError where it cannot be started, or the signal aborts first */
 export async function startOwn(
   consistency: MultiRegionConsistency,
   signal: AbortSignal,
 ): Promise<DrillPlatform> {
-  const main = fileURLToPath(new URL('../../local/main.ts', import.meta.url));
-  if (!existsSync(main))
+  if (!canStartPlatform())
     throw usage('a drill starts the local platform, which only the project itself has: run it there');
   const cwd = mkdtempSync(join(tmpdir(), 'countersign-drill-'));
   const flags = ['--port', '0', '--json', '--no-demo', '--region-processes', '--consistency', consistency];
   // A group of its own: Ctrl-C reaches this process alone, which ends the platform once the drill has
   // stopped. The channel ends it where this process is killed.
-  const child = spawn(process.execPath, [main, ...flags], {
+  const child = spawn(process.execPath, [MAIN, ...flags], {
     ...{ cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   });
   const exited = once(child, 'close').catch(() => {});

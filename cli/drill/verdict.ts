@@ -34,6 +34,10 @@ export function judge(
   };
   need(acknowledged > 0, 'no registration was acknowledged at all');
   need(history.duplicated.size === 0, named(history.duplicated));
+  need(
+    history.unrepeated.size === 0,
+    `no repeated request was answered in ${named(history.unrepeated)}, so it is not known whether a request is accepted twice`,
+  );
   // An eventual table may lose what has not left a Region yet (docs/regions.md): it is counted.
   need(
     consistency === 'eventual' || history.lost.size === 0,

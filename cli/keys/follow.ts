@@ -6,6 +6,7 @@ import { CliError, EXIT } from '../io.ts';
 import { live } from './print.ts';
 import type { Present, Promotion } from './promotion.ts';
 import type { DescribedSecret } from './secrets.ts';
+import { requireStillWon } from './take-over.ts';
 
 /** Makes the other Regions' secrets replicas of the new key home's. */
 export async function follow(
@@ -20,14 +21,14 @@ export async function follow(
     // CloudFormation must end a schedule, and take the right to write, before the secret becomes a replica.
     if (!promotion.isDeployed(region, keysets) && !(await promotion.deploy(region))) continue;
     const detached = await promotion.eachPurpose('detach', region, (purpose) =>
-      detachFromFormer(promotion, region, purpose),
+      detachFromFormer(promotion, region, purpose, present),
     );
     if (detached) work.push(...PURPOSES.map((purpose) => ({ region, purpose })));
   }
   for (const [i, { region, purpose }] of work.entries()) {
     const isDone =
       (await promotion.forPurpose('replicate', region, purpose, () =>
-        replicate(promotion, region, purpose, promoted),
+        replicate(promotion, region, purpose, present, promoted),
       )) &&
       (await promotion.forPurpose('compare', region, purpose, () => compare(promotion, region, purpose)));
     if (isDone) continue;
@@ -57,9 +58,11 @@ async function detachFromFormer(
   promotion: Promotion,
   region: string,
   purpose: Purpose,
+  present: Present,
 ): Promise<readonly [true, string | undefined]> {
   const { primaryRegion = region } = (await promotion.secrets.describe(region, purpose)) ?? {};
   if (primaryRegion === region || primaryRegion === promotion.to) return [true, undefined];
+  await requireStillWon(promotion, purpose, present);
   await promotion.secrets.detach(region, purpose);
   return [true, `no longer is a replica of ${primaryRegion}`];
 }
@@ -68,6 +71,7 @@ async function replicate(
   promotion: Promotion,
   region: string,
   purpose: Purpose,
+  present: Present,
   promoted: ReadonlyMap<Purpose, PromotedKeys>,
 ): Promise<readonly [true, string]> {
   const { to } = promotion;
@@ -77,6 +81,7 @@ async function replicate(
   const earlier = statusIn(source, region);
   if (!isReplica || earlier?.status === 'Failed') {
     if (before) await requireNothingLost(promotion, region, purpose, promoted.get(purpose)!);
+    await requireStillWon(promotion, purpose, present);
     const alias = source.kmsKeyId && keyAlias(promotion.target.stage);
     await promotion.secrets.replicate(to, region, purpose, before?.kmsKeyId ?? earlier?.kmsKeyId ?? alias);
   }

@@ -33,6 +33,12 @@ export function projectLock(directory: string): Lock {
   };
 }
 
+/** @returns the Regions that a stage's entry names; none without an entry */
+export function lockedRegions(directory: string, stage: string): readonly unknown[] {
+  const entry = read(join(directory, LOCK_FILE))?.[stage];
+  return isJsonObject(entry) && Array.isArray(entry.regions) ? entry.regions : [];
+}
+
 function read(path: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'));

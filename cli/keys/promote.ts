@@ -8,6 +8,7 @@ import { AwsRefusal } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
 import { follow } from './follow.ts';
+import { rolledBack, whyNoneSigns } from './print.ts';
 import {
   isUnreadable,
   type Keysets,
@@ -15,7 +16,7 @@ import {
   Promotion,
   type PromotionStep,
 } from './promotion.ts';
-import { detachNewHome, requireLost, takeOver, waitForCopy } from './take-over.ts';
+import { detachNewHome, requireLost, requireNewest, takeOver, waitForCopy } from './take-over.ts';
 
 /** @returns all steps; all are done only if every Region of the target has the keys of the new key home */
 export async function promoteKeys(
@@ -47,6 +48,7 @@ async function run(promotion: Promotion): Promise<void> {
     }),
   );
   requireLost(promotion, own, present);
+  requireNewest(promotion, own, present);
   // With --yes nothing is refused here. The key is waited for before the secret is detached.
   for (const [purpose, { missing_kids }] of own)
     if (missing_kids.length > 0 && !promotion.options.yes) await waitForCopy(promotion, purpose, present);
@@ -65,11 +67,22 @@ async function run(promotion: Promotion): Promise<void> {
   if (!lock(promotion, isDeployed)) return;
   if (!isDeployed && !(await promotion.deploy(to))) return;
   await follow(promotion, present, promoted);
+  await requireSigning(promotion);
   for (const [region, error] of silent)
     promotion.step('replicate', region, null, false, later(region, error));
   for (const { region } of own.get(PURPOSES[0]!)!.regions)
     if (!promotion.target.regions.includes(region))
       promotion.step('replicate', region, null, false, 'is a Region of the stage, and not in --region');
+}
+
+/** A purpose of which no key signs is not done, even if every Region has its keys. */
+async function requireSigning(promotion: Promotion): Promise<void> {
+  const { to, target } = promotion;
+  for (const [purpose, keyset] of await promotion.ask(to)) {
+    const fault = whyNoneSigns(keyset, target.args);
+    if (fault === undefined) continue;
+    promotion.step('sign', to, purpose, false, [fault, ...rolledBack(keyset, target.args)].join('; '));
+  }
 }
 
 function lock(promotion: Promotion, isDeployed: boolean): boolean {

@@ -23,7 +23,9 @@ export type StepName =
   /** The Region's secret is a replica of the one that makes keys. */
   | 'replicate'
   /** The Region has the same keys, and refuses the same. */
-  | 'compare';
+  | 'compare'
+  /** A key of the new key home signs. */
+  | 'sign';
 
 export interface PromotionStep {
   readonly step: StepName;
@@ -101,20 +103,25 @@ export class Promotion {
     );
   }
 
-  /** Runs a step for every purpose, even if another failed. @returns undefined if one failed */
+  /**
+   * Runs a step for one purpose after the other, until one fails: a promotion of some purposes takes them
+   * from a key home that goes on with the others. @returns undefined if one failed
+   */
   async eachPurpose<R>(
     step: StepName,
     region: string,
     run: (purpose: Purpose) => Promise<readonly [R, string | undefined]>,
   ): Promise<ReadonlyMap<Purpose, R> | undefined> {
     const results = new Map<Purpose, R>();
-    for (const purpose of PURPOSES)
-      await this.forPurpose(step, region, purpose, async () => {
+    for (const purpose of PURPOSES) {
+      const isDone = await this.forPurpose(step, region, purpose, async () => {
         const [result, detail] = await run(purpose);
         results.set(purpose, result);
         return [result, detail];
       });
-    return results.size === PURPOSES.length ? results : undefined;
+      if (!isDone) return undefined;
+    }
+    return results;
   }
 
   /** @returns whether the step is done */

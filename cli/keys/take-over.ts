@@ -1,23 +1,49 @@
 /** The functions learn which Region makes keys, and its secret becomes one of its own, no replica. */
 import type { KeysetSummary, PromotedKeys } from '../../lambda/contract/keys.ts';
-import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { Refused } from '../admin.ts';
 import { CliError, EXIT } from '../io.ts';
-import { live, whyNoneSigns } from './print.ts';
+import { live, rolledBack, whyNoneSigns } from './print.ts';
 import { type Keysets, type Present, type Promotion, withSecret } from './promotion.ts';
 import type { DescribedSecret } from './secrets.ts';
 
 /** @throws CliError where the Region that makes keys now is there, and nobody said to go on nevertheless */
 export function requireLost(promotion: Promotion, own: Keysets, present: Present): void {
-  const { promoted_to, primary_region, managed_by } = own.get(PURPOSES[0]!)!;
-  const keyHome = promoted_to ?? primary_region ?? managed_by;
-  if (promotion.options.yes || keyHome === promotion.to || !present.has(keyHome)) return;
+  // Each purpose has its own: a promotion may have ended between two of them.
+  const keyHomes = [...own.values()].map(
+    (each) => each.promoted_to ?? each.primary_region ?? each.managed_by,
+  );
+  const keyHome = keyHomes.find((each) => each !== promotion.to && present.has(each));
+  if (promotion.options.yes || keyHome === undefined) return;
   throw new CliError(
     EXIT.failed,
     `${keyHome} answers, and makes the keys: as long as it does, nothing needs to be promoted. If it goes on, ` +
       `${keyHome} makes no key from then on, and none is made until ${promotion.to} is deployed with keys.managedBy. ` +
       'A key that is made at this moment may be lost. To go on nevertheless: --yes',
   );
+}
+
+/**
+ * Readers ignore a secret that was rolled back, so its keys are no use to a new key home. The version that
+ * they hold is still in the secret. No label of a replica can be moved: where the former key home is lost,
+ * the secret is detached first.
+ *
+ * @throws CliError where the label can be moved now
+ */
+export function requireNewest(promotion: Promotion, own: Keysets, present: Present): void {
+  for (const [purpose, keyset] of own) {
+    const primary = keyset.primary_region ?? keyset.managed_by;
+    const fault = rollback(promotion, keyset, primary);
+    if (fault !== undefined && (primary === promotion.to || present.has(primary)))
+      throw new CliError(EXIT.failed, `${purpose}: ${fault}`);
+  }
+}
+
+/** @returns what to do first; undefined if the secret was not rolled back, or has not what readers hold */
+function rollback({ target }: Promotion, keyset: KeysetSummary, region: string): string | undefined {
+  if (keyset.fall_back === null) return undefined;
+  const [fault = whyNoneSigns(keyset, target.args)] = rolledBack(keyset, target.args);
+  return `${fault}. Do that in ${region}, and run this command again`;
 }
 
 /** From here on no other Region's function makes a key, not even one that is under way. */
@@ -70,6 +96,22 @@ function requireWon(promotion: Promotion, { promoted_to }: KeysetSummary): void 
   );
 }
 
+/**
+ * Runs before each change of a secret: the other promotion may be written at any time, and its new key home
+ * makes keys from then on. Every Region is asked, because a function in a VPC may see its own alone.
+ *
+ * @throws CliError where another promotion won meanwhile
+ */
+export async function requireStillWon(
+  promotion: Promotion,
+  purpose: Purpose,
+  present: Present,
+): Promise<void> {
+  const regions = [promotion.to, ...withSecret(present, purpose)];
+  const all = await Promise.all(regions.map((region) => promotion.call(region, purpose, 'keys.list', {})));
+  for (const keyset of all) requireWon(promotion, keyset);
+}
+
 export async function detachNewHome(
   promotion: Promotion,
   purpose: Purpose,
@@ -83,9 +125,7 @@ export async function detachNewHome(
   if (!isOwn(before)) {
     // A rotation may have finished just before the former key home recorded the promotion.
     if (keyset.missing_kids.length > 0) await waitForCopy(promotion, purpose, present);
-    // The other promotion may have been written after this one was confirmed.
-    for (const region of [to, ...withSecret(present, purpose)])
-      requireWon(promotion, await promotion.call(region, purpose, 'keys.list', {}));
+    await requireStillWon(promotion, purpose, present);
     await promotion.secrets.detach(to, purpose);
     await promotion.until(
       async () => isOwn(await promotion.mustDescribe(to, purpose)),
@@ -93,6 +133,9 @@ export async function detachNewHome(
     );
   }
   const now = await promotion.call(to, purpose, 'keys.list', {});
+  requireWon(promotion, now);
+  const older = rollback(promotion, now, to);
+  if (older !== undefined) throw new CliError(EXIT.failed, older);
   if (now.unreadable !== null) throw new CliError(EXIT.failed, now.unreadable);
   const kids = live(now).map(({ kid }) => kid);
   const lost = now.missing_kids;

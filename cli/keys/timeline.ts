@@ -33,8 +33,8 @@ export function timeline(
   const { finish, publish_to_sign, sign_to_remove } = keyset.windows;
   const sums = [
     `${keyset.purpose}: a new key signs ${durationText(publish_to_sign)} after its creation; the old key goes ${durationText(sign_to_remove)} later`,
-    `  to signing  ${publish_to_sign} ms = X ${finish} to publish it + ${publish_to_sign - finish} until every copy has it`,
-    `  to removal  ${sign_to_remove} ms until no copy signs with the old key, and all it signed has expired`,
+    `  to signing  ${durationText(publish_to_sign)}: ${durationText(finish)} to publish it (X), and ${durationText(publish_to_sign - finish)} until every copy has it`,
+    `  to removal  ${durationText(sign_to_remove)} until no copy signs with the old key, and all it signed has expired`,
   ];
   const fault = whyNoneSigns(keyset, args);
   const ends = [

@@ -8,7 +8,7 @@ import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usag
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
-import { describe, isGood, type Survey, survey } from './survey.ts';
+import { describe, isGood, type Looking, type Survey, survey } from './survey.ts';
 
 type Options = TargetOptions & {
   readonly json?: true;
@@ -29,12 +29,16 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
-      const seen = await survey(target, region, lookMs(options));
+      const seen = await survey(target, region, looking(options));
       for (const line of evacuationCost(seen, target.stage)) io.stderr.write(`${line}\n`);
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
           EXIT.failed,
-          `${noOther(seen)}: nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that`,
+          `${noOther(seen)}: nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that` +
+            // A command before this one may have taken it out.
+            (seen.flags.some(({ evacuatedAt }) => evacuatedAt)
+              ? `. ${region} is out already; to take it back: countersign return ${region}${target.args}`
+              : ''),
         );
       await run(io, setExit, 'evacuate', target, seen, options);
     });
@@ -43,13 +47,13 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
   command('return', 'Take an evacuated Region back into service.', RETURN_HELP).action(
     async (region: string, options: Options) => {
       const target = begin(io, 'return', options);
-      const seen = await survey(target, region, lookMs(options));
+      const seen = await survey(target, region, looking(options));
       for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
       const own = seen.regions.find((each) => each.region === region)!;
       if (!isGood(own))
         throw new CliError(
           EXIT.failed,
-          `${region} would be unhealthy without its flag, too: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
+          `${region} ${own.healthy === undefined ? 'is not known to be good' : 'would be unhealthy without its flag, too'}: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
         );
       const unread = seen.flags.find(({ error }) => error !== undefined);
       if (unread)
@@ -61,13 +65,18 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
     },
   );
 
-/** Limit on each Region's answer while the command looks: one that is cut off delays no evacuation. */
-const lookMs = ({ timeout }: Options): number => Math.min(timeout * 1_000, PATIENCE_MS);
+/** One Region that is cut off delays no evacuation; one that answers 429 is asked again. */
+const looking = ({ timeout }: Options): Looking => ({
+  limitMs: Math.min(timeout * 1_000, PATIENCE_MS),
+  throttledMs: timeout * 1_000,
+});
 
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
 const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ healthy }) => healthy);
+/** Whether no other Region serves. One of which nothing is known may serve. */
+const isAlone = (seen: Survey): boolean => othersOf(seen).every(({ healthy }) => healthy === false);
 const noOther = (seen: Survey): string =>
-  `no other Region is healthy (${othersOf(seen).map(describe).join('; ')})`;
+  `no other Region is ${isAlone(seen) ? '' : 'known to be '}healthy (${othersOf(seen).map(describe).join('; ')})`;
 
 const EVACUATE_HELP = `
 The flag is written to the keeper, the next Region in alphabetical order, and to the Region itself. DNS then leads to the
@@ -85,7 +94,7 @@ const command = (name: Name, description: string, more: string): Command =>
     .addOption(
       new Option(
         '--timeout <time>',
-        'how long to wait for each Region, and for the alarm that DNS follows, e.g. 90s, 10m',
+        'how long to wait for each Region, also for one that answers 429, and for the alarm that DNS follows, e.g. 90s',
       )
         .argParser(parseTime)
         .default(300, '5m'),
@@ -109,7 +118,7 @@ function evacuationCost({ region, keeper, regions, flags }: Survey, stage: strin
     `This takes ${region} out of service in stage ${stage}, until you run countersign return ${region}.`,
     `DNS leads to the other Regions within about 3 minutes, and ${region} refuses registrations within 10 seconds.`,
     'Nonces that it issued cannot be used while it is out; the SDK gets others elsewhere and registers there.',
-    `Its flag is kept in ${keeper}: while both are lost, the Region stays out.`,
+    `${keeper} keeps the flag. If both are lost, ${region} is still out when they return.`,
     ...regions.map(describe),
   ];
 }
@@ -137,6 +146,8 @@ async function run(
   const stands = new Map(
     flags.map(({ at, evacuatedAt }) => [at, evacuatedAt === undefined ? undefined : evacuatedAt !== null]),
   );
+  /** Where the flag stood before this command set it: another evacuation set it there. */
+  const foreign = new Set(flags.flatMap(({ at, evacuatedAt }) => (evacuatedAt ? [at] : [])));
   const done = new Set<string>();
   let alarmSeen = false;
   let interrupted = false;
@@ -155,7 +166,8 @@ async function run(
     attempt(at, async () => {
       try {
         const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1_000)]);
-        await invokeAdmin(target, at, COMMANDS[to].action, { region }, limit);
+        const shown = await invokeAdmin(target, at, COMMANDS[to].action, { region }, limit);
+        if ('stood_before' in shown && shown.stood_before) foreign.add(at);
         stands.set(at, to === 'evacuate');
       } catch (error) {
         const isBegun = !(error instanceof Refused || error instanceof NotBegun);
@@ -166,16 +178,22 @@ async function run(
   /** Of two operators who take out a Region each, at least one sees here what the other did. */
   const lookAgain = async (): Promise<void> => {
     let isTooMany = false;
-    await attempt('another look', async () => {
-      const now = await survey(target, region, lookMs(options));
-      isTooMany = isLast(now);
+    await attempt(LOOK, async () => {
+      const now = await survey(target, region, { ...looking(options), signal });
+      isTooMany = isAlone(now);
       if (isTooMany)
-        throw new CliError(EXIT.failed, `${noOther(now)}: what this command has set is taken back`);
+        throw new CliError(
+          EXIT.failed,
+          foreign.size > 0
+            ? `${noOther(now)}. Nothing is taken back, since another command has evacuated ${region}: to take it back, run ` +
+                `countersign return ${region}${target.args}`
+            : `${noOther(now)}: what this command has set is taken back`,
+        );
     });
-    if (!isTooMany) return;
+    if (!isTooMany || foreign.size > 0) return;
     await Promise.all(
-      flags.map(async ({ at, evacuatedAt }) => {
-        if (!evacuatedAt && stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
+      flags.map(async ({ at }) => {
+        if (stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
       }),
     );
   };
@@ -215,9 +233,15 @@ async function run(
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
   if (errors.length === 0) return;
   for (const line of left(region, keeper, inKeeper, own)) io.stderr.write(`${line}\n`);
+  if (errors.some(({ at }) => at === LOOK) && [inKeeper, own].some((flag) => flag !== false))
+    io.stderr.write(
+      `if no other Region serves, take ${region} back: countersign return ${region}${target.args}\n`,
+    );
   io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
 }
 
+/** Names the second look among the errors. */
+const LOOK = 'another look';
 const CHANGED = { evacuate: 'set', return: 'taken back' } as const;
 
 const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {

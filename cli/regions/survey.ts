@@ -6,15 +6,16 @@ import type { ShownRegion } from '../../lambda/contract/admin.ts';
 import { keeperOf } from '../../lambda/contract/evacuation.ts';
 import { invokeAdmin, Refused } from '../admin.ts';
 import { askAtOnce } from '../ask.ts';
-import { askHealth, type HealthAnswer } from '../health.ts';
+import { askHealth, THROTTLED } from '../health.ts';
 import { CliError, usage } from '../io.ts';
 import type { Target } from '../target.ts';
 
 /** A Region as its own `/v1/health` and its evacuation flags show it. */
 export interface SeenRegion {
   readonly region: string;
-  readonly healthy: boolean;
-  /** Checks that fail; `no answer` where it gave none. */
+  /** Undefined where that is not known: too many ask, and the Region answers 429. */
+  readonly healthy: boolean | undefined;
+  /** Checks that fail; `no answer` where it gave none, `too many requests` where it answers 429. */
   readonly failing: readonly string[];
   /** Other reasons that keep it out of service: `evacuated`, `hold-down`, `limits`. */
   readonly notes: readonly string[];
@@ -40,11 +41,19 @@ export interface Survey {
 /** Limit on one look at a Region's health. Its checkers wait for two seconds. */
 const ANSWER_MS = 5_000;
 
-/**
- * @param limitMs on each Region's answer, so that one that is cut off does not delay the others'
- * @throws CliError where no Region answers, or the stage has no such Region or no other
- */
-export async function survey(target: Target, region: string, limitMs: number): Promise<Survey> {
+/** How long a survey waits. */
+export interface Looking {
+  /** On each Region's answer, so that one that is cut off does not delay the others'. */
+  readonly limitMs: number;
+  /** How long to ask a Region again that answers 429. */
+  readonly throttledMs: number;
+  /** Ends that. */
+  readonly signal?: AbortSignal;
+}
+
+/** @throws CliError where no Region answers, or the stage has no such Region or no other */
+export async function survey(target: Target, region: string, looking: Looking): Promise<Survey> {
+  const { limitMs } = looking;
   const shown = await askAtOnce(target, (each) => show(target, each, region, limitMs), {
     // All that they say of the stage's Regions is the same. The flags are asked for in any case.
     patienceMs: limitMs / 5,
@@ -56,7 +65,7 @@ export async function survey(target: Target, region: string, limitMs: number): P
   const { keeper, regions } = shown.result;
   const names = regions.map(({ name }) => name);
   const [seen, flags, out] = await Promise.all([
-    Promise.all(regions.map(({ name, url }) => look(name, url))),
+    Promise.all(regions.map(({ name, url }) => look(name, url, looking))),
     flagsOf(target, region, keeper, limitMs),
     Promise.all(
       names.map(
@@ -94,12 +103,16 @@ async function flagAt(target: Target, at: string, region: string, limitMs: numbe
   }
 }
 
-async function look(region: string, url: ShownRegion['regions'][number]['url']): Promise<SeenRegion> {
-  const { healthy, failing, notes } = (await askHealth(url, ANSWER_MS)) ?? NO_ANSWER;
+async function look(
+  region: string,
+  url: ShownRegion['regions'][number]['url'],
+  looking: Looking,
+): Promise<SeenRegion> {
+  const answer = await askHealth(url, { ...looking, timeoutMs: ANSWER_MS });
+  if (answer === THROTTLED) return { region, healthy: undefined, failing: ['too many requests'], notes: [] };
+  const { healthy, failing, notes } = answer ?? { healthy: false, failing: ['no answer'], notes: [] };
   return { region, healthy, failing, notes };
 }
-
-const NO_ANSWER: HealthAnswer = { healthy: false, failing: ['no answer'], notes: [] };
 
 /**
  * @returns whether the Region is good (docs/regions.md): nothing but an evacuation or the hold-down after it
@@ -109,5 +122,8 @@ export const isGood = ({ failing, notes }: SeenRegion): boolean =>
   failing.length === 0 && notes.every((note) => note === 'evacuated' || note === 'hold-down');
 
 /** One line for a person. */
-export const describe = ({ region, healthy, failing, notes }: SeenRegion): string =>
-  `${region}: ${healthy ? 'healthy' : `unhealthy (${[...failing, ...notes].join(', ')})`}`;
+export function describe({ region, healthy, failing, notes }: SeenRegion): string {
+  const why = [...failing, ...notes].join(', ');
+  if (healthy === undefined) return `${region}: not known (${why})`;
+  return `${region}: ${healthy ? 'healthy' : `unhealthy (${why})`}`;
+}

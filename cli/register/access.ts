@@ -119,9 +119,12 @@ function requireHttp(url: string): void {
 }
 
 function readKey(path: string): string {
+  let key: string;
   try {
-    return readFileSync(path, 'utf8').trim();
+    key = readFileSync(path, 'utf8').trim();
   } catch (error) {
     throw usage(`--api-key-file: cannot read ${path}: ${(error as NodeJS.ErrnoException).code}`);
   }
+  if (key === '') throw usage(`--api-key-file: ${path} is empty`);
+  return key;
 }

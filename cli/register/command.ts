@@ -182,7 +182,10 @@ function report(
 function explain({ message, fix }: Stop, summary: Summary, checkpoint: Checkpoint | undefined): string {
   const again = summary.registered + summary.failed > 0 ? 'run it again to continue' : 'run it again';
   const next = fix === undefined ? again : `${fix}; then ${again}`;
-  return [message, whereOf(summary), ...(checkpoint ? [next] : fix ? [fix] : [])].join('; ');
+  // What a server says is a sentence, and this line goes on after it.
+  return [message.replace(/\.$/, ''), whereOf(summary), ...(checkpoint ? [next] : fix ? [fix] : [])].join(
+    '; ',
+  );
 }
 
 function whereOf({ unfinished, line }: Summary): string {

@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
-import { type Io, usage } from '../io.ts';
+import { type Io, unreadable, usage } from '../io.ts';
 import { readCsv } from './csv.ts';
 import { readJsonLines } from './json-lines.ts';
 import type { InputRecord } from './record.ts';
@@ -51,10 +51,6 @@ async function openFile(file: string, path: string): Promise<{ stream: Readable;
     }
     return { stream: handle.createReadStream(), size: stat.isFile() ? stat.size : undefined };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw usage(`there is no file ${file}`);
-    if (code === 'EACCES') throw usage(`no permission to read ${file}`);
-    if (code !== undefined) throw usage(`cannot read ${file}: ${code}`);
-    throw error;
+    throw unreadable(file, error as NodeJS.ErrnoException);
   }
 }

@@ -72,8 +72,10 @@ which waits only if every Region has confirmed.`,
     options: Options & { wait?: true },
   ): Promise<void> {
     let erased = false;
+    let existed = false;
     const note = <A extends ErasedRegistration | undefined>(answer: A): A => {
       erased ||= answer?.state === 'erased';
+      existed ||= answer?.existed === true;
       return answer;
     };
     // Once a Region has deleted the tombstone, one that finds nothing must not leave a new one.
@@ -82,7 +84,13 @@ which waits only if every Region has confirmed.`,
       return { client_id, user_id, ...(erased && { erased }) };
     };
     const merge = (before: ErasedRegistration, next: ErasedRegistration) => leastErased(before, note(next));
-    const askOnce = () => askEverywhere(io, options, 'registrations.erase', params, { merge });
+    const askOnce = async () => {
+      const answers = await askEverywhere(io, options, 'registrations.erase', params, { merge });
+      note(answers.result);
+      // After the first Region deleted it, the next one finds only the tombstone.
+      if (answers.result?.state !== 'deleted') return answers;
+      return { ...answers, result: { ...answers.result, existed } };
+    };
     const ask = async () => {
       const answers = await askOnce();
       return options.wait && answers.failed.length > 0 ? askOnce() : answers;
@@ -146,9 +154,11 @@ function minutes(ms: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-const describe = ({ state, erasable_at }: ErasedRegistration): string =>
-  ({
-    absent: 'never existed, nor did its client; no trace is left',
-    erased: 'is erased; no trace is left',
-    deleted: `is deleted; run this again from ${erasable_at} on to delete its tombstone`,
-  })[state];
+function describe({ state, erasable_at, existed }: ErasedRegistration): string {
+  if (state === 'absent') return 'never existed, nor did its client; no trace is left';
+  if (state === 'erased') return 'is erased; no trace is left';
+  const now = existed
+    ? 'is deleted'
+    : 'was not registered: it was deleted before, it never existed, or the name is mistyped';
+  return `${now}; run this again from ${erasable_at} on to delete its tombstone`;
+}

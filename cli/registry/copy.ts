@@ -5,10 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DescribeTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
-import { tableName } from '../../lambda/contract/names.ts';
+import { tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 import { durationText } from '../time.ts';
 import { type Digest, isSame, KINDS, type Kind } from './items.ts';
+import { removeMark, writeMark } from './mark.ts';
 import { tablesOfStage } from './stage.ts';
 import {
   ask,
@@ -78,6 +79,7 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
   if (!options.whileWriting) await settle(options, before, parts);
   const home = options.regions[0]!;
   const named = await kindsOf(options, parts);
+  const isInUse = (kind: Kind, table: string) => table === before.get(home)![kind];
   const consistency = before.get(home)!.consistency;
 
   const tables: CopiedTable[] = [];
@@ -99,8 +101,9 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
         `--to-generation: ${to} has served in ${served.join(' and ')}, and may hold what the source lacks; make tables of ` +
           'another generation',
       );
+    if (kind === 'registry') await removeMark(target);
     // Each Region of an eventual table has a copy of its own.
-    const isReplicated = consistency === 'eventual' && !named.has(kind);
+    const isReplicated = consistency === 'eventual' && isInUse(kind, from);
     const copies = new Map<string, Digest>();
     for (const region of isReplicated ? options.regions : [home])
       copies.set(region, await digestOf(place(region, from), pass(`reading ${from} in ${region}`)));
@@ -138,6 +141,13 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
     stopped &&
     !options.whileWriting &&
     tables.every((each) => each.equal && each.may_be_missing.length === 0);
+  if (complete) {
+    const stops = Object.fromEntries([...after].map(([region, each]) => [region, each.stopped_at!]));
+    const table = tableName(options.stage, 'registry', options.toGeneration);
+    const { dynamodb, signal } = parts;
+    const place = { dynamodb: dynamodb(home), region: home, table, signal };
+    await writeMark(place, { from: before.get(home)!.registry, stops });
+  }
   return { tables, stopped, complete };
 }
 
@@ -175,14 +185,26 @@ async function settle(
   await delay(leftMs, undefined, { signal }).catch(() => {});
 }
 
-/** @returns the named tables, by what their keys say they are */
+/**
+ * @returns the named tables, by what their keys say they are
+ * @throws CliError where one cannot be a source
+ */
 async function kindsOf(
-  { fromTables, regions }: CopyOptions,
+  { stage, fromTables, regions, toGeneration }: CopyOptions,
   { dynamodb, signal }: CopyParts,
 ): Promise<Map<Kind, string>> {
   const found = new Map<Kind, string>();
   const region = regions[0]!;
+  const targets = KINDS.map((kind) => tableName(stage, kind, toGeneration));
   for (const table of fromTables) {
+    if (targets.includes(table))
+      throw usage(`--from-table: ${table} is of the generation to fill: name the table to copy from`);
+    // They have the key of registry.
+    const own = tableKinds('region').find((kind) =>
+      table.startsWith(tableName(stage, kind).replace(/1$/, '')),
+    );
+    if (own)
+      throw usage(`--from-table: ${table} is a table of ${own}, and only registry and clients are copied`);
     const describe = new DescribeTableCommand({ TableName: table });
     const { Table } = await ask({ table, region, signal }, (options) =>
       dynamodb(region).send(describe, options),

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
 import {
   KEY,
   KEY_TIMES,
@@ -12,7 +13,14 @@ import {
   REVOKED,
   WRITTEN_AT,
 } from '../../lambda/contract/items.ts';
-import { type GlobalTableKind, PROBE_PREFIX, TABLES, tableKinds } from '../../lambda/contract/names.ts';
+import {
+  COPIED_KEY,
+  type GlobalTableKind,
+  PROBE_PREFIX,
+  TABLES,
+  tableKinds,
+} from '../../lambda/contract/names.ts';
+import { betweenClocksMs } from '../../protocol/registration.ts';
 import { CliError, EXIT } from '../io.ts';
 
 export type Item = Record<string, AttributeValue>;
@@ -20,10 +28,11 @@ export type Kind = GlobalTableKind;
 export const KINDS = tableKinds('global');
 
 /**
- * Health checks and the write stop write to keys of this form; no client has a name like it. They show that
- * a Region uses the table, and are not copied.
+ * Health checks and the write stop write to keys of this form, and a complete copy leaves a mark; no client
+ * has a name like these. They are of the table itself, and are not copied.
  */
-export const isProbe = ({ pk }: Item): boolean => pk?.S?.startsWith(PROBE_PREFIX) === true;
+export const isMark = ({ pk }: Item): boolean =>
+  pk?.S === COPIED_KEY || pk?.S?.startsWith(PROBE_PREFIX) === true;
 
 export const keyOf = (kind: Kind, item: Item): Item =>
   Object.fromEntries(TABLES[kind].keys.map((name) => [name, item[name]!]));
@@ -46,14 +55,21 @@ export function unlessNewer(kind: Kind, item: Item): Condition {
   const key = Object.values(keyOf(kind, item)).map(({ S }) => S);
   throw new CliError(
     EXIT.failed,
-    `${kind} has an item that this command does not know (${key.join(', ')}): copy with the version of countersign that the stage runs`,
+    `${kind} has an item that this command does not know (${key.join(', ')}): copy with the version of countersign that the stage runs, and from a table of ${kind}`,
   );
 }
 
 function registryCondition(item: Item): Condition | undefined {
   // A registration or a tombstone, whichever was later.
-  const by = item[REMOVED_AT] ?? item[REGISTERED_AT];
-  return by && absentOr(`${REGISTERED_AT} <= :by OR ${REMOVED_AT} <= :by`, { ':by': by });
+  const { [REGISTERED_AT]: registered, [REMOVED_AT]: removed } = item;
+  if (!removed)
+    return registered && absentOr(`${REGISTERED_AT} <= :by OR ${REMOVED_AT} <= :by`, { ':by': registered });
+  // A tombstone may be of a clock that is behind the one of its registration.
+  const latest = Number(removed.N) + betweenClocksMs(LONGEST_CLOCK_ERROR_MS);
+  return absentOr(`${REGISTERED_AT} <= :latest OR ${REMOVED_AT} <= :by`, {
+    ':by': removed,
+    ':latest': { N: String(latest) },
+  });
 }
 
 function clientsCondition(item: Item): Condition | undefined {

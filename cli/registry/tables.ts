@@ -18,7 +18,7 @@ import {
   DigestSum,
   type Item,
   isExpired,
-  isProbe,
+  isMark,
   type Kind,
   keyOf,
   unlessNewer,
@@ -86,10 +86,15 @@ export async function removeExtras(source: Place, target: Place, pass: Pass): Pr
   return removed;
 }
 
-/** @returns a digest of the items to copy, by strongly consistent reads */
+/**
+ * @returns a digest of the items to copy, by strongly consistent reads
+ * @throws CliError where an item shows that the table is of another kind
+ */
 export async function digestOf(place: Place, pass: Pass): Promise<Digest> {
   const sum = new DigestSum();
   await eachItem(place, pass, async (item) => {
+    // Nothing is written yet. Ledger and limits have the key of registry: only an item tells them apart.
+    unlessNewer(place.kind, item);
     if (!isExpired(item, pass.startS + EXPIRING_S)) sum.add(item);
   });
   return sum.value;
@@ -110,7 +115,7 @@ export async function servedRegions({ kind, ...place }: Place): Promise<string[]
 async function eachItem(place: Place, pass: Pass, work: (item: Item) => Promise<void>): Promise<void> {
   let items = 0;
   for await (const page of pages(place)) {
-    const own = page.filter((item) => !isProbe(item));
+    const own = page.filter((item) => !isMark(item));
     for (let at = 0; at < own.length; at += AT_ONCE) await Promise.all(own.slice(at, at + AT_ONCE).map(work));
     items += own.length;
     pass.progress(items);

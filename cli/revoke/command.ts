@@ -7,7 +7,7 @@ import { decodeJwt } from 'jose';
 import { readNonce } from '../../protocol/nonce.ts';
 import { invokeAdmin } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, unreadable, usage } from '../io.ts';
 import { checkClientNames } from '../params.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 
@@ -93,7 +93,7 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
     try {
       return readFileSync(resolve(io.cwd, file), 'utf8').trim();
     } catch (error) {
-      throw new CliError(EXIT.usage, `cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`);
+      throw unreadable(file, error as NodeJS.ErrnoException);
     }
   }
 }

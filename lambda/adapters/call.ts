@@ -5,10 +5,14 @@
  * protection.
  */
 export class Unavailable extends Error {
+  /** For the caller, if there is more to say than the code does. */
+  readonly detail?: string;
+
   /** @param part what could not be reached; the cause stays out of the message, which is logged */
-  constructor(part: string, cause?: unknown) {
+  constructor(part: string, cause?: unknown, detail?: string) {
     super(`${part} unavailable`, { cause });
     this.name = 'Unavailable';
+    if (detail !== undefined) this.detail = detail;
   }
 }
 

@@ -4,18 +4,18 @@
  * item with nothing else: no roll-over and no other command can undo it.
  */
 import { randomUUID } from 'node:crypto';
+import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
+import type { Profile } from '../../protocol/api-key.ts';
+import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
+import { DELETED, KEY, RECORD, REVOKED, STATE } from '../contract/items.ts';
 import {
   DeleteItemCommand,
-  type DynamoDBClient,
+  type Dynamodb,
   PutItemCommand,
   QueryCommand,
   ScanCommand,
   UpdateItemCommand,
-  type UpdateItemCommandInput,
-} from '@aws-sdk/client-dynamodb';
-import type { Profile } from '../../protocol/api-key.ts';
-import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
-import { DELETED, KEY, RECORD, REVOKED, STATE } from '../contract/items.ts';
+} from './aws/commands.ts';
 import { call } from './call.ts';
 import { type Item, numberOf, present, randomPause, textOf, writeGlobal } from './dynamodb.ts';
 
@@ -68,12 +68,12 @@ export interface Place {
 /** Issuer of a generation that no other generation issued. It is not the form of a kid. */
 const OPERATOR = 'operator';
 
-export const createClientReader = (dynamodb: DynamoDBClient, table: string): ClientReader => ({
+export const createClientReader = (dynamodb: Dynamodb, table: string): ClientReader => ({
   load: async (clientId) => toRecord(clientId, await itemsOf(dynamodb, table, clientId)),
 });
 
 /** @param pause between two attempts of a write */
-export function createClients(dynamodb: DynamoDBClient, table: string, pause = randomPause): Clients {
+export function createClients(dynamodb: Dynamodb, table: string, pause = randomPause): Clients {
   const items = (clientId: string): Promise<Item[]> => itemsOf(dynamodb, table, clientId);
 
   /** @returns whether the condition held */
@@ -250,7 +250,7 @@ function keyItem(clientId: string, key: ClientKey): Item {
 }
 
 /** @returns every item of a client, by strongly consistent reads */
-async function itemsOf(dynamodb: DynamoDBClient, table: string, clientId: string): Promise<Item[]> {
+async function itemsOf(dynamodb: Dynamodb, table: string, clientId: string): Promise<Item[]> {
   const found: Item[] = [];
   let from: Item | undefined;
   do {

@@ -1,7 +1,7 @@
 /** Evacuation flags in a Region's `limits` table: its own, and that of the Region whose flag it keeps. */
-import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { type EvacuationFlag, returnedTtlS } from '../../protocol/evacuation.ts';
 import { evacuatedKey } from '../contract/limits.ts';
+import { type Dynamodb, GetItemCommand, UpdateItemCommand } from './aws/commands.ts';
 import { call } from './call.ts';
 import { CONDITION_FAILED, type Item } from './dynamodb.ts';
 
@@ -15,7 +15,7 @@ export interface Evacuations {
   return(region: string, nowMs: number): Promise<EvacuationFlag>;
 }
 
-export function createEvacuations(dynamodb: DynamoDBClient, table: string): Evacuations {
+export function createEvacuations(dynamodb: Dynamodb, table: string): Evacuations {
   const item = (region: string) => ({ TableName: table, Key: { pk: { S: evacuatedKey(region) } } });
   const evacuations: Evacuations = {
     async read(region) {

@@ -1,7 +1,7 @@
 /** For how long the Region has been good, in its `limits` table: instances come and go. */
-import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterGood, type Goodness, goodAfterBadMs, isNews } from '../../protocol/health.ts';
 import { HEALTH_KEY } from '../contract/limits.ts';
+import { type Dynamodb, GetItemCommand, UpdateItemCommand } from './aws/commands.ts';
 import { call } from './call.ts';
 import { CONDITION_FAILED, numberOf } from './dynamodb.ts';
 
@@ -24,7 +24,7 @@ export interface GoodnessRecord {
 /** Each failed attempt means that another instance has noted something. */
 const ATTEMPTS = 3;
 
-export function createGoodness(dynamodb: DynamoDBClient, table: string): GoodnessRecord {
+export function createGoodness(dynamodb: Dynamodb, table: string): GoodnessRecord {
   const item = { TableName: table, Key: { pk: { S: HEALTH_KEY } } };
   const record: GoodnessRecord = {
     async read() {

@@ -1,7 +1,7 @@
 /** Check 10 (ledger): the Region's table of used nonces. */
-import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { ledgerTtlS } from '../../protocol/ledger.ts';
 import type { PresentedNonce } from '../../protocol/nonce.ts';
+import { type Dynamodb, PutItemCommand } from './aws/commands.ts';
 import { call } from './call.ts';
 import { CONDITION_FAILED } from './dynamodb.ts';
 
@@ -24,7 +24,7 @@ export interface Ledger {
   probe(nowMs: number): Promise<void>;
 }
 
-export function createLedger(dynamodb: DynamoDBClient, table: string): Ledger {
+export function createLedger(dynamodb: Dynamodb, table: string): Ledger {
   return {
     async consume({ nonce, jti, w }) {
       const put = new PutItemCommand({

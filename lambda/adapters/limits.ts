@@ -2,9 +2,9 @@
  * The Region's counters of leased signatures (docs/protocol.md, "Limits";
  * docs/decisions/0007-quota-leases.md).
  */
-import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { counterTtlS } from '../../protocol/quota.ts';
 import { quotaKey } from '../contract/limits.ts';
+import { type Dynamodb, UpdateItemCommand } from './aws/commands.ts';
 import { call } from './call.ts';
 import { CONDITION_FAILED, numberOf } from './dynamodb.ts';
 
@@ -20,7 +20,7 @@ export interface Limits {
   lease(clientId: string, window: number, n: number, limit: number): Promise<number | undefined>;
 }
 
-export function createLimits(dynamodb: DynamoDBClient, table: string): Limits {
+export function createLimits(dynamodb: Dynamodb, table: string): Limits {
   return {
     async lease(clientId, window, n, limit) {
       // The condition also holds for a counter that does not exist, for any `n`.

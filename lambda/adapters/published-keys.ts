@@ -2,9 +2,9 @@
  * Stores a Region's memory of a purpose's published keys (protocol/published.ts) in its `limits` table
  * (keys-item.ts).
  */
-import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { NOTHING_PUBLISHED, type Published } from '../../protocol/published.ts';
 import type { Purpose } from '../contract/purposes.ts';
+import { type Dynamodb, GetItemCommand, UpdateItemCommand } from './aws/commands.ts';
 import { call, Unavailable } from './call.ts';
 import { CONDITION_FAILED } from './dynamodb.ts';
 import { keysItem, keysItemTtlS } from './keys-item.ts';
@@ -20,11 +20,7 @@ export interface PublishedKeys {
 /** Few are enough: only a purpose's rotation function writes, for its schedule and for operators. */
 const ATTEMPTS = 5;
 
-export function createPublishedKeys(
-  dynamodb: DynamoDBClient,
-  table: string,
-  purpose: Purpose,
-): PublishedKeys {
+export function createPublishedKeys(dynamodb: Dynamodb, table: string, purpose: Purpose): PublishedKeys {
   const item = keysItem(table, purpose);
   return {
     read: async () => parse(await readText()),

@@ -1,11 +1,5 @@
 /** Check 12 (registry): registrations, and the tombstones of deleted ones, by conditional writes. */
 import {
-  DeleteItemCommand,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
-import {
   decideRegister,
   latestDeletedMs,
   type RegisterOutcome,
@@ -15,6 +9,7 @@ import {
 } from '../../protocol/registration.ts';
 import { PROBE_PREFIX } from '../contract/names.ts';
 import type { Consistency } from '../contract/serving-environment.ts';
+import { DeleteItemCommand, type Dynamodb, GetItemCommand, PutItemCommand } from './aws/commands.ts';
 import { call, Unavailable } from './call.ts';
 import { type Item, numberOf, type Pause, randomPause, textOf, writeGlobal } from './dynamodb.ts';
 
@@ -55,7 +50,7 @@ export interface RegistryOptions {
 }
 
 export function createRegistry(
-  dynamodb: DynamoDBClient,
+  dynamodb: Dynamodb,
   table: string,
   { consistency, clockErrorMs, pause = randomPause }: RegistryOptions,
 ): Registry {

@@ -3,8 +3,8 @@
  * them even where its copy of the keyset is stale or the primary Region is lost (docs/key-life-cycle.md, "A
  * key that leaked").
  */
-import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Purpose } from '../contract/purposes.ts';
+import { type Dynamodb, GetItemCommand, UpdateItemCommand } from './aws/commands.ts';
 import { call } from './call.ts';
 import { keysItem, keysItemTtlS } from './keys-item.ts';
 
@@ -16,7 +16,7 @@ export interface RevokedKids {
   add(purpose: Purpose, kids: readonly string[], nowMs: number): Promise<void>;
 }
 
-export function createRevokedKids(dynamodb: DynamoDBClient, table: string): RevokedKids {
+export function createRevokedKids(dynamodb: Dynamodb, table: string): RevokedKids {
   return {
     async read(purpose) {
       const get = new GetItemCommand({ ...keysItem(table, purpose), ConsistentRead: true });

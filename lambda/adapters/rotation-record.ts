@@ -2,9 +2,9 @@
  * Why a purpose's last rotation failed, in the Region's `limits` table (keys-item.ts): AWS keeps no such
  * record.
  */
-import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { RotationFailure } from '../contract/keys.ts';
 import type { Purpose } from '../contract/purposes.ts';
+import { type Dynamodb, GetItemCommand, UpdateItemCommand } from './aws/commands.ts';
 import { call } from './call.ts';
 import { CONDITION_FAILED } from './dynamodb.ts';
 import { keysItem, keysItemTtlS } from './keys-item.ts';
@@ -17,11 +17,7 @@ export interface RotationRecord {
   succeeded(): Promise<void>;
 }
 
-export function createRotationRecord(
-  dynamodb: DynamoDBClient,
-  table: string,
-  purpose: Purpose,
-): RotationRecord {
+export function createRotationRecord(dynamodb: Dynamodb, table: string, purpose: Purpose): RotationRecord {
   const item = keysItem(table, purpose);
   return {
     async read() {

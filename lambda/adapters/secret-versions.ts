@@ -22,6 +22,8 @@ export interface SecretState {
   readonly changedAtMs: number;
   /** The only Region where the secret can be written; undefined where it has no replica. */
   readonly primaryRegion: string | undefined;
+  /** Whether a replica has yet to receive the last change. */
+  readonly replicating: boolean;
   /** When Secrets Manager rotates next, epoch milliseconds; undefined where it does not. */
   readonly nextRotationAtMs: number | undefined;
 }
@@ -62,6 +64,7 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
     async describe() {
       const { answer } = await call(part, () => secrets.send(new DescribeSecretCommand({ SecretId })));
       const { VersionIdsToStages = {}, LastChangedDate, PrimaryRegion, NextRotationDate } = answer;
+      const { ReplicationStatus = [] } = answer;
       const holder = (label: StagingLabel) =>
         Object.entries(VersionIdsToStages).find(([, labels]) => labels.includes(label))?.[0];
       return {
@@ -69,6 +72,7 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
         pending: holder('AWSPENDING'),
         changedAtMs: LastChangedDate?.getTime() ?? 0,
         primaryRegion: PrimaryRegion,
+        replicating: ReplicationStatus.some(({ Status }) => Status === 'InProgress'),
         nextRotationAtMs: NextRotationDate?.getTime(),
       };
     },

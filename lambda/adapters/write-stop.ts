@@ -3,13 +3,8 @@
  * `clients`, so that these can be copied (docs/upgrade.md, "Other tables"). It has no `ttl`: only an operator
  * ends it.
  */
-import {
-  DeleteItemCommand,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
 import { WRITE_STOP_KEY } from '../contract/limits.ts';
+import { DeleteItemCommand, type Dynamodb, GetItemCommand, PutItemCommand } from './aws/commands.ts';
 import { call, Unavailable } from './call.ts';
 import { CONDITION_FAILED, numberOf } from './dynamodb.ts';
 
@@ -22,7 +17,7 @@ export interface WriteStop {
   resume(): Promise<void>;
 }
 
-export function createWriteStop(dynamodb: DynamoDBClient, table: string): WriteStop {
+export function createWriteStop(dynamodb: Dynamodb, table: string): WriteStop {
   const TableName = table;
   const Key = { pk: { S: WRITE_STOP_KEY } };
 

@@ -34,7 +34,11 @@ export const regionReadActions = (options: Omit<RegionOptions, 'nowMs'>): Action
 export const regionWriteActions = (options: RegionOptions): Actions => ({
   'regions.evacuate': action(Named, byName, async ({ region }) => {
     const keeper = requireFlagHere(options, region);
-    return shown(options, region, keeper, await options.evacuations.evacuate(region, options.nowMs()));
+    const nowMs = options.nowMs();
+    const flag = await options.evacuations.evacuate(region, nowMs);
+    // A flag that is already set keeps its time.
+    const stood_before = flag.stands && flag.sinceMs !== nowMs;
+    return { ...shown(options, region, keeper, flag), stood_before };
   }),
   'regions.return': action(Named, byName, async ({ region }) => {
     const keeper = requireFlagHere(options, region);

@@ -90,8 +90,9 @@ async function erase(
   let stored = await registry.read(clientId, id);
   if (!stored && erased) return { id, state: 'erased' };
   if (!stored && !(await options.clients.known(clientId))) return { id, state: 'absent' };
+  let existed = false;
   if (!stored || !isTombstone(stored)) {
-    await remove(options, clientId, id);
+    existed = await remove(options, clientId, id);
     stored = await registry.read(clientId, id);
   }
   // The client has registered it again, with a newer nonce: the operator must know.
@@ -104,5 +105,5 @@ async function erase(
   const clearMs = erasableAtMs(stored.deletedAtMs, clockErrorMs);
   if (nowMs() > clearMs && (await registry.erase(clientId, id, stored.deletedAtMs)))
     return { id, state: 'erased' };
-  return { id, state: 'deleted', erasable_at: new Date(clearMs + 1000).toISOString() };
+  return { id, state: 'deleted', erasable_at: new Date(clearMs + 1000).toISOString(), existed };
 }

@@ -71,6 +71,8 @@ export interface ErasedRegistration {
    */
   readonly state: 'absent' | 'deleted' | 'erased';
   readonly erasable_at?: string;
+  /** With `deleted`: whether this call found a registration, and not only a tombstone or nothing. */
+  readonly existed?: boolean;
 }
 
 /** A Region as the tables of the Region that answers have it. */
@@ -84,6 +86,11 @@ export interface ShownRegion {
   readonly evacuated_at: string | null;
   /** When the flag was last removed; null if it is set, or never was. */
   readonly returned_at: string | null;
+}
+
+export interface EvacuatedRegion extends ShownRegion {
+  /** Whether the flag was set before, by another call. */
+  readonly stood_before: boolean;
 }
 
 interface OneRegion {
@@ -153,7 +160,7 @@ export interface AdminActions {
   'registrations.erase': { params: OneRegistration & { erased?: boolean }; result: ErasedRegistration };
   'regions.show': { params: OneRegion; result: ShownRegion };
   /** Sets the flag in the table of the Region that is asked: the Region itself, or its keeper. */
-  'regions.evacuate': { params: OneRegion; result: ShownRegion };
+  'regions.evacuate': { params: OneRegion; result: EvacuatedRegion };
   /** Takes the flag back there. */
   'regions.return': { params: OneRegion; result: ShownRegion };
   'tables.show': { params: object; result: ShownTables };

@@ -15,6 +15,9 @@ export const DEFAULTS = {
   holdDownMs: 180_000,
 } as const;
 
+/** Largest `clockErrorMs` that a stage may have. */
+export const LONGEST_CLOCK_ERROR_MS = 60_000;
+
 /** The inputs of a purpose's key windows, except the longest life of what the key signs. */
 export const DEFAULT_LAGS: Omit<KeyLags, 'maxLifeMs'> = {
   replicationMs: HOUR_MS,

@@ -102,3 +102,6 @@ export function tableKinds(scope: 'global' | 'region'): TableKind[] {
  * Region's own.
  */
 export const PROBE_PREFIX = '#probe#';
+
+/** Key of the registry for the mark of a complete copy that filled it. */
+export const COPIED_KEY = '#copied';

@@ -1,5 +1,5 @@
-import { dynamodbClient } from '../adapters/aws.ts';
+import { sdkDynamodb } from '../adapters/aws-sdk.ts';
 import { adminRead } from './compose/serving.ts';
 import { aws, runtime } from './process.ts';
 
-export const handler = adminRead({ ...runtime, dynamodb: dynamodbClient(aws) });
+export const handler = adminRead({ ...runtime, dynamodb: sdkDynamodb(aws) });

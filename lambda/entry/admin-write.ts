@@ -1,5 +1,5 @@
-import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
+import { sdkDynamodb, sdkSecrets } from '../adapters/aws-sdk.ts';
 import { adminWrite } from './compose/serving.ts';
 import { aws, runtime } from './process.ts';
 
-export const handler = adminWrite({ ...runtime, dynamodb: dynamodbClient(aws), secrets: secretsClient(aws) });
+export const handler = adminWrite({ ...runtime, dynamodb: sdkDynamodb(aws), secrets: sdkSecrets(aws) });

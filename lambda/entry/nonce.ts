@@ -1,5 +1,12 @@
 import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
 import { nonce } from './compose/serving.ts';
-import { aws, runtime } from './process.ts';
+import { atStart, aws, runtime, started } from './process.ts';
 
-export const handler = nonce({ ...runtime, dynamodb: dynamodbClient(aws), secrets: secretsClient(aws) });
+export const handler = nonce({
+  ...runtime,
+  atStart,
+  dynamodb: dynamodbClient(aws),
+  secrets: secretsClient(aws),
+});
+
+await started();

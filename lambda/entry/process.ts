@@ -3,7 +3,7 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import type { AwsOptions } from '../adapters/aws.ts';
 import type { Environment } from '../contract/environment.ts';
 import { allowedFields, type Log } from '../log.ts';
-import type { Runtime } from './compose/parts.ts';
+import type { AtStart, Runtime } from './compose/parts.ts';
 
 const logger = new Logger({ serviceName: 'countersign' });
 
@@ -15,6 +15,19 @@ const log: Log = (entry) => {
 };
 
 export const runtime: Runtime = { env: process.env as Environment, log, nowMs: Date.now };
+
+const reads: Promise<unknown>[] = [];
+
+/** Reads what the first request needs while the function initialises, all at once. */
+export const atStart: AtStart = (read) => {
+  reads.push(read());
+};
+
+/**
+ * Lambda may freeze a function after its initialisation, and a connection that waits for an answer would
+ * break. A read that fails is logged, and the first request that needs it tries again.
+ */
+export const started = (): Promise<unknown> => Promise.allSettled(reads);
 
 /** Lambda keeps the role's credentials in the environment, so no chain of providers is loaded. */
 export const aws: AwsOptions = {

@@ -1,9 +1,12 @@
 import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
 import { registration } from './compose/serving.ts';
-import { aws, runtime } from './process.ts';
+import { atStart, aws, runtime, started } from './process.ts';
 
 export const handler = registration({
   ...runtime,
+  atStart,
   dynamodb: dynamodbClient(aws),
   secrets: secretsClient(aws),
 });
+
+await started();

@@ -1,5 +1,5 @@
 import { GetWebIdentityTokenCommand, STSClient } from '@aws-sdk/client-sts';
-import { dynamodbClient, secretsClient } from '../adapters/aws.ts';
+import { sdkDynamodb, sdkSecrets } from '../adapters/aws-sdk.ts';
 import { rotate } from './compose/keys.ts';
 import { aws, runtime } from './process.ts';
 
@@ -9,8 +9,8 @@ const TOKEN_LIFE_S = 300;
 export const handler = rotate({
   ...runtime,
   aws: (region) => ({
-    secrets: secretsClient({ ...aws, region }),
-    dynamodb: dynamodbClient({ ...aws, region }),
+    secrets: sdkSecrets({ ...aws, region }),
+    dynamodb: sdkDynamodb({ ...aws, region }),
   }),
   credentials: async () => aws.credentials,
   // At the Region's own endpoint: the global one makes no tokens.

@@ -8,6 +8,7 @@ import type { Evacuations } from '../adapters/evacuations.ts';
 import type { GoodnessRecord } from '../adapters/goodness.ts';
 import type { Ledger } from '../adapters/ledger.ts';
 import type { Registry } from '../adapters/registry.ts';
+import type { WriteStop } from '../adapters/write-stop.ts';
 import { json } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
@@ -18,6 +19,7 @@ export interface HealthOptions {
   readonly registry: Registry;
   readonly keysets: readonly KeysetCache[];
   readonly evacuations: Pick<Evacuations, 'read'>;
+  readonly writeStop: Pick<WriteStop, 'read'>;
   readonly goodness: GoodnessRecord;
   /**
    * A Region that was unhealthy stays so until it has been good for this long. 0, without regular requests:
@@ -45,28 +47,41 @@ interface Result {
   readonly checks: Checks;
   readonly notes: readonly Note[];
 }
-/** `held` is undefined if the record was not read. */
-type Look = Result & { readonly held?: Goodness | undefined };
+interface Look extends Result {
+  /** Undefined if the record was not read. */
+  readonly held?: Goodness | undefined;
+  /**
+   * Whether an operator stopped writes for a copy of the tables. That does not make the Region unhealthy:
+   * writes are stopped in every Region, and DNS could lead clients to no better one.
+   */
+  readonly stopped: boolean;
+}
+
+type Found = Pick<Look, 'checks' | 'notes' | 'stopped'>;
 
 export function healthHandler(options: HealthOptions): HttpHandler {
-  const { http, ledger, registry, keysets, evacuations, goodness, holdDownMs } = options;
+  const { http, ledger, registry, keysets, evacuations, writeStop, goodness, holdDownMs } = options;
   let answered: Result | undefined;
   /** Results in a row that contradict the answer. */
   let contrary = 0;
   /** When this instance last found the Region bad, and could not note it. */
   let unnotedMs: number | undefined;
-  let latest: { readonly atMs: number; readonly result: Promise<Result> } | undefined;
+  let latest: { readonly atMs: number; readonly result: Promise<Found> } | undefined;
 
   return httpHandler(http, async () => {
     const nowMs = http.nowMs();
     if (!latest || nowMs - latest.atMs >= CACHE_MS || nowMs < latest.atMs)
-      latest = { atMs: nowMs, result: look(nowMs).then((found) => judge(found, nowMs)) };
-    const { checks, notes } = await latest.result;
+      latest = { atMs: nowMs, result: find(nowMs) };
+    const { checks, notes, stopped } = await latest.result;
     const status: Status = isGood({ checks, notes }) ? 'pass' : 'fail';
     return {
       ...json(
         status === 'pass' ? 200 : 503,
-        { status, checks, region: http.region, ...(notes.length > 0 && { notes }) },
+        {
+          ...{ status, checks, region: http.region },
+          ...(notes.length > 0 && { notes }),
+          ...(stopped && { writes: 'stopped' }),
+        },
         {
           'Cache-Control': 'no-store',
           'Content-Type': 'application/health+json',
@@ -76,11 +91,19 @@ export function healthHandler(options: HealthOptions): HttpHandler {
     };
   });
 
+  async function find(nowMs: number): Promise<Found> {
+    const found = await look(nowMs);
+    return { ...(await judge(found, nowMs)), stopped: found.stopped };
+  }
+
   async function look(nowMs: number): Promise<Look> {
     const read = async () => {
-      const reads = [evacuations.read(http.region), holdDownMs > 0 ? goodness.read() : undefined] as const;
-      const [flag, held] = await Promise.all(reads);
-      return { flag, held };
+      const [flag, stoppedAtMs, held] = await Promise.all([
+        evacuations.read(http.region),
+        writeStop.read(),
+        holdDownMs > 0 ? goodness.read() : undefined,
+      ]);
+      return { flag, held, stopped: stoppedAtMs !== undefined };
     };
     const [ledgerStatus, registryStatus, keys, limits] = await Promise.all([
       passes(() => ledger.probe(nowMs)),
@@ -94,6 +117,7 @@ export function healthHandler(options: HealthOptions): HttpHandler {
     return {
       checks: { ledger: ledgerStatus, registry: registryStatus, keys },
       notes,
+      stopped: limits?.stopped === true,
       ...(limits && { held: limits.held }),
     };
   }

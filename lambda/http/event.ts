@@ -51,13 +51,17 @@ export function readEvent(event: APIGatewayProxyEvent): RoutedRequest | Unrouted
 /** API Gateway keeps the case of names, so one header may come under two names. */
 function lowerCaseNames(headers: APIGatewayProxyEvent['multiValueHeaders']): Map<string, string[]> {
   const merged = new Map<string, string[]>();
-  for (const [name, list] of values(headers)) {
+  for (const name in headers) {
+    const list = headers[name] ?? [];
     const key = name.toLowerCase();
-    merged.set(key, [...(merged.get(key) ?? []), ...list]);
+    const before = merged.get(key);
+    merged.set(key, before ? [...before, ...list] : list);
   }
   return merged;
 }
 
 function values(multi: { [name: string]: string[] | undefined } | null | undefined): Map<string, string[]> {
-  return new Map(Object.entries(multi ?? {}).map(([name, list]) => [name, list ?? []]));
+  const all = new Map<string, string[]>();
+  for (const name in multi) all.set(name, multi[name] ?? []);
+  return all;
 }

@@ -30,8 +30,8 @@ export function httpHandler({ region, errorDocsUrl, nowMs, log }: HttpContext, w
     const startedMs = nowMs();
     const request = readEvent(event);
     const { requestId, method, resource } = request;
-    const fail = (code: 'not_found' | 'unavailable' | 'internal', reason: string) =>
-      problem(code, { requestId, errorDocsUrl, nowMs: startedMs, reason });
+    const fail = (code: 'not_found' | 'unavailable' | 'internal', reason: string, detail?: string) =>
+      problem(code, { requestId, errorDocsUrl, nowMs: startedMs, reason, ...(detail && { detail }) });
 
     const fields: LogFields = {};
     let failure: Pick<LogEntry, 'error' | 'stack'> | undefined;
@@ -40,7 +40,10 @@ export function httpHandler({ region, errorDocsUrl, nowMs, log }: HttpContext, w
       answer = request.path === undefined ? fail('not_found', 'path') : await work(request, fields);
     } catch (error) {
       failure = describeError(error);
-      answer = error instanceof Unavailable ? fail('unavailable', error.message) : fail('internal', 'error');
+      answer =
+        error instanceof Unavailable
+          ? fail('unavailable', error.message, error.detail)
+          : fail('internal', 'error');
     }
     const { status, code, reason } = answer;
     const exposed_key = exposedKey(event, request);

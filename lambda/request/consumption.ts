@@ -16,6 +16,11 @@ export interface Consumption {
   readonly quota: Quota;
 }
 
+const EVACUATED = 'An operator took this Region out of service; use another Region, or try again later.';
+
+const STOPPED =
+  'An operator stopped registrations, deletions and changes of clients for a while; try again later.';
+
 export type Consumed =
   /** Headers for a success. */
   | { readonly ok: true; readonly headers: Readonly<Record<string, string>> }
@@ -38,8 +43,8 @@ export async function consume(
   // First: the client can send the same proof to another Region, or again, since it has used up nothing here.
   const refusal = await writeRefusal();
   if (refusal === 'evacuated')
-    return { ok: false, answer: await answerRefusal(refuse('unavailable', refusal)) };
-  if (refusal === 'stopped') throw new Unavailable('writes');
+    return { ok: false, answer: await answerRefusal(refuse('unavailable', refusal, EVACUATED)) };
+  if (refusal === 'stopped') throw new Unavailable('writes', undefined, STOPPED);
   await markUsed();
   const known = quota.refusal(client);
   if (known) return { ok: false, answer: await answerRefusal(refuse('quota_exceeded', 'known'), known) };

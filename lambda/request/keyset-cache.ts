@@ -76,9 +76,9 @@ export class KeysetCache {
    * @throws Unavailable where there is none
    */
   async current(): Promise<Keyset> {
-    const keyset = await this.#keyset.current();
-    if (!this.#revoked) return keyset;
-    const revoked = await this.#revoked.current();
+    // At once: a first request waits for one of them only.
+    const [keyset, revoked] = await Promise.all([this.#keyset.current(), this.#revoked?.current()]);
+    if (!revoked) return keyset;
     if (this.#merged?.of !== keyset || this.#merged.with !== revoked)
       this.#merged = { of: keyset, with: revoked, keyset: withRevoked(keyset, revoked) };
     return this.#merged.keyset;

@@ -107,7 +107,7 @@ async function admit<Verified extends VerifiedRead | VerifiedWrite>(
   if (signer) fields.client_id = signer.client.clientId;
 
   const answerRefusal = async (refusal: Refusal, extras: Extras = {}): Promise<Answer> => {
-    const { code, reason, errors } = refusal;
+    const { code, reason, errors, detail } = refusal;
     const { status, nonce } = PROBLEMS[code];
     const due = signer && (extras.nonce ?? nonce);
     const fresh = due ? await replayNonce(nonces, signer.client.clientId) : undefined;
@@ -119,7 +119,11 @@ async function admit<Verified extends VerifiedRead | VerifiedWrite>(
       ...extras.headers,
     };
     const { errorDocsUrl } = http;
-    return problem(code, { requestId, errorDocsUrl, nowMs, reason, headers, ...(errors && { errors }) });
+    return problem(code, {
+      ...{ requestId, errorDocsUrl, nowMs, reason, headers },
+      ...(errors && { errors }),
+      ...(detail && { detail }),
+    });
   };
   if (!outcome.ok) return answerRefusal(outcome);
 

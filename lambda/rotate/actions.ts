@@ -126,7 +126,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const next = force ? undefined : await waiting(await rotation.current());
     if (next)
       throw new RotationError(
-        `key ${next.kid}, which starts to sign at ${new Date(next.activates_at).toISOString()}, has yet to sign: wait until it does, or rotate with --force`,
+        `key ${next.kid} signs from ${new Date(next.activates_at).toISOString()} on: wait until then, or rotate with --force`,
       );
     const token = randomUUID();
     let keyset: Keyset | undefined;
@@ -194,6 +194,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       pending: undefined,
       changedAtMs: nowMs(),
       primaryRegion: region,
+      replicating: false,
       nextRotationAtMs: undefined,
     };
     return new Deadline().by(times.eachMs, secret.describe()).catch(() => written);

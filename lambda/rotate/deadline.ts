@@ -7,13 +7,15 @@ import { RotationError } from './rotation-error.ts';
 export interface Times {
   /** For one read or write in one Region, from its own start. */
   readonly eachMs: number;
+  /** For the replicas to receive the last change of the secret, before AWSCURRENT moves. */
+  readonly replicatedMs: number;
   /** For a new keyset. */
   readonly swapMs: number;
   /** For the whole call. */
   readonly answerMs: number;
 }
 
-export const TIMES: Times = { eachMs: 7_000, swapMs: 30_000, answerMs: 50_000 };
+export const TIMES: Times = { eachMs: 7_000, replicatedMs: 7_000, swapMs: 30_000, answerMs: 50_000 };
 
 /** The work was not done in time. What it changed before then stays. */
 export class TooLate extends RotationError {

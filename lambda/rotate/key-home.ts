@@ -1,5 +1,5 @@
 /** The one Region that makes keys: by the stack's config, or since a promotion (docs/decisions/0029). */
-import type { Published } from '../../protocol/published.ts';
+import { mergePublished, type Published } from '../../protocol/published.ts';
 import { Unavailable } from '../adapters/call.ts';
 import { Deadline, TIMES, type Times } from './deadline.ts';
 import type { KeyRegion } from './regions.ts';
@@ -35,11 +35,26 @@ export function requireKeyHome({ region, keysRegion }: Here, { home }: Published
 /**
  * Another Region may have answered late, and a promotion may have come between. This Region's own table
  * confirms every promotion, and a promotion waits for the one call that follows.
+ *
+ * @param forgotten whether other Regions' tables may say it where this Region's own cannot be read
+ * @throws RotationError where no table says it
  */
 export async function requireStillKeyHome(here: Here, forgotten: boolean): Promise<void> {
   const { regions, region, times = TIMES } = here;
-  const own = regions.find((each) => each.region === region)!;
-  const published = await new Deadline().by(times.eachMs, own.published.read()).catch(() => undefined);
-  if (published) requireKeyHome(here, published);
-  else if (!forgotten) throw new Unavailable('limits');
+  const read = async ({ published }: KeyRegion): Promise<Published[]> =>
+    new Deadline().by(times.eachMs, published.read()).then(
+      (known) => [known],
+      () => [],
+    );
+  const others = forgotten ? regions.filter((each) => each.region !== region) : [];
+  const elsewhere = Promise.all(others.map(read));
+  const own = await read(regions.find((each) => each.region === region)!);
+  if (own.length === 0 && !forgotten) throw new Unavailable('limits');
+  const known = own.length > 0 ? own : (await elsewhere).flat();
+  // A single Region cannot have promoted another.
+  if (known.length === 0 && others.length > 0)
+    throw new RotationError(
+      `no Region's table limits can be read, so it is not known whether ${region} still makes the keys`,
+    );
+  requireKeyHome(here, mergePublished(known));
 }

@@ -100,6 +100,8 @@ export class Rotation {
       if (!held) throw new RotationError(`version ${token} has no value`);
       const current = await this.current();
       if (current.versionId !== token) {
+        // A Region that is lost does not keep the others from a new keyset.
+        await this.#replicated();
         const keyset = parseHeld(held, this.#options.alg);
         await this.#check(current, token, keyset);
         try {
@@ -114,6 +116,22 @@ export class Rotation {
         if (!(await this.#swap(current.versionId, token)) && !(await this.#isCurrent(token)))
           await this.#abandon(token, ['another version became current'], Overtaken);
       }
+    }
+  }
+
+  /**
+   * Waits until the replicas have the last change: two moves of labels in quick succession were seen to stop
+   * a secret's replication for good (docs/aws-truths.md, "Secrets and their rotation").
+   *
+   * @returns false if a replica does not have it in time, as while its Region is lost
+   */
+  async #replicated(): Promise<boolean> {
+    const { secret, times = TIMES } = this.#options;
+    const endMs = performance.now() + times.replicatedMs;
+    for (let ms = 10; ; ms = Math.min(2 * ms, 500)) {
+      if (!(await secret.describe()).replicating) return true;
+      if (performance.now() >= endMs) return false;
+      await delay(ms);
     }
   }
 
@@ -228,7 +246,8 @@ export class Rotation {
 
   async #forget(token: string): Promise<void> {
     const { secret, vault, vaultKey } = this.#options;
-    await secret.move('AWSPENDING', token, undefined);
+    // AWS lets the label stay on the version that is current, so it never moves too early.
+    if (await this.#replicated()) await secret.move('AWSPENDING', token, undefined);
     const { keyset } = await this.current();
     const versions = keyset.keys.flatMap((key) => (key.vault?.key === vaultKey ? [key.vault.version] : []));
     if (versions.length > 0) await vault.trim(vaultKey, Math.min(...versions));

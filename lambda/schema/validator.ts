@@ -13,6 +13,8 @@ interface SchemaError {
   readonly keyword: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly message?: string;
+  /** The name at fault, where a schema of names (`propertyNames`) found it. */
+  readonly propertyName?: string;
 }
 
 export interface RegistrationSchema {
@@ -35,18 +37,38 @@ export function validateRegistration(
   return { ok: false, errors: [{ pointer: '/user_id', message: 'must be string' }] };
 }
 
-function violation({ instancePath, keyword, params, message }: SchemaError): Violation {
-  // The pointer names a missing or superfluous member itself, not the object around it.
-  const member =
-    keyword === 'required'
-      ? params.missingProperty
-      : keyword === 'additionalProperties'
-        ? params.additionalProperty
-        : keyword === 'unevaluatedProperties'
-          ? params.unevaluatedProperty
-          : undefined;
-  const pointer = typeof member === 'string' ? `${instancePath}/${escapePointer(member)}` : instancePath;
-  return { pointer, message: message ?? 'is not valid' };
+function violation(error: SchemaError): Violation {
+  const { instancePath, message = 'is not valid' } = error;
+  const [member, said] = memberAtFault(error) ?? [];
+  if (typeof member !== 'string') return { pointer: instancePath, message };
+  return { pointer: `${instancePath}/${escapePointer(member)}`, message: said! };
+}
+
+/**
+ * @returns a missing, superfluous or misnamed member and what is wrong with it. The validator's own path and
+ * text are those of the object around it
+ */
+function memberAtFault({
+  keyword,
+  params,
+  message,
+  propertyName,
+}: SchemaError): [unknown, string] | undefined {
+  if (propertyName !== undefined) return [propertyName, `has a name that ${message ?? 'is not valid'}`];
+  switch (keyword) {
+    case 'required':
+      return [params.missingProperty, 'is missing'];
+    case 'dependentRequired':
+      return [params.missingProperty, `is missing, and is required beside "${params.property}"`];
+    case 'additionalProperties':
+      return [params.additionalProperty, 'is not a known member'];
+    case 'unevaluatedProperties':
+      return [params.unevaluatedProperty, 'is not a known member'];
+    case 'propertyNames':
+      return [params.propertyName, 'has a name that is not allowed'];
+    default:
+      return undefined;
+  }
 }
 
 const escapePointer = (member: string): string => member.replaceAll('~', '~0').replaceAll('/', '~1');

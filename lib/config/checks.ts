@@ -107,19 +107,7 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Con
     if (found === undefined || found === region) return [];
     return [{ path, message: `must lie in ${region}, got one in ${found}`, example: false }];
   };
-  const same = regions.flatMap(({ kmsKeyArn, previousKmsKeyArn }, i): ConfigFault[] =>
-    kmsKeyArn === undefined || kmsKeyArn !== previousKmsKeyArn
-      ? []
-      : [
-          {
-            path: ['regions', i, 'previousKmsKeyArn'],
-            message: 'is kmsKeyArn itself: leave it out',
-            example: false,
-          },
-        ],
-  );
   return [
-    ...same,
     ...regions.flatMap((region, i) =>
       ([...KEY_ARNS, 'certificateArn', 'alarmTopicArn'] as const).flatMap((name) =>
         elsewhere(['regions', i, name], region[name], region.name),

@@ -250,7 +250,7 @@ export interface RegionSettings {
 
   /**
    * The key that encrypted them before, while a live stage changes to another key: docs/upgrade.md. Roles may
-   * use both.
+   * use both. The same as `kmsKeyArn` while a stage is adopted again: docs/deploy.md.
    *
    * @default none
    */

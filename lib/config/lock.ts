@@ -26,6 +26,8 @@ const tablesSchema = z.strictObject({
   consistency: z.enum(['eventual', 'strong']),
   regions: z.array(z.string()),
   witnessRegion: z.string().optional(),
+  /** Whether tables of one Region have the stream that a replica needs; earlier releases made none. */
+  stream: z.literal(true).optional(),
 });
 
 /** The tables in use, and what else is frozen. */
@@ -94,6 +96,7 @@ const tablesOf = ({ generation, consistency, regions, witnessRegion }: TableSet)
   consistency: consistency === 'strong' ? 'strong' : 'eventual',
   regions: [...regions],
   ...(witnessRegion !== undefined && { witnessRegion }),
+  ...(regions.length === 1 && { stream: true as const }),
 });
 
 const generationOf = ({ generation = 1 }: Tables): number => generation;
@@ -134,7 +137,7 @@ function keyChanges(
   }
   return regions.flatMap(({ name, kmsKeyArn: is = MADE, previousKmsKeyArn: previous }, i): ConfigFault[] => {
     const was = kmsKeys[name];
-    // The ARN of a key that the stage made is not known here.
+    // The ARN of a key that the stage made is not known here. A stage that is adopted again names it twice.
     const listed = previous !== undefined && (was === MADE || was === previous);
     if (was === undefined || was === is || listed) return [];
     const alias = keyAlias(stage.name);
@@ -262,6 +265,12 @@ function tableChanges(
     const message =
       `differ from ${file}, whose tables of generation ${generationOf(before)} have ${was}, got ${is}. ` +
       `A switch changes the Regions of no table: name ${was}, and change them afterwards`;
+    return [{ path, message, example: false }];
+  }
+  if (was !== is && before.regions.length === 1 && before.stream === undefined) {
+    const message =
+      `differ from ${file}, whose tables have no stream: an earlier release wrote it. A table takes no replica in the same ` +
+      `deploy as the stream: deploy ${was} once with this release, write it into the file with \`${WRITE}\`, then add the Region`;
     return [{ path, message, example: false }];
   }
   // Writing is no way around it: the file would have Regions that no deployment can make at once.

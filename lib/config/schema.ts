@@ -4,7 +4,7 @@
  */
 import { Duration } from 'aws-cdk-lib';
 import { z } from 'zod';
-import { DEFAULTS } from '../../lambda/contract/defaults.ts';
+import { DEFAULTS, LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
 import { LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
@@ -29,6 +29,8 @@ export const configSchema = z.strictObject({
   regions: z
     .array(region)
     .min(1, 'must name at least one Region')
+    // An alarm takes ten metrics, and a role's policy as many Regions.
+    .max(10, 'must name at most ten Regions')
     .meta({ examples: [[{ name: 'eu-west-1' }]] }),
   homeRegion: regionName().optional(),
   witnessRegion: regionName()
@@ -55,7 +57,7 @@ export const configSchema = z.strictObject({
     .prefault(isoDuration(DEFAULTS.nonceLifeMs))
     .meta({ examples: ['PT5M'] }),
   clockError: duration()
-    .refine((error) => error.toSeconds() <= 60, 'must be at most 1 minute')
+    .refine((error) => error.toMilliseconds() <= LONGEST_CLOCK_ERROR_MS, 'must be at most 1 minute')
     .prefault(isoDuration(DEFAULTS.clockErrorMs))
     .meta({ examples: ['PT2S'] }),
   keys: keys.prefault({}).meta({ examples: [{ rotationPeriod: { nonce: 'P30D' } }] }),

@@ -11,6 +11,15 @@ import type { Config } from '../config/read.ts';
 
 type Region = Config['regions'][number];
 
+/**
+ * Whether tables and secrets go over to another key. A stage that is adopted again keeps the key that it
+ * made, and names it as both.
+ */
+export const changesKeys = ({ regions }: Pick<Config, 'regions'>): boolean =>
+  regions.some(
+    ({ kmsKeyArn, previousKmsKeyArn }) => previousKmsKeyArn !== undefined && previousKmsKeyArn !== kmsKeyArn,
+  );
+
 /** @returns ARN of a Region's key or of its alias; undefined where AWS's own key encrypts */
 export function keyArn(
   scope: Construct,
@@ -58,7 +67,7 @@ export function keyStatements(
         ...(alias !== undefined && { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': alias } }),
       },
     });
-  const named = [kmsKeyArn, previousKmsKeyArn].filter((arn) => arn !== undefined);
+  const named = [...new Set([kmsKeyArn, previousKmsKeyArn])].filter((arn) => arn !== undefined);
   // A policy cannot name a key by its alias, but a condition can ask for the alias.
   const anyKey = Stack.of(scope).formatArn({ service: 'kms', region, resource: 'key', resourceName: '*' });
   return [

@@ -6,6 +6,7 @@ import {
   Billing,
   BillingMode,
   MultiRegionConsistency,
+  StreamViewType,
   Table,
   TableEncryptionV2,
   TableV2,
@@ -49,6 +50,8 @@ export class GlobalTable extends Construct {
       ...(others.length > 0 && { replicas: others.map((region) => ({ region, ...tags(config) })) }),
       ...(consistency === 'strong' && { multiRegionConsistency: MultiRegionConsistency.STRONG }),
       ...(witnessRegion !== undefined && { witnessRegion }),
+      // A replica needs it, and CloudFormation takes no replica in the same update as the stream.
+      ...(kept && consistency !== 'strong' && { dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES }),
       ...(kept && {
         encryption: encryption(this, config, regions),
         deletionProtection: true,

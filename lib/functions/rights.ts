@@ -40,7 +40,13 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   health: {
     tables: { ledger: ['PutItem'], registry: ['PutItem'] },
     limits: {
-      GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), HEALTH_KEY],
+      GetItem: [
+        keysItemKey('nonce'),
+        keysItemKey('client-root'),
+        evacuatedKey('*'),
+        WRITE_STOP_KEY,
+        HEALTH_KEY,
+      ],
       UpdateItem: [HEALTH_KEY],
     },
     secrets: ['nonce', 'client-root'],

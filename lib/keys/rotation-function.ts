@@ -104,21 +104,19 @@ const WRITE = ['secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecretVers
 
 /**
  * On its own keyset and the keyset's replicas, and on the item in each Region that lists its revoked kids.
- * Where another Region makes the keys, it is denied to write: a promoted or a former primary could be written
- * in both.
+ * The rights are the same whichever Region makes the keys: a promotion must not wait for IAM, whose control
+ * plane is in one Region (docs/decisions/0036). AWS refuses the write of a replica, and the function itself
+ * makes no key where another Region does.
  */
 function keysetStatements(stack: Stack, config: Config, here: Region, purpose: Purpose): PolicyStatement[] {
   const stage = config.stage.name;
   const name = secretName(stage, purpose);
-  const makesKeys = here.name === config.keysRegion;
   const own = secretArn(stack, name);
   return [
-    ...(makesKeys
-      ? [allow([...READ, ...WRITE], own)]
-      : [allow(READ, own), new PolicyStatement({ effect: Effect.DENY, actions: WRITE, resources: [own] })]),
+    allow([...READ, ...WRITE], own),
     ...keyStatements(stack, config, here, {
       services: ['secretsmanager'],
-      actions: makesKeys ? ['kms:Decrypt', 'kms:GenerateDataKey'] : ['kms:Decrypt'],
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
     }),
     ...config.regions
       .filter((region) => region !== here)
@@ -127,7 +125,7 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
         // Secrets Manager encrypts the replica with the rights of the role that wrote the version.
         ...keyStatements(stack, config, region, {
           services: ['secretsmanager'],
-          actions: makesKeys ? ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'] : ['kms:Decrypt'],
+          actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
           from: here,
         }),
       ]),

@@ -5,7 +5,7 @@
  * edits no DNS record: docs/regions.md.
  */
 import { Duration, Stack } from 'aws-cdk-lib';
-import { Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -23,6 +23,7 @@ import type { Config } from '../config/read.ts';
 import { allowItems } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { PlatformAlarm } from '../operations/alarm.ts';
+import { functionMetric } from '../operations/metrics.ts';
 
 export interface EvacuationProps {
   readonly config: Config;
@@ -68,6 +69,24 @@ export class Evacuation extends Construct {
       schedule: Schedule.rate(Duration.minutes(1)),
       // After a failure the next minute is early enough.
       targets: [new LambdaTarget(keeper.function, { retryAttempts: 0 })],
+    });
+    const every = { config, topic, evaluationPeriods: 3 } as const;
+    const of5Minutes = { period: Duration.minutes(5) };
+    new PlatformAlarm(this, 'Failed', {
+      ...every,
+      section: 'evacuation-keeper-failed',
+      what: 'The function that keeps the evacuation flag of another Region fails. Until it works, an evacuation of that Region does not reach DNS.',
+      metric: functionMetric(evacuationFunctionName(stage), 'Errors', of5Minutes),
+      threshold: 1,
+    });
+    new PlatformAlarm(this, 'Silent', {
+      ...every,
+      section: 'evacuation-keeper-silent',
+      what: 'The function that keeps the evacuation flag of another Region does not run. An evacuation of that Region does not reach DNS.',
+      metric: functionMetric(evacuationFunctionName(stage), 'Invocations', of5Minutes),
+      threshold: 0,
+      comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.BREACHING,
     });
     new PlatformAlarm(this, 'Alarm', {
       config,

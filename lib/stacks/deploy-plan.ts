@@ -13,6 +13,7 @@ import {
 import type { Config } from '../config/read.ts';
 import { tableSets } from '../config/tables.ts';
 import { vaultNetwork } from '../config/vault-network.ts';
+import { changesKeys } from '../data/encryption.ts';
 
 /** The stacks of a stage, by what they hold. */
 export type Parts = Readonly<Record<PlannedStack['part'], readonly Stack[]>>;
@@ -53,9 +54,8 @@ function deployPlan(config: Config, parts: Parts): DeployPlan {
  * Roles may use a new key before tables and secrets change to it. The Region that clients prefer is the last
  * of its kind.
  */
-function inOrder({ regions }: Config, parts: Parts): PlannedStack[] {
-  const changesKeys = regions.some(({ previousKmsKeyArn }) => previousKmsKeyArn !== undefined);
-  const order = changesKeys
+function inOrder(config: Config, parts: Parts): PlannedStack[] {
+  const order = changesKeys(config)
     ? (['account', 'base', 'region', 'home', 'watch'] as const)
     : (['account', 'base', 'home', 'region', 'watch'] as const);
   return order.flatMap((part) =>

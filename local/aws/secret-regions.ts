@@ -14,6 +14,8 @@ export interface SecretRegionsOptions {
   readonly replicaLagMs?: ((region: string) => number) | undefined;
   /** Whether a Region's KMS key is enabled, and may be used for a replica. @default every key is */
   readonly isKeyUsable?: ((region: string) => boolean) | undefined;
+  /** Whether two moves of labels within a lag stop the replication (`labelMoved`). @default true */
+  readonly getsStuck?: boolean | undefined;
 }
 
 export interface ReplicaRegion {
@@ -31,26 +33,32 @@ interface Link extends ReplicaRegion {
   readonly sinceMs: number;
   /** Why there is no replica. */
   readonly failed: string | undefined;
+  /** Up to when the primary's writes arrived, where its replication is stuck. */
+  readonly stuckMs?: number;
 }
 
 export class SecretRegions {
   readonly #stores: ReadonlyMap<string, SecretStore>;
   /** By primary Region and name. */
   readonly #links = new Map<string, readonly Link[]>();
+  /** When a label was moved last, by primary Region and name. */
+  readonly #movedAtMs = new Map<string, number>();
   readonly #lostAtMs = new Map<string, number>();
   readonly #nowMs: () => number;
   readonly #lagMs: (region: string) => number;
   readonly #isKeyUsable: (region: string) => boolean;
+  readonly #getsStuck: boolean;
 
   constructor(
     regions: readonly string[],
     nowMs: () => number,
-    { replicaLagMs = () => 0, isKeyUsable = () => true }: SecretRegionsOptions = {},
+    { replicaLagMs = () => 0, isKeyUsable = () => true, getsStuck = true }: SecretRegionsOptions = {},
   ) {
     this.#stores = new Map(regions.map((region) => [region, new SecretStore(region, nowMs)]));
     this.#nowMs = nowMs;
     this.#lagMs = replicaLagMs;
     this.#isKeyUsable = isKeyUsable;
+    this.#getsStuck = getsStuck;
   }
 
   in(region: string): SecretStore {
@@ -101,9 +109,13 @@ export class SecretRegions {
   status(region: string, name: string): ReplicaStatus[] {
     return this.#linksOf(region, name).flatMap((link): ReplicaStatus[] => {
       const { region: to, kmsKeyId, failed: message } = link;
+      const { changedAtMs = 0 } =
+        this.in(region)
+          .all()
+          .find((each) => each.name === name) ?? {};
       if (message !== undefined) return [{ region: to, kmsKeyId, status: 'Failed', message }];
       if (!this.#linked(region, name, to)) return [];
-      const arrived = link.sinceMs <= this.#seenMs(region, to);
+      const arrived = Math.max(link.sinceMs, changedAtMs) <= this.#seenMs(region, name, to);
       return [{ region: to, kmsKeyId, status: arrived ? 'InSync' : 'InProgress', message: undefined }];
     });
   }
@@ -137,6 +149,22 @@ export class SecretRegions {
     this.#setLinks(from, name, this.#others(from, name, regions));
   }
 
+  /**
+   * Two moves of a label in quick succession, so that the second comes before a replica has the first, have
+   * been seen to stop the replication for good. *Assumed*: the replica then stays as it was, and the
+   * replication `InProgress`, until the replica is removed.
+   */
+  labelMoved(from: string, name: string): void {
+    const movedAtMs = this.#movedAtMs.get(`${from} ${name}`) ?? Number.NEGATIVE_INFINITY;
+    const links = this.#linksOf(from, name).map((link) => {
+      const seenMs = this.#seenMs(from, name, link.region);
+      const lost = [from, link.region].some((region) => this.#lostAtMs.has(region));
+      return !this.#getsStuck || lost || movedAtMs <= seenMs ? link : { ...link, stuckMs: seenMs };
+    });
+    this.#setLinks(from, name, links);
+    this.#movedAtMs.set(`${from} ${name}`, this.#nowMs());
+  }
+
   #refusal(from: string, store: SecretStore, name: string, force: boolean): string | undefined {
     const replica = store.replica(name);
     if (replica?.primaryRegion === from) return undefined;
@@ -154,7 +182,7 @@ export class SecretRegions {
     return {
       primaryRegion: from,
       read: (): Secret | undefined => {
-        const seenMs = this.#seenMs(from, to.region);
+        const seenMs = this.#seenMs(from, name, to.region);
         if (seenMs < sinceMs) return before;
         const seen = source.at(name, seenMs);
         return seen && { ...seen, kmsKeyId, rotation: null };
@@ -162,10 +190,11 @@ export class SecretRegions {
     };
   }
 
-  /** Up to when a Region's writes have arrived in another. */
-  #seenMs(from: string, to: string): number {
+  /** Up to when the writes of a Region's secret have arrived in another. */
+  #seenMs(from: string, name: string, to: string): number {
     const ends = [from, to].map((region) => this.#lostAtMs.get(region) ?? Number.POSITIVE_INFINITY);
-    return Math.min(this.#nowMs(), ...ends) - this.#lagMs(to);
+    const stuckMs = this.#linksOf(from, name).find(({ region }) => region === to)?.stuckMs;
+    return Math.min(Math.min(this.#nowMs(), ...ends) - this.#lagMs(to), stuckMs ?? Number.POSITIVE_INFINITY);
   }
 
   #linked = (from: string, name: string, to: string): boolean =>

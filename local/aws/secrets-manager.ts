@@ -87,6 +87,7 @@ export function secretsManagerService(
       const secret = store.primary(required(input, 'SecretId'));
       const [from, to] = [text(input, 'RemoveFromVersionId'), text(input, 'MoveToVersionId')];
       store.moveStage(secret.name, required(input, 'VersionStage'), from, to);
+      regions.labelMoved(region, secret.name);
       return { ARN: arn(secret), Name: secret.name };
     },
 

@@ -1,7 +1,7 @@
 /**
  * A DynamoDB client for the adapters that calls the store directly: nothing is serialised, signed or sent.
  */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
 import type { Dynamodb } from './dynamodb.ts';
 import { DynamodbException } from './exception.ts';
 
@@ -20,7 +20,7 @@ export type Carry = (call: Call, store: Dynamodb) => Promise<object>;
 
 const atOnce: Carry = async ({ region, operation, input }, store) => store.ask(region, operation, input);
 
-export function dynamodbClientOn(store: Dynamodb, region: string, carry: Carry = atOnce): DynamoDBClient {
+export function dynamodbClientOn(store: Dynamodb, region: string, carry: Carry = atOnce): SdkDynamodb {
   const send = async (command: Command) => {
     const operation = command.constructor.name.replace(/Command$/, '');
     try {
@@ -30,5 +30,5 @@ export function dynamodbClientOn(store: Dynamodb, region: string, carry: Carry =
       throw Object.assign(error, { $fault: error.status < 500 ? 'client' : 'server', ...error.beside });
     }
   };
-  return { send, destroy: () => {} } as unknown as DynamoDBClient;
+  return { send, destroy: () => {} } as unknown as SdkDynamodb;
 }

@@ -36,24 +36,58 @@ const TOKEN_JSON = { maxDepth: Number.POSITIVE_INFINITY, refuseProto: false };
 export function parseProof(token: string): { ok: true; proof: Proof } | Refusal {
   const parts = token.split('.');
   if (parts.length !== 3) return refuse('malformed_proof', 'parts');
-  const [headerBytes, payloadBytes, signature] = parts.map(decodeBase64url);
-  if (!headerBytes || !payloadBytes || !signature) return refuse('malformed_proof', 'base64url');
-  const header = parseJson(headerBytes, TOKEN_JSON)?.value;
+  const [headerText, payloadText, signatureText] = parts as [string, string, string];
+  const header = HEADERS.get(headerText) ?? readHeader(headerText);
+  const payloadBytes = decodeBase64url(payloadText);
+  if (!header || !payloadBytes || !decodeBase64url(signatureText))
+    return refuse('malformed_proof', 'base64url');
   const claims = parseJson(payloadBytes, TOKEN_JSON)?.value;
-  if (!isJsonObject(header)) return refuse('malformed_proof', 'header_json');
+  if (!header.members) return refuse('malformed_proof', 'header_json');
   if (!isJsonObject(claims)) return refuse('malformed_proof', 'payload_json');
   if (typeof claims.iss !== 'string') return refuse('malformed_proof', 'iss');
 
-  const profile = profileOf(header);
+  const { profile, alg, members } = header;
   if (!profile) return refuse('malformed_proof', 'header_members');
-  const alg = PROOF_ALGORITHMS.find((allowed) => allowed === header.alg);
   if (!alg) return refuse('malformed_proof', 'alg');
-  const kid = header.kid as string | undefined;
+  const kid = members.kid as string | undefined;
   return {
     ok: true,
     proof: { token, profile, alg, iss: claims.iss, claims, ...(kid !== undefined && { kid }) },
   };
 }
+
+interface Header {
+  /** Undefined where it is no JSON object. */
+  readonly members: Record<string, unknown> | undefined;
+  readonly profile: Profile | undefined;
+  readonly alg: ProofAlgorithm | undefined;
+}
+
+/**
+ * Headers in their form, by their text: all proofs of one key have the same. Reading one takes 1.7 µs, of 65
+ * for a whole HS256 registration.
+ */
+const HEADERS = new Map<string, Header>();
+const MOST_HEADERS = 1_000;
+
+/** @returns undefined where it is no base64url */
+function readHeader(text: string): Header | undefined {
+  const bytes = decodeBase64url(text);
+  if (!bytes) return undefined;
+  const value = parseJson(bytes, TOKEN_JSON)?.value;
+  if (!isJsonObject(value)) return { members: undefined, profile: undefined, alg: undefined };
+  const alg = PROOF_ALGORITHMS.find((allowed) => allowed === value.alg);
+  const header = { members: value, profile: profileOf(value), alg };
+  if (header.profile && alg && text.length <= LONGEST_KEPT) {
+    // Anybody can send headers: what they use is bounded.
+    if (HEADERS.size >= MOST_HEADERS) HEADERS.clear();
+    HEADERS.set(text, header);
+  }
+  return header;
+}
+
+/** Characters. */
+const LONGEST_KEPT = 256;
 
 /** `typ` alone selects the profile, and the profile has exactly these members. */
 function profileOf(header: Record<string, unknown>): Profile | undefined {

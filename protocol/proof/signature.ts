@@ -45,12 +45,13 @@ export function verifySignature(proof: Proof, candidates: readonly Candidate[]):
  */
 function verifies({ token, alg }: Proof, key: KeyObject): boolean {
   const end = token.lastIndexOf('.');
-  const input = Buffer.from(token.slice(0, end), 'latin1');
+  const text = token.slice(0, end);
   const signature = Buffer.from(token.slice(end + 1), 'base64url');
   if (alg === 'HS256') {
-    const mac = createHmac('sha256', key).update(input).digest();
+    const mac = createHmac('sha256', key).update(text, 'latin1').digest();
     return mac.length === signature.length && timingSafeEqual(mac, signature);
   }
+  const input = Buffer.from(text, 'latin1');
   if (alg !== 'ES256') return verify(null, input, key, signature);
   const der = signature.length === 2 * P256_BYTES && ecdsaSignature(signature);
   return der && verify('sha256', input, key, der);

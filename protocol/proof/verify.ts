@@ -4,7 +4,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { type ClientKey, type ClientRecord, candidateKeys, isUsable } from '../client.ts';
-import { checkNonce, type PresentedNonce, readNonce } from '../nonce.ts';
+import { checkParsed, type PresentedNonce, parseNonce } from '../nonce.ts';
 import { type Refusal, refuse } from '../problem.ts';
 import { checkClaims, type Operation } from './claims.ts';
 import { type Proof, type ProofAlgorithm, parseProof } from './form.ts';
@@ -140,8 +140,11 @@ async function verifyProof(
  * once.
  */
 async function findSigner(proof: Proof, nowMs: number, lookups: ProofLookups): Promise<Signer | undefined> {
-  const { client, again } = await lookups.client(proof.iss);
-  const signer = tryKeys(proof, client, await lookups.keys(proof.alg, false), nowMs);
+  const [{ client, again }, keys] = await Promise.all([
+    lookups.client(proof.iss),
+    lookups.keys(proof.alg, false),
+  ]);
+  const signer = tryKeys(proof, client, keys, nowMs);
   if (signer) return signer;
   const reread = await again();
   if (reread.kind === 'held_back') return undefined;
@@ -180,8 +183,10 @@ async function findNonce(
 ): Promise<PresentedNonce | undefined> {
   const text = claims.nonce;
   if (typeof text !== 'string') return undefined;
-  const kid = readNonce(text)?.kid;
-  const key = kid === undefined ? undefined : await lookups.nonceKey(kid);
-  const content = key && checkNonce(text, { ...context, key, clientId: iss });
+  const nonce = parseNonce(text);
+  const key = nonce && (await lookups.nonceKey(nonce.content.kid));
+  if (!key) return undefined;
+  const { region, nowMs, clockErrorMs } = context;
+  const content = checkParsed(nonce, { key, clientId: iss, region, nowMs, clockErrorMs });
   return content && { ...content, text };
 }

@@ -6,6 +6,7 @@ import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import { readConfig } from '../../lib/config/read.ts';
 import { changedConfig, openProject } from './project.ts';
+import { secretsIn } from './redact.ts';
 import { runCommand } from './toolbox.ts';
 import type { Lacks, Place } from './tools.ts';
 
@@ -72,6 +73,7 @@ export async function account(options: AccountOptions): Promise<Place> {
     private: [
       ...[id, domain.entry, domain.hostedZone?.name ?? '', domain.hostedZone?.id ?? ''],
       new URL(vault.address).host,
+      ...secretsIn(given),
       ...(vault.namespace === undefined ? [] : [vault.namespace]),
     ],
     ...here,

@@ -10,7 +10,8 @@ export function redactor(known: readonly string[]): (text: string) => string {
       .replace(/\barn:[\w-]+:[^\s"',;)\]}]*/g, 'ARN')
       .replace(/\b(https?):\/\/[^\s/"',;)\]}]+/g, '$1://HOST')
       .replace(/\b[\w-]+(?:\.[\w-]+)*\.(?:amazonaws\.com(?:\.cn)?|aws)\b/g, 'HOST')
-      .replace(/\bcsk_\w+(?:[.\w-])*/g, 'API-KEY')
+      .replace(/\bcs[kb]_[\w.-]+/g, 'API-KEY')
+      .replace(/\beyJ[\w-]+(?:\.[\w-]*)+/g, 'JWT')
       .replace(/\bhv[sbr]\.[\w-]+/g, 'VAULT-TOKEN')
       .replace(/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, 'ACCESS-KEY')
       .replace(/\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g, 'ADDRESS')
@@ -18,3 +19,9 @@ export function redactor(known: readonly string[]): (text: string) => string {
       .replace(/\bZ[A-Z0-9]{12,31}\b/g, 'ZONE')
       .replace(/(?<!\d)\d{12}(?!\d)/g, 'ACCOUNT');
 }
+
+const SECRETS = ['VAULT_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;
+
+/** @returns the secrets of an environment, some of which no form tells */
+export const secretsIn = (env: Readonly<Record<string, string | undefined>>): string[] =>
+  SECRETS.flatMap((name) => env[name] || []);

@@ -10,7 +10,7 @@ import { ClockSkewError, CountersignError, errorOfCall, UnexpectedAnswerError } 
 import { type Answer, answerError, exchange, type Request, serverTimeMs } from './http.ts';
 import { NoncePool } from './nonce-pool.ts';
 import { Regions } from './regions.ts';
-import { isUnreachable, type Next, nextAttempt, RetryBudget, type Tried } from './retry.ts';
+import { isRegionFailure, type Next, nextAttempt, RetryBudget, type Tried } from './retry.ts';
 
 export interface CallerOptions {
   /** Base URL of the entry or of a Region. */
@@ -35,12 +35,14 @@ export interface CallerOptions {
   readonly sleep: typeof sleep;
 }
 
-export interface Call {
+export interface Call<T> {
   readonly method: Request['method'];
   /** Path after a Region's base URL, with its leading `/`. */
   readonly path: string;
   readonly body?: Uint8Array;
   readonly signal?: AbortSignal | undefined;
+  /** Reads a successful answer. It throws a CountersignError where the answer has the wrong form. */
+  readonly read: (answer: Answer) => T;
 }
 
 /** State of a call between two attempts. */
@@ -55,9 +57,9 @@ interface State {
   outOfBudget: boolean;
 }
 
-interface Success {
+interface Success<T> {
   readonly error?: undefined;
-  readonly answer: Answer;
+  readonly value: T;
 }
 
 interface Failure {
@@ -105,11 +107,11 @@ export class Caller {
   }
 
   /**
-   * @returns the successful answer; or the 404 of a repeated DELETE, whose first attempt may have deleted the
-   * registration
+   * @returns what `read` makes of the successful answer; or of the 404 of a repeated DELETE, whose first
+   * attempt may have deleted the registration
    * @throws CountersignError, or the signal's reason
    */
-  async call(call: Call): Promise<Answer> {
+  async call<T>(call: Call<T>): Promise<T> {
     const { closed, sleep } = this.#options;
     const signals = call.signal ? [closed, call.signal] : [closed];
     const tried = { remedies: new Set<never>(), retries: 0, quotaWaits: 0 };
@@ -118,11 +120,11 @@ export class Caller {
       const result = await this.#attempt(call, state, signals);
       if (!result.error) {
         this.#budget.succeeded();
-        return result.answer;
+        return result.value;
       }
       const { error, answer } = result;
       if (result.sent) state.attempts += 1;
-      if (answer?.status === 404 && call.method === 'DELETE' && state.unclear) return answer;
+      if (answer?.status === 404 && call.method === 'DELETE' && state.unclear) return call.read(answer);
       const next = await this.#decide(result, state, call.method);
       if (!next) throw errorOfCall(error, state.attempts, state.outOfBudget);
       if (next.waitMs > 0) await sleep(next.waitMs, signals);
@@ -131,11 +133,11 @@ export class Caller {
   }
 
   /** Makes one attempt. A failure is returned, not thrown. @throws the reason of a signal that aborts */
-  async #attempt(
-    { method, path, body = new Uint8Array() }: Call,
+  async #attempt<T>(
+    { method, path, body = new Uint8Array(), read }: Call<T>,
     state: State,
     signals: readonly AbortSignal[],
-  ): Promise<Success | Failure> {
+  ): Promise<Success<T> | Failure> {
     const { now, signer } = this.#options;
     let sent = false;
     try {
@@ -169,8 +171,9 @@ export class Caller {
       const fresh = answer.headers.get('Replay-Nonce');
       if (method !== 'GET' && isNonce(fresh)) pool.put(fresh);
       if (answer.status < 200 || answer.status > 299) return { error: answerError(answer), sent, answer };
+      const value = read(answer);
       this.#regions.answered(region);
-      return { answer };
+      return { value };
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error;
       return { error, sent };
@@ -196,7 +199,7 @@ export class Caller {
     const { maxRetries, random, onQuotaWait } = this.#options;
     const { region, tried } = state;
     state.unclear ||= sent && (answer === undefined || answer.status >= 500);
-    if (region && isUnreachable(error)) this.#regions.failed(region);
+    if (region && isRegionFailure(error)) this.#regions.failed(region);
     if (error instanceof ClockSkewError && answer) this.#correctClock(error, answer);
     const next = nextAttempt(error, tried, {
       maxRetries,

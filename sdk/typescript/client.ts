@@ -6,6 +6,7 @@ import { type BatchOptions, type BatchResult, runBatch } from './batch.ts';
 import { Caller } from './caller.ts';
 import { type Credential, createSigner } from './credential.ts';
 import { ClientClosedError, InvalidArgumentError } from './errors.ts';
+import type { Answer } from './http.ts';
 import { requireFunction, requireOptions } from './options.ts';
 import {
   encodeUser,
@@ -125,12 +126,14 @@ export class CountersignClient {
     options: CallOptions = {},
   ): Promise<Registered<U>> {
     const body = encodeUser(user);
-    const answer = await this.#caller.call({ method: 'POST', path: '/v1/register', body, ...options });
-    const replayed = answer.headers.get('Idempotency-Replayed') === 'true';
     // The user as it was sent, if it was sent at all: an operator's own schema decides the form of a user.
     const { user_id } = user as { user_id?: unknown };
     const expected = { client_id: this.#clientId, ...(typeof user_id === 'string' && { user_id }) };
-    return { ...readRegistration<U>(answer, expected), replayed };
+    const read = (answer: Answer) => ({
+      ...readRegistration<U>(answer, expected),
+      replayed: answer.headers.get('Idempotency-Replayed') === 'true',
+    });
+    return this.#caller.call({ ...options, method: 'POST', path: '/v1/register', body, read });
   }
 
   /**
@@ -158,8 +161,8 @@ export class CountersignClient {
    * an id; any other CountersignError
    */
   async get<U extends object = User>(id: string, options: CallOptions = {}): Promise<Registration<U>> {
-    const answer = await this.#caller.call({ method: 'GET', path: pathOf(id), ...options });
-    return readRegistration<U>(answer, { id, client_id: this.#clientId });
+    const read = (answer: Answer) => readRegistration<U>(answer, { id, client_id: this.#clientId });
+    return this.#caller.call({ ...options, method: 'GET', path: pathOf(id), read });
   }
 
   /**
@@ -172,7 +175,7 @@ export class CountersignClient {
    * other CountersignError
    */
   async delete(id: string, options: CallOptions = {}): Promise<void> {
-    await this.#caller.call({ method: 'DELETE', path: pathOf(id), ...options });
+    await this.#caller.call({ ...options, method: 'DELETE', path: pathOf(id), read: () => {} });
   }
 
   /** Ends running calls, which throw ClientClosedError, and closes every connection. */

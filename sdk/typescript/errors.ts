@@ -36,7 +36,9 @@ export function errorOfCall(
   const own = new Error();
   Object.setPrototypeOf(own, Object.getPrototypeOf(error));
   Object.defineProperties(own, Object.getOwnPropertyDescriptors(error));
-  const why = `; not tried again after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}, since the client has used up its retryBudget`;
+  // The call itself has sent nothing if the discovery before it failed.
+  const after = attempts === 0 ? '' : ` after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
+  const why = `; not tried again${after}, since the client has used up its retryBudget`;
   return Object.assign(own as CountersignError, {
     attempts,
     ...(isOutOfBudget && { message: error.message + why }),

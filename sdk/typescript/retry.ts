@@ -44,7 +44,8 @@ const CAP_MS = 10_000;
 const LONGEST_WAIT_MS = 60_000;
 /** How many quota windows one call waits for. Other calls may use up each window first. */
 const QUOTA_WAITS = 10;
-const TRANSIENT = [429, 500, 502, 503, 504];
+/** A fault of the Region's function, or of what lies before it. */
+const REGION_FAILURES = [500, 502, 503, 504];
 
 /** @returns the next attempt; undefined where the failure is final */
 export function nextAttempt(failure: CountersignError, tried: Tried, limits: RetryLimits): Next | undefined {
@@ -54,6 +55,11 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
     tried.remedies.add(remedy);
     return next;
   };
+  const isOfRegion = isRegionFailure(failure);
+  // This Region cannot serve, however long it asks to wait: try another at once, with a nonce from there.
+  // This costs no retry, but happens only once.
+  if (isOfRegion && limits.otherRegion && !tried.remedies.has('fail-over'))
+    return once('fail-over', { waitMs: 0, nonce: 'fresh', region: 'best' });
   // The wait would be longer than a call may wait: let the caller decide.
   if (retryAfterMs > LONGEST_WAIT_MS) return undefined;
   // The nonce is older than a deletion, and so would be a nonce issued now: wait for Retry-After, then fetch
@@ -72,25 +78,23 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
     const waitMs = retryAfterMs + backoffMs(tried.quotaWaits++, limits.random);
     return { waitMs, nonce: 'fresh', region: 'same' };
   }
-  const unreachable = isUnreachable(failure);
   // Any other failure would repeat.
-  if (!unreachable && !TRANSIENT.includes(status ?? 0)) return undefined;
-  // This Region is down: try another at once, with a nonce from there. This costs no retry, but happens only
-  // once.
-  if (unreachable && limits.otherRegion && !tried.remedies.has('fail-over'))
-    return once('fail-over', { waitMs: 0, nonce: 'fresh', region: 'best' });
+  if (!isOfRegion && status !== 429) return undefined;
   // Everything else backs off, within the budget. The nonce may be used up, so the next attempt takes
   // another.
   if (tried.retries >= limits.maxRetries || !limits.permit()) return undefined;
   const waitMs = retryAfterMs + backoffMs(tried.retries++, limits.random);
-  return { waitMs, nonce: 'fresh', region: unreachable ? 'best' : 'same' };
+  return { waitMs, nonce: 'fresh', region: isOfRegion ? 'best' : 'same' };
 }
 
-/** @returns whether the Region cannot serve now, so that another may be tried */
-export const isUnreachable = (failure: CountersignError): boolean =>
+/**
+ * @returns whether the Region cannot serve now, so that another may be tried. The request may have taken
+ * effect nevertheless: registering and deleting are idempotent in all Regions together.
+ */
+export const isRegionFailure = (failure: CountersignError): boolean =>
   failure instanceof ConnectionError ||
   failure instanceof TimeoutError ||
-  (failure as Partial<ApiError>).status === 503;
+  REGION_FAILURES.includes((failure as Partial<ApiError>).status ?? 0);
 
 /**
  * @returns a random wait in milliseconds, from zero to a limit that doubles with each retry ("full jitter")

@@ -186,6 +186,7 @@ test.each([
     '"Frankfurt" is not the name of an AWS Region',
   ],
   [['clients', 'create', 'x-service', '--limit', '0'], 'whole number of at least 1'],
+  [['clients', 'update', 'dev', '--limit', '99999999999'], 'and of at most 9 digits'],
   [['clients', 'create', 'x-service', '--profile', 'other'], 'Allowed choices are strict, basic'],
   [['clients', 'create', 'x-service', '--jwk', 'none.json'], 'cannot read'],
 ])('%j is wrong usage: %s', async (args, message) => {

@@ -10,8 +10,11 @@ import { addSteps, removeSteps } from '../../cli/deploy/region-steps.ts';
 import { type DeployParts, deployStacks, runSteps } from '../../cli/deploy/run.ts';
 import { deploySteps, describeStep, destroySteps } from '../../cli/deploy/steps.ts';
 import { CliError, EXIT, type Io } from '../../cli/io.ts';
+import type { CopyMark } from '../../cli/registry/mark.ts';
 import { createEvacuations } from '../../lambda/adapters/evacuations.ts';
+import type { ShownTables } from '../../lambda/contract/admin.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { LOCK_FILE } from '../../lambda/contract/lock-file.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { createTables, dynamodb, STAGE, startDynalite } from '../support/dynalite.ts';
 import { Directory } from './cli.ts';
@@ -89,6 +92,10 @@ class Account implements DeployParts {
   firing: Record<string, string[]> = { [A]: [], [B]: [] };
   /** By keeper, the Regions whose flags it holds; absent: its table cannot be read. */
   flags: Record<string, readonly string[]> = {};
+  /** By Region, the generation in use, and since when writes are stopped. */
+  inUse: Record<string, readonly [generation: number, stopped_at: string | null]> = {};
+  /** By registry, the mark of its copy. */
+  marks: Record<string, CopyMark> = {};
   onDeploy: (stack: PlannedStack) => void = () => {};
 
   async deploy(each: PlannedStack): Promise<void> {
@@ -125,6 +132,24 @@ class Account implements DeployParts {
     if (!(keeper in this.flags)) throw new CliError(EXIT.unreachable, `${keeper}: no answer`);
     return this.flags[keeper]!.includes(region);
   };
+  async tables(region: string): Promise<ShownTables> {
+    const found = this.inUse[region];
+    if (!found) throw new CliError(EXIT.unreachable, `${region}: no answer`);
+    const [generation, stopped_at] = found;
+    const [registry, clients] = (['registry', 'clients'] as const).map((kind) =>
+      tableName('live', kind, generation),
+    ) as [string, string];
+    const regions = Object.keys(this.inUse);
+    return {
+      registry,
+      clients,
+      consistency: 'eventual',
+      regions,
+      stopped_at,
+      stopped_ms: stopped_at === null ? null : 1,
+    };
+  }
+  copied = async (_: string, table: string) => this.marks[table];
   report = (text: string) => void this.reports.push(text);
   nowMs = () => {
     this.now += 60_000;
@@ -558,6 +583,55 @@ describe('the commands', () => {
     expect(dev.stderr).toContain('Nothing stays');
   });
 
+  const [OLD, NEW] = [1, 2].map((n) => tableName('live', 'registry', n)) as [string, string];
+  const GONE = 'eu-north-1';
+  const stops = { [A]: 't1', [B]: 't2' };
+  const to = (tableGeneration: number, generation: number): DeployPlan => ({
+    ...PLAN,
+    tableGeneration,
+    otherTables: { generation, regions: [A, B] },
+  });
+  const stopped = { [A]: [1, 't1'], [B]: [1, 't2'] } as const;
+  const switched = { [A]: [2, 't1'], [B]: [2, 't2'] } as const;
+  const copied = { [NEW]: { from: OLD, stops } };
+  it.each<[string, Account['inUse'], Account['marks'], DeployPlan, string[], string | undefined]>([
+    ['while writes go on', { ...stopped, [B]: [1, null] }, copied, to(2, 1), [], `writes go on in ${B}`],
+    ['without a copy', stopped, {}, to(2, 1), [], `no copy of ${OLD} to ${NEW} was complete`],
+    [
+      'after writes went on since the copy',
+      { ...stopped, [B]: [1, 't3'] },
+      copied,
+      to(2, 1),
+      [],
+      'during this stop',
+    ],
+    ['with a copy of other tables', stopped, { [NEW]: { from: 'x', stops } }, to(2, 1), [], 'no copy of'],
+    ['where a Region does not answer', { [A]: [1, 't1'] }, copied, to(2, 1), [], `${B}: no answer`],
+    [
+      'while one that the config no longer names serves',
+      { ...stopped, [GONE]: [1, null] },
+      copied,
+      to(2, 1),
+      [],
+      `writes go on in ${GONE}`,
+    ],
+    ['after a complete copy', stopped, copied, to(2, 1), [], undefined],
+    ['without a Region that is lost', { [A]: [1, 't1'] }, copied, to(2, 1), ['--without', B], undefined],
+    ['half way, run again', { [A]: [1, 't1'], [B]: [2, null] }, copied, to(2, 1), [], undefined],
+    ['that every Region uses', { [A]: [2, null], [B]: [2, null] }, {}, to(2, 1), [], undefined],
+    ['back, before writes go on', switched, copied, to(1, 2), [], undefined],
+    ['back, after writes went on', { ...switched, [A]: [2, 't3'] }, copied, to(1, 2), [], 'during this stop'],
+  ])('tables of another generation come into use, or not: %s', async (_, inUse, marks, plan, more, why) => {
+    const account = Object.assign(new Account(), { inUse, marks });
+    for (const region of [A, B, GONE]) account.existing.add(`countersign-live-region-${region}`);
+    const { failed, code } = await ran(deployCommand, ['--yes', '--watch', '0s', ...more], account, plan);
+    if (why === undefined) expect([failed, code]).toEqual([undefined, 0]);
+    else {
+      expect(failed?.message).toContain(why);
+      expect(account.deployed).toEqual([]);
+    }
+  });
+
   const one = {
     ...PLAN,
     regions: [PLAN.regions[0]!],
@@ -610,6 +684,20 @@ describe('the commands', () => {
     expect([removed.failed, removed.code]).toEqual([undefined, 0]);
     expect(removed.stderr).toContain('countersign:lock=write');
     expect(account.log.at(-1)).toBe(`remove countersign-live-base-${B}`);
+    // A run that ended just after its last step, and is run again: the record still names the Region.
+    const before = account.log.length;
+    directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A, B] } }));
+    const again = await ran(regionCommand, args, account, one);
+    expect([again.failed, again.code, again.stdout]).toEqual([
+      undefined,
+      0,
+      `note: ${B} has no stack any more: it is removed\n`,
+    ]);
+    expect(again.stderr).toContain('countersign:lock=write');
+    directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A] } }));
+    const recorded = await ran(regionCommand, args, account, one);
+    expect(recorded.failed?.message).toContain(`no stack in ${B}`);
+    expect(account.log).toHaveLength(before);
   });
 
   it.each(['add', 'remove'] as const)(

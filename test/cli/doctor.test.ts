@@ -38,18 +38,81 @@ const access = (url: string, key = platform.info.clients[0]!.api_key) => ({
 test('a platform that works passes every check; nothing is registered and no nonce is used', async () => {
   const { code, found } = await doctor();
   expect(code).toBe(0);
-  expect(summary(found)).toEqual(['tcp ok', 'discovery ok', 'clock ok', 'nonce ok', 'nonce ok', 'proof ok']);
+  expect(summary(found)).toEqual([
+    ...['tcp ok', 'discovery ok', 'clock ok', 'health ok', 'health ok', 'nonce ok', 'nonce ok', 'proof ok'],
+  ]);
   const text = await directory.run(['doctor']);
   expect(text.stdout).toMatch(/^ok {4}tcp .*\n(.*\n)+All is well\.\n$/);
+});
+
+describe('a platform that refuses registrations', () => {
+  const own = new Directory();
+  let refusing: Platform;
+  let laterMs = 0;
+  beforeAll(async () => {
+    refusing = await startPlatform({ port: 0, nowMs: () => Date.now() + laterMs });
+    own.announce(refusing.info);
+  });
+  afterAll(async () => {
+    own.remove();
+    await refusing?.stop();
+  });
+  const unhealthy = async () => {
+    // What instances hold is older than it may be.
+    laterMs += 11_000;
+    const { code, stdout } = await own.run(['doctor', '--json']);
+    const found = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as CheckResult);
+    return { code, found: found.filter(({ check, status }) => check === 'health' && status !== 'ok') };
+  };
+
+  test('because writes are stopped: it says so, and who ends that', async () => {
+    own.write('one.jsonl', '{"user_id":"doctor-1"}\n');
+    expect((await own.run(['registry', 'stop-writes'])).code).toBe(0);
+    const { code, found } = await unhealthy();
+    expect(code).toBe(1);
+    expect(found).toMatchObject(
+      ['local-a', 'local-b'].map((of) => ({
+        ...{ status: 'fail', of },
+        detail: 'an operator stopped registrations, deletions and changes of clients',
+        fix: expect.stringContaining('countersign registry resume-writes'),
+      })),
+    );
+    expect((await own.run(['register', 'one.jsonl'])).stderr).toMatch(
+      /^error: Unavailable: An operator stopped registrations, .* for a while; try again later; stopped at line 1: /,
+    );
+    await own.run(['registry', 'resume-writes']);
+    expect((await unhealthy()).found).toEqual([]);
+  });
+
+  test('because it is evacuated: it says so, with the way back', async () => {
+    expect((await own.run(['evacuate', 'local-a', '--yes'])).code).toBe(0);
+    // One bad look moves no traffic; the second one does.
+    await unhealthy();
+    const { code, found } = await unhealthy();
+    expect(code).toBe(1);
+    expect(found).toMatchObject([
+      { status: 'fail', of: 'local-a', fix: expect.stringContaining('(countersign return local-a)') },
+    ]);
+  });
 });
 
 test('a port where nothing listens is reported', async () => {
   const { code, found } = await doctor(access(await closedUrl()));
   expect(code).toBe(3);
   expect(found[0]).toMatchObject({ check: 'tcp', status: 'fail', detail: 'ECONNREFUSED' });
-  expect(summary(found)).toEqual(['tcp fail', 'discovery skip', 'clock skip', 'nonce skip', 'proof skip']);
+  expect(summary(found)).toEqual([
+    'tcp fail',
+    'discovery skip',
+    'clock skip',
+    'health skip',
+    'nonce skip',
+    'proof skip',
+  ]);
   const text = await directory.run(['doctor'], { env: access(await closedUrl()) });
-  expect(text.stdout).toMatch(/\nskip {2}proof .*not checked.*\n1 to fix, 4 not checked\.\n$/);
+  expect(text.stdout).toMatch(/\nskip {2}proof .*not checked.*\n1 to fix, 5 not checked\.\n$/);
 });
 
 test('a host name without an address is reported', async () => {
@@ -61,7 +124,14 @@ test('a host name without an address is reported', async () => {
 test('a server that is not a platform is reported', async () => {
   const { code, found } = await doctor(access(platform.info.awsEndpoint));
   expect(code).toBe(3);
-  expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
+  expect(summary(found)).toEqual([
+    'tcp ok',
+    'discovery fail',
+    'clock skip',
+    'health skip',
+    'nonce skip',
+    'proof skip',
+  ]);
 });
 
 test.each([
@@ -124,7 +194,14 @@ test.each([
 ])('a document with %s is refused', async (_, document) => {
   const { code, found } = await against(() => document);
   expect(code).toBe(3);
-  expect(summary(found)).toEqual(['tcp ok', 'discovery fail', 'clock skip', 'nonce skip', 'proof skip']);
+  expect(summary(found)).toEqual([
+    'tcp ok',
+    'discovery fail',
+    'clock skip',
+    'health skip',
+    'nonce skip',
+    'proof skip',
+  ]);
 });
 
 test('a Region on another host is named, and gets no request', async () => {
@@ -160,6 +237,7 @@ test('a Region on another host is named, and gets no request', async () => {
       'tcp ok',
       'discovery fail',
       'clock ok',
+      'health skip',
       'nonce skip',
       'proof skip',
     ]);
@@ -256,7 +334,7 @@ test('doctor distinguishes a key that ends soon, has ended, is disabled or is un
     detail: expect.stringMatching(/accepts the key until .* GMT$/),
   });
   const warned = await directory.run(['doctor'], { env });
-  expect(warned.stdout).toMatch(/\n0 to fix, [12] to look at\.\n$/);
+  expect(warned.stdout).toMatch(/\n0 to fix, [1-4] to look at\.\n$/);
   expect(warned.code).toBe(0);
   await directory.run(['revoke', 'key', 'patient', '1']);
   aheadMs += 11_000;

@@ -1,6 +1,6 @@
 /** What a drill concludes from what clients saw, and what its report shows. */
 import { expect, test } from 'vitest';
-import type { Recovery } from '../../cli/drill/drills.ts';
+import { DRILLS, type Recovery } from '../../cli/drill/drills.ts';
 import { type Attempt, type Call, History } from '../../cli/drill/history.ts';
 import { report, seconds } from '../../cli/drill/report.ts';
 import { judge } from '../../cli/drill/verdict.ts';
@@ -46,6 +46,33 @@ test('a drill passes where all holds; recovery is the first registration elsewhe
   expect(judge(seen, drill, 'strong', undefined).recoveryMs).toBeNull();
 });
 
+test.each(['region-loss', 'home-loss'])(
+  '%s: a registration that is missing only while a Region is away is lost',
+  async (name) => {
+    const seen = history(call('u', 900), elsewhere('v', 1_100));
+    const away = new Set<string>();
+    const run = DRILLS[name]!;
+    await run.run({
+      consistency: 'strong',
+      regions: ['a', 'b', 'c'],
+      history: seen,
+      wait: async () => {},
+      async cause(fault) {
+        if (fault.kind !== 'region') return;
+        if (fault.lost) away.add(fault.region);
+        else away.delete(fault.region);
+      },
+      command: async () => '',
+      async readBack(region) {
+        expect(away).not.toContain(region);
+        if (away.size > 0) seen.lost.add('u');
+      },
+    });
+    expect(away.size).toBe(0);
+    expect(judge(seen, run, 'strong', leaving).broken).toContain('1 acknowledged registrations were lost: u');
+  },
+);
+
 const failed = call('u', 1_100, { error: 'unavailable', acknowledged: undefined as never });
 test.each<[string, () => History, RegExp]>([
   [
@@ -62,6 +89,11 @@ test.each<[string, () => History, RegExp]>([
     'a request is accepted twice',
     () => Object.assign(history(elsewhere('u', 1_100)), { duplicated: new Set(['u twice']) }),
     /u twice/,
+  ],
+  [
+    'a Region answers no repeated request',
+    () => Object.assign(history(elsewhere('u', 1_100)), { unrepeated: new Set(['a']) }),
+    /no repeated request was answered in a, so it is not known whether a request is accepted twice/,
   ],
   [
     'a client sees an error',

@@ -119,36 +119,38 @@ test('it runs on the platform that runs, and leaves it as it was', async () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(json).toMatchObject({ passed: true, lost: 0, client_errors: 0, recovery_ms: null, report: null });
     let interrupt = () => {};
-    const interrupted = directory.run(['drill', 'region-loss', ...args, '--duration', '4s'], {
-      onReady: (press) => {
-        interrupt = press;
-      },
-    });
+    const onReady = (press: () => void) => {
+      interrupt = press;
+    };
     const lost = platform.info.regions.at(-1)!.url;
-    await expect
-      .poll(
-        () =>
-          fetch(lost).then(
-            () => false,
-            () => true,
-          ),
-        { timeout: 20_000 },
-      )
-      .toBe(true);
-    interrupt();
-    expect(await interrupted).toMatchObject({ code: 130, stdout: '', stderr: 'error: interrupted\n' });
-    for (const { url } of platform.info.regions)
-      expect((await fetch(`${url}/.well-known/countersign`)).status).toBe(200);
+    const isLost = () =>
+      fetch(lost).then(
+        () => false,
+        () => true,
+      );
+    const ends: [string, () => void][] = [
+      ['Ctrl-C', () => interrupt()],
+      // A signal to this process would also end the test.
+      ['SIGTERM', () => process.listeners('SIGTERM').at(-1)!('SIGTERM')],
+      ['SIGHUP', () => process.listeners('SIGHUP').at(-1)!('SIGHUP')],
+    ];
+    for (const [by, end] of ends) {
+      const ended = directory.run(['drill', 'region-loss', ...args, '--duration', '4s'], { onReady });
+      await expect.poll(isLost, { timeout: 20_000 }).toBe(true);
+      end();
+      expect([by, await ended]).toMatchObject([
+        by,
+        { code: 130, stdout: '', stderr: 'error: interrupted\n' },
+      ]);
+      for (const { url } of platform.info.regions)
+        expect((await fetch(`${url}/.well-known/countersign`)).status).toBe(200);
+    }
 
     const isOut = async () => {
       const look = await directory.run(['evacuate', 'local-b'], { terminal: true, stdin: 'no\n' });
       return look.stderr.includes('local-b is evacuated since');
     };
-    const evacuating = directory.run(['drill', 'evacuation', ...args, '--duration', '10s'], {
-      onReady: (press) => {
-        interrupt = press;
-      },
-    });
+    const evacuating = directory.run(['drill', 'evacuation', ...args, '--duration', '30s'], { onReady });
     await expect.poll(isOut, { timeout: 30_000 }).toBe(true);
     const health = `${platform.info.regions[1]!.url}/v1/health`;
     await expect.poll(async () => (await fetch(health)).status, { timeout: 30_000 }).toBe(503);
@@ -263,7 +265,9 @@ async function drillOn(changes: readonly (readonly [file: string, find: string, 
 // These three wait most of their time, so they run at once.
 test.concurrent('a Region that reaches no other costs its clients one refused attempt', async () => {
   const { code, stdout, stderr } = await drill('partition', '--clients', '6', '--duration', '2s');
-  expect(stderr).toMatch(/^reading back \d+ acknowledged registrations \.\.\.\n$/);
+  expect(stderr).toMatch(
+    /^6 clients register for 2 s \.\.\.\nlocal-b reaches no other Region\nhealed\nreading back \d+ acknowledged registrations \.\.\.\n$/,
+  );
   expect(code).toBe(0);
   expect(stdout).toMatch(/^partition: passed\nclients +6\nacknowledged +\d+\nlost +0\nduplicated +0\n/);
 });

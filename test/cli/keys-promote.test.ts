@@ -19,9 +19,16 @@ import { Directory } from './cli.ts';
 let server: LocalServer;
 let world: World;
 const directory = new Directory();
+/** Runs before the next call of AWS is answered. */
+let beforeCall: (() => Promise<unknown>) | undefined;
 beforeAll(async () => {
   server = await startServer(0, new Set());
-  server.serve((request, response) => world.endpoint(request, response));
+  server.serve(async (request, response) => {
+    const run = beforeCall;
+    beforeCall = undefined;
+    await run?.();
+    await world.endpoint(request, response);
+  });
 });
 afterAll(async () => {
   await server.stop();
@@ -63,6 +70,17 @@ async function promoteAndDeploy(options: Partial<PromoteOptions> = {}): Promise<
   expect(undone(await promote(options))).toEqual([['deploy', NEXT, null]]);
   for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
   return promote(options);
+}
+
+/** Moves AWSCURRENT back in the home Region. @returns the version that had it, and the one that has it */
+function rollBack(): [string, string] {
+  const store = world.secrets.in(HOME);
+  const name = secretName(STAGE, 'nonce');
+  const [newer, older] = ['AWSCURRENT', 'AWSPREVIOUS'].map(
+    (stage) => store.read(store.find(name), undefined, stage).id,
+  ) as [string, string];
+  store.moveStage(name, 'AWSCURRENT', newer, older);
+  return [newer, older];
 }
 
 /** A rotation by the schedule of the home Region, which has made its keyset. */
@@ -114,6 +132,16 @@ describe('the home Region is lost', () => {
     expect(readLock()).toEqual({ [STAGE]: { homeRegion: HOME, keysManagedBy: NEXT }, other: {} });
   });
 
+  it('before its deployment it makes no key either', async () => {
+    await promote();
+    const before = world.made(NEXT);
+    expect(await world.operate(NEXT, 'nonce', 'keys.rotate', { force: true })).toMatchObject({
+      ok: false,
+      problem: { detail: expect.stringContaining(`${HOME} alone makes keys, as ${NEXT} is deployed`) },
+    });
+    expect(world.made(NEXT)).toEqual(before);
+  });
+
   it('deployed, the other Regions follow it; the lost one is left over, and said', async () => {
     const steps = await promoteAndDeploy();
     expect(undone(steps)).toEqual([['replicate', HOME, null]]);
@@ -158,6 +186,17 @@ describe('the home Region is lost', () => {
     for (const purpose of PURPOSES) expect(world.kids(HOME, purpose)).toEqual(world.kids(NEXT, purpose));
   });
 
+  it('a Region whose schedule is not what its config says is not deployed yet', async () => {
+    await promote();
+    world.managedBy.set(NEXT, NEXT);
+    expect(undone(await promote())).toEqual([['deploy', NEXT, null]]);
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    world.bringBack(HOME);
+    world.managedBy.set(HOME, NEXT);
+    expect(undone(await promote())).toEqual([['deploy', HOME, null]]);
+    expect(primaries()).toEqual([HOME, NEXT, NEXT]);
+  });
+
   it('back, it refuses what was revoked while it was away', async () => {
     await promoteAndDeploy();
     const { result } = await world.operate(NEXT, 'nonce', 'keys.revoke');
@@ -195,6 +234,45 @@ describe('the home Region is lost', () => {
     expect(undone(await promote({ yes: true }))).toEqual([]);
     expect(world.kids(HOME)).toEqual(world.kids(NEXT));
     expect(world.kids(NEXT)).not.toContain(late);
+  });
+
+  it('a key that a revocation made, and that did not arrive: it is not done as long as no key signs', async () => {
+    world.bringBack(HOME);
+    world.lagMs.value = 1_000;
+    await world.operate(HOME, 'nonce', 'keys.revoke');
+    world.lose(HOME);
+    world.clock.nowMs += 2_000;
+    const steps = await promoteAndDeploy();
+    expect(undone(steps)).toContainEqual(['sign', NEXT, 'nonce']);
+    expect(details(steps, 'sign')[0]).toMatch(/^no key of this version signs; a rotation did not finish/);
+    expect(await world.operate(NEXT, 'nonce', 'keys.revoke')).toMatchObject({ result: { failure: null } });
+    expect(undone(await promote())).not.toContainEqual(['sign', NEXT, 'nonce']);
+  });
+
+  it('a secret that was rolled back: the label is moved first, and no key is lost', async () => {
+    world.bringBack(HOME);
+    await world.operate(HOME, 'nonce', 'keys.revoke');
+    const [signs] = world.kids(HOME);
+    const [newer, older] = rollBack();
+    const before = world.state();
+    const rolledBack = `rolled back: readers hold version 2, and ignore this one: move AWSCURRENT back to version ${newer}`;
+    await expect(promote({ yes: true })).rejects.toThrow(
+      new RegExp(`^nonce: ${rolledBack} .* Do that in ${HOME}, and run this command again$`),
+    );
+    expect(world.state()).toEqual(before);
+
+    // The labels of a lost Region's secret can be moved in no replica.
+    world.lose(HOME);
+    const steps = await promote();
+    expect(undone(steps)).toEqual([['detach', NEXT, 'nonce']]);
+    expect(details(steps, 'detach')[0]).toMatch(
+      new RegExp(`^${rolledBack} .* Do that in ${NEXT}, and run this command again$`),
+    );
+    expect(readLock()).toEqual({ [STAGE]: { homeRegion: HOME }, other: {} });
+    await expect(promote()).rejects.toThrow(`Do that in ${NEXT}`);
+    world.secrets.in(NEXT).moveStage(secretName(STAGE, 'nonce'), 'AWSCURRENT', older, newer);
+    expect(undone(await promoteAndDeploy())).toEqual([['replicate', HOME, null]]);
+    expect(world.kids(NEXT)).toEqual([signs]);
   });
 
   it('back, a key that it had before the promotion is no key that it made alone', async () => {
@@ -251,6 +329,20 @@ describe('the home Region is lost', () => {
       ['replicate', HOME, null],
     ]);
     expect(details(steps, 'compare')[0]).toContain(`does not refuse ${result.revoked[0]}`);
+  });
+
+  it('a replica that lacks a key that was made since is no copy', async () => {
+    await promote();
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    const report = ({ step, region }: PromotionStep) => {
+      if (step !== 'replicate' || region !== THIRD || world.lagMs.value > 0) return;
+      world.clock.nowMs += 2_000;
+      world.lagMs.value = 1_000;
+      beforeCall = () => world.operate(NEXT, 'nonce', 'keys.rotate');
+    };
+    const steps = await promote({ report });
+    expect(undone(steps)[0]).toEqual(['compare', THIRD, 'nonce']);
+    expect(details(steps, 'compare')[0]).toBe(`lacks ${world.kids(NEXT).at(-1)}`);
   });
 
   it('a replica that fails costs one purpose in one Region, what is left is said, and it is repaired', async () => {
@@ -337,6 +429,18 @@ describe('the home Region is lost', () => {
     expect(undone(steps)).toEqual([['take-over', NEXT, 'nonce']]);
     expect(details(steps, 'take-over')[0]).toMatch(/^not confirmed by eu-west-3, whose table limits cannot/);
   });
+
+  it('nor does one that cannot refuse what was revoked', async () => {
+    world.bringBack(HOME);
+    await world.operate(HOME, 'nonce', 'keys.revoke');
+    world.lose(HOME);
+    world.limits(THIRD).revoked.add = () => {
+      throw new Unavailable('limits');
+    };
+    const steps = await promote();
+    expect(undone(steps)).toEqual([['take-over', NEXT, 'nonce']]);
+    expect(details(steps, 'take-over')[0]).toMatch(/^not confirmed by eu-west-3, whose table limits cannot/);
+  });
 });
 
 describe('the home Region answers', () => {
@@ -370,6 +474,18 @@ describe('the home Region answers', () => {
     expect(await world.operate(HOME, 'nonce', 'keys.list')).toMatchObject({ result: { pending: null } });
   });
 
+  it('a rotation that cannot read at last whether it still may publishes nothing', async () => {
+    const run = await beginRotation();
+    const before = world.kids(HOME);
+    world.meanwhile = (from, does, to) =>
+      from === HOME && does === 'read' && to === HOME ? Promise.reject(new Unavailable('limits')) : undefined;
+    await expect(run('finishSecret')).rejects.toThrow('limits unavailable');
+    expect(world.kids(HOME)).toEqual(before);
+    world.meanwhile = () => undefined;
+    await run('finishSecret');
+    expect(world.kids(HOME)).toHaveLength(2);
+  });
+
   it('nor does a revocation: what it revoked stays refused', async () => {
     const before = world.kids(HOME);
     const late = new Late((...step) => String(step) === String([HOME, 'changed', THIRD]));
@@ -382,6 +498,48 @@ describe('the home Region answers', () => {
     });
     expect([world.kids(HOME), world.kids(NEXT)]).toEqual([before, before]);
     for (const kid of before) expect([...world.limits(NEXT).revoked]).toContain(kid);
+  });
+
+  it.each([
+    ['another Region says so', false, 'were promoted to eu-central-1'],
+    ['no Region is reached', true, 'it is not known whether eu-west-1 still makes the keys'],
+  ])('nor does one that cannot read its own table at last: %s', async (_, isShutIn, failure) => {
+    const before = world.kids(HOME);
+    const late = new Late((...step) => String(step) === String([HOME, 'changed', THIRD]));
+    const revoking = world.operate(HOME, 'nonce', 'keys.revoke');
+    await late.reached;
+    await promote({ yes: true });
+    world.meanwhile = (from, _, to) =>
+      from === HOME && (isShutIn || to === HOME) ? Promise.reject(new Unavailable('limits')) : undefined;
+    late.answer();
+    expect(await revoking).toMatchObject({
+      result: { keyset: null, failure: expect.stringContaining(failure) },
+    });
+    expect(world.kids(HOME)).toEqual(before);
+    for (const kid of before) expect([...world.limits(HOME).revoked]).toContain(kid);
+    world.meanwhile = () => undefined;
+    expect(await world.operate(HOME, 'nonce', 'keys.list')).toMatchObject({ result: { pending: null } });
+  });
+
+  it('nor does one whose function reaches no table: its Region may have confirmed a promotion', async () => {
+    world.shutIn.add(HOME);
+    await promote({ yes: true });
+    world.meanwhile = (from) => (from === HOME ? Promise.reject(new Unavailable('limits')) : undefined);
+    const before = world.kids(HOME);
+    expect(await world.operate(HOME, 'nonce', 'keys.revoke')).toMatchObject({
+      result: { keyset: null, failure: expect.stringContaining('whether eu-west-1 still makes the keys') },
+    });
+    expect(world.kids(HOME)).toEqual(before);
+  });
+
+  it('a revocation makes a key where only its own table cannot be read', async () => {
+    world.meanwhile = (from, does, to) =>
+      from === HOME && does === 'read' && to === HOME ? Promise.reject(new Unavailable('limits')) : undefined;
+    const before = world.kids(HOME);
+    const { result } = await world.operate(HOME, 'nonce', 'keys.revoke');
+    expect(result.failure).toBeNull();
+    expect(before).not.toContain(world.kids(HOME)[0]);
+    expect(world.kids(THIRD)).toEqual(world.kids(HOME));
   });
 
   it('a key that is published at this moment is waited for, and arrives', async () => {
@@ -471,6 +629,19 @@ describe('two promotions at the same time', () => {
     expect(result.keyset.promoted_to).toBe(NEXT);
   });
 
+  it('where Regions remember different ones, every function takes the same', async () => {
+    const remember = (region: string, home: string) => {
+      const { published } = world.limits(region);
+      world.limits(region).published = { ...published, home: { ...first, region: home } };
+    };
+    remember(HOME, THIRD);
+    remember(THIRD, NEXT);
+    for (const region of REGIONS)
+      expect(await world.operate(region, 'nonce', 'keys.list')).toMatchObject({
+        result: { promoted_to: NEXT },
+      });
+  });
+
   it('one that lost after it was confirmed moves no secret', async () => {
     let takenOver = 0;
     const report = ({ step }: PromotionStep) => {
@@ -483,6 +654,76 @@ describe('two promotions at the same time', () => {
     expect(undone(steps)).toEqual([['detach', THIRD, 'nonce']]);
     expect(details(steps, 'detach')[0]).toMatch(/eu-central-1 alone makes keys/);
     expect(primaries()).toEqual([HOME, HOME, HOME]);
+  });
+
+  const takesOver = async () => {
+    for (const purpose of PURPOSES) await world.operate(THIRD, purpose, 'keys.promote', { to: THIRD });
+  };
+  const makesKeys = async () => {
+    await promote({ yes: true }, THIRD);
+    world.deploy(THIRD, THIRD);
+    for (const purpose of PURPOSES) await world.operate(THIRD, purpose, 'keys.rotate');
+  };
+  it.each([
+    ['detach', takesOver, HOME],
+    ['replicate', makesKeys, THIRD],
+  ] as const)(
+    'one that lost once its own secrets were detached touches none of the winner: %s',
+    async (step, winner, primary) => {
+      world.lose(HOME);
+      await promote();
+      for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+      let detached = 0;
+      const keys = () => PURPOSES.map((purpose) => world.kids(THIRD, purpose));
+      let won: string[][] = [];
+      const report = ({ step, region }: PromotionStep) => {
+        if (step === 'detach' && region === NEXT && ++detached === PURPOSES.length)
+          beforeCall = async () => {
+            await winner();
+            won = keys();
+          };
+      };
+      const steps = await promote({ yes: true, report });
+      expect(undone(steps)[0]).toEqual([step, THIRD, 'nonce']);
+      expect(details(steps, step).find((detail) => detail.startsWith('another'))).toMatch(
+        /at the same time: eu-west-3 alone makes keys/,
+      );
+      expect(primaries()).toEqual([HOME, NEXT, primary]);
+      expect(keys()).toEqual(won);
+    },
+  );
+
+  it('one of them wins every purpose', async () => {
+    world.lose(HOME);
+    let takenOver = 0;
+    const won = Promise.withResolvers<void>();
+    const looked = Promise.withResolvers<void>();
+    // Both have looked before either writes.
+    world.meanwhile = async (from, does) => {
+      if (does !== 'changes') return;
+      if (from === NEXT) await looked.promise;
+      if (from !== THIRD) return;
+      looked.resolve();
+      await won.promise;
+    };
+    const report = ({ step }: PromotionStep) => {
+      if (step === 'take-over' && ++takenOver === PURPOSES.length) won.resolve();
+    };
+    const [winner, loser] = await Promise.all([promote({ report }), promote({}, THIRD)]);
+    expect(undone(winner)).toEqual([['deploy', NEXT, null]]);
+    expect(undone(loser)).toEqual([['take-over', THIRD, 'nonce']]);
+    for (const purpose of PURPOSES)
+      expect(world.limits(THIRD, purpose).published.home).toMatchObject({ term: 1, region: NEXT });
+  });
+
+  it('no purpose is taken from a Region that answers and makes its keys without --yes', async () => {
+    world.lose(HOME);
+    await world.operate(THIRD, 'nonce', 'keys.promote', { to: THIRD });
+    await world.operate(NEXT, 'token', 'keys.promote', { to: NEXT });
+    const before = world.state();
+    await expect(promote({}, THIRD)).rejects.toThrow(/^eu-central-1 answers, and makes the keys/);
+    expect(world.state()).toEqual(before);
+    expect(undone(await promote({ yes: true }, THIRD))).toEqual([['deploy', THIRD, null]]);
   });
 });
 

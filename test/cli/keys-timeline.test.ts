@@ -27,8 +27,8 @@ const draw = (
 
 const SUMS = [
   'nonce: a new key signs 1 d 2 h after its creation; the old key goes 1 d 1 h later',
-  '  to signing  93600000 ms = X 3600000 to publish it + 90000000 until every copy has it',
-  '  to removal  90000000 ms until no copy signs with the old key, and all it signed has expired',
+  '  to signing  1 d 2 h: 1 h to publish it (X), and 1 d 1 h until every copy has it',
+  '  to removal  1 d 1 h until no copy signs with the old key, and all it signed has expired',
 ];
 const OUTLOOK = '  after a rotation now, the new key signs in 1 d 2 h; the newest key goes in 2 d 3 h';
 

@@ -816,6 +816,46 @@ describe('on Regions that lag, refuse or fail', () => {
     },
   });
 
+  it('revoke asks the next Region for all keys where the call of the first one did not begin', async () => {
+    answers['local-a'] = () => undefined;
+    let given: object | undefined;
+    answers['local-b'] = (action, _, params) => {
+      if (action === 'keys.list')
+        return { problem: { code: 'unavailable', detail: 'limits cannot be read' } };
+      given ??= params;
+      return revoked(true, true);
+    };
+    const { stdout } = await keys('revoke', 'nonce', '--yes', '--timeout', '0s');
+    expect(given).toEqual({});
+    expect(stdout).toContain('nonce: AAAAAA refused within 10 s by: local-a, local-b\n');
+  });
+
+  it('promote says after Ctrl-C what was done, and that it has to be run again', async () => {
+    const own = { ...keyset(['AAAAAA'], []), primary_region: 'local-a' };
+    const home = { term: 1, region: 'local-b', kids: ['AAAAAA'] };
+    const regions = ['local-a', 'local-b'].map((region) => ({ region, confirmed: true }));
+    for (const region of ['local-a', 'local-b'])
+      answers[region] = (action, purpose) => {
+        if (action === 'keys.list') return own;
+        return purpose === 'nonce' ? { keyset: own, home, regions } : { hangs: true };
+      };
+    const { code, stderr, json } = await directory.run(
+      ['keys', 'promote', '--to', 'local-b', '--yes', '--json'],
+      interruptOnceAsked('local-b rotate-client-root keys.promote'),
+    );
+    expect([code, json]).toEqual([
+      130,
+      {
+        to: 'local-b',
+        done: false,
+        steps: [expect.objectContaining({ step: 'take-over', purpose: 'nonce', done: true })],
+      },
+    ]);
+    expect(stderr).toMatch(
+      /^error: interrupted; .*\. Run this command again: .* no key is made until local-b is deployed with keys\.managedBy\n$/,
+    );
+  });
+
   it('revoke keeps the first Region’s confirmation after Ctrl-C while it waits for a second one', async () => {
     answers['local-a'] = revoking(revoked(true, false));
     answers['local-b'] = () => ({ hangs: true });
@@ -1277,7 +1317,10 @@ describe('on Regions that lag, refuse or fail', () => {
 
   it('rotate asks for confirmation once, and makes a second next key only with --force', async () => {
     const params: object[] = [];
-    const problem = { code: 'rotation_refused', detail: 'key AAAAAA has yet to sign: rotate with --force' };
+    const problem = {
+      code: 'rotation_refused',
+      detail: 'key AAAAAA signs from tomorrow on: rotate with --force',
+    };
     const both = keyset(['AAAAAA', 'BBBBBB'], ['AAAAAA', 'BBBBBB']);
     answers['local-a'] = (action, __, given) => {
       if (action === 'keys.list') return both;

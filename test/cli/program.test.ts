@@ -12,6 +12,21 @@ test('--version prints the version of the package', async () => {
     expect(await directory.run([flag])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
 });
 
+test('an input that cannot be read is named, and so is what is wrong with it', async () => {
+  directory.write('empty.txt', '\n');
+  const wrong: [string[], string][] = [
+    [['doctor', '--url', 'https://x.example', '--api-key-file', 'empty.txt'], '/empty.txt is empty'],
+    [['revoke', 'proof', 'nofile'], 'error: there is no file nofile'],
+    [['revoke', 'proof', '.'], 'error: . is a directory'],
+    [['deploy'], 'is not a CDK project: run this command in the folder of cdk.json'],
+    [['region', 'add', 'eu-west-1'], 'is not a CDK project'],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, stderr } = await directory.run(args);
+    expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining(message)]);
+  }
+});
+
 test.each([
   [['help', 'keys', 'revoke'], 'Usage: countersign keys revoke [options] <purpose>'],
   [['keys', 'help', 'revoke'], 'Usage: countersign keys revoke [options] <purpose>'],

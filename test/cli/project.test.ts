@@ -12,9 +12,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import { EXIT } from '../../cli/io.ts';
+import { printableOut } from '../../cli/printable.ts';
 import { readDeployPlans } from '../../cli/project.ts';
 import threeRegions from '../../examples/config/three-regions.ts';
+import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 
 /** The longest time that a test waits for the CDK. */
 const SYNTH_MS = 300_000;
@@ -49,7 +52,7 @@ async function read(onReady?: (interrupt: () => void) => void) {
   const stderr = new PassThrough();
   const env = { PATH: '/usr/bin:/bin', HOME: cwd, AWS_EC2_METADATA_DISABLED: 'true' };
   const plans = readDeployPlans({
-    ...{ stdin: Readable.from([]), stdout: new PassThrough(), stderr, env, cwd },
+    ...{ stdin: Readable.from([]), stdout: new PassThrough(), stderr: printableOut(stderr), env, cwd },
     onInterrupt(interrupt) {
       onReady?.(interrupt);
       return () => {};
@@ -73,13 +76,16 @@ it('preflight reads the stage from the project itself', { timeout: SYNTH_MS }, a
 it('a config that cannot be deployed ends the run, and each wrong setting is named', {
   timeout: SYNTH_MS,
 }, async () => {
-  writeApp({ ...threeRegions, nonceLife: 'PT2H' }, 'write');
+  writeApp({ ...threeRegions, nonceLife: 'PT2H', errorDocsUrl: 'no URL' }, 'write');
   const { error, said } = (await read()) as { error: Error; said: string };
   expect(error).toMatchObject({
     exitCode: EXIT.failed,
     message: expect.stringContaining('`cdk synth` failed'),
   });
-  expect(said).toContain('nonceLife: must be 10 seconds to 1 hour');
+  const lines = said.split('\n').map((line) => line.trim());
+  for (const setting of ['nonceLife: must be 10 seconds to 1 hour', 'errorDocsUrl: '])
+    expect(lines).toContainEqual(expect.stringMatching(new RegExp(`^(- )?${setting}`)));
+  expect(said).not.toContain('\\n');
 });
 
 it('a lock that was not written ends the run, with the command that writes it', {
@@ -130,6 +136,31 @@ it.each<[string, number, (interrupt: () => void) => void]>([
   expect(outdir).toContain('countersign-synth-');
   expect(existsSync(outdir!)).toBe(false);
   await expect.poll(() => isAlive(Number(pid))).toBe(false);
+});
+
+it('each line that `cdk deploy` prints is a line', async () => {
+  mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
+  const script = "#!/bin/sh\nprintf 'one\\ntwo\\033[31m\\n'; printf 'three\\nfour\\n' >&2; exit 1\n";
+  writeFileSync(join(cwd, 'node_modules/.bin/cdk'), script, { mode: 0o700 });
+  const written = new PassThrough();
+  const io = { cwd, env: { PATH: '/usr/bin:/bin' }, stderr: printableOut(written) };
+  const plan: DeployPlan = {
+    ...{ stage: 'dev', kind: 'dev', homeRegion: 'eu-west-1', keysManagedBy: 'eu-west-1' },
+    ...{ consistency: 'eventual', tableGeneration: 1, stacks: [], stackRegions: [], regions: [] },
+    concurrencyQuota: 1000,
+  };
+  const { signal } = new AbortController();
+  const aws = () => ({ region: 'eu-west-1' });
+  const stack = { name: 'countersign-dev-region-eu-west-1', region: 'eu-west-1', part: 'region' } as const;
+  await expect(awsParts(io, { plan, assembly: cwd, aws, signal }).deploy(stack)).rejects.toThrow(
+    '`cdk` failed, deploy of stack countersign-dev-region-eu-west-1 in eu-west-1: see above',
+  );
+  expect(String(written.read()).trimEnd().split('\n').sort()).toEqual([
+    'four',
+    'one',
+    'three',
+    'two\\u001b[31m',
+  ]);
 });
 
 /** A process that has ended counts as gone, even before its parent waits for it. */

@@ -132,7 +132,7 @@ it('a Region that takes a call and never answers it ends each of them, by its li
   });
   const interrupt = new AbortController();
   silent.once('request', () => interrupt.abort());
-  await end(calls(interrupt.signal, {}), { exitCode: 130, message: 'interrupted' });
+  await end(calls(interrupt.signal, { answerMs: 3_600_000 }), { exitCode: 130, message: 'interrupted' });
   silent.closeAllConnections();
   silent.close();
 });

@@ -1,6 +1,6 @@
 /** `countersign evacuate` and `return`, on a platform whose checks run every few milliseconds. */
 import { mkdirSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AwsCall } from '../../local/aws/endpoint.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
@@ -34,6 +34,7 @@ beforeEach(async () => {
   directory.write('.countersign/local.json', JSON.stringify(platform.info));
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   directory.remove();
   await platform?.stop();
 });
@@ -264,6 +265,26 @@ test('an alarm that is asked for and gives no answer ends the wait, and the stat
   hung.resolve(false);
 });
 
+test('if the second look fails, it names the command that takes the Region back', async () => {
+  const isLater = [writes('local-a'), writes('local-b')];
+  let calls = 0;
+  // The two flags are written; from then on nothing is answered.
+  fails = (call) => isLater.map((each) => each(call)).includes(true) && ++calls > 2;
+  const { code, json, stderr } = await evacuate('--json');
+  expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: true, alarm: 'ALARM' }]);
+  expect(stderr).toContain('error: another look: ');
+  expect(stderr).toContain(
+    'if no other Region serves, take local-a back: countersign return local-a\nto finish',
+  );
+  fails = () => false;
+  await platform.stopRegion('local-b');
+  const again = await evacuate();
+  expect([again.code, again.stderr]).toEqual([
+    1,
+    expect.stringMatching(/nothing was done\. .*local-a is out already; .*: countersign return local-a\n$/),
+  ]);
+});
+
 test('two evacuations at about the same time do not take out every Region', async () => {
   const isWrite = [writes('local-a'), writes('local-b')];
   let other: Awaited<ReturnType<typeof cli>> | undefined;
@@ -287,6 +308,99 @@ test('two evacuations at about the same time do not take out every Region', asyn
   const after = await evacuate();
   expect([after.code, after.stderr]).toEqual([1, expect.stringContaining('nothing was done')]);
   expect(await registers(0, 'still')).toBe(201);
+});
+
+const realFetch = globalThis.fetch;
+/**
+ * Replaces what a Region's public health path answers.
+ *
+ * @param answerTo the n-th look, from 1; undefined: the Region itself answers
+ */
+function answersOfHealth(i: number, answerTo: (look: number) => Promise<Response | undefined>): void {
+  let looks = 0;
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (...asked) => {
+    const isLook = String(asked[0]) === `${platform.info.regions[i]!.url}/v1/health`;
+    return (isLook && (await answerTo(++looks))) || realFetch(...asked);
+  });
+}
+const throttled = () => Response.json({ code: 'quota_exceeded' }, { status: 429 });
+const unhealthy = () => Response.json({ status: 'fail', checks: { ledger: 'fail' } }, { status: 503 });
+
+describe('while a flood of the public health path makes the front door answer 429', () => {
+  test('evacuate and return ask again, and do the work once they have an answer', async () => {
+    answersOfHealth(1, async (look) => (look <= 3 ? throttled() : undefined));
+    expect((await evacuate()).code).toBe(0);
+    answersOfHealth(0, async (look) => (look <= 3 ? throttled() : undefined));
+    expect((await back()).code).toBe(0);
+  });
+
+  test('a Region of which nothing is known is not healthy at first, and not unhealthy afterwards', async () => {
+    answersOfHealth(1, async () => throttled());
+    const refused = await evacuate('--timeout', '1s');
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        'no other Region is known to be healthy (local-b: not known (too many requests)): nothing was done',
+      ),
+    ]);
+    vi.restoreAllMocks();
+    answersOfHealth(1, async (look) => (look > 1 ? throttled() : undefined));
+    expect((await evacuate('--timeout', '1s', '--json')).json).toMatchObject({
+      keeper_flag: true,
+      own_flag: true,
+    });
+    answersOfHealth(0, async () => throttled());
+    const stays = await back('--timeout', '1s');
+    expect([stays.code, stays.stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        'local-a is not known to be good: too many requests. It stays out; nothing was done',
+      ),
+    ]);
+  });
+});
+
+test('an evacuation that finds no other healthy Region afterwards leaves what another operator has set', async () => {
+  let first: Awaited<ReturnType<typeof cli>> | undefined;
+  // The second operator's command looks, then the first one's runs, and then local-b fails.
+  answersOfHealth(1, async (look) => {
+    if (look === 1) {
+      const answer = await health(1);
+      first = await evacuate('--json');
+      return Response.json(answer);
+    }
+    return first ? unhealthy() : undefined;
+  });
+  const second = await evacuate('--json');
+  expect([first?.code, second.code]).toEqual([0, 1]);
+  expect(second.json).toMatchObject({ keeper_flag: true, own_flag: true });
+  expect(second.stderr).toContain('Nothing is taken back, since another command has evacuated local-a');
+});
+
+test('an evacuation that finds no other healthy Region afterwards leaves a flag that stood before', async () => {
+  fails = writes('local-a');
+  expect((await evacuate()).code).toBe(1);
+  fails = () => false;
+  answersOfHealth(1, async (look) => (look > 1 ? unhealthy() : undefined));
+  const again = await evacuate('--json');
+  expect([again.code, again.json]).toMatchObject([1, { keeper_flag: true, own_flag: true }]);
+  vi.restoreAllMocks();
+  await back();
+  answersOfHealth(1, async (look) => (look > 1 ? unhealthy() : undefined));
+  const alone = await evacuate('--json');
+  expect([alone.code, alone.json]).toMatchObject([1, { keeper_flag: false, own_flag: false }]);
+});
+
+test('success needs the alarm in the wanted state: one in another state is waited for, and then named', async () => {
+  const slow = await startPlatform({ port: 0, checkEveryMs: 3_600_000 });
+  try {
+    directory.write('.countersign/local.json', JSON.stringify(slow.info));
+    const { code, stderr, json } = await evacuate('--json', '--timeout', '1s');
+    expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: true, alarm: null }]);
+    expect(stderr).toContain(' and not ALARM yet');
+  } finally {
+    await slow.stop();
+  }
 });
 
 test.each(['evacuate', 'return'] as const)(

@@ -14,7 +14,7 @@ beforeAll(async () => {
   platform = await startPlatform({ port: 0, nowMs: () => nowMs });
   directory.announce(platform.info);
   // All of these come before a test that moves the platform's clock further than a client follows it.
-  const users = ['ada', 'bob', 'eve', 'kim', 'mae'].map((name) => `${name},${name}@example.com\n`);
+  const users = ['ada', 'bob', 'eve', 'kim', 'mae', 'zoe'].map((name) => `${name},${name}@example.com\n`);
   directory.write('users.csv', `user_id,email\n${users.join('')}`);
   expect((await directory.run(['register', 'users.csv'])).code).toBe(0);
 });
@@ -44,6 +44,7 @@ test('a registration is shown, deleted, and then shown as deleted', async () => 
 test('erase says when the tombstone can be removed, and removes it then', async () => {
   const first = await registrations('erase', 'dev', 'bob', '--json');
   expect(first.json).toMatchObject({ state: 'deleted', erasable_at: expect.any(String) });
+  expect(first.json.existed).toBe(true);
   expect((await registrations('erase', 'dev', 'bob')).stdout).toContain(first.json.erasable_at);
   nowMs = Date.parse(first.json.erasable_at);
   expect((await registrations('erase', 'dev', 'bob', '--json')).json).toEqual({
@@ -70,6 +71,15 @@ test('erasing a user who was never registered leaves one tombstone per Region, h
   expect((await registrations('erase', 'never-made', 'abe')).stdout).toMatch(
     / never existed, nor did its client; /,
   );
+});
+
+test('erase does not confirm the deletion of a user who was not there', async () => {
+  const sentence = async (user: string) => (await registrations('erase', 'dev', user)).stdout;
+  expect(await sentence('zoe')).toMatch(/^zoe of dev \([\w-]{43}\) is deleted; run this again from .*Z on/);
+  for (const user of ['zoe', 'zooe', 'zooe'])
+    expect(await sentence(user)).toMatch(
+      / was not registered: it was deleted before, it never existed, or the name is mistyped; run this again from .*Z on to delete its tombstone: local-a, local-b\n$/,
+    );
 });
 
 test('the wait for the tombstone can be interrupted, and nothing is lost', async () => {

@@ -11,11 +11,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
 import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from '../../cli/registry/copy.ts';
 import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
+import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
-import { TABLES, tableName } from '../../lambda/contract/names.ts';
+import { COPIED_KEY, TABLES, tableName } from '../../lambda/contract/names.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
 import { Dynamodb } from '../../local/dynamodb/dynamodb.ts';
@@ -73,10 +74,12 @@ class World {
     this.store.ask(HOME, 'DeleteItem', { TableName: table, Key });
   }
 
+  /** All, except the mark of a copy. */
   items(table: string, region = HOME): string[] {
     return this.store
       .table(region, table)
       .items(region, true)
+      .filter(({ pk }) => (pk as { S?: string }).S !== COPIED_KEY)
       .map((item) => canonical(item as Item))
       .sort();
   }
@@ -207,6 +210,26 @@ it('killed at any call, before or after its effect, and run again, it ends in th
     }
 });
 
+it('leaves a mark once it is complete, and none while another copy is under way: no later stop has it', async () => {
+  const at = await world();
+  const mark = () =>
+    readMark({ dynamodb: dynamodbClientOn(at.store, HOME), region: HOME, table: NEW, signal });
+  const { signal } = new AbortController();
+  await at.copy({ whileWriting: true });
+  expect(await mark()).toBeUndefined();
+  expect(await at.copy()).toMatchObject({ complete: true });
+  const stopped = at.shown[HOME]!.stopped_at!;
+  expect(await mark()).toEqual({ from: OLD, stops: { [HOME]: stopped, [OTHER]: stopped } });
+  // The next one, of other tables, ends early.
+  at.carry = async ({ region, operation, input }, store) => {
+    if (operation === 'PutItem') at.interrupt.abort();
+    return store.ask(region, operation, input);
+  };
+  at.put(OLD, registration('new'));
+  await expect(at.copy()).rejects.toMatchObject({ exitCode: EXIT.interrupted });
+  expect(await mark()).toBeUndefined();
+});
+
 it('updates the items of a rehearsal, and removes those that the source has lost since', async () => {
   const at = await world();
   const rehearsed = await at.copy({ whileWriting: true });
@@ -279,6 +302,12 @@ it.each<[string, Kind, Item, Item]>([
     'registry',
     { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0 + 60_000) } },
     registration('a'),
+  ],
+  [
+    'a registration that was made after a deletion',
+    'registry',
+    registration('a', T0 + 121_000),
+    { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0) } },
   ],
   [
     'a state',
@@ -430,6 +459,60 @@ it('accepts a restored table instead of the one in use, and identifies it by its
   await expect(at.copy({ fromTables: ['countersign-live-nothing'] })).rejects.toThrow(
     'table countersign-live-nothing in eu-west-1: not found',
   );
+});
+
+it.each([
+  ['the target', NEW, `${NEW} is of the generation to fill`],
+  ['the other target', tableName('live', 'clients', 2), 'is of the generation to fill'],
+  ['the ledger', 'countersign-live-ledger-1', 'is a table of ledger'],
+  ['a restored table of limits', 'countersign-live-limits-restored', 'is a table of limits'],
+])('refuses %s as the source, and copies nothing', async (_, table, message) => {
+  const at = await world();
+  if (!table.endsWith('-2')) at.create(table, 'registry');
+  await expect(at.copy({ fromTables: [table] })).rejects.toMatchObject({
+    exitCode: EXIT.usage,
+    message: expect.stringContaining(message),
+  });
+  expect(at.items(NEW)).toEqual([]);
+});
+
+it.each<[string, Item]>([
+  ['ledger', { pk: { S: 'AXJnonce' }, w: { S: 'w' }, ttl: { N: '9999999999' } }],
+  ['limits', { pk: { S: 'stop#writes' }, stopped_at: { N: '1' } }],
+])(
+  'refuses a source with an item of %s, whatever the name of the table, and copies nothing',
+  async (_, item) => {
+    const at = await world();
+    at.create('restored', 'registry');
+    at.put('restored', registration('a'));
+    at.put('restored', item);
+    await expect(at.copy({ fromTables: ['restored'] })).rejects.toMatchObject({
+      exitCode: EXIT.failed,
+      message: expect.stringContaining('from a table of registry'),
+    });
+    expect(at.items(NEW)).toEqual([]);
+  },
+);
+
+it('compares the replicas of the table in use also if it is named', async () => {
+  const at = await world('eventual');
+  for (const table of at.store.replicated().eventual) table.deliverAll();
+  at.put(OLD, registration('x'), OTHER);
+  const { tables, complete } = await at.copy({ fromTables: [OLD] });
+  expect([complete, tables[0]!.may_be_missing.length]).toEqual([false, 1]);
+});
+
+it('a tombstone of a clock that is behind replaces its registration from a rehearsal', async () => {
+  const at = await world();
+  at.put(OLD, registration('a'));
+  await at.copy({ whileWriting: true });
+  at.put(OLD, { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0 - 119_000) }, w: { S: 'w' } });
+  expect(await at.copy()).toMatchObject({ complete: true, tables: [{ newer: 0 }, {}] });
+  at.expectCopied();
+  // The client registers again, as soon as the clocks allow.
+  at.put(OLD, registration('a', T0 - 114_000));
+  expect(await at.copy()).toMatchObject({ complete: true, tables: [{ newer: 0 }, {}] });
+  at.expectCopied();
 });
 
 it('of eventual tables it uses the fullest replica, and reports items of other Regions that may be missing', async () => {

@@ -81,7 +81,7 @@ test.each([
 test('a missing file is reported', async () => {
   expect(await revoke('proof', 'missing.jwt')).toMatchObject({
     code: 2,
-    stderr: 'error: cannot read missing.jwt: ENOENT\n',
+    stderr: 'error: there is no file missing.jwt\n',
   });
 });
 

@@ -2,10 +2,11 @@
  * What the adapters ask of DynamoDB, as one suite: the embedded engine and the real ones must pass it alike,
  * so that nothing rests on what one of them lacks.
  */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Dynamodb } from '../../lambda/adapters/aws/commands.ts';
+import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { createLedger } from '../../lambda/adapters/ledger.ts';
 import { createLimits } from '../../lambda/adapters/limits.ts';
@@ -26,16 +27,23 @@ const E_MS = 2_000;
 const T0 = 1_795_430_000_000;
 let unique = 0;
 
-export function storesContract(engine: string, connect: () => DynamoDBClient): void {
+/** @param adapted makes the client that the adapters get */
+export function storesContract(
+  engine: string,
+  connect: () => SdkDynamodb,
+  adapted: () => Dynamodb = connect,
+): void {
   describe(`the stores on ${engine}`, () => {
-    let db: DynamoDBClient;
+    let db: SdkDynamodb;
+    let under: Dynamodb;
     beforeAll(async () => {
       db = connect();
+      under = adapted === connect ? db : adapted();
       await createTables(db, ['registry', 'clients', 'ledger', 'limits']);
     });
-    const ledger = () => createLedger(db, tableName(STAGE, 'ledger'));
+    const ledger = () => createLedger(under, tableName(STAGE, 'ledger'));
     const registry = (consistency: 'strong' | 'eventual' = 'eventual') =>
-      createRegistry(db, tableName(STAGE, 'registry'), { consistency, clockErrorMs: E_MS });
+      createRegistry(under, tableName(STAGE, 'registry'), { consistency, clockErrorMs: E_MS });
 
     const nonce = () => ({
       text: `nonce-${++unique}`,
@@ -69,7 +77,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
     });
 
     it('the limits grant as the protocol does, for any order of leases, and report what is leased', async () => {
-      const limits = createLimits(db, tableName(STAGE, 'limits'));
+      const limits = createLimits(under, tableName(STAGE, 'limits'));
       await fc.assert(
         fc.asyncProperty(
           fc.integer({ min: 1, max: 20 }),
@@ -89,7 +97,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
     });
 
     it('of 50 leases at once no more than the limit are granted, and the counter ends by TTL', async () => {
-      const limits = createLimits(db, tableName(STAGE, 'limits'));
+      const limits = createLimits(under, tableName(STAGE, 'limits'));
       const client = `c-${++unique}`;
       const leases = await Promise.all(Array.from({ length: 50 }, () => limits.lease(client, 9, 3, 100)));
       expect(leases.filter((leased) => leased !== undefined)).toHaveLength(33);
@@ -166,7 +174,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
         expect(await registry().erase(clientId, id, other)).toBe(false);
         expect(await registry().read(clientId, id)).toEqual({ deletedAtMs: T0 + 10 });
       }
-      const lost = losingAnswers(db);
+      const lost = losingAnswers(under);
       const erasing = createRegistry(lost, tableName(STAGE, 'registry'), {
         consistency: 'eventual',
         clockErrorMs: E_MS,
@@ -207,7 +215,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
     });
 
     it('a client is stored and read as a whole, with its state in a separate item', async () => {
-      const clients = createClients(db, tableName(STAGE, 'clients'));
+      const clients = createClients(under, tableName(STAGE, 'clients'));
       const key = { usableAtS: 1, expiresAtS: 2, issuedBy: null };
       const made = {
         clientId: 'whole-client',
@@ -259,7 +267,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
     });
 
     it('a client or a key whose first answer was lost was made by this call', async () => {
-      const clients = createClients(losingAnswers(db), tableName(STAGE, 'clients'));
+      const clients = createClients(losingAnswers(under), tableName(STAGE, 'clients'));
       const clientId = `c-${++unique}`;
       const key = {
         kid: '1',
@@ -286,7 +294,7 @@ export function storesContract(engine: string, connect: () => DynamoDBClient): v
     });
 
     it('a generation is added once, and its end can only move earlier', async () => {
-      const clients = createClients(db, tableName(STAGE, 'clients'));
+      const clients = createClients(under, tableName(STAGE, 'clients'));
       const clientId = `c-${++unique}`;
       const key = { kid: '2', alg: 'HS256', usableAtS: 1, expiresAtS: 100, rootKid: 'AAAAAA', jwk: null };
       const record = {

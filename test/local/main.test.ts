@@ -58,6 +58,14 @@ function start(...flags: string[]): Run {
 const infoPath = () => join(directory, '.countersign/local.json');
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
+test('a port that npm passed on without its flag gets the command line that works', async () => {
+  const run = start('4200');
+  expect(await run.ended).toBe(1);
+  expect(run.stderr()).toMatch(
+    /^error: too many arguments.*; flags go after --: npm start -- --port 4200\n$/,
+  );
+});
+
 test('with --json it prints one line when ready; the same is in local.json until it stops', async () => {
   const run = start('--port', '0', '--json');
   await run.shows('\n');

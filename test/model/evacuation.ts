@@ -7,6 +7,7 @@
 import { Unavailable } from '../../lambda/adapters/call.ts';
 import { createEvacuations } from '../../lambda/adapters/evacuations.ts';
 import { createGoodness } from '../../lambda/adapters/goodness.ts';
+import { createWriteStop } from '../../lambda/adapters/write-stop.ts';
 import { adminHandler } from '../../lambda/admin/actions.ts';
 import { regionWriteActions } from '../../lambda/admin/regions.ts';
 import { keeperOf } from '../../lambda/contract/evacuation.ts';
@@ -120,6 +121,7 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
       registry: { probe: probe(name) } as never,
       keysets: [],
       evacuations: evacuations(name),
+      writeStop: createWriteStop(client(name), TABLE),
       goodness: createGoodness(client(name), TABLE),
       holdDownMs: HOLD_DOWN_MS,
     });

@@ -4,10 +4,9 @@
  * and invocations end between two calls. One seed is one history.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import type { Scheduler } from 'fast-check';
+import type { SdkDynamodb, SdkSecrets } from '../../lambda/adapters/aws-sdk.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { secretName, TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
@@ -219,9 +218,7 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
   };
 }
 
-async function makeClient(
-  dynamodb: DynamoDBClient,
-): Promise<{ signer: Signer; secrets: SecretsManagerClient }> {
+async function makeClient(dynamodb: SdkDynamodb): Promise<{ signer: Signer; secrets: SdkSecrets }> {
   const key = () => ({
     alg: 'HKDF-SHA-256' as const,
     jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') },
@@ -248,5 +245,5 @@ async function makeClient(
   const send = async ({ input }: { input: { SecretId: string } }) => ({
     SecretString: texts.get(input.SecretId),
   });
-  return { signer: { clientId, apiKey, kid: '1' }, secrets: { send } as unknown as SecretsManagerClient };
+  return { signer: { clientId, apiKey, kid: '1' }, secrets: { send } as unknown as SdkSecrets };
 }

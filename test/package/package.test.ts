@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { App } from 'aws-cdk-lib';
@@ -86,6 +86,32 @@ it('the apps that docs/deploy.md and the README of the package show are apps', a
   // Blank lines aside, it fits into fifteen.
   expect(readme!.split('\n').filter(Boolean).length).toBeLessThanOrEqual(15);
   expect(project.read('node_modules/countersign/docs/constructs.md')).toBe(readDocument('constructs.md'));
+});
+
+it('each page that the command names is in the package, and so is each page and file that these link to', () => {
+  const directory = join(project.directory, 'node_modules/countersign');
+  const files = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  const named = files
+    .filter((name) => /^(cli|lib|lambda|protocol)\/.*\.js$/.test(name))
+    .flatMap((name) => readFileSync(join(directory, name), 'utf8').match(/\bdocs\/[\w/-]+\.md/g) ?? []);
+  expect(new Set(named).size).toBeGreaterThan(5);
+  expect([...new Set(named)].filter((page) => !files.includes(page))).toEqual([]);
+  const links = files
+    .filter((name) => name.endsWith('.md'))
+    .flatMap((page) =>
+      [...readFileSync(join(directory, page), 'utf8').matchAll(/\]\(([^)#\s]+)/g)]
+        .map(([, target]) => target!)
+        .filter((target) => !/^https?:/.test(target))
+        .map((target) => ({ page, target, to: join(dirname(page), target) })),
+    );
+  expect(links.length).toBeGreaterThan(100);
+  expect(links.filter(({ to }) => !existsSync(join(directory, to)))).toEqual([]);
+});
+
+it('the command offers no drill, which needs the local platform of the project', async () => {
+  const help = await project.run(['node_modules/countersign/bin/countersign.js', '--help']);
+  expect(help).toMatch(/^ {2}evacuate /m);
+  expect(help).not.toMatch(/^ {2}drill /m);
 });
 
 it('holds JavaScript and declarations, and no TypeScript that Node would have to strip', () => {

@@ -12,7 +12,7 @@ import { EMULATOR_LACKS } from '../../scripts/prove/emulator.ts';
 import { isEverywhere } from '../../scripts/prove/looks.ts';
 import { planRun, type Step } from '../../scripts/prove/plan.ts';
 import { CHANGES_FILE, changedConfig, openProject } from '../../scripts/prove/project.ts';
-import { redactor } from '../../scripts/prove/redact.ts';
+import { redactor, secretsIn } from '../../scripts/prove/redact.ts';
 import { runPlan } from '../../scripts/prove/run.ts';
 import { STEPS } from '../../scripts/prove/steps.ts';
 import type { Need, Tools } from '../../scripts/prove/tools.ts';
@@ -211,6 +211,18 @@ it('the log has no account, ARN, host, key, token or address', () => {
   // What a reader needs stays.
   const line = '12:00:00 PASS evacuation of eu-west-1: countersign keys rotate nonce, exit code 0, 250 s';
   expect(redact(line)).toBe(line);
+});
+
+it('the log has no key of either profile, no proof, and no secret of the environment', () => {
+  const key = 'LsjgvZoiQjqHybkPwi9OQcKzgTC8O1qoz2t2k13FNkv';
+  const redact = redactor(
+    secretsIn({ VAULT_TOKEN: 's.plainold', AWS_SESSION_TOKEN: 'IQo/+=', HOME: '/home' }),
+  );
+  expect(redact(`csb_dev-basic_1_${key}_4c32Xy csk_a-b_1_${key}_4c32Xy`)).toBe('API-KEY API-KEY');
+  expect(redact('Authorization: JWT eyJhbGciOiJI.eyJpc3Mi-_.c2ln, next')).toBe(
+    'Authorization: JWT JWT, next',
+  );
+  expect(redact('s.plainold IQo/+= /home')).toBe('NAME NAME /home');
 });
 
 it("the folder of a proof is a CDK project with the project's config and what the proof changed", async () => {

@@ -138,6 +138,45 @@ test('after a 503 the client calls another Region at once, whatever Retry-After 
   expect(platform.log.at(-1)).toBe('POST b/v1/register');
 });
 
+test.each([500, 502, 503, 504])(
+  'a Region that answers %i costs one failed attempt, and is then not called for half a minute',
+  async (status) => {
+    for (const failing of ['/v1/register', '/v1/nonce']) {
+      const platform = new FakePlatform();
+      const client = platform.client();
+      // As API Gateway answers for a function that crashes.
+      platform.fault = ({ at, path }) =>
+        at === 'a' && path === failing
+          ? new Response('{"message":"x"}', { status, headers: { 'Retry-After': '120' } })
+          : undefined;
+      expect(await client.register(ada)).toMatchObject({ user_id: 'ada' });
+      await client.register({ user_id: 'next' });
+      const toA = platform.log.filter((line) => line.endsWith(` a${failing}`));
+      expect([failing, toA.length, platform.waits]).toEqual([failing, 1, []]);
+      expect(platform.log.filter((line) => line === 'POST b/v1/register')).toHaveLength(2);
+    }
+  },
+);
+
+test('a registration that took effect before the Region answered 500 is the one that the other Region returns', async () => {
+  const platform = new FakePlatform();
+  const { fetch } = platform;
+  const crashing = (async (url: string, init: RequestInit) => {
+    const answer = await fetch(url, init);
+    return url.startsWith('https://a.') && init.method === 'POST'
+      ? new Response('', { status: 500 })
+      : answer;
+  }) as typeof globalThis.fetch;
+  const client = platform.client({ fetch: crashing });
+  const registered = await client.register(ada);
+  expect(registered).toMatchObject({ user_id: 'ada', replayed: true });
+  const isPost = ({ method }: { method: string }) => method === 'POST';
+  expect(platform.seen.filter(isPost).map(({ at }) => at)).toEqual(['a', 'b']);
+  expect(new Set(platform.seen.filter(isPost).map(({ headers }) => headers.get('Authorization'))).size).toBe(
+    2,
+  );
+});
+
 test('if every Region is out, the call backs off between them and then fails', async () => {
   const platform = new FakePlatform();
   platform.fault = ({ at }) => (at === 'entry' ? undefined : 'refuse');
@@ -194,6 +233,29 @@ test('an error says how often its call was sent, and whether the retries of the 
     attempts: 1,
     message: `${message}; not tried again after 1 attempt${why}`,
   });
+
+  // The document that names the Regions could not be read: this call made no attempt.
+  const unknown = platform.client({ retryBudget: 1, maxRetries: 2 });
+  platform.fault = () => 'refuse';
+  await expect(unknown.register({ user_id: '4' })).rejects.toMatchObject({
+    attempts: 0,
+    message: `no answer from https://api.example.com: connection failed; not tried again${why}`,
+  });
+});
+
+test('an error about a successful answer of the wrong form has the attempts as well', async () => {
+  const platform = new FakePlatform(['a']);
+  let posts = 0;
+  platform.fault = ({ method, path, at }) => {
+    if (path.startsWith('/v1/registrations/')) return new Response('<html>');
+    if (method !== 'POST') return undefined;
+    posts += 1;
+    return posts === 1 ? platform.problem('use_nonce', at) : new Response('<html>');
+  };
+  const client = platform.client();
+  const code = 'unexpected_answer';
+  await expect(client.register(ada)).rejects.toMatchObject({ code, status: 200, attempts: 2 });
+  await expect(client.get('x'.repeat(43))).rejects.toMatchObject({ code, status: 200, attempts: 1 });
 });
 
 test('calls that share a failed request for nonces have errors of their own', async () => {
@@ -249,6 +311,20 @@ test('a deletion that finds nothing is not_found, even if only fetching its nonc
     return 'refuse';
   };
   await expect(platform.client().delete('x'.repeat(43))).rejects.toThrow(NotFoundError);
+});
+
+test('a deletion that finds nothing is not_found, even if its first nonce was refused', async () => {
+  const platform = new FakePlatform(['a']);
+  let refused = false;
+  platform.fault = ({ method, at }) => {
+    if (method !== 'DELETE' || refused) return undefined;
+    refused = true;
+    return platform.problem('use_nonce', at);
+  };
+  await expect(platform.client().delete('x'.repeat(43))).rejects.toMatchObject({
+    code: 'not_found',
+    attempts: 2,
+  });
 });
 
 test('the client waits for Retry-After plus jitter', async () => {

@@ -36,9 +36,9 @@ test.each<[string, CountersignError, Partial<RetryLimits>, object | undefined]>(
     { waitMs: 1_000, nonce: 'fresh', region: 'same' },
   ],
   ['429', api(429, 'quota_exceeded', 2000), {}, { waitMs: 2100, nonce: 'fresh', region: 'same' }],
-  ['500', api(500, 'internal'), {}, { waitMs: 100, nonce: 'fresh', region: 'same' }],
-  ['502', api(502, 'internal'), {}, { waitMs: 100, nonce: 'fresh', region: 'same' }],
-  ['504', api(504, 'internal'), {}, { waitMs: 100, nonce: 'fresh', region: 'same' }],
+  ['500', api(500, 'internal'), {}, { waitMs: 100, nonce: 'fresh', region: 'best' }],
+  ['502', api(502, 'internal'), {}, { waitMs: 100, nonce: 'fresh', region: 'best' }],
+  ['504', api(504, 'internal'), {}, { waitMs: 100, nonce: 'fresh', region: 'best' }],
   ['503', api(503, 'unavailable', 1000), {}, { waitMs: 1100, nonce: 'fresh', region: 'best' }],
   [
     '503, another Region',
@@ -46,6 +46,13 @@ test.each<[string, CountersignError, Partial<RetryLimits>, object | undefined]>(
     { otherRegion: true },
     { waitMs: 0, nonce: 'fresh', region: 'best' },
   ],
+  [
+    '503 for an hour, another Region',
+    api(503, 'unavailable', 3_600_000),
+    { otherRegion: true },
+    { waitMs: 0, nonce: 'fresh', region: 'best' },
+  ],
+  ['a 503 for an hour', api(503, 'unavailable', 3_600_000), {}, undefined],
   ['no connection', connection, {}, { waitMs: 100, nonce: 'fresh', region: 'best' }],
   [
     'no connection, another Region',

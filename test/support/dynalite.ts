@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
+import type { Dynamodb } from '../../lambda/adapters/aws/commands.ts';
+import { dynamodbClient } from '../../lambda/adapters/aws.ts';
+import { forDynamodb, type SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
 import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
 
 export const STAGE = 'test';
@@ -16,15 +19,24 @@ export async function startDynalite(): Promise<{ endpoint: string; stop(): Promi
   return { endpoint: `http://127.0.0.1:${port}`, stop };
 }
 
-export const dynamodb = (endpoint: string, region = 'eu-west-1'): DynamoDBClient =>
-  new DynamoDBClient({
-    endpoint,
-    region,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    maxAttempts: 3,
-    // A thousand requests at once on a busy machine are slow, not lost.
-    requestHandler: { requestTimeout: 30_000, throwOnRequestTimeout: true },
-  });
+export const dynamodb = (endpoint: string, region = 'eu-west-1'): SdkDynamodb =>
+  forDynamodb(
+    new DynamoDBClient({
+      endpoint,
+      region,
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+      maxAttempts: 3,
+      // A thousand requests at once on a busy machine are slow, not lost.
+      requestHandler: { requestTimeout: 30_000, throwOnRequestTimeout: true },
+    }),
+  );
+
+/** The client that functions on the request path have. */
+export const functionClient = (endpoint: string, region = 'eu-west-1'): Dynamodb =>
+  dynamodbClient(
+    { endpoint, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } },
+    { requestTimeoutMs: 30_000 },
+  );
 
 export async function createTables(client: DynamoDBClient, kinds: readonly TableKind[], generation = 1) {
   for (const kind of kinds) {
@@ -41,10 +53,9 @@ export async function createTables(client: DynamoDBClient, kinds: readonly Table
 }
 
 /** @returns a client of the same store that sends everything twice: the first answer is lost */
-export function losingAnswers(client: DynamoDBClient): DynamoDBClient {
-  const send = async (command: Parameters<DynamoDBClient['send']>[0]) => {
+export const losingAnswers = (client: Dynamodb): Dynamodb => ({
+  async send(command) {
     await client.send(command).catch(() => {});
     return client.send(command);
-  };
-  return Object.create(client, { send: { value: send } });
-}
+  },
+});

@@ -1,11 +1,11 @@
 /** The real handlers of one or two Regions over embedded stores, on a clock that the test controls. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
-import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll } from 'vitest';
+import type { Secrets } from '../../lambda/adapters/aws/commands.ts';
+import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
 import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contract/admin.ts';
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import { DEFAULTS } from '../../lambda/contract/defaults.ts';
@@ -60,12 +60,12 @@ export interface Region {
   readonly name: string;
   readonly url: string;
   readonly functions: ReturnType<typeof createFunctions>;
-  readonly dynamodb: DynamoDBClient;
+  readonly dynamodb: SdkDynamodb;
   /** The endpoint of the store that holds this Region's own tables. */
   readonly endpoint: string;
   send(ask: HttpAsk): Promise<HttpAnswer>;
   /** Another instance of the same functions: the same stores, with empty caches. */
-  instance(env?: Partial<Environment>, options?: { dynamodb?: DynamoDBClient }): Region;
+  instance(env?: Partial<Environment>, options?: { dynamodb?: SdkDynamodb }): Region;
 }
 
 export interface Platform {
@@ -73,7 +73,7 @@ export interface Platform {
   readonly regions: readonly [Region, Region];
   readonly log: LogEntry[];
   /** A client of the store that all Regions share. */
-  readonly shared: DynamoDBClient;
+  readonly shared: SdkDynamodb;
   readonly secrets: Record<
     'nonce' | 'client-root' | 'token',
     { keyset: Keyset; fail: boolean; reads: number }
@@ -114,11 +114,11 @@ export async function startRegions(): Promise<Platform> {
       if (secret.fail) throw Object.assign(new Error('secrets are down'), { name: 'ServiceUnavailable' });
       return { SecretString: JSON.stringify(secret.keyset) };
     },
-  } as unknown as SecretsManagerClient;
+  } as unknown as Secrets;
 
   const names = ['eu-west-1', 'eu-central-1'] as const;
   const list = names.map((name) => ({ name, url: `https://${name}.api.example.com` }));
-  const make = (index: number, env: Partial<Environment>, ownDb: DynamoDBClient): Region => {
+  const make = (index: number, env: Partial<Environment>, ownDb: SdkDynamodb): Region => {
     const { name, url } = list[index]!;
     const tables = routeTables(ownDb, sharedDb);
     const environment: Environment = {
@@ -184,12 +184,12 @@ export async function startRegions(): Promise<Platform> {
 }
 
 /** The ledger is the Region's own; all share registry and clients. */
-function routeTables(own: DynamoDBClient, shared: DynamoDBClient): DynamoDBClient {
+function routeTables(own: SdkDynamodb, shared: SdkDynamodb): SdkDynamodb {
   const send = (command: { input: { TableName?: string } }, ...rest: unknown[]) => {
     const global = /-(registry|clients)-\d+$/.test(command.input.TableName ?? '');
     return (global ? shared : own).send(command as never, ...(rest as []));
   };
-  return { send } as unknown as DynamoDBClient;
+  return { send } as unknown as SdkDynamodb;
 }
 
 async function makeSecrets(nowMs: number): Promise<Platform['secrets']> {

@@ -1,8 +1,8 @@
 /** Composes the functions for keys: a rotation function for each purpose, and keys-watch. */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { KeyLags } from '../../../protocol/key-windows.ts';
+import type { Dynamodb } from '../../adapters/aws/commands.ts';
 import { readSecret } from '../../adapters/aws.ts';
+import type { SdkSecrets } from '../../adapters/aws-sdk.ts';
 import { createPublishedKeys } from '../../adapters/published-keys.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
 import { createRotationRecord } from '../../adapters/rotation-record.ts';
@@ -21,8 +21,8 @@ import { requireEnv } from '../variables.ts';
 import { httpContext, type Runtime } from './parts.ts';
 
 export interface RegionClients {
-  readonly secrets: SecretsManagerClient;
-  readonly dynamodb: DynamoDBClient;
+  readonly secrets: SdkSecrets;
+  readonly dynamodb: Dynamodb;
 }
 
 /** The function's identity, for a login at Vault. */
@@ -108,7 +108,7 @@ function vaultAuth(
   purpose: Purpose,
   { auth: method, address, stsRegion }: VaultAccess,
   { credentials, webIdentityToken }: Identity,
-  secrets: SecretsManagerClient,
+  secrets: SdkSecrets,
 ): VaultAuth {
   const role = vaultName(stage, purpose);
   const serverId = vaultServerId(address);

@@ -1,6 +1,5 @@
 /** The parts of the functions, each made from the environment. */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { Dynamodb, Secrets } from '../../adapters/aws/commands.ts';
 import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
 import type { Pause } from '../../adapters/dynamodb.ts';
@@ -28,16 +27,21 @@ import { ReadLimit } from '../../request/read-limit.ts';
 import { writesCheck } from '../../request/writes.ts';
 import { numberFrom, requireEnv } from '../variables.ts';
 
+/** Called for each read whose result stays in memory, e.g. of a keyset. */
+export type AtStart = (read: () => Promise<unknown>) => void;
+
 export interface Runtime {
   readonly env: Environment;
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
+  /** @default the first request that needs something reads it */
+  readonly atStart?: AtStart;
   /** Between two attempts of a write. @default a random time */
   readonly pause?: Pause;
 }
-export type WithTables = Runtime & { readonly dynamodb: DynamoDBClient };
-export type WithSecrets = Runtime & { readonly secrets: SecretsManagerClient };
+export type WithTables = Runtime & { readonly dynamodb: Dynamodb };
+export type WithSecrets = Runtime & { readonly secrets: Secrets };
 
 export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
@@ -60,7 +64,7 @@ export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose):
   const { env, dynamodb, secrets, nowMs, log } = runtime;
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   const name = requireEnv(env, SECRET[purpose]);
-  return new KeysetCache({
+  const cache = new KeysetCache({
     purpose,
     read: () => readSecret(secrets, name),
     readRevoked: () => kids.read(purpose),
@@ -68,6 +72,8 @@ export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose):
     maxAgeMs: numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS'),
     log,
   });
+  runtime.atStart?.(() => cache.current());
+  return cache;
 }
 
 export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
@@ -95,12 +101,9 @@ export function consumption(runtime: WithTables): Consumption {
   const quota = new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
   const stop = writeStop(runtime);
-  return {
-    writeRefusal: writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log }),
-    markUsed: useMark(runtime),
-    ledger: ledger(runtime),
-    quota,
-  };
+  const writeRefusal = writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log });
+  runtime.atStart?.(writeRefusal);
+  return { writeRefusal, markUsed: useMark(runtime), ledger: ledger(runtime), quota };
 }
 
 /** Marks the generation of the registry that this instance uses, before the instance first changes it. */

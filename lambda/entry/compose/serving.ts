@@ -79,6 +79,7 @@ export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
     registry: registry(runtime),
     keysets: [keyset(runtime, 'nonce'), keyset(runtime, 'client-root')],
     evacuations: evacuations(runtime),
+    writeStop: writeStop(runtime),
     goodness: goodness(runtime),
     holdDownMs: numberFrom(runtime.env, 'COUNTERSIGN_HOLD_DOWN_MS'),
   });

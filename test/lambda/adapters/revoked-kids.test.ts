@@ -2,8 +2,9 @@
  * Revoked kids of the platform's own keys, in a Region's `limits` table: after 10 s no signature of theirs is
  * accepted.
  */
-import type { DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import type { GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
+import type { SdkDynamodb } from '../../../lambda/adapters/aws-sdk.ts';
 import { createPublishedKeys } from '../../../lambda/adapters/published-keys.ts';
 import { createRevokedKids } from '../../../lambda/adapters/revoked-kids.ts';
 import { createRotationRecord } from '../../../lambda/adapters/rotation-record.ts';
@@ -39,7 +40,7 @@ it('reads are strongly consistent', async () => {
   const item = { Item: { kids: { SS: ['AAAAAA'] }, published: { S: '{"seq":7,"kids":{}}' } } };
   const lagging = {
     send: async ({ input }: GetItemCommand) => (input.ConsistentRead ? item : {}),
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   const table = tableName(STAGE, 'limits');
   expect(await createRevokedKids(lagging, table).read('nonce')).toEqual(['AAAAAA']);
   expect(await createPublishedKeys(lagging, table, 'nonce').read()).toEqual({ seq: 7, kids: {} });
@@ -65,7 +66,7 @@ it("the published keys are stored beside them: concurrent writers lose none of e
         throw Object.assign(new Error(), { name: 'ConditionalCheckFailedException' });
       return {};
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   await expect(
     createPublishedKeys(busy, tableName(STAGE, 'limits'), 'token').change((before) => before, 0),
   ).rejects.toThrow('limits unavailable');
@@ -211,7 +212,7 @@ it('if the table cannot be read, nothing is registered', async () => {
         if (command.input.Key?.pk?.S.startsWith('revoked#')) throw new Error('limits are down');
         return region.dynamodb.send(command as never);
       },
-    } as unknown as DynamoDBClient;
+    } as unknown as SdkDynamodb;
     const instance = region.instance({}, { dynamodb: broken });
     expect((await register(fresh, instance, someone, { user_id: 'unread' })).code).toBe('unavailable');
   } finally {

@@ -35,10 +35,13 @@ describe('the flag', () => {
         ],
         evacuated_at: since,
         returned_at: null,
+        stood_before: false,
       },
     });
     platform.clock.nowMs += 5_000;
-    expect(await ask(b, 'regions.evacuate', HERE)).toMatchObject({ result: { evacuated_at: since } });
+    expect(await ask(b, 'regions.evacuate', HERE)).toMatchObject({
+      result: { evacuated_at: since, stood_before: true },
+    });
     expect(await ask(b, 'regions.show', HERE)).toMatchObject({ result: { evacuated_at: since } });
     expect(await ask(a, 'regions.show', HERE)).toMatchObject({ result: { evacuated_at: null } });
     const back = iso();
@@ -73,8 +76,7 @@ it('an evacuated Region accepts no write, uses up no nonce and still reads; once
   const fresh = a.instance();
   const refused = await fresh.send(held);
   expect([refused.status, refused.code, refused.headers['retry-after']]).toEqual([503, 'unavailable', '1']);
-  // The answer does not give the reason; only the log does.
-  expect(refused.json.detail).toBe('A part of this service cannot be reached; try again.');
+  expect(refused.json.detail).toMatch(/^An operator took this Region out of service; /);
   expect(platform.log.at(-1)).toMatchObject({ status: 503, reason: 'evacuated', level: 'INFO' });
   // An instance with a cached copy follows within ten seconds.
   platform.clock.nowMs += 10_001;

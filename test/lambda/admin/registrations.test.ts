@@ -124,7 +124,7 @@ it('erasing removes the data at once, and the tombstone once every nonce that it
   const erasableMs = Date.parse((first as { erasable_at: string }).erasable_at);
   expect(erasableMs - platform.clock.nowMs).toBeGreaterThan(3_600_000);
   platform.clock.nowMs = erasableMs - 2_000;
-  expect(await platform.operate('registrations.erase', of('erased'))).toEqual(first);
+  expect(await platform.operate('registrations.erase', of('erased'))).toEqual({ ...first, existed: false });
   expect(await items(json.id)).toHaveLength(1);
   platform.clock.nowMs = erasableMs;
   expect(await platform.operate('registrations.erase', of('erased'))).toEqual({

@@ -1,11 +1,7 @@
 /** Revoking a proof, or a generation with all that it issued, and how fast each takes effect. */
-import {
-  type AttributeValue,
-  DeleteItemCommand,
-  type DynamoDBClient,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
+import type { SdkDynamodb } from '../../../lambda/adapters/aws-sdk.ts';
 import { createClients } from '../../../lambda/adapters/clients.ts';
 import type { RevokedProof } from '../../../lambda/contract/admin.ts';
 import { tableName } from '../../../lambda/contract/names.ts';
@@ -113,7 +109,7 @@ describe('an unused proof', () => {
         new Promise<void>((resolve) => {
           arrived = () => void (waiting.length === count && resolve());
         });
-      const held = a.instance({}, { dynamodb: { send } as unknown as DynamoDBClient });
+      const held = a.instance({}, { dynamodb: { send } as unknown as SdkDynamodb });
       const signer = await makeClient(platform);
       const ask = await prepare(platform, a, signer, { user_id: `race-${before}` });
       const usesThere = all(100);

@@ -136,6 +136,8 @@ it('a refusal names every bad field; a missing field has the path it would have'
     '/email',
     '/user_id',
   ]);
+  expect(answer.json.errors).toContainEqual({ pointer: '/user_id', message: 'is missing' });
+  expect(answer.json.errors).toContainEqual({ pointer: '/a~1b~0c', message: 'is not a known member' });
 });
 
 describe('an answer that lists bad fields', () => {

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Unavailable } from '../../../lambda/adapters/call.ts';
 import { createEvacuations } from '../../../lambda/adapters/evacuations.ts';
 import { createGoodness } from '../../../lambda/adapters/goodness.ts';
+import { createWriteStop } from '../../../lambda/adapters/write-stop.ts';
 import { healthHandler } from '../../../lambda/handlers/health.ts';
 import type { HttpHandler } from '../../../lambda/http/handler.ts';
 import { writesCheck } from '../../../lambda/request/writes.ts';
@@ -38,6 +39,7 @@ function world(holdDownMs = HOLD_DOWN_MS) {
   };
   const dynamodb = dynamodbClientOn(store, HERE, carry);
   const evacuations = createEvacuations(dynamodb, TABLE);
+  const writeStop = createWriteStop(dynamodb, TABLE);
   const probe = async () => {
     if (is.slow) return new Promise<never>(() => {});
     if (!is.good) throw new Unavailable('ledger');
@@ -54,6 +56,7 @@ function world(holdDownMs = HOLD_DOWN_MS) {
       registry: { probe: async () => {} } as never,
       keysets: [],
       evacuations,
+      writeStop,
       goodness: createGoodness(dynamodb, TABLE),
       holdDownMs,
     });
@@ -62,7 +65,7 @@ function world(holdDownMs = HOLD_DOWN_MS) {
       return { status: statusCode, json: JSON.parse(body) };
     };
   };
-  return { clock, is, writes, evacuations, dynamodb, instance };
+  return { clock, is, writes, evacuations, writeStop, dynamodb, instance };
 }
 
 let w: ReturnType<typeof world>;
@@ -83,9 +86,30 @@ async function ask(
   return statuses;
 }
 
+it('a stop of writes is said, and does not make the Region unhealthy', async () => {
+  const look = w.instance();
+  expect((await look()).json).not.toHaveProperty('writes');
+  await w.writeStop.stop(w.clock.nowMs);
+  w.clock.nowMs += 5 * S;
+  expect(await look()).toMatchObject({ status: 200, json: { status: 'pass', writes: 'stopped' } });
+  w.is.good = false;
+  await ask(look, 2);
+  expect((await look()).json).toMatchObject({ status: 'fail', writes: 'stopped' });
+  await w.writeStop.resume();
+  w.clock.nowMs += 5 * S;
+  expect((await look()).json).not.toHaveProperty('writes');
+});
+
 describe('the hold-down', () => {
   it('a Region without earlier requests serves at once: it has not been unhealthy', async () => {
     expect(await ask(w.instance(), 1)).toEqual([200]);
+  });
+
+  it('one look that cannot read limits moves no traffic: the instance remembers its answer', async () => {
+    const look = w.instance();
+    expect(await ask(look, 2)).toEqual([200, 200]);
+    w.is.limits = false;
+    expect(await ask(look, 2)).toEqual([200, 503]);
   });
 
   it('a bad first look starts a hold-down once the Region is good', async () => {

@@ -1,6 +1,6 @@
 /** Attacks on the limit of a client's signatures, through the real handlers over several instances. */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { SdkDynamodb } from '../../../lambda/adapters/aws-sdk.ts';
 import type { Limits } from '../../../lambda/adapters/limits.ts';
 import { Quota } from '../../../lambda/request/quota.ts';
 import { ReadLimit } from '../../../lambda/request/read-limit.ts';
@@ -202,13 +202,13 @@ describe('a refusal', () => {
 });
 
 describe('without its counters', () => {
-  const withoutLimits = (): DynamoDBClient =>
+  const withoutLimits = (): SdkDynamodb =>
     ({
       send: async (command: { input: object }) => {
         if (isLease(command)) throw new Error('limits are down');
         return a.dynamodb.send(command as never);
       },
-    }) as unknown as DynamoDBClient;
+    }) as unknown as SdkDynamodb;
 
   it('nothing is registered or deleted: 503', async () => {
     const signer = await limited(1000);
@@ -227,7 +227,7 @@ describe('without its counters', () => {
         if (down && isLease(command)) throw new Error('limits are down');
         return a.dynamodb.send(command as never);
       },
-    } as unknown as DynamoDBClient;
+    } as unknown as SdkDynamodb;
     const instance = a.instance({}, { dynamodb: flaky });
     const asks = await prepared(signer, 60);
     for (const ask of asks.slice(0, 20)) expect((await instance.send(ask)).status).toBe(201);

@@ -1,6 +1,6 @@
 /** At most once: no repetition of a proof succeeds, however often, wherever and whenever. */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
+import type { SdkDynamodb } from '../../../lambda/adapters/aws-sdk.ts';
 import { dynamodb } from '../../support/dynalite.ts';
 import { type HttpAnswer, ISSUER, type Region, regionsForFile } from '../../support/regions.ts';
 import { fetchNonce, makeClient, prepare, proofFor, registerAsk } from '../../support/signer.ts';
@@ -66,7 +66,7 @@ describe('one proof, sent many times', () => {
 
 describe('a consuming put whose answer is lost', () => {
   /** A client whose first put to the ledger meets `fault`. The SDK then repeats the put. */
-  function faulty(fault: (send: () => Promise<unknown>) => Promise<void>): DynamoDBClient {
+  function faulty(fault: (send: () => Promise<unknown>) => Promise<void>): SdkDynamodb {
     const client = dynamodb(a.endpoint);
     let calls = 0;
     client.middlewareStack.add(
@@ -158,9 +158,9 @@ describe('a used nonce stays used', () => {
   });
 
   /** A ledger in which every put succeeds, as in one that was emptied. */
-  function nothingStored(): DynamoDBClient {
+  function nothingStored(): SdkDynamodb {
     const send = async (command: { input: { TableName: string } }) =>
       command.input.TableName.includes('-ledger-') ? {} : a.dynamodb.send(command as never);
-    return { send } as unknown as DynamoDBClient;
+    return { send } as unknown as SdkDynamodb;
   }
 });

@@ -2,8 +2,13 @@
  * The write stop, during which `registry` and `clients` are copied: nothing changes these tables, and no
  * nonce is used up.
  */
-import { DeleteItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it, vi } from 'vitest';
+import type { SdkDynamodb } from '../../../lambda/adapters/aws-sdk.ts';
+import { Unavailable } from '../../../lambda/adapters/call.ts';
+import { createWriteStop, type WriteStop } from '../../../lambda/adapters/write-stop.ts';
+import type { Action } from '../../../lambda/admin/actions.ts';
+import { stoppable } from '../../../lambda/admin/tables.ts';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { STAGE } from '../../support/dynalite.ts';
 import { type Region, regionsForFile } from '../../support/regions.ts';
@@ -162,7 +167,7 @@ it('the flag and the stop are read together: a request waits for one read', asyn
       }
       return a.dynamodb.send(command as never);
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   expect(await tryIn(a.instance({}, { dynamodb: gated }))).toBe(201);
 });
 
@@ -173,11 +178,45 @@ it('if the stop cannot be read, nothing is written: the instance does not know w
       if (down && command.input.Key?.pk.S === 'stop#writes') throw new Error('limits are down');
       return a.dynamodb.send(command as never);
     },
-  } as unknown as DynamoDBClient;
+  } as unknown as SdkDynamodb;
   const warm = a.instance({}, { dynamodb: failing });
   expect(await tryIn(warm)).toBe(201);
   down = true;
   expect(await tryIn(warm)).toBe(201);
   platform.clock.nowMs += 10_001;
   expect(await tryIn(warm)).toBe('unavailable');
+});
+
+it('if the stop cannot be read, no action of an operator changes anything', async () => {
+  let runs = 0;
+  const change: Action = { target: () => 'x', run: async () => runs++ } as never;
+  let read = async (): Promise<number | undefined> => {
+    throw new Unavailable('limits');
+  };
+  const marked = async () => {};
+  const { act } = stoppable({ act: change }, { read: () => read() } as WriteStop, marked);
+  await expect(act!.run({})).rejects.toThrow(Unavailable);
+  expect(runs).toBe(0);
+  read = async () => undefined;
+  await act!.run({});
+  expect(runs).toBe(1);
+});
+
+it('a stop that another operator ends at once is not confirmed: writes are allowed', async () => {
+  await stop();
+  const ending = {
+    send: async (command: { input: { Item?: unknown } }) => {
+      const sent = a.dynamodb.send(command as never) as Promise<unknown>;
+      // The stop stands already, so this call is refused; then the other operator's command runs.
+      if (command.input.Item)
+        await sent.catch(async () => {
+          await platform.operate('tables.resume', {});
+        });
+      return sent;
+    },
+  } as unknown as SdkDynamodb;
+  await expect(
+    createWriteStop(ending, tableName(STAGE, 'limits')).stop(platform.clock.nowMs),
+  ).rejects.toThrow(Unavailable);
+  expect(await platform.operate('tables.show', {})).toMatchObject({ stopped_at: null });
 });

@@ -11,6 +11,7 @@ import { DEFAULT_LAGS, DEFAULTS } from '../../../lambda/contract/defaults.ts';
 import type { RotationFailure } from '../../../lambda/contract/keys.ts';
 import type { LogEntry } from '../../../lambda/contract/log-entry.ts';
 import { EMPTY_KEYSET, secretName } from '../../../lambda/contract/names.ts';
+import { TIMES } from '../../../lambda/rotate/deadline.ts';
 import { type RotateHandler, type RotateOptions, rotateHandler } from '../../../lambda/rotate/handler.ts';
 import type { KeyRegion } from '../../../lambda/rotate/regions.ts';
 import { type AskKeys, keysWatchHandler } from '../../../lambda/rotate/watch/handler.ts';
@@ -86,6 +87,7 @@ export function localSecrets(regions: SecretRegions, region: string): SecretsMan
 export interface PartsOptions {
   readonly lags?: KeyLags;
   readonly replicaLagMs?: SecretRegionsOptions['replicaLagMs'];
+  readonly getsStuck?: SecretRegionsOptions['getsStuck'];
   readonly vault?: FakeVault;
   /** The error of the rotation's clock. */
   readonly skewMs?: () => number;
@@ -98,6 +100,7 @@ export function rotationParts(options: PartsOptions = {}) {
   const told: string[][] = [];
   const replicas = new SecretRegions([HOME, AWAY], () => clock.nowMs, {
     replicaLagMs: options.replicaLagMs,
+    getsStuck: options.getsStuck,
   });
   const store = replicas.in(HOME);
   const initial = { name: NAME, description: undefined, kmsKeyId: undefined };
@@ -152,6 +155,8 @@ export function rotationParts(options: PartsOptions = {}) {
       errorDocsUrl: 'https://docs.example.com/errors',
       regions: [regionOf(HOME), regionOf(AWAY)],
       record,
+      // This clock does not run during a call, so nothing that lags arrives.
+      ...(options.replicaLagMs && { times: { ...TIMES, replicatedMs: 0 } }),
       ...changes,
     });
   const watch = keysWatchHandler({

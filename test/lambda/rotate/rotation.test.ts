@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { Unavailable } from '../../../lambda/adapters/call.ts';
 import type { SecretVersions } from '../../../lambda/adapters/secret-versions.ts';
 import { KeysetCache } from '../../../lambda/request/keyset-cache.ts';
+import { TIMES } from '../../../lambda/rotate/deadline.ts';
 import type { RotateHandler } from '../../../lambda/rotate/handler.ts';
 import { keysWatchHandler } from '../../../lambda/rotate/watch/handler.ts';
 import { VaultError } from '../../../lambda/vault/keys.ts';
@@ -181,7 +182,11 @@ describe('a rotation', () => {
     parts.clock.nowMs += 30 * DAY;
     const vault = { ...parts.vault, raiseMin: () => new Promise<never>(() => {}) };
     const token = newToken();
-    await rotate(parts, token, parts.rotator({ vault, times: { eachMs: 10, swapMs: 20, answerMs: 30 } }));
+    await rotate(
+      parts,
+      token,
+      parts.rotator({ vault, times: { eachMs: 10, replicatedMs: 10, swapMs: 20, answerMs: 30 } }),
+    );
     expect(parts.holder('AWSCURRENT')).toBe(token);
   });
 
@@ -252,6 +257,56 @@ async function callsOfARotation(): Promise<number> {
 
 const crashing = (parts: Parts, gate: (call: string, when: 'before' | 'after') => unknown) =>
   parts.rotator({ secret: gated(parts.secret, gate), vault: gated(parts.vault, gate) });
+
+describe('the replicas of a secret', () => {
+  const LAG = 100;
+  /** Time passes with each look at the labels. */
+  const passing = (parts: Parts): SecretVersions => ({
+    ...parts.secret,
+    async describe() {
+      const state = await parts.secret.describe();
+      parts.clock.nowMs += LAG / 2;
+      return state;
+    },
+  });
+
+  it.each(['four steps', 'keys.rotate'])('receive every keyset that %s make', async (by) => {
+    const parts = rotationParts({ replicaLagMs: () => LAG });
+    parts.clock.nowMs += LAG;
+    const handler = parts.rotator({ secret: passing(parts), times: TIMES });
+    for (let seq = 1; seq <= 3; seq++) {
+      if (by === 'keys.rotate') await operate(handler, by);
+      else await rotate(parts, newToken(), handler);
+      parts.clock.nowMs += LAG;
+      expect(parts.keysetIn(AWAY)).toEqual(parts.keyset());
+      expect(parts.keyset().seq).toBe(seq);
+      parts.clock.nowMs += 30 * DAY;
+    }
+  });
+
+  it('receive the keyset of a revocation that ends a rotation', async () => {
+    const parts = await rotated(1, rotationParts({ replicaLagMs: () => LAG }));
+    parts.clock.nowMs += DAY;
+    const handler = parts.rotator({ secret: passing(parts), times: TIMES });
+    await step(handler, 'createSecret', newToken());
+    parts.clock.nowMs += LAG;
+    expect((await operate(handler, 'keys.revoke')).result.failure).toBeNull();
+    parts.clock.nowMs += LAG;
+    expect(parts.keysetIn(AWAY)).toEqual(parts.keyset());
+    expect(parts.keyset().seq).toBe(2);
+  });
+
+  it('do not keep AWSCURRENT where it is if a Region is lost', async () => {
+    const parts = await rotated(1, rotationParts({ replicaLagMs: () => 0 }));
+    parts.clock.nowMs += 30 * DAY;
+    parts.replicas.lose(AWAY);
+    parts.clock.nowMs += 1;
+    await rotate(parts, newToken(), parts.rotator({ times: { ...TIMES, replicatedMs: 20 } }));
+    expect([parts.keyset().seq, parts.keysetIn(AWAY).seq]).toEqual([2, 1]);
+    parts.replicas.bringBack(AWAY);
+    expect(parts.keysetIn(AWAY).seq).toBe(2);
+  });
+});
 
 describe('a crash', () => {
   it('before or after any call leaves the current version old or complete; the next rotation succeeds', async () => {
@@ -541,7 +596,7 @@ describe('a revocation', () => {
   });
 
   const HANGS = () => new Promise<never>(() => {});
-  const SHORT = { eachMs: 30, swapMs: 60, answerMs: 90 };
+  const SHORT = { eachMs: 30, replicatedMs: 30, swapMs: 60, answerMs: 90 };
   const everywhere = [HOME, AWAY].map((region) => ({ region, confirmed: true }));
   const nowhere = [HOME, AWAY].map((region) => ({ region, confirmed: false }));
   const put = (parts: Parts, text: string) => parts.store.put(NAME, newToken(), text, ['AWSCURRENT']);
@@ -1111,7 +1166,9 @@ describe('an operator', () => {
       problem: {
         status: 409,
         code: 'rotation_refused',
-        detail: expect.stringMatching(/has yet to sign: .*--force/),
+        detail: expect.stringMatching(
+          /^key \w.* signs from .*Z on: wait until then, or rotate with --force$/,
+        ),
       },
     });
     expect([parts.keyset(), parts.vault.made.length]).toEqual([before, 2]);
@@ -1197,7 +1254,7 @@ describe('an operator', () => {
   it('who rotates with a Vault that hangs gets an answer in time, and nothing is left behind', async () => {
     const parts = await rotated();
     const hangs = () => new Promise<never>(() => {});
-    const times = { eachMs: 30, swapMs: 60, answerMs: 90 };
+    const times = { eachMs: 30, replicatedMs: 30, swapMs: 60, answerMs: 90 };
     const handler = parts.rotator({ vault: { ...parts.vault, rotate: hangs }, times });
     expect(await operate(handler, 'keys.rotate')).toMatchObject({
       ok: false,
@@ -1291,7 +1348,7 @@ describe('an operator', () => {
 
     const slow = parts.rotator({
       secret: { ...parts.secret, put: () => new Promise(() => {}) },
-      times: { eachMs: 1_000, swapMs: 20, answerMs: 2_000 },
+      times: { eachMs: 1_000, replicatedMs: 10, swapMs: 20, answerMs: 2_000 },
     });
     expect(await operate(slow, 'keys.rotate')).toMatchObject({
       ok: false,
@@ -1678,6 +1735,18 @@ describe('a revocation that reached only the Regions', () => {
       revoked: [next],
       keys: [{ kid: signs }, { activates_at: parts.clock.nowMs + PUBLISH }],
     });
+  });
+
+  it('is completed by the revocation of another key: a key that the Regions refuse does not sign', async () => {
+    const parts = await rotated(2);
+    const [first] = kids(parts);
+    await operate(parts.rotator(), 'keys.revoke');
+    const [alone] = kids(parts);
+    await operate(sealed(parts), 'keys.revoke', { only_kids: [alone] });
+    expect(kids(parts)).toEqual([alone]);
+    await operate(parts.rotator(), 'keys.revoke', { only_kids: [first] });
+    expect((await operate(parts.rotator(), 'keys.list')).result.keys).toMatchObject([{ state: 'current' }]);
+    expect(kids(parts)).not.toContain(alone);
   });
 
   it('in a full keyset makes room for the rotation that completes it', async () => {

@@ -57,6 +57,8 @@ export async function simulate(simulation: Simulation): Promise<Outcome> {
   const parts = rotationParts({
     lags: simulation.rotatorLags ?? lags,
     replicaLagMs: () => replicaLagMs,
+    // Its rotations follow each other sooner than its lags, which no rotation waits for.
+    getsStuck: false,
     skewMs: rotatorSkewMs,
   });
   const { clock, replicas, store } = parts;

@@ -86,6 +86,15 @@ it('refuses a Region whose name does not fit into a nonce', () => {
   );
 });
 
+it('refuses more Regions than an alarm and a policy take', () => {
+  const regions = Array.from({ length: 11 }, (_, i) => ({ name: `eu-west-${i + 1}` }));
+  const of = (some: typeof regions) =>
+    faults({ ...PROD, consistency: 'eventual', witnessRegion: undefined, regions: some });
+  const many = 'regions: must name at most ten Regions';
+  expect(of(regions)).toContainEqual(expect.stringContaining(many));
+  expect(of(regions.slice(1))).not.toContainEqual(expect.stringContaining(many));
+});
+
 it.each(['P', 'PT', 'P1M', 'P1Y', 'PT0S', 'P1.5D', '300', 'PT5M ', '-PT5M'])(
   'refuses a duration like %j',
   (text) => {

@@ -345,6 +345,39 @@ it('the previous key must be the key in the lock file', () => {
   ]);
 });
 
+it('tables that an earlier release made for one Region get their stream before a replica', () => {
+  const { witnessRegion: _, ...prod } = PROD;
+  const one = { ...prod, regions: [west] };
+  const two = { ...prod, consistency: 'eventual' as const, regions: [west, central] };
+  write(one);
+  expect(lock().live.stream).toBe(true);
+  expect(refused(two)).toEqual([]);
+  const { stream: __, ...live } = lock().live;
+  writeFileSync(file, JSON.stringify({ live }));
+  expect(refused(one)).toEqual([]);
+  for (const write of [false, true])
+    expect(refused(two, { write })).toEqual([
+      expect.stringMatching(
+        /^regions: differ from LOCK, whose tables have no stream.* deploy eu-west-1 once with this release, write it .* then add the Region$/,
+      ),
+    ]);
+  write(one);
+  expect(refused(two)).toEqual([]);
+  write(two);
+  expect(lock().live.stream).toBeUndefined();
+  expect(refused(one)).toEqual([]);
+});
+
+it('a stage that is adopted again names the key that it made as both, then as kmsKeyArn alone', () => {
+  write(PROD);
+  expect(refused(withKeys({ kmsKeyArn: KEY }))).toHaveLength(1);
+  const both = withKeys({ kmsKeyArn: KEY, previousKmsKeyArn: KEY });
+  expect(refused(both)).toEqual([]);
+  write(both);
+  expect(lock().live.kmsKeys).toEqual({ 'eu-west-1': KEY, 'eu-central-1': 'made' });
+  for (const config of [both, withKeys({ kmsKeyArn: KEY })]) expect(refused(config)).toEqual([]);
+});
+
 it('a stage that is not deployed yet has no previous key', () => {
   for (const write of [false, true])
     expect(refused(withKeys({ kmsKeyArn: KEY, previousKmsKeyArn: OTHER }), { write })[0]).toBe(

@@ -124,3 +124,9 @@ it('while a key changes, every Region deploys before home: roles may use both ke
   const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
   expect([...new Set(parts)]).toEqual(['account', 'base', 'region', 'home', 'watch']);
 });
+
+it('while a stage is adopted again with the key that it made, it deploys in the usual order', () => {
+  const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: KEY }, { name: 'eu-central-1' }];
+  const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
+  expect([...new Set(parts)]).toEqual(['account', 'base', 'home', 'region', 'watch']);
+});

@@ -63,6 +63,23 @@ it('the keeper may read that one flag, and publish metrics of its stage', async 
   ]);
 });
 
+it('an alarm says that the keeper fails, and one that it does not run', () => {
+  const alarm = (section: string) =>
+    prod.region
+      .ofType('AWS::CloudWatch::Alarm')
+      .find(({ Properties }) => Properties.AlarmName === `countersign-live-evacuation-keeper-${section}`)!
+      .Properties;
+  const Dimensions = [{ Name: 'FunctionName', Value: 'countersign-live-evacuation' }];
+  expect(alarm('failed')).toMatchObject({ MetricName: 'Errors', Threshold: 1, Dimensions });
+  expect(alarm('silent')).toMatchObject({
+    MetricName: 'Invocations',
+    ComparisonOperator: 'LessThanOrEqualToThreshold',
+    Threshold: 0,
+    TreatMissingData: 'breaching',
+    Dimensions,
+  });
+});
+
 it('each Region keeps the flag of one other, whatever order the config prefers', () => {
   const names = ['eu-west-1', 'eu-central-1', 'eu-west-2'];
   const keepers = names.map((name) => keeperOf(name, names));

@@ -51,6 +51,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#client-root']),
     item('GetItem', [`evacuated#${HERE}`]),
+    item('GetItem', ['stop#writes']),
     item('GetItem', ['health']),
     item('UpdateItem', ['health']),
     { action: 'dynamodb:PutItem', resource: table('ledger') },

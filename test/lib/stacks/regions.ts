@@ -383,6 +383,8 @@ it('each Region has alarms, and each health check has one', () => {
     'keys-watch-silent',
     'concurrency-headroom',
     'certificate-expiry',
+    'evacuation-keeper-failed',
+    'evacuation-keeper-silent',
   ];
   expect(alarmNames(prod.part('region-eu-central-1')).sort()).toEqual(
     [...everywhere, 'evacuated-eu-west-1'].sort(),

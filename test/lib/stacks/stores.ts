@@ -33,6 +33,20 @@ it('items of ledger, limits and registry expire by ttl; clients do not', () => {
   expect([of('ledger'), of('limits'), of('registry'), of('clients')]).toEqual([ttl, ttl, ttl, undefined]);
 });
 
+it('a table has the stream of replicas before it has one, and after it lost the last: AWS takes one change at a time', () => {
+  const [first, second] = PROD.regions;
+  const streams = (regions: ConfigInput['regions']) => {
+    const { witnessRegion: _, ...prod } = PROD;
+    const several = regions.length > 1 && { consistency: 'eventual' as const };
+    return synthesise({ ...prod, ...several, regions })
+      .home.ofType('AWS::DynamoDB::GlobalTable')
+      .map(({ Properties }) => [Properties.StreamSpecification, Properties.Replicas.length]);
+  };
+  const stream = { StreamViewType: 'NEW_AND_OLD_IMAGES' };
+  expect(streams([first!])).toEqual(Array(2).fill([stream, 1]));
+  expect(streams([first!, second!])).toEqual(Array(2).fill([stream, 2]));
+});
+
 it("shared tables are at home, and can gain replicas; a Region's own tables cannot", () => {
   const names = (stack: Stack, type: string) =>
     stack.ofType(type).map(({ Properties }) => Properties.TableName);

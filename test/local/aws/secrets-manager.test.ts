@@ -351,6 +351,40 @@ describe('Regions', () => {
 });
 
 describe('a replica', () => {
+  it('stays as it is for good once two labels moved within its lag, until it is made again', async () => {
+    clock.lagMs = 1_000;
+    const { id } = await create();
+    const put = async (SecretString: string) => {
+      const to = { SecretId: id, ClientRequestToken: randomUUID(), SecretString };
+      return (await a.send(new PutSecretValueCommand({ ...to, VersionStages: ['AWSPENDING'] }))).VersionId!;
+    };
+    const states = async () =>
+      (await a.send(new DescribeSecretCommand({ SecretId: id }))).ReplicationStatus!.map(
+        (each) => each.Status,
+      );
+    clock.nowMs += 1_000;
+    const second = await put('second');
+    await move(id, 'AWSCURRENT', second);
+    clock.nowMs += 999;
+    expect(await states()).toEqual(['InProgress']);
+    clock.nowMs += 1;
+    expect([await value(id, b), await states()]).toEqual(['second', ['InSync']]);
+
+    const third = await put('third');
+    await move(id, 'AWSCURRENT', third);
+    clock.nowMs += 999;
+    await move(id, 'AWSPENDING', undefined);
+    clock.nowMs += 365 * 86_400_000;
+    expect([await value(id, b), await states()]).toEqual(['second', ['InProgress']]);
+
+    const RemoveReplicaRegions = [REGIONS[1]!];
+    await a.send(new RemoveRegionsFromReplicationCommand({ SecretId: id, RemoveReplicaRegions }));
+    const AddReplicaRegions = [{ Region: REGIONS[1]! }];
+    await a.send(new ReplicateSecretToRegionsCommand({ SecretId: id, AddReplicaRegions }));
+    clock.nowMs += 1_000;
+    expect([await value(id, b), await states()]).toEqual(['third', ['InSync']]);
+  });
+
   it('shows a secret as it was one lag ago, and nothing before its creation', async () => {
     clock.lagMs = 1_000;
     const { id } = await create();

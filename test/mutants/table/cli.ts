@@ -3,6 +3,13 @@ import { type Mutant, mutant } from '../mutant.ts';
 
 export const CLI: readonly Mutant[] = [
   mutant(
+    'stuck-stack-named',
+    'cli/deploy/aws-parts.ts',
+    "=== 'ROLLBACK_COMPLETE'",
+    "=== 'ROLLBACK_FAILED'",
+    'test/cli/deploy-stuck.test.ts',
+  ),
+  mutant(
     'erase',
     'cli/registrations/command.ts',
     'while (options.wait && answers.failed.length === 0 &&',
@@ -14,6 +21,13 @@ export const CLI: readonly Mutant[] = [
     'cli/registrations/command.ts',
     'failed.length > 0\n    ?',
     'failed.length > 99\n    ?',
+    'test/cli/registrations.test.ts',
+  ),
+  mutant(
+    'erase',
+    'cli/registrations/command.ts',
+    'const now = existed\n',
+    'const now = true\n',
     'test/cli/registrations.test.ts',
   ),
   mutant(
@@ -64,6 +78,14 @@ export const CLI: readonly Mutant[] = [
     'cli/doctor/tls.ts',
     "case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':",
     '',
+    'test/cli/doctor.test.ts',
+  ),
+  mutant('doctor', 'cli/doctor/platform.ts', 'if (writesStopped)', 'if (false)', 'test/cli/doctor.test.ts'),
+  mutant(
+    'doctor',
+    'cli/doctor/platform.ts',
+    "else if (notes.includes('evacuated'))",
+    'else if (false)',
     'test/cli/doctor.test.ts',
   ),
   mutant(
@@ -141,7 +163,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
-    "for (const { name } of others) yield skipped('nonce', name, 'because its URL is on another host');",
+    "for (const { name } of others) yield skipped(check, name, 'because its URL is on another host');",
     '',
     'test/cli/doctor.test.ts',
   ),
@@ -224,8 +246,8 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'preflight',
-    'cli/project.ts',
-    'for (const signal of SIGNALS) process.on(signal, terminate);',
+    'cli/ending.ts',
+    'for (const signal of SIGNALS) process.on(signal, end);',
     '',
     'test/cli/project.test.ts',
   ),
@@ -234,6 +256,13 @@ export const CLI: readonly Mutant[] = [
     'cli/project.ts',
     'else killGroup(child.pid);',
     'else child.kill();',
+    'test/cli/project.test.ts',
+  ),
+  mutant(
+    'preflight',
+    'cli/project.ts',
+    'writeLines(stderr, messages)',
+    'stderr.write(messages)',
     'test/cli/project.test.ts',
   ),
   mutant(
@@ -697,7 +726,42 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
+    'isTooMany = isAlone(now);',
+    '',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    'isTooMany = isAlone(now);',
     'isTooMany = isLast(now);',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    "if ('stood_before' in shown && shown.stood_before) foreign.add(at);",
+    '',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    'if (!isTooMany || foreign.size > 0) return;',
+    'if (!isTooMany) return;',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/alarm.ts',
+    'if (alarm.StateValue === wanted) return;',
+    'if (alarm.StateValue) return;',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/health.ts',
+    '    if (answer.status === 429) return THROTTLED;\n',
     '',
     'test/cli/regions.test.ts',
   ),
@@ -759,6 +823,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'evacuate-finishes',
+    'cli/regions/command.ts',
+    'if (errors.some(({ at }) => at === LOOK) &&',
+    'if (done.size === 0 &&',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
     'cli/regions/alarm.ts',
     'AbortSignal.any([signal, limit])',
     'signal',
@@ -774,8 +845,15 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-on-purpose',
     'cli/keys/take-over.ts',
-    'if (promotion.options.yes || keyHome === promotion.to || !present.has(keyHome)) return;',
+    'if (promotion.options.yes || keyHome === undefined) return;',
     'return;',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-on-purpose',
+    'cli/keys/take-over.ts',
+    'keyHomes.find((each)',
+    'keyHomes.slice(0, 1).find((each)',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
@@ -784,6 +862,43 @@ export const CLI: readonly Mutant[] = [
     'if (!(error instanceof CliError) || error instanceof AwsRefusal) throw error;',
     'if (!(error instanceof CliError)) throw error;',
     'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-rolled-back',
+    'cli/keys/take-over.ts',
+    'if (keyset.fall_back === null) return undefined;',
+    'return undefined;',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-rolled-back',
+    'cli/keys/take-over.ts',
+    'if (older !== undefined) throw new CliError(EXIT.failed, older);',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-rolled-back',
+    'cli/keys/promote.ts',
+    `  requireNewest(promotion, own, present);
+`,
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-signs',
+    'cli/keys/promote.ts',
+    `  await requireSigning(promotion);
+`,
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-interrupted',
+    'cli/keys/promote-command.ts',
+    'if (options.json && steps.length > 0) printJson(io, { to, done: false, steps });',
+    '',
+    'test/cli/keys.test.ts',
   ),
   mutant(
     'promote-newest-copy',
@@ -803,9 +918,31 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-one-wins',
     'cli/keys/take-over.ts',
-    `      requireWon(promotion, await promotion.call(region, purpose, 'keys.list', {}));
-`,
-    '      ;',
+    'for (const keyset of all) requireWon(promotion, keyset);',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'cli/keys/follow.ts',
+    `  await requireStillWon(promotion, purpose, present);
+  await promotion.secrets.detach(`,
+    '  await promotion.secrets.detach(',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'cli/keys/follow.ts',
+    `    await requireStillWon(promotion, purpose, present);
+    const alias`,
+    '    const alias',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-one-wins',
+    'cli/keys/promotion.ts',
+    'if (!isDone) return undefined;',
+    'void isDone;',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
@@ -841,6 +978,27 @@ export const CLI: readonly Mutant[] = [
     'cli/keys/promote.ts',
     'if (!isDeployed && !(await promotion.deploy(to))) return;',
     '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-deployed-first',
+    'cli/keys/promotion.ts',
+    '? hasSchedule :',
+    '? true :',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-deployed-first',
+    'cli/keys/promotion.ts',
+    '!hasSchedule || primary_region !== region',
+    'true',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-compares',
+    'cli/keys/follow.ts',
+    'lacks.length > 0 ? [',
+    '(false as boolean) ? [',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
@@ -943,6 +1101,13 @@ export const CLI: readonly Mutant[] = [
     'promoted_to ?? managed_by',
     'managed_by',
     'test/platform/promotion.test.ts',
+  ),
+  mutant(
+    'called-once',
+    'cli/keys/revoke.ts',
+    'if (error instanceof NotBegun) begun.delete(region);',
+    '',
+    'test/cli/keys.test.ts',
   ),
   mutant(
     'called-once',
@@ -1268,6 +1433,20 @@ export const CLI: readonly Mutant[] = [
     'cli/drill/drills.ts',
     '  await context.readBack(survivor);\n',
     '',
+    'test/cli/drill-verdict.test.ts',
+  ),
+  mutant(
+    'region-lost',
+    'cli/drill/verdict.ts',
+    'history.unrepeated.size === 0',
+    'true',
+    'test/cli/drill-verdict.test.ts',
+  ),
+  mutant(
+    'region-lost',
+    'cli/drill/load.ts',
+    'await inParallel(left, signal, async (sent) => {',
+    'await inParallel([], signal, async (sent: Sent) => {',
     'test/cli/drill.test.ts',
   ),
   mutant(
@@ -1329,8 +1508,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/tables.ts',
-    'callAws(`table ${table} in ${region}`, signal,',
-    'callAws(`table ${table} in ${region}`, new AbortController().signal,',
+    ', signal, send, GOES_ON)',
+    ', new AbortController().signal, send, GOES_ON)',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1387,6 +1566,41 @@ export const CLI: readonly Mutant[] = [
     'cli/registry/copy.ts',
     'if (shown[kind] === tableName(stage, kind, toGeneration))',
     'if (false)',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/copy.ts',
+    '    if (targets.includes(table))',
+    '    if (false)',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/copy.ts',
+    '    if (own)',
+    '    if (false)',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/copy.ts',
+    "consistency === 'eventual' && isInUse(kind, from)",
+    "consistency === 'eventual' && !named.has(kind)",
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/tables.ts',
+    '    unlessNewer(place.kind, item);\n',
+    '',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/items.ts',
+    'Number(removed.N) + betweenClocksMs(LONGEST_CLOCK_ERROR_MS)',
+    'Number(removed.N)',
     'test/cli/registry.test.ts',
   ),
   mutant(
@@ -1546,8 +1760,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'lib/stacks/deploy-plan.ts',
-    'const order = changesKeys\n',
-    'const order = !changesKeys\n',
+    'const order = changesKeys(config)\n',
+    'const order = !changesKeys(config)\n',
     'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
@@ -1593,6 +1807,55 @@ export const CLI: readonly Mutant[] = [
     'test/cli/deploy.test.ts',
   ),
   mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    'if (open.length > 0)',
+    'if (false)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    'mark?.from === from',
+    'mark !== undefined',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    'mark.stops[region] === stopped_at',
+    'mark.stops[region] !== undefined',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    'for (const other of shown.regions) names.add(other);',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/registry/copy.ts',
+    "if (kind === 'registry') await removeMark(target);",
+    '',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/registry/copy.ts',
+    '  if (complete) {',
+    '  if (stopped) {',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/region-command.ts',
+    'if (lockedRegions(cwd, stage).includes(region)) return true;',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
     'region-change',
     'cli/aws-limits.ts',
     'send({ abortSignal: signal })',
@@ -1623,8 +1886,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/deploy/region-command.ts',
-    'if (!exist.includes(true))',
-    'if (false)',
+    'if (exist.includes(true)) return false;',
+    'if (exist !== undefined) return false;',
     'test/cli/deploy.test.ts',
   ),
   mutant(

@@ -345,6 +345,14 @@ export const LOCAL: readonly Mutant[] = [
     'false',
     'test/scripts/prove.test.ts',
   ),
+  mutant('proof-asks', 'scripts/prove/redact.ts', '/\\bcs[kb]_[', '/\\bcsk_[', 'test/scripts/prove.test.ts'),
+  mutant(
+    'proof-asks',
+    'scripts/prove/redact.ts',
+    "      .replace(/\\beyJ[\\w-]+(?:\\.[\\w-]*)+/g, 'JWT')\n",
+    '',
+    'test/scripts/prove.test.ts',
+  ),
   mutant(
     'proof-asks',
     'scripts/prove/redact.ts',

@@ -9,6 +9,8 @@ const TOMBSTONES = 'test/lambda/handlers/tombstones.test.ts';
 const CLIENTS = 'test/lambda/admin/clients.test.ts';
 const NONCE = 'test/lambda/handlers/nonce.test.ts';
 const EXPOSED = 'test/lambda/http/exposed-key.test.ts';
+const STARTS = 'test/lib/functions/start.test.ts';
+const PARITY = 'test/lambda/adapters/sdk-parity.test.ts';
 const LOGS = 'test/lambda/log.test.ts';
 const QUOTA = 'test/lambda/request/quota.test.ts';
 const REVOCATION = 'test/lambda/admin/revocation.test.ts';
@@ -98,13 +100,7 @@ export const REQUESTS: readonly Mutant[] = [
     '',
     VECTORS,
   ),
-  mutant(
-    'canonical-form',
-    form,
-    "if (!headerBytes || !payloadBytes || !signature) return refuse('malformed_proof', 'base64url');",
-    "if (!headerBytes || !payloadBytes) return refuse('malformed_proof', 'base64url');",
-    CHECKS,
-  ),
+  mutant('canonical-form', form, '!payloadBytes || !decodeBase64url(signatureText)', '!payloadBytes', CHECKS),
   mutant(
     'header-members',
     form,
@@ -247,13 +243,7 @@ export const REQUESTS: readonly Mutant[] = [
     'authorization === undefined',
     CHECKS,
   ),
-  mutant(
-    'one-authorization',
-    'lambda/http/event.ts',
-    '[...(merged.get(key) ?? []), ...list]',
-    'list',
-    CHECKS,
-  ),
+  mutant('one-authorization', 'lambda/http/event.ts', 'before ? [...before, ...list] : list', 'list', CHECKS),
   mutant(
     'bad-input',
     'protocol/json.ts',
@@ -412,8 +402,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'says-the-code-alone',
     'lambda/request/proof-gate.ts',
-    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, headers,',
-    'return problem(code, { requestId, errorDocsUrl, nowMs, reason, detail: reason, headers,',
+    '...{ requestId, errorDocsUrl, nowMs, reason, headers },',
+    '...{ requestId, errorDocsUrl, nowMs, reason, detail: reason, headers },',
     CHECKS,
   ),
   mutant(
@@ -554,7 +544,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('strict-key-never-travels', exposed, 'Object.values(pathParameters ?? {})', '[]', EXPOSED),
   mutant('strict-key-never-travels', exposed, "  yield request.body.toString('latin1');\n", '', EXPOSED),
-  mutant('strict-key-never-travels', exposed, '  yield text;\n', '', EXPOSED),
+  mutant('strict-key-never-travels', exposed, 'findStrictKey(text) ?? ', '', EXPOSED),
   mutant(
     'strict-key-never-travels',
     exposed,
@@ -564,7 +554,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant('strict-key-never-travels', exposed, 'decoded(decoded(text.slice(0, LONGEST)))', 'text', EXPOSED),
   mutant('strict-key-never-travels', exposed, 'depth = 2', 'depth = 1', EXPOSED),
-  mutant('strict-key-never-travels', exposed, '[\\w+/-]', '[\\w-]', EXPOSED),
+  mutant('strict-key-never-travels', exposed, '[\\w+/-]{80,}', '[\\w-]{80,}', EXPOSED),
   mutant('strict-key-never-travels', exposed, '%(?:25){0,8}', '%', EXPOSED),
   mutant('strict-key-never-travels', exposed, '|\\\\{1,8}u00)', '|\\\\u00)', EXPOSED),
   mutant('strict-key-never-travels', exposed, '65_536', '16_384', EXPOSED),
@@ -624,6 +614,13 @@ export const REQUESTS: readonly Mutant[] = [
     'lambda/handlers/health.ts',
     'await inTime(goodness.bad(held, nowMs), RECORD_PATIENCE_MS)',
     'await Promise.resolve()',
+    'test/lambda/handlers/health.test.ts',
+  ),
+  mutant(
+    'hold-down',
+    'lambda/handlers/health.ts',
+    "holdDownMs === 0 || notes.includes('limits')",
+    'holdDownMs === 0',
     'test/lambda/handlers/health.test.ts',
   ),
   mutant(
@@ -692,9 +689,57 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'fails-closed',
     'lambda/adapters/aws.ts',
-    ', throwOnRequestTimeout: true',
-    '',
+    'maxAttempts: 3,',
+    'maxAttempts: 2,',
     'test/lambda/adapters/aws.test.ts',
+  ),
+  mutant(
+    'ready-at-start',
+    'lambda/entry/compose/parts.ts',
+    'runtime.atStart?.(() => cache.current());',
+    '',
+    STARTS,
+  ),
+  mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'runtime.atStart?.(writeRefusal);', '', STARTS),
+  mutant('ready-at-start', 'lambda/entry/register.ts', 'await started();', '', STARTS),
+  mutant(
+    'ready-at-start',
+    'lambda/request/keyset-cache.ts',
+    'await Promise.all([this.#keyset.current(), this.#revoked?.current()])',
+    '[await this.#keyset.current(), await this.#revoked?.current()]',
+    STARTS,
+  ),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/exchange.ts',
+    "answer.on('end', () => {\n          clearTimeout(patience);",
+    "clearTimeout(patience);\n        answer.on('end', () => {",
+    PARITY,
+  ),
+  mutant('store-client', 'lambda/adapters/aws/exchange.ts', "answer.on('error', fail);", '', PARITY),
+  mutant('store-client', 'lambda/adapters/aws/retry.ts', ' || this.#left < COST[kind]', '', PARITY),
+  mutant('store-client', 'lambda/adapters/aws/retry.ts', 'retry?.cost ?? 1', '1', PARITY),
+  mutant('store-client', 'lambda/adapters/aws/retry.ts', 'TRANSIENT_STATUS.has(status) ||', '', PARITY),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/client.ts',
+    'this.#clockOffsetMs = serverMs - Date.now();',
+    '',
+    PARITY,
+  ),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/attribute-values.ts',
+    'else if (value.M) decodeItem(value.M);',
+    '',
+    PARITY,
+  ),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/signature.ts',
+    'if (this.#day?.date !== date) {',
+    'if (!this.#day) {',
+    'test/lambda/adapters/signature.test.ts',
   ),
   mutant(
     'no-secret-logged',
@@ -1002,7 +1047,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'write-stop',
     'lambda/request/consumption.ts',
-    "  if (refusal === 'stopped') throw new Unavailable('writes');\n",
+    "  if (refusal === 'stopped') throw new Unavailable('writes', undefined, STOPPED);\n",
     '',
     'test/lambda/request/writes.test.ts',
   ),
@@ -1046,6 +1091,20 @@ export const REQUESTS: readonly Mutant[] = [
     'lambda/admin/tables.ts',
     '      await markUsed();\n      return each',
     '      return each',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/admin/tables.ts',
+    'if ((await stop.read()) !== undefined)',
+    'if ((await stop.read().catch(() => undefined)) !== undefined)',
+    'test/lambda/request/writes.test.ts',
+  ),
+  mutant(
+    'write-stop',
+    'lambda/adapters/write-stop.ts',
+    "      if (atMs === undefined) throw new Unavailable('limits');\n      return atMs;",
+    '      return atMs ?? nowMs;',
     'test/lambda/request/writes.test.ts',
   ),
   mutant(

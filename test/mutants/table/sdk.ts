@@ -39,6 +39,20 @@ export const SDK: readonly Mutant[] = [
     'test/sdk/client.test.ts',
   ),
   mutant(
+    'leaves-a-broken-region',
+    'sdk/typescript/retry.ts',
+    'const REGION_FAILURES = [500, 502, 503, 504];',
+    'const REGION_FAILURES = [503];',
+    'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'leaves-a-broken-region',
+    'sdk/typescript/retry.ts',
+    'if (isOfRegion && limits.otherRegion',
+    'if (isOfRegion && retryAfterMs <= LONGEST_WAIT_MS && limits.otherRegion',
+    'test/sdk/retry.test.ts',
+  ),
+  mutant(
     'attempts-told',
     'sdk/typescript/errors.ts',
     'const own = new Error();',
@@ -50,6 +64,20 @@ export const SDK: readonly Mutant[] = [
     'sdk/typescript/errors.ts',
     '...(isOutOfBudget && { message: error.message + why }),',
     '',
+    'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'attempts-told',
+    'sdk/typescript/client.ts',
+    "return this.#caller.call({ ...options, method: 'GET', path: pathOf(id), read });",
+    "return read(await this.#caller.call({ ...options, method: 'GET', path: pathOf(id), read: (a) => a }));",
+    'test/sdk/client.test.ts',
+  ),
+  mutant(
+    'deleted-or-told',
+    'sdk/typescript/caller.ts',
+    "call.method === 'DELETE' && state.unclear",
+    "call.method === 'DELETE' && state.attempts > 1",
     'test/sdk/client.test.ts',
   ),
   mutant(

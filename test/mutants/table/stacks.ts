@@ -280,8 +280,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'replicas-encrypted',
     'lib/keys/rotation-function.ts',
-    "makesKeys ? ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey']",
-    "makesKeys ? ['kms:Decrypt', 'kms:GenerateDataKey']",
+    "actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey']",
+    "actions: ['kms:Decrypt', 'kms:GenerateDataKey']",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -294,8 +294,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'key-change',
     'lib/data/encryption.ts',
-    '[kmsKeyArn, previousKmsKeyArn].filter',
-    '[kmsKeyArn].filter',
+    '[kmsKeyArn, previousKmsKeyArn])]',
+    '[kmsKeyArn])]',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -318,6 +318,50 @@ export const STACKS: readonly Mutant[] = [
     '(was === MADE || was === previous)',
     'true',
     'test/lib/config/lock.test.ts',
+  ),
+  ...["section: 'evacuation-keeper-failed'", "section: 'evacuation-keeper-silent'"].map((section) =>
+    mutant(
+      'keeper-watched',
+      'lib/routing/evacuation.ts',
+      section,
+      "section: 'keys-watch-failed'",
+      'test/lib/stacks/stacks.test.ts',
+    ),
+  ),
+  mutant(
+    'keeper-watched',
+    'lib/routing/evacuation.ts',
+    'treatMissingData: TreatMissingData.BREACHING',
+    'treatMissingData: TreatMissingData.MISSING',
+    'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
+    'at-most-ten-regions',
+    'lib/config/schema.ts',
+    '.max(10,',
+    '.max(11,',
+    'test/lib/config/config.test.ts',
+  ),
+  mutant(
+    'stream-first',
+    'lib/data/tables.ts',
+    "...(kept && consistency !== 'strong' && { dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES }),",
+    '',
+    'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
+    'stream-first',
+    'lib/config/lock.ts',
+    'before.regions.length === 1 && before.stream === undefined',
+    'false',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'key-change',
+    'lib/data/encryption.ts',
+    ' && previousKmsKeyArn !== kmsKeyArn',
+    '',
+    'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant('key-change', 'lib/config/lock.ts', 'was === is || listed', 'true', 'test/lib/config/lock.test.ts'),
   mutant(
@@ -590,17 +634,10 @@ export const STACKS: readonly Mutant[] = [
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
-    'home-may-write',
+    'promotion-without-iam',
     'lib/keys/rotation-function.ts',
-    ', new PolicyStatement({ effect: Effect.DENY, actions: WRITE, resources: [own] })]',
-    ']',
-    'test/lib/stacks/stacks.test.ts',
-  ),
-  mutant(
-    'home-may-write',
-    'lib/keys/rotation-function.ts',
-    'const makesKeys = here.name === config.keysRegion;',
-    'const makesKeys = true;',
+    'allow([...READ, ...WRITE], own),',
+    'allow(here.name === config.keysRegion ? [...READ, ...WRITE] : READ, own),',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(

@@ -1,0 +1,67 @@
+/**
+ * Tables of another generation come into use only while writes are stopped, and only if a copy during this
+ * stop was complete (docs/upgrade.md, "Other tables"). Otherwise they may lack what a Region acknowledged.
+ */
+import type { ShownTables } from '../../lambda/contract/admin.ts';
+import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import { tableName } from '../../lambda/contract/names.ts';
+import { CliError, EXIT } from '../io.ts';
+import type { CopyMark } from '../registry/mark.ts';
+import type { DeployParts } from './run.ts';
+import { stackIn } from './steps.ts';
+
+/**
+ * @param lost Regions that cannot be asked: they serve nobody, and their own stop lasts
+ * @throws CliError where a Region would change to tables that may lack something
+ */
+export async function mustBeCopied(
+  plan: DeployPlan,
+  lost: readonly string[],
+  parts: DeployParts,
+): Promise<void> {
+  // The lock file lets no stage change its generation without the tables before.
+  if (!plan.otherTables) return;
+  const shown = await tablesInUse(plan, lost, parts);
+  const wanted = tableName(plan.stage, 'registry', plan.tableGeneration);
+  const changing = [...shown].filter(([, { registry }]) => registry !== wanted);
+  if (changing.length === 0) return;
+  const refusal = (why: string) =>
+    new CliError(
+      EXIT.failed,
+      `this takes tables of generation ${plan.tableGeneration} into use, ${why}: docs/upgrade.md, "Other tables"; nothing was done`,
+    );
+  const open = changing.flatMap(([region, { stopped_at }]) => (stopped_at === null ? [region] : []));
+  if (open.length > 0)
+    throw refusal(
+      `and writes go on in ${open.join(', ')}, so they would lack some; stop the writes and copy`,
+    );
+  const asked = lost.includes(plan.homeRegion) ? changing[0]![0] : plan.homeRegion;
+  const isOfThisStop = (mark: CopyMark | undefined, from: string) =>
+    mark?.from === from && changing.every(([region, { stopped_at }]) => mark.stops[region] === stopped_at);
+  for (const registry of new Set(changing.map(([, each]) => each.registry))) {
+    if (isOfThisStop(await parts.copied(asked, wanted), registry)) continue;
+    // Back to the tables before, since nothing was written in between.
+    if (isOfThisStop(await parts.copied(asked, registry), wanted)) continue;
+    throw refusal(
+      `and no copy of ${registry} to ${wanted} was complete during this stop of the writes; run countersign registry copy ` +
+        'until it ends with 0',
+    );
+  }
+}
+
+/** @returns the tables of each Region that serves, also of one that the config no longer names */
+async function tablesInUse(
+  { stage, regions }: DeployPlan,
+  lost: readonly string[],
+  parts: DeployParts,
+): Promise<Map<string, ShownTables>> {
+  const found = new Map<string, ShownTables>();
+  const names = new Set(regions.map(({ name }) => name));
+  for (const region of names) {
+    if (lost.includes(region) || !(await parts.exists(stackIn(stage, 'region', region)))) continue;
+    const shown = await parts.tables(region);
+    found.set(region, shown);
+    for (const other of shown.regions) names.add(other);
+  }
+  return found;
+}

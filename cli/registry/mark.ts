@@ -1,0 +1,39 @@
+/**
+ * The mark of a complete copy, in the registry that it filled: which tables were in use, and by which stop of
+ * the writes nothing changed there. `countersign deploy` takes a generation into use by it.
+ */
+import { DeleteItemCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { COPIED_KEY } from '../../lambda/contract/names.ts';
+import type { Item } from './items.ts';
+import { ask, type Place } from './tables.ts';
+
+export interface CopyMark {
+  /** The registry that was in use. */
+  readonly from: string;
+  /** By Region, since when its writes were stopped. */
+  readonly stops: Readonly<Record<string, string>>;
+}
+
+type Registry = Omit<Place, 'kind'>;
+
+const Key: Item = { pk: { S: COPIED_KEY } };
+
+export async function readMark({ dynamodb, ...place }: Registry): Promise<CopyMark | undefined> {
+  const get = new GetItemCommand({ TableName: place.table, Key, ConsistentRead: true });
+  const { Item } = await ask(place, (options) => dynamodb.send(get, options));
+  if (!Item) return undefined;
+  const stops = Object.entries(Item.stops?.M ?? {}).map(([region, { S = '' }]) => [region, S]);
+  return { from: Item.copied_from?.S ?? '', stops: Object.fromEntries(stops) };
+}
+
+export async function writeMark({ dynamodb, ...place }: Registry, { from, stops }: CopyMark): Promise<void> {
+  const M = Object.fromEntries(Object.entries(stops).map(([region, at]) => [region, { S: at }]));
+  const Item: Item = { ...Key, copied_from: { S: from }, stops: { M } };
+  const put = new PutItemCommand({ TableName: place.table, Item });
+  await ask(place, (options) => dynamodb.send(put, options));
+}
+
+export async function removeMark({ dynamodb, ...place }: Registry): Promise<void> {
+  const remove = new DeleteItemCommand({ TableName: place.table, Key });
+  await ask(place, (options) => dynamodb.send(remove, options));
+}

@@ -1,0 +1,55 @@
+/** AWS SDK clients, for functions off the request path. They take the adapters' commands and the SDK's. */
+import {
+  DeleteItemCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { Dynamodb, Secrets } from './aws/commands.ts';
+import type { AwsOptions } from './aws.ts';
+
+export type SdkDynamodb = DynamoDBClient & Dynamodb;
+export type SdkSecrets = SecretsManagerClient & Secrets;
+
+// A write is repeated where its answer is late. Every write of this code is safe to repeat.
+const SHORT = {
+  maxAttempts: 3,
+  requestHandler: { connectionTimeout: 1_000, requestTimeout: 2_000, throwOnRequestTimeout: true },
+};
+
+export const sdkDynamodb = (options: AwsOptions): SdkDynamodb =>
+  forDynamodb(new DynamoDBClient({ ...options, ...SHORT }));
+
+export const sdkSecrets = (options: AwsOptions): SdkSecrets =>
+  forSecrets(new SecretsManagerClient({ ...options, ...SHORT }));
+
+export const forDynamodb = (client: DynamoDBClient): SdkDynamodb =>
+  translating<DynamoDBClient, Dynamodb>(client, {
+    DeleteItem: DeleteItemCommand,
+    GetItem: GetItemCommand,
+    PutItem: PutItemCommand,
+    Query: QueryCommand,
+    Scan: ScanCommand,
+    UpdateItem: UpdateItemCommand,
+  });
+
+export const forSecrets = (client: SecretsManagerClient): SdkSecrets =>
+  translating<SecretsManagerClient, Secrets>(client, { GetSecretValue: GetSecretValueCommand });
+
+/** Gives a client a `send` that makes the SDK's command from an adapter's. */
+function translating<C extends { send: unknown }, T>(
+  client: C,
+  // biome-ignore lint/suspicious/noExplicitAny: an operation's input fits its own command only
+  commands: Readonly<Record<string, new (input: any) => unknown>>,
+): C & T {
+  const send = (client.send as (...args: unknown[]) => unknown).bind(client);
+  const translated = (
+    command: { readonly operation?: string; readonly input: unknown },
+    ...rest: unknown[]
+  ) => send(command.operation ? new commands[command.operation]!(command.input) : command, ...rest);
+  return Object.assign(client, { send: translated }) as unknown as C & T;
+}
