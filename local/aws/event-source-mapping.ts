@@ -80,6 +80,7 @@ export class EventSourceMapping {
     for (const id of [...known].filter(isGone)) {
       this.#known.delete(id);
       this.#progress.delete(id);
+      this.#memories.delete(id);
     }
     return shards
       .filter((shard) => !this.#isDone(shard.ShardId) && this.mayStart(shard, listed, known))

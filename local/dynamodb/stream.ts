@@ -92,11 +92,13 @@ export class Stream {
 
   /** @returns the shard; undefined if there is none, or no longer */
   shard(id: string): Shard | undefined {
+    this.#age();
     return this.#find(id);
   }
 
   /** Closes an open shard. Its items' later records are in its children. */
   split(id: string, children: number): void {
+    this.#age();
     const shard = this.#find(id)!;
     if (shard.end !== undefined) throw new Error(`shard ${id} is closed`);
     this.#close(shard, children);
@@ -110,7 +112,7 @@ export class Stream {
     for (let i = 0; i < children; i++) this.#open(shard.id, [bound(i), bound(i + 1)]);
   }
 
-  /** @returns the number below which the shard's records are gone */
+  /** @returns the number below which the records of a shard that `shard` found are gone */
   horizon(id: string): number {
     const { start, trimmed } = this.#find(id)!;
     return Math.max(start, trimmed + 1);
@@ -121,7 +123,7 @@ export class Stream {
     return this.#number;
   }
 
-  /** @returns the shard's records with this number or a higher one, the oldest first */
+  /** @returns the records of such a shard with this number or a higher one, the oldest first */
   read(id: string, from: number, limit: number): readonly Numbered[] {
     const { records } = this.#find(id)!;
     const first = records.findIndex(({ number }) => number >= from);
@@ -136,7 +138,6 @@ export class Stream {
   }
 
   #find(id: string): HeldShard | undefined {
-    this.#age();
     return this.#shards.find((shard) => shard.id === id);
   }
 
