@@ -22,7 +22,7 @@ import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
 import { writeLines } from '../printable.ts';
 import { readMark } from '../registry/mark.ts';
-import type { Target } from '../target.ts';
+import { stageArguments, type Target } from '../target.ts';
 import type { DeployParts } from './run.ts';
 
 export interface AwsPartsOptions {
@@ -124,6 +124,7 @@ export function awsParts(
         region,
         kmsKeyArn: plan.regions.find(({ name }) => name === region)?.kmsKeyArn,
         stage: plan.stage,
+        args: stageArguments(plan),
         pollMs,
         signal,
       }),

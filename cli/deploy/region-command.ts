@@ -4,6 +4,7 @@ import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
 import { lockedRegions } from '../keys/lock.ts';
+import { stageArguments } from '../target.ts';
 import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned, watchOption } from './command.ts';
 import { addSteps, removeSteps } from './region-steps.ts';
 import { type DeployParts, runSteps } from './run.ts';
@@ -33,13 +34,14 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
       .option('--json', 'print one JSON document')
       .addHelpText('after', `\n${help}\n${EXIT_CODES_HELP}`)
       .action(async (name: string, options: Options) => {
-        const watching = {
-          alarmsMs: options.watch * 1000,
-          healthMs: HEALTHY_WITHIN_MS,
-          // The stage has keys, and a new Region must have them before it serves.
-          mayLackKeys: false,
-        };
         await runPlanned(io, setExit, parts, options, `region ${verb}`, (plan) => {
+          const watching = {
+            args: stageArguments(plan),
+            alarmsMs: options.watch * 1000,
+            healthMs: HEALTHY_WITHIN_MS,
+            // The stage has keys, and a new Region must have them before it serves.
+            mayLackKeys: false,
+          };
           const steps = verb === 'add' ? addSteps(plan, name) : removeSteps(plan, name);
           return {
             lines: steps.map(describeStep),
@@ -106,7 +108,8 @@ async function isGone(
  * a Region that gives no answer here may serve clients. The flag stays in the keeper's table while the Region
  * is removed, so a run that was interrupted finds it again.
  */
-async function mustBeOut({ stage, regions }: DeployPlan, region: string, parts: DeployParts): Promise<void> {
+async function mustBeOut(plan: DeployPlan, region: string, parts: DeployParts): Promise<void> {
+  const { stage, regions } = plan;
   const stack = stackIn(stage, 'region', region);
   const keeper = keeperOf(region, [...regions.map(({ name }) => name), region])!;
   const isFlagged = await parts.isEvacuated(region, keeper);
@@ -114,7 +117,7 @@ async function mustBeOut({ stage, regions }: DeployPlan, region: string, parts: 
   throw new CliError(
     EXIT.failed,
     `${isFlagged ? `${region} serves` : `${region} is not evacuated (${keeper} keeps no flag of it)`}: evacuate it first ` +
-      `(countersign evacuate ${region}), so that clients are elsewhere when it goes; nothing was done`,
+      `(countersign evacuate ${region}${stageArguments(plan)}), so that clients are elsewhere when it goes; nothing was done`,
   );
 }
 
@@ -124,12 +127,14 @@ async function mustBeOut({ stage, regions }: DeployPlan, region: string, parts: 
  */
 async function mustKeepFlag(
   verb: 'add' | 'remove',
-  { stage, regions }: DeployPlan,
+  plan: DeployPlan,
   region: string,
   parts: DeployParts,
 ): Promise<void> {
+  const { stage, regions } = plan;
   const others = regions.flatMap(({ name }) => (name === region ? [] : [name]));
   const all = [...others, region];
+  const args = stageArguments(plan);
   const [before, after] = verb === 'add' ? [others, all] : [all, others];
   for (const of of others) {
     const [from, to] = [keeperOf(of, before), keeperOf(of, after)];
@@ -139,8 +144,8 @@ async function mustKeepFlag(
     if (from === to || !(await rings(from)) || (await rings(to))) continue;
     const remedy =
       verb === 'remove' && to !== undefined
-        ? `Run countersign deploy --region ${others.join(',')}, then countersign evacuate ${of}, and this again`
-        : `Take it back first (countersign return ${of}), and run this again`;
+        ? `Run countersign deploy --stage ${stage} --region ${others.join(',')}, then countersign evacuate ${of}${args}, and this again`
+        : `Take it back first (countersign return ${of}${args}), and run this again`;
     const where = to === undefined ? `end with ${from}` : `go from ${from} to ${to}`;
     throw new CliError(EXIT.failed, `${of} is evacuated, and its flag would ${where}. ${remedy}`);
   }

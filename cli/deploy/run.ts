@@ -45,6 +45,8 @@ export interface DeployParts {
 }
 
 export interface Watching {
+  /** The options that name the stage, as they continue an operator's command. */
+  readonly args: string;
   /** Whether a Region may lack keys that did not exist before: a new stage has none. */
   readonly mayLackKeys: boolean;
   /** How long the alarms of a Region are watched before the next stack. */
@@ -195,7 +197,7 @@ async function lookBefore(
 async function waitForHealth(
   stack: PlannedStack,
   { failing: before }: Before,
-  { healthMs, mayLackKeys }: Watching,
+  { healthMs, mayLackKeys, args }: Watching,
   parts: DeployParts,
 ): Promise<string[]> {
   const endMs = parts.nowMs() + healthMs;
@@ -207,7 +209,8 @@ async function waitForHealth(
       return [];
     }
     if (failing?.every((check) => allowed.includes(check))) {
-      const keys = before === undefined ? ': make the first keys with countersign keys init' : ', as before';
+      const keys =
+        before === undefined ? `: make the first keys with countersign keys init${args}` : ', as before';
       return [`${stack.region} is not healthy yet (${failing.join(', ')})${keys}`];
     }
     if (parts.signal.aborted) throw interrupted();

@@ -30,7 +30,7 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
       const seen = await survey(target, region, looking(options));
-      for (const line of evacuationCost(seen, target.stage)) io.stderr.write(`${line}\n`);
+      for (const line of evacuationCost(seen, target)) io.stderr.write(`${line}\n`);
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
           EXIT.failed,
@@ -111,11 +111,11 @@ function begin(io: Io, name: Name, options: Options): Target {
   return findTarget(options, io);
 }
 
-function evacuationCost({ region, keeper, regions, flags }: Survey, stage: string): string[] {
+function evacuationCost({ region, keeper, regions, flags }: Survey, { stage, args }: Target): string[] {
   const since = flags.find(({ evacuatedAt }) => evacuatedAt)?.evacuatedAt;
   return [
     ...(since ? [`${region} is evacuated since ${since}.`] : []),
-    `This takes ${region} out of service in stage ${stage}, until you run countersign return ${region}.`,
+    `This takes ${region} out of service in stage ${stage}, until you run countersign return ${region}${args}.`,
     `DNS leads to the other Regions within about 3 minutes, and ${region} refuses registrations within 10 seconds.`,
     'Nonces that it issued cannot be used while it is out; the SDK gets others elsewhere and registers there.',
     `${keeper} keeps the flag. If both are lost, ${region} is still out when they return.`,
@@ -133,9 +133,10 @@ async function run(
   setExit: SetExit,
   name: Name,
   target: Target,
-  { region, keeper, flags }: Survey,
+  seen: Survey,
   options: EvacuateOptions,
 ): Promise<void> {
+  const { region, keeper, flags } = seen;
   if (!options.yes) await confirm(io, region, 'nothing was done');
   const { alarm } = COMMANDS[name];
   const interruption = new AbortController();
@@ -227,7 +228,8 @@ async function run(
     flag === undefined ? null : flag === (name === 'evacuate');
   const result = { region, keeper, keeper_flag: isAsWanted(inKeeper), own_flag: isAsWanted(own) };
   if (options.json) printJson(io, { ...result, alarm: alarmSeen ? alarm : null, errors });
-  else if (errors.length === 0) for (const line of SUCCESS[name](region)) io.stdout.write(`${line}\n`);
+  else if (errors.length === 0)
+    for (const line of SUCCESS[name](seen, target.args)) io.stdout.write(`${line}\n`);
   else if (done.size > 0)
     io.stdout.write(`${region}: the flag is ${CHANGED[name]} in ${[...done].join(', ')}\n`);
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
@@ -244,14 +246,18 @@ async function run(
 const LOOK = 'another look';
 const CHANGED = { evacuate: 'set', return: 'taken back' } as const;
 
-const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {
-  evacuate: (region) => [
+const SUCCESS: Readonly<Record<Name, (seen: Survey, args: string) => string[]>> = {
+  evacuate: ({ region }, args) => [
     `${region} is out of service: its flag stands in both Regions, and the alarm that DNS follows has fired`,
-    `it stays out until: countersign return ${region}`,
+    `it stays out until: countersign return ${region}${args}`,
   ],
-  return: (region) => [
-    `${region} is back: no flag stands, and the alarm that DNS follows has ended`,
-    'DNS leads to it again once all its checks have passed for the hold-down (3 minutes by default)',
+  // A return that was interrupted may have left nothing but the alarm to wait for: to run it again is no error.
+  return: ({ region, flags, othersOut }, args) => [
+    flags.some(({ evacuatedAt }) => evacuatedAt)
+      ? `${region} is back: no flag stands, and the alarm that DNS follows has ended`
+      : `${region} was not evacuated: no flag stood, and the alarm that DNS follows has ended`,
+    ...othersOut.map((other) => `${other} is evacuated; to return it: countersign return ${other}${args}`),
+    `DNS leads to ${region} once all its checks have passed for the hold-down (3 minutes by default)`,
   ],
 };
 

@@ -36,6 +36,8 @@ export interface Survey {
   readonly regions: readonly SeenRegion[];
   /** The keeper first. */
   readonly flags: readonly FlagPlace[];
+  /** Other Regions that are evacuated, as far as their flags can be read. */
+  readonly othersOut: readonly string[];
 }
 
 /** Limit on one look at a Region's health. Its checkers wait for two seconds. */
@@ -74,7 +76,13 @@ export async function survey(target: Target, region: string, looking: Looking): 
       ),
     ),
   ]);
-  return { region, keeper, regions: seen.map((each, i) => (out[i] ? evacuated(each) : each)), flags };
+  return {
+    region,
+    keeper,
+    regions: seen.map((each, i) => (out[i] ? evacuated(each) : each)),
+    flags,
+    othersOut: names.filter((_, i) => out[i]),
+  };
 }
 
 const show = (target: Target, at: string, region: string, limitMs: number): Promise<ShownRegion> =>

@@ -160,7 +160,8 @@ class Account implements DeployParts {
   }
 }
 
-const WATCHING = { alarmsMs: 300_000, healthMs: 300_000, mayLackKeys: true };
+const ARGS = ` --stage live --region ${A},${B}`;
+const WATCHING = { args: ARGS, alarmsMs: 300_000, healthMs: 300_000, mayLackKeys: true };
 const run = (account: Account, plan = PLAN) => deployStacks(plan.stacks, WATCHING, account);
 
 describe('a deployment', () => {
@@ -290,7 +291,7 @@ describe('a deployment', () => {
     const outcome = await run(account);
     expect(outcome.exit).toBe(0);
     expect(outcome.notes).toHaveLength(2);
-    expect(outcome.notes[0]).toContain('countersign keys init');
+    expect(outcome.notes[0]).toContain(`countersign keys init${ARGS}`);
     // Nothing existed that an alarm could watch.
     expect(account.log.filter((line) => line.startsWith('alarms'))).toEqual([]);
     const broken = new Account();
@@ -409,7 +410,11 @@ describe('a change of the Regions', () => {
 
   it.each<[string, () => unknown, string | RegExp]>([
     ['the home Region', () => removeSteps(PLAN, A), `${A} is the home Region`],
-    ['a Region that is still named', () => removeSteps(PLAN, B), `still names ${B}: evacuate it`],
+    [
+      'a Region that is still named',
+      () => removeSteps(PLAN, B),
+      `still names ${B}: evacuate it (countersign evacuate ${B}${ARGS})`,
+    ],
     ['a Region that is not named yet', () => addSteps(ONE, B), `add { name: '${B}' } to regions`],
     [
       "a Region with tables of another generation, which its base's key encrypts",
@@ -597,6 +602,7 @@ describe('the commands', () => {
   it.each<[string, Account['inUse'], Account['marks'], DeployPlan, string[], string | undefined]>([
     ['while writes go on', { ...stopped, [B]: [1, null] }, copied, to(2, 1), [], `writes go on in ${B}`],
     ['without a copy', stopped, {}, to(2, 1), [], `no copy of ${OLD} to ${NEW} was complete`],
+    ['and names the command', stopped, {}, to(2, 1), [], `registry copy --to-generation 2${ARGS} until`],
     [
       'after writes went on since the copy',
       { ...stopped, [B]: [1, 't3'] },
@@ -657,7 +663,12 @@ describe('the commands', () => {
       'the Region serves, whatever its keeper holds',
       { [A]: [B] },
       [],
-      { message: expect.stringContaining(`${B} serves: evacuate it first`), exitCode: EXIT.failed },
+      {
+        message: expect.stringContaining(
+          `${B} serves: evacuate it first (countersign evacuate ${B} --stage live --region ${A})`,
+        ),
+        exitCode: EXIT.failed,
+      },
     ],
   ])('region remove does nothing where %s', async (_, flags, health, refusal) => {
     const account = Object.assign(new Account(), { flags });
@@ -721,6 +732,11 @@ describe('the commands', () => {
       const { failed } = await ran(regionCommand, args, account, plan);
       expect(failed!.message).toContain(
         `${B} is evacuated, and its flag would go from ${keepers[0]} to ${keepers[1]}`,
+      );
+      expect(failed!.message).toContain(
+        verb === 'add'
+          ? `(countersign return ${B}${ARGS},${C})`
+          : `countersign deploy --stage live --region ${A},${B}, then countersign evacuate ${B}${ARGS}, and`,
       );
       expect(account.log.filter((line) => /^(deploy|remove|unprotect) /.test(line))).toEqual([]);
       account.firing[keepers[1]!] = [`countersign-live-evacuated-${B}`];

@@ -87,6 +87,7 @@ test('an evacuated Region is out of DNS, red and refuses registrations, until it
   const out = await evacuate();
   expect([out.code, out.stderr]).toEqual([0, expect.stringContaining('local-b: healthy')]);
   expect(out.stdout).toContain('local-a is out of service');
+  expect(out.stdout).toContain('it stays out until: countersign return local-a\n');
   await expect.poll(atEntry, PATIENTLY).toBe('local-b');
   await expect
     .poll(
@@ -114,6 +115,26 @@ test('an evacuated Region is out of DNS, red and refuses registrations, until it
       PATIENTLY,
     )
     .toBe(201);
+});
+
+test('what is printed to be run carries the target, so that it reaches the same platform', async () => {
+  const { port } = new URL(platform.info.entry);
+  const { stdout, stderr } = await evacuate('--local', port);
+  expect(stdout).toContain(`it stays out until: countersign return local-a --local ${port}\n`);
+  expect(stderr).toContain(`until you run countersign return local-a --local ${port}.\n`);
+});
+
+test('a return of a Region that is not out says so, and names those that are', async () => {
+  await evacuate();
+  const { code, stdout } = await cli(['return', 'local-b', '--yes']);
+  expect([code, stdout]).toEqual([0, expect.stringContaining('local-b was not evacuated: no flag stood')]);
+  expect(stdout).toContain('local-a is evacuated; to return it: countersign return local-a\n');
+  // A return that was interrupted is run again, and both say what was there.
+  const back = await cli(['return', 'local-a', '--yes']);
+  expect([back.code, back.stdout]).toEqual([0, expect.stringContaining('local-a is back')]);
+  const again = await cli(['return', 'local-a', '--yes']);
+  expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('local-a was not evacuated')]);
+  expect(again.stdout).not.toContain('is evacuated;');
 });
 
 describe('nothing happens', () => {
