@@ -113,7 +113,7 @@ async function mustBeOut(plan: DeployPlan, region: string, parts: DeployParts): 
   const stack = stackIn(stage, 'region', region);
   const keeper = keeperOf(region, [...regions.map(({ name }) => name), region])!;
   const isFlagged = await parts.isEvacuated(region, keeper);
-  if (isFlagged && (await parts.failing(stack))?.length !== 0) return;
+  if (isFlagged && (await parts.health(stack)).is !== 'healthy') return;
   throw new CliError(
     EXIT.failed,
     `${isFlagged ? `${region} serves` : `${region} is not evacuated (${keeper} keeps no flag of it)`}: evacuate it first ` +

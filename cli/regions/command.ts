@@ -8,7 +8,7 @@ import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usag
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
-import { describe, isGood, type Looking, type Survey, survey } from './survey.ts';
+import { describe, type Flag, isGood, isOut, type Looking, type Survey, survey, whyOut } from './survey.ts';
 
 type Options = TargetOptions & {
   readonly json?: true;
@@ -19,8 +19,8 @@ type Options = TargetOptions & {
 type EvacuateOptions = Options & { readonly evenIfLast?: true };
 
 const COMMANDS = {
-  evacuate: { action: 'regions.evacuate', alarm: 'ALARM' },
-  return: { action: 'regions.return', alarm: 'OK' },
+  evacuate: { action: 'regions.evacuate', flag: 'set', alarm: 'ALARM' },
+  return: { action: 'regions.return', flag: 'clear', alarm: 'OK' },
 } as const;
 type Name = keyof typeof COMMANDS;
 
@@ -36,8 +36,8 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
           EXIT.failed,
           `${noOther(seen)}: nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that` +
             // A command before this one may have taken it out.
-            (seen.flags.some(({ evacuatedAt }) => evacuatedAt)
-              ? `. ${region} is out already; to take it back: countersign return ${region}${target.args}`
+            (isOut(seen.flags)
+              ? `. ${region} is evacuated already; to return it: countersign return ${region}${target.args}`
               : ''),
         );
       await run(io, setExit, 'evacuate', target, seen, options);
@@ -53,14 +53,14 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
       if (!isGood(own))
         throw new CliError(
           EXIT.failed,
-          `${region} ${own.healthy === undefined ? 'is not known to be good' : 'would be unhealthy without its flag, too'}: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
+          `${region} ${own.state === 'throttled' ? 'is not known to be good' : 'would be unhealthy without its flag, too'}: ${whyOut(own)}. It stays out; nothing was done`,
         );
-      const unread = seen.flags.find(({ error }) => error !== undefined);
-      if (unread)
-        throw new CliError(
-          EXIT.unreachable,
-          `${unread.at} cannot be asked for the flag of ${region}: ${unread.error}. It stays out; nothing was done`,
-        );
+      for (const { at, flag } of seen.flags)
+        if (flag.is === 'unknown')
+          throw new CliError(
+            EXIT.unreachable,
+            `${at} cannot be asked for the flag of ${region}: ${flag.error}. It stays out; nothing was done`,
+          );
       await run(io, setExit, 'return', target, seen, options);
     },
   );
@@ -72,9 +72,10 @@ const looking = ({ timeout }: Options): Looking => ({
 });
 
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
-const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ healthy }) => healthy);
+const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ state }) => state === 'healthy');
 /** Whether no other Region serves. One of which nothing is known may serve. */
-const isAlone = (seen: Survey): boolean => othersOf(seen).every(({ healthy }) => healthy === false);
+const isAlone = (seen: Survey): boolean =>
+  othersOf(seen).every(({ state }) => state === 'unhealthy' || state === 'silent');
 const noOther = (seen: Survey): string =>
   `no other Region is ${isAlone(seen) ? '' : 'known to be '}healthy (${othersOf(seen).map(describe).join('; ')})`;
 
@@ -112,9 +113,9 @@ function begin(io: Io, name: Name, options: Options): Target {
 }
 
 function evacuationCost({ region, keeper, regions, flags }: Survey, { stage, args }: Target): string[] {
-  const since = flags.find(({ evacuatedAt }) => evacuatedAt)?.evacuatedAt;
+  const since = flags.flatMap(({ flag }) => (flag.is === 'set' ? [flag.since] : [])).slice(0, 1);
   return [
-    ...(since ? [`${region} is evacuated since ${since}.`] : []),
+    ...since.map((time) => `${region} is evacuated since ${time}.`),
     `This takes ${region} out of service in stage ${stage}, until you run countersign return ${region}${args}.`,
     `DNS leads to the other Regions within about 3 minutes, and ${region} refuses registrations within 10 seconds.`,
     'Nonces that it issued cannot be used while it is out; the SDK gets others elsewhere and registers there.',
@@ -143,12 +144,9 @@ async function run(
   const { signal } = interruption;
   const disarm = io.onInterrupt(() => interruption.abort());
   const errors: { readonly at: string; readonly error: string }[] = [];
-  /** Whether the flag stands in each place; undefined where that is not known. */
-  const stands = new Map(
-    flags.map(({ at, evacuatedAt }) => [at, evacuatedAt === undefined ? undefined : evacuatedAt !== null]),
-  );
+  const stands = new Map<string, Flag['is']>(flags.map(({ at, flag }) => [at, flag.is]));
   /** Where the flag stood before this command set it: another evacuation set it there. */
-  const foreign = new Set(flags.flatMap(({ at, evacuatedAt }) => (evacuatedAt ? [at] : [])));
+  const foreign = new Set(flags.flatMap(({ at, flag }) => (flag.is === 'set' ? [at] : [])));
   const done = new Set<string>();
   let alarmSeen = false;
   let interrupted = false;
@@ -169,10 +167,10 @@ async function run(
         const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1_000)]);
         const shown = await invokeAdmin(target, at, COMMANDS[to].action, { region }, limit);
         if ('stood_before' in shown && shown.stood_before) foreign.add(at);
-        stands.set(at, to === 'evacuate');
+        stands.set(at, COMMANDS[to].flag);
       } catch (error) {
         const isBegun = !(error instanceof Refused || error instanceof NotBegun);
-        if (isBegun && stands.get(at) !== (to === 'evacuate')) stands.set(at, undefined);
+        if (isBegun && stands.get(at) !== COMMANDS[to].flag) stands.set(at, 'unknown');
         throw error;
       }
     });
@@ -194,7 +192,7 @@ async function run(
     if (!isTooMany || foreign.size > 0) return;
     await Promise.all(
       flags.map(async ({ at }) => {
-        if (stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
+        if (stands.get(at) !== 'clear' && (await change(at, 'return'))) done.delete(at);
       }),
     );
   };
@@ -223,9 +221,8 @@ async function run(
     disarm();
   }
   if (errors.length > 0) setExit(interrupted ? EXIT.interrupted : EXIT.failed);
-  const [inKeeper, own] = [stands.get(keeper), stands.get(region)];
-  const isAsWanted = (flag: boolean | undefined) =>
-    flag === undefined ? null : flag === (name === 'evacuate');
+  const [inKeeper, own] = [stands.get(keeper)!, stands.get(region)!];
+  const isAsWanted = (flag: Flag['is']) => (flag === 'unknown' ? null : flag === COMMANDS[name].flag);
   const result = { region, keeper, keeper_flag: isAsWanted(inKeeper), own_flag: isAsWanted(own) };
   if (options.json) printJson(io, { ...result, alarm: alarmSeen ? alarm : null, errors });
   else if (errors.length === 0)
@@ -235,7 +232,7 @@ async function run(
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
   if (errors.length === 0) return;
   for (const line of left(region, keeper, inKeeper, own)) io.stderr.write(`${line}\n`);
-  if (errors.some(({ at }) => at === LOOK) && [inKeeper, own].some((flag) => flag !== false))
+  if (errors.some(({ at }) => at === LOOK) && [inKeeper, own].some((flag) => flag !== 'clear'))
     io.stderr.write(
       `if no other Region serves, take ${region} back: countersign return ${region}${target.args}\n`,
     );
@@ -253,7 +250,7 @@ const SUCCESS: Readonly<Record<Name, (seen: Survey, args: string) => string[]>> 
   ],
   // A return that was interrupted may have left nothing but the alarm to wait for: to run it again is no error.
   return: ({ region, flags, othersOut }, args) => [
-    flags.some(({ evacuatedAt }) => evacuatedAt)
+    isOut(flags)
       ? `${region} is back: no flag stands, and the alarm that DNS follows has ended`
       : `${region} was not evacuated: no flag stood, and the alarm that DNS follows has ended`,
     ...othersOut.map((other) => `${other} is evacuated; to return it: countersign return ${other}${args}`),
@@ -261,25 +258,22 @@ const SUCCESS: Readonly<Record<Name, (seen: Survey, args: string) => string[]>> 
   ],
 };
 
-/** The state after a command that did not finish; undefined: not known whether the flag stands. */
-function left(
-  region: string,
-  keeper: string,
-  inKeeper: boolean | undefined,
-  own: boolean | undefined,
-): string[] {
-  if (inKeeper && own) return ['both flags stand; DNS follows the alarm'];
-  if (inKeeper === false && own === false)
+/** The state after a command that did not finish. */
+function left(region: string, keeper: string, inKeeper: Flag['is'], own: Flag['is']): string[] {
+  if (inKeeper === 'set' && own === 'set') return ['both flags stand; DNS follows the alarm'];
+  if (inKeeper === 'clear' && own === 'clear')
     return [`${region} is not evacuated: no flag stands; DNS follows the alarm`];
-  const isHeld = inKeeper
-    ? `the flag in ${keeper} holds ${region} out of DNS`
-    : inKeeper === false
-      ? `without the flag in ${keeper} DNS leads to ${region} again once its own health check passes`
-      : `it is not known whether the flag in ${keeper} stands, which decides where DNS leads`;
-  const refuses = own
-    ? `${region} refuses registrations, and its own flag makes it unhealthy`
-    : own === false
-      ? `${region} itself does not refuse registrations`
-      : `it is not known whether ${region} itself refuses registrations`;
+  const isHeld =
+    inKeeper === 'set'
+      ? `the flag in ${keeper} holds ${region} out of DNS`
+      : inKeeper === 'clear'
+        ? `without the flag in ${keeper} DNS leads to ${region} again once its own health check passes`
+        : `it is not known whether the flag in ${keeper} stands, which decides where DNS leads`;
+  const refuses =
+    own === 'set'
+      ? `${region} refuses registrations, and its own flag makes it unhealthy`
+      : own === 'clear'
+        ? `${region} itself does not refuse registrations`
+        : `it is not known whether ${region} itself refuses registrations`;
   return [isHeld, refuses];
 }

@@ -7,7 +7,7 @@ import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cl
 import { otherTables, tablesSteps } from '../../cli/deploy/other-tables.ts';
 import { regionCommand } from '../../cli/deploy/region-command.ts';
 import { addSteps, removeSteps } from '../../cli/deploy/region-steps.ts';
-import { type DeployParts, deployStacks, runSteps } from '../../cli/deploy/run.ts';
+import { type DeployParts, deployStacks, type RegionHealth, runSteps } from '../../cli/deploy/run.ts';
 import { deploySteps, describeStep, destroySteps } from '../../cli/deploy/steps.ts';
 import { CliError, EXIT, type Io } from '../../cli/io.ts';
 import type { CopyMark } from '../../cli/registry/mark.ts';
@@ -78,6 +78,13 @@ describe('the steps', () => {
   );
 });
 
+const [HEALTHY, OUT, SILENT] = (['healthy', 'out', 'silent'] as const).map((is) => ({ is })) as [
+  RegionHealth,
+  RegionHealth,
+  RegionHealth,
+];
+const failing = (...checks: string[]): RegionHealth => ({ is: 'failing', checks });
+
 /** An account that records every step, on a clock that only waits advance. */
 class Account implements DeployParts {
   readonly log: string[] = [];
@@ -87,8 +94,8 @@ class Account implements DeployParts {
   readonly pollMs = 0;
   now = 0;
   existing = new Set<string>(names(PLAN.stacks));
-  /** By Region, the checks that fail; undefined: no answer. */
-  health: Record<string, readonly string[] | undefined> = { [A]: [], [B]: [] };
+  /** By Region. */
+  answers: Record<string, RegionHealth> = { [A]: HEALTHY, [B]: HEALTHY };
   firing: Record<string, string[]> = { [A]: [], [B]: [] };
   /** By keeper, the Regions whose flags it holds; absent: its table cannot be read. */
   flags: Record<string, readonly string[]> = {};
@@ -120,9 +127,9 @@ class Account implements DeployParts {
     this.log.push(`unreplicate ${from} ${region}`);
   }
   exists = async ({ name }: PlannedStack) => this.existing.has(name);
-  failing = async ({ region }: PlannedStack) => {
+  health = async ({ region }: PlannedStack) => {
     this.log.push(`health ${region}`);
-    return this.health[region];
+    return this.answers[region] ?? SILENT;
   };
   alarms = async ({ region }: PlannedStack) => {
     this.log.push(`alarms ${region}`);
@@ -194,7 +201,7 @@ describe('a deployment', () => {
   it('stops at a Region that becomes unhealthy: the others keep the version that works', async () => {
     const account = new Account();
     account.onDeploy = ({ name }) => {
-      if (name === `region-${B}`) account.health[B] = ['registry'];
+      if (name === `region-${B}`) account.answers[B] = failing('registry');
     };
     const outcome = await run(account);
     expect(outcome.stopped).toEqual({ step: `region-${B}`, why: 'deployed, but not healthy: registry' });
@@ -235,12 +242,12 @@ describe('a deployment', () => {
 
   it('brings a fix to a Region that was unhealthy before, and stops if the Region becomes worse', async () => {
     const account = new Account();
-    account.health = { [A]: ['registry', 'status'], [B]: ['registry', 'status'] };
+    account.answers = { [A]: failing('registry', 'keys'), [B]: failing('registry', 'keys') };
     const outcome = await run(account);
     expect(outcome.stopped).toBeNull();
-    expect(outcome.notes[0]).toContain('registry, status');
+    expect(outcome.notes[0]).toContain('registry, keys');
     account.onDeploy = ({ name }) => {
-      if (name === `region-${B}`) account.health[B] = ['registry', 'ledger'];
+      if (name === `region-${B}`) account.answers[B] = failing('registry', 'ledger');
     };
     expect((await run(account)).stopped!.why).toContain('registry, ledger');
   });
@@ -248,7 +255,7 @@ describe('a deployment', () => {
   it.each<[string, (account: Account) => void, string]>([
     [
       'unhealthy',
-      (account) => void Object.assign(account.health, { [B]: ['registry'] }),
+      (account) => void Object.assign(account.answers, { [B]: failing('registry') }),
       'not healthy: registry',
     ],
     [
@@ -277,17 +284,29 @@ describe('a deployment', () => {
   it('goes on where an alarm ends meanwhile, and past a Region that is evacuated', async () => {
     const account = new Account();
     account.firing[B] = ['api-errors', `countersign-live-evacuated-${A}`];
-    account.health[B] = ['status'];
+    account.answers[B] = OUT;
     account.onDeploy = ({ name }) => {
       if (name === `region-${B}`) account.firing[B]!.shift();
     };
     expect((await run(account)).stopped).toBeNull();
   });
 
+  it('stops at a Region that is out of service though no check fails, unless it was so before', async () => {
+    const account = new Account();
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${B}`) account.answers[B] = OUT;
+    };
+    expect((await run(account)).stopped).toEqual({
+      step: `region-${B}`,
+      why: 'deployed, but not healthy: out of service, though no check fails',
+    });
+    expect((await run(account)).stopped).toBeNull();
+  });
+
   it('of a new stage has no keys yet: its Regions are unhealthy for that reason only', async () => {
     const account = new Account();
     account.existing = new Set();
-    account.health = { [A]: ['keys'], [B]: ['keys'] };
+    account.answers = { [A]: failing('keys'), [B]: failing('keys') };
     const outcome = await run(account);
     expect(outcome.exit).toBe(0);
     expect(outcome.notes).toHaveLength(2);
@@ -296,21 +315,21 @@ describe('a deployment', () => {
     expect(account.log.filter((line) => line.startsWith('alarms'))).toEqual([]);
     const broken = new Account();
     broken.existing = new Set();
-    broken.health = { [A]: ['keys', 'ledger'], [B]: ['keys', 'ledger'] };
+    broken.answers = { [A]: failing('keys', 'ledger'), [B]: failing('keys', 'ledger') };
     expect((await run(broken)).exit).toBe(EXIT.failed);
     const silent = new Account();
     silent.existing = new Set();
-    silent.health = {};
+    silent.answers = {};
     expect((await run(silent)).stopped!.why).toContain('gives no answer after 5 min');
   });
 
   it('waits for a Region that needs time to become healthy', async () => {
     const account = new Account();
     let looks = 0;
-    account.failing = async ({ region }) => {
-      if (region !== B || !account.deployed.includes(`deploy region-${B}`)) return [];
+    account.health = async ({ region }) => {
+      if (region !== B || !account.deployed.includes(`deploy region-${B}`)) return HEALTHY;
       looks += 1;
-      return looks < 3 ? ['keys'] : [];
+      return looks < 3 ? failing('keys') : HEALTHY;
     };
     expect((await run(account)).stopped).toBeNull();
     expect(looks).toBe(3);
@@ -439,7 +458,7 @@ describe('a change of the Regions', () => {
   it("does not let a new Region serve before it has the stage's keys", async () => {
     const account = new Account();
     account.existing.delete(`region-${B}`);
-    account.health[B] = ['keys'];
+    account.answers[B] = failing('keys');
     const { stopped } = await runSteps(addSteps(PLAN, B), watching, account);
     expect(stopped).toEqual({ step: `region-${B}`, why: 'deployed, but not healthy: keys' });
     expect(account.deployed.at(-1)).toBe(`deploy region-${B}`);
@@ -643,11 +662,11 @@ describe('the commands', () => {
     regions: [PLAN.regions[0]!],
     stacks: PLAN.stacks.filter(({ region }) => region !== B),
   };
-  it.each<[string, Account['flags'], readonly string[] | undefined, object]>([
+  it.each<[string, Account['flags'], RegionHealth, object]>([
     [
       'its keeper holds no flag: a Region without an answer may serve clients',
       { [A]: [] },
-      undefined,
+      SILENT,
       {
         message: expect.stringContaining(`${B} is not evacuated (${A} keeps no flag`),
         exitCode: EXIT.failed,
@@ -656,13 +675,13 @@ describe('the commands', () => {
     [
       "its keeper's table cannot be read",
       {},
-      ['status'],
+      OUT,
       { message: `${A}: no answer`, exitCode: EXIT.unreachable },
     ],
     [
       'the Region serves, whatever its keeper holds',
       { [A]: [B] },
-      [],
+      HEALTHY,
       {
         message: expect.stringContaining(
           `${B} serves: evacuate it first (countersign evacuate ${B} --stage live --region ${A})`,
@@ -673,7 +692,7 @@ describe('the commands', () => {
   ])('region remove does nothing where %s', async (_, flags, health, refusal) => {
     const account = Object.assign(new Account(), { flags });
     account.existing.add(`countersign-live-region-${B}`);
-    account.health[B] = health;
+    account.answers[B] = health;
     const { failed } = await ran(regionCommand, ['remove', B, '--yes', '--watch', '1s'], account, one);
     expect(failed).toMatchObject(refusal);
     expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
@@ -684,7 +703,7 @@ describe('the commands', () => {
     account.existing.add(`countersign-live-region-${B}`);
     account.flags = { [A]: [B] };
     const args = ['remove', B, '--yes', '--watch', '1s'];
-    account.health[B] = ['status'];
+    account.answers[B] = OUT;
     const mistyped = await ran(regionCommand, ['remove', 'eu-cenral-1', '--yes'], account, one);
     expect(mistyped.failed).toMatchObject({
       message: expect.stringContaining('no stack in eu-cenral-1'),
@@ -723,7 +742,7 @@ describe('the commands', () => {
       };
       const [plan, keepers] = verb === 'add' ? [three, [A, C]] : [PLAN, [C, A]];
       const account = new Account();
-      account.health[C] = verb === 'add' ? [] : ['status'];
+      account.answers[C] = verb === 'add' ? HEALTHY : OUT;
       if (verb === 'remove') account.existing.add(`countersign-live-region-${C}`);
       account.flags = { [A]: [C] };
       account.firing = { [A]: [], [B]: [], [C]: [] };

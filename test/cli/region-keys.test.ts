@@ -117,7 +117,7 @@ it('a Region that takes a call and never answers it ends each of them, by its li
     const stack = { name: 'any', region: THIRD, part: 'region' } as const;
     return [
       asked.exists(stack),
-      asked.failing(stack),
+      asked.health(stack),
       asked.remove(stack),
       asked.alarms(stack),
       asked.unprotect(THIRD),

@@ -302,7 +302,9 @@ test('if the second look fails, it names the command that takes the Region back'
   const again = await evacuate();
   expect([again.code, again.stderr]).toEqual([
     1,
-    expect.stringMatching(/nothing was done\. .*local-a is out already; .*: countersign return local-a\n$/),
+    expect.stringMatching(
+      /nothing was done\. .*local-a is evacuated already; .*: countersign return local-a\n$/,
+    ),
   ]);
 });
 

@@ -775,7 +775,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
-    "if (isBegun && stands.get(at) !== (to === 'evacuate')) stands.set(at, undefined);",
+    "if (isBegun && stands.get(at) !== COMMANDS[to].flag) stands.set(at, 'unknown');",
     '',
     'test/cli/regions.test.ts',
   ),
@@ -789,7 +789,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/regions/command.ts',
-    'if (unread)',
+    "if (flag.is === 'unknown')",
     'if (false)',
     'test/cli/regions.test.ts',
   ),
@@ -840,6 +840,13 @@ export const CLI: readonly Mutant[] = [
     'cli/regions/command.ts',
     'if (errors.length > 0) setExit(',
     'if (done.length === 0) setExit(',
+    'test/cli/regions.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/regions/command.ts',
+    '    isOut(flags)\n      ?',
+    '    true\n      ?',
     'test/cli/regions.test.ts',
   ),
   mutant(
@@ -1676,10 +1683,11 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    '    if (failing?.every((check) => allowed.includes(check))) {',
-    '    if (failing) {',
+    'if (isExcused(now)) {',
+    "if (now.is !== 'silent') {",
     'test/cli/deploy.test.ts',
   ),
+  mutant('region-by-region', 'cli/deploy/run.ts', "before?.is === 'out'", 'true', 'test/cli/deploy.test.ts'),
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
@@ -1704,8 +1712,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    'if (before.existed) await watchAlarms(',
-    'if (before.existed && step !== regions.at(-1)) await watchAlarms(',
+    'if (before.health) await watchAlarms(',
+    'if (before.health && step !== regions.at(-1)) await watchAlarms(',
     'test/cli/deploy.test.ts',
   ),
   mutant(
@@ -1739,8 +1747,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    "const allowed = before ?? (mayLackKeys ? ['keys'] : []);",
-    "const allowed = before ?? ['keys'];",
+    "isNew && mayLackKeys ? ['keys'] : []",
+    "isNew ? ['keys'] : []",
     'test/cli/deploy.test.ts',
   ),
   mutant(
@@ -1907,7 +1915,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/deploy/region-command.ts',
-    'if (isFlagged && (await parts.failing(stack))?.length !== 0)',
+    "if (isFlagged && (await parts.health(stack)).is !== 'healthy')",
     'if (isFlagged)',
     'test/cli/deploy.test.ts',
   ),
