@@ -145,7 +145,7 @@ async function mustKeepFlag(
     const remedy =
       verb === 'remove' && to !== undefined
         ? `Run countersign deploy --stage ${stage} --region ${others.join(',')}, then countersign evacuate ${of}${args}, and this again`
-        : `Take it back first (countersign return ${of}${args}), and run this again`;
+        : `Return it first (countersign return ${of}${args}), and run this again`;
     const where = to === undefined ? `end with ${from}` : `go from ${from} to ${to}`;
     throw new CliError(EXIT.failed, `${of} is evacuated, and its flag would ${where}. ${remedy}`);
   }

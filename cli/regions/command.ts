@@ -1,10 +1,19 @@
-/** `countersign evacuate` and `countersign return`: take a Region out of service, and take it back. */
+/** `countersign evacuate` and `countersign return`: take a Region out of service, and return it. */
 import { Command, Option } from 'commander';
 import { invokeAdmin, Refused } from '../admin.ts';
 import { PATIENCE_MS } from '../ask.ts';
 import { NotBegun } from '../aws-error.ts';
 import { confirm } from '../confirm.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import {
+  CliError,
+  EXIT,
+  EXIT_CODES_HELP,
+  type Io,
+  interruptible,
+  printJson,
+  type SetExit,
+  usage,
+} from '../io.ts';
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
@@ -25,7 +34,7 @@ const COMMANDS = {
 type Name = keyof typeof COMMANDS;
 
 export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
-  command('evacuate', 'Take a Region out of service until you take it back.', EVACUATE_HELP)
+  command('evacuate', 'Take a Region out of service until you return it.', EVACUATE_HELP)
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
@@ -44,7 +53,7 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     });
 
 export const returnCommand = (io: Io, setExit: SetExit): Command =>
-  command('return', 'Take an evacuated Region back into service.', RETURN_HELP).action(
+  command('return', 'Return an evacuated Region to service.', RETURN_HELP).action(
     async (region: string, options: Options) => {
       const target = begin(io, 'return', options);
       const seen = await survey(target, region, looking(options));
@@ -124,25 +133,30 @@ function evacuationCost({ region, keeper, regions, flags }: Survey, { stage, arg
   ];
 }
 
+/** What a command did. */
+interface Outcome {
+  readonly errors: readonly { readonly at: string; readonly error: string }[];
+  /** By place, the flag as far as it is known. */
+  readonly stands: ReadonlyMap<string, Flag['is']>;
+  /** The places where the command changed the flag. */
+  readonly done: ReadonlySet<string>;
+  readonly alarmSeen: boolean;
+  readonly interrupted: boolean;
+}
+
 /**
  * Changes the flag in both places, then waits for the alarm. An evacuation writes both flags at once, so that
  * a Region that gives no answer delays nothing. A return begins with the keeper: a Region whose keeper still
  * holds it out does not come back by half.
  */
-async function run(
-  io: Io,
-  setExit: SetExit,
+async function changeFlags(
+  { pollMs = 1_000 }: Io,
   name: Name,
   target: Target,
-  seen: Survey,
+  { region, keeper, flags }: Survey,
   options: EvacuateOptions,
-): Promise<void> {
-  const { region, keeper, flags } = seen;
-  if (!options.yes) await confirm(io, region, 'nothing was done');
-  const { alarm } = COMMANDS[name];
-  const interruption = new AbortController();
-  const { signal } = interruption;
-  const disarm = io.onInterrupt(() => interruption.abort());
+  signal: AbortSignal,
+): Promise<Outcome> {
   const errors: { readonly at: string; readonly error: string }[] = [];
   const stands = new Map<string, Flag['is']>(flags.map(({ at, flag }) => [at, flag.is]));
   /** Where the flag stood before this command set it: another evacuation set it there. */
@@ -184,9 +198,9 @@ async function run(
         throw new CliError(
           EXIT.failed,
           foreign.size > 0
-            ? `${noOther(now)}. Nothing is taken back, since another command has evacuated ${region}: to take it back, run ` +
+            ? `${noOther(now)}. It stays evacuated, since another command has evacuated it too; to return it: ` +
                 `countersign return ${region}${target.args}`
-            : `${noOther(now)}: what this command has set is taken back`,
+            : `${noOther(now)}: so this command clears what it has set`,
         );
     });
     if (!isTooMany || foreign.size > 0) return;
@@ -196,35 +210,48 @@ async function run(
       }),
     );
   };
-  try {
-    const changeAt = async (at: string) => {
-      if (await change(at, name)) done.add(at);
-    };
-    if (name === 'evacuate') await Promise.all([keeper, region].map(changeAt));
-    else {
-      await changeAt(keeper);
-      if (done.has(keeper) && !interrupted) await changeAt(region);
-    }
-    if (name === 'evacuate' && !options.evenIfLast && done.size > 0 && !interrupted) await lookAgain();
-    if (done.has(keeper) && !interrupted)
-      alarmSeen = await attempt(`alarm in ${keeper}`, () =>
-        waitForAlarm(target, {
-          keeper,
-          region,
-          wanted: alarm,
-          timeoutMs: options.timeout * 1_000,
-          pollMs: io.pollMs ?? 1_000,
-          signal,
-        }),
-      );
-  } finally {
-    disarm();
+  const changeAt = async (at: string) => {
+    if (await change(at, name)) done.add(at);
+  };
+  if (name === 'evacuate') await Promise.all([keeper, region].map(changeAt));
+  else {
+    await changeAt(keeper);
+    if (done.has(keeper) && !interrupted) await changeAt(region);
   }
+  if (name === 'evacuate' && !options.evenIfLast && done.size > 0 && !interrupted) await lookAgain();
+  if (done.has(keeper) && !interrupted)
+    alarmSeen = await attempt(`alarm in ${keeper}`, () =>
+      waitForAlarm(target, {
+        keeper,
+        region,
+        wanted: COMMANDS[name].alarm,
+        timeoutMs: options.timeout * 1_000,
+        pollMs,
+        signal,
+      }),
+    );
+  return { errors, stands, done, alarmSeen, interrupted };
+}
+
+/** Asks, changes the flags, and reports: the state, also where only a part was done. */
+async function run(
+  io: Io,
+  setExit: SetExit,
+  name: Name,
+  target: Target,
+  seen: Survey,
+  options: EvacuateOptions,
+): Promise<void> {
+  const { region, keeper } = seen;
+  if (!options.yes) await confirm(io, region, 'nothing was done');
+  const { errors, stands, done, alarmSeen, interrupted } = await interruptible(io, (signal) =>
+    changeFlags(io, name, target, seen, options, signal),
+  );
   if (errors.length > 0) setExit(interrupted ? EXIT.interrupted : EXIT.failed);
   const [inKeeper, own] = [stands.get(keeper)!, stands.get(region)!];
   const isAsWanted = (flag: Flag['is']) => (flag === 'unknown' ? null : flag === COMMANDS[name].flag);
   const result = { region, keeper, keeper_flag: isAsWanted(inKeeper), own_flag: isAsWanted(own) };
-  if (options.json) printJson(io, { ...result, alarm: alarmSeen ? alarm : null, errors });
+  if (options.json) printJson(io, { ...result, alarm: alarmSeen ? COMMANDS[name].alarm : null, errors });
   else if (errors.length === 0)
     for (const line of SUCCESS[name](seen, target.args)) io.stdout.write(`${line}\n`);
   else if (done.size > 0)
@@ -234,21 +261,21 @@ async function run(
   for (const line of left(region, keeper, inKeeper, own)) io.stderr.write(`${line}\n`);
   if (errors.some(({ at }) => at === LOOK) && [inKeeper, own].some((flag) => flag !== 'clear'))
     io.stderr.write(
-      `if no other Region serves, take ${region} back: countersign return ${region}${target.args}\n`,
+      `if no other Region serves, return ${region}: countersign return ${region}${target.args}\n`,
     );
   io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
 }
 
 /** Names the second look among the errors. */
 const LOOK = 'another look';
-const CHANGED = { evacuate: 'set', return: 'taken back' } as const;
+const CHANGED = { evacuate: 'set', return: 'cleared' } as const;
 
 const SUCCESS: Readonly<Record<Name, (seen: Survey, args: string) => string[]>> = {
   evacuate: ({ region }, args) => [
     `${region} is out of service: its flag stands in both Regions, and the alarm that DNS follows has fired`,
     `it stays out until: countersign return ${region}${args}`,
   ],
-  // A return that was interrupted may have left nothing but the alarm to wait for: to run it again is no error.
+  // An interrupted return may have left nothing but the alarm to wait for: running it again is no error.
   return: ({ region, flags, othersOut }, args) => [
     isOut(flags)
       ? `${region} is back: no flag stands, and the alarm that DNS follows has ended`

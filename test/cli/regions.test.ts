@@ -286,7 +286,7 @@ test('an alarm that is asked for and gives no answer ends the wait, and the stat
   hung.resolve(false);
 });
 
-test('if the second look fails, it names the command that takes the Region back', async () => {
+test('if the second look fails, it names the command that returns the Region', async () => {
   const isLater = [writes('local-a'), writes('local-b')];
   let calls = 0;
   // The two flags are written; from then on nothing is answered.
@@ -295,7 +295,7 @@ test('if the second look fails, it names the command that takes the Region back'
   expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: true, alarm: 'ALARM' }]);
   expect(stderr).toContain('error: another look: ');
   expect(stderr).toContain(
-    'if no other Region serves, take local-a back: countersign return local-a\nto finish',
+    'if no other Region serves, return local-a: countersign return local-a\nto finish',
   );
   fails = () => false;
   await platform.stopRegion('local-b');
@@ -397,7 +397,9 @@ test('an evacuation that finds no other healthy Region afterwards leaves what an
   const second = await evacuate('--json');
   expect([first?.code, second.code]).toEqual([0, 1]);
   expect(second.json).toMatchObject({ keeper_flag: true, own_flag: true });
-  expect(second.stderr).toContain('Nothing is taken back, since another command has evacuated local-a');
+  expect(second.stderr).toContain(
+    'It stays evacuated, since another command has evacuated it too; to return it: countersign return local-a\n',
+  );
 });
 
 test('an evacuation that finds no other healthy Region afterwards leaves a flag that stood before', async () => {
