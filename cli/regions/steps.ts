@@ -2,10 +2,10 @@
  * The steps that add a Region to a stage or remove it, from the stage's present state. No step gets stuck.
  */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { type DeployStep, stackIn } from '../deploy/steps.ts';
 import { CliError, EXIT } from '../io.ts';
 import { stageArguments } from '../target.ts';
 import { otherTables } from './other-tables.ts';
-import { type DeployStep, stackIn } from './steps.ts';
 
 const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
   stacks.filter((stack) => stack.part === part);
