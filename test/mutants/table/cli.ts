@@ -850,6 +850,20 @@ export const CLI: readonly Mutant[] = [
     'test/cli/evacuation.test.ts',
   ),
   mutant(
+    'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    'names.filter((_, i) => out[i])',
+    '[]',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    'SUCCESS[name](seen, target.args)',
+    "SUCCESS[name](seen, '')",
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
     'promote-on-purpose',
     'cli/keys/take-over.ts',
     'if (promotion.options.yes || keyHome === undefined) return;',
