@@ -698,8 +698,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'init-waits',
     'cli/keys/wait.ts',
-    'return regions.flatMap(',
-    'return regions.slice(1).flatMap(',
+    'const missing = regions.flatMap(',
+    'const missing = regions.slice(1).flatMap(',
     'test/cli/keys.test.ts',
   ),
   mutant(
@@ -1711,17 +1711,18 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-keysets',
     'cli/deploy/region-steps.ts',
-    "    ...keysets(plan, 'replicate', region),\n",
-    '',
+    'plan.keysManagedBy ?? plan.homeRegion',
+    'plan.keysManagedBy',
     'test/cli/deploy.test.ts',
   ),
   mutant(
     'region-keysets',
     'cli/deploy/region-steps.ts',
-    "    ...keysets(plan, 'unreplicate', region),\n",
+    "    ...keysets('unreplicate', region, plan.keysManagedBy),\n",
     '',
     'test/cli/deploy.test.ts',
   ),
+  mutant('region-keysets', 'cli/keys/init.ts', "status === 'Failed' || ", '', 'test/cli/keys.test.ts'),
   mutant(
     'region-keysets',
     'cli/keys/replicas.ts',
