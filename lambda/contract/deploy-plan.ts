@@ -36,6 +36,8 @@ export interface DeployPlan {
   };
   /** The limit on concurrent executions that the alarms in every Region go by. */
   readonly concurrencyQuota: number;
+  /** By Region, names of the alarms of all its stacks. */
+  readonly alarms: Readonly<Record<string, readonly string[]>>;
   readonly watchAlarmTopicArn?: string;
   /** Absent for a stage of kind dev, which writes no access log. */
   readonly apiGatewayRole?: 'create' | 'existing';

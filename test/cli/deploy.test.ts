@@ -31,6 +31,7 @@ const PLAN: DeployPlan = {
   homeRegion: A,
   stackRegions: [A, B, 'us-east-1'],
   concurrencyQuota: 1000,
+  alarms: {},
   consistency: 'eventual',
   tableGeneration: 1,
   regions: [A, B].map((name) => ({ name, ledgerGeneration: 1 })),

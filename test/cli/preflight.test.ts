@@ -56,6 +56,7 @@ const PLAN: DeployPlan = {
   domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789', name: 'example.com' } },
   apiGatewayRole: 'create',
   concurrencyQuota: 1000,
+  alarms: {},
 };
 /** The settings that a stage of kind dev expects. */
 const DEV: DeployPlan = {
@@ -64,6 +65,7 @@ const DEV: DeployPlan = {
   homeRegion: 'eu-west-1',
   stackRegions: ['eu-west-1'],
   concurrencyQuota: 1000,
+  alarms: {},
   consistency: 'eventual',
   tableGeneration: 1,
   stacks: [],
@@ -514,13 +516,13 @@ it('names held by another stack, by none, or by a deleted secret fail, with the 
       'function countersign-prod-nonce': { id: 'countersign-prod-nonce' },
       'secret countersign/prod/keys/nonce': { id: 'arn', deletedMs: Date.UTC(2026, 0, 31) },
     };
-    region.owners = { 'countersign-prod-nonce': 'countersign-production-region-eu-west-1' };
+    region.owners = { 'countersign-prod-nonce': 'countersign-prod-eu-region-eu-west-1' };
   });
   expect(code).toBe(EXIT.failed);
   expect(wrong.map(({ detail }) => detail)).toEqual([
     'table countersign-prod-ledger-1 exists, but belongs to no stack',
     'secret countersign/prod/keys/nonce was deleted on 2026-01-31 and still holds its name',
-    'function countersign-prod-nonce belongs to stack countersign-production-region-eu-west-1',
+    'function countersign-prod-nonce belongs to stack countersign-prod-eu-region-eu-west-1',
   ]);
 });
 

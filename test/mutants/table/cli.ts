@@ -191,8 +191,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'lib/stacks/deploy-plan.ts',
-    '    concurrencyQuota,\n    ...(watch',
-    '    concurrencyQuota: 1000,\n    ...(watch',
+    '    concurrencyQuota,\n    alarms',
+    '    concurrencyQuota: 1000,\n    alarms',
     'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
@@ -1746,6 +1746,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-by-region',
+    'cli/deploy/aws-parts.ts',
+    'found.filter((each) => isOwnAlarm(plan, region, each))',
+    'found',
+    'test/cli/own-alarms.test.ts',
+  ),
+  mutant(
+    'region-by-region',
     'cli/deploy/steps.ts',
     "(plan.kind === 'dev' || !keepsData(stack)) && ",
     '',
@@ -1791,6 +1798,13 @@ export const CLI: readonly Mutant[] = [
     'cli/preflight/names.ts',
     '...own, ...others, ...alias',
     '...own, ...others',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/preflight/names.ts',
+    'ourStacks.includes(owner)',
+    'owner.startsWith(ours)',
     'test/cli/preflight.test.ts',
   ),
   mutant(
