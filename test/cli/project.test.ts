@@ -18,6 +18,7 @@ import { printableOut } from '../../cli/printable.ts';
 import { readDeployPlans } from '../../cli/project.ts';
 import threeRegions from '../../examples/config/three-regions.ts';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import { startServer } from '../../local/server.ts';
 
 /** The longest time that a test waits for the CDK. */
 const SYNTH_MS = 300_000;
@@ -114,10 +115,10 @@ it('without an installed cdk command preflight says so, and ends with 2', async 
   });
 });
 
-it.each<[string, number, (interrupt: () => void) => void]>([
+it.each<[string, number, (interrupt: () => void, terminate: () => void) => void]>([
   ['takes too long', EXIT.failed, () => void vi.advanceTimersByTime(5 * 60_000)],
   ['is interrupted', EXIT.interrupted, (interrupt) => interrupt()],
-  ['is to end', EXIT.interrupted, () => process.listeners('SIGTERM').at(-1)!('SIGTERM')],
+  ['is to end', EXIT.interrupted, (_, terminate) => terminate()],
 ])('a synth that %s leaves neither a process nor a folder behind', async (_, exitCode, end) => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   writeFileSync(join(cwd, 'cdk.json'), '{}');
@@ -126,9 +127,13 @@ it.each<[string, number, (interrupt: () => void) => void]>([
   // Ends only after the process that it starts.
   const script = `#!/bin/sh\nsleep 3600 & echo "$! $5" > ${started}.draft && mv ${started}.draft ${started}; wait\n`;
   writeFileSync(join(cwd, 'node_modules/.bin/cdk'), script, { mode: 0o700 });
+  const others = new Set(process.listeners('SIGTERM'));
+  const terminate = () => {
+    for (const listener of process.listeners('SIGTERM')) if (!others.has(listener)) listener('SIGTERM');
+  };
   const { error } = (await read(async (interrupt) => {
     while (!existsSync(started)) await new Promise(setImmediate);
-    end(interrupt);
+    end(interrupt, terminate);
   })) as { error: Error };
   vi.useRealTimers();
   expect(error).toMatchObject({ exitCode });
@@ -138,12 +143,19 @@ it.each<[string, number, (interrupt: () => void) => void]>([
   await expect.poll(() => isAlive(Number(pid))).toBe(false);
 });
 
+const NO_STACK =
+  '<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error></ErrorResponse>';
+
 it('each line that `cdk deploy` prints is a line', async () => {
   mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
   const script = "#!/bin/sh\nprintf 'one\\ntwo\\033[31m\\n'; printf 'three\\nfour\\n' >&2; exit 1\n";
   writeFileSync(join(cwd, 'node_modules/.bin/cdk'), script, { mode: 0o700 });
   const written = new PassThrough();
   const io = { cwd, env: { PATH: '/usr/bin:/bin' }, stderr: printableOut(written) };
+  const account = await startServer(0, new Set());
+  account.serve(async (_, response) => {
+    response.writeHead(400, { 'Content-Type': 'text/xml' }).end(NO_STACK);
+  });
   const plan: DeployPlan = {
     ...{ stage: 'dev', kind: 'dev', homeRegion: 'eu-west-1', keysManagedBy: 'eu-west-1' },
     ...{ consistency: 'eventual', tableGeneration: 1, stacks: [], stackRegions: [], regions: [] },
@@ -151,11 +163,13 @@ it('each line that `cdk deploy` prints is a line', async () => {
     alarms: {},
   };
   const { signal } = new AbortController();
-  const aws = () => ({ region: 'eu-west-1' });
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const aws = () => ({ region: 'eu-west-1', endpoint: account.url, credentials });
   const stack = { name: 'countersign-dev-region-eu-west-1', region: 'eu-west-1', part: 'region' } as const;
   await expect(awsParts(io, { plan, assembly: cwd, aws, signal }).deploy(stack)).rejects.toThrow(
     '`cdk` failed, deploy of stack countersign-dev-region-eu-west-1 in eu-west-1: see above',
   );
+  await account.stop();
   expect(String(written.read()).trimEnd().split('\n').sort()).toEqual([
     'four',
     'one',
