@@ -478,9 +478,48 @@ it("if the config wants access logs, API Gateway's log role must exist; a role t
 
 it('names that belong to the stage itself are an update; a replica belongs to the home stack', async () => {
   const { code, wrong } = await faultsOf(({ regions }) => {
-    const table = { 'table countersign-prod-registry-1': { id: 'countersign-prod-registry-1' } };
+    const states = REGIONS.map((region) => ({ region, status: 'ACTIVE' }));
+    const table = { 'table countersign-prod-registry-1': { id: 'countersign-prod-registry-1', states } };
     for (const region of REGIONS) regions[region]!.existing = table;
     regions['eu-west-1']!.owners = { 'countersign-prod-registry-1': 'countersign-prod-home' };
+  });
+  expect({ code, wrong }).toEqual({ code: 0, wrong: [] });
+});
+
+it('a replica that is cut off, or about to be, fails; one that a deployment makes or removes does not', async () => {
+  const name = 'countersign-prod-registry-1';
+  const replicas = (states: Found['states'] & object, plan = PLAN) =>
+    faultsOf(({ regions }) => {
+      for (const region of REGIONS) {
+        regions[region]!.existing = { [`table ${name}`]: { id: name, states } };
+        regions[region]!.owners = { [name]: 'countersign-prod-home' };
+      }
+    }, plan).then(({ wrong }) => wrong);
+  const home = { region: 'eu-west-1', status: 'ACTIVE' };
+  const away = (status: string) => ({ region: 'eu-central-1', status });
+  expect(await replicas([home])).toEqual([
+    expect.objectContaining({
+      check: 'replicas',
+      region: 'eu-central-1',
+      detail: `table ${name} is replicated no more: what is registered in eu-central-1 stays there`,
+      fix: expect.stringContaining('countersign evacuate eu-central-1'),
+    }),
+  ]);
+  expect(await replicas([home], { ...PLAN, consistency: 'single' })).toEqual([]);
+  for (const status of ['INACCESSIBLE_ENCRYPTION_CREDENTIALS', 'REGION_DISABLED', 'ARCHIVED']) {
+    expect(await replicas([home, away(status)])).toMatchObject([{ region: 'eu-central-1' }]);
+    expect(await replicas([{ ...home, status }, away('ACTIVE')])).toMatchObject([{ region: 'eu-west-1' }]);
+  }
+  for (const status of ['ACTIVE', 'CREATING', 'UPDATING', 'DELETING'])
+    expect(await replicas([home, away(status)])).toEqual([]);
+});
+
+it('a Region that is being added has no replica yet', async () => {
+  const { code, wrong } = await faultsOf(({ regions }) => {
+    const name = 'countersign-prod-registry-1';
+    const states = [{ region: 'eu-west-1', status: 'ACTIVE' }];
+    regions['eu-west-1']!.existing = { [`table ${name}`]: { id: name, states } };
+    regions['eu-west-1']!.owners = { [name]: 'countersign-prod-home' };
   });
   expect({ code, wrong }).toEqual({ code: 0, wrong: [] });
 });

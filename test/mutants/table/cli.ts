@@ -1801,6 +1801,20 @@ export const CLI: readonly Mutant[] = [
     'test/cli/preflight.test.ts',
   ),
   mutant(
+    'replica-cut-off',
+    'cli/preflight/replicas.ts',
+    'else if (!GOOD.includes(state.status))',
+    'else if (false)',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'replica-cut-off',
+    'cli/preflight/replicas.ts',
+    "if (!state && !(await here.find('table', name))) continue;",
+    'if (!state) continue;',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
     'region-change',
     'cli/preflight/names.ts',
     'ourStacks.includes(owner)',
