@@ -78,6 +78,7 @@ export interface Certificate {
 }
 
 export interface Key {
+  readonly arn: string;
   /** Only an `Enabled` key encrypts. */
   readonly state: string;
   readonly isSymmetric: boolean;

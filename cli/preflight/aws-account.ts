@@ -158,8 +158,9 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
     async key(KeyId) {
       const found = await orNone(new KMSClient(options).send(new DescribeKeyCommand({ KeyId })));
       if (!found) return undefined;
-      const { KeyState, KeySpec, KeyManager } = found.KeyMetadata!;
+      const { Arn, KeyState, KeySpec, KeyManager } = found.KeyMetadata!;
       return {
+        arn: Arn!,
         state: KeyState!,
         isSymmetric: KeySpec === 'SYMMETRIC_DEFAULT',
         isCustomers: KeyManager === 'CUSTOMER',

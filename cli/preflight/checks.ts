@@ -45,7 +45,7 @@ export async function runChecks(
       ['concurrency', name, concurrency(here, plan)],
       ['API Gateway role', name, checkApiGatewayRole(here, plan.apiGatewayRole)],
       ['certificate', name, certificate(here, planned, plan, nowMs)],
-      ['customer key', name, checkCustomerKey(here, planned.kmsKeyArn)],
+      ['customer key', name, checkCustomerKey(here, plan.stage, planned)],
       ['alarm topic', name, checkAlarmTopic(here, planned.alarmTopicArn)],
       ['network', name, checkNetwork(here, planned.network)],
       ['names', name, checkNames(plan, planned, here, home)],

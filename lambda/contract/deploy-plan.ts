@@ -54,6 +54,8 @@ export interface PlannedRegion {
   readonly name: string;
   readonly ledgerGeneration: number;
   readonly kmsKeyArn?: string;
+  /** The stage says that it made the key which the config names: it is adopted again. */
+  readonly namesMadeKey?: true;
   readonly certificateArn?: string;
   readonly alarmTopicArn?: string;
   /** The VPC of the rotation functions. Absent: they are in none. */

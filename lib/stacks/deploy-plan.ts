@@ -78,12 +78,13 @@ function alarmNames(parts: Parts): Record<string, string[]> {
 }
 
 function plannedRegion(config: Config, region: Config['regions'][number]): PlannedRegion {
-  const { name, ledgerGeneration, kmsKeyArn, certificateArn, alarmTopicArn } = region;
+  const { name, ledgerGeneration, kmsKeyArn, previousKmsKeyArn, certificateArn, alarmTopicArn } = region;
   const network = vaultNetwork(config, region);
   return {
     name,
     ledgerGeneration,
     ...(kmsKeyArn !== undefined && { kmsKeyArn }),
+    ...(kmsKeyArn !== undefined && kmsKeyArn === previousKmsKeyArn && { namesMadeKey: true }),
     ...(certificateArn !== undefined && { certificateArn }),
     ...(alarmTopicArn !== undefined && { alarmTopicArn }),
     ...(network && { network }),

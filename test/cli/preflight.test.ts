@@ -338,7 +338,7 @@ it("a certificate must exist, be issued, be valid long enough, and cover the ent
 });
 
 it('a customer key in the config must exist, be enabled, be symmetric, and not be one that AWS owns', async () => {
-  const enabled: Key = { state: 'Enabled', isSymmetric: true, isCustomers: true };
+  const enabled: Key = { arn: KEY, state: 'Enabled', isSymmetric: true, isCustomers: true };
   const found = async (key?: Key) => {
     const { wrong } = await faultsOf(
       ({ regions }) => {
@@ -359,6 +359,32 @@ it('a customer key in the config must exist, be enabled, be symmetric, and not b
   expect(await found({ ...enabled, isCustomers: false })).toEqual([
     "fail customer key: it is AWS's own key, whose policy nobody can change",
   ]);
+});
+
+it('a key that is named as the one that the stage made must be that one, if its alias still exists', async () => {
+  const other = KEY.replace('1234abcd', '0987dcba');
+  const found = async (
+    aliased: string | undefined,
+    more: Partial<PlannedRegion> = { namesMadeKey: true },
+  ) => {
+    const key = (arn: string): Key => ({ arn, state: 'Enabled', isSymmetric: true, isCustomers: true });
+    const { code, wrong } = await faultsOf(
+      ({ regions }) => {
+        const { keys } = regions['eu-west-1']!;
+        keys[KEY] = key(KEY);
+        if (aliased !== undefined) keys['alias/countersign-prod'] = key(aliased);
+      },
+      planWith({ kmsKeyArn: KEY, ...more }),
+    );
+    return [code, ...wrong.map(({ verdict, check, detail }) => `${verdict} ${check}: ${detail}`)];
+  };
+  expect(await found(other)).toEqual([
+    0,
+    `warn customer key: ${KEY} is named as the key that the stage made, but alias/countersign-prod leads to ${other}`,
+  ]);
+  expect(await found(KEY)).toEqual([0]);
+  expect(await found(undefined)).toEqual([0]);
+  expect(await found(other, {})).toEqual([0]);
 });
 
 it('an alarm topic must exist, accept alarms, and be encrypted with a key that alarms may use', async () => {

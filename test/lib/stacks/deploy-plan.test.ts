@@ -140,12 +140,16 @@ it('a stack’s dependencies deploy before it, in any Region; the Region that cl
 it('while a key changes, every Region deploys before home: roles may use both keys before tables and secrets switch', () => {
   const other = KEY.replace('1234abcd', '0987dcba');
   const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: other }, { name: 'eu-central-1' }];
-  const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
+  const plan = planOf({ ...PROD, regions }, PROD);
+  expect(plan.regions[0]).not.toHaveProperty('namesMadeKey');
+  const parts = plan.stacks.map(({ part }) => part);
   expect([...new Set(parts)]).toEqual(['account', 'base', 'region', 'home', 'watch']);
 });
 
 it('while a stage is adopted again with the key that it made, it deploys in the usual order', () => {
   const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: KEY }, { name: 'eu-central-1' }];
-  const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
+  const plan = planOf({ ...PROD, regions }, PROD);
+  expect(plan.regions.map(({ namesMadeKey }) => namesMadeKey)).toEqual([true, undefined]);
+  const parts = plan.stacks.map(({ part }) => part);
   expect([...new Set(parts)]).toEqual(['account', 'base', 'home', 'region', 'watch']);
 });

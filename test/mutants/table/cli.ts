@@ -1801,6 +1801,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/preflight.test.ts',
   ),
   mutant(
+    'preflight',
+    'cli/preflight/named.ts',
+    'if (made && made.arn !== arn)',
+    'if (false)',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
     'replica-cut-off',
     'cli/preflight/replicas.ts',
     'else if (!GOOD.includes(state.status))',
