@@ -1,4 +1,4 @@
-/** One Region's DynamoDB, in its own protocol, over the store that all Regions share. */
+/** One Region's DynamoDB with its streams, in their own protocol, over the store that all Regions share. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Dynamodb, isWrite } from '../dynamodb/dynamodb.ts';
 import { DynamodbException } from '../dynamodb/exception.ts';

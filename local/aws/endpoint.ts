@@ -1,6 +1,6 @@
 /**
- * One endpoint for DynamoDB, Secrets Manager, CloudWatch and Lambda's Invoke, each in AWS's own protocol:
- * unmodified AWS SDK clients work with it. The credential scope of a request names its Region.
+ * One endpoint for DynamoDB and its streams, Secrets Manager, CloudWatch and Lambda's Invoke, each in AWS's
+ * own protocol: unmodified AWS SDK clients work with it. The credential scope of a request names its Region.
  */
 import { randomUUID } from 'node:crypto';
 import { type HttpListener, readBody } from '../server.ts';

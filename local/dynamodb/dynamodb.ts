@@ -9,6 +9,7 @@ import { DynamodbException, validation } from './exception.ts';
 import { type Item, keyText } from './item.ts';
 import { Network } from './network.ts';
 import { type PageInput, page } from './read.ts';
+import { askStream, isStreamOperation, type NamedStream, streamLabel } from './stream-operations.ts';
 import { StrongTable } from './strong-table.ts';
 import type { Table, Writing } from './table.ts';
 import { type TableWrite, WRITES, type WriteInput, write, writtenKey } from './write.ts';
@@ -30,6 +31,7 @@ type Input = Readonly<Record<string, unknown>> & { readonly TableName?: string }
 interface Description {
   readonly TableName: string;
   readonly KeySchema: readonly { readonly AttributeName: string }[];
+  readonly StreamSpecification?: { readonly StreamEnabled: boolean; readonly StreamViewType?: string };
   readonly [member: string]: unknown;
 }
 
@@ -52,6 +54,8 @@ export class Dynamodb {
     this.#needRegion(region);
     if (isWrite(operation)) return this.begin(region, operation, input).commit();
     if (isRead(operation)) return this.#read(region, operation, input);
+    if (isStreamOperation(operation))
+      return askStream(operation, input, this.#streams(region), this.#options.nowMs(region));
     if (operation === 'BatchWriteItem') return this.#batchWrite(region, input);
     if (operation === 'CreateTable') return this.#create(region, input as unknown as Description);
     if (operation === 'DescribeTable') return { Table: this.#describe(region, nameOf(input)) };
@@ -130,16 +134,24 @@ export class Dynamodb {
     if (known.has(region))
       throw new DynamodbException('ResourceInUseException', `Table already exists: ${name}`);
     const { network } = this;
+    // A global table with eventual consistency always has streams: it replicates by them.
+    const streams = hasStream(description) || (mode === 'eventual' && regions.length > 1);
     if (mode === 'strong')
       this.#tables.set(
         name,
-        new StrongTable({ keys, replicas: witness ? [...regions, witness] : regions, network, nowMs }),
+        new StrongTable({
+          keys,
+          replicas: witness ? [...regions, witness] : regions,
+          network,
+          nowMs,
+          streams,
+        }),
       );
     else if (mode === 'eventual')
-      this.#tables.set(name, new EventualTable({ keys, replicas: regions, network, nowMs }));
+      this.#tables.set(name, new EventualTable({ keys, replicas: regions, network, nowMs, streams }));
     else {
       const tables = (this.#tables.get(name) as Map<string, Table> | undefined) ?? new Map<string, Table>();
-      tables.set(region, new EventualTable({ keys, replicas: [region], network, nowMs }));
+      tables.set(region, new EventualTable({ keys, replicas: [region], network, nowMs, streams }));
       this.#tables.set(name, tables);
     }
     for (const each of where) known.set(each, { ...description, TableStatus: 'ACTIVE' });
@@ -150,8 +162,28 @@ export class Dynamodb {
   #describe(region: string, name: string): object {
     const table = this.table(region, name);
     const { length } = table.items(region, false);
-    const TableArn = `arn:aws:dynamodb:${region}:000000000000:table/${name}`;
-    return { ...this.#descriptions.get(name)!.get(region), TableArn, ItemCount: length };
+    const TableArn = tableArn(region, name);
+    const stream = this.#streams(region).find(({ TableName }) => TableName === name);
+    return {
+      ...this.#descriptions.get(name)!.get(region),
+      ...{ TableArn, ItemCount: length },
+      ...(stream && {
+        StreamSpecification: { StreamEnabled: true, StreamViewType },
+        ...{ LatestStreamArn: stream.StreamArn, LatestStreamLabel: stream.StreamLabel },
+      }),
+    };
+  }
+
+  #streams(region: string): NamedStream[] {
+    return [...this.#descriptions].flatMap(([TableName, where]) => {
+      const description = where.get(region);
+      const stream = description && this.table(region, TableName).stream(region);
+      if (!stream) return [];
+      const { KeySchema } = description;
+      const StreamLabel = streamLabel(stream);
+      const StreamArn = `${tableArn(region, TableName)}/stream/${StreamLabel}`;
+      return [{ StreamArn, StreamLabel, TableName, KeySchema, region, stream }];
+    });
   }
 
   #list(region: string, { Limit = 100, ExclusiveStartTableName: after = '' }: Input): object {
@@ -191,6 +223,19 @@ interface BatchRequest {
   readonly PutRequest?: object;
   readonly DeleteRequest?: object;
 }
+
+const StreamViewType = 'NEW_AND_OLD_IMAGES';
+
+/** @throws DynamodbException where another view is asked for: nothing here needs one */
+function hasStream({ StreamSpecification }: Description): boolean {
+  if (!StreamSpecification?.StreamEnabled) return false;
+  if (StreamSpecification.StreamViewType !== StreamViewType)
+    throw validation(`The only StreamViewType here is ${StreamViewType}`);
+  return true;
+}
+
+const tableArn = (region: string, name: string): string =>
+  `arn:aws:dynamodb:${region}:000000000000:table/${name}`;
 
 export const isWrite = (operation: string): operation is TableWrite =>
   (WRITES as readonly string[]).includes(operation);

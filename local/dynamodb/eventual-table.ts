@@ -5,7 +5,7 @@
  */
 import type { Item, KeySchema } from './item.ts';
 import type { Network } from './network.ts';
-import { recordOf, type StreamRecord } from './stream.ts';
+import { recordOf, Stream } from './stream.ts';
 import { inOrder, type Table, type Writing } from './table.ts';
 
 export interface EventualTableOptions {
@@ -14,6 +14,7 @@ export interface EventualTableOptions {
   readonly network: Network;
   /** Each Region's own clock, which decides which of two writes is the later one. */
   readonly nowMs: (region: string) => number;
+  readonly streams: boolean;
 }
 
 /** Orders writes: by time, then by Region and number, so that no two are equal. */
@@ -27,12 +28,11 @@ interface Version {
   /** Undefined: deleted. The stamp stays, so that an older write does not bring the item back. */
   readonly item: Item | undefined;
   readonly stamp: Stamp;
-  readonly byTtl: boolean;
 }
 
 interface Copy {
   readonly versions: Map<string, Version>;
-  readonly records: StreamRecord[];
+  readonly stream: Stream | undefined;
 }
 
 /** Changes of one item on their way from one Region to another. */
@@ -52,7 +52,9 @@ export class EventualTable implements Table {
   constructor(options: EventualTableOptions) {
     this.keys = options.keys;
     this.#options = options;
-    this.#copies = new Map(options.replicas.map((name) => [name, { versions: new Map(), records: [] }]));
+    const { replicas, nowMs, streams } = options;
+    const streamOf = (name: string) => (streams ? new Stream(() => nowMs(name)) : undefined);
+    this.#copies = new Map(replicas.map((name) => [name, { versions: new Map(), stream: streamOf(name) }]));
   }
 
   /**
@@ -129,8 +131,8 @@ export class EventualTable implements Table {
     for (const [id, { link }] of this.#underWay) if (link.from === region) this.#underWay.delete(id);
   }
 
-  records(region: string): readonly StreamRecord[] {
-    return this.#copies.get(region)!.records;
+  stream(region: string): Stream | undefined {
+    return this.#copies.get(region)!.stream;
   }
 
   #write(region: string, key: string, item: Item | undefined, byTtl: boolean): void {
@@ -139,8 +141,8 @@ export class EventualTable implements Table {
     const replaced = this.#copies.get(region)!.versions.get(key)?.stamp.atMs ?? 0;
     const atMs = Math.max(this.#options.nowMs(region), replaced + 1);
     const stamp = { atMs, region, number: ++this.#number };
-    const version = { item, stamp, byTtl };
-    this.#apply(region, key, version);
+    const version = { item, stamp };
+    this.#apply(region, key, version, byTtl);
     for (const to of this.#options.replicas) {
       if (to === region) continue;
       const link = { from: region, to, key };
@@ -151,12 +153,13 @@ export class EventualTable implements Table {
     }
   }
 
-  #apply(region: string, key: string, version: Version): void {
-    const { versions, records } = this.#copies.get(region)!;
+  /** @param byTtl only in the Region whose TTL it was: elsewhere the removal counts as replicated */
+  #apply(region: string, key: string, version: Version, byTtl = false): void {
+    const { versions, stream } = this.#copies.get(region)!;
     const before = versions.get(key)?.item;
     versions.set(key, version);
-    const record = recordOf(key, before, version.item, this.#options.nowMs(region), version.byTtl);
-    if (record) records.push(record);
+    const record = recordOf(key, before, version.item, this.#options.nowMs(region), byTtl);
+    if (record) stream?.append(record);
   }
 }
 

@@ -6,7 +6,7 @@
 import { DynamodbException } from './exception.ts';
 import type { Item, KeySchema } from './item.ts';
 import type { Network } from './network.ts';
-import { recordOf, type StreamRecord } from './stream.ts';
+import { recordOf, Stream, type StreamRecord } from './stream.ts';
 import { inOrder, type Table, type Writing } from './table.ts';
 
 export interface StrongTableOptions {
@@ -15,6 +15,7 @@ export interface StrongTableOptions {
   readonly replicas: readonly string[];
   readonly network: Network;
   readonly nowMs: (region: string) => number;
+  readonly streams: boolean;
 }
 
 interface Entry {
@@ -27,7 +28,7 @@ interface Entry {
 interface Copy {
   applied: number;
   readonly items: Map<string, Item>;
-  readonly records: StreamRecord[];
+  readonly stream: Stream | undefined;
 }
 
 export class StrongTable implements Table {
@@ -44,8 +45,10 @@ export class StrongTable implements Table {
     this.keys = options.keys;
     this.replicas = options.replicas;
     this.#options = options;
+    const { replicas, nowMs, streams } = options;
+    const streamOf = (name: string) => (streams ? new Stream(() => nowMs(name)) : undefined);
     this.#copies = new Map(
-      options.replicas.map((name) => [name, { applied: 0, items: new Map(), records: [] }]),
+      replicas.map((name) => [name, { applied: 0, items: new Map(), stream: streamOf(name) }]),
     );
   }
 
@@ -99,13 +102,13 @@ export class StrongTable implements Table {
     const end = Math.min(copy.applied + count, this.#log.length);
     for (const { key, item, record } of this.#log.slice(copy.applied, end)) {
       set(copy.items, key, item);
-      if (record) copy.records.push(record);
+      if (record) copy.stream?.append(record);
     }
     copy.applied = end;
   }
 
-  records(region: string): readonly StreamRecord[] {
-    return this.#copies.get(region)!.records;
+  stream(region: string): Stream | undefined {
+    return this.#copies.get(region)!.stream;
   }
 
   #readable(region: string, consistent: boolean): ReadonlyMap<string, Item> {

@@ -3,7 +3,7 @@
  * not at all.
  */
 import type { Item, KeySchema } from './item.ts';
-import type { StreamRecord } from './stream.ts';
+import type { Stream } from './stream.ts';
 import type { Written } from './write.ts';
 
 /** @param held the existing item @throws if the condition fails; then nothing changes */
@@ -25,8 +25,8 @@ export interface Table {
   items(region: string, consistent: boolean): readonly Item[];
   /** @throws DynamodbException where another Region writes the item, or the Region cannot write */
   begin(region: string, key: string): Writing;
-  /** @returns the records of the Region's stream, in its order */
-  records(region: string): readonly StreamRecord[];
+  /** @returns the Region's stream, if the table has streams */
+  stream(region: string): Stream | undefined;
 }
 
 export const inOrder = (items: ReadonlyMap<string, Item>): Item[] =>

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readNonce } from '../../protocol/nonce.ts';
-import { type Answered, type Fate, type History, type Mode, type Plan, REGIONS, run } from './handlers.ts';
+import type { Fate } from './calls.ts';
+import { type Answered, type History, type Mode, type Plan, REGIONS, run } from './handlers.ts';
 
 /** Store calls in total. `npm run model` runs ten times as many as `npm test`. */
 const OPERATIONS =

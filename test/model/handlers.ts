@@ -15,21 +15,18 @@ import type { HttpHandler } from '../../lambda/http/handler.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
 import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
-import { Dynamodb, isWrite } from '../../local/dynamodb/dynamodb.ts';
-import { DynamodbException } from '../../local/dynamodb/exception.ts';
+import { Dynamodb } from '../../local/dynamodb/dynamodb.ts';
 import { replicate } from '../../local/dynamodb/replication.ts';
 import { deriveApiKey } from '../../protocol/api-key.ts';
 import { registrationId } from '../../protocol/registration.ts';
 import { initialKeyset } from '../support/keyset.ts';
 import { ISSUER, toEvent } from '../support/regions.ts';
 import { proofFor, registerAsk, type Signer } from '../support/signer.ts';
+import { type Fate, scheduledCalls } from './calls.ts';
 
 export const REGIONS = ['a', 'b'] as const;
 export type RegionName = (typeof REGIONS)[number];
 export type Mode = 'strong' | 'eventual';
-
-/** The fate of one store call. `late`: the write lands after its caller has given up on it. */
-export type Fate = 'answered' | 'throttled' | 'lost' | 'late' | 'ended';
 
 export interface Proof {
   readonly kind: 'register' | 'delete';
@@ -88,7 +85,6 @@ export interface History {
 const T0 = 1_795_430_000_000;
 const STAGE = 'model';
 const USERS = ['ada', 'bob'];
-const ATTEMPTS = 3;
 const schema = compileSchema(defaultSchema);
 const url = (region: RegionName) => `https://${region}.api.example.com`;
 
@@ -109,46 +105,9 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
     trace.push(label);
   };
 
-  /** Sends a call as the SDK does: again if it was throttled or got no answer. */
-  const carry: Carry = async (call, db) => {
-    if (!scheduled) return db.ask(call.region, call.operation, call.input);
-    for (let attempt = 1; ; attempt++)
-      try {
-        return await sent(call, db);
-      } catch (error) {
-        const { name, status = 500 } = error as DynamodbException;
-        const again = name === 'ProvisionedThroughputExceededException' || status >= 500;
-        if (!again || attempt === ATTEMPTS) throw error;
-      }
-  };
-  const sent: Carry = async ({ region, operation, input }, db) => {
-    const label = `${operation} in ${region}`;
-    const fate = plan.fates();
-    operations += 1;
-    await point(`${label} arrives`);
-    if (fate === 'ended') return new Promise(() => {});
-    if (fate === 'throttled')
-      throw new DynamodbException('ProvisionedThroughputExceededException', 'too fast');
-    if (fate === 'late') {
-      void point(`${label} lands late`).then(() => {
-        try {
-          db.ask(region, operation, input);
-        } catch {
-          // Nobody waits for it.
-        }
-      });
-      throw timeout();
-    }
-    let answer: object;
-    if (isWrite(operation)) {
-      const write = db.begin(region, operation, input);
-      await point(`${label} commits`);
-      answer = write.commit();
-    } else answer = db.ask(region, operation, input);
-    await point(`${label} answers`);
-    if (fate === 'lost') throw timeout();
-    return answer;
-  };
+  const onSchedule = scheduledCalls({ point, fates: plan.fates, onCall: () => operations++ });
+  const carry: Carry = async (call, db) =>
+    scheduled ? onSchedule(call, db) : db.ask(call.region, call.operation, call.input);
 
   for (const kind of Object.keys(TABLES) as TableKind[])
     for (const region of TABLES[kind].scope === 'region' ? REGIONS : ['a'])
@@ -258,8 +217,6 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
     trace,
   };
 }
-
-const timeout = () => Object.assign(new Error('no answer'), { name: 'TimeoutError', status: 500 });
 
 async function makeClient(dynamodb: SdkDynamodb): Promise<{ signer: Signer; secrets: SdkSecrets }> {
   const key = () => ({
