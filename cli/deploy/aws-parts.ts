@@ -11,6 +11,7 @@ import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudw
 import { DynamoDBClient, GetItemCommand, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
 import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { invokeAdmin } from '../admin.ts';
@@ -161,7 +162,7 @@ export function awsParts(
           ))
             for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
         });
-        return found;
+        return found.filter((each) => isOwnAlarm(plan, region, each));
       } finally {
         client.destroy();
       }
@@ -204,6 +205,14 @@ export function awsParts(
     pollMs,
   };
 }
+
+/**
+ * The prefix of the stage `prod` is also that of `prod-eu`. A flag's alarm counts wherever it lies: a change
+ * of the Regions moves it to a keeper that the plan may not have.
+ */
+const isOwnAlarm = ({ stage, alarms, regions }: DeployPlan, region: string, name: string): boolean =>
+  alarms[region]?.includes(name) === true ||
+  regions.some((each) => name === evacuationAlarmName(stage, each.name));
 
 /** @returns names of the tables that all Regions share, of every generation */
 const sharedTables = ({ stage, tableGeneration, otherTables }: DeployPlan): string[] =>

@@ -11,7 +11,7 @@ export type DeployStep =
   | { readonly kind: 'deploy'; readonly stack: PlannedStack }
   /** For a stack that the project no longer has. */
   | { readonly kind: 'delete'; readonly stack: PlannedStack }
-  /** Makes the Region's replicas of the keysets: after a promotion no stack has them. */
+  /** Makes the Region's replicas of the keysets where AWS did not, or no stack has them after a promotion. */
   | { readonly kind: 'replicate'; readonly region: string; readonly from: string }
   /** Removes those replicas. */
   | { readonly kind: 'unreplicate'; readonly region: string; readonly from: string }

@@ -124,22 +124,27 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
         report: (text) => io.stderr.write(`${text}\n`),
       });
     });
-    for (const { purpose, missing, failure } of all) {
+    for (const { purpose, missing, replicas, failure } of all) {
       if (failure) io.stderr.write(`error: ${purpose}: ${failure.message}\n`);
       if (missing.length > 0)
         io.stderr.write(
           `error: ${purpose}: Regions without the key: ${missing.join(', ')}; run it again to keep waiting\n`,
+        );
+      for (const { region, status, message } of replicas)
+        io.stderr.write(
+          `error: ${purpose}: the replica in ${region} is ${status}${message === null ? '' : `: ${message}`} (docs/runbook.md, replica-behind)\n`,
         );
     }
     const exit = interrupted ? EXIT.interrupted : initExit(all);
     if (exit !== EXIT.done) setExit(exit);
     if (options.json)
       printJson(io, {
-        keysets: all.map(({ purpose, kid, made, missing, failure }) => ({
+        keysets: all.map(({ purpose, kid, made, missing, replicas, failure }) => ({
           purpose,
           kid: kid ?? null,
           made,
           missing,
+          replicas,
           failure: failure?.message ?? null,
         })),
       });

@@ -1,4 +1,5 @@
 /** Creates the first keys of a new stage, and waits until every Region has them. */
+import type { ReplicaState } from '../../lambda/contract/keys.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Target } from '../target.ts';
@@ -14,6 +15,8 @@ export interface Initialised {
   readonly made: boolean;
   /** Regions that do not have it, or did not answer. */
   readonly missing: readonly string[];
+  /** Replicas that AWS could not make, and those of `missing` that are not in sync. */
+  readonly replicas: readonly ReplicaState[];
   readonly failure?: { readonly message: string; readonly exit: ExitCode };
 }
 
@@ -31,18 +34,20 @@ export async function initKeys(target: Target, options: WaitOptions): Promise<In
     } catch (error) {
       if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
       const failure = { message: error.message, exit: error.exitCode };
-      made.push({ purpose, kid: undefined, made: false, missing: [], failure });
+      made.push({ purpose, kid: undefined, made: false, missing: [], replicas: [], failure });
     }
   // All at the same time: a purpose that is waiting takes no time from the others.
   return Promise.all(
-    made.map(async (each) =>
-      each.failure
-        ? each
-        : {
-            ...each,
-            missing: await waitForRegions(target, each.purpose, each.kid!, endMs, { ...options, signal }),
-          },
-    ),
+    made.map(async (each) => {
+      if (each.failure) return each;
+      const { missing, replicas } = await waitForRegions(target, each.purpose, each.kid!, endMs, {
+        ...options,
+        signal,
+      });
+      const isBehind = ({ region, status }: ReplicaState) =>
+        status === 'Failed' || (status !== 'InSync' && missing.includes(region));
+      return { ...each, missing, replicas: replicas.filter(isBehind) };
+    }),
   );
 }
 
@@ -60,8 +65,13 @@ async function firstKey(
   if (fault !== undefined) throw new CliError(EXIT.failed, fault);
   const { kid } = newest(keyset)!;
   report(made ? `${purpose}: created key ${kid}` : `${purpose}: has keys already, the newest is ${kid}`);
-  return { purpose, kid, made, missing: [] };
+  return { purpose, kid, made, missing: [], replicas: [] };
 }
 
 export const initExit = (all: readonly Initialised[]): ExitCode =>
-  exitOf(all.map(({ failure, missing }) => failure?.exit ?? (missing.length > 0 ? EXIT.failed : EXIT.done)));
+  exitOf(
+    all.map(
+      ({ failure, missing, replicas }) =>
+        failure?.exit ?? (missing.length > 0 || replicas.length > 0 ? EXIT.failed : EXIT.done),
+    ),
+  );

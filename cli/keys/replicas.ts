@@ -1,6 +1,6 @@
 /**
- * A Region's replicas of the keysets, for `countersign region add|remove` after a promotion. One secret at a
- * time: AWS removes the secret from the Region where a replication fails.
+ * A Region's replicas of the keysets, for `countersign region add`, and for `remove` after a promotion. One
+ * secret at a time: AWS removes the secret from the Region where a replication fails.
  */
 import { keyAlias } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';

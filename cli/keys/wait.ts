@@ -1,5 +1,6 @@
 /** Waits until every Region's copy of a keyset has a key. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ReplicaState } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { PATIENCE_MS } from '../ask.ts';
 import { CliError, EXIT, type Io, type SetExit } from '../io.ts';
@@ -16,19 +17,26 @@ export interface WaitOptions {
   report(text: string): void;
 }
 
-/** @returns the Regions that do not have the key by `endMs`, or did not answer */
+export interface Waited {
+  /** The Regions that do not have the key in time, or did not answer. */
+  readonly missing: readonly string[];
+  /** The secret's replicas, as far as the last answer shows them. */
+  readonly replicas: readonly ReplicaState[];
+}
+
 export async function waitForRegions(
   target: Target,
   purpose: Purpose,
   kid: string,
   endMs: number,
   { pollMs, signal, report }: Omit<WaitOptions, 'timeoutMs'>,
-): Promise<readonly string[]> {
-  let missing: readonly string[] = target.regions;
+): Promise<Waited> {
+  let last: Waited = { missing: target.regions, replicas: [] };
   let reported = '';
   for (;;) {
-    missing = (await regionsWithout(target, purpose, kid, signal)) ?? missing;
-    if (missing.length === 0 || Date.now() >= endMs || signal.aborted) return missing;
+    last = (await regionsWithout(target, purpose, kid, signal)) ?? last;
+    const { missing } = last;
+    if (missing.length === 0 || Date.now() >= endMs || signal.aborted) return last;
     const waiting = `${purpose}: waiting for ${missing.join(', ')}`;
     if (waiting !== reported) report(waiting);
     reported = waiting;
@@ -49,7 +57,7 @@ export async function waitForCopies(
   timeoutS: number,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const missing = await waitForRegions(target, purpose, kid, Date.now() + timeoutS * 1_000, {
+  const { missing } = await waitForRegions(target, purpose, kid, Date.now() + timeoutS * 1_000, {
     pollMs: io.pollMs ?? 1_000,
     // A Region that answers nothing ends the wait at its time as well.
     signal: AbortSignal.any([
@@ -73,14 +81,17 @@ async function regionsWithout(
   purpose: Purpose,
   kid: string,
   signal: AbortSignal,
-): Promise<readonly string[] | undefined> {
+): Promise<Waited | undefined> {
   try {
-    const { regions } = (await look(target, purpose, { signal })).result;
-    return regions.flatMap(({ region, kids, revoked }) =>
+    const { regions, replicas } = (await look(target, purpose, { signal })).result;
+    const missing = regions.flatMap(({ region, kids, revoked }) =>
       kids?.includes(kid) && !revoked?.includes(kid) ? [] : region,
     );
+    // A function of an earlier release does not name them.
+    return { missing, replicas: replicas ?? [] };
   } catch (error) {
-    if (error instanceof CliError) return signal.aborted ? undefined : target.regions;
+    if (error instanceof CliError)
+      return signal.aborted ? undefined : { missing: target.regions, replicas: [] };
     throw error;
   }
 }

@@ -60,6 +60,13 @@ export interface Found {
   readonly id: string;
   /** For a deleted secret, when it was deleted: it still holds its name. Epoch milliseconds. */
   readonly deletedMs?: number;
+  /** Of a table: its state here, and in the other Regions that replicate it. */
+  readonly states?: readonly TableState[];
+}
+
+export interface TableState {
+  readonly region: string;
+  readonly status: string;
 }
 
 export interface Certificate {
@@ -71,6 +78,7 @@ export interface Certificate {
 }
 
 export interface Key {
+  readonly arn: string;
   /** Only an `Enabled` key encrypts. */
   readonly state: string;
   readonly isSymmetric: boolean;

@@ -90,7 +90,13 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
   const finders: Readonly<Record<Kind, (name: string) => Promise<Found>>> = {
     async table(TableName) {
       const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName }));
-      return { id: Table!.TableName! };
+      const { TableName: id = TableName, TableStatus: status = '', Replicas = [] } = Table!;
+      const others = Replicas.map(({ RegionName = '', ReplicaStatus = '' }) => ({
+        region: RegionName,
+        status: ReplicaStatus,
+      }));
+      const own = { region: options.region, status };
+      return { id, states: [own, ...others.filter(({ region }) => region !== own.region)] };
     },
     async secret(SecretId) {
       const { ARN, DeletedDate } = await secrets.send(new DescribeSecretCommand({ SecretId }));
@@ -152,8 +158,9 @@ function awsRegion(options: ReturnType<Target['aws']>): Region {
     async key(KeyId) {
       const found = await orNone(new KMSClient(options).send(new DescribeKeyCommand({ KeyId })));
       if (!found) return undefined;
-      const { KeyState, KeySpec, KeyManager } = found.KeyMetadata!;
+      const { Arn, KeyState, KeySpec, KeyManager } = found.KeyMetadata!;
       return {
+        arn: Arn!,
         state: KeyState!,
         isSymmetric: KeySpec === 'SYMMETRIC_DEFAULT',
         isCustomers: KeyManager === 'CUSTOMER',

@@ -5,6 +5,7 @@ import type { Account, Region } from './account.ts';
 import { checkAlarmTopic, checkApiGatewayRole, checkCustomerKey, checkNetwork } from './named.ts';
 import { checkNames } from './names.ts';
 import { day, fail, type Outcome, ok, orUnknown, warn } from './outcome.ts';
+import { checkReplicas } from './replicas.ts';
 
 export interface Finding extends Outcome {
   readonly check: string;
@@ -44,10 +45,11 @@ export async function runChecks(
       ['concurrency', name, concurrency(here, plan)],
       ['API Gateway role', name, checkApiGatewayRole(here, plan.apiGatewayRole)],
       ['certificate', name, certificate(here, planned, plan, nowMs)],
-      ['customer key', name, checkCustomerKey(here, planned.kmsKeyArn)],
+      ['customer key', name, checkCustomerKey(here, plan.stage, planned)],
       ['alarm topic', name, checkAlarmTopic(here, planned.alarmTopicArn)],
       ['network', name, checkNetwork(here, planned.network)],
       ['names', name, checkNames(plan, planned, here, home)],
+      ['replicas', name, checkReplicas(plan, here, home)],
     );
   }
   const watchTopic = checkAlarmTopic(account.region(WATCH_REGION), plan.watchAlarmTopicArn);

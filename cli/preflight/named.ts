@@ -2,12 +2,17 @@
  * Checks the existing resources that the config names: each must exist in its Region and be of the right
  * kind.
  */
-import type { DeployPlan, PlannedNetwork } from '../../lambda/contract/deploy-plan.ts';
+import type { DeployPlan, PlannedNetwork, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
+import { keyAlias } from '../../lambda/contract/names.ts';
 import type { Region } from './account.ts';
 import { fail, type Outcome, ok, warn } from './outcome.ts';
 
 /** Checks the key that encrypts tables and secrets. */
-export async function checkCustomerKey(here: Region, arn: string | undefined): Promise<Outcome[]> {
+export async function checkCustomerKey(
+  here: Region,
+  stage: string,
+  { kmsKeyArn: arn, namesMadeKey }: PlannedRegion,
+): Promise<Outcome[]> {
   if (arn === undefined) return [];
   const key = await here.key(arn);
   const another = `set kmsKeyArn to another key of ${here.name}, or leave it out: the stage then makes a key`;
@@ -16,6 +21,16 @@ export async function checkCustomerKey(here: Region, arn: string | undefined): P
   if (!key.isCustomers) return [fail(`${arn} is AWS's own key, whose policy nobody can change`, another)];
   if (!key.isSymmetric)
     return [fail(`${arn} is not a symmetric key, which tables and secrets need`, another)];
+  const alias = keyAlias(stage);
+  const made = namesMadeKey ? await here.key(alias) : undefined;
+  // The stage's tables and secrets would be taken for those of another key.
+  if (made && made.arn !== arn)
+    return [
+      warn(
+        `${arn} is named as the key that the stage made, but ${alias} leads to ${made.arn}`,
+        `set kmsKeyArn and previousKmsKeyArn to ${made.arn}, if it encrypted the tables and secrets that are adopted`,
+      ),
+    ];
   return [ok(`${arn} is enabled`)];
 }
 

@@ -10,6 +10,7 @@ import {
   namePrefix,
   rotationFunctionName,
   secretName,
+  stackName,
   TABLES,
   type TableKind,
   tableInUse,
@@ -47,6 +48,11 @@ export async function checkNames(
   const ours = namePrefix(stage);
   const hasReplicas = (kind: Kind, name: string) =>
     kind === 'secret' || (kind === 'table' && GLOBAL.some((table) => name.startsWith(`${ours}${table}-`)));
+  // Other stages may have stacks whose names begin like these: `prod-eu` those of `prod`.
+  const ourStacks = [
+    stackName(stage, 'home'),
+    ...(['base', 'region'] as const).map((part) => stackName(stage, part, region)),
+  ];
   const faults: Outcome[] = [];
   let existing = 0;
   const others = otherTables?.regions.includes(region)
@@ -72,7 +78,7 @@ export async function checkNames(
     const owner =
       (await here.owner(found.id)) ??
       (hasReplicas(kind, name) ? await ownerOfOriginal(kind, name, here, home) : undefined);
-    if (owner?.startsWith(ours)) continue;
+    if (owner !== undefined && ourStacks.includes(owner)) continue;
     faults.push(
       owner === undefined
         ? fail(

@@ -12,11 +12,11 @@ const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
 const deploy = (stacks: readonly PlannedStack[]): DeployStep[] =>
   stacks.map((stack) => ({ kind: 'deploy', stack }));
 
-/** @returns the step on the Region's keysets, once they were promoted */
+/** @returns the step on the Region's replicas of the keysets that another Region makes */
 const keysets = (
-  { keysManagedBy: from }: DeployPlan,
   kind: 'replicate' | 'unreplicate',
   region: string,
+  from: string | undefined,
 ): DeployStep[] => (from === undefined || from === region ? [] : [{ kind, region, from }]);
 
 /**
@@ -39,7 +39,8 @@ export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
   const regions = ofPart(plan, 'region');
   return [
     ...deploy([...own, ...ofPart(plan, 'home')]),
-    ...keysets(plan, 'replicate', region),
+    // Also those that the home stack has: a replica that AWS cannot make does not fail its deployment.
+    ...keysets('replicate', region, plan.keysManagedBy ?? plan.homeRegion),
     ...deploy([
       ...regions.filter((stack) => stack.region === region),
       ...regions.filter((stack) => stack.region !== region),
@@ -79,7 +80,7 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
   });
   return [
     // A rotation writes every replica. The next steps take its rights on that Region's key away.
-    ...keysets(plan, 'unreplicate', region),
+    ...keysets('unreplicate', region, plan.keysManagedBy),
     ...deploy([...ofPart(plan, 'region'), ...ofPart(plan, 'watch')]),
     gone('region'),
     { kind: 'unprotect', region },

@@ -10,6 +10,7 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
+import type { ReplicaState } from '../contract/keys.ts';
 import { call } from './call.ts';
 
 export type StagingLabel = 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS';
@@ -22,8 +23,8 @@ export interface SecretState {
   readonly changedAtMs: number;
   /** The only Region where the secret can be written; undefined where it has no replica. */
   readonly primaryRegion: string | undefined;
-  /** Whether a replica has yet to receive the last change. */
-  readonly replicating: boolean;
+  /** Of a primary: each replica as AWS reports it. `InProgress`: it has yet to receive the last change. */
+  readonly replicas: readonly ReplicaState[];
   /** When Secrets Manager rotates next, epoch milliseconds; undefined where it does not. */
   readonly nextRotationAtMs: number | undefined;
 }
@@ -72,7 +73,11 @@ export function createSecretVersions(secrets: SecretsManagerClient, SecretId: st
         pending: holder('AWSPENDING'),
         changedAtMs: LastChangedDate?.getTime() ?? 0,
         primaryRegion: PrimaryRegion,
-        replicating: ReplicationStatus.some(({ Status }) => Status === 'InProgress'),
+        replicas: ReplicationStatus.map(({ Region = '', Status = '', StatusMessage }) => ({
+          region: Region,
+          status: Status,
+          message: StatusMessage ?? null,
+        })),
         nextRotationAtMs: NextRotationDate?.getTime(),
       };
     },

@@ -36,6 +36,8 @@ export interface DeployPlan {
   };
   /** The limit on concurrent executions that the alarms in every Region go by. */
   readonly concurrencyQuota: number;
+  /** By Region, names of the alarms of all its stacks. */
+  readonly alarms: Readonly<Record<string, readonly string[]>>;
   readonly watchAlarmTopicArn?: string;
   /** Absent for a stage of kind dev, which writes no access log. */
   readonly apiGatewayRole?: 'create' | 'existing';
@@ -52,6 +54,8 @@ export interface PlannedRegion {
   readonly name: string;
   readonly ledgerGeneration: number;
   readonly kmsKeyArn?: string;
+  /** The stage says that it made the key which the config names: it is adopted again. */
+  readonly namesMadeKey?: true;
   readonly certificateArn?: string;
   readonly alarmTopicArn?: string;
   /** The VPC of the rotation functions. Absent: they are in none. */

@@ -29,6 +29,15 @@ export interface RegionKeys {
   readonly revoked: readonly string[] | null;
 }
 
+/** A replica of the secret, as AWS reports it to the Region that makes keys. */
+export interface ReplicaState {
+  readonly region: string;
+  /** `InSync`, `InProgress` or `Failed`. */
+  readonly status: string;
+  /** Why it failed. */
+  readonly message: string | null;
+}
+
 /** A step of the last rotation that failed. */
 export interface RotationFailure {
   readonly at: string;
@@ -79,6 +88,8 @@ export interface KeysetSummary {
   readonly promoted_to: string | null;
   /** The Region of the primary, as the Region that answers sees it; null if it sees none. */
   readonly primary_region: string | null;
+  /** The secret's replicas; empty where the Region that answers has a replica itself. */
+  readonly replicas: readonly ReplicaState[];
   /**
    * Kids of the newest keyset that any Region remembers, which the copy of the Region that answers lacks:
    * they were made and did not arrive. None of them is revoked.

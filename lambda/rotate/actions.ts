@@ -194,7 +194,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       pending: undefined,
       changedAtMs: nowMs(),
       primaryRegion: region,
-      replicating: false,
+      replicas: [],
       nextRotationAtMs: undefined,
     };
     return new Deadline().by(times.eachMs, secret.describe()).catch(() => written);
@@ -210,7 +210,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
     const failure = new Deadline().by(times.eachMs, record.read()).catch(() => null);
     const looked = await lookAtRegions(regions, times.eachMs);
     const before = new Deadline().by(times.eachMs, fallBack(keyset, looked)).catch(() => null);
-    const { changedAtMs, nextRotationAtMs, primaryRegion, ...labels } = await state;
+    const { changedAtMs, nextRotationAtMs, primaryRegion, replicas, ...labels } = await state;
     const read = asRead(keyset, looked);
     const own = keyset.keys.map(({ kid }) => kid);
     const { publishToSignMs, signToRemoveMs } = keyWindows(lags);
@@ -242,6 +242,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       managed_by: keysRegion,
       promoted_to: looked.published.home?.region ?? null,
       primary_region: primaryRegion ?? null,
+      replicas,
       missing_kids: looked.newest.filter((kid) => !own.includes(kid) && !read.revoked.includes(kid)),
       next_rotation_at: nextRotationAtMs === undefined ? null : new Date(nextRotationAtMs).toISOString(),
       last_failure: await failure,

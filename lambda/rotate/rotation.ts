@@ -129,7 +129,8 @@ export class Rotation {
     const { secret, times = TIMES } = this.#options;
     const endMs = performance.now() + times.replicatedMs;
     for (let ms = 10; ; ms = Math.min(2 * ms, 500)) {
-      if (!(await secret.describe()).replicating) return true;
+      const { replicas } = await secret.describe();
+      if (!replicas.some(({ status }) => status === 'InProgress')) return true;
       if (performance.now() >= endMs) return false;
       await delay(ms);
     }

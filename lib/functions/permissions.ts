@@ -37,23 +37,23 @@ export function statements(
   ];
 }
 
-export const allow = (actions: string[], resource: string): PolicyStatement =>
-  new PolicyStatement({ actions, resources: [resource] });
+export const allow = (actions: string[], ...resources: string[]): PolicyStatement =>
+  new PolicyStatement({ actions, resources });
 
 /**
  * @param keys partition keys, the only ones of `limits` that the actions may name
- * @param region @default the stack's own
+ * @param regions @default the stack's own
  */
 export const allowItems = (
   stack: Stack,
   stage: string,
   actions: readonly Action[],
   keys: readonly string[],
-  region?: string,
+  regions: readonly string[] = [stack.region],
 ): PolicyStatement =>
   new PolicyStatement({
     actions: actions.map((action) => `dynamodb:${action}`),
-    resources: [tableArn(stack, tableName(stage, 'limits'), region)],
+    resources: regions.map((region) => tableArn(stack, tableName(stage, 'limits'), region)),
     conditions: {
       'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...keys] },
       // "For all values" is also true for a request without keys.

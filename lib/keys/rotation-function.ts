@@ -112,25 +112,36 @@ function keysetStatements(stack: Stack, config: Config, here: Region, purpose: P
   const stage = config.stage.name;
   const name = secretName(stage, purpose);
   const own = secretArn(stack, name);
+  const others = config.regions.filter((region) => region !== here);
+  // One statement for all Regions where their rights are alike: IAM limits the size of a role's policies.
   return [
     allow([...READ, ...WRITE], own),
     ...keyStatements(stack, config, here, {
       services: ['secretsmanager'],
       actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
     }),
-    ...config.regions
-      .filter((region) => region !== here)
-      .flatMap((region) => [
-        allow(['secretsmanager:GetSecretValue'], secretArn(stack, name, region.name)),
-        // Secrets Manager encrypts the replica with the rights of the role that wrote the version.
-        ...keyStatements(stack, config, region, {
-          services: ['secretsmanager'],
-          actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
-          from: here,
-        }),
-      ]),
-    ...config.regions.map((region) =>
-      allowItems(stack, stage, ['GetItem', 'UpdateItem'], [keysItemKey(purpose)], region.name),
+    ...(others.length > 0
+      ? [
+          allow(
+            ['secretsmanager:GetSecretValue'],
+            ...others.map((region) => secretArn(stack, name, region.name)),
+          ),
+        ]
+      : []),
+    // Secrets Manager encrypts the replica with the rights of the role that wrote the version.
+    ...others.flatMap((region) =>
+      keyStatements(stack, config, region, {
+        services: ['secretsmanager'],
+        actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey'],
+        from: here,
+      }),
+    ),
+    allowItems(
+      stack,
+      stage,
+      ['GetItem', 'UpdateItem'],
+      [keysItemKey(purpose)],
+      config.regions.map(({ name }) => name),
     ),
   ];
 }

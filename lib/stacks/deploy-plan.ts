@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stack } from 'aws-cdk-lib';
+import type { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
 import {
   type DeployPlan,
   deployPlanFile,
@@ -14,6 +15,7 @@ import type { Config } from '../config/read.ts';
 import { tableSets } from '../config/tables.ts';
 import { vaultNetwork } from '../config/vault-network.ts';
 import { changesKeys } from '../data/encryption.ts';
+import { PlatformStack } from './platform-stack.ts';
 
 /** The stacks of a stage, by what they hold. */
 export type Parts = Readonly<Record<PlannedStack['part'], readonly Stack[]>>;
@@ -45,6 +47,7 @@ function deployPlan(config: Config, parts: Parts): DeployPlan {
       domain: { entry: domain.entry, ...(domain.hostedZone && { hostedZone: domain.hostedZone }) },
     }),
     concurrencyQuota,
+    alarms: alarmNames(parts),
     ...(watchAlarmTopicArn !== undefined && { watchAlarmTopicArn }),
     ...(stage.kind === 'prod' && { apiGatewayRole: config.apiGatewayRole }),
   };
@@ -63,13 +66,25 @@ function inOrder(config: Config, parts: Parts): PlannedStack[] {
   );
 }
 
+function alarmNames(parts: Parts): Record<string, string[]> {
+  const names: Record<string, string[]> = {};
+  for (const stack of Object.values(parts).flat())
+    if (stack instanceof PlatformStack)
+      for (const { node } of stack.alarms) {
+        names[stack.region] ??= [];
+        names[stack.region]!.push((node.defaultChild as CfnAlarm).alarmName!);
+      }
+  return names;
+}
+
 function plannedRegion(config: Config, region: Config['regions'][number]): PlannedRegion {
-  const { name, ledgerGeneration, kmsKeyArn, certificateArn, alarmTopicArn } = region;
+  const { name, ledgerGeneration, kmsKeyArn, previousKmsKeyArn, certificateArn, alarmTopicArn } = region;
   const network = vaultNetwork(config, region);
   return {
     name,
     ledgerGeneration,
     ...(kmsKeyArn !== undefined && { kmsKeyArn }),
+    ...(kmsKeyArn !== undefined && kmsKeyArn === previousKmsKeyArn && { namesMadeKey: true }),
     ...(certificateArn !== undefined && { certificateArn }),
     ...(alarmTopicArn !== undefined && { alarmTopicArn }),
     ...(network && { network }),

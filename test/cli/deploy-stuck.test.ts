@@ -23,7 +23,7 @@ afterAll(() => server.stop());
 function deploy(): Promise<void> {
   const plan: DeployPlan = {
     ...{ stage: 'live', kind: 'prod', homeRegion: 'eu-west-1', consistency: 'single', tableGeneration: 1 },
-    ...{ stacks: [], stackRegions: [], regions: [], concurrencyQuota: 1000 },
+    ...{ stacks: [], stackRegions: [], regions: [], concurrencyQuota: 1000, alarms: {} },
   };
   // No folder of this project, so that no `cdk` is found there.
   const io = { cwd: '/nowhere', env: { PATH: '' }, stderr: { write: () => {} } };

@@ -96,6 +96,7 @@ class Stage {
       managed_by: 'local-a',
       promoted_to: null,
       primary_region: 'local-a',
+      replicas: [],
       missing_kids: [],
       version_id: 'v1',
       unreadable: null,

@@ -57,6 +57,7 @@ describe('on the local platform', () => {
         kid: expect.any(String),
         made: false,
         missing: [],
+        replicas: [],
         failure: null,
       })),
     );
@@ -383,6 +384,23 @@ describe('on Regions that lag, refuse or fail', () => {
       'error: nonce: Regions without the key: local-b; run it again to keep waiting\n',
     );
     expect(new Set(asked.map((line) => line.split(' ')[2]))).toEqual(new Set(['keys.list']));
+  });
+
+  it('init names each replica that AWS could not make, with its message, and one that keeps a Region waiting', async () => {
+    const message = 'The KMS key is disabled';
+    answers['local-a'] = (_, purpose) => ({
+      ...keyset(['AAAAAA'], purpose === 'token' ? [] : ['AAAAAA']),
+      replicas: [
+        purpose === 'nonce'
+          ? { region: 'local-b', status: 'Failed', message }
+          : { region: 'local-b', status: 'InProgress', message: null },
+      ],
+    });
+    const { code, stderr, json } = await keys('init', '--timeout', '1s', '--json');
+    expect(code).toBe(1);
+    expect(stderr).toContain(`error: nonce: the replica in local-b is Failed: ${message} (docs/runbook.md,`);
+    expect(stderr).toContain('error: token: the replica in local-b is InProgress (docs/runbook.md,');
+    expect(json.keysets.map(({ replicas }: { replicas: object[] }) => replicas.length)).toEqual([1, 0, 1]);
   });
 
   it('Ctrl-C ends the wait of init', async () => {

@@ -23,6 +23,7 @@ export const keysetSummary = (
   managed_by: 'local-a',
   promoted_to: null,
   primary_region: 'local-a',
+  replicas: [],
   missing_kids: [],
   next_rotation_at: null,
   last_failure: null,

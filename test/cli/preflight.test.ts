@@ -56,6 +56,7 @@ const PLAN: DeployPlan = {
   domain: { entry: 'api.example.com', hostedZone: { id: 'Z0123456789', name: 'example.com' } },
   apiGatewayRole: 'create',
   concurrencyQuota: 1000,
+  alarms: {},
 };
 /** The settings that a stage of kind dev expects. */
 const DEV: DeployPlan = {
@@ -64,6 +65,7 @@ const DEV: DeployPlan = {
   homeRegion: 'eu-west-1',
   stackRegions: ['eu-west-1'],
   concurrencyQuota: 1000,
+  alarms: {},
   consistency: 'eventual',
   tableGeneration: 1,
   stacks: [],
@@ -336,7 +338,7 @@ it("a certificate must exist, be issued, be valid long enough, and cover the ent
 });
 
 it('a customer key in the config must exist, be enabled, be symmetric, and not be one that AWS owns', async () => {
-  const enabled: Key = { state: 'Enabled', isSymmetric: true, isCustomers: true };
+  const enabled: Key = { arn: KEY, state: 'Enabled', isSymmetric: true, isCustomers: true };
   const found = async (key?: Key) => {
     const { wrong } = await faultsOf(
       ({ regions }) => {
@@ -357,6 +359,32 @@ it('a customer key in the config must exist, be enabled, be symmetric, and not b
   expect(await found({ ...enabled, isCustomers: false })).toEqual([
     "fail customer key: it is AWS's own key, whose policy nobody can change",
   ]);
+});
+
+it('a key that is named as the one that the stage made must be that one, if its alias still exists', async () => {
+  const other = KEY.replace('1234abcd', '0987dcba');
+  const found = async (
+    aliased: string | undefined,
+    more: Partial<PlannedRegion> = { namesMadeKey: true },
+  ) => {
+    const key = (arn: string): Key => ({ arn, state: 'Enabled', isSymmetric: true, isCustomers: true });
+    const { code, wrong } = await faultsOf(
+      ({ regions }) => {
+        const { keys } = regions['eu-west-1']!;
+        keys[KEY] = key(KEY);
+        if (aliased !== undefined) keys['alias/countersign-prod'] = key(aliased);
+      },
+      planWith({ kmsKeyArn: KEY, ...more }),
+    );
+    return [code, ...wrong.map(({ verdict, check, detail }) => `${verdict} ${check}: ${detail}`)];
+  };
+  expect(await found(other)).toEqual([
+    0,
+    `warn customer key: ${KEY} is named as the key that the stage made, but alias/countersign-prod leads to ${other}`,
+  ]);
+  expect(await found(KEY)).toEqual([0]);
+  expect(await found(undefined)).toEqual([0]);
+  expect(await found(other, {})).toEqual([0]);
 });
 
 it('an alarm topic must exist, accept alarms, and be encrypted with a key that alarms may use', async () => {
@@ -476,9 +504,48 @@ it("if the config wants access logs, API Gateway's log role must exist; a role t
 
 it('names that belong to the stage itself are an update; a replica belongs to the home stack', async () => {
   const { code, wrong } = await faultsOf(({ regions }) => {
-    const table = { 'table countersign-prod-registry-1': { id: 'countersign-prod-registry-1' } };
+    const states = REGIONS.map((region) => ({ region, status: 'ACTIVE' }));
+    const table = { 'table countersign-prod-registry-1': { id: 'countersign-prod-registry-1', states } };
     for (const region of REGIONS) regions[region]!.existing = table;
     regions['eu-west-1']!.owners = { 'countersign-prod-registry-1': 'countersign-prod-home' };
+  });
+  expect({ code, wrong }).toEqual({ code: 0, wrong: [] });
+});
+
+it('a replica that is cut off, or about to be, fails; one that a deployment makes or removes does not', async () => {
+  const name = 'countersign-prod-registry-1';
+  const replicas = (states: Found['states'] & object, plan = PLAN) =>
+    faultsOf(({ regions }) => {
+      for (const region of REGIONS) {
+        regions[region]!.existing = { [`table ${name}`]: { id: name, states } };
+        regions[region]!.owners = { [name]: 'countersign-prod-home' };
+      }
+    }, plan).then(({ wrong }) => wrong);
+  const home = { region: 'eu-west-1', status: 'ACTIVE' };
+  const away = (status: string) => ({ region: 'eu-central-1', status });
+  expect(await replicas([home])).toEqual([
+    expect.objectContaining({
+      check: 'replicas',
+      region: 'eu-central-1',
+      detail: `table ${name} is replicated no more: what is registered in eu-central-1 stays there`,
+      fix: expect.stringContaining('countersign evacuate eu-central-1'),
+    }),
+  ]);
+  expect(await replicas([home], { ...PLAN, consistency: 'single' })).toEqual([]);
+  for (const status of ['INACCESSIBLE_ENCRYPTION_CREDENTIALS', 'REGION_DISABLED', 'ARCHIVED']) {
+    expect(await replicas([home, away(status)])).toMatchObject([{ region: 'eu-central-1' }]);
+    expect(await replicas([{ ...home, status }, away('ACTIVE')])).toMatchObject([{ region: 'eu-west-1' }]);
+  }
+  for (const status of ['ACTIVE', 'CREATING', 'UPDATING', 'DELETING'])
+    expect(await replicas([home, away(status)])).toEqual([]);
+});
+
+it('a Region that is being added has no replica yet', async () => {
+  const { code, wrong } = await faultsOf(({ regions }) => {
+    const name = 'countersign-prod-registry-1';
+    const states = [{ region: 'eu-west-1', status: 'ACTIVE' }];
+    regions['eu-west-1']!.existing = { [`table ${name}`]: { id: name, states } };
+    regions['eu-west-1']!.owners = { [name]: 'countersign-prod-home' };
   });
   expect({ code, wrong }).toEqual({ code: 0, wrong: [] });
 });
@@ -514,13 +581,13 @@ it('names held by another stack, by none, or by a deleted secret fail, with the 
       'function countersign-prod-nonce': { id: 'countersign-prod-nonce' },
       'secret countersign/prod/keys/nonce': { id: 'arn', deletedMs: Date.UTC(2026, 0, 31) },
     };
-    region.owners = { 'countersign-prod-nonce': 'countersign-production-region-eu-west-1' };
+    region.owners = { 'countersign-prod-nonce': 'countersign-prod-eu-region-eu-west-1' };
   });
   expect(code).toBe(EXIT.failed);
   expect(wrong.map(({ detail }) => detail)).toEqual([
     'table countersign-prod-ledger-1 exists, but belongs to no stack',
     'secret countersign/prod/keys/nonce was deleted on 2026-01-31 and still holds its name',
-    'function countersign-prod-nonce belongs to stack countersign-production-region-eu-west-1',
+    'function countersign-prod-nonce belongs to stack countersign-prod-eu-region-eu-west-1',
   ]);
 });
 

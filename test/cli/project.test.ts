@@ -162,6 +162,7 @@ it('each line that `cdk deploy` prints is a line', async () => {
     ...{ stage: 'dev', kind: 'dev', homeRegion: 'eu-west-1', keysManagedBy: 'eu-west-1' },
     ...{ consistency: 'eventual', tableGeneration: 1, stacks: [], stackRegions: [], regions: [] },
     concurrencyQuota: 1000,
+    alarms: {},
   };
   const { signal } = new AbortController();
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };

@@ -40,7 +40,7 @@ function parts(third: Partial<PlannedRegion> = {}, signal = new AbortController(
   }));
   const plan: DeployPlan = {
     ...{ stage: STAGE, kind: 'prod', homeRegion: HOME, keysManagedBy: HOME, consistency: 'eventual' },
-    ...{ tableGeneration: 1, stacks: [], stackRegions: [], regions, concurrencyQuota: 1000 },
+    ...{ tableGeneration: 1, stacks: [], stackRegions: [], regions, concurrencyQuota: 1000, alarms: {} },
   };
   const io = { cwd: '.', env: {}, pollMs: 1, stderr: { write: () => {} } };
   return awsParts(io, { plan, assembly: '', aws: world.target(server.url).aws, signal });
@@ -107,7 +107,7 @@ it('a Region that takes a call and never answers it ends each of them, by its li
   const credentials = { accessKeyId: 'a', secretAccessKey: 's' };
   const plan: DeployPlan = {
     ...{ stage: STAGE, kind: 'prod', homeRegion: HOME, consistency: 'eventual', tableGeneration: 1 },
-    ...{ stacks: [], stackRegions: [], regions: [], concurrencyQuota: 1000 },
+    ...{ stacks: [], stackRegions: [], regions: [], concurrencyQuota: 1000, alarms: {} },
   };
   const calls = (signal: AbortSignal, limit: { answerMs?: number }) => {
     const asked = awsParts(

@@ -66,7 +66,13 @@ async function preflight(): Promise<Finding[]> {
   const [home, ...others] = REGIONS.map((name) => ({ name, ledgerGeneration: 1 }));
   const regions = [{ ...home!, ...named }, ...others];
   const stackRegions = [...REGIONS, 'us-west-2'];
-  const stage = { stage: 'ci', kind: 'dev', homeRegion: REGIONS[0]!, concurrencyQuota: 1000 } as const;
+  const stage = {
+    stage: 'ci',
+    kind: 'dev',
+    homeRegion: REGIONS[0]!,
+    concurrencyQuota: 1000,
+    alarms: {},
+  } as const;
   return runChecks(
     account,
     id,
@@ -122,6 +128,7 @@ it('preflight distinguishes resources of the config that exist from missing ones
         stacks: [],
         regions: [{ ledgerGeneration: 1, ...region }],
         concurrencyQuota: 1000,
+        alarms: {},
         apiGatewayRole: 'existing',
       },
       Date.now(),
@@ -386,7 +393,14 @@ it(
     const [home, region] = REGIONS as [string, string];
     const plan: DeployPlan = {
       ...{ stage: deployment.stage, kind: 'prod', homeRegion: home, consistency: 'eventual' },
-      ...{ tableGeneration: 1, stacks: [], stackRegions: [home], regions: [], concurrencyQuota: 1000 },
+      ...{
+        tableGeneration: 1,
+        stacks: [],
+        stackRegions: [home],
+        regions: [],
+        concurrencyQuota: 1000,
+        alarms: {},
+      },
     };
     const io = { cwd: '.', env: {}, stderr: { write: () => {} } };
     const { signal } = new AbortController();

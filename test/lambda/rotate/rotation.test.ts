@@ -1131,6 +1131,7 @@ describe('an operator', () => {
       managed_by: HOME,
       promoted_to: null,
       primary_region: HOME,
+      replicas: [{ region: AWAY, status: 'InSync', message: null }],
       missing_kids: [],
       next_rotation_at: null,
       last_failure: null,

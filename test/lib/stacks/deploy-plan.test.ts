@@ -10,7 +10,7 @@ import { checkLock, LOCK_CONTEXT, LOCK_FILE } from '../../../lib/config/lock.ts'
 import { readConfig } from '../../../lib/config/read.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { RegistrationPlatform } from '../../../lib/platform.ts';
-import { CONFIG, PROD } from '../synth.ts';
+import { CONFIG, PROD, synthesise } from '../synth.ts';
 
 const VPC = { vpcId: 'vpc-0a1b2c3d', subnetIds: ['subnet-0a1b2c3d'], securityGroupIds: ['sg-0a1b2c3d'] };
 const OTHER_VPC = { ...VPC, vpcId: 'vpc-1a1b2c3d' };
@@ -48,12 +48,30 @@ it('a stage of kind dev deploys to its Region only, and needs no role for access
     tableGeneration: 1,
     regions: [{ name: 'eu-west-1', ledgerGeneration: 1 }],
     concurrencyQuota: 1000,
+    alarms: { 'eu-west-1': ['countersign-dev-strict-key-exposed'] },
   });
 });
 
 it('a stage of kind prod also deploys to us-east-1, even with one Region and no domain', () => {
   const { domain: _, witnessRegion: __, ...alone } = { ...PROD, regions: [{ name: 'eu-west-1' }] };
   expect(planOf(alone)).toMatchObject({ stackRegions: ['eu-west-1', 'us-east-1'], apiGatewayRole: 'create' });
+});
+
+it('the plan names the alarms of each Region by the names that the templates give them', () => {
+  const { alarms } = planOf(PROD);
+  expect(Object.keys(alarms).sort()).toEqual(['eu-central-1', 'eu-west-1', 'us-east-1']);
+  expect(alarms['eu-west-1']).toContain('countersign-live-evacuated-eu-central-1');
+  const { stacks } = synthesise(PROD);
+  for (const [region, names] of Object.entries(alarms)) {
+    const lies = (stack: string) =>
+      stack.endsWith(region) || (stack.endsWith('-watch') && region === 'us-east-1');
+    const found = Object.entries(stacks).flatMap(([name, stack]) =>
+      lies(name) || (name.endsWith('-home') && region === 'eu-west-1')
+        ? stack.ofType('AWS::CloudWatch::Alarm')
+        : [],
+    );
+    expect(names.toSorted()).toEqual(found.map(({ Properties }) => Properties.AlarmName).sort());
+  }
 });
 
 it('knows of a promotion, since when no stack has the secrets', () => {
@@ -80,7 +98,8 @@ it('the plan lists every resource that the config names and the stacks do not cr
     tables: { generation: 2, other: { generation: 1 } },
     vault: { address: 'https://vault.example.com:8200', network: VPC },
   });
-  expect(plan).toEqual({
+  const { alarms: _, ...rest } = plan;
+  expect(rest).toEqual({
     stage: 'live',
     kind: 'prod',
     account: '123456789012',
@@ -121,12 +140,16 @@ it('a stack’s dependencies deploy before it, in any Region; the Region that cl
 it('while a key changes, every Region deploys before home: roles may use both keys before tables and secrets switch', () => {
   const other = KEY.replace('1234abcd', '0987dcba');
   const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: other }, { name: 'eu-central-1' }];
-  const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
+  const plan = planOf({ ...PROD, regions }, PROD);
+  expect(plan.regions[0]).not.toHaveProperty('namesMadeKey');
+  const parts = plan.stacks.map(({ part }) => part);
   expect([...new Set(parts)]).toEqual(['account', 'base', 'region', 'home', 'watch']);
 });
 
 it('while a stage is adopted again with the key that it made, it deploys in the usual order', () => {
   const regions = [{ name: 'eu-west-1', kmsKeyArn: KEY, previousKmsKeyArn: KEY }, { name: 'eu-central-1' }];
-  const parts = planOf({ ...PROD, regions }, PROD).stacks.map(({ part }) => part);
+  const plan = planOf({ ...PROD, regions }, PROD);
+  expect(plan.regions.map(({ namesMadeKey }) => namesMadeKey)).toEqual([true, undefined]);
+  const parts = plan.stacks.map(({ part }) => part);
   expect([...new Set(parts)]).toEqual(['account', 'base', 'home', 'region', 'watch']);
 });

@@ -22,6 +22,7 @@ import {
   ITEMS,
   item,
   may,
+  policiesOf,
   THERE,
   type Try,
 } from './may.ts';
@@ -224,6 +225,35 @@ it.each(PURPOSES)(
 /** After `countersign keys promote --to eu-central-1`. */
 const PROMOTED: ConfigInput = { ...PROD, keys: { managedBy: THERE } };
 const promoted = synthesise(PROMOTED);
+
+/** The longest names of AWS's Regions are among them. */
+const TEN = ['ap-northeast-1', 'ap-northeast-2', 'ap-northeast-3', 'ap-southeast-1', 'ap-southeast-2'].concat(
+  ['ap-southeast-3', 'ap-southeast-4', 'ap-southeast-5', 'eu-central-1', 'ca-central-1'],
+);
+const keyIn = (region: string, id: string) =>
+  `arn:aws:kms:${region}:${ACCOUNT}:key/${id}234abcd-12ab-34cd-56ef-1234567890ab`;
+
+it.each<[string, (region: string) => object]>([
+  ['made', () => ({})],
+  ['named', (name) => ({ kmsKeyArn: keyIn(name, '1') })],
+  ['changed', (name) => ({ kmsKeyArn: keyIn(name, '1'), previousKmsKeyArn: keyIn(name, '2') })],
+  ['given up', (name) => ({ previousKmsKeyArn: keyIn(name, '2') })],
+])(
+  'at ten Regions whose keys are %s, the policies of a rotation role stay within the limit of IAM',
+  (_, key) => {
+    const config = eventual({
+      ...PROD,
+      stage: { name: 'l'.repeat(16), kind: 'prod' },
+      regions: TEN.map((name) => ({ name, ...key(name) })),
+    });
+    for (const purpose of PURPOSES) {
+      const policies = policiesOf(rotationFunctionName(config.stage.name, purpose), config, TEN[0]!);
+      const size = policies.map(({ policy }: { policy: unknown }) => JSON.stringify(policy).length);
+      // Of all inline policies of a role together, white space not counted.
+      expect(size.reduce((sum: number, each: number) => sum + each, 0)).toBeLessThanOrEqual(10_240);
+    }
+  },
+);
 
 it('a promotion changes no role and no policy: IAM’s control plane is in one Region, which may be the lost one', () => {
   const ofIam = ({ stacks }: { stacks: Record<string, Stack> }) =>

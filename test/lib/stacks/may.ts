@@ -39,7 +39,8 @@ function aliasArn(id: string): string {
 export const functionArn = (name: string, region = HERE): string =>
   `arn:aws:lambda:${region}:${ACCOUNT}:function:${name}`;
 
-function policiesOf(functionName: string, config: ConfigInput, at: string) {
+/** A role's inline policies, as they are after deployment. */
+export function policiesOf(functionName: string, config: ConfigInput, at: string) {
   const region = synthesise(config).part(`region-${at}`);
   const { Properties } = region
     .ofType('AWS::Lambda::Function')

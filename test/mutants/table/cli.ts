@@ -191,8 +191,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'lib/stacks/deploy-plan.ts',
-    '    concurrencyQuota,\n    ...(watch',
-    '    concurrencyQuota: 1000,\n    ...(watch',
+    '    concurrencyQuota,\n    alarms',
+    '    concurrencyQuota: 1000,\n    alarms',
     'test/lib/stacks/deploy-plan.test.ts',
   ),
   mutant(
@@ -698,8 +698,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'init-waits',
     'cli/keys/wait.ts',
-    'return regions.flatMap(',
-    'return regions.slice(1).flatMap(',
+    'const missing = regions.flatMap(',
+    'const missing = regions.slice(1).flatMap(',
     'test/cli/keys.test.ts',
   ),
   mutant(
@@ -1733,17 +1733,18 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-keysets',
     'cli/regions/steps.ts',
-    "    ...keysets(plan, 'replicate', region),\n",
-    '',
+    'plan.keysManagedBy ?? plan.homeRegion',
+    'plan.keysManagedBy',
     'test/cli/deploy.test.ts',
   ),
   mutant(
     'region-keysets',
     'cli/regions/steps.ts',
-    "    ...keysets(plan, 'unreplicate', region),\n",
+    "    ...keysets('unreplicate', region, plan.keysManagedBy),\n",
     '',
     'test/cli/deploy.test.ts',
   ),
+  mutant('region-keysets', 'cli/keys/init.ts', "status === 'Failed' || ", '', 'test/cli/keys.test.ts'),
   mutant(
     'region-keysets',
     'cli/keys/replicas.ts',
@@ -1764,6 +1765,13 @@ export const CLI: readonly Mutant[] = [
     "isNew && mayLackKeys ? ['keys'] : []",
     "isNew ? ['keys'] : []",
     'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-by-region',
+    'cli/deploy/aws-parts.ts',
+    'found.filter((each) => isOwnAlarm(plan, region, each))',
+    'found',
+    'test/cli/own-alarms.test.ts',
   ),
   mutant(
     'region-by-region',
@@ -1812,6 +1820,34 @@ export const CLI: readonly Mutant[] = [
     'cli/preflight/names.ts',
     '...own, ...others, ...alias',
     '...own, ...others',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'preflight',
+    'cli/preflight/named.ts',
+    'if (made && made.arn !== arn)',
+    'if (false)',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'replica-cut-off',
+    'cli/preflight/replicas.ts',
+    'else if (!GOOD.includes(state.status))',
+    'else if (false)',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'replica-cut-off',
+    'cli/preflight/replicas.ts',
+    "if (!state && !(await here.find('table', name))) continue;",
+    'if (!state) continue;',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/preflight/names.ts',
+    'ourStacks.includes(owner)',
+    'owner.startsWith(ours)',
     'test/cli/preflight.test.ts',
   ),
   mutant(

@@ -471,9 +471,9 @@ export const KEYS: readonly Mutant[] = [
   ),
   mutant(
     'one-change-at-a-time',
-    'lambda/adapters/secret-versions.ts',
-    "Status === 'InProgress'",
-    "Status === 'Failed'",
+    'lambda/rotate/rotation.ts',
+    "status === 'InProgress'",
+    "status === 'Failed'",
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
