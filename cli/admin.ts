@@ -13,6 +13,7 @@ import { isJsonObject } from '../protocol/json.ts';
 import { awsLimits, callAws } from './aws-limits.ts';
 import { CliError, EXIT } from './io.ts';
 import { asTyped } from './params.ts';
+import { quoted } from './printable.ts';
 import type { Target } from './target.ts';
 
 /**
@@ -85,18 +86,15 @@ export async function* listClients(
   } while (cursor !== undefined);
 }
 
-function lookWith({ args }: Target, action: AdminAction, params: object): string | undefined {
-  const look = lookAfter(action, params);
-  return look === undefined ? undefined : `${look}${args}`;
-}
-
 /** @returns undefined if no command shows whether the change was made */
-function lookAfter(action: AdminAction, params: object): string | undefined {
-  if (action.startsWith('registrations.')) return 'countersign registrations show';
-  if (action.startsWith('tables.')) return 'countersign registry show';
+function lookWith({ args }: Target, action: AdminAction, params: object): string | undefined {
+  if (action.startsWith('tables.')) return `countersign registry show${args}`;
   if (action.startsWith('regions.') || action === 'proofs.revoke') return undefined;
-  const { client_id } = params as { readonly client_id?: string };
-  return client_id === undefined ? 'countersign clients list' : `countersign clients show ${client_id}`;
+  const { client_id, user_id } = params as { readonly client_id?: string; readonly user_id?: string };
+  if (client_id === undefined) return `countersign clients list${args}`;
+  if (user_id === undefined) return `countersign clients show ${client_id}${args}`;
+  const user = `${user_id.startsWith('-') ? '-- ' : ''}${quoted(user_id)}`;
+  return `countersign registrations show${args} ${client_id} ${user}`;
 }
 
 const AGAIN = 'run the command again: that does no harm';

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { clientsCommand } from './clients/command.ts';
 import { deployCommand, destroyCommand } from './deploy/command.ts';
-import { regionCommand } from './deploy/region-command.ts';
 import { doctorCommand } from './doctor/command.ts';
 import { drillCommand } from './drill/command.ts';
 import { canStartPlatform } from './drill/platform.ts';
+import { evacuateCommand, returnCommand } from './evacuation/command.ts';
 import {
   CliError,
   commandIo,
@@ -20,7 +20,7 @@ import {
 import { keysCommand } from './keys/command.ts';
 import { preflightCommand } from './preflight/command.ts';
 import { quoted, writeLines } from './printable.ts';
-import { evacuateCommand, returnCommand } from './regions/command.ts';
+import { regionCommand } from './regions/command.ts';
 import { registerCommand } from './register/command.ts';
 import { registrationsCommand } from './registrations/command.ts';
 import { registryCommand } from './registry/command.ts';

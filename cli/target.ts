@@ -1,5 +1,6 @@
 /** The platform that an operator's command works on: the local one, or a deployed stage in its Regions. */
 import { type Command, Option } from 'commander';
+import type { DeployPlan } from '../lambda/contract/deploy-plan.ts';
 import { AWS_REGION, STAGE_NAME } from '../lambda/contract/forms.ts';
 import { type Io, usage } from './io.ts';
 import { findLocalPlatform, LOCAL_FLAG, LOCAL_HELP } from './local.ts';
@@ -52,6 +53,16 @@ const targetArguments = ({ stage, region, local }: TargetOptions): string =>
     ...(region === undefined ? [] : [` --region ${region.join(',')}`]),
     ...(local === undefined ? [] : [` --local ${local}`]),
   ].join('');
+
+/** @returns the options that name a project's stage, as they continue an operator's command */
+export const stageArguments = ({
+  stage,
+  homeRegion,
+  regions,
+}: Pick<DeployPlan, 'stage' | 'homeRegion' | 'regions'>): string => {
+  const others = regions.flatMap(({ name }) => (name === homeRegion ? [] : [name]));
+  return targetArguments({ stage, region: [homeRegion, ...others] });
+};
 
 /** @throws CliError where the options do not fit together, or no local platform runs */
 export function findTarget(options: TargetOptions, { cwd }: Io): Target {

@@ -23,8 +23,8 @@ import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
 import { writeLines } from '../printable.ts';
 import { readMark } from '../registry/mark.ts';
-import type { Target } from '../target.ts';
-import type { DeployParts } from './run.ts';
+import { stageArguments, type Target } from '../target.ts';
+import type { DeployParts, RegionHealth } from './run.ts';
 
 export interface AwsPartsOptions {
   readonly plan: DeployPlan;
@@ -125,24 +125,25 @@ export function awsParts(
         region,
         kmsKeyArn: plan.regions.find(({ name }) => name === region)?.kmsKeyArn,
         stage: plan.stage,
+        args: stageArguments(plan),
         pollMs,
         signal,
       }),
     unreplicate: (from, region) =>
       removeReplicas(secretsOf({ stage: plan.stage, aws }, signal), from, region),
     exists: async (stack) => (await describe(stack)) !== undefined,
-    async failing(stack) {
+    async health(stack) {
       const url = (await describe(stack))?.Outputs?.find(
         ({ OutputKey }) => OutputKey === 'BaseUrl',
       )?.OutputValue;
-      if (url === undefined) return undefined;
+      if (url === undefined) return { is: 'silent' };
       const answer = await askHealth(url, { timeoutMs: AWS_ANSWER_MS, throttledMs: THROTTLED_MS, signal });
       if (answer === THROTTLED)
         throw new CliError(
           EXIT.unreachable,
           `${stack.region} answers 429 to too many requests: whether it is healthy is not known; run this again`,
         );
-      return answer && failingChecks(answer);
+      return answer ? regionHealth(answer) : { is: 'silent' };
     },
     async alarms({ name, region }) {
       const client = new CloudWatchClient(aws(region));
@@ -219,11 +220,10 @@ const sharedTables = ({ stage, tableGeneration, otherTables }: DeployPlan): stri
     tableKinds('global').map((kind) => tableName(stage, kind, generation)),
   );
 
-/**
- * @returns the checks that fail, or `status` where none does and the Region is out of service nevertheless
- */
-const failingChecks = ({ healthy, failing }: HealthAnswer): readonly string[] =>
-  healthy || failing.length > 0 ? failing : ['status'];
+function regionHealth({ healthy, failing: checks }: HealthAnswer): RegionHealth {
+  if (healthy) return { is: 'healthy' };
+  return checks.length > 0 ? { is: 'failing', checks } : { is: 'out' };
+}
 
 /** @throws CliError where it fails */
 async function runCdk(io: Surroundings, args: readonly string[], what: string): Promise<void> {

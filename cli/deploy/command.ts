@@ -4,7 +4,7 @@ import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { confirm } from '../confirm.ts';
 import { EXIT_CODES_HELP, type Io, interruptible, printJson, type SetExit, usage } from '../io.ts';
 import { choosePlan, requireProject, type Synthesis, withSynthesis } from '../project.ts';
-import { collect } from '../target.ts';
+import { collect, stageArguments } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
 import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
@@ -70,7 +70,12 @@ ${EXIT_CODES_HELP}`,
     .action((options: DeployOptions) =>
       runPlanned(io, setExit, parts, options, 'deploy', (plan) => {
         const { stacks, left } = deploySteps(plan, options);
-        const watching = { alarmsMs: options.watch * 1000, healthMs: HEALTHY_WITHIN_MS, mayLackKeys: true };
+        const watching = {
+          args: stageArguments(plan),
+          alarmsMs: options.watch * 1000,
+          healthMs: HEALTHY_WITHIN_MS,
+          mayLackKeys: true,
+        };
         return {
           ...shown({ stacks, left }),
           done: 'deployed',

@@ -8,6 +8,14 @@ import type { CopyMark } from '../registry/mark.ts';
 import { durationText } from '../time.ts';
 import { type DeployStep, describeStep } from './steps.ts';
 
+/**
+ * What a Region's `/v1/health` says. `out`: no check fails, and the Region is out of service nevertheless, as
+ * one that is evacuated. `silent`: it gives no such answer.
+ */
+export type RegionHealth =
+  | { readonly is: 'healthy' | 'out' | 'silent' }
+  | { readonly is: 'failing'; readonly checks: readonly string[] };
+
 /** The parts of the CDK and of AWS that a run uses; a test replaces them. */
 export interface DeployParts {
   /** Deploys exactly this stack. @throws CliError where that fails: the CDK has then said why */
@@ -24,8 +32,7 @@ export interface DeployParts {
   unreplicate(from: string, region: string): Promise<void>;
   /** @returns whether the stack exists */
   exists(stack: PlannedStack): Promise<boolean>;
-  /** @returns the checks of the Region's `/v1/health` that fail; undefined where it gives no such answer */
-  failing(stack: PlannedStack): Promise<readonly string[] | undefined>;
+  health(stack: PlannedStack): Promise<RegionHealth>;
   /** @returns names of the stage's alarms in the stack's Region that are in ALARM */
   alarms(stack: PlannedStack): Promise<readonly string[]>;
   /**
@@ -45,6 +52,8 @@ export interface DeployParts {
 }
 
 export interface Watching {
+  /** The options that name the stage, as they continue an operator's command. */
+  readonly args: string;
   /** Whether a Region may lack keys that did not exist before: a new stage has none. */
   readonly mayLackKeys: boolean;
   /** How long the alarms of a Region are watched before the next stack. */
@@ -94,7 +103,7 @@ export function runSteps(
     await parts.deploy(stack);
     notes.push(...(await waitForHealth(stack, before, watching, parts)));
     // The alarms of a new Region are not watched: it served nobody before.
-    if (before.existed) await watchAlarms(stack, before, watching.alarmsMs, parts);
+    if (before.health) await watchAlarms(stack, before, watching.alarmsMs, parts);
   });
 }
 
@@ -134,9 +143,8 @@ async function inTurn<S>(
 type StackStep = Extract<DeployStep, { kind: 'deploy' }>;
 
 interface Before {
-  readonly existed: boolean;
-  /** Checks that may fail after the deployment, too. */
-  readonly failing: readonly string[] | undefined;
+  /** Its `checks` are those that may fail after the deployment, too. Undefined: the stack is new. */
+  readonly health: RegionHealth | undefined;
   /** Alarms that were in ALARM before. */
   readonly alarms: readonly string[];
   /** Those of them that may stay in ALARM. */
@@ -157,16 +165,15 @@ async function lookBefore(
 ): Promise<Before> {
   const look = async (each: PlannedStack) => {
     if (!(await parts.exists(each))) return undefined;
-    const [failing, alarms] = await Promise.all([parts.failing(each), parts.alarms(each)]);
-    return { failing, alarms };
+    const [health, alarms] = await Promise.all([parts.health(each), parts.alarms(each)]);
+    return { health, alarms };
   };
   const own = await look(stack);
-  if (!own) return { existed: false, failing: undefined, alarms: [], excused: [] };
-  const { failing, alarms } = own;
-  const isGood = failing?.length === 0 && alarms.length === 0;
+  if (!own) return { health: undefined, alarms: [], excused: [] };
+  const { health, alarms } = own;
+  const isGood = health.is === 'healthy' && alarms.length === 0;
   const later = isGood ? [] : (await Promise.all(pending.map(look))).filter((each) => each !== undefined);
-  const isCommon = (has: (each: (typeof later)[number]) => boolean | undefined) =>
-    later.length === 0 || later.some(has);
+  const isCommon = (has: (each: (typeof later)[number]) => boolean) => later.length === 0 || later.some(has);
   const excused = alarms.filter(
     (name) => name.includes(`-${EVACUATED_SECTION}-`) || isCommon((each) => each.alarms.includes(name)),
   );
@@ -176,11 +183,13 @@ async function lookBefore(
         ? `${name} is in ALARM already: it does not stop this deployment`
         : `${name} is in ALARM already, and in no Region that comes later: it must end while the alarms are watched`,
     );
+  const mayFail = (check: string) =>
+    isCommon(
+      (each) =>
+        each.health.is === 'silent' || (each.health.is === 'failing' && each.health.checks.includes(check)),
+    );
   return {
-    existed: true,
-    failing: failing?.filter(
-      (check) => check === 'status' || isCommon((each) => each.failing?.includes(check) ?? true),
-    ),
+    health: health.is === 'failing' ? { ...health, checks: health.checks.filter(mayFail) } : health,
     alarms,
     excused,
   };
@@ -194,33 +203,41 @@ async function lookBefore(
  */
 async function waitForHealth(
   stack: PlannedStack,
-  { failing: before }: Before,
-  { healthMs, mayLackKeys }: Watching,
+  { health: before }: Before,
+  { healthMs, mayLackKeys, args }: Watching,
   parts: DeployParts,
 ): Promise<string[]> {
   const endMs = parts.nowMs() + healthMs;
-  const allowed = before ?? (mayLackKeys ? ['keys'] : []);
+  const isNew = before === undefined || before.is === 'silent';
+  const allowed = before?.is === 'failing' ? before.checks : isNew && mayLackKeys ? ['keys'] : [];
+  const isExcused = (now: RegionHealth) =>
+    now.is === 'out'
+      ? before?.is === 'out'
+      : now.is === 'failing' && now.checks.every((check) => allowed.includes(check));
   for (;;) {
-    const failing = await parts.failing(stack);
-    if (failing?.length === 0) {
+    const now = await parts.health(stack);
+    if (now.is === 'healthy') {
       parts.report(`${stack.region} is healthy`);
       return [];
     }
-    if (failing?.every((check) => allowed.includes(check))) {
-      const keys = before === undefined ? ': make the first keys with countersign keys init' : ', as before';
-      return [`${stack.region} is not healthy yet (${failing.join(', ')})${keys}`];
+    if (isExcused(now)) {
+      const keys = isNew ? `: make the first keys with countersign keys init${args}` : ', as before';
+      return [`${stack.region} is not healthy yet (${whyUnhealthy(now)})${keys}`];
     }
     if (parts.signal.aborted) throw interrupted();
     if (parts.nowMs() >= endMs)
       throw new CliError(
         EXIT.failed,
-        failing
-          ? `deployed, but not healthy: ${failing.join(', ')}`
-          : `deployed, but /v1/health gives no answer after ${durationText(healthMs)}`,
+        now.is === 'silent'
+          ? `deployed, but /v1/health gives no answer after ${durationText(healthMs)}`
+          : `deployed, but not healthy: ${whyUnhealthy(now)}`,
       );
     await pause(parts);
   }
 }
+
+const whyUnhealthy = (health: RegionHealth): string =>
+  health.is === 'failing' ? health.checks.join(', ') : 'out of service, though no check fails';
 
 async function watchAlarms(
   stack: PlannedStack,

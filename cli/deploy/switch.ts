@@ -7,6 +7,7 @@ import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { CopyMark } from '../registry/mark.ts';
+import { stageArguments } from '../target.ts';
 import type { DeployParts } from './run.ts';
 import { stackIn } from './steps.ts';
 
@@ -43,8 +44,8 @@ export async function mustBeCopied(
     // Back to the tables before, since nothing was written in between.
     if (isOfThisStop(await parts.copied(asked, registry), wanted)) continue;
     throw refusal(
-      `and no copy of ${registry} to ${wanted} was complete during this stop of the writes; run countersign registry copy ` +
-        'until it ends with 0',
+      `and no copy of ${registry} to ${wanted} was complete during this stop of the writes; run ` +
+        `countersign registry copy --to-generation ${plan.tableGeneration}${stageArguments(plan)} until it ends with 0`,
     );
   }
 }

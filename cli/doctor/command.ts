@@ -83,7 +83,7 @@ async function* runChecks(access: Access): AsyncGenerator<CheckResult, void, voi
   }
   const regions = yield* checkDiscovery(access, Date.now);
   if (!regions) return;
-  yield* checkHealth(regions);
+  yield* checkHealth(regions, access.operatorFlags);
   yield* checkNonces(regions, clientId);
   yield await checkProof();
 }

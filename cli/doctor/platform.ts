@@ -95,7 +95,10 @@ function checkClock(url: string, date: string | null, nowMs: number): CheckResul
 }
 
 /** A Region may issue nonces, accept proofs for reading, and refuse every registration nevertheless. */
-export async function* checkHealth(regions: readonly Region[]): AsyncGenerator<CheckResult, void, void> {
+export async function* checkHealth(
+  regions: readonly Region[],
+  operatorFlags: string,
+): AsyncGenerator<CheckResult, void, void> {
   for (const { name, url } of regions) {
     const of = `${url}/v1/health`;
     const fetched = await get(of);
@@ -124,14 +127,14 @@ export async function* checkHealth(regions: readonly Region[]): AsyncGenerator<C
         'health',
         name,
         'an operator stopped registrations, deletions and changes of clients',
-        'wait until the operator allows them again (countersign registry resume-writes)',
+        `wait until the operator allows them again (countersign registry resume-writes${operatorFlags})`,
       );
     else if (notes.includes('evacuated'))
       yield failed(
         'health',
         name,
         'an operator took this Region out of service: it registers and deletes nothing',
-        `use another Region's URL, or ask the operator to return it (countersign return ${name})`,
+        `use another Region's URL, or ask the operator to return it (countersign return ${name}${operatorFlags})`,
       );
     else if (failing.length > 0 || notes.includes('limits'))
       yield failed(

@@ -139,7 +139,7 @@ async function perform(
   const history = new History(say);
   const load = new Load(info, history);
   const caused = new Map<string, Fault>();
-  /** Commands that take back what commands of the drill did, by the Region. */
+  /** Commands that undo what commands of the drill did, by the Region. */
   const undo = new Map<string, string[]>();
   try {
     if (running) await mustBeGood(info);

@@ -60,7 +60,7 @@ export const DRILLS: Readonly<Record<string, Drill>> = {
   },
 
   'home-loss': {
-    does: 'kills the home Region, lets another make the keys, and takes the former key home back',
+    does: 'kills the home Region, lets another make the keys, and brings the former key home back',
     oneFailure: true,
     ownOnly: true,
     async run(context) {
@@ -156,7 +156,7 @@ export const DRILLS: Readonly<Record<string, Drill>> = {
   },
 
   evacuation: {
-    does: 'evacuates a Region, and takes it back',
+    does: 'evacuates a Region, and returns it',
     async run(context) {
       const region = context.regions.at(-1)!;
       await context.wait(BEFORE);

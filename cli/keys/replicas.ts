@@ -15,6 +15,8 @@ export interface ReplicasOptions {
   /** The Region's own customer key. Undefined: the one that the stage made, if it made one. */
   readonly kmsKeyArn: string | undefined;
   readonly stage: string;
+  /** The options that name the stage, as they continue an operator's command. */
+  readonly args: string;
   readonly pollMs: number;
   readonly signal: AbortSignal;
 }
@@ -38,7 +40,7 @@ export async function removeReplicas(secrets: Secrets, from: string, region: str
 async function makeReplica(
   secrets: Secrets,
   purpose: Purpose,
-  { from, region, kmsKeyArn, stage, pollMs, signal }: ReplicasOptions,
+  { from, region, kmsKeyArn, stage, args, pollMs, signal }: ReplicasOptions,
 ): Promise<void> {
   const source = await primary(secrets, from, purpose);
   const there = await secrets.describe(region, purpose);
@@ -46,7 +48,7 @@ async function makeReplica(
     throw new CliError(
       EXIT.failed,
       `${region} has a secret of ${purpose} that is no replica of ${from}, and may hold keys: ` +
-        `countersign keys promote --to ${from} compares them first`,
+        `countersign keys promote --to ${from}${args} compares them first`,
     );
   if (!there || replicaIn(source, region)?.status === 'Failed')
     await secrets.replicate(from, region, purpose, kmsKeyArn ?? (source.kmsKeyId && keyAlias(stage)));

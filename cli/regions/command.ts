@@ -1,279 +1,152 @@
-/** `countersign evacuate` and `countersign return`: take a Region out of service, and take it back. */
-import { Command, Option } from 'commander';
-import { invokeAdmin, Refused } from '../admin.ts';
-import { PATIENCE_MS } from '../ask.ts';
-import { NotBegun } from '../aws-error.ts';
-import { confirm } from '../confirm.ts';
-import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
-import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
-import { parseTime } from '../time.ts';
-import { waitForAlarm } from './alarm.ts';
-import { describe, isGood, type Looking, type Survey, survey } from './survey.ts';
+/** `countersign region add|remove`: every step of a change of the Regions, from the stage's present state. */
+import { Command } from 'commander';
+import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.ts';
+import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned, watchOption } from '../deploy/command.ts';
+import { type DeployParts, runSteps } from '../deploy/run.ts';
+import { describeStep, stackIn } from '../deploy/steps.ts';
+import { mustBeCopied } from '../deploy/switch.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
+import { lockedRegions } from '../keys/lock.ts';
+import { stageArguments } from '../target.ts';
+import { addSteps, removeSteps } from './steps.ts';
 
-type Options = TargetOptions & {
-  readonly json?: true;
+const RECORD =
+  'note: record it with npx cdk synth -c countersign:lock=write, and commit countersign.lock.json\n';
+
+interface Options {
+  readonly stage?: string;
   readonly yes?: true;
+  readonly json?: true;
   /** Seconds. */
-  readonly timeout: number;
-};
-type EvacuateOptions = Options & { readonly evenIfLast?: true };
-
-const COMMANDS = {
-  evacuate: { action: 'regions.evacuate', alarm: 'ALARM' },
-  return: { action: 'regions.return', alarm: 'OK' },
-} as const;
-type Name = keyof typeof COMMANDS;
-
-export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
-  command('evacuate', 'Take a Region out of service until you take it back.', EVACUATE_HELP)
-    .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
-    .action(async (region: string, options: EvacuateOptions) => {
-      const target = begin(io, 'evacuate', options);
-      const seen = await survey(target, region, looking(options));
-      for (const line of evacuationCost(seen, target.stage)) io.stderr.write(`${line}\n`);
-      if (!options.evenIfLast && isLast(seen))
-        throw new CliError(
-          EXIT.failed,
-          `${noOther(seen)}: nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that` +
-            // A command before this one may have taken it out.
-            (seen.flags.some(({ evacuatedAt }) => evacuatedAt)
-              ? `. ${region} is out already; to take it back: countersign return ${region}${target.args}`
-              : ''),
-        );
-      await run(io, setExit, 'evacuate', target, seen, options);
-    });
-
-export const returnCommand = (io: Io, setExit: SetExit): Command =>
-  command('return', 'Take an evacuated Region back into service.', RETURN_HELP).action(
-    async (region: string, options: Options) => {
-      const target = begin(io, 'return', options);
-      const seen = await survey(target, region, looking(options));
-      for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
-      const own = seen.regions.find((each) => each.region === region)!;
-      if (!isGood(own))
-        throw new CliError(
-          EXIT.failed,
-          `${region} ${own.healthy === undefined ? 'is not known to be good' : 'would be unhealthy without its flag, too'}: ${[...own.failing, ...own.notes].join(', ')}. It stays out; nothing was done`,
-        );
-      const unread = seen.flags.find(({ error }) => error !== undefined);
-      if (unread)
-        throw new CliError(
-          EXIT.unreachable,
-          `${unread.at} cannot be asked for the flag of ${region}: ${unread.error}. It stays out; nothing was done`,
-        );
-      await run(io, setExit, 'return', target, seen, options);
-    },
-  );
-
-/** One Region that is cut off delays no evacuation; one that answers 429 is asked again. */
-const looking = ({ timeout }: Options): Looking => ({
-  limitMs: Math.min(timeout * 1_000, PATIENCE_MS),
-  throttledMs: timeout * 1_000,
-});
-
-const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
-const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ healthy }) => healthy);
-/** Whether no other Region serves. One of which nothing is known may serve. */
-const isAlone = (seen: Survey): boolean => othersOf(seen).every(({ healthy }) => healthy === false);
-const noOther = (seen: Survey): string =>
-  `no other Region is ${isAlone(seen) ? '' : 'known to be '}healthy (${othersOf(seen).map(describe).join('; ')})`;
-
-const EVACUATE_HELP = `
-The flag is written to the keeper, the next Region in alphabetical order, and to the Region itself. DNS then leads to the
-other Regions, and the Region answers 503 to registrations. No restart and no loss ends that; only \`countersign return\` does.
-`;
-const RETURN_HELP = `
-It shows the checks of all Regions first, and refuses if the Region would be unhealthy without its flag, too. DNS leads to
-it again once all its checks have passed for the hold-down, 3 minutes by default.
-`;
-
-const command = (name: Name, description: string, more: string): Command =>
-  addTargetOptions(new Command(name).description(description))
-    .argument('<region>', 'the Region')
-    .option('--yes', 'do not ask for confirmation')
-    .addOption(
-      new Option(
-        '--timeout <time>',
-        'how long to wait for each Region, also for one that answers 429, and for the alarm that DNS follows, e.g. 90s',
-      )
-        .argParser(parseTime)
-        .default(300, '5m'),
-    )
-    .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `${more}\nExample:\n  $ countersign ${name} eu-west-1 --stage prod --region eu-west-1,eu-central-1\n${EXIT_CODES_HELP}`,
-    );
-
-function begin(io: Io, name: Name, options: Options): Target {
-  if (!options.yes && !io.stderr.isTTY)
-    throw usage(`${name} asks for confirmation, which needs a terminal; use --yes to skip it`);
-  return findTarget(options, io);
+  readonly watch: number;
 }
 
-function evacuationCost({ region, keeper, regions, flags }: Survey, stage: string): string[] {
-  const since = flags.find(({ evacuatedAt }) => evacuatedAt)?.evacuatedAt;
-  return [
-    ...(since ? [`${region} is evacuated since ${since}.`] : []),
-    `This takes ${region} out of service in stage ${stage}, until you run countersign return ${region}.`,
-    `DNS leads to the other Regions within about 3 minutes, and ${region} refuses registrations within 10 seconds.`,
-    'Nonces that it issued cannot be used while it is out; the SDK gets others elsewhere and registers there.',
-    `${keeper} keeps the flag. If both are lost, ${region} is still out when they return.`,
-    ...regions.map(describe),
-  ];
+export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
+  const region = new Command('region').description('Add a Region to a stage, or remove one.');
+  const add = (verb: 'add' | 'remove', description: string, help: string) =>
+    region
+      .command(`${verb} <region>`)
+      .description(description)
+      .option('--stage <name>', 'the stage, if the project has several')
+      .addOption(watchOption())
+      .option('--yes', 'do not ask for confirmation')
+      .option('--json', 'print one JSON document')
+      .addHelpText('after', `\n${help}\n${EXIT_CODES_HELP}`)
+      .action(async (name: string, options: Options) => {
+        await runPlanned(io, setExit, parts, options, `region ${verb}`, (plan) => {
+          const watching = {
+            args: stageArguments(plan),
+            alarmsMs: options.watch * 1000,
+            healthMs: HEALTHY_WITHIN_MS,
+            // The stage has keys, and a new Region must have them before it serves.
+            mayLackKeys: false,
+          };
+          const steps = verb === 'add' ? addSteps(plan, name) : removeSteps(plan, name);
+          return {
+            lines: steps.map(describeStep),
+            left: [],
+            done: 'done',
+            after: RECORD,
+            async work(deploy) {
+              if (verb === 'remove' && (await isGone(io, plan, name, deploy)))
+                return { ...NOTHING_LEFT, notes: [`${name} has no stack any more: it is removed`] };
+              if (verb === 'remove') await mustBeOut(plan, name, deploy);
+              await mustKeepFlag(verb, plan, name, deploy);
+              await mustBeCopied(plan, [], deploy);
+              return runSteps(steps, watching, deploy);
+            },
+          };
+        });
+      });
+  add(
+    'add',
+    'Deploy a Region that the config names now: its customer key, its replicas of the tables, its stack, then the other stacks, which learn of it.',
+    `Run it in the project's folder, after you have added the Region to the config. An interrupted run goes on when it is run again.
+
+Example:
+  $ countersign region add eu-central-1`,
+  );
+  add(
+    'remove',
+    'Remove a Region that the config no longer names: its stack, its replicas of the tables, then its base stack. Its customer key stays.',
+    `Evacuate the Region, take it out of the config, and run this in the project's folder. Its alarms' topic goes with it; its
+customer key stays, since backups need it. An interrupted run goes on when it is run again.
+
+Example:
+  $ countersign region remove eu-central-1`,
+  );
+  return region;
+}
+
+const NOTHING_LEFT = { done: [], stopped: null, not_tried: [], exit: EXIT.done } as const;
+
+/**
+ * The base stack goes last. A run that ended just after it left nothing to do but the record, which still
+ * names the Region.
+ *
+ * @throws CliError where the record does not name it, so that a mistyped name never counts as removed
+ */
+async function isGone(
+  { cwd }: Io,
+  { stage }: DeployPlan,
+  region: string,
+  parts: DeployParts,
+): Promise<boolean> {
+  const stacks = (['region', 'base'] as const).map((part) => stackIn(stage, part, region));
+  const exist = await Promise.all(stacks.map((each) => parts.exists(each)));
+  if (exist.includes(true)) return false;
+  if (lockedRegions(cwd, stage).includes(region)) return true;
+  throw new CliError(
+    EXIT.failed,
+    `stage ${stage} has no stack in ${region}: it is removed already, or the name is mistyped; nothing was done`,
+  );
 }
 
 /**
- * Changes the flag in both places, then waits for the alarm. An evacuation writes both flags at once, so that
- * a Region that gives no answer delays nothing. A return begins with the keeper: a Region whose keeper still
- * holds it out does not come back by half.
+ * Its clients must be elsewhere: the nonces that it issued end with it. Its health alone does not show that:
+ * a Region that gives no answer here may serve clients. The flag stays in the keeper's table while the Region
+ * is removed, so a run that was interrupted finds it again.
  */
-async function run(
-  io: Io,
-  setExit: SetExit,
-  name: Name,
-  target: Target,
-  { region, keeper, flags }: Survey,
-  options: EvacuateOptions,
-): Promise<void> {
-  if (!options.yes) await confirm(io, region, 'nothing was done');
-  const { alarm } = COMMANDS[name];
-  const interruption = new AbortController();
-  const { signal } = interruption;
-  const disarm = io.onInterrupt(() => interruption.abort());
-  const errors: { readonly at: string; readonly error: string }[] = [];
-  /** Whether the flag stands in each place; undefined where that is not known. */
-  const stands = new Map(
-    flags.map(({ at, evacuatedAt }) => [at, evacuatedAt === undefined ? undefined : evacuatedAt !== null]),
+async function mustBeOut(plan: DeployPlan, region: string, parts: DeployParts): Promise<void> {
+  const { stage, regions } = plan;
+  const stack = stackIn(stage, 'region', region);
+  const keeper = keeperOf(region, [...regions.map(({ name }) => name), region])!;
+  const isFlagged = await parts.isEvacuated(region, keeper);
+  if (isFlagged && (await parts.health(stack)).is !== 'healthy') return;
+  throw new CliError(
+    EXIT.failed,
+    `${isFlagged ? `${region} serves` : `${region} is not evacuated (${keeper} keeps no flag of it)`}: evacuate it first ` +
+      `(countersign evacuate ${region}${stageArguments(plan)}), so that clients are elsewhere when it goes; nothing was done`,
   );
-  /** Where the flag stood before this command set it: another evacuation set it there. */
-  const foreign = new Set(flags.flatMap(({ at, evacuatedAt }) => (evacuatedAt ? [at] : [])));
-  const done = new Set<string>();
-  let alarmSeen = false;
-  let interrupted = false;
-  const attempt = async (at: string, work: () => Promise<unknown>): Promise<boolean> => {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      if (!(error instanceof CliError)) throw error;
-      interrupted ||= error.exitCode === EXIT.interrupted;
-      errors.push({ at, error: error.message });
-      return false;
-    }
-  };
-  const change = (at: string, to: Name): Promise<boolean> =>
-    attempt(at, async () => {
-      try {
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1_000)]);
-        const shown = await invokeAdmin(target, at, COMMANDS[to].action, { region }, limit);
-        if ('stood_before' in shown && shown.stood_before) foreign.add(at);
-        stands.set(at, to === 'evacuate');
-      } catch (error) {
-        const isBegun = !(error instanceof Refused || error instanceof NotBegun);
-        if (isBegun && stands.get(at) !== (to === 'evacuate')) stands.set(at, undefined);
-        throw error;
-      }
-    });
-  /** Of two operators who take out a Region each, at least one sees here what the other did. */
-  const lookAgain = async (): Promise<void> => {
-    let isTooMany = false;
-    await attempt(LOOK, async () => {
-      const now = await survey(target, region, { ...looking(options), signal });
-      isTooMany = isAlone(now);
-      if (isTooMany)
-        throw new CliError(
-          EXIT.failed,
-          foreign.size > 0
-            ? `${noOther(now)}. Nothing is taken back, since another command has evacuated ${region}: to take it back, run ` +
-                `countersign return ${region}${target.args}`
-            : `${noOther(now)}: what this command has set is taken back`,
-        );
-    });
-    if (!isTooMany || foreign.size > 0) return;
-    await Promise.all(
-      flags.map(async ({ at }) => {
-        if (stands.get(at) !== false && (await change(at, 'return'))) done.delete(at);
-      }),
-    );
-  };
-  try {
-    const changeAt = async (at: string) => {
-      if (await change(at, name)) done.add(at);
-    };
-    if (name === 'evacuate') await Promise.all([keeper, region].map(changeAt));
-    else {
-      await changeAt(keeper);
-      if (done.has(keeper) && !interrupted) await changeAt(region);
-    }
-    if (name === 'evacuate' && !options.evenIfLast && done.size > 0 && !interrupted) await lookAgain();
-    if (done.has(keeper) && !interrupted)
-      alarmSeen = await attempt(`alarm in ${keeper}`, () =>
-        waitForAlarm(target, {
-          keeper,
-          region,
-          wanted: alarm,
-          timeoutMs: options.timeout * 1_000,
-          pollMs: io.pollMs ?? 1_000,
-          signal,
-        }),
-      );
-  } finally {
-    disarm();
-  }
-  if (errors.length > 0) setExit(interrupted ? EXIT.interrupted : EXIT.failed);
-  const [inKeeper, own] = [stands.get(keeper), stands.get(region)];
-  const isAsWanted = (flag: boolean | undefined) =>
-    flag === undefined ? null : flag === (name === 'evacuate');
-  const result = { region, keeper, keeper_flag: isAsWanted(inKeeper), own_flag: isAsWanted(own) };
-  if (options.json) printJson(io, { ...result, alarm: alarmSeen ? alarm : null, errors });
-  else if (errors.length === 0) for (const line of SUCCESS[name](region)) io.stdout.write(`${line}\n`);
-  else if (done.size > 0)
-    io.stdout.write(`${region}: the flag is ${CHANGED[name]} in ${[...done].join(', ')}\n`);
-  for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
-  if (errors.length === 0) return;
-  for (const line of left(region, keeper, inKeeper, own)) io.stderr.write(`${line}\n`);
-  if (errors.some(({ at }) => at === LOOK) && [inKeeper, own].some((flag) => flag !== false))
-    io.stderr.write(
-      `if no other Region serves, take ${region} back: countersign return ${region}${target.args}\n`,
-    );
-  io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
 }
 
-/** Names the second look among the errors. */
-const LOOK = 'another look';
-const CHANGED = { evacuate: 'set', return: 'taken back' } as const;
-
-const SUCCESS: Readonly<Record<Name, (region: string) => string[]>> = {
-  evacuate: (region) => [
-    `${region} is out of service: its flag stands in both Regions, and the alarm that DNS follows has fired`,
-    `it stays out until: countersign return ${region}`,
-  ],
-  return: (region) => [
-    `${region} is back: no flag stands, and the alarm that DNS follows has ended`,
-    'DNS leads to it again once all its checks have passed for the hold-down (3 minutes by default)',
-  ],
-};
-
-/** The state after a command that did not finish; undefined: not known whether the flag stands. */
-function left(
+/**
+ * The change gives the evacuation flag of one other Region a new keeper. If that Region is evacuated, the new
+ * keeper must have the flag before DNS reads its alarm: without data the Region could come back.
+ */
+async function mustKeepFlag(
+  verb: 'add' | 'remove',
+  plan: DeployPlan,
   region: string,
-  keeper: string,
-  inKeeper: boolean | undefined,
-  own: boolean | undefined,
-): string[] {
-  if (inKeeper && own) return ['both flags stand; DNS follows the alarm'];
-  if (inKeeper === false && own === false)
-    return [`${region} is not evacuated: no flag stands; DNS follows the alarm`];
-  const isHeld = inKeeper
-    ? `the flag in ${keeper} holds ${region} out of DNS`
-    : inKeeper === false
-      ? `without the flag in ${keeper} DNS leads to ${region} again once its own health check passes`
-      : `it is not known whether the flag in ${keeper} stands, which decides where DNS leads`;
-  const refuses = own
-    ? `${region} refuses registrations, and its own flag makes it unhealthy`
-    : own === false
-      ? `${region} itself does not refuse registrations`
-      : `it is not known whether ${region} itself refuses registrations`;
-  return [isHeld, refuses];
+  parts: DeployParts,
+): Promise<void> {
+  const { stage, regions } = plan;
+  const others = regions.flatMap(({ name }) => (name === region ? [] : [name]));
+  const all = [...others, region];
+  const args = stageArguments(plan);
+  const [before, after] = verb === 'add' ? [others, all] : [all, others];
+  for (const of of others) {
+    const [from, to] = [keeperOf(of, before), keeperOf(of, after)];
+    const rings = async (keeper: string | undefined) =>
+      keeper !== undefined &&
+      (await parts.alarms(stackIn(stage, 'region', keeper))).includes(evacuationAlarmName(stage, of));
+    if (from === to || !(await rings(from)) || (await rings(to))) continue;
+    const remedy =
+      verb === 'remove' && to !== undefined
+        ? `Run countersign deploy --stage ${stage} --region ${others.join(',')}, then countersign evacuate ${of}${args}, and this again`
+        : `Return it first (countersign return ${of}${args}), and run this again`;
+    const where = to === undefined ? `end with ${from}` : `go from ${from} to ${to}`;
+    throw new CliError(EXIT.failed, `${of} is evacuated, and its flag would ${where}. ${remedy}`);
+  }
 }

@@ -29,6 +29,8 @@ export interface Access {
   readonly source: string;
   /** The options that lead another command to the same place, as they are typed. */
   readonly flags: string;
+  /** The options that lead an operator's command there, if they are known. */
+  readonly operatorFlags: string;
 }
 
 export const addAccessOptions = (command: Command): Command =>
@@ -65,7 +67,7 @@ export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   const regions = (options.regions ?? []).map(normalized);
   if (url !== undefined && apiKey !== undefined) {
     const source = `the URL is that of ${options.url === undefined ? 'COUNTERSIGN_URL' : '--url'}, the key that of ${options.apiKeyFile === undefined ? 'COUNTERSIGN_API_KEY' : options.apiKeyFile}`;
-    return { url, apiKey, regions, source, flags: flagsOf(options) };
+    return { url, apiKey, regions, source, flags: flagsOf(options), operatorFlags: '' };
   }
   if (url !== undefined) throw usage('the API key is missing: --api-key-file FILE, or COUNTERSIGN_API_KEY');
   if (apiKey !== undefined) throw usage('the URL is missing: --url URL, or COUNTERSIGN_URL');
@@ -79,13 +81,15 @@ function localAccess(cwd: string, port?: string): Access {
   const instead = 'name a deployed one with --url and --api-key-file';
   const { entry, clients, path } = findLocalPlatform(cwd, instead, port);
   const dev = clients.find(({ client_id }) => client_id === 'dev') ?? clients[0];
+  const flags = port === undefined ? '' : ` --local ${port}`;
   if (!dev) throw usage('the local platform has no client; start it again with `npm start`');
   return {
     url: entry,
     apiKey: dev.api_key,
     regions: [],
     source: `URL and key are those of the local platform (${path})`,
-    flags: port === undefined ? '' : ` --local ${port}`,
+    flags,
+    operatorFlags: flags,
   };
 }
 

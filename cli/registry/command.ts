@@ -170,6 +170,7 @@ async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<v
       copyRegistry(
         {
           stage: target.stage,
+          args: target.args,
           regions: target.regions,
           toGeneration: options.toGeneration,
           fromTables: options.fromTable ?? [],

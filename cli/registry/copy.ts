@@ -26,6 +26,8 @@ export interface CopyOptions {
   readonly stage: string;
   /** The home Region first. */
   readonly regions: readonly string[];
+  /** The options that name them, as they continue an operator's command. */
+  readonly args: string;
   readonly toGeneration: number;
   /** Tables in the home Region to copy from, in place of those in use. */
   readonly fromTables: readonly string[];
@@ -166,7 +168,7 @@ async function lookEverywhere(
 
 /** Waits until no write can be under way. */
 async function settle(
-  { regions }: CopyOptions,
+  { regions, args }: CopyOptions,
   shown: ReadonlyMap<string, ShownTables>,
   { report, signal }: CopyParts,
 ): Promise<void> {
@@ -174,7 +176,7 @@ async function settle(
   if (open.length > 0)
     throw new CliError(
       EXIT.failed,
-      `writes go on in ${open.join(', ')}, and a copy would lack them: stop them with countersign registry stop-writes, or ` +
+      `writes go on in ${open.join(', ')}, and a copy would lack them: stop them with countersign registry stop-writes${args}, or ` +
         'rehearse with --while-writing',
     );
   const leftMs = Math.max(

@@ -1,4 +1,4 @@
-/** The operators' actions on a Region: take it out of service, and take it back. */
+/** The operators' actions on a Region: take it out of service, and return it. */
 import * as z from 'zod';
 import type { EvacuationFlag } from '../../protocol/evacuation.ts';
 import type { Evacuations } from '../adapters/evacuations.ts';

@@ -161,7 +161,7 @@ export interface AdminActions {
   'regions.show': { params: OneRegion; result: ShownRegion };
   /** Sets the flag in the table of the Region that is asked: the Region itself, or its keeper. */
   'regions.evacuate': { params: OneRegion; result: EvacuatedRegion };
-  /** Takes the flag back there. */
+  /** Clears the flag there. */
   'regions.return': { params: OneRegion; result: ShownRegion };
   'tables.show': { params: object; result: ShownTables };
   /** No write of `registry` or `clients` begins in this Region later than 10 s after the answer. */

@@ -108,15 +108,17 @@ const generationOf = ({ generation = 1 }: Tables): number => generation;
  */
 function promotion(
   { [KEYS_MANAGED_BY]: was }: Partial<LockedStage>,
-  { keys: { managedBy: is } }: Config,
+  { stage, homeRegion, regions, keys: { managedBy: is } }: Config,
   file: string,
 ): ConfigFault[] {
   if (was === is) return [];
+  const others = regions.flatMap(({ name }) => (name === homeRegion ? [] : [name]));
+  const command = `countersign keys promote --to ${is} --stage ${stage.name} --region ${[homeRegion, ...others].join(',')}`;
   const how =
     was === undefined
-      ? `must be left out: ${file} knows of no promotion. To let ${is} make the keys, run \`countersign keys promote --to ${is}\`, which writes it into the file`
+      ? `must be left out: ${file} knows of no promotion. To let ${is} make the keys, run \`${command}\`, which writes it into the file`
       : `must be ${was}, which the keys were promoted to: ${file} says so, got ${is ?? 'none'}` +
-        (is === undefined ? '' : `. To let ${is} make the keys, run \`countersign keys promote --to ${is}\``);
+        (is === undefined ? '' : `. To let ${is} make the keys, run \`${command}\``);
   return [{ path: ['keys', 'managedBy'], message: how, example: false }];
 }
 

@@ -92,7 +92,7 @@ export class Evacuation extends Construct {
       config,
       section: EVACUATED_SECTION,
       of,
-      what: `An operator took ${of} out of service. It stays out until an operator takes it back.`,
+      what: `An operator took ${of} out of service. It stays out until an operator returns it.`,
       metric: new Metric({
         namespace: metricNamespace(stage),
         metricName: EVACUATED_METRIC,

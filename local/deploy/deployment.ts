@@ -11,6 +11,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import { deployStacks } from '../../cli/deploy/run.ts';
 import { deploySteps } from '../../cli/deploy/steps.ts';
+import { stageArguments } from '../../cli/target.ts';
 import { setUpVault } from '../../cli/vault/setup.ts';
 import { type DeployPlan, deployPlanFile } from '../../lambda/contract/deploy-plan.ts';
 import { WATCH_REGION } from '../../lambda/contract/forms.ts';
@@ -150,7 +151,7 @@ export async function startDeployment({ stage, regions: names }: DeploymentOptio
       );
       const { stopped } = await deployStacks(
         deploySteps(plan, {}).stacks,
-        { alarmsMs: 0, healthMs: HEALTH_MS, mayLackKeys: true },
+        { args: stageArguments(plan), alarmsMs: 0, healthMs: HEALTH_MS, mayLackKeys: true },
         {
           ...parts,
           async deploy(stack) {

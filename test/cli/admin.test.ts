@@ -42,6 +42,7 @@ it('the call to a function that never answers ends once Lambda would have ended 
 });
 
 const CLIENT = { client_id: 'acme' };
+const ADA = { ...CLIENT, user_id: 'ada' };
 const RUN_AGAIN = 'run the command again: that does no harm';
 const LOST: [AdminAction, object, string][] = [
   ['clients.create', {}, 'look with countersign clients list --local 4100; if the client is there'],
@@ -51,8 +52,12 @@ const LOST: [AdminAction, object, string][] = [
   ['clients.disable', CLIENT, 'look with countersign clients show acme --local 4100'],
   ['clients.enable', CLIENT, 'look with countersign clients show acme --local 4100'],
   ['clients.delete', CLIENT, 'look with countersign clients show acme --local 4100'],
-  ['registrations.delete', {}, 'look with countersign registrations show --local 4100'],
-  ['registrations.erase', {}, 'look with countersign registrations show --local 4100'],
+  ['registrations.delete', ADA, 'look with countersign registrations show --local 4100 acme ada'],
+  [
+    'registrations.erase',
+    { ...CLIENT, user_id: "-a'b" },
+    "look with countersign registrations show --local 4100 acme -- '-a'\\''b'",
+  ],
   ['tables.stop', {}, 'look with countersign registry show --local 4100'],
   ['tables.resume', {}, 'look with countersign registry show --local 4100'],
   ['proofs.revoke', { nonce: 'n' }, RUN_AGAIN],

@@ -4,12 +4,12 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cli/deploy/command.ts';
-import { otherTables, tablesSteps } from '../../cli/deploy/other-tables.ts';
-import { regionCommand } from '../../cli/deploy/region-command.ts';
-import { addSteps, removeSteps } from '../../cli/deploy/region-steps.ts';
-import { type DeployParts, deployStacks, runSteps } from '../../cli/deploy/run.ts';
+import { type DeployParts, deployStacks, type RegionHealth, runSteps } from '../../cli/deploy/run.ts';
 import { deploySteps, describeStep, destroySteps } from '../../cli/deploy/steps.ts';
 import { CliError, EXIT, type Io } from '../../cli/io.ts';
+import { regionCommand } from '../../cli/regions/command.ts';
+import { otherTables, tablesSteps } from '../../cli/regions/other-tables.ts';
+import { addSteps, removeSteps } from '../../cli/regions/steps.ts';
 import type { CopyMark } from '../../cli/registry/mark.ts';
 import { createEvacuations } from '../../lambda/adapters/evacuations.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
@@ -79,6 +79,13 @@ describe('the steps', () => {
   );
 });
 
+const [HEALTHY, OUT, SILENT] = (['healthy', 'out', 'silent'] as const).map((is) => ({ is })) as [
+  RegionHealth,
+  RegionHealth,
+  RegionHealth,
+];
+const failing = (...checks: string[]): RegionHealth => ({ is: 'failing', checks });
+
 /** An account that records every step, on a clock that only waits advance. */
 class Account implements DeployParts {
   readonly log: string[] = [];
@@ -88,8 +95,8 @@ class Account implements DeployParts {
   readonly pollMs = 0;
   now = 0;
   existing = new Set<string>(names(PLAN.stacks));
-  /** By Region, the checks that fail; undefined: no answer. */
-  health: Record<string, readonly string[] | undefined> = { [A]: [], [B]: [] };
+  /** By Region. */
+  answers: Record<string, RegionHealth> = { [A]: HEALTHY, [B]: HEALTHY };
   firing: Record<string, string[]> = { [A]: [], [B]: [] };
   /** By keeper, the Regions whose flags it holds; absent: its table cannot be read. */
   flags: Record<string, readonly string[]> = {};
@@ -121,9 +128,9 @@ class Account implements DeployParts {
     this.log.push(`unreplicate ${from} ${region}`);
   }
   exists = async ({ name }: PlannedStack) => this.existing.has(name);
-  failing = async ({ region }: PlannedStack) => {
+  health = async ({ region }: PlannedStack) => {
     this.log.push(`health ${region}`);
-    return this.health[region];
+    return this.answers[region] ?? SILENT;
   };
   alarms = async ({ region }: PlannedStack) => {
     this.log.push(`alarms ${region}`);
@@ -161,7 +168,8 @@ class Account implements DeployParts {
   }
 }
 
-const WATCHING = { alarmsMs: 300_000, healthMs: 300_000, mayLackKeys: true };
+const ARGS = ` --stage live --region ${A},${B}`;
+const WATCHING = { args: ARGS, alarmsMs: 300_000, healthMs: 300_000, mayLackKeys: true };
 const run = (account: Account, plan = PLAN) => deployStacks(plan.stacks, WATCHING, account);
 
 describe('a deployment', () => {
@@ -194,7 +202,7 @@ describe('a deployment', () => {
   it('stops at a Region that becomes unhealthy: the others keep the version that works', async () => {
     const account = new Account();
     account.onDeploy = ({ name }) => {
-      if (name === `region-${B}`) account.health[B] = ['registry'];
+      if (name === `region-${B}`) account.answers[B] = failing('registry');
     };
     const outcome = await run(account);
     expect(outcome.stopped).toEqual({ step: `region-${B}`, why: 'deployed, but not healthy: registry' });
@@ -235,12 +243,12 @@ describe('a deployment', () => {
 
   it('brings a fix to a Region that was unhealthy before, and stops if the Region becomes worse', async () => {
     const account = new Account();
-    account.health = { [A]: ['registry', 'status'], [B]: ['registry', 'status'] };
+    account.answers = { [A]: failing('registry', 'keys'), [B]: failing('registry', 'keys') };
     const outcome = await run(account);
     expect(outcome.stopped).toBeNull();
-    expect(outcome.notes[0]).toContain('registry, status');
+    expect(outcome.notes[0]).toContain('registry, keys');
     account.onDeploy = ({ name }) => {
-      if (name === `region-${B}`) account.health[B] = ['registry', 'ledger'];
+      if (name === `region-${B}`) account.answers[B] = failing('registry', 'ledger');
     };
     expect((await run(account)).stopped!.why).toContain('registry, ledger');
   });
@@ -248,7 +256,7 @@ describe('a deployment', () => {
   it.each<[string, (account: Account) => void, string]>([
     [
       'unhealthy',
-      (account) => void Object.assign(account.health, { [B]: ['registry'] }),
+      (account) => void Object.assign(account.answers, { [B]: failing('registry') }),
       'not healthy: registry',
     ],
     [
@@ -277,40 +285,52 @@ describe('a deployment', () => {
   it('goes on where an alarm ends meanwhile, and past a Region that is evacuated', async () => {
     const account = new Account();
     account.firing[B] = ['api-errors', `countersign-live-evacuated-${A}`];
-    account.health[B] = ['status'];
+    account.answers[B] = OUT;
     account.onDeploy = ({ name }) => {
       if (name === `region-${B}`) account.firing[B]!.shift();
     };
     expect((await run(account)).stopped).toBeNull();
   });
 
+  it('stops at a Region that is out of service though no check fails, unless it was so before', async () => {
+    const account = new Account();
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${B}`) account.answers[B] = OUT;
+    };
+    expect((await run(account)).stopped).toEqual({
+      step: `region-${B}`,
+      why: 'deployed, but not healthy: out of service, though no check fails',
+    });
+    expect((await run(account)).stopped).toBeNull();
+  });
+
   it('of a new stage has no keys yet: its Regions are unhealthy for that reason only', async () => {
     const account = new Account();
     account.existing = new Set();
-    account.health = { [A]: ['keys'], [B]: ['keys'] };
+    account.answers = { [A]: failing('keys'), [B]: failing('keys') };
     const outcome = await run(account);
     expect(outcome.exit).toBe(0);
     expect(outcome.notes).toHaveLength(2);
-    expect(outcome.notes[0]).toContain('countersign keys init');
+    expect(outcome.notes[0]).toContain(`countersign keys init${ARGS}`);
     // Nothing existed that an alarm could watch.
     expect(account.log.filter((line) => line.startsWith('alarms'))).toEqual([]);
     const broken = new Account();
     broken.existing = new Set();
-    broken.health = { [A]: ['keys', 'ledger'], [B]: ['keys', 'ledger'] };
+    broken.answers = { [A]: failing('keys', 'ledger'), [B]: failing('keys', 'ledger') };
     expect((await run(broken)).exit).toBe(EXIT.failed);
     const silent = new Account();
     silent.existing = new Set();
-    silent.health = {};
+    silent.answers = {};
     expect((await run(silent)).stopped!.why).toContain('gives no answer after 5 min');
   });
 
   it('waits for a Region that needs time to become healthy', async () => {
     const account = new Account();
     let looks = 0;
-    account.failing = async ({ region }) => {
-      if (region !== B || !account.deployed.includes(`deploy region-${B}`)) return [];
+    account.health = async ({ region }) => {
+      if (region !== B || !account.deployed.includes(`deploy region-${B}`)) return HEALTHY;
       looks += 1;
-      return looks < 3 ? ['keys'] : [];
+      return looks < 3 ? failing('keys') : HEALTHY;
     };
     expect((await run(account)).stopped).toBeNull();
     expect(looks).toBe(3);
@@ -413,7 +433,11 @@ describe('a change of the Regions', () => {
 
   it.each<[string, () => unknown, string | RegExp]>([
     ['the home Region', () => removeSteps(PLAN, A), `${A} is the home Region`],
-    ['a Region that is still named', () => removeSteps(PLAN, B), `still names ${B}: evacuate it`],
+    [
+      'a Region that is still named',
+      () => removeSteps(PLAN, B),
+      `still names ${B}: evacuate it (countersign evacuate ${B}${ARGS})`,
+    ],
     ['a Region that is not named yet', () => addSteps(ONE, B), `add { name: '${B}' } to regions`],
     [
       "a Region with tables of another generation, which its base's key encrypts",
@@ -438,7 +462,7 @@ describe('a change of the Regions', () => {
   it("does not let a new Region serve before it has the stage's keys", async () => {
     const account = new Account();
     account.existing.delete(`region-${B}`);
-    account.health[B] = ['keys'];
+    account.answers[B] = failing('keys');
     const { stopped } = await runSteps(addSteps(PLAN, B), watching, account);
     expect(stopped).toEqual({ step: `region-${B}`, why: 'deployed, but not healthy: keys' });
     expect(account.deployed.at(-1)).toBe(`deploy region-${B}`);
@@ -601,6 +625,7 @@ describe('the commands', () => {
   it.each<[string, Account['inUse'], Account['marks'], DeployPlan, string[], string | undefined]>([
     ['while writes go on', { ...stopped, [B]: [1, null] }, copied, to(2, 1), [], `writes go on in ${B}`],
     ['without a copy', stopped, {}, to(2, 1), [], `no copy of ${OLD} to ${NEW} was complete`],
+    ['and names the command', stopped, {}, to(2, 1), [], `registry copy --to-generation 2${ARGS} until`],
     [
       'after writes went on since the copy',
       { ...stopped, [B]: [1, 't3'] },
@@ -641,11 +666,11 @@ describe('the commands', () => {
     regions: [PLAN.regions[0]!],
     stacks: PLAN.stacks.filter(({ region }) => region !== B),
   };
-  it.each<[string, Account['flags'], readonly string[] | undefined, object]>([
+  it.each<[string, Account['flags'], RegionHealth, object]>([
     [
       'its keeper holds no flag: a Region without an answer may serve clients',
       { [A]: [] },
-      undefined,
+      SILENT,
       {
         message: expect.stringContaining(`${B} is not evacuated (${A} keeps no flag`),
         exitCode: EXIT.failed,
@@ -654,19 +679,24 @@ describe('the commands', () => {
     [
       "its keeper's table cannot be read",
       {},
-      ['status'],
+      OUT,
       { message: `${A}: no answer`, exitCode: EXIT.unreachable },
     ],
     [
       'the Region serves, whatever its keeper holds',
       { [A]: [B] },
-      [],
-      { message: expect.stringContaining(`${B} serves: evacuate it first`), exitCode: EXIT.failed },
+      HEALTHY,
+      {
+        message: expect.stringContaining(
+          `${B} serves: evacuate it first (countersign evacuate ${B} --stage live --region ${A})`,
+        ),
+        exitCode: EXIT.failed,
+      },
     ],
   ])('region remove does nothing where %s', async (_, flags, health, refusal) => {
     const account = Object.assign(new Account(), { flags });
     account.existing.add(`countersign-live-region-${B}`);
-    account.health[B] = health;
+    account.answers[B] = health;
     const { failed } = await ran(regionCommand, ['remove', B, '--yes', '--watch', '1s'], account, one);
     expect(failed).toMatchObject(refusal);
     expect(account.log.filter((line) => !line.startsWith('health'))).toEqual([]);
@@ -677,7 +707,7 @@ describe('the commands', () => {
     account.existing.add(`countersign-live-region-${B}`);
     account.flags = { [A]: [B] };
     const args = ['remove', B, '--yes', '--watch', '1s'];
-    account.health[B] = ['status'];
+    account.answers[B] = OUT;
     const mistyped = await ran(regionCommand, ['remove', 'eu-cenral-1', '--yes'], account, one);
     expect(mistyped.failed).toMatchObject({
       message: expect.stringContaining('no stack in eu-cenral-1'),
@@ -716,7 +746,7 @@ describe('the commands', () => {
       };
       const [plan, keepers] = verb === 'add' ? [three, [A, C]] : [PLAN, [C, A]];
       const account = new Account();
-      account.health[C] = verb === 'add' ? [] : ['status'];
+      account.answers[C] = verb === 'add' ? HEALTHY : OUT;
       if (verb === 'remove') account.existing.add(`countersign-live-region-${C}`);
       account.flags = { [A]: [C] };
       account.firing = { [A]: [], [B]: [], [C]: [] };
@@ -725,6 +755,11 @@ describe('the commands', () => {
       const { failed } = await ran(regionCommand, args, account, plan);
       expect(failed!.message).toContain(
         `${B} is evacuated, and its flag would go from ${keepers[0]} to ${keepers[1]}`,
+      );
+      expect(failed!.message).toContain(
+        verb === 'add'
+          ? `(countersign return ${B}${ARGS},${C})`
+          : `countersign deploy --stage live --region ${A},${B}, then countersign evacuate ${B}${ARGS}, and`,
       );
       expect(account.log.filter((line) => /^(deploy|remove|unprotect) /.test(line))).toEqual([]);
       account.firing[keepers[1]!] = [`countersign-live-evacuated-${B}`];

@@ -57,10 +57,10 @@ describe('a platform that refuses registrations', () => {
     own.remove();
     await refusing?.stop();
   });
-  const unhealthy = async () => {
+  const unhealthy = async (...more: string[]) => {
     // What instances hold is older than it may be.
     laterMs += 11_000;
-    const { code, stdout } = await own.run(['doctor', '--json']);
+    const { code, stdout } = await own.run(['doctor', '--json', ...more]);
     const found = stdout
       .trimEnd()
       .split('\n')
@@ -91,11 +91,11 @@ describe('a platform that refuses registrations', () => {
     expect((await own.run(['evacuate', 'local-a', '--yes'])).code).toBe(0);
     // One bad look moves no traffic; the second one does.
     await unhealthy();
-    const { code, found } = await unhealthy();
+    const { port } = new URL(refusing.info.entry);
+    const { code, found } = await unhealthy('--local', port);
     expect(code).toBe(1);
-    expect(found).toMatchObject([
-      { status: 'fail', of: 'local-a', fix: expect.stringContaining('(countersign return local-a)') },
-    ]);
+    const back = `(countersign return local-a --local ${port})`;
+    expect(found).toMatchObject([{ status: 'fail', of: 'local-a', fix: expect.stringContaining(back) }]);
   });
 });
 

@@ -785,7 +785,7 @@ describe('on Regions that lag, refuse or fail', () => {
       'countersign clients show some-one\n',
     );
     expect((await directory.run(['registrations', 'delete', 'dev', 'u'])).stderr).toContain(
-      'may have been done: look with countersign registrations show',
+      'may have been done: look with countersign registrations show dev u',
     );
     expect((await directory.run(['clients', 'show', 'some-one'])).stderr).not.toContain('may have');
     answers = {};

@@ -132,7 +132,9 @@ it.each<[string, number, (interrupt: () => void, terminate: () => void) => void]
     for (const listener of process.listeners('SIGTERM')) if (!others.has(listener)) listener('SIGTERM');
   };
   const { error } = (await read(async (interrupt) => {
-    while (!existsSync(started)) await new Promise(setImmediate);
+    // At least once: this is called before the command listens to what else may end it.
+    do await new Promise(setImmediate);
+    while (!existsSync(started));
     end(interrupt, terminate);
   })) as { error: Error };
   vi.useRealTimers();

@@ -86,7 +86,7 @@ it('a secret there that is no replica may hold keys, and stays', async () => {
   const secret = { name: secretName(STAGE, 'nonce'), description: undefined, kmsKeyId: undefined };
   world.secrets.in(THIRD).create(secret, 't'.repeat(32), 'mine');
   await expect(parts().replicate(HOME, THIRD)).rejects.toThrow(
-    /no replica of eu-west-1.* keys promote --to eu-west-1/,
+    /no replica of eu-west-1.* keys promote --to eu-west-1 --stage \S+ --region \S+ compares/,
   );
   expect(there(THIRD).map(({ primaryRegion }) => primaryRegion)).toEqual([THIRD]);
 });
@@ -117,7 +117,7 @@ it('a Region that takes a call and never answers it ends each of them, by its li
     const stack = { name: 'any', region: THIRD, part: 'region' } as const;
     return [
       asked.exists(stack),
-      asked.failing(stack),
+      asked.health(stack),
       asked.remove(stack),
       asked.alarms(stack),
       asked.unprotect(THIRD),

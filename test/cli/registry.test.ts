@@ -117,6 +117,7 @@ class World {
     const options: CopyOptions = {
       stage: 'live',
       regions: REGIONS,
+      args: ' --stage live',
       toGeneration: 2,
       fromTables: [],
       whileWriting: false,
@@ -382,7 +383,9 @@ it('refuses while any Region accepts writes, and waits until no write can be in 
   at.shown[OTHER] = { ...at.shown[OTHER]!, stopped_at: null, stopped_ms: null };
   await expect(at.copy()).rejects.toMatchObject({
     exitCode: EXIT.failed,
-    message: expect.stringContaining(`writes go on in ${OTHER}`),
+    message: expect.stringMatching(
+      `writes go on in ${OTHER}, .* countersign registry stop-writes --stage live, or`,
+    ),
   });
   expect(at.items(NEW)).toEqual([]);
   at.shown[OTHER] = { ...at.shown[HOME]!, stopped_ms: WRITE_STOP_SETTLE_MS - 5 };

@@ -408,12 +408,12 @@ it(
     const name = `countersign-${deployment.stage}-region-${region}`;
     const stack = { name, region, part: 'region' } as const;
     expect(await parts.exists(stack)).toBe(true);
-    expect(await parts.failing(stack)).toEqual([]);
+    expect(await parts.health(stack)).toEqual({ is: 'healthy' });
     for (const _ of ['first', 'again']) {
       await parts.unprotect(region);
       await parts.remove(stack);
       expect(await parts.exists(stack)).toBe(false);
-      expect(await parts.failing(stack)).toBeUndefined();
+      expect(await parts.health(stack)).toEqual({ is: 'silent' });
     }
     expect(await parts.alarms(stack)).toEqual([]);
   },

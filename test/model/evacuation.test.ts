@@ -12,7 +12,7 @@ const region = fc.constantFrom(...NAMES);
 const calls = fc.constantFrom(2, 2, 2, 1, 0);
 const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('evacuate' as const), region, calls }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('take-back' as const), region, calls }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('return-region' as const), region, calls }) },
   {
     weight: 8,
     arbitrary: fc.record({

@@ -36,7 +36,7 @@ export type Name = (typeof NAMES)[number];
 export type Event =
   | { readonly kind: 'lose' | 'return' | 'lose-table' | 'break' | 'mend' | 'restart'; readonly region: Name }
   /** `calls`: the command ends after this many. */
-  | { readonly kind: 'evacuate' | 'take-back'; readonly region: Name; readonly calls: number }
+  | { readonly kind: 'evacuate' | 'return-region'; readonly region: Name; readonly calls: number }
   /** Until the next change, nothing arrives at CloudWatch, or Route 53 reads nothing from it. */
   | { readonly kind: 'metrics' | 'alarms'; readonly arrive: boolean };
 
@@ -186,7 +186,7 @@ export async function liveThrough(steps: readonly Step[], { metric, without }: V
   alarmsAreRead = true;
   for (const name of NAMES) Object.assign(places[name], { up: true, good: true });
   for (let i = 0; i < 4; i++) await tick(i % 2 === 0);
-  for (const region of NAMES) await happens({ kind: 'take-back', region, calls: 2 });
+  for (const region of NAMES) await happens({ kind: 'return-region', region, calls: 2 });
   for (let i = 0; i < 20; i++) await tick(i % 2 === 0);
   const still = NAMES.filter((name) => !isHealthy(places[name].checks));
   if (still.length > 0) throw new Error(`not back although told and good: ${still}`);

@@ -141,7 +141,7 @@ const promotedTo = (managedBy: string, config = PROD): ConfigInput => ({ ...conf
 it('the Region that makes keys is frozen: only a promotion moves it, and no config goes back', () => {
   write(PROD);
   const unknown =
-    'keys.managedBy: must be left out: LOCK knows of no promotion. To let eu-central-1 make the keys, run `countersign keys promote --to eu-central-1`, which writes it into the file';
+    'keys.managedBy: must be left out: LOCK knows of no promotion. To let eu-central-1 make the keys, run `countersign keys promote --to eu-central-1 --stage live --region eu-west-1,eu-central-1`, which writes it into the file';
   for (const how of [{ write: false }, { write: true }])
     expect(refused(promotedTo('eu-central-1'), how)).toEqual([unknown]);
 
@@ -154,7 +154,7 @@ it('the Region that makes keys is frozen: only a promotion moves it, and no conf
   for (const how of [{ write: false }, { write: true }]) {
     expect(refused(PROD, how)).toEqual([`${is} none`]);
     expect(refused(promotedTo('eu-west-1'), how)).toEqual([
-      `${is} eu-west-1. To let eu-west-1 make the keys, run \`countersign keys promote --to eu-west-1\``,
+      `${is} eu-west-1. To let eu-west-1 make the keys, run \`countersign keys promote --to eu-west-1 --stage live --region eu-west-1,eu-central-1\``,
     ]);
   }
 });

@@ -87,6 +87,7 @@ test('an evacuated Region is out of DNS, red and refuses registrations, until it
   const out = await evacuate();
   expect([out.code, out.stderr]).toEqual([0, expect.stringContaining('local-b: healthy')]);
   expect(out.stdout).toContain('local-a is out of service');
+  expect(out.stdout).toContain('it stays out until: countersign return local-a\n');
   await expect.poll(atEntry, PATIENTLY).toBe('local-b');
   await expect
     .poll(
@@ -114,6 +115,26 @@ test('an evacuated Region is out of DNS, red and refuses registrations, until it
       PATIENTLY,
     )
     .toBe(201);
+});
+
+test('what is printed to be run carries the target, so that it reaches the same platform', async () => {
+  const { port } = new URL(platform.info.entry);
+  const { stdout, stderr } = await evacuate('--local', port);
+  expect(stdout).toContain(`it stays out until: countersign return local-a --local ${port}\n`);
+  expect(stderr).toContain(`until you run countersign return local-a --local ${port}.\n`);
+});
+
+test('a return of a Region that is not out says so, and names those that are', async () => {
+  await evacuate();
+  const { code, stdout } = await cli(['return', 'local-b', '--yes']);
+  expect([code, stdout]).toEqual([0, expect.stringContaining('local-b was not evacuated: no flag stood')]);
+  expect(stdout).toContain('local-a is evacuated; to return it: countersign return local-a\n');
+  // A return that was interrupted is run again, and both say what was there.
+  const back = await cli(['return', 'local-a', '--yes']);
+  expect([back.code, back.stdout]).toEqual([0, expect.stringContaining('local-a is back')]);
+  const again = await cli(['return', 'local-a', '--yes']);
+  expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('local-a was not evacuated')]);
+  expect(again.stdout).not.toContain('is evacuated;');
 });
 
 describe('nothing happens', () => {
@@ -265,7 +286,7 @@ test('an alarm that is asked for and gives no answer ends the wait, and the stat
   hung.resolve(false);
 });
 
-test('if the second look fails, it names the command that takes the Region back', async () => {
+test('if the second look fails, it names the command that returns the Region', async () => {
   const isLater = [writes('local-a'), writes('local-b')];
   let calls = 0;
   // The two flags are written; from then on nothing is answered.
@@ -274,14 +295,16 @@ test('if the second look fails, it names the command that takes the Region back'
   expect([code, json]).toMatchObject([1, { keeper_flag: true, own_flag: true, alarm: 'ALARM' }]);
   expect(stderr).toContain('error: another look: ');
   expect(stderr).toContain(
-    'if no other Region serves, take local-a back: countersign return local-a\nto finish',
+    'if no other Region serves, return local-a: countersign return local-a\nto finish',
   );
   fails = () => false;
   await platform.stopRegion('local-b');
   const again = await evacuate();
   expect([again.code, again.stderr]).toEqual([
     1,
-    expect.stringMatching(/nothing was done\. .*local-a is out already; .*: countersign return local-a\n$/),
+    expect.stringMatching(
+      /nothing was done\. .*local-a is evacuated already; .*: countersign return local-a\n$/,
+    ),
   ]);
 });
 
@@ -374,7 +397,9 @@ test('an evacuation that finds no other healthy Region afterwards leaves what an
   const second = await evacuate('--json');
   expect([first?.code, second.code]).toEqual([0, 1]);
   expect(second.json).toMatchObject({ keeper_flag: true, own_flag: true });
-  expect(second.stderr).toContain('Nothing is taken back, since another command has evacuated local-a');
+  expect(second.stderr).toContain(
+    'It stays evacuated, since another command has evacuated it too; to return it: countersign return local-a\n',
+  );
 });
 
 test('an evacuation that finds no other healthy Region afterwards leaves a flag that stood before', async () => {

@@ -13,20 +13,24 @@ import type { Target } from '../target.ts';
 /** A Region as its own `/v1/health` and its evacuation flags show it. */
 export interface SeenRegion {
   readonly region: string;
-  /** Undefined where that is not known: too many ask, and the Region answers 429. */
-  readonly healthy: boolean | undefined;
-  /** Checks that fail; `no answer` where it gave none, `too many requests` where it answers 429. */
+  /** `silent`: it gives no answer. `throttled`: it answers 429, since too many ask. */
+  readonly state: 'healthy' | 'unhealthy' | 'silent' | 'throttled';
+  /** Checks that fail. */
   readonly failing: readonly string[];
   /** Other reasons that keep it out of service: `evacuated`, `hold-down`, `limits`. */
   readonly notes: readonly string[];
 }
 
-/** A place that holds a Region's flag, and the flag's state there. */
+/** An evacuation flag; `unknown`: its table could not be read. */
+export type Flag =
+  | { readonly is: 'set'; readonly since: string }
+  | { readonly is: 'clear' }
+  | { readonly is: 'unknown'; readonly error: string };
+
+/** A place that holds a Region's flag. */
 export interface FlagPlace {
   readonly at: string;
-  /** Null where it does not stand; undefined where the table could not be read, and `error` says why. */
-  readonly evacuatedAt?: string | null;
-  readonly error?: string;
+  readonly flag: Flag;
 }
 
 export interface Survey {
@@ -36,6 +40,8 @@ export interface Survey {
   readonly regions: readonly SeenRegion[];
   /** The keeper first. */
   readonly flags: readonly FlagPlace[];
+  /** Other Regions that are evacuated, as far as their flags can be read. */
+  readonly othersOut: readonly string[];
 }
 
 /** Limit on one look at a Region's health. Its checkers wait for two seconds. */
@@ -74,7 +80,13 @@ export async function survey(target: Target, region: string, looking: Looking): 
       ),
     ),
   ]);
-  return { region, keeper, regions: seen.map((each, i) => (out[i] ? evacuated(each) : each)), flags };
+  return {
+    region,
+    keeper,
+    regions: seen.map((each, i) => (out[i] ? evacuated(each) : each)),
+    flags,
+    othersOut: names.filter((_, i) => out[i]),
+  };
 }
 
 const show = (target: Target, at: string, region: string, limitMs: number): Promise<ShownRegion> =>
@@ -83,23 +95,22 @@ const show = (target: Target, at: string, region: string, limitMs: number): Prom
 const flagsOf = (target: Target, region: string, keeper: string, limitMs: number): Promise<FlagPlace[]> =>
   Promise.all([keeper, region].map((at) => flagAt(target, at, region, limitMs)));
 
-const isOut = (flags: readonly FlagPlace[]): boolean =>
-  flags.some(({ evacuatedAt }) => typeof evacuatedAt === 'string');
+export const isOut = (flags: readonly FlagPlace[]): boolean => flags.some(({ flag }) => flag.is === 'set');
 
 /** A Region's health is a few seconds old; its flag is not. */
 const evacuated = (seen: SeenRegion): SeenRegion => ({
   ...seen,
-  healthy: false,
+  state: seen.state === 'silent' ? 'silent' : 'unhealthy',
   notes: [...new Set([...seen.notes, 'evacuated'])],
 });
 
 async function flagAt(target: Target, at: string, region: string, limitMs: number): Promise<FlagPlace> {
   try {
     const { evacuated_at } = await show(target, at, region, limitMs);
-    return { at, evacuatedAt: evacuated_at };
+    return { at, flag: evacuated_at === null ? { is: 'clear' } : { is: 'set', since: evacuated_at } };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    return { at, error: error.message };
+    return { at, flag: { is: 'unknown', error: error.message } };
   }
 }
 
@@ -109,21 +120,33 @@ async function look(
   looking: Looking,
 ): Promise<SeenRegion> {
   const answer = await askHealth(url, { ...looking, timeoutMs: ANSWER_MS });
-  if (answer === THROTTLED) return { region, healthy: undefined, failing: ['too many requests'], notes: [] };
-  const { healthy, failing, notes } = answer ?? { healthy: false, failing: ['no answer'], notes: [] };
-  return { region, healthy, failing, notes };
+  if (answer === THROTTLED || !answer)
+    return { region, state: answer ? 'throttled' : 'silent', failing: [], notes: [] };
+  const { healthy, failing, notes } = answer;
+  return { region, state: healthy ? 'healthy' : 'unhealthy', failing, notes };
 }
 
 /**
  * @returns whether the Region is good (docs/regions.md): nothing but an evacuation or the hold-down after it
  * keeps it out of service
  */
-export const isGood = ({ failing, notes }: SeenRegion): boolean =>
-  failing.length === 0 && notes.every((note) => note === 'evacuated' || note === 'hold-down');
+export const isGood = ({ state, failing, notes }: SeenRegion): boolean =>
+  (state === 'healthy' || state === 'unhealthy') &&
+  failing.length === 0 &&
+  notes.every((note) => note === 'evacuated' || note === 'hold-down');
 
 /** One line for a person. */
-export function describe({ region, healthy, failing, notes }: SeenRegion): string {
-  const why = [...failing, ...notes].join(', ');
-  if (healthy === undefined) return `${region}: not known (${why})`;
-  return `${region}: ${healthy ? 'healthy' : `unhealthy (${why})`}`;
+export function describe(seen: SeenRegion): string {
+  const { region, state } = seen;
+  if (state === 'healthy') return `${region}: healthy`;
+  return `${region}: ${state === 'throttled' ? 'not known' : 'unhealthy'} (${whyOut(seen)})`;
 }
+
+/** @returns why the Region is not healthy, or not known to be */
+export const whyOut = ({ state, failing, notes }: SeenRegion): string =>
+  [
+    ...(state === 'silent' ? ['no answer'] : []),
+    ...(state === 'throttled' ? ['too many requests'] : []),
+    ...failing,
+    ...notes,
+  ].join(', ');

@@ -1,5 +1,6 @@
 /** The way to other tables (docs/upgrade.md, "Other tables"), for a stage whose tables keep their Regions. */
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import { stageArguments } from '../target.ts';
 
 /** A step of that page, under its number there. */
 interface TablesStep {
@@ -9,9 +10,10 @@ interface TablesStep {
 
 const RECORD = 'npx cdk synth -c countersign:lock=write';
 
-export function tablesSteps({ tableGeneration: now, stage, regions }: DeployPlan): TablesStep[] {
+export function tablesSteps(plan: DeployPlan): TablesStep[] {
+  const now = plan.tableGeneration;
   const next = now + 1;
-  const options = `--stage ${stage} --region ${regions.map(({ name }) => name).join(',')}`;
+  const args = stageArguments(plan);
   const other = (generation: number) =>
     `other: { generation: ${generation}, regions: [...], witnessRegion: ... }`;
   return [
@@ -21,12 +23,12 @@ export function tablesSteps({ tableGeneration: now, stage, regions }: DeployPlan
     },
     {
       when: 'while users still register, to see how long it takes',
-      commands: [`npx countersign registry copy --to-generation ${next} --while-writing ${options}`],
+      commands: [`npx countersign registry copy --to-generation ${next} --while-writing${args}`],
     },
-    { commands: [`npx countersign registry stop-writes ${options}`] },
+    { commands: [`npx countersign registry stop-writes${args}`] },
     {
       when: 'as often as needed until it ends with complete and equal',
-      commands: [`npx countersign registry copy --to-generation ${next} ${options}`],
+      commands: [`npx countersign registry copy --to-generation ${next}${args}`],
     },
     {
       when: `set regions and witnessRegion as wanted, and tables: { generation: ${next}, ${other(now)} }, in the config`,
@@ -34,7 +36,7 @@ export function tablesSteps({ tableGeneration: now, stage, regions }: DeployPlan
     },
     {
       when: `once every Region uses generation ${next}, with the Regions that serve then`,
-      commands: [`npx countersign registry resume-writes ${options}`],
+      commands: [`npx countersign registry resume-writes${args}`],
     },
   ];
 }

@@ -2,9 +2,10 @@
  * The steps that add a Region to a stage or remove it, from the stage's present state. No step gets stuck.
  */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { type DeployStep, stackIn } from '../deploy/steps.ts';
 import { CliError, EXIT } from '../io.ts';
+import { stageArguments } from '../target.ts';
 import { otherTables } from './other-tables.ts';
-import { type DeployStep, stackIn } from './steps.ts';
 
 const ofPart = ({ stacks }: DeployPlan, part: PlannedStack['part']) =>
   stacks.filter((stack) => stack.part === part);
@@ -65,7 +66,7 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
       EXIT.failed,
       plan.consistency === 'strong'
         ? otherTables(plan, `${region} cannot be removed`)
-        : `the config still names ${region}: evacuate it (countersign evacuate ${region}), take it out of regions, and run this again`,
+        : `the config still names ${region}: evacuate it (countersign evacuate ${region}${stageArguments(plan)}), take it out of regions, and run this again`,
     );
   if (plan.otherTables?.regions.includes(region))
     throw new CliError(
