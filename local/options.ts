@@ -69,7 +69,7 @@ export function parseOptions(args: readonly string[]): StartOptions {
     .configureOutput({
       // npm keeps the flags that come before `--` and passes on their values alone.
       outputError(text, write) {
-        const message = text.trimEnd();
+        const message = text.trimEnd().replace(/\.$/, '');
         const hint = message.startsWith('error: too many arguments')
           ? `; flags go after --: npm start -- --port ${args.find((arg) => /^\d+$/.test(arg)) ?? 4200}`
           : '';
