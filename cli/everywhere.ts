@@ -30,6 +30,8 @@ export interface Combine<R> {
    * delete.
    */
   readonly atOnce?: true;
+  /** The Regions to ask. @default all of the target */
+  readonly among?: readonly string[];
 }
 
 export interface Wording<R> {
@@ -66,19 +68,20 @@ export async function askEverywhere<A extends AdminAction>(
   options: Options,
   action: A,
   params: AdminActions[A]['params'] | ((before?: AdminActions[A]['result']) => AdminActions[A]['params']),
-  { merge = (_, next) => next, absentIsDone, atOnce }: Combine<AdminActions[A]['result']> = {},
+  { merge = (_, next) => next, absentIsDone, atOnce, among }: Combine<AdminActions[A]['result']> = {},
 ): Promise<Answers<AdminActions[A]['result']>> {
   const target = findTarget(options, io);
   let result: AdminActions[A]['result'] | undefined;
   const ask = (region: string) =>
     invokeAdmin(target, region, action, typeof params === 'function' ? params(result) : params);
-  const asked = new Map(atOnce ? target.regions.map((region) => [region, ask(region)]) : []);
+  const regions = among ?? target.regions;
+  const asked = new Map(atOnce ? regions.map((region) => [region, ask(region)]) : []);
   for (const answer of asked.values()) answer.catch(() => {});
   const confirmed: string[] = [];
   const absent: string[] = [];
   const failed: { region: string; error: string }[] = [];
   let reached = false;
-  for (const region of target.regions)
+  for (const region of regions)
     try {
       const answer = await (asked.get(region) ?? ask(region));
       reached = true;
@@ -92,7 +95,7 @@ export async function askEverywhere<A extends AdminAction>(
     }
   const done = (region: string) => absentIsDone && confirmed.length > 0 && absent.includes(region);
   const left = failed.filter(({ region }) => !done(region));
-  const all = target.regions.filter((region) => confirmed.includes(region) || done(region));
+  const all = regions.filter((region) => confirmed.includes(region) || done(region));
   const exit = left.length === 0 ? EXIT.done : reached ? EXIT.failed : EXIT.unreachable;
   return { result, confirmed: all, failed: left, exit };
 }

@@ -5,7 +5,7 @@ import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import { PATIENCE_MS, type Unreachable } from '../ask.ts';
 import { AWS_ANSWER_MS, awsLimits } from '../aws-limits.ts';
-import { everywhere } from '../everywhere.ts';
+import { askEverywhere, everywhere, printAnswers } from '../everywhere.ts';
 import {
   CliError,
   EXIT,
@@ -106,18 +106,21 @@ ${EXIT_CODES_HELP}`,
     .addHelpText('after', EXIT_CODES_HELP)
     .action(async (options: Options) => {
       const target = findTarget(options, io);
-      // A Region that is lost, or whose table is down, stays stopped: it does not keep the others stopped.
-      const { shown } = await showAll(io, target);
+      // A Region that is lost, or whose table is down, stays stopped: it does not keep the others stopped,
+      // and may use other tables.
+      const { shown, silent } = await showAll(io, target);
       requireStage(target.regions, new Map(shown.map((each) => [each.region, each])));
       io.stderr.write('writing makes any earlier copy incomplete, unless its tables are already in use\n');
-      await everywhere(
+      const among = shown.map(({ region }) => region);
+      const answers = await askEverywhere(io, options, 'tables.resume', {}, { atOnce: true, among });
+      const failed = [...silent, ...answers.failed];
+      const exit = answers.exit === EXIT.done && failed.length > 0 ? EXIT.failed : answers.exit;
+      printAnswers(
         io,
         setExit,
         options,
-        'tables.resume',
-        {},
+        { ...answers, failed, exit },
         {
-          atOnce: true,
           json: () => ({ writes: 'allowed' }),
           text: () => 'writes are allowed',
         },

@@ -36,7 +36,11 @@ export class Copy<T> {
   async current(): Promise<T> {
     const { part, refreshMs } = this.#options;
     if (this.#held === undefined || this.remainingMs() < 0) {
+      const readAtMs = this.#readAtMs;
+      const isJoined = this.#refreshing !== undefined;
       await this.#refresh();
+      // A read that Lambda froze under way succeeds when the function thaws, and is old by then.
+      if (isJoined && this.#readAtMs !== readAtMs && this.remainingMs() < 0) await this.#refresh();
       if (this.#held === undefined || this.remainingMs() < 0) throw new Unavailable(part);
     } else if (this.#ageMs() > refreshMs) void this.refreshUnlessTried();
     return this.#held;

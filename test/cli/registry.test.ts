@@ -632,6 +632,8 @@ describe('on the local platform', () => {
   let lost: string | undefined;
   /** A Region whose functions cannot reach DynamoDB. */
   let down: string | undefined;
+  /** A Region whose functions can write to DynamoDB, and read nothing. */
+  let blind: string | undefined;
   /** Takes a scan of a table, and answers once this is over. */
   let scan: (() => Promise<undefined>) | undefined;
 
@@ -642,7 +644,9 @@ describe('on the local platform', () => {
       awsFault: ({ region, service, operation }) =>
         operation === 'Scan' && scan
           ? scan()
-          : (region === lost && service === 'lambda') || (region === down && service === 'dynamodb')
+          : (region === lost && service === 'lambda') ||
+              (region === down && service === 'dynamodb') ||
+              (region === blind && operation === 'GetItem')
             ? new AwsError('ServiceException', 'lost', 500)
             : undefined,
     });
@@ -738,6 +742,17 @@ describe('on the local platform', () => {
     expect([partly.code, partly.stdout]).toEqual([1, 'writes are allowed: local-b\n']);
     expect(partly.stderr).toMatch(/error: not confirmed by local-a: .*\(unavailable\)/);
     down = undefined;
+    expect((await registry('resume-writes')).code).toBe(0);
+  });
+
+  it('writes stay stopped in a Region that does not say which tables it uses', async () => {
+    await registry('stop-writes');
+    blind = 'local-a';
+    const partly = await registry('resume-writes');
+    blind = undefined;
+    expect([partly.code, partly.stdout]).toEqual([1, 'writes are allowed: local-b\n']);
+    expect(partly.stderr).toMatch(/error: not confirmed by local-a: .*\(unavailable\)/);
+    expect((await registry('show')).stdout).toMatch(/^local-a .* stopped /m);
     expect((await registry('resume-writes')).code).toBe(0);
   });
 

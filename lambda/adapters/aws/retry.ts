@@ -59,8 +59,11 @@ export function retryable(error: AwsFailure): Retryable | undefined {
 const COST = { throttling: 5, transient: 14 } as const;
 const THROTTLING_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 20_000;
-/** How much longer than its own delay a client waits if the service asks for it. */
-const LONGEST_HINT_MS = 5_000;
+/**
+ * How much longer than its own delay a client waits if the service asks for it. The SDK waits for five
+ * seconds: two such waits are all the time that a function has.
+ */
+const LONGEST_HINT_MS = 1_000;
 const BUDGET = 500;
 
 export interface Retry {

@@ -21,6 +21,8 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '../../../lambda/adapters/aws/commands.ts';
+import type { AwsFailure } from '../../../lambda/adapters/aws/failure.ts';
+import { RetryBudget } from '../../../lambda/adapters/aws/retry.ts';
 import { dynamodbClient, secretsClient } from '../../../lambda/adapters/aws.ts';
 import { forDynamodb, forSecrets } from '../../../lambda/adapters/aws-sdk.ts';
 
@@ -295,6 +297,12 @@ it('after any history of faults, the budget for retries is as the SDK’s', asyn
     ),
     { numRuns: 10 },
   );
+});
+
+it('a hint to wait delays a retry by a second at most: a function has ten, the SDK waits for five', () => {
+  const hint = Object.assign(new Error(), { name: 'InternalServerError', retryAfterMs: 60_000 });
+  const error = { ...hint, $metadata: { httpStatusCode: 503 } } as AwsFailure;
+  expect(new RetryBudget(3, 25).take(error, 1)).toMatchObject({ delayMs: 1_000 });
 });
 
 it('a store that only fails is asked once per call, when the budget is spent', async () => {

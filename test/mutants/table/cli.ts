@@ -1274,9 +1274,16 @@ export const CLI: readonly Mutant[] = [
     'test/cli/keys.test.ts',
   ),
   mutant(
+    'write-stop',
+    'cli/registry/command.ts',
+    '{ atOnce: true, among }',
+    '{ atOnce: true }',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
     'waits-for-nobody',
     'cli/everywhere.ts',
-    'atOnce ? target.regions.map',
+    'atOnce ? regions.map',
     'atOnce && Date.now() === 0 ? target.regions.map',
     'test/cli/keys.test.ts',
   ),

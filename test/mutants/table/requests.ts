@@ -701,6 +701,27 @@ export const REQUESTS: readonly Mutant[] = [
     STARTS,
   ),
   mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'runtime.atStart?.(writeRefusal);', '', STARTS),
+  mutant(
+    'store-client',
+    'lambda/adapters/aws/retry.ts',
+    'const LONGEST_HINT_MS = 1_000;',
+    'const LONGEST_HINT_MS = 5_000;',
+    'test/lambda/adapters/sdk-parity.test.ts',
+  ),
+  mutant(
+    'read-after-freeze',
+    'lambda/request/copy.ts',
+    'if (isJoined && this.#readAtMs !== readAtMs && this.remainingMs() < 0) await this.#refresh();',
+    '',
+    'test/lambda/request/copy.test.ts',
+  ),
+  mutant(
+    'read-after-freeze',
+    'lambda/request/copy.ts',
+    ' && this.#readAtMs !== readAtMs',
+    '',
+    'test/lambda/request/copy.test.ts',
+  ),
   mutant('ready-at-start', 'lambda/entry/register.ts', 'await started();', '', STARTS),
   mutant(
     'ready-at-start',
