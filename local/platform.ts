@@ -17,7 +17,7 @@ import type { LambdaHandler } from './aws/lambda.ts';
 import { createAws } from './aws/regions.ts';
 import { createControl } from './control.ts';
 import { startChecker } from './dns/checker.ts';
-import { startReplication } from './dynamodb/replication.ts';
+import { replicate, startReplication } from './dynamodb/replication.ts';
 import { withErrorPages } from './error-pages.ts';
 import { createCloudWatch, evacuatedData, startEvacuation } from './evacuation.ts';
 import { createFaults, type Faults } from './faults.ts';
@@ -223,6 +223,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     undo.push(keys.stop);
     await Promise.all(hosts.map((host) => host.serve(settings(host.name), nowMs, log)));
     const clients = await createDevClients(localTarget(aws.url, names), nowMs() + BASIC_KEY_LIFE_MS);
+    // A platform that is ready knows its clients in every Region.
+    replicate(store);
     undo.push(startEvacuation({ regions, everyMs: checkEveryMs, ...runtime }));
     const checker = startChecker(
       hosts.map(({ name, url }) => ({
