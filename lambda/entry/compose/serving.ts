@@ -27,13 +27,13 @@ import {
   httpContext,
   keyset,
   ledger,
+  markGeneration,
   nonces,
   proofGate,
   type Runtime,
   readLimit,
   refusedRoots,
   registry,
-  useMark,
   type WithSecrets,
   type WithTables,
   writeStop,
@@ -122,7 +122,7 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
     }),
   };
   return adminHandler(adminContext(runtime, 'admin-write'), {
-    ...stoppable(changes, writeStop(runtime), useMark(runtime)),
+    ...stoppable(changes, writeStop(runtime), markGeneration(runtime)),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
     ...tableWriteActions(tables(runtime), () => registry(runtime).probe(region, nowMs())),
