@@ -30,6 +30,9 @@ export const stackName = (
   ...[part, region]: readonly ['base' | 'region', string] | readonly ['home' | 'watch']
 ): string => namePrefix(stage) + (region === undefined ? part : `${part}-${region}`);
 
+/** The account has one in each Region, for all stages. */
+export const accountStackName = (region: string): string => `countersign-account-${region}`;
+
 export const functionName = (stage: string, name: FunctionName): string => `countersign-${stage}-${name}`;
 
 /** One function per purpose, with that purpose's permissions. */

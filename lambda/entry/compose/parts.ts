@@ -25,7 +25,7 @@ import type { ProofGate } from '../../request/proof-gate.ts';
 import { Quota } from '../../request/quota.ts';
 import { ReadLimit } from '../../request/read-limit.ts';
 import { writesCheck } from '../../request/writes.ts';
-import { numberFrom, requireEnv } from '../variables.ts';
+import { numberFrom, requireEnv } from './variables.ts';
 
 /** Called for each read whose result stays in memory, e.g. of a keyset. */
 export type AtStart = (read: () => Promise<unknown>) => void;

@@ -18,7 +18,6 @@ import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
-import { numberFrom, requireEnv } from '../variables.ts';
 import {
   clients,
   consumption,
@@ -38,6 +37,7 @@ import {
   type WithTables,
   writeStop,
 } from './parts.ts';
+import { numberFrom, requireEnv } from './variables.ts';
 
 export const nonce = (runtime: WithTables & WithSecrets): HttpHandler =>
   nonceHandler(httpContext(runtime), nonces(runtime, keyset(runtime, 'nonce')));
