@@ -1,4 +1,4 @@
-/** What asks a command to end: Ctrl-C, a terminal that closes, and whoever ends this process. */
+/** Signals that ask a command to end: Ctrl-C, a terminal that closes, and whoever ends this process. */
 import type { Io } from './io.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGHUP'] as const;

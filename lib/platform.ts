@@ -4,6 +4,7 @@ import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import {
+  accountStackName,
   type FunctionName,
   functionName,
   rotationFunctionName,
@@ -186,6 +187,6 @@ function appOf(platform: Construct): App {
 
 /** One for each account and Region. Several stages in one app share it, too. */
 function accountStack(app: App, config: Config, region: string): Stack {
-  const id = `countersign-account-${region}`;
+  const id = accountStackName(region);
   return (app.node.tryFindChild(id) as Stack | undefined) ?? new AccountStack(app, id, { config, region });
 }

@@ -8,7 +8,6 @@ import type { Present, Promotion } from './promotion.ts';
 import type { DescribedSecret } from './secrets.ts';
 import { requireStillWon } from './take-over.ts';
 
-/** Makes the other Regions' secrets replicas of the new key home's. */
 export async function follow(
   promotion: Promotion,
   present: Present,

@@ -9,7 +9,7 @@ import { fromNow } from '../time.ts';
 export const live = ({ keys }: KeysetSummary): KeySummary[] =>
   keys.filter(({ state }) => state === 'next' || state === 'current' || state === 'previous');
 
-/** @returns the key that was created last of those that are good, if there is one */
+/** @returns the key that was created last of those that are live, if there is one */
 export const newest = (keyset: KeysetSummary): KeySummary | undefined =>
   live(keyset).toSorted((a, b) => Date.parse(b.activates_at) - Date.parse(a.activates_at))[0];
 
@@ -153,7 +153,7 @@ export function printRotated(io: Io, keyset: KeysetSummary, nowMs: number): void
   const { purpose } = keyset;
   const { kid, activates_at, state } = newest(keyset)!;
   const atMs = Date.parse(activates_at);
-  // If no other key is good, the newest signs at once: there is no older key to wait for.
+  // If no other key is live, the newest signs at once: there is no older key to wait for.
   const signs = state !== 'current' && atMs > nowMs ? `${fromNow(atMs, nowMs)}, at ${activates_at}` : 'now';
   io.stdout.write(`${purpose}: key ${kid} signs ${signs}\n`);
   for (const key of live(keyset))

@@ -39,10 +39,10 @@ export function requireNewest(promotion: Promotion, own: Keysets, present: Prese
   }
 }
 
-/** @returns what to do first; undefined if the secret was not rolled back, or has not what readers hold */
+/** @returns what to do first; undefined if the secret was not rolled back, or no version that readers hold is in it */
 function rollback({ target }: Promotion, keyset: KeysetSummary, region: string): string | undefined {
   if (keyset.fall_back === null) return undefined;
-  const [fault = whyNoneSigns(keyset, target.args)] = rolledBack(keyset, target.args);
+  const fault = rolledBack(keyset, target.args)[0] ?? whyNoneSigns(keyset, target.args);
   return `${fault}. Do that in ${region}, and run this command again`;
 }
 
@@ -53,8 +53,7 @@ export async function takeOver(
   present: Present,
 ): Promise<readonly [PromotedKeys, string]> {
   const { to } = promotion;
-  const asking = { to };
-  const first = await promotion.call(to, purpose, 'keys.promote', asking).catch((error: unknown) => {
+  const first = await promotion.call(to, purpose, 'keys.promote', { to }).catch((error: unknown) => {
     if (error instanceof Refused && error.code === 'malformed_request')
       throw new CliError(
         EXIT.failed,

@@ -58,9 +58,9 @@ export function timeline(
   const column = (at: number) =>
     Math.round(((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - 1));
   const now = column(nowMs);
-  const good = keys.filter(({ state }) => state !== 'revoked');
+  const notRevoked = keys.filter(({ state }) => state !== 'revoked');
   const rows = keys.map((key) => {
-    const next = good[good.indexOf(key) + 1];
+    const next = notRevoked[notRevoked.indexOf(key) + 1];
     const cells = Array<string>(width).fill(' ');
     const fill = (start: number, end: number, mark: string) =>
       cells.fill(mark, column(start), column(end) + 1);
@@ -103,7 +103,7 @@ function describe({ state, activates_at, retires_at }: KeySummary, nowMs: number
 
 /** @returns the line that says when a key that is created now would sign, and when the newest key would go */
 function outlook({ windows }: KeysetSummary, newestAt: string | undefined, nowMs: number): string {
-  if (newestAt === undefined) return '  after a rotation now, the new key signs at once: no other is good';
+  if (newestAt === undefined) return '  after a rotation now, the new key signs at once: no other is live';
   const signs = Math.max(nowMs + windows.publish_to_sign, Date.parse(newestAt) + 1);
   return `  after a rotation now, the new key signs ${fromNow(signs, nowMs)}; the newest key goes ${fromNow(signs + windows.sign_to_remove, nowMs)}`;
 }

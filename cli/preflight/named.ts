@@ -3,7 +3,7 @@
  * kind.
  */
 import type { DeployPlan, PlannedNetwork, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
-import { keyAlias } from '../../lambda/contract/names.ts';
+import { accountStackName, keyAlias } from '../../lambda/contract/names.ts';
 import type { Region } from './account.ts';
 import { fail, type Outcome, ok, warn } from './outcome.ts';
 
@@ -153,7 +153,7 @@ export async function checkApiGatewayRole(
       : [ok(arn)];
   if (arn === undefined) return [ok('no role is set; the stacks create one')];
   const owner = await here.owner(arn.split('/').at(-1)!);
-  if (owner === `countersign-account-${here.name}`) return [ok(`${arn}, of stack ${owner}`)];
+  if (owner === accountStackName(here.name)) return [ok(`${arn}, of stack ${owner}`)];
   return [
     warn(
       `${arn} is set; the deployment would replace it with its own role, for every API of the account`,

@@ -9,10 +9,10 @@ import { mustBeCopied } from '../deploy/switch.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
 import { lockedRegions } from '../keys/lock.ts';
 import { stageArguments } from '../target.ts';
+import { RECORD_COMMAND } from './other-tables.ts';
 import { addSteps, removeSteps } from './steps.ts';
 
-const RECORD =
-  'note: record it with npx cdk synth -c countersign:lock=write, and commit countersign.lock.json\n';
+const NOTE = `note: record it with ${RECORD_COMMAND}, and commit countersign.lock.json\n`;
 
 interface Options {
   readonly stage?: string;
@@ -24,7 +24,7 @@ interface Options {
 
 export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
   const region = new Command('region').description('Add a Region to a stage, or remove one.');
-  const add = (verb: 'add' | 'remove', description: string, help: string) =>
+  const subcommand = (verb: 'add' | 'remove', description: string, help: string) =>
     region
       .command(`${verb} <region>`)
       .description(description)
@@ -47,7 +47,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
             lines: steps.map(describeStep),
             left: [],
             done: 'done',
-            after: RECORD,
+            after: NOTE,
             async work(deploy) {
               if (verb === 'remove' && (await isGone(io, plan, name, deploy)))
                 return { ...NOTHING_LEFT, notes: [`${name} has no stack any more: it is removed`] };
@@ -59,7 +59,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
           };
         });
       });
-  add(
+  subcommand(
     'add',
     'Deploy a Region that the config names now: its customer key, its replicas of the tables, its stack, then the other stacks, which learn of it.',
     `Run it in the project's folder, after you have added the Region to the config. An interrupted run goes on when it is run again.
@@ -67,7 +67,7 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
 Example:
   $ countersign region add eu-central-1`,
   );
-  add(
+  subcommand(
     'remove',
     'Remove a Region that the config no longer names: its stack, its replicas of the tables, then its base stack. Its customer key stays.',
     `Evacuate the Region, take it out of the config, and run this in the project's folder. Its alarms' topic goes with it; its
@@ -136,17 +136,17 @@ async function mustKeepFlag(
   const all = [...others, region];
   const args = stageArguments(plan);
   const [before, after] = verb === 'add' ? [others, all] : [all, others];
-  for (const of of others) {
-    const [from, to] = [keeperOf(of, before), keeperOf(of, after)];
-    const rings = async (keeper: string | undefined) =>
+  for (const other of others) {
+    const [from, to] = [keeperOf(other, before), keeperOf(other, after)];
+    const isInAlarm = async (keeper: string | undefined) =>
       keeper !== undefined &&
-      (await parts.alarms(stackIn(stage, 'region', keeper))).includes(evacuationAlarmName(stage, of));
-    if (from === to || !(await rings(from)) || (await rings(to))) continue;
+      (await parts.alarms(stackIn(stage, 'region', keeper))).includes(evacuationAlarmName(stage, other));
+    if (from === to || !(await isInAlarm(from)) || (await isInAlarm(to))) continue;
     const remedy =
       verb === 'remove' && to !== undefined
-        ? `Run countersign deploy --stage ${stage} --region ${others.join(',')}, then countersign evacuate ${of}${args}, and this again`
-        : `Return it first (countersign return ${of}${args}), and run this again`;
+        ? `Run countersign deploy --stage ${stage} --region ${others.join(',')}, then countersign evacuate ${other}${args}, and this again`
+        : `Return it first (countersign return ${other}${args}), and run this again`;
     const where = to === undefined ? `end with ${from}` : `go from ${from} to ${to}`;
-    throw new CliError(EXIT.failed, `${of} is evacuated, and its flag would ${where}. ${remedy}`);
+    throw new CliError(EXIT.failed, `${other} is evacuated, and its flag would ${where}. ${remedy}`);
   }
 }

@@ -8,7 +8,7 @@ interface TablesStep {
   readonly commands: readonly string[];
 }
 
-const RECORD = 'npx cdk synth -c countersign:lock=write';
+export const RECORD_COMMAND = 'npx cdk synth -c countersign:lock=write';
 
 export function tablesSteps(plan: DeployPlan): TablesStep[] {
   const now = plan.tableGeneration;
@@ -19,7 +19,7 @@ export function tablesSteps(plan: DeployPlan): TablesStep[] {
   return [
     {
       when: `set tables: { ${other(next)} } in the config`,
-      commands: [RECORD, 'npx countersign deploy'],
+      commands: [RECORD_COMMAND, 'npx countersign deploy'],
     },
     {
       when: 'while users still register, to see how long it takes',
@@ -32,7 +32,7 @@ export function tablesSteps(plan: DeployPlan): TablesStep[] {
     },
     {
       when: `set regions and witnessRegion as wanted, and tables: { generation: ${next}, ${other(now)} }, in the config`,
-      commands: [RECORD, 'npx countersign deploy --watch 0s'],
+      commands: [RECORD_COMMAND, 'npx countersign deploy --watch 0s'],
     },
     {
       when: `once every Region uses generation ${next}, with the Regions that serve then`,

@@ -27,11 +27,8 @@ export type Item = Record<string, AttributeValue>;
 export type Kind = GlobalTableKind;
 export const KINDS = tableKinds('global');
 
-/**
- * Health checks and the write stop write to keys of this form, and a complete copy leaves a mark; no client
- * has a name like these. They are of the table itself, and are not copied.
- */
-export const isMark = ({ pk }: Item): boolean =>
+/** @returns whether the item is the table's own, so not copied: a probe, or the mark of a complete copy */
+export const isOwnItem = ({ pk }: Item): boolean =>
   pk?.S === COPIED_KEY || pk?.S?.startsWith(PROBE_PREFIX) === true;
 
 export const keyOf = (kind: Kind, item: Item): Item =>

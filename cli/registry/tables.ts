@@ -18,7 +18,7 @@ import {
   DigestSum,
   type Item,
   isExpired,
-  isMark,
+  isOwnItem,
   type Kind,
   keyOf,
   unlessNewer,
@@ -115,7 +115,7 @@ export async function servedRegions({ kind, ...place }: Place): Promise<string[]
 async function eachItem(place: Place, pass: Pass, work: (item: Item) => Promise<void>): Promise<void> {
   let items = 0;
   for await (const page of pages(place)) {
-    const own = page.filter((item) => !isMark(item));
+    const own = page.filter((item) => !isOwnItem(item));
     for (let at = 0; at < own.length; at += AT_ONCE) await Promise.all(own.slice(at, at + AT_ONCE).map(work));
     items += own.length;
     pass.progress(items);

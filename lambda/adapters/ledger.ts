@@ -14,7 +14,7 @@ export interface Consume {
 
 export interface Ledger {
   /**
-   * Marks a nonce as used, in one atomic conditional write.
+   * Consumes a nonce, in one atomic conditional write.
    *
    * @returns whether this invocation consumed it
    * @throws Unavailable where the ledger gives no clear answer

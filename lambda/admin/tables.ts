@@ -24,17 +24,17 @@ export const tableReadActions = (options: TableOptions): Actions => ({
 });
 
 /**
- * @param markUsed leaves a mark in the registry in use. The copy of a stage's tables never fills a generation
- * that has one, so both actions leave it even where no health check runs.
+ * @param markGeneration marks the registry's generation as used. The copy of a stage's tables never fills a
+ * generation that has the mark, so both actions leave it even where no health check runs.
  */
-export const tableWriteActions = (options: TableOptions, markUsed: () => Promise<void>): Actions => ({
+export const tableWriteActions = (options: TableOptions, markGeneration: () => Promise<void>): Actions => ({
   'tables.stop': action(None, target, async () => {
     const atMs = await options.stop.stop(options.nowMs());
-    await markUsed();
+    await markGeneration();
     return shown(options, atMs);
   }),
   'tables.resume': action(None, target, async () => {
-    await markUsed();
+    await markGeneration();
     await options.stop.resume();
     return shown(options, undefined);
   }),
@@ -60,7 +60,7 @@ function shown(
  * Actions that change `registry` or `clients`: none of them begins while writes are stopped, or before the
  * generation in use is marked.
  */
-export function stoppable(actions: Actions, stop: WriteStop, markUsed: () => Promise<void>): Actions {
+export function stoppable(actions: Actions, stop: WriteStop, markGeneration: () => Promise<void>): Actions {
   const guarded = (each: Action): Action => ({
     ...each,
     async run(params) {
@@ -71,7 +71,7 @@ export function stoppable(actions: Actions, stop: WriteStop, markUsed: () => Pro
           'writes are stopped while the tables are copied (countersign registry show); repeat the command after ' +
             'countersign registry resume-writes',
         );
-      await markUsed();
+      await markGeneration();
       return each.run(params);
     },
   });

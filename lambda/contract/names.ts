@@ -30,6 +30,9 @@ export const stackName = (
   ...[part, region]: readonly ['base' | 'region', string] | readonly ['home' | 'watch']
 ): string => namePrefix(stage) + (region === undefined ? part : `${part}-${region}`);
 
+/** The account has one in each Region, for all stages. */
+export const accountStackName = (region: string): string => `countersign-account-${region}`;
+
 export const functionName = (stage: string, name: FunctionName): string => `countersign-${stage}-${name}`;
 
 /** One function per purpose, with that purpose's permissions. */
@@ -98,8 +101,9 @@ export function tableKinds(scope: 'global' | 'region'): TableKind[] {
 }
 
 /**
- * Health checks write to keys of the registry that begin with this; no client has a name like it. They are a
- * Region's own.
+ * Health checks, the write stop, and each instance before it first changes a table write to keys of the
+ * registry that begin with this; no client has a name like it. They are a Region's own, and mark the generation
+ * as used.
  */
 export const PROBE_PREFIX = '#probe#';
 

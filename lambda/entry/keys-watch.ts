@@ -1,8 +1,8 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { askByLambda } from '../rotate/watch/ask.ts';
 import { keysWatch } from './compose/keys.ts';
+import { requireEnv } from './compose/variables.ts';
 import { aws, runtime } from './process.ts';
-import { requireEnv } from './variables.ts';
 
 export const handler = keysWatch(
   runtime,

@@ -10,8 +10,8 @@ import type { Refusal } from './writes.ts';
 export interface Consumption {
   /** @returns why the Region takes no write; undefined where it takes one @throws Unavailable */
   readonly writeRefusal: () => Promise<Refusal | undefined>;
-  /** Leaves the mark that this generation of the registry is in use. @throws Unavailable */
-  readonly markUsed: () => Promise<void>;
+  /** Marks the registry's generation as used. @throws Unavailable */
+  readonly markGeneration: () => Promise<void>;
   readonly ledger: Ledger;
   readonly quota: Quota;
 }
@@ -35,7 +35,7 @@ export type Consumed =
  * registered then
  */
 export async function consume(
-  { writeRefusal, markUsed, ledger, quota }: Consumption,
+  { writeRefusal, markGeneration, ledger, quota }: Consumption,
   { verified, answerRefusal }: AdmittedWrite,
   w: string,
 ): Promise<Consumed> {
@@ -45,7 +45,7 @@ export async function consume(
   if (refusal === 'evacuated')
     return { ok: false, answer: await answerRefusal(refuse('unavailable', refusal, EVACUATED)) };
   if (refusal === 'stopped') throw new Unavailable('writes', undefined, STOPPED);
-  await markUsed();
+  await markGeneration();
   const known = quota.refusal(client);
   if (known) return { ok: false, answer: await answerRefusal(refuse('quota_exceeded', 'known'), known) };
   if (!(await ledger.consume({ nonce, jti, w })))

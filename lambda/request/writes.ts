@@ -39,7 +39,7 @@ export function writesCheck(options: WritesOptions): () => Promise<Refusal | und
     },
     nowMs,
     failed: (error) =>
-      log({ level: 'ERROR', message: 'evacuation', region, reason: 'limits', ...describeError(error) }),
+      log({ level: 'ERROR', message: 'writes', region, reason: 'limits', ...describeError(error) }),
   });
   return async () => (await copy.current()).refusal;
 }

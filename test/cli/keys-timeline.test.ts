@@ -95,7 +95,7 @@ test('a key that every Region refuses signs nothing, whatever its times; the nex
 test('if no key is accepted, the next one signs at once', () => {
   const keys = [key('AAAAAA', 'revoked', -5, 50), key('BBBBBB', 'revoked', 25, null)];
   expect(draw(keys).slice(-2)).toEqual([
-    '  after a rotation now, the new key signs at once: no other is good',
+    '  after a rotation now, the new key signs at once: no other is live',
     '  no key signs: countersign keys revoke nonce makes one that signs',
   ]);
 });

@@ -1,4 +1,4 @@
-/** What a failed call throws: an error of the AWS SDK's form, by AWS's own name for it. */
+/** The error of a failed call, in the AWS SDK's form and by AWS's own name for it. */
 import type { IncomingHttpHeaders } from 'node:http';
 
 export interface AwsFailure extends Error {

@@ -3,8 +3,8 @@ import type { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { evacuationMetricPut } from '../../adapters/evacuation-metric.ts';
 import { createEvacuations } from '../../adapters/evacuations.ts';
 import { evacuationHandler } from '../../evacuation/handler.ts';
-import { requireEnv } from '../variables.ts';
 import type { WithTables } from './parts.ts';
+import { requireEnv } from './variables.ts';
 
 export const evacuation = (
   { env, dynamodb, nowMs }: WithTables,

@@ -17,8 +17,8 @@ import { type AskKeys, keysWatchHandler } from '../../rotate/watch/handler.ts';
 import type { AwsCredentials } from '../../vault/aws-login.ts';
 import { createVaultKeys, type VaultAuth } from '../../vault/keys.ts';
 import type { AppRoleCredentials } from '../../vault/login.ts';
-import { requireEnv } from '../variables.ts';
 import { httpContext, type Runtime } from './parts.ts';
+import { requireEnv } from './variables.ts';
 
 export interface RegionClients {
   readonly secrets: SdkSecrets;

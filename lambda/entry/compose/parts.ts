@@ -25,7 +25,7 @@ import type { ProofGate } from '../../request/proof-gate.ts';
 import { Quota } from '../../request/quota.ts';
 import { ReadLimit } from '../../request/read-limit.ts';
 import { writesCheck } from '../../request/writes.ts';
-import { numberFrom, requireEnv } from '../variables.ts';
+import { numberFrom, requireEnv } from './variables.ts';
 
 /** Called for each read whose result stays in memory, e.g. of a keyset. */
 export type AtStart = (read: () => Promise<unknown>) => void;
@@ -103,11 +103,11 @@ export function consumption(runtime: WithTables): Consumption {
   const stop = writeStop(runtime);
   const writeRefusal = writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log });
   runtime.atStart?.(writeRefusal);
-  return { writeRefusal, markUsed: useMark(runtime), ledger: ledger(runtime), quota };
+  return { writeRefusal, markGeneration: markGeneration(runtime), ledger: ledger(runtime), quota };
 }
 
-/** Marks the generation of the registry that this instance uses, before the instance first changes it. */
-export function useMark(runtime: WithTables): () => Promise<void> {
+/** @returns a function that marks the registry's generation as used, once for each instance */
+export function markGeneration(runtime: WithTables): () => Promise<void> {
   const { probe } = registry(runtime);
   return once(() => probe(requireEnv(runtime.env, 'COUNTERSIGN_REGION'), runtime.nowMs()));
 }

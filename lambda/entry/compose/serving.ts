@@ -18,7 +18,6 @@ import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
-import { numberFrom, requireEnv } from '../variables.ts';
 import {
   clients,
   consumption,
@@ -27,17 +26,18 @@ import {
   httpContext,
   keyset,
   ledger,
+  markGeneration,
   nonces,
   proofGate,
   type Runtime,
   readLimit,
   refusedRoots,
   registry,
-  useMark,
   type WithSecrets,
   type WithTables,
   writeStop,
 } from './parts.ts';
+import { numberFrom, requireEnv } from './variables.ts';
 
 export const nonce = (runtime: WithTables & WithSecrets): HttpHandler =>
   nonceHandler(httpContext(runtime), nonces(runtime, keyset(runtime, 'nonce')));
@@ -122,7 +122,7 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
     }),
   };
   return adminHandler(adminContext(runtime, 'admin-write'), {
-    ...stoppable(changes, writeStop(runtime), useMark(runtime)),
+    ...stoppable(changes, writeStop(runtime), markGeneration(runtime)),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
     ...tableWriteActions(tables(runtime), () => registry(runtime).probe(region, nowMs())),

@@ -1,5 +1,5 @@
 /** Reads a function's variables. The table of them is for `lib` alone, so no bundle holds it. */
-import type { Environment, Variable } from '../contract/environment.ts';
+import type { Environment, Variable } from '../../contract/environment.ts';
 
 /**
  * @returns the variable's value
