@@ -39,7 +39,7 @@ export function requireNewest(promotion: Promotion, own: Keysets, present: Prese
   }
 }
 
-/** @returns what to do first; undefined if the secret was not rolled back, or no version that readers hold is in it */
+/** @returns what to do first; undefined if not rolled back, or if no version is one that readers hold */
 function rollback({ target }: Promotion, keyset: KeysetSummary, region: string): string | undefined {
   if (keyset.fall_back === null) return undefined;
   const fault = rolledBack(keyset, target.args)[0] ?? whyNoneSigns(keyset, target.args);

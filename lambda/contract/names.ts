@@ -102,8 +102,8 @@ export function tableKinds(scope: 'global' | 'region'): TableKind[] {
 
 /**
  * Health checks, the write stop, and each instance before it first changes a table write to keys of the
- * registry that begin with this; no client has a name like it. They are a Region's own, and mark the generation
- * as used.
+ * registry that begin with this; no client has a name like it. They are a Region's own, and mark the
+ * generation as used.
  */
 export const PROBE_PREFIX = '#probe#';
 
