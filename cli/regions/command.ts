@@ -141,7 +141,13 @@ async function mustKeepFlag(
     const isInAlarm = async (keeper: string | undefined) =>
       keeper !== undefined &&
       (await parts.alarms(stackIn(stage, 'region', keeper))).includes(evacuationAlarmName(stage, other));
-    if (from === to || !(await isInAlarm(from)) || (await isInAlarm(to))) continue;
+    // The old keeper's alarm has no data while its schedule is silent, so the flag decides. Where its table
+    // is lost, or gone with its stack, the alarm and the Region's own copy are what is left.
+    const isOut = (keeper: string) =>
+      parts
+        .isEvacuated(other, keeper)
+        .catch(async () => (await isInAlarm(keeper)) || (await parts.isEvacuated(other, other)));
+    if (from === undefined || from === to || (await isInAlarm(to)) || !(await isOut(from))) continue;
     const remedy =
       verb === 'remove' && to !== undefined
         ? `Run countersign deploy --stage ${stage} --region ${others.join(',')}, then countersign evacuate ${other}${args}, and this again`

@@ -748,9 +748,10 @@ describe('the commands', () => {
       const account = new Account();
       account.answers[C] = verb === 'add' ? HEALTHY : OUT;
       if (verb === 'remove') account.existing.add(`countersign-live-region-${C}`);
-      account.flags = { [A]: [C] };
+      // No alarm fires: a keeper whose schedule is silent publishes nothing.
       account.firing = { [A]: [], [B]: [], [C]: [] };
-      account.firing[keepers[0]!] = [`countersign-live-evacuated-${B}`];
+      account.flags = { [A]: [C], [B]: [] };
+      account.flags[keepers[0]!] = [B, ...(account.flags[keepers[0]!] ?? [])];
       const args = [verb, C, '--yes', '--watch', '0s'];
       const { failed } = await ran(regionCommand, args, account, plan);
       expect(failed!.message).toContain(
@@ -766,8 +767,24 @@ describe('the commands', () => {
       expect((await ran(regionCommand, args, account, plan)).failed).toBeUndefined();
       // No other Region's flag moves.
       account.firing = { [A]: [], [B]: [`countersign-live-evacuated-${A}`], [C]: [] };
+      account.flags = { [A]: [C], [B]: [A], [C]: [] };
       if (verb === 'remove') account.existing.add(`countersign-live-region-${C}`);
       expect((await ran(regionCommand, args, account, plan)).failed).toBeUndefined();
     },
   );
+
+  it("region remove goes by the alarm and a Region's own flag where its keeper's table is lost, or gone with its stack", async () => {
+    const account = new Account();
+    account.existing.add(`countersign-live-region-${B}`);
+    account.answers[B] = OUT;
+    const remove = () => ran(regionCommand, ['remove', B, '--yes', '--watch', '0s'], account, one);
+    const isOut = `${A} is evacuated, and its flag would end with ${B}`;
+    account.flags = { [A]: [A, B] };
+    expect((await remove()).failed?.message).toContain(isOut);
+    account.flags = { [A]: [B] };
+    account.firing[B] = [`countersign-live-evacuated-${A}`];
+    expect((await remove()).failed?.message).toContain(isOut);
+    account.firing[B] = [];
+    expect((await remove()).failed).toBeUndefined();
+  });
 });

@@ -1951,6 +1951,27 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/regions/command.ts',
+    '!(await isOut(from))',
+    '!(await isInAlarm(from))',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/regions/command.ts',
+    '.catch(async () => (await isInAlarm(keeper)) || (await parts.isEvacuated(other, other)))',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/regions/command.ts',
+    '(await isInAlarm(keeper)) || ',
+    '',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/regions/command.ts',
     'if (exist.includes(true)) return false;',
     'if (exist !== undefined) return false;',
     'test/cli/deploy.test.ts',
