@@ -5,14 +5,14 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Fault } from '../cli/drill/fault.ts';
-import type { MultiRegionConsistency } from '../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../lambda/contract/serving-environment.ts';
 import { parseJsonObject } from './aws/protocol.ts';
 import type { Faults } from './faults.ts';
 import { type HttpListener, readBody } from './server.ts';
 
 export interface ControlOptions {
   readonly token: string;
-  readonly consistency: MultiRegionConsistency;
+  readonly consistency: TableConsistency;
   readonly faults: Faults;
 }
 

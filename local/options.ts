@@ -1,12 +1,12 @@
 /** The flags of `npm start` (docs/guide.md). */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { MultiRegionConsistency } from '../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../lambda/contract/serving-environment.ts';
 import type { VaultChoice } from './vault/start.ts';
 
 export interface StartOptions {
   readonly port: number;
   readonly regions: 2 | 3;
-  readonly consistency: MultiRegionConsistency;
+  readonly consistency: TableConsistency;
   readonly vault: VaultChoice;
   readonly regionProcesses: boolean;
   readonly allowOrigin: readonly string[];

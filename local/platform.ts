@@ -8,7 +8,7 @@ import { DEFAULTS } from '../lambda/contract/defaults.ts';
 import { tableKinds } from '../lambda/contract/names.ts';
 import type { Purpose } from '../lambda/contract/purposes.ts';
 import { checkersRoute } from '../lambda/contract/routes.ts';
-import type { MultiRegionConsistency } from '../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../lambda/contract/serving-environment.ts';
 import type { Log } from '../lambda/log.ts';
 import type { KeyLags } from '../protocol/key-windows.ts';
 import type { AwsFault } from './aws/endpoint.ts';
@@ -37,7 +37,7 @@ export interface PlatformOptions {
   /** @default 2 */
   readonly regions?: 2 | 3;
   /** @default 'strong' */
-  readonly consistency?: MultiRegionConsistency;
+  readonly consistency?: TableConsistency;
   /** How long a write of a strongly consistent table takes, in milliseconds. @default 10 */
   readonly strongWriteMs?: number;
   /**

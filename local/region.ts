@@ -10,7 +10,7 @@ import { dynamodbClient, secretsClient } from '../lambda/adapters/aws.ts';
 import { forDynamodb, forSecrets, type SdkDynamodb, type SdkSecrets } from '../lambda/adapters/aws-sdk.ts';
 import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
 import { ROUTES, type Route } from '../lambda/contract/routes.ts';
-import type { MultiRegionConsistency } from '../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../lambda/contract/serving-environment.ts';
 import { servingEnvironment } from '../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../lambda/entry/compose/serving.ts';
 import type { Log } from '../lambda/log.ts';
@@ -26,7 +26,7 @@ export interface LocalRegionSettings {
   readonly entryUrl: string;
   readonly awsEndpoint: string;
   readonly regions: readonly { readonly name: string; readonly url: string }[];
-  readonly consistency: MultiRegionConsistency;
+  readonly consistency: TableConsistency;
   readonly nonceLifeMs: number;
   readonly holdDownMs: number;
   /** Hard limit on the age of a copy of a keyset, in milliseconds. */

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../../lambda/contract/serving-environment.ts';
 import { onEnding } from '../ending.ts';
 import { askHealth, THROTTLED } from '../health.ts';
 import {
@@ -34,7 +34,7 @@ interface Options {
   readonly clients: number;
   /** Seconds. */
   readonly duration: number;
-  readonly consistency?: MultiRegionConsistency;
+  readonly consistency?: TableConsistency;
   readonly running?: true;
   readonly local?: string;
   readonly report?: string;

@@ -1,12 +1,12 @@
 /** The drills: what each does to the platform, and what must hold meanwhile (docs/drills.md). */
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
-import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../../lambda/contract/serving-environment.ts';
 import type { Fault } from './fault.ts';
 import type { History } from './history.ts';
 
 /** The steps that a drill can take. Times are milliseconds of the history. */
 export interface DrillContext {
-  readonly consistency: MultiRegionConsistency;
+  readonly consistency: TableConsistency;
   /** In the order of preference. The first is the home Region. */
   readonly regions: readonly string[];
   readonly history: History;
@@ -27,7 +27,7 @@ export interface Drill {
   /** @returns from when on recovery counts; undefined where no client has to recover */
   run(context: DrillContext): Promise<Recovery | undefined>;
   /** Clients see no error. @default true */
-  readonly noErrors?: (consistency: MultiRegionConsistency) => boolean;
+  readonly noErrors?: (consistency: TableConsistency) => boolean;
   /** A request meets at most one failure of transport, and one `use_nonce`. @default false */
   readonly oneFailure?: true;
   /** It leaves the platform other than it was, so it needs one of its own. @default false */

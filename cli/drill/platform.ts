@@ -5,14 +5,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../../lambda/contract/serving-environment.ts';
 import { CliError, EXIT, interrupted, usage } from '../io.ts';
 import { findLocalPlatform, type LocalPlatform } from '../local.ts';
 import type { Fault } from './fault.ts';
 
 export interface DrillPlatform {
   readonly info: LocalPlatform;
-  readonly consistency: MultiRegionConsistency;
+  readonly consistency: TableConsistency;
   /** Where commands find it. */
   readonly cwd: string;
   /** The option with which they do. */
@@ -40,10 +40,7 @@ const MAIN = fileURLToPath(new URL('../../local/main.ts', import.meta.url));
 export const canStartPlatform = (): boolean => existsSync(MAIN);
 
 /** @throws CliError where it cannot be started, or the signal aborts first */
-export async function startOwn(
-  consistency: MultiRegionConsistency,
-  signal: AbortSignal,
-): Promise<DrillPlatform> {
+export async function startOwn(consistency: TableConsistency, signal: AbortSignal): Promise<DrillPlatform> {
   if (!canStartPlatform())
     throw usage('a drill starts the local platform, which only the project itself has: run it there');
   const cwd = mkdtempSync(join(tmpdir(), 'countersign-drill-'));

@@ -1,5 +1,5 @@
 /** Judges a drill: the numbers, and the promises that did not hold. */
-import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../../lambda/contract/serving-environment.ts';
 import type { Drill, Recovery } from './drills.ts';
 import type { Call, History } from './history.ts';
 
@@ -21,7 +21,7 @@ const NAMED = 3;
 export function judge(
   history: History,
   drill: Drill,
-  consistency: MultiRegionConsistency,
+  consistency: TableConsistency,
   recovery: Recovery | undefined,
 ): Verdict {
   const failed = history.failed();

@@ -38,7 +38,7 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
-      const seen = await survey(target, region, looking(options));
+      const seen = await survey(target, region, looking('evacuate', options));
       for (const line of evacuationCost(seen, target)) io.stderr.write(`${line}\n`);
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
@@ -56,7 +56,7 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
   command('return', 'Return an evacuated Region to service.', RETURN_HELP).action(
     async (region: string, options: Options) => {
       const target = begin(io, 'return', options);
-      const seen = await survey(target, region, looking(options));
+      const seen = await survey(target, region, looking('return', options));
       for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
       const own = seen.regions.find((each) => each.region === region)!;
       if (!isGood(own))
@@ -74,10 +74,14 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
     },
   );
 
-/** One Region that is cut off delays no evacuation; one that answers 429 is asked again. */
-const looking = ({ timeout }: Options): Looking => ({
+/**
+ * One Region that is cut off delays no evacuation, and neither does a flood of the Region that is to go. One
+ * whose health decides is asked again if it answers 429.
+ */
+const looking = (name: Name, { timeout }: Options): Looking => ({
   limitMs: Math.min(timeout * 1_000, PATIENCE_MS),
   throttledMs: timeout * 1_000,
+  decides: name === 'evacuate' ? 'others' : 'own',
 });
 
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
@@ -192,7 +196,7 @@ async function changeFlags(
   const lookAgain = async (): Promise<void> => {
     let isTooMany = false;
     await attempt(LOOK, async () => {
-      const now = await survey(target, region, { ...looking(options), signal });
+      const now = await survey(target, region, { ...looking('evacuate', options), signal });
       isTooMany = isAlone(now);
       if (isTooMany)
         throw new CliError(

@@ -51,8 +51,10 @@ const ANSWER_MS = 5_000;
 export interface Looking {
   /** On each Region's answer, so that one that is cut off does not delay the others'. */
   readonly limitMs: number;
-  /** How long to ask a Region again that answers 429. */
+  /** How long to ask a Region again that answers 429, if its health decides. */
   readonly throttledMs: number;
+  /** The Regions whose health decides: the Region itself, or all others. */
+  readonly decides: 'own' | 'others';
   /** Ends that. */
   readonly signal?: AbortSignal;
 }
@@ -71,7 +73,15 @@ export async function survey(target: Target, region: string, looking: Looking): 
   const { keeper, regions } = shown.result;
   const names = regions.map(({ name }) => name);
   const [seen, flags, out] = await Promise.all([
-    Promise.all(regions.map(({ name, url }) => look(name, url, looking))),
+    Promise.all(
+      regions.map(({ name, url }) =>
+        look(
+          name,
+          url,
+          (name === region) === (looking.decides === 'own') ? looking : { ...looking, throttledMs: 0 },
+        ),
+      ),
+    ),
     flagsOf(target, region, keeper, limitMs),
     Promise.all(
       names.map(

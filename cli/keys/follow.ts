@@ -17,7 +17,7 @@ export async function follow(
   for (const region of promotion.target.regions) {
     const keysets = present.get(region);
     if (!keysets) continue;
-    // CloudFormation must end a schedule, and take the right to write, before the secret becomes a replica.
+    // CloudFormation must end the schedule before the secret becomes a replica.
     if (!promotion.isDeployed(region, keysets) && !(await promotion.deploy(region))) continue;
     const detached = await promotion.eachPurpose('detach', region, (purpose) =>
       detachFromFormer(promotion, region, purpose, present),
@@ -58,12 +58,12 @@ async function detachFromFormer(
   region: string,
   purpose: Purpose,
   present: Present,
-): Promise<readonly [true, string | undefined]> {
+): Promise<string | undefined> {
   const { primaryRegion = region } = (await promotion.secrets.describe(region, purpose)) ?? {};
-  if (primaryRegion === region || primaryRegion === promotion.to) return [true, undefined];
+  if (primaryRegion === region || primaryRegion === promotion.to) return undefined;
   await requireStillWon(promotion, purpose, present);
   await promotion.secrets.detach(region, purpose);
-  return [true, `no longer is a replica of ${primaryRegion}`];
+  return `no longer is a replica of ${primaryRegion}`;
 }
 
 async function replicate(
@@ -72,7 +72,7 @@ async function replicate(
   purpose: Purpose,
   present: Present,
   promoted: ReadonlyMap<Purpose, PromotedKeys>,
-): Promise<readonly [true, string]> {
+): Promise<string> {
   const { to } = promotion;
   const source = await promotion.mustDescribe(to, purpose);
   const before = await promotion.secrets.describe(region, purpose);
@@ -100,7 +100,7 @@ async function replicate(
     },
     () => `the replica is not there yet; run it again to keep waiting`,
   );
-  return [true, `${isReplica ? 'is' : 'is now'} a replica of ${to}`];
+  return `${isReplica ? 'is' : 'is now'} a replica of ${to}`;
 }
 
 /** Overwriting the secret destroys keys that only this Region has. */
@@ -122,11 +122,7 @@ async function requireNothingLost(
   );
 }
 
-async function compare(
-  promotion: Promotion,
-  region: string,
-  purpose: Purpose,
-): Promise<readonly [true, string]> {
+async function compare(promotion: Promotion, region: string, purpose: Purpose): Promise<string> {
   let difference = '';
   await promotion.until(
     async () => {
@@ -150,7 +146,7 @@ async function compare(
     },
     () => difference,
   );
-  return [true, `has the keys of ${promotion.to}, and refuses what it refuses`];
+  return `has the keys of ${promotion.to}, and refuses what it refuses`;
 }
 
 const statusIn = ({ replicas }: DescribedSecret, region: string) =>

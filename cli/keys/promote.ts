@@ -3,7 +3,8 @@
  * "primary-region-lost"). Each step looks first whether it is done, so a command that was interrupted
  * anywhere is run again.
  */
-import { PURPOSES } from '../../lambda/contract/purposes.ts';
+import type { PromotedKeys } from '../../lambda/contract/keys.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { AwsRefusal } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { Target } from '../target.ts';
@@ -53,16 +54,15 @@ async function run(promotion: Promotion): Promise<void> {
   for (const [purpose, { missing_kids }] of own)
     if (missing_kids.length > 0 && !promotion.options.yes) await waitForCopy(promotion, purpose, present);
 
-  const promoted = await promotion.eachPurpose('take-over', to, (purpose) =>
-    takeOver(promotion, purpose, present),
+  const promoted = new Map<Purpose, PromotedKeys>();
+  const isTakenOver = await promotion.eachPurpose('take-over', to, (purpose) =>
+    takeOver(promotion, purpose, present, promoted),
   );
-  if (!promoted) return;
-  if (
-    !(await promotion.eachPurpose('detach', to, (purpose) =>
-      detachNewHome(promotion, purpose, promoted, present),
-    ))
-  )
-    return;
+  if (!isTakenOver) return;
+  const isDetached = await promotion.eachPurpose('detach', to, (purpose) =>
+    detachNewHome(promotion, purpose, promoted, present),
+  );
+  if (!isDetached) return;
   const isDeployed = promotion.isDeployed(to, own);
   if (!lock(promotion, isDeployed)) return;
   if (!isDeployed && !(await promotion.deploy(to))) return;

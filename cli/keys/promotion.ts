@@ -105,34 +105,29 @@ export class Promotion {
 
   /**
    * Runs a step for one purpose after the other, until one fails: a promotion of some purposes takes them
-   * from a key home that goes on with the others. @returns undefined if one failed
+   * from a key home that goes on with the others.
+   *
+   * @returns whether all are done
    */
-  async eachPurpose<R>(
+  async eachPurpose(
     step: StepName,
     region: string,
-    run: (purpose: Purpose) => Promise<readonly [R, string | undefined]>,
-  ): Promise<ReadonlyMap<Purpose, R> | undefined> {
-    const results = new Map<Purpose, R>();
-    for (const purpose of PURPOSES) {
-      const isDone = await this.forPurpose(step, region, purpose, async () => {
-        const [result, detail] = await run(purpose);
-        results.set(purpose, result);
-        return [result, detail];
-      });
-      if (!isDone) return undefined;
-    }
-    return results;
+    run: (purpose: Purpose) => Promise<string | undefined>,
+  ): Promise<boolean> {
+    for (const purpose of PURPOSES)
+      if (!(await this.forPurpose(step, region, purpose, () => run(purpose)))) return false;
+    return true;
   }
 
-  /** @returns whether the step is done */
+  /** @param run returns what it did; undefined where nothing was to do @returns whether the step is done */
   async forPurpose(
     step: StepName,
     region: string,
     purpose: Purpose,
-    run: () => Promise<readonly [unknown, string | undefined]>,
+    run: () => Promise<string | undefined>,
   ): Promise<boolean> {
     try {
-      const [, detail] = await run();
+      const detail = await run();
       if (detail !== undefined) this.step(step, region, purpose, true, detail);
       return true;
     } catch (error) {

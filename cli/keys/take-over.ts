@@ -46,12 +46,17 @@ function rollback({ target }: Promotion, keyset: KeysetSummary, region: string):
   return `${fault}. Do that in ${region}, and run this command again`;
 }
 
-/** From here on no other Region's function makes a key, not even one that is under way. */
+/**
+ * From here on no other Region's function makes a key, not even one that is under way.
+ *
+ * @param promoted gets the answer
+ */
 export async function takeOver(
   promotion: Promotion,
   purpose: Purpose,
   present: Present,
-): Promise<readonly [PromotedKeys, string]> {
+  promoted: Map<Purpose, PromotedKeys>,
+): Promise<string> {
   const { to } = promotion;
   const first = await promotion.call(to, purpose, 'keys.promote', { to }).catch((error: unknown) => {
     if (error instanceof Refused && error.code === 'malformed_request')
@@ -79,7 +84,8 @@ export async function takeOver(
     );
   const { keyset } = first;
   const revoked = keyset.revoked.length === 0 ? '' : `; ${keyset.revoked.length} revoked keys are refused`;
-  return [first, `${to} alone makes keys: confirmed by ${[...confirmed].join(', ')}${revoked}`];
+  promoted.set(purpose, first);
+  return `${to} alone makes keys: confirmed by ${[...confirmed].join(', ')}${revoked}`;
 }
 
 /**
@@ -116,7 +122,7 @@ export async function detachNewHome(
   purpose: Purpose,
   promoted: ReadonlyMap<Purpose, PromotedKeys>,
   present: Present,
-): Promise<readonly [KeysetSummary, string]> {
+): Promise<string> {
   const { to } = promotion;
   const isOwn = ({ primaryRegion = to }: DescribedSecret) => primaryRegion === to;
   const before = await promotion.mustDescribe(to, purpose);
@@ -139,14 +145,13 @@ export async function detachNewHome(
   const kids = live(now).map(({ kid }) => kid);
   const lost = now.missing_kids;
   const fault = whyNoneSigns(now, promotion.target.args);
-  return [
-    now,
+  return (
     `${isOwn(before) ? 'is' : 'is now'} a secret of its own, with ${kids.join(', ') || 'no live key'}` +
-      (lost.length === 0
-        ? '; no published key is missing'
-        : `; without ${lost.join(', ')}, which the former key home made last, and which did not arrive`) +
-      (fault === undefined ? '' : `; ${fault}, once ${to} is deployed`),
-  ];
+    (lost.length === 0
+      ? '; no published key is missing'
+      : `; without ${lost.join(', ')}, which the former key home made last, and which did not arrive`) +
+    (fault === undefined ? '' : `; ${fault}, once ${to} is deployed`)
+  );
 }
 
 /**

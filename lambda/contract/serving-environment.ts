@@ -7,9 +7,9 @@ import type { ServingVariable } from './environment.ts';
 import { secretName, type TableKind, tableInUse } from './names.ts';
 
 /** How the global tables agree between Regions. */
-export type MultiRegionConsistency = 'eventual' | 'strong';
+export type TableConsistency = 'eventual' | 'strong';
 /** `single` in a stage with one Region. */
-export type Consistency = MultiRegionConsistency | 'single';
+export type Consistency = TableConsistency | 'single';
 
 export interface ServingValues {
   readonly stage: string;

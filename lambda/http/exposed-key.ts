@@ -49,7 +49,7 @@ function findSpelled(text: string, depth = 2): ApiKeyParts | undefined {
 const LONGEST = 65_536;
 
 /** In base64 (RFC 2045 §6.8), and JSON's escape of a slash. */
-const LINE_BREAKS = /[\r\n]|\\[rn]|\\(?=\/)/g;
+const LINE_BREAKS = /[\r\n]+[ \t]*|(?:\\[rn])+(?:[ \t]|\\t)*|\\(?=\/)/g;
 
 /** A key in base64 is at least this long. */
 const SHORTEST = 80;

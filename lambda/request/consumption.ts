@@ -5,11 +5,11 @@ import type { Ledger } from '../adapters/ledger.ts';
 import type { Answer } from '../http/answer.ts';
 import type { AdmittedWrite } from './proof-gate.ts';
 import type { Quota } from './quota.ts';
-import type { Refusal } from './writes.ts';
+import type { WriteRefusal } from './writes.ts';
 
 export interface Consumption {
   /** @returns why the Region takes no write; undefined where it takes one @throws Unavailable */
-  readonly writeRefusal: () => Promise<Refusal | undefined>;
+  readonly writeRefusal: () => Promise<WriteRefusal | undefined>;
   /** Marks the registry's generation as used. @throws Unavailable */
   readonly markGeneration: () => Promise<void>;
   readonly ledger: Ledger;

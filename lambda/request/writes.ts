@@ -22,15 +22,15 @@ export interface WritesOptions {
   readonly log: Log;
 }
 
-export type Refusal = 'evacuated' | 'stopped';
+export type WriteRefusal = 'evacuated' | 'stopped';
 
 /**
  * @returns a check that returns why no write may begin, or undefined where one may
  * @throws Unavailable (the check) where one of the two cannot be read: a Region that cannot know accepts none
  */
-export function writesCheck(options: WritesOptions): () => Promise<Refusal | undefined> {
+export function writesCheck(options: WritesOptions): () => Promise<WriteRefusal | undefined> {
   const { evacuations, stop, region, nowMs, log } = options;
-  const copy = new Copy<{ readonly refusal: Refusal | undefined }>({
+  const copy = new Copy<{ readonly refusal: WriteRefusal | undefined }>({
     ...TIMES,
     part: 'limits',
     async read() {

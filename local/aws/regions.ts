@@ -3,7 +3,7 @@
  * rotation.
  */
 import { randomUUID } from 'node:crypto';
-import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../../lambda/contract/serving-environment.ts';
 import { Dynamodb } from '../dynamodb/dynamodb.ts';
 import { isGlobalTable } from '../stage.ts';
 import { type CloudWatch, cloudwatchService } from './cloudwatch.ts';
@@ -21,7 +21,7 @@ export interface AwsOptions {
     readonly functions: ReadonlyMap<string, LambdaHandler>;
   }[];
   readonly cloudwatch: ReadonlyMap<string, CloudWatch>;
-  readonly consistency: MultiRegionConsistency;
+  readonly consistency: TableConsistency;
   readonly nowMs: () => number;
   /** How far a Region's clock is ahead, in milliseconds. */
   readonly clockErrorMs: (region: string) => number;

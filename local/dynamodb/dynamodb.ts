@@ -3,7 +3,7 @@
  * API. Nothing here waits or is random: the caller decides when a write begins and ends, and when it is
  * replicated.
  */
-import type { MultiRegionConsistency } from '../../lambda/contract/serving-environment.ts';
+import type { TableConsistency } from '../../lambda/contract/serving-environment.ts';
 import { EventualTable } from './eventual-table.ts';
 import { DynamodbException, validation } from './exception.ts';
 import { type Item, keyText } from './item.ts';
@@ -21,7 +21,7 @@ export interface DynamodbOptions {
    */
   readonly witness?: string;
   /** The replication of each table, by name. `regional` means none: each Region has its own table. */
-  readonly modeOf: (table: string) => 'regional' | MultiRegionConsistency;
+  readonly modeOf: (table: string) => 'regional' | TableConsistency;
   /** Epoch milliseconds of a Region's clock. */
   readonly nowMs: (region: string) => number;
 }

@@ -357,6 +357,14 @@ describe('while a flood of the public health path makes the front door answer 42
     expect((await back()).code).toBe(0);
   });
 
+  test('a flood of the Region that is to go delays nothing', async () => {
+    answersOfHealth(0, async () => throttled());
+    // By default it would be asked again for five minutes.
+    expect((await evacuate()).code).toBe(0);
+    vi.restoreAllMocks();
+    expect((await back()).code).toBe(0);
+  });
+
   test('a Region of which nothing is known is not healthy at first, and not unhealthy afterwards', async () => {
     answersOfHealth(1, async () => throttled());
     const refused = await evacuate('--timeout', '1s');

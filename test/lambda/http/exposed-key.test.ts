@@ -102,6 +102,14 @@ describe('a strict key raises the alarm once, and is not logged', () => {
     ['in base64 as Bearer', (key) => authorized(`Bearer ${base64(key)}`)],
     ['in base64 in lines', (key) => posted(base64(`${'x'.repeat(50)} ${key}`).replace(/.{76}/g, '$&\r\n'))],
     [
+      'in base64 in indented lines',
+      (key) => posted(base64(`${'x'.repeat(50)} ${key}`).replace(/.{76}/g, '$&\r\n \t')),
+    ],
+    [
+      'in base64 in indented lines in JSON',
+      (key) => posted(JSON.stringify({ text: base64(`key: ${key}`).replace(/.{76}/g, '$&\n \t') })),
+    ],
+    [
       'in base64 in lines in JSON',
       (key) => posted(JSON.stringify({ text: base64(`key: ${key}`).replace(/.{76}/g, '$&\n') })),
     ],
@@ -142,6 +150,9 @@ describe('a strict key raises the alarm once, and is not logged', () => {
     ['percent signs', '%25'],
     ['prefixes of keys', 'csk_'],
     ['escapes', '\\u00'],
+    ['line breaks', '\r\n'],
+    ['escaped line breaks', '\\n\\t'],
+    ['indented lines', '\n\t'],
   ])('the search takes time in proportion to a text of %s', (_, unit) => {
     const search = (bytes: number) => {
       const body = Buffer.from(unit.repeat(bytes / unit.length), 'latin1');

@@ -767,6 +767,13 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    "decides: name === 'evacuate' ? 'others' : 'own'",
+    "decides: 'own'",
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
     'cli/evacuation/survey.ts',
     'out[i] ? evacuated(each) : each',
     'each',
@@ -962,8 +969,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-one-wins',
     'cli/keys/promotion.ts',
-    'if (!isDone) return undefined;',
-    'void isDone;',
+    '() => run(purpose)))) return false;',
+    '() => run(purpose)))) continue;',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(
@@ -983,8 +990,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-detaches',
     'cli/keys/follow.ts',
-    'if (primaryRegion === region || primaryRegion === promotion.to) return [true, undefined];',
-    'return [true, undefined];',
+    'if (primaryRegion === region || primaryRegion === promotion.to) return undefined;',
+    'return undefined;',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(

@@ -367,6 +367,13 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'strict-key-never-travels',
     'lambda/http/exposed-key.ts',
+    '[\\r\\n]+[ \\t]*|',
+    '[\\r\\n]|',
+    'test/lambda/http/exposed-key.test.ts',
+  ),
+  mutant(
+    'strict-key-never-travels',
+    'lambda/http/exposed-key.ts',
     "plain.replace(LINE_BREAKS, '')",
     'plain',
     'test/lambda/http/exposed-key.test.ts',
