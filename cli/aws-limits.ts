@@ -16,7 +16,7 @@ export const awsLimits = (answerMs?: number) => ({
 });
 
 /** Options that each call of a client takes. */
-export interface CallOptions {
+export interface AwsCallOptions {
   readonly abortSignal: AbortSignal;
 }
 
@@ -31,7 +31,7 @@ export interface CallOptions {
 export async function callAws<R>(
   what: string,
   signal: AbortSignal,
-  send: (options: CallOptions) => Promise<R>,
+  send: (options: AwsCallOptions) => Promise<R>,
   doubt = '',
 ): Promise<R> {
   try {

@@ -1,4 +1,4 @@
-/** One Region: the real functions with AWS SDK clients, and the gateway in front of them. */
+/** One Region: the real functions with their real clients, and the gateway in front of them. */
 import { randomUUID } from 'node:crypto';
 import { Agent } from 'node:http';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';

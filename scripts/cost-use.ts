@@ -121,10 +121,10 @@ export function healthTraffic(): string {
     writes('probe of the registry, in each Region', count, [2]),
     writes('record of health, four times a minute', (4 * MONTH_S) / 60, [1]),
     {
-      what: 'reads of that record and of the evacuation flag',
-      quantity: `${number(2 * count)} read units`,
+      what: 'reads of that record, of the evacuation flag and of the write stop',
+      quantity: `${number(3 * count)} read units`,
       price: '0.125 a million',
-      usd: [2 * count * PRICE.readUnit],
+      usd: [3 * count * PRICE.readUnit],
     },
     schedule(),
   ];
@@ -152,30 +152,30 @@ function schedule(): Row {
 export function instances(): string {
   const reads = (keysets: number) => (keysets * MONTH_S) / 60;
   const kids = (keysets: number) => (keysets * MONTH_S) / 5;
-  const row = (name: string, keysets: number, verifies: boolean, flags = 0) => {
+  const row = (name: string, keysets: number, flags = 0) => {
     const secrets = reads(keysets) * PRICE.secretCall;
     const kms = reads(keysets) * PRICE.kmsCall;
-    const items = keysets + flags;
-    const revoked = verifies ? kids(items) * PRICE.readUnit : 0;
+    const items = kids(keysets + flags);
+    const revoked = items * PRICE.readUnit;
     const cells = [
       name,
       number(reads(keysets)),
       usd(secrets),
       usd(kms),
-      verifies ? number(kids(items)) : '',
-      verifies ? usd(revoked) : '',
+      number(items),
+      usd(revoked),
       usd(secrets + revoked),
       usd(secrets + kms + revoked),
     ];
     return `| ${cells.join(' | ')} |`;
   };
   return [
-    '| instance of | reads of keysets | Secrets Manager, 0.05 for 10,000 | KMS (`prod`), 0.03 for 10,000 | reads of revoked kids and evacuation flag | DynamoDB, 0.125 a million | `dev` | `prod` |',
+    '| instance of | reads of keysets | Secrets Manager, 0.05 for 10,000 | KMS (`prod`), 0.03 for 10,000 | reads of revoked kids, evacuation flag and write stop | DynamoDB, 0.125 a million | `dev` | `prod` |',
     '|---|---:|---:|---:|---:|---:|---:|---:|',
-    row('`nonce`: one keyset', 1, false),
-    row('`register`, `registration`: two keysets and the flag', 2, true, 1),
-    row('`health`: two keysets', 2, true),
-    row('`jwks`: one keyset', 1, true),
+    row('`nonce`: one keyset', 1),
+    row('`register`, `registration`: two keysets, flag and stop', 2, 2),
+    row('`health`: two keysets', 2),
+    row('`jwks`: one keyset', 1),
     '',
   ].join('\n');
 }

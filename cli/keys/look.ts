@@ -1,5 +1,5 @@
 /**
- * Reads a purpose's keys in every Region: through the home Region's function, or another that can be reached.
+ * Reads a purpose's keys in every Region: through the key home's function, or another that can be reached.
  */
 import type { KeysetSummary, RegionKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';

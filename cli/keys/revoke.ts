@@ -82,7 +82,7 @@ export interface RevocationOrder {
 
 /**
  * Asks one function, which revokes the keys in every Region. Each Region that it could not confirm is then
- * asked itself: a function in a VPC may reach only its own Region. A home Region whose answer was lost is
+ * asked itself: a function in a VPC may reach only its own Region. A key home whose answer was lost is
  * asked again too: it may have created a new key.
  *
  * @returns what is known as soon as `signal` ends the wait for the other Regions

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { secretName } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { AWS_ANSWER_MS, awsLimits, type CallOptions, callAws } from '../aws-limits.ts';
+import { AWS_ANSWER_MS, type AwsCallOptions, awsLimits, callAws } from '../aws-limits.ts';
 import type { Target } from '../target.ts';
 
 export interface Replica {
@@ -47,7 +47,7 @@ export function secretsOf(target: Pick<Target, 'stage' | 'aws'>, signal: AbortSi
   async function call<R>(
     region: string,
     purpose: Purpose,
-    send: (client: SecretsManagerClient, SecretId: string, options: CallOptions) => Promise<R>,
+    send: (client: SecretsManagerClient, SecretId: string, options: AwsCallOptions) => Promise<R>,
     ifMissing?: { readonly result: R },
   ): Promise<R> {
     const SecretId = secretName(target.stage, purpose);

@@ -10,7 +10,7 @@ import {
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
 import { PROBE_PREFIX } from '../../lambda/contract/names.ts';
-import { type CallOptions, callAws } from '../aws-limits.ts';
+import { type AwsCallOptions, callAws } from '../aws-limits.ts';
 import { CliError, EXIT } from '../io.ts';
 import {
   canonical,
@@ -176,5 +176,5 @@ const GOES_ON = '; run it again: it goes on';
 
 export const ask = <T>(
   { table, region, signal }: Pick<Place, 'table' | 'region' | 'signal'>,
-  send: (options: CallOptions) => Promise<T>,
+  send: (options: AwsCallOptions) => Promise<T>,
 ): Promise<T> => callAws(`table ${table} in ${region}`, signal, send, GOES_ON);

@@ -10,15 +10,18 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Dynamodb, Secrets } from './aws/commands.ts';
-import type { AwsOptions } from './aws.ts';
+import { type AwsOptions, REQUEST_PATH } from './aws.ts';
 
 export type SdkDynamodb = DynamoDBClient & Dynamodb;
 export type SdkSecrets = SecretsManagerClient & Secrets;
 
-// A write is repeated where its answer is late. Every write of this code is safe to repeat.
 const SHORT = {
-  maxAttempts: 3,
-  requestHandler: { connectionTimeout: 1_000, requestTimeout: 2_000, throwOnRequestTimeout: true },
+  maxAttempts: REQUEST_PATH.maxAttempts,
+  requestHandler: {
+    connectionTimeout: REQUEST_PATH.connectionTimeoutMs,
+    requestTimeout: REQUEST_PATH.requestTimeoutMs,
+    throwOnRequestTimeout: true,
+  },
 };
 
 export const sdkDynamodb = (options: AwsOptions): SdkDynamodb =>

@@ -18,7 +18,7 @@ export interface AwsOptions {
 type Limits = Partial<Pick<AwsClientOptions, keyof typeof REQUEST_PATH>>;
 
 // A write is repeated where its answer is late. Every write of this code is safe to repeat.
-const REQUEST_PATH = {
+export const REQUEST_PATH = {
   maxAttempts: 3,
   connectionTimeoutMs: 1_000,
   requestTimeoutMs: 2_000,

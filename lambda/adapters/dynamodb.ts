@@ -1,4 +1,4 @@
-/** Names of DynamoDB's exceptions, and attributes of its items. */
+/** Writes of global tables, names of DynamoDB's exceptions, and attributes of its items. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { call, Unavailable } from './call.ts';
 

@@ -18,9 +18,6 @@ interface CopyOptions<T> {
   readonly failed: (error: unknown) => void;
 }
 
-/**
- * A copy with its age. A stale one serves while it is refreshed, and while that fails, up to a hard limit.
- */
 export class Copy<T> {
   readonly #options: CopyOptions<T>;
   #held: T | undefined;

@@ -58,7 +58,8 @@ export const ACKNOWLEDGED: readonly AcceptedFinding[] = [
   {
     rule: 'AwsSolutions-SMG4',
     type: 'AWS::SecretsManager::Secret',
-    reason: 'The schedule is in the stack of the home Region, beside the function that it calls.',
+    reason:
+      'The schedule is in the stack of the Region that makes the keys, beside the function that it calls.',
   },
   {
     rule: 'AwsSolutions-IAM4',

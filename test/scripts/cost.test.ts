@@ -1,6 +1,7 @@
 /** The quantities on the cost page match the code, and its sums match its quantities. */
 import { expect, it } from 'vitest';
 import { KeysetCache } from '../../lambda/request/keyset-cache.ts';
+import { writesCheck } from '../../lambda/request/writes.ts';
 import { flood, healthTraffic, instances, millionRegistrations } from '../../scripts/cost-use.ts';
 import { production, resourcesOf } from '../../scripts/reference.ts';
 
@@ -45,6 +46,25 @@ it('an instance reads a keyset and what was revoked as often as the page counts'
   expect(Math.abs(reads.revoked / counted.revoked - 1)).toBeLessThan(0.05);
 });
 
+it('an instance that writes reads the flag and the stop as often as the page counts', async () => {
+  let nowMs = Date.UTC(2026, 0, 1);
+  let reads = 0;
+  const read = async () => {
+    reads += 1;
+    return undefined;
+  };
+  const check = writesCheck({
+    ...{ evacuations: { read }, stop: { read }, region: 'r' },
+    nowMs: () => nowMs,
+    log: () => {},
+  });
+  const endMs = nowMs + 3600 * 1000;
+  for (; nowMs < endMs; nowMs += 100) await check();
+  const inAnHour = (name: string) => numberIn(row(instances(), name)[4]!) / MONTH_HOURS;
+  // Beside the two lists of revoked keys, which an instance of health reads as well.
+  expect(Math.abs(reads / (inAnHour('`register`') - inAnHour('`health`')) - 1)).toBeLessThan(0.05);
+});
+
 it('functions have the memory that the page multiplies by', () => {
   const functions = [...resourcesOf(production('prod')).values()]
     .flatMap((resources) => Object.values(resources))
@@ -55,9 +75,9 @@ it('functions have the memory that the page multiplies by', () => {
 
 it('sums are what the quantities make, worked out by hand', () => {
   // 6 checkers × 2 a minute × 43,200 minutes; per million 3.50 + 0.20 + 0.60 + 0.133 + 0.425 + 0.20 + 0.09,
-  // and 3 write units. That is 3.64; 172,800 notes at 0.625, 1,036,800 reads at 0.125 and 43,200 calls at
+  // and 3 write units. That is 3.64; 172,800 notes at 0.625, 1,555,200 reads at 0.125 and 43,200 calls at
   // 1.02 a million.
-  expect(row(healthTraffic(), '**sum**')).toEqual(['sum', '', '', '3.92']);
+  expect(row(healthTraffic(), '**sum**')).toEqual(['sum', '', '', '3.99']);
   expect(row(millionRegistrations(), '**sum**')).toEqual(['sum', '', '', '5.94', '6.74', '7.37', '7.99']);
   // 86.4 million at 4.348 and 5.148 a million.
   expect(row(flood(), 'answered').slice(1)).toEqual(['86,400,000', '375.70', '444.82']);
