@@ -285,7 +285,7 @@ const SUCCESS: Readonly<Record<Name, (seen: Survey, args: string) => string[]>> 
       ? `${region} is back: no flag stands, and the alarm that DNS follows has ended`
       : `${region} was not evacuated: no flag stood, and the alarm that DNS follows has ended`,
     ...othersOut.map((other) => `${other} is evacuated; to return it: countersign return ${other}${args}`),
-    `DNS leads to ${region} once all its checks have passed for the hold-down (3 minutes by default)`,
+    `It takes registrations again within 10 seconds, and DNS leads to it once all its checks have passed for the hold-down (3 minutes by default)`,
   ],
 };
 

@@ -60,7 +60,7 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
         json: (client) => ({ client: client ?? null }),
         text: ({ keys }) => {
           const dead = keys.filter(({ revoked }) => revoked).map((key) => key.kid);
-          return `keys ${dead.join(', ')} of ${client_id} are revoked`;
+          return `${dead.length === 1 ? 'key' : 'keys'} ${dead.join(', ')} of ${client_id} revoked`;
         },
         atOnce: true,
       },

@@ -51,7 +51,7 @@ export function readConfig(input: ConfigInput): Config {
 function toFaults(issue: z.core.$ZodIssue, config: unknown): ConfigFault[] {
   const path = issue.path as (string | number)[];
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys((settingAt(path) as z.ZodObject).shape).join(', ');
+    const known = Object.keys((unwrapped(settingAt(path)) as z.ZodObject).shape).join(', ');
     return issue.keys.map((key) => ({
       path: [...path, key],
       message: `is unknown; the settings here are ${known}`,
@@ -89,7 +89,7 @@ function segment(key: string | number, first: boolean): string {
 function settingAt(path: readonly (string | number)[]): z.ZodType | undefined {
   let at: z.ZodType | undefined = configSchema;
   for (const key of path) {
-    while (isWrapper(at)) at = at.unwrap() as z.ZodType;
+    at = unwrapped(at);
     if (at instanceof z.ZodObject) at = (at.shape as Record<string, z.ZodType>)[key];
     else if (at instanceof z.ZodArray) at = at.element as z.ZodType;
     else return undefined;
@@ -105,6 +105,10 @@ export function examplesOf(schema: z.ZodType | undefined): unknown[] {
   if (examples) return examples;
   return isWrapper(schema) ? examplesOf(schema.unwrap() as z.ZodType) : [];
 }
+
+/** @returns the inner form of a setting that is optional or has a default */
+const unwrapped = (schema: z.ZodType | undefined): z.ZodType | undefined =>
+  isWrapper(schema) ? unwrapped(schema.unwrap() as z.ZodType) : schema;
 
 const isWrapper = (schema: unknown): schema is z.ZodOptional | z.ZodDefault | z.ZodPrefault =>
   schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault;

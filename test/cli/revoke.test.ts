@@ -88,7 +88,7 @@ test('a missing file is reported', async () => {
 test('a key is revoked through every Region, and the output names the revoked keys', async () => {
   await directory.run(['clients', 'create', 'leaky']);
   await directory.run(['clients', 'rotate-key', 'leaky']);
-  expect((await revoke('key', 'leaky', '1')).stdout).toBe('keys 1 of leaky are revoked: local-a, local-b\n');
+  expect((await revoke('key', 'leaky', '1')).stdout).toBe('key 1 of leaky revoked: local-a, local-b\n');
   const { json } = await revoke('key', 'leaky', '2', '--json');
   expect(json).toMatchObject({
     client: {

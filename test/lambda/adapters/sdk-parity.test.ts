@@ -184,7 +184,7 @@ async function run(client: Client, command: AwsCommand<unknown>, answers: readon
     type: headers['content-type'],
     body: JSON.parse(body),
     // AWS accepts a signature within five minutes.
-    ahead: Math.round((signedMs(headers) - Date.now()) / SKEW_MS),
+    ahead: Math.round((signedMs(headers) - Date.now()) / SKEW_MS) || 0,
   }));
   return { outcome, requests };
 }

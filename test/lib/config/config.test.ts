@@ -80,6 +80,25 @@ it('refuses an unknown setting, at any depth', () => {
   ]);
 });
 
+/** @returns the path of each group of settings */
+function groups(schema: unknown, path: readonly string[] = []): string[][] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
+    return groups(schema.unwrap(), path);
+  if (!(schema instanceof z.ZodObject)) return [];
+  const inner = Object.entries(schema.shape).flatMap(([key, each]) => groups(each, [...path, key]));
+  return path.length === 0 ? inner : [[...path], ...inner];
+}
+
+it.each(groups(configSchema).map((path) => path.join('.')))('names an unknown setting in %s', (name) => {
+  const path = name.split('.');
+  const nested = path.reduceRight<object>((value, key) => ({ [key]: value }), { mistyped: 1 });
+  expect(faults({ ...CONFIG, ...nested })).toContainEqual(
+    expect.stringMatching(
+      new RegExp(`^${path.join('\\.')}\\.mistyped: is unknown; the settings here are \\w`),
+    ),
+  );
+});
+
 it('refuses a Region whose name does not fit into a nonce', () => {
   expect(faults({ ...CONFIG, regions: [{ name: 'us-northwest-gov-1' }] })[0]).toMatch(
     /^regions\[0\]\.name: must have at most 15 characters/,
