@@ -6,6 +6,7 @@ import { parseBody } from '../../protocol/body.ts';
 import { type ClientKey, type ClientRecord, isUsable } from '../../protocol/client.ts';
 import { type Keyset, keyBytes, verificationKey } from '../../protocol/keyset.ts';
 import { type Refusal, refuse } from '../../protocol/problem.ts';
+import { betweenClocksMs } from '../../protocol/registration.ts';
 import {
   decideRollOver,
   isPossessed,
@@ -84,7 +85,10 @@ export function keysHandler(options: KeysOptions): HttpHandler {
 
   async function make(kid: string, issuedBy: string, brought?: NewPublicKey): Promise<ClientKey> {
     const nowS = Math.floor(nowMs() / 1000);
-    const usableAtS = consistency === 'eventual' ? nowS + REPLICATION_S : nowS;
+    // Usable at once in every Region that knows it, also in one whose clock is behind.
+    const aheadS =
+      consistency === 'eventual' ? REPLICATION_S : -Math.ceil(betweenClocksMs(gate.clockErrorMs) / 1000);
+    const usableAtS = nowS + aheadS;
     const made = { issuedBy, usableAtS };
     if (brought) return { ...made, ...brought, expiresAtS: nowS + Math.floor(clientKeyLifeS), rootKid: null };
     const found = await signingRoot(roots, refusedRoots, nowMs());

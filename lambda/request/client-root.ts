@@ -27,7 +27,7 @@ export async function signingRoot(
     : { kind: 'found', root };
 }
 
-/** @returns the longest life of an API key in seconds: the root is kept for this long, and no key outlives it */
+/** @returns the longest life of an API key in seconds: its root is kept for as long */
 export const longestKeyLifeS = (root: KeysetKey, clientKeyLifeS: number): number =>
   Math.floor(Math.min(clientKeyLifeS, root.max_life / 1000));
 

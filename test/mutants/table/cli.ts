@@ -1423,9 +1423,9 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'keys-as-readers-see-them',
-    'lambda/admin/credential.ts',
-    'if ((await refusedRoots()).includes(root.kid))',
-    'if (Date.now() === 0)',
+    'lambda/request/client-root.ts',
+    '(await refusedRoots()).includes(root.kid)',
+    'Date.now() === 0',
     'test/cli/keys.test.ts',
   ),
   mutant(
