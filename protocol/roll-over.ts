@@ -112,7 +112,9 @@ function jsonObject(part: string): Record<string, unknown> | undefined {
 
 export type RollOver =
   /** The key that it asked for before: a repeated request gets the same one. */
-  { readonly kind: 'again'; readonly key: ClientKey } | { readonly kind: 'new'; readonly kid: string };
+  | { readonly kind: 'again'; readonly key: ClientKey }
+  /** `dead`: kids of the keys that it issued before. */
+  | { readonly kind: 'new'; readonly kid: string; readonly dead: readonly string[] };
 
 /**
  * What a key gets that asks for the next one.
@@ -138,8 +140,9 @@ export function decideRollOver(
   if (issued && (newKid === undefined || issued.kid === newKid)) return { kind: 'again', key: issued };
   const kid = newKid ?? String(nextGeneration(client));
   const used = client.revoked.has(kid) || client.keys.some((key) => key.kid === kid);
-  if (issued || used || live.length >= LIVE_KEYS) return refuse('key_exists', 'live_keys');
-  return { kind: 'new', kid };
+  if (used || live.length >= LIVE_KEYS) return refuse('key_exists', 'live_keys');
+  const dead = client.keys.filter(({ issuedBy }) => issuedBy === asking.kid).map((key) => key.kid);
+  return { kind: 'new', kid, dead };
 }
 
 const ENVELOPE = { alg: 'dir', enc: 'A256GCM' } as const;

@@ -27,7 +27,7 @@ import { type AdmittedWrite, type ProofGate, withWriteProof } from '../request/p
 export interface KeysOptions {
   readonly gate: ProofGate;
   readonly consumption: Consumption;
-  readonly clients: Pick<Clients, 'load' | 'addKey'>;
+  readonly clients: Pick<Clients, 'load' | 'addKey' | 'claimNext'>;
   readonly roots: KeysetCache;
   readonly refusedRoots: RefusedRoots;
   /** Longest life of a client key, in seconds. */
@@ -77,7 +77,10 @@ export function keysHandler(options: KeysOptions): HttpHandler {
       const next = decideRollOver(client, asking, brought?.kid, voidRoots, nowMs());
       if ('ok' in next) return next;
       if (next.kind === 'again') return { ok: true, client, key: next.key };
-      const key = await make(next.kid, askingKid, brought);
+      const { kid, dead } = next;
+      if (brought && !(await clients.claimNext(clientId, askingKid, kid, { dead, nowMs: nowMs() })))
+        return refuse('key_exists', 'asked_at_once');
+      const key = await make(kid, askingKid, brought);
       if (await clients.addKey(clientId, key)) return { ok: true, client, key };
     }
     throw new Unavailable('clients');

@@ -171,8 +171,8 @@ describe('the next key', () => {
   const REFUSED = { ok: false, code: 'key_exists' };
 
   it('is one generation more than there ever was', () => {
-    expect(decide([key('1')])).toEqual({ kind: 'new', kid: '2' });
-    expect(decide([key('1'), key('7', { expiresAtS: 500 })])).toEqual({ kind: 'new', kid: '8' });
+    expect(decide([key('1')])).toEqual({ kind: 'new', kid: '2', dead: [] });
+    expect(decide([key('1'), key('7', { expiresAtS: 500 })])).toEqual({ kind: 'new', kid: '8', dead: [] });
   });
 
   it('is the one that this key issued before, also one that is not usable yet', () => {
@@ -188,6 +188,7 @@ describe('the next key', () => {
     expect(decide([key('1'), key('2', { issuedBy: '1', ...change })], options)).toEqual({
       kind: 'new',
       kid: '3',
+      dead: ['2'],
     });
   });
 
@@ -199,7 +200,7 @@ describe('the next key', () => {
 
   it('of a key pair is the same for the same key, and refused for another or a used one', () => {
     const issued = key('new', { ...PAIR, kid: 'new', issuedBy: 'old' });
-    expect(decide([PAIR], { brought: 'new' })).toEqual({ kind: 'new', kid: 'new' });
+    expect(decide([PAIR], { brought: 'new' })).toEqual({ kind: 'new', kid: 'new', dead: [] });
     expect(decide([PAIR, issued], { brought: 'new' })).toEqual({ kind: 'again', key: issued });
     expect(decide([PAIR, issued], { brought: 'other' })).toMatchObject(REFUSED);
     expect(decide([PAIR], { brought: 'old' })).toMatchObject(REFUSED);

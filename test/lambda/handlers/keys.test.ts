@@ -164,7 +164,9 @@ async function proofBy(pair: Pair, clientId: string, path: string, body: string,
     .sign(pair.privateKey);
 }
 
-async function bring(clientId: string, current: Pair, next: Pair, signer = next): Promise<HttpAnswer> {
+const bring = async (...of: Parameters<typeof toBring>): Promise<HttpAnswer> => a.send(await toBring(...of));
+
+async function toBring(clientId: string, current: Pair, next: Pair, signer = next) {
   const nonce = await fetchNonce(a, clientId);
   const possession = await new SignJWT({ nonce, old: current.kid })
     .setProtectedHeader({ alg: next.alg, typ: 'countersign-possession+jwt' })
@@ -173,7 +175,7 @@ async function bring(clientId: string, current: Pair, next: Pair, signer = next)
     .setIssuedAt(Math.floor(platform.clock.nowMs / 1000))
     .sign(signer.privateKey);
   const body = JSON.stringify({ jwk: next.jwk, possession });
-  return a.send(ask(await proofBy(current, clientId, '/v1/keys', body, nonce), body));
+  return ask(await proofBy(current, clientId, '/v1/keys', body, nonce), body);
 }
 
 test.each([
@@ -198,6 +200,24 @@ test.each([
     const proof = await proofBy(pair, clientId, '/v1/register', body, nonce);
     expect((await a.send({ ...ask(proof, body), path: '/v1/register' })).status).toBe(201);
   }
+});
+
+it('of two public keys at once, one becomes the next; where that is revoked, another may', async () => {
+  const clientId = `p-${randomUUID().slice(0, 8)}`;
+  const [current, ...next] = await Promise.all(Array.from({ length: 6 }, () => keyPair('Ed25519')));
+  await platform.operate('clients.create', { client_id: clientId, profile: 'strict', jwk: current!.jwk });
+  const asks = await Promise.all(next.slice(1).map((each) => toBring(clientId, current!, each)));
+  const answers = await Promise.all(asks.map((each) => a.send(each)));
+  expect(answers.map(({ code, status }) => String(code ?? status)).sort()).toEqual([
+    '201',
+    'key_exists',
+    'key_exists',
+    'key_exists',
+  ]);
+  const { kid } = answers.find(({ status }) => status === 201)!.json;
+  expect((await bring(clientId, current!, next[0]!)).code).toBe('key_exists');
+  await platform.operate('clients.revoke-key', { client_id: clientId, kid });
+  expect((await bring(clientId, current!, next[0]!)).json.kid).toBe(next[0]!.kid);
 });
 
 it('with eventual consistency the next key is usable once the other Regions have had a minute', async () => {

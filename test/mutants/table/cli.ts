@@ -1683,14 +1683,14 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    'REVOKED : sort;',
-    "REVOKED : sort === 'deleted' ? '' : sort;",
+    '?? sort;',
+    "?? (sort === 'deleted' ? '' : sort);",
     'test/cli/registry.test.ts',
   ),
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    'sort.startsWith(REVOKED)',
+    'sort.startsWith(prefix)',
     "sort === ''",
     'test/cli/registry.test.ts',
   ),
