@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { TABLES, type TableKind, tableName } from '../../../lambda/contract/names.ts';
+import { keyType, TABLES, type TableKind, tableName } from '../../../lambda/contract/names.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { CONFIG, eventual, flat, PROD, type Resource, type Stack, synthesise } from '../synth.ts';
 
@@ -21,7 +21,7 @@ it.each(Object.keys(TABLES) as TableKind[])(
       TABLES[kind].keys.map((name, i) => ({ AttributeName: name, KeyType: types[i] })),
     );
     expect(Properties.AttributeDefinitions).toEqual(
-      TABLES[kind].keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
+      TABLES[kind].keys.map((name) => ({ AttributeName: name, AttributeType: keyType(name) })),
     );
     expect(Properties.BillingMode).toBe('PAY_PER_REQUEST');
   },
