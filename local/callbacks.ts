@@ -1,4 +1,4 @@
-/** Events on this machine: each Region has the real outbox, called as event source mappings call it on AWS. */
+/** Events on this machine: each Region has the real outbox. Mappings of streams call it, as on AWS. */
 import { randomUUID } from 'node:crypto';
 import { outboxName, tableKinds, tableName } from '../lambda/contract/names.ts';
 import { outbox } from '../lambda/entry/compose/callbacks.ts';

@@ -1,6 +1,6 @@
 /**
- * The environment of a Region's functions that serve clients and operators, and of its outbox. Stacks, local platform, bench and
- * tests build it here.
+ * The environment of a Region's functions that serve clients and operators, and of its outbox. Stacks, local
+ * platform, bench and tests build it here.
  */
 import { DEFAULTS } from './defaults.ts';
 import type { ServingVariable } from './environment.ts';
