@@ -36,7 +36,10 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   register: WITH_PROOF,
   registration: WITH_PROOF,
   discovery: {},
-  jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
+  jwks: {
+    limits: { GetItem: [keysItemKey('token'), keysItemKey('webhook')] },
+    secrets: ['token', 'webhook'],
+  },
   health: {
     tables: { ledger: ['PutItem'], registry: ['PutItem'] },
     limits: {

@@ -56,7 +56,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
   register: WITH_PROOF,
   registration: WITH_PROOF,
   discovery: [],
-  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token')],
+  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token'), secret('webhook')],
   health: [
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,
