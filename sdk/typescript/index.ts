@@ -30,4 +30,6 @@ export {
   UnexpectedAnswerError,
   UnsupportedMediaTypeError,
 } from './errors.ts';
+export type { ClientEvent, CountersignEvent, EventData, EventType, RegistrationEvent } from './event.ts';
+export type { EventsOptions, ReadEvent } from './events.ts';
 export type { Registered, Registration, User } from './registration.ts';
