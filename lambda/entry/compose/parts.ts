@@ -136,6 +136,7 @@ export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>
 
 export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
+    region: requireEnv(env, 'COUNTERSIGN_REGION'),
     consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
     clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
     pause,
