@@ -18,7 +18,7 @@ export interface SignatureKey {
   readonly key: CryptoKey;
 }
 
-/** A sender sends one for each key that overlaps. Each costs a verification, so few are looked at. */
+/** A sender makes a signature for each key that overlaps. Each costs a verification, so few are looked at. */
 const MOST_SIGNATURES = 8;
 /** DER of an Ed25519 private key, before its 32 bytes. */
 const PRIVATE_KEY_PREFIX = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
