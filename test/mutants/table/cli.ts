@@ -775,8 +775,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/evacuation/survey.ts',
-    'out[i] ? evacuated(each) : each',
-    'each',
+    'out ? evacuated(seen) : seen',
+    'seen',
     'test/cli/evacuation.test.ts',
   ),
   mutant(
@@ -859,8 +859,36 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/evacuation/survey.ts',
-    'names.filter((_, i) => out[i])',
+    'names.filter((_, i) => looks[i]!.out)',
     '[]',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    ' && !out) decided',
+    ') decided',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    'decided.abort();',
+    ';',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    'isForced ? 0 : timeout * 1_000',
+    'timeout * 1_000',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    'if (!isKnown(own) && options.evenIfUnknown)',
+    'if (options.evenIfUnknown)',
     'test/cli/evacuation.test.ts',
   ),
   mutant(
