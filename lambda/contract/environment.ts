@@ -110,6 +110,9 @@ export const ENVIRONMENT = {
     /** JSON: by purpose, in milliseconds. */
     'COUNTERSIGN_ROTATION_PERIODS',
     'COUNTERSIGN_KEYS_REGION',
+    'COUNTERSIGN_REGION_NAMES',
+    'COUNTERSIGN_REGISTRY_TABLE',
+    'COUNTERSIGN_CLIENTS_TABLE',
   ],
   evacuation: [
     ...COMMON,

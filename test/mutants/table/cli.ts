@@ -1871,6 +1871,31 @@ export const CLI: readonly Mutant[] = [
     'if (false)',
     'test/cli/preflight.test.ts',
   ),
+  ...(
+    [
+      ["if (!others.some((each) => states.has(each))) return [['replica_cut_off', region]];", ''],
+      ["if (!states.has(each)) return [['replica_cut_off', each]];", ''],
+      ['states.set(region, TableStatus as ReplicaStatus);', "states.set(region, 'ACTIVE');"],
+      ["GOOD.includes(states.get(each)) ? [] : [['replica_inaccessible', each]]", '[]'],
+      ['if (others.length === 0) return;', ''],
+      ['failed += 1;', ''],
+    ] as const
+  ).map(([find, replace]) =>
+    mutant(
+      'replica-cut-off',
+      'lambda/rotate/watch/tables.ts',
+      find,
+      replace,
+      'test/lambda/rotate/tables.test.ts',
+    ),
+  ),
+  mutant(
+    'replica-cut-off',
+    'lib/operations/key-alarms.ts',
+    "'replica_cut_off', 'replica_inaccessible'",
+    "'replica_cut_off'",
+    'test/lib/stacks/stacks.test.ts',
+  ),
   mutant(
     'replica-cut-off',
     'cli/preflight/replicas.ts',
