@@ -1973,6 +1973,18 @@ export const CLI: readonly Mutant[] = [
     '  if (stopped) {',
     'test/cli/registry.test.ts',
   ),
+  ...(
+    [
+      ['cli/deploy/command.ts', 'if (home) await mustHaveNoOther(plan, home, deploy);', ''],
+      ['cli/deploy/command.ts', '.filter((region) => !known.has(region))', '.slice(0, 0)'],
+      ['cli/regions/steps.ts', '    ...flagSteps(plan, region),\n', ''],
+      [
+        'cli/regions/command.ts',
+        'await runSteps(flagSteps(plan, name), watching, deploy)',
+        'await runSteps([], watching, deploy)',
+      ],
+    ] as const
+  ).map(([file, find, replace]) => mutant('region-change', file, find, replace, 'test/cli/deploy.test.ts')),
   mutant(
     'region-change',
     'cli/regions/command.ts',
