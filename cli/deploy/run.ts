@@ -42,7 +42,7 @@ export interface DeployParts {
   isEvacuated(region: string, keeper: string): Promise<boolean>;
   /** Removes the flag of a Region that is gone; what is not there is no error. @throws CliError */
   clearFlag(region: string, keeper: string): Promise<void>;
-  /** @returns the other Regions that have a replica of a table; none if it does not exist. @throws CliError */
+  /** @returns the other Regions with a replica of a table; none if there is no table. @throws CliError */
   replicasOf(region: string, table: string): Promise<readonly string[]>;
   /** @returns the tables that the Region's functions use. @throws CliError where they do not answer */
   tables(region: string): Promise<ShownTables>;

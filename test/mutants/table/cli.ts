@@ -95,13 +95,21 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/doctor.test.ts',
   ),
-  mutant(
-    'doctor',
-    'cli/register/access.ts',
-    'if (givenUrl !== undefined) requireHttp(givenUrl);',
-    '',
-    'test/cli/doctor.test.ts',
-  ),
+  ...(
+    [
+      [
+        "requireUrl(options.url === undefined ? 'COUNTERSIGN_URL' : '--url', givenUrl);",
+        ';',
+        'test/cli/doctor.test.ts',
+      ],
+      [
+        "for (const region of options.regions ?? []) requireUrl('--regions', region);",
+        '',
+        'test/cli/register.test.ts',
+      ],
+      ['if (parseApiKey(text)) return text;', 'return text;', 'test/cli/register.test.ts'],
+    ] as const
+  ).map(([find, replace, tests]) => mutant('doctor', 'cli/register/access.ts', find, replace, tests)),
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
@@ -116,6 +124,14 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/doctor.test.ts',
   ),
+  mutant(
+    'every-record',
+    'cli/register/json-lines.ts',
+    'if (isFirst && ',
+    'if (false && ',
+    'test/cli/input.test.ts',
+  ),
+  mutant('every-record', 'cli/register/json-lines.ts', 'if (isFirst && ', 'if (', 'test/cli/input.test.ts'),
   mutant(
     'every-record',
     'cli/register/json-lines.ts',
