@@ -44,6 +44,13 @@ export const ENVIRONMENT = {
   nonce: [...COMMON, ...PROTOCOL, 'COUNTERSIGN_LIMITS_TABLE'],
   register: [...COMMON, ...PROTOCOL, ...STORES],
   registration: [...COMMON, ...PROTOCOL, ...STORES],
+  keys: [
+    ...COMMON,
+    ...PROTOCOL,
+    ...STORES,
+    /** Longest life of a client key, in seconds; also its default. */
+    'COUNTERSIGN_CLIENT_KEY_LIFE_S',
+  ],
   discovery: [
     ...COMMON,
     'COUNTERSIGN_ISSUER',
@@ -89,7 +96,6 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_CLOCK_ERROR_MS',
     'COUNTERSIGN_CLIENT_ROOT_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
-    /** Longest life of a client key, in seconds; also its default. */
     'COUNTERSIGN_CLIENT_KEY_LIFE_S',
   ],
   rotate: [
@@ -114,6 +120,7 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_CLIENTS_TABLE',
   ],
+  outbox: [...COMMON, 'COUNTERSIGN_REGISTRY_TABLE', 'COUNTERSIGN_CLIENTS_TABLE', 'COUNTERSIGN_EVENTS_TABLE'],
   evacuation: [
     ...COMMON,
     /** Name of the Region whose evacuation flag this Region keeps. */
@@ -122,8 +129,8 @@ export const ENVIRONMENT = {
   ],
 } as const satisfies Record<BundleName, readonly string[]>;
 
-/** Variables of the functions that answer clients and operators. */
-export type ServingVariable = (typeof ENVIRONMENT)[FunctionName][number];
+/** Variables of the functions that answer clients and operators, and of the outbox. */
+export type ServingVariable = (typeof ENVIRONMENT)[FunctionName | 'outbox'][number];
 export type Variable = (typeof ENVIRONMENT)[BundleName][number];
 
 /** The variables of one function, or of several that run in one process. */
