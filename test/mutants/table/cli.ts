@@ -917,6 +917,20 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'promote-on-purpose',
     'cli/keys/take-over.ts',
+    'requireWon(promotion, again.keyset);',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-on-purpose',
+    'lambda/rotate/promote.ts',
+    'if (!regions.some((each) => each.region === to))',
+    'if (false)',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-on-purpose',
+    'cli/keys/take-over.ts',
     'if (promotion.options.yes || keyHome === undefined) return;',
     'return;',
     'test/cli/keys-promote.test.ts',
