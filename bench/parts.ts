@@ -5,6 +5,8 @@ import { handler } from './parts/handler.ts';
 import { keys } from './parts/keys.ts';
 import { nonce } from './parts/nonce.ts';
 import { platform } from './parts/platform.ts';
+import { scale } from './parts/scale.ts';
+import { sizes } from './parts/sizes.ts';
 import { start } from './parts/start.ts';
 import { steady } from './parts/steady.ts';
 import { store } from './parts/store.ts';
@@ -17,8 +19,10 @@ export const PARTS: Readonly<Record<string, Part<any>>> = {
   nonce,
   keys,
   start,
+  sizes,
   steady,
   platform,
+  scale,
   batch,
   bundles,
 };

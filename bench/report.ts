@@ -66,6 +66,13 @@ export function spread(values: readonly number[], digits: number): string {
 export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
+/** The values below which so many percent lie. */
+export function percentiles(values: readonly number[]): Readonly<Record<'50' | '95' | '99', number>> {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.floor(part * sorted.length)] ?? Number.NaN;
+  return { 50: at(0.5), 95: at(0.95), 99: at(0.99) };
+}
+
 /** Slope of the least-squares line through some points. */
 export function slope(points: readonly (readonly [x: number, y: number])[]): number {
   const mean = (axis: 0 | 1) => points.reduce((sum, point) => sum + point[axis], 0) / points.length;
