@@ -6,6 +6,7 @@ export const PRICE = {
   gbSecond: 0.0000133334,
   writeUnit: 0.625e-6,
   readUnit: 0.125e-6,
+  storedGb: 0.25,
   logGb: 0.5,
   wafRequest: 0.6e-6,
   transferGb: 0.09,

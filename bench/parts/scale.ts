@@ -25,7 +25,9 @@ const ITEMS = [1_000, 10_000, 100_000, 1_000_000] as const;
 const CONNECTIONS_EACH = 1;
 const REGISTRATIONS = 4_000;
 const WARM_UP_EACH = 100;
-const CALLS_TARGET = 2.05;
+/** Writes: what is read in memory's stead depends on time and instances, not on registrations. */
+const WRITES_TARGET = 2.05;
+const READS = ['GetItem', 'Query', 'GetSecretValue'];
 const DRILL_CLIENTS = 50;
 /** Before, while and after a Region is lost. */
 const DRILL_MS = { before: 8_000, lost: 16_000, after: 8_000 } as const;
@@ -161,6 +163,8 @@ const latency = ({ 50: half, 95: most, 99: nearlyAll }: Driven['latencyMs']): st
 function stepRow(figure: string, step: Step): Row {
   const { registrations, seconds, calls, refused, bytes, latencyMs } = step;
   const each = totalOf(calls) / registrations;
+  const reads = READS.reduce((sum, operation) => sum + (calls[operation] ?? 0), 0);
+  const writes = each - reads / registrations;
   const kinds = Object.entries(calls)
     .sort(([, a], [, b]) => b - a)
     .map(([kind, made]) => `${(made / registrations).toFixed(4)} ${kind}`);
@@ -168,15 +172,15 @@ function stepRow(figure: string, step: Step): Row {
     figure,
     measured: `${each.toFixed(3)} calls (${kinds.join(', ')}), ${(bytes / registrations).toFixed(0)} bytes, ${totalOf(refused)} calls refused; ${(registrations / seconds).toFixed(0)} a second; ${latency(latencyMs)}`,
     values: [each],
-    target: `≤ ${CALLS_TARGET} calls`,
-    missed: each > CALLS_TARGET,
+    target: `≤ ${WRITES_TARGET} writes`,
+    missed: writes > WRITES_TARGET,
   };
 }
 
 function instancesSection(instances: Raw['instances']): Section {
   return {
     title: 'Registrations against instances',
-    note: `${REGISTRATIONS.toLocaleString('en')} registrations of one client by processes of the deployed register function, ${CONNECTIONS_EACH} at a time each, into one Region of the local replicated store, whose writes take no time here. All functions share one core, and store, gateway and load another: so the rate says what this machine has, and the calls and bytes per registration say what more instances would cost elsewhere. All share one item, the client’s quota: each instance takes leases of it, and a lease that is refused is counted. Calls are those that the store’s endpoint receives, bytes those on its sockets in both directions, HTTP’s own included.`,
+    note: `${REGISTRATIONS.toLocaleString('en')} registrations of one client by processes of the deployed register function, ${CONNECTIONS_EACH} at a time each, into one Region of the local replicated store, whose writes take no time here. All functions share one core, and store, gateway and load another: so the rate says what this machine has, and the calls and bytes per registration say what more instances would cost elsewhere. All share one item, the client’s quota: each instance takes leases of it, and a lease that is refused is counted. An instance reads what it keeps in memory every few seconds, so the slower the rate, the more reads each registration has. Calls are those that the store’s endpoint receives, bytes those on its sockets in both directions, HTTP’s own included.`,
     unit: 'calls per registration',
     rows: Object.entries(instances).map(([count, step]) =>
       stepRow(count === '1' ? '1 instance' : `${count} instances`, step),

@@ -1,4 +1,6 @@
-/** What a function's memory size does to its latency and its cost: Lambda gives processor time with memory. */
+/**
+ * What a function's memory size does to its latency and its cost: Lambda gives processor time with memory.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,6 @@
-/** Runs in the measuring process: starts a function's process as Lambda does, with nothing but its settings. */
+/**
+ * Runs in the measuring process: starts a function's process as Lambda does, with nothing but its settings.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
