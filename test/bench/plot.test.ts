@@ -19,11 +19,13 @@ it('bars are as long as their medians, on one scale', () => {
 });
 
 it('a line reaches from the least to the greatest value, and is left out where there is one', () => {
-  const svg = table([{ values: [10, 20, 40] }, { values: [40] }])!;
+  const svg = table([{ values: [10, 20, 80] }, { values: [40] }])!;
   const lines = [...svg.matchAll(/<path class="spread" d="M([\d.]+) \d+H([\d.]+)/g)];
   expect(lines).toHaveLength(1);
   const [from, to] = lines[0]!.slice(1).map(Number) as [number, number];
-  expect((to - 12) / (from - 12)).toBeCloseTo(4, 1);
+  expect((to - 12) / (from - 12)).toBeCloseTo(8, 0);
+  // The number beside it needs its place, too.
+  expect(to).toBe(640);
 });
 
 it('limits have a colour of their own', () => {
