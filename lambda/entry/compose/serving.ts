@@ -8,9 +8,11 @@ import { proofActions } from '../../admin/proofs.ts';
 import { type RegionOptions, regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
 import { stoppable, type TableOptions, tableReadActions, tableWriteActions } from '../../admin/tables.ts';
+import { createReadEvents } from '../../callbacks/read-events.ts';
 import type { FunctionName } from '../../contract/names.ts';
 import type { Consistency } from '../../contract/serving-environment.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
+import { eventsHandler } from '../../handlers/events.ts';
 import { healthHandler } from '../../handlers/health.ts';
 import { jwksHandler } from '../../handlers/jwks.ts';
 import { nonceHandler } from '../../handlers/nonce.ts';
@@ -18,6 +20,7 @@ import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
+import { events as eventsTable } from './callbacks.ts';
 import {
   clients,
   consumption,
@@ -58,6 +61,16 @@ export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
     registry: registry(runtime),
     readLimit: readLimit(runtime),
   });
+
+export function events(runtime: WithTables & WithSecrets): HttpHandler {
+  const table = eventsTable(runtime);
+  return eventsHandler({
+    gate: proofGate(runtime),
+    events: table,
+    readEvents: createReadEvents(table),
+    readLimit: readLimit(runtime),
+  });
+}
 
 export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): HttpHandler =>
   discoveryHandler({
@@ -146,6 +159,7 @@ export function createFunctions(runtime: WithTables & WithSecrets, schema: Regis
     nonce: nonce(runtime),
     register: register(runtime, schema),
     registration: registration(runtime),
+    events: events(runtime),
     discovery: discovery(runtime, schema),
     jwks: jwks(runtime),
     health: health(runtime),
