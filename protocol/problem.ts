@@ -81,6 +81,12 @@ export const PROBLEMS = {
     detail: 'Events after this cursor may have been deleted; start from 0.',
     nonce: false,
   },
+  key_exists: {
+    status: 409,
+    title: 'Key exists',
+    detail: 'The client has its next key already, or had this key before.',
+    nonce: true,
+  },
   body_too_large: {
     status: 413,
     title: 'Body too large',

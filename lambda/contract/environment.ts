@@ -53,6 +53,13 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_LIMITS_TABLE',
     'COUNTERSIGN_SIGNATURES_PER_MINUTE',
   ],
+  keys: [
+    ...COMMON,
+    ...PROTOCOL,
+    ...STORES,
+    /** Longest life of a client key, in seconds; also its default. */
+    'COUNTERSIGN_CLIENT_KEY_LIFE_S',
+  ],
   discovery: [
     ...COMMON,
     'COUNTERSIGN_ISSUER',
@@ -61,7 +68,13 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_ENTRY_URL',
     'COUNTERSIGN_NONCE_LIFE_MS',
   ],
-  jwks: [...COMMON, 'COUNTERSIGN_TOKEN_SECRET', 'COUNTERSIGN_KEYSET_MAX_AGE_MS', 'COUNTERSIGN_LIMITS_TABLE'],
+  jwks: [
+    ...COMMON,
+    'COUNTERSIGN_TOKEN_SECRET',
+    'COUNTERSIGN_WEBHOOK_SECRET',
+    'COUNTERSIGN_KEYSET_MAX_AGE_MS',
+    'COUNTERSIGN_LIMITS_TABLE',
+  ],
   health: [
     ...COMMON,
     'COUNTERSIGN_LEDGER_TABLE',
@@ -98,7 +111,6 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_CLOCK_ERROR_MS',
     'COUNTERSIGN_CLIENT_ROOT_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
-    /** Longest life of a client key, in seconds; also its default. */
     'COUNTERSIGN_CLIENT_KEY_LIFE_S',
   ],
   rotate: [

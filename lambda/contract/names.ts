@@ -10,6 +10,7 @@ export const FUNCTIONS = [
   'register',
   'registration',
   'events',
+  'keys',
   'discovery',
   'jwks',
   'health',

@@ -77,5 +77,6 @@ export function servingEnvironment(values: ServingValues): Readonly<Record<Servi
     COUNTERSIGN_NONCE_SECRET: secretName(stage, 'nonce'),
     COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(stage, 'client-root'),
     COUNTERSIGN_TOKEN_SECRET: secretName(stage, 'token'),
+    COUNTERSIGN_WEBHOOK_SECRET: secretName(stage, 'webhook'),
   };
 }

@@ -41,8 +41,16 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
     limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
     secrets: ['nonce', 'client-root'],
   },
+  keys: {
+    ...WITH_PROOF,
+    // The registry for the mark of its generation alone.
+    tables: { ledger: ['PutItem'], registry: ['PutItem'], clients: ['PutItem', 'Query'] },
+  },
   discovery: {},
-  jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
+  jwks: {
+    limits: { GetItem: [keysItemKey('token'), keysItemKey('webhook')] },
+    secrets: ['token', 'webhook'],
+  },
   health: {
     tables: { ledger: ['PutItem'], registry: ['PutItem'] },
     limits: {

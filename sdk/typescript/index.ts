@@ -17,6 +17,7 @@ export {
   InvalidArgumentError,
   InvalidProofError,
   InvalidRegistrationError,
+  KeyExistsError,
   KeyExpiredError,
   MalformedRequestError,
   NonceRefusedError,

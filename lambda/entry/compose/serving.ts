@@ -15,6 +15,7 @@ import { discoveryHandler } from '../../handlers/discovery.ts';
 import { eventsHandler } from '../../handlers/events.ts';
 import { healthHandler } from '../../handlers/health.ts';
 import { jwksHandler } from '../../handlers/jwks.ts';
+import { keysHandler } from '../../handlers/keys.ts';
 import { nonceHandler } from '../../handlers/nonce.ts';
 import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
@@ -72,6 +73,19 @@ export function events(runtime: WithTables & WithSecrets): HttpHandler {
   });
 }
 
+export const keys = (runtime: WithTables & WithSecrets): HttpHandler => {
+  const roots = keyset(runtime, 'client-root');
+  return keysHandler({
+    gate: proofGate(runtime, roots),
+    consumption: consumption(runtime),
+    clients: clients(runtime),
+    roots,
+    refusedRoots: refusedRoots(runtime),
+    clientKeyLifeS: numberFrom(runtime.env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
+    consistency: requireEnv(runtime.env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
+  });
+};
+
 export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): HttpHandler =>
   discoveryHandler({
     http: httpContext(runtime),
@@ -83,7 +97,7 @@ export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): Htt
   });
 
 export const jwks = (runtime: WithTables & WithSecrets): HttpHandler =>
-  jwksHandler(httpContext(runtime), keyset(runtime, 'token'));
+  jwksHandler(httpContext(runtime), [keyset(runtime, 'token'), keyset(runtime, 'webhook')]);
 
 export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
   healthHandler({
@@ -160,6 +174,7 @@ export function createFunctions(runtime: WithTables & WithSecrets, schema: Regis
     register: register(runtime, schema),
     registration: registration(runtime),
     events: events(runtime),
+    keys: keys(runtime),
     discovery: discovery(runtime, schema),
     jwks: jwks(runtime),
     health: health(runtime),

@@ -82,6 +82,7 @@ const BUDGET: Record<BundleName, number> = {
   register: 130_000,
   registration: 130_000,
   events: 130_000,
+  keys: 160_000,
   discovery: 40_000,
   jwks: 80_000,
   health: 90_000,

@@ -64,8 +64,12 @@ const RIGHTS: Record<FunctionName, string[]> = {
     secret('nonce'),
     secret('client-root'),
   ],
+  keys: [
+    ...WITH_PROOF.filter((right) => right !== `dynamodb:GetItem ${table('registry')}`),
+    `dynamodb:PutItem ${table('clients')}`,
+  ],
   discovery: [],
-  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token')],
+  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token'), secret('webhook')],
   health: [
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,

@@ -187,6 +187,8 @@ it('ids of tables and secrets are a contract, whatever the stage', () => {
     'KeysnonceC55A5DDE',
     'Keysclientroot56A7FF04',
     'Keystoken98C4F0BE',
+    'Keyswebhook4B6CA36B',
+    'Keyswebhookroot7C7BED3E',
     'LedgerTable9343E4AA',
     'LimitsTableFEDA607B',
     'EventsTable4B7491D3',
@@ -228,6 +230,8 @@ it('the secrets are frozen: a name, the empty keyset, nothing else', () => {
     { Name: 'countersign/dev/keys/nonce', SecretString: '{"keys":[]}' },
     { Name: 'countersign/dev/keys/client-root', SecretString: '{"keys":[]}' },
     { Name: 'countersign/dev/keys/token', SecretString: '{"keys":[]}' },
+    { Name: 'countersign/dev/keys/webhook', SecretString: '{"keys":[]}' },
+    { Name: 'countersign/dev/keys/webhook-root', SecretString: '{"keys":[]}' },
   ]);
 });
 
@@ -289,7 +293,7 @@ it('each Region reads its own replica of the secrets, encrypted with its own key
   const alias = (region: string) =>
     `arn:\${AWS::Partition}:kms:${region}:\${AWS::AccountId}:alias/countersign-live`;
   const secrets = synthesise(PROD).home.ofType('AWS::SecretsManager::Secret');
-  expect(secrets).toHaveLength(3);
+  expect(secrets).toHaveLength(5);
   for (const { Properties, DeletionPolicy } of secrets) {
     expect(DeletionPolicy).toBe('Retain');
     expect(flat(Properties.KmsKeyId)).toBe(alias('eu-west-1'));
