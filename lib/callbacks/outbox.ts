@@ -3,6 +3,8 @@
  * the changes.
  */
 import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -77,6 +79,7 @@ export class Outbox extends Construct {
           ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
           tableArn(stack, tableName(stage, 'events')),
         ),
+        allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
         allow(
           [
             'dynamodb:DescribeStream',
@@ -92,6 +95,13 @@ export class Outbox extends Construct {
       ],
     });
     this.logGroup = outbox.logGroup;
+    new Rule(this, 'EveryHour', {
+      ruleName: outboxName(stage),
+      description: 'Looks which keys of clients end soon',
+      schedule: Schedule.rate(Duration.hours(1)),
+      // After a failure the next hour is early enough.
+      targets: [new LambdaTarget(outbox.function, { retryAttempts: 0 })],
+    });
     const finder = new PlatformFunction(this, 'FindStream', {
       config,
       functionName: findStreamName(stage),

@@ -72,8 +72,10 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   'admin-write': {
     tables: {
       ledger: ['PutItem'],
-      registry: ['DeleteItem', 'GetItem', 'PutItem'],
-      clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
+      // The scans are for a rebuild of events.
+      registry: ['DeleteItem', 'GetItem', 'PutItem', 'Scan'],
+      clients: ['DeleteItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'],
+      events: ['GetItem', 'PutItem', 'UpdateItem'],
     },
     limits: {
       // A repeated evacuation reads since when the flag stands.

@@ -4,6 +4,7 @@
  */
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
+import { eventWriteActions } from '../../admin/events.ts';
 import { proofActions } from '../../admin/proofs.ts';
 import { type RegionOptions, regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
@@ -21,7 +22,7 @@ import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
-import { events as eventsTable } from './callbacks.ts';
+import { events as eventsTable, globalTables } from './callbacks.ts';
 import {
   clients,
   consumption,
@@ -151,6 +152,12 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
   return adminHandler(adminContext(runtime, 'admin-write'), {
     ...stoppable(changes, writeStop(runtime), markGeneration(runtime)),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
+    ...eventWriteActions({
+      dynamodb: runtime.dynamodb,
+      tables: globalTables(env),
+      events: eventsTable(runtime),
+      nowMs,
+    }),
     ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
     ...tableWriteActions(tables(runtime), () => registry(runtime).probe(region, nowMs())),
   });
