@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor/command.ts';
 import { drillCommand } from './drill/command.ts';
 import { canStartPlatform } from './drill/platform.ts';
 import { evacuateCommand, returnCommand } from './evacuation/command.ts';
+import { eventsCommand } from './events/command.ts';
 import {
   CliError,
   commandIo,
@@ -43,6 +44,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .description('Replay-proof registration: register users, manage registrations, clients and keys.')
     .addCommand(registerCommand(io, setExit))
     .addCommand(registrationsCommand(io, setExit))
+    .addCommand(eventsCommand(io, setExit))
     .addCommand(clientsCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io, setExit))

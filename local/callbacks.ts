@@ -12,6 +12,8 @@ import { STAGE } from './stage.ts';
 /** On AWS, Lambda reads a stream four times a second. */
 const POLL_MS = 250;
 const BATCH = 100;
+/** How often the outbox looks which keys of clients end soon. */
+const EXPIRING_EVERY_MS = 3_600_000;
 
 export interface CallbackOptions {
   readonly regions: readonly {
@@ -78,10 +80,15 @@ export function startCallbacks({ regions, store, nowMs, log }: CallbackOptions):
       polling = undefined;
     });
   }, POLL_MS);
+  const hourly = setInterval(() => {
+    for (const { functions } of regions)
+      functions.get(outboxName(STAGE))!({}, { awsRequestId: randomUUID() }).catch(() => {});
+  }, EXPIRING_EVERY_MS);
   return {
     useTables,
     async stop() {
       clearInterval(timer);
+      clearInterval(hourly);
       await polling;
     },
   };

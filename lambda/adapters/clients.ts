@@ -90,6 +90,30 @@ export const createClientReader = (dynamodb: Dynamodb, table: string): ClientRea
   load: async (clientId) => toRecord(clientId, await itemsOf(dynamodb, table, clientId)),
 });
 
+/** All clients, for a schedule: eventually consistent, one page of the table after another. */
+export const createClientScan = (dynamodb: Dynamodb, table: string) => ({
+  async *all(): AsyncGenerator<ClientRecord> {
+    // The items of a client follow each other, and may go on in the next page.
+    let held: Item[] = [];
+    let from: Item | undefined;
+    do {
+      const scan = new ScanCommand({ TableName: table, ExclusiveStartKey: from });
+      const { answer } = await call('clients', () => dynamodb.send(scan));
+      for (const item of answer.Items ?? []) {
+        if (held[0] && placeOf(held[0]).pk !== placeOf(item).pk) {
+          const record = toRecord(placeOf(held[0]).pk, held);
+          if (record) yield record;
+          held = [];
+        }
+        held.push(item);
+      }
+      from = answer.LastEvaluatedKey;
+    } while (from);
+    const record = held[0] && toRecord(placeOf(held[0]).pk, held);
+    if (record) yield record;
+  },
+});
+
 /** @param pause between two attempts of a write */
 export function createClients(dynamodb: Dynamodb, table: string, pause = randomPause): Clients {
   const items = (clientId: string): Promise<Item[]> => itemsOf(dynamodb, table, clientId);

@@ -27,7 +27,8 @@ export interface StreamAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
 }
 
-export type OutboxHandler = (event: StreamEvent) => Promise<StreamAnswer>;
+/** The event of a schedule has no records. */
+export type OutboxHandler = (event: Partial<StreamEvent>) => Promise<StreamAnswer>;
 
 export interface OutboxOptions {
   readonly events: Events;
@@ -44,9 +45,9 @@ interface Found {
   readonly event: ChangeEvent;
 }
 
-export function outboxHandler(options: OutboxOptions): OutboxHandler {
+export function outboxHandler(options: OutboxOptions) {
   const { events, nowMs, log, region } = options;
-  return async ({ Records }) => {
+  return async ({ Records }: StreamEvent): Promise<StreamAnswer> => {
     const found = Records.flatMap((record, index): Found[] => {
       const event = read(options, record);
       return event ? [{ index, event }] : [];

@@ -163,6 +163,11 @@ export interface AdminActions {
   'regions.evacuate': { params: OneRegion; result: EvacuatedRegion };
   /** Clears the flag there. */
   'regions.return': { params: OneRegion; result: ShownRegion };
+  /** One step: with the `cursor` of the answer, the next one goes on. */
+  'events.rebuild': {
+    params: { since: string; cursor?: string };
+    result: { looked: number; written: number; cursor?: string };
+  };
   'tables.show': { params: object; result: ShownTables };
   /** No write of `registry` or `clients` begins in this Region later than 10 s after the answer. */
   'tables.stop': { params: object; result: ShownTables };
@@ -189,6 +194,7 @@ export const ADMIN_FUNCTION: { readonly [A in AdminAction]: FunctionName } = {
   'regions.show': 'admin-read',
   'regions.evacuate': 'admin-write',
   'regions.return': 'admin-write',
+  'events.rebuild': 'admin-write',
   'tables.show': 'admin-read',
   'tables.stop': 'admin-write',
   'tables.resume': 'admin-write',

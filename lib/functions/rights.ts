@@ -35,6 +35,12 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  events: {
+    // A reader closes the holes that writers left.
+    tables: { clients: ['Query'], events: ['GetItem', 'PutItem', 'Query'] },
+    limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
+    secrets: ['nonce', 'client-root'],
+  },
   keys: {
     ...WITH_PROOF,
     // The registry for the mark of its generation alone.
@@ -66,8 +72,10 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   'admin-write': {
     tables: {
       ledger: ['PutItem'],
-      registry: ['DeleteItem', 'GetItem', 'PutItem'],
-      clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
+      // The scans are for a rebuild of events.
+      registry: ['DeleteItem', 'GetItem', 'PutItem', 'Scan'],
+      clients: ['DeleteItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'],
+      events: ['GetItem', 'PutItem', 'UpdateItem'],
     },
     limits: {
       // A repeated evacuation reads since when the flag stands.

@@ -1,20 +1,32 @@
 /** Composes the functions that tell consumers what happened. */
+import { createClientScan } from '../../adapters/clients.ts';
 import { createEvents, type Events } from '../../adapters/events.ts';
+import { writeExpiring } from '../../callbacks/expiring.ts';
 import { type OutboxHandler, outboxHandler } from '../../callbacks/outbox.ts';
+import type { Environment } from '../../contract/environment.ts';
+import type { GlobalTableKind } from '../../contract/names.ts';
 import type { WithTables } from './parts.ts';
 import { requireEnv } from './variables.ts';
 
 export const events = ({ env, dynamodb }: WithTables): Events =>
   createEvents(dynamodb, requireEnv(env, 'COUNTERSIGN_EVENTS_TABLE'));
 
-export const outbox = (runtime: WithTables): OutboxHandler =>
-  outboxHandler({
-    events: events(runtime),
-    tables: {
-      registry: requireEnv(runtime.env, 'COUNTERSIGN_REGISTRY_TABLE'),
-      clients: requireEnv(runtime.env, 'COUNTERSIGN_CLIENTS_TABLE'),
-    },
-    region: requireEnv(runtime.env, 'COUNTERSIGN_REGION'),
-    nowMs: runtime.nowMs,
-    log: runtime.log,
-  });
+export const globalTables = (env: Environment): Record<GlobalTableKind, string> => ({
+  registry: requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'),
+  clients: requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'),
+});
+
+/** Takes batches of streams, and the schedule's events, which have no records. */
+export function outbox(runtime: WithTables): OutboxHandler {
+  const { env, dynamodb, nowMs, log } = runtime;
+  const table = events(runtime);
+  const tables = globalTables(env);
+  const region = requireEnv(env, 'COUNTERSIGN_REGION');
+  const onChanges = outboxHandler({ events: table, tables, region, nowMs, log });
+  const clients = createClientScan(dynamodb, tables.clients);
+  return async (event) => {
+    if (event.Records) return onChanges({ Records: event.Records });
+    await writeExpiring({ events: table, clients, nowMs });
+    return { batchItemFailures: [] };
+  };
+}

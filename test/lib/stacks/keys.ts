@@ -510,6 +510,7 @@ it.each([region, away])(
 it('a stage of kind dev rotates, too, and has no alarm that costs money', () => {
   const dev = synthesise(CONFIG).region;
   expect(dev.ofType('AWS::SecretsManager::RotationSchedule')).toHaveLength(PURPOSES.length);
-  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(1);
+  // That of keys-watch, and that of the outbox.
+  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(2);
   expect(dev.ofType('AWS::CloudWatch::Alarm')).toHaveLength(1);
 });
