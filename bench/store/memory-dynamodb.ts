@@ -93,7 +93,12 @@ class Table {
     return rest.ReturnValues === 'ALL_OLD' && held ? { Attributes: held } : {};
   }
 
-  query({ KeyConditionExpression, FilterExpression, Limit, ...rest }: Searched & { readonly Limit?: number }) {
+  query({
+    KeyConditionExpression,
+    FilterExpression,
+    Limit,
+    ...rest
+  }: Searched & { readonly Limit?: number }) {
     const matches = condition(KeyConditionExpression!);
     const { Items } = this.#page((item) => matches(item, rest), FilterExpression, rest);
     const found = Items.sort((a, b) => this.#order(a, b)).slice(0, Limit);
