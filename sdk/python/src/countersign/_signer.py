@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, cast, get_args
 
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OctKey, OKPKey
 
 from ._api_key import is_client_id, parse_api_key
@@ -168,9 +168,18 @@ def sign_possession(
     return _compact({"alg": alg, "typ": "countersign-possession+jwt"}, claims, key)
 
 
-_REGISTRIES = {alg: jws.JWSRegistry(algorithms=[alg]) for alg in ("HS256", *get_args(Alg))}
+class _Registry(jws.JWSRegistry):
+    """Allows one algorithm, without joserfc's warning: who registers a key as `EdDSA` has a reason."""
+
+    def get_alg(self, name: str) -> jws.JWSAlgModel:
+        if self.allowed != [name]:
+            raise UnsupportedAlgorithmError(f"{name} is not the key's algorithm")
+        return self.algorithms[name]
+
+
+REGISTRIES = {alg: _Registry(algorithms=[alg]) for alg in ("HS256", *get_args(Alg))}
 
 
 def _compact(header: dict[str, str], claims: dict[str, object], key: OctKey | ECKey | OKPKey) -> str:
     payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False).encode()
-    return jws.serialize_compact(header, payload, key, registry=_REGISTRIES[header["alg"]])
+    return jws.serialize_compact(header, payload, key, registry=REGISTRIES[header["alg"]])
