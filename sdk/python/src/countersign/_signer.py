@@ -7,7 +7,7 @@ import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast, get_args
+from typing import Any, Literal, Protocol, cast, get_args
 
 from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
@@ -171,7 +171,7 @@ def sign_possession(
 class _Registry(jws.JWSRegistry):
     """Allows one algorithm, without joserfc's warning: who registers a key as `EdDSA` has a reason."""
 
-    def get_alg(self, name: str) -> jws.JWSAlgModel:
+    def get_alg(self, name: str) -> Any:
         if self.allowed != [name]:
             raise UnsupportedAlgorithmError(f"{name} is not the key's algorithm")
         return self.algorithms[name]
