@@ -253,7 +253,8 @@ def exchange(transport: httpx.BaseTransport, request: Request, timeout_ms: float
         response = transport.handle_request(_request(request, timeout_ms))
         try:
             body = bytearray()
-            for chunk in response.iter_raw():
+            # Not `iter_raw`: it refuses an answer that was made with its content.
+            for chunk in cast(httpx.SyncByteStream, response.stream):
                 body += chunk
                 if len(body) > LONGEST_BODY:
                     raise _too_long(request, response)
@@ -272,7 +273,7 @@ async def exchange_async(transport: httpx.AsyncBaseTransport, request: Request, 
         response = await transport.handle_async_request(_request(request, timeout_ms))
         try:
             body = bytearray()
-            async for chunk in response.aiter_raw():
+            async for chunk in cast(httpx.AsyncByteStream, response.stream):
                 body += chunk
                 if len(body) > LONGEST_BODY:
                     raise _too_long(request, response)

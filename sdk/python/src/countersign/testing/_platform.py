@@ -123,7 +123,7 @@ class FakePlatform(httpx.BaseTransport, httpx.AsyncBaseTransport):
     @property
     def now_ms(self) -> float:
         """The platform's time, in epoch milliseconds."""
-        return time.time() * 1000 + self._ahead_ms
+        return math.floor(time.time() * 1000 + self._ahead_ms)
 
     def advance(self, ms: float) -> None:
         """Lets time pass, for the platform and for the clients that it makes."""
