@@ -44,6 +44,13 @@ export const ENVIRONMENT = {
   nonce: [...COMMON, ...PROTOCOL, 'COUNTERSIGN_LIMITS_TABLE'],
   register: [...COMMON, ...PROTOCOL, ...STORES],
   registration: [...COMMON, ...PROTOCOL, ...STORES],
+  keys: [
+    ...COMMON,
+    ...PROTOCOL,
+    ...STORES,
+    /** Longest life of a client key, in seconds; also its default. */
+    'COUNTERSIGN_CLIENT_KEY_LIFE_S',
+  ],
   discovery: [
     ...COMMON,
     'COUNTERSIGN_ISSUER',
@@ -89,7 +96,6 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_CLOCK_ERROR_MS',
     'COUNTERSIGN_CLIENT_ROOT_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
-    /** Longest life of a client key, in seconds; also its default. */
     'COUNTERSIGN_CLIENT_KEY_LIFE_S',
   ],
   rotate: [

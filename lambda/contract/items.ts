@@ -13,6 +13,8 @@ export const STATE = 'state';
 export const DELETED = 'deleted';
 /** A key; its kid follows. */
 export const KEY = 'key#';
+/** Names the key pair that a key issued; the kid of the key that asked follows. */
+export const NEXT = 'next#';
 /** The revocation of a key, whose kid follows. */
 export const REVOKED = 'revoked#';
 
@@ -21,6 +23,7 @@ export const WRITTEN_AT = {
   [RECORD]: 'created_at',
   [STATE]: 'changed_at',
   [DELETED]: 'deleted_at',
+  [NEXT]: 'asked_at',
   [REVOKED]: 'revoked_at',
 } as const;
 

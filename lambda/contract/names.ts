@@ -9,6 +9,7 @@ export const FUNCTIONS = [
   'nonce',
   'register',
   'registration',
+  'keys',
   'discovery',
   'jwks',
   'health',

@@ -35,6 +35,11 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  keys: {
+    ...WITH_PROOF,
+    // The registry for the mark of its generation alone.
+    tables: { ledger: ['PutItem'], registry: ['PutItem'], clients: ['PutItem', 'Query'] },
+  },
   discovery: {},
   jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
   health: {

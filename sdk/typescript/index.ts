@@ -16,6 +16,7 @@ export {
   InvalidArgumentError,
   InvalidProofError,
   InvalidRegistrationError,
+  KeyExistsError,
   KeyExpiredError,
   MalformedRequestError,
   NonceRefusedError,

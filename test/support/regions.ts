@@ -212,6 +212,7 @@ const HTTP_FUNCTIONS = {
   '/v1/nonce': 'nonce',
   '/v1/register': 'register',
   '/v1/registrations/{id}': 'registration',
+  '/v1/keys': 'keys',
   '/v1/health': 'health',
   '/.well-known/countersign': 'discovery',
   '/.well-known/jwks.json': 'jwks',

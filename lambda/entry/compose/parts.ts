@@ -129,7 +129,7 @@ export const refusedRoots = ({ env, dynamodb }: WithTables) => {
 
 const CLIENTS_TABLE = 'COUNTERSIGN_CLIENTS_TABLE';
 
-/** For operators: the request path only reads. */
+/** For operators, and for a client's next key: the rest of the request path only reads. */
 export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>
   createClients(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
 
@@ -140,12 +140,15 @@ export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
     pause,
   });
 
-export function proofGate(runtime: WithTables & WithSecrets): ProofGate {
+export function proofGate(
+  runtime: WithTables & WithSecrets,
+  roots = keyset(runtime, 'client-root'),
+): ProofGate {
   const { env, dynamodb, nowMs } = runtime;
   return {
     http: httpContext(runtime),
     clients: new ClientCache(createClientReader(dynamodb, requireEnv(env, CLIENTS_TABLE)), nowMs),
-    clientKeys: new ClientKeys(keyset(runtime, 'client-root'), nowMs),
+    clientKeys: new ClientKeys(roots, nowMs),
     nonces: nonces(runtime, keyset(runtime, 'nonce')),
     issuer: requireEnv(env, 'COUNTERSIGN_ISSUER'),
     baseUrls: [requireEnv(env, 'COUNTERSIGN_BASE_URL'), requireEnv(env, 'COUNTERSIGN_ENTRY_URL')],

@@ -73,6 +73,7 @@ const BUDGET: Record<BundleName, number> = {
   nonce: 80_000,
   register: 130_000,
   registration: 130_000,
+  keys: 160_000,
   discovery: 40_000,
   jwks: 80_000,
   health: 90_000,

@@ -55,6 +55,10 @@ const RIGHTS: Record<FunctionName, string[]> = {
   nonce: [`dynamodb:GetItem ${table('limits')}`, secret('nonce')],
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  keys: [
+    ...WITH_PROOF.filter((right) => right !== `dynamodb:GetItem ${table('registry')}`),
+    `dynamodb:PutItem ${table('clients')}`,
+  ],
   discovery: [],
   jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token')],
   health: [

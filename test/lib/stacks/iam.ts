@@ -45,6 +45,12 @@ const NEEDS: Record<FunctionName, Try[]> = {
   ],
   register: withProof(),
   registration: withProof(),
+  keys: [
+    ...withProof().filter(
+      ({ action, resource }) => !(action === 'dynamodb:GetItem' && resource === table('registry')),
+    ),
+    { action: 'dynamodb:PutItem', resource: table('clients') },
+  ],
   discovery: [],
   jwks: [item('GetItem', ['revoked#token']), read('token')],
   health: [
