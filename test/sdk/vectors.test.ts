@@ -40,8 +40,8 @@ describe('sdk-retry.json', () => {
 
   it('the budget', () => {
     const shared = new RetryBudget(budget.most);
-    for (const { succeed = 0, take } of budget.steps) {
-      for (let i = 0; i < succeed; i++) shared.succeeded();
+    for (const { succeed = 0, by_retry = false, take } of budget.steps) {
+      for (let i = 0; i < succeed; i++) shared.succeeded(by_retry);
       if (take === undefined) continue;
       let taken = 0;
       while (shared.take()) taken += 1;

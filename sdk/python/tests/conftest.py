@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from either import Make
@@ -16,3 +19,12 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         client.close()
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
+
+
+@pytest.fixture(scope="session")
+def platform() -> dict[str, Any]:
+    """
+    The running platform, as `npm start -- --json` prints it, and weak networks before it.
+    test/real/python-sdk.test.ts starts them.
+    """
+    return json.loads(os.environ["COUNTERSIGN_TEST_PLATFORM"])  # type: ignore[no-any-return]

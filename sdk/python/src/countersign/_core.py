@@ -247,7 +247,7 @@ class Core:
                 if following.nonce == "new" and state.region:
                     self._pool(state.region).clear()
             else:
-                self._budget.succeeded()
+                self._budget.succeeded(state.tried.retries > 0)
                 response = self._response(value, cast(Answer, state.answer), state)
                 if call.rolls_over:
                     yield from self._roll_over()

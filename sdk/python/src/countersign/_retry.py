@@ -128,8 +128,9 @@ _PERMITS_PER_SUCCESS = 0.1
 
 class RetryBudget:
     """
-    Limits the retries of all calls of a client together. When a platform is in trouble, retries then add at
-    most a tenth to the requests.
+    Limits the retries of all calls of a client together. When a platform is in trouble, retries that fail
+    then add at most a tenth to the requests. A retry that succeeds gives its permit back: where a network
+    loses requests here and there, retries help.
     """
 
     def __init__(self, most: float) -> None:
@@ -143,5 +144,6 @@ class RetryBudget:
         self._permits -= 1
         return True
 
-    def succeeded(self) -> None:
-        self._permits = min(self._most, self._permits + _PERMITS_PER_SUCCESS)
+    def succeeded(self, by_retry: bool) -> None:
+        """`by_retry`: the call took a permit for its last attempt."""
+        self._permits = min(self._most, self._permits + (1 if by_retry else _PERMITS_PER_SUCCESS))

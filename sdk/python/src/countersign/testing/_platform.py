@@ -53,6 +53,16 @@ _CLOCK_ERROR_MS = 2_000
 _NONCE_LIFE_MS = 300_000
 _WINDOW_MS = 60_000
 _KEY_LIFE_S = 90 * 24 * 3600
+_BRINGS_NONCE = frozenset(
+    {
+        "use_nonce",
+        "clock_skew",
+        "registration_conflict",
+        "key_exists",
+        "invalid_registration",
+        "quota_exceeded",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -407,10 +417,9 @@ class FakePlatform(httpx.BaseTransport, httpx.AsyncBaseTransport):
         headers: dict[str, str] = {}
         if refused.retry_after_s is not None:
             headers["Retry-After"] = str(refused.retry_after_s)
-        fresh = ("use_nonce", "clock_skew", "registration_conflict", "invalid_registration", "quota_exceeded")
         waits = refused.code == "use_nonce" and refused.retry_after_s is not None
         claims = _claims_of(seen)
-        if refused.signed and refused.code in fresh and not waits:
+        if refused.signed and refused.code in _BRINGS_NONCE and not waits:
             headers["Replay-Nonce"] = self._nonce(seen.region, str(claims.get("iss")))
         errors = [{"pointer": error.pointer, "message": error.message} for error in refused.errors]
         return self._problem(refused.code, STATUSES[refused.code], headers, errors)

@@ -71,7 +71,7 @@ def test_budget() -> None:
     budget = RetryBudget(RETRY["budget"]["most"])
     for step in RETRY["budget"]["steps"]:
         for _ in range(step.get("succeed", 0)):
-            budget.succeeded()
+            budget.succeeded(step.get("by_retry", False))
         taken = 0
         while budget.take():
             taken += 1
