@@ -130,7 +130,6 @@ def test_a_weak_network(platform: Platform, share: str, least: int) -> None:
     before = sockets()
     with Client(**options(platform), **WEAK) as client:
         through(client, port)
-        users = ({"user_id": f"{prefix}-{i}"} for i in range(USERS))
         results = list(client.register_batch(users(prefix), concurrency=16))
     assert accounted(results, prefix, platform) >= least
     assert sockets() == before
