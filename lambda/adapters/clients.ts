@@ -200,6 +200,7 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       });
     },
 
+    // The token that it writes tells a key that was added from a client's first ones: `ADDED_BY`.
     addKey: (clientId, key) => putOnce(keyItem(clientId, key)),
 
     claimNext(clientId, askingKid, kid, { dead, nowMs }) {

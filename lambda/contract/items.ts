@@ -33,3 +33,8 @@ export const KEY_TIMES = { usable: 'usable_at', ends: 'expires_at' } as const;
 /** Of the registry: a registration has the first, a tombstone the second. The greater is newer. */
 export const REGISTERED_AT = 'created_at';
 export const REMOVED_AT = 'deleted_at';
+
+/** Of the registry: the version of the record, which each put makes anew. */
+export const VERSION = 'v';
+/** Of a key that was added to a client that had one: a random token of the call that added it. */
+export const ADDED_BY = 'w';

@@ -41,7 +41,10 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
     tables: { ledger: ['PutItem'], registry: ['PutItem'], clients: ['PutItem', 'Query'] },
   },
   discovery: {},
-  jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
+  jwks: {
+    limits: { GetItem: [keysItemKey('token'), keysItemKey('webhook')] },
+    secrets: ['token', 'webhook'],
+  },
   health: {
     tables: { ledger: ['PutItem'], registry: ['PutItem'] },
     limits: {

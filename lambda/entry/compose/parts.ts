@@ -48,11 +48,12 @@ export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   return { region, errorDocsUrl: requireEnv(env, 'COUNTERSIGN_ERROR_DOCS_URL'), nowMs, log };
 }
 
-/** The secrets that functions on the request path read. */
+/** The secrets that functions read. */
 const SECRET = {
   nonce: 'COUNTERSIGN_NONCE_SECRET',
   'client-root': 'COUNTERSIGN_CLIENT_ROOT_SECRET',
   token: 'COUNTERSIGN_TOKEN_SECRET',
+  webhook: 'COUNTERSIGN_WEBHOOK_SECRET',
 } as const satisfies { readonly [P in Purpose]?: Variable };
 type ReadPurpose = keyof typeof SECRET;
 
@@ -135,6 +136,7 @@ export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>
 
 export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
+    region: requireEnv(env, 'COUNTERSIGN_REGION'),
     consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
     clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
     pause,

@@ -84,7 +84,7 @@ export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): Htt
   });
 
 export const jwks = (runtime: WithTables & WithSecrets): HttpHandler =>
-  jwksHandler(httpContext(runtime), keyset(runtime, 'token'));
+  jwksHandler(httpContext(runtime), [keyset(runtime, 'token'), keyset(runtime, 'webhook')]);
 
 export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
   healthHandler({

@@ -60,7 +60,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
     `dynamodb:PutItem ${table('clients')}`,
   ],
   discovery: [],
-  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token')],
+  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token'), secret('webhook')],
   health: [
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,

@@ -52,7 +52,12 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:PutItem', resource: table('clients') },
   ],
   discovery: [],
-  jwks: [item('GetItem', ['revoked#token']), read('token')],
+  jwks: [
+    item('GetItem', ['revoked#token']),
+    item('GetItem', ['revoked#webhook']),
+    read('token'),
+    read('webhook'),
+  ],
   health: [
     item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#client-root']),

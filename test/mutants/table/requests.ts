@@ -1076,7 +1076,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'jwks-age',
     'lambda/handlers/jwks.ts',
-    'Math.min(MAX_AGE_S, Math.floor(keyset.remainingMs() / 1000))',
+    'Math.min(MAX_AGE_S, Math.floor(remainingMs / 1000))',
     'MAX_AGE_S',
     'test/lambda/request/keyset-cache.test.ts',
   ),
