@@ -11,6 +11,7 @@ import { measureHandler } from './parts/handler.ts';
 import { measureKeys } from './parts/keys.ts';
 import { measureNonce } from './parts/nonce.ts';
 import { measurePlatform } from './parts/platform.ts';
+import { measurePython } from './parts/python.ts';
 import { measureStart } from './parts/start.ts';
 import { measureSteady } from './parts/steady.ts';
 import { measureStore } from './parts/store.ts';
@@ -25,6 +26,7 @@ const PARTS: Readonly<Record<string, () => Promise<Measured>>> = {
   steady: measureSteady,
   platform: measurePlatform,
   batch: measureBatch,
+  python: measurePython,
   bundles: measureBundles,
 };
 const RESULTS = new URL('results/', import.meta.url);
