@@ -23,13 +23,14 @@ describe('sdk-retry.json', () => {
   const { cases, budget } = vectors('retry');
 
   it.each<Vector>(cases)('$name', ({ limits, steps }) => {
-    const { max_retries = 4, other_region = false, random = 0.5 } = limits;
+    const { max_retries = 4, other_region = false, other_key = false, random = 0.5 } = limits;
     let { permits = Number.POSITIVE_INFINITY } = limits;
     const tried = { remedies: new Set<never>(), retries: 0, quotaWaits: 0 };
     for (const { failure, next } of steps) {
       const found = nextAttempt(failureOf(failure), tried, {
         maxRetries: max_retries,
         otherRegion: other_region,
+        otherKey: () => other_key,
         random: () => random,
         permit: () => permits-- > 0,
       });

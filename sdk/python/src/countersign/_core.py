@@ -304,8 +304,7 @@ class Core:
             raise answer_error(answer)
         value = call.read(answer)
         self._regions.answered(region)
-        self._keys.accepted(signer)
-        self._note_expiry(answer)
+        self._note_expiry(answer, signer)
         etag = answer.headers.get("etag")
         if call.caches and etag and answer.status == 200:
             self._entities.put(call.path, etag, answer.body)
@@ -354,11 +353,8 @@ class Core:
         return following
 
     def _next(self, error: CountersignError, call: Call[Any], state: _State) -> Next | None:
-        # A Region may not know the client's next key yet: the key before it still signs. Its nonce may be
-        # used up.
-        if state.signer and self._keys.refused(state.signer, error) and "old-key" not in state.tried.remedies:
-            state.tried.remedies.add("old-key")
-            return Next(0, "fresh", "same")
+        def other_key() -> bool:
+            return state.signer is not None and self._keys.refused(state.signer)
 
         def permit() -> bool:
             permitted = self._budget.take()
@@ -367,7 +363,8 @@ class Core:
 
         max_retries = self._settings.max_retries if call.max_retries is None else call.max_retries
         others = self._discovery.regions if self._discovery and state.region else ()
-        limits = RetryLimits(max_retries, self._regions.any_healthy(others), permit, self._settings.random)
+        other_region = self._regions.any_healthy(others)
+        limits = RetryLimits(max_retries, other_region, other_key, permit, self._settings.random)
         return next_attempt(error, state.tried, limits)
 
     def _correct_clock(self, error: ClockSkewError, answer: Answer) -> None:
@@ -502,12 +499,12 @@ class Core:
 
     # Key roll-over
 
-    def _note_expiry(self, answer: Answer) -> None:
+    def _note_expiry(self, answer: Answer, signer: ApiKeySigner | KeyPairSigner) -> None:
         expires_at = answer.headers.get("countersign-key-expires")
         at_ms = http_date_ms(expires_at) if expires_at else None
         if at_ms is None:
             return
-        self._keys.expires(at_ms)
+        self._keys.expires(signer, at_ms)
         if self._settings.on_key_rotated is None and not self._warned:
             self._warned = True
             self._settings.logger.log(

@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from ._bytes import length_prefixed
-from ._errors import CountersignError, InvalidArgumentError, InvalidProofError, UnexpectedAnswerError
+from ._errors import InvalidArgumentError, UnexpectedAnswerError
 from ._http import Answer
 from ._signer import Alg, ApiKeySigner, KeyPairSigner, secret_key, sign_possession
 
@@ -26,8 +26,10 @@ AHEAD_MS = 14 * 24 * 3600 * 1000
 """How long before its end a key is replaced. Answers name the end from then on."""
 _RETRY_MS = 3600 * 1000
 """The wait after a roll-over that failed."""
-_AVOID_MS = 60_000
-"""How long the old key signs on where the platform refused the new one: a Region may not know it yet."""
+_DOUBT_MS = 60_000
+"""After the platform refused the next key, the one before signs for this long."""
+_LONGEST_LAG_MS = 600_000
+"""A Region that does not know the next key by then never will."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +57,16 @@ class Challenge:
     now_s: float
 
 
-@dataclass(slots=True)
-class _NextKey:
-    signer: ApiKeySigner | KeyPairSigner
-    usable_at_ms: float
-    avoided_at_ms: float | None = None
-
-
 class Keys:
     """`now`: epoch milliseconds, by the server's clock."""
 
     def __init__(self, signer: ApiKeySigner | KeyPairSigner, now: Callable[[], float]) -> None:
         self._current = signer
         self._now = now
-        self._next: _NextKey | None = None
+        self._old: tuple[ApiKeySigner | KeyPairSigner, float] | None = None
+        """The key before, and until when it may sign."""
+        self._next: tuple[ApiKeySigner | KeyPairSigner, float] | None = None
+        """The next key, and from when on it signs."""
         self._expires_at_ms: float | None = None
         self._not_before_ms = 0.0
         self._pending: ECKey | OKPKey | None = None
@@ -80,29 +78,30 @@ class Keys:
 
     def signer(self) -> ApiKeySigner | KeyPairSigner:
         """Returns the key that signs now."""
-        following, now = self._next, self._now()
-        if following is None or now < following.usable_at_ms:
-            return self._current
-        avoided = following.avoided_at_ms
-        if avoided is not None and abs(now - avoided) < _AVOID_MS:
-            return self._current
-        return following.signer
+        now = self._now()
+        if self._next and now >= self._next[1]:
+            self._old = (self._current, now + _LONGEST_LAG_MS)
+            self._current, self._next, self._expires_at_ms = self._next[0], None, None
+        return self._current
 
-    def accepted(self, signer: ApiKeySigner | KeyPairSigner) -> None:
-        """The platform took a proof by this key: if it is the next one, the current one has done its work."""
-        if self._next and signer is self._next.signer:
-            self._current, self._next, self._expires_at_ms = signer, None, None
-
-    def refused(self, signer: ApiKeySigner | KeyPairSigner, error: CountersignError) -> bool:
-        """Returns whether another key may sign in place of this one, which the platform refused."""
-        if not (self._next and signer is self._next.signer and isinstance(error, InvalidProofError)):
+    def refused(self, signer: ApiKeySigner | KeyPairSigner) -> bool:
+        """
+        The platform refused a signature. A Region may not know the next key yet. Returns whether another key
+        may sign instead.
+        """
+        if signer is not self._current:
+            return True
+        now = self._now()
+        if self._old is None or now > self._old[1]:
             return False
-        self._next.avoided_at_ms = self._now()
+        self._next = (signer, now + _DOUBT_MS)
+        self._current, self._old = self._old[0], None
         return True
 
-    def expires(self, at_ms: float) -> None:
+    def expires(self, signer: ApiKeySigner | KeyPairSigner, at_ms: float) -> None:
         """An answer said when the key that was used ends."""
-        self._expires_at_ms = at_ms
+        if signer is self._current:
+            self._expires_at_ms = at_ms
 
     def is_due(self) -> bool:
         """Returns whether a call has to ask for the next key now. Until it ends, no other call does."""
@@ -160,10 +159,10 @@ class Keys:
         """Uses the next key from its time on: its owner has it now."""
         usable_at_ms = time_ms(key.usable_at) or 0.0
         if key.api_key is not None:
-            self._next = _NextKey(ApiKeySigner(key.api_key), usable_at_ms)
+            self._next = (ApiKeySigner(key.api_key), usable_at_ms)
         elif self._pending is not None and isinstance(self._current, KeyPairSigner):
             signer = KeyPairSigner(key.client_id, self._pending, self._current.alg, key.kid)
-            self._next = _NextKey(signer, usable_at_ms)
+            self._next = (signer, usable_at_ms)
             self._pending = None
 
 

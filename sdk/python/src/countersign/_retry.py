@@ -43,6 +43,8 @@ class RetryLimits:
     max_retries: float
     other_region: bool
     """Whether there is another Region that has not failed lately."""
+    other_key: Callable[[], bool]
+    """Changes to another key of the client; False where there is none."""
     permit: Callable[[], bool]
     """Takes a permit from the budget that all calls share; False where none is left."""
     random: Callable[[], float]
@@ -85,6 +87,10 @@ def next_attempt(failure: CountersignError, tried: Tried, limits: RetryLimits) -
     # The nonce is expired, used, or from another Region: sign again with the one that the answer brought.
     if code == "use_nonce":
         return once("sign-again", Next(0, "fresh", "same"))
+    # The client has another key: a Region may not know its next key yet.
+    refused = code in ("invalid_proof", "key_expired")
+    if refused and "other-key" not in tried.remedies and limits.other_key():
+        return once("other-key", Next(0, "fresh", "same"))
     # The caller has followed the answer's Date: sign again. Retry-After is set only if the answer brought no
     # nonce.
     if code == "clock_skew":

@@ -57,6 +57,7 @@ def test_retry(case: Any) -> None:
     given = RetryLimits(
         max_retries=limits.get("max_retries", 4),
         other_region=limits.get("other_region", False),
+        other_key=lambda: limits.get("other_key", False),
         permit=permit,
         random=lambda: limits.get("random", 0.5),
     )
