@@ -28,7 +28,7 @@ const SETTLED_MS = 20 * 60_000;
 const CHANGING = ['CREATING', 'UPDATING'];
 
 /**
- * What is gone already, or goes, is left as it is: an interrupted removal is run again.
+ * A replica that is gone, or goes already, is no error: an interrupted removal is run again.
  *
  * @throws CliError where a table keeps changing
  */
@@ -41,7 +41,7 @@ export async function endProtection(
     const untilMs = nowMs() + SETTLED_MS;
     for (;;) {
       const replica = await describe(table, region, parts);
-      if (!replica || replica.TableStatus === 'DELETING') break;
+      if (!replica) break;
       const original = await describe(table, home, parts);
       const isChanging = [replica, original].some((each) => CHANGING.includes(each?.TableStatus ?? ''));
       const isProtected = replica.DeletionProtectionEnabled === true;

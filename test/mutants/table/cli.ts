@@ -1860,13 +1860,6 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/deploy/protection.ts',
-    "if (!replica || replica.TableStatus === 'DELETING') break;",
-    'if (!replica) break;',
-    'test/cli/protection.test.ts',
-  ),
-  mutant(
-    'region-change',
-    'cli/deploy/protection.ts',
     "if (error.name !== 'ResourceInUseException') throw error;",
     'throw error;',
     'test/cli/protection.test.ts',
