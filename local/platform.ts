@@ -15,6 +15,7 @@ import type { AwsFault } from './aws/endpoint.ts';
 import { createAwsEndpoint } from './aws/endpoint.ts';
 import type { LambdaHandler } from './aws/lambda.ts';
 import { createAws } from './aws/regions.ts';
+import { type LocalCallbacks, startCallbacks } from './callbacks.ts';
 import { createControl } from './control.ts';
 import { startChecker } from './dns/checker.ts';
 import { replicate, startReplication } from './dynamodb/replication.ts';
@@ -189,6 +190,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       strongWriteMs: options.strongWriteMs ?? STRONG_WRITE_MS,
     });
     undo.push(startReplication(store, REPLICATION_MS));
+    let callbacks: LocalCallbacks | undefined;
     const faults = createFaults({
       ...{ hosts, store, secrets, vault },
       makeTables: (generation) => createTables(regions[0]!.aws.dynamodb, tableKinds('global'), generation),
@@ -198,6 +200,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
           await host.serve(settings(host.name, generation), nowMs, log);
           await host.start();
         }
+        callbacks?.useTables(generation);
       },
     });
     const controlToken = randomBytes(32).toString('base64url');
@@ -225,6 +228,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const clients = await createDevClients(localTarget(aws.url, names), nowMs() + BASIC_KEY_LIFE_MS);
     // A platform that is ready knows its clients in every Region.
     replicate(store);
+    callbacks = startCallbacks({ regions, store, ...runtime });
+    undo.push(callbacks.stop);
     undo.push(startEvacuation({ regions, everyMs: checkEveryMs, ...runtime }));
     const checker = startChecker(
       hosts.map(({ name, url }) => ({

@@ -4,7 +4,7 @@
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { invokeAdmin } from '../cli/admin.ts';
 import type { Target } from '../cli/target.ts';
-import { TABLES, type TableKind, tableKinds, tableName } from '../lambda/contract/names.ts';
+import { keyType, TABLES, type TableKind, tableKinds, tableName } from '../lambda/contract/names.ts';
 
 export const STAGE = 'local';
 
@@ -18,13 +18,16 @@ export async function createTables(
   generation = 1,
 ): Promise<void> {
   for (const kind of kinds) {
-    const { keys } = TABLES[kind];
+    const { keys, scope } = TABLES[kind];
     await dynamodb.send(
       new CreateTableCommand({
         TableName: tableName(STAGE, kind, generation),
         BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
+        AttributeDefinitions: keys.map((name) => ({ AttributeName: name, AttributeType: keyType(name) })),
         KeySchema: keys.map((name, i) => ({ AttributeName: name, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
+        ...(scope === 'global' && {
+          StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
+        }),
       }),
     );
   }

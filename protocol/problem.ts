@@ -75,6 +75,12 @@ export const PROBLEMS = {
     detail: 'This user is registered with other data.',
     nonce: true,
   },
+  key_exists: {
+    status: 409,
+    title: 'Key exists',
+    detail: 'The client has its next key already, or had this key before.',
+    nonce: true,
+  },
   body_too_large: {
     status: 413,
     title: 'Body too large',

@@ -12,6 +12,10 @@ import { keyHomeOf } from './look.ts';
 const COST: { readonly [P in Purpose]?: string } = {
   nonce: 'Nonces of the old keys are refused; the answer brings a good one, and the SDK retries by itself.',
   'client-root': 'Every API key derived from the keys stops working at once; its client needs a new one.',
+  webhook:
+    'Callbacks that the keys signed are refused; those sent from now on have a new signature. Consumers may accept the key for up to 5 more minutes.',
+  'webhook-root':
+    'Callbacks lose the signature by the secret of their endpoint (v1) until the endpoint has a new one; the signature by public key (v1a) stays.',
   token: 'Tokens are refused; clients fetch new ones. Consumers may accept the key for up to 5 more minutes.',
 };
 

@@ -36,6 +36,7 @@ const SCOPES: Readonly<Record<OwnCode | ProblemCode, FailureScope>> = {
   invalid_argument: 'user',
   invalid_proof: 'everyone',
   invalid_registration: 'user',
+  key_exists: 'everyone',
   key_expired: 'everyone',
   malformed_proof: 'everyone',
   malformed_request: 'user',

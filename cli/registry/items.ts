@@ -8,6 +8,7 @@ import { LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
 import {
   KEY,
   KEY_TIMES,
+  NEXT,
   REGISTERED_AT,
   REMOVED_AT,
   REVOKED,
@@ -77,7 +78,7 @@ function clientsCondition(item: Item): Condition | undefined {
     const older = `${usable} < :usable OR ${usable} = :usable AND ${ends} >= :ends`;
     return usableAt && endsAt && absentOr(older, { ':usable': usableAt, ':ends': endsAt });
   }
-  const form = sort.startsWith(REVOKED) ? REVOKED : sort;
+  const form = [REVOKED, NEXT].find((prefix) => sort.startsWith(prefix)) ?? sort;
   const name = Object.hasOwn(WRITTEN_AT, form) ? WRITTEN_AT[form as keyof typeof WRITTEN_AT] : undefined;
   const by = name && item[name];
   return by && absentOr(`${name} <= :by`, { ':by': by });

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
-import { DELETED, KEY, RECORD, REVOKED, STATE } from '../contract/items.ts';
+import { DELETED, KEY, NEXT, RECORD, REVOKED, STATE } from '../contract/items.ts';
 import {
   DeleteItemCommand,
   type Dynamodb,
@@ -46,6 +46,18 @@ export interface Clients extends ClientReader {
   setProfile(clientId: string, profile: Profile): Promise<boolean>;
   /** @returns whether the client had no such key yet */
   addKey(clientId: string, key: ClientKey): Promise<boolean>;
+  /**
+   * Of two public keys that one key asks for at the same moment, one gets its place. A repeated call of the
+   * same kid has it already; another kid gets it where the key that had it is dead.
+   *
+   * @returns whether it is `kid`'s
+   */
+  claimNext(
+    clientId: string,
+    askingKid: string,
+    kid: string,
+    options: { readonly dead: readonly string[]; readonly nowMs: number },
+  ): Promise<boolean>;
   /** Ends a key at `expiresAtS` where it would live longer. It never moves an end to a later time. */
   endKey(clientId: string, kid: string, expiresAtS: number): Promise<void>;
   /** @returns whether the client has such a key */
@@ -188,7 +200,19 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       });
     },
 
+    // The token that it writes tells a key that was added from a client's first ones: `ADDED_BY`.
     addKey: (clientId, key) => putOnce(keyItem(clientId, key)),
+
+    claimNext(clientId, askingKid, kid, { dead, nowMs }) {
+      // An item of its own: an operator's change of the asking key must not be lost by it.
+      const item = { pk: { S: clientId }, sk: { S: NEXT + askingKid }, kid: { S: kid } };
+      const mine = [kid, ...dead].map((each, i) => [`:k${i}`, { S: each }] as const);
+      return put(
+        { ...item, asked_at: { N: String(nowMs) } },
+        `attribute_not_exists(pk) OR ${mine.map(([name]) => `kid = ${name}`).join(' OR ')}`,
+        Object.fromEntries(mine),
+      );
+    },
 
     async endKey(clientId, kid, expiresAtS) {
       await update(clientId, KEY + kid, {

@@ -1,4 +1,6 @@
 /** Check 12 (registry): registrations, and the tombstones of deleted ones, by conditional writes. */
+import { randomBytes } from 'node:crypto';
+import { changeVersion } from '../../protocol/event.ts';
 import {
   decideRegister,
   latestDeletedMs,
@@ -7,6 +9,7 @@ import {
   type RegistryRecord,
   tombstoneTtlS,
 } from '../../protocol/registration.ts';
+import { VERSION } from '../contract/items.ts';
 import { PROBE_PREFIX } from '../contract/names.ts';
 import type { Consistency } from '../contract/serving-environment.ts';
 import { DeleteItemCommand, type Dynamodb, GetItemCommand, PutItemCommand } from './aws/commands.ts';
@@ -43,6 +46,8 @@ export interface Registry {
 const ATTEMPTS = 4;
 
 export interface RegistryOptions {
+  /** Name of this Region, for the versions of what it writes. */
+  readonly region: string;
   readonly consistency: Consistency;
   readonly clockErrorMs: number;
   /** Between two attempts of a write. @default a random time */
@@ -52,9 +57,14 @@ export interface RegistryOptions {
 export function createRegistry(
   dynamodb: Dynamodb,
   table: string,
-  { consistency, clockErrorMs, pause = randomPause }: RegistryOptions,
+  { region, consistency, clockErrorMs, pause = randomPause }: RegistryOptions,
 ): Registry {
   const key = (clientId: string, id: string) => ({ S: `${clientId}#${id}` });
+
+  /** One for each call: its retries write the same. */
+  const version = (nowMs: number) => ({
+    [VERSION]: { S: changeVersion(region, nowMs, randomBytes(9).toString('base64url')) },
+  });
 
   /** @returns the item it replaced, or undefined where the condition did not hold */
   async function putIf(
@@ -80,6 +90,7 @@ export function createRegistry(
         user_id: { S: registration.userId },
         created_at: { N: String(registration.createdAtMs) },
         data: { S: JSON.stringify(registration.data) },
+        ...version(registration.createdAtMs),
       };
       const cleared = { ':cleared': { N: String(nonceIssuedMs - 2 * clockErrorMs) } };
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -108,6 +119,7 @@ export function createRegistry(
         pk: key(clientId, id),
         deleted_at: { N: String(nowMs) },
         w: { S: w },
+        ...version(nowMs),
         ...(consistency !== 'strong' && { ttl: { N: String(tombstoneTtlS(nowMs)) } }),
       };
       // A tombstone only ever moves forward in time.

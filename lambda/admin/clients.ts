@@ -5,14 +5,9 @@ import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
 import { parseJson } from '../../protocol/json.ts';
 import type { Clients, Place } from '../adapters/clients.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
+import type { RefusedRoots } from '../request/client-root.ts';
 import { type Actions, AdminError } from './actions.ts';
-import {
-  Credential,
-  type CredentialContext,
-  makeCredential,
-  type RefusedRoots,
-  shown,
-} from './credential.ts';
+import { Credential, type CredentialContext, makeCredential, shown } from './credential.ts';
 import { action, ClientId, noClient, timestamp } from './params.ts';
 import { keyExists, RotateKey, rotateKey } from './rotate-key.ts';
 

@@ -11,6 +11,7 @@ import { canonicalJwk } from '../../protocol/public-jwk.ts';
 import { betweenClocksMs } from '../../protocol/registration.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { CreatedClient } from '../contract/admin.ts';
+import { isOutlivedBy, longestKeyLifeS, type RefusedRoots, signingRoot } from '../request/client-root.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import { AdminError } from './actions.ts';
 import { timestamp } from './params.ts';
@@ -44,9 +45,6 @@ export const Credential = {
 };
 type CredentialParams = z.infer<z.ZodObject<typeof Credential>>;
 
-/** Reads the kids of the client roots that the Region refuses now. @throws Unavailable */
-export type RefusedRoots = () => Promise<readonly string[]>;
-
 export interface CredentialContext {
   readonly roots: KeysetCache;
   readonly refusedRoots: RefusedRoots;
@@ -72,10 +70,11 @@ export interface MadeCredential {
 
 /** @throws AdminError where the params do not fit, Unavailable where there is no client root */
 export async function makeCredential(
-  { roots, refusedRoots, nowMs, clientKeyLifeS, clockErrorMs }: CredentialContext,
+  context: CredentialContext,
   made: NewCredential,
   { expires_at, jwk }: CredentialParams,
 ): Promise<MadeCredential> {
+  const { nowMs, clientKeyLifeS, clockErrorMs } = context;
   if (jwk && made.profile === 'basic')
     throw new AdminError(
       400,
@@ -90,10 +89,9 @@ export async function makeCredential(
     const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + Math.floor(clientKeyLifeS));
     return { key: { ...term(expiresAtS), ...(await publicKey(jwk)), rootKid: null } };
   }
-  const root = await signingRoot(roots, refusedRoots, nowMs());
-  // The root is kept for this long, and no key outlives its root.
-  const longestS = Math.floor(Math.min(clientKeyLifeS, root.max_life / 1000));
-  const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + longestS);
+  const root = await rootThatSigns(context);
+  const latest = nowS + longestKeyLifeS(root, clientKeyLifeS);
+  const expiresAtS = expiry(made.profile, expires_at, nowS, latest);
   requireOutlivedBy(root, expiresAtS);
   const kid = String(made.generation);
   const key = { ...term(expiresAtS), kid, alg: 'HS256', rootKid: root.kid, jwk: null };
@@ -113,29 +111,20 @@ export const shown = (
   ...(apiKey !== undefined && { api_key: apiKey }),
 });
 
-async function signingRoot(
-  roots: KeysetCache,
-  refusedRoots: RefusedRoots,
-  nowMs: number,
-): Promise<KeysetKey> {
-  const root = await roots.signingKey(nowMs);
-  if (!root) throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
-  // The keyset may be 10 seconds old. An API key of a root that was revoked since then would never work.
-  if ((await refusedRoots()).includes(root.kid))
-    throw new AdminError(
-      503,
-      'unavailable',
-      `client root ${root.kid} was revoked moments ago: try again in 10 seconds`,
-    );
-  return root;
+async function rootThatSigns({ roots, refusedRoots, nowMs }: CredentialContext): Promise<KeysetKey> {
+  const found = await signingRoot(roots, refusedRoots, nowMs());
+  if (found.kind === 'found') return found.root;
+  if (found.kind === 'none') throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
+  throw new AdminError(
+    503,
+    'unavailable',
+    `client root ${found.kid} was revoked moments ago: try again in 10 seconds`,
+  );
 }
 
-/**
- * A root that signs is kept for as long as its keys live. Only an old copy of the keyset can have one that
- * ends earlier.
- */
-function requireOutlivedBy({ kid, retires_at }: KeysetKey, expiresAtS: number): void {
-  if (retires_at === null || expiresAtS * 1000 <= retires_at) return;
+function requireOutlivedBy(root: KeysetKey, expiresAtS: number): void {
+  const { kid, retires_at } = root;
+  if (retires_at === null || !isOutlivedBy(root, expiresAtS)) return;
   const end = timestamp(Math.floor(retires_at / 1000));
   throw new AdminError(
     503,

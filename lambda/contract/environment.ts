@@ -44,6 +44,13 @@ export const ENVIRONMENT = {
   nonce: [...COMMON, ...PROTOCOL, 'COUNTERSIGN_LIMITS_TABLE'],
   register: [...COMMON, ...PROTOCOL, ...STORES],
   registration: [...COMMON, ...PROTOCOL, ...STORES],
+  keys: [
+    ...COMMON,
+    ...PROTOCOL,
+    ...STORES,
+    /** Longest life of a client key, in seconds; also its default. */
+    'COUNTERSIGN_CLIENT_KEY_LIFE_S',
+  ],
   discovery: [
     ...COMMON,
     'COUNTERSIGN_ISSUER',
@@ -52,7 +59,13 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_ENTRY_URL',
     'COUNTERSIGN_NONCE_LIFE_MS',
   ],
-  jwks: [...COMMON, 'COUNTERSIGN_TOKEN_SECRET', 'COUNTERSIGN_KEYSET_MAX_AGE_MS', 'COUNTERSIGN_LIMITS_TABLE'],
+  jwks: [
+    ...COMMON,
+    'COUNTERSIGN_TOKEN_SECRET',
+    'COUNTERSIGN_WEBHOOK_SECRET',
+    'COUNTERSIGN_KEYSET_MAX_AGE_MS',
+    'COUNTERSIGN_LIMITS_TABLE',
+  ],
   health: [
     ...COMMON,
     'COUNTERSIGN_LEDGER_TABLE',
@@ -89,7 +102,6 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_CLOCK_ERROR_MS',
     'COUNTERSIGN_CLIENT_ROOT_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
-    /** Longest life of a client key, in seconds; also its default. */
     'COUNTERSIGN_CLIENT_KEY_LIFE_S',
   ],
   rotate: [
@@ -111,6 +123,7 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_ROTATION_PERIODS',
     'COUNTERSIGN_KEYS_REGION',
   ],
+  outbox: [...COMMON, 'COUNTERSIGN_REGISTRY_TABLE', 'COUNTERSIGN_CLIENTS_TABLE', 'COUNTERSIGN_EVENTS_TABLE'],
   evacuation: [
     ...COMMON,
     /** Name of the Region whose evacuation flag this Region keeps. */
@@ -119,8 +132,8 @@ export const ENVIRONMENT = {
   ],
 } as const satisfies Record<BundleName, readonly string[]>;
 
-/** Variables of the functions that answer clients and operators. */
-export type ServingVariable = (typeof ENVIRONMENT)[FunctionName][number];
+/** Variables of the functions that answer clients and operators, and of the outbox. */
+export type ServingVariable = (typeof ENVIRONMENT)[FunctionName | 'outbox'][number];
 export type Variable = (typeof ENVIRONMENT)[BundleName][number];
 
 /** The variables of one function, or of several that run in one process. */

@@ -13,6 +13,8 @@ export const STATE = 'state';
 export const DELETED = 'deleted';
 /** A key; its kid follows. */
 export const KEY = 'key#';
+/** Names the key pair that a key issued; the kid of the key that asked follows. */
+export const NEXT = 'next#';
 /** The revocation of a key, whose kid follows. */
 export const REVOKED = 'revoked#';
 
@@ -21,6 +23,7 @@ export const WRITTEN_AT = {
   [RECORD]: 'created_at',
   [STATE]: 'changed_at',
   [DELETED]: 'deleted_at',
+  [NEXT]: 'asked_at',
   [REVOKED]: 'revoked_at',
 } as const;
 
@@ -30,3 +33,8 @@ export const KEY_TIMES = { usable: 'usable_at', ends: 'expires_at' } as const;
 /** Of the registry: a registration has the first, a tombstone the second. The greater is newer. */
 export const REGISTERED_AT = 'created_at';
 export const REMOVED_AT = 'deleted_at';
+
+/** Of the registry: the version of the record, which each put makes anew. */
+export const VERSION = 'v';
+/** Of a key that was added to a client that had one: a random token of the call that added it. */
+export const ADDED_BY = 'w';

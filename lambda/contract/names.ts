@@ -9,6 +9,7 @@ export const FUNCTIONS = [
   'nonce',
   'register',
   'registration',
+  'keys',
   'discovery',
   'jwks',
   'health',
@@ -18,7 +19,7 @@ export const FUNCTIONS = [
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Each is built once; `rotate` runs once per purpose. */
-export const BUNDLES = [...FUNCTIONS, 'rotate', 'keys-watch', 'evacuation'] as const;
+export const BUNDLES = [...FUNCTIONS, 'rotate', 'keys-watch', 'evacuation', 'outbox'] as const;
 export type BundleName = (typeof BUNDLES)[number];
 
 /** A name of one of the stage's resources begins so. */
@@ -81,13 +82,21 @@ export const tableInUse = (
 /** The value that a keyset's secret is created with. Frozen: a changed template would overwrite live keys. */
 export const EMPTY_KEYSET = '{"keys":[]}';
 
-/** Each table's keys, all strings, and whether its items are a Region's own or every Region's. */
+/** Each table's keys, and whether its items are a Region's own or every Region's. */
 export const TABLES = {
   registry: { keys: ['pk'], scope: 'global' },
   clients: { keys: ['pk', 'sk'], scope: 'global' },
   ledger: { keys: ['pk'], scope: 'region' },
   limits: { keys: ['pk'], scope: 'region' },
+  events: { keys: ['pk', 'seq'], scope: 'region' },
 } as const;
+
+/** Keys are strings, but for the number of an event. */
+export const keyType = (name: string): 'S' | 'N' => (name === 'seq' ? 'N' : 'S');
+
+/** Turns changes of the global tables into events. */
+export const outboxName = (stage: string): string => `${namePrefix(stage)}outbox`;
+
 export type TableKind = keyof typeof TABLES;
 /** The tables that all Regions share. */
 export type GlobalTableKind = {

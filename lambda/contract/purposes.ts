@@ -19,6 +19,7 @@ interface KeysetKind {
 }
 
 const LONGEST_TOKEN_LIFE_MS = 3_600_000;
+const DAY_MS = 24 * 3_600_000;
 
 export const KEYSETS = {
   // A nonce for DPoP lives a minute longer than a token: a client that has a token has a nonce for it. The
@@ -26,6 +27,11 @@ export const KEYSETS = {
   nonce: { keyType: 'hmac', rotationDays: 30, life: LONGEST_TOKEN_LIFE_MS + 60_000 },
   'client-root': { keyType: 'hmac', rotationDays: 180, life: 'clientKeyLife' },
   token: { keyType: 'ecdsa-p256', rotationDays: 30, life: LONGEST_TOKEN_LIFE_MS },
+  // A consumer may keep a callback unverified for as long as its retries go on, and its copy of the JWKS for
+  // five minutes.
+  webhook: { keyType: 'ed25519', rotationDays: 30, life: 3 * DAY_MS + 300_000 },
+  // An endpoint's secret lives at least this long.
+  'webhook-root': { keyType: 'hmac', rotationDays: 180, life: 90 * DAY_MS },
 } as const satisfies Record<string, KeysetKind>;
 
 export type Purpose = keyof typeof KEYSETS;

@@ -1,6 +1,6 @@
 /**
- * The environment of a Region's functions that serve clients and operators. Stacks, local platform, bench and
- * tests build it here.
+ * The environment of a Region's functions that serve clients and operators, and of its outbox. Stacks, local
+ * platform, bench and tests build it here.
  */
 import { DEFAULTS } from './defaults.ts';
 import type { ServingVariable } from './environment.ts';
@@ -71,10 +71,12 @@ export function servingEnvironment(values: ServingValues): Readonly<Record<Servi
     COUNTERSIGN_REGISTRY_TABLE: table('registry'),
     COUNTERSIGN_CLIENTS_TABLE: table('clients'),
     COUNTERSIGN_LIMITS_TABLE: table('limits'),
+    COUNTERSIGN_EVENTS_TABLE: table('events'),
     COUNTERSIGN_SIGNATURES_PER_MINUTE: String(signaturesPerMinute),
     COUNTERSIGN_HOLD_DOWN_MS: String(values.holdDownMs ?? 0),
     COUNTERSIGN_NONCE_SECRET: secretName(stage, 'nonce'),
     COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(stage, 'client-root'),
     COUNTERSIGN_TOKEN_SECRET: secretName(stage, 'token'),
+    COUNTERSIGN_WEBHOOK_SECRET: secretName(stage, 'webhook'),
   };
 }

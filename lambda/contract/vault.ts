@@ -15,7 +15,7 @@ export const vaultName = (stage: string, purpose: Purpose): string => `countersi
 
 /**
  * Name of the IAM role that a purpose's rotation function has in a Region, fixed because Vault knows it by
- * that: at most 63 characters, of the 64 that IAM allows.
+ * that: at most 64 characters, as many as IAM allows.
  */
 export const rotationRoleName = (stage: string, purpose: Purpose, region: string): string =>
   `countersign-${stage}-rotate-${purpose}-${region}`;

@@ -364,6 +364,20 @@ export interface RotationPeriods {
    * @default 'P30D'
    */
   readonly token?: string;
+
+  /**
+   * The period of the keys that sign callbacks.
+   *
+   * @default 'P30D'
+   */
+  readonly webhook?: string;
+
+  /**
+   * The period of the keys that the secrets of callback endpoints are derived from.
+   *
+   * @default 'P180D'
+   */
+  readonly 'webhook-root'?: string;
 }
 
 /** How rotation functions reach Vault, and log in. */

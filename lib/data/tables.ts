@@ -13,7 +13,7 @@ import {
 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
-import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import { keyType, TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import type { TableSet } from '../config/tables.ts';
 import { keyArn } from './encryption.ts';
@@ -50,8 +50,9 @@ export class GlobalTable extends Construct {
       ...(others.length > 0 && { replicas: others.map((region) => ({ region, ...tags(config) })) }),
       ...(consistency === 'strong' && { multiRegionConsistency: MultiRegionConsistency.STRONG }),
       ...(witnessRegion !== undefined && { witnessRegion }),
-      // A replica needs it, and CloudFormation takes no replica in the same update as the stream.
-      ...(kept && consistency !== 'strong' && { dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES }),
+      // The outbox reads it. A replica of an eventual table needs it as well, and CloudFormation takes no
+      // replica in the same update as the stream: so a single Region has it from the start.
+      dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES,
       ...(kept && {
         encryption: encryption(this, config, regions),
         deletionProtection: true,
@@ -108,6 +109,9 @@ export class RegionTable extends Construct {
 
 function keySchema(kind: TableKind): { partitionKey: Attribute; sortKey?: Attribute } {
   const [pk, sk]: readonly string[] = TABLES[kind].keys;
-  const attribute = (name: string): Attribute => ({ name, type: AttributeType.STRING });
+  const attribute = (name: string): Attribute => ({
+    name,
+    type: keyType(name) === 'N' ? AttributeType.NUMBER : AttributeType.STRING,
+  });
   return { partitionKey: attribute(pk!), ...(sk !== undefined && { sortKey: attribute(sk) }) };
 }

@@ -35,8 +35,16 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  keys: {
+    ...WITH_PROOF,
+    // The registry for the mark of its generation alone.
+    tables: { ledger: ['PutItem'], registry: ['PutItem'], clients: ['PutItem', 'Query'] },
+  },
   discovery: {},
-  jwks: { limits: { GetItem: [keysItemKey('token')] }, secrets: ['token'] },
+  jwks: {
+    limits: { GetItem: [keysItemKey('token'), keysItemKey('webhook')] },
+    secrets: ['token', 'webhook'],
+  },
   health: {
     tables: { ledger: ['PutItem'], registry: ['PutItem'] },
     limits: {

@@ -54,6 +54,8 @@ export class RegionStack extends PlatformStack {
   readonly ledger: Table;
   /** Quotas, revoked and published keys, the record of health, evacuation flags and the stop of writes. */
   readonly limits: Table;
+  /** What consumers learn about changes, for 30 days. */
+  readonly events: Table;
   /** Notified by the Region's alarms. Undefined for `dev` without a topic in the config. */
   readonly alarmTopic?: ITopic;
 
@@ -68,6 +70,7 @@ export class RegionStack extends PlatformStack {
     const generation = region.ledgerGeneration;
     this.ledger = new RegionTable(this, 'Ledger', { stage, kind: 'ledger', generation }).table;
     this.limits = new RegionTable(this, 'Limits', { stage, kind: 'limits' }).table;
+    this.events = new RegionTable(this, 'Events', { stage, kind: 'events' }).table;
 
     const checkers = checkersPath(config);
     this.api = createRestApi(this, 'Api', config, checkers);

@@ -72,6 +72,11 @@ function step(clause: string, text: string): Update {
     return (item, named) => {
       delete item[nameOf(text, named)];
     };
+  const [, counted, same, more] = /^([#\w]+)\s*=\s*([#\w]+)\s*\+\s*(:\w+)$/.exec(text) ?? [];
+  if (clause === 'SET' && counted && counted === same && more)
+    return (item, named) => {
+      item[nameOf(counted, named)] = sum(item[nameOf(counted, named)], given(more, named));
+    };
   const [, name, value] =
     (clause === 'SET' ? /^([#\w]+)\s*=\s*(:\w+)$/ : /^([#\w]+)\s+(:\w+)$/).exec(text) ?? [];
   if (!name || !value) throw new SyntaxError(`${clause} ${text}`);

@@ -8,8 +8,8 @@ import { validation } from './exception.ts';
 export type Item = Record<string, AttributeValue>;
 
 /**
- * Names of the key's attributes: the partition key, then perhaps the sort key. In this platform all are
- * strings.
+ * Names of the key's attributes: the partition key, then perhaps the sort key. In this platform they are
+ * strings, or whole numbers that are not negative.
  */
 export type KeySchema = readonly string[];
 
@@ -23,7 +23,9 @@ const MAX_ITEM_BYTES = 400 * 1024;
 export function keyText(keys: KeySchema, item: Item): string {
   return keys
     .map((name) => {
-      const text = item[name]?.S;
+      const { S, N } = item[name] ?? {};
+      // Padded, so that texts have the order of the numbers.
+      const text = S ?? N?.padStart(20, '0');
       if (text === undefined) throw validation(`The provided key element does not match the schema: ${name}`);
       if (text === '')
         throw validation(`The AttributeValue for a key attribute cannot be empty. Key: ${name}`);

@@ -7,7 +7,7 @@ import { type Refusal, refuse } from '../problem.ts';
 import type { Proof } from './form.ts';
 
 /** The operation that a request asks for. It decides which claims the proof needs. */
-export type Operation = 'register' | 'read' | 'delete';
+export type Operation = 'register' | 'read' | 'delete' | 'roll_over';
 
 export interface ClaimsContext {
   readonly operation: Operation;
@@ -33,8 +33,10 @@ const JTI_MAX = 64;
 
 /** @returns undefined where every claim holds */
 export function checkClaims(proof: Proof, context: ClaimsContext): Refusal | undefined {
-  if (proof.profile === 'basic' && context.operation === 'delete')
-    return refuse('not_allowed', 'basic_delete');
+  const { profile } = proof;
+  const { operation } = context;
+  if (profile === 'basic' && (operation === 'delete' || operation === 'roll_over'))
+    return refuse('not_allowed', `basic_${operation}`);
   return checkTimes(proof, context) ?? checkBinding(proof, context);
 }
 

@@ -8,6 +8,7 @@ import type { Signer } from './credential.ts';
 import { DiscoveryCache, type RegionInfo } from './discovery.ts';
 import { ClockSkewError, CountersignError, errorOfCall, UnexpectedAnswerError } from './errors.ts';
 import { type Answer, answerError, exchange, type Request, serverTimeMs } from './http.ts';
+import type { Keys } from './keys.ts';
 import { NoncePool } from './nonce-pool.ts';
 import { Regions } from './regions.ts';
 import { isRegionFailure, type Next, nextAttempt, RetryBudget, type Tried } from './retry.ts';
@@ -17,7 +18,9 @@ export interface CallerOptions {
   readonly url: string;
   /** Base URLs of trusted Regions outside `url`'s host. */
   readonly regions: readonly string[];
-  readonly signer: Signer;
+  readonly keys: Keys;
+  /** Called where an answer names the end of the key that signed. */
+  readonly onKeyExpiring: (signer: Signer) => void;
   readonly fetch: typeof fetch;
   /** Limit on one attempt. */
   readonly timeoutMs: number;
@@ -39,16 +42,27 @@ export interface Call<T> {
   readonly method: Request['method'];
   /** Path after a Region's base URL, with its leading `/`. */
   readonly path: string;
-  readonly body?: Uint8Array;
+  readonly body?: Uint8Array | ((attempt: AttemptContext) => Promise<Uint8Array>);
+  /** Signs each attempt. @default the client's current key */
+  readonly signer?: Signer;
   readonly signal?: AbortSignal | undefined;
   /** Reads a successful answer. It throws a CountersignError where the answer has the wrong form. */
   readonly read: (answer: Answer) => T;
+}
+
+/** What a body may have to repeat of its proof. */
+export interface AttemptContext {
+  readonly issuer: string;
+  readonly nonce: string;
+  /** Epoch seconds, by the server's clock. */
+  readonly nowS: number;
 }
 
 /** State of a call between two attempts. */
 interface State {
   readonly tried: Tried;
   region?: RegionInfo | undefined;
+  signer?: Signer | undefined;
   /** How often the call's request was sent. */
   attempts: number;
   /** An attempt was sent but got no clear answer: it may have taken effect. */
@@ -134,11 +148,11 @@ export class Caller {
 
   /** Makes one attempt. A failure is returned, not thrown. @throws the reason of a signal that aborts */
   async #attempt<T>(
-    { method, path, body = new Uint8Array(), read }: Call<T>,
+    { method, path, body: content = new Uint8Array(), signer: fixed, read }: Call<T>,
     state: State,
     signals: readonly AbortSignal[],
   ): Promise<Success<T> | Failure> {
-    const { now, signer } = this.#options;
+    const { now, keys, onKeyExpiring } = this.#options;
     let sent = false;
     try {
       const { issuer, regions, proofMaxLifeS } = await abortable(this.#discovery.current(), signals);
@@ -149,12 +163,17 @@ export class Caller {
       const pool = this.#pool(region);
       const nonce = method === 'GET' ? undefined : await pool.take(signals);
       const url = region.url + path;
+      const nowS = (now() + this.#clockOffsetMs) / 1000;
+      const signer = fixed ?? keys.signer(nowS * 1000);
+      state.signer = fixed ? undefined : signer;
+      const body =
+        typeof content === 'function' ? await content({ issuer, nonce: nonce ?? '', nowS }) : content;
       const proof = await signer.sign({
         issuer,
         method,
         url,
         body,
-        nowS: (now() + this.#clockOffsetMs) / 1000,
+        nowS,
         lifeS: method === 'GET' ? Math.min(READ_LIFE_S, proofMaxLifeS) : proofMaxLifeS,
         ...(nonce !== undefined && { nonce }),
       });
@@ -170,6 +189,7 @@ export class Caller {
       // One nonce in for one out: reads take none, so a server cannot make the pool grow.
       const fresh = answer.headers.get('Replay-Nonce');
       if (method !== 'GET' && isNonce(fresh)) pool.put(fresh);
+      if (!fixed && answer.headers.has('Countersign-Key-Expires')) onKeyExpiring(signer);
       if (answer.status < 200 || answer.status > 299) return { error: answerError(answer), sent, answer };
       const value = read(answer);
       this.#regions.answered(region);
@@ -196,14 +216,15 @@ export class Caller {
     state: State,
     method: Request['method'],
   ): Promise<Next | undefined> {
-    const { maxRetries, random, onQuotaWait } = this.#options;
-    const { region, tried } = state;
+    const { maxRetries, random, onQuotaWait, keys, now } = this.#options;
+    const { region, tried, signer } = state;
     state.unclear ||= sent && (answer === undefined || answer.status >= 500);
     if (region && isRegionFailure(error)) this.#regions.failed(region);
     if (error instanceof ClockSkewError && answer) this.#correctClock(error, answer);
     const next = nextAttempt(error, tried, {
       maxRetries,
       random,
+      otherKey: () => signer !== undefined && keys.refused(signer, now() + this.#clockOffsetMs),
       otherRegion:
         region !== undefined && this.#regions.anyHealthy((await this.#discovery.current()).regions),
       permit: () => {
@@ -246,10 +267,10 @@ export class Caller {
   }
 
   async #fetchNonces({ url }: RegionInfo, wanted: number): Promise<string[]> {
-    const { signer, closed } = this.#options;
+    const { keys, closed } = this.#options;
     const { maxNonceCount } = await this.#discovery.current();
     const count = Math.min(wanted, maxNonceCount);
-    const query = `client_id=${signer.clientId}${count > 1 ? `&count=${count}` : ''}`;
+    const query = `client_id=${keys.clientId}${count > 1 ? `&count=${count}` : ''}`;
     const answer = await this.#exchange({ method: 'GET', url: `${url}/v1/nonce?${query}` }, [closed]);
     if (answer.status !== 200) throw answerError(answer);
     const { nonce, nonces = [nonce] } = (answer.json ?? {}) as { nonce?: unknown; nonces?: unknown };

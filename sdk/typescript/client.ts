@@ -7,6 +7,7 @@ import { Caller } from './caller.ts';
 import { type Credential, createSigner } from './credential.ts';
 import { ClientClosedError, InvalidArgumentError } from './errors.ts';
 import type { Answer } from './http.ts';
+import { Keys, type RotatedKey } from './keys.ts';
 import { requireFunction, requireOptions } from './options.ts';
 import {
   encodeUser,
@@ -15,6 +16,7 @@ import {
   readRegistration,
   type User,
 } from './registration.ts';
+import { createRollOver } from './roll-over.ts';
 
 export type ClientOptions = Credential & {
   /** Base URL of the entry, or of the Region to prefer: https, or http for this machine. */
@@ -43,6 +45,12 @@ export type ClientOptions = Credential & {
    * Called once for all calls that wait for the client's quota, with how long that takes, in milliseconds.
    */
   readonly onQuotaWait?: (waitMs: number) => void;
+  /**
+   * Called with the client's next key, which the client gets by itself in the last 14 days of its key; a key
+   * pair only if there is a callback. The client signs with it once the callback has returned. If it throws,
+   * the client asks again after an hour.
+   */
+  readonly onKeyRotated?: (key: RotatedKey) => void | Promise<void>;
   /** Sends requests in place of the built-in transport. */
   readonly fetch?: typeof fetch;
 };
@@ -80,30 +88,34 @@ export class CountersignClient {
     const { timeoutMs = 10_000, maxRetries = 4, retryBudget = 50 } = options;
     requireFunction('fetch', options.fetch);
     requireFunction('onQuotaWait', options.onQuotaWait);
+    requireFunction('onKeyRotated', options.onKeyRotated);
     const url = requireBaseUrl('url', options.url);
     if (!Array.isArray(options.regions ?? [])) throw new InvalidArgumentError('regions must be a list');
     const regions = (options.regions ?? []).map((region) => requireBaseUrl('each of regions', region));
     requireNumber('timeoutMs', timeoutMs, 1, LONGEST_TIMER_MS);
     requireNumber('maxRetries', maxRetries, 0);
     requireNumber('retryBudget', retryBudget, 0);
-    const signer = createSigner(options);
+    const keys = new Keys(createSigner(options));
+    const now = internals.now ?? Date.now;
     const transport = options.fetch ? undefined : createTransport();
-    this.#clientId = signer.clientId;
+    this.#clientId = keys.clientId;
     this.#closeTransport = async () => transport?.close();
     this.#caller = new Caller({
       url,
       regions,
-      signer,
+      keys,
+      onKeyExpiring: (signer) => rollOver(signer),
       fetch: options.fetch ?? transport!.fetch,
       timeoutMs,
       maxRetries,
       retryBudget,
       closed: this.#closed.signal,
       onQuotaWait: options.onQuotaWait ?? (() => {}),
-      now: internals.now ?? Date.now,
+      now,
       random: internals.random ?? Math.random,
       sleep: internals.sleep ?? sleep,
     });
+    const rollOver = createRollOver({ caller: this.#caller, keys, onKeyRotated: options.onKeyRotated, now });
   }
 
   /** This client's id on the platform. */
@@ -203,6 +215,7 @@ const OPTIONS = Object.keys({
   maxRetries: 0,
   retryBudget: 0,
   onQuotaWait: 0,
+  onKeyRotated: 0,
   fetch: 0,
   apiKey: 0,
   clientId: 0,

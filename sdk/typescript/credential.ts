@@ -35,6 +35,12 @@ export type Signable = Omit<BuildProof, 'key' | 'alg' | 'kid' | 'clientId'>;
 
 export interface Signer {
   readonly clientId: string;
+  /** `api-key` is strict. A basic API key cannot get the next one by itself. */
+  readonly profile: 'api-key' | 'key-pair' | 'basic';
+  readonly alg: 'HS256' | 'ES256' | 'Ed25519' | 'EdDSA';
+  kid(): Promise<string>;
+  /** @returns 32 bytes derived from an API key by HKDF-SHA-256 (RFC 5869) without a salt */
+  derive(info: Uint8Array): Promise<Uint8Array>;
   /** @returns a proof, as a compact JWS (RFC 7515) */
   sign(request: Signable): Promise<string>;
 }
@@ -59,6 +65,15 @@ function apiKeySigner(apiKey: string): Signer {
   );
   return {
     clientId,
+    profile: profile === 'strict' ? 'api-key' : 'basic',
+    alg: 'HS256',
+    kid: async () => generation,
+    async derive(info) {
+      const bytes = new TextEncoder().encode(apiKey);
+      const key = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, ['deriveBits']);
+      const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: info as BufferSource };
+      return new Uint8Array(await crypto.subtle.deriveBits(hkdf, key, 256));
+    },
     async sign(request) {
       const key = await imported();
       return profile === 'strict'
@@ -94,6 +109,10 @@ function keyPairSigner({ clientId, privateKey, alg: wanted, kid }: PrivateKeyCre
   }));
   return {
     clientId,
+    profile: 'key-pair',
+    alg,
+    kid: async () => (await prepared()).kid,
+    derive: () => Promise.reject(new InvalidArgumentError('a key pair derives nothing')),
     sign: async (request) => buildProof({ ...request, ...(await prepared()), alg, clientId }),
   };
 }

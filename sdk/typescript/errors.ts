@@ -179,6 +179,8 @@ export class NotAllowedError extends ApiError {}
 export class NotFoundError extends ApiError {}
 /** 409 `registration_conflict`: this user is registered with other data. */
 export class RegistrationConflictError extends ApiError {}
+/** 409 `key_exists`: the client has its next key already, or had the key that it brings before. */
+export class KeyExistsError extends ApiError {}
 /** 413 `body_too_large`: the user is longer than 16,384 bytes as JSON. */
 export class BodyTooLargeError extends ApiError {}
 /** 415 `unsupported_media_type`: a proxy changed the request's media type. */
@@ -218,6 +220,7 @@ export const ERROR_CLASSES = {
   not_allowed: NotAllowedError,
   not_found: NotFoundError,
   registration_conflict: RegistrationConflictError,
+  key_exists: KeyExistsError,
   body_too_large: BodyTooLargeError,
   unsupported_media_type: UnsupportedMediaTypeError,
   invalid_registration: InvalidRegistrationError,

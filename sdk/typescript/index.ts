@@ -16,6 +16,7 @@ export {
   InvalidArgumentError,
   InvalidProofError,
   InvalidRegistrationError,
+  KeyExistsError,
   KeyExpiredError,
   MalformedRequestError,
   NonceRefusedError,
@@ -30,4 +31,5 @@ export {
   UnexpectedAnswerError,
   UnsupportedMediaTypeError,
 } from './errors.ts';
+export type { RotatedKey } from './keys.ts';
 export type { Registered, Registration, User } from './registration.ts';

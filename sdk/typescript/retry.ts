@@ -16,7 +16,7 @@ export interface Next {
   readonly region: 'same' | 'best';
 }
 
-type Remedy = 'sign-again' | 'wait-for-deletion' | 'correct-clock' | 'fail-over';
+type Remedy = 'sign-again' | 'other-key' | 'wait-for-deletion' | 'correct-clock' | 'fail-over';
 
 /**
  * The steps that this call has taken. Each remedy is taken once; a call backs off at most `maxRetries` times.
@@ -32,6 +32,8 @@ export interface RetryLimits {
   readonly maxRetries: number;
   /** Whether there is another Region that has not failed lately. */
   readonly otherRegion: boolean;
+  /** Changes to another key of the client. @returns whether there is one */
+  readonly otherKey: () => boolean;
   /** Takes a permit from the budget that all calls share. @returns false where none is left */
   readonly permit: () => boolean;
   /** A number in [0, 1). */
@@ -68,6 +70,13 @@ export function nextAttempt(failure: CountersignError, tried: Tried, limits: Ret
     return once('wait-for-deletion', { waitMs: retryAfterMs, nonce: 'new', region: 'same' });
   // The nonce is expired, used, or from another Region: sign again with the one that the answer brought.
   if (code === 'use_nonce') return once('sign-again', { waitMs: 0, nonce: 'fresh', region: 'same' });
+  // The platform does not know the client's next key yet: sign with the one before.
+  if (
+    (code === 'invalid_proof' || code === 'key_expired') &&
+    !tried.remedies.has('other-key') &&
+    limits.otherKey()
+  )
+    return once('other-key', { waitMs: 0, nonce: 'fresh', region: 'same' });
   // The caller has followed the answer's Date: sign again. Retry-After is set only if the answer brought no
   // nonce.
   if (code === 'clock_skew')

@@ -65,7 +65,7 @@ describe('on the local platform', () => {
     const { code, stdout, stderr } = await keys('init');
     expect([code, stdout]).toEqual([0, 'every Region has the keys: local-a, local-b\n']);
     expect(stderr).toMatch(
-      /^nonce: has keys already, the newest is [\w-]{6}\nclient-root: has .*\ntoken: has .*\n$/,
+      /^nonce: has keys already, the newest is [\w-]{6}\nclient-root: has .*\ntoken: has .*\nwebhook: has .*\nwebhook-root: has .*\n$/,
     );
   });
 
@@ -196,7 +196,10 @@ describe('on the local platform', () => {
     ['unstick', 'passport'],
   ])('takes no %s %s, and names the purposes', async (...args) => {
     const { code, stderr } = await keys(...args);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/^error: .*nonce, client-root, token/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^error: .*nonce, client-root, token, webhook, webhook-root/),
+    ]);
   });
 
   it.each([
@@ -342,12 +345,13 @@ describe('on Regions that lag, refuse or fail', () => {
     expect(code).toBe(0);
     expect(json.keysets.map(({ kid, made }: { kid: string; made: boolean }) => [kid, made])).toEqual([
       ['AAAAAA', false],
-      ['BBBBBB', true],
-      ['BBBBBB', true],
+      ...PURPOSES.slice(1).map(() => ['BBBBBB', true]),
     ]);
     expect(asked.filter((line) => line.endsWith('keys.rotate'))).toEqual([
       'local-a rotate-client-root keys.rotate',
       'local-a rotate-token keys.rotate',
+      'local-a rotate-webhook keys.rotate',
+      'local-a rotate-webhook-root keys.rotate',
     ]);
   });
 
@@ -362,17 +366,17 @@ describe('on Regions that lag, refuse or fail', () => {
 
   it('init waits for the home Region, too', async () => {
     let looks = 0;
-    answers['local-a'] = () => keyset(looks++ === 3 ? ['BBBBBB'] : ['AAAAAA'], ['AAAAAA']);
+    answers['local-a'] = () => keyset(looks++ === PURPOSES.length ? ['BBBBBB'] : ['AAAAAA'], ['AAAAAA']);
     expect((await keys('init')).stderr).toContain('nonce: waiting for local-a\n');
   });
 
   it('init waits until the last Region has the keys', async () => {
     let looks = 0;
-    answers['local-a'] = () => keyset(['AAAAAA'], looks++ < 4 ? ['BBBBBB'] : ['AAAAAA']);
+    answers['local-a'] = () => keyset(['AAAAAA'], looks++ < PURPOSES.length + 1 ? ['BBBBBB'] : ['AAAAAA']);
     const { code, stderr } = await keys('init');
     expect(code).toBe(0);
     expect(stderr).toContain('nonce: waiting for local-b\n');
-    expect(looks).toBeGreaterThan(4);
+    expect(looks).toBeGreaterThan(PURPOSES.length + 1);
   });
 
   it('init times out, names what is missing, and undoes nothing', async () => {
@@ -400,7 +404,9 @@ describe('on Regions that lag, refuse or fail', () => {
     expect(code).toBe(1);
     expect(stderr).toContain(`error: nonce: the replica in local-b is Failed: ${message} (docs/runbook.md,`);
     expect(stderr).toContain('error: token: the replica in local-b is InProgress (docs/runbook.md,');
-    expect(json.keysets.map(({ replicas }: { replicas: object[] }) => replicas.length)).toEqual([1, 0, 1]);
+    expect(json.keysets.map(({ replicas }: { replicas: object[] }) => replicas.length)).toEqual([
+      1, 0, 1, 0, 0,
+    ]);
   });
 
   it('Ctrl-C ends the wait of init', async () => {
@@ -428,7 +434,10 @@ describe('on Regions that lag, refuse or fail', () => {
     const { code, stderr, json } = await keys('init', '--json');
     expect(code).toBe(1);
     expect(stderr).toContain('error: nonce: https://vault is sealed: unseal Vault (unavailable)\n');
-    expect(json.keysets.map(({ kid }: { kid: string | null }) => kid)).toEqual([null, 'AAAAAA', 'AAAAAA']);
+    expect(json.keysets.map(({ kid }: { kid: string | null }) => kid)).toEqual([
+      null,
+      ...PURPOSES.slice(1).map(() => 'AAAAAA'),
+    ]);
   });
 
   it('without rotation functions, init names the missing function, and exits as for an unreachable platform', async () => {
@@ -1327,7 +1336,7 @@ describe('on Regions that lag, refuse or fail', () => {
     answers['local-a'] = (_, purpose) =>
       purpose === 'client-root' ? undefined : keyset(['AAAAAA'], ['AAAAAA']);
     const { code, json, stderr } = await keys('list', '--json');
-    expect([code, json.keysets.length]).toEqual([1, 2]);
+    expect([code, json.keysets.length]).toEqual([1, 4]);
     expect(stderr).toMatch(
       /^error: client-root: countersign-local-rotate-client-root in local-a: not found;/,
     );
@@ -1363,9 +1372,10 @@ describe('on Regions that lag, refuse or fail', () => {
         ? { problem }
         : { ...keyset(['AAAAAA'], ['AAAAAA']), purpose };
     const { code, stdout, stderr } = await keys('rotate', '--all');
-    expect([code, stdout]).toEqual([1, 'client-root: key AAAAAA signs now\ntoken: key AAAAAA signs now\n']);
+    const others = PURPOSES.filter((purpose) => purpose !== 'nonce');
+    expect([code, stdout]).toEqual([1, others.map((each) => `${each}: key AAAAAA signs now\n`).join('')]);
     expect(stderr).toBe('error: nonce: version v2 is AWSPENDING: wait, or unstick (rotation_in_progress)\n');
-    expect((await keys('rotate', '--all', '--json')).json.keysets).toHaveLength(2);
+    expect((await keys('rotate', '--all', '--json')).json.keysets).toHaveLength(4);
     expect((await keys('rotate', 'nonce', '--json')).stdout).toBe('');
   });
 

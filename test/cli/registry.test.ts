@@ -87,6 +87,7 @@ class World {
   async fill(): Promise<void> {
     const db = dynamodbClientOn(this.store, HOME);
     const registry = createRegistry(db, 'countersign-live-registry-1', {
+      region: 'r',
       consistency: 'strong',
       clockErrorMs: 2_000,
     });

@@ -6,8 +6,8 @@ import { CliError, EXIT } from '../../cli/io.ts';
 import { vaultCommand } from '../../cli/vault/command.ts';
 import { type Plan, rotationPolicy } from '../../cli/vault/plan.ts';
 import { setUpVault } from '../../cli/vault/setup.ts';
-import { PURPOSES } from '../../lambda/contract/purposes.ts';
-import { rotationRoleName, vaultName } from '../../lambda/contract/vault.ts';
+import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
+import { exportType, rotationRoleName, vaultName } from '../../lambda/contract/vault.ts';
 import { createVaultApi } from '../../lambda/vault/api.ts';
 import { VaultError } from '../../lambda/vault/vault-error.ts';
 import { type LocalServer, startServer } from '../../local/server.ts';
@@ -94,17 +94,23 @@ it('creates engine, keys, policies, auth method and roles, and changes nothing t
     'created       key countersign-dev-nonce (hmac)',
     'created       key countersign-dev-client-root (hmac)',
     'created       key countersign-dev-token (ecdsa-p256)',
+    'created       key countersign-dev-webhook (ed25519)',
+    'created       key countersign-dev-webhook-root (hmac)',
     'created       policy countersign-dev-nonce',
     'created       policy countersign-dev-client-root',
     'created       policy countersign-dev-token',
+    'created       policy countersign-dev-webhook',
+    'created       policy countersign-dev-webhook-root',
     'created       auth method approle',
     'created       role countersign-dev-nonce',
     'created       role countersign-dev-client-root',
     'created       role countersign-dev-token',
+    'created       role countersign-dev-webhook',
+    'created       role countersign-dev-webhook-root',
   ]);
   paths.length = 0;
   const second = await setup(APPROLE);
-  expect(second.out.match(/^unchanged {5}/gm)).toHaveLength(11);
+  expect(second.out.match(/^unchanged {5}/gm)).toHaveLength(17);
   expect(new Set(paths)).toEqual(new Set(['sys/capabilities-self']));
 });
 
@@ -120,7 +126,7 @@ it('a policy grants five paths of its own key and revoking its own token; its on
   for (const purpose of PURPOSES) {
     const hcl = rotationPolicy('dev', purpose);
     const key = vaultName('dev', purpose);
-    const kind = purpose === 'token' ? 'signing-key' : 'hmac-key';
+    const kind = exportType(KEYSETS[purpose].keyType);
     expect(
       [...hcl.matchAll(/^path "(.*)" \{\n {2}capabilities = (.*)$/gm)].map(([, ...path]) => path),
     ).toEqual([
@@ -151,14 +157,14 @@ it('a dry run writes nothing, and lists what a run would write', async () => {
   expect(out).toContain('    path "transit/keys/countersign-dev-nonce/rotate" {\n');
   await setup(APPROLE);
   const after = await setup([...APPROLE, '--dry-run']);
-  expect(after.out.match(/^unchanged {5}/gm)).toHaveLength(11);
+  expect(after.out.match(/^unchanged {5}/gm)).toHaveLength(17);
 });
 
 it('a dry run without a token calls no server', async () => {
   const nobody = { VAULT_ADDR: await closedUrl(), VAULT_TOKEN: '' };
   const { code, out } = await setup([...AWS, '--dry-run', '--json'], nobody);
   expect(code).toBe(EXIT.done);
-  expect(JSON.parse(out)).toMatchObject({ dry_run: true, steps: { length: 12 } });
+  expect(JSON.parse(out)).toMatchObject({ dry_run: true, steps: { length: 18 } });
 });
 
 it('AWS: each role of each Region may log in for its own purpose only, and only to this Vault', async () => {
@@ -177,8 +183,8 @@ it('AWS: each role of each Region may log in for its own purpose only, and only 
   }
   expect(await read('auth/aws/config/client')).toEqual({ iam_server_id_header_value: '127.0.0.1' });
   const longer = await setup([...AWS, '--region', 'us-east-1']);
-  expect(longer.out.match(/^changed {7}role /gm)).toHaveLength(3);
-  expect(longer.out.match(/^unchanged /gm)).toHaveLength(9);
+  expect(longer.out.match(/^changed {7}role /gm)).toHaveLength(5);
+  expect(longer.out.match(/^unchanged /gm)).toHaveLength(13);
 });
 
 it('the longest role name fits the limit of IAM', () => {
@@ -199,7 +205,7 @@ it('JWT: the same roles are the subjects', async () => {
       ),
     },
   });
-  expect((await setup(args)).out.match(/^unchanged /gm)).toHaveLength(12);
+  expect((await setup(args)).out.match(/^unchanged /gm)).toHaveLength(18);
 });
 
 it('AWS: a regional STS endpoint is set with its Region; a different existing one is a conflict', async () => {
@@ -214,7 +220,7 @@ it('AWS: a regional STS endpoint is set with its Region; a different existing on
     sts_endpoint: 'https://sts.eu-west-1.amazonaws.com',
     sts_region: 'eu-west-1',
   });
-  expect((await setup(regional)).out.match(/^unchanged /gm)).toHaveLength(12);
+  expect((await setup(regional)).out.match(/^unchanged /gm)).toHaveLength(18);
   const conflict = (not: string) => `has sts_endpoint "https://sts.eu-west-1.amazonaws.com", not ${not}`;
   expect((await setup(AWS)).err).toContain(conflict('none'));
   const elsewhere = await setup([...AWS, '--sts-region', 'eu-west-3']);
@@ -260,7 +266,7 @@ it('the next run completes a run that was interrupted after any write', async ()
         },
       };
       const run = setUpVault({ api: breaking, token: TOKEN, plan });
-      if (writes === 11) {
+      if (writes === 17) {
         await run;
         return;
       }

@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dynamodb } from '../../lambda/adapters/aws/commands.ts';
 import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
+import { createEvents } from '../../lambda/adapters/events.ts';
 import { createLedger } from '../../lambda/adapters/ledger.ts';
 import { createLimits } from '../../lambda/adapters/limits.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
@@ -39,11 +40,11 @@ export function storesContract(
     beforeAll(async () => {
       db = connect();
       under = adapted === connect ? db : adapted();
-      await createTables(db, ['registry', 'clients', 'ledger', 'limits']);
+      await createTables(db, ['registry', 'clients', 'ledger', 'limits', 'events']);
     });
     const ledger = () => createLedger(under, tableName(STAGE, 'ledger'));
     const registry = (consistency: 'strong' | 'eventual' = 'eventual') =>
-      createRegistry(under, tableName(STAGE, 'registry'), { consistency, clockErrorMs: E_MS });
+      createRegistry(under, tableName(STAGE, 'registry'), { region: 'r', consistency, clockErrorMs: E_MS });
 
     const nonce = () => ({
       text: `nonce-${++unique}`,
@@ -104,6 +105,56 @@ export function storesContract(
       const Key = { pk: { S: `quota#${client}#9` } };
       const { Item } = await db.send(new GetItemCommand({ TableName: tableName(STAGE, 'limits'), Key }));
       expect(Item).toEqual({ ...Key, leased: { N: '99' }, ttl: { N: String(counterTtlS(9)) } });
+    });
+
+    const events = () => createEvents(under, tableName(STAGE, 'events'));
+    const event = (id: string) => ({
+      ...{ id, type: 'registration.created' as const, timestamp: new Date(T0).toISOString() },
+      data: { client_id: 'c', id: 'r', version: 'r.1.x' },
+    });
+
+    it('of 50 calls at once each takes numbers of its own, the first ones of a table too', async () => {
+      const order = `order-${++unique}`;
+      const lasts = await Promise.all(Array.from({ length: 50 }, () => events().take(order, 3, T0)));
+      const { settled, last } = (await events().range(order))!;
+      expect(lasts.sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 50 }, (_, i) => settled + 3 * (i + 1)),
+      );
+      expect(last).toBe(lasts.at(-1));
+    });
+
+    it('numbers go on after a quiet day, and tell that those before are settled', async () => {
+      const order = `order-${++unique}`;
+      const before = await events().take(order, 3, T0);
+      expect(await events().take(order, 1, T0 + 86_399_000)).toBe(before + 1);
+      expect((await events().range(order))?.settled).toBe(before - 3);
+      expect(await events().take(order, 2, T0 + 3 * 86_400_000)).toBe(before + 3);
+      expect(await events().range(order)).toEqual({ settled: before + 1, last: before + 3 });
+    });
+
+    it('a number holds one event or a void, and an event that is written again knows its number', async () => {
+      const order = `order-${++unique}`;
+      const first = (await events().take(order, 4, T0)) - 3;
+      expect(await events().put(order, first, event('evt_1'), T0)).toBe(true);
+      expect(await events().put(order, first, event('evt_1'), T0)).toBe(true);
+      expect(await events().put(order, first, event('evt_2'), T0)).toBe(false);
+      await events().close(order, first, T0);
+      await events().close(order, first + 2, T0);
+      expect(await events().put(order, first + 2, event('evt_2'), T0)).toBe(false);
+      expect(await events().put(order, first + 10, event('evt_3'), T0)).toBe(true);
+      const held = [
+        { seq: first, writtenAtMs: T0, event: event('evt_1') },
+        { seq: first + 2, writtenAtMs: T0, event: undefined },
+        { seq: first + 10, writtenAtMs: T0, event: event('evt_3') },
+      ];
+      expect(await events().query(order, first - 1, 10)).toEqual(held);
+      expect(await events().query(order, first, 1)).toEqual(held.slice(1, 2));
+    });
+
+    it('an event is remembered by its id', async () => {
+      expect(await events().has('evt_x')).toBe(false);
+      await events().remember('evt_x', T0);
+      expect(await events().has('evt_x')).toBe(true);
     });
 
     it("a ledger row outlives its nonce's own life by 15 minutes", async () => {
@@ -176,6 +227,7 @@ export function storesContract(
       }
       const lost = losingAnswers(under);
       const erasing = createRegistry(lost, tableName(STAGE, 'registry'), {
+        region: 'r',
         consistency: 'eventual',
         clockErrorMs: E_MS,
       });

@@ -115,7 +115,7 @@ export async function run(s: Scheduler, plan: Plan, Reader: typeof EventSourceMa
   const acknowledged: { region: RegionName; key: string; mark: string }[] = [];
   const write = async ({ kind, region, user }: Write, i: number) => {
     const registry = createRegistry(dynamodbClientOn(store, region, carry), TABLE, {
-      ...{ consistency: plan.mode, clockErrorMs: 0 },
+      ...{ region, consistency: plan.mode, clockErrorMs: 0 },
       pause: (longestMs) => point(`a wait of up to ${longestMs} ms ends in ${region}`),
     });
     await point(`${kind} ${i} of ${user} reaches ${region}`);

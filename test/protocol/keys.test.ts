@@ -305,6 +305,7 @@ describe('problems', () => {
       'use_nonce',
       'clock_skew',
       'registration_conflict',
+      'key_exists',
       'invalid_registration',
       'quota_exceeded',
     ]);

@@ -13,6 +13,7 @@ const fresh = (): Tried => ({ remedies: new Set(), retries: 0, quotaWaits: 0 });
 const limits = (more: Partial<RetryLimits> = {}): RetryLimits => ({
   maxRetries: 4,
   otherRegion: false,
+  otherKey: () => false,
   permit: () => true,
   random: () => 0.5,
   ...more,

@@ -6,7 +6,7 @@ import dynalite from 'dynalite';
 import type { Dynamodb } from '../../lambda/adapters/aws/commands.ts';
 import { dynamodbClient } from '../../lambda/adapters/aws.ts';
 import { forDynamodb, type SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
-import { TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
+import { keyType, TABLES, type TableKind, tableName } from '../../lambda/contract/names.ts';
 
 export const STAGE = 'test';
 
@@ -45,7 +45,7 @@ export async function createTables(client: DynamoDBClient, kinds: readonly Table
       new CreateTableCommand({
         TableName: tableName(STAGE, kind, generation),
         BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
+        AttributeDefinitions: keys.map((name) => ({ AttributeName: name, AttributeType: keyType(name) })),
         KeySchema: keys.map((name, i) => ({ AttributeName: name, KeyType: i === 0 ? 'HASH' : 'RANGE' })),
       }),
     );

@@ -10,7 +10,7 @@ import { createSecretVersions } from '../../lambda/adapters/secret-versions.ts';
 import { DEFAULT_LAGS } from '../../lambda/contract/defaults.ts';
 import type { LogEntry } from '../../lambda/contract/log-entry.ts';
 import { EMPTY_KEYSET, rotationFunctionName, secretName } from '../../lambda/contract/names.ts';
-import { algorithmOf, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import { algorithmOf, KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import { rotateHandler } from '../../lambda/rotate/handler.ts';
 import type { KeyRegion } from '../../lambda/rotate/regions.ts';
 import { createAwsEndpoint } from '../../local/aws/endpoint.ts';
@@ -59,9 +59,7 @@ export class World {
     () => undefined;
   readonly endpoint: HttpListener;
   readonly #limits = new Map<string, Limits>();
-  readonly #vaults = new Map(
-    PURPOSES.map((purpose) => [purpose, fakeVault(purpose === 'token' ? 'ecdsa-p256' : 'hmac')]),
-  );
+  readonly #vaults = new Map(PURPOSES.map((purpose) => [purpose, fakeVault(KEYSETS[purpose].keyType)]));
 
   constructor(regions: readonly string[] = REGIONS) {
     this.regions = regions;

@@ -18,6 +18,7 @@ import {
   type TableKind,
   tableName,
 } from '../../lambda/contract/names.ts';
+import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
@@ -74,10 +75,7 @@ export interface Platform {
   readonly log: LogEntry[];
   /** A client of the store that all Regions share. */
   readonly shared: SdkDynamodb;
-  readonly secrets: Record<
-    'nonce' | 'client-root' | 'token',
-    { keyset: Keyset; fail: boolean; reads: number }
-  >;
+  readonly secrets: Record<Purpose, { keyset: Keyset; fail: boolean; reads: number }>;
   admin<A extends AdminAction>(
     action: A,
     params: AdminActions[A]['params'],
@@ -205,13 +203,22 @@ async function makeSecrets(nowMs: number): Promise<Platform['secrets']> {
     fail: false,
     reads: 0,
   });
-  return { nonce: secret(derived()), 'client-root': secret(derived()), token: secret(token) };
+  const { privateKey: own } = await generateKeyPair('Ed25519', { extractable: true });
+  const webhook = { alg: 'Ed25519' as const, jwk: await exportJWK(own), maxLifeMs: 3 * 86_400_000 };
+  return {
+    nonce: secret(derived()),
+    'client-root': secret(derived()),
+    token: secret(token),
+    webhook: secret(webhook),
+    'webhook-root': secret(derived()),
+  };
 }
 
 const HTTP_FUNCTIONS = {
   '/v1/nonce': 'nonce',
   '/v1/register': 'register',
   '/v1/registrations/{id}': 'registration',
+  '/v1/keys': 'keys',
   '/v1/health': 'health',
   '/.well-known/countersign': 'discovery',
   '/.well-known/jwks.json': 'jwks',

@@ -48,11 +48,12 @@ export function httpContext({ env, log, nowMs }: Runtime): HttpContext {
   return { region, errorDocsUrl: requireEnv(env, 'COUNTERSIGN_ERROR_DOCS_URL'), nowMs, log };
 }
 
-/** The secrets that functions on the request path read. */
+/** The secrets that functions read. */
 const SECRET = {
   nonce: 'COUNTERSIGN_NONCE_SECRET',
   'client-root': 'COUNTERSIGN_CLIENT_ROOT_SECRET',
   token: 'COUNTERSIGN_TOKEN_SECRET',
+  webhook: 'COUNTERSIGN_WEBHOOK_SECRET',
 } as const satisfies { readonly [P in Purpose]?: Variable };
 type ReadPurpose = keyof typeof SECRET;
 
@@ -129,23 +130,27 @@ export const refusedRoots = ({ env, dynamodb }: WithTables) => {
 
 const CLIENTS_TABLE = 'COUNTERSIGN_CLIENTS_TABLE';
 
-/** For operators: the request path only reads. */
+/** For operators, and for a client's next key: the rest of the request path only reads. */
 export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>
   createClients(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
 
 export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {
+    region: requireEnv(env, 'COUNTERSIGN_REGION'),
     consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
     clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
     pause,
   });
 
-export function proofGate(runtime: WithTables & WithSecrets): ProofGate {
+export function proofGate(
+  runtime: WithTables & WithSecrets,
+  roots = keyset(runtime, 'client-root'),
+): ProofGate {
   const { env, dynamodb, nowMs } = runtime;
   return {
     http: httpContext(runtime),
     clients: new ClientCache(createClientReader(dynamodb, requireEnv(env, CLIENTS_TABLE)), nowMs),
-    clientKeys: new ClientKeys(keyset(runtime, 'client-root'), nowMs),
+    clientKeys: new ClientKeys(roots, nowMs),
     nonces: nonces(runtime, keyset(runtime, 'nonce')),
     issuer: requireEnv(env, 'COUNTERSIGN_ISSUER'),
     baseUrls: [requireEnv(env, 'COUNTERSIGN_BASE_URL'), requireEnv(env, 'COUNTERSIGN_ENTRY_URL')],

@@ -13,6 +13,7 @@ import type { Consistency } from '../../contract/serving-environment.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
 import { healthHandler } from '../../handlers/health.ts';
 import { jwksHandler } from '../../handlers/jwks.ts';
+import { keysHandler } from '../../handlers/keys.ts';
 import { nonceHandler } from '../../handlers/nonce.ts';
 import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
@@ -59,6 +60,19 @@ export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
     readLimit: readLimit(runtime),
   });
 
+export const keys = (runtime: WithTables & WithSecrets): HttpHandler => {
+  const roots = keyset(runtime, 'client-root');
+  return keysHandler({
+    gate: proofGate(runtime, roots),
+    consumption: consumption(runtime),
+    clients: clients(runtime),
+    roots,
+    refusedRoots: refusedRoots(runtime),
+    clientKeyLifeS: numberFrom(runtime.env, 'COUNTERSIGN_CLIENT_KEY_LIFE_S'),
+    consistency: requireEnv(runtime.env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
+  });
+};
+
 export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): HttpHandler =>
   discoveryHandler({
     http: httpContext(runtime),
@@ -70,7 +84,7 @@ export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): Htt
   });
 
 export const jwks = (runtime: WithTables & WithSecrets): HttpHandler =>
-  jwksHandler(httpContext(runtime), keyset(runtime, 'token'));
+  jwksHandler(httpContext(runtime), [keyset(runtime, 'token'), keyset(runtime, 'webhook')]);
 
 export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
   healthHandler({
@@ -146,6 +160,7 @@ export function createFunctions(runtime: WithTables & WithSecrets, schema: Regis
     nonce: nonce(runtime),
     register: register(runtime, schema),
     registration: registration(runtime),
+    keys: keys(runtime),
     discovery: discovery(runtime, schema),
     jwks: jwks(runtime),
     health: health(runtime),

@@ -32,7 +32,7 @@ it('a client that was just created, disabled or given another key', async () => 
 
 it('a registration that was just stored', async () => {
   const { table, a, b } = apart('registry');
-  const options = { consistency: 'strong', clockErrorMs: 2_000 } as const;
+  const options = { region: 'r', consistency: 'strong', clockErrorMs: 2_000 } as const;
   const made = { id: 'i'.repeat(43), clientId: 'c', userId: 'u', createdAtMs: T0, data: { user_id: 'u' } };
   await createRegistry(a, table, options).register(made, T0);
   expect(await createRegistry(b, table, options).read('c', made.id)).toEqual(made);

@@ -1,6 +1,7 @@
 /** `GET /v1/nonce`, and the other routes without a proof. */
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { KeysetKey } from '../../../protocol/keyset.ts';
 import { readNonce } from '../../../protocol/nonce.ts';
 import { type Region, regionsForFile } from '../../support/regions.ts';
 import { makeBasicClient, makeClient, prepare } from '../../support/signer.ts';
@@ -139,9 +140,16 @@ describe('discovery', () => {
 
   it('publishes public halves only', async () => {
     const { json, text } = await a.send({ method: 'GET', path: '/.well-known/jwks.json' });
-    expect(json.keys).toHaveLength(1);
-    expect(json.keys[0]).not.toHaveProperty('d');
-    expect(text).not.toContain(platform.secrets.token.keyset.keys[0]!.jwk.d);
+    expect(json.keys.map(({ alg, use }: Record<string, string>) => [alg, use])).toEqual([
+      ['ES256', 'sig'],
+      ['Ed25519', 'sig'],
+    ]);
+    for (const [i, purpose] of (['token', 'webhook'] as const).entries()) {
+      const [{ kid, jwk }] = platform.secrets[purpose].keyset.keys as [KeysetKey];
+      expect(json.keys[i]).toMatchObject({ kid, x: jwk.x });
+      expect(json.keys[i]).not.toHaveProperty('d');
+      expect(text).not.toContain(jwk.d);
+    }
   });
 });
 

@@ -253,7 +253,7 @@ describe('the published keys', () => {
     clock.nowMs += laterMs;
     const http = { region: 'r', errorDocsUrl: 'https://x', nowMs: () => clock.nowMs, log: () => {} };
     const event = toEvent({ method: 'GET', path: '/.well-known/jwks.json' });
-    return (await jwksHandler(http, cache)(event)).headers!['Cache-Control'];
+    return (await jwksHandler(http, [cache])(event)).headers!['Cache-Control'];
   };
 
   it('may be cached for five minutes, and never beyond the hard limit of the copy they come from', async () => {

@@ -47,7 +47,7 @@ const WRITES = ['GetItem evacuated#eu-west-1', 'GetItem stop#writes'];
 
 it.each([
   ['nonce', KEYS('nonce')],
-  ['jwks', KEYS('token')],
+  ['jwks', KEYS('token', 'webhook')],
   ['register', [...KEYS('client-root', 'nonce'), ...WRITES]],
   ['registration', [...KEYS('client-root', 'nonce'), ...WRITES]],
   ['health', KEYS('client-root', 'nonce')],

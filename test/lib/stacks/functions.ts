@@ -55,8 +55,12 @@ const RIGHTS: Record<FunctionName, string[]> = {
   nonce: [`dynamodb:GetItem ${table('limits')}`, secret('nonce')],
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  keys: [
+    ...WITH_PROOF.filter((right) => right !== `dynamodb:GetItem ${table('registry')}`),
+    `dynamodb:PutItem ${table('clients')}`,
+  ],
   discovery: [],
-  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token')],
+  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token'), secret('webhook')],
   health: [
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,

@@ -45,8 +45,19 @@ const NEEDS: Record<FunctionName, Try[]> = {
   ],
   register: withProof(),
   registration: withProof(),
+  keys: [
+    ...withProof().filter(
+      ({ action, resource }) => !(action === 'dynamodb:GetItem' && resource === table('registry')),
+    ),
+    { action: 'dynamodb:PutItem', resource: table('clients') },
+  ],
   discovery: [],
-  jwks: [item('GetItem', ['revoked#token']), read('token')],
+  jwks: [
+    item('GetItem', ['revoked#token']),
+    item('GetItem', ['revoked#webhook']),
+    read('token'),
+    read('webhook'),
+  ],
   health: [
     item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#client-root']),

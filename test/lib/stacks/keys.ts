@@ -60,7 +60,7 @@ it.each(PURPOSES)(
       .ofType('AWS::SecretsManager::RotationSchedule')
       .map(({ Properties }) => Properties);
     const schedule = schedules.find(({ SecretId }) => SecretId === secretName('live', purpose))!;
-    const days = { nonce: 30, 'client-root': 180, token: 30 }[purpose];
+    const days = { nonce: 30, 'client-root': 180, token: 30, webhook: 30, 'webhook-root': 180 }[purpose];
     expect(schedule.RotationRules).toEqual({ ScheduleExpression: `rate(${days * 24} hours)` });
     expect(schedule.RotateImmediatelyOnUpdate).toBe(false);
     const called = region.resources[schedule.RotationLambdaARN['Fn::GetAtt'][0]]!.Properties.FunctionName;
@@ -115,7 +115,13 @@ it.each(PURPOSES)(
         replicationMs: 3_600_000,
         verifierAgeMs: 86_400_000,
         signerAgeMs: 86_400_000,
-        maxLifeMs: { nonce: 3_660_000, 'client-root': 90 * 86_400_000, token: 3_600_000 }[purpose],
+        maxLifeMs: {
+          nonce: 3_660_000,
+          'client-root': 90 * 86_400_000,
+          token: 3_600_000,
+          webhook: 3 * 86_400_000 + 300_000,
+          'webhook-root': 90 * 86_400_000,
+        }[purpose],
         clockErrorMs: 2_000,
         rotationTimeMs: 3_600_000,
       });
@@ -412,6 +418,8 @@ it('keys-watch runs hourly in every Region, calls the rotation functions by an a
     nonce: 30 * 86_400_000,
     'client-root': 180 * 86_400_000,
     token: 30 * 86_400_000,
+    webhook: 30 * 86_400_000,
+    'webhook-root': 180 * 86_400_000,
   });
   const call = (resource: string) => may(WATCH, { action: 'lambda:InvokeFunction', resource });
   for (const purpose of PURPOSES) {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { TABLES, type TableKind, tableName } from '../../../lambda/contract/names.ts';
+import { keyType, TABLES, type TableKind, tableName } from '../../../lambda/contract/names.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { CONFIG, eventual, flat, PROD, type Resource, type Stack, synthesise } from '../synth.ts';
 
@@ -21,7 +21,7 @@ it.each(Object.keys(TABLES) as TableKind[])(
       TABLES[kind].keys.map((name, i) => ({ AttributeName: name, KeyType: types[i] })),
     );
     expect(Properties.AttributeDefinitions).toEqual(
-      TABLES[kind].keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
+      TABLES[kind].keys.map((name) => ({ AttributeName: name, AttributeType: keyType(name) })),
     );
     expect(Properties.BillingMode).toBe('PAY_PER_REQUEST');
   },
@@ -57,9 +57,10 @@ it("shared tables are at home, and can gain replicas; a Region's own tables cann
   expect(names(region, 'AWS::DynamoDB::Table')).toEqual([
     'countersign-dev-ledger-1',
     'countersign-dev-limits-1',
+    'countersign-dev-events-1',
   ]);
   expect(tables(home)).toHaveLength(2);
-  expect(tables(region)).toHaveLength(2);
+  expect(tables(region)).toHaveLength(3);
 });
 
 it('a stage of kind dev leaves nothing behind, and has no key of its own, which would cost money', () => {
@@ -186,8 +187,11 @@ it('ids of tables and secrets are a contract, whatever the stage', () => {
     'KeysnonceC55A5DDE',
     'Keysclientroot56A7FF04',
     'Keystoken98C4F0BE',
+    'Keyswebhook4B6CA36B',
+    'Keyswebhookroot7C7BED3E',
     'LedgerTable9343E4AA',
     'LimitsTableFEDA607B',
+    'EventsTable4B7491D3',
   ];
   for (const config of [CONFIG, PROD, eventual(PROD)])
     expect(identity(config).map((each) => (each as string[])[0])).toEqual(ids);
@@ -226,6 +230,8 @@ it('the secrets are frozen: a name, the empty keyset, nothing else', () => {
     { Name: 'countersign/dev/keys/nonce', SecretString: '{"keys":[]}' },
     { Name: 'countersign/dev/keys/client-root', SecretString: '{"keys":[]}' },
     { Name: 'countersign/dev/keys/token', SecretString: '{"keys":[]}' },
+    { Name: 'countersign/dev/keys/webhook', SecretString: '{"keys":[]}' },
+    { Name: 'countersign/dev/keys/webhook-root', SecretString: '{"keys":[]}' },
   ]);
 });
 
@@ -287,7 +293,7 @@ it('each Region reads its own replica of the secrets, encrypted with its own key
   const alias = (region: string) =>
     `arn:\${AWS::Partition}:kms:${region}:\${AWS::AccountId}:alias/countersign-live`;
   const secrets = synthesise(PROD).home.ofType('AWS::SecretsManager::Secret');
-  expect(secrets).toHaveLength(3);
+  expect(secrets).toHaveLength(5);
   for (const { Properties, DeletionPolicy } of secrets) {
     expect(DeletionPolicy).toBe('Retain');
     expect(flat(Properties.KmsKeyId)).toBe(alias('eu-west-1'));

@@ -1423,9 +1423,9 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'keys-as-readers-see-them',
-    'lambda/admin/credential.ts',
-    'if ((await refusedRoots()).includes(root.kid))',
-    'if (Date.now() === 0)',
+    'lambda/request/client-root.ts',
+    '(await refusedRoots()).includes(root.kid)',
+    'Date.now() === 0',
     'test/cli/keys.test.ts',
   ),
   mutant(
@@ -1711,14 +1711,14 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    'REVOKED : sort;',
-    "REVOKED : sort === 'deleted' ? '' : sort;",
+    '?? sort;',
+    "?? (sort === 'deleted' ? '' : sort);",
     'test/cli/registry.test.ts',
   ),
   mutant(
     'registry-copy',
     'cli/registry/items.ts',
-    'sort.startsWith(REVOKED)',
+    'sort.startsWith(prefix)',
     "sort === ''",
     'test/cli/registry.test.ts',
   ),

@@ -34,6 +34,10 @@ const form = 'protocol/proof/form.ts';
 const request = 'protocol/proof/request.ts';
 const exposed = 'lambda/http/exposed-key.ts';
 const readLimit = 'lambda/request/read-limit.ts';
+const rollOver = 'protocol/roll-over.ts';
+const keysHandler = 'lambda/handlers/keys.ts';
+const KEYS = 'test/lambda/handlers/keys.test.ts';
+const ROLL_OVER = 'test/protocol/roll-over.test.ts';
 
 export const REQUESTS: readonly Mutant[] = [
   mutant(
@@ -218,9 +222,88 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'basic-profile',
     claims,
-    "if (proof.profile === 'basic' && context.operation === 'delete')\n    return refuse('not_allowed', 'basic_delete');",
-    '',
+    "if (profile === 'basic' && (operation === 'delete' || operation === 'roll_over'))",
+    "if (profile === 'basic' && operation === 'roll_over')",
     CHECKS,
+  ),
+  mutant(
+    'roll-over',
+    claims,
+    "(operation === 'delete' || operation === 'roll_over')",
+    "operation === 'delete'",
+    KEYS,
+  ),
+  mutant(
+    'roll-over',
+    keysHandler,
+    'if (!client || !asking || !isUsable(client, asking, nowMs()))',
+    'if (!client || !asking)',
+    KEYS,
+  ),
+  mutant('roll-over', keysHandler, 'if (client?.disabled)', 'if (Date.now() === 0)', KEYS),
+  mutant(
+    'roll-over',
+    keysHandler,
+    'const consumed = await consume(consumption, admitted, randomUUID());',
+    'const consumed = { ok: true as const, headers: {} };',
+    KEYS,
+  ),
+  mutant(
+    'roll-over',
+    keysHandler,
+    'if (brought && !(await isPossessed',
+    'if (Date.now() === 0 && brought && !(await isPossessed',
+    KEYS,
+  ),
+  mutant(
+    'roll-over',
+    keysHandler,
+    'const made = { issuedBy, usableAtS };',
+    'const made = { issuedBy: null, usableAtS };',
+    KEYS,
+  ),
+  mutant(
+    'roll-over',
+    keysHandler,
+    "consistency === 'eventual' ? REPLICATION_S",
+    "consistency === 'eventual' ? 0",
+    KEYS,
+  ),
+  mutant(
+    'roll-over',
+    keysHandler,
+    'if (brought && !(await clients.claimNext',
+    'if (Date.now() === 0 && brought && !(await clients.claimNext',
+    KEYS,
+  ),
+  mutant(
+    'roll-over',
+    'lambda/adapters/clients.ts',
+    'const mine = [kid, ...dead]',
+    'const mine = [kid]',
+    KEYS,
+  ),
+  mutant('roll-over', rollOver, '    aud === context.issuer &&\n', '', ROLL_OVER),
+  mutant('roll-over', rollOver, '    iss === context.clientId &&\n', '', ROLL_OVER),
+  mutant('roll-over', rollOver, '    nonce === context.nonce &&\n', '', ROLL_OVER),
+  mutant('roll-over', rollOver, '    old === context.old &&\n', '', ROLL_OVER),
+  mutant('roll-over', rollOver, ' || live.length >= LIVE_KEYS', '', ROLL_OVER),
+  mutant('roll-over', rollOver, 'client.revoked.has(kid) || client', 'client', ROLL_OVER),
+  mutant('roll-over', rollOver, '      !isRevoked(client, key) &&\n', '', ROLL_OVER),
+  mutant('roll-over', rollOver, 'voidRoots.includes(key.rootKid)', 'Date.now() === 0', ROLL_OVER),
+  mutant(
+    'roll-over',
+    rollOver,
+    'fits ? (canonicalJwk(key as JsonWebKey) as JWK | undefined)',
+    'fits ? (key as JWK)',
+    ROLL_OVER,
+  ),
+  mutant(
+    'roll-over',
+    rollOver,
+    "lengthPrefixed('countersign/key-roll-over/v1', clientId, kid)",
+    "lengthPrefixed('countersign/key-roll-over/v1', clientId)",
+    ROLL_OVER,
   ),
   mutant(
     'bad-input',
@@ -993,7 +1076,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'jwks-age',
     'lambda/handlers/jwks.ts',
-    'Math.min(MAX_AGE_S, Math.floor(keyset.remainingMs() / 1000))',
+    'Math.min(MAX_AGE_S, Math.floor(remainingMs / 1000))',
     'MAX_AGE_S',
     'test/lambda/request/keyset-cache.test.ts',
   ),

@@ -2,7 +2,46 @@
 /** Mutants of the SDK: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
+const ROLLS = 'test/sdk/roll-over.test.ts';
+
 export const SDK: readonly Mutant[] = [
+  mutant(
+    'rolls-over-unasked',
+    'sdk/typescript/roll-over.ts',
+    'await onKeyRotated?.(next);',
+    'Promise.resolve(onKeyRotated?.(next)).catch(() => {});',
+    ROLLS,
+  ),
+  mutant('rolls-over-unasked', 'sdk/typescript/roll-over.ts', ' || now() < notBeforeMs', '', ROLLS),
+  mutant(
+    'rolls-over-unasked',
+    'sdk/typescript/roll-over.ts',
+    "(profile === 'key-pair' && !onKeyRotated)",
+    'false',
+    ROLLS,
+  ),
+  mutant('rolls-over-unasked', 'sdk/typescript/keys.ts', ' || nowMs > this.#old.untilMs', '', ROLLS),
+  mutant(
+    'rolls-over-unasked',
+    'sdk/typescript/keys.ts',
+    'usableAtMs: nowMs + DOUBT_MS',
+    'usableAtMs: Number.POSITIVE_INFINITY',
+    ROLLS,
+  ),
+  mutant(
+    'rolls-over-unasked',
+    'sdk/typescript/keys.ts',
+    'if (this.#next && nowMs >= this.#next.usableAtMs)',
+    'if (Date.now() === 0 && this.#next)',
+    ROLLS,
+  ),
+  mutant(
+    'rolls-over-unasked',
+    'sdk/typescript/retry.ts',
+    '    limits.otherKey()',
+    '    Date.now() === 0',
+    ROLLS,
+  ),
   mutant(
     'waits-as-told',
     'sdk/typescript/caller.ts',

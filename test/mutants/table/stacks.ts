@@ -345,7 +345,7 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'stream-first',
     'lib/data/tables.ts',
-    "...(kept && consistency !== 'strong' && { dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES }),",
+    'dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES,',
     '',
     'test/lib/stacks/stacks.test.ts',
   ),

@@ -1,0 +1,109 @@
+/** What a change of `registry` or `clients` means to consumers: from a stream's record to its event. */
+import {
+  type EventData,
+  type EventType,
+  eventId,
+  type PlatformEvent,
+  readVersion,
+  versionByTime,
+} from '../../protocol/event.ts';
+import { canonicalJson } from '../../protocol/json.ts';
+import { type Item, numberOf, textOf } from '../adapters/dynamodb.ts';
+import { ADDED_BY, KEY, STATE } from '../contract/items.ts';
+import type { GlobalTableKind } from '../contract/names.ts';
+
+/** A change of an item, as the stream of its table has it. */
+export interface Change {
+  readonly table: GlobalTableKind;
+  readonly old: Item | undefined;
+  readonly new: Item | undefined;
+}
+
+export interface ChangeEvent extends PlatformEvent {
+  /** The parts of the changed record's key. Events of one record keep their order. */
+  readonly record: readonly string[];
+}
+
+/**
+ * @returns the event of a change, if it has one. A removal has none: a stream names who wrote the item last,
+ * not who removed it, and TTL and erasure remove only tombstones
+ * @throws Error where an item has another form: another program wrote it
+ */
+export function eventOf(change: Change): ChangeEvent | undefined {
+  const { table, old, new: now } = change;
+  if (now === undefined) return undefined;
+  if (table === 'registry') return registryEvent(old, now);
+  const sk = textOf(now, 'sk');
+  if (sk === STATE) return disabledEvent(old, now);
+  if (sk.startsWith(KEY) && old === undefined) return rotatedEvent(now, sk.slice(KEY.length));
+  return undefined;
+}
+
+function registryEvent(old: Item | undefined, now: Item): ChangeEvent | undefined {
+  const pk = textOf(now, 'pk');
+  // Probes and marks are the table's own.
+  if (pk.startsWith('#')) return undefined;
+  const version = versionOf(now);
+  const of = (type: EventType, record: readonly string[], data: Partial<EventData> = {}): ChangeEvent => {
+    const [clientId, id] = pk.split('#') as [string, string];
+    const all = { id, client_id: clientId, version, ...data };
+    return event(type, record, version, readVersion(version).atMs, all);
+  };
+  if (isDeleted(now)) return old && !isDeleted(old) ? of('registration.deleted', [pk]) : undefined;
+  if (!old || isDeleted(old)) return of('registration.created', [pk]);
+  const lost = versionOf(old);
+  if (lost === version) return undefined;
+  // One Region never replaces a registration: it was deleted in between, and replication showed both changes
+  // as one.
+  if (readVersion(lost).region !== '' && readVersion(lost).region === readVersion(version).region)
+    return of('registration.created', [pk]);
+  if (canonicalJson(JSON.parse(textOf(old, 'data'))) === canonicalJson(JSON.parse(textOf(now, 'data'))))
+    return undefined;
+  // The other Region has the creation under the version alone, so the conflict has an id of its own.
+  return of('registration.conflict', [pk, lost], { lost_version: lost });
+}
+
+function disabledEvent(old: Item | undefined, now: Item): ChangeEvent | undefined {
+  if (now.disabled?.BOOL !== true || old?.disabled?.BOOL === true) return undefined;
+  const version = versionByTime(numberOf(now, 'changed_at'), 'created');
+  return clientEvent('client.disabled', now, version, numberOf(now, 'changed_at'), {});
+}
+
+/** A client's first keys were not added to it, so they are no rotation. */
+function rotatedEvent(now: Item, kid: string): ChangeEvent | undefined {
+  const by = now[ADDED_BY]?.S;
+  if (by === undefined) return undefined;
+  const expires_at = timestamp(numberOf(now, 'expires_at') * 1000);
+  const atMs = numberOf(now, 'usable_at') * 1000;
+  return clientEvent('client.key_rotated', now, versionByTime(atMs, 'created'), atMs, { kid, expires_at });
+}
+
+function clientEvent(
+  type: EventType,
+  item: Item,
+  version: string,
+  atMs: number,
+  data: Partial<EventData>,
+): ChangeEvent {
+  const record = [textOf(item, 'pk'), textOf(item, 'sk')];
+  return event(type, record, version, atMs, { client_id: record[0]!, version, ...data });
+}
+
+const event = (
+  type: EventType,
+  record: readonly string[],
+  version: string,
+  atMs: number,
+  data: EventData,
+): ChangeEvent => ({ id: eventId(record, version), type, timestamp: timestamp(atMs), data, record });
+
+const isDeleted = (item: Item): boolean => item.deleted_at !== undefined;
+
+/** Items of the version before had no `v`: their times take its place. */
+const versionOf = (item: Item): string =>
+  item.v?.S ??
+  (isDeleted(item)
+    ? versionByTime(numberOf(item, 'deleted_at'), 'deleted')
+    : versionByTime(numberOf(item, 'created_at'), 'created'));
+
+const timestamp = (atMs: number): string => new Date(atMs).toISOString();

@@ -1,0 +1,140 @@
+/**
+ * The outbox: turns what the streams of `registry` and `clients` say into the Region's events. A stream sends
+ * a record again until the function handled it, so an event may be written twice, with one id; it is never
+ * left out.
+ */
+import type { PlatformEvent } from '../../protocol/event.ts';
+import type { Item } from '../adapters/dynamodb.ts';
+import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
+import type { GlobalTableKind } from '../contract/names.ts';
+import { describeError, type Log } from '../log.ts';
+import { type ChangeEvent, eventOf } from './change.ts';
+
+/** What Lambda's event source mapping sends (AWS Lambda developer guide, "DynamoDB"). */
+export interface StreamEvent {
+  readonly Records: readonly {
+    readonly eventSourceARN: string;
+    readonly dynamodb: {
+      readonly SequenceNumber: string;
+      readonly OldImage?: Item;
+      readonly NewImage?: Item;
+    };
+  }[];
+}
+
+/** The first record that was not handled; those before it were. */
+export interface StreamAnswer {
+  readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
+}
+
+export type OutboxHandler = (event: StreamEvent) => Promise<StreamAnswer>;
+
+export interface OutboxOptions {
+  readonly events: Events;
+  /** Names of the tables in use. */
+  readonly tables: Readonly<Record<GlobalTableKind, string>>;
+  readonly region: string;
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+/** An event, and the place in the batch of the record that it is from. */
+interface Found {
+  readonly index: number;
+  readonly event: ChangeEvent;
+}
+
+export function outboxHandler(options: OutboxOptions): OutboxHandler {
+  const { events, nowMs, log, region } = options;
+  return async ({ Records }) => {
+    const found = Records.flatMap((record, index): Found[] => {
+      const event = read(options, record);
+      return event ? [{ index, event }] : [];
+    });
+    let left = found;
+    try {
+      // Events of one record keep their order: each round has one of them at most.
+      for (const round of rounds(found)) {
+        await append(
+          events,
+          round.map(({ event }) => event),
+          nowMs,
+        );
+        left = left.filter((each) => !round.includes(each));
+      }
+      return { batchItemFailures: [] };
+    } catch (error) {
+      log({ level: 'ERROR', message: 'outbox', region, reason: 'events', ...describeError(error) });
+      const first = Math.min(...left.map(({ index }) => index));
+      return { batchItemFailures: [{ itemIdentifier: Records[first]!.dynamodb.SequenceNumber }] };
+    }
+  };
+}
+
+/** No repetition helps a record that cannot be read: it is reported, and does not hold up the others. */
+function read(
+  { tables, region, log }: OutboxOptions,
+  { eventSourceARN, dynamodb }: StreamEvent['Records'][number],
+): ChangeEvent | undefined {
+  try {
+    const table = (Object.keys(tables) as GlobalTableKind[]).find((kind) =>
+      eventSourceARN.includes(`:table/${tables[kind]}/stream/`),
+    );
+    if (!table) throw new Error('a stream of another table');
+    return eventOf({ table, old: dynamodb.OldImage, new: dynamodb.NewImage });
+  } catch (error) {
+    log({ level: 'ERROR', message: 'outbox', region, reason: 'record', ...describeError(error) });
+    return undefined;
+  }
+}
+
+function rounds(found: readonly Found[]): Found[][] {
+  const seen = new Map<string, number>();
+  const made: Found[][] = [];
+  for (const each of found) {
+    const record = JSON.stringify(each.event.record);
+    const round = seen.get(record) ?? 0;
+    seen.set(record, round + 1);
+    made[round] = [...(made[round] ?? []), each];
+  }
+  return made;
+}
+
+/**
+ * Writes events to their clients' orders and to that of all clients.
+ *
+ * @throws Unavailable; then some of them may be written
+ */
+export async function append(
+  events: Events,
+  list: readonly PlatformEvent[],
+  nowMs: () => number,
+): Promise<void> {
+  const orders = new Map([[ALL_CLIENTS, list]]);
+  for (const event of list)
+    orders.set(event.data.client_id, [...(orders.get(event.data.client_id) ?? []), event]);
+  await allOf([...orders].map(([order, its]) => appendTo(events, order, its, nowMs)));
+  await allOf(list.map(({ id }) => events.remember(id, nowMs())));
+}
+
+async function appendTo(
+  events: Events,
+  order: string,
+  list: readonly PlatformEvent[],
+  nowMs: () => number,
+): Promise<void> {
+  let left = list;
+  while (left.length > 0) {
+    const last = await events.take(order, left.length, nowMs());
+    const first = last - left.length + 1;
+    const isWritten = await allOf(left.map((event, i) => events.put(order, first + i, event, nowMs())));
+    // A reader did not wait for these and closed their numbers.
+    left = left.filter((_, i) => !isWritten[i]);
+  }
+}
+
+/** As Promise.all, but no work goes on after it. */
+async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}

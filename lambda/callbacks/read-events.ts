@@ -1,0 +1,118 @@
+/**
+ * Reads an order of events as far as it is known to have no hole. Numbers are taken before their events are
+ * written, by several writers at once. So a hole may be an event that is still on its way, or a writer that
+ * ended; the reader waits a little, then closes the hole, and a late writer takes another number
+ * (docs/decisions/0039-order-of-events.md).
+ */
+import type { PlatformEvent } from '../../protocol/event.ts';
+import { ABANDONED_MS, type Events, type Numbered } from '../adapters/events.ts';
+
+export interface StoredEvent extends Omit<PlatformEvent, 'data'> {
+  readonly seq: number;
+  readonly clientId: string;
+  readonly data: PlatformEvent['data'];
+  /** Epoch milliseconds, by the clock of the outbox. */
+  readonly writtenAtMs: number;
+}
+
+export interface ReadInput {
+  /** A client, or `*` for all of them. */
+  readonly client: string;
+  /** Number of the last event that was read; 0 for the beginning. */
+  readonly after: number;
+  /** At least 1. */
+  readonly limit: number;
+  readonly nowMs: number;
+}
+
+export interface EventPage {
+  readonly events: readonly StoredEvent[];
+  /** Where to read on: `after` where nothing follows yet. */
+  readonly next: number;
+  /** When the item at `next` was written, in epoch milliseconds; undefined where nothing follows yet. */
+  readonly nextAtMs: number | undefined;
+}
+
+export type ReadEvents = (input: ReadInput) => Promise<EventPage>;
+
+/** A hole under a number that was written this long ago is closed. */
+const PATIENCE_MS = 5_000;
+/** Numbers that one call closes at most. */
+const MOST_CLOSED = 100;
+const ROUNDS = 3;
+
+/** @returns a reader @throws Unavailable */
+export const createReadEvents =
+  (events: Events): ReadEvents =>
+  async ({ client, after, limit, nowMs }) => {
+    let from = after;
+    for (let round = 1; ; round++) {
+      const items = await events.query(client, from, limit);
+      const { read, hole } = upToHole(items, from, nowMs);
+      if (read.length > 0 || !hole || round === ROUNDS) return pageOf(read, after);
+      const { settled } = (await events.range(client)) ?? { settled: 0 };
+      if (settled >= hole.from) {
+        from = Math.min(settled, hole.to);
+        continue;
+      }
+      if (hole.sinceMs > nowMs - PATIENCE_MS) return pageOf([], after);
+      const end = Math.min(hole.to, hole.from + MOST_CLOSED - 1);
+      const numbers = Array.from({ length: end - hole.from + 1 }, (_, i) => hole.from + i);
+      await Promise.all(numbers.map((seq) => events.close(client, seq, nowMs)));
+    }
+  };
+
+interface Hole {
+  readonly from: number;
+  readonly to: number;
+  /** When the next number was written. */
+  readonly sinceMs: number;
+}
+
+/** Before an event that is old enough, a missing one was deleted by TTL. */
+function upToHole(
+  items: readonly Numbered[],
+  after: number,
+  nowMs: number,
+): { readonly read: readonly Numbered[]; readonly hole: Hole | undefined } {
+  let expected = after + 1;
+  for (const [i, { seq, writtenAtMs }] of items.entries()) {
+    if (seq !== expected && writtenAtMs > nowMs - ABANDONED_MS)
+      return { read: items.slice(0, i), hole: { from: expected, to: seq - 1, sinceMs: writtenAtMs } };
+    expected = seq + 1;
+  }
+  return { read: items, hole: undefined };
+}
+
+function pageOf(read: readonly Numbered[], after: number): EventPage {
+  const last = read.at(-1);
+  return {
+    events: read.flatMap(({ seq, writtenAtMs, event }): StoredEvent[] =>
+      event ? [{ seq, writtenAtMs, ...event, clientId: event.data.client_id }] : [],
+    ),
+    next: last?.seq ?? after,
+    nextAtMs: last?.writtenAtMs,
+  };
+}
+
+/** Writers run side by side for at most this long, so numbers and times may disagree by as much. */
+const DISORDER_MS = 10 * 60 * 1000;
+
+/**
+ * @returns a number of an order after which all events lie that were written at this time or later. Some
+ * earlier ones may lie there too
+ * @throws Unavailable
+ */
+export async function seqBefore(events: Events, client: string, atMs: number): Promise<number> {
+  const range = await events.range(client);
+  const [lowest] = await events.query(client, 0, 1);
+  if (!range || !lowest) return range?.last ?? 0;
+  let [low, high] = [lowest.seq - 1, range.last];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const [next] = await events.query(client, middle, 1);
+    if (next && next.writtenAtMs < atMs - DISORDER_MS) low = next.seq;
+    else high = middle;
+  }
+  return low;
+}

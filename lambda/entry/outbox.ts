@@ -1,0 +1,5 @@
+import { sdkDynamodb } from '../adapters/aws-sdk.ts';
+import { outbox } from './compose/callbacks.ts';
+import { aws, runtime } from './process.ts';
+
+export const handler = outbox({ ...runtime, dynamodb: sdkDynamodb(aws) });

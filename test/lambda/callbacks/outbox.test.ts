@@ -1,0 +1,212 @@
+/** The outbox over a store: what is written, in what order, and what a failure leaves to be sent again. */
+import { expect, it } from 'vitest';
+import { createEvents, type Events } from '../../../lambda/adapters/events.ts';
+import { outboxHandler, type StreamEvent } from '../../../lambda/callbacks/outbox.ts';
+import { createReadEvents, seqBefore } from '../../../lambda/callbacks/read-events.ts';
+import { TABLES, tableName } from '../../../lambda/contract/names.ts';
+import { dynamodbClientOn } from '../../../local/dynamodb/client.ts';
+import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
+
+const T0 = 1_795_430_000_000;
+const TABLE = tableName('test', 'events');
+const DAY_MS = 24 * 3600 * 1000;
+
+function parts() {
+  let now = T0;
+  const store = new Dynamodb({ regions: ['a'], modeOf: () => 'regional', nowMs: () => now });
+  const KeySchema = TABLES.events.keys.map((AttributeName) => ({ AttributeName }));
+  store.ask('a', 'CreateTable', { TableName: TABLE, KeySchema } as never);
+  const events = createEvents(dynamodbClientOn(store, 'a'), TABLE);
+  const lines: string[] = [];
+  const outbox = (its: Events = events) =>
+    outboxHandler({
+      events: its,
+      tables: { registry: 'registry', clients: 'clients' },
+      region: 'a',
+      nowMs: () => now,
+      log: ({ reason }) => lines.push(reason ?? ''),
+    });
+  const read = createReadEvents(events);
+  const ids = async (client: string, after = 0, limit = 100) => {
+    const page = await read({ client, after, limit, nowMs: now });
+    return { ...page, ids: page.events.map(({ data }) => data.version) };
+  };
+  const advance = (ms: number) => {
+    now += ms;
+  };
+  return { events, outbox, ids, lines, advance, nowMs: () => now };
+}
+
+const created = (client: string, id: string, version: string, n: number) => ({
+  eventSourceARN: 'arn:aws:dynamodb:a:0:table/registry/stream/1',
+  dynamodb: {
+    SequenceNumber: String(n),
+    NewImage: {
+      pk: { S: `${client}#${id}` },
+      created_at: { N: '1' },
+      data: { S: '{}' },
+      v: { S: `a.${n}.${version}` },
+    },
+  },
+});
+const deleted = (client: string, id: string, version: string, n: number) => ({
+  eventSourceARN: 'arn:aws:dynamodb:a:0:table/registry/stream/1',
+  dynamodb: {
+    SequenceNumber: String(n),
+    OldImage: created(client, id, 'old', n).dynamodb.NewImage,
+    NewImage: { pk: { S: `${client}#${id}` }, deleted_at: { N: '1' }, v: { S: `a.${n}.${version}` } },
+  },
+});
+const batch = (...Records: StreamEvent['Records'][number][]): StreamEvent => ({ Records });
+
+it("every event is in its client's order and in that of all clients, and is remembered", async () => {
+  const { outbox, ids, events } = parts();
+  await outbox()(
+    batch(created('one', 'x', 'A', 1), created('two', 'y', 'B', 2), deleted('one', 'x', 'C', 3)),
+  );
+  expect((await ids('one')).ids).toEqual(['a.1.A', 'a.3.C']);
+  expect((await ids('two')).ids).toEqual(['a.2.B']);
+  const all = await ids('*');
+  expect(all.ids).toEqual(['a.1.A', 'a.2.B', 'a.3.C']);
+  for (const { id } of all.events) expect(await events.has(id)).toBe(true);
+  expect(all.next).toBe(all.events.at(-1)!.seq);
+  expect(await ids('*', all.next)).toMatchObject({ events: [], next: all.next, nextAtMs: undefined });
+});
+
+it('events of one record keep their order, also where a reader closed a number', async () => {
+  const { outbox, ids, events } = parts();
+  const first = (await events.take('one', 1, T0)) + 1;
+  await events.close('one', first, T0);
+  await events.close('one', first + 1, T0);
+  await outbox()(batch(created('one', 'x', 'A', 1), deleted('one', 'x', 'B', 2)));
+  const { range } = { range: await events.query('one', first, 10) };
+  expect(range.flatMap(({ event }) => event?.data.version ?? [])).toEqual(['a.1.A', 'a.2.B']);
+  expect((await ids('one', first)).ids).toEqual(['a.1.A', 'a.2.B']);
+});
+
+it('after a failure the stream sends again what was not written, and the rest once more', async () => {
+  const { outbox, ids, events, lines } = parts();
+  const failing: Events = {
+    ...events,
+    put: (order, seq, event, nowMs) =>
+      event.data.version === 'a.2.B' && order === 'two'
+        ? Promise.reject(new Error('throttled'))
+        : events.put(order, seq, event, nowMs),
+  };
+  const sent = batch(created('one', 'x', 'A', 1), created('two', 'y', 'B', 2));
+  const answer = await outbox(failing)(sent);
+  expect(answer.batchItemFailures).toHaveLength(1);
+  expect(lines).toEqual(['events']);
+  expect((await outbox()(sent)).batchItemFailures).toEqual([]);
+  expect(new Set((await ids('*')).ids)).toEqual(new Set(['a.1.A', 'a.2.B']));
+});
+
+it('records before a failed round are done with', async () => {
+  const { outbox, events } = parts();
+  const failing: Events = {
+    ...events,
+    put: (order, seq, event, nowMs) =>
+      event.type === 'registration.deleted'
+        ? Promise.reject(new Error('throttled'))
+        : events.put(order, seq, event, nowMs),
+  };
+  const sent = batch(created('one', 'x', 'A', 1), deleted('one', 'x', 'B', 2));
+  expect(await outbox(failing)(sent)).toEqual({ batchItemFailures: [{ itemIdentifier: '2' }] });
+});
+
+it('a record that cannot be read is reported, and holds up no other', async () => {
+  const { outbox, ids, lines } = parts();
+  const foreign = {
+    ...created('one', 'x', 'A', 1),
+    eventSourceARN: 'arn:aws:dynamodb:a:0:table/other/stream/1',
+  };
+  const odd = created('one', 'x', 'no version', 2);
+  expect(await outbox()(batch(foreign, odd, created('one', 'y', 'B', 3)))).toEqual({ batchItemFailures: [] });
+  expect(lines).toEqual(['record', 'record']);
+  expect((await ids('one')).ids).toEqual(['a.3.B']);
+});
+
+it('a reader stops at a hole, closes it after 5 s, and the late writer takes another number', async () => {
+  const { events, outbox, ids, advance, nowMs } = parts();
+  await outbox()(batch(created('one', 'x', 'A', 1)));
+  const hole = await events.take('one', 1, nowMs());
+  await outbox()(batch(created('one', 'y', 'B', 2)));
+  const page = await ids('one');
+  expect(page.ids).toEqual(['a.1.A']);
+  advance(4_999);
+  expect((await ids('one', page.next)).next).toBe(page.next);
+  advance(1);
+  expect(await ids('one', page.next)).toMatchObject({ ids: ['a.2.B'], next: hole + 1 });
+  const event = (await ids('one')).events[0]!;
+  expect(await events.put('one', hole, event, nowMs())).toBe(false);
+});
+
+it('a reader finds an event that was written while it closed the hole', async () => {
+  const { events, outbox, advance, nowMs } = parts();
+  await outbox()(batch(created('one', 'x', 'A', 1)));
+  const hole = await events.take('one', 1, nowMs());
+  await outbox()(batch(created('one', 'y', 'B', 2)));
+  const [first] = await events.query('one', 0, 1);
+  advance(6_000);
+  const racing: Events = {
+    ...events,
+    async close(order, seq, ms) {
+      await events.put(order, seq, { ...first!.event!, id: 'evt_late' }, ms);
+      return events.close(order, seq, ms);
+    },
+  };
+  const page = await createReadEvents(racing)({ client: 'one', after: hole - 1, limit: 10, nowMs: nowMs() });
+  expect(page.events.map(({ seq }) => seq)).toEqual([hole, hole + 1]);
+});
+
+it('what TTL deleted is no hole: before an old event, and before the first one after a quiet day', async () => {
+  const { events, outbox, ids, advance, nowMs } = parts();
+  const first = (await events.take('one', 500, T0)) - 499;
+  await outbox()(batch(created('one', 'x', 'A', 1)));
+  advance(DAY_MS);
+  expect((await ids('one')).ids).toEqual(['a.1.A']);
+  await events.take('one', 700, nowMs());
+  advance(31 * DAY_MS);
+  await outbox()(batch(created('one', 'y', 'B', 2)));
+  const { ids: versions } = await ids('one', first + 600);
+  expect(versions).toEqual(['a.2.B']);
+  expect((await events.query('one', first + 600, 1000)).filter(({ event }) => !event)).toEqual([]);
+});
+
+it('many holes are closed in steps, and nothing behind them is missed', async () => {
+  const { events, outbox, ids, advance, nowMs } = parts();
+  await outbox()(batch(created('one', 'x', 'A', 1)));
+  await events.take('one', 350, nowMs());
+  await outbox()(batch(created('one', 'y', 'B', 2)));
+  advance(6_000);
+  let after = 0;
+  const seen: string[] = [];
+  for (let i = 0; i < 10; i++) {
+    const page = await ids('one', after, 10);
+    seen.push(...page.ids);
+    after = page.next;
+  }
+  for (let i = 0; i < 40; i++) {
+    const page = await ids('one', after, 10);
+    seen.push(...page.ids);
+    after = page.next;
+  }
+  expect(seen).toEqual(['a.1.A', 'a.2.B']);
+});
+
+it('seqBefore leaves out nothing that was written since a time, whatever the order of writers', async () => {
+  const { events, outbox, ids, advance, nowMs } = parts();
+  expect(await seqBefore(events, 'one', T0)).toBe(0);
+  const times: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    await outbox()(batch(created('one', `x${i}`, 'A', i + 1)));
+    times.push(nowMs());
+    advance(30 * 60_000);
+  }
+  for (const [i, atMs] of times.entries()) {
+    const after = await seqBefore(events, 'one', atMs);
+    const { ids: versions } = await ids('one', after);
+    expect(versions.at(0)).toBe(`a.${i + 1}.A`);
+    expect(versions).toHaveLength(40 - i);
+  }
+});
