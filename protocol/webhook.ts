@@ -111,7 +111,7 @@ export function readSignatures(header: string): Signature[] {
     .split(' ', MOST_SIGNATURES)
     .map((text) => text.split(','))
     .flatMap(([version, encoded, ...more]) => {
-      const bytes = decodeBase64(encoded ?? '');
+      const bytes = encoded ? decodeBase64(encoded) : undefined;
       const known = version === 'v1' || version === 'v1a';
       return known && bytes && more.length === 0 ? [{ version, bytes }] : [];
     });

@@ -24,7 +24,11 @@ interface Package {
   /** The entry sources, relative to the root. */
   readonly entries: readonly string[];
   readonly readme: string;
-  readonly manifest: { readonly name: string };
+  readonly manifest: {
+    readonly name: string;
+    /** Those that an app may go without. */
+    readonly peerDependencies?: Readonly<Record<string, string>>;
+  };
 }
 
 /** @returns the packages' directories, for `npm pack` */
@@ -38,7 +42,8 @@ export function build(outdir = inRoot('dist')): { readonly sdk: string; readonly
 
 function buildSdk(directory: string): void {
   const from = 'sdk/typescript';
-  const entries = ['index', 'transport/browser', 'transport/node'].map((name) => `${from}/${name}.ts`);
+  const names = ['index', 'webhooks/index', 'webhooks/dynamodb', 'transport/browser', 'transport/node'];
+  const entries = names.map((name) => `${from}/${name}.ts`);
   // The same modules, under their compiled names.
   const compiled = (member: object) =>
     JSON.parse(JSON.stringify(member).replace(/"\.\/([^"]+)\.ts"/g, `"./${from}/$1.js"`));
@@ -130,8 +135,9 @@ function finish({ directory, entries, readme, manifest }: Package): void {
   write(manifest);
   const versions: Record<string, string> = { ...root.dependencies, [sdk.name]: sdk.version };
   const dependencies: Record<string, string> = {};
-  const peerDependencies: Record<string, string> = {};
+  const peerDependencies: Record<string, string> = { ...manifest.peerDependencies };
   for (const name of importedPackages(directory, entries)) {
+    if (name in peerDependencies) continue;
     const version = versions[name];
     if (version === undefined)
       throw new Error(`${manifest.name} imports ${name}, which package.json does not name`);

@@ -6,6 +6,7 @@ import { type BatchOptions, type BatchResult, runBatch } from './batch.ts';
 import { Caller } from './caller.ts';
 import { type Credential, createSigner } from './credential.ts';
 import { ClientClosedError, InvalidArgumentError } from './errors.ts';
+import { type EventsOptions, type ReadEvent, readEvents } from './events.ts';
 import type { Answer } from './http.ts';
 import { Keys, type RotatedKey } from './keys.ts';
 import { requireFunction, requireOptions } from './options.ts';
@@ -188,6 +189,20 @@ export class CountersignClient {
    */
   async delete(id: string, options: CallOptions = {}): Promise<void> {
     await this.#caller.call({ ...options, method: 'DELETE', path: pathOf(id), read: () => {} });
+  }
+
+  /**
+   * Reads this client's events, in their order, up to the newest; and those from a cursor on, to continue.
+   *
+   * @throws InvalidArgumentError at once, where an option is wrong; any other CountersignError
+   * @example
+   * for await (const event of client.events({ after: cursor })) {
+   *   await handle(event);
+   *   cursor = event.cursor;
+   * }
+   */
+  events(options: EventsOptions = {}): AsyncGenerator<ReadEvent, void, void> {
+    return readEvents((call) => this.#caller.call({ ...call, method: 'GET' }), this.#clientId, options);
   }
 
   /** Ends running calls, which throw ClientClosedError, and closes every connection. */

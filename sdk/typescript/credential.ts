@@ -4,6 +4,7 @@ import { isClientId } from '../../protocol/client-id.ts';
 import { type BuildProof, buildProof } from '../../protocol/proof/build.ts';
 import { parseApiKey } from './api-key.ts';
 import { InvalidArgumentError } from './errors.ts';
+import { once } from './once.ts';
 
 /** An API key. It contains the client's id. */
 export interface ApiKeyCredential {
@@ -136,12 +137,3 @@ async function exported(key: CryptoKey): Promise<JWK> {
 const isJwk = (key: JWK | CryptoKey): key is JWK => typeof (key as JWK).kty === 'string';
 
 const HMAC = { name: 'HMAC', hash: 'SHA-256' };
-
-/** Runs `make` at the first use: a constructor cannot wait for a promise. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
-}

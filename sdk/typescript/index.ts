@@ -31,5 +31,7 @@ export {
   UnexpectedAnswerError,
   UnsupportedMediaTypeError,
 } from './errors.ts';
+export type { ClientEvent, CountersignEvent, EventData, EventType, RegistrationEvent } from './event.ts';
+export type { EventsOptions, ReadEvent } from './events.ts';
 export type { RotatedKey } from './keys.ts';
 export type { Registered, Registration, User } from './registration.ts';

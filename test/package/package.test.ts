@@ -135,6 +135,39 @@ it('takes the CDK from the app, so that there is one, and everything else along'
   expect(manifest.private).toBeUndefined();
 });
 
+it('the installed SDK receives callbacks, and loads the AWS SDK only for a store in DynamoDB', async () => {
+  project.write(
+    'webhooks.ts',
+    `
+    import { createWebhookHandler, memoryStore, signWebhook } from '@countersign/sdk/webhooks';
+
+    const keys = 'whsec_' + btoa('a secret of at least 24 bytes');
+    const store = memoryStore();
+    const webhooks = createWebhookHandler({ keys, store, on: { 'client.disabled': ({ data }) => console.log(data.client_id) } });
+    const event = { id: 'evt_1', type: 'client.disabled', timestamp: new Date().toISOString(), data: { client_id: 'dev', version: '1' } } as const;
+    const { status } = await webhooks.fetch(new Request('https://example.com', await signWebhook(event, keys)));
+    console.log(status);
+    `,
+  );
+  const hook = `
+    import { registerHooks } from 'node:module';
+    const resolve = (name, context, next) => {
+      if (name.startsWith('@aws-sdk/')) throw new Error('loads ' + name);
+      return next(name, context);
+    };
+    registerHooks({ resolve });`;
+  project.write('without-aws.mjs', hook);
+  expect(await project.run(['--import', './without-aws.mjs', 'webhooks.ts'])).toBe('dev\n204\n');
+  const dynamodb = ['--input-type=module', '--eval', "await import('@countersign/sdk/webhooks/dynamodb')"];
+  await expect(project.run(['--import', './without-aws.mjs', ...dynamodb])).rejects.toThrow(
+    'loads @aws-sdk/',
+  );
+  await project.run(dynamodb);
+  const manifest = JSON.parse(project.read('node_modules/@countersign/sdk/package.json'));
+  expect(manifest.peerDependenciesMeta).toEqual({ '@aws-sdk/client-dynamodb': { optional: true } });
+  expect(Object.keys(manifest.dependencies).sort()).toEqual(['jose', 'undici']);
+});
+
 it('types what it exports: right code compiles, and a wrong setting and a wrong use do not', async () => {
   project.write(
     'wrong.ts',
@@ -153,9 +186,12 @@ it('types what it exports: right code compiles, and a wrong setting and a wrong 
   const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url));
   const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--skipLibCheck'];
   const environment = ['--lib', 'es2024,esnext.disposable,dom', '--types', 'node', '--typeRoots', types];
-  await project.run([...options, ...environment, 'app.ts', 'readme.ts', 'client.ts', 'wrong.ts'], {
-    command: tsc,
-  });
+  await project.run(
+    [...options, ...environment, 'app.ts', 'readme.ts', 'client.ts', 'webhooks.ts', 'wrong.ts'],
+    {
+      command: tsc,
+    },
+  );
 });
 
 it('the installed SDK registers a user, and the installed command lists the clients', async () => {

@@ -5,7 +5,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
-import { CountersignClient } from '../../sdk/typescript/index.ts';
+import { CountersignClient, type CountersignEvent } from '../../sdk/typescript/index.ts';
 import { API_KEY } from './keys.ts';
 
 export const ENTRY = 'https://api.example.com';
@@ -39,6 +39,9 @@ export class FakePlatform {
   readonly #users = new Map<string, { text: string; answer: object }>();
   readonly #deletedMs = new Map<string, number>();
   maxNonceCount = 100;
+  /** The client's events, by Region. A cursor is a Region and how many of its events were read. */
+  readonly events = new Map<string, CountersignEvent[]>();
+  eventsPerPage = 100;
 
   constructor(regions = ['a', 'b']) {
     this.regions = regions;
@@ -138,6 +141,7 @@ export class FakePlatform {
     }
     const claims = await this.#verify(request, url);
     if (typeof claims === 'string') return this.problem(claims, at);
+    if (path.startsWith('/v1/events/')) return this.#events(request);
     return method === 'POST' ? this.#register(request, claims) : this.#registration(request);
   }
 
@@ -187,6 +191,14 @@ export class FakePlatform {
       'Replay-Nonce': this.nonce(at),
       ...(before && { 'Idempotency-Replayed': 'true' }),
     });
+  }
+
+  /** A cursor of another Region says nothing about this one's order: the page begins at the beginning. */
+  #events({ path, at }: Seen): Response {
+    const after = path.split('/').at(-1)!;
+    const read = after.startsWith(`${at}_`) ? Number(after.slice(at.length + 1)) : 0;
+    const events = (this.events.get(at) ?? []).slice(read, read + this.eventsPerPage);
+    return this.#answer(200, { events, next: events.length > 0 ? `${at}_${read + events.length}` : after });
   }
 
   #registration({ method, path, at }: Seen): Response {

@@ -5,7 +5,7 @@ import { ERROR_CLASSES } from '../../sdk/typescript/errors.ts';
 import * as sdk from '../../sdk/typescript/index.ts';
 
 const readme = readFileSync(new URL('../../sdk/typescript/README.md', import.meta.url), 'utf8');
-const rows = [...readme.matchAll(/^\| `(\w+Error)` \| (.*?) \|/gm)].map(([, name, codes]) => ({
+const rows = [...readme.matchAll(/^\| `([A-Z]\w+Error)` \| (.*?) \|/gm)].map(([, name, codes]) => ({
   name: name!,
   codes: [...codes!.matchAll(/`(\w+)`/g)].map(([, code]) => code!),
 }));
