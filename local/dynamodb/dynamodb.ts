@@ -164,9 +164,15 @@ export class Dynamodb {
     const { length } = table.items(region, false);
     const TableArn = tableArn(region, name);
     const stream = this.#streams(region).find(({ TableName }) => TableName === name);
+    const where = this.#descriptions.get(name)!;
+    const others =
+      this.#tables.get(name) instanceof Map ? [] : [...where.keys()].filter((each) => each !== region);
     return {
-      ...this.#descriptions.get(name)!.get(region),
+      ...where.get(region),
       ...{ TableArn, ItemCount: length },
+      ...(others.length > 0 && {
+        Replicas: others.map((RegionName) => ({ RegionName, ReplicaStatus: 'ACTIVE' })),
+      }),
       ...(stream && {
         StreamSpecification: { StreamEnabled: true, StreamViewType },
         ...{ LatestStreamArn: stream.StreamArn, LatestStreamLabel: stream.StreamLabel },

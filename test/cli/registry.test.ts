@@ -251,9 +251,10 @@ it('updates the items of a rehearsal, and removes those that the source has lost
     rootKid: 'r',
     jwk: null,
   };
-  await clients.endKey('acme', '1', 5);
+  const acme = (await clients.load('acme'))!;
+  await clients.endKey(acme, '1', 5);
   await clients.setDisabled('acme', false, T0 + 1);
-  await clients.addKey('acme', key);
+  await clients.addKey(acme, key);
   await clients.revokeKey('acme', '1', T0 + 1);
   at.remove(OLD, { pk: { S: 'acme#id-c' } });
   at.put(OLD, { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0 + 9_000) }, w: { S: 'w' } });

@@ -240,6 +240,18 @@ function runApp(config: string) {
   }
 }
 
+it.each([
+  ['{ stage: undefinedName }', 'ReferenceError: undefinedName is not defined'],
+  ['{ stage: ', 'SyntaxError: '],
+])('a config that does not load is one sentence, without a stack: %s', (config, message) => {
+  const { status, stderr } = runApp(config);
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringContaining(`countersign.config.ts does not load: ${message}`),
+  ]);
+  expect(stderr).not.toMatch(/^ +at /m);
+});
+
 it('the app synthesises without AWS credentials', () => {
   const { status, stderr, files } = runApp(JSON.stringify(CONFIG));
   expect([status, stderr]).toEqual([0, '']);

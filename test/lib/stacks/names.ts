@@ -42,6 +42,7 @@ it("a Region knows only the config's facts about another: its URL, its name, and
       `AWS::IAM::Role countersign-live-rotate-${purpose}-eu-west-1`,
       `AWS::Lambda::Function countersign-live-rotate-${purpose}`,
     ]),
+    'AWS::Lambda::Function countersign-live-keys-watch',
     'AWS::IAM::Role The rights of countersign-live-evacuation',
     'AWS::Lambda::Function countersign-live-evacuation',
     'AWS::Events::Rule countersign-live-evacuation',

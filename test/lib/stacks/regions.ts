@@ -379,6 +379,7 @@ it('each Region has alarms, and each health check has one', () => {
     'replica-behind',
     'no-keys',
     'revoked-key-accepted',
+    'replica-cut-off',
     'keys-watch-failed',
     'keys-watch-silent',
     'concurrency-headroom',

@@ -95,13 +95,21 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/doctor.test.ts',
   ),
-  mutant(
-    'doctor',
-    'cli/register/access.ts',
-    'if (givenUrl !== undefined) requireHttp(givenUrl);',
-    '',
-    'test/cli/doctor.test.ts',
-  ),
+  ...(
+    [
+      [
+        "requireUrl(options.url === undefined ? 'COUNTERSIGN_URL' : '--url', givenUrl);",
+        ';',
+        'test/cli/doctor.test.ts',
+      ],
+      [
+        "for (const region of options.regions ?? []) requireUrl('--regions', region);",
+        '',
+        'test/cli/register.test.ts',
+      ],
+      ['if (parseApiKey(text)) return text;', 'return text;', 'test/cli/register.test.ts'],
+    ] as const
+  ).map(([find, replace, tests]) => mutant('doctor', 'cli/register/access.ts', find, replace, tests)),
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
@@ -116,6 +124,14 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/doctor.test.ts',
   ),
+  mutant(
+    'every-record',
+    'cli/register/json-lines.ts',
+    'if (isFirst && ',
+    'if (false && ',
+    'test/cli/input.test.ts',
+  ),
+  mutant('every-record', 'cli/register/json-lines.ts', 'if (isFirst && ', 'if (', 'test/cli/input.test.ts'),
   mutant(
     'every-record',
     'cli/register/json-lines.ts',
@@ -775,8 +791,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/evacuation/survey.ts',
-    'out[i] ? evacuated(each) : each',
-    'each',
+    'out ? evacuated(seen) : seen',
+    'seen',
     'test/cli/evacuation.test.ts',
   ),
   mutant(
@@ -859,8 +875,36 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/evacuation/survey.ts',
-    'names.filter((_, i) => out[i])',
+    'names.filter((_, i) => looks[i]!.out)',
     '[]',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    ' && !out) decided',
+    ') decided',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    'decided.abort();',
+    ';',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    'isForced ? 0 : timeout * 1_000',
+    'timeout * 1_000',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    'if (!isKnown(own) && options.evenIfUnknown)',
+    'if (options.evenIfUnknown)',
     'test/cli/evacuation.test.ts',
   ),
   mutant(
@@ -869,6 +913,20 @@ export const CLI: readonly Mutant[] = [
     'SUCCESS[name](seen, target.args)',
     "SUCCESS[name](seen, '')",
     'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'promote-on-purpose',
+    'cli/keys/take-over.ts',
+    'requireWon(promotion, again.keyset);',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-on-purpose',
+    'lambda/rotate/promote.ts',
+    'if (!regions.some((each) => each.region === to))',
+    'if (false)',
+    'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'promote-on-purpose',
@@ -1843,6 +1901,31 @@ export const CLI: readonly Mutant[] = [
     'if (false)',
     'test/cli/preflight.test.ts',
   ),
+  ...(
+    [
+      ["if (!others.some((each) => states.has(each))) return [['replica_cut_off', region]];", ''],
+      ["if (!states.has(each)) return [['replica_cut_off', each]];", ''],
+      ['states.set(region, TableStatus as ReplicaStatus);', "states.set(region, 'ACTIVE');"],
+      ["GOOD.includes(states.get(each)) ? [] : [['replica_inaccessible', each]]", '[]'],
+      ['if (others.length === 0) return;', ''],
+      ['failed += 1;', ''],
+    ] as const
+  ).map(([find, replace]) =>
+    mutant(
+      'replica-cut-off',
+      'lambda/rotate/watch/tables.ts',
+      find,
+      replace,
+      'test/lambda/rotate/tables.test.ts',
+    ),
+  ),
+  mutant(
+    'replica-cut-off',
+    'lib/operations/key-alarms.ts',
+    "'replica_cut_off', 'replica_inaccessible'",
+    "'replica_cut_off'",
+    'test/lib/stacks/stacks.test.ts',
+  ),
   mutant(
     'replica-cut-off',
     'cli/preflight/replicas.ts',
@@ -1920,6 +2003,18 @@ export const CLI: readonly Mutant[] = [
     '  if (stopped) {',
     'test/cli/registry.test.ts',
   ),
+  ...(
+    [
+      ['cli/deploy/command.ts', 'if (home) await mustHaveNoOther(plan, home, deploy);', ''],
+      ['cli/deploy/command.ts', '.filter((region) => !known.has(region))', '.slice(0, 0)'],
+      ['cli/regions/steps.ts', '    ...flagSteps(plan, region),\n', ''],
+      [
+        'cli/regions/command.ts',
+        'await runSteps(flagSteps(plan, name), watching, deploy)',
+        'await runSteps([], watching, deploy)',
+      ],
+    ] as const
+  ).map(([file, find, replace]) => mutant('region-change', file, find, replace, 'test/cli/deploy.test.ts')),
   mutant(
     'region-change',
     'cli/regions/command.ts',
