@@ -3,7 +3,7 @@
  * a record again until the function handled it, so an event may be written twice, with one id; it is never
  * left out.
  */
-import type { PlatformEvent } from '../../protocol/event.ts';
+import { type PlatformEvent, readVersion } from '../../protocol/event.ts';
 import type { Item } from '../adapters/dynamodb.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
 import type { GlobalTableKind } from '../contract/names.ts';
@@ -34,6 +34,11 @@ export interface OutboxOptions {
   readonly events: Events;
   /** Names of the tables in use. */
   readonly tables: Readonly<Record<GlobalTableKind, string>>;
+  /**
+   * @returns when the writes were stopped for the copy that filled the tables: older items were announced
+   * when they were made. Undefined for tables that no copy filled
+   */
+  readonly copiedMs: () => Promise<number | undefined>;
   readonly region: string;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -48,9 +53,12 @@ interface Found {
 export function outboxHandler(options: OutboxOptions) {
   const { events, nowMs, log, region } = options;
   return async ({ Records }: StreamEvent): Promise<StreamAnswer> => {
+    const copiedMs = await options.copiedMs();
+    const isCopy = (event: ChangeEvent, { dynamodb }: StreamEvent['Records'][number]) =>
+      copiedMs !== undefined && !dynamodb.OldImage && readVersion(event.data.version).atMs <= copiedMs;
     const found = Records.flatMap((record, index): Found[] => {
       const event = read(options, record);
-      return event ? [{ index, event }] : [];
+      return event && !isCopy(event, record) ? [{ index, event }] : [];
     });
     let left = found;
     try {

@@ -12,6 +12,7 @@ import { Construct } from 'constructs';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
+  COPIED_KEY,
   findStreamName,
   type GlobalTableKind,
   outboxFailedName,
@@ -23,7 +24,7 @@ import {
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
 import type { EnvironmentValues } from '../functions/environment.ts';
-import { allow, tableArn } from '../functions/permissions.ts';
+import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 
 export interface OutboxProps {
@@ -80,6 +81,7 @@ export class Outbox extends Construct {
           tableArn(stack, tableName(stage, 'events')),
         ),
         allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
+        allowKeys(['GetItem'], [COPIED_KEY], [tables.find(({ kind }) => kind === 'registry')!.arn]),
         allow(
           [
             'dynamodb:DescribeStream',

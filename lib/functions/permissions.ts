@@ -51,9 +51,21 @@ export const allowItems = (
   keys: readonly string[],
   regions: readonly string[] = [stack.region],
 ): PolicyStatement =>
+  allowKeys(
+    actions,
+    keys,
+    regions.map((region) => tableArn(stack, tableName(stage, 'limits'), region)),
+  );
+
+/** @param keys partition keys, the only ones that the actions may name */
+export const allowKeys = (
+  actions: readonly Action[],
+  keys: readonly string[],
+  tables: readonly string[],
+): PolicyStatement =>
   new PolicyStatement({
     actions: actions.map((action) => `dynamodb:${action}`),
-    resources: regions.map((region) => tableArn(stack, tableName(stage, 'limits'), region)),
+    resources: [...tables],
     conditions: {
       'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...keys] },
       // "For all values" is also true for a request without keys.

@@ -1,10 +1,13 @@
 /** Composes the functions that tell consumers what happened. */
+
 import { createClientScan } from '../../adapters/clients.ts';
+import { readCopiedMs } from '../../adapters/copy-mark.ts';
 import { createEvents, type Events } from '../../adapters/events.ts';
 import { writeExpiring } from '../../callbacks/expiring.ts';
 import { type OutboxHandler, outboxHandler } from '../../callbacks/outbox.ts';
 import type { Environment } from '../../contract/environment.ts';
 import type { GlobalTableKind } from '../../contract/names.ts';
+import { once } from '../../request/once.ts';
 import type { WithTables } from './parts.ts';
 import { requireEnv } from './variables.ts';
 
@@ -22,7 +25,8 @@ export function outbox(runtime: WithTables): OutboxHandler {
   const table = events(runtime);
   const tables = globalTables(env);
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
-  const onChanges = outboxHandler({ events: table, tables, region, nowMs, log });
+  const copiedMs = once(() => readCopiedMs(dynamodb, tables.registry));
+  const onChanges = outboxHandler({ events: table, tables, copiedMs, region, nowMs, log });
   const clients = createClientScan(dynamodb, tables.clients);
   return async (event) => {
     if (event.Records) return onChanges({ Records: event.Records });

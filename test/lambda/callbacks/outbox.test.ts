@@ -11,7 +11,7 @@ const T0 = 1_795_430_000_000;
 const TABLE = tableName('test', 'events');
 const DAY_MS = 24 * 3600 * 1000;
 
-function parts() {
+function parts(copiedMs?: number) {
   let now = T0;
   const store = new Dynamodb({ regions: ['a'], modeOf: () => 'regional', nowMs: () => now });
   const KeySchema = TABLES.events.keys.map((AttributeName) => ({ AttributeName }));
@@ -22,6 +22,7 @@ function parts() {
     outboxHandler({
       events: its,
       tables: { registry: 'registry', clients: 'clients' },
+      copiedMs: async () => copiedMs,
       region: 'a',
       nowMs: () => now,
       log: ({ reason }) => lines.push(reason ?? ''),
@@ -220,4 +221,11 @@ it('seqBefore leaves a number before the lowest event to a writer that has not w
   const late = (await ids('*')).events[0]!;
   await events.put('one', taken, { ...late, id: 'evt_late' }, nowMs());
   expect((await ids('one', after)).events.map(({ seq }) => seq)).toEqual([taken, taken + 1]);
+});
+
+it('what a copy put into new tables is not announced again, and what changes there is', async () => {
+  const { outbox, ids } = parts(10);
+  const copied = created('one', 'x', 'A', 10);
+  await outbox()(batch(copied, created('one', 'y', 'B', 11), deleted('one', 'x', 'C', 12)));
+  expect((await ids('one')).ids).toEqual(['a.11.B', 'a.12.C']);
 });

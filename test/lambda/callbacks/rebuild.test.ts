@@ -43,7 +43,10 @@ function parts() {
       registry.register({ id, clientId: 'one', userId: id, createdAtMs: now, data: { user_id: id } }, now),
     /** Runs the outbox over all that the streams hold. */
     async outbox() {
-      const handler = outboxHandler({ events, tables, region: 'a', nowMs, log: () => {} });
+      const handler = outboxHandler({
+        ...{ events, tables, region: 'a', nowMs, log: () => {} },
+        copiedMs: async () => undefined,
+      });
       for (const table of Object.values(tables)) {
         const records = store.table('a', table).stream('a')!.records();
         const Records = records.map((record, i) => ({
