@@ -183,13 +183,16 @@ class Turn {
 
   /** @returns after how long to look again; undefined where the schedule or the next event is early enough */
   async nextMs(): Promise<number | undefined> {
-    const { events, nowMs } = this.#options;
+    const { events, readEvents, nowMs } = this.#options;
     const { client, cursor, state, openSinceMs } = this.#endpoint;
     if (this.#more) return 0;
     if (state === 'active' && openSinceMs === null) {
       // Read after the lease was given back: a wake-up that met the lease was lost.
       const range = await events.range(client);
-      if (range && range.last > cursor) return HOLE_MS;
+      if (range && range.last > cursor) {
+        const { next } = await readEvents({ client, after: cursor, limit: 1, nowMs: nowMs() });
+        return next > cursor ? 0 : HOLE_MS;
+      }
     }
     const now = nowMs();
     const at = dueAtMs(this.#endpoint, [...this.#retries.values()], now);
