@@ -51,7 +51,8 @@ export class Delivery extends Construct {
       enforceSSL: true,
       // A wake-up that is older says nothing: the schedule wakes every minute what is due.
       retentionPeriod: Duration.minutes(20),
-      visibilityTimeout: Duration.minutes(1),
+      // Six times the timeout, as AWS asks: Lambda may be refused capacity for a while.
+      visibilityTimeout: Duration.minutes(5),
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const clients = tableArn(stack, tableInUse(stage, 'clients', generations));
