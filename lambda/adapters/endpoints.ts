@@ -1,7 +1,7 @@
 /**
- * Callback endpoints in the `clients` table. An endpoint's item holds all that decides what is delivered next,
- * so every Region has it, and no message that is lost loses an event. Each failed event has an item of its own
- * until it is delivered or dead.
+ * Callback endpoints in the `clients` table. An endpoint's item holds all that decides what is delivered
+ * next, so every Region has it, and no message that is lost loses an event. Each failed event has an item of
+ * its own until it is delivered or dead.
  */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { DEAD, ENDPOINT, ENDPOINTS, RETRY } from '../contract/items.ts';
@@ -96,8 +96,8 @@ export interface Endpoints {
   /** @returns whether the lease was still held; without it nothing is written */
   save(id: string, lease: string, changes: Partial<EndpointProgress>, then: Lease): Promise<boolean>;
   /**
-   * For operators: a worker that is under way loses its lease, so it overwrites nothing. @returns whether there
-   * is such an endpoint
+   * For operators: a worker that is under way loses its lease, so it overwrites nothing. @returns whether
+   * there is such an endpoint
    */
   change(
     id: string,

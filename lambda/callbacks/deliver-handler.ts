@@ -1,4 +1,4 @@
-/** What wakes delivery: messages of the queue, each with an endpoint's id, and the schedule of every minute. */
+/** What wakes delivery: messages of the queue, each with an endpoint's id, and the schedule. */
 import type { Deliver } from './deliver.ts';
 
 export interface WakeUps {

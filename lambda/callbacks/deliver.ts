@@ -1,7 +1,7 @@
 /**
  * Delivers events to endpoints. What is due follows from the endpoint's item, its retries and the order of
- * events alone; a wake-up only says where to look. One worker at a time has an endpoint, by a lease, and works
- * for a short turn: an endpoint that is slow or dead costs itself alone (docs/decisions/0041-delivery.md).
+ * events alone; a wake-up only says where to look. One worker at a time has an endpoint, by a lease, and
+ * works for a short turn: an endpoint that is slow or dead costs itself alone (docs/decisions/0041-delivery.md).
  */
 import { randomUUID } from 'node:crypto';
 import { isTombstone } from '../../protocol/registration.ts';
@@ -425,7 +425,7 @@ class Turn {
     return outcomeOf(sent);
   }
 
-  /** Events hold ids only; the registration is read when it is sent, so none is sent that is deleted by then. */
+  /** Events hold ids only. The registration is read when it is sent: none is sent that is deleted by then. */
   async #payload(type: string, data: object): Promise<object> {
     const { id, client_id } = data as { id?: string; client_id?: string };
     if (this.#endpoint.payload !== 'full' || !type.startsWith('registration.') || !id || !client_id)

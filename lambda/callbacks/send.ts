@@ -1,4 +1,4 @@
-/** Sends one callback: one POST to a guarded address, no redirect, ten seconds, the answer's beginning read. */
+/** Sends one callback: one POST to a guarded address, no redirect, ten seconds, a short answer. */
 import type { LookupAddress, LookupOptions } from 'node:dns';
 import { Agent, request } from 'undici';
 import { type Guard, guarded, type Resolve, systemResolve } from './guard.ts';

@@ -120,8 +120,8 @@ export interface ShownEndpoint {
   readonly events: readonly string[] | null;
   readonly payload: 'thin' | 'full';
   /**
-   * `pending`: it has not answered a ping yet. `disabled`: nothing was delivered for three days, or an operator
-   * did it. `gone`: it answered 410.
+   * `pending`: it has not answered a ping yet. `disabled`: nothing was delivered for three days, or an
+   * operator did it. `gone`: it answered 410.
    */
   readonly state: 'pending' | 'active' | 'disabled' | 'gone';
   /** The Region that delivers. */

@@ -142,7 +142,7 @@ it('an endpoint that answers 410 is gone, its event is a dead letter, and can be
     async () => expect((await operate('webhooks.failures', { id })).failures).toHaveLength(1),
     within10s,
   );
-  expect((await endpointOf(id)).state).toBe('gone');
+  await vi.waitFor(async () => expect((await endpointOf(id)).state).toBe('gone'), within10s);
   const { failures } = await operate('webhooks.failures', { id });
   const { event } = failures[0]!;
   await expect(operate('webhooks.replay', { id, event })).rejects.toThrow('enable it first');

@@ -257,3 +257,25 @@ it('only the Region that holds an endpoint delivers', async () => {
   await made.time.run(T0 + HOUR_MS);
   expect(made.sent).toEqual([]);
 });
+
+it('an event that comes while a worker gives its lease back waits for no schedule', async () => {
+  const made = await one(() => ok);
+  const { save } = made.endpoints;
+  made.endpoints.save = async (...args) => {
+    const held = await save(...args);
+    if (args[3] === 'release') await made.time.sleep(100);
+    return held;
+  };
+  const take = made.endpoints.take;
+  let isTaken = false;
+  made.endpoints.take = async (...args) => (isTaken ? undefined : take(...args));
+  await made.emit(CLIENT);
+  await made.time.run(T0 + 50);
+  // Its own wake-up meets a worker.
+  isTaken = true;
+  await made.emit(CLIENT);
+  await made.time.run(T0 + 60);
+  isTaken = false;
+  await made.time.run(T0 + 1_000);
+  expect(made.sent.map(({ id }) => id)).toEqual(['evt_0', 'evt_1']);
+});

@@ -1,4 +1,4 @@
-/** Endpoints that must never be called: by URL, and by what DNS answers. Connections are real, on loopback. */
+/** Endpoints that must never be called: by URL, and by what DNS answers. Connections are real. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -508,6 +508,7 @@ it.each([region, away])(
 it('a stage of kind dev rotates, too, and has no alarm that costs money', () => {
   const dev = synthesise(CONFIG).region;
   expect(dev.ofType('AWS::SecretsManager::RotationSchedule')).toHaveLength(PURPOSES.length);
-  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(1);
+  // The second is delivery's.
+  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(2);
   expect(dev.ofType('AWS::CloudWatch::Alarm')).toHaveLength(1);
 });

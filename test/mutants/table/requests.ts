@@ -1243,7 +1243,7 @@ export const REQUESTS: readonly Mutant[] = [
     'delivery-lease',
     'lambda/adapters/endpoints.ts',
     "' AND lease_until < :now'",
-    "' AND NOT lease_until = :now'",
+    "' AND lease_until <= :now'",
     'test/lambda/adapters/endpoints.test.ts',
   ),
   mutant(
@@ -1277,8 +1277,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'delivery-verified',
     'lambda/callbacks/deliver.ts',
-    "    if (this.#endpoint.state === 'active') {\n      const closed",
-    "    if (this.#endpoint.state !== 'gone') {\n      const closed",
+    'if (outcome.ok) this.#change({ ping: null, state',
+    'if (outcome.ok || status === null) this.#change({ ping: null, state',
     'test/lambda/callbacks/deliver.test.ts',
   ),
   mutant(
