@@ -1,7 +1,8 @@
 /**
  * Delivers events to endpoints. What is due follows from the endpoint's item, its retries and the order of
  * events alone; a wake-up only says where to look. One worker at a time has an endpoint, by a lease, and
- * works for a short turn: an endpoint that is slow or dead costs itself alone (docs/decisions/0041-delivery.md).
+ * works for a short turn: an endpoint that is slow or dead costs itself alone
+ * (docs/decisions/0041-delivery.md).
  */
 import { randomUUID } from 'node:crypto';
 import { isTombstone } from '../../protocol/registration.ts';

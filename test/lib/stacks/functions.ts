@@ -92,7 +92,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
     `dynamodb:Query ${table('events')}`,
     secret('webhook'),
     secret('webhook-root'),
-    'sqs:SendMessage arn:${AWS::Partition}:sqs:eu-west-1:${AWS::AccountId}:countersign-dev-deliver-wake-ups',
+    `sqs:SendMessage arn:\${AWS::Partition}:sqs:eu-west-1:\${AWS::AccountId}:countersign-dev-deliver-wake-ups`,
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,
     `dynamodb:PutItem ${table('limits')}`,
