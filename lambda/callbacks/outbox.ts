@@ -39,6 +39,8 @@ export interface OutboxOptions {
    * when they were made. Undefined for tables that no copy filled
    */
   readonly copiedMs: () => Promise<number | undefined>;
+  /** Wakes the endpoints of clients. */
+  readonly wake: (clients: ReadonlySet<string>) => Promise<void>;
   readonly region: string;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -71,6 +73,7 @@ export function outboxHandler(options: OutboxOptions) {
         );
         left = left.filter((each) => !round.includes(each));
       }
+      await wakeAll(options, found);
       return { batchItemFailures: [] };
     } catch (error) {
       log({ level: 'ERROR', message: 'outbox', region, reason: 'events', ...describeError(error) });
@@ -78,6 +81,16 @@ export function outboxHandler(options: OutboxOptions) {
       return { batchItemFailures: [{ itemIdentifier: Records[first]!.dynamodb.SequenceNumber }] };
     }
   };
+}
+
+/** A wake-up that fails costs a minute, not the batch. */
+async function wakeAll({ wake, region, log }: OutboxOptions, found: readonly Found[]): Promise<void> {
+  if (found.length === 0) return;
+  try {
+    await wake(new Set(found.map(({ event }) => event.data.client_id)));
+  } catch (error) {
+    log({ level: 'WARN', message: 'outbox', region, reason: 'wake', ...describeError(error) });
+  }
 }
 
 /** No repetition helps a record that cannot be read: it is reported, and does not hold up the others. */

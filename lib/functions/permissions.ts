@@ -9,6 +9,7 @@ import {
   tableInUse,
   tableName,
 } from '../../lambda/contract/names.ts';
+import { wakeUpsArn } from '../callbacks/wake-ups.ts';
 import { type Action, PERMISSIONS } from './rights.ts';
 
 export interface StatementsProps extends Generations {
@@ -21,7 +22,7 @@ export function statements(
   name: FunctionName,
   { stage, ...generations }: StatementsProps,
 ): PolicyStatement[] {
-  const { tables = {}, limits = {}, secrets = [] } = PERMISSIONS[name];
+  const { tables = {}, limits = {}, secrets = [], wakes = false } = PERMISSIONS[name];
   return [
     ...Object.entries(tables).map(([table, actions]) => {
       const arn = tableArn(stack, tableInUse(stage, table as TableKind, generations));
@@ -34,6 +35,7 @@ export function statements(
     ...secrets.map((purpose) =>
       allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),
     ),
+    ...(wakes ? [allow(['sqs:SendMessage'], wakeUpsArn(stack, stage))] : []),
   ];
 }
 

@@ -18,11 +18,17 @@ function parts(copiedMs?: number) {
   store.ask('a', 'CreateTable', { TableName: TABLE, KeySchema } as never);
   const events = createEvents(dynamodbClientOn(store, 'a'), TABLE);
   const lines: string[] = [];
+  const woken: string[] = [];
+  let wakeFails = false;
   const outbox = (its: Events = events) =>
     outboxHandler({
       events: its,
       tables: { registry: 'registry', clients: 'clients' },
       copiedMs: async () => copiedMs,
+      wake: async (clients) => {
+        woken.push(...clients);
+        if (wakeFails) throw new Error('the queue is down');
+      },
       region: 'a',
       nowMs: () => now,
       log: ({ reason }) => lines.push(reason ?? ''),
@@ -35,7 +41,10 @@ function parts(copiedMs?: number) {
   const advance = (ms: number) => {
     now += ms;
   };
-  return { events, outbox, ids, lines, advance, nowMs: () => now };
+  const failWakes = () => {
+    wakeFails = true;
+  };
+  return { events, outbox, ids, lines, woken, failWakes, advance, nowMs: () => now };
 }
 
 const created = (client: string, id: string, version: string, n: number) => ({
@@ -228,4 +237,16 @@ it('what a copy put into new tables is not announced again, and what changes the
   const copied = created('one', 'x', 'A', 10);
   await outbox()(batch(copied, created('one', 'y', 'B', 11), deleted('one', 'x', 'C', 12)));
   expect((await ids('one')).ids).toEqual(['a.11.B', 'a.12.C']);
+});
+
+it('wakes the endpoints of the clients that something happened to; a wake-up that fails fails no batch', async () => {
+  const { outbox, woken, failWakes, lines, ids } = parts();
+  const Records = [created('acme', 'r1', 'x', 1), created('other', 'r2', 'y', 2)];
+  await outbox()({ Records });
+  expect(woken).toEqual(['acme', 'other']);
+  failWakes();
+  expect(await outbox()({ Records: [created('acme', 'r3', 'z', 3)] })).toEqual({ batchItemFailures: [] });
+  expect([lines, (await ids('acme')).ids.length]).toEqual([['wake'], 2]);
+  await outbox()({ Records: [] });
+  expect(woken).toHaveLength(3);
 });

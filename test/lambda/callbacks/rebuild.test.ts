@@ -46,6 +46,7 @@ function parts() {
       const handler = outboxHandler({
         ...{ events, tables, region: 'a', nowMs, log: () => {} },
         copiedMs: async () => undefined,
+        wake: async () => {},
       });
       for (const table of Object.values(tables)) {
         const records = store.table('a', table).stream('a')!.records();
