@@ -89,7 +89,8 @@ export async function* listClients(
 /** @returns undefined if no command shows whether the change was made */
 function lookWith({ args }: Target, action: AdminAction, params: object): string | undefined {
   if (action.startsWith('tables.')) return `countersign registry show${args}`;
-  if (/^(regions|events)\.|^proofs\.revoke$/.test(action)) return undefined;
+  if (action.startsWith('regions.') || action === 'proofs.revoke' || action === 'events.rebuild')
+    return undefined;
   const { client_id, user_id } = params as { readonly client_id?: string; readonly user_id?: string };
   if (client_id === undefined) return `countersign clients list${args}`;
   if (user_id === undefined) return `countersign clients show ${client_id}${args}`;

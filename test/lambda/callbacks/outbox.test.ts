@@ -44,7 +44,7 @@ function parts(copiedMs?: number) {
   const failWakes = () => {
     wakeFails = true;
   };
-  return { events, outbox, ids, lines, woken, failWakes, advance, nowMs: () => now };
+  return { store, events, outbox, ids, lines, woken, failWakes, advance, nowMs: () => now };
 }
 
 const created = (client: string, id: string, version: string, n: number) => ({
@@ -105,7 +105,7 @@ it('after a failure the stream sends again what was not written, and the rest on
   };
   const sent = batch(created('one', 'x', 'A', 1), created('two', 'y', 'B', 2));
   const answer = await outbox(failing)(sent);
-  expect(answer.batchItemFailures).toHaveLength(1);
+  expect(answer.batchItemFailures).toEqual([{ itemIdentifier: '1' }]);
   expect(lines).toEqual(['events']);
   expect((await outbox()(sent)).batchItemFailures).toEqual([]);
   expect(new Set((await ids('*')).ids)).toEqual(new Set(['a.1.A', 'a.2.B']));
@@ -235,8 +235,27 @@ it('seqBefore leaves a number before the lowest event to a writer that has not w
 it('what a copy put into new tables is not announced again, and what changes there is', async () => {
   const { outbox, ids } = parts(10);
   const copied = created('one', 'x', 'A', 10);
-  await outbox()(batch(copied, created('one', 'y', 'B', 11), deleted('one', 'x', 'C', 12)));
-  expect((await ids('one')).ids).toEqual(['a.11.B', 'a.12.C']);
+  await outbox()(batch(copied, created('one', 'y', 'B', 11), deleted('one', 'x', 'C', 5)));
+  expect((await ids('one')).ids).toEqual(['a.11.B', 'a.5.C']);
+});
+
+it('numbers that another writer takes while an order begins are not settled', async () => {
+  const { store, events, nowMs } = parts();
+  const client = dynamodbClientOn(store, 'a');
+  let first: number | undefined;
+  const slow = createEvents(
+    {
+      async send(command) {
+        // Between the failed write and the read, the other writer begins the order.
+        if (command.constructor.name === 'GetItemCommand')
+          first ??= (await events.take('one', 3, nowMs())) - 2;
+        return client.send(command);
+      },
+    },
+    TABLE,
+  );
+  expect(await slow.take('one', 2, nowMs())).toBe(first! + 4);
+  expect((await events.range('one'))?.settled).toBe(first! - 1);
 });
 
 it('wakes the endpoints of the clients that something happened to; a wake-up that fails fails no batch', async () => {
