@@ -18,6 +18,7 @@ import {
   usage,
 } from './io.ts';
 import { keysCommand } from './keys/command.ts';
+import { listenCommand } from './listen/command.ts';
 import { preflightCommand } from './preflight/command.ts';
 import { quoted, writeLines } from './printable.ts';
 import { regionCommand } from './regions/command.ts';
@@ -44,6 +45,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(registerCommand(io, setExit))
     .addCommand(registrationsCommand(io, setExit))
     .addCommand(clientsCommand(io, setExit))
+    .addCommand(listenCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io, setExit))
     .addCommand(evacuateCommand(io, setExit))
