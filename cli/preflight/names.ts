@@ -3,11 +3,13 @@ import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-pla
 import { evacuationFunctionName } from '../../lambda/contract/evacuation.ts';
 import {
   FUNCTIONS,
+  findStreamName,
   functionName,
   type Generations,
   keyAlias,
   keysWatchName,
   namePrefix,
+  outboxName,
   rotationFunctionName,
   secretName,
   stackName,
@@ -33,6 +35,8 @@ export const namesOf = (stage: string, generations: Generations, several: boolea
   ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
   ...PURPOSES.map((purpose): [Kind, string] => ['function', rotationFunctionName(stage, purpose)]),
   ['function', keysWatchName(stage)],
+  ['function', outboxName(stage)],
+  ['function', findStreamName(stage)],
   ...(several ? [['function', evacuationFunctionName(stage)] satisfies [Kind, string]] : []),
 ];
 

@@ -31,6 +31,7 @@ const SCOPES: Readonly<Record<OwnCode | ProblemCode, FailureScope>> = {
   client_disabled: 'everyone',
   clock_skew: 'everyone',
   connection_failed: 'unreachable',
+  cursor_gone: 'user',
   foreign_regions: 'everyone',
   internal: 'faulty',
   invalid_argument: 'user',

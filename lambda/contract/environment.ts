@@ -44,6 +44,15 @@ export const ENVIRONMENT = {
   nonce: [...COMMON, ...PROTOCOL, 'COUNTERSIGN_LIMITS_TABLE'],
   register: [...COMMON, ...PROTOCOL, ...STORES],
   registration: [...COMMON, ...PROTOCOL, ...STORES],
+  events: [
+    ...COMMON,
+    ...PROTOCOL,
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_EVENTS_TABLE',
+    'COUNTERSIGN_CLIENT_ROOT_SECRET',
+    'COUNTERSIGN_LIMITS_TABLE',
+    'COUNTERSIGN_SIGNATURES_PER_MINUTE',
+  ],
   keys: [
     ...COMMON,
     ...PROTOCOL,
@@ -124,6 +133,7 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_KEYS_REGION',
   ],
   outbox: [...COMMON, 'COUNTERSIGN_REGISTRY_TABLE', 'COUNTERSIGN_CLIENTS_TABLE', 'COUNTERSIGN_EVENTS_TABLE'],
+  'find-stream': COMMON,
   evacuation: [
     ...COMMON,
     /** Name of the Region whose evacuation flag this Region keeps. */

@@ -3,7 +3,7 @@
  */
 export interface LogEntry {
   readonly level: 'INFO' | 'WARN' | 'ERROR';
-  readonly message: 'request' | 'audit' | 'keyset' | 'evacuation' | 'writes' | 'outbox';
+  readonly message: 'request' | 'audit' | 'callback' | 'keyset' | 'evacuation' | 'writes' | 'outbox';
   readonly request_id?: string | undefined;
   readonly function?: string | undefined;
   readonly region?: string | undefined;

@@ -35,6 +35,12 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  events: {
+    // A reader closes the holes that writers left.
+    tables: { clients: ['Query'], events: ['GetItem', 'PutItem', 'Query'] },
+    limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
+    secrets: ['nonce', 'client-root'],
+  },
   keys: {
     ...WITH_PROOF,
     // The registry for the mark of its generation alone.

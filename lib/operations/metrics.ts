@@ -47,6 +47,7 @@ const METRICS = {
   }),
   exposedKeys: logged('StrictKeyExposed'),
   keysetUnreadable: logged('KeysetUnreadable'),
+  unreadableChanges: logged('UnreadableChanges'),
 } as const;
 
 export type RegionMetric = keyof typeof METRICS;
@@ -64,7 +65,7 @@ export const regionMetric = (
  * metric
  */
 export function filterTarget(
-  name: 'exposedKeys' | 'keysetUnreadable',
+  name: 'exposedKeys' | 'keysetUnreadable' | 'unreadableChanges',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
   const { namespace: metricNamespace, metricName } = METRICS[name](stage);

@@ -13,11 +13,13 @@ import { type BundleName, FUNCTIONS, type FunctionName } from '../../lambda/cont
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { Firewall } from '../api/firewall.ts';
 import { addRoutes, createRestApi, stageUrl } from '../api/rest-api.ts';
+import { Outbox } from '../callbacks/outbox.ts';
 import type { Config } from '../config/read.ts';
 import { RegionTable } from '../data/tables.ts';
 import { environmentValues } from '../functions/environment.ts';
 import { ServingFunction } from '../functions/serving-function.ts';
 import { KeyRotation } from '../keys/rotation.ts';
+import { EventAlarms } from '../operations/event-alarms.ts';
 import { ExposedKeyAlarm } from '../operations/exposed-key-alarm.ts';
 import { KeyAlarms } from '../operations/key-alarms.ts';
 import { type RegionMetric, regionMetric } from '../operations/metrics.ts';
@@ -96,6 +98,7 @@ export class RegionStack extends PlatformStack {
     );
     this.functions = eachFunction((name) => functions[name].function);
     addRoutes(this.api, { functions, errorDocsUrl, checkers });
+    const outbox = new Outbox(this, 'Callbacks', { config, region, bundles, values });
     const rotation = new KeyRotation(this, 'Rotation', { config, region, bundles, errorDocsUrl });
     this.rotationFunctions = rotation.functions;
     this.keysWatchFunction = rotation.watchFunction;
@@ -112,6 +115,7 @@ export class RegionStack extends PlatformStack {
       new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage, checkers });
       new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic, certificate });
       new KeyAlarms(this, 'KeyAlarms', { config, rotation, topic });
+      new EventAlarms(this, 'EventAlarms', { config, region: region.name, outbox, topic });
     }
     const of = keptBy(
       region.name,

@@ -8,8 +8,8 @@ import { CompactSign, compactVerify, importJWK, type JWK } from 'jose';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Plan } from '../../cli/vault/plan.ts';
 import { SetupRefused, setUpVault } from '../../cli/vault/setup.ts';
-import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
-import { vaultName } from '../../lambda/contract/vault.ts';
+import { KEYSETS, PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
+import { exportType, vaultName } from '../../lambda/contract/vault.ts';
 import { createVaultApi } from '../../lambda/vault/api.ts';
 import { createVaultKeys, type VaultAuth, type VaultKeys } from '../../lambda/vault/keys.ts';
 
@@ -54,7 +54,7 @@ export function vaultContract(name: string, find: () => VaultUnderTest): void {
       return auth.client_token;
     };
     const exportOf = (purpose: Purpose) =>
-      `transit/export/${purpose === 'token' ? 'signing-key' : 'hmac-key'}/${key(purpose)}`;
+      `transit/export/${exportType(KEYSETS[purpose].keyType)}/${key(purpose)}`;
     const root = () => keysOf({ method: 'token', token: vault.rootToken });
     const rotator = (purpose: Purpose) => {
       const { roleId, secretId } = roles.get(purpose)!;

@@ -55,6 +55,15 @@ const RIGHTS: Record<FunctionName, string[]> = {
   nonce: [`dynamodb:GetItem ${table('limits')}`, secret('nonce')],
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  events: [
+    `dynamodb:GetItem ${table('limits')}`,
+    `dynamodb:GetItem ${table('events')}`,
+    `dynamodb:PutItem ${table('events')}`,
+    `dynamodb:Query ${table('events')}`,
+    `dynamodb:Query ${table('clients')}`,
+    secret('nonce'),
+    secret('client-root'),
+  ],
   keys: [
     ...WITH_PROOF.filter((right) => right !== `dynamodb:GetItem ${table('registry')}`),
     `dynamodb:PutItem ${table('clients')}`,
@@ -102,8 +111,8 @@ it.each(FUNCTIONS)('%s has the permissions that it needs, writes its own log, an
   });
 });
 
-/** Three rotate keys, and one watches. */
-const ALL = FUNCTIONS.length + PURPOSES.length + 1;
+/** Three rotate keys, one watches, and two are for events. */
+const ALL = FUNCTIONS.length + PURPOSES.length + 3;
 
 it('every function has its own role, and no policy elsewhere grants it anything', () => {
   const functions = region.ofType('AWS::Lambda::Function');

@@ -45,6 +45,16 @@ const NEEDS: Record<FunctionName, Try[]> = {
   ],
   register: withProof(),
   registration: withProof(),
+  events: [
+    { action: 'dynamodb:Query', resource: table('clients') },
+    { action: 'dynamodb:GetItem', resource: table('events') },
+    { action: 'dynamodb:PutItem', resource: table('events') },
+    { action: 'dynamodb:Query', resource: table('events') },
+    item('GetItem', ['revoked#nonce']),
+    item('GetItem', ['revoked#client-root']),
+    read('nonce'),
+    read('client-root'),
+  ],
   keys: [
     ...withProof().filter(
       ({ action, resource }) => !(action === 'dynamodb:GetItem' && resource === table('registry')),

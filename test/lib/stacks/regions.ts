@@ -385,6 +385,9 @@ it('each Region has alarms, and each health check has one', () => {
     'certificate-expiry',
     'evacuation-keeper-failed',
     'evacuation-keeper-silent',
+    'events-late',
+    'events-missed-expired',
+    'events-missed-unreadable',
   ];
   expect(alarmNames(prod.part('region-eu-central-1')).sort()).toEqual(
     [...everywhere, 'evacuated-eu-west-1'].sort(),
