@@ -27,6 +27,7 @@ import { registrationsCommand } from './registrations/command.ts';
 import { registryCommand } from './registry/command.ts';
 import { revokeCommand } from './revoke/command.ts';
 import { vaultCommand } from './vault/command.ts';
+import { webhooksCommand } from './webhooks/command.ts';
 
 /**
  * Runs one command line.
@@ -45,6 +46,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(registerCommand(io, setExit))
     .addCommand(registrationsCommand(io, setExit))
     .addCommand(clientsCommand(io, setExit))
+    .addCommand(webhooksCommand(io, setExit))
     .addCommand(listenCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io, setExit))
