@@ -4,7 +4,7 @@
  * until it is delivered or dead.
  */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { ENDPOINT, ENDPOINTS, RETRY } from '../contract/items.ts';
+import { DEAD, ENDPOINT, ENDPOINTS, RETRY } from '../contract/items.ts';
 import {
   DeleteItemCommand,
   type Dynamodb,
@@ -119,7 +119,7 @@ export interface Endpoints {
 export type Lease = { readonly keepUntilMs: number } | 'release';
 
 /** Partition of an endpoint's dead letters. */
-const deadKey = (id: string): string => `@dead#${id}`;
+const deadKey = (id: string): string => DEAD + id;
 const retryPrefix = (id: string): string => `${RETRY}${id}#`;
 /** Padded, so that the order of texts is that of times. */
 const deadSort = ({ deadAtMs, event }: Pick<DeadLetter, 'event' | 'deadAtMs'>): string =>
@@ -130,7 +130,11 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
   const write = (command: PutItemCommand | DeleteItemCommand | UpdateItemCommand) =>
     writeGlobal('clients', () => dynamodb.send<{ Attributes?: Item }>(command as never), pause);
 
-  async function query(pk: string, prefix: string, limits: { limit?: number; after?: string } = {}) {
+  async function query(
+    pk: string,
+    prefix: string | undefined,
+    limits: { limit?: number; after?: string } = {},
+  ) {
     const items: Item[] = [];
     let from: Item | undefined =
       limits.after === undefined ? undefined : { pk: { S: pk }, sk: { S: limits.after } };
@@ -138,8 +142,11 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
       const command = new QueryCommand({
         TableName: table,
         ConsistentRead: true,
-        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-        ExpressionAttributeValues: { ':pk': { S: pk }, ':prefix': { S: prefix } },
+        KeyConditionExpression: prefix === undefined ? 'pk = :pk' : 'pk = :pk AND begins_with(sk, :prefix)',
+        ExpressionAttributeValues: {
+          ':pk': { S: pk },
+          ...(prefix !== undefined && { ':prefix': { S: prefix } }),
+        },
         ExclusiveStartKey: from,
         Limit: limits.limit,
       });
@@ -193,7 +200,7 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
     },
 
     async list() {
-      const { items } = await query(ENDPOINTS, '');
+      const { items } = await query(ENDPOINTS, undefined);
       const retries = new Map<string, Retry[]>();
       const endpoints: Endpoint[] = [];
       for (const item of items) {
@@ -215,7 +222,7 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
       await write(
         new PutItemCommand({
           TableName: table,
-          Item: { ...key(id), ...(Object.fromEntries(attributes) as Item) },
+          Item: { ...key(id), ...(Object.fromEntries(attributes) as Item), lease_until: { N: '0' } },
         }),
       );
     },
@@ -237,7 +244,7 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
       const item = await update(
         id,
         { lease: { S: lease }, lease_until: { N: String(untilMs) } },
-        ' AND (attribute_not_exists(lease) OR lease_until < :now)',
+        ' AND lease_until < :now',
         { ':now': { N: String(nowMs) } },
       );
       return item && toEndpoint(item);
@@ -246,7 +253,7 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
     async save(id, lease, changes, then) {
       const leased: Changes =
         then === 'release'
-          ? { lease: null, lease_until: null }
+          ? { lease: null, lease_until: { N: '0' } }
           : { lease_until: { N: String(then.keepUntilMs) } };
       const held = await update(id, { ...attributesOf(changes), ...leased }, ' AND lease = :lease', {
         ':lease': { S: lease },
@@ -255,7 +262,8 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
     },
 
     change: async (id, changes) =>
-      (await update(id, { ...attributesOf(changes), lease: null, lease_until: null }, '', {})) !== undefined,
+      (await update(id, { ...attributesOf(changes), lease: null, lease_until: { N: '0' } }, '', {})) !==
+      undefined,
 
     async putRetry(id, retry) {
       await write(
@@ -291,7 +299,10 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
     },
 
     async dead(id, after, limit) {
-      const { items, next } = await query(deadKey(id), '', { limit, ...(after !== undefined && { after }) });
+      const { items, next } = await query(deadKey(id), undefined, {
+        limit,
+        ...(after !== undefined && { after }),
+      });
       const letters = items.map((item) => {
         const { nextAtMs: _, ...letter } = toRetry(item);
         return { ...letter, deadAtMs: numberOf(item, 'dead_at') };
@@ -370,7 +381,7 @@ function toEndpoint(item: Item): Endpoint {
     pinged: jsonOf(item, 'pinged'),
     createdAtMs: numberOf(item, 'created_at'),
     lease: item.lease?.S ?? null,
-    leaseUntilMs: numberOrNull(item, 'lease_until') ?? 0,
+    leaseUntilMs: numberOf(item, 'lease_until'),
   };
 }
 

@@ -19,6 +19,6 @@ export const deliverHandler =
     if (!Records) await sweep();
     const ids = new Set((Records ?? []).map(({ body }) => body).filter((body) => ENDPOINT_ID.test(body)));
     // A turn that failed is logged; the schedule wakes its endpoint again, so no message comes back.
-    await Promise.allSettled([...ids].map(turn));
+    await Promise.all([...ids].map((id) => turn(id)));
     return { batchItemFailures: [] };
   };

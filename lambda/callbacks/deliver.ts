@@ -38,6 +38,8 @@ export interface DeliverOptions {
   readonly sign: SignCallback;
   readonly send: Send;
   readonly wake: Wake;
+  /** Whether writes of `clients` are stopped, while the tables are copied. */
+  readonly isStopped: () => Promise<boolean>;
   readonly region: string;
   readonly nowMs: () => number;
   /** 0 to 1. */
@@ -72,40 +74,33 @@ type Outcome =
     };
 
 export function createDeliver(options: DeliverOptions): Deliver {
-  const { endpoints, events, region, nowMs, wake, log } = options;
+  const { endpoints, events, region, nowMs, wake, isStopped, log } = options;
 
   return {
     async turn(id) {
-      const seen = await endpoints.get(id);
-      const now = nowMs();
-      // A look is cheap; a lease is a write.
-      if (!seen || seen.holder !== region || seen.leaseUntilMs >= now) return;
-      const lease = randomUUID();
-      const endpoint = await endpoints.take(id, lease, now, now + LEASE_MS);
-      if (!endpoint) return;
-      const turn = new Turn(options, endpoint, lease);
       try {
+        const seen = await endpoints.get(id);
+        const now = nowMs();
+        // A look is cheap; a lease is a write.
+        if (!seen || seen.holder !== region || seen.leaseUntilMs >= now) return;
+        if (await isStopped()) return;
+        const lease = randomUUID();
+        const endpoint = await endpoints.take(id, lease, now, now + LEASE_MS);
+        if (!endpoint) return;
+        const turn = new Turn(options, endpoint, lease);
         await turn.run();
+        const delayMs = await turn.nextMs();
+        if (delayMs !== undefined) await wake([id], delayMs);
       } catch (error) {
-        if (!(error instanceof LeaseLost)) {
-          // The lease ends by itself, and the schedule tries again.
-          log({
-            level: 'ERROR',
-            message: 'callback',
-            region,
-            target: id,
-            reason: 'turn',
-            ...describeError(error),
-          });
-          throw error;
-        }
-        return;
+        if (error instanceof LeaseLost) return;
+        // The lease ends by itself, and the schedule tries again.
+        const failure = describeError(error);
+        log({ level: 'ERROR', message: 'callback', region, target: id, reason: 'turn', ...failure });
       }
-      const delayMs = await turn.nextMs();
-      if (delayMs !== undefined) await wake([id], delayMs);
     },
 
     async sweep() {
+      if (await isStopped()) return;
       const { endpoints: all, retries } = await endpoints.list();
       const now = nowMs();
       const lasts = new Map<string, Promise<number>>();
@@ -158,6 +153,7 @@ class Turn {
   #unsaved: Partial<EndpointProgress> = {};
   #retries = new Map<string, Retry>();
   #more = false;
+  #stopped = false;
   /** The endpoint asked for time: nothing more is sent until then. */
   #retryAfter: string | undefined;
 
@@ -185,6 +181,7 @@ class Turn {
   async nextMs(): Promise<number | undefined> {
     const { events, readEvents, nowMs } = this.#options;
     const { client, cursor, state, openSinceMs } = this.#endpoint;
+    if (this.#stopped) return undefined;
     if (this.#more) return 0;
     if (state === 'active' && openSinceMs === null) {
       // Read after the lease was given back: a wake-up that met the lease was lost.
@@ -292,7 +289,7 @@ class Turn {
     const { openSinceMs, probes, probeAtMs } = this.#endpoint;
     if (openSinceMs === null) return false;
     const retry = earliest([...this.#retries.values()]);
-    if (retry && probeAtMs > nowMs()) return false;
+    if ((retry && probeAtMs > nowMs()) || (await this.#isOver())) return false;
     const outcome = retry && (await this.#attempt(retry));
     if (!outcome || outcome.ok) {
       this.#change(this.#closed());
@@ -310,7 +307,7 @@ class Turn {
       .filter(({ nextAtMs }) => all || nextAtMs <= this.#options.nowMs())
       .sort((a, b) => a.nextAtMs - b.nextAtMs);
     for (let i = 0; i < due.length; i += PARALLEL) {
-      if (this.#isOver()) return;
+      if (await this.#isOver()) return;
       await Promise.all(due.slice(i, i + PARALLEL).map((retry) => this.#attempt(retry)));
       if (this.#retryAfter !== undefined) return this.#open();
     }
@@ -356,13 +353,13 @@ class Turn {
     while (this.#endpoint.state === 'active') {
       const room = MOST_RETRIES - this.#retries.size;
       if (room <= 0 || this.#retryAfter !== undefined) return this.#open();
-      if (this.#isOver()) return;
+      if (await this.#isOver()) return;
       const { client, cursor } = this.#endpoint;
       const limit = Math.min(room, PAGE);
       const page = await readEvents({ client, after: cursor, limit, nowMs: nowMs() });
       if (page.next === cursor) return;
       for (let i = 0; i < page.events.length && this.#endpoint.state === 'active'; i += PARALLEL) {
-        if (this.#isOver()) return this.#save('keep');
+        if (await this.#isOver()) return this.#save('keep');
         const chunk = page.events.slice(i, i + PARALLEL);
         await Promise.all(chunk.map((event) => this.#deliver(event)));
         const { seq, writtenAtMs } = chunk.at(-1)!;
@@ -398,9 +395,11 @@ class Turn {
   }
 
   /** Whether no new callback may begin in this turn; then another turn goes on. */
-  #isOver(): boolean {
-    this.#more ||= this.#options.nowMs() >= this.#endMs;
-    return this.#more;
+  async #isOver(): Promise<boolean> {
+    const { nowMs, isStopped } = this.#options;
+    this.#stopped ||= await isStopped();
+    this.#more ||= nowMs() >= this.#endMs;
+    return this.#more || this.#stopped;
   }
 
   async #post({ id, type, timestamp, data }: Message): Promise<Outcome> {

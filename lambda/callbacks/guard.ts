@@ -3,6 +3,8 @@
  * only public addresses are called, whatever the URL looks like and whatever DNS answers, at every dial
  * (docs/threat-model.md, "Callbacks").
  */
+import type { LookupAddress } from 'node:dns';
+import { lookup } from 'node:dns/promises';
 import ipaddr from 'ipaddr.js';
 
 export interface Guard {
@@ -40,3 +42,23 @@ export const PUBLIC_ONLY: Guard = {
   // Every special range has a name of its own, also IPv4 in IPv6: mapped, NAT64, 6to4 and Teredo.
   mayCall: (address) => ipaddr.isValid(address) && ipaddr.parse(address).range() === 'unicast',
 };
+
+export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+export const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true });
+
+export class RefusedAddress extends Error {
+  readonly code = 'REFUSED_ADDRESS';
+}
+
+/**
+ * @returns a name's addresses
+ * @throws RefusedAddress where one of them may not be called: a name that leads to several places is no
+ * mistake
+ */
+export async function guarded(guard: Guard, resolve: Resolve, hostname: string): Promise<LookupAddress[]> {
+  const addresses = await resolve(hostname);
+  if (addresses.length === 0) throw Object.assign(new Error('no address'), { code: 'ENOTFOUND' });
+  if (!addresses.every(({ address }) => guard.mayCall(address))) throw new RefusedAddress('refused address');
+  return [...addresses];
+}

@@ -33,6 +33,8 @@ export interface OutboxOptions {
   readonly events: Events;
   /** Names of the tables in use. */
   readonly tables: Readonly<Record<GlobalTableKind, string>>;
+  /** Wakes the endpoints of clients. */
+  readonly wake: (clients: ReadonlySet<string>) => Promise<void>;
   readonly region: string;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -62,6 +64,7 @@ export function outboxHandler(options: OutboxOptions): OutboxHandler {
         );
         left = left.filter((each) => !round.includes(each));
       }
+      await wakeAll(options, found);
       return { batchItemFailures: [] };
     } catch (error) {
       log({ level: 'ERROR', message: 'outbox', region, reason: 'events', ...describeError(error) });
@@ -69,6 +72,16 @@ export function outboxHandler(options: OutboxOptions): OutboxHandler {
       return { batchItemFailures: [{ itemIdentifier: Records[first]!.dynamodb.SequenceNumber }] };
     }
   };
+}
+
+/** A wake-up that fails costs a minute, not the batch. */
+async function wakeAll({ wake, region, log }: OutboxOptions, found: readonly Found[]): Promise<void> {
+  if (found.length === 0) return;
+  try {
+    await wake(new Set(found.map(({ event }) => event.data.client_id)));
+  } catch (error) {
+    log({ level: 'WARN', message: 'outbox', region, reason: 'wake', ...describeError(error) });
+  }
 }
 
 /** No repetition helps a record that cannot be read: it is reported, and does not hold up the others. */

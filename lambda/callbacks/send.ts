@@ -1,8 +1,7 @@
 /** Sends one callback: one POST to a guarded address, no redirect, ten seconds, the answer's beginning read. */
 import type { LookupAddress, LookupOptions } from 'node:dns';
-import { lookup } from 'node:dns/promises';
 import { Agent, request } from 'undici';
-import type { Guard } from './guard.ts';
+import { type Guard, guarded, type Resolve, systemResolve } from './guard.ts';
 
 /** A callback that takes longer has failed, in milliseconds. */
 export const SEND_TIMEOUT_MS = 10_000;
@@ -31,26 +30,6 @@ export interface SendOptions {
   readonly timeoutMs?: number;
   /** Options of TLS, for tests. */
   readonly tls?: { readonly ca?: string };
-}
-
-export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
-
-export const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true });
-
-export class RefusedAddress extends Error {
-  readonly code = 'REFUSED_ADDRESS';
-}
-
-/**
- * @returns a name's addresses
- * @throws RefusedAddress where one of them may not be called: a name that leads to several places is no
- * mistake
- */
-export async function guarded(guard: Guard, resolve: Resolve, hostname: string): Promise<LookupAddress[]> {
-  const addresses = await resolve(hostname);
-  if (addresses.length === 0) throw Object.assign(new Error('no address'), { code: 'ENOTFOUND' });
-  if (!addresses.every(({ address }) => guard.mayCall(address))) throw new RefusedAddress('refused address');
-  return [...addresses];
 }
 
 /**

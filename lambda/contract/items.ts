@@ -41,6 +41,8 @@ export const ADDED_BY = 'w';
 
 /** Partition of `clients` for callback endpoints, which is no client's name. */
 export const ENDPOINTS = '@endpoints';
+/** Partition of an endpoint's dead letters; the endpoint's id follows. */
+export const DEAD = '@dead#';
 /** An endpoint; its id follows. */
 export const ENDPOINT = 'endpoint#';
 /** An event that an endpoint did not take yet; the endpoint's id, `#` and the event's id follow. */

@@ -11,8 +11,11 @@ export interface RegistrationEvent {
   readonly version: string;
   /** In a conflict: the version that was replaced. */
   readonly lost_version?: string;
-  /** The registration itself, where the endpoint was created with `--payload full`. */
-  readonly registration?: Omit<Registration<object>, 'etag'>;
+  /**
+   * The registration itself, where the endpoint was created with `--payload full`; null if it was deleted
+   * since.
+   */
+  readonly registration?: Omit<Registration<object>, 'etag'> | null;
 }
 
 /** What an event of a client says. */

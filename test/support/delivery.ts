@@ -82,7 +82,8 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
   const nowMs = () => time.nowMs;
   const readEvents: ReadEvents = async ({ client, after, limit }) => {
     const events = (orders.get(client) ?? []).slice(after, after + limit);
-    return { events, next: events.at(-1)?.seq ?? after, nextAtMs: events.at(-1)?.writtenAtMs };
+    const last = events.at(-1);
+    return { events, next: last?.seq ?? after, nextAtMs: last?.writtenAtMs, passed: false };
   };
   const wake = async (ids: readonly string[], delayMs: number) => {
     for (const id of ids) {
@@ -101,6 +102,7 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
     sign: async () => ({ header: 'v1a,', bySecret: true }),
     send: (callback) => send(callback, time),
     wake,
+    isStopped: async () => false,
     region: HERE,
     nowMs,
     random: () => 0.5,
@@ -193,7 +195,7 @@ export function memoryEndpoints(): Endpoints {
     },
     async take(id, lease, nowMs, leaseUntilMs) {
       const endpoint = held.get(id);
-      if (!endpoint || (endpoint.lease !== null && endpoint.leaseUntilMs >= nowMs)) return undefined;
+      if (!endpoint || endpoint.leaseUntilMs >= nowMs) return undefined;
       const taken = { ...endpoint, lease, leaseUntilMs };
       held.set(id, taken);
       return taken;

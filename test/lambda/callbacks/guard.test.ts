@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Guard, PUBLIC_ONLY } from '../../../lambda/callbacks/guard.ts';
-import { createSend, type Resolve } from '../../../lambda/callbacks/send.ts';
+import { type Guard, PUBLIC_ONLY, type Resolve } from '../../../lambda/callbacks/guard.ts';
+import { createSend } from '../../../lambda/callbacks/send.ts';
 
 /** Each leads, or could lead, somewhere else than to a public host at port 443. */
 const HOSTILE_URLS = [

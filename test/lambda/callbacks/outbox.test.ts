@@ -18,10 +18,16 @@ function parts() {
   store.ask('a', 'CreateTable', { TableName: TABLE, KeySchema } as never);
   const events = createEvents(dynamodbClientOn(store, 'a'), TABLE);
   const lines: string[] = [];
+  const woken: string[] = [];
+  let wakeFails = false;
   const outbox = (its: Events = events) =>
     outboxHandler({
       events: its,
       tables: { registry: 'registry', clients: 'clients' },
+      wake: async (clients) => {
+        woken.push(...clients);
+        if (wakeFails) throw new Error('the queue is down');
+      },
       region: 'a',
       nowMs: () => now,
       log: ({ reason }) => lines.push(reason ?? ''),
@@ -34,7 +40,10 @@ function parts() {
   const advance = (ms: number) => {
     now += ms;
   };
-  return { events, outbox, ids, lines, advance, nowMs: () => now };
+  const failWakes = () => {
+    wakeFails = true;
+  };
+  return { events, outbox, ids, lines, woken, failWakes, advance, nowMs: () => now };
 }
 
 const created = (client: string, id: string, version: string, n: number) => ({
@@ -220,4 +229,16 @@ it('seqBefore leaves a number before the lowest event to a writer that has not w
   const late = (await ids('*')).events[0]!;
   await events.put('one', taken, { ...late, id: 'evt_late' }, nowMs());
   expect((await ids('one', after)).events.map(({ seq }) => seq)).toEqual([taken, taken + 1]);
+});
+
+it('wakes the endpoints of the clients that something happened to; a wake-up that fails fails no batch', async () => {
+  const { outbox, woken, failWakes, lines, ids } = parts();
+  const Records = [created('acme', 'r1', 'x', 1), created('other', 'r2', 'y', 2)];
+  await outbox()({ Records });
+  expect(woken).toEqual(['acme', 'other']);
+  failWakes();
+  expect(await outbox()({ Records: [created('acme', 'r3', 'z', 3)] })).toEqual({ batchItemFailures: [] });
+  expect([lines, (await ids('acme')).ids.length]).toEqual([['wake'], 2]);
+  await outbox()({ Records: [] });
+  expect(woken).toHaveLength(3);
 });
