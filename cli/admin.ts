@@ -89,6 +89,7 @@ export async function* listClients(
 /** @returns undefined if no command shows whether the change was made */
 function lookWith({ args }: Target, action: AdminAction, params: object): string | undefined {
   if (action.startsWith('tables.')) return `countersign registry show${args}`;
+  if (action.startsWith('webhooks.')) return `countersign webhooks list${args}`;
   if (action.startsWith('regions.') || action === 'proofs.revoke' || action === 'events.rebuild')
     return undefined;
   const { client_id, user_id } = params as { readonly client_id?: string; readonly user_id?: string };
@@ -109,6 +110,8 @@ const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
   'events.rebuild': AGAIN,
   'regions.evacuate': AGAIN,
   'regions.return': AGAIN,
+  'webhooks.create':
+    'if the endpoint is there, its secret is lost: give it another with webhooks update --new-secret',
 };
 
 /**

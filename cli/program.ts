@@ -19,6 +19,7 @@ import {
   usage,
 } from './io.ts';
 import { keysCommand } from './keys/command.ts';
+import { listenCommand } from './listen/command.ts';
 import { preflightCommand } from './preflight/command.ts';
 import { quoted, writeLines } from './printable.ts';
 import { regionCommand } from './regions/command.ts';
@@ -27,6 +28,7 @@ import { registrationsCommand } from './registrations/command.ts';
 import { registryCommand } from './registry/command.ts';
 import { revokeCommand } from './revoke/command.ts';
 import { vaultCommand } from './vault/command.ts';
+import { webhooksCommand } from './webhooks/command.ts';
 
 /**
  * Runs one command line.
@@ -46,6 +48,8 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     .addCommand(registrationsCommand(io, setExit))
     .addCommand(eventsCommand(io, setExit))
     .addCommand(clientsCommand(io, setExit))
+    .addCommand(webhooksCommand(io, setExit))
+    .addCommand(listenCommand(io, setExit))
     .addCommand(revokeCommand(io, setExit))
     .addCommand(keysCommand(io, setExit))
     .addCommand(evacuateCommand(io, setExit))

@@ -53,7 +53,11 @@ function buildSdk(directory: string): void {
 
 function buildPlatform(directory: string, sdkDirectory: string): void {
   const entries = ['lib/index.ts', 'cli/main.ts'];
-  compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
+  const types = (name: string) => [join(sdkDirectory, `sdk/typescript/${name}.d.ts`)];
+  compile(directory, entries, {
+    [sdk.name]: types('index'),
+    [`${sdk.name}/webhooks`]: types('webhooks/index'),
+  });
   bundleFunctions(join(directory, 'functions'));
   // `vault setup` writes the first policy, and its messages name the others.
   for (const policy of ['rotate', 'setup', 'upkeep'])

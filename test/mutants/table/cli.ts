@@ -1489,6 +1489,20 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-lost',
     'cli/drill/verdict.ts',
+    "consistency === 'eventual' || missed.size === 0",
+    'true as boolean',
+    'test/cli/drill-verdict.test.ts',
+  ),
+  mutant(
+    'region-lost',
+    'cli/drill/drills.ts',
+    'await context.readEvents(survivor);',
+    '',
+    'test/cli/drill-verdict.test.ts',
+  ),
+  mutant(
+    'region-lost',
+    'cli/drill/verdict.ts',
     "consistency === 'eventual' || history.lost.size === 0",
     'true',
     'test/cli/drill-verdict.test.ts',
