@@ -4,7 +4,7 @@
  * its own until it is delivered or dead.
  */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { DEAD, ENDPOINT, ENDPOINTS, RETRY } from '../contract/items.ts';
+import { DEAD, ENDPOINT, ENDPOINTS, RETRY, WRITES } from '../contract/items.ts';
 import {
   DeleteItemCommand,
   type Dynamodb,
@@ -177,7 +177,10 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
     const expression = [
       set.length > 0 ? `SET ${set.join(', ')}` : '',
       remove.length > 0 ? `REMOVE ${remove.join(', ')}` : '',
+      // A copy of the table tells the newer of two forms by it.
+      `ADD ${WRITES} :one`,
     ];
+    values[':one'] = { N: '1' };
     const result = await write(
       new UpdateItemCommand({
         TableName: table,
@@ -185,7 +188,7 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
         UpdateExpression: expression.join(' ').trim(),
         ConditionExpression: `attribute_exists(pk)${condition}`,
         ...(Object.keys(names).length > 0 && { ExpressionAttributeNames: names }),
-        ...(Object.keys(values).length > 0 && { ExpressionAttributeValues: values }),
+        ExpressionAttributeValues: values,
         ReturnValues: 'ALL_NEW',
       }),
     );
@@ -222,7 +225,12 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
       await write(
         new PutItemCommand({
           TableName: table,
-          Item: { ...key(id), ...(Object.fromEntries(attributes) as Item), lease_until: { N: '0' } },
+          Item: {
+            ...key(id),
+            ...(Object.fromEntries(attributes) as Item),
+            lease_until: { N: '0' },
+            [WRITES]: { N: '1' },
+          },
         }),
       );
     },

@@ -45,5 +45,7 @@ export const ENDPOINTS = '@endpoints';
 export const DEAD = '@dead#';
 /** An endpoint; its id follows. */
 export const ENDPOINT = 'endpoint#';
+/** Of an endpoint: how often it was written. The greater is newer. */
+export const WRITES = 'writes';
 /** An event that an endpoint did not take yet; the endpoint's id, `#` and the event's id follow. */
 export const RETRY = 'retry#';

@@ -13,6 +13,7 @@ import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from 
 import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
+import { createEndpoints, type Endpoint } from '../../lambda/adapters/endpoints.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
@@ -282,6 +283,29 @@ it('a client that was deleted and created again is copied in its current state, 
   await clients.create({ ...record, clientId: 'acme', createdAtMs: T0 + 9_000, keys: [key] });
   expect(await at.copy()).toMatchObject({ complete: true });
   at.expectCopied();
+});
+
+it('endpoints of callbacks, what they did not take and their dead letters are copied, and again where they changed', async () => {
+  const at = await world();
+  const source = tableName('live', 'clients', 1);
+  const endpoints = createEndpoints(dynamodbClientOn(at.store, HOME), source);
+  const retry = { event: 'evt_1', type: 'registration.created', timestamp: '', data: '{}' };
+  const times = { firstAtMs: T0, nextAtMs: T0, lastStatus: 500, lastError: null };
+  await endpoints.create(endpointOf('ep_1'));
+  await endpoints.putRetry('ep_1', { ...retry, ...times, attempts: 1 });
+  await endpoints.putDead('ep_1', { ...retry, ...times, attempts: 9, deadAtMs: T0 });
+  await at.copy({ whileWriting: true });
+  await endpoints.change('ep_1', { cursor: 7 });
+  await endpoints.putRetry('ep_1', { ...retry, ...times, attempts: 2 });
+  expect(await at.copy()).toMatchObject({ complete: true, tables: [{}, { written: 2, newer: 0 }] });
+  at.expectCopied();
+});
+
+const endpointOf = (id: string): Endpoint => ({
+  ...{ id, client: 'acme', holder: HOME, url: 'https://hooks.example.com', events: null, payload: 'thin' },
+  ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: null, state: 'active', cursor: 1, cursorAtMs: T0 },
+  ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null, ping: null, pinged: null },
+  ...{ createdAtMs: T0, lease: null, leaseUntilMs: 0 },
 });
 
 it.each([

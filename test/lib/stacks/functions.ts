@@ -88,7 +88,6 @@ const RIGHTS: Record<FunctionName, string[]> = {
   ],
   'admin-write': [
     `dynamodb:GetItem ${table('clients')}`,
-    `dynamodb:GetItem ${table('events')}`,
     `dynamodb:Query ${table('events')}`,
     secret('webhook'),
     secret('webhook-root'),
