@@ -6,7 +6,6 @@ import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { type Access, type AccessOptions, addAccessOptions, findAccess } from './access.ts';
 import { Checkpoint } from './checkpoint.ts';
-import { dryRun } from './dry-run.ts';
 import { FailuresFile } from './failures.ts';
 import { type Format, type Input, openInput } from './input.ts';
 import { type Progress, startProgress } from './progress.ts';
@@ -111,6 +110,8 @@ async function register(file: string, options: Options, io: Io): Promise<number>
 async function tryRegister(file: string, options: Options, io: Io): Promise<number> {
   if (options.failures !== undefined)
     throw usage('--failures cannot be combined with --dry-run, which writes no file');
+  // It brings the checks of the platform, which a run does not need.
+  const { dryRun } = await import('./dry-run.ts');
   const access = findAccess(options, io);
   const json = options.json === true;
   const input = await openInput(file, resolve(io.cwd, file), options.format, io);
