@@ -36,6 +36,7 @@ export function layerRows(
   const row = (figure: string, us: number): Row => ({
     figure,
     measured: `${us.toFixed(0)} µs, ${((100 * us) / cpuUs).toFixed(1)} %`,
+    values: [us],
   });
   return [
     ...Object.entries(layers).map(([layer, share]) => row(layer, share * mainUs)),

@@ -45,12 +45,12 @@ const RULES: readonly Rule[] = [
   },
   {
     layer: 'registry, check 12',
-    frame: /\/lambda\/adapters\/registry\.ts|#(registrationId|decideRegister)$/,
+    frame: /\/lambda\/adapters\/(registry|events)\.ts|#(registrationId|decideRegister)$/,
   },
   {
     layer: 'client record',
     frame:
-      /\/lambda\/(adapters\/clients|request\/client-(cache|keys))\.ts|\/lru-cache\/|\/protocol\/client\.ts/,
+      /\/lambda\/(adapters\/clients|request\/client-(cache|keys|root))\.ts|\/lru-cache\/|\/protocol\/client\.ts/,
   },
   { layer: 'stand-in store', frame: /\/bench\/store\// },
   {

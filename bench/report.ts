@@ -5,6 +5,10 @@ export interface Row {
   /** The target, if there is one; `missed` if the figure does not meet it. */
   readonly target?: string;
   readonly missed?: boolean;
+  /** What a plot shows of this row, in the section's unit. */
+  readonly values?: readonly number[];
+  /** It is a limit that this project is compared with, and does not set. */
+  readonly limit?: boolean;
 }
 
 export interface Section {
@@ -12,13 +16,25 @@ export interface Section {
   /** The meaning of the figures, and how they were taken. */
   readonly note: string;
   readonly rows: readonly Row[];
+  /** Of the values that are plotted. */
+  readonly unit?: string;
   /** Remarks, e.g. why a target was missed and what would close the gap. */
   readonly remarks?: readonly string[];
 }
 
-/** The result of a part of the bench: its tables, and the raw figures behind them. */
-export interface Measured {
-  readonly sections: readonly Section[];
+/** A part of the bench. What it measures is kept, and its tables can be made from that at any time. */
+export interface Part<Raw> {
+  measure(): Promise<Raw>;
+  sections(raw: Raw): readonly Section[];
+}
+
+/** A part's last measurement, as it is kept. */
+export interface Kept {
+  /** `YYYY-MM-DD`, UTC. */
+  readonly date: string;
+  readonly machine: string;
+  /** How processes are kept to cores. */
+  readonly cores: string;
   readonly raw: unknown;
 }
 
@@ -50,6 +66,13 @@ export function spread(values: readonly number[], digits: number): string {
 export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
+/** The values below which so many percent lie. */
+export function percentiles(values: readonly number[]): Readonly<Record<'50' | '95' | '99', number>> {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.floor(part * sorted.length)] ?? Number.NaN;
+  return { 50: at(0.5), 95: at(0.95), 99: at(0.99) };
+}
+
 /** Slope of the least-squares line through some points. */
 export function slope(points: readonly (readonly [x: number, y: number])[]): number {
   const mean = (axis: 0 | 1) => points.reduce((sum, point) => sum + point[axis], 0) / points.length;
@@ -57,6 +80,10 @@ export function slope(points: readonly (readonly [x: number, y: number])[]): num
   const over = points.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0);
   return over / points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
 }
+
+/** Value by value: those of one round meet the machine in the same state. */
+export const ratios = (values: readonly number[], over: readonly number[]): number[] =>
+  values.map((value, i) => value / over[i]!);
 
 export function progress(text: string): void {
   process.stderr.write(`${text}\n`);

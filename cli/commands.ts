@@ -29,6 +29,11 @@ export const commands = (io: Io, setExit: SetExit, run: RunCommand): readonly En
     load: async () => (await import('./registrations/command.ts')).registrationsCommand(io, setExit),
   },
   {
+    term: 'events',
+    description: 'Rebuild the events that consumers read.',
+    load: async () => (await import('./events/command.ts')).eventsCommand(io, setExit),
+  },
+  {
     term: 'clients',
     description: 'Manage the clients that may register users.',
     load: async () => (await import('./clients/command.ts')).clientsCommand(io, setExit),

@@ -13,7 +13,13 @@ import { LOCAL_DEPLOY } from '../cli/local.ts';
 import { setUpVault } from '../cli/vault/setup.ts';
 import { createSecretVersions } from '../lambda/adapters/secret-versions.ts';
 import { DEFAULT_LAGS, DEFAULTS } from '../lambda/contract/defaults.ts';
-import { EMPTY_KEYSET, keysWatchName, rotationFunctionName, secretName } from '../lambda/contract/names.ts';
+import {
+  EMPTY_KEYSET,
+  keysWatchName,
+  rotationFunctionName,
+  secretName,
+  tableName,
+} from '../lambda/contract/names.ts';
 import { KEYSETS, longestLifeMs, PURPOSES, type Purpose } from '../lambda/contract/purposes.ts';
 import { rotationEnvironment } from '../lambda/contract/rotation-environment.ts';
 import { keysWatch, rotate } from '../lambda/entry/compose/keys.ts';
@@ -153,7 +159,7 @@ function rotationFunction(
 }
 
 function watchFunction(
-  { nowMs, log }: KeysOptions,
+  { regions, nowMs, log }: KeysOptions,
   { name, aws }: LocalRegion,
   keysRegion: string,
 ): LambdaHandler {
@@ -162,8 +168,14 @@ function watchFunction(
     COUNTERSIGN_REGION: name,
     COUNTERSIGN_KEYS_REGION: keysRegion,
     COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
+    COUNTERSIGN_REGION_NAMES: JSON.stringify(regions.map((each) => each.name)),
+    COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),
+    COUNTERSIGN_CLIENTS_TABLE: tableName(STAGE, 'clients'),
   };
-  return keysWatch({ env, nowMs, log }, askByLambda(aws.lambda, STAGE)) as LambdaHandler;
+  return keysWatch(
+    { env, nowMs, log, dynamodb: aws.dynamodb },
+    askByLambda(aws.lambda, STAGE),
+  ) as LambdaHandler;
 }
 
 const noIdentity = async () => {

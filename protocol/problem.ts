@@ -75,6 +75,12 @@ export const PROBLEMS = {
     detail: 'This user is registered with other data.',
     nonce: true,
   },
+  cursor_gone: {
+    status: 410,
+    title: 'Cursor gone',
+    detail: 'Events after this cursor may have been deleted; start from 0.',
+    nonce: false,
+  },
   key_exists: {
     status: 409,
     title: 'Key exists',

@@ -1,9 +1,17 @@
 /**
- * Writes the generated parts of docs/cost.md: the cost of a stage at rest, from its templates, and in use.
+ * Writes the generated parts of docs/cost.md, the cost of a stage at rest, from its templates, and in use;
+ * and that of docs/scale.md.
  */
 import { fileURLToPath } from 'node:url';
 import type { ConfigInput } from '../lib/config/schema.ts';
-import { flood, healthTraffic, instances, millionNonces, millionRegistrations } from './cost-use.ts';
+import {
+  billionRegistrations,
+  flood,
+  healthTraffic,
+  instances,
+  millionNonces,
+  millionRegistrations,
+} from './cost-use.ts';
 import {
   production,
   type Resources,
@@ -80,6 +88,14 @@ export function costReference(): string {
   );
 }
 
+/** @returns docs/scale.md with its new generated part */
+export const scaleReference = (): string =>
+  withGenerated(
+    readDocument('scale.md'),
+    'cost-reference.ts: a billion registrations',
+    billionRegistrations(),
+  );
+
 function table(title: string, stacks: readonly Resources[]): string {
   const rows = PRICES.map(({ what, each, count }) => {
     const quantity = stacks.reduce((sum, resources) => sum + count(resources), 0);
@@ -121,4 +137,7 @@ const healthChecks = (resources: Resources, ofEndpoint: boolean): number =>
     .filter(({ Type }) => Type === 'AWS::Route53::HealthCheck')
     .filter(({ Properties }) => (Properties.HealthCheckConfig.Type === 'HTTPS') === ofEndpoint).length;
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeDocument('cost.md', costReference());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeDocument('cost.md', costReference());
+  writeDocument('scale.md', scaleReference());
+}

@@ -1,23 +1,12 @@
 /** The cost of use: each amount is a quantity times a unit price, and the document shows both. */
 import { readConfig } from '../lib/config/read.ts';
+import { PRICE } from './prices.ts';
 import { production } from './reference.ts';
 
-/** Unit prices in USD, us-east-1, as known in November 2026. */
-const PRICE = {
-  apiRequest: 3.5e-6,
-  lambdaRequest: 0.2e-6,
-  /** arm64. */
-  gbSecond: 0.0000133334,
-  writeUnit: 0.625e-6,
-  readUnit: 0.125e-6,
-  logGb: 0.5,
-  wafRequest: 0.6e-6,
-  transferGb: 0.09,
-  secretCall: 0.05 / 10_000,
-  kmsCall: 0.03 / 10_000,
-} as const;
-
 const MILLION = 1e6;
+const BILLION = 1e9;
+/** Of a registration in the registry. */
+const REGISTRATION_BYTES = 600;
 const DAY_S = 24 * 3600;
 const MONTH_S = 30 * DAY_S;
 
@@ -180,16 +169,29 @@ export function instances(): string {
   ].join('\n');
 }
 
-export function millionRegistrations(): string {
-  const columns = ['`dev`', '`prod`, one Region', 'two', 'three'];
-  const rows = [
-    ...answered({ count: MILLION, durationMs: 30, answer: 1500 }, [false, true, true, true]),
-    writes('ledger, one write of ≤ 1 KB', MILLION, [1, 1, 1, 1]),
-    writes('registry, one write of ≤ 1 KB in each Region', MILLION, [1, 1, 2, 3]),
-    writes('limits, one lease for many signatures', 0.05 * MILLION, [1, 1, 1, 1]),
-  ];
-  return table(columns, rows);
+export const millionRegistrations = (): string =>
+  table(['`dev`', '`prod`, one Region', 'two', 'three'], registrations(MILLION));
+
+/** The same for 10^9 in a month, with what a month of them costs to keep for another one. */
+export function billionRegistrations(): string {
+  const columns = ['`prod`, one Region', 'two', 'three'];
+  const prod = registrations(BILLION).map((row) => ({ ...row, usd: row.usd.slice(1) }));
+  const gb = (BILLION * REGISTRATION_BYTES) / 1e9;
+  const kept: Row = {
+    what: 'what they are stored for each further month, in each Region',
+    quantity: `${number(gb)} GB`,
+    price: '0.25 a GB',
+    usd: [1, 2, 3].map((regions) => regions * gb * PRICE.storedGb),
+  };
+  return table(columns, [...prod, kept]);
 }
+
+const registrations = (count: number): Row[] => [
+  ...answered({ count, durationMs: 30, answer: 1500 }, [false, true, true, true]),
+  writes('ledger, one write of ≤ 1 KB', count, [1, 1, 1, 1]),
+  writes('registry, one write of ≤ 1 KB in each Region', count, [1, 1, 2, 3]),
+  writes('limits, one lease for many signatures', 0.05 * count, [1, 1, 1, 1]),
+];
 
 export function millionNonces(): string {
   return table(

@@ -12,7 +12,7 @@ import { Nonces } from '../../lambda/request/nonces.ts';
 import { startPlatform } from '../../local/platform.ts';
 import { STAGE } from '../../local/stage.ts';
 import { type Keyset, signingKey, verificationKey } from '../../protocol/keyset.ts';
-import { type Measured, median, progress, type Row, type Section, spread } from '../report.ts';
+import { median, type Part, progress, type Row, spread } from '../report.ts';
 
 const CALLS = 100_000;
 const ROUNDS = 9;
@@ -24,26 +24,39 @@ const COOLDOWN_S = 10;
 const ROTATIONS = 15;
 const DAY_MS = 24 * 3_600_000;
 
-export async function measureKeys(): Promise<Measured> {
-  const lookup = await measureLookup();
-  const refresh = await measureRefresh();
-  const flood = await measureFlood();
-  const rotation = await measureRotation();
-  return {
-    sections: [
-      {
-        title: 'Keys on the request path',
-        note: `The keyset has three keys, as between two rotations. ${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds in turn; median (least–greatest).`,
-        rows: [...lookup.rows, refresh.row, flood.row],
-        remarks: [
-          'A lookup takes two promises, for the keyset and for the revoked kids, and the choice of the key. Each use checks the age of both copies.',
-        ],
-      },
-      rotation.section,
-    ],
-    raw: { lookup: lookup.raw, refresh: refresh.raw, flood: flood.raw, rotation: rotation.raw },
-  };
+interface Raw {
+  readonly lookup: { readonly us: Readonly<Record<'promise' | 'verify' | 'sign', readonly number[]>> };
+  readonly refresh: { readonly during: number; readonly waited: number };
+  readonly flood: { readonly reads: number };
+  /** By Vault and purpose; the reason, where a Vault could not be measured. */
+  readonly rotation: Readonly<Record<string, Millis | string>>;
 }
+
+export const keys: Part<Raw> = {
+  measure: async () => ({
+    lookup: await measureLookup(),
+    refresh: await measureRefresh(),
+    flood: await measureFlood(),
+    rotation: await measureRotation(),
+  }),
+  sections: ({ lookup, refresh, flood, rotation }) => [
+    {
+      title: 'Keys on the request path',
+      note: `The keyset has three keys, as between two rotations. ${CALLS.toLocaleString('en')} calls a round, ${ROUNDS} rounds in turn; median (least–greatest).`,
+      unit: 'µs',
+      rows: [...lookupRows(lookup), refreshRow(refresh), floodRow(flood)],
+      remarks: [
+        'A lookup takes two promises, for the keyset and for the revoked kids, and the choice of the key. Each use checks the age of both copies.',
+      ],
+    },
+    {
+      title: 'A rotation, by step',
+      note: `${ROTATIONS} rotations in a row; each step is one call of the function; median (least–greatest). No request waits for a rotation.`,
+      unit: 'ms, all steps',
+      rows: Object.entries(rotation).map(([name, ms]) => rotationRow(name, ms)),
+    },
+  ],
+};
 
 function threeKeys(nowMs: number): Keyset {
   const key = (kid: string, activates_at: number, retires_at: number | null) => ({
@@ -95,20 +108,25 @@ async function measureLookup() {
     us.verify.push(await perCall(async () => verificationKey(await cache.current(), 'BBBBBA', clock.nowMs)));
     us.sign.push(await perCall(async () => signingKey(await cache.current(), clock.nowMs)));
   }
-  const held = (figure: string, values: readonly number[]): Row => ({
+  return { us };
+}
+
+function lookupRows({ us }: Raw['lookup']): Row[] {
+  const row = (figure: string, values: readonly number[]): Row => ({
     figure,
     measured: `${spread(values, 2)} µs`,
+    values,
+  });
+  const held = (figure: string, values: readonly number[]): Row => ({
+    ...row(figure, values),
     target: `≤ ${LOOKUP_TARGET_US} µs`,
     missed: median(values) > LOOKUP_TARGET_US,
   });
-  return {
-    rows: [
-      { figure: 'one promise, awaited', measured: `${spread(us.promise, 2)} µs` },
-      held('the key that verifies, by its kid', us.verify),
-      held('the key that signs', us.sign),
-    ],
-    raw: { calls: CALLS, us },
-  };
+  return [
+    { ...row('one promise, awaited', us.promise), limit: true },
+    held('the key that verifies, by its kid', us.verify),
+    held('the key that signs', us.sign),
+  ];
 }
 
 /** Microseconds. */
@@ -134,14 +152,15 @@ async function measureRefresh() {
     // Without it, the read could not end.
     if (during % 1_000 === 0) await delay(0);
   } while (counts.reading);
-  const row: Row = {
-    figure: `lookups while a refresh of ${READ_MS} ms is under way`,
-    measured: `${during.toLocaleString('en')}, of which ${waited} waited for it`,
-    target: 'none waits',
-    missed: waited > 0,
-  };
-  return { row, raw: { readMs: READ_MS, during, waited } };
+  return { during, waited };
 }
+
+const refreshRow = ({ during, waited }: Raw['refresh']): Row => ({
+  figure: `lookups while a refresh of ${READ_MS} ms is under way`,
+  measured: `${during.toLocaleString('en')}, of which ${waited} waited for it`,
+  target: 'none waits',
+  missed: waited > 0,
+});
 
 /** Nonces whose kids are in no keyset. */
 async function measureFlood() {
@@ -160,51 +179,52 @@ async function measureFlood() {
     await nonces.verificationKey(Buffer.from(`${i}`.padStart(4, '0').slice(-4)).toString('base64url'));
     clock.nowMs += (FLOOD_S * 1000) / FORGED;
   }
-  const reads = counts.reads - first;
+  return { reads: counts.reads - first };
+}
+
+function floodRow({ reads }: Raw['flood']): Row {
   const most = FLOOD_S / COOLDOWN_S;
-  const row: Row = {
+  return {
     figure: `reads of the secret in a flood of ${FORGED.toLocaleString('en')} forged kids in ${FLOOD_S} s`,
     measured: String(reads),
     target: `≤ ${most}, one in ${COOLDOWN_S} s`,
     missed: reads > most,
   };
-  return { row, raw: { forged: FORGED, seconds: FLOOD_S, reads } };
 }
 
 const STEPS = ['createSecret', 'testSecret', 'finishSecret'] as const;
+const VAULTS = { embedded: 'the embedded stand-in', openbao: 'OpenBao' } as const;
 type Millis = Record<(typeof STEPS)[number], number[]>;
 
 /**
  * Calls the real rotation functions step by step, as Secrets Manager does, over the local Secrets Manager.
  */
-async function measureRotation() {
-  const rows: Row[] = [];
+async function measureRotation(): Promise<Raw['rotation']> {
   const raw: Record<string, Millis | string> = {};
   for (const vault of ['embedded', 'openbao'] as const) {
-    const name = vault === 'openbao' ? 'OpenBao' : 'the embedded stand-in';
-    progress(`keys: rotations, ${name}`);
+    progress(`keys: rotations, ${VAULTS[vault]}`);
     try {
-      for (const purpose of ['nonce', 'token'] as const) {
-        const ms = await rotateBySteps(vault, purpose);
-        raw[`${vault} ${purpose}`] = ms;
-        const whole = ms.createSecret.map((first, i) => first + ms.testSecret[i]! + ms.finishSecret[i]!);
-        const figures = [...STEPS.map((step) => `${step} ${spread(ms[step], 1)}`), `all ${spread(whole, 1)}`];
-        rows.push({
-          figure: `${purpose} (${KEYSETS[purpose].keyType}), ${name}`,
-          measured: `${figures.join('; ')} ms`,
-        });
-      }
+      for (const purpose of ['nonce', 'token'] as const)
+        raw[`${vault} ${purpose}`] = await rotateBySteps(vault, purpose);
     } catch (error) {
       raw[vault] = (error as Error).message;
-      rows.push({ figure: name, measured: `not measured: ${(error as Error).message.split('\n')[0]}` });
     }
   }
-  const section: Section = {
-    title: 'A rotation, by step',
-    note: `${ROTATIONS} rotations in a row; each step is one call of the function; median (least–greatest). No request waits for a rotation.`,
-    rows,
+  return raw;
+}
+
+/** @param name a Vault and a purpose, or a Vault */
+function rotationRow(name: string, ms: Millis | string): Row {
+  const [vault, purpose] = name.split(' ') as [keyof typeof VAULTS, Purpose?];
+  if (typeof ms === 'string')
+    return { figure: VAULTS[vault], measured: `not measured: ${ms.split('\n')[0]}` };
+  const whole = ms.createSecret.map((first, i) => first + ms.testSecret[i]! + ms.finishSecret[i]!);
+  const figures = [...STEPS.map((step) => `${step} ${spread(ms[step], 1)}`), `all ${spread(whole, 1)}`];
+  return {
+    figure: `${purpose} (${KEYSETS[purpose!].keyType}), ${VAULTS[vault]}`,
+    measured: `${figures.join('; ')} ms`,
+    values: whole,
   };
-  return { section, raw };
 }
 
 async function rotateBySteps(vault: 'embedded' | 'openbao', purpose: Purpose): Promise<Millis> {

@@ -8,7 +8,7 @@ import { CORES } from '../machine.ts';
 import { startChild } from '../processes/child.ts';
 import type { Driven } from '../processes/load.ts';
 import type { Signer } from '../processes/proofs.ts';
-import { type Measured, median, progress, type Row, spread } from '../report.ts';
+import { median, type Part, progress, type Row, type Section, spread } from '../report.ts';
 
 const CONCURRENCY = [1, 4, 16, 64] as const;
 const PROFILED = 16;
@@ -17,16 +17,24 @@ const ROUND_SECONDS = 1.5;
 const WARM_UP_SECONDS = 4;
 const PROFILE_SECONDS = 4;
 
-export async function measurePlatform(): Promise<Measured> {
+interface Raw {
+  /** By connections. */
+  readonly rounds: Readonly<Record<string, readonly Cost[]>>;
+  readonly layers: Readonly<Record<string, number>>;
+}
+
+export const platform: Part<Raw> = { measure, sections };
+
+async function measure(): Promise<Raw> {
   const load = await startChild('load.ts', CORES.load);
-  const platform = await startChild('platform.ts', CORES.server);
+  const server = await startChild('platform.ts', CORES.server);
   try {
-    const { entry: issuer, regions, clients } = await platform.ask<PlatformInfo>('info');
+    const { entry: issuer, regions, clients } = await server.ask<PlatformInfo>('info');
     const { client_id: clientId, api_key: apiKey } = clients[0]!;
     const signers: Signer[] = [{ clientId, kid: '1', alg: 'HS256', apiKey }];
     const target = { url: regions[0]!.url, issuer, kind: 'registration', signers } as const;
     const drive = (connections: number, seconds: number) =>
-      costOf(platform, () => load.ask<Driven>('drive', { ...target, connections, seconds }));
+      costOf(server, () => load.ask<Driven>('drive', { ...target, connections, seconds }));
 
     progress('platform: warming up');
     await drive(PROFILED, WARM_UP_SECONDS);
@@ -37,18 +45,18 @@ export async function measurePlatform(): Promise<Measured> {
         costs.push(await drive(connections, ROUND_SECONDS));
       }
     progress('platform: where the time goes');
-    await platform.ask('startProfile');
+    await server.ask('startProfile');
     await drive(PROFILED, PROFILE_SECONDS);
-    const layers = await platform.ask<Record<string, number>>('stopProfile');
-    return report(rounds, layers);
+    const layers = await server.ask<Record<string, number>>('stopProfile');
+    return { rounds: Object.fromEntries(rounds), layers };
   } finally {
     await load.stop();
-    await platform.stop();
+    await server.stop();
   }
 }
 
-function report(rounds: ReadonlyMap<number, Cost[]>, layers: Record<string, number>): Measured {
-  const row = ([connections, costs]: [number, Cost[]]): Row => {
+function sections({ rounds, layers }: Raw): Section[] {
+  const row = ([connections, costs]: [string, readonly Cost[]]): Row => {
     const rate = spread(
       costs.map(({ perSecond }) => perSecond),
       0,
@@ -58,26 +66,26 @@ function report(rounds: ReadonlyMap<number, Cost[]>, layers: Record<string, numb
     return {
       figure: `${connections} at a time`,
       measured: `${rate} a second; ${ms('50')} ms, 95 %: ${ms('95')} ms, 99 %: ${ms('99')} ms`,
+      values: costs.map(({ perSecond }) => perSecond),
     };
   };
-  const profiled = rounds.get(PROFILED)!;
+  const profiled = rounds[PROFILED]!;
   const cost = {
     cpuUs: median(profiled.map(({ cpuUs }) => cpuUs)),
     mainUs: median(profiled.map(({ mainUs }) => mainUs)),
   };
-  return {
-    sections: [
-      {
-        title: 'The local platform',
-        note: `Registrations with HS256 proofs into one Region; gateway, functions, AWS endpoint and stores share one process on one core. ${ROUNDS} rounds of ${ROUND_SECONDS} s each in turn; rate: median (least–greatest), latencies: median of the rounds’ percentiles.`,
-        rows: [...rounds].map(row),
-      },
-      {
-        title: 'Where the local platform’s time goes',
-        note: `Processor time per registration at ${PROFILED} at a time, by a sampling profile of the main thread. The stores and the AWS endpoint do the work that AWS does elsewhere.`,
-        rows: layerRows(layers, cost),
-      },
-    ],
-    raw: { rounds: Object.fromEntries(rounds), layers },
-  };
+  return [
+    {
+      title: 'The local platform',
+      note: `Registrations with HS256 proofs into one Region; gateway, functions, AWS endpoint and stores share one process on one core. ${ROUNDS} rounds of ${ROUND_SECONDS} s each in turn; rate: median (least–greatest), latencies: median of the rounds’ percentiles.`,
+      unit: 'registrations a second',
+      rows: Object.entries(rounds).map(row),
+    },
+    {
+      title: 'Where the local platform’s time goes',
+      note: `Processor time per registration at ${PROFILED} at a time, by a sampling profile of the main thread. The stores and the AWS endpoint do the work that AWS does elsewhere.`,
+      unit: 'µs of processor time',
+      rows: layerRows(layers, cost),
+    },
+  ];
 }

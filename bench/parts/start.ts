@@ -1,22 +1,22 @@
 /**
- * The time from a process's start to its first registration, as in a cold start. Its store is reached by
- * HTTP.
+ * The time from a process's start to its first registration, as in a cold start: on a whole core, and on a
+ * fifth of one. Its store is reached by HTTP.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import type { PlatformInfo } from '../../local/platform.ts';
 import { signRegistration } from '../../local/sign.ts';
-import { STAGE } from '../../local/stage.ts';
 import { type Builds, build } from '../builds.ts';
-import { CORES, pinned } from '../machine.ts';
+import { CORES } from '../machine.ts';
 import { startChild } from '../processes/child.ts';
-import { type Measured, median, progress, type Row, spread } from '../report.ts';
+import { startCold } from '../processes/cold.ts';
+import { makeQuota, type Quota } from '../quota.ts';
+import { median, type Part, progress, type Row, ratios, type Section, spread } from '../report.ts';
 
 const ROUNDS = 15;
+const FIFTH_ROUNDS = 7;
+const FIFTH = 0.2;
 const TARGET = 1.3;
 
 interface Round {
@@ -24,68 +24,88 @@ interface Round {
   readonly listening: number;
   readonly answered: number;
 }
-const KINDS = ['floor', 'deployed', 'sdk'] as const;
+const KINDS = ['floor', 'deployed', 'sdk', 'cacheEmpty', 'cacheFull'] as const;
 type Kind = (typeof KINDS)[number];
+type Rounds = Record<Kind, Round[]>;
 
-export async function measureStart(): Promise<Measured> {
+const NAMES: Readonly<Record<Kind, string>> = {
+  floor: 'the floor: `node:http`, one store call, 201',
+  deployed: 'as deployed: one module, its own client of the stores, keysets read at the start',
+  sdk: "one module with the AWS SDK's clients, nothing read before the first request",
+  cacheEmpty: 'as deployed, with V8’s compile cache in an empty folder, as /tmp is at a cold start',
+  cacheFull: 'as deployed, with a compile cache that an earlier start has filled',
+};
+
+interface Raw {
+  readonly whole: Rounds;
+  /** Undefined where the machine lets nobody limit a process. */
+  readonly fifth?: Rounds;
+}
+
+export const start: Part<Raw> = {
+  measure,
+  sections: ({ whole, fifth }) => [wholeSection(whole), ...(fifth ? [fifthSection(fifth)] : [])],
+};
+
+async function measure(): Promise<Raw> {
   const outdir = mkdtempSync(join(tmpdir(), 'countersign-start-'));
   const platform = await startChild('platform.ts', CORES.load);
+  const quota = makeQuota(FIFTH);
   try {
     progress('start: building');
     const builds = build(outdir);
     const info = await platform.ask<PlatformInfo>('info');
-    const rounds = Object.fromEntries(KINDS.map((kind) => [kind, [] as Round[]])) as Record<Kind, Round[]>;
-    // The first of each fills the machine's file cache and is not counted.
-    for (let round = 0; round <= ROUNDS; round++) {
-      if (round > 0) progress(`start: round ${round} of ${ROUNDS}`);
-      for (const kind of KINDS) {
-        const measured = await firstAnswer(kind, builds, info);
-        if (round > 0) rounds[kind].push(measured);
+    const filled = join(outdir, 'compiled');
+    const once = (kind: Kind, limit?: Quota) => firstAnswer({ kind, builds, info, filled, limit });
+    // The first of each fills the machine's file cache and the compile cache, and is not counted.
+    for (const kind of KINDS) await once(kind);
+    const run = async (rounds: number, limit?: Quota): Promise<Rounds> => {
+      const measured: Rounds = { floor: [], deployed: [], sdk: [], cacheEmpty: [], cacheFull: [] };
+      for (let round = 1; round <= rounds; round++) {
+        progress(`start: ${limit ? 'a fifth of a core' : 'a core'}, round ${round} of ${rounds}`);
+        for (const kind of KINDS) measured[kind].push(await once(kind, limit));
       }
-    }
-    return report(rounds);
+      return measured;
+    };
+    const whole = await run(ROUNDS);
+    return { whole, ...(quota && { fifth: await run(FIFTH_ROUNDS, quota) }) };
   } finally {
+    quota?.remove();
     await platform.stop();
     rmSync(outdir, { recursive: true, force: true });
   }
 }
 
-async function firstAnswer(kind: Kind, builds: Builds, info: PlatformInfo): Promise<Round> {
-  const { name, url } = info.regions[0]!;
+interface Start {
+  readonly kind: Kind;
+  readonly builds: Builds;
+  readonly info: PlatformInfo;
+  /** A compile cache that stays from start to start. */
+  readonly filled: string;
+  readonly limit: Quota | undefined;
+}
+
+async function firstAnswer({ kind, builds, info, filled, limit }: Start): Promise<Round> {
   const request = await registration(info);
-  const args = kind === 'floor' ? [builds.floor] : [builds.server, builds[kind]];
-  const [command, commandArgs] = pinned(CORES.server, args);
-  const env = {
-    PATH: process.env.PATH,
-    NODE_ENV: 'production',
-    AWS_ENDPOINT_URL: info.awsEndpoint,
-    AWS_REGION: name,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-    POWERTOOLS_LOG_LEVEL: 'SILENT',
-    ...servingEnvironment({
-      stage: STAGE,
-      region: name,
-      baseUrl: url,
-      entryUrl: info.entry,
-      regions: [{ name, url }],
-      consistency: 'strong',
-    }),
-  };
+  const bundle = kind === 'sdk' ? builds.sdk : builds.deployed;
+  const args = kind === 'floor' ? [builds.floor] : [builds.server, bundle];
+  const empty = kind === 'cacheEmpty' ? mkdtempSync(`${filled}-`) : undefined;
+  const cache = kind === 'cacheFull' ? filled : empty;
   const start = performance.now();
-  const child = spawn(command, commandArgs, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const cold = await startCold(args, {
+    ...{ info, quota: limit },
+    env: cache === undefined ? {} : { NODE_COMPILE_CACHE: cache },
+  });
   try {
-    const exited = once(child, 'exit').then(() => [undefined]);
-    const [port] = await Promise.race([once(child.stdout, 'data'), exited]);
-    if (port === undefined) throw new Error(`${kind} ended before it listened`);
     const listening = performance.now() - start;
-    const answer = await fetch(`http://127.0.0.1:${String(port).trim()}/v1/register`, request);
+    const answer = await fetch(`${cold.url}/v1/register`, request);
     const text = await answer.text();
     const answered = performance.now() - start;
     if (answer.status !== 201) throw new Error(`${kind}: ${answer.status} ${text}`);
     return { listening, answered };
   } finally {
-    child.kill();
+    await cold.stop();
+    if (empty !== undefined) rmSync(empty, { recursive: true, force: true });
   }
 }
 
@@ -99,48 +119,55 @@ async function registration(info: PlatformInfo): Promise<RequestInit> {
   return { method: 'POST', headers, body };
 }
 
-function report(rounds: Record<Kind, Round[]>): Measured {
-  const name = {
-    floor: 'the floor: `node:http`, one store call, 201',
-    deployed: 'as deployed: one module, its own client of the stores, keysets read at the start',
-    sdk: "one module with the AWS SDK's clients, nothing read before the first request",
-  };
-  const ratios = (kind: Kind) => rounds[kind].map(({ answered }, i) => answered / rounds.floor[i]!.answered);
-  const row = (kind: Kind): Row => {
-    const of = (what: keyof Round) =>
-      spread(
-        rounds[kind].map((round) => round[what]),
-        0,
-      );
-    const measured = `first 201 after ${of('answered')} ms, listening after ${of('listening')} ms`;
-    if (kind === 'floor') return { figure: name.floor, measured };
-    return {
-      figure: name[kind],
-      measured: `${measured}; ${spread(ratios(kind), 2)} × the floor`,
-      ...(kind === 'deployed' && {
-        target: `≤ ${TARGET} × the floor`,
-        missed: median(ratios(kind)) > TARGET,
-      }),
-    };
-  };
+function wholeSection(rounds: Rounds): Section {
   return {
-    sections: [
-      {
-        title: 'Process start to first 201',
-        note: `${ROUNDS} starts of each in turn, on one core; the store is the local platform’s AWS endpoint in another process. A first registration needs eleven calls: two keysets, their revoked kids, whether the Region takes writes (two), the client, the mark of the tables’ use, the ledger, a lease of its quota, the registry. As deployed, the first six are made at once, before the process listens.`,
-        rows: KINDS.map(row),
-        remarks: [overFloor(rounds)],
-      },
-    ],
-    raw: rounds,
+    title: 'Process start to first 201',
+    note: `${ROUNDS} starts of each in turn, on one core; the store is the local platform’s AWS endpoint in another process. A first registration needs eleven calls: two keysets, their revoked kids, whether the Region takes writes (two), the client, the mark of the tables’ use, the ledger, a lease of its quota, the registry. As deployed, the first six are made at once, before the process listens. The floor is the physical limit.`,
+    unit: 'ms to the first 201',
+    rows: startRows(rounds, TARGET),
+    remarks: [overFloor(rounds), cacheRemark(rounds)],
   };
 }
 
+function fifthSection(rounds: Rounds): Section {
+  return {
+    title: 'Process start to first 201, on a fifth of a core',
+    note: `The same, ${FIFTH_ROUNDS} starts of each in turn, in a control group of Linux that gives the process ${FIFTH * 20} ms of processor time in each 20 ms: the part of a core that Lambda gives to ${Math.round(FIFTH * 1769)} MB.`,
+    unit: 'ms to the first 201',
+    rows: startRows(rounds),
+    remarks: [overFloor(rounds), cacheRemark(rounds)],
+  };
+}
+
+const answers = (rounds: readonly Round[]): number[] => rounds.map(({ answered }) => answered);
+
+function startRows(rounds: Rounds, target?: number): Row[] {
+  return KINDS.map((kind) => {
+    const answered = answers(rounds[kind]);
+    const listening = rounds[kind].map((round) => round.listening);
+    const measured = `first 201 after ${spread(answered, 0)} ms, listening after ${spread(listening, 0)} ms`;
+    const row = { figure: NAMES[kind], values: answered };
+    if (kind === 'floor') return { ...row, measured, limit: true };
+    const over = ratios(answered, answers(rounds.floor));
+    return {
+      ...row,
+      measured: `${measured}; ${spread(over, 2)} × the floor`,
+      ...(kind === 'deployed' &&
+        target !== undefined && { target: `≤ ${target} × the floor`, missed: median(over) > target }),
+    };
+  });
+}
+
 /** Says how the deployed bundle's time above the floor is spent. */
-function overFloor({ deployed, floor }: Record<Kind, Round[]>): string {
+function overFloor({ deployed, floor }: Rounds): string {
   const over = (part: (round: Round) => number) =>
     median(deployed.map((round, i) => part(round) - part(floor[i]!))).toFixed(0);
   const loading = over(({ listening }) => listening);
   const first = over(({ listening, answered }) => answered - listening);
   return `As deployed, the time above the floor is ${loading} ms to load and evaluate the module and to read what stays in memory, and ${first} ms in the first request: it makes five calls, one after the other, and the floor makes one.`;
+}
+
+function cacheRemark(rounds: Rounds): string {
+  const change = (kind: Kind) => spread(ratios(answers(rounds[kind]), answers(rounds.deployed)), 2);
+  return `An empty compile cache makes a start ${change('cacheEmpty')} × as long, a filled one ${change('cacheFull')} ×. Lambda begins each instance with an empty /tmp. A filled cache would have to be in the bundle, made by the very V8 and processor that read it, which a build on another machine cannot promise. So the functions use none.`;
 }

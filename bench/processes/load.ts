@@ -4,11 +4,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Client } from 'undici';
+import { percentiles } from '../report.ts';
 import { answerAsks } from './ask.ts';
 import { proofMaker, type Signer } from './proofs.ts';
 
 export interface Load {
+  /** Where nonces come from, and what proofs are signed for. */
   readonly url: string;
+  /** Where the requests go, by connection in turn. @default the URL */
+  readonly sendTo?: readonly string[];
   /** The requests that the server accepts: our registrations, oidc-provider's clients, or anything. */
   readonly kind: 'registration' | 'oidc-client' | 'anything';
   readonly issuer?: string;
@@ -35,7 +39,8 @@ let users = 0;
 
 async function drive(load: Load): Promise<Driven> {
   const { connections, seconds = Number.POSITIVE_INFINITY, requests = Number.POSITIVE_INFINITY } = load;
-  const clients = Array.from({ length: connections }, () => new Client(load.url));
+  const { sendTo = [load.url] } = load;
+  const clients = Array.from({ length: connections }, (_, i) => new Client(sendTo[i % sendTo.length]!));
   const sends = await Promise.all(clients.map((client, i) => sender(client, load, i)));
   const latencies: number[] = [];
   let left = requests;
@@ -48,10 +53,7 @@ async function drive(load: Load): Promise<Driven> {
   );
   const elapsed = (performance.now() - start) / 1000;
   await Promise.all(clients.map((client) => client.close()));
-  latencies.sort((a, b) => a - b);
-  const at = (part: number) => latencies[Math.floor(part * latencies.length)] ?? Number.NaN;
-  const latencyMs = { 50: at(0.5), 95: at(0.95), 99: at(0.99) };
-  return { requests: latencies.length, seconds: elapsed, latencyMs };
+  return { requests: latencies.length, seconds: elapsed, latencyMs: percentiles(latencies) };
 }
 
 async function sender(client: Client, load: Load, connection: number): Promise<Send> {
@@ -71,8 +73,8 @@ async function sender(client: Client, load: Load, connection: number): Promise<S
 async function registrations(client: Client, { url, issuer }: Load, signer: Signer): Promise<Send> {
   const path = '/v1/register';
   const proof = proofMaker(signer, issuer!, url + path);
-  const asked = await client.request({ method: 'GET', path: `/v1/nonce?client_id=${signer.clientId}` });
-  let { nonce } = (await asked.body.json()) as { nonce: string };
+  const asked = await fetch(`${url}/v1/nonce?client_id=${signer.clientId}`);
+  let { nonce } = (await asked.json()) as { nonce: string };
   return async () => {
     const user_id = `user-${run}-${++users}`;
     const body = JSON.stringify({ user_id, email: `${user_id}@example.com`, display_name: `User ${users}` });

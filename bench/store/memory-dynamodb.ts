@@ -3,7 +3,7 @@
  * run on it, and nothing is serialised, signed or sent. It passes the contract tests that dynalite and
  * DynamoDB pass (test/bench).
  */
-import { type AttributeValue, ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
 import { condition, type Placeholders, update } from '../../local/dynamodb/expressions.ts';
 import type { Item } from '../../local/dynamodb/item.ts';
@@ -93,9 +93,16 @@ class Table {
     return rest.ReturnValues === 'ALL_OLD' && held ? { Attributes: held } : {};
   }
 
-  query({ KeyConditionExpression, FilterExpression, ...rest }: Searched) {
+  query({
+    KeyConditionExpression,
+    FilterExpression,
+    Limit,
+    ...rest
+  }: Searched & { readonly Limit?: number }) {
     const matches = condition(KeyConditionExpression!);
-    return this.#page((item) => matches(item, rest), FilterExpression, rest);
+    const { Items } = this.#page((item) => matches(item, rest), FilterExpression, rest);
+    const found = Items.sort((a, b) => this.#order(a, b)).slice(0, Limit);
+    return { Items: found, Count: found.length };
   }
 
   scan({ FilterExpression, ...rest }: Searched) {
@@ -122,7 +129,14 @@ class Table {
     if (this.#items.size > ITEMS) this.#items.delete(this.#items.keys().next().value!);
   }
 
+  /** By the sort key, if there is one: a string or a number. */
+  #order(a: Item, b: Item): number {
+    const [left, right] = [a, b].map((item) => item[this.#keys[1] ?? '']);
+    if (left?.N !== undefined) return Number(left.N) - Number(right?.N);
+    return Buffer.compare(Buffer.from(left?.S ?? ''), Buffer.from(right?.S ?? ''));
+  }
+
   #id(item: Item): string {
-    return this.#keys.map((name) => (item[name] as AttributeValue.SMember).S).join('\n');
+    return this.#keys.map((name) => item[name]!.S ?? item[name]!.N).join('\n');
   }
 }

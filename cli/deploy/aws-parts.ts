@@ -8,7 +8,12 @@ import {
   waitUntilStackDeleteComplete,
 } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
-import { DynamoDBClient, GetItemCommand, UpdateTableCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DeleteItemCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
@@ -24,6 +29,7 @@ import { secretsOf } from '../keys/secrets.ts';
 import { writeLines } from '../printable.ts';
 import { readMark } from '../registry/mark.ts';
 import { stageArguments, type Target } from '../target.ts';
+import { endProtection } from './protection.ts';
 import type { DeployParts, RegionHealth } from './run.ts';
 
 export interface AwsPartsOptions {
@@ -67,6 +73,25 @@ export function awsParts(
       cloudFormation.destroy();
     }
   };
+  const ask = async <T>(
+    region: string,
+    asked: string,
+    send: (dynamodb: DynamoDBClient, options: { readonly abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T> => {
+    const dynamodb = new DynamoDBClient(aws(region));
+    try {
+      return await callAws(asked, signal, (options) => send(dynamodb, options));
+    } finally {
+      dynamodb.destroy();
+    }
+  };
+  const limits = tableName(plan.stage, 'limits');
+  const flagItem = (region: string) => ({
+    TableName: limits,
+    Key: { pk: { S: evacuatedKey(region) } },
+  });
+  const flagText = (region: string, keeper: string) =>
+    `the evacuation flag of ${region}, in table ${limits} in ${keeper}`;
   const cdk = (verb: string, stack: PlannedStack, ...options: string[]) =>
     runCdk(
       io,
@@ -105,18 +130,13 @@ export function awsParts(
       }
     },
     async unprotect(region) {
-      const dynamodb = new DynamoDBClient(aws(region));
+      const clients = new Map([region, plan.homeRegion].map((each) => [each, new DynamoDBClient(aws(each))]));
+      const replicas = { tables: sharedTables(plan), region, home: plan.homeRegion };
+      const dynamodb = (each: string) => clients.get(each)!;
       try {
-        for (const table of sharedTables(plan))
-          await callAws(`table ${table} in ${region}`, signal, (options) =>
-            dynamodb
-              .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }), options)
-              .catch((error: Error) => {
-                if (error.name !== 'ResourceNotFoundException') throw error;
-              }),
-          );
+        await endProtection(replicas, { dynamodb, signal, nowMs: Date.now, pollMs });
       } finally {
-        dynamodb.destroy();
+        for (const client of clients.values()) client.destroy();
       }
     },
     replicate: (from, region) =>
@@ -168,20 +188,27 @@ export function awsParts(
       }
     },
     async isEvacuated(region, keeper) {
-      const dynamodb = new DynamoDBClient(aws(keeper));
-      const name = tableName(plan.stage, 'limits');
-      const get = new GetItemCommand({
-        TableName: name,
-        Key: { pk: { S: evacuatedKey(region) } },
-        ConsistentRead: true,
-      });
-      try {
-        const what = `the evacuation flag of ${region}, in table ${name} in ${keeper}`;
-        const { Item } = await callAws(what, signal, (options) => dynamodb.send(get, options));
-        return evacuationFlag(Item)?.stands === true;
-      } finally {
-        dynamodb.destroy();
-      }
+      const get = new GetItemCommand({ ...flagItem(region), ConsistentRead: true });
+      const { Item } = await ask(keeper, flagText(region, keeper), (dynamodb, options) =>
+        dynamodb.send(get, options),
+      );
+      return evacuationFlag(Item)?.stands === true;
+    },
+    async clearFlag(region, keeper) {
+      const command = new DeleteItemCommand(flagItem(region));
+      await ask(keeper, flagText(region, keeper), (dynamodb, options) => dynamodb.send(command, options));
+    },
+    async replicasOf(region, table) {
+      const command = new DescribeTableCommand({ TableName: table });
+      const { Table } = await ask(region, `table ${table} in ${region}`, (dynamodb, options) =>
+        dynamodb.send(command, options).catch((error: Error) => {
+          if (error.name === 'ResourceNotFoundException') return { Table: undefined };
+          throw error;
+        }),
+      );
+      return (Table?.Replicas ?? []).flatMap(({ RegionName }) =>
+        RegionName === undefined || RegionName === region ? [] : [RegionName],
+      );
     },
     tables: (region) =>
       invokeAdmin(

@@ -1,8 +1,18 @@
 /** `countersign deploy` and `countersign destroy`: stack by stack, Region by Region. */
 import { Command, Option } from 'commander';
-import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { tableName } from '../../lambda/contract/names.ts';
 import { confirm } from '../confirm.ts';
-import { EXIT_CODES_HELP, type Io, interruptible, printJson, type SetExit, usage } from '../io.ts';
+import {
+  CliError,
+  EXIT,
+  EXIT_CODES_HELP,
+  type Io,
+  interruptible,
+  printJson,
+  type SetExit,
+  usage,
+} from '../io.ts';
 import { choosePlan, type Synthesis, withSynthesis } from '../project.ts';
 import { collect, stageArguments } from '../target.ts';
 import { parseTime } from '../time.ts';
@@ -80,6 +90,8 @@ ${EXIT_CODES_HELP}`,
           ...shown({ stacks, left }),
           done: 'deployed',
           async work(deploy) {
+            const home = stacks.find(({ part }) => part === 'home');
+            if (home) await mustHaveNoOther(plan, home, deploy);
             if (stacks.some(({ part }) => part === 'region'))
               await mustBeCopied(plan, options.without ?? [], deploy);
             return deployStacks(stacks, watching, deploy);
@@ -87,6 +99,26 @@ ${EXIT_CODES_HELP}`,
         };
       }),
     );
+}
+
+/**
+ * A Region that was taken out of the config by hand: its replicas of the tables are protected against their
+ * deletion, so the home stack's deployment would fail after others have changed.
+ */
+async function mustHaveNoOther(
+  { stage, regions, tableGeneration }: DeployPlan,
+  home: PlannedStack,
+  parts: DeployParts,
+): Promise<void> {
+  const table = tableName(stage, 'registry', tableGeneration);
+  const known = new Set(regions.map(({ name }) => name));
+  const [gone] = (await parts.replicasOf(home.region, table)).filter((region) => !known.has(region));
+  if (gone === undefined) return;
+  throw new CliError(
+    EXIT.failed,
+    `${gone} has a replica of the tables, and the config does not name it any more: ${home.name} could not be deployed. ` +
+      `To remove the Region, evacuated and step by step: countersign region remove ${gone} --stage ${stage}; nothing was deployed`,
+  );
 }
 
 export function destroyCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {

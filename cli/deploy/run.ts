@@ -24,7 +24,10 @@ export interface DeployParts {
   destroy(stack: PlannedStack): Promise<void>;
   /** Deletes a stack that the project has no longer; one that does not exist is no error. @throws CliError */
   remove(stack: PlannedStack): Promise<void>;
-  /** Ends the deletion protection of the stage's replicas in a Region that is removed. @throws CliError */
+  /**
+   * Ends the deletion protection of the stage's replicas in a Region that is removed, and waits until their
+   * tables take another change. @throws CliError
+   */
   unprotect(region: string): Promise<void>;
   /** Makes the Region's replicas of the keysets, and waits until it has them. @throws CliError */
   replicate(from: string, region: string): Promise<void>;
@@ -40,6 +43,10 @@ export interface DeployParts {
    * @throws CliError where that table cannot be read
    */
   isEvacuated(region: string, keeper: string): Promise<boolean>;
+  /** Removes the flag of a Region that is gone; what is not there is no error. @throws CliError */
+  clearFlag(region: string, keeper: string): Promise<void>;
+  /** @returns the other Regions with a replica of a table; none if there is no table. @throws CliError */
+  replicasOf(region: string, table: string): Promise<readonly string[]>;
   /** @returns the tables that the Region's functions use. @throws CliError where they do not answer */
   tables(region: string): Promise<ShownTables>;
   /** @returns the mark of the copy that filled a registry, if one was complete. @throws CliError */
@@ -95,6 +102,7 @@ export function runSteps(
     if (step.kind === 'delete') return parts.remove(step.stack);
     if (step.kind === 'unprotect') return parts.unprotect(step.region);
     if (step.kind === 'replicate') return parts.replicate(step.from, step.region);
+    if (step.kind === 'clear-flag') return parts.clearFlag(step.region, step.keeper);
     if (step.kind === 'unreplicate') return parts.unreplicate(step.from, step.region);
     const { stack } = step;
     if (stack.part !== 'region') return parts.deploy(stack);

@@ -16,11 +16,14 @@ export type DeployStep =
   /** Removes those replicas. */
   | { readonly kind: 'unreplicate'; readonly region: string; readonly from: string }
   /** Lets CloudFormation remove the Region's replicas of the tables. */
-  | { readonly kind: 'unprotect'; readonly region: string };
+  | { readonly kind: 'unprotect'; readonly region: string }
+  /** Removes the evacuation flag of a Region that is gone: a Region that is added later is not evacuated. */
+  | { readonly kind: 'clear-flag'; readonly region: string; readonly keeper: string };
 
 /** @returns a name of the step, for a person; for a deployment the stack's own */
 export function describeStep(step: DeployStep): string {
   if (step.kind === 'deploy') return step.stack.name;
+  if (step.kind === 'clear-flag') return `removal of the flag of ${step.region} in ${step.keeper}`;
   if (step.kind === 'replicate') return `replicas in ${step.region} of the keysets of ${step.from}`;
   if (step.kind === 'unreplicate')
     return `removal of the replicas in ${step.region} of the keysets of ${step.from}`;

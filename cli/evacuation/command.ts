@@ -17,7 +17,18 @@ import {
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
-import { describe, type Flag, isGood, isOut, type Looking, type Survey, survey, whyOut } from './survey.ts';
+import {
+  describe,
+  type Flag,
+  isGood,
+  isKnown,
+  isOut,
+  type Looking,
+  type SeenRegion,
+  type Survey,
+  survey,
+  whyOut,
+} from './survey.ts';
 
 type Options = TargetOptions & {
   readonly json?: true;
@@ -26,6 +37,7 @@ type Options = TargetOptions & {
   readonly timeout: number;
 };
 type EvacuateOptions = Options & { readonly evenIfLast?: true };
+type ReturnOptions = Options & { readonly evenIfUnknown?: true };
 
 const COMMANDS = {
   evacuate: { action: 'regions.evacuate', flag: 'set', alarm: 'ALARM' },
@@ -38,7 +50,7 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
-      const seen = await survey(target, region, looking('evacuate', options));
+      const seen = await survey(target, region, looking(io, 'evacuate', options, options.evenIfLast));
       for (const line of evacuationCost(seen, target)) io.stderr.write(`${line}\n`);
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
@@ -53,16 +65,27 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     });
 
 export const returnCommand = (io: Io, setExit: SetExit): Command =>
-  command('return', 'Return an evacuated Region to service.', RETURN_HELP).action(
-    async (region: string, options: Options) => {
+  command('return', 'Return an evacuated Region to service.', RETURN_HELP)
+    .option(
+      '--even-if-unknown',
+      'also if its health cannot be read from here: DNS leads to it only once its own checks pass',
+    )
+    .action(async (region: string, options: ReturnOptions) => {
       const target = begin(io, 'return', options);
-      const seen = await survey(target, region, looking('return', options));
+      const seen = await survey(target, region, looking(io, 'return', options, options.evenIfUnknown));
       for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
       const own = seen.regions.find((each) => each.region === region)!;
-      if (!isGood(own))
+      if (!isKnown(own) && options.evenIfUnknown) io.stderr.write(`${unknownHealth(own)}\n`);
+      else if (!isKnown(own))
         throw new CliError(
           EXIT.failed,
-          `${region} ${own.state === 'throttled' ? 'is not known to be good' : 'would be unhealthy without its flag, too'}: ${whyOut(own)}. It stays out; nothing was done`,
+          `${region} is not known to be good: ${whyOut(own)}. It stays out; nothing was done. ` +
+            'If it is known from elsewhere, or DNS is to decide: --even-if-unknown',
+        );
+      else if (!isGood(own))
+        throw new CliError(
+          EXIT.failed,
+          `${region} would be unhealthy without its flag, too: ${whyOut(own)}. It stays out; nothing was done`,
         );
       for (const { at, flag } of seen.flags)
         if (flag.is === 'unknown')
@@ -71,18 +94,28 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
             `${at} cannot be asked for the flag of ${region}: ${flag.error}. It stays out; nothing was done`,
           );
       await run(io, setExit, 'return', target, seen, options);
-    },
-  );
+    });
 
 /**
  * One Region that is cut off delays no evacuation, and neither does a flood of the Region that is to go. One
  * whose health decides is asked again if it answers 429.
+ *
+ * @param isForced whether the command goes on if nothing is known
  */
-const looking = (name: Name, { timeout }: Options): Looking => ({
+const looking = (
+  io: Io,
+  name: Name,
+  { timeout }: Options,
+  isForced: true | undefined,
+): Omit<Looking, 'signal'> => ({
   limitMs: Math.min(timeout * 1_000, PATIENCE_MS),
-  throttledMs: timeout * 1_000,
+  throttledMs: isForced ? 0 : timeout * 1_000,
   decides: name === 'evacuate' ? 'others' : 'own',
+  report: (text) => io.stderr.write(`${text}\n`),
 });
+
+const unknownHealth = (own: SeenRegion): string =>
+  `${own.region} is not known to be good: ${whyOut(own)}. DNS leads to it only once its own checks pass; without DNS it serves at once.`;
 
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
 const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ state }) => state === 'healthy');
@@ -97,8 +130,8 @@ The flag is written to the keeper, the next Region in alphabetical order, and to
 other Regions, and the Region answers 503 to registrations. No restart and no loss ends that; only \`countersign return\` does.
 `;
 const RETURN_HELP = `
-It shows the checks of all Regions first, and refuses if the Region would be unhealthy without its flag, too. DNS leads to
-it again once all its checks have passed for the hold-down, 3 minutes by default.
+It shows the checks of all Regions first, and refuses if the Region would be unhealthy without its flag, too, or if its
+health cannot be read. DNS leads to it again once all its checks have passed for the hold-down, 3 minutes by default.
 `;
 
 const command = (name: Name, description: string, more: string): Command =>
@@ -154,13 +187,14 @@ interface Outcome {
  * holds it out does not come back by half.
  */
 async function changeFlags(
-  { pollMs = 1_000 }: Io,
+  io: Io,
   name: Name,
   target: Target,
   { region, keeper, flags }: Survey,
   options: EvacuateOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  const { pollMs = 1_000 } = io;
   const errors: { readonly at: string; readonly error: string }[] = [];
   const stands = new Map<string, Flag['is']>(flags.map(({ at, flag }) => [at, flag.is]));
   /** Where the flag stood before this command set it: another evacuation set it there. */
@@ -196,7 +230,7 @@ async function changeFlags(
   const lookAgain = async (): Promise<void> => {
     let isTooMany = false;
     await attempt(LOOK, async () => {
-      const now = await survey(target, region, { ...looking('evacuate', options), signal });
+      const now = await survey(target, region, { ...looking(io, 'evacuate', options, undefined), signal });
       isTooMany = isAlone(now);
       if (isTooMany)
         throw new CliError(

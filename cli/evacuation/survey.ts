@@ -9,6 +9,7 @@ import { askAtOnce } from '../ask.ts';
 import { askHealth, THROTTLED } from '../health.ts';
 import { CliError, usage } from '../io.ts';
 import type { Target } from '../target.ts';
+import { durationText } from '../time.ts';
 
 /** A Region as its own `/v1/health` and its evacuation flags show it. */
 export interface SeenRegion {
@@ -53,15 +54,17 @@ export interface Looking {
   readonly limitMs: number;
   /** How long to ask a Region again that answers 429, if its health decides. */
   readonly throttledMs: number;
-  /** The Regions whose health decides: the Region itself, or all others. */
+  /** Whose health decides: the Region's own, or that of one other Region that serves. */
   readonly decides: 'own' | 'others';
   /** Ends that. */
   readonly signal?: AbortSignal;
+  /** Takes a line of progress. */
+  report(text: string): void;
 }
 
 /** @throws CliError where no Region answers, or the stage has no such Region or no other */
 export async function survey(target: Target, region: string, looking: Looking): Promise<Survey> {
-  const { limitMs } = looking;
+  const { limitMs, decides, signal } = looking;
   const shown = await askAtOnce(target, (each) => show(target, each, region, limitMs), {
     // All that they say of the stage's Regions is the same. The flags are asked for in any case.
     patienceMs: limitMs / 5,
@@ -72,30 +75,29 @@ export async function survey(target: Target, region: string, looking: Looking): 
   });
   const { keeper, regions } = shown.result;
   const names = regions.map(({ name }) => name);
-  const [seen, flags, out] = await Promise.all([
-    Promise.all(
-      regions.map(({ name, url }) =>
-        look(
-          name,
-          url,
-          (name === region) === (looking.decides === 'own') ? looking : { ...looking, throttledMs: 0 },
-        ),
-      ),
-    ),
+  /** Ends the repeated questions once one other Region is known to serve. */
+  const decided = new AbortController();
+  const ends = AbortSignal.any([decided.signal, ...(signal ? [signal] : [])]);
+  const lookAt = async ({ name, url }: (typeof regions)[number]) => {
+    const decidesNow = (name === region) === (decides === 'own');
+    const throttledMs = decidesNow ? looking.throttledMs : 0;
+    const [seen, out] = await Promise.all([
+      look(name, url, { ...looking, throttledMs, signal: ends }),
+      name !== region && flagsOf(target, name, keeperOf(name, names)!, limitMs).then(isOut),
+    ]);
+    if (decides === 'others' && decidesNow && seen.state === 'healthy' && !out) decided.abort();
+    return { seen: out ? evacuated(seen) : seen, out };
+  };
+  const [looks, flags] = await Promise.all([
+    Promise.all(regions.map(lookAt)),
     flagsOf(target, region, keeper, limitMs),
-    Promise.all(
-      names.map(
-        async (name) =>
-          name !== region && isOut(await flagsOf(target, name, keeperOf(name, names)!, limitMs)),
-      ),
-    ),
   ]);
   return {
     region,
     keeper,
-    regions: seen.map((each, i) => (out[i] ? evacuated(each) : each)),
+    regions: looks.map(({ seen }) => seen),
     flags,
-    othersOut: names.filter((_, i) => out[i]),
+    othersOut: names.filter((_, i) => looks[i]!.out),
   };
 }
 
@@ -127,23 +129,31 @@ async function flagAt(target: Target, at: string, region: string, limitMs: numbe
 async function look(
   region: string,
   url: ShownRegion['regions'][number]['url'],
-  looking: Looking,
+  { throttledMs, signal, report }: Looking,
 ): Promise<SeenRegion> {
-  const answer = await askHealth(url, { ...looking, timeoutMs: ANSWER_MS });
+  const question = { timeoutMs: ANSWER_MS, throttledMs: 0 };
+  let answer = await askHealth(url, question);
+  if (answer === THROTTLED && throttledMs > 0 && !signal?.aborted) {
+    report(`${region} answers that too many ask: asking again, for ${durationText(throttledMs)} at most`);
+    answer = await askHealth(url, { ...question, throttledMs, ...(signal && { signal }) });
+  }
   if (answer === THROTTLED || !answer)
     return { region, state: answer ? 'throttled' : 'silent', failing: [], notes: [] };
   const { healthy, failing, notes } = answer;
   return { region, state: healthy ? 'healthy' : 'unhealthy', failing, notes };
 }
 
+/** Whether the Region has answered with its health. */
+export const isKnown = ({ state }: SeenRegion): boolean => state === 'healthy' || state === 'unhealthy';
+
 /**
  * @returns whether the Region is good (docs/regions.md): nothing but an evacuation or the hold-down after it
  * keeps it out of service
  */
-export const isGood = ({ state, failing, notes }: SeenRegion): boolean =>
-  (state === 'healthy' || state === 'unhealthy') &&
-  failing.length === 0 &&
-  notes.every((note) => note === 'evacuated' || note === 'hold-down');
+export const isGood = (seen: SeenRegion): boolean =>
+  isKnown(seen) &&
+  seen.failing.length === 0 &&
+  seen.notes.every((note) => note === 'evacuated' || note === 'hold-down');
 
 /** One line for a person. */
 export function describe(seen: SeenRegion): string {

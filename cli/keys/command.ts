@@ -73,7 +73,7 @@ export function keysCommand(io: Io, setExit: SetExit): Command {
     'revoke',
     'Revoke all keys of a purpose at once, because one of them leaked.',
     'revoke token --stage prod --region eu-west-1,eu-central-1',
-    '\nIt first prints the consequences and asks for confirmation. Each Region that confirms refuses the keys within 10 seconds.\n',
+    '\nIt first prints the consequences and asks for confirmation. Each Region that confirms refuses the keys within\n10 seconds.\n',
   )
     .addArgument(purposeArgument('<purpose>'))
     .option('--only-kid <kid>', 'revoke only this key; repeatable', collectKids)

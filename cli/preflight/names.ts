@@ -2,12 +2,15 @@
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationFunctionName } from '../../lambda/contract/evacuation.ts';
 import {
+  deliverName,
   FUNCTIONS,
+  findStreamName,
   functionName,
   type Generations,
   keyAlias,
   keysWatchName,
   namePrefix,
+  outboxName,
   rotationFunctionName,
   secretName,
   stackName,
@@ -33,6 +36,9 @@ export const namesOf = (stage: string, generations: Generations, several: boolea
   ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
   ...PURPOSES.map((purpose): [Kind, string] => ['function', rotationFunctionName(stage, purpose)]),
   ['function', keysWatchName(stage)],
+  ['function', outboxName(stage)],
+  ['function', deliverName(stage)],
+  ['function', findStreamName(stage)],
   ...(several ? [['function', evacuationFunctionName(stage)] satisfies [Kind, string]] : []),
 ];
 

@@ -10,7 +10,7 @@ import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts
 import { lockedRegions } from '../keys/lock.ts';
 import { stageArguments } from '../target.ts';
 import { RECORD_COMMAND } from './other-tables.ts';
-import { addSteps, removeSteps } from './steps.ts';
+import { addSteps, flagSteps, removeSteps } from './steps.ts';
 
 const NOTE = `note: record it with ${RECORD_COMMAND}, and commit countersign.lock.json\n`;
 
@@ -49,8 +49,10 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
             done: 'done',
             after: NOTE,
             async work(deploy) {
-              if (verb === 'remove' && (await isGone(io, plan, name, deploy)))
-                return { ...NOTHING_LEFT, notes: [`${name} has no stack any more: it is removed`] };
+              if (verb === 'remove' && (await isGone(io, plan, name, deploy))) {
+                const outcome = await runSteps(flagSteps(plan, name), watching, deploy);
+                return { ...outcome, notes: [`${name} has no stack any more: it is removed`] };
+              }
               if (verb === 'remove') await mustBeOut(plan, name, deploy);
               await mustKeepFlag(verb, plan, name, deploy);
               await mustBeCopied(plan, [], deploy);
@@ -79,11 +81,9 @@ Example:
   return region;
 }
 
-const NOTHING_LEFT = { done: [], stopped: null, not_tried: [], exit: EXIT.done } as const;
-
 /**
- * The base stack goes last. A run that ended just after it left nothing to do but the record, which still
- * names the Region.
+ * The base stack goes last. A run that ended just after it left nothing to do but the flag and the record,
+ * which still names the Region.
  *
  * @throws CliError where the record does not name it, so that a mistyped name never counts as removed
  */

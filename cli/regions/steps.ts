@@ -2,6 +2,7 @@
  * The steps that add a Region to a stage or remove it, from the stage's present state. No step gets stuck.
  */
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
+import { keeperOf } from '../../lambda/contract/evacuation.ts';
 import { type DeployStep, stackIn } from '../deploy/steps.ts';
 import { CliError, EXIT } from '../io.ts';
 import { stageArguments } from '../target.ts';
@@ -49,6 +50,12 @@ export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
   ];
 }
 
+/** @returns the step that removes the Region's flag, if another Region keeps it */
+export function flagSteps({ regions }: DeployPlan, region: string): DeployStep[] {
+  const keeper = keeperOf(region, [...regions.map(({ name }) => name), region]);
+  return keeper === undefined ? [] : [{ kind: 'clear-flag', region, keeper }];
+}
+
 /**
  * First the other Regions take over the flag that it keeps, and DNS stops leading to it. Then its stack, its
  * replicas and its base stack are removed; the customer key stays.
@@ -86,5 +93,7 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
     { kind: 'unprotect', region },
     ...deploy(ofPart(plan, 'home')),
     gone('base'),
+    // Last: an interrupted run finds the flag, and goes on.
+    ...flagSteps(plan, region),
   ];
 }

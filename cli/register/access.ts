@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ClientOptions, CountersignClient, InvalidArgumentError } from '@countersign/sdk';
 import { type Command, Option } from 'commander';
+import { parseApiKey } from '../../protocol/api-key.ts';
+import { isBaseUrl } from '../../protocol/base-url.ts';
 import { type Io, usage } from '../io.ts';
 import { findLocalPlatform, LOCAL_FLAG, LOCAL_HELP } from '../local.ts';
 import { quoted } from '../printable.ts';
@@ -57,12 +59,13 @@ export function findAccess(options: AccessOptions, { env, cwd }: Io): Access {
   }
   // An empty variable is as good as none.
   const givenUrl = options.url ?? (env.COUNTERSIGN_URL || undefined);
-  if (givenUrl !== undefined) requireHttp(givenUrl);
+  if (givenUrl !== undefined) requireUrl(options.url === undefined ? 'COUNTERSIGN_URL' : '--url', givenUrl);
+  for (const region of options.regions ?? []) requireUrl('--regions', region);
   // One spelling of the URL: a file's checkpoint names the platform by it.
   const url = givenUrl === undefined ? undefined : normalized(givenUrl);
   const apiKey =
     options.apiKeyFile === undefined
-      ? env.COUNTERSIGN_API_KEY || undefined
+      ? keyOf(env.COUNTERSIGN_API_KEY)
       : readKey(resolve(cwd, options.apiKeyFile));
   const regions = (options.regions ?? []).map(normalized);
   if (url !== undefined && apiKey !== undefined) {
@@ -111,15 +114,22 @@ export function connect(options: ClientOptions): CountersignClient {
 }
 
 /**
- * Refuses a URL without http:// or https://, and suggests one: the URL standard reads `localhost:4100` as the
- * scheme `localhost`. The message quotes only host and port, because a URL may hold a password.
+ * Refuses what is no base URL, and suggests one where http:// or https:// is missing: the URL standard reads
+ * `localhost:4100` as the scheme `localhost`. The message quotes only host and port, because a URL may hold a
+ * password.
  */
-function requireHttp(url: string): void {
-  if (/^https?:\/\//i.test(url)) return;
+function requireUrl(source: string, url: string): void {
+  if (isBaseUrl(url.replace(/\/$/, ''))) return;
+  if (/^https?:\/\//i.test(url))
+    throw usage(
+      `${source} must be a base URL: https (or http for this machine only), without user, query or fragment`,
+    );
   const host = /^([\w-]+(?:\.[\w-]+)*)(:\d+)?(?:\/|$)/.exec(url);
   const scheme = host && ['localhost', '127.0.0.1'].includes(host[1]!) ? 'http' : 'https';
   const suggestion = host ? `; did you mean ${scheme}://${host[1]}${host[2] ?? ''}?` : '';
-  throw usage(`the URL must begin with https:// (http:// is allowed for this machine only)${suggestion}`);
+  throw usage(
+    `${source}: the URL must begin with https:// (http:// is allowed for this machine only)${suggestion}`,
+  );
 }
 
 function readKey(path: string): string {
@@ -130,5 +140,15 @@ function readKey(path: string): string {
     throw usage(`--api-key-file: cannot read ${path}: ${(error as NodeJS.ErrnoException).code}`);
   }
   if (key === '') throw usage(`--api-key-file: ${path} is empty`);
-  return key;
+  return requireKey(`--api-key-file: ${path}`, key);
+}
+
+/** An empty variable is as good as none. */
+const keyOf = (variable: string | undefined): string | undefined =>
+  variable ? requireKey('COUNTERSIGN_API_KEY', variable) : undefined;
+
+/** @throws CliError that does not quote the text: it may be another secret */
+function requireKey(source: string, text: string): string {
+  if (parseApiKey(text)) return text;
+  throw usage(`${source}: this is not an API key of Countersign, or it was copied incompletely`);
 }

@@ -32,6 +32,7 @@ const SCOPES: Readonly<Record<OwnCode | ProblemCode, FailureScope>> = {
   client_disabled: 'everyone',
   clock_skew: 'everyone',
   connection_failed: 'unreachable',
+  cursor_gone: 'user',
   foreign_regions: 'elsewhere',
   internal: 'faulty',
   invalid_argument: 'user',

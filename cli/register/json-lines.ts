@@ -3,13 +3,21 @@
  */
 import type { Readable } from 'node:stream';
 import { isJsonObject, parseJson } from '../../protocol/json.ts';
+import { usage } from '../io.ts';
 import { decode, failureIn, type InputRecord, unreadable } from './record.ts';
 import { splitRecords } from './split.ts';
 
 export async function* readJsonLines(input: Readable): AsyncGenerator<InputRecord, void, void> {
+  let isFirst = true;
   for await (const raw of splitRecords(input, 'jsonl')) {
     const decoded = decode(raw);
     if (decoded.message === undefined && BLANK.test(decoded.text)) continue;
+    // Of an array over several lines, the last element alone could be read as a user.
+    if (isFirst && /^[ \t\r]*\[/.test(decoded.text))
+      throw usage(
+        'the file is a JSON array, and JSON Lines has one object on each line: with jq, `jq -c ".[]" FILE` writes them',
+      );
+    isFirst = false;
     const content = decoded.message === undefined ? readUser(decoded.text) : decoded;
     if ('user' in content) yield { line: raw.line, endByte: raw.endByte, user: content.user };
     else yield unreadable(raw, content.text, content.message!);

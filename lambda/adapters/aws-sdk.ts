@@ -1,6 +1,7 @@
 /** AWS SDK clients, for functions off the request path. They take the adapters' commands and the SDK's. */
 import {
   DeleteItemCommand,
+  DescribeTableCommand,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -33,6 +34,7 @@ export const sdkSecrets = (options: AwsOptions): SdkSecrets =>
 export const forDynamodb = (client: DynamoDBClient): SdkDynamodb =>
   translating<DynamoDBClient, Dynamodb>(client, {
     DeleteItem: DeleteItemCommand,
+    DescribeTable: DescribeTableCommand,
     GetItem: GetItemCommand,
     PutItem: PutItemCommand,
     Query: QueryCommand,

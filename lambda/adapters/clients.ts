@@ -43,9 +43,9 @@ export interface Clients extends ClientReader {
   /** @param limit null for the platform's default @returns whether there is such a client */
   setLimit(clientId: string, limit: number | null): Promise<boolean>;
   /** @returns whether there is such a client */
-  setProfile(clientId: string, profile: Profile): Promise<boolean>;
+  setProfile(client: Named, profile: Profile): Promise<boolean>;
   /** @returns whether the client had no such key yet */
-  addKey(clientId: string, key: ClientKey): Promise<boolean>;
+  addKey(client: Named, key: ClientKey): Promise<boolean>;
   /**
    * Of two public keys that one key asks for at the same moment, one gets its place. A repeated call of the
    * same kid has it already; another kid gets it where the key that had it is dead.
@@ -59,7 +59,7 @@ export interface Clients extends ClientReader {
     options: { readonly dead: readonly string[]; readonly nowMs: number },
   ): Promise<boolean>;
   /** Ends a key at `expiresAtS` where it would live longer. It never moves an end to a later time. */
-  endKey(clientId: string, kid: string, expiresAtS: number): Promise<void>;
+  endKey(client: Named, kid: string, expiresAtS: number): Promise<void>;
   /** @returns whether the client has such a key */
   revokeKey(clientId: string, kid: string, nowMs: number): Promise<boolean>;
   /**
@@ -71,17 +71,47 @@ export interface Clients extends ClientReader {
   list(limit: number, after?: Place): Promise<{ clientIds: string[]; next?: Place }>;
 }
 
+/** A client as it was read. One that is created again under its name has another salt. */
+type Named = Pick<ClientRecord, 'clientId' | 'salt'>;
+
 /** Of an item of the table. */
 export interface Place {
   readonly pk: string;
   readonly sk: string;
 }
 
+/** Attributes of which each write of an item that a deletion drops gives it a new value. */
+const WRITE_MARKS = ['salt', 'changed_at', 'revoked_at', 'deleted_at', 'asked_at'] as const;
+
 /** Issuer of a generation that no other generation issued. It is not the form of a kid. */
 const OPERATOR = 'operator';
 
 export const createClientReader = (dynamodb: Dynamodb, table: string): ClientReader => ({
   load: async (clientId) => toRecord(clientId, await itemsOf(dynamodb, table, clientId)),
+});
+
+/** All clients, for a schedule: eventually consistent, one page of the table after another. */
+export const createClientScan = (dynamodb: Dynamodb, table: string) => ({
+  async *all(): AsyncGenerator<ClientRecord> {
+    // The items of a client follow each other, and may go on in the next page.
+    let held: Item[] = [];
+    let from: Item | undefined;
+    do {
+      const scan = new ScanCommand({ TableName: table, ExclusiveStartKey: from });
+      const { answer } = await call('clients', () => dynamodb.send(scan));
+      for (const item of answer.Items ?? []) {
+        if (held[0] && placeOf(held[0]).pk !== placeOf(item).pk) {
+          const record = toRecord(placeOf(held[0]).pk, held);
+          if (record) yield record;
+          held = [];
+        }
+        held.push(item);
+      }
+      from = answer.LastEvaluatedKey;
+    } while (from);
+    const record = held[0] && toRecord(placeOf(held[0]).pk, held);
+    if (record) yield record;
+  },
 });
 
 /** @param pause between two attempts of a write */
@@ -141,9 +171,20 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     }
   }
 
+  /** Deletes the item as it was read. One that another command has written since then stays. */
   async function drop(item: Item): Promise<void> {
     const { pk, sk } = placeOf(item);
-    const command = new DeleteItemCommand({ TableName: table, Key: { pk: { S: pk }, sk: { S: sk } } });
+    const there = WRITE_MARKS.filter((name) => item[name]);
+    const command = new DeleteItemCommand({
+      TableName: table,
+      Key: { pk: { S: pk }, sk: { S: sk } },
+      ConditionExpression: WRITE_MARKS.map((name) =>
+        item[name] ? `${name} = :${name}` : `attribute_not_exists(${name})`,
+      ).join(' AND '),
+      ...(there.length > 0 && {
+        ExpressionAttributeValues: Object.fromEntries(there.map((name) => [`:${name}`, item[name]!])),
+      }),
+    });
     await writeGlobal('clients', () => dynamodb.send(command), pause);
   }
 
@@ -169,7 +210,11 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
         ...(client.limit !== null && { limit: { N: String(client.limit) } }),
       });
       if (!made) return 'client_exists';
-      for (const key of client.keys) await put(keyItem(client.clientId, key));
+      const own = { ':salt': { B: client.salt } };
+      for (const key of client.keys)
+        if (!(await put(keyItem(client, key), 'attribute_not_exists(pk) OR salt = :salt', own)))
+          // The client was deleted and created again meanwhile: this key must not take the place of its key.
+          return 'client_exists';
       return 'created';
     },
 
@@ -192,16 +237,16 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       });
     },
 
-    async setProfile(clientId, profile) {
+    async setProfile({ clientId, salt }, profile) {
       return update(clientId, RECORD, {
         UpdateExpression: 'SET profile = :profile',
-        ConditionExpression: 'attribute_exists(pk)',
-        ExpressionAttributeValues: { ':profile': { S: profile } },
+        ConditionExpression: 'salt = :salt',
+        ExpressionAttributeValues: { ':profile': { S: profile }, ':salt': { B: salt } },
       });
     },
 
     // The token that it writes tells a key that was added from a client's first ones: `ADDED_BY`.
-    addKey: (clientId, key) => putOnce(keyItem(clientId, key)),
+    addKey: (client, key) => putOnce(keyItem(client, key)),
 
     claimNext(clientId, askingKid, kid, { dead, nowMs }) {
       // An item of its own: an operator's change of the asking key must not be lost by it.
@@ -214,11 +259,12 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       );
     },
 
-    async endKey(clientId, kid, expiresAtS) {
+    async endKey({ clientId, salt }, kid, expiresAtS) {
       await update(clientId, KEY + kid, {
         UpdateExpression: 'SET expires_at = :end',
-        ConditionExpression: 'expires_at > :end',
-        ExpressionAttributeValues: { ':end': { N: String(expiresAtS) } },
+        ConditionExpression:
+          'expires_at > :end AND salt = :salt OR expires_at > :end AND attribute_not_exists(salt)',
+        ExpressionAttributeValues: { ':end': { N: String(expiresAtS) }, ':salt': { B: salt } },
       });
     },
 
@@ -260,10 +306,12 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
   };
 }
 
-function keyItem(clientId: string, key: ClientKey): Item {
+/** A key names its client's salt: one that is written late is no key of a later client of that name. */
+function keyItem({ clientId, salt }: Named, key: ClientKey): Item {
   return {
     pk: { S: clientId },
     sk: { S: KEY + key.kid },
+    salt: { B: salt },
     alg: { S: key.alg },
     usable_at: { N: String(key.usableAtS) },
     expires_at: { N: String(key.expiresAtS) },
@@ -304,19 +352,26 @@ const isBroughtKeysRevocation = (sk: string): boolean => sk.startsWith(REVOKED) 
 function toRecord(clientId: string, items: readonly Item[]): ClientRecord | undefined {
   const record = items.find(isRecord);
   if (!record) return undefined;
+  const salt = present(record.salt?.B, 'salt');
   const bySort = items.map((item) => [textOf(item, 'sk'), item] as const);
+  const ofKind = (kind: string) =>
+    bySort.flatMap(([sk, item]) => (sk.startsWith(kind) ? [[sk.slice(kind.length), item] as const] : []));
   const state = bySort.find(([sk]) => sk === STATE)?.[1];
+  const keys = ofKind(KEY);
+  const ofAnEarlierClient = keys.filter(([, item]) => item.salt?.B && !isSame(item.salt.B, salt));
   return {
     clientId,
     profile: textOf(record, 'profile') as Profile,
-    salt: present(record.salt?.B, 'salt'),
+    salt,
     disabled: state?.disabled?.BOOL ?? false,
     limit: record.limit ? numberOf(record, 'limit') : null,
     createdAtMs: numberOf(record, 'created_at'),
-    keys: bySort.flatMap(([sk, item]) => (sk.startsWith(KEY) ? [toKey(sk.slice(KEY.length), item)] : [])),
-    revoked: new Set(bySort.flatMap(([sk]) => (sk.startsWith(REVOKED) ? [sk.slice(REVOKED.length)] : []))),
+    keys: keys.map(([kid, item]) => toKey(kid, item)),
+    revoked: new Set([...ofKind(REVOKED), ...ofAnEarlierClient].map(([kid]) => kid)),
   };
 }
+
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 function toKey(kid: string, item: Item): ClientKey {
   const issuer = textOf(item, 'issued_by');

@@ -39,12 +39,12 @@ export async function rotateKey(
   const generation = nextGeneration(client);
   const made = await makeCredential(options, { clientId, salt, profile, generation }, credential);
   // A revoked key that no item holds was an earlier client's of this name.
-  if (client.revoked.has(made.key.kid) || !(await clients.addKey(clientId, made.key)))
+  if (client.revoked.has(made.key.kid) || !(await clients.addKey(client, made.key)))
     throw keyExists(clientId, made.key.kid);
 
   const older = endsOfOlderKeys(client, profile, overlap_s, Math.floor(nowMs() / 1000));
-  for (const { kid, expiresAtS } of older) await clients.endKey(clientId, kid, expiresAtS);
-  if (profile !== client.profile) await clients.setProfile(clientId, profile);
+  for (const { kid, expiresAtS } of older) await clients.endKey(client, kid, expiresAtS);
+  if (profile !== client.profile) await clients.setProfile(client, profile);
   // The new key is made. Its answer must not fail because of what else it shows.
   const refused = older.length === 0 ? [] : await refusedRoots().catch(() => []);
   const isVoid = (of: string) =>

@@ -5,7 +5,7 @@
  * (docs/decisions/0039-order-of-events.md).
  */
 import type { PlatformEvent } from '../../protocol/event.ts';
-import { ABANDONED_MS, type Events, type Numbered } from '../adapters/events.ts';
+import type { Events, Numbered } from '../adapters/events.ts';
 
 export interface StoredEvent extends Omit<PlatformEvent, 'data'> {
   readonly seq: number;
@@ -31,10 +31,14 @@ export interface EventPage {
   readonly next: number;
   /** When the item at `next` was written, in epoch milliseconds; undefined where nothing follows yet. */
   readonly nextAtMs: number | undefined;
+  /** Whether numbers were passed over whose events TTL may have deleted. */
+  readonly passed: boolean;
 }
 
 export type ReadEvents = (input: ReadInput) => Promise<EventPage>;
 
+/** TTL deletes no event that was written less than 30 days ago; a day is for clocks. */
+export const KEPT_MS = 29 * 24 * 3600 * 1000;
 /** A hole under a number that was written this long ago is closed. */
 const PATIENCE_MS = 5_000;
 /** Numbers that one call closes at most. */
@@ -46,16 +50,19 @@ export const createReadEvents =
   (events: Events): ReadEvents =>
   async ({ client, after, limit, nowMs }) => {
     let from = after;
+    let passed = false;
     for (let round = 1; ; round++) {
       const items = await events.query(client, from, limit);
-      const { read, hole } = upToHole(items, from, nowMs);
-      if (read.length > 0 || !hole || round === ROUNDS) return pageOf(read, after);
+      const { read, hole, old } = upToHole(items, from, nowMs);
+      passed ||= old;
+      if (read.length > 0 || !hole || round === ROUNDS) return pageOf(read, after, passed);
       const { settled } = (await events.range(client)) ?? { settled: 0 };
       if (settled >= hole.from) {
         from = Math.min(settled, hole.to);
+        passed = true;
         continue;
       }
-      if (hole.sinceMs > nowMs - PATIENCE_MS) return pageOf([], after);
+      if (hole.sinceMs > nowMs - PATIENCE_MS) return pageOf([], after, passed);
       const end = Math.min(hole.to, hole.from + MOST_CLOSED - 1);
       const numbers = Array.from({ length: end - hole.from + 1 }, (_, i) => hole.from + i);
       await Promise.all(numbers.map((seq) => events.close(client, seq, nowMs)));
@@ -69,22 +76,25 @@ interface Hole {
   readonly sinceMs: number;
 }
 
-/** Before an event that is old enough, a missing one was deleted by TTL. */
+/** Before an event that is old enough, a missing one was deleted by TTL, and is no hole. */
 function upToHole(
   items: readonly Numbered[],
   after: number,
   nowMs: number,
-): { readonly read: readonly Numbered[]; readonly hole: Hole | undefined } {
+): { readonly read: readonly Numbered[]; readonly hole?: Hole; readonly old: boolean } {
   let expected = after + 1;
+  let old = false;
   for (const [i, { seq, writtenAtMs }] of items.entries()) {
-    if (seq !== expected && writtenAtMs > nowMs - ABANDONED_MS)
-      return { read: items.slice(0, i), hole: { from: expected, to: seq - 1, sinceMs: writtenAtMs } };
+    const isMissing = seq !== expected;
+    if (isMissing && writtenAtMs > nowMs - KEPT_MS)
+      return { read: items.slice(0, i), hole: { from: expected, to: seq - 1, sinceMs: writtenAtMs }, old };
+    old ||= isMissing;
     expected = seq + 1;
   }
-  return { read: items, hole: undefined };
+  return { read: items, old };
 }
 
-function pageOf(read: readonly Numbered[], after: number): EventPage {
+function pageOf(read: readonly Numbered[], after: number, passed: boolean): EventPage {
   const last = read.at(-1);
   return {
     events: read.flatMap(({ seq, writtenAtMs, event }): StoredEvent[] =>
@@ -92,6 +102,7 @@ function pageOf(read: readonly Numbered[], after: number): EventPage {
     ),
     next: last?.seq ?? after,
     nextAtMs: last?.writtenAtMs,
+    passed,
   };
 }
 
@@ -104,10 +115,11 @@ const DISORDER_MS = 10 * 60 * 1000;
  * @throws Unavailable
  */
 export async function seqBefore(events: Events, client: string, atMs: number): Promise<number> {
-  const range = await events.range(client);
   const [lowest] = await events.query(client, 0, 1);
-  if (!range || !lowest) return range?.last ?? 0;
-  let [low, high] = [lowest.seq - 1, range.last];
+  const range = await events.range(client);
+  // Before the lowest there may be numbers that are not written yet.
+  if (!range || !lowest || lowest.writtenAtMs >= atMs - DISORDER_MS) return 0;
+  let [low, high] = [lowest.seq, range.last];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const [next] = await events.query(client, middle, 1);

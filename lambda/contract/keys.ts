@@ -159,7 +159,7 @@ export type KeysAction = keyof KeysActions;
 export const WATCH_ACTIONS = ['keys.list', 'keys.unstick'] as const satisfies readonly KeysAction[];
 export type WatchAction = (typeof WATCH_ACTIONS)[number];
 
-/** The findings of keys-watch: the `reason` of its log line. */
+/** The findings of keys-watch on keysets: the `reason` of its log line. */
 export type WatchFinding =
   | 'leftover_pending_removed'
   | 'rotation_overdue'
@@ -168,3 +168,6 @@ export type WatchFinding =
   | 'replica_lacks_next_key'
   | 'replica_unreadable'
   | 'no_keys';
+
+/** Its findings on the tables that all Regions share. */
+export type TableFinding = 'replica_cut_off' | 'replica_inaccessible';

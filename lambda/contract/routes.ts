@@ -11,6 +11,7 @@ export const ROUTES: readonly Route[] = [
   { resource: '/v1/nonce', methods: ['GET'], function: 'nonce' },
   { resource: '/v1/register', methods: ['POST'], function: 'register' },
   { resource: '/v1/registrations/{id}', methods: ['GET', 'DELETE'], function: 'registration' },
+  { resource: '/v1/events/{after}', methods: ['GET'], function: 'events' },
   { resource: '/v1/keys', methods: ['POST'], function: 'keys' },
   { resource: '/v1/health', methods: ['GET'], function: 'health' },
   { resource: '/.well-known/countersign', methods: ['GET'], function: 'discovery' },

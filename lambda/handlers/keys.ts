@@ -81,7 +81,7 @@ export function keysHandler(options: KeysOptions): HttpHandler {
       if (brought && !(await clients.claimNext(clientId, askingKid, kid, { dead, nowMs: nowMs() })))
         return refuse('key_exists', 'asked_at_once');
       const key = await make(kid, askingKid, brought);
-      if (await clients.addKey(clientId, key)) return { ok: true, client, key };
+      if (await clients.addKey(client, key)) return { ok: true, client, key };
     }
     throw new Unavailable('clients');
   }

@@ -13,9 +13,9 @@ interface ReceivedRequest extends HttpRequest, ReceivedBody {
 
 /** A request whose path is that of its resource. */
 export interface RoutedRequest extends ReceivedRequest {
-  /** The resource with `{id}` filled in. */
+  /** The resource with its parameter filled in. */
   readonly path: string;
-  /** The value of `{id}`; empty where the resource has none. */
+  /** The value of its parameter, `{id}` or `{after}`; empty where the resource has none. */
   readonly id: string;
 }
 
@@ -25,13 +25,20 @@ export interface UnroutedRequest extends ReceivedRequest {
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const REGISTRATION_ID = /^[A-Za-z0-9_-]{43}$/;
+/** The forms of the parameters of resources. */
+const PARAMETERS: Readonly<Record<string, RegExp>> = {
+  /** Of a registration. */
+  id: /^[A-Za-z0-9_-]{43}$/,
+  /** A cursor. */
+  after: /^[A-Za-z0-9_-]{1,40}$/,
+};
 
 export function readEvent(event: APIGatewayProxyEvent): RoutedRequest | UnroutedRequest {
   const { resource, httpMethod, body, isBase64Encoded } = event;
-  const id = event.pathParameters?.id ?? '';
-  const path = resource.replace('{id}', id);
-  const hasId = !resource.includes('{id}') || REGISTRATION_ID.test(id);
+  const name = /\{(\w+)\}/.exec(resource)?.[1];
+  const id = name === undefined ? '' : (event.pathParameters?.[name] ?? '');
+  const path = resource.replace(`{${name}}`, id);
+  const hasId = name === undefined || PARAMETERS[name]?.test(id) === true;
   const requestId = event.requestContext?.requestId ?? '';
   const received = {
     method: httpMethod,

@@ -20,6 +20,9 @@ export interface PlatformFunctionProps {
   readonly timeout?: Duration;
 }
 
+/** Of every function. */
+export const MEMORY_MB = 1024;
+
 export class PlatformFunction extends Construct {
   readonly function: LambdaFunction;
   readonly logGroup: ILogGroup;
@@ -51,8 +54,8 @@ export class PlatformFunction extends Construct {
       role: role.withoutPolicyUpdates(),
       logGroup: this.logGroup,
       environment: { ...environment },
-      // Processor time comes with memory, and a cold start needs it.
-      memorySize: 1024,
+      // Processor time comes with memory, and a cold start needs it (docs/performance.md).
+      memorySize: MEMORY_MB,
       timeout: timeout ?? Duration.seconds(10),
     });
   }

@@ -16,6 +16,8 @@ export interface Permissions {
   /** For each action, the partition keys that it may name. */
   readonly limits?: { readonly [A in Action]?: readonly string[] };
   readonly secrets?: readonly Purpose[];
+  /** Whether it wakes endpoints of callbacks. */
+  readonly wakes?: true;
 }
 
 const WITH_PROOF = {
@@ -35,6 +37,12 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  events: {
+    // A reader closes the holes that writers left.
+    tables: { clients: ['Query'], events: ['GetItem', 'PutItem', 'Query'] },
+    limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
+    secrets: ['nonce', 'client-root'],
+  },
   keys: {
     ...WITH_PROOF,
     // The registry for the mark of its generation alone.
@@ -60,22 +68,29 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
     secrets: ['nonce', 'client-root'],
   },
   'admin-read': {
-    tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
+    tables: { clients: ['GetItem', 'Query', 'Scan'], registry: ['GetItem'], events: ['GetItem'] },
     limits: { GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY] },
   },
   'admin-write': {
     tables: {
       ledger: ['PutItem'],
-      registry: ['DeleteItem', 'GetItem', 'PutItem'],
-      clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
+      // The scans are for a rebuild of events.
+      registry: ['DeleteItem', 'GetItem', 'PutItem', 'Scan'],
+      clients: ['DeleteItem', 'GetItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'],
+      events: ['GetItem', 'PutItem', 'Query', 'UpdateItem'],
     },
     limits: {
       // A repeated evacuation reads since when the flag stands.
-      GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
+      GetItem: [
+        ...['client-root', 'webhook', 'webhook-root'].map(keysItemKey),
+        evacuatedKey('*'),
+        WRITE_STOP_KEY,
+      ],
       UpdateItem: [evacuatedKey('*')],
       PutItem: [WRITE_STOP_KEY],
       DeleteItem: [WRITE_STOP_KEY],
     },
-    secrets: ['client-root'],
+    secrets: ['client-root', 'webhook', 'webhook-root'],
+    wakes: true,
   },
 };

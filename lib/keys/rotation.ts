@@ -3,17 +3,17 @@
  * them every hour. Only one Region makes keys, the home Region unless they were promoted to another. Every
  * Region watches them, because a lost Region cannot report anything.
  */
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { keysWatchName, secretName } from '../../lambda/contract/names.ts';
+import { keysWatchName, secretName, tableName } from '../../lambda/contract/names.ts';
 import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
-import { allow } from '../functions/permissions.ts';
+import { allow, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { RotationFunction } from './rotation-function.ts';
 
@@ -78,6 +78,10 @@ export class KeyRotation extends Construct {
       purpose,
       config.keys.rotationPeriod[purpose].toMilliseconds(),
     ]);
+    const { generation } = config.tables;
+    const [registry, clients] = (['registry', 'clients'] as const).map((kind) =>
+      tableName(config.stage.name, kind, generation),
+    ) as [string, string];
     return new PlatformFunction(this, 'keys-watch', {
       config,
       functionName: keysWatchName(config.stage.name),
@@ -89,8 +93,17 @@ export class KeyRotation extends Construct {
         COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
         COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
         COUNTERSIGN_KEYS_REGION: config.keysRegion,
+        COUNTERSIGN_REGION_NAMES: JSON.stringify(config.regions.map(({ name }) => name)),
+        COUNTERSIGN_REGISTRY_TABLE: registry,
+        COUNTERSIGN_CLIENTS_TABLE: clients,
       },
-      statements: [...rotations.map(({ watchArn }) => allow(['lambda:InvokeFunction'], watchArn))],
+      statements: [
+        ...rotations.map(({ watchArn }) => allow(['lambda:InvokeFunction'], watchArn)),
+        allow(
+          ['dynamodb:DescribeTable'],
+          ...[registry, clients].map((name) => tableArn(Stack.of(this), name)),
+        ),
+      ],
     });
   }
 }

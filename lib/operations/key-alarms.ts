@@ -5,7 +5,7 @@ import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { metricNamespace } from '../../lambda/contract/evacuation.ts';
-import type { WatchFinding } from '../../lambda/contract/keys.ts';
+import type { TableFinding, WatchFinding } from '../../lambda/contract/keys.ts';
 import { keysWatchName, rotationFunctionName } from '../../lambda/contract/names.ts';
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
@@ -33,7 +33,7 @@ export class KeyAlarms extends Construct {
     const namespace = metricNamespace(stage);
     const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
       new PlatformAlarm(this, id, { config, topic, ...props });
-    const found = (name: string, ...reasons: WatchFinding[]): Metric => {
+    const found = (name: string, ...reasons: (WatchFinding | TableFinding)[]): Metric => {
       const patterns = reasons.map((reason) => linesWith('reason', reason));
       return this.#counted(namespace, name, rotation.watchLog, FilterPattern.any(...patterns));
     };
@@ -82,11 +82,18 @@ export class KeyAlarms extends Construct {
       metric: found('RevokedKeyAccepted', 'revoked_key_accepted'),
       threshold: 1,
     });
+    if (config.consistency !== 'single')
+      alarm('ReplicaCutOff', {
+        section: 'replica-cut-off',
+        what: "A Region's copy of a shared table is no longer replicated, or soon will not be: its customer key is unusable, or was. What that Region then registers no other Region sees.",
+        metric: found('ReplicaCutOff', 'replica_cut_off', 'replica_inaccessible'),
+        threshold: 1,
+      });
     const watch = (metricName: string) =>
       functionMetric(keysWatchName(stage), metricName, { period: PERIOD });
     alarm('KeysWatchFailed', {
       section: 'keys-watch-failed',
-      what: 'keys-watch could not check every keyset. A rotation that fails may go unnoticed.',
+      what: 'keys-watch could not check every keyset and shared table. A rotation that fails may go unnoticed.',
       metric: watch('Errors'),
       threshold: 1,
     });

@@ -47,6 +47,10 @@ const METRICS = {
   }),
   exposedKeys: logged('StrictKeyExposed'),
   keysetUnreadable: logged('KeysetUnreadable'),
+  disabledEndpoints: logged('DisabledEndpoints'),
+  deadCallbacks: logged('DeadCallbacks'),
+  endedEndpointSecrets: logged('EndedEndpointSecrets'),
+  unreadableChanges: logged('UnreadableChanges'),
 } as const;
 
 export type RegionMetric = keyof typeof METRICS;
@@ -64,7 +68,13 @@ export const regionMetric = (
  * metric
  */
 export function filterTarget(
-  name: 'exposedKeys' | 'keysetUnreadable',
+  name:
+    | 'exposedKeys'
+    | 'keysetUnreadable'
+    | 'unreadableChanges'
+    | 'disabledEndpoints'
+    | 'deadCallbacks'
+    | 'endedEndpointSecrets',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
   const { namespace: metricNamespace, metricName } = METRICS[name](stage);

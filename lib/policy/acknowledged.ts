@@ -86,6 +86,19 @@ export const ACKNOWLEDGED: readonly AcceptedFinding[] = [
   },
   {
     rule: 'AwsSolutions-IAM5',
+    finding: /^Resource::arn:.+:table\/.+\/stream\/\*$/,
+    type: 'AWS::IAM::Role',
+    at: /\/Callbacks\/Outbox\/Role\/Resource$/,
+    reason: "A stream's name is the time at which DynamoDB made it. The table is named.",
+  },
+  {
+    rule: 'AwsSolutions-SQS3',
+    type: 'AWS::SQS::Queue',
+    at: /\/(Callbacks\/Failed|Delivery\/WakeUps)\/Resource$/,
+    reason: 'It is where records go that could not be handled. An operator reads it, and no function.',
+  },
+  {
+    rule: 'AwsSolutions-IAM5',
     finding: /^Resource::arn:.+:kms:.+:key\/\*$/,
     type: 'AWS::IAM::Role',
     kind: 'prod',

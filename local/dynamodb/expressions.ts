@@ -48,12 +48,16 @@ function term(text: string): Condition {
   };
 }
 
-/** Compares numbers by value and strings by code units. Values of two types have no order. */
+/**
+ * Compares numbers by value, strings by code units and binary values by bytes. Values of two types have no
+ * order and are not equal.
+ */
 function compares(held: AttributeValue, comparison: string, asked: AttributeValue): boolean {
   const [a, b] = [scalar(held), scalar(asked)];
-  const ordered = typeof a === typeof b && typeof a !== 'boolean';
-  if (comparison === '=') return a === b;
-  if (comparison === '<>') return a !== b;
+  const comparable = Object.keys(held)[0] === Object.keys(asked)[0];
+  const ordered = comparable && typeof a !== 'boolean';
+  if (comparison === '=') return comparable && a === b;
+  if (comparison === '<>') return !comparable || a !== b;
   if (comparison === '<') return ordered && a < b;
   if (comparison === '<=') return ordered && a <= b;
   if (comparison === '>') return ordered && a > b;
@@ -62,10 +66,15 @@ function compares(held: AttributeValue, comparison: string, asked: AttributeValu
 
 function scalar(value: AttributeValue): string | number | boolean {
   if (value.N !== undefined) return Number(value.N);
+  if (value.B !== undefined) return hex(value.B);
   const plain = value.S ?? value.BOOL;
   if (plain === undefined) throw new SyntaxError(`no scalar: ${Object.keys(value).join()}`);
   return plain;
 }
+
+/** @param binary off the wire it is base64 text */
+const hex = (binary: Uint8Array | string): string =>
+  (typeof binary === 'string' ? Buffer.from(binary, 'base64') : Buffer.from(binary)).toString('hex');
 
 function step(clause: string, text: string): Update {
   if (clause === 'REMOVE')

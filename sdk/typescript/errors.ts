@@ -179,6 +179,8 @@ export class NotAllowedError extends ApiError {}
 export class NotFoundError extends ApiError {}
 /** 409 `registration_conflict`: this user is registered with other data. */
 export class RegistrationConflictError extends ApiError {}
+/** 410 `cursor_gone`: events after the cursor may have been deleted; start from the beginning. */
+export class CursorGoneError extends ApiError {}
 /** 409 `key_exists`: the client has its next key already, or had the key that it brings before. */
 export class KeyExistsError extends ApiError {}
 /** 413 `body_too_large`: the user is longer than 16,384 bytes as JSON. */
@@ -220,6 +222,7 @@ export const ERROR_CLASSES = {
   not_allowed: NotAllowedError,
   not_found: NotFoundError,
   registration_conflict: RegistrationConflictError,
+  cursor_gone: CursorGoneError,
   key_exists: KeyExistsError,
   body_too_large: BodyTooLargeError,
   unsupported_media_type: UnsupportedMediaTypeError,

@@ -11,6 +11,7 @@ export {
   ClockSkewError,
   ConnectionError,
   CountersignError,
+  CursorGoneError,
   ForeignRegionsError,
   InternalServerError,
   InvalidArgumentError,

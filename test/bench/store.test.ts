@@ -8,7 +8,7 @@ storesContract('the stand-in that handlers are measured on', () => memoryDynamod
 it('the stand-in refuses an expression that it does not know', () => {
   expect(() => condition('size(pk) > :n')).toThrow(SyntaxError);
   expect(() => condition('NOT attribute_exists(pk)')).toThrow(SyntaxError);
-  expect(() => update('SET n = n + :one')).toThrow(SyntaxError);
+  expect(() => update('SET n = m + :one')).toThrow(SyntaxError);
   expect(() => update('DELETE names :some')).toThrow(SyntaxError);
   expect(() => condition('n < :n')({ n: { N: '1' } }, {})).toThrow(SyntaxError);
 });

@@ -16,6 +16,7 @@ import type { ShownTables } from '../../lambda/contract/admin.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { LOCK_FILE } from '../../lambda/contract/lock-file.ts';
 import { tableName } from '../../lambda/contract/names.ts';
+import { startPlatform } from '../../local/platform.ts';
 import { createTables, dynamodb, STAGE, startDynalite } from '../support/dynalite.ts';
 import { Directory } from './cli.ts';
 
@@ -140,6 +141,13 @@ class Account implements DeployParts {
     if (!(keeper in this.flags)) throw new CliError(EXIT.unreachable, `${keeper}: no answer`);
     return this.flags[keeper]!.includes(region);
   };
+  async clearFlag(region: string, keeper: string): Promise<void> {
+    this.log.push(`clear ${region} ${keeper}`);
+    this.flags[keeper] = (this.flags[keeper] ?? []).filter((each) => each !== region);
+  }
+  replicas: readonly string[] = [B];
+  replicasOf = async (region: string, table: string) =>
+    region === A && table === 'countersign-live-registry-1' ? this.replicas : [];
   async tables(region: string): Promise<ShownTables> {
     const found = this.inUse[region];
     if (!found) throw new CliError(EXIT.unreachable, `${region}: no answer`);
@@ -394,6 +402,7 @@ describe('a change of the Regions', () => {
       `end of the deletion protection of the replicas in ${C}`,
       `home-${A}`,
       `deletion of countersign-live-base-${C}`,
+      `removal of the flag of ${C} in ${B}`,
     ]);
   });
 
@@ -485,6 +494,7 @@ describe('a change of the Regions', () => {
           unprotect: failing,
           replicate: failing,
           unreplicate: failing,
+          clearFlag: failing,
         });
         const first = await runSteps(steps, watching, broken);
         expect([first.done, first.stopped!.step]).toEqual([expected.slice(0, i), expected[i]]);
@@ -501,7 +511,7 @@ describe('the flag in the table of the keeper', () => {
   });
   afterAll(() => dynalite.stop());
 
-  const parts = () =>
+  const parts = (endpoint = dynalite.endpoint) =>
     awsParts(
       { cwd: '.', env: {}, stderr: { write: () => {} } },
       {
@@ -509,7 +519,7 @@ describe('the flag in the table of the keeper', () => {
         assembly: '',
         aws: (region) => ({
           region,
-          endpoint: dynalite.endpoint,
+          endpoint,
           credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
         }),
         signal: new AbortController().signal,
@@ -529,6 +539,18 @@ describe('the flag in the table of the keeper', () => {
     expect([await parts().isEvacuated(B, A), await parts().isEvacuated(A, B)]).toEqual([true, false]);
     await flags.return(B, 2);
     expect(await parts().isEvacuated(B, A)).toBe(false);
+    await flags.evacuate(B, 3);
+    for (const _ of ['first', 'again']) await parts().clearFlag(B, A);
+    expect([await parts().isEvacuated(B, A), await flags.read(B)]).toEqual([false, undefined]);
+  });
+
+  it('the replicas of a table are all its other Regions, and none of a table that is not there', async () => {
+    const platform = await startPlatform({ port: 0 });
+    const replicasOf = (table: string) =>
+      parts(platform.info.awsEndpoint).replicasOf('local-a', `countersign-local-${table}`);
+    expect(await replicasOf('registry-1')).toEqual(['local-b']);
+    expect([await replicasOf('ledger-1'), await replicasOf('registry-9')]).toEqual([[], []]);
+    await platform.stop();
   });
 });
 
@@ -612,6 +634,22 @@ describe('the commands', () => {
     expect(stderr).toContain(
       `error: region-${B}: \`cdk\` failed\nnot tried: region-${A}, watch-us-east-1\nrun the same command again`,
     );
+  });
+
+  it('deploy changes nothing while a Region that the config does not name has replicas, and names region remove', async () => {
+    const account = new Account();
+    account.replicas = [B, 'eu-north-1'];
+    const { failed } = await ran(deployCommand, ['--yes', '--watch', '0s'], account);
+    expect(failed).toMatchObject({
+      message: expect.stringContaining(
+        'countersign region remove eu-north-1 --stage live; nothing was deployed',
+      ),
+      exitCode: EXIT.failed,
+    });
+    expect(account.deployed).toEqual([]);
+    // Without the home stack nothing touches the replicas.
+    const one = await ran(deployCommand, ['--yes', '--watch', '0s', '--region', B], account);
+    expect([one.failed, one.code]).toEqual([undefined, 0]);
   });
 
   it('destroy lists the stacks that stay, and says that used nonces are lost', async () => {
@@ -732,21 +770,23 @@ describe('the commands', () => {
     const removed = await ran(regionCommand, args, account, one);
     expect([removed.failed, removed.code]).toEqual([undefined, 0]);
     expect(removed.stderr).toContain('countersign:lock=write');
-    expect(account.log.at(-1)).toBe(`remove countersign-live-base-${B}`);
+    expect(account.log.slice(-2)).toEqual([`remove countersign-live-base-${B}`, `clear ${B} ${A}`]);
+    expect(account.flags[A]).toEqual([]);
     // A run that ended just after its last step, and is run again: the record still names the Region.
     const before = account.log.length;
     directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A, B] } }));
     const again = await ran(regionCommand, args, account, one);
+    expect(account.log.slice(before)).toEqual([`clear ${B} ${A}`]);
     expect([again.failed, again.code, again.stdout]).toEqual([
       undefined,
       0,
-      `note: ${B} has no stack any more: it is removed\n`,
+      `done: removal of the flag of ${B} in ${A}\nnote: ${B} has no stack any more: it is removed\n`,
     ]);
     expect(again.stderr).toContain('countersign:lock=write');
     directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A] } }));
     const recorded = await ran(regionCommand, args, account, one);
     expect(recorded.failed?.message).toContain(`no stack in ${B}`);
-    expect(account.log).toHaveLength(before);
+    expect(account.log).toHaveLength(before + 1);
   });
 
   it.each(['add', 'remove'] as const)(

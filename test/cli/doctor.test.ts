@@ -153,8 +153,8 @@ test.each([
   ['foo:bar', 'must begin with https://'],
   ['mailto:a@b', 'must begin with https://'],
   ['', 'the URL is missing: --url URL, or COUNTERSIGN_URL'],
-  ['http://api.example.com', 'url must be a base URL'],
-  ['http://127.0.0.1:4100/?a', 'url must be a base URL'],
+  ['http://api.example.com', 'COUNTERSIGN_URL must be a base URL'],
+  ['http://127.0.0.1:4100/?a', 'COUNTERSIGN_URL must be a base URL'],
 ])('the URL %j is wrong usage: nothing is checked, and nothing is well', async (url, message) => {
   for (const command of [['doctor'], ['register', 'in.csv']]) {
     directory.write('in.csv', 'user_id\n1\n');
@@ -174,7 +174,7 @@ test('an empty variable counts as missing', async () => {
 
 test('no URL is quoted: it may contain a password', async () => {
   const { stderr } = await directory.run(['doctor', '--url', 'me:secret@host'], { env: access('') });
-  expect(stderr).toMatch(/^error: the URL must begin with/);
+  expect(stderr).toMatch(/^error: --url: the URL must begin with/);
   expect(stderr).not.toContain('secret');
 });
 

@@ -19,8 +19,19 @@ const isCommand = ({ service }: AwsCall) => service === 'lambda' || service === 
 beforeEach(async () => {
   fails = () => false;
   directory = new Directory();
+  mkdirSync(`${directory.path}/.countersign`);
+  await start(2);
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  directory.remove();
+  await platform?.stop();
+});
+
+async function start(regions: 2 | 3): Promise<void> {
   platform = await startPlatform({
     port: 0,
+    regions,
     checkEveryMs: 50,
     holdDownMs: 10_000,
     nowMs: () => Date.now() + aheadMs,
@@ -30,14 +41,8 @@ beforeEach(async () => {
       return status ? new AwsError('AccessDeniedException', 'not now', 403) : undefined;
     },
   });
-  mkdirSync(`${directory.path}/.countersign`);
   directory.write('.countersign/local.json', JSON.stringify(platform.info));
-});
-afterEach(async () => {
-  vi.restoreAllMocks();
-  directory.remove();
-  await platform?.stop();
-});
+}
 
 const cli = (args: readonly string[], options?: RunOptions) => directory.run(args, options);
 const evacuate = (...more: string[]) => cli(['evacuate', 'local-a', '--yes', ...more]);
@@ -162,9 +167,7 @@ describe('nothing happens', () => {
     const refused = await back();
     expect([refused.code, refused.stderr]).toEqual([
       1,
-      expect.stringContaining(
-        'local-a would be unhealthy without its flag, too: no answer. It stays out; nothing was done',
-      ),
+      expect.stringContaining('local-a is not known to be good: no answer. It stays out; nothing was done'),
     ]);
     expect((await evacuate('--json')).json).toMatchObject({ alarm: 'ALARM' });
   });
@@ -334,18 +337,18 @@ test('two evacuations at about the same time do not take out every Region', asyn
 });
 
 const realFetch = globalThis.fetch;
-/**
- * Replaces what a Region's public health path answers.
- *
- * @param answerTo the n-th look, from 1; undefined: the Region itself answers
- */
-function answersOfHealth(i: number, answerTo: (look: number) => Promise<Response | undefined>): void {
-  let looks = 0;
+/** @param look from 1 @returns undefined if the Region itself answers */
+type HealthAnswers = (look: number) => Promise<Response | undefined>;
+/** Replaces what the public health paths of Regions answer. */
+function answersOfRegions(answers: Readonly<Record<number, HealthAnswers>>): void {
+  const looks: Record<number, number> = {};
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (...asked) => {
-    const isLook = String(asked[0]) === `${platform.info.regions[i]!.url}/v1/health`;
-    return (isLook && (await answerTo(++looks))) || realFetch(...asked);
+    const i = platform.info.regions.findIndex(({ url }) => String(asked[0]) === `${url}/v1/health`);
+    looks[i] = (looks[i] ?? 0) + 1;
+    return (await answers[i]?.(looks[i])) ?? realFetch(...asked);
   });
 }
+const answersOfHealth = (i: number, answerTo: HealthAnswers) => answersOfRegions({ [i]: answerTo });
 const throttled = () => Response.json({ code: 'quota_exceeded' }, { status: 429 });
 const unhealthy = () => Response.json({ status: 'fail', checks: { ledger: 'fail' } }, { status: 503 });
 
@@ -388,6 +391,57 @@ describe('while a flood of the public health path makes the front door answer 42
         'local-a is not known to be good: too many requests. It stays out; nothing was done',
       ),
     ]);
+  });
+
+  test('with three Regions one healthy other Region decides, and a flooded one delays nothing', async () => {
+    await platform.stop();
+    await start(3);
+    answersOfHealth(1, async () => throttled());
+    // By default the flooded Region would be asked again for five minutes.
+    const { code, stderr } = await evacuate();
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/local-b: not known \(too many requests\)\nlocal-c: healthy/),
+    ]);
+  });
+
+  test('with three Regions an evacuated one decides nothing, whatever its health says', async () => {
+    await platform.stop();
+    await start(3);
+    expect((await cli(['evacuate', 'local-c', '--yes'])).code).toBe(0);
+    answersOfRegions({
+      1: async (look) => (look <= 6 ? throttled() : undefined),
+      2: async () => Response.json({ status: 'pass', checks: { ledger: 'pass' } }),
+    });
+    const { code, stderr } = await evacuate();
+    expect(stderr).toContain('local-b answers that too many ask: asking again, for 5 min at most\n');
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/local-b: healthy\nlocal-c: unhealthy \(evacuated\)/),
+    ]);
+  });
+
+  test('a Region is returned without a look at its health only with --even-if-unknown', async () => {
+    expect((await evacuate()).code).toBe(0);
+    answersOfHealth(0, async () => throttled());
+    const stays = await back('--timeout', '1s');
+    expect([stays.code, stays.stderr]).toEqual([1, expect.stringContaining('--even-if-unknown')]);
+    // It does not ask for five minutes what it can do without.
+    const returned = await back('--even-if-unknown');
+    expect([returned.code, returned.stdout]).toEqual([0, expect.stringContaining('local-a is back')]);
+    expect(returned.stderr).toContain('local-a is not known to be good: too many requests. DNS leads to it');
+  });
+
+  test('--even-if-unknown returns no Region that says itself that it is not good', async () => {
+    expect((await evacuate()).code).toBe(0);
+    answersOfHealth(0, async () => unhealthy());
+    const { code, stderr } = await back('--even-if-unknown');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('would be unhealthy without its flag, too')]);
+  });
+
+  test('--even-if-last asks nobody again: what the others say changes nothing', async () => {
+    answersOfHealth(1, async () => throttled());
+    expect((await evacuate('--even-if-last')).code).toBe(0);
   });
 });
 

@@ -16,7 +16,7 @@ import { Directory } from './cli.ts';
 
 const OF_ONE_USER = [
   ...['aborted', 'body_too_large', 'invalid_argument', 'invalid_registration', 'malformed_request'],
-  ...['not_found', 'registration_conflict', 'use_nonce'],
+  ...['not_found', 'registration_conflict', 'use_nonce', 'cursor_gone'],
 ];
 const UNREACHABLE = ['connection_failed', 'timeout', 'unavailable'];
 const FAULTY = ['internal'];

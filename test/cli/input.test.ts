@@ -190,6 +190,17 @@ test.each(['\u00a0', '\ufeff', '\u2028', '\u3000'])(
   },
 );
 
+test.each(['[\n{"user_id":"1"},\n{"user_id":"2"}\n]\n', '\n [{"user_id":"1"}]', '[1]\n{"user_id":"2"}'])(
+  'a JSON array is refused before anything is read: %j',
+  async (text) => {
+    const read = collect(readJsonLines(Readable.from([Buffer.from(text)])));
+    await expect(read).rejects.toMatchObject({
+      message: expect.stringContaining('the file is a JSON array'),
+      exitCode: 2,
+    });
+  },
+);
+
 test('an error in JSON Lines names its line, and the lines after it are read', async () => {
   const lines = Buffer.concat([
     Buffer.from('{"user_id":\n[1]\nnull\n"x"\n{"user_id":"J'),

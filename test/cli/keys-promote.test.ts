@@ -629,6 +629,22 @@ describe('two promotions at the same time', () => {
     expect(result.keyset.promoted_to).toBe(NEXT);
   });
 
+  it('one that lost in a Region that its own function does not reach says so', async () => {
+    world.shutIn.add(THIRD);
+    world.limits(HOME).published = { ...world.limits(HOME).published, home: first };
+    const steps = await promote({ yes: true }, THIRD);
+    expect(undone(steps)).toEqual([['take-over', THIRD, 'nonce']]);
+    expect(details(steps, 'take-over')[0]).toMatch(/eu-central-1 alone makes keys/);
+  });
+
+  it('no keys are promoted to what is no Region of the stage', async () => {
+    expect(await world.operate(HOME, 'nonce', 'keys.promote', { to: 'us-east-1' })).toMatchObject({
+      ok: false,
+      problem: { status: 400, code: 'malformed_request' },
+    });
+    expect(homeIn(HOME)).toBeUndefined();
+  });
+
   it('where Regions remember different ones, every function takes the same', async () => {
     const remember = (region: string, home: string) => {
       const { published } = world.limits(region);

@@ -45,7 +45,7 @@ function writeApp(config: unknown, lock: string): void {
   symlinkSync(join(root, 'node_modules'), join(cwd, 'node_modules'));
   const source = readFileSync(join(root, 'bin/countersign.ts'), 'utf8')
     .replaceAll("'../lib/", `'${root}lib/`)
-    .replace("import config from '../countersign.config.ts';", `const config = ${JSON.stringify(config)};`);
+    .replace("import('../countersign.config.ts')", `{ default: ${JSON.stringify(config)} }`);
   writeFileSync(join(cwd, 'app.ts'), source);
 }
 

@@ -122,6 +122,8 @@ it('a Region that takes a call and never answers it ends each of them, by its li
       asked.alarms(stack),
       asked.unprotect(THIRD),
       asked.isEvacuated(THIRD, HOME),
+      asked.clearFlag(THIRD, HOME),
+      asked.replicasOf(HOME, 'any'),
     ];
   };
   const end = (made: Promise<unknown>[], as: object) =>

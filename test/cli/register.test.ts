@@ -318,11 +318,28 @@ test.each([
   [['register', 'in.csv', '--url', 'https://api.example.com'], 'the API key is missing'],
   [
     ['register', 'in.csv', '--url', 'http://api.example.com', '--api-key-file', 'in.csv'],
-    'url must be a base URL',
+    '--url must be a base URL',
   ],
   [
     ['register', 'in.csv', '--url', 'https://api.example.com', '--api-key-file', 'in.csv'],
-    'apiKey is not an API key',
+    'error: --api-key-file: ',
+  ],
+  [
+    ['register', 'in.csv', '--url', 'https://api.example.com', '--api-key-file', 'in.csv'],
+    'this is not an API key of Countersign',
+  ],
+  [
+    [
+      'register',
+      'in.csv',
+      '--url',
+      'https://api.example.com',
+      '--regions',
+      'foo',
+      '--api-key-file',
+      'in.csv',
+    ],
+    '--regions: the URL must begin with https://',
   ],
   [['register', 'in.csv', '--api-key-file', 'none.txt'], 'cannot read'],
   [['register'], "missing required argument 'file'"],

@@ -251,9 +251,10 @@ it('updates the items of a rehearsal, and removes those that the source has lost
     rootKid: 'r',
     jwk: null,
   };
-  await clients.endKey('acme', '1', 5);
+  const acme = (await clients.load('acme'))!;
+  await clients.endKey(acme, '1', 5);
   await clients.setDisabled('acme', false, T0 + 1);
-  await clients.addKey('acme', key);
+  await clients.addKey(acme, key);
   await clients.revokeKey('acme', '1', T0 + 1);
   at.remove(OLD, { pk: { S: 'acme#id-c' } });
   at.put(OLD, { pk: { S: 'acme#id-a' }, deleted_at: { N: String(T0 + 9_000) }, w: { S: 'w' } });
@@ -537,6 +538,97 @@ it('of eventual tables it uses the fullest replica, and reports items of other R
   const [registry] = result.tables;
   expect(registry).toMatchObject({ from_region: OTHER, read: 5 });
   expect(registry!.may_be_missing).toMatchObject([{ region: HOME, items: 4 }]);
+});
+
+/** A Region of eventual tables that was cut off, and the others: each acknowledged something since. */
+async function cutOffWorld(alone: string): Promise<World> {
+  const at = await world('eventual');
+  const tables = at.store.replicated().eventual;
+  for (const table of tables) table.deliverAll();
+  for (const table of tables.slice(0, 2)) table.cutOff(alone);
+  const other = alone === HOME ? OTHER : HOME;
+  for (const user of ['x', 'y', 'z']) at.put(OLD, registration(user), alone);
+  at.put(OLD, registration('w'), other);
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    for (const table of store.replicated().eventual.slice(2)) table.deliverAll();
+    return carry(call, store);
+  };
+  return at;
+}
+
+it.each(REGIONS)(
+  'a Region that is cut off is left behind on demand, also if it is home: %s',
+  async (alone) => {
+    const at = await cutOffWorld(alone);
+    const from = alone === HOME ? OTHER : HOME;
+    // Nobody says which of them counts: no waiting makes it complete.
+    const untold = await at.copy();
+    expect(untold.complete).toBe(false);
+    expect(untold.tables[0]!.may_be_missing).toMatchObject([{ replicates: false }]);
+    const { complete, tables } = await at.copy({ from });
+    expect(complete).toBe(true);
+    expect(tables[0]).toMatchObject({
+      ...{ from_region: from, may_be_missing: [], left_behind: [{ region: alone, items: 6 }] },
+    });
+    expect(at.items(NEW)).toEqual(at.items(OLD, from).filter((text) => !text.includes('#probe#')));
+    const mark = await readMark({
+      ...{ dynamodb: dynamodbClientOn(at.store, HOME), region: HOME, table: NEW },
+      signal: new AbortController().signal,
+    });
+    expect(mark).toMatchObject({ from: OLD });
+  },
+);
+
+it('what is left behind may be unreadable; an interruption is none of that', async () => {
+  const at = await cutOffWorld(OTHER);
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    if (call.region === OTHER && call.operation === 'Scan' && call.input.TableName === OLD)
+      throw new AwsError('ValidationException', 'KMS key disabled error', 400);
+    return carry(call, store);
+  };
+  const { complete, tables } = await at.copy({ from: HOME });
+  expect([complete, tables[0]!.left_behind]).toEqual([true, [{ region: OTHER, items: null }]]);
+  at.carry = async (call, store) => {
+    if (call.region === OTHER && call.operation === 'Scan') at.interrupt.abort();
+    return carry(call, store);
+  };
+  await expect(at.copy({ from: HOME })).rejects.toMatchObject({ exitCode: EXIT.interrupted });
+});
+
+it('a Region that replicates with the named one is never left behind: it must have the same', async () => {
+  const at = await world('eventual');
+  for (const table of at.store.replicated().eventual) table.deliverAll();
+  at.put(OLD, registration('late'), OTHER);
+  const { complete, tables } = await at.copy({ from: HOME });
+  expect(complete).toBe(false);
+  expect(tables[0]).toMatchObject({ from_region: HOME, left_behind: [] });
+  expect(tables[0]!.may_be_missing).toMatchObject([{ region: OTHER, replicates: true }]);
+});
+
+it('a strongly consistent table, and a restored one, are read in the named Region alone', async () => {
+  const at = await world();
+  const read: string[] = [];
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    if (call.operation === 'Scan' && call.input.TableName === OLD) read.push(call.region);
+    return carry(call, store);
+  };
+  expect(await at.copy({ from: OTHER })).toMatchObject({
+    complete: true,
+    tables: [{ from_region: OTHER }, {}],
+  });
+  expect(new Set(read)).toEqual(new Set([OTHER]));
+  at.expectCopied();
+  const table = 'countersign-live-registry-restored';
+  const KeySchema = [{ AttributeName: 'pk' }];
+  at.store.ask(OTHER, 'CreateTable', { TableName: table, KeySchema });
+  at.put(table, registration('r'), OTHER);
+  expect(await at.copy({ from: OTHER, fromTables: [table] })).toMatchObject({ complete: true });
+  expect(at.items(NEW)).toEqual([canonical(registration('r'))]);
+  await expect(at.copy({ fromTables: [table] })).rejects.toThrow(`${table} in ${HOME}: not found`);
+  await expect(at.copy({ from: 'eu-north-1' })).rejects.toMatchObject({ exitCode: EXIT.usage });
 });
 
 it('items that TTL may delete during the run do not count, and items that it deleted do not return', async () => {

@@ -2,7 +2,7 @@
  * What the adapters ask of DynamoDB, as one suite: the embedded engine and the real ones must pass it alike,
  * so that nothing rests on what one of them lacks.
  */
-import { GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { GetItemCommand, ScanCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dynamodb } from '../../lambda/adapters/aws/commands.ts';
@@ -307,7 +307,7 @@ export function storesContract(
       expect(await clients.setLimit('whole-client', null)).toBe(true);
       expect((await clients.load('whole-client'))?.limit).toBeNull();
       expect(await clients.setLimit('nobody', 5)).toBe(false);
-      expect(await clients.setProfile('nobody', 'basic')).toBe(false);
+      expect(await clients.setProfile({ ...made, clientId: 'nobody' }, 'basic')).toBe(false);
       expect(await clients.load('nobody')).toBeUndefined();
       expect(await clients.remove('whole-client', T0)).toBe(true);
       expect(await clients.load('whole-client')).toBeUndefined();
@@ -339,10 +339,10 @@ export function storesContract(
         keys: [key],
       };
       expect(await clients.create(client)).toBe('created');
-      expect(await clients.addKey(clientId, { ...key, kid: '2' })).toBe(true);
+      expect(await clients.addKey(client, { ...key, kid: '2' })).toBe(true);
       expect((await clients.load(clientId))?.keys).toEqual([key, { ...key, kid: '2' }]);
       expect(await clients.create(client)).toBe('client_exists');
-      expect(await clients.addKey(clientId, { ...key, kid: '2' })).toBe(false);
+      expect(await clients.addKey(client, { ...key, kid: '2' })).toBe(false);
     });
 
     it('a generation is added once, and its end can only move earlier', async () => {
@@ -357,20 +357,130 @@ export function storesContract(
         createdAtMs: T0,
       };
       await clients.create({ ...record, keys: [] });
-      expect(await clients.addKey(clientId, { ...key, issuedBy: '1' })).toBe(true);
-      expect(await clients.addKey(clientId, { ...key, issuedBy: null })).toBe(false);
+      expect(await clients.addKey(record, { ...key, issuedBy: '1' })).toBe(true);
+      expect(await clients.addKey(record, { ...key, issuedBy: null })).toBe(false);
       for (const [end, expected] of [
         [200, 100],
         [50, 50],
         [60, 50],
       ] as const) {
-        await clients.endKey(clientId, '2', end);
+        await clients.endKey(record, '2', end);
         expect((await clients.load(clientId))?.keys).toEqual([
           { ...key, issuedBy: '1', expiresAtS: expected },
         ]);
       }
-      await clients.endKey(clientId, 'another', 5);
+      await clients.endKey(record, 'another', 5);
       expect((await clients.load(clientId))?.keys).toHaveLength(1);
     });
+
+    describe('a command that is held while its client is deleted and created again', () => {
+      const key = {
+        kid: '1',
+        alg: 'HS256',
+        usableAtS: 1,
+        expiresAtS: 100,
+        rootKid: 'AAAAAA',
+        jwk: null,
+        issuedBy: null,
+      };
+      const client = (clientId: string, salt: number) => ({
+        clientId,
+        profile: 'strict' as const,
+        salt: new Uint8Array(16).fill(salt),
+        limit: null,
+        createdAtMs: T0 + salt,
+        keys: [{ ...key, expiresAtS: 100 + salt }],
+      });
+      /** Two clients of one name, and the table as the held command sees it. */
+      const names = () => {
+        const clientId = `c-${++unique}`;
+        const clients = createClients(under, tableName(STAGE, 'clients'));
+        const [old, renewed] = [client(clientId, 1), client(clientId, 2)];
+        const again = async () => {
+          await clients.remove(clientId, T0 + 1);
+          expect(await clients.create(renewed)).toBe('created');
+          await clients.setDisabled(clientId, true, T0 + 3);
+        };
+        const holding = (operation: string, meanwhile: () => Promise<void>, nth = 1) =>
+          createClients(held(under, operation, nth, meanwhile), tableName(STAGE, 'clients'));
+        const isRenewed = async () =>
+          expect(await clients.load(clientId)).toMatchObject({
+            createdAtMs: renewed.createdAtMs,
+            profile: 'strict',
+            disabled: true,
+            keys: renewed.keys,
+            revoked: new Set(),
+          });
+        return { clientId, clients, old, renewed, again, holding, isRenewed };
+      };
+
+      it.each([1, 2, 3])(
+        'a deletion deletes nothing of the newer client (held at its delete %i)',
+        async (n) => {
+          const { clientId, clients, old, again, holding, isRenewed } = names();
+          await clients.create(old);
+          await clients.setDisabled(clientId, true, T0);
+          expect(await holding('DeleteItem', again, n).remove(clientId, T0)).toBe(true);
+          await isRenewed();
+        },
+      );
+
+      it('a creation that clears what a deletion left clears nothing of the newer client', async () => {
+        const { clients, old, again, holding, isRenewed } = names();
+        await clients.addKey(old, key);
+        expect(await holding('DeleteItem', again).create(old)).toBe('client_exists');
+        await isRenewed();
+      });
+
+      it("a creation does not put its key in the place of the newer client's", async () => {
+        const { old, again, holding, isRenewed } = names();
+        expect(await holding('PutItem', again, 2).create(old)).toBe('client_exists');
+        await isRenewed();
+      });
+
+      it('a roll-over ends no key of the newer client, and does not change its profile', async () => {
+        const { clients, old, again, isRenewed } = names();
+        await clients.create(old);
+        await again();
+        await clients.endKey(old, '1', 50);
+        expect(await clients.setProfile(old, 'basic')).toBe(false);
+        await isRenewed();
+      });
+
+      it('the key of a roll-over counts as revoked: the newer client does not have it', async () => {
+        const { clientId, clients, old, again } = names();
+        await clients.create(old);
+        await again();
+        expect(await clients.addKey(old, { ...key, kid: '2' })).toBe(true);
+        const { revoked, keys } = (await clients.load(clientId))!;
+        expect([revoked, keys.map(({ kid }) => kid)]).toEqual([new Set(['2']), ['1', '2']]);
+      });
+
+      it('an item that an older release wrote, without the salt, is used and deleted as before', async () => {
+        const { clientId, clients, old } = names();
+        await clients.create(old);
+        const Key = { pk: { S: clientId }, sk: { S: 'key#1' } };
+        const TableName = tableName(STAGE, 'clients');
+        await db.send(new UpdateItemCommand({ TableName, Key, UpdateExpression: 'REMOVE salt' }));
+        await clients.endKey(old, '1', 50);
+        expect(await clients.load(clientId)).toMatchObject({
+          keys: [{ ...key, expiresAtS: 50 }],
+          revoked: new Set(),
+        });
+        await clients.remove(clientId, T0);
+        expect((await db.send(new GetItemCommand({ TableName, Key }))).Item).toBeUndefined();
+      });
+    });
   });
+}
+
+/** Runs `meanwhile` before the n-th command of an operation reaches the store. */
+function held(dynamodb: Dynamodb, operation: string, nth: number, meanwhile: () => Promise<void>): Dynamodb {
+  let seen = 0;
+  return {
+    async send(command) {
+      if (command.operation === operation && ++seen === nth) await meanwhile();
+      return dynamodb.send(command);
+    },
+  };
 }

@@ -43,6 +43,7 @@ export function documents(): Document[] {
     'README.md',
     'lib/README.md',
     'sdk/typescript/README.md',
+    'sdk/python/README.md',
     'CONTRIBUTING.md',
     'SECURITY.md',
     'CHANGELOG.md',

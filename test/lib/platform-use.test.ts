@@ -177,9 +177,11 @@ it('its resources can be read: functions, tables, secrets, keys, topics', () => 
     'countersign-live-registry-1',
     'countersign-live-clients-1',
   ]);
-  expect([region!.ledger, region!.limits].map((table) => physicalName(table, region!))).toEqual([
+  const own = [region!.ledger, region!.limits, region!.events];
+  expect(own.map((table) => physicalName(table, region!))).toEqual([
     'countersign-live-ledger-1',
     'countersign-live-limits-1',
+    'countersign-live-events-1',
   ]);
   expect(names(region!, 'AWS::Lambda::Function', 'FunctionName').sort()).toEqual(
     [
@@ -187,6 +189,9 @@ it('its resources can be read: functions, tables, secrets, keys, topics', () => 
       ...PURPOSES.map((purpose) => `countersign-live-rotate-${purpose}`),
       'countersign-live-keys-watch',
       'countersign-live-evacuation',
+      'countersign-live-deliver',
+      'countersign-live-outbox',
+      'countersign-live-find-stream',
     ].sort(),
   );
   expect(bases.map(({ key, alarmTopic }) => [key, alarmTopic].every(Boolean))).toEqual([true, true]);

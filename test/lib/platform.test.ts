@@ -200,7 +200,7 @@ it("every stack follows the account's rules: tags, a permissions boundary, its o
         ({ Type }) => Type === 'AWS::IAM::Role',
       ),
     );
-    expect(roles.length).toBe(2 * (FUNCTIONS.length + PURPOSES.length + 2) + 2);
+    expect(roles.length).toBe(2 * (FUNCTIONS.length + PURPOSES.length + 5) + 2);
     for (const { Properties } of roles)
       expect(flat(Properties.PermissionsBoundary)).toMatch(/:policy\/bounds$/);
     expect([...regions, watch!].every(({ synthesizer }) => synthesizer.bootstrapQualifier === 'own1')).toBe(
@@ -240,6 +240,18 @@ function runApp(config: string) {
   }
 }
 
+it.each([
+  ['{ stage: undefinedName }', 'ReferenceError: undefinedName is not defined'],
+  ['{ stage: ', 'SyntaxError: '],
+])('a config that does not load is one sentence, without a stack: %s', (config, message) => {
+  const { status, stderr } = runApp(config);
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringContaining(`countersign.config.ts does not load: ${message}`),
+  ]);
+  expect(stderr).not.toMatch(/^ +at /m);
+});
+
 it('the app synthesises without AWS credentials', () => {
   const { status, stderr, files } = runApp(JSON.stringify(CONFIG));
   expect([status, stderr]).toEqual([0, '']);
@@ -247,8 +259,8 @@ it('the app synthesises without AWS credentials', () => {
     'countersign-dev-home.template.json',
     'countersign-dev-region-eu-west-1.template.json',
   ]);
-  // One Region has nobody to keep its evacuation flag, and no stack has the outbox yet.
-  expect(files.filter((name) => name.startsWith('asset.'))).toHaveLength(BUNDLES.length - 2);
+  // One Region has nobody to keep its evacuation flag.
+  expect(files.filter((name) => name.startsWith('asset.'))).toHaveLength(BUNDLES.length - 1);
 });
 
 it('an invalid config ends the app with its faults and without a stack trace', () => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { FUNCTIONS } from '../../lambda/contract/names.ts';
 import { constructsReference, declarations } from '../../scripts/constructs-reference.ts';
-import { costReference } from '../../scripts/cost-reference.ts';
+import { costReference, scaleReference } from '../../scripts/cost-reference.ts';
 import { iamReference } from '../../scripts/iam-reference.ts';
 import { readDocument } from '../../scripts/reference.ts';
 
@@ -16,6 +16,10 @@ it('docs/iam.md has a row for every function', () => {
 
 it('docs/cost.md prices what the templates hold; `node scripts/cost-reference.ts` makes it current', () => {
   expect(readDocument('cost.md')).toBe(costReference());
+});
+
+it('docs/scale.md prices a billion as docs/cost.md prices a million', () => {
+  expect(readDocument('scale.md')).toBe(scaleReference());
 });
 
 const declared = declarations();

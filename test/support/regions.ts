@@ -149,7 +149,7 @@ export async function startRegions(): Promise<Platform> {
     };
   };
   const regionDbs = own.map(({ endpoint }, i) => dynamodb(endpoint, names[i]));
-  for (const db of regionDbs) await createTables(db, ['ledger', 'limits']);
+  for (const db of regionDbs) await createTables(db, ['ledger', 'limits', 'events']);
   const regions = regionDbs.map((db, i) => make(i, {}, db)) as unknown as [Region, Region];
 
   const admin: Platform['admin'] = (action, params) =>
@@ -218,6 +218,7 @@ const HTTP_FUNCTIONS = {
   '/v1/nonce': 'nonce',
   '/v1/register': 'register',
   '/v1/registrations/{id}': 'registration',
+  '/v1/events/{after}': 'events',
   '/v1/keys': 'keys',
   '/v1/health': 'health',
   '/.well-known/countersign': 'discovery',
@@ -243,19 +244,20 @@ async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk)
 /** An event as API Gateway makes it, with the fields that the handlers read. */
 export function toEvent({ method, path, headers = {}, body, resource }: HttpAsk): APIGatewayProxyEvent {
   const [pathname = '', search] = path.split('?');
-  const id = /^\/v1\/registrations\/([^/]+)$/.exec(pathname)?.[1];
+  const [, collection, value] = /^\/v1\/(registrations|events)\/([^/]+)$/.exec(pathname) ?? [];
+  const name = collection === 'events' ? 'after' : 'id';
   const multi = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat()]));
   const query: Record<string, string[]> = {};
   for (const [name, value] of new URLSearchParams(search)) query[name] = [...(query[name] ?? []), value];
   return {
-    resource: resource ?? (id === undefined ? pathname : '/v1/registrations/{id}'),
+    resource: resource ?? (value === undefined ? pathname : `/v1/${collection}/{${name}}`),
     path: pathname,
     httpMethod: method,
     headers: Object.fromEntries(Object.entries(multi).map(([name, list]) => [name, list.at(-1)])),
     multiValueHeaders: multi,
     queryStringParameters: search === undefined ? null : Object.fromEntries(new URLSearchParams(search)),
     multiValueQueryStringParameters: search === undefined ? null : query,
-    pathParameters: id === undefined ? null : { id },
+    pathParameters: value === undefined ? null : { [name]: value },
     stageVariables: null,
     requestContext: { requestId: randomUUID() },
     body: body === undefined ? null : Buffer.from(body).toString('base64'),

@@ -115,7 +115,24 @@ export function read(
   id: string,
   headers: Record<string, string> = {},
 ): Promise<HttpAnswer> {
-  const path = `/v1/registrations/${id}`;
+  return get(platform, region, signer, `/v1/registrations/${id}`, headers);
+}
+
+/** @param after a cursor, or `0` */
+export const readEvents = (
+  platform: Platform,
+  region: Region,
+  signer: Signer,
+  after: string,
+): Promise<HttpAnswer> => get(platform, region, signer, `/v1/events/${after}`);
+
+function get(
+  platform: Platform,
+  region: Region,
+  signer: Signer,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<HttpAnswer> {
   const proof = proofFor(signer, platform.clock.nowMs, { method: 'GET', url: region.url + path });
   return region.send({ method: 'GET', path, headers: { Authorization: `JWT ${proof}`, ...headers } });
 }

@@ -5,6 +5,8 @@
 import type {
   DeleteItemCommandInput,
   DeleteItemCommandOutput,
+  DescribeTableCommandInput,
+  DescribeTableCommandOutput,
   GetItemCommandInput,
   GetItemCommandOutput,
   PutItemCommandInput,
@@ -59,6 +61,9 @@ export class UpdateItemCommand extends command<UpdateItemCommandInput, UpdateIte
 ) {}
 export class DeleteItemCommand extends command<DeleteItemCommandInput, DeleteItemCommandOutput>(
   'DeleteItem',
+) {}
+export class DescribeTableCommand extends command<DescribeTableCommandInput, DescribeTableCommandOutput>(
+  'DescribeTable',
 ) {}
 export class QueryCommand extends command<QueryCommandInput, QueryCommandOutput>('Query') {}
 export class ScanCommand extends command<ScanCommandInput, ScanCommandOutput>('Scan') {}

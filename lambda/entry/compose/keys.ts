@@ -14,6 +14,7 @@ import { describeError } from '../../log.ts';
 import { type RotateHandler, rotateHandler } from '../../rotate/handler.ts';
 import type { KeyRegion } from '../../rotate/regions.ts';
 import { type AskKeys, keysWatchHandler } from '../../rotate/watch/handler.ts';
+import { tablesWatchHandler } from '../../rotate/watch/tables.ts';
 import type { AwsCredentials } from '../../vault/aws-login.ts';
 import { createVaultKeys, type VaultAuth } from '../../vault/keys.ts';
 import type { AppRoleCredentials } from '../../vault/login.ts';
@@ -132,11 +133,29 @@ function readAppRole(text: string): AppRoleCredentials {
   throw new SyntaxError('the AppRole secret is not {"role_id","secret_id"}');
 }
 
-export const keysWatch = ({ env, nowMs, log }: Runtime, ask: AskKeys): (() => Promise<void>) =>
-  keysWatchHandler({
-    ask,
-    rotates: requireEnv(env, 'COUNTERSIGN_REGION') === requireEnv(env, 'COUNTERSIGN_KEYS_REGION'),
-    rotationPeriodsMs: JSON.parse(requireEnv(env, 'COUNTERSIGN_ROTATION_PERIODS')),
-    nowMs,
-    log,
-  });
+export type KeysWatchRuntime = Runtime & { readonly dynamodb: Dynamodb };
+
+export function keysWatch({ env, nowMs, log, dynamodb }: KeysWatchRuntime, ask: AskKeys) {
+  const region = requireEnv(env, 'COUNTERSIGN_REGION');
+  const checks = [
+    keysWatchHandler({
+      ask,
+      rotates: region === requireEnv(env, 'COUNTERSIGN_KEYS_REGION'),
+      rotationPeriodsMs: JSON.parse(requireEnv(env, 'COUNTERSIGN_ROTATION_PERIODS')),
+      nowMs,
+      log,
+    }),
+    tablesWatchHandler({
+      dynamodb,
+      region,
+      regions: JSON.parse(requireEnv(env, 'COUNTERSIGN_REGION_NAMES')),
+      tables: [requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE')],
+      log,
+    }),
+  ];
+  /** One check that fails does not stop the other one. */
+  return async (): Promise<void> => {
+    const outcomes = await Promise.allSettled(checks.map((check) => check()));
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  };
+}

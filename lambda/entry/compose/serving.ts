@@ -4,13 +4,18 @@
  */
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
+import { eventWriteActions } from '../../admin/events.ts';
 import { proofActions } from '../../admin/proofs.ts';
 import { type RegionOptions, regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
 import { stoppable, type TableOptions, tableReadActions, tableWriteActions } from '../../admin/tables.ts';
+import { type WebhookWriteOptions, webhookReadActions, webhookWriteActions } from '../../admin/webhooks.ts';
+import { PUBLIC_ONLY, systemResolve } from '../../callbacks/guard.ts';
+import { createReadEvents } from '../../callbacks/read-events.ts';
 import type { FunctionName } from '../../contract/names.ts';
 import type { Consistency } from '../../contract/serving-environment.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
+import { eventsHandler } from '../../handlers/events.ts';
 import { healthHandler } from '../../handlers/health.ts';
 import { jwksHandler } from '../../handlers/jwks.ts';
 import { keysHandler } from '../../handlers/keys.ts';
@@ -19,9 +24,11 @@ import { registerHandler } from '../../handlers/register.ts';
 import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
+import { events as eventsTable, globalTables } from './callbacks.ts';
 import {
   clients,
   consumption,
+  endpoints,
   evacuations,
   goodness,
   httpContext,
@@ -59,6 +66,16 @@ export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
     registry: registry(runtime),
     readLimit: readLimit(runtime),
   });
+
+export function events(runtime: WithTables & WithSecrets): HttpHandler {
+  const table = eventsTable(runtime);
+  return eventsHandler({
+    gate: proofGate(runtime),
+    events: table,
+    readEvents: createReadEvents(table),
+    readLimit: readLimit(runtime),
+  });
+}
 
 export const keys = (runtime: WithTables & WithSecrets): HttpHandler => {
   const roots = keyset(runtime, 'client-root');
@@ -100,6 +117,7 @@ export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
 
 export const adminRead = (runtime: WithTables): AdminHandler =>
   adminHandler(adminContext(runtime, 'admin-read'), {
+    ...webhookReadActions(callbackStores(runtime)),
     ...clientReadActions(clients(runtime), refusedRoots(runtime)),
     ...registrationReadActions(registry(runtime)),
     ...regionReadActions(regionOptions(runtime)),
@@ -115,11 +133,29 @@ const tables = (runtime: WithTables): TableOptions => ({
   nowMs: runtime.nowMs,
 });
 
-export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
+const callbackStores = (runtime: WithTables) => ({
+  endpoints: endpoints(runtime),
+  events: eventsTable(runtime),
+  region: requireEnv(runtime.env, 'COUNTERSIGN_REGION'),
+});
+
+/** What calls consumers, and so differs on a platform that has no public endpoints. */
+export type CallbackOptions = Pick<WebhookWriteOptions, 'guard' | 'resolve' | 'wake'>;
+
+export function adminWrite(runtime: WithTables & WithSecrets, callbacks: CallbackOptions): AdminHandler {
   const { env, nowMs } = runtime;
   const clockErrorMs = numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS');
   const { region } = httpContext(runtime);
   const changes = {
+    ...webhookWriteActions({
+      ...callbackStores(runtime),
+      ...callbacks,
+      clients: clients(runtime),
+      webhook: keyset(runtime, 'webhook'),
+      roots: keyset(runtime, 'webhook-root'),
+      refusedRoots: refusedRoots(runtime, 'webhook-root'),
+      nowMs,
+    }),
     ...clientWriteActions({
       clients: clients(runtime),
       roots: keyset(runtime, 'client-root'),
@@ -138,6 +174,12 @@ export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
   return adminHandler(adminContext(runtime, 'admin-write'), {
     ...stoppable(changes, writeStop(runtime), markGeneration(runtime)),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
+    ...eventWriteActions({
+      dynamodb: runtime.dynamodb,
+      tables: globalTables(env),
+      events: eventsTable(runtime),
+      nowMs,
+    }),
     ...regionWriteActions({ ...regionOptions(runtime), nowMs }),
     ...tableWriteActions(tables(runtime), () => registry(runtime).probe(region, nowMs())),
   });
@@ -154,17 +196,25 @@ function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
   return { function: name, region, errorDocsUrl, log };
 }
 
+/** The schedule of delivery finds what operators changed. */
+const NO_QUEUE: CallbackOptions = { guard: PUBLIC_ONLY, resolve: systemResolve, wake: async () => {} };
+
 /** All of them in one process: for the local platform, tests and measurements. */
-export function createFunctions(runtime: WithTables & WithSecrets, schema: RegistrationSchema) {
+export function createFunctions(
+  runtime: WithTables & WithSecrets,
+  schema: RegistrationSchema,
+  callbacks: CallbackOptions = NO_QUEUE,
+) {
   return {
     nonce: nonce(runtime),
     register: register(runtime, schema),
     registration: registration(runtime),
+    events: events(runtime),
     keys: keys(runtime),
     discovery: discovery(runtime, schema),
     jwks: jwks(runtime),
     health: health(runtime),
     'admin-read': adminRead(runtime),
-    'admin-write': adminWrite(runtime),
+    'admin-write': adminWrite(runtime, callbacks),
   } as const satisfies Record<FunctionName, HttpHandler | AdminHandler>;
 }

@@ -33,11 +33,12 @@ const stored = () => createClients(platform.shared, tableName(STAGE, 'clients'))
 /** A generation issued by another one, as a roll-over writes it. */
 async function issue(by: Signer, generation: number): Promise<Signer> {
   const clients = stored();
-  const { salt, keys } = (await clients.load(by.clientId))!;
+  const client = (await clients.load(by.clientId))!;
+  const { salt, keys } = client;
   const issuer = keys.find(({ kid }) => kid === by.kid)!;
   const kid = String(generation);
   const key: ClientKey = { ...issuer, kid, issuedBy: by.kid };
-  expect(await clients.addKey(by.clientId, key)).toBe(true);
+  expect(await clients.addKey(client, key)).toBe(true);
   const root = platform.secrets['client-root'].keyset.keys.find((each) => each.kid === issuer.rootKid)!;
   const made = { root: keyBytes(root), clientId: by.clientId, salt, generation, profile: 'strict' as const };
   return { clientId: by.clientId, kid, apiKey: deriveApiKey(made) };

@@ -61,7 +61,7 @@ it("API Gateway may call each function for its own routes only, and no operator'
   });
   expect(sources.sort()).toEqual(
     ROUTES.flatMap(({ resource, methods, function: name }) =>
-      methods.map((method) => `${functionName('dev', name)} /${method}${resource.replace('{id}', '*')}`),
+      methods.map((method) => `${functionName('dev', name)} /${method}${resource.replace(/\{\w+\}/, '*')}`),
     ).sort(),
   );
 });

@@ -55,6 +55,15 @@ const RIGHTS: Record<FunctionName, string[]> = {
   nonce: [`dynamodb:GetItem ${table('limits')}`, secret('nonce')],
   register: WITH_PROOF,
   registration: WITH_PROOF,
+  events: [
+    `dynamodb:GetItem ${table('limits')}`,
+    `dynamodb:GetItem ${table('events')}`,
+    `dynamodb:PutItem ${table('events')}`,
+    `dynamodb:Query ${table('events')}`,
+    `dynamodb:Query ${table('clients')}`,
+    secret('nonce'),
+    secret('client-root'),
+  ],
   keys: [
     ...WITH_PROOF.filter((right) => right !== `dynamodb:GetItem ${table('registry')}`),
     `dynamodb:PutItem ${table('clients')}`,
@@ -70,12 +79,20 @@ const RIGHTS: Record<FunctionName, string[]> = {
     secret('client-root'),
   ],
   'admin-read': [
+    `dynamodb:GetItem ${table('clients')}`,
+    `dynamodb:GetItem ${table('events')}`,
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:Query ${table('clients')}`,
     `dynamodb:Scan ${table('clients')}`,
     `dynamodb:GetItem ${table('registry')}`,
   ],
   'admin-write': [
+    `dynamodb:GetItem ${table('clients')}`,
+    `dynamodb:GetItem ${table('events')}`,
+    `dynamodb:Query ${table('events')}`,
+    secret('webhook'),
+    secret('webhook-root'),
+    `sqs:SendMessage arn:\${AWS::Partition}:sqs:eu-west-1:\${AWS::AccountId}:countersign-dev-deliver-wake-ups`,
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,
     `dynamodb:PutItem ${table('limits')}`,
@@ -84,6 +101,11 @@ const RIGHTS: Record<FunctionName, string[]> = {
     `dynamodb:DeleteItem ${table('clients')}`,
     `dynamodb:Query ${table('clients')}`,
     `dynamodb:UpdateItem ${table('clients')}`,
+    `dynamodb:Scan ${table('clients')}`,
+    `dynamodb:Scan ${table('registry')}`,
+    `dynamodb:GetItem ${table('events')}`,
+    `dynamodb:PutItem ${table('events')}`,
+    `dynamodb:UpdateItem ${table('events')}`,
     `dynamodb:PutItem ${table('ledger')}`,
     `dynamodb:DeleteItem ${table('registry')}`,
     `dynamodb:GetItem ${table('registry')}`,
@@ -102,8 +124,8 @@ it.each(FUNCTIONS)('%s has the permissions that it needs, writes its own log, an
   });
 });
 
-/** Three rotate keys, and one watches. */
-const ALL = FUNCTIONS.length + PURPOSES.length + 1;
+/** Three rotate keys, one watches, and two are for events. */
+const ALL = FUNCTIONS.length + PURPOSES.length + 4;
 
 it('every function has its own role, and no policy elsewhere grants it anything', () => {
   const functions = region.ofType('AWS::Lambda::Function');

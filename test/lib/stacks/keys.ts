@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
-import type { WatchFinding } from '../../../lambda/contract/keys.ts';
+import type { TableFinding, WatchFinding } from '../../../lambda/contract/keys.ts';
 import {
   EMPTY_KEYSET,
   keysWatchName,
@@ -444,7 +444,7 @@ it('every finding of keys-watch and every failed step is counted for an alarm', 
       .filter(({ MetricTransformations }) => MetricTransformations[0].MetricName === metric)
       .map(({ FilterPattern }) => FilterPattern);
   expect(patterns('RotationFailed')).toEqual(PURPOSES.map(() => '{ $.level = "ERROR" }'));
-  const findings: Record<WatchFinding, string> = {
+  const findings: Record<WatchFinding | TableFinding, string> = {
     rotation_overdue: 'RotationOverdue',
     leftover_pending_removed: 'RotationOverdue',
     replica_lacks_next_key: 'ReplicaBehind',
@@ -452,6 +452,8 @@ it('every finding of keys-watch and every failed step is counted for an alarm', 
     no_keys: 'NoKeys',
     rolled_back: 'NoKeys',
     revoked_key_accepted: 'RevokedKeyAccepted',
+    replica_cut_off: 'ReplicaCutOff',
+    replica_inaccessible: 'ReplicaCutOff',
   };
   for (const [reason, metric] of Object.entries(findings))
     expect(patterns(metric)).toEqual([expect.stringContaining(`$.reason = "${reason}"`)]);
@@ -508,6 +510,7 @@ it.each([region, away])(
 it('a stage of kind dev rotates, too, and has no alarm that costs money', () => {
   const dev = synthesise(CONFIG).region;
   expect(dev.ofType('AWS::SecretsManager::RotationSchedule')).toHaveLength(PURPOSES.length);
-  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(1);
+  // That of keys-watch, that of the outbox, and delivery's.
+  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(2);
   expect(dev.ofType('AWS::CloudWatch::Alarm')).toHaveLength(1);
 });

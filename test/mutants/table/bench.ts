@@ -17,4 +17,19 @@ export const BENCH: readonly Mutant[] = [
     'true',
     'test/bench/store.test.ts',
   ),
+  mutant('bench-limits', 'bench/limits.ts', 'NONCES * cost.nonce', 'cost.nonce', 'test/bench/limits.test.ts'),
+  mutant(
+    'bench-page',
+    'bench/report.ts',
+    "const verdict = target === '' ? '' : missed ?",
+    "const verdict = target === '' ? '' : !missed ?",
+    'test/bench/page.test.ts',
+  ),
+  mutant(
+    'bench-plot',
+    'bench/plot.ts',
+    'const greatest = most(bars.map(({ to }) => to));',
+    'const greatest = most(bars.map(({ at }) => at));',
+    'test/bench/plot.test.ts',
+  ),
 ];

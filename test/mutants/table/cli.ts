@@ -95,13 +95,21 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/doctor.test.ts',
   ),
-  mutant(
-    'doctor',
-    'cli/register/access.ts',
-    'if (givenUrl !== undefined) requireHttp(givenUrl);',
-    '',
-    'test/cli/doctor.test.ts',
-  ),
+  ...(
+    [
+      [
+        "requireUrl(options.url === undefined ? 'COUNTERSIGN_URL' : '--url', givenUrl);",
+        ';',
+        'test/cli/doctor.test.ts',
+      ],
+      [
+        "for (const region of options.regions ?? []) requireUrl('--regions', region);",
+        '',
+        'test/cli/register.test.ts',
+      ],
+      ['if (parseApiKey(text)) return text;', 'return text;', 'test/cli/register.test.ts'],
+    ] as const
+  ).map(([find, replace, tests]) => mutant('doctor', 'cli/register/access.ts', find, replace, tests)),
   mutant(
     'doctor',
     'cli/doctor/platform.ts',
@@ -116,6 +124,14 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/doctor.test.ts',
   ),
+  mutant(
+    'every-record',
+    'cli/register/json-lines.ts',
+    'if (isFirst && ',
+    'if (false && ',
+    'test/cli/input.test.ts',
+  ),
+  mutant('every-record', 'cli/register/json-lines.ts', 'if (isFirst && ', 'if (', 'test/cli/input.test.ts'),
   mutant(
     'every-record',
     'cli/register/json-lines.ts',
@@ -137,6 +153,27 @@ export const CLI: readonly Mutant[] = [
     '\\p{Default_Ignorable_Code_Point}\\u2800',
     '',
     'test/cli/printable.test.ts',
+  ),
+  mutant(
+    'dry-run',
+    'cli/register/dry-run.ts',
+    'if (body.length > MAX_BODY_BYTES)',
+    'if (false)',
+    'test/cli/dry-run.test.ts',
+  ),
+  mutant(
+    'dry-run',
+    'cli/register/dry-run.ts',
+    '{ message: schema.problem, exitCode: EXIT.unreachable }',
+    'undefined',
+    'test/cli/dry-run.test.ts',
+  ),
+  mutant(
+    'dry-run',
+    'cli/register/command.ts',
+    'if (options.dryRun) return tryRegister(file, options, io);',
+    '',
+    'test/cli/dry-run.test.ts',
   ),
   mutant('doctor', 'cli/doctor/platform.ts', 'value.length > 0 &&', '', 'test/cli/doctor.test.ts'),
   mutant(
@@ -775,8 +812,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/evacuation/survey.ts',
-    'out[i] ? evacuated(each) : each',
-    'each',
+    'out ? evacuated(seen) : seen',
+    'seen',
     'test/cli/evacuation.test.ts',
   ),
   mutant(
@@ -859,8 +896,36 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'evacuate-finishes',
     'cli/evacuation/survey.ts',
-    'names.filter((_, i) => out[i])',
+    'names.filter((_, i) => looks[i]!.out)',
     '[]',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    ' && !out) decided',
+    ') decided',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    'decided.abort();',
+    ';',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    'isForced ? 0 : timeout * 1_000',
+    'timeout * 1_000',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    'if (!isKnown(own) && options.evenIfUnknown)',
+    'if (options.evenIfUnknown)',
     'test/cli/evacuation.test.ts',
   ),
   mutant(
@@ -869,6 +934,20 @@ export const CLI: readonly Mutant[] = [
     'SUCCESS[name](seen, target.args)',
     "SUCCESS[name](seen, '')",
     'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'promote-on-purpose',
+    'cli/keys/take-over.ts',
+    'requireWon(promotion, again.keyset);',
+    '',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-on-purpose',
+    'lambda/rotate/promote.ts',
+    'if (!regions.some((each) => each.region === to))',
+    'if (false)',
+    'test/cli/keys-promote.test.ts',
   ),
   mutant(
     'promote-on-purpose',
@@ -1592,6 +1671,34 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/copy.ts',
+    'options.from !== undefined && !group.includes(region)',
+    'options.from !== undefined',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/copy.ts',
+    '    const fullest = options.from ?? ',
+    '    const fullest = ',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/copy.ts',
+    '!options.regions.includes(options.from)',
+    'false',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/copy.ts',
+    'const region = from ?? regions[0]!;',
+    'const region = regions[0]!;',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/copy.ts',
     'equal: there.every((each) => isSame(each, digest)),',
     'equal: true,',
     'test/cli/registry.test.ts',
@@ -1817,6 +1924,27 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'region-change',
+    'cli/deploy/protection.ts',
+    'if (!isChanging && !isProtected) break;',
+    'if (!isProtected) break;',
+    'test/cli/protection.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/protection.ts',
+    '[replica, original].some(',
+    '[replica].some(',
+    'test/cli/protection.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'cli/deploy/protection.ts',
+    "if (error.name !== 'ResourceInUseException') throw error;",
+    'throw error;',
+    'test/cli/protection.test.ts',
+  ),
+  mutant(
+    'region-change',
     'cli/regions/steps.ts',
     "    { kind: 'unprotect', region },\n",
     '',
@@ -1843,18 +1971,71 @@ export const CLI: readonly Mutant[] = [
     'if (false)',
     'test/cli/preflight.test.ts',
   ),
+  ...(
+    [
+      ["if (!others.some((each) => states.has(each))) return [['replica_cut_off', region]];", ''],
+      ["if (!states.has(each)) return [['replica_cut_off', each]];", ''],
+      ['states.set(region, TableStatus as ReplicaStatus);', "states.set(region, 'ACTIVE');"],
+      ["GOOD.includes(states.get(each)) ? [] : [['replica_inaccessible', each]]", '[]'],
+      ['if (others.length === 0) return;', ''],
+      ['failed += 1;', ''],
+    ] as const
+  ).map(([find, replace]) =>
+    mutant(
+      'replica-cut-off',
+      'lambda/rotate/watch/tables.ts',
+      find,
+      replace,
+      'test/lambda/rotate/tables.test.ts',
+    ),
+  ),
+  mutant(
+    'replica-cut-off',
+    'lib/operations/key-alarms.ts',
+    "'replica_cut_off', 'replica_inaccessible'",
+    "'replica_cut_off'",
+    'test/lib/stacks/stacks.test.ts',
+  ),
   mutant(
     'replica-cut-off',
     'cli/preflight/replicas.ts',
-    'else if (!GOOD.includes(state.status))',
-    'else if (false)',
+    'const fault = cutOff(table, here, views) ?? (bad',
+    'const fault = undefined ?? (bad',
     'test/cli/preflight.test.ts',
   ),
   mutant(
     'replica-cut-off',
     'cli/preflight/replicas.ts',
-    "if (!state && !(await here.find('table', name))) continue;",
-    'if (!state) continue;',
+    'find((state) => !isGood(state))',
+    'find(() => false)',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'replica-cut-off',
+    'cli/preflight/replicas.ts',
+    'if (isLeft && left.length === 1) return undefined;',
+    'if (isLeft) return undefined;',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'replica-cut-off',
+    'cli/preflight/replicas.ts',
+    'const large = groups.filter((group) => group.size === largest);',
+    'const large = groups;',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'replica-cut-off',
+    'cli/preflight/replicas.ts',
+    'const left = usable.length > 0 ? usable : large;',
+    'const left = large;',
+    'test/cli/preflight.test.ts',
+  ),
+  mutant(
+    'replica-cut-off',
+    'cli/preflight/replicas.ts',
+    '...(isAlone ? answers.values() : [])',
+    '',
     'test/cli/preflight.test.ts',
   ),
   mutant(
@@ -1920,6 +2101,18 @@ export const CLI: readonly Mutant[] = [
     '  if (stopped) {',
     'test/cli/registry.test.ts',
   ),
+  ...(
+    [
+      ['cli/deploy/command.ts', 'if (home) await mustHaveNoOther(plan, home, deploy);', ''],
+      ['cli/deploy/command.ts', '.filter((region) => !known.has(region))', '.slice(0, 0)'],
+      ['cli/regions/steps.ts', '    ...flagSteps(plan, region),\n', ''],
+      [
+        'cli/regions/command.ts',
+        'await runSteps(flagSteps(plan, name), watching, deploy)',
+        'await runSteps([], watching, deploy)',
+      ],
+    ] as const
+  ).map(([file, find, replace]) => mutant('region-change', file, find, replace, 'test/cli/deploy.test.ts')),
   mutant(
     'region-change',
     'cli/regions/command.ts',

@@ -1,0 +1,76 @@
+/**
+ * Works out events from what the tables hold, and writes those that the Region does not have: after a stream
+ * stood still for longer than a day, or the table of events was lost. What a record was in between is not
+ * known: a creation and a deletion are the deletion alone.
+ */
+import { readVersion } from '../../protocol/event.ts';
+import { type Dynamodb, ScanCommand } from '../adapters/aws/commands.ts';
+import { call } from '../adapters/call.ts';
+import type { Item } from '../adapters/dynamodb.ts';
+import type { Events } from '../adapters/events.ts';
+import { type GlobalTableKind, tableKinds } from '../contract/names.ts';
+import { type ChangeEvent, eventOf } from './change.ts';
+import { append } from './outbox.ts';
+
+/** Where the next step begins. */
+export interface RebuildPlace {
+  readonly table: GlobalTableKind;
+  readonly after?: Item | undefined;
+}
+
+export interface RebuildStep {
+  /** Items that were looked at. */
+  readonly looked: number;
+  /** Events that were absent, and are written now. */
+  readonly written: number;
+  /** Undefined at the end. */
+  readonly next: RebuildPlace | undefined;
+}
+
+export interface RebuildOptions {
+  readonly dynamodb: Dynamodb;
+  /** Names of the tables in use. */
+  readonly tables: Readonly<Record<GlobalTableKind, string>>;
+  readonly events: Events;
+  readonly nowMs: () => number;
+}
+
+export const REBUILD_BEGINS: RebuildPlace = { table: 'registry' };
+
+/** Few enough for one call of an operators' function. */
+const ITEMS = 200;
+
+/** @param sinceMs changes that were made earlier are left out @throws Unavailable */
+export async function rebuild(
+  { dynamodb, tables, events, nowMs }: RebuildOptions,
+  sinceMs: number,
+  { table, after }: RebuildPlace,
+): Promise<RebuildStep> {
+  const scan = new ScanCommand({
+    TableName: tables[table],
+    ConsistentRead: true,
+    Limit: ITEMS,
+    ExclusiveStartKey: after,
+  });
+  const { Items = [], LastEvaluatedKey } = (await call(table, () => dynamodb.send(scan))).answer;
+  const made = Items.flatMap((item) => eventsOf(table, item)).filter((event) => timeOf(event) >= sinceMs);
+  const known = await Promise.all(made.map(({ id }) => events.has(id)));
+  const absent = made.filter((_, i) => !known[i]).sort((a, b) => timeOf(a) - timeOf(b));
+  await append(events, absent, nowMs);
+  const following = tableKinds('global')[tableKinds('global').indexOf(table) + 1];
+  return {
+    looked: Items.length,
+    written: absent.length,
+    next: LastEvaluatedKey ? { table, after: LastEvaluatedKey } : following && { table: following },
+  };
+}
+
+const timeOf = ({ data }: ChangeEvent): number => readVersion(data.version).atMs;
+
+/** A tombstone counts as a deletion: whether it replaced a registration is not known any more. */
+function eventsOf(table: GlobalTableKind, item: Item): ChangeEvent[] {
+  const old =
+    table === 'registry' && item.deleted_at ? ({ ...item, deleted_at: undefined } as never) : undefined;
+  const event = eventOf({ table, old, new: item });
+  return event ? [event] : [];
+}

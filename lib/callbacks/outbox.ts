@@ -1,0 +1,143 @@
+/**
+ * The outbox of a Region: the function that turns changes of the global tables into events, and what sends it
+ * the changes.
+ */
+import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
+import { ENDPOINTS, KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
+import {
+  COPIED_KEY,
+  findStreamName,
+  type GlobalTableKind,
+  outboxFailedName,
+  outboxName,
+  tableInUse,
+  tableKinds,
+  tableName,
+} from '../../lambda/contract/names.ts';
+import type { Config } from '../config/read.ts';
+import { keyStatements } from '../data/encryption.ts';
+import type { EnvironmentValues } from '../functions/environment.ts';
+import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
+import { PlatformFunction } from '../functions/platform-function.ts';
+import { wakeUpsArn } from './wake-ups.ts';
+
+export interface OutboxProps {
+  readonly config: Config;
+  readonly region: Config['regions'][number];
+  /** Directories with `index.mjs`. */
+  readonly bundles: { readonly outbox: string; readonly 'find-stream': string };
+  readonly values: EnvironmentValues;
+}
+
+/** A mapping filters by what is in `dynamodb` alone. Each pattern lets records through. */
+const PATTERNS: Readonly<Record<GlobalTableKind, readonly object[]>> = {
+  // Registrations and tombstones. Probes, marks and removals have neither.
+  registry: [REGISTERED_AT, REMOVED_AT].map((name) => ({ NewImage: { [name]: { N: [{ exists: true }] } } })),
+  clients: [{ Keys: { sk: { S: [STATE, { prefix: KEY }] } } }],
+};
+
+/** Of one table. The others that it serves may wait as long. */
+const BATCH = 100;
+const TIMEOUT = Duration.minutes(1);
+
+export class Outbox extends Construct {
+  readonly logGroup: ILogGroup;
+  /** Holds which records a mapping gave up. */
+  readonly failed: Queue;
+
+  constructor(scope: Construct, id: string, { config, region, bundles, values }: OutboxProps) {
+    super(scope, id);
+    const stack = Stack.of(this);
+    const stage = config.stage.name;
+    const generations = {
+      ledgerGeneration: region.ledgerGeneration,
+      tableGeneration: config.tables.generation,
+    };
+    const tables = tableKinds('global').map((kind) => {
+      const name = tableInUse(stage, kind, generations);
+      return { kind, name, arn: tableArn(stack, name) };
+    });
+    this.failed = new Queue(this, 'Failed', {
+      queueName: outboxFailedName(stage),
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const outbox = new PlatformFunction(this, 'Outbox', {
+      config,
+      functionName: outboxName(stage),
+      bundle: bundles.outbox,
+      environment: variables('outbox', values),
+      timeout: TIMEOUT,
+      statements: [
+        allow(
+          ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+          tableArn(stack, tableName(stage, 'events')),
+        ),
+        allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
+        allowKeys(['GetItem'], [COPIED_KEY], [tables.find(({ kind }) => kind === 'registry')!.arn]),
+        allow(
+          [
+            'dynamodb:DescribeStream',
+            'dynamodb:GetRecords',
+            'dynamodb:GetShardIterator',
+            'dynamodb:ListStreams',
+          ],
+          ...tables.map(({ arn }) => `${arn}/stream/*`),
+        ),
+        allow(['sqs:SendMessage'], this.failed.queueArn, wakeUpsArn(stack, stage)),
+        // It finds the endpoints to wake.
+        allowKeys(['Query'], [ENDPOINTS], [tableArn(stack, tableInUse(stage, 'clients', generations))]),
+        // A stream is encrypted as its table is.
+        ...keyStatements(this, config, region, { services: ['dynamodb'] }),
+      ],
+    });
+    this.logGroup = outbox.logGroup;
+    new Rule(this, 'EveryHour', {
+      ruleName: outboxName(stage),
+      description: 'Looks which keys of clients end soon',
+      schedule: Schedule.rate(Duration.hours(1)),
+      // After a failure the next hour is early enough.
+      targets: [new LambdaTarget(outbox.function, { retryAttempts: 0 })],
+    });
+    const finder = new PlatformFunction(this, 'FindStream', {
+      config,
+      functionName: findStreamName(stage),
+      bundle: bundles['find-stream'],
+      environment: variables('find-stream', values),
+      timeout: TIMEOUT,
+      statements: [allow(['dynamodb:DescribeTable'], ...tables.map(({ arn }) => arn))],
+    });
+    for (const { kind, name } of tables) {
+      const stream = new CustomResource(this, `Stream-${kind}`, {
+        serviceToken: finder.function.functionArn,
+        resourceType: 'Custom::CountersignStream',
+        // Tables of another generation have another name, so their streams are found anew.
+        properties: { TableName: name },
+        serviceTimeout: Duration.minutes(2),
+      });
+      new CfnEventSourceMapping(this, `Mapping-${kind}`, {
+        functionName: outbox.function.functionArn,
+        eventSourceArn: stream.getAttString('StreamArn'),
+        startingPosition: 'TRIM_HORIZON',
+        batchSize: BATCH,
+        bisectBatchOnFunctionError: true,
+        functionResponseTypes: ['ReportBatchItemFailures'],
+        destinationConfig: { onFailure: { destination: this.failed.queueArn } },
+        filterCriteria: {
+          filters: PATTERNS[kind].map((dynamodb) => ({ pattern: JSON.stringify({ dynamodb }) })),
+        },
+      });
+    }
+  }
+}
+
+const variables = (name: 'outbox' | 'find-stream', values: EnvironmentValues): Record<string, string> =>
+  Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));
