@@ -154,6 +154,27 @@ export const CLI: readonly Mutant[] = [
     '',
     'test/cli/printable.test.ts',
   ),
+  mutant(
+    'dry-run',
+    'cli/register/dry-run.ts',
+    'if (body.length > MAX_BODY_BYTES)',
+    'if (false)',
+    'test/cli/dry-run.test.ts',
+  ),
+  mutant(
+    'dry-run',
+    'cli/register/dry-run.ts',
+    '{ message: schema.problem, exitCode: EXIT.unreachable }',
+    'undefined',
+    'test/cli/dry-run.test.ts',
+  ),
+  mutant(
+    'dry-run',
+    'cli/register/command.ts',
+    'if (options.dryRun) return tryRegister(file, options, io);',
+    '',
+    'test/cli/dry-run.test.ts',
+  ),
   mutant('doctor', 'cli/doctor/platform.ts', 'value.length > 0 &&', '', 'test/cli/doctor.test.ts'),
   mutant(
     'doctor',
