@@ -100,7 +100,7 @@ def test_a_key_pair_rolls_over(platform: Platform) -> None:
 
 USERS = 1_000
 # Half-open connections end by this.
-WEAK: dict[str, Any] = {"timeout_ms": 1_000}
+WEAK: dict[str, Any] = {"timeout_ms": 3_000}
 
 
 def users(prefix: str) -> Iterator[countersign.User]:
