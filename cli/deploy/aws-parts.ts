@@ -112,14 +112,19 @@ export function awsParts(
     async remove(stack) {
       const cloudFormation = new CloudFormationClient(aws(stack.region));
       try {
-        if (!(await describe(stack))) return;
+        const found = await describe(stack);
+        if (!found) return;
         const StackName = stack.name;
+        // An earlier run began it: AWS changes the protection of such a stack no more.
+        const begun = found.StackStatus === 'DELETE_IN_PROGRESS';
         await callAws(what(stack), signal, async (options) => {
-          await cloudFormation.send(
-            new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }),
-            options,
-          );
-          await cloudFormation.send(new DeleteStackCommand({ StackName }), options);
+          if (!begun) {
+            await cloudFormation.send(
+              new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }),
+              options,
+            );
+            await cloudFormation.send(new DeleteStackCommand({ StackName }), options);
+          }
           await waitUntilStackDeleteComplete(
             { client: cloudFormation, maxWaitTime: DELETION_S, ...options },
             { StackName },

@@ -1317,6 +1317,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/keys.test.ts',
   ),
   mutant(
+    'region-change',
+    'cli/deploy/aws-parts.ts',
+    "const begun = found.StackStatus === 'DELETE_IN_PROGRESS';",
+    'const begun = false;',
+    'test/cli/deploy-stuck.test.ts',
+  ),
+  mutant(
     'may-be-done',
     'cli/admin.ts',
     `\`\${what} failed; its log says why\${doubt}\``,
