@@ -39,7 +39,7 @@ export function timeline(
   const fault = whyNoneSigns(keyset, args);
   const ends = [
     ...(fault === undefined ? [] : [fault]),
-    ...promotion(keyset),
+    ...promotion(keyset, args),
     ...troubles(keyset, args),
     ...fullness(keyset),
     ...rotations(keyset, nowMs),
