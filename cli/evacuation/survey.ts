@@ -23,8 +23,8 @@ export interface SeenRegion {
 }
 
 /**
- * An operator stopped its writes. Its `/v1/health` passes nevertheless, since it does not know whether another
- * Region writes; here it counts as unhealthy, because it cannot register in the place of another.
+ * An operator stopped its writes. Its `/v1/health` passes nevertheless, since it does not know whether
+ * another Region writes. Here it counts as unhealthy, because it cannot register in the place of another.
  */
 const STOPPED = 'writes stopped';
 
@@ -162,8 +162,8 @@ export const isStopped = ({ notes }: SeenRegion): boolean => notes.includes(STOP
 export const isKnown = ({ state }: SeenRegion): boolean => state === 'healthy' || state === 'unhealthy';
 
 /**
- * @returns whether the Region is good (docs/regions.md): nothing but an evacuation, the hold-down after it, or
- * stopped writes keeps it from registering
+ * @returns whether the Region is good (docs/regions.md): nothing but an evacuation, the hold-down after it,
+ * or stopped writes keeps it from registering
  */
 export const isGood = (seen: SeenRegion): boolean =>
   isKnown(seen) &&
