@@ -5,6 +5,7 @@ import { handler } from './parts/handler.ts';
 import { keys } from './parts/keys.ts';
 import { nonce } from './parts/nonce.ts';
 import { platform } from './parts/platform.ts';
+import { python } from './parts/python.ts';
 import { scale } from './parts/scale.ts';
 import { sizes } from './parts/sizes.ts';
 import { start } from './parts/start.ts';
@@ -24,5 +25,6 @@ export const PARTS: Readonly<Record<string, Part<any>>> = {
   platform,
   scale,
   batch,
+  python,
   bundles,
 };

@@ -89,7 +89,9 @@ export async function* listClients(
 /** @returns undefined if no command shows whether the change was made */
 function lookWith({ args }: Target, action: AdminAction, params: object): string | undefined {
   if (action.startsWith('tables.')) return `countersign registry show${args}`;
-  if (action.startsWith('regions.') || action === 'proofs.revoke') return undefined;
+  if (action.startsWith('webhooks.')) return `countersign webhooks list${args}`;
+  if (action.startsWith('regions.') || action === 'proofs.revoke' || action === 'events.rebuild')
+    return undefined;
   const { client_id, user_id } = params as { readonly client_id?: string; readonly user_id?: string };
   if (client_id === undefined) return `countersign clients list${args}`;
   if (user_id === undefined) return `countersign clients show ${client_id}${args}`;
@@ -105,8 +107,11 @@ const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
   'clients.rotate-key': 'if it has a new key, that key is lost: rotate it again',
   'clients.revoke-key': 'to run it again does no harm',
   'proofs.revoke': AGAIN,
+  'events.rebuild': AGAIN,
   'regions.evacuate': AGAIN,
   'regions.return': AGAIN,
+  'webhooks.create':
+    'if the endpoint is there, its secret is lost: give it another with webhooks update --new-secret',
 };
 
 /**

@@ -10,10 +10,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const main = join(here, 'main.ts');
+const start = join(here, 'start.ts');
 const needed = 24;
 
-if (Number(process.versions.node.split('.')[0]) >= needed) await import('./main.ts');
+if (Number(process.versions.node.split('.')[0]) >= needed) await import('./start.ts');
 else {
   const bin = join(
     here,
@@ -25,7 +25,7 @@ else {
     // The IPC channel closes when this process ends, even by SIGKILL: the child notices. The child's end ends
     // this process.
     const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
-    const child = spawn(bin, [main, ...process.argv.slice(2)], { stdio });
+    const child = spawn(bin, [start, ...process.argv.slice(2)], { stdio });
     // A terminal sends Ctrl-C to the child too; main.ts counts it once. The other signals only end the child.
     process.on('SIGINT', () => child.connected && child.send('SIGINT', () => {}));
     for (const name of ['SIGTERM', 'SIGHUP']) process.on(name, () => child.kill(name));

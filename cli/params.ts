@@ -4,14 +4,21 @@ import { isClientId } from '../protocol/client-id.ts';
 
 /** The functions name a bad parameter as it is on the wire; a person knows the option or argument. */
 const TYPED: Readonly<{ [param: string]: string }> = {
+  client: '--client',
   client_id: 'the client',
+  event: '--event',
+  events: '--events',
   expires_at: '--expires-at',
+  id: 'the endpoint',
   jwk: '--jwk',
   limit: '--limit',
   nonce: "the proof's nonce",
   only_kids: '--only-kid',
   overlap_s: '--overlap',
+  payload: '--payload',
   profile: '--profile',
+  since: '--since',
+  url: '--url',
 };
 
 /** @param detail `detail` of a problem, which may hold `params.<name>` */

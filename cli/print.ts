@@ -43,6 +43,29 @@ export function printClients(io: Io, clients: readonly ClientSummary[]): void {
 }
 
 /**
+ * Folds a line between words, to the width of a terminal. A command stays whole, and so does a URL: a part of
+ * a command that is copied could do more than the whole, such as revoke every key.
+ *
+ * @param indent of each further line
+ */
+export function fold(text: string, columns: number | undefined, indent: number): string[] {
+  const shown = printable(text);
+  if (columns === undefined || shown.length <= columns) return [shown];
+  const command = shown.search(/`?countersign [a-z]/);
+  const words = (command < 0 ? shown : shown.slice(0, command)).split(' ');
+  if (command >= 0) words.push(shown.slice(command));
+  const lines: string[] = [];
+  let line = words.shift()!;
+  for (const word of words)
+    if (line.trim() === '' || line.length + 1 + word.length <= columns) line += ` ${word}`;
+    else {
+      lines.push(line.trimEnd());
+      line = ' '.repeat(indent) + word;
+    }
+  return [...lines, line.trimEnd()];
+}
+
+/**
  * A terminal that is too narrow for the rows gets a block for each: wrapped, the columns could not be read.
  */
 export function printTable(

@@ -1,13 +1,8 @@
 /** The `countersign` command and its subcommands. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
-import { clientsCommand } from './clients/command.ts';
-import { deployCommand, destroyCommand } from './deploy/command.ts';
-import { doctorCommand } from './doctor/command.ts';
-import { drillCommand } from './drill/command.ts';
-import { canStartPlatform } from './drill/platform.ts';
-import { evacuateCommand, returnCommand } from './evacuation/command.ts';
-import { eventsCommand } from './events/command.ts';
+import { Command, CommanderError, Help } from 'commander';
+import { commands, type Entry } from './commands.ts';
+import { completionCommand } from './completion.ts';
 import {
   CliError,
   commandIo,
@@ -18,15 +13,7 @@ import {
   type Streams,
   usage,
 } from './io.ts';
-import { keysCommand } from './keys/command.ts';
-import { preflightCommand } from './preflight/command.ts';
 import { quoted, writeLines } from './printable.ts';
-import { regionCommand } from './regions/command.ts';
-import { registerCommand } from './register/command.ts';
-import { registrationsCommand } from './registrations/command.ts';
-import { registryCommand } from './registry/command.ts';
-import { revokeCommand } from './revoke/command.ts';
-import { vaultCommand } from './vault/command.ts';
 
 /**
  * Runs one command line.
@@ -40,28 +27,10 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
   const setExit: SetExit = (code) => {
     exitCode = code;
   };
-  const program = new Command('countersign')
-    .description('Replay-proof registration: register users, manage registrations, clients and keys.')
-    .addCommand(registerCommand(io, setExit))
-    .addCommand(registrationsCommand(io, setExit))
-    .addCommand(eventsCommand(io, setExit))
-    .addCommand(clientsCommand(io, setExit))
-    .addCommand(revokeCommand(io, setExit))
-    .addCommand(keysCommand(io, setExit))
-    .addCommand(evacuateCommand(io, setExit))
-    .addCommand(returnCommand(io, setExit))
-    .addCommand(drillCommand(io, setExit, run), { hidden: !canStartPlatform() })
-    .addCommand(registryCommand(io, setExit))
-    .addCommand(doctorCommand(io, setExit))
-    .addCommand(preflightCommand(io, setExit))
-    .addCommand(deployCommand(io, setExit))
-    .addCommand(destroyCommand(io, setExit))
-    .addCommand(regionCommand(io, setExit))
-    .addCommand(vaultCommand(io))
-    .addCommand(helpCommand())
-    .version(version(), '-V, --version', 'print the version')
-    .addHelpText('after', EXIT_CODES_HELP);
+  const entries = commands(io, setExit, run);
   const words = thumbprintLast(args);
+  const named = words.find((word) => !word.startsWith('-') && word !== 'help');
+  const program = await assemble(entries, (name) => name === named, io);
   tame(program, io, words);
   try {
     await program.parseAsync(words, { from: 'user' });
@@ -73,6 +42,35 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     return error instanceof CliError ? error.exitCode : EXIT.failed;
   }
 }
+
+/**
+ * @param isNeeded whether the command with this name is loaded; only its line of help stands for another
+ */
+async function assemble(
+  entries: readonly Entry[],
+  isNeeded: (name: string) => boolean,
+  io: Io,
+): Promise<Command> {
+  const terms = new Map(entries.map(({ term }) => [nameIn(term), term]));
+  const program = new Command('countersign')
+    .description('Replay-proof registration: register users, manage registrations, clients and keys.')
+    .configureHelp({
+      subcommandTerm: (command) =>
+        terms.get(command.name()) ?? Help.prototype.subcommandTerm.call(undefined, command),
+    });
+  for (const { term, description, hidden = false, load } of entries) {
+    const name = nameIn(term);
+    const command = isNeeded(name) ? await load() : new Command(name).description(description);
+    program.addCommand(command, { hidden });
+  }
+  return program
+    .addCommand(completionCommand(io, () => assemble(entries, () => true, io)))
+    .addCommand(helpCommand())
+    .version(version(), '-V, --version', 'print the version')
+    .addHelpText('after', EXIT_CODES_HELP);
+}
+
+const nameIn = (term: string): string => term.split(' ')[0]!;
 
 /** Keeps commander from ending the process and from writing elsewhere than to `io`. */
 function tame(command: Command, io: Io, words: readonly string[]): void {

@@ -48,7 +48,7 @@ export async function withSynthesis<T>(
 }
 
 /** @throws CliError outside a project */
-export function requireProject(cwd: string): void {
+function requireProject(cwd: string): void {
   if (!existsSync(join(cwd, 'cdk.json')))
     throw usage(`${cwd} is not a CDK project: run this command in the folder of cdk.json`);
 }

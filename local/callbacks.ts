@@ -1,11 +1,19 @@
-/** Events on this machine: each Region has the real outbox. Mappings of streams call it, as on AWS. */
+/**
+ * Events and callbacks on this machine: each Region has the real outbox and the real delivery. Mappings of
+ * streams call the outbox, as on AWS; timers take the place of the queue and the schedule.
+ */
 import { randomUUID } from 'node:crypto';
-import { outboxName, tableKinds, tableName } from '../lambda/contract/names.ts';
+import type { Wake } from '../lambda/callbacks/deliver.ts';
+import type { DeliverHandler } from '../lambda/callbacks/deliver-handler.ts';
+import { deliverName, outboxName, tableKinds, tableName } from '../lambda/contract/names.ts';
+import { servingEnvironment, type TableConsistency } from '../lambda/contract/serving-environment.ts';
 import { outbox } from '../lambda/entry/compose/callbacks.ts';
+import { deliver } from '../lambda/entry/compose/deliver.ts';
 import type { Log } from '../lambda/log.ts';
 import { EventSourceMapping } from './aws/event-source-mapping.ts';
 import type { LambdaHandler } from './aws/lambda.ts';
 import type { Dynamodb } from './dynamodb/dynamodb.ts';
+import { LOOPBACK_TOO } from './loopback.ts';
 import type { AwsClients } from './region.ts';
 import { STAGE } from './stage.ts';
 
@@ -14,6 +22,8 @@ const POLL_MS = 250;
 const BATCH = 100;
 /** How often the outbox looks which keys of clients end soon. */
 const EXPIRING_EVERY_MS = 3_600_000;
+/** On AWS a minute; here a person waits for what an operator's command changed. */
+const SCHEDULE_MS = 1_000;
 
 export interface CallbackOptions {
   readonly regions: readonly {
@@ -23,6 +33,7 @@ export interface CallbackOptions {
     readonly functions: Map<string, LambdaHandler>;
   }[];
   readonly store: Dynamodb;
+  readonly consistency: TableConsistency;
   readonly nowMs: () => number;
   readonly log: Log;
 }
@@ -35,18 +46,44 @@ export interface LocalCallbacks {
 }
 
 /** Each Region's outbox reads the streams of its replicas. */
-export function startCallbacks({ regions, store, nowMs, log }: CallbackOptions): LocalCallbacks {
+export function startCallbacks({ regions, store, consistency, nowMs, log }: CallbackOptions): LocalCallbacks {
   let mappings: EventSourceMapping[] = [];
+  let deliveries: DeliverHandler[] = [];
+  const running = new Set<Promise<unknown>>();
+  const timers = new Set<NodeJS.Timeout>();
+
+  /** A turn that fails is logged, and the schedule tries again. */
+  const run = (delivery: DeliverHandler, event: Parameters<DeliverHandler>[0]): void => {
+    const turn = delivery(event).catch(() => {});
+    running.add(turn);
+    void turn.finally(() => running.delete(turn));
+  };
+  const later = (delayMs: number, work: () => void): void => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      work();
+    }, delayMs);
+    timers.add(timer);
+  };
 
   function useTables(generation: number): void {
+    deliveries = [];
     mappings = regions.flatMap(({ name, aws, functions }) => {
       const tables = tableKinds('global').map((kind) => tableName(STAGE, kind, generation));
-      const env = {
-        COUNTERSIGN_STAGE: STAGE,
-        COUNTERSIGN_REGION: name,
-        ...tableVariables(generation),
+      const url = 'http://127.0.0.1';
+      const env = servingEnvironment({
+        ...{ stage: STAGE, region: name, baseUrl: url, entryUrl: url, regions: [], consistency },
+        tableGeneration: generation,
+      });
+      const runtime = { env, nowMs, log, dynamodb: aws.dynamodb, secrets: aws.secrets };
+      const wake: Wake = async (ids, delayMs) => {
+        const Records = ids.map((body) => ({ messageId: randomUUID(), body }));
+        later(delayMs, () => run(delivery, { Records }));
       };
-      const handler = outbox({ env, nowMs, log, dynamodb: aws.dynamodb }) as LambdaHandler;
+      const delivery = deliver(runtime, { guard: LOOPBACK_TOO, wake });
+      functions.set(deliverName(STAGE), delivery as LambdaHandler);
+      deliveries.push(delivery);
+      const handler = outbox(runtime, wake) as LambdaHandler;
       functions.set(outboxName(STAGE), handler);
       const invoke = (event: object) => handler(event, { awsRequestId: randomUUID() });
       return tables.map(
@@ -84,21 +121,21 @@ export function startCallbacks({ regions, store, nowMs, log }: CallbackOptions):
     for (const { functions } of regions)
       functions.get(outboxName(STAGE))!({}, { awsRequestId: randomUUID() }).catch(() => {});
   }, EXPIRING_EVERY_MS);
+  const schedule = setInterval(() => {
+    for (const delivery of deliveries) run(delivery, {});
+  }, SCHEDULE_MS);
   return {
     useTables,
     async stop() {
       clearInterval(timer);
       clearInterval(hourly);
+      clearInterval(schedule);
+      for (const each of timers) clearTimeout(each);
+      await Promise.all(running);
       await polling;
     },
   };
 }
-
-const tableVariables = (generation: number) => ({
-  COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry', generation),
-  COUNTERSIGN_CLIENTS_TABLE: tableName(STAGE, 'clients', generation),
-  COUNTERSIGN_EVENTS_TABLE: tableName(STAGE, 'events'),
-});
 
 interface Described {
   readonly Table: { readonly LatestStreamArn: string };

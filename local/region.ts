@@ -18,6 +18,7 @@ import { compileSchema } from '../lambda/schema/compile.ts';
 import defaultSchema from '../lambda/schema/default.json' with { type: 'json' };
 import type { LambdaHandler } from './aws/lambda.ts';
 import { createGateway } from './gateway/gateway.ts';
+import { LOOPBACK_TOO, resolveLoopback } from './loopback.ts';
 import type { HttpListener } from './server.ts';
 import { STAGE } from './stage.ts';
 
@@ -74,7 +75,11 @@ export function createRegion(
   const aws = awsClients(awsEndpoint, name);
   const env = servingEnvironment({ stage: STAGE, region: name, baseUrl: url, ...served });
   const { dynamodb, secrets } = aws.functions;
-  const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema));
+  const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema), {
+    ...{ guard: LOOPBACK_TOO, resolve: resolveLoopback },
+    // Timers of the platform take the place of the queue.
+    wake: async () => {},
+  });
   const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
     (handlers[each] as LambdaHandler)(event, { awsRequestId: randomUUID() });
   return {

@@ -52,8 +52,12 @@ function buildSdk(directory: string): void {
 }
 
 function buildPlatform(directory: string, sdkDirectory: string): void {
-  const entries = ['lib/index.ts', 'cli/main.ts'];
-  compile(directory, entries, { [sdk.name]: [join(sdkDirectory, 'sdk/typescript/index.d.ts')] });
+  const entries = ['lib/index.ts', 'cli/start.ts'];
+  const types = (name: string) => [join(sdkDirectory, `sdk/typescript/${name}.d.ts`)];
+  compile(directory, entries, {
+    [sdk.name]: types('index'),
+    [`${sdk.name}/webhooks`]: types('webhooks/index'),
+  });
   bundleFunctions(join(directory, 'functions'));
   // `vault setup` writes the first policy, and its messages name the others.
   for (const policy of ['rotate', 'setup', 'upkeep'])
@@ -94,7 +98,7 @@ function launcher(engines: string): string {
   const [major, minor] = engines.slice('>='.length).split('.');
   return `#!/usr/bin/env node
 const [major, minor] = process.versions.node.split('.').map(Number);
-if (major > ${major} || (major === ${major} && minor >= ${minor})) await import('../cli/main.js');
+if (major > ${major} || (major === ${major} && minor >= ${minor})) await import('../cli/start.js');
 else {
   process.stderr.write(\`error: countersign needs Node ${major}.${minor} or later, and this is \${process.versions.node}\\n\`);
   process.exitCode = 3;

@@ -13,7 +13,6 @@ import {
   DescribeTableCommand,
   DynamoDBClient,
   GetItemCommand,
-  UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
@@ -30,6 +29,7 @@ import { secretsOf } from '../keys/secrets.ts';
 import { writeLines } from '../printable.ts';
 import { readMark } from '../registry/mark.ts';
 import { stageArguments, type Target } from '../target.ts';
+import { endProtection } from './protection.ts';
 import type { DeployParts, RegionHealth } from './run.ts';
 
 export interface AwsPartsOptions {
@@ -130,18 +130,13 @@ export function awsParts(
       }
     },
     async unprotect(region) {
-      const dynamodb = new DynamoDBClient(aws(region));
+      const clients = new Map([region, plan.homeRegion].map((each) => [each, new DynamoDBClient(aws(each))]));
+      const replicas = { tables: sharedTables(plan), region, home: plan.homeRegion };
+      const dynamodb = (each: string) => clients.get(each)!;
       try {
-        for (const table of sharedTables(plan))
-          await callAws(`table ${table} in ${region}`, signal, (options) =>
-            dynamodb
-              .send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }), options)
-              .catch((error: Error) => {
-                if (error.name !== 'ResourceNotFoundException') throw error;
-              }),
-          );
+        await endProtection(replicas, { dynamodb, signal, nowMs: Date.now, pollMs });
       } finally {
-        dynamodb.destroy();
+        for (const client of clients.values()) client.destroy();
       }
     },
     replicate: (from, region) =>

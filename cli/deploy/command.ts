@@ -13,7 +13,7 @@ import {
   type SetExit,
   usage,
 } from '../io.ts';
-import { choosePlan, requireProject, type Synthesis, withSynthesis } from '../project.ts';
+import { choosePlan, type Synthesis, withSynthesis } from '../project.ts';
 import { collect, stageArguments } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
@@ -176,14 +176,12 @@ export async function runPlanned(
   verb: string,
   planned: (plan: DeployPlan) => Planned,
 ): Promise<void> {
-  if (!options.yes && !io.stderr.isTTY) {
-    requireProject(io.cwd);
-    throw usage(`${verb} asks for confirmation, which needs a terminal; use --yes to skip it`);
-  }
   await parts.synthesised(io, async ({ plans, assembly }) => {
     const plan = choosePlan(plans, options.stage);
     const { lines, left, done, before, after, work } = planned(plan);
     if (lines.length === 0) throw usage(`there is nothing to ${verb}`);
+    if (!options.yes && !io.stderr.isTTY)
+      throw usage(`${verb} asks for confirmation, which needs a terminal; use --yes to skip it`);
     io.stderr.write(`Stage ${plan.stage}: ${verb}, in this order:\n`);
     for (const line of lines) io.stderr.write(`  ${line}\n`);
     if (before !== undefined) io.stderr.write(`${before}\n`);

@@ -24,7 +24,10 @@ export interface DeployParts {
   destroy(stack: PlannedStack): Promise<void>;
   /** Deletes a stack that the project has no longer; one that does not exist is no error. @throws CliError */
   remove(stack: PlannedStack): Promise<void>;
-  /** Ends the deletion protection of the stage's replicas in a Region that is removed. @throws CliError */
+  /**
+   * Ends the deletion protection of the stage's replicas in a Region that is removed, and waits until their
+   * tables take another change. @throws CliError
+   */
   unprotect(region: string): Promise<void>;
   /** Makes the Region's replicas of the keysets, and waits until it has them. @throws CliError */
   replicate(from: string, region: string): Promise<void>;

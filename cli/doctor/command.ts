@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { Command } from 'commander';
 import { parseApiKey } from '../../protocol/api-key.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { fold } from '../print.ts';
 import { type Access, type AccessOptions, addAccessOptions, findAccess } from '../register/access.ts';
 import { CHECKS, type CheckResult, skipped } from './check-result.ts';
 import { checkConnection } from './connection.ts';
@@ -97,7 +98,7 @@ function withProxyNamed(result: CheckResult, url: string, env: Io['env']): Check
   const names = [scheme.toUpperCase(), scheme, 'ALL_PROXY', 'all_proxy'];
   const set = names.find((name) => env[name]);
   if (set === undefined) return result;
-  const proxy = `${set} is set, but countersign uses no proxy: it needs a direct way to the platform`;
+  const proxy = `${set} is set, but this command uses no proxy: it needs a direct way to the platform`;
   return { ...result, fix: `${result.fix}; ${proxy}` };
 }
 
@@ -112,7 +113,14 @@ function partsOf(url: string) {
   };
 }
 
+/** A terminal that is narrower has no room beside the names of the checks. */
+const WIDE = 70;
+
 function print({ stdout }: Io, { check, status, of, detail, fix }: CheckResult): void {
-  stdout.write(`${status.padEnd(4)}  ${check.padEnd(9)}  ${of}: ${detail}\n`);
-  if (fix !== undefined) stdout.write(`${''.padEnd(17)}  to fix: ${fix}\n`);
+  const isNarrow = (stdout.columns ?? WIDE) < WIDE;
+  const print = (text: string) => {
+    for (const line of fold(text, stdout.columns, isNarrow ? 6 : 19)) stdout.write(`${line}\n`);
+  };
+  print(`${status.padEnd(4)}  ${check.padEnd(9)}  ${of}: ${detail}`);
+  if (fix !== undefined) print(`${''.padEnd(isNarrow ? 4 : 17)}  to fix: ${fix}`);
 }

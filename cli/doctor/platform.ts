@@ -7,6 +7,7 @@ import { isBaseUrl, isWithin } from '../../protocol/base-url.ts';
 import { isJsonObject } from '../../protocol/json.ts';
 import { LEEWAY_S } from '../../protocol/proof/claims.ts';
 import { BASE_URL, fixOf, foreignRegionsFix } from '../fixes.ts';
+import { getJson } from '../get-json.ts';
 import { readHealth } from '../health.ts';
 import { type Access, connect } from '../register/access.ts';
 import { type CheckResult, failed, passed, skipped, warned } from './check-result.ts';
@@ -16,9 +17,6 @@ interface Region {
   readonly url: string;
 }
 
-const TIMEOUT_MS = 10_000;
-/** As much as a client reads. */
-const MAX_ANSWER_BYTES = 1024 * 1024;
 const NOTICEABLE_S = 5;
 /** No registration has this id: the platform checks a proof for reading it in full, and nothing changes. */
 const NOBODY = 'A'.repeat(43);
@@ -29,7 +27,7 @@ export async function* checkDiscovery(
   nowMs: () => number,
 ): AsyncGenerator<CheckResult, readonly Region[] | undefined, void> {
   const of = `${url}/.well-known/countersign`;
-  const fetched = await get(of);
+  const fetched = await getJson(of);
   if ('error' in fetched) {
     yield failed(
       'discovery',
@@ -101,7 +99,7 @@ export async function* checkHealth(
 ): AsyncGenerator<CheckResult, void, void> {
   for (const { name, url } of regions) {
     const of = `${url}/v1/health`;
-    const fetched = await get(of);
+    const fetched = await getJson(of);
     if ('error' in fetched) {
       yield failed(
         'health',
@@ -159,7 +157,7 @@ export async function* checkNonces(
   clientId: string,
 ): AsyncGenerator<CheckResult, void, void> {
   for (const { name, url } of regions) {
-    const fetched = await get(`${url}/v1/nonce?client_id=${clientId}`);
+    const fetched = await getJson(`${url}/v1/nonce?client_id=${clientId}`);
     if ('error' in fetched)
       yield failed(
         'nonce',
@@ -220,36 +218,4 @@ export function prepareProof(access: Access): () => Promise<CheckResult> {
           'ask the operator for the next key',
         );
   };
-}
-
-type Fetched = { readonly answer: Response; readonly json: unknown } | { readonly error: string };
-
-async function get(url: string): Promise<Fetched> {
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'manual' });
-    return { answer, json: parse(await textOf(answer)) };
-  } catch (error) {
-    const { name, cause } = error as Error & { cause?: NodeJS.ErrnoException };
-    return { error: `no answer (${cause?.code ?? name})` };
-  }
-}
-
-/** @returns the body; an empty text where it is longer than `MAX_ANSWER_BYTES` */
-async function textOf({ body }: Response): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of body ?? []) {
-    size += part.length;
-    if (size > MAX_ANSWER_BYTES) return '';
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString();
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -104,6 +104,7 @@ export function drillCommand(io: Io, setExit: SetExit, run: RunCommand): Command
             clients,
             acknowledged: verdict.acknowledged,
             lost: verdict.lost,
+            events_missed: verdict.eventsMissed,
             duplicated: verdict.duplicated,
             client_errors: verdict.clientErrors,
             max_attempts: verdict.maxAttempts,
@@ -136,6 +137,7 @@ async function perform(
   };
   const platform = running ? await findRunning(io.cwd, local) : await startOwn(consistency, signal);
   const { info } = platform;
+  const regionOf = (wanted: string) => info.regions.find(({ name }) => name === wanted)!;
   const history = new History(say);
   const load = new Load(info, history);
   const caused = new Map<string, Fault>();
@@ -160,8 +162,8 @@ async function perform(
         if (name === 'return') undo.delete(region);
         return output;
       },
-      readBack: (name) =>
-        load.readBack(history.acknowledged(), info.regions.find((region) => region.name === name)!, signal),
+      readBack: (name) => load.readBack(history.acknowledged(), regionOf(name), signal),
+      readEvents: (name) => load.readEvents(history.acknowledged(), regionOf(name), signal),
     };
     say(`${options.clients} clients register for ${durationText(options.duration * 1_000)} ...`);
     await load.start(options.clients);
@@ -258,8 +260,12 @@ type Result = Readonly<Record<string, string | number | boolean | null>>;
 
 function print(io: Io, { drill, passed, report: file, ...numbers }: Result, { broken }: Verdict): void {
   io.stdout.write(`${drill}: ${passed ? 'passed' : `failed (${broken.length} promises did not hold)`}\n`);
-  const { recovery_ms: recovery, ...rest } = numbers;
-  printFields(io, { ...rest, ...(recovery !== null && { recovery: `${recovery} ms` }) });
+  const { recovery_ms: recovery, events_missed, ...rest } = numbers;
+  printFields(io, {
+    ...rest,
+    ...(events_missed !== null && { events_missed }),
+    ...(recovery !== null && { recovery: `${recovery} ms` }),
+  });
   if (file !== null) io.stdout.write(`report: ${file}\n`);
 }
 

@@ -20,6 +20,8 @@ export interface DrillContext {
   command(args: readonly string[], code?: number): Promise<string>;
   /** Reads what was acknowledged so far in this Region: the only one that is left. */
   readBack(region: string): Promise<void>;
+  /** Reads the events of what was acknowledged so far in this Region. */
+  readEvents(region: string): Promise<void>;
 }
 
 export interface Drill {
@@ -202,6 +204,7 @@ async function lose(context: DrillContext, region: string, survivor: string): Pr
   await context.cause({ kind: 'region', region, lost: true });
   await context.wait(DURING);
   await context.readBack(survivor);
+  await context.readEvents(survivor);
   return fromMs;
 }
 

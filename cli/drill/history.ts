@@ -56,6 +56,8 @@ export class History {
   readonly lost = new Set<string>();
   /** Acknowledged users that could not be read afterwards: whether they are lost is not known. */
   readonly unread = new Set<string>();
+  /** Acknowledged users whose event a Region did not have; undefined where no events were read. */
+  missed: Set<string> | undefined;
   /** Requests that were accepted twice, and users with two registrations. */
   readonly duplicated = new Set<string>();
   /** Regions that have answered no request that was repeated at the end. */

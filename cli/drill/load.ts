@@ -15,6 +15,8 @@ const PACE_MS = 400;
 const REPEAT_ONE_OF = 10;
 /** Longer than an instance holds its copy of a write stop. */
 const WRITES_AGAIN_MS = 15_000;
+/** Within this time after a registration every Region has its event. */
+const EVENTS_MS = 15_000;
 /** How many registrations are read back at a time. */
 const READERS = 16;
 
@@ -201,11 +203,7 @@ export class Load {
     { name, url }: RegionInfo,
     signal: AbortSignal,
   ): Promise<void> {
-    const only = ((to: string, init: RequestInit) =>
-      to.startsWith(`${url}/`)
-        ? fetch(to, init)
-        : Promise.reject(new Error('another Region'))) as typeof fetch;
-    await using client = new CountersignClient({ url, apiKey: this.#apiKey, fetch: only });
+    await using client = this.#clientOf(url);
     await inParallel(calls, signal, async (call) => {
       try {
         this.#history.compare(call, (await client.get(call.acknowledged.id)).created_at);
@@ -214,6 +212,41 @@ export class Load {
         else this.#history.unread.add(`${call.userId} in ${name}: ${(error as Error).message}`);
       }
     });
+  }
+
+  /** Reads the events of one Region until each registration has one: a stream is a moment behind. */
+  async readEvents(
+    calls: readonly AcknowledgedCall[],
+    { name, url }: RegionInfo,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await using client = this.#clientOf(url);
+    const missing = new Map(calls.map(({ userId, acknowledged }) => [acknowledged.id, userId]));
+    const untilMs = performance.now() + EVENTS_MS;
+    try {
+      for (let after = '0'; ; ) {
+        for await (const { type, data, cursor } of client.events({ after, signal })) {
+          if (type === 'registration.created') missing.delete(data.id);
+          after = cursor;
+        }
+        if (missing.size === 0 || performance.now() > untilMs) break;
+        await delay(PACE_MS, undefined, { signal });
+      }
+    } catch (error) {
+      if (!(error instanceof CountersignError)) throw error;
+      this.#history.broken.push(`the events of ${name} could not be read: ${error.message}`);
+    }
+    this.#history.missed ??= new Set();
+    for (const userId of missing.values()) this.#history.missed.add(`${userId} in ${name}`);
+  }
+
+  /** A client of one Region, and of no other. */
+  #clientOf(url: string): CountersignClient {
+    const only = ((to: string, init: RequestInit) =>
+      to.startsWith(`${url}/`)
+        ? fetch(to, init)
+        : Promise.reject(new Error('another Region'))) as typeof fetch;
+    return new CountersignClient({ url, apiKey: this.#apiKey, fetch: only });
   }
 
   #regionOf(url: string): string | undefined {

@@ -57,6 +57,7 @@ export function report({ drill, does, consistency, clients, regions, history, ve
     ['clients', String(clients)],
     ['acknowledged', String(verdict.acknowledged)],
     ['lost', `${verdict.lost}${consistency === 'eventual' ? ' (eventual mode promises no zero)' : ''}`],
+    ['without an event', verdict.eventsMissed === null ? 'not counted' : String(verdict.eventsMissed)],
     ['duplicated', String(verdict.duplicated)],
     ['errors that clients saw', String(verdict.clientErrors)],
     ['most attempts for one registration', String(verdict.maxAttempts)],

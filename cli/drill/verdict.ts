@@ -7,6 +7,8 @@ export interface Verdict {
   readonly passed: boolean;
   readonly acknowledged: number;
   readonly lost: number;
+  /** Null where the drill reads no events. */
+  readonly eventsMissed: number | null;
   readonly duplicated: number;
   readonly clientErrors: number;
   readonly maxAttempts: number;
@@ -47,6 +49,12 @@ export function judge(
     history.unread.size === 0,
     `${history.unread.size} acknowledged registrations could not be read, so it is not known whether they are lost: ${named(history.unread)}`,
   );
+  const missed = history.missed ?? new Set();
+  // The surviving Region of an eventual table learns of the others' changes later, or never.
+  need(
+    consistency === 'eventual' || missed.size === 0,
+    `${missed.size} acknowledged registrations have no event: ${named(missed)}`,
+  );
   if (noErrors(consistency))
     need(
       failed.length === 0,
@@ -70,6 +78,7 @@ export function judge(
     passed: broken.length === 0,
     acknowledged,
     lost: history.lost.size,
+    eventsMissed: history.missed?.size ?? null,
     duplicated: history.duplicated.size,
     clientErrors: failed.length,
     maxAttempts: history.maxAttempts(),

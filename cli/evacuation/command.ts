@@ -191,6 +191,8 @@ interface Outcome {
   /** The places where the command changed the flag. */
   readonly done: ReadonlySet<string>;
   readonly alarmSeen: boolean;
+  /** The endpoints that another Region delivers to from now on; undefined where that was not done. */
+  readonly moved: readonly string[] | undefined;
   readonly interrupted: boolean;
 }
 
@@ -214,6 +216,7 @@ async function changeFlags(
   const foreign = new Set(flags.flatMap(({ at, flag }) => (flag.is === 'set' ? [at] : [])));
   const done = new Set<string>();
   let alarmSeen = false;
+  let moved: readonly string[] | undefined;
   let interrupted = false;
   const attempt = async (at: string, work: () => Promise<unknown>): Promise<boolean> => {
     try {
@@ -271,6 +274,13 @@ async function changeFlags(
     if (done.has(keeper) && !interrupted) await changeAt(region);
   }
   if (name === 'evacuate' && !options.evenIfLast && done.size > 0 && !interrupted) await lookAgain();
+  // Whichever Region is out, callbacks go on: its keeper delivers what it has not.
+  if (name === 'evacuate' && stands.get(keeper) === 'set' && !interrupted)
+    await attempt(CALLBACKS, async () => {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1_000)]);
+      const params = { from: region, to: keeper };
+      ({ moved } = await invokeAdmin(target, keeper, 'webhooks.move', params, limit));
+    });
   if (done.has(keeper) && !interrupted)
     alarmSeen = await attempt(`alarm in ${keeper}`, () =>
       waitForAlarm(target, {
@@ -282,7 +292,7 @@ async function changeFlags(
         signal,
       }),
     );
-  return { errors, stands, done, alarmSeen, interrupted };
+  return { errors, stands, done, alarmSeen, moved, interrupted };
 }
 
 /** Asks, changes the flags, and reports: the state, also where only a part was done. */
@@ -296,18 +306,22 @@ async function run(
 ): Promise<void> {
   const { region, keeper } = seen;
   if (!options.yes) await confirm(io, region, 'nothing was done');
-  const { errors, stands, done, alarmSeen, interrupted } = await interruptible(io, (signal) =>
+  const { errors, stands, done, alarmSeen, moved, interrupted } = await interruptible(io, (signal) =>
     changeFlags(io, name, target, seen, options, signal),
   );
   if (errors.length > 0) setExit(interrupted ? EXIT.interrupted : EXIT.failed);
   const [inKeeper, own] = [stands.get(keeper)!, stands.get(region)!];
   const isSet = (flag: Flag['is']) => (flag === 'unknown' ? null : flag === 'set');
   const result = { region, keeper, keeper_flag: isSet(inKeeper), own_flag: isSet(own) };
-  if (options.json) printJson(io, { ...result, alarm: alarmSeen ? COMMANDS[name].alarm : null, errors });
+  const alarm = alarmSeen ? COMMANDS[name].alarm : null;
+  if (options.json)
+    printJson(io, { ...result, alarm, ...(name === 'evacuate' && { moved: moved ?? null }), errors });
   else if (errors.length === 0)
     for (const line of SUCCESS[name](seen, target.args)) io.stdout.write(`${line}\n`);
   else if (done.size > 0)
     io.stdout.write(`${region}: the flag is ${CHANGED[name]} in ${[...done].join(', ')}\n`);
+  if (!options.json && moved && moved.length > 0)
+    io.stdout.write(`${keeper} delivers callbacks to ${moved.join(', ')} from now on\n`);
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
   if (errors.length === 0) return;
   for (const line of left(region, keeper, inKeeper, own)) io.stderr.write(`${line}\n`);
@@ -318,6 +332,8 @@ async function run(
   io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
 }
 
+/** Names the move of the endpoints among the errors. */
+const CALLBACKS = 'callbacks';
 /** Names the second look among the errors. */
 const LOOK = 'another look';
 const CHANGED = { evacuate: 'set', return: 'cleared' } as const;

@@ -6,6 +6,7 @@
  *     f9_xYz       --------------══════════════════▶    next, signs in 1 d 2 h
  */
 import type { KeySummary, KeysetSummary } from '../../lambda/contract/keys.ts';
+import { fold } from '../print.ts';
 import { durationText, fromNow } from '../time.ts';
 import { fullness, newest, promotion, rotations, troubles, whyNoneSigns } from './print.ts';
 
@@ -14,19 +15,20 @@ const WIDEST = 52;
 const NARROWEST = 12;
 /** Columns beside it: the kid, the state and the next event. */
 const BESIDE = 48;
+/** Columns before it. */
+const BEFORE = 10;
 
 /**
  * @param args the target's, for the commands to type
  * @param columns the terminal's width
- * @returns the lines; the lines of keys fit into `columns`, if that is 60 or more
+ * @returns the lines, folded to `columns`
  */
-export function timeline(
-  keyset: KeysetSummary,
-  nowMs: number,
-  args = '',
-  columns = WIDEST + BESIDE,
-): string[] {
-  const width = Math.max(NARROWEST, Math.min(WIDEST, columns - BESIDE));
+export function timeline(keyset: KeysetSummary, nowMs: number, args = '', columns?: number): string[] {
+  const total = columns ?? WIDEST + BESIDE;
+  // A narrow terminal has what stands beside the time line below it.
+  const isNarrow = total < NARROWEST + BESIDE;
+  const width = Math.max(NARROWEST, Math.min(WIDEST, total - (isNarrow ? BEFORE + 2 : BESIDE)));
+  const folded = (lines: readonly string[]) => lines.flatMap((line) => fold(line, columns, 4));
   const keys = keyset.keys
     .map((key) => ({ ...key, activatesAt: activation(key, nowMs), retiresAt: retirement(key) }))
     .toSorted((a, b) => a.activatesAt - b.activatesAt);
@@ -44,7 +46,7 @@ export function timeline(
     ...fullness(keyset),
     ...rotations(keyset, nowMs),
   ].map((line) => `  ${line}`);
-  if (keys.length === 0) return [...sums, ...ends];
+  if (keys.length === 0) return folded([...sums, ...ends]);
 
   const made = (at: number) => at - publish_to_sign;
   const turns = keys.map(({ activatesAt, retiresAt }) => (retiresAt === Infinity ? activatesAt : retiresAt));
@@ -59,7 +61,7 @@ export function timeline(
     Math.round(((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - 1));
   const now = column(nowMs);
   const notRevoked = keys.filter(({ state }) => state !== 'revoked');
-  const rows = keys.map((key) => {
+  const rows = keys.flatMap((key) => {
     const next = notRevoked[notRevoked.indexOf(key) + 1];
     const cells = Array<string>(width).fill(' ');
     const fill = (start: number, end: number, mark: string) =>
@@ -73,16 +75,22 @@ export function timeline(
     }
     if (cells[now] === '═') cells[now] = '╪';
     else if (cells[now] === ' ') cells[now] = '┊';
-    return `  ${key.kid}  ${cells.join('')}  ${describe(key, nowMs)}`;
+    const row = `  ${key.kid}  ${cells.join('')}`;
+    const beside = describe(key, nowMs);
+    return isNarrow
+      ? [row.trimEnd(), ...fold(`${' '.repeat(BEFORE)}${beside}`, columns, BEFORE)]
+      : [`${row}  ${beside}`];
   });
   return [
-    ...sums,
-    `${' '.repeat(Math.max(0, 10 + now - 1))}now`,
+    ...folded(sums),
+    `${' '.repeat(Math.max(0, BEFORE + now - 1))}now`,
     ...rows,
-    ...(keyset.pending === null
-      ? [outlook(keyset, newest(keyset)?.activates_at, nowMs)]
-      : ['  a rotation is in progress or was interrupted']),
-    ...ends,
+    ...folded([
+      keyset.pending === null
+        ? outlook(keyset, newest(keyset)?.activates_at, nowMs)
+        : '  a rotation is in progress or was interrupted',
+      ...ends,
+    ]),
   ];
 }
 

@@ -60,9 +60,12 @@ export interface Found {
   readonly id: string;
   /** For a deleted secret, when it was deleted: it still holds its name. Epoch milliseconds. */
   readonly deletedMs?: number;
-  /** Of a table: its state here, and in the other Regions that replicate it. */
-  readonly states?: readonly TableState[];
+  /** Of a table. */
+  readonly states?: TableView;
 }
+
+/** A table as one Region describes it: its state there, then that of each Region which it replicates to. */
+export type TableView = readonly [own: TableState, ...others: TableState[]];
 
 export interface TableState {
   readonly region: string;

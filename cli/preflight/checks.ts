@@ -5,7 +5,7 @@ import type { Account, Region } from './account.ts';
 import { checkAlarmTopic, checkApiGatewayRole, checkCustomerKey, checkNetwork } from './named.ts';
 import { checkNames } from './names.ts';
 import { day, fail, type Outcome, ok, orUnknown, warn } from './outcome.ts';
-import { checkReplicas } from './replicas.ts';
+import { askReplicas, checkReplicas } from './replicas.ts';
 
 export interface Finding extends Outcome {
   readonly check: string;
@@ -38,9 +38,16 @@ export async function runChecks(
     ['bootstrap', null, bootstrap(account, accountId, plan)],
     ['hosted zone', null, hostedZone(account, plan)],
   ];
-  for (const planned of plan.regions) {
+  const regions = plan.regions.map((planned) => {
     const { name } = planned;
-    const here = name === home.name ? home : account.region(name);
+    return { planned, here: name === home.name ? home : account.region(name) };
+  });
+  const replicas = askReplicas(
+    plan,
+    regions.map(({ here }) => here),
+  );
+  for (const { planned, here } of regions) {
+    const { name } = planned;
     checks.push(
       ['concurrency', name, concurrency(here, plan)],
       ['API Gateway role', name, checkApiGatewayRole(here, plan.apiGatewayRole)],
@@ -49,7 +56,7 @@ export async function runChecks(
       ['alarm topic', name, checkAlarmTopic(here, planned.alarmTopicArn)],
       ['network', name, checkNetwork(here, planned.network)],
       ['names', name, checkNames(plan, planned, here, home)],
-      ['replicas', name, checkReplicas(plan, here, home)],
+      ['replicas', name, replicas.then((answers) => checkReplicas(plan, name, answers))],
     );
   }
   const watchTopic = checkAlarmTopic(account.region(WATCH_REGION), plan.watchAlarmTopicArn);

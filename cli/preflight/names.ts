@@ -2,6 +2,7 @@
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationFunctionName } from '../../lambda/contract/evacuation.ts';
 import {
+  deliverName,
   FUNCTIONS,
   findStreamName,
   functionName,
@@ -36,6 +37,7 @@ export const namesOf = (stage: string, generations: Generations, several: boolea
   ...PURPOSES.map((purpose): [Kind, string] => ['function', rotationFunctionName(stage, purpose)]),
   ['function', keysWatchName(stage)],
   ['function', outboxName(stage)],
+  ['function', deliverName(stage)],
   ['function', findStreamName(stage)],
   ...(several ? [['function', evacuationFunctionName(stage)] satisfies [Kind, string]] : []),
 ];

@@ -17,6 +17,7 @@ interface Options extends AccessOptions {
   readonly concurrency: number;
   readonly failures?: string;
   readonly restart?: boolean;
+  readonly dryRun?: true;
   readonly json?: true;
 }
 
@@ -32,7 +33,8 @@ export function registerCommand(io: Io, setExit: SetExit): Command {
     )
     .option('--concurrency <count>', 'registrations under way at a time, 1 to 100', parseConcurrency, 8)
     .option('--failures <path>', 'where failures go (default: FILE.failed.jsonl)')
-    .option('--restart', 'start from the first line, even if an earlier run of this file did a part');
+    .option('--restart', 'start from the first line, even if an earlier run of this file did a part')
+    .option('--dry-run', 'check every line by the schema of the platform; register nobody, write no file');
   return addAccessOptions(command)
     .option('--json', 'print the summary as one JSON document')
     .addHelpText(
@@ -50,6 +52,7 @@ If a run stops, by Ctrl-C or otherwise, run the same command again to continue. 
 the beginning. Nobody is registered twice in either case.
 
 Examples:
+  $ countersign register users.csv --dry-run
   $ countersign register users.csv
   $ countersign register users.csv.failed.jsonl --json
   $ generate-users | countersign register - --format jsonl --url https://api.example.com --api-key-file key.txt
@@ -59,6 +62,7 @@ ${EXIT_CODES_HELP}`,
 }
 
 async function register(file: string, options: Options, io: Io): Promise<number> {
+  if (options.dryRun) return tryRegister(file, options, io);
   const path = resolve(io.cwd, file);
   const failuresPath = options.failures ?? `${file === '-' ? 'stdin' : file}.failed.jsonl`;
   if (file !== '-' && isSameFile(resolve(io.cwd, failuresPath), path))
@@ -75,7 +79,12 @@ async function register(file: string, options: Options, io: Io): Promise<number>
   let progress: Progress | undefined;
   try {
     input = await openInput(file, path, options.format, io);
-    progress = startProgress(io, input.size, options.json === true);
+    progress = startProgress(
+      io,
+      input.size,
+      options.json === true,
+      before && before.registered + before.failed,
+    );
     const { concurrency } = options;
     const summary = await registerRecords(input, {
       ...access,
@@ -95,6 +104,43 @@ async function register(file: string, options: Options, io: Io): Promise<number>
     input?.close();
     checkpoint?.close(through);
     failures.close();
+  }
+}
+
+async function tryRegister(file: string, options: Options, io: Io): Promise<number> {
+  if (options.failures !== undefined)
+    throw usage('--failures cannot be combined with --dry-run, which writes no file');
+  // It brings the checks of the platform, which a run does not need.
+  const { dryRun } = await import('./dry-run.ts');
+  const access = findAccess(options, io);
+  const json = options.json === true;
+  const input = await openInput(file, resolve(io.cwd, file), options.format, io);
+  const progress = startProgress(io, input.size, json);
+  try {
+    const {
+      registered: valid,
+      failed: refused,
+      line,
+      swallowed,
+      odd,
+      stoppedBy,
+    } = await dryRun(input, {
+      ...{ access, progress, json, io },
+    });
+    progress.stop();
+    const unchecked = stoppedBy !== undefined;
+    const stopped = stoppedBy?.message ?? null;
+    if (json) printJson(io, { file, dry_run: true, valid, refused, last_line: line, stopped });
+    else
+      io.stdout.write(
+        `${count(valid)} ${unchecked ? 'can be read' : 'would be registered'}, ${count(refused)} would be refused; nothing was sent\n`,
+      );
+    warn({ odd, swallowed }, io);
+    if (unchecked) io.stderr.write(`error: not every user was checked: ${stopped}\n`);
+    return stoppedBy?.exitCode ?? (refused > 0 ? EXIT.failed : EXIT.done);
+  } finally {
+    progress.stop();
+    input.close();
   }
 }
 
@@ -167,6 +213,12 @@ function report(
           : `Most frequent reason (${count(reason.count)} of ${count(thisRun.failed)}): ${reason.message}\n`,
       );
   }
+  warn({ odd, swallowed }, io);
+  if (stoppedBy) io.stderr.write(`error: ${explain(stoppedBy, summary, checkpoint)}\n`);
+}
+
+/** Says what is odd about the file itself. */
+function warn({ odd, swallowed }: Pick<Summary, 'odd' | 'swallowed'>, io: Io): void {
   if (odd > 0)
     io.stderr.write(
       `warning: ${count(odd)} ${odd === 1 ? 'user_id has' : 'user_ids have'} white space at an end, or a control character: without it they name other users\n`,
@@ -175,7 +227,6 @@ function report(
     io.stderr.write(
       `error: ${count(swallowed.lines)} lines were not read as users, beginning with line ${count(swallowed.from)}: look there for a quote that is not closed\n`,
     );
-  if (stoppedBy) io.stderr.write(`error: ${explain(stoppedBy, summary, checkpoint)}\n`);
 }
 
 /** @returns the reason for the stop, how far the run got, and the next step */

@@ -8,11 +8,12 @@ import type { ProblemCode } from '../../protocol/problem.ts';
 /**
  * - `user`: only this user fails
  * - `everyone`: all users would fail the same way
+ * - `elsewhere`: what answers is not the platform, or names Regions that the client may not use
  * - `unreachable`: the platform may be gone; it counts as gone from the first user on, or after many in a row
  * - `faulty`: the platform may be broken; it counts as broken after many in a row. A single user may be the
  *   cause
  */
-export type FailureScope = 'user' | 'everyone' | 'unreachable' | 'faulty';
+export type FailureScope = 'user' | 'everyone' | 'elsewhere' | 'unreachable' | 'faulty';
 
 /** The codes that the SDK gives where no platform answered with a problem. */
 type OwnCode =
@@ -32,7 +33,7 @@ const SCOPES: Readonly<Record<OwnCode | ProblemCode, FailureScope>> = {
   clock_skew: 'everyone',
   connection_failed: 'unreachable',
   cursor_gone: 'user',
-  foreign_regions: 'everyone',
+  foreign_regions: 'elsewhere',
   internal: 'faulty',
   invalid_argument: 'user',
   invalid_proof: 'everyone',
@@ -48,7 +49,7 @@ const SCOPES: Readonly<Record<OwnCode | ProblemCode, FailureScope>> = {
   timeout: 'unreachable',
   token_revoked: 'everyone',
   unavailable: 'unreachable',
-  unexpected_answer: 'everyone',
+  unexpected_answer: 'elsewhere',
   unsupported_media_type: 'everyone',
   use_nonce: 'user',
 };

@@ -141,13 +141,13 @@ class Run {
     this.#unreached.push({ at, user, error });
     const isGone = this.#canResume && this.#unreached.length >= UNREACHABLE_IN_A_ROW;
     const isFirst = scope === 'unreachable' && !this.#tally.hasRegistered;
-    if (isGone || isFirst) this.#stoppedBy ??= stopBy(error, EXIT.unreachable, this.#options);
+    if (isGone || isFirst) this.#stoppedBy ??= stopBy(error, scope, this.#options);
     if (!this.#canResume) this.#failUnreached();
   }
 
   #refused(at: Pending, user: object, error: CountersignError, scope: FailureScope): void {
-    const stops = scope === 'everyone';
-    if (stops) this.#stoppedBy ??= stopBy(error, EXIT.failed, this.#options);
+    const stops = scope === 'everyone' || scope === 'elsewhere';
+    if (stops) this.#stoppedBy ??= stopBy(error, scope, this.#options);
     // This user did not fail: the next run begins with them.
     if (this.#canResume && (stops || error instanceof AbortedError)) return;
     this.#failUnreached();

@@ -3,6 +3,7 @@ import { AbortedError, type CountersignError, InvalidRegistrationError } from '@
 import { fixOf } from '../fixes.ts';
 import { CliError, EXIT, type ExitCode } from '../io.ts';
 import type { Access } from './access.ts';
+import type { FailureScope } from './failure-scope.ts';
 import type { FailureLine } from './record.ts';
 
 export interface Stop {
@@ -12,10 +13,12 @@ export interface Stop {
   readonly fix?: string;
 }
 
-export const stopBy = (error: CountersignError, exitCode: ExitCode, access: Access): Stop => ({
+export const stopBy = (error: CountersignError, scope: FailureScope, access: Access): Stop => ({
   message: error.message,
-  exitCode,
-  fix: (exitCode === EXIT.failed && fixOf(error, access)) || `\`countersign doctor${access.flags}\` says why`,
+  exitCode: scope === 'everyone' ? EXIT.failed : EXIT.unreachable,
+  fix:
+    ((scope === 'everyone' || scope === 'elsewhere') && fixOf(error, access)) ||
+    `\`countersign doctor${access.flags}\` says why`,
 });
 
 /**

@@ -8,7 +8,7 @@ import type { Progress } from './progress.ts';
 import type { FailureLine, InputRecord, Unreadable } from './record.ts';
 
 export interface TallyOptions {
-  readonly failures: FailuresFile;
+  readonly failures: Pick<FailuresFile, 'add'>;
   /** Undefined where the input cannot be read again. */
   readonly checkpoint: Checkpoint | undefined;
   readonly progress: Progress;
@@ -44,7 +44,7 @@ export interface Pending {
 }
 
 export class Tally {
-  readonly #failures: FailuresFile;
+  readonly #failures: TallyOptions['failures'];
   readonly #checkpoint: Checkpoint | undefined;
   readonly #progress: Progress;
   readonly #before: Counts;

@@ -26,6 +26,7 @@ import { requireStage } from './stage.ts';
 type Options = TargetOptions & { readonly json?: true };
 interface CopyArguments extends Options {
   readonly toGeneration: number;
+  readonly from?: string;
   readonly fromTable?: readonly string[];
   readonly whileWriting?: true;
 }
@@ -90,7 +91,12 @@ ${EXIT_CODES_HELP}`,
 
   add('copy', 'Copy registry and clients into the tables of another generation, and compare both sides.')
     .requiredOption('--to-generation <n>', 'the generation to fill, which must not have served', generation)
-    .option('--from-table <name>', 'a table of the home Region to copy from, such as a restored one', collect)
+    .option('--from <region>', 'copy from this Region, and leave behind those that are cut off from it')
+    .option(
+      '--from-table <name>',
+      'a table to copy from, such as a restored one; of home, or of --from',
+      collect,
+    )
     .option('--while-writing', 'rehearse while writes go on: this proves nothing')
     .addHelpText(
       'after',
@@ -181,6 +187,7 @@ async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<v
           args: target.args,
           regions: target.regions,
           toGeneration: options.toGeneration,
+          ...(options.from !== undefined && { from: options.from }),
           fromTables: options.fromTable ?? [],
           whileWriting: options.whileWriting === true,
         },
@@ -241,7 +248,16 @@ function print(
     for (const missing of each.may_be_missing)
       stderr.write(
         `error: ${from} in ${missing.region} differs (${missing.items} items): items that only that Region has were not ` +
-          'copied; wait for replication, then run it again\n',
+          `copied; ${
+            missing.replicates
+              ? 'wait for replication, then run it again'
+              : 'a Region is cut off: docs/runbook.md, replica-cut-off'
+          }\n`,
+      );
+    for (const left of each.left_behind)
+      stderr.write(
+        `note: ${left.region} is cut off from ${from_region}, and what it alone holds in ${from} was not copied: ` +
+          `${left.items === null ? 'it cannot be read' : `it has ${left.items} items`}\n`,
       );
   }
   if (complete) stdout.write('complete and equal\n');

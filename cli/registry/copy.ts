@@ -29,7 +29,12 @@ export interface CopyOptions {
   /** The options that name them, as they continue an operator's command. */
   readonly args: string;
   readonly toGeneration: number;
-  /** Tables in the home Region to copy from, in place of those in use. */
+  /**
+   * The Region to copy from. Others that its tables replicate to must hold the same; those that are cut off
+   * are left behind. Absent: home, or the fullest replica of an eventual table in use.
+   */
+  readonly from?: string;
+  /** Tables in that Region to copy from, in place of those in use. */
   readonly fromTables: readonly string[];
   /** Copy although writes go on: a rehearsal, which proves nothing. */
   readonly whileWriting: boolean;
@@ -59,7 +64,19 @@ export interface CopiedTable extends Copied {
   readonly target: readonly (Digest & { readonly region: string })[];
   readonly equal: boolean;
   /** Regions whose replica of the source differed: items that only they hold may be missing. */
-  readonly may_be_missing: readonly (Digest & { readonly region: string })[];
+  readonly may_be_missing: readonly (Digest & {
+    readonly region: string;
+    /** Whether the source replicates to it; else waiting does not help. */
+    readonly replicates: boolean;
+  })[];
+  /** Regions that the source does not replicate to: what only they hold is not copied. */
+  readonly left_behind: readonly LeftBehind[];
+}
+
+interface LeftBehind {
+  readonly region: string;
+  /** Null where they cannot be read. */
+  readonly items: number | null;
 }
 
 export interface CopyResult {
@@ -80,6 +97,8 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
   const before = await lookEverywhere(options, parts);
   if (!options.whileWriting) await settle(options, before, parts);
   const home = options.regions[0]!;
+  if (options.from !== undefined && !options.regions.includes(options.from))
+    throw usage(`--from: ${options.from} is no Region of --region`);
   const named = await kindsOf(options, parts);
   const isInUse = (kind: Kind, table: string) => table === before.get(home)![kind];
   const consistency = before.get(home)!.consistency;
@@ -106,10 +125,16 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
     if (kind === 'registry') await removeMark(target);
     // Each Region of an eventual table has a copy of its own.
     const isReplicated = consistency === 'eventual' && isInUse(kind, from);
-    const copies = new Map<string, Digest>();
-    for (const region of isReplicated ? options.regions : [home])
-      copies.set(region, await digestOf(place(region, from), pass(`reading ${from} in ${region}`)));
-    const fullest = [...copies].reduce((a, b) => (b[1].items > a[1].items ? b : a))[0];
+    const digestIn = (region: string) => digestOf(place(region, from), pass(`reading ${from} in ${region}`));
+    const first = options.from ?? home;
+    const copies = new Map([[first, await digestIn(first)]]);
+    const leftBehind: LeftBehind[] = [];
+    const group = isReplicated ? await replicatedTo(place(first, from)) : [];
+    for (const region of isReplicated ? options.regions : [])
+      if (region !== first && options.from !== undefined && !group.includes(region))
+        leftBehind.push({ region, items: await itemsIn(digestIn(region)) });
+      else if (region !== first) copies.set(region, await digestIn(region));
+    const fullest = options.from ?? [...copies].reduce((a, b) => (b[1].items > a[1].items ? b : a))[0];
     const others = [...copies].filter(([, digest]) => !isSame(digest, copies.get(fullest)!));
 
     const source = place(fullest, from);
@@ -131,7 +156,11 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
       source: digest,
       target: there,
       equal: there.every((each) => isSame(each, digest)),
-      may_be_missing: others.map(([region, each]) => ({ region, ...each })),
+      may_be_missing: others.map(([region, each]) => ({
+        ...{ region, ...each },
+        replicates: [first, ...group].includes(region) && [first, ...group].includes(fullest),
+      })),
+      left_behind: leftBehind,
     });
   }
   const after = await lookEverywhere(options, parts);
@@ -192,11 +221,11 @@ async function settle(
  * @throws CliError where one cannot be a source
  */
 async function kindsOf(
-  { stage, fromTables, regions, toGeneration }: CopyOptions,
+  { stage, from, fromTables, regions, toGeneration }: CopyOptions,
   { dynamodb, signal }: CopyParts,
 ): Promise<Map<Kind, string>> {
   const found = new Map<Kind, string>();
-  const region = regions[0]!;
+  const region = from ?? regions[0]!;
   const targets = KINDS.map((kind) => tableName(stage, kind, toGeneration));
   for (const table of fromTables) {
     if (targets.includes(table))
@@ -250,6 +279,23 @@ async function replicasOf(
   }
   return [...found];
 }
+
+/** @returns the Regions that this Region's table replicates to */
+async function replicatedTo(place: Place): Promise<string[]> {
+  const describe = new DescribeTableCommand({ TableName: place.table });
+  const { Table } = await ask(place, (options) => place.dynamodb.send(describe, options));
+  return (Table?.Replicas ?? []).flatMap(({ RegionName }) => RegionName ?? []);
+}
+
+/** @returns null where the Region's copy cannot be read, as while its customer key is unusable */
+const itemsIn = (digest: Promise<Digest>): Promise<number | null> =>
+  digest.then(
+    ({ items }) => items,
+    (error: unknown) => {
+      if (error instanceof CliError) return null;
+      throw error;
+    },
+  );
 
 /** @returns the digest of a Region's copy, once it equals `wanted`, or after `LOOKS` looks */
 async function reached(place: Place, wanted: Digest, startS: number, parts: CopyParts): Promise<Digest> {

@@ -6,12 +6,16 @@ import { createHash } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
 import {
+  DEAD,
+  ENDPOINT,
   KEY,
   KEY_TIMES,
   NEXT,
   REGISTERED_AT,
   REMOVED_AT,
+  RETRY,
   REVOKED,
+  WRITES,
   WRITTEN_AT,
 } from '../../lambda/contract/items.ts';
 import {
@@ -78,9 +82,17 @@ function clientsCondition(item: Item): Condition | undefined {
     const older = `${usable} < :usable OR ${usable} = :usable AND ${ends} >= :ends`;
     return usableAt && endsAt && absentOr(older, { ':usable': usableAt, ':ends': endsAt });
   }
+  if (sort.startsWith(ENDPOINT)) return newerBy(item, WRITES);
+  if (sort.startsWith(RETRY)) return newerBy(item, 'attempts');
+  if (item.pk?.S?.startsWith(DEAD)) return newerBy(item, 'dead_at');
   const form = [REVOKED, NEXT].find((prefix) => sort.startsWith(prefix)) ?? sort;
   const name = Object.hasOwn(WRITTEN_AT, form) ? WRITTEN_AT[form as keyof typeof WRITTEN_AT] : undefined;
-  const by = name && item[name];
+  return name && newerBy(item, name);
+}
+
+/** @param name of an attribute that only grows */
+function newerBy(item: Item, name: string): Condition | undefined {
+  const by = item[name];
   return by && absentOr(`${name} <= :by`, { ':by': by });
 }
 

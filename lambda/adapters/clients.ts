@@ -246,6 +246,7 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     },
 
     // The token that it writes tells a key that was added from a client's first ones: `ADDED_BY`.
+    // The token that it writes tells a key that was added from a client's first ones: `ADDED_BY`.
     addKey: (client, key) => putOnce(keyItem(client, key)),
 
     claimNext(clientId, askingKid, kid, { dead, nowMs }) {

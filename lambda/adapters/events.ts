@@ -96,26 +96,24 @@ export function createEvents(dynamodb: Dynamodb, table: string): Events {
   const events: Events = {
     async take(order, count, nowMs) {
       const taken = { N: String(nowMs) };
+      const abandoned = { N: String(nowMs - ABANDONED_MS) };
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
         const after = await update(
           order,
           'SET #last = #last + :count, taken_at = :now',
           'taken_at > :abandoned',
-          {
-            ':count': { N: String(count) },
-            ':now': taken,
-            ':abandoned': { N: String(nowMs - ABANDONED_MS) },
-          },
+          { ':count': { N: String(count) }, ':now': taken, ':abandoned': abandoned },
         );
         if (after) return numberOf(after, 'last');
         const range = await events.range(order);
         // A table that was lost and made again goes on with higher numbers, so no cursor is ahead of it.
         const settled = { N: String(range?.last ?? nowMs * NUMBERS_A_MS) };
+        // Another writer may have begun the order meanwhile: what it took is not settled.
         await update(
           order,
           'SET settled = :settled, #last = :settled, taken_at = :now',
-          range ? '#last = :settled' : 'attribute_not_exists(#last)',
-          { ':settled': settled, ':now': taken },
+          range ? '#last = :settled AND taken_at <= :abandoned' : 'attribute_not_exists(#last)',
+          { ':settled': settled, ':now': taken, ...(range && { ':abandoned': abandoned }) },
         );
       }
       throw new Unavailable('events');

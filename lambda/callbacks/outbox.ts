@@ -3,7 +3,7 @@
  * a record again until the function handled it, so an event may be written twice, with one id; it is never
  * left out.
  */
-import type { PlatformEvent } from '../../protocol/event.ts';
+import { type PlatformEvent, readVersion } from '../../protocol/event.ts';
 import type { Item } from '../adapters/dynamodb.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
 import type { GlobalTableKind } from '../contract/names.ts';
@@ -34,6 +34,13 @@ export interface OutboxOptions {
   readonly events: Events;
   /** Names of the tables in use. */
   readonly tables: Readonly<Record<GlobalTableKind, string>>;
+  /**
+   * @returns when the writes were stopped for the copy that filled the tables: older items were announced
+   * when they were made. Undefined for tables that no copy filled
+   */
+  readonly copiedMs: () => Promise<number | undefined>;
+  /** Wakes the endpoints of clients. */
+  readonly wake: (clients: ReadonlySet<string>) => Promise<void>;
   readonly region: string;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -48,9 +55,12 @@ interface Found {
 export function outboxHandler(options: OutboxOptions) {
   const { events, nowMs, log, region } = options;
   return async ({ Records }: StreamEvent): Promise<StreamAnswer> => {
+    const copiedMs = await options.copiedMs();
+    const isCopy = (event: ChangeEvent, { dynamodb }: StreamEvent['Records'][number]) =>
+      copiedMs !== undefined && !dynamodb.OldImage && readVersion(event.data.version).atMs <= copiedMs;
     const found = Records.flatMap((record, index): Found[] => {
       const event = read(options, record);
-      return event ? [{ index, event }] : [];
+      return event && !isCopy(event, record) ? [{ index, event }] : [];
     });
     let left = found;
     try {
@@ -63,6 +73,7 @@ export function outboxHandler(options: OutboxOptions) {
         );
         left = left.filter((each) => !round.includes(each));
       }
+      await wakeAll(options, found);
       return { batchItemFailures: [] };
     } catch (error) {
       log({ level: 'ERROR', message: 'outbox', region, reason: 'events', ...describeError(error) });
@@ -70,6 +81,16 @@ export function outboxHandler(options: OutboxOptions) {
       return { batchItemFailures: [{ itemIdentifier: Records[first]!.dynamodb.SequenceNumber }] };
     }
   };
+}
+
+/** A wake-up that fails costs a minute, not the batch. */
+async function wakeAll({ wake, region, log }: OutboxOptions, found: readonly Found[]): Promise<void> {
+  if (found.length === 0) return;
+  try {
+    await wake(new Set(found.map(({ event }) => event.data.client_id)));
+  } catch (error) {
+    log({ level: 'WARN', message: 'outbox', region, reason: 'wake', ...describeError(error) });
+  }
 }
 
 /** No repetition helps a record that cannot be read: it is reported, and does not hold up the others. */

@@ -110,6 +110,52 @@ export interface ShownTables {
   readonly stopped_ms: number | null;
 }
 
+/** A callback endpoint. */
+export interface ShownEndpoint {
+  readonly id: string;
+  /** A client, or `*` for all of them. */
+  readonly client: string;
+  readonly url: string;
+  /** Null for all types. */
+  readonly events: readonly string[] | null;
+  readonly payload: 'thin' | 'full';
+  /**
+   * `pending`: it has not answered a ping yet. `disabled`: nothing was delivered for three days, or an
+   * operator did it. `gone`: it answered 410.
+   */
+  readonly state: 'pending' | 'active' | 'disabled' | 'gone';
+  /** The Region that delivers. */
+  readonly holder: string;
+  /** `open`: new events wait until the endpoint takes one that failed. */
+  readonly circuit: 'closed' | 'open';
+  readonly failing_since: string | null;
+  /** Events that were not tried yet, at most; null where another Region delivers. */
+  readonly pending: number | null;
+  readonly retries: number;
+  readonly created_at: string;
+  /** The last ping; `error` where there was no answer. */
+  readonly ping: {
+    readonly at: string;
+    readonly status: number | null;
+    readonly error: string | null;
+  } | null;
+}
+
+/** An event that was not delivered within three days. */
+export interface FailedEvent {
+  readonly event: string;
+  readonly type: string;
+  readonly first_at: string;
+  readonly attempts: number;
+  readonly last_status: number | null;
+  readonly last_error: string | null;
+  readonly dead_at: string;
+}
+
+interface OneEndpoint {
+  readonly id: string;
+}
+
 interface OneRegistration {
   readonly client_id: string;
   readonly user_id: string;
@@ -172,6 +218,41 @@ export interface AdminActions {
   /** No write of `registry` or `clients` begins in this Region later than 10 s after the answer. */
   'tables.stop': { params: object; result: ShownTables };
   'tables.resume': { params: object; result: ShownTables };
+  'webhooks.list': { params: { client?: string }; result: { endpoints: ShownEndpoint[] } };
+  'webhooks.failures': {
+    params: OneEndpoint & { after?: string };
+    result: { failures: FailedEvent[]; next?: string };
+  };
+  'webhooks.create': {
+    params: {
+      client?: string;
+      all?: true;
+      url: string;
+      events?: readonly string[];
+      payload?: 'thin' | 'full';
+    };
+    /** `secret` is shown once, never again. */
+    result: { id: string; secret: string; public_key: string; state: 'pending' };
+  };
+  'webhooks.update': {
+    params: OneEndpoint & {
+      url?: string;
+      /** Null for all types. */
+      events?: readonly string[] | null;
+      payload?: 'thin' | 'full';
+      enabled?: boolean;
+      /** The one before signs for another day, too. */
+      new_secret?: true;
+    };
+    result: ShownEndpoint & { secret?: string };
+  };
+  'webhooks.delete': { params: OneEndpoint; result: { id: string } };
+  /** Sends a ping; `webhooks.list` shows its result. */
+  'webhooks.test': { params: OneEndpoint; result: { id: string } };
+  /** In the endpoint's Region. `since`: RFC 3339; `event`: of `webhooks.failures`. */
+  'webhooks.replay': { params: OneEndpoint & { since?: string; event?: string }; result: { from: number } };
+  /** In the Region `to`, which delivers from now on what `from` did. `since`: RFC 3339. */
+  'webhooks.move': { params: { from: string; to: string; since?: string }; result: { moved: string[] } };
 }
 
 export type AdminAction = keyof AdminActions;
@@ -198,6 +279,14 @@ export const ADMIN_FUNCTION: { readonly [A in AdminAction]: FunctionName } = {
   'tables.show': 'admin-read',
   'tables.stop': 'admin-write',
   'tables.resume': 'admin-write',
+  'webhooks.list': 'admin-read',
+  'webhooks.failures': 'admin-read',
+  'webhooks.create': 'admin-write',
+  'webhooks.update': 'admin-write',
+  'webhooks.delete': 'admin-write',
+  'webhooks.test': 'admin-write',
+  'webhooks.replay': 'admin-write',
+  'webhooks.move': 'admin-write',
 };
 
 export interface AdminProblem {

@@ -99,6 +99,7 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_LIMITS_TABLE',
     'COUNTERSIGN_CONSISTENCY',
     'COUNTERSIGN_CLOCK_ERROR_MS',
+    'COUNTERSIGN_EVENTS_TABLE',
   ],
   'admin-write': [
     ...COMMON,
@@ -107,12 +108,15 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_LEDGER_TABLE',
     'COUNTERSIGN_LIMITS_TABLE',
-    'COUNTERSIGN_EVENTS_TABLE',
     'COUNTERSIGN_CONSISTENCY',
     'COUNTERSIGN_CLOCK_ERROR_MS',
     'COUNTERSIGN_CLIENT_ROOT_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
     'COUNTERSIGN_CLIENT_KEY_LIFE_S',
+    'COUNTERSIGN_EVENTS_TABLE',
+    'COUNTERSIGN_WEBHOOK_SECRET',
+    'COUNTERSIGN_WEBHOOK_ROOT_SECRET',
+    'COUNTERSIGN_WAKE_UPS_URL',
   ],
   rotate: [
     ...COMMON,
@@ -136,7 +140,27 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_CLIENTS_TABLE',
   ],
-  outbox: [...COMMON, 'COUNTERSIGN_REGISTRY_TABLE', 'COUNTERSIGN_CLIENTS_TABLE', 'COUNTERSIGN_EVENTS_TABLE'],
+  outbox: [
+    ...COMMON,
+    'COUNTERSIGN_REGISTRY_TABLE',
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_EVENTS_TABLE',
+    /** URL of the queue of wake-ups. */
+    'COUNTERSIGN_WAKE_UPS_URL',
+  ],
+  deliver: [
+    ...COMMON,
+    'COUNTERSIGN_REGISTRY_TABLE',
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_EVENTS_TABLE',
+    'COUNTERSIGN_LIMITS_TABLE',
+    'COUNTERSIGN_CONSISTENCY',
+    'COUNTERSIGN_CLOCK_ERROR_MS',
+    'COUNTERSIGN_WEBHOOK_SECRET',
+    'COUNTERSIGN_WEBHOOK_ROOT_SECRET',
+    'COUNTERSIGN_KEYSET_MAX_AGE_MS',
+    'COUNTERSIGN_WAKE_UPS_URL',
+  ],
   'find-stream': COMMON,
   evacuation: [
     ...COMMON,
@@ -146,8 +170,8 @@ export const ENVIRONMENT = {
   ],
 } as const satisfies Record<BundleName, readonly string[]>;
 
-/** Variables of the functions that answer clients and operators, and of the outbox. */
-export type ServingVariable = (typeof ENVIRONMENT)[FunctionName | 'outbox'][number];
+/** Variables of the functions that answer clients and operators, of the outbox and of delivery. */
+export type ServingVariable = (typeof ENVIRONMENT)[FunctionName | 'outbox' | 'deliver'][number];
 export type Variable = (typeof ENVIRONMENT)[BundleName][number];
 
 /** The variables of one function, or of several that run in one process. */

@@ -38,3 +38,14 @@ export const REMOVED_AT = 'deleted_at';
 export const VERSION = 'v';
 /** Of a key that was added to a client that had one: a random token of the call that added it. */
 export const ADDED_BY = 'w';
+
+/** Partition of `clients` for callback endpoints, which is no client's name. */
+export const ENDPOINTS = '@endpoints';
+/** Partition of an endpoint's dead letters; the endpoint's id follows. */
+export const DEAD = '@dead#';
+/** An endpoint; its id follows. */
+export const ENDPOINT = 'endpoint#';
+/** Of an endpoint: how often it was written. The greater is newer. */
+export const WRITES = 'writes';
+/** An event that an endpoint did not take yet; the endpoint's id, `#` and the event's id follow. */
+export const RETRY = 'retry#';

@@ -3,7 +3,15 @@
  */
 export interface LogEntry {
   readonly level: 'INFO' | 'WARN' | 'ERROR';
-  readonly message: 'request' | 'audit' | 'keyset' | 'table' | 'evacuation' | 'writes' | 'outbox';
+  readonly message:
+    | 'request'
+    | 'audit'
+    | 'callback'
+    | 'keyset'
+    | 'table'
+    | 'evacuation'
+    | 'writes'
+    | 'outbox';
   readonly request_id?: string | undefined;
   readonly function?: string | undefined;
   readonly region?: string | undefined;

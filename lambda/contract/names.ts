@@ -20,7 +20,15 @@ export const FUNCTIONS = [
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** Each is built once; `rotate` runs once per purpose. */
-export const BUNDLES = [...FUNCTIONS, 'rotate', 'keys-watch', 'evacuation', 'outbox', 'find-stream'] as const;
+export const BUNDLES = [
+  ...FUNCTIONS,
+  'rotate',
+  'keys-watch',
+  'evacuation',
+  'outbox',
+  'find-stream',
+  'deliver',
+] as const;
 export type BundleName = (typeof BUNDLES)[number];
 
 /** A name of one of the stage's resources begins so. */
@@ -97,6 +105,12 @@ export const keyType = (name: string): 'S' | 'N' => (name === 'seq' ? 'N' : 'S')
 
 /** Turns changes of the global tables into events. */
 export const outboxName = (stage: string): string => `${namePrefix(stage)}outbox`;
+
+/** Sends events to the endpoints of consumers. */
+export const deliverName = (stage: string): string => `${namePrefix(stage)}deliver`;
+
+/** The queue of wake-ups for it. */
+export const wakeUpsName = (stage: string): string => `${deliverName(stage)}-wake-ups`;
 
 /** The queue of the records that the outbox could not handle while they lasted. */
 export const outboxFailedName = (stage: string): string => `${outboxName(stage)}-failed`;

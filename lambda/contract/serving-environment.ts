@@ -43,6 +43,8 @@ export interface ServingValues {
    * 0: none
    */
   readonly holdDownMs?: number;
+  /** Of the queue. The local platform has none. */
+  readonly wakeUpsUrl?: string;
 }
 
 /** @returns every variable of the contract; `ENVIRONMENT` says which of them a function gets */
@@ -78,5 +80,7 @@ export function servingEnvironment(values: ServingValues): Readonly<Record<Servi
     COUNTERSIGN_CLIENT_ROOT_SECRET: secretName(stage, 'client-root'),
     COUNTERSIGN_TOKEN_SECRET: secretName(stage, 'token'),
     COUNTERSIGN_WEBHOOK_SECRET: secretName(stage, 'webhook'),
+    COUNTERSIGN_WEBHOOK_ROOT_SECRET: secretName(stage, 'webhook-root'),
+    COUNTERSIGN_WAKE_UPS_URL: values.wakeUpsUrl ?? '',
   };
 }

@@ -2,8 +2,8 @@
  * @returns the work, done once by an instance: later calls share its outcome, and one that failed is tried
  * again by the next call
  */
-export function once(work: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | undefined;
+export function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined;
   return () => {
     done ??= work().catch((error: unknown) => {
       done = undefined;

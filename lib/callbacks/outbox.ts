@@ -10,8 +10,9 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
-import { KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
+import { ENDPOINTS, KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
+  COPIED_KEY,
   findStreamName,
   type GlobalTableKind,
   outboxFailedName,
@@ -23,8 +24,9 @@ import {
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
 import type { EnvironmentValues } from '../functions/environment.ts';
-import { allow, tableArn } from '../functions/permissions.ts';
+import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
+import { wakeUpsArn } from './wake-ups.ts';
 
 export interface OutboxProps {
   readonly config: Config;
@@ -80,6 +82,7 @@ export class Outbox extends Construct {
           tableArn(stack, tableName(stage, 'events')),
         ),
         allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
+        allowKeys(['GetItem'], [COPIED_KEY], [tables.find(({ kind }) => kind === 'registry')!.arn]),
         allow(
           [
             'dynamodb:DescribeStream',
@@ -89,7 +92,9 @@ export class Outbox extends Construct {
           ],
           ...tables.map(({ arn }) => `${arn}/stream/*`),
         ),
-        allow(['sqs:SendMessage'], this.failed.queueArn),
+        allow(['sqs:SendMessage'], this.failed.queueArn, wakeUpsArn(stack, stage)),
+        // It finds the endpoints to wake.
+        allowKeys(['Query'], [ENDPOINTS], [tableArn(stack, tableInUse(stage, 'clients', generations))]),
         // A stream is encrypted as its table is.
         ...keyStatements(this, config, region, { services: ['dynamodb'] }),
       ],

@@ -10,7 +10,8 @@ import { hasHealthChecks } from '../routing/checkers.ts';
 
 export type EnvironmentValues = Readonly<Record<ServingVariable, string>>;
 
-export interface EnvironmentProps extends Pick<ServingValues, 'baseUrl' | 'entryUrl' | 'regions'> {
+export interface EnvironmentProps
+  extends Pick<ServingValues, 'baseUrl' | 'entryUrl' | 'regions' | 'wakeUpsUrl'> {
   readonly config: Config;
   readonly region: Config['regions'][number];
   readonly errorDocsUrl: string;

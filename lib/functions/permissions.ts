@@ -9,6 +9,7 @@ import {
   tableInUse,
   tableName,
 } from '../../lambda/contract/names.ts';
+import { wakeUpsArn } from '../callbacks/wake-ups.ts';
 import { type Action, PERMISSIONS } from './rights.ts';
 
 export interface StatementsProps extends Generations {
@@ -21,7 +22,7 @@ export function statements(
   name: FunctionName,
   { stage, ...generations }: StatementsProps,
 ): PolicyStatement[] {
-  const { tables = {}, limits = {}, secrets = [] } = PERMISSIONS[name];
+  const { tables = {}, limits = {}, secrets = [], wakes = false } = PERMISSIONS[name];
   return [
     ...Object.entries(tables).map(([table, actions]) => {
       const arn = tableArn(stack, tableInUse(stage, table as TableKind, generations));
@@ -34,6 +35,7 @@ export function statements(
     ...secrets.map((purpose) =>
       allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),
     ),
+    ...(wakes ? [allow(['sqs:SendMessage'], wakeUpsArn(stack, stage))] : []),
   ];
 }
 
@@ -51,9 +53,21 @@ export const allowItems = (
   keys: readonly string[],
   regions: readonly string[] = [stack.region],
 ): PolicyStatement =>
+  allowKeys(
+    actions,
+    keys,
+    regions.map((region) => tableArn(stack, tableName(stage, 'limits'), region)),
+  );
+
+/** @param keys partition keys, the only ones that the actions may name */
+export const allowKeys = (
+  actions: readonly Action[],
+  keys: readonly string[],
+  tables: readonly string[],
+): PolicyStatement =>
   new PolicyStatement({
     actions: actions.map((action) => `dynamodb:${action}`),
-    resources: regions.map((region) => tableArn(stack, tableName(stage, 'limits'), region)),
+    resources: [...tables],
     conditions: {
       'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...keys] },
       // "For all values" is also true for a request without keys.

@@ -16,6 +16,8 @@ export interface Permissions {
   /** For each action, the partition keys that it may name. */
   readonly limits?: { readonly [A in Action]?: readonly string[] };
   readonly secrets?: readonly Purpose[];
+  /** Whether it wakes endpoints of callbacks. */
+  readonly wakes?: true;
 }
 
 const WITH_PROOF = {
@@ -66,7 +68,7 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
     secrets: ['nonce', 'client-root'],
   },
   'admin-read': {
-    tables: { clients: ['Query', 'Scan'], registry: ['GetItem'] },
+    tables: { clients: ['GetItem', 'Query', 'Scan'], registry: ['GetItem'], events: ['GetItem'] },
     limits: { GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY] },
   },
   'admin-write': {
@@ -74,16 +76,21 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
       ledger: ['PutItem'],
       // The scans are for a rebuild of events.
       registry: ['DeleteItem', 'GetItem', 'PutItem', 'Scan'],
-      clients: ['DeleteItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'],
-      events: ['GetItem', 'PutItem', 'UpdateItem'],
+      clients: ['DeleteItem', 'GetItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'],
+      events: ['GetItem', 'PutItem', 'Query', 'UpdateItem'],
     },
     limits: {
       // A repeated evacuation reads since when the flag stands.
-      GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
+      GetItem: [
+        ...['client-root', 'webhook', 'webhook-root'].map(keysItemKey),
+        evacuatedKey('*'),
+        WRITE_STOP_KEY,
+      ],
       UpdateItem: [evacuatedKey('*')],
       PutItem: [WRITE_STOP_KEY],
       DeleteItem: [WRITE_STOP_KEY],
     },
-    secrets: ['client-root'],
+    secrets: ['client-root', 'webhook', 'webhook-root'],
+    wakes: true,
   },
 };

@@ -47,6 +47,9 @@ const METRICS = {
   }),
   exposedKeys: logged('StrictKeyExposed'),
   keysetUnreadable: logged('KeysetUnreadable'),
+  disabledEndpoints: logged('DisabledEndpoints'),
+  deadCallbacks: logged('DeadCallbacks'),
+  endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
 } as const;
 
@@ -65,7 +68,13 @@ export const regionMetric = (
  * metric
  */
 export function filterTarget(
-  name: 'exposedKeys' | 'keysetUnreadable' | 'unreadableChanges',
+  name:
+    | 'exposedKeys'
+    | 'keysetUnreadable'
+    | 'unreadableChanges'
+    | 'disabledEndpoints'
+    | 'deadCallbacks'
+    | 'endedEndpointSecrets',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
   const { namespace: metricNamespace, metricName } = METRICS[name](stage);

@@ -94,7 +94,7 @@ export const ACKNOWLEDGED: readonly AcceptedFinding[] = [
   {
     rule: 'AwsSolutions-SQS3',
     type: 'AWS::SQS::Queue',
-    at: /\/Callbacks\/Failed\/Resource$/,
+    at: /\/(Callbacks\/Failed|Delivery\/WakeUps)\/Resource$/,
     reason: 'It is where records go that could not be handled. An operator reads it, and no function.',
   },
   {

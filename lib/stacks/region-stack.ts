@@ -13,12 +13,15 @@ import { type BundleName, FUNCTIONS, type FunctionName } from '../../lambda/cont
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { Firewall } from '../api/firewall.ts';
 import { addRoutes, createRestApi, stageUrl } from '../api/rest-api.ts';
+import { Delivery } from '../callbacks/delivery.ts';
 import { Outbox } from '../callbacks/outbox.ts';
+import { wakeUpsUrl } from '../callbacks/wake-ups.ts';
 import type { Config } from '../config/read.ts';
 import { RegionTable } from '../data/tables.ts';
 import { environmentValues } from '../functions/environment.ts';
 import { ServingFunction } from '../functions/serving-function.ts';
 import { KeyRotation } from '../keys/rotation.ts';
+import { DeliveryAlarms } from '../operations/delivery-alarms.ts';
 import { EventAlarms } from '../operations/event-alarms.ts';
 import { ExposedKeyAlarm } from '../operations/exposed-key-alarm.ts';
 import { KeyAlarms } from '../operations/key-alarms.ts';
@@ -92,12 +95,14 @@ export class RegionStack extends PlatformStack {
       entryUrl: entry,
       errorDocsUrl,
       regions,
+      wakeUpsUrl: wakeUpsUrl(this, stage),
     });
     const functions = eachFunction(
       (name) => new ServingFunction(this, name, { config, region, name, bundle: bundles[name], values }),
     );
     this.functions = eachFunction((name) => functions[name].function);
     addRoutes(this.api, { functions, errorDocsUrl, checkers });
+    const delivery = new Delivery(this, 'Delivery', { config, region, bundle: bundles.deliver, values });
     const outbox = new Outbox(this, 'Callbacks', { config, region, bundles, values });
     const rotation = new KeyRotation(this, 'Rotation', { config, region, bundles, errorDocsUrl });
     this.rotationFunctions = rotation.functions;
@@ -115,6 +120,7 @@ export class RegionStack extends PlatformStack {
       new Firewall(this, 'Firewall', { stage, requestsPerIp, apiStage, checkers });
       new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic, certificate });
       new KeyAlarms(this, 'KeyAlarms', { config, rotation, topic });
+      new DeliveryAlarms(this, 'DeliveryAlarms', { config, region: region.name, delivery, topic });
       new EventAlarms(this, 'EventAlarms', { config, region: region.name, outbox, topic });
     }
     const of = keptBy(

@@ -50,6 +50,7 @@ export function replicasOf(stage: string, regions: readonly string[], aws: Aws):
             AttributeDefinitions,
             KeySchema,
             BillingMode: 'PAY_PER_REQUEST',
+            StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
           } as const;
           for (const dynamodb of others)
             await unless(ResourceInUseException, dynamodb.send(new CreateTableCommand(table)));

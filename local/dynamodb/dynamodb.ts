@@ -12,6 +12,7 @@ import { type PageInput, page } from './read.ts';
 import { askStream, isStreamOperation, type NamedStream, streamLabel } from './stream-operations.ts';
 import { StrongTable } from './strong-table.ts';
 import type { Table, Writing } from './table.ts';
+import { type TableUpdate, TableUpdates } from './table-updates.ts';
 import { type TableWrite, WRITES, type WriteInput, write, writtenKey } from './write.ts';
 
 export interface DynamodbOptions {
@@ -44,6 +45,7 @@ export class Dynamodb {
   readonly #tables = new Map<string, Table | Map<string, Table>>();
   readonly #descriptions = new Map<string, Map<string, Description>>();
   readonly #ttl = new Map<string, unknown>();
+  readonly #updates = new Map<string, TableUpdates>();
 
   constructor(options: DynamodbOptions) {
     this.#options = options;
@@ -59,6 +61,7 @@ export class Dynamodb {
     if (operation === 'BatchWriteItem') return this.#batchWrite(region, input);
     if (operation === 'CreateTable') return this.#create(region, input as unknown as Description);
     if (operation === 'DescribeTable') return { Table: this.#describe(region, nameOf(input)) };
+    if (operation === 'UpdateTable') return this.#update(region, input);
     if (operation === 'ListTables') return this.#list(region, input);
     if (operation === 'DescribeTimeToLive' || operation === 'UpdateTimeToLive')
       return this.#timeToLive(region, operation, input);
@@ -89,7 +92,8 @@ export class Dynamodb {
   table(region: string, name: string): Table {
     const found = this.#tables.get(name);
     const table = found instanceof Map ? found.get(region) : found;
-    if (!table || !this.#descriptions.get(name)?.has(region))
+    const isGone = this.#updates.get(name)?.isGone(region, () => this.#options.nowMs(region));
+    if (!table || isGone || !this.#descriptions.get(name)?.has(region))
       throw new DynamodbException(
         'ResourceNotFoundException',
         `Requested resource not found: Table: ${name} not found`,
@@ -154,8 +158,11 @@ export class Dynamodb {
       tables.set(region, new EventualTable({ keys, replicas: [region], network, nowMs, streams }));
       this.#tables.set(name, tables);
     }
-    for (const each of where) known.set(each, { ...description, TableStatus: 'ACTIVE' });
+    for (const each of where) known.set(each, description);
     this.#descriptions.set(name, known);
+    const updates = this.#updates.get(name) ?? new TableUpdates(name);
+    this.#updates.set(name, updates);
+    if (description.DeletionProtectionEnabled === true) for (const each of where) updates.protect(each);
     return { TableDescription: this.#describe(region, name) };
   }
 
@@ -164,11 +171,10 @@ export class Dynamodb {
     const { length } = table.items(region, false);
     const TableArn = tableArn(region, name);
     const stream = this.#streams(region).find(({ TableName }) => TableName === name);
-    const where = this.#descriptions.get(name)!;
-    const others =
-      this.#tables.get(name) instanceof Map ? [] : [...where.keys()].filter((each) => each !== region);
+    const others = this.#others(region, name);
     return {
-      ...where.get(region),
+      ...this.#descriptions.get(name)!.get(region),
+      ...this.#updates.get(name)!.describe(region, this.#options.nowMs(region)),
       ...{ TableArn, ItemCount: length },
       ...(others.length > 0 && {
         Replicas: others.map((RegionName) => ({ RegionName, ReplicaStatus: 'ACTIVE' })),
@@ -178,6 +184,26 @@ export class Dynamodb {
         ...{ LatestStreamArn: stream.StreamArn, LatestStreamLabel: stream.StreamLabel },
       }),
     };
+  }
+
+  /** @throws DynamodbException for a change of a strongly consistent table's replicas, too */
+  #update(region: string, input: Input): object {
+    const name = nameOf(input);
+    const table = this.table(region, name);
+    const cutOff = (other: string) => {
+      if (!(table instanceof EventualTable)) throw validation('A strong table loses no single replica');
+      table.cutOff(other);
+    };
+    const nowMs = this.#options.nowMs(region);
+    this.#updates.get(name)!.update(region, this.#others(region, name), input as TableUpdate, nowMs, cutOff);
+    return { TableDescription: this.#describe(region, name) };
+  }
+
+  /** @returns the Regions that the table replicates to */
+  #others(region: string, name: string): string[] {
+    const table = this.table(region, name);
+    if (table instanceof EventualTable) return table.replicatesTo(region);
+    return [...this.#descriptions.get(name)!.keys()].filter((other) => other !== region);
   }
 
   #streams(region: string): NamedStream[] {

@@ -47,6 +47,8 @@ export class EventualTable implements Table {
   readonly #options: EventualTableOptions;
   readonly #copies: ReadonlyMap<string, Copy>;
   readonly #underWay = new Map<string, { readonly link: Link; readonly versions: Version[] }>();
+  /** The Regions whose replica was taken out of the replication. */
+  readonly #cutOff = new Set<string>();
   #number = 0;
 
   constructor(options: EventualTableOptions) {
@@ -131,6 +133,19 @@ export class EventualTable implements Table {
     for (const [id, { link }] of this.#underWay) if (link.from === region) this.#underWay.delete(id);
   }
 
+  /** Makes the Region's replica a table of its own, for good, as a customer key that was unusable does. */
+  cutOff(region: string): void {
+    this.#cutOff.add(region);
+    for (const [id, { link }] of this.#underWay)
+      if (link.from === region || link.to === region) this.#underWay.delete(id);
+  }
+
+  replicatesTo(region: string): string[] {
+    const { replicas } = this.#options;
+    if (this.#cutOff.has(region)) return [];
+    return replicas.filter((other) => other !== region && !this.#cutOff.has(other));
+  }
+
   stream(region: string): Stream | undefined {
     return this.#copies.get(region)!.stream;
   }
@@ -143,8 +158,7 @@ export class EventualTable implements Table {
     const stamp = { atMs, region, number: ++this.#number };
     const version = { item, stamp };
     this.#apply(region, key, version, byTtl);
-    for (const to of this.#options.replicas) {
-      if (to === region) continue;
+    for (const to of this.replicatesTo(region)) {
       const link = { from: region, to, key };
       const id = linkId(link);
       const queue = this.#underWay.get(id) ?? { link, versions: [] };

@@ -133,7 +133,7 @@ export class Caller {
     for (;;) {
       const result = await this.#attempt(call, state, signals);
       if (!result.error) {
-        this.#budget.succeeded();
+        this.#budget.succeeded(state.tried.retries > 0);
         return result.value;
       }
       const { error, answer } = result;

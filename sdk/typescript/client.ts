@@ -38,7 +38,8 @@ export type ClientOptions = Credential & {
    */
   readonly maxRetries?: number;
   /**
-   * How many retries with backoff all calls of the client may make together; ten successes add one again.
+   * How many retries with backoff all calls of the client may make together; a retry that succeeds gives its
+   * own back, and ten other successes add one.
    * Where it is used up, a failure is final, and its message says so. @default 50
    */
   readonly retryBudget?: number;

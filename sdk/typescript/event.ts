@@ -1,4 +1,5 @@
 /** What happened to registrations and keys, as callbacks bring it and `client.events()` reads it. */
+import type { EventType as PlatformEventType } from '../../protocol/event.ts';
 import type { Registration } from './registration.ts';
 
 /** What an event of a registration says. */
@@ -10,8 +11,11 @@ export interface RegistrationEvent {
   readonly version: string;
   /** In a conflict: the version that was replaced. */
   readonly lost_version?: string;
-  /** The registration itself, where the endpoint was created with `--payload full`. */
-  readonly registration?: Omit<Registration<object>, 'etag'>;
+  /**
+   * The registration itself, where the endpoint was created with `--payload full`; null if it was deleted
+   * since.
+   */
+  readonly registration?: Omit<Registration<object>, 'etag'> | null;
 }
 
 /** What an event of a client says. */
@@ -46,7 +50,7 @@ export const EVENT_TYPES = Object.keys({
   'client.key_expiring': 0,
   'client.key_rotated': 0,
   'client.disabled': 0,
-} satisfies Record<EventType, 0>) as readonly EventType[];
+} satisfies Record<EventType | PlatformEventType, 0>) as readonly EventType[];
 
 /** An event. Its `id` is the same at every attempt, in every Region and in every replay. */
 export type CountersignEvent<T extends EventType = EventType> = {

@@ -114,8 +114,9 @@ const backoffMs = (retries: number, random: () => number): number =>
 const PERMITS_PER_SUCCESS = 0.1;
 
 /**
- * Limits the retries of all calls of a client together. When a platform is in trouble, retries then add at
- * most a tenth to the requests.
+ * Limits the retries of all calls of a client together. When a platform is in trouble, retries that fail then
+ * add at most a tenth to the requests. A retry that succeeds gives its permit back: where a network loses
+ * requests here and there, retries help.
  */
 export class RetryBudget {
   readonly #most: number;
@@ -133,7 +134,8 @@ export class RetryBudget {
     return true;
   }
 
-  succeeded(): void {
-    this.#permits = Math.min(this.#most, this.#permits + PERMITS_PER_SUCCESS);
+  /** @param byRetry whether the call took a permit for its last attempt */
+  succeeded(byRetry: boolean): void {
+    this.#permits = Math.min(this.#most, this.#permits + (byRetry ? 1 : PERMITS_PER_SUCCESS));
   }
 }

@@ -61,8 +61,19 @@ const LOST: [AdminAction, object, string][] = [
   ['tables.stop', {}, 'look with countersign registry show --local 4100'],
   ['tables.resume', {}, 'look with countersign registry show --local 4100'],
   ['proofs.revoke', { nonce: 'n' }, RUN_AGAIN],
+  ['events.rebuild', { since: '2026-11-23T12:00:00Z' }, RUN_AGAIN],
   ['regions.evacuate', { region: 'local-a' }, RUN_AGAIN],
   ['regions.return', { region: 'local-a' }, RUN_AGAIN],
+  [
+    'webhooks.create',
+    { all: true, url: 'https://hooks.example.com' },
+    'look with countersign webhooks list --local 4100; if the endpoint is there',
+  ],
+  ...(['update', 'delete', 'test', 'replay', 'move'] as const).map((name): [AdminAction, object, string] => [
+    `webhooks.${name}`,
+    { id: 'ep_1' },
+    'look with countersign webhooks list --local 4100',
+  ]),
 ];
 
 it.each(LOST)('after a lost answer of %s says what to do', async (action, params, todo) => {

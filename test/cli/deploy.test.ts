@@ -565,13 +565,14 @@ describe('the commands', () => {
     account: Account,
     plan = PLAN,
     typed = '',
+    isTTY = true,
   ) {
     const said: { stdout: string[]; stderr: string[] } = { stdout: [], stderr: [] };
     let code = 0;
     const io: Io = {
       stdin: Readable.from([typed]),
       stdout: { write: (text: string) => void said.stdout.push(text) },
-      stderr: { write: (text: string) => void said.stderr.push(text), isTTY: true },
+      stderr: { write: (text: string) => void said.stderr.push(text), isTTY },
       env: {},
       cwd: directory.path,
       onInterrupt: () => () => {},
@@ -606,6 +607,20 @@ describe('the commands', () => {
     expect([asked.failed, asked.code]).toEqual([undefined, 0]);
     expect(asked.stderr).toContain(`  base-${B} in ${B}\n  region-${B} in ${B}\n`);
     expect(asked.stdout).toBe(`deployed: account-${B}, base-${B}, region-${B}\n`);
+  });
+
+  it('without a terminal a wrong Region or stage is named first, and then that --yes is needed', async () => {
+    for (const command of [deployCommand, destroyCommand])
+      for (const [args, message] of [
+        [['--region', 'eu-nowhere-1'], 'eu-nowhere-1'],
+        [['--stage', 'nothing'], 'nothing'],
+        [[], 'asks for confirmation, which needs a terminal; use --yes'],
+      ] as const) {
+        const account = new Account();
+        const { failed, stderr } = await ran(command, [...args], account, PLAN, 'live\n', false);
+        expect(failed).toMatchObject({ exitCode: EXIT.usage, message: expect.stringContaining(message) });
+        expect([stderr, account.log]).toEqual(['', []]);
+      }
   });
 
   it('a failure is named, with the stacks not tried and the remedy, and sets the exit code', async () => {

@@ -45,6 +45,18 @@ test('a platform that works passes every check; nothing is registered and no non
   expect(text.stdout).toMatch(/^ok {4}tcp .*\n(.*\n)+All is well\.\n$/);
 });
 
+test('on a terminal of 40 columns a finding is folded between words, and says the same', async () => {
+  const env = access(await closedUrl());
+  const wide = await directory.run(['doctor'], { env });
+  const narrow = await directory.run(['doctor'], { env, columns: 40 });
+  // A URL, and a command, stays whole.
+  for (const line of narrow.stdout.split('\n'))
+    if (!/https?:|countersign [a-z]/.test(line)) expect(line.length, line).toBeLessThanOrEqual(40);
+  const words = (text: string) => text.split(/\s+/);
+  expect(words(narrow.stdout)).toEqual(words(wide.stdout));
+  expect(narrow.stdout.split('\n').length).toBeGreaterThan(wide.stdout.split('\n').length);
+});
+
 describe('a platform that refuses registrations', () => {
   const own = new Directory();
   let refusing: Platform;
@@ -262,7 +274,7 @@ test('if the platform cannot be reached, a proxy that is set but not used is nam
   expect(await fix({ HTTPS_PROXY: 'http://p', http_proxy: '' })).not.toContain('proxy:');
   for (const name of ['HTTP_PROXY', 'http_proxy', 'ALL_PROXY'])
     expect(await fix({ [name]: 'http://user:secret@p' })).toMatch(
-      new RegExp(`; ${name} is set, but countersign uses no proxy: [^@]*$`),
+      new RegExp(`; ${name} is set, but this command uses no proxy: [^@]*$`),
     );
   const { found } = await doctor({ HTTP_PROXY: 'http://p' });
   expect(found.every(({ status }) => status === 'ok')).toBe(true);

@@ -40,14 +40,14 @@ test('a drill passes where all holds; recovery is the first registration elsewhe
   );
   expect(judge(seen, strict, 'strong', leaving)).toEqual({
     ...{ passed: true, acknowledged: 4, lost: 0, duplicated: 0, clientErrors: 0, maxAttempts: 2 },
-    ...{ recoveryMs: 200, broken: [] },
+    ...{ eventsMissed: null, recoveryMs: 200, broken: [] },
   });
   expect(judge(seen, drill, 'strong', { fromMs: 1_000 }).recoveryMs).toBe(50);
   expect(judge(seen, drill, 'strong', undefined).recoveryMs).toBeNull();
 });
 
 test.each(['region-loss', 'home-loss'])(
-  '%s: a registration that is missing only while a Region is away is lost',
+  '%s: a registration or an event that is missing only while a Region is away is lost',
   async (name) => {
     const seen = history(call('u', 900), elsewhere('v', 1_100));
     const away = new Set<string>();
@@ -67,9 +67,16 @@ test.each(['region-loss', 'home-loss'])(
         expect(away).not.toContain(region);
         if (away.size > 0) seen.lost.add('u');
       },
+      async readEvents(region) {
+        expect(away).not.toContain(region);
+        seen.missed = new Set(away.size > 0 ? ['v'] : []);
+      },
     });
     expect(away.size).toBe(0);
-    expect(judge(seen, run, 'strong', leaving).broken).toContain('1 acknowledged registrations were lost: u');
+    const { broken, eventsMissed } = judge(seen, run, 'strong', leaving);
+    expect(broken).toContain('1 acknowledged registrations were lost: u');
+    expect(broken).toContain('1 acknowledged registrations have no event: v');
+    expect(eventsMissed).toBe(1);
   },
 );
 
@@ -84,6 +91,11 @@ test.each<[string, () => History, RegExp]>([
     'a registration cannot be read',
     () => Object.assign(history(elsewhere('u', 1_100)), { unread: new Set(['u in a: gone']) }),
     /1 acknowledged registrations could not be read, so it is not known whether they are lost: u in a: gone/,
+  ],
+  [
+    'a registration has no event',
+    () => Object.assign(history(elsewhere('u', 1_100)), { missed: new Set(['u in a']) }),
+    /1 acknowledged registrations have no event: u in a/,
   ],
   [
     'a request is accepted twice',
@@ -129,8 +141,11 @@ test.each<[string, () => History, RegExp]>([
 });
 
 test('in eventual mode what is lost is counted, and fails no drill', () => {
-  const seen = Object.assign(history(elsewhere('u', 1_100)), { lost: new Set(['u']) });
-  expect(judge(seen, drill, 'eventual', leaving)).toMatchObject({ passed: true, lost: 1 });
+  const seen = Object.assign(history(elsewhere('u', 1_100)), {
+    lost: new Set(['u']),
+    missed: new Set(['u']),
+  });
+  expect(judge(seen, drill, 'eventual', leaving)).toMatchObject({ passed: true, lost: 1, eventsMissed: 1 });
 });
 
 test('errors are allowed where a drill allows them', () => {

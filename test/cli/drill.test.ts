@@ -44,11 +44,12 @@ test('a Region is lost under 50 clients: nothing acknowledged is lost, nothing i
   const { code, stderr, json } = await drill('region-loss', ...args);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(Object.keys(json)).toEqual([
-    ...['drill', 'passed', 'clients', 'acknowledged', 'lost', 'duplicated', 'client_errors', 'max_attempts'],
-    ...['recovery_ms', 'report'],
+    ...['drill', 'passed', 'clients', 'acknowledged', 'lost', 'events_missed', 'duplicated'],
+    ...['client_errors', 'max_attempts', 'recovery_ms', 'report'],
   ]);
   expect(json).toMatchObject({
     ...{ drill: 'region-loss', passed: true, clients: 50, lost: 0, duplicated: 0, client_errors: 0 },
+    events_missed: 0,
     report: file,
   });
   expect(json.acknowledged).toBeGreaterThan(50);

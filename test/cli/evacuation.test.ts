@@ -106,7 +106,10 @@ test('an evacuated Region is out of DNS, red and refuses registrations, until it
   const again = await evacuate('--json');
   expect([again.code, again.json]).toEqual([
     0,
-    { region: 'local-a', keeper: 'local-b', keeper_flag: true, own_flag: true, alarm: 'ALARM', errors: [] },
+    {
+      ...{ region: 'local-a', keeper: 'local-b', keeper_flag: true, own_flag: true, alarm: 'ALARM' },
+      ...{ moved: [], errors: [] },
+    },
   ]);
   expect(again.stderr).toContain('local-a is evacuated since ');
 
@@ -583,3 +586,16 @@ test.each(['evacuate', 'return'] as const)(
     }
   },
 );
+
+test('the keeper delivers the callbacks of the Region that is out, from then on', async () => {
+  const created = await cli(['webhooks', 'create', '--all', '--url', 'http://127.0.0.1:9', '--json']);
+  const { id } = created.json;
+  const holder = async () => (await cli(['webhooks', 'list', '--json'])).json.endpoints[0].holder;
+  expect(await holder()).toBe('local-a');
+  const out = await evacuate();
+  expect([out.code, out.stdout]).toEqual([
+    0,
+    expect.stringContaining(`local-b delivers callbacks to ${id} from now on\n`),
+  ]);
+  expect(await holder()).toBe('local-b');
+});

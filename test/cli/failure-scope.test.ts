@@ -16,10 +16,11 @@ import { Directory } from './cli.ts';
 
 const OF_ONE_USER = [
   ...['aborted', 'body_too_large', 'invalid_argument', 'invalid_registration', 'malformed_request'],
-  ...['not_found', 'registration_conflict', 'use_nonce'],
+  ...['not_found', 'registration_conflict', 'use_nonce', 'cursor_gone'],
 ];
 const UNREACHABLE = ['connection_failed', 'timeout', 'unavailable'];
 const FAULTY = ['internal'];
+const ELSEWHERE = ['foreign_regions', 'unexpected_answer'];
 
 /** Every error of the SDK: the classes it raises itself, and the codes of a platform's problems. */
 const errors: readonly sdk.CountersignError[] = [
@@ -46,7 +47,9 @@ test.each(errors.map((error) => [error.code, error] as const))('%s has a decided
       ? 'unreachable'
       : FAULTY.includes(code)
         ? 'faulty'
-        : 'everyone';
+        : ELSEWHERE.includes(code)
+          ? 'elsewhere'
+          : 'everyone';
   expect(scopeOf(error)).toBe(expected);
 });
 
@@ -115,9 +118,9 @@ describe('a run', () => {
   const register = (...more: string[]) =>
     directory.run(['register', 'in.csv', '--json', '--concurrency', '1', ...more], { env });
 
-  async function expectStopped(code: string, fix: string) {
+  async function expectStopped(code: string, fix: string, exit = 1) {
     const { code: exitCode, json, stderr } = await register();
-    expect({ code, exitCode, stderr }).toMatchObject({ exitCode: 1 });
+    expect({ code, exitCode, stderr }).toMatchObject({ exitCode: exit });
     expect(json).toMatchObject({ registered: 0, failed: 0, failures: null });
     expect(stderr).toContain(fix);
     expect(stderr).toMatch(/; then run it again\n$/);
@@ -148,7 +151,7 @@ describe('a run', () => {
   test('if all Regions are on other hosts the run stops, and --regions uses them', async () => {
     isElsewhere = true;
     const fix = 'name those that are yours with --regions https://a.elsewhere.example;';
-    await expectStopped('foreign_regions', fix);
+    await expectStopped('foreign_regions', fix, 3);
     isElsewhere = true;
     // Now the command calls it, and nothing listens there.
     const { code, stderr } = await register('--restart', '--regions', 'https://a.elsewhere.example/');

@@ -74,6 +74,20 @@ test('no line is wider than a terminal, whatever the times', () => {
   }
 });
 
+test('on a terminal of 40 columns every line is folded, and what stands beside a key follows it', () => {
+  const keys = [key('AAAAAA', 'current', -700, 50), key('BBBBBB', 'next', 25, null)];
+  const lines = draw(keys, null, {}, 40);
+  for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(40);
+  const unfolded = (text: readonly string[]) => text.join(' ').replaceAll(/\s+/g, ' ');
+  const prose = (text: readonly string[]) => unfolded(text.filter((line) => !/[═┊]|^ *now$/.test(line)));
+  for (const sum of SUMS) expect(unfolded(lines)).toContain(unfolded([sum]).trim());
+  expect(prose(lines)).toContain(' current, retires in 2 d 2 h next, signs in 1 d 1 h after a rotation now');
+  expect(lines.filter((line) => /^ {2}[AB]{6} {2}.*[═╪]/.test(line))).toHaveLength(2);
+  // A command is not cut: a part of it could do more than the whole.
+  const revoked = draw([key('AAAAAA', 'revoked', -5, 50)], null, {}, 40);
+  expect(revoked).toContain('    countersign keys revoke nonce makes one that signs');
+});
+
 test('a keyset without keys, during a rotation', () => {
   expect(draw([])).toEqual([...SUMS, '  no keys: countersign keys init']);
   expect(draw([key('AAAAAA', 'current', -1, null)], 'v2').at(-1)).toBe(

@@ -100,7 +100,7 @@ interface State {
 }
 
 /** An account in which nothing is wrong. */
-function healthy(): State & { zone: HostedZone } {
+function healthy(...more: readonly string[]): State & { zone: HostedZone } {
   const region = (): RegionState => ({
     concurrency: 1000,
     bootstraps: [{ stack: 'CDKToolkit', qualifier: 'hnb659fds', version: 28 }],
@@ -115,7 +115,7 @@ function healthy(): State & { zone: HostedZone } {
     trails: [{ name: 'all', multiRegion: true, logging: true }],
     zone: { name: 'example.com', isPrivate: false, nameServers: ['ns-1.example.net', 'ns-2.example.net'] },
     delegation: ['ns-1.example.net', 'ns-2.example.net'],
-    regions: Object.fromEntries([...REGIONS, 'us-east-1'].map((name) => [name, region()])),
+    regions: Object.fromEntries([...REGIONS, 'us-east-1', ...more].map((name) => [name, region()])),
   };
 }
 
@@ -504,50 +504,133 @@ it("if the config wants access logs, API Gateway's log role must exist; a role t
 
 it('names that belong to the stage itself are an update; a replica belongs to the home stack', async () => {
   const { code, wrong } = await faultsOf(({ regions }) => {
-    const states = REGIONS.map((region) => ({ region, status: 'ACTIVE' }));
-    const table = { 'table countersign-prod-registry-1': { id: 'countersign-prod-registry-1', states } };
-    for (const region of REGIONS) regions[region]!.existing = table;
+    const [west, central] = REGIONS.map((region) => ({ region, status: 'ACTIVE' }));
+    const table: Found = { id: 'countersign-prod-registry-1', states: [west!, central!] };
+    for (const region of REGIONS) regions[region]!.existing = { 'table countersign-prod-registry-1': table };
     regions['eu-west-1']!.owners = { 'countersign-prod-registry-1': 'countersign-prod-home' };
   });
   expect({ code, wrong }).toEqual({ code: 0, wrong: [] });
 });
 
-it('a replica that is cut off, or about to be, fails; one that a deployment makes or removes does not', async () => {
-  const name = 'countersign-prod-registry-1';
-  const replicas = (states: Found['states'] & object, plan = PLAN) =>
-    faultsOf(({ regions }) => {
-      for (const region of REGIONS) {
-        regions[region]!.existing = { [`table ${name}`]: { id: name, states } };
-        regions[region]!.owners = { [name]: 'countersign-prod-home' };
-      }
-    }, plan).then(({ wrong }) => wrong);
-  const home = { region: 'eu-west-1', status: 'ACTIVE' };
-  const away = (status: string) => ({ region: 'eu-central-1', status });
-  expect(await replicas([home])).toEqual([
-    expect.objectContaining({
-      check: 'replicas',
-      region: 'eu-central-1',
-      detail: `table ${name} is replicated no more: what is registered in eu-central-1 stays there`,
-      fix: expect.stringContaining('countersign evacuate eu-central-1'),
-    }),
-  ]);
-  expect(await replicas([home], { ...PLAN, consistency: 'single' })).toEqual([]);
-  for (const status of ['INACCESSIBLE_ENCRYPTION_CREDENTIALS', 'REGION_DISABLED', 'ARCHIVED']) {
-    expect(await replicas([home, away(status)])).toMatchObject([{ region: 'eu-central-1' }]);
-    expect(await replicas([{ ...home, status }, away('ACTIVE')])).toMatchObject([{ region: 'eu-west-1' }]);
+const REGISTRY = 'countersign-prod-registry-1';
+const [WEST, CENTRAL, NORTH] = [...REGIONS, 'eu-north-1'] as [string, string, string];
+
+/** By Region, the table there: its state, then the Regions that it replicates to, with theirs. */
+type Tables = Readonly<Record<string, readonly [own: string, others?: Readonly<Record<string, string>>]>>;
+
+/** @returns what the check says, by Region */
+async function replicasSay(tables: Tables, change: Partial<DeployPlan> = {}, away: readonly string[] = []) {
+  const regions = [WEST, CENTRAL, NORTH].map((name) => ({ name, ledgerGeneration: 1 }));
+  const plan = { ...PLAN, regions, stackRegions: [WEST, CENTRAL, NORTH, 'us-east-1'], ...change };
+  const state = healthy(NORTH);
+  for (const [region, [status, others = {}]] of Object.entries(tables)) {
+    const states = Object.entries(others).map(([name, each]) => ({ region: name, status: each }));
+    const found: Found = { id: REGISTRY, states: [{ region, status }, ...states] };
+    state.regions[region]!.existing = { [`table ${REGISTRY}`]: found };
+    state.regions[region]!.owners = { [REGISTRY]: 'countersign-prod-home' };
   }
+  const account = accountOf(state);
+  const region = (name: string) => ({
+    ...account.region(name),
+    find: async (kind: Kind, id: string) => {
+      if (away.includes(name)) throw Object.assign(new Error('no answer'), { name: 'TimeoutError' });
+      return account.region(name).find(kind, id);
+    },
+  });
+  const { stdout } = await preflight({ ...account, region }, [plan], ['--json']);
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  return Object.fromEntries(
+    findings
+      .filter(({ check }) => check === 'replicas')
+      .map(({ region: where, verdict, detail, fix }) => [where!, `${verdict} ${detail}: ${fix ?? ''}`]),
+  );
+}
+
+const CUT_OFF = (region: string) =>
+  expect.stringMatching(`^fail .* replicated no more: .* in ${region} .*evacuate ${region} at once`);
+const REPLICATED = 'ok every shared table is replicated: ';
+const UNTOLD = expect.stringMatching(
+  /^fail .* not replicated between eu-central-1, eu-west-1, and which .* not seen here: evacuate .* whose customer key/,
+);
+const TWO = { regions: REGIONS.map((name) => ({ name, ledgerGeneration: 1 })) };
+
+it.each([WEST, CENTRAL, NORTH])(
+  'of three Regions, the one that is cut off is named, also if it is home, and not the others: %s',
+  async (alone) => {
+    const [a, b] = [WEST, CENTRAL, NORTH].filter((region) => region !== alone) as [string, string];
+    const together: Tables = { [a]: ['ACTIVE', { [b]: 'ACTIVE' }], [b]: ['ACTIVE', { [a]: 'ACTIVE' }] };
+    const wanted = { [a]: REPLICATED, [b]: REPLICATED };
+    for (const status of ['ACTIVE', 'INACCESSIBLE_ENCRYPTION_CREDENTIALS', 'ARCHIVED'])
+      expect(await replicasSay({ ...together, [alone]: [status] })).toEqual({
+        ...wanted,
+        [alone]: CUT_OFF(alone),
+      });
+    // One of the two gives no answer: the other one's is enough.
+    expect(await replicasSay({ ...together, [alone]: ['ACTIVE'] }, {}, [a])).toEqual({
+      ...{ [a]: expect.stringMatching(/^unknown /), [b]: REPLICATED },
+      [alone]: CUT_OFF(alone),
+    });
+  },
+);
+
+it('of two Regions that do not replicate, it says that it cannot tell, unless one cannot be used', async () => {
+  expect(await replicasSay({ [WEST]: ['ACTIVE'], [CENTRAL]: ['ACTIVE'] }, TWO)).toEqual({
+    [WEST]: UNTOLD,
+    [CENTRAL]: UNTOLD,
+  });
+  for (const [lost, other] of [REGIONS, REGIONS.toReversed()] as [string, string][])
+    for (const status of ['INACCESSIBLE_ENCRYPTION_CREDENTIALS', 'ARCHIVED'])
+      expect((await replicasSay({ [lost]: [status], [other]: ['ACTIVE'] }, TWO))[lost]).toEqual(
+        CUT_OFF(lost),
+      );
+  // With one of them silent, not even that is known.
+  const silent = await replicasSay({ [WEST]: ['ACTIVE'], [CENTRAL]: ['ACTIVE'] }, TWO, [WEST]);
+  expect(Object.values(silent)).toEqual([WEST, CENTRAL].map(() => expect.stringMatching(/^unknown /)));
+});
+
+it.each(REGIONS)('a table or replica that cannot be used fails in its Region alone: %s', async (region) => {
+  const [other] = REGIONS.filter((each) => each !== region) as [string];
+  const said = (status: string, own: string, consistency: DeployPlan['consistency'] = 'eventual') =>
+    replicasSay(
+      { [region]: [own, { [other]: 'ACTIVE' }], [other]: ['ACTIVE', { [region]: status }] },
+      { ...TWO, consistency },
+    );
+  for (const status of [
+    'INACCESSIBLE_ENCRYPTION_CREDENTIALS',
+    'REGION_DISABLED',
+    'REPLICATION_NOT_AUTHORIZED',
+  ])
+    for (const own of [status, 'ACTIVE'])
+      expect(await said(status, own)).toEqual({
+        [other]: REPLICATED,
+        [region]: expect.stringMatching(`^fail .* is ${status}: after 20 hours`),
+      });
+  expect((await said('ACTIVE', 'INACCESSIBLE_ENCRYPTION_CREDENTIALS', 'strong'))[region]).toMatch(
+    /after seven days/,
+  );
+  expect((await said('ARCHIVED', 'ARCHIVED'))[region]).toMatch(/^fail .* is ARCHIVED: .*table-archived/);
   for (const status of ['ACTIVE', 'CREATING', 'UPDATING', 'DELETING'])
-    expect(await replicas([home, away(status)])).toEqual([]);
+    expect(await said(status, status)).toEqual({ [region]: REPLICATED, [other]: REPLICATED });
+});
+
+it('the table of a single Region fails before it is archived, and once it is', async () => {
+  const said = async (status: string) =>
+    (await replicasSay({ [WEST]: [status] }, { ...DEV, stage: 'prod', consistency: 'single' }))[WEST];
+  expect(await said('ACTIVE')).toBe('ok every shared table can be used: ');
+  expect(await said('INACCESSIBLE_ENCRYPTION_CREDENTIALS')).toMatch(
+    /^fail .* after seven days it is archived/,
+  );
+  for (const status of ['ARCHIVING', 'ARCHIVED'])
+    expect(await said(status)).toMatch(/^fail .* only in the backup .*: restore that/);
 });
 
 it('a Region that is being added has no replica yet', async () => {
-  const { code, wrong } = await faultsOf(({ regions }) => {
-    const name = 'countersign-prod-registry-1';
-    const states = [{ region: 'eu-west-1', status: 'ACTIVE' }];
-    regions['eu-west-1']!.existing = { [`table ${name}`]: { id: name, states } };
-    regions['eu-west-1']!.owners = { [name]: 'countersign-prod-home' };
+  expect(await replicasSay({ [WEST]: ['ACTIVE'] }, TWO)).toEqual({});
+  // The others may list it before it has a table.
+  expect(await replicasSay({ [WEST]: ['ACTIVE', { [CENTRAL]: 'CREATING' }] }, TWO)).toEqual({
+    [WEST]: REPLICATED,
+    [CENTRAL]: REPLICATED,
   });
-  expect({ code, wrong }).toEqual({ code: 0, wrong: [] });
 });
 
 it('the secrets belong to no stack once the keys were promoted, and nobody is told to delete them', async () => {

@@ -1,6 +1,9 @@
 /** The parts of the command line that all commands share. */
 import { readFileSync } from 'node:fs';
+import { Help } from 'commander';
 import { afterAll, expect, test } from 'vitest';
+import { commands } from '../../cli/commands.ts';
+import { commandIo } from '../../cli/io.ts';
 import { Directory } from './cli.ts';
 
 const directory = new Directory();
@@ -79,4 +82,26 @@ test.each([
   const { code, stderr } = await directory.run(args);
   expect(code).toBe(2);
   expect(stderr.endsWith(`; if it is an argument: ${command}\n`)).toBe(true);
+});
+
+test('the line of each command in the help of all is that of the command itself', async () => {
+  const { stdout } = await directory.run(['--help']);
+  const lines = stdout.replaceAll(/\s+/g, ' ');
+  const io = commandIo({
+    ...{ stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
+    ...{ env: {}, cwd: directory.path, onInterrupt: () => () => {} },
+  });
+  for (const { term, description, load } of commands(
+    io,
+    () => {},
+    async () => 0,
+  )) {
+    const command = await load();
+    const help = new Help();
+    expect({ term, description }).toEqual({
+      term: help.subcommandTerm(command),
+      description: help.subcommandDescription(command),
+    });
+    expect(lines).toContain(` ${term} ${description}`);
+  }
 });

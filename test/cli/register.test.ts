@@ -195,7 +195,7 @@ test('a failure that every user would meet stops the run in one line', async () 
     COUNTERSIGN_API_KEY: platform.info.clients[0]!.api_key,
   };
   const other = await directory.run(['register', 'in.csv', '--json'], { env: wrong });
-  expect(other.code).toBe(1);
+  expect(other.code).toBe(3);
   expect(other.stderr).toMatch(/not Countersign's; stopped at .*without \/v1, .*; then run it again\n$/);
   expect(existsSync(`${directory.path}/in.csv.progress.json`)).toBe(false);
 });
@@ -265,7 +265,7 @@ test('a URL that ends in /v1 is reported as the error', async () => {
   const { code, stderr } = await directory.run(['register', 'in.csv', '--url', `${platform.info.entry}/v1`], {
     env,
   });
-  expect(code).toBe(1);
+  expect(code).toBe(3);
   expect(stderr).toMatch(/; use the base URL only, without \/v1, .*; then run it again\n$/);
 });
 

@@ -13,6 +13,7 @@ import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from 
 import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
+import { createEndpoints, type Endpoint } from '../../lambda/adapters/endpoints.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
@@ -284,6 +285,29 @@ it('a client that was deleted and created again is copied in its current state, 
   at.expectCopied();
 });
 
+it('endpoints of callbacks, what they did not take and their dead letters are copied, and again where they changed', async () => {
+  const at = await world();
+  const source = tableName('live', 'clients', 1);
+  const endpoints = createEndpoints(dynamodbClientOn(at.store, HOME), source);
+  const retry = { event: 'evt_1', type: 'registration.created', timestamp: '', data: '{}' };
+  const times = { firstAtMs: T0, nextAtMs: T0, lastStatus: 500, lastError: null };
+  await endpoints.create(endpointOf('ep_1'));
+  await endpoints.putRetry('ep_1', { ...retry, ...times, attempts: 1 });
+  await endpoints.putDead('ep_1', { ...retry, ...times, attempts: 9, deadAtMs: T0 });
+  await at.copy({ whileWriting: true });
+  await endpoints.change('ep_1', { cursor: 7 });
+  await endpoints.putRetry('ep_1', { ...retry, ...times, attempts: 2 });
+  expect(await at.copy()).toMatchObject({ complete: true, tables: [{}, { written: 2, newer: 0 }] });
+  at.expectCopied();
+});
+
+const endpointOf = (id: string): Endpoint => ({
+  ...{ id, client: 'acme', holder: HOME, url: 'https://hooks.example.com', events: null, payload: 'thin' },
+  ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: null, state: 'active', cursor: 1, cursorAtMs: T0 },
+  ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null, ping: null, pinged: null },
+  ...{ createdAtMs: T0, lease: null, leaseUntilMs: 0 },
+});
+
 it.each([
   ['deletion', 'deleted', 'deleted_at'],
   ['revocation', 'revoked#7', 'revoked_at'],
@@ -538,6 +562,97 @@ it('of eventual tables it uses the fullest replica, and reports items of other R
   const [registry] = result.tables;
   expect(registry).toMatchObject({ from_region: OTHER, read: 5 });
   expect(registry!.may_be_missing).toMatchObject([{ region: HOME, items: 4 }]);
+});
+
+/** A Region of eventual tables that was cut off, and the others: each acknowledged something since. */
+async function cutOffWorld(alone: string): Promise<World> {
+  const at = await world('eventual');
+  const tables = at.store.replicated().eventual;
+  for (const table of tables) table.deliverAll();
+  for (const table of tables.slice(0, 2)) table.cutOff(alone);
+  const other = alone === HOME ? OTHER : HOME;
+  for (const user of ['x', 'y', 'z']) at.put(OLD, registration(user), alone);
+  at.put(OLD, registration('w'), other);
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    for (const table of store.replicated().eventual.slice(2)) table.deliverAll();
+    return carry(call, store);
+  };
+  return at;
+}
+
+it.each(REGIONS)(
+  'a Region that is cut off is left behind on demand, also if it is home: %s',
+  async (alone) => {
+    const at = await cutOffWorld(alone);
+    const from = alone === HOME ? OTHER : HOME;
+    // Nobody says which of them counts: no waiting makes it complete.
+    const untold = await at.copy();
+    expect(untold.complete).toBe(false);
+    expect(untold.tables[0]!.may_be_missing).toMatchObject([{ replicates: false }]);
+    const { complete, tables } = await at.copy({ from });
+    expect(complete).toBe(true);
+    expect(tables[0]).toMatchObject({
+      ...{ from_region: from, may_be_missing: [], left_behind: [{ region: alone, items: 6 }] },
+    });
+    expect(at.items(NEW)).toEqual(at.items(OLD, from).filter((text) => !text.includes('#probe#')));
+    const mark = await readMark({
+      ...{ dynamodb: dynamodbClientOn(at.store, HOME), region: HOME, table: NEW },
+      signal: new AbortController().signal,
+    });
+    expect(mark).toMatchObject({ from: OLD });
+  },
+);
+
+it('what is left behind may be unreadable; an interruption is none of that', async () => {
+  const at = await cutOffWorld(OTHER);
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    if (call.region === OTHER && call.operation === 'Scan' && call.input.TableName === OLD)
+      throw new AwsError('ValidationException', 'KMS key disabled error', 400);
+    return carry(call, store);
+  };
+  const { complete, tables } = await at.copy({ from: HOME });
+  expect([complete, tables[0]!.left_behind]).toEqual([true, [{ region: OTHER, items: null }]]);
+  at.carry = async (call, store) => {
+    if (call.region === OTHER && call.operation === 'Scan') at.interrupt.abort();
+    return carry(call, store);
+  };
+  await expect(at.copy({ from: HOME })).rejects.toMatchObject({ exitCode: EXIT.interrupted });
+});
+
+it('a Region that replicates with the named one is never left behind: it must have the same', async () => {
+  const at = await world('eventual');
+  for (const table of at.store.replicated().eventual) table.deliverAll();
+  at.put(OLD, registration('late'), OTHER);
+  const { complete, tables } = await at.copy({ from: HOME });
+  expect(complete).toBe(false);
+  expect(tables[0]).toMatchObject({ from_region: HOME, left_behind: [] });
+  expect(tables[0]!.may_be_missing).toMatchObject([{ region: OTHER, replicates: true }]);
+});
+
+it('a strongly consistent table, and a restored one, are read in the named Region alone', async () => {
+  const at = await world();
+  const read: string[] = [];
+  const { carry } = at;
+  at.carry = async (call, store) => {
+    if (call.operation === 'Scan' && call.input.TableName === OLD) read.push(call.region);
+    return carry(call, store);
+  };
+  expect(await at.copy({ from: OTHER })).toMatchObject({
+    complete: true,
+    tables: [{ from_region: OTHER }, {}],
+  });
+  expect(new Set(read)).toEqual(new Set([OTHER]));
+  at.expectCopied();
+  const table = 'countersign-live-registry-restored';
+  const KeySchema = [{ AttributeName: 'pk' }];
+  at.store.ask(OTHER, 'CreateTable', { TableName: table, KeySchema });
+  at.put(table, registration('r'), OTHER);
+  expect(await at.copy({ from: OTHER, fromTables: [table] })).toMatchObject({ complete: true });
+  expect(at.items(NEW)).toEqual([canonical(registration('r'))]);
+  await expect(at.copy({ fromTables: [table] })).rejects.toThrow(`${table} in ${HOME}: not found`);
+  await expect(at.copy({ from: 'eu-north-1' })).rejects.toMatchObject({ exitCode: EXIT.usage });
 });
 
 it('items that TTL may delete during the run do not count, and items that it deleted do not return', async () => {

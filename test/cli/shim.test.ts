@@ -1,7 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -18,6 +20,26 @@ test('the command runs as its own program, with its output and exit code', async
   const { stdout } = await run(process.execPath, [shim, '--help']);
   expect(stdout).toContain('Usage: countersign');
   await expect(run(process.execPath, [shim, 'register'])).rejects.toMatchObject({ code: 2, stdout: '' });
+});
+
+test("the command keeps what Node compiled in this user's own folder, and runs without such a folder", async () => {
+  const environment = (own: object) => ({ env: { PATH: process.env.PATH, ...own } });
+  const cache = join(directory.path, 'cache');
+  await run(process.execPath, [shim, '--help'], environment({ XDG_CACHE_HOME: cache }));
+  expect(readdirSync(join(cache, 'countersign'))).not.toEqual([]);
+  const nowhere = environment({ XDG_CACHE_HOME: '/dev/null' });
+  const { stdout, stderr } = await run(process.execPath, [shim, '--version'], nowhere);
+  expect([stdout, stderr]).toEqual([expect.stringMatching(/^\d/), '']);
+});
+
+test('help loads no command: neither the AWS SDK nor the SDK of clients', async () => {
+  const loaded = `process.argv.splice(1, 0, ${JSON.stringify(shim)}, '--help');
+    const { registerHooks } = await import('node:module');
+    registerHooks({ load: (url, context, next) => (process.stderr.write(url + '\\n'), next(url, context)) });
+    await import(${JSON.stringify(shim)});`;
+  const { stderr } = await run(process.execPath, ['--input-type=module', '--eval', loaded]);
+  expect(stderr).toContain('/cli/program.ts');
+  expect(stderr).not.toMatch(/@aws-sdk|@smithy|sdk\/typescript|undici|\/ajv\//);
 });
 
 /** The shim looks at the version only. */

@@ -35,7 +35,7 @@ export const RUNNABLE = ['ts', 'sh', 'python'];
  * The documents whose code is run, beside a local platform, in a newcomer's reading order. Every other
  * document says why its code is not run: it might deploy.
  */
-export const FOLLOWED = ['README.md', 'docs/guide.md', 'sdk/typescript/README.md'];
+export const FOLLOWED = ['README.md', 'docs/guide.md', 'sdk/typescript/README.md', 'docs/callbacks.md'];
 
 /** @returns the documents for readers, in order */
 export function documents(): Document[] {
@@ -43,6 +43,7 @@ export function documents(): Document[] {
     'README.md',
     'lib/README.md',
     'sdk/typescript/README.md',
+    'sdk/python/README.md',
     'CONTRIBUTING.md',
     'SECURITY.md',
     'CHANGELOG.md',

@@ -26,11 +26,12 @@ export async function startWorkspace(): Promise<Workspace> {
   const path = mkdtempSync(join(tmpdir(), 'countersign-docs-'));
   mkdirSync(join(path, '.countersign'));
   writeFileSync(join(path, '.countersign/local.json'), JSON.stringify(platform.info));
-  for (const folder of ['examples', 'test/vectors', 'package.json'])
+  for (const folder of ['examples', 'sdk/python', 'test/vectors', 'package.json'])
     cpSync(join(root, folder), join(path, folder), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(path, 'node_modules'));
   const { regions, clients } = platform.info;
-  const env = withoutAws(process.env);
+  // A receiver in a document takes any port.
+  const env = { ...withoutAws(process.env), PORT: '0' };
   const given = {
     COUNTERSIGN_URL: regions[0]!.url,
     COUNTERSIGN_API_KEY: clients[0]!.api_key,

@@ -189,6 +189,7 @@ it('its resources can be read: functions, tables, secrets, keys, topics', () => 
       ...PURPOSES.map((purpose) => `countersign-live-rotate-${purpose}`),
       'countersign-live-keys-watch',
       'countersign-live-evacuation',
+      'countersign-live-deliver',
       'countersign-live-outbox',
       'countersign-live-find-stream',
     ].sort(),

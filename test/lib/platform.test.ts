@@ -200,7 +200,7 @@ it("every stack follows the account's rules: tags, a permissions boundary, its o
         ({ Type }) => Type === 'AWS::IAM::Role',
       ),
     );
-    expect(roles.length).toBe(2 * (FUNCTIONS.length + PURPOSES.length + 4) + 2);
+    expect(roles.length).toBe(2 * (FUNCTIONS.length + PURPOSES.length + 5) + 2);
     for (const { Properties } of roles)
       expect(flat(Properties.PermissionsBoundary)).toMatch(/:policy\/bounds$/);
     expect([...regions, watch!].every(({ synthesizer }) => synthesizer.bootstrapQualifier === 'own1')).toBe(

@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts';
 import { BENCH } from './table/bench.ts';
 import { CLI } from './table/cli.ts';
+import { EVENTS_MUTANTS } from './table/events.ts';
 import { KEYS } from './table/keys.ts';
 import { LOCAL } from './table/local.ts';
 import { REQUESTS } from './table/requests.ts';
@@ -16,4 +17,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLI,
   ...LOCAL,
   ...BENCH,
+  ...EVENTS_MUTANTS,
 ];

@@ -138,8 +138,8 @@ test('a budget holds fifty retries, and ten successes earn one more', () => {
     return taken;
   };
   expect(takeAll()).toBe(50);
-  for (let i = 0; i < 11; i++) budget.succeeded();
+  for (let i = 0; i < 11; i++) budget.succeeded(false);
   expect(takeAll()).toBe(1);
-  for (let i = 0; i < 5_000; i++) budget.succeeded();
+  for (let i = 0; i < 5_000; i++) budget.succeeded(false);
   expect(takeAll()).toBe(50);
 });

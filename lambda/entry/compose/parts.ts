@@ -3,6 +3,7 @@ import type { Dynamodb, Secrets } from '../../adapters/aws/commands.ts';
 import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
 import type { Pause } from '../../adapters/dynamodb.ts';
+import { createEndpoints, type Endpoints } from '../../adapters/endpoints.ts';
 import { createEvacuations, type Evacuations } from '../../adapters/evacuations.ts';
 import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
@@ -54,6 +55,7 @@ const SECRET = {
   'client-root': 'COUNTERSIGN_CLIENT_ROOT_SECRET',
   token: 'COUNTERSIGN_TOKEN_SECRET',
   webhook: 'COUNTERSIGN_WEBHOOK_SECRET',
+  'webhook-root': 'COUNTERSIGN_WEBHOOK_ROOT_SECRET',
 } as const satisfies { readonly [P in Purpose]?: Variable };
 type ReadPurpose = keyof typeof SECRET;
 
@@ -122,13 +124,19 @@ export const readLimit = (runtime: Runtime): ReadLimit =>
 const signaturesPerMinute = ({ env }: Runtime): number =>
   numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE');
 
-/** Reads the kids of the client roots that this Region refuses. */
-export const refusedRoots = ({ env, dynamodb }: WithTables) => {
+/** Reads the kids of the roots that this Region refuses. */
+export const refusedRoots = (
+  { env, dynamodb }: WithTables,
+  purpose: 'client-root' | 'webhook-root' = 'client-root',
+) => {
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
-  return () => kids.read('client-root');
+  return () => kids.read(purpose);
 };
 
 const CLIENTS_TABLE = 'COUNTERSIGN_CLIENTS_TABLE';
+
+export const endpoints = ({ env, dynamodb, pause }: WithTables): Endpoints =>
+  createEndpoints(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
 
 /** For operators, and for a client's next key: the rest of the request path only reads. */
 export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>

@@ -9,6 +9,8 @@ import { proofActions } from '../../admin/proofs.ts';
 import { type RegionOptions, regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
 import { stoppable, type TableOptions, tableReadActions, tableWriteActions } from '../../admin/tables.ts';
+import { type WebhookWriteOptions, webhookReadActions, webhookWriteActions } from '../../admin/webhooks.ts';
+import { PUBLIC_ONLY, systemResolve } from '../../callbacks/guard.ts';
 import { createReadEvents } from '../../callbacks/read-events.ts';
 import type { FunctionName } from '../../contract/names.ts';
 import type { Consistency } from '../../contract/serving-environment.ts';
@@ -26,6 +28,7 @@ import { events as eventsTable, globalTables } from './callbacks.ts';
 import {
   clients,
   consumption,
+  endpoints,
   evacuations,
   goodness,
   httpContext,
@@ -114,6 +117,7 @@ export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
 
 export const adminRead = (runtime: WithTables): AdminHandler =>
   adminHandler(adminContext(runtime, 'admin-read'), {
+    ...webhookReadActions(callbackStores(runtime)),
     ...clientReadActions(clients(runtime), refusedRoots(runtime)),
     ...registrationReadActions(registry(runtime)),
     ...regionReadActions(regionOptions(runtime)),
@@ -129,11 +133,29 @@ const tables = (runtime: WithTables): TableOptions => ({
   nowMs: runtime.nowMs,
 });
 
-export function adminWrite(runtime: WithTables & WithSecrets): AdminHandler {
+const callbackStores = (runtime: WithTables) => ({
+  endpoints: endpoints(runtime),
+  events: eventsTable(runtime),
+  region: requireEnv(runtime.env, 'COUNTERSIGN_REGION'),
+});
+
+/** What calls consumers, and so differs on a platform that has no public endpoints. */
+export type CallbackOptions = Pick<WebhookWriteOptions, 'guard' | 'resolve' | 'wake'>;
+
+export function adminWrite(runtime: WithTables & WithSecrets, callbacks: CallbackOptions): AdminHandler {
   const { env, nowMs } = runtime;
   const clockErrorMs = numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS');
   const { region } = httpContext(runtime);
   const changes = {
+    ...webhookWriteActions({
+      ...callbackStores(runtime),
+      ...callbacks,
+      clients: clients(runtime),
+      webhook: keyset(runtime, 'webhook'),
+      roots: keyset(runtime, 'webhook-root'),
+      refusedRoots: refusedRoots(runtime, 'webhook-root'),
+      nowMs,
+    }),
     ...clientWriteActions({
       clients: clients(runtime),
       roots: keyset(runtime, 'client-root'),
@@ -174,8 +196,15 @@ function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
   return { function: name, region, errorDocsUrl, log };
 }
 
+/** The schedule of delivery finds what operators changed. */
+const NO_QUEUE: CallbackOptions = { guard: PUBLIC_ONLY, resolve: systemResolve, wake: async () => {} };
+
 /** All of them in one process: for the local platform, tests and measurements. */
-export function createFunctions(runtime: WithTables & WithSecrets, schema: RegistrationSchema) {
+export function createFunctions(
+  runtime: WithTables & WithSecrets,
+  schema: RegistrationSchema,
+  callbacks: CallbackOptions = NO_QUEUE,
+) {
   return {
     nonce: nonce(runtime),
     register: register(runtime, schema),
@@ -186,6 +215,6 @@ export function createFunctions(runtime: WithTables & WithSecrets, schema: Regis
     jwks: jwks(runtime),
     health: health(runtime),
     'admin-read': adminRead(runtime),
-    'admin-write': adminWrite(runtime),
+    'admin-write': adminWrite(runtime, callbacks),
   } as const satisfies Record<FunctionName, HttpHandler | AdminHandler>;
 }

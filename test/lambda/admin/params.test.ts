@@ -42,6 +42,27 @@ beforeAll(async () => {
     'tables.show': {},
     'tables.stop': {},
     'tables.resume': {},
+    'webhooks.list': { client: 'operated' },
+    'webhooks.failures': { id: 'ep_0000000000000000', after: '000000000000000#evt_a' },
+    'webhooks.create': {
+      client: 'operated',
+      all: true,
+      url: 'https://hooks.example.com/',
+      events: ['client.disabled'],
+      payload: 'thin',
+    },
+    'webhooks.update': {
+      ...{ id: 'ep_0000000000000000', url: 'https://hooks.example.com/', events: null },
+      ...{ payload: 'thin', enabled: false, new_secret: true },
+    },
+    'webhooks.delete': { id: 'ep_0000000000000000' },
+    'webhooks.test': { id: 'ep_0000000000000000' },
+    'webhooks.replay': {
+      id: 'ep_0000000000000000',
+      since: new Date(platform.clock.nowMs).toISOString(),
+      event: 'evt_a',
+    },
+    'webhooks.move': { from: 'nowhere', to: 'elsewhere', since: new Date(0).toISOString() },
   };
 });
 
@@ -124,7 +145,10 @@ describe.each(ACTIONS)('%s', (action) => {
     for (const value of HOSTILE) {
       const answer = await ask(action, value);
       if (!answer.ok) expect(answer.problem.code).toBe('malformed_request');
-      else expect(['clients.list', 'tables.show', 'tables.stop', 'tables.resume']).toContain(action);
+      else
+        expect([
+          ...['clients.list', 'tables.show', 'tables.stop', 'tables.resume', 'webhooks.list'],
+        ]).toContain(action);
     }
   });
 });

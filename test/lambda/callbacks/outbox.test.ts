@@ -11,17 +11,24 @@ const T0 = 1_795_430_000_000;
 const TABLE = tableName('test', 'events');
 const DAY_MS = 24 * 3600 * 1000;
 
-function parts() {
+function parts(copiedMs?: number) {
   let now = T0;
   const store = new Dynamodb({ regions: ['a'], modeOf: () => 'regional', nowMs: () => now });
   const KeySchema = TABLES.events.keys.map((AttributeName) => ({ AttributeName }));
   store.ask('a', 'CreateTable', { TableName: TABLE, KeySchema } as never);
   const events = createEvents(dynamodbClientOn(store, 'a'), TABLE);
   const lines: string[] = [];
+  const woken: string[] = [];
+  let wakeFails = false;
   const outbox = (its: Events = events) =>
     outboxHandler({
       events: its,
       tables: { registry: 'registry', clients: 'clients' },
+      copiedMs: async () => copiedMs,
+      wake: async (clients) => {
+        woken.push(...clients);
+        if (wakeFails) throw new Error('the queue is down');
+      },
       region: 'a',
       nowMs: () => now,
       log: ({ reason }) => lines.push(reason ?? ''),
@@ -34,7 +41,10 @@ function parts() {
   const advance = (ms: number) => {
     now += ms;
   };
-  return { events, outbox, ids, lines, advance, nowMs: () => now };
+  const failWakes = () => {
+    wakeFails = true;
+  };
+  return { store, events, outbox, ids, lines, woken, failWakes, advance, nowMs: () => now };
 }
 
 const created = (client: string, id: string, version: string, n: number) => ({
@@ -95,7 +105,7 @@ it('after a failure the stream sends again what was not written, and the rest on
   };
   const sent = batch(created('one', 'x', 'A', 1), created('two', 'y', 'B', 2));
   const answer = await outbox(failing)(sent);
-  expect(answer.batchItemFailures).toHaveLength(1);
+  expect(answer.batchItemFailures).toEqual([{ itemIdentifier: '1' }]);
   expect(lines).toEqual(['events']);
   expect((await outbox()(sent)).batchItemFailures).toEqual([]);
   expect(new Set((await ids('*')).ids)).toEqual(new Set(['a.1.A', 'a.2.B']));
@@ -220,4 +230,42 @@ it('seqBefore leaves a number before the lowest event to a writer that has not w
   const late = (await ids('*')).events[0]!;
   await events.put('one', taken, { ...late, id: 'evt_late' }, nowMs());
   expect((await ids('one', after)).events.map(({ seq }) => seq)).toEqual([taken, taken + 1]);
+});
+
+it('what a copy put into new tables is not announced again, and what changes there is', async () => {
+  const { outbox, ids } = parts(10);
+  const copied = created('one', 'x', 'A', 10);
+  await outbox()(batch(copied, created('one', 'y', 'B', 11), deleted('one', 'x', 'C', 5)));
+  expect((await ids('one')).ids).toEqual(['a.11.B', 'a.5.C']);
+});
+
+it('numbers that another writer takes while an order begins are not settled', async () => {
+  const { store, events, nowMs } = parts();
+  const client = dynamodbClientOn(store, 'a');
+  let first: number | undefined;
+  const slow = createEvents(
+    {
+      async send(command) {
+        // Between the failed write and the read, the other writer begins the order.
+        if (command.constructor.name === 'GetItemCommand')
+          first ??= (await events.take('one', 3, nowMs())) - 2;
+        return client.send(command);
+      },
+    },
+    TABLE,
+  );
+  expect(await slow.take('one', 2, nowMs())).toBe(first! + 4);
+  expect((await events.range('one'))?.settled).toBe(first! - 1);
+});
+
+it('wakes the endpoints of the clients that something happened to; a wake-up that fails fails no batch', async () => {
+  const { outbox, woken, failWakes, lines, ids } = parts();
+  const Records = [created('acme', 'r1', 'x', 1), created('other', 'r2', 'y', 2)];
+  await outbox()({ Records });
+  expect(woken).toEqual(['acme', 'other']);
+  failWakes();
+  expect(await outbox()({ Records: [created('acme', 'r3', 'z', 3)] })).toEqual({ batchItemFailures: [] });
+  expect([lines, (await ids('acme')).ids.length]).toEqual([['wake'], 2]);
+  await outbox()({ Records: [] });
+  expect(woken).toHaveLength(3);
 });

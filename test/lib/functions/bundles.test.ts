@@ -73,6 +73,7 @@ it('functions on the request path omit the AWS SDK, and the others have it', () 
     'evacuation',
     'outbox',
     'find-stream',
+    'deliver',
   ]);
 });
 
@@ -87,13 +88,15 @@ const BUDGET: Record<BundleName, number> = {
   jwks: 80_000,
   health: 90_000,
   'admin-read': 350_000,
-  'admin-write': 400_000,
+  'admin-write': 520_000,
   // These are not on the request path.
   rotate: 480_000,
   'keys-watch': 300_000,
   evacuation: 350_000,
-  outbox: 330_000,
+  outbox: 420_000,
   'find-stream': 330_000,
+  // An HTTP client of its own: undici checks addresses where the built-in one cannot.
+  deliver: 1_100_000,
 };
 it.each(BUNDLES)('%s is within its budget', (name) => {
   expect(statSync(join(bundles[name], 'index.mjs')).size).toBeLessThan(BUDGET[name]);

@@ -79,12 +79,19 @@ const RIGHTS: Record<FunctionName, string[]> = {
     secret('client-root'),
   ],
   'admin-read': [
+    `dynamodb:GetItem ${table('clients')}`,
+    `dynamodb:GetItem ${table('events')}`,
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:Query ${table('clients')}`,
     `dynamodb:Scan ${table('clients')}`,
     `dynamodb:GetItem ${table('registry')}`,
   ],
   'admin-write': [
+    `dynamodb:GetItem ${table('clients')}`,
+    `dynamodb:Query ${table('events')}`,
+    secret('webhook'),
+    secret('webhook-root'),
+    `sqs:SendMessage arn:\${AWS::Partition}:sqs:eu-west-1:\${AWS::AccountId}:countersign-dev-deliver-wake-ups`,
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,
     `dynamodb:PutItem ${table('limits')}`,
@@ -117,7 +124,7 @@ it.each(FUNCTIONS)('%s has the permissions that it needs, writes its own log, an
 });
 
 /** Three rotate keys, one watches, and two are for events. */
-const ALL = FUNCTIONS.length + PURPOSES.length + 3;
+const ALL = FUNCTIONS.length + PURPOSES.length + 4;
 
 it('every function has its own role, and no policy elsewhere grants it anything', () => {
   const functions = region.ofType('AWS::Lambda::Function');

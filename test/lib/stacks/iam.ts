@@ -81,6 +81,8 @@ const NEEDS: Record<FunctionName, Try[]> = {
     read('client-root'),
   ],
   'admin-read': [
+    { action: 'dynamodb:GetItem', resource: table('clients') },
+    { action: 'dynamodb:GetItem', resource: table('events') },
     { action: 'dynamodb:Query', resource: table('clients') },
     { action: 'dynamodb:Scan', resource: table('clients') },
     item('GetItem', ['revoked#client-root']),
@@ -89,6 +91,13 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:GetItem', resource: table('registry') },
   ],
   'admin-write': [
+    { action: 'dynamodb:GetItem', resource: table('clients') },
+    { action: 'dynamodb:GetItem', resource: table('events') },
+    { action: 'dynamodb:Query', resource: table('events') },
+    item('GetItem', ['revoked#webhook']),
+    item('GetItem', ['revoked#webhook-root']),
+    read('webhook'),
+    read('webhook-root'),
     { action: 'dynamodb:PutItem', resource: table('clients') },
     { action: 'dynamodb:DeleteItem', resource: table('clients') },
     { action: 'dynamodb:Query', resource: table('clients') },

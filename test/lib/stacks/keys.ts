@@ -510,7 +510,7 @@ it.each([region, away])(
 it('a stage of kind dev rotates, too, and has no alarm that costs money', () => {
   const dev = synthesise(CONFIG).region;
   expect(dev.ofType('AWS::SecretsManager::RotationSchedule')).toHaveLength(PURPOSES.length);
-  // That of keys-watch, and that of the outbox.
-  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(2);
+  // That of keys-watch, that of the outbox, and delivery's.
+  expect(dev.ofType('AWS::Events::Rule')).toHaveLength(3);
   expect(dev.ofType('AWS::CloudWatch::Alarm')).toHaveLength(1);
 });

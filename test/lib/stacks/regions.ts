@@ -389,6 +389,11 @@ it('each Region has alarms, and each health check has one', () => {
     'events-late',
     'events-missed-expired',
     'events-missed-unreadable',
+    'callbacks-dead-letters',
+    'callbacks-endpoint-disabled',
+    'callbacks-late-failed',
+    'callbacks-late-queue',
+    'callbacks-secret-ended',
   ];
   expect(alarmNames(prod.part('region-eu-central-1')).sort()).toEqual(
     [...everywhere, 'evacuated-eu-west-1'].sort(),

@@ -210,8 +210,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'enough-rights',
     'lib/functions/rights.ts',
-    "GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],\n      UpdateItem",
-    "GetItem: [keysItemKey('client-root'), WRITE_STOP_KEY],\n      UpdateItem",
+    "evacuatedKey('*'),\n        WRITE_STOP_KEY,\n      ],\n      UpdateItem: [evacuatedKey",
+    'WRITE_STOP_KEY,\n      ],\n      UpdateItem: [evacuatedKey',
     'test/lambda/admin/regions.test.ts',
   ),
   mutant(

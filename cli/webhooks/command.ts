@@ -1,0 +1,279 @@
+/** `countersign webhooks`: create, list, update, delete, test, failures, replay. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AdminAction, AdminActions, FailedEvent, ShownEndpoint } from '../../lambda/contract/admin.ts';
+import { isClientId } from '../../protocol/client-id.ts';
+import { invokeAdmin } from '../admin.ts';
+import {
+  CliError,
+  EXIT,
+  EXIT_CODES_HELP,
+  type Io,
+  interruptible,
+  printJson,
+  type SetExit,
+  usage,
+} from '../io.ts';
+import { pause } from '../pause.ts';
+import { printFields, printTable } from '../print.ts';
+import { addTargetOptions, collect, findTarget, type TargetOptions } from '../target.ts';
+import { parseTime, parseTimestamp } from '../time.ts';
+import { listEndpoints } from './list.ts';
+
+type Options = TargetOptions & { readonly json?: true };
+
+interface Settings {
+  readonly events?: readonly string[];
+  readonly payload?: 'thin' | 'full';
+}
+
+interface CreateOptions extends Options, Settings {
+  readonly client?: string;
+  readonly all?: true;
+  readonly url: string;
+}
+
+interface UpdateOptions extends Options, Settings {
+  readonly url?: string;
+  readonly enable?: true;
+  readonly disable?: true;
+  readonly newSecret?: true;
+}
+
+interface ReplayOptions extends Options {
+  readonly since?: string;
+  readonly event?: string;
+}
+
+/** How long `test` waits for the result of a ping. */
+const PING_MS = 30_000;
+
+export function webhooksCommand(io: Io, setExit: SetExit): Command {
+  const webhooks = new Command('webhooks').description('Manage the endpoints that get callbacks.');
+  const add = (usage: string, description: string, example: string) =>
+    addTargetOptions(webhooks.command(usage).description(description))
+      .option('--json', 'print one JSON document')
+      .addHelpText('after', `\nExample:\n  $ countersign webhooks ${example}\n${EXIT_CODES_HELP}`);
+  const addSettings = (command: Command) =>
+    command
+      .addOption(
+        new Option(
+          '--events <types>',
+          'only these types of events; repeatable, or with commas; all for all',
+        ).argParser(collect),
+      )
+      .addOption(
+        new Option(
+          '--payload <form>',
+          'thin: ids only; full: with the registration, which is personal data',
+        ).choices(['thin', 'full']),
+      );
+
+  addSettings(
+    add(
+      'create',
+      'Create an endpoint. Its secret is shown only once. It gets events once it has answered a ping.',
+      'create --client my-service --url https://example.com/hooks',
+    )
+      .option('--client <name>', 'the client whose events it gets', parseClient)
+      .option('--all', 'instead: the events of all clients')
+      .requiredOption('--url <url>', 'where events are sent: https, port 443, a public address'),
+  ).action(create);
+
+  add('list', 'List the endpoints, and how delivery to each of them goes.', 'list --client my-service')
+    .option('--client <name>', 'only those of this client', parseClient)
+    .action(list);
+
+  addSettings(
+    add(
+      'update <endpoint>',
+      'Change an endpoint. Another URL has to answer a ping before it gets events.',
+      'update ep_4fzQhT1mVb8kLr2s --enable',
+    ).option('--url <url>', 'where events are sent'),
+  )
+    .addOption(new Option('--enable', 'deliver again, from where delivery stood').conflicts('disable'))
+    .option('--disable', 'deliver nothing until it is enabled')
+    .option('--new-secret', 'give it another secret; the one before signs for a day, too')
+    .action(update);
+
+  add('delete <endpoint>', 'Delete an endpoint.', 'delete ep_4fzQhT1mVb8kLr2s').action(
+    async (id: string, options: Options) =>
+      print(options, await ask(options, 'webhooks.delete', { id }), `${id} is deleted`),
+  );
+
+  add(
+    'test <endpoint>',
+    'Send a ping to an endpoint, and wait for the result.',
+    'test ep_4fzQhT1mVb8kLr2s',
+  ).action(test);
+
+  add(
+    'failures <endpoint>',
+    'List the events that were not delivered within three days.',
+    'failures ep_4fzQhT1mVb8kLr2s',
+  ).action(failures);
+
+  add(
+    'replay <endpoint>',
+    'Deliver events again, with the same ids.',
+    'replay ep_4fzQhT1mVb8kLr2s --since 24h',
+  )
+    .option('--since <time>', 'all of its events since then: RFC 3339, or how long ago, e.g. 24h', parseSince)
+    .option('--event <id>', 'one event that `webhooks failures` lists')
+    .action(replay);
+  return webhooks;
+
+  function ask<A extends AdminAction>(
+    options: Options,
+    action: A,
+    params: AdminActions[A]['params'],
+    signal?: AbortSignal,
+  ): Promise<AdminActions[A]['result']> {
+    const target = findTarget(options, io);
+    return invokeAdmin(target, target.regions[0]!, action, params, signal);
+  }
+
+  function print(options: Options, result: object, line: string): void {
+    if (options.json) printJson(io, result);
+    else io.stdout.write(`${line}\n`);
+  }
+
+  async function create({ client, all, url, ...options }: CreateOptions): Promise<void> {
+    if ((client === undefined) === (all === undefined)) throw usage('give --client NAME, or --all');
+    const whose = client === undefined ? { all: true as const } : { client };
+    const { events, ...form } = settings(options);
+    const params = { ...whose, url, ...form, ...(events && { events }) };
+    const created = await ask(options, 'webhooks.create', params);
+    if (options.json) printJson(io, created);
+    else printFields(io, created);
+    warnOnce();
+  }
+
+  async function list({ client, ...options }: Options & { readonly client?: string }): Promise<void> {
+    const { endpoints, failed } = await listEndpoints(findTarget(options, io), client);
+    for (const error of failed) io.stderr.write(`error: ${error}\n`);
+    if (failed.length > 0) setExit(EXIT.failed);
+    if (options.json) printJson(io, { endpoints });
+    else
+      printTable(
+        io,
+        ['endpoint', 'client', 'url', 'state', 'delivery', 'holder', 'last_ping'],
+        endpoints.map(row),
+      );
+  }
+
+  async function update(id: string, options: UpdateOptions): Promise<void> {
+    const { url, enable, disable, newSecret } = options;
+    const changes = {
+      ...settings(options),
+      ...(url !== undefined && { url }),
+      ...(enable && { enabled: true }),
+      ...(disable && { enabled: false }),
+      ...(newSecret && { new_secret: true as const }),
+    };
+    if (Object.keys(changes).length === 0)
+      throw usage('give --url, --events, --payload, --enable, --disable or --new-secret');
+    const { secret, ...updated } = await ask(options, 'webhooks.update', { id, ...changes });
+    const shown = secret === undefined ? updated : { ...updated, secret };
+    print(
+      options,
+      shown,
+      `${id} is ${updated.state}${secret === undefined ? '' : `; its secret is ${secret}`}`,
+    );
+    if (secret !== undefined) warnOnce();
+  }
+
+  async function test(id: string, options: Options): Promise<void> {
+    const pollMs = io.pollMs ?? 1_000;
+    const ping = await interruptible(io, async (signal) => {
+      const last = async () => {
+        const { endpoints } = await ask(options, 'webhooks.list', {}, signal);
+        return endpoints.find((endpoint) => endpoint.id === id)?.ping;
+      };
+      const before = await last();
+      await ask(options, 'webhooks.test', { id }, signal);
+      for (let waitedMs = 0; waitedMs < PING_MS; waitedMs += pollMs) {
+        const result = await last();
+        if (result && result.at !== before?.at) return result;
+        await pause(pollMs, signal);
+      }
+      return undefined;
+    });
+    if (!ping) throw new CliError(EXIT.failed, 'the ping has no result yet: look with webhooks list');
+    const { status, error } = ping;
+    print(options, { id, ...ping }, `${id} answered the ping with ${status ?? error}`);
+    if (status === null || status < 200 || status > 299) setExit(EXIT.failed);
+  }
+
+  async function failures(id: string, options: Options): Promise<void> {
+    const all: FailedEvent[] = [];
+    let after: string | undefined;
+    do {
+      const params = { id, ...(after !== undefined && { after }) };
+      const page = await ask(options, 'webhooks.failures', params);
+      all.push(...page.failures);
+      after = page.next;
+    } while (after !== undefined);
+    if (options.json) printJson(io, { failures: all });
+    else
+      printTable(
+        io,
+        ['event', 'type', 'first_at', 'attempts', 'last_answer', 'given_up_at'],
+        all.map(({ event, type, first_at, attempts, last_status, last_error, dead_at }) => [
+          ...[event, type, first_at, String(attempts), String(last_status ?? last_error), dead_at],
+        ]),
+      );
+  }
+
+  /** Only the Region that delivers knows the order of the endpoint's events. */
+  async function replay(id: string, { since, event, ...options }: ReplayOptions): Promise<void> {
+    if ((since === undefined) === (event === undefined)) throw usage('give --since TIME, or --event ID');
+    const target = findTarget(options, io);
+    const { endpoints } = await ask(options, 'webhooks.list', {});
+    const holder = endpoints.find((endpoint) => endpoint.id === id)?.holder ?? target.regions[0]!;
+    if (!target.regions.includes(holder)) throw usage(`${holder} delivers to ${id}: add it to --region`);
+    const which = since === undefined ? { event: event! } : { since };
+    const result = await invokeAdmin(target, holder, 'webhooks.replay', { id, ...which });
+    print(
+      options,
+      { id, ...result },
+      `${holder} delivers ${event ?? `what happened since ${since}`} to ${id} again`,
+    );
+  }
+
+  function warnOnce(): void {
+    io.stderr.write('The secret is shown only once; store it in a safe place.\n');
+  }
+}
+
+/** `events` is null for all types. */
+function settings({ events, payload }: Settings) {
+  return {
+    ...(events && { events: events.length === 1 && events[0] === 'all' ? null : events }),
+    ...(payload !== undefined && { payload }),
+  };
+}
+
+function row(endpoint: ShownEndpoint): string[] {
+  const { id, client, url, state, holder, ping } = endpoint;
+  const last = ping ? `${ping.status ?? ping.error} ${ping.at}` : '';
+  return [id, client === '*' ? 'all' : client, url, state, delivery(endpoint), holder, last];
+}
+
+function delivery({ circuit, failing_since, pending, retries }: ShownEndpoint): string {
+  const parts = [
+    ...(circuit === 'open' ? ['held up by failures'] : []),
+    ...(failing_since === null ? [] : [`failing since ${failing_since}`]),
+    ...(retries > 0 ? [`${retries} to retry`] : []),
+    ...(pending === null ? ['new ones unknown'] : pending > 0 ? ['new ones to send'] : []),
+  ];
+  return parts.join(', ') || 'all sent';
+}
+
+function parseClient(text: string): string {
+  if (isClientId(text)) return text;
+  throw new InvalidArgumentError("It must be a client's name, e.g. my-service.");
+}
+
+/** @returns a time of RFC 3339 */
+const parseSince = (text: string): string =>
+  text.includes('T') ? parseTimestamp(text) : new Date(Date.now() - parseTime(text) * 1_000).toISOString();

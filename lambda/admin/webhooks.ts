@@ -1,0 +1,351 @@
+/** The operators' actions on callback endpoints. */
+import { randomBytes } from 'node:crypto';
+import * as z from 'zod';
+import { base62 } from '../../protocol/bytes.ts';
+import { deriveEndpointSecret } from '../../protocol/endpoint-secret.ts';
+import { EVENT_TYPES, OTHER_REGION_MS } from '../../protocol/event.ts';
+import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
+import { publicKeyText } from '../../protocol/webhook.ts';
+import { Unavailable } from '../adapters/call.ts';
+import type { Clients } from '../adapters/clients.ts';
+import type { DeadLetter, Endpoint, Endpoints, Retry } from '../adapters/endpoints.ts';
+import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
+import { type Guard, guarded, type Resolve } from '../callbacks/guard.ts';
+import { seqBefore } from '../callbacks/read-events.ts';
+import type { ShownEndpoint } from '../contract/admin.ts';
+import type { KeysetCache } from '../request/keyset-cache.ts';
+import { type Actions, AdminError } from './actions.ts';
+import { action, ClientId, noClient } from './params.ts';
+
+const Id = z.string().regex(/^ep_[0-9A-Za-z]{16}$/, { error: 'must be an id as webhooks.list shows it' });
+const Types = z.array(z.enum(EVENT_TYPES)).min(1).max(EVENT_TYPES.length);
+const Payload = z.enum(['thin', 'full']);
+const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+const RegionName = z.string().regex(/^[a-z][a-z0-9-]{0,14}$/);
+
+const List = z.strictObject({ client: ClientId.optional() });
+const Failures = z.strictObject({
+  id: Id,
+  after: z
+    .string()
+    .regex(/^\d{15}#[\w-]{1,80}$/)
+    .optional(),
+});
+const Create = z
+  .strictObject({
+    client: ClientId.optional(),
+    all: z.literal(true).optional(),
+    url: z.string(),
+    events: Types.optional(),
+    payload: Payload.default('thin'),
+  })
+  .refine(
+    ({ client, all }) => (client === undefined) === (all === true),
+    'needs client or all, and not both',
+  );
+const Update = z.strictObject({
+  id: Id,
+  url: z.string().optional(),
+  events: Types.nullable().optional(),
+  payload: Payload.optional(),
+  enabled: z.boolean().optional(),
+  new_secret: z.literal(true).optional(),
+});
+const One = z.strictObject({ id: Id });
+const Replay = z
+  .strictObject({
+    id: Id,
+    since: Time.optional(),
+    event: z
+      .string()
+      .regex(/^evt_[\w-]{1,80}$/)
+      .optional(),
+  })
+  .refine(
+    ({ since, event }) => (since === undefined) !== (event === undefined),
+    'needs since or event, and not both',
+  );
+const Move = z.strictObject({ from: RegionName, to: RegionName, since: Time.optional() });
+
+const PAGE = 100;
+/** For so long the secret before signs, too. */
+const SECRET_OVERLAP_MS = 24 * 3_600_000;
+
+const byId = ({ id }: { id: string }): string => id;
+const noEndpoint = (id: string): AdminError => new AdminError(404, 'not_found', `there is no endpoint ${id}`);
+
+export interface WebhookReadOptions {
+  readonly endpoints: Endpoints;
+  readonly events: Events;
+  readonly region: string;
+}
+
+export const webhookReadActions = ({ endpoints, events, region }: WebhookReadOptions): Actions => ({
+  'webhooks.list': action(
+    List,
+    ({ client }) => client ?? ALL_CLIENTS,
+    async ({ client }) => {
+      const { endpoints: all, retries } = await endpoints.list();
+      const listed = all.filter((each) => client === undefined || each.client === client);
+      const lasts = await Promise.all(listed.map((each) => events.range(each.client)));
+      return {
+        endpoints: listed.map((each, i) =>
+          shown(each, retries.get(each.id) ?? [], each.holder === region ? (lasts[i]?.last ?? 0) : null),
+        ),
+      };
+    },
+  ),
+  'webhooks.failures': action(Failures, byId, async ({ id, after }) => {
+    if (!(await endpoints.get(id))) throw noEndpoint(id);
+    const { letters, next } = await endpoints.dead(id, after, PAGE);
+    return { failures: letters.map(failure), ...(next !== undefined && { next }) };
+  }),
+});
+
+export interface WebhookWriteOptions extends WebhookReadOptions {
+  readonly clients: Pick<Clients, 'load'>;
+  readonly webhook: KeysetCache;
+  readonly roots: KeysetCache;
+  readonly refusedRoots: () => Promise<readonly string[]>;
+  readonly guard: Guard;
+  readonly resolve: Resolve;
+  readonly wake: (ids: readonly string[], delayMs: number) => Promise<void>;
+  readonly nowMs: () => number;
+}
+
+export function webhookWriteActions(options: WebhookWriteOptions): Actions {
+  const { endpoints, events, clients, webhook, region, wake, nowMs } = options;
+
+  /** The schedule wakes it within a minute, so a failure here costs no more. */
+  const hurry = (id: string): Promise<void> => wake([id], 0).catch(() => {});
+
+  async function found(id: string): Promise<Endpoint> {
+    const endpoint = await endpoints.get(id);
+    if (!endpoint) throw noEndpoint(id);
+    return endpoint;
+  }
+
+  /** Only there do numbers of the endpoint's order mean anything. */
+  function requireHolder({ id, holder }: Endpoint): void {
+    if (holder !== region)
+      throw new AdminError(
+        409,
+        'other_region',
+        `${holder} delivers to ${id}: ask that Region (--region ${holder})`,
+      );
+  }
+
+  const ping = (now: number) => ({ askedAtMs: now, attempts: 0, nextAtMs: now });
+
+  return {
+    'webhooks.create': action(
+      Create,
+      ({ client }) => client ?? ALL_CLIENTS,
+      async ({ client = ALL_CLIENTS, url, events: types = null, payload }) => {
+        if (client !== ALL_CLIENTS && !(await clients.load(client))) throw noClient(client);
+        await requireReachable(options, url);
+        const now = nowMs();
+        const id = `ep_${base62(BigInt(`0x${randomBytes(11).toString('hex')}`), 16)}`;
+        const salt = randomBytes(16);
+        const root = await signingRoot(options);
+        const platformKey = await webhook.signingKey(now);
+        if (!platformKey) throw new Unavailable('keyset webhook: no key yet (countersign keys init)');
+        await endpoints.create({
+          ...{
+            id,
+            client,
+            url,
+            events: types,
+            payload,
+            state: 'pending',
+            rootKid: root.kid,
+            salt,
+            previous: null,
+          },
+          ...{ holder: region, cursor: (await events.range(client))?.last ?? 0, cursorAtMs: now },
+          ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null },
+          ...{ ping: ping(now), pinged: null, createdAtMs: now, lease: null, leaseUntilMs: 0 },
+        });
+        await hurry(id);
+        return {
+          id,
+          secret: secretOf(root, salt, id),
+          public_key: publicKeyText(platformKey.jwk),
+          state: 'pending',
+        };
+      },
+    ),
+
+    'webhooks.update': action(
+      Update,
+      byId,
+      async ({ id, url, events: types, payload, enabled, new_secret }) => {
+        const before = await found(id);
+        const now = nowMs();
+        if (url !== undefined) await requireReachable(options, url);
+        const salt = randomBytes(16);
+        const root = new_secret ? await signingRoot(options) : undefined;
+        // Another URL, or one that was given up, must answer a ping before it gets events.
+        const begins =
+          enabled === true ? before.state !== 'active' : url !== undefined && before.state === 'active';
+        await endpoints.change(id, {
+          ...(url !== undefined && { url }),
+          ...(types !== undefined && { events: types }),
+          ...(payload !== undefined && { payload }),
+          ...(root && {
+            rootKid: root.kid,
+            salt,
+            previous: { rootKid: before.rootKid, salt: before.salt, untilMs: now + SECRET_OVERLAP_MS },
+          }),
+          ...(enabled === false && { state: 'disabled' as const, ping: null }),
+          ...(begins && {
+            ...{ state: 'pending' as const, ping: ping(now), failingSinceMs: null },
+            ...{ openSinceMs: null, probes: 0, probeAtMs: 0 },
+          }),
+        });
+        await hurry(id);
+        const last = before.holder === region ? ((await events.range(before.client))?.last ?? 0) : null;
+        const endpoint = shown(await found(id), await endpoints.retries(id), last);
+        return { ...endpoint, ...(root && { secret: secretOf(root, salt, id) }) };
+      },
+    ),
+
+    'webhooks.delete': action(One, byId, async ({ id }) => {
+      if (!(await endpoints.remove(id))) throw noEndpoint(id);
+      return { id };
+    }),
+
+    'webhooks.test': action(One, byId, async ({ id }) => {
+      const { state } = await found(id);
+      if (state !== 'active' && state !== 'pending') throw disabled(id, state);
+      await endpoints.change(id, { ping: ping(nowMs()) });
+      await hurry(id);
+      return { id };
+    }),
+
+    'webhooks.replay': action(Replay, byId, async ({ id, since, event }) => {
+      const endpoint = await found(id);
+      requireHolder(endpoint);
+      if (endpoint.state === 'disabled' || endpoint.state === 'gone') throw disabled(id, endpoint.state);
+      if (since !== undefined) {
+        const from = Math.min(endpoint.cursor, await seqBefore(events, endpoint.client, since));
+        await endpoints.change(id, { cursor: from });
+        await hurry(id);
+        return { from };
+      }
+      const letter = await findDead(endpoints, id, event!);
+      if (!letter)
+        throw new AdminError(
+          404,
+          'not_found',
+          `${event} is no dead letter of ${id}: replay since a time instead`,
+        );
+      const now = nowMs();
+      const { deadAtMs: _, ...rest } = letter;
+      await endpoints.putRetry(id, { ...rest, attempts: 0, firstAtMs: now, nextAtMs: now });
+      await endpoints.dropDead(id, letter);
+      await hurry(id);
+      return { from: endpoint.cursor };
+    }),
+
+    'webhooks.move': action(
+      Move,
+      ({ from, to }) => `${from}>${to}`,
+      async ({ from, to, since }) => {
+        if (to !== region)
+          throw new AdminError(409, 'other_region', `only ${to} knows its order of events: ask that Region`);
+        const { endpoints: all } = await endpoints.list();
+        const moved: string[] = [];
+        for (const { id, client, holder, cursorAtMs } of all) {
+          if (holder !== from || from === to) continue;
+          // The other Region may have seen changes as much later, or earlier, as a stream keeps them.
+          const cursor = await seqBefore(events, client, since ?? Math.max(0, cursorAtMs - OTHER_REGION_MS));
+          await endpoints.change(id, { holder: to, cursor, openSinceMs: null, probes: 0, probeAtMs: 0 });
+          moved.push(id);
+        }
+        return { moved };
+      },
+    ),
+  };
+}
+
+const disabled = (id: string, state: string): AdminError =>
+  new AdminError(
+    409,
+    'endpoint_disabled',
+    `${id} is ${state}: enable it first (webhooks.update, enabled: true)`,
+  );
+
+/** @throws AdminError where a callback to the URL could never be sent */
+async function requireReachable({ guard, resolve }: WebhookWriteOptions, url: string): Promise<void> {
+  const refuse = (why: string) => new AdminError(400, 'malformed_request', `params.url: ${why}`);
+  const fault = guard.urlFault(url);
+  if (fault !== undefined) throw refuse(fault);
+  const { hostname } = new URL(url);
+  let addresses: Awaited<ReturnType<Resolve>>;
+  try {
+    addresses = await guarded(guard, resolve, hostname);
+  } catch (error) {
+    const { code } = error as { code?: string };
+    throw refuse(
+      code === 'REFUSED_ADDRESS'
+        ? 'its host leads to an address that is not public'
+        : 'its host has no address in DNS',
+    );
+  }
+  // Outside a VPC a function calls out by IPv4 alone.
+  if (!addresses.some(({ family }) => family === 4)) throw refuse('its host has no IPv4 address');
+}
+
+async function signingRoot({ roots, refusedRoots, nowMs }: WebhookWriteOptions): Promise<KeysetKey> {
+  const root = await roots.signingKey(nowMs());
+  if (!root) throw new Unavailable('keyset webhook-root: no key yet (countersign keys init)');
+  // The keyset may be 10 seconds old.
+  if ((await refusedRoots()).includes(root.kid))
+    throw new AdminError(
+      503,
+      'unavailable',
+      `webhook root ${root.kid} was revoked moments ago: try again in 10 seconds`,
+    );
+  return root;
+}
+
+const secretOf = (root: KeysetKey, salt: Uint8Array, endpointId: string): string =>
+  deriveEndpointSecret({ root: keyBytes(root), salt, endpointId });
+
+async function findDead(endpoints: Endpoints, id: string, event: string): Promise<DeadLetter | undefined> {
+  let after: string | undefined;
+  do {
+    const { letters, next } = await endpoints.dead(id, after, PAGE);
+    const letter = letters.find((each) => each.event === event);
+    if (letter) return letter;
+    after = next;
+  } while (after !== undefined);
+  return undefined;
+}
+
+const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+/** @param last number of the newest event; null where another Region delivers */
+function shown(endpoint: Endpoint, retries: readonly Retry[], last: number | null): ShownEndpoint {
+  const { id, client, url, events, payload, state, holder, pinged, cursor } = endpoint;
+  return {
+    ...{ id, client, url, events, payload, state, holder },
+    circuit: endpoint.openSinceMs === null ? 'closed' : 'open',
+    failing_since: time(endpoint.failingSinceMs),
+    pending: last === null ? null : Math.max(0, last - cursor),
+    retries: retries.length,
+    created_at: new Date(endpoint.createdAtMs).toISOString(),
+    ping: pinged && { at: new Date(pinged.atMs).toISOString(), status: pinged.status, error: pinged.error },
+  };
+}
+
+const failure = (letter: DeadLetter) => ({
+  event: letter.event,
+  type: letter.type,
+  first_at: new Date(letter.firstAtMs).toISOString(),
+  attempts: letter.attempts,
+  last_status: letter.lastStatus,
+  last_error: letter.lastError,
+  dead_at: new Date(letter.deadAtMs).toISOString(),
+});

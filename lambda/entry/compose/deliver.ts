@@ -1,0 +1,35 @@
+/** Composes the function that delivers events to consumers' endpoints. */
+import { createDeliver, type Wake } from '../../callbacks/deliver.ts';
+import { type DeliverHandler, deliverHandler } from '../../callbacks/deliver-handler.ts';
+import type { Guard } from '../../callbacks/guard.ts';
+import { createReadEvents } from '../../callbacks/read-events.ts';
+import { createSend } from '../../callbacks/send.ts';
+import { createSigner } from '../../callbacks/sign.ts';
+import { events } from './callbacks.ts';
+import { endpoints, keyset, registry, type WithSecrets, type WithTables, writeStop } from './parts.ts';
+import { requireEnv } from './variables.ts';
+
+export interface DeliveryOptions {
+  readonly guard: Guard;
+  readonly wake: Wake;
+}
+
+export function deliver(runtime: WithTables & WithSecrets, { guard, wake }: DeliveryOptions): DeliverHandler {
+  const stop = writeStop(runtime);
+  return deliverHandler(
+    createDeliver({
+      endpoints: endpoints(runtime),
+      events: events(runtime),
+      readEvents: createReadEvents(events(runtime)),
+      registry: registry(runtime),
+      sign: createSigner({ webhook: keyset(runtime, 'webhook'), roots: keyset(runtime, 'webhook-root') }),
+      send: createSend({ guard }),
+      wake,
+      isStopped: async () => (await stop.read()) !== undefined,
+      region: requireEnv(runtime.env, 'COUNTERSIGN_REGION'),
+      nowMs: runtime.nowMs,
+      random: Math.random,
+      log: runtime.log,
+    }),
+  );
+}

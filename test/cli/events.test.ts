@@ -1,0 +1,46 @@
+/** `countersign events rebuild`. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Platform, startPlatform } from '../../local/platform.ts';
+import { Directory } from './cli.ts';
+
+let platform: Platform;
+const directory = new Directory();
+
+beforeAll(async () => {
+  platform = await startPlatform({ port: 0 });
+  directory.announce(platform.info);
+  directory.write('users.csv', 'user_id,email\nada,ada@example.com\n');
+  expect((await directory.run(['register', 'users.csv'])).code).toBe(0);
+});
+afterAll(async () => {
+  directory.remove();
+  await platform?.stop();
+});
+
+const rebuild = (...args: string[]) => directory.run(['events', 'rebuild', ...args]);
+
+test('goes through every Region, and writes nothing that is there', async () => {
+  await expect
+    .poll(async () => (await rebuild('--since', '2020-01-01T00:00:00Z', '--json')).json.regions)
+    .toEqual([
+      { region: 'local-a', looked: expect.any(Number), written: 0 },
+      { region: 'local-b', looked: expect.any(Number), written: 0 },
+    ]);
+  expect(await rebuild('--since', '2020-01-01T00:00:00+01:00')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^local-a: 0 events written, \d+ items looked at\nlocal-b: 0 events/),
+  });
+});
+
+test('needs a time', async () => {
+  expect((await rebuild()).code).toBe(2);
+  expect((await rebuild('--since', 'yesterday')).stderr).toContain('RFC 3339');
+});
+
+test('a Region that does not answer is named, and the exit code is 1', async () => {
+  await platform.faults.loseRegion('local-b');
+  const ran = await rebuild('--since', '2020-01-01T00:00:00Z');
+  expect(ran.code).toBe(1);
+  expect(ran.stdout).toMatch(/^local-a: /);
+  expect(ran.stderr).toMatch(/^local-b: .*Run the command again/);
+});

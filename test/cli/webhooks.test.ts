@@ -1,0 +1,257 @@
+/** `countersign webhooks` against functions for operators that a test plays. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ShownEndpoint } from '../../lambda/contract/admin.ts';
+import { Directory } from './cli.ts';
+
+interface Asked {
+  readonly region: string;
+  readonly action: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects
+  readonly params: any;
+}
+
+const ID = 'ep_4fzQhT1mVb8kLr2s';
+const ENDPOINT: ShownEndpoint = {
+  id: ID,
+  client: 'dev',
+  url: 'https://example.com/hooks',
+  events: null,
+  payload: 'thin',
+  state: 'active',
+  holder: 'local-a',
+  circuit: 'closed',
+  failing_since: null,
+  pending: 0,
+  retries: 0,
+  created_at: '2026-11-23T12:00:00.000Z',
+  ping: { at: '2026-11-23T12:00:01.000Z', status: 204, error: null },
+};
+
+let directory: Directory;
+let server: Server;
+let asked: Asked[];
+/** What a Region's function answers: a result, or a string for a problem's code. */
+let answer: (call: Asked) => object | string;
+
+beforeEach(async () => {
+  directory = new Directory();
+  asked = [];
+  answer = () => ({});
+  server = createServer(async (request, response) => {
+    const region = /\/(local-\w)\/lambda\//.exec(request.headers.authorization ?? '')![1]!;
+    const call: Asked = { region, ...JSON.parse(await text(request)) };
+    asked.push(call);
+    const given = answer(call);
+    const body =
+      typeof given === 'string'
+        ? { ok: false, problem: { code: given, detail: `params.id: ${given}` } }
+        : { ok: true, result: given };
+    response.end(JSON.stringify(body));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const regions = ['local-a', 'local-b'].map((name) => ({ name, url }));
+  directory.announce({ entry: url, regions, awsEndpoint: url, clients: [] });
+});
+afterEach(() => {
+  directory.remove();
+  server.close();
+  server.closeAllConnections();
+});
+
+const webhooks = (...args: string[]) => directory.run(['webhooks', ...args]);
+const actions = () => asked.map(({ region, action, params }) => [region, action, params]);
+
+describe('create', () => {
+  const created = { id: ID, secret: 'whsec_c2VjcmV0', public_key: 'whpk_a2V5', state: 'pending' };
+  beforeEach(() => {
+    answer = () => created;
+  });
+
+  it('shows the secret once, and says so', async () => {
+    const { code, stdout, stderr } = await webhooks('create', '--client', 'dev', '--url', ENDPOINT.url);
+    expect(stdout).toBe(
+      `id          ${ID}\nsecret      whsec_c2VjcmV0\npublic_key  whpk_a2V5\nstate       pending\n`,
+    );
+    expect([code, stderr]).toEqual([0, 'The secret is shown only once; store it in a safe place.\n']);
+    expect(actions()).toEqual([['local-a', 'webhooks.create', { client: 'dev', url: ENDPOINT.url }]]);
+  });
+
+  it('takes all clients, some types, and whole registrations', async () => {
+    const types = ['--events', 'registration.created,client.disabled', '--events', 'registration.deleted'];
+    const { json } = await webhooks('create', '--all', '--url', 'u', ...types, '--payload', 'full', '--json');
+    expect(json).toEqual(created);
+    const events = ['registration.created', 'client.disabled', 'registration.deleted'];
+    expect(asked[0]!.params).toEqual({ all: true, url: 'u', events, payload: 'full' });
+  });
+
+  it.each([
+    [[], 'give --client NAME, or --all'],
+    [['--client', 'dev', '--all'], 'give --client NAME, or --all'],
+    [['--client', 'Dev'], "a client's name"],
+    [['--all', '--payload', 'fat'], 'thin, full'],
+  ])('refuses %j, and asks nobody', async (args, message) => {
+    const { code, stderr } = await webhooks('create', '--url', 'u', ...args);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('list', () => {
+  it('shows each endpoint as the Region that delivers does, and what stands in its way', async () => {
+    const other = { ...ENDPOINT, id: 'ep_other', client: '*', holder: 'local-b', retries: 3, ping: null };
+    answer = ({ region }) => ({
+      endpoints: [
+        { ...ENDPOINT, pending: region === 'local-a' ? 0 : null },
+        { ...other, pending: region === 'local-b' ? 7 : null, circuit: 'open', failing_since: '2026-11-23' },
+      ],
+    });
+    const { code, stdout } = await webhooks('list');
+    expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['endpoint', 'client', 'url', 'state', 'delivery', 'holder', 'last_ping'],
+      [ID, 'dev', ENDPOINT.url, 'active', 'all sent', 'local-a', '204 2026-11-23T12:00:01.000Z'],
+      [
+        ...['ep_other', 'all', ENDPOINT.url, 'active'],
+        'held up by failures, failing since 2026-11-23, 3 to retry, new ones to send',
+        'local-b',
+      ],
+      [''],
+    ]);
+    expect(code).toBe(0);
+  });
+
+  it('names a Region that does not answer, shows what the others know, and does not end with 0', async () => {
+    answer = ({ region }) =>
+      region === 'local-a' ? 'unavailable' : { endpoints: [{ ...ENDPOINT, pending: null }] };
+    const { code, stdout, stderr } = await webhooks('list', '--client', 'dev');
+    expect(stdout).toContain('new ones unknown');
+    expect([code, stderr]).toEqual([1, 'error: the endpoint: unavailable (unavailable)\n']);
+    expect(asked.map(({ params }) => params)).toEqual([{ client: 'dev' }, { client: 'dev' }]);
+    answer = () => 'unavailable';
+    expect(await webhooks('list')).toMatchObject({ code: 1, stdout: '' });
+  });
+});
+
+describe('update', () => {
+  it.each([
+    [['--enable'], { enabled: true }],
+    [['--disable'], { enabled: false }],
+    [['--url', 'u', '--payload', 'thin'], { url: 'u', payload: 'thin' }],
+    [['--events', 'all'], { events: null }],
+    [['--events', 'client.disabled'], { events: ['client.disabled'] }],
+  ])('%j', async (args, changes) => {
+    answer = () => ENDPOINT;
+    const { code, stdout, stderr } = await webhooks('update', ID, ...args);
+    expect([code, stdout, stderr]).toEqual([0, `${ID} is active\n`, '']);
+    expect(actions()).toEqual([['local-a', 'webhooks.update', { id: ID, ...changes }]]);
+  });
+
+  it('shows a new secret once', async () => {
+    answer = () => ({ ...ENDPOINT, secret: 'whsec_bmV3' });
+    const { stdout, stderr } = await webhooks('update', ID, '--new-secret');
+    expect(stdout).toBe(`${ID} is active; its secret is whsec_bmV3\n`);
+    expect(stderr).toContain('only once');
+    expect((await webhooks('update', ID, '--new-secret', '--json')).json.secret).toBe('whsec_bmV3');
+  });
+
+  it.each([[[]], [['--enable', '--disable']]])('refuses %j', async (args) => {
+    expect(await webhooks('update', ID, ...args)).toMatchObject({ code: 2 });
+    expect(asked).toEqual([]);
+  });
+});
+
+it('delete says what is deleted, and a missing endpoint is a failure', async () => {
+  answer = () => ({ id: ID });
+  expect(await webhooks('delete', ID)).toMatchObject({ code: 0, stdout: `${ID} is deleted\n` });
+  answer = () => 'not_found';
+  const { code, stderr } = await webhooks('delete', ID);
+  expect([code, stderr]).toEqual([1, 'error: the endpoint: not_found (not_found)\n']);
+});
+
+describe('test', () => {
+  const withPings = (...pings: ShownEndpoint['ping'][]) => {
+    let looks = 0;
+    answer = ({ action }) =>
+      action === 'webhooks.list'
+        ? { endpoints: [{ ...ENDPOINT, ping: pings[Math.min(looks++, pings.length - 1)]! }] }
+        : { id: ID };
+  };
+  const at = '2026-11-23T13:00:00.000Z';
+
+  it('waits for the result of this ping, not that of an earlier one', async () => {
+    withPings(ENDPOINT.ping, ENDPOINT.ping, { at, status: 200, error: null });
+    const { code, stdout } = await webhooks('test', ID);
+    expect([code, stdout]).toEqual([0, `${ID} answered the ping with 200\n`]);
+    expect(asked.map(({ action }) => action.slice('webhooks.'.length))).toEqual([
+      'list',
+      'test',
+      'list',
+      'list',
+    ]);
+  });
+
+  it.each([
+    [{ at, status: 500, error: null }, '500'],
+    [{ at, status: null, error: 'ECONNREFUSED' }, 'ECONNREFUSED'],
+  ])('fails with the ping %j', async (ping, shown) => {
+    withPings(null, ping);
+    const { code, stdout } = await webhooks('test', ID);
+    expect([code, stdout]).toEqual([1, `${ID} answered the ping with ${shown}\n`]);
+    withPings(null, ping);
+    expect((await webhooks('test', ID, '--json')).json).toEqual({ id: ID, ...ping });
+  });
+});
+
+it('failures lists all pages', async () => {
+  const failure = (event: string) => ({
+    ...{ event, type: 'registration.created', first_at: '2026-11-23T12:00:00.000Z', attempts: 12 },
+    ...{ last_status: 500, last_error: null, dead_at: '2026-11-26T12:00:00.000Z' },
+  });
+  answer = ({ params }) =>
+    params.after ? { failures: [failure('evt_2')] } : { failures: [failure('evt_1')], next: 'x' };
+  const { json } = await webhooks('failures', ID, '--json');
+  expect(json.failures.map(({ event }: { event: string }) => event)).toEqual(['evt_1', 'evt_2']);
+  expect((await webhooks('failures', ID)).stdout).toMatch(
+    /evt_1 .* 12 +500 +2026-11-26T12:00:00.000Z\nevt_2/,
+  );
+});
+
+describe('replay', () => {
+  beforeEach(() => {
+    answer = ({ action }) =>
+      action === 'webhooks.list' ? { endpoints: [{ ...ENDPOINT, holder: 'local-b' }] } : { from: 5 };
+  });
+
+  it('asks the Region that delivers', async () => {
+    const { code, stdout } = await webhooks('replay', ID, '--event', 'evt_1');
+    expect([code, stdout]).toEqual([0, `local-b delivers evt_1 to ${ID} again\n`]);
+    expect(actions().at(-1)).toEqual(['local-b', 'webhooks.replay', { id: ID, event: 'evt_1' }]);
+  });
+
+  it('takes a time, or how long ago', async () => {
+    const sinceMs = Date.now() - 24 * 3600_000;
+    await webhooks('replay', ID, '--since', '24h');
+    expect(Math.abs(Date.parse(asked.at(-1)!.params.since) - sinceMs)).toBeLessThan(60_000);
+    await webhooks('replay', ID, '--since', '2026-11-23T12:00:00Z');
+    expect(asked.at(-1)!.params).toEqual({ id: ID, since: '2026-11-23T12:00:00Z' });
+  });
+
+  it.each([[[]], [['--since', '1h', '--event', 'evt_1']], [['--since', 'yesterday']]])(
+    'refuses %j',
+    async (args) => {
+      expect(await webhooks('replay', ID, ...args)).toMatchObject({ code: 2 });
+      expect(asked).toEqual([]);
+    },
+  );
+
+  it('names the Region that delivers, if it is none of those that were named', async () => {
+    answer = () => ({ endpoints: [{ ...ENDPOINT, holder: 'eu-west-1' }] });
+    const { code, stderr } = await webhooks('replay', ID, '--since', '1h');
+    expect([code, stderr]).toEqual([2, `error: eu-west-1 delivers to ${ID}: add it to --region\n`]);
+  });
+});

@@ -1,0 +1,89 @@
+/** Mutants of events: each removes the code behind one guarantee. */
+import { type Mutant, mutant } from '../mutant.ts';
+
+const CHANGE = 'lambda/callbacks/change.ts';
+const OUTBOX = 'lambda/callbacks/outbox.ts';
+const READ = 'lambda/callbacks/read-events.ts';
+const EVENTS = 'lambda/adapters/events.ts';
+
+export const EVENTS_MUTANTS: readonly Mutant[] = [
+  mutant(
+    'event-of-change',
+    CHANGE,
+    'return old && !isDeleted(old) ?',
+    'return true ?',
+    'test/lambda/callbacks/change.test.ts',
+  ),
+  mutant('event-of-change', CHANGE, '[pk, lost], {', '[pk], {', 'test/lambda/callbacks/change.test.ts'),
+  mutant(
+    'event-of-change',
+    'protocol/event.ts',
+    "lengthPrefixed('countersign/event/v1', ...record, version)",
+    "[...record, version].join('')",
+    'test/protocol/event.test.ts',
+  ),
+  mutant(
+    'outbox-complete',
+    OUTBOX,
+    'Math.min(...left.map(({ index }) => index))',
+    'Math.max(...left.map(({ index }) => index))',
+    'test/lambda/callbacks/outbox.test.ts',
+  ),
+  mutant('outbox-complete', OUTBOX, '!dynamodb.OldImage && ', '', 'test/lambda/callbacks/outbox.test.ts'),
+  mutant(
+    'event-readers',
+    OUTBOX,
+    'left = left.filter((_, i) => !isWritten[i]);',
+    'left = [];',
+    'test/lambda/callbacks/outbox.test.ts',
+  ),
+  mutant(
+    'event-readers',
+    EVENTS,
+    "'attribute_not_exists(pk) OR id = :id'",
+    "'attribute_not_exists(pk) OR attribute_exists(pk) OR id = :id'",
+    'test/local/dynamodb/contract.test.ts',
+  ),
+  mutant(
+    'event-readers',
+    EVENTS,
+    "'#last = :settled AND taken_at <= :abandoned'",
+    "'#last = :settled'",
+    'test/lambda/callbacks/outbox.test.ts',
+  ),
+  mutant(
+    'event-readers',
+    READ,
+    'if (isMissing && writtenAtMs > nowMs - KEPT_MS)',
+    'if (isMissing && writtenAtMs < nowMs - KEPT_MS)',
+    'test/lambda/callbacks/outbox.test.ts',
+  ),
+  mutant(
+    'event-readers',
+    READ,
+    '|| lowest.writtenAtMs >= atMs - DISORDER_MS) return 0;',
+    ') return 0;',
+    'test/lambda/callbacks/outbox.test.ts',
+  ),
+  mutant(
+    'event-cursor',
+    'lambda/handlers/events.ts',
+    'cursor.atMs - OTHER_REGION_MS',
+    'cursor.atMs',
+    'test/lambda/handlers/events.test.ts',
+  ),
+  mutant(
+    'event-cursor',
+    'lambda/handlers/events.ts',
+    '(page.passed || from.isOther)',
+    'page.passed',
+    'test/lambda/handlers/events.test.ts',
+  ),
+  mutant(
+    'event-rebuild',
+    'lambda/callbacks/rebuild.ts',
+    'made.filter((_, i) => !known[i])',
+    'made',
+    'test/lambda/callbacks/rebuild.test.ts',
+  ),
+];

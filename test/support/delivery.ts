@@ -1,0 +1,235 @@
+/** Delivery on a clock of its own: the real turns, over stores in memory, to endpoints that a test plays. */
+import type {
+  DeadLetter,
+  Endpoint,
+  EndpointProgress,
+  Endpoints,
+  Lease,
+  Retry,
+} from '../../lambda/adapters/endpoints.ts';
+import { createDeliver, type Deliver } from '../../lambda/callbacks/deliver.ts';
+import type { ReadEvents, StoredEvent } from '../../lambda/callbacks/read-events.ts';
+import type { Callback, Sent } from '../../lambda/callbacks/send.ts';
+import type { LogEntry } from '../../lambda/contract/log-entry.ts';
+
+export const HERE = 'eu-west-1';
+
+/** Time passes only where all that runs waits for it. */
+export class VirtualTime {
+  nowMs: number;
+  /** By time, the earliest last. */
+  #waiting: { readonly atMs: number; readonly go: () => void }[] = [];
+
+  constructor(startMs: number) {
+    this.nowMs = startMs;
+  }
+
+  sleep(ms: number): Promise<void> {
+    const atMs = this.nowMs + ms;
+    return new Promise((go) => {
+      let [low, high] = [0, this.#waiting.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (this.#waiting[middle]!.atMs > atMs) low = middle + 1;
+        else high = middle;
+      }
+      this.#waiting.splice(low, 0, { atMs, go });
+    });
+  }
+
+  async run(untilMs: number): Promise<void> {
+    await settled();
+    while (this.#waiting.length > 0 && this.#waiting.at(-1)!.atMs <= untilMs) {
+      this.nowMs = this.#waiting.at(-1)!.atMs;
+      while (this.#waiting.at(-1)?.atMs === this.nowMs) this.#waiting.pop()!.go();
+      await settled();
+    }
+    this.nowMs = untilMs;
+  }
+}
+
+/** Everything in memory has gone on as far as it can. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export interface World {
+  readonly time: VirtualTime;
+  readonly endpoints: Endpoints;
+  readonly deliver: Deliver;
+  readonly log: LogEntry[];
+  readonly wakes: { readonly id: string; readonly delayMs: number }[];
+  /** Adds an event to its client's order and that of all clients, and wakes its endpoints. */
+  emit(client: string, id?: string): Promise<void>;
+  /** The schedule of every minute. */
+  startSchedule(): void;
+  endpoint(id: string): Promise<Endpoint>;
+  dead(id: string): Promise<DeadLetter[]>;
+}
+
+export interface WorldOptions {
+  readonly send: (callback: Callback, time: VirtualTime) => Promise<Sent>;
+  /** Whether a wake-up arrives. @default always */
+  readonly arrives?: () => boolean;
+}
+
+export const T0 = Date.UTC(2026, 10, 28);
+
+export function world({ send, arrives = () => true }: WorldOptions): World {
+  const time = new VirtualTime(T0);
+  const endpoints = memoryEndpoints();
+  const orders = new Map<string, StoredEvent[]>();
+  const log: LogEntry[] = [];
+  const wakes: World['wakes'] = [];
+  const nowMs = () => time.nowMs;
+  const readEvents: ReadEvents = async ({ client, after, limit }) => {
+    const events = (orders.get(client) ?? []).slice(after, after + limit);
+    const last = events.at(-1);
+    return { events, next: last?.seq ?? after, nextAtMs: last?.writtenAtMs, passed: false };
+  };
+  const wake = async (ids: readonly string[], delayMs: number) => {
+    for (const id of ids) {
+      wakes.push({ id, delayMs });
+      // As the function: a turn that failed is logged, and the schedule tries again.
+      if (arrives()) void time.sleep(delayMs).then(() => deliver.turn(id).catch(() => {}));
+    }
+  };
+  const deliver = createDeliver({
+    endpoints,
+    events: {
+      range: async (order) => ({ settled: 0, last: orders.get(order)?.length ?? 0 }),
+    },
+    readEvents,
+    registry: { read: async () => undefined },
+    sign: async () => ({ header: 'v1a,', bySecret: true }),
+    send: (callback) => send(callback, time),
+    wake,
+    isStopped: async () => false,
+    region: HERE,
+    nowMs,
+    random: () => 0.5,
+    log: (entry) => log.push(entry),
+  });
+  let count = 0;
+  return {
+    time,
+    endpoints,
+    deliver,
+    log,
+    wakes,
+    async emit(client, id = `evt_${count++}`) {
+      const now = time.nowMs;
+      const timestamp = new Date(now).toISOString();
+      for (const order of [client, '*']) {
+        const list = orders.get(order) ?? [];
+        orders.set(order, list);
+        const data = { client_id: client, id, version: 'v' };
+        const event = { seq: list.length + 1, id, type: 'registration.created' as const, timestamp };
+        list.push({ ...event, clientId: client, data, writtenAtMs: now });
+      }
+      const { endpoints: all } = await endpoints.list();
+      const interested = all.filter((each) => each.client === client || each.client === '*');
+      await wake(
+        interested.map(({ id }) => id),
+        0,
+      );
+    },
+    startSchedule() {
+      const again = (): void => {
+        void time.sleep(60_000).then(async () => {
+          await deliver.sweep();
+          again();
+        });
+      };
+      again();
+    },
+    endpoint: async (id) => (await endpoints.get(id))!,
+    dead: async (id) => (await endpoints.dead(id, undefined, 1_000)).letters,
+  };
+}
+
+export const newEndpoint = (id: string, changes: Partial<Endpoint> = {}): Endpoint => ({
+  id,
+  client: id.replace('ep_', 'client-'),
+  url: `https://${id}.example.com/`,
+  events: null,
+  payload: 'thin',
+  rootKid: 'AAAAAA',
+  salt: new Uint8Array(16),
+  previous: null,
+  state: 'active',
+  cursor: 0,
+  cursorAtMs: 0,
+  openSinceMs: null,
+  probes: 0,
+  probeAtMs: 0,
+  failingSinceMs: null,
+  ping: null,
+  pinged: null,
+  holder: HERE,
+  createdAtMs: T0,
+  lease: null,
+  leaseUntilMs: 0,
+  ...changes,
+});
+
+/** As the adapter; its test in test/lambda/adapters/endpoints.test.ts runs on both. */
+export function memoryEndpoints(): Endpoints {
+  const held = new Map<string, Endpoint>();
+  const retries = new Map<string, Map<string, Retry>>();
+  const letters = new Map<string, DeadLetter[]>();
+  const retriesOf = (id: string) => [...(retries.get(id)?.values() ?? [])];
+  const release: Pick<Endpoint, 'lease' | 'leaseUntilMs'> = { lease: null, leaseUntilMs: 0 };
+  return {
+    get: async (id) => held.get(id),
+    list: async () => ({
+      endpoints: [...held.values()],
+      retries: new Map([...retries.keys()].map((id) => [id, retriesOf(id)])),
+    }),
+    retries: async (id) => retriesOf(id),
+    async create(endpoint) {
+      held.set(endpoint.id, endpoint);
+    },
+    async remove(id) {
+      retries.delete(id);
+      letters.delete(id);
+      return held.delete(id);
+    },
+    async take(id, lease, nowMs, leaseUntilMs) {
+      const endpoint = held.get(id);
+      if (!endpoint || endpoint.leaseUntilMs >= nowMs) return undefined;
+      const taken = { ...endpoint, lease, leaseUntilMs };
+      held.set(id, taken);
+      return taken;
+    },
+    async save(id, lease, changes: Partial<EndpointProgress>, then: Lease) {
+      const endpoint = held.get(id);
+      if (endpoint?.lease !== lease) return false;
+      held.set(id, {
+        ...endpoint,
+        ...changes,
+        ...(then === 'release' ? release : { leaseUntilMs: then.keepUntilMs }),
+      });
+      return true;
+    },
+    async change(id, changes) {
+      const endpoint = held.get(id);
+      if (endpoint) held.set(id, { ...endpoint, ...changes, ...release });
+      return endpoint !== undefined;
+    },
+    async putRetry(id, retry) {
+      retries.set(id, (retries.get(id) ?? new Map()).set(retry.event, retry));
+    },
+    async dropRetry(id, event) {
+      retries.get(id)?.delete(event);
+    },
+    async putDead(id, letter) {
+      letters.set(id, [...(letters.get(id) ?? []), letter]);
+    },
+    async dropDead(id, letter) {
+      letters.set(
+        id,
+        (letters.get(id) ?? []).filter(({ event }) => event !== letter.event),
+      );
+    },
+    dead: async (id, _after, limit) => ({ letters: (letters.get(id) ?? []).slice(0, limit) }),
+  };
+}
