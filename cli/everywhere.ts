@@ -41,6 +41,8 @@ export interface Wording<R> {
   json(result: R | undefined): object;
   /** A line for a person; the names of the Regions that confirmed follow it. */
   text(result: R): string;
+  /** A line on how the Regions that did not confirm are left, and what to do; where another confirmed. */
+  left?(regions: string): string;
 }
 
 /** How the Regions' answers become one outcome, and how it is printed. */
@@ -116,4 +118,6 @@ export function printAnswers<R>(
   if (confirmed.length === 0 && errors.size === 1) io.stderr.write(`error: ${failed[0]!.error}\n`);
   else
     for (const { region, error } of failed) io.stderr.write(`error: not confirmed by ${region}: ${error}\n`);
+  if (wording.left && confirmed.length > 0 && failed.length > 0)
+    io.stderr.write(`${wording.left(failed.map(({ region }) => region).join(', '))}\n`);
 }

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts';
-import { invokeAdmin, listClients } from '../admin.ts';
+import { invokeAdmin, listClients, Refused } from '../admin.ts';
 import { askAtOnce, PATIENCE_MS } from '../ask.ts';
 import { everywhere, type Outcome } from '../everywhere.ts';
-import { EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
+import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
 import { checkClientNames } from '../params.ts';
 import { printClient, printClients, printFields, printTable } from '../print.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
@@ -150,13 +150,18 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   );
   return clients;
 
-  function invokeFirst<A extends keyof AdminActions>(
+  /** @throws CliError that names the Region, if it is at fault: nobody typed which one is asked */
+  async function invokeFirst<A extends keyof AdminActions>(
     options: Options,
     action: A,
     params: AdminActions[A]['params'],
   ): Promise<AdminActions[A]['result']> {
     const target = findTarget(options, io);
-    return invokeAdmin(target, target.regions[0]!, action, params);
+    const region = target.regions[0]!;
+    return invokeAdmin(target, region, action, params).catch((error: unknown) => {
+      if (!(error instanceof Refused) || error.code !== 'unavailable') throw error;
+      throw new CliError(EXIT.failed, `${region}: ${error.message}`);
+    });
   }
 
   function forClient<A extends 'clients.disable' | 'clients.enable' | 'clients.delete'>(

@@ -23,6 +23,7 @@ import {
   isGood,
   isKnown,
   isOut,
+  isStopped,
   type Looking,
   type SeenRegion,
   type Survey,
@@ -51,11 +52,12 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
       const seen = await survey(target, region, looking(io, 'evacuate', options, options.evenIfLast));
-      for (const line of evacuationCost(seen, target)) io.stderr.write(`${line}\n`);
+      for (const line of [...evacuationCost(seen, target), ...stopped(seen, target)])
+        io.stderr.write(`${line}\n`);
       if (!options.evenIfLast && isLast(seen))
         throw new CliError(
           EXIT.failed,
-          `${noOther(seen)}: nothing was done. DNS would answer with every Region, so only registrations would end; --even-if-last does that` +
+          `${noOther(seen)}: nothing was done. No Region would take registrations; --even-if-last does that` +
             // A command before this one may have taken it out.
             (isOut(seen.flags)
               ? `. ${region} is evacuated already; to return it: countersign return ${region}${target.args}`
@@ -73,7 +75,8 @@ export const returnCommand = (io: Io, setExit: SetExit): Command =>
     .action(async (region: string, options: ReturnOptions) => {
       const target = begin(io, 'return', options);
       const seen = await survey(target, region, looking(io, 'return', options, options.evenIfUnknown));
-      for (const each of seen.regions) io.stderr.write(`${describe(each)}\n`);
+      for (const line of [...seen.regions.map(describe), ...stopped(seen, target)])
+        io.stderr.write(`${line}\n`);
       const own = seen.regions.find((each) => each.region === region)!;
       if (!isKnown(own) && options.evenIfUnknown) io.stderr.write(`${unknownHealth(own)}\n`);
       else if (!isKnown(own))
@@ -116,6 +119,16 @@ const looking = (
 
 const unknownHealth = (own: SeenRegion): string =>
   `${own.region} is not known to be good: ${whyOut(own)}. DNS leads to it only once its own checks pass; without DNS it serves at once.`;
+
+/** @returns a line if the writes of Regions are stopped */
+function stopped({ regions }: Survey, { args }: Target): string[] {
+  const names = regions.filter(isStopped).map(({ region }) => region);
+  if (names.length === 0) return [];
+  return [
+    `writes are stopped in ${names.join(', ')}, where every registration is refused; to allow them: ${resume(args)}`,
+  ];
+}
+const resume = (args: string): string => `countersign registry resume-writes${args}`;
 
 const othersOf = ({ region, regions }: Survey) => regions.filter((each) => each.region !== region);
 const isLast = (seen: Survey): boolean => !othersOf(seen).some(({ state }) => state === 'healthy');
@@ -235,6 +248,7 @@ async function changeFlags(
     await attempt(LOOK, async () => {
       const now = await survey(target, region, { ...looking(io, 'evacuate', options, undefined), signal });
       isTooMany = isAlone(now);
+      for (const line of isTooMany ? stopped(now, target) : []) io.stderr.write(`${line}\n`);
       if (isTooMany)
         throw new CliError(
           EXIT.failed,
@@ -297,8 +311,8 @@ async function run(
   );
   if (errors.length > 0) setExit(interrupted ? EXIT.interrupted : EXIT.failed);
   const [inKeeper, own] = [stands.get(keeper)!, stands.get(region)!];
-  const isAsWanted = (flag: Flag['is']) => (flag === 'unknown' ? null : flag === COMMANDS[name].flag);
-  const result = { region, keeper, keeper_flag: isAsWanted(inKeeper), own_flag: isAsWanted(own) };
+  const isSet = (flag: Flag['is']) => (flag === 'unknown' ? null : flag === 'set');
+  const result = { region, keeper, keeper_flag: isSet(inKeeper), own_flag: isSet(own) };
   const alarm = alarmSeen ? COMMANDS[name].alarm : null;
   if (options.json)
     printJson(io, { ...result, alarm, ...(name === 'evacuate' && { moved: moved ?? null }), errors });
@@ -324,18 +338,23 @@ const CALLBACKS = 'callbacks';
 const LOOK = 'another look';
 const CHANGED = { evacuate: 'set', return: 'cleared' } as const;
 
+const DNS_FOLLOWS =
+  'DNS leads to it once all its checks have passed for the hold-down (3 minutes by default)';
+
 const SUCCESS: Readonly<Record<Name, (seen: Survey, args: string) => string[]>> = {
   evacuate: ({ region }, args) => [
     `${region} is out of service: its flag stands in both Regions, and the alarm that DNS follows has fired`,
     `it stays out until: countersign return ${region}${args}`,
   ],
   // An interrupted return may have left nothing but the alarm to wait for: running it again is no error.
-  return: ({ region, flags, othersOut }, args) => [
+  return: ({ region, regions, flags, othersOut }, args) => [
     isOut(flags)
       ? `${region} is back: no flag stands, and the alarm that DNS follows has ended`
       : `${region} was not evacuated: no flag stood, and the alarm that DNS follows has ended`,
     ...othersOut.map((other) => `${other} is evacuated; to return it: countersign return ${other}${args}`),
-    `It takes registrations again within 10 seconds, and DNS leads to it once all its checks have passed for the hold-down (3 minutes by default)`,
+    regions.some((each) => each.region === region && isStopped(each))
+      ? `It takes no registration until writes are allowed: ${resume(args)}. ${DNS_FOLLOWS}, also while they are stopped`
+      : `It takes registrations again within 10 seconds. ${DNS_FOLLOWS}`,
   ],
 };
 

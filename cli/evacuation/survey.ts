@@ -18,9 +18,15 @@ export interface SeenRegion {
   readonly state: 'healthy' | 'unhealthy' | 'silent' | 'throttled';
   /** Checks that fail. */
   readonly failing: readonly string[];
-  /** Other reasons that keep it out of service: `evacuated`, `hold-down`, `limits`. */
+  /** Other reasons that keep it out of service: `evacuated`, `hold-down`, `limits`, `writes stopped`. */
   readonly notes: readonly string[];
 }
+
+/**
+ * An operator stopped its writes. Its `/v1/health` passes nevertheless, since it does not know whether
+ * another Region writes. Here it counts as unhealthy, because it cannot register in the place of another.
+ */
+const STOPPED = 'writes stopped';
 
 /** An evacuation flag; `unknown`: its table could not be read. */
 export type Flag =
@@ -95,7 +101,9 @@ export async function survey(target: Target, region: string, looking: Looking): 
   return {
     region,
     keeper,
-    regions: looks.map(({ seen }) => seen),
+    regions: looks.map(({ seen }) =>
+      seen.region === region && isKnown(seen) && isOut(flags) ? evacuated(seen) : seen,
+    ),
     flags,
     othersOut: names.filter((_, i) => looks[i]!.out),
   };
@@ -139,21 +147,28 @@ async function look(
   }
   if (answer === THROTTLED || !answer)
     return { region, state: answer ? 'throttled' : 'silent', failing: [], notes: [] };
-  const { healthy, failing, notes } = answer;
-  return { region, state: healthy ? 'healthy' : 'unhealthy', failing, notes };
+  const { healthy, failing, notes, writesStopped } = answer;
+  return {
+    region,
+    state: healthy && !writesStopped ? 'healthy' : 'unhealthy',
+    failing,
+    notes: writesStopped ? [...notes, STOPPED] : notes,
+  };
 }
+
+export const isStopped = ({ notes }: SeenRegion): boolean => notes.includes(STOPPED);
 
 /** Whether the Region has answered with its health. */
 export const isKnown = ({ state }: SeenRegion): boolean => state === 'healthy' || state === 'unhealthy';
 
 /**
- * @returns whether the Region is good (docs/regions.md): nothing but an evacuation or the hold-down after it
- * keeps it out of service
+ * @returns whether the Region is good (docs/regions.md): nothing but an evacuation, the hold-down after it,
+ * or stopped writes keeps it from registering
  */
 export const isGood = (seen: SeenRegion): boolean =>
   isKnown(seen) &&
   seen.failing.length === 0 &&
-  seen.notes.every((note) => note === 'evacuated' || note === 'hold-down');
+  seen.notes.every((note) => ['evacuated', 'hold-down', STOPPED].includes(note));
 
 /** One line for a person. */
 export function describe(seen: SeenRegion): string {

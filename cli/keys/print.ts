@@ -39,6 +39,7 @@ export function whyNoneSigns(keyset: KeysetSummary, args: string): string | unde
 /** @returns everything because of which a keyset is not in order, and what to do */
 export const faults = (keyset: KeysetSummary, args: string): string[] => [
   ...[whyNoneSigns(keyset, args)].filter((fault) => fault !== undefined),
+  ...promotion(keyset, args),
   ...troubles(keyset, args),
 ];
 
@@ -62,7 +63,7 @@ export function printKeyset(io: Io, keyset: KeysetSummary, nowMs: number, args: 
   if (pending !== null)
     io.stdout.write(`  a rotation is in progress or was interrupted: version ${pending} is pending\n`);
   if (revoked.length > 0) io.stdout.write(`  revoked: ${revoked.join(', ')}\n`);
-  for (const line of [...promotion(keyset), ...troubles(keyset, args), ...fullness(keyset)])
+  for (const line of [...promotion(keyset, args), ...troubles(keyset, args), ...fullness(keyset)])
     io.stdout.write(`  ${line}\n`);
   for (const line of rotations(keyset, nowMs)) io.stdout.write(`  ${line}\n`);
 }
@@ -118,11 +119,11 @@ export const revokeCommandLine = (purpose: string, kids: readonly string[], args
 const NEARLY = 0.9;
 
 /** @returns a line if the keys were promoted to a Region that is not deployed for it yet */
-export const promotion = ({ promoted_to, managed_by }: KeysetSummary): string[] =>
+export const promotion = ({ promoted_to, managed_by }: KeysetSummary, args: string): string[] =>
   promoted_to == null || promoted_to === managed_by
     ? []
     : [
-        `no new key is made: the keys were promoted to ${promoted_to}, which is not deployed with keys.managedBy (docs/runbook.md, primary-region-lost)`,
+        `no new key is made: the keys were promoted to ${promoted_to}, which is not deployed with keys.managedBy; to go on: countersign keys promote --to ${promoted_to}${args} (docs/runbook.md, primary-region-lost)`,
       ];
 
 /** @returns warnings, early enough that there is still room for an emergency */

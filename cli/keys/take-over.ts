@@ -80,7 +80,11 @@ export async function takeOver(
   if (open.length > 0)
     throw new CliError(
       EXIT.failed,
-      `not confirmed by ${open.join(', ')}, whose table limits cannot be read or written: a key may still be made there`,
+      `not confirmed by ${open.join(', ')}, whose table limits cannot be read or written: a key may still be made there. ` +
+        (confirmed.size > 0
+          ? `${[...confirmed].join(', ')} remember the promotion to ${to}, so it is begun: no new key can be counted on until it is finished. `
+          : '') +
+        'The secrets were left as they are. Run this command again once that table answers',
     );
   const { keyset } = first;
   const revoked = keyset.revoked.length === 0 ? '' : `; ${keyset.revoked.length} revoked keys are refused`;

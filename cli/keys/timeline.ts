@@ -41,7 +41,7 @@ export function timeline(keyset: KeysetSummary, nowMs: number, args = '', column
   const fault = whyNoneSigns(keyset, args);
   const ends = [
     ...(fault === undefined ? [] : [fault]),
-    ...promotion(keyset),
+    ...promotion(keyset, args),
     ...troubles(keyset, args),
     ...fullness(keyset),
     ...rotations(keyset, nowMs),

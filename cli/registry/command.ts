@@ -83,6 +83,8 @@ ${EXIT_CODES_HELP}`,
           atOnce: true,
           json: () => ({ writes: 'stopped' }),
           text: () => 'writes are stopped',
+          left: (regions) =>
+            `writes may go on in ${regions}: run this command again, or allow them everywhere: countersign registry resume-writes${findTarget(options, io).args}`,
         },
       ),
     );
@@ -129,6 +131,9 @@ ${EXIT_CODES_HELP}`,
         {
           json: () => ({ writes: 'allowed' }),
           text: () => 'writes are allowed',
+          // Whether a Region that is silent was stopped is not known either.
+          left: (regions) =>
+            `${regions} stays stopped until it confirms: its clients get 503, and DNS may lead to it all the same. Once it answers, run again: countersign registry resume-writes${target.args}`,
         },
       );
     });

@@ -51,8 +51,9 @@ interface Look extends Result {
   /** Undefined if the record was not read. */
   readonly held?: Goodness | undefined;
   /**
-   * Whether an operator stopped writes for a copy of the tables. That does not make the Region unhealthy:
-   * writes are stopped in every Region, and DNS could lead clients to no better one.
+   * Whether an operator stopped writes for a copy of the tables. That does not make the Region unhealthy: as
+   * a rule writes are stopped in every Region, and DNS could lead clients to no better one. A Region does not
+   * know of the others' stops (docs/regions.md, "Health").
    */
   readonly stopped: boolean;
 }

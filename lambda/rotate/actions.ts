@@ -139,6 +139,8 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
       await rotation.testSecret(token);
       await rotation.finish(token);
     } catch (error) {
+      // Without a keyset no version was made, so there is no label to remove.
+      if (!keyset) throw error;
       // Nothing continues this rotation, and its label would block every later one.
       await move('AWSPENDING', token, undefined).catch(() => {
         throw stuck(error);

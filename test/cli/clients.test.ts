@@ -115,6 +115,14 @@ test('a Region that does not confirm is named, and the command fails', async () 
   elsewhere.remove();
 });
 
+test('a Region that cannot make a client now is named', async () => {
+  platform.faults.throttle('local-a', { rate: 1, delayMs: 0 });
+  const { code, stderr } = await clients('create', 'not-now');
+  platform.faults.throttle('local-a', { rate: 0, delayMs: 0 });
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: local-a: .*\(unavailable\)\n$/)]);
+  expect((await clients('create', 'not-now')).code).toBe(0);
+});
+
 test('a limit is changed in every Region, and reset to the default', async () => {
   await clients('create', 'limited', '--limit', '5');
   const changed = await clients('update', 'limited', '--limit', '50');

@@ -220,7 +220,10 @@ test('a partial success is reported with the command that completes it, and neve
   expect([unseen.code, unseen.stderr]).toEqual([1, expect.stringContaining('both flags stand')]);
   // A return that does not reach the keeper leaves the Region's own flag as well.
   fails = writes('local-b');
-  expect((await back('--json')).json).toMatchObject({ keeper_flag: false, own_flag: false });
+  expect((await back('--json')).json).toMatchObject({ keeper_flag: true, own_flag: true });
+  fails = () => false;
+  const whole = await back('--json');
+  expect([whole.code, whole.json]).toMatchObject([0, { keeper_flag: false, own_flag: false, alarm: 'OK' }]);
 });
 
 test('after a lost answer it says that the state is not known, and never that nothing was done', async () => {
@@ -337,6 +340,69 @@ test('two evacuations at about the same time do not take out every Region', asyn
   const after = await evacuate();
   expect([after.code, after.stderr]).toEqual([1, expect.stringContaining('nothing was done')]);
   expect(await registers(0, 'still')).toBe(201);
+});
+
+test('a Region whose writes are stopped does not take over, and one that returns says that they are', async () => {
+  const resumed = (args: string) => `to allow them: countersign registry resume-writes${args}\n`;
+  await cli(['registry', 'stop-writes']);
+  // Writes are allowed again in local-a alone.
+  fails = (call) => call.service === 'lambda' && call.region === 'local-b';
+  const half = await cli(['registry', 'resume-writes']);
+  expect([half.code, half.stdout]).toEqual([1, 'writes are allowed: local-a\n']);
+  fails = () => false;
+  await expect
+    .poll(
+      later(() => health(1)),
+      PATIENTLY,
+    )
+    .toMatchObject({ status: 'pass', writes: 'stopped' });
+  await expect
+    .poll(
+      later(() => registers(0, 'only here')),
+      PATIENTLY,
+    )
+    .toBe(201);
+  const { port } = new URL(platform.info.entry);
+  const refused = await evacuate('--local', port);
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringContaining(
+      'no other Region is healthy (local-b: unhealthy (writes stopped)): nothing was done',
+    ),
+  ]);
+  expect(refused.stderr).toContain(
+    `writes are stopped in local-b, where every registration is refused; ${resumed(` --local ${port}`)}`,
+  );
+  expect(await registers(0, 'still')).toBe(201);
+
+  expect((await cli(['evacuate', 'local-b', '--yes'])).code).toBe(0);
+  const again = await cli(['evacuate', 'local-b', '--yes']);
+  expect([again.code, again.stderr]).toEqual([
+    0,
+    expect.stringMatching(/^local-b: unhealthy \(.*evacuated\)$/m),
+  ]);
+  const returned = await cli(['return', 'local-b', '--yes']);
+  expect([returned.code, returned.stderr]).toEqual([0, expect.stringContaining(resumed(''))]);
+  expect(returned.stdout).toContain(
+    'It takes no registration until writes are allowed: countersign registry',
+  );
+  expect(returned.stdout).not.toContain('takes registrations again');
+  await cli(['registry', 'resume-writes']);
+  await expect
+    .poll(
+      later(async () => 'writes' in (await health(1))),
+      PATIENTLY,
+    )
+    .toBe(false);
+  expect((await evacuate()).code).toBe(0);
+});
+
+test('an evacuation whose second look finds that writes were stopped elsewhere is undone', async () => {
+  const answer = { status: 'pass', checks: { ledger: 'pass' }, writes: 'stopped' };
+  answersOfHealth(1, async (look) => (look > 1 ? Response.json(answer) : undefined));
+  const { code, json, stderr } = await evacuate('--json');
+  expect([code, json]).toMatchObject([1, { keeper_flag: false, own_flag: false }]);
+  expect(stderr).toContain('writes are stopped in local-b');
 });
 
 const realFetch = globalThis.fetch;

@@ -219,6 +219,42 @@ describe('on the local platform', () => {
   );
 });
 
+it('a promotion that a Region does not confirm is begun: list says so, rotate too, and a second run ends it', async () => {
+  const [home, next] = ['local-a', 'local-b'] as const;
+  const platform = await startPlatform({ port: 0 });
+  const directory = new Directory();
+  directory.announce(platform.info);
+  const keys = (...args: string[]) => directory.run(['keys', ...args]);
+  try {
+    platform.faults.throttle(home, { rate: 1, delayMs: 0 });
+    const half = await keys('promote', '--to', next, '--yes');
+    platform.faults.throttle(home, { rate: 0, delayMs: 0 });
+    expect([half.code, half.stderr]).toEqual([1, expect.stringContaining(`not confirmed by ${home}, `)]);
+    expect(half.stderr).toContain(`${next} remember`);
+    expect(half.stderr).toContain('Run this command again once');
+    for (const look of ['list', 'timeline']) {
+      const { code, stdout } = await keys(look, 'nonce');
+      expect([code, stdout]).toEqual([
+        1,
+        expect.stringContaining(
+          `no new key is made: the keys were promoted to ${next}, which is not deployed`,
+        ),
+      ]);
+      expect(stdout).toContain(`to go on: countersign keys promote --to ${next} (`);
+    }
+    const rotated = await keys('rotate', 'nonce');
+    expect([rotated.code, rotated.stderr]).toEqual([1, expect.stringContaining(`${home} alone makes keys`)]);
+    expect(rotated.stderr).not.toContain('AWSPENDING');
+    const again = await keys('promote', '--to', next, '--yes');
+    expect([again.code, again.stderr]).toEqual([0, '']);
+    expect((await keys('list', 'nonce')).code).toBe(0);
+    expect((await keys('rotate', 'nonce')).code).toBe(0);
+  } finally {
+    directory.remove();
+    await platform.stop();
+  }
+});
+
 describe('when the Regions refuse more kids than a keyset remembers', () => {
   const directory = new Directory();
   /** How many more function calls the home Region accepts. */

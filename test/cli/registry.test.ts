@@ -833,6 +833,9 @@ describe('on the local platform', () => {
     const partly = await registry('resume-writes');
     expect([partly.code, partly.stdout]).toEqual([1, 'writes are allowed: local-a\n']);
     expect(partly.stderr).toContain('error: not confirmed by local-b: ');
+    expect(partly.stderr).toMatch(
+      /^local-b stays stopped until it confirms: .* run again: countersign registry resume-writes$/m,
+    );
     const seen = await registry('show');
     expect([seen.code, seen.stdout, seen.stderr]).toEqual([
       1,
@@ -849,6 +852,11 @@ describe('on the local platform', () => {
   it('a Region whose table is down keeps no other Region stopped, and show names it', async () => {
     await registry('stop-writes');
     down = 'local-a';
+    const half = await registry('stop-writes');
+    expect([half.code, half.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^writes may go on in local-a: .* countersign registry resume-writes$/m),
+    ]);
     const seen = await registry('show');
     expect([seen.code, seen.stdout, seen.stderr]).toEqual([
       1,

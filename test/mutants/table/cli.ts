@@ -804,6 +804,34 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    'healthy && !writesStopped',
+    'healthy',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/survey.ts',
+    'isKnown(seen) && isOut(flags) ? evacuated(seen)',
+    'isKnown(seen) && !flags ? evacuated(seen)',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    'each.region === region && isStopped(each)',
+    'each.region === region && isStopped(each) && !flags',
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
+    'cli/evacuation/command.ts',
+    "flag === 'unknown' ? null : flag === 'set'",
+    "flag === 'unknown' ? null : flag === COMMANDS[name].flag",
+    'test/cli/evacuation.test.ts',
+  ),
+  mutant(
+    'evacuate-finishes',
     'cli/evacuation/command.ts',
     "decides: name === 'evacuate' ? 'others' : 'own'",
     "decides: 'own'",
@@ -1374,6 +1402,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/registry.test.ts',
   ),
   mutant(
+    'write-stop',
+    'cli/everywhere.ts',
+    'if (wording.left && confirmed.length > 0 && failed.length > 0)',
+    'if (wording.left && confirmed.length === 0)',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
     'waits-for-nobody',
     'cli/everywhere.ts',
     'atOnce ? regions.map',
@@ -1462,6 +1497,13 @@ export const CLI: readonly Mutant[] = [
     'cli/keys/look.ts',
     'if (lost) throw',
     'if (false as boolean) throw',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'no-key-no-success',
+    'cli/keys/print.ts',
+    '  ...promotion(keyset, args),\n',
+    '',
     'test/cli/keys.test.ts',
   ),
   mutant(

@@ -1337,6 +1337,13 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'no-label-left',
     'lambda/rotate/actions.ts',
+    'if (!keyset) throw error;',
+    '',
+    'test/cli/keys.test.ts',
+  ),
+  mutant(
+    'no-label-left',
+    'lambda/rotate/actions.ts',
     "await move('AWSPENDING', token, undefined).catch(() => {",
     'await Promise.resolve().catch(() => {',
     'test/lambda/rotate/rotation.test.ts',
