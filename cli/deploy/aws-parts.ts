@@ -97,6 +97,7 @@ export function awsParts(
       io,
       [verb, stack.name, '--exclusively', '--app', assembly, '--no-notices', ...options],
       `${verb} of ${what(stack)}`,
+      signal,
     );
   return {
     async deploy(stack) {
@@ -258,9 +259,20 @@ function regionHealth({ healthy, failing: checks }: HealthAnswer): RegionHealth 
 }
 
 /** @throws CliError where it fails */
-async function runCdk(io: Surroundings, args: readonly string[], what: string): Promise<void> {
+async function runCdk(
+  io: Surroundings,
+  args: readonly string[],
+  what: string,
+  signal: AbortSignal,
+): Promise<void> {
   const { child, ended } = startCdk(io, args, { stdout: 'pipe' });
+  // It would go on alone. AWS finishes what it has begun with the stack.
+  const end = () => child.kill();
+  signal.addEventListener('abort', end, { once: true });
   for (const stream of [child.stdout!, child.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => writeLines(io.stderr, chunk));
-  if ((await ended) !== 0) throw new CliError(EXIT.failed, `\`cdk\` failed, ${what}: see above`);
+  const code = await ended.finally(() => signal.removeEventListener('abort', end));
+  if (signal.aborted)
+    throw new CliError(EXIT.interrupted, `\`cdk\` was ended, ${what}: AWS finishes what it has begun`);
+  if (code !== 0) throw new CliError(EXIT.failed, `\`cdk\` failed, ${what}: see above`);
 }

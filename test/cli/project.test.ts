@@ -148,6 +148,31 @@ it.each<[string, number, (interrupt: () => void, terminate: () => void) => void]
 const NO_STACK =
   '<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error></ErrorResponse>';
 
+it('`cdk` ends with the command, which says that AWS goes on', async () => {
+  mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
+  const script = '#!/bin/sh\necho $$ > pid\nexec sleep 60\n';
+  writeFileSync(join(cwd, 'node_modules/.bin/cdk'), script, { mode: 0o700 });
+  const io = { cwd, env: { PATH: '/usr/bin:/bin' }, stderr: printableOut(new PassThrough()) };
+  const plan = {
+    stage: 'dev',
+    stacks: [],
+    stackRegions: [],
+    regions: [],
+    alarms: {},
+  } as unknown as DeployPlan;
+  const ending = new AbortController();
+  const aws = () => ({ region: 'eu-west-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
+  const stack = { name: 'countersign-dev-region-eu-west-1', region: 'eu-west-1', part: 'region' } as const;
+  const ended = awsParts(io, { plan, assembly: cwd, aws, signal: ending.signal }).destroy(stack);
+  await expect
+    .poll(() => existsSync(join(cwd, 'pid')) && readFileSync(join(cwd, 'pid'), 'utf8'))
+    .toMatch(/\d\n/);
+  ending.abort();
+  await expect(ended).rejects.toMatchObject({ exitCode: 130, message: expect.stringContaining('was ended') });
+  const pid = Number(readFileSync(join(cwd, 'pid'), 'utf8'));
+  await expect.poll(() => isAlive(pid)).toBe(false);
+});
+
 it('each line that `cdk deploy` prints is a line', async () => {
   mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
   const script = "#!/bin/sh\nprintf 'one\\ntwo\\033[31m\\n'; printf 'three\\nfour\\n' >&2; exit 1\n";

@@ -1345,6 +1345,13 @@ export const CLI: readonly Mutant[] = [
     'test/cli/keys.test.ts',
   ),
   mutant(
+    'region-by-region',
+    'cli/deploy/aws-parts.ts',
+    "signal.addEventListener('abort', end, { once: true });",
+    '',
+    'test/cli/project.test.ts',
+  ),
+  mutant(
     'region-change',
     'cli/deploy/aws-parts.ts',
     "const begun = found.StackStatus === 'DELETE_IN_PROGRESS';",
