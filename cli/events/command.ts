@@ -53,7 +53,7 @@ ${EXIT_CODES_HELP}`,
             looked += step.looked;
             written += step.written;
             cursor = step.cursor;
-            io.terminal?.write(`\r  ${region}: ${looked} items, ${written} events `);
+            io.terminal?.write(`\r  ${looked} items, ${written} events `);
           } while (cursor !== undefined);
           rebuilt.push({ region, looked, written });
         } catch (error) {

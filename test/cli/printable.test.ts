@@ -86,8 +86,9 @@ test('code in cli/ writes to streams through the writer only', () => {
   expect(found(/\bprocess\s*\.\s*(stdout|stderr)\b|\bconsole\b|['"](node:)?process['"]/)).toEqual([
     'main.ts',
   ]);
-  // A bar and a countdown are drawn with these, and hold numbers only.
+  // A bar and two counts are drawn with these, and hold numbers only.
   expect(found(/\bio\.terminal\b|[{,]\s*terminal\s*[,}]/).toSorted()).toEqual([
+    'events/command.ts',
     'register/progress.ts',
     'registrations/command.ts',
   ]);
