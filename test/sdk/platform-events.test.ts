@@ -31,17 +31,17 @@ async function read(client: CountersignClient, count: number, after?: string): P
   return events;
 }
 
-test('registrations and deletions are read in their order, and a reader resumes behind what it handled', async () => {
+test('the events of a registration are read in their order, and a reader resumes behind what it handled', async () => {
   const client = connect(platform.info.regions[0]!.url);
   const ada = await client.register({ user_id: 'ada' });
   await client.delete(ada.id);
   const grace = await client.register({ user_id: 'grace' });
   const events = await read(client, 3);
-  expect(events.map(({ type, data }) => [type, (data as { id: string }).id])).toEqual([
-    ['registration.created', ada.id],
-    ['registration.deleted', ada.id],
-    ['registration.created', grace.id],
-  ]);
+  // Shards of a stream race: the order is that of each registration's own events.
+  const of = (id: string) =>
+    events.flatMap(({ type, data }) => ((data as { id: string }).id === id ? [type] : []));
+  expect(of(ada.id)).toEqual(['registration.created', 'registration.deleted']);
+  expect(of(grace.id)).toEqual(['registration.created']);
   for (const { id, data } of events) {
     expect(id).toMatch(/^evt_[\w-]{43}$/);
     expect(data.client_id).toBe('dev');

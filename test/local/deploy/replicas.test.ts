@@ -37,5 +37,6 @@ it('are made for each generation of the config, hold the same items, and are rem
     expect((await other.send(new GetItemCommand({ TableName, Key: item }))).Item).toEqual(item);
   }
   await replicas.remove();
-  expect((await other.send(new ListTablesCommand({}))).TableNames).toEqual([]);
+  // A deletion takes the store a moment.
+  await expect.poll(async () => (await other.send(new ListTablesCommand({}))).TableNames).toEqual([]);
 });
