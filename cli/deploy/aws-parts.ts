@@ -269,6 +269,7 @@ async function runCdk(
   // It would go on alone. AWS finishes what it has begun with the stack.
   const end = () => child.kill();
   signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
   for (const stream of [child.stdout!, child.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => writeLines(io.stderr, chunk));
   const code = await ended.finally(() => signal.removeEventListener('abort', end));

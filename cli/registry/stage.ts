@@ -28,7 +28,7 @@ export function requireStage(named: readonly string[], found: ReadonlyMap<string
   if (missing.length > 0)
     throw usage(
       `--region: the stage also has ${missing.join(', ')}, which may use other tables or still register; name every Region. ` +
-        'One that is lost for good is taken out of the config, and the others are deployed',
+        'With eventual consistency, one that is lost for good is taken out of the config, and the others are deployed; strongly consistent tables cannot be copied without it',
     );
   const names = new Set([...found.values()].map(({ registry, clients }) => `${registry}, ${clients}`));
   if (names.size > 1)

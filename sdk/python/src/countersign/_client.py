@@ -235,14 +235,14 @@ class Client(Generic[U]):
         concurrency: int,
         on_progress: Callable[[BatchProgress], object] | None,
     ) -> Iterator[BatchResult[U]]:
-        todo: SimpleQueue[tuple[int, U] | None] = SimpleQueue()
+        waiting: SimpleQueue[tuple[int, U] | None] = SimpleQueue()
         done: SimpleQueue[BatchResult[U] | BaseException] = SimpleQueue()
         ended = threading.Event()
         with self._turn:
             self._scopes.add(ended)
 
         def work() -> None:
-            while (item := todo.get()) is not None:
+            while (item := waiting.get()) is not None:
                 index, user = item
                 try:
                     if ended.is_set():
@@ -269,7 +269,7 @@ class Client(Generic[U]):
                     except Exception as error:
                         exhausted, source_failed = True, error
                     else:
-                        todo.put((index, user))
+                        waiting.put((index, user))
                         index += 1
                         running += 1
                         if len(threads) < running:
@@ -291,7 +291,7 @@ class Client(Generic[U]):
         finally:
             ended.set()
             for _ in threads:
-                todo.put(None)
+                waiting.put(None)
             for thread in threads:
                 thread.join()
 
