@@ -1,4 +1,4 @@
-/** The nonces of DPoP (RFC 9449 §8): made for the client that no client can be, used again while they live. */
+/** The nonces of DPoP (RFC 9449 §8), which may be used again while they live. */
 import type { KeyObject } from 'node:crypto';
 import { DPOP_CLIENT } from '../../protocol/oauth/dpop.ts';
 import { Unavailable } from '../adapters/call.ts';

@@ -117,7 +117,7 @@ async function readSigner({ header, headerText }: Jwt): Promise<DpopSigner | und
   return { alg, key, thumbprint: await calculateJwkThumbprint(canonical as JWK, 'sha256') };
 }
 
-/** By the text of the header, which all proofs of one key share: reading a key costs as much as a signature. */
+/** By the text of the header, which all proofs of one key share: reading a key is as slow as verifying. */
 const SIGNERS = new Map<string, DpopSigner>();
 const MOST_SIGNERS = 1_000;
 /** Characters. */
