@@ -55,7 +55,7 @@ export const SDK: readonly Mutant[] = [
     'sdk/typescript/loggable.ts',
     ': safe(String(value))]',
     ': String(value)]',
-    OBSERVES,
+    'test/sdk/vectors.test.ts',
   ),
   mutant(
     'logs-are-fit',
