@@ -46,7 +46,13 @@ export interface LocalCallbacks {
 }
 
 /** Each Region's outbox reads the streams of its replicas. */
-export function startCallbacks({ regions, store, consistency, nowMs, log }: CallbackOptions): LocalCallbacks {
+export async function startCallbacks({
+  regions,
+  store,
+  consistency,
+  nowMs,
+  log,
+}: CallbackOptions): Promise<LocalCallbacks> {
   let mappings: EventSourceMapping[] = [];
   let deliveries: DeliverHandler[] = [];
   const running = new Set<Promise<unknown>>();
@@ -121,9 +127,13 @@ export function startCallbacks({ regions, store, consistency, nowMs, log }: Call
     for (const { functions } of regions)
       functions.get(outboxName(STAGE))!({}, { awsRequestId: randomUUID() }).catch(() => {});
   }, EXPIRING_EVERY_MS);
-  const schedule = setInterval(() => {
+  const onSchedule = () => {
     for (const delivery of deliveries) run(delivery, {});
-  }, SCHEDULE_MS);
+  };
+  // Operators get the public keys that this copies.
+  onSchedule();
+  await Promise.all(running);
+  const schedule = setInterval(onSchedule, SCHEDULE_MS);
   return {
     useTables,
     async stop() {

@@ -8,7 +8,7 @@ import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { DEAD, ENDPOINTS } from '../../lambda/contract/items.ts';
-import { keysItemKey, WRITE_STOP_KEY } from '../../lambda/contract/limits.ts';
+import { keysItemKey, publicKeysKey, WRITE_STOP_KEY } from '../../lambda/contract/limits.ts';
 import { deliverName, secretName, tableInUse, tableName, wakeUpsName } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
@@ -75,6 +75,7 @@ export class Delivery extends Construct {
           tableArn(stack, tableName(stage, 'events')),
         ),
         allowItems(stack, stage, ['GetItem'], [...PURPOSES.map(keysItemKey), WRITE_STOP_KEY]),
+        allowItems(stack, stage, ['PutItem'], [publicKeysKey('webhook')]),
         ...PURPOSES.map((purpose) =>
           allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),
         ),

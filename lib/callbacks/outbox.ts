@@ -84,14 +84,11 @@ export class Outbox extends Construct {
         allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
         allowKeys(['GetItem'], [COPIED_KEY], [tables.find(({ kind }) => kind === 'registry')!.arn]),
         allow(
-          [
-            'dynamodb:DescribeStream',
-            'dynamodb:GetRecords',
-            'dynamodb:GetShardIterator',
-            'dynamodb:ListStreams',
-          ],
+          ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
           ...tables.map(({ arn }) => `${arn}/stream/*`),
         ),
+        // It takes no resource. Lambda makes no mapping without it.
+        allow(['dynamodb:ListStreams'], '*'),
         allow(['sqs:SendMessage'], this.failed.queueArn, wakeUpsArn(stack, stage)),
         // It finds the endpoints to wake.
         allowKeys(['Query'], [ENDPOINTS], [tableArn(stack, tableInUse(stage, 'clients', generations))]),
