@@ -20,6 +20,7 @@ import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { invokeAdmin } from '../admin.ts';
+import { PATIENCE_MS } from '../ask.ts';
 import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
 import { startCdk } from '../cdk.ts';
 import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
@@ -42,7 +43,9 @@ export interface AwsPartsOptions {
   readonly answerMs?: number;
 }
 
-type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
+type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs' | 'patienceMs'> & {
+  readonly stderr: Pick<Io['stderr'], 'write'>;
+};
 
 /** How long a Region is asked again that answers 429. */
 const THROTTLED_MS = 300_000;
@@ -222,7 +225,7 @@ export function awsParts(
         region,
         'tables.show',
         {},
-        signal,
+        AbortSignal.any([signal, AbortSignal.timeout(io.patienceMs ?? PATIENCE_MS)]),
       ),
     async copied(region, table) {
       const dynamodb = new DynamoDBClient(aws(region));

@@ -93,8 +93,7 @@ ${EXIT_CODES_HELP}`,
           async work(deploy) {
             const home = stacks.find(({ part }) => part === 'home');
             if (home) await mustHaveNoOther(plan, home, deploy);
-            if (stacks.some(({ part }) => part === 'region'))
-              await mustBeCopied(plan, options.without ?? [], deploy);
+            await mustBeCopied(plan, stacks, options.without ?? [], deploy);
             return deployStacks(stacks, watching, deploy);
           },
         };
