@@ -72,7 +72,7 @@ async function changesTables(
   return false;
 }
 
-/** @throws CliError where a Region that counts as lost answers, and registers in tables that the others leave */
+/** @throws CliError where a Region that counts as lost answers, and registers in the tables to leave */
 async function mustBeLost(lost: readonly string[], wanted: string, parts: DeployParts): Promise<void> {
   for (const region of lost) {
     const shown = await parts.tables(region).catch((error: unknown) => {
