@@ -3,7 +3,6 @@ import { Command, Option } from 'commander';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { confirm } from '../confirm.ts';
-import { onEnding } from '../ending.ts';
 import {
   CliError,
   EXIT,
@@ -186,8 +185,7 @@ export async function runPlanned(
     for (const line of lines) io.stderr.write(`  ${line}\n`);
     if (before !== undefined) io.stderr.write(`${before}\n`);
     if (!options.yes) await confirm(io, plan.stage, `nothing was ${done}`);
-    // A pipeline that is cancelled sends SIGTERM: what was done must be said then, too.
-    const outcome = await interruptible({ onInterrupt: (end) => onEnding(io, end) }, async (signal) =>
+    const outcome = await interruptible(io, async (signal) =>
       work(await parts.parts(io, plan, assembly, signal)),
     );
     setExit(outcome.exit);

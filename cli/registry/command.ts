@@ -22,6 +22,7 @@ import { printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { durationText } from '../time.ts';
 import { type CopyResult, copyRegistry } from './copy.ts';
+import { isSame } from './items.ts';
 import { requireStage } from './stage.ts';
 
 type Options = TargetOptions & { readonly json?: true };
@@ -259,7 +260,8 @@ function print(
       stdout.write(`  target  ${items} items, digest ${digest}, in ${region}\n`);
     if (newer > 0)
       stderr.write(`error: ${to} has ${newer} items that are newer; they were left as they are\n`);
-    if (!each.equal) stderr.write(`error: ${from} and ${to} are not equal\n`);
+    for (const { region } of target.filter((copied) => !isSame(copied, source)))
+      stderr.write(`error: ${from} in ${from_region} and ${to} in ${region} are not equal\n`);
     for (const missing of each.may_be_missing)
       stderr.write(
         `error: ${from} in ${missing.region} differs (${missing.items} items): items that only that Region has were not ` +

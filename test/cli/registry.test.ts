@@ -744,11 +744,16 @@ describe('on the local platform', () => {
     expect((await registry('resume-writes')).code).toBe(0);
   });
 
-  it('Ctrl-C ends a call of a table that does not answer', async () => {
+  it.each<[string, (interrupt: () => void) => void]>([
+    ['Ctrl-C', (interrupt) => interrupt()],
+    // A signal to this process would also end the test.
+    ['SIGTERM', () => process.listeners('SIGTERM').at(-1)!('SIGTERM')],
+    ['SIGHUP', () => process.listeners('SIGHUP').at(-1)!('SIGHUP')],
+  ])('%s ends a call of a table that does not answer, and the command says so', async (_, end) => {
     const over = Promise.withResolvers<undefined>();
     let interrupt = () => {};
     scan = () => {
-      interrupt();
+      end(interrupt);
       return over.promise;
     };
     const ran = await directory.run(['registry', 'copy', '--to-generation', '2', '--while-writing'], {

@@ -1354,8 +1354,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/deploy/aws-parts.ts',
-    "const begun = found.StackStatus === 'DELETE_IN_PROGRESS';",
-    'const begun = false;',
+    "return found && found.StackStatus === 'DELETE_IN_PROGRESS';",
+    'return found && false;',
     'test/cli/deploy-stuck.test.ts',
   ),
   mutant(
@@ -1915,6 +1915,42 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'registry-copy',
+    'cli/io.ts',
+    'onEnding(io, () => interruption.abort())',
+    'io.onInterrupt(() => interruption.abort())',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'region-by-region',
+    'cli/deploy/aws-parts.ts',
+    'if (await isBeingDeleted(stack)) return deleteStack',
+    'if (false as boolean) return deleteStack',
+    'test/cli/deploy-stuck.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'lib/config/lock.ts',
+    'serves ? is >= was : is > was',
+    'serves ? is >= was : true',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'lib/config/lock.ts',
+    'serves ? is >= was',
+    'serves ? true',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant('region-change', 'lib/config/lock.ts', '      ...ledgers,\n', '', 'test/lib/config/lock.test.ts'),
+  mutant(
+    'region-change',
+    'lib/config/lock.ts',
+    '...(before.other?.regions ?? [])]',
+    '...[]]',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'registry-copy',
     'cli/registry/stage.ts',
     '  if (missing.length > 0)',
     '  if (missing.length > 9)',
@@ -2134,11 +2170,12 @@ export const CLI: readonly Mutant[] = [
   ),
   ...(
     [
-      ["if (!others.some((each) => states.has(each))) return [['replica_cut_off', region]];", ''],
+      ['!others.some((each) => states.has(each))', '(false as boolean)'],
+      ['others.length === 1 ? [region, ...others] : [region]', '[region]'],
       ["if (!states.has(each)) return [['replica_cut_off', each]];", ''],
       ['states.set(region, TableStatus as ReplicaStatus);', "states.set(region, 'ACTIVE');"],
       ["GOOD.includes(states.get(each)) ? [] : [['replica_inaccessible', each]]", '[]'],
-      ['if (others.length === 0) return;', ''],
+      ['others.length > 0 && ', ''],
       ['failed += 1;', ''],
     ] as const
   ).map(([find, replace]) =>
@@ -2155,6 +2192,13 @@ export const CLI: readonly Mutant[] = [
     'lib/operations/key-alarms.ts',
     "'replica_cut_off', 'replica_inaccessible'",
     "'replica_cut_off'",
+    'test/lib/stacks/stacks.test.ts',
+  ),
+  mutant(
+    'replica-cut-off',
+    'lib/operations/key-alarms.ts',
+    "if (config.stage.kind === 'prod')\n      alarm('ReplicaCutOff'",
+    "if (config.consistency !== 'single')\n      alarm('ReplicaCutOff'",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
