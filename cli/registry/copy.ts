@@ -17,6 +17,7 @@ import {
   type Copied,
   copyTable,
   digestOf,
+  LATE_MS,
   type Pass,
   type Place,
   removeExtras,
@@ -108,11 +109,13 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
         : `--from: ${options.from} is no Region of --region`,
     );
   const before = await lookEverywhere(options, parts);
+  const late = lateIn(parts);
   const inUse = {
     dynamodb: parts.dynamodb(options.from ?? options.regions[0]!),
     region: options.from ?? options.regions[0]!,
     table: before.get(options.regions[0]!)!.registry,
     signal: parts.signal,
+    late,
   };
   const lost = await lostRegions(options.without, { ...parts, registry: inUse, nowMs: parts.nowMs() });
   if (!options.whileWriting) await settle(options, before, parts);
@@ -129,6 +132,7 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
       kind,
       table,
       signal: parts.signal,
+      late,
     });
     const to = tableName(options.stage, kind, options.toGeneration);
     const from = named.get(kind) ?? before.get(home)![kind];
@@ -346,6 +350,15 @@ async function reached(place: Place, wanted: Digest, startS: number, parts: Copy
     found = await digestOf(place, pass);
   }
   return found;
+}
+
+/** @returns reports a table that does not answer, once: several calls wait at the same time */
+function lateIn({ report }: CopyParts): (what: string) => void {
+  const named = new Set<string>();
+  return (what) => {
+    if (!named.has(what)) report(`${what} has not answered for ${durationText(LATE_MS)}: waiting`);
+    named.add(what);
+  };
 }
 
 /** Items between two lines of progress. */

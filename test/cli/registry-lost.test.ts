@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it } from 'vitest';
 import { Refused } from '../../cli/admin.ts';
 import { awsError } from '../../cli/aws-error.ts';
@@ -280,6 +280,16 @@ it('the commands do it on a platform that has lost a Region', async () => {
     expect(copied.stderr).toMatch(
       /^note: local-b was left out \(.*\)\. It last left its mark in the tables at \d{4}-.*Z\. Whether it registers is not known/m,
     );
+    // The next table has something that is newer, so it is left.
+    const Item = { pk: { S: 'dev' }, sk: { S: 'client' }, created_at: { N: '9999999999999' } };
+    await dynamodb.send(new PutItemCommand({ TableName: tableName('local', 'clients', 2), Item }));
+    const unequal = await registry('copy', '--to-generation', '2', '--without', 'local-b');
+    expect([unequal.code, unequal.stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        'error: countersign-local-clients-1 in local-a and countersign-local-clients-2 in local-a are not equal\n',
+      ),
+    ]);
     const none = await registry('copy', '--to-generation', '2', '--without', 'local-a,local-b');
     expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('leaves no Region')]);
   } finally {

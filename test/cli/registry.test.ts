@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
 import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { readMark } from '../../cli/registry/mark.ts';
@@ -555,6 +555,24 @@ it('repeats a write that conflicts with one of another Region, and fails if the 
   const failing = await world();
   failing.carry = conflict(Number.POSITIVE_INFINITY);
   await expect(failing.copy()).rejects.toThrow(`table ${NEW} in ${HOME}`);
+});
+
+it('a table that does not answer is named with its Region, once, while the copy waits for it', async () => {
+  const at = await world();
+  const { carry } = at;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    at.carry = async (call, store) => {
+      if (call.operation === 'PutItem') vi.advanceTimersByTime(60_000);
+      return carry(call, store);
+    };
+    expect(await at.copy()).toMatchObject({ complete: true });
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(at.reports).toEqual(
+    KINDS.map((kind) => `table ${tableName('live', kind, 2)} in ${HOME} has not answered for 10 s: waiting`),
+  );
 });
 
 it('Ctrl-C ends it between two pages, and it says that the next run continues', async () => {

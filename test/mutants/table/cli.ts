@@ -1699,6 +1699,13 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'registry-copy',
     'cli/registry/tables.ts',
+    'late && setTimeout(late, LATE_MS, what)',
+    'undefined',
+    'test/cli/registry.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/tables.ts',
     '    from = LastEvaluatedKey;',
     '    from = undefined;',
     'test/cli/registry.test.ts',
