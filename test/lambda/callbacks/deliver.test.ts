@@ -215,7 +215,7 @@ it('a worker whose lease was taken away writes nothing more', async () => {
   });
   await made.emit(CLIENT);
   await made.time.run(T0 + 500);
-  await made.endpoints.change(ID, { cursor: 0, state: 'disabled' });
+  await made.endpoints.change(await made.endpoint(ID), { cursor: 0, state: 'disabled' });
   await made.time.run(T0 + 10_000);
   expect(await made.endpoint(ID)).toMatchObject({ cursor: 0, state: 'disabled', lease: null });
 });
