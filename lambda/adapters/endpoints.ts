@@ -104,6 +104,8 @@ export interface Endpoints {
     changes: Partial<EndpointSettings & EndpointProgress & { holder: string }>,
   ): Promise<boolean>;
   putRetry(id: string, retry: Retry): Promise<void>;
+  /** Lets an event that waits for a retry wait until then at most. */
+  hasten(id: string, event: string, untilMs: number): Promise<void>;
   dropRetry(id: string, event: string): Promise<void>;
   putDead(id: string, letter: DeadLetter): Promise<void>;
   dropDead(id: string, letter: Pick<DeadLetter, 'event' | 'deadAtMs'>): Promise<void>;
@@ -127,6 +129,10 @@ const deadSort = ({ deadAtMs, event }: Pick<DeadLetter, 'event' | 'deadAtMs'>): 
 
 export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause = randomPause): Endpoints {
   const key = (id: string) => ({ pk: { S: ENDPOINTS }, sk: { S: ENDPOINT + id } });
+  const retryKey = (id: string, event: string) => ({
+    pk: { S: ENDPOINTS },
+    sk: { S: retryPrefix(id) + event },
+  });
   const write = (command: PutItemCommand | DeleteItemCommand | UpdateItemCommand) =>
     writeGlobal('clients', () => dynamodb.send<{ Attributes?: Item }>(command as never), pause);
 
@@ -277,14 +283,26 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
       await write(
         new PutItemCommand({
           TableName: table,
-          Item: { pk: { S: ENDPOINTS }, sk: { S: retryPrefix(id) + retry.event }, ...fromRetry(retry) },
+          Item: { ...retryKey(id, retry.event), ...fromRetry(retry) },
+        }),
+      );
+    },
+
+    async hasten(id, event, untilMs) {
+      await write(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: retryKey(id, event),
+          UpdateExpression: 'SET next_at = :until',
+          // One that was delivered meanwhile does not come back.
+          ConditionExpression: 'next_at > :until',
+          ExpressionAttributeValues: { ':until': { N: String(untilMs) } },
         }),
       );
     },
 
     async dropRetry(id, event) {
-      const Key = { pk: { S: ENDPOINTS }, sk: { S: retryPrefix(id) + event } };
-      await write(new DeleteItemCommand({ TableName: table, Key }));
+      await write(new DeleteItemCommand({ TableName: table, Key: retryKey(id, event) }));
     },
 
     async putDead(id, letter) {

@@ -234,16 +234,25 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       if (endpoint.state === 'disabled' || endpoint.state === 'gone') throw disabled(id, endpoint.state);
       if (since !== undefined) {
         const from = Math.min(endpoint.cursor, await seqBefore(events, endpoint.client, since));
-        await endpoints.change(id, { cursor: from });
+        await endpoints.change(id, { cursor: from, probeAtMs: nowMs() });
+        // Reading on leaves out what waits for a retry.
+        const retries = await endpoints.retries(id);
+        await Promise.all(retries.map((retry) => endpoints.hasten(id, retry.event, nowMs())));
         await hurry(id);
         return { from };
+      }
+      if ((await endpoints.retries(id)).some((retry) => retry.event === event)) {
+        await endpoints.change(id, { probeAtMs: nowMs() });
+        await endpoints.hasten(id, event!, nowMs());
+        await hurry(id);
+        return { from: endpoint.cursor };
       }
       const letter = await findDead(endpoints, id, event!);
       if (!letter)
         throw new AdminError(
           404,
           'not_found',
-          `${event} is no dead letter of ${id}: replay since a time instead`,
+          `${event} neither waits for a retry nor was given up by ${id}: replay since a time instead`,
         );
       const now = nowMs();
       const { deadAtMs: _, ...rest } = letter;

@@ -75,4 +75,16 @@ describe.each<[string, () => Endpoints]>([
     await endpoints.dropRetry('ep_change', 'evt_1');
     expect(await endpoints.retries('ep_change')).toEqual([]);
   });
+
+  it('let a retry wait less, never longer, and bring none back that was delivered', async () => {
+    await endpoints.putRetry('ep_change', retry('evt_1'));
+    const next = async () => (await endpoints.retries('ep_change')).map(({ nextAtMs }) => nextAtMs);
+    await endpoints.hasten('ep_change', 'evt_1', T0 + 6_000);
+    expect(await next()).toEqual([T0 + 5_000]);
+    await endpoints.hasten('ep_change', 'evt_1', T0);
+    expect(await next()).toEqual([T0]);
+    await endpoints.dropRetry('ep_change', 'evt_1');
+    await endpoints.hasten('ep_change', 'evt_1', T0);
+    expect(await next()).toEqual([]);
+  });
 });
