@@ -27,8 +27,14 @@ export interface EndpointSettings {
   /** The key of `webhook-root` that the secret is derived from. */
   readonly rootKid: string;
   readonly salt: Uint8Array;
-  /** The secret before, which signs until then, too. */
-  readonly previous: { readonly rootKid: string; readonly salt: Uint8Array; readonly untilMs: number } | null;
+  /** The secrets before, each of which signs until then, too; the oldest first. */
+  readonly previous: readonly PreviousSecret[];
+}
+
+export interface PreviousSecret {
+  readonly rootKid: string;
+  readonly salt: Uint8Array;
+  readonly untilMs: number;
 }
 
 /** What delivery decides. */
@@ -355,9 +361,9 @@ const ATTRIBUTES = {
   rootKid: ['root_kid', text],
   salt: ['salt', (value: Uint8Array) => ({ B: value })],
   previous: [
-    'previous_secret',
+    'previous_secrets',
     (value: EndpointSettings['previous']) =>
-      json(value && { ...value, salt: Buffer.from(value.salt).toString('base64url') }),
+      json(value.map((each) => ({ ...each, salt: Buffer.from(each.salt).toString('base64url') }))),
   ],
   state: ['state', text],
   holder: ['holder', text],
@@ -385,7 +391,7 @@ const jsonOf = (item: Item, name: string) => (item[name]?.S === undefined ? null
 const numberOrNull = (item: Item, name: string): number | null => (item[name] ? numberOf(item, name) : null);
 
 function toEndpoint(item: Item): Endpoint {
-  const previous = jsonOf(item, 'previous_secret');
+  const previous: { readonly salt: string }[] = jsonOf(item, 'previous_secrets') ?? [];
   return {
     id: textOf(item, 'sk').slice(ENDPOINT.length),
     client: textOf(item, 'client'),
@@ -394,7 +400,10 @@ function toEndpoint(item: Item): Endpoint {
     payload: textOf(item, 'payload') as Endpoint['payload'],
     rootKid: textOf(item, 'root_kid'),
     salt: present(item.salt?.B, 'salt'),
-    previous: previous && { ...previous, salt: Buffer.from(previous.salt, 'base64url') },
+    previous: previous.map((each) => ({
+      ...(each as unknown as PreviousSecret),
+      salt: Buffer.from(each.salt, 'base64url'),
+    })),
     state: textOf(item, 'state') as EndpointState,
     holder: textOf(item, 'holder'),
     cursor: numberOf(item, 'cursor'),

@@ -8,7 +8,7 @@ import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
 import { publicKeyText } from '../../protocol/webhook.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { Clients } from '../adapters/clients.ts';
-import type { DeadLetter, Endpoint, Endpoints, Retry } from '../adapters/endpoints.ts';
+import type { DeadLetter, Endpoint, Endpoints, PreviousSecret, Retry } from '../adapters/endpoints.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
 import type { PublicKeys } from '../adapters/public-keys.ts';
 import { type Guard, guarded, type Resolve } from '../callbacks/guard.ts';
@@ -71,6 +71,8 @@ const Move = z.strictObject({ from: RegionName, to: RegionName, since: Time.opti
 const PAGE = 100;
 /** For so long the secret before signs, too. */
 const SECRET_OVERLAP_MS = 24 * 3_600_000;
+/** A receiver looks at eight signatures: five by secrets, and two by the platform's keys. */
+const MOST_PREVIOUS = 4;
 
 const byId = ({ id }: { id: string }): string => id;
 const noEndpoint = (id: string): AdminError => new AdminError(404, 'not_found', `there is no endpoint ${id}`);
@@ -165,7 +167,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
             state: 'pending',
             rootKid: root.kid,
             salt,
-            previous: null,
+            previous: [],
           },
           ...{ holder: region, cursor: (await events.range(client))?.last ?? 0, cursorAtMs: now },
           ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null },
@@ -200,7 +202,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
           ...(root && {
             rootKid: root.kid,
             salt,
-            previous: { rootKid: before.rootKid, salt: before.salt, untilMs: now + SECRET_OVERLAP_MS },
+            previous: overlapping(before, now),
           }),
           ...(enabled === false && { state: 'disabled' as const, ping: null }),
           ...(begins && {
@@ -336,6 +338,23 @@ async function publicSigningKey(options: WebhookWriteOptions): Promise<KeysetKey
       'public keys of webhook: none yet (countersign keys init; a new key is copied within a minute)',
     );
   return key;
+}
+
+/**
+ * A consumer may still have the oldest of them: an operator makes another secret where the answer with the new
+ * one was lost.
+ *
+ * @returns the secrets that sign beside a new one @throws AdminError where they are too many
+ */
+function overlapping({ id, rootKid, salt, previous }: Endpoint, nowMs: number): PreviousSecret[] {
+  const signing = previous.filter(({ untilMs }) => untilMs > nowMs);
+  if (signing.length < MOST_PREVIOUS)
+    return [...signing, { rootKid, salt, untilMs: nowMs + SECRET_OVERLAP_MS }];
+  throw new AdminError(
+    409,
+    'too_many_secrets',
+    `${id} has ${MOST_PREVIOUS + 1} secrets that sign: the oldest ends at ${time(signing[0]!.untilMs)}, try again then`,
+  );
 }
 
 const secretOf = (root: KeysetKey, salt: Uint8Array, endpointId: string): string =>

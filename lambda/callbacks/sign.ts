@@ -38,7 +38,7 @@ export function createSigner({ webhook, roots }: SignOptions): SignCallback {
     const active = verificationKeys(platform, nowMs).filter(({ activates_at }) => activates_at <= nowMs);
     const secrets = [
       { rootKid: endpoint.rootKid, salt: endpoint.salt },
-      ...(endpoint.previous && endpoint.previous.untilMs > nowMs ? [endpoint.previous] : []),
+      ...endpoint.previous.filter(({ untilMs }) => untilMs > nowMs),
     ].flatMap(({ rootKid, salt }) => {
       const key = verificationKey(root, rootKid, nowMs);
       return key ? [deriveEndpointSecret({ root: keyBytes(key), salt, endpointId: endpoint.id })] : [];

@@ -173,7 +173,7 @@ export const newEndpoint = (id: string, changes: Partial<Endpoint> = {}): Endpoi
   payload: 'thin',
   rootKid: 'AAAAAA',
   salt: new Uint8Array(16),
-  previous: null,
+  previous: [],
   state: 'active',
   cursor: 0,
   cursorAtMs: 0,

@@ -26,7 +26,7 @@ describe.each<[string, () => Endpoints]>([
       ...{ events: ['client.disabled'], payload: 'full', state: 'pending', cursor: 7, cursorAtMs: T0 },
       ping: { askedAtMs: T0, attempts: 1, nextAtMs: T0 + 1 },
       pinged: { atMs: T0, status: null, error: 'tls' },
-      previous: { rootKid: 'BBBBBB', salt: Buffer.alloc(16, 1), untilMs: T0 },
+      previous: [{ rootKid: 'BBBBBB', salt: Buffer.alloc(16, 1), untilMs: T0 }],
       salt: Buffer.alloc(16, 2),
     });
     await endpoints.create(endpoint);
