@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
 /** Mutants of callbacks: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
