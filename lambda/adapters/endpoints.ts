@@ -36,7 +36,7 @@ export interface EndpointProgress {
   readonly state: EndpointState;
   /** Number of the last event of the holder's order that is delivered, left out, or has a retry. */
   readonly cursor: number;
-  /** When that event was written. */
+  /** When that event was written, or earlier where changes of other Regions were late. */
   readonly cursorAtMs: number;
   /** Since when the circuit is open: too many events wait for a retry, so no new one is tried. */
   readonly openSinceMs: number | null;

@@ -234,7 +234,8 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       if (endpoint.state === 'disabled' || endpoint.state === 'gone') throw disabled(id, endpoint.state);
       if (since !== undefined) {
         const from = Math.min(endpoint.cursor, await seqBefore(events, endpoint.client, since));
-        await endpoints.change(id, { cursor: from });
+        const cursorAtMs = Math.min(endpoint.cursorAtMs, since);
+        await endpoints.change(id, { cursor: from, cursorAtMs });
         await hurry(id);
         return { from };
       }

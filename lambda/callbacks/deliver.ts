@@ -363,13 +363,13 @@ class Turn {
         if (await this.#isOver()) return this.#save('keep');
         const chunk = page.events.slice(i, i + PARALLEL);
         await Promise.all(chunk.map((event) => this.#deliver(event)));
-        const { seq, writtenAtMs } = chunk.at(-1)!;
-        this.#change({ cursor: seq, cursorAtMs: writtenAtMs });
+        const { seq, cursorMs } = chunk.at(-1)!;
+        this.#change({ cursor: seq, cursorAtMs: cursorMs });
         if (this.#retryAfter !== undefined) return this.#open();
       }
       // After the events, there may be numbers without one.
       if (this.#endpoint.state === 'active')
-        this.#change({ cursor: page.next, cursorAtMs: page.nextAtMs ?? this.#endpoint.cursorAtMs });
+        this.#change({ cursor: page.next, cursorAtMs: page.nextMs ?? this.#endpoint.cursorAtMs });
       await this.#save('keep');
     }
   }

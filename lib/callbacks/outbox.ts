@@ -10,11 +10,13 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
-import { ENDPOINTS, KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
+import { ENDPOINTS, KEY, LOST, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
+  CONFLICT_PREFIX,
   COPIED_KEY,
   findStreamName,
   type GlobalTableKind,
+  HEARTBEAT_PREFIX,
   outboxFailedName,
   outboxName,
   tableInUse,
@@ -38,8 +40,11 @@ export interface OutboxProps {
 
 /** A mapping filters by what is in `dynamodb` alone. Each pattern lets records through. */
 const PATTERNS: Readonly<Record<GlobalTableKind, readonly object[]>> = {
-  // Registrations and tombstones. Probes, marks and removals have neither.
-  registry: [REGISTERED_AT, REMOVED_AT].map((name) => ({ NewImage: { [name]: { N: [{ exists: true }] } } })),
+  // Registrations, tombstones and notices of conflicts. Probes, marks and removals are none of them.
+  registry: [
+    ...[REGISTERED_AT, REMOVED_AT].map((name) => ({ NewImage: { [name]: { N: [{ exists: true }] } } })),
+    { NewImage: { [LOST]: { S: [{ exists: true }] } } },
+  ],
   clients: [{ Keys: { sk: { S: [STATE, { prefix: KEY }] } } }],
 };
 
@@ -64,6 +69,7 @@ export class Outbox extends Construct {
       const name = tableInUse(stage, kind, generations);
       return { kind, name, arn: tableArn(stack, name) };
     });
+    const registry = tables.find(({ kind }) => kind === 'registry')!.arn;
     this.failed = new Queue(this, 'Failed', {
       queueName: outboxFailedName(stage),
       enforceSSL: true,
@@ -82,7 +88,11 @@ export class Outbox extends Construct {
           tableArn(stack, tableName(stage, 'events')),
         ),
         allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
-        allowKeys(['GetItem'], [COPIED_KEY], [tables.find(({ kind }) => kind === 'registry')!.arn]),
+        allowKeys(['GetItem'], [COPIED_KEY, `${HEARTBEAT_PREFIX}*`], [registry]),
+        // What Regions tell each other; strongly consistent tables have no need of it.
+        ...(config.consistency === 'eventual'
+          ? [allowKeys(['PutItem'], [`${CONFLICT_PREFIX}*`, HEARTBEAT_PREFIX + region.name], [registry])]
+          : []),
         allow(
           ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
           ...tables.map(({ arn }) => `${arn}/stream/*`),
@@ -97,11 +107,11 @@ export class Outbox extends Construct {
       ],
     });
     this.logGroup = outbox.logGroup;
-    new Rule(this, 'EveryHour', {
+    new Rule(this, 'Scheduled', {
       ruleName: outboxName(stage),
-      description: 'Looks which keys of clients end soon',
-      schedule: Schedule.rate(Duration.hours(1)),
-      // After a failure the next hour is early enough.
+      description: 'Looks which keys of clients end soon, and how late other Regions are',
+      schedule: Schedule.rate(Duration.minutes(10)),
+      // After a failure the next time is early enough.
       targets: [new LambdaTarget(outbox.function, { retryAttempts: 0 })],
     });
     const finder = new PlatformFunction(this, 'FindStream', {

@@ -14,6 +14,7 @@ import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../
 import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { createEndpoints, type Endpoint } from '../../lambda/adapters/endpoints.ts';
+import { createNotices } from '../../lambda/adapters/notices.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
@@ -30,6 +31,8 @@ const REGIONS = ['eu-west-1', 'eu-central-1'];
 const [HOME, OTHER] = REGIONS as [string, string];
 
 /** Tables of two generations in two Regions, filled by the platform's own adapters. */
+const isCopied = (text: string): boolean => !/#(probe|heartbeat|conflict)#/.test(text);
+
 class World {
   readonly store: Dynamodb;
   readonly shown: Record<string, ShownTables>;
@@ -99,6 +102,9 @@ class World {
       );
     await registry.remove('acme', 'id-b', T0 + 5_000, 'w');
     await registry.probe(HOME, T0);
+    const notices = createNotices(db, 'countersign-live-registry-1');
+    await notices.heartbeat(HOME, T0);
+    await notices.conflict({ of: 'acme#id-a', version: 'r.1.a', lost: 's.1.a' }, T0);
     const clients = createClients(db, 'countersign-live-clients-1');
     const key = {
       kid: '1',
@@ -136,10 +142,10 @@ class World {
     return copyRegistry(options, parts);
   }
 
-  /** The items to copy: all except those of health checks. */
+  /** The items to copy: all except the table's own. */
   expectCopied(): void {
     for (const kind of KINDS) {
-      const wanted = this.items(tableName('live', kind, 1)).filter((text) => !text.includes('#probe#'));
+      const wanted = this.items(tableName('live', kind, 1)).filter(isCopied);
       expect(wanted.length).toBeGreaterThan(0);
       expect(this.items(tableName('live', kind, 2))).toEqual(wanted);
     }
@@ -595,7 +601,7 @@ it.each(REGIONS)(
     expect(tables[0]).toMatchObject({
       ...{ from_region: from, may_be_missing: [], left_behind: [{ region: alone, items: 6 }] },
     });
-    expect(at.items(NEW)).toEqual(at.items(OLD, from).filter((text) => !text.includes('#probe#')));
+    expect(at.items(NEW)).toEqual(at.items(OLD, from).filter(isCopied));
     const mark = await readMark({
       ...{ dynamodb: dynamodbClientOn(at.store, HOME), region: HOME, table: NEW },
       signal: new AbortController().signal,

@@ -46,6 +46,7 @@ function parts() {
       const handler = outboxHandler({
         ...{ events, tables, region: 'a', nowMs, log: () => {} },
         copiedMs: async () => undefined,
+        announce: undefined,
         wake: async () => {},
       });
       for (const table of Object.values(tables)) {
