@@ -244,7 +244,11 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
         }),
       );
       for (const { event } of await this.retries(id)) await this.dropRetry(id, event);
-      for (const letter of (await this.dead(id, undefined, 1_000)).letters) await this.dropDead(id, letter);
+      for (let next: string | undefined = ''; next !== undefined; ) {
+        const page: Awaited<ReturnType<Endpoints['dead']>> = await this.dead(id, undefined, 100);
+        for (const letter of page.letters) await this.dropDead(id, letter);
+        next = page.next;
+      }
       return 'answer' in result;
     },
 

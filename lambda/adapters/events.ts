@@ -40,6 +40,18 @@ export interface Range {
 /** Lambda ends every writer after 15 minutes: a number that was taken a day ago is not written any more. */
 export const ABANDONED_MS = 24 * 3600 * 1000;
 
+/** What the outbox keeps from one of its schedule's runs to the next. */
+export interface Notes {
+  /** How late other Regions are here. */
+  readonly heard: Heard;
+  /** The last look for keys that end soon. */
+  readonly expiring: {
+    readonly beganMs: number;
+    /** Where the next run goes on; absent where it was finished. */
+    readonly after?: Item | undefined;
+  };
+}
+
 /** All methods throw Unavailable. */
 export interface Events {
   /** Takes `count` numbers of an order. @returns the last of them */
@@ -52,9 +64,9 @@ export interface Events {
    * @param cursorMs that of the next number
    */
   close(order: string, seq: number, nowMs: number, cursorMs: number): Promise<void>;
-  /** @returns how late other Regions are here, as it was noted last; undefined where it never was */
-  heard(): Promise<Heard | undefined>;
-  hear(heard: Heard): Promise<void>;
+  /** @returns what was noted last; undefined where nothing was */
+  recall<N extends keyof Notes>(name: N): Promise<Notes[N] | undefined>;
+  note<N extends keyof Notes>(name: N, value: Notes[N]): Promise<void>;
   /** Remembers that an event stands in its orders. */
   remember(id: string, nowMs: number): Promise<void>;
   /** @returns whether the event was remembered */
@@ -64,9 +76,6 @@ export interface Events {
   /** Strongly consistent. @returns undefined for an order that has no number yet */
   range(order: string): Promise<Range | undefined>;
 }
-
-/** Partition of what was heard of other Regions. No client has this name. */
-const HEARD = '#heard';
 
 /** The number of the item that counts an order, and of the one that remembers an event. */
 const COUNTER = 0;
@@ -140,7 +149,7 @@ export function createEvents(dynamodb: Dynamodb, table: string, hears = false): 
 
     async put(order, seq, { id, type, timestamp, data }, nowMs) {
       if (hears && (!held || nowMs - held.atMs > HELD_MS))
-        held = { atMs: nowMs, heard: await events.heard() };
+        held = { atMs: nowMs, heard: await events.recall('heard') };
       return put(
         {
           ...key(order, seq),
@@ -160,13 +169,14 @@ export function createEvents(dynamodb: Dynamodb, table: string, hears = false): 
       await put(item, 'attribute_not_exists(pk)');
     },
 
-    async heard() {
-      const text = (await get(HEARD))?.heard?.S;
+    async recall(name) {
+      const text = (await get(`#${name}`))?.value?.S;
       return text === undefined ? undefined : JSON.parse(text);
     },
 
-    async hear(heard) {
-      await put({ ...key(HEARD, COUNTER), heard: { S: JSON.stringify(heard) } });
+    async note(name, value) {
+      // No client has a name that begins so.
+      await put({ ...key(`#${name}`, COUNTER), value: { S: JSON.stringify(value) } });
     },
 
     async remember(id, nowMs) {

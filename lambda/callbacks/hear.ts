@@ -5,7 +5,7 @@ import type { Notices } from '../adapters/notices.ts';
 
 export interface HearOptions {
   readonly notices: Notices;
-  readonly events: Pick<Events, 'heard' | 'hear'>;
+  readonly events: Pick<Events, 'recall' | 'note'>;
   readonly region: string;
   /** The other Regions of the stage. */
   readonly others: readonly string[];
@@ -16,5 +16,6 @@ export interface HearOptions {
 export async function hear({ notices, events, region, others, nowMs }: HearOptions): Promise<void> {
   await notices.heartbeat(region, nowMs());
   const heardMs = await notices.heardMs(others);
-  if (heardMs !== undefined) await events.hear(afterHeard(await events.heard(), heardMs, nowMs()));
+  if (heardMs === undefined) return;
+  await events.note('heard', afterHeard(await events.recall('heard'), heardMs, nowMs()));
 }

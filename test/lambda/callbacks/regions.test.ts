@@ -226,8 +226,12 @@ it('a rebuild writes a conflict that is absent, by when it was found; 30 days la
       .table('b', tableName(STAGE, 'registry'))
       .items('b', true)
       .filter(({ pk }) => pk!.S!.startsWith('#conflict#'));
-  expect(notices().map(({ ttl }) => Number(ttl!.N))).toEqual([
-    Math.ceil((s.nowMs() + 30 * 24 * HOUR_MS) / 1000),
+  const foundMs = s.nowMs();
+  s.advance(HOUR_MS);
+  await s.a.outbox(true);
+  replicate(s.store);
+  expect(notices().map(({ found_at, ttl }) => [Number(found_at!.N), Number(ttl!.N)])).toEqual([
+    [foundMs, Math.ceil((foundMs + 30 * 24 * HOUR_MS) / 1000)],
   ]);
 });
 
