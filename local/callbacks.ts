@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Wake } from '../lambda/callbacks/deliver.ts';
 import type { DeliverHandler } from '../lambda/callbacks/deliver-handler.ts';
+import { LONGEST_CHANGE_MS } from '../lambda/contract/defaults.ts';
 import { deliverName, outboxName, tableKinds, tableName } from '../lambda/contract/names.ts';
 import { servingEnvironment, type TableConsistency } from '../lambda/contract/serving-environment.ts';
 import { outbox } from '../lambda/entry/compose/callbacks.ts';
@@ -97,7 +98,7 @@ export async function startCallbacks({
         (TableName) =>
           new EventSourceMapping({
             streamArn: (store.ask(name, 'DescribeTable', { TableName }) as Described).Table.LatestStreamArn,
-            batchSize: BATCH,
+            ...{ batchSize: BATCH, maxAgeMs: LONGEST_CHANGE_MS },
             ask: async (operation, input) => store.ask(name, operation, input as never),
             invoke,
             onFailure: () => log({ level: 'ERROR', message: 'outbox', region: name, reason: 'expired' }),

@@ -33,7 +33,7 @@ describe.each<[string, () => Endpoints]>([
     const found = (await endpoints.get('ep_whole'))!;
     expect({ ...found, salt: Buffer.from(found.salt) }).toEqual(endpoint);
     await endpoints.putRetry('ep_whole', retry('evt_1'));
-    for (let i = 0; i < 120; i++)
+    for (let i = 0; i < 220; i++)
       await endpoints.putDead('ep_whole', { ...retry(`evt_${i}`), deadAtMs: T0 + i } as never);
     const { endpoints: all, retries } = await endpoints.list();
     expect([all.map(({ id }) => id), retries.get('ep_whole')]).toEqual([['ep_whole'], [retry('evt_1')]]);

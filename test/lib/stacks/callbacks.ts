@@ -1,4 +1,5 @@
 /** The functions behind events and callbacks: what their roles allow, and what calls them. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   deliverName,
@@ -30,6 +31,7 @@ import {
 } from './may.ts';
 
 const { region } = synthesise(PROD);
+const CALLBACKS = new URL('../../../lambda/callbacks/', import.meta.url);
 const NAMES = {
   outbox: outboxName('live'),
   deliver: deliverName('live'),
@@ -183,9 +185,9 @@ describe('what calls them', () => {
           OnFailure: { Destination: arn(idOf('AWS::SQS::Queue', 'QueueName', outboxFailedName('live'))) },
         },
       });
-      // A record is tried for as long as its stream has it.
-      for (const name of ['MaximumRetryAttempts', 'MaximumRecordAgeInSeconds', 'Enabled'])
-        expect(mapping).not.toHaveProperty(name);
+      // An hour before its stream forgets it, which no queue would be told of.
+      expect(mapping.MaximumRecordAgeInSeconds).toBe(23 * 3600);
+      for (const name of ['MaximumRetryAttempts', 'Enabled']) expect(mapping).not.toHaveProperty(name);
       const [source, attribute] = mapping.EventSourceArn['Fn::GetAtt'];
       expect([region.resources[source]!.Type, attribute]).toEqual(['Custom::CountersignStream', 'StreamArn']);
     }
@@ -222,6 +224,50 @@ describe('what calls them', () => {
     expect(mappings).toHaveLength(streams.length + 1);
   });
 
+  it.each([
+    [undefined, 50],
+    [100, 25],
+    [10, 2],
+  ])('with a quota of %s functions at once, %s turns at once', (concurrencyQuota, MaximumConcurrency) => {
+    const { region } = synthesise({ ...PROD, ...(concurrencyQuota && { concurrencyQuota }) });
+    const [limited] = region
+      .ofType('AWS::Lambda::EventSourceMapping')
+      .flatMap(({ Properties }) => Properties.ScalingConfig ?? []);
+    expect(limited).toEqual({ MaximumConcurrency });
+  });
+
+  it('delivery wakes itself, and Lambda lets it; no other function may call itself', () => {
+    const loops = region
+      .ofType('AWS::Lambda::Function')
+      .filter(({ Properties }) => Properties.RecursiveLoop !== undefined)
+      .map(({ Properties: { FunctionName, RecursiveLoop } }) => [FunctionName, RecursiveLoop]);
+    expect(loops).toEqual([[NAMES.deliver, 'Allow']]);
+  });
+
+  it('a call of a schedule that failed, or that waited for longer than the interval, is not repeated', () => {
+    const retries = Object.fromEntries(
+      region.ofType('AWS::Lambda::EventInvokeConfig').map(({ Properties }) => {
+        const { FunctionName, MaximumRetryAttempts, MaximumEventAgeInSeconds } = Properties;
+        return [
+          region.resources[FunctionName.Ref]!.Properties.FunctionName,
+          [MaximumRetryAttempts, MaximumEventAgeInSeconds],
+        ];
+      }),
+    );
+    const scheduled = region
+      .ofType('AWS::Events::Rule')
+      .map(({ Properties: { Targets, ScheduleExpression } }) => {
+        const [{ Arn, RetryPolicy }] = Targets;
+        expect(RetryPolicy).toMatchObject({ MaximumRetryAttempts: 0 });
+        const interval = { 'rate(1 minute)': 60, 'rate(10 minutes)': 600, 'rate(1 hour)': 3600 }[
+          ScheduleExpression as string
+        ];
+        return [region.resources[Arn['Fn::GetAtt'][0]]!.Properties.FunctionName, [0, interval]];
+      });
+    expect(scheduled).toHaveLength(4);
+    expect(retries).toEqual(Object.fromEntries(scheduled));
+  });
+
   it('schedules: delivery every minute, the outbox every ten', () => {
     const rules = region.ofType('AWS::Events::Rule').map(({ Properties }) => Properties);
     const scheduled = (id: string) =>
@@ -244,6 +290,85 @@ describe('what calls them', () => {
     const of = (name: string) =>
       inside.ofType('AWS::Lambda::Function').find(({ Properties }) => Properties.FunctionName === name)!;
     for (const name of Object.values(NAMES)) expect(of(name).Properties).not.toHaveProperty('VpcConfig');
+  });
+});
+
+describe('alarms', () => {
+  const alarm = (name: string) =>
+    region
+      .ofType('AWS::CloudWatch::Alarm')
+      .map(({ Properties }) => Properties)
+      .find(({ AlarmName }) => AlarmName === `countersign-live-${name}`)!;
+  const silence = {
+    ComparisonOperator: 'LessThanOrEqualToThreshold',
+    Threshold: 0,
+    TreatMissingData: 'breaching',
+  };
+
+  it('every error that the functions log is counted by an alarm', () => {
+    // The alarms on lateness and on the custom resource's failure find the others, and 410 is an answer.
+    const elsewhere = ['events', 'stream', 'endpoint_gone'];
+    const counted = new Map(
+      region
+        .ofType('AWS::Logs::MetricFilter')
+        .map(({ Properties: { FilterPattern, MetricTransformations } }) => [
+          /\$\.reason = "(\w+)"/.exec(FilterPattern)?.[1],
+          MetricTransformations[0].MetricName as string,
+        ]),
+    );
+    const watched = JSON.stringify(region.ofType('AWS::CloudWatch::Alarm'));
+    const files = readdirSync(CALLBACKS).map((file) => readFileSync(new URL(file, CALLBACKS), 'utf8'));
+    const lines = files.flatMap((text) => text.match(/level: 'ERROR',[^}]*/g) ?? []);
+    const reasons = lines.flatMap((line) => {
+      const [, reason] = /reason: ['`](\w+)/.exec(line)!;
+      return reason === 'endpoint_' ? ['endpoint_disabled', 'endpoint_gone'] : [reason!];
+    });
+    expect(reasons).toContain('turn');
+    for (const reason of reasons.filter((each) => !elsewhere.includes(each))) {
+      expect([reason, counted.get(reason)]).toEqual([reason, expect.any(String)]);
+      expect(watched).toContain(`"MetricName":"${counted.get(reason)}"`);
+    }
+  });
+
+  it('a schedule that stops is noticed, whoever else calls the function', () => {
+    for (const [name, rule, period] of [
+      ['callbacks-late-silent', NAMES.deliver, 300],
+      ['events-late-silent', NAMES.outbox, 7200],
+    ] as const) {
+      const { Metrics, ...rest } = alarm(name);
+      expect(rest).toMatchObject(silence);
+      const [math, ...used] = Metrics;
+      expect(math.Expression).toBe('FILL(calls, 0) - FILL(failed, 0)');
+      expect(used.map(({ MetricStat }: Record<string, unknown>) => MetricStat)).toEqual(
+        ['Invocations', 'FailedInvocations'].map((MetricName) => ({
+          Metric: { Namespace: 'AWS/Events', MetricName, Dimensions: [{ Name: 'RuleName', Value: rule }] },
+          ...{ Period: period, Stat: 'Sum' },
+        })),
+      );
+    }
+  });
+
+  it('a stream that nobody reads is noticed, also while nothing changes', () => {
+    const mappings = Object.entries(region.resources).filter(
+      ([, { Type, Properties }]) => Type === 'AWS::Lambda::EventSourceMapping' && Properties.StartingPosition,
+    );
+    expect(mappings).toHaveLength(2);
+    for (const [id, { Properties }] of mappings) {
+      expect(Properties.MetricsConfig).toEqual({ Metrics: ['EventCount'] });
+      const kind =
+        region.resources[Properties.EventSourceArn['Fn::GetAtt'][0]]!.Properties.TableName.split('-')[2];
+      expect(alarm(`events-late-unread-${kind}`)).toMatchObject({
+        ...silence,
+        ...{ Namespace: 'AWS/Lambda', MetricName: 'PolledEventCount', Statistic: 'SampleCount' },
+        Dimensions: [{ Name: 'EventSourceMappingUUID', Value: { Ref: id } }],
+        EvaluationPeriods: 3,
+      });
+    }
+  });
+
+  it('a stage of kind dev, without these alarms, has no metrics of mappings', () => {
+    for (const { Properties } of synthesise().region.ofType('AWS::Lambda::EventSourceMapping'))
+      expect(Properties).not.toHaveProperty('MetricsConfig');
   });
 });
 
