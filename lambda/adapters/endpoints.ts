@@ -24,7 +24,7 @@ export type EndpointState = 'pending' | 'active' | 'disabled' | 'gone';
 /** What the endpoint's owner and operators decide. */
 export interface EndpointSettings {
   readonly url: string;
-  /** When it became this URL, which tells it from one before. */
+  /** Since when it is this URL. */
   readonly urlSinceMs: number;
   /** Types that are sent; null for all. */
   readonly events: readonly string[] | null;
@@ -32,18 +32,24 @@ export interface EndpointSettings {
   /** The key of `webhook-root` that the secret is derived from. */
   readonly rootKid: string;
   readonly salt: Uint8Array;
-  /** The secret before, which signs until then, too. */
-  readonly previous: { readonly rootKid: string; readonly salt: Uint8Array; readonly untilMs: number } | null;
+  /** The secrets before, each of which signs until then, too; the oldest first. */
+  readonly previous: readonly PreviousSecret[];
+}
+
+export interface PreviousSecret {
+  readonly rootKid: string;
+  readonly salt: Uint8Array;
+  readonly untilMs: number;
 }
 
 /** What delivery decides. */
 export interface EndpointProgress {
   readonly state: EndpointState;
-  /** `urlSinceMs` of the URL that answered a ping; null if none has. Another one has to answer first. */
-  readonly verified: number | null;
+  /** The URL that answered a ping last; null if none has. Another one has to answer first. */
+  readonly verified: string | null;
   /** Number of the last event of the holder's order that is delivered, left out, or has a retry. */
   readonly cursor: number;
-  /** When that event was written. */
+  /** When that event was written, or earlier where changes of other Regions were late. */
   readonly cursorAtMs: number;
   /** Since when the circuit is open: too many events wait for a retry, so no new one is tried. */
   readonly openSinceMs: number | null;
@@ -119,6 +125,8 @@ export interface Endpoints {
    */
   change(endpoint: Term, changes: Partial<EndpointSettings & EndpointProgress>): Promise<boolean>;
   putRetry(id: string, retry: Retry): Promise<void>;
+  /** Lets an event that waits for a retry wait until then at most. */
+  hasten(id: string, event: string, untilMs: number): Promise<void>;
   dropRetry(id: string, event: string): Promise<void>;
   putDead(id: string, letter: DeadLetter): Promise<void>;
   dropDead(id: string, letter: Pick<DeadLetter, 'event' | 'deadAtMs'>): Promise<void>;
@@ -153,6 +161,10 @@ const deadSort = ({ deadAtMs, event }: Pick<DeadLetter, 'event' | 'deadAtMs'>): 
 export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause = randomPause): Endpoints {
   const key = (sort: string) => ({ pk: { S: ENDPOINTS }, sk: { S: ENDPOINT + sort } });
   const progressKey = ({ id, term }: Term) => key(id + PROGRESS + term);
+  const retryKey = (id: string, event: string) => ({
+    pk: { S: ENDPOINTS },
+    sk: { S: retryPrefix(id) + event },
+  });
   const write = (command: PutItemCommand | DeleteItemCommand | UpdateItemCommand) =>
     writeGlobal('clients', () => dynamodb.send(command as never), pause);
 
@@ -283,7 +295,11 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
       for (const part of (await partsOf(id)).keys()) if (part !== '') await drop(id + part);
       const existed = await drop(id);
       for (const { event } of await this.retries(id)) await this.dropRetry(id, event);
-      for (const letter of (await this.dead(id, undefined, 1_000)).letters) await this.dropDead(id, letter);
+      for (let next: string | undefined = ''; next !== undefined; ) {
+        const page: Awaited<ReturnType<Endpoints['dead']>> = await this.dead(id, undefined, 100);
+        for (const letter of page.letters) await this.dropDead(id, letter);
+        next = page.next;
+      }
       return existed;
     },
 
@@ -332,14 +348,26 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
       await write(
         new PutItemCommand({
           TableName: table,
-          Item: { pk: { S: ENDPOINTS }, sk: { S: retryPrefix(id) + retry.event }, ...fromRetry(retry) },
+          Item: { ...retryKey(id, retry.event), ...fromRetry(retry) },
+        }),
+      );
+    },
+
+    async hasten(id, event, untilMs) {
+      await write(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: retryKey(id, event),
+          UpdateExpression: 'SET next_at = :until',
+          // One that was delivered meanwhile does not come back.
+          ConditionExpression: 'next_at > :until',
+          ExpressionAttributeValues: { ':until': { N: String(untilMs) } },
         }),
       );
     },
 
     async dropRetry(id, event) {
-      const Key = { pk: { S: ENDPOINTS }, sk: { S: retryPrefix(id) + event } };
-      await write(new DeleteItemCommand({ TableName: table, Key }));
+      await write(new DeleteItemCommand({ TableName: table, Key: retryKey(id, event) }));
     },
 
     async putDead(id, letter) {
@@ -392,14 +420,14 @@ const SETTINGS = {
   rootKid: ['root_kid', text],
   salt: ['salt', (value: Uint8Array) => ({ B: value })],
   previous: [
-    'previous_secret',
+    'previous_secrets',
     (value: EndpointSettings['previous']) =>
-      json(value && { ...value, salt: Buffer.from(value.salt).toString('base64url') }),
+      json(value.map((each) => ({ ...each, salt: Buffer.from(each.salt).toString('base64url') }))),
   ],
 } as const satisfies Attributes<EndpointSettings>;
 const PROGRESS_ATTRIBUTES = {
   state: ['state', text],
-  verified: ['verified', number],
+  verified: ['verified', text],
   cursor: ['cursor', number],
   cursorAtMs: ['cursor_at', number],
   openSinceMs: ['open_since', number],
@@ -459,7 +487,7 @@ function toEndpoint(id: string, parts: Parts): Endpoint | undefined {
   const own = parts.get(PROGRESS + term);
   const progress = own ?? [...parts].findLast(([part]) => part.startsWith(PROGRESS))?.[1];
   const createdAtMs = numberOf(settings, 'created_at');
-  const previous = jsonOf(settings, 'previous_secret');
+  const previous: { readonly salt: string }[] = jsonOf(settings, 'previous_secrets') ?? [];
   const endpoint: Endpoint = {
     id,
     client: textOf(settings, 'client'),
@@ -469,7 +497,10 @@ function toEndpoint(id: string, parts: Parts): Endpoint | undefined {
     payload: textOf(settings, 'payload') as Endpoint['payload'],
     rootKid: textOf(settings, 'root_kid'),
     salt: present(settings.salt?.B, 'salt'),
-    previous: previous && { ...previous, salt: Buffer.from(previous.salt, 'base64url') },
+    previous: previous.map((each) => ({
+      ...(each as unknown as PreviousSecret),
+      salt: Buffer.from(each.salt, 'base64url'),
+    })),
     ...(progress ? toProgress(progress) : newProgress(createdAtMs)),
     holder,
     term,
@@ -483,7 +514,7 @@ function toEndpoint(id: string, parts: Parts): Endpoint | undefined {
 
 const toProgress = (item: Item): EndpointProgress => ({
   state: textOf(item, 'state') as EndpointState,
-  verified: numberOrNull(item, 'verified'),
+  verified: item.verified?.S ?? null,
   cursor: numberOf(item, 'cursor'),
   cursorAtMs: numberOf(item, 'cursor_at'),
   openSinceMs: numberOrNull(item, 'open_since'),
@@ -512,8 +543,8 @@ export const pingAt = (atMs: number): EndpointProgress['ping'] => ({
  * meanwhile
  */
 export function unverified(endpoint: Endpoint): Partial<EndpointProgress> {
-  const { state, verified, urlSinceMs, ping, pinged } = endpoint;
-  if (verified === urlSinceMs || (state !== 'active' && state !== 'pending')) return {};
+  const { state, url, verified, urlSinceMs, ping, pinged } = endpoint;
+  if (verified === url || (state !== 'active' && state !== 'pending')) return {};
   return {
     state: 'pending',
     ping: ping && ping.askedAtMs >= urlSinceMs ? ping : pingAt(urlSinceMs),

@@ -13,6 +13,7 @@ import {
   type Endpoint,
   type Endpoints,
   newProgress,
+  type PreviousSecret,
   pingAt,
   type Retry,
 } from '../adapters/endpoints.ts';
@@ -79,6 +80,8 @@ const Move = z.strictObject({ from: RegionName, to: RegionName, since: Time.opti
 const PAGE = 100;
 /** For so long the secret before signs, too. */
 const SECRET_OVERLAP_MS = 24 * 3_600_000;
+/** A receiver looks at eight signatures: five by secrets, and two by the platform's keys. */
+const MOST_PREVIOUS = 4;
 
 const byId = ({ id }: { id: string }): string => id;
 const noEndpoint = (id: string): AdminError => new AdminError(404, 'not_found', `there is no endpoint ${id}`);
@@ -96,11 +99,9 @@ export const webhookReadActions = ({ endpoints, events, region }: WebhookReadOpt
     async ({ client }) => {
       const { endpoints: all, retries } = await endpoints.list();
       const listed = all.filter((each) => client === undefined || each.client === client);
-      const lasts = await Promise.all(listed.map((each) => events.range(each.client)));
+      const pending = await Promise.all(listed.map((each) => pendingOf(events, each, region)));
       return {
-        endpoints: listed.map((each, i) =>
-          shown(each, retries.get(each.id) ?? [], lastFor(each, region, lasts[i]?.last)),
-        ),
+        endpoints: listed.map((each, i) => shown(each, retries.get(each.id) ?? [], pending[i]!)),
       };
     },
   ),
@@ -175,7 +176,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
         const platformKey = await publicSigningKey(options);
         await endpoints.create({
           ...{ id, client, url, urlSinceMs: now, events: types, payload },
-          ...{ rootKid: root.kid, salt, previous: null },
+          ...{ rootKid: root.kid, salt, previous: [] },
           ...newProgress(now),
           ...{ holder: region, cursor: (await events.range(client))?.last ?? 0 },
           ...{ createdAtMs: now, lease: null, leaseUntilMs: 0 },
@@ -202,13 +203,13 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
         // One that was given up must answer a ping before it gets events. So must another URL.
         const begins = enabled === true && before.state !== 'active';
         await change(before, {
-          ...(url !== undefined && { url, urlSinceMs: Math.max(now, before.urlSinceMs + 1) }),
+          ...(url !== undefined && { url, urlSinceMs: now }),
           ...(types !== undefined && { events: types }),
           ...(payload !== undefined && { payload }),
           ...(root && {
             rootKid: root.kid,
             salt,
-            previous: { rootKid: before.rootKid, salt: before.salt, untilMs: now + SECRET_OVERLAP_MS },
+            previous: overlapping(before, now),
           }),
           ...(enabled === false && { state: 'disabled' as const, ping: null }),
           ...(begins && {
@@ -218,8 +219,8 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
         });
         await hurry(id);
         const after = await found(id);
-        const last = lastFor(after, region, (await events.range(after.client))?.last);
-        const endpoint = shown(after, await endpoints.retries(id), last);
+        const pending = await pendingOf(events, after, region);
+        const endpoint = shown(after, await endpoints.retries(id), pending);
         return { ...endpoint, ...(root && { secret: secretOf(root, salt, id) }) };
       },
     ),
@@ -244,16 +245,25 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       if (since !== undefined) {
         const from = Math.min(endpoint.cursor, await seqBefore(events, endpoint.client, since));
         const cursorAtMs = Math.min(endpoint.cursorAtMs, since);
-        await change(endpoint, { cursor: from, cursorAtMs });
+        await change(endpoint, { cursor: from, cursorAtMs, probeAtMs: nowMs() });
+        // Reading on leaves out what waits for a retry.
+        const retries = await endpoints.retries(id);
+        await Promise.all(retries.map((retry) => endpoints.hasten(id, retry.event, nowMs())));
         await hurry(id);
         return { from };
+      }
+      if ((await endpoints.retries(id)).some((retry) => retry.event === event)) {
+        await change(endpoint, { probeAtMs: nowMs() });
+        await endpoints.hasten(id, event!, nowMs());
+        await hurry(id);
+        return { from: endpoint.cursor };
       }
       const letter = await findDead(endpoints, id, event!);
       if (!letter)
         throw new AdminError(
           404,
           'not_found',
-          `${event} is no dead letter of ${id}: replay since a time instead`,
+          `${event} neither waits for a retry nor was given up by ${id}: replay since a time instead`,
         );
       const now = nowMs();
       const { deadAtMs: _, ...rest } = letter;
@@ -323,7 +333,7 @@ async function signingRoot({ roots, refusedRoots, nowMs }: WebhookWriteOptions):
   return root;
 }
 
-/** This function reads no private key that signs callbacks: the one that delivers them copies the public halves. */
+/** Reads no private key that signs callbacks: the function that delivers them copies the public halves. */
 async function publicSigningKey(options: WebhookWriteOptions): Promise<KeysetKey> {
   const { publicKeys, refusedKeys, keysetMaxAgeMs, nowMs } = options;
   const [copy, refused] = await Promise.all([publicKeys.read(), refusedKeys()]);
@@ -335,6 +345,23 @@ async function publicSigningKey(options: WebhookWriteOptions): Promise<KeysetKey
       'public keys of webhook: none yet (countersign keys init; a new key is copied within a minute)',
     );
   return key;
+}
+
+/**
+ * A consumer may still have the oldest of them: an operator makes another secret where the answer with the new
+ * one was lost.
+ *
+ * @returns the secrets that sign beside a new one @throws AdminError where they are too many
+ */
+function overlapping({ id, rootKid, salt, previous }: Endpoint, nowMs: number): PreviousSecret[] {
+  const signing = previous.filter(({ untilMs }) => untilMs > nowMs);
+  if (signing.length < MOST_PREVIOUS)
+    return [...signing, { rootKid, salt, untilMs: nowMs + SECRET_OVERLAP_MS }];
+  throw new AdminError(
+    409,
+    'too_many_secrets',
+    `${id} has ${MOST_PREVIOUS + 1} secrets that sign: the oldest ends at ${time(signing[0]!.untilMs)}, try again then`,
+  );
 }
 
 const secretOf = (root: KeysetKey, salt: Uint8Array, endpointId: string): string =>
@@ -351,20 +378,27 @@ async function findDead(endpoints: Endpoints, id: string, event: string): Promis
   return undefined;
 }
 
-/** @returns number of the newest event in the order of the endpoint's cursor; null where another Region's is */
-const lastFor = ({ holder, takesOver }: Endpoint, region: string, last = 0): number | null =>
-  holder === region && !takesOver ? last : null;
-
 const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
-/** @param last number of the newest event; null where another Region delivers */
-function shown(endpoint: Endpoint, retries: readonly Retry[], last: number | null): ShownEndpoint {
-  const { id, client, url, events, payload, state, holder, pinged, cursor } = endpoint;
+/** @returns how many numbers of its order are still to be read; null where another Region has the order */
+async function pendingOf(
+  events: Events,
+  { client, cursor, holder, takesOver }: Endpoint,
+  region: string,
+): Promise<number | null> {
+  if (holder !== region || takesOver) return null;
+  const range = await events.range(client);
+  // The first number is high: none below it was given out.
+  return range ? Math.max(0, range.last - (cursor || range.settled)) : 0;
+}
+
+function shown(endpoint: Endpoint, retries: readonly Retry[], pending: number | null): ShownEndpoint {
+  const { id, client, url, events, payload, state, holder, pinged } = endpoint;
   return {
     ...{ id, client, url, events, payload, state, holder },
     circuit: endpoint.openSinceMs === null ? 'closed' : 'open',
     failing_since: time(endpoint.failingSinceMs),
-    pending: last === null ? null : Math.max(0, last - cursor),
+    pending,
     retries: retries.length,
     created_at: new Date(endpoint.createdAtMs).toISOString(),
     ping: pinged && { at: new Date(pinged.atMs).toISOString(), status: pinged.status, error: pinged.error },

@@ -12,7 +12,7 @@ import { callsOf, filterTarget, functionMetric, pollsOf, regionMetric } from './
 
 /** A record is gone after 24 hours: this leaves an operator most of a day. */
 const LATE = Duration.minutes(15);
-/** The interval of the outbox's schedule, and a time in which it calls at least once. */
+/** Some runs of the outbox's schedule, and a time in which it calls at least once. */
 const HOUR = Duration.hours(1);
 const TWO_HOURS = Duration.hours(2);
 

@@ -18,7 +18,18 @@ import { TABLES, tableName } from '../../lambda/contract/names.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
-import { HOME, NEW, OLD, OTHER, REGIONS, registration, T0, type World, world } from '../support/tables.ts';
+import {
+  HOME,
+  isCopied,
+  NEW,
+  OLD,
+  OTHER,
+  REGIONS,
+  registration,
+  T0,
+  type World,
+  world,
+} from '../support/tables.ts';
 import { Directory } from './cli.ts';
 
 const HOUR_S = 3_600;
@@ -166,9 +177,9 @@ it('endpoints of callbacks, what they did not take and their dead letters are co
 
 const endpointOf = (id: string): Parameters<ReturnType<typeof createEndpoints>['create']>[0] => ({
   ...{ id, client: 'acme', holder: HOME, url: 'https://hooks.example.com', events: null, payload: 'thin' },
-  ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: null, state: 'active', cursor: 1, cursorAtMs: T0 },
+  ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: [], state: 'active', cursor: 1, cursorAtMs: T0 },
   ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null, ping: null, pinged: null },
-  ...{ createdAtMs: T0, urlSinceMs: T0, verified: T0, lease: null, leaseUntilMs: 0 },
+  ...{ createdAtMs: T0, urlSinceMs: T0, verified: 'https://hooks.example.com', lease: null, leaseUntilMs: 0 },
 });
 
 it.each([
@@ -458,7 +469,7 @@ it.each(REGIONS)(
     expect(tables[0]).toMatchObject({
       ...{ from_region: from, may_be_missing: [], left_behind: [{ region: alone, items: 6 }] },
     });
-    expect(at.items(NEW)).toEqual(at.items(OLD, from).filter((text) => !text.includes('#probe#')));
+    expect(at.items(NEW)).toEqual(at.items(OLD, from).filter(isCopied));
     const mark = await readMark({
       ...{ dynamodb: dynamodbClientOn(at.store, HOME), region: HOME, table: NEW },
       signal: new AbortController().signal,

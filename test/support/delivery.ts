@@ -19,6 +19,8 @@ export class VirtualTime {
   nowMs: number;
   /** By time, the earliest last. */
   #waiting: { readonly atMs: number; readonly go: () => void }[] = [];
+  /** Work of other threads, such as WebCrypto's, for which time waits. */
+  #held = 0;
 
   constructor(startMs: number) {
     this.nowMs = startMs;
@@ -37,12 +39,27 @@ export class VirtualTime {
     });
   }
 
+  /** Stops time until the work is done. @returns ends the stop */
+  hold(): () => void {
+    this.#held += 1;
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#held -= 1;
+      isHeld = false;
+    };
+  }
+
+  async #settled(): Promise<void> {
+    do await settled();
+    while (this.#held > 0);
+  }
+
   async run(untilMs: number): Promise<void> {
-    await settled();
+    await this.#settled();
     while (this.#waiting.length > 0 && this.#waiting.at(-1)!.atMs <= untilMs) {
       this.nowMs = this.#waiting.at(-1)!.atMs;
       while (this.#waiting.at(-1)?.atMs === this.nowMs) this.#waiting.pop()!.go();
-      await settled();
+      await this.#settled();
     }
     this.nowMs = untilMs;
   }
@@ -69,11 +86,13 @@ export interface WorldOptions {
   readonly send: (callback: Callback, time: VirtualTime) => Promise<Sent>;
   /** Whether a wake-up arrives. @default always */
   readonly arrives?: () => boolean;
+  /** Whether writes are stopped. @default never */
+  readonly isStopped?: () => boolean;
 }
 
 export const T0 = Date.UTC(2026, 10, 28);
 
-export function world({ send, arrives = () => true }: WorldOptions): World {
+export function world({ send, arrives = () => true, isStopped = () => false }: WorldOptions): World {
   const time = new VirtualTime(T0);
   const endpoints = memoryEndpoints();
   const orders = new Map<string, StoredEvent[]>();
@@ -83,7 +102,7 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
   const readEvents: ReadEvents = async ({ client, after, limit }) => {
     const events = (orders.get(client) ?? []).slice(after, after + limit);
     const last = events.at(-1);
-    return { events, next: last?.seq ?? after, nextAtMs: last?.writtenAtMs, passed: false };
+    return { events, next: last?.seq ?? after, nextMs: last?.cursorMs, passed: false };
   };
   const wake = async (ids: readonly string[], delayMs: number) => {
     for (const id of ids) {
@@ -97,14 +116,16 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
     events: {
       range: async (order) => ({ settled: 0, last: orders.get(order)?.length ?? 0 }),
       query: async (order, after, limit) =>
-        (orders.get(order) ?? []).slice(after, after + limit).map((event) => ({ ...event, event })),
+        (orders.get(order) ?? [])
+          .slice(after, after + limit)
+          .map((event) => ({ ...event, writtenAtMs: event.cursorMs, event })),
     },
     readEvents,
     registry: { read: async () => undefined },
     sign: async () => ({ header: 'v1a,', bySecret: true }),
     send: (callback) => send(callback, time),
     wake,
-    isStopped: async () => false,
+    isStopped: async () => isStopped(),
     region: HERE,
     nowMs,
     random: () => 0.5,
@@ -125,7 +146,7 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
         orders.set(order, list);
         const data = { client_id: client, id, version: 'v' };
         const event = { seq: list.length + 1, id, type: 'registration.created' as const, timestamp };
-        list.push({ ...event, clientId: client, data, writtenAtMs: now });
+        list.push({ ...event, clientId: client, data, cursorMs: now });
       }
       const { endpoints: all } = await endpoints.list();
       const interested = all.filter((each) => each.client === client || each.client === '*');
@@ -157,9 +178,9 @@ export const newEndpoint = (id: string, changes: Partial<Endpoint> = {}): Endpoi
   payload: 'thin',
   rootKid: 'AAAAAA',
   salt: new Uint8Array(16),
-  previous: null,
+  previous: [],
   state: 'active',
-  verified: T0,
+  verified: changes.url ?? `https://${id}.example.com/`,
   cursor: 0,
   cursorAtMs: 0,
   openSinceMs: null,
@@ -230,6 +251,10 @@ export function memoryEndpoints(): Endpoints {
     },
     async putRetry(id, retry) {
       retries.set(id, (retries.get(id) ?? new Map()).set(retry.event, retry));
+    },
+    async hasten(id, event, untilMs) {
+      const retry = retries.get(id)?.get(event);
+      if (retry && retry.nextAtMs > untilMs) retries.get(id)!.set(event, { ...retry, nextAtMs: untilMs });
     },
     async dropRetry(id, event) {
       retries.get(id)?.delete(event);

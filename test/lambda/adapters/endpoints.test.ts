@@ -26,14 +26,15 @@ describe.each<[string, () => Endpoints]>([
       ...{ events: ['client.disabled'], payload: 'full', state: 'pending', cursor: 7, cursorAtMs: T0 },
       ping: { askedAtMs: T0, attempts: 1, nextAtMs: T0 + 1 },
       pinged: { atMs: T0, status: null, error: 'tls' },
-      previous: { rootKid: 'BBBBBB', salt: Buffer.alloc(16, 1), untilMs: T0 },
+      previous: [{ rootKid: 'BBBBBB', salt: Buffer.alloc(16, 1), untilMs: T0 }],
       salt: Buffer.alloc(16, 2),
     });
     await endpoints.create(endpoint);
     const found = (await endpoints.get('ep_whole'))!;
     expect({ ...found, salt: Buffer.from(found.salt), term: endpoint.term }).toEqual(endpoint);
     await endpoints.putRetry('ep_whole', retry('evt_1'));
-    await endpoints.putDead('ep_whole', { ...retry('evt_2'), deadAtMs: T0 } as never);
+    for (let i = 0; i < 220; i++)
+      await endpoints.putDead('ep_whole', { ...retry(`evt_${i}`), deadAtMs: T0 + i } as never);
     const { endpoints: all, retries } = await endpoints.list();
     expect([all.map(({ id }) => id), retries.get('ep_whole')]).toEqual([['ep_whole'], [retry('evt_1')]]);
     expect(await endpoints.remove('ep_whole')).toBe(true);
@@ -76,5 +77,17 @@ describe.each<[string, () => Endpoints]>([
     expect((await endpoints.retries('ep_change')).map(({ attempts }) => attempts)).toEqual([2]);
     await endpoints.dropRetry('ep_change', 'evt_1');
     expect(await endpoints.retries('ep_change')).toEqual([]);
+  });
+
+  it('let a retry wait less, never longer, and bring none back that was delivered', async () => {
+    await endpoints.putRetry('ep_change', retry('evt_1'));
+    const next = async () => (await endpoints.retries('ep_change')).map(({ nextAtMs }) => nextAtMs);
+    await endpoints.hasten('ep_change', 'evt_1', T0 + 6_000);
+    expect(await next()).toEqual([T0 + 5_000]);
+    await endpoints.hasten('ep_change', 'evt_1', T0);
+    expect(await next()).toEqual([T0]);
+    await endpoints.dropRetry('ep_change', 'evt_1');
+    await endpoints.hasten('ep_change', 'evt_1', T0);
+    expect(await next()).toEqual([]);
   });
 });

@@ -161,7 +161,7 @@ async function delivered(mode: 'strong' | 'eventual', changes: Partial<Endpoint>
   await made.a.endpoints.create(
     newEndpoint(ID, {
       ...{ client: CLIENT, holder: 'a', url: 'https://old.example/', payload: 'full', createdAtMs: created },
-      ...{ urlSinceMs: created, verified: pending ? null : created, ...changes },
+      ...{ urlSinceMs: created, ...(pending && { verified: null }), ...changes },
     }),
   );
   made.arrive();
