@@ -3,6 +3,7 @@
 import { type Mutant, mutant } from '../mutant.ts';
 
 const ROLLS = 'test/sdk/roll-over.test.ts';
+const FAKES = 'test/sdk/testing/platform.test.ts';
 const OBSERVES = 'test/sdk/observing.test.ts';
 
 export const SDK: readonly Mutant[] = [
@@ -71,6 +72,35 @@ export const SDK: readonly Mutant[] = [
     'route: ONE, caches',
     'route: pathOf(id), caches',
     OBSERVES,
+  ),
+  mutant(
+    'fake-is-true',
+    'sdk/typescript/testing/server.ts',
+    "if (this.#used.has(nonce.text)) return refuse('use_nonce', 'used');",
+    '',
+    FAKES,
+  ),
+  mutant('fake-is-true', 'sdk/typescript/testing/server.ts', ', nonce: false };', ' };', FAKES),
+  mutant(
+    'fake-is-true',
+    'sdk/typescript/testing/server.ts',
+    "deriveNonceKey(this.#nonceRoot, region, 'ledger')",
+    "deriveNonceKey(this.#nonceRoot, region && '', 'ledger')",
+    FAKES,
+  ),
+  mutant(
+    'fake-is-true',
+    'sdk/typescript/testing/clients.ts',
+    "decided.kind === 'again'",
+    '(Date.now() as number) === 0',
+    FAKES,
+  ),
+  mutant(
+    'fake-is-true',
+    'sdk/typescript/testing/default-schema.ts',
+    'const { length } = [...value];',
+    'const { length } = value;',
+    FAKES,
   ),
   mutant(
     'reads-are-own',
