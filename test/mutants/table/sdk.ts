@@ -83,13 +83,6 @@ export const SDK: readonly Mutant[] = [
   mutant('fake-is-true', 'sdk/typescript/testing/server.ts', ', nonce: false };', ' };', FAKES),
   mutant(
     'fake-is-true',
-    'sdk/typescript/testing/server.ts',
-    "deriveNonceKey(this.#nonceRoot, region, 'ledger')",
-    "deriveNonceKey(this.#nonceRoot, region && '', 'ledger')",
-    FAKES,
-  ),
-  mutant(
-    'fake-is-true',
     'sdk/typescript/testing/clients.ts',
     "decided.kind === 'again'",
     '(Date.now() as number) === 0',

@@ -52,7 +52,8 @@ export function contract(subject: () => Subject): void {
 
   test('a user is registered, read, and registered again with the same result', async () => {
     const client = connect();
-    const ada = { ...user(), email: 'ada@example.com', attributes: { born: 1815, e: 1e21, text: 'Zoë 🙂' } };
+    const names = { email: 'ada@example.com', display_name: '🙂'.repeat(256) };
+    const ada = { ...user(), ...names, attributes: { born: 1815, e: 1e21, text: 'Zoë 🙂' } };
     const first = await client.register(ada).withResponse();
     expect(first).toMatchObject({ status: 201, attempts: 1, data: { replayed: false, data: ada } });
     const { replayed: _, ...stored } = first.data;
