@@ -4,6 +4,7 @@ import { type Mutant, mutant } from '../mutant.ts';
 
 const ROLLS = 'test/sdk/roll-over.test.ts';
 const FAKES = 'test/sdk/testing/platform.test.ts';
+const THROTTLED = 'test/sdk/throttled.test.ts';
 const OBSERVES = 'test/sdk/observing.test.ts';
 
 export const SDK: readonly Mutant[] = [
@@ -72,6 +73,55 @@ export const SDK: readonly Mutant[] = [
     'route: ONE, caches',
     'route: pathOf(id), caches',
     OBSERVES,
+  ),
+  mutant(
+    'throttled-well',
+    'sdk/typescript/retry.ts',
+    'const waitMs = retryAfterMs + backoffMs(tried.quotaWaits++, limits.random);',
+    'const waitMs = backoffMs(tried.quotaWaits++, limits.random);',
+    THROTTLED,
+  ),
+  mutant(
+    'throttled-well',
+    'sdk/typescript/caller.ts',
+    "if (method !== 'GET') await this.#held(region, signals);",
+    '',
+    THROTTLED,
+  ),
+  mutant(
+    'throttled-well',
+    'sdk/typescript/caller.ts',
+    'const SPREAD_MS = 200;',
+    'const SPREAD_MS = 50_000;',
+    THROTTLED,
+  ),
+  mutant(
+    'moves-with-names',
+    'sdk/typescript/transport/node.ts',
+    ', clientTtl: 5 * DNS_TTL_MS',
+    '',
+    'test/sdk/transport.test.ts',
+  ),
+  mutant(
+    'checks-as-the-platform',
+    'sdk/typescript/caller.ts',
+    'if (unfit) return { error: unfit, sent };',
+    '',
+    'test/sdk/schema.test.ts',
+  ),
+  mutant(
+    'checks-as-the-platform',
+    'sdk/typescript/user-check.ts',
+    'if (held?.text !== text) held',
+    'if (!held) held',
+    'test/sdk/schema.test.ts',
+  ),
+  mutant(
+    'checks-as-the-platform',
+    'sdk/typescript/schema/index.ts',
+    'addFormats.default(ajv);',
+    'ajv.opts.validateFormats = false;',
+    'test/sdk/schema.test.ts',
   ),
   mutant(
     'fake-is-true',
