@@ -83,16 +83,9 @@ export const SDK: readonly Mutant[] = [
   ),
   mutant(
     'throttled-well',
-    'sdk/typescript/caller.ts',
-    "if (method !== 'GET') await this.#held(region, signals);",
-    '',
-    THROTTLED,
-  ),
-  mutant(
-    'throttled-well',
-    'sdk/typescript/caller.ts',
-    'const SPREAD_MS = 200;',
-    'const SPREAD_MS = 50_000;',
+    'sdk/typescript/retry.ts',
+    'retryAfterMs + backoffMs(tried.quotaWaits++, limits.random)',
+    '2 * retryAfterMs + backoffMs(tried.quotaWaits++, limits.random)',
     THROTTLED,
   ),
   mutant(
