@@ -38,6 +38,8 @@ export interface ClientRecord {
   readonly disabled: boolean;
   /** Signatures a minute; null = the platform's default. */
   readonly limit: number | null;
+  /** What its access tokens may be for. Absent: `DEFAULT_SCOPES`. */
+  readonly scopes?: readonly string[];
   readonly createdAtMs: number;
   readonly keys: readonly ClientKey[];
   /** Kids of the generations that an operator revoked. */

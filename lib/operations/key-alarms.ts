@@ -82,10 +82,11 @@ export class KeyAlarms extends Construct {
       metric: found('RevokedKeyAccepted', 'revoked_key_accepted'),
       threshold: 1,
     });
-    if (config.consistency !== 'single')
+    // A stage of kind dev has no customer key that could become unusable.
+    if (config.stage.kind === 'prod')
       alarm('ReplicaCutOff', {
         section: 'replica-cut-off',
-        what: "A Region's copy of a shared table is no longer replicated, or soon will not be: its customer key is unusable, or was. What that Region then registers no other Region sees.",
+        what: "A Region's copy of a shared table cannot be used, or is no longer replicated, or soon will not be: its customer key is unusable, or was. What that Region then registers no other Region sees.",
         metric: found('ReplicaCutOff', 'replica_cut_off', 'replica_inaccessible'),
         threshold: 1,
       });

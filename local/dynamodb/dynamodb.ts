@@ -171,6 +171,7 @@ export class Dynamodb {
       ...description,
       ...this.#updates.get(name)!.describe(region, this.#options.nowMs(region)),
       ...{ TableArn, ItemCount: length },
+      ...(table instanceof StrongTable && { MultiRegionConsistency: 'STRONG' }),
       ...(others.length > 0 && {
         Replicas: others.map((RegionName) => ({ RegionName, ReplicaStatus: 'ACTIVE' })),
       }),
