@@ -3,6 +3,7 @@
  * a setting of each replica, and the home stack turns it on where it makes the table (docs/aws-truths.md,
  * "Streams"). So it is turned on here where it is off.
  */
+import { LONGEST_SEARCH_MS } from '../contract/defaults.ts';
 
 /** What DescribeTable says, as far as it matters here. */
 export interface DescribedTable {
@@ -22,8 +23,6 @@ export interface TableStreams {
 
 export const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
 const PAUSE_MS = 2_000;
-/** The function ends a minute later. */
-export const LONGEST_SEARCH_MS = 240_000;
 /** A change of tables changes the function's rights some seconds before it is called. */
 const RIGHTS_MS = 30_000;
 /** Another change of the table is under way. */

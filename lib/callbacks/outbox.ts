@@ -7,8 +7,7 @@ import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { LONGEST_SEARCH_MS } from '../../lambda/callbacks/table-stream.ts';
-import { LONGEST_CHANGE_MS } from '../../lambda/contract/defaults.ts';
+import { LONGEST_CHANGE_MS, LONGEST_SEARCH_MS } from '../../lambda/contract/defaults.ts';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { ENDPOINTS, KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {

@@ -3,11 +3,11 @@ import { expect, it } from 'vitest';
 import { type FindStreamRequest, findStreamHandler } from '../../../lambda/callbacks/find-stream.ts';
 import {
   type DescribedTable,
-  LONGEST_SEARCH_MS,
   STREAM_VIEW,
   streamOf,
   type TableStreams,
 } from '../../../lambda/callbacks/table-stream.ts';
+import { LONGEST_SEARCH_MS } from '../../../lambda/contract/defaults.ts';
 import type { LogEntry } from '../../../lambda/contract/log-entry.ts';
 import { Dynamodb } from '../../../local/dynamodb/dynamodb.ts';
 
@@ -65,7 +65,8 @@ it('a strong table: the stream is turned on in each Region of its own, and in no
 
 it('one that is busy, or being turned on, is waited for, and turned on once', async () => {
   const run = played(
-    (ms, isTurnedOn) => (isTurnedOn ? { ...on, TableStatus: ms < 30_000 ? 'UPDATING' : 'ACTIVE' } : off),
+    (ms, isTurnedOn) =>
+      isTurnedOn && ms > 14_000 ? { ...on, TableStatus: ms < 30_000 ? 'UPDATING' : 'ACTIVE' } : off,
     (ms) => {
       if (ms < 10_000) throw named('ResourceInUseException');
     },

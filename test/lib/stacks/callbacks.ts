@@ -230,6 +230,7 @@ describe('what calls them', () => {
     [undefined, 50],
     [100, 25],
     [10, 2],
+    [4, 2],
   ])('with a quota of %s functions at once, %s turns at once', (concurrencyQuota, MaximumConcurrency) => {
     const { region } = synthesise({ ...PROD, ...(concurrencyQuota && { concurrencyQuota }) });
     const [limited] = region
