@@ -315,7 +315,7 @@ async function signingRoot({ roots, refusedRoots, nowMs }: WebhookWriteOptions):
   return root;
 }
 
-/** This function reads no private key that signs callbacks: the one that delivers them copies the public halves. */
+/** Reads no private key that signs callbacks: the function that delivers them copies the public halves. */
 async function publicSigningKey(options: WebhookWriteOptions): Promise<KeysetKey> {
   const { publicKeys, refusedKeys, keysetMaxAgeMs, nowMs } = options;
   const [copy, refused] = await Promise.all([publicKeys.read(), refusedKeys()]);
