@@ -1,4 +1,4 @@
-/** The custom resource that finds the stream of a Region's replica, on the local store and on played answers. */
+/** How the custom resource finds the stream of a Region's replica. */
 import { expect, it } from 'vitest';
 import { type FindStreamRequest, findStreamHandler } from '../../../lambda/callbacks/find-stream.ts';
 import {
@@ -17,7 +17,7 @@ const on: DescribedTable = { TableStatus: 'ACTIVE', StreamSpecification, LatestS
 const off: DescribedTable = { TableStatus: 'ACTIVE', MultiRegionConsistency: 'STRONG' };
 const named = (name: string) => Object.assign(new Error(name), { name });
 
-/** @param describe by the time since the start, and whether the stream was turned on @returns a run, and its time */
+/** @param describe by the time since the start, and by whether the stream was turned on */
 function played(
   describe: (ms: number, isTurnedOn: boolean) => DescribedTable,
   turnOn: (ms: number) => void = () => {},
