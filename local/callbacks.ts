@@ -28,8 +28,8 @@ import { STAGE } from './stage.ts';
 /** On AWS, Lambda reads a stream four times a second. */
 const POLL_MS = 250;
 const BATCH = 100;
-/** How often the outbox looks which keys of clients end soon. */
-const EXPIRING_EVERY_MS = 3_600_000;
+/** How often the outbox looks which keys of clients end soon, and how late other Regions are. */
+const OUTBOX_EVERY_MS = 600_000;
 /** On AWS a minute; here a person waits for what an operator's command changed. */
 const SCHEDULE_MS = 1_000;
 
@@ -86,7 +86,8 @@ export async function startCallbacks({
       const tables = tableKinds('global').map((kind) => tableName(STAGE, kind, generation));
       const url = 'http://127.0.0.1';
       const env = servingEnvironment({
-        ...{ stage: STAGE, region: name, baseUrl: url, entryUrl: url, regions: [], consistency },
+        ...{ stage: STAGE, region: name, baseUrl: url, entryUrl: url, consistency },
+        regions: regions.map((each) => ({ name: each.name, url })),
         tableGeneration: generation,
       });
       const runtime = { env, nowMs, log, dynamodb: aws.dynamodb, secrets: aws.secrets };
@@ -134,10 +135,12 @@ export async function startCallbacks({
       polling = undefined;
     });
   }, POLL_MS);
-  const hourly = setInterval(() => {
+  const onOutboxSchedule = () => {
     for (const { functions } of regions)
       functions.get(outboxName(STAGE))!({}, { awsRequestId: randomUUID() }).catch(() => {});
-  }, EXPIRING_EVERY_MS);
+  };
+  onOutboxSchedule();
+  const outboxSchedule = setInterval(onOutboxSchedule, OUTBOX_EVERY_MS);
   const onSchedule = () => {
     for (const delivery of deliveries) run(delivery, {});
   };
@@ -149,7 +152,7 @@ export async function startCallbacks({
     useTables,
     async stop() {
       clearInterval(timer);
-      clearInterval(hourly);
+      clearInterval(outboxSchedule);
       clearInterval(schedule);
       for (const each of timers) clearTimeout(each);
       await Promise.all(running);
