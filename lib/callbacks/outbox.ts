@@ -7,7 +7,7 @@ import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { LONGEST_CHANGE_MS } from '../../lambda/contract/defaults.ts';
+import { LONGEST_CHANGE_MS, LONGEST_SEARCH_MS } from '../../lambda/contract/defaults.ts';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { ENDPOINTS, KEY, LOST, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
@@ -51,6 +51,7 @@ const PATTERNS: Readonly<Record<GlobalTableKind, readonly object[]>> = {
 /** Of one table. The others that it serves may wait as long. */
 const BATCH = 100;
 const TIMEOUT = Duration.minutes(1);
+const SEARCH_TIMEOUT = Duration.millis(LONGEST_SEARCH_MS + 60_000);
 
 export class Outbox extends Construct {
   readonly logGroup: ILogGroup;
@@ -119,8 +120,14 @@ export class Outbox extends Construct {
       functionName: findStreamName(stage),
       bundle: bundles['find-stream'],
       environment: variables('find-stream', values),
-      timeout: TIMEOUT,
-      statements: [allow(['dynamodb:DescribeTable'], ...tables.map(({ arn }) => arn))],
+      timeout: SEARCH_TIMEOUT,
+      statements: [
+        // In strong mode each replica's stream has a switch of its own.
+        allow(
+          ['dynamodb:DescribeTable', ...(config.consistency === 'strong' ? ['dynamodb:UpdateTable'] : [])],
+          ...tables.map(({ arn }) => arn),
+        ),
+      ],
     });
     const mappings = tables.map(({ kind, name }) => {
       const stream = new CustomResource(this, `Stream-${kind}`, {
@@ -128,7 +135,7 @@ export class Outbox extends Construct {
         resourceType: 'Custom::CountersignStream',
         // Tables of another generation have another name, so their streams are found anew.
         properties: { TableName: name },
-        serviceTimeout: Duration.minutes(2),
+        serviceTimeout: SEARCH_TIMEOUT.plus(Duration.minutes(1)),
       });
       const mapping = new CfnEventSourceMapping(this, `Mapping-${kind}`, {
         functionName: outbox.function.functionArn,
