@@ -8,7 +8,6 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { LONGEST_CHANGE_MS, LONGEST_SEARCH_MS } from '../../lambda/contract/defaults.ts';
-import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { ENDPOINTS, KEY, LOST, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
   CONFLICT_PREFIX,
@@ -24,7 +23,7 @@ import {
 } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
-import type { EnvironmentValues } from '../functions/environment.ts';
+import { type EnvironmentValues, environmentOf } from '../functions/environment.ts';
 import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { callEvery } from '../functions/schedule.ts';
@@ -83,7 +82,7 @@ export class Outbox extends Construct {
       config,
       functionName: outboxName(stage),
       bundle: bundles.outbox,
-      environment: variables('outbox', values),
+      environment: environmentOf('outbox', values),
       timeout: TIMEOUT,
       statements: [
         allow(
@@ -119,7 +118,7 @@ export class Outbox extends Construct {
       config,
       functionName: findStreamName(stage),
       bundle: bundles['find-stream'],
-      environment: variables('find-stream', values),
+      environment: environmentOf('find-stream', values),
       timeout: SEARCH_TIMEOUT,
       statements: [
         // In strong mode each replica's stream has a switch of its own.
@@ -157,6 +156,3 @@ export class Outbox extends Construct {
     this.mappings = Object.fromEntries(mappings) as Record<GlobalTableKind, string>;
   }
 }
-
-const variables = (name: 'outbox' | 'find-stream', values: EnvironmentValues): Record<string, string> =>
-  Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));
