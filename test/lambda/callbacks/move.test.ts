@@ -59,7 +59,7 @@ function stage(mode: 'strong' | 'eventual') {
       await run?.();
     };
     const deliver = createDeliver({
-      ...{ endpoints, events, region, nowMs, readEvents: createReadEvents(events) },
+      ...{ endpoints, events, region, regions: NAMES, nowMs, readEvents: createReadEvents(events) },
       registry: { read: async () => undefined },
       sign: async () => ({ header: 'v1a,', bySecret: true }),
       async send(callback) {
