@@ -3,8 +3,15 @@
  * streams call the outbox, as on AWS; timers take the place of the queue and the schedule.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Wake } from '../lambda/callbacks/deliver.ts';
 import type { DeliverHandler } from '../lambda/callbacks/deliver-handler.ts';
+import {
+  type DescribedTable,
+  STREAM_VIEW,
+  streamOf,
+  type TableStreams,
+} from '../lambda/callbacks/table-stream.ts';
 import { LONGEST_CHANGE_MS } from '../lambda/contract/defaults.ts';
 import { deliverName, outboxName, tableKinds, tableName } from '../lambda/contract/names.ts';
 import { servingEnvironment, type TableConsistency } from '../lambda/contract/serving-environment.ts';
@@ -41,7 +48,7 @@ export interface CallbackOptions {
 
 export interface LocalCallbacks {
   /** Reads the streams of other tables from now on, as a Region's stack does that was deployed for them. */
-  useTables(generation: number): void;
+  useTables(generation: number): Promise<void>;
   /** Ends the polls, the last one included. */
   stop(): Promise<void>;
 }
@@ -73,9 +80,9 @@ export async function startCallbacks({
     timers.add(timer);
   };
 
-  function useTables(generation: number): void {
+  async function useTables(generation: number): Promise<void> {
     deliveries = [];
-    mappings = regions.flatMap(({ name, aws, functions }) => {
+    const made = regions.map(async ({ name, aws, functions }) => {
       const tables = tableKinds('global').map((kind) => tableName(STAGE, kind, generation));
       const url = 'http://127.0.0.1';
       const env = servingEnvironment({
@@ -94,10 +101,12 @@ export async function startCallbacks({
       const handler = outbox(runtime, wake) as LambdaHandler;
       functions.set(outboxName(STAGE), handler);
       const invoke = (event: object) => handler(event, { awsRequestId: randomUUID() });
-      return tables.map(
-        (TableName) =>
+      const streams = streamsIn(store, name);
+      const arns = await Promise.all(tables.map((table) => streamOf(table, streams)));
+      return arns.map(
+        (streamArn) =>
           new EventSourceMapping({
-            streamArn: (store.ask(name, 'DescribeTable', { TableName }) as Described).Table.LatestStreamArn,
+            streamArn: streamArn!,
             ...{ batchSize: BATCH, maxAgeMs: LONGEST_CHANGE_MS },
             ask: async (operation, input) => store.ask(name, operation, input as never),
             invoke,
@@ -106,6 +115,7 @@ export async function startCallbacks({
           }),
       );
     });
+    mappings = (await Promise.all(made)).flat();
   }
 
   /** A Region that is lost is read again once it is back. */
@@ -118,7 +128,7 @@ export async function startCallbacks({
   };
   const pollAll = () => Promise.all(mappings.map(poll));
 
-  useTables(1);
+  await useTables(1);
   let polling: Promise<unknown> | undefined;
   const timer = setInterval(() => {
     polling ??= pollAll().finally(() => {
@@ -151,6 +161,14 @@ export async function startCallbacks({
   };
 }
 
-interface Described {
-  readonly Table: { readonly LatestStreamArn: string };
-}
+/** As the custom resource of a Region's stack sees its tables. No change of one takes time here. */
+const streamsIn = (store: Dynamodb, region: string): TableStreams => ({
+  describe: async (TableName) =>
+    (store.ask(region, 'DescribeTable', { TableName }) as { Table: DescribedTable }).Table,
+  async turnOn(TableName) {
+    const StreamSpecification = { StreamEnabled: true, StreamViewType: STREAM_VIEW };
+    store.ask(region, 'UpdateTable', { TableName, StreamSpecification });
+  },
+  nowMs: Date.now,
+  sleep,
+});

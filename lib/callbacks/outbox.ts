@@ -7,8 +7,7 @@ import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { LONGEST_CHANGE_MS } from '../../lambda/contract/defaults.ts';
-import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
+import { LONGEST_CHANGE_MS, LONGEST_SEARCH_MS } from '../../lambda/contract/defaults.ts';
 import { ENDPOINTS, KEY, LOST, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
   CONFLICT_PREFIX,
@@ -24,7 +23,7 @@ import {
 } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
-import type { EnvironmentValues } from '../functions/environment.ts';
+import { type EnvironmentValues, environmentOf } from '../functions/environment.ts';
 import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { callEvery } from '../functions/schedule.ts';
@@ -51,6 +50,7 @@ const PATTERNS: Readonly<Record<GlobalTableKind, readonly object[]>> = {
 /** Of one table. The others that it serves may wait as long. */
 const BATCH = 100;
 const TIMEOUT = Duration.minutes(1);
+const SEARCH_TIMEOUT = Duration.millis(LONGEST_SEARCH_MS + 60_000);
 
 export class Outbox extends Construct {
   readonly logGroup: ILogGroup;
@@ -82,7 +82,7 @@ export class Outbox extends Construct {
       config,
       functionName: outboxName(stage),
       bundle: bundles.outbox,
-      environment: variables('outbox', values),
+      environment: environmentOf('outbox', values),
       timeout: TIMEOUT,
       statements: [
         allow(
@@ -118,9 +118,15 @@ export class Outbox extends Construct {
       config,
       functionName: findStreamName(stage),
       bundle: bundles['find-stream'],
-      environment: variables('find-stream', values),
-      timeout: TIMEOUT,
-      statements: [allow(['dynamodb:DescribeTable'], ...tables.map(({ arn }) => arn))],
+      environment: environmentOf('find-stream', values),
+      timeout: SEARCH_TIMEOUT,
+      statements: [
+        // In strong mode each replica's stream has a switch of its own.
+        allow(
+          ['dynamodb:DescribeTable', ...(config.consistency === 'strong' ? ['dynamodb:UpdateTable'] : [])],
+          ...tables.map(({ arn }) => arn),
+        ),
+      ],
     });
     const mappings = tables.map(({ kind, name }) => {
       const stream = new CustomResource(this, `Stream-${kind}`, {
@@ -128,7 +134,7 @@ export class Outbox extends Construct {
         resourceType: 'Custom::CountersignStream',
         // Tables of another generation have another name, so their streams are found anew.
         properties: { TableName: name },
-        serviceTimeout: Duration.minutes(2),
+        serviceTimeout: SEARCH_TIMEOUT.plus(Duration.minutes(1)),
       });
       const mapping = new CfnEventSourceMapping(this, `Mapping-${kind}`, {
         functionName: outbox.function.functionArn,
@@ -150,6 +156,3 @@ export class Outbox extends Construct {
     this.mappings = Object.fromEntries(mappings) as Record<GlobalTableKind, string>;
   }
 }
-
-const variables = (name: 'outbox' | 'find-stream', values: EnvironmentValues): Record<string, string> =>
-  Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));

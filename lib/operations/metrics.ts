@@ -52,6 +52,7 @@ const METRICS = {
   deadCallbacks: logged('DeadCallbacks'),
   failedTurns: logged('FailedTurns'),
   endingEndpointSecrets: logged('EndingEndpointSecrets'),
+  endpointsLeft: logged('EndpointsLeft'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
 } as const;
@@ -79,6 +80,7 @@ export function filterTarget(
     | 'deadCallbacks'
     | 'failedTurns'
     | 'endingEndpointSecrets'
+    | 'endpointsLeft'
     | 'endedEndpointSecrets',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {

@@ -123,6 +123,7 @@ export function world({ send, arrives = () => true, isStopped = () => false }: W
     wake,
     isStopped: async () => isStopped(),
     region: HERE,
+    regions: [HERE, 'eu-central-1'],
     nowMs,
     random: () => 0.5,
     log: (entry) => log.push(entry),

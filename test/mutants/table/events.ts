@@ -6,7 +6,31 @@ const OUTBOX = 'lambda/callbacks/outbox.ts';
 const READ = 'lambda/callbacks/read-events.ts';
 const EVENTS = 'lambda/adapters/events.ts';
 
+const TABLE_STREAM = 'lambda/callbacks/table-stream.ts';
+
 export const EVENTS_MUTANTS: readonly Mutant[] = [
+  ...(
+    [
+      ["found.MultiRegionConsistency !== 'STRONG'", 'true'],
+      [
+        'found.StreamSpecification?.StreamEnabled ? found.LatestStreamArn : undefined',
+        'found.LatestStreamArn',
+      ],
+      ['(isReady || !isTurnedOn)', 'true'],
+      ["name === 'AccessDeniedException' &&", "name === '' &&"],
+      ["'ResourceInUseException', ", ''],
+      ['isReady && !isTurnedOn) {', 'isReady) {'],
+    ] as const
+  ).map(([find, replace]) =>
+    mutant('stream-in-each-region', TABLE_STREAM, find, replace, 'test/lambda/callbacks/find-stream.test.ts'),
+  ),
+  mutant(
+    'stream-in-each-region',
+    'local/dynamodb/dynamodb.ts',
+    'if (streams) table.turnOnStream(region);',
+    'if (streams) for (const each of regions) table.turnOnStream(each);',
+    'test/local/dynamodb/stream.test.ts',
+  ),
   mutant(
     'event-of-change',
     CHANGE,
