@@ -1,6 +1,6 @@
 /** `countersign webhooks`: create, list, update, delete, test, failures, replay. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { AdminAction, AdminActions, FailedEvent, ShownEndpoint } from '../../lambda/contract/admin.ts';
+import type { FailedEvent, ShownEndpoint } from '../../lambda/contract/admin.ts';
 import { isClientId } from '../../protocol/client-id.ts';
 import { invokeAdmin } from '../admin.ts';
 import {
@@ -17,7 +17,7 @@ import { pause } from '../pause.ts';
 import { printFields, printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type TargetOptions } from '../target.ts';
 import { parseSince } from '../time.ts';
-import { listEndpoints } from './list.ts';
+import { type Holder, holderOf, listEndpoints } from './list.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 
@@ -44,6 +44,8 @@ interface ReplayOptions extends Options {
   readonly event?: string;
 }
 
+/** Given-up events are counted so far. */
+const MOST_COUNTED = 100;
 /** How long `test` waits for the result of a ping. */
 const PING_MS = 30_000;
 
@@ -92,12 +94,12 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
   )
     .addOption(new Option('--enable', 'deliver again, from where delivery stood').conflicts('disable'))
     .option('--disable', 'deliver nothing until it is enabled')
-    .option('--new-secret', 'give it another secret; the one before signs for a day, too')
+    .option('--new-secret', 'give it another secret; those before sign for a day, too')
     .action(update);
 
   add('delete <endpoint>', 'Delete an endpoint.', 'delete ep_4fzQhT1mVb8kLr2s').action(
     async (id: string, options: Options) =>
-      print(options, await ask(options, 'webhooks.delete', { id }), `${id} is deleted`),
+      print(options, await (await holder(options, id)).ask('webhooks.delete', { id }), `${id} is deleted`),
   );
 
   add(
@@ -122,14 +124,8 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     .action(replay);
   return webhooks;
 
-  function ask<A extends AdminAction>(
-    options: Options,
-    action: A,
-    params: AdminActions[A]['params'],
-    signal?: AbortSignal,
-  ): Promise<AdminActions[A]['result']> {
-    const target = findTarget(options, io);
-    return invokeAdmin(target, target.regions[0]!, action, params, signal);
+  function holder(options: Options, id: string, signal?: AbortSignal): Promise<Holder> {
+    return holderOf(findTarget(options, io), id, signal);
   }
 
   function print(options: Options, result: object, line: string): void {
@@ -142,7 +138,8 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     const whose = client === undefined ? { all: true as const } : { client };
     const { events, ...form } = settings(options);
     const params = { ...whose, url, ...form, ...(events && { events }) };
-    const created = await ask(options, 'webhooks.create', params);
+    const target = findTarget(options, io);
+    const created = await invokeAdmin(target, target.regions[0]!, 'webhooks.create', params);
     if (options.json) printJson(io, created);
     else printFields(io, created);
     warnOnce();
@@ -156,7 +153,7 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     else
       printTable(
         io,
-        ['endpoint', 'client', 'url', 'state', 'delivery', 'holder', 'last_ping'],
+        ['endpoint', 'client', 'url', 'state', 'delivery', 'holder', 'last_ping', 'secret_ends'],
         endpoints.map(row),
       );
   }
@@ -172,7 +169,8 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     };
     if (Object.keys(changes).length === 0)
       throw usage('give --url, --events, --payload, --enable, --disable or --new-secret');
-    const { secret, ...updated } = await ask(options, 'webhooks.update', { id, ...changes });
+    const { ask } = await holder(options, id);
+    const { secret, ...updated } = await ask('webhooks.update', { id, ...changes });
     const shown = secret === undefined ? updated : { ...updated, secret };
     print(
       options,
@@ -185,12 +183,13 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
   async function test(id: string, options: Options): Promise<void> {
     const pollMs = io.pollMs ?? 1_000;
     const ping = await interruptible(io, async (signal) => {
+      const { ask } = await holder(options, id, signal);
       const last = async () => {
-        const { endpoints } = await ask(options, 'webhooks.list', {}, signal);
+        const { endpoints } = await ask('webhooks.list', {});
         return endpoints.find((endpoint) => endpoint.id === id)?.ping;
       };
       const before = await last();
-      await ask(options, 'webhooks.test', { id }, signal);
+      await ask('webhooks.test', { id });
       for (let waitedMs = 0; waitedMs < PING_MS; waitedMs += pollMs) {
         const result = await last();
         if (result && result.at !== before?.at) return result;
@@ -205,11 +204,12 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
   }
 
   async function failures(id: string, options: Options): Promise<void> {
+    const { ask } = await holder(options, id);
     const all: FailedEvent[] = [];
     let after: string | undefined;
     do {
       const params = { id, ...(after !== undefined && { after }) };
-      const page = await ask(options, 'webhooks.failures', params);
+      const page = await ask('webhooks.failures', params);
       all.push(...page.failures);
       after = page.next;
     } while (after !== undefined);
@@ -224,19 +224,15 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
       );
   }
 
-  /** Only the Region that delivers knows the order of the endpoint's events. */
   async function replay(id: string, { since, event, ...options }: ReplayOptions): Promise<void> {
     if ((since === undefined) === (event === undefined)) throw usage('give --since TIME, or --event ID');
-    const target = findTarget(options, io);
-    const { endpoints } = await ask(options, 'webhooks.list', {});
-    const holder = endpoints.find((endpoint) => endpoint.id === id)?.holder ?? target.regions[0]!;
-    if (!target.regions.includes(holder)) throw usage(`${holder} delivers to ${id}: add it to --region`);
     const which = since === undefined ? { event: event! } : { since };
-    const result = await invokeAdmin(target, holder, 'webhooks.replay', { id, ...which });
+    const { region, ask } = await holder(options, id);
+    const result = await ask('webhooks.replay', { id, ...which });
     print(
       options,
       { id, ...result },
-      `${holder} delivers ${event ?? `what happened since ${since}`} to ${id} again`,
+      `${region} sends ${event ?? `what happened since ${since}`} to ${id} again; webhooks list shows how it goes`,
     );
   }
 
@@ -254,16 +250,20 @@ function settings({ events, payload }: Settings) {
 }
 
 function row(endpoint: ShownEndpoint): string[] {
-  const { id, client, url, state, holder, ping } = endpoint;
+  const { id, client, url, state, holder, ping, secret_ends_at } = endpoint;
   const last = ping ? `${ping.status ?? ping.error} ${ping.at}` : '';
-  return [id, client === '*' ? 'all' : client, url, state, delivery(endpoint), holder, last];
+  const whose = client === '*' ? 'all' : client;
+  return [id, whose, url, state, delivery(endpoint), holder, last, secret_ends_at ?? ''];
 }
 
-function delivery({ circuit, failing_since, pending, retries }: ShownEndpoint): string {
+function delivery(endpoint: ShownEndpoint): string {
+  const { circuit, failing_since, pending, retries, given_up, stopped } = endpoint;
   const parts = [
+    ...(stopped ? ['paused: writes are stopped'] : []),
     ...(circuit === 'open' ? ['held up by failures'] : []),
     ...(failing_since === null ? [] : [`failing since ${failing_since}`]),
     ...(retries > 0 ? [`${retries} to retry`] : []),
+    ...(given_up > 0 ? [`${given_up === MOST_COUNTED ? 'at least ' : ''}${given_up} given up`] : []),
     ...(pending === null ? ['new ones unknown'] : pending > 0 ? ['new ones to send'] : []),
   ];
   return parts.join(', ') || 'all sent';

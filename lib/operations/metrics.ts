@@ -51,6 +51,7 @@ const METRICS = {
   disabledEndpoints: logged('DisabledEndpoints'),
   deadCallbacks: logged('DeadCallbacks'),
   failedTurns: logged('FailedTurns'),
+  endingEndpointSecrets: logged('EndingEndpointSecrets'),
   endpointsLeft: logged('EndpointsLeft'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
@@ -78,6 +79,7 @@ export function filterTarget(
     | 'disabledEndpoints'
     | 'deadCallbacks'
     | 'failedTurns'
+    | 'endingEndpointSecrets'
     | 'endpointsLeft'
     | 'endedEndpointSecrets',
   stage: string,

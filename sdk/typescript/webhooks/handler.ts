@@ -164,7 +164,7 @@ class Receiver {
     const run = crypto.randomUUID();
     const begun = await this.#store.begin(id, run, LEASE_MS);
     if (begun === 'done') return SUCCESS;
-    // Success would end the attempts, but that run may yet fail. With `Retry-After` other events would wait, too.
+    // Success would end the attempts, but that run may yet fail. `Retry-After` would hold up other events.
     if (begun !== 'begun') return refusal(503, 'the event is being handled');
     const lease = this.#keepLease(id, run);
     try {

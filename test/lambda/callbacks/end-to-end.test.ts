@@ -87,7 +87,7 @@ async function stage({ timeoutMs = 5_000 } = {}) {
   const roots = initialKeyset({ alg: 'HKDF-SHA-256', jwk, ...life }, nowMs());
   let isStopped = false;
   const deliver = createDeliver({
-    ...{ endpoints, events, region: REGION, nowMs },
+    ...{ endpoints, events, region: REGION, regions: [REGION], nowMs },
     readEvents: createReadEvents(events),
     registry: { read: async () => undefined },
     sign: createSigner({ webhook: cacheOf(webhook), roots: cacheOf(roots) }),
@@ -104,6 +104,8 @@ async function stage({ timeoutMs = 5_000 } = {}) {
     refusedKeys: async () => [],
     roots: cacheOf(roots),
     refusedRoots: async () => [],
+    publicRoots: { read: async () => undefined },
+    isStopped: async () => isStopped,
     guard: LOOPBACK,
     resolve: async () => [{ address: '127.0.0.1', family: 4 }],
     wake: async () => {},

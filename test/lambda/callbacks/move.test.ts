@@ -89,6 +89,8 @@ function stage(mode: 'strong' | 'eventual') {
           }),
         },
         refusedRoots: async () => [],
+        publicRoots: { read: async () => undefined },
+        isStopped: async () => false,
         wake: async () => {},
       } as never),
     );

@@ -1,4 +1,4 @@
-/** Delivery to the SDK's own receiver, on one virtual clock: what an event that takes long costs the others. */
+/** Delivery to the SDK's own receiver, on one virtual clock: what a slow event costs the others. */
 import { afterEach, expect, it, vi } from 'vitest';
 import { createWebhookHandler, memoryStore, signWebhook } from '../../../sdk/typescript/webhooks/index.ts';
 import { SECRET } from '../../sdk/webhooks/events.ts';
