@@ -8,7 +8,6 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { LONGEST_CHANGE_MS, LONGEST_SEARCH_MS } from '../../lambda/contract/defaults.ts';
-import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { ENDPOINTS, KEY, LOST, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
   CONFLICT_PREFIX,
@@ -24,7 +23,7 @@ import {
 import type { Config } from '../config/read.ts';
 import { tableSets } from '../config/tables.ts';
 import { keyStatements } from '../data/encryption.ts';
-import type { EnvironmentValues } from '../functions/environment.ts';
+import { type EnvironmentValues, environmentOf } from '../functions/environment.ts';
 import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { callEvery } from '../functions/schedule.ts';
@@ -86,7 +85,7 @@ export class Outbox extends Construct {
       config,
       functionName: outboxName(stage),
       bundle: bundles.outbox,
-      environment: variables('outbox', values),
+      environment: environmentOf('outbox', values),
       timeout: TIMEOUT,
       statements: [
         allow(
@@ -123,7 +122,7 @@ export class Outbox extends Construct {
       config,
       functionName: findStreamName(stage),
       bundle: bundles['find-stream'],
-      environment: variables('find-stream', values),
+      environment: environmentOf('find-stream', values),
       timeout: SEARCH_TIMEOUT,
       statements: [
         allow(['dynamodb:DescribeTable'], ...tables.map(({ arn }) => arn)),
@@ -160,6 +159,3 @@ export class Outbox extends Construct {
     this.mappings = Object.fromEntries(ofInUse.map(({ kind, id }) => [kind, id])) as typeof this.mappings;
   }
 }
-
-const variables = (name: 'outbox' | 'find-stream', values: EnvironmentValues): Record<string, string> =>
-  Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));

@@ -262,4 +262,25 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
     'range.last - cursor',
     'test/cli/evacuation.test.ts',
   ),
+  mutant(
+    'delivery-stops',
+    'lambda/callbacks/deliver.ts',
+    'this.#stopped ||= await isStopped();',
+    '',
+    'test/lambda/callbacks/end-to-end.test.ts',
+  ),
+  mutant(
+    'delivery-stops',
+    'lambda/callbacks/deliver.ts',
+    '        if (await isStopped()) return;\n        const lease',
+    '        const lease',
+    'test/lambda/callbacks/end-to-end.test.ts',
+  ),
+  mutant(
+    'delivery-verified',
+    'lambda/admin/webhooks.ts',
+    "url !== undefined && before.state === 'active'",
+    "url !== undefined && before.state === 'gone'",
+    'test/lambda/callbacks/end-to-end.test.ts',
+  ),
 ];
