@@ -44,6 +44,8 @@ export interface DeliverOptions {
   /** Whether writes of `clients` are stopped, while the tables are copied. */
   readonly isStopped: () => Promise<boolean>;
   readonly region: string;
+  /** Names of the stage's Regions. */
+  readonly regions: readonly string[];
   readonly nowMs: () => number;
   /** 0 to 1. */
   readonly random: () => number;
@@ -77,7 +79,7 @@ type Outcome =
     };
 
 export function createDeliver(options: DeliverOptions): Deliver {
-  const { endpoints, events, region, nowMs, wake, isStopped, log } = options;
+  const { endpoints, events, region, regions, nowMs, wake, isStopped, log } = options;
   let prunedMs = Number.NEGATIVE_INFINITY;
 
   /** Once an hour, the oldest of each endpoint: more than become too old in an hour. */
@@ -135,6 +137,11 @@ export function createDeliver(options: DeliverOptions): Deliver {
         }),
       );
       await wake(due.flat(), 0);
+      const left = all.filter(({ holder }) => !regions.includes(holder));
+      if (left.length > 0) {
+        const target = left.map(({ id }) => id).join(' ');
+        log({ level: 'ERROR', message: 'callback', region, target, reason: 'no_holder' });
+      }
       const known = new Set(all.map(({ id }) => id));
       // A worker that was under way when its endpoint was deleted.
       for (const [id, left] of retries)

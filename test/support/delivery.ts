@@ -104,6 +104,7 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
     wake,
     isStopped: async () => false,
     region: HERE,
+    regions: [HERE, 'eu-central-1'],
     nowMs,
     random: () => 0.5,
     log: (entry) => log.push(entry),

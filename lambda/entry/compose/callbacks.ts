@@ -33,7 +33,7 @@ export function outbox(runtime: WithTables, wakeUp: Wake): OutboxHandler {
   const tables = globalTables(env);
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
   const copiedMs = once(() => readCopiedMs(dynamodb, tables.registry));
-  const wake = wakeInterested({ endpoints: endpoints(runtime), wake: wakeUp, nowMs });
+  const wake = wakeInterested({ endpoints: endpoints(runtime), wake: wakeUp, region, nowMs });
   const notices = createNotices(dynamodb, tables.registry);
   // One Region, or a strongly consistent table, accepts one registration of a user alone.
   const announce = isEventual(env) ? (each: Conflict) => notices.conflict(each, nowMs()) : undefined;

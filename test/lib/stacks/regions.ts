@@ -397,6 +397,7 @@ it('each Region has alarms, and each health check has one', () => {
     'callbacks-dead-letters',
     'callbacks-endpoint-disabled',
     'callbacks-late-failed',
+    'callbacks-left',
     'callbacks-late-queue',
     'callbacks-late-silent',
     'callbacks-late-turns',
