@@ -177,7 +177,7 @@ it('endpoints of callbacks, what they did not take and their dead letters are co
 
 const endpointOf = (id: string): Endpoint => ({
   ...{ id, client: 'acme', holder: HOME, url: 'https://hooks.example.com', events: null, payload: 'thin' },
-  ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: null, state: 'active', cursor: 1, cursorAtMs: T0 },
+  ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: [], state: 'active', cursor: 1, cursorAtMs: T0 },
   ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null, ping: null, pinged: null },
   ...{ createdAtMs: T0, lease: null, leaseUntilMs: 0 },
 });

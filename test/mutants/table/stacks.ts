@@ -706,7 +706,7 @@ export const STACKS: readonly Mutant[] = [
       [
         'callbacks-noticed',
         'lib/operations/delivery-alarms.ts',
-        'metric: callsOf(deliverName(stage), period)',
+        'metric: callsOf(deliverName(stage), PERIOD)',
         "metric: functionMetric(deliverName(stage), 'Invocations', { period })",
       ],
       [
