@@ -284,7 +284,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'cli/ending.ts',
-    'for (const signal of SIGNALS) process.on(signal, end);',
+    'for (const signal of SIGNALS) process.on(signal, endAll);',
     '',
     'test/cli/project.test.ts',
   ),
