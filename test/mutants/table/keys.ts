@@ -1464,7 +1464,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home',
     'lambda/rotate/key-home.ts',
-    'if (keysRegion !== region)',
+    'if (keysManagedBy !== region)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
   ),
