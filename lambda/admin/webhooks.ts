@@ -4,12 +4,13 @@ import * as z from 'zod';
 import { base62 } from '../../protocol/bytes.ts';
 import { deriveEndpointSecret } from '../../protocol/endpoint-secret.ts';
 import { EVENT_TYPES, OTHER_REGION_MS } from '../../protocol/event.ts';
-import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
+import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
 import { publicKeyText } from '../../protocol/webhook.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { Clients } from '../adapters/clients.ts';
 import type { DeadLetter, Endpoint, Endpoints, Retry } from '../adapters/endpoints.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
+import type { PublicKeys } from '../adapters/public-keys.ts';
 import { type Guard, guarded, type Resolve } from '../callbacks/guard.ts';
 import { seqBefore } from '../callbacks/read-events.ts';
 import type { ShownEndpoint } from '../contract/admin.ts';
@@ -87,11 +88,9 @@ export const webhookReadActions = ({ endpoints, events, region }: WebhookReadOpt
     async ({ client }) => {
       const { endpoints: all, retries } = await endpoints.list();
       const listed = all.filter((each) => client === undefined || each.client === client);
-      const lasts = await Promise.all(listed.map((each) => events.range(each.client)));
+      const pending = await Promise.all(listed.map((each) => pendingOf(events, each, region)));
       return {
-        endpoints: listed.map((each, i) =>
-          shown(each, retries.get(each.id) ?? [], each.holder === region ? (lasts[i]?.last ?? 0) : null),
-        ),
+        endpoints: listed.map((each, i) => shown(each, retries.get(each.id) ?? [], pending[i]!)),
       };
     },
   ),
@@ -104,7 +103,12 @@ export const webhookReadActions = ({ endpoints, events, region }: WebhookReadOpt
 
 export interface WebhookWriteOptions extends WebhookReadOptions {
   readonly clients: Pick<Clients, 'load'>;
-  readonly webhook: KeysetCache;
+  /** Of `webhook`. */
+  readonly publicKeys: Pick<PublicKeys, 'read'>;
+  /** Kids of `webhook` that an operator revoked. */
+  readonly refusedKeys: () => Promise<readonly string[]>;
+  /** Hard limit on the age of the copy of the public keys. */
+  readonly keysetMaxAgeMs: number;
   readonly roots: KeysetCache;
   readonly refusedRoots: () => Promise<readonly string[]>;
   readonly guard: Guard;
@@ -114,7 +118,7 @@ export interface WebhookWriteOptions extends WebhookReadOptions {
 }
 
 export function webhookWriteActions(options: WebhookWriteOptions): Actions {
-  const { endpoints, events, clients, webhook, region, wake, nowMs } = options;
+  const { endpoints, events, clients, region, wake, nowMs } = options;
 
   /** The schedule wakes it within a minute, so a failure here costs no more. */
   const hurry = (id: string): Promise<void> => wake([id], 0).catch(() => {});
@@ -148,8 +152,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
         const id = `ep_${base62(BigInt(`0x${randomBytes(11).toString('hex')}`), 16)}`;
         const salt = randomBytes(16);
         const root = await signingRoot(options);
-        const platformKey = await webhook.signingKey(now);
-        if (!platformKey) throw new Unavailable('keyset webhook: no key yet (countersign keys init)');
+        const platformKey = await publicSigningKey(options);
         await endpoints.create({
           ...{
             id,
@@ -204,8 +207,9 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
           }),
         });
         await hurry(id);
-        const last = before.holder === region ? ((await events.range(before.client))?.last ?? 0) : null;
-        const endpoint = shown(await found(id), await endpoints.retries(id), last);
+        const after = await found(id);
+        const pending = await pendingOf(events, after, region);
+        const endpoint = shown(after, await endpoints.retries(id), pending);
         return { ...endpoint, ...(root && { secret: secretOf(root, salt, id) }) };
       },
     ),
@@ -229,7 +233,8 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       if (endpoint.state === 'disabled' || endpoint.state === 'gone') throw disabled(id, endpoint.state);
       if (since !== undefined) {
         const from = Math.min(endpoint.cursor, await seqBefore(events, endpoint.client, since));
-        await endpoints.change(id, { cursor: from });
+        const cursorAtMs = Math.min(endpoint.cursorAtMs, since);
+        await endpoints.change(id, { cursor: from, cursorAtMs });
         await hurry(id);
         return { from };
       }
@@ -310,6 +315,20 @@ async function signingRoot({ roots, refusedRoots, nowMs }: WebhookWriteOptions):
   return root;
 }
 
+/** Reads no private key that signs callbacks: the function that delivers them copies the public halves. */
+async function publicSigningKey(options: WebhookWriteOptions): Promise<KeysetKey> {
+  const { publicKeys, refusedKeys, keysetMaxAgeMs, nowMs } = options;
+  const [copy, refused] = await Promise.all([publicKeys.read(), refusedKeys()]);
+  const isFresh = copy && copy.atMs > nowMs() - keysetMaxAgeMs;
+  const keyset = isFresh && { ...copy.keyset, revoked: [...copy.keyset.revoked, ...refused] };
+  const key = keyset && signingKey(keyset, nowMs());
+  if (!key)
+    throw new Unavailable(
+      'public keys of webhook: none yet (countersign keys init; a new key is copied within a minute)',
+    );
+  return key;
+}
+
 const secretOf = (root: KeysetKey, salt: Uint8Array, endpointId: string): string =>
   deriveEndpointSecret({ root: keyBytes(root), salt, endpointId });
 
@@ -326,14 +345,25 @@ async function findDead(endpoints: Endpoints, id: string, event: string): Promis
 
 const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
-/** @param last number of the newest event; null where another Region delivers */
-function shown(endpoint: Endpoint, retries: readonly Retry[], last: number | null): ShownEndpoint {
-  const { id, client, url, events, payload, state, holder, pinged, cursor } = endpoint;
+/** @returns how many numbers of its order are still to be read; null where another Region delivers */
+async function pendingOf(
+  events: Events,
+  { client, cursor, holder }: Endpoint,
+  region: string,
+): Promise<number | null> {
+  if (holder !== region) return null;
+  const range = await events.range(client);
+  // The first number is high: none below it was given out.
+  return range ? Math.max(0, range.last - (cursor || range.settled)) : 0;
+}
+
+function shown(endpoint: Endpoint, retries: readonly Retry[], pending: number | null): ShownEndpoint {
+  const { id, client, url, events, payload, state, holder, pinged } = endpoint;
   return {
     ...{ id, client, url, events, payload, state, holder },
     circuit: endpoint.openSinceMs === null ? 'closed' : 'open',
     failing_since: time(endpoint.failingSinceMs),
-    pending: last === null ? null : Math.max(0, last - cursor),
+    pending,
     retries: retries.length,
     created_at: new Date(endpoint.createdAtMs).toISOString(),
     ping: pinged && { at: new Date(pinged.atMs).toISOString(), status: pinged.status, error: pinged.error },

@@ -3,18 +3,19 @@
  * the changes.
  */
 import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { LONGEST_CHANGE_MS, LONGEST_SEARCH_MS } from '../../lambda/contract/defaults.ts';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
-import { ENDPOINTS, KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
+import { ENDPOINTS, KEY, LOST, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
+  CONFLICT_PREFIX,
   COPIED_KEY,
   findStreamName,
   type GlobalTableKind,
+  HEARTBEAT_PREFIX,
   outboxFailedName,
   outboxName,
   tableInUse,
@@ -26,6 +27,7 @@ import { keyStatements } from '../data/encryption.ts';
 import type { EnvironmentValues } from '../functions/environment.ts';
 import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
+import { callEvery } from '../functions/schedule.ts';
 import { wakeUpsArn } from './wake-ups.ts';
 
 export interface OutboxProps {
@@ -38,19 +40,25 @@ export interface OutboxProps {
 
 /** A mapping filters by what is in `dynamodb` alone. Each pattern lets records through. */
 const PATTERNS: Readonly<Record<GlobalTableKind, readonly object[]>> = {
-  // Registrations and tombstones. Probes, marks and removals have neither.
-  registry: [REGISTERED_AT, REMOVED_AT].map((name) => ({ NewImage: { [name]: { N: [{ exists: true }] } } })),
+  // Registrations, tombstones and notices of conflicts. Probes, marks and removals are none of them.
+  registry: [
+    ...[REGISTERED_AT, REMOVED_AT].map((name) => ({ NewImage: { [name]: { N: [{ exists: true }] } } })),
+    { NewImage: { [LOST]: { S: [{ exists: true }] } } },
+  ],
   clients: [{ Keys: { sk: { S: [STATE, { prefix: KEY }] } } }],
 };
 
 /** Of one table. The others that it serves may wait as long. */
 const BATCH = 100;
 const TIMEOUT = Duration.minutes(1);
+const SEARCH_TIMEOUT = Duration.millis(LONGEST_SEARCH_MS + 60_000);
 
 export class Outbox extends Construct {
   readonly logGroup: ILogGroup;
   /** Holds which records a mapping gave up. */
   readonly failed: Queue;
+  /** Ids of the mappings, as metrics have them. */
+  readonly mappings: Readonly<Record<GlobalTableKind, string>>;
 
   constructor(scope: Construct, id: string, { config, region, bundles, values }: OutboxProps) {
     super(scope, id);
@@ -64,6 +72,7 @@ export class Outbox extends Construct {
       const name = tableInUse(stage, kind, generations);
       return { kind, name, arn: tableArn(stack, name) };
     });
+    const registry = tables.find(({ kind }) => kind === 'registry')!.arn;
     this.failed = new Queue(this, 'Failed', {
       queueName: outboxFailedName(stage),
       enforceSSL: true,
@@ -82,16 +91,17 @@ export class Outbox extends Construct {
           tableArn(stack, tableName(stage, 'events')),
         ),
         allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
-        allowKeys(['GetItem'], [COPIED_KEY], [tables.find(({ kind }) => kind === 'registry')!.arn]),
+        allowKeys(['GetItem'], [COPIED_KEY, `${HEARTBEAT_PREFIX}*`], [registry]),
+        // What Regions tell each other; strongly consistent tables have no need of it.
+        ...(config.consistency === 'eventual'
+          ? [allowKeys(['PutItem'], [`${CONFLICT_PREFIX}*`, HEARTBEAT_PREFIX + region.name], [registry])]
+          : []),
         allow(
-          [
-            'dynamodb:DescribeStream',
-            'dynamodb:GetRecords',
-            'dynamodb:GetShardIterator',
-            'dynamodb:ListStreams',
-          ],
+          ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
           ...tables.map(({ arn }) => `${arn}/stream/*`),
         ),
+        // It takes no resource. Lambda makes no mapping without it.
+        allow(['dynamodb:ListStreams'], '*'),
         allow(['sqs:SendMessage'], this.failed.queueArn, wakeUpsArn(stack, stage)),
         // It finds the endpoints to wake.
         allowKeys(['Query'], [ENDPOINTS], [tableArn(stack, tableInUse(stage, 'clients', generations))]),
@@ -100,42 +110,51 @@ export class Outbox extends Construct {
       ],
     });
     this.logGroup = outbox.logGroup;
-    new Rule(this, 'EveryHour', {
+    callEvery(this, 'EveryTenMinutes', outbox.function, {
       ruleName: outboxName(stage),
-      description: 'Looks which keys of clients end soon',
-      schedule: Schedule.rate(Duration.hours(1)),
-      // After a failure the next hour is early enough.
-      targets: [new LambdaTarget(outbox.function, { retryAttempts: 0 })],
+      description: 'Looks which keys of clients end soon, and how late other Regions are',
+      interval: Duration.minutes(10),
     });
     const finder = new PlatformFunction(this, 'FindStream', {
       config,
       functionName: findStreamName(stage),
       bundle: bundles['find-stream'],
       environment: variables('find-stream', values),
-      timeout: TIMEOUT,
-      statements: [allow(['dynamodb:DescribeTable'], ...tables.map(({ arn }) => arn))],
+      timeout: SEARCH_TIMEOUT,
+      statements: [
+        // In strong mode each replica's stream has a switch of its own.
+        allow(
+          ['dynamodb:DescribeTable', ...(config.consistency === 'strong' ? ['dynamodb:UpdateTable'] : [])],
+          ...tables.map(({ arn }) => arn),
+        ),
+      ],
     });
-    for (const { kind, name } of tables) {
+    const mappings = tables.map(({ kind, name }) => {
       const stream = new CustomResource(this, `Stream-${kind}`, {
         serviceToken: finder.function.functionArn,
         resourceType: 'Custom::CountersignStream',
         // Tables of another generation have another name, so their streams are found anew.
         properties: { TableName: name },
-        serviceTimeout: Duration.minutes(2),
+        serviceTimeout: SEARCH_TIMEOUT.plus(Duration.minutes(1)),
       });
-      new CfnEventSourceMapping(this, `Mapping-${kind}`, {
+      const mapping = new CfnEventSourceMapping(this, `Mapping-${kind}`, {
         functionName: outbox.function.functionArn,
         eventSourceArn: stream.getAttString('StreamArn'),
         startingPosition: 'TRIM_HORIZON',
         batchSize: BATCH,
         bisectBatchOnFunctionError: true,
+        maximumRecordAgeInSeconds: LONGEST_CHANGE_MS / 1000,
         functionResponseTypes: ['ReportBatchItemFailures'],
         destinationConfig: { onFailure: { destination: this.failed.queueArn } },
         filterCriteria: {
           filters: PATTERNS[kind].map((dynamodb) => ({ pattern: JSON.stringify({ dynamodb }) })),
         },
+        // Alarms watch them, which a stage of kind dev does not have.
+        ...(config.stage.kind === 'prod' && { metricsConfig: { metrics: ['EventCount'] } }),
       });
-    }
+      return [kind, mapping.ref];
+    });
+    this.mappings = Object.fromEntries(mappings) as Record<GlobalTableKind, string>;
   }
 }
 

@@ -3,6 +3,7 @@ import {
   evacuatedKey,
   HEALTH_KEY,
   keysItemKey,
+  publicKeysKey,
   quotaKey,
   WRITE_STOP_KEY,
 } from '../../lambda/contract/limits.ts';
@@ -83,6 +84,7 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
       // A repeated evacuation reads since when the flag stands.
       GetItem: [
         ...['client-root', 'webhook', 'webhook-root'].map(keysItemKey),
+        publicKeysKey('webhook'),
         evacuatedKey('*'),
         WRITE_STOP_KEY,
       ],
@@ -90,7 +92,7 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
       PutItem: [WRITE_STOP_KEY],
       DeleteItem: [WRITE_STOP_KEY],
     },
-    secrets: ['client-root', 'webhook', 'webhook-root'],
+    secrets: ['client-root', 'webhook-root'],
     wakes: true,
   },
 };

@@ -1,7 +1,7 @@
 /** The platform's own description (`GET /.well-known/countersign`), cached for as long as it allows. */
 import { isBaseUrl } from '../../protocol/base-url.ts';
-import { ForeignRegionsError, UnexpectedAnswerError } from './errors.ts';
-import { type Answer, answerError } from './http.ts';
+import { type CountersignError, ForeignRegionsError } from './errors.ts';
+import { type Answer, answerError, unexpectedAnswer } from './http.ts';
 
 export interface RegionInfo {
   readonly name: string;
@@ -18,6 +18,8 @@ export interface Discovery {
   readonly proofMaxLifeS: number;
   /** Largest number of nonces that one request returns. */
   readonly maxNonceCount: number;
+  /** JSON Schema of users, if the platform names one. */
+  readonly schema: object | undefined;
 }
 
 /**
@@ -35,6 +37,7 @@ export class DiscoveryCache {
   readonly #fetch: () => Promise<Answer>;
   readonly #trusts: (url: string) => boolean;
   readonly #now: () => number;
+  readonly #onStale: (error: CountersignError) => void;
   #held: Discovery | undefined;
   #heldSinceMs = 0;
   #maxAgeMs = 0;
@@ -44,11 +47,18 @@ export class DiscoveryCache {
    * @param fetch fetches the document
    * @param trusts whether a Region's base URL may be used; other Regions are left out
    * @param now epoch milliseconds
+   * @param onStale gets the error of a refresh, which no call gets
    */
-  constructor(fetch: () => Promise<Answer>, trusts: (url: string) => boolean, now: () => number) {
+  constructor(
+    fetch: () => Promise<Answer>,
+    trusts: (url: string) => boolean,
+    now: () => number,
+    onStale: (error: CountersignError) => void = () => {},
+  ) {
     this.#fetch = fetch;
     this.#trusts = trusts;
     this.#now = now;
+    this.#onStale = onStale;
   }
 
   /**
@@ -65,7 +75,7 @@ export class DiscoveryCache {
     });
     if (!this.#held) return this.#pending;
     // If the refresh fails, keep using the old copy and try again later.
-    this.#pending.catch(() => {});
+    this.#pending.catch(this.#onStale);
     this.#keep(this.#held, SHORTEST_AGE_MS);
     return Promise.resolve(this.#held);
   }
@@ -74,7 +84,7 @@ export class DiscoveryCache {
     const answer = await this.#fetch();
     if (answer.status === 429 || answer.status >= 500) throw answerError(answer);
     const named = answer.status === 200 ? readDiscovery(answer.json) : undefined;
-    if (!named) throw new UnexpectedAnswerError(answer.asked, answer.status);
+    if (!named) throw unexpectedAnswer(answer);
     const regions = named.regions.filter(({ url }) => this.#trusts(url));
     if (regions.length === 0) {
       const origins = new Set(named.regions.map(({ url }) => new URL(url).origin));
@@ -95,7 +105,10 @@ export class DiscoveryCache {
 
 function readDiscovery(value: unknown): Discovery | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { issuer, regions, proof_max_life, max_nonce_count } = value as Record<string, unknown>;
+  const { issuer, regions, proof_max_life, max_nonce_count, registration_schema } = value as Record<
+    string,
+    unknown
+  >;
   if (typeof issuer !== 'string' || issuer.length > 2048 || !Array.isArray(regions)) return undefined;
   if (regions.length === 0 || regions.length > MOST_REGIONS || !regions.every(isRegion)) return undefined;
   return {
@@ -103,6 +116,10 @@ function readDiscovery(value: unknown): Discovery | undefined {
     regions: regions.map(({ name, url }) => ({ name, url })),
     proofMaxLifeS: Math.min(positive(proof_max_life) ?? 60, LONGEST_PROOF_LIFE_S),
     maxNonceCount: Math.min(positive(max_nonce_count) ?? 1, MOST_NONCES),
+    schema:
+      typeof registration_schema === 'object' && registration_schema !== null
+        ? registration_schema
+        : undefined,
   };
 }
 

@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Scheduler } from 'fast-check';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
+import { LONGEST_CHANGE_MS } from '../../lambda/contract/defaults.ts';
 import { TABLES, tableName } from '../../lambda/contract/names.ts';
 import type {
   EventSourceMapping,
@@ -95,11 +96,13 @@ export async function run(s: Scheduler, plan: Plan, Reader: typeof EventSourceMa
   let scheduled = true;
   const nowMs = () => T0 + elapsedMs;
   const store = new Dynamodb({ ...{ regions: REGIONS, witness: 'w', nowMs }, modeOf: () => plan.mode });
+  const StreamSpecification = { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' };
   store.ask('a', 'CreateTable', {
     TableName: TABLE,
     KeySchema: keys.map((AttributeName) => ({ AttributeName })),
-    StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
+    StreamSpecification,
   });
+  if (plan.mode === 'strong') store.ask('b', 'UpdateTable', { TableName: TABLE, StreamSpecification });
   const table = store.table('a', TABLE);
   for (const region of REGIONS) split(region, 0, plan.shards);
 
@@ -159,7 +162,7 @@ export async function run(s: Scheduler, plan: Plan, Reader: typeof EventSourceMa
     };
     return new Reader({
       ...{ streamArn: described.Table.LatestStreamArn, batchSize: plan.batchSize, nowMs },
-      ...{ ask: ask(region), invoke: invoke(region) },
+      ...{ ask: ask(region), invoke: invoke(region), maxAgeMs: LONGEST_CHANGE_MS },
       onFailure: (discarded) => {
         throw new Error(`records expired: ${JSON.stringify(discarded)}`);
       },

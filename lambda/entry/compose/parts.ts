@@ -8,6 +8,7 @@ import { createEvacuations, type Evacuations } from '../../adapters/evacuations.
 import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
+import { createPublicKeys, type PublicKeys } from '../../adapters/public-keys.ts';
 import { createRegistry, type Registry } from '../../adapters/registry.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
 import { createWriteStop, type WriteStop } from '../../adapters/write-stop.ts';
@@ -79,6 +80,9 @@ export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose):
   return cache;
 }
 
+export const publicKeys = ({ env, dynamodb }: WithTables, purpose: Purpose): PublicKeys =>
+  createPublicKeys(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'), purpose);
+
 export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
   return new Nonces({
     keyset,
@@ -124,11 +128,8 @@ export const readLimit = (runtime: Runtime): ReadLimit =>
 const signaturesPerMinute = ({ env }: Runtime): number =>
   numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE');
 
-/** Reads the kids of the roots that this Region refuses. */
-export const refusedRoots = (
-  { env, dynamodb }: WithTables,
-  purpose: 'client-root' | 'webhook-root' = 'client-root',
-) => {
+/** Reads the kids of a purpose that this Region refuses. */
+export const refusedKids = ({ env, dynamodb }: WithTables, purpose: Purpose) => {
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   return () => kids.read(purpose);
 };

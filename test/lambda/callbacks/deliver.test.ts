@@ -279,3 +279,31 @@ it('an event that comes while a worker gives its lease back waits for no schedul
   await made.time.run(T0 + 1_000);
   expect(made.sent.map(({ id }) => id)).toEqual(['evt_0', 'evt_1']);
 });
+
+it('a dead letter is kept for 30 days, at the Region that holds its endpoint', async () => {
+  const made = await one(() => failed(410));
+  await made.endpoints.create(newEndpoint('ep_other', { holder: 'eu-central-1', state: 'gone' }));
+  const letter = {
+    ...{ event: 'evt_old', type: 'registration.created', timestamp: '', data: '{}', attempts: 9 },
+    ...{ firstAtMs: T0, lastStatus: 500, lastError: null, deadAtMs: T0 },
+  };
+  await made.endpoints.putDead('ep_other', letter);
+  await made.emit(CLIENT);
+  await made.time.run(T0 + 30 * DAY_MS - HOUR_MS);
+  expect((await made.dead(ID)).map(({ event }) => event)).toEqual(['evt_0']);
+  await made.time.run(T0 + 30 * DAY_MS + 2 * HOUR_MS);
+  expect(await made.dead(ID)).toEqual([]);
+  expect(await made.dead('ep_other')).toHaveLength(1);
+});
+
+it('a dead letter of an endpoint that was deleted meanwhile does not stay', async () => {
+  const made = await one(async (_, time) => {
+    await time.sleep(1_000);
+    return failed(410);
+  });
+  await made.emit(CLIENT);
+  await made.time.run(T0 + 500);
+  await made.endpoints.remove(ID);
+  await made.time.run(T0 + DAY_MS);
+  expect(await made.dead(ID)).toEqual([]);
+});

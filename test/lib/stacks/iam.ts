@@ -96,7 +96,7 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:Query', resource: table('events') },
     item('GetItem', ['revoked#webhook']),
     item('GetItem', ['revoked#webhook-root']),
-    read('webhook'),
+    item('GetItem', ['public#webhook']),
     read('webhook-root'),
     { action: 'dynamodb:PutItem', resource: table('clients') },
     { action: 'dynamodb:DeleteItem', resource: table('clients') },

@@ -10,3 +10,4 @@ import './evacuation.ts';
 import './iam.ts';
 import './names.ts';
 import './keys.ts';
+import './callbacks.ts';
