@@ -36,6 +36,9 @@ export function environmentValues({ config, region, ...urls }: EnvironmentProps)
   });
 }
 
-export function environmentOf(name: FunctionName, values: EnvironmentValues): Record<string, string> {
+/** Functions whose variables all come from the serving environment. */
+type Served = FunctionName | 'outbox' | 'deliver' | 'find-stream';
+
+export function environmentOf(name: Served, values: EnvironmentValues): Record<string, string> {
   return Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));
 }

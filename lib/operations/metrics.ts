@@ -51,6 +51,7 @@ const METRICS = {
   disabledEndpoints: logged('DisabledEndpoints'),
   deadCallbacks: logged('DeadCallbacks'),
   failedTurns: logged('FailedTurns'),
+  endpointsLeft: logged('EndpointsLeft'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
 } as const;
@@ -77,6 +78,7 @@ export function filterTarget(
     | 'disabledEndpoints'
     | 'deadCallbacks'
     | 'failedTurns'
+    | 'endpointsLeft'
     | 'endedEndpointSecrets',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
