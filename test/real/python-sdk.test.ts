@@ -126,7 +126,7 @@ it('met each fault of a weak network', () => {
       expect(counts[fault], fault).toBeGreaterThan(0);
 });
 
-/** @returns clients whose keys end within the time in which they roll over, and one that events are read for */
+/** @returns clients whose keys end soon enough to roll over, and one whose events are read */
 async function moreClients({ info: { awsEndpoint, regions } }: Platform) {
   const region = regions[0]!.name;
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
