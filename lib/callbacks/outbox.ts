@@ -64,7 +64,7 @@ export class Outbox extends Construct {
     const stack = Stack.of(this);
     const stage = config.stage.name;
     const { inUse, other } = tableSets(config);
-    // Of tables that were in use before, the last changes are still read, until the config names them no more.
+    // The last changes of tables that were in use before are read until the config names them no more.
     const isBefore = other && other.generation < inUse.generation && other.regions.includes(region.name);
     const tables = [inUse, ...(isBefore ? [other] : [])].flatMap(({ generation, consistency }) =>
       tableKinds('global').map((kind) => {
