@@ -6,6 +6,7 @@ import { keyWindows } from '../../protocol/key-windows.ts';
 import { checkConsistency } from './consistency.ts';
 import type { ConfigFault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
+import { checkOAuth } from './oauth.ts';
 import type { ConfigSettings } from './schema.ts';
 import { checkTables } from './tables.ts';
 
@@ -21,6 +22,7 @@ export function checkTogether(settings: ConfigSettings): ConfigFault[] {
     ...rotationPeriods(settings),
     ...vaultNetworks(settings),
     ...vaultSts(settings),
+    ...checkOAuth(settings),
     ...perIpRate(settings),
     ...notYet(settings),
   ];
