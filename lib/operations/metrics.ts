@@ -52,6 +52,7 @@ const METRICS = {
   deadCallbacks: logged('DeadCallbacks'),
   failedTurns: logged('FailedTurns'),
   endpointsLeft: logged('EndpointsLeft'),
+  endingEndpointSecrets: logged('EndingEndpointSecrets'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
 } as const;
@@ -79,6 +80,7 @@ export function filterTarget(
     | 'deadCallbacks'
     | 'failedTurns'
     | 'endpointsLeft'
+    | 'endingEndpointSecrets'
     | 'endedEndpointSecrets',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {

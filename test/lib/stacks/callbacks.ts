@@ -80,7 +80,7 @@ const NEEDS: Record<Name, Try[]> = {
     ),
     on('GetItem', 'registry'),
     ...['revoked#webhook', 'revoked#webhook-root', 'stop#writes'].map((key) => item('GetItem', [key])),
-    item('PutItem', ['public#webhook']),
+    ...['public#webhook', 'public#webhook-root'].map((key) => item('PutItem', [key])),
     ...['webhook', 'webhook-root'].map(secret),
     ...['DeleteMessage', 'GetQueueAttributes', 'ReceiveMessage', 'SendMessage'].map((action) =>
       queue(action, wakeUpsName('live')),
