@@ -277,6 +277,27 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
     'test/lambda/adapters/endpoints.test.ts',
   ),
   mutant(
+    'endpoint-changes-stay',
+    'cli/evacuation/heard.ts',
+    '|| each.holder === holder)',
+    '|| true)',
+    'test/cli/heard.test.ts',
+  ),
+  mutant(
+    'endpoint-changes-stay',
+    'cli/evacuation/heard.ts',
+    'left = left.filter((_, i) => !knows[i]);',
+    'left = left.filter(() => !knows.some((each) => each));',
+    'test/cli/heard.test.ts',
+  ),
+  mutant(
+    'public-addresses',
+    'lambda/admin/webhooks.ts',
+    'if (url !== undefined) await requireReachable(options, url);',
+    '',
+    'test/lambda/callbacks/move.test.ts',
+  ),
+  mutant(
     'replay-complete',
     'lambda/admin/webhooks.ts',
     'Math.min(endpoint.cursorAtMs, since)',
