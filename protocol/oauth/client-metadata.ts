@@ -1,0 +1,142 @@
+/**
+ * What a client says of itself when it registers (RFC 7591 §2), as far as this platform takes it. Members
+ * that it does not know are ignored (§2); what it cannot do is refused with a description (§3.2.2).
+ */
+import type { JsonWebKey } from 'node:crypto';
+import { calculateJwkThumbprint, type JWK } from 'jose';
+import { isJsonObject } from '../json.ts';
+import { canonicalJwk } from '../public-jwk.ts';
+import type { NewPublicKey } from '../roll-over.ts';
+
+export interface ClientMetadata {
+  readonly keys: readonly NewPublicKey[];
+  /** What the client asks for; undefined where it names no scope. */
+  readonly scopes: readonly string[] | undefined;
+  /** Present in a change of a client (RFC 7592 §2.2). */
+  readonly clientId: string | undefined;
+}
+
+/** RFC 7591 §3.2.2. */
+export interface MetadataFault {
+  readonly ok: false;
+  readonly error: 'invalid_client_metadata';
+  /** For the developer of the client. It quotes nothing that the client sent. */
+  readonly description: string;
+}
+
+const fault = (description: string): MetadataFault => ({
+  ok: false,
+  error: 'invalid_client_metadata',
+  description,
+});
+
+/** The current key, and the next one while both work. */
+const MOST_KEYS = 2;
+
+/**
+ * @param body the JSON of the request
+ * @param mostKeys 1 for a registration, whose one key also signs the DPoP proof
+ */
+export async function readClientMetadata(
+  body: unknown,
+  mostKeys = MOST_KEYS,
+): Promise<{ readonly ok: true; readonly metadata: ClientMetadata } | MetadataFault> {
+  if (!isJsonObject(body)) return fault('The body must be a JSON object of client metadata.');
+  const { token_endpoint_auth_method: method, token_endpoint_auth_signing_alg: signingAlg } = body;
+  if (method !== undefined && method !== 'private_key_jwt')
+    return fault('token_endpoint_auth_method must be private_key_jwt.');
+  if ('jwks_uri' in body) return fault('jwks_uri is not supported: send the public key itself, as jwks.');
+  if ('client_secret' in body) return fault('client_secret is not supported: no client has one.');
+  const grants = body.grant_types;
+  if (grants !== undefined && !(Array.isArray(grants) && grants.includes('client_credentials')))
+    return fault('grant_types must include client_credentials.');
+  const scopes = body.scope === undefined ? undefined : readScope(body.scope);
+  if (scopes === null) return fault('scope must be scope names, separated by single spaces.');
+  const keys = await readKeys(body.jwks, signingAlg, mostKeys);
+  if ('error' in keys) return keys;
+  const { client_id: clientId } = body;
+  if (clientId !== undefined && typeof clientId !== 'string') return fault('client_id must be a string.');
+  return { ok: true, metadata: { keys, scopes, clientId } };
+}
+
+async function readKeys(
+  jwks: unknown,
+  signingAlg: unknown,
+  mostKeys: number,
+): Promise<NewPublicKey[] | MetadataFault> {
+  const given = isJsonObject(jwks) && Array.isArray(jwks.keys) ? jwks.keys : undefined;
+  if (!given) return fault('jwks is missing: {"keys":[…]} with the public key that signs.');
+  if (given.length === 0 || given.length > mostKeys)
+    return fault(
+      mostKeys === 1 ? 'jwks must hold exactly one key.' : `jwks must hold 1 to ${mostKeys} keys.`,
+    );
+  const keys: NewPublicKey[] = [];
+  for (const jwk of given) {
+    const key = await readKey(jwk, signingAlg);
+    if ('error' in key) return key;
+    keys.push(key);
+  }
+  return new Set(keys.map(({ kid }) => kid)).size === keys.length
+    ? keys
+    : fault('jwks holds the same key twice.');
+}
+
+const KINDS: Readonly<Record<string, readonly [kty: string, algs: readonly [string, ...string[]]]>> = {
+  'P-256': ['EC', ['ES256']],
+  Ed25519: ['OKP', ['Ed25519', 'EdDSA']],
+};
+/** RFC 7518 §6.2.2, §6.3.2 and §6.4, RFC 8037 §2. */
+const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+/** An exported key has more members, such as `key_ops` and `ext`: they are dropped. */
+async function readKey(jwk: unknown, signingAlg: unknown): Promise<NewPublicKey | MetadataFault> {
+  if (!isJsonObject(jwk)) return fault('A key of jwks is no JWK.');
+  if (PRIVATE.some((name) => name in jwk))
+    return fault('jwks holds a private or symmetric key. It must never leave its owner: make another pair.');
+  const { kty, crv, x, y, use, alg = signingAlg } = jwk;
+  const kind = typeof crv === 'string' && Object.hasOwn(KINDS, crv) ? KINDS[crv] : undefined;
+  if (!kind || kty !== kind[0]) return fault('A key of jwks must be EC with P-256, or OKP with Ed25519.');
+  const [natural] = kind[1];
+  const chosen = alg === undefined ? natural : kind[1].find((each) => each === alg);
+  if (chosen === undefined) return fault(`The alg of a key with ${crv} must be ${kind[1].join(' or ')}.`);
+  if (use !== undefined && use !== 'sig') return fault('The use of a key must be sig.');
+  const bare = { kty, crv, x, ...(kty === 'EC' && { y }) } as JsonWebKey;
+  const canonical = canonicalJwk(bare) as JWK | undefined;
+  if (!canonical)
+    return fault(`A key of jwks is not a key of ${crv}, with each coordinate as 32 bytes in base64url.`);
+  const kid = await calculateJwkThumbprint(canonical, 'sha256');
+  return { kid, alg: chosen, jwk: { ...canonical, alg: chosen } };
+}
+
+/** @returns the names of a scope (RFC 6749 §3.3), or null where it is none */
+export function readScope(scope: unknown): string[] | null {
+  if (typeof scope !== 'string' || scope.length > LONGEST_SCOPE) return null;
+  const names = scope.split(' ');
+  return names.every((name) => SCOPE_NAME.test(name)) ? [...new Set(names)] : null;
+}
+
+const LONGEST_SCOPE = 1_000;
+export const SCOPE_NAME = /^[!#-[\]-~]{1,64}$/;
+
+export interface RegisteredClient {
+  readonly clientId: string;
+  readonly createdAtMs: number;
+  readonly keys: readonly Pick<NewPublicKey, 'kid' | 'jwk'>[];
+  readonly scopes: readonly string[];
+}
+
+/**
+ * The metadata of a registered client (RFC 7591 §3.2.1). It states everything that the server chose in place
+ * of the defaults of §2.
+ */
+export const clientInformation = ({ clientId, createdAtMs, keys, scopes }: RegisteredClient) => ({
+  client_id: clientId,
+  client_id_issued_at: Math.floor(createdAtMs / 1000),
+  token_endpoint_auth_method: 'private_key_jwt',
+  grant_types: ['client_credentials'],
+  response_types: [],
+  scope: scopes.join(' '),
+  jwks: { keys: keys.map(({ kid, jwk }) => ({ ...jwk, kid, use: 'sig' })) },
+  // RFC 9449 §5.2.
+  dpop_bound_access_tokens: true,
+});
