@@ -19,5 +19,5 @@ export const consumes = (stored: LedgerRecord | undefined, w: string): boolean =
   stored === undefined || stored.w === w;
 
 /** @returns when the row may be deleted: 15 minutes after the nonce's life, in epoch seconds */
-export const ledgerTtlS = (nonce: NonceContent): number =>
+export const ledgerTtlS = (nonce: Pick<NonceContent, 'issuedMs' | 'lifeMs'>): number =>
   Math.ceil((nonce.issuedMs + nonce.lifeMs + MARGIN_MS) / 1000);

@@ -19,3 +19,9 @@ export function canonicalJwk(jwk: JsonWebKey): JsonWebKey | undefined {
   }
   return written.x === jwk.x && written.y === jwk.y ? written : undefined;
 }
+
+/** RFC 7518 §6.2.2, §6.3.2 and §6.4, RFC 8037 §2. */
+const SECRET = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+/** Whether a JWK has a member of a private or a symmetric key. */
+export const holdsSecret = (jwk: object): boolean => SECRET.some((name) => name in jwk);

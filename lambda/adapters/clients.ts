@@ -19,8 +19,8 @@ import {
 } from './aws/commands.ts';
 import { call } from './call.ts';
 import {
-  inviteItem,
   invitedKeyItem,
+  inviteItem,
   isRecord,
   keyItem,
   type Named,

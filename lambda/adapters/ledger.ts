@@ -6,7 +6,8 @@ import { call } from './call.ts';
 import { CONDITION_FAILED } from './dynamodb.ts';
 
 export interface Consume {
-  readonly nonce: PresentedNonce;
+  /** A nonce, or another text that may be used once while it lives. */
+  readonly nonce: Pick<PresentedNonce, 'text' | 'issuedMs' | 'lifeMs'>;
   readonly jti: string | undefined;
   /** Random token of this invocation: its retries have the same, no other invocation has. */
   readonly w: string;

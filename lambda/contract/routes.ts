@@ -36,10 +36,11 @@ export const checkersRoute = (segment: string): Route => ({
 export const BINARY_MEDIA_TYPES = ['*/*'];
 
 /** Request headers that a browser may send, and answer headers that it may read (CORS). */
-export const CORS_REQUEST_HEADERS = ['Authorization', 'Content-Type', 'If-None-Match'];
+export const CORS_REQUEST_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'If-None-Match'];
 export const CORS_ANSWER_HEADERS = [
   'Countersign-Key-Expires',
   'Countersign-Request-Id',
+  'DPoP-Nonce',
   'Date',
   'ETag',
   'Idempotency-Replayed',

@@ -6,7 +6,7 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   /** Only for the log, as is `reason`. */
-  readonly code?: ProblemCode;
+  readonly code?: string;
   readonly reason?: string;
 }
 

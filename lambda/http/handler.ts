@@ -5,7 +5,7 @@ import type { LogEntry } from '../contract/log-entry.ts';
 import { CORS_ANSWER_HEADERS } from '../contract/routes.ts';
 import { describeError, type Log } from '../log.ts';
 import { type Answer, problem } from './answer.ts';
-import { type RoutedRequest, readEvent } from './event.ts';
+import { type RoutedRequest, readEvent, type UnroutedRequest } from './event.ts';
 import { exposedKey } from './exposed-key.ts';
 
 export interface HttpContext {
@@ -13,7 +13,13 @@ export interface HttpContext {
   readonly errorDocsUrl: string;
   readonly nowMs: () => number;
   readonly log: Log;
+  /** Headers that every answer to the request has besides its own. @default none */
+  readonly headers?: (request: RoutedRequest | UnroutedRequest) => Promise<Record<string, string>>;
+  /** The answer to a failure. @default a problem */
+  readonly failure?: (code: FailureCode, reason: string) => Answer;
 }
+
+export type FailureCode = 'not_found' | 'unavailable' | 'internal';
 
 /** The work sets it once a signature is verified. */
 export interface LogFields {
@@ -25,12 +31,14 @@ const EXPOSED = CORS_ANSWER_HEADERS.join(', ');
 export type Work = (request: RoutedRequest, fields: LogFields) => Promise<Answer>;
 export type HttpHandler = (event: APIGatewayProxyEvent) => Promise<APIGatewayProxyResult>;
 
-export function httpHandler({ region, errorDocsUrl, nowMs, log }: HttpContext, work: Work): HttpHandler {
+export function httpHandler(context: HttpContext, work: Work): HttpHandler {
+  const { region, errorDocsUrl, nowMs, log } = context;
   return async (event) => {
     const startedMs = nowMs();
     const request = readEvent(event);
     const { requestId, method, resource } = request;
-    const fail = (code: 'not_found' | 'unavailable' | 'internal', reason: string, detail?: string) =>
+    const fail = (code: FailureCode, reason: string, detail?: string) =>
+      context.failure?.(code, reason) ??
       problem(code, { requestId, errorDocsUrl, nowMs: startedMs, reason, ...(detail && { detail }) });
 
     const fields: LogFields = {};
@@ -62,7 +70,8 @@ export function httpHandler({ region, errorDocsUrl, nowMs, log }: HttpContext, w
       duration_ms: nowMs() - startedMs,
       ...failure,
     });
-    return toResult(answer, requestId);
+    const more = await context.headers?.(request);
+    return toResult(more ? { ...answer, headers: { ...more, ...answer.headers } } : answer, requestId);
   };
 }
 

@@ -10,8 +10,9 @@ import {
   attestationKey,
   type EnrolmentPolicy,
 } from '../../protocol/oauth/attestation.ts';
-import { SCOPE_NAME } from '../../protocol/oauth/client-metadata.ts';
 import { parsePointer } from '../../protocol/oauth/json-pointer.ts';
+import { DEFAULT_SCOPES, isScope } from '../../protocol/oauth/scope.ts';
+import { holdsSecret } from '../../protocol/public-jwk.ts';
 import { duration } from './duration.ts';
 import type { ConfigFault } from './fault.ts';
 import { count } from './forms.ts';
@@ -52,9 +53,9 @@ const policy = z.strictObject({
     .array(
       z
         .string()
-        .regex(SCOPE_NAME, 'must be a scope name: 1 to 64 printable characters without space, " and \\'),
+        .refine(isScope, 'must be a scope name: 1 to 64 printable characters without space, " and \\'),
     )
-    .default(['registrations:write', 'registrations:read'])
+    .default([...DEFAULT_SCOPES])
     .meta({ examples: [['registrations:write']] }),
   limit: count(600)
     .optional()
@@ -130,7 +131,7 @@ function keyFaults({ jwks, jwksUri, algorithms }: PolicySettings): Fault[] {
   if (jwksUri !== undefined)
     return [['jwksUri', 'cannot be combined with jwks, which are the keys themselves']];
   const { keys } = jwks;
-  if (keys.some((key) => ['d', 'k', 'p'].some((name) => name in key)))
+  if (keys.some(holdsSecret))
     return [['jwks', 'holds a private key, which must stay with the issuer; give its public half']];
   const isUsable = (key: Record<string, unknown>) =>
     algorithms.some((alg) => attestationKey([key], { alg, kid: undefined }));

@@ -2,11 +2,11 @@
  * A platform's identity token as the proof of who a workload is (docs/enrolment.md): a JWT that AWS, GitHub,
  * GitLab or a Kubernetes cluster signed, for the key that the workload has just made.
  */
-import { createPublicKey, hash, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
-import { decodeBase64url } from '../bytes.ts';
-import { isJsonObject, parseJson } from '../json.ts';
+import { createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
 import { LEEWAY_S } from '../proof/claims.ts';
+import type { UsedOnce } from './client-assertion.ts';
 import { valueAt } from './json-pointer.ts';
+import { isTime, parseJwt, usedOnceKey } from './jwt.ts';
 
 /** RFC 7518 §3.1. */
 export const ATTESTATION_ALGORITHMS = ['RS256', 'ES256', 'ES384'] as const;
@@ -44,9 +44,7 @@ export interface Attestation {
   readonly kid: string | undefined;
   readonly issuer: string;
   readonly claims: Readonly<Record<string, unknown>>;
-  /** The header and the payload, as they were signed. */
-  readonly input: string;
-  readonly signature: Uint8Array;
+  readonly text: string;
 }
 
 /** For logs and metrics. The caller learns only that its token is not accepted. */
@@ -60,35 +58,20 @@ export type AttestationFault =
   | 'attestation_match'
   | 'attestation_ambiguous';
 
-const JWT_JSON = { maxDepth: 32, refuseProto: true };
 const LONGEST_TOKEN = 8_192;
 
 /** @returns undefined where the text is no JWS of a JWT in canonical form, by an algorithm of the list */
-export function readAttestation(token: string): Attestation | undefined {
-  const parts = token.length <= LONGEST_TOKEN ? token.split('.') : [];
-  if (parts.length !== 3) return undefined;
-  const [header, claims] = parts.slice(0, 2).map(jsonObject);
-  const signature = decodeBase64url(parts[2]!);
-  if (!header || !claims || !signature || signature.length === 0) return undefined;
-  const { kid, typ } = header;
-  const alg = ATTESTATION_ALGORITHMS.find((each) => each === header.alg);
-  // Another type is another kind of statement, such as an access token. RFC 7515 §4.1.11: nothing is critical
-  // here.
-  const fits =
-    alg !== undefined &&
-    (typ === undefined || (typeof typ === 'string' && typ.toUpperCase() === 'JWT')) &&
-    (kid === undefined || typeof kid === 'string') &&
-    !('crit' in header) &&
-    typeof claims.iss === 'string';
-  if (!fits) return undefined;
-  const input = token.slice(0, token.lastIndexOf('.'));
-  return { alg, kid: kid as string | undefined, issuer: claims.iss as string, claims, input, signature };
-}
-
-function jsonObject(part: string): Record<string, unknown> | undefined {
-  const bytes = decodeBase64url(part);
-  const value = bytes && parseJson(bytes, JWT_JSON)?.value;
-  return isJsonObject(value) ? value : undefined;
+export function readAttestation(text: string): Attestation | undefined {
+  const jwt = text.length <= LONGEST_TOKEN ? parseJwt(text) : undefined;
+  if (!jwt) return undefined;
+  const { kid, typ } = jwt.header;
+  const { iss } = jwt.claims;
+  const alg = ATTESTATION_ALGORITHMS.find((each) => each === jwt.header.alg);
+  // Another type is another kind of statement, such as an access token.
+  const isIdentity = typ === undefined || (typeof typ === 'string' && typ.toUpperCase() === 'JWT');
+  if (alg === undefined || !isIdentity || typeof iss !== 'string') return undefined;
+  if (kid !== undefined && typeof kid !== 'string') return undefined;
+  return { alg, kid, issuer: iss, claims: jwt.claims, text };
 }
 
 const FORMS = {
@@ -128,8 +111,13 @@ export function attestationKey(
   }
 }
 
-export const isSignedBy = ({ alg, input, signature }: Attestation, key: KeyObject): boolean =>
-  verify(FORMS[alg].digest, Buffer.from(input, 'latin1'), { key, dsaEncoding: 'ieee-p1363' }, signature);
+export function isAttestedBy({ alg, text }: Attestation, key: KeyObject): boolean {
+  const signature = Buffer.from(text.slice(text.lastIndexOf('.') + 1), 'base64url');
+  const input = Buffer.from(signedPart(text), 'latin1');
+  return verify(FORMS[alg].digest, input, { key, dsaEncoding: 'ieee-p1363' }, signature);
+}
+
+const signedPart = (text: string): string => text.slice(0, text.lastIndexOf('.'));
 
 /** What the token has to be for. */
 export interface AttestationContext {
@@ -193,16 +181,15 @@ function audienceOf({ aud }: Attestation['claims']): unknown {
 }
 
 /**
- * What a token that is taken once is known by: its `jti`, else the hash of what was signed. Never the whole
+ * What the ledger remembers of a token that is taken once: its `jti`, else what was signed. Never the whole
  * token, since an ECDSA signature has a twin.
  */
-export const attestationId = ({
-  issuer,
-  claims,
-  input,
-}: Attestation): readonly [issuer: string, id: string] => [
-  issuer,
-  typeof claims.jti === 'string' ? `jti:${claims.jti}` : `input:${hash('sha256', input, 'base64url')}`,
-];
-
-const isTime = (value: unknown): value is number => Number.isFinite(value);
+export function attestationUse({ issuer, claims, text }: Attestation, nowMs: number): UsedOnce {
+  const { jti, exp } = claims;
+  const [kind, value] = typeof jti === 'string' ? ['jti', jti] : ['input', signedPart(text)];
+  return {
+    text: usedOnceKey(`countersign/attestation/${kind}/v1`, issuer, value),
+    issuedMs: nowMs,
+    lifeMs: ((exp as number) + LEEWAY_S) * 1000 - nowMs,
+  };
+}

@@ -5,30 +5,22 @@
 import type { JsonWebKey } from 'node:crypto';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { isJsonObject } from '../json.ts';
-import { canonicalJwk } from '../public-jwk.ts';
+import { canonicalJwk, holdsSecret } from '../public-jwk.ts';
 import type { NewPublicKey } from '../roll-over.ts';
+import { type OAuthRefusal, refuseOAuth } from './error.ts';
+import { parseScope } from './scope.ts';
 
 export interface ClientMetadata {
   readonly keys: readonly NewPublicKey[];
-  /** What the client asks for; undefined where it names no scope. */
-  readonly scopes: readonly string[] | undefined;
   /** Present in a change of a client (RFC 7592 §2.2). */
   readonly clientId: string | undefined;
 }
 
-/** RFC 7591 §3.2.2. */
-export interface MetadataFault {
-  readonly ok: false;
-  readonly error: 'invalid_client_metadata';
-  /** For the developer of the client. It quotes nothing that the client sent. */
-  readonly description: string;
-}
+/** @param description for the developer of the client. It quotes nothing that the client sent */
+const fault = (description: string): MetadataFault =>
+  refuseOAuth('invalid_client_metadata', 'client_metadata', description);
 
-const fault = (description: string): MetadataFault => ({
-  ok: false,
-  error: 'invalid_client_metadata',
-  description,
-});
+type MetadataFault = OAuthRefusal<'invalid_client_metadata'>;
 
 /** The current key, and the next one while both work. */
 const MOST_KEYS = 2;
@@ -50,13 +42,14 @@ export async function readClientMetadata(
   const grants = body.grant_types;
   if (grants !== undefined && !(Array.isArray(grants) && grants.includes('client_credentials')))
     return fault('grant_types must include client_credentials.');
-  const scopes = body.scope === undefined ? undefined : readScope(body.scope);
-  if (scopes === null) return fault('scope must be scope names, separated by single spaces.');
+  // A client gets the scopes that were meant for it, whatever it asks for: the answer states them.
+  if (body.scope !== undefined && !parseScope(body.scope))
+    return fault('scope must be scope names, separated by single spaces.');
   const keys = await readKeys(body.jwks, signingAlg, mostKeys);
   if ('error' in keys) return keys;
   const { client_id: clientId } = body;
   if (clientId !== undefined && typeof clientId !== 'string') return fault('client_id must be a string.');
-  return { ok: true, metadata: { keys, scopes, clientId } };
+  return { ok: true, metadata: { keys, clientId } };
 }
 
 async function readKeys(
@@ -85,13 +78,10 @@ const KINDS: Readonly<Record<string, readonly [kty: string, algs: readonly [stri
   'P-256': ['EC', ['ES256']],
   Ed25519: ['OKP', ['Ed25519', 'EdDSA']],
 };
-/** RFC 7518 §6.2.2, §6.3.2 and §6.4, RFC 8037 §2. */
-const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
-
 /** An exported key has more members, such as `key_ops` and `ext`: they are dropped. */
 async function readKey(jwk: unknown, signingAlg: unknown): Promise<NewPublicKey | MetadataFault> {
   if (!isJsonObject(jwk)) return fault('A key of jwks is no JWK.');
-  if (PRIVATE.some((name) => name in jwk))
+  if (holdsSecret(jwk))
     return fault('jwks holds a private or symmetric key. It must never leave its owner: make another pair.');
   const { kty, crv, x, y, use, alg = signingAlg } = jwk;
   const kind = typeof crv === 'string' && Object.hasOwn(KINDS, crv) ? KINDS[crv] : undefined;
@@ -107,16 +97,6 @@ async function readKey(jwk: unknown, signingAlg: unknown): Promise<NewPublicKey 
   const kid = await calculateJwkThumbprint(canonical, 'sha256');
   return { kid, alg: chosen, jwk: { ...canonical, alg: chosen } };
 }
-
-/** @returns the names of a scope (RFC 6749 §3.3), or null where it is none */
-export function readScope(scope: unknown): string[] | null {
-  if (typeof scope !== 'string' || scope.length > LONGEST_SCOPE) return null;
-  const names = scope.split(' ');
-  return names.every((name) => SCOPE_NAME.test(name)) ? [...new Set(names)] : null;
-}
-
-const LONGEST_SCOPE = 1_000;
-export const SCOPE_NAME = /^[!#-[\]-~]{1,64}$/;
 
 export interface RegisteredClient {
   readonly clientId: string;

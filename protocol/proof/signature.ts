@@ -33,17 +33,17 @@ export function verifySignature(proof: Proof, candidates: readonly Candidate[]):
   let signer: ClientKey | undefined;
   for (let i = 0; i < triesFor(proof); i++) {
     const candidate = candidates[i];
-    const verified = verifies(proof, candidate ? candidate.material : DUMMY_KEYS[proof.alg]);
+    const verified = isSignedBy(proof, candidate ? candidate.material : DUMMY_KEYS[proof.alg]);
     if (verified && candidate) signer ??= candidate.key;
   }
   return signer;
 }
 
 /**
- * RFC 7515 §5.2 with RFC 7518 §3 and RFC 8037 §3.1. On this thread: handing it to another costs more than an
- * HMAC.
+ * Whether the key has signed the token, a compact JWS of one spelling: RFC 7515 §5.2 with RFC 7518 §3 and RFC
+ * 8037 §3.1. On this thread: handing it to another costs more than an HMAC.
  */
-function verifies({ token, alg }: Proof, key: KeyObject): boolean {
+export function isSignedBy({ token, alg }: Pick<Proof, 'token' | 'alg'>, key: KeyObject): boolean {
   const end = token.lastIndexOf('.');
   const text = token.slice(0, end);
   const signature = Buffer.from(token.slice(end + 1), 'base64url');

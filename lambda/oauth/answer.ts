@@ -1,0 +1,33 @@
+/** Answers of OAuth routes: JSON that nobody keeps, and the errors of RFC 6749 §5.2. */
+import { OAUTH_ERRORS, type OAuthErrorCode, type OAuthRefusal } from '../../protocol/oauth/error.ts';
+import { type Answer, json } from '../http/answer.ts';
+import type { FailureCode, HttpContext } from '../http/handler.ts';
+import type { DpopNonces } from './nonces.ts';
+
+const NO_STORE = { 'Cache-Control': 'no-store' };
+
+export const oauthJson = (status: number, value: unknown): Answer => json(status, value, NO_STORE);
+
+export function oauthError(
+  { error, reason, description }: OAuthRefusal,
+  headers: Readonly<Record<string, string>> = {},
+  status: number = OAUTH_ERRORS[error].status,
+): Answer {
+  const value = { error, error_description: description ?? OAUTH_ERRORS[error].description };
+  const more = { ...NO_STORE, ...(status >= 500 && { 'Retry-After': '1' }), ...headers };
+  return { ...json(status, value, more), code: error, reason };
+}
+
+const FAILURES: Readonly<Record<FailureCode, OAuthErrorCode>> = {
+  not_found: 'invalid_request',
+  unavailable: 'temporarily_unavailable',
+  internal: 'server_error',
+};
+
+/** The frame of an OAuth route: its failures are OAuth errors, and every answer carries a nonce for DPoP. */
+export const oauthContext = (http: HttpContext, nonces: DpopNonces): HttpContext => ({
+  ...http,
+  headers: () => nonces.header(),
+  failure: (code, reason) =>
+    oauthError({ ok: false, error: FAILURES[code], reason }, {}, code === 'not_found' ? 404 : undefined),
+});
