@@ -111,7 +111,7 @@ export const shown = (
   ...(apiKey !== undefined && { api_key: apiKey }),
 });
 
-async function rootThatSigns({ roots, refusedRoots, nowMs }: CredentialContext): Promise<KeysetKey> {
+export async function rootThatSigns({ roots, refusedRoots, nowMs }: CredentialContext): Promise<KeysetKey> {
   const found = await signingRoot(roots, refusedRoots, nowMs());
   if (found.kind === 'found') return found.root;
   if (found.kind === 'none') throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
@@ -122,7 +122,7 @@ async function rootThatSigns({ roots, refusedRoots, nowMs }: CredentialContext):
   );
 }
 
-function requireOutlivedBy(root: KeysetKey, expiresAtS: number): void {
+export function requireOutlivedBy(root: KeysetKey, expiresAtS: number): void {
   const { kid, retires_at } = root;
   if (retires_at === null || !isOutlivedBy(root, expiresAtS)) return;
   const end = timestamp(Math.floor(retires_at / 1000));
