@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
-import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
+import type { ClientKey, ClientOrigin, ClientRecord } from '../../protocol/client.ts';
 import type { Invite } from '../../protocol/oauth/invite.ts';
 import { DELETED, KEY, NEXT, RECORD, REVOKED, STATE } from '../contract/items.ts';
 import {
@@ -88,13 +88,17 @@ export interface Clients extends ClientReader {
    */
   redeemInvite(client: Named, invite: Invite, key: ClientKey, nowMs: number): Promise<boolean>;
   /**
-   * Its name stays known, and every public key that it brought stays revoked. @returns whether there was such
-   * a client
+   * Its name stays known, and every public key that it brought stays revoked.
+   *
+   * @param by a client that deletes itself, or that enrols again, stays disabled where it is. @default operator
+   * @returns whether there was such a client
    */
-  remove(clientId: string, nowMs: number): Promise<boolean>;
+  remove(clientId: string, nowMs: number, by?: 'operator' | 'client'): Promise<boolean>;
   /** @returns one page of names, in no order, and where the next one begins */
   list(limit: number, after?: Place): Promise<{ clientIds: string[]; next?: Place }>;
 }
+
+const ENROLLED: ClientOrigin = 'enrolment';
 
 /** Of an item of the table. */
 export interface Place {
@@ -170,6 +174,14 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     return put({ ...item, w }, 'attribute_not_exists(pk) OR w = :w', { ':w': w });
   };
 
+  /** Changes the record of this client, and not that of a later one of its name. */
+  const setRecord = ({ clientId, salt }: Named, name: 'profile' | 'scopes', value: string) =>
+    update(clientId, RECORD, {
+      UpdateExpression: `SET ${name} = :value`,
+      ConditionExpression: 'salt = :salt',
+      ExpressionAttributeValues: { ':value': { S: value }, ':salt': { B: salt } },
+    });
+
   async function has(clientId: string, sk: string): Promise<boolean> {
     return (await items(clientId)).some((item) => textOf(item, 'sk') === sk);
   }
@@ -182,10 +194,16 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
    * Drops everything but the record. A public key that the client brought is revoked: a later client may
    * bring it again.
    */
-  async function clear(clientId: string, found: readonly Item[], nowMs: number): Promise<void> {
+  async function clear(
+    clientId: string,
+    found: readonly Item[],
+    nowMs: number,
+    keepsState = false,
+  ): Promise<void> {
     for (const item of found) {
       const sk = textOf(item, 'sk');
       if (sk.startsWith(KEY) && item.jwk) await revoke(clientId, sk.slice(KEY.length), nowMs);
+      if (keepsState && sk === STATE) continue;
       if (!isRecord(item) && !isBroughtKeysRevocation(sk)) await drop(item);
     }
   }
@@ -249,21 +267,9 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       });
     },
 
-    async setScopes({ clientId, salt }, scopes) {
-      return update(clientId, RECORD, {
-        UpdateExpression: 'SET scopes = :scopes',
-        ConditionExpression: 'salt = :salt',
-        ExpressionAttributeValues: { ':scopes': { S: scopes.join(' ') }, ':salt': { B: salt } },
-      });
-    },
+    setScopes: (client, scopes) => setRecord(client, 'scopes', scopes.join(' ')),
 
-    async setProfile({ clientId, salt }, profile) {
-      return update(clientId, RECORD, {
-        UpdateExpression: 'SET profile = :profile',
-        ConditionExpression: 'salt = :salt',
-        ExpressionAttributeValues: { ':profile': { S: profile }, ':salt': { B: salt } },
-      });
-    },
+    setProfile: (client, profile) => setRecord(client, 'profile', profile),
 
     // The token that it writes tells a key that was added from a client's first ones: `ADDED_BY`.
     addKey: (client, key) => putOnce(keyItem(client, key)),
@@ -325,11 +331,11 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       return true;
     },
 
-    async remove(clientId, nowMs) {
+    async remove(clientId, nowMs, by = 'operator') {
       const found = await items(clientId);
       const record = found.find(isRecord);
       if (!record) return false;
-      await clear(clientId, found, nowMs);
+      await clear(clientId, found, nowMs, by === 'client' || record.origin?.S === ENROLLED);
       await put({ pk: { S: clientId }, sk: { S: DELETED }, deleted_at: { N: String(nowMs) } });
       // The record goes last: an interrupted deletion leaves a client without keys, not keys without a
       // client.

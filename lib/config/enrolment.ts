@@ -38,7 +38,12 @@ const policy = z.strictObject({
     .optional()
     .meta({ examples: ['https://keys.example.com/jwks.json'] }),
   jwks: z
-    .strictObject({ keys: z.array(z.record(z.string(), z.unknown())).min(1, 'must hold at least one key') })
+    .strictObject({
+      keys: z
+        .array(z.record(z.string(), z.unknown()))
+        .min(1, 'must hold at least one key')
+        .meta({ examples: [[{ kty: 'EC', crv: 'P-256', kid: '1', x: '…', y: '…' }]] }),
+    })
     .optional()
     .meta({ examples: [{ keys: [{ kty: 'EC', crv: 'P-256', kid: '1', x: '…', y: '…' }] }] }),
   algorithms: z

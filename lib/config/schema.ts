@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { DEFAULTS, LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
 import { LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 import { duration, isoDuration } from './duration.ts';
+import { enrolment } from './enrolment.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { tables } from './generations.ts';
 import { keys } from './keys.ts';
@@ -44,6 +45,7 @@ export const configSchema = z.strictObject({
   issuer: url()
     .optional()
     .meta({ examples: ['https://api.example.com'] }),
+  enrolment: enrolment.default([]),
   consistency: z
     .enum(['strong', 'eventual'])
     .optional()
