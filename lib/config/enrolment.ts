@@ -77,7 +77,21 @@ const policy = z.strictObject({
 });
 export type PolicySettings = z.output<typeof policy>;
 
-export const enrolment = z.array(policy).max(MOST_POLICIES, `must hold at most ${MOST_POLICIES} policies`);
+export const enrolment = z
+  .array(policy)
+  .max(MOST_POLICIES, `must hold at most ${MOST_POLICIES} policies`)
+  .default([])
+  .meta({
+    examples: [
+      [
+        {
+          client: 'billing-ci',
+          issuer: 'https://token.actions.githubusercontent.com',
+          match: { '/repository_id': '74', '/ref': 'refs/heads/main' },
+        },
+      ],
+    ],
+  });
 
 /** @returns the policies as the functions read them */
 export const enrolmentPolicies = (policies: readonly PolicySettings[]): EnrolmentPolicy[] =>

@@ -45,7 +45,7 @@ export const configSchema = z.strictObject({
   issuer: url()
     .optional()
     .meta({ examples: ['https://api.example.com'] }),
-  enrolment: enrolment.default([]),
+  enrolment,
   consistency: z
     .enum(['strong', 'eventual'])
     .optional()
