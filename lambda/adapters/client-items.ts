@@ -99,9 +99,9 @@ export function toRecord(clientId: string, items: readonly Item[]): ClientRecord
   };
 }
 
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+export const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-function toKey(kid: string, item: Item): ClientKey {
+export function toKey(kid: string, item: Item): ClientKey {
   const issuer = textOf(item, 'issued_by');
   const generation = {
     kid,

@@ -46,6 +46,13 @@ export interface Clients extends ClientReader {
   create(
     client: Omit<ClientRecord, 'disabled' | 'revoked'>,
   ): Promise<'created' | 'client_exists' | 'key_exists'>;
+  /**
+   * Makes the record of a client whose instances enrol. What an operator said of its name stays: it is disabled
+   * if it was.
+   *
+   * @returns whether this call made it
+   */
+  enrol(client: Omit<ClientRecord, 'disabled' | 'revoked' | 'keys'>): Promise<boolean>;
   /** @returns whether there is or was such a client */
   known(clientId: string): Promise<boolean>;
   /** @returns whether there is such a client */
@@ -247,6 +254,8 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
           return 'client_exists';
       return 'created';
     },
+
+    enrol: (client) => putOnce(recordItem({ ...client, keys: [] })),
 
     known: async (clientId) => (await items(clientId)).length > 0,
 

@@ -42,6 +42,8 @@ export const VERSION = 'v';
 /** Of a key that was added to a client that had one: a random token of the call that added it. */
 export const ADDED_BY = 'w';
 
+/** Partition of the keys of a client's instances, of which there may be thousands; the client_id follows. */
+export const ENROLLED = '@enrolled#';
 /** Partition of `clients` for callback endpoints, which is no client's name. */
 export const ENDPOINTS = '@endpoints';
 /** Partition of an endpoint's dead letters; the endpoint's id follows. */

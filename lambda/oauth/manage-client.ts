@@ -13,6 +13,7 @@ import type { LogFields } from '../http/handler.ts';
 import { usableAtS } from '../request/key-times.ts';
 import {
   answerClient,
+  audit,
   present,
   type RegistrationGate,
   readMetadataBody,
@@ -46,6 +47,7 @@ export async function manageClient(
     const used = await useProof(gate, dpop, { writing: true });
     if (used) return refused(used);
     await gate.clients.remove(client.clientId, gate.dpop.http.nowMs(), 'client');
+    audit(gate, request, 'clients.remove-itself', client.clientId);
     return { status: 204, headers: { 'Cache-Control': 'no-store' }, body: '' };
   }
   const keys = await readKeys(request, client.clientId);
@@ -53,7 +55,9 @@ export async function manageClient(
   const used = await useProof(gate, dpop, { writing: true });
   if (used) return refused(used);
   const changed = await replaceKeys(gate, client.clientId, key, keys.keys);
-  return changed.ok ? answerClient(gate, 200, changed.client, changed.invite) : refused(changed);
+  if (!changed.ok) return refused(changed);
+  audit(gate, request, 'clients.replace-keys', client.clientId);
+  return answerClient(gate, 200, changed.client, changed.invite);
 }
 
 interface Found {

@@ -10,8 +10,13 @@ import type { Answer } from '../http/answer.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import type { LogFields } from '../http/handler.ts';
 import { usableNowS } from '../request/key-times.ts';
+import { oauthJson } from './answer.ts';
+import type { Enrolments } from './enrol.ts';
 import {
   answerClient,
+  audit,
+  informationOf,
+  type Presented,
   present,
   type RegistrationGate,
   readMetadataBody,
@@ -27,22 +32,57 @@ export async function registerClient(
   const presented = await present(gate, request);
   if (!presented.ok) return refused(presented);
   const { token, dpop } = presented;
-  const key = await readKey(request, dpop.thumbprint);
+  const read = await readKey(request, dpop.thumbprint);
+  return parseClientToken(token) || !gate.enrolments
+    ? byInvite(gate, request, fields, presented, read)
+    : byAttestation(gate, gate.enrolments, request, fields, presented, read);
+}
+
+type ReadKey = { readonly ok: true; readonly key: NewPublicKey } | OAuthRefusal;
+
+async function byInvite(
+  gate: RegistrationGate,
+  request: RoutedRequest,
+  fields: LogFields,
+  { token, dpop }: Presented,
+  read: ReadKey,
+): Promise<Answer> {
   const found = await findInvite(gate, token, dpop.thumbprint);
   if (!found.ok) return refused(found);
-  if (!key.ok) return refused(key);
   const { client, invite } = found;
   fields.client_id = client.clientId;
+  if (!read.ok) return refused(read);
   const used = await useProof(gate, dpop, { writing: true });
   if (used) return refused(used);
-  return redeem(gate, client, invite, key.key);
+  const answer = await redeem(gate, client, invite, read.key);
+  if (answer.status === 201) audit(gate, request, 'clients.redeem', `${client.clientId}#${read.key.kid}`);
+  return answer;
+}
+
+/** An instance may go at any moment, and must not change the client of the others: it gets no token. */
+async function byAttestation(
+  gate: RegistrationGate,
+  enrolments: Enrolments,
+  request: RoutedRequest,
+  fields: LogFields,
+  { token, dpop }: Presented,
+  read: ReadKey,
+): Promise<Answer> {
+  const checked = await enrolments.check(token, dpop.thumbprint);
+  if (!checked.ok) return refused(checked);
+  const { enrolment } = checked;
+  const { client: clientId } = enrolment.policy;
+  fields.client_id = clientId;
+  if (!read.ok) return refused(read);
+  const used = await useProof(gate, dpop, { writing: true, token: enrolment.use });
+  if (used) return refused(used);
+  const client = await enrolments.enrol(enrolment, read.key);
+  audit(gate, request, 'clients.enrol', `${clientId}#${read.key.kid}`);
+  return oauthJson(201, informationOf(gate, client));
 }
 
 /** The client authenticates with the key that signs here: it has no other yet. */
-async function readKey(
-  request: RoutedRequest,
-  thumbprint: string,
-): Promise<{ readonly ok: true; readonly key: NewPublicKey } | OAuthRefusal> {
+async function readKey(request: RoutedRequest, thumbprint: string): Promise<ReadKey> {
   const body = readMetadataBody(request);
   if (!body.ok) return body;
   const read = await readClientMetadata(body.value, 1);

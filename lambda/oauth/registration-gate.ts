@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { parseBody } from '../../protocol/body.ts';
 import type { ClientRecord } from '../../protocol/client.ts';
 import { readDpopToken } from '../../protocol/oauth/authorization.ts';
+import type { UsedOnce } from '../../protocol/oauth/client-assertion.ts';
 import { clientInformation } from '../../protocol/oauth/client-metadata.ts';
 import type { VerifiedDpop } from '../../protocol/oauth/dpop.ts';
 import { type OAuthRefusal, refuseOAuth } from '../../protocol/oauth/error.ts';
@@ -18,6 +19,7 @@ import type { Consumption } from '../request/consumption.ts';
 import { oauthError, oauthJson } from './answer.ts';
 import type { ClientTokens } from './client-tokens.ts';
 import { checkDpop, type DpopGate } from './dpop-gate.ts';
+import type { Enrolments } from './enrol.ts';
 
 export interface RegistrationGate {
   readonly dpop: DpopGate;
@@ -27,6 +29,8 @@ export interface RegistrationGate {
   /** Longest life of a client key, in seconds. */
   readonly clientKeyLifeS: number;
   readonly consistency: Consistency;
+  /** Absent in a stage without policies. */
+  readonly enrolments?: Enrolments;
   /** The entry's URL: a client manages itself in any Region. */
   readonly entryUrl: string;
 }
@@ -62,37 +66,62 @@ export function readMetadataBody(
 }
 
 /**
- * Uses the proof up, which is the last check: keys that anybody makes write nothing before it.
+ * Uses up what may be used once, which is the last check: keys that anybody makes write nothing before it.
  *
+ * @param token what is used up with the proof, and before it
  * @throws Unavailable where the Region takes no writes now
  */
 export async function useProof(
   { dpop: { ledger }, writes }: RegistrationGate,
   { use }: VerifiedDpop,
-  { writing }: { readonly writing: boolean },
+  { writing, token }: { readonly writing: boolean; readonly token?: UsedOnce | undefined },
 ): Promise<OAuthRefusal | undefined> {
   if (writing) {
     const refusal = await writes.writeRefusal();
     if (refusal !== undefined) throw new Unavailable(refusal);
     await writes.markGeneration();
   }
-  const isFirst = await ledger.consume({ nonce: use, jti: undefined, w: randomUUID() });
-  return isFirst ? undefined : refuseOAuth('invalid_dpop_proof', 'dpop_used');
+  const consume = (nonce: UsedOnce) => ledger.consume({ nonce, jti: undefined, w: randomUUID() });
+  if (token && !(await consume(token))) return refuseOAuth('invalid_token', 'attestation_used');
+  return (await consume(use)) ? undefined : refuseOAuth('invalid_dpop_proof', 'dpop_used');
+}
+
+/** A line of the audit log. @param target the client, and the key where there is one */
+export const audit = (
+  { dpop: { http } }: RegistrationGate,
+  { requestId }: Pick<RoutedRequest, 'requestId'>,
+  action: 'clients.redeem' | 'clients.enrol' | 'clients.replace-keys' | 'clients.remove-itself',
+  target: string,
+): void =>
+  http.log({
+    level: 'INFO',
+    message: 'audit',
+    request_id: requestId,
+    region: http.region,
+    action,
+    target,
+    status: 200,
+  });
+
+/** @returns the client with its live keys, as it may read itself */
+export function informationOf({ dpop }: RegistrationGate, client: ClientRecord): object {
+  const { clientId, createdAtMs, scopes = DEFAULT_SCOPES } = client;
+  const keys = liveKeys(client, dpop.http.nowMs()).flatMap((key) => (key.jwk ? [key] : []));
+  return clientInformation({ clientId, createdAtMs, keys, scopes });
 }
 
 /** @returns the client, as it may read itself, with the token by which it manages itself (RFC 7592 §3) */
 export async function answerClient(
-  { tokens, entryUrl, dpop }: RegistrationGate,
+  gate: RegistrationGate,
   status: number,
   client: ClientRecord,
   invite: Invite,
 ): Promise<Answer> {
-  const { clientId, createdAtMs, scopes = DEFAULT_SCOPES } = client;
-  const keys = liveKeys(client, dpop.http.nowMs()).flatMap((key) => (key.jwk ? [key] : []));
+  const { tokens, entryUrl } = gate;
   return oauthJson(status, {
-    ...clientInformation({ clientId, createdAtMs, keys, scopes }),
+    ...informationOf(gate, client),
     registration_access_token: await tokens.registrationToken(client, invite),
-    registration_client_uri: `${entryUrl}/v1/oauth/register/${clientId}`,
+    registration_client_uri: `${entryUrl}/v1/oauth/register/${client.clientId}`,
   });
 }
 

@@ -2,7 +2,7 @@
  * A platform's identity token as the proof of who a workload is (docs/enrolment.md): a JWT that AWS, GitHub,
  * GitLab or a Kubernetes cluster signed, for the key that the workload has just made.
  */
-import { createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
+import { createPublicKey, hash, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
 import { LEEWAY_S } from '../proof/claims.ts';
 import type { UsedOnce } from './client-assertion.ts';
 import { valueAt } from './json-pointer.ts';
@@ -37,6 +37,14 @@ export type KeySource =
   | { readonly kind: 'discovery' }
   | { readonly kind: 'uri'; readonly uri: string }
   | { readonly kind: 'inline'; readonly keys: readonly JsonWebKey[] };
+
+/**
+ * What the keys of a policy are known by: they die with it, and a policy of another issuer revives none.
+ *
+ * @example 'billing-ci:x9_Tq2aB'
+ */
+export const policyId = ({ client, issuer }: Pick<EnrolmentPolicy, 'client' | 'issuer'>): string =>
+  `${client}:${hash('sha256', issuer, 'base64url').slice(0, 8)}`;
 
 /** A token in its form. Nothing in it is trusted yet. */
 export interface Attestation {

@@ -101,7 +101,7 @@ async function readKey(jwk: unknown, signingAlg: unknown): Promise<NewPublicKey 
 export interface RegisteredClient {
   readonly clientId: string;
   readonly createdAtMs: number;
-  readonly keys: readonly Pick<NewPublicKey, 'kid' | 'jwk'>[];
+  readonly keys: readonly (Pick<NewPublicKey, 'kid' | 'jwk'> & { readonly expiresAtS: number })[];
   readonly scopes: readonly string[];
 }
 
@@ -116,7 +116,8 @@ export const clientInformation = ({ clientId, createdAtMs, keys, scopes }: Regis
   grant_types: ['client_credentials'],
   response_types: [],
   scope: scopes.join(' '),
-  jwks: { keys: keys.map(({ kid, jwk }) => ({ ...jwk, kid, use: 'sig' })) },
+  // `exp`, in epoch seconds, is ours: RFC 7591 has an end for secrets alone.
+  jwks: { keys: keys.map(({ kid, jwk, expiresAtS }) => ({ ...jwk, kid, use: 'sig', exp: expiresAtS })) },
   // RFC 9449 §5.2.
   dpop_bound_access_tokens: true,
 });

@@ -96,7 +96,12 @@ it('the answer states what stands in place of the defaults of RFC 7591', async (
   const jwk = { ...es256.jwk, alg: 'ES256' } as JWK;
   const kid = await calculateJwkThumbprint(jwk);
   expect(
-    clientInformation({ clientId: 'billing', createdAtMs: 1_999, keys: [{ kid, jwk }], scopes: ['a', 'b'] }),
+    clientInformation({
+      clientId: 'billing',
+      createdAtMs: 1_999,
+      keys: [{ kid, jwk, expiresAtS: 9 }],
+      scopes: ['a', 'b'],
+    }),
   ).toEqual({
     client_id: 'billing',
     client_id_issued_at: 1,
@@ -104,7 +109,7 @@ it('the answer states what stands in place of the defaults of RFC 7591', async (
     grant_types: ['client_credentials'],
     response_types: [],
     scope: 'a b',
-    jwks: { keys: [{ ...jwk, kid, use: 'sig' }] },
+    jwks: { keys: [{ ...jwk, kid, use: 'sig', exp: 9 }] },
     dpop_bound_access_tokens: true,
   });
 });
