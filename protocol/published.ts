@@ -3,8 +3,9 @@
  * or moves its label back by hand, readers still hold the keyset that was current before. Pure; times are
  * epoch milliseconds.
  */
+import type { KeyAlgorithm } from './key-material.ts';
 import type { KeyLags } from './key-windows.ts';
-import type { Keyset } from './keyset.ts';
+import { FORMAT_VERSION, type Keyset, type KeysetKey } from './keyset.ts';
 
 export interface Published {
   /** The highest `seq` of any keyset; 0 if there was none. A reader that holds it accepts no lower one. */
@@ -13,7 +14,12 @@ export interface Published {
   readonly kids: Readonly<Record<string, number | null>>;
   /** Absent until a promotion. */
   readonly home?: KeyHome;
+  /** The public halves of those of the kids that sign; a purpose whose keys derive others has none. */
+  readonly keys?: readonly PublicKey[];
 }
+
+/** What verifies a signature. It lets nobody sign. */
+export type PublicKey = Pick<KeysetKey, 'kid' | 'alg' | 'jwk' | 'activates_at' | 'retires_at'>;
 
 /** The one Region that makes keys since the last promotion. */
 export interface KeyHome {
@@ -45,7 +51,42 @@ export function withPublished(before: Published, keyset: Keyset, lags: KeyLags, 
     .map(([kid, until]) => [kid, until ?? forgottenAt] as const)
     .sort(([, a], [, b]) => b - a);
   const kept = [...held, ...left].slice(0, MAX_PUBLISHED);
-  return { ...before, seq: Math.max(before.seq, keyset.seq), kids: Object.fromEntries(kept) };
+  const kids = Object.fromEntries(kept);
+  const keys = [
+    ...publicKeys(keyset),
+    // Another writer may have published these, and a reader may hold them.
+    ...(before.keys ?? []).filter(({ kid }) => kid in kids && !keyset.keys.some((key) => key.kid === kid)),
+  ];
+  const { keys: _, ...rest } = before;
+  return { ...rest, seq: Math.max(before.seq, keyset.seq), kids, ...(keys.length > 0 && { keys }) };
+}
+
+/**
+ * @returns the memory with the public halves that it lacks, as that of a release which published none, or of
+ * a Region that could not be reached; the same where it lacks none
+ */
+export function withPublicKeys(before: Published, keyset: Keyset): Published {
+  const { keys = [] } = before;
+  const lacking = publicKeys(keyset).filter(({ kid }) => !keys.some((key) => key.kid === kid));
+  return lacking.length === 0 ? before : { ...before, keys: [...keys, ...lacking] };
+}
+
+const publicKeys = ({ keys }: Keyset): PublicKey[] =>
+  keys.flatMap(({ kid, alg, jwk, activates_at, retires_at }) => {
+    const half = publicHalf(jwk, alg);
+    return half ? [{ kid, alg, jwk: half, activates_at, retires_at }] : [];
+  });
+
+/** Member by member: no other member leaves the secret. */
+function publicHalf({ kty, crv, x, y }: KeysetKey['jwk'], alg: KeyAlgorithm): KeysetKey['jwk'] | undefined {
+  if (alg === 'HKDF-SHA-256') return undefined;
+  return { ...(kty && { kty }), ...(crv && { crv }), ...(x && { x }), ...(y && { y }) } as KeysetKey['jwk'];
+}
+
+/** @returns what a Region remembers, as a keyset that verifies and cannot sign */
+export function publicKeyset({ seq, keys = [] }: Published): Keyset {
+  const whole = keys.map((key) => ({ ...key, max_life: Number.POSITIVE_INFINITY, vault: null }));
+  return { version: FORMAT_VERSION, seq, based_on: null, revoked: [], fingerprints: [], keys: whole };
 }
 
 /** @returns everything that any of them remembers, each kid for the longest time that one of them has */

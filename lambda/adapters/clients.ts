@@ -314,30 +314,23 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     async putInvite(client, invite, replaced, nowMs) {
       const w = { S: randomUUID() };
       const item = { ...inviteItem(client, invite, nowMs), w };
-      // One of an earlier client has another salt, and counts for nobody.
-      const free = 'attribute_not_exists(pk) OR w = :w OR salt <> :salt';
-      const values = { ':w': w, ':salt': { B: client.salt } };
-      if (!replaced) return put(item, free, values);
+      const free = 'attribute_not_exists(pk) OR w = :w';
+      if (!replaced) return put(item, free, { ':w': w });
       const unused = `${free} OR serial = :serial AND attribute_not_exists(kid)`;
-      return put(item, unused, { ...values, ':serial': { N: String(replaced.serial) } });
+      return put(item, unused, { ':w': w, ':serial': { N: String(replaced.serial) } });
     },
 
     async redeemInvite(client, invite, key, nowMs) {
       const redeemed = inviteItem(client, { ...invite, redeemedBy: key.kid }, nowMs);
-      const named = await put(
-        redeemed,
-        'serial = :serial AND salt = :salt AND (attribute_not_exists(kid) OR kid = :kid)',
-        {
-          ':serial': { N: String(invite.serial) },
-          ':salt': { B: client.salt },
-          ':kid': { S: key.kid },
-        },
-      );
-      if (!named) return false;
+      const same = 'serial = :serial AND salt = :salt';
+      const named = await put(redeemed, `${same} AND attribute_not_exists(kid) OR ${same} AND kid = :kid`, {
+        ':serial': { N: String(invite.serial) },
+        ':salt': { B: client.salt },
+        ':kid': { S: key.kid },
+      });
       // Where this call ends in between, the client asks again with the same key. Its end does not move.
-      const own = { ':salt': { B: client.salt } };
-      await put(invitedKeyItem(client, key), 'attribute_not_exists(pk) OR salt <> :salt', own);
-      return true;
+      if (named) await put(invitedKeyItem(client, key), 'attribute_not_exists(pk)');
+      return named;
     },
 
     async remove(clientId, nowMs, by = 'operator') {

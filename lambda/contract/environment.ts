@@ -2,7 +2,7 @@
  * The environment variables that `lib` sets and the functions read. A function has the variables that its
  * list names, and no others.
  */
-import type { BundleName, FunctionName } from './names.ts';
+import type { BundleName, ServingBundle } from './names.ts';
 
 /** Every function has these. */
 export const COMMON = [
@@ -29,6 +29,17 @@ const PROTOCOL = [
   'COUNTERSIGN_NONCE_SECRET',
 ] as const;
 
+const OAUTH = [
+  /** JSON: `OAuthSettings`. */
+  'COUNTERSIGN_OAUTH',
+] as const;
+
+/** For the functions that find a client's key. */
+const ENROLMENT = [
+  /** JSON: `policyId` of each policy of enrolment. */
+  'COUNTERSIGN_ENROLMENT',
+] as const;
+
 const STORES = [
   'COUNTERSIGN_REGISTRY_TABLE',
   'COUNTERSIGN_CLIENTS_TABLE',
@@ -40,19 +51,19 @@ const STORES = [
   'COUNTERSIGN_CONSISTENCY',
 ] as const;
 
+const EVENTS = [
+  'COUNTERSIGN_CLIENTS_TABLE',
+  'COUNTERSIGN_EVENTS_TABLE',
+  'COUNTERSIGN_CLIENT_ROOT_SECRET',
+  'COUNTERSIGN_LIMITS_TABLE',
+  'COUNTERSIGN_SIGNATURES_PER_MINUTE',
+] as const;
+
 export const ENVIRONMENT = {
   nonce: [...COMMON, ...PROTOCOL, 'COUNTERSIGN_LIMITS_TABLE'],
   register: [...COMMON, ...PROTOCOL, ...STORES],
   registration: [...COMMON, ...PROTOCOL, ...STORES],
-  events: [
-    ...COMMON,
-    ...PROTOCOL,
-    'COUNTERSIGN_CLIENTS_TABLE',
-    'COUNTERSIGN_EVENTS_TABLE',
-    'COUNTERSIGN_CLIENT_ROOT_SECRET',
-    'COUNTERSIGN_LIMITS_TABLE',
-    'COUNTERSIGN_SIGNATURES_PER_MINUTE',
-  ],
+  events: [...COMMON, ...PROTOCOL, ...EVENTS],
   keys: [
     ...COMMON,
     ...PROTOCOL,
@@ -70,7 +81,6 @@ export const ENVIRONMENT = {
   ],
   jwks: [
     ...COMMON,
-    'COUNTERSIGN_TOKEN_SECRET',
     'COUNTERSIGN_WEBHOOK_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
     'COUNTERSIGN_LIMITS_TABLE',
@@ -118,6 +128,31 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_WEBHOOK_ROOT_SECRET',
     'COUNTERSIGN_WAKE_UPS_URL',
   ],
+  'register-oauth': [...COMMON, ...PROTOCOL, ...STORES, ...OAUTH, ...ENROLMENT],
+  'registration-oauth': [...COMMON, ...PROTOCOL, ...STORES, ...OAUTH, ...ENROLMENT],
+  'events-oauth': [...COMMON, ...PROTOCOL, ...EVENTS, ...ENROLMENT],
+  'oauth-token': [
+    ...COMMON,
+    ...PROTOCOL,
+    ...OAUTH,
+    ...ENROLMENT,
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_LIMITS_TABLE',
+    'COUNTERSIGN_SIGNATURES_PER_MINUTE',
+    'COUNTERSIGN_TOKEN_SECRET',
+  ],
+  'oauth-register': [
+    ...COMMON,
+    ...PROTOCOL,
+    ...OAUTH,
+    'COUNTERSIGN_REGISTRY_TABLE',
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_CLIENT_ROOT_SECRET',
+    'COUNTERSIGN_LIMITS_TABLE',
+    'COUNTERSIGN_CONSISTENCY',
+    'COUNTERSIGN_CLIENT_KEY_LIFE_S',
+  ],
+  'oauth-metadata': [...COMMON, ...OAUTH, 'COUNTERSIGN_ISSUER', 'COUNTERSIGN_ENTRY_URL'],
   rotate: [
     ...COMMON,
     'COUNTERSIGN_PURPOSE',
@@ -171,7 +206,7 @@ export const ENVIRONMENT = {
 } as const satisfies Record<BundleName, readonly string[]>;
 
 /** Variables of the functions that answer clients and operators, of the outbox and of delivery. */
-export type ServingVariable = (typeof ENVIRONMENT)[FunctionName | 'outbox' | 'deliver'][number];
+export type ServingVariable = (typeof ENVIRONMENT)[ServingBundle | 'outbox' | 'deliver'][number];
 export type Variable = (typeof ENVIRONMENT)[BundleName][number];
 
 /** The variables of one function, or of several that run in one process. */

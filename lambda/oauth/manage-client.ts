@@ -50,7 +50,7 @@ export async function manageClient(
     audit(gate, request, 'clients.remove-itself', client.clientId);
     return { status: 204, headers: { 'Cache-Control': 'no-store' }, body: '' };
   }
-  const keys = await readKeys(request, client.clientId);
+  const keys = readKeys(request, client.clientId);
   if (!keys.ok) return refused(keys);
   const used = await useProof(gate, dpop, { writing: true });
   if (used) return refused(used);
@@ -88,13 +88,13 @@ async function findClient(
   return { ok: true, client, invite, key };
 }
 
-async function readKeys(
+function readKeys(
   request: RoutedRequest,
   clientId: string,
-): Promise<{ readonly ok: true; readonly keys: readonly NewPublicKey[] } | OAuthRefusal> {
+): { readonly ok: true; readonly keys: readonly NewPublicKey[] } | OAuthRefusal {
   const body = readMetadataBody(request);
   if (!body.ok) return body;
-  const read = await readClientMetadata(body.value);
+  const read = readClientMetadata(body.value);
   if (!read.ok) return read;
   return read.metadata.clientId === clientId
     ? { ok: true, keys: read.metadata.keys }

@@ -32,7 +32,7 @@ export async function registerClient(
   const presented = await present(gate, request);
   if (!presented.ok) return refused(presented);
   const { token, dpop } = presented;
-  const read = await readKey(request, dpop.thumbprint);
+  const read = readKey(request, dpop.thumbprint);
   return parseClientToken(token) || !gate.enrolments
     ? byInvite(gate, request, fields, presented, read)
     : byAttestation(gate, gate.enrolments, request, fields, presented, read);
@@ -82,10 +82,10 @@ async function byAttestation(
 }
 
 /** The client authenticates with the key that signs here: it has no other yet. */
-async function readKey(request: RoutedRequest, thumbprint: string): Promise<ReadKey> {
+function readKey(request: RoutedRequest, thumbprint: string): ReadKey {
   const body = readMetadataBody(request);
   if (!body.ok) return body;
-  const read = await readClientMetadata(body.value, 1);
+  const read = readClientMetadata(body.value, 1);
   if (!read.ok) return read;
   const [key] = read.metadata.keys;
   return key?.kid === thumbprint

@@ -7,6 +7,7 @@ import { checkConsistency } from './consistency.ts';
 import { checkEnrolment } from './enrolment.ts';
 import type { ConfigFault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
+import { checkOAuth } from './oauth.ts';
 import type { ConfigSettings } from './schema.ts';
 import { checkTables } from './tables.ts';
 
@@ -22,7 +23,9 @@ export function checkTogether(settings: ConfigSettings): ConfigFault[] {
     ...rotationPeriods(settings),
     ...vaultNetworks(settings),
     ...vaultSts(settings),
+    ...checkOAuth(settings),
     ...checkEnrolment(settings.enrolment, {
+      oauth: settings.oauth !== undefined,
       ownUrls: ownUrls(settings),
       clientKeyLife: settings.clientKeyLife,
     }),

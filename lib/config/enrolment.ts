@@ -107,6 +107,8 @@ export const enrolmentPolicies = (policies: readonly PolicySettings[]): Enrolmen
   }));
 
 export interface EnrolmentContext {
+  /** Whether the stage has OAuth, which instances register by. */
+  readonly oauth: boolean;
   /** Every URL that the platform itself issues tokens by. */
   readonly ownUrls: readonly string[];
   readonly clientKeyLife: Duration;
@@ -115,8 +117,10 @@ export interface EnrolmentContext {
 /** Trust is given here alone, so what would let in more than its author sees is refused. */
 export function checkEnrolment(
   policies: readonly PolicySettings[],
-  { ownUrls, clientKeyLife }: EnrolmentContext,
+  { oauth, ownUrls, clientKeyLife }: EnrolmentContext,
 ): ConfigFault[] {
+  if (policies.length > 0 && !oauth)
+    return [{ path: ['enrolment'], message: 'needs oauth: instances register there', example: false }];
   return policies.flatMap((policy, i): ConfigFault[] => {
     const at = (setting: string, message: string): ConfigFault => ({
       path: ['enrolment', i, setting],

@@ -11,6 +11,7 @@ import { enrolment } from './enrolment.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { tables } from './generations.ts';
 import { keys } from './keys.ts';
+import { oauth } from './oauth.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
 import { throttles, waf } from './traffic.ts';
 import { vault } from './vault.ts';
@@ -45,6 +46,7 @@ export const configSchema = z.strictObject({
   issuer: url()
     .optional()
     .meta({ examples: ['https://api.example.com'] }),
+  oauth: oauth.optional().meta({ examples: [{ tokenLife: 'PT10M' }] }),
   enrolment,
   consistency: z
     .enum(['strong', 'eventual'])

@@ -3,8 +3,9 @@
  * gets.
  */
 import { ENVIRONMENT, type ServingVariable } from '../../lambda/contract/environment.ts';
-import type { FunctionName } from '../../lambda/contract/names.ts';
+import type { ServingBundle } from '../../lambda/contract/names.ts';
 import { type ServingValues, servingEnvironment } from '../../lambda/contract/serving-environment.ts';
+import { policyId } from '../../protocol/oauth/attestation.ts';
 import type { Config } from '../config/read.ts';
 import { hasHealthChecks } from '../routing/checkers.ts';
 
@@ -31,11 +32,20 @@ export function environmentValues({ config, region, ...urls }: EnvironmentProps)
     clockErrorMs: config.clockError.toMilliseconds(),
     keysetMaxAgeMs: config.keys.keysetMaxAge.toMilliseconds(),
     clientKeyLifeMs: config.clientKeyLife.toMilliseconds(),
+    ...(config.oauth && {
+      oauth: {
+        tokenLifeMs: config.oauth.tokenLife.toMilliseconds(),
+        bodyBinding: config.oauth.bodyBinding === 'required',
+        scopes: config.oauth.scopes,
+        resources: config.oauth.resources,
+      },
+    }),
+    enrolment: config.enrolment.map(policyId),
     signaturesPerMinute: config.quota.signaturesPerMinute,
     holdDownMs: hasHealthChecks(config) ? config.healthChecks.holdDown.toMilliseconds() : 0,
   });
 }
 
-export function environmentOf(name: FunctionName, values: EnvironmentValues): Record<string, string> {
+export function environmentOf(name: ServingBundle, values: EnvironmentValues): Record<string, string> {
   return Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));
 }

@@ -3,9 +3,9 @@
  * that it does not know are ignored (§2); what it cannot do is refused with a description (§3.2.2).
  */
 import type { JsonWebKey } from 'node:crypto';
-import { calculateJwkThumbprint, type JWK } from 'jose';
+import type { JWK } from 'jose';
 import { isJsonObject } from '../json.ts';
-import { canonicalJwk, holdsSecret } from '../public-jwk.ts';
+import { canonicalJwk, holdsSecret, thumbprintOf } from '../public-jwk.ts';
 import type { NewPublicKey } from '../roll-over.ts';
 import { type OAuthRefusal, refuseOAuth } from './error.ts';
 import { parseScope } from './scope.ts';
@@ -29,10 +29,10 @@ const MOST_KEYS = 2;
  * @param body the JSON of the request
  * @param mostKeys 1 for a registration, whose one key also signs the DPoP proof
  */
-export async function readClientMetadata(
+export function readClientMetadata(
   body: unknown,
   mostKeys = MOST_KEYS,
-): Promise<{ readonly ok: true; readonly metadata: ClientMetadata } | MetadataFault> {
+): { readonly ok: true; readonly metadata: ClientMetadata } | MetadataFault {
   if (!isJsonObject(body)) return fault('The body must be a JSON object of client metadata.');
   const { token_endpoint_auth_method: method, token_endpoint_auth_signing_alg: signingAlg } = body;
   if (method !== undefined && method !== 'private_key_jwt')
@@ -45,18 +45,14 @@ export async function readClientMetadata(
   // A client gets the scopes that were meant for it, whatever it asks for: the answer states them.
   if (body.scope !== undefined && !parseScope(body.scope))
     return fault('scope must be scope names, separated by single spaces.');
-  const keys = await readKeys(body.jwks, signingAlg, mostKeys);
+  const keys = readKeys(body.jwks, signingAlg, mostKeys);
   if ('error' in keys) return keys;
   const { client_id: clientId } = body;
   if (clientId !== undefined && typeof clientId !== 'string') return fault('client_id must be a string.');
   return { ok: true, metadata: { keys, clientId } };
 }
 
-async function readKeys(
-  jwks: unknown,
-  signingAlg: unknown,
-  mostKeys: number,
-): Promise<NewPublicKey[] | MetadataFault> {
+function readKeys(jwks: unknown, signingAlg: unknown, mostKeys: number): NewPublicKey[] | MetadataFault {
   const given = isJsonObject(jwks) && Array.isArray(jwks.keys) ? jwks.keys : undefined;
   if (!given) return fault('jwks is missing: {"keys":[…]} with the public key that signs.');
   if (given.length === 0 || given.length > mostKeys)
@@ -65,7 +61,7 @@ async function readKeys(
     );
   const keys: NewPublicKey[] = [];
   for (const jwk of given) {
-    const key = await readKey(jwk, signingAlg);
+    const key = readKey(jwk, signingAlg);
     if ('error' in key) return key;
     keys.push(key);
   }
@@ -79,7 +75,7 @@ const KINDS: Readonly<Record<string, readonly [kty: string, algs: readonly [stri
   Ed25519: ['OKP', ['Ed25519', 'EdDSA']],
 };
 /** An exported key has more members, such as `key_ops` and `ext`: they are dropped. */
-async function readKey(jwk: unknown, signingAlg: unknown): Promise<NewPublicKey | MetadataFault> {
+function readKey(jwk: unknown, signingAlg: unknown): NewPublicKey | MetadataFault {
   if (!isJsonObject(jwk)) return fault('A key of jwks is no JWK.');
   if (holdsSecret(jwk))
     return fault('jwks holds a private or symmetric key. It must never leave its owner: make another pair.');
@@ -94,8 +90,7 @@ async function readKey(jwk: unknown, signingAlg: unknown): Promise<NewPublicKey 
   const canonical = canonicalJwk(bare) as JWK | undefined;
   if (!canonical)
     return fault(`A key of jwks is not a key of ${crv}, with each coordinate as 32 bytes in base64url.`);
-  const kid = await calculateJwkThumbprint(canonical, 'sha256');
-  return { kid, alg: chosen, jwk: { ...canonical, alg: chosen } };
+  return { kid: thumbprintOf(canonical as JsonWebKey), alg: chosen, jwk: { ...canonical, alg: chosen } };
 }
 
 export interface RegisteredClient {

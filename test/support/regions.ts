@@ -6,26 +6,32 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll } from 'vitest';
 import type { Secrets } from '../../lambda/adapters/aws/commands.ts';
 import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
+import { createPublishedKeys } from '../../lambda/adapters/published-keys.ts';
 import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contract/admin.ts';
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import type { Environment } from '../../lambda/contract/environment.ts';
 import type { LogEntry } from '../../lambda/contract/log-entry.ts';
 import {
-  FUNCTIONS,
+  bundleOf,
   type FunctionName,
+  functionsOf,
   TABLES,
   type TableKind,
   tableName,
 } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
+import { type OAuthSettings, servingEnvironment } from '../../lambda/contract/serving-environment.ts';
+import type { EnrolmentParts } from '../../lambda/entry/compose/oauth.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
 import type { Keyset } from '../../protocol/keyset.ts';
+import { policyId } from '../../protocol/oauth/attestation.ts';
+import { withPublished } from '../../protocol/published.ts';
 import { checkAnswer } from '../openapi.ts';
 import { createTables, dynamodb, STAGE, startDynalite } from './dynalite.ts';
+import { LAGS } from './key-lags.ts';
 import { initialKeyset } from './keyset.ts';
 import { asFunction } from './rights.ts';
 
@@ -90,15 +96,23 @@ export interface Platform {
 }
 
 /** A platform for all tests of a file. It starts now, and stops after the last of them. */
-export async function regionsForFile(): Promise<{ platform: Platform; a: Region; b: Region }> {
-  const platform = await startRegions();
+export async function regionsForFile(
+  oauth?: OAuthSettings,
+  enrolment?: EnrolmentParts,
+): Promise<{ platform: Platform; a: Region; b: Region }> {
+  const platform = await startRegions(oauth, enrolment);
   afterAll(() => platform.stop());
   const [a, b] = platform.regions;
   return { platform, a, b };
 }
 
-/** Two Regions with a ledger each and one registry, like a strongly consistent global table. */
-export async function startRegions(): Promise<Platform> {
+/**
+ * Two Regions with a ledger each and one registry, like a strongly consistent global table.
+ *
+ * @param oauth settings of a stage with OAuth
+ * @param enrolment what lets instances in there
+ */
+export async function startRegions(oauth?: OAuthSettings, enrolment?: EnrolmentParts): Promise<Platform> {
   const clock: Clock = { nowMs: Date.UTC(2026, 10, 23, 12) };
   const log: LogEntry[] = [];
   const [shared, ...own] = await Promise.all([startDynalite(), startDynalite(), startDynalite()]);
@@ -128,15 +142,19 @@ export async function startRegions(): Promise<Platform> {
         regions: list,
         consistency: 'strong',
         errorDocsUrl: ERROR_DOCS,
+        oauth,
+        enrolment: enrolment?.policies.map(policyId) ?? [],
       }),
       ...env,
     };
     const runtime = { env: environment, log: (entry: LogEntry) => log.push(entry), nowMs: () => clock.nowMs };
     const clients = { dynamodb: tables, secrets: secretsClient };
-    const functionOf = <N extends FunctionName>(name: N) =>
-      createFunctions({ ...runtime, ...asFunction(name, clients) }, schema)[name];
+    const functionOf = (name: FunctionName) => {
+      const its = asFunction(bundleOf(name, oauth !== undefined), clients);
+      return createFunctions({ ...runtime, ...its }, schema, undefined, enrolment)[name];
+    };
     const functions = Object.fromEntries(
-      FUNCTIONS.map((name) => [name, functionOf(name)]),
+      functionsOf(oauth !== undefined).map((name) => [name, functionOf(name)]),
     ) as Region['functions'];
     return {
       name,
@@ -149,7 +167,13 @@ export async function startRegions(): Promise<Platform> {
     };
   };
   const regionDbs = own.map(({ endpoint }, i) => dynamodb(endpoint, names[i]));
-  for (const db of regionDbs) await createTables(db, ['ledger', 'limits', 'events']);
+  for (const db of regionDbs) {
+    await createTables(db, ['ledger', 'limits', 'events']);
+    await createPublishedKeys(db, tableName(STAGE, 'limits'), 'token').change(
+      (memory) => withPublished(memory, secrets.token.keyset, LAGS, clock.nowMs),
+      clock.nowMs,
+    );
+  }
   const regions = regionDbs.map((db, i) => make(i, {}, db)) as unknown as [Region, Region];
 
   const admin: Platform['admin'] = (action, params) =>
@@ -223,12 +247,17 @@ const HTTP_FUNCTIONS = {
   '/v1/health': 'health',
   '/.well-known/countersign': 'discovery',
   '/.well-known/jwks.json': 'jwks',
+  '/v1/oauth/token': 'oauth-token',
+  '/v1/oauth/register': 'oauth-register',
+  '/v1/oauth/register/{client_id}': 'oauth-register',
+  '/.well-known/oauth-authorization-server': 'oauth-metadata',
+  '/.well-known/oauth-protected-resource': 'oauth-metadata',
 } as const;
 
 async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk): Promise<HttpAnswer> {
   const event = toEvent(ask);
   const name = HTTP_FUNCTIONS[event.resource as keyof typeof HTTP_FUNCTIONS];
-  const result: APIGatewayProxyResult = await functions[name](event);
+  const result: APIGatewayProxyResult = await functions[name]!(event);
   const headers = Object.fromEntries(
     Object.entries(result.headers ?? {}).map(([key, value]) => [key.toLowerCase(), String(value)]),
   );
@@ -244,8 +273,9 @@ async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk)
 /** An event as API Gateway makes it, with the fields that the handlers read. */
 export function toEvent({ method, path, headers = {}, body, resource }: HttpAsk): APIGatewayProxyEvent {
   const [pathname = '', search] = path.split('?');
-  const [, collection, value] = /^\/v1\/(registrations|events)\/([^/]+)$/.exec(pathname) ?? [];
-  const name = collection === 'events' ? 'after' : 'id';
+  const [, collection, value] =
+    /^\/v1\/(registrations|events|oauth\/register)\/([^/]+)$/.exec(pathname) ?? [];
+  const name = { events: 'after', 'oauth/register': 'client_id' }[collection ?? ''] ?? 'id';
   const multi = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat()]));
   const query: Record<string, string[]> = {};
   for (const [name, value] of new URLSearchParams(search)) query[name] = [...(query[name] ?? []), value];

@@ -12,7 +12,7 @@ import { stoppable, type TableOptions, tableReadActions, tableWriteActions } fro
 import { type WebhookWriteOptions, webhookReadActions, webhookWriteActions } from '../../admin/webhooks.ts';
 import { PUBLIC_ONLY, systemResolve } from '../../callbacks/guard.ts';
 import { createReadEvents } from '../../callbacks/read-events.ts';
-import type { FunctionName } from '../../contract/names.ts';
+import type { FunctionName, OAuthFunctionName, ServingFunctions } from '../../contract/names.ts';
 import type { Consistency } from '../../contract/serving-environment.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
 import { eventsHandler } from '../../handlers/events.ts';
@@ -26,6 +26,15 @@ import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
 import { events as eventsTable, globalTables } from './callbacks.ts';
 import {
+  type EnrolmentParts,
+  enrolledGate,
+  NO_ENROLMENT,
+  oauthMetadata,
+  oauthRegister,
+  oauthToken,
+  tokenGate,
+} from './oauth.ts';
+import {
   clients,
   consumption,
   endpoints,
@@ -37,6 +46,7 @@ import {
   markGeneration,
   nonces,
   proofGate,
+  publicCopy,
   type Runtime,
   readLimit,
   refusedRoots,
@@ -50,27 +60,31 @@ import { numberFrom, requireEnv } from './variables.ts';
 export const nonce = (runtime: WithTables & WithSecrets): HttpHandler =>
   nonceHandler(httpContext(runtime), nonces(runtime, keyset(runtime, 'nonce')));
 
-export const register = (runtime: WithTables & WithSecrets, schema: RegistrationSchema): HttpHandler =>
+export const register = (
+  runtime: WithTables & WithSecrets,
+  schema: RegistrationSchema,
+  gate = proofGate(runtime),
+): HttpHandler =>
   registerHandler({
-    gate: proofGate(runtime),
+    gate,
     consumption: consumption(runtime),
     registry: registry(runtime),
     schema,
     baseUrl: requireEnv(runtime.env, 'COUNTERSIGN_BASE_URL'),
   });
 
-export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
+export const registration = (runtime: WithTables & WithSecrets, gate = proofGate(runtime)): HttpHandler =>
   registrationHandler({
-    gate: proofGate(runtime),
+    gate,
     consumption: consumption(runtime),
     registry: registry(runtime),
     readLimit: readLimit(runtime),
   });
 
-export function events(runtime: WithTables & WithSecrets): HttpHandler {
+export function events(runtime: WithTables & WithSecrets, gate = proofGate(runtime)): HttpHandler {
   const table = eventsTable(runtime);
   return eventsHandler({
-    gate: proofGate(runtime),
+    gate,
     events: table,
     readEvents: createReadEvents(table),
     readLimit: readLimit(runtime),
@@ -101,7 +115,7 @@ export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): Htt
   });
 
 export const jwks = (runtime: WithTables & WithSecrets): HttpHandler =>
-  jwksHandler(httpContext(runtime), [keyset(runtime, 'token'), keyset(runtime, 'webhook')]);
+  jwksHandler(httpContext(runtime), [publicCopy(runtime, 'token'), keyset(runtime, 'webhook')]);
 
 export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
   healthHandler({
@@ -199,11 +213,15 @@ function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
 /** The schedule of delivery finds what operators changed. */
 const NO_QUEUE: CallbackOptions = { guard: PUBLIC_ONLY, resolve: systemResolve, wake: async () => {} };
 
-/** All of them in one process: for the local platform, tests and measurements. */
+/**
+ * All of them in one process: for the local platform, tests and measurements. Those of OAuth are there where
+ * the environment has its settings.
+ */
 export function createFunctions(
   runtime: WithTables & WithSecrets,
   schema: RegistrationSchema,
   callbacks: CallbackOptions = NO_QUEUE,
+  enrolment: EnrolmentParts = NO_ENROLMENT,
 ) {
   return {
     nonce: nonce(runtime),
@@ -216,5 +234,20 @@ export function createFunctions(
     health: health(runtime),
     'admin-read': adminRead(runtime),
     'admin-write': adminWrite(runtime, callbacks),
-  } as const satisfies Record<FunctionName, HttpHandler | AdminHandler>;
+    ...(runtime.env.COUNTERSIGN_OAUTH && {
+      register: register(runtime, schema, tokenGate(runtime)),
+      registration: registration(runtime, tokenGate(runtime)),
+      events: events(runtime, enrolledGate(runtime)),
+      ...oauthFunctions(runtime, enrolment),
+    }),
+  } satisfies ServingFunctions<HttpHandler | AdminHandler>;
 }
+
+const oauthFunctions = (
+  runtime: WithTables & WithSecrets,
+  enrolment: EnrolmentParts,
+): Record<OAuthFunctionName, HttpHandler> => ({
+  'oauth-token': oauthToken(runtime),
+  'oauth-metadata': oauthMetadata(runtime),
+  'oauth-register': oauthRegister(runtime, enrolment),
+});

@@ -11,7 +11,7 @@ import { ConfigError, readConfig } from '../../../lib/config/read.ts';
 import { AWS, GITHUB, GITLAB, KUBERNETES } from '../../support/identity.ts';
 import { PROD } from '../synth.ts';
 
-const BASE = { ...PROD };
+const BASE = { ...PROD, oauth: {} };
 
 const github = (more: object = {}): EnrolmentPolicyConfig => ({
   client: 'billing-ci',
@@ -228,6 +228,12 @@ describe('a policy that is refused', () => {
     expect(found).toEqual(
       found.map(() => expect.stringMatching(`^enrolment${path.replace(/[[\]]/g, '\\$&')}: `)),
     );
+  });
+
+  it('in a stage without OAuth', () => {
+    expect(lines(() => readConfig({ ...PROD, enrolment: [github()] }))).toEqual([
+      expect.stringMatching(/^enrolment: needs oauth/),
+    ]);
   });
 
   it('as the 31st of a stage', () => {

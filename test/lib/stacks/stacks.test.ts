@@ -9,4 +9,5 @@ import './regions.ts';
 import './evacuation.ts';
 import './iam.ts';
 import './names.ts';
+import './oauth.ts';
 import './keys.ts';

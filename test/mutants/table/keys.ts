@@ -115,7 +115,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'remove-last',
     'lambda/contract/purposes.ts',
-    'life: LONGEST_TOKEN_LIFE_MS + 60_000',
+    'life: LONGEST_DPOP_NONCE_LIFE_MS',
     'life: LONGEST_TOKEN_LIFE_MS',
     'test/lib/stacks/stacks.test.ts',
   ),
@@ -269,8 +269,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'key-of-its-purpose',
     'lambda/request/keyset-cache.ts',
-    'parseKeyset(await read(), algorithmOf(purpose))',
-    'parseKeyset(await read())',
+    'parseKeyset(text, algorithmOf(purpose))',
+    'parseKeyset(text)',
     'test/lambda/request/keyset-cache.test.ts test/lambda/handlers/nonce.test.ts',
   ),
   mutant(
@@ -1387,7 +1387,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home',
     'protocol/published.ts',
-    'return { ...before, seq: Math.max',
+    'return { ...rest, seq: Math.max',
     'return { seq: Math.max',
     'test/cli/keys-promote.test.ts',
   ),

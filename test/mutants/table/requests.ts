@@ -852,13 +852,7 @@ export const REQUESTS: readonly Mutant[] = [
     'maxAttempts: 2,',
     'test/lambda/adapters/aws.test.ts',
   ),
-  mutant(
-    'ready-at-start',
-    'lambda/entry/compose/parts.ts',
-    'runtime.atStart?.(() => cache.current());',
-    '',
-    STARTS,
-  ),
+  mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'atStart?.(() => cache.current());', '', STARTS),
   mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'runtime.atStart?.(writeRefusal);', '', STARTS),
   mutant(
     'store-client',
@@ -1102,8 +1096,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'erase',
     'protocol/registration.ts',
-    ' + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
-    ' + LONGEST_NONCE_LIFE_MS',
+    ' + LONGEST_DPOP_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
+    ' + LONGEST_DPOP_NONCE_LIFE_MS',
     'test/protocol/registration.test.ts',
   ),
   mutant(
@@ -1138,7 +1132,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'erase',
     'protocol/registration.ts',
-    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
+    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_DPOP_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
     'tombstoneClearsAtMs(deletedAtMs, clockErrorMs)',
     OPERATED,
   ),

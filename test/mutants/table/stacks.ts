@@ -98,7 +98,7 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'strict-key-never-travels',
     'lib/operations/exposed-key-alarm.ts',
-    'new Set(ROUTES.map((route) => route.function))',
+    'new Set(routesOf(config.oauth !== undefined).map((route) => route.function))',
     "['nonce'] as const",
     'test/lib/stacks/stacks.test.ts',
   ),
