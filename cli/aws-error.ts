@@ -1,5 +1,5 @@
 /** An AWS error as one line, with the fix where it is known. */
-import { CliError, EXIT } from './io.ts';
+import { CliError, EXIT, type ExitCode } from './io.ts';
 
 export const NOT_AWS = 'the answer is not from AWS; check for a proxy in between';
 
@@ -35,15 +35,24 @@ export function awsError(error: unknown, what: string, doubt = ''): CliError {
   const why = isUnreadable ? NOT_AWS : (HINTS[code ?? ''] ?? HINTS[name] ?? `${message} (${name})`);
   if (mayHaveArrived(error)) return new CliError(EXIT.unreachable, `${what}: ${why}${doubt}`);
   const { httpStatusCode: status = 0 } = ($metadata ?? {}) as { readonly httpStatusCode?: number };
-  const Kind = status >= 400 && status < 500 ? AwsRefusal : NotBegun;
-  return new Kind(EXIT.unreachable, `${what}: ${why}`);
+  const text = `${what}: ${why}`;
+  if (status < 400 || status >= 500) return new NotBegun(EXIT.unreachable, text);
+  return new AwsRefusal(EXIT.unreachable, text, name === 'ResourceNotFoundException');
 }
 
 /** The call did not begin: the request did not arrive, or AWS refused it. */
 export class NotBegun extends CliError {}
 
 /** AWS answered, and refused: the Region is there. */
-export class AwsRefusal extends NotBegun {}
+export class AwsRefusal extends NotBegun {
+  /** Whether there is no such thing. */
+  readonly isNotFound: boolean;
+
+  constructor(exitCode: ExitCode, message: string, isNotFound: boolean) {
+    super(exitCode, message);
+    this.isNotFound = isNotFound;
+  }
+}
 
 function mayHaveArrived(error: unknown): boolean {
   const { name, code, message, $metadata } = error as NodeJS.ErrnoException & {

@@ -1,5 +1,6 @@
 /** A command's surroundings: streams, environment, Ctrl-C and exit codes. */
 import type { Readable } from 'node:stream';
+import { onEnding } from './ending.ts';
 import { type Out, printableOut } from './printable.ts';
 
 interface Surroundings {
@@ -57,7 +58,7 @@ Exit codes:
   1    refused, or partly failed
   2    wrong usage
   3    the platform cannot be reached, or something needed to reach it
-  130  interrupted by Ctrl-C`;
+  130  interrupted by Ctrl-C, or by a signal to end`;
 
 /** Ends a command with this exit code and one line on stderr. */
 export class CliError extends Error {
@@ -86,12 +87,15 @@ export function unreadable(file: string, error: NodeJS.ErrnoException): Error {
 /** Writes one JSON document, which is also one line of JSON Lines. */
 export const printJson = ({ stdout }: Io, value: unknown): void => stdout.write(`${JSON.stringify(value)}\n`);
 
-/** Ctrl-C aborts the signal that the work gets; the command then says what may have been done. */
+/**
+ * Ctrl-C, or a signal to end, aborts the signal that the work gets; the command then says what may have been
+ * done. A pipeline that is cancelled sends SIGTERM.
+ */
 export async function interruptible<R>(
   io: Pick<Io, 'onInterrupt'>,
   work: (signal: AbortSignal) => Promise<R>,
 ): Promise<R> {
   const interruption = new AbortController();
-  const disarm = io.onInterrupt(() => interruption.abort());
+  const disarm = onEnding(io, () => interruption.abort());
   return work(interruption.signal).finally(disarm);
 }

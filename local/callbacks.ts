@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Wake } from '../lambda/callbacks/deliver.ts';
 import type { DeliverHandler } from '../lambda/callbacks/deliver-handler.ts';
+import { LONGEST_CHANGE_MS } from '../lambda/contract/defaults.ts';
 import { deliverName, outboxName, tableKinds, tableName } from '../lambda/contract/names.ts';
 import { servingEnvironment, type TableConsistency } from '../lambda/contract/serving-environment.ts';
 import { outbox } from '../lambda/entry/compose/callbacks.ts';
@@ -46,7 +47,13 @@ export interface LocalCallbacks {
 }
 
 /** Each Region's outbox reads the streams of its replicas. */
-export function startCallbacks({ regions, store, consistency, nowMs, log }: CallbackOptions): LocalCallbacks {
+export async function startCallbacks({
+  regions,
+  store,
+  consistency,
+  nowMs,
+  log,
+}: CallbackOptions): Promise<LocalCallbacks> {
   let mappings: EventSourceMapping[] = [];
   let deliveries: DeliverHandler[] = [];
   const running = new Set<Promise<unknown>>();
@@ -90,7 +97,7 @@ export function startCallbacks({ regions, store, consistency, nowMs, log }: Call
         (TableName) =>
           new EventSourceMapping({
             streamArn: (store.ask(name, 'DescribeTable', { TableName }) as Described).Table.LatestStreamArn,
-            batchSize: BATCH,
+            ...{ batchSize: BATCH, maxAgeMs: LONGEST_CHANGE_MS },
             ask: async (operation, input) => store.ask(name, operation, input as never),
             invoke,
             onFailure: () => log({ level: 'ERROR', message: 'outbox', region: name, reason: 'expired' }),
@@ -121,9 +128,13 @@ export function startCallbacks({ regions, store, consistency, nowMs, log }: Call
     for (const { functions } of regions)
       functions.get(outboxName(STAGE))!({}, { awsRequestId: randomUUID() }).catch(() => {});
   }, EXPIRING_EVERY_MS);
-  const schedule = setInterval(() => {
+  const onSchedule = () => {
     for (const delivery of deliveries) run(delivery, {});
-  }, SCHEDULE_MS);
+  };
+  // Operators get the public keys that this copies.
+  onSchedule();
+  await Promise.all(running);
+  const schedule = setInterval(onSchedule, SCHEDULE_MS);
   return {
     useTables,
     async stop() {

@@ -228,7 +228,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const clients = await createDevClients(localTarget(aws.url, names), nowMs() + BASIC_KEY_LIFE_MS);
     // A platform that is ready knows its clients in every Region.
     replicate(store);
-    callbacks = startCallbacks({ regions, store, consistency, ...runtime });
+    callbacks = await startCallbacks({ regions, store, consistency, ...runtime });
     undo.push(callbacks.stop);
     undo.push(startEvacuation({ regions, everyMs: checkEveryMs, ...runtime }));
     const checker = startChecker(

@@ -126,6 +126,15 @@ export function lifeWithin(key: KeysetKey, lifeMs: number, nowMs: number): numbe
   return Math.min(lifeMs, key.max_life, keyLeftMs);
 }
 
+/** @returns what anybody may know of a keyset: member by member, so that no other member gets out */
+export const publicHalf = ({ version, seq, revoked, keys }: Keyset): Keyset => ({
+  ...{ version, seq, based_on: null, revoked, fingerprints: [] },
+  keys: keys.map(({ kid, alg, jwk: { kty, crv, x, y }, activates_at, retires_at, max_life }) => ({
+    ...{ kid, alg, activates_at, retires_at, max_life, vault: null },
+    jwk: { kty, crv, x, ...(y !== undefined && { y }) } as JWK,
+  })),
+});
+
 /** @returns a symmetric key's bytes */
 export function keyBytes(key: KeysetKey): Buffer {
   return Buffer.from(key.jwk.k as string, 'base64url');

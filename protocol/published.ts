@@ -3,9 +3,8 @@
  * or moves its label back by hand, readers still hold the keyset that was current before. Pure; times are
  * epoch milliseconds.
  */
-import type { KeyAlgorithm } from './key-material.ts';
 import type { KeyLags } from './key-windows.ts';
-import { FORMAT_VERSION, type Keyset, type KeysetKey } from './keyset.ts';
+import { FORMAT_VERSION, type Keyset, type KeysetKey, publicHalf } from './keyset.ts';
 
 export interface Published {
   /** The highest `seq` of any keyset; 0 if there was none. A reader that holds it accepts no lower one. */
@@ -15,11 +14,8 @@ export interface Published {
   /** Absent until a promotion. */
   readonly home?: KeyHome;
   /** The public halves of those of the kids that sign; a purpose whose keys derive others has none. */
-  readonly keys?: readonly PublicKey[];
+  readonly keys?: readonly KeysetKey[];
 }
-
-/** What verifies a signature. It lets nobody sign. */
-export type PublicKey = Pick<KeysetKey, 'kid' | 'alg' | 'jwk' | 'activates_at' | 'retires_at'>;
 
 /** The one Region that makes keys since the last promotion. */
 export interface KeyHome {
@@ -71,23 +67,15 @@ export function withPublicKeys(before: Published, keyset: Keyset): Published {
   return lacking.length === 0 ? before : { ...before, keys: [...keys, ...lacking] };
 }
 
-const publicKeys = ({ keys }: Keyset): PublicKey[] =>
-  keys.flatMap(({ kid, alg, jwk, activates_at, retires_at }) => {
-    const half = publicHalf(jwk, alg);
-    return half ? [{ kid, alg, jwk: half, activates_at, retires_at }] : [];
-  });
-
-/** Member by member: no other member leaves the secret. */
-function publicHalf({ kty, crv, x, y }: KeysetKey['jwk'], alg: KeyAlgorithm): KeysetKey['jwk'] | undefined {
-  if (alg === 'HKDF-SHA-256') return undefined;
-  return { ...(kty && { kty }), ...(crv && { crv }), ...(x && { x }), ...(y && { y }) } as KeysetKey['jwk'];
-}
+/** A key that others are derived from has no public half. */
+const publicKeys = (keyset: Keyset): readonly KeysetKey[] =>
+  publicHalf(keyset).keys.filter(({ alg }) => alg !== 'HKDF-SHA-256');
 
 /** @returns what a Region remembers, as a keyset that verifies and cannot sign */
-export function publicKeyset({ seq, keys = [] }: Published): Keyset {
-  const whole = keys.map((key) => ({ ...key, max_life: Number.POSITIVE_INFINITY, vault: null }));
-  return { version: FORMAT_VERSION, seq, based_on: null, revoked: [], fingerprints: [], keys: whole };
-}
+export const publicKeyset = ({ seq, keys = [] }: Published): Keyset => ({
+  ...{ version: FORMAT_VERSION, seq, based_on: null, revoked: [], fingerprints: [] },
+  keys,
+});
 
 /** @returns everything that any of them remembers, each kid for the longest time that one of them has */
 export function mergePublished(all: readonly Published[]): Published {

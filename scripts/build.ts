@@ -42,7 +42,10 @@ export function build(outdir = inRoot('dist')): { readonly sdk: string; readonly
 
 function buildSdk(directory: string): void {
   const from = 'sdk/typescript';
-  const names = ['index', 'webhooks/index', 'webhooks/dynamodb', 'transport/browser', 'transport/node'];
+  const names = [
+    ...['index', 'webhooks/index', 'webhooks/dynamodb'],
+    ...['transport/browser', 'transport/node', 'opentelemetry/none', 'opentelemetry/node'],
+  ];
   const entries = names.map((name) => `${from}/${name}.ts`);
   // The same modules, under their compiled names.
   const compiled = (member: object) =>

@@ -20,7 +20,8 @@ import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
 import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { invokeAdmin } from '../admin.ts';
-import { AWS_ANSWER_MS, awsLimits, callAws } from '../aws-limits.ts';
+import { PATIENCE_MS } from '../ask.ts';
+import { AWS_ANSWER_MS, type AwsCallOptions, awsLimits, callAws } from '../aws-limits.ts';
 import { startCdk } from '../cdk.ts';
 import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
 import { CliError, EXIT, type Io } from '../io.ts';
@@ -42,7 +43,9 @@ export interface AwsPartsOptions {
   readonly answerMs?: number;
 }
 
-type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs'> & { readonly stderr: Pick<Io['stderr'], 'write'> };
+type Surroundings = Pick<Io, 'cwd' | 'env' | 'pollMs' | 'patienceMs'> & {
+  readonly stderr: Pick<Io['stderr'], 'write'>;
+};
 
 /** How long a Region is asked again that answers 429. */
 const THROTTLED_MS = 300_000;
@@ -71,6 +74,29 @@ export function awsParts(
       });
     } finally {
       cloudFormation.destroy();
+    }
+  };
+  /** @returns whether an earlier run began to delete the stack; undefined if there is none */
+  const isBeingDeleted = async (stack: PlannedStack): Promise<boolean | undefined> => {
+    const found = await describe(stack);
+    return found && found.StackStatus === 'DELETE_IN_PROGRESS';
+  };
+  /** Begins the deletion, and waits for its end. */
+  const deleteStack = async (
+    stack: PlannedStack,
+    begin: (client: CloudFormationClient, options: AwsCallOptions) => Promise<void>,
+  ): Promise<void> => {
+    const client = new CloudFormationClient(aws(stack.region));
+    try {
+      await callAws(what(stack), signal, async (options) => {
+        await begin(client, options);
+        await waitUntilStackDeleteComplete(
+          { client, maxWaitTime: DELETION_S, ...options },
+          { StackName: stack.name },
+        );
+      });
+    } finally {
+      client.destroy();
     }
   };
   const ask = async <T>(
@@ -109,31 +135,23 @@ export function awsParts(
         );
       await cdk('deploy', stack, '--require-approval', 'never');
     },
-    destroy: (stack) => cdk('destroy', stack, '--force'),
+    async destroy(stack) {
+      if (await isBeingDeleted(stack)) return deleteStack(stack, async () => {});
+      await cdk('destroy', stack, '--force');
+    },
     async remove(stack) {
-      const cloudFormation = new CloudFormationClient(aws(stack.region));
-      try {
-        const found = await describe(stack);
-        if (!found) return;
+      const begun = await isBeingDeleted(stack);
+      if (begun === undefined) return;
+      await deleteStack(stack, async (cloudFormation, options) => {
         const StackName = stack.name;
-        // An earlier run began it: AWS changes the protection of such a stack no more.
-        const begun = found.StackStatus === 'DELETE_IN_PROGRESS';
-        await callAws(what(stack), signal, async (options) => {
-          if (!begun) {
-            await cloudFormation.send(
-              new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }),
-              options,
-            );
-            await cloudFormation.send(new DeleteStackCommand({ StackName }), options);
-          }
-          await waitUntilStackDeleteComplete(
-            { client: cloudFormation, maxWaitTime: DELETION_S, ...options },
-            { StackName },
-          );
-        });
-      } finally {
-        cloudFormation.destroy();
-      }
+        // AWS changes the protection of such a stack no more.
+        if (begun) return;
+        await cloudFormation.send(
+          new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }),
+          options,
+        );
+        await cloudFormation.send(new DeleteStackCommand({ StackName }), options);
+      });
     },
     async unprotect(region) {
       const clients = new Map([region, plan.homeRegion].map((each) => [each, new DynamoDBClient(aws(each))]));
@@ -222,7 +240,7 @@ export function awsParts(
         region,
         'tables.show',
         {},
-        signal,
+        AbortSignal.any([signal, AbortSignal.timeout(io.patienceMs ?? PATIENCE_MS)]),
       ),
     async copied(region, table) {
       const dynamodb = new DynamoDBClient(aws(region));

@@ -3,7 +3,6 @@ import { Command, Option } from 'commander';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { confirm } from '../confirm.ts';
-import { onEnding } from '../ending.ts';
 import {
   CliError,
   EXIT,
@@ -93,8 +92,7 @@ ${EXIT_CODES_HELP}`,
           async work(deploy) {
             const home = stacks.find(({ part }) => part === 'home');
             if (home) await mustHaveNoOther(plan, home, deploy);
-            if (stacks.some(({ part }) => part === 'region'))
-              await mustBeCopied(plan, options.without ?? [], deploy);
+            await mustBeCopied(plan, stacks, options.without ?? [], deploy);
             return deployStacks(stacks, watching, deploy);
           },
         };
@@ -187,8 +185,7 @@ export async function runPlanned(
     for (const line of lines) io.stderr.write(`  ${line}\n`);
     if (before !== undefined) io.stderr.write(`${before}\n`);
     if (!options.yes) await confirm(io, plan.stage, `nothing was ${done}`);
-    // A pipeline that is cancelled sends SIGTERM: what was done must be said then, too.
-    const outcome = await interruptible({ onInterrupt: (end) => onEnding(io, end) }, async (signal) =>
+    const outcome = await interruptible(io, async (signal) =>
       work(await parts.parts(io, plan, assembly, signal)),
     );
     setExit(outcome.exit);

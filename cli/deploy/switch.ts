@@ -3,7 +3,7 @@
  * stop was complete (docs/upgrade.md, "Other tables"). Otherwise they may lack what a Region acknowledged.
  */
 import type { ShownTables } from '../../lambda/contract/admin.ts';
-import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
+import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { CliError, EXIT } from '../io.ts';
 import type { CopyMark } from '../registry/mark.ts';
@@ -12,18 +12,21 @@ import type { DeployParts } from './run.ts';
 import { stackIn } from './steps.ts';
 
 /**
- * @param lost Regions that cannot be asked: they serve nobody, and their own stop lasts
+ * @param chosen the stacks to deploy
+ * @param lost Regions that are left out: they serve nobody
  * @throws CliError where a Region would change to tables that may lack something
  */
 export async function mustBeCopied(
   plan: DeployPlan,
+  chosen: readonly PlannedStack[],
   lost: readonly string[],
   parts: DeployParts,
 ): Promise<void> {
   // The lock file lets no stage change its generation without the tables before.
   if (!plan.otherTables) return;
-  const shown = await tablesInUse(plan, lost, parts);
   const wanted = tableName(plan.stage, 'registry', plan.tableGeneration);
+  if (!(await changesTables(chosen, wanted, parts))) return;
+  const shown = await tablesInUse(plan, lost, parts);
   const changing = [...shown].filter(([, { registry }]) => registry !== wanted);
   if (changing.length === 0) return;
   const refusal = (why: string) =>
@@ -36,6 +39,7 @@ export async function mustBeCopied(
     throw refusal(
       `and writes go on in ${open.join(', ')}, so they would lack some; stop the writes and copy`,
     );
+  await mustBeLost(lost, wanted, parts);
   const asked = lost.includes(plan.homeRegion) ? changing[0]![0] : plan.homeRegion;
   const isOfThisStop = (mark: CopyMark | undefined, from: string) =>
     mark?.from === from && changing.every(([region, { stopped_at }]) => mark.stops[region] === stopped_at);
@@ -47,6 +51,39 @@ export async function mustBeCopied(
       `and no copy of ${registry} to ${wanted} was complete during this stop of the writes; run ` +
         `countersign registry copy --to-generation ${plan.tableGeneration}${stageArguments(plan)} until it ends with 0`,
     );
+  }
+}
+
+/**
+ * A Region that uses the tables already stays with them, so a fix for it asks no other Region.
+ *
+ * @returns whether a Region would begin to use these tables, as a new one does
+ */
+async function changesTables(
+  chosen: readonly PlannedStack[],
+  wanted: string,
+  parts: DeployParts,
+): Promise<boolean> {
+  for (const stack of chosen) {
+    if (stack.part !== 'region') continue;
+    if (!(await parts.exists(stack))) return true;
+    if ((await parts.tables(stack.region)).registry !== wanted) return true;
+  }
+  return false;
+}
+
+/** @throws CliError where a Region that counts as lost answers, and registers in the tables to leave */
+async function mustBeLost(lost: readonly string[], wanted: string, parts: DeployParts): Promise<void> {
+  for (const region of lost) {
+    const shown = await parts.tables(region).catch((error: unknown) => {
+      if (error instanceof CliError && error.exitCode !== EXIT.interrupted) return undefined;
+      throw error;
+    });
+    if (shown && shown.registry !== wanted && shown.stopped_at === null)
+      throw new CliError(
+        EXIT.failed,
+        `--without: ${region} answers, and writes go on there, in tables that the others leave: stop them there; nothing was done`,
+      );
   }
 }
 

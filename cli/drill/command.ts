@@ -5,7 +5,6 @@ import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { TableConsistency } from '../../lambda/contract/serving-environment.ts';
-import { onEnding } from '../ending.ts';
 import { askHealth, THROTTLED } from '../health.ts';
 import {
   CliError,
@@ -87,7 +86,7 @@ export function drillCommand(io: Io, setExit: SetExit, run: RunCommand): Command
         );
       if (options.running && drill.ownOnly)
         throw usage(`${name} leaves the platform other than it was: run it without --running`);
-      await interruptible({ onInterrupt: (end) => onEnding(io, end) }, async (signal) => {
+      await interruptible(io, async (signal) => {
         try {
           const { clients } = options;
           const { history, verdict, platform } = await perform(drill, options, io, run, signal);

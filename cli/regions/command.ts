@@ -55,7 +55,8 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
               }
               if (verb === 'remove') await mustBeOut(plan, name, deploy);
               await mustKeepFlag(verb, plan, name, deploy);
-              await mustBeCopied(plan, [], deploy);
+              const stacks = steps.flatMap((step) => (step.kind === 'deploy' ? [step.stack] : []));
+              await mustBeCopied(plan, stacks, [], deploy);
               return runSteps(steps, watching, deploy);
             },
           };

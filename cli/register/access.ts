@@ -106,7 +106,7 @@ function flagsOf({ url, apiKeyFile, regions }: AccessOptions): string {
 /** @throws CliError where URL or key cannot be used */
 export function connect(options: ClientOptions): CountersignClient {
   try {
-    return new CountersignClient(options);
+    return new CountersignClient({ logLevel: 'off', ...options });
   } catch (error) {
     if (error instanceof InvalidArgumentError) throw usage(error.message);
     throw error;

@@ -1,5 +1,5 @@
 /** Registers records as they are read. */
-import { AbortedError, type BatchResult, type CountersignError } from '@countersign/sdk';
+import { AbortedError, type BatchResult, type CountersignError, type WithUserId } from '@countersign/sdk';
 import { EXIT, type Io } from '../io.ts';
 import { type Access, connect } from './access.ts';
 import { type FailureScope, scopeOf } from './failure-scope.ts';
@@ -36,7 +36,9 @@ export async function registerRecords(input: Input, options: RegisterOptions): P
   const run = new Run(input, tally, options);
   const disarm = io.onInterrupt(() => run.interrupt());
   try {
-    const batch = client.registerBatch<object>(run.users(), { concurrency, signal: run.signal });
+    // The platform checks them: a file may hold anything.
+    const users = run.users() as AsyncGenerator<WithUserId>;
+    const batch = client.registerBatch<WithUserId>(users, { concurrency, signal: run.signal });
     for await (const result of batch) {
       run.take(result);
       if (run.isBroken) break;

@@ -15,12 +15,14 @@ import {
   interruptible,
   printJson,
   type SetExit,
+  usage,
 } from '../io.ts';
 import { exitOf } from '../keys/ask.ts';
 import { printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { durationText } from '../time.ts';
 import { type CopyResult, copyRegistry } from './copy.ts';
+import { isSame } from './items.ts';
 import { requireStage } from './stage.ts';
 
 type Options = TargetOptions & { readonly json?: true };
@@ -28,6 +30,7 @@ interface CopyArguments extends Options {
   readonly toGeneration: number;
   readonly from?: string;
   readonly fromTable?: readonly string[];
+  readonly without?: readonly string[];
   readonly whileWriting?: true;
 }
 
@@ -97,6 +100,7 @@ ${EXIT_CODES_HELP}`,
       'a table to copy from, such as a restored one; of home, or of --from',
       collect,
     )
+    .option('--without <regions>', 'leave out these Regions of the stage, which are lost for good', collect)
     .option('--while-writing', 'rehearse while writes go on: this proves nothing')
     .addHelpText(
       'after',
@@ -178,6 +182,10 @@ function generation(text: string): number {
 
 async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<void> {
   const target = findTarget(options, io);
+  const { without = [] } = options;
+  const regions = target.regions.filter((region) => !without.includes(region));
+  if (regions.length === 0) throw usage('--without leaves no Region to copy in');
+  const patienceMs = io.patienceMs ?? PATIENCE_MS;
   const clients = new Map<string, DynamoDBClient>();
   try {
     const result = await interruptible(io, (signal) =>
@@ -185,7 +193,8 @@ async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<v
         {
           stage: target.stage,
           args: target.args,
-          regions: target.regions,
+          regions,
+          without,
           toGeneration: options.toGeneration,
           ...(options.from !== undefined && { from: options.from }),
           fromTables: options.fromTable ?? [],
@@ -203,7 +212,14 @@ async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<v
             clients.set(region, made);
             return made;
           },
-          shown: (region) => invokeAdmin(target, region, 'tables.show', {}, signal),
+          shown: (region) =>
+            invokeAdmin(
+              target,
+              region,
+              'tables.show',
+              {},
+              AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
+            ),
           signal,
           nowMs: Date.now,
           pollMs: io.pollMs ?? 1_000,
@@ -221,7 +237,7 @@ async function copy(io: Io, setExit: SetExit, options: CopyArguments): Promise<v
 
 function print(
   { stdout, stderr }: Io,
-  { tables, stopped, complete }: CopyResult,
+  { tables, without, stopped, complete }: CopyResult,
   isRehearsal: boolean,
 ): void {
   for (const {
@@ -244,7 +260,8 @@ function print(
       stdout.write(`  target  ${items} items, digest ${digest}, in ${region}\n`);
     if (newer > 0)
       stderr.write(`error: ${to} has ${newer} items that are newer; they were left as they are\n`);
-    if (!each.equal) stderr.write(`error: ${from} and ${to} are not equal\n`);
+    for (const { region } of target.filter((copied) => !isSame(copied, source)))
+      stderr.write(`error: ${from} in ${from_region} and ${to} in ${region} are not equal\n`);
     for (const missing of each.may_be_missing)
       stderr.write(
         `error: ${from} in ${missing.region} differs (${missing.items} items): items that only that Region has were not ` +
@@ -260,6 +277,14 @@ function print(
           `${left.items === null ? 'it cannot be read' : `it has ${left.items} items`}\n`,
       );
   }
+  for (const { region, error, marked_at } of without)
+    stderr.write(
+      `note: ${region} was left out (${error}). ${
+        marked_at === null
+          ? 'The tables have no mark of it'
+          : `It last left its mark in the tables at ${marked_at}`
+      }. Whether it registers is not known: if it is back, stop its writes at once, since these tables get none of them\n`,
+    );
   if (complete) stdout.write('complete and equal\n');
   else if (!stopped) stderr.write('error: writes were not stopped all the time, so the copy may lack some\n');
   else if (isRehearsal)

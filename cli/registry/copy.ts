@@ -9,6 +9,7 @@ import { tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 import { durationText } from '../time.ts';
 import { type Digest, isSame, KINDS, type Kind } from './items.ts';
+import { areLostStill, type LostRegion, lostRegions } from './lost.ts';
 import { removeMark, writeMark } from './mark.ts';
 import { tablesOfStage } from './stage.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type Copied,
   copyTable,
   digestOf,
+  LATE_MS,
   type Pass,
   type Place,
   removeExtras,
@@ -24,8 +26,10 @@ import {
 
 export interface CopyOptions {
   readonly stage: string;
-  /** The home Region first. */
+  /** The Regions that are asked, the home Region first. */
   readonly regions: readonly string[];
+  /** The other Regions of the stage: they are lost for good, and left out. */
+  readonly without: readonly string[];
   /** The options that name them, as they continue an operator's command. */
   readonly args: string;
   readonly toGeneration: number;
@@ -81,7 +85,11 @@ interface LeftBehind {
 
 export interface CopyResult {
   readonly tables: readonly CopiedTable[];
-  /** Whether writes were stopped in every Region, from before the first read until after the last. */
+  readonly without: readonly LostRegion[];
+  /**
+   * Whether writes were stopped in every Region that was asked, from before the first read until after the
+   * last, and the others left no mark meanwhile.
+   */
   readonly stopped: boolean;
   /** Whether the target provably holds all of the source. */
   readonly complete: boolean;
@@ -94,11 +102,24 @@ const LOOKS = 20;
 export async function copyRegistry(options: CopyOptions, parts: CopyParts): Promise<CopyResult> {
   // One time for all passes: items that expire later are on both sides.
   const startS = Math.floor(parts.nowMs() / 1000);
+  if (options.from !== undefined && !options.regions.includes(options.from))
+    throw usage(
+      options.without.includes(options.from)
+        ? `--from: ${options.from} is left out by --without, so nothing can be copied from it`
+        : `--from: ${options.from} is no Region of --region`,
+    );
   const before = await lookEverywhere(options, parts);
+  const late = lateIn(parts);
+  const inUse = {
+    dynamodb: parts.dynamodb(options.from ?? options.regions[0]!),
+    region: options.from ?? options.regions[0]!,
+    table: before.get(options.regions[0]!)!.registry,
+    signal: parts.signal,
+    late,
+  };
+  const lost = await lostRegions(options.without, { ...parts, registry: inUse, nowMs: parts.nowMs() });
   if (!options.whileWriting) await settle(options, before, parts);
   const home = options.regions[0]!;
-  if (options.from !== undefined && !options.regions.includes(options.from))
-    throw usage(`--from: ${options.from} is no Region of --region`);
   const named = await kindsOf(options, parts);
   const isInUse = (kind: Kind, table: string) => table === before.get(home)![kind];
   const consistency = before.get(home)!.consistency;
@@ -111,6 +132,7 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
       kind,
       table,
       signal: parts.signal,
+      late,
     });
     const to = tableName(options.stage, kind, options.toGeneration);
     const from = named.get(kind) ?? before.get(home)![kind];
@@ -131,9 +153,10 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
     const leftBehind: LeftBehind[] = [];
     const group = isReplicated ? await replicatedTo(place(first, from)) : [];
     for (const region of isReplicated ? options.regions : [])
-      if (region !== first && options.from !== undefined && !group.includes(region))
+      if (region !== first && options.from !== undefined && !group.includes(region)) {
+        await requireLarger(group, place(region, from), options.from);
         leftBehind.push({ region, items: await itemsIn(digestIn(region)) });
-      else if (region !== first) copies.set(region, await digestIn(region));
+      } else if (region !== first) copies.set(region, await digestIn(region));
     const fullest = options.from ?? [...copies].reduce((a, b) => (b[1].items > a[1].items ? b : a))[0];
     const others = [...copies].filter(([, digest]) => !isSame(digest, copies.get(fullest)!));
 
@@ -164,10 +187,11 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
     });
   }
   const after = await lookEverywhere(options, parts);
-  const stopped = options.regions.every((region) => {
+  const isStopped = options.regions.every((region) => {
     const at = before.get(region)!.stopped_at;
     return at !== null && at === after.get(region)!.stopped_at;
   });
+  const stopped = isStopped && (await areLostStill(lost, inUse));
   const complete =
     stopped &&
     !options.whileWriting &&
@@ -179,15 +203,18 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
     const place = { dynamodb: dynamodb(home), region: home, table, signal };
     await writeMark(place, { from: before.get(home)!.registry, stops });
   }
-  return { tables, stopped, complete };
+  return { tables, without: lost, stopped, complete };
 }
 
 /** @throws CliError where the target serves, a Region is not named, or they do not use the same tables */
 async function lookEverywhere(
-  { stage, regions, toGeneration }: CopyOptions,
+  { stage, regions, without, toGeneration }: CopyOptions,
   parts: CopyParts,
 ): Promise<Map<string, ShownTables>> {
-  const found = await tablesOfStage(regions, parts.shown);
+  const found = await tablesOfStage(regions, without, parts.shown);
+  const all = [...found.values()].flatMap((each) => each.regions);
+  for (const region of without)
+    if (!all.includes(region)) throw usage(`--without: the stage has no Region ${region}`);
   for (const [region, shown] of found)
     for (const kind of KINDS)
       if (shown[kind] === tableName(stage, kind, toGeneration))
@@ -287,6 +314,23 @@ async function replicatedTo(place: Place): Promise<string[]> {
   return (Table?.Replicas ?? []).flatMap(({ RegionName }) => RegionName ?? []);
 }
 
+/**
+ * Of two Regions that replicate to none, an operator must say which counts. Of more, the larger group is the
+ * table.
+ *
+ * @param group the Regions that the source replicates to
+ * @param other a Region that would be left behind
+ * @throws CliError where the source itself is cut off
+ */
+async function requireLarger(group: readonly string[], other: Place, from: string): Promise<void> {
+  const others = await replicatedTo(other);
+  if (new Set([other.region, ...others]).size <= new Set([from, ...group]).size) return;
+  throw usage(
+    `--from: ${from} is cut off: ${other.table} replicates between ${[...new Set([other.region, ...others])].join(', ')} without ` +
+      'it. Name one of those',
+  );
+}
+
 /** @returns null where the Region's copy cannot be read, as while its customer key is unusable */
 const itemsIn = (digest: Promise<Digest>): Promise<number | null> =>
   digest.then(
@@ -306,6 +350,15 @@ async function reached(place: Place, wanted: Digest, startS: number, parts: Copy
     found = await digestOf(place, pass);
   }
   return found;
+}
+
+/** @returns reports a table that does not answer, once: several calls wait at the same time */
+function lateIn({ report }: CopyParts): (what: string) => void {
+  const named = new Set<string>();
+  return (what) => {
+    if (!named.has(what)) report(`${what} has not answered for ${durationText(LATE_MS)}: waiting`);
+    named.add(what);
+  };
 }
 
 /** Items between two lines of progress. */

@@ -3,17 +3,19 @@ import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 
 /**
- * @param regions as `--region` names them
+ * @param regions to ask
+ * @param lost Regions of the stage that cannot be asked
  * @param shown asks a Region for its tables
  * @throws CliError where the stage has another Region, or its Regions do not use the same tables
  */
 export async function tablesOfStage(
   regions: readonly string[],
+  lost: readonly string[],
   shown: (region: string) => Promise<ShownTables>,
 ): Promise<Map<string, ShownTables>> {
   const found = new Map<string, ShownTables>();
   for (const region of regions) found.set(region, await shown(region));
-  requireStage(regions, found);
+  requireStage([...regions, ...lost], found);
   return found;
 }
 
@@ -28,7 +30,7 @@ export function requireStage(named: readonly string[], found: ReadonlyMap<string
   if (missing.length > 0)
     throw usage(
       `--region: the stage also has ${missing.join(', ')}, which may use other tables or still register; name every Region. ` +
-        'With eventual consistency, one that is lost for good is taken out of the config, and the others are deployed; strongly consistent tables cannot be copied without it',
+        '`registry copy` leaves out one that is lost for good: --without',
     );
   const names = new Set([...found.values()].map(({ registry, clients }) => `${registry}, ${clients}`));
   if (names.size > 1)

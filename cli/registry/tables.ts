@@ -32,6 +32,8 @@ export interface Place {
   readonly table: string;
   /** Ends a call that is under way, and a pass between two pages. */
   readonly signal: AbortSignal;
+  /** Takes the name of a table that has not answered for `LATE_MS`. */
+  late?(what: string): void;
 }
 
 export interface Pass {
@@ -171,10 +173,16 @@ async function put(place: Place, item: Item): Promise<boolean> {
   });
 }
 
+/** A call is tried for minutes before it fails. */
+export const LATE_MS = 10_000;
 /** For a run that ended early. */
 const GOES_ON = '; run it again: it goes on';
 
-export const ask = <T>(
-  { table, region, signal }: Pick<Place, 'table' | 'region' | 'signal'>,
+export async function ask<T>(
+  { table, region, signal, late }: Pick<Place, 'table' | 'region' | 'signal' | 'late'>,
   send: (options: AwsCallOptions) => Promise<T>,
-): Promise<T> => callAws(`table ${table} in ${region}`, signal, send, GOES_ON);
+): Promise<T> {
+  const what = `table ${table} in ${region}`;
+  const timer = late && setTimeout(late, LATE_MS, what);
+  return callAws(what, signal, send, GOES_ON).finally(() => clearTimeout(timer));
+}

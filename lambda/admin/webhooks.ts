@@ -4,12 +4,13 @@ import * as z from 'zod';
 import { base62 } from '../../protocol/bytes.ts';
 import { deriveEndpointSecret } from '../../protocol/endpoint-secret.ts';
 import { EVENT_TYPES, OTHER_REGION_MS } from '../../protocol/event.ts';
-import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
+import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
 import { publicKeyText } from '../../protocol/webhook.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { Clients } from '../adapters/clients.ts';
 import type { DeadLetter, Endpoint, Endpoints, Retry } from '../adapters/endpoints.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
+import type { PublicKeys } from '../adapters/public-keys.ts';
 import { type Guard, guarded, type Resolve } from '../callbacks/guard.ts';
 import { seqBefore } from '../callbacks/read-events.ts';
 import type { ShownEndpoint } from '../contract/admin.ts';
@@ -104,7 +105,12 @@ export const webhookReadActions = ({ endpoints, events, region }: WebhookReadOpt
 
 export interface WebhookWriteOptions extends WebhookReadOptions {
   readonly clients: Pick<Clients, 'load'>;
-  readonly webhook: KeysetCache;
+  /** Of `webhook`. */
+  readonly publicKeys: Pick<PublicKeys, 'read'>;
+  /** Kids of `webhook` that an operator revoked. */
+  readonly refusedKeys: () => Promise<readonly string[]>;
+  /** Hard limit on the age of the copy of the public keys. */
+  readonly keysetMaxAgeMs: number;
   readonly roots: KeysetCache;
   readonly refusedRoots: () => Promise<readonly string[]>;
   readonly guard: Guard;
@@ -114,7 +120,7 @@ export interface WebhookWriteOptions extends WebhookReadOptions {
 }
 
 export function webhookWriteActions(options: WebhookWriteOptions): Actions {
-  const { endpoints, events, clients, webhook, region, wake, nowMs } = options;
+  const { endpoints, events, clients, region, wake, nowMs } = options;
 
   /** The schedule wakes it within a minute, so a failure here costs no more. */
   const hurry = (id: string): Promise<void> => wake([id], 0).catch(() => {});
@@ -148,8 +154,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
         const id = `ep_${base62(BigInt(`0x${randomBytes(11).toString('hex')}`), 16)}`;
         const salt = randomBytes(16);
         const root = await signingRoot(options);
-        const platformKey = await webhook.signingKey(now);
-        if (!platformKey) throw new Unavailable('keyset webhook: no key yet (countersign keys init)');
+        const platformKey = await publicSigningKey(options);
         await endpoints.create({
           ...{
             id,
@@ -308,6 +313,20 @@ async function signingRoot({ roots, refusedRoots, nowMs }: WebhookWriteOptions):
       `webhook root ${root.kid} was revoked moments ago: try again in 10 seconds`,
     );
   return root;
+}
+
+/** Reads no private key that signs callbacks: the function that delivers them copies the public halves. */
+async function publicSigningKey(options: WebhookWriteOptions): Promise<KeysetKey> {
+  const { publicKeys, refusedKeys, keysetMaxAgeMs, nowMs } = options;
+  const [copy, refused] = await Promise.all([publicKeys.read(), refusedKeys()]);
+  const isFresh = copy && copy.atMs > nowMs() - keysetMaxAgeMs;
+  const keyset = isFresh && { ...copy.keyset, revoked: [...copy.keyset.revoked, ...refused] };
+  const key = keyset && signingKey(keyset, nowMs());
+  if (!key)
+    throw new Unavailable(
+      'public keys of webhook: none yet (countersign keys init; a new key is copied within a minute)',
+    );
+  return key;
 }
 
 const secretOf = (root: KeysetKey, salt: Uint8Array, endpointId: string): string =>

@@ -8,6 +8,7 @@ import type { Item } from '../adapters/dynamodb.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
 import type { GlobalTableKind } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
+import { allOf } from './all-of.ts';
 import { type ChangeEvent, eventOf } from './change.ts';
 
 /** What Lambda's event source mapping sends (AWS Lambda developer guide, "DynamoDB"). */
@@ -153,10 +154,4 @@ async function appendTo(
     // A reader did not wait for these and closed their numbers.
     left = left.filter((_, i) => !isWritten[i]);
   }
-}
-
-/** As Promise.all, but no work goes on after it. */
-async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(work);
-  return Promise.all(work);
 }

@@ -15,6 +15,12 @@ export const DEFAULTS = {
   holdDownMs: 180_000,
 } as const;
 
+/**
+ * A change that the outbox has not handled by then is given up, and reported. That is before its stream
+ * forgets it: of changes that a stream forgets, Lambda says nothing (docs/aws-truths.md, "Streams").
+ */
+export const LONGEST_CHANGE_MS = 23 * HOUR_MS;
+
 /** Largest `clockErrorMs` that a stage may have. */
 export const LONGEST_CLOCK_ERROR_MS = 60_000;
 

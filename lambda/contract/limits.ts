@@ -7,6 +7,9 @@ export const quotaKey = (clientId: string, window: number | '*'): string => `quo
 /** @param purpose whose revoked kids, published keysets and last failure the item holds */
 export const keysItemKey = (purpose: string): string => `revoked#${purpose}`;
 
+/** The public halves of a purpose's keys, for a function that must not read the private ones. */
+export const publicKeysKey = (purpose: string): string => `public#${purpose}`;
+
 /** The evacuation flag of a Region: in its own table and in its keeper's. */
 export const evacuatedKey = (region: string | '*'): string => `evacuated#${region}`;
 

@@ -2,7 +2,7 @@
  * `GET /.well-known/jwks.json`: the public halves of the `token` and `webhook` keys that verify now (RFC 7517
  * §5).
  */
-import { verificationKeys } from '../../protocol/keyset.ts';
+import { publicHalf, verificationKeys } from '../../protocol/keyset.ts';
 import { json } from '../http/answer.ts';
 import { type HttpContext, type HttpHandler, httpHandler } from '../http/handler.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
@@ -15,12 +15,8 @@ export function jwksHandler(http: HttpContext, keysets: readonly KeysetCache[]):
     // All or none: without the keys of one purpose, consumers would refuse what it signed.
     const held = await Promise.all(keysets.map((keyset) => keyset.current()));
     const keys = held
-      .flatMap((keyset) => verificationKeys(keyset, http.nowMs()))
-      .map(({ kid, alg, jwk }) => {
-        // Member by member: no other member leaves the platform.
-        const { kty, crv, x, y } = jwk;
-        return { kty, crv, x, y, kid, alg, use: 'sig' };
-      });
+      .flatMap((keyset) => verificationKeys(publicHalf(keyset), http.nowMs()))
+      .map(({ kid, alg, jwk }) => ({ ...jwk, kid, alg, use: 'sig' }));
     // The copies have an age already, and a consumer's cache adds to it. The key windows allow for the hard
     // limit in total.
     const remainingMs = Math.min(...keysets.map((keyset) => keyset.remainingMs()));

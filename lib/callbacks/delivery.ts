@@ -1,20 +1,20 @@
 /** Delivery to consumers' endpoints in a Region: the function, its queue of wake-ups, and its schedule. */
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { DEAD, ENDPOINTS } from '../../lambda/contract/items.ts';
-import { keysItemKey, WRITE_STOP_KEY } from '../../lambda/contract/limits.ts';
+import { keysItemKey, publicKeysKey, WRITE_STOP_KEY } from '../../lambda/contract/limits.ts';
 import { deliverName, secretName, tableInUse, tableName, wakeUpsName } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
 import type { EnvironmentValues } from '../functions/environment.ts';
 import { allow, allowItems, allowKeys, secretArn, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
+import { callEvery } from '../functions/schedule.ts';
 
 export interface DeliveryProps {
   readonly config: Config;
@@ -27,10 +27,13 @@ export interface DeliveryProps {
 /** Longer than a turn, its last callbacks and their writes; shorter than a lease. */
 const TIMEOUT = Duration.seconds(50);
 /**
- * Each turn takes one, so a burst of callbacks leaves the account's concurrency to requests. A turn is short,
- * so more endpoints than this take turns.
+ * Each turn takes one, and callbacks leave three quarters of the account's concurrency to requests. A turn is
+ * short, so more endpoints than this take turns.
  */
 const MOST_AT_ONCE = 50;
+const SHARE = 4;
+/** A queue's mapping takes no lower limit. */
+const LEAST_AT_ONCE = 2;
 const PURPOSES = ['webhook', 'webhook-root'] as const;
 
 /** Never in the VPC that reaches Vault: consumers choose the names that the function calls. */
@@ -62,6 +65,8 @@ export class Delivery extends Construct {
       bundle,
       environment: Object.fromEntries(ENVIRONMENT.deliver.map((variable) => [variable, values[variable]])),
       timeout: TIMEOUT,
+      // A turn that has more to do wakes the next one. A lease and the mapping's limit bound them.
+      recursiveLoop: RecursiveLoop.ALLOW,
       statements: [
         allowKeys(
           ['GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'],
@@ -75,6 +80,7 @@ export class Delivery extends Construct {
           tableArn(stack, tableName(stage, 'events')),
         ),
         allowItems(stack, stage, ['GetItem'], [...PURPOSES.map(keysItemKey), WRITE_STOP_KEY]),
+        allowItems(stack, stage, ['PutItem'], [publicKeysKey('webhook')]),
         ...PURPOSES.map((purpose) =>
           allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),
         ),
@@ -89,16 +95,17 @@ export class Delivery extends Construct {
     deliver.function.addEventSource(
       new SqsEventSource(this.wakeUps, {
         batchSize: 1,
-        maxConcurrency: MOST_AT_ONCE,
+        maxConcurrency: Math.max(
+          LEAST_AT_ONCE,
+          Math.min(MOST_AT_ONCE, Math.floor(config.concurrencyQuota / SHARE)),
+        ),
         reportBatchItemFailures: true,
       }),
     );
-    new Rule(this, 'EveryMinute', {
+    callEvery(this, 'EveryMinute', deliver.function, {
       ruleName: deliverName(stage),
       description: 'Wakes endpoints that have something due',
-      schedule: Schedule.rate(Duration.minutes(1)),
-      // After a failure the next minute is early enough.
-      targets: [new LambdaTarget(deliver.function, { retryAttempts: 0 })],
+      interval: Duration.minutes(1),
     });
   }
 }

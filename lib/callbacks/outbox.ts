@@ -3,12 +3,11 @@
  * the changes.
  */
 import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { LONGEST_CHANGE_MS } from '../../lambda/contract/defaults.ts';
 import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { ENDPOINTS, KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
@@ -26,6 +25,7 @@ import { keyStatements } from '../data/encryption.ts';
 import type { EnvironmentValues } from '../functions/environment.ts';
 import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
+import { callEvery } from '../functions/schedule.ts';
 import { wakeUpsArn } from './wake-ups.ts';
 
 export interface OutboxProps {
@@ -51,6 +51,8 @@ export class Outbox extends Construct {
   readonly logGroup: ILogGroup;
   /** Holds which records a mapping gave up. */
   readonly failed: Queue;
+  /** Ids of the mappings, as metrics have them. */
+  readonly mappings: Readonly<Record<GlobalTableKind, string>>;
 
   constructor(scope: Construct, id: string, { config, region, bundles, values }: OutboxProps) {
     super(scope, id);
@@ -84,14 +86,11 @@ export class Outbox extends Construct {
         allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
         allowKeys(['GetItem'], [COPIED_KEY], [tables.find(({ kind }) => kind === 'registry')!.arn]),
         allow(
-          [
-            'dynamodb:DescribeStream',
-            'dynamodb:GetRecords',
-            'dynamodb:GetShardIterator',
-            'dynamodb:ListStreams',
-          ],
+          ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
           ...tables.map(({ arn }) => `${arn}/stream/*`),
         ),
+        // It takes no resource. Lambda makes no mapping without it.
+        allow(['dynamodb:ListStreams'], '*'),
         allow(['sqs:SendMessage'], this.failed.queueArn, wakeUpsArn(stack, stage)),
         // It finds the endpoints to wake.
         allowKeys(['Query'], [ENDPOINTS], [tableArn(stack, tableInUse(stage, 'clients', generations))]),
@@ -100,12 +99,10 @@ export class Outbox extends Construct {
       ],
     });
     this.logGroup = outbox.logGroup;
-    new Rule(this, 'EveryHour', {
+    callEvery(this, 'EveryHour', outbox.function, {
       ruleName: outboxName(stage),
       description: 'Looks which keys of clients end soon',
-      schedule: Schedule.rate(Duration.hours(1)),
-      // After a failure the next hour is early enough.
-      targets: [new LambdaTarget(outbox.function, { retryAttempts: 0 })],
+      interval: Duration.hours(1),
     });
     const finder = new PlatformFunction(this, 'FindStream', {
       config,
@@ -115,7 +112,7 @@ export class Outbox extends Construct {
       timeout: TIMEOUT,
       statements: [allow(['dynamodb:DescribeTable'], ...tables.map(({ arn }) => arn))],
     });
-    for (const { kind, name } of tables) {
+    const mappings = tables.map(({ kind, name }) => {
       const stream = new CustomResource(this, `Stream-${kind}`, {
         serviceToken: finder.function.functionArn,
         resourceType: 'Custom::CountersignStream',
@@ -123,19 +120,24 @@ export class Outbox extends Construct {
         properties: { TableName: name },
         serviceTimeout: Duration.minutes(2),
       });
-      new CfnEventSourceMapping(this, `Mapping-${kind}`, {
+      const mapping = new CfnEventSourceMapping(this, `Mapping-${kind}`, {
         functionName: outbox.function.functionArn,
         eventSourceArn: stream.getAttString('StreamArn'),
         startingPosition: 'TRIM_HORIZON',
         batchSize: BATCH,
         bisectBatchOnFunctionError: true,
+        maximumRecordAgeInSeconds: LONGEST_CHANGE_MS / 1000,
         functionResponseTypes: ['ReportBatchItemFailures'],
         destinationConfig: { onFailure: { destination: this.failed.queueArn } },
         filterCriteria: {
           filters: PATTERNS[kind].map((dynamodb) => ({ pattern: JSON.stringify({ dynamodb }) })),
         },
+        // Alarms watch them, which a stage of kind dev does not have.
+        ...(config.stage.kind === 'prod' && { metricsConfig: { metrics: ['EventCount'] } }),
       });
-    }
+      return [kind, mapping.ref];
+    });
+    this.mappings = Object.fromEntries(mappings) as Record<GlobalTableKind, string>;
   }
 }
 

@@ -37,6 +37,11 @@ const stageSchema = tablesSchema.extend({
   other: tablesSchema.optional(),
   /** By Region, the customer key that encrypts there: its ARN, or `made` if the stage created it. */
   kmsKeys: z.record(z.string(), z.string()).optional(),
+  /**
+   * By Region, also one that was removed, the generation of its ledger. Used nonces go with the stack of a
+   * Region, and in an empty ledger of the same name they would be good again.
+   */
+  ledgers: z.record(z.string(), z.number()).optional(),
   /** By client, the issuer of its policy of enrolment. */
   enrolment: z.record(z.string(), z.string()).optional(),
   /** The Region that the keys were promoted to. */
@@ -60,13 +65,14 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   if (kind === 'dev') return;
   const lock = read(file);
   const before = lock[name];
-  const now = lockedStage(config);
+  const now = lockedStage(config, before?.ledgers);
   const faults = before
     ? [
         ...promotion(before, config, file),
         ...homeChange(before, now, file),
         ...generationChanges(before, now, { file, write }),
         ...keyChanges(before, config, { file, write }),
+        ...ledgerChanges(before, config, file),
         ...enrolmentChanges(before, now, { file, write }),
       ]
     : [
@@ -78,7 +84,7 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
   if (write) writeFileSync(file, `${JSON.stringify({ ...lock, [name]: now }, undefined, 2)}\n`);
 }
 
-function lockedStage(config: Config): LockedStage {
+function lockedStage(config: Config, ledgers: LockedStage['ledgers']): LockedStage {
   const { homeRegion, regions, keys } = config;
   const { inUse, other } = tableSets(config);
   const made = (other?.regions ?? []).map((name) => [name, MADE] as const);
@@ -89,6 +95,10 @@ function lockedStage(config: Config): LockedStage {
     kmsKeys: {
       ...Object.fromEntries(made),
       ...Object.fromEntries(regions.map(({ name, kmsKeyArn = MADE }) => [name, kmsKeyArn])),
+    },
+    ledgers: {
+      ...ledgers,
+      ...Object.fromEntries(regions.map(({ name, ledgerGeneration }) => [name, ledgerGeneration])),
     },
     ...(config.enrolment.length > 0 && {
       enrolment: Object.fromEntries(config.enrolment.map(({ client, issuer }) => [client, issuer])),
@@ -156,6 +166,25 @@ function keyChanges(
       `changes on a live stage: ${file} has ${of(was)}, got ${of(is)}. Roles must be able to use both while tables and ` +
       `secrets go over: name ${of(was)}${shown} as previousKmsKeyArn, and go on as docs/upgrade.md says`;
     return [{ path: ['regions', i, 'kmsKeyArn'], message, example: false }];
+  });
+}
+
+/** A ledger that lost what it held, or was left for another, is never used again. */
+function ledgerChanges(
+  { ledgers = {}, ...before }: LockedStage,
+  { regions }: Config,
+  file: string,
+): ConfigFault[] {
+  return regions.flatMap(({ name, ledgerGeneration: is }, i): ConfigFault[] => {
+    const was = ledgers[name] ?? 0;
+    // Until a switch of the tables is over, a Region of either generation has its stack.
+    const serves = [...before.regions, ...(before.other?.regions ?? [])].includes(name);
+    if (serves ? is >= was : is > was) return [];
+    const why = serves
+      ? `${file} has generation ${was} in use, and an earlier one lacks the nonces that were used since`
+      : `${name} was removed from the stage, and its used nonces with it: in an empty ledger of that name they would be good again`;
+    const message = `must be ${serves ? was : was + 1} or more, got ${is}: ${why}`;
+    return [{ path: ['regions', i, 'ledgerGeneration'], message, example: false }];
   });
 }
 

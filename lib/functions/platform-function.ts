@@ -1,7 +1,13 @@
 /** A function with a role and a log of its own, and no more rights and variables than it needs. */
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  Code,
+  Function as LambdaFunction,
+  type RecursiveLoop,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { Config } from '../config/read.ts';
@@ -18,6 +24,8 @@ export interface PlatformFunctionProps {
   readonly roleName?: string;
   /** @default 10 seconds */
   readonly timeout?: Duration;
+  /** @default Lambda stops a function that calls itself about 16 times in a row, also by way of a queue */
+  readonly recursiveLoop?: RecursiveLoop;
 }
 
 /** Of every function. */
@@ -29,7 +37,7 @@ export class PlatformFunction extends Construct {
 
   constructor(scope: Construct, id: string, props: PlatformFunctionProps) {
     super(scope, id);
-    const { config, functionName, bundle, environment, statements, roleName, timeout } = props;
+    const { config, functionName, bundle, environment, statements, roleName, timeout, recursiveLoop } = props;
     this.logGroup = new LogGroup(this, 'Log', {
       logGroupName: `/aws/lambda/${functionName}`,
       retention: config.logRetentionDays,
@@ -57,6 +65,7 @@ export class PlatformFunction extends Construct {
       // Processor time comes with memory, and a cold start needs it (docs/performance.md).
       memorySize: MEMORY_MB,
       timeout: timeout ?? Duration.seconds(10),
+      ...(recursiveLoop && { recursiveLoop }),
     });
   }
 }

@@ -3,6 +3,7 @@ import {
   evacuatedKey,
   HEALTH_KEY,
   keysItemKey,
+  publicKeysKey,
   quotaKey,
   WRITE_STOP_KEY,
 } from '../../lambda/contract/limits.ts';
@@ -118,6 +119,7 @@ export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
       // A repeated evacuation reads since when the flag stands.
       GetItem: [
         ...['client-root', 'webhook', 'webhook-root'].map(keysItemKey),
+        publicKeysKey('webhook'),
         evacuatedKey('*'),
         WRITE_STOP_KEY,
       ],
@@ -125,7 +127,7 @@ export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
       PutItem: [WRITE_STOP_KEY],
       DeleteItem: [WRITE_STOP_KEY],
     },
-    secrets: ['client-root', 'webhook', 'webhook-root'],
+    secrets: ['client-root', 'webhook-root'],
     wakes: true,
   },
 };

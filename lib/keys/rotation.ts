@@ -4,8 +4,6 @@
  * Region watches them, because a lost Region cannot report anything.
  */
 import { Duration, Stack } from 'aws-cdk-lib';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager';
@@ -15,6 +13,7 @@ import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
 import { allow, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
+import { callEvery } from '../functions/schedule.ts';
 import { RotationFunction } from './rotation-function.ts';
 
 export interface KeyRotationProps {
@@ -40,12 +39,10 @@ export class KeyRotation extends Construct {
       return rotation;
     });
     const watch = this.#watch(config, region.name, bundles['keys-watch'], errorDocsUrl, rotations);
-    new Rule(this, 'Hourly', {
+    callEvery(this, 'Hourly', watch.function, {
       ruleName: keysWatchName(config.stage.name),
       description: "Looks at the Region's copies of the keys",
-      schedule: Schedule.rate(Duration.hours(1)),
-      // After a failure the next hour is early enough.
-      targets: [new LambdaTarget(watch.function, { retryAttempts: 0 })],
+      interval: Duration.hours(1),
     });
     this.functions = Object.fromEntries(
       rotations.map((rotation, i) => [PURPOSES[i]!, rotation.function]),

@@ -20,6 +20,13 @@ export interface PlatformAlarmProps
   readonly topic?: ITopic | undefined;
 }
 
+/** Of an alarm that fires where a metric counts nothing, or has no value. */
+export const SILENCE = {
+  threshold: 0,
+  comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+  treatMissingData: TreatMissingData.BREACHING,
+} as const;
+
 /** By default it fires in one period at or above the threshold. A period without a value is fine. */
 export class PlatformAlarm extends Alarm {
   constructor(scope: Construct, id: string, props: PlatformAlarmProps) {

@@ -6,9 +6,9 @@ import { Construct } from 'constructs';
 import { deliverName } from '../../lambda/contract/names.ts';
 import type { Delivery } from '../callbacks/delivery.ts';
 import type { Config } from '../config/read.ts';
-import { PlatformAlarm } from './alarm.ts';
+import { PlatformAlarm, SILENCE } from './alarm.ts';
 import { linesWith } from './log-filter.ts';
-import { filterTarget, functionMetric, regionMetric } from './metrics.ts';
+import { callsOf, filterTarget, functionMetric, regionMetric } from './metrics.ts';
 
 export interface DeliveryAlarmsProps {
   readonly config: Config;
@@ -58,20 +58,44 @@ export class DeliveryAlarms extends Construct {
         metric: regionMetric(metric, stage, region, { period }),
       });
     }
+    new MetricFilter(this, 'Keyset', {
+      logGroup: delivery.logGroup,
+      filterPattern: linesWith('message', 'keyset'),
+      ...filterTarget('keysetUnreadable', stage),
+    });
+    new MetricFilter(this, 'TurnLines', {
+      logGroup: delivery.logGroup,
+      filterPattern: linesWith('reason', 'turn'),
+      ...filterTarget('failedTurns', stage),
+    });
+    const late = { config, topic, section: 'callbacks-late' };
+    new PlatformAlarm(this, 'Turns', {
+      ...late,
+      of: 'turns',
+      what: 'Callbacks of an endpoint, or of all, cannot be delivered: each try ends with an error of the platform.',
+      metric: regionMetric('failedTurns', stage, region, { period }),
+      threshold: 1,
+      evaluationPeriods: 3,
+    });
     new PlatformAlarm(this, 'Failed', {
-      config,
-      topic,
-      section: 'callbacks-late',
+      ...late,
       of: 'failed',
       what: 'The function that delivers callbacks fails. Callbacks are late.',
       metric: functionMetric(deliverName(stage), 'Errors', { period }),
       threshold: 1,
       evaluationPeriods: 3,
     });
+    new PlatformAlarm(this, 'Silent', {
+      ...late,
+      of: 'silent',
+      what: 'The schedule does not call the function that delivers callbacks. Retries, and callbacks whose wake-up was lost, wait.',
+      // Not the calls of the function: the queue calls it, too.
+      metric: callsOf(deliverName(stage), period),
+      evaluationPeriods: 3,
+      ...SILENCE,
+    });
     new PlatformAlarm(this, 'Late', {
-      config,
-      topic,
-      section: 'callbacks-late',
+      ...late,
       of: 'queue',
       what: 'Wake-ups wait for more than five minutes. Callbacks are late.',
       metric: delivery.wakeUps.metricApproximateAgeOfOldestMessage({ statistic: 'max', period }),

@@ -1,6 +1,6 @@
 /** Alarms on the platform's keys. Each has a section in docs/runbook.md. */
 import { Duration } from 'aws-cdk-lib';
-import { ComparisonOperator, MathExpression, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
@@ -10,7 +10,7 @@ import { keysWatchName, rotationFunctionName } from '../../lambda/contract/names
 import { PURPOSES } from '../../lambda/contract/purposes.ts';
 import type { Config } from '../config/read.ts';
 import type { KeyRotation } from '../keys/rotation.ts';
-import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
+import { PlatformAlarm, type PlatformAlarmProps, SILENCE } from './alarm.ts';
 import { linesWith } from './log-filter.ts';
 import { functionMetric } from './metrics.ts';
 
@@ -82,10 +82,11 @@ export class KeyAlarms extends Construct {
       metric: found('RevokedKeyAccepted', 'revoked_key_accepted'),
       threshold: 1,
     });
-    if (config.consistency !== 'single')
+    // A stage of kind dev has no customer key that could become unusable.
+    if (config.stage.kind === 'prod')
       alarm('ReplicaCutOff', {
         section: 'replica-cut-off',
-        what: "A Region's copy of a shared table is no longer replicated, or soon will not be: its customer key is unusable, or was. What that Region then registers no other Region sees.",
+        what: "A Region's copy of a shared table cannot be used, or is no longer replicated, or soon will not be: its customer key is unusable, or was. What that Region then registers no other Region sees.",
         metric: found('ReplicaCutOff', 'replica_cut_off', 'replica_inaccessible'),
         threshold: 1,
       });
@@ -101,9 +102,7 @@ export class KeyAlarms extends Construct {
       section: 'keys-watch-silent',
       what: 'keys-watch has not run in this Region for hours. A rotation that fails goes unnoticed.',
       metric: watch('Invocations'),
-      threshold: 0,
-      comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
-      treatMissingData: TreatMissingData.BREACHING,
+      ...SILENCE,
     });
   }
 

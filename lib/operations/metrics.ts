@@ -3,7 +3,8 @@
  * and contains the stage, so that a stack of another team or Region reads a metric without importing
  * anything.
  */
-import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Duration } from 'aws-cdk-lib';
+import { MathExpression, Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { MetricFilterOptions } from 'aws-cdk-lib/aws-logs';
 import { metricNamespace } from '../../lambda/contract/evacuation.ts';
 import { functionName } from '../../lambda/contract/names.ts';
@@ -49,6 +50,7 @@ const METRICS = {
   keysetUnreadable: logged('KeysetUnreadable'),
   disabledEndpoints: logged('DisabledEndpoints'),
   deadCallbacks: logged('DeadCallbacks'),
+  failedTurns: logged('FailedTurns'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
 } as const;
@@ -74,12 +76,33 @@ export function filterTarget(
     | 'unreadableChanges'
     | 'disabledEndpoints'
     | 'deadCallbacks'
+    | 'failedTurns'
     | 'endedEndpointSecrets',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
   const { namespace: metricNamespace, metricName } = METRICS[name](stage);
   return { metricNamespace, metricName };
 }
+
+/** @returns how often EventBridge called a rule's target, without calls that failed */
+export function callsOf(RuleName: string, period: Duration): MathExpression {
+  const metric = (metricName: string) => {
+    const dimensionsMap = { RuleName };
+    return new Metric({ namespace: 'AWS/Events', metricName, dimensionsMap, statistic: 'sum', period });
+  };
+  return new MathExpression({
+    expression: 'FILL(calls, 0) - FILL(failed, 0)',
+    usingMetrics: { calls: metric('Invocations'), failed: metric('FailedInvocations') },
+    period,
+  });
+}
+
+/** @returns how often Lambda asked an event source for records, whether there were any or not */
+export const pollsOf = (EventSourceMappingUUID: string, period: Duration): Metric =>
+  new Metric({
+    ...{ namespace: 'AWS/Lambda', metricName: 'PolledEventCount', statistic: 'n', period },
+    dimensionsMap: { EventSourceMappingUUID },
+  });
 
 /** @returns a sum, unless the options say otherwise */
 export const functionMetric = (name: string, metricName: string, options?: MetricOptions): Metric =>

@@ -20,11 +20,17 @@ interface Resource {
   readonly Properties?: any;
 }
 
+type Resources = Readonly<Record<string, Resource>>;
+
 interface Rule {
   readonly name: string;
   readonly type: string;
-  /** @returns what is wrong */
-  readonly fault: (properties: NonNullable<Resource['Properties']>, resource: Resource) => string | undefined;
+  /** @param all of the template, by their ids @returns what is wrong */
+  readonly fault: (
+    properties: NonNullable<Resource['Properties']>,
+    resource: Resource,
+    all: Resources,
+  ) => string | undefined;
 }
 
 const strong = (properties: Resource['Properties']): boolean =>
@@ -115,6 +121,24 @@ export const DEPLOY_RULES: readonly Rule[] = [
         : 'with binary media types a MOCK integration answers 500, unless it and its responses have CONVERT_TO_TEXT';
     },
   },
+  {
+    name: 'own-queue-on-purpose',
+    type: 'AWS::Lambda::EventSourceMapping',
+    fault({ EventSourceArn, FunctionName }, _, all) {
+      const queue = EventSourceArn?.['Fn::GetAtt']?.[0];
+      const called = all[FunctionName?.Ref]?.Properties;
+      const role = all[called?.Role?.['Fn::GetAtt']?.[0]]?.Properties;
+      const sends = (role?.Policies ?? []).some(({ PolicyDocument }: Resource['Properties']) =>
+        PolicyDocument.Statement.some(
+          ({ Action, Resource: on }: Resource['Properties']) =>
+            [Action].flat().includes('sqs:SendMessage') && JSON.stringify(on).includes(`"${queue}"`),
+        ),
+      );
+      return sends && called.RecursiveLoop === undefined
+        ? 'a function that sends to the queue that calls it is stopped after about 16 calls in a row, unless its RecursiveLoop says otherwise'
+        : undefined;
+    },
+  },
   ...['AWS::ApiGateway::RestApi', 'AWS::ApiGateway::DomainName'].map(
     (type): Rule => ({
       name: 'tls-policy-complete',
@@ -178,8 +202,8 @@ export class DeployRules implements IPolicyValidationPlugin {
               'DependsOn',
             ),
           ),
-          ...Object.entries(Resources as Record<string, Resource>).flatMap(([id, resource]) =>
-            faults(resource).map(([rule, fault]) => violation(rule, fault, id, 'Properties')),
+          ...Object.entries(Resources as Resources).flatMap(([id, resource]) =>
+            faults(resource, Resources).map(([rule, fault]) => violation(rule, fault, id, 'Properties')),
           ),
         ];
       });
@@ -208,10 +232,10 @@ function otherRegions(stack: Stack): string[] {
     .map(({ stackName }) => stackName);
 }
 
-/** @returns `[rule, fault]` of each rule that a resource breaks */
-export function faults(resource: Resource): [string, string][] {
+/** @param all resources of its template @returns `[rule, fault]` of each rule that a resource breaks */
+export function faults(resource: Resource, all: Resources = {}): [string, string][] {
   return DEPLOY_RULES.filter(({ type }) => type === resource.Type).flatMap(({ name, fault }) => {
-    const found = fault(resource.Properties ?? {}, resource);
+    const found = fault(resource.Properties ?? {}, resource, all);
     return found === undefined ? [] : [[name, found] as [string, string]];
   });
 }

@@ -5,9 +5,7 @@
  * edits no DNS record: docs/regions.md.
  */
 import { Duration, Stack } from 'aws-cdk-lib';
-import { ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import { Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
@@ -22,7 +20,8 @@ import { tableName } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import { allowItems } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
-import { PlatformAlarm } from '../operations/alarm.ts';
+import { callEvery } from '../functions/schedule.ts';
+import { PlatformAlarm, SILENCE } from '../operations/alarm.ts';
 import { functionMetric } from '../operations/metrics.ts';
 
 export interface EvacuationProps {
@@ -63,12 +62,10 @@ export class Evacuation extends Construct {
         }),
       ],
     });
-    new Rule(this, 'EveryMinute', {
+    callEvery(this, 'EveryMinute', keeper.function, {
       ruleName: evacuationFunctionName(stage),
       description: `Says whether ${of} is evacuated`,
-      schedule: Schedule.rate(Duration.minutes(1)),
-      // After a failure the next minute is early enough.
-      targets: [new LambdaTarget(keeper.function, { retryAttempts: 0 })],
+      interval: Duration.minutes(1),
     });
     const every = { config, topic, evaluationPeriods: 3 } as const;
     const of5Minutes = { period: Duration.minutes(5) };
@@ -84,9 +81,7 @@ export class Evacuation extends Construct {
       section: 'evacuation-keeper-silent',
       what: 'The function that keeps the evacuation flag of another Region does not run. An evacuation of that Region does not reach DNS.',
       metric: functionMetric(evacuationFunctionName(stage), 'Invocations', of5Minutes),
-      threshold: 0,
-      comparisonOperator: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
-      treatMissingData: TreatMissingData.BREACHING,
+      ...SILENCE,
     });
     new PlatformAlarm(this, 'Alarm', {
       config,

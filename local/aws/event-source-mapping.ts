@@ -1,9 +1,9 @@
 /**
  * Lambda's event source mapping on a DynamoDB stream: it reads from TRIM_HORIZON, one batch per shard at a
  * time and a parent shard before its children, and calls the function until it has handled every record, or
- * the record is too old (docs/aws-truths.md, "Streams"). ReportBatchItemFailures and
- * BisectBatchOnFunctionError are on. It has no clock and no timer of its own: the caller decides when a shard
- * makes its next step.
+ * the record is older than MaximumRecordAgeInSeconds. Of a record that its stream has forgotten it says
+ * nothing (docs/aws-truths.md, "Streams"). ReportBatchItemFailures and BisectBatchOnFunctionError are on. It
+ * has no clock and no timer of its own: the caller decides when a shard makes its next step.
  */
 import { RECORD_LIFE_MS } from '../dynamodb/stream.ts';
 import type { StreamOperation, WireRecord } from '../dynamodb/stream-operations.ts';
@@ -29,6 +29,8 @@ export interface Discarded {
 export interface EventSourceMappingOptions {
   readonly streamArn: string;
   readonly batchSize: number;
+  /** MaximumRecordAgeInSeconds, in milliseconds. */
+  readonly maxAgeMs: number;
   /** Calls DynamoDB Streams. It may throw the service's errors. */
   readonly ask: (operation: StreamOperation, input: object) => Promise<object>;
   /** Calls the function. */
@@ -188,17 +190,21 @@ export class EventSourceMapping {
   }
 
   #withoutExpired(shardId: string, batch: readonly WireRecord[]): readonly WireRecord[] {
-    const { nowMs, onFailure } = this.#options;
-    const expiredS = (nowMs() - RECORD_LIFE_MS) / 1000;
-    const isFresh = ({ dynamodb }: WireRecord) => dynamodb.ApproximateCreationDateTime > expiredS;
-    const first = batch.findIndex(isFresh);
-    const count = first === -1 ? batch.length : first;
+    const { nowMs, onFailure, maxAgeMs } = this.#options;
+    const older = (ageMs: number): number => {
+      const sinceS = (nowMs() - ageMs) / 1000;
+      const first = batch.findIndex(({ dynamodb }) => dynamodb.ApproximateCreationDateTime > sinceS);
+      return first === -1 ? batch.length : first;
+    };
+    const [forgotten, count] = [older(RECORD_LIFE_MS), older(Math.min(maxAgeMs, RECORD_LIFE_MS))];
     if (count === 0) return batch;
-    const [startSequenceNumber, endSequenceNumber] = [batch[0]!, batch[count - 1]!].map(
-      ({ dynamodb }) => dynamodb.SequenceNumber,
-    ) as [string, string];
+    const numbers = batch.slice(0, count).map(({ dynamodb }) => dynamodb.SequenceNumber);
+    const endSequenceNumber = numbers.at(-1)!;
     this.#progressOf(shardId).after = endSequenceNumber;
-    onFailure({ shardId, startSequenceNumber, endSequenceNumber, batchSize: count });
+    if (forgotten < count) {
+      const startSequenceNumber = numbers[forgotten]!;
+      onFailure({ shardId, startSequenceNumber, endSequenceNumber, batchSize: count - forgotten });
+    }
     return batch.slice(count);
   }
 

@@ -176,6 +176,7 @@ export class Dynamodb {
       ...this.#descriptions.get(name)!.get(region),
       ...this.#updates.get(name)!.describe(region, this.#options.nowMs(region)),
       ...{ TableArn, ItemCount: length },
+      ...(table instanceof StrongTable && { MultiRegionConsistency: 'STRONG' }),
       ...(others.length > 0 && {
         Replicas: others.map((RegionName) => ({ RegionName, ReplicaStatus: 'ACTIVE' })),
       }),

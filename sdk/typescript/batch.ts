@@ -72,7 +72,8 @@ async function* results<U, R>(
   let index = 0;
   let pulling = false;
   let exhausted = false;
-  let sourceFailed: { readonly error: unknown } | undefined;
+  /** What the source threw, or a function of the application. */
+  let failed: { readonly error: unknown } | undefined;
 
   /**
    * Reads and starts the next item. Results that nobody has read yet count as running: a slow reader slows
@@ -88,7 +89,7 @@ async function* results<U, R>(
       else if (!ended.signal.aborted) start({ index: index++, user: next.value });
     } catch (error) {
       exhausted = true;
-      sourceFailed = { error };
+      failed ??= { error };
     }
     pulling = false;
     changed.resolve();
@@ -107,12 +108,13 @@ async function* results<U, R>(
     try {
       return { ...item, ok: true, registration: await register(item.user, ended.signal) };
     } catch (error) {
-      // A call throws nothing else than these errors and the signal's reason.
-      return {
-        ...item,
-        ok: false,
-        error: error instanceof CountersignError ? error : new AbortedError(error),
-      };
+      if (error instanceof CountersignError) return { ...item, ok: false, error };
+      // Else it is the signal's reason, or what a function of the application threw, which ends the batch.
+      if (!ended.signal.aborted) {
+        failed ??= { error };
+        ended.abort();
+      }
+      return { ...item, ok: false, error: new AbortedError(error) };
     }
   };
 
@@ -132,7 +134,7 @@ async function* results<U, R>(
         changed = Promise.withResolvers();
       } else break;
     }
-    if (sourceFailed) throw sourceFailed.error;
+    if (failed) throw failed.error;
     signal?.throwIfAborted();
   } finally {
     signal?.removeEventListener('abort', end);

@@ -6,12 +6,28 @@ import { isWithin } from '../../protocol/base-url.ts';
 import { abortable, type sleep } from './abort.ts';
 import type { Signer } from './credential.ts';
 import { DiscoveryCache, type RegionInfo } from './discovery.ts';
-import { ClockSkewError, CountersignError, errorOfCall, UnexpectedAnswerError } from './errors.ts';
-import { type Answer, answerError, exchange, type Request, serverTimeMs } from './http.ts';
+import { EntityCache } from './entity-cache.ts';
+import { ClockSkewError, CountersignError, errorOfCall } from './errors.ts';
+import type { Hooks } from './hooks.ts';
+import {
+  type Answer,
+  answerError,
+  exchange,
+  httpDate,
+  type Request,
+  requestIdOf,
+  serverTimeMs,
+  unexpectedAnswer,
+  withText,
+} from './http.ts';
 import type { Keys } from './keys.ts';
+import type { Log } from './log.ts';
+import type { LogFields } from './loggable.ts';
 import { NoncePool } from './nonce-pool.ts';
 import { Regions } from './regions.ts';
+import { type CallResponse, responseOf } from './response.ts';
 import { isRegionFailure, type Next, nextAttempt, RetryBudget, type Tried } from './retry.ts';
+import { traced } from './tracing.ts';
 
 export interface CallerOptions {
   /** Base URL of the entry or of a Region. */
@@ -20,15 +36,15 @@ export interface CallerOptions {
   readonly regions: readonly string[];
   readonly keys: Keys;
   /** Called where an answer names the end of the key that signed. */
-  readonly onKeyExpiring: (signer: Signer) => void;
+  readonly onKeyExpiring: (signer: Signer, expiresAtMs: number | undefined) => void;
   readonly fetch: typeof fetch;
   /** Limit on one attempt. */
   readonly timeoutMs: number;
   readonly maxRetries: number;
   /** Retries of all calls together. */
   readonly retryBudget: number;
-  /** Called where calls begin to wait for the client's quota. */
-  readonly onQuotaWait: (waitMs: number) => void;
+  readonly hooks: Hooks;
+  readonly log: Log;
   /** Ends everything when it aborts. */
   readonly closed: AbortSignal;
   /** Epoch milliseconds. */
@@ -42,10 +58,18 @@ export interface Call<T> {
   readonly method: Request['method'];
   /** Path after a Region's base URL, with its leading `/`. */
   readonly path: string;
+  /** The path with `{id}` or `{after}` in place of a value: for logs and traces. */
+  readonly route: string;
   readonly body?: Uint8Array | ((attempt: AttemptContext) => Promise<Uint8Array>);
   /** Signs each attempt. @default the client's current key */
   readonly signer?: Signer;
   readonly signal?: AbortSignal | undefined;
+  /** @default the client's own */
+  readonly timeoutMs?: number | undefined;
+  /** @default the client's own */
+  readonly maxRetries?: number | undefined;
+  /** Whether the answer is kept, and asked for by its entity tag. */
+  readonly caches?: boolean;
   /** Reads a successful answer. It throws a CountersignError where the answer has the wrong form. */
   readonly read: (answer: Answer) => T;
 }
@@ -74,6 +98,8 @@ interface State {
 interface Success<T> {
   readonly error?: undefined;
   readonly value: T;
+  readonly answer: Answer;
+  readonly region: RegionInfo;
 }
 
 interface Failure {
@@ -104,6 +130,7 @@ export class Caller {
   readonly #regions: Regions;
   readonly #pools = new Map<string, NoncePool>();
   readonly #budget: RetryBudget;
+  readonly #entities = new EntityCache();
   /** The server's clock minus this machine's. */
   #clockOffsetMs = 0;
 
@@ -115,6 +142,7 @@ export class Caller {
       () => this.#exchange({ method: 'GET', url: documentUrl }, [options.closed]),
       (region) => isWithin(url, region) || regions.includes(region),
       now,
+      ({ code, requestId }) => options.log('info', 'discovery failed', { code, requestId }),
     );
     this.#regions = new Regions(url, now, random);
     this.#budget = new RetryBudget(retryBudget);
@@ -125,7 +153,11 @@ export class Caller {
    * attempt may have deleted the registration
    * @throws CountersignError, or the signal's reason
    */
-  async call<T>(call: Call<T>): Promise<T> {
+  call<T>(call: Call<T>): Promise<CallResponse<T>> {
+    return traced(call, () => this.#call(call));
+  }
+
+  async #call<T>(call: Call<T>): Promise<CallResponse<T>> {
     const { closed, sleep } = this.#options;
     const signals = call.signal ? [closed, call.signal] : [closed];
     const tried = { remedies: new Set<never>(), retries: 0, quotaWaits: 0 };
@@ -134,13 +166,17 @@ export class Caller {
       const result = await this.#attempt(call, state, signals);
       if (!result.error) {
         this.#budget.succeeded(state.tried.retries > 0);
-        return result.value;
+        return responseOf(result.value, result.answer, result.region.name, state.attempts);
       }
       const { error, answer } = result;
-      if (result.sent) state.attempts += 1;
-      if (answer?.status === 404 && call.method === 'DELETE' && state.unclear) return call.read(answer);
-      const next = await this.#decide(result, state, call.method);
-      if (!next) throw errorOfCall(error, state.attempts, state.outOfBudget);
+      const { region } = state;
+      if (region && answer?.status === 404 && call.method === 'DELETE' && state.unclear)
+        return responseOf(call.read(answer), answer, region.name, state.attempts);
+      const next = await this.#decide(result, call, state);
+      if (!next) {
+        const isOutOfBudget = state.outOfBudget;
+        throw errorOfCall(error, { attempts: state.attempts, region: region?.name, isOutOfBudget });
+      }
       if (next.waitMs > 0) await sleep(next.waitMs, signals);
       if (next.nonce === 'new') this.#pool(state.region!).clear();
     }
@@ -148,11 +184,12 @@ export class Caller {
 
   /** Makes one attempt. A failure is returned, not thrown. @throws the reason of a signal that aborts */
   async #attempt<T>(
-    { method, path, body: content = new Uint8Array(), signer: fixed, read }: Call<T>,
+    call: Call<T>,
     state: State,
     signals: readonly AbortSignal[],
   ): Promise<Success<T> | Failure> {
-    const { now, keys, onKeyExpiring } = this.#options;
+    const { method, path, route, body: content = new Uint8Array(), signer: fixed, read } = call;
+    const { now, keys, onKeyExpiring, hooks } = this.#options;
     let sent = false;
     try {
       const { issuer, regions, proofMaxLifeS } = await abortable(this.#discovery.current(), signals);
@@ -177,27 +214,44 @@ export class Caller {
         lifeS: method === 'GET' ? Math.min(READ_LIFE_S, proofMaxLifeS) : proofMaxLifeS,
         ...(nonce !== undefined && { nonce }),
       });
+      const known = call.caches ? this.#entities.get(path) : undefined;
       const headers = {
         Authorization: `JWT ${proof}`,
         ...(method === 'POST' && { 'Content-Type': 'application/json' }),
+        ...(known && { 'If-None-Match': known.etag }),
       };
+      if (hooks.onRequest)
+        await hooks.onRequest({ method, route, region: region.name, attempt: state.attempts + 1 });
       sent = true;
-      const answer = await this.#exchange(
-        { method, url, headers, ...(method === 'POST' && { body }) },
-        signals,
-      );
+      state.attempts += 1;
+      const request = { method, url, headers, ...(method === 'POST' && { body }) };
+      const received = await this.#exchange(request, signals, call.timeoutMs);
+      const answer = known && received.status === 304 ? withText(received, known.text) : received;
+      this.#log('debug', 'answer', call, state, {
+        status: answer.status,
+        requestId: requestIdOf(answer.headers),
+      });
       // One nonce in for one out: reads take none, so a server cannot make the pool grow.
       const fresh = answer.headers.get('Replay-Nonce');
       if (method !== 'GET' && isNonce(fresh)) pool.put(fresh);
-      if (!fixed && answer.headers.has('Countersign-Key-Expires')) onKeyExpiring(signer);
-      if (answer.status < 200 || answer.status > 299) return { error: answerError(answer), sent, answer };
+      const expires = answer.headers.get('Countersign-Key-Expires');
+      if (!fixed && expires !== null) onKeyExpiring(signer, httpDate(expires));
+      const isSuccess = (answer.status >= 200 && answer.status <= 299) || answer !== received;
+      if (!isSuccess) return { error: answerError(answer), sent, answer };
       const value = read(answer);
       this.#regions.answered(region);
-      return { value };
+      this.#remember(call, answer);
+      return { value, answer, region };
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error;
       return { error, sent };
     }
+  }
+
+  #remember({ method, path, caches }: Call<unknown>, { status, headers, text }: Answer): void {
+    const etag = headers.get('ETag');
+    if (method === 'DELETE') this.#entities.drop(path);
+    else if (caches && status === 200 && etag !== null) this.#entities.put(path, { etag, text });
   }
 
   /**
@@ -213,16 +267,17 @@ export class Caller {
   /** Updates the state after a failure. @returns the next attempt; undefined where the failure is final */
   async #decide(
     { error, sent, answer }: Failure,
+    call: Call<unknown>,
     state: State,
-    method: Request['method'],
   ): Promise<Next | undefined> {
-    const { maxRetries, random, onQuotaWait, keys, now } = this.#options;
+    const { maxRetries, random, hooks, keys, now } = this.#options;
+    const { method } = call;
     const { region, tried, signer } = state;
     state.unclear ||= sent && (answer === undefined || answer.status >= 500);
     if (region && isRegionFailure(error)) this.#regions.failed(region);
     if (error instanceof ClockSkewError && answer) this.#correctClock(error, answer);
     const next = nextAttempt(error, tried, {
-      maxRetries,
+      maxRetries: call.maxRetries ?? maxRetries,
       random,
       otherKey: () => signer !== undefined && keys.refused(signer, now() + this.#clockOffsetMs),
       otherRegion:
@@ -233,12 +288,19 @@ export class Caller {
         return permitted;
       },
     });
+    this.#log(next ? 'debug' : 'info', next ? 'retry' : 'failed', call, state, {
+      ...{ code: error.code, status: answer?.status, requestId: error.requestId, waitMs: next?.waitMs },
+    });
     // One call has to wait: the others need not ask. Reads have a limit of their own, which holds up no
     // write.
     if (region && next && error.code === 'quota_exceeded' && method !== 'GET') {
       const isFirst = this.#regions.heldForMs(region) === 0;
       this.#regions.hold(region, next.waitMs);
-      if (isFirst) onQuotaWait(next.waitMs);
+      if (isFirst) await hooks.onQuotaWait?.(next.waitMs);
+    }
+    if (next && hooks.onRetry) {
+      const attempt = Math.max(1, state.attempts);
+      await hooks.onRetry({ error, region: region?.name, attempt, waitMs: next.waitMs });
     }
     if (next?.region === 'best') state.region = undefined;
     return next;
@@ -275,13 +337,23 @@ export class Caller {
     if (answer.status !== 200) throw answerError(answer);
     const { nonce, nonces = [nonce] } = (answer.json ?? {}) as { nonce?: unknown; nonces?: unknown };
     if (!Array.isArray(nonces) || nonces.length === 0 || !nonces.every(isNonce))
-      throw new UnexpectedAnswerError(answer.asked, answer.status);
+      throw unexpectedAnswer(answer);
     return nonces.slice(0, count);
   }
 
-  #exchange(request: Request, signals: readonly AbortSignal[]): Promise<Answer> {
+  #exchange(request: Request, signals: readonly AbortSignal[], ownTimeoutMs?: number): Promise<Answer> {
     const { fetch, timeoutMs } = this.#options;
-    return exchange(request, { fetch, timeoutMs, signals });
+    return exchange(request, { fetch, timeoutMs: ownTimeoutMs ?? timeoutMs, signals });
+  }
+
+  #log(
+    level: 'debug' | 'info',
+    what: string,
+    { method, route }: Call<unknown>,
+    { region, attempts }: State,
+    fields: LogFields,
+  ): void {
+    this.#options.log(level, what, { method, route, region: region?.name, attempt: attempts, ...fields });
   }
 }
 

@@ -3,25 +3,37 @@ import { createTransport } from '#transport';
 import { isBaseUrl } from '../../protocol/base-url.ts';
 import { sleep } from './abort.ts';
 import { type BatchOptions, type BatchResult, runBatch } from './batch.ts';
-import { Caller } from './caller.ts';
-import { type Credential, createSigner } from './credential.ts';
+import { type Call, Caller } from './caller.ts';
+import { type Credential, createSigner, type PrivateKeyCredential } from './credential.ts';
+import { environment } from './environment.ts';
 import { ClientClosedError, InvalidArgumentError } from './errors.ts';
-import { type EventsOptions, type ReadEvent, readEvents } from './events.ts';
+import { type EventsOptions, type PageCall, type ReadEvent, readEvents } from './events.ts';
+import type { Hooks } from './hooks.ts';
 import type { Answer } from './http.ts';
 import { Keys, type RotatedKey } from './keys.ts';
-import { requireFunction, requireOptions } from './options.ts';
+import { createLog, type Logger, type LogLevel } from './log.ts';
+import { requireFunction, requireLimits, requireNumber, requireOptions } from './options.ts';
 import {
   encodeUser,
   type Registered,
   type Registration,
   readRegistration,
   type User,
+  type WithUserId,
 } from './registration.ts';
+import { type ResponsePromise, responsePromise } from './response.ts';
 import { createRollOver } from './roll-over.ts';
 
-export type ClientOptions = Credential & {
-  /** Base URL of the entry, or of the Region to prefer: https, or http for this machine. */
-  readonly url: string;
+/** Which key signs; with none of these options, the API key of the environment's `COUNTERSIGN_API_KEY`. */
+export type CredentialOptions = PrivateKeyCredential | { readonly apiKey?: string | undefined };
+
+export interface ClientSettings extends Hooks {
+  /**
+   * Base URL of the entry, or of the Region to prefer: https, or http for this machine.
+   *
+   * @default the environment's `COUNTERSIGN_URL`
+   */
+  readonly url?: string | undefined;
   /**
    * Base URLs of further Regions to trust. The client uses Regions on `url`'s host and its sub-domains
    * anyway, and ignores every other Region that the platform names. A platform without a domain needs this
@@ -44,18 +56,24 @@ export type ClientOptions = Credential & {
    */
   readonly retryBudget?: number;
   /**
-   * Called once for all calls that wait for the client's quota, with how long that takes, in milliseconds.
-   */
-  readonly onQuotaWait?: (waitMs: number) => void;
-  /**
    * Called with the client's next key, which the client gets by itself in the last 14 days of its key; a key
    * pair only if there is a callback. The client signs with it once the callback has returned. If it throws,
    * the client asks again after an hour.
    */
-  readonly onKeyRotated?: (key: RotatedKey) => void | Promise<void>;
+  readonly onKeyRotated?: (key: RotatedKey) => unknown;
+  /** Where the client logs; see `logLevel`. @default console */
+  readonly logger?: Logger;
+  /**
+   * The least that is logged. No key, proof, nonce, id or user is logged on any level.
+   *
+   * @default warn
+   */
+  readonly logLevel?: LogLevel;
   /** Sends requests in place of the built-in transport. */
   readonly fetch?: typeof fetch;
-};
+}
+
+export type ClientOptions = CredentialOptions & ClientSettings;
 
 /** Parts that tests replace. @internal */
 export interface Internals {
@@ -66,7 +84,11 @@ export interface Internals {
 
 export interface CallOptions {
   /** An abort ends the call, which then throws the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+  /** Limit on one attempt, in milliseconds. @default the client's own */
+  readonly timeoutMs?: number | undefined;
+  /** How often the call may back off and try again; 0: never. @default the client's own */
+  readonly maxRetries?: number | undefined;
 }
 
 /**
@@ -85,19 +107,23 @@ export class CountersignClient {
   readonly #clientId: string;
 
   /** @throws InvalidArgumentError where an option is missing or wrong. The message never quotes a key. */
-  constructor(options: ClientOptions, internals: Internals = {}) {
+  constructor(options: ClientOptions = {}, internals: Internals = {}) {
     requireOptions(options, OPTIONS);
-    const { timeoutMs = 10_000, maxRetries = 4, retryBudget = 50 } = options;
-    requireFunction('fetch', options.fetch);
-    requireFunction('onQuotaWait', options.onQuotaWait);
-    requireFunction('onKeyRotated', options.onKeyRotated);
-    const url = requireBaseUrl('url', options.url);
+    const {
+      timeoutMs = 10_000,
+      maxRetries = 4,
+      retryBudget = 50,
+      logger = console,
+      logLevel = 'warn',
+    } = options;
+    for (const name of FUNCTIONS) requireFunction(name, options[name]);
+    const url = requireBaseUrl('url', options.url ?? environment('COUNTERSIGN_URL'));
     if (!Array.isArray(options.regions ?? [])) throw new InvalidArgumentError('regions must be a list');
     const regions = (options.regions ?? []).map((region) => requireBaseUrl('each of regions', region));
-    requireNumber('timeoutMs', timeoutMs, 1, LONGEST_TIMER_MS);
-    requireNumber('maxRetries', maxRetries, 0);
+    requireLimits({ timeoutMs, maxRetries });
     requireNumber('retryBudget', retryBudget, 0);
-    const keys = new Keys(createSigner(options));
+    const keys = new Keys(createSigner(credentialOf(options)));
+    const log = createLog(logger, logLevel);
     const now = internals.now ?? Date.now;
     const transport = options.fetch ? undefined : createTransport();
     this.#clientId = keys.clientId;
@@ -106,18 +132,20 @@ export class CountersignClient {
       url,
       regions,
       keys,
-      onKeyExpiring: (signer) => rollOver(signer),
+      onKeyExpiring: (signer, expiresAtMs) => rollOver(signer, expiresAtMs),
       fetch: options.fetch ?? transport!.fetch,
       timeoutMs,
       maxRetries,
       retryBudget,
       closed: this.#closed.signal,
-      onQuotaWait: options.onQuotaWait ?? (() => {}),
+      hooks: options,
+      log,
       now,
       random: internals.random ?? Math.random,
       sleep: internals.sleep ?? sleep,
     });
-    const rollOver = createRollOver({ caller: this.#caller, keys, onKeyRotated: options.onKeyRotated, now });
+    const { onKeyRotated } = options;
+    const rollOver = createRollOver({ caller: this.#caller, keys, onKeyRotated, log, now });
   }
 
   /** This client's id on the platform. */
@@ -135,19 +163,21 @@ export class CountersignClient {
    * which names every bad field; InvalidArgumentError where JSON cannot express the user; any other
    * CountersignError
    */
-  async register<U extends object = User>(
+  register<U extends WithUserId = User>(
     user: NoInfer<U>,
     options: CallOptions = {},
-  ): Promise<Registered<U>> {
-    const body = encodeUser(user);
-    // The user as it was sent, if it was sent at all: an operator's own schema decides the form of a user.
-    const { user_id } = user as { user_id?: unknown };
-    const expected = { client_id: this.#clientId, ...(typeof user_id === 'string' && { user_id }) };
-    const read = (answer: Answer) => ({
-      ...readRegistration<U>(answer, expected),
-      replayed: answer.headers.get('Idempotency-Replayed') === 'true',
+  ): ResponsePromise<Registered<U>> {
+    return this.#call(options, () => {
+      const body = encodeUser(user);
+      // The user as it was sent, if it was sent at all: plain JavaScript may send any.
+      const { user_id } = user as { user_id?: unknown };
+      const expected = { client_id: this.#clientId, ...(typeof user_id === 'string' && { user_id }) };
+      const read = (answer: Answer) => ({
+        ...readRegistration<U>(answer, expected),
+        replayed: answer.headers.get('Idempotency-Replayed') === 'true',
+      });
+      return { method: 'POST', path: '/v1/register', route: '/v1/register', body, read };
     });
-    return this.#caller.call({ ...options, method: 'POST', path: '/v1/register', body, read });
   }
 
   /**
@@ -160,7 +190,7 @@ export class CountersignClient {
    * @example
    * for await (const { user, ok } of client.registerBatch(users)) if (!ok) console.warn(user.user_id);
    */
-  registerBatch<U extends object = User>(
+  registerBatch<U extends WithUserId = User>(
     users: Iterable<NoInfer<U>> | AsyncIterable<NoInfer<U>>,
     options: BatchOptions = {},
   ): AsyncGenerator<BatchResult<U>, void, void> {
@@ -174,9 +204,11 @@ export class CountersignClient {
    * @throws NotFoundError where this client has no such registration; InvalidArgumentError where `id` is not
    * an id; any other CountersignError
    */
-  async get<U extends object = User>(id: string, options: CallOptions = {}): Promise<Registration<U>> {
-    const read = (answer: Answer) => readRegistration<U>(answer, { id, client_id: this.#clientId });
-    return this.#caller.call({ ...options, method: 'GET', path: pathOf(id), read });
+  get<U extends WithUserId = User>(id: string, options: CallOptions = {}): ResponsePromise<Registration<U>> {
+    return this.#call(options, () => {
+      const read = (answer: Answer) => readRegistration<U>(answer, { id, client_id: this.#clientId });
+      return { method: 'GET', path: pathOf(id), route: ONE, caches: true, read };
+    });
   }
 
   /**
@@ -188,8 +220,8 @@ export class CountersignClient {
    * @throws NotFoundError where there is nothing to delete; InvalidArgumentError where `id` is not an id; any
    * other CountersignError
    */
-  async delete(id: string, options: CallOptions = {}): Promise<void> {
-    await this.#caller.call({ ...options, method: 'DELETE', path: pathOf(id), read: () => {} });
+  delete(id: string, options: CallOptions = {}): ResponsePromise<void> {
+    return this.#call(options, () => ({ method: 'DELETE', path: pathOf(id), route: ONE, read: () => {} }));
   }
 
   /**
@@ -203,7 +235,8 @@ export class CountersignClient {
    * }
    */
   events(options: EventsOptions = {}): AsyncGenerator<ReadEvent, void, void> {
-    return readEvents((call) => this.#caller.call({ ...call, method: 'GET' }), this.#clientId, options);
+    const get = async (call: PageCall) => (await this.#caller.call({ ...call, method: 'GET' })).data;
+    return readEvents(get, this.#clientId, options);
   }
 
   /** Ends running calls, which throw ClientClosedError, and closes every connection. */
@@ -215,7 +248,20 @@ export class CountersignClient {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+
+  /** @param make makes the call, or throws InvalidArgumentError, which the promise then has */
+  #call<T>(options: CallOptions, make: () => Call<T>): ResponsePromise<T> {
+    const start = async () => {
+      requireOptions(options, CALL_OPTIONS);
+      requireLimits(options);
+      return this.#caller.call({ ...make(), ...options });
+    };
+    return responsePromise(start());
+  }
 }
+
+/** Route of a registration. */
+const ONE = '/v1/registrations/{id}';
 
 function pathOf(id: string): string {
   if (typeof id !== 'string' || !/^[\w-]{43}$/.test(id))
@@ -223,7 +269,31 @@ function pathOf(id: string): string {
   return `/v1/registrations/${id}`;
 }
 
-/** Of each kind of credential, too. */
+/**
+ * @returns the options that name the key, or the environment's key where none does: half a credential is a
+ * mistake
+ */
+function credentialOf(options: ClientOptions): Credential {
+  const given = CREDENTIAL.some((name) => (options as Partial<Record<string, unknown>>)[name] !== undefined);
+  return (given ? options : { apiKey: environment('COUNTERSIGN_API_KEY') }) as Credential;
+}
+
+const CREDENTIAL = Object.keys({
+  apiKey: 0,
+  clientId: 0,
+  privateKey: 0,
+  alg: 0,
+  kid: 0,
+} satisfies Record<KeyOf<CredentialOptions>, 0>);
+
+const FUNCTIONS = ['fetch', 'onQuotaWait', 'onKeyRotated', 'onRequest', 'onRetry'] as const;
+
+const CALL_OPTIONS = Object.keys({
+  signal: 0,
+  timeoutMs: 0,
+  maxRetries: 0,
+} satisfies Record<keyof CallOptions, 0>);
+
 const OPTIONS = Object.keys({
   url: 0,
   regions: 0,
@@ -232,30 +302,23 @@ const OPTIONS = Object.keys({
   retryBudget: 0,
   onQuotaWait: 0,
   onKeyRotated: 0,
+  onRequest: 0,
+  onRetry: 0,
+  logger: 0,
+  logLevel: 0,
   fetch: 0,
-  apiKey: 0,
-  clientId: 0,
-  privateKey: 0,
-  alg: 0,
-  kid: 0,
-} satisfies Record<KeyOf<ClientOptions>, 0>);
+} satisfies Record<keyof ClientSettings, 0>).concat(CREDENTIAL);
 
 type KeyOf<T> = T extends unknown ? keyof T : never;
 
 function requireBaseUrl(name: string, value: unknown): string {
-  if (value === undefined || value === '') throw new InvalidArgumentError(`${name} is missing`);
+  if (value === undefined || value === '')
+    throw new InvalidArgumentError(
+      `${name} is missing${name === 'url' ? ': pass it, or set COUNTERSIGN_URL' : ''}`,
+    );
   const url = typeof value === 'string' ? value.replace(/\/$/, '') : value;
   if (isBaseUrl(url)) return url;
   throw new InvalidArgumentError(
     `${name} must be a base URL: https (or http for this machine only), without user, query or fragment`,
   );
-}
-
-/** A timer with a longer delay fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-function requireNumber(name: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): void {
-  if (typeof value === 'number' && value >= least && value <= most) return;
-  const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new InvalidArgumentError(`${name} must be a number ${bounds}`);
 }

@@ -50,13 +50,14 @@ export interface Signer {
  * @throws InvalidArgumentError where the credential is missing or wrong. The message never quotes the key.
  */
 export function createSigner(credential: Credential): Signer {
-  const { apiKey, privateKey } = credential as Partial<ApiKeyCredential & PrivateKeyCredential>;
+  const { apiKey, clientId, privateKey } = credential as Partial<ApiKeyCredential & PrivateKeyCredential>;
   if (apiKey !== undefined && privateKey !== undefined)
     throw new InvalidArgumentError('apiKey and privateKey cannot be combined');
   if (apiKey === '') throw new InvalidArgumentError('apiKey is empty');
   if (apiKey !== undefined) return apiKeySigner(apiKey);
   if (privateKey !== undefined) return keyPairSigner(credential as PrivateKeyCredential);
-  throw new InvalidArgumentError('apiKey is missing (or clientId and privateKey)');
+  if (clientId !== undefined) throw new InvalidArgumentError('privateKey is missing');
+  throw new InvalidArgumentError('apiKey is missing: pass it, or set COUNTERSIGN_API_KEY');
 }
 
 function apiKeySigner(apiKey: string): Signer {

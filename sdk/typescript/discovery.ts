@@ -1,7 +1,7 @@
 /** The platform's own description (`GET /.well-known/countersign`), cached for as long as it allows. */
 import { isBaseUrl } from '../../protocol/base-url.ts';
-import { ForeignRegionsError, UnexpectedAnswerError } from './errors.ts';
-import { type Answer, answerError } from './http.ts';
+import { type CountersignError, ForeignRegionsError } from './errors.ts';
+import { type Answer, answerError, unexpectedAnswer } from './http.ts';
 
 export interface RegionInfo {
   readonly name: string;
@@ -35,6 +35,7 @@ export class DiscoveryCache {
   readonly #fetch: () => Promise<Answer>;
   readonly #trusts: (url: string) => boolean;
   readonly #now: () => number;
+  readonly #onStale: (error: CountersignError) => void;
   #held: Discovery | undefined;
   #heldSinceMs = 0;
   #maxAgeMs = 0;
@@ -44,11 +45,18 @@ export class DiscoveryCache {
    * @param fetch fetches the document
    * @param trusts whether a Region's base URL may be used; other Regions are left out
    * @param now epoch milliseconds
+   * @param onStale gets the error of a refresh, which no call gets
    */
-  constructor(fetch: () => Promise<Answer>, trusts: (url: string) => boolean, now: () => number) {
+  constructor(
+    fetch: () => Promise<Answer>,
+    trusts: (url: string) => boolean,
+    now: () => number,
+    onStale: (error: CountersignError) => void = () => {},
+  ) {
     this.#fetch = fetch;
     this.#trusts = trusts;
     this.#now = now;
+    this.#onStale = onStale;
   }
 
   /**
@@ -65,7 +73,7 @@ export class DiscoveryCache {
     });
     if (!this.#held) return this.#pending;
     // If the refresh fails, keep using the old copy and try again later.
-    this.#pending.catch(() => {});
+    this.#pending.catch(this.#onStale);
     this.#keep(this.#held, SHORTEST_AGE_MS);
     return Promise.resolve(this.#held);
   }
@@ -74,7 +82,7 @@ export class DiscoveryCache {
     const answer = await this.#fetch();
     if (answer.status === 429 || answer.status >= 500) throw answerError(answer);
     const named = answer.status === 200 ? readDiscovery(answer.json) : undefined;
-    if (!named) throw new UnexpectedAnswerError(answer.asked, answer.status);
+    if (!named) throw unexpectedAnswer(answer);
     const regions = named.regions.filter(({ url }) => this.#trusts(url));
     if (regions.length === 0) {
       const origins = new Set(named.regions.map(({ url }) => new URL(url).origin));

@@ -16,6 +16,10 @@ export class CountersignError extends Error {
    * made.
    */
   readonly attempts?: number;
+  /** Name of the Region that was asked last. Undefined where none was. */
+  readonly region?: string | undefined;
+  /** Id of the request in the platform's log. Undefined where there was no answer. */
+  readonly requestId?: string | undefined;
 
   constructor(code: string, message: string) {
     super(message);
@@ -24,14 +28,21 @@ export class CountersignError extends Error {
   }
 }
 
+interface CallOutcome {
+  readonly attempts: number;
+  /** Name of the Region that was asked last. */
+  readonly region: string | undefined;
+  /** Whether the shared budget alone ended the call. */
+  readonly isOutOfBudget: boolean;
+}
+
 /**
  * @returns the error of one call. Several calls may share the error of a request for nonces or for discovery,
  * but each has made its own attempts.
  */
 export function errorOfCall(
   error: CountersignError,
-  attempts: number,
-  isOutOfBudget: boolean,
+  { attempts, region, isOutOfBudget }: CallOutcome,
 ): CountersignError {
   const own = new Error();
   Object.setPrototypeOf(own, Object.getPrototypeOf(error));
@@ -40,7 +51,7 @@ export function errorOfCall(
   const after = attempts === 0 ? '' : ` after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
   const why = `; not tried again${after}, since the client has used up its retryBudget`;
   return Object.assign(own as CountersignError, {
-    attempts,
+    ...{ attempts, region },
     ...(isOutOfBudget && { message: error.message + why }),
   });
 }
@@ -88,7 +99,7 @@ export class TimeoutError extends CountersignError {
 /** The answer is not from a Countersign platform: another server answers at this URL. */
 export class UnexpectedAnswerError extends CountersignError {
   readonly status: number;
-  readonly requestId: string | undefined;
+  override readonly requestId: string | undefined;
 
   constructor(url: string, status: number, requestId?: string, how = "in a form that is not Countersign's") {
     super('unexpected_answer', `${url} answered ${status} ${how}`);
@@ -138,8 +149,7 @@ export interface ApiErrorOptions {
 /** The platform answered with a problem. */
 export class ApiError extends CountersignError {
   readonly status: number;
-  /** Id of the request in the platform's log. */
-  readonly requestId: string | undefined;
+  override readonly requestId: string | undefined;
   readonly problem: Problem;
   /** The answer's `Retry-After`, in milliseconds; at most a day. */
   readonly retryAfterMs: number | undefined;

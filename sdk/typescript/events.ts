@@ -1,8 +1,8 @@
 /** Reads events from a cursor on, page by page. */
 import type { Call } from './caller.ts';
-import { InvalidArgumentError, UnexpectedAnswerError } from './errors.ts';
+import { InvalidArgumentError } from './errors.ts';
 import { type CountersignEvent, isEvent } from './event.ts';
-import type { Answer } from './http.ts';
+import { type Answer, unexpectedAnswer } from './http.ts';
 import { requireOptions } from './options.ts';
 
 export interface EventsOptions {
@@ -29,7 +29,8 @@ interface Page {
 const BEGINNING = '0';
 const CURSOR = /^[\w-]{1,512}$/;
 
-type Get = (call: Pick<Call<Page>, 'path' | 'signal' | 'read'>) => Promise<Page>;
+export type PageCall = Pick<Call<Page>, 'path' | 'route' | 'signal' | 'read'>;
+type Get = (call: PageCall) => Promise<Page>;
 
 /**
  * @param get makes a call
@@ -43,7 +44,8 @@ export function readEvents(
   requireOptions(options, ['after', 'signal']);
   const { after = BEGINNING, signal } = options;
   if (!isCursor(after)) throw new InvalidArgumentError('after must be the cursor of an event');
-  return pages((path) => get({ path, signal, read: (answer) => readPage(answer, clientId) }), after);
+  const read = (answer: Answer) => readPage(answer, clientId);
+  return pages((path) => get({ path, route: '/v1/events/{after}', signal, read }), after);
 }
 
 async function* pages(
@@ -60,10 +62,9 @@ async function* pages(
   }
 }
 
-function readPage({ json, origin, status }: Answer, clientId: string): Page {
-  const { events, next } = (json ?? {}) as Record<string, unknown>;
-  if (!isCursor(next) || !Array.isArray(events) || !events.every(isOwn))
-    throw new UnexpectedAnswerError(origin, status);
+function readPage(answer: Answer, clientId: string): Page {
+  const { events, next } = (answer.json ?? {}) as Record<string, unknown>;
+  if (!isCursor(next) || !Array.isArray(events) || !events.every(isOwn)) throw unexpectedAnswer(answer);
   return { events, next };
 
   function isOwn(event: unknown): event is CountersignEvent {

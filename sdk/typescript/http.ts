@@ -30,6 +30,7 @@ export interface Answer {
   readonly asked: string;
   readonly status: number;
   readonly headers: Headers;
+  readonly text: string;
   /** The body, parsed as JSON; undefined where it is not JSON. */
   readonly json: unknown;
 }
@@ -87,7 +88,7 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
         requestIdOf(answered),
         `with more than ${LONGEST_BODY} bytes`,
       );
-    return { origin, asked, status, headers: answered, json: parse(text) };
+    return { origin, asked, status, headers: answered, text, json: parse(text) };
   } catch (error) {
     if (error instanceof CountersignError) throw error;
     for (const signal of signals) signal.throwIfAborted();
@@ -100,14 +101,17 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
 
 /** @returns the error for an answer without success */
 export function answerError(answer: Answer): ApiError | CountersignError {
-  const { asked, status, json } = answer;
-  const requestId = requestIdOf(answer.headers);
-  const retryAfterMs = retryAfter(answer);
-  return (
-    (status >= 400 ? problemError(json, { status, requestId, retryAfterMs }) : undefined) ??
-    new UnexpectedAnswerError(asked, status, requestId)
-  );
+  const { status, json, headers } = answer;
+  const about = { status, requestId: requestIdOf(headers), retryAfterMs: retryAfter(answer) };
+  return (status >= 400 ? problemError(json, about) : undefined) ?? unexpectedAnswer(answer);
 }
+
+/** @returns the error for an answer of the wrong form */
+export const unexpectedAnswer = ({ asked, status, headers }: Answer): UnexpectedAnswerError =>
+  new UnexpectedAnswerError(asked, status, requestIdOf(headers));
+
+/** @returns the answer that a 304 stands for */
+export const withText = (answer: Answer, text: string): Answer => ({ ...answer, text, json: parse(text) });
 
 /** @returns the answer's `Date` in epoch milliseconds, precise to the second; undefined where it has none */
 export const serverTimeMs = ({ headers }: Answer): number | undefined => httpDate(headers.get('Date'));
@@ -126,14 +130,15 @@ function retryAfter(answer: Answer): number | undefined {
 }
 
 /** Reads an IMF-fixdate (RFC 9110, section 5.6.7). Other forms that Date.parse accepts are ignored. */
-function httpDate(text: string | null): number | undefined {
+export function httpDate(text: string | null): number | undefined {
   const time = /^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text ?? '')
     ? Date.parse(text!)
     : Number.NaN;
   return Number.isNaN(time) ? undefined : time;
 }
 
-const requestIdOf = (headers: Headers): string | undefined => {
+/** @returns the id of the request in the platform's log */
+export const requestIdOf = (headers: Headers): string | undefined => {
   const id = headers.get('Countersign-Request-Id');
   return id === null ? undefined : safe(id.slice(0, 64));
 };

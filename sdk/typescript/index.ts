@@ -1,6 +1,12 @@
 /** Countersign client: nonce, sign, register in one line. See README.md. */
 export type { BatchOptions, BatchProgress, BatchResult } from './batch.ts';
-export { type CallOptions, type ClientOptions, CountersignClient } from './client.ts';
+export {
+  type CallOptions,
+  type ClientOptions,
+  type ClientSettings,
+  CountersignClient,
+  type CredentialOptions,
+} from './client.ts';
 export type { ApiKeyCredential, Credential, PrivateKeyCredential } from './credential.ts';
 export {
   AbortedError,
@@ -34,5 +40,9 @@ export {
 } from './errors.ts';
 export type { ClientEvent, CountersignEvent, EventData, EventType, RegistrationEvent } from './event.ts';
 export type { EventsOptions, ReadEvent } from './events.ts';
+export type { RequestEvent, RetryEvent } from './hooks.ts';
 export type { RotatedKey } from './keys.ts';
-export type { Registered, Registration, User } from './registration.ts';
+export type { Logger, LogLevel } from './log.ts';
+export type { LogFields } from './loggable.ts';
+export type { Registered, Registration, User, WithUserId } from './registration.ts';
+export type { CallResponse, ResponsePromise } from './response.ts';

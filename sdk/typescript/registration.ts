@@ -1,6 +1,6 @@
 /** Users as a client sends them, and registrations as the platform returns them. */
-import { InvalidArgumentError, UnexpectedAnswerError } from './errors.ts';
-import type { Answer } from './http.ts';
+import { InvalidArgumentError } from './errors.ts';
+import { type Answer, unexpectedAnswer } from './http.ts';
 
 /** A user in the default registration schema. An operator's own schema may differ. */
 export interface User {
@@ -9,6 +9,9 @@ export interface User {
   readonly display_name?: string;
   readonly attributes?: Readonly<Record<string, unknown>>;
 }
+
+/** What every user has, by whatever schema: the platform itself needs it. */
+export type WithUserId = Pick<User, 'user_id'>;
 
 /** A stored registration. */
 export interface Registration<U = User> {
@@ -53,15 +56,14 @@ export function encodeUser(user: object): Uint8Array {
  * @throws UnexpectedAnswerError, also where the answer is of another client, user or registration
  */
 export function readRegistration<U>(
-  { json, headers, origin, status }: Answer,
+  answer: Answer,
   expected: Partial<Pick<Registration, 'id' | 'client_id' | 'user_id'>>,
 ): Registration<U> {
-  const { id, client_id, user_id, created_at, data } = (json ?? {}) as Record<string, unknown>;
+  const { id, client_id, user_id, created_at, data } = (answer.json ?? {}) as Record<string, unknown>;
   const complete = [id, client_id, user_id, created_at].every((text) => typeof text === 'string');
   const asked = { id, client_id, user_id, ...expected };
   const same = asked.id === id && asked.client_id === client_id && asked.user_id === user_id;
-  if (!complete || !same || typeof data !== 'object' || data === null)
-    throw new UnexpectedAnswerError(origin, status);
-  const etag = headers.get('ETag') ?? '';
+  if (!complete || !same || typeof data !== 'object' || data === null) throw unexpectedAnswer(answer);
+  const etag = answer.headers.get('ETag') ?? '';
   return { id, client_id, user_id, created_at, data, etag } as Registration<U>;
 }

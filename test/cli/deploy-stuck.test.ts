@@ -62,10 +62,13 @@ it('is deployed in every other state', async () => {
     await expect(deploy()).rejects.not.toThrow('could not be made');
 });
 
-it('is waited for where an earlier run has begun to remove it: its protection changes no more', async () => {
-  status = 'DELETE_IN_PROGRESS';
-  asked = [];
-  await parts().remove(STACK);
-  expect(status).toBe('DELETE_COMPLETE');
-  expect(new Set(asked)).toEqual(new Set(['DescribeStacks']));
-});
+it.each(['remove', 'destroy'] as const)(
+  'is waited for where an earlier run has begun its deletion, and takes no change: %s',
+  async (verb) => {
+    status = 'DELETE_IN_PROGRESS';
+    asked = [];
+    await parts()[verb](STACK);
+    expect(status).toBe('DELETE_COMPLETE');
+    expect(new Set(asked)).toEqual(new Set(['DescribeStacks']));
+  },
+);

@@ -699,6 +699,38 @@ describe('the commands', () => {
     ],
     ['after a complete copy', stopped, copied, to(2, 1), [], undefined],
     ['without a Region that is lost', { [A]: [1, 't1'] }, copied, to(2, 1), ['--without', B], undefined],
+    [
+      'while one that counts as lost answers, and registers',
+      { ...stopped, [B]: [1, null] },
+      copied,
+      to(2, 1),
+      ['--without', B],
+      `--without: ${B} answers, and writes go on there`,
+    ],
+    [
+      'in one Region, while another is silent',
+      { [A]: [1, 't1'] },
+      copied,
+      to(2, 1),
+      ['--region', A],
+      'no answer',
+    ],
+    [
+      'that this Region uses, while another is silent',
+      { [A]: [2, null] },
+      {},
+      to(2, 1),
+      ['--region', A],
+      undefined,
+    ],
+    [
+      'beside those in use, while another is silent',
+      { [A]: [1, null] },
+      {},
+      to(1, 2),
+      ['--region', A],
+      undefined,
+    ],
     ['half way, run again', { [A]: [1, 't1'], [B]: [2, null] }, copied, to(2, 1), [], undefined],
     ['that every Region uses', { [A]: [2, null], [B]: [2, null] }, {}, to(2, 1), [], undefined],
     ['back, before writes go on', switched, copied, to(1, 2), [], undefined],
@@ -712,6 +744,15 @@ describe('the commands', () => {
       expect(failed?.message).toContain(why);
       expect(account.deployed).toEqual([]);
     }
+  });
+
+  it('a new Region does not begin with tables that the others do not use', async () => {
+    const account = Object.assign(new Account(), { inUse: { [A]: [1, null] } });
+    account.existing.add(`countersign-live-region-${A}`);
+    account.existing.delete(`region-${B}`);
+    const { failed } = await ran(deployCommand, ['--yes', '--watch', '0s', '--region', B], account, to(2, 1));
+    expect(failed?.message).toContain(`writes go on in ${A}`);
+    expect(account.deployed).toEqual([]);
   });
 
   const one = {

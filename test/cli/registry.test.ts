@@ -7,158 +7,21 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
-import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from '../../cli/registry/copy.ts';
 import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
 import { createEndpoints, type Endpoint } from '../../lambda/adapters/endpoints.ts';
-import { createRegistry } from '../../lambda/adapters/registry.ts';
-import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
-import { COPIED_KEY, TABLES, tableName } from '../../lambda/contract/names.ts';
+import { TABLES, tableName } from '../../lambda/contract/names.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
-import { Dynamodb } from '../../local/dynamodb/dynamodb.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
+import { HOME, NEW, OLD, OTHER, REGIONS, registration, T0, type World, world } from '../support/tables.ts';
 import { Directory } from './cli.ts';
 
-const T0 = 1_795_430_000_000;
 const HOUR_S = 3_600;
-const REGIONS = ['eu-west-1', 'eu-central-1'];
-const [HOME, OTHER] = REGIONS as [string, string];
-
-/** Tables of two generations in two Regions, filled by the platform's own adapters. */
-class World {
-  readonly store: Dynamodb;
-  readonly shown: Record<string, ShownTables>;
-  readonly reports: string[] = [];
-  readonly interrupt = new AbortController();
-  /** Carries each call. A test can make it fail, or do something in between. */
-  carry: Carry = async ({ region, operation, input }, store) => store.ask(region, operation, input);
-
-  constructor(mode: 'strong' | 'eventual' = 'strong') {
-    this.store = new Dynamodb({
-      regions: REGIONS,
-      witness: 'eu-west-3',
-      modeOf: (table) => (table.endsWith('-restored') ? 'regional' : mode),
-      nowMs: () => T0,
-    });
-    for (const generation of [1, 2])
-      for (const kind of KINDS) this.create(tableName('live', kind, generation), kind);
-    this.shown = Object.fromEntries(
-      REGIONS.map((region) => [
-        region,
-        {
-          registry: 'countersign-live-registry-1',
-          clients: 'countersign-live-clients-1',
-          consistency: mode,
-          regions: REGIONS,
-          stopped_at: '2026-11-23T12:00:00.000Z',
-          stopped_ms: WRITE_STOP_SETTLE_MS,
-        },
-      ]),
-    );
-  }
-
-  create(table: string, kind: Kind): void {
-    const KeySchema = TABLES[kind].keys.map((AttributeName) => ({ AttributeName }));
-    this.store.ask(HOME, 'CreateTable', { TableName: table, KeySchema });
-  }
-
-  put(table: string, Item: Item, region = HOME): void {
-    this.store.ask(region, 'PutItem', { TableName: table, Item });
-  }
-
-  remove(table: string, Key: Item): void {
-    this.store.ask(HOME, 'DeleteItem', { TableName: table, Key });
-  }
-
-  /** All, except the mark of a copy. */
-  items(table: string, region = HOME): string[] {
-    return this.store
-      .table(region, table)
-      .items(region, true)
-      .filter(({ pk }) => (pk as { S?: string }).S !== COPIED_KEY)
-      .map((item) => canonical(item as Item))
-      .sort();
-  }
-
-  async fill(): Promise<void> {
-    const db = dynamodbClientOn(this.store, HOME);
-    const registry = createRegistry(db, 'countersign-live-registry-1', {
-      region: 'r',
-      consistency: 'strong',
-      clockErrorMs: 2_000,
-    });
-    for (const user of ['a', 'b', 'c'])
-      await registry.register(
-        { id: `id-${user}`, clientId: 'acme', userId: user, createdAtMs: T0, data: { user_id: user } },
-        T0,
-      );
-    await registry.remove('acme', 'id-b', T0 + 5_000, 'w');
-    await registry.probe(HOME, T0);
-    const clients = createClients(db, 'countersign-live-clients-1');
-    const key = {
-      kid: '1',
-      alg: 'HS256',
-      usableAtS: 1,
-      expiresAtS: 9,
-      issuedBy: null,
-      rootKid: 'r',
-      jwk: null,
-    };
-    const record = { profile: 'strict', limit: 5, createdAtMs: T0, salt: new Uint8Array([1, 2]) } as const;
-    await clients.create({ ...record, clientId: 'acme', keys: [key] });
-    await clients.setDisabled('acme', true, T0);
-    await clients.revokeKey('acme', '1', T0);
-  }
-
-  copy(change: Partial<CopyOptions> = {}): Promise<CopyResult> {
-    const options: CopyOptions = {
-      stage: 'live',
-      regions: REGIONS,
-      args: ' --stage live',
-      toGeneration: 2,
-      fromTables: [],
-      whileWriting: false,
-      ...change,
-    };
-    const parts: CopyParts = {
-      dynamodb: (region) => dynamodbClientOn(this.store, region, (call, store) => this.carry(call, store)),
-      shown: async (region) => ({ ...this.shown[region]! }),
-      signal: this.interrupt.signal,
-      nowMs: () => T0,
-      pollMs: 0,
-      report: (text) => this.reports.push(text),
-    };
-    return copyRegistry(options, parts);
-  }
-
-  /** The items to copy: all except those of health checks. */
-  expectCopied(): void {
-    for (const kind of KINDS) {
-      const wanted = this.items(tableName('live', kind, 1)).filter((text) => !text.includes('#probe#'));
-      expect(wanted.length).toBeGreaterThan(0);
-      expect(this.items(tableName('live', kind, 2))).toEqual(wanted);
-    }
-  }
-}
-
-async function world(mode?: 'strong' | 'eventual'): Promise<World> {
-  const made = new World(mode);
-  await made.fill();
-  return made;
-}
-
-const registration = (user: string, createdMs = T0): Item => ({
-  pk: { S: `acme#id-${user}` },
-  user_id: { S: user },
-  created_at: { N: String(createdMs) },
-  data: { S: `{"user_id":"${user}"}` },
-});
-const [OLD, NEW] = [1, 2].map((n) => tableName('live', 'registry', n)) as [string, string];
 
 it('copies every item unchanged, and proves it by digests of both sides; a second run writes nothing', async () => {
   const at = await world();
@@ -172,8 +35,8 @@ it('copies every item unchanged, and proves it by digests of both sides; a secon
   const again = await at.copy();
   expect(again.tables.map(({ written }) => written)).toEqual([0, 0]);
   expect(again.tables.map(({ source }) => source)).toEqual(first.tables.map(({ source }) => source));
-  for (const { source, target } of again.tables)
-    expect(target).toEqual(REGIONS.map((region) => ({ region, ...source })));
+  // A strongly consistent read sees every Region's writes.
+  for (const { source, target } of again.tables) expect(target).toEqual([{ region: HOME, ...source }]);
 });
 
 it('a table of several pages is copied completely, with progress output', async () => {
@@ -694,6 +557,24 @@ it('repeats a write that conflicts with one of another Region, and fails if the 
   await expect(failing.copy()).rejects.toThrow(`table ${NEW} in ${HOME}`);
 });
 
+it('a table that does not answer is named with its Region, once, while the copy waits for it', async () => {
+  const at = await world();
+  const { carry } = at;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    at.carry = async (call, store) => {
+      if (call.operation === 'PutItem') vi.advanceTimersByTime(60_000);
+      return carry(call, store);
+    };
+    expect(await at.copy()).toMatchObject({ complete: true });
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(at.reports).toEqual(
+    KINDS.map((kind) => `table ${tableName('live', kind, 2)} in ${HOME} has not answered for 10 s: waiting`),
+  );
+});
+
 it('Ctrl-C ends it between two pages, and it says that the next run continues', async () => {
   const at = await world();
   const { carry } = at;
@@ -881,11 +762,16 @@ describe('on the local platform', () => {
     expect((await registry('resume-writes')).code).toBe(0);
   });
 
-  it('Ctrl-C ends a call of a table that does not answer', async () => {
+  it.each<[string, (interrupt: () => void) => void]>([
+    ['Ctrl-C', (interrupt) => interrupt()],
+    // A signal to this process would also end the test.
+    ['SIGTERM', () => process.listeners('SIGTERM').at(-1)!('SIGTERM')],
+    ['SIGHUP', () => process.listeners('SIGHUP').at(-1)!('SIGHUP')],
+  ])('%s ends a call of a table that does not answer, and the command says so', async (_, end) => {
     const over = Promise.withResolvers<undefined>();
     let interrupt = () => {};
     scan = () => {
-      interrupt();
+      end(interrupt);
       return over.promise;
     };
     const ran = await directory.run(['registry', 'copy', '--to-generation', '2', '--while-writing'], {

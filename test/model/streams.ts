@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Scheduler } from 'fast-check';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
+import { LONGEST_CHANGE_MS } from '../../lambda/contract/defaults.ts';
 import { TABLES, tableName } from '../../lambda/contract/names.ts';
 import type {
   EventSourceMapping,
@@ -159,7 +160,7 @@ export async function run(s: Scheduler, plan: Plan, Reader: typeof EventSourceMa
     };
     return new Reader({
       ...{ streamArn: described.Table.LatestStreamArn, batchSize: plan.batchSize, nowMs },
-      ...{ ask: ask(region), invoke: invoke(region) },
+      ...{ ask: ask(region), invoke: invoke(region), maxAgeMs: LONGEST_CHANGE_MS },
       onFailure: (discarded) => {
         throw new Error(`records expired: ${JSON.stringify(discarded)}`);
       },

@@ -1,6 +1,7 @@
 /** All mutants. A test must fail with each of these changes; `npm run mutants` checks that. */
 import type { Mutant } from './mutant.ts';
 import { BENCH } from './table/bench.ts';
+import { CALLBACKS_MUTANTS } from './table/callbacks.ts';
 import { CLI } from './table/cli.ts';
 import { EVENTS_MUTANTS } from './table/events.ts';
 import { KEYS } from './table/keys.ts';
@@ -18,4 +19,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...LOCAL,
   ...BENCH,
   ...EVENTS_MUTANTS,
+  ...CALLBACKS_MUTANTS,
 ];

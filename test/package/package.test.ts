@@ -164,7 +164,10 @@ it('the installed SDK receives callbacks, and loads the AWS SDK only for a store
   );
   await project.run(dynamodb);
   const manifest = JSON.parse(project.read('node_modules/@countersign/sdk/package.json'));
-  expect(manifest.peerDependenciesMeta).toEqual({ '@aws-sdk/client-dynamodb': { optional: true } });
+  expect(manifest.peerDependenciesMeta).toEqual({
+    '@aws-sdk/client-dynamodb': { optional: true },
+    '@opentelemetry/api': { optional: true },
+  });
   expect(Object.keys(manifest.dependencies).sort()).toEqual(['jose', 'undici']);
 });
 

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { AbortedError, type BatchResult, InvalidArgumentError } from '../../sdk/typescript/index.ts';
+import {
+  AbortedError,
+  type BatchResult,
+  InvalidArgumentError,
+  type User,
+} from '../../sdk/typescript/index.ts';
 import { FakePlatform } from './fake-platform.ts';
 
 const users = (count: number) => Array.from({ length: count }, (_, i) => ({ user_id: `user-${i}` }));
@@ -34,11 +39,9 @@ test('if a Region returns fewer nonces at once, the client requests more', async
 test('a failure is an ordinary result with its user, and progress counts both', async () => {
   const platform = new FakePlatform();
   const progress: object[] = [];
-  const source = [{ user_id: 'a' }, { user_id: 7 }, null as unknown as object, { user_id: 'b' }];
+  const source = [{ user_id: 'a' }, { user_id: 7 }, null, { user_id: 'b' }] as User[];
   const results = await collect(
-    platform
-      .client()
-      .registerBatch<object>(source, { concurrency: 1, onProgress: (now) => progress.push(now) }),
+    platform.client().registerBatch(source, { concurrency: 1, onProgress: (now) => progress.push(now) }),
   );
   expect(results.map(({ ok, index }) => [index, ok])).toEqual([
     [0, true],

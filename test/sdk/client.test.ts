@@ -10,6 +10,7 @@ import {
   RegistrationConflictError,
   UnavailableError,
   UnexpectedAnswerError,
+  type User,
 } from '../../sdk/typescript/index.ts';
 import { FakePlatform } from './fake-platform.ts';
 
@@ -472,7 +473,7 @@ test("each meaning of an error has a class, and the error carries the problem's 
   await expect(client.register({ ...ada, email: 'other@example.com' })).rejects.toThrow(
     RegistrationConflictError,
   );
-  const invalid = await client.register<object>({ user_id: 5 }).catch((error: unknown) => error);
+  const invalid = await client.register({ user_id: 5 } as object as User).catch((error: unknown) => error);
   expect(invalid).toBeInstanceOf(InvalidRegistrationError);
   expect(invalid).toMatchObject({
     name: 'InvalidRegistrationError',
@@ -519,7 +520,7 @@ test('a long-lived signal keeps no listener after the calls that used it', async
   const client = platform.client();
   const { signal } = new AbortController();
   await client.register(ada, { signal });
-  await client.register<object>({ user_id: 5 }, { signal }).catch(() => {});
+  await client.register({ user_id: 5 } as object as User, { signal }).catch(() => {});
   for await (const _ of client.registerBatch([ada, ada], { signal }));
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
@@ -560,7 +561,7 @@ test('invalid arguments are refused before any request', async () => {
   const circular: Record<string, unknown> = { user_id: 'x' };
   circular.self = circular;
   for (const user of [undefined, null, 'ada', circular, { id: 1n }])
-    await expect(client.register<object>(user as object)).rejects.toThrow(InvalidArgumentError);
+    await expect(client.register(user as object as User)).rejects.toThrow(InvalidArgumentError);
   for (const id of ['', '../nonce', 'x'.repeat(44), undefined])
     await expect(client.get(id as string)).rejects.toThrow(InvalidArgumentError);
   expect(platform.seen).toEqual([]);

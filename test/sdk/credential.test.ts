@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair } from 'jose';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type ClientOptions, CountersignClient, InvalidArgumentError } from '../../sdk/typescript/index.ts';
 import { ENTRY, FakePlatform } from './fake-platform.ts';
 import { API_KEY, BASIC_API_KEY } from './keys.ts';
@@ -90,11 +90,24 @@ test.each<[string, object]>([
 });
 
 test.each<[string, unknown, string]>([
-  ['no options', undefined, 'options must be an object'],
+  ['no options', undefined, 'url is missing: pass it, or set COUNTERSIGN_URL'],
   ['null', null, 'options must be an object'],
   ['a URL alone', ENTRY, 'options must be an object'],
-  ['an empty URL', { url: '', apiKey: API_KEY }, 'url is missing'],
-  ['no URL', { apiKey: API_KEY }, 'url is missing'],
+  ['an empty URL', { url: '', apiKey: API_KEY }, 'url is missing: pass it, or set COUNTERSIGN_URL'],
+  ['no URL', { apiKey: API_KEY }, 'url is missing: pass it, or set COUNTERSIGN_URL'],
+  ['no key', { url: ENTRY }, 'apiKey is missing: pass it, or set COUNTERSIGN_API_KEY'],
+  ['half a key pair', { url: ENTRY, clientId: 'pair' }, 'privateKey is missing'],
+  [
+    'a log level that is none',
+    { url: ENTRY, apiKey: API_KEY, logLevel: 'loud' },
+    'logLevel must be one of debug, info, warn, off',
+  ],
+  [
+    'a logger that is none',
+    { url: ENTRY, apiKey: API_KEY, logger: {} },
+    'logger must have the functions debug, info, warn',
+  ],
+  ['a hook that is none', { url: ENTRY, apiKey: API_KEY, onRetry: 1 }, 'onRetry must be a function'],
   ['an empty key', { url: ENTRY, apiKey: '' }, 'apiKey is empty'],
   ['a misspelt option', { url: ENTRY, apiKey: API_KEY, timeoutMS: 1 }, 'there is no option "timeoutMS"'],
   ['a fetch that is none', { url: ENTRY, apiKey: API_KEY, fetch: 'x' }, 'fetch must be a function'],
@@ -112,6 +125,27 @@ test.each<[string, unknown, string]>([
   const make = () => new CountersignClient(options as ClientOptions);
   expect(make).toThrow(InvalidArgumentError);
   expect(make).toThrow(expect.objectContaining({ message }));
+});
+
+test('URL and key default to the environment; options come first', async () => {
+  vi.stubEnv('COUNTERSIGN_URL', ENTRY);
+  vi.stubEnv('COUNTERSIGN_API_KEY', API_KEY);
+  try {
+    expect(new CountersignClient().clientId).toBe('test');
+    expect(new CountersignClient({ url: undefined, apiKey: undefined }).clientId).toBe('test');
+    expect(new CountersignClient({ apiKey: BASIC_API_KEY }).clientId).toBe('test-basic');
+    // Not the key of the environment: half a credential is a mistake.
+    const half = () => new CountersignClient({ clientId: 'pair' } as ClientOptions);
+    expect(half).toThrow('privateKey is missing');
+    vi.stubEnv('COUNTERSIGN_URL', 'http://api.example.com');
+    expect(() => new CountersignClient()).toThrow('url must be a base URL');
+    vi.stubEnv('COUNTERSIGN_API_KEY', '');
+    expect(() => new CountersignClient({ url: ENTRY })).toThrow(
+      'apiKey is missing: pass it, or set COUNTERSIGN_API_KEY',
+    );
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 test.each([

@@ -5,7 +5,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import { PROBLEMS, type ProblemCode } from '../../protocol/problem.ts';
-import { CountersignClient, type CountersignEvent } from '../../sdk/typescript/index.ts';
+import { type ClientSettings, CountersignClient, type CountersignEvent } from '../../sdk/typescript/index.ts';
 import { API_KEY } from './keys.ts';
 
 export const ENTRY = 'https://api.example.com';
@@ -48,7 +48,7 @@ export class FakePlatform {
   }
 
   /** A client with its own clock, off by `skewMs`. Its waits pass at once. */
-  client({ skewMs = 0, random = () => 0, ...options }: ClientSettings = {}): CountersignClient {
+  client({ skewMs = 0, random = () => 0, ...options }: Settings = {}): CountersignClient {
     return new CountersignClient(
       { url: ENTRY, apiKey: API_KEY, fetch: this.fetch, ...options },
       {
@@ -212,16 +212,7 @@ export class FakePlatform {
   }
 }
 
-interface ClientSettings {
-  readonly fetch?: typeof fetch;
-  readonly regions?: readonly string[];
-  readonly skewMs?: number;
-  readonly random?: () => number;
-  readonly maxRetries?: number;
-  readonly retryBudget?: number;
-  readonly timeoutMs?: number;
-  readonly onQuotaWait?: (waitMs: number) => void;
-}
+type Settings = Partial<ClientSettings> & { readonly skewMs?: number; readonly random?: () => number };
 
 interface Claims {
   readonly iat?: number;

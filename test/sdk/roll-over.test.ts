@@ -51,7 +51,7 @@ const throughHandlers = (async (url: string, init: RequestInit) => {
 
 function connect(options: Partial<ClientOptions> & object): CountersignClient {
   const client = new CountersignClient(
-    { url: 'https://api.example.com', fetch: throughHandlers, ...options } as ClientOptions,
+    { url: 'https://api.example.com', fetch: throughHandlers, logLevel: 'off', ...options } as ClientOptions,
     { now: () => platform.clock.nowMs, sleep: async () => {} },
   );
   clients.push(client);
@@ -146,6 +146,60 @@ test.each(['ES256', 'Ed25519'] as const)('a client with a key pair (%s) makes th
     expect(signedBy().at(-1)).toBe(kept[0]!.kid);
   });
   await register(connect(kept[0]!.credential));
+});
+
+it('a pair that could not be kept is offered again: the platform takes no other', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+  const clientId = `p-${randomUUID().slice(0, 8)}`;
+  const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256' };
+  await platform.operate('clients.create', { client_id: clientId, profile: 'strict', jwk } as never);
+  platform.clock.nowMs += 80 * DAY_MS;
+  const offered: RotatedKey[] = [];
+  const client = connect({
+    ...{ clientId, privateKey },
+    onKeyRotated: (key) => {
+      offered.push(key);
+      if (offered.length === 1) throw new Error('the disk is full');
+    },
+  });
+  await register(client);
+  await vi.waitFor(() => expect(offered.length).toBe(1));
+  platform.clock.nowMs += 61 * MINUTE_MS;
+  await register(client);
+  await vi.waitFor(() => expect(offered.length).toBe(2));
+  expect(offered[1]).toEqual(offered[0]);
+  await vi.waitFor(async () => {
+    await register(client);
+    expect(signedBy().at(-1)).toBe(offered[1]!.kid);
+  });
+});
+
+it('logs what became of the next key, without it, and without the text of what the callback threw', async () => {
+  const { apiKey } = await makeClient(platform);
+  platform.clock.nowMs += 80 * DAY_MS;
+  const logged: [string, string, object][] = [];
+  const into = (level: string) => (message: string, fields: object) =>
+    void logged.push([level, message, fields]);
+  const logger = { debug: into('debug'), info: into('info'), warn: into('warn') };
+  let kept: RotatedKey | undefined;
+  const client = connect({
+    ...{ apiKey, logger, logLevel: 'info' },
+    onKeyRotated: (key) => {
+      const before = kept;
+      kept = key;
+      if (!before) throw new TypeError(`cannot write ${(key.credential as { apiKey: string }).apiKey}`);
+    },
+  });
+  await register(client);
+  await vi.waitFor(() => expect(logged).toHaveLength(1));
+  platform.clock.nowMs += 61 * MINUTE_MS;
+  await register(client);
+  await vi.waitFor(() => expect(logged).toHaveLength(2));
+  const expiresAt = kept!.expiresAt.toISOString();
+  expect(logged).toEqual([
+    ['warn', 'countersign: the next key is not in use: TypeError', {}],
+    ['info', `countersign: key rotated kid=2 expiresAt=${expiresAt}`, { kid: '2', expiresAt }],
+  ]);
 });
 
 it('a Region that does not know the next key yet gets the old one, for a minute', async () => {

@@ -12,6 +12,7 @@ import {
   UnexpectedAnswerError,
 } from '../../sdk/typescript/errors.ts';
 import { type Answer, answerError } from '../../sdk/typescript/http.ts';
+import { loggable, shownHeaders } from '../../sdk/typescript/loggable.ts';
 import { nextAttempt, RetryBudget } from '../../sdk/typescript/retry.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the files' own form, which this test reads field by field
@@ -113,7 +114,24 @@ describe('sdk-discovery.json', () => {
 });
 
 describe('sdk-redaction.json', () => {
-  it.each<Vector>(vectors('redaction').cases)('%j', ({ text, shown }) => expect(safe(text)).toBe(shown));
+  const { cases, fields, headers } = vectors('redaction');
+  it.each<Vector>(cases)('%j', ({ text, shown }) => expect(safe(text)).toBe(shown));
+
+  it.each<Vector>(fields)('$name', (vector) => {
+    expect(loggable(inCamelCase(vector.fields))).toEqual(inCamelCase(vector.shown));
+  });
+
+  it.each<Vector>(headers)('$name', (vector) => {
+    expect(shownHeaders(new Headers(vector.headers))).toEqual(vector.shown);
+  });
+
+  const inCamelCase = (members: object) =>
+    Object.fromEntries(
+      Object.entries(members).map(([name, value]) => [
+        name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()),
+        value ?? undefined,
+      ]),
+    );
 });
 
 function answerOf(asked: string, { status, headers, body }: Vector): Answer {
@@ -123,5 +141,5 @@ function answerOf(asked: string, { status, headers, body }: Vector): Answer {
   } catch {
     // Not JSON.
   }
-  return { origin: new URL(asked).origin, asked, status, headers: new Headers(headers), json };
+  return { origin: new URL(asked).origin, asked, status, headers: new Headers(headers), text: body, json };
 }

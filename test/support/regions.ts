@@ -72,7 +72,18 @@ export interface Region {
   readonly endpoint: string;
   send(ask: HttpAsk): Promise<HttpAnswer>;
   /** Another instance of the same functions: the same stores, with empty caches. */
-  instance(env?: Partial<Environment>, options?: { dynamodb?: SdkDynamodb }): Region;
+  instance(env?: Partial<Environment>, options?: InstanceOptions): Region;
+}
+
+interface InstanceOptions {
+  /** A client for this Region's own tables. */
+  readonly dynamodb?: SdkDynamodb;
+  /** Called for each call of any table. */
+  readonly seen?: (command: TableCommand) => void;
+}
+
+export interface TableCommand {
+  readonly input: { readonly TableName?: string; readonly Key?: { readonly pk?: { readonly S?: string } } };
 }
 
 export interface Platform {
@@ -130,9 +141,14 @@ export async function startRegions(oauth?: OAuthSettings, enrolment?: EnrolmentP
 
   const names = ['eu-west-1', 'eu-central-1'] as const;
   const list = names.map((name) => ({ name, url: `https://${name}.api.example.com` }));
-  const make = (index: number, env: Partial<Environment>, ownDb: SdkDynamodb): Region => {
+  const make = (
+    index: number,
+    env: Partial<Environment>,
+    ownDb: SdkDynamodb,
+    seen?: InstanceOptions['seen'],
+  ): Region => {
     const { name, url } = list[index]!;
-    const tables = routeTables(ownDb, sharedDb);
+    const tables = routeTables(ownDb, sharedDb, seen);
     const environment: Environment = {
       ...servingEnvironment({
         stage: STAGE,
@@ -163,7 +179,8 @@ export async function startRegions(oauth?: OAuthSettings, enrolment?: EnrolmentP
       dynamodb: ownDb,
       endpoint: own[index]!.endpoint,
       send: (ask) => send(functions, ask),
-      instance: (more = {}, options = {}) => make(index, { ...env, ...more }, options.dynamodb ?? ownDb),
+      instance: (more = {}, options = {}) =>
+        make(index, { ...env, ...more }, options.dynamodb ?? ownDb, options.seen),
     };
   };
   const regionDbs = own.map(({ endpoint }, i) => dynamodb(endpoint, names[i]));
@@ -206,8 +223,9 @@ export async function startRegions(oauth?: OAuthSettings, enrolment?: EnrolmentP
 }
 
 /** The ledger is the Region's own; all share registry and clients. */
-function routeTables(own: SdkDynamodb, shared: SdkDynamodb): SdkDynamodb {
-  const send = (command: { input: { TableName?: string } }, ...rest: unknown[]) => {
+function routeTables(own: SdkDynamodb, shared: SdkDynamodb, seen: InstanceOptions['seen']): SdkDynamodb {
+  const send = (command: TableCommand, ...rest: unknown[]) => {
+    seen?.(command);
     const global = /-(registry|clients)-\d+$/.test(command.input.TableName ?? '');
     return (global ? shared : own).send(command as never, ...(rest as []));
   };

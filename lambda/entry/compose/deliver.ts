@@ -2,11 +2,20 @@
 import { createDeliver, type Wake } from '../../callbacks/deliver.ts';
 import { type DeliverHandler, deliverHandler } from '../../callbacks/deliver-handler.ts';
 import type { Guard } from '../../callbacks/guard.ts';
+import { publishKeys } from '../../callbacks/publish-keys.ts';
 import { createReadEvents } from '../../callbacks/read-events.ts';
 import { createSend } from '../../callbacks/send.ts';
 import { createSigner } from '../../callbacks/sign.ts';
 import { events } from './callbacks.ts';
-import { endpoints, keyset, registry, type WithSecrets, type WithTables, writeStop } from './parts.ts';
+import {
+  endpoints,
+  keyset,
+  publicKeys,
+  registry,
+  type WithSecrets,
+  type WithTables,
+  writeStop,
+} from './parts.ts';
 import { requireEnv } from './variables.ts';
 
 export interface DeliveryOptions {
@@ -16,13 +25,15 @@ export interface DeliveryOptions {
 
 export function deliver(runtime: WithTables & WithSecrets, { guard, wake }: DeliveryOptions): DeliverHandler {
   const stop = writeStop(runtime);
-  return deliverHandler(
-    createDeliver({
+  const webhook = keyset(runtime, 'webhook');
+  return deliverHandler({
+    publish: publishKeys(webhook, publicKeys(runtime, 'webhook'), runtime.nowMs),
+    ...createDeliver({
       endpoints: endpoints(runtime),
       events: events(runtime),
       readEvents: createReadEvents(events(runtime)),
       registry: registry(runtime),
-      sign: createSigner({ webhook: keyset(runtime, 'webhook'), roots: keyset(runtime, 'webhook-root') }),
+      sign: createSigner({ webhook, roots: keyset(runtime, 'webhook-root') }),
       send: createSend({ guard }),
       wake,
       isStopped: async () => (await stop.read()) !== undefined,
@@ -31,5 +42,5 @@ export function deliver(runtime: WithTables & WithSecrets, { guard, wake }: Deli
       random: Math.random,
       log: runtime.log,
     }),
-  );
+  });
 }

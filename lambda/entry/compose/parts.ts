@@ -9,6 +9,7 @@ import { createEvacuations, type Evacuations } from '../../adapters/evacuations.
 import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
+import { createPublicKeys, type PublicKeys } from '../../adapters/public-keys.ts';
 import { createPublicCopy } from '../../adapters/published-keys.ts';
 import { createRegistry, type Registry } from '../../adapters/registry.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
@@ -98,6 +99,9 @@ function keysetCache(
   return cache;
 }
 
+export const publicKeys = ({ env, dynamodb }: WithTables, purpose: Purpose): PublicKeys =>
+  createPublicKeys(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'), purpose);
+
 /** @param nonceLifeMs @default that of a proof's nonce */
 export function nonces(
   { env, nowMs }: Runtime,
@@ -160,11 +164,8 @@ export const readLimit = (runtime: Runtime): ReadLimit =>
 const signaturesPerMinute = ({ env }: Runtime): number =>
   numberFrom(env, 'COUNTERSIGN_SIGNATURES_PER_MINUTE');
 
-/** Reads the kids of the roots that this Region refuses. */
-export const refusedRoots = (
-  { env, dynamodb }: WithTables,
-  purpose: 'client-root' | 'webhook-root' = 'client-root',
-) => {
+/** Reads the kids of a purpose that this Region refuses. */
+export const refusedKids = ({ env, dynamodb }: WithTables, purpose: Purpose) => {
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
   return () => kids.read(purpose);
 };

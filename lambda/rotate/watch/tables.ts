@@ -1,8 +1,8 @@
 /**
- * Checks that this Region's copies of the shared tables are still replicated. A customer key that is unusable
- * for 20 hours takes its Region's replica out of a table for good. That Region is healthy again as soon as
- * its key is, and then takes registrations that no other Region sees. Every Region checks its own copy, so
- * that the Region and the others report it.
+ * Checks that this Region's copies of the shared tables can be used, and are still replicated. A customer key
+ * that is unusable for 20 hours takes its Region's replica out of a table for good. That Region is healthy
+ * again as soon as its key is, and then takes registrations that no other Region sees. Every Region checks
+ * its own copy, so that the Region and the others report it.
  */
 import type { ReplicaStatus, TableDescription } from '@aws-sdk/client-dynamodb';
 import { DescribeTableCommand, type Dynamodb } from '../../adapters/aws/commands.ts';
@@ -27,7 +27,6 @@ const GOOD: readonly (ReplicaStatus | undefined)[] = ['ACTIVE', 'CREATING', 'UPD
 export function tablesWatchHandler({ dynamodb, region, regions, tables, log }: TablesWatchOptions) {
   const others = regions.filter((each) => each !== region);
   return async (): Promise<void> => {
-    if (others.length === 0) return;
     let failed = 0;
     for (const target of tables)
       try {
@@ -44,7 +43,11 @@ export function tablesWatchHandler({ dynamodb, region, regions, tables, log }: T
   function findings({ TableStatus, Replicas = [] }: TableDescription): [TableFinding, region: string][] {
     const states = new Map(Replicas.map((each) => [each.RegionName, each.ReplicaStatus]));
     // AWS documents nowhere whether a table's own Region is one of them, so only the others count.
-    if (!others.some((each) => states.has(each))) return [['replica_cut_off', region]];
+    if (others.length > 0 && !others.some((each) => states.has(each))) {
+      // Of two Regions that do not see each other, neither can tell which was cut off.
+      const named = others.length === 1 ? [region, ...others] : [region];
+      return named.map((each) => ['replica_cut_off', each]);
+    }
     states.set(region, TableStatus as ReplicaStatus);
     return [region, ...others].flatMap((each): [TableFinding, string][] => {
       if (!states.has(each)) return [['replica_cut_off', each]];

@@ -101,7 +101,21 @@ it('a table that cannot be described fails the check, after the other one was ch
   ]);
 });
 
-it('a stage with one Region has no replicas to check', async () => {
-  const { lines, asked } = await watch(() => replicas({}), [HERE]);
-  expect([lines, asked]).toEqual([[], []]);
+it('of two Regions whose tables do not see each other, both are named: neither can tell which was cut off', async () => {
+  const seen = await watch(
+    (table) => replicas(table === 'registry' ? {} : { [THERE]: 'ACTIVE' }),
+    [HERE, THERE],
+  );
+  expect(found(seen)).toEqual([
+    ['registry', 'replica_cut_off', HERE],
+    ['registry', 'replica_cut_off', THERE],
+  ]);
+});
+
+it('a stage with one Region has no replicas, but its tables may become unusable', async () => {
+  expect((await watch(() => replicas({}), [HERE])).lines).toEqual([]);
+  for (const state of ['INACCESSIBLE_ENCRYPTION_CREDENTIALS', 'ARCHIVING', 'ARCHIVED'])
+    expect(found(await watch(() => replicas({}, state), [HERE]))).toEqual(
+      TABLES.map((table) => [table, 'replica_inaccessible', HERE]),
+    );
 });

@@ -48,6 +48,7 @@ it('a stage of kind prod is not synthesised before its lock entry exists, and th
       regions: ['eu-west-1', 'eu-central-1'],
       witnessRegion: 'eu-west-3',
       kmsKeys: { 'eu-west-1': 'made', 'eu-central-1': 'made' },
+      ledgers: { 'eu-west-1': 1, 'eu-central-1': 1 },
     },
   });
 });
@@ -132,11 +133,44 @@ it('writing the file is no way to change more than one replica at once, of the t
   );
   expect(refused(other('eu-west-1', 'us-east-1'), { write: true })).toEqual([]);
   const three: ConfigInput = { ...EVENTUAL, regions: [west, central, { name: 'us-east-1' }] };
+  rmSync(file);
   write({ ...EVENTUAL, regions: [west] });
   expect(refused(three, { write: true })).toHaveLength(1);
 });
 
 const promotedTo = (managedBy: string, config = PROD): ConfigInput => ({ ...config, keys: { managedBy } });
+
+it('a Region that is added again, or changes its ledger, never uses one that lacks nonces which were used', () => {
+  const withLedger = (ledgerGeneration: number): ConfigInput => ({
+    ...EVENTUAL,
+    regions: [west, { ...central, ledgerGeneration }],
+  });
+  write(withLedger(2));
+  expect(refused(withLedger(1), { write: true })).toEqual([
+    'regions[1].ledgerGeneration: must be 2 or more, got 1: LOCK has generation 2 in use, and an earlier one lacks the nonces ' +
+      'that were used since',
+  ]);
+  write({ ...EVENTUAL, regions: [west] });
+  expect(lock().live.ledgers).toEqual({ 'eu-west-1': 1, 'eu-central-1': 2 });
+  for (const write of [false, true])
+    expect(refused(withLedger(2), { write })).toEqual([
+      'regions[1].ledgerGeneration: must be 3 or more, got 2: eu-central-1 was removed from the stage, and its used nonces with ' +
+        'it: in an empty ledger of that name they would be good again',
+    ]);
+  expect(refused(withLedger(3))).toEqual([]);
+  write(withLedger(3));
+  expect(refused(withLedger(3))).toEqual([]);
+  expect(lock().live.ledgers).toEqual({ 'eu-west-1': 1, 'eu-central-1': 3 });
+});
+
+it('a file that an earlier release wrote knows no ledger, and gets them when it is written', () => {
+  write(EVENTUAL);
+  const { ledgers: _, ...live } = lock().live;
+  writeFileSync(file, JSON.stringify({ live }));
+  expect(refused(EVENTUAL)).toEqual([]);
+  write(EVENTUAL);
+  expect(lock().live.ledgers).toEqual({ 'eu-west-1': 1, 'eu-central-1': 1 });
+});
 
 it('the Region that makes keys is frozen: only a promotion moves it, and no config goes back', () => {
   write(PROD);
@@ -253,6 +287,22 @@ it('one Region becomes three by changing tables', () => {
     tables: { generation: 2, other: { generation: 1, regions: ['eu-west-1'] } },
   };
   expect(refused(switched, { write: true })).toEqual([]);
+});
+
+it('a strong stage changes its Regions by changing tables, and may go back before writes go on', () => {
+  const [next, before] = ['eu-west-2', 'eu-central-1'].map((name) => ({
+    regions: ['eu-west-1', name],
+    witnessRegion: 'eu-west-3',
+  })) as [{ regions: string[]; witnessRegion: string }, { regions: string[]; witnessRegion: string }];
+  write(PROD);
+  const beside: ConfigInput = { ...PROD, tables: { other: { generation: 2, ...next } } };
+  write(beside);
+  const regions = [west, { name: 'eu-west-2' }];
+  const alone = refused({ ...PROD, regions, tables: { other: { generation: 2, ...next } } }, { write: true });
+  expect(alone[0]).toMatch(/^regions: is frozen/);
+  write({ ...PROD, regions, tables: { generation: 2, other: { generation: 1, ...before } } });
+  // The Region that leaves has its stack, and its ledger.
+  expect(refused(beside, { write: true })).toEqual([]);
 });
 
 it('a switch leaves the Regions of all tables: no table takes two replicas in one deploy', () => {

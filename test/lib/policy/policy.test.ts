@@ -238,6 +238,15 @@ function path(PathPart: string, attribute: string) {
   return { PathPart, ParentId: { 'Fn::GetAtt': ['Api', attribute] } };
 }
 
+it('a function that sends to the queue that calls it must say so', () => {
+  const app = platformApp(PROD, false);
+  const deliver = app.node
+    .findAll()
+    .find(({ node }) => node.path.endsWith('/Delivery/Deliver/Function/Resource')) as CfnResource;
+  deliver.addPropertyDeletionOverride('RecursiveLoop');
+  expect(() => app.synth()).toThrow(/own-queue-on-purpose/);
+});
+
 it("our own rules fail the platform's synthesis, and ignore the rest of the app", () => {
   const app = platformApp(PROD, false);
   const table = app.node

@@ -94,7 +94,6 @@ const RIGHTS: Record<BaseFunctionName, string[]> = {
   'admin-write': [
     `dynamodb:GetItem ${table('clients')}`,
     `dynamodb:Query ${table('events')}`,
-    secret('webhook'),
     secret('webhook-root'),
     `sqs:SendMessage arn:\${AWS::Partition}:sqs:eu-west-1:\${AWS::AccountId}:countersign-dev-deliver-wake-ups`,
     `dynamodb:GetItem ${table('limits')}`,

@@ -121,7 +121,7 @@ const NEEDS: Record<ServingBundle, Try[]> = {
     { action: 'dynamodb:Query', resource: table('events') },
     item('GetItem', ['revoked#webhook']),
     item('GetItem', ['revoked#webhook-root']),
-    read('webhook'),
+    item('GetItem', ['public#webhook']),
     read('webhook-root'),
     { action: 'dynamodb:PutItem', resource: table('clients') },
     { action: 'dynamodb:DeleteItem', resource: table('clients') },

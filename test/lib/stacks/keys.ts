@@ -469,6 +469,17 @@ it('every finding of keys-watch and every failed step is counted for an alarm', 
   for (const metric of metrics) expect(watched).toContain(metric);
 });
 
+it('one Region alone has customer keys, and an alarm where they become unusable', () => {
+  const { witnessRegion: _, regions, ...one } = PROD;
+  const alarms = (config: ConfigInput) =>
+    synthesise(config)
+      .region.ofType('AWS::CloudWatch::Alarm')
+      .filter(({ Properties }) => Properties.MetricName === 'ReplicaCutOff');
+  expect(alarms({ ...one, regions: regions.slice(0, 1) })).toHaveLength(1);
+  // One of kind dev has none.
+  expect(alarms(CONFIG)).toEqual([]);
+});
+
 it('a rotation that runs out of time or memory writes no line itself, and is also counted as failed', () => {
   const { Metrics, Threshold, TreatMissingData } = region
     .ofType('AWS::CloudWatch::Alarm')

@@ -24,10 +24,11 @@ function deployed(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, deployed(each)]));
 }
 
-/** The ARN of a log group, or of a function, which has its name. */
+/** The ARN of a log group, or of a function or a queue, which has its name. */
 function arnOf(id: string): string {
-  const name = synthesise(PROD).region.resources[id]?.Properties.FunctionName;
-  return name === undefined ? `arn:aws:logs:${HERE}:${ACCOUNT}:log-group:${id}:*` : functionArn(name);
+  const { FunctionName, QueueName } = synthesise(PROD).region.resources[id]?.Properties ?? {};
+  if (FunctionName !== undefined) return functionArn(FunctionName);
+  return QueueName === undefined ? `arn:aws:logs:${HERE}:${ACCOUNT}:log-group:${id}:*` : queueArn(QueueName);
 }
 
 function aliasArn(id: string): string {
@@ -38,6 +39,8 @@ function aliasArn(id: string): string {
 
 export const functionArn = (name: string, region = HERE): string =>
   `arn:aws:lambda:${region}:${ACCOUNT}:function:${name}`;
+
+export const queueArn = (name: string, region = HERE): string => `arn:aws:sqs:${region}:${ACCOUNT}:${name}`;
 
 /** A role's inline policies, as they are after deployment. */
 export function policiesOf(functionName: string, config: ConfigInput, at: string) {
@@ -106,6 +109,7 @@ export const ITEMS = [
   'quota#acme#29000000',
   ...PURPOSES.map((purpose) => `revoked#${purpose}`),
   'revoked#webhook',
+  'public#webhook',
   'stop#writes',
   'deny#jti',
   `evacuated#${HERE}`,

@@ -1,5 +1,6 @@
 /** What a stage with OAuth has besides. test/lib/stacks/iam.ts has its rights. */
 import { expect, it } from 'vitest';
+import { namesOf } from '../../../cli/preflight/names.ts';
 import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
 import { bundleOf, FUNCTIONS, functionName, functionsOf } from '../../../lambda/contract/names.ts';
 import { OAUTH_ROUTES, ROUTES } from '../../../lambda/contract/routes.ts';
@@ -60,6 +61,16 @@ it('an alarm counts the errors of its functions, and the others count what they 
   const of = (routes: typeof ROUTES) =>
     [...new Set(routes.map((route) => functionName('live', route.function)))].sort();
   expect(errors.map((names) => names.sort())).toEqual([of(ROUTES), of(OAUTH_ROUTES)]);
+});
+
+it('preflight looks for the names of its functions', () => {
+  const looked = namesOf('live', { ledgerGeneration: 1, tableGeneration: 1 }, true, true);
+  const names = looked.flatMap(([kind, name]) => (kind === 'function' ? [name] : []));
+  expect(names.sort()).toEqual(
+    functions(region)
+      .map(({ FunctionName }) => FunctionName)
+      .sort(),
+  );
 });
 
 it('a stage without it is as it was: neither functions, nor routes, nor rights, nor variables', () => {

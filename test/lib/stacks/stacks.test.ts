@@ -11,3 +11,4 @@ import './iam.ts';
 import './names.ts';
 import './oauth.ts';
 import './keys.ts';
+import './callbacks.ts';

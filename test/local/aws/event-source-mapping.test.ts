@@ -30,9 +30,13 @@ beforeEach(() => {
   discarded = [];
   answer = () => ({});
   onPage = () => {};
+  mapping = newMapping(23 * HOUR);
+});
+
+function newMapping(maxAgeMs: number): EventSourceMapping {
   const { Streams } = db.ask('a', 'ListStreams', {}) as { Streams: { StreamArn: string }[] };
-  mapping = new EventSourceMapping({
-    ...{ streamArn: Streams[0]!.StreamArn, batchSize: 4, nowMs: () => nowMs },
+  return new EventSourceMapping({
+    ...{ streamArn: Streams[0]!.StreamArn, batchSize: 4, maxAgeMs, nowMs: () => nowMs },
     ask: async (operation, input) => {
       if (operation !== 'DescribeStream') return db.ask('a', operation, input as never);
       const page = db.ask('a', operation, { ...input, Limit: 1 } as never);
@@ -45,7 +49,7 @@ beforeEach(() => {
     },
     onFailure: (each) => discarded.push(each),
   });
-});
+}
 
 const valuesOf = ({ Records }: StreamEvent): string[] =>
   Records.map(({ dynamodb }) => dynamodb.NewImage?.v?.S ?? 'removed');
@@ -188,7 +192,7 @@ describe('a child shard', () => {
 });
 
 describe('a record that is too old', () => {
-  it('while it is tried again is given up, and the destination is told which it was', async () => {
+  const failThenWait = async (ms: number) => {
     put('old');
     answer = () => {
       throw new Error('down');
@@ -196,10 +200,14 @@ describe('a record that is too old', () => {
     await step();
     nowMs += 3 * HOUR;
     put('young');
-    nowMs += 21 * HOUR + 1_000;
+    nowMs += ms;
     answer = () => undefined;
     await step(12);
     expect(batches).toEqual([['old'], ['young']]);
+  };
+
+  it('while it is tried again is given up, and the destination is told which it was', async () => {
+    await failThenWait(20 * HOUR + 1_000);
     expect(discarded).toEqual([
       {
         shardId: expect.stringMatching(/^shardId-/),
@@ -208,6 +216,12 @@ describe('a record that is too old', () => {
         batchSize: 1,
       },
     ]);
+  });
+
+  it('and that its stream has forgotten is given up, and nobody is told: a longest age must be shorter', async () => {
+    mapping = newMapping(Number.POSITIVE_INFINITY);
+    await failThenWait(21 * HOUR + 1_000);
+    expect(discarded).toEqual([]);
   });
 
   it('before it is read is skipped: the rest of its shard is read', async () => {
@@ -219,6 +233,7 @@ describe('a record that is too old', () => {
     nowMs += 21 * HOUR;
     await step(12);
     expect(batches).toEqual([['handled'], ['kept']]);
+    expect(discarded).toEqual([]);
   });
 });
 

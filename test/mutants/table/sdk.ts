@@ -3,6 +3,7 @@
 import { type Mutant, mutant } from '../mutant.ts';
 
 const ROLLS = 'test/sdk/roll-over.test.ts';
+const OBSERVES = 'test/sdk/observing.test.ts';
 
 export const SDK: readonly Mutant[] = [
   mutant(
@@ -28,6 +29,86 @@ export const SDK: readonly Mutant[] = [
     'usableAtMs: Number.POSITIVE_INFINITY',
     ROLLS,
   ),
+  mutant(
+    'rolls-over-unasked',
+    'sdk/typescript/roll-over.ts',
+    'pair ??= makePair(current.alg);',
+    'pair = makePair(current.alg);',
+    ROLLS,
+  ),
+  mutant(
+    'logs-are-fit',
+    'sdk/typescript/roll-over.ts',
+    'error instanceof CountersignError ? error.message : safe(nameOf(error))',
+    'String(error)',
+    ROLLS,
+  ),
+  mutant(
+    'logs-are-fit',
+    'sdk/typescript/loggable.ts',
+    'FIELDS.includes(name) && ',
+    '',
+    'test/sdk/vectors.test.ts',
+  ),
+  mutant(
+    'logs-are-fit',
+    'sdk/typescript/loggable.ts',
+    ': safe(String(value))]',
+    ': String(value)]',
+    'test/sdk/vectors.test.ts',
+  ),
+  mutant(
+    'logs-are-fit',
+    'sdk/typescript/loggable.ts',
+    '[[name, safe(value)] as const]',
+    '[[name, value] as const]',
+    'test/sdk/vectors.test.ts',
+  ),
+  mutant('logs-are-fit', 'sdk/typescript/log.ts', 'if (LEVELS.indexOf(level) < rank) return;', '', OBSERVES),
+  mutant(
+    'logs-are-fit',
+    'sdk/typescript/client.ts',
+    'route: ONE, caches',
+    'route: pathOf(id), caches',
+    OBSERVES,
+  ),
+  mutant(
+    'reads-are-own',
+    'sdk/typescript/entity-cache.ts',
+    'if (this.#entities.size > MOST_ENTITIES)',
+    'if (this.#entities.size > 2 * MOST_ENTITIES)',
+    OBSERVES,
+  ),
+  mutant(
+    'reads-are-own',
+    'sdk/typescript/entity-cache.ts',
+    'if (found) this.put(path, found);',
+    '',
+    OBSERVES,
+  ),
+  mutant(
+    'reads-are-own',
+    'sdk/typescript/caller.ts',
+    "if (method === 'DELETE') this.#entities.drop(path);",
+    'if (Date.now() === 0) this.#entities.drop(path);',
+    OBSERVES,
+  ),
+  mutant(
+    'attempts-told',
+    'sdk/typescript/errors.ts',
+    '...{ attempts, region },',
+    '...{ attempts },',
+    OBSERVES,
+  ),
+  mutant(
+    'attempts-told',
+    'sdk/typescript/http.ts',
+    'new UnexpectedAnswerError(asked, status, requestIdOf(headers));',
+    'new UnexpectedAnswerError(asked, status);',
+    OBSERVES,
+  ),
+  mutant('typed-errors', 'sdk/typescript/client.ts', 'requireOptions(options, CALL_OPTIONS);', '', OBSERVES),
+  mutant('typed-errors', 'sdk/typescript/client.ts', '      requireLimits(options);\n', '', OBSERVES),
   mutant(
     'rolls-over-unasked',
     'sdk/typescript/keys.ts',
@@ -108,8 +189,8 @@ export const SDK: readonly Mutant[] = [
   mutant(
     'attempts-told',
     'sdk/typescript/client.ts',
-    "return this.#caller.call({ ...options, method: 'GET', path: pathOf(id), read });",
-    "return read(await this.#caller.call({ ...options, method: 'GET', path: pathOf(id), read: (a) => a }));",
+    'return this.#caller.call({ ...make(), ...options });',
+    'const { read, ...call } = make();\n      const response = await this.#caller.call({ ...call, read: (a) => a, ...options });\n      return { ...response, data: read(response.data) };',
     'test/sdk/client.test.ts',
   ),
   mutant(

@@ -273,8 +273,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'watched-everywhere',
     'lib/operations/key-alarms.ts',
-    'treatMissingData: TreatMissingData.BREACHING,',
-    '',
+    "metric: watch('Invocations'),\n      ...SILENCE,",
+    "metric: watch('Invocations'),\n      threshold: 0,",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -331,8 +331,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'keeper-watched',
     'lib/routing/evacuation.ts',
-    'treatMissingData: TreatMissingData.BREACHING',
-    'treatMissingData: TreatMissingData.MISSING',
+    '...SILENCE,',
+    'threshold: 0,',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -688,6 +688,82 @@ export const STACKS: readonly Mutant[] = [
     "['logged', ...ended.map((_, i) => `ended${i}`)]",
     "['logged']",
     'test/lib/stacks/stacks.test.ts',
+  ),
+  ...(
+    [
+      [
+        'callbacks-noticed',
+        'lib/operations/delivery-alarms.ts',
+        "linesWith('reason', 'turn')",
+        "linesWith('reason', 'turns')",
+      ],
+      [
+        'callbacks-noticed',
+        'lib/operations/delivery-alarms.ts',
+        "filterPattern: linesWith('message', 'keyset')",
+        "filterPattern: linesWith('message', 'table')",
+      ],
+      [
+        'callbacks-noticed',
+        'lib/operations/delivery-alarms.ts',
+        'metric: callsOf(deliverName(stage), period)',
+        "metric: functionMetric(deliverName(stage), 'Invocations', { period })",
+      ],
+      [
+        'callbacks-noticed',
+        'lib/operations/event-alarms.ts',
+        'metric: pollsOf(outbox.mappings[kind], period)',
+        "metric: functionMetric(outboxName(stage), 'IteratorAge', { period })",
+      ],
+      [
+        'callbacks-noticed',
+        'lib/callbacks/outbox.ts',
+        "metricsConfig: { metrics: ['EventCount'] }",
+        'metricsConfig: { metrics: [] }',
+      ],
+      [
+        'callbacks-noticed',
+        'lib/operations/alarm.ts',
+        'treatMissingData: TreatMissingData.BREACHING,\n} as const',
+        'treatMissingData: TreatMissingData.NOT_BREACHING,\n} as const',
+      ],
+      [
+        'callbacks-bounded',
+        'lib/callbacks/delivery.ts',
+        'Math.floor(config.concurrencyQuota / SHARE)',
+        'config.concurrencyQuota',
+      ],
+      ['callbacks-bounded', 'lib/callbacks/delivery.ts', '          LEAST_AT_ONCE,\n', '          1,\n'],
+      ['callbacks-bounded', 'lib/callbacks/delivery.ts', '      recursiveLoop: RecursiveLoop.ALLOW,\n', ''],
+      [
+        'callbacks-bounded',
+        'lib/functions/schedule.ts',
+        '  called.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: interval });\n',
+        '',
+      ],
+      [
+        'changes-given-up',
+        'lib/callbacks/outbox.ts',
+        '        maximumRecordAgeInSeconds: LONGEST_CHANGE_MS / 1000,\n',
+        '',
+      ],
+    ] as const
+  ).map(([guarantee, file, find, replace]) =>
+    mutant(guarantee, file, find, replace, 'test/lib/stacks/stacks.test.ts'),
+  ),
+  mutant(
+    'callbacks-bounded',
+    'lib/policy/deploy-rules.ts',
+    'return sends && called.RecursiveLoop === undefined',
+    'return sends && called === undefined',
+    'test/lib/policy/policy.test.ts',
+  ),
+  mutant(
+    'changes-given-up',
+    'local/aws/event-source-mapping.ts',
+    'if (forgotten < count) {',
+    'if (count > 0) {',
+    'test/local/aws/event-source-mapping.test.ts',
   ),
   mutant(
     'key-alarms',

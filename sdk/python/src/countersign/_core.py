@@ -23,10 +23,18 @@ from ._errors import (
     ClientClosedError,
     ClockSkewError,
     CountersignError,
-    UnexpectedAnswerError,
     error_of_call,
 )
-from ._http import Answer, Method, Request, answer_error, http_date_ms, request_id_of, server_time_ms
+from ._http import (
+    Answer,
+    Method,
+    Request,
+    answer_error,
+    http_date_ms,
+    request_id_of,
+    server_time_ms,
+    unexpected_answer,
+)
 from ._keys import Challenge, Keys, RotatedKey
 from ._loggable import loggable, shown_headers
 from ._nonces import NoncePool, Waiter
@@ -575,7 +583,7 @@ def _read_nonces(answer: Answer) -> list[str]:
     nonces = cast("list[object]", found) if isinstance(found, list) else []
     texts = [nonce for nonce in nonces if isinstance(nonce, str) and _NONCE.fullmatch(nonce)]
     if not texts or len(texts) < len(nonces):
-        raise UnexpectedAnswerError(answer.asked, answer.status)
+        raise unexpected_answer(answer)
     return texts
 
 

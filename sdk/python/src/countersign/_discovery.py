@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from ._base_url import is_base_url, origin_of
-from ._errors import ForeignRegionsError, UnexpectedAnswerError
-from ._http import Answer, answer_error
+from ._errors import ForeignRegionsError
+from ._http import Answer, answer_error, unexpected_answer
 
 
 @dataclass(slots=True, frozen=True)
@@ -53,7 +53,7 @@ def discovery_of(answer: Answer, trusts: Callable[[str], bool]) -> tuple[Discove
         raise answer_error(answer)
     named = _read(answer.json()) if answer.status == 200 else None
     if named is None:
-        raise UnexpectedAnswerError(answer.asked, answer.status)
+        raise unexpected_answer(answer)
     regions = [region for region in named.regions if trusts(region.url)]
     if not regions:
         raise ForeignRegionsError(

@@ -69,18 +69,22 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def answer_error(answer: Answer) -> CountersignError:
     """Returns the error for an answer without success."""
-    request_id = request_id_of(answer)
     found = (
         problem_error(
             answer.json(),
             status=answer.status,
-            request_id=request_id,
+            request_id=request_id_of(answer),
             retry_after_ms=_retry_after(answer),
         )
         if answer.status >= 400
         else None
     )
-    return found or UnexpectedAnswerError(answer.asked, answer.status, request_id)
+    return found or unexpected_answer(answer)
+
+
+def unexpected_answer(answer: Answer) -> UnexpectedAnswerError:
+    """Returns the error for an answer of the wrong form."""
+    return UnexpectedAnswerError(answer.asked, answer.status, request_id_of(answer))
 
 
 def server_time_ms(answer: Answer) -> float | None:

@@ -18,8 +18,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from ._bytes import length_prefixed
-from ._errors import InvalidArgumentError, UnexpectedAnswerError
-from ._http import Answer
+from ._errors import InvalidArgumentError
+from ._http import Answer, unexpected_answer
 from ._signer import Alg, ApiKeySigner, KeyPairSigner, secret_key, sign_possession
 
 AHEAD_MS = 14 * 24 * 3600 * 1000
@@ -139,7 +139,7 @@ class Keys:
         value = answer.json()
         members = cast("dict[str, object]", value) if isinstance(value, dict) else {}
         kid, usable_at, expires_at = (members.get(name) for name in ("kid", "usable_at", "expires_at"))
-        wrong = UnexpectedAnswerError(answer.asked, answer.status)
+        wrong = unexpected_answer(answer)
         if not (isinstance(kid, str) and isinstance(usable_at, str) and isinstance(expires_at, str)):
             raise wrong
         if time_ms(usable_at) is None or time_ms(expires_at) is None:

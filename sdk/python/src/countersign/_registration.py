@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypedDict, cast
 
-from ._errors import InvalidArgumentError, UnexpectedAnswerError
-from ._http import Answer
+from ._errors import InvalidArgumentError
+from ._http import Answer, unexpected_answer
 
 if TYPE_CHECKING:
     # Type checkers have this module without its being installed.
@@ -100,7 +100,7 @@ def read_registration(answer: Answer, expected: Mapping[str, str]) -> Registrati
     data = members.get("data")
     same = all(members.get(name) == wanted for name, wanted in expected.items())
     if not same or not all(isinstance(text, str) for text in texts) or not isinstance(data, dict):
-        raise UnexpectedAnswerError(answer.asked, answer.status)
+        raise unexpected_answer(answer)
     id, client_id, user_id, created_at = cast("list[str]", texts)
     etag = answer.headers.get("etag", "")
     return Registration(id, client_id, user_id, created_at, cast(U, data), etag)

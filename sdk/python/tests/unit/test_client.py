@@ -401,6 +401,16 @@ def test_an_answer_about_another_user_is_not_believed(make: Make) -> None:
         client.register(ADA)
 
 
+@pytest.mark.parametrize("path", ["/.well-known/countersign", "/v1/nonce", "/v1/register"])
+def test_an_answer_of_the_wrong_form_is_named_by_its_request_id(make: Make, path: str) -> None:
+    platform = FakePlatform()
+    answer = httpx.Response(200, json={}, headers={"Countersign-Request-Id": "abc"})
+    platform.fault = lambda request: answer if request.path == path else None
+    with pytest.raises(countersign.UnexpectedAnswerError) as raised:
+        make(platform).register(ADA)
+    assert raised.value.request_id == "abc"
+
+
 def test_a_closed_client_says_so(make: Make) -> None:
     client = make(FakePlatform())
     client.close()

@@ -20,14 +20,15 @@ from countersign._errors import (
     TimeoutError,
     UnexpectedAnswerError,
 )
-from countersign._http import Answer, answer_error
+from countersign._http import Answer, answer_error, headers_of
 from countersign._keys import open_api_key, roll_over_key
+from countersign._loggable import loggable, shown_headers
 from countersign._retry import RetryBudget, RetryLimits, Tried, next_attempt
 from countersign._signer import REGISTRIES, ApiKeySigner
 from countersign._text import safe
 
 RETRY, PROBLEMS, DISCOVERY = vectors("sdk-retry"), vectors("sdk-problems"), vectors("sdk-discovery")
-ROLL_OVER = vectors("roll-over")
+REDACTION, ROLL_OVER = vectors("sdk-redaction"), vectors("roll-over")
 
 
 def named(case: Any) -> str:
@@ -135,9 +136,20 @@ def test_within(case: Any) -> None:
     assert is_within(case["entry"], case["region"]) is case["is"]
 
 
-@pytest.mark.parametrize("case", vectors("sdk-redaction")["cases"])
+@pytest.mark.parametrize("case", REDACTION["cases"])
 def test_redaction(case: Any) -> None:
     assert safe(case["text"]) == case["shown"]
+
+
+@pytest.mark.parametrize("case", REDACTION["fields"], ids=named)
+def test_log_fields(case: Any) -> None:
+    assert loggable(case["fields"]) == case["shown"]
+
+
+@pytest.mark.parametrize("case", REDACTION["headers"], ids=named)
+def test_shown_headers(case: Any) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in case["headers"].items()]
+    assert shown_headers(headers_of(raw)) == case["shown"]
 
 
 @pytest.mark.parametrize("case", ROLL_OVER["api_keys"])
