@@ -104,6 +104,7 @@ const AGAIN = 'run the command again: that does no harm';
 /** The step after that look, or without one. An API key is shown only once, in the answer that was lost. */
 const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
   'clients.create': 'if the client is there, its API key is lost: give it another with clients rotate-key',
+  'clients.invite': 'if the client is there, its token is lost: invite it again',
   'clients.rotate-key': 'if it has a new key, that key is lost: rotate it again',
   'clients.revoke-key': 'to run it again does no harm',
   'proofs.revoke': AGAIN,

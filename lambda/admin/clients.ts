@@ -3,16 +3,17 @@ import { randomBytes, randomInt } from 'node:crypto';
 import * as z from 'zod';
 import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
 import { parseJson } from '../../protocol/json.ts';
+import { DEFAULT_SCOPES } from '../../protocol/oauth/scope.ts';
 import type { Clients, Place } from '../adapters/clients.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
 import type { RefusedRoots } from '../request/client-root.ts';
 import { type Actions, AdminError } from './actions.ts';
 import { Credential, type CredentialContext, makeCredential, shown } from './credential.ts';
-import { action, ClientId, noClient, timestamp } from './params.ts';
+import { InviteParams, invite } from './invite.ts';
+import { action, ClientId, Limit, noClient, Scopes, timestamp } from './params.ts';
 import { keyExists, RotateKey, rotateKey } from './rotate-key.ts';
 
 const Named = z.strictObject({ client_id: ClientId });
-const Limit = z.int().min(1);
 /** The last item of a page. DynamoDB refuses an empty sort key and a longer one. */
 const PlaceForm = z.strictObject({ pk: ClientId, sk: z.string().min(1).max(256) });
 const Cursor = z.string().transform((text, { addIssue }) => {
@@ -29,9 +30,14 @@ const Create = z.strictObject({
   client_id: ClientId.optional(),
   profile: z.enum(['strict', 'basic']),
   limit: Limit.optional(),
+  scopes: Scopes.optional(),
   ...Credential,
 });
-const Update = z.strictObject({ client_id: ClientId, limit: Limit.nullable() });
+const Update = z
+  .strictObject({ client_id: ClientId, limit: Limit.nullable().optional(), scopes: Scopes.optional() })
+  .refine(({ limit, scopes }) => limit !== undefined || scopes !== undefined, {
+    error: 'must have limit, scopes or both',
+  });
 const Kid = z.string().regex(/^([1-9]\d{0,8}|[\w-]{43})$/, {
   // The audit line names it: a text of another form may be a secret key.
   error: 'must be a generation, e.g. "2", or a thumbprint of 43 characters, as clients.show lists them',
@@ -74,8 +80,12 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
       ({ client_id }) => client_id ?? '*',
       (params) => create(options, params),
     ),
-    'clients.update': action(Update, byName, async ({ client_id, limit }) => {
-      if (!(await clients.setLimit(client_id, limit))) throw noClient(client_id);
+    'clients.invite': action(InviteParams, byName, (params) => invite(options, params)),
+    'clients.update': action(Update, byName, async ({ client_id, limit, scopes }) => {
+      const client = await clients.load(client_id);
+      if (!client) throw noClient(client_id);
+      if (scopes) await clients.setScopes(client, scopes);
+      if (limit !== undefined) await clients.setLimit(client_id, limit);
       return shown(client_id);
     }),
     'clients.rotate-key': action(RotateKey, byName, async (params) => {
@@ -103,11 +113,11 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
 
 async function create(options: ClientWriteOptions, params: z.infer<typeof Create>): Promise<CreatedClient> {
   const { clients, nowMs } = options;
-  const { client_id: clientId = generatedName(), profile, limit = null } = params;
+  const { client_id: clientId = generatedName(), profile, limit = null, scopes } = params;
   const createdAtMs = nowMs();
   const salt = randomBytes(16);
   const made = await makeCredential(options, { clientId, salt, profile, generation: 1 }, params);
-  const record = { clientId, profile, salt, limit, createdAtMs, keys: [made.key] };
+  const record = { clientId, profile, salt, limit, createdAtMs, keys: [made.key], ...(scopes && { scopes }) };
   const outcome = await clients.create(record);
   if (outcome === 'key_exists') throw keyExists(clientId, made.key.kid);
   if (outcome === 'client_exists')
@@ -131,6 +141,8 @@ function summary(client: ClientRecord, refusedRoots: readonly string[]): ClientS
     profile: client.profile,
     disabled: client.disabled,
     limit: client.limit,
+    scopes: client.scopes ?? DEFAULT_SCOPES,
+    origin: client.origin ?? 'operator',
     created_at: new Date(client.createdAtMs).toISOString(),
     keys: client.keys.map((key) => ({
       kid: key.kid,

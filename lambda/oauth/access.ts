@@ -12,7 +12,7 @@ import { readRequest } from '../../protocol/proof/request.ts';
 import { type Answer, problem } from '../http/answer.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import type { HttpContext, LogFields } from '../http/handler.ts';
-import type { ClientCache } from '../request/client-cache.ts';
+import type { ClientLookups } from '../request/client-cache.ts';
 import { type Admitted, type Extras, expiryNotice, type OtherWayIn } from '../request/proof-gate.ts';
 import { type FoundClient, findClient, stateFault } from './clients.ts';
 import { checkDpop, type DpopGate } from './dpop-gate.ts';
@@ -21,7 +21,7 @@ import type { publicKeys } from './token-keys.ts';
 
 export interface TokenAccessOptions {
   readonly dpop: DpopGate;
-  readonly clients: ClientCache;
+  readonly clients: ClientLookups;
   readonly publicKey: ReturnType<typeof publicKeys>;
   /** Also the audience of the tokens that are taken. */
   readonly issuer: string;

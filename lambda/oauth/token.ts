@@ -12,7 +12,7 @@ import { DEFAULT_SCOPES, grantedScopes } from '../../protocol/oauth/scope.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import { type HttpHandler, httpHandler, type LogFields } from '../http/handler.ts';
-import type { ClientCache } from '../request/client-cache.ts';
+import type { ClientLookups } from '../request/client-cache.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import type { Quota } from '../request/quota.ts';
 import { oauthContext, oauthError, oauthJson } from './answer.ts';
@@ -22,7 +22,7 @@ import { privateKeys } from './token-keys.ts';
 
 export interface TokenOptions {
   readonly gate: DpopGate;
-  readonly clients: ClientCache;
+  readonly clients: ClientLookups;
   /** With the private halves. */
   readonly keys: KeysetCache;
   readonly quota: Quota;

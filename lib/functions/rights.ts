@@ -34,9 +34,18 @@ const WITH_PROOF = {
   secrets: ['nonce', 'client-root'],
 } as const satisfies Permissions;
 
+const EVENTS = {
+  // A reader closes the holes that writers left.
+  tables: { clients: ['Query'], events: ['GetItem', 'PutItem', 'Query'] },
+  limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
+  secrets: ['nonce', 'client-root'],
+} as const satisfies Permissions;
+
 /** Also takes access tokens, and verifies them by the public copy of their keys. */
 const WITH_TOKEN = {
   ...WITH_PROOF,
+  // One key of an instance.
+  tables: { ...WITH_PROOF.tables, clients: ['GetItem', 'Query'] },
   limits: { ...WITH_PROOF.limits, GetItem: [...WITH_PROOF.limits.GetItem, keysItemKey('token')] },
 } as const satisfies Permissions;
 
@@ -44,20 +53,31 @@ export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
   'register-oauth': WITH_TOKEN,
   'registration-oauth': WITH_TOKEN,
   'oauth-token': {
-    tables: { ledger: ['PutItem'], clients: ['Query'] },
+    tables: { ledger: ['PutItem'], clients: ['GetItem', 'Query'] },
     limits: { GetItem: [keysItemKey('nonce'), keysItemKey('token')], UpdateItem: [quotaKey('*', '*')] },
     secrets: ['nonce', 'token'],
+  },
+  'events-oauth': {
+    ...EVENTS,
+    tables: { ...EVENTS.tables, clients: ['GetItem', 'Query'] },
+  },
+  'oauth-register': {
+    tables: {
+      ledger: ['PutItem'],
+      // For the mark of its generation alone.
+      registry: ['PutItem'],
+      clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
+    },
+    limits: {
+      GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
+    },
+    secrets: ['nonce', 'client-root'],
   },
   'oauth-metadata': {},
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
-  events: {
-    // A reader closes the holes that writers left.
-    tables: { clients: ['Query'], events: ['GetItem', 'PutItem', 'Query'] },
-    limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
-    secrets: ['nonce', 'client-root'],
-  },
+  events: EVENTS,
   keys: {
     ...WITH_PROOF,
     // The registry for the mark of its generation alone.

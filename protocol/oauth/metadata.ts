@@ -12,6 +12,7 @@ export interface MetadataOptions {
 /** The endpoints, below the base URL. */
 export const ENDPOINTS = {
   token: '/v1/oauth/token',
+  register: '/v1/oauth/register',
 } as const;
 
 const AUTH_METHODS = ['private_key_jwt'];
@@ -20,6 +21,7 @@ const AUTH_METHODS = ['private_key_jwt'];
 export const authorizationServerMetadata = ({ issuer, url, scopes }: MetadataOptions): object => ({
   issuer,
   token_endpoint: url + ENDPOINTS.token,
+  registration_endpoint: url + ENDPOINTS.register,
   token_endpoint_auth_methods_supported: AUTH_METHODS,
   token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
   jwks_uri: `${url}/.well-known/jwks.json`,

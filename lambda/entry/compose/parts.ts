@@ -126,16 +126,21 @@ export const evacuations = ({ env, dynamodb }: WithTables): Evacuations =>
 export const goodness = ({ env, dynamodb }: WithTables): GoodnessRecord =>
   createGoodness(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
 
-export function consumption(runtime: WithTables): Consumption {
+export const consumption = (runtime: WithTables): Consumption => ({
+  writeRefusal: writeRefusal(runtime),
+  markGeneration: markGeneration(runtime),
+  ledger: ledger(runtime),
+  quota: quota(runtime),
+});
+
+/** @returns why the Region takes no write now */
+export function writeRefusal(runtime: WithTables): Consumption['writeRefusal'] {
   const { env, nowMs, log } = runtime;
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
   const stop = writeStop(runtime);
-  const writeRefusal = writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log });
-  runtime.atStart?.(writeRefusal);
-  return {
-    ...{ writeRefusal, markGeneration: markGeneration(runtime) },
-    ...{ ledger: ledger(runtime), quota: quota(runtime) },
-  };
+  const check = writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log });
+  runtime.atStart?.(check);
+  return check;
 }
 
 export function quota(runtime: WithTables): Quota {

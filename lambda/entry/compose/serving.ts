@@ -25,7 +25,15 @@ import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
 import { events as eventsTable, globalTables } from './callbacks.ts';
-import { oauthMetadata, oauthToken, tokenGate } from './oauth.ts';
+import {
+  type EnrolmentParts,
+  enrolledGate,
+  NO_ENROLMENT,
+  oauthMetadata,
+  oauthRegister,
+  oauthToken,
+  tokenGate,
+} from './oauth.ts';
 import {
   clients,
   consumption,
@@ -74,10 +82,10 @@ export const registration = (runtime: WithTables & WithSecrets, gate = proofGate
     readLimit: readLimit(runtime),
   });
 
-export function events(runtime: WithTables & WithSecrets): HttpHandler {
+export function events(runtime: WithTables & WithSecrets, gate = proofGate(runtime)): HttpHandler {
   const table = eventsTable(runtime);
   return eventsHandler({
-    gate: proofGate(runtime),
+    gate,
     events: table,
     readEvents: createReadEvents(table),
     readLimit: readLimit(runtime),
@@ -216,6 +224,7 @@ export function createFunctions(
   runtime: WithTables & WithSecrets,
   schema: RegistrationSchema,
   callbacks: CallbackOptions = NO_QUEUE,
+  enrolment: EnrolmentParts = NO_ENROLMENT,
 ) {
   return {
     nonce: nonce(runtime),
@@ -231,12 +240,17 @@ export function createFunctions(
     ...(runtime.env.COUNTERSIGN_OAUTH && {
       register: register(runtime, schema, tokenGate(runtime)),
       registration: registration(runtime, tokenGate(runtime)),
-      ...oauthFunctions(runtime),
+      events: events(runtime, enrolledGate(runtime)),
+      ...oauthFunctions(runtime, enrolment),
     }),
   } satisfies ServingFunctions<HttpHandler | AdminHandler>;
 }
 
-const oauthFunctions = (runtime: WithTables & WithSecrets): Record<OAuthFunctionName, HttpHandler> => ({
+const oauthFunctions = (
+  runtime: WithTables & WithSecrets,
+  enrolment: EnrolmentParts,
+): Record<OAuthFunctionName, HttpHandler> => ({
   'oauth-token': oauthToken(runtime),
   'oauth-metadata': oauthMetadata(runtime),
+  'oauth-register': oauthRegister(runtime, enrolment),
 });

@@ -24,8 +24,15 @@ beforeAll(async () => {
   params = {
     'clients.show': { client_id: 'operated' },
     'clients.list': { limit: 1, cursor: '' },
-    'clients.create': { client_id: 'operated', limit: 1, ...credential },
-    'clients.update': { client_id: 'operated', limit: 10 },
+    'clients.create': { client_id: 'operated', limit: 1, scopes: ['orders:read'], ...credential },
+    'clients.invite': {
+      client_id: 'operated',
+      expires_s: 60,
+      thumbprint: 'A'.repeat(43),
+      scopes: ['orders:read'],
+      limit: 1,
+    },
+    'clients.update': { client_id: 'operated', limit: 10, scopes: ['orders:read'] },
     'clients.rotate-key': { client_id: 'operated', overlap_s: 1, ...credential },
     'clients.revoke-key': { client_id: 'operated', kid: '9' },
     'clients.disable': { client_id: 'nobody-here' },

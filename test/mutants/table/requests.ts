@@ -258,15 +258,15 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'roll-over',
     keysHandler,
-    'const made = { issuedBy, usableAtS };',
-    'const made = { issuedBy: null, usableAtS };',
+    'const made = { issuedBy, usableAtS:',
+    'const made = { issuedBy: null, usableAtS:',
     KEYS,
   ),
   mutant(
     'roll-over',
-    keysHandler,
-    "consistency === 'eventual' ? REPLICATION_S",
-    "consistency === 'eventual' ? 0",
+    'lambda/request/key-times.ts',
+    "consistency === 'eventual' ? nowS + REPLICATION_S",
+    "consistency === 'eventual' ? nowS",
     KEYS,
   ),
   mutant(
@@ -435,7 +435,7 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'usable-at-once',
-    'lambda/admin/credential.ts',
+    'lambda/request/key-times.ts',
     'nowS - Math.ceil(betweenClocksMs(clockErrorMs) / 1000)',
     'nowS',
     'test/sdk/failover.test.ts',
@@ -461,7 +461,13 @@ export const REQUESTS: readonly Mutant[] = [
     'plain',
     'test/lambda/http/exposed-key.test.ts',
   ),
-  mutant('old-key-dead', 'lambda/adapters/clients.ts', 'await clear(clientId, found, nowMs);', '', CLIENTS),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    "await clear(clientId, found, nowMs, by === 'client' || record.origin?.S === ENROLLED);",
+    '',
+    CLIENTS,
+  ),
   mutant(
     'old-key-dead',
     'lambda/adapters/clients.ts',
@@ -524,19 +530,25 @@ export const REQUESTS: readonly Mutant[] = [
   ),
   mutant(
     'old-key-dead',
-    'lambda/adapters/clients.ts',
+    'lambda/adapters/client-items.ts',
     '...ofKind(REVOKED), ...ofAnEarlierClient',
     '...ofKind(REVOKED)',
     STORES,
   ),
   mutant(
     'old-key-dead',
-    'lambda/adapters/clients.ts',
+    'lambda/adapters/client-items.ts',
     'item.salt?.B && !isSame',
     '!item.salt || !isSame',
     STORES,
   ),
-  mutant('old-key-dead', 'lambda/adapters/clients.ts', '    salt: { B: salt },\n    alg', '    alg', STORES),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/client-items.ts',
+    '    salt: { B: salt },\n    alg',
+    '    alg',
+    STORES,
+  ),
   mutant('old-key-dead', 'lambda/admin/rotate-key.ts', 'client.revoked.has(made.key.kid) || ', '', CLIENTS),
   mutant(
     'one-key-one-spelling',
