@@ -196,6 +196,13 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_WAKE_UPS_URL',
   ],
   'find-stream': COMMON,
+  'enrolment-sweep': [
+    ...COMMON,
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_LIMITS_TABLE',
+    /** JSON: by client, how many instances its policy expects at most. */
+    'COUNTERSIGN_INSTANCES',
+  ],
   evacuation: [
     ...COMMON,
     /** Name of the Region whose evacuation flag this Region keeps. */

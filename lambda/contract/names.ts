@@ -54,6 +54,7 @@ export const BUNDLES = [
   'register-oauth',
   'registration-oauth',
   'events-oauth',
+  'enrolment-sweep',
   'rotate',
   'keys-watch',
   'evacuation',
@@ -146,6 +147,9 @@ export const wakeUpsName = (stage: string): string => `${deliverName(stage)}-wak
 
 /** The queue of the records that the outbox could not handle while they lasted. */
 export const outboxFailedName = (stage: string): string => `${outboxName(stage)}-failed`;
+
+/** Deletes the keys of instances that have ended. */
+export const enrolmentSweepName = (stage: string): string => `${namePrefix(stage)}enrolment-sweep`;
 
 /** Finds the streams of a Region's replicas while its stack is deployed. */
 export const findStreamName = (stage: string): string => `${namePrefix(stage)}find-stream`;

@@ -53,6 +53,10 @@ const METRICS = {
   failedTurns: logged('FailedTurns'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
+  enrolments: logged('Enrolments'),
+  refusedAttestations: logged('RefusedAttestations'),
+  manyInstances: logged('ManyInstances'),
+  issuerKeysUnreadable: logged('IssuerKeysUnreadable'),
 } as const;
 
 export type RegionMetric = keyof typeof METRICS;
@@ -77,7 +81,11 @@ export function filterTarget(
     | 'disabledEndpoints'
     | 'deadCallbacks'
     | 'failedTurns'
-    | 'endedEndpointSecrets',
+    | 'endedEndpointSecrets'
+    | 'enrolments'
+    | 'refusedAttestations'
+    | 'manyInstances'
+    | 'issuerKeysUnreadable',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
   const { namespace: metricNamespace, metricName } = METRICS[name](stage);

@@ -3,7 +3,6 @@
 import type { EnrolmentPolicy } from '../../../protocol/oauth/attestation.ts';
 import { dpopNonceLifeMs } from '../../../protocol/oauth/dpop.ts';
 import { PLATFORM_SCOPES } from '../../../protocol/oauth/scope.ts';
-import { createEnrolledKeys } from '../../adapters/enrolled-keys.ts';
 import type { Environment } from '../../contract/environment.ts';
 import type { Consistency, OAuthSettings } from '../../contract/serving-environment.ts';
 import type { HttpHandler } from '../../http/handler.ts';
@@ -17,6 +16,7 @@ import { createIssuerKeys, type FetchJson, httpsJson } from '../../oauth/issuer-
 import { metadataHandler } from '../../oauth/metadata.ts';
 import { DpopNonces } from '../../oauth/nonces.ts';
 import { registerHandler } from '../../oauth/register-handler.ts';
+import { sweepHandler } from '../../oauth/sweep.ts';
 import { tokenHandler } from '../../oauth/token.ts';
 import { publicKeys } from '../../oauth/token-keys.ts';
 import type { ClientLookups } from '../../request/client-cache.ts';
@@ -26,6 +26,7 @@ import {
   baseUrls,
   clientCache,
   clients,
+  enrolledKeys,
   httpContext,
   keyset,
   ledger,
@@ -38,6 +39,7 @@ import {
   type WithSecrets,
   type WithTables,
   writeRefusal,
+  writeStop,
 } from './parts.ts';
 import { numberFrom, requireEnv } from './variables.ts';
 
@@ -63,12 +65,11 @@ export function dpopGate(
 
 /** Clients; where the stage has policies of enrolment, with the keys of instances. */
 function clientLookups(runtime: WithTables): ClientLookups {
-  const { env, dynamodb, nowMs } = runtime;
+  const { env, nowMs } = runtime;
   const clients = clientCache(runtime);
   const policies: string[] = JSON.parse(requireEnv(env, 'COUNTERSIGN_ENROLMENT'));
   if (policies.length === 0) return clients;
-  const keys = createEnrolledKeys(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'));
-  return enrolledClients({ clients, keys, policies, nowMs });
+  return enrolledClients({ clients, keys: enrolledKeys(runtime), policies, nowMs });
 }
 
 /** The way into a route that takes a proof, also of an instance that enrolled. */
@@ -116,7 +117,7 @@ export function oauthRegister(
   runtime: WithTables & WithSecrets,
   { policies, fetchJson }: EnrolmentParts,
 ): HttpHandler {
-  const { env, dynamodb, nowMs, log, pause } = runtime;
+  const { env, nowMs, log } = runtime;
   const dpop = dpopGate(runtime);
   const { region } = dpop.http;
   const table = clients(runtime);
@@ -125,7 +126,7 @@ export function oauthRegister(
     policies,
     issuerKeys: createIssuerKeys({ fetchJson, nowMs, region, log }),
     clients: table,
-    enrolledKeys: createEnrolledKeys(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'), pause),
+    enrolledKeys: enrolledKeys(runtime),
     issuer,
     baseUrl: requireEnv(env, 'COUNTERSIGN_BASE_URL'),
     clockErrorMs: dpop.clockErrorMs,
@@ -140,6 +141,20 @@ export function oauthRegister(
     consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
     ...(policies.length > 0 && { enrolments }),
     entryUrl: requireEnv(env, 'COUNTERSIGN_ENTRY_URL'),
+  });
+}
+
+/** Sweeps the keys of instances. */
+export function enrolmentSweep(runtime: WithTables): () => Promise<void> {
+  const { env, nowMs, log } = runtime;
+  const stop = writeStop(runtime);
+  return sweepHandler({
+    keys: enrolledKeys(runtime),
+    instances: JSON.parse(requireEnv(env, 'COUNTERSIGN_INSTANCES')),
+    isStopped: async () => (await stop.read()) !== undefined,
+    region: requireEnv(env, 'COUNTERSIGN_REGION'),
+    nowMs,
+    log,
   });
 }
 
