@@ -47,8 +47,8 @@ export interface Clients extends ClientReader {
     client: Omit<ClientRecord, 'disabled' | 'revoked'>,
   ): Promise<'created' | 'client_exists' | 'key_exists'>;
   /**
-   * Makes the record of a client whose instances enrol. What an operator said of its name stays: it is disabled
-   * if it was.
+   * Makes the record of a client whose instances enrol. What an operator said of its name stays: it is
+   * disabled if it was.
    *
    * @returns whether this call made it
    */
@@ -97,7 +97,8 @@ export interface Clients extends ClientReader {
   /**
    * Its name stays known, and every public key that it brought stays revoked.
    *
-   * @param by a client that deletes itself, or that enrols again, stays disabled where it is. @default operator
+   * @param by a client that deletes itself, or that enrols again, stays disabled where it is. @default
+   * operator
    * @returns whether there was such a client
    */
   remove(clientId: string, nowMs: number, by?: 'operator' | 'client'): Promise<boolean>;

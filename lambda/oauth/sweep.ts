@@ -1,6 +1,7 @@
 /**
  * Runs every hour in the home Region: it deletes the keys of instances that have ended, since a strongly
- * consistent table deletes nothing by itself, and reports clients with more instances than their policies say.
+ * consistent table deletes nothing by itself, and reports clients with more instances than their policies
+ * say.
  */
 import { Unavailable } from '../adapters/call.ts';
 import type { EnrolledKeys } from '../adapters/enrolled-keys.ts';

@@ -382,7 +382,8 @@ export interface EnrolmentPolicyConfig {
   readonly jwksUri?: string;
 
   /**
-   * The issuer's public keys themselves, for a cluster that cannot be reached. When they change, deploy again.
+   * The issuer's public keys themselves, for a cluster that cannot be reached. When they change, deploy
+   * again.
    *
    * @default they are fetched
    */
