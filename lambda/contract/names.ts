@@ -173,5 +173,12 @@ export function tableKinds(scope: 'global' | 'region'): TableKind[] {
  */
 export const PROBE_PREFIX = '#probe#';
 
+/**
+ * Keys of the registry for what Regions tell each other in eventual mode: a registration that replaced
+ * another Region's, by its event's id, and how late it is in a Region.
+ */
+export const CONFLICT_PREFIX = '#conflict#';
+export const HEARTBEAT_PREFIX = '#heartbeat#';
+
 /** Key of the registry for the mark of a complete copy that filled it. */
 export const COPIED_KEY = '#copied';

@@ -51,6 +51,7 @@ const METRICS = {
   disabledEndpoints: logged('DisabledEndpoints'),
   deadCallbacks: logged('DeadCallbacks'),
   failedTurns: logged('FailedTurns'),
+  endpointsLeft: logged('EndpointsLeft'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
   enrolments: logged('Enrolments'),
@@ -81,6 +82,7 @@ export function filterTarget(
     | 'disabledEndpoints'
     | 'deadCallbacks'
     | 'failedTurns'
+    | 'endpointsLeft'
     | 'endedEndpointSecrets'
     | 'enrolments'
     | 'refusedAttestations'
