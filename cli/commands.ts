@@ -100,7 +100,7 @@ export const commands = (io: Io, setExit: SetExit, run: RunCommand): readonly En
   {
     term: 'destroy [options]',
     description:
-      'Destroy the stacks of this project, in the reverse order. Of a prod stage registrations, clients, secrets and keys stay; used nonces, quotas and evacuation flags go. The command names the stacks that stay.',
+      'Destroy the stacks of this project, in the reverse order. Of a prod stage registrations, clients, secrets and keys stay; used nonces, quotas, evacuation flags and the events of 30 days go. The command names the stacks that stay.',
     load: async () => (await import('./deploy/command.ts')).destroyCommand(io, setExit),
   },
   {

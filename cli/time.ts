@@ -19,6 +19,10 @@ export function parseTimestamp(text: string): string {
   throw new InvalidArgumentError('It must be a time of RFC 3339, e.g. 2027-01-31T00:00:00Z.');
 }
 
+/** Reads a point in time of RFC 3339, or how long ago it is, e.g. `24h`. @returns it in RFC 3339 */
+export const parseSince = (text: string): string =>
+  text.includes('T') ? parseTimestamp(text) : new Date(Date.now() - parseTime(text) * 1_000).toISOString();
+
 /** The two units that matter, e.g. `26 h`, `3 d 4 h`, `2 min 5 s`, `40 ms`. */
 export function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;

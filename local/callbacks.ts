@@ -3,8 +3,15 @@
  * streams call the outbox, as on AWS; timers take the place of the queue and the schedule.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Wake } from '../lambda/callbacks/deliver.ts';
 import type { DeliverHandler } from '../lambda/callbacks/deliver-handler.ts';
+import {
+  type DescribedTable,
+  STREAM_VIEW,
+  streamOf,
+  type TableStreams,
+} from '../lambda/callbacks/table-stream.ts';
 import { LONGEST_CHANGE_MS } from '../lambda/contract/defaults.ts';
 import { deliverName, outboxName, tableKinds, tableName } from '../lambda/contract/names.ts';
 import { servingEnvironment, type TableConsistency } from '../lambda/contract/serving-environment.ts';
@@ -21,8 +28,8 @@ import { STAGE } from './stage.ts';
 /** On AWS, Lambda reads a stream four times a second. */
 const POLL_MS = 250;
 const BATCH = 100;
-/** How often the outbox looks which keys of clients end soon. */
-const EXPIRING_EVERY_MS = 3_600_000;
+/** How often the outbox looks which keys of clients end soon, and how late other Regions are. */
+const OUTBOX_EVERY_MS = 600_000;
 /** On AWS a minute; here a person waits for what an operator's command changed. */
 const SCHEDULE_MS = 1_000;
 
@@ -41,7 +48,7 @@ export interface CallbackOptions {
 
 export interface LocalCallbacks {
   /** Reads the streams of other tables from now on, as a Region's stack does that was deployed for them. */
-  useTables(generation: number): void;
+  useTables(generation: number): Promise<void>;
   /** Ends the polls, the last one included. */
   stop(): Promise<void>;
 }
@@ -73,13 +80,14 @@ export async function startCallbacks({
     timers.add(timer);
   };
 
-  function useTables(generation: number): void {
+  async function useTables(generation: number): Promise<void> {
     deliveries = [];
-    mappings = regions.flatMap(({ name, aws, functions }) => {
+    const made = regions.map(async ({ name, aws, functions }) => {
       const tables = tableKinds('global').map((kind) => tableName(STAGE, kind, generation));
       const url = 'http://127.0.0.1';
       const env = servingEnvironment({
-        ...{ stage: STAGE, region: name, baseUrl: url, entryUrl: url, regions: [], consistency },
+        ...{ stage: STAGE, region: name, baseUrl: url, entryUrl: url, consistency },
+        regions: regions.map((each) => ({ name: each.name, url })),
         tableGeneration: generation,
       });
       const runtime = { env, nowMs, log, dynamodb: aws.dynamodb, secrets: aws.secrets };
@@ -93,10 +101,12 @@ export async function startCallbacks({
       const handler = outbox(runtime, wake) as LambdaHandler;
       functions.set(outboxName(STAGE), handler);
       const invoke = (event: object) => handler(event, { awsRequestId: randomUUID() });
-      return tables.map(
-        (TableName) =>
+      const streams = streamsIn(store, name);
+      const arns = await Promise.all(tables.map((table) => streamOf(table, streams)));
+      return arns.map(
+        (streamArn) =>
           new EventSourceMapping({
-            streamArn: (store.ask(name, 'DescribeTable', { TableName }) as Described).Table.LatestStreamArn,
+            streamArn: streamArn!,
             ...{ batchSize: BATCH, maxAgeMs: LONGEST_CHANGE_MS },
             ask: async (operation, input) => store.ask(name, operation, input as never),
             invoke,
@@ -105,6 +115,7 @@ export async function startCallbacks({
           }),
       );
     });
+    mappings = (await Promise.all(made)).flat();
   }
 
   /** A Region that is lost is read again once it is back. */
@@ -117,17 +128,19 @@ export async function startCallbacks({
   };
   const pollAll = () => Promise.all(mappings.map(poll));
 
-  useTables(1);
+  await useTables(1);
   let polling: Promise<unknown> | undefined;
   const timer = setInterval(() => {
     polling ??= pollAll().finally(() => {
       polling = undefined;
     });
   }, POLL_MS);
-  const hourly = setInterval(() => {
+  const onOutboxSchedule = () => {
     for (const { functions } of regions)
       functions.get(outboxName(STAGE))!({}, { awsRequestId: randomUUID() }).catch(() => {});
-  }, EXPIRING_EVERY_MS);
+  };
+  onOutboxSchedule();
+  const outboxSchedule = setInterval(onOutboxSchedule, OUTBOX_EVERY_MS);
   const onSchedule = () => {
     for (const delivery of deliveries) run(delivery, {});
   };
@@ -139,7 +152,7 @@ export async function startCallbacks({
     useTables,
     async stop() {
       clearInterval(timer);
-      clearInterval(hourly);
+      clearInterval(outboxSchedule);
       clearInterval(schedule);
       for (const each of timers) clearTimeout(each);
       await Promise.all(running);
@@ -148,6 +161,14 @@ export async function startCallbacks({
   };
 }
 
-interface Described {
-  readonly Table: { readonly LatestStreamArn: string };
-}
+/** As the custom resource of a Region's stack sees its tables. No change of one takes time here. */
+const streamsIn = (store: Dynamodb, region: string): TableStreams => ({
+  describe: async (TableName) =>
+    (store.ask(region, 'DescribeTable', { TableName }) as { Table: DescribedTable }).Table,
+  async turnOn(TableName) {
+    const StreamSpecification = { StreamEnabled: true, StreamViewType: STREAM_VIEW };
+    store.ask(region, 'UpdateTable', { TableName, StreamSpecification });
+  },
+  nowMs: Date.now,
+  sleep,
+});

@@ -200,7 +200,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
           await host.serve(settings(host.name, generation), nowMs, log);
           await host.start();
         }
-        callbacks?.useTables(generation);
+        await callbacks?.useTables(generation);
       },
     });
     const controlToken = randomBytes(32).toString('base64url');

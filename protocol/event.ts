@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { decodeBase64url, lengthPrefixed } from './bytes.ts';
+import { LATE_MS } from './heard.ts';
 
 export const EVENT_TYPES = [
   'registration.created',
@@ -70,7 +71,10 @@ export interface Cursor {
   readonly region: string;
   /** Number of the last event that was read. */
   readonly seq: number;
-  /** When that event was written, in epoch milliseconds. */
+  /**
+   * When that event was written, or earlier where changes of other Regions were late: another Region goes
+   * back from there. Epoch milliseconds.
+   */
   readonly atMs: number;
 }
 
@@ -102,10 +106,10 @@ export function readCursor(text: string): Cursor | undefined {
 const LONGEST_CURSOR = 40;
 
 /**
- * How far a reader goes back in another Region's order: a stream keeps records for a day, so an event that
- * one Region wrote is written in the other at most a day earlier or later; an hour is for clocks.
+ * How far a reader goes back in another Region's order: a stream keeps records for a day, and a change may be
+ * late by an hour. One that is later makes the cursor's own time earlier.
  */
-export const OTHER_REGION_MS = 25 * 3600 * 1000;
+export const OTHER_REGION_MS = 24 * 3600 * 1000 + LATE_MS;
 
 const EVENT_LIFE_MS = 30 * 24 * 3600 * 1000;
 

@@ -13,6 +13,15 @@ export const windowAt = (nowMs: number): number => Math.floor(nowMs / WINDOW_MS)
 export const secondsLeft = (window: number, nowMs: number): number =>
   Math.max(1, Math.ceil(((window + 1) * WINDOW_MS - nowMs) / 1000));
 
+/**
+ * RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651);
+ * of whole numbers alone.
+ */
+export const rateLimitFields = (policy: string, limit: number, remaining: number, seconds: number) => ({
+  'RateLimit-Policy': `"${policy}";q=${limit};w=${WINDOW_MS / 1000}`,
+  RateLimit: `"${policy}";r=${remaining};t=${seconds}`,
+});
+
 /** Counters outlive their window by this much. TTL may delete later, never earlier. */
 const COUNTER_MARGIN_MS = 15 * 60_000;
 

@@ -55,7 +55,7 @@ const FORMS: Readonly<Record<string, readonly [kty: string, crv: string, members
 };
 
 /** @returns undefined where this is not a public key alone, with its `alg`, in its one spelling */
-async function readPublicKey(value: unknown): Promise<NewPublicKey | undefined> {
+export async function readPublicKey(value: unknown): Promise<NewPublicKey | undefined> {
   if (!isJsonObject(value) || typeof value.alg !== 'string') return undefined;
   const [kty, crv, members] = (Object.hasOwn(FORMS, value.alg) && FORMS[value.alg]) || [];
   const fits = value.kty === kty && value.crv === crv && Object.keys(value).sort().join() === members;

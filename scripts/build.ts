@@ -43,7 +43,7 @@ export function build(outdir = inRoot('dist')): { readonly sdk: string; readonly
 function buildSdk(directory: string): void {
   const from = 'sdk/typescript';
   const names = [
-    ...['index', 'webhooks/index', 'webhooks/dynamodb'],
+    ...['index', 'schema/index', 'testing/index', 'webhooks/index', 'webhooks/dynamodb'],
     ...['transport/browser', 'transport/node', 'opentelemetry/none', 'opentelemetry/node'],
   ];
   const entries = names.map((name) => `${from}/${name}.ts`);

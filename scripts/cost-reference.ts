@@ -9,8 +9,11 @@ import {
   flood,
   healthTraffic,
   instances,
+  millionCallbacks,
+  millionEvents,
   millionNonces,
   millionRegistrations,
+  quietCallbacks,
 } from './cost-use.ts';
 import {
   production,
@@ -77,6 +80,9 @@ const PARTS: Readonly<Record<string, () => string>> = {
   instances,
   'a million registrations': millionRegistrations,
   'a million nonces': millionNonces,
+  'a million events': millionEvents,
+  'a million callbacks': millionCallbacks,
+  'quiet callbacks': quietCallbacks,
   flood,
 };
 

@@ -193,6 +193,109 @@ const registrations = (count: number): Row[] => [
   writes('limits, one lease for many signatures', 0.05 * count, [1, 1, 1, 1]),
 ];
 
+/** Bytes of an event's item, of which each event has two, and of the item that remembers it. */
+const EVENT_BYTES = 400;
+/** Changes of a batch, on average. Under load it has up to a hundred. */
+const CHANGES = 10;
+/** Callbacks under way at once, by one turn of an endpoint. */
+const AT_ONCE = 25;
+const CALLBACK_MS = 200;
+const CALLBACK_BYTES = 700;
+
+/** Calls of a function, with its log. */
+function calls(what: string, count: number, durationMs: number, columns: number): Row {
+  const gbS = (count * durationMs) / 1000;
+  const each = PRICE.lambdaRequest + (FUNCTION_LOG / 1e9) * PRICE.logGb;
+  const amount = count * each + gbS * PRICE.gbSecond;
+  return {
+    what: `${what}, with its log`,
+    quantity: `${number(count)} calls, ${durationMs} ms each`,
+    price: '0.63 a million, 0.0000133334 a GB-s',
+    usd: Array.from({ length: columns }, () => amount),
+  };
+}
+
+const units = (what: string, count: number, kind: 'read' | 'write', columns: number): Row => ({
+  what,
+  quantity: `${number(count)} ${kind} units`,
+  price: kind === 'read' ? '0.125 a million' : '0.625 a million',
+  usd: Array.from({ length: columns }, () => count * (kind === 'read' ? PRICE.readUnit : PRICE.writeUnit)),
+});
+
+const sqs = (what: string, count: number): Row => ({
+  what,
+  quantity: `${number(count)} requests`,
+  price: '0.40 a million',
+  usd: [count * PRICE.sqsRequest],
+});
+
+/** The cost of a million changes in each Region: an event is in its client's order and in that of all. */
+export function millionEvents(): string {
+  const batches = MILLION / CHANGES;
+  const gb = (3 * MILLION * EVENT_BYTES) / 1e9;
+  return table(
+    ['each Region'],
+    [
+      calls(`outbox, ${CHANGES} changes a call`, batches, 100, 1),
+      units('events: two orders and a mark', 3 * MILLION, 'write', 1),
+      units('their numbers, of two orders a call', 2 * batches, 'write', 1),
+      {
+        what: 'stored for 30 days',
+        quantity: `${number(gb)} GB`,
+        price: '0.25 a GB',
+        usd: [gb * PRICE.storedGb],
+      },
+    ],
+  );
+}
+
+/** The cost of their callbacks to one endpoint, in the Region that delivers. */
+export function millionCallbacks(): string {
+  const turns = MILLION / CHANGES;
+  const sends = Math.max(turns, MILLION / AT_ONCE);
+  const gb = (MILLION * CALLBACK_BYTES) / 1e9;
+  return table(
+    ['one endpoint'],
+    [
+      sqs('wake-ups, sent, received and deleted', 3 * turns),
+      calls(
+        `turns, ${AT_ONCE} callbacks at once at most, ${CALLBACK_MS} ms each`,
+        turns,
+        (sends / turns) * CALLBACK_MS,
+        1,
+      ),
+      units(
+        'reads of the endpoint, its retries, the stop, and the events, eight a unit',
+        6 * turns + MILLION / 8,
+        'read',
+        1,
+      ),
+      writes('lease and place of the endpoint, in each of two Regions', 3 * turns, [2]),
+      {
+        what: `transfer out, ${CALLBACK_BYTES / 1000} KB`,
+        quantity: `${number(gb)} GB`,
+        price: '0.09 a GB',
+        usd: [gb * PRICE.transferGb],
+      },
+    ],
+  );
+}
+
+/** What events and callbacks cost in a Region while nothing happens. */
+export function quietCallbacks(): string {
+  const minutes = MONTH_S / 60;
+  const polls = (5 * MONTH_S) / 20;
+  return table(
+    ['USD a month'],
+    [
+      sqs('looks at the empty queue of wake-ups: five at a time, for 20 s each', polls),
+      calls('look for what is due, every minute', minutes, 30, 1),
+      units('its reads', 3 * minutes, 'read', 1),
+      calls('look for keys that end soon, every ten minutes', minutes / 10, 50, 1),
+    ],
+  );
+}
+
 export function millionNonces(): string {
   return table(
     ['`dev`', '`prod`'],

@@ -12,4 +12,5 @@ export const PRICE = {
   transferGb: 0.09,
   secretCall: 0.05 / 10_000,
   kmsCall: 0.03 / 10_000,
+  sqsRequest: 0.4e-6,
 } as const;

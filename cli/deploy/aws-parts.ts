@@ -15,6 +15,7 @@ import {
   GetItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
+import type { AdminAction, AdminActions } from '../../lambda/contract/admin.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
 import { evacuatedKey } from '../../lambda/contract/limits.ts';
@@ -125,6 +126,35 @@ export function awsParts(
       `${verb} of ${what(stack)}`,
       signal,
     );
+  const alarmsOf = async (
+    { name, region }: PlannedStack,
+    state: { readonly StateValue?: 'ALARM' },
+  ): Promise<string[]> => {
+    const client = new CloudWatchClient(aws(region));
+    try {
+      const found: string[] = [];
+      const AlarmNamePrefix = namePrefix(plan.stage);
+      await callAws(`alarms of ${name}`, signal, async (options) => {
+        for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
+          { client },
+          { AlarmNamePrefix, AlarmTypes: ['MetricAlarm', 'CompositeAlarm'], ...state },
+          options,
+        ))
+          for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
+      });
+      return found.filter((each) => isOwnAlarm(plan, region, each));
+    } finally {
+      client.destroy();
+    }
+  };
+  const admin = <A extends AdminAction>(region: string, action: A, params: AdminActions[A]['params']) =>
+    invokeAdmin(
+      { stage: plan.stage, regions: [region], args: '', aws: target },
+      region,
+      action,
+      params,
+      AbortSignal.any([signal, AbortSignal.timeout(io.patienceMs ?? PATIENCE_MS)]),
+    );
   return {
     async deploy(stack) {
       if ((await describe(stack))?.StackStatus === 'ROLLBACK_COMPLETE')
@@ -189,28 +219,8 @@ export function awsParts(
         );
       return answer ? regionHealth(answer) : { is: 'silent' };
     },
-    async alarms({ name, region }) {
-      const client = new CloudWatchClient(aws(region));
-      try {
-        const found: string[] = [];
-        const asked = {
-          AlarmNamePrefix: namePrefix(plan.stage),
-          AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
-          StateValue: 'ALARM',
-        } as const;
-        await callAws(`alarms of ${name}`, signal, async (options) => {
-          for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
-            { client },
-            { ...asked, AlarmTypes: [...asked.AlarmTypes] },
-            options,
-          ))
-            for (const { AlarmName } of [...MetricAlarms, ...CompositeAlarms]) found.push(AlarmName!);
-        });
-        return found.filter((each) => isOwnAlarm(plan, region, each));
-      } finally {
-        client.destroy();
-      }
-    },
+    alarms: (stack) => alarmsOf(stack, { StateValue: 'ALARM' }),
+    allAlarms: (stack) => alarmsOf(stack, {}),
     async isEvacuated(region, keeper) {
       const get = new GetItemCommand({ ...flagItem(region), ConsistentRead: true });
       const { Item } = await ask(keeper, flagText(region, keeper), (dynamodb, options) =>
@@ -234,14 +244,9 @@ export function awsParts(
         RegionName === undefined || RegionName === region ? [] : [RegionName],
       );
     },
-    tables: (region) =>
-      invokeAdmin(
-        { stage: plan.stage, regions: [region], args: '', aws: target },
-        region,
-        'tables.show',
-        {},
-        AbortSignal.any([signal, AbortSignal.timeout(io.patienceMs ?? PATIENCE_MS)]),
-      ),
+    tables: (region) => admin(region, 'tables.show', {}),
+    moveEndpoints: async (region, keeper) =>
+      (await admin(keeper, 'webhooks.move', { from: region, to: keeper })).moved,
     async copied(region, table) {
       const dynamodb = new DynamoDBClient(aws(region));
       try {

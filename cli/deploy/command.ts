@@ -123,7 +123,7 @@ async function mustHaveNoOther(
 export function destroyCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): Command {
   return common(new Command('destroy'))
     .description(
-      'Destroy the stacks of this project, in the reverse order. Of a prod stage registrations, clients, secrets and keys stay; used nonces, quotas and evacuation flags go. The command names the stacks that stay.',
+      'Destroy the stacks of this project, in the reverse order. Of a prod stage registrations, clients, secrets and keys stay; used nonces, quotas, evacuation flags and the events of 30 days go. The command names the stacks that stay.',
     )
     .addHelpText(
       'after',

@@ -38,11 +38,17 @@ export interface DeployParts {
   health(stack: PlannedStack): Promise<RegionHealth>;
   /** @returns names of the stage's alarms in the stack's Region that are in ALARM */
   alarms(stack: PlannedStack): Promise<readonly string[]>;
+  /** @returns names of the stage's alarms in the stack's Region, in any state */
+  allAlarms(stack: PlannedStack): Promise<readonly string[]>;
   /**
    * @returns whether the Region's evacuation flag stands in the table of its keeper, which decides
    * @throws CliError where that table cannot be read
    */
   isEvacuated(region: string, keeper: string): Promise<boolean>;
+  /**
+   * Moves what the Region, which is gone, holds to another. @returns ids of the endpoints @throws CliError
+   */
+  moveEndpoints(region: string, keeper: string): Promise<readonly string[]>;
   /** Removes the flag of a Region that is gone; what is not there is no error. @throws CliError */
   clearFlag(region: string, keeper: string): Promise<void>;
   /** @returns the other Regions with a replica of a table; none if there is no table. @throws CliError */
@@ -102,6 +108,12 @@ export function runSteps(
     if (step.kind === 'delete') return parts.remove(step.stack);
     if (step.kind === 'unprotect') return parts.unprotect(step.region);
     if (step.kind === 'replicate') return parts.replicate(step.from, step.region);
+    if (step.kind === 'move-endpoints') {
+      const moved = await parts.moveEndpoints(step.region, step.keeper);
+      if (moved.length > 0)
+        notes.push(`${step.keeper} delivers callbacks to ${moved.join(', ')} from now on`);
+      return;
+    }
     if (step.kind === 'clear-flag') return parts.clearFlag(step.region, step.keeper);
     if (step.kind === 'unreplicate') return parts.unreplicate(step.from, step.region);
     const { stack } = step;
@@ -157,6 +169,8 @@ interface Before {
   readonly alarms: readonly string[];
   /** Those of them that may stay in ALARM. */
   readonly excused: readonly string[];
+  /** Alarms that there were. */
+  readonly known: readonly string[];
 }
 
 /**
@@ -177,7 +191,7 @@ async function lookBefore(
     return { health, alarms };
   };
   const own = await look(stack);
-  if (!own) return { health: undefined, alarms: [], excused: [] };
+  if (!own) return { health: undefined, alarms: [], excused: [], known: [] };
   const { health, alarms } = own;
   const isGood = health.is === 'healthy' && alarms.length === 0;
   const later = isGood ? [] : (await Promise.all(pending.map(look))).filter((each) => each !== undefined);
@@ -200,6 +214,7 @@ async function lookBefore(
     health: health.is === 'failing' ? { ...health, checks: health.checks.filter(mayFail) } : health,
     alarms,
     excused,
+    known: await parts.allAlarms(stack),
   };
 }
 
@@ -249,7 +264,7 @@ const whyUnhealthy = (health: RegionHealth): string =>
 
 async function watchAlarms(
   stack: PlannedStack,
-  { alarms: before, excused }: Before,
+  { alarms: before, excused, known }: Before,
   limitMs: number,
   parts: DeployParts,
 ): Promise<void> {
@@ -258,9 +273,11 @@ async function watchAlarms(
   parts.report(`watching the alarms of ${stack.region} for ${durationText(limitMs)}`);
   for (;;) {
     const isOver = parts.nowMs() >= endMs;
-    // An alarm that fired before has until the end.
-    const ignored = isOver ? excused : before;
-    const fired = (await parts.alarms(stack)).filter((name) => !ignored.includes(name));
+    // An alarm that fired before has until the end. So has a new one: where silence fires it, it is in ALARM
+    // until its metric begins.
+    const counts = (name: string) =>
+      isOver ? !excused.includes(name) : known.includes(name) && !before.includes(name);
+    const fired = (await parts.alarms(stack)).filter(counts);
     if (fired.length > 0)
       throw new CliError(
         EXIT.failed,

@@ -17,6 +17,8 @@ export type DeployStep =
   | { readonly kind: 'unreplicate'; readonly region: string; readonly from: string }
   /** Lets CloudFormation remove the Region's replicas of the tables. */
   | { readonly kind: 'unprotect'; readonly region: string }
+  /** Endpoints of callbacks that a Region which is gone still holds go to another Region. */
+  | { readonly kind: 'move-endpoints'; readonly region: string; readonly keeper: string }
   /** Removes the evacuation flag of a Region that is gone: a Region that is added later is not evacuated. */
   | { readonly kind: 'clear-flag'; readonly region: string; readonly keeper: string };
 
@@ -24,6 +26,8 @@ export type DeployStep =
 export function describeStep(step: DeployStep): string {
   if (step.kind === 'deploy') return step.stack.name;
   if (step.kind === 'clear-flag') return `removal of the flag of ${step.region} in ${step.keeper}`;
+  if (step.kind === 'move-endpoints')
+    return `move of the endpoints of callbacks from ${step.region} to ${step.keeper}`;
   if (step.kind === 'replicate') return `replicas in ${step.region} of the keysets of ${step.from}`;
   if (step.kind === 'unreplicate')
     return `removal of the replicas in ${step.region} of the keysets of ${step.from}`;

@@ -15,7 +15,7 @@ import {
   usage,
 } from '../io.ts';
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
-import { parseTime } from '../time.ts';
+import { parseSince, parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
 import {
   describe,
@@ -37,7 +37,7 @@ type Options = TargetOptions & {
   /** Seconds. */
   readonly timeout: number;
 };
-type EvacuateOptions = Options & { readonly evenIfLast?: true };
+type EvacuateOptions = Options & { readonly evenIfLast?: true; readonly since?: string };
 type ReturnOptions = Options & { readonly evenIfUnknown?: true };
 
 const COMMANDS = {
@@ -49,6 +49,11 @@ type Name = keyof typeof COMMANDS;
 export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
   command('evacuate', 'Take a Region out of service until you return it.', EVACUATE_HELP)
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
+    .option(
+      '--since <time>',
+      'deliver callbacks again from then on: RFC 3339, or how long ago, e.g. 6h (default: 25 hours before each endpoint’s last event)',
+      parseSince,
+    )
     .action(async (region: string, options: EvacuateOptions) => {
       const target = begin(io, 'evacuate', options);
       const seen = await survey(target, region, looking(io, 'evacuate', options, options.evenIfLast));
@@ -278,7 +283,8 @@ async function changeFlags(
   if (name === 'evacuate' && stands.get(keeper) === 'set' && !interrupted)
     await attempt(CALLBACKS, async () => {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1_000)]);
-      const params = { from: region, to: keeper };
+      const { since } = options;
+      const params = { from: region, to: keeper, ...(since !== undefined && { since }) };
       ({ moved } = await invokeAdmin(target, keeper, 'webhooks.move', params, limit));
     });
   if (done.has(keeper) && !interrupted)
@@ -329,7 +335,8 @@ async function run(
     io.stderr.write(
       `if no other Region serves, return ${region}: countersign return ${region}${target.args}\n`,
     );
-  io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}\n`);
+  const again = options.since === undefined ? '' : ` --since ${options.since}`;
+  io.stderr.write(`to finish, run again: countersign ${name} ${region}${target.args}${again}\n`);
 }
 
 /** Names the move of the endpoints among the errors. */

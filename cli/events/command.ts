@@ -4,7 +4,7 @@ import type { AdminActions } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
-import { parseTimestamp } from '../time.ts';
+import { parseSince } from '../time.ts';
 
 type Options = TargetOptions & { readonly json?: true; readonly since: string };
 
@@ -22,7 +22,11 @@ export function eventsCommand(io: Io, setExit: SetExit): Command {
     events
       .command('rebuild')
       .description("Write a Region's missing events, as far as its tables tell them.")
-      .requiredOption('--since <time>', 'changes from this time on, RFC 3339', parseTimestamp),
+      .requiredOption(
+        '--since <time>',
+        'changes from this time on: RFC 3339, or how long ago, e.g. 25h',
+        parseSince,
+      ),
   )
     .option('--json', 'print one JSON document')
     .addHelpText(

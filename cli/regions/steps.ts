@@ -50,15 +50,24 @@ export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
   ];
 }
 
-/** @returns the step that removes the Region's flag, if another Region keeps it */
-export function flagSteps({ regions }: DeployPlan, region: string): DeployStep[] {
+/** @returns the step for the Region that keeps the flag of a Region that is gone, if there is one */
+function keeperSteps(
+  kind: 'clear-flag' | 'move-endpoints',
+  { regions }: DeployPlan,
+  region: string,
+): DeployStep[] {
   const keeper = keeperOf(region, [...regions.map(({ name }) => name), region]);
-  return keeper === undefined ? [] : [{ kind: 'clear-flag', region, keeper }];
+  return keeper === undefined ? [] : [{ kind, region, keeper }];
 }
 
+/** @returns the step that removes the Region's flag, if another Region keeps it */
+export const flagSteps = (plan: DeployPlan, region: string): DeployStep[] =>
+  keeperSteps('clear-flag', plan, region);
+
 /**
- * First the other Regions take over the flag that it keeps, and DNS stops leading to it. Then its stack, its
- * replicas and its base stack are removed; the customer key stays.
+ * First the other Regions take over the flag that it keeps, and DNS stops leading to it. Then its stack and
+ * its replicas are removed, the endpoints that it holds go to the keeper of its flag, and its base stack is
+ * removed; the customer key stays.
  *
  * @throws CliError if the Region must stay, or if something else must happen first
  */
@@ -92,6 +101,9 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
     gone('region'),
     { kind: 'unprotect', region },
     ...deploy(ofPart(plan, 'home')),
+    // An evacuation may have failed to, and an operator may have made one there since. Without the Region's
+    // functions and replica no other can come.
+    ...keeperSteps('move-endpoints', plan, region),
     gone('base'),
     // Last: an interrupted run finds the flag, and goes on.
     ...flagSteps(plan, region),

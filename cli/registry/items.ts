@@ -19,8 +19,10 @@ import {
   WRITTEN_AT,
 } from '../../lambda/contract/items.ts';
 import {
+  CONFLICT_PREFIX,
   COPIED_KEY,
   type GlobalTableKind,
+  HEARTBEAT_PREFIX,
   PROBE_PREFIX,
   TABLES,
   tableKinds,
@@ -32,9 +34,10 @@ export type Item = Record<string, AttributeValue>;
 export type Kind = GlobalTableKind;
 export const KINDS = tableKinds('global');
 
-/** @returns whether the item is the table's own, so not copied: a probe, or the mark of a complete copy */
+/** @returns whether the item is the table's own, so not copied: a probe, a notice, or the mark of a copy */
 export const isOwnItem = ({ pk }: Item): boolean =>
-  pk?.S === COPIED_KEY || pk?.S?.startsWith(PROBE_PREFIX) === true;
+  pk?.S === COPIED_KEY ||
+  [PROBE_PREFIX, CONFLICT_PREFIX, HEARTBEAT_PREFIX].some((prefix) => pk?.S?.startsWith(prefix));
 
 export const keyOf = (kind: Kind, item: Item): Item =>
   Object.fromEntries(TABLES[kind].keys.map((name) => [name, item[name]!]));

@@ -16,7 +16,7 @@ import {
 import { pause } from '../pause.ts';
 import { printFields, printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type TargetOptions } from '../target.ts';
-import { parseTime, parseTimestamp } from '../time.ts';
+import { parseSince } from '../time.ts';
 import { listEndpoints } from './list.ts';
 
 type Options = TargetOptions & { readonly json?: true };
@@ -275,5 +275,3 @@ function parseClient(text: string): string {
 }
 
 /** @returns a time of RFC 3339 */
-const parseSince = (text: string): string =>
-  text.includes('T') ? parseTimestamp(text) : new Date(Date.now() - parseTime(text) * 1_000).toISOString();

@@ -47,8 +47,8 @@ export interface Clients extends ClientReader {
     client: Omit<ClientRecord, 'disabled' | 'revoked'>,
   ): Promise<'created' | 'client_exists' | 'key_exists'>;
   /**
-   * Makes the record of a client whose instances enrol. What an operator said of its name stays: it is disabled
-   * if it was.
+   * Makes the record of a client whose instances enrol. What an operator said of its name stays: it is
+   * disabled if it was.
    *
    * @returns whether this call made it
    */
@@ -97,7 +97,8 @@ export interface Clients extends ClientReader {
   /**
    * Its name stays known, and every public key that it brought stays revoked.
    *
-   * @param by a client that deletes itself, or that enrols again, stays disabled where it is. @default operator
+   * @param by a client that deletes itself, or that enrols again, stays disabled where it is. @default
+   * operator
    * @returns whether there was such a client
    */
   remove(clientId: string, nowMs: number, by?: 'operator' | 'client'): Promise<boolean>;
@@ -122,25 +123,29 @@ export const createClientReader = (dynamodb: Dynamodb, table: string): ClientRea
 
 /** All clients, for a schedule: eventually consistent, one page of the table after another. */
 export const createClientScan = (dynamodb: Dynamodb, table: string) => ({
-  async *all(): AsyncGenerator<ClientRecord> {
+  /** @param after `last` of an earlier client. @returns each client, and the key of its last item */
+  async *all(after?: Item): AsyncGenerator<{ readonly client: ClientRecord; readonly last: Item }> {
     // The items of a client follow each other, and may go on in the next page.
     let held: Item[] = [];
-    let from: Item | undefined;
+    const whole = () => {
+      const client = held[0] && toRecord(placeOf(held[0]).pk, held);
+      const { pk, sk } = held.at(-1) ?? {};
+      return client ? [{ client, last: { pk: pk!, sk: sk! } }] : [];
+    };
+    let from = after;
     do {
       const scan = new ScanCommand({ TableName: table, ExclusiveStartKey: from });
       const { answer } = await call('clients', () => dynamodb.send(scan));
       for (const item of answer.Items ?? []) {
         if (held[0] && placeOf(held[0]).pk !== placeOf(item).pk) {
-          const record = toRecord(placeOf(held[0]).pk, held);
-          if (record) yield record;
+          yield* whole();
           held = [];
         }
         held.push(item);
       }
       from = answer.LastEvaluatedKey;
     } while (from);
-    const record = held[0] && toRecord(placeOf(held[0]).pk, held);
-    if (record) yield record;
+    yield* whole();
   },
 });
 

@@ -36,7 +36,7 @@ export interface EndpointProgress {
   readonly state: EndpointState;
   /** Number of the last event of the holder's order that is delivered, left out, or has a retry. */
   readonly cursor: number;
-  /** When that event was written. */
+  /** When that event was written, or earlier where changes of other Regions were late. */
   readonly cursorAtMs: number;
   /** Since when the circuit is open: too many events wait for a retry, so no new one is tried. */
   readonly openSinceMs: number | null;
@@ -244,7 +244,11 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
         }),
       );
       for (const { event } of await this.retries(id)) await this.dropRetry(id, event);
-      for (const letter of (await this.dead(id, undefined, 1_000)).letters) await this.dropDead(id, letter);
+      for (let next: string | undefined = ''; next !== undefined; ) {
+        const page: Awaited<ReturnType<Endpoints['dead']>> = await this.dead(id, undefined, 100);
+        for (const letter of page.letters) await this.dropDead(id, letter);
+        next = page.next;
+      }
       return 'answer' in result;
     },
 

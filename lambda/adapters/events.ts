@@ -3,6 +3,7 @@
  * is taken first and written afterwards, so an order has holes for a while; `readEvents` stops at them.
  */
 import { eventTtlS, type PlatformEvent } from '../../protocol/event.ts';
+import { cursorMs, type Heard } from '../../protocol/heard.ts';
 import {
   type Dynamodb,
   GetItemCommand,
@@ -20,6 +21,11 @@ export const ALL_CLIENTS = '*';
 export interface Numbered {
   readonly seq: number;
   readonly writtenAtMs: number;
+  /**
+   * What a cursor here says of its time: when it was written, or earlier where changes of other Regions were
+   * late.
+   */
+  readonly cursorMs: number;
   /** Undefined for a void: a hole that a reader closed. */
   readonly event: PlatformEvent | undefined;
 }
@@ -34,14 +40,33 @@ export interface Range {
 /** Lambda ends every writer after 15 minutes: a number that was taken a day ago is not written any more. */
 export const ABANDONED_MS = 24 * 3600 * 1000;
 
+/** What the outbox keeps from one of its schedule's runs to the next. */
+export interface Notes {
+  /** How late other Regions are here. */
+  readonly heard: Heard;
+  /** The last look for keys that end soon. */
+  readonly expiring: {
+    readonly beganMs: number;
+    /** Where the next run goes on; absent where it was finished. */
+    readonly after?: Item | undefined;
+  };
+}
+
 /** All methods throw Unavailable. */
 export interface Events {
   /** Takes `count` numbers of an order. @returns the last of them */
   take(order: string, count: number, nowMs: number): Promise<number>;
   /** @returns whether the number was free, or held this event from an earlier try */
   put(order: string, seq: number, event: PlatformEvent, nowMs: number): Promise<boolean>;
-  /** Writes a void under a number, unless something stands there: no event takes the number any more. */
-  close(order: string, seq: number, nowMs: number): Promise<void>;
+  /**
+   * Writes a void under a number, unless something stands there: no event takes the number any more.
+   *
+   * @param cursorMs that of the next number
+   */
+  close(order: string, seq: number, nowMs: number, cursorMs: number): Promise<void>;
+  /** @returns what was noted last; undefined where nothing was */
+  recall<N extends keyof Notes>(name: N): Promise<Notes[N] | undefined>;
+  note<N extends keyof Notes>(name: N, value: Notes[N]): Promise<void>;
   /** Remembers that an event stands in its orders. */
   remember(id: string, nowMs: number): Promise<void>;
   /** @returns whether the event was remembered */
@@ -55,12 +80,15 @@ export interface Events {
 /** The number of the item that counts an order, and of the one that remembers an event. */
 const COUNTER = 0;
 
-export function createEvents(dynamodb: Dynamodb, table: string): Events {
+/** @param hears whether changes of other Regions may be late here, as in eventual mode */
+export function createEvents(dynamodb: Dynamodb, table: string, hears = false): Events {
   const key = (pk: string, seq: number) => ({ pk: { S: pk }, seq: { N: String(seq) } });
-  const written = (nowMs: number) => ({
+  const written = (nowMs: number, cursorMs = nowMs) => ({
     written_at: { N: String(nowMs) },
     ttl: { N: String(eventTtlS(nowMs)) },
+    ...(cursorMs < nowMs && { cursor_at: { N: String(cursorMs) } }),
   });
+  let held: { readonly atMs: number; readonly heard: Heard | undefined } | undefined;
 
   async function get(pk: string): Promise<Item | undefined> {
     const command = new GetItemCommand({ TableName: table, Key: key(pk, COUNTER), ConsistentRead: true });
@@ -119,22 +147,36 @@ export function createEvents(dynamodb: Dynamodb, table: string): Events {
       throw new Unavailable('events');
     },
 
-    put: (order, seq, { id, type, timestamp, data }, nowMs) =>
-      put(
+    async put(order, seq, { id, type, timestamp, data }, nowMs) {
+      if (hears && (!held || nowMs - held.atMs > HELD_MS))
+        held = { atMs: nowMs, heard: await events.recall('heard') };
+      return put(
         {
           ...key(order, seq),
           id: { S: id },
           type: { S: type },
           timestamp: { S: timestamp },
           data: { S: JSON.stringify(data) },
-          ...written(nowMs),
+          ...written(nowMs, cursorMs(held?.heard, nowMs)),
         },
         'attribute_not_exists(pk) OR id = :id',
         { ':id': { S: id } },
-      ),
+      );
+    },
 
-    async close(order, seq, nowMs) {
-      await put({ ...key(order, seq), void: { BOOL: true }, ...written(nowMs) }, 'attribute_not_exists(pk)');
+    async close(order, seq, nowMs, cursorMs) {
+      const item = { ...key(order, seq), void: { BOOL: true }, ...written(nowMs, cursorMs) };
+      await put(item, 'attribute_not_exists(pk)');
+    },
+
+    async recall(name) {
+      const text = (await get(`#${name}`))?.value?.S;
+      return text === undefined ? undefined : JSON.parse(text);
+    },
+
+    async note(name, value) {
+      // No client has a name that begins so.
+      await put({ ...key(`#${name}`, COUNTER), value: { S: JSON.stringify(value) } });
     },
 
     async remember(id, nowMs) {
@@ -165,12 +207,16 @@ export function createEvents(dynamodb: Dynamodb, table: string): Events {
 
 const ATTEMPTS = 5;
 
+/** An older record only makes cursors go back further. */
+const HELD_MS = 60_000;
+
 /** More than an order can take, and few enough that its numbers stay exact. */
 const NUMBERS_A_MS = 1_000;
 
 const numbered = (item: Item): Numbered => ({
   seq: numberOf(item, 'seq'),
   writtenAtMs: numberOf(item, 'written_at'),
+  cursorMs: numberOf(item, item.cursor_at ? 'cursor_at' : 'written_at'),
   event: item.void?.BOOL
     ? undefined
     : ({

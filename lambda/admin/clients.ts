@@ -5,6 +5,7 @@ import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { DEFAULT_SCOPES } from '../../protocol/oauth/scope.ts';
 import type { Clients, Place } from '../adapters/clients.ts';
+import type { EnrolledKeys } from '../adapters/enrolled-keys.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
 import type { RefusedRoots } from '../request/client-root.ts';
 import { type Actions, AdminError } from './actions.ts';
@@ -63,7 +64,10 @@ export const clientReadActions = (clients: Clients, refusedRoots: RefusedRoots):
   ),
 });
 
-export type ClientWriteOptions = CredentialContext & { readonly clients: Clients };
+export type ClientWriteOptions = CredentialContext & {
+  readonly clients: Clients;
+  readonly enrolledKeys: Pick<EnrolledKeys, 'sweep'>;
+};
 
 export const clientWriteActions = (options: ClientWriteOptions): Actions => {
   const { clients, nowMs, refusedRoots } = options;
@@ -106,6 +110,8 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
     'clients.enable': setDisabled(false),
     'clients.delete': action(Named, byName, async ({ client_id }) => {
       if (!(await clients.remove(client_id, nowMs()))) throw noClient(client_id);
+      // They are dead without it.
+      await options.enrolledKeys.sweep(client_id, Number.POSITIVE_INFINITY);
       return { client_id };
     }),
   };

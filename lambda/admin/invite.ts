@@ -1,4 +1,4 @@
-/** An invite: a text by which a client registers one key of its own (docs/oauth.md, "Invites"). */
+/** An invite: a text by which a client registers one key of its own (docs/oauth.md, "Register"). */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import type { ClientRecord } from '../../protocol/client.ts';
@@ -27,8 +27,8 @@ type Params = z.infer<typeof InviteParams>;
 export type InviteContext = CredentialContext & { readonly clients: Clients };
 
 /**
- * Invites a new client, or again one that has not redeemed its invite: the text before stops working then. The
- * record is made first: an interrupted call leaves a client that nobody can use, and can be repeated.
+ * Invites a new client, or again one that has not redeemed its invite: the text before stops working then.
+ * The record is made first: an interrupted call leaves a client that nobody can use, and can be repeated.
  */
 export async function invite(context: InviteContext, params: Params): Promise<InvitedClient> {
   const { clients, nowMs, clientKeyLifeS } = context;

@@ -88,11 +88,9 @@ export const webhookReadActions = ({ endpoints, events, region }: WebhookReadOpt
     async ({ client }) => {
       const { endpoints: all, retries } = await endpoints.list();
       const listed = all.filter((each) => client === undefined || each.client === client);
-      const lasts = await Promise.all(listed.map((each) => events.range(each.client)));
+      const pending = await Promise.all(listed.map((each) => pendingOf(events, each, region)));
       return {
-        endpoints: listed.map((each, i) =>
-          shown(each, retries.get(each.id) ?? [], each.holder === region ? (lasts[i]?.last ?? 0) : null),
-        ),
+        endpoints: listed.map((each, i) => shown(each, retries.get(each.id) ?? [], pending[i]!)),
       };
     },
   ),
@@ -209,8 +207,9 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
           }),
         });
         await hurry(id);
-        const last = before.holder === region ? ((await events.range(before.client))?.last ?? 0) : null;
-        const endpoint = shown(await found(id), await endpoints.retries(id), last);
+        const after = await found(id);
+        const pending = await pendingOf(events, after, region);
+        const endpoint = shown(after, await endpoints.retries(id), pending);
         return { ...endpoint, ...(root && { secret: secretOf(root, salt, id) }) };
       },
     ),
@@ -234,7 +233,8 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       if (endpoint.state === 'disabled' || endpoint.state === 'gone') throw disabled(id, endpoint.state);
       if (since !== undefined) {
         const from = Math.min(endpoint.cursor, await seqBefore(events, endpoint.client, since));
-        await endpoints.change(id, { cursor: from });
+        const cursorAtMs = Math.min(endpoint.cursorAtMs, since);
+        await endpoints.change(id, { cursor: from, cursorAtMs });
         await hurry(id);
         return { from };
       }
@@ -345,14 +345,25 @@ async function findDead(endpoints: Endpoints, id: string, event: string): Promis
 
 const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
-/** @param last number of the newest event; null where another Region delivers */
-function shown(endpoint: Endpoint, retries: readonly Retry[], last: number | null): ShownEndpoint {
-  const { id, client, url, events, payload, state, holder, pinged, cursor } = endpoint;
+/** @returns how many numbers of its order are still to be read; null where another Region delivers */
+async function pendingOf(
+  events: Events,
+  { client, cursor, holder }: Endpoint,
+  region: string,
+): Promise<number | null> {
+  if (holder !== region) return null;
+  const range = await events.range(client);
+  // The first number is high: none below it was given out.
+  return range ? Math.max(0, range.last - (cursor || range.settled)) : 0;
+}
+
+function shown(endpoint: Endpoint, retries: readonly Retry[], pending: number | null): ShownEndpoint {
+  const { id, client, url, events, payload, state, holder, pinged } = endpoint;
   return {
     ...{ id, client, url, events, payload, state, holder },
     circuit: endpoint.openSinceMs === null ? 'closed' : 'open',
     failing_since: time(endpoint.failingSinceMs),
-    pending: last === null ? null : Math.max(0, last - cursor),
+    pending,
     retries: retries.length,
     created_at: new Date(endpoint.createdAtMs).toISOString(),
     ping: pinged && { at: new Date(pinged.atMs).toISOString(), status: pinged.status, error: pinged.error },

@@ -9,8 +9,9 @@ import {
 } from '../../protocol/event.ts';
 import { canonicalJson } from '../../protocol/json.ts';
 import { type Item, numberOf, textOf } from '../adapters/dynamodb.ts';
-import { ADDED_BY, KEY, STATE } from '../contract/items.ts';
-import type { GlobalTableKind } from '../contract/names.ts';
+import type { Conflict } from '../adapters/notices.ts';
+import { ADDED_BY, KEY, LOST, OF, STATE, VERSION } from '../contract/items.ts';
+import { CONFLICT_PREFIX, type GlobalTableKind } from '../contract/names.ts';
 
 /** A change of an item, as the stream of its table has it. */
 export interface Change {
@@ -22,6 +23,8 @@ export interface Change {
 export interface ChangeEvent extends PlatformEvent {
   /** The parts of the changed record's key. Events of one record keep their order. */
   readonly record: readonly string[];
+  /** When the change was made, in epoch milliseconds. A conflict is made where it is found. */
+  readonly changedMs: number;
 }
 
 /**
@@ -41,26 +44,59 @@ export function eventOf(change: Change): ChangeEvent | undefined {
 
 function registryEvent(old: Item | undefined, now: Item): ChangeEvent | undefined {
   const pk = textOf(now, 'pk');
-  // Probes and marks are the table's own.
+  if (pk.startsWith(CONFLICT_PREFIX)) return old ? undefined : conflictEvent(now);
+  // Probes, heartbeats and marks are the table's own.
   if (pk.startsWith('#')) return undefined;
   const version = versionOf(now);
-  const of = (type: EventType, record: readonly string[], data: Partial<EventData> = {}): ChangeEvent => {
-    const [clientId, id] = pk.split('#') as [string, string];
-    const all = { id, client_id: clientId, version, ...data };
-    return event(type, record, version, readVersion(version).atMs, all);
-  };
-  if (isDeleted(now)) return old && !isDeleted(old) ? of('registration.deleted', [pk]) : undefined;
-  if (!old || isDeleted(old)) return of('registration.created', [pk]);
-  const lost = versionOf(old);
-  if (lost === version) return undefined;
-  // One Region never replaces a registration: it was deleted in between, and replication showed both changes
-  // as one.
-  if (readVersion(lost).region !== '' && readVersion(lost).region === readVersion(version).region)
-    return of('registration.created', [pk]);
-  if (canonicalJson(JSON.parse(textOf(old, 'data'))) === canonicalJson(JSON.parse(textOf(now, 'data'))))
-    return undefined;
-  // The other Region has the creation under the version alone, so the conflict has an id of its own.
-  return of('registration.conflict', [pk, lost], { lost_version: lost });
+  const of = (type: EventType): ChangeEvent => registrationEvent(type, [pk], version);
+  if (isDeleted(now)) return old && !isDeleted(old) ? of('registration.deleted') : undefined;
+  if (!old || isDeleted(old)) return of('registration.created');
+  return isReplaced(old, now) ? of('registration.created') : undefined;
+}
+
+/**
+ * @returns the conflict that a change of the registry shows: two Regions took a registration of one user with
+ * other data, and replication kept one. Only a Region that had the other one sees it, so it tells the others
+ */
+export function conflictOf({ table, old, new: now }: Change): Conflict | undefined {
+  if (table !== 'registry' || !old || !now || isDeleted(old) || isDeleted(now)) return undefined;
+  const of = textOf(now, 'pk');
+  if (of.startsWith('#') || !isReplaced(old, now)) return undefined;
+  const [version, lost] = [versionOf(now), versionOf(old)];
+  return isOfOneRegion(lost, version) ? undefined : { of, version, lost };
+}
+
+/** Whether one registration took the place of another. Two with the same data are one to consumers. */
+function isReplaced(old: Item, now: Item): boolean {
+  const [lost, version] = [versionOf(old), versionOf(now)];
+  if (lost === version) return false;
+  // It was deleted in between, and replication showed both changes as one.
+  if (isOfOneRegion(lost, version)) return true;
+  return canonicalJson(JSON.parse(textOf(old, 'data'))) !== canonicalJson(JSON.parse(textOf(now, 'data')));
+}
+
+/** One Region never replaces a registration. */
+const isOfOneRegion = (a: string, b: string): boolean =>
+  readVersion(a).region !== '' && readVersion(a).region === readVersion(b).region;
+
+/** The creation of the version that stands has an id already, so the conflict has one of its own. */
+function conflictEvent(notice: Item): ChangeEvent {
+  const lost = textOf(notice, LOST);
+  const record = [textOf(notice, OF), lost];
+  const data = { lost_version: lost };
+  const conflict = registrationEvent('registration.conflict', record, textOf(notice, VERSION), data);
+  return { ...conflict, changedMs: numberOf(notice, 'found_at') };
+}
+
+function registrationEvent(
+  type: EventType,
+  record: readonly string[],
+  version: string,
+  data: Partial<EventData> = {},
+): ChangeEvent {
+  const [clientId, id] = record[0]!.split('#') as [string, string];
+  const all = { id, client_id: clientId, version, ...data };
+  return event(type, record, version, readVersion(version).atMs, all);
 }
 
 function disabledEvent(old: Item | undefined, now: Item): ChangeEvent | undefined {
@@ -95,7 +131,10 @@ const event = (
   version: string,
   atMs: number,
   data: EventData,
-): ChangeEvent => ({ id: eventId(record, version), type, timestamp: timestamp(atMs), data, record });
+): ChangeEvent => ({
+  ...{ id: eventId(record, version), type, timestamp: timestamp(atMs), data, record },
+  changedMs: readVersion(version).atMs,
+});
 
 const isDeleted = (item: Item): boolean => item.deleted_at !== undefined;
 

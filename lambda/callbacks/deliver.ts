@@ -30,6 +30,8 @@ const SCHEDULE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** A hole in the order of events is closed after so long. */
 const HOLE_MS = 5_000;
+/** A dead letter is kept for as long as an event, though no table deletes it by itself. */
+const DEAD_KEPT_MS = 30 * 24 * HOUR_MS;
 
 export interface DeliverOptions {
   readonly endpoints: Endpoints;
@@ -42,6 +44,8 @@ export interface DeliverOptions {
   /** Whether writes of `clients` are stopped, while the tables are copied. */
   readonly isStopped: () => Promise<boolean>;
   readonly region: string;
+  /** Names of the stage's Regions. */
+  readonly regions: readonly string[];
   readonly nowMs: () => number;
   /** 0 to 1. */
   readonly random: () => number;
@@ -75,7 +79,20 @@ type Outcome =
     };
 
 export function createDeliver(options: DeliverOptions): Deliver {
-  const { endpoints, events, region, nowMs, wake, isStopped, log } = options;
+  const { endpoints, events, region, regions, nowMs, wake, isStopped, log } = options;
+  let prunedMs = Number.NEGATIVE_INFINITY;
+
+  /** Once an hour, the oldest of each endpoint: more than become too old in an hour. */
+  async function prune(held: readonly Endpoint[]): Promise<void> {
+    const now = nowMs();
+    if (now < prunedMs + HOUR_MS) return;
+    for (const { id } of held) {
+      const { letters } = await endpoints.dead(id, undefined, PAGE);
+      for (const letter of letters)
+        if (letter.deadAtMs < now - DEAD_KEPT_MS) await endpoints.dropDead(id, letter);
+    }
+    prunedMs = now;
+  }
 
   return {
     async turn(id) {
@@ -120,11 +137,17 @@ export function createDeliver(options: DeliverOptions): Deliver {
         }),
       );
       await wake(due.flat(), 0);
+      const left = all.filter(({ holder }) => !regions.includes(holder));
+      if (left.length > 0) {
+        const target = left.map(({ id }) => id).join(' ');
+        log({ level: 'ERROR', message: 'callback', region, target, reason: 'no_holder' });
+      }
       const known = new Set(all.map(({ id }) => id));
       // A worker that was under way when its endpoint was deleted.
       for (const [id, left] of retries)
         for (const { event, firstAtMs } of known.has(id) ? [] : left)
           if (firstAtMs < now - HOUR_MS) await endpoints.dropRetry(id, event);
+      await prune(all.filter(({ holder }) => holder === region));
     },
   };
 }
@@ -272,6 +295,8 @@ class Turn {
     const { nextAtMs: _, ...rest } = retry;
     const letter: DeadLetter = { ...rest, deadAtMs: nowMs() };
     await endpoints.putDead(this.#endpoint.id, letter);
+    // Nobody would find it any more.
+    if (!(await endpoints.get(this.#endpoint.id))) await endpoints.dropDead(this.#endpoint.id, letter);
     await this.#drop(retry.event);
     log({ level: 'ERROR', message: 'callback', region, target: this.#endpoint.id, reason: 'dead_letter' });
   }
@@ -363,13 +388,13 @@ class Turn {
         if (await this.#isOver()) return this.#save('keep');
         const chunk = page.events.slice(i, i + PARALLEL);
         await Promise.all(chunk.map((event) => this.#deliver(event)));
-        const { seq, writtenAtMs } = chunk.at(-1)!;
-        this.#change({ cursor: seq, cursorAtMs: writtenAtMs });
+        const { seq, cursorMs } = chunk.at(-1)!;
+        this.#change({ cursor: seq, cursorAtMs: cursorMs });
         if (this.#retryAfter !== undefined) return this.#open();
       }
       // After the events, there may be numbers without one.
       if (this.#endpoint.state === 'active')
-        this.#change({ cursor: page.next, cursorAtMs: page.nextAtMs ?? this.#endpoint.cursorAtMs });
+        this.#change({ cursor: page.next, cursorAtMs: page.nextMs ?? this.#endpoint.cursorAtMs });
       await this.#save('keep');
     }
   }

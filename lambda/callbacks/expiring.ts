@@ -4,6 +4,7 @@
  */
 import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
 import { eventId, type PlatformEvent, versionByTime } from '../../protocol/event.ts';
+import type { createClientScan } from '../adapters/clients.ts';
 import type { Events } from '../adapters/events.ts';
 import { KEY } from '../contract/items.ts';
 import { append } from './outbox.ts';
@@ -32,14 +33,30 @@ export function expiringEvent(client: ClientRecord, nowMs: number): PlatformEven
 
 export interface ExpiringOptions {
   readonly events: Events;
-  readonly clients: { all(): AsyncIterable<ClientRecord> };
+  readonly clients: ReturnType<typeof createClientScan>;
   readonly nowMs: () => number;
 }
 
-/** Writes the notices that are due and not written yet. @throws Unavailable; the next hour is early enough */
+/** A look begins so long after the one before; the schedule is more frequent. */
+const EVERY_MS = 3_600_000;
+/** Of one run, well inside the function's minute. */
+const RUN_MS = 30_000;
+
+/**
+ * Writes the notices that are due and not written yet. One run goes through as many clients as it has time
+ * for, and the next one goes on there.
+ *
+ * @throws Unavailable; then the next run begins where this one did
+ */
 export async function writeExpiring({ events, clients, nowMs }: ExpiringOptions): Promise<void> {
-  for await (const client of clients.all()) {
+  const startMs = nowMs();
+  const before = await events.recall('expiring');
+  if (before && !before.after && startMs < before.beganMs + EVERY_MS) return;
+  const beganMs = before?.after ? before.beganMs : startMs;
+  for await (const { client, last } of clients.all(before?.after)) {
     const event = expiringEvent(client, nowMs());
     if (event && !(await events.has(event.id))) await append(events, [event], nowMs);
+    if (nowMs() >= startMs + RUN_MS) return events.note('expiring', { beganMs, after: last });
   }
+  await events.note('expiring', { beganMs });
 }

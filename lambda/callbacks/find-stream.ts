@@ -1,6 +1,7 @@
 /**
  * A custom resource of CloudFormation: the stream of this Region's replica of a table. CloudFormation gives
- * the stream of the Region that creates the table, and no other, and a mapping needs a whole ARN.
+ * the stream of the Region that creates the table, and no other, and a mapping needs a whole ARN. A stream
+ * that was turned on for it stays on.
  */
 import type { Log } from '../log.ts';
 import { describeError } from '../log.ts';
@@ -42,8 +43,10 @@ export const findStreamHandler =
     try {
       StreamArn = await streamOf(TableName);
     } catch (error) {
-      log({ level: 'ERROR', message: 'outbox', region, reason: 'stream', ...describeError(error) });
-      return send({ Status: 'FAILED', Reason: `${TableName} cannot be described in ${region}` });
+      const described = describeError(error);
+      log({ level: 'ERROR', message: 'outbox', region, reason: 'stream', ...described });
+      const Reason = `the stream of ${TableName} is neither found nor turned on in ${region}: ${described.error}`;
+      return send({ Status: 'FAILED', Reason });
     }
     return send(
       StreamArn === undefined

@@ -3,13 +3,14 @@
  * a record again until the function handled it, so an event may be written twice, with one id; it is never
  * left out.
  */
-import { type PlatformEvent, readVersion } from '../../protocol/event.ts';
+import type { PlatformEvent } from '../../protocol/event.ts';
 import type { Item } from '../adapters/dynamodb.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
+import type { Conflict } from '../adapters/notices.ts';
 import type { GlobalTableKind } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
 import { allOf } from './all-of.ts';
-import { type ChangeEvent, eventOf } from './change.ts';
+import { type ChangeEvent, conflictOf, eventOf } from './change.ts';
 
 /** What Lambda's event source mapping sends (AWS Lambda developer guide, "DynamoDB"). */
 export interface StreamEvent {
@@ -40,6 +41,8 @@ export interface OutboxOptions {
    * when they were made. Undefined for tables that no copy filled
    */
   readonly copiedMs: () => Promise<number | undefined>;
+  /** Tells every Region of a conflict; undefined where none is possible. */
+  readonly announce: ((conflict: Conflict) => Promise<void>) | undefined;
   /** Wakes the endpoints of clients. */
   readonly wake: (clients: ReadonlySet<string>) => Promise<void>;
   readonly region: string;
@@ -54,17 +57,22 @@ interface Found {
 }
 
 export function outboxHandler(options: OutboxOptions) {
-  const { events, nowMs, log, region } = options;
+  const { events, announce, nowMs, log, region } = options;
   return async ({ Records }: StreamEvent): Promise<StreamAnswer> => {
     const copiedMs = await options.copiedMs();
     const isCopy = (event: ChangeEvent, { dynamodb }: StreamEvent['Records'][number]) =>
-      copiedMs !== undefined && !dynamodb.OldImage && readVersion(event.data.version).atMs <= copiedMs;
-    const found = Records.flatMap((record, index): Found[] => {
-      const event = read(options, record);
-      return event && !isCopy(event, record) ? [{ index, event }] : [];
-    });
-    let left = found;
+      copiedMs !== undefined && !dynamodb.OldImage && event.changedMs <= copiedMs;
+    const seen = Records.map((record) => read(options, record));
+    const found = seen.flatMap(({ event }, index): Found[] =>
+      event && !isCopy(event, Records[index]!) ? [{ index, event }] : [],
+    );
+    const conflicts = announce
+      ? seen.flatMap(({ conflict }, index) => (conflict ? [{ index, conflict }] : []))
+      : [];
+    let left: readonly { readonly index: number }[] = [...conflicts, ...found];
     try {
+      await allOf(conflicts.map(({ conflict }) => announce!(conflict)));
+      left = found;
       // Events of one record keep their order: each round has one of them at most.
       for (const round of rounds(found)) {
         await append(
@@ -72,7 +80,7 @@ export function outboxHandler(options: OutboxOptions) {
           round.map(({ event }) => event),
           nowMs,
         );
-        left = left.filter((each) => !round.includes(each));
+        left = left.filter((each) => !round.includes(each as Found));
       }
       await wakeAll(options, found);
       return { batchItemFailures: [] };
@@ -94,20 +102,26 @@ async function wakeAll({ wake, region, log }: OutboxOptions, found: readonly Fou
   }
 }
 
+interface Seen {
+  readonly event?: ChangeEvent | undefined;
+  readonly conflict?: Conflict | undefined;
+}
+
 /** No repetition helps a record that cannot be read: it is reported, and does not hold up the others. */
 function read(
   { tables, region, log }: OutboxOptions,
   { eventSourceARN, dynamodb }: StreamEvent['Records'][number],
-): ChangeEvent | undefined {
+): Seen {
   try {
     const table = (Object.keys(tables) as GlobalTableKind[]).find((kind) =>
       eventSourceARN.includes(`:table/${tables[kind]}/stream/`),
     );
     if (!table) throw new Error('a stream of another table');
-    return eventOf({ table, old: dynamodb.OldImage, new: dynamodb.NewImage });
+    const change = { table, old: dynamodb.OldImage, new: dynamodb.NewImage };
+    return { event: eventOf(change), conflict: conflictOf(change) };
   } catch (error) {
     log({ level: 'ERROR', message: 'outbox', region, reason: 'record', ...describeError(error) });
-    return undefined;
+    return {};
   }
 }
 

@@ -11,8 +11,8 @@ export interface StoredEvent extends Omit<PlatformEvent, 'data'> {
   readonly seq: number;
   readonly clientId: string;
   readonly data: PlatformEvent['data'];
-  /** Epoch milliseconds, by the clock of the outbox. */
-  readonly writtenAtMs: number;
+  /** What a cursor at this event says of its time, in epoch milliseconds by the clock of the outbox. */
+  readonly cursorMs: number;
 }
 
 export interface ReadInput {
@@ -29,8 +29,8 @@ export interface EventPage {
   readonly events: readonly StoredEvent[];
   /** Where to read on: `after` where nothing follows yet. */
   readonly next: number;
-  /** When the item at `next` was written, in epoch milliseconds; undefined where nothing follows yet. */
-  readonly nextAtMs: number | undefined;
+  /** What a cursor at `next` says of its time; undefined where nothing follows yet. */
+  readonly nextMs: number | undefined;
   /** Whether numbers were passed over whose events TTL may have deleted. */
   readonly passed: boolean;
 }
@@ -65,15 +65,16 @@ export const createReadEvents =
       if (hole.sinceMs > nowMs - PATIENCE_MS) return pageOf([], after, passed);
       const end = Math.min(hole.to, hole.from + MOST_CLOSED - 1);
       const numbers = Array.from({ length: end - hole.from + 1 }, (_, i) => hole.from + i);
-      await Promise.all(numbers.map((seq) => events.close(client, seq, nowMs)));
+      await Promise.all(numbers.map((seq) => events.close(client, seq, nowMs, hole.cursorMs)));
     }
   };
 
 interface Hole {
   readonly from: number;
   readonly to: number;
-  /** When the next number was written. */
+  /** When the next number was written, and what a cursor there says. */
   readonly sinceMs: number;
+  readonly cursorMs: number;
 }
 
 /** Before an event that is old enough, a missing one was deleted by TTL, and is no hole. */
@@ -84,10 +85,12 @@ function upToHole(
 ): { readonly read: readonly Numbered[]; readonly hole?: Hole; readonly old: boolean } {
   let expected = after + 1;
   let old = false;
-  for (const [i, { seq, writtenAtMs }] of items.entries()) {
+  for (const [i, { seq, writtenAtMs, cursorMs }] of items.entries()) {
     const isMissing = seq !== expected;
-    if (isMissing && writtenAtMs > nowMs - KEPT_MS)
-      return { read: items.slice(0, i), hole: { from: expected, to: seq - 1, sinceMs: writtenAtMs }, old };
+    if (isMissing && writtenAtMs > nowMs - KEPT_MS) {
+      const hole = { from: expected, to: seq - 1, sinceMs: writtenAtMs, cursorMs };
+      return { read: items.slice(0, i), hole, old };
+    }
     old ||= isMissing;
     expected = seq + 1;
   }
@@ -97,11 +100,11 @@ function upToHole(
 function pageOf(read: readonly Numbered[], after: number, passed: boolean): EventPage {
   const last = read.at(-1);
   return {
-    events: read.flatMap(({ seq, writtenAtMs, event }): StoredEvent[] =>
-      event ? [{ seq, writtenAtMs, ...event, clientId: event.data.client_id }] : [],
+    events: read.flatMap(({ seq, cursorMs, event }): StoredEvent[] =>
+      event ? [{ seq, cursorMs, ...event, clientId: event.data.client_id }] : [],
     ),
     next: last?.seq ?? after,
-    nextAtMs: last?.writtenAtMs,
+    nextMs: last?.cursorMs,
     passed,
   };
 }

@@ -3,7 +3,6 @@
  * stood still for longer than a day, or the table of events was lost. What a record was in between is not
  * known: a creation and a deletion are the deletion alone.
  */
-import { readVersion } from '../../protocol/event.ts';
 import { type Dynamodb, ScanCommand } from '../adapters/aws/commands.ts';
 import { call } from '../adapters/call.ts';
 import type { Item } from '../adapters/dynamodb.ts';
@@ -53,9 +52,9 @@ export async function rebuild(
     ExclusiveStartKey: after,
   });
   const { Items = [], LastEvaluatedKey } = (await call(table, () => dynamodb.send(scan))).answer;
-  const made = Items.flatMap((item) => eventsOf(table, item)).filter((event) => timeOf(event) >= sinceMs);
+  const made = Items.flatMap((item) => eventsOf(table, item)).filter(({ changedMs }) => changedMs >= sinceMs);
   const known = await Promise.all(made.map(({ id }) => events.has(id)));
-  const absent = made.filter((_, i) => !known[i]).sort((a, b) => timeOf(a) - timeOf(b));
+  const absent = made.filter((_, i) => !known[i]).sort((a, b) => a.changedMs - b.changedMs);
   await append(events, absent, nowMs);
   const following = tableKinds('global')[tableKinds('global').indexOf(table) + 1];
   return {
@@ -64,8 +63,6 @@ export async function rebuild(
     next: LastEvaluatedKey ? { table, after: LastEvaluatedKey } : following && { table: following },
   };
 }
-
-const timeOf = ({ data }: ChangeEvent): number => readVersion(data.version).atMs;
 
 /** A tombstone counts as a deletion: whether it replaced a registration is not known any more. */
 function eventsOf(table: GlobalTableKind, item: Item): ChangeEvent[] {

@@ -21,6 +21,9 @@ export const DEFAULTS = {
  */
 export const LONGEST_CHANGE_MS = 23 * HOUR_MS;
 
+/** The search for a table's stream ends by then. Its function ends a minute later. */
+export const LONGEST_SEARCH_MS = 240_000;
+
 /** Largest `clockErrorMs` that a stage may have. */
 export const LONGEST_CLOCK_ERROR_MS = 60_000;
 

@@ -186,6 +186,8 @@ export const ENVIRONMENT = {
   ],
   outbox: [
     ...COMMON,
+    'COUNTERSIGN_REGIONS',
+    'COUNTERSIGN_CONSISTENCY',
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_CLIENTS_TABLE',
     'COUNTERSIGN_EVENTS_TABLE',
@@ -194,6 +196,7 @@ export const ENVIRONMENT = {
   ],
   deliver: [
     ...COMMON,
+    'COUNTERSIGN_REGIONS',
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_CLIENTS_TABLE',
     'COUNTERSIGN_EVENTS_TABLE',
@@ -206,6 +209,13 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_WAKE_UPS_URL',
   ],
   'find-stream': COMMON,
+  'enrolment-sweep': [
+    ...COMMON,
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_LIMITS_TABLE',
+    /** JSON: by client, how many instances its policy expects at most. */
+    'COUNTERSIGN_INSTANCES',
+  ],
   evacuation: [
     ...COMMON,
     /** Name of the Region whose evacuation flag this Region keeps. */

@@ -39,6 +39,9 @@ export const REMOVED_AT = 'deleted_at';
 
 /** Of the registry: the version of the record, which each put makes anew. */
 export const VERSION = 'v';
+/** Of the notice of a conflict: the key of its registration, and the version that was lost. */
+export const OF = 'of';
+export const LOST = 'lost';
 /** Of a key that was added to a client that had one: a random token of the call that added it. */
 export const ADDED_BY = 'w';
 

@@ -59,6 +59,7 @@ export const BUNDLES = [
   'register-oauth',
   'registration-oauth',
   'events-oauth',
+  'enrolment-sweep',
   'rotate',
   'keys-watch',
   'evacuation',
@@ -152,6 +153,9 @@ export const wakeUpsName = (stage: string): string => `${deliverName(stage)}-wak
 /** The queue of the records that the outbox could not handle while they lasted. */
 export const outboxFailedName = (stage: string): string => `${outboxName(stage)}-failed`;
 
+/** Deletes the keys of instances that have ended. */
+export const enrolmentSweepName = (stage: string): string => `${namePrefix(stage)}enrolment-sweep`;
+
 /** Finds the streams of a Region's replicas while its stack is deployed. */
 export const findStreamName = (stage: string): string => `${namePrefix(stage)}find-stream`;
 
@@ -173,6 +177,13 @@ export function tableKinds(scope: 'global' | 'region'): TableKind[] {
  * generation as used.
  */
 export const PROBE_PREFIX = '#probe#';
+
+/**
+ * Keys of the registry for what Regions tell each other in eventual mode: a registration that replaced
+ * another Region's, by its event's id, and how late it is in a Region.
+ */
+export const CONFLICT_PREFIX = '#conflict#';
+export const HEARTBEAT_PREFIX = '#heartbeat#';
 
 /** Key of the registry for the mark of a complete copy that filled it. */
 export const COPIED_KEY = '#copied';

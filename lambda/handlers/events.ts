@@ -45,8 +45,8 @@ export function eventsHandler({ gate, events, readEvents, readLimit }: EventsOpt
     // TTL may have deleted events that the client has not read.
     const isOld = from.atMs !== undefined && from.atMs < nowMs() - GONE_MS;
     if (isOld && (page.passed || from.isOther)) return answerRefusal(refuse('cursor_gone', 'cursor'));
-    const { nextAtMs } = page;
-    const next = nextAtMs === undefined ? after : cursorText({ region, seq: page.next, atMs: nextAtMs });
+    const { nextMs } = page;
+    const next = nextMs === undefined ? after : cursorText({ region, seq: page.next, atMs: nextMs });
     const listed = page.events.map(({ id, type, timestamp, data }) => ({ id, type, timestamp, data }));
     const carried = { ...(await headers()), 'Cache-Control': 'no-store' };
     return json(200, { events: listed, next }, carried);

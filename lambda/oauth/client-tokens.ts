@@ -1,4 +1,6 @@
-/** Checks and makes the tokens that are derived from a client root: invites and registration access tokens. */
+/**
+ * Checks and makes the tokens that are derived from a client root: invites and registration access tokens.
+ */
 import type { ClientRecord } from '../../protocol/client.ts';
 import { type KeysetKey, keyBytes, verificationKey, verificationKeys } from '../../protocol/keyset.ts';
 import {
@@ -27,7 +29,9 @@ export class ClientTokens {
     return root !== undefined && isToken('invite', text, client, invite, root);
   }
 
-  /** Any live root will do: nothing of the token is stored, and each answer has a new one. @throws Unavailable */
+  /**
+   * Any live root will do: nothing of the token is stored, and each answer has a new one. @throws Unavailable
+   */
   async isRegistrationToken(text: string, client: ClientRecord, invite: Invite): Promise<boolean> {
     const roots = verificationKeys(await this.#roots.current(), this.#nowMs());
     return roots.some((root) => isToken('registration', text, client, invite, root));

@@ -1,6 +1,6 @@
 /**
- * Clients on the request path of a stage where instances enrol: each with the one key that a request names, if
- * an instance enrolled it.
+ * Clients on the request path of a stage where instances enrol: each with the one key that a request names,
+ * if an instance enrolled it.
  */
 import type { ClientRecord } from '../../protocol/client.ts';
 import type { ClientLookup, Reread } from '../../protocol/proof/verify.ts';

@@ -6,8 +6,8 @@ import type { Consistency } from '../contract/serving-environment.ts';
 const REPLICATION_S = 60;
 
 /**
- * @returns epoch seconds: a time from which every Region that is not behind knows the key; where all know it at
- * once, one that has come in each, also in one whose clock is behind
+ * @returns epoch seconds: a time from which every Region that is not behind knows the key; where all know it
+ * at once, one that has come in each, also in one whose clock is behind
  */
 export const usableAtS = (consistency: Consistency, clockErrorMs: number, nowS: number): number =>
   consistency === 'eventual' ? nowS + REPLICATION_S : usableNowS(clockErrorMs, nowS);

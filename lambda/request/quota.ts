@@ -5,12 +5,12 @@ import {
   blockSize,
   granted,
   isSpent,
+  rateLimitFields,
   refused,
   type Share,
   secondsLeft,
   shareAt,
   spend,
-  WINDOW_MS,
 } from '../../protocol/quota.ts';
 import type { Limits } from '../adapters/limits.ts';
 
@@ -40,15 +40,6 @@ type Client = Pick<ClientRecord, 'clientId' | 'limit'>;
 
 /** A client that leaves this cache loses its permits: less than the limit passes, never more. */
 const CLIENTS = 10_000;
-
-/**
- * RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers), as structured fields (RFC 9651);
- * of whole numbers alone.
- */
-export const rateLimitFields = (policy: string, limit: number, remaining: number, seconds: number) => ({
-  'RateLimit-Policy': `"${policy}";q=${limit};w=${WINDOW_MS / 1000}`,
-  RateLimit: `"${policy}";r=${remaining};t=${seconds}`,
-});
 
 export class Quota {
   readonly #options: QuotaOptions;

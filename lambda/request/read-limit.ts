@@ -5,8 +5,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';
-import { secondsLeft, windowAt } from '../../protocol/quota.ts';
-import { rateLimitFields } from './quota.ts';
+import { rateLimitFields, secondsLeft, windowAt } from '../../protocol/quota.ts';
 
 export interface ReadLimitOptions {
   /** Reads a minute; a client with a higher limit on signatures has that many reads. */

@@ -5,13 +5,12 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
 import { DEAD, ENDPOINTS } from '../../lambda/contract/items.ts';
 import { keysItemKey, publicKeysKey, WRITE_STOP_KEY } from '../../lambda/contract/limits.ts';
 import { deliverName, secretName, tableInUse, tableName, wakeUpsName } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
-import type { EnvironmentValues } from '../functions/environment.ts';
+import { type EnvironmentValues, environmentOf } from '../functions/environment.ts';
 import { allow, allowItems, allowKeys, secretArn, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { callEvery } from '../functions/schedule.ts';
@@ -63,7 +62,7 @@ export class Delivery extends Construct {
       config,
       functionName: deliverName(stage),
       bundle,
-      environment: Object.fromEntries(ENVIRONMENT.deliver.map((variable) => [variable, values[variable]])),
+      environment: environmentOf('deliver', values),
       timeout: TIMEOUT,
       // A turn that has more to do wakes the next one. A lease and the mapping's limit bound them.
       recursiveLoop: RecursiveLoop.ALLOW,

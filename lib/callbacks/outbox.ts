@@ -7,13 +7,14 @@ import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { LONGEST_CHANGE_MS } from '../../lambda/contract/defaults.ts';
-import { ENVIRONMENT } from '../../lambda/contract/environment.ts';
-import { ENDPOINTS, KEY, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
+import { LONGEST_CHANGE_MS, LONGEST_SEARCH_MS } from '../../lambda/contract/defaults.ts';
+import { ENDPOINTS, KEY, LOST, REGISTERED_AT, REMOVED_AT, STATE } from '../../lambda/contract/items.ts';
 import {
+  CONFLICT_PREFIX,
   COPIED_KEY,
   findStreamName,
   type GlobalTableKind,
+  HEARTBEAT_PREFIX,
   outboxFailedName,
   outboxName,
   tableInUse,
@@ -22,7 +23,7 @@ import {
 } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
-import type { EnvironmentValues } from '../functions/environment.ts';
+import { type EnvironmentValues, environmentOf } from '../functions/environment.ts';
 import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
 import { PlatformFunction } from '../functions/platform-function.ts';
 import { callEvery } from '../functions/schedule.ts';
@@ -38,14 +39,18 @@ export interface OutboxProps {
 
 /** A mapping filters by what is in `dynamodb` alone. Each pattern lets records through. */
 const PATTERNS: Readonly<Record<GlobalTableKind, readonly object[]>> = {
-  // Registrations and tombstones. Probes, marks and removals have neither.
-  registry: [REGISTERED_AT, REMOVED_AT].map((name) => ({ NewImage: { [name]: { N: [{ exists: true }] } } })),
+  // Registrations, tombstones and notices of conflicts. Probes, marks and removals are none of them.
+  registry: [
+    ...[REGISTERED_AT, REMOVED_AT].map((name) => ({ NewImage: { [name]: { N: [{ exists: true }] } } })),
+    { NewImage: { [LOST]: { S: [{ exists: true }] } } },
+  ],
   clients: [{ Keys: { sk: { S: [STATE, { prefix: KEY }] } } }],
 };
 
 /** Of one table. The others that it serves may wait as long. */
 const BATCH = 100;
 const TIMEOUT = Duration.minutes(1);
+const SEARCH_TIMEOUT = Duration.millis(LONGEST_SEARCH_MS + 60_000);
 
 export class Outbox extends Construct {
   readonly logGroup: ILogGroup;
@@ -66,6 +71,7 @@ export class Outbox extends Construct {
       const name = tableInUse(stage, kind, generations);
       return { kind, name, arn: tableArn(stack, name) };
     });
+    const registry = tables.find(({ kind }) => kind === 'registry')!.arn;
     this.failed = new Queue(this, 'Failed', {
       queueName: outboxFailedName(stage),
       enforceSSL: true,
@@ -76,7 +82,7 @@ export class Outbox extends Construct {
       config,
       functionName: outboxName(stage),
       bundle: bundles.outbox,
-      environment: variables('outbox', values),
+      environment: environmentOf('outbox', values),
       timeout: TIMEOUT,
       statements: [
         allow(
@@ -84,7 +90,11 @@ export class Outbox extends Construct {
           tableArn(stack, tableName(stage, 'events')),
         ),
         allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
-        allowKeys(['GetItem'], [COPIED_KEY], [tables.find(({ kind }) => kind === 'registry')!.arn]),
+        allowKeys(['GetItem'], [COPIED_KEY, `${HEARTBEAT_PREFIX}*`], [registry]),
+        // What Regions tell each other; strongly consistent tables have no need of it.
+        ...(config.consistency === 'eventual'
+          ? [allowKeys(['PutItem'], [`${CONFLICT_PREFIX}*`, HEARTBEAT_PREFIX + region.name], [registry])]
+          : []),
         allow(
           ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'],
           ...tables.map(({ arn }) => `${arn}/stream/*`),
@@ -99,18 +109,24 @@ export class Outbox extends Construct {
       ],
     });
     this.logGroup = outbox.logGroup;
-    callEvery(this, 'EveryHour', outbox.function, {
+    callEvery(this, 'EveryTenMinutes', outbox.function, {
       ruleName: outboxName(stage),
-      description: 'Looks which keys of clients end soon',
-      interval: Duration.hours(1),
+      description: 'Looks which keys of clients end soon, and how late other Regions are',
+      interval: Duration.minutes(10),
     });
     const finder = new PlatformFunction(this, 'FindStream', {
       config,
       functionName: findStreamName(stage),
       bundle: bundles['find-stream'],
-      environment: variables('find-stream', values),
-      timeout: TIMEOUT,
-      statements: [allow(['dynamodb:DescribeTable'], ...tables.map(({ arn }) => arn))],
+      environment: environmentOf('find-stream', values),
+      timeout: SEARCH_TIMEOUT,
+      statements: [
+        // In strong mode each replica's stream has a switch of its own.
+        allow(
+          ['dynamodb:DescribeTable', ...(config.consistency === 'strong' ? ['dynamodb:UpdateTable'] : [])],
+          ...tables.map(({ arn }) => arn),
+        ),
+      ],
     });
     const mappings = tables.map(({ kind, name }) => {
       const stream = new CustomResource(this, `Stream-${kind}`, {
@@ -118,7 +134,7 @@ export class Outbox extends Construct {
         resourceType: 'Custom::CountersignStream',
         // Tables of another generation have another name, so their streams are found anew.
         properties: { TableName: name },
-        serviceTimeout: Duration.minutes(2),
+        serviceTimeout: SEARCH_TIMEOUT.plus(Duration.minutes(1)),
       });
       const mapping = new CfnEventSourceMapping(this, `Mapping-${kind}`, {
         functionName: outbox.function.functionArn,
@@ -140,6 +156,3 @@ export class Outbox extends Construct {
     this.mappings = Object.fromEntries(mappings) as Record<GlobalTableKind, string>;
   }
 }
-
-const variables = (name: 'outbox' | 'find-stream', values: EnvironmentValues): Record<string, string> =>
-  Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));

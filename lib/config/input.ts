@@ -230,7 +230,7 @@ export interface StageSettings {
   /**
    * `dev`: one Region, no domain, about 2 USD a month at rest; `cdk destroy` removes everything, data and
    * keys included. `prod`: registrations, clients, secrets and keys are protected and stay; used nonces,
-   * quotas and evacuation flags go.
+   * quotas, evacuation flags and the events of 30 days go.
    */
   readonly kind: 'dev' | 'prod';
 }
@@ -382,7 +382,8 @@ export interface EnrolmentPolicyConfig {
   readonly jwksUri?: string;
 
   /**
-   * The issuer's public keys themselves, for a cluster that cannot be reached. When they change, deploy again.
+   * The issuer's public keys themselves, for a cluster that cannot be reached. When they change, deploy
+   * again.
    *
    * @default they are fetched
    */

@@ -46,6 +46,9 @@ export function environmentValues({ config, region, ...urls }: EnvironmentProps)
   });
 }
 
-export function environmentOf(name: ServingBundle, values: EnvironmentValues): Record<string, string> {
+/** Functions whose variables all come from the serving environment. */
+type Served = ServingBundle | 'outbox' | 'deliver' | 'find-stream';
+
+export function environmentOf(name: Served, values: EnvironmentValues): Record<string, string> {
   return Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));
 }

@@ -40,6 +40,13 @@ const LINES = [
     section: 'callbacks-secret-ended',
     what: 'The key that an endpoint’s secret was derived from is gone: its callbacks are signed by the platform’s key alone.',
   },
+  {
+    id: 'Left',
+    reason: 'no_holder',
+    metric: 'endpointsLeft',
+    section: 'callbacks-left',
+    what: 'Endpoints of callbacks belong to a Region that the stage no longer has: nobody delivers to them.',
+  },
 ] as const;
 
 export class DeliveryAlarms extends Construct {

@@ -12,9 +12,8 @@ import { callsOf, filterTarget, functionMetric, pollsOf, regionMetric } from './
 
 /** A record is gone after 24 hours: this leaves an operator most of a day. */
 const LATE = Duration.minutes(15);
-/** The interval of the outbox's schedule, and a time in which it calls at least once. */
-const HOUR = Duration.hours(1);
-const TWO_HOURS = Duration.hours(2);
+/** Twice the interval of the outbox's schedule. */
+const TWO_CALLS = Duration.minutes(20);
 
 export interface EventAlarmsProps {
   readonly config: Config;
@@ -50,7 +49,7 @@ export class EventAlarms extends Construct {
       ...late,
       of: 'failed',
       what: 'The function that writes events fails again and again. Changes, or warnings of keys that end soon, come late.',
-      metric: functionMetric(outboxName(stage), 'Errors', { period: HOUR }),
+      metric: functionMetric(outboxName(stage), 'Errors', { period: TWO_CALLS }),
       threshold: 1,
       evaluationPeriods: 3,
     });
@@ -58,7 +57,8 @@ export class EventAlarms extends Construct {
       ...late,
       of: 'silent',
       what: 'The schedule does not call the function that writes events. Nobody learns of keys that end soon.',
-      metric: callsOf(outboxName(stage), TWO_HOURS),
+      metric: callsOf(outboxName(stage), TWO_CALLS),
+      evaluationPeriods: 2,
       ...SILENCE,
     });
     new PlatformAlarm(this, 'Expired', {

@@ -51,8 +51,13 @@ const METRICS = {
   disabledEndpoints: logged('DisabledEndpoints'),
   deadCallbacks: logged('DeadCallbacks'),
   failedTurns: logged('FailedTurns'),
+  endpointsLeft: logged('EndpointsLeft'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
+  enrolments: logged('Enrolments'),
+  refusedAttestations: logged('RefusedAttestations'),
+  manyInstances: logged('ManyInstances'),
+  issuerKeysUnreadable: logged('IssuerKeysUnreadable'),
 } as const;
 
 export type RegionMetric = keyof typeof METRICS;
@@ -77,7 +82,12 @@ export function filterTarget(
     | 'disabledEndpoints'
     | 'deadCallbacks'
     | 'failedTurns'
-    | 'endedEndpointSecrets',
+    | 'endpointsLeft'
+    | 'endedEndpointSecrets'
+    | 'enrolments'
+    | 'refusedAttestations'
+    | 'manyInstances'
+    | 'issuerKeysUnreadable',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
   const { namespace: metricNamespace, metricName } = METRICS[name](stage);

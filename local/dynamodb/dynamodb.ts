@@ -140,18 +140,12 @@ export class Dynamodb {
     const { network } = this;
     // A global table with eventual consistency always has streams: it replicates by them.
     const streams = hasStream(description) || (mode === 'eventual' && regions.length > 1);
-    if (mode === 'strong')
-      this.#tables.set(
-        name,
-        new StrongTable({
-          keys,
-          replicas: witness ? [...regions, witness] : regions,
-          network,
-          nowMs,
-          streams,
-        }),
-      );
-    else if (mode === 'eventual')
+    if (mode === 'strong') {
+      const replicas = witness ? [...regions, witness] : regions;
+      const table = new StrongTable({ keys, replicas, network, nowMs });
+      if (streams) table.turnOnStream(region);
+      this.#tables.set(name, table);
+    } else if (mode === 'eventual')
       this.#tables.set(name, new EventualTable({ keys, replicas: regions, network, nowMs, streams }));
     else {
       const tables = (this.#tables.get(name) as Map<string, Table> | undefined) ?? new Map<string, Table>();
@@ -172,14 +166,16 @@ export class Dynamodb {
     const TableArn = tableArn(region, name);
     const stream = this.#streams(region).find(({ TableName }) => TableName === name);
     const others = this.#others(region, name);
+    const { StreamSpecification: _, ...description } = this.#descriptions.get(name)!.get(region)!;
     return {
-      ...this.#descriptions.get(name)!.get(region),
+      ...description,
       ...this.#updates.get(name)!.describe(region, this.#options.nowMs(region)),
       ...{ TableArn, ItemCount: length },
       ...(table instanceof StrongTable && { MultiRegionConsistency: 'STRONG' }),
       ...(others.length > 0 && {
         Replicas: others.map((RegionName) => ({ RegionName, ReplicaStatus: 'ACTIVE' })),
       }),
+      ...(table instanceof StrongTable && { MultiRegionConsistency: 'STRONG' }),
       ...(stream && {
         StreamSpecification: { StreamEnabled: true, StreamViewType },
         ...{ LatestStreamArn: stream.StreamArn, LatestStreamLabel: stream.StreamLabel },
@@ -191,6 +187,13 @@ export class Dynamodb {
   #update(region: string, input: Input): object {
     const name = nameOf(input);
     const table = this.table(region, name);
+    if (input.StreamSpecification !== undefined) {
+      if (!(table instanceof StrongTable)) throw validation('Here the stream of a strong table is turned on');
+      if (!hasStream(input as unknown as Description)) throw validation('Here no stream is turned off');
+      if (table.stream(region)) throw validation(`Table already has an enabled stream: TableName: ${name}`);
+      table.turnOnStream(region);
+      return { TableDescription: this.#describe(region, name) };
+    }
     const cutOff = (other: string) => {
       if (!(table instanceof EventualTable)) throw validation('A strong table loses no single replica');
       table.cutOff(other);

@@ -15,7 +15,6 @@ export interface StrongTableOptions {
   readonly replicas: readonly string[];
   readonly network: Network;
   readonly nowMs: (region: string) => number;
-  readonly streams: boolean;
 }
 
 interface Entry {
@@ -28,7 +27,7 @@ interface Entry {
 interface Copy {
   applied: number;
   readonly items: Map<string, Item>;
-  readonly stream: Stream | undefined;
+  stream: Stream | undefined;
 }
 
 export class StrongTable implements Table {
@@ -45,10 +44,8 @@ export class StrongTable implements Table {
     this.keys = options.keys;
     this.replicas = options.replicas;
     this.#options = options;
-    const { replicas, nowMs, streams } = options;
-    const streamOf = (name: string) => (streams ? new Stream(() => nowMs(name)) : undefined);
     this.#copies = new Map(
-      replicas.map((name) => [name, { applied: 0, items: new Map(), stream: streamOf(name) }]),
+      options.replicas.map((name) => [name, { applied: 0, items: new Map(), stream: undefined }]),
     );
   }
 
@@ -105,6 +102,11 @@ export class StrongTable implements Table {
       if (record) copy.stream?.append(record);
     }
     copy.applied = end;
+  }
+
+  /** Of one replica alone. Its records begin with the next write that the Region receives. */
+  turnOnStream(region: string): void {
+    this.#copies.get(region)!.stream = new Stream(() => this.#options.nowMs(region));
   }
 
   stream(region: string): Stream | undefined {

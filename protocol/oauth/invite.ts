@@ -1,6 +1,7 @@
 /**
- * Invites: an operator lets one key in by a text (docs/oauth.md, "Invites"). A client has one invite at most,
- * which names the key that redeemed it: so of two redemptions that know nothing of each other one counts.
+ * Invites: an operator lets one key in by a text (docs/oauth.md, "Register"). A client has one invite at
+ * most, which names the key that redeemed it: so of two redemptions that know nothing of each other one
+ * counts.
  */
 import { type ClientRecord, isRevoked } from '../client.ts';
 import { type OAuthRefusal, refuseOAuth } from './error.ts';

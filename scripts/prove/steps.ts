@@ -9,9 +9,11 @@ import { REPLICATION } from './steps/replication.ts';
 import { REQUESTS } from './steps/requests.ts';
 import { RESTORE } from './steps/restore.ts';
 import { DESTROY, SETUP } from './steps/setup.ts';
+import { STREAMS } from './steps/streams.ts';
 
 export const STEPS: readonly Step[] = [
   ...SETUP,
+  ...STREAMS,
   ...REQUESTS,
   ...KEYS,
   ...EVACUATION,

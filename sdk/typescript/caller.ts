@@ -68,6 +68,8 @@ export interface Call<T> {
   readonly timeoutMs?: number | undefined;
   /** @default the client's own */
   readonly maxRetries?: number | undefined;
+  /** Looks at the call by the platform's schema of users. @returns an error that ends it */
+  readonly precheck?: ((schema: object) => CountersignError | undefined) | undefined;
   /** Whether the answer is kept, and asked for by its entity tag. */
   readonly caches?: boolean;
   /** Reads a successful answer. It throws a CountersignError where the answer has the wrong form. */
@@ -192,7 +194,9 @@ export class Caller {
     const { now, keys, onKeyExpiring, hooks } = this.#options;
     let sent = false;
     try {
-      const { issuer, regions, proofMaxLifeS } = await abortable(this.#discovery.current(), signals);
+      const { issuer, regions, proofMaxLifeS, schema } = await abortable(this.#discovery.current(), signals);
+      const unfit = schema && state.attempts === 0 ? call.precheck?.(schema) : undefined;
+      if (unfit) return { error: unfit, sent };
       state.region ??= this.#regions.pick(regions);
       const { region } = state;
       // Wait first, then take the nonce: it would grow old meanwhile. Reads do not count against the quota.

@@ -23,6 +23,7 @@ import {
 } from './registration.ts';
 import { type ResponsePromise, responsePromise } from './response.ts';
 import { createRollOver } from './roll-over.ts';
+import { type CompileCheck, createPrecheck, type Precheck } from './user-check.ts';
 
 /** Which key signs; with none of these options, the API key of the environment's `COUNTERSIGN_API_KEY`. */
 export type CredentialOptions = PrivateKeyCredential | { readonly apiKey?: string | undefined };
@@ -61,6 +62,13 @@ export interface ClientSettings extends Hooks {
    * the client asks again after an hour.
    */
   readonly onKeyRotated?: (key: RotatedKey) => unknown;
+  /**
+   * Checks each user by the platform's registration schema before it is sent, with `schemaCheck` of
+   * `@countersign/sdk/schema`. A bad user is then an InvalidRegistrationError without a request.
+   *
+   * @default none: the platform checks
+   */
+  readonly checkUsers?: CompileCheck | undefined;
   /** Where the client logs; see `logLevel`. @default console */
   readonly logger?: Logger;
   /**
@@ -105,6 +113,7 @@ export class CountersignClient {
   readonly #closed = new AbortController();
   readonly #closeTransport: () => Promise<void>;
   readonly #clientId: string;
+  readonly #precheck: Precheck | undefined;
 
   /** @throws InvalidArgumentError where an option is missing or wrong. The message never quotes a key. */
   constructor(options: ClientOptions = {}, internals: Internals = {}) {
@@ -144,7 +153,10 @@ export class CountersignClient {
       random: internals.random ?? Math.random,
       sleep: internals.sleep ?? sleep,
     });
-    const { onKeyRotated } = options;
+    const { onKeyRotated, checkUsers } = options;
+    this.#precheck =
+      checkUsers &&
+      createPrecheck(checkUsers, () => log('warn', "the platform's schema cannot be checked here"));
     const rollOver = createRollOver({ caller: this.#caller, keys, onKeyRotated, log, now });
   }
 
@@ -176,7 +188,10 @@ export class CountersignClient {
         ...readRegistration<U>(answer, expected),
         replayed: answer.headers.get('Idempotency-Replayed') === 'true',
       });
-      return { method: 'POST', path: '/v1/register', route: '/v1/register', body, read };
+      const check = this.#precheck;
+      const precheck =
+        check && ((schema: object) => check(schema, JSON.parse(new TextDecoder().decode(body))));
+      return { method: 'POST', path: '/v1/register', route: '/v1/register', body, precheck, read };
     });
   }
 
@@ -286,7 +301,7 @@ const CREDENTIAL = Object.keys({
   kid: 0,
 } satisfies Record<KeyOf<CredentialOptions>, 0>);
 
-const FUNCTIONS = ['fetch', 'onQuotaWait', 'onKeyRotated', 'onRequest', 'onRetry'] as const;
+const FUNCTIONS = ['fetch', 'checkUsers', 'onQuotaWait', 'onKeyRotated', 'onRequest', 'onRetry'] as const;
 
 const CALL_OPTIONS = Object.keys({
   signal: 0,
@@ -304,6 +319,7 @@ const OPTIONS = Object.keys({
   onKeyRotated: 0,
   onRequest: 0,
   onRetry: 0,
+  checkUsers: 0,
   logger: 0,
   logLevel: 0,
   fetch: 0,

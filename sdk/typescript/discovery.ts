@@ -18,6 +18,8 @@ export interface Discovery {
   readonly proofMaxLifeS: number;
   /** Largest number of nonces that one request returns. */
   readonly maxNonceCount: number;
+  /** JSON Schema of users, if the platform names one. */
+  readonly schema: object | undefined;
 }
 
 /**
@@ -103,7 +105,10 @@ export class DiscoveryCache {
 
 function readDiscovery(value: unknown): Discovery | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { issuer, regions, proof_max_life, max_nonce_count } = value as Record<string, unknown>;
+  const { issuer, regions, proof_max_life, max_nonce_count, registration_schema } = value as Record<
+    string,
+    unknown
+  >;
   if (typeof issuer !== 'string' || issuer.length > 2048 || !Array.isArray(regions)) return undefined;
   if (regions.length === 0 || regions.length > MOST_REGIONS || !regions.every(isRegion)) return undefined;
   return {
@@ -111,6 +116,10 @@ function readDiscovery(value: unknown): Discovery | undefined {
     regions: regions.map(({ name, url }) => ({ name, url })),
     proofMaxLifeS: Math.min(positive(proof_max_life) ?? 60, LONGEST_PROOF_LIFE_S),
     maxNonceCount: Math.min(positive(max_nonce_count) ?? 1, MOST_NONCES),
+    schema:
+      typeof registration_schema === 'object' && registration_schema !== null
+        ? registration_schema
+        : undefined,
   };
 }
 

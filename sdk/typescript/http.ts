@@ -92,7 +92,9 @@ export async function exchange(request: Request, { fetch, timeoutMs, signals }: 
   } catch (error) {
     if (error instanceof CountersignError) throw error;
     for (const signal of signals) signal.throwIfAborted();
-    throw timedOut ? new TimeoutError(origin, timeoutMs) : new ConnectionError(origin, reasonOf(error));
+    // A `fetch` may have a limit of its own.
+    const isTimeout = timedOut || (error as Partial<Error> | null)?.name === 'TimeoutError';
+    throw isTimeout ? new TimeoutError(origin, timeoutMs) : new ConnectionError(origin, reasonOf(error));
   } finally {
     clearTimeout(timer);
     for (const signal of signals) signal.removeEventListener('abort', abort);

@@ -46,3 +46,4 @@ export type { Logger, LogLevel } from './log.ts';
 export type { LogFields } from './loggable.ts';
 export type { Registered, Registration, User, WithUserId } from './registration.ts';
 export type { CallResponse, ResponsePromise } from './response.ts';
+export type { CompileCheck, UserCheck } from './user-check.ts';

@@ -137,10 +137,17 @@ class Account implements DeployParts {
     this.log.push(`alarms ${region}`);
     return this.firing[region]!;
   };
+  known: readonly string[] = ['api-errors', 'replication-lag'];
+  allAlarms = async () => this.known;
   isEvacuated = async (region: string, keeper: string) => {
     if (!(keeper in this.flags)) throw new CliError(EXIT.unreachable, `${keeper}: no answer`);
     return this.flags[keeper]!.includes(region);
   };
+  held: readonly string[] = [];
+  async moveEndpoints(region: string, keeper: string): Promise<readonly string[]> {
+    this.log.push(`move ${region} ${keeper}`);
+    return this.held;
+  }
   async clearFlag(region: string, keeper: string): Promise<void> {
     this.log.push(`clear ${region} ${keeper}`);
     this.flags[keeper] = (this.flags[keeper] ?? []).filter((each) => each !== region);
@@ -228,6 +235,23 @@ describe('a deployment', () => {
     expect(stopped!.why).toBe(
       'deployed, but in ALARM since: api-errors; docs/runbook.md has a section for each',
     );
+  });
+
+  it('an alarm that the deployment brings, and that silence fires, has until the end to be quiet', async () => {
+    const account = new Account();
+    let looks = 0;
+    account.alarms = async ({ region }) => (region === B && looks++ < 4 ? ['events-late-unread'] : []);
+    account.onDeploy = ({ name }) => {
+      if (name === `region-${B}`) looks = 0;
+    };
+    account.known = [];
+    expect((await run(account)).stopped).toBeNull();
+    account.known = ['events-late-unread'];
+    looks = 5;
+    expect((await run(account)).stopped!.why).toContain('in ALARM since: events-late-unread');
+    account.known = [];
+    account.alarms = async ({ region }) => (region === B && looks++ > 0 ? ['events-late-unread'] : []);
+    expect((await run(account)).stopped!.why).toContain('in ALARM: events-late-unread');
   });
 
   it('watches the last Region, too: the entry does not follow where an alarm fires there', async () => {
@@ -401,6 +425,7 @@ describe('a change of the Regions', () => {
       `deletion of countersign-live-region-${C}`,
       `end of the deletion protection of the replicas in ${C}`,
       `home-${A}`,
+      `move of the endpoints of callbacks from ${C} to ${B}`,
       `deletion of countersign-live-base-${C}`,
       `removal of the flag of ${C} in ${B}`,
     ]);
@@ -487,6 +512,7 @@ describe('a change of the Regions', () => {
         let step = 0;
         const failing = async (each: PlannedStack | string) => {
           if (step++ === i) throw new CliError(EXIT.failed, `lost at ${JSON.stringify(each)}`);
+          return [];
         };
         const broken: DeployParts = Object.assign(Object.create(account), {
           deploy: failing,
@@ -494,6 +520,7 @@ describe('a change of the Regions', () => {
           unprotect: failing,
           replicate: failing,
           unreplicate: failing,
+          moveEndpoints: failing,
           clearFlag: failing,
         });
         const first = await runSteps(steps, watching, broken);
@@ -802,6 +829,7 @@ describe('the commands', () => {
     account.flags = { [A]: [B] };
     const args = ['remove', B, '--yes', '--watch', '1s'];
     account.answers[B] = OUT;
+    account.held = ['ep_1', 'ep_2'];
     const mistyped = await ran(regionCommand, ['remove', 'eu-cenral-1', '--yes'], account, one);
     expect(mistyped.failed).toMatchObject({
       message: expect.stringContaining('no stack in eu-cenral-1'),
@@ -811,7 +839,16 @@ describe('the commands', () => {
     const removed = await ran(regionCommand, args, account, one);
     expect([removed.failed, removed.code]).toEqual([undefined, 0]);
     expect(removed.stderr).toContain('countersign:lock=write');
-    expect(account.log.slice(-2)).toEqual([`remove countersign-live-base-${B}`, `clear ${B} ${A}`]);
+    // Callbacks of a Region that is gone, nobody would deliver.
+    expect(account.log.slice(-3)).toEqual([
+      `move ${B} ${A}`,
+      `remove countersign-live-base-${B}`,
+      `clear ${B} ${A}`,
+    ]);
+    expect(account.log.indexOf(`move ${B} ${A}`)).toBeGreaterThan(
+      account.log.indexOf(`remove countersign-live-region-${B}`),
+    );
+    expect(removed.stdout).toContain(`${A} delivers callbacks to ep_1, ep_2 from now on`);
     expect(account.flags[A]).toEqual([]);
     // A run that ended just after its last step, and is run again: the record still names the Region.
     const before = account.log.length;

@@ -1,6 +1,8 @@
 /** `countersign evacuate` and `return`, on a platform whose checks run every few milliseconds. */
 import { mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { invokeAdmin } from '../../cli/admin.ts';
+import { localTarget } from '../../cli/target.ts';
 import type { AwsCall } from '../../local/aws/endpoint.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
@@ -598,4 +600,38 @@ test('the keeper delivers the callbacks of the Region that is out, from then on'
     expect.stringContaining(`local-b delivers callbacks to ${id} from now on\n`),
   ]);
   expect(await holder()).toBe('local-b');
+});
+
+test('a move of the endpoints that fails is said, and the command moves them when it is run again', async () => {
+  const created = await cli(['webhooks', 'create', '--all', '--url', 'http://127.0.0.1:9', '--json']);
+  const { id } = created.json;
+  fails = ({ region, operation }) => region === 'local-b' && operation.endsWith('Query');
+  const out = await evacuate('--json', '--since', '2026-11-28T00:00:00Z');
+  expect([out.code, out.json]).toMatchObject([
+    1,
+    { keeper_flag: true, own_flag: true, alarm: 'ALARM', moved: null, errors: [{ at: 'callbacks' }] },
+  ]);
+  expect(out.stderr).toContain(
+    'to finish, run again: countersign evacuate local-a --since 2026-11-28T00:00:00Z\n',
+  );
+  fails = () => false;
+  const again = await evacuate('--json');
+  expect([again.code, again.json.moved]).toEqual([0, [id]]);
+});
+
+test('--since decides what is delivered again', async () => {
+  const target = localTarget(platform.info.awsEndpoint, ['local-a', 'local-b']);
+  const url = 'http://127.0.0.1:9';
+  const [moved, own] = await Promise.all(
+    ['local-a', 'local-b'].map((at) => invokeAdmin(target, at, 'webhooks.create', { all: true, url })),
+  );
+  const pending = async ({ id }: { id: string }, at: string) =>
+    (await invokeAdmin(target, at, 'webhooks.list', {})).endpoints.find((each) => each.id === id)!.pending;
+  for (const user of ['one', 'two']) expect(await registers(0, user)).toBe(201);
+  await expect.poll(() => pending(moved!, 'local-a'), PATIENTLY).toBe(2);
+  await expect.poll(() => pending(own!, 'local-b'), PATIENTLY).toBe(2);
+  expect(await evacuate('--since', '2999-01-01T00:00:00Z')).toMatchObject({ code: 0 });
+  expect(await pending(moved!, 'local-b')).toBe(0);
+  const wrong = await evacuate('--since', 'yesterday');
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('e.g. 24h')]);
 });

@@ -34,7 +34,8 @@ test('goes through every Region, and writes nothing that is there', async () => 
 
 test('needs a time', async () => {
   expect((await rebuild()).code).toBe(2);
-  expect((await rebuild('--since', 'yesterday')).stderr).toContain('RFC 3339');
+  expect((await rebuild('--since', 'yesterday')).stderr).toContain('e.g. 24h');
+  expect(await rebuild('--since', '25h')).toMatchObject({ code: 0 });
 });
 
 test('a Region that does not answer is named, and the exit code is 1', async () => {

@@ -18,7 +18,18 @@ import { TABLES, tableName } from '../../lambda/contract/names.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
 import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
-import { HOME, NEW, OLD, OTHER, REGIONS, registration, T0, type World, world } from '../support/tables.ts';
+import {
+  HOME,
+  isCopied,
+  NEW,
+  OLD,
+  OTHER,
+  REGIONS,
+  registration,
+  T0,
+  type World,
+  world,
+} from '../support/tables.ts';
 import { Directory } from './cli.ts';
 
 const HOUR_S = 3_600;
@@ -458,7 +469,7 @@ it.each(REGIONS)(
     expect(tables[0]).toMatchObject({
       ...{ from_region: from, may_be_missing: [], left_behind: [{ region: alone, items: 6 }] },
     });
-    expect(at.items(NEW)).toEqual(at.items(OLD, from).filter((text) => !text.includes('#probe#')));
+    expect(at.items(NEW)).toEqual(at.items(OLD, from).filter(isCopied));
     const mark = await readMark({
       ...{ dynamodb: dynamodbClientOn(at.store, HOME), region: HOME, table: NEW },
       signal: new AbortController().signal,

@@ -138,14 +138,15 @@ export function storesContract(
       expect(await events().put(order, first, event('evt_1'), T0)).toBe(true);
       expect(await events().put(order, first, event('evt_1'), T0)).toBe(true);
       expect(await events().put(order, first, event('evt_2'), T0)).toBe(false);
-      await events().close(order, first, T0);
-      await events().close(order, first + 2, T0);
+      await events().close(order, first, T0, T0);
+      await events().close(order, first + 2, T0, T0);
       expect(await events().put(order, first + 2, event('evt_2'), T0)).toBe(false);
       expect(await events().put(order, first + 10, event('evt_3'), T0)).toBe(true);
+      const at = { writtenAtMs: T0, cursorMs: T0 };
       const held = [
-        { seq: first, writtenAtMs: T0, event: event('evt_1') },
-        { seq: first + 2, writtenAtMs: T0, event: undefined },
-        { seq: first + 10, writtenAtMs: T0, event: event('evt_3') },
+        { seq: first, ...at, event: event('evt_1') },
+        { seq: first + 2, ...at, event: undefined },
+        { seq: first + 10, ...at, event: event('evt_3') },
       ];
       expect(await events().query(order, first - 1, 10)).toEqual(held);
       expect(await events().query(order, first, 1)).toEqual(held.slice(1, 2));

@@ -59,22 +59,28 @@ describe('a naive variant is found:', () => {
   it('a reader that goes on behind a hole', async () => {
     const reader = (events: Events) => async (input: { client: string; after: number; limit: number }) => {
       const items = await events.query(input.client, input.after, input.limit);
-      const page = items.flatMap(({ seq, writtenAtMs, event }) =>
-        event ? [{ seq, writtenAtMs, ...event, clientId: event.data.client_id }] : [],
+      const page = items.flatMap(({ seq, cursorMs, event }) =>
+        event ? [{ seq, cursorMs, ...event, clientId: event.data.client_id }] : [],
       );
       const last = items.at(-1);
-      return { events: page, next: last?.seq ?? input.after, nextAtMs: last?.writtenAtMs, passed: false };
+      return { events: page, next: last?.seq ?? input.after, nextMs: last?.cursorMs, passed: false };
     };
     expect(await find({ reader })).toMatch(/missed number/);
   });
 
   it('a reader that passes a hole after a while, without closing it', async () => {
     const events = (real: Events): Events => {
-      const closed = new Map<string, { seq: number; writtenAtMs: number; event: undefined }[]>();
+      const closed = new Map<
+        string,
+        { seq: number; writtenAtMs: number; cursorMs: number; event: undefined }[]
+      >();
       return {
         ...real,
         async close(order, seq, nowMs) {
-          closed.set(order, [...(closed.get(order) ?? []), { seq, writtenAtMs: nowMs, event: undefined }]);
+          closed.set(order, [
+            ...(closed.get(order) ?? []),
+            { seq, writtenAtMs: nowMs, cursorMs: nowMs, event: undefined },
+          ]);
         },
         async query(order, after, limit) {
           const items = await real.query(order, after, limit);

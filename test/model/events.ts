@@ -91,6 +91,7 @@ export async function run(s: Scheduler, plan: Plan, variant: Variant = {}): Prom
       events,
       tables: { registry: 'registry', clients: 'clients' },
       ...{ region: 'a', nowMs, log: () => {}, copiedMs: async () => undefined, wake: async () => {} },
+      announce: undefined,
     })({ Records });
   /** Sends the records until they are handled. An invocation that does not end is left alone, and goes on. */
   const shard = async (batch: StreamEvent['Records'], crashes: number) => {

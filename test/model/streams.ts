@@ -96,11 +96,13 @@ export async function run(s: Scheduler, plan: Plan, Reader: typeof EventSourceMa
   let scheduled = true;
   const nowMs = () => T0 + elapsedMs;
   const store = new Dynamodb({ ...{ regions: REGIONS, witness: 'w', nowMs }, modeOf: () => plan.mode });
+  const StreamSpecification = { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' };
   store.ask('a', 'CreateTable', {
     TableName: TABLE,
     KeySchema: keys.map((AttributeName) => ({ AttributeName })),
-    StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
+    StreamSpecification,
   });
+  if (plan.mode === 'strong') store.ask('b', 'UpdateTable', { TableName: TABLE, StreamSpecification });
   const table = store.table('a', TABLE);
   for (const region of REGIONS) split(region, 0, plan.shards);
 

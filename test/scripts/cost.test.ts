@@ -1,8 +1,19 @@
 /** The quantities on the cost page match the code, and its sums match its quantities. */
 import { expect, it } from 'vitest';
+import { createEvents } from '../../lambda/adapters/events.ts';
+import { append } from '../../lambda/callbacks/outbox.ts';
+import { TABLES, tableName } from '../../lambda/contract/names.ts';
 import { KeysetCache } from '../../lambda/request/keyset-cache.ts';
 import { writesCheck } from '../../lambda/request/writes.ts';
-import { flood, healthTraffic, instances, millionRegistrations } from '../../scripts/cost-use.ts';
+import { type Carry, dynamodbClientOn } from '../../local/dynamodb/client.ts';
+import { Dynamodb } from '../../local/dynamodb/dynamodb.ts';
+import {
+  flood,
+  healthTraffic,
+  instances,
+  millionEvents,
+  millionRegistrations,
+} from '../../scripts/cost-use.ts';
 import { production, resourcesOf } from '../../scripts/reference.ts';
 
 const KEYSET = JSON.stringify({ keys: [] });
@@ -83,4 +94,30 @@ it('sums are what the quantities make, worked out by hand', () => {
   expect(row(flood(), 'answered').slice(1)).toEqual(['86,400,000', '375.70', '444.82']);
   // 86.4 million at 0.045, and at that and 0.80 more.
   expect(row(flood(), 'refused').slice(1)).toEqual(['86,400,000', '3.89', '73.01']);
+});
+
+it('an event is written as often as the page counts', async () => {
+  const nowMs = () => Date.UTC(2026, 0, 1);
+  const store = new Dynamodb({ regions: ['a'], modeOf: () => 'regional', nowMs });
+  const TableName = tableName('test', 'events');
+  const KeySchema = TABLES.events.keys.map((AttributeName) => ({ AttributeName }));
+  store.ask('a', 'CreateTable', { TableName, KeySchema } as never);
+  const written: string[] = [];
+  const counting: Carry = async ({ region, operation, input }, on) => {
+    if (operation !== 'GetItem') written.push(operation);
+    return on.ask(region, operation, input);
+  };
+  const events = createEvents(dynamodbClientOn(store, 'a', counting), TableName);
+  const batch = Array.from({ length: 10 }, (_, i) => ({
+    ...{ id: `evt_${i}`, type: 'registration.created' as const, timestamp: '' },
+    data: { client_id: 'shop', version: `a.1.${i}` },
+  }));
+  await append(events, batch, nowMs);
+  // The first numbers of an order take more.
+  written.length = 0;
+  await append(events, batch, nowMs);
+  const count = (operation: string) => written.filter((each) => each === operation).length;
+  const counted = (start: string) => numberIn(row(millionEvents(), start)[1]!.split(' ')[0]!);
+  expect(counted('events')).toBe((count('PutItem') / 10) * 1e6);
+  expect(counted('their numbers')).toBe((count('UpdateItem') / 10) * 1e6);
 });

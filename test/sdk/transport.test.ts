@@ -1,14 +1,17 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request as httpRequest, type Server } from 'node:http';
+import { type AddressInfo, createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
-import { afterEach, expect, test } from 'vitest';
+import { ProxyAgent, fetch as undiciFetch } from 'undici';
+import { afterEach, expect, test, vi } from 'vitest';
 import { ConnectionError, CountersignClient, TimeoutError } from '../../sdk/typescript/index.ts';
+import { createTransport } from '../../sdk/typescript/transport/node.ts';
 import { API_KEY } from './keys.ts';
 
 let server: Server | undefined;
@@ -76,6 +79,108 @@ test('connections are reused between calls, and closed with the client', async (
   expect(opened).toBe(1);
   await client.close();
   await Promise.all(closed);
+});
+
+test('a connection that is five minutes old is not used again', async () => {
+  const url = await serve((_, response) => response.writeHead(404, { 'Keep-Alive': 'timeout=600' }).end());
+  server!.keepAliveTimeout = 0;
+  let opened = 0;
+  server!.on('connection', () => {
+    opened += 1;
+  });
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const { fetch, close } = createTransport();
+  try {
+    const ask = async () => {
+      await (await fetch(`${url}/x`)).arrayBuffer();
+      // Until then the connection is not idle.
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    await ask();
+    vi.setSystemTime(Date.now() + 299_000);
+    await ask();
+    expect(opened).toBe(1);
+    vi.setSystemTime(Date.now() + 2_000);
+    await ask();
+    expect(opened).toBe(2);
+  } finally {
+    vi.useRealTimers();
+    await close();
+  }
+});
+
+/** A proxy that makes tunnels (RFC 9110, section 9.3.6). @returns its URL, and where tunnels led */
+async function startProxy(): Promise<{ readonly url: string; readonly tunnels: string[]; stop(): void }> {
+  const tunnels: string[] = [];
+  const open = new Set<{ destroy(): unknown }>();
+  const proxy = createServer((request, response) => {
+    // Some clients ask for plain HTTP without a tunnel.
+    tunnels.push(new URL(request.url!).host);
+    const { method, headers } = request;
+    const onward = httpRequest(request.url!, { method: method!, headers }, (answer) =>
+      answer.pipe(response.writeHead(answer.statusCode!, answer.headers)),
+    );
+    request.pipe(onward);
+  });
+  proxy.on('connect', ({ url }, socket) => {
+    tunnels.push(url!);
+    const [host, port] = url!.split(':') as [string, string];
+    const onward = createConnection(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      onward.pipe(socket).pipe(onward);
+    });
+    for (const each of [socket, onward]) {
+      open.add(each);
+      each.on('error', () => {});
+    }
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const stop = () => {
+    for (const socket of open) socket.destroy();
+    proxy.closeAllConnections();
+    proxy.close();
+  };
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, tunnels, stop };
+}
+
+test('a fetch of the application goes through its proxy', async () => {
+  const url = await serve((_, response) => response.writeHead(404).end());
+  const proxy = await startProxy();
+  const dispatcher = new ProxyAgent(proxy.url);
+  const through = ((to: string, init: object) =>
+    undiciFetch(to, { ...init, dispatcher })) as unknown as typeof fetch;
+  await using client = new CountersignClient({ url, apiKey: API_KEY, fetch: through });
+  try {
+    await client.get('x'.repeat(43)).catch(() => {});
+    expect(new Set(proxy.tunnels)).toEqual(new Set([new URL(url).host]));
+  } finally {
+    await dispatcher.destroy();
+    proxy.stop();
+  }
+});
+
+test.each([
+  ['the built-in transport uses none', '', false],
+  ["Node's own fetch uses it", ', fetch', true],
+])('%s, where the environment names a proxy, as README.md says', async (_, option, through) => {
+  const url = await serve((_, response) => response.writeHead(404).end());
+  const proxy = await startProxy();
+  const sdk = new URL('../../sdk/typescript/index.ts', import.meta.url).href;
+  const script = `import { CountersignClient } from ${JSON.stringify(sdk)};
+    const client = new CountersignClient({ url: ${JSON.stringify(url)}, apiKey: '${API_KEY}'${option} });
+    const { code, status } = await client.get('x'.repeat(43)).catch((error) => error);
+    console.log(code, status);
+    await client.close();`;
+  try {
+    const env = { ...process.env, NODE_USE_ENV_PROXY: '1', HTTP_PROXY: proxy.url, NO_PROXY: '' };
+    const args = ['--input-type=module', '--eval', script];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+    expect(stdout).toBe('unexpected_answer 404\n');
+    expect(proxy.tunnels.length > 0).toBe(through);
+  } finally {
+    proxy.stop();
+  }
 });
 
 test('a bundle for browsers contains no part of Node', async () => {

@@ -83,7 +83,7 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
   const readEvents: ReadEvents = async ({ client, after, limit }) => {
     const events = (orders.get(client) ?? []).slice(after, after + limit);
     const last = events.at(-1);
-    return { events, next: last?.seq ?? after, nextAtMs: last?.writtenAtMs, passed: false };
+    return { events, next: last?.seq ?? after, nextMs: last?.cursorMs, passed: false };
   };
   const wake = async (ids: readonly string[], delayMs: number) => {
     for (const id of ids) {
@@ -104,6 +104,7 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
     wake,
     isStopped: async () => false,
     region: HERE,
+    regions: [HERE, 'eu-central-1'],
     nowMs,
     random: () => 0.5,
     log: (entry) => log.push(entry),
@@ -123,7 +124,7 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
         orders.set(order, list);
         const data = { client_id: client, id, version: 'v' };
         const event = { seq: list.length + 1, id, type: 'registration.created' as const, timestamp };
-        list.push({ ...event, clientId: client, data, writtenAtMs: now });
+        list.push({ ...event, clientId: client, data, cursorMs: now });
       }
       const { endpoints: all } = await endpoints.list();
       const interested = all.filter((each) => each.client === client || each.client === '*');

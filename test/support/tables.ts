@@ -1,3 +1,5 @@
+export const isCopied = (text: string): boolean => !/#(probe|heartbeat|conflict)#/.test(text);
+
 /** Tables of two generations in several Regions, for a copy of the shared tables. */
 
 import { expect } from 'vitest';
@@ -5,6 +7,7 @@ import { CliError, EXIT } from '../../cli/io.ts';
 import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from '../../cli/registry/copy.ts';
 import { canonical, type Item, KINDS, type Kind } from '../../cli/registry/items.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
+import { createNotices } from '../../lambda/adapters/notices.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
@@ -97,6 +100,9 @@ export class World {
       );
     await registry.remove('acme', 'id-b', T0 + 5_000, 'w');
     await registry.probe(HOME, T0);
+    const notices = createNotices(db, 'countersign-live-registry-1');
+    await notices.heartbeat(HOME, T0);
+    await notices.conflict({ of: 'acme#id-a', version: 'r.1.a', lost: 's.1.a' }, T0);
     const clients = createClients(db, 'countersign-live-clients-1');
     const key = {
       kid: '1',
@@ -149,10 +155,10 @@ export class World {
     };
   }
 
-  /** The items to copy: all except those of health checks. */
+  /** The items to copy: all except the table's own. */
   expectCopied(): void {
     for (const kind of KINDS) {
-      const wanted = this.items(tableName('live', kind, 1)).filter((text) => !text.includes('#probe#'));
+      const wanted = this.items(tableName('live', kind, 1)).filter(isCopied);
       expect(wanted.length).toBeGreaterThan(0);
       expect(this.items(tableName('live', kind, 2))).toEqual(wanted);
     }

@@ -3,8 +3,11 @@
 import { createClientScan } from '../../adapters/clients.ts';
 import { readCopiedMs } from '../../adapters/copy-mark.ts';
 import { createEvents, type Events } from '../../adapters/events.ts';
+import { type Conflict, createNotices } from '../../adapters/notices.ts';
+import { allOf } from '../../callbacks/all-of.ts';
 import type { Wake } from '../../callbacks/deliver.ts';
 import { writeExpiring } from '../../callbacks/expiring.ts';
+import { hear } from '../../callbacks/hear.ts';
 import { type OutboxHandler, outboxHandler } from '../../callbacks/outbox.ts';
 import { wakeInterested } from '../../callbacks/wake.ts';
 import type { Environment } from '../../contract/environment.ts';
@@ -14,7 +17,9 @@ import { endpoints, type WithTables } from './parts.ts';
 import { requireEnv } from './variables.ts';
 
 export const events = ({ env, dynamodb }: WithTables): Events =>
-  createEvents(dynamodb, requireEnv(env, 'COUNTERSIGN_EVENTS_TABLE'));
+  createEvents(dynamodb, requireEnv(env, 'COUNTERSIGN_EVENTS_TABLE'), isEventual(env));
+
+const isEventual = (env: Environment): boolean => env.COUNTERSIGN_CONSISTENCY === 'eventual';
 
 export const globalTables = (env: Environment): Record<GlobalTableKind, string> => ({
   registry: requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'),
@@ -28,12 +33,20 @@ export function outbox(runtime: WithTables, wakeUp: Wake): OutboxHandler {
   const tables = globalTables(env);
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
   const copiedMs = once(() => readCopiedMs(dynamodb, tables.registry));
-  const wake = wakeInterested({ endpoints: endpoints(runtime), wake: wakeUp, nowMs });
-  const onChanges = outboxHandler({ events: table, wake, tables, copiedMs, region, nowMs, log });
+  const wake = wakeInterested({ endpoints: endpoints(runtime), wake: wakeUp, region, nowMs });
+  const notices = createNotices(dynamodb, tables.registry);
+  // One Region, or a strongly consistent table, accepts one registration of a user alone.
+  const announce = isEventual(env) ? (each: Conflict) => notices.conflict(each, nowMs()) : undefined;
+  const onChanges = outboxHandler({ events: table, announce, wake, tables, copiedMs, region, nowMs, log });
   const clients = createClientScan(dynamodb, tables.clients);
+  const names: { name: string }[] = JSON.parse(requireEnv(env, 'COUNTERSIGN_REGIONS'));
+  const others = names.flatMap(({ name }) => (name === region ? [] : [name]));
   return async (event) => {
     if (event.Records) return onChanges({ Records: event.Records });
-    await writeExpiring({ events: table, clients, nowMs });
+    await allOf([
+      writeExpiring({ events: table, clients, nowMs }),
+      ...(isEventual(env) ? [hear({ notices, events: table, region, others, nowMs })] : []),
+    ]);
     return { batchItemFailures: [] };
   };
 }

@@ -38,6 +38,9 @@ export function deliver(runtime: WithTables & WithSecrets, { guard, wake }: Deli
       wake,
       isStopped: async () => (await stop.read()) !== undefined,
       region: requireEnv(runtime.env, 'COUNTERSIGN_REGION'),
+      regions: (JSON.parse(requireEnv(runtime.env, 'COUNTERSIGN_REGIONS')) as { name: string }[]).map(
+        ({ name }) => name,
+      ),
       nowMs: runtime.nowMs,
       random: Math.random,
       log: runtime.log,

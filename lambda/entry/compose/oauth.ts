@@ -5,7 +5,6 @@ import { dpopNonceLifeMs } from '../../../protocol/oauth/dpop.ts';
 import { PLATFORM_SCOPES } from '../../../protocol/oauth/scope.ts';
 import type { Dynamodb } from '../../adapters/aws/commands.ts';
 import { createDenyList } from '../../adapters/deny-list.ts';
-import { createEnrolledKeys } from '../../adapters/enrolled-keys.ts';
 import type { Environment } from '../../contract/environment.ts';
 import type { Consistency, OAuthSettings } from '../../contract/serving-environment.ts';
 import type { HttpHandler } from '../../http/handler.ts';
@@ -23,6 +22,7 @@ import { DpopNonces } from '../../oauth/nonces.ts';
 import { registerHandler } from '../../oauth/register-handler.ts';
 import { revocationHandler } from '../../oauth/revocation.ts';
 import { revokeToken } from '../../oauth/revoke.ts';
+import { sweepHandler } from '../../oauth/sweep.ts';
 import { tokenHandler } from '../../oauth/token.ts';
 import { publicKeys } from '../../oauth/token-keys.ts';
 import type { ClientLookups } from '../../request/client-cache.ts';
@@ -32,6 +32,7 @@ import {
   baseUrls,
   clientCache,
   clients,
+  enrolledKeys,
   httpContext,
   keyset,
   ledger,
@@ -44,6 +45,7 @@ import {
   type WithSecrets,
   type WithTables,
   writeRefusal,
+  writeStop,
 } from './parts.ts';
 import { numberFrom, requireEnv } from './variables.ts';
 
@@ -69,12 +71,11 @@ export function dpopGate(
 
 /** Clients; where the stage has policies of enrolment, with the keys of instances. */
 function clientLookups(runtime: WithTables): ClientLookups {
-  const { env, dynamodb, nowMs } = runtime;
+  const { env, nowMs } = runtime;
   const clients = clientCache(runtime);
   const policies: string[] = JSON.parse(requireEnv(env, 'COUNTERSIGN_ENROLMENT'));
   if (policies.length === 0) return clients;
-  const keys = createEnrolledKeys(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'));
-  return enrolledClients({ clients, keys, policies, nowMs });
+  return enrolledClients({ clients, keys: enrolledKeys(runtime), policies, nowMs });
 }
 
 /** The way into a route that takes a proof, also of an instance that enrolled. */
@@ -123,7 +124,7 @@ export function oauthRegister(
   runtime: WithTables & WithSecrets,
   { policies, fetchJson }: EnrolmentParts,
 ): HttpHandler {
-  const { env, dynamodb, nowMs, log, pause } = runtime;
+  const { env, nowMs, log } = runtime;
   const dpop = dpopGate(runtime);
   const { region } = dpop.http;
   const table = clients(runtime);
@@ -132,7 +133,7 @@ export function oauthRegister(
     policies,
     issuerKeys: createIssuerKeys({ fetchJson, nowMs, region, log }),
     clients: table,
-    enrolledKeys: createEnrolledKeys(dynamodb, requireEnv(env, 'COUNTERSIGN_CLIENTS_TABLE'), pause),
+    enrolledKeys: enrolledKeys(runtime),
     issuer,
     baseUrl: requireEnv(env, 'COUNTERSIGN_BASE_URL'),
     clockErrorMs: dpop.clockErrorMs,
@@ -174,6 +175,20 @@ export function oauthRevocation(
   return revocationHandler(oauthContext(gate.http, gate.nonces), {
     revoke: revokeToken({ ...options, denyLists }),
     introspect: introspectToken({ ...options, clients, denyList: denyList(runtime), resources }),
+  });
+}
+
+/** Sweeps the keys of instances. */
+export function enrolmentSweep(runtime: WithTables): () => Promise<void> {
+  const { env, nowMs, log } = runtime;
+  const stop = writeStop(runtime);
+  return sweepHandler({
+    keys: enrolledKeys(runtime),
+    instances: JSON.parse(requireEnv(env, 'COUNTERSIGN_INSTANCES')),
+    isStopped: async () => (await stop.read()) !== undefined,
+    region: requireEnv(env, 'COUNTERSIGN_REGION'),
+    nowMs,
+    log,
   });
 }
 

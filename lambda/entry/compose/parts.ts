@@ -5,6 +5,7 @@ import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
 import type { Pause } from '../../adapters/dynamodb.ts';
 import { createEndpoints, type Endpoints } from '../../adapters/endpoints.ts';
+import { createEnrolledKeys, type EnrolledKeys } from '../../adapters/enrolled-keys.ts';
 import { createEvacuations, type Evacuations } from '../../adapters/evacuations.ts';
 import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
@@ -178,6 +179,9 @@ export const endpoints = ({ env, dynamodb, pause }: WithTables): Endpoints =>
 /** For operators, and for a client's next key: the rest of the request path only reads. */
 export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>
   createClients(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
+
+export const enrolledKeys = ({ env, dynamodb, pause }: WithTables): EnrolledKeys =>
+  createEnrolledKeys(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
 
 export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {

@@ -42,6 +42,7 @@ import {
   clients,
   consumption,
   endpoints,
+  enrolledKeys,
   evacuations,
   goodness,
   httpContext,
@@ -179,6 +180,7 @@ export function adminWrite(runtime: WithTables & WithSecrets, callbacks: Callbac
     }),
     ...clientWriteActions({
       clients: clients(runtime),
+      enrolledKeys: enrolledKeys(runtime),
       roots: keyset(runtime, 'client-root'),
       refusedRoots: refusedKids(runtime, 'client-root'),
       nowMs,

@@ -33,7 +33,8 @@ describe.each<[string, () => Endpoints]>([
     const found = (await endpoints.get('ep_whole'))!;
     expect({ ...found, salt: Buffer.from(found.salt) }).toEqual(endpoint);
     await endpoints.putRetry('ep_whole', retry('evt_1'));
-    await endpoints.putDead('ep_whole', { ...retry('evt_2'), deadAtMs: T0 } as never);
+    for (let i = 0; i < 220; i++)
+      await endpoints.putDead('ep_whole', { ...retry(`evt_${i}`), deadAtMs: T0 + i } as never);
     const { endpoints: all, retries } = await endpoints.list();
     expect([all.map(({ id }) => id), retries.get('ep_whole')]).toEqual([['ep_whole'], [retry('evt_1')]]);
     expect(await endpoints.remove('ep_whole')).toBe(true);

@@ -1,7 +1,7 @@
 /** Which changes of items are events, of what type, and with what id. */
 import { describe, expect, it } from 'vitest';
 import type { Item } from '../../../lambda/adapters/dynamodb.ts';
-import { eventOf } from '../../../lambda/callbacks/change.ts';
+import { conflictOf, eventOf } from '../../../lambda/callbacks/change.ts';
 import { eventId, versionByTime } from '../../../protocol/event.ts';
 
 const T0 = 1_795_430_000_000;
@@ -49,7 +49,7 @@ describe('registrations', () => {
       registry(live(v('a', 1), 'personal'), gone(v('a', 2))),
       registry(live(v('a', 1), 'personal'), live(v('b', 2), 'other')),
     ];
-    for (const { record: _, ...event } of all.map((each) => each!))
+    for (const { record: _, changedMs: __, ...event } of all.map((each) => each!))
       expect(JSON.stringify(event)).not.toMatch(/ada|personal|other|user_id/);
   });
 
@@ -66,15 +66,44 @@ describe('registrations', () => {
     expect(registry(undefined, { ...live(v('a', 1)), pk: { S: '#copied' } })).toBeUndefined();
   });
 
-  it("another Region's data that replaces a registration is a conflict, with an id of its own", () => {
-    const conflict = registry(live(v('a', 1)), live(v('b', 2), 'other'));
-    expect(conflict).toMatchObject({
-      type: 'registration.conflict',
-      data: { version: v('b', 2), lost_version: v('a', 1) },
-    });
-    const created = registry(undefined, live(v('b', 2), 'other'));
-    expect(conflict?.id).not.toBe(created?.id);
+  it("another Region's data that replaces a registration is a creation, and a conflict to tell every Region of", () => {
+    const change = { table: 'registry', old: live(v('a', 1)), new: live(v('b', 2), 'other') } as const;
+    expect(eventOf(change)).toEqual(registry(undefined, live(v('b', 2), 'other')));
+    expect(conflictOf(change)).toEqual({ of: pk, version: v('b', 2), lost: v('a', 1) });
+  });
+
+  it('the same data from another Region, a deletion, and a change of one Region are no conflict', () => {
+    const conflict = (old: Item | undefined, now: Item | undefined) =>
+      conflictOf({ table: 'registry', old, new: now });
     expect(registry(live(v('a', 1)), live(v('b', 2)))).toBeUndefined();
+    expect(conflict(live(v('a', 1)), live(v('b', 2)))).toBeUndefined();
+    expect(conflict(live(v('a', 1)), live(v('a', 2), 'other'))).toBeUndefined();
+    expect(conflict(gone(v('a', 1)), live(v('b', 2), 'other'))).toBeUndefined();
+    expect(conflict(live(v('a', 1)), gone(v('b', 2)))).toBeUndefined();
+    expect(conflict(undefined, live(v('b', 2)))).toBeUndefined();
+    expect(conflict(live(v('a', 1)), undefined)).toBeUndefined();
+    expect(conflict({ ...live(v('a', 1)), pk: { S: '#copied' } }, { pk: { S: '#copied' } })).toBeUndefined();
+  });
+
+  it('the notice of a conflict is its event, once, with an id of its own', () => {
+    const notice: Item = {
+      pk: { S: '#conflict#evt_x' },
+      of: { S: pk },
+      v: { S: v('b', 2) },
+      lost: { S: v('a', 1) },
+      found_at: { N: String(T0 + 99) },
+    };
+    const found = registry(undefined, notice)!;
+    expect(found).toMatchObject({
+      id: eventId([pk, v('a', 1)], v('b', 2)),
+      type: 'registration.conflict',
+      timestamp: new Date(T0 + 2).toISOString(),
+      data: { id: ID, client_id: 'shop', version: v('b', 2), lost_version: v('a', 1) },
+      changedMs: T0 + 99,
+    });
+    expect(found.id).not.toBe(registry(undefined, live(v('b', 2)))?.id);
+    expect(registry(notice, { ...notice, found_at: { N: '1' } })).toBeUndefined();
+    expect(registry(notice, undefined)).toBeUndefined();
   });
 
   it('a deletion and a new registration that replication shows as one change are a creation', () => {
@@ -88,7 +117,9 @@ describe('registrations', () => {
       id: eventId([pk], versionByTime(T0 + 9, 'deleted')),
       timestamp: new Date(T0 + 9).toISOString(),
     });
-    expect(registry(live(undefined), live(v('b', 2), 'other'))?.type).toBe('registration.conflict');
+    expect(conflictOf({ table: 'registry', old: live(undefined), new: live(v('b', 2), 'other') })?.lost).toBe(
+      versionByTime(T0, 'created'),
+    );
   });
 
   it('an item of another form is an error', () => {

@@ -279,3 +279,60 @@ it('an event that comes while a worker gives its lease back waits for no schedul
   await made.time.run(T0 + 1_000);
   expect(made.sent.map(({ id }) => id)).toEqual(['evt_0', 'evt_1']);
 });
+
+it('a dead letter is kept for 30 days, at the Region that holds its endpoint', async () => {
+  const made = await one(() => failed(410));
+  await made.endpoints.create(newEndpoint('ep_other', { holder: 'eu-central-1', state: 'gone' }));
+  const letter = {
+    ...{ event: 'evt_old', type: 'registration.created', timestamp: '', data: '{}', attempts: 9 },
+    ...{ firstAtMs: T0, lastStatus: 500, lastError: null, deadAtMs: T0 },
+  };
+  await made.endpoints.putDead('ep_other', letter);
+  await made.emit(CLIENT);
+  await made.time.run(T0 + 30 * DAY_MS - HOUR_MS);
+  expect((await made.dead(ID)).map(({ event }) => event)).toEqual(['evt_0']);
+  await made.time.run(T0 + 30 * DAY_MS + 2 * HOUR_MS);
+  expect(await made.dead(ID)).toEqual([]);
+  expect(await made.dead('ep_other')).toHaveLength(1);
+});
+
+it('a dead letter of an endpoint that was deleted meanwhile does not stay', async () => {
+  const made = await one(async (_, time) => {
+    await time.sleep(1_000);
+    return failed(410);
+  });
+  await made.emit(CLIENT);
+  await made.time.run(T0 + 500);
+  await made.endpoints.remove(ID);
+  await made.time.run(T0 + DAY_MS);
+  expect(await made.dead(ID)).toEqual([]);
+});
+
+it('an endpoint whose Region the stage does not have is reported, once a minute; one of another Region is not', async () => {
+  const made = await one(() => ok);
+  for (const [id, holder] of [
+    ['ep_away', 'eu-central-1'],
+    ['ep_left', 'eu-gone-1'],
+    ['ep_lost', 'eu-gone-1'],
+  ] as const)
+    await made.endpoints.create(newEndpoint(id, { holder }));
+  await made.time.run(T0 + 3 * MINUTE_MS);
+  const line = { level: 'ERROR', message: 'callback', region: 'eu-west-1', reason: 'no_holder' };
+  expect(made.log).toEqual(Array(3).fill({ ...line, target: 'ep_left ep_lost' }));
+});
+
+it('what keeps a turn from its work is reported each time it is tried, and ends nothing', async () => {
+  const made = await one(() => {
+    throw new Error('no key');
+  });
+  await made.emit(CLIENT);
+  // The alarm counts periods of five minutes.
+  for (const period of [1, 2, 3]) {
+    const before = made.log.length;
+    await made.time.run(T0 + period * 5 * MINUTE_MS);
+    expect(made.log.length).toBeGreaterThan(before);
+  }
+  const turns = made.log.filter(({ reason }) => reason === 'turn');
+  expect(turns[0]).toMatchObject({ level: 'ERROR', target: ID });
+  expect(await made.endpoint(ID)).toMatchObject({ state: 'active', cursor: 0 });
+});

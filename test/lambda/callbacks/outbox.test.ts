@@ -25,6 +25,7 @@ function parts(copiedMs?: number) {
       events: its,
       tables: { registry: 'registry', clients: 'clients' },
       copiedMs: async () => copiedMs,
+      announce: undefined,
       wake: async (clients) => {
         woken.push(...clients);
         if (wakeFails) throw new Error('the queue is down');
@@ -80,14 +81,14 @@ it("every event is in its client's order and in that of all clients, and is reme
   expect(all.ids).toEqual(['a.1.A', 'a.2.B', 'a.3.C']);
   for (const { id } of all.events) expect(await events.has(id)).toBe(true);
   expect(all.next).toBe(all.events.at(-1)!.seq);
-  expect(await ids('*', all.next)).toMatchObject({ events: [], next: all.next, nextAtMs: undefined });
+  expect(await ids('*', all.next)).toMatchObject({ events: [], next: all.next, nextMs: undefined });
 });
 
 it('events of one record keep their order, also where a reader closed a number', async () => {
   const { outbox, ids, events } = parts();
   const first = (await events.take('one', 1, T0)) + 1;
-  await events.close('one', first, T0);
-  await events.close('one', first + 1, T0);
+  await events.close('one', first, T0, T0);
+  await events.close('one', first + 1, T0, T0);
   await outbox()(batch(created('one', 'x', 'A', 1), deleted('one', 'x', 'B', 2)));
   const { range } = { range: await events.query('one', first, 10) };
   expect(range.flatMap(({ event }) => event?.data.version ?? [])).toEqual(['a.1.A', 'a.2.B']);
@@ -160,9 +161,9 @@ it('a reader finds an event that was written while it closed the hole', async ()
   advance(6_000);
   const racing: Events = {
     ...events,
-    async close(order, seq, ms) {
+    async close(order, seq, ms, cursorMs) {
       await events.put(order, seq, { ...first!.event!, id: 'evt_late' }, ms);
-      return events.close(order, seq, ms);
+      return events.close(order, seq, ms, cursorMs);
     },
   };
   const page = await createReadEvents(racing)({ client: 'one', after: hole - 1, limit: 10, nowMs: nowMs() });

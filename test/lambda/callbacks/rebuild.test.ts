@@ -46,6 +46,7 @@ function parts() {
       const handler = outboxHandler({
         ...{ events, tables, region: 'a', nowMs, log: () => {} },
         copiedMs: async () => undefined,
+        announce: undefined,
         wake: async () => {},
       });
       for (const table of Object.values(tables)) {
@@ -165,7 +166,10 @@ it('a key that ends is an event 14, 7 and 1 days ahead, once each, by each Regio
 
 it('no notice of a key that another one outlives, that was revoked, or whose client is disabled', async () => {
   const { clients, scan, events, nowMs, listed, advance } = parts();
-  const notify = () => writeExpiring({ events, clients: scan, nowMs });
+  const notify = () => {
+    advance(3_600_000);
+    return writeExpiring({ events, clients: scan, nowMs });
+  };
   await clients.create(client([key('1', 10), key('2', 30)]));
   await notify();
   expect(await listed()).toEqual([]);
@@ -176,4 +180,36 @@ it('no notice of a key that another one outlives, that was revoked, or whose cli
   await clients.revokeKey('one', '2', nowMs());
   await notify();
   expect(await listed()).toEqual([]);
+});
+
+it('a look at many clients goes on where the last run ended, and begins anew after an hour', async () => {
+  const { clients, scan, events, nowMs, listed, advance } = parts();
+  const names = Array.from({ length: 9 }, (_, i) => `client-${i}`);
+  for (const clientId of names) await clients.create({ ...client([key('1', 10)]), clientId });
+  let looked = 0;
+  const slow: typeof scan = {
+    async *all(after) {
+      for await (const each of scan.all(after)) {
+        looked += 1;
+        advance(10_000);
+        yield each;
+      }
+    },
+  };
+  const run = () => writeExpiring({ events, clients: slow, nowMs });
+  const lasts: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    await run();
+    lasts.push(looked);
+  }
+  expect(lasts).toEqual([3, 6, 9, 9]);
+  const told = async () => (await Promise.all(names.map((name) => listed(name)))).map((list) => list.length);
+  expect(await told()).toEqual(names.map(() => 1));
+  advance(3_600_000 - 90_001);
+  await run();
+  expect(looked).toBe(9);
+  advance(1);
+  await run();
+  expect(looked).toBe(12);
+  expect(await told()).toEqual(names.map(() => 1));
 });

@@ -1,4 +1,6 @@
-/** A client that manages itself (RFC 7592): with its token and a key of its own, never with one of them alone. */
+/**
+ * A client that manages itself (RFC 7592): with its token and a key of its own, never with one of them alone.
+ */
 import { describe, expect, it } from 'vitest';
 import { makeKey, type TestKey } from '../../support/dpop.ts';
 import { fetchToken, prepareToken, SETTINGS } from '../../support/oauth.ts';

@@ -68,6 +68,7 @@ const NEEDS: Record<Name, Try[]> = {
     on('Scan', 'clients'),
     on('Query', 'clients', '@endpoints'),
     on('GetItem', 'registry', '#copied'),
+    on('GetItem', 'registry', `#heartbeat#${THERE}`),
     ...tableKinds('global').flatMap((kind) => STREAM.map((action) => stream(action, kind))),
     LIST,
     ...QUEUES.map((name) => queue('SendMessage', name)),
@@ -85,7 +86,10 @@ const NEEDS: Record<Name, Try[]> = {
       queue(action, wakeUpsName('live')),
     ),
   ],
-  'find-stream': tableKinds('global').map((kind) => on('DescribeTable', kind)),
+  // In strong mode.
+  'find-stream': tableKinds('global').flatMap((kind) =>
+    ['DescribeTable', 'UpdateTable'].map((action) => on(action, kind)),
+  ),
 };
 const text = ({ action, resource, context = {} }: Try) =>
   `${action} ${resource} ${context['dynamodb:LeadingKeys'] ?? ''}`;
@@ -102,7 +106,7 @@ describe.each(EACH)('%s', (name) => {
     const actions = [...ITEM_ACTIONS, 'DescribeTable', 'UpdateTable', 'DeleteTable'];
     const keys: Partial<Record<TableKind, readonly string[]>> = {
       clients: ['@endpoints', '@dead#ep_1', 'acme'],
-      registry: ['#copied', '#probe#eu-west-1', 'acme#id'],
+      registry: ['#copied', '#probe#eu-west-1', '#conflict#evt_1', `#heartbeat#${THERE}`, 'acme#id'],
       limits: ITEMS,
     };
     for (const kind of Object.keys(TABLES) as TableKind[])
@@ -196,13 +200,13 @@ describe('what calls them', () => {
     expect(named).toEqual(tableKinds('global').map((kind) => tableName('live', kind)));
   });
 
-  it('records of registrations, tombstones, states and keys, and no others', () => {
+  it('records of registrations, tombstones, conflicts, states and keys, and no others', () => {
     const patterns = streams.map(({ FilterCriteria }) =>
       FilterCriteria.Filters.map(({ Pattern }: { Pattern: string }) => JSON.parse(Pattern).dynamodb),
     );
     const number = (name: string) => ({ NewImage: { [name]: { N: [{ exists: true }] } } });
     expect(patterns).toEqual([
-      [number('created_at'), number('deleted_at')],
+      [number('created_at'), number('deleted_at'), { NewImage: { lost: { S: [{ exists: true }] } } }],
       [{ Keys: { sk: { S: ['state', { prefix: 'key#' }] } } }],
     ]);
   });
@@ -227,6 +231,7 @@ describe('what calls them', () => {
     [undefined, 50],
     [100, 25],
     [10, 2],
+    [4, 2],
   ])('with a quota of %s functions at once, %s turns at once', (concurrencyQuota, MaximumConcurrency) => {
     const { region } = synthesise({ ...PROD, ...(concurrencyQuota && { concurrencyQuota }) });
     const [limited] = region
@@ -258,21 +263,23 @@ describe('what calls them', () => {
       .map(({ Properties: { Targets, ScheduleExpression } }) => {
         const [{ Arn, RetryPolicy }] = Targets;
         expect(RetryPolicy).toMatchObject({ MaximumRetryAttempts: 0 });
-        const interval = { 'rate(1 minute)': 60, 'rate(1 hour)': 3600 }[ScheduleExpression as string];
+        const interval = { 'rate(1 minute)': 60, 'rate(10 minutes)': 600, 'rate(1 hour)': 3600 }[
+          ScheduleExpression as string
+        ];
         return [region.resources[Arn['Fn::GetAtt'][0]]!.Properties.FunctionName, [0, interval]];
       });
     expect(scheduled).toHaveLength(4);
     expect(retries).toEqual(Object.fromEntries(scheduled));
   });
 
-  it('schedules: delivery every minute, the outbox every hour', () => {
+  it('schedules: delivery every minute, the outbox every ten', () => {
     const rules = region.ofType('AWS::Events::Rule').map(({ Properties }) => Properties);
     const scheduled = (id: string) =>
       rules
         .filter(({ Targets }) => refersTo(Targets, id))
         .map(({ ScheduleExpression }) => ScheduleExpression);
     expect(scheduled(deliver)).toEqual(['rate(1 minute)']);
-    expect(scheduled(outbox)).toEqual(['rate(1 hour)']);
+    expect(scheduled(outbox)).toEqual(['rate(10 minutes)']);
   });
 
   it('they are in no VPC, also where Vault is in one', () => {
@@ -330,7 +337,7 @@ describe('alarms', () => {
   it('a schedule that stops is noticed, whoever else calls the function', () => {
     for (const [name, rule, period] of [
       ['callbacks-late-silent', NAMES.deliver, 300],
-      ['events-late-silent', NAMES.outbox, 7200],
+      ['events-late-silent', NAMES.outbox, 1200],
     ] as const) {
       const { Metrics, ...rest } = alarm(name);
       expect(rest).toMatchObject(silence);
@@ -369,9 +376,22 @@ describe('alarms', () => {
   });
 });
 
-it('an eventual stage has the same', async () => {
+it('an eventual stage has the same, but changes no table: each replica has its stream', async () => {
   const config = eventual(PROD);
   for (const name of EACH)
     for (const each of NEEDS[name])
-      expect([each, await may(NAMES[name], each, config)]).toEqual([each, true]);
+      expect([each, await may(NAMES[name], each, config)]).toEqual([
+        each,
+        each.action !== 'dynamodb:UpdateTable',
+      ]);
+});
+
+it('in an eventual stage the outbox also writes what Regions tell each other, and nothing else', async () => {
+  const config = eventual(PROD);
+  const own = ['#conflict#evt_1', `#heartbeat#${HERE}`];
+  for (const key of [...own, `#heartbeat#${THERE}`, '#copied', '#probe#eu-west-1', 'acme#id']) {
+    const tried = on('PutItem', 'registry', key);
+    expect([key, await may(NAMES.outbox, tried, config)]).toEqual([key, own.includes(key)]);
+    expect([key, await may(NAMES.outbox, tried)]).toEqual([key, false]);
+  }
 });

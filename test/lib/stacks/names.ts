@@ -38,6 +38,8 @@ it("a Region knows only the config's facts about another: its URL, its name, and
     'AWS::Lambda::Function countersign-live-discovery',
     'AWS::Lambda::Function countersign-live-admin-read',
     'AWS::Lambda::Function countersign-live-admin-write',
+    'AWS::Lambda::Function countersign-live-deliver',
+    'AWS::Lambda::Function countersign-live-outbox',
     ...PURPOSES.flatMap((purpose) => [
       `AWS::IAM::Role countersign-live-rotate-${purpose}-eu-west-1`,
       `AWS::Lambda::Function countersign-live-rotate-${purpose}`,

@@ -397,6 +397,7 @@ it('each Region has alarms, and each health check has one', () => {
     'callbacks-dead-letters',
     'callbacks-endpoint-disabled',
     'callbacks-late-failed',
+    'callbacks-left',
     'callbacks-late-queue',
     'callbacks-late-silent',
     'callbacks-late-turns',
@@ -549,3 +550,21 @@ it('one dashboard shows all Regions, and a dev stage has none, because it costs 
     );
   expect(Object.keys(dev.stacks)).toEqual(['countersign-dev-home', 'countersign-dev-region-eu-west-1']);
 });
+
+it.each([
+  ['strong', PROD],
+  ['eventual', eventual(PROD)],
+  ['dev', CONFIG],
+] as const)(
+  'no alarm of an %s stage computes with more than the ten metrics that CloudWatch allows',
+  (_, config) => {
+    const alarms = Object.values(synthesise(config).stacks).flatMap((stack) =>
+      stack.ofType('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties),
+    );
+    expect(alarms.length).toBeGreaterThan(0);
+    for (const { AlarmName, Metrics = [] } of alarms) {
+      const read = Metrics.filter(({ MetricStat }: { MetricStat?: object }) => MetricStat).length;
+      expect([AlarmName, Math.max(read, 10)]).toEqual([AlarmName, 10]);
+    }
+  },
+);

@@ -181,14 +181,22 @@ it('a lost Region answers for no stream', () => {
   expect(() => shards()).toThrow(named('InternalServerError'));
 });
 
-it('a strong table has a stream only if it asks for one, and only with both images', () => {
+it('a strong table has a stream only where one was turned on, and only with both images', () => {
   const strong = new Dynamodb({ regions: ['a', 'b', 'c'], modeOf: () => 'strong', nowMs: () => nowMs });
   const create = (TableName: string, more: object) =>
     strong.ask('a', 'CreateTable', { TableName, KeySchema: [{ AttributeName: 'pk' }], ...more } as never);
   create('without', {});
   create('with', { StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' } });
-  const { Streams } = strong.ask('b', 'ListStreams', {}) as { Streams: { TableName: string }[] };
-  expect(Streams.map(({ TableName }) => TableName)).toEqual(['with']);
+  const streamsIn = (region: string) =>
+    (strong.ask(region, 'ListStreams', {}) as { Streams: { TableName: string }[] }).Streams.map(
+      ({ TableName }) => TableName,
+    );
+  expect(['a', 'b', 'c'].map(streamsIn)).toEqual([['with'], [], []]);
+  const StreamSpecification = { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' };
+  const turnOn = () => strong.ask('b', 'UpdateTable', { TableName: 'with', StreamSpecification });
+  turnOn();
+  expect(['a', 'b', 'c'].map(streamsIn)).toEqual([['with'], ['with'], []]);
+  expect(turnOn).toThrow('already has an enabled stream');
   expect(() =>
     create('keys', { StreamSpecification: { StreamEnabled: true, StreamViewType: 'KEYS_ONLY' } }),
   ).toThrow(named('ValidationException'));

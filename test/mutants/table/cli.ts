@@ -2030,8 +2030,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    'filter((name) => !ignored.includes(name))',
-    'filter(() => false)',
+    '.filter(counts)',
+    '.filter(() => false)',
     'test/cli/deploy.test.ts',
   ),
   mutant(
@@ -2044,8 +2044,22 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-by-region',
     'cli/deploy/run.ts',
-    'const ignored = isOver ? excused : before;',
-    'const ignored = before;',
+    'isOver ? !excused.includes(name) :',
+    'isOver ? !before.includes(name) :',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'region-by-region',
+    'cli/deploy/run.ts',
+    'known.includes(name) && !before',
+    '!before',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'endpoints-have-holders',
+    'cli/regions/steps.ts',
+    "    ...keeperSteps('move-endpoints', plan, region),\n",
+    '',
     'test/cli/deploy.test.ts',
   ),
   mutant(

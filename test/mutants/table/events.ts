@@ -6,7 +6,31 @@ const OUTBOX = 'lambda/callbacks/outbox.ts';
 const READ = 'lambda/callbacks/read-events.ts';
 const EVENTS = 'lambda/adapters/events.ts';
 
+const TABLE_STREAM = 'lambda/callbacks/table-stream.ts';
+
 export const EVENTS_MUTANTS: readonly Mutant[] = [
+  ...(
+    [
+      ["found.MultiRegionConsistency !== 'STRONG'", 'true'],
+      [
+        'found.StreamSpecification?.StreamEnabled ? found.LatestStreamArn : undefined',
+        'found.LatestStreamArn',
+      ],
+      ['(isReady || !isTurnedOn)', 'true'],
+      ["name === 'AccessDeniedException' &&", "name === '' &&"],
+      ["'ResourceInUseException', ", ''],
+      ['isReady && !isTurnedOn) {', 'isReady) {'],
+    ] as const
+  ).map(([find, replace]) =>
+    mutant('stream-in-each-region', TABLE_STREAM, find, replace, 'test/lambda/callbacks/find-stream.test.ts'),
+  ),
+  mutant(
+    'stream-in-each-region',
+    'local/dynamodb/dynamodb.ts',
+    'if (streams) table.turnOnStream(region);',
+    'if (streams) for (const each of regions) table.turnOnStream(each);',
+    'test/local/dynamodb/stream.test.ts',
+  ),
   mutant(
     'event-of-change',
     CHANGE,
@@ -14,7 +38,69 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     'return true ?',
     'test/lambda/callbacks/change.test.ts',
   ),
-  mutant('event-of-change', CHANGE, '[pk, lost], {', '[pk], {', 'test/lambda/callbacks/change.test.ts'),
+  mutant(
+    'event-conflict',
+    CHANGE,
+    'const record = [textOf(notice, OF), lost];',
+    'const record = [textOf(notice, OF)];',
+    'test/lambda/callbacks/change.test.ts',
+  ),
+  mutant(
+    'event-conflict',
+    CHANGE,
+    'return isOfOneRegion(lost, version) ? undefined : { of, version, lost };',
+    'return { of, version, lost };',
+    'test/lambda/callbacks/change.test.ts',
+  ),
+  mutant(
+    'event-conflict',
+    CHANGE,
+    "return { ...conflict, changedMs: numberOf(notice, 'found_at') };",
+    'return conflict;',
+    'test/lambda/callbacks/regions.test.ts',
+  ),
+  mutant(
+    'event-conflict',
+    OUTBOX,
+    '      await allOf(conflicts.map(({ conflict }) => announce!(conflict)));\n',
+    '',
+    'test/lambda/callbacks/regions.test.ts',
+  ),
+  mutant(
+    'event-conflict',
+    'lambda/entry/compose/callbacks.ts',
+    'const announce = isEventual(env) ?',
+    'const announce = (isEventual(env) || true) ?',
+    'test/lambda/callbacks/regions.test.ts',
+  ),
+  mutant(
+    'event-conflict',
+    'lambda/adapters/notices.ts',
+    "        ConditionExpression: 'attribute_not_exists(pk)',\n",
+    '',
+    'test/lambda/callbacks/regions.test.ts',
+  ),
+  mutant(
+    'event-cursor',
+    EVENTS,
+    '...written(nowMs, cursorMs(held?.heard, nowMs)),',
+    '...written(nowMs),',
+    'test/lambda/callbacks/regions.test.ts',
+  ),
+  mutant(
+    'event-cursor',
+    'protocol/heard.ts',
+    'if (!before || heardMs - before.heardMs <= LATE_MS)',
+    'if (!before || heardMs >= before.heardMs)',
+    'test/lambda/callbacks/regions.test.ts',
+  ),
+  mutant(
+    'registry-copy',
+    'cli/registry/items.ts',
+    '[PROBE_PREFIX, CONFLICT_PREFIX, HEARTBEAT_PREFIX]',
+    '[PROBE_PREFIX]',
+    'test/cli/registry.test.ts',
+  ),
   mutant(
     'event-of-change',
     'protocol/event.ts',

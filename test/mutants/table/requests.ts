@@ -853,7 +853,7 @@ export const REQUESTS: readonly Mutant[] = [
     'test/lambda/adapters/aws.test.ts',
   ),
   mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'atStart?.(() => cache.current());', '', STARTS),
-  mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'runtime.atStart?.(writeRefusal);', '', STARTS),
+  mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'runtime.atStart?.(check);', '', STARTS),
   mutant(
     'store-client',
     'lambda/adapters/aws/retry.ts',
@@ -1103,7 +1103,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'bounded-names',
     'lambda/request/proof-gate.ts',
-    'isClientId(id) ? clients.get(id) : NO_CLIENT',
+    'isClientId(id) ? clients.get(id, kid) : NO_CLIENT',
     "id === '' ? NO_CLIENT : clients.get(id)",
     EQUAL,
   ),

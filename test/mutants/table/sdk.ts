@@ -3,6 +3,8 @@
 import { type Mutant, mutant } from '../mutant.ts';
 
 const ROLLS = 'test/sdk/roll-over.test.ts';
+const FAKES = 'test/sdk/testing/platform.test.ts';
+const THROTTLED = 'test/sdk/throttled.test.ts';
 const OBSERVES = 'test/sdk/observing.test.ts';
 
 export const SDK: readonly Mutant[] = [
@@ -71,6 +73,70 @@ export const SDK: readonly Mutant[] = [
     'route: ONE, caches',
     'route: pathOf(id), caches',
     OBSERVES,
+  ),
+  mutant(
+    'throttled-well',
+    'sdk/typescript/retry.ts',
+    'const waitMs = retryAfterMs + backoffMs(tried.quotaWaits++, limits.random);',
+    'const waitMs = backoffMs(tried.quotaWaits++, limits.random);',
+    THROTTLED,
+  ),
+  mutant(
+    'throttled-well',
+    'sdk/typescript/retry.ts',
+    'retryAfterMs + backoffMs(tried.quotaWaits++, limits.random)',
+    '2 * retryAfterMs + backoffMs(tried.quotaWaits++, limits.random)',
+    THROTTLED,
+  ),
+  mutant(
+    'moves-with-names',
+    'sdk/typescript/transport/node.ts',
+    ', clientTtl: 5 * DNS_TTL_MS',
+    '',
+    'test/sdk/transport.test.ts',
+  ),
+  mutant(
+    'checks-as-the-platform',
+    'sdk/typescript/caller.ts',
+    'if (unfit) return { error: unfit, sent };',
+    '',
+    'test/sdk/schema.test.ts',
+  ),
+  mutant(
+    'checks-as-the-platform',
+    'sdk/typescript/user-check.ts',
+    'if (held?.text !== text) held',
+    'if (!held) held',
+    'test/sdk/schema.test.ts',
+  ),
+  mutant(
+    'checks-as-the-platform',
+    'sdk/typescript/schema/index.ts',
+    'addFormats.default(ajv);',
+    'ajv.opts.validateFormats = false;',
+    'test/sdk/schema.test.ts',
+  ),
+  mutant(
+    'fake-is-true',
+    'sdk/typescript/testing/server.ts',
+    "if (this.#used.has(nonce.text)) return refuse('use_nonce', 'used');",
+    '',
+    FAKES,
+  ),
+  mutant('fake-is-true', 'sdk/typescript/testing/server.ts', ', nonce: false };', ' };', FAKES),
+  mutant(
+    'fake-is-true',
+    'sdk/typescript/testing/clients.ts',
+    "decided.kind === 'again'",
+    '(Date.now() as number) === 0',
+    FAKES,
+  ),
+  mutant(
+    'fake-is-true',
+    'sdk/typescript/testing/default-schema.ts',
+    'const { length } = [...value];',
+    'const { length } = value;',
+    FAKES,
   ),
   mutant(
     'reads-are-own',
