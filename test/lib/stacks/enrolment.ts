@@ -1,4 +1,6 @@
-/** What a stage has besides where instances enrol. test/lib/stacks/iam.ts has the rights of what lets them in. */
+/**
+ * What a stage has besides where instances enrol. test/lib/stacks/iam.ts has the rights of what lets them in.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
