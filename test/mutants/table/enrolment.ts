@@ -35,7 +35,7 @@ export const ENROLMENT: readonly Mutant[] = [
     invite,
     'invite.redeemedBy !== null && invite.redeemedBy !== thumbprint',
     'false',
-    MODEL,
+    INVITE,
   ),
   mutant(
     'invite-bound',
@@ -69,13 +69,6 @@ export const ENROLMENT: readonly Mutant[] = [
   mutant(
     'invite-bound',
     'lambda/oauth/register-client.ts',
-    'invite?.serial !== parts.serial',
-    '!invite',
-    INVITE,
-  ),
-  mutant(
-    'invite-bound',
-    'lambda/oauth/register-client.ts',
     'return key?.kid === thumbprint',
     'return key',
     INVITE,
@@ -94,7 +87,6 @@ export const ENROLMENT: readonly Mutant[] = [
     '',
     MANAGE,
   ),
-  mutant('manages-itself', manage, '|| parts.clientId !== clientId', '', MANAGE),
   mutant(
     'manages-itself',
     manage,
@@ -218,7 +210,7 @@ export const ENROLMENT: readonly Mutant[] = [
     'lambda/adapters/enrolled-keys.ts',
     'policies.includes(policy) && isSame(salt, client.salt);',
     'policies.includes(policy);',
-    ENROL,
+    SWEEP,
   ),
   mutant('issuer-keys', issuerKeys, 'document.issuer === issuer ?', 'true ?', ENROL),
   mutant('issuer-keys', issuerKeys, '|| URL.parse(address)?.origin !== new URL(issuer).origin', '', ENROL),
