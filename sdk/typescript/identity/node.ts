@@ -55,11 +55,10 @@ const KUBERNETES_LIFE_S = 600;
 function kubernetes(): IdentitySource {
   const host = needed('KUBERNETES_SERVICE_HOST', 'this is no pod of a cluster');
   const port = environment('KUBERNETES_SERVICE_PORT') ?? '443';
-  const directory = environment('COUNTERSIGN_SERVICE_ACCOUNT_DIR') ?? ACCOUNT;
   return async ({ audience, signal }) => {
     const [token, ca] = await Promise.all([
-      readFile(`${directory}/token`, 'utf8'),
-      readFile(`${directory}/ca.crt`, 'utf8'),
+      readFile(`${ACCOUNT}/token`, 'utf8'),
+      readFile(`${ACCOUNT}/ca.crt`, 'utf8'),
     ]);
     // The account's own token says who it is: system:serviceaccount:<namespace>:<name>.
     const [, , namespace, name] = (decodeJwt(token).sub ?? '').split(':');

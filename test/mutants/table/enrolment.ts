@@ -10,6 +10,8 @@ const CONFIG = 'test/lib/config/enrolment.test.ts';
 const SWEEP = 'test/lambda/oauth/sweep.test.ts';
 const MODEL = 'test/model/invites.test.ts';
 
+const IDENTITY = 'test/sdk/identity.test.ts';
+
 const clients = 'lambda/adapters/clients.ts';
 const items = 'lambda/adapters/client-items.ts';
 const invite = 'protocol/oauth/invite.ts';
@@ -276,5 +278,48 @@ export const ENROLMENT: readonly Mutant[] = [
     'if (renamed.length > 0)',
     'if (Date.now() === 0)',
     CONFIG,
+  ),
+  mutant('no-secret', 'sdk/typescript/identity/enrol.ts', '`${issuer}/keys/${kid}`', 'issuer', IDENTITY),
+  mutant(
+    'no-secret',
+    'sdk/typescript/identity/enrol.ts',
+    "message: 'the platform gives this workload no identity token', cause: error",
+    'message: String(error), cause: error',
+    IDENTITY,
+  ),
+  mutant(
+    'no-secret',
+    'sdk/typescript/identity/keys.ts',
+    'this.#enrolling ??= enrol',
+    'this.#enrolling = enrol',
+    IDENTITY,
+  ),
+  mutant(
+    'no-secret',
+    'sdk/typescript/identity/keys.ts',
+    'return abortable(this.#enrol(at), signals);',
+    'return this.#enrol(at);',
+    IDENTITY,
+  ),
+  mutant(
+    'no-secret',
+    'sdk/typescript/identity/keys.ts',
+    'held.endsAtMs - nowMs < LEAST_LEFT_MS',
+    'false',
+    IDENTITY,
+  ),
+  mutant(
+    'no-secret',
+    'sdk/typescript/identity/keys.ts',
+    'this.#notBeforeMs = nowMs + COOLDOWN_MS;',
+    '',
+    IDENTITY,
+  ),
+  mutant(
+    'no-secret',
+    'sdk/typescript/identity/keys.ts',
+    '    this.#held = undefined;\n    return true;',
+    '    return false;',
+    IDENTITY,
   ),
 ];
