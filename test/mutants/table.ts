@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts';
 import { BENCH } from './table/bench.ts';
 import { CALLBACKS_MUTANTS } from './table/callbacks.ts';
 import { CLI } from './table/cli.ts';
+import { ENROLMENT } from './table/enrolment.ts';
 import { EVENTS_MUTANTS } from './table/events.ts';
 import { KEYS } from './table/keys.ts';
 import { LOCAL } from './table/local.ts';
@@ -22,4 +23,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...EVENTS_MUTANTS,
   ...CALLBACKS_MUTANTS,
   ...OAUTH_MUTANTS,
+  ...ENROLMENT,
 ];

@@ -1,4 +1,6 @@
 /** A client that registers itself, at the handlers of a test's Regions. */
+import { crc32 } from 'node:zlib';
+import { base62 } from '../../protocol/bytes.ts';
 import { dpopProof, type JwsChange, type TestKey } from './dpop.ts';
 import { dpopNonce } from './oauth.ts';
 import type { HttpAnswer, HttpAsk, Platform, Region } from './regions.ts';
@@ -45,3 +47,10 @@ export const askRegistration = async (
   region: Region,
   asked: Asked,
 ): Promise<HttpAnswer> => region.send(await prepareRegistration(platform, region, asked));
+
+/** The client and number of one text, with the secret of another; the checksum is right. */
+export function forged(text: string, other: string): string {
+  const [prefix, client, serial] = text.split('_');
+  const unchecked = [prefix, client, serial, other.split('_')[3]].join('_');
+  return `${unchecked}_${base62(BigInt(crc32(unchecked)), 6)}`;
+}

@@ -5,11 +5,12 @@
 import type { Dynamodb } from '../../adapters/aws/commands.ts';
 import { createDenyList } from '../../adapters/deny-list.ts';
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
-import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
+import { clientWriteActions } from '../../admin/clients.ts';
 import { eventWriteActions } from '../../admin/events.ts';
 import { proofActions } from '../../admin/proofs.ts';
 import { type RegionOptions, regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
+import { clientReadActions } from '../../admin/show-clients.ts';
 import { stoppable, type TableOptions, tableReadActions, tableWriteActions } from '../../admin/tables.ts';
 import { tokenActions } from '../../admin/tokens.ts';
 import { type WebhookWriteOptions, webhookReadActions, webhookWriteActions } from '../../admin/webhooks.ts';

@@ -1,11 +1,9 @@
 /** Invites (RFC 7591 §3): one key, once, in whichever Region the client lands. */
-import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { base62 } from '../../../protocol/bytes.ts';
 import { makeKey, type TestKey } from '../../support/dpop.ts';
 import { call, fetchToken, registerUser, SETTINGS } from '../../support/oauth.ts';
 import { ISSUER, regionsForFile } from '../../support/regions.ts';
-import { type Asked, askRegistration, prepareRegistration } from '../../support/registration.ts';
+import { type Asked, askRegistration, forged, prepareRegistration } from '../../support/registration.ts';
 
 const { platform, a, b } = await regionsForFile(SETTINGS);
 let names = 0;
@@ -73,11 +71,13 @@ describe('an invite', () => {
     const { client_id, token } = await invite();
     const [first, second] = [await makeKey(), await makeKey()];
     expect((await ask({ token, key: first })).status).toBe(201);
+    const before = await used();
     for (const region of [a, b])
       expect(await ask({ token, key: second }, region)).toMatchObject({
         status: 401,
         json: { error: 'invalid_token' },
       });
+    expect(await used()).toBe(before);
     expect((await show(client_id)).keys.map(({ kid }) => kid)).toEqual([first.thumbprint]);
   });
 
@@ -296,10 +296,3 @@ describe('each rule refuses, and uses nothing up', () => {
     expect((await a.send(asked)).status).toBe(201);
   });
 });
-
-/** The client and number of one text, with the secret of another; the checksum is right. */
-function forged(text: string, other: string): string {
-  const [prefix, client, serial] = text.split('_');
-  const unchecked = [prefix, client, serial, other.split('_')[3]].join('_');
-  return `${unchecked}_${base62(BigInt(crc32(unchecked)), 6)}`;
-}

@@ -1,6 +1,6 @@
 /** The hourly sweep of the keys of instances. */
 import { beforeEach, expect, it } from 'vitest';
-import { createEnrolledKeys } from '../../../lambda/adapters/enrolled-keys.ts';
+import { createEnrolledKeys, isEnrolledFor } from '../../../lambda/adapters/enrolled-keys.ts';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { sweepHandler } from '../../../lambda/oauth/sweep.ts';
 import { makeKey } from '../../support/dpop.ts';
@@ -63,6 +63,16 @@ it('reports a client with more live keys than its policy says', async () => {
   expect(log).toEqual([
     { level: 'WARN', message: 'enrolment', region: 'eu-west-1', reason: 'many_instances', target: 'ci' },
   ]);
+});
+
+it('a key counts for the client and the policy that it was enrolled for, and for no other', async () => {
+  const kid = await put(10);
+  const enrolled = (await keys.load('ci', kid))!;
+  const policies = ['other:BBBBBBBB', 'ci:AAAAAAAA'];
+  expect(isEnrolledFor(enrolled, client, policies)).toBe(true);
+  // One that was deleted and made again has another salt; the deletion may not have swept everything.
+  expect(isEnrolledFor(enrolled, { ...client, salt: new Uint8Array(16).fill(1) }, policies)).toBe(false);
+  expect(isEnrolledFor(enrolled, client, ['ci:BBBBBBBB'])).toBe(false);
 });
 
 it('deletes no key that was renewed while it looked', async () => {

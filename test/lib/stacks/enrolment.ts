@@ -1,4 +1,6 @@
-/** What a stage has besides where instances enrol. test/lib/stacks/iam.ts has the rights of what lets them in. */
+/**
+ * What a stage has besides where instances enrol. test/lib/stacks/iam.ts has the rights of what lets them in.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,20 +9,13 @@ import { namesOf } from '../../../cli/preflight/names.ts';
 import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
 import { enrolmentSweepName, functionName, tableName } from '../../../lambda/contract/names.ts';
 import defaultSchema from '../../../lambda/schema/default.json' with { type: 'json' };
-import type { ConfigInput } from '../../../lib/config/schema.ts';
 import { buildBundles } from '../../../lib/functions/bundles.ts';
 import { policyId } from '../../../protocol/oauth/attestation.ts';
-import { PROD_OAUTH, synthesise } from '../synth.ts';
+import { PROD_ENROLS, PROD_OAUTH, synthesise } from '../synth.ts';
 import { ACCOUNT, HERE, ITEM_ACTIONS, item, may } from './may.ts';
 
-const POLICY = {
-  client: 'billing-ci',
-  issuer: 'https://token.actions.githubusercontent.com',
-  match: { '/repository_id': '74', '/ref': 'refs/heads/main' },
-  instances: 20,
-  keyLife: 'PT30M',
-};
-const ENROLS: ConfigInput = { ...PROD_OAUTH, enrolment: [POLICY] };
+const ENROLS = PROD_ENROLS;
+const [POLICY] = ENROLS.enrolment!;
 const { region, stacks } = synthesise(ENROLS);
 const plain = synthesise(PROD_OAUTH);
 const other = Object.entries(stacks).find(([name]) => name.endsWith('region-eu-central-1'))![1];
@@ -34,7 +29,7 @@ it('the functions that find keys know the policies by name, and no others do', (
   const names = ['register', 'registration', 'events', 'oauth-token'] as const;
   for (const name of names) {
     const value = (of: typeof region) => variablesOf(functionName('live', name), of).COUNTERSIGN_ENROLMENT;
-    expect(JSON.parse(value(region))).toEqual([policyId(POLICY)]);
+    expect(JSON.parse(value(region))).toEqual([policyId(POLICY!)]);
     expect(JSON.parse(value(plain.region))).toEqual([]);
   }
   expect(variablesOf(functionName('live', 'nonce')).COUNTERSIGN_ENROLMENT).toBeUndefined();

@@ -575,12 +575,12 @@ export const REQUESTS: readonly Mutant[] = [
   mutant('audited', 'lambda/admin/actions.ts', 'target = known.target(params);', '', ADMIN),
   mutant(
     'params-of-any-form',
-    'lambda/admin/clients.ts',
+    'lambda/admin/show-clients.ts',
     'if (place.success) return place.data;',
     'return place.data as Place;',
     CLIENTS,
   ),
-  mutant('params-of-any-form', 'lambda/admin/clients.ts', '.max(256)', '', CLIENTS),
+  mutant('params-of-any-form', 'lambda/admin/show-clients.ts', '.max(256)', '', CLIENTS),
   mutant(
     'params-of-any-form',
     'lambda/admin/registrations.ts',
