@@ -225,6 +225,8 @@ export interface AdminActions {
   'clients.disable': { params: { client_id: string }; result: ClientSummary };
   'clients.enable': { params: { client_id: string }; result: ClientSummary };
   'clients.delete': { params: { client_id: string }; result: { client_id: string } };
+  /** In the Region that is asked. The token need not be known, and is refused until it would have ended. */
+  'tokens.revoke': { params: { jti: string }; result: { jti: string } };
   'proofs.revoke': { params: { nonce: string }; result: RevokedProof };
   'registrations.show': { params: OneRegistration; result: ShownRegistration | ShownTombstone };
   'registrations.delete': { params: OneRegistration; result: { id: string; deleted: boolean } };
@@ -298,6 +300,7 @@ export const ADMIN_FUNCTION: { readonly [A in AdminAction]: BaseFunctionName } =
   'clients.disable': 'admin-write',
   'clients.enable': 'admin-write',
   'clients.delete': 'admin-write',
+  'tokens.revoke': 'admin-write',
   'proofs.revoke': 'admin-write',
   'registrations.show': 'admin-read',
   'registrations.delete': 'admin-write',

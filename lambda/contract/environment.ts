@@ -151,6 +151,16 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_CONSISTENCY',
     'COUNTERSIGN_CLIENT_KEY_LIFE_S',
   ],
+  'oauth-revocation': [
+    ...COMMON,
+    ...PROTOCOL,
+    ...OAUTH,
+    ...ENROLMENT,
+    'COUNTERSIGN_REGIONS',
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_LIMITS_TABLE',
+    'COUNTERSIGN_SIGNATURES_PER_MINUTE',
+  ],
   'oauth-metadata': [...COMMON, ...OAUTH, 'COUNTERSIGN_ISSUER', 'COUNTERSIGN_ENTRY_URL'],
   rotate: [
     ...COMMON,

@@ -18,7 +18,12 @@ export const FUNCTIONS = [
   'admin-write',
 ] as const;
 /** Those that a stage with OAuth has besides. */
-export const OAUTH_FUNCTIONS = ['oauth-token', 'oauth-metadata', 'oauth-register'] as const;
+export const OAUTH_FUNCTIONS = [
+  'oauth-token',
+  'oauth-metadata',
+  'oauth-register',
+  'oauth-revocation',
+] as const;
 export type BaseFunctionName = (typeof FUNCTIONS)[number];
 export type OAuthFunctionName = (typeof OAUTH_FUNCTIONS)[number];
 export type FunctionName = BaseFunctionName | OAuthFunctionName;

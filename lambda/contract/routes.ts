@@ -24,6 +24,8 @@ export const OAUTH_ROUTES: readonly Route[] = [
   { resource: '/.well-known/oauth-authorization-server', methods: ['GET'], function: 'oauth-metadata' },
   { resource: '/.well-known/oauth-protected-resource', methods: ['GET'], function: 'oauth-metadata' },
   { resource: '/v1/oauth/token', methods: ['POST'], function: 'oauth-token' },
+  { resource: '/v1/oauth/revoke', methods: ['POST'], function: 'oauth-revocation' },
+  { resource: '/v1/oauth/introspect', methods: ['POST'], function: 'oauth-revocation' },
   { resource: '/v1/oauth/register', methods: ['POST'], function: 'oauth-register' },
   {
     resource: '/v1/oauth/register/{client_id}',

@@ -1,5 +1,6 @@
 /** The rights of each function, as a table without the CDK: a test's platform enforces it too. */
 import {
+  denyKey,
   evacuatedKey,
   HEALTH_KEY,
   keysItemKey,
@@ -16,6 +17,8 @@ export interface Permissions {
   readonly tables?: { readonly [T in Exclude<TableKind, 'limits'>]?: readonly Action[] };
   /** For each action, the partition keys that it may name. */
   readonly limits?: { readonly [A in Action]?: readonly string[] };
+  /** As `limits`, in every Region. */
+  readonly limitsEverywhere?: { readonly [A in Action]?: readonly string[] };
   readonly secrets?: readonly Purpose[];
   /** Whether it wakes endpoints of callbacks. */
   readonly wakes?: true;
@@ -46,7 +49,10 @@ const WITH_TOKEN = {
   ...WITH_PROOF,
   // One key of an instance.
   tables: { ...WITH_PROOF.tables, clients: ['GetItem', 'Query'] },
-  limits: { ...WITH_PROOF.limits, GetItem: [...WITH_PROOF.limits.GetItem, keysItemKey('token')] },
+  limits: {
+    ...WITH_PROOF.limits,
+    GetItem: [...WITH_PROOF.limits.GetItem, keysItemKey('token'), denyKey('*')],
+  },
 } as const satisfies Permissions;
 
 export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
@@ -72,6 +78,15 @@ export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
       GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
     },
     secrets: ['nonce', 'client-root'],
+  },
+  'oauth-revocation': {
+    tables: { ledger: ['PutItem'], clients: ['GetItem', 'Query'] },
+    limits: {
+      GetItem: [keysItemKey('nonce'), keysItemKey('token'), denyKey('*')],
+      UpdateItem: [quotaKey('*', '*')],
+    },
+    limitsEverywhere: { PutItem: [denyKey('*')] },
+    secrets: ['nonce'],
   },
   'oauth-metadata': {},
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
@@ -124,7 +139,7 @@ export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
         WRITE_STOP_KEY,
       ],
       UpdateItem: [evacuatedKey('*')],
-      PutItem: [WRITE_STOP_KEY],
+      PutItem: [WRITE_STOP_KEY, denyKey('*')],
       DeleteItem: [WRITE_STOP_KEY],
     },
     secrets: ['client-root', 'webhook-root'],

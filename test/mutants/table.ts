@@ -7,6 +7,7 @@ import { ENROLMENT } from './table/enrolment.ts';
 import { EVENTS_MUTANTS } from './table/events.ts';
 import { KEYS } from './table/keys.ts';
 import { LOCAL } from './table/local.ts';
+import { OAUTH_MUTANTS } from './table/oauth.ts';
 import { REQUESTS } from './table/requests.ts';
 import { SDK } from './table/sdk.ts';
 import { STACKS } from './table/stacks.ts';
@@ -21,5 +22,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...BENCH,
   ...EVENTS_MUTANTS,
   ...CALLBACKS_MUTANTS,
+  ...OAUTH_MUTANTS,
   ...ENROLMENT,
 ];

@@ -167,7 +167,16 @@ export async function startRegions(oauth?: OAuthSettings, enrolment?: EnrolmentP
     const clients = { dynamodb: tables, secrets: secretsClient };
     const functionOf = (name: FunctionName) => {
       const its = asFunction(bundleOf(name, oauth !== undefined), clients);
-      return createFunctions({ ...runtime, ...its }, schema, undefined, enrolment)[name];
+      const elsewhere = (region: string) => {
+        const dynamodb = routeTables(
+          regionDbs[names.indexOf(region as (typeof names)[number])]!,
+          sharedDb,
+          seen,
+        );
+        return asFunction(bundleOf(name, oauth !== undefined), { ...clients, dynamodb }, 'elsewhere')
+          .dynamodb;
+      };
+      return createFunctions({ ...runtime, ...its }, schema, undefined, enrolment, elsewhere)[name];
     };
     const functions = Object.fromEntries(
       functionsOf(oauth !== undefined).map((name) => [name, functionOf(name)]),
@@ -266,6 +275,8 @@ const HTTP_FUNCTIONS = {
   '/.well-known/countersign': 'discovery',
   '/.well-known/jwks.json': 'jwks',
   '/v1/oauth/token': 'oauth-token',
+  '/v1/oauth/revoke': 'oauth-revocation',
+  '/v1/oauth/introspect': 'oauth-revocation',
   '/v1/oauth/register': 'oauth-register',
   '/v1/oauth/register/{client_id}': 'oauth-register',
   '/.well-known/oauth-authorization-server': 'oauth-metadata',

@@ -3,19 +3,25 @@
 import type { EnrolmentPolicy } from '../../../protocol/oauth/attestation.ts';
 import { dpopNonceLifeMs } from '../../../protocol/oauth/dpop.ts';
 import { PLATFORM_SCOPES } from '../../../protocol/oauth/scope.ts';
+import type { Dynamodb } from '../../adapters/aws/commands.ts';
+import { createDenyList } from '../../adapters/deny-list.ts';
 import type { Environment } from '../../contract/environment.ts';
 import type { Consistency, OAuthSettings } from '../../contract/serving-environment.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import { dpopContext, tokenAccess } from '../../oauth/access.ts';
 import { oauthContext } from '../../oauth/answer.ts';
+import { clientAuth } from '../../oauth/client-auth.ts';
 import { ClientTokens } from '../../oauth/client-tokens.ts';
 import type { DpopGate } from '../../oauth/dpop-gate.ts';
 import { Enrolments } from '../../oauth/enrol.ts';
 import { enrolledClients } from '../../oauth/enrolled-clients.ts';
+import { introspectToken } from '../../oauth/introspect.ts';
 import { createIssuerKeys, type FetchJson, httpsJson } from '../../oauth/issuer-keys.ts';
 import { metadataHandler } from '../../oauth/metadata.ts';
 import { DpopNonces } from '../../oauth/nonces.ts';
 import { registerHandler } from '../../oauth/register-handler.ts';
+import { revocationHandler } from '../../oauth/revocation.ts';
+import { revokeToken } from '../../oauth/revoke.ts';
 import { sweepHandler } from '../../oauth/sweep.ts';
 import { tokenHandler } from '../../oauth/token.ts';
 import { publicKeys } from '../../oauth/token-keys.ts';
@@ -87,6 +93,7 @@ export function tokenGate(runtime: WithTables & WithSecrets): ProofGate {
     dpop,
     clients: gate.clients,
     publicKey: publicKeys(publicCopy(runtime, 'token'), nowMs),
+    denyList: denyList(runtime),
     issuer: gate.issuer,
   });
   return { ...gate, http: dpopContext(gate.http, dpop.nonces), other };
@@ -141,6 +148,33 @@ export function oauthRegister(
     consistency: requireEnv(env, 'COUNTERSIGN_CONSISTENCY') as Consistency,
     ...(policies.length > 0 && { enrolments }),
     entryUrl: requireEnv(env, 'COUNTERSIGN_ENTRY_URL'),
+  });
+}
+
+const denyList = ({ env, dynamodb }: WithTables) =>
+  createDenyList(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+
+/** Revocation and introspection. @param dynamodbIn a client for the tables of a Region */
+export function oauthRevocation(
+  runtime: WithTables & WithSecrets,
+  dynamodbIn: (region: string) => Dynamodb,
+): HttpHandler {
+  const { env, nowMs } = runtime;
+  const gate = dpopGate(runtime);
+  const clients = clientLookups(runtime);
+  const issuer = requireEnv(env, 'COUNTERSIGN_ISSUER');
+  const { ledger } = gate;
+  const regions: { name: string }[] = JSON.parse(requireEnv(env, 'COUNTERSIGN_REGIONS'));
+  const options = {
+    authenticate: clientAuth({ clients, ledger, quota: quota(runtime), issuer, nowMs }),
+    publicKey: publicKeys(publicCopy(runtime, 'token'), nowMs),
+    ...{ issuer, nowMs },
+  };
+  const denyLists = regions.map(({ name }) => denyList({ ...runtime, dynamodb: dynamodbIn(name) }));
+  const { resources } = oauthSettings(env);
+  return revocationHandler(oauthContext(gate.http, gate.nonces), {
+    revoke: revokeToken({ ...options, denyLists }),
+    introspect: introspectToken({ ...options, clients, denyList: denyList(runtime), resources }),
   });
 }
 

@@ -2,6 +2,8 @@
  * Composes the functions that answer clients and operators; keys.ts composes those for the platform's keys. A
  * bundle holds the one that its entry names, with its parts.
  */
+import type { Dynamodb } from '../../adapters/aws/commands.ts';
+import { createDenyList } from '../../adapters/deny-list.ts';
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
 import { clientWriteActions } from '../../admin/clients.ts';
 import { eventWriteActions } from '../../admin/events.ts';
@@ -10,6 +12,7 @@ import { type RegionOptions, regionReadActions, regionWriteActions } from '../..
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
 import { clientReadActions } from '../../admin/show-clients.ts';
 import { stoppable, type TableOptions, tableReadActions, tableWriteActions } from '../../admin/tables.ts';
+import { tokenActions } from '../../admin/tokens.ts';
 import { type WebhookWriteOptions, webhookReadActions, webhookWriteActions } from '../../admin/webhooks.ts';
 import { PUBLIC_ONLY, systemResolve } from '../../callbacks/guard.ts';
 import { createReadEvents } from '../../callbacks/read-events.ts';
@@ -32,6 +35,7 @@ import {
   NO_ENROLMENT,
   oauthMetadata,
   oauthRegister,
+  oauthRevocation,
   oauthToken,
   tokenGate,
 } from './oauth.ts';
@@ -193,6 +197,7 @@ export function adminWrite(runtime: WithTables & WithSecrets, callbacks: Callbac
   };
   return adminHandler(adminContext(runtime, 'admin-write'), {
     ...stoppable(changes, writeStop(runtime), markGeneration(runtime)),
+    ...tokenActions(createDenyList(runtime.dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE')), nowMs),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...eventWriteActions({
       dynamodb: runtime.dynamodb,
@@ -228,6 +233,7 @@ export function createFunctions(
   schema: RegistrationSchema,
   callbacks: CallbackOptions = NO_QUEUE,
   enrolment: EnrolmentParts = NO_ENROLMENT,
+  dynamodbIn: (region: string) => Dynamodb = () => runtime.dynamodb,
 ) {
   return {
     nonce: nonce(runtime),
@@ -244,7 +250,7 @@ export function createFunctions(
       register: register(runtime, schema, tokenGate(runtime)),
       registration: registration(runtime, tokenGate(runtime)),
       events: events(runtime, enrolledGate(runtime)),
-      ...oauthFunctions(runtime, enrolment),
+      ...oauthFunctions(runtime, enrolment, dynamodbIn),
     }),
   } satisfies ServingFunctions<HttpHandler | AdminHandler>;
 }
@@ -252,8 +258,10 @@ export function createFunctions(
 const oauthFunctions = (
   runtime: WithTables & WithSecrets,
   enrolment: EnrolmentParts,
+  dynamodbIn: (region: string) => Dynamodb,
 ): Record<OAuthFunctionName, HttpHandler> => ({
   'oauth-token': oauthToken(runtime),
   'oauth-metadata': oauthMetadata(runtime),
   'oauth-register': oauthRegister(runtime, enrolment),
+  'oauth-revocation': oauthRevocation(runtime, dynamodbIn),
 });

@@ -38,6 +38,7 @@ beforeAll(async () => {
     'clients.disable': { client_id: 'nobody-here' },
     'clients.enable': { client_id: 'operated' },
     'clients.delete': { client_id: 'nobody-here' },
+    'tokens.revoke': { jti: 'A'.repeat(22) },
     'proofs.revoke': { nonce: await fetchNonce(a, 'operated') },
     'registrations.show': one,
     'registrations.delete': { ...one, user_id: 'nobody-here' },

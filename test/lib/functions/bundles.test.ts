@@ -92,6 +92,7 @@ const BUDGET: Record<BundleName, number> = {
   'oauth-token': 130_000,
   'oauth-metadata': 40_000,
   'oauth-register': 145_000,
+  'oauth-revocation': 130_000,
   'events-oauth': 135_000,
   'enrolment-sweep': 90_000,
   'register-oauth': 145_000,
