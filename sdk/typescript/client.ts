@@ -35,8 +35,8 @@ export type CredentialOptions =
   | {
       /**
        * Without a secret: by the identity token of the platform that the workload runs on, which `auto` finds
-       * in the environment; or by a function that gets one. The client makes a key, registers it, and renews it
-       * in time; the key is written nowhere. See docs/enrolment.md.
+       * in the environment; or by a function that gets one. The client makes a key, registers it, and renews
+       * it in time; the key is written nowhere. See docs/enrolment.md.
        */
       readonly identity: Identity;
     };

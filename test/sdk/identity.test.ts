@@ -121,7 +121,9 @@ async function playGithub(status = 200): Promise<void> {
   vi.stubEnv('ACTIONS_ID_TOKEN_REQUEST_TOKEN', 'request-secret');
 }
 
-/** The API server of a cluster: TokenRequest for the pod's own account, over TLS of the cluster's authority. */
+/**
+ * The API server of a cluster: TokenRequest for the pod's own account, over TLS of the cluster's authority.
+ */
 async function playKubernetes(status = 201): Promise<void> {
   const authority = issueCertificate('cluster', undefined, true);
   const { key, cert } = issueCertificate('api server', authority);

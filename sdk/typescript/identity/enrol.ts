@@ -1,6 +1,6 @@
 /**
- * Registers a new key by the platform's identity token (RFC 7591 with RFC 9449). The key is made here and never
- * leaves this process: it cannot be exported, and nothing writes it anywhere.
+ * Registers a new key by the platform's identity token (RFC 7591 with RFC 9449). The key is made here and
+ * never leaves this process: it cannot be exported, and nothing writes it anywhere.
  */
 import { base64url, calculateJwkThumbprint, exportJWK, type JWK, SignJWT } from 'jose';
 import { isClientId } from '../../../protocol/client-id.ts';
