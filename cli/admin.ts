@@ -115,6 +115,7 @@ const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
   'regions.return': AGAIN,
   'webhooks.create':
     'if the endpoint is there, its secret is lost: give it another with webhooks update --new-secret',
+  'webhooks.update': 'run the command again: the secrets before a new one sign for another day',
 };
 
 /**

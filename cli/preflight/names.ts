@@ -96,6 +96,14 @@ export async function checkNames(
     stageKind === 'prod' && kmsKeyArn === undefined ? [['alias', keyAlias(stage)]] : [];
   for (const [kind, name] of [...own, ...others, ...alias]) {
     const found = await here.find(kind, name);
+    // Since the promotion no stack makes secrets, and a schedule on one that is not there fails its stack.
+    if (!found && kind === 'secret' && keysManagedBy === region)
+      faults.push(
+        fail(
+          `secret ${name} does not exist, and since the promotion no stack makes it`,
+          'make it (docs/upgrade.md, "A promoted stage and new purposes")',
+        ),
+      );
     if (!found) continue;
     existing++;
     if (found.deletedMs !== undefined) {

@@ -44,6 +44,8 @@ interface ReplayOptions extends Options {
   readonly event?: string;
 }
 
+/** Given-up events are counted so far. */
+const MOST_COUNTED = 100;
 /** How long `test` waits for the result of a ping. */
 const PING_MS = 30_000;
 
@@ -92,7 +94,7 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
   )
     .addOption(new Option('--enable', 'deliver again, from where delivery stood').conflicts('disable'))
     .option('--disable', 'deliver nothing until it is enabled')
-    .option('--new-secret', 'give it another secret; the one before signs for a day, too')
+    .option('--new-secret', 'give it another secret; those before sign for a day, too')
     .action(update);
 
   add('delete <endpoint>', 'Delete an endpoint.', 'delete ep_4fzQhT1mVb8kLr2s').action(
@@ -156,7 +158,7 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     else
       printTable(
         io,
-        ['endpoint', 'client', 'url', 'state', 'delivery', 'holder', 'last_ping'],
+        ['endpoint', 'client', 'url', 'state', 'delivery', 'holder', 'last_ping', 'secret_ends'],
         endpoints.map(row),
       );
   }
@@ -236,7 +238,7 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     print(
       options,
       { id, ...result },
-      `${holder} delivers ${event ?? `what happened since ${since}`} to ${id} again`,
+      `${holder} sends ${event ?? `what happened since ${since}`} to ${id} again; webhooks list shows how it goes`,
     );
   }
 
@@ -254,16 +256,20 @@ function settings({ events, payload }: Settings) {
 }
 
 function row(endpoint: ShownEndpoint): string[] {
-  const { id, client, url, state, holder, ping } = endpoint;
+  const { id, client, url, state, holder, ping, secret_ends_at } = endpoint;
   const last = ping ? `${ping.status ?? ping.error} ${ping.at}` : '';
-  return [id, client === '*' ? 'all' : client, url, state, delivery(endpoint), holder, last];
+  const whose = client === '*' ? 'all' : client;
+  return [id, whose, url, state, delivery(endpoint), holder, last, secret_ends_at ?? ''];
 }
 
-function delivery({ circuit, failing_since, pending, retries }: ShownEndpoint): string {
+function delivery(endpoint: ShownEndpoint): string {
+  const { circuit, failing_since, pending, retries, given_up, stopped } = endpoint;
   const parts = [
+    ...(stopped ? ['paused: writes are stopped'] : []),
     ...(circuit === 'open' ? ['held up by failures'] : []),
     ...(failing_since === null ? [] : [`failing since ${failing_since}`]),
     ...(retries > 0 ? [`${retries} to retry`] : []),
+    ...(given_up > 0 ? [`${given_up === MOST_COUNTED ? 'at least ' : ''}${given_up} given up`] : []),
     ...(pending === null ? ['new ones unknown'] : pending > 0 ? ['new ones to send'] : []),
   ];
   return parts.join(', ') || 'all sent';

@@ -72,14 +72,15 @@ export function toRecord(clientId: string, items: readonly Item[]): ClientRecord
   const record = items.find(isRecord);
   if (!record) return undefined;
   const salt = present(record.salt?.B, 'salt');
-  const bySort = items.map((item) => [textOf(item, 'sk'), item] as const);
+  const own = items.filter((item) => isOf(record, item) || textOf(item, 'sk').startsWith(KEY));
+  const bySort = own.map((item) => [textOf(item, 'sk'), item] as const);
   const ofKind = (kind: string) =>
     bySort.flatMap(([sk, item]) => (sk.startsWith(kind) ? [[sk.slice(kind.length), item] as const] : []));
   const state = bySort.find(([sk]) => sk === STATE)?.[1];
-  const invited = bySort.find(([sk, { salt: of }]) => sk === INVITE && of?.B && isSame(of.B, salt))?.[1];
+  const invited = bySort.find(([sk]) => sk === INVITE)?.[1];
   const invite = invited && toInvite(invited);
   const keys = ofKind(KEY);
-  const ofAnEarlierClient = keys.filter(([, item]) => item.salt?.B && !isSame(item.salt.B, salt));
+  const ofAnEarlierClient = keys.filter(([, item]) => !isOf(record, item));
   // Two Regions may each have let one in by the same invite: its item, of which one form is left, decides.
   const notInvited = keys.filter(
     ([kid, item]) => textOf(item, 'issued_by') === BY_INVITE && invite?.redeemedBy !== kid,
@@ -98,6 +99,10 @@ export function toRecord(clientId: string, items: readonly Item[]): ClientRecord
     revoked: new Set([...ofKind(REVOKED), ...ofAnEarlierClient, ...notInvited].map(([kid]) => kid)),
   };
 }
+
+/** Whether the item is of the client that has the other one: an item without a salt is of each client. */
+export const isOf = ({ salt }: Item, item: Item): boolean =>
+  !item.salt?.B || !salt?.B || isSame(item.salt.B, salt.B);
 
 export const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 

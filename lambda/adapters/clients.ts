@@ -4,7 +4,7 @@
  * item with nothing else: no roll-over and no other command can undo it.
  */
 import { randomUUID } from 'node:crypto';
-import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
+import type { AttributeValue, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientOrigin, ClientRecord } from '../../protocol/client.ts';
 import type { Invite } from '../../protocol/oauth/invite.ts';
@@ -21,6 +21,7 @@ import { call } from './call.ts';
 import {
   invitedKeyItem,
   inviteItem,
+  isOf,
   isRecord,
   keyItem,
   type Named,
@@ -55,7 +56,7 @@ export interface Clients extends ClientReader {
   enrol(client: Omit<ClientRecord, 'disabled' | 'revoked' | 'keys'>): Promise<boolean>;
   /** @returns whether there is or was such a client */
   known(clientId: string): Promise<boolean>;
-  /** @returns whether there is such a client */
+  /** @returns whether there is such a client, and still the same */
   setDisabled(clientId: string, disabled: boolean, nowMs: number): Promise<boolean>;
   /** @param limit null for the platform's default @returns whether there is such a client */
   setLimit(clientId: string, limit: number | null): Promise<boolean>;
@@ -194,12 +195,28 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       ExpressionAttributeValues: { ':value': { S: value }, ':salt': { B: salt } },
     });
 
-  async function has(clientId: string, sk: string): Promise<boolean> {
-    return (await items(clientId)).some((item) => textOf(item, 'sk') === sk);
+  /**
+   * Writes an item of the client that was read, unless a later client of that name has written it since.
+   *
+   * @param found the items as they were read
+   * @returns whether it did
+   */
+  async function putOf(
+    salt: AttributeValue,
+    found: readonly Item[],
+    sk: string,
+    item: Item,
+  ): Promise<boolean> {
+    const leftover = found.find((each) => textOf(each, 'sk') === sk)?.salt;
+    return put(
+      { pk: found[0]!.pk!, sk: { S: sk }, salt, ...item },
+      `attribute_not_exists(salt) OR salt = :salt${leftover ? ' OR salt = :leftover' : ''}`,
+      { ':salt': salt, ...(leftover && { ':leftover': leftover }) },
+    );
   }
 
   async function revoke(clientId: string, kid: string, nowMs: number): Promise<void> {
-    await put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, revoked_at: { N: String(nowMs) } });
+    await put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, ...revokedAt(nowMs) });
   }
 
   /**
@@ -265,11 +282,13 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     known: async (clientId) => (await items(clientId)).length > 0,
 
     async setDisabled(clientId, disabled, nowMs) {
-      if (!(await has(clientId, RECORD))) return false;
-      return update(clientId, STATE, {
-        UpdateExpression: 'SET disabled = :disabled, changed_at = :now',
-        ExpressionAttributeValues: { ':disabled': { BOOL: disabled }, ':now': { N: String(nowMs) } },
-      });
+      const found = await items(clientId);
+      const record = found.find(isRecord);
+      if (!record?.salt) return false;
+      const state = { disabled: { BOOL: disabled }, changed_at: { N: String(nowMs) } };
+      // Of a client that enrols it is said of the name, whichever record that has.
+      if (record.origin?.S === ENROLLED) return put({ pk: record.pk!, sk: { S: STATE }, ...state });
+      return putOf(record.salt, found, STATE, state);
     },
 
     async setLimit(clientId, limit) {
@@ -309,10 +328,15 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     },
 
     async revokeKey(clientId, kid, nowMs) {
-      const found = (await items(clientId)).map((item) => textOf(item, 'sk'));
-      if (!found.includes(KEY + kid)) return false;
+      const found = await items(clientId);
+      const key = found.find((item) => textOf(item, 'sk') === KEY + kid);
+      if (!key) return false;
+      const revoked = found.find((item) => textOf(item, 'sk') === REVOKED + kid);
       // A revocation that another Region wrote is as good: nothing takes it back.
-      if (!found.includes(REVOKED + kid)) await revoke(clientId, kid, nowMs);
+      if (revoked && isOf(key, revoked)) return true;
+      // A public key is revoked whoever brings it. A generation's name has another key for the next client.
+      if (!key.jwk && key.salt) return putOf(key.salt, found, REVOKED + kid, revokedAt(nowMs));
+      await revoke(clientId, kid, nowMs);
       return true;
     },
 
@@ -393,3 +417,5 @@ const placeOf = (item: Item): Place => ({ pk: textOf(item, 'pk'), sk: textOf(ite
  * The kid of an API key is its generation, which the next client of that name has again, with another key.
  */
 const isBroughtKeysRevocation = (sk: string): boolean => sk.startsWith(REVOKED) && !/#\d+$/.test(sk);
+
+const revokedAt = (nowMs: number): Item => ({ revoked_at: { N: String(nowMs) } });

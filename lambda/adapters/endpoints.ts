@@ -27,8 +27,14 @@ export interface EndpointSettings {
   /** The key of `webhook-root` that the secret is derived from. */
   readonly rootKid: string;
   readonly salt: Uint8Array;
-  /** The secret before, which signs until then, too. */
-  readonly previous: { readonly rootKid: string; readonly salt: Uint8Array; readonly untilMs: number } | null;
+  /** The secrets before, each of which signs until then, too; the oldest first. */
+  readonly previous: readonly PreviousSecret[];
+}
+
+export interface PreviousSecret {
+  readonly rootKid: string;
+  readonly salt: Uint8Array;
+  readonly untilMs: number;
 }
 
 /** What delivery decides. */
@@ -104,6 +110,8 @@ export interface Endpoints {
     changes: Partial<EndpointSettings & EndpointProgress & { holder: string }>,
   ): Promise<boolean>;
   putRetry(id: string, retry: Retry): Promise<void>;
+  /** Lets an event that waits for a retry wait until then at most. */
+  hasten(id: string, event: string, untilMs: number): Promise<void>;
   dropRetry(id: string, event: string): Promise<void>;
   putDead(id: string, letter: DeadLetter): Promise<void>;
   dropDead(id: string, letter: Pick<DeadLetter, 'event' | 'deadAtMs'>): Promise<void>;
@@ -127,6 +135,10 @@ const deadSort = ({ deadAtMs, event }: Pick<DeadLetter, 'event' | 'deadAtMs'>): 
 
 export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause = randomPause): Endpoints {
   const key = (id: string) => ({ pk: { S: ENDPOINTS }, sk: { S: ENDPOINT + id } });
+  const retryKey = (id: string, event: string) => ({
+    pk: { S: ENDPOINTS },
+    sk: { S: retryPrefix(id) + event },
+  });
   const write = (command: PutItemCommand | DeleteItemCommand | UpdateItemCommand) =>
     writeGlobal('clients', () => dynamodb.send<{ Attributes?: Item }>(command as never), pause);
 
@@ -281,14 +293,26 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
       await write(
         new PutItemCommand({
           TableName: table,
-          Item: { pk: { S: ENDPOINTS }, sk: { S: retryPrefix(id) + retry.event }, ...fromRetry(retry) },
+          Item: { ...retryKey(id, retry.event), ...fromRetry(retry) },
+        }),
+      );
+    },
+
+    async hasten(id, event, untilMs) {
+      await write(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: retryKey(id, event),
+          UpdateExpression: 'SET next_at = :until',
+          // One that was delivered meanwhile does not come back.
+          ConditionExpression: 'next_at > :until',
+          ExpressionAttributeValues: { ':until': { N: String(untilMs) } },
         }),
       );
     },
 
     async dropRetry(id, event) {
-      const Key = { pk: { S: ENDPOINTS }, sk: { S: retryPrefix(id) + event } };
-      await write(new DeleteItemCommand({ TableName: table, Key }));
+      await write(new DeleteItemCommand({ TableName: table, Key: retryKey(id, event) }));
     },
 
     async putDead(id, letter) {
@@ -341,9 +365,9 @@ const ATTRIBUTES = {
   rootKid: ['root_kid', text],
   salt: ['salt', (value: Uint8Array) => ({ B: value })],
   previous: [
-    'previous_secret',
+    'previous_secrets',
     (value: EndpointSettings['previous']) =>
-      json(value && { ...value, salt: Buffer.from(value.salt).toString('base64url') }),
+      json(value.map((each) => ({ ...each, salt: Buffer.from(each.salt).toString('base64url') }))),
   ],
   state: ['state', text],
   holder: ['holder', text],
@@ -371,7 +395,7 @@ const jsonOf = (item: Item, name: string) => (item[name]?.S === undefined ? null
 const numberOrNull = (item: Item, name: string): number | null => (item[name] ? numberOf(item, name) : null);
 
 function toEndpoint(item: Item): Endpoint {
-  const previous = jsonOf(item, 'previous_secret');
+  const previous: { readonly salt: string }[] = jsonOf(item, 'previous_secrets') ?? [];
   return {
     id: textOf(item, 'sk').slice(ENDPOINT.length),
     client: textOf(item, 'client'),
@@ -380,7 +404,10 @@ function toEndpoint(item: Item): Endpoint {
     payload: textOf(item, 'payload') as Endpoint['payload'],
     rootKid: textOf(item, 'root_kid'),
     salt: present(item.salt?.B, 'salt'),
-    previous: previous && { ...previous, salt: Buffer.from(previous.salt, 'base64url') },
+    previous: previous.map((each) => ({
+      ...(each as unknown as PreviousSecret),
+      salt: Buffer.from(each.salt, 'base64url'),
+    })),
     state: textOf(item, 'state') as EndpointState,
     holder: textOf(item, 'holder'),
     cursor: numberOf(item, 'cursor'),

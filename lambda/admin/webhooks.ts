@@ -8,15 +8,15 @@ import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
 import { publicKeyText } from '../../protocol/webhook.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { Clients } from '../adapters/clients.ts';
-import type { DeadLetter, Endpoint, Endpoints, Retry } from '../adapters/endpoints.ts';
+import type { DeadLetter, Endpoint, Endpoints, PreviousSecret } from '../adapters/endpoints.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
 import type { PublicKeys } from '../adapters/public-keys.ts';
 import { type Guard, guarded, type Resolve } from '../callbacks/guard.ts';
 import { seqBefore } from '../callbacks/read-events.ts';
-import type { ShownEndpoint } from '../contract/admin.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import { type Actions, AdminError } from './actions.ts';
 import { action, ClientId, noClient } from './params.ts';
+import { type ShowEndpointOptions, showEndpoints } from './show-endpoint.ts';
 
 const Id = z.string().regex(/^ep_[0-9A-Za-z]{16}$/, { error: 'must be an id as webhooks.list shows it' });
 const Types = z.array(z.enum(EVENT_TYPES)).min(1).max(EVENT_TYPES.length);
@@ -71,26 +71,27 @@ const Move = z.strictObject({ from: RegionName, to: RegionName, since: Time.opti
 const PAGE = 100;
 /** For so long the secret before signs, too. */
 const SECRET_OVERLAP_MS = 24 * 3_600_000;
+/** A receiver looks at eight signatures: five by secrets, and two by the platform's keys. */
+const MOST_PREVIOUS = 4;
 
 const byId = ({ id }: { id: string }): string => id;
 const noEndpoint = (id: string): AdminError => new AdminError(404, 'not_found', `there is no endpoint ${id}`);
 
-export interface WebhookReadOptions {
+export interface WebhookReadOptions extends ShowEndpointOptions {
   readonly endpoints: Endpoints;
   readonly events: Events;
-  readonly region: string;
 }
 
-export const webhookReadActions = ({ endpoints, events, region }: WebhookReadOptions): Actions => ({
+export const webhookReadActions = ({ endpoints, ...options }: WebhookReadOptions): Actions => ({
   'webhooks.list': action(
     List,
     ({ client }) => client ?? ALL_CLIENTS,
     async ({ client }) => {
       const { endpoints: all, retries } = await endpoints.list();
       const listed = all.filter((each) => client === undefined || each.client === client);
-      const pending = await Promise.all(listed.map((each) => pendingOf(events, each, region)));
+      const show = await showEndpoints({ endpoints, ...options });
       return {
-        endpoints: listed.map((each, i) => shown(each, retries.get(each.id) ?? [], pending[i]!)),
+        endpoints: await Promise.all(listed.map((each) => show(each, retries.get(each.id) ?? []))),
       };
     },
   ),
@@ -114,7 +115,6 @@ export interface WebhookWriteOptions extends WebhookReadOptions {
   readonly guard: Guard;
   readonly resolve: Resolve;
   readonly wake: (ids: readonly string[], delayMs: number) => Promise<void>;
-  readonly nowMs: () => number;
 }
 
 export function webhookWriteActions(options: WebhookWriteOptions): Actions {
@@ -163,7 +163,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
             state: 'pending',
             rootKid: root.kid,
             salt,
-            previous: null,
+            previous: [],
           },
           ...{ holder: region, cursor: (await events.range(client))?.last ?? 0, cursorAtMs: now },
           ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null },
@@ -198,7 +198,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
           ...(root && {
             rootKid: root.kid,
             salt,
-            previous: { rootKid: before.rootKid, salt: before.salt, untilMs: now + SECRET_OVERLAP_MS },
+            previous: overlapping(before, now),
           }),
           ...(enabled === false && { state: 'disabled' as const, ping: null }),
           ...(begins && {
@@ -207,9 +207,8 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
           }),
         });
         await hurry(id);
-        const after = await found(id);
-        const pending = await pendingOf(events, after, region);
-        const endpoint = shown(after, await endpoints.retries(id), pending);
+        const show = await showEndpoints(options);
+        const endpoint = await show(await found(id), await endpoints.retries(id));
         return { ...endpoint, ...(root && { secret: secretOf(root, salt, id) }) };
       },
     ),
@@ -234,16 +233,26 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       if (since !== undefined) {
         const from = Math.min(endpoint.cursor, await seqBefore(events, endpoint.client, since));
         const cursorAtMs = Math.min(endpoint.cursorAtMs, since);
-        await endpoints.change(id, { cursor: from, cursorAtMs });
+        await endpoints.change(id, { cursor: from, cursorAtMs, probeAtMs: nowMs() });
+        // Reading on leaves out what waits for a retry.
+        const retries = await endpoints.retries(id);
+        await Promise.all(retries.map((retry) => endpoints.hasten(id, retry.event, nowMs())));
+        await takeUp(options, endpoint, since);
         await hurry(id);
         return { from };
+      }
+      if ((await endpoints.retries(id)).some((retry) => retry.event === event)) {
+        await endpoints.change(id, { probeAtMs: nowMs() });
+        await endpoints.hasten(id, event!, nowMs());
+        await hurry(id);
+        return { from: endpoint.cursor };
       }
       const letter = await findDead(endpoints, id, event!);
       if (!letter)
         throw new AdminError(
           404,
           'not_found',
-          `${event} is no dead letter of ${id}: replay since a time instead`,
+          `${event} neither waits for a retry nor was given up by ${id}: replay since a time instead`,
         );
       const now = nowMs();
       const { deadAtMs: _, ...rest } = letter;
@@ -329,8 +338,47 @@ async function publicSigningKey(options: WebhookWriteOptions): Promise<KeysetKey
   return key;
 }
 
+/**
+ * A consumer may still have the oldest of them: an operator makes another secret where the answer with the
+ * new one was lost.
+ *
+ * @returns the secrets that sign beside a new one @throws AdminError where they are too many
+ */
+function overlapping({ id, rootKid, salt, previous }: Endpoint, nowMs: number): PreviousSecret[] {
+  const signing = previous.filter(({ untilMs }) => untilMs > nowMs);
+  if (signing.length < MOST_PREVIOUS)
+    return [...signing, { rootKid, salt, untilMs: nowMs + SECRET_OVERLAP_MS }];
+  throw new AdminError(
+    409,
+    'too_many_secrets',
+    `${id} has ${MOST_PREVIOUS + 1} secrets that sign: the oldest ends at ${new Date(signing[0]!.untilMs).toISOString()}, try again then`,
+  );
+}
+
 const secretOf = (root: KeysetKey, salt: Uint8Array, endpointId: string): string =>
   deriveEndpointSecret({ root: keyBytes(root), salt, endpointId });
+
+/**
+ * Drops the dead letters of events that an endpoint gets again from its cursor: one that fails again gets
+ * another letter, and one that is delivered is no failure any more.
+ */
+async function takeUp(
+  { endpoints, events }: WebhookWriteOptions,
+  { id, events: types }: Endpoint,
+  sinceMs: number,
+): Promise<void> {
+  let after: string | undefined;
+  do {
+    const { letters, next } = await endpoints.dead(id, after, PAGE);
+    await Promise.all(
+      letters.map(async (letter) => {
+        const comesAgain = Date.parse(letter.timestamp) >= sinceMs && (types?.includes(letter.type) ?? true);
+        if (comesAgain && (await events.has(letter.event))) await endpoints.dropDead(id, letter);
+      }),
+    );
+    after = next;
+  } while (after !== undefined);
+}
 
 async function findDead(endpoints: Endpoints, id: string, event: string): Promise<DeadLetter | undefined> {
   let after: string | undefined;
@@ -341,33 +389,6 @@ async function findDead(endpoints: Endpoints, id: string, event: string): Promis
     after = next;
   } while (after !== undefined);
   return undefined;
-}
-
-const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
-
-/** @returns how many numbers of its order are still to be read; null where another Region delivers */
-async function pendingOf(
-  events: Events,
-  { client, cursor, holder }: Endpoint,
-  region: string,
-): Promise<number | null> {
-  if (holder !== region) return null;
-  const range = await events.range(client);
-  // The first number is high: none below it was given out.
-  return range ? Math.max(0, range.last - (cursor || range.settled)) : 0;
-}
-
-function shown(endpoint: Endpoint, retries: readonly Retry[], pending: number | null): ShownEndpoint {
-  const { id, client, url, events, payload, state, holder, pinged } = endpoint;
-  return {
-    ...{ id, client, url, events, payload, state, holder },
-    circuit: endpoint.openSinceMs === null ? 'closed' : 'open',
-    failing_since: time(endpoint.failingSinceMs),
-    pending,
-    retries: retries.length,
-    created_at: new Date(endpoint.createdAtMs).toISOString(),
-    ping: pinged && { at: new Date(pinged.atMs).toISOString(), status: pinged.status, error: pinged.error },
-  };
 }
 
 const failure = (letter: DeadLetter) => ({

@@ -17,12 +17,14 @@ const ENDPOINT_ID = /^ep_[0-9A-Za-z]{16}$/;
 export interface DeliverHandlerOptions extends Deliver {
   /** Copies the public halves of the keys that sign callbacks. */
   readonly publish: () => Promise<void>;
+  /** Says which secrets of endpoints end soon. */
+  readonly reportEnds: () => Promise<void>;
 }
 
 export const deliverHandler =
-  ({ turn, sweep, publish }: DeliverHandlerOptions): DeliverHandler =>
+  ({ turn, sweep, publish, reportEnds }: DeliverHandlerOptions): DeliverHandler =>
   async ({ Records }) => {
-    if (!Records) await allOf([sweep(), publish()]);
+    if (!Records) await allOf([sweep(), publish(), reportEnds()]);
     const ids = new Set((Records ?? []).map(({ body }) => body).filter((body) => ENDPOINT_ID.test(body)));
     // A turn that failed is logged; the schedule wakes its endpoint again, so no message comes back.
     await Promise.all([...ids].map((id) => turn(id)));

@@ -12,7 +12,7 @@ import type { Registry } from '../adapters/registry.ts';
 import { representation } from '../http/representation.ts';
 import { describeError, type Log } from '../log.ts';
 import type { ReadEvents } from './read-events.ts';
-import { HORIZON_MS, nextAttemptMs } from './schedule.ts';
+import { HORIZON_MS, nextAttemptMs, pausedUntilMs } from './schedule.ts';
 import { SEND_TIMEOUT_MS, type Send, type Sent } from './send.ts';
 import type { SignCallback } from './sign.ts';
 
@@ -156,12 +156,13 @@ export function createDeliver(options: DeliverOptions): Deliver {
 function dueAtMs(endpoint: Endpoint, retries: readonly Retry[], now: number): number | undefined {
   const { state, ping, openSinceMs, probeAtMs, failingSinceMs } = endpoint;
   const times = ping && (state === 'pending' || state === 'active') ? [ping.nextAtMs] : [];
+  const ends = retries.map(({ firstAtMs }) => firstAtMs + HORIZON_MS);
   if (state === 'active') {
     if (failingSinceMs !== null) times.push(failingSinceMs + HORIZON_MS);
-    if (openSinceMs !== null)
-      times.push(probeAtMs, ...retries.map(({ firstAtMs }) => firstAtMs + HORIZON_MS));
+    if (openSinceMs !== null) times.push(probeAtMs, ...ends);
     else times.push(...retries.map(({ nextAtMs }) => nextAtMs));
-  } else if (retries.length > 0 && state !== 'pending') times.push(now);
+  } else if (state === 'disabled') times.push(...ends);
+  else if (state === 'gone' && retries.length > 0) times.push(now);
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 
@@ -178,8 +179,8 @@ class Turn {
   #retries = new Map<string, Retry>();
   #more = false;
   #stopped = false;
-  /** The endpoint asked for time: nothing more is sent until then. */
-  #retryAfter: string | undefined;
+  /** Until when the endpoint asked for time; 0 where it did not. */
+  #pausedUntilMs = 0;
 
   constructor(options: DeliverOptions, endpoint: Endpoint, lease: string) {
     this.#options = options;
@@ -189,13 +190,14 @@ class Turn {
   }
 
   async run(): Promise<void> {
-    await this.#ping();
+    const answered = await this.#ping();
     const retries = await this.#options.endpoints.retries(this.#endpoint.id);
     this.#retries = new Map(retries.map((retry) => [retry.event, retry]));
+    if (answered) await this.#hasten();
     if (this.#endpoint.state !== 'pending') await this.#bury();
     if (this.#endpoint.state === 'active') {
-      const closed = await this.#probe();
-      if (this.#endpoint.openSinceMs === null) await this.#retry(closed);
+      await this.#probe();
+      if (this.#endpoint.openSinceMs === null) await this.#retry();
       if (this.#endpoint.openSinceMs === null) await this.#readOn();
     }
     await this.#save('release');
@@ -232,10 +234,11 @@ class Turn {
     this.#unsaved = {};
   }
 
-  async #ping(): Promise<void> {
+  /** Sends the ping that is asked for. @returns whether it was answered with success */
+  async #ping(): Promise<boolean> {
     const { nowMs, random } = this.#options;
     const { id, client, ping, state } = this.#endpoint;
-    if (!ping || ping.nextAtMs > nowMs() || (state !== 'pending' && state !== 'active')) return;
+    if (!ping || ping.nextAtMs > nowMs() || (state !== 'pending' && state !== 'active')) return false;
     const outcome = await this.#post({
       id: `${id.replace('ep_', 'evt_ping_')}_${ping.askedAtMs}`,
       type: 'ping',
@@ -257,23 +260,36 @@ class Turn {
     }
     // A failed probe or ping is remembered, whatever happens to the rest of the turn.
     await this.#save('keep');
+    return outcome.ok;
   }
 
   #closed(): Partial<EndpointProgress> {
     return this.#endpoint.openSinceMs === null ? {} : { openSinceMs: null, probes: 0, probeAtMs: 0 };
   }
 
-  /** Ends an endpoint that failed for three days, and every event that did. */
+  /** The endpoint works again: its retries wait for no step of theirs, in this turn or a later one. */
+  async #hasten(): Promise<void> {
+    const { endpoints, nowMs } = this.#options;
+    const now = nowMs();
+    const waiting = [...this.#retries.values()].filter(({ nextAtMs }) => nextAtMs > now);
+    await Promise.all(waiting.map(({ event }) => endpoints.hasten(this.#endpoint.id, event, now)));
+    for (const retry of waiting) this.#retries.set(retry.event, { ...retry, nextAtMs: now });
+  }
+
+  /**
+   * Ends an endpoint that failed for three days, and every event that did. An endpoint that an operator
+   * disabled keeps its retries until then.
+   */
   async #bury(): Promise<void> {
     const now = this.#options.nowMs();
     const { failingSinceMs, state } = this.#endpoint;
-    if (state === 'active' && failingSinceMs !== null && failingSinceMs + HORIZON_MS <= now)
-      this.#end('disabled');
-    const ended = this.#endpoint.state !== 'active';
-    // While the circuit is open, no attempt of theirs ends them.
-    const isOpen = this.#endpoint.openSinceMs !== null;
+    const failed = state === 'active' && failingSinceMs !== null && failingSinceMs + HORIZON_MS <= now;
+    if (failed) this.#end('disabled');
+    const ended = failed || state === 'gone';
+    // While nothing is sent, no attempt of theirs ends them.
+    const stands = state === 'disabled' || this.#endpoint.openSinceMs !== null;
     const dead = [...this.#retries.values()].filter(
-      ({ firstAtMs }) => ended || (isOpen && firstAtMs + HORIZON_MS <= now),
+      ({ firstAtMs }) => ended || (stands && firstAtMs + HORIZON_MS <= now),
     );
     await Promise.all(dead.map((retry) => this.#die(retry)));
   }
@@ -306,36 +322,33 @@ class Turn {
     this.#retries.delete(event);
   }
 
-  /**
-   * Tries one event while the circuit is open. @returns whether that closed it: then every retry is tried, as
-   * the endpoint is back
-   */
-  async #probe(): Promise<boolean> {
+  /** Tries one event while the circuit is open. A pause that the endpoint asked for ends by itself. */
+  async #probe(): Promise<void> {
     const { nowMs, random } = this.#options;
     const { openSinceMs, probes, probeAtMs } = this.#endpoint;
-    if (openSinceMs === null) return false;
+    if (openSinceMs === null) return;
     const retry = earliest([...this.#retries.values()]);
-    if ((retry && probeAtMs > nowMs()) || (await this.#isOver())) return false;
-    const outcome = retry && (await this.#attempt(retry));
+    if (probeAtMs > nowMs() || (await this.#isOver())) return;
+    const outcome = retry && probes > 0 ? await this.#attempt(retry) : undefined;
     if (!outcome || outcome.ok) {
       this.#change(this.#closed());
-      return true;
+      if (outcome) await this.#hasten();
+      return;
     }
     const now = nowMs();
     const failed = { attempts: probes + 1, firstAtMs: now, nowMs: now, retryAfter: outcome.retryAfter };
     if (this.#endpoint.state === 'active')
       this.#change({ probes: probes + 1, probeAtMs: nextAttemptMs(failed, random())! });
-    return false;
   }
 
-  async #retry(all: boolean): Promise<void> {
+  async #retry(): Promise<void> {
     const due = [...this.#retries.values()]
-      .filter(({ nextAtMs }) => all || nextAtMs <= this.#options.nowMs())
+      .filter(({ nextAtMs }) => nextAtMs <= this.#options.nowMs())
       .sort((a, b) => a.nextAtMs - b.nextAtMs);
     for (let i = 0; i < due.length; i += PARALLEL) {
       if (await this.#isOver()) return;
       await Promise.all(due.slice(i, i + PARALLEL).map((retry) => this.#attempt(retry)));
-      if (this.#retryAfter !== undefined) return this.#open();
+      if (this.#isPaused()) return this.#pause();
     }
   }
 
@@ -369,7 +382,8 @@ class Turn {
       if (failingSinceMs !== null) this.#change({ failingSinceMs: null });
       return;
     }
-    this.#retryAfter = outcome.retryAfter ?? this.#retryAfter;
+    const untilMs = pausedUntilMs(outcome.retryAfter, this.#options.nowMs());
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, untilMs);
     if (outcome.status === 410 && state === 'active') this.#end('gone');
     else if (failingSinceMs === null) this.#change({ failingSinceMs: this.#options.nowMs() });
   }
@@ -378,7 +392,7 @@ class Turn {
     const { readEvents, nowMs } = this.#options;
     while (this.#endpoint.state === 'active') {
       const room = MOST_RETRIES - this.#retries.size;
-      if (room <= 0 || this.#retryAfter !== undefined) return this.#open();
+      if (room <= 0) return this.#open();
       if (await this.#isOver()) return;
       const { client, cursor } = this.#endpoint;
       const limit = Math.min(room, PAGE);
@@ -390,7 +404,7 @@ class Turn {
         await Promise.all(chunk.map((event) => this.#deliver(event)));
         const { seq, cursorMs } = chunk.at(-1)!;
         this.#change({ cursor: seq, cursorAtMs: cursorMs });
-        if (this.#retryAfter !== undefined) return this.#open();
+        if (this.#isPaused()) return this.#pause();
       }
       // After the events, there may be numbers without one.
       if (this.#endpoint.state === 'active')
@@ -415,9 +429,21 @@ class Turn {
   #open(): void {
     const { nowMs, random, region, log } = this.#options;
     const now = nowMs();
-    const failed = { attempts: 1, firstAtMs: now, nowMs: now, retryAfter: this.#retryAfter };
-    this.#change({ openSinceMs: now, probes: 1, probeAtMs: nextAttemptMs(failed, random())! });
+    const probeAtMs = nextAttemptMs({ attempts: 1, firstAtMs: now, nowMs: now }, random())!;
+    this.#change({ openSinceMs: now, probes: 1, probeAtMs });
     log({ level: 'WARN', message: 'callback', region, target: this.#endpoint.id, reason: 'circuit_open' });
+  }
+
+  #isPaused(): boolean {
+    return this.#pausedUntilMs > this.#options.nowMs();
+  }
+
+  /**
+   * The endpoint asked for time: nothing at all is sent until then. Then its events go on as before, so one
+   * event that is answered so again and again does not stop the others.
+   */
+  #pause(): void {
+    this.#change({ openSinceMs: this.#options.nowMs(), probes: 0, probeAtMs: this.#pausedUntilMs });
   }
 
   /** Whether no new callback may begin in this turn; then another turn goes on. */

@@ -41,6 +41,12 @@ export function nextAttemptMs(failed: Failed, random: number): number | undefine
   return Math.min(nowMs + Math.round(waitMs), endMs);
 }
 
+/** @returns until when a `Retry-After` asks for time, at most for three days; 0 where it does not */
+export function pausedUntilMs(retryAfter: string | undefined, nowMs: number): number {
+  const ms = retryAfterMs(retryAfter, nowMs);
+  return ms > 0 ? nowMs + Math.min(ms, HORIZON_MS) : 0;
+}
+
 /** @returns how long a `Retry-After` asks to wait (RFC 9110 §10.2.3); 0 where it has no meaning */
 function retryAfterMs(value: string | undefined, nowMs: number): number {
   if (value === undefined) return 0;

@@ -2,6 +2,7 @@
 import { deriveEndpointSecret } from '../../protocol/endpoint-secret.ts';
 import { type KeysetKey, keyBytes, verificationKey, verificationKeys } from '../../protocol/keyset.ts';
 import { readKey, readPrivateJwk, type SignatureKey, sign, signedContent } from '../../protocol/webhook.ts';
+import { Unavailable } from '../adapters/call.ts';
 import type { Endpoint } from '../adapters/endpoints.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 
@@ -11,7 +12,7 @@ export interface SignOptions {
 }
 
 export interface Signed {
-  /** The value of `webhook-signature`; empty where no key can sign. */
+  /** The value of `webhook-signature`. */
   readonly header: string;
   /** Whether the endpoint's own secret signed: the key that it was derived from may be gone. */
   readonly bySecret: boolean;
@@ -22,7 +23,7 @@ export type SignCallback = (
   message: { readonly id: string; readonly body: Uint8Array; readonly nowMs: number },
 ) => Promise<Signed>;
 
-/** @returns a signer; it throws Unavailable where the keysets cannot be read */
+/** @returns a signer; it throws Unavailable where the keysets cannot be read, or no key can sign */
 export function createSigner({ webhook, roots }: SignOptions): SignCallback {
   const imported = new Map<string, Promise<SignatureKey>>();
   const own = (key: KeysetKey): Promise<SignatureKey> => {
@@ -37,12 +38,13 @@ export function createSigner({ webhook, roots }: SignOptions): SignCallback {
     const active = verificationKeys(platform, nowMs).filter(({ activates_at }) => activates_at <= nowMs);
     const secrets = [
       { rootKid: endpoint.rootKid, salt: endpoint.salt },
-      ...(endpoint.previous && endpoint.previous.untilMs > nowMs ? [endpoint.previous] : []),
+      ...endpoint.previous.filter(({ untilMs }) => untilMs > nowMs),
     ].flatMap(({ rootKid, salt }) => {
       const key = verificationKey(root, rootKid, nowMs);
       return key ? [deriveEndpointSecret({ root: keyBytes(key), salt, endpointId: endpoint.id })] : [];
     });
     const keys = await Promise.all([...active.map(own), ...secrets.map((secret) => readKey(secret)!())]);
+    if (keys.length === 0) throw new Unavailable('keysets webhook and webhook-root: no key can sign');
     const content = signedContent(id, Math.floor(nowMs / 1000), body);
     const signatures = await Promise.all(keys.map((key) => sign(key, content)));
     return { header: signatures.join(' '), bySecret: secrets.length > 0 };

@@ -144,6 +144,14 @@ export interface ShownEndpoint {
   /** Events that were not tried yet, at most; null where another Region delivers. */
   readonly pending: number | null;
   readonly retries: number;
+  /** Events that were given up, as `webhooks.failures` lists them; counted up to 100. */
+  readonly given_up: number;
+  /** Whether writes are stopped, and callbacks with them; null where another Region delivers. */
+  readonly stopped: boolean | null;
+  /** The key of `webhook-root` that the secret is derived from. */
+  readonly root_kid: string;
+  /** When the secret ends; null where no end is set, `ended` where it is over. */
+  readonly secret_ends_at: string | null;
   readonly created_at: string;
   /** The last ping; `error` where there was no answer. */
   readonly ping: {
@@ -272,7 +280,7 @@ export interface AdminActions {
       events?: readonly string[] | null;
       payload?: 'thin' | 'full';
       enabled?: boolean;
-      /** The one before signs for another day, too. */
+      /** Those before sign for another day, too. */
       new_secret?: true;
     };
     result: ShownEndpoint & { secret?: string };

@@ -172,14 +172,14 @@ export const ENVIRONMENT = {
     /** JSON: names of all Regions, which hold a replica of the keyset and a table of revoked kids. */
     'COUNTERSIGN_REGION_NAMES',
     /** Name of the Region that makes keys. */
-    'COUNTERSIGN_KEYS_REGION',
+    'COUNTERSIGN_KEYS_MANAGED_BY',
     'COUNTERSIGN_LIMITS_TABLE',
   ],
   'keys-watch': [
     ...COMMON,
     /** JSON: by purpose, in milliseconds. */
     'COUNTERSIGN_ROTATION_PERIODS',
-    'COUNTERSIGN_KEYS_REGION',
+    'COUNTERSIGN_KEYS_MANAGED_BY',
     'COUNTERSIGN_REGION_NAMES',
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_CLIENTS_TABLE',

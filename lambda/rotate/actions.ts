@@ -58,7 +58,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
   const {
     purpose,
     region,
-    keysRegion,
+    keysManagedBy,
     secret,
     lags,
     nowMs,
@@ -241,7 +241,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
         ...publishedKids(looked.published, nowMs()),
         ...read.revoked,
       ]),
-      managed_by: keysRegion,
+      managed_by: keysManagedBy,
       promoted_to: looked.published.home?.region ?? null,
       primary_region: primaryRegion ?? null,
       replicas,

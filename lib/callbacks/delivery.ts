@@ -79,7 +79,7 @@ export class Delivery extends Construct {
           tableArn(stack, tableName(stage, 'events')),
         ),
         allowItems(stack, stage, ['GetItem'], [...PURPOSES.map(keysItemKey), WRITE_STOP_KEY]),
-        allowItems(stack, stage, ['PutItem'], [publicKeysKey('webhook')]),
+        allowItems(stack, stage, ['PutItem'], PURPOSES.map(publicKeysKey)),
         ...PURPOSES.map((purpose) =>
           allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),
         ),

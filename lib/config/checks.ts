@@ -19,7 +19,7 @@ export function checkTogether(settings: ConfigSettings): ConfigFault[] {
     ...checkTables(settings),
     ...domainNames(settings),
     ...importedResources(settings),
-    ...keysRegion(settings),
+    ...keysManagedBy(settings),
     ...rotationPeriods(settings),
     ...vaultNetworks(settings),
     ...vaultSts(settings),
@@ -125,7 +125,7 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Con
   ];
 }
 
-function keysRegion({ stage, keys: { managedBy }, regions }: ConfigSettings): ConfigFault[] {
+function keysManagedBy({ stage, keys: { managedBy }, regions }: ConfigSettings): ConfigFault[] {
   const names = regions.map(({ name }) => name);
   const fault = (message: string): ConfigFault[] => [
     { path: ['keys', 'managedBy'], message, example: false },

@@ -120,7 +120,9 @@ export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
   },
   'admin-read': {
     tables: { clients: ['GetItem', 'Query', 'Scan'], registry: ['GetItem'], events: ['GetItem'] },
-    limits: { GetItem: [keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY] },
+    limits: {
+      GetItem: [keysItemKey('client-root'), publicKeysKey('webhook-root'), evacuatedKey('*'), WRITE_STOP_KEY],
+    },
   },
   'admin-write': {
     tables: {
@@ -134,7 +136,7 @@ export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
       // A repeated evacuation reads since when the flag stands.
       GetItem: [
         ...['client-root', 'webhook', 'webhook-root'].map(keysItemKey),
-        publicKeysKey('webhook'),
+        ...['webhook', 'webhook-root'].map(publicKeysKey),
         evacuatedKey('*'),
         WRITE_STOP_KEY,
       ],

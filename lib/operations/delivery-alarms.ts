@@ -17,6 +17,10 @@ export interface DeliveryAlarmsProps {
   readonly topic: ITopic | undefined;
 }
 
+const PERIOD = Duration.minutes(5);
+/** A secret that ends has a line an hour: its alarm rings once. */
+const HOURS = Duration.hours(6);
+
 /** The log's `reason`, and the alarm on it. */
 const LINES = [
   {
@@ -24,6 +28,7 @@ const LINES = [
     reason: 'endpoint_disabled',
     metric: 'disabledEndpoints',
     section: 'callbacks-endpoint-disabled',
+    period: PERIOD,
     what: 'An endpoint took nothing for three days and gets no more callbacks.',
   },
   {
@@ -31,13 +36,23 @@ const LINES = [
     reason: 'dead_letter',
     metric: 'deadCallbacks',
     section: 'callbacks-dead-letters',
+    period: PERIOD,
     what: 'Events were not delivered within three days, and are not tried again.',
+  },
+  {
+    id: 'SecretEnds',
+    reason: 'secret_ends',
+    metric: 'endingEndpointSecrets',
+    section: 'callbacks-secret-ends',
+    period: HOURS,
+    what: 'An endpoint’s secret ends within 14 days. Without another one, its consumer refuses callbacks from then on.',
   },
   {
     id: 'SecretEnded',
     reason: 'secret_ended',
     metric: 'endedEndpointSecrets',
     section: 'callbacks-secret-ended',
+    period: HOURS,
     what: 'The key that an endpoint’s secret was derived from is gone: its callbacks are signed by the platform’s key alone.',
   },
   {
@@ -45,6 +60,7 @@ const LINES = [
     reason: 'no_holder',
     metric: 'endpointsLeft',
     section: 'callbacks-left',
+    period: PERIOD,
     what: 'Endpoints of callbacks belong to a Region that the stage no longer has: nobody delivers to them.',
   },
 ] as const;
@@ -53,8 +69,7 @@ export class DeliveryAlarms extends Construct {
   constructor(scope: Construct, id: string, { config, region, delivery, topic }: DeliveryAlarmsProps) {
     super(scope, id);
     const stage = config.stage.name;
-    const period = Duration.minutes(5);
-    for (const { id, reason, metric, section, what } of LINES) {
+    for (const { id, reason, metric, section, what, period } of LINES) {
       new MetricFilter(this, `${id}Lines`, {
         logGroup: delivery.logGroup,
         filterPattern: linesWith('reason', reason),
@@ -80,7 +95,7 @@ export class DeliveryAlarms extends Construct {
       ...late,
       of: 'turns',
       what: 'Callbacks of an endpoint, or of all, cannot be delivered: each try ends with an error of the platform.',
-      metric: regionMetric('failedTurns', stage, region, { period }),
+      metric: regionMetric('failedTurns', stage, region, { period: PERIOD }),
       threshold: 1,
       evaluationPeriods: 3,
     });
@@ -88,7 +103,7 @@ export class DeliveryAlarms extends Construct {
       ...late,
       of: 'failed',
       what: 'The function that delivers callbacks fails. Callbacks are late.',
-      metric: functionMetric(deliverName(stage), 'Errors', { period }),
+      metric: functionMetric(deliverName(stage), 'Errors', { period: PERIOD }),
       threshold: 1,
       evaluationPeriods: 3,
     });
@@ -97,7 +112,7 @@ export class DeliveryAlarms extends Construct {
       of: 'silent',
       what: 'The schedule does not call the function that delivers callbacks. Retries, and callbacks whose wake-up was lost, wait.',
       // Not the calls of the function: the queue calls it, too.
-      metric: callsOf(deliverName(stage), period),
+      metric: callsOf(deliverName(stage), PERIOD),
       evaluationPeriods: 3,
       ...SILENCE,
     });
@@ -105,7 +120,7 @@ export class DeliveryAlarms extends Construct {
       ...late,
       of: 'queue',
       what: 'Wake-ups wait for more than five minutes. Callbacks are late.',
-      metric: delivery.wakeUps.metricApproximateAgeOfOldestMessage({ statistic: 'max', period }),
+      metric: delivery.wakeUps.metricApproximateAgeOfOldestMessage({ statistic: 'max', period: PERIOD }),
       threshold: Duration.minutes(5).toSeconds(),
     });
   }

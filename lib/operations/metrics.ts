@@ -52,6 +52,7 @@ const METRICS = {
   deadCallbacks: logged('DeadCallbacks'),
   failedTurns: logged('FailedTurns'),
   endpointsLeft: logged('EndpointsLeft'),
+  endingEndpointSecrets: logged('EndingEndpointSecrets'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
   enrolments: logged('Enrolments'),
@@ -83,6 +84,7 @@ export function filterTarget(
     | 'deadCallbacks'
     | 'failedTurns'
     | 'endpointsLeft'
+    | 'endingEndpointSecrets'
     | 'endedEndpointSecrets'
     | 'enrolments'
     | 'refusedAttestations'

@@ -9,9 +9,10 @@ import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/cli
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
-import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
+import { canonical, DigestSum, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
+import type { Item } from '../../lambda/adapters/dynamodb.ts';
 import { createEndpoints, type Endpoint } from '../../lambda/adapters/endpoints.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
 import { TABLES, tableName } from '../../lambda/contract/names.ts';
@@ -177,7 +178,7 @@ it('endpoints of callbacks, what they did not take and their dead letters are co
 
 const endpointOf = (id: string): Endpoint => ({
   ...{ id, client: 'acme', holder: HOME, url: 'https://hooks.example.com', events: null, payload: 'thin' },
-  ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: null, state: 'active', cursor: 1, cursorAtMs: T0 },
+  ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: [], state: 'active', cursor: 1, cursorAtMs: T0 },
   ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null, ping: null, pinged: null },
   ...{ createdAtMs: T0, lease: null, leaseUntilMs: 0 },
 });

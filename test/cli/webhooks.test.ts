@@ -27,6 +27,10 @@ const ENDPOINT: ShownEndpoint = {
   failing_since: null,
   pending: 0,
   retries: 0,
+  given_up: 0,
+  stopped: false,
+  root_kid: 'AAAAAA',
+  secret_ends_at: null,
   created_at: '2026-11-23T12:00:00.000Z',
   ping: { at: '2026-11-23T12:00:01.000Z', status: 204, error: null },
 };
@@ -105,21 +109,35 @@ describe('create', () => {
 describe('list', () => {
   it('shows each endpoint as the Region that delivers does, and what stands in its way', async () => {
     const other = { ...ENDPOINT, id: 'ep_other', client: '*', holder: 'local-b', retries: 3, ping: null };
+    const lost = {
+      ...ENDPOINT,
+      id: 'ep_lost',
+      ping: null,
+      given_up: 4,
+      secret_ends_at: '2027-02-01T00:00:00.000Z',
+    };
     answer = ({ region }) => ({
       endpoints: [
         { ...ENDPOINT, pending: region === 'local-a' ? 0 : null },
         { ...other, pending: region === 'local-b' ? 7 : null, circuit: 'open', failing_since: '2026-11-23' },
+        { ...lost, stopped: region === 'local-a' ? true : null },
+        { ...lost, id: 'ep_many', given_up: 100, secret_ends_at: 'ended' },
       ],
     });
     const { code, stdout } = await webhooks('list');
     expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
-      ['endpoint', 'client', 'url', 'state', 'delivery', 'holder', 'last_ping'],
+      ['endpoint', 'client', 'url', 'state', 'delivery', 'holder', 'last_ping', 'secret_ends'],
       [ID, 'dev', ENDPOINT.url, 'active', 'all sent', 'local-a', '204 2026-11-23T12:00:01.000Z'],
       [
         ...['ep_other', 'all', ENDPOINT.url, 'active'],
         'held up by failures, failing since 2026-11-23, 3 to retry, new ones to send',
         'local-b',
       ],
+      [
+        ...['ep_lost', 'dev', ENDPOINT.url, 'active', 'paused: writes are stopped, 4 given up', 'local-a'],
+        '2027-02-01T00:00:00.000Z',
+      ],
+      ['ep_many', 'dev', ENDPOINT.url, 'active', 'at least 100 given up', 'local-a', 'ended'],
       [''],
     ]);
     expect(code).toBe(0);
@@ -229,7 +247,10 @@ describe('replay', () => {
 
   it('asks the Region that delivers', async () => {
     const { code, stdout } = await webhooks('replay', ID, '--event', 'evt_1');
-    expect([code, stdout]).toEqual([0, `local-b delivers evt_1 to ${ID} again\n`]);
+    expect([code, stdout]).toEqual([
+      0,
+      `local-b sends evt_1 to ${ID} again; webhooks list shows how it goes\n`,
+    ]);
     expect(actions().at(-1)).toEqual(['local-b', 'webhooks.replay', { id: ID, event: 'evt_1' }]);
   });
 

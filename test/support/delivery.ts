@@ -19,6 +19,8 @@ export class VirtualTime {
   nowMs: number;
   /** By time, the earliest last. */
   #waiting: { readonly atMs: number; readonly go: () => void }[] = [];
+  /** Work of other threads, such as WebCrypto's, for which time waits. */
+  #held = 0;
 
   constructor(startMs: number) {
     this.nowMs = startMs;
@@ -37,12 +39,27 @@ export class VirtualTime {
     });
   }
 
+  /** Stops time until the work is done. @returns ends the stop */
+  hold(): () => void {
+    this.#held += 1;
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#held -= 1;
+      isHeld = false;
+    };
+  }
+
+  async #settled(): Promise<void> {
+    do await settled();
+    while (this.#held > 0);
+  }
+
   async run(untilMs: number): Promise<void> {
-    await settled();
+    await this.#settled();
     while (this.#waiting.length > 0 && this.#waiting.at(-1)!.atMs <= untilMs) {
       this.nowMs = this.#waiting.at(-1)!.atMs;
       while (this.#waiting.at(-1)?.atMs === this.nowMs) this.#waiting.pop()!.go();
-      await settled();
+      await this.#settled();
     }
     this.nowMs = untilMs;
   }
@@ -69,11 +86,13 @@ export interface WorldOptions {
   readonly send: (callback: Callback, time: VirtualTime) => Promise<Sent>;
   /** Whether a wake-up arrives. @default always */
   readonly arrives?: () => boolean;
+  /** Whether writes are stopped. @default never */
+  readonly isStopped?: () => boolean;
 }
 
 export const T0 = Date.UTC(2026, 10, 28);
 
-export function world({ send, arrives = () => true }: WorldOptions): World {
+export function world({ send, arrives = () => true, isStopped = () => false }: WorldOptions): World {
   const time = new VirtualTime(T0);
   const endpoints = memoryEndpoints();
   const orders = new Map<string, StoredEvent[]>();
@@ -102,7 +121,7 @@ export function world({ send, arrives = () => true }: WorldOptions): World {
     sign: async () => ({ header: 'v1a,', bySecret: true }),
     send: (callback) => send(callback, time),
     wake,
-    isStopped: async () => false,
+    isStopped: async () => isStopped(),
     region: HERE,
     regions: [HERE, 'eu-central-1'],
     nowMs,
@@ -155,7 +174,7 @@ export const newEndpoint = (id: string, changes: Partial<Endpoint> = {}): Endpoi
   payload: 'thin',
   rootKid: 'AAAAAA',
   salt: new Uint8Array(16),
-  previous: null,
+  previous: [],
   state: 'active',
   cursor: 0,
   cursorAtMs: 0,
@@ -218,6 +237,10 @@ export function memoryEndpoints(): Endpoints {
     },
     async putRetry(id, retry) {
       retries.set(id, (retries.get(id) ?? new Map()).set(retry.event, retry));
+    },
+    async hasten(id, event, untilMs) {
+      const retry = retries.get(id)?.get(event);
+      if (retry && retry.nextAtMs > untilMs) retries.get(id)!.set(event, { ...retry, nextAtMs: untilMs });
     },
     async dropRetry(id, event) {
       retries.get(id)?.delete(event);

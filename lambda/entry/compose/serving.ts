@@ -157,7 +157,10 @@ const tables = (runtime: WithTables): TableOptions => ({
 const callbackStores = (runtime: WithTables) => ({
   endpoints: endpoints(runtime),
   events: eventsTable(runtime),
+  publicRoots: publicKeys(runtime, 'webhook-root'),
+  isStopped: async () => (await writeStop(runtime).read()) !== undefined,
   region: requireEnv(runtime.env, 'COUNTERSIGN_REGION'),
+  nowMs: runtime.nowMs,
 });
 
 /** What calls consumers, and so differs on a platform that has no public endpoints. */
@@ -177,7 +180,6 @@ export function adminWrite(runtime: WithTables & WithSecrets, callbacks: Callbac
       keysetMaxAgeMs: numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS'),
       roots: keyset(runtime, 'webhook-root'),
       refusedRoots: refusedKids(runtime, 'webhook-root'),
-      nowMs,
     }),
     ...clientWriteActions({
       clients: clients(runtime),

@@ -164,8 +164,8 @@ class Receiver {
     const run = crypto.randomUUID();
     const begun = await this.#store.begin(id, run, LEASE_MS);
     if (begun === 'done') return SUCCESS;
-    // Success would end the attempts, but that run may yet fail.
-    if (begun !== 'begun') return refusal(503, 'the event is being handled', retryAfter(begun.heldForMs));
+    // Success would end the attempts, but that run may yet fail. `Retry-After` would hold up other events.
+    if (begun !== 'begun') return refusal(503, 'the event is being handled');
     const lease = this.#keepLease(id, run);
     try {
       await handler(event, { signal: lease.signal });
@@ -204,8 +204,6 @@ const refusal = (status: number, body: string, headers: Record<string, string> =
   headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },
   body: `${body}\n`,
 });
-
-const retryAfter = (ms: number) => ({ 'retry-after': String(Math.max(1, Math.ceil(ms / 1000))) });
 
 const ALREADY_READ = refusal(500, 'the body was read before: nothing may read it before this receiver does');
 

@@ -26,7 +26,7 @@ describe.each<[string, () => Endpoints]>([
       ...{ events: ['client.disabled'], payload: 'full', state: 'pending', cursor: 7, cursorAtMs: T0 },
       ping: { askedAtMs: T0, attempts: 1, nextAtMs: T0 + 1 },
       pinged: { atMs: T0, status: null, error: 'tls' },
-      previous: { rootKid: 'BBBBBB', salt: Buffer.alloc(16, 1), untilMs: T0 },
+      previous: [{ rootKid: 'BBBBBB', salt: Buffer.alloc(16, 1), untilMs: T0 }],
       salt: Buffer.alloc(16, 2),
     });
     await endpoints.create(endpoint);
@@ -75,5 +75,17 @@ describe.each<[string, () => Endpoints]>([
     expect((await endpoints.retries('ep_change')).map(({ attempts }) => attempts)).toEqual([2]);
     await endpoints.dropRetry('ep_change', 'evt_1');
     expect(await endpoints.retries('ep_change')).toEqual([]);
+  });
+
+  it('let a retry wait less, never longer, and bring none back that was delivered', async () => {
+    await endpoints.putRetry('ep_change', retry('evt_1'));
+    const next = async () => (await endpoints.retries('ep_change')).map(({ nextAtMs }) => nextAtMs);
+    await endpoints.hasten('ep_change', 'evt_1', T0 + 6_000);
+    expect(await next()).toEqual([T0 + 5_000]);
+    await endpoints.hasten('ep_change', 'evt_1', T0);
+    expect(await next()).toEqual([T0]);
+    await endpoints.dropRetry('ep_change', 'evt_1');
+    await endpoints.hasten('ep_change', 'evt_1', T0);
+    expect(await next()).toEqual([]);
   });
 });

@@ -94,6 +94,44 @@ it('an endpoint that asks for time gets it: nothing at all is sent until then', 
   ]);
 });
 
+it('what answers Retry-After for one event alone gets the others between its attempts', async () => {
+  const made = await one(({ headers }) => (headers['webhook-id'] === 'evt_0' ? failed(503, '60') : ok));
+  await made.emit(CLIENT);
+  for (let minute = 1; minute <= 200; minute++) {
+    await made.time.run(T0 + minute * MINUTE_MS);
+    await made.emit(CLIENT);
+  }
+  await made.time.run(T0 + DAY_MS);
+  const waited = made.sent
+    .filter(({ id }) => id !== 'evt_0')
+    .map(({ id, atMs }) => atMs - T0 - Number(id.slice(4)) * MINUTE_MS);
+  expect(waited).toHaveLength(200);
+  expect(Math.max(...waited)).toBeLessThanOrEqual(MINUTE_MS);
+});
+
+it('the longest of several Retry-After holds, for what is left of a page and of the retries, too', async () => {
+  const waits = ['30', '600', '60'];
+  const made = await one(({ headers }, { nowMs }) =>
+    nowMs < T0 + 5_000 ? failed(503, waits[Number(headers['webhook-id']!.slice(4)) % 3]) : ok,
+  );
+  await emitMany(made, 40);
+  await made.time.run(T0 + 9 * MINUTE_MS);
+  expect(made.sent).toHaveLength(PARALLEL);
+  await made.time.run(T0 + 12 * MINUTE_MS);
+  expect(new Set(made.sent.map(({ id }) => id)).size).toBe(40);
+});
+
+it('a round of retries ends with the first chunk that asks for time', async () => {
+  let answer = failed();
+  const made = await one(() => answer);
+  await emitMany(made, 60);
+  await made.time.run(T0 + 1_000);
+  const before = made.sent.length;
+  answer = failed(503, '600');
+  await made.time.run(T0 + 9 * MINUTE_MS);
+  expect(made.sent.length - before).toBe(PARALLEL);
+});
+
 it('410 ends the endpoint, and its undelivered events are dead letters', async () => {
   const made = await one(() => failed(410));
   await emitMany(made, 2);
@@ -158,6 +196,72 @@ it('an endpoint that takes some events stays active; those it never takes are de
   await made.time.run(T0 + 4 * DAY_MS);
   expect((await made.endpoint(ID)).state).toBe('active');
   expect((await made.dead(ID)).map(({ event }) => event)).toEqual(['evt_0']);
+});
+
+it('an endpoint that is disabled and enabled again gets what waited, at once; nothing of it is dead', async () => {
+  let isDown = true;
+  const made = await one(() => (isDown ? failed() : ok));
+  await emitMany(made, 30);
+  await made.time.run(T0 + HOUR_MS);
+  await made.endpoints.change(ID, { state: 'disabled', ping: null });
+  void made.deliver.turn(ID);
+  await made.time.run(T0 + 2 * HOUR_MS);
+  isDown = false;
+  const before = made.sent.length;
+  const ping = { askedAtMs: made.time.nowMs, attempts: 0, nextAtMs: made.time.nowMs };
+  await made.endpoints.change(ID, { state: 'pending', ping, failingSinceMs: null });
+  await made.time.run(T0 + 2 * HOUR_MS + 2 * MINUTE_MS);
+  expect(made.sent.length - before).toBe(31);
+  expect([await made.endpoints.retries(ID), await made.dead(ID)]).toEqual([[], []]);
+  expect(made.log).toEqual([]);
+});
+
+it('what an endpoint that stays disabled did not take is dead three days after its first attempt', async () => {
+  const made = await one(() => failed());
+  await emitMany(made, 3);
+  await made.time.run(T0 + HOUR_MS);
+  await made.endpoints.change(ID, { state: 'disabled', ping: null });
+  await made.time.run(T0 + HORIZON_MS - MINUTE_MS);
+  expect(await made.endpoints.retries(ID)).toHaveLength(3);
+  await made.time.run(T0 + HORIZON_MS + 2 * MINUTE_MS);
+  expect([await made.endpoints.retries(ID), (await made.dead(ID)).length]).toEqual([[], 3]);
+});
+
+it('a ping that is answered makes all retries due: few come back as fast as a hundred', async () => {
+  let isDown = true;
+  const made = await one(() => (isDown ? failed() : ok));
+  await emitMany(made, 3);
+  await made.time.run(T0 + 10 * HOUR_MS);
+  isDown = false;
+  const before = made.sent.length;
+  const ping = { askedAtMs: made.time.nowMs, attempts: 0, nextAtMs: made.time.nowMs };
+  await made.endpoints.change(ID, { ping });
+  await made.time.run(T0 + 10 * HOUR_MS + 2 * MINUTE_MS);
+  expect(made.sent.slice(before).map(({ id }) => id)).toEqual([
+    `evt_ping_a_${ping.askedAtMs}`,
+    ...['evt_0', 'evt_1', 'evt_2'],
+  ]);
+});
+
+it('what a slow endpoint does not take in the turn that closes its circuit comes in the next ones', async () => {
+  let isDown = true;
+  const made = await one(async (_, time) => {
+    if (isDown) return failed();
+    await time.sleep(8_000);
+    return ok;
+  });
+  for (let i = 0; i < MOST_RETRIES; i++) {
+    await made.emit(CLIENT);
+    await made.time.run(T0 + i * 5 * MINUTE_MS);
+  }
+  // Some have failed five times, and have their next step in the evening.
+  await made.time.run(T0 + 9 * HOUR_MS);
+  isDown = false;
+  const before = made.sent.length;
+  await made.time.run(T0 + 12 * HOUR_MS);
+  const back = made.sent.slice(before);
+  expect(new Set(back.map(({ id }) => id)).size).toBe(MOST_RETRIES);
+  expect(back.at(-1)!.atMs - back[0]!.atMs).toBeLessThan(5 * MINUTE_MS);
 });
 
 it('an endpoint is active only after a signed ping, and gets what happened meanwhile', async () => {
@@ -231,6 +335,82 @@ it('a worker that ended in the middle leaves nothing out: the next one begins be
   await made.time.run(T0 + LEASE_MS + 2 * MINUTE_MS);
   expect(new Set(made.sent.map(({ id }) => id)).size).toBe(3);
   expect(await made.endpoint(ID)).toMatchObject({ cursor: 3 });
+});
+
+it('an event that is read again after a crash waits for its retry, and is not sent beside it', async () => {
+  const made = await one(() => failed());
+  const { save } = made.endpoints;
+  await made.emit(CLIENT);
+  let isDown = true;
+  made.endpoints.save = async (...args) => (isDown ? Promise.reject(new Error('down')) : save(...args));
+  await made.time.run(T0 + 1_000);
+  isDown = false;
+  await made.time.run(T0 + LEASE_MS + 2 * MINUTE_MS);
+  expect(made.sent).toHaveLength(2);
+  expect(await made.endpoints.retries(ID)).toMatchObject([{ event: 'evt_0', attempts: 2, firstAtMs: T0 }]);
+});
+
+it('what follows the page in which an endpoint ended is delivered once it is enabled again', async () => {
+  let isGone = true;
+  const made = await one(() => (isGone ? failed(410) : ok));
+  await emitMany(made, PARALLEL + 5);
+  await made.time.run(T0 + 2 * MINUTE_MS);
+  expect(await made.endpoint(ID)).toMatchObject({ state: 'gone', cursor: PARALLEL });
+  isGone = false;
+  const before = made.sent.length;
+  await made.endpoints.change(ID, { state: 'active' });
+  await made.time.run(T0 + 4 * MINUTE_MS);
+  expect(made.sent.slice(before).map(({ id }) => id)).toEqual(
+    Array.from({ length: 5 }, (_, i) => `evt_${PARALLEL + i}`),
+  );
+});
+
+it('while writes are stopped, nothing is sent and nothing is written', async () => {
+  let [isStopped, sent] = [true, 0];
+  const made = world({
+    async send() {
+      sent += 1;
+      return ok;
+    },
+    isStopped: () => isStopped,
+  });
+  const before = newEndpoint(ID, { ping: { askedAtMs: T0, attempts: 0, nextAtMs: T0 } });
+  await made.endpoints.create(before);
+  made.startSchedule();
+  await made.emit(CLIENT);
+  await made.time.run(T0 + HOUR_MS);
+  expect([sent, await made.endpoint(ID)]).toEqual([0, before]);
+  isStopped = false;
+  await made.time.run(T0 + HOUR_MS + 2 * MINUTE_MS);
+  expect(sent).toBe(2);
+});
+
+it('an event that waits under an open circuit is dead after three days, without an attempt', async () => {
+  const open = { openSinceMs: T0, probes: 6, probeAtMs: T0 + 12 * HOUR_MS, failingSinceMs: T0 };
+  const made = await one(() => failed(), open);
+  const waiting = (event: string, firstAtMs: number) =>
+    made.endpoints.putRetry(ID, {
+      ...{ event, type: 'registration.created', timestamp: '', data: '{}', attempts: 7, firstAtMs },
+      ...{ nextAtMs: firstAtMs + HORIZON_MS, lastStatus: 500, lastError: null },
+    });
+  await waiting('evt_old', T0 - HORIZON_MS + HOUR_MS);
+  await waiting('evt_new', T0);
+  await made.time.run(T0 + 2 * HOUR_MS);
+  expect((await made.dead(ID)).map(({ event }) => event)).toEqual(['evt_old']);
+  expect((await made.endpoints.retries(ID)).map(({ event }) => event)).toEqual(['evt_new']);
+  expect(made.sent).toEqual([]);
+});
+
+it('what a worker wrote after its endpoint was deleted goes after an hour', async () => {
+  const made = await one(() => ok);
+  await made.endpoints.putRetry('ep_deleted', {
+    ...{ event: 'evt_1', type: 'registration.created', timestamp: '', data: '{}', attempts: 1 },
+    ...{ firstAtMs: T0, nextAtMs: T0, lastStatus: 500, lastError: null },
+  });
+  await made.time.run(T0 + HOUR_MS);
+  expect(await made.endpoints.retries('ep_deleted')).toHaveLength(1);
+  await made.time.run(T0 + HOUR_MS + MINUTE_MS);
+  expect(await made.endpoints.retries('ep_deleted')).toEqual([]);
 });
 
 it('a lost wake-up costs a minute', async () => {

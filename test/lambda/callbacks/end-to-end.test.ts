@@ -104,6 +104,8 @@ async function stage({ timeoutMs = 5_000 } = {}) {
     refusedKeys: async () => [],
     roots: cacheOf(roots),
     refusedRoots: async () => [],
+    publicRoots: { read: async () => undefined },
+    isStopped: async () => isStopped,
     guard: LOOPBACK,
     resolve: async () => [{ address: '127.0.0.1', family: 4 }],
     wake: async () => {},

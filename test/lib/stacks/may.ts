@@ -110,6 +110,7 @@ export const ITEMS = [
   ...PURPOSES.map((purpose) => `revoked#${purpose}`),
   'revoked#webhook',
   'public#webhook',
+  'public#webhook-root',
   'stop#writes',
   'deny#jti',
   `evacuated#${HERE}`,

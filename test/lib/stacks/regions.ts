@@ -411,6 +411,7 @@ it('each Region has alarms, and each health check has one', () => {
     'callbacks-late-silent',
     'callbacks-late-turns',
     'callbacks-secret-ended',
+    'callbacks-secret-ends',
   ];
   expect(alarmNames(prod.part('region-eu-central-1')).sort()).toEqual(
     [...everywhere, 'evacuated-eu-west-1'].sort(),

@@ -500,6 +500,13 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'revoked-everywhere',
     'lambda/rotate/revoke.ts',
+    'error instanceof TooLate || ',
+    '',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'revoked-everywhere',
+    'lambda/rotate/revoke.ts',
     'const refused = await refuseEverywhere(regions, kids, times.eachMs);',
     'const refused = await refuseEverywhere(regions, [], times.eachMs);',
     'test/lambda/rotate/rotation.test.ts',
@@ -1457,7 +1464,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home',
     'lambda/rotate/key-home.ts',
-    'if (keysRegion !== region)',
+    'if (keysManagedBy !== region)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
   ),

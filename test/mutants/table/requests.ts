@@ -483,7 +483,7 @@ export const REQUESTS: readonly Mutant[] = [
     CLIENTS,
   ),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', ' && !isBroughtKeysRevocation(sk)', '', CLIENTS),
-  mutant('old-key-dead', 'lambda/adapters/clients.ts', '&& !/#\\d+$/.test(sk)', '', REVOCATION),
+  mutant('old-key-dead', 'lambda/adapters/clients.ts', '&& !/#\\d+$/.test(sk)', '', STORES),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', 'used.includes(REVOKED + kid) || ', '', CLIENTS),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', ' || used.includes(KEY + kid)', '', CLIENTS),
   mutant(
@@ -538,8 +538,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'old-key-dead',
     'lambda/adapters/client-items.ts',
-    'item.salt?.B && !isSame',
-    '!item.salt || !isSame',
+    'keys.filter(([, item]) => !isOf(record, item))',
+    'keys.filter(([, item]) => !item.salt || !isOf(record, item))',
     STORES,
   ),
   mutant(
@@ -547,6 +547,34 @@ export const REQUESTS: readonly Mutant[] = [
     'lambda/adapters/client-items.ts',
     '    salt: { B: salt },\n    alg',
     '    alg',
+    STORES,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/client-items.ts',
+    'items.filter((item) => isOf(record, item) ||',
+    'items.filter((item) => true ||',
+    STORES,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    '`attribute_not_exists(salt) OR salt = :salt${',
+    '`attribute_not_exists(nothing) OR salt = :salt${',
+    STORES,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    "${leftover ? ' OR salt = :leftover' : ''}",
+    '',
+    STORES,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    'if (revoked && isOf(key, revoked)) return true;',
+    'if (revoked) return true;',
     STORES,
   ),
   mutant('old-key-dead', 'lambda/admin/rotate-key.ts', 'client.revoked.has(made.key.kid) || ', '', CLIENTS),
@@ -638,7 +666,7 @@ export const REQUESTS: readonly Mutant[] = [
       'lambda/adapters/clients.ts',
       `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command), pause));`,
       `${before}\n    return 'answer' in (await call('clients', () => dynamodb.send(command), ['ConditionalCheckFailedException']));`,
-      CONFLICTS,
+      `${CONFLICTS} ${STORES}`,
     ),
   ),
   mutant(
@@ -651,7 +679,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'write-conflict',
     'lambda/adapters/clients.ts',
-    'if (!found.includes(REVOKED + kid)) ',
+    'if (revoked && isOf(key, revoked)) return true;',
     '',
     'test/lambda/adapters/registry.test.ts',
   ),
@@ -1036,9 +1064,16 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'revoke-key',
     'lambda/adapters/clients.ts',
+    'REVOKED + kid, revokedAt(nowMs))',
+    "'state', revokedAt(nowMs))",
+    REVOCATION,
+  ),
+  mutant(
+    'revoke-key',
+    'lambda/adapters/clients.ts',
     'sk: { S: REVOKED + kid }',
     "sk: { S: 'state' }",
-    REVOCATION,
+    CLIENTS,
   ),
   mutant(
     'no-secret-logged',

@@ -641,7 +641,7 @@ export const SDK: readonly Mutant[] = [
   mutant(
     'handled-at-least-once',
     'sdk/typescript/webhooks/handler.ts',
-    "return refusal(503, 'the event is being handled', retryAfter(begun.heldForMs));",
+    "return refusal(503, 'the event is being handled');",
     'return SUCCESS;',
     'test/sdk/webhooks/handler.test.ts',
   ),

@@ -174,8 +174,8 @@ describe('a slow run', () => {
     for (let minutes = 0; minutes < 30; minutes++) {
       const again = await attempt(receiver(on, store));
       expect(again.status).toBe(503);
-      expect(Number(again.headers.get('retry-after'))).toBeGreaterThan(0);
-      expect(Number(again.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+      // The platform would send no other event until then.
+      expect(again.headers.get('retry-after')).toBeNull();
       await vi.advanceTimersByTimeAsync(60_000);
     }
     runs[0]!.resolve();
