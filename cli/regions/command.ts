@@ -95,8 +95,8 @@ Example:
 
 /**
  * A run that ended just after the last stack and the replicas went left nothing to do but the endpoints, the
- * flag and the record, which still names the Region. A Region with its own key and topic has no base stack, so
- * the replicas may be all that is left of it.
+ * flag and the record, which still names the Region. A Region with its own key and topic has no base stack:
+ * its replicas may be all that is left of it.
  *
  * @throws CliError where the record does not name it, so that a mistyped name never counts as removed
  */
