@@ -46,6 +46,7 @@ const ADA = { ...CLIENT, user_id: 'ada' };
 const RUN_AGAIN = 'run the command again: that does no harm';
 const LOST: [AdminAction, object, string][] = [
   ['clients.create', {}, 'look with countersign clients list --local 4100; if the client is there'],
+  ['clients.invite', CLIENT, 'look with countersign clients show acme --local 4100; if the client is there'],
   ['clients.update', CLIENT, 'look with countersign clients show acme --local 4100'],
   ['clients.rotate-key', CLIENT, 'look with countersign clients show acme --local 4100; if it has a new key'],
   ['clients.revoke-key', CLIENT, 'look with countersign clients show acme --local 4100; to run it again'],
