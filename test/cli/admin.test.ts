@@ -71,7 +71,12 @@ const LOST: [AdminAction, object, string][] = [
     { all: true, url: 'https://hooks.example.com' },
     'look with countersign webhooks list --local 4100; if the endpoint is there',
   ],
-  ...(['update', 'delete', 'test', 'replay', 'move'] as const).map((name): [AdminAction, object, string] => [
+  [
+    'webhooks.update',
+    { id: 'ep_1' },
+    'look with countersign webhooks list --local 4100; run the command again: the secrets before a new one sign for another day',
+  ],
+  ...(['delete', 'test', 'replay', 'move'] as const).map((name): [AdminAction, object, string] => [
     `webhooks.${name}`,
     { id: 'ep_1' },
     'look with countersign webhooks list --local 4100',
