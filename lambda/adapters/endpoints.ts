@@ -1,14 +1,17 @@
 /**
- * Callback endpoints in the `clients` table. An endpoint's item holds all that decides what is delivered
+ * Callback endpoints in the `clients` table. An endpoint's items hold all that decides what is delivered
  * next, so every Region has it, and no message that is lost loses an event. Each failed event has an item of
  * its own until it is delivered or dead.
+ *
+ * Regions that write one item at a time overwrite each other, where the table is eventually consistent. So
+ * what operators decide, which Region delivers, and how far each holder is, are items of their own
+ * (docs/decisions/0055-one-writer-an-item.md).
  */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { DEAD, ENDPOINT, ENDPOINTS, RETRY, WRITES } from '../contract/items.ts';
+import { DEAD, ENDPOINT, ENDPOINTS, HOLDER, PROGRESS, RETRY, WRITES } from '../contract/items.ts';
 import {
   DeleteItemCommand,
   type Dynamodb,
-  GetItemCommand,
   PutItemCommand,
   QueryCommand,
   UpdateItemCommand,
@@ -21,6 +24,8 @@ export type EndpointState = 'pending' | 'active' | 'disabled' | 'gone';
 /** What the endpoint's owner and operators decide. */
 export interface EndpointSettings {
   readonly url: string;
+  /** Since when it is this URL. */
+  readonly urlSinceMs: number;
   /** Types that are sent; null for all. */
   readonly events: readonly string[] | null;
   readonly payload: 'thin' | 'full';
@@ -40,6 +45,8 @@ export interface PreviousSecret {
 /** What delivery decides. */
 export interface EndpointProgress {
   readonly state: EndpointState;
+  /** The URL that answered a ping last; null if none has. Another one has to answer first. */
+  readonly verified: string | null;
   /** Number of the last event of the holder's order that is delivered, left out, or has a retry. */
   readonly cursor: number;
   /** When that event was written, or earlier where changes of other Regions were late. */
@@ -66,6 +73,13 @@ export interface Endpoint extends EndpointSettings, EndpointProgress {
   readonly client: string;
   /** The Region that delivers. */
   readonly holder: string;
+  /** Names the time for which it does. */
+  readonly term: string;
+  /**
+   * Where the holder has not begun: its progress is that of the Region before, in whose order `cursor` is a
+   * number. `sinceMs`: an operator's, from when on it delivers.
+   */
+  readonly takesOver: { readonly sinceMs: number | null } | null;
   readonly createdAtMs: number;
   readonly lease: string | null;
   readonly leaseUntilMs: number;
@@ -94,21 +108,22 @@ export interface Endpoints {
   /** @returns every endpoint, and by its id the retries of each */
   list(): Promise<{ endpoints: Endpoint[]; retries: Map<string, Retry[]> }>;
   retries(id: string): Promise<Retry[]>;
-  create(endpoint: Endpoint): Promise<void>;
-  /** @returns whether there was such an endpoint */
+  create(endpoint: Omit<Endpoint, 'term' | 'takesOver'>): Promise<void>;
+  /** In any Region. @returns whether there was such an endpoint */
   remove(id: string): Promise<boolean>;
-  /** @returns the endpoint, if nobody else holds a lease on it */
-  take(id: string, lease: string, nowMs: number, untilMs: number): Promise<Endpoint | undefined>;
-  /** @returns whether the lease was still held; without it nothing is written */
-  save(id: string, lease: string, changes: Partial<EndpointProgress>, then: Lease): Promise<boolean>;
+  /** In any Region. @returns whether the endpoint was still in its term */
+  move(endpoint: Term & Pick<Endpoint, 'takesOver'>, to: Move): Promise<boolean>;
+  /** In the holder: its term begins, unless it has. The progress of the Region before goes. */
+  begin(endpoint: Term, progress: EndpointProgress): Promise<void>;
+  /** In the holder. @returns the endpoint, if nobody else holds a lease on it, and the Region still does */
+  take(endpoint: Term, lease: string, nowMs: number, untilMs: number): Promise<Endpoint | undefined>;
+  /** In the holder. @returns whether the lease was still held; without it nothing is written */
+  save(endpoint: Term, lease: string, changes: Partial<EndpointProgress>, then: Lease): Promise<boolean>;
   /**
-   * For operators: a worker that is under way loses its lease, so it overwrites nothing. @returns whether
-   * there is such an endpoint
+   * For operators, in the holder: a worker that is under way loses its lease, so it overwrites nothing.
+   * @returns whether there is such an endpoint, and it was in its term all the time
    */
-  change(
-    id: string,
-    changes: Partial<EndpointSettings & EndpointProgress & { holder: string }>,
-  ): Promise<boolean>;
+  change(endpoint: Term, changes: Partial<EndpointSettings & EndpointProgress>): Promise<boolean>;
   putRetry(id: string, retry: Retry): Promise<void>;
   /** Lets an event that waits for a retry wait until then at most. */
   hasten(id: string, event: string, untilMs: number): Promise<void>;
@@ -123,6 +138,16 @@ export interface Endpoints {
   ): Promise<{ letters: DeadLetter[]; next?: string }>;
 }
 
+/** An endpoint in the term of one holder. */
+export type Term = Pick<Endpoint, 'id' | 'term'>;
+
+export interface Move {
+  readonly holder: string;
+  readonly atMs: number;
+  /** From when on it delivers. @default from where the Region before was, as far as the two may differ */
+  readonly sinceMs?: number | undefined;
+}
+
 /** What becomes of the lease: kept until then, or given back. */
 export type Lease = { readonly keepUntilMs: number } | 'release';
 
@@ -134,13 +159,14 @@ const deadSort = ({ deadAtMs, event }: Pick<DeadLetter, 'event' | 'deadAtMs'>): 
   `${String(deadAtMs).padStart(15, '0')}#${event}`;
 
 export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause = randomPause): Endpoints {
-  const key = (id: string) => ({ pk: { S: ENDPOINTS }, sk: { S: ENDPOINT + id } });
+  const key = (sort: string) => ({ pk: { S: ENDPOINTS }, sk: { S: ENDPOINT + sort } });
+  const progressKey = ({ id, term }: Term) => key(id + PROGRESS + term);
   const retryKey = (id: string, event: string) => ({
     pk: { S: ENDPOINTS },
     sk: { S: retryPrefix(id) + event },
   });
   const write = (command: PutItemCommand | DeleteItemCommand | UpdateItemCommand) =>
-    writeGlobal('clients', () => dynamodb.send<{ Attributes?: Item }>(command as never), pause);
+    writeGlobal('clients', () => dynamodb.send(command as never), pause);
 
   async function query(
     pk: string,
@@ -169,12 +195,13 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
     return { items, next: from };
   }
 
+  /** @returns whether there was such an item, and the condition held */
   async function update(
-    id: string,
+    Key: ReturnType<typeof key>,
     changes: Changes,
-    condition: string,
-    values: Item,
-  ): Promise<Item | undefined> {
+    condition = '',
+    values: Item = {},
+  ): Promise<boolean> {
     const names: Record<string, string> = {};
     const set: string[] = [];
     const remove: string[] = [];
@@ -196,98 +223,126 @@ export function createEndpoints(dynamodb: Dynamodb, table: string, pause: Pause 
     const result = await write(
       new UpdateItemCommand({
         TableName: table,
-        Key: key(id),
+        Key,
         UpdateExpression: expression.join(' ').trim(),
         ConditionExpression: `attribute_exists(pk)${condition}`,
         ...(Object.keys(names).length > 0 && { ExpressionAttributeNames: names }),
         ExpressionAttributeValues: values,
-        ReturnValues: 'ALL_NEW',
       }),
     );
-    return 'answer' in result ? (result.answer.Attributes ?? {}) : undefined;
+    return 'answer' in result;
   }
 
+  /** @returns whether nothing stood there */
+  async function put(Key: ReturnType<typeof key>, changes: Changes): Promise<boolean> {
+    const attributes = Object.entries(changes).filter(([, value]) => value !== null);
+    const result = await write(
+      new PutItemCommand({
+        TableName: table,
+        Item: { ...Key, ...(Object.fromEntries(attributes) as Item), [WRITES]: { N: '1' } },
+        ConditionExpression: 'attribute_not_exists(pk)',
+      }),
+    );
+    return 'answer' in result;
+  }
+
+  /** @returns whether there was such an item */
+  async function drop(sort: string): Promise<boolean> {
+    const result = await write(
+      new DeleteItemCommand({
+        TableName: table,
+        Key: key(sort),
+        ConditionExpression: 'attribute_exists(pk)',
+      }),
+    );
+    return 'answer' in result;
+  }
+
+  const partsOf = async (id: string): Promise<Parts> => {
+    const { items } = await query(ENDPOINTS, ENDPOINT + id);
+    return byEndpoint(items).get(id) ?? new Map();
+  };
+
+  const get = async (id: string): Promise<Endpoint | undefined> => toEndpoint(id, await partsOf(id));
+
   return {
-    async get(id) {
-      const command = new GetItemCommand({ TableName: table, Key: key(id), ConsistentRead: true });
-      const { Item } = (await call('clients', () => dynamodb.send(command))).answer;
-      return Item && toEndpoint(Item);
-    },
+    get,
 
     async list() {
       const { items } = await query(ENDPOINTS, undefined);
       const retries = new Map<string, Retry[]>();
-      const endpoints: Endpoint[] = [];
       for (const item of items) {
         const sk = textOf(item, 'sk');
-        if (sk.startsWith(ENDPOINT)) endpoints.push(toEndpoint(item));
-        else {
-          const id = sk.slice(RETRY.length, sk.indexOf('#', RETRY.length));
-          retries.set(id, [...(retries.get(id) ?? []), toRetry(item)]);
-        }
+        if (!sk.startsWith(RETRY)) continue;
+        const id = sk.slice(RETRY.length, sk.indexOf('#', RETRY.length));
+        retries.set(id, [...(retries.get(id) ?? []), toRetry(item)]);
       }
+      const endpoints = [...byEndpoint(items)].flatMap(([id, parts]) => toEndpoint(id, parts) ?? []);
       return { endpoints, retries };
     },
 
     retries: async (id) => (await query(ENDPOINTS, retryPrefix(id))).items.map(toRetry),
 
-    async create(endpoint) {
-      const { id, lease: _, leaseUntilMs: __, ...rest } = endpoint;
-      const attributes = Object.entries(attributesOf(rest)).filter(([, value]) => value !== null);
-      await write(
-        new PutItemCommand({
-          TableName: table,
-          Item: {
-            ...key(id),
-            ...(Object.fromEntries(attributes) as Item),
-            lease_until: { N: '0' },
-            [WRITES]: { N: '1' },
-          },
-        }),
-      );
+    async create({ id, client, createdAtMs, holder, lease: _, leaseUntilMs: __, ...rest }) {
+      const { settings, progress } = split(rest);
+      const term = termOf({ holder, atMs: createdAtMs });
+      await put(progressKey({ id, term }), { ...progress, lease_until: number(0) });
+      await put(key(id), { ...settings, client: text(client), created_at: number(createdAtMs) });
+      await put(key(id + HOLDER), { holder: text(holder), term: text(term) });
     },
 
     async remove(id) {
-      const result = await write(
-        new DeleteItemCommand({
-          TableName: table,
-          Key: key(id),
-          ConditionExpression: 'attribute_exists(pk)',
-        }),
-      );
+      for (const part of (await partsOf(id)).keys()) if (part !== '') await drop(id + part);
+      const existed = await drop(id);
       for (const { event } of await this.retries(id)) await this.dropRetry(id, event);
       for (let next: string | undefined = ''; next !== undefined; ) {
         const page: Awaited<ReturnType<Endpoints['dead']>> = await this.dead(id, undefined, 100);
         for (const letter of page.letters) await this.dropDead(id, letter);
         next = page.next;
       }
-      return 'answer' in result;
+      return existed;
     },
 
-    async take(id, lease, nowMs, untilMs) {
-      const item = await update(
-        id,
-        { lease: { S: lease }, lease_until: { N: String(untilMs) } },
-        ' AND lease_until < :now',
-        { ':now': { N: String(nowMs) } },
-      );
-      return item && toEndpoint(item);
+    async move({ id, term, takesOver }, { holder, atMs, sinceMs = takesOver?.sinceMs ?? undefined }) {
+      const next = termOf({ holder, atMs: Math.max(atMs, termMs(term) + 1) });
+      const changes = { holder: text(holder), term: text(next), since: number(sinceMs ?? null) };
+      return update(key(id + HOLDER), changes, ' AND term = :before', { ':before': { S: term } });
     },
 
-    async save(id, lease, changes, then) {
-      const leased: Changes =
+    async begin(endpoint, progress) {
+      await put(progressKey(endpoint), { ...split(progress).progress, lease_until: number(0) });
+      for (const part of (await partsOf(endpoint.id)).keys())
+        if (part.startsWith(PROGRESS) && part < PROGRESS + endpoint.term) await drop(endpoint.id + part);
+    },
+
+    async take(endpoint, lease, nowMs, untilMs) {
+      const leased = { lease: text(lease), lease_until: number(untilMs) };
+      const values = { ':now': { N: String(nowMs) } };
+      if (!(await update(progressKey(endpoint), leased, ' AND lease_until < :now', values))) return undefined;
+      // Whoever changes or moves it from now on takes the lease away, or is seen here.
+      const held = await get(endpoint.id);
+      return held?.term === endpoint.term ? held : undefined;
+    },
+
+    async save(endpoint, lease, changes, then) {
+      const leased =
         then === 'release'
-          ? { lease: null, lease_until: { N: '0' } }
-          : { lease_until: { N: String(then.keepUntilMs) } };
-      const held = await update(id, { ...attributesOf(changes), ...leased }, ' AND lease = :lease', {
-        ':lease': { S: lease },
-      });
-      return held !== undefined;
+          ? { lease: null, lease_until: number(0) }
+          : { lease_until: number(then.keepUntilMs) };
+      const saved = { ...split(changes).progress, ...leased };
+      return update(progressKey(endpoint), saved, ' AND lease = :lease', { ':lease': { S: lease } });
     },
 
-    change: async (id, changes) =>
-      (await update(id, { ...attributesOf(changes), lease: null, lease_until: { N: '0' } }, '', {})) !==
-      undefined,
+    async change(endpoint, changes) {
+      const { id, term } = endpoint;
+      const { settings, progress } = split(changes);
+      if (Object.keys(settings).length > 0 && !(await update(key(id), settings))) return false;
+      const free = { lease: null, lease_until: number(0) };
+      const changed = await update(progressKey(endpoint), { ...progress, ...free });
+      // A move takes settings along. It reads progress after it has written the holder, so this look sees it,
+      // or it has seen this change.
+      return Object.keys(progress).length === 0 || (changed && (await get(id))?.term === term);
+    },
 
     async putRetry(id, retry) {
       await write(
@@ -357,9 +412,9 @@ const number = (value: number | null): AttributeValue | null =>
 const json = (value: object | null): AttributeValue | null => text(value && JSON.stringify(value));
 
 /** The attribute of each member, and how its value is written. */
-const ATTRIBUTES = {
-  client: ['client', text],
+const SETTINGS = {
   url: ['url', text],
+  urlSinceMs: ['url_since', number],
   events: ['events', json],
   payload: ['payload', text],
   rootKid: ['root_kid', text],
@@ -369,8 +424,10 @@ const ATTRIBUTES = {
     (value: EndpointSettings['previous']) =>
       json(value.map((each) => ({ ...each, salt: Buffer.from(each.salt).toString('base64url') }))),
   ],
+} as const satisfies Attributes<EndpointSettings>;
+const PROGRESS_ATTRIBUTES = {
   state: ['state', text],
-  holder: ['holder', text],
+  verified: ['verified', text],
   cursor: ['cursor', number],
   cursorAtMs: ['cursor_at', number],
   openSinceMs: ['open_since', number],
@@ -379,14 +436,24 @@ const ATTRIBUTES = {
   failingSinceMs: ['failing_since', number],
   ping: ['ping', json],
   pinged: ['pinged', json],
-  createdAtMs: ['created_at', number],
-} as const satisfies Record<string, readonly [string, (value: never) => AttributeValue | null]>;
+} as const satisfies Attributes<EndpointProgress>;
+type Attributes<T> = {
+  readonly [M in keyof T]-?: readonly [string, (value: T[M]) => AttributeValue | null];
+};
 
-function attributesOf(changes: Partial<Endpoint>): Changes {
+/** @returns what belongs to each of the two items */
+const split = (changes: Partial<EndpointSettings & EndpointProgress>) => ({
+  settings: attributesOf<EndpointSettings>(SETTINGS, changes),
+  progress: attributesOf<EndpointProgress>(PROGRESS_ATTRIBUTES, changes),
+});
+
+function attributesOf<T>(attributes: Attributes<T>, changes: Partial<T>): Changes {
   return Object.fromEntries(
-    Object.entries(changes).map(([member, value]) => {
-      const [name, write] = ATTRIBUTES[member as keyof typeof ATTRIBUTES];
-      return [name, (write as (value: unknown) => AttributeValue | null)(value)];
+    (Object.keys(attributes) as (keyof T)[]).flatMap((member) => {
+      const value = changes[member];
+      if (value === undefined) return [];
+      const [attribute, write] = attributes[member];
+      return [[attribute, write(value)]];
     }),
   );
 }
@@ -394,33 +461,94 @@ function attributesOf(changes: Partial<Endpoint>): Changes {
 const jsonOf = (item: Item, name: string) => (item[name]?.S === undefined ? null : JSON.parse(item[name].S));
 const numberOrNull = (item: Item, name: string): number | null => (item[name] ? numberOf(item, name) : null);
 
-function toEndpoint(item: Item): Endpoint {
-  const previous: { readonly salt: string }[] = jsonOf(item, 'previous_secrets') ?? [];
-  return {
-    id: textOf(item, 'sk').slice(ENDPOINT.length),
-    client: textOf(item, 'client'),
-    url: textOf(item, 'url'),
-    events: jsonOf(item, 'events'),
-    payload: textOf(item, 'payload') as Endpoint['payload'],
-    rootKid: textOf(item, 'root_kid'),
-    salt: present(item.salt?.B, 'salt'),
+/** The items of an endpoint, by what follows its id in their sort keys, and in the order of that. */
+type Parts = ReadonlyMap<string, Item>;
+
+function byEndpoint(items: readonly Item[]): Map<string, Map<string, Item>> {
+  const all = new Map<string, Map<string, Item>>();
+  for (const item of items) {
+    const sk = textOf(item, 'sk');
+    if (!sk.startsWith(ENDPOINT)) continue;
+    const [id = '', ...part] = sk.slice(ENDPOINT.length).split(/(?=#)/);
+    all.set(id, (all.get(id) ?? new Map<string, Item>()).set(part.join(''), item));
+  }
+  return all;
+}
+
+/** Terms of one endpoint are in the order of their text. */
+const termOf = ({ holder, atMs }: Move): string => `${String(atMs).padStart(15, '0')}.${holder}`;
+const termMs = (term: string): number => Number(term.slice(0, 15));
+
+/** @returns undefined where the endpoint was deleted, or has not arrived */
+function toEndpoint(id: string, parts: Parts): Endpoint | undefined {
+  const [settings, held] = [parts.get(''), parts.get(HOLDER)];
+  if (!settings || !held) return undefined;
+  const [holder, term] = [textOf(held, 'holder'), textOf(held, 'term')];
+  const own = parts.get(PROGRESS + term);
+  const progress = own ?? [...parts].findLast(([part]) => part.startsWith(PROGRESS))?.[1];
+  const createdAtMs = numberOf(settings, 'created_at');
+  const previous: { readonly salt: string }[] = jsonOf(settings, 'previous_secrets') ?? [];
+  const endpoint: Endpoint = {
+    id,
+    client: textOf(settings, 'client'),
+    url: textOf(settings, 'url'),
+    urlSinceMs: numberOf(settings, 'url_since'),
+    events: jsonOf(settings, 'events'),
+    payload: textOf(settings, 'payload') as Endpoint['payload'],
+    rootKid: textOf(settings, 'root_kid'),
+    salt: present(settings.salt?.B, 'salt'),
     previous: previous.map((each) => ({
       ...(each as unknown as PreviousSecret),
       salt: Buffer.from(each.salt, 'base64url'),
     })),
-    state: textOf(item, 'state') as EndpointState,
-    holder: textOf(item, 'holder'),
-    cursor: numberOf(item, 'cursor'),
-    cursorAtMs: numberOf(item, 'cursor_at'),
-    openSinceMs: numberOrNull(item, 'open_since'),
-    probes: numberOf(item, 'probes'),
-    probeAtMs: numberOf(item, 'probe_at'),
-    failingSinceMs: numberOrNull(item, 'failing_since'),
-    ping: jsonOf(item, 'ping'),
-    pinged: jsonOf(item, 'pinged'),
-    createdAtMs: numberOf(item, 'created_at'),
-    lease: item.lease?.S ?? null,
-    leaseUntilMs: numberOf(item, 'lease_until'),
+    ...(progress ? toProgress(progress) : newProgress(createdAtMs)),
+    holder,
+    term,
+    takesOver: own ? null : { sinceMs: numberOrNull(held, 'since') },
+    createdAtMs,
+    lease: own?.lease?.S ?? null,
+    leaseUntilMs: own ? numberOf(own, 'lease_until') : 0,
+  };
+  return { ...endpoint, ...unverified(endpoint) };
+}
+
+const toProgress = (item: Item): EndpointProgress => ({
+  state: textOf(item, 'state') as EndpointState,
+  verified: item.verified?.S ?? null,
+  cursor: numberOf(item, 'cursor'),
+  cursorAtMs: numberOf(item, 'cursor_at'),
+  openSinceMs: numberOrNull(item, 'open_since'),
+  probes: numberOf(item, 'probes'),
+  probeAtMs: numberOf(item, 'probe_at'),
+  failingSinceMs: numberOrNull(item, 'failing_since'),
+  ping: jsonOf(item, 'ping'),
+  pinged: jsonOf(item, 'pinged'),
+});
+
+/** @returns where an endpoint begins: it has to answer a ping */
+export const newProgress = (atMs: number): EndpointProgress => ({
+  ...{ state: 'pending', verified: null, cursor: 0, cursorAtMs: atMs },
+  ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null },
+  ...{ ping: pingAt(atMs), pinged: null },
+});
+
+export const pingAt = (atMs: number): EndpointProgress['ping'] => ({
+  askedAtMs: atMs,
+  attempts: 0,
+  nextAtMs: atMs,
+});
+
+/**
+ * @returns what another URL changes: it has to answer a ping of its own, whatever the one before answers
+ * meanwhile
+ */
+export function unverified(endpoint: Endpoint): Partial<EndpointProgress> {
+  const { state, url, verified, urlSinceMs, ping, pinged } = endpoint;
+  if (verified === url || (state !== 'active' && state !== 'pending')) return {};
+  return {
+    state: 'pending',
+    ping: ping && ping.askedAtMs >= urlSinceMs ? ping : pingAt(urlSinceMs),
+    pinged: pinged && pinged.atMs >= urlSinceMs ? pinged : null,
   };
 }
 

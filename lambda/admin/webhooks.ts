@@ -3,16 +3,24 @@ import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { base62 } from '../../protocol/bytes.ts';
 import { deriveEndpointSecret } from '../../protocol/endpoint-secret.ts';
-import { EVENT_TYPES, OTHER_REGION_MS } from '../../protocol/event.ts';
+import { EVENT_TYPES } from '../../protocol/event.ts';
 import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
 import { publicKeyText } from '../../protocol/webhook.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { Clients } from '../adapters/clients.ts';
-import type { DeadLetter, Endpoint, Endpoints, PreviousSecret } from '../adapters/endpoints.ts';
+import {
+  type DeadLetter,
+  type Endpoint,
+  type Endpoints,
+  newProgress,
+  type PreviousSecret,
+  pingAt,
+} from '../adapters/endpoints.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
 import type { PublicKeys } from '../adapters/public-keys.ts';
 import { type Guard, guarded, type Resolve } from '../callbacks/guard.ts';
 import { seqBefore } from '../callbacks/read-events.ts';
+import { takeOver } from '../callbacks/take-over.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import { type Actions, AdminError } from './actions.ts';
 import { action, ClientId, noClient } from './params.ts';
@@ -129,17 +137,27 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
     return endpoint;
   }
 
-  /** Only there do numbers of the endpoint's order mean anything. */
-  function requireHolder({ id, holder }: Endpoint): void {
+  /** Two Regions that change one item at a time overwrite each other, so only the holder changes any. */
+  async function held(id: string): Promise<Endpoint> {
+    const endpoint = await found(id);
+    const { holder } = endpoint;
     if (holder !== region)
       throw new AdminError(
         409,
         'other_region',
-        `${holder} delivers to ${id}: ask that Region (--region ${holder})`,
+        `${holder} delivers to ${id}: ask that Region (--region ${holder}); where it is lost, evacuate it first`,
       );
+    if (!endpoint.takesOver) return endpoint;
+    await takeOver(options, endpoint);
+    return held(id);
   }
 
-  const ping = (now: number) => ({ askedAtMs: now, attempts: 0, nextAtMs: now });
+  /** @throws AdminError where the endpoint was deleted or moved meanwhile; the change may be lost then */
+  async function change(endpoint: Endpoint, changes: Parameters<Endpoints['change']>[1]): Promise<void> {
+    if (await endpoints.change(endpoint, changes)) return;
+    await held(endpoint.id);
+    throw new Unavailable('clients');
+  }
 
   return {
     'webhooks.create': action(
@@ -154,20 +172,11 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
         const root = await signingRoot(options);
         const platformKey = await publicSigningKey(options);
         await endpoints.create({
-          ...{
-            id,
-            client,
-            url,
-            events: types,
-            payload,
-            state: 'pending',
-            rootKid: root.kid,
-            salt,
-            previous: [],
-          },
-          ...{ holder: region, cursor: (await events.range(client))?.last ?? 0, cursorAtMs: now },
-          ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null },
-          ...{ ping: ping(now), pinged: null, createdAtMs: now, lease: null, leaseUntilMs: 0 },
+          ...{ id, client, url, urlSinceMs: now, events: types, payload },
+          ...{ rootKid: root.kid, salt, previous: [] },
+          ...newProgress(now),
+          ...{ holder: region, cursor: (await events.range(client))?.last ?? 0 },
+          ...{ createdAtMs: now, lease: null, leaseUntilMs: 0 },
         });
         await hurry(id);
         return {
@@ -183,16 +192,15 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       Update,
       byId,
       async ({ id, url, events: types, payload, enabled, new_secret }) => {
-        const before = await found(id);
-        const now = nowMs();
         if (url !== undefined) await requireReachable(options, url);
+        const before = await held(id);
+        const now = nowMs();
         const salt = randomBytes(16);
         const root = new_secret ? await signingRoot(options) : undefined;
-        // Another URL, or one that was given up, must answer a ping before it gets events.
-        const begins =
-          enabled === true ? before.state !== 'active' : url !== undefined && before.state === 'active';
-        await endpoints.change(id, {
-          ...(url !== undefined && { url }),
+        // One that was given up must answer a ping before it gets events. So must another URL.
+        const begins = enabled === true && before.state !== 'active';
+        await change(before, {
+          ...(url !== undefined && { url, urlSinceMs: now }),
           ...(types !== undefined && { events: types }),
           ...(payload !== undefined && { payload }),
           ...(root && {
@@ -202,7 +210,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
           }),
           ...(enabled === false && { state: 'disabled' as const, ping: null }),
           ...(begins && {
-            ...{ state: 'pending' as const, ping: ping(now), failingSinceMs: null },
+            ...{ state: 'pending' as const, ping: pingAt(now), failingSinceMs: null },
             ...{ openSinceMs: null, probes: 0, probeAtMs: 0 },
           }),
         });
@@ -219,21 +227,21 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
     }),
 
     'webhooks.test': action(One, byId, async ({ id }) => {
-      const { state } = await found(id);
+      const endpoint = await held(id);
+      const { state } = endpoint;
       if (state !== 'active' && state !== 'pending') throw disabled(id, state);
-      await endpoints.change(id, { ping: ping(nowMs()) });
+      await change(endpoint, { ping: pingAt(nowMs()) });
       await hurry(id);
       return { id };
     }),
 
     'webhooks.replay': action(Replay, byId, async ({ id, since, event }) => {
-      const endpoint = await found(id);
-      requireHolder(endpoint);
+      const endpoint = await held(id);
       if (endpoint.state === 'disabled' || endpoint.state === 'gone') throw disabled(id, endpoint.state);
       if (since !== undefined) {
         const from = Math.min(endpoint.cursor, await seqBefore(events, endpoint.client, since));
         const cursorAtMs = Math.min(endpoint.cursorAtMs, since);
-        await endpoints.change(id, { cursor: from, cursorAtMs, probeAtMs: nowMs() });
+        await change(endpoint, { cursor: from, cursorAtMs, probeAtMs: nowMs() });
         // Reading on leaves out what waits for a retry.
         const retries = await endpoints.retries(id);
         await Promise.all(retries.map((retry) => endpoints.hasten(id, retry.event, nowMs())));
@@ -242,7 +250,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
         return { from };
       }
       if ((await endpoints.retries(id)).some((retry) => retry.event === event)) {
-        await endpoints.change(id, { probeAtMs: nowMs() });
+        await change(endpoint, { probeAtMs: nowMs() });
         await endpoints.hasten(id, event!, nowMs());
         await hurry(id);
         return { from: endpoint.cursor };
@@ -267,16 +275,14 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       ({ from, to }) => `${from}>${to}`,
       async ({ from, to, since }) => {
         if (to !== region)
-          throw new AdminError(409, 'other_region', `only ${to} knows its order of events: ask that Region`);
+          throw new AdminError(409, 'other_region', `only ${to} takes over for itself: ask that Region`);
         const { endpoints: all } = await endpoints.list();
         const moved: string[] = [];
-        for (const { id, client, holder, cursorAtMs } of all) {
-          if (holder !== from || from === to) continue;
-          // The other Region may have seen changes as much later, or earlier, as a stream keeps them.
-          const cursor = await seqBefore(events, client, since ?? Math.max(0, cursorAtMs - OTHER_REGION_MS));
-          await endpoints.change(id, { holder: to, cursor, openSinceMs: null, probes: 0, probeAtMs: 0 });
-          moved.push(id);
-        }
+        for (const each of all)
+          if (each.holder === from && from !== to)
+            if (await endpoints.move(each, { holder: to, atMs: nowMs(), sinceMs: since }))
+              moved.push(each.id);
+        await wake(moved, 0).catch(() => {});
         return { moved };
       },
     ),

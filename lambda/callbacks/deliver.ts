@@ -15,6 +15,7 @@ import type { ReadEvents } from './read-events.ts';
 import { HORIZON_MS, nextAttemptMs, pausedUntilMs } from './schedule.ts';
 import { SEND_TIMEOUT_MS, type Send, type Sent } from './send.ts';
 import type { SignCallback } from './sign.ts';
+import { takeOver } from './take-over.ts';
 
 /** At so many retries no new event is tried: the circuit opens. */
 export const MOST_RETRIES = 100;
@@ -35,7 +36,7 @@ const DEAD_KEPT_MS = 30 * 24 * HOUR_MS;
 
 export interface DeliverOptions {
   readonly endpoints: Endpoints;
-  readonly events: Pick<Events, 'range'>;
+  readonly events: Pick<Events, 'query' | 'range'>;
   readonly readEvents: ReadEvents;
   readonly registry: Pick<Registry, 'read'>;
   readonly sign: SignCallback;
@@ -103,7 +104,8 @@ export function createDeliver(options: DeliverOptions): Deliver {
         if (!seen || seen.holder !== region || seen.leaseUntilMs >= now) return;
         if (await isStopped()) return;
         const lease = randomUUID();
-        const endpoint = await endpoints.take(id, lease, now, now + LEASE_MS);
+        if (seen.takesOver) await takeOver(options, seen);
+        const endpoint = await endpoints.take(seen, lease, now, now + LEASE_MS);
         if (!endpoint) return;
         const turn = new Turn(options, endpoint, lease);
         await turn.run();
@@ -130,6 +132,7 @@ export function createDeliver(options: DeliverOptions): Deliver {
       const due = await Promise.all(
         all.map(async (endpoint) => {
           if (endpoint.holder !== region || endpoint.leaseUntilMs >= now) return [];
+          if (endpoint.takesOver) return [endpoint.id];
           const at = dueAtMs(endpoint, retries.get(endpoint.id) ?? [], now);
           if (at !== undefined && at <= now) return [endpoint.id];
           const reads = endpoint.state === 'active' && endpoint.openSinceMs === null;
@@ -230,7 +233,7 @@ class Turn {
   async #save(then: 'keep' | 'release'): Promise<void> {
     const { endpoints, nowMs } = this.#options;
     const lease = then === 'release' ? then : { keepUntilMs: nowMs() + LEASE_MS };
-    if (!(await endpoints.save(this.#endpoint.id, this.#lease, this.#unsaved, lease))) throw new LeaseLost();
+    if (!(await endpoints.save(this.#endpoint, this.#lease, this.#unsaved, lease))) throw new LeaseLost();
     this.#unsaved = {};
   }
 
@@ -248,8 +251,10 @@ class Turn {
     const atMs = nowMs();
     const { status } = outcome;
     this.#change({ pinged: { atMs, status, error: outcome.ok ? null : outcome.error } });
-    if (outcome.ok) this.#change({ ping: null, state: 'active', ...this.#closed(), failingSinceMs: null });
-    else if (status === 410) this.#end('gone');
+    if (outcome.ok) {
+      const verified = this.#endpoint.url;
+      this.#change({ ping: null, state: 'active', verified, ...this.#closed(), failingSinceMs: null });
+    } else if (status === 410) this.#end('gone');
     else if (state === 'active') this.#change({ ping: null });
     else {
       const attempts = ping.attempts + 1;

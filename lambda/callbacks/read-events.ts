@@ -117,7 +117,11 @@ const DISORDER_MS = 10 * 60 * 1000;
  * earlier ones may lie there too
  * @throws Unavailable
  */
-export async function seqBefore(events: Events, client: string, atMs: number): Promise<number> {
+export async function seqBefore(
+  events: Pick<Events, 'query' | 'range'>,
+  client: string,
+  atMs: number,
+): Promise<number> {
   const [lowest] = await events.query(client, 0, 1);
   const range = await events.range(client);
   // Before the lowest there may be numbers that are not written yet.

@@ -46,9 +46,13 @@ export const ADDED_BY = 'w';
 export const ENDPOINTS = '@endpoints';
 /** Partition of an endpoint's dead letters; the endpoint's id follows. */
 export const DEAD = '@dead#';
-/** An endpoint; its id follows. */
+/** What operators decide of an endpoint; its id follows. */
 export const ENDPOINT = 'endpoint#';
-/** Of an endpoint: how often it was written. The greater is newer. */
+/** Follows an endpoint's id: which Region delivers. */
+export const HOLDER = '#holder';
+/** Follows an endpoint's id: how far delivery is, by the Region that delivers. Its term follows. */
+export const PROGRESS = '#progress#';
+/** Of these items: how often each was written. The greater is newer. */
 export const WRITES = 'writes';
 /** An event that an endpoint did not take yet; the endpoint's id, `#` and the event's id follow. */
 export const RETRY = 'retry#';

@@ -67,11 +67,7 @@ export class Delivery extends Construct {
       // A turn that has more to do wakes the next one. A lease and the mapping's limit bound them.
       recursiveLoop: RecursiveLoop.ALLOW,
       statements: [
-        allowKeys(
-          ['GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'],
-          [ENDPOINTS, `${DEAD}*`],
-          [clients],
-        ),
+        allowKeys(['Query', 'PutItem', 'UpdateItem', 'DeleteItem'], [ENDPOINTS, `${DEAD}*`], [clients]),
         allow(['dynamodb:GetItem'], tableArn(stack, tableInUse(stage, 'registry', generations))),
         // A reader closes the holes that writers left.
         allow(

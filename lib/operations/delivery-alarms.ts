@@ -60,6 +60,7 @@ const LINES = [
     reason: 'no_holder',
     metric: 'endpointsLeft',
     section: 'callbacks-left',
+    period: PERIOD,
     what: 'Endpoints of callbacks belong to a Region that the stage no longer has: nobody delivers to them.',
   },
 ] as const;

@@ -631,7 +631,7 @@ test('--since decides what is delivered again', async () => {
   await expect.poll(() => pending(moved!, 'local-a'), PATIENTLY).toBe(2);
   await expect.poll(() => pending(own!, 'local-b'), PATIENTLY).toBe(2);
   expect(await evacuate('--since', '2999-01-01T00:00:00Z')).toMatchObject({ code: 0 });
-  expect(await pending(moved!, 'local-b')).toBe(0);
+  await expect.poll(() => pending(moved!, 'local-b'), PATIENTLY).toBe(0);
   const wrong = await evacuate('--since', 'yesterday');
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('e.g. 24h')]);
 });

@@ -12,7 +12,7 @@ import { CliError, EXIT } from '../../cli/io.ts';
 import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
-import { createEndpoints, type Endpoint } from '../../lambda/adapters/endpoints.ts';
+import { createEndpoints } from '../../lambda/adapters/endpoints.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
 import { TABLES, tableName } from '../../lambda/contract/names.ts';
 import { AwsError } from '../../local/aws/protocol.ts';
@@ -169,17 +169,17 @@ it('endpoints of callbacks, what they did not take and their dead letters are co
   await endpoints.putRetry('ep_1', { ...retry, ...times, attempts: 1 });
   await endpoints.putDead('ep_1', { ...retry, ...times, attempts: 9, deadAtMs: T0 });
   await at.copy({ whileWriting: true });
-  await endpoints.change('ep_1', { cursor: 7 });
+  await endpoints.change((await endpoints.get('ep_1'))!, { cursor: 7 });
   await endpoints.putRetry('ep_1', { ...retry, ...times, attempts: 2 });
   expect(await at.copy()).toMatchObject({ complete: true, tables: [{}, { written: 2, newer: 0 }] });
   at.expectCopied();
 });
 
-const endpointOf = (id: string): Endpoint => ({
+const endpointOf = (id: string): Parameters<ReturnType<typeof createEndpoints>['create']>[0] => ({
   ...{ id, client: 'acme', holder: HOME, url: 'https://hooks.example.com', events: null, payload: 'thin' },
   ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: [], state: 'active', cursor: 1, cursorAtMs: T0 },
   ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null, ping: null, pinged: null },
-  ...{ createdAtMs: T0, lease: null, leaseUntilMs: 0 },
+  ...{ createdAtMs: T0, urlSinceMs: T0, verified: 'https://hooks.example.com', lease: null, leaseUntilMs: 0 },
 });
 
 it.each([

@@ -105,7 +105,7 @@ it('an endpoint of another Region is moved: events since a day and an hour befor
   await client.register({ user_id: 'before-the-move' });
   await vi.waitFor(() => expect(typesOf()).toContain('registration.created'), within10s);
   const [from, to] = platform.info.regions.map(({ name }) => name) as [string, string];
-  await expect(operate('webhooks.move', { from, to })).rejects.toThrow(`only ${to} knows`);
+  await expect(operate('webhooks.move', { from, to })).rejects.toThrow(`only ${to} takes over`);
   const before = new Set(received.map(({ headers }) => headers['webhook-id']));
   received.length = 0;
   expect(await operate('webhooks.move', { from, to }, 1)).toEqual({ moved: [id] });

@@ -1,11 +1,11 @@
 /** Delivery on a clock of its own: the real turns, over stores in memory, to endpoints that a test plays. */
-import type {
-  DeadLetter,
-  Endpoint,
-  EndpointProgress,
-  Endpoints,
-  Lease,
-  Retry,
+import {
+  type DeadLetter,
+  type Endpoint,
+  type Endpoints,
+  type Retry,
+  type Term,
+  unverified,
 } from '../../lambda/adapters/endpoints.ts';
 import { createDeliver, type Deliver } from '../../lambda/callbacks/deliver.ts';
 import type { ReadEvents, StoredEvent } from '../../lambda/callbacks/read-events.ts';
@@ -115,6 +115,10 @@ export function world({ send, arrives = () => true, isStopped = () => false }: W
     endpoints,
     events: {
       range: async (order) => ({ settled: 0, last: orders.get(order)?.length ?? 0 }),
+      query: async (order, after, limit) =>
+        (orders.get(order) ?? [])
+          .slice(after, after + limit)
+          .map((event) => ({ ...event, writtenAtMs: event.cursorMs, event })),
     },
     readEvents,
     registry: { read: async () => undefined },
@@ -170,12 +174,14 @@ export const newEndpoint = (id: string, changes: Partial<Endpoint> = {}): Endpoi
   id,
   client: id.replace('ep_', 'client-'),
   url: `https://${id}.example.com/`,
+  urlSinceMs: T0,
   events: null,
   payload: 'thin',
   rootKid: 'AAAAAA',
   salt: new Uint8Array(16),
   previous: [],
   state: 'active',
+  verified: changes.url ?? `https://${id}.example.com/`,
   cursor: 0,
   cursorAtMs: 0,
   openSinceMs: null,
@@ -185,6 +191,8 @@ export const newEndpoint = (id: string, changes: Partial<Endpoint> = {}): Endpoi
   ping: null,
   pinged: null,
   holder: HERE,
+  term: 'first',
+  takesOver: null,
   createdAtMs: T0,
   lease: null,
   leaseUntilMs: 0,
@@ -198,6 +206,8 @@ export function memoryEndpoints(): Endpoints {
   const letters = new Map<string, DeadLetter[]>();
   const retriesOf = (id: string) => [...(retries.get(id)?.values() ?? [])];
   const release: Pick<Endpoint, 'lease' | 'leaseUntilMs'> = { lease: null, leaseUntilMs: 0 };
+  const set = (endpoint: Endpoint) => held.set(endpoint.id, { ...endpoint, ...unverified(endpoint) });
+  const inTerm = ({ id, term }: Term) => (held.get(id)?.term === term ? held.get(id) : undefined);
   return {
     get: async (id) => held.get(id),
     list: async () => ({
@@ -206,34 +216,39 @@ export function memoryEndpoints(): Endpoints {
     }),
     retries: async (id) => retriesOf(id),
     async create(endpoint) {
-      held.set(endpoint.id, endpoint);
+      set({ ...endpoint, term: 'first', takesOver: null });
     },
     async remove(id) {
       retries.delete(id);
       letters.delete(id);
       return held.delete(id);
     },
-    async take(id, lease, nowMs, leaseUntilMs) {
-      const endpoint = held.get(id);
-      if (!endpoint || endpoint.leaseUntilMs >= nowMs) return undefined;
-      const taken = { ...endpoint, lease, leaseUntilMs };
-      held.set(id, taken);
-      return taken;
+    async move(endpoint, { holder, atMs, sinceMs = null }) {
+      const found = inTerm(endpoint);
+      if (found) set({ ...found, holder, term: `${atMs}.${holder}`, takesOver: { sinceMs }, ...release });
+      return found !== undefined;
     },
-    async save(id, lease, changes: Partial<EndpointProgress>, then: Lease) {
-      const endpoint = held.get(id);
-      if (endpoint?.lease !== lease) return false;
-      held.set(id, {
-        ...endpoint,
-        ...changes,
-        ...(then === 'release' ? release : { leaseUntilMs: then.keepUntilMs }),
-      });
+    async begin(endpoint, progress) {
+      const found = inTerm(endpoint);
+      if (found?.takesOver) set({ ...found, ...progress, takesOver: null });
+    },
+    async take(endpoint, lease, nowMs, leaseUntilMs) {
+      const found = inTerm(endpoint);
+      if (!found || found.takesOver || found.leaseUntilMs >= nowMs) return undefined;
+      set({ ...found, lease, leaseUntilMs });
+      return held.get(endpoint.id);
+    },
+    async save(endpoint, lease, changes, then) {
+      const found = inTerm(endpoint);
+      if (found?.lease !== lease) return false;
+      const leased = then === 'release' ? release : { leaseUntilMs: then.keepUntilMs };
+      set({ ...found, ...changes, ...leased });
       return true;
     },
-    async change(id, changes) {
-      const endpoint = held.get(id);
-      if (endpoint) held.set(id, { ...endpoint, ...changes, ...release });
-      return endpoint !== undefined;
+    async change(endpoint, changes) {
+      const found = inTerm(endpoint);
+      if (found) set({ ...found, ...changes, ...release });
+      return found !== undefined;
     },
     async putRetry(id, retry) {
       retries.set(id, (retries.get(id) ?? new Map()).set(retry.event, retry));

@@ -31,7 +31,7 @@ describe.each<[string, () => Endpoints]>([
     });
     await endpoints.create(endpoint);
     const found = (await endpoints.get('ep_whole'))!;
-    expect({ ...found, salt: Buffer.from(found.salt) }).toEqual(endpoint);
+    expect({ ...found, salt: Buffer.from(found.salt), term: endpoint.term }).toEqual(endpoint);
     await endpoints.putRetry('ep_whole', retry('evt_1'));
     for (let i = 0; i < 220; i++)
       await endpoints.putDead('ep_whole', { ...retry(`evt_${i}`), deadAtMs: T0 + i } as never);
@@ -45,28 +45,30 @@ describe.each<[string, () => Endpoints]>([
 
   it('have one worker at a time, until its lease ends', async () => {
     await endpoints.create(newEndpoint('ep_lease'));
-    expect((await endpoints.take('ep_lease', 'a', T0, T0 + 60_000))?.lease).toBe('a');
-    expect(await endpoints.take('ep_lease', 'b', T0 + 60_000, T0 + 120_000)).toBeUndefined();
-    expect((await endpoints.take('ep_lease', 'b', T0 + 60_001, T0 + 120_000))?.lease).toBe('b');
-    expect(await endpoints.save('ep_lease', 'a', { cursor: 9 }, 'release')).toBe(false);
-    expect(await endpoints.save('ep_lease', 'b', { cursor: 3 }, { keepUntilMs: T0 + 130_000 })).toBe(true);
+    const it = (await endpoints.get('ep_lease'))!;
+    expect((await endpoints.take(it, 'a', T0, T0 + 60_000))?.lease).toBe('a');
+    expect(await endpoints.take(it, 'b', T0 + 60_000, T0 + 120_000)).toBeUndefined();
+    expect((await endpoints.take(it, 'b', T0 + 60_001, T0 + 120_000))?.lease).toBe('b');
+    expect(await endpoints.save(it, 'a', { cursor: 9 }, 'release')).toBe(false);
+    expect(await endpoints.save(it, 'b', { cursor: 3 }, { keepUntilMs: T0 + 130_000 })).toBe(true);
     expect(await endpoints.get('ep_lease')).toMatchObject({
       cursor: 3,
       lease: 'b',
       leaseUntilMs: T0 + 130_000,
     });
-    expect(await endpoints.save('ep_lease', 'b', {}, 'release')).toBe(true);
+    expect(await endpoints.save(it, 'b', {}, 'release')).toBe(true);
     expect(await endpoints.get('ep_lease')).toMatchObject({ cursor: 3, lease: null });
-    expect(await endpoints.take('ep_none', 'a', T0, T0 + 1)).toBeUndefined();
+    expect(await endpoints.take({ ...it, id: 'ep_none' }, 'a', T0, T0 + 1)).toBeUndefined();
   });
 
   it("an operator's change takes the lease away", async () => {
     await endpoints.create(newEndpoint('ep_change'));
-    await endpoints.take('ep_change', 'a', T0, T0 + 60_000);
-    expect(await endpoints.change('ep_change', { state: 'disabled', ping: null })).toBe(true);
-    expect(await endpoints.save('ep_change', 'a', { state: 'active' }, 'release')).toBe(false);
+    const it = (await endpoints.get('ep_change'))!;
+    await endpoints.take(it, 'a', T0, T0 + 60_000);
+    expect(await endpoints.change(it, { state: 'disabled', ping: null })).toBe(true);
+    expect(await endpoints.save(it, 'a', { state: 'active' }, 'release')).toBe(false);
     expect((await endpoints.get('ep_change'))?.state).toBe('disabled');
-    expect(await endpoints.change('ep_none', { cursor: 1 })).toBe(false);
+    expect(await endpoints.change({ ...it, id: 'ep_none' }, { cursor: 1 })).toBe(false);
   });
 
   it('keep one retry of an event, the newest', async () => {

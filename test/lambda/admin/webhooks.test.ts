@@ -236,7 +236,7 @@ describe('a replay', () => {
     const letters = [letter('evt_1', T0), letter('evt_2', T0 - 1), letter('evt_gone', T0)];
     for (const each of letters) await endpoints.putDead(ID, each);
     await endpoints.putDead(ID, { ...letter('evt_3', T0), type: 'client.disabled' });
-    await endpoints.change(ID, { events: ['registration.created'] });
+    await endpoints.change((await endpoints.get(ID))!, { events: ['registration.created'] });
     await ask('webhooks.replay', { id: ID, since: new Date(T0).toISOString() });
     const left = (await endpoints.dead(ID, undefined, 10)).letters.map(({ event }) => event);
     expect(left.sort()).toEqual(['evt_2', 'evt_3', 'evt_gone']);

@@ -203,13 +203,13 @@ it('an endpoint that is disabled and enabled again gets what waited, at once; no
   const made = await one(() => (isDown ? failed() : ok));
   await emitMany(made, 30);
   await made.time.run(T0 + HOUR_MS);
-  await made.endpoints.change(ID, { state: 'disabled', ping: null });
+  await made.endpoints.change(await made.endpoint(ID), { state: 'disabled', ping: null });
   void made.deliver.turn(ID);
   await made.time.run(T0 + 2 * HOUR_MS);
   isDown = false;
   const before = made.sent.length;
   const ping = { askedAtMs: made.time.nowMs, attempts: 0, nextAtMs: made.time.nowMs };
-  await made.endpoints.change(ID, { state: 'pending', ping, failingSinceMs: null });
+  await made.endpoints.change(await made.endpoint(ID), { state: 'pending', ping, failingSinceMs: null });
   await made.time.run(T0 + 2 * HOUR_MS + 2 * MINUTE_MS);
   expect(made.sent.length - before).toBe(31);
   expect([await made.endpoints.retries(ID), await made.dead(ID)]).toEqual([[], []]);
@@ -220,7 +220,7 @@ it('what an endpoint that stays disabled did not take is dead three days after i
   const made = await one(() => failed());
   await emitMany(made, 3);
   await made.time.run(T0 + HOUR_MS);
-  await made.endpoints.change(ID, { state: 'disabled', ping: null });
+  await made.endpoints.change(await made.endpoint(ID), { state: 'disabled', ping: null });
   await made.time.run(T0 + HORIZON_MS - MINUTE_MS);
   expect(await made.endpoints.retries(ID)).toHaveLength(3);
   await made.time.run(T0 + HORIZON_MS + 2 * MINUTE_MS);
@@ -235,7 +235,7 @@ it('a ping that is answered makes all retries due: few come back as fast as a hu
   isDown = false;
   const before = made.sent.length;
   const ping = { askedAtMs: made.time.nowMs, attempts: 0, nextAtMs: made.time.nowMs };
-  await made.endpoints.change(ID, { ping });
+  await made.endpoints.change(await made.endpoint(ID), { ping });
   await made.time.run(T0 + 10 * HOUR_MS + 2 * MINUTE_MS);
   expect(made.sent.slice(before).map(({ id }) => id)).toEqual([
     `evt_ping_a_${ping.askedAtMs}`,
@@ -319,7 +319,7 @@ it('a worker whose lease was taken away writes nothing more', async () => {
   });
   await made.emit(CLIENT);
   await made.time.run(T0 + 500);
-  await made.endpoints.change(ID, { cursor: 0, state: 'disabled' });
+  await made.endpoints.change(await made.endpoint(ID), { cursor: 0, state: 'disabled' });
   await made.time.run(T0 + 10_000);
   expect(await made.endpoint(ID)).toMatchObject({ cursor: 0, state: 'disabled', lease: null });
 });
@@ -358,7 +358,7 @@ it('what follows the page in which an endpoint ended is delivered once it is ena
   expect(await made.endpoint(ID)).toMatchObject({ state: 'gone', cursor: PARALLEL });
   isGone = false;
   const before = made.sent.length;
-  await made.endpoints.change(ID, { state: 'active' });
+  await made.endpoints.change(await made.endpoint(ID), { state: 'active' });
   await made.time.run(T0 + 4 * MINUTE_MS);
   expect(made.sent.slice(before).map(({ id }) => id)).toEqual(
     Array.from({ length: 5 }, (_, i) => `evt_${PARALLEL + i}`),

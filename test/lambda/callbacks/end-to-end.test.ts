@@ -87,7 +87,7 @@ async function stage({ timeoutMs = 5_000 } = {}) {
   const roots = initialKeyset({ alg: 'HKDF-SHA-256', jwk, ...life }, nowMs());
   let isStopped = false;
   const deliver = createDeliver({
-    ...{ endpoints, events, region: REGION, nowMs },
+    ...{ endpoints, events, region: REGION, regions: [REGION], nowMs },
     readEvents: createReadEvents(events),
     registry: { read: async () => undefined },
     sign: createSigner({ webhook: cacheOf(webhook), roots: cacheOf(roots) }),

@@ -112,7 +112,9 @@ it('a test of a busy endpoint, whose worker loses its lease, holds up no new eve
   for (let i = 0; i < 5; i++) await made.emit(CLIENT);
   await made.time.run(T0 + 1_000);
   const now = made.time.nowMs;
-  await made.endpoints.change(ID, { ping: { askedAtMs: now, attempts: 0, nextAtMs: now } });
+  await made.endpoints.change(await made.endpoint(ID), {
+    ping: { askedAtMs: now, attempts: 0, nextAtMs: now },
+  });
   void made.deliver.turn(ID);
   await made.time.run(T0 + 5_000);
   await made.emit(CLIENT);

@@ -8,6 +8,7 @@ import { webhookWriteActions } from '../../../lambda/admin/webhooks.ts';
 import type { StreamEvent } from '../../../lambda/callbacks/outbox.ts';
 import { createReadEvents, seqBefore } from '../../../lambda/callbacks/read-events.ts';
 import { REBUILD_BEGINS, type RebuildPlace, rebuild } from '../../../lambda/callbacks/rebuild.ts';
+import { takeOver } from '../../../lambda/callbacks/take-over.ts';
 import { TABLES, type TableKind, tableKinds, tableName } from '../../../lambda/contract/names.ts';
 import { type Consistency, servingEnvironment } from '../../../lambda/contract/serving-environment.ts';
 import { outbox } from '../../../lambda/entry/compose/callbacks.ts';
@@ -95,12 +96,15 @@ function stage(consistency: Consistency = 'eventual') {
       },
       async move(from: Name) {
         const endpoints = createEndpoints(dynamodb, name('clients'));
-        const actions = webhookWriteActions({ endpoints, events, region, nowMs } as never);
+        const wake = async () => {};
+        const actions = webhookWriteActions({ endpoints, events, region, nowMs, wake } as never);
         const context = { function: 'admin-write', region, errorDocsUrl: '', log: () => {} } as const;
         const call = adminHandler(context, { 'webhooks.move': actions['webhooks.move']! });
         const event = { action: 'webhooks.move', params: { from, to: region } };
         expect(await call(event, { awsRequestId: 'r' })).toMatchObject({ ok: true });
-        return (await endpoints.list()).endpoints[0]!;
+        const find = async () => (await endpoints.list()).endpoints[0]!;
+        await takeOver({ endpoints, events }, await find());
+        return find();
       },
     };
   };

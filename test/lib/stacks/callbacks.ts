@@ -76,7 +76,7 @@ const NEEDS: Record<Name, Try[]> = {
   deliver: [
     ...['GetItem', 'PutItem', 'Query'].map((action) => on(action, 'events')),
     ...['@endpoints', '@dead#ep_1'].flatMap((key) =>
-      ['GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'].map((action) => on(action, 'clients', key)),
+      ['Query', 'PutItem', 'UpdateItem', 'DeleteItem'].map((action) => on(action, 'clients', key)),
     ),
     on('GetItem', 'registry'),
     ...['revoked#webhook', 'revoked#webhook-root', 'stop#writes'].map((key) => item('GetItem', [key])),
