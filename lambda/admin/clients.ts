@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
 import { parseJson } from '../../protocol/json.ts';
 import type { Clients, Place } from '../adapters/clients.ts';
+import type { Endpoints } from '../adapters/endpoints.ts';
 import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
 import type { RefusedRoots } from '../request/client-root.ts';
 import { type Actions, AdminError } from './actions.ts';
@@ -57,10 +58,13 @@ export const clientReadActions = (clients: Clients, refusedRoots: RefusedRoots):
   ),
 });
 
-export type ClientWriteOptions = CredentialContext & { readonly clients: Clients };
+export type ClientWriteOptions = CredentialContext & {
+  readonly clients: Clients;
+  readonly endpoints: Pick<Endpoints, 'list'>;
+};
 
 export const clientWriteActions = (options: ClientWriteOptions): Actions => {
-  const { clients, nowMs, refusedRoots } = options;
+  const { clients, endpoints, nowMs, refusedRoots } = options;
   // The change is made. Its answer must not fail because of what else it shows.
   const shown = (clientId: string) => show(clients, clientId, () => refusedRoots().catch(() => []));
   const setDisabled = (disabled: boolean) =>
@@ -95,6 +99,14 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
     'clients.disable': setDisabled(true),
     'clients.enable': setDisabled(false),
     'clients.delete': action(Named, byName, async ({ client_id }) => {
+      // The next client of that name must not find them.
+      const own = (await endpoints.list()).endpoints.filter(({ client }) => client === client_id);
+      if (own.length > 0)
+        throw new AdminError(
+          409,
+          'endpoints_exist',
+          `client ${client_id} has callback endpoints: delete them first (${own.map(({ id }) => id).join(', ')})`,
+        );
       if (!(await clients.remove(client_id, nowMs()))) throw noClient(client_id);
       return { client_id };
     }),

@@ -10,7 +10,7 @@ import type { Conflict } from '../adapters/notices.ts';
 import type { GlobalTableKind } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
 import { allOf } from './all-of.ts';
-import { type ChangeEvent, conflictOf, eventOf } from './change.ts';
+import { type ChangeEvent, conflictOf, eventOf, type Silent, silentOf } from './change.ts';
 
 /** What Lambda's event source mapping sends (AWS Lambda developer guide, "DynamoDB"). */
 export interface StreamEvent {
@@ -60,8 +60,10 @@ export function outboxHandler(options: OutboxOptions) {
   const { events, announce, nowMs, log, region } = options;
   return async ({ Records }: StreamEvent): Promise<StreamAnswer> => {
     const copiedMs = await options.copiedMs();
-    const isCopy = (event: ChangeEvent, { dynamodb }: StreamEvent['Records'][number]) =>
-      copiedMs !== undefined && !dynamodb.OldImage && event.changedMs <= copiedMs;
+    const isCopy = (
+      { changedMs }: Pick<ChangeEvent, 'changedMs'>,
+      { dynamodb }: StreamEvent['Records'][number],
+    ) => copiedMs !== undefined && !dynamodb.OldImage && changedMs <= copiedMs;
     const seen = Records.map((record) => read(options, record));
     const found = seen.flatMap(({ event }, index): Found[] =>
       event && !isCopy(event, Records[index]!) ? [{ index, event }] : [],
@@ -69,10 +71,13 @@ export function outboxHandler(options: OutboxOptions) {
     const conflicts = announce
       ? seen.flatMap(({ conflict }, index) => (conflict ? [{ index, conflict }] : []))
       : [];
-    let left: readonly { readonly index: number }[] = [...conflicts, ...found];
+    const silent = seen.flatMap(({ silent }, index) =>
+      silent && !isCopy(silent, Records[index]!) ? [{ index, silent }] : [],
+    );
+    let left: readonly { readonly index: number }[] = [...conflicts, ...found, ...silent];
     try {
       await allOf(conflicts.map(({ conflict }) => announce!(conflict)));
-      left = found;
+      left = [...found, ...silent];
       // Events of one record keep their order: each round has one of them at most.
       for (const round of rounds(found)) {
         await append(
@@ -82,6 +87,8 @@ export function outboxHandler(options: OutboxOptions) {
         );
         left = left.filter((each) => !round.includes(each as Found));
       }
+      for (const each of silent) await keepSilent(options, each.silent);
+      left = [];
       await wakeAll(options, found);
       return { batchItemFailures: [] };
     } catch (error) {
@@ -90,6 +97,11 @@ export function outboxHandler(options: OutboxOptions) {
       return { batchItemFailures: [{ itemIdentifier: Records[first]!.dynamodb.SequenceNumber }] };
     }
   };
+}
+
+/** Where the event before is written, a rebuild must not take the change for one that was missed. */
+async function keepSilent({ events, nowMs }: OutboxOptions, { after, id }: Silent): Promise<void> {
+  if (after === undefined || (await events.has(after))) await events.remember(id, nowMs());
 }
 
 /** A wake-up that fails costs a minute, not the batch. */
@@ -105,6 +117,7 @@ async function wakeAll({ wake, region, log }: OutboxOptions, found: readonly Fou
 interface Seen {
   readonly event?: ChangeEvent | undefined;
   readonly conflict?: Conflict | undefined;
+  readonly silent?: Silent | undefined;
 }
 
 /** No repetition helps a record that cannot be read: it is reported, and does not hold up the others. */
@@ -118,7 +131,7 @@ function read(
     );
     if (!table) throw new Error('a stream of another table');
     const change = { table, old: dynamodb.OldImage, new: dynamodb.NewImage };
-    return { event: eventOf(change), conflict: conflictOf(change) };
+    return { event: eventOf(change), conflict: conflictOf(change), silent: silentOf(change) };
   } catch (error) {
     log({ level: 'ERROR', message: 'outbox', region, reason: 'record', ...describeError(error) });
     return {};

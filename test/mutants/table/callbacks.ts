@@ -319,6 +319,27 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
     'test/protocol/webhook.test.ts',
   ),
   mutant(
+    'events-of-owner',
+    'lambda/callbacks/deliver.ts',
+    '    if (!isOwn(clientSinceMs, Date.parse(timestamp))) return;\n',
+    '',
+    'test/lambda/callbacks/deliver.test.ts',
+  ),
+  mutant(
+    'events-of-owner',
+    'lambda/handlers/events.ts',
+    '      .filter(({ timestamp }) => isOwn(createdAtMs, Date.parse(timestamp)))\n',
+    '',
+    'test/lambda/handlers/events.test.ts',
+  ),
+  mutant(
+    'events-of-owner',
+    'lambda/admin/clients.ts',
+    'if (own.length > 0)',
+    'if (false as boolean)',
+    'test/lambda/admin/clients.test.ts',
+  ),
+  mutant(
     'callback-unsigned',
     'lambda/callbacks/sign.ts',
     'if (keys.length === 0)',
