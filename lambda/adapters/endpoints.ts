@@ -26,7 +26,7 @@ export interface EndpointSettings {
   readonly url: string;
   /** Since when it is this URL. */
   readonly urlSinceMs: number;
-  /** When its client was created; 0 for all clients. Earlier events are those of another owner of the name. */
+  /** When its client was created; 0 for all clients. Earlier events are of another owner of the name. */
   readonly clientSinceMs: number;
   /** Types that are sent; null for all. */
   readonly events: readonly string[] | null;

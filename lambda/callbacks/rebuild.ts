@@ -42,7 +42,8 @@ export const REBUILD_BEGINS: RebuildPlace = { table: 'registry' };
 const ITEMS = 200;
 
 /**
- * @param untilMs the outbox may still have what was changed later, in its order: a rebuild would come before it
+ * @param untilMs the outbox may still have what was changed later, in its order: a rebuild would come before
+ * it
  * @throws Unavailable
  */
 export async function rebuild(

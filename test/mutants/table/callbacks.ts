@@ -312,6 +312,20 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
     'test/lambda/callbacks/guard.test.ts',
   ),
   mutant(
+    'delivery-fair',
+    'lambda/callbacks/send.ts',
+    'AbortSignal.timeout(timeoutMs)',
+    'AbortSignal.timeout(timeoutMs * 100)',
+    'test/lambda/callbacks/guard.test.ts',
+  ),
+  mutant(
+    'delivery-fair',
+    'lambda/callbacks/send.ts',
+    'if (bytes > MOST_ANSWER_BYTES) return;',
+    '',
+    'test/lambda/callbacks/guard.test.ts',
+  ),
+  mutant(
     'callback-signed',
     'protocol/webhook.ts',
     '`${id}.${timestampS}.`',

@@ -82,6 +82,13 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'event-cursor',
+    'protocol/event.ts',
+    "bytes.toString('latin1', 15)",
+    "bytes.toString('ascii', 15)",
+    'test/protocol/event.test.ts',
+  ),
+  mutant(
+    'event-cursor',
     EVENTS,
     '...written(nowMs, cursorMs(held?.heard, nowMs)),',
     '...written(nowMs),',
